@@ -159,4 +159,5 @@ def create_topic(bootstrap: str, name: str, partitions: int = 1) -> None:
     from confluent_kafka.admin import NewTopic
 
     wanted = NewTopic(name, num_partitions=partitions, replication_factor=1)
-    _admin(bootstrap).create_topics([wanted])[name].result(timeout=30)
+    admin = _admin(bootstrap)  # kept until the answer is there
+    admin.create_topics([wanted])[name].result(timeout=30)

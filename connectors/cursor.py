@@ -1,0 +1,181 @@
+"""The pure half of reading: where a reader stands, and what a read moves.
+
+A cursor is also the Beam restriction of the source, so all that reading has to remember
+(offsets and marks) survives a crash with it.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from connectors.reader import Read
+from domain.block import Block
+from domain.deadletter import DeadLetter
+from domain.errors import StateError
+from domain.marks import MARK_END, MARK_NONE, Position, judge
+from domain.rows import Rows, concatenate
+
+__all__ = ["Advance", "Cursor", "PartitionCursor", "advance", "ahead", "follow_idle"]
+
+
+class PartitionCursor(msgspec.Struct, array_like=True, frozen=True):
+    """Where one partition stands; fields as in `domain.marks.Position`, `stop` None: for ever."""
+
+    start: int
+    following: int
+    stop: int | None
+    mark: int = MARK_NONE
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to read."""
+        return self.mark == MARK_END
+
+
+class Cursor(msgspec.Struct, array_like=True, frozen=True):
+    """Where a reader stands in each of its partitions.
+
+    Attributes:
+        shard: number of this reader.
+        shards: how many readers there are; partition p belongs to reader p % shards.
+        partitions: how many partitions the job reads, as far as this reader knows.
+        at: by partition.
+        closed: nothing is left to do (all ended, or handed to another cursor).
+        version: of this layout.
+    """
+
+    shard: int
+    shards: int
+    partitions: int
+    at: dict[int, PartitionCursor]
+    closed: bool = False
+    version: int = 1
+
+    def to_bytes(self) -> bytes:
+        """Encode; the same cursor always gives the same bytes."""
+        return msgspec.msgpack.encode(self)
+
+    @staticmethod
+    def from_bytes(data: bytes) -> "Cursor":
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            StateError: damaged, or of another version.
+        """
+        try:
+            cursor = _decoder.decode(data)
+        except msgspec.DecodeError as error:
+            message = f"the saved position of the source is damaged: {error}"
+            raise StateError(message) from error
+        if cursor.version != 1:
+            message = f"the saved position has version {cursor.version}, this code reads 1"
+            raise StateError(message)
+        return cursor
+
+    @property
+    def finished(self) -> bool:
+        """Whether every partition has ended."""
+        return all(partition.ended for partition in self.at.values())
+
+    @property
+    def mark(self) -> int:
+        """The smallest mark of its partitions."""
+        return min((partition.mark for partition in self.at.values()), default=MARK_END)
+
+
+_decoder = msgspec.msgpack.Decoder(Cursor)
+
+
+class Advance(NamedTuple):
+    """What a read gave.
+
+    Attributes:
+        cursor: where the reader stands behind it.
+        block: rows in time, and the marks.
+        late: rows older than their partition's mark.
+        dead: what could not be read.
+    """
+
+    cursor: Cursor
+    block: Block
+    late: Rows
+    dead: list[DeadLetter]
+
+
+def advance(cursor: Cursor, reads: Sequence[Read], out_of_orderness: int) -> Advance:
+    """Move the cursor over what was read; lateness is decided by each partition's log alone.
+
+    Args:
+        cursor: where the reader stood.
+        reads: in the order they were read; several of one partition are allowed.
+        out_of_orderness: microseconds.
+    """
+    at = dict(cursor.at)
+    in_time: list[Rows] = []
+    late: list[Rows] = []
+    touched: dict[int, int] = {}
+    for read in reads:
+        partition = at[read.partition]
+        touched.setdefault(read.partition, partition.following)
+        is_late, mark = judge(read.rows.time, partition.mark, out_of_orderness)
+        if is_late is None:
+            in_time.append(read.rows)
+        else:
+            in_time.append(read.rows.select(~is_late))
+            late.append(read.rows.select(is_late))
+        at[read.partition] = PartitionCursor(
+            partition.start,
+            max(partition.following, read.following),
+            partition.stop,
+            MARK_END if read.ended else mark,
+        )
+    moved = msgspec.structs.replace(cursor, at=at)
+    positions = [
+        Position(number, at[number].start, first, at[number].following, at[number].mark)
+        for number, first in touched.items()
+    ]
+    return Advance(
+        moved,
+        Block(cursor.partitions, tuple(positions), concatenate(in_time)),
+        concatenate(late),
+        [letter for read in reads for letter in read.dead],
+    )
+
+
+def ahead(cursor: Cursor, slack: int) -> frozenset[int]:
+    """Partitions to pause: more than `slack` microseconds ahead of the slowest one.
+
+    Without this a replay would read one partition to its end while the rows of that time from
+    the others are still to come, and all of it would have to wait downstream.
+    """
+    running = {number: one.mark for number, one in cursor.at.items() if not one.ended}
+    if len(running) < 2:
+        return frozenset()
+    limit = min(running.values()) + slack
+    return frozenset(number for number, mark in running.items() if mark > limit)
+
+
+def follow_idle(cursor: Cursor, idle: frozenset[int], now: int) -> tuple[Cursor, Block]:
+    """Move the marks of idle partitions, so that they do not hold the others back.
+
+    An idle partition follows the slowest one that is not idle. If all are idle, time goes on
+    as the clock says: each goes to `now`. The decision is in the block like any other mark, so
+    whatever happens downstream follows from the data.
+
+    Args:
+        cursor: where the reader stands.
+        idle: partitions that have had nothing to read for the idle time-out.
+        now: clock minus the idle time-out and the out-of-orderness, microseconds.
+    """
+    busy = [one.mark for number, one in cursor.at.items() if number not in idle and not one.ended]
+    target = min(busy) if busy else now
+    at = dict(cursor.at)
+    positions = []
+    for number in sorted(idle):
+        one = at[number]
+        if one.mark < target and not one.ended:
+            at[number] = PartitionCursor(one.start, one.following, one.stop, target)
+            positions.append(Position(number, one.start, one.following, one.following, target))
+    moved = msgspec.structs.replace(cursor, at=at)
+    return moved, Block(cursor.partitions, tuple(positions), Rows.empty())

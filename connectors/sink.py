@@ -1,0 +1,64 @@
+"""What a sink is: a place results go to, without Beam."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+__all__ = ["Message", "Sink", "Writer"]
+
+
+class Message(NamedTuple):
+    """One result on its way out.
+
+    Attributes:
+        id: identity of the result, the same in every run; a sink that has seen it may drop it.
+        key: what messages about the same thing share, like `source_id:metric_name`.
+        time: event time in microseconds.
+        value: one JSON object, without line breaks.
+    """
+
+    id: str
+    key: str
+    time: int
+    value: bytes
+
+
+class Writer(Protocol):
+    """An open sink; used by one thread."""
+
+    def write(self, messages: Sequence[Message]) -> None:
+        """Take messages; they may be buffered until `flush`."""
+
+    def flush(self) -> None:
+        """Return once everything written is durable.
+
+        Raises:
+            SinkError: it could not be delivered; the caller's bundle is repeated.
+        """
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+class Sink(Protocol):
+    """A place results go to; pickled into the graph, so it holds addresses, not connections.
+
+    Attributes:
+        name: for messages to people.
+        single_writer: whether one writer at a time must do all the writing (a file).
+    """
+
+    name: str
+    single_writer: bool
+
+    def prepare(self, fresh: bool) -> None:
+        """Check, before the job starts, that it can be written; `fresh`: start it empty.
+
+        Raises:
+            SinkError: it cannot be written; the message names the remedy.
+        """
+
+    def open(self) -> Writer:
+        """Connect."""
+
+    def finish(self) -> None:
+        """Put the results of a bounded run in their canonical order (time, key, id)."""

@@ -1,0 +1,140 @@
+"""Scores and alerts, as they leave the job."""
+
+import hashlib
+from typing import Any, Literal
+
+import msgspec
+
+from domain.timestamps import format_utc
+
+__all__ = [
+    "CRITICAL_FROM",
+    "WARNING_FROM",
+    "Alert",
+    "DetectionScore",
+    "Transition",
+    "alert_id",
+    "severity_of",
+]
+
+WARNING_FROM = 0.7
+CRITICAL_FROM = 0.9
+Severity = Literal["INFO", "WARNING", "CRITICAL"]
+TransitionKind = Literal["opened", "updated", "resolved"]
+
+
+def severity_of(score: float) -> Severity:
+    """Severity of a score in [0, 1].
+
+    >>> severity_of(0.9), severity_of(0.7), severity_of(0.69)
+    ('CRITICAL', 'WARNING', 'INFO')
+    """
+    if score >= CRITICAL_FROM:
+        return "CRITICAL"
+    return "WARNING" if score >= WARNING_FROM else "INFO"
+
+
+class DetectionScore(msgspec.Struct, omit_defaults=True):
+    """What the detectors say of one series in one window.
+
+    Attributes:
+        source_id: as in `Metric`.
+        metric_name: as in `Metric`.
+        event_time: end of the window, RFC 3339.
+        scores: score in [0, 1] by detector; a detector that is warming up is absent.
+        composite: the combined score in [0, 1].
+        is_anomaly: whether the composite score exceeds the anomaly threshold.
+        confidence: how sure the verdict is, in [0, 1].
+        detector: name and version of the detector with the highest score.
+        evidence: what it saw, as plain JSON values.
+    """
+
+    source_id: str
+    metric_name: str
+    event_time: str
+    scores: dict[str, float]
+    composite: float
+    is_anomaly: bool
+    confidence: float
+    detector: dict[str, Any]
+    evidence: dict[str, Any]
+
+
+class Alert(msgspec.Struct):
+    """An episode of anomalous windows of one series, as of its latest transition.
+
+    Nothing in it depends on arrival, so that every run over the same data writes the same
+    bytes: no offsets, no clock.
+
+    Attributes:
+        id: hash of series, detector and opening event time; the same in every run.
+        severity: by the highest score so far.
+        score: the highest score so far, in [0, 1].
+        summary: one sentence for a person.
+        event_time: end of the window of this transition, RFC 3339.
+        opened: end of the window that opened the alert, RFC 3339.
+        evidence: window, features, detector and what it saw at this transition.
+    """
+
+    id: str
+    source_id: str
+    metric_name: str
+    severity: Severity
+    score: float
+    summary: str
+    evidence: dict[str, Any]
+    detector: dict[str, Any]
+    event_time: str
+    opened: str
+    tags: list[str] = []
+    metadata: dict[str, Any] = {}
+    acknowledged: bool = False
+    acknowledged_by: str | None = None
+    acknowledged_at: str | None = None
+    resolved: bool = False
+    resolved_by: str | None = None
+    resolved_at: str | None = None
+
+
+class Transition(msgspec.Struct):
+    """One step in the life of an alert: what a sink delivers.
+
+    Attributes:
+        kind: what happened.
+        time: event time of the step, microseconds.
+        alert: the alert behind the step.
+    """
+
+    kind: TransitionKind
+    time: int
+    alert: Alert
+
+    @property
+    def id(self) -> str:
+        """Identity of the step; a sink that has seen it drops it."""
+        return _digest(self.alert.id, self.kind, str(self.time))
+
+    def to_cloud_event(self) -> bytes:
+        """Encode as a CloudEvents 1.0 JSON event (structured mode)."""
+        event = {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": f"/padit/{self.alert.source_id}",
+            "type": f"io.padit.alert.{self.kind}",
+            "subject": self.alert.metric_name,
+            "time": format_utc(self.time),
+            "datacontenttype": "application/json",
+            "data": self.alert,
+        }
+        return msgspec.json.encode(event)
+
+
+def alert_id(source_id: str, metric_name: str, detector: str, opened: int) -> str:
+    """Deterministic identity of an alert; `opened` in microseconds."""
+    return _digest(source_id, metric_name, detector, str(opened))
+
+
+def _digest(*parts: str) -> str:
+    # Lengths keep ("ab", "c") and ("a", "bc") apart.
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,116 @@
+"""Blocks: the unit in which samples and progress travel together.
+
+A reader makes `Block`s; keying cuts each into one `Fragment` per key group. Every group gets a
+fragment of every block, with or without rows, because the marks in it move time forward.
+"""
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.errors import StateError
+from domain.marks import Position
+from domain.metric import Series
+from domain.rows import Rows
+
+__all__ = ["Block", "Fragment", "decode_fragment", "decode_rows", "encode_fragment", "encode_rows"]
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What a reader read in one go.
+
+    Attributes:
+        partitions: how many partitions the job reads, as far as this reader knows.
+        positions: what the block covers, and the marks behind it.
+        rows: the samples that are in time.
+    """
+
+    partitions: int
+    positions: tuple[Position, ...]
+    rows: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """The part of a block that belongs to one key group; fields as in `Block`."""
+
+    partitions: int
+    positions: tuple[Position, ...]
+    rows: Rows
+
+
+class _Columns(msgspec.Struct, array_like=True):
+    version: int
+    partitions: int
+    positions: list[Position]
+    series: list[Series]
+    code: memoryview
+    time: memoryview
+    value: memoryview
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Columns)
+
+
+def encode_fragment(fragment: Fragment) -> bytes:
+    """A fragment as versioned bytes: MessagePack around raw little-endian columns."""
+    rows = fragment.rows
+    return _encoder.encode(
+        _Columns(
+            _VERSION,
+            fragment.partitions,
+            list(fragment.positions),
+            list(rows.series),
+            _raw(rows.code, "<i4"),
+            _raw(rows.time, "<i8"),
+            _raw(rows.value, "<f8"),
+        )
+    )
+
+
+def decode_fragment(data: bytes) -> Fragment:
+    """Read what `encode_fragment` wrote.
+
+    Raises:
+        StateError: damaged bytes, or another version's.
+    """
+    try:
+        columns = _decoder.decode(data)
+    except msgspec.DecodeError as error:
+        message = f"a block of {len(data)} bytes is damaged: {error}"
+        raise StateError(message) from error
+    if columns.version != _VERSION:
+        message = (
+            f"a block has version {columns.version}, this code reads {_VERSION}: "
+            "start without the savepoint and replay instead"
+        )
+        raise StateError(message)
+    rows = Rows(
+        tuple(columns.series),
+        np.frombuffer(columns.code, "<i4"),
+        np.frombuffer(columns.time, "<i8"),
+        np.frombuffer(columns.value, "<f8"),
+    )
+    return Fragment(columns.partitions, tuple(columns.positions), rows)
+
+
+def encode_rows(rows: Rows) -> bytes:
+    """Rows alone, for state."""
+    return encode_fragment(Fragment(0, (), rows))
+
+
+def decode_rows(data: bytes) -> Rows:
+    """Read what `encode_rows` wrote; raises as `decode_fragment` does."""
+    return decode_fragment(data).rows
+
+
+def _raw(
+    column: NDArray[np.int32] | NDArray[np.int64] | NDArray[np.float64], dtype: str
+) -> memoryview:
+    return np.ascontiguousarray(column, dtype).view(np.uint8).data

@@ -1,0 +1,104 @@
+"""The YAML configuration (`--config`); what is tuned per run are pipeline options instead."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from domain.errors import ConfigurationError
+
+__all__ = ["AlertSettings", "DetectorSetting", "JobConfig", "load_config"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DetectorSetting(_Section):
+    """One detector and the series it looks at."""
+
+    name: str = Field(description="Name of the detector.", examples=["rule"])
+    source: str = Field(default="*", description="Pattern of source_id; `*` and `?` match.")
+    metric: str = Field(default="*", description="Pattern of metric_name.")
+    parameters: dict[str, Any] = Field(
+        default_factory=dict, description="Parameters of the detector."
+    )
+
+
+class AlertSettings(_Section):
+    """When alerts open and resolve."""
+
+    open_at: float = Field(
+        default=0.7, gt=0, le=1, description="Score from which on a window alerts."
+    )
+    resolve_after_sec: float | None = Field(
+        default=None,
+        gt=0,
+        description="Event time without an alerting window after which an alert resolves, in "
+        "seconds; by default one window.",
+    )
+
+
+class JobConfig(_Section):
+    """Everything a configuration file may say."""
+
+    detectors: tuple[DetectorSetting, ...] = Field(
+        default=(DetectorSetting(name="rule"),), description="Detectors, in any number."
+    )
+    alerts: AlertSettings = Field(default=AlertSettings(), description="Life of alerts.")
+
+
+def load_config(path: str | None) -> JobConfig:
+    """Read a YAML file; None gives the defaults.
+
+    Raises:
+        ConfigurationError: unreadable, or a key or value that is not allowed.
+    """
+    if path is None:
+        return JobConfig()
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        message = f"the configuration {path} cannot be read: {error}"
+        raise ConfigurationError(message) from error
+    if content is None:
+        return JobConfig()
+    if not isinstance(content, dict):
+        message = f"the configuration {path} must be a mapping, it is a {type(content).__name__}"
+        raise ConfigurationError(message)
+    try:
+        return JobConfig.model_validate(content)
+    except ValidationError as error:
+        raise ConfigurationError(explain(path, JobConfig, error)) from error
+
+
+def explain(place: str, model: type[BaseModel], error: ValidationError) -> str:
+    """The first fault of a configuration, with the keys that are allowed where it lies."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = f"{place}: {where}: {first['msg']} (it is {str(first['input'])[:80]!r})"
+    if first["type"] == "extra_forbidden":
+        allowed = ", ".join(_fields_at(model, first["loc"][:-1]))
+        message = f"{place}: unknown key {where}; allowed are: {allowed}"
+    return message
+
+
+def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    for part in path:
+        if isinstance(part, int) or part not in model.model_fields:
+            continue
+        inner = _model_in(model.model_fields[part].annotation)
+        if inner is not None:
+            model = inner
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        inner = _model_in(argument)
+        if inner is not None:
+            return inner
+    return None

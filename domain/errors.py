@@ -1,0 +1,42 @@
+"""The tree of errors; every message names the value, the place and the remedy.
+
+PaditError
+├── ConfigurationError   an option, a YAML file or a URI is wrong; nothing has run yet
+├── WireFormatError      one record cannot be read; it becomes a dead letter
+├── SourceError          a topic, a file or a broker cannot be read
+├── SinkError            results could not be delivered
+└── StateError           saved state is damaged or of an unknown version
+"""
+
+__all__ = [
+    "ConfigurationError",
+    "PaditError",
+    "SinkError",
+    "SourceError",
+    "StateError",
+    "WireFormatError",
+]
+
+
+class PaditError(Exception):
+    """Base of all errors that a user can act on; shown without a traceback."""
+
+
+class ConfigurationError(PaditError, ValueError):
+    """An option, a configuration file or a URI is wrong."""
+
+
+class WireFormatError(PaditError, ValueError):
+    """One record cannot be read."""
+
+
+class SourceError(PaditError, RuntimeError):
+    """A source cannot be read."""
+
+
+class SinkError(PaditError, RuntimeError):
+    """Results could not be delivered."""
+
+
+class StateError(PaditError, RuntimeError):
+    """Saved state is damaged or was written by an unknown version."""

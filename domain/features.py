@@ -1,0 +1,76 @@
+"""Features of closed windows, as columns: what detectors read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.metric import Series
+
+__all__ = ["FEATURES", "FeatureTable"]
+
+FEATURES = (
+    "mean",
+    "std",
+    "min",
+    "max",
+    "median",
+    "p25",
+    "p75",
+    "p95",
+    "p99",
+    "trend",
+    "ewma",
+    "gradient",
+    "cusum",
+    "seasonality",
+    "count",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureTable:
+    """One or more consecutive closed windows of one key group.
+
+    A row is one series in one window that holds at least one of its samples; rows are sorted by
+    (window end, series). With every row goes its *slice*: the samples that are new since the
+    window before, so that every sample stands in exactly one row. A row without new samples has
+    an empty slice.
+
+    Attributes:
+        series: the distinct series of these rows, sorted by (source_id, metric_name).
+        window_end: int64 (n,), exclusive end of the window, microseconds.
+        code: int32 (n,), index into `series`.
+        features: for each name of `FEATURES` float64 (n,), all finite.
+        offset: int64 (n + 1,); row i has the samples offset[i] to offset[i + 1].
+        time: int64 (m,), event times of the samples, sorted within a row by (time, value).
+        value: float64 (m,).
+        closed_until: every window that ends at or before this is closed, microseconds.
+        history: times (int64) and values (float64) that `history_start` points into.
+        history_start: int64 (n,); the samples of the whole window of row i are the
+            features["count"][i] from there on.
+    """
+
+    series: tuple[Series, ...]
+    window_end: NDArray[np.int64]
+    code: NDArray[np.int32]
+    features: Mapping[str, NDArray[np.float64]]
+    offset: NDArray[np.int64]
+    time: NDArray[np.int64]
+    value: NDArray[np.float64]
+    closed_until: int
+    history: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None
+    history_start: NDArray[np.int64] | None = None
+
+    def window(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Times and values of all samples of a row's window; of its slice without history."""
+        if self.history is None or self.history_start is None:
+            chosen = slice(int(self.offset[row]), int(self.offset[row + 1]))
+            return self.time[chosen], self.value[chosen]
+        start = int(self.history_start[row])
+        chosen = slice(start, start + int(self.features["count"][row]))
+        return self.history[0][chosen], self.history[1][chosen]
+
+    def __len__(self) -> int:
+        return len(self.code)

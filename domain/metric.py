@@ -1,0 +1,51 @@
+"""What is measured: one sample of one metric of one source, and what identifies its series."""
+
+from typing import Any, Literal, NamedTuple, get_args
+
+import msgspec
+
+__all__ = ["METRIC_TYPES", "Metric", "MetricType", "Series"]
+
+MetricType = Literal["latency", "throughput", "error_rate", "availability", "custom"]
+METRIC_TYPES: tuple[str, ...] = get_args(MetricType)
+
+
+class Series(NamedTuple):
+    """Identity of a series; `unit` describes it and is not part of its key.
+
+    Tuples compare field by field, so sorted series stand in the canonical order
+    (source_id, metric_name, unit) that every result follows.
+    """
+
+    source_id: str
+    metric_name: str
+    unit: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(source_id, metric_name): what the dataflow keys by."""
+        return (self.source_id, self.metric_name)
+
+
+class Metric(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One sample, as adapters make it and as it stands on the wire.
+
+    Attributes:
+        timestamp: epoch seconds, epoch milliseconds or RFC 3339, in UTC.
+        source_id: the probe, machine, service or host it comes from.
+        metric_name: what is measured, in snake case with its unit, like `udp_echo_rtt_ms`.
+        value: a finite number in `unit`.
+        unit: for people; "ms", "Nm", "1".
+        metric_type: the family of the metric.
+        protocol: how it was measured.
+        metadata: anything else; kept on the topic, not read by the detectors.
+    """
+
+    timestamp: float | str
+    source_id: str
+    metric_name: str
+    value: float
+    unit: str = ""
+    metric_type: MetricType = "custom"
+    protocol: str = ""
+    metadata: dict[str, Any] = {}

@@ -1,0 +1,63 @@
+"""Columns of samples: the one shape in which samples move through the job."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.metric import Series
+
+__all__ = ["Rows", "concatenate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """n samples as columns, in the order they came.
+
+    Attributes:
+        series: the distinct series of these rows, each once, in any order.
+        code: int32 (n,), index into `series`.
+        time: int64 (n,), event time in microseconds since 1970.
+        value: float64 (n,).
+    """
+
+    series: Sequence[Series]
+    code: NDArray[np.int32]
+    time: NDArray[np.int64]
+    value: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls) -> "Rows":
+        """No rows."""
+        return cls((), np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.float64))
+
+    def __len__(self) -> int:
+        return len(self.code)
+
+    def select(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> "Rows":
+        """The chosen rows (a mask or positions), with the same table of series."""
+        return Rows(self.series, self.code[chosen], self.time[chosen], self.value[chosen])
+
+
+def concatenate(parts: Sequence[Rows]) -> Rows:
+    """All rows of all parts in order, over one table of series."""
+    if len(parts) == 1:
+        return parts[0]
+    table: dict[Series, int] = {}
+    codes = []
+    for part in parts:
+        remap = np.fromiter(
+            (table.setdefault(series, len(table)) for series in part.series),
+            np.int32,
+            len(part.series),
+        )
+        codes.append(remap[part.code])
+    if not codes:
+        return Rows.empty()
+    return Rows(
+        tuple(table),
+        np.concatenate(codes),
+        np.concatenate([part.time for part in parts]),
+        np.concatenate([part.value for part in parts]),
+    )

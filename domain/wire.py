@@ -1,0 +1,263 @@
+"""Wire formats in: the bytes of Kafka records to columns, and what cannot be read to rejects.
+
+A record is told by its first byte: `{` one metric as a JSON object, `[` a JSON array of such
+objects, 0xFF an Arrow IPC stream with the columns of `domain.schemas.METRICS`. All three give
+the same rows. A record that cannot be read gives one `Reject`; in an array or an Arrow stream
+only the broken elements do, so a good sample is never lost with a bad neighbour.
+
+Speed decides the shape of `_decode_objects`: records are joined and parsed in one call, about
+10,000 at a time so that they stay in the processor's cache (350 ns a record against 1,400 ns
+for 200,000 at a time). The joined parse may only be used when it cannot mistake where one
+record ends; `_parse_joined` says when that is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from domain.metric import MetricType, Series
+from domain.rows import Rows, concatenate
+from domain.timestamps import EARLIEST_US, LATEST_US, micros_from_numbers, parse_timestamp
+from domain.wire_arrow import combine_names, encode_names, rows_from_arrow
+
+__all__ = ["MAX_NAME_LENGTH", "Decoded", "Reject", "decode"]
+
+MAX_NAME_LENGTH = 512
+_SLICE = 10_000
+
+
+class Reject(NamedTuple):
+    """Why a record, or one element of it, cannot be used.
+
+    Attributes:
+        record: position of the record in the list that was decoded.
+        reason: for people, with the offending value.
+    """
+
+    record: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a list of records held.
+
+    Attributes:
+        rows: the readable samples, in the order of the records.
+        record: int64 (n,), for every row the position of its record.
+        rejects: in the order of the records.
+    """
+
+    rows: Rows
+    record: NDArray[np.int64]
+    rejects: list[Reject]
+
+
+class _Sample(msgspec.Struct, gc=False):
+    """The fields of a metric that the job computes with; the rest is skipped unread."""
+
+    timestamp: float | str
+    source_id: str
+    metric_name: str
+    value: float
+    unit: str = ""
+    metric_type: MetricType = "custom"
+
+
+_samples = msgspec.json.Decoder(_Sample)
+_arrays = msgspec.json.Decoder(list[msgspec.Raw])
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def decode(values: Sequence[bytes | None], max_bytes: int) -> Decoded:
+    """Records to rows.
+
+    Args:
+        values: the records' values; None is a tombstone.
+        max_bytes: a longer record is rejected unread.
+    """
+    parts = [
+        _decode_slice(values, start, min(start + _SLICE, len(values)), max_bytes)
+        for start in range(0, len(values), _SLICE)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    return Decoded(
+        concatenate([part.rows for part in parts]),
+        np.concatenate([part.record for part in parts] or [np.empty(0, np.int64)]),
+        [reject for part in parts for reject in part.rejects],
+    )
+
+
+def _decode_slice(values: Sequence[bytes | None], start: int, stop: int, max_bytes: int) -> Decoded:
+    chosen = values[start:stop] if (start, stop) != (0, len(values)) else values
+    samples = _parse_joined(chosen, max_bytes)
+    if samples is not None:
+        rows, kept, reasons = _columns(samples)
+        record = np.arange(start, stop) if kept is None else np.flatnonzero(kept) + start
+        return Decoded(rows, record, [Reject(start + i, reason) for i, reason in reasons])
+    return _decode_one_by_one(chosen, start, max_bytes)
+
+
+def _parse_joined(values: Sequence[bytes | None], max_bytes: int) -> list[_Sample] | None:
+    """All records in one parse, or None where they have to be read one by one.
+
+    Sound because no record holds a line break (as many breaks as joints) and every joint reads
+    `}` break `{`: within a JSON value `}` is never followed by `{` without a comma, so no
+    joint lies inside a value, every record holds at least one value, and an equal count means
+    exactly one each.
+    """
+    try:
+        joined = b"\n".join(values)  # type: ignore[arg-type]  # None raises TypeError
+    except TypeError:
+        return None
+    joints = len(values) - 1
+    if (
+        joined[:1] != b"{"
+        or joined[-1:] != b"}"
+        or joined.count(b"\n") != joints
+        or joined.count(b"}\n{") != joints
+        or (len(joined) > max_bytes and max(map(len, values)) > max_bytes)  # type: ignore[arg-type]
+    ):
+        return None
+    try:
+        samples = _samples.decode_lines(joined)
+    except _UNREADABLE:
+        return None
+    return samples if len(samples) == len(values) else None
+
+
+def _columns(
+    samples: list[_Sample],
+) -> tuple[Rows, NDArray[np.bool_] | None, list[tuple[int, str]]]:
+    """Samples to checked rows; a mask of those kept (None: all) and why the others were not."""
+    time, bad_times = _times(samples)
+    value = np.array([sample.value for sample in samples], np.float64)
+    table, code = _series_codes(samples)
+    unusable = {i: reason for i, series in enumerate(table) if (reason := _name_fault(series))}
+    good = (time >= EARLIEST_US) & (time < LATEST_US) & np.isfinite(value)
+    if unusable:
+        good &= ~np.isin(code, np.fromiter(unusable, np.int32, len(unusable)))
+    rows = Rows(table, code, time, value)
+    if good.all():
+        return rows, None, []
+    reasons = [
+        (int(i), unusable.get(int(code[i])) or bad_times.get(int(i)) or _row_fault(samples[i]))
+        for i in np.flatnonzero(~good)
+    ]
+    return rows.select(good), good, reasons
+
+
+def _times(samples: list[_Sample]) -> tuple[NDArray[np.int64], dict[int, str]]:
+    stamps = [sample.timestamp for sample in samples]
+    faults: dict[int, str] = {}
+    numbers = np.array(stamps)
+    if numbers.dtype == np.float64:
+        return micros_from_numbers(numbers), faults
+    times = np.zeros(len(stamps), np.int64)
+    for i, stamp in enumerate(stamps):  # strings: 1.1 us each, no vectorised RFC 3339 parser
+        try:
+            times[i] = parse_timestamp(stamp)
+        except (ValueError, OverflowError):
+            faults[i] = f"timestamp {_short(stamp)} is neither epoch seconds, ms nor RFC 3339"
+    return times, faults
+
+
+def _series_codes(samples: list[_Sample]) -> tuple[list[Series], NDArray[np.int32]]:
+    """Distinct series and each sample's index among them, via three dictionary encodings."""
+    return combine_names(
+        encode_names(pa.array([sample.source_id for sample in samples], pa.string())),
+        encode_names(pa.array([sample.metric_name for sample in samples], pa.string())),
+        encode_names(pa.array([sample.unit for sample in samples], pa.string())),
+    )
+
+
+@lru_cache(maxsize=1 << 18)
+def _name_fault(series: Series) -> str:
+    for field, text in zip(Series._fields, series, strict=True):
+        if field != "unit" and not text:
+            return f"{field} is empty"
+        if len(text) > MAX_NAME_LENGTH:
+            return f"{field} has {len(text)} characters, at most {MAX_NAME_LENGTH} are allowed"
+    return ""
+
+
+def _row_fault(sample: _Sample) -> str:
+    if not np.isfinite(sample.value):
+        return f"value {sample.value} is not a finite number"
+    return f"timestamp {_short(sample.timestamp)} lies outside the years 2000 to 2199"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _decode_one_by_one(values: Sequence[bytes | None], start: int, max_bytes: int) -> Decoded:
+    parts: list[Rows] = []
+    record: list[NDArray[np.int64]] = []
+    rejects: list[Reject] = []
+    for position, value in enumerate(values, start):
+        rows, reasons = _decode_record(value, max_bytes)
+        parts.append(rows)
+        record.append(np.full(len(rows), position))
+        rejects += [Reject(position, reason) for reason in reasons]
+    return Decoded(concatenate(parts), np.concatenate(record), rejects)
+
+
+def _decode_record(value: bytes | None, max_bytes: int) -> tuple[Rows, list[str]]:
+    """One record of any format; each reason stands for one sample that was lost."""
+    if not value:
+        return Rows.empty(), ["tombstone: the record has no value" if value is None else "empty"]
+    if len(value) > max_bytes:
+        return Rows.empty(), [
+            f"{len(value)} bytes, more than the {max_bytes} of --max_record_bytes"
+        ]
+    try:
+        if value[0] == 0xFF:
+            return _checked_arrow(value)
+        if value.lstrip()[:1] == b"[":
+            return _decode_array(value)
+        rows, _, reasons = _columns([_samples.decode(value)])
+    except (*_UNREADABLE, pa.ArrowException, ValueError) as error:
+        return Rows.empty(), [f"{error}"]
+    return rows, [reason for _, reason in reasons]
+
+
+def _decode_array(value: bytes) -> tuple[Rows, list[str]]:
+    samples: list[_Sample] = []
+    reasons: list[str] = []
+    elements = _arrays.decode(value)
+    for position, element in enumerate(elements):
+        try:
+            samples.append(_samples.decode(element))
+        except _UNREADABLE as error:
+            reasons.append(f"element {position} of the array: {error}")
+    if not elements:
+        return Rows.empty(), ["an array without a metric"]
+    if not samples:
+        return Rows.empty(), reasons
+    rows, _, faults = _columns(samples)
+    return rows, reasons + [fault for _, fault in faults]
+
+
+def _checked_arrow(value: bytes) -> tuple[Rows, list[str]]:
+    rows, reasons = rows_from_arrow(value)
+    unusable = {i: fault for i, series in enumerate(rows.series) if (fault := _name_fault(series))}
+    in_range = (rows.time >= EARLIEST_US) & (rows.time < LATEST_US)
+    finite = np.isfinite(rows.value)
+    named = ~np.isin(rows.code, np.fromiter(unusable, np.int32, len(unusable)))
+    for i in np.flatnonzero(~(in_range & finite & named)).tolist():
+        if not named[i]:
+            reasons.append(unusable[int(rows.code[i])])
+        elif not finite[i]:
+            reasons.append(f"value {rows.value[i]} is not a finite number")
+        else:
+            reasons.append("timestamp lies outside the years 2000 to 2199")
+    return rows.select(in_range & finite & named), reasons

@@ -1,0 +1,178 @@
+"""Episodes: from anomalous windows to alerts that open, rise and resolve, each said once.
+
+An alert of a series opens with the first window whose score reaches `open_at`, is updated when
+its severity rises, and resolves when `resolve_after` of event time has passed since the last
+such window. All of that is decided by event time, so it is the same in every run.
+"""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from domain.alert import Alert, Transition, alert_id, severity_of
+from domain.errors import StateError
+from domain.timestamps import format_utc
+from transforms.detect import Detection, Verdict
+
+__all__ = ["Alerts", "Episode"]
+
+_VERSION = 1
+_ROWS_IN_EVIDENCE = 64
+
+
+class Episode(msgspec.Struct, array_like=True):
+    """An open alert. `last` is the end of its latest alerting window, microseconds."""
+
+    alert: Alert
+    last: int
+
+
+class _Saved(msgspec.Struct, array_like=True):
+    version: int
+    episodes: list[tuple[str, str, Episode]]
+
+
+Episodes = dict[tuple[str, str], Episode]
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Saved)
+
+
+class Alerts:
+    """The life of alerts as a pure machine; its state holds the open episodes only.
+
+    Args:
+        detection: puts a window into words when an alert needs it.
+        open_at: score in [0, 1] from which on a window alerts.
+        resolve_after: event time without an alerting window after which an alert resolves,
+            microseconds.
+        window: length of a window in microseconds, for the evidence.
+    """
+
+    def __init__(
+        self, detection: Detection, open_at: float, resolve_after: int, window: int
+    ) -> None:
+        self._detection = detection
+        self._open_at = open_at
+        self._resolve_after = resolve_after
+        self._window = window
+
+    def initial(self) -> Episodes:
+        """No open alerts."""
+        return {}
+
+    def step(self, episodes: Episodes, verdict: Verdict) -> tuple[Episodes, list[Transition]]:
+        """Follow the verdict; transitions are sorted by (time, series)."""
+        table = verdict.table
+        transitions: list[Transition] = []
+        with np.errstate(invalid="ignore"):
+            alerting = np.flatnonzero(verdict.composite >= self._open_at)
+        for row in alerting.tolist():  # alerting windows are rare
+            key = table.series[table.code[row]].key
+            end = int(table.window_end[row])
+            episode = episodes.get(key)
+            if episode is not None and end > episode.last + self._resolve_after:
+                transitions.append(self._resolve(episodes.pop(key)))
+                episode = None
+            if episode is None:
+                episodes[key] = episode = self._open(verdict, row)
+                transitions.append(
+                    Transition("opened", end, msgspec.structs.replace(episode.alert))
+                )
+            elif severity_of(verdict.composite[row]) != "INFO":
+                transitions += self._update(episode, verdict, row)
+            episode.last = end
+        for key in sorted(episodes):
+            if table.closed_until >= episodes[key].last + self._resolve_after:
+                transitions.append(self._resolve(episodes.pop(key)))
+        transitions.sort(key=_order)
+        return episodes, transitions
+
+    def dump(self, episodes: Episodes) -> bytes:
+        """Open episodes as versioned bytes."""
+        saved = [(*key, episodes[key]) for key in sorted(episodes)]
+        return _encoder.encode(_Saved(_VERSION, saved))
+
+    def load(self, data: bytes) -> Episodes:
+        """Open episodes from bytes.
+
+        Raises:
+            StateError: damaged, or of another version.
+        """
+        try:
+            saved = _decoder.decode(data)
+        except msgspec.DecodeError as error:
+            message = f"the saved alerts ({len(data)} bytes) are damaged: {error}"
+            raise StateError(message) from error
+        if saved.version != _VERSION:
+            message = f"the saved alerts have version {saved.version}, this code reads {_VERSION}"
+            raise StateError(message)
+        return {(source, metric): episode for source, metric, episode in saved.episodes}
+
+    def _open(self, verdict: Verdict, row: int) -> Episode:
+        end = int(verdict.table.window_end[row])
+        score = self._detection.describe(verdict, row)
+        name = score.detector["name"]
+        alert = Alert(
+            id=alert_id(score.source_id, score.metric_name, name, end),
+            source_id=score.source_id,
+            metric_name=score.metric_name,
+            severity=severity_of(score.composite),
+            score=score.composite,
+            summary=_summary(score.metric_name, score.source_id, score.evidence),
+            evidence=self._evidence(verdict, row, score.evidence),
+            detector=score.detector,
+            event_time=score.event_time,
+            opened=score.event_time,
+        )
+        return Episode(alert, end)
+
+    def _update(self, episode: Episode, verdict: Verdict, row: int) -> list[Transition]:
+        """Say that the severity rose; a higher score within the same severity says nothing."""
+        alert = episode.alert
+        score = float(verdict.composite[row])
+        if score <= alert.score or severity_of(score) == alert.severity:
+            alert.score = max(alert.score, score)
+            return []
+        described = self._detection.describe(verdict, row)
+        alert.score = score
+        alert.severity = severity_of(score)
+        alert.summary = _summary(alert.metric_name, alert.source_id, described.evidence)
+        alert.evidence = self._evidence(verdict, row, described.evidence)
+        alert.detector = described.detector
+        alert.event_time = described.event_time
+        end = int(verdict.table.window_end[row])
+        return [Transition("updated", end, msgspec.structs.replace(alert))]
+
+    def _resolve(self, episode: Episode) -> Transition:
+        time = episode.last + self._resolve_after
+        stamp = format_utc(time)
+        alert = msgspec.structs.replace(
+            episode.alert, event_time=stamp, resolved=True, resolved_by="padit", resolved_at=stamp
+        )
+        return Transition("resolved", time, alert)
+
+    def _evidence(self, verdict: Verdict, row: int, seen: dict[str, Any]) -> dict[str, Any]:
+        table = verdict.table
+        end = int(table.window_end[row])
+        time, value = table.window(row)
+        return {
+            "unit": table.series[table.code[row]].unit,
+            "window": {"start": format_utc(end - self._window), "end": format_utc(end)},
+            "samples": len(time),
+            # The latest rows, newest last; the digest of all of them is in the next line.
+            "latest": [
+                [format_utc(int(t)), float(v)]
+                for t, v in zip(time[-_ROWS_IN_EVIDENCE:], value[-_ROWS_IN_EVIDENCE:], strict=True)
+            ],
+            **seen,
+        }
+
+
+def _summary(metric_name: str, source_id: str, evidence: dict[str, Any]) -> str:
+    return f"{metric_name} of {source_id}: {evidence['text']}"
+
+
+def _order(transition: Transition) -> tuple[int, str, str, str]:
+    alert = transition.alert
+    return (transition.time, alert.source_id, alert.metric_name, transition.kind)

@@ -1,0 +1,133 @@
+"""Runs the configured detectors over closed windows and combines what they say."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.alert import DetectionScore
+from domain.config import DetectorSetting
+from domain.errors import StateError
+from domain.features import FeatureTable
+from domain.metric import Series
+from domain.timestamps import format_utc
+from transforms.detectors import Detector, Scores, create_detector
+
+__all__ = ["ANOMALY_ABOVE", "Detection", "Verdict"]
+
+ANOMALY_ABOVE = 0.5
+_CONFIDENCE_ANOMALY = 0.9
+_CONFIDENCE_NORMAL = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Scores of all detectors over a table of n rows.
+
+    Attributes:
+        table: what was judged.
+        scores: what each detector says, in the order of the configuration.
+        matrix: float64 (detectors, n); NaN where a detector warms up or does not apply.
+        composite: float64 (n,), the highest score; NaN while every detector warms up.
+        anomaly: bool (n,), composite above 0.5.
+    """
+
+    table: FeatureTable
+    scores: tuple[Scores, ...]
+    matrix: NDArray[np.float64]
+    composite: NDArray[np.float64]
+    anomaly: NDArray[np.bool_]
+
+
+class Detection:
+    """The detectors of a configuration as one pure machine; its state is a tuple of theirs."""
+
+    def __init__(self, settings: Sequence[DetectorSetting]) -> None:
+        self.settings = tuple(settings)
+        self.detectors: tuple[Detector[Any], ...] = tuple(
+            create_detector(setting.name, setting.parameters) for setting in settings
+        )
+        self._applies = lru_cache(maxsize=1 << 18)(self._find_applicable)
+
+    def initial(self) -> tuple[Any, ...]:
+        """State before the first window."""
+        return tuple(detector.initial() for detector in self.detectors)
+
+    def step(self, states: tuple[Any, ...], table: FeatureTable) -> tuple[tuple[Any, ...], Verdict]:
+        """Score the table with every detector, then let each learn from it."""
+        after, scores = [], []
+        for detector, state in zip(self.detectors, states, strict=True):
+            new_state, score = detector.step(state, table)
+            after.append(new_state)
+            scores.append(score)
+        matrix = np.array([score.score for score in scores]).reshape(len(scores), len(table))
+        applies = np.array([self._applies(series) for series in table.series], bool)
+        if not applies.all():
+            matrix = np.where(applies[table.code].T, matrix, np.nan)
+        composite = np.fmax.reduce(matrix, axis=0) if len(scores) else np.empty(0)
+        return tuple(after), Verdict(
+            table, tuple(scores), matrix, composite, composite > ANOMALY_ABOVE
+        )
+
+    def describe(self, verdict: Verdict, row: int) -> DetectionScore:
+        """Put one row into words and plain values."""
+        table = verdict.table
+        series = table.series[table.code[row]]
+        column = verdict.matrix[:, row]
+        best = int(np.nanargmax(column))
+        detector = self.detectors[best]
+        anomaly = bool(verdict.anomaly[row])
+        evidence = detector.explain(table, verdict.scores[best], row)
+        evidence["features"] = {name: float(values[row]) for name, values in table.features.items()}
+        return DetectionScore(
+            source_id=series.source_id,
+            metric_name=series.metric_name,
+            event_time=format_utc(int(table.window_end[row])),
+            scores={
+                other.name: float(score)
+                for other, score in zip(self.detectors, column, strict=True)
+                if not np.isnan(score)
+            },
+            composite=float(verdict.composite[row]),
+            is_anomaly=anomaly,
+            confidence=_CONFIDENCE_ANOMALY if anomaly else _CONFIDENCE_NORMAL,
+            detector={"name": detector.name, "version": detector.version},
+            evidence=evidence,
+        )
+
+    def dump(self, states: tuple[Any, ...]) -> list[tuple[str, int, bytes]]:
+        """State of every detector with its name and version."""
+        return [
+            (detector.name, detector.version, detector.dump(state))
+            for detector, state in zip(self.detectors, states, strict=True)
+        ]
+
+    def load(self, saved: Sequence[tuple[str, int, bytes]]) -> tuple[Any, ...]:
+        """States from bytes.
+
+        Raises:
+            StateError: they belong to other detectors or to other versions of these.
+        """
+        have = [(name, version) for name, version, _ in saved]
+        want = [(detector.name, detector.version) for detector in self.detectors]
+        if have != want:
+            message = (
+                f"the saved state belongs to the detectors {have}, the configuration has {want}: "
+                "start without the savepoint and let a replay build the state"
+            )
+            raise StateError(message)
+        return tuple(
+            detector.load(data)
+            for detector, (_, _, data) in zip(self.detectors, saved, strict=True)
+        )
+
+    def _find_applicable(self, series: Series) -> tuple[bool, ...]:
+        return tuple(
+            fnmatchcase(series.source_id, setting.source)
+            and fnmatchcase(series.metric_name, setting.metric)
+            for setting in self.settings
+        )

@@ -1,0 +1,79 @@
+"""What a detector is.
+
+A detector is pure: `step(state, table) -> (state, scores)`. It reads closed windows of all
+series of a key group at once, knows neither Beam nor a clock, and gives a series the same
+scores, to the byte, whichever other series are in the table and however the stream is cut
+into tables. A new detector is one new file in this folder: `registry()` finds it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from domain.features import FeatureTable
+
+__all__ = ["Detector", "Parameters", "Scores"]
+
+State = TypeVar("State")
+
+
+class Parameters(BaseModel):
+    """Base of every detector's parameters: documented fields with bounds, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a detector says of a table of n rows and m samples.
+
+    Attributes:
+        score: float64 (n,) in [0, 1]; NaN while the series is warming up. From 0.7 on it is
+            worth a warning, from 0.9 on critical.
+        sample: float64 (m,) with the score of each sample, or None where the detector judges
+            windows and not samples.
+        detail: columns (n,) that `explain` needs later, so that evidence costs nothing for
+            rows nobody asks about.
+    """
+
+    score: NDArray[np.float64]
+    sample: NDArray[np.float64] | None = None
+    detail: Mapping[str, NDArray[Any]] | None = None
+
+
+@runtime_checkable
+class Detector(Protocol[State]):
+    """A detection algorithm over columns of series.
+
+    Attributes:
+        name: in configuration, alerts and the registry.
+        version: raised with every change that may change a score; part of every alert.
+        Parameters: the pydantic model of its options; `__init__` takes one instance.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    Parameters: ClassVar[type[Parameters]]
+
+    def initial(self) -> State:
+        """State before the first window."""
+
+    def step(self, state: State, table: FeatureTable) -> tuple[State, Scores]:
+        """Score the table's rows, then learn from them; `state` is not used again after."""
+
+    def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
+        """Evidence for one row as plain JSON values; `text` is one sentence for a person."""
+
+    def dump(self, state: State) -> bytes:
+        """State as versioned bytes; the same state always gives the same bytes."""
+
+    def load(self, data: bytes) -> State:
+        """State from bytes.
+
+        Raises:
+            StateError: the bytes are damaged or of a version this code does not know.
+        """

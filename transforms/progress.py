@@ -1,0 +1,75 @@
+"""Progress of a key group: which offsets it has seen, and up to when windows may close."""
+
+import msgspec
+
+from domain.marks import MARK_NONE, Position
+
+__all__ = ["PartitionProgress", "Progress"]
+
+
+class PartitionProgress(msgspec.Struct, array_like=True):
+    """One partition as a key group knows it.
+
+    Attributes:
+        following: every offset before this has been seen.
+        mark: the mark behind `following`.
+        ahead: (first, following, mark) of blocks that came before the one they follow on.
+    """
+
+    following: int
+    mark: int = MARK_NONE
+    ahead: list[tuple[int, int, int]] = []
+
+
+class Progress(msgspec.Struct, array_like=True):
+    """Marks of all partitions; grows with the number of partitions only.
+
+    Attributes:
+        partitions: how many there are; windows wait until each has a mark.
+        known: progress of those heard of, by number.
+    """
+
+    partitions: int = 0
+    known: dict[int, PartitionProgress] = {}
+
+    def observe(self, partitions: int, positions: tuple[Position, ...]) -> bool:
+        """Take note of a block; False if all of it was seen before.
+
+        A mark counts once every offset before it has been seen, so a block that overtook
+        another one waits in `ahead`; its rows can be kept at once.
+        """
+        self.partitions = max(self.partitions, partitions)
+        news = False
+        for position in positions:
+            news |= self._observe(position)
+        return news
+
+    @property
+    def mark(self) -> int:
+        """The smallest mark over all partitions: every window that ends by then is complete."""
+        if not self.partitions or len(self.known) < self.partitions:
+            return MARK_NONE
+        return min(partition.mark for partition in self.known.values())
+
+    def _observe(self, position: Position) -> bool:
+        partition = self.known.get(position.partition)
+        if partition is None:
+            partition = self.known[position.partition] = PartitionProgress(position.start)
+        block = (position.first, position.following, position.mark)
+        if position.first > partition.following:
+            if block in partition.ahead:
+                return False
+            partition.ahead = sorted([*partition.ahead, block])
+            return True
+        # An empty block carries no rows, so taking it for news costs nothing.
+        news = position.following > partition.following or position.first == position.following
+        _advance(partition, position.following, position.mark)
+        while partition.ahead and partition.ahead[0][0] <= partition.following:
+            _, following, mark = partition.ahead.pop(0)
+            _advance(partition, following, mark)
+        return news
+
+
+def _advance(partition: PartitionProgress, following: int, mark: int) -> None:
+    partition.following = max(partition.following, following)
+    partition.mark = max(partition.mark, mark)

@@ -68,8 +68,11 @@ class Reader(Protocol):
     def lag(self) -> Mapping[int, int]:
         """Records that wait behind the last one read, by partition, as far as known."""
 
-    def added(self) -> list[PartitionRange]:
-        """Partitions that came into being since the last call."""
+    def added(self, known: int) -> list[PartitionRange]:
+        """Partitions that came into being, numbered from `known` on; asked often, so cheap."""
+
+    def extend(self, ranges: Sequence[PartitionRange]) -> None:
+        """Read these partitions too."""
 
     def close(self) -> None:
         """Let go of everything."""

@@ -1,25 +1,11 @@
 """What a sink is: a place results go to, without Beam."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from domain.message import Message
 
 __all__ = ["Message", "Sink", "Writer"]
-
-
-class Message(NamedTuple):
-    """One result on its way out.
-
-    Attributes:
-        id: identity of the result, the same in every run; a sink that has seen it may drop it.
-        key: what messages about the same thing share, like `source_id:metric_name`.
-        time: event time in microseconds.
-        value: one JSON object, without line breaks.
-    """
-
-    id: str
-    key: str
-    time: int
-    value: bytes
 
 
 class Writer(Protocol):

@@ -46,6 +46,10 @@ class JobConfig(_Section):
     detectors: tuple[DetectorSetting, ...] = Field(
         default=(DetectorSetting(name="rule"),), description="Detectors, in any number."
     )
+    input: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Options of the source, as in the query of its URI (columns of a CSV file).",
+    )
     alerts: AlertSettings = Field(default=AlertSettings(), description="Life of alerts.")
 
 

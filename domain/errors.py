@@ -11,6 +11,7 @@ PaditError
 __all__ = [
     "ConfigurationError",
     "PaditError",
+    "RunError",
     "SinkError",
     "SourceError",
     "StateError",
@@ -36,6 +37,10 @@ class SourceError(PaditError, RuntimeError):
 
 class SinkError(PaditError, RuntimeError):
     """Results could not be delivered."""
+
+
+class RunError(PaditError, RuntimeError):
+    """The job failed while it ran."""
 
 
 class StateError(PaditError, RuntimeError):

@@ -15,7 +15,7 @@ from domain.errors import StateError
 from domain.timestamps import format_utc
 from transforms.detect import Detection, Verdict
 
-__all__ = ["Alerts", "Episode"]
+__all__ = ["Alerts", "Episode", "Episodes"]
 
 _VERSION = 1
 _ROWS_IN_EVIDENCE = 64
@@ -34,6 +34,8 @@ class _Saved(msgspec.Struct, array_like=True):
 
 
 Episodes = dict[tuple[str, str], Episode]
+"""Open alerts by series."""
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Saved)
 
@@ -87,6 +89,12 @@ class Alerts:
                 transitions.append(self._resolve(episodes.pop(key)))
         transitions.sort(key=_order)
         return episodes, transitions
+
+    def next_due(self, episodes: Episodes) -> int | None:
+        """When the next alert resolves by itself, microseconds; None without open alerts."""
+        if not episodes:
+            return None
+        return min(episode.last for episode in episodes.values()) + self._resolve_after
 
     def dump(self, episodes: Episodes) -> bytes:
         """Open episodes as versioned bytes."""

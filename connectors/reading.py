@@ -1,0 +1,337 @@
+"""ReadMetrics: any source as one splittable DoFn, live or bounded.
+
+What an element is: one shard, a reader's share of the partitions, as `Cursor` bytes; what comes
+out are `Block`s, and `Message`s for late rows and dead letters.
+Unit of parallelism: the shard; partition p belongs to shard p % shards.
+In a crash: the cursor is the restriction, so the runner restores offsets and marks together
+with everything downstream, and rows after the checkpoint are read again.
+
+A reader hands its cursor back to the runner at intervals (a self-checkpoint), because a runner
+can take a checkpoint only between bundles. It does so rarely when idle: Flink runners before
+apache/beam PR 39191 keep a little state for every self-checkpoint for ever.
+"""
+
+import dataclasses
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import msgspec
+from apache_beam.coders import BytesCoder
+from apache_beam.io.iobase import RestrictionProgress, RestrictionTracker
+from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
+from apache_beam.metrics import Metrics
+from apache_beam.transforms.core import RestrictionProvider
+from apache_beam.transforms.window import TimestampedValue
+from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Duration, Timestamp
+
+from connectors.cursor import Cursor, PartitionCursor, advance, ahead, follow_idle
+from connectors.progress import note
+from connectors.reader import Decoder, PartitionRange, Reader, Source
+from domain.block import Block
+from domain.deadletter import DeadLetter
+from domain.marks import MARK_END, MARK_NONE, Position
+from domain.message import Message
+from domain.metric import Metric
+from domain.rows import Rows
+from domain.timestamps import MICROS
+
+__all__ = ["DEAD", "LATE", "ReadOptions", "ReadShard", "first_cursors", "request_stop"]
+
+LATE = "late"
+DEAD = "dead"
+_stop = threading.Event()
+
+
+def request_stop() -> None:
+    """Make the live readers of this process end as soon as they have delivered what they read."""
+    _stop.set()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How to read.
+
+    Attributes:
+        out_of_orderness: allowed disorder within a partition, microseconds.
+        idle_after: a partition with nothing to read for so long stops holding the others
+            back, seconds; live only.
+        in_step: how far a partition may run ahead of the slowest one, microseconds.
+        bundle_rows: rows after which the cursor goes back to the runner.
+        bundle_seconds: time after which it does.
+        poll_seconds: how long one read waits for rows.
+    """
+
+    out_of_orderness: int
+    idle_after: float
+    in_step: int
+    bundle_rows: int = 250_000
+    bundle_seconds: float = 1.0
+    poll_seconds: float = 0.1
+
+
+def first_cursors(ranges: list[PartitionRange], shards: int) -> list[Cursor]:
+    """Cursors that divide the partitions among the readers."""
+    shards = max(1, min(shards, len(ranges)))
+    return [
+        Cursor(
+            shard,
+            shards,
+            len(ranges),
+            {
+                one.partition: PartitionCursor(one.start, one.start, one.stop)
+                for one in ranges
+                if one.partition % shards == shard
+            },
+        )
+        for shard in range(shards)
+    ]
+
+
+class _CursorTracker(RestrictionTracker):  # type: ignore[misc]
+    """Claims are whole cursors; the only split is the one that hands everything back."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def current_restriction(self) -> bytes:
+        return self._data
+
+    def try_claim(self, position: bytes) -> bool:
+        if Cursor.from_bytes(self._data).closed:
+            return False
+        self._data = position
+        return True
+
+    def try_split(self, fraction_of_remainder: float) -> tuple[bytes, bytes] | None:
+        cursor = Cursor.from_bytes(self._data)
+        if fraction_of_remainder != 0 or cursor.closed:
+            return None
+        residual = self._data
+        self._data = msgspec.structs.replace(cursor, closed=True).to_bytes()
+        return self._data, residual
+
+    def check_done(self) -> None:
+        if not Cursor.from_bytes(self._data).closed:
+            message = "a reader returned before its cursor was closed or handed back"
+            raise ValueError(message)
+
+    def current_progress(self) -> RestrictionProgress:
+        return RestrictionProgress(fraction=1.0 if Cursor.from_bytes(self._data).closed else 0.0)
+
+    def is_bounded(self) -> bool:
+        return all(one.stop is not None for one in Cursor.from_bytes(self._data).at.values())
+
+
+class _CursorProvider(RestrictionProvider):  # type: ignore[misc]
+    def initial_restriction(self, element: bytes) -> bytes:
+        return element
+
+    def create_tracker(self, restriction: bytes) -> _CursorTracker:
+        return _CursorTracker(restriction)
+
+    def restriction_size(self, element: bytes, restriction: bytes) -> int:
+        return 1
+
+    def restriction_coder(self) -> BytesCoder:
+        return BytesCoder()
+
+    def truncate(self, element: bytes, restriction: bytes) -> bytes | None:
+        # On drain a bounded read is finished, a live one ends where it is.
+        return restriction if _CursorTracker(restriction).is_bounded() else None
+
+
+_TRACKER = beam.DoFn.RestrictionParam(_CursorProvider())
+_WATERMARK = beam.DoFn.WatermarkEstimatorParam(ManualWatermarkEstimator.default_provider())
+
+
+class ReadShard(beam.DoFn):  # type: ignore[misc]
+    """Reads one shard: blocks on the main output, messages on `LATE` and `DEAD`."""
+
+    def __init__(self, source: Source, decode: Decoder, options: ReadOptions) -> None:
+        self._source = source
+        self._decode = decode
+        self._options = options
+        self._readers: dict[int, _OpenReader] = {}
+
+    @beam.DoFn.unbounded_per_element()  # type: ignore[untyped-decorator]
+    def process(
+        self,
+        element: bytes,
+        tracker: Any = _TRACKER,
+        watermark: Any = _WATERMARK,
+    ) -> Iterator[Any]:
+        """Read until there is nothing left, or until it is time to hand the cursor back."""
+        cursor = Cursor.from_bytes(tracker.current_restriction())
+        reader = self._reader(cursor)
+        started = time.monotonic()
+        rows = 0
+        while True:
+            if cursor.finished or _stop.is_set():
+                tracker.try_claim(msgspec.structs.replace(cursor, closed=True).to_bytes())
+                return
+            if rows >= self._options.bundle_rows or (
+                time.monotonic() - started > self._options.bundle_seconds
+            ):
+                tracker.defer_remainder(Duration(0))
+                return
+            moved, outputs, count = reader.step(cursor)
+            if moved is cursor:
+                continue
+            if not tracker.try_claim(moved.to_bytes()):
+                self._drop(reader)
+                return
+            cursor, rows = moved, rows + count
+            yield from outputs
+            watermark.set_watermark(_timestamp(cursor.mark))
+
+    def teardown(self) -> None:
+        """Close the connections."""
+        for reader in list(self._readers.values()):
+            self._drop(reader)
+
+    def _reader(self, cursor: Cursor) -> "_OpenReader":
+        reader = self._readers.get(cursor.shard)
+        if reader is not None and reader.stands_at(cursor):
+            return reader
+        if reader is not None:
+            self._drop(reader)
+        ranges = [
+            PartitionRange(number, one.following, one.stop)
+            for number, one in cursor.at.items()
+            if not one.ended
+        ]
+        opened = self._source.open(ranges, self._decode)
+        reader = _OpenReader(cursor.shard, self._source.name, opened, self._options)
+        self._readers[cursor.shard] = reader
+        return reader
+
+    def _drop(self, reader: "_OpenReader") -> None:
+        self._readers.pop(reader.shard, None)
+        reader.reader.close()
+
+
+class _OpenReader:
+    """A connection with what is known only while it is open: clocks, pauses, counters."""
+
+    def __init__(self, shard: int, name: str, reader: Reader, options: ReadOptions) -> None:
+        self.shard = shard
+        self.reader = reader
+        self._name = name
+        self._options = options
+        self._paused: frozenset[int] = frozenset()
+        self._last: dict[int, float] = {}
+        self._at: Cursor | None = None
+        self._read = Metrics.counter("padit", "read")
+        self._late = Metrics.counter("padit", "late")
+        self._dead = Metrics.counter("padit", "dead_lettered")
+        self._lag = Metrics.gauge("padit", "consumer_lag")
+        self._lag_told = 0.0
+
+    def stands_at(self, cursor: Cursor) -> bool:
+        """Whether reading can go on here without seeking."""
+        return self._at == cursor
+
+    def step(self, cursor: Cursor) -> tuple[Cursor, list[Any], int]:
+        """Read once; the same cursor comes back if nothing happened at all."""
+        paused = ahead(cursor, self._options.in_step)
+        if paused != self._paused:
+            self.reader.pause(paused)
+            self._paused = paused
+        grown, announced = self._with_added(cursor)
+        reads = self.reader.read(self._options.poll_seconds)
+        self._tell_lag(cursor)
+        if not reads and not announced:
+            return self._idle(cursor)
+        now = time.monotonic()
+        for read in reads:
+            self._last[read.partition] = now
+        moved, block, late, dead = advance(grown, reads, self._options.out_of_orderness)
+        if announced:
+            block = dataclasses.replace(block, positions=(*announced, *block.positions))
+        self._at = moved
+        rows = len(block.rows) + len(late)
+        note(rows + len(dead), moved.mark, None)
+        return moved, self._outputs(block, late, dead), rows
+
+    def _outputs(self, block: Block, late: Rows, dead: list[DeadLetter]) -> list[Any]:
+        self._read.inc(len(block.rows) + len(late) + len(dead))
+        self._late.inc(len(late))
+        self._dead.inc(len(dead))
+        earliest = int(block.rows.time.min()) if len(block.rows) else MARK_NONE
+        return [
+            TimestampedValue(block, _timestamp(earliest)),
+            *(beam.pvalue.TaggedOutput(LATE, message) for message in _late(late)),
+            *(
+                beam.pvalue.TaggedOutput(DEAD, _dead_message(letter, number))
+                for number, letter in enumerate(dead)
+            ),
+        ]
+
+    def _with_added(self, cursor: Cursor) -> tuple[Cursor, list[Position]]:
+        """Take in partitions that came into being; they start at the slowest mark here."""
+        added = self.reader.added(cursor.partitions)
+        if not added:
+            return cursor, []
+        mine = [one for one in added if one.partition % cursor.shards == cursor.shard]
+        self.reader.extend(mine)
+        at = dict(cursor.at)
+        for one in mine:
+            at[one.partition] = PartitionCursor(one.start, one.start, one.stop, cursor.mark)
+        announced = [
+            Position(one.partition, one.start, one.start, one.start, cursor.mark) for one in mine
+        ]
+        partitions = cursor.partitions + len(added)
+        return msgspec.structs.replace(cursor, partitions=partitions, at=at), announced
+
+    def _idle(self, cursor: Cursor) -> tuple[Cursor, list[Any], int]:
+        now = time.monotonic()
+        idle = frozenset(
+            number
+            for number, one in cursor.at.items()
+            if one.stop is None
+            and number not in self._paused
+            and now - self._last.setdefault(number, now) >= self._options.idle_after
+        )
+        if not idle:
+            return cursor, [], 0
+        clock = round(time.time() * MICROS - self._options.idle_after * MICROS)
+        moved, block = follow_idle(cursor, idle, clock - self._options.out_of_orderness)
+        if not block.positions:
+            return cursor, [], 0
+        self._at = moved
+        return moved, self._outputs(block, Rows.empty(), []), 0
+
+    def _tell_lag(self, cursor: Cursor) -> None:
+        now = time.monotonic()
+        if now - self._lag_told >= 1:
+            self._lag_told = now
+            lag = sum(self.reader.lag().values())
+            self._lag.set(lag)
+            note(0, cursor.mark, lag)
+
+
+def _timestamp(micros: int) -> Timestamp:
+    if micros == MARK_NONE:
+        return MIN_TIMESTAMP
+    if micros >= MARK_END or micros >= MAX_TIMESTAMP.micros:
+        return MAX_TIMESTAMP
+    return Timestamp(micros=micros)
+
+
+def _late(rows: Rows) -> Iterator[Message]:
+    for code, moment, value in zip(
+        rows.code.tolist(), rows.time.tolist(), rows.value.tolist(), strict=True
+    ):
+        series = rows.series[code]
+        metric = Metric(moment / MICROS, series.source_id, series.metric_name, value, series.unit)
+        key = f"{series.source_id}:{series.metric_name}"
+        yield Message(f"{key}:{moment}:{value!r}", key, moment, msgspec.json.encode(metric))
+
+
+def _dead_message(letter: DeadLetter, number: int) -> Message:
+    key = f"{letter.topic}:{letter.partition}"
+    return Message(f"{key}:{letter.offset}:{number}", key, 0, letter.to_json())

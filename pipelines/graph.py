@@ -1,0 +1,102 @@
+"""The graph: names and order of the steps, nothing else.
+
+    Shards > ReadMetrics > KeyByGroup > WatchGroup > alerts, anomalies, features
+                  late, dead letters
+
+Every label is a fixed literal, because runners map state to steps by label. An output that is
+switched off stays in the graph and ends in the null sink, so the graph keeps its shape.
+"""
+
+from dataclasses import dataclass
+
+import apache_beam as beam
+from apache_beam.coders import Coder
+
+from connectors.cursor import Cursor
+from connectors.deliver import Deliver
+from connectors.reader import Source
+from connectors.reading import DEAD, LATE, ReadOptions, ReadShard
+from connectors.sink import Sink
+from domain.block import Block, Fragment, decode_fragment, encode_fragment
+from domain.config import JobConfig
+from domain.message import Message
+from transforms.validate import Validate
+from transforms.watch import ALERTS, ANOMALIES, FEATURES, KeyByGroup, WatchGroup
+from transforms.windows import WindowOptions
+
+__all__ = ["Plan", "build"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything a job is made of.
+
+    Attributes:
+        source: where rows come from.
+        cursors: where each reader begins.
+        validate: the decoder.
+        reading: how to read.
+        groups: number of key groups.
+        windows: shape of the windows.
+        config: detectors and alert settings.
+        sinks: by output; outputs not named here are switched off.
+        off: the sink of outputs that are switched off.
+    """
+
+    source: Source
+    cursors: list[Cursor]
+    validate: Validate
+    reading: ReadOptions
+    groups: int
+    windows: WindowOptions
+    config: JobConfig
+    sinks: dict[str, Sink]
+    off: Sink
+
+
+class _BlockCoder(Coder):  # type: ignore[misc]
+    """Blocks as bytes, should a runner put a boundary between reading and keying."""
+
+    def encode(self, value: Block) -> bytes:
+        return encode_fragment(Fragment(value.partitions, value.positions, value.rows))
+
+    def decode(self, encoded: bytes) -> Block:
+        fragment = decode_fragment(encoded)
+        return Block(fragment.partitions, fragment.positions, fragment.rows)
+
+    def is_deterministic(self) -> bool:
+        return True
+
+
+beam.coders.registry.register_coder(Block, _BlockCoder)
+
+
+def build(pipeline: beam.Pipeline, plan: Plan) -> None:
+    """Add all steps to a pipeline."""
+    read = (
+        pipeline
+        | "Shards" >> beam.Create([cursor.to_bytes() for cursor in plan.cursors], reshuffle=False)
+        | "SpreadShards" >> beam.Reshuffle()
+        | "ReadMetrics"
+        >> beam.ParDo(ReadShard(plan.source, plan.validate, plan.reading)).with_outputs(
+            LATE, DEAD, main="blocks"
+        )
+    )
+    blocks = read.blocks
+    blocks.element_type = Block
+    keyed = blocks | "KeyByGroup" >> beam.ParDo(KeyByGroup(plan.groups)).with_output_types(
+        tuple[int, bytes]
+    )
+    watched = keyed | "WatchGroup" >> beam.ParDo(
+        WatchGroup(plan.windows, plan.config, frozenset(plan.sinks))
+    ).with_outputs(ALERTS, ANOMALIES, FEATURES)
+    outputs = {
+        ALERTS: ("Alerts", watched[ALERTS]),
+        ANOMALIES: ("Anomalies", watched[ANOMALIES]),
+        FEATURES: ("Features", watched[FEATURES]),
+        LATE: ("Late", read[LATE]),
+        DEAD: ("DeadLetters", read[DEAD]),
+    }
+    for name, (label, messages) in outputs.items():
+        messages.element_type = Message
+        messages | label >> Deliver(plan.sinks.get(name, plan.off))

@@ -1,0 +1,152 @@
+"""From options to a finished run: plan, submit, watch, conserve."""
+
+import logging
+import time
+from collections.abc import Sequence
+
+import apache_beam as beam
+import msgspec
+
+from connectors.reader import PartitionRange
+from connectors.reading import ReadOptions, first_cursors
+from connectors.uris import Bounds, sink_from_uri, source_from_uri
+from domain.config import load_config
+from domain.timestamps import seconds_to_micros
+from pipelines.console import Progress
+from pipelines.graph import Plan, build
+from pipelines.options import JobOptions, parse_options
+from pipelines.runners import choose_runner
+from pipelines.watch import Watch
+from transforms.detect import Detection
+from transforms.validate import Validate
+from transforms.watch import ALERTS, ANOMALIES, FEATURES
+from transforms.windows import WindowOptions
+
+__all__ = ["Summary", "make_plan", "run_job"]
+
+_LOG = logging.getLogger(__name__)
+_LEAST_STEP = seconds_to_micros(600)
+
+
+class Summary(msgspec.Struct):
+    """The conservation line: read = scored + late + duplicate + dead_lettered + waiting.
+
+    `waiting` are rows whose windows were still open when a live run was stopped; `seconds` is
+    the time from the start of the run to its last result.
+    """
+
+    read: int = 0
+    scored: int = 0
+    late: int = 0
+    duplicate: int = 0
+    dead_lettered: int = 0
+    waiting: int = 0
+    windows: int = 0
+    anomalies: int = 0
+    alerts: int = 0
+    seconds: float = 0.0
+
+    @property
+    def residue(self) -> int:
+        """Records that are unaccounted for; 0 unless something is wrong."""
+        accounted = self.scored + self.late + self.duplicate + self.dead_lettered + self.waiting
+        return self.read - accounted
+
+
+def run_job(argv: Sequence[str], *, live: bool, detach: bool = False) -> Summary | None:
+    """Run the job that the options describe, to its end or until it is stopped.
+
+    Args:
+        argv: command-line options, PADIT's and Beam's.
+        live: whether a topic is read for ever, or up to where it ends now.
+        detach: return once the job is submitted to a cluster; there is no summary then.
+
+    Raises:
+        PaditError: an option, a place or the run itself is at fault.
+    """
+    options = parse_options(argv)
+    job = JobOptions.of(options)
+    runner = choose_runner(argv)
+    plan, ranges = make_plan(job, live=live)
+    for sink in plan.sinks.values():
+        sink.prepare(fresh=not runner.restores)
+    started = time.monotonic()
+    pipeline = beam.Pipeline(runner=runner.beam, options=runner.options)
+    build(pipeline, plan)
+    watch = Watch(runner)
+    if detach:
+        watch.submit(pipeline)
+        return None
+    with Progress(watch.look, _total(ranges)):
+        watch.run(pipeline)
+    counts = watch.counts()
+    summary = Summary(
+        **{name: counts.get(name, 0) for name in Summary.__struct_fields__ if name != "seconds"},
+        seconds=round(time.monotonic() - started, 3),
+    )
+    if _total(ranges) is None:
+        # Only a run without an end can be stopped while windows are open.
+        summary.waiting = max(0, summary.residue)
+    else:
+        for sink in plan.sinks.values():
+            sink.finish()
+    if summary.residue:
+        _LOG.error("the conservation line does not balance: %d records", summary.residue)
+    return summary
+
+
+def make_plan(job: JobOptions, *, live: bool) -> tuple[Plan, list[PartitionRange]]:
+    """Resolve options to a plan; asks the source where it begins and ends.
+
+    Raises:
+        PaditError: an option or a place is at fault.
+    """
+    config = load_config(job.config)
+    Detection(config.detectors)  # a wrong parameter is told here and not by a worker
+    source = source_from_uri(
+        job.input,
+        Bounds(
+            start_time=job.start_time,
+            stop_time=job.end_time,
+            start=job.start_offset or ("latest" if live else "earliest"),
+            stop=job.end_offset,
+            live=live,
+            patience=job.broker_timeout_sec,
+        ),
+        config.input,
+    )
+    ranges = source.ranges()
+    outputs = {
+        ALERTS: job.output,
+        ANOMALIES: job.anomalies,
+        FEATURES: job.features,
+        "late": job.late,
+        "dead": job.dlq,
+    }
+    plan = Plan(
+        source=source,
+        cursors=first_cursors(ranges, job.read_shards),
+        validate=Validate(job.max_record_bytes, job.max_ahead),
+        reading=ReadOptions(
+            out_of_orderness=job.out_of_orderness,
+            idle_after=job.idle_timeout_sec,
+            in_step=max(2 * job.window_size, _LEAST_STEP),
+        ),
+        groups=job.key_groups,
+        windows=WindowOptions(job.window_size, job.extract_interval, job.max_samples),
+        config=config,
+        sinks={
+            name: sink_from_uri(uri, dead_letters=name == "dead")
+            for name, uri in outputs.items()
+            if uri
+        },
+        off=sink_from_uri("null"),
+    )
+    return plan, ranges
+
+
+def _total(ranges: Sequence[PartitionRange]) -> int | None:
+    """Records to read, if every partition has an end."""
+    if any(one.stop is None for one in ranges):
+        return None
+    return sum(one.stop - one.start for one in ranges if one.stop is not None)

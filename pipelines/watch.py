@@ -1,0 +1,125 @@
+"""Watches one run: starts it, asks it to stop, reads its counters."""
+
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.runners.runner import PipelineState
+
+from connectors.progress import Seen, seen
+from connectors.reading import request_stop
+from domain.errors import PaditError, RunError
+from pipelines.runners import Runner
+
+__all__ = ["Watch"]
+
+_LOG = logging.getLogger(__name__)
+_ASK_EVERY = 2.0
+
+
+class Watch:
+    """One run of a pipeline on a runner."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._result: Any = None
+        self._stopping = threading.Event()
+        self._counts: dict[str, int] = {}
+
+    def submit(self, pipeline: beam.Pipeline) -> None:
+        """Start the run; on a cluster this returns at once."""
+        try:
+            self._result = pipeline.run()
+        except Exception as error:
+            raise _readable(error) from error
+
+    def run(self, pipeline: beam.Pipeline) -> None:
+        """Run to the end, or to a clean stop on SIGTERM and Ctrl-C.
+
+        Raises:
+            PaditError: the run failed.
+        """
+        with self._signals():
+            self.submit(pipeline)
+            state = self._wait()
+        allowed = {PipelineState.DONE}
+        if self._stopping.is_set():
+            allowed |= {PipelineState.CANCELLED, PipelineState.STOPPED, PipelineState.DRAINED}
+        if state not in allowed:
+            message = f"the job ended as {state}; `--debug` and the runner's log say why"
+            raise RunError(message)
+        self.counts()
+
+    def look(self) -> Seen:
+        """How far the run has come."""
+        if self._runner.here:
+            return seen()
+        return Seen(rows=self.counts().get("read", 0))
+
+    def counts(self) -> dict[str, int]:
+        """Counters of the job by name; the last known ones when they cannot be asked for."""
+        if self._result is not None:
+            try:
+                found = self._result.metrics().query()["counters"]
+            except Exception as error:  # a cluster may be away for a moment
+                _LOG.debug("no counters: %s", error)
+                return self._counts
+            self._counts = {
+                counter.key.metric.name: counter.result
+                for counter in found
+                if counter.key.metric.namespace == "padit"
+            }
+        return self._counts
+
+    def _wait(self) -> str:
+        while True:
+            try:
+                state: str = self._result.wait_until_finish(duration=int(_ASK_EVERY * 1000))
+            except Exception as error:
+                if self._stopping.is_set():
+                    return str(PipelineState.CANCELLED)
+                raise _readable(error) from error
+            state = state or self._result.state
+            if PipelineState.is_terminal(state):
+                return state
+            if self._stopping.is_set() and not self._runner.here:
+                self.counts()
+                self._result.cancel()
+                return str(PipelineState.CANCELLED)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {
+            number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        if self._stopping.is_set():
+            raise KeyboardInterrupt
+        _LOG.warning("stopping; once more to stop at once")
+        self._stopping.set()
+        request_stop()
+
+
+def _readable(error: BaseException) -> PaditError:
+    """The project's own error inside what Beam wraps around it, or the last line of its text."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, PaditError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return RunError(f"the job failed: {lines[-1].strip() if lines else type(error).__name__}")

@@ -1,0 +1,254 @@
+"""The whole work on one key group as a pure machine: fragments in, results out.
+
+    fragment -> progress -> windows -> features -> detectors -> alerts
+
+A fragment is cheap: its rows are appended, its marks noted. Only when the smallest mark of all
+partitions passes the end of a window are the rows read back, windows closed, detectors stepped
+and episodes followed. The machine keeps nothing itself; all state goes through a `Store`, which
+is Beam state in the job and plain memory in tests.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from domain.alert import Transition
+from domain.block import Fragment, decode_rows, encode_rows
+from domain.errors import StateError
+from domain.marks import MARK_NONE
+from transforms.alerts import Alerts, Episodes
+from transforms.detect import Detection, Verdict
+from transforms.progress import Progress
+from transforms.windows import WindowOptions, close_windows
+
+__all__ = ["Counts", "GroupMachine", "MemoryStore", "Outcome", "Store"]
+
+_VERSION = 1
+
+
+class Store(Protocol):
+    """State of one key group."""
+
+    def read_header(self) -> bytes | None:
+        """The small state that every fragment needs."""
+
+    def write_header(self, data: bytes) -> None:
+        """Replace it."""
+
+    def add_rows(self, data: bytes) -> None:
+        """Append rows."""
+
+    def read_rows(self) -> Sequence[bytes]:
+        """All rows, in any order of the pieces."""
+
+    def replace_rows(self, data: bytes | None) -> None:
+        """Keep only these rows."""
+
+    def read_detection(self) -> bytes | None:
+        """The state of detectors and alerts."""
+
+    def write_detection(self, data: bytes) -> None:
+        """Replace it."""
+
+
+@dataclass(slots=True)
+class MemoryStore:
+    """State in memory; what runs the machine without Beam."""
+
+    header: bytes | None = None
+    rows: tuple[bytes, ...] = ()
+    detection: bytes | None = None
+
+    def read_header(self) -> bytes | None:
+        """See `Store`."""
+        return self.header
+
+    def write_header(self, data: bytes) -> None:
+        """See `Store`."""
+        self.header = data
+
+    def add_rows(self, data: bytes) -> None:
+        """See `Store`."""
+        self.rows = (*self.rows, data)
+
+    def read_rows(self) -> Sequence[bytes]:
+        """See `Store`."""
+        return self.rows
+
+    def replace_rows(self, data: bytes | None) -> None:
+        """See `Store`."""
+        self.rows = () if data is None else (data,)
+
+    def read_detection(self) -> bytes | None:
+        """See `Store`."""
+        return self.detection
+
+    def write_detection(self, data: bytes) -> None:
+        """See `Store`."""
+        self.detection = data
+
+
+class Counts(NamedTuple):
+    """What an advance did, for the conservation line."""
+
+    scored: int = 0
+    duplicate: int = 0
+    windows: int = 0
+    anomalies: int = 0
+    alerts: int = 0
+
+
+class Outcome(NamedTuple):
+    """What an advance gave; `verdict` is None where no window closed."""
+
+    verdict: Verdict | None
+    transitions: list[Transition]
+    counts: Counts
+
+
+class _Header(msgspec.Struct, array_like=True):
+    """Small state.
+
+    `closed` is the first slot that is not closed; `newest_kept` and `oldest_open` tell whether
+    closing can yield a window, so that rows are read back only then.
+    """
+
+    version: int = _VERSION
+    progress: Progress = msgspec.field(default_factory=Progress)
+    closed: int | None = None
+    newest_kept: int | None = None
+    oldest_open: int | None = None
+    alerts_due: int | None = None
+
+
+class _DetectionState(msgspec.Struct, array_like=True):
+    version: int
+    detectors: list[tuple[str, int, bytes]]
+    alerts: bytes
+
+
+_header_decoder = msgspec.msgpack.Decoder(_Header)
+_detection_decoder = msgspec.msgpack.Decoder(_DetectionState)
+_encoder = msgspec.msgpack.Encoder()
+
+
+class GroupMachine:
+    """Steps one key group.
+
+    Args:
+        windows: shape of the windows.
+        detection: the configured detectors.
+        alerts: the life of alerts.
+    """
+
+    def __init__(self, windows: WindowOptions, detection: Detection, alerts: Alerts) -> None:
+        self._windows = windows
+        self._detection = detection
+        self._alerts = alerts
+
+    def advance(self, store: Store, fragment: Fragment) -> Outcome:
+        """Take one fragment; the same fragment twice counts as duplicates the second time."""
+        header = _load_header(store.read_header())
+        counts = Counts()
+        if not header.progress.observe(fragment.partitions, fragment.positions):
+            return Outcome(None, [], Counts(duplicate=len(fragment.rows)))
+        if len(fragment.rows):
+            store.add_rows(encode_rows(fragment.rows))
+            oldest = self._windows.slot_before(int(fragment.rows.time.min()))
+            header.oldest_open = (
+                oldest if header.oldest_open is None else min(oldest, header.oldest_open)
+            )
+        outcome = Outcome(None, [], counts)
+        mark = header.progress.mark
+        closing = self._windows.slot_before(mark)
+        if mark != MARK_NONE and (header.closed is None or closing > header.closed):
+            if self._has_work(header, closing):
+                outcome = self._close(store, header, closing)
+            header.closed = closing
+        store.write_header(_encoder.encode(header))
+        return outcome
+
+    def waiting(self, store: Store) -> int:
+        """Rows taken that no window has scored yet."""
+        header = _load_header(store.read_header())
+        closed = header.closed
+        total = 0
+        for data in store.read_rows():
+            time = decode_rows(data).time
+            total += (
+                len(time)
+                if closed is None
+                else int((time >= closed * self._windows.interval).sum())
+            )
+        return total
+
+    def _has_work(self, header: _Header, closing: int) -> bool:
+        """Whether a window with a row, or the end of an alert, lies before `closing`."""
+        if header.oldest_open is not None and header.oldest_open < closing:
+            return True
+        if header.alerts_due is not None and header.alerts_due <= closing * self._windows.interval:
+            return True
+        return (
+            header.newest_kept is not None
+            and header.closed is not None
+            and header.newest_kept + self._windows.slots > header.closed
+        )
+
+    def _close(self, store: Store, header: _Header, closing: int) -> Outcome:
+        blocks = [decode_rows(data) for data in store.read_rows()]
+        closed = MARK_NONE if header.closed is None else header.closed
+        result = close_windows(blocks, closed, closing, self._windows)
+        store.replace_rows(encode_rows(result.kept) if len(result.kept) else None)
+        header.newest_kept, header.oldest_open = result.newest_kept, result.oldest_open
+
+        states, episodes = self._load_detection(store.read_detection())
+        states, verdict = self._detection.step(states, result.table)
+        episodes, transitions = self._alerts.step(episodes, verdict)
+        header.alerts_due = self._alerts.next_due(episodes)
+        store.write_detection(
+            _encoder.encode(
+                _DetectionState(_VERSION, self._detection.dump(states), self._alerts.dump(episodes))
+            )
+        )
+        counts = Counts(
+            result.scored,
+            result.duplicates,
+            len(result.table),
+            int(verdict.anomaly.sum()),
+            sum(transition.kind == "opened" for transition in transitions),
+        )
+        return Outcome(verdict, transitions, counts)
+
+    def _load_detection(self, data: bytes | None) -> tuple[tuple[Any, ...], Episodes]:
+        if data is None:
+            return self._detection.initial(), self._alerts.initial()
+        try:
+            saved = _detection_decoder.decode(data)
+        except msgspec.DecodeError as error:
+            message = f"the saved detector state ({len(data)} bytes) is damaged: {error}"
+            raise StateError(message) from error
+        _check_version(saved.version)
+        return self._detection.load(saved.detectors), self._alerts.load(saved.alerts)
+
+
+def _load_header(data: bytes | None) -> _Header:
+    if data is None:
+        return _Header()
+    try:
+        header = _header_decoder.decode(data)
+    except msgspec.DecodeError as error:
+        message = f"the saved progress ({len(data)} bytes) is damaged: {error}"
+        raise StateError(message) from error
+    _check_version(header.version)
+    return header
+
+
+def _check_version(version: int) -> None:
+    if version != _VERSION:
+        message = (
+            f"the saved state has version {version}, this code reads {_VERSION}: "
+            "start without the savepoint and let a replay build the state"
+        )
+        raise StateError(message)

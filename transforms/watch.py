@@ -1,0 +1,163 @@
+"""The Beam shells around keying and the group machine; nothing is decided here."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+import msgspec
+from apache_beam.coders import BytesCoder
+from apache_beam.metrics import Metrics
+from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec
+
+from domain.block import Block, decode_fragment, encode_fragment
+from domain.config import JobConfig
+from domain.message import Message
+from domain.timestamps import format_utc
+from transforms.alerts import Alerts
+from transforms.detect import Detection, Verdict
+from transforms.group import Counts, GroupMachine
+from transforms.keying import split_block
+from transforms.windows import WindowOptions
+
+__all__ = ["ALERTS", "ANOMALIES", "FEATURES", "KeyByGroup", "WatchGroup"]
+
+ALERTS = "alerts"
+ANOMALIES = "anomalies"
+FEATURES = "features"
+_COUNTERS = ("scored", "duplicate", "windows", "anomalies", "alerts")
+
+
+class KeyByGroup(beam.DoFn):  # type: ignore[misc]
+    """`Block` to (key group, fragment bytes), one for every group."""
+
+    def __init__(self, groups: int) -> None:
+        self._groups = groups
+
+    def process(self, element: Block) -> Iterator[tuple[int, bytes]]:
+        """Split one block."""
+        for group, fragment in split_block(element, self._groups):
+            yield group, encode_fragment(fragment)
+
+
+class WatchGroup(beam.DoFn):  # type: ignore[misc]
+    """(key group, fragment bytes) to messages on `ALERTS`, `ANOMALIES` and `FEATURES`.
+
+    State lives as long as the job, and is bounded: progress by the number of partitions, rows
+    by the window and the allowed disorder, detectors and alerts by their own retention. It
+    therefore needs no timer, and has none: the runner's time decides nothing here.
+    """
+
+    HEADER = ReadModifyWriteStateSpec("header", BytesCoder())
+    ROWS = BagStateSpec("rows", BytesCoder())
+    DETECTION = ReadModifyWriteStateSpec("detection", BytesCoder())
+    _HEADER_PARAM = beam.DoFn.StateParam(HEADER)
+    _ROWS_PARAM = beam.DoFn.StateParam(ROWS)
+    _DETECTION_PARAM = beam.DoFn.StateParam(DETECTION)
+
+    def __init__(self, windows: WindowOptions, config: JobConfig, outputs: frozenset[str]) -> None:
+        self._windows = windows
+        self._config = config
+        self._outputs = outputs
+        self._counters = [Metrics.counter("padit", name) for name in _COUNTERS]
+
+    def setup(self) -> None:
+        """Build the machine once per worker."""
+        self._detection = Detection(self._config.detectors)
+        settings = self._config.alerts
+        resolve_after = (
+            self._windows.size
+            if settings.resolve_after_sec is None
+            else round(settings.resolve_after_sec * 1e6)
+        )
+        alerts = Alerts(self._detection, settings.open_at, resolve_after, self._windows.size)
+        self._machine = GroupMachine(self._windows, self._detection, alerts)
+
+    def process(
+        self,
+        element: tuple[int, bytes],
+        header: Any = _HEADER_PARAM,
+        rows: Any = _ROWS_PARAM,
+        detection: Any = _DETECTION_PARAM,
+    ) -> Iterator[Any]:
+        """Advance one group by one fragment."""
+        fragment = decode_fragment(element[1])
+        outcome = self._machine.advance(_BeamStore(header, rows, detection), fragment)
+        self._count(outcome.counts)
+        for transition in outcome.transitions:
+            alert = transition.alert
+            key = f"{alert.source_id}:{alert.metric_name}"
+            event = transition.to_cloud_event()
+            yield beam.pvalue.TaggedOutput(
+                ALERTS, Message(transition.id, key, transition.time, event)
+            )
+        if outcome.verdict is not None:
+            if ANOMALIES in self._outputs:
+                yield from self._anomalies(outcome.verdict)
+            if FEATURES in self._outputs:
+                yield from self._features(outcome.verdict)
+
+    def _count(self, counts: Counts) -> None:
+        for counter, amount in zip(self._counters, counts, strict=True):
+            if amount:
+                counter.inc(amount)
+
+    def _anomalies(self, verdict: Verdict) -> Iterator[Any]:
+        for row in verdict.anomaly.nonzero()[0].tolist():
+            score = self._detection.describe(verdict, row)
+            key = f"{score.source_id}:{score.metric_name}"
+            end = int(verdict.table.window_end[row])
+            message = Message(f"{key}:{end}", key, end, msgspec.json.encode(score))
+            yield beam.pvalue.TaggedOutput(ANOMALIES, message)
+
+    def _features(self, verdict: Verdict) -> Iterator[Any]:
+        table = verdict.table
+        names = list(table.features)
+        columns = [table.features[name].tolist() for name in names]
+        ends = table.window_end.tolist()
+        codes = table.code.tolist()
+        scores = verdict.composite.tolist()
+        for row, values in enumerate(zip(*columns, strict=True)):
+            series = table.series[codes[row]]
+            key = f"{series.source_id}:{series.metric_name}"
+            record = {
+                "source_id": series.source_id,
+                "metric_name": series.metric_name,
+                "unit": series.unit,
+                "window_end": format_utc(ends[row]),
+                **dict(zip(names, values, strict=True)),
+                "score": scores[row],  # NaN, warming up, becomes null
+            }
+            message = Message(f"{key}:{ends[row]}", key, ends[row], msgspec.json.encode(record))
+            yield beam.pvalue.TaggedOutput(FEATURES, message)
+
+
+class _BeamStore:
+    """`transforms.group.Store` over Beam state."""
+
+    def __init__(self, header: Any, rows: Any, detection: Any) -> None:
+        self._header, self._rows, self._detection = header, rows, detection
+
+    def read_header(self) -> bytes | None:
+        value: bytes | None = self._header.read()
+        return value
+
+    def write_header(self, data: bytes) -> None:
+        self._header.write(data)
+
+    def add_rows(self, data: bytes) -> None:
+        self._rows.add(data)
+
+    def read_rows(self) -> Sequence[bytes]:
+        return list(self._rows.read())
+
+    def replace_rows(self, data: bytes | None) -> None:
+        self._rows.clear()
+        if data is not None:
+            self._rows.add(data)
+
+    def read_detection(self) -> bytes | None:
+        value: bytes | None = self._detection.read()
+        return value
+
+    def write_detection(self, data: bytes) -> None:
+        self._detection.write(data)

@@ -249,7 +249,7 @@ def _jobmanager(directory: Path, ports: Ports, beam: jars.JarSet) -> Part:
     heap = _megabytes(settings, prefix + "heap.size")
     metaspace = _megabytes(settings, prefix + "jvm-metaspace.size")
     memory = [f"-Xms{heap}m", f"-Xmx{heap}m", f"-XX:MaxMetaspaceSize={metaspace}m"]
-    command = _java(directory, memory, _cluster_class_path())
+    command = _java(directory, memory, _cluster_class_path(beam))
     command += ["org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"]
     command += ["--configDir", str(directory / "conf")]
     overview = f"http://{LOOPBACK}:{ports.rest}/overview"
@@ -261,13 +261,18 @@ def _jobmanager(directory: Path, ports: Ports, beam: jars.JarSet) -> Part:
     )
 
 
-def _cluster_class_path() -> list[str]:
-    return [f"{jars.flink_distribution().lib}/*"]
+def _cluster_class_path(beam: jars.JarSet) -> list[str]:
+    """Return Flink's jars, then Beam's: loaded once, not uploaded and loaded for every job."""
+    return [f"{jars.flink_distribution().lib}/*", beam.class_path]
 
 
 def _taskmanager(cluster: FlinkCluster, number: int) -> Part:
     directory, name = cluster.directory, f"taskmanager-{number}"
-    command = _java(directory, _taskmanager_memory(_settings(directory)), _cluster_class_path())
+    command = _java(
+        directory,
+        _taskmanager_memory(_settings(directory)),
+        _cluster_class_path(jars.job_server()),
+    )
     command += ["org.apache.flink.runtime.taskexecutor.TaskManagerRunner"]
     command += ["--configDir", str(directory / "conf"), "-D", f"taskmanager.resource-id={name}"]
 
@@ -310,8 +315,9 @@ def _taskmanager_memory(settings: dict[str, Any]) -> list[str]:
 
 
 def _job_server(directory: Path, ports: Ports, beam: jars.JarSet) -> Part:
-    command = _java(directory, ["-Xms128m", "-Xmx768m"], [beam.class_path])
-    command += ["org.apache.beam.runners.flink.FlinkJobServerDriver"]
+    launcher = str(jars.launcher())
+    command = _java(directory, ["-Xms128m", "-Xmx768m"], [beam.class_path, launcher])
+    command += ["PaditJobServer", launcher]
     command += ["--job-host", LOOPBACK, "--job-port", str(ports.job)]
     command += ["--artifact-port", str(ports.artifact), "--expansion-port", "-1"]
     command += ["--artifacts-dir", str(directory / "artifacts")]

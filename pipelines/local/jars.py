@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ __all__ = [
     "home",
     "job_server",
     "kafka",
+    "launcher",
     "tool",
 ]
 
@@ -46,7 +48,7 @@ class JarSet:
     """A resolved set of jars.
 
     Attributes:
-        flavour: the Maven profile it came from: `official`, `fallback` or `kafka`.
+        flavour: the Maven profile it came from: `official`, `fallback`, `kafka`, `compiler`.
         directory: where the jars lie.
     """
 
@@ -67,7 +69,9 @@ class JarSet:
     def beam_runner_version(self) -> str | None:
         """The version of Beam's Flink runner in the set, for instance `2.77.0`."""
         names = (jar.name for jar in self.jars)
-        found = (re.search(r"^beam-runners-flink-[\d.]+(?:-job-server)?-(.+)\.jar$", n) for n in names)
+        found = (
+            re.search(r"^beam-runners-flink-[\d.]+(?:-job-server)?-(.+)\.jar$", n) for n in names
+        )
         return next((match.group(1) for match in found if match), None)
 
 
@@ -147,6 +151,33 @@ def job_server(say: Callable[[str], None] | None = None) -> JarSet:
     raise LocalError("\n".join(reasons))
 
 
+def launcher(say: Callable[[str], None] | None = None) -> Path:
+    """Return the jar with flink-conf/java/PaditJobServer, compiled the first time.
+
+    Compiled by Eclipse's compiler, which needs no JDK. Raises LocalError.
+    """
+    source = conf_dir() / "java" / "PaditJobServer.java"
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
+    place = home() / "jars" / f"padit-job-server-{digest}.jar"
+    if place.exists():
+        return place
+    compiler = _resolve("compiler", say)
+    with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
+        classes, target = Path(scratch) / "classes", Path(scratch) / "launcher.jar"
+        command = [tool("java"), "-XX:TieredStopAtLevel=1", "-jar", str(compiler.jars[0])]
+        command += ["-11", "-d", str(classes), str(source)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        if done.returncode != 0:
+            message = f"{source} does not compile: {done.stdout}{done.stderr}"
+            raise LocalError(message)
+        with zipfile.ZipFile(target, "w") as jar:
+            jar.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\n")
+            for file in classes.glob("*.class"):
+                jar.write(file, file.name)
+        target.replace(place)
+    return place
+
+
 def _place(profile: str) -> Path:
     """Return where the jars of a profile are kept; a changed pom.xml is another place."""
     pom = conf_dir() / "pom.xml"
@@ -174,7 +205,9 @@ def _resolve(profile: str, say: Callable[[str], None] | None) -> JarSet:
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     if say:
-        say(f"{profile!r}: {len(JarSet(profile, place).jars)} jars, {time.monotonic() - begin:.0f} s")
+        say(
+            f"{profile!r}: {len(JarSet(profile, place).jars)} jars, {time.monotonic() - begin:.0f} s"
+        )
     return JarSet(profile, place)
 
 

@@ -262,7 +262,9 @@ def main(argv: list[str] | None = None) -> int:
         _LOGGER.exception("the worker pool cannot start")
         pool.close()
         return 1
-    _LOGGER.info("worker pool on %s:%d, state cache %d MB", args.host, args.port, args.state_cache_mb)
+    _LOGGER.info(
+        "worker pool on %s:%d, state cache %d MB", args.host, args.port, args.state_cache_mb
+    )
     done.wait()
     pool.close()
     server.stop(grace=1.0).wait()

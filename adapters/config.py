@@ -1,0 +1,108 @@
+"""The YAML file of `padit adapters --config`: where samples go, and which adapters run."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, field_validator
+
+from adapters.base import Options, Seconds
+from domain.config import explain
+from domain.errors import ConfigurationError
+
+__all__ = ["AdaptersConfig", "BufferOptions", "HealthOptions", "KafkaOptions", "load_adapters"]
+
+
+class KafkaOptions(Options):
+    """Where the samples go."""
+
+    bootstrap: str = Field(default="localhost:9092", description="Brokers, `host:port,...`.")
+    topic: str = Field(default="metrics", description="Topic of the samples.")
+    format: Literal["json", "json-array", "arrow"] = Field(
+        default="json",
+        description="One JSON object per record, or many samples per record: a JSON array or an "
+        "Arrow stream.",
+    )
+    linger_ms: int = Field(
+        default=50, ge=0, le=10_000, description="How long samples are gathered, milliseconds."
+    )
+    batch_samples: int = Field(
+        default=5_000, ge=1, le=100_000, description="Most samples in one array or Arrow stream."
+    )
+    compression: Literal["lz4", "gzip", "zstd", "none"] = Field(
+        default="lz4", description="Compression of the records."
+    )
+    security: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Settings of kafka-python for TLS and SASL, by their names there.",
+        examples=[{"security_protocol": "SASL_SSL", "sasl_mechanism": "SCRAM-SHA-512"}],
+    )
+
+    @field_validator("security")
+    @classmethod
+    def _only_security(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for key in value:
+            if not key.startswith(("ssl_", "sasl_")) and key != "security_protocol":
+                message = f"{key} is no security setting; security_protocol, ssl_* and sasl_* are"
+                raise ValueError(message)
+        return value
+
+
+class BufferOptions(Options):
+    """What is kept while the broker is away."""
+
+    directory: str = Field(
+        default=".padit/adapters", description="Directory of the disk buffer, for this process."
+    )
+    max_mb: float = Field(
+        default=256.0, gt=0, description="Largest size on disk, MB; the oldest goes first."
+    )
+    in_flight_mb: float = Field(
+        default=16.0,
+        gt=0,
+        le=512,
+        description="Records handed to the client and not acknowledged yet, MB; also the memory "
+        "that may wait before the disk is used.",
+    )
+
+
+class HealthOptions(Options):
+    """The endpoint for probes and for Prometheus: `/health`, `/ready`, `/metrics`."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=9464, ge=0, le=65_535, description="Port; 0 takes a free one.")
+    enabled: bool = Field(default=True, description="Whether to listen at all.")
+
+
+class AdaptersConfig(Options):
+    """Everything the file may say."""
+
+    kafka: KafkaOptions = Field(default=KafkaOptions(), description="Where the samples go.")
+    buffer: BufferOptions = Field(default=BufferOptions(), description="While it is away.")
+    health: HealthOptions = Field(default=HealthOptions(), description="Health and metrics.")
+    stop_timeout_sec: Seconds = Field(
+        default=10.0, description="Seconds a clean stop may take to deliver what is left."
+    )
+    adapters: list[dict[str, Any]] = Field(
+        min_length=1, description="The adapters; each has a `type` and that type's options."
+    )
+
+
+def load_adapters(path: str) -> AdaptersConfig:
+    """Read the YAML file.
+
+    Raises:
+        ConfigurationError: unreadable, or a key or value that is not allowed.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        message = f"the configuration {path} cannot be read: {error}"
+        raise ConfigurationError(message) from error
+    if not isinstance(content, dict):
+        message = f"the configuration {path} must be a mapping, it is a {type(content).__name__}"
+        raise ConfigurationError(message)
+    try:
+        return AdaptersConfig.model_validate(content)
+    except ValidationError as error:
+        raise ConfigurationError(explain(path, AdaptersConfig, error)) from error

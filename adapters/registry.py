@@ -1,0 +1,77 @@
+"""Which adapters there are: the built-in ones and whatever installed packages bring.
+
+An installed package adds one with an entry point of the group `padit.adapters`, name = type,
+value = `module:Class`. A module is imported only when its adapter is used, so a missing library
+hurts only those who need it.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from pydantic import ValidationError
+
+from adapters.base import Adapter
+from domain.config import explain
+from domain.errors import ConfigurationError
+
+__all__ = ["BUILT_IN", "GROUP", "adapter_class", "adapter_types", "create_adapter"]
+
+GROUP = "padit.adapters"
+
+BUILT_IN: Mapping[str, str] = {
+    "host": "adapters.host:HostAdapter",
+}
+
+
+def adapter_types() -> dict[str, str]:
+    """Type to `module:Class`; an entry point goes before a built-in of the same name."""
+    found = {point.name: point.value for point in entry_points(group=GROUP)}
+    return dict(sorted({**BUILT_IN, **found}.items()))
+
+
+def adapter_class(kind: str) -> type[Adapter]:
+    """The class of an adapter type.
+
+    Raises:
+        ConfigurationError: no such type, or a library it needs is not installed.
+    """
+    known = adapter_types()
+    if kind not in known:
+        message = f"unknown adapter type {kind!r}; there are: {', '.join(known)}"
+        raise ConfigurationError(message)
+    module, _, name = known[kind].partition(":")
+    try:
+        found = getattr(import_module(module), name)
+    except ImportError as error:
+        message = f"adapter {kind!r} cannot be loaded ({error}): pip install 'padit[adapters]'"
+        raise ConfigurationError(message) from error
+    if not (isinstance(found, type) and hasattr(found, "Options")):
+        message = f"adapter {kind!r}: {known[kind]} is no adapter class"
+        raise ConfigurationError(message)
+    return found
+
+
+def create_adapter(config: Mapping[str, Any], place: str = "adapter") -> Adapter:
+    """Make an adapter from its section of the configuration.
+
+    Args:
+        config: `type` and the options of that type.
+        place: where the section stands, for messages.
+
+    Raises:
+        ConfigurationError: unknown type, or an option that is not allowed.
+    """
+    kind = config.get("type")
+    if not isinstance(kind, str):
+        message = f"{place}: the key `type` is missing; one of: {', '.join(adapter_types())}"
+        raise ConfigurationError(message)
+    chosen = adapter_class(kind)
+    try:
+        options = chosen.Options.model_validate({"name": kind, **config})
+    except ValidationError as error:
+        raise ConfigurationError(explain(place, chosen.Options, error)) from error
+    maker: Any = chosen
+    made: Adapter = maker(options)
+    return made

@@ -1,0 +1,277 @@
+"""Many adapters in one process: the only loop, the only sleep and the only threads.
+
+Every adapter has a task of its own that opens it, polls it on its schedule and, when anything
+raises or takes longer than its `timeout_sec`, closes it, waits with back-off and opens it
+again. Schedules follow the monotonic clock, so a step of the wall clock moves no poll. One
+event loop serves all, therefore a poll must not block; what has to (a library without
+coroutines) goes through `asyncio.to_thread`. `padit_adapters_loop_lag_seconds` shows an adapter
+that does not keep to this.
+
+`stop` closes all adapters, then delivers what they emitted; what the broker does not take in
+time stays on disk for the next start.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+
+from adapters.base import Adapter, AdapterOptions, Batch
+from adapters.config import AdaptersConfig
+from adapters.encode import Record
+from adapters.errors import AdapterError
+from adapters.health import HealthServer
+from adapters.publisher import Publisher
+from adapters.registry import create_adapter
+from adapters.stats import OncePerCause, Stats
+from domain.errors import ConfigurationError
+from domain.metric import Metric
+from domain.rows import Rows
+
+__all__ = ["Delivery", "Runner", "Supervised", "create_all", "run_adapters"]
+
+_log = logging.getLogger("padit.adapters")
+
+
+class Delivery(Protocol):
+    """What the runner needs of a publisher."""
+
+    def put(self, batch: Batch | Record) -> None:
+        """Take samples or a record; never blocks."""
+
+    def ready(self) -> bool:
+        """Whether more is welcome."""
+
+
+class _Outlet:
+    """The way out of one adapter."""
+
+    def __init__(
+        self, options: AdapterOptions, delivery: Delivery, stats: Stats, once: OncePerCause
+    ) -> None:
+        self._name = options.name
+        self._metadata = dict(options.metadata)
+        self._delivery = delivery
+        self._stats = stats
+        self._once = once
+
+    def emit(self, batch: Batch) -> None:
+        if not len(batch):
+            return
+        self._stats.add("padit_adapter_samples_total", len(batch), adapter=self._name)
+        if self._metadata and not isinstance(batch, Rows):
+            batch = [self._extended(metric) for metric in batch]
+        self._delivery.put(batch)
+
+    def emit_record(self, topic: str, key: str, value: bytes) -> None:
+        self._delivery.put(Record(topic, key.encode(), value, -1, 1))
+
+    def ready(self) -> bool:
+        return self._delivery.ready()
+
+    def fault(self, cause: str, message: str, count: int = 1) -> None:
+        self._stats.add("padit_adapter_faults_total", count, adapter=self._name, cause=cause)
+        self._once.warn(self._name, f"fault {cause}", message)
+
+    def _extended(self, metric: Metric) -> Metric:
+        return msgspec.structs.replace(metric, metadata={**self._metadata, **metric.metadata})
+
+
+@dataclass(slots=True)
+class Supervised:
+    """An adapter and how it is doing.
+
+    Attributes:
+        state: "starting", "up", "failing" or "stopped".
+        last_error: the latest failure, empty after a good poll.
+        last_success: epoch seconds of the latest good poll, 0 before the first.
+    """
+
+    adapter: Adapter
+    options: AdapterOptions
+    outlet: Any
+    state: str = "starting"
+    last_error: str = ""
+    last_success: float = 0.0
+    failures: int = field(default=0)
+
+
+def create_all(config: AdaptersConfig) -> list[Adapter]:
+    """All adapters of a configuration.
+
+    Raises:
+        ConfigurationError: one is wrong, or two have the same name.
+    """
+    made = [
+        create_adapter(section, f"adapters.{position}")
+        for position, section in enumerate(config.adapters)
+    ]
+    names: set[str] = set()
+    for position, adapter in enumerate(made):
+        name = adapter.options.name
+        if name in names:
+            message = f"adapters.{position}.name: {name!r} is taken; give each adapter its own"
+            raise ConfigurationError(message)
+        names.add(name)
+    return made
+
+
+class Runner:
+    """Runs adapters until it is told to stop.
+
+    Args:
+        adapters: what runs.
+        delivery: where samples go.
+        stats: where it counts.
+        seed: of the jitter; None differs in every process.
+    """
+
+    def __init__(
+        self,
+        adapters: Sequence[Adapter],
+        delivery: Delivery,
+        stats: Stats,
+        seed: int | None = None,
+    ) -> None:
+        self._stats = stats
+        self._once = OncePerCause(_log)
+        self._random = random.Random(seed)  # noqa: S311 - jitter, no secret
+        self._stopping = asyncio.Event()
+        self.parts = [
+            Supervised(a, a.options, _Outlet(a.options, delivery, stats, self._once))
+            for a in adapters
+        ]
+
+    def stop(self) -> None:
+        """Ask for a clean stop; `run` returns soon after."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Run until `stop`; adapters are closed when this returns."""
+        tasks = [asyncio.create_task(self._supervise(part)) for part in self.parts]
+        lag = asyncio.create_task(self._watch_lag())
+        await self._stopping.wait()
+        lag.cancel()
+        for task in tasks:
+            task.cancel()
+        _, stuck = await asyncio.wait(tasks, timeout=10.0) if tasks else (set(), set())
+        for _ in stuck:
+            _log.error("an adapter did not stop within 10 s and is left behind")
+
+    async def _watch_lag(self) -> None:
+        while True:
+            begin = time.monotonic()
+            await asyncio.sleep(0.5)
+            lag = max(0.0, time.monotonic() - begin - 0.5)
+            self._stats.set("padit_adapters_loop_lag_seconds", lag)
+
+    async def _supervise(self, part: Supervised) -> None:
+        options = part.options
+        due = time.monotonic()
+        due += self._random.uniform(0, options.jitter) * min(options.interval_sec, 60.0)
+        opened = False
+        try:
+            while True:
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                opened = await self._attempt(part, opened)
+                due = self._next(part, due)
+        finally:
+            part.state = "stopped"
+            await self._close(part)
+
+    async def _attempt(self, part: Supervised, opened: bool) -> bool:
+        """Open if needed, poll once; whether the adapter is open afterwards."""
+        begin = time.monotonic()
+        try:
+            async with asyncio.timeout(part.options.timeout_sec):
+                if not opened:
+                    await part.adapter.open(part.outlet)
+                await part.adapter.poll(part.outlet)
+        except TimeoutError:
+            self._failed(part, "timeout", f"no end within {part.options.timeout_sec:g} s")
+        except AdapterError as error:
+            self._failed(part, error.cause, str(error))
+        except (Exception, SystemExit) as error:  # a bug in one adapter is not another's problem
+            _log.debug("%s failed", part.options.name, exc_info=True)
+            self._failed(part, type(error).__name__, f"{error}" or "failed")
+        else:
+            self._succeeded(part, time.monotonic() - begin)
+            return True
+        await self._close(part)
+        return False
+
+    def _succeeded(self, part: Supervised, seconds: float) -> None:
+        name = part.options.name
+        part.state, part.failures, part.last_error = "up", 0, ""
+        part.last_success = time.time()
+        self._stats.add("padit_adapter_polls_total", adapter=name)
+        self._stats.set("padit_adapter_up", 1, adapter=name)
+        self._stats.set("padit_adapter_poll_seconds", seconds, adapter=name)
+        if self._once.clear(f"{name} "):
+            _log.warning("%s works again", name)
+
+    def _failed(self, part: Supervised, cause: str, message: str) -> None:
+        name = part.options.name
+        part.state, part.last_error = "failing", message
+        part.failures += 1
+        self._stats.add("padit_adapter_failures_total", adapter=name, cause=cause)
+        self._stats.set("padit_adapter_up", 0, adapter=name)
+        self._once.warn(f"{name} ", cause, message)
+
+    def _next(self, part: Supervised, due: float) -> float:
+        """When the next poll is due, on the monotonic clock."""
+        options = part.options
+        moment = time.monotonic()
+        if part.failures:
+            wait = min(
+                options.max_backoff_sec, options.interval_sec * 2.0 ** min(part.failures, 16)
+            )
+            return moment + wait * self._random.uniform(0.5, 1.0)
+        due += options.interval_sec
+        if due < moment:
+            missed = int((moment - due) // options.interval_sec) + 1
+            self._stats.add("padit_adapter_overruns_total", missed, adapter=options.name)
+            due += missed * options.interval_sec
+        return due
+
+    async def _close(self, part: Supervised) -> None:
+        try:
+            async with asyncio.timeout(5.0):
+                await part.adapter.close()
+        except (Exception, SystemExit) as error:
+            self._once.warn(f"{part.options.name} ", "close", f"closing failed: {error!r}")
+
+
+async def run_adapters(config: AdaptersConfig, stop: asyncio.Event, stats: Stats) -> int:
+    """Everything of `padit adapters --config`; returns samples that could not be delivered.
+
+    Args:
+        config: what to run.
+        stop: set it for a clean stop.
+        stats: where everything is counted.
+
+    Raises:
+        ConfigurationError: an adapter, the buffer's directory or the health port is wrong.
+    """
+    adapters = create_all(config)
+    publisher = Publisher(config.kafka, config.buffer, stats)
+    runner = Runner(adapters, publisher, stats)
+    health = HealthServer(config.health, stats, runner.parts, publisher.ready)
+    publisher.start()
+    try:
+        await health.start()
+        running = asyncio.create_task(runner.run())
+        await stop.wait()
+        runner.stop()
+        await running
+    finally:
+        with contextlib.suppress(Exception):
+            await health.stop()
+        left = await asyncio.to_thread(publisher.stop, config.stop_timeout_sec)
+    return left

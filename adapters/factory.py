@@ -211,11 +211,11 @@ def _operate(
     wear = _wear(time, machines)
     limit = np.array([OVERSTRAIN_LIMITS[machine.variant] for machine in machines])
     allowed = _MOST_STRAIN * limit / np.maximum(wear, 1.0)
-    swing = 4.9 * _octaves(seed, _TORQUE, number, time, {3: 0.5, 15: 0.65, 45: 0.57})
+    swing = 4.9 * _octaves(seed, _TORQUE, number, time, {2: 0.5, 7: 0.65, 20: 0.57})
     # Worn tools get light work, as the machine's strain limiter would enforce otherwise.
     level = np.minimum(_job_torque(seed, time, number, machines), allowed - 8)
     torque = np.clip(level + swing, _TORQUE_RANGE[0], np.minimum(_TORQUE_RANGE[1], allowed))
-    hum = 45 * _octaves(seed, _SPEED, number, time, {4: 0.6, 25: 0.8})
+    hum = 45 * _octaves(seed, _SPEED, number, time, {3: 0.6, 15: 0.8})
     rpm = np.minimum(_speed(torque) + hum, _MOST_POWER_W / (_WATTS * torque))
 
     for column, machine in enumerate(machines):
@@ -268,7 +268,7 @@ def _job_torque(seed: int, time: Floats, number: Ints, machines: list[_Machine])
     before = normal_at(seed, _JOB, number[None, :], job - 1)
     now = normal_at(seed, _JOB, number[None, :], job)
     level = before + (now - before) * (turn * turn * (3 - 2 * turn))
-    wanted: Floats = np.clip(40.5 + 9.3 * level, 21.0, 57.5)
+    wanted: Floats = np.clip(40.3 + 9.6 * level, 22.0, 55.5)
     return wanted
 
 

@@ -115,11 +115,12 @@ FEATURE_ROWS = Layout(
             ("source_id", _TEXT),
             ("metric_name", _TEXT),
             ("unit", _TEXT),
-            ("event_time", _TIME),
+            ("window_end", _TIME),
             *((name, pa.float64()) for name in FEATURES),
+            ("score", pa.float64()),
         ]
     ),
-    frozenset({"source_id", "metric_name", "ewma", "cusum"}),
+    frozenset({"source_id", "metric_name", "window_end", "ewma"}),
 )
 DEAD_LETTERS = Layout(
     "dead_letters",

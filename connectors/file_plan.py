@@ -1,0 +1,177 @@
+"""Options and a file's columns together: which column is what."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from connectors.file_options import FileOptions
+from domain.errors import ConfigurationError, SourceError
+from domain.timestamps import MICROS
+from domain.wire import MAX_NAME_LENGTH
+
+__all__ = ["GivenTimes", "Narrow", "Plan", "Wide", "make_plan"]
+
+
+class GivenTimes(NamedTuple):
+    """Times of a file that has none: row i has `start` + i * `step`, in microseconds."""
+
+    start: int
+    step: float
+
+
+class Narrow(NamedTuple):
+    """Columns of a narrow table; None where there is none."""
+
+    metric: str
+    value: str
+    unit: str | None
+    kind: str | None
+
+
+class Wide(NamedTuple):
+    """Metric columns of a wide table, with the name and the unit of each."""
+
+    columns: tuple[str, ...]
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+
+
+class Plan(NamedTuple):
+    """Which column is what.
+
+    Attributes:
+        time: column of the event time, or how to make it.
+        source: column of the source_id, or None.
+        source_id: for every row, where `source` is None.
+        body: the rest.
+    """
+
+    time: str | GivenTimes
+    source: str | None
+    source_id: str
+    body: Narrow | Wide
+
+    @property
+    def needed(self) -> list[str]:
+        """The columns that have to be read, each once."""
+        body = self.body.columns if isinstance(self.body, Wide) else self.body
+        names = [self.time if isinstance(self.time, str) else None, self.source, *body]
+        return list(dict.fromkeys(name for name in names if name is not None))
+
+
+def make_plan(
+    options: FileOptions, columns: Sequence[str], numeric: frozenset[str], place: str, stem: str
+) -> Plan:
+    """Decide which column is what.
+
+    Args:
+        options: of the mapping.
+        columns: of the file.
+        numeric: those that hold numbers.
+        place: file name, for messages.
+        stem: default of the source_id.
+
+    Raises:
+        SourceError: a column is missing; the message names the columns there are.
+        ConfigurationError: names that are too long, or one name for two columns.
+    """
+    twice = [name for name, count in Counter(columns).items() if count > 1]
+    if twice:
+        message = f"{place} has the column {twice[0]!r} twice; name the columns with columns="
+        raise SourceError(message)
+    time = _time(options, columns, place)
+    source = options.source_column
+    if source is not None:
+        _require(source, columns, place, "source_column")
+    elif options.source_id is None and "source_id" in columns:
+        source = "source_id"
+    body = _narrow(options, columns, place)
+    plan = Plan(time, source, options.source_id or stem, body or Wide((), (), ()))
+    if body is None:
+        plan = plan._replace(body=_wide(options, columns, numeric, frozenset(plan.needed), place))
+    _check_lengths(plan, place)
+    return plan
+
+
+def _require(name: str, columns: Sequence[str], place: str, option: str) -> None:
+    if name not in columns:
+        message = (
+            f"{place} has no column {name!r}; its columns are: {', '.join(columns)}. "
+            f"Name the right one with {option}=COLUMN"
+        )
+        raise SourceError(message)
+
+
+def _time(options: FileOptions, columns: Sequence[str], place: str) -> str | GivenTimes:
+    if options.start is not None and options.step is not None:
+        return GivenTimes(options.start, options.step * MICROS)
+    if options.timestamp not in columns:
+        message = (
+            f"{place} has no column {options.timestamp!r}; its columns are: {', '.join(columns)}. "
+            "Name the one with the event time with timestamp=COLUMN, or give times with "
+            "start=TIME and step=SECONDS"
+        )
+        raise SourceError(message)
+    return options.timestamp
+
+
+def _narrow(options: FileOptions, columns: Sequence[str], place: str) -> Narrow | None:
+    if options.metrics or options.ignore:  # only a wide table has these
+        return None
+    for option in ("metric_column", "unit_column"):
+        if option in options.model_fields_set:
+            _require(getattr(options, option), columns, place, option)
+    if options.metric_column not in columns:
+        return None
+    _require(options.value_column, columns, place, "value_column")
+    return Narrow(
+        options.metric_column,
+        options.value_column,
+        options.unit_column if options.unit_column in columns else None,
+        "metric_type" if "metric_type" in columns else None,
+    )
+
+
+def _wide(
+    options: FileOptions,
+    columns: Sequence[str],
+    numeric: frozenset[str],
+    used: frozenset[str],
+    place: str,
+) -> Wide:
+    for option in ("metrics", "ignore", "rename"):
+        for name in getattr(options, option):
+            _require(name, columns, place, option)
+    chosen = options.metrics or tuple(
+        name
+        for name in columns
+        if name in numeric and name not in used and name not in options.ignore
+    )
+    if not chosen:
+        message = (
+            f"{place} has no numeric column left for a metric; its columns are: "
+            f"{', '.join(columns)}. Name them with metrics=COLUMN,COLUMN"
+        )
+        raise SourceError(message)
+    names = tuple(options.rename.get(name, name) for name in chosen)
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        message = f"{place}: two columns would become the metric {twice[0]!r}; see rename="
+        raise ConfigurationError(message)
+    _check_units(options, names, place)
+    return Wide(chosen, names, tuple(options.units.get(name, "") for name in names))
+
+
+def _check_units(options: FileOptions, names: Sequence[str], place: str) -> None:
+    for name in options.units:
+        if name not in names:
+            message = f"{place}: units names {name!r}, the metrics are: {', '.join(names)}"
+            raise ConfigurationError(message)
+
+
+def _check_lengths(plan: Plan, place: str) -> None:
+    names = (plan.source_id, *(plan.body.names if isinstance(plan.body, Wide) else ()))
+    for name in names:
+        if not name or len(name) > MAX_NAME_LENGTH:
+            message = f"{place}: the name {name[:40]!r} must have 1 to {MAX_NAME_LENGTH} characters"
+            raise ConfigurationError(message)

@@ -1,0 +1,1 @@
+"""Places results go to; each module registers itself, see `connectors.uris`."""

@@ -1,0 +1,208 @@
+"""Sources and sinks by URI: `kafka://host:9092/metrics`, `data.csv?delimiter=;`, `-`.
+
+A module that can read or write something registers itself for schemes (`kafka`), suffixes
+(`.csv`) or words (`-`), and is found by its name: `connectors/*_source.py` and
+`connectors/sinks/*.py`. A new kind of source or sink is one new file.
+
+A secret has no place in a URI, because arguments of a process and job graphs can be read by
+others; connectors take them from a file instead.
+"""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import PurePath
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import parse_qsl, unquote
+
+import connectors
+from connectors.reader import Source
+from connectors.sink import Sink
+from domain.errors import ConfigurationError
+
+__all__ = [
+    "Address",
+    "Bounds",
+    "parse_address",
+    "sink_for",
+    "sink_from_uri",
+    "source_for",
+    "source_from_uri",
+]
+
+# A "?" is a wildcard too: options begin where a name and "=" follow it.
+_OPTIONS = re.compile(r"\?(?=[A-Za-z][\w.\-]*=)")
+_SECRET = re.compile(r"password|passwd|secret|token|jaas|key\.pem", re.IGNORECASE)
+
+
+class Bounds(NamedTuple):
+    """What part of a source to read; None: no bound.
+
+    Attributes:
+        start_time: first event time, microseconds.
+        stop_time: event time behind the last one, microseconds.
+        start: first offset in every partition, "earliest" or "latest"; a file has no latest.
+        stop: offset behind the last one in every partition.
+        live: whether to go on for ever, where the source can.
+        patience: how long to wait for a service that does not answer, seconds.
+    """
+
+    start_time: int | None = None
+    stop_time: int | None = None
+    start: int | str | None = None
+    stop: int | None = None
+    live: bool = False
+    patience: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A parsed URI.
+
+    Attributes:
+        uri: as it was given.
+        kind: what is looked up in the registry: a scheme, a suffix with its dot, or a word.
+        host: "host:port[,host:port]", empty for files.
+        path: file, pattern or directory; topic, without its slash, where there is a host.
+        options: from the query, as text; a mapping passed in goes before it.
+    """
+
+    uri: str
+    kind: str
+    host: str
+    path: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+SourceFactory = Callable[[Address, Bounds], Source]
+SinkFactory = Callable[[Address, bool], Sink]
+_Factory = TypeVar("_Factory", SourceFactory, SinkFactory)
+
+_sources: dict[str, SourceFactory] = {}
+_sinks: dict[str, SinkFactory] = {}
+
+
+def source_for(*kinds: str) -> Callable[[SourceFactory], SourceFactory]:
+    """Register a factory of sources for schemes, suffixes or words."""
+    return _registration(_sources, kinds)
+
+
+def sink_for(*kinds: str) -> Callable[[SinkFactory], SinkFactory]:
+    """Register a factory of sinks; its second argument says that it gets dead letters."""
+    return _registration(_sinks, kinds)
+
+
+def _registration(
+    registry: dict[str, _Factory], kinds: tuple[str, ...]
+) -> Callable[[_Factory], _Factory]:
+    def register(factory: _Factory) -> _Factory:
+        registry.update(dict.fromkeys(kinds, factory))
+        return factory
+
+    return register
+
+
+def source_from_uri(
+    uri: str, bounds: Bounds | None = None, mapping: Mapping[str, Any] | None = None
+) -> Source:
+    """Make the source that a URI names; nothing is opened yet.
+
+    Args:
+        uri: address and options.
+        bounds: what part of it to read.
+        mapping: further options, as from YAML; they go before those of the URI.
+
+    Raises:
+        ConfigurationError: an unknown scheme or suffix, or an option that is not allowed.
+    """
+    address = parse_address(uri, mapping)
+    return _known("read", address, _sources)(address, bounds or Bounds())
+
+
+def sink_from_uri(uri: str, *, dead_letters: bool = False) -> Sink:
+    """Make the sink that a URI names; nothing is opened yet.
+
+    Args:
+        uri: address and options.
+        dead_letters: the messages are `DeadLetter` JSON; Kafka then gets the original bytes.
+
+    Raises:
+        ConfigurationError: an unknown scheme or suffix, or an option that is not allowed.
+    """
+    address = parse_address(uri)
+    return _known("written", address, _sinks)(address, dead_letters)
+
+
+def parse_address(uri: str, mapping: Mapping[str, Any] | None = None) -> Address:
+    """Take a URI apart.
+
+    Raises:
+        ConfigurationError: it is empty, repeats an option or carries a secret.
+
+    >>> parse_address("data?.csv?delimiter=;")
+    Address(uri='data?.csv?delimiter=;', kind='.csv', host='', path='data?.csv', \
+options={'delimiter': ';'})
+    """
+    place, query = [*_OPTIONS.split(uri, maxsplit=1), ""][:2]
+    options = _options(place, query)
+    scheme, separator, rest = place.partition("://")
+    if separator and scheme != "file":
+        host, _, path = rest.partition("/")
+        if "@" in host:
+            message = (
+                f"{scheme}://: a URI must not carry a user or password; see docs/connectors.md"
+            )
+            raise ConfigurationError(message)
+        return Address(uri, scheme.lower(), host, unquote(path), {**options, **(mapping or {})})
+    path = unquote(rest) if separator else place
+    if not path:
+        message = f"{uri!r} names neither a file nor a service"
+        raise ConfigurationError(message)
+    kind = path if path in ("-", "stdout", "null") else PurePath(path).suffix.lower()
+    if path.endswith("/"):
+        kind = "/"
+    return Address(uri, kind, "", path, {**options, **(mapping or {})})
+
+
+def _options(place: str, query: str) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name in options:
+            message = f"{place}: the option {name} is given twice"
+            raise ConfigurationError(message)
+        if _SECRET.search(name):
+            message = (
+                f"{place}: {name} must not stand in a URI, others can read it there; "
+                "put it into a properties file and name that with client_config=FILE"
+            )
+            raise ConfigurationError(message)
+        options[name] = value
+    return options
+
+
+def _known(verb: str, address: Address, registry: dict[str, _Factory]) -> _Factory:
+    _discover()
+    if address.kind not in registry:
+        known = ", ".join(
+            f"{kind}://" if kind.isalpha() and kind not in ("stdout", "null") else kind
+            for kind in sorted(registry)
+        )
+        message = (
+            f"{address.uri!r}: nothing known by {address.kind or 'a name without a suffix'!r} "
+            f"can be {verb}; known are: {known}"
+        )
+        raise ConfigurationError(message)
+    return registry[address.kind]
+
+
+@cache
+def _discover() -> None:
+    """Import the modules that register themselves."""
+    for package, chosen in (("connectors", "_source"), ("connectors.sinks", "")):
+        place = connectors if package == "connectors" else importlib.import_module(package)
+        for module in pkgutil.iter_modules(place.__path__):
+            if module.name.endswith(chosen):
+                importlib.import_module(f"{package}.{module.name}")

@@ -1,9 +1,11 @@
 """What can go wrong with a local part; every message says what to do about it."""
 
+from domain.errors import PaditError
+
 __all__ = ["LocalError", "MissingToolError", "PartFailedError"]
 
 
-class LocalError(Exception):
+class LocalError(PaditError, RuntimeError):
     """A local part could not be resolved, started or stopped."""
 
 

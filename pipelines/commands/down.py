@@ -22,7 +22,10 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `padit down`."""
     parser.add_argument(
-        "--state_dir", type=Path, default=Path(".padit"), help="as given to `padit up` (%(default)s)"
+        "--state_dir",
+        type=Path,
+        default=Path(".padit"),
+        help="as given to `padit up` (%(default)s)",
     )
 
 

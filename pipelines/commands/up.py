@@ -31,7 +31,9 @@ Needs Java 17 and, the first time, Maven. Everything listens on 127.0.0.1 only.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `padit up`."""
     add = parser.add_argument
-    add("--state_dir", type=Path, default=Path(".padit"), help="data, logs, what runs (%(default)s)")
+    add(
+        "--state_dir", type=Path, default=Path(".padit"), help="data, logs, what runs (%(default)s)"
+    )
     add("--kafka_port", type=int, default=9092, help="port of the broker (%(default)s)")
     add("--rest_port", type=int, default=8081, help="port of Flink's page and REST (%(default)s)")
     add("--job_port", type=int, default=8099, help="port of Beam's job server (%(default)s)")

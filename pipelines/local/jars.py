@@ -26,6 +26,7 @@ from pipelines.local.errors import LocalError, MissingToolError
 __all__ = [
     "FlinkDistribution",
     "JarSet",
+    "cached_job_server",
     "conf_dir",
     "flink_distribution",
     "home",
@@ -40,6 +41,7 @@ _INSTALL = {
     "mvn": "sudo apt-get install maven",
     "go": "see go.dev/doc/install, or: sudo apt-get install golang",
 }
+_FLAVOURS = ("official", "fallback")
 _MAVEN_TIMEOUT_S = 900.0
 
 
@@ -134,10 +136,10 @@ def job_server(say: Callable[[str], None] | None = None) -> JarSet:
     if wanted not in (None, "", "official", "fallback"):
         message = f"PADIT_JOB_SERVER={wanted!r}: use official, fallback or nothing"
         raise LocalError(message)
-    flavours = [wanted] if wanted else ["official", "fallback"]
-    for flavour in flavours:
-        if _place(flavour).is_dir():
-            return JarSet(flavour, _place(flavour))
+    flavours = [wanted] if wanted else list(_FLAVOURS)
+    found = cached_job_server()
+    if found is not None and found.flavour in flavours:
+        return found
     reasons = []
     for flavour in flavours:
         try:
@@ -149,6 +151,12 @@ def job_server(say: Callable[[str], None] | None = None) -> JarSet:
             if say and flavour != flavours[-1]:
                 say("Maven has no official Beam job server for Flink 1.20; taking the fallback set")
     raise LocalError("\n".join(reasons))
+
+
+def cached_job_server() -> JarSet | None:
+    """Return the job server that is in the cache, if any; nothing is resolved."""
+    places = ((flavour, _place(flavour)) for flavour in _FLAVOURS)
+    return next((JarSet(flavour, place) for flavour, place in places if place.is_dir()), None)
 
 
 def launcher(say: Callable[[str], None] | None = None) -> Path:
@@ -205,9 +213,8 @@ def _resolve(profile: str, say: Callable[[str], None] | None) -> JarSet:
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     if say:
-        say(
-            f"{profile!r}: {len(JarSet(profile, place).jars)} jars, {time.monotonic() - begin:.0f} s"
-        )
+        count = len(JarSet(profile, place).jars)
+        say(f"{profile!r}: {count} jars, {time.monotonic() - begin:.0f} s")
     return JarSet(profile, place)
 
 

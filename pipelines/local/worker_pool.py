@@ -194,7 +194,7 @@ def _service(pool: WorkerPool) -> Any:
     class Service(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
         """Beam's protocol; an error is part of the answer and fails the job."""
 
-        def StartWorker(self, request: Any, context: Any) -> Any:  # noqa: N802 - Beam's name
+        def StartWorker(self, request: Any, context: Any) -> Any:
             """Hand out a worker."""
             try:
                 pid = pool.start_worker(request.worker_id, request.control_endpoint.url)
@@ -204,7 +204,7 @@ def _service(pool: WorkerPool) -> Any:
             _LOGGER.info("worker %s is process %d", request.worker_id, pid)
             return beam_fn_api_pb2.StartWorkerResponse()
 
-        def StopWorker(self, request: Any, context: Any) -> Any:  # noqa: N802 - Beam's name
+        def StopWorker(self, request: Any, context: Any) -> Any:
             """End a worker."""
             pool.stop_worker(request.worker_id)
             _LOGGER.info("worker %s stopped", request.worker_id)

@@ -14,12 +14,12 @@ class AdapterError(SourceError):
     """One poll, or the opening of an adapter, failed.
 
     Args:
+        message: for people; names the target and the remedy.
         cause: a short, fixed word for what failed, such as "dns" or "port_taken"; failures are
             counted by it and written to the log once per cause.
-        message: for people; names the target and the remedy.
     """
 
-    def __init__(self, cause: str, message: str) -> None:
+    def __init__(self, message: str, cause: str) -> None:
         super().__init__(message)
         self.cause = cause
 
@@ -28,4 +28,4 @@ class TimedOutError(AdapterError):
     """The target did not answer in time."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("timeout", message)
+        super().__init__(message, "timeout")

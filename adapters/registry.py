@@ -22,6 +22,7 @@ GROUP = "padit.adapters"
 
 BUILT_IN: Mapping[str, str] = {
     "host": "adapters.host:HostAdapter",
+    "oran-cfm": "adapters.oran_cfm:OranCfmAdapter",
 }
 
 

@@ -1,0 +1,1 @@
+"""Measurement protocols of the O-RAN fronthaul: frames, links and responders."""

@@ -20,7 +20,7 @@ __all__ = ["check_workers"]
 
 def check_workers(endpoint: str, timeout_s: float = 30.0) -> Finding:
     """Ask the pool at `host:port` for a worker and wait until it calls back."""
-    import grpc
+    import grpc  # type: ignore[import-untyped]
 
     begin = time.monotonic()
     server, port, called = _control_service()
@@ -68,7 +68,7 @@ def _control_service() -> tuple[Any, int, threading.Event]:
 
     called = threading.Event()
 
-    class Control(beam_fn_api_pb2_grpc.BeamFnControlServicer):
+    class Control(beam_fn_api_pb2_grpc.BeamFnControlServicer):  # type: ignore[misc]
         """Notes that a worker is there and hangs up."""
 
         def Control(self, responses: Any, context: Any) -> Iterator[Any]:

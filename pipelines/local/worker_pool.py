@@ -130,12 +130,15 @@ class WorkerPool:
             except WorkerFailedError:
                 worker.stop()
                 raise
-            with self._lock:
-                closed = self._closed
-                if not closed:
-                    self._spare.append(worker)
-            if closed:
-                worker.stop()
+            self._keep(worker)
+
+    def _keep(self, worker: _Worker) -> None:
+        """Put a worker among the spare ones, or end it if the pool was closed meanwhile."""
+        with self._lock:
+            if not self._closed:
+                self._spare.append(worker)
+                return
+        worker.stop()
 
     def _reap(self) -> None:
         gone = [name for name, worker in self._busy.items() if worker.ended]
@@ -191,7 +194,7 @@ def _service(pool: WorkerPool) -> Any:
     """Return the gRPC service of the pool. Beam is imported here, not with the module."""
     from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 
-    class Service(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
+    class Service(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):  # type: ignore[misc]
         """Beam's protocol; an error is part of the answer and fails the job."""
 
         def StartWorker(self, request: Any, context: Any) -> Any:
@@ -215,7 +218,7 @@ def _service(pool: WorkerPool) -> Any:
 
 def serve(pool: WorkerPool, host: str, port: int) -> Any:
     """Start the gRPC server and return it. Raises RuntimeError if the port is taken."""
-    import grpc
+    import grpc  # type: ignore[import-untyped]
     from apache_beam.portability.api import beam_fn_api_pb2_grpc
 
     options = [("grpc.http2.max_pings_without_data", 0), ("grpc.http2.max_ping_strikes", 0)]

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote
 
@@ -27,6 +27,7 @@ __all__ = [
     "Address",
     "Bounds",
     "parse_address",
+    "read_client_config",
     "sink_for",
     "sink_from_uri",
     "source_for",
@@ -75,6 +76,12 @@ class Address:
     host: str
     path: str
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def refuse_options(self) -> None:
+        """For what has no options. Raises ConfigurationError if some are given."""
+        if self.options:
+            message = f"{self.uri}: {self.kind} takes no options; remove {', '.join(self.options)}"
+            raise ConfigurationError(message)
 
 
 SourceFactory = Callable[[Address, Bounds], Source]
@@ -165,6 +172,35 @@ options={'delimiter': ';'})
     if path.endswith("/"):
         kind = "/"
     return Address(uri, kind, "", path, {**options, **(mapping or {})})
+
+
+def read_client_config(path: str | None) -> dict[str, str]:
+    """Settings of a client from a properties file: `name=value` lines, `#` comments.
+
+    Args:
+        path: of the file; None gives no settings.
+
+    Raises:
+        ConfigurationError: it cannot be read, or a line is no setting (the line's text is not
+            told, it may be a secret).
+    """
+    if path is None:
+        return {}
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"client_config={path} cannot be read: {error}"
+        raise ConfigurationError(message) from error
+    settings: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        name, equals, value = line.partition("=")
+        if not line.strip() or line.lstrip().startswith(("#", "!")):
+            continue
+        if not equals or not name.strip():
+            message = f"client_config={path}: line {number} does not read name=value"
+            raise ConfigurationError(message)
+        settings[name.strip()] = value.strip()
+    return settings
 
 
 def _options(place: str, query: str) -> dict[str, str]:

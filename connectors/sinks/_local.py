@@ -1,0 +1,78 @@
+"""What sinks on a local disk share: one lock, a memory of ids, writes that survive a crash."""
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from connectors.sink import Message
+from domain.errors import SinkError
+
+__all__ = ["REMEMBERED", "Remembered", "cannot_write", "lock", "replace", "sync", "unseen"]
+
+REMEMBERED = 500_000
+"""Ids a writer remembers, about 80 MB: far more than a crash can repeat, which is what has come
+since the last checkpoint. Older repeats (a whole replay into the same place) go in `finish`."""
+
+
+class Remembered:
+    """The ids written last, at most so many."""
+
+    def __init__(self, most: int = REMEMBERED) -> None:
+        self._most = most
+        self._ids: dict[str, None] = {}  # in the order of arrival
+
+    def add(self, ids: Iterable[str]) -> None:
+        """Remember, and forget the oldest ones."""
+        self._ids.update(dict.fromkeys(ids))
+        while len(self._ids) > self._most:
+            del self._ids[next(iter(self._ids))]
+
+    def __contains__(self, one: str) -> bool:
+        return one in self._ids
+
+
+def unseen(messages: Sequence[Message], seen: Remembered) -> list[Message]:
+    """The first message of each id that has not been seen."""
+    new: dict[str, Message] = {}
+    for one in messages:
+        if one.id not in seen:
+            new.setdefault(one.id, one)
+    return list(new.values())
+
+
+@contextmanager
+def lock(directory: Path) -> Iterator[None]:
+    """Keep other writers in this directory out, of this process and of others, for a moment."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def replace(new: Path, old: Path) -> None:
+    """Put a complete file in the place of another, durably."""
+    with new.open("rb") as file:
+        os.fsync(file.fileno())
+    new.replace(old)
+    sync(old.parent)
+
+
+def sync(directory: Path) -> None:
+    """Make names in a directory durable."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def cannot_write(path: Path, error: OSError) -> SinkError:
+    """What went wrong with a file, for people."""
+    return SinkError(
+        f"{path} cannot be written: {error.strerror or error}; "
+        "check its directory's rights and the space left, or name another place"
+    )

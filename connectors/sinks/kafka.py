@@ -1,0 +1,260 @@
+"""Results to a Kafka topic, with confluent-kafka (librdkafka).
+
+What an item must look like: a `Message`; key and value become the record's, its id the header
+`id`. Event time stands in the value. The record's own timestamp is the time of writing, so that
+latency (record time minus event time) can be measured by anybody, and retention by time keeps
+results of a replayed past. With `dead_letters` the value is the original record's bytes, ready
+to be sent again once the cause is gone, and the rest of the `DeadLetter` goes into the headers
+reason, topic, partition, offset, size and digest.
+Unit of parallelism: any number of writers; records of one key keep their order.
+In a crash: at least once. The idempotent producer prevents repeats and gaps within a writer's
+life, but a bundle that is repeated after a crash is written again; the same result always has
+the same `id`, so readers drop what they have seen. (Transactions would need one fixed
+transactional id per worker, which Beam's runners do not provide, and would hide results until
+the next checkpoint.)
+
+TLS, SASL and other librdkafka settings come from a properties file, `client_config=FILE`. It
+is read where the sink is used, the workers included; secrets are never part of a URI, the
+job's graph or a log.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from connectors.sink import Message, Sink, Writer
+from connectors.uris import Address, read_client_config, sink_for
+from domain.config import explain
+from domain.deadletter import DeadLetter
+from domain.errors import ConfigurationError, SinkError
+
+__all__ = ["KafkaOptions", "KafkaSink"]
+
+_LOG = logging.getLogger(__name__)
+_METADATA_SECONDS = 5.0
+_PRODUCER = {
+    "enable.idempotence": True,
+    "acks": "all",
+    "compression.type": "lz4",
+    "linger.ms": 5,
+    "message.max.bytes": 2 << 20,
+    # The Java client's, so that a key meets the same partition whoever writes it.
+    "partitioner": "murmur2_random",
+}
+_letters = msgspec.json.Decoder(DeadLetter)
+_Headers = list[tuple[str, bytes]]
+
+
+class KafkaOptions(BaseModel):
+    """Options of a Kafka sink in its URI."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    client_config: str | None = Field(
+        default=None, description="File of librdkafka settings, name=value per line (TLS, SASL)."
+    )
+    partitions: int | None = Field(
+        default=None, ge=1, description="Of the topic if it is made; the broker's default else."
+    )
+    timeout_sec: float = Field(
+        default=120.0,
+        gt=0,
+        description="How long delivery, or a broker at the start, is waited for, in seconds.",
+    )
+
+
+@dataclass
+class KafkaSink:
+    """See the module.
+
+    Attributes:
+        bootstrap: "host:port[,host:port]".
+        topic: name of the topic.
+        options: see `KafkaOptions`.
+        dead_letters: whether the messages are `DeadLetter` JSON.
+        name: for people.
+        single_writer: false.
+    """
+
+    bootstrap: str
+    topic: str
+    options: KafkaOptions = KafkaOptions()  # noqa: RUF009  # frozen
+    dead_letters: bool = False
+    name: str = field(init=False)
+    single_writer: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        """Name it by its address."""
+        self.name = f"kafka://{self.bootstrap}/{self.topic}"
+
+    def settings(self) -> dict[str, Any]:
+        """Connection settings, with secrets; not for logs."""
+        return {
+            "bootstrap.servers": self.bootstrap,
+            **read_client_config(self.options.client_config),
+        }
+
+    def prepare(self, fresh: bool) -> None:
+        """Wait for the broker and make the topic if it is missing.
+
+        `fresh` changes nothing: others may be reading the topic, and ids tell runs apart.
+        """
+        trouble = _Trouble()
+        admin = AdminClient({**self.settings(), "error_cb": trouble.note}, logger=_LOG)
+        deadline = time.monotonic() + self.options.timeout_sec
+        while True:
+            try:
+                topics = admin.list_topics(timeout=_METADATA_SECONDS).topics
+                break
+            except KafkaException as error:
+                if trouble.hopeless or time.monotonic() >= deadline:
+                    reason = trouble.text or error.args[0].str()
+                    message = (
+                        f"no broker answers for {self.name}: {reason}; is it up, "
+                        "and does client_config fit? `padit up` starts one here"
+                    )
+                    raise SinkError(message) from error
+                _LOG.warning("waiting for a broker at %s", self.bootstrap)
+        if self.topic not in topics:
+            self._make_topic(admin)
+
+    def _make_topic(self, admin: AdminClient) -> None:
+        wanted = NewTopic(self.topic, self.options.partitions or -1, -1)
+        try:
+            admin.create_topics([wanted])[self.topic].result(timeout=30)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another was faster
+                message = f"topic {self.topic} cannot be made: {error.args[0].str()}"
+                raise SinkError(message) from error
+
+    def open(self) -> Writer:
+        """Make a producer; it connects at the first message."""
+        return _KafkaWriter(self)
+
+    def finish(self) -> None:
+        """Nothing to do: a topic keeps the order of arrival."""
+
+
+class _Trouble:
+    """The latest reason a client gave for not getting through."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.hopeless = False
+
+    def note(self, error: KafkaError) -> None:
+        """Keep what says more than "all brokers down"."""
+        if error.code() != KafkaError._ALL_BROKERS_DOWN or not self.text:
+            self.text = error.str()
+        self.hopeless |= error.fatal() or error.code() in (
+            KafkaError._AUTHENTICATION,
+            KafkaError.SASL_AUTHENTICATION_FAILED,
+            KafkaError._SSL,
+        )
+
+
+class _KafkaWriter:
+    def __init__(self, sink: KafkaSink) -> None:
+        self._sink = sink
+        self._producer: Producer | None = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self._trouble = _Trouble()
+        self._refused: list[str] = []
+
+    def write(self, messages: Sequence[Message]) -> None:
+        producer = self._connected()
+        for message in messages:
+            value, headers = self._record(message)
+            deadline = time.monotonic() + self._sink.options.timeout_sec
+            while not self._produce(producer, message, value, headers):
+                producer.poll(0.1)
+                if time.monotonic() > deadline:
+                    self._fail("the send queue stays full")
+        producer.poll(0)
+        if self._refused or self._trouble.hopeless:
+            self._fail("")
+
+    def _produce(
+        self, producer: Producer, message: Message, value: bytes, headers: _Headers
+    ) -> bool:
+        """False: the queue is full, try again."""
+        try:
+            producer.produce(
+                self._sink.topic,
+                value,
+                message.key.encode(),
+                headers=headers,
+                on_delivery=self._delivered,
+            )
+        except BufferError:
+            return False
+        except KafkaException as error:
+            self._fail(f"message {message.id}: {error.args[0].str()}")
+        return True
+
+    def _delivered(self, error: KafkaError | None, record: object) -> None:
+        if error is not None:
+            self._refused.append(error.str())
+
+    def _record(self, message: Message) -> tuple[bytes, _Headers]:
+        headers: _Headers = [("id", message.id.encode())]
+        if not self._sink.dead_letters:
+            return message.value, headers
+        letter = _letters.decode(message.value)
+        for name in ("reason", "topic", "partition", "offset", "size", "digest"):
+            headers.append((name, str(getattr(letter, name)).encode()))
+        return letter.original, headers
+
+    def flush(self) -> None:
+        if self._producer is None:
+            return
+        left = self._producer.flush(self._sink.options.timeout_sec + 5)
+        if left or self._refused:
+            self._fail(f"{left} messages wait for the broker" if left else "")
+
+    def close(self) -> None:
+        if self._producer is not None:
+            self._producer.purge()
+            self._producer = None
+
+    def _connected(self) -> Producer:
+        if self._producer is None:
+            self._clear()
+            self._producer = Producer(
+                {
+                    **_PRODUCER,
+                    "message.timeout.ms": round(self._sink.options.timeout_sec * 1000),
+                    **self._sink.settings(),
+                    "error_cb": self._trouble.note,
+                },
+                logger=_LOG,
+            )
+        return self._producer
+
+    def _fail(self, what: str) -> None:
+        """Give up this producer: what it still holds comes again with the bundle."""
+        reasons = [what, *self._refused[:1], self._trouble.text]
+        message = f"{self._sink.name}: " + "; ".join(reason for reason in reasons if reason)
+        self.close()
+        raise SinkError(message)
+
+
+@sink_for("kafka")
+def _from_address(address: Address, dead_letters: bool) -> Sink:
+    try:
+        options = KafkaOptions.model_validate(address.options)
+    except ValidationError as error:
+        raise ConfigurationError(explain(address.uri, KafkaOptions, error)) from error
+    if not address.host or not address.path or "/" in address.path:
+        message = f"{address.uri}: a Kafka sink is written kafka://host:9092/topic"
+        raise ConfigurationError(message)
+    return KafkaSink(address.host, address.path, options, dead_letters)

@@ -1,0 +1,99 @@
+"""Sinks that keep nothing: standard output and none at all."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from connectors.sink import Message, Sink, Writer
+from connectors.uris import Address, sink_for
+from domain.errors import SinkError
+
+__all__ = ["NullSink", "StdoutSink"]
+
+
+@dataclass
+class StdoutSink:
+    """One result a line on the standard output of the worker.
+
+    What an item must look like: a `Message`; its value becomes a line. Unit of parallelism: one
+    worker. In a crash: lines come again; they are not in canonical order.
+    """
+
+    name: str = field(init=False, default="standard output")
+    single_writer: bool = field(init=False, default=True)
+
+    def prepare(self, fresh: bool) -> None:
+        """Nothing to do."""
+
+    def open(self) -> Writer:
+        """Write to whatever `sys.stdout` is."""
+        return _StdoutWriter()
+
+    def finish(self) -> None:
+        """Nothing to do: what is printed stays in its order."""
+
+
+class _StdoutWriter:
+    def write(self, messages: Sequence[Message]) -> None:
+        try:
+            for message in messages:
+                sys.stdout.write(message.value.decode() + "\n")
+        except OSError as error:
+            raise _closed(error) from error
+
+    def flush(self) -> None:
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            raise _closed(error) from error
+
+    def close(self) -> None:
+        pass
+
+
+def _closed(error: OSError) -> SinkError:
+    return SinkError(f"nobody reads the standard output any more ({error.strerror})")
+
+
+@dataclass
+class NullSink:
+    """Drops everything.
+
+    What an item must look like: a `Message`. Unit of parallelism: any. In a crash: nothing.
+    """
+
+    name: str = field(init=False, default="null")
+    single_writer: bool = field(init=False, default=False)
+
+    def prepare(self, fresh: bool) -> None:
+        """Nothing to do."""
+
+    def open(self) -> Writer:
+        """Make a writer that drops everything."""
+        return _NullWriter()
+
+    def finish(self) -> None:
+        """Nothing to do."""
+
+
+class _NullWriter:
+    def write(self, messages: Sequence[Message]) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@sink_for("-", "stdout")
+def _stdout(address: Address, dead_letters: bool) -> Sink:
+    address.refuse_options()
+    return StdoutSink()
+
+
+@sink_for("null")
+def _null(address: Address, dead_letters: bool) -> Sink:
+    address.refuse_options()
+    return NullSink()

@@ -1,0 +1,131 @@
+"""docker-compose.yml and the Dockerfile agree with pom.xml, pyproject.toml and flink-conf."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
+# The keys of the compose specification that this file uses.
+KNOWN = set(
+    [
+        "image",
+        "build",
+        "command",
+        "entrypoint",
+        "environment",
+        "ports",
+        "volumes",
+        "depends_on",
+        "healthcheck",
+        "restart",
+        "network_mode",
+        "profiles",
+        "user",
+    ]
+)
+
+
+def _pom(name: str) -> str:
+    text = (ROOT / "flink-conf" / "pom.xml").read_text()
+    found = ET.fromstring(text).find(f".//{{*}}properties/{{*}}{name}")  # noqa: S314 - our own file
+    assert found is not None
+    assert found.text is not None
+    return found.text
+
+
+def _project() -> dict[str, Any]:
+    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return project
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_uses_known_keys_and_an_image_pinned_by_version(name: str) -> None:
+    service = SERVICES[name]
+    assert set(service) <= KNOWN
+    assert re.search(r":\d+\.\d+\.\d+", service["image"]), service["image"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_published_port_is_on_loopback(name: str) -> None:
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_a_service_depends_on_exists(name: str) -> None:
+    service = SERVICES[name]
+    named = set(service.get("depends_on", []))
+    if str(service.get("network_mode", "")).startswith("service:"):
+        named.add(service["network_mode"].removeprefix("service:"))
+    assert named <= set(SERVICES)
+    volumes = {volume.split(":")[0] for volume in service.get("volumes", [])}
+    assert volumes <= set(COMPOSE["volumes"])
+
+
+def test_images_have_the_versions_of_the_pom() -> None:
+    assert SERVICES["kafka"]["image"] == f"apache/kafka:{_pom('kafka.version')}"
+    assert SERVICES["jobmanager"]["image"].startswith(f"flink:{_pom('flink.version')}-")
+    assert SERVICES["taskmanager"]["image"] == SERVICES["jobmanager"]["image"]
+    flink_line = ".".join(_pom("flink.version").split(".")[:2])
+    wanted = f"apache/beam_flink{flink_line}_job_server:{_pom('beam.version')}"
+    assert SERVICES["job-server"]["image"] == wanted
+
+
+def test_python_and_java_sides_have_the_same_versions() -> None:
+    project = _project()
+    assert f"apache-beam=={_pom('beam.version')}" in project["dependencies"]
+    flink = project["optional-dependencies"]["flink"]
+    assert flink == [f"apache-flink-libraries=={_pom('flink.version')}"]
+    assert SERVICES["workers"]["image"].endswith(f":{project['version']}")
+    assert SERVICES["job"]["image"].endswith(f":{project['version']}")
+
+
+def test_prism_has_the_version_of_beam() -> None:
+    from pipelines.local.prism import PRISM_VERSION
+
+    assert _pom("beam.version") == PRISM_VERSION
+
+
+def test_the_containers_have_the_cluster_settings_of_flink_conf() -> None:
+    here = yaml.safe_load(SERVICES["jobmanager"]["environment"]["FLINK_PROPERTIES"])
+    local = yaml.safe_load((ROOT / "flink-conf" / "config.yaml").read_text())
+    shared = {
+        key
+        for key in local
+        if key.startswith(("execution.", "restart-strategy.", "state.")) and not key.endswith("dir")
+    }
+    for key in shared & set(here):
+        assert here[key] == local[key], key
+    assert {"execution.checkpointing.interval", "restart-strategy.type"} <= shared & set(here)
+
+
+def test_the_dockerfile_builds_what_compose_names_from_pinned_images() -> None:
+    stages = re.findall(r"^FROM (\S+) AS (\S+)$", DOCKERFILE, re.MULTILINE)
+    outside = [image for image, _ in stages if image not in {stage for _, stage in stages}]
+    assert outside
+    assert all(re.search(r":\d+\.\d+\.\d+", image) for image in outside)
+    targets = {s["build"]["target"] for s in SERVICES.values() if "build" in s}
+    assert targets <= {stage for _, stage in stages}
+    assert "USER " in DOCKERFILE
+
+
+def test_the_dockerfile_copies_only_what_exists() -> None:
+    for line in re.findall(r"^COPY (.+)$", DOCKERFILE, re.MULTILINE):
+        *sources, _target = line.split()
+        for source in sources:
+            if source not in {"README.md", "LICENSE"}:
+                assert (ROOT / source).exists(), source
+
+
+def test_the_containers_run_the_supported_python() -> None:
+    (version,) = re.findall(r"^FROM python:(\d+\.\d+)", DOCKERFILE, re.MULTILINE)
+    assert _project()["requires-python"].startswith(f">={version}")

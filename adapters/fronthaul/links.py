@@ -8,6 +8,7 @@ of the wall clock disturbs no round trip.
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import socket
 import struct
@@ -37,6 +38,9 @@ _MR_MULTICAST = 0
 _VLAN_VALID = 1 << 4
 _TIMESPEC = struct.Struct("@qq")
 _AUXDATA = struct.Struct("@IIIHHHH")
+_SO_ATTACH_FILTER = 26
+_ETH_P_ALL = 3
+_OUTGOING = 4
 _SHORTEST_FRAME = 60
 _BURST = 256
 
@@ -61,6 +65,7 @@ class Arrival(NamedTuple):
     vlan: int | None = None
 
 
+_programs: list[Any] = []
 Receiver = Callable[[Arrival], None]
 
 
@@ -221,12 +226,14 @@ class EthernetLink(Link):
             message = "raw Ethernet needs Linux (AF_PACKET)"
             raise AdapterError(message, "platform")
         try:
-            made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ether_type))
+            made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         except PermissionError as error:
             message = "raw Ethernet needs the capability CAP_NET_RAW (setcap, or run as root)"
             raise AdapterError(message, "permission") from error
         try:
-            made.bind((interface, ether_type))
+            # All EtherTypes and a filter: a socket of one EtherType is not told VLAN tags.
+            made.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _filter(ether_type))
+            made.bind((interface, _ETH_P_ALL))
             made.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
             for group in groups:
                 request = struct.pack("@iHH8s", socket.if_nametoindex(interface), 0, 6, group)
@@ -250,13 +257,28 @@ class EthernetLink(Link):
     def _arrived(
         self, data: bytes, ancillary: list[Any], address: Any, at_ns: int, clock_ns: int
     ) -> None:
-        if len(data) < 14:
+        if len(data) < 14 or address[2] == _OUTGOING:
             return
         vlan = _vlan(ancillary)
         start = 14
         if data[12:14] == b"\x81\x00" and len(data) >= 18:  # the tag was left in the frame
             vlan, start = struct.unpack_from(">H", data, 14)[0] & 0xFFF, 18
         self._receive(Arrival(data[start:], data[6:12], data[:6], at_ns, clock_ns, vlan))
+
+
+def _filter(ether_type: int) -> bytes:
+    """A classic BPF program (struct sock_fprog) that lets one EtherType pass."""
+    program = struct.pack(
+        "@HBBIHBBIHBBIHBBI",
+        *(0x28, 0, 0, 12),  # load the half-word at 12
+        *(0x15, 0, 1, ether_type),  # equal: go on; else skip one
+        *(0x06, 0, 0, 0xFFFFFFFF),  # take the whole frame
+        *(0x06, 0, 0, 0),  # take nothing
+    )
+    buffer = ctypes.create_string_buffer(program, len(program))
+    _programs.append(buffer)  # the kernel copies it within setsockopt; kept until then
+    del _programs[:-8]
+    return struct.pack("@HP", 4, ctypes.addressof(buffer))
 
 
 def _vlan(ancillary: list[Any]) -> int | None:

@@ -4,6 +4,7 @@ A cursor is also the Beam restriction of the source, so all that reading has to 
 (offsets and marks) survives a crash with it.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from domain.errors import StateError
 from domain.marks import MARK_END, MARK_NONE, Position, judge
 from domain.rows import Rows, concatenate
 
-__all__ = ["Advance", "Cursor", "PartitionCursor", "advance", "ahead", "follow_idle"]
+__all__ = ["Advance", "Cursor", "PartitionCursor", "Held", "advance", "follow_idle"]
 
 
 class PartitionCursor(msgspec.Struct, array_like=True, frozen=True):
@@ -143,17 +144,40 @@ def advance(cursor: Cursor, reads: Sequence[Read], out_of_orderness: int) -> Adv
     )
 
 
-def ahead(cursor: Cursor, slack: int) -> frozenset[int]:
-    """Partitions to pause: more than `slack` microseconds ahead of the slowest one.
+class Held:
+    """Counts the rows that wait downstream because another partition is behind.
 
-    Without this a replay would read one partition to its end while the rows of that time from
-    the others are still to come, and all of it would have to wait downstream.
+    Without a bound a replay could read one partition to its end while the rows of that time
+    from the others are still to come. Reading ahead is harmless as long as it is bounded in
+    rows, and pausing is not free: a consumer throws away what it has fetched.
+
+    Args:
+        most: rows that may wait; above it the partitions that are ahead are paused, until half
+            of them have gone.
     """
-    running = {number: one.mark for number, one in cursor.at.items() if not one.ended}
-    if len(running) < 2:
-        return frozenset()
-    limit = min(running.values()) + slack
-    return frozenset(number for number, mark in running.items() if mark > limit)
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._blocks: dict[int, deque[tuple[int, int]]] = {}
+        self._paused = False
+
+    def note(self, read: Read, mark: int) -> None:
+        """Take note of a read and the mark of its partition behind it."""
+        self._blocks.setdefault(read.partition, deque()).append((mark, len(read.rows)))
+
+    def to_pause(self, cursor: Cursor) -> frozenset[int]:
+        """Partitions that should not be read on for now."""
+        slowest = cursor.mark
+        rows = 0
+        for blocks in self._blocks.values():
+            while blocks and blocks[0][0] <= slowest:
+                blocks.popleft()
+            rows += sum(count for _, count in blocks)
+        self._paused = rows > (self._most // 2 if self._paused else self._most)
+        if not self._paused:
+            return frozenset()
+        running = {number: one.mark for number, one in cursor.at.items() if not one.ended}
+        return frozenset(number for number, mark in running.items() if mark > slowest)
 
 
 def follow_idle(cursor: Cursor, idle: frozenset[int], now: int) -> tuple[Cursor, Block]:

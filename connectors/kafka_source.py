@@ -10,7 +10,7 @@ with an error that says which offsets are gone).
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from confluent_kafka import (
@@ -22,10 +22,13 @@ from confluent_kafka import (
     TopicPartition,
 )
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.reader import Decoder, PartitionRange, Read, Reader
+from connectors.uris import Address, Bounds, read_client_config, source_for
+from domain.config import explain
 from domain.deadletter import DeadLetter
-from domain.errors import SourceError
+from domain.errors import ConfigurationError, SourceError
 from domain.rows import Rows
 
 __all__ = ["KafkaSource"]
@@ -41,7 +44,7 @@ _FATAL = (
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
 )
 _TUNED = {
-    "fetch.message.max.bytes": 8 << 20,
+    "fetch.message.max.bytes": 2 << 20,  # small enough that partitions stay in step
     "fetch.max.bytes": 64 << 20,
     "queued.min.messages": 500_000,
     "queued.max.messages.kbytes": 128 << 10,
@@ -69,7 +72,8 @@ class KafkaSource:
         start_time: read from the first record of this time on, microseconds; goes before
             `start`.
         stop_time: read up to the first record of this time, microseconds.
-        settings: further librdkafka settings (TLS, SASL); never logged.
+        client_config: file of further librdkafka settings (TLS, SASL); read where it is used,
+            so that no secret stands in the graph.
         patience: seconds to wait for a broker that does not answer at the start.
     """
 
@@ -80,7 +84,7 @@ class KafkaSource:
     stop: int | None = None
     start_time: int | None = None
     stop_time: int | None = None
-    settings: Mapping[str, str] = field(default_factory=dict, repr=False)
+    client_config: str | None = None
     patience: float = 60.0
 
     @property
@@ -114,7 +118,7 @@ class KafkaSource:
                 "bootstrap.servers": self.bootstrap,
                 "group.id": "padit",
                 **_TUNED,
-                **self.settings,
+                **read_client_config(self.client_config),
             },
             logger=_LOG,
         )
@@ -372,7 +376,7 @@ def _kafka(address: Address, bounds: Bounds) -> KafkaSource:
         stop=bounds.stop,
         start_time=bounds.start_time,
         stop_time=bounds.stop_time,
-        settings=read_client_config(options.client_config),
+        client_config=options.client_config,
         patience=bounds.patience,
     )
 

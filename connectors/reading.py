@@ -28,7 +28,7 @@ from apache_beam.transforms.core import RestrictionProvider
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Duration, Timestamp
 
-from connectors.cursor import Cursor, PartitionCursor, advance, ahead, follow_idle
+from connectors.cursor import Cursor, Held, PartitionCursor, advance, follow_idle
 from connectors.progress import note
 from connectors.reader import Decoder, PartitionRange, Reader, Source
 from domain.block import Block
@@ -59,7 +59,7 @@ class ReadOptions:
         out_of_orderness: allowed disorder within a partition, microseconds.
         idle_after: a partition with nothing to read for so long stops holding the others
             back, seconds; live only.
-        in_step: how far a partition may run ahead of the slowest one, microseconds.
+        most_held: rows that may wait downstream for the slowest partition.
         bundle_rows: rows after which the cursor goes back to the runner.
         bundle_seconds: time after which it does.
         poll_seconds: how long one read waits for rows.
@@ -67,7 +67,7 @@ class ReadOptions:
 
     out_of_orderness: int
     idle_after: float
-    in_step: int
+    most_held: int = 2_000_000
     bundle_rows: int = 250_000
     bundle_seconds: float = 1.0
     poll_seconds: float = 0.1
@@ -223,6 +223,7 @@ class _OpenReader:
         self._name = name
         self._options = options
         self._paused: frozenset[int] = frozenset()
+        self._held = Held(options.most_held)
         self._last: dict[int, float] = {}
         self._at: Cursor | None = None
         self._read = Metrics.counter("padit", "read")
@@ -237,7 +238,7 @@ class _OpenReader:
 
     def step(self, cursor: Cursor) -> tuple[Cursor, list[Any], int]:
         """Read once; the same cursor comes back if nothing happened at all."""
-        paused = ahead(cursor, self._options.in_step)
+        paused = self._held.to_pause(cursor)
         if paused != self._paused:
             self.reader.pause(paused)
             self._paused = paused
@@ -250,6 +251,8 @@ class _OpenReader:
         for read in reads:
             self._last[read.partition] = now
         moved, block, late, dead = advance(grown, reads, self._options.out_of_orderness)
+        for read in reads:
+            self._held.note(read, moved.at[read.partition].mark)
         if announced:
             block = dataclasses.replace(block, positions=(*announced, *block.positions))
         self._at = moved

@@ -11,7 +11,6 @@ from connectors.reader import PartitionRange
 from connectors.reading import ReadOptions, first_cursors
 from connectors.uris import Bounds, sink_from_uri, source_from_uri
 from domain.config import load_config
-from domain.timestamps import seconds_to_micros
 from pipelines.console import Progress
 from pipelines.graph import Plan, build
 from pipelines.options import JobOptions, parse_options
@@ -25,7 +24,6 @@ from transforms.windows import WindowOptions
 __all__ = ["Summary", "make_plan", "run_job"]
 
 _LOG = logging.getLogger(__name__)
-_LEAST_STEP = seconds_to_micros(600)
 
 
 class Summary(msgspec.Struct):
@@ -130,7 +128,6 @@ def make_plan(job: JobOptions, *, live: bool) -> tuple[Plan, list[PartitionRange
         reading=ReadOptions(
             out_of_orderness=job.out_of_orderness,
             idle_after=job.idle_timeout_sec,
-            in_step=max(2 * job.window_size, _LEAST_STEP),
         ),
         groups=job.key_groups,
         windows=WindowOptions(job.window_size, job.extract_interval, job.max_samples),

@@ -45,10 +45,6 @@ def choose_runner(argv: Sequence[str]) -> Runner:
     return _RUNNERS[name](list(argv))
 
 
-def _direct(argv: list[str]) -> Runner:
-    return Runner(FlowingDirectRunner(), PipelineOptions(argv), here=True)
-
-
 def _with_defaults(argv: list[str], defaults: dict[str, str]) -> PipelineOptions:
     given = {argument.split("=", 1)[0] for argument in argv}
     added = [
@@ -57,6 +53,10 @@ def _with_defaults(argv: list[str], defaults: dict[str, str]) -> PipelineOptions
         if f"--{name}" not in given
     ]
     return PipelineOptions([*argv, *added])
+
+
+def _direct(argv: list[str]) -> Runner:
+    return Runner(FlowingDirectRunner(), PipelineOptions(argv), here=True)
 
 
 def _prism(argv: list[str]) -> Runner:

@@ -5,6 +5,7 @@ its severity rises, and resolves when `resolve_after` of event time has passed s
 such window. All of that is decided by event time, so it is the same in every run.
 """
 
+import hashlib
 from typing import Any
 
 import msgspec
@@ -168,11 +169,11 @@ class Alerts:
             "unit": table.series[table.code[row]].unit,
             "window": {"start": format_utc(end - self._window), "end": format_utc(end)},
             "samples": len(time),
-            # The latest rows, newest last; the digest of all of them is in the next line.
-            "latest": [
-                [format_utc(int(t)), float(v)]
-                for t, v in zip(time[-_ROWS_IN_EVIDENCE:], value[-_ROWS_IN_EVIDENCE:], strict=True)
-            ],
+            "digest": hashlib.sha256(time.tobytes() + value.tobytes()).hexdigest(),
+            "latest": {  # newest last; microseconds since 1970 compare exactly
+                "time_us": time[-_ROWS_IN_EVIDENCE:].tolist(),
+                "value": value[-_ROWS_IN_EVIDENCE:].tolist(),
+            },
             **seen,
         }
 

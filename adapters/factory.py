@@ -294,8 +294,9 @@ def _damage(
     """Change air, gap, rpm and torque of one machine, in place; `e` is the fault's strength."""
     air, gap, rpm, torque = parts
     if kind == "heat_dissipation":  # the hall's heat stays at the spindle, which slows down
-        air += e * (306.4 - air)
-        gap += e * (7.7 - gap)
+        wander = 0.2 * (gap - 10)
+        air += e * (306.4 + wander - air)
+        gap += e * (7.7 + wander - gap)
         rpm += e * (1275 + 0.4 * hum - rpm)
         torque += e * (np.maximum(torque, 30.0) - torque)
         return

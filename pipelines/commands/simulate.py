@@ -18,10 +18,10 @@ from domain.timestamps import MICROS, format_utc, parse_timestamp
 from pipelines.commands._simulate_output import FORMATS, open_output
 from pipelines.console import Progress
 
-__all__ = ["EXAMPLES", "HELP", "add_arguments", "run", "write_labels"]
+__all__ = ["EXAMPLES", "HELP", "add_arguments", "run", "simulate", "write_labels"]
 
-HELP = "simulate factory machines with injected faults, to a file or a Kafka topic"
-EXAMPLES = """\
+HELP = "Simulate factory machines with injected faults, to a file or a Kafka topic."
+EXAMPLES = """examples:
   # Two hours of eight machines with two faults, and the truth beside them
   padit simulate --machines 8 --hours 2 --seed 7 --faults overstrain,heat_dissipation \\
       --output build/factory.parquet --labels build/labels.json
@@ -36,7 +36,6 @@ EXAMPLES = """\
 
 DEFAULT_START = "2026-01-05T06:00:00Z"
 _FOREVER_HOURS = 24.0 * 365
-_REPORT_EVERY_SEC = 2.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Simulate; prints one JSON line with what was written.
+    """Simulate; prints one JSON line with what was written. Raises as `simulate` does."""
+    sys.stdout.write(json.dumps(simulate(args)) + "\n")
+    return 0
+
+
+def simulate(args: argparse.Namespace) -> dict[str, Any]:
+    """Simulate, and tell what was written.
 
     Raises:
         ConfigurationError: options that are wrong or contradict each other.
@@ -82,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
         write_labels(args.labels, factory, labels, start, seconds)
     began = time.monotonic()
     written = _write(factory, steps, start, args)
-    summary = {
+    return {
         "samples": written,
         "series": len(factory.series),
         "faults": len(labels),
@@ -90,8 +95,6 @@ def run(args: argparse.Namespace) -> int:
         "output": args.output,
         "seconds": round(time.monotonic() - began, 3),
     }
-    sys.stdout.write(json.dumps(summary) + "\n")
-    return 0
 
 
 def write_labels(

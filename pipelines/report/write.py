@@ -79,7 +79,7 @@ def write_report(
 def _fill(values: Mapping[str, str]) -> str:
     folder = files("pipelines.report")
     page = folder.joinpath("page.html").read_text(encoding="utf-8")
-    for part in ("style", "script"):
+    for part in ("style", "drawing", "behaviour"):
         page = page.replace(
             f"{{{{{part}}}}}", folder.joinpath(f"{part}.html").read_text(encoding="utf-8")
         )

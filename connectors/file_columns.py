@@ -263,4 +263,8 @@ def _micros_of_text(column: pa.Array) -> NDArray[np.int64]:
     if len(column) > 1:
         message = "more than one form, or none that Arrow reads"
         raise ValueError(message)
-    return np.array([parse_timestamp(column[0].as_py())], np.int64)
+    text = column[0].as_py()
+    try:
+        return micros_from_numbers(_floats(pc.utf8_trim_whitespace(column)))
+    except pa.ArrowInvalid:
+        return np.array([parse_timestamp(text)], np.int64)

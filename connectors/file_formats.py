@@ -108,7 +108,7 @@ class _OpenJsonLines:
         block = self._lines.take(most)
         values = block.data.split(b"\n")[:-1]
         numbers: range | list[int] = range(block.first, block.first + block.lines)
-        if b"\r\n" in block.data or not all(values):
+        if _untidy(block.data) or not all(values):
             values = [value.rstrip(b"\r") for value in values]
             numbers = [block.first + i for i, value in enumerate(values) if value.strip()]
             values = [value for value in values if value.strip()]
@@ -123,3 +123,8 @@ class _OpenJsonLines:
 
     def close(self) -> None:
         self._lines.close()
+
+
+def _untidy(data: bytes) -> bool:
+    """Whether there may be lines of white space only, or carriage returns."""
+    return b"\r" in data or b"\n " in data or b"\n\t" in data or data[:1].isspace()

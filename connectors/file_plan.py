@@ -9,7 +9,7 @@ from domain.errors import ConfigurationError, SourceError
 from domain.timestamps import MICROS
 from domain.wire import MAX_NAME_LENGTH
 
-__all__ = ["GivenTimes", "Narrow", "Plan", "Wide", "make_plan"]
+__all__ = ["GivenTimes", "Narrow", "Plan", "Wide", "check_names", "make_plan"]
 
 
 class GivenTimes(NamedTuple):
@@ -75,10 +75,7 @@ def make_plan(
         SourceError: a column is missing; the message names the columns there are.
         ConfigurationError: names that are too long, or one name for two columns.
     """
-    twice = [name for name, count in Counter(columns).items() if count > 1]
-    if twice:
-        message = f"{place} has the column {twice[0]!r} twice; name the columns with columns="
-        raise SourceError(message)
+    check_names(columns, place)
     time = _time(options, columns, place)
     source = options.source_column
     if source is not None:
@@ -91,6 +88,14 @@ def make_plan(
         plan = plan._replace(body=_wide(options, columns, numeric, frozenset(plan.needed), place))
     _check_lengths(plan, place)
     return plan
+
+
+def check_names(columns: Sequence[str], place: str) -> None:
+    """Every column has a name of its own. Raises SourceError."""
+    twice = [name for name, count in Counter(columns).items() if count > 1]
+    if twice:
+        message = f"{place} has the column {twice[0]!r} twice; give other names with columns="
+        raise SourceError(message)
 
 
 def _require(name: str, columns: Sequence[str], place: str, option: str) -> None:

@@ -1,0 +1,61 @@
+"""What tests of sources share: a decoder, and a whole source as plain values."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from connectors.reader import PartitionRange, Read, Source
+from domain.deadletter import DeadLetter
+from domain.metric import Series
+from domain.rows import concatenate
+from domain.wire import Decoded, decode
+
+SHARED = Path(__file__).parents[2] / "../shared/data"
+
+Sample = tuple[Series, int, float]
+
+
+def shared(path: str) -> str:
+    """A file of the shared data; the test is skipped, with the reason, where it is absent."""
+    found = SHARED / path
+    if not found.exists():
+        pytest.skip(f"the shared data is not on this machine: ../shared/data/{path}")
+    return str(found)
+
+
+def decoder(values: Sequence[bytes | None], record_time: NDArray[np.int64] | None) -> Decoded:
+    """Decode as the job does."""
+    return decode(values, 1 << 20)
+
+
+def reads_of(source: Source, ranges: list[PartitionRange] | None = None) -> list[Read]:
+    """Read to the end."""
+    ranges = source.ranges() if ranges is None else ranges
+    reader = source.open(ranges, decoder)
+    reads: list[Read] = []
+    try:
+        while len([read for read in reads if read.ended]) < len(ranges):
+            reads += reader.read(0.1)
+        assert reader.read(0.1) == []
+    finally:
+        reader.close()
+    return reads
+
+
+def samples(reads: list[Read]) -> list[Sample]:
+    """All samples in the order they came."""
+    rows = concatenate([read.rows for read in reads])
+    return [
+        (rows.series[code], time, value)
+        for code, time, value in zip(
+            rows.code.tolist(), rows.time.tolist(), rows.value.tolist(), strict=True
+        )
+    ]
+
+
+def letters(reads: list[Read]) -> list[DeadLetter]:
+    """All dead letters in the order they came."""
+    return [letter for read in reads for letter in read.dead]

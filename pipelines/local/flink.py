@@ -23,6 +23,7 @@ from typing import Any, Self
 import yaml
 
 from pipelines.local import jars
+from pipelines.local.launcher import launcher
 from pipelines.local.processes import LOOPBACK, Part, free_port, port_answers
 from pipelines.local.workers import Workers, prepare_workers
 
@@ -263,7 +264,7 @@ def _jobmanager(directory: Path, ports: Ports, beam: jars.JarSet) -> Part:
 
 def _cluster_class_path(beam: jars.JarSet) -> list[str]:
     """Return Flink's jars, then Beam's: loaded once, not uploaded and loaded for every job."""
-    return [f"{jars.flink_distribution().lib}/*", beam.class_path]
+    return [str(launcher(beam)), f"{jars.flink_distribution().lib}/*", beam.class_path]
 
 
 def _taskmanager(cluster: FlinkCluster, number: int) -> Part:
@@ -315,9 +316,9 @@ def _taskmanager_memory(settings: dict[str, Any]) -> list[str]:
 
 
 def _job_server(directory: Path, ports: Ports, beam: jars.JarSet) -> Part:
-    launcher = str(jars.launcher())
-    command = _java(directory, ["-Xms128m", "-Xmx768m"], [beam.class_path, launcher])
-    command += ["PaditJobServer", launcher]
+    own = str(launcher(beam))
+    command = _java(directory, ["-Xms128m", "-Xmx768m"], [own, beam.class_path])
+    command += ["PaditJobServer", own]
     command += ["--job-host", LOOPBACK, "--job-port", str(ports.job)]
     command += ["--artifact-port", str(ports.artifact), "--expansion-port", "-1"]
     command += ["--artifacts-dir", str(directory / "artifacts")]

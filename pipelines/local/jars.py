@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import tempfile
 import time
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +26,12 @@ __all__ = [
     "FlinkDistribution",
     "JarSet",
     "cached_job_server",
+    "compiler",
     "conf_dir",
     "flink_distribution",
     "home",
     "job_server",
     "kafka",
-    "launcher",
     "tool",
 ]
 
@@ -159,31 +158,9 @@ def cached_job_server() -> JarSet | None:
     return next((JarSet(flavour, place) for flavour, place in places if place.is_dir()), None)
 
 
-def launcher(say: Callable[[str], None] | None = None) -> Path:
-    """Return the jar with flink-conf/java/PaditJobServer, compiled the first time.
-
-    Compiled by Eclipse's compiler, which needs no JDK. Raises LocalError.
-    """
-    source = conf_dir() / "java" / "PaditJobServer.java"
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
-    place = home() / "jars" / f"padit-job-server-{digest}.jar"
-    if place.exists():
-        return place
-    compiler = _resolve("compiler", say)
-    with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
-        classes, target = Path(scratch) / "classes", Path(scratch) / "launcher.jar"
-        command = [tool("java"), "-XX:TieredStopAtLevel=1", "-jar", str(compiler.jars[0])]
-        command += ["-11", "-d", str(classes), str(source)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        if done.returncode != 0:
-            message = f"{source} does not compile: {done.stdout}{done.stderr}"
-            raise LocalError(message)
-        with zipfile.ZipFile(target, "w") as jar:
-            jar.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\n")
-            for file in classes.glob("*.class"):
-                jar.write(file, file.name)
-        target.replace(place)
-    return place
+def compiler(say: Callable[[str], None] | None = None) -> JarSet:
+    """Return Eclipse's Java compiler, which needs no JDK."""
+    return _resolve("compiler", say)
 
 
 def _place(profile: str) -> Path:

@@ -11,7 +11,7 @@ from apache_beam.coders import VarIntCoder
 from apache_beam.transforms.userstate import BagStateSpec
 
 
-class RunningSum(beam.DoFn):
+class RunningSum(beam.DoFn):  # type: ignore[misc]
     """Emit the sum of all values of the key so far."""
 
     SEEN = BagStateSpec("seen", VarIntCoder())
@@ -27,7 +27,7 @@ class RunningSum(beam.DoFn):
         yield key, sum(seen.read())
 
 
-class AppendLine(beam.DoFn):
+class AppendLine(beam.DoFn):  # type: ignore[misc]
     """Append each element to a file as JSON."""
 
     def __init__(self, path: str) -> None:

@@ -5,7 +5,7 @@ value = `module:Class`. A module is imported only when its adapter is used, so a
 hurts only those who need it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -16,13 +16,16 @@ from adapters.base import Adapter
 from domain.config import explain
 from domain.errors import ConfigurationError
 
-__all__ = ["BUILT_IN", "GROUP", "adapter_class", "adapter_types", "create_adapter"]
+__all__ = ["BUILT_IN", "GROUP", "adapter_class", "adapter_types", "create_adapter", "create_all"]
 
 GROUP = "padit.adapters"
 
 BUILT_IN: Mapping[str, str] = {
     "host": "adapters.host:HostAdapter",
+    "http": "adapters.http_probe:HttpAdapter",
+    "influx": "adapters.influx:InfluxAdapter",
     "oran-cfm": "adapters.oran_cfm:OranCfmAdapter",
+    "prometheus": "adapters.prometheus:PrometheusAdapter",
 }
 
 
@@ -75,4 +78,23 @@ def create_adapter(config: Mapping[str, Any], place: str = "adapter") -> Adapter
         raise ConfigurationError(explain(place, chosen.Options, error)) from error
     maker: Any = chosen
     made: Adapter = maker(options)
+    return made
+
+
+def create_all(sections: Sequence[Mapping[str, Any]]) -> list[Adapter]:
+    """All adapters of a configuration's list.
+
+    Raises:
+        ConfigurationError: one is wrong, or two have the same name.
+    """
+    made = [
+        create_adapter(section, f"adapters.{position}") for position, section in enumerate(sections)
+    ]
+    names: set[str] = set()
+    for position, adapter in enumerate(made):
+        name = adapter.options.name
+        if name in names:
+            message = f"adapters.{position}.name: {name!r} is taken; give each adapter its own"
+            raise ConfigurationError(message)
+        names.add(name)
     return made

@@ -28,13 +28,12 @@ from adapters.encode import Record
 from adapters.errors import AdapterError
 from adapters.health import HealthServer
 from adapters.publisher import Publisher
-from adapters.registry import create_adapter
+from adapters.registry import create_all
 from adapters.stats import OncePerCause, Stats
-from domain.errors import ConfigurationError
 from domain.metric import Metric
 from domain.rows import Rows
 
-__all__ = ["Delivery", "Runner", "Supervised", "create_all", "run_adapters"]
+__all__ = ["Delivery", "Runner", "Supervised", "run_adapters"]
 
 _log = logging.getLogger("padit.adapters")
 
@@ -100,26 +99,6 @@ class Supervised:
     last_error: str = ""
     last_success: float = 0.0
     failures: int = field(default=0)
-
-
-def create_all(config: AdaptersConfig) -> list[Adapter]:
-    """All adapters of a configuration.
-
-    Raises:
-        ConfigurationError: one is wrong, or two have the same name.
-    """
-    made = [
-        create_adapter(section, f"adapters.{position}")
-        for position, section in enumerate(config.adapters)
-    ]
-    names: set[str] = set()
-    for position, adapter in enumerate(made):
-        name = adapter.options.name
-        if name in names:
-            message = f"adapters.{position}.name: {name!r} is taken; give each adapter its own"
-            raise ConfigurationError(message)
-        names.add(name)
-    return made
 
 
 class Runner:
@@ -259,7 +238,7 @@ async def run_adapters(config: AdaptersConfig, stop: asyncio.Event, stats: Stats
     Raises:
         ConfigurationError: an adapter, the buffer's directory or the health port is wrong.
     """
-    adapters = create_all(config)
+    adapters = create_all(config.adapters)
     publisher = Publisher(config.kafka, config.buffer, stats)
     runner = Runner(adapters, publisher, stats)
     health = HealthServer(config.health, stats, runner.parts, publisher.ready)

@@ -13,10 +13,7 @@ import yaml
 
 from adapters.base import ListOutlet
 from adapters.config import load_adapters
-from adapters.reference import reference
-from adapters.registry import adapter_class, adapter_types, create_adapter
-from adapters.runner import create_all, run_adapters
-from adapters.stats import Stats
+from adapters.registry import adapter_class, adapter_types, create_adapter, create_all
 from domain.errors import ConfigurationError
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
@@ -91,6 +88,9 @@ def _run_all(args: argparse.Namespace) -> int:
     if not args.config:
         message = "padit adapters needs --config FILE, or one of: list, options, try, respond"
         raise ConfigurationError(message)
+    from adapters.runner import run_adapters  # brings the Kafka client: a second of start-up
+    from adapters.stats import Stats
+
     config = load_adapters(args.config)
     stats = Stats()
     left = _until_signal(lambda stop: run_adapters(config, stop, stats))
@@ -128,6 +128,8 @@ def _list(_args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace) -> int:
+    from adapters.reference import reference
+
     kinds = [args.adapter_type] if args.adapter_type else list(adapter_types())
     sys.stdout.write("\n".join(reference(kind) for kind in kinds))
     return 0
@@ -167,7 +169,7 @@ def _chosen(args: argparse.Namespace) -> Any:
     if not path:
         return create_adapter({"type": args.name, **settings}, "--set")
     config = load_adapters(path)
-    found = {adapter.options.name: i for i, adapter in enumerate(create_all(config))}
+    found = {adapter.options.name: i for i, adapter in enumerate(create_all(config.adapters))}
     if args.name not in found:
         message = f"{path} has no adapter {args.name!r}; it has: {', '.join(found)}"
         raise ConfigurationError(message)

@@ -1,0 +1,228 @@
+"""Prometheus remote write 1.0 and 2.0: what a Prometheus or an agent forwards.
+
+`POST /api/v1/write`, snappy-compressed protobuf; the Content-Type says which version. Counters
+become rates per second (see `adapters.series`): those whose metadata says so, else those whose
+name ends in `_total`, `_count`, `_sum` or `_bucket`. Stale markers and samples that are not
+finite give nothing, a sample older than the last of its counter no rate; all are counted.
+Native histograms are refused, in 2.0 with status 400 as the specification asks.
+"""
+
+import struct
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, NamedTuple
+
+from google.protobuf.message import DecodeError
+from pydantic import Field
+
+from adapters.base import AdapterOptions, Outlet
+from adapters.prometheus_proto import Request, WriteRequest
+from adapters.receiver import (
+    BadRequestError,
+    Call,
+    HttpReceiver,
+    ReceiverOptions,
+    Reply,
+    Route,
+    unsnappy,
+)
+from adapters.series import Counters, Labels, Namer, Naming, shorten
+from domain.metric import Metric
+
+__all__ = ["PrometheusAdapter", "PrometheusOptions"]
+
+_STALE = 0x7FF0000000000002
+_COUNTER, _GAUGE, _HISTOGRAM, _SUMMARY = 1, 2, 3, 5
+_COUNTER_ENDINGS = ("_total", "_count", "_sum", "_bucket")
+_V2 = "io.prometheus.write.v2.request"
+
+
+class PrometheusOptions(ReceiverOptions):
+    """Options of the `prometheus` adapter."""
+
+    port: int = Field(default=9201, ge=0, le=65_535, description="Port; 0 takes a free one.")
+    naming: Naming = Field(default=Naming(), description="How labels become names.")
+    rates: bool = Field(
+        default=True, description="Turn counters into rates; false passes them as they are."
+    )
+    buckets: bool = Field(
+        default=False, description="Keep the `_bucket` series of classic histograms."
+    )
+
+
+class _Point(NamedTuple):
+    labels: Labels
+    kind: int
+    unit: str
+    created: int
+    samples: Iterable[Any]
+    histograms: int
+
+
+class PrometheusAdapter:
+    """Prometheus remote write 1.0 and 2.0."""
+
+    Options: ClassVar[type[AdapterOptions]] = PrometheusOptions
+
+    def __init__(self, options: PrometheusOptions) -> None:
+        self.options = options
+        self._namer = Namer(options.naming, options.name)
+        self._counters = Counters(options.naming.max_series)
+        self._kinds: dict[str, tuple[int, str]] = {}
+        self._outlet: Outlet | None = None
+        self._lock = threading.Lock()
+        self._server = HttpReceiver(options, [Route("POST", "/api/v1/write", self.write)])
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._server.port
+
+    async def open(self, outlet: Outlet) -> None:
+        """Listen."""
+        self._outlet = outlet
+        await self._server.open(outlet)
+
+    async def poll(self, outlet: Outlet) -> None:
+        """Nothing: samples are pushed."""
+
+    async def close(self) -> None:
+        """Stop listening."""
+        await self._server.close()
+
+    def write(self, call: Call) -> Reply:
+        """Take one request; raises BadRequestError if it is none."""
+        encoding = call.headers.get("content-encoding", "snappy").lower()
+        if encoding != "snappy":
+            message = f"content-encoding {encoding}; remote write is compressed with snappy"
+            raise BadRequestError(message)
+        content = call.headers.get("content-type", "").lower().replace(" ", "")
+        data = unsnappy(call.body, self.options.max_body_bytes)
+        second = f"proto={_V2}" in content
+        message = Request() if second else WriteRequest()
+        try:
+            message.ParseFromString(data)
+        except DecodeError as error:
+            text = f"no {'2.0' if second else '1.0'} message: {error}"
+            raise BadRequestError(text) from error
+        with self._lock:
+            points = self._points_v2(message) if second else self._points_v1(message)
+            taken, refused = self._take(points)
+        return _reply_v2(taken, refused) if second else Reply()
+
+    def _points_v1(self, message: Any) -> Iterator[_Point]:
+        for entry in message.metadata:
+            if len(self._kinds) < self.options.naming.max_series:
+                self._kinds[entry.metric_family_name] = (entry.type, entry.unit)
+        for series in message.timeseries:
+            labels = tuple((label.name, label.value) for label in series.labels)
+            yield _Point(labels, 0, "", 0, series.samples, len(series.histograms))
+
+    def _points_v2(self, message: Any) -> Iterator[_Point]:
+        symbols = list(message.symbols)
+        if not symbols or symbols[0]:
+            text = "symbols must begin with the empty string"
+            raise BadRequestError(text)
+        for series in message.timeseries:
+            refs = series.labels_refs
+            try:
+                labels = tuple(
+                    (symbols[refs[i]], symbols[refs[i + 1]]) for i in range(0, len(refs), 2)
+                )
+                unit = symbols[series.metadata.unit_ref]
+            except IndexError as error:
+                text = "a label refers to a symbol that is not there"
+                raise BadRequestError(text) from error
+            yield _Point(
+                labels,
+                series.metadata.type,
+                unit,
+                series.created_timestamp,
+                series.samples,
+                len(series.histograms),
+            )
+
+    def _take(self, points: Iterable[_Point]) -> tuple[int, int]:
+        found: list[Metric] = []
+        taken = refused = 0
+        for point in points:
+            names = dict(point.labels)
+            name = names.pop("__name__", "")
+            if point.histograms:
+                self._fault("native_histogram", "native histograms are not read", point.histograms)
+                refused += point.histograms
+            if not name:
+                self._fault("unnamed", "a series without the label __name__")
+                refused += len(point.samples)  # type: ignore[arg-type]
+                continue
+            taken += len(point.samples)  # type: ignore[arg-type]
+            if name.endswith("_bucket") and not self.options.buckets:
+                continue
+            self._series(name, tuple(names.items()), point, found)
+        if self._outlet is not None:
+            self._outlet.emit(found)
+        return taken, refused
+
+    def _series(self, name: str, labels: Labels, point: _Point, found: list[Metric]) -> None:
+        source, suffix = self._namer.split(labels)
+        kind, unit = point.kind, point.unit
+        if not kind:
+            family = name.removesuffix("_total")
+            kind, unit = self._kinds.get(name) or self._kinds.get(family) or (0, "")
+        counter = self.options.rates and _is_counter(name, kind)
+        for sample in point.samples:
+            value, time = sample.value, sample.timestamp / 1000
+            if value - value != 0:  # NaN or infinite
+                self._not_finite(value)
+                continue
+            if not counter:
+                found.append(
+                    Metric(
+                        time, source, shorten(name + suffix), value, unit, "custom", "prometheus"
+                    )
+                )
+                continue
+            created = point.created or getattr(sample, "start_timestamp", 0)
+            rate = self._rate((name, source, suffix), time, value, created / 1000)
+            if rate is not None:
+                label = shorten(f"{name}_per_s{suffix}")
+                found.append(
+                    Metric(time, source, label, rate, f"{unit or 1}/s", "throughput", "prometheus")
+                )
+
+    def _rate(self, key: object, time: float, value: float, created: float) -> float | None:
+        known = self._counters.knows(key)
+        change = self._counters.difference(key, time, value, created)
+        if change is None:
+            if known:
+                self._fault("out_of_order", "a sample of a counter that is not newer than its last")
+            return None
+        return change[0] / change[1]
+
+    def _not_finite(self, value: float) -> None:
+        if struct.unpack("<Q", struct.pack("<d", value))[0] == _STALE:
+            self._fault("stale", "a series ended (stale marker)")
+        else:
+            self._fault("not_finite", f"a sample of {value}")
+
+    def _fault(self, cause: str, message: str, count: int = 1) -> None:
+        if self._outlet is not None:
+            self._outlet.fault(cause, message, count)
+
+
+def _is_counter(name: str, kind: int) -> bool:
+    if kind in (_HISTOGRAM, _SUMMARY):
+        return name.endswith(("_count", "_sum", "_bucket"))
+    return kind == _COUNTER or (kind != _GAUGE and name.endswith(_COUNTER_ENDINGS))
+
+
+def _reply_v2(taken: int, refused: int) -> Reply:
+    headers = {
+        "X-Prometheus-Remote-Write-Samples-Written": str(taken),
+        "X-Prometheus-Remote-Write-Histograms-Written": "0",
+        "X-Prometheus-Remote-Write-Exemplars-Written": "0",
+    }
+    if refused:
+        text = f"{refused} samples were refused: without a name, or native histograms"
+        return Reply(400, text.encode(), "text/plain", headers)
+    return Reply(204, headers=headers)

@@ -1,0 +1,90 @@
+"""The two message formats of Prometheus remote write, built from their field numbers.
+
+Prometheus publishes no Python package; the field numbers are those of remote write 1.0
+(`prometheus.WriteRequest`) and 2.0 (`io.prometheus.write.v2.Request`). Fields that are not read
+here are left out: protobuf passes over them.
+"""
+
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+__all__ = ["Request", "WriteRequest"]
+
+_F = descriptor_pb2.FieldDescriptorProto
+_TYPES = {
+    "double": _F.TYPE_DOUBLE,
+    "int64": _F.TYPE_INT64,
+    "uint64": _F.TYPE_UINT64,
+    "uint32": _F.TYPE_UINT32,
+    "int32": _F.TYPE_INT32,
+    "string": _F.TYPE_STRING,
+}
+
+# message: {field: (number, type, repeated)}; a type with a capital is a message of the same file.
+_V1 = {
+    "Label": {"name": (1, "string", False), "value": (2, "string", False)},
+    "Sample": {"value": (1, "double", False), "timestamp": (2, "int64", False)},
+    "Histogram": {"timestamp": (15, "int64", False)},
+    "TimeSeries": {
+        "labels": (1, "Label", True),
+        "samples": (2, "Sample", True),
+        "histograms": (4, "Histogram", True),
+    },
+    "MetricMetadata": {
+        "type": (1, "int32", False),
+        "metric_family_name": (2, "string", False),
+        "unit": (5, "string", False),
+    },
+    "WriteRequest": {
+        "timeseries": (1, "TimeSeries", True),
+        "metadata": (3, "MetricMetadata", True),
+    },
+}
+_V2 = {
+    "Sample": {
+        "value": (1, "double", False),
+        "timestamp": (2, "int64", False),
+        "start_timestamp": (3, "int64", False),
+    },
+    "Histogram": {"timestamp": (15, "int64", False)},
+    "Metadata": {
+        "type": (1, "int32", False),
+        "help_ref": (3, "uint32", False),
+        "unit_ref": (4, "uint32", False),
+    },
+    "TimeSeries": {
+        "labels_refs": (1, "uint32", True),
+        "samples": (2, "Sample", True),
+        "histograms": (3, "Histogram", True),
+        "metadata": (5, "Metadata", False),
+        "created_timestamp": (6, "int64", False),
+    },
+    "Request": {"symbols": (4, "string", True), "timeseries": (5, "TimeSeries", True)},
+}
+
+
+def _build(package: str, messages: dict[str, dict[str, tuple[int, str, bool]]], top: str) -> Any:
+    file = descriptor_pb2.FileDescriptorProto(
+        name=f"{package.replace('.', '/')}.proto", package=package, syntax="proto3"
+    )
+    for name, fields in messages.items():
+        message = file.message_type.add(name=name)
+        for field, (number, kind, repeated) in fields.items():
+            label = _F.LABEL_REPEATED if repeated else _F.LABEL_OPTIONAL
+            added = message.field.add(name=field, number=number, label=label)
+            if kind in _TYPES:
+                added.type = _TYPES[kind]
+            else:
+                added.type = _F.TYPE_MESSAGE
+                added.type_name = f".{package}.{kind}"
+    pool = descriptor_pool.DescriptorPool()  # one of our own: nobody else's names can clash
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{top}"))
+
+
+WriteRequest: Any = _build("prometheus", _V1, "WriteRequest")
+"""Remote write 1.0."""
+
+Request: Any = _build("io.prometheus.write.v2", _V2, "Request")
+"""Remote write 2.0."""

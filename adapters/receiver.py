@@ -1,0 +1,287 @@
+"""The HTTP server under all receivers: who may write, how much, and what when it is too much.
+
+A request is judged before its body is read: 401 without the right token, 503 with Retry-After
+while the way to Kafka is blocked, 429 with Retry-After while too many wait here. A body that is
+larger than `max_body_bytes`, before or after decompression, gets 413. What is accepted is
+parsed in a thread, one request at a time, so that the loop stays free for other adapters.
+
+204 or 200 means: taken into the buffer on the way to Kafka, which survives a broker that is
+away and a clean stop, not a crash of this process.
+"""
+
+import asyncio
+import hmac
+import ipaddress
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import cramjam
+from aiohttp import web
+from pydantic import Field, model_validator
+
+from adapters.base import AdapterOptions, Outlet
+from adapters.errors import AdapterError
+
+__all__ = [
+    "BadRequestError",
+    "Call",
+    "HttpReceiver",
+    "ReceiverOptions",
+    "Reply",
+    "Route",
+    "allowed",
+    "tokens_of",
+    "unsnappy",
+]
+
+
+class ReceiverOptions(AdapterOptions):
+    """Options that every receiver has."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=0, ge=0, le=65_535, description="Port; 0 takes a free one.")
+    tokens: tuple[str, ...] = Field(
+        default=(),
+        description="Tokens that may write, as `Authorization: Bearer ...` or `Token ...`.",
+    )
+    token_file: str = Field(
+        default="", description="File with one token per line, beside `tokens`."
+    )
+    allow_anonymous: bool = Field(
+        default=False,
+        description="Accept writes without a token on an address other than the loopback.",
+    )
+    max_body_bytes: int = Field(
+        default=10_000_000, ge=1_000, description="Largest body, after decompression."
+    )
+    max_waiting: int = Field(
+        default=32, ge=1, description="Requests that may wait; more are answered with 429."
+    )
+    retry_after_sec: int = Field(default=5, ge=1, description="What Retry-After says, in seconds.")
+    certificate: str = Field(default="", description="PEM file with the certificate, for TLS.")
+    private_key: str = Field(default="", description="PEM file with its key.")
+
+    @model_validator(mode="after")
+    def _guarded(self) -> "ReceiverOptions":
+        if not (self.tokens or self.token_file or self.allow_anonymous or _loopback(self.host)):
+            message = (
+                f"host {self.host} can be reached from outside: set `tokens` or `token_file`, "
+                "or say `allow_anonymous: true`"
+            )
+            raise ValueError(message)
+        if any(not token.strip() for token in self.tokens):
+            message = "an empty token would let everybody write"
+            raise ValueError(message)
+        return self
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class BadRequestError(ValueError):
+    """The body cannot be used; answered with 400."""
+
+
+class Call(NamedTuple):
+    """A request that may write.
+
+    Attributes:
+        body: decompressed, unless the encoding is snappy.
+        headers: names in lower case.
+        query: parameters of the URL.
+    """
+
+    body: bytes
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer."""
+
+    status: int = 204
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Route(NamedTuple):
+    """A path and what happens there.
+
+    Attributes:
+        handle: runs in a thread; may raise BadRequestError.
+        write: False for questions like a ping, which need no token and no room.
+    """
+
+    method: str
+    path: str
+    handle: Callable[[Call], Reply]
+    write: bool = True
+
+
+def tokens_of(options: ReceiverOptions) -> tuple[bytes, ...]:
+    """All tokens. Raises AdapterError if the file cannot be read or is empty."""
+    found = [token.strip() for token in options.tokens]
+    if options.token_file:
+        try:
+            text = Path(options.token_file).read_text(encoding="utf-8")
+        except OSError as error:
+            message = f"token_file cannot be read: {error}"
+            raise AdapterError(message, cause="token_file") from error
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if not lines:
+            message = f"token_file {options.token_file} holds no token"
+            raise AdapterError(message, cause="token_file")
+        found += lines
+    return tuple(token.encode() for token in found)
+
+
+def allowed(tokens: Sequence[bytes], authorization: str) -> bool:
+    """Whether an Authorization header carries one of the tokens; compared in constant time."""
+    if not tokens:
+        return True
+    scheme, _, given = authorization.strip().partition(" ")
+    if scheme.lower() not in ("bearer", "token"):
+        return False
+    offered = given.strip().encode("utf-8", "surrogateescape")
+    matches = [hmac.compare_digest(offered, token) for token in tokens]
+    return any(matches)
+
+
+def unsnappy(body: bytes, most: int) -> bytes:
+    """Decompress a snappy block; raises BadRequestError if it is damaged or too large."""
+    try:
+        size = cramjam.snappy.decompress_raw_len(body)
+        if size > most:
+            message = f"the body has {size} bytes when decompressed, at most {most} are taken"
+            raise BadRequestError(message)
+        return bytes(cramjam.snappy.decompress_raw(body))
+    except (cramjam.DecompressionError, MemoryError, OverflowError) as error:
+        message = f"the body is no snappy block: {error}"
+        raise BadRequestError(message) from error
+
+
+class HttpReceiver:
+    """A server for one receiver.
+
+    Args:
+        options: where to listen and whom to let in.
+        routes: what it answers.
+    """
+
+    def __init__(self, options: ReceiverOptions, routes: Sequence[Route]) -> None:
+        self._options = options
+        self._routes = routes
+        self._runner: web.AppRunner | None = None
+        self._tokens: tuple[bytes, ...] = ()
+        self._waiting = 0
+        self._turn = asyncio.Lock()
+        self.port = options.port
+
+    async def open(self, outlet: Outlet) -> None:
+        """Listen; raises AdapterError if the port or a file cannot be used."""
+        options = self._options
+        self._tokens = tokens_of(options)
+        app = web.Application(client_max_size=options.max_body_bytes)
+        for route in self._routes:
+            app.router.add_route(route.method, route.path, self._handler(route, outlet))
+        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=75)
+        await self._runner.setup()
+        site = web.TCPSite(
+            self._runner, options.host, options.port, ssl_context=tls_context(options)
+        )
+        try:
+            await site.start()
+        except OSError as error:
+            message = f"cannot listen on {options.host}:{options.port}: {error}"
+            raise AdapterError(message, cause="port_taken") from error
+        self.port = self._runner.addresses[0][1]
+
+    async def close(self) -> None:
+        """Finish what was accepted, then stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def _handler(
+        self, route: Route, outlet: Outlet
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def handle(request: web.Request) -> web.Response:
+            refused = self._refusal(request, outlet) if route.write else None
+            if refused is not None:
+                return refused
+            self._waiting += 1
+            try:
+                return await self._answer(route, request, outlet)
+            finally:
+                self._waiting -= 1
+
+        return handle
+
+    def _refusal(self, request: web.Request, outlet: Outlet) -> web.Response | None:
+        options = self._options
+        if not allowed(self._tokens, request.headers.get("Authorization", "")):
+            outlet.fault("unauthorized", f"a write from {request.remote} without a valid token")
+            return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
+        again = {"Retry-After": str(options.retry_after_sec)}
+        if not outlet.ready():
+            outlet.fault("blocked", "writers are told to wait: the buffer is nearly full")
+            return web.Response(status=503, headers=again, text="the buffer is full, try later")
+        if self._waiting >= options.max_waiting:
+            outlet.fault("busy", "writers are told to wait: too many at the same time")
+            return web.Response(status=429, headers=again, text="too many writes, try later")
+        length = request.content_length
+        if length is not None and length > options.max_body_bytes:
+            return self._too_large(outlet)
+        return None
+
+    def _too_large(self, outlet: Outlet) -> web.Response:
+        most = self._options.max_body_bytes
+        outlet.fault("too_large", f"a body of more than {most} bytes (max_body_bytes)")
+        return web.Response(status=413, text=f"at most {most} bytes")
+
+    async def _answer(self, route: Route, request: web.Request, outlet: Outlet) -> web.Response:
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return self._too_large(outlet)
+        except (web.HTTPException, asyncio.CancelledError):
+            raise
+        except Exception as error:  # a damaged encoding or chunk: the client's fault
+            outlet.fault("malformed", f"a body that cannot be read: {error!r}")
+            return web.Response(status=400, text="the body cannot be read")
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        call = Call(body, headers, dict(request.query))
+        try:
+            async with self._turn:
+                reply = await asyncio.to_thread(route.handle, call)
+        except BadRequestError as error:
+            outlet.fault("malformed", f"{route.path}: {error}")
+            return web.Response(status=400, text=str(error)[:1000])
+        return web.Response(
+            status=reply.status,
+            body=reply.body,
+            content_type=reply.content_type if reply.body else None,
+            headers=reply.headers,
+        )
+
+
+def tls_context(options: ReceiverOptions) -> ssl.SSLContext | None:
+    """TLS as the options say, None without. Raises AdapterError if a file cannot be used."""
+    if not options.certificate:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(options.certificate, options.private_key or None)
+    except OSError as error:  # ssl.SSLError is one
+        message = f"certificate {options.certificate} cannot be used: {error}"
+        raise AdapterError(message, cause="certificate") from error
+    return context

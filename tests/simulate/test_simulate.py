@@ -1,0 +1,153 @@
+"""`padit simulate`: what it writes, and how it refuses."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from domain.errors import ConfigurationError, SinkError
+from domain.timestamps import parse_timestamp
+from domain.wire import decode
+from pipelines.cli import main
+from pipelines.commands._simulate_output import open_output
+from pipelines.report import read_labels, read_rows
+
+# kafka-python reads its message schemas this way while it is being imported.
+pytestmark = pytest.mark.filterwarnings("ignore:read_text is deprecated:DeprecationWarning")
+
+SHORT = ["simulate", "--machines=2", "--hours=0.1", "--seed=7"]
+SAMPLES = 2 * 5 * 360
+
+
+def run(*options: str) -> int:
+    return main([*SHORT, *options])
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
+def test_the_same_seed_gives_the_same_bytes(tmp_path, suffix):
+    paths = [tmp_path / f"{name}.{suffix}" for name in "ab"]
+    for path in paths:
+        assert run(f"--output={path}") == 0
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("a.csv", []), ("a.parquet", []), ("a.jsonl", ["--format=array"])],
+)
+def test_every_kind_of_file_holds_the_same_rows(tmp_path, name, options):
+    run(f"--output={tmp_path / 'reference.jsonl'}")
+    run(f"--output={tmp_path / name}", *options)
+    want, have = (read_rows(str(tmp_path / file)) for file in ("reference.jsonl", name))
+    assert len(have) == SAMPLES
+    assert [have.series[i] for i in have.code] == [want.series[i] for i in want.code]
+    assert np.array_equal(have.time, want.time)
+    assert np.array_equal(have.value, want.value)
+
+
+def test_half_seconds_survive_in_every_kind_of_file(tmp_path):
+    for name in ("a.jsonl", "a.csv", "a.parquet"):
+        run(f"--output={tmp_path / name}", "--step=0.5")
+        times = np.unique(read_rows(str(tmp_path / name)).time)
+        assert set(np.diff(times).tolist()) == {500_000}
+
+
+def test_it_says_what_it_wrote_in_one_json_line(tmp_path, capsys):
+    run(f"--output={tmp_path / 'a.parquet'}")
+    said = json.loads(capsys.readouterr().out)
+    assert said["samples"] == SAMPLES
+    assert said["series"] == 10
+
+
+@pytest.mark.parametrize("suffix", ["json", "csv"])
+def test_labels_can_be_read_back(tmp_path, suffix):
+    labels = tmp_path / f"labels.{suffix}"
+    run(
+        f"--output={tmp_path / 'a.parquet'}",
+        f"--labels={labels}",
+        "--faults=overstrain,power_failure",
+    )
+    truths = read_labels(str(labels))
+    assert {truth.fault for truth in truths} == {"overstrain", "power_failure"}
+    start = parse_timestamp("2026-01-05T06:00:00Z")
+    assert all(start < truth.start < truth.end < start + 360_000_000 for truth in truths)
+    assert truths[0].metrics == ("rpm", "torque_nm")
+
+
+def test_a_speedup_does_not_change_what_is_written(tmp_path):
+    run(f"--output={tmp_path / 'fast.jsonl'}")
+    run(f"--output={tmp_path / 'paced.jsonl'}", "--speedup=1200")
+    assert (tmp_path / "fast.jsonl").read_bytes() == (tmp_path / "paced.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--output=a.txt"], "give a file that ends in"),
+        (["--output=kafka://host"], "write kafka://HOST:PORT/TOPIC"),
+        (["--output=a.csv", "--format=arrow"], "--format arrow is for Kafka topics"),
+        (["--output=a.csv", "--start=noon"], "'noon' is not a time"),
+        (["--output=a.csv", "--hours=0"], "raise --hours"),
+        (["--output=a.csv", "--step=-1"], "raise --hours"),
+        (["--output=a.csv", "--speedup=0"], "must be above 0"),
+        (["--output=a.csv", "--faults=rust"], "there is no fault 'rust'"),
+        (["--output=a.csv", "--faults=overstrain,overstrain,overstrain"], "3 faults need 3"),
+        (["--output=a.csv", "--labels=l.txt"], "ends in .json or .csv"),
+    ],
+)
+def test_a_wrong_option_is_named_with_its_remedy(options, says, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(*options) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SinkError, match="cannot be written"):
+        open_output(str(tmp_path / "file" / "a.jsonl"), "json")
+
+
+def test_an_unknown_format_is_refused():
+    with pytest.raises(ConfigurationError, match="json, array, arrow"):
+        open_output("a.jsonl", "xml")
+
+
+def test_without_a_broker_the_error_names_the_remedy(capsys):
+    assert run("--output=kafka://127.0.0.1:1/metrics") == 1
+    assert "`padit up` starts one" in capsys.readouterr().err
+
+
+def consume(kafka, topic):
+    from kafka import KafkaConsumer
+
+    consumer = KafkaConsumer(
+        topic,
+        bootstrap_servers=kafka.bootstrap,
+        auto_offset_reset="earliest",
+        consumer_timeout_ms=5000,
+        enable_auto_commit=False,
+    )
+    records = list(consumer)
+    consumer.close()
+    return records
+
+
+@pytest.mark.parametrize("wire", ["json", "array", "arrow"])
+def test_a_topic_gets_every_sample_once_in_order_of_time(kafka, tmp_path: Path, wire):
+    run(f"--output={tmp_path / 'reference.parquet'}")
+    topic = kafka.topic(f"simulate-{wire}", 1)
+    assert run(f"--output={kafka.uri(topic)}", f"--format={wire}") == 0
+    records = consume(kafka, topic)
+    rows = decode([record.value for record in records], 1 << 22).rows
+    want = read_rows(str(tmp_path / "reference.parquet"))
+    assert np.array_equal(rows.time, want.time)
+    assert np.array_equal(rows.value, want.value)
+    assert records[0].timestamp * 1000 == want.time[0]
+    assert records[0].key == (b"machine-01:air_temp_k" if wire == "json" else None)
+
+
+def test_a_topic_that_does_not_exist_is_made(kafka, capsys):
+    assert run(f"--output={kafka.uri('simulate-made')}", "--format=arrow") == 0
+    assert "made the topic simulate-made" in capsys.readouterr().err
+    assert len(consume(kafka, "simulate-made")) > 0

@@ -44,7 +44,11 @@ def unseen(messages: Sequence[Message], seen: Remembered) -> list[Message]:
 
 @contextmanager
 def lock(directory: Path) -> Iterator[None]:
-    """Keep other writers in this directory out, of this process and of others, for a moment."""
+    """Keep other writers in this directory out, of this process and of others, for a moment.
+
+    The directory is made if it is missing: a worker may run on another machine than `prepare`.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -76,7 +76,6 @@ class JsonLinesSink:
         """Make the directory and the file, or empty it, or check that it can be continued."""
         files = _Files(self.path)
         try:
-            files.data.parent.mkdir(parents=True, exist_ok=True)
             with lock(files.data.parent):
                 if fresh:
                     files.clear()

@@ -77,7 +77,6 @@ class ParquetSink:
         """
         place = _Place(self.path)
         try:
-            place.parts.mkdir(parents=True, exist_ok=True)
             with lock(place.parts):
                 self._finish(place)
             if place.file is not None:

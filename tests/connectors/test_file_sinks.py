@@ -121,6 +121,14 @@ def test_two_writers_that_take_turns_write_nothing_twice(kind: Kind, tmp_path: P
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_worker_may_write_where_nothing_was_prepared(kind: Kind, tmp_path: Path) -> None:
+    sink = kind.sink(tmp_path)
+    put(sink, message(2), message(1))
+    sink.finish()
+    assert kind.ids(tmp_path) == ["id0001", "id0002"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_sink_travels_in_the_graph(kind: Kind, tmp_path: Path) -> None:
     sink = kind.sink(tmp_path)
     again = pickle.loads(pickle.dumps(sink))  # noqa: S301  # our own bytes

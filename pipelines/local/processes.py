@@ -288,7 +288,7 @@ class Part:
         log: Path,
         answers: Callable[[], bool],
         env: Mapping[str, str] | None = None,
-        timeout_s: float = 90.0,
+        timeout_s: float = 180.0,
     ) -> None:
         self.name = name
         self.command = list(command)

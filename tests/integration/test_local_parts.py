@@ -195,10 +195,11 @@ def test_a_stateful_pipeline_runs_on_flink_through_external_workers(
     assert final == {f"key-{n}": sum(range(n, 40, 4)) for n in range(4)}
 
 
-def test_jobs_have_checkpoints_and_restarts_without_asking(flink: FlinkCluster) -> None:
-    (job, *_) = flink.rest("/jobs")["jobs"] or [None]
-    if job is None:
-        pytest.fail("run this file from its beginning: the test needs the job before it")
+def test_jobs_have_checkpoints_and_restarts_without_asking(
+    flink: FlinkCluster, tmp_path: Path
+) -> None:
+    assert _run_sums(flink, tmp_path / "sums", 1) == "DONE"
+    job = flink.rest("/jobs")["jobs"][0]
     assert flink.rest(f"/jobs/{job['id']}/checkpoints/config")["interval"] == 10_000
     settings = {row["key"]: row["value"] for row in flink.rest("/jobmanager/config")}
     assert settings["restart-strategy.type"] == "exponential-delay"

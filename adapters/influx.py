@@ -106,7 +106,7 @@ def _end(text: str, start: int, separator: str, *, quotes: bool) -> int:
         sign = text[position]
         if sign == "\\":
             position += 1
-        elif sign == '"' and quotes:
+        elif sign == '"' and quotes and (quoted or text[position - 1 : position] == "="):
             quoted = not quoted
         elif sign == separator and not quoted:
             return position

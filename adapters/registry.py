@@ -25,6 +25,7 @@ BUILT_IN: Mapping[str, str] = {
     "http": "adapters.http_probe:HttpAdapter",
     "influx": "adapters.influx:InfluxAdapter",
     "oran-cfm": "adapters.oran_cfm:OranCfmAdapter",
+    "otlp": "adapters.otlp:OtlpAdapter",
     "prometheus": "adapters.prometheus:PrometheusAdapter",
 }
 

@@ -97,7 +97,7 @@ class Link:
     def _open_socket(self) -> socket.socket:
         if self._socket is None:
             message = "the link is closed"
-            raise AdapterError(message, "closed")
+            raise AdapterError(message, cause="closed")
         return self._socket
 
     def _readable(self) -> None:
@@ -165,7 +165,7 @@ class UdpLink(Link):
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         except OSError as error:
             message = f"{host} cannot be resolved: {error}"
-            raise AdapterError(message, "dns") from error
+            raise AdapterError(message, cause="dns") from error
         family, _, _, _, address = found[0]
         made = socket.socket(family, socket.SOCK_DGRAM)
         try:
@@ -173,7 +173,7 @@ class UdpLink(Link):
         except OSError as error:
             made.close()
             message = f"no way to {host}:{port}: {error}"
-            raise AdapterError(message, "unreachable") from error
+            raise AdapterError(message, cause="unreachable") from error
         self._listen(made)
         self._ours = made.getsockname()
 
@@ -186,7 +186,7 @@ class UdpLink(Link):
         except OSError as error:
             made.close()
             message = f"cannot listen on {host}:{port}: {error}"
-            raise AdapterError(message, "port_taken") from error
+            raise AdapterError(message, cause="port_taken") from error
         self._listen(made)
         self._ours = made.getsockname()
         return str(self._ours[0]), int(self._ours[1])
@@ -224,12 +224,12 @@ class EthernetLink(Link):
         """
         if not hasattr(socket, "AF_PACKET"):
             message = "raw Ethernet needs Linux (AF_PACKET)"
-            raise AdapterError(message, "platform")
+            raise AdapterError(message, cause="platform")
         try:
             made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         except PermissionError as error:
             message = "raw Ethernet needs the capability CAP_NET_RAW (setcap, or run as root)"
-            raise AdapterError(message, "permission") from error
+            raise AdapterError(message, cause="permission") from error
         try:
             # All EtherTypes and a filter: a socket of one EtherType is not told VLAN tags.
             made.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _filter(ether_type))
@@ -241,7 +241,7 @@ class EthernetLink(Link):
         except OSError as error:
             made.close()
             message = f"interface {interface} cannot be used: {error}"
-            raise AdapterError(message, "interface") from error
+            raise AdapterError(message, cause="interface") from error
         self.mac = made.getsockname()[4]
         self._ether_type = ether_type
         self._listen(made)
@@ -298,7 +298,7 @@ def _quietly(send: Callable[[], object]) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOBUFS, errno.EHOSTUNREACH, errno.ENETUNREACH):
             message = f"sending failed: {error}"
-            raise AdapterError(message, "send") from error
+            raise AdapterError(message, cause="send") from error
 
 
 def parse_mac(text: str) -> bytes:

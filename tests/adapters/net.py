@@ -6,6 +6,7 @@ pairs with `relay.py` between them. Needs Linux, root and iproute2.
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import uuid
@@ -15,7 +16,7 @@ from typing import Self
 
 import pytest
 
-__all__ = ["Lab", "needs"]
+__all__ = ["Lab", "free_port", "needs"]
 
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parent.parent
@@ -34,6 +35,14 @@ def needs(met: object, what: str) -> None:
         if os.environ.get("CI"):
             pytest.fail(what)
         pytest.skip(what)
+
+
+def free_port() -> int:
+    """A TCP port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _ip(*words: str) -> None:

@@ -1,0 +1,74 @@
+"""An adapter that runs, open, in a loop of its own thread, so that real clients can talk to it."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from adapters.base import ListOutlet
+from adapters.registry import create_adapter
+
+__all__ = ["Live", "poll_once", "until"]
+
+
+def until(condition: Callable[[], Any], what: str, timeout_sec: float = 20.0) -> Any:
+    """Wait for a condition; its value."""
+    deadline = time.monotonic() + timeout_sec
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"{what}: not within {timeout_sec:g} s"
+        time.sleep(0.02)
+
+
+def poll_once(config: Mapping[str, Any], polls: int = 1) -> ListOutlet:
+    """Open an adapter, poll it, close it; what came out."""
+    with Live(config) as live:
+        for _ in range(polls):
+            live.poll()
+    return live.outlet
+
+
+class Live:
+    """Opens the adapter of a configuration for the length of a `with` block."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.adapter: Any = create_adapter(config)
+        self.outlet = ListOutlet()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def call(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine in the adapter's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    def poll(self) -> None:
+        """One poll."""
+        self.call(self.adapter.poll(self.outlet))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        try:
+            self.call(self.adapter.open(self.outlet))
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        self.call(self.adapter.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()

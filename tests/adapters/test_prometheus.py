@@ -1,0 +1,161 @@
+"""Prometheus remote write, from a real Prometheus and from hand-made requests of 1.0 and 2.0."""
+
+import shutil
+import struct
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import cramjam
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.prometheus_proto import Request, WriteRequest
+from adapters.receiver import BadRequestError, Call
+from adapters.registry import create_adapter
+from tests.adapters.live import Live, until
+from tests.adapters.net import free_port, needs
+
+LOCAL = {"type": "prometheus", "port": 0}
+V2 = "application/x-protobuf;proto=io.prometheus.write.v2.Request"
+STALE = b"\x02\x00\x00\x00\x00\x00\xf0\x7f"
+
+CONFIG = """
+global: {{scrape_interval: 1s}}
+scrape_configs:
+  - job_name: self
+    static_configs: [{{targets: ["127.0.0.1:{own}"]}}]
+remote_write:
+  - url: http://127.0.0.1:{port}/api/v1/write
+    authorization: {{credentials: secret}}
+"""
+
+
+def test_real_prometheus_writes_its_own_metrics(tmp_path: Path) -> None:
+    program = shutil.which("prometheus")
+    needs(program, "needs Prometheus: apt-get install prometheus")
+    with Live({**LOCAL, "tokens": ["secret"]}) as live:
+        own = free_port()
+        config = tmp_path / "prometheus.yml"
+        config.write_text(CONFIG.format(own=own, port=live.adapter.port))
+        command = [
+            str(program),
+            f"--config.file={config}",
+            f"--storage.tsdb.path={tmp_path / 'data'}",
+            f"--web.listen-address=127.0.0.1:{own}",
+        ]
+        with (tmp_path / "log").open("wb") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            # Three scrapes, so that counters have become rates.
+            until(lambda: len(live.outlet.values('up{job="self"}')) >= 3, "samples", 60)
+        finally:
+            process.terminate()
+            process.wait(20)
+    found = {m.metric_name: m for m in live.outlet.metrics}
+    up = found['up{job="self"}']
+    assert up.value == 1.0
+    assert up.source_id == f"127.0.0.1:{own}"
+    requests = [m for n, m in found.items() if n.startswith("prometheus_http_requests_total_per_s")]
+    assert requests
+    assert not live.outlet.faults.get("unauthorized")
+    assert not any("_bucket" in name for name in found)
+
+
+def v1(samples: list[tuple[int, float]], name: str = "jobs_total") -> bytes:
+    message = WriteRequest()
+    series = message.timeseries.add()
+    for label, text in (("__name__", name), ("instance", "a"), ("code", "200")):
+        series.labels.add(name=label, value=text)
+    for time_ms, value in samples:
+        series.samples.add(value=value, timestamp=time_ms)
+    return bytes(cramjam.snappy.compress_raw(message.SerializeToString()))
+
+
+def v2(samples: list[tuple[int, float]], created: int = 0, kind: int = 1) -> bytes:
+    message = Request()
+    message.symbols.extend(["", "__name__", "jobs", "instance", "a", "jobs"])
+    series = message.timeseries.add(labels_refs=[1, 2, 3, 4], created_timestamp=created)
+    series.metadata.type = kind
+    series.metadata.unit_ref = 5
+    for time_ms, value in samples:
+        series.samples.add(value=value, timestamp=time_ms)
+    return bytes(cramjam.snappy.compress_raw(message.SerializeToString()))
+
+
+def post(live: Live, body: bytes, content: str = "application/x-protobuf") -> httpx.Response:
+    headers = {"Content-Encoding": "snappy", "Content-Type": content}
+    url = f"http://127.0.0.1:{live.adapter.port}/api/v1/write"
+    return httpx.post(url, content=body, headers=headers)
+
+
+T = 1_767_323_045_000
+
+
+def test_counter_becomes_a_rate_over_a_reset() -> None:
+    with Live(LOCAL) as live:
+        body = v1([(T, 100), (T + 10_000, 150), (T + 20_000, 30), (T + 30_000, 60)])
+        assert post(live, body).status_code == 204
+    assert live.outlet.values('jobs_total_per_s{code="200"}') == [5.0, 3.0, 3.0]
+
+
+def test_gauge_passes_as_it_is() -> None:
+    with Live(LOCAL) as live:
+        post(live, v1([(T, 21.5), (T + 1000, 20.5)], "temperature"))
+    assert live.outlet.values('temperature{code="200"}') == [21.5, 20.5]
+
+
+def test_stale_marker_and_old_sample_give_nothing_and_are_counted() -> None:
+    stale = struct.unpack("<d", STALE)[0]
+    with Live(LOCAL) as live:
+        post(live, v1([(T, 1), (T + 1000, 2)]))
+        post(live, v1([(T + 500, 1.5), (T + 2000, stale), (T + 2500, float("inf"))]))
+    assert live.outlet.values('jobs_total_per_s{code="200"}') == [1.0]
+    assert live.outlet.faults == {"out_of_order": 1, "stale": 1, "not_finite": 1}
+
+
+def test_version_2_brings_kind_unit_and_start() -> None:
+    with Live(LOCAL) as live:
+        first = post(live, v2([(T, 7), (T + 1000, 9)], created=T - 5000), V2)
+        # A later start is a reset, although the value has grown.
+        post(live, v2([(T + 2000, 12)], created=T + 1500), V2)
+    assert first.status_code == 204
+    assert first.headers["X-Prometheus-Remote-Write-Samples-Written"] == "2"
+    assert live.outlet.values("jobs_per_s") == [2.0, 12.0]
+    assert live.outlet.metrics[0].unit == "jobs/s"
+
+
+def test_version_2_names_what_it_refuses() -> None:
+    message = Request()
+    message.symbols.extend(["", "__name__", "h"])
+    series = message.timeseries.add(labels_refs=[1, 2])
+    series.histograms.add(timestamp=T)
+    with Live(LOCAL) as live:
+        body = bytes(cramjam.snappy.compress_raw(message.SerializeToString()))
+        answer = post(live, body, V2)
+    assert answer.status_code == 400
+    assert "native histograms" in answer.text
+    assert live.outlet.faults == {"native_histogram": 1}
+
+
+def test_snappy_bomb_is_refused_by_its_header() -> None:
+    with Live({**LOCAL, "max_body_bytes": 100_000}) as live:
+        begin = time.monotonic()
+        answer = post(live, bytes(cramjam.snappy.compress_raw(bytes(1_000_000))))
+        assert time.monotonic() - begin < 5
+    assert answer.status_code == 400
+    assert "1000000 bytes" in answer.text
+
+
+@pytest.mark.parametrize("content", ["application/x-protobuf", V2])
+@given(body=st.one_of(st.binary(max_size=200), st.just(v1([(T, 1)])), st.just(v2([(T, 1)]))))
+def test_no_body_breaks_the_receiver(content: str, body: bytes) -> None:
+    adapter: Any = create_adapter(LOCAL)
+    for data in (body, bytes(cramjam.snappy.compress_raw(body))):
+        try:
+            adapter.write(Call(data, {"content-type": content}, {}))
+        except BadRequestError:
+            continue

@@ -1,5 +1,6 @@
 """Where `padit simulate` writes: files and a Kafka topic."""
 
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -196,18 +197,19 @@ class _KafkaOutput:
     """
 
     def __init__(self, uri: str, wire: str) -> None:
-        from kafka import KafkaProducer
-        from kafka.errors import KafkaError
-
         parts = urlsplit(uri)
         self._topic = parts.path.strip("/")
         if not parts.netloc or not self._topic:
             message = f"{uri!r} is not a topic: write kafka://HOST:PORT/TOPIC"
             raise ConfigurationError(message)
+        from kafka import KafkaProducer
+        from kafka.errors import KafkaError
+
         self._wire, self._uri = wire, uri
         self._errors: list[BaseException] = []
         servers = parts.netloc.split(",")
         try:
+            _knock(servers)
             _ensure_topic(servers, self._topic)
             self._producer = KafkaProducer(
                 bootstrap_servers=servers,
@@ -251,6 +253,19 @@ class _KafkaOutput:
                 f"{self._uri}: {len(self._errors)} records were not delivered: {self._errors[0]}"
             )
             raise SinkError(message)
+
+
+def _knock(servers: list[str]) -> None:
+    """Raise OSError at once if no server takes connections; the client would try for long."""
+    for position, server in enumerate(servers, 1):
+        parts = urlsplit(f"//{server}")
+        try:
+            socket.create_connection((parts.hostname or "", parts.port or 9092), 5.0).close()
+        except OSError:
+            if position == len(servers):
+                raise
+        else:
+            return
 
 
 def _ensure_topic(servers: list[str], topic: str) -> None:

@@ -4,6 +4,9 @@ import base64
 import json
 import re
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,12 +29,12 @@ from tests.report.recording import Recording, record
 
 
 @pytest.fixture(scope="module")
-def recording(tmp_path_factory) -> Recording:
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     return record(tmp_path_factory.mktemp("run"), FAULTS)
 
 
 @pytest.fixture(scope="module")
-def page(recording, tmp_path_factory) -> str:
+def page(recording: Recording, tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("page") / "report.html"
     write_report(
         str(path),
@@ -45,14 +48,17 @@ def page(recording, tmp_path_factory) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def data_of(page: str) -> dict:
+def data_of(page: str) -> dict[str, Any]:
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     assert found is not None
-    return json.loads(found[1])
+    data: dict[str, Any] = json.loads(found[1])
+    return data
 
 
 @pytest.mark.parametrize("seed", [7, 1, 2, 3])
-def test_the_rules_of_the_demo_find_every_fault_and_hardly_anything_else(tmp_path, seed):
+def test_the_rules_of_the_demo_find_every_fault_and_hardly_anything_else(
+    tmp_path: Path, seed: int
+) -> None:
     run = record(tmp_path, FAULTS, seed=seed)
     lines = match(read_alerts(run.alerts), read_labels(run.labels), 120_000_000)
     verdicts = [line.verdict for line in lines]
@@ -61,20 +67,20 @@ def test_the_rules_of_the_demo_find_every_fault_and_hardly_anything_else(tmp_pat
     assert max(line.delay for line in lines if line.delay is not None) < 12 * 60_000_000
 
 
-def test_the_page_needs_no_network(page):
+def test_the_page_needs_no_network(page: str) -> None:
     assert not re.findall(r"(?:src|href)\s*=|@import|url\(|https?://(?!www\.w3\.org)", page)
 
 
-def test_the_page_is_small(page):
+def test_the_page_is_small(page: str) -> None:
     assert len(page) < 1_000_000
 
 
-def test_the_page_escapes_its_title(page):
+def test_the_page_escapes_its_title(page: str) -> None:
     assert "<h1>A &lt;title&gt; &amp; more</h1>" in page
     assert "{{" not in page
 
 
-def test_the_page_names_every_fault_and_its_alerts(page):
+def test_the_page_names_every_fault_and_its_alerts(page: str) -> None:
     data = data_of(page)
     assert {line["fault"] for line in data["alerts"]} == set(FAULTS)
     assert {line["verdict"] for line in data["alerts"]} == {"found"}
@@ -82,20 +88,20 @@ def test_the_page_names_every_fault_and_its_alerts(page):
     assert "balanced" in page
 
 
-def test_a_run_that_lost_records_says_so(tmp_path, recording):
+def test_a_run_that_lost_records_says_so(tmp_path: Path, recording: Recording) -> None:
     path = tmp_path / "r.html"
     write_report(str(path), rows=recording.rows, alerts=[], summary={"read": 9, "scored": 8})
     assert "NOT balanced" in path.read_text(encoding="utf-8")
 
 
-def test_every_series_with_an_alert_or_a_fault_is_drawn(page):
+def test_every_series_with_an_alert_or_a_fault_is_drawn(page: str) -> None:
     drawn = {(s["id"], c["metric"]) for s in data_of(page)["sources"] for c in s["charts"]}
     assert len(drawn) >= 8
     for line in data_of(page)["alerts"]:
         assert (line["source"], line["metric"]) in drawn
 
 
-def test_a_drawn_series_keeps_its_extremes(page, recording):
+def test_a_drawn_series_keeps_its_extremes(page: str, recording: Recording) -> None:
     source = data_of(page)["sources"][0]
     chart = source["charts"][0]
     code = recording.rows.series.index(Series(source["id"], chart["metric"], chart["unit"]))
@@ -105,7 +111,7 @@ def test_a_drawn_series_keeps_its_extremes(page, recording):
     assert high[high < 65_535].max() == 65_534
 
 
-def test_a_script_in_a_name_cannot_leave_the_data(tmp_path):
+def test_a_script_in_a_name_cannot_leave_the_data(tmp_path: Path) -> None:
     name = "</script><script>alert(1)</script>"
     rows = Rows([Series(name, "m")], np.zeros(3, np.int32), np.arange(3) * 10**6, np.arange(3.0))
     path = tmp_path / "r.html"
@@ -116,7 +122,7 @@ def test_a_script_in_a_name_cannot_leave_the_data(tmp_path):
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_a_report_of_nothing_can_be_written(tmp_path, count):
+def test_a_report_of_nothing_can_be_written(tmp_path: Path, count: int) -> None:
     rows = Rows(
         [Series("a", "m")][:count],
         np.zeros(count, np.int32),
@@ -128,13 +134,13 @@ def test_a_report_of_nothing_can_be_written(tmp_path, count):
     assert "no alerts" in path.read_text(encoding="utf-8")
 
 
-def test_a_page_that_cannot_be_written_is_an_error(tmp_path):
+def test_a_page_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SinkError, match="cannot be written"):
         write_report(str(tmp_path / "file" / "r.html"), rows=Rows.empty(), alerts=[])
 
 
-def test_downsampling_keeps_the_extremes_of_every_piece():
+def test_downsampling_keeps_the_extremes_of_every_piece() -> None:
     time_ = np.arange(1000)
     value = np.sin(time_)
     low, high = downsample(time_, value, (0, 1000), 10)
@@ -142,19 +148,19 @@ def test_downsampling_keeps_the_extremes_of_every_piece():
     assert np.array_equal(high, value.reshape(10, 100).max(axis=1))
 
 
-def test_downsampling_leaves_gaps_open():
+def test_downsampling_leaves_gaps_open() -> None:
     low, _ = downsample(np.array([0, 95]), np.array([1.0, 2.0]), (0, 100), 10)
     assert np.isnan(low[1:9]).all()
 
 
-def test_an_alert_that_rose_keeps_both_levels(recording):
+def test_an_alert_that_rose_keeps_both_levels(recording: Recording) -> None:
     rising = [one for one in read_alerts(recording.alerts) if len(one.levels) > 1]
     assert rising
     assert [severity for _, severity in rising[0].levels] == ["WARNING", "CRITICAL"]
     assert rising[0].resolved is not None
 
 
-def test_features_without_scores_or_with_gaps_are_read(tmp_path):
+def test_features_without_scores_or_with_gaps_are_read(tmp_path: Path) -> None:
     path = tmp_path / "f.jsonl"
     path.write_text(
         '{"source_id":"a","metric_name":"m","window_end":"2026-01-05T06:02:00Z","p99":2,"x":1}\n\n'
@@ -176,7 +182,9 @@ def test_features_without_scores_or_with_gaps_are_read(tmp_path):
         (read_labels, "{", "holds no labels"),
     ],
 )
-def test_a_broken_file_is_named_with_what_is_wrong(tmp_path, reader, text, says):
+def test_a_broken_file_is_named_with_what_is_wrong(
+    tmp_path: Path, reader: Callable[[str], Any], text: str, says: str
+) -> None:
     path = tmp_path / "file.json"
     path.write_text(text)
     with pytest.raises(SourceError, match=says):
@@ -184,12 +192,14 @@ def test_a_broken_file_is_named_with_what_is_wrong(tmp_path, reader, text, says)
 
 
 @pytest.mark.parametrize("reader", [read_alerts, read_features, read_labels, read_rows])
-def test_a_missing_file_is_an_error(reader):
+def test_a_missing_file_is_an_error(reader: Callable[[str], Any]) -> None:
     with pytest.raises(SourceError):
         reader("missing.jsonl")
 
 
-def test_the_command_writes_the_page_and_prints_the_table(tmp_path, recording, capsys):
+def test_the_command_writes_the_page_and_prints_the_table(
+    tmp_path: Path, recording: Recording, capsys: pytest.CaptureFixture[str]
+) -> None:
     main(
         [
             "simulate",
@@ -218,7 +228,9 @@ def test_the_command_writes_the_page_and_prints_the_table(tmp_path, recording, c
     assert data_of((tmp_path / "r.html").read_text(encoding="utf-8"))["sources"]
 
 
-def test_a_summary_that_is_none_is_refused(tmp_path, recording, capsys):
+def test_a_summary_that_is_none_is_refused(
+    tmp_path: Path, recording: Recording, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "s").write_text("[]\n")
     options = [f"--input={recording.alerts}", f"--alerts={recording.alerts}"]
     page = f"--output={tmp_path / 'r.html'}"
@@ -226,7 +238,9 @@ def test_a_summary_that_is_none_is_refused(tmp_path, recording, capsys):
     assert "no JSON object" in capsys.readouterr().err
 
 
-def test_the_demo_finds_every_fault_on_the_direct_runner(tmp_path, capsys):
+def test_the_demo_finds_every_fault_on_the_direct_runner(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     began = time.monotonic()
     assert main(["demo", f"--folder={tmp_path}"]) == 0
     out = capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from domain.wire import decode
 from pipelines.cli import main
 from pipelines.commands._simulate_output import open_output
 from pipelines.report import read_labels, read_rows
+from tests.parts import KafkaPart
 
 # kafka-python reads its message schemas this way while it is being imported.
-pytestmark = pytest.mark.filterwarnings("ignore:read_text is deprecated:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:(read|open)_text is deprecated:DeprecationWarning")
 
 SHORT = ["simulate", "--machines=2", "--hours=0.1", "--seed=7"]
 SAMPLES = 2 * 5 * 360
@@ -25,7 +27,7 @@ def run(*options: str) -> int:
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
-def test_the_same_seed_gives_the_same_bytes(tmp_path, suffix):
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path, suffix: str) -> None:
     paths = [tmp_path / f"{name}.{suffix}" for name in "ab"]
     for path in paths:
         assert run(f"--output={path}") == 0
@@ -36,7 +38,9 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path, suffix):
     ("name", "options"),
     [("a.csv", []), ("a.parquet", []), ("a.jsonl", ["--format=array"])],
 )
-def test_every_kind_of_file_holds_the_same_rows(tmp_path, name, options):
+def test_every_kind_of_file_holds_the_same_rows(
+    tmp_path: Path, name: str, options: list[str]
+) -> None:
     run(f"--output={tmp_path / 'reference.jsonl'}")
     run(f"--output={tmp_path / name}", *options)
     want, have = (read_rows(str(tmp_path / file)) for file in ("reference.jsonl", name))
@@ -46,14 +50,16 @@ def test_every_kind_of_file_holds_the_same_rows(tmp_path, name, options):
     assert np.array_equal(have.value, want.value)
 
 
-def test_half_seconds_survive_in_every_kind_of_file(tmp_path):
+def test_half_seconds_survive_in_every_kind_of_file(tmp_path: Path) -> None:
     for name in ("a.jsonl", "a.csv", "a.parquet"):
         run(f"--output={tmp_path / name}", "--step=0.5")
         times = np.unique(read_rows(str(tmp_path / name)).time)
         assert set(np.diff(times).tolist()) == {500_000}
 
 
-def test_it_says_what_it_wrote_in_one_json_line(tmp_path, capsys):
+def test_it_says_what_it_wrote_in_one_json_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run(f"--output={tmp_path / 'a.parquet'}")
     said = json.loads(capsys.readouterr().out)
     assert said["samples"] == SAMPLES
@@ -61,7 +67,7 @@ def test_it_says_what_it_wrote_in_one_json_line(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("suffix", ["json", "csv"])
-def test_labels_can_be_read_back(tmp_path, suffix):
+def test_labels_can_be_read_back(tmp_path: Path, suffix: str) -> None:
     labels = tmp_path / f"labels.{suffix}"
     run(
         f"--output={tmp_path / 'a.parquet'}",
@@ -75,7 +81,7 @@ def test_labels_can_be_read_back(tmp_path, suffix):
     assert truths[0].metrics == ("rpm", "torque_nm")
 
 
-def test_a_speedup_does_not_change_what_is_written(tmp_path):
+def test_a_speedup_does_not_change_what_is_written(tmp_path: Path) -> None:
     run(f"--output={tmp_path / 'fast.jsonl'}")
     run(f"--output={tmp_path / 'paced.jsonl'}", "--speedup=1200")
     assert (tmp_path / "fast.jsonl").read_bytes() == (tmp_path / "paced.jsonl").read_bytes()
@@ -96,29 +102,35 @@ def test_a_speedup_does_not_change_what_is_written(tmp_path):
         (["--output=a.csv", "--labels=l.txt"], "ends in .json or .csv"),
     ],
 )
-def test_a_wrong_option_is_named_with_its_remedy(options, says, tmp_path, monkeypatch, capsys):
+def test_a_wrong_option_is_named_with_its_remedy(
+    options: list[str],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(*options) == 2
     assert says in capsys.readouterr().err
 
 
-def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SinkError, match="cannot be written"):
         open_output(str(tmp_path / "file" / "a.jsonl"), "json")
 
 
-def test_an_unknown_format_is_refused():
+def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="json, array, arrow"):
         open_output("a.jsonl", "xml")
 
 
-def test_without_a_broker_the_error_names_the_remedy(capsys):
+def test_without_a_broker_the_error_names_the_remedy(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--output=kafka://127.0.0.1:1/metrics") == 1
     assert "`padit up` starts one" in capsys.readouterr().err
 
 
-def consume(kafka, topic):
+def consume(kafka: KafkaPart, topic: str) -> list[Any]:
     from kafka import KafkaConsumer
 
     consumer = KafkaConsumer(
@@ -134,7 +146,9 @@ def consume(kafka, topic):
 
 
 @pytest.mark.parametrize("wire", ["json", "array", "arrow"])
-def test_a_topic_gets_every_sample_once_in_order_of_time(kafka, tmp_path: Path, wire):
+def test_a_topic_gets_every_sample_once_in_order_of_time(
+    kafka: KafkaPart, tmp_path: Path, wire: str
+) -> None:
     run(f"--output={tmp_path / 'reference.parquet'}")
     topic = kafka.topic(f"simulate-{wire}", 1)
     assert run(f"--output={kafka.uri(topic)}", f"--format={wire}") == 0
@@ -147,7 +161,9 @@ def test_a_topic_gets_every_sample_once_in_order_of_time(kafka, tmp_path: Path, 
     assert records[0].key == (b"machine-01:air_temp_k" if wire == "json" else None)
 
 
-def test_a_topic_that_does_not_exist_is_made(kafka, capsys):
+def test_a_topic_that_does_not_exist_is_made(
+    kafka: KafkaPart, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(f"--output={kafka.uri('simulate-made')}", "--format=arrow") == 0
     assert "made the topic simulate-made" in capsys.readouterr().err
     assert len(consume(kafka, "simulate-made")) > 0

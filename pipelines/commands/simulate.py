@@ -35,6 +35,7 @@ EXAMPLES = """examples:
 """
 
 DEFAULT_START = "2026-01-05T06:00:00Z"
+_DEFAULT_HOURS = 2.0
 _FOREVER_HOURS = 24.0 * 365
 
 
@@ -74,13 +75,19 @@ def simulate(args: argparse.Namespace) -> dict[str, Any]:
         SinkError: the output cannot be written.
     """
     start = _start(args)
-    hours = args.hours if args.hours is not None else (_FOREVER_HOURS if args.realtime else 2.0)
+    hours = (
+        args.hours
+        if args.hours is not None
+        else (_FOREVER_HOURS if args.realtime else _DEFAULT_HOURS)
+    )
     seconds = hours * 3600
     steps = round(seconds / args.step) if args.step > 0 else 0
     if steps < 1:
         message = f"--hours {hours} with --step {args.step} is not one sample: raise --hours"
         raise ConfigurationError(message)
-    faults = schedule_faults(parse_faults(args.faults), args.machines, seconds, args.seed)
+    # A run without an end has its faults in the first two hours, where somebody sees them.
+    within = (args.hours or _DEFAULT_HOURS) * 3600
+    faults = schedule_faults(parse_faults(args.faults), args.machines, within, args.seed)
     factory = Factory(args.machines, args.seed, args.step, faults)
     labels = factory.labels(start)
     if args.labels:

@@ -81,6 +81,16 @@ def test_labels_can_be_read_back(tmp_path: Path, suffix: str) -> None:
     assert truths[0].metrics == ("rpm", "torque_nm")
 
 
+def test_without_an_end_the_faults_come_within_two_hours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.commands.simulate._write", lambda *_: 0)
+    labels = tmp_path / "labels.json"
+    options = [f"--labels={labels}", "--faults=overstrain", "--start=2026-01-05T06:00:00Z"]
+    main(["simulate", "--realtime", f"--output={tmp_path / 'a.jsonl'}", *options])
+    assert read_labels(str(labels))[0].end < parse_timestamp("2026-01-05T08:00:00Z")
+
+
 def test_a_speedup_does_not_change_what_is_written(tmp_path: Path) -> None:
     run(f"--output={tmp_path / 'fast.jsonl'}")
     run(f"--output={tmp_path / 'paced.jsonl'}", "--speedup=1200")

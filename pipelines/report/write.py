@@ -68,6 +68,10 @@ def write_report(
             "data": msgspec.json.encode(data).decode().replace("<", "\\u003c"),
         }
     )
+    _save(path, page)
+
+
+def _save(path: str, page: str) -> None:
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(page, encoding="utf-8")

@@ -7,7 +7,8 @@ or let readers drop, what they have seen by id.
 A sink with a single writer (a file) gets all messages under one key through a stateful DoFn:
 every runner processes one key of one step in one place at a time, live or bounded. (A
 GroupByKey would need triggers, and hold results back.) The state itself is never written.
-Other sinks are written where the results arise, which costs no exchange and no latency.
+Other sinks are written where the results arise, which costs no exchange and no latency. Between
+the two steps travel packs of up to 1,000 messages; one by one, a message cost 40 to 60 us.
 """
 
 from collections.abc import Iterator
@@ -17,30 +18,35 @@ import apache_beam as beam
 import msgspec
 from apache_beam.coders import BytesCoder, Coder
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.timestamp import MIN_TIMESTAMP
+from apache_beam.utils.windowed_value import WindowedValue
 
 from connectors.sink import Sink, Writer
 from domain.message import Message
 
 __all__ = ["Deliver", "MessageCoder"]
 
-_FLUSH_MESSAGES = 20_000
+_PACK_MESSAGES = 1000
+_PACK_BYTES = 1 << 20
 _FLUSH_BYTES = 16 << 20
 _ONE_KEY = 0
+
+_encoder = msgspec.msgpack.Encoder()
+_messages = msgspec.msgpack.Decoder(Message)
+_packs = msgspec.msgpack.Decoder(list[Message])
 
 
 class MessageCoder(Coder):  # type: ignore[misc]
     """Messages as MessagePack arrays; equal messages have equal bytes."""
 
-    _encoder = msgspec.msgpack.Encoder()
-    _decoder = msgspec.msgpack.Decoder(Message)
-
     def encode(self, value: Message) -> bytes:
         """Encode one message."""
-        return self._encoder.encode(value)
+        return _encoder.encode(value)
 
     def decode(self, encoded: bytes) -> Message:
         """Read what `encode` wrote."""
-        return self._decoder.decode(encoded)
+        return _messages.decode(encoded)
 
     def is_deterministic(self) -> bool:
         """Say that it is."""
@@ -62,18 +68,40 @@ class Deliver(beam.PTransform):  # type: ignore[misc]
         self._sink = sink
 
     def expand(self, messages: beam.PCollection) -> beam.PCollection:
-        """Add the two steps `Key` and `Write`."""
-        keyed = messages | "Key" >> beam.Map(_under_one_key).with_input_types(
+        """Add the two steps `Pack` and `Write`."""
+        packs = messages | "Pack" >> beam.ParDo(_Pack()).with_input_types(
             Message
-        ).with_output_types(tuple[int, Message])
+        ).with_output_types(tuple[int, bytes])
         write = _WriteAlone(self._sink) if self._sink.single_writer else _Write(self._sink)
-        return keyed | "Write" >> beam.ParDo(write).with_input_types(
-            tuple[int, Message]
+        return packs | "Write" >> beam.ParDo(write).with_input_types(
+            tuple[int, bytes]
         ).with_output_types(bytes)
 
 
-def _under_one_key(message: Message) -> tuple[int, Message]:
-    return _ONE_KEY, message
+class _Pack(beam.DoFn):  # type: ignore[misc]
+    """Messages of a bundle to (key, many messages as bytes): a runner's cost is per element."""
+
+    def start_bundle(self) -> None:
+        """Forget what a failed bundle left."""
+        self._buffer: list[Message] = []
+        self._bytes = 0
+
+    def process(self, element: Message) -> Iterator[tuple[int, bytes]]:
+        """Take one message."""
+        self._buffer.append(element)
+        self._bytes += len(element.value)
+        if len(self._buffer) >= _PACK_MESSAGES or self._bytes >= _PACK_BYTES:
+            yield self._pack()
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        """Hand on what is left."""
+        if self._buffer:
+            yield WindowedValue(self._pack(), MIN_TIMESTAMP, [GlobalWindow()])
+
+    def _pack(self) -> tuple[int, bytes]:
+        packed = _encoder.encode(self._buffer)
+        self.start_bundle()
+        return _ONE_KEY, packed
 
 
 class _Write(beam.DoFn):  # type: ignore[misc]
@@ -85,11 +113,11 @@ class _Write(beam.DoFn):  # type: ignore[misc]
 
     def start_bundle(self) -> None:
         """Forget what a failed bundle left."""
-        self._buffer: list[Message] = []
+        self._buffer: list[bytes] = []
         self._bytes = 0
 
-    def process(self, element: tuple[int, Message]) -> Iterator[bytes]:
-        """Take one message."""
+    def process(self, element: tuple[int, bytes]) -> Iterator[bytes]:
+        """Take one pack."""
         self._take(element[1])
         return iter(())
 
@@ -101,10 +129,10 @@ class _Write(beam.DoFn):  # type: ignore[misc]
         """Close the connection."""
         self._close()
 
-    def _take(self, message: Message) -> None:
-        self._buffer.append(message)
-        self._bytes += len(message.value)
-        if len(self._buffer) >= _FLUSH_MESSAGES or self._bytes >= _FLUSH_BYTES:
+    def _take(self, pack: bytes) -> None:
+        self._buffer.append(pack)
+        self._bytes += len(pack)
+        if self._bytes >= _FLUSH_BYTES:
             self._deliver()
 
     def _deliver(self) -> None:
@@ -113,7 +141,8 @@ class _Write(beam.DoFn):  # type: ignore[misc]
         if self._writer is None:
             self._writer = self._sink.open()
         try:
-            self._writer.write(self._buffer)
+            for pack in self._buffer:
+                self._writer.write(_packs.decode(pack))
             self._writer.flush()
         except BaseException:
             self._close()  # a writer that failed may hold part of a bundle that comes again
@@ -131,7 +160,7 @@ class _WriteAlone(_Write):
 
     _STATE = beam.DoFn.StateParam(ReadModifyWriteStateSpec("alone", BytesCoder()))
 
-    def process(self, element: tuple[int, Message], state: Any = _STATE) -> Iterator[bytes]:
-        """Take one message; the state only makes the runner keep the key in one place."""
+    def process(self, element: tuple[int, bytes], state: Any = _STATE) -> Iterator[bytes]:
+        """Take one pack; the state only makes the runner keep the key in one place."""
         self._take(element[1])
         return iter(())

@@ -230,9 +230,9 @@ class _JsonLinesWriter:
 
 
 def _append(path: Path, data: bytearray) -> None:
-    with path.open("ab", buffering=0) as file:
-        while data:
-            del data[: file.write(data)]
+    with path.open("ab") as file:
+        file.write(data)
+        file.flush()
         os.fsync(file.fileno())
 
 

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import apache_beam as beam
 import pytest
@@ -126,13 +126,27 @@ def test_no_step_falls_back_to_pickling() -> None:
     created | "Alerts" >> Deliver(FakeSink())
     proto = pipeline.to_runner_api()
     labels = {one.unique_name for one in proto.components.transforms.values()}
-    assert {"Alerts", "Alerts/Key", "Alerts/Write"} <= labels
-    keyed = next(
-        one for one in proto.components.transforms.values() if one.unique_name == "Alerts/Key"
-    )
-    (output,) = keyed.outputs.values()
-    coder = proto.components.coders[proto.components.pcollections[output].coder_id]
-    assert coder.spec.urn == "beam:coder:kv:v1"
-    parts = [proto.components.coders[part].spec for part in coder.component_coder_ids]
-    assert parts[0].urn == "beam:coder:varint:v1"
-    assert b"MessageCoder" in parts[1].payload or "MessageCoder" in parts[1].urn
+    assert {"Alerts", "Alerts/Pack", "Alerts/Write"} <= labels
+    used = {one.coder_id for one in proto.components.pcollections.values()}
+    specs = [proto.components.coders[one].spec for one in _with_parts(proto, used)]
+    # Coders of our own stand there by their class's name, the two that pickle elements too.
+    names = {bytes(spec.payload).lstrip(b"\n]").partition(b"$")[0] for spec in specs}
+    assert b"MessageCoder" in names
+    assert not names & {b"FastPrimitivesCoder", b"PickleCoder"}
+
+
+def _with_parts(proto: Any, names: set[str]) -> set[str]:
+    parts = {part for name in names for part in proto.components.coders[name].component_coder_ids}
+    return names if parts <= names else _with_parts(proto, names | parts)
+
+
+def test_large_bundles_are_delivered_in_packs(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    sink = JsonLinesSink(str(path))
+    sink.prepare(fresh=True)
+    with beam.Pipeline(runner="DirectRunner") as pipeline:
+        one = pipeline | beam.Create([2500])
+        many = one | "Many" >> beam.FlatMap(messages).with_output_types(Message)
+        many | "Alerts" >> Deliver(sink)
+    sink.finish()
+    assert path.read_bytes().splitlines() == [one.value for one in messages(2500)]

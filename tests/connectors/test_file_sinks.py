@@ -338,3 +338,23 @@ def test_a_result_that_does_not_fit_its_columns_is_a_sink_error(tmp_path: Path) 
     value = b'{"composite":"high","is_anomaly":true}'
     with pytest.raises(SinkError, match="composite"):
         put(sink, Message("i", "k", 0, value))
+
+
+def test_a_flush_reads_nothing_of_what_the_same_writer_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    entry = jsonl._entry
+
+    def note(files: jsonl._Files, line: bytes) -> jsonl._Entry:
+        read.append(entry(files, line).id)
+        return entry(files, line)
+
+    monkeypatch.setattr(jsonl, "_entry", note)
+    sink = JsonLinesSink(str(tmp_path / "a.jsonl"))
+    sink.prepare(fresh=True)
+    writer = sink.open()
+    for number in range(5):
+        writer.write([message(number)])
+        writer.flush()
+    assert read == []

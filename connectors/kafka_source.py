@@ -7,6 +7,7 @@ into the state, and retention is the only thing that can take a record away (the
 with an error that says which offsets are gone).
 """
 
+import itertools
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -217,18 +218,18 @@ class _KafkaReader:
             return reads
         messages = self._consumer.consume(_MESSAGES_AT_ONCE, seconds)
         times = _record_times(messages)
+        ends: list[tuple[int, int]] = []
         if len(times) and int(times.min()) < 0:  # an event, or a record without a timestamp
             messages, ends = self._take_events(messages)
             times = _record_times(messages)
             times[times < 0] = _NO_TIME
-            reads += self._ended(ends)
-        if not messages:
-            return reads
-        number = np.array([message.partition() for message in messages])
-        bounds = np.flatnonzero(number[1:] != number[:-1]) + 1
-        for first, last in zip([0, *bounds.tolist()], [*bounds.tolist(), len(number)], strict=True):
-            reads += self._run(int(number[first]), messages[first:last], times[first:last])
-        return reads
+        number = np.array([message.partition() for message in messages], np.int64)
+        bounds = (np.flatnonzero(number[1:] != number[:-1]) + 1).tolist()
+        for first, last in itertools.pairwise([0, *bounds, len(number)]):
+            if first < last:
+                reads += self._run(int(number[first]), messages[first:last], times[first:last])
+        # An end may come together with the last records before it.
+        return reads + self._ended(ends)
 
     def _run(self, number: int, messages: list[Message], times: NDArray[np.int64]) -> list[Read]:
         """Turn consecutive records of one partition into rows."""

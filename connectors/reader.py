@@ -85,7 +85,9 @@ class Source(Protocol):
         name: topic or file, for dead letters and messages.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Topic or file."""
 
     def ranges(self) -> list[PartitionRange]:
         """Resolve what is to be read, once, before the job starts.

@@ -33,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         format="%(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    # Beam says at every import that it has no Google Cloud client, which nobody here needs.
+    logging.getLogger().handlers[0].addFilter(lambda record: "apitools" not in str(record.msg))
     try:
         return _dispatch(arguments)
     except PaditError as error:
@@ -48,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    names = sorted(info.name for info in pkgutil.iter_modules(pipelines.commands.__path__))
+    found = pkgutil.iter_modules(pipelines.commands.__path__)
+    names = sorted(info.name for info in found if not info.name.startswith("_"))
     # Only the wanted verb is imported: Beam alone takes seconds.
     wanted = arguments[:1] if arguments[:1] and arguments[0] in names else names
     parser = argparse.ArgumentParser(

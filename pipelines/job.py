@@ -64,8 +64,8 @@ def run_job(argv: Sequence[str], *, live: bool, detach: bool = False) -> Summary
     """
     options = parse_options(argv)
     job = JobOptions.of(options)
-    runner = choose_runner(argv)
     plan, ranges = make_plan(job, live=live)
+    runner = choose_runner(argv, bounded=_total(ranges) is not None)
     for sink in plan.sinks.values():
         sink.prepare(fresh=not runner.restores)
     started = time.monotonic()

@@ -94,6 +94,7 @@ _JAVA_OPTIONS = (
     "execution_retry_delay",
     "retain_externalized_checkpoints_on_cancellation",
     "savepoint_path",
+    "shutdown_sources_after_idle_ms",
     "state_backend",
     "state_backend_storage_path",
 )
@@ -191,7 +192,7 @@ _AS_THEY_ARE = (
 )
 
 
-def _windows(raw: dict[str, Any]) -> dict[str, int]:
+def _windows(raw: dict[str, Any]) -> dict[str, Any]:
     size = _micros(raw, "window_size_sec")
     interval = _micros(raw, "extract_interval_sec")
     if size < interval:
@@ -211,7 +212,7 @@ def _windows(raw: dict[str, Any]) -> dict[str, int]:
     return {"window_size": size, "extract_interval": interval}
 
 
-def _times(raw: dict[str, Any]) -> dict[str, int | None]:
+def _times(raw: dict[str, Any]) -> dict[str, Any]:
     start, end = _moment(raw, "start_time"), _moment(raw, "end_time")
     if start is not None and end is not None and start >= end:
         message = f"--start_time={raw['start_time']} is not before --end_time={raw['end_time']}"

@@ -3,10 +3,11 @@
 import logging
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import apache_beam as beam
 from apache_beam.runners.runner import PipelineState
@@ -19,7 +20,7 @@ from pipelines.runners import Runner
 __all__ = ["Watch"]
 
 _LOG = logging.getLogger(__name__)
-_ASK_EVERY = 2.0
+_ASK_EVERY = 0.5
 
 
 class Watch:
@@ -65,32 +66,42 @@ class Watch:
         """Counters of the job by name; the last known ones when they cannot be asked for."""
         if self._result is not None:
             try:
+                if hasattr(self._result, "_metrics"):
+                    self._result._metrics = None  # Beam keeps the first answer for ever
                 found = self._result.metrics().query()["counters"]
             except Exception as error:  # a cluster may be away for a moment
-                _LOG.debug("no counters: %s", error)
+                _LOG.info("no counters: %r", error)
                 return self._counts
-            self._counts = {
-                counter.key.metric.name: counter.result
-                for counter in found
-                if counter.key.metric.namespace == "padit"
-            }
+            counts: dict[str, int] = {}
+            for counter in found:
+                if counter.key.metric.namespace == "padit":
+                    amount = max(counter.committed or 0, counter.attempted or 0)
+                    name = counter.key.metric.name
+                    counts[name] = counts.get(name, 0) + amount
+            self._counts = counts
         return self._counts
 
     def _wait(self) -> str:
         while True:
-            try:
-                state: str = self._result.wait_until_finish(duration=int(_ASK_EVERY * 1000))
-            except Exception as error:
-                if self._stopping.is_set():
-                    return str(PipelineState.CANCELLED)
-                raise _readable(error) from error
-            state = state or self._result.state
+            state = str(self._result.state)
             if PipelineState.is_terminal(state):
+                if state == PipelineState.FAILED:
+                    self._raise_reason()
                 return state
             if self._stopping.is_set() and not self._runner.here:
                 self.counts()
                 self._result.cancel()
                 return str(PipelineState.CANCELLED)
+            # The result's own wait can be called only once, and not with a signal in between.
+            time.sleep(_ASK_EVERY)
+
+    def _raise_reason(self) -> NoReturn:
+        try:
+            self._result.wait_until_finish()
+        except Exception as error:
+            raise _readable(error) from error
+        message = "the job failed; the runner's log says why"
+        raise RunError(message)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

@@ -185,7 +185,8 @@ def _scale(size: Floats, count: Ints) -> Floats | None:
         return None
     largest = np.maximum.reduceat(size, np.concatenate(([0], np.cumsum(count)[:-1])))
     _, exponent = np.frexp(largest)
-    return np.asarray(np.where(largest > _HUGE, np.ldexp(1.0, -np.minimum(exponent, 1000)), 1.0))
+    scale: Floats = np.where(largest > _HUGE, np.ldexp(1.0, -np.minimum(exponent, 1000)), 1.0)
+    return scale
 
 
 def _unscale(table: dict[str, Floats], scale: Floats) -> None:

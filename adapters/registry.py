@@ -21,9 +21,13 @@ __all__ = ["BUILT_IN", "GROUP", "adapter_class", "adapter_types", "create_adapte
 GROUP = "padit.adapters"
 
 BUILT_IN: Mapping[str, str] = {
+    "can": "adapters.can:CanAdapter",
+    "factory": "adapters.factory_live:FactoryAdapter",
     "host": "adapters.host:HostAdapter",
     "http": "adapters.http_probe:HttpAdapter",
     "influx": "adapters.influx:InfluxAdapter",
+    "modbus": "adapters.modbus:ModbusAdapter",
+    "mqtt": "adapters.mqtt:MqttAdapter",
     "oran-cfm": "adapters.oran_cfm:OranCfmAdapter",
     "otlp": "adapters.otlp:OtlpAdapter",
     "prometheus": "adapters.prometheus:PrometheusAdapter",

@@ -1,0 +1,169 @@
+"""MQTT against a real mosquitto: plain, with password, after a restart, and with bad payloads."""
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import paho.mqtt.publish as publish
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.errors import AdapterError
+from adapters.mqtt import Subscription, samples_of
+from tests.adapters.live import Live, until
+from tests.adapters.net import free_port, needs
+
+MAKE_PASSWORDS = "mosquitto_passwd"
+
+
+class Mosquitto:
+    """A broker; knows user `u` with password `p`, and lets nobody else in if `guarded`."""
+
+    def __init__(self, directory: Path, *, guarded: bool = False) -> None:
+        self.port = free_port()
+        self._config = directory / "mosquitto.conf"
+        lines = [f"listener {self.port} 127.0.0.1", f"allow_anonymous {str(not guarded).lower()}"]
+        lines.append("user root")
+        if guarded:
+            passwords = directory / "passwords"
+            passwords.touch()
+            command = [MAKE_PASSWORDS, "-b", str(passwords), "u", "p"]
+            subprocess.run(command, check=True, capture_output=True)
+            lines.append(f"password_file {passwords}")
+        self._config.write_text("\n".join(lines) + "\n")
+        self._log = directory / "log"
+
+    def start(self) -> None:
+        command = ["mosquitto", "-c", str(self._config)]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        until(self._answers, "mosquitto")
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except OSError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+
+
+@pytest.fixture
+def broker(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Mosquitto]:
+    needs(shutil.which("mosquitto"), "needs mosquitto: apt-get install mosquitto")
+    made = Mosquitto(tmp_path, guarded=getattr(request, "param", False))
+    made.start()
+    yield made
+    made.stop()
+
+
+def send(broker: Mosquitto, topic: str, payload: str | bytes, **more: object) -> None:
+    publish.single(topic, payload, qos=1, hostname="127.0.0.1", port=broker.port, **more)  # type: ignore[arg-type]
+
+
+def config(broker: Mosquitto, **more: object) -> dict[str, object]:
+    return {
+        "type": "mqtt",
+        "host": "127.0.0.1",
+        "port": broker.port,
+        "subscriptions": [{"topic": "plant/+/#", "unit": "Nm"}],
+        **more,
+    }
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+def test_numbers_and_json_become_samples(broker: Mosquitto, version: str) -> None:
+    with Live(config(broker, version=version)) as live:
+        send(broker, "plant/press-1/torque", "41.5")
+        send(broker, "plant/press-1/state", '{"motor": {"rpm": 1500, "on": true}, "note": "x"}')
+        until(lambda: len(live.outlet.metrics) == 3, "three samples")
+    found = {(m.source_id, m.metric_name): m.value for m in live.outlet.metrics}
+    assert found == {
+        ("plant/press-1", "torque"): 41.5,
+        ("plant/press-1", "state_motor.rpm"): 1500.0,
+        ("plant/press-1", "state_motor.on"): 1.0,
+    }
+    assert live.outlet.metrics[0].unit == "Nm"
+
+
+def test_templates_and_time_field(broker: Mosquitto) -> None:
+    subscription = {
+        "topic": "s/#",
+        "source_id": "{1}",
+        "metric_name": "m_{field}",
+        "timestamp_field": "t",
+    }
+    with Live(config(broker, subscriptions=[subscription])) as live:
+        send(broker, "s/a/x", '{"v": 1, "t": 1767323045.5}')
+        until(lambda: live.outlet.metrics, "a sample")
+    metric = live.outlet.metrics[0]
+    assert (metric.source_id, metric.metric_name, metric.timestamp) == ("a", "m_v", 1767323045.5)
+
+
+def test_bad_payloads_are_counted_and_the_next_is_read(broker: Mosquitto) -> None:
+    with Live(config(broker)) as live:
+        for payload in (b"\xff\xfe", "nan", "{broken", "[" * 5000, ""):
+            send(broker, "plant/a/b", payload)
+        send(broker, "plant/a/b", b"x" * 10_000_000)
+        send(broker, "plant/a/b", "1")
+        until(lambda: live.outlet.metrics, "a sample")
+    assert live.outlet.values("b") == [1.0]
+    assert live.outlet.faults == {"malformed": 6}
+
+
+@pytest.mark.parametrize("broker", [True], indirect=True)
+def test_wrong_password_is_an_error_and_the_right_one_works(broker: Mosquitto) -> None:
+    with (
+        pytest.raises(AdapterError, match="refuses"),
+        Live(config(broker, username="u", password="wrong")),  # noqa: S106
+    ):
+        pass
+    with Live(config(broker, username="u", password="p")) as live:  # noqa: S106
+        send(broker, "plant/a/b", "1", auth={"username": "u", "password": "p"})
+        until(lambda: live.outlet.metrics, "a sample")
+
+
+def test_lost_broker_is_noticed_and_taken_up_again(broker: Mosquitto) -> None:
+    with Live(config(broker)) as live:
+        live.poll()
+        broker.stop()
+        until(lambda: not live.adapter._client.is_connected(), "the loss")
+        with pytest.raises(AdapterError, match="lost"):
+            live.poll()
+        live.call(live.adapter.close())
+        with pytest.raises(AdapterError, match="cannot be reached"):
+            live.call(live.adapter.open(live.outlet))
+        live.call(live.adapter.close())
+        broker.start()
+        live.call(live.adapter.open(live.outlet))
+        send(broker, "plant/a/b", "2")
+        until(lambda: live.outlet.metrics, "a sample")
+
+
+def test_persistent_session_brings_what_came_while_away(broker: Mosquitto) -> None:
+    kept = config(broker, client_id="padit-test", clean_session=False)
+    with Live(kept):
+        pass
+    send(broker, "plant/a/b", "7")
+    with Live(kept) as live:
+        until(lambda: live.outlet.metrics, "the message that waited")
+    assert live.outlet.values("b") == [7.0]
+
+
+@given(
+    payload=st.one_of(st.binary(max_size=100), st.text(max_size=60).map(str.encode)),
+    kind=st.sampled_from(["auto", "number", "json", "metric"]),
+    topic=st.text(min_size=1, max_size=40),
+)
+def test_no_payload_breaks_the_parser(payload: bytes, kind: str, topic: str) -> None:
+    subscription = Subscription.model_validate({"topic": "#", "payload": kind})
+    try:
+        samples_of(subscription, topic, payload)
+    except ValueError:
+        return

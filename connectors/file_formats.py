@@ -22,7 +22,7 @@ class Piece(NamedTuple):
     Attributes:
         taken: how many rows or lines it covers, readable or not; 0 at the end of the file.
         rows: the samples.
-        dead: what could not be read; partition 0, to be set by the caller.
+        dead: what could not be read; topic and partition are set by the caller.
     """
 
     taken: int

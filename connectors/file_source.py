@@ -43,6 +43,8 @@ class FileSource:
         bounds: rows by event time and by number.
         block_rows: rows that are read at once.
         name: the path or pattern.
+        files: (path as given, absolute path) by partition, resolved once by `ranges`, because
+            a worker may start elsewhere, and files may be added while the job runs.
     """
 
     pattern: str
@@ -50,6 +52,7 @@ class FileSource:
     bounds: Bounds = Bounds()  # noqa: RUF009  # frozen
     block_rows: int = BLOCK_ROWS
     name: str = dataclasses.field(init=False)
+    files: tuple[tuple[str, str], ...] = dataclasses.field(init=False, default=())
 
     def __post_init__(self) -> None:
         """Check options against the format. Raises ConfigurationError."""
@@ -87,7 +90,9 @@ class FileSource:
         """
         form = file_format(self.suffix, self.options)
         ranges = []
-        for number, path in enumerate(self.paths()):
+        paths = self.paths()
+        self.files = tuple((path, os.path.abspath(path)) for path in paths)
+        for number, path in enumerate(paths):
             if not os.path.getsize(path):
                 message = f"{path} is empty (0 bytes)"
                 raise SourceError(message)
@@ -107,7 +112,7 @@ class FileSource:
             raise ConfigurationError(message) from error
 
     def open(self, ranges: Sequence[PartitionRange], decode: Decoder) -> Reader:
-        """Open the files of these ranges, each when it is first read."""
+        """Open the files of these ranges, each when it is first read; `ranges` comes before."""
         return _FileReader(self, ranges, decode)
 
 
@@ -119,7 +124,6 @@ class _FileReader:
     ) -> None:
         self._source = source
         self._decode = decode
-        self._paths = source.paths()
         self._format = file_format(source.suffix, source.options)
         self._waiting = {one.partition: one for one in ranges}  # in turn, first comes next
         self._open: dict[int, OpenFile] = {}
@@ -143,12 +147,13 @@ class _FileReader:
         if most <= 0:
             return Piece(0, Rows.empty(), [])
         if one.partition not in self._open:
-            path = self._paths[one.partition]
+            _, path = self._source.files[one.partition]
             self._open[one.partition] = self._format.open(path, one.start, self._decode)
         piece = self._open[one.partition].take(most)
         if not piece.taken:
+            given, _ = self._source.files[one.partition]
             message = (
-                f"{self._paths[one.partition]} ends at row {one.start}, it had {one.stop} rows "
+                f"{given} ends at row {one.start}, it had {one.stop} rows "
                 "at the start: a file must not change while it is read"
             )
             raise SourceError(message)
@@ -164,7 +169,11 @@ class _FileReader:
                 opened.close()
         else:
             self._waiting[one.partition] = dataclasses.replace(one, start=following)
-        dead = [msgspec.structs.replace(letter, partition=one.partition) for letter in piece.dead]
+        given, _ = self._source.files[one.partition]
+        dead = [
+            msgspec.structs.replace(letter, topic=given, partition=one.partition)
+            for letter in piece.dead
+        ]
         rows = _within(piece.rows, self._source.bounds)
         return Read(one.partition, following, rows, dead, ended)
 

@@ -60,7 +60,7 @@ class JsonLinesSink:
 
     Attributes:
         path: of the file; its directory is made.
-        name: the path.
+        name: the path as given.
         single_writer: true.
     """
 
@@ -69,8 +69,9 @@ class JsonLinesSink:
     single_writer: bool = field(init=False, default=True)
 
     def __post_init__(self) -> None:
-        """Take the path as the name."""
+        """Make the path absolute: a worker may start in another directory."""
         self.name = self.path
+        self.path = os.path.abspath(self.path)
 
     def prepare(self, fresh: bool) -> None:
         """Make the directory and the file, or empty it, or check that it can be continued."""

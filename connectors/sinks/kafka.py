@@ -19,6 +19,7 @@ job's graph or a log.
 """
 
 import logging
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -257,4 +258,7 @@ def _from_address(address: Address, dead_letters: bool) -> Sink:
     if not address.host or not address.path or "/" in address.path:
         message = f"{address.uri}: a Kafka sink is written kafka://host:9092/topic"
         raise ConfigurationError(message)
+    if options.client_config is not None:  # a worker may start in another directory
+        path = os.path.abspath(options.client_config)
+        options = options.model_copy(update={"client_config": path})
     return KafkaSink(address.host, address.path, options, dead_letters)

@@ -12,6 +12,7 @@ directory.
 """
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -44,7 +45,7 @@ class ParquetSink:
 
     Attributes:
         path: of the file, or of the directory if it ends with a slash.
-        name: the path.
+        name: the path as given.
         single_writer: true.
     """
 
@@ -53,8 +54,9 @@ class ParquetSink:
     single_writer: bool = field(init=False, default=True)
 
     def __post_init__(self) -> None:
-        """Take the path as the name."""
+        """Make the path absolute: a worker may start in another directory."""
         self.name = self.path
+        self.path = os.path.abspath(self.path) + ("/" if self.path.endswith("/") else "")
 
     def prepare(self, fresh: bool) -> None:
         """Make the directory, empty if `fresh`; only parts of this sink are removed."""

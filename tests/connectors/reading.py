@@ -33,7 +33,8 @@ def decoder(values: Sequence[bytes | None], record_time: NDArray[np.int64] | Non
 
 def reads_of(source: Source, ranges: list[PartitionRange] | None = None) -> list[Read]:
     """Read to the end."""
-    ranges = source.ranges() if ranges is None else ranges
+    resolved = source.ranges()
+    ranges = resolved if ranges is None else ranges
     reader = source.open(ranges, decoder)
     reads: list[Read] = []
     try:

@@ -69,6 +69,7 @@ def check(path: str, options: FileOptions, block: int, offset: int) -> None:
     assert all_of_it.stop is not None
     expected = reads_of(whole)
     cut = FileSource(path, options, block_rows=block)
+    assert cut.ranges() == [all_of_it]
     offset = min(offset, all_of_it.stop)
     reads = [
         *reads_of(cut, [PartitionRange(0, 0, offset)]),

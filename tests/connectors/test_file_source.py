@@ -1,6 +1,7 @@
 """Files read right: mappings, bad rows, bounds, offsets; and the real data."""
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from connectors.uris import Bounds, source_from_uri
 from domain.errors import ConfigurationError, SourceError
 from domain.metric import Series
 from domain.timestamps import parse_timestamp
-from tests.connectors.reading import letters, reads_of, samples, shared
+from tests.connectors.reading import decoder, letters, reads_of, samples, shared
 
 T0 = 1_700_000_000_000_000
 
@@ -183,6 +184,23 @@ def test_files_of_a_pattern_are_partitions_in_sorted_order(tmp_path: Path) -> No
     assert [one.source_id for one, _, _ in samples(reads_of(source))] == ["a", "b", "c"]
 
 
+def test_a_worker_elsewhere_finds_the_files_of_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    write(tmp_path / "in/b.csv", "timestamp,value\n1700000000,1\nbad,1\n")
+    monkeypatch.chdir(tmp_path)
+    source = source_from_uri("in/*.csv")
+    ranges = source.ranges()
+    write(tmp_path / "in/a.csv", "timestamp,value\n1700000000,2\n")
+    monkeypatch.chdir("/")
+    reader = pickle.loads(pickle.dumps(source)).open(ranges, decoder)  # noqa: S301
+    (read,) = reader.read(0)
+    reader.close()
+    assert read.rows.value.tolist() == [1.0]
+    assert [letter.topic for letter in read.dead] == ["in/b.csv"]
+
+
 def test_bounds_choose_rows_by_number_and_by_event_time(tmp_path: Path) -> None:
     rows = "".join(f"{1700000000 + i},{i}\n" for i in range(10))
     path = write(tmp_path / "a.csv", "timestamp,value\n" + rows)
@@ -253,10 +271,11 @@ def test_options_that_are_wrong_name_what_is_allowed(uri: str, part: str) -> Non
 def test_a_file_that_was_cut_while_it_was_read_is_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "timestamp,value\n1700000000,1\n1700000001,2\n")
     source = source_from_uri(path)
-    ranges = source.ranges()
+    reader = source.open(source.ranges(), decoder)
     write(tmp_path / "a.csv", "timestamp,value\n1700000000,1\n")
     with pytest.raises(SourceError, match="must not change"):
-        reads_of(source, ranges)
+        [reader.read(0) for _ in range(2)]
+    reader.close()
     with pytest.raises(SourceError, match="has been cut"):
         reads_of(source, [PartitionRange(0, 5, 6)])
 

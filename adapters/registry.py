@@ -26,6 +26,7 @@ BUILT_IN: Mapping[str, str] = {
     "host": "adapters.host:HostAdapter",
     "http": "adapters.http_probe:HttpAdapter",
     "influx": "adapters.influx:InfluxAdapter",
+    "logs": "adapters.logs:LogsAdapter",
     "modbus": "adapters.modbus:ModbusAdapter",
     "mqtt": "adapters.mqtt:MqttAdapter",
     "oran-cfm": "adapters.oran_cfm:OranCfmAdapter",

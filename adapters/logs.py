@@ -1,0 +1,257 @@
+"""Application logs: records for the log store, and metrics of every service.
+
+Lines come from files (`adapters.log_tail`) or by `POST /api/v1/logs`: a JSON object, an array
+of objects, or one object per line. Every record goes to the topic `logs.ingestion`, keyed by
+its service. Every poll gives, per service and for the time since the poll before:
+`log_rate_per_s`, `log_error_ratio`, `log_latency_p50_ms`, `_p95_ms` and `_p99_ms` where records
+tell a latency, and `log_new_templates`: messages of a kind that was never seen before, counted
+after a time of learning. A service that falls silent is reported with rate 0 for an hour.
+"""
+
+import asyncio
+import re
+import threading
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+import numpy as np
+from pydantic import Field, field_validator
+
+from adapters.base import AdapterOptions, Options, Outlet, now
+from adapters.errors import AdapterError
+from adapters.log_lines import LogRecord, from_object, parse_line
+from adapters.log_tail import Tail
+from adapters.receiver import BadRequestError, Call, HttpReceiver, ReceiverOptions, Reply, Route
+from domain.metric import Metric, MetricType
+
+__all__ = ["LogFile", "LogsAdapter", "LogsOptions", "ServiceWindow"]
+
+_MOST_LATENCIES = 100_000
+_MOST_TEMPLATES = 20_000
+_FORGET_AFTER_SEC = 3600.0
+
+
+class LogFile(Options):
+    """Files to follow."""
+
+    path: str = Field(description="Path; * and ** match.", examples=["/var/log/shop/*.log"])
+    service: str = Field(
+        default="", description="Service of lines that name none; by default the file's name."
+    )
+    pattern: str = Field(
+        default="",
+        description="Expression for plain lines, with the groups timestamp, service, level, "
+        "message, latency_ms; others become attributes.",
+    )
+    from_start: bool = Field(default=False, description="Read what is there already.")
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            message = f"{value!r} is no regular expression: {error}"
+            raise ValueError(message) from error
+        return value
+
+
+class LogsOptions(ReceiverOptions):
+    """Options of the `logs` adapter."""
+
+    interval_sec: float = Field(default=5.0, gt=0, description="Seconds from poll to poll.")
+    listen: bool = Field(default=True, description="Whether to accept logs over HTTP.")
+    port: int = Field(default=8090, ge=0, le=65_535, description="Port; 0 takes a free one.")
+    files: tuple[LogFile, ...] = Field(default=(), description="Files to follow.")
+    state_dir: str = Field(
+        default="", description="Where read positions are kept over restarts; none by default."
+    )
+    topic: str = Field(default="logs.ingestion", description="Topic of the records.")
+    learn_sec: float = Field(
+        default=300.0, ge=0, description="Seconds in which a service's templates are learned."
+    )
+    max_services: int = Field(default=10_000, ge=1, description="Services with metrics.")
+
+
+class ServiceWindow:
+    """What one service wrote since the last poll."""
+
+    def __init__(self, born: float) -> None:
+        self.born = born
+        self.last = born
+        self.known: set[str] = set()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin the next window."""
+        self.count = self.errors = self.news = 0
+        self.latencies: list[float] = []
+
+    def add(self, record: LogRecord, moment: float) -> None:
+        """Count one record."""
+        self.last = moment
+        self.count += 1
+        self.errors += record.is_error
+        if record.latency_ms is not None and len(self.latencies) < _MOST_LATENCIES:
+            self.latencies.append(record.latency_ms)
+        if record.template not in self.known and len(self.known) < _MOST_TEMPLATES:
+            self.known.add(record.template)
+            self.news += 1
+
+
+class LogsAdapter:
+    """Log files and posted logs: searchable records, and metrics per service."""
+
+    Options: ClassVar[type[AdapterOptions]] = LogsOptions
+
+    def __init__(self, options: LogsOptions) -> None:
+        self.options = options
+        self._server = HttpReceiver(options, [Route("POST", "/api/v1/logs", self.write)])
+        self._windows: dict[str, ServiceWindow] = {}
+        self._lock = threading.Lock()
+        self._outlet: Outlet | None = None
+        self._tails: list[tuple[LogFile, Any, Tail]] = []
+        self._polled = 0.0
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._server.port
+
+    async def open(self, outlet: Outlet) -> None:
+        """Listen, and find the files."""
+        self._outlet = outlet
+        self._polled = time.monotonic()
+        if not self._tails:  # after a failure reading goes on where it stopped
+            self._tails = [self._tail(i, file) for i, file in enumerate(self.options.files)]
+        await asyncio.to_thread(self._follow)
+        if self.options.listen:
+            await self._server.open(outlet)
+
+    def _tail(self, position: int, file: LogFile) -> tuple[LogFile, Any, Tail]:
+        state = None
+        if self.options.state_dir:
+            directory = Path(self.options.state_dir)
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                message = f"state_dir {directory} cannot be made: {error}"
+                raise AdapterError(message, cause="state_dir") from error
+            state = directory / f"{self.options.name}-{position}.json"
+        pattern = re.compile(file.pattern) if file.pattern else None
+        return file, pattern, Tail(file.path, from_start=file.from_start, state=state)
+
+    async def poll(self, outlet: Outlet) -> None:
+        """Read what the files have got, then report the window."""
+        await asyncio.to_thread(self._follow)
+        moment = time.monotonic()
+        seconds, self._polled = max(moment - self._polled, 1e-3), moment
+        with self._lock:
+            outlet.emit(self._report(seconds, moment))
+
+    async def close(self) -> None:
+        """Stop listening, note positions, close the files."""
+        await self._server.close()
+        for _, _, tail in self._tails:
+            tail.close()
+
+    def write(self, call: Call) -> Reply:
+        """Take posted logs; raises BadRequestError if they are none."""
+        try:
+            text = call.body.strip()
+            if text[:1] == b"[":
+                content = msgspec.json.decode(text)
+            else:
+                content = [msgspec.json.decode(line) for line in text.splitlines() if line.strip()]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            content = _one_object(call.body)
+        received = now()
+        records = [
+            from_object(item, "unknown", received) for item in content if isinstance(item, dict)
+        ]
+        self._take(records)
+        refused = len(content) - len(records)
+        if refused and self._outlet is not None:
+            self._outlet.fault("malformed", "a posted record is no JSON object", refused)
+        body = msgspec.json.encode({"accepted": len(records), "rejected": refused})
+        return Reply(202 if records or not refused else 400, body)
+
+    def _follow(self) -> None:
+        for file, pattern, tail in self._tails:
+            received = now()
+            records = []
+            for path, line in tail.read():
+                text = line.decode("utf-8", "replace").rstrip("\r")
+                if text.strip():
+                    service = file.service or Path(path).name.partition(".")[0]
+                    records.append(parse_line(text, service, received, pattern))
+                if len(records) >= 5_000:
+                    self._take(records)
+                    records = []
+            self._take(records)
+            tail.save()
+
+    def _take(self, records: list[LogRecord]) -> None:
+        outlet = self._outlet
+        if outlet is None or not records:
+            return
+        moment = time.monotonic()
+        with self._lock:
+            for record in records:
+                window = self._windows.get(record.service)
+                if window is None and len(self._windows) < self.options.max_services:
+                    window = self._windows[record.service] = ServiceWindow(moment)
+                if window is None:
+                    outlet.fault("services", "more services than max_services have metrics")
+                else:
+                    window.add(record, moment)
+        for record in records:
+            try:
+                value = msgspec.json.encode(record)
+            except (TypeError, ValueError, OverflowError):
+                outlet.fault("malformed", f"{record.service}: a record that JSON cannot say")
+                continue
+            outlet.emit_record(self.options.topic, record.service, value)
+
+    def _report(self, seconds: float, moment: float) -> list[Metric]:
+        found: list[Metric] = []
+        for service in list(self._windows):
+            window = self._windows[service]
+            if moment - window.last > _FORGET_AFTER_SEC:
+                del self._windows[service]
+                continue
+            found += self._metrics(service, window, seconds, moment)
+            window.reset()
+        return found
+
+    def _metrics(
+        self, service: str, window: ServiceWindow, seconds: float, moment: float
+    ) -> list[Metric]:
+        when = now()
+        found: list[Metric] = []
+
+        def add(name: str, value: float, unit: str, kind: MetricType) -> None:
+            found.append(Metric(when, service, name, value, unit, kind, "logs"))
+
+        add("log_rate_per_s", window.count / seconds, "1/s", "throughput")
+        if window.count:
+            add("log_error_ratio", window.errors / window.count, "1", "error_rate")
+        if window.latencies:
+            shares = np.percentile(np.array(window.latencies), (50, 95, 99))
+            for name, value in zip(("p50", "p95", "p99"), shares.tolist(), strict=True):
+                add(f"log_latency_{name}_ms", value, "ms", "latency")
+        if moment - window.born >= self.options.learn_sec:
+            add("log_new_templates", float(window.news), "1", "custom")
+        return found
+
+
+def _one_object(body: bytes) -> list[Any]:
+    """A body that is one JSON object over several lines."""
+    try:
+        content = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        message = f"neither JSON nor one JSON object per line: {error}"
+        raise BadRequestError(message) from error
+    return [content]

@@ -21,12 +21,18 @@ __all__ = ["Advance", "Cursor", "PartitionCursor", "Held", "advance", "follow_id
 
 
 class PartitionCursor(msgspec.Struct, array_like=True, frozen=True):
-    """Where one partition stands; fields as in `domain.marks.Position`, `stop` None: for ever."""
+    """Where one partition stands; fields as in `domain.marks.Position`.
+
+    Attributes:
+        stop: offset after the last one to read, None: for ever.
+        late: rows of the partition that came too late so far, which numbers them.
+    """
 
     start: int
     following: int
     stop: int | None
     mark: int = MARK_NONE
+    late: int = 0
 
     @property
     def ended(self) -> bool:
@@ -94,13 +100,13 @@ class Advance(NamedTuple):
     Attributes:
         cursor: where the reader stands behind it.
         block: rows in time, and the marks.
-        late: rows older than their partition's mark.
+        late: rows older than their partition's mark, as (partition, number of the first, rows).
         dead: what could not be read.
     """
 
     cursor: Cursor
     block: Block
-    late: Rows
+    late: list[tuple[int, int, Rows]]
     dead: list[DeadLetter]
 
 
@@ -114,7 +120,7 @@ def advance(cursor: Cursor, reads: Sequence[Read], out_of_orderness: int) -> Adv
     """
     at = dict(cursor.at)
     in_time: list[Rows] = []
-    late: list[Rows] = []
+    late: list[tuple[int, int, Rows]] = []
     touched: dict[int, int] = {}
     for read in reads:
         partition = at[read.partition]
@@ -124,12 +130,13 @@ def advance(cursor: Cursor, reads: Sequence[Read], out_of_orderness: int) -> Adv
             in_time.append(read.rows)
         else:
             in_time.append(read.rows.select(~is_late))
-            late.append(read.rows.select(is_late))
+            late.append((read.partition, partition.late, read.rows.select(is_late)))
         at[read.partition] = PartitionCursor(
             partition.start,
             max(partition.following, read.following),
             partition.stop,
             MARK_END if read.ended else mark,
+            partition.late + (0 if is_late is None else int(is_late.sum())),
         )
     moved = msgspec.structs.replace(cursor, at=at)
     positions = [
@@ -139,7 +146,7 @@ def advance(cursor: Cursor, reads: Sequence[Read], out_of_orderness: int) -> Adv
     return Advance(
         moved,
         Block(cursor.partitions, tuple(positions), concatenate(in_time)),
-        concatenate(late),
+        late,
         [letter for read in reads for letter in read.dead],
     )
 
@@ -199,7 +206,7 @@ def follow_idle(cursor: Cursor, idle: frozenset[int], now: int) -> tuple[Cursor,
     for number in sorted(idle):
         one = at[number]
         if one.mark < target and not one.ended:
-            at[number] = PartitionCursor(one.start, one.following, one.stop, target)
+            at[number] = msgspec.structs.replace(one, mark=target)
             positions.append(Position(number, one.start, one.following, one.following, target))
     moved = msgspec.structs.replace(cursor, at=at)
     return moved, Block(cursor.partitions, tuple(positions), Rows.empty())

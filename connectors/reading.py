@@ -256,22 +256,26 @@ class _OpenReader:
         if announced:
             block = dataclasses.replace(block, positions=(*announced, *block.positions))
         self._at = moved
-        rows = len(block.rows) + len(late)
+        rows = sum(len(read.rows) for read in reads)
         note(rows + len(dead), moved.mark, None)
         return moved, self._outputs(block, late, dead), rows
 
-    def _outputs(self, block: Block, late: Rows, dead: list[DeadLetter]) -> list[Any]:
-        self._read.inc(len(block.rows) + len(late) + len(dead))
-        self._late.inc(len(late))
+    def _outputs(
+        self, block: Block, late: list[tuple[int, int, Rows]], dead: list[DeadLetter]
+    ) -> list[Any]:
+        late_rows = sum(len(rows) for _, _, rows in late)
+        self._read.inc(len(block.rows) + late_rows + len(dead))
+        self._late.inc(late_rows)
         self._dead.inc(len(dead))
         earliest = int(block.rows.time.min()) if len(block.rows) else MARK_NONE
         return [
             TimestampedValue(block, _timestamp(earliest)),
-            *(beam.pvalue.TaggedOutput(LATE, message) for message in _late(late)),
             *(
-                beam.pvalue.TaggedOutput(DEAD, _dead_message(letter, number))
-                for number, letter in enumerate(dead)
+                beam.pvalue.TaggedOutput(LATE, message)
+                for partition, first, rows in late
+                for message in _late(self._name, partition, first, rows)
             ),
+            *(beam.pvalue.TaggedOutput(DEAD, message) for message in _dead(dead)),
         ]
 
     def _with_added(self, cursor: Cursor) -> tuple[Cursor, list[Position]]:
@@ -306,7 +310,7 @@ class _OpenReader:
         if not block.positions:
             return cursor, [], 0
         self._at = moved
-        return moved, self._outputs(block, Rows.empty(), []), 0
+        return moved, self._outputs(block, [], []), 0
 
     def _tell_lag(self, cursor: Cursor) -> None:
         now = time.monotonic()
@@ -325,16 +329,24 @@ def _timestamp(micros: int) -> Timestamp:
     return Timestamp(micros=micros)
 
 
-def _late(rows: Rows) -> Iterator[Message]:
-    for code, moment, value in zip(
-        rows.code.tolist(), rows.time.tolist(), rows.value.tolist(), strict=True
-    ):
+def _late(name: str, partition: int, first: int, rows: Rows) -> Iterator[Message]:
+    """Late rows as metrics; numbered within their partition, so that each keeps its identity."""
+    columns = (rows.code.tolist(), rows.time.tolist(), rows.value.tolist())
+    for number, (code, moment, value) in enumerate(zip(*columns, strict=True), first):
         series = rows.series[code]
         metric = Metric(moment / MICROS, series.source_id, series.metric_name, value, series.unit)
         key = f"{series.source_id}:{series.metric_name}"
-        yield Message(f"{key}:{moment}:{value!r}", key, moment, msgspec.json.encode(metric))
+        identity = f"{name}:{partition}:{number:020d}"
+        yield Message(identity, key, moment, msgspec.json.encode(metric))
 
 
-def _dead_message(letter: DeadLetter, number: int) -> Message:
-    key = f"{letter.topic}:{letter.partition}"
-    return Message(f"{key}:{letter.offset}:{number}", key, 0, letter.to_json())
+def _dead(letters: list[DeadLetter]) -> Iterator[Message]:
+    """Dead letters; several of one record are numbered."""
+    number = 0
+    before: tuple[int, int] | None = None
+    for letter in letters:
+        place = (letter.partition, letter.offset)
+        number = number + 1 if place == before else 0
+        before = place
+        key = f"{letter.topic}:{letter.partition}"
+        yield Message(f"{key}:{letter.offset:020d}:{number:06d}", key, 0, letter.to_json())

@@ -28,12 +28,14 @@ class Runner:
         beam: the Beam runner.
         options: Beam options, completed for it.
         here: whether readers run in this process, so that they can be asked to stop.
+        in_process: whether all of the job runs in this process.
         restores: whether the run continues from a savepoint.
     """
 
     beam: Any
     options: PipelineOptions
     here: bool
+    in_process: bool = False
     restores: bool = False
 
 
@@ -66,7 +68,7 @@ def _with_defaults(argv: list[str], defaults: dict[str, str]) -> PipelineOptions
 
 
 def _direct(argv: list[str], bounded: bool) -> Runner:
-    return Runner(FlowingDirectRunner(), PipelineOptions(argv), here=True)
+    return Runner(FlowingDirectRunner(), PipelineOptions(argv), here=True, in_process=True)
 
 
 def _prism(argv: list[str], bounded: bool) -> Runner:

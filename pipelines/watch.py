@@ -66,8 +66,8 @@ class Watch:
         """Counters of the job by name; the last known ones when they cannot be asked for."""
         if self._result is not None:
             try:
-                if hasattr(self._result, "_metrics"):
-                    self._result._metrics = None  # Beam keeps the first answer for ever
+                if not self._runner.in_process:
+                    self._result._metrics = None  # a job server's first answer is kept for ever
                 found = self._result.metrics().query()["counters"]
             except Exception as error:  # a cluster may be away for a moment
                 _LOG.info("no counters: %r", error)

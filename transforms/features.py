@@ -161,7 +161,8 @@ def _cusum(
         padded = np.zeros(shape)
         padded[inside] = deviation
     prefix = np.cumsum(padded, axis=1)
-    return prefix[:, -1] - np.minimum(prefix.min(axis=1), 0.0)
+    floor: Floats = np.minimum(prefix.min(axis=1), 0.0)
+    return np.asarray(prefix[:, -1] - floor)
 
 
 def _seasonality(detrended: Floats, first: Ints, count: Ints, std: Floats, size: Floats) -> Floats:

@@ -30,7 +30,7 @@ from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Duration, 
 
 from connectors.cursor import Cursor, Held, PartitionCursor, advance, follow_idle
 from connectors.progress import note
-from connectors.reader import Decoder, PartitionRange, Reader, Source
+from connectors.reader import Decoder, PartitionRange, Read, Reader, Source
 from domain.block import Block
 from domain.deadletter import DeadLetter
 from domain.marks import MARK_END, MARK_NONE, Position
@@ -41,6 +41,7 @@ from domain.timestamps import MICROS
 
 __all__ = ["DEAD", "LATE", "ReadOptions", "ReadShard", "first_cursors", "request_stop"]
 
+_MORE_SECONDS = 0.01
 LATE = "late"
 DEAD = "dead"
 _stop = threading.Event()
@@ -243,7 +244,7 @@ class _OpenReader:
             self.reader.pause(paused)
             self._paused = paused
         grown, announced = self._with_added(cursor)
-        reads = self.reader.read(self._options.poll_seconds)
+        reads = self._read_block()
         self._tell_lag(cursor)
         if not reads and not announced:
             return self._idle(cursor)
@@ -259,6 +260,21 @@ class _OpenReader:
         rows = sum(len(read.rows) for read in reads)
         note(rows + len(dead), moved.mark, None)
         return moved, self._outputs(block, late, dead), rows
+
+    def _read_block(self) -> list[Read]:
+        """Wait for rows, then take what is there up to a full block.
+
+        A block is cut into a fragment for every key group, and each costs a call, a header and,
+        where a window ends, a close; few large blocks cost a third of many small ones.
+        """
+        reads = self.reader.read(self._options.poll_seconds)
+        more = reads
+        rows = sum(len(read.rows) for read in reads)
+        while more and rows < self._options.bundle_rows:
+            more = self.reader.read(_MORE_SECONDS)
+            reads += more
+            rows += sum(len(read.rows) for read in more)
+        return reads
 
     def _outputs(
         self, block: Block, late: list[tuple[int, int, Rows]], dead: list[DeadLetter]

@@ -1,0 +1,72 @@
+"""Laws of detectors that judge samples: any cut, any company, saved or not, the same bytes."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.errors import StateError
+from domain.metric import Series
+from tests.detectors.tables import cut, samples, table_of
+from transforms.detectors import create_detector
+
+NAMES = ("novelty", "multivariate")
+HOSTILE = {
+    "constant": np.full(900, 5.0),
+    "one sample": np.array([3.0]),
+    "huge": np.r_[np.random.default_rng(1).normal(size=600), [1e300, -1e300, 1e-300], np.ones(200)],
+    "counter": np.arange(900.0) % 400 * 1e6,
+    "on and off": np.repeat([0.0, 1.0] * 15, 30),
+    "steps": np.repeat(np.arange(9.0), 100),
+}
+
+
+def _walk() -> dict[Series, Any]:
+    rng = np.random.default_rng(5)
+    values = {Series("s", f"m{i}"): rng.normal(size=700).cumsum() + 50 for i in range(3)}
+    values[Series("t", "a")] = rng.normal(size=700)
+    values[Series("t", "b")] = rng.normal(size=700)
+    values[Series("t", "a")][600] = 40.0
+    return values
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(at=st.lists(st.integers(1, 699), max_size=12, unique=True))
+@settings(max_examples=10, deadline=None)
+def test_any_cut_gives_the_same_bytes(name: str, at: list[int]) -> None:
+    detector = create_detector(name, {})
+    whole = samples(detector, [table_of(_walk())])
+    parts = samples(detector, list(cut(_walk(), sorted(at))), reload=True)
+    for key, expected in whole.items():
+        assert parts[key].tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_other_sources_change_nothing(name: str) -> None:
+    detector = create_detector(name, {})
+    values = _walk()
+    together = samples(detector, [table_of(values)])
+    for source in ("s", "t"):
+        own = {key: v for key, v in values.items() if key.source_id == source}
+        for key, expected in samples(detector, [table_of(own)]).items():
+            assert together[key].tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_bad_input_neither_fails_nor_floods(name: str, kind: str) -> None:
+    values = {Series("x", "a"): HOSTILE[kind], Series("x", "b"): HOSTILE[kind] * 2 + 1}
+    for score in samples(create_detector(name, {}), [table_of(values)]).values():
+        given_ = score[~np.isnan(score)]
+        assert ((given_ >= 0) & (given_ <= 1)).all()
+        if kind == "constant":
+            assert not (given_ >= 0.7).any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_unknown_state_is_a_clear_error(name: str) -> None:
+    detector = create_detector(name, {})
+    with pytest.raises(StateError, match=r"damaged|version"):
+        detector.load(b"\x01garbage")

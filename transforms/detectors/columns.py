@@ -1,0 +1,177 @@
+"""State of many series as columns: one row a series, saved as versioned bytes.
+
+What flows in: the series of a table. What flows out: the row of each, made on first sight, begun
+anew after `retention` without a sample. Rows are dropped once no sample can continue them, so
+the state has an end; whether a series starts anew depends on its own times alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.errors import StateError
+from domain.features import FeatureTable
+from domain.metric import Series
+
+__all__ = ["Columns", "Field", "Samples", "locate", "row_argmax", "samples_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column: shape of a row, type, and what a new series begins with."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    start: float = 0.0
+
+
+@dataclass(slots=True)
+class Columns:
+    """Rows of state; `row[series]` is the index into every array.
+
+    Attributes:
+        row: index of each series.
+        seen: int64 (n,), end of the last window with a sample of the series, microseconds.
+        data: the columns by name.
+    """
+
+    row: dict[Series, int]
+    seen: NDArray[np.int64]
+    data: dict[str, NDArray[np.generic]]
+
+    @classmethod
+    def empty(cls, fields: Mapping[str, Field]) -> "Columns":
+        """State before the first window."""
+        data = {name: np.empty((0, *f.shape), f.dtype) for name, f in fields.items()}
+        return cls({}, np.empty(0, np.int64), data)
+
+    def dump(self, version: int) -> bytes:
+        """Bytes, series in their canonical order."""
+        keys = sorted(self.row)
+        order = np.array([self.row[key] for key in keys], np.int64)
+        saved = _Saved(
+            version,
+            [(key.source_id, key.metric_name, key.unit) for key in keys],
+            self.seen[order].astype("<i8").tobytes(),
+            {name: self.data[name][order].tobytes() for name in sorted(self.data)},
+        )
+        return msgspec.msgpack.encode(saved)
+
+    @classmethod
+    def load(cls, data: bytes, version: int, fields: Mapping[str, Field]) -> "Columns":
+        """State from bytes.
+
+        Raises:
+            StateError: damaged, of another version, or of other parameters.
+        """
+        try:
+            saved = msgspec.msgpack.decode(data, type=_Saved)
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            message = f"detector state is damaged ({error}); restore another savepoint"
+            raise StateError(message) from error
+        if saved.version != version:
+            message = (
+                f"detector state has version {saved.version}, this code reads {version}; "
+                "replay the history instead of restoring it"
+            )
+            raise StateError(message)
+        keys = [Series(*key) for key in saved.keys]
+        try:
+            arrays: dict[str, NDArray[np.generic]] = {
+                name: np.frombuffer(saved.data[name], f.dtype).reshape(len(keys), *f.shape).copy()
+                for name, f in fields.items()
+            }
+            seen = np.frombuffer(saved.seen, "<i8").reshape(len(keys)).copy()
+        except (KeyError, ValueError) as error:
+            message = f"detector state does not fit the detector's parameters ({error})"
+            raise StateError(message) from error
+        return cls({key: i for i, key in enumerate(keys)}, seen, arrays)
+
+
+class _Saved(msgspec.Struct, array_like=True):
+    version: int
+    keys: list[tuple[str, str, str]]
+    seen: bytes
+    data: dict[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """The samples of a table, series by series in order of time.
+
+    Attributes:
+        order: int64 (m,), position in the table of each sample.
+        value: float64 (m,), finite, within +-1e150 so that squares stay finite.
+        start, count: int64 (k,), where the samples of each of the table's series lie.
+    """
+
+    order: NDArray[np.int64]
+    value: NDArray[np.float64]
+    start: NDArray[np.int64]
+    count: NDArray[np.int64]
+
+
+def samples_of(table: FeatureTable) -> Samples:
+    """Bring the slices of several windows together, each series in one run."""
+    sizes = np.diff(table.offset)
+    code = np.repeat(table.code, sizes)
+    order = np.argsort(code, kind="stable")
+    count = np.bincount(code, minlength=len(table.series)).astype(np.int64)
+    start = np.cumsum(count) - count
+    value = np.clip(np.nan_to_num(table.value[order]), -1e150, 1e150)
+    return Samples(order, value, start, count)
+
+
+def locate(
+    state: Columns, fields: Mapping[str, Field], table: FeatureTable, retention: int
+) -> tuple[Columns, NDArray[np.int64]]:
+    """Rows of the table's series; new ones are made, those unseen for too long begin anew."""
+    first = np.full(len(table.series), np.iinfo(np.int64).max)
+    last = np.full(len(table.series), np.iinfo(np.int64).min)
+    np.minimum.at(first, table.code, table.window_end)
+    np.maximum.at(last, table.code, table.window_end)
+    state = _purge(state, fields, table.closed_until - retention)
+    fresh = [key for key in table.series if key not in state.row]
+    if fresh:
+        size = len(state.seen)
+        state.row.update({key: size + i for i, key in enumerate(fresh)})
+        state.seen = np.concatenate([state.seen, np.zeros(len(fresh), np.int64)])
+        for name, f in fields.items():
+            new = np.full((len(fresh), *f.shape), f.start, f.dtype)
+            state.data[name] = np.concatenate([state.data[name], new])
+    rows = np.array([state.row[key] for key in table.series], np.int64)
+    stale = rows[(state.seen[rows] > 0) & (first - state.seen[rows] > retention)]
+    for name, f in fields.items():
+        state.data[name][stale] = np.array(f.start, f.dtype)
+    state.seen[rows] = np.maximum(last, state.seen[rows])
+    return state, rows
+
+
+def _purge(state: Columns, fields: Mapping[str, Field], before: int) -> Columns:
+    gone = state.seen < before
+    if 4 * int(gone.sum()) <= len(gone):  # copying is worth it only for many
+        return state
+    keep = np.flatnonzero(~gone)
+    number = {int(old): new for new, old in enumerate(keep)}
+    row = {key: number[i] for key, i in state.row.items() if i in number}
+    return Columns(row, state.seen[keep], {name: state.data[name][keep] for name in fields})
+
+
+def row_argmax(
+    sample: NDArray[np.float64], offset: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Highest score of each row's samples (NaN if none has a score) and where it stands."""
+    score = np.full(len(offset) - 1, np.nan)
+    best = np.zeros(len(offset) - 1, np.int64)
+    size = np.diff(offset)
+    some = np.flatnonzero(size)
+    if some.size:
+        filled = np.nan_to_num(sample, nan=-1.0)
+        score[some] = np.fmax.reduceat(sample, offset[some])
+        owner = np.repeat(np.arange(len(size)), size)
+        order = np.lexsort((-np.arange(len(sample)), filled, owner))  # the last wins
+        best[some] = order[offset[some] + size[some] - 1]
+    return score, best

@@ -1,0 +1,49 @@
+"""Memory of the values a series has taken, as few disjoint intervals.
+
+A memory is two arrays (n, size): the lower and upper ends of the intervals, sorted, empty places
++inf. Values are added a few at a time; where there are more intervals than places, the narrowest
+gaps between neighbours are closed. So an outlier costs one place, the wide gaps (what novelty is
+about) stay exact, and resolution follows the data. Every row is independent of the others.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["add", "distance"]
+
+Array = NDArray[np.float64]
+
+
+def distance(low: Array, high: Array, value: Array) -> Array:
+    """Distance (n, r) of values (n, r) to the nearest interval; inf from an empty memory."""
+    below = low[:, None, :] - value[:, :, None]
+    above = value[:, :, None] - high[:, None, :]
+    nearest: Array = np.maximum(np.maximum(below, above), 0.0).min(axis=2)
+    return nearest
+
+
+def add(low: Array, high: Array, value: Array) -> tuple[Array, Array]:
+    """Memories (n, size) after seeing values (n, r); +inf is no value."""
+    size = low.shape[1]
+    merged = np.concatenate([low, value], axis=1)
+    order = np.argsort(merged, axis=1, kind="stable")
+    merged = np.take_along_axis(merged, order, axis=1)
+    upper = np.take_along_axis(np.concatenate([high, value], axis=1), order, axis=1)
+    upper = np.maximum.accumulate(upper, axis=1)
+    real = np.isfinite(merged)
+    gap = np.full(merged.shape, -np.inf)
+    np.subtract(merged[:, 1:], upper[:, :-1], out=gap[:, 1:], where=real[:, 1:])
+    gap[:, 0] = np.inf  # the first interval always begins one
+    limit = np.partition(gap, -size - 1, axis=1)[:, [-size - 1]]
+    begins = real & (gap > np.maximum(limit, 0.0))
+    begins[:, 0] = real[:, 0]
+    ends = np.zeros_like(begins)
+    ends[:, :-1] = begins[:, 1:] | (real[:, :-1] & ~real[:, 1:])
+    ends[:, -1] = real[:, -1]
+    row, column = np.nonzero(begins)
+    place = np.cumsum(begins, axis=1)[row, column] - 1
+    new_low = np.full(low.shape, np.inf)
+    new_high = np.full(low.shape, np.inf)
+    new_low[row, place] = merged[begins]
+    new_high[row, place] = upper[ends]
+    return new_low, new_high

@@ -1,0 +1,36 @@
+"""How often were there peaks of this size? A histogram of sizes that forgets slowly.
+
+Sizes are ratios; a bin is a factor of sqrt(2). `count[..., b]` is the decayed number of earlier
+peaks in bin b or above, so that one look-up answers "how many at least this large".
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BINS", "bin_of", "comparable", "remember"]
+
+BINS = 48  # from 2^-8 to 2^16
+
+Array = NDArray[Any]
+
+
+def bin_of(size: Array) -> NDArray[np.int64]:
+    """Bin of each size; exact (no logarithm, whose last bit differs between machines)."""
+    mantissa, exponent = np.frexp(np.maximum(size, 2.0**-9))
+    place: NDArray[np.int64] = 2 * (exponent.astype(np.int64) + 8) + (mantissa >= 0.5**0.5)
+    return np.clip(place, 0, BINS - 1)
+
+
+def comparable(count: Array, size: Array, below: int) -> Array:
+    """How many earlier peaks were at least `size`, less `below` bins; shapes (..., w)."""
+    place = np.clip(bin_of(size) - below, 0, BINS - 1)
+    return np.take_along_axis(count, place, axis=-1)
+
+
+def remember(count: Array, size: Array, is_peak: NDArray[np.bool_], decay: float) -> Array:
+    """The histogram (..., BINS) one block later, with the peaks `size` (...) in it."""
+    reached = (np.arange(BINS) <= bin_of(size)[..., None]) & is_peak[..., None]
+    after: Array = count * np.float32(decay) + reached
+    return after.astype(np.float32)

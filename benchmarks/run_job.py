@@ -1,0 +1,111 @@
+"""The job itself, once, in a process of its own: what `benchmarks.throughput` measures.
+
+On the DirectRunner the clock runs from the opening of the first reader, before its first poll,
+to the finished alerts file; imports, options and the construction of the graph come before it.
+On Flink it runs from the moment Flink's reading task runs to the last result written by a
+worker; submission comes before it, and what Flink waits for before it ends a bounded job after.
+"""
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import resource
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from connectors.kafka_source import KafkaSource
+from connectors.reader import Decoder, PartitionRange, Reader
+from pipelines.job import run_job
+from pipelines.local.flink import rest_json
+
+__all__: list[str] = []
+
+
+class _FirstOpen:
+    """When the first reader of this process was opened, and the processor time until then."""
+
+    def __init__(self) -> None:
+        self.at: float | None = None
+        self.cpu = 0.0
+        original = KafkaSource.open
+
+        def noted(source: KafkaSource, ranges: Sequence[PartitionRange], decode: Decoder) -> Reader:
+            if self.at is None:
+                self.at, self.cpu = time.time(), time.process_time()
+            return original(source, ranges, decode)
+
+        KafkaSource.open = noted  # type: ignore[method-assign]
+
+
+class _LastWrite:
+    """Watches a file that is appended to; a successor (the sorted file) does not count."""
+
+    def __init__(self, path: Path) -> None:
+        self.at = 0.0
+        self._path = path
+        self._inode = 0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.02):
+            with contextlib.suppress(FileNotFoundError):
+                found = self._path.stat()
+                if found.st_size and self._inode in (0, found.st_ino):
+                    self._inode, self.at = found.st_ino, found.st_mtime
+
+
+def reading_since(rest_url: str) -> tuple[str, float]:
+    """The newest job of a cluster, and when its reading task began to run (epoch seconds)."""
+    jobs: list[dict[str, Any]] = rest_json(f"{rest_url}/jobs/overview")["jobs"]
+    job = max(jobs, key=lambda one: one["start-time"])["jid"]
+    for vertex in rest_json(f"{rest_url}/jobs/{job}")["vertices"]:
+        if "ReadMetrics" in vertex["name"]:
+            times = rest_json(f"{rest_url}/jobs/{job}/vertices/{vertex['id']}/subtasktimes")
+            return job, min(one["timestamps"]["RUNNING"] for one in times["subtasks"]) / 1000
+    message = f"job {job} has no task with the step ReadMetrics"
+    raise LookupError(message)
+
+
+def main() -> None:
+    """Run once; print one JSON line. What is not known here passes to the job."""
+    logging.basicConfig(level=os.environ.get("BENCH_LOG", "ERROR"))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--alerts", type=Path, required=True)
+    parser.add_argument("--rest_url")
+    args, rest = parser.parse_known_args()
+    first = _FirstOpen()
+    last = _LastWrite(args.alerts)
+    summary = run_job([*rest, f"--output={args.alerts}"], live=False)
+    ended, cpu = time.time(), time.process_time()
+    last.stop()
+    begun = first.at
+    if args.rest_url:
+        ended, begun = last.at, reading_since(args.rest_url)[1]
+    if summary is None or summary.residue or begun is None:
+        message = f"the run is not worth measuring: {summary}"
+        raise SystemExit(message)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    result = {
+        **msgspec.to_builtins(summary),
+        "seconds": ended - begun,
+        "cpu": cpu - first.cpu,
+        "rss_mb": usage.ru_maxrss / 1024,
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -38,6 +38,16 @@ class KafkaOptions(Options):
         examples=[{"security_protocol": "SASL_SSL", "sasl_mechanism": "SCRAM-SHA-512"}],
     )
 
+    @field_validator("bootstrap")
+    @classmethod
+    def _has_ports(cls, value: str) -> str:
+        for broker in value.split(","):
+            host, _, port = broker.strip().rpartition(":")
+            if not host or not port.isdigit():
+                message = f"{broker!r} is no host:port"
+                raise ValueError(message)
+        return value
+
     @field_validator("security")
     @classmethod
     def _only_security(cls, value: dict[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,8 @@ class Record(NamedTuple):
         topic: where to.
         key: None where the record holds many series.
         value: the payload.
-        partition: chosen by the key's hash; -1 leaves it to the key.
+        partition: a hash or number whose remainder by the topic's partitions is the partition;
+            -1 leaves it to the key.
         samples: how many are in it.
     """
 
@@ -52,10 +53,15 @@ class Record(NamedTuple):
 
 
 @lru_cache(maxsize=1 << 17)
+def _hash(source_id: str, metric_name: str) -> int:
+    """The number by whose remainder Kafka's default partitioner places the series' key."""
+    key = f"{source_id}:{metric_name}".encode("utf-8", "surrogatepass")
+    return int(murmur2(key)) & 0x7FFFFFFF
+
+
 def partition_of(source_id: str, metric_name: str, partitions: int) -> int:
     """The partition that Kafka's default partitioner gives the key `source_id:metric_name`."""
-    key = f"{source_id}:{metric_name}".encode("utf-8", "surrogatepass")
-    return (int(murmur2(key)) & 0x7FFFFFFF) % partitions
+    return _hash(source_id, metric_name) % partitions
 
 
 def usable(metric: Metric) -> bool:
@@ -115,10 +121,10 @@ class Encoder:
             self._on_loss("invalid", len(metrics) - len(good))
         yield from self._pack(good, partitions)
 
-    def _objects(self, metrics: list[Metric], partitions: int) -> Iterator[Record]:
+    def _objects(self, metrics: list[Metric], _partitions: int) -> Iterator[Record]:
         for metric in metrics:
             key = f"{metric.source_id}:{metric.metric_name}".encode("utf-8", "replace")
-            partition = partition_of(metric.source_id, metric.metric_name, partitions)
+            partition = _hash(metric.source_id, metric.metric_name)
             value = self._json(metric)
             if value:
                 yield Record(self._topic, key, value, partition, 1)
@@ -197,7 +203,7 @@ def _by_partition(metrics: list[Metric], partitions: int) -> Iterator[tuple[int,
         return
     groups: list[list[Metric]] = [[] for _ in range(partitions)]
     for metric in metrics:
-        groups[partition_of(metric.source_id, metric.metric_name, partitions)].append(metric)
+        groups[_hash(metric.source_id, metric.metric_name) % partitions].append(metric)
     for partition, group in enumerate(groups):
         if group:
             yield partition, group

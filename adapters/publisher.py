@@ -11,6 +11,7 @@ begun disk segment is sent again; consumers drop exact repeats.
 """
 
 import logging
+import socket
 import threading
 import time
 from collections import OrderedDict, deque
@@ -38,7 +39,8 @@ _FOREVER_MS = 2**31 - 1
 
 
 def connect(options: KafkaOptions) -> KafkaProducer:
-    """An idempotent producer; raises KafkaError while no broker answers."""
+    """An idempotent producer; raises KafkaError or OSError while no broker answers."""
+    _knock(options.bootstrap.split(","))
     return KafkaProducer(
         bootstrap_servers=options.bootstrap.split(","),
         client_id="padit-adapters",
@@ -55,6 +57,22 @@ def connect(options: KafkaOptions) -> KafkaProducer:
         reconnect_backoff_max_ms=2_000,
         **options.security,
     )
+
+
+def _knock(brokers: list[str]) -> None:
+    """Raise OSError unless one of the brokers accepts a connection.
+
+    A producer that finds none costs three seconds and leaves its sockets to the collector.
+    """
+    for position, broker in enumerate(brokers):
+        host, _, port = broker.strip().rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=2.0).close()
+        except (OSError, ValueError):
+            if position + 1 == len(brokers):
+                raise
+        else:
+            return
 
 
 class Publisher:
@@ -180,11 +198,25 @@ class Publisher:
             return
         batches = [batch for batch in taken if not isinstance(batch, Record)]
         records = [record for record in taken if isinstance(record, Record)]
-        partitions = self._partitions.get(self._options.topic, 1)
+        partitions = self._known_partitions() if batches else 1
         for position, record in enumerate([*self._encoder.encode(batches, partitions), *records]):
             self._backlog.add(record)
             if position % 1000 == 999:
                 self._pump()
+
+    def _known_partitions(self) -> int:
+        """Partitions of the samples' topic; 1 as long as no broker has told."""
+        topic = self._options.topic
+        if topic not in self._partitions and time.monotonic() >= self._retry_at:
+            producer = self._connected()
+            try:
+                known = producer.partitions_for(topic) if producer is not None else None
+            except (KafkaError, OSError) as error:
+                self._away(error)
+            else:
+                if known:
+                    self._partitions[topic] = len(known)
+        return self._partitions.get(topic, 1)
 
     def _has_room(self) -> bool:
         return (
@@ -211,7 +243,7 @@ class Publisher:
         if self._producer is None:
             try:
                 self._producer = self._make_producer(self._options)
-            except (KafkaError, OSError) as error:
+            except (KafkaError, OSError, ValueError) as error:
                 self._away(error)
         return self._producer
 

@@ -188,7 +188,7 @@ def _read(path: Path, on_loss: Callable[[str, int], None]) -> list[Record]:
     except OSError:
         on_loss("disk", 0)
         return []
-    records = []
+    records: list[Record] = []
     position = 0
     while position + _HEAD.size <= len(data):
         length, crc = _HEAD.unpack_from(data, position)
@@ -196,9 +196,11 @@ def _read(path: Path, on_loss: Callable[[str, int], None]) -> list[Record]:
         position += _HEAD.size + length
         if len(body) < length or zlib.crc32(body) != crc:
             on_loss("damaged", 1)
-            break
+            return records
         try:
             records.append(Record(*_decoder.decode(body)))
         except msgspec.DecodeError:
             on_loss("damaged", 1)
+    if position < len(data):
+        on_loss("damaged", 1)
     return records

@@ -73,6 +73,7 @@ class NoveltyDetector:
     Markou & Singh (2003), Novelty detection: a review.
 
     >>> from domain.metric import Series
+    >>> from domain.metric import Series
     >>> value = np.random.default_rng(7).normal(size=3000)
     >>> value[2500] = 9.0
     >>> table = FeatureTable(

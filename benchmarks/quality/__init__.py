@@ -1,0 +1,1 @@
+"""How good detection is on public corpora, and what it costs: `python -m benchmarks.quality`."""

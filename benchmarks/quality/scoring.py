@@ -1,0 +1,127 @@
+"""NAB, Merlion and SKAB: scores, floors and the guard against tuning to a benchmark."""
+
+import importlib.util
+import itertools
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from benchmarks.quality.corpus import Array, read_folder
+from domain.features import FeatureTable
+from domain.metric import Series
+from transforms.detectors import Detector
+
+__all__ = ["Univariate", "alarm_every", "skab", "tool"]
+
+Scores = Mapping[str, Array]
+
+
+def tool(shared: Path, name: str) -> ModuleType:
+    """A scorer that lies beside the data."""
+    spec = importlib.util.spec_from_file_location(name, shared / "tools" / f"{name}.py")
+    if spec is None or spec.loader is None:
+        message = f"{shared}/tools/{name}.py is not there; it comes with the benchmark data"
+        raise SystemExit(message)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Univariate:
+    """A labelled corpus in NAB layout."""
+
+    def __init__(self, shared: Path, data: Path, windows: Path, live: Path | None = None) -> None:
+        self._nab = tool(shared, "nab_score")
+        labels = self._nab.load_windows(windows)
+        self.series = {n: value for n, value in read_folder(data).items() if n in labels}
+        live_from = json.loads(live.read_text()) if live else {}
+        self._files = {
+            name: self._nab.File(
+                name, [self._nab._ts(t) for t in times], labels[name], live_from.get(name)
+            )
+            for name, (times, _) in self.series.items()
+        }
+        self._is_nab = live is None
+        self._corpus = self._subset(self.series)
+
+    def run(self, scorer: Callable[[Array], Array]) -> Scores:
+        """Scores of every file, each from scratch."""
+        return {name: scorer(values) for name, (_, values) in self.series.items()}
+
+    def score(self, scores: Scores) -> dict[str, float]:
+        """Points by profile."""
+        profiles = {"standard": "standard", "low_fp": "reward_low_FP_rate"}
+        profiles["low_fn"] = "reward_low_FN_rate"
+        return {
+            short: float(self._corpus.score(scores, name)["score"])
+            for short, name in profiles.items()
+        }
+
+    def guard(self, scores: Scores) -> float:
+        """Points where each half of the categories gets the threshold of the other half.
+
+        The mean over all ways to split the categories in halves.
+        """
+        categories = sorted({name.split("/")[0] for name in self.series})
+        points = []
+        for chosen in itertools.combinations(categories, len(categories) // 2):
+            one = self._subset([n for n in self.series if n.split("/")[0] in chosen])
+            two = self._subset([n for n in self.series if n.split("/")[0] not in chosen])
+            raw = null = windows = 0.0
+            for here, there in ((one, two), (two, one)):
+                threshold = there.score(scores)["threshold"]
+                got = self._at(here, scores, threshold)
+                raw, null = raw + got[0], null + got[1]
+                windows += here.n_all_windows
+            points.append(100 * (raw - null) / (windows - null))
+        return float(np.mean(points))
+
+    def _at(self, corpus: Any, scores: Scores, threshold: float) -> tuple[float, float]:
+        weights = self._nab.PROFILES["standard"]
+        swept, raw, null = corpus._sweep(
+            corpus._flat(scores), weights["fp"], weights["fn"], weights["tp"]
+        )
+        return float(raw[np.flatnonzero(swept >= threshold)[-1]]), float(null)
+
+    def _subset(self, names: Any) -> Any:
+        corpus = self._nab.Corpus({name: self._files[name] for name in names})
+        corpus.nab = self._is_nab
+        return corpus
+
+
+def alarm_every(rows: int) -> Callable[[Array], Array]:
+    """A detector that never looks at the data: the floor."""
+    return lambda values: (np.arange(len(values)) % rows == 0).astype(float)
+
+
+def skab(shared: Path, detector: Detector[Any], alarm: float) -> dict[str, float]:
+    """F1 and false alarm rate over the 34 files; the first 400 rows of each are learnt."""
+    scorer = tool(shared, "skab_score")
+    data = scorer.load_data(shared / "data" / "skab" / "data")
+    outlier = {}
+    for name, (times, columns) in data.items():
+        metrics = sorted(set(columns) - {"anomaly", "changepoint"})
+        values = np.array([columns[metric] for metric in metrics])
+        time = np.array([int(t.timestamp() * 1e6) for t in times])
+        table = FeatureTable(
+            series=tuple(Series("bed", metric) for metric in metrics),
+            window_end=np.full(len(metrics), time[-1] + 1),
+            code=np.arange(len(metrics), dtype=np.int32),
+            features={},
+            offset=np.arange(len(metrics) + 1) * len(time),
+            time=np.tile(time, len(metrics)),
+            value=values.ravel(),
+            closed_until=int(time[-1]) + 1,
+        )
+        _, scores = detector.step(detector.initial(), table)
+        if scores.sample is None:
+            message = f"detector {detector.name} judges windows, not samples"
+            raise SystemExit(message)
+        highest = np.fmax.reduce(scores.sample.reshape(values.shape), axis=0)
+        outlier[name] = (np.nan_to_num(highest) >= alarm)[scorer.TRAIN_ROWS :]
+    result = scorer.score(data, outlier)
+    return {"f1": result["F1"], "far": result["FAR"], "mar": result["MAR"]}

@@ -27,7 +27,16 @@ from domain.metric import Metric, MetricType
 
 __all__ = ["HttpAdapter", "HttpOptions", "Target"]
 
-_FAILED = (httpx.HTTPError, httpcore.NetworkError, httpcore.TimeoutException, OSError, ValueError)
+_FAILED = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.TimeoutException,
+    httpcore.UnsupportedProtocol,
+    OSError,
+    ValueError,
+)
 
 
 class Target(Options):

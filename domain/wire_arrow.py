@@ -1,5 +1,7 @@
 """The Arrow IPC wire format: one Kafka record that carries many samples as columns."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,7 +12,14 @@ from domain.metric import METRIC_TYPES, Series
 from domain.rows import Rows
 from domain.timestamps import micros_from_numbers, parse_timestamp
 
-__all__ = ["arrow_from_columns", "combine_names", "encode_names", "rows_from_arrow"]
+__all__ = [
+    "arrow_from_columns",
+    "combine_names",
+    "encode_names",
+    "parse_timestamps",
+    "rows_from_arrow",
+    "shorten",
+]
 
 Names = tuple[list[str], NDArray[np.int64]]
 """Distinct strings and the index of each row among them."""
@@ -35,7 +44,13 @@ def rows_from_arrow(value: bytes) -> tuple[Rows, list[str]]:
     if not table.num_rows:
         return Rows.empty(), ["an Arrow stream without a row"]
     whole, reasons = _complete(table.combine_chunks())
-    return _rows(whole), reasons
+    time, faults = _micros(whole)
+    rows = _rows(whole, time)
+    if not faults:
+        return rows, reasons
+    readable = np.ones(len(rows), bool)
+    readable[list(faults)] = False
+    return rows.select(readable), [*reasons, *faults.values()]
 
 
 def _complete(table: pa.Table) -> tuple[pa.Table, list[str]]:
@@ -56,7 +71,7 @@ def _complete(table: pa.Table) -> tuple[pa.Table, list[str]]:
     return (table if good.all() else table.filter(pa.array(good))), reasons
 
 
-def _rows(table: pa.Table) -> Rows:
+def _rows(table: pa.Table, time: NDArray[np.int64]) -> Rows:
     series, code = combine_names(
         *(
             encode_names(table[name])
@@ -65,8 +80,17 @@ def _rows(table: pa.Table) -> Rows:
             for name in Series._fields
         )
     )
-    value = table["value"].cast(pa.float64()).to_numpy()
-    return Rows(series, code, _micros(table["timestamp"]), value)
+    return Rows(series, code, time, _floats(table, "value"))
+
+
+def _floats(table: pa.Table, name: str) -> NDArray[np.float64]:
+    """A column of numbers; whole numbers beyond 2**53 are rounded, as they are in JSON."""
+    column = table[name]
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        message = f"the column {name} holds {column.type}, it must hold numbers"
+        raise WireFormatError(message)
+    floats: NDArray[np.float64] = column.cast(pa.float64(), safe=False).to_numpy()
+    return floats
 
 
 def encode_names(values: pa.Array | pa.ChunkedArray) -> Names:
@@ -116,14 +140,34 @@ def _compact(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], ND
     return keys, position[codes]
 
 
-def _micros(column: pa.ChunkedArray) -> NDArray[np.int64]:
+def _micros(table: pa.Table) -> tuple[NDArray[np.int64], dict[int, str]]:
+    """Event times, and by row what is wrong with those that are none."""
+    column = table["timestamp"]
     kind = column.type
     if pa.types.is_timestamp(kind):
         micros = column.cast(pa.timestamp("us", tz=kind.tz), safe=False).cast(pa.int64())
-        return np.asarray(micros, np.int64)
+        return np.asarray(micros, np.int64), {}
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return np.array([parse_timestamp(text) for text in column.to_pylist()], np.int64)
-    return micros_from_numbers(column.cast(pa.float64()).to_numpy())
+        return parse_timestamps(column.to_pylist())
+    return micros_from_numbers(_floats(table, "timestamp")), {}
+
+
+def parse_timestamps(stamps: Sequence[float | str]) -> tuple[NDArray[np.int64], dict[int, str]]:
+    """Timestamps of any form one by one (1.1 us each), and by position what is none of them."""
+    times = np.zeros(len(stamps), np.int64)
+    faults: dict[int, str] = {}
+    for i, stamp in enumerate(stamps):  # there is no vectorised RFC 3339 parser
+        try:
+            times[i] = parse_timestamp(stamp)
+        except (ValueError, OverflowError):
+            faults[i] = f"timestamp {shorten(stamp)} is neither epoch seconds, ms nor RFC 3339"
+    return times, faults
+
+
+def shorten(value: object) -> str:
+    """A value as it may stand in a reason."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def arrow_from_columns(

@@ -39,10 +39,14 @@ class Progress(msgspec.Struct, array_like=True):
         another one waits in `ahead`; its rows can be kept at once.
         """
         self.partitions = max(self.partitions, partitions)
-        news = False
+        # A block that is seen again may hold empty positions, which always pass for news: only
+        # those that cover records can tell.
+        carrying: list[bool] = []
+        empty: list[bool] = []
         for position in positions:
-            news |= self._observe(position)
-        return news
+            news = self._observe(position)
+            (empty if position.first == position.following else carrying).append(news)
+        return any(carrying or empty)
 
     @property
     def mark(self) -> int:
@@ -61,7 +65,7 @@ class Progress(msgspec.Struct, array_like=True):
                 return False
             partition.ahead = sorted([*partition.ahead, block])
             return True
-        # An empty block carries no rows, so taking it for news costs nothing.
+        # An empty position covers no records, so taking it for news costs nothing.
         news = position.following > partition.following or position.first == position.following
         _advance(partition, position.following, position.mark)
         while partition.ahead and partition.ahead[0][0] <= partition.following:

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -253,7 +254,7 @@ def _is_number(text: str) -> bool:
 
 
 def _micros(raw: dict[str, Any], name: str, *, zero: bool = False) -> int:
-    micros = seconds_to_micros(raw[name])
+    micros = seconds_to_micros(raw[name]) if math.isfinite(raw[name]) else -1
     if micros < 0 or (micros == 0 and not zero) or micros > 10**15:
         low = "at least 0" if zero else "at least 0.000001"
         message = f"--{name}={raw[name]:g} must be {low} and at most 1e9 seconds"

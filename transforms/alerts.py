@@ -82,7 +82,7 @@ class Alerts:
                 transitions.append(
                     Transition("opened", end, msgspec.structs.replace(episode.alert))
                 )
-            elif severity_of(verdict.composite[row]) != "INFO":
+            else:
                 transitions += self._update(episode, verdict, row)
             episode.last = end
         for key in sorted(episodes):

@@ -68,7 +68,8 @@ class Detection:
         applies = np.array([self._applies(series) for series in table.series], bool)
         if not applies.all():
             matrix = np.where(applies[table.code].T, matrix, np.nan)
-        composite = np.fmax.reduce(matrix, axis=0) if len(scores) else np.empty(0)
+        nothing = np.full(len(table), np.nan)  # what no detector says anything of
+        composite = np.fmax.reduce(matrix, axis=0) if len(scores) else nothing
         return tuple(after), Verdict(
             table, tuple(scores), matrix, composite, composite > ANOMALY_ABOVE
         )

@@ -1,0 +1,88 @@
+"""Alerts: identities that repeat in every run, and the event a sink delivers."""
+
+import json
+
+import pytest
+
+from domain.alert import Alert, Transition, alert_id, severity_of
+
+
+def _alert() -> Alert:
+    return Alert(
+        id=alert_id("a/b", "m", "rule", 5),
+        source_id="a/b",
+        metric_name="m",
+        severity="CRITICAL",
+        score=1.0,
+        summary="m of a/b: ü",
+        evidence={"text": "x"},
+        detector={"name": "rule", "version": 1},
+        event_time="2026-01-01T00:00:00.000000Z",
+        opened="2026-01-01T00:00:00.000000Z",
+    )
+
+
+def test_an_alert_has_the_same_id_in_every_run() -> None:
+    assert alert_id("cell-7", "rtt_ms", "rule", 1_767_323_045_000_000) == (
+        "30b0570900b1b68d5b98e2598e8361b7"
+    )
+
+
+def test_names_that_only_together_are_equal_have_different_ids() -> None:
+    ids = {
+        alert_id("ab", "c", "d", 1),
+        alert_id("a", "bc", "d", 1),
+        alert_id("a", "b", "cd", 1),
+        alert_id("ab", "c", "d", 11),
+        alert_id("ab", "c", "d1", 1),
+        alert_id("1:ab", "c", "d", 1),
+    }
+    assert len(ids) == 6
+
+
+def test_every_step_of_an_alert_has_an_id_of_its_own() -> None:
+    alert = _alert()
+    steps = [
+        Transition("opened", 5, alert),
+        Transition("updated", 5, alert),
+        Transition("updated", 6, alert),
+        Transition("resolved", 6, alert),
+    ]
+    assert len({step.id for step in steps}) == 4
+    assert Transition("opened", 5, _alert()).id == steps[0].id
+
+
+def test_a_step_is_a_cloud_event_with_the_alert_inside() -> None:
+    step = Transition("opened", 1_767_225_600_000_000, _alert())
+    data = step.to_cloud_event()
+    assert b"\n" not in data
+    event = json.loads(data)
+    assert {name: event[name] for name in event if name != "data"} == {
+        "specversion": "1.0",
+        "id": step.id,
+        "source": "/padit/a/b",
+        "type": "io.padit.alert.opened",
+        "subject": "m",
+        "time": "2026-01-01T00:00:00.000000Z",
+        "datacontenttype": "application/json",
+    }
+    inside = event["data"]
+    assert (inside["id"], inside["severity"], inside["summary"]) == (
+        _alert().id,
+        "CRITICAL",
+        "m of a/b: ü",
+    )
+    assert set(inside) == set(Alert.__struct_fields__)
+
+
+def test_the_same_step_always_has_the_same_bytes() -> None:
+    first, second = (Transition("opened", 5, _alert()).to_cloud_event() for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("score", "severity"),
+    [(0.0, "INFO"), (0.699, "INFO"), (0.7, "WARNING"), (0.899, "WARNING"), (0.9, "CRITICAL")],
+)
+def test_severity_begins_at_its_limit(score: float, severity: str) -> None:
+    assert severity_of(score) == severity

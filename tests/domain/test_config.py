@@ -1,0 +1,80 @@
+"""Configuration files: what is wrong is named, with what is allowed."""
+
+from pathlib import Path
+
+import pytest
+
+from domain.config import JobConfig, load_config
+from domain.errors import ConfigurationError
+from transforms.detectors import create_detector
+
+
+def _load(tmp_path: Path, text: str) -> JobConfig:
+    path = tmp_path / "job.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_config(str(path))
+
+
+def test_no_file_and_an_empty_file_give_the_defaults(tmp_path: Path) -> None:
+    assert load_config(None) == _load(tmp_path, "") == JobConfig()
+
+
+def test_what_a_file_says_is_taken(tmp_path: Path) -> None:
+    config = _load(
+        tmp_path,
+        "detectors:\n- name: rule\n  source: cell-*\nalerts: {open_at: 0.9, resolve_after_sec: 5}\n",
+    )
+    assert config.detectors[0].source == "cell-*"
+    assert (config.alerts.open_at, config.alerts.resolve_after_sec) == (0.9, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("detektors: []", ["unknown key detektors", "allowed are: detectors, input, alerts"]),
+        (
+            "alerts: {open: 0.5}",
+            ["unknown key alerts.open", "allowed are: open_at, resolve_after_sec"],
+        ),
+        (
+            "detectors: [{name: rule, sauce: x}]",
+            ["unknown key detectors.0.sauce", "allowed are: name, source, metric, parameters"],
+        ),
+        ("alerts: {open_at: 2}", ["alerts.open_at", "less than or equal to 1", "'2'"]),
+        ("alerts: {resolve_after_sec: -1}", ["alerts.resolve_after_sec", "greater than 0"]),
+        ("detectors: [{source: x}]", ["detectors.0.name", "required"]),
+        ("- a\n- b", ["must be a mapping, it is a list"]),
+        ("a: [", ["cannot be read"]),
+    ],
+)
+def test_a_wrong_file_is_refused_with_place_and_remedy(
+    tmp_path: Path, text: str, named: list[str]
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        _load(tmp_path, text)
+    for part in ["job.yaml", *named]:
+        assert part in str(caught.value)
+
+
+def test_a_file_that_is_missing_or_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"nothing\.yaml cannot be read"):
+        load_config(str(tmp_path / "nothing.yaml"))
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigurationError, match=r"bytes\.yaml cannot be read"):
+        load_config(str(tmp_path / "bytes.yaml"))
+
+
+def test_an_unknown_detector_is_refused_with_the_ones_there_are() -> None:
+    with pytest.raises(ConfigurationError, match=r"no detector 'roule'; there are: .*rule"):
+        create_detector("roule", {})
+
+
+def test_an_unknown_parameter_of_a_detector_is_refused_with_the_allowed_ones() -> None:
+    with pytest.raises(ConfigurationError, match=r"detector rule: limits: .*parameters are: rules"):
+        create_detector("rule", {"limits": 5})
+
+
+def test_an_unknown_feature_in_a_rule_is_refused() -> None:
+    rules = [{"conditions": [{"feature": "p42", "limit": 1}]}]
+    with pytest.raises(ConfigurationError, match=r"rules\.0\.conditions\.0\.feature"):
+        create_detector("rule", {"rules": rules})

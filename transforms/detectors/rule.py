@@ -100,7 +100,8 @@ class RuleDetector:
             rows = np.flatnonzero(rule[table.code] == index)
             for condition in parameters.conditions:
                 score[rows] += condition.adds * _holds(condition, table, rows)
-        return state, Scores(np.minimum(score, 1.0))
+        # 0.7 + 0.2 must be 0.9, not 0.8999...: rounding takes the binary fractions away.
+        return state, Scores(np.minimum(np.round(score, 9), 1.0))
 
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
         """Which limits the row crosses, and by how much."""

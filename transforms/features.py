@@ -111,7 +111,7 @@ def _moments(x: Floats, first: Ints, count: Ints, number: Ints) -> dict[str, Flo
     deviation = x - np.repeat(mean, count)
     std = np.sqrt(np.add.reduceat(deviation * deviation, first) / n)
     centred = number - np.repeat((n - 1) / 2, count)
-    spread = np.maximum(n * (n * n - 1) / 12, 1.0)
+    spread = np.where(count > 1, n * (n * n - 1) / 12, 1.0)
     trend = np.where(count > 1, np.add.reduceat(centred * deviation, first) / spread, 0.0)
     last = first + count - 1
     return {

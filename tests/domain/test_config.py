@@ -22,7 +22,7 @@ def test_no_file_and_an_empty_file_give_the_defaults(tmp_path: Path) -> None:
 def test_what_a_file_says_is_taken(tmp_path: Path) -> None:
     config = _load(
         tmp_path,
-        "detectors:\n- name: rule\n  source: cell-*\nalerts: {open_at: 0.9, resolve_after_sec: 5}\n",
+        "detectors: [{name: rule, source: cell-*}]\nalerts: {open_at: 0.9, resolve_after_sec: 5}\n",
     )
     assert config.detectors[0].source == "cell-*"
     assert (config.alerts.open_at, config.alerts.resolve_after_sec) == (0.9, 5.0)

@@ -1,0 +1,48 @@
+"""Key groups: stable, complete, and the metrics of a source together."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.block import Block
+from domain.marks import Position
+from domain.metric import Series
+from domain.rows import Rows
+from tests.domain.samples import plain, steady
+from transforms.keying import group_of, split_block
+
+NAMES = st.text(max_size=5)
+SAMPLES = st.lists(st.tuples(NAMES, NAMES, st.integers(0, 9)), max_size=30)
+
+
+def _block(samples: list[tuple[str, str, int]]) -> Block:
+    table = sorted({(source, metric) for source, metric, _ in samples})
+    rows = Rows(
+        [Series(*names) for names in table],
+        np.array([table.index((source, metric)) for source, metric, _ in samples], np.int32),
+        np.array([time for *_, time in samples], np.int64),
+        np.arange(len(samples), dtype=np.float64),
+    )
+    return Block(3, (Position(0, 0, 0, len(samples), 7),), rows)
+
+
+@steady
+@given(SAMPLES, st.integers(1, 40))
+def test_every_group_gets_the_marks_and_every_row_its_group(
+    samples: list[tuple[str, str, int]], groups: int
+) -> None:
+    block = _block(samples)
+    parts = list(split_block(block, groups))
+    assert [key for key, _ in parts] == list(range(groups))
+    of_group: dict[int, list[object]] = {key: [] for key in range(groups)}
+    for sample in plain(block.rows):
+        of_group[group_of(sample[0][0], groups)].append(sample)
+    for key, part in parts:
+        assert (part.partitions, part.positions) == (block.partitions, block.positions)
+        assert plain(part.rows) == of_group[key]  # in the order they came
+
+
+@pytest.mark.parametrize(("source", "group"), [("cell-7", 21), ("", 0), ("pump-1", 6)])
+def test_a_source_has_the_same_group_in_every_process(source: str, group: int) -> None:
+    assert group_of(source, 32) == group

@@ -78,7 +78,7 @@ def measure_latency(
     Raises:
         RuntimeError: the job does not start, or incidents stay without an alert.
     """
-    name = f"{plan.name}-{time.time_ns()}"
+    name = f"{plan.window:g}-{time.time_ns()}"
     samples = create_topic(broker.bootstrap, f"live-{name}")
     alerts = create_topic(broker.bootstrap, f"alerts-{name}", append_time=True)
     config = directory / f"latency-{name}.yaml"

@@ -41,7 +41,7 @@ class _FirstOpen:
                 self.at, self.cpu = time.time(), time.process_time()
             return original(source, ranges, decode)
 
-        KafkaSource.open = noted  # type: ignore[method-assign]
+        KafkaSource.open = noted  # type: ignore[method-assign, assignment]
 
 
 class _LastWrite:

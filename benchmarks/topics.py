@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from domain.wire_arrow import arrow_from_columns
 
-__all__ = ["PARTITIONS", "Shape", "create_topic", "fill_arrow", "fill_json"]
+__all__ = ["METRICS", "PARTITIONS", "Shape", "create_topic", "fill_arrow", "fill_json", "source_of"]
 
 PARTITIONS = 4
 _START_MS = 1_767_225_600_000  # 2026-01-01, the start of a minute
-_METRICS = ("udp_echo_rtt_ms", "udp_jitter_ms", "twamp_rtt_ms", "ecpri_delay_ms")
+METRICS = ("udp_echo_rtt_ms", "udp_jitter_ms", "twamp_rtt_ms", "ecpri_delay_ms")
 _INCIDENT_SECONDS = 40
 _ARROW_ROWS = 1000
 
@@ -65,7 +65,7 @@ class Shape:
 
 def source_of(series: int) -> int:
     """Number of the source a series belongs to; its partition follows from it."""
-    return series // len(_METRICS)
+    return series // len(METRICS)
 
 
 def create_topic(bootstrap: str, name: str, *, append_time: bool = False) -> str:
@@ -87,7 +87,7 @@ def fill_json(bootstrap: str, topic: str, shape: Shape) -> None:
     producer = _producer(bootstrap)
     heads = []
     for series in range(shape.series):
-        metric = _METRICS[series % len(_METRICS)]
+        metric = METRICS[series % len(METRICS)]
         heads.append(f',"source_id":"cell-{source_of(series):05d}","metric_name":"{metric}"')
     tail = ',"unit":"ms","metric_type":"latency","protocol":"udp_echo"}'
     partition = [source_of(series) % PARTITIONS for series in range(shape.series)]
@@ -103,7 +103,7 @@ def fill_json(bootstrap: str, topic: str, shape: Shape) -> None:
 def fill_arrow(bootstrap: str, topic: str, shape: Shape) -> None:
     """Write the same rows as Arrow streams of about 1,000 rows."""
     producer = _producer(bootstrap)
-    partition = np.arange(shape.series) // len(_METRICS) % PARTITIONS
+    partition = np.arange(shape.series) // len(METRICS) % PARTITIONS
     chosen = [np.flatnonzero(partition == number) for number in range(PARTITIONS)]
     waiting: list[tuple[Ints, Ints]] = []
     seconds = max(1, _ARROW_ROWS * PARTITIONS // shape.series)
@@ -124,7 +124,7 @@ def fill_arrow(bootstrap: str, topic: str, shape: Shape) -> None:
 
 
 def _arrow(series: Ints, time: Ints, value: Ints) -> bytes:
-    sources, code = np.unique(series // len(_METRICS), return_inverse=True)
+    sources, code = np.unique(series // len(METRICS), return_inverse=True)
     names = pa.array([f"cell-{source:05d}" for source in sources.tolist()])
     repeats = len(time)
     size = repeats * len(series)
@@ -132,7 +132,7 @@ def _arrow(series: Ints, time: Ints, value: Ints) -> bytes:
         time.ravel() / 1000,
         pa.DictionaryArray.from_arrays(np.tile(code.astype(np.int32), repeats), names),
         pa.DictionaryArray.from_arrays(
-            np.tile((series % len(_METRICS)).astype(np.int32), repeats), pa.array(_METRICS)
+            np.tile((series % len(METRICS)).astype(np.int32), repeats), pa.array(METRICS)
         ),
         value.ravel() / 1000,
         pa.DictionaryArray.from_arrays(np.zeros(size, np.int32), pa.array(["ms"])),
@@ -143,12 +143,14 @@ def _producer(bootstrap: str) -> Producer:
     return Producer(
         {
             "bootstrap.servers": bootstrap,
+            "enable.idempotence": True,  # without it a retry can change the order
             "compression.type": "lz4",
             "linger.ms": 20,
             "batch.size": 1 << 20,
             "batch.num.messages": 10_000,
             "queue.buffering.max.messages": 500_000,
             "queue.buffering.max.kbytes": 256 << 10,
+            "log_level": 3,  # a broker that has just started is not ready for idempotence yet
         }
     )
 

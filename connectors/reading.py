@@ -62,7 +62,9 @@ class ReadOptions:
             back, seconds; live only.
         most_held: rows that may wait downstream for the slowest partition.
         bundle_rows: rows after which the cursor goes back to the runner.
-        bundle_seconds: time after which it does.
+        bundle_seconds: time after which it does, once it has read something; a runner may
+            hand results on only then, so this bounds the latency.
+        idle_seconds: time after which it does without having read anything.
         poll_seconds: how long one read waits for rows.
     """
 
@@ -71,6 +73,7 @@ class ReadOptions:
     most_held: int = 2_000_000
     bundle_rows: int = 250_000
     bundle_seconds: float = 1.0
+    idle_seconds: float = 2.0
     poll_seconds: float = 0.1
 
 
@@ -174,9 +177,8 @@ class ReadShard(beam.DoFn):  # type: ignore[misc]
             if cursor.finished or _stop.is_set():
                 tracker.try_claim(msgspec.structs.replace(cursor, closed=True).to_bytes())
                 return
-            if rows >= self._options.bundle_rows or (
-                time.monotonic() - started > self._options.bundle_seconds
-            ):
+            limit = self._options.bundle_seconds if rows else self._options.idle_seconds
+            if rows >= self._options.bundle_rows or time.monotonic() - started > limit:
                 tracker.defer_remainder(Duration(0))
                 return
             moved, outputs, count = reader.step(cursor)

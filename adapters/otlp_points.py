@@ -93,16 +93,16 @@ class Translator:
             elif not point.time_unix_nano:
                 self._reject(1, f"{metric.name}: a point without a time")
             else:
-                take(metric, point, shared)
+                take(metric, point, shared + _labels(point.attributes))
 
     def _reject(self, count: int, reason: str) -> None:
         self._rejected += count
         self._reason = self._reason or reason
 
     def _add(
-        self, metric: Any, point: Any, shared: Labels, ending: str, value: float, kind: MetricType
+        self, metric: Any, point: Any, labels: Labels, ending: str, value: float, kind: MetricType
     ) -> None:
-        source, suffix = self._namer.split(shared + _labels(point.attributes))
+        source, suffix = self._namer.split(labels)
         per_s = ending == "_per_s"
         unit = f"{metric.unit or 1}/s" if per_s else metric.unit
         name = shorten(f"{metric.name}{ending}{suffix}")
@@ -117,50 +117,48 @@ class Translator:
             return None
         return value
 
-    def _gauge(self, metric: Any, point: Any, shared: Labels) -> None:
+    def _gauge(self, metric: Any, point: Any, labels: Labels) -> None:
         value = self._value(metric, point)
         if value is not None:
-            self._add(metric, point, shared, "", value, "custom")
+            self._add(metric, point, labels, "", value, "custom")
 
-    def _sum(self, metric: Any, point: Any, shared: Labels) -> None:
+    def _sum(self, metric: Any, point: Any, labels: Labels) -> None:
         value = self._value(metric, point)
         if value is None:
             return
         delta = metric.sum.aggregation_temporality == _DELTA
         if metric.sum.is_monotonic:
-            change = self._change(metric, point, shared, value, delta=delta)
+            change = self._change(metric, point, labels, value, delta=delta)
             if change is not None:
-                self._add(metric, point, shared, "_per_s", change[0] / change[1], "throughput")
+                self._add(metric, point, labels, "_per_s", change[0] / change[1], "throughput")
             return
         if delta:
-            value = self._counters.total(
-                _key(metric, point, shared), point.time_unix_nano / 1e9, value
-            )
-        self._add(metric, point, shared, "", value, "custom")
+            value = self._counters.total((metric.name, labels), point.time_unix_nano / 1e9, value)
+        self._add(metric, point, labels, "", value, "custom")
 
     def _change(
-        self, metric: Any, point: Any, shared: Labels, value: float, *, delta: bool
+        self, metric: Any, point: Any, labels: Labels, value: float, *, delta: bool
     ) -> tuple[float, float] | None:
         """(increase, seconds) that a point of a counter stands for."""
         when, start = point.time_unix_nano / 1e9, point.start_time_unix_nano / 1e9
         if delta:
             return (value, when - start) if when > start > 0 else None
-        key = _key(metric, point, shared)
+        key = (metric.name, labels)
         known = self._counters.knows(key)
         change = self._counters.difference(key, when, value, start)
         if change is None and known:
             self._old += 1
         return change
 
-    def _histogram(self, metric: Any, point: Any, shared: Labels) -> None:
+    def _histogram(self, metric: Any, point: Any, labels: Labels) -> None:
         bounds, counts = list(point.explicit_bounds), [float(n) for n in point.bucket_counts]
         if counts and len(counts) != len(bounds) + 1:
             self._reject(1, f"{metric.name}: {len(counts)} buckets for {len(bounds)} bounds")
             return
         delta = metric.histogram.aggregation_temporality == _DELTA
-        self._distribution(metric, point, shared, bounds, counts, delta=delta)
+        self._distribution(metric, point, labels, bounds, counts, delta=delta)
 
-    def _exponential(self, metric: Any, point: Any, shared: Labels) -> None:
+    def _exponential(self, metric: Any, point: Any, labels: Labels) -> None:
         if not -10 <= point.scale <= 20:
             self._reject(1, f"{metric.name}: scale {point.scale}; -10 to 20 are read")
             return
@@ -170,34 +168,34 @@ class Translator:
         except (OverflowError, ValueError) as error:
             self._reject(1, f"{metric.name}: {error}")
             return
-        self._distribution(metric, point, shared, bounds, counts, delta=delta)
+        self._distribution(metric, point, labels, bounds, counts, delta=delta)
 
     def _distribution(
         self,
         metric: Any,
         point: Any,
-        shared: Labels,
+        labels: Labels,
         bounds: list[float],
         counts: list[float],
         *,
         delta: bool,
     ) -> None:
-        change = self._change(metric, point, shared, float(point.count), delta=delta)
+        change = self._change(metric, point, labels, float(point.count), delta=delta)
         fresh, total = counts, float(point.sum)
         if not delta:
-            fresh, total = self._since(_key(metric, point, shared), bounds, counts, total)
+            fresh, total = self._since((metric.name, labels), bounds, counts, total)
         if change is None:
             return
         count, seconds = change
-        self._add(metric, point, shared, "_per_s", count / seconds, "throughput")
+        self._add(metric, point, labels, "_per_s", count / seconds, "throughput")
         if count <= 0:
             return
         if math.isfinite(total):
-            self._add(metric, point, shared, "_mean", total / count, "custom")
+            self._add(metric, point, labels, "_mean", total / count, "custom")
         for ending, share in _QUANTILES:
             quantile = bucket_quantile(bounds, fresh, share)
             if quantile is not None and math.isfinite(quantile):
-                self._add(metric, point, shared, f"_{ending}", quantile, "custom")
+                self._add(metric, point, labels, f"_{ending}", quantile, "custom")
 
     def _since(
         self, key: object, bounds: list[float], counts: list[float], total: float
@@ -216,18 +214,14 @@ class Translator:
             return counts, total
         return fresh[:-1], fresh[-1]
 
-    def _summary(self, metric: Any, point: Any, shared: Labels) -> None:
-        change = self._change(metric, point, shared, float(point.count), delta=False)
+    def _summary(self, metric: Any, point: Any, labels: Labels) -> None:
+        change = self._change(metric, point, labels, float(point.count), delta=False)
         if change is not None:
-            self._add(metric, point, shared, "_per_s", change[0] / change[1], "throughput")
+            self._add(metric, point, labels, "_per_s", change[0] / change[1], "throughput")
         for quantile in point.quantile_values:
             if math.isfinite(quantile.value) and 0 <= quantile.quantile <= 1:
                 ending = f"_p{100 * quantile.quantile:g}"
-                self._add(metric, point, shared, ending, quantile.value, "custom")
-
-
-def _key(metric: Any, point: Any, shared: Labels) -> tuple[str, Labels, Labels]:
-    return metric.name, shared, _labels(point.attributes)
+                self._add(metric, point, labels, ending, quantile.value, "custom")
 
 
 def _labels(attributes: Iterable[Any]) -> Labels:
@@ -235,11 +229,14 @@ def _labels(attributes: Iterable[Any]) -> Labels:
 
 
 def _text(value: Any) -> str:
-    if value.HasField("string_value"):
-        return str(value.string_value)
+    text: str = value.string_value
+    if text:
+        return text
     kind = value.WhichOneof("value")
-    if kind in (None, "array_value", "kvlist_value", "bytes_value"):
-        return "" if kind is None else str(getattr(value, kind)).replace("\n", " ")[:200]
+    if kind in (None, "string_value"):
+        return ""
+    if kind in ("array_value", "kvlist_value", "bytes_value"):
+        return str(getattr(value, kind)).replace("\n", " ")[:200]
     found = getattr(value, kind)
     return str(found).lower() if kind == "bool_value" else str(found)
 

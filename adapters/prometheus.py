@@ -9,14 +9,14 @@ Native histograms are refused, in 2.0 with status 400 as the specification asks.
 
 import struct
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from google.protobuf.message import DecodeError
 from pydantic import Field
 
 from adapters.base import AdapterOptions, Outlet
-from adapters.prometheus_proto import Request, WriteRequest
+from adapters.prometheus_proto import Label, Request, WriteRequest
 from adapters.receiver import (
     BadRequestError,
     Call,
@@ -26,7 +26,7 @@ from adapters.receiver import (
     Route,
     unsnappy,
 )
-from adapters.series import Counters, Labels, Namer, Naming, shorten
+from adapters.series import Counters, Namer, Naming, shorten
 from domain.metric import Metric
 
 __all__ = ["PrometheusAdapter", "PrometheusOptions"]
@@ -50,13 +50,24 @@ class PrometheusOptions(ReceiverOptions):
     )
 
 
+_Key = tuple[bytes, ...] | tuple[str, ...]  # encoded labels, or names and values in turn
+
+
 class _Point(NamedTuple):
-    labels: Labels
+    labels: _Key
     kind: int
     unit: str
     created: int
-    samples: Iterable[Any]
+    samples: Sequence[Any]
     histograms: int
+
+
+class _Series(NamedTuple):
+    name: str
+    source: str
+    label: str
+    rate_label: str
+    key: tuple[str, str, str]
 
 
 class PrometheusAdapter:
@@ -69,6 +80,7 @@ class PrometheusAdapter:
         self._namer = Namer(options.naming, options.name)
         self._counters = Counters(options.naming.max_series)
         self._kinds: dict[str, tuple[int, str]] = {}
+        self._known: dict[_Key, _Series] = {}
         self._outlet: Outlet | None = None
         self._lock = threading.Lock()
         self._server = HttpReceiver(options, [Route("POST", "/api/v1/write", self.write)])
@@ -115,8 +127,7 @@ class PrometheusAdapter:
             if len(self._kinds) < self.options.naming.max_series:
                 self._kinds[entry.metric_family_name] = (entry.type, entry.unit)
         for series in message.timeseries:
-            labels = tuple((label.name, label.value) for label in series.labels)
-            yield _Point(labels, 0, "", 0, series.samples, len(series.histograms))
+            yield _Point(tuple(series.labels), 0, "", 0, series.samples, len(series.histograms))
 
     def _points_v2(self, message: Any) -> Iterator[_Point]:
         symbols = list(message.symbols)
@@ -124,11 +135,8 @@ class PrometheusAdapter:
             text = "symbols must begin with the empty string"
             raise BadRequestError(text)
         for series in message.timeseries:
-            refs = series.labels_refs
             try:
-                labels = tuple(
-                    (symbols[refs[i]], symbols[refs[i + 1]]) for i in range(0, len(refs), 2)
-                )
+                labels = tuple(map(symbols.__getitem__, series.labels_refs))
                 unit = symbols[series.metadata.unit_ref]
             except IndexError as error:
                 text = "a label refers to a symbol that is not there"
@@ -146,58 +154,75 @@ class PrometheusAdapter:
         found: list[Metric] = []
         taken = refused = 0
         for point in points:
-            names = dict(point.labels)
-            name = names.pop("__name__", "")
             if point.histograms:
                 self._fault("native_histogram", "native histograms are not read", point.histograms)
                 refused += point.histograms
-            if not name:
+            series = self._known.get(point.labels) or self._learn(point.labels)
+            if not series.name:
                 self._fault("unnamed", "a series without the label __name__")
-                refused += len(point.samples)  # type: ignore[arg-type]
+                refused += len(point.samples)
                 continue
-            taken += len(point.samples)  # type: ignore[arg-type]
-            if name.endswith("_bucket") and not self.options.buckets:
-                continue
-            self._series(name, tuple(names.items()), point, found)
+            taken += len(point.samples)
+            if self.options.buckets or not series.name.endswith("_bucket"):
+                self._samples(series, point, found)
         if self._outlet is not None:
             self._outlet.emit(found)
         return taken, refused
 
-    def _series(self, name: str, labels: Labels, point: _Point, found: list[Metric]) -> None:
-        source, suffix = self._namer.split(labels)
+    def _learn(self, labels: _Key) -> _Series:
+        if len(self._known) >= self.options.naming.max_series:
+            self._known.clear()
+        rest = dict(_pairs(labels))
+        name = rest.pop("__name__", "")
+        source, suffix = self._namer.split(tuple(rest.items()))
+        made = _Series(
+            name,
+            source,
+            shorten(name + suffix),
+            shorten(f"{name}_per_s{suffix}"),
+            (name, source, suffix),
+        )
+        self._known[labels] = made
+        return made
+
+    def _samples(self, series: _Series, point: _Point, found: list[Metric]) -> None:
         kind, unit = point.kind, point.unit
-        if not kind:
-            family = name.removesuffix("_total")
-            kind, unit = self._kinds.get(name) or self._kinds.get(family) or (0, "")
-        counter = self.options.rates and _is_counter(name, kind)
+        if not kind and self._kinds:
+            family = series.name.removesuffix("_total")
+            kind, unit = self._kinds.get(series.name) or self._kinds.get(family) or (0, "")
+        counter = self.options.rates and _is_counter(series.name, kind)
         for sample in point.samples:
             value, time = sample.value, sample.timestamp / 1000
             if value - value != 0:  # NaN or infinite
                 self._not_finite(value)
-                continue
-            if not counter:
+            elif not counter:
                 found.append(
-                    Metric(
-                        time, source, shorten(name + suffix), value, unit, "custom", "prometheus"
-                    )
+                    Metric(time, series.source, series.label, value, unit, "custom", "prometheus")
                 )
-                continue
-            created = point.created or getattr(sample, "start_timestamp", 0)
-            rate = self._rate((name, source, suffix), time, value, created / 1000)
-            if rate is not None:
-                label = shorten(f"{name}_per_s{suffix}")
-                found.append(
-                    Metric(time, source, label, rate, f"{unit or 1}/s", "throughput", "prometheus")
-                )
+            else:
+                created = point.created or getattr(sample, "start_timestamp", 0)
+                self._rate(series, time, value, created / 1000, unit, found)
 
-    def _rate(self, key: object, time: float, value: float, created: float) -> float | None:
-        known = self._counters.knows(key)
-        change = self._counters.difference(key, time, value, created)
+    def _rate(
+        self,
+        series: _Series,
+        time: float,
+        value: float,
+        created: float,
+        unit: str,
+        found: list[Metric],
+    ) -> None:
+        known = self._counters.knows(series.key)
+        change = self._counters.difference(series.key, time, value, created)
         if change is None:
             if known:
                 self._fault("out_of_order", "a sample of a counter that is not newer than its last")
-            return None
-        return change[0] / change[1]
+            return
+        rate = change[0] / change[1]
+        per_s = f"{unit}/s" if unit else "1/s"
+        found.append(
+            Metric(time, series.source, series.rate_label, rate, per_s, "throughput", "prometheus")
+        )
 
     def _not_finite(self, value: float) -> None:
         if struct.unpack("<Q", struct.pack("<d", value))[0] == _STALE:
@@ -208,6 +233,21 @@ class PrometheusAdapter:
     def _fault(self, cause: str, message: str, count: int = 1) -> None:
         if self._outlet is not None:
             self._outlet.fault(cause, message, count)
+
+
+def _pairs(labels: _Key) -> Iterator[tuple[str, str]]:
+    parts: list[str] = []
+    for part in labels:
+        if isinstance(part, str):
+            parts.append(part)
+            continue
+        try:
+            label = Label.FromString(part)
+        except DecodeError as error:
+            text = f"a label that is none: {error}"
+            raise BadRequestError(text) from error
+        parts += [label.name, label.value]
+    return zip(parts[::2], parts[1::2], strict=False)
 
 
 def _is_counter(name: str, kind: int) -> bool:

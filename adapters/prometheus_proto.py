@@ -9,7 +9,7 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-__all__ = ["Request", "WriteRequest"]
+__all__ = ["Label", "Request", "WriteRequest"]
 
 _F = descriptor_pb2.FieldDescriptorProto
 _TYPES = {
@@ -19,6 +19,7 @@ _TYPES = {
     "uint32": _F.TYPE_UINT32,
     "int32": _F.TYPE_INT32,
     "string": _F.TYPE_STRING,
+    "bytes": _F.TYPE_BYTES,
 }
 
 # message: {field: (number, type, repeated)}; a type with a capital is a message of the same file.
@@ -27,7 +28,8 @@ _V1 = {
     "Sample": {"value": (1, "double", False), "timestamp": (2, "int64", False)},
     "Histogram": {"timestamp": (15, "int64", False)},
     "TimeSeries": {
-        "labels": (1, "Label", True),
+        # On the wire a message is bytes: undecoded they are a key that costs nothing.
+        "labels": (1, "bytes", True),
         "samples": (2, "Sample", True),
         "histograms": (4, "Histogram", True),
     },
@@ -64,7 +66,9 @@ _V2 = {
 }
 
 
-def _build(package: str, messages: dict[str, dict[str, tuple[int, str, bool]]], top: str) -> Any:
+def _build(
+    package: str, messages: dict[str, dict[str, tuple[int, str, bool]]], *tops: str
+) -> list[Any]:
     file = descriptor_pb2.FileDescriptorProto(
         name=f"{package.replace('.', '/')}.proto", package=package, syntax="proto3"
     )
@@ -80,11 +84,14 @@ def _build(package: str, messages: dict[str, dict[str, tuple[int, str, bool]]], 
                 added.type_name = f".{package}.{kind}"
     pool = descriptor_pool.DescriptorPool()  # one of our own: nobody else's names can clash
     pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{top}"))
+    return [
+        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{top}"))
+        for top in tops
+    ]
 
 
-WriteRequest: Any = _build("prometheus", _V1, "WriteRequest")
-"""Remote write 1.0."""
+WriteRequest, Label = _build("prometheus", _V1, "WriteRequest", "Label")
+"""Remote write 1.0; labels are undecoded `Label`s."""
 
-Request: Any = _build("io.prometheus.write.v2", _V2, "Request")
+(Request,) = _build("io.prometheus.write.v2", _V2, "Request")
 """Remote write 2.0."""

@@ -12,6 +12,7 @@ away and a clean stop, not a crash of this process.
 import asyncio
 import hmac
 import ipaddress
+import logging
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +37,9 @@ __all__ = [
     "tokens_of",
     "unsnappy",
 ]
+
+
+_log = logging.getLogger("padit.adapters.receiver")
 
 
 class ReceiverOptions(AdapterOptions):
@@ -266,6 +270,10 @@ class HttpReceiver:
         except BadRequestError as error:
             outlet.fault("malformed", f"{route.path}: {error}")
             return web.Response(status=400, text=str(error)[:1000])
+        except Exception as error:  # a bug of ours: the client may try again, others go on
+            _log.debug("%s failed", route.path, exc_info=True)
+            outlet.fault("internal", f"{route.path}: {error!r}")
+            return web.Response(status=500, text="this could not be processed")
         return web.Response(
             status=reply.status,
             body=reply.body,

@@ -131,14 +131,15 @@ class Counters:
             start: epoch seconds when the counter began, 0 if unknown.
         """
         before = self._seen.get(key)
-        if before is not None and time <= before.time:
+        if before is None:
+            if len(self._seen) >= self._most:
+                self._seen.popitem(last=False)
+            self._seen[key] = _Seen(time, value, start)
+            return None
+        if time <= before.time:
             return None
         self._seen[key] = _Seen(time, value, start)
         self._seen.move_to_end(key)
-        if len(self._seen) > self._most:
-            self._seen.popitem(last=False)
-        if before is None:
-            return None
         reset = value < before.value or (start > before.start > 0 and start > before.time - 1)
         return (value if reset else value - before.value), time - before.time
 

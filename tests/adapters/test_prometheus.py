@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.prometheus_proto import Request, WriteRequest
+from adapters.prometheus_proto import Label, Request, WriteRequest
 from adapters.receiver import BadRequestError, Call
 from adapters.registry import create_adapter
 from tests.adapters.live import Live, until
@@ -69,7 +69,7 @@ def v1(samples: list[tuple[int, float]], name: str = "jobs_total") -> bytes:
     message = WriteRequest()
     series = message.timeseries.add()
     for label, text in (("__name__", name), ("instance", "a"), ("code", "200")):
-        series.labels.add(name=label, value=text)
+        series.labels.append(Label(name=label, value=text).SerializeToString())
     for time_ms, value in samples:
         series.samples.add(value=value, timestamp=time_ms)
     return bytes(cramjam.snappy.compress_raw(message.SerializeToString()))

@@ -25,6 +25,7 @@ from confluent_kafka import (
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from connectors.aside import AsideReader
 from connectors.reader import Decoder, PartitionRange, Read, Reader
 from connectors.uris import Address, Bounds, read_client_config, source_for
 from domain.config import explain
@@ -37,7 +38,7 @@ __all__ = ["KafkaSource"]
 _LOG = logging.getLogger(__name__)
 _MESSAGES_AT_ONCE = 10_000  # what `domain.wire` decodes best at a time
 _METADATA_SECONDS = 10.0
-_LOOK_FOR_PARTITIONS_EVERY = 30.0
+_ASIDE_FROM = 300_000  # records; below, starting a process costs more than it brings
 _NO_TIME = 2**53  # milliseconds: no event lies ahead of it
 _FATAL = (
     KafkaError._AUTO_OFFSET_RESET,
@@ -76,6 +77,7 @@ class KafkaSource:
         client_config: file of further librdkafka settings (TLS, SASL); read where it is used,
             so that no secret stands in the graph.
         patience: seconds to wait for a broker that does not answer at the start.
+        look_every: seconds between two looks for partitions that were added; live only.
     """
 
     bootstrap: str
@@ -87,6 +89,7 @@ class KafkaSource:
     stop_time: int | None = None
     client_config: str | None = None
     patience: float = 60.0
+    look_every: float = 30.0
 
     @property
     def name(self) -> str:
@@ -109,7 +112,14 @@ class KafkaSource:
             consumer.close()
 
     def open(self, ranges: Sequence[PartitionRange], decode: Decoder) -> Reader:
-        """Connect and position at the start of each range."""
+        """Connect and position at the start of each range; a long read runs aside."""
+        rows = sum(one.stop - one.start for one in ranges if one.stop is not None)
+        if rows >= _ASIDE_FROM and all(one.stop is not None for one in ranges):
+            return AsideReader(self.open_here, ranges, decode)
+        return self.open_here(ranges, decode)
+
+    def open_here(self, ranges: Sequence[PartitionRange], decode: Decoder) -> Reader:
+        """Connect in this process."""
         return _KafkaReader(self, ranges, decode)
 
     def consumer(self) -> Consumer:
@@ -319,7 +329,7 @@ class _KafkaReader:
     def added(self, known: int) -> list[PartitionRange]:
         """Look for new partitions now and then; see `Reader`."""
         now = time.monotonic()
-        if not self._source.live or now - self._looked < _LOOK_FOR_PARTITIONS_EVERY:
+        if not self._source.live or now - self._looked < self._source.look_every:
             return []
         self._looked = now
         try:
@@ -357,6 +367,9 @@ class KafkaOptions(BaseModel):
     client_config: str | None = Field(
         default=None, description="File of librdkafka settings, name=value per line (TLS, SASL)."
     )
+    look_for_partitions_sec: float = Field(
+        default=30.0, ge=0.1, description="Live: how often to look for added partitions, seconds."
+    )
 
 
 @source_for("kafka")
@@ -379,6 +392,7 @@ def _kafka(address: Address, bounds: Bounds) -> KafkaSource:
         stop_time=bounds.stop_time,
         client_config=options.client_config,
         patience=bounds.patience,
+        look_every=options.look_for_partitions_sec,
     )
 
 

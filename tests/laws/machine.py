@@ -1,0 +1,200 @@
+"""Drives the whole job without Beam: logs to blocks, fragments, windows, scores, alerts."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from connectors.cursor import Cursor, PartitionCursor, advance
+from connectors.reader import Read
+from domain.block import decode_rows
+from domain.config import DetectorSetting
+from domain.metric import Series
+from domain.rows import Rows
+from tests.domain.samples import plain
+from transforms.alerts import Alerts
+from transforms.detect import Detection, Verdict
+from transforms.group import Counts, GroupMachine, MemoryStore
+from transforms.keying import split_block
+from transforms.windows import WindowOptions
+
+SECOND = 1_000_000
+GROUPS = 2
+DISORDER = 20 * SECOND
+WINDOWS = WindowOptions(60 * SECOND, 20 * SECOND, 50)
+
+
+class Sample(NamedTuple):
+    """One sample."""
+
+    time: int
+    series: Series
+    value: float
+
+
+Log = list[Sample]
+"""One partition, in the order of its offsets."""
+Schedule = list[list[tuple[int, int]]]
+"""Blocks; each holds reads, as (partition, samples)."""
+
+
+def rows_of(samples: Sequence[Sample]) -> Rows:
+    """Samples as columns."""
+    table = {series: i for i, series in enumerate(dict.fromkeys(one.series for one in samples))}
+    return Rows(
+        tuple(table),
+        np.array([table[one.series] for one in samples], np.int32),
+        np.array([one.time for one in samples], np.int64),
+        np.array([one.value for one in samples], np.float64),
+    )
+
+
+@dataclass
+class Result:
+    """What a run gave.
+
+    Attributes:
+        rows: by key group, a line of bytes for every window of every series, in order.
+        alerts: by key group, CloudEvents in order.
+        scores: of windows and samples.
+        counts: what was counted.
+        late: samples that came too late, with partition and number.
+        waiting: samples whose windows are open.
+        state: what is left behind, in canonical form.
+    """
+
+    rows: list[list[bytes]] = field(default_factory=lambda: [[] for _ in range(GROUPS)])
+    alerts: list[list[bytes]] = field(default_factory=lambda: [[] for _ in range(GROUPS)])
+    scores: list[np.ndarray[Any, Any]] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+    late: list[Any] = field(default_factory=list)
+    waiting: int = 0
+    state: list[Any] = field(default_factory=list)
+
+
+def machine_of(detection: Detection, windows: WindowOptions = WINDOWS) -> GroupMachine:
+    """The machine of the job."""
+    return GroupMachine(windows, detection, Alerts(detection, 0.7, windows.size, windows.size))
+
+
+def run(
+    logs: Sequence[Log],
+    detection: Detection,
+    schedule: Schedule | None = None,
+    *,
+    ends: bool = True,
+    windows: WindowOptions = WINDOWS,
+) -> Result:
+    """Read the logs by the schedule (None: each in one read, all in one block).
+
+    Args:
+        logs: by partition.
+        detection: the detectors.
+        schedule: what each block holds; what it leaves out of a log is not read.
+        ends: whether the partitions are known to have ended after that.
+        windows: their shape.
+    """
+    machine = machine_of(detection, windows)
+    stores = [MemoryStore() for _ in range(GROUPS)]
+    cursor = Cursor(0, 1, len(logs), {p: PartitionCursor(0, 0, None) for p in range(len(logs))})
+    if schedule is None:
+        schedule = [[(p, len(log)) for p, log in enumerate(logs) if log]]
+    result = Result()
+    for reads in _reads(logs, schedule, ends):
+        cursor, block, late, _ = advance(cursor, reads, DISORDER)
+        for partition, number, rows in late:
+            result.late += [
+                (partition, number + i, *sample) for i, sample in enumerate(plain(rows))
+            ]
+        for group, fragment in split_block(block, GROUPS):
+            outcome = machine.advance(stores[group], fragment)
+            result.counts = Counts(*map(sum, zip(result.counts, outcome.counts, strict=True)))
+            result.alerts[group] += [one.to_cloud_event() for one in outcome.transitions]
+            if outcome.verdict is not None:
+                result.rows[group] += _lines(outcome.verdict)
+                result.scores += _scores(outcome.verdict)
+    result.late.sort()
+    result.waiting = sum(machine.waiting(store) for store in stores)
+    result.state = [_canonical(store, windows, detection) for store in stores]
+    return result
+
+
+def _reads(logs: Sequence[Log], schedule: Schedule, ends: bool) -> Iterator[list[Read]]:
+    at = [0] * len(logs)
+    for block in filter(None, schedule):
+        reads = []
+        for partition, count in block:
+            first = at[partition]
+            at[partition] = following = min(first + count, len(logs[partition]))
+            reads.append(Read(partition, following, rows_of(logs[partition][first:following])))
+        yield reads
+    if ends:
+        yield [Read(p, at[p], Rows.empty(), ended=True) for p in range(len(logs))]
+
+
+def _lines(verdict: Verdict) -> list[bytes]:
+    table = verdict.table
+    lines = []
+    for row in range(len(table)):
+        new = slice(int(table.offset[row]), int(table.offset[row + 1]))
+        time, value = table.window(row)
+        parts: list[Any] = [
+            int(table.window_end[row]),
+            list(table.series[table.code[row]]),
+            {name: column[row].tobytes() for name, column in table.features.items()},
+            verdict.matrix[:, row].tobytes(),
+            [table.time[new].tobytes(), table.value[new].tobytes()],
+            [time.tobytes(), value.tobytes()],
+            [
+                None if one.sample is None else np.asarray(one.sample)[new].tobytes()
+                for one in verdict.scores
+            ],
+        ]
+        lines.append(msgspec.msgpack.encode(parts))
+    return lines
+
+
+def _scores(verdict: Verdict) -> list[np.ndarray[Any, Any]]:
+    samples = [np.asarray(one.sample) for one in verdict.scores if one.sample is not None]
+    return [verdict.matrix.ravel(), *samples]
+
+
+def _canonical(store: MemoryStore, windows: WindowOptions, detection: Detection) -> Any:
+    """State without what depends on when the windows were closed last: rows nobody needs."""
+    header = msgspec.msgpack.decode(store.header or b"\x90")
+    closed = header[2] if header else None
+    needed = -(2**63) if closed is None else (closed + 1 - windows.slots) * windows.interval
+    rows = [sample for data in store.rows for sample in plain(decode_rows(data))]
+    saved: Any = None
+    if store.detection is not None:
+        saved = msgspec.msgpack.decode(store.detection)[1:]
+        saved[1] = msgspec.msgpack.decode(saved[1])
+        if not saved[1][1] and [tuple(one) for one in saved[0]] == detection.dump(
+            detection.initial()
+        ):
+            saved = None
+    return [header[1:3], sorted(row for row in rows if row[1] >= needed), saved]
+
+
+def schedule_by(chance: np.random.Generator, logs: Sequence[Log], most: int) -> Schedule:
+    """A random cut: blocks of one to three reads of up to `most` samples, in any interleaving."""
+    left = [len(log) for log in logs]
+    schedule: Schedule = []
+    while any(left):
+        block = []
+        for _ in range(int(chance.integers(1, 4))):
+            open_logs = [p for p, count in enumerate(left) if count]
+            if open_logs:
+                partition = int(chance.choice(open_logs))
+                count = min(int(chance.integers(1, most + 1)), left[partition])
+                left[partition] -= count
+                block.append((partition, count))
+        schedule.append(block)
+    return schedule
+
+
+def setting(name: str, parameters: dict[str, Any] | None = None) -> Detection:
+    """One detector as the job runs it."""
+    return Detection([DetectorSetting(name=name, parameters=parameters or {})])

@@ -1,7 +1,9 @@
 """The options of adapters and of the file around them, as Markdown tables made from the models."""
 
+import sys
 from collections.abc import Iterator
-from typing import Any, get_args, get_origin
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -11,7 +13,7 @@ from adapters.base import AdapterOptions
 from adapters.config import AdaptersConfig
 from adapters.registry import adapter_class, adapter_types
 
-__all__ = ["full_reference", "reference"]
+__all__ = ["full_reference", "reference", "write_into"]
 
 
 def full_reference() -> str:
@@ -68,12 +70,23 @@ def _model_in(annotation: Any, many: bool = False) -> tuple[type[BaseModel] | No
 
 
 def _kind(field: FieldInfo) -> str:
-    name = getattr(field.annotation, "__name__", str(field.annotation))
-    if get_args(field.annotation):
-        name = str(field.annotation)
-        for noise in ("typing.", "adapters.", "<class '", "'>"):
-            name = name.replace(noise, "")
-    return "`" + name.replace("|", "or") + "`"
+    return "`" + _name_of(field.annotation).replace("|", "or") + "`"
+
+
+def _name_of(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return " or ".join(str(choice) for choice in get_args(kind))
+    arguments = get_args(kind)
+    if get_origin(kind) is tuple and arguments and arguments[-1] is ...:
+        return f"list of {_name_of(arguments[0])}"
+    if get_origin(kind) in (list, dict):
+        outer = get_origin(kind).__name__
+        return f"{outer} of {', '.join(_name_of(one) for one in arguments)}"
+    if arguments and get_origin(kind) is not Annotated:
+        return " or ".join(_name_of(one) for one in arguments)
+    if arguments:
+        return _name_of(arguments[0])
+    return "none" if kind is type(None) else getattr(kind, "__name__", str(kind))
 
 
 def _default(field: FieldInfo) -> str:
@@ -83,7 +96,7 @@ def _default(field: FieldInfo) -> str:
         return "see right"
     if isinstance(field.default, BaseModel):
         return "below"
-    return f"`{field.default!r}`"
+    return f"`{field.default!r}`".replace("|", "or")
 
 
 def _meaning(field: FieldInfo) -> str:
@@ -91,3 +104,16 @@ def _meaning(field: FieldInfo) -> str:
     if field.examples:
         text += f" Example: `{field.examples[0]!r}`."
     return text
+
+
+def write_into(path: Path) -> None:
+    """Replace the reference between its two marks in a Markdown file."""
+    text = path.read_text(encoding="utf-8")
+    head, _, rest = text.partition("<!-- reference -->")
+    _, _, tail = rest.partition("<!-- /reference -->")
+    whole = f"{head}<!-- reference -->\n{full_reference()}\n<!-- /reference -->{tail}"
+    path.write_text(whole, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_into(Path(sys.argv[1]))

@@ -74,7 +74,7 @@ def encode_fragment(fragment: Fragment) -> bytes:
     )
 
 
-def decode_fragment(data: bytes) -> Fragment:
+def decode_fragment(data: bytes | memoryview) -> Fragment:
     """Read what `encode_fragment` wrote.
 
     Raises:
@@ -105,7 +105,7 @@ def encode_rows(rows: Rows) -> bytes:
     return encode_fragment(Fragment(0, (), rows))
 
 
-def decode_rows(data: bytes) -> Rows:
+def decode_rows(data: bytes | memoryview) -> Rows:
     """Read what `encode_rows` wrote; raises as `decode_fragment` does."""
     return decode_fragment(data).rows
 

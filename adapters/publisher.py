@@ -7,7 +7,8 @@ then disk, so that no series runs backwards and nothing becomes late by waiting.
 When the broker is away, what is in flight stays there, memory takes `in_flight_mb` more, the
 disk `max_mb`; then the oldest goes and is counted. On a clean stop what could not be delivered
 is left on disk for the next start. After a crash, what was in flight or in memory is lost and a
-begun disk segment is sent again; consumers drop exact repeats.
+begun disk segment is sent again; consumers drop exact repeats. Records of a topic that does not
+exist are put aside and hold up no other topic.
 """
 
 import logging
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, MessageSizeTooLargeError
+from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from adapters.backlog import Backlog
 from adapters.base import Batch
@@ -35,6 +36,7 @@ _log = logging.getLogger("padit.adapters.publisher")
 _MOST_WAITING = 2_000_000  # samples not yet encoded, about 500 MB; more is dropped
 _BUSY_FROM = 200_000  # samples not yet encoded from which on receivers are told to wait
 _MOST_FLYING = 20_000  # records handed to the client, each about 1.5 KB of objects there
+_MOST_PARKED = 10_000  # records of a topic that does not exist
 _FOREVER_MS = 2**31 - 1
 
 
@@ -110,6 +112,8 @@ class Publisher:
         self._behind = spool.samples
         self._sequence = 0
         self._partitions: dict[str, int] = {}
+        self._missing: dict[str, float] = {}
+        self._parked: dict[str, deque[Record]] = {}
         self._producer: Any = None
         self._retry_at = 0.0
         self._report_at = 0.0
@@ -153,6 +157,8 @@ class Publisher:
             self._stop_at = time.monotonic() + timeout_sec
             self._changed.notify_all()
         self._thread.join(timeout_sec + 15)
+        for parked in self._parked.values():
+            self._backlog.give_back(parked)
         self._backlog.give_back(self._flying.values())
         self._flying.clear()
         samples = self._backlog.close()
@@ -210,12 +216,10 @@ class Publisher:
         if topic not in self._partitions and time.monotonic() >= self._retry_at:
             producer = self._connected()
             try:
-                known = producer.partitions_for(topic) if producer is not None else None
+                if producer is not None:
+                    self._exists(producer, topic)
             except (KafkaError, OSError) as error:
                 self._away(error)
-            else:
-                if known:
-                    self._partitions[topic] = len(known)
         return self._partitions.get(topic, 1)
 
     def _has_room(self) -> bool:
@@ -231,6 +235,11 @@ class Publisher:
     def _pump(self) -> None:
         if self._failed is not None:
             self._start_over(self._failed)
+        if self._parked and self._producer is not None:
+            try:
+                self._unpark(self._producer)
+            except (KafkaError, OSError) as error:
+                self._away(error)
         while self._has_room() and self._backlog:
             producer = self._connected()
             record = self._backlog.take() if producer is not None else None
@@ -261,7 +270,12 @@ class Publisher:
         self._sequence += 1
         number = self._sequence
         try:
-            partition = self._placed(producer, record)
+            if not self._exists(producer, record.topic):
+                self._park(record)
+                return True
+            partition = None
+            if record.partition >= 0:
+                partition = record.partition % self._partitions[record.topic]
             self._took_off(number, record)
             sent = producer.send(
                 record.topic, value=record.value, key=record.key, partition=partition
@@ -279,12 +293,34 @@ class Publisher:
         sent.add_errback(self._refused, number)
         return True
 
-    def _placed(self, producer: Any, record: Record) -> int | None:
-        """The record's partition under the topic's present number of partitions."""
-        known = producer.partitions_for(record.topic)
-        count = len(known or ()) or 1
-        self._partitions[record.topic] = count
-        return None if record.partition < 0 else record.partition % count
+    def _exists(self, producer: Any, topic: str) -> bool:
+        """Whether the topic is there; False is remembered for 10 s, a look takes 2 s."""
+        if self._missing.get(topic, 0.0) > time.monotonic():
+            return False
+        try:
+            known = producer.partitions_for(topic)
+        except KafkaTimeoutError:
+            _knock(self._options.bootstrap.split(","))  # OSError: it is the broker that is away
+            known = None
+        if known:
+            self._partitions[topic] = len(known)
+            self._missing.pop(topic, None)
+            return True
+        self._missing[topic] = time.monotonic() + 10.0
+        self._once.warn("topic", topic, f"the topic {topic} does not exist: create it")
+        return False
+
+    def _park(self, record: Record) -> None:
+        """Put a record of a missing topic aside, so that it holds up no other topic."""
+        parked = self._parked.setdefault(record.topic, deque())
+        parked.append(record)
+        if len(parked) > _MOST_PARKED:
+            self._lost("unknown_topic", parked.popleft().samples)
+
+    def _unpark(self, producer: Any) -> None:
+        for topic in list(self._parked):
+            if self._exists(producer, topic):
+                self._backlog.give_back(self._parked.pop(topic))
 
     def _took_off(self, number: int, record: Record) -> None:
         with self._changed:

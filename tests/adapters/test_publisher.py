@@ -112,6 +112,18 @@ def test_records_of_other_topics_go_their_own_way(kafka: KafkaPart, tmp_path: Pa
     assert stats.get("padit_publisher_sent_total") == 1
 
 
+def test_missing_topic_holds_up_no_other(kafka: KafkaPart, tmp_path: Path) -> None:
+    topic = kafka.topic("metrics", PARTITIONS)
+    later = f"later-{topic}"
+    publisher, stats = make(kafka.bootstrap, topic, tmp_path)
+    publisher.put(Record(later, b"shop", b"{}", -1, 1))
+    publisher.put(samples(0, 500))
+    until(lambda: stats.get("padit_publisher_sent_total") == 500, "the samples")
+    kafka.broker.create_topic(later)
+    until(lambda: stats.get("padit_publisher_sent_total") == 501, "the record", 60)
+    assert publisher.stop(20) == 0
+
+
 def test_nothing_is_lost_or_doubled_when_the_broker_dies(
     own_broker: Broker, tmp_path: Path
 ) -> None:

@@ -160,6 +160,7 @@ def main() -> None:
     mosquitto.start()
     broker = start_broker(directory / "kafka")
     topic = broker.create_topic("metrics", 2)
+    broker.create_topic("logs.ingestion")
     config = {
         "kafka": {"bootstrap": broker.bootstrap, "topic": topic},
         "buffer": {"directory": str(directory / "buffer")},

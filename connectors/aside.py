@@ -2,7 +2,8 @@
 
 Python computes on one core at a time. Fetching and decoding a long topic costs more than all
 that follows, so a long read runs aside: a child process polls, decodes and sends columns through
-a pipe, while this process closes windows. The pipe is short, so the child cannot run far ahead.
+a pipe, while this process closes windows. Few frames fit between them, so the child cannot run
+far ahead.
 
 Frames are length-prefixed MessagePack. The child ends when its parent closes the pipe or dies; if
 the child dies, the parent gets a `SourceError` and the runner reads again from its checkpoint.
@@ -10,14 +11,15 @@ The source and the decoder travel as a pickle between two processes of one progr
 """
 
 import contextlib
-import fcntl
 import logging
 import os
 import pickle
+import queue
 import select
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
@@ -31,11 +33,9 @@ from domain.errors import PaditError, SourceError
 __all__ = ["AsideReader"]
 
 _LENGTH = struct.Struct("<Q")
-_PIPE_BYTES = 1 << 20
 _ROWS_IN_FRAME = 50_000
-_POLL_SECONDS = 0.05
-_SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", None)
-_GRACE_SECONDS = 5.0
+_FRAMES_AHEAD = 8
+_POLL_SECONDS = 0.25  # nobody waits for a single row here: frames are better full
 
 
 class _Part(msgspec.Struct, array_like=True):
@@ -76,16 +76,19 @@ class AsideReader:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
         self._lag: dict[int, int] = {}
-        if _SET_PIPE_SIZE is not None:
-            with contextlib.suppress(OSError):
-                fcntl.fcntl(self._from, _SET_PIPE_SIZE, _PIPE_BYTES)
+        self._arrived: queue.Queue[bytes | None] = queue.Queue(_FRAMES_AHEAD)
+        self._closing = threading.Event()
+        # Takes frames while this process computes, so that the child never waits for it long.
+        self._collector = threading.Thread(target=self._collect, name="aside", daemon=True)
+        self._collector.start()
         self._tell(pickle.dumps((opener, list(ranges), decode)))
 
     def read(self, seconds: float) -> list[Read]:
         """Wait at most so long for rows; see `Reader`."""
-        if not select.select([self._from], [], [], seconds)[0]:
+        try:
+            data = self._arrived.get(timeout=seconds)
+        except queue.Empty:
             return []
-        data = _receive(self._from)
         if data is None:
             message = f"the process that reads aside ended with code {self._child.wait()}"
             raise SourceError(message)
@@ -116,20 +119,24 @@ class AsideReader:
         raise SourceError(message)
 
     def close(self) -> None:
-        """End the child."""
+        """End the child; it keeps nothing that could be lost."""
+        self._closing.set()
+        self._child.kill()
+        self._child.wait()
+        self._collector.join()
         for pipe in (self._child.stdin, self._child.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
-        try:
-            self._child.wait(_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
 
-    @property
-    def _from(self) -> IO[bytes]:
-        return self._child.stdout  # type: ignore[return-value]  # it is a pipe
+    def _collect(self) -> None:
+        data: bytes | None = b""
+        while data is not None and not self._closing.is_set():
+            data = _receive(self._child.stdout)  # type: ignore[arg-type]  # it is a pipe
+            while not self._closing.is_set():
+                with contextlib.suppress(queue.Full):
+                    self._arrived.put(data, timeout=0.2)
+                    break
 
     def _tell(self, data: bytes) -> None:
         try:
@@ -190,7 +197,7 @@ def _read_some(reader: Reader) -> list[Read]:
     reads = more = reader.read(_POLL_SECONDS)
     rows = sum(len(read.rows) for read in reads)
     while more and rows < _ROWS_IN_FRAME:
-        more = reader.read(0.01)
+        more = reader.read(_POLL_SECONDS)
         reads = reads + more
         rows += sum(len(read.rows) for read in more)
     return reads

@@ -42,6 +42,7 @@ from domain.timestamps import MICROS
 __all__ = ["DEAD", "LATE", "ReadOptions", "ReadShard", "first_cursors", "request_stop"]
 
 _MORE_SECONDS = 0.01
+_MORE_SECONDS_BOUNDED = 0.5  # a replay is never in a hurry to cut a block
 LATE = "late"
 DEAD = "dead"
 _stop = threading.Event()
@@ -208,7 +209,8 @@ class ReadShard(beam.DoFn):  # type: ignore[misc]
             if not one.ended
         ]
         opened = self._source.open(ranges, self._decode)
-        reader = _OpenReader(cursor.shard, self._source.name, opened, self._options)
+        bounded = all(one.stop is not None for one in cursor.at.values())
+        reader = _OpenReader(cursor.shard, self._source.name, opened, self._options, bounded)
         self._readers[cursor.shard] = reader
         return reader
 
@@ -220,8 +222,11 @@ class ReadShard(beam.DoFn):  # type: ignore[misc]
 class _OpenReader:
     """A connection with what is known only while it is open: clocks, pauses, counters."""
 
-    def __init__(self, shard: int, name: str, reader: Reader, options: ReadOptions) -> None:
+    def __init__(
+        self, shard: int, name: str, reader: Reader, options: ReadOptions, bounded: bool
+    ) -> None:
         self.shard = shard
+        self._bounded = bounded
         self.reader = reader
         self._name = name
         self._options = options
@@ -272,8 +277,9 @@ class _OpenReader:
         reads = self.reader.read(self._options.poll_seconds)
         more = reads
         rows = sum(len(read.rows) for read in reads)
+        patience = _MORE_SECONDS_BOUNDED if self._bounded else _MORE_SECONDS
         while more and rows < self._options.bundle_rows:
-            more = self.reader.read(_MORE_SECONDS)
+            more = [] if more[-1].ended else self.reader.read(patience)
             reads += more
             rows += sum(len(read.rows) for read in more)
         return reads

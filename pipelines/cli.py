@@ -22,6 +22,10 @@ from domain.errors import ConfigurationError, PaditError
 __all__ = ["main"]
 
 
+# Libraries that warn about what is meant: options for the Java side, a busy event loop.
+_CHATTY = ("apache_beam.options.pipeline_options", "kafka.net.selector")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -35,6 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     # Beam says at every import that it has no Google Cloud client, which nobody here needs.
     logging.getLogger().handlers[0].addFilter(lambda record: "apitools" not in str(record.msg))
+    if not debug:
+        for name in _CHATTY:
+            logging.getLogger(name).setLevel(logging.ERROR)
     try:
         return _dispatch(arguments)
     except PaditError as error:

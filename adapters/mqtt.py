@@ -286,7 +286,11 @@ class MqttAdapter:
 
     def _on_wrote(self, _client: paho.Client, _data: Any, made: Any) -> None:
         if self._loop is not None and made.fileno() >= 0:
-            self._loop.call_soon_threadsafe(self._loop.remove_writer, made)
+            self._loop.call_soon_threadsafe(self._unwatch_write, made)
+
+    def _unwatch_write(self, made: Any) -> None:
+        if self._loop is not None and made.fileno() >= 0:
+            self._loop.remove_writer(made.fileno())
 
     def _on_connect(
         self, client: paho.Client, _data: Any, _flags: Any, reason: Any, _properties: Any

@@ -69,7 +69,8 @@ class _Outlet:
         self._delivery.put(batch)
 
     def emit_record(self, topic: str, key: str, value: bytes) -> None:
-        self._delivery.put(Record(topic, key.encode(), value, -1, 1))
+        self._stats.add("padit_adapter_records_total", adapter=self._name, topic=topic)
+        self._delivery.put(Record(topic, key.encode("utf-8", "replace"), value, -1, 1))
 
     def ready(self) -> bool:
         return self._delivery.ready()

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -59,6 +60,8 @@ class Spool:
         self._segments: deque[_Segment] = deque()
         self._reading: deque[Record] = deque()
         self._begun: list[Path] = []
+        self._file: IO[bytes] | None = None
+        self._file_path = directory
         self._load()
 
     def _take_lock(self) -> int:
@@ -137,6 +140,8 @@ class Spool:
     def close(self) -> None:
         """Write back what was begun, and let others use the directory."""
         self.prepend([])
+        if self._file is not None:
+            self._file.close()
         os.close(self._lock)
 
     def _next_number(self) -> int:
@@ -156,8 +161,7 @@ class Spool:
         data = b"".join(_frame(record) for record in records)
         samples = sum(record.samples for record in records)
         try:
-            with segment.path.open("ab") as file:
-                file.write(data)
+            self._opened(segment.path).write(data)
         except OSError:  # the disk is full or gone: the samples are, too
             self._on_loss("disk", samples)
             with contextlib.suppress(OSError):
@@ -165,6 +169,14 @@ class Spool:
             return
         segment.size += len(data)
         segment.samples += samples
+
+    def _opened(self, path: Path) -> IO[bytes]:
+        """The segment for writing; it stays open, because opening costs more than a record."""
+        if self._file is None or self._file_path != path:
+            if self._file is not None:
+                self._file.close()
+            self._file, self._file_path = path.open("ab", buffering=0), path
+        return self._file
 
     def _shrink(self) -> None:
         while len(self._segments) > 1 and self.size > self._max:

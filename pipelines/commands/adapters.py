@@ -95,7 +95,9 @@ def _run_all(args: argparse.Namespace) -> int:
     stats = Stats()
     left = _until_signal(lambda stop: run_adapters(config, stop, stats))
     summary = {
-        "emitted": int(stats.total("padit_adapter_samples_total")),
+        "emitted": int(
+            stats.total("padit_adapter_samples_total") + stats.total("padit_adapter_records_total")
+        ),
         "sent": int(stats.total("padit_publisher_sent_total")),
         "dropped": int(stats.total("padit_publisher_dropped_total")),
         "left_on_disk": left,

@@ -1,7 +1,9 @@
 """`padit diff`: whether two runs raised the same alerts, to the byte."""
 
 import argparse
+import sys
 
+from domain.errors import SourceError
 from pipelines.alertfiles import Event, read_events
 
 HELP = "Compare two runs' alerts: equal to the byte, or the first difference."
@@ -22,7 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the verdict; the exit code."""
-    left, right = read_events(args.left), read_events(args.right)
+    try:
+        left, right = read_events(args.left), read_events(args.right)
+    except SourceError as error:
+        print(f"padit: {error}", file=sys.stderr)
+        return 2  # 1 says that they were read and differ
     if [event.line for event in left] == [event.line for event in right]:
         print(f"equal: {len(left)} transitions, every byte")
         return 0

@@ -1,0 +1,91 @@
+"""`padit` with one source more: `drip://`, which gives the seed case and then waits.
+
+As a module it is the command line: `python -m tests.pipelines.drip run --input=drip://...`.
+Options of the URI: `file`, with alerts; `patience`, how long to wait for something in it, in
+seconds; `live=1`, never to end.
+"""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from connectors.reader import Decoder, PartitionRange, Read, Reader, Source
+from connectors.uris import Address, Bounds, source_for
+from domain.deadletter import DeadLetter
+from domain.errors import SourceError
+from domain.rows import Rows
+from pipelines.cli import main
+from tests.pipelines.seed import NEXT_HOUR, seed_lines
+
+FIRST = [*seed_lines(), NEXT_HOUR, b"no JSON"]
+
+
+@dataclass
+class Drip:
+    """One partition: `FIRST`, then a wait for the first alert, then the end."""
+
+    name: str
+    file: Path
+    patience: float
+    live: bool
+
+    def ranges(self) -> list[PartitionRange]:
+        """One partition."""
+        return [PartitionRange(0, 0, None if self.live else len(FIRST))]
+
+    def open(self, ranges: Sequence[PartitionRange], decode: Decoder) -> Reader:
+        """Begin, or go on, where the range begins."""
+        return _Reader(self, ranges[0].start, decode)
+
+
+class _Reader:
+    def __init__(self, source: Drip, at: int, decode: Decoder) -> None:
+        self._source = source
+        self._at = at
+        self._decode = decode
+        self._until = time.monotonic() + source.patience
+
+    def read(self, seconds: float) -> list[Read]:
+        if self._at == 0:
+            self._at = len(FIRST)
+            decoded = self._decode(FIRST, None)
+            dead = [
+                DeadLetter.of(FIRST[one.record], one.reason, self._source.name, 0, one.record)
+                for one in decoded.rejects
+            ]
+            return [Read(0, self._at, decoded.rows, dead)]
+        written = self._source.file.exists() and self._source.file.stat().st_size
+        if written and not self._source.live:
+            return [Read(0, self._at, Rows.empty(), ended=True)]
+        if not written and time.monotonic() > self._until:
+            message = "no alert came out while the source was still being read"
+            raise SourceError(message)
+        time.sleep(seconds)
+        return []
+
+    def pause(self, partitions: frozenset[int]) -> None:
+        pass
+
+    def lag(self) -> Mapping[int, int]:
+        return {}
+
+    def added(self, known: int) -> list[PartitionRange]:
+        return []
+
+    def extend(self, ranges: Sequence[PartitionRange]) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@source_for("drip")
+def _from_address(address: Address, bounds: Bounds) -> Source:
+    options = address.options
+    return Drip("drip", Path(options["file"]), float(options["patience"]), "live" in options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -30,9 +30,11 @@ class Drip:
     file: Path
     patience: float
     live: bool
+    until: float = 0.0
 
     def ranges(self) -> list[PartitionRange]:
-        """One partition."""
+        """One partition; patience begins here, because a reader may be opened many times."""
+        self.until = time.monotonic() + self.patience
         return [PartitionRange(0, 0, None if self.live else len(FIRST))]
 
     def open(self, ranges: Sequence[PartitionRange], decode: Decoder) -> Reader:
@@ -45,7 +47,6 @@ class _Reader:
         self._source = source
         self._at = at
         self._decode = decode
-        self._until = time.monotonic() + source.patience
 
     def read(self, seconds: float) -> list[Read]:
         if self._at == 0:
@@ -59,7 +60,7 @@ class _Reader:
         written = self._source.file.exists() and self._source.file.stat().st_size
         if written and not self._source.live:
             return [Read(0, self._at, Rows.empty(), ended=True)]
-        if not written and time.monotonic() > self._until:
+        if not written and time.monotonic() > self._source.until:
             message = "no alert came out while the source was still being read"
             raise SourceError(message)
         time.sleep(seconds)

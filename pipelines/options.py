@@ -87,6 +87,7 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
 _JAVA_OPTIONS = (
     "checkpointing_interval",
     "externalized_checkpoints_enabled",
+    "finish_bundle_before_checkpointing",
     "max_bundle_size",
     "max_bundle_time_mills",
     "max_parallelism",
@@ -111,7 +112,7 @@ def parse_options(argv: Sequence[str]) -> PipelineOptions:
     for options in [PaditOptions, *PipelineOptions.__subclasses__()]:
         options._add_argparse_args(parser)
     for name in _JAVA_OPTIONS:
-        parser.add_argument(f"--{name}")
+        parser.add_argument(f"--{name}", nargs="?")  # some are flags
     known = sorted(name for action in parser._actions for name in action.option_strings)
     parser.error = _refuse  # type: ignore[method-assign]
     _, unknown = parser.parse_known_args(list(argv))

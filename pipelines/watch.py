@@ -21,6 +21,7 @@ __all__ = ["Watch"]
 
 _LOG = logging.getLogger(__name__)
 _ASK_EVERY = 0.5
+_DROPPED = "StatefulParDoDropped"  # Beam's Java runners count so what they think is late
 
 
 class Watch:
@@ -31,6 +32,7 @@ class Watch:
         self._result: Any = None
         self._stopping = threading.Event()
         self._counts: dict[str, int] = {}
+        self._dropped = 0
 
     def submit(self, pipeline: beam.Pipeline) -> None:
         """Start the run; on a cluster this returns at once."""
@@ -55,6 +57,12 @@ class Watch:
             message = f"the job ended as {state}; `--debug` and the runner's log say why"
             raise RunError(message)
         self.counts()
+        if self._dropped:
+            message = (
+                f"the runner dropped {self._dropped} elements as late, so results are missing; "
+                "on Flink submit with --finish_bundle_before_checkpointing, and report this"
+            )
+            raise RunError(message)
 
     def look(self) -> Seen:
         """How far the run has come."""
@@ -73,12 +81,15 @@ class Watch:
                 _LOG.info("no counters: %r", error)
                 return self._counts
             counts: dict[str, int] = {}
+            dropped = 0
             for counter in found:
+                amount = max(counter.committed or 0, counter.attempted or 0)
+                name = counter.key.metric.name
                 if counter.key.metric.namespace == "padit":
-                    amount = max(counter.committed or 0, counter.attempted or 0)
-                    name = counter.key.metric.name
                     counts[name] = counts.get(name, 0) + amount
-            self._counts = counts
+                elif name == _DROPPED:
+                    dropped += amount
+            self._counts, self._dropped = counts, dropped
         return self._counts
 
     def _wait(self) -> str:

@@ -213,6 +213,7 @@ def test_process_serves_health_and_flushes_on_sigterm(kafka: KafkaPart, tmp_path
             return "padit_publisher_sent_total" in text and 'adapter="http"' in text
 
         until(sent, "samples", 60)
+        until(lambda: httpx.get(f"{url}/health").json()["status"] == "degraded", "a failure")
         health = httpx.get(f"{url}/health").json()
         assert httpx.get(f"{url}/ready").status_code == 200
     finally:

@@ -359,7 +359,8 @@ def _machine() -> dict[str, Any]:
 
 
 def _print_table(results: dict[str, Any]) -> None:
-    print(f"\n{'':10}{'records/s':>12}{'CPU s per million':>20}{'memory MB':>12}")
+    if any(f"{part}_per_s" in results for part in _RATES):
+        print(f"\n{'':10}{'records/s':>12}{'CPU s per million':>20}{'memory MB':>12}")
     for part in _RATES:
         if f"{part}_per_s" in results:
             print(

@@ -377,15 +377,19 @@ def _print_table(results: dict[str, Any]) -> None:
             f"{row['p99_s']:.3f} s, worst {row['worst_s']:.3f} s"
         )
     if "scale" in results:
-        print(f"\n{'series':>10}{'records':>12}{'records/s':>12}{'CPU s/M':>10}{'memory MB':>12}")
-        for row in results["scale"]:
-            print(
-                f"{row['series']:>10,}{row['records']:>12,}{row['per_s']:>12,}"
-                f"{row['cpu_s_per_million']:>10.2f}{row['rss_mb']:>12,}"
-            )
+        _print_scale(results["scale"])
     machine = results["machine"]
     load = f"{machine['load_average'][0]} before, {results['load_average_after'][0]} after"
     print(f"\n{machine['processors']} processors, load average {load}")
+
+
+def _print_scale(rows: list[dict[str, Any]]) -> None:
+    print(f"\n{'series':>10}{'records':>12}{'records/s':>12}{'CPU s/M':>10}{'memory MB':>12}")
+    for row in rows:
+        print(
+            f"{row['series']:>10,}{row['records']:>12,}{row['per_s']:>12,}"
+            f"{row['cpu_s_per_million']:>10.2f}{row['rss_mb']:>12,}"
+        )
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:

@@ -38,6 +38,7 @@ __all__ = ["KafkaSource"]
 _LOG = logging.getLogger(__name__)
 _MESSAGES_AT_ONCE = 10_000  # what `domain.wire` decodes best at a time
 _METADATA_SECONDS = 10.0
+_END_SECONDS = 1.0
 _ASIDE_FROM = 300_000  # records; below, starting a process costs more than it brings
 _NO_TIME = 2**53  # milliseconds: no event lies ahead of it
 _FATAL = (
@@ -77,7 +78,9 @@ class KafkaSource:
         client_config: file of further librdkafka settings (TLS, SASL); read where it is used,
             so that no secret stands in the graph.
         patience: seconds to wait for a broker that does not answer at the start.
-        look_every: seconds between two looks for partitions that were added; live only.
+        look_every: seconds between two looks for partitions that were added; live only. What a
+            new partition got before it was found is late where it is older than the marks, so
+            this should be less than the allowed out-of-orderness.
     """
 
     bootstrap: str
@@ -89,7 +92,7 @@ class KafkaSource:
     stop_time: int | None = None
     client_config: str | None = None
     patience: float = 60.0
-    look_every: float = 30.0
+    look_every: float = 5.0
 
     @property
     def name(self) -> str:
@@ -206,6 +209,8 @@ class _KafkaReader:
             one.partition for one in ranges if one.stop is not None and one.start >= one.stop
         ]
         self._paused: frozenset[int] = frozenset()
+        self._delivered: set[int] = set()
+        self._end_reached: dict[int, int] = {}
         self._looked = time.monotonic()
         self._consumer = source.consumer()
         self._reading = {one.partition for one in ranges if one.partition not in self._nothing}
@@ -231,6 +236,7 @@ class _KafkaReader:
         ends: list[tuple[int, int]] = []
         if len(times) and int(times.min()) < 0:  # an event, or a record without a timestamp
             messages, ends = self._take_events(messages)
+            self._end_reached.update(ends)
             times = _record_times(messages)
             times[times < 0] = _NO_TIME
         number = np.array([message.partition() for message in messages], np.int64)
@@ -265,6 +271,7 @@ class _KafkaReader:
             for reject in decoded.rejects
         ]
         self._following[number] = following
+        self._delivered.add(number)
         if ended:
             self._forget(number)
         return [Read(number, following, decoded.rows, dead, ended)]
@@ -318,13 +325,33 @@ class _KafkaReader:
         self._paused = partitions
 
     def lag(self) -> Mapping[int, int]:
-        """Records behind the last one read, from what the last fetches said."""
-        lag = {}
-        for number in sorted(self._reading):
+        """Records behind the last one read; see `Reader`.
+
+        Live, a partition that gave nothing since the last call is asked for, and left out if its
+        broker does not answer: from the fetches alone silence and an outage look the same.
+        """
+        quiet = self._reading - self._delivered if self._source.live else set()
+        self._delivered = set()
+        ends = self._ask_ends(sorted(quiet))
+        for number in self._reading - quiet:
             partition = TopicPartition(self._source.topic, number)
-            _, high = self._consumer.get_watermark_offsets(partition, cached=True)
-            lag[number] = max(0, high - self._following[number])
-        return lag
+            _, ends[number] = self._consumer.get_watermark_offsets(partition, cached=True)
+        # Markers of transactions are offsets that no record comes from.
+        at = {n: max(self._following[n], self._end_reached.get(n, 0)) for n in ends}
+        return {number: max(0, end - at[number]) for number, end in ends.items()}
+
+    def _ask_ends(self, numbers: list[int]) -> dict[int, int]:
+        """Where partitions end now, as far as their brokers answer."""
+        if not numbers:
+            return {}
+        # In Kafka's protocol the end is the offset "of the time -1".
+        wanted = [TopicPartition(self._source.topic, number, OFFSET_END) for number in numbers]
+        try:
+            found = self._consumer.offsets_for_times(wanted, timeout=_END_SECONDS)
+        except KafkaException as error:
+            _LOG.info("%s: asking for its end: %s", self._source.topic, error)
+            return {}
+        return {one.partition: one.offset for one in found if not one.error and one.offset >= 0}
 
     def added(self, known: int) -> list[PartitionRange]:
         """Look for new partitions now and then; see `Reader`."""
@@ -368,7 +395,7 @@ class KafkaOptions(BaseModel):
         default=None, description="File of librdkafka settings, name=value per line (TLS, SASL)."
     )
     look_for_partitions_sec: float = Field(
-        default=30.0, ge=0.1, description="Live: how often to look for added partitions, seconds."
+        default=5.0, ge=0.1, description="Live: how often to look for added partitions, seconds."
     )
 
 

@@ -340,9 +340,12 @@ class _OpenReader:
         now = time.monotonic()
         if now - self._lag_told >= 1:
             self._lag_told = now
-            lag = sum(self.reader.lag().values())
-            self._lag.set(lag)
-            note(0, cursor.mark, lag)
+            lag = self.reader.lag()
+            # Idle is only what is known to have nothing to read. Were a source that does not
+            # answer taken for idle, what its producers hold back meanwhile would come too late.
+            self._last.update((number, now) for number in cursor.at if lag.get(number) != 0)
+            self._lag.set(sum(lag.values()))
+            note(0, cursor.mark, sum(lag.values()))
 
 
 def _timestamp(micros: int) -> Timestamp:

@@ -259,8 +259,10 @@ def test_a_partition_added_while_the_job_runs_is_read(kafka: KafkaPart, tmp_path
         job.until(lambda: alerts_of(alerts))
         admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 2})
         admin.create_partitions([NewPartitions(topic, 2)])[topic].result(30)
-        later = seed_case(_recent() + 180, "new", partition=1)
-        produce(kafka.bootstrap, topic, [*later, metric("old", "rtt_ms", _recent() + 600, 5.0)])
+        begin = _recent() + 180
+        produce(kafka.bootstrap, topic, seed_case(begin, "new", partition=1))
+        job.until(lambda: "30 records" in job.said)
+        produce(kafka.bootstrap, topic, [metric("old", "rtt_ms", begin + 600, 5.0)])
         job.until(lambda: [a for a in alerts_of(alerts) if a["source"] == "/padit/new"])
         assert job.stop().summary["read"] == 31
 
@@ -303,7 +305,8 @@ def test_a_broker_that_goes_away_for_30_s_costs_a_live_job_nothing(
         topic = fragile.create_topic("outage")
         source = f"kafka://{fragile.bootstrap}/{topic}"
         produce(fragile.bootstrap, topic, seed_case(_recent(), "before"))
-        with live(tmp_path, "run", "--input", source, "--output", alerts, *QUICK) as job:
+        patient = ["--idle_timeout_sec=8", *QUICK[1:]]
+        with live(tmp_path, "run", "--input", source, "--output", alerts, *patient) as job:
             job.until(lambda: alerts_of(alerts))
             produce(fragile.bootstrap, topic, [metric("beat", "x", time.time(), 1.0)])
             fragile.stop()

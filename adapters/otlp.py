@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import grpc
 from google.protobuf import any_pb2, duration_pb2, json_format
 from google.protobuf.message import DecodeError
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2, status_pb2
 from opentelemetry.proto.collector.metrics.v1 import (
     metrics_service_pb2,
     metrics_service_pb2_grpc,
@@ -163,7 +163,7 @@ def _credentials(options: OtlpOptions) -> Any:
     return grpc.ssl_server_credentials([(private, chain)])
 
 
-class _Service(metrics_service_pb2_grpc.MetricsServiceServicer):
+class _Service(metrics_service_pb2_grpc.MetricsServiceServicer):  # type: ignore[misc]
     """`MetricsService` over gRPC."""
 
     def __init__(

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from domain.metric import Series
 from domain.timestamps import format_utc
 
 __all__ = [
@@ -129,9 +130,9 @@ class Transition(msgspec.Struct):
         return msgspec.json.encode(event)
 
 
-def alert_id(source_id: str, metric_name: str, detector: str, opened: int) -> str:
+def alert_id(series: Series, detector: str, opened: int) -> str:
     """Deterministic identity of an alert; `opened` in microseconds."""
-    return _digest(source_id, metric_name, detector, str(opened))
+    return _digest(*series, detector, str(opened))
 
 
 def _digest(*parts: str) -> str:

@@ -11,10 +11,11 @@ METRIC_TYPES: tuple[str, ...] = get_args(MetricType)
 
 
 class Series(NamedTuple):
-    """Identity of a series; `unit` describes it and is not part of its key.
+    """Identity of a series: a metric of a source, in one unit.
 
-    Tuples compare field by field, so sorted series stand in the canonical order
-    (source_id, metric_name, unit) that every result follows.
+    Values in different units cannot be compared, so a metric whose unit changes goes on as
+    another series. Tuples compare field by field, so sorted series stand in the canonical order
+    that every result follows.
     """
 
     source_id: str
@@ -23,7 +24,7 @@ class Series(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str]:
-        """(source_id, metric_name): what the dataflow keys by."""
+        """(source_id, metric_name): what people call the series."""
         return (self.source_id, self.metric_name)
 
 

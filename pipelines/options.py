@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from domain.errors import ConfigurationError
-from domain.timestamps import parse_timestamp, seconds_to_micros
+from domain.timestamps import MICROS, parse_timestamp, seconds_to_micros
 
 __all__ = ["JobOptions", "PaditOptions", "parse_options"]
 
@@ -168,6 +168,8 @@ class JobOptions:
             raise ConfigurationError(message)
         return cls(
             **{name: raw[name] for name in _AS_THEY_ARE},
+            idle_timeout_sec=_micros(raw, "idle_timeout_sec") / MICROS,
+            broker_timeout_sec=_micros(raw, "broker_timeout_sec", zero=True) / MICROS,
             max_samples=_positive(raw, "max_samples"),
             key_groups=_positive(raw, "key_groups", 4096),
             max_record_bytes=_positive(raw, "max_record_bytes"),
@@ -189,8 +191,6 @@ _AS_THEY_ARE = (
     "config",
     "start_offset",
     "end_offset",
-    "idle_timeout_sec",
-    "broker_timeout_sec",
 )
 
 
@@ -224,6 +224,9 @@ def _times(raw: dict[str, Any]) -> dict[str, Any]:
         raise ConfigurationError(message)
     if end is not None and raw["end_offset"] is not None:
         message = "--end_time and --end_offset both say where to end; give one of them"
+        raise ConfigurationError(message)
+    if raw["end_offset"] is not None and raw["end_offset"] < 0:
+        message = f"--end_offset={raw['end_offset']} must not be negative"
         raise ConfigurationError(message)
     offset = raw["start_offset"]
     if offset is not None and offset not in ("earliest", "latest") and not offset.isdigit():

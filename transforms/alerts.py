@@ -13,6 +13,7 @@ import numpy as np
 
 from domain.alert import Alert, Transition, alert_id, severity_of
 from domain.errors import StateError
+from domain.metric import Series
 from domain.timestamps import format_utc
 from transforms.detect import Detection, Verdict
 
@@ -31,10 +32,10 @@ class Episode(msgspec.Struct, array_like=True):
 
 class _Saved(msgspec.Struct, array_like=True):
     version: int
-    episodes: list[tuple[str, str, Episode]]
+    episodes: list[tuple[Series, Episode]]
 
 
-Episodes = dict[tuple[str, str], Episode]
+Episodes = dict[Series, Episode]
 """Open alerts by series."""
 
 _encoder = msgspec.msgpack.Encoder()
@@ -71,7 +72,7 @@ class Alerts:
         with np.errstate(invalid="ignore"):
             alerting = np.flatnonzero(verdict.composite >= self._open_at)
         for row in alerting.tolist():  # alerting windows are rare
-            key = table.series[table.code[row]].key
+            key = table.series[table.code[row]]
             end = int(table.window_end[row])
             episode = episodes.get(key)
             if episode is not None and end > episode.last + self._resolve_after:
@@ -99,7 +100,7 @@ class Alerts:
 
     def dump(self, episodes: Episodes) -> bytes:
         """Open episodes as versioned bytes."""
-        saved = [(*key, episodes[key]) for key in sorted(episodes)]
+        saved = [(key, episodes[key]) for key in sorted(episodes)]
         return _encoder.encode(_Saved(_VERSION, saved))
 
     def load(self, data: bytes) -> Episodes:
@@ -116,14 +117,14 @@ class Alerts:
         if saved.version != _VERSION:
             message = f"the saved alerts have version {saved.version}, this code reads {_VERSION}"
             raise StateError(message)
-        return {(source, metric): episode for source, metric, episode in saved.episodes}
+        return dict(saved.episodes)
 
     def _open(self, verdict: Verdict, row: int) -> Episode:
         end = int(verdict.table.window_end[row])
         score = self._detection.describe(verdict, row)
         name = score.detector["name"]
         alert = Alert(
-            id=alert_id(score.source_id, score.metric_name, name, end),
+            id=alert_id(verdict.table.series[verdict.table.code[row]], name, end),
             source_id=score.source_id,
             metric_name=score.metric_name,
             severity=severity_of(score.composite),
@@ -182,6 +183,6 @@ def _summary(metric_name: str, source_id: str, evidence: dict[str, Any]) -> str:
     return f"{metric_name} of {source_id}: {evidence['text']}"
 
 
-def _order(transition: Transition) -> tuple[int, str, str, str]:
+def _order(transition: Transition) -> tuple[int, str, str, str, str]:
     alert = transition.alert
-    return (transition.time, alert.source_id, alert.metric_name, transition.kind)
+    return (transition.time, alert.source_id, alert.metric_name, alert.id, transition.kind)

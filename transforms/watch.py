@@ -106,7 +106,8 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             score = self._detection.describe(verdict, row)
             key = f"{score.source_id}:{score.metric_name}"
             end = int(verdict.table.window_end[row])
-            message = Message(f"{key}:{end}", key, end, msgspec.json.encode(score))
+            unit = verdict.table.series[verdict.table.code[row]].unit
+            message = Message(f"{key}:{unit}:{end}", key, end, msgspec.json.encode(score))
             yield beam.pvalue.TaggedOutput(ANOMALIES, message)
 
     def _features(self, verdict: Verdict) -> Iterator[Any]:
@@ -127,7 +128,9 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
                 **dict(zip(names, values, strict=True)),
                 "score": scores[row],  # NaN, warming up, becomes null
             }
-            message = Message(f"{key}:{ends[row]}", key, ends[row], msgspec.json.encode(record))
+            message = Message(
+                f"{key}:{series.unit}:{ends[row]}", key, ends[row], msgspec.json.encode(record)
+            )
             yield beam.pvalue.TaggedOutput(FEATURES, message)
 
 

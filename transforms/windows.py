@@ -108,20 +108,7 @@ def _sort(rows: Rows) -> Rows:
     result = Rows(
         [rows.series[i] for i in order], code[position], rows.time[position], rows.value[position]
     )
-    return _order_ties(_merge_units(result))
-
-
-def _merge_units(rows: Rows) -> Rows:
-    """One entry per (source_id, metric_name); of several units the first in order stays."""
-    keys = [series.key for series in rows.series]
-    firsts = [i for i, key in enumerate(keys) if not i or key != keys[i - 1]]
-    if len(firsts) == len(keys):
-        return rows
-    is_first = np.zeros(len(keys), np.int32)
-    is_first[firsts] = 1
-    code = (np.cumsum(is_first, dtype=np.int32) - np.int32(1))[rows.code]
-    order = np.lexsort((rows.time, code))
-    return Rows([rows.series[i] for i in firsts], code[order], rows.time[order], rows.value[order])
+    return _order_ties(result)
 
 
 def _order_ties(rows: Rows) -> Rows:

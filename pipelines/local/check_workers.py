@@ -20,7 +20,7 @@ __all__ = ["check_workers"]
 
 def check_workers(endpoint: str, timeout_s: float = 30.0) -> Finding:
     """Ask the pool at `host:port` for a worker and wait until it calls back."""
-    import grpc  # type: ignore[import-untyped]
+    import grpc
 
     begin = time.monotonic()
     server, port, called = _control_service()

@@ -218,7 +218,7 @@ def _service(pool: WorkerPool) -> Any:
 
 def serve(pool: WorkerPool, host: str, port: int) -> Any:
     """Start the gRPC server and return it. Raises RuntimeError if the port is taken."""
-    import grpc  # type: ignore[import-untyped]
+    import grpc
     from apache_beam.portability.api import beam_fn_api_pb2_grpc
 
     options = [("grpc.http2.max_pings_without_data", 0), ("grpc.http2.max_ping_strikes", 0)]

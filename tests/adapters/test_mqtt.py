@@ -64,7 +64,7 @@ def broker(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Mosquitto
 
 
 def send(broker: Mosquitto, topic: str, payload: str | bytes, **more: object) -> None:
-    publish.single(topic, payload, qos=1, hostname="127.0.0.1", port=broker.port, **more)  # type: ignore[arg-type]
+    publish.single(topic, payload, qos=1, hostname="127.0.0.1", port=broker.port, **more)
 
 
 def config(broker: Mosquitto, **more: object) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import httpx
 import pytest
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2, status_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import (
@@ -47,7 +47,7 @@ def test_sdk_exports_arrive(live: Live, protocol: str, temporality: AggregationT
         exporter = HttpExporter(
             endpoint=url,
             headers=headers,
-            preferred_temporality=preferred,  # type: ignore[arg-type]
+            preferred_temporality=preferred,
         )
     else:
         place = f"127.0.0.1:{live.adapter.grpc_port}"
@@ -55,7 +55,7 @@ def test_sdk_exports_arrive(live: Live, protocol: str, temporality: AggregationT
             endpoint=place,
             insecure=True,
             headers=headers,
-            preferred_temporality=preferred,  # type: ignore[arg-type]
+            preferred_temporality=preferred,
         )
     reader = PeriodicExportingMetricReader(exporter, export_interval_millis=3_600_000)
     resource = Resource.create({"service.name": "shop", "service.instance.id": "shop-1"})
@@ -181,7 +181,7 @@ def test_json_is_read_too(live: Live) -> None:
 
 def export_over_grpc(live: Live, token: str) -> Any:
     with grpc.insecure_channel(f"127.0.0.1:{live.adapter.grpc_port}") as channel:
-        stub: Any = metrics_service_pb2_grpc.MetricsServiceStub(channel)  # type: ignore[no-untyped-call]
+        stub: Any = metrics_service_pb2_grpc.MetricsServiceStub(channel)
         metadata = (("authorization", f"Bearer {token}"),)
         return stub.Export(cumulative((1, 1.0, 0)), metadata=metadata, timeout=10)
 
@@ -212,7 +212,7 @@ def test_grpc_message_that_is_too_large_is_refused() -> None:
         Live({**LOCAL, "max_body_bytes": 10_000}) as live,
         grpc.insecure_channel(f"127.0.0.1:{live.adapter.grpc_port}") as channel,
     ):
-        stub: Any = metrics_service_pb2_grpc.MetricsServiceStub(channel)  # type: ignore[no-untyped-call]
+        stub: Any = metrics_service_pb2_grpc.MetricsServiceStub(channel)
         with pytest.raises(grpc.RpcError) as caught:
             stub.Export(big, timeout=10)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED

@@ -5,11 +5,12 @@ import json
 import pytest
 
 from domain.alert import Alert, Transition, alert_id, severity_of
+from domain.metric import Series
 
 
 def _alert() -> Alert:
     return Alert(
-        id=alert_id("a/b", "m", "rule", 5),
+        id=alert_id(Series("a/b", "m"), "rule", 5),
         source_id="a/b",
         metric_name="m",
         severity="CRITICAL",
@@ -23,19 +24,19 @@ def _alert() -> Alert:
 
 
 def test_an_alert_has_the_same_id_in_every_run() -> None:
-    assert alert_id("cell-7", "rtt_ms", "rule", 1_767_323_045_000_000) == (
-        "30b0570900b1b68d5b98e2598e8361b7"
+    assert alert_id(Series("cell-7", "rtt_ms"), "rule", 1_767_323_045_000_000) == (
+        "5f02e3c290ce092a5cdcfc2682cb6f6c"
     )
 
 
 def test_names_that_only_together_are_equal_have_different_ids() -> None:
     ids = {
-        alert_id("ab", "c", "d", 1),
-        alert_id("a", "bc", "d", 1),
-        alert_id("a", "b", "cd", 1),
-        alert_id("ab", "c", "d", 11),
-        alert_id("ab", "c", "d1", 1),
-        alert_id("1:ab", "c", "d", 1),
+        alert_id(Series("ab", "c"), "d", 1),
+        alert_id(Series("a", "bc"), "d", 1),
+        alert_id(Series("a", "b"), "cd", 1),
+        alert_id(Series("ab", "c"), "d", 11),
+        alert_id(Series("ab", "c"), "d1", 1),
+        alert_id(Series("1:ab", "c"), "d", 1),
     }
     assert len(ids) == 6
 

@@ -63,7 +63,6 @@ def test_any_cut_gives_the_same_and_loses_nothing(
     assert _accounted(whole) == _accounted(found) == sum(map(len, logs))
 
 
-@pytest.mark.xfail(strict=True, reason="windows of one close share one unit: reported")
 def test_a_unit_that_changes_gives_the_same_in_any_cut() -> None:
     log = [
         Sample(1_767_225_600 * SECOND + i * SECOND, Series("a", "x", "zz" if i < 100 else "aa"), 1)

@@ -25,6 +25,7 @@ from typing import IO, Any
 
 import msgspec
 
+from connectors.collector import relax_collector
 from connectors.reader import Decoder, PartitionRange, Read, Reader
 from domain.block import decode_rows, encode_rows
 from domain.deadletter import DeadLetter
@@ -223,6 +224,7 @@ def main() -> int:
     results = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing else may write into the pipe
     commands = os.fdopen(0, "rb", buffering=0)
+    relax_collector()
     try:
         _work(commands, results)
     except BrokenPipeError:

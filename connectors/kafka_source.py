@@ -7,45 +7,31 @@ into the state, and retention is the only thing that can take a record away (the
 with an error that says which offsets are gone).
 """
 
-import itertools
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from confluent_kafka import (
     OFFSET_END,
     Consumer,
-    KafkaError,
     KafkaException,
-    Message,
     TopicPartition,
 )
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.aside import AsideReader
-from connectors.reader import Decoder, PartitionRange, Read, Reader
+from connectors.kafka_reader import KafkaReader
+from connectors.reader import Decoder, PartitionRange, Reader
 from connectors.uris import Address, Bounds, read_client_config, source_for
 from domain.config import explain
-from domain.deadletter import DeadLetter
 from domain.errors import ConfigurationError, SourceError
-from domain.rows import Rows
 
 __all__ = ["KafkaSource"]
 
 _LOG = logging.getLogger(__name__)
-_MESSAGES_AT_ONCE = 10_000  # what `domain.wire` decodes best at a time
 _METADATA_SECONDS = 10.0
-_END_SECONDS = 1.0
 _ASIDE_FROM = 300_000  # records; below, starting a process costs more than it brings
-_NO_TIME = 2**53  # milliseconds: no event lies ahead of it
-_FATAL = (
-    KafkaError._AUTO_OFFSET_RESET,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-)
 _TUNED = {
     "fetch.message.max.bytes": 2 << 20,  # small enough that partitions stay in step
     "fetch.max.bytes": 64 << 20,
@@ -123,7 +109,9 @@ class KafkaSource:
 
     def open_here(self, ranges: Sequence[PartitionRange], decode: Decoder) -> Reader:
         """Connect in this process."""
-        return _KafkaReader(self, ranges, decode)
+        return KafkaReader(
+            self.consumer(), self.topic, ranges, decode, self.look_every if self.live else None
+        )
 
     def consumer(self) -> Consumer:
         """Connect without reading anything yet."""
@@ -193,198 +181,6 @@ def _offset_at(consumer: Consumer, topic: str, number: int, time_us: int, high: 
     wanted = TopicPartition(topic, number, time_us // 1000)
     (found,) = consumer.offsets_for_times([wanted], timeout=_METADATA_SECONDS)
     return high if found.offset in (OFFSET_END, -1) else int(found.offset)
-
-
-class _KafkaReader:
-    """One consumer over some partitions of a topic."""
-
-    def __init__(
-        self, source: KafkaSource, ranges: Sequence[PartitionRange], decode: Decoder
-    ) -> None:
-        self._source = source
-        self._decode = decode
-        self._stop = {one.partition: one.stop for one in ranges}
-        self._following = {one.partition: one.start for one in ranges}
-        self._nothing = [
-            one.partition for one in ranges if one.stop is not None and one.start >= one.stop
-        ]
-        self._paused: frozenset[int] = frozenset()
-        self._delivered: set[int] = set()
-        self._end_reached: dict[int, int] = {}
-        self._looked = time.monotonic()
-        self._consumer = source.consumer()
-        self._reading = {one.partition for one in ranges if one.partition not in self._nothing}
-        self._consumer.assign(
-            [
-                TopicPartition(source.topic, one.partition, one.start)
-                for one in ranges
-                if one.partition in self._reading
-            ]
-        )
-
-    def read(self, seconds: float) -> list[Read]:
-        """Wait at most so long for records; see `Reader`."""
-        reads = [
-            Read(number, self._following[number], Rows.empty(), ended=True)
-            for number in self._nothing
-        ]
-        self._nothing = []
-        if not self._reading:
-            return reads
-        messages = self._consumer.consume(_MESSAGES_AT_ONCE, seconds)
-        times = _record_times(messages)
-        ends: list[tuple[int, int]] = []
-        if len(times) and int(times.min()) < 0:  # an event, or a record without a timestamp
-            messages, ends = self._take_events(messages)
-            self._end_reached.update(ends)
-            times = _record_times(messages)
-            times[times < 0] = _NO_TIME
-        number = np.array([message.partition() for message in messages], np.int64)
-        bounds = (np.flatnonzero(number[1:] != number[:-1]) + 1).tolist()
-        for first, last in itertools.pairwise([0, *bounds, len(number)]):
-            if first < last:
-                reads += self._run(int(number[first]), messages[first:last], times[first:last])
-        # An end may come together with the last records before it.
-        return reads + self._ended(ends)
-
-    def _run(self, number: int, messages: list[Message], times: NDArray[np.int64]) -> list[Read]:
-        """Turn consecutive records of one partition into rows."""
-        if number not in self._reading:
-            return []
-        stop = self._stop[number]
-        following = messages[-1].offset() + 1
-        ended = stop is not None and following >= stop
-        if stop is not None and following > stop:
-            messages = [message for message in messages if message.offset() < stop]
-            times = times[: len(messages)]
-            following = stop
-        values = [message.value() for message in messages]
-        decoded = self._decode(values, times * 1000)
-        dead = [
-            DeadLetter.of(
-                values[reject.record],
-                reject.reason,
-                self._source.topic,
-                number,
-                messages[reject.record].offset(),
-            )
-            for reject in decoded.rejects
-        ]
-        self._following[number] = following
-        self._delivered.add(number)
-        if ended:
-            self._forget(number)
-        return [Read(number, following, decoded.rows, dead, ended)]
-
-    def _take_events(self, messages: list[Message]) -> tuple[list[Message], list[tuple[int, int]]]:
-        """Records alone; and (partition, offset) where a partition's log ends."""
-        records = []
-        ends = []
-        for message in messages:
-            error = message.error()
-            if error is None:
-                records.append(message)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                ends.append((message.partition(), message.offset()))
-            elif error.code() in _FATAL or error.fatal():
-                raise SourceError(self._explain(error, message.partition()))
-            else:
-                _LOG.warning("%s: %s", self._source.topic, error.str())
-        return records, ends
-
-    def _ended(self, ends: list[tuple[int, int]]) -> list[Read]:
-        """Partitions whose last records before `stop` do not exist (compacted, aborted)."""
-        reads = []
-        for number, offset in ends:
-            stop = self._stop.get(number)
-            if number in self._reading and stop is not None and offset >= stop:
-                self._forget(number)
-                reads.append(Read(number, stop, Rows.empty(), ended=True))
-        return reads
-
-    def _forget(self, number: int) -> None:
-        self._reading.discard(number)
-        self._consumer.incremental_unassign([TopicPartition(self._source.topic, number)])
-
-    def _explain(self, error: KafkaError, partition: int) -> str:
-        text = f"{self._source.topic} partition {partition}: {error.str()}"
-        if error.code() == KafkaError._AUTO_OFFSET_RESET:
-            following = self._following.get(partition)
-            text += f"; offset {following} is gone (retention). Start again with --start_offset"
-        return text
-
-    def pause(self, partitions: frozenset[int]) -> None:
-        """Read only the other partitions; see `Reader`."""
-        topic = self._source.topic
-        on = [TopicPartition(topic, n) for n in self._paused - partitions if n in self._reading]
-        off = [TopicPartition(topic, n) for n in partitions - self._paused if n in self._reading]
-        if on:
-            self._consumer.resume(on)
-        if off:
-            self._consumer.pause(off)
-        self._paused = partitions
-
-    def lag(self) -> Mapping[int, int]:
-        """Records behind the last one read; see `Reader`.
-
-        Live, a partition that gave nothing since the last call is asked for, and left out if its
-        broker does not answer: from the fetches alone silence and an outage look the same.
-        """
-        quiet = self._reading - self._delivered if self._source.live else set()
-        self._delivered = set()
-        ends = self._ask_ends(sorted(quiet))
-        for number in self._reading - quiet:
-            partition = TopicPartition(self._source.topic, number)
-            _, ends[number] = self._consumer.get_watermark_offsets(partition, cached=True)
-        # Markers of transactions are offsets that no record comes from.
-        at = {n: max(self._following[n], self._end_reached.get(n, 0)) for n in ends}
-        return {number: max(0, end - at[number]) for number, end in ends.items()}
-
-    def _ask_ends(self, numbers: list[int]) -> dict[int, int]:
-        """Where partitions end now, as far as their brokers answer."""
-        if not numbers:
-            return {}
-        # In Kafka's protocol the end is the offset "of the time -1".
-        wanted = [TopicPartition(self._source.topic, number, OFFSET_END) for number in numbers]
-        try:
-            found = self._consumer.offsets_for_times(wanted, timeout=_END_SECONDS)
-        except KafkaException as error:
-            _LOG.info("%s: asking for its end: %s", self._source.topic, error)
-            return {}
-        return {one.partition: one.offset for one in found if not one.error and one.offset >= 0}
-
-    def added(self, known: int) -> list[PartitionRange]:
-        """Look for new partitions now and then; see `Reader`."""
-        now = time.monotonic()
-        if not self._source.live or now - self._looked < self._source.look_every:
-            return []
-        self._looked = now
-        try:
-            topic = self._consumer.list_topics(self._source.topic, timeout=1.0).topics
-        except KafkaException as error:
-            _LOG.warning("%s: looking for partitions: %s", self._source.topic, error)
-            return []
-        numbers = sorted(topic[self._source.topic].partitions)
-        return [PartitionRange(number, 0, None) for number in numbers if number >= known]
-
-    def extend(self, ranges: Sequence[PartitionRange]) -> None:
-        """Read these partitions too; see `Reader`."""
-        for one in ranges:
-            self._stop[one.partition] = one.stop
-            self._following[one.partition] = one.start
-            self._reading.add(one.partition)
-        self._consumer.incremental_assign(
-            [TopicPartition(self._source.topic, one.partition, one.start) for one in ranges]
-        )
-
-    def close(self) -> None:
-        """Leave the broker."""
-        self._consumer.close()
-
-
-def _record_times(messages: list[Message]) -> NDArray[np.int64]:
-    """Milliseconds since 1970; -1 for events and records without a timestamp."""
-    return np.array([message.timestamp()[1] for message in messages], np.int64)
 
 
 class KafkaOptions(BaseModel):

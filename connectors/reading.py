@@ -28,6 +28,7 @@ from apache_beam.transforms.core import RestrictionProvider
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Duration, Timestamp
 
+from connectors.collector import relax_collector
 from connectors.cursor import Cursor, Held, PartitionCursor, advance, follow_idle
 from connectors.progress import note
 from connectors.reader import Decoder, PartitionRange, Read, Reader, Source
@@ -41,8 +42,8 @@ from domain.timestamps import MICROS
 
 __all__ = ["DEAD", "LATE", "ReadOptions", "ReadShard", "first_cursors", "request_stop"]
 
-_MORE_SECONDS = 0.01
-_MORE_SECONDS_BOUNDED = 0.5  # a replay is never in a hurry to cut a block
+_FILL_SECONDS = 0.02
+_FILL_SECONDS_BOUNDED = 0.5  # a replay is never in a hurry to cut a block
 LATE = "late"
 DEAD = "dead"
 _stop = threading.Event()
@@ -162,6 +163,10 @@ class ReadShard(beam.DoFn):  # type: ignore[misc]
         self._options = options
         self._readers: dict[int, _OpenReader] = {}
 
+    def setup(self) -> None:
+        """Prepare the process for many short-lived objects."""
+        relax_collector()
+
     @beam.DoFn.unbounded_per_element()  # type: ignore[untyped-decorator]
     def process(
         self,
@@ -272,14 +277,18 @@ class _OpenReader:
         """Wait for rows, then take what is there up to a full block.
 
         A block is cut into a fragment for every key group, and each costs a call, a header and,
-        where a window ends, a close; few large blocks cost a third of many small ones.
+        where a window ends, a close; few large blocks cost a third of many small ones. Live,
+        rows must not wait for others, so a block is closed soon.
         """
         reads = self.reader.read(self._options.poll_seconds)
         more = reads
         rows = sum(len(read.rows) for read in reads)
-        patience = _MORE_SECONDS_BOUNDED if self._bounded else _MORE_SECONDS
-        while more and rows < self._options.bundle_rows:
-            more = [] if more[-1].ended else self.reader.read(patience)
+        patience = _FILL_SECONDS_BOUNDED if self._bounded else _FILL_SECONDS
+        started = time.monotonic()
+        while more and rows < self._options.bundle_rows and not more[-1].ended:
+            if not self._bounded and time.monotonic() - started >= _FILL_SECONDS:
+                break
+            more = self.reader.read(patience)
             reads += more
             rows += sum(len(read.rows) for read in more)
         return reads

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from pipelines.local.flink import FlinkCluster
-from tests.integration.helpers import ROOT, Live, live, padit
+from tests.integration.helpers import ROOT, Live, Run, live, padit, residue
 from tests.parts import KafkaPart
 
 # Many small windows over one long topic, so that the replay takes a while.
@@ -16,7 +16,8 @@ WORK = (
     "--extract_interval_sec=2",
     f"--config={ROOT / 'pipelines' / 'demo' / 'factory.yaml'}",
 )
-SIMULATED = ("--machines=8", "--hours=4", "--step=2", "--seed=7", "--faults=heat_dissipation")
+# 4.3 million rows, in Arrow batches because they are quick to write.
+SIMULATED = ("--machines=8", "--hours=60", "--step=2", "--seed=7", "--faults=heat_dissipation")
 
 
 def _running(cluster: FlinkCluster, known: set[str]) -> str | None:
@@ -41,22 +42,58 @@ def _until_checkpoint(job: Live, cluster: FlinkCluster, known: set[str]) -> str:
     return name
 
 
-@pytest.mark.timeout(600)
-def test_a_taskmanager_killed_in_the_middle_of_a_replay_changes_no_byte(
-    kafka: KafkaPart, flink: FlinkCluster, tmp_path: Path
-) -> None:
+class Disturbed(NamedTuple):
+    """A replay that lost its TaskManager, and one that did not."""
+
+    run: Run
+    alerts: bytes
+    quiet: bytes
+    restored: object
+
+
+@pytest.fixture(scope="module")
+def disturbed(
+    kafka: KafkaPart, flink: FlinkCluster, tmp_path_factory: pytest.TempPathFactory
+) -> Disturbed:
+    directory = tmp_path_factory.mktemp("crash")
     topic = kafka.uri(kafka.topic("long", 2))
-    padit("simulate", *SIMULATED, "--output", topic)
-    quiet, disturbed = tmp_path / "quiet.jsonl", tmp_path / "disturbed.jsonl"
-    assert padit("replay", "--input", topic, "--output", quiet, *WORK).summary["alerts"]
+    padit("simulate", *SIMULATED, "--format=arrow", "--output", topic)
+    quiet, alerts = directory / "quiet.jsonl", directory / "disturbed.jsonl"
+    padit("replay", "--input", topic, "--output", quiet, *WORK)
     known = {job["id"] for job in flink.rest("/jobs")["jobs"]}
     often = ["--checkpointing_interval=2000", *flink.options()]
-    place = ["--input", topic, "--output", disturbed]
-    with live(tmp_path, "replay", *place, *WORK, *often) as replay:
+    with live(directory, "replay", "--input", topic, "--output", alerts, *WORK, *often) as replay:
         name = _until_checkpoint(replay, flink, known)
         flink.taskmanagers[0].kill()
         flink.taskmanagers[0].restart()
-        replay.end(seconds=240)
+        run = replay.end(code=None, seconds=240)
     restored = flink.rest(f"/jobs/{name}/checkpoints")["latest"]["restored"]
-    assert restored is not None, "the job was not restored from a checkpoint"
-    assert disturbed.read_bytes() == quiet.read_bytes()
+    return Disturbed(run, alerts.read_bytes(), quiet.read_bytes(), restored)
+
+
+@pytest.mark.timeout(600)
+def test_a_replay_whose_taskmanager_is_killed_goes_on_from_a_checkpoint(
+    disturbed: Disturbed,
+) -> None:
+    assert disturbed.restored is not None
+
+
+@pytest.mark.timeout(600)
+def test_a_taskmanager_killed_in_the_middle_of_a_replay_changes_no_byte(
+    disturbed: Disturbed,
+) -> None:
+    assert disturbed.quiet
+    assert disturbed.alerts == disturbed.quiet
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.xfail(
+    strict=True,
+    reason="Flink's accumulators begin again with a restored task, so what was read before the "
+    "checkpoint is not in the counts, and a run that is right ends with exit code 1",
+)
+def test_a_replay_whose_taskmanager_was_killed_accounts_for_every_record(
+    disturbed: Disturbed,
+) -> None:
+    assert disturbed.run.code == 0
+    assert residue(disturbed.run.summary) == 0

@@ -34,7 +34,7 @@ lock:
 	build/lock/bin/pip install --quiet --upgrade pip
 	build/lock/bin/pip install --quiet '.[flink,adapters,dev]'
 	build/lock/bin/pip freeze --exclude padit > requirements.lock
-	rm -rf build/lock
+	rm -rf build/lock build/lib build/bdist.*
 
 clean:
 	rm -rf build $(VENV)

@@ -20,7 +20,6 @@ from confluent_kafka import (
 )
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from connectors.aside import AsideReader
 from connectors.kafka_reader import KafkaReader
 from connectors.reader import Decoder, PartitionRange, Reader
 from connectors.uris import Address, Bounds, read_client_config, source_for
@@ -31,7 +30,6 @@ __all__ = ["KafkaSource"]
 
 _LOG = logging.getLogger(__name__)
 _METADATA_SECONDS = 10.0
-_ASIDE_FROM = 300_000  # records; below, starting a process costs more than it brings
 _TUNED = {
     "fetch.message.max.bytes": 2 << 20,  # small enough that partitions stay in step
     "fetch.max.bytes": 64 << 20,
@@ -101,17 +99,9 @@ class KafkaSource:
             consumer.close()
 
     def open(self, ranges: Sequence[PartitionRange], decode: Decoder) -> Reader:
-        """Connect and position at the start of each range; a long read runs aside."""
-        rows = sum(one.stop - one.start for one in ranges if one.stop is not None)
-        if rows >= _ASIDE_FROM and all(one.stop is not None for one in ranges):
-            return AsideReader(self.open_here, ranges, decode)
-        return self.open_here(ranges, decode)
-
-    def open_here(self, ranges: Sequence[PartitionRange], decode: Decoder) -> Reader:
-        """Connect in this process."""
-        return KafkaReader(
-            self.consumer(), self.topic, ranges, decode, self.look_every if self.live else None
-        )
+        """Connect and position at the start of each range."""
+        look_every = self.look_every if self.live else None
+        return KafkaReader(self.consumer(), self.topic, ranges, decode, look_every)
 
     def consumer(self) -> Consumer:
         """Connect without reading anything yet."""

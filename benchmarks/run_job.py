@@ -98,7 +98,7 @@ def main() -> None:
     if summary is None or summary.residue or begun is None:
         message = f"the run is not worth measuring: {summary}"
         raise SystemExit(message)
-    # A reader that runs aside is a child: it has ended by now, and its work counts, too.
+    # What children did counts too.
     usage = resource.getrusage(resource.RUSAGE_SELF)
     child = resource.getrusage(resource.RUSAGE_CHILDREN)
     result = {

@@ -28,6 +28,7 @@ from domain.timestamps import EARLIEST_US, LATEST_US, micros_from_numbers
 from domain.wire_arrow import (
     parse_timestamps,
     rows_from_arrow,
+    rows_from_streams,
     shorten,
 )
 
@@ -36,6 +37,7 @@ __all__ = ["MAX_NAME_LENGTH", "Decoded", "Reject", "decode"]
 MAX_NAME_LENGTH = 512
 _SLICE = 10_000
 _OPEN, _CLOSE, _BREAK = b"{}\n"
+_STREAM = 0xFF  # an Arrow IPC stream begins with the continuation marker 0xFFFFFFFF
 
 
 class Reject(NamedTuple):
@@ -122,7 +124,26 @@ def _decode_slice(values: Sequence[bytes | None], start: int, stop: int, max_byt
         rows, kept, reasons = _columns(samples)
         record = np.arange(start, stop) if kept is None else np.flatnonzero(kept) + start
         return Decoded(rows, record, [Reject(start + i, reason) for i, reason in reasons])
-    return _decode_one_by_one(chosen, start, max_bytes)
+    return _decode_streams(chosen, start, max_bytes) or _decode_one_by_one(chosen, start, max_bytes)
+
+
+def _decode_streams(values: Sequence[bytes | None], start: int, max_bytes: int) -> Decoded | None:
+    """All records at once, if all are Arrow streams without a fault."""
+    streams = [
+        value for value in values if value and value[0] == _STREAM and len(value) <= max_bytes
+    ]
+    found = rows_from_streams(streams) if streams and len(streams) == len(values) else None
+    if found is None:
+        return None
+    rows, counts = found
+    if any(_name_fault(series) for series in rows.series) or not _usable(rows).all():
+        return None
+    return Decoded(rows, np.repeat(np.arange(start, start + len(counts)), counts), [])
+
+
+def _usable(rows: Rows) -> NDArray[np.bool_]:
+    in_range = (rows.time >= EARLIEST_US) & (rows.time < LATEST_US)
+    return np.asarray(in_range & np.isfinite(rows.value))
 
 
 def _parse_joined(values: Sequence[bytes | None], max_bytes: int) -> _Samples | None:
@@ -228,7 +249,7 @@ def _decode_record(value: bytes | None, max_bytes: int) -> tuple[Rows, list[str]
             f"{len(value)} bytes, more than the {max_bytes} of --max_record_bytes"
         ]
     try:
-        if value[0] == 0xFF:
+        if value[0] == _STREAM:
             return _checked_arrow(value)
         if value.lstrip()[:1] == b"[":
             return _decode_array(value)

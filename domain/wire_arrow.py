@@ -18,6 +18,7 @@ __all__ = [
     "encode_names",
     "parse_timestamps",
     "rows_from_arrow",
+    "rows_from_streams",
     "shorten",
 ]
 
@@ -34,8 +35,7 @@ def rows_from_arrow(value: bytes) -> tuple[Rows, list[str]]:
         WireFormatError: a required column is missing or of a type that cannot be converted.
         pyarrow.ArrowException: the bytes are no valid stream.
     """
-    with pa.ipc.open_stream(value) as stream:
-        table = stream.read_all()
+    table = _table(value)
     table.validate(full=True)  # buffers come from outside: offsets and UTF-8 are checked
     for name in _REQUIRED:
         if name not in table.column_names:
@@ -51,6 +51,40 @@ def rows_from_arrow(value: bytes) -> tuple[Rows, list[str]]:
     readable = np.ones(len(rows), bool)
     readable[list(faults)] = False
     return rows.select(readable), [*reasons, *faults.values()]
+
+
+def rows_from_streams(values: Sequence[bytes]) -> tuple[Rows, NDArray[np.int64]] | None:
+    """Many streams of one schema in one pass, if not a single row of them has a fault.
+
+    Most of the time that a small stream costs is spent on the way to its columns (1 ms for 250
+    rows); together they share it.
+
+    Returns:
+        All rows, and int64 (len(values),) how many each stream has; None where the streams have
+        to be read one by one, to tell what is wrong with which.
+    """
+    try:
+        tables = [_table(value) for value in values]
+        schema = tables[0].schema
+        if any(not table.schema.equals(schema) or not table.num_rows for table in tables):
+            return None
+        table = pa.concat_tables(tables)
+        table.validate(full=True)
+        if any(name not in schema.names or table[name].null_count for name in _REQUIRED):
+            return None
+        whole, reasons = _complete(table.unify_dictionaries().combine_chunks())
+        time, faults = _micros(whole)
+        if reasons or faults:
+            return None
+        counts = np.array([table.num_rows for table in tables], np.int64)
+        return _rows(whole, time), counts
+    except (pa.ArrowException, ValueError, OSError):
+        return None
+
+
+def _table(value: bytes) -> pa.Table:
+    with pa.ipc.open_stream(value) as stream:
+        return stream.read_all()
 
 
 def _complete(table: pa.Table) -> tuple[pa.Table, list[str]]:

@@ -66,7 +66,10 @@ class Reader(Protocol):
         """Read only the other partitions until the next call."""
 
     def lag(self) -> Mapping[int, int]:
-        """Records that wait behind the last one read, by partition, as far as known."""
+        """Records that wait behind the last one read, by partition.
+
+        A partition that is left out is unknown (its broker does not answer), and so not idle.
+        """
 
     def added(self, known: int) -> list[PartitionRange]:
         """Partitions that came into being, numbered from `known` on; asked often, so cheap."""

@@ -30,6 +30,7 @@ class Runner:
         here: whether readers run in this process, so that they can be asked to stop.
         in_process: whether all of the job runs in this process.
         restores: whether the run continues from a savepoint.
+        rest_url: Flink's REST address, where it is known; counters of a live run are there.
     """
 
     beam: Any
@@ -37,6 +38,7 @@ class Runner:
     here: bool
     in_process: bool = False
     restores: bool = False
+    rest_url: str | None = None
 
 
 def choose_runner(argv: Sequence[str], *, bounded: bool) -> Runner:
@@ -106,8 +108,14 @@ def _flink(argv: list[str], bounded: bool) -> Runner:
     if not options.view_as(PortableOptions).job_endpoint:
         message = "--job_endpoint is empty; `padit up` starts a cluster and says where it answers"
         raise ConfigurationError(message)
-    restores = any(argument.startswith("--savepoint_path") for argument in argv)
-    return Runner(PortableRunner(), options, here=False, restores=restores)
+    master = options.get_all_options().get("flink_master")
+    return Runner(
+        PortableRunner(),
+        options,
+        here=False,
+        restores=any(argument.startswith("--savepoint_path") for argument in argv),
+        rest_url=master if master and master != "[auto]" else local.rest_url if local else None,
+    )
 
 
 _RUNNERS: dict[str, Callable[[list[str], bool], Runner]] = {

@@ -15,12 +15,14 @@ from apache_beam.runners.runner import PipelineState
 from connectors.progress import Seen, seen
 from connectors.reading import request_stop
 from domain.errors import PaditError, RunError
+from pipelines.flink_counters import flink_counters
 from pipelines.runners import Runner
 
 __all__ = ["Watch"]
 
 _LOG = logging.getLogger(__name__)
 _ASK_EVERY = 0.5
+_SETTLE = 2.5
 _DROPPED = "StatefulParDoDropped"  # Beam's Java runners count so what they think is late
 
 
@@ -89,8 +91,19 @@ class Watch:
                     counts[name] = counts.get(name, 0) + amount
                 elif name == _DROPPED:
                     dropped += amount
-            self._counts, self._dropped = counts, dropped
+            self._counts, self._dropped = counts or self._live_counts(), dropped
         return self._counts
+
+    def _live_counts(self) -> dict[str, int]:
+        """Counters of a job that has not ended by itself; the job server has none of it."""
+        if self._runner.here or self._runner.rest_url is None:
+            return self._counts
+        try:
+            found = flink_counters(self._runner.rest_url, self._result._job_id, "padit")
+        except (OSError, ValueError, KeyError) as error:
+            _LOG.info("no counters from %s: %r", self._runner.rest_url, error)
+            return self._counts
+        return found or self._counts
 
     def _wait(self) -> str:
         while True:
@@ -100,6 +113,7 @@ class Watch:
                     self._raise_reason()
                 return state
             if self._stopping.is_set() and not self._runner.here:
+                time.sleep(_SETTLE)  # until the cluster shows what it has counted
                 self.counts()
                 self._result.cancel()
                 return str(PipelineState.CANCELLED)

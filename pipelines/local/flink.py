@@ -104,6 +104,7 @@ class FlinkCluster:
         return [
             "--runner=FlinkRunner",
             f"--job_endpoint={self.job_endpoint}",
+            f"--flink_master={self.rest_url.removeprefix('http://')}",
             "--environment_type=EXTERNAL",
             f"--environment_config={self.worker_endpoint}",
             f"--parallelism={parallelism}",

@@ -65,12 +65,7 @@ def test_a_live_run_that_is_stopped_has_written_the_beginning_of_its_replay(
     assert stopped.during == stopped.whole[: len(stopped.during)]
 
 
-def test_a_live_run_that_is_stopped_accounts_for_every_record(
-    stopped: Stopped, request: pytest.FixtureRequest
-) -> None:
-    if "flink" in request.node.callspec.id:
-        reason = "Beam's job server has no counters of a job that runs or was cancelled"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+def test_a_live_run_that_is_stopped_accounts_for_every_record(stopped: Stopped) -> None:
     assert stopped.summary["read"] == 15
     assert stopped.summary["waiting"] > 0  # of the last window, which is open
     assert residue(stopped.summary) == 0

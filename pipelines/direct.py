@@ -1,12 +1,9 @@
-"""The DirectRunner, with results flowing while the source is still being read.
+"""The DirectRunner: Beam's in-process runner without its state cache.
 
-Beam's in-process runner (`FnApiRunner`) keeps what a stage produced until the stage's input has
-ended, so that memory grows with the input and a live source never gets a result. Our graph
-does not depend on the runner's watermark (progress is in the data), so what a bundle produced
-may be handed on at once. The state cache is off: state lies in this process anyway, and the
-cache measures every value it takes by walking all loaded modules (1 to 2 ms each, a third of
-the job's time, found with py-spy). Both touch private parts of the pinned Beam version;
-`tests/pipelines` would show if a new version moved them.
+Beam's own `DirectRunner` first looks for Prism, and tries to download it; this is the runner it
+falls back to. It runs the stages on each bundle as it comes, also while a source is still being
+read. State lies in this process anyway, and the cache measures every value it takes by walking
+all loaded modules: 1 to 2 ms each, a third of the job's time (found with py-spy).
 """
 
 from typing import Any
@@ -14,21 +11,13 @@ from typing import Any
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
-__all__ = ["FlowingDirectRunner"]
+__all__ = ["InProcessRunner"]
 
 
-class FlowingDirectRunner(FnApiRunner):  # type: ignore[misc]
-    """Runs every stage on each bundle as soon as the bundle is there."""
+class InProcessRunner(FnApiRunner):  # type: ignore[misc]
+    """Runs a pipeline in this process."""
 
     def run_via_runner_api(self, pipeline_proto: Any, options: Any) -> Any:
         """Run a pipeline with Beam's state cache switched off."""
         worker_handlers.STATE_CACHE_SIZE_MB = 0
         return super().run_via_runner_api(pipeline_proto, options)
-
-    def _execute_bundle(self, context: Any, manager: Any, bundle_input: Any) -> Any:
-        result = super()._execute_bundle(context, manager, bundle_input)
-        queues = context.queues
-        while len(queues.watermark_pending_inputs) > 0:
-            (stage, _), data = queues.watermark_pending_inputs.deque()
-            queues.ready_inputs.enque((stage, data))
-        return result

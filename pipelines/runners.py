@@ -11,7 +11,7 @@ from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.runners.portability.prism_runner import PrismRunner
 
 from domain.errors import ConfigurationError
-from pipelines.direct import FlowingDirectRunner
+from pipelines.direct import InProcessRunner
 from pipelines.local.prism import prism
 from pipelines.local.state import read_state
 
@@ -70,7 +70,7 @@ def _with_defaults(argv: list[str], defaults: dict[str, str]) -> PipelineOptions
 
 
 def _direct(argv: list[str], bounded: bool) -> Runner:
-    return Runner(FlowingDirectRunner(), PipelineOptions(argv), here=True, in_process=True)
+    return Runner(InProcessRunner(), PipelineOptions(argv), here=True, in_process=True)
 
 
 def _prism(argv: list[str], bounded: bool) -> Runner:

@@ -1,14 +1,11 @@
 """The YAML file of `padit adapters --config`: where samples go, and which adapters run."""
 
-from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from adapters.base import Options, Seconds
-from domain.config import explain
-from domain.errors import ConfigurationError
+from domain.config import load_model
 
 __all__ = ["AdaptersConfig", "BufferOptions", "HealthOptions", "KafkaOptions", "load_adapters"]
 
@@ -104,15 +101,4 @@ def load_adapters(path: str) -> AdaptersConfig:
     Raises:
         ConfigurationError: unreadable, or a key or value that is not allowed.
     """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        message = f"the configuration {path} cannot be read: {error}"
-        raise ConfigurationError(message) from error
-    if not isinstance(content, dict):
-        message = f"the configuration {path} must be a mapping, it is a {type(content).__name__}"
-        raise ConfigurationError(message)
-    try:
-        return AdaptersConfig.model_validate(content)
-    except ValidationError as error:
-        raise ConfigurationError(explain(path, AdaptersConfig, error)) from error
+    return load_model(path, AdaptersConfig)

@@ -1,14 +1,16 @@
 """The YAML configuration (`--config`); what is tuned per run are pipeline options instead."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from domain.errors import ConfigurationError
 
-__all__ = ["AlertSettings", "DetectorSetting", "JobConfig", "load_config"]
+__all__ = ["AlertSettings", "DetectorSetting", "JobConfig", "load_config", "load_model"]
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class _Section(BaseModel):
@@ -54,27 +56,34 @@ class JobConfig(_Section):
 
 
 def load_config(path: str | None) -> JobConfig:
-    """Read a YAML file; None gives the defaults.
+    """Read the job's YAML file; None, or an empty file, gives the defaults.
 
     Raises:
         ConfigurationError: unreadable, or a key or value that is not allowed.
     """
-    if path is None:
-        return JobConfig()
+    return JobConfig() if path is None else load_model(path, JobConfig, empty=JobConfig())
+
+
+def load_model(path: str, model: type[_Model], *, empty: _Model | None = None) -> _Model:
+    """Read a YAML file as a model; an empty file gives `empty`, or is an error without one.
+
+    Raises:
+        ConfigurationError: unreadable, or a key or value that is not allowed.
+    """
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         message = f"the configuration {path} cannot be read: {error}"
         raise ConfigurationError(message) from error
-    if content is None:
-        return JobConfig()
+    if content is None and empty is not None:
+        return empty
     if not isinstance(content, dict):
         message = f"the configuration {path} must be a mapping, it is a {type(content).__name__}"
         raise ConfigurationError(message)
     try:
-        return JobConfig.model_validate(content)
+        return model.model_validate(content)
     except ValidationError as error:
-        raise ConfigurationError(explain(path, JobConfig, error)) from error
+        raise ConfigurationError(explain(path, model, error)) from error
 
 
 def explain(place: str, model: type[BaseModel], error: ValidationError) -> str:

@@ -1,6 +1,6 @@
 """Runs the configured detectors over closed windows and combines what they say."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -22,6 +22,7 @@ __all__ = ["ANOMALY_ABOVE", "Detection", "Verdict"]
 ANOMALY_ABOVE = 0.5
 _CONFIDENCE_ANOMALY = 0.9
 _CONFIDENCE_NORMAL = 0.8
+Create = Callable[[str, Mapping[str, Any]], Detector[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,19 @@ class Verdict:
 
 
 class Detection:
-    """The detectors of a configuration as one pure machine; its state is a tuple of theirs."""
+    """The detectors of a configuration as one pure machine; its state is a tuple of theirs.
 
-    def __init__(self, settings: Sequence[DetectorSetting]) -> None:
+    Args:
+        settings: of the configuration.
+        create: makes a detector; a sweep shares work between those it makes.
+    """
+
+    def __init__(
+        self, settings: Sequence[DetectorSetting], create: Create = create_detector
+    ) -> None:
         self.settings = tuple(settings)
         self.detectors: tuple[Detector[Any], ...] = tuple(
-            create_detector(setting.name, setting.parameters) for setting in settings
+            create(setting.name, setting.parameters) for setting in settings
         )
         self._applies = lru_cache(maxsize=1 << 18)(self._find_applicable)
 

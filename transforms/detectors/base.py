@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from domain.features import FeatureTable
 
-__all__ = ["Detector", "Parameters", "Scores"]
+__all__ = ["Detector", "Parameters", "Scores", "TwoStage"]
 
 State = TypeVar("State")
 
@@ -77,3 +77,22 @@ class Detector(Protocol[State]):
         Raises:
             StateError: the bytes are damaged or of a version this code does not know.
         """
+
+
+@runtime_checkable
+class TwoStage(Protocol[State]):
+    """A detector whose `step` is `measure`, then `judge`, so that what is measured can be shared.
+
+    A sweep measures once for all configurations that differ in the `judging` parameters only.
+
+    Attributes:
+        judging: names of the parameters that `measure` does not read.
+    """
+
+    judging: ClassVar[frozenset[str]]
+
+    def measure(self, state: State, table: FeatureTable) -> tuple[State, Any]:
+        """All that changes the state."""
+
+    def judge(self, table: FeatureTable, measured: Any) -> Scores:
+        """Scores from what was measured; changes nothing."""

@@ -92,6 +92,7 @@ class NoveltyDetector:
     name: ClassVar[str] = "novelty"
     version: ClassVar[int] = 1
     Parameters: ClassVar[type[Parameters]] = NoveltyParameters
+    judging: ClassVar[frozenset[str]] = frozenset({"warm_up", "warning"})
 
     def __init__(self, parameters: NoveltyParameters) -> None:
         self.parameters = parameters
@@ -115,6 +116,11 @@ class NoveltyDetector:
 
     def step(self, state: Columns, table: FeatureTable) -> tuple[Columns, Scores]:
         """Score every new sample, block by block, all series side by side."""
+        state, measured = self.measure(state, table)
+        return state, self.judge(table, measured)
+
+    def measure(self, state: Columns, table: FeatureTable) -> tuple[Columns, "_Measured"]:
+        """What does not depend on the `judging` parameters: nearly all of the work."""
         samples = samples_of(table)
         retention = int(self.parameters.retention_sec * 1e6)
         state, rows = locate(state, self._fields, table, retention)
@@ -124,21 +130,28 @@ class NoveltyDetector:
             for begin in range(0, len(active), 64):  # fits the cache
                 part = active[begin : begin + 64]
                 done[part] += self._advance(state, rows[part], samples, part, done[part], out)
-        sample, distance = np.empty_like(out.score), np.empty_like(out.distance)
+        age = np.zeros(len(table.series), np.int64)
+        age[:] = state.data["age"][rows]
+        return state, _Measured(samples, out, age)
+
+    def judge(self, table: FeatureTable, measured: "_Measured") -> Scores:
+        """Scores from what was measured."""
+        samples, out, age = measured
+        level = out.novelty / (out.novelty + 3 / 7 * self.parameters.warning)
+        level = np.where(out.age < self.parameters.warm_up, np.nan, level)
+        sample, distance = np.empty_like(level), np.empty_like(out.distance)
         channel = np.empty_like(out.channel)
-        sample[samples.order] = out.score
+        sample[samples.order] = level
         channel[samples.order] = out.channel
         distance[samples.order] = out.distance
         score, best = row_argmax(sample, table.offset)
-        age = np.zeros(len(table.series), np.int64)
-        age[:] = state.data["age"][rows]
         detail = {
             "value": table.value[best] if len(table.value) else np.zeros(len(table)),
             "channel": channel[best] if len(channel) else np.zeros(len(table)),
             "distance": distance[best] if len(distance) else np.zeros(len(table)),
             "known": _known(samples, table, best, age),
         }
-        return state, Scores(score, sample, detail)
+        return Scores(score, sample, detail)
 
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
         """What was new, how far from what was known, and since when."""
@@ -187,9 +200,8 @@ class NoveltyDetector:
         ratio = _ratios(r, distance, valid)
         novelty, channel = _novelty(r, ratio, valid)
         novelty = novelty * np.sqrt(np.minimum(age, MATURE) / MATURE)
-        level = novelty / (novelty + 3 / 7 * self.parameters.warning)
-        level = np.where(age < self.parameters.warm_up, np.nan, level)
-        out.score[place[valid]] = level[valid]
+        out.novelty[place[valid]] = novelty[valid]
+        out.age[place[valid]] = age[valid]
         out.channel[place[valid]] = channel[valid]
         chosen = distance[np.arange(len(part))[:, None], channel, ahead]
         out.distance[place[valid]] = chosen[valid]
@@ -232,13 +244,23 @@ class NoveltyDetector:
 class _Out(NamedTuple):
     """What is found out about each sample."""
 
-    score: Array
+    novelty: Array
+    age: NDArray[np.int64]
     channel: NDArray[np.int64]
     distance: Array
 
     @classmethod
     def empty(cls, size: int) -> "_Out":
-        return cls(np.full(size, np.nan), np.zeros(size, np.int64), np.zeros(size))
+        count = np.zeros(size, np.int64)
+        return cls(np.zeros(size), count, count.copy(), np.zeros(size))
+
+
+class _Measured(NamedTuple):
+    """Samples of a table by series, what was found out about each, and the ages of the series."""
+
+    samples: Samples
+    out: _Out
+    age: NDArray[np.int64]
 
 
 def _known(

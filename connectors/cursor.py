@@ -26,6 +26,8 @@ class PartitionCursor(msgspec.Struct, array_like=True, frozen=True):
     Attributes:
         stop: offset after the last one to read, None: for ever.
         late: rows of the partition that came too late so far, which numbers them.
+        read: metrics of the partition read so far.
+        dead_lettered: those of them that could not be read.
     """
 
     start: int
@@ -33,11 +35,26 @@ class PartitionCursor(msgspec.Struct, array_like=True, frozen=True):
     stop: int | None
     mark: int = MARK_NONE
     late: int = 0
+    read: int = 0
+    dead_lettered: int = 0
 
     @property
     def ended(self) -> bool:
         """Whether nothing is left to read."""
         return self.mark == MARK_END
+
+    def position(self, number: int, first: int) -> Position:
+        """What a block from offset `first` up to here says of this partition."""
+        return Position(
+            number,
+            self.start,
+            first,
+            self.following,
+            self.mark,
+            self.read,
+            self.late,
+            self.dead_lettered,
+        )
 
 
 class Cursor(msgspec.Struct, array_like=True, frozen=True):
@@ -57,7 +74,7 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
     partitions: int
     at: dict[int, PartitionCursor]
     closed: bool = False
-    version: int = 1
+    version: int = 2
 
     def to_bytes(self) -> bytes:
         """Encode; the same cursor always gives the same bytes."""
@@ -75,8 +92,8 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
         except msgspec.DecodeError as error:
             message = f"the saved position of the source is damaged: {error}"
             raise StateError(message) from error
-        if cursor.version != 1:
-            message = f"the saved position has version {cursor.version}, this code reads 1"
+        if cursor.version != 2:
+            message = f"the saved position has version {cursor.version}, this code reads 2"
             raise StateError(message)
         return cursor
 
@@ -137,12 +154,11 @@ def advance(cursor: Cursor, reads: Sequence[Read], out_of_orderness: int) -> Adv
             partition.stop,
             MARK_END if read.ended else mark,
             partition.late + (0 if is_late is None else int(is_late.sum())),
+            partition.read + len(read.rows) + len(read.dead),
+            partition.dead_lettered + len(read.dead),
         )
     moved = msgspec.structs.replace(cursor, at=at)
-    positions = [
-        Position(number, at[number].start, first, at[number].following, at[number].mark)
-        for number, first in touched.items()
-    ]
+    positions = [at[number].position(number, first) for number, first in touched.items()]
     return Advance(
         moved,
         Block(cursor.partitions, tuple(positions), concatenate(in_time)),
@@ -207,6 +223,6 @@ def follow_idle(cursor: Cursor, idle: frozenset[int], now: int) -> tuple[Cursor,
         one = at[number]
         if one.mark < target and not one.ended:
             at[number] = msgspec.structs.replace(one, mark=target)
-            positions.append(Position(number, one.start, one.following, one.following, target))
+            positions.append(at[number].position(number, one.following))
     moved = msgspec.structs.replace(cursor, at=at)
     return moved, Block(cursor.partitions, tuple(positions), Rows.empty())

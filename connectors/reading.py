@@ -28,6 +28,7 @@ from apache_beam.transforms.core import RestrictionProvider
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Duration, Timestamp
 
+from connectors.besides import dead_messages, decision_message, late_messages
 from connectors.collector import relax_collector
 from connectors.cursor import Cursor, Held, PartitionCursor, advance, follow_idle
 from connectors.progress import note
@@ -35,17 +36,16 @@ from connectors.reader import Decoder, PartitionRange, Read, Reader, Source
 from domain.block import Block
 from domain.deadletter import DeadLetter
 from domain.marks import MARK_END, MARK_NONE, Position
-from domain.message import Message
-from domain.metric import Metric
 from domain.rows import Rows
 from domain.timestamps import MICROS
 
-__all__ = ["DEAD", "LATE", "ReadOptions", "ReadShard", "first_cursors", "request_stop"]
+__all__ = ["DEAD", "LATE", "NOTES", "ReadOptions", "ReadShard", "first_cursors", "request_stop"]
 
 _FILL_SECONDS = 0.02
 _FILL_SECONDS_BOUNDED = 0.5  # a replay is never in a hurry to cut a block
 LATE = "late"
 DEAD = "dead"
+NOTES = "notes"
 _stop = threading.Event()
 
 
@@ -68,6 +68,8 @@ class ReadOptions:
             hand results on only then, so this bounds the latency.
         idle_seconds: time after which it does without having read anything.
         poll_seconds: how long one read waits for rows.
+        restorable: whether the runner restores state; its counters then begin again at zero,
+            with a new instance of the reader, and take up what the cursor has counted.
     """
 
     out_of_orderness: int
@@ -77,6 +79,7 @@ class ReadOptions:
     bundle_seconds: float = 1.0
     idle_seconds: float = 2.0
     poll_seconds: float = 0.1
+    restorable: bool = False
 
 
 def first_cursors(ranges: list[PartitionRange], shards: int) -> list[Cursor]:
@@ -155,13 +158,14 @@ _WATERMARK = beam.DoFn.WatermarkEstimatorParam(ManualWatermarkEstimator.default_
 
 
 class ReadShard(beam.DoFn):  # type: ignore[misc]
-    """Reads one shard: blocks on the main output, messages on `LATE` and `DEAD`."""
+    """Reads one shard: blocks on the main output, messages on `LATE`, `DEAD` and `NOTES`."""
 
     def __init__(self, source: Source, decode: Decoder, options: ReadOptions) -> None:
         self._source = source
         self._decode = decode
         self._options = options
         self._readers: dict[int, _OpenReader] = {}
+        self._met: set[int] = set()
 
     def setup(self) -> None:
         """Prepare the process for many short-lived objects."""
@@ -217,6 +221,13 @@ class ReadShard(beam.DoFn):  # type: ignore[misc]
         bounded = all(one.stop is not None for one in cursor.at.values())
         reader = _OpenReader(cursor.shard, self._source.name, opened, self._options, bounded)
         self._readers[cursor.shard] = reader
+        if self._options.restorable and cursor.shard not in self._met:
+            self._met.add(cursor.shard)
+            reader.count(
+                sum(one.read for one in cursor.at.values()),
+                sum(one.late for one in cursor.at.values()),
+                sum(one.dead_lettered for one in cursor.at.values()),
+            )
         return reader
 
     def _drop(self, reader: "_OpenReader") -> None:
@@ -244,6 +255,12 @@ class _OpenReader:
         self._dead = Metrics.counter("padit", "dead_lettered")
         self._lag = Metrics.gauge("padit", "consumer_lag")
         self._lag_told = 0.0
+
+    def count(self, read: int, late: int, dead: int) -> None:
+        """Add to the runner's counters."""
+        self._read.inc(read)
+        self._late.inc(late)
+        self._dead.inc(dead)
 
     def stands_at(self, cursor: Cursor) -> bool:
         """Whether reading can go on here without seeking."""
@@ -297,18 +314,16 @@ class _OpenReader:
         self, block: Block, late: list[tuple[int, int, Rows]], dead: list[DeadLetter]
     ) -> list[Any]:
         late_rows = sum(len(rows) for _, _, rows in late)
-        self._read.inc(len(block.rows) + late_rows + len(dead))
-        self._late.inc(late_rows)
-        self._dead.inc(len(dead))
+        self.count(len(block.rows) + late_rows + len(dead), late_rows, len(dead))
         earliest = int(block.rows.time.min()) if len(block.rows) else MARK_NONE
         return [
             TimestampedValue(block, _timestamp(earliest)),
             *(
                 beam.pvalue.TaggedOutput(LATE, message)
                 for partition, first, rows in late
-                for message in _late(self._name, partition, first, rows)
+                for message in late_messages(self._name, partition, first, rows)
             ),
-            *(beam.pvalue.TaggedOutput(DEAD, message) for message in _dead(dead)),
+            *(beam.pvalue.TaggedOutput(DEAD, message) for message in dead_messages(dead)),
         ]
 
     def _with_added(self, cursor: Cursor) -> tuple[Cursor, list[Position]]:
@@ -321,9 +336,7 @@ class _OpenReader:
         at = dict(cursor.at)
         for one in mine:
             at[one.partition] = PartitionCursor(one.start, one.start, one.stop, cursor.mark)
-        announced = [
-            Position(one.partition, one.start, one.start, one.start, cursor.mark) for one in mine
-        ]
+        announced = [at[one.partition].position(one.partition, one.start) for one in mine]
         partitions = cursor.partitions + len(added)
         return msgspec.structs.replace(cursor, partitions=partitions, at=at), announced
 
@@ -343,7 +356,14 @@ class _OpenReader:
         if not block.positions:
             return cursor, [], 0
         self._at = moved
-        return moved, self._outputs(block, [], []), 0
+        return (
+            moved,
+            [
+                *self._outputs(block, [], []),
+                beam.pvalue.TaggedOutput(NOTES, decision_message(moved, block)),
+            ],
+            0,
+        )
 
     def _tell_lag(self, cursor: Cursor) -> None:
         now = time.monotonic()
@@ -363,26 +383,3 @@ def _timestamp(micros: int) -> Timestamp:
     if micros >= MARK_END or micros >= MAX_TIMESTAMP.micros:
         return MAX_TIMESTAMP
     return Timestamp(micros=micros)
-
-
-def _late(name: str, partition: int, first: int, rows: Rows) -> Iterator[Message]:
-    """Late rows as metrics; numbered within their partition, so that each keeps its identity."""
-    columns = (rows.code.tolist(), rows.time.tolist(), rows.value.tolist())
-    for number, (code, moment, value) in enumerate(zip(*columns, strict=True), first):
-        series = rows.series[code]
-        metric = Metric(moment / MICROS, series.source_id, series.metric_name, value, series.unit)
-        key = f"{series.source_id}:{series.metric_name}"
-        identity = f"{name}:{partition}:{number:020d}"
-        yield Message(identity, key, moment, msgspec.json.encode(metric))
-
-
-def _dead(letters: list[DeadLetter]) -> Iterator[Message]:
-    """Dead letters; several of one record are numbered."""
-    number = 0
-    before: tuple[int, int] | None = None
-    for letter in letters:
-        place = (letter.partition, letter.offset)
-        number = number + 1 if place == before else 0
-        before = place
-        key = f"{letter.topic}:{letter.partition}"
-        yield Message(f"{key}:{letter.offset:020d}:{number:06d}", key, 0, letter.to_json())

@@ -28,6 +28,9 @@ class Position(NamedTuple):
         first: first offset the block covers.
         following: offset after the last one the block covers.
         mark: microseconds; every later row of the partition that is older is late.
+        read: metrics of the partition read before `following`, since the job began.
+        late: those of them that were late.
+        dead_lettered: those of them that could not be read.
     """
 
     partition: int
@@ -35,6 +38,9 @@ class Position(NamedTuple):
     first: int
     following: int
     mark: int
+    read: int = 0
+    late: int = 0
+    dead_lettered: int = 0
 
 
 def judge(

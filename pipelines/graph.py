@@ -1,7 +1,7 @@
 """The graph: names and order of the steps, nothing else.
 
     Shards > ReadMetrics > KeyByGroup > WatchGroup > alerts, anomalies, features
-                  late, dead letters
+                  late, dead letters           journal
 
 Every label is a fixed literal, because runners map state to steps by label. An output that is
 switched off stays in the graph and ends in the null sink, so the graph keeps its shape.
@@ -15,13 +15,13 @@ from apache_beam.coders import Coder
 from connectors.cursor import Cursor
 from connectors.deliver import Deliver
 from connectors.reader import Source
-from connectors.reading import DEAD, LATE, ReadOptions, ReadShard
+from connectors.reading import DEAD, LATE, NOTES, ReadOptions, ReadShard
 from connectors.sink import Sink
 from domain.block import Block, Fragment, decode_fragment, encode_fragment
 from domain.config import JobConfig
 from domain.message import Message
 from transforms.validate import Validate
-from transforms.watch import ALERTS, ANOMALIES, FEATURES, KeyByGroup, WatchGroup
+from transforms.watch import ALERTS, ANOMALIES, FEATURES, JOURNAL, KeyByGroup, WatchGroup
 from transforms.windows import WindowOptions
 
 __all__ = ["Plan", "build"]
@@ -79,7 +79,7 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
         | "SpreadShards" >> beam.Reshuffle()
         | "ReadMetrics"
         >> beam.ParDo(ReadShard(plan.source, plan.validate, plan.reading)).with_outputs(
-            LATE, DEAD, main="blocks"
+            LATE, DEAD, NOTES, main="blocks"
         )
     )
     blocks = read.blocks
@@ -88,14 +88,18 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
         tuple[int, bytes]
     )
     watched = keyed | "WatchGroup" >> beam.ParDo(
-        WatchGroup(plan.windows, plan.config, frozenset(plan.sinks))
-    ).with_outputs(ALERTS, ANOMALIES, FEATURES)
+        WatchGroup(plan.windows, plan.config, frozenset(plan.sinks), plan.reading.restorable)
+    ).with_outputs(ALERTS, ANOMALIES, FEATURES, JOURNAL)
+    for messages in (read[NOTES], watched[JOURNAL]):
+        messages.element_type = Message
+    journal = (read[NOTES], watched[JOURNAL]) | "MergeJournal" >> beam.Flatten()
     outputs = {
         ALERTS: ("Alerts", watched[ALERTS]),
         ANOMALIES: ("Anomalies", watched[ANOMALIES]),
         FEATURES: ("Features", watched[FEATURES]),
         LATE: ("Late", read[LATE]),
         DEAD: ("DeadLetters", read[DEAD]),
+        JOURNAL: ("Journal", journal),
     }
     for name, (label, messages) in outputs.items():
         messages.element_type = Message

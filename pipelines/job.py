@@ -1,5 +1,6 @@
 """From options to a finished run: plan, submit, watch, conserve."""
 
+import dataclasses
 import logging
 import time
 from collections.abc import Sequence
@@ -8,18 +9,20 @@ import apache_beam as beam
 import msgspec
 
 from connectors.reader import PartitionRange
-from connectors.reading import ReadOptions, first_cursors
+from connectors.reading import DEAD, LATE, ReadOptions, first_cursors
+from connectors.sink import Sink
 from connectors.uris import Bounds, sink_from_uri, source_from_uri
 from domain.config import load_config
 from domain.timestamps import MICROS
 from pipelines.console import Progress
 from pipelines.graph import Plan, build
+from pipelines.journal import read_ledger
 from pipelines.options import JobOptions, parse_options
 from pipelines.runners import choose_runner
 from pipelines.watch import Watch
 from transforms.detect import Detection
 from transforms.validate import Validate
-from transforms.watch import ALERTS, ANOMALIES, FEATURES
+from transforms.watch import ALERTS, ANOMALIES, FEATURES, JOURNAL
 from transforms.windows import WindowOptions
 
 __all__ = ["Summary", "make_plan", "run_job"]
@@ -67,6 +70,8 @@ def run_job(argv: Sequence[str], *, live: bool, detach: bool = False) -> Summary
     job = JobOptions.of(options)
     plan, ranges = make_plan(job, live=live)
     runner = choose_runner(argv, bounded=_total(ranges) is not None)
+    reading = dataclasses.replace(plan.reading, restorable=runner.restorable)
+    plan = dataclasses.replace(plan, reading=reading)
     for sink in plan.sinks.values():
         sink.prepare(fresh=not runner.restores)
     started = time.monotonic()
@@ -78,17 +83,19 @@ def run_job(argv: Sequence[str], *, live: bool, detach: bool = False) -> Summary
         return None
     with Progress(watch.look, _total(ranges)):
         watch.run(pipeline)
-    counts = watch.counts()
-    summary = Summary(
-        **{name: counts.get(name, 0) for name in Summary.__struct_fields__ if name != "seconds"},
-        seconds=round(time.monotonic() - started, 3),
-    )
-    if _total(ranges) is None:
-        # Only a run without an end can be stopped while windows are open.
-        summary.waiting = max(0, summary.residue)
-    else:
+    seconds = round(time.monotonic() - started, 3)
+    bounded = _total(ranges) is not None
+    if bounded:
         for sink in plan.sinks.values():
             sink.finish()
+    counts = (read_ledger(job.journal) if bounded else None) or watch.counts()
+    summary = Summary(
+        **{name: counts.get(name, 0) for name in Summary.__struct_fields__ if name != "seconds"},
+        seconds=seconds,
+    )
+    if not bounded:
+        # Only a run without an end can be stopped while windows are open.
+        summary.waiting = max(0, summary.residue)
     if summary.residue:
         _LOG.error("the conservation line does not balance: %d records", summary.residue)
     return summary
@@ -115,13 +122,6 @@ def make_plan(job: JobOptions, *, live: bool) -> tuple[Plan, list[PartitionRange
         config.input,
     )
     ranges = source.ranges()
-    outputs = {
-        ALERTS: job.output,
-        ANOMALIES: job.anomalies,
-        FEATURES: job.features,
-        "late": job.late,
-        "dead": job.dlq,
-    }
     plan = Plan(
         source=source,
         cursors=first_cursors(ranges, job.read_shards),
@@ -135,14 +135,24 @@ def make_plan(job: JobOptions, *, live: bool) -> tuple[Plan, list[PartitionRange
         groups=job.key_groups,
         windows=WindowOptions(job.window_size, job.extract_interval, job.max_samples),
         config=config,
-        sinks={
-            name: sink_from_uri(uri, dead_letters=name == "dead")
-            for name, uri in outputs.items()
-            if uri
-        },
+        sinks=_sinks(job),
         off=sink_from_uri("null"),
     )
     return plan, ranges
+
+
+def _sinks(job: JobOptions) -> dict[str, Sink]:
+    outputs = {
+        ALERTS: job.output,
+        ANOMALIES: job.anomalies,
+        FEATURES: job.features,
+        JOURNAL: job.journal,
+        LATE: job.late,
+        DEAD: job.dlq,
+    }
+    return {
+        name: sink_from_uri(uri, dead_letters=name == DEAD) for name, uri in outputs.items() if uri
+    }
 
 
 def _total(ranges: Sequence[PartitionRange]) -> int | None:

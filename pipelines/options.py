@@ -5,10 +5,12 @@ import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, NoReturn
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from connectors.uris import parse_address
 from domain.errors import ConfigurationError
 from domain.timestamps import MICROS, parse_timestamp, seconds_to_micros
 
@@ -34,6 +36,11 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--late", help="Records that came too late; counted only by default.")
     group.add_argument(
         "--dlq", help="Records that cannot be processed; counted, and logged, by default."
+    )
+    group.add_argument(
+        "--journal",
+        help="Ledger, clock decisions and provenance of alerts; by default beside the alerts "
+        "(alerts.journal.jsonl, topic alerts-journal); null switches it off.",
     )
     group.add_argument("--config", help="YAML file with detectors and alert settings.")
 
@@ -139,6 +146,7 @@ class JobOptions:
     anomalies: str | None
     late: str | None
     dlq: str | None
+    journal: str | None
     config: str | None
     window_size: int
     extract_interval: int
@@ -168,6 +176,7 @@ class JobOptions:
             raise ConfigurationError(message)
         return cls(
             **{name: raw[name] for name in _AS_THEY_ARE},
+            journal=raw["journal"] or _beside(raw["output"]),
             idle_timeout_sec=_micros(raw, "idle_timeout_sec") / MICROS,
             broker_timeout_sec=_micros(raw, "broker_timeout_sec", zero=True) / MICROS,
             max_samples=_positive(raw, "max_samples"),
@@ -192,6 +201,16 @@ _AS_THEY_ARE = (
     "start_offset",
     "end_offset",
 )
+
+
+def _beside(alerts: str) -> str | None:
+    """Where the journal of these alerts lies; None where there is no place beside them."""
+    address = parse_address(alerts)
+    if address.kind == "kafka":
+        return alerts.replace(f"/{address.path}", f"/{address.path}-journal", 1)
+    if address.kind in (".jsonl", ".ndjson", ".parquet"):
+        return str(PurePath(address.path).with_suffix(".journal.jsonl"))
+    return None
 
 
 def _windows(raw: dict[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class Runner:
         here: whether readers run in this process, so that they can be asked to stop.
         in_process: whether all of the job runs in this process.
         restores: whether the run continues from a savepoint.
+        restorable: whether the runner restores state after a crash.
         rest_url: Flink's REST address, where it is known; counters of a live run are there.
     """
 
@@ -38,6 +39,7 @@ class Runner:
     here: bool
     in_process: bool = False
     restores: bool = False
+    restorable: bool = False
     rest_url: str | None = None
 
 
@@ -113,6 +115,7 @@ def _flink(argv: list[str], bounded: bool) -> Runner:
         PortableRunner(),
         options,
         here=False,
+        restorable=True,
         restores=any(argument.startswith("--savepoint_path") for argument in argv),
         rest_url=master if master and master != "[auto]" else local.rest_url if local else None,
     )

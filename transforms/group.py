@@ -17,7 +17,8 @@ import msgspec
 from domain.alert import Transition
 from domain.block import Fragment, decode_rows, encode_rows
 from domain.errors import StateError
-from domain.marks import MARK_NONE
+from domain.journal import Ledger
+from domain.marks import MARK_END, MARK_NONE
 from transforms.alerts import Alerts, Episodes
 from transforms.detect import Detection, Verdict
 from transforms.progress import Progress
@@ -25,7 +26,7 @@ from transforms.windows import WindowOptions, close_windows
 
 __all__ = ["Counts", "GroupMachine", "MemoryStore", "Outcome", "Store"]
 
-_VERSION = 1
+_VERSION = 2
 
 
 class Store(Protocol):
@@ -101,18 +102,27 @@ class Counts(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What an advance gave; `verdict` is None where no window closed."""
+    """What an advance gave.
+
+    Attributes:
+        verdict: None where no window closed.
+        transitions: of alerts.
+        counts: what this advance did.
+        ledger: what all advances did, once nothing can come any more; None before.
+    """
 
     verdict: Verdict | None
     transitions: list[Transition]
     counts: Counts
+    ledger: Ledger | None = None
 
 
 class _Header(msgspec.Struct, array_like=True):
     """Small state.
 
     `closed` is the first slot that is not closed; `newest_kept` and `oldest_open` tell whether
-    closing can yield a window, so that rows are read back only then.
+    closing can yield a window, so that rows are read back only then. `totals` are the counts of
+    all advances so far.
     """
 
     version: int = _VERSION
@@ -121,6 +131,7 @@ class _Header(msgspec.Struct, array_like=True):
     newest_kept: int | None = None
     oldest_open: int | None = None
     alerts_due: int | None = None
+    totals: Counts = Counts()
 
 
 class _DetectionState(msgspec.Struct, array_like=True):
@@ -151,7 +162,6 @@ class GroupMachine:
     def advance(self, store: Store, fragment: Fragment) -> Outcome:
         """Take one fragment; the same fragment twice counts as duplicates the second time."""
         header = _load_header(store.read_header())
-        counts = Counts()
         if not header.progress.observe(fragment.partitions, fragment.positions):
             return Outcome(None, [], Counts(duplicate=len(fragment.rows)))
         if len(fragment.rows):
@@ -160,15 +170,23 @@ class GroupMachine:
             header.oldest_open = (
                 oldest if header.oldest_open is None else min(oldest, header.oldest_open)
             )
-        outcome = Outcome(None, [], counts)
+        outcome = Outcome(None, [], Counts())
         mark = header.progress.mark
         closing = self._windows.slot_before(mark)
         if mark != MARK_NONE and (header.closed is None or closing > header.closed):
             if self._has_work(header, closing):
                 outcome = self._close(store, header, closing)
+                pairs = zip(header.totals, outcome.counts, strict=True)
+                header.totals = Counts(*(total + more for total, more in pairs))
             header.closed = closing
+            if mark == MARK_END:
+                outcome = outcome._replace(ledger=_ledger(header))
         store.write_header(_encoder.encode(header))
         return outcome
+
+    def ledger(self, store: Store) -> Ledger:
+        """What all advances so far did."""
+        return _ledger(_load_header(store.read_header()))
 
     def waiting(self, store: Store) -> int:
         """Rows taken that no window has scored yet."""
@@ -243,6 +261,14 @@ def _load_header(data: bytes | None) -> _Header:
         raise StateError(message) from error
     _check_version(header.version)
     return header
+
+
+def _ledger(header: _Header) -> Ledger:
+    read = {
+        number: (one.read, one.late, one.dead_lettered)
+        for number, one in sorted(header.progress.known.items())
+    }
+    return Ledger(read, *header.totals)
 
 
 def _check_version(version: int) -> None:

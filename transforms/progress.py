@@ -13,12 +13,16 @@ class PartitionProgress(msgspec.Struct, array_like=True):
     Attributes:
         following: every offset before this has been seen.
         mark: the mark behind `following`.
-        ahead: (first, following, mark) of blocks that came before the one they follow on.
+        ahead: positions of blocks that came before the one they follow on.
+        read, late, dead_lettered: as in `Position`.
     """
 
     following: int
     mark: int = MARK_NONE
-    ahead: list[tuple[int, int, int]] = []
+    ahead: list[Position] = []
+    read: int = 0
+    late: int = 0
+    dead_lettered: int = 0
 
 
 class Progress(msgspec.Struct, array_like=True):
@@ -59,21 +63,23 @@ class Progress(msgspec.Struct, array_like=True):
         partition = self.known.get(position.partition)
         if partition is None:
             partition = self.known[position.partition] = PartitionProgress(position.start)
-        block = (position.first, position.following, position.mark)
         if position.first > partition.following:
-            if block in partition.ahead:
+            if position in partition.ahead:
                 return False
-            partition.ahead = sorted([*partition.ahead, block])
+            partition.ahead = sorted([*partition.ahead, position])
             return True
         # An empty position covers no records, so taking it for news costs nothing.
         news = position.following > partition.following or position.first == position.following
-        _advance(partition, position.following, position.mark)
-        while partition.ahead and partition.ahead[0][0] <= partition.following:
-            _, following, mark = partition.ahead.pop(0)
-            _advance(partition, following, mark)
+        _advance(partition, position)
+        while partition.ahead and partition.ahead[0].first <= partition.following:
+            _advance(partition, partition.ahead.pop(0))
         return news
 
 
-def _advance(partition: PartitionProgress, following: int, mark: int) -> None:
-    partition.following = max(partition.following, following)
-    partition.mark = max(partition.mark, mark)
+def _advance(partition: PartitionProgress, position: Position) -> None:
+    partition.following = max(partition.following, position.following)
+    partition.mark = max(partition.mark, position.mark)
+    # Totals since the job began, so a block that is seen again counts nothing twice.
+    partition.read = max(partition.read, position.read)
+    partition.late = max(partition.late, position.late)
+    partition.dead_lettered = max(partition.dead_lettered, position.dead_lettered)

@@ -11,6 +11,8 @@ from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateS
 
 from domain.block import Block, decode_fragment, encode_fragment
 from domain.config import JobConfig
+from domain.journal import Ledger, encode_record
+from domain.marks import MARK_END
 from domain.message import Message
 from domain.timestamps import format_utc
 from transforms.alerts import Alerts
@@ -19,11 +21,12 @@ from transforms.group import Counts, GroupMachine
 from transforms.keying import split_block
 from transforms.windows import WindowOptions
 
-__all__ = ["ALERTS", "ANOMALIES", "FEATURES", "KeyByGroup", "WatchGroup"]
+__all__ = ["ALERTS", "ANOMALIES", "FEATURES", "JOURNAL", "KeyByGroup", "WatchGroup"]
 
 ALERTS = "alerts"
 ANOMALIES = "anomalies"
 FEATURES = "features"
+JOURNAL = "journal"
 _COUNTERS = ("scored", "duplicate", "windows", "anomalies", "alerts")
 
 
@@ -40,11 +43,18 @@ class KeyByGroup(beam.DoFn):  # type: ignore[misc]
 
 
 class WatchGroup(beam.DoFn):  # type: ignore[misc]
-    """(key group, fragment bytes) to messages on `ALERTS`, `ANOMALIES` and `FEATURES`.
+    """(key group, fragment bytes) to messages on `ALERTS`, `ANOMALIES`, `FEATURES`, `JOURNAL`.
 
     State lives as long as the job, and is bounded: progress by the number of partitions, rows
     by the window and the allowed disorder, detectors and alerts by their own retention. It
     therefore needs no timer, and has none: the runner's time decides nothing here.
+
+    Args:
+        windows: shape of the windows.
+        config: detectors and alert settings.
+        outputs: names of the outputs that are wanted.
+        restorable: whether the runner restores state; its counters then begin again at zero,
+            with a new instance of this function, and take up what the state has counted.
     """
 
     HEADER = ReadModifyWriteStateSpec("header", BytesCoder())
@@ -54,10 +64,18 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
     _ROWS_PARAM = beam.DoFn.StateParam(ROWS)
     _DETECTION_PARAM = beam.DoFn.StateParam(DETECTION)
 
-    def __init__(self, windows: WindowOptions, config: JobConfig, outputs: frozenset[str]) -> None:
+    def __init__(
+        self,
+        windows: WindowOptions,
+        config: JobConfig,
+        outputs: frozenset[str],
+        restorable: bool = False,
+    ) -> None:
         self._windows = windows
         self._config = config
         self._outputs = outputs
+        self._restorable = restorable
+        self._met: set[int] = set()
         self._counters = [Metrics.counter("padit", name) for name in _COUNTERS]
 
     def setup(self) -> None:
@@ -80,8 +98,12 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         detection: Any = _DETECTION_PARAM,
     ) -> Iterator[Any]:
         """Advance one group by one fragment."""
-        fragment = decode_fragment(element[1])
-        outcome = self._machine.advance(_BeamStore(header, rows, detection), fragment)
+        group, data = element
+        store = _BeamStore(header, rows, detection)
+        if self._restorable and group not in self._met:
+            self._met.add(group)
+            self._count(self._machine.ledger(store))
+        outcome = self._machine.advance(store, decode_fragment(data))
         self._count(outcome.counts)
         for transition in outcome.transitions:
             alert = transition.alert
@@ -95,9 +117,12 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
                 yield from self._anomalies(outcome.verdict)
             if FEATURES in self._outputs:
                 yield from self._features(outcome.verdict)
+        if outcome.ledger is not None and JOURNAL in self._outputs:
+            yield _ledger(msgspec.structs.replace(outcome.ledger, group=group))
 
-    def _count(self, counts: Counts) -> None:
-        for counter, amount in zip(self._counters, counts, strict=True):
+    def _count(self, counts: Counts | Ledger) -> None:
+        for name, counter in zip(_COUNTERS, self._counters, strict=True):
+            amount = getattr(counts, name)
             if amount:
                 counter.inc(amount)
 
@@ -132,6 +157,14 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
                 f"{key}:{series.unit}:{ends[row]}", key, ends[row], msgspec.json.encode(record)
             )
             yield beam.pvalue.TaggedOutput(FEATURES, message)
+
+
+def _ledger(ledger: Ledger) -> Any:
+    # What a group read tells the ledger of a run from that of a run that went on from it.
+    read = sum(one for one, _, _ in ledger.read.values())
+    identity = f"ledger:{ledger.group}:{read}"
+    message = Message(identity, "ledger", MARK_END, encode_record(ledger))
+    return beam.pvalue.TaggedOutput(JOURNAL, message)
 
 
 class _BeamStore:

@@ -35,6 +35,9 @@ POSITIONS = st.lists(
         st.integers(0, 2**62),
         st.integers(0, 2**62),
         st.integers(MARK_NONE, MARK_END),
+        st.integers(0, 2**62),
+        st.integers(0, 2**62),
+        st.integers(0, 2**62),
     ),
     max_size=3,
 )

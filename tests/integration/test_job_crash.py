@@ -87,11 +87,6 @@ def test_a_taskmanager_killed_in_the_middle_of_a_replay_changes_no_byte(
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.xfail(
-    strict=True,
-    reason="Flink's accumulators begin again with a restored task, so what was read before the "
-    "checkpoint is not in the counts, and a run that is right ends with exit code 1",
-)
 def test_a_replay_whose_taskmanager_was_killed_accounts_for_every_record(
     disturbed: Disturbed,
 ) -> None:

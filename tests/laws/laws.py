@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from domain.errors import StateError
+from domain.journal import total
 from domain.metric import Series
 from domain.rows import Rows
 from tests.laws.machine import (
@@ -77,6 +78,10 @@ def conservation(make: Make) -> None:
         assert found.late
         assert found.counts.duplicate > 0
         assert (found.waiting == 0) == ends
+    accounts = total(run(logs, make()).ledgers)
+    assert accounts["read"] == len(samples)
+    assert accounts["late"] == len(found.late)
+    assert accounts["read"] == sum(accounts[name] for name in ("scored", "duplicate", "late"))
 
 
 def state_round_trip(make: Make) -> None:

@@ -11,6 +11,7 @@ from connectors.cursor import Cursor, PartitionCursor, advance
 from connectors.reader import Read
 from domain.block import decode_rows
 from domain.config import DetectorSetting
+from domain.journal import Ledger
 from domain.metric import Series
 from domain.rows import Rows
 from tests.domain.samples import plain
@@ -63,6 +64,7 @@ class Result:
         late: samples that came too late, with partition and number.
         waiting: samples whose windows are open.
         state: what is left behind, in canonical form.
+        ledgers: the accounts of each key group, once it had seen the end.
     """
 
     rows: list[list[bytes]] = field(default_factory=lambda: [[] for _ in range(GROUPS)])
@@ -72,6 +74,7 @@ class Result:
     late: list[Any] = field(default_factory=list)
     waiting: int = 0
     state: list[Any] = field(default_factory=list)
+    ledgers: list[Ledger] = field(default_factory=list)
 
 
 def machine_of(detection: Detection, windows: WindowOptions = WINDOWS) -> GroupMachine:
@@ -112,6 +115,8 @@ def run(
             outcome = machine.advance(stores[group], fragment)
             result.counts = Counts(*map(sum, zip(result.counts, outcome.counts, strict=True)))
             result.alerts[group] += [one.to_cloud_event() for one in outcome.transitions]
+            if outcome.ledger is not None:
+                result.ledgers.append(msgspec.structs.replace(outcome.ledger, group=group))
             if outcome.verdict is not None:
                 result.rows[group] += _lines(outcome.verdict)
                 result.scores += _scores(outcome.verdict)

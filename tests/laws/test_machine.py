@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from domain.block import Fragment
 from domain.errors import StateError
-from domain.marks import Position
+from domain.journal import total
+from domain.marks import MARK_END, Position
 from domain.metric import Series
 from domain.rows import Rows
 from tests.domain.samples import steady
@@ -61,6 +62,16 @@ def test_any_cut_gives_the_same_and_loses_nothing(
     assert (found.rows, found.alerts, found.late) == (whole.rows, whole.alerts, whole.late)
     assert (found.counts, found.state) == (whole.counts, whole.state)
     assert _accounted(whole) == _accounted(found) == sum(map(len, logs))
+    if ends:
+        assert total(found.ledgers) == total(whole.ledgers)
+        assert total(found.ledgers) == {
+            "read": sum(map(len, logs)),
+            "late": len(found.late),
+            "dead_lettered": 0,
+            **found.counts._asdict(),
+        }
+    else:
+        assert not found.ledgers
 
 
 def test_a_unit_that_changes_gives_the_same_in_any_cut() -> None:
@@ -86,6 +97,16 @@ def test_a_fragment_that_comes_twice_is_counted_as_duplicates() -> None:
     again = machine.advance(store, _fragment(0, 25, 20))
     assert (again.counts.duplicate, again.counts.scored, again.verdict) == (25, 0, None)
     assert msgspec.msgpack.encode([store.header, store.rows, store.detection]) == before
+
+
+def test_the_ledger_counts_nothing_twice_that_comes_twice() -> None:
+    machine, store = machine_of(RULE, WINDOWS), MemoryStore()
+    for fragment in (_fragment(0, 25, 20), _fragment(0, 25, 20), _fragment(25, 30, 30)):
+        machine.advance(store, fragment)
+    at = Position(0, 0, 30, 30, MARK_END, read=30, late=0, dead_lettered=0)
+    ledger = machine.advance(store, Fragment(1, (at,), Rows.empty())).ledger
+    assert ledger is not None
+    assert (ledger.read, ledger.scored, ledger.duplicate) == ({0: (30, 0, 0)}, 30, 0)
 
 
 def test_a_fragment_that_overtook_another_closes_nothing_before_it() -> None:
@@ -127,5 +148,5 @@ def test_state_of_another_version_is_a_clear_error(part: str) -> None:
     machine.advance(store, _fragment(0, 25, 20))
     saved = msgspec.msgpack.decode(getattr(store, part))
     setattr(store, part, msgspec.msgpack.encode([99, *saved[1:]]))
-    with pytest.raises(StateError, match=r"version 99, this code reads 1.*replay"):
+    with pytest.raises(StateError, match=r"version 99, this code reads 2.*replay"):
         machine.advance(store, _fragment(25, 50, 50))

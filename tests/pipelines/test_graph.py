@@ -47,7 +47,7 @@ def test_labels_are_the_same_whatever_is_configured(tmp_path: Path) -> None:
     tops = {label for label in bare if "/" not in label and not label.startswith("ref_")}
     assert tops == {
         "Shards", "SpreadShards", "ReadMetrics", "KeyByGroup", "WatchGroup", "Alerts",
-        "Anomalies", "Features", "Late", "DeadLetters",
+        "Anomalies", "Features", "Late", "DeadLetters", "MergeJournal", "Journal",
     }  # fmt: skip
 
 

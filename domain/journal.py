@@ -1,0 +1,100 @@
+"""The journal: what belongs to a run and not to its alerts, because it depends on arrival.
+
+It lies beside the alerts, one JSON object a record. Alerts hold nothing that a re-recorded topic
+would not share; how far the run came, which offsets it saw and what it decided by the clock
+stands here.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+__all__ = ["IdleDecision", "Ledger", "Record", "decode_record", "encode_record", "total"]
+
+
+class Ledger(msgspec.Struct, frozen=True, tag="ledger", tag_field="record"):
+    """The accounts of one key group at the end of its input.
+
+    They are part of the state, so they stay right when a job is restored, which a runner's
+    counters do not.
+
+    Attributes:
+        read: (read, late, dead-lettered) metrics by partition, since the job began; every group
+            sees all partitions, so at the end all say the same.
+        scored, duplicate, windows, anomalies, alerts: of this group, since the job began.
+        group: number of the key group.
+    """
+
+    read: dict[int, tuple[int, int, int]]
+    scored: int
+    duplicate: int
+    windows: int
+    anomalies: int
+    alerts: int
+    group: int = 0
+
+
+class IdleDecision(msgspec.Struct, frozen=True, tag="idle", tag_field="record"):
+    """The marks of idle partitions were moved by the clock, so that they hold nobody back.
+
+    Attributes:
+        following: by partition of the reader, the offset it had come to when it decided.
+        marks: by idle partition, its mark from then on, microseconds.
+    """
+
+    following: dict[int, int]
+    marks: dict[int, int]
+
+
+Record = Ledger | IdleDecision
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Record)
+
+
+def encode_record(record: Record) -> bytes:
+    """One record as a JSON object."""
+    return _encoder.encode(record)
+
+
+def decode_record(data: bytes | str) -> Record:
+    """Read what `encode_record` wrote.
+
+    Raises:
+        msgspec.DecodeError: it is no record of a journal.
+    """
+    record: Record = _decoder.decode(data)
+    return record
+
+
+def total(ledgers: Iterable[Ledger]) -> dict[str, int]:
+    """The accounts of a whole run, by the names of the conservation line.
+
+    A group that went on from a savepoint has several ledgers; the one that read most counts.
+
+    >>> total([Ledger({0: (3, 1, 0)}, 1, 0, 1, 0, 0, 0), Ledger({0: (3, 1, 0)}, 1, 0, 1, 1, 1, 1)])
+    {'read': 3, 'late': 1, 'dead_lettered': 0, 'scored': 2, 'duplicate': 0, 'windows': 2, \
+'anomalies': 1, 'alerts': 1}
+    """
+    latest: dict[int, Ledger] = {}
+    for ledger in ledgers:
+        before = latest.get(ledger.group)
+        if before is None or _has_read(ledger) >= _has_read(before):
+            latest[ledger.group] = ledger
+    read = [sum(column) for column in zip(*_furthest(latest.values()), strict=True)] or [0, 0, 0]
+    totals = dict(zip(("read", "late", "dead_lettered"), read, strict=True))
+    for name in ("scored", "duplicate", "windows", "anomalies", "alerts"):
+        totals[name] = sum(getattr(ledger, name) for ledger in latest.values())
+    return totals
+
+
+def _has_read(ledger: Ledger) -> int:
+    return sum(read for read, _, _ in ledger.read.values())
+
+
+def _furthest(ledgers: Iterable[Ledger]) -> list[tuple[int, int, int]]:
+    read: dict[int, tuple[int, int, int]] = {}
+    for ledger in ledgers:
+        for number, counts in ledger.read.items():
+            read[number] = max(counts, read.get(number, counts))
+    return list(read.values())

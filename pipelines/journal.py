@@ -1,0 +1,47 @@
+"""Reading a journal back."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from connectors.uris import parse_address
+from domain.errors import SourceError
+from domain.journal import Ledger, Record, decode_record, total
+
+__all__ = ["read_journal", "read_ledger"]
+
+
+def read_journal(path: Path) -> Iterator[Record]:
+    """The records of a journal that is a file.
+
+    Raises:
+        SourceError: it cannot be read, or a line is no record.
+    """
+    number = 0
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                number += 1
+                yield decode_record(line)
+    except OSError as error:
+        message = f"the journal {path} cannot be read: {error.strerror}"
+        raise SourceError(message) from error
+    except msgspec.DecodeError as error:
+        message = f"{path}, line {number}, is no record of a journal: {error}"
+        raise SourceError(message) from error
+
+
+def read_ledger(uri: str | None) -> dict[str, int] | None:
+    """The accounts of a run; None where its journal is not a file of this machine, or empty.
+
+    A cluster's counters begin again when it restores a job, and those of a job that had read
+    all by then are lost; the ledger comes from the state and knows better.
+    """
+    if uri is None or parse_address(uri).kind not in (".jsonl", ".ndjson"):
+        return None
+    path = Path(parse_address(uri).path)
+    if not path.exists():
+        return None
+    ledgers = [record for record in read_journal(path) if isinstance(record, Ledger)]
+    return total(ledgers) if ledgers else None

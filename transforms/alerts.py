@@ -10,14 +10,17 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from domain.alert import Alert, Transition, alert_id, severity_of
+from domain.alert import CRITICAL_FROM, WARNING_FROM, Alert, Transition, alert_id, severity_of
+from domain.config import AlertSettings
 from domain.errors import StateError
 from domain.metric import Series
-from domain.timestamps import format_utc
-from transforms.detect import Detection, Verdict
+from domain.timestamps import MICROS, format_utc
+from transforms.detect import ANOMALY_ABOVE, Detection, Verdict
+from transforms.windows import WindowOptions
 
-__all__ = ["Alerts", "Episode", "Episodes"]
+__all__ = ["Alerts", "Episode", "Episodes", "rows_digest"]
 
 _VERSION = 1
 _ROWS_IN_EVIDENCE = 64
@@ -50,16 +53,31 @@ class Alerts:
         open_at: score in [0, 1] from which on a window alerts.
         resolve_after: event time without an alerting window after which an alert resolves,
             microseconds.
-        window: length of a window in microseconds, for the evidence.
+        windows: their shape, for the evidence.
     """
 
     def __init__(
-        self, detection: Detection, open_at: float, resolve_after: int, window: int
+        self, detection: Detection, open_at: float, resolve_after: int, windows: WindowOptions
     ) -> None:
         self._detection = detection
         self._open_at = open_at
         self._resolve_after = resolve_after
-        self._window = window
+        self._windows = windows
+        self._thresholds = {
+            "open_at": open_at,
+            "resolve_after_sec": resolve_after / MICROS,
+            "anomaly_above": ANOMALY_ABOVE,
+            "warning_from": WARNING_FROM,
+            "critical_from": CRITICAL_FROM,
+        }
+
+    @classmethod
+    def of(cls, detection: Detection, settings: AlertSettings, windows: WindowOptions) -> "Alerts":
+        """Alerts as a configuration wants them."""
+        resolve_after = windows.size
+        if settings.resolve_after_sec is not None:
+            resolve_after = round(settings.resolve_after_sec * MICROS)
+        return cls(detection, settings.open_at, resolve_after, windows)
 
     def initial(self) -> Episodes:
         """No open alerts."""
@@ -122,7 +140,8 @@ class Alerts:
     def _open(self, verdict: Verdict, row: int) -> Episode:
         end = int(verdict.table.window_end[row])
         score = self._detection.describe(verdict, row)
-        name = score.detector["name"]
+        detector, evidence = self._evidence(verdict, row, score.evidence)
+        name = detector["name"]
         alert = Alert(
             id=alert_id(verdict.table.series[verdict.table.code[row]], name, end),
             source_id=score.source_id,
@@ -130,8 +149,8 @@ class Alerts:
             severity=severity_of(score.composite),
             score=score.composite,
             summary=_summary(score.metric_name, score.source_id, score.evidence),
-            evidence=self._evidence(verdict, row, score.evidence),
-            detector=score.detector,
+            evidence=evidence,
+            detector=detector,
             event_time=score.event_time,
             opened=score.event_time,
         )
@@ -148,8 +167,7 @@ class Alerts:
         alert.score = score
         alert.severity = severity_of(score)
         alert.summary = _summary(alert.metric_name, alert.source_id, described.evidence)
-        alert.evidence = self._evidence(verdict, row, described.evidence)
-        alert.detector = described.detector
+        alert.detector, alert.evidence = self._evidence(verdict, row, described.evidence)
         alert.event_time = described.event_time
         end = int(verdict.table.window_end[row])
         return [Transition("updated", end, msgspec.structs.replace(alert))]
@@ -162,21 +180,47 @@ class Alerts:
         )
         return Transition("resolved", time, alert)
 
-    def _evidence(self, verdict: Verdict, row: int, seen: dict[str, Any]) -> dict[str, Any]:
+    def _evidence(
+        self, verdict: Verdict, row: int, seen: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The detector that decided, and all that is needed to decide again."""
         table = verdict.table
         end = int(table.window_end[row])
         time, value = table.window(row)
-        return {
-            "unit": table.series[table.code[row]].unit,
-            "window": {"start": format_utc(end - self._window), "end": format_utc(end)},
-            "samples": len(time),
-            "digest": hashlib.sha256(time.tobytes() + value.tobytes()).hexdigest(),
-            "latest": {  # newest last; microseconds since 1970 compare exactly
-                "time_us": time[-_ROWS_IN_EVIDENCE:].tolist(),
-                "value": value[-_ROWS_IN_EVIDENCE:].tolist(),
+        detector, said = self._detection.account(verdict, row)
+        return (
+            detector,
+            {
+                "unit": table.series[table.code[row]].unit,
+                "window": {
+                    "start": format_utc(end - self._windows.size),
+                    "end": format_utc(end),
+                    "interval_sec": self._windows.interval / MICROS,
+                    "max_samples": self._windows.max_samples,
+                },
+                "samples": len(time),
+                "digest": rows_digest(time, value),
+                "latest": {  # newest last; microseconds since 1970 compare exactly
+                    "time_us": time[-_ROWS_IN_EVIDENCE:].tolist(),
+                    "value": value[-_ROWS_IN_EVIDENCE:].tolist(),
+                },
+                **seen,
+                "detectors": said,
+                "thresholds": self._thresholds,
             },
-            **seen,
-        }
+        )
+
+
+def rows_digest(time: NDArray[np.int64], value: NDArray[np.float64]) -> str:
+    """SHA-256 of a window's rows, sorted by (time, value): all times, then all values.
+
+    Args:
+        time: int64 (n,), microseconds; little-endian in the digest.
+        value: float64 (n,), likewise.
+    """
+    return hashlib.sha256(
+        time.astype("<i8", copy=False).tobytes() + value.astype("<f8", copy=False).tobytes()
+    ).hexdigest()
 
 
 def _summary(metric_name: str, source_id: str, evidence: dict[str, Any]) -> str:

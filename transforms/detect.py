@@ -1,9 +1,10 @@
 """Runs the configured detectors over closed windows and combines what they say."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from domain.errors import StateError
 from domain.features import FeatureTable
 from domain.metric import Series
 from domain.timestamps import format_utc
-from transforms.detectors import Detector, Scores, create_detector
+from transforms.detectors import Detector, Scores, create_detector, registry
 
 __all__ = ["ANOMALY_ABOVE", "Detection", "Verdict"]
 
@@ -107,6 +108,38 @@ class Detection:
             detector={"name": detector.name, "version": detector.version},
             evidence=evidence,
         )
+
+    @cached_property
+    def resolved(self) -> tuple[dict[str, Any], ...]:
+        """Name, version and all parameters, defaults too, of every detector as plain values."""
+        return tuple(
+            {
+                "name": detector.name,
+                "version": detector.version,
+                "parameters": registry()[setting.name]
+                .Parameters(**setting.parameters)
+                .model_dump(mode="json"),
+            }
+            for setting, detector in zip(self.settings, self.detectors, strict=True)
+        )
+
+    def account(self, verdict: Verdict, row: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """The detector that decided about a row, and what all said that look at its series.
+
+        What all said is enough to run them again: each with name, version, score (None: warming
+        up) and parameters, which stand with the one that decided only once.
+        """
+        column = verdict.matrix[:, row].tolist()
+        best = int(np.nanargmax(column))
+        looking = self._applies(verdict.table.series[verdict.table.code[row]])
+        said = []
+        for number in np.flatnonzero(looking).tolist():
+            score = None if math.isnan(column[number]) else column[number]
+            one = {**self.resolved[number], "score": score}
+            if number == best:
+                del one["parameters"]
+            said.append(one)
+        return self.resolved[best], said
 
     def dump(self, states: tuple[Any, ...]) -> list[tuple[str, int, bytes]]:
         """State of every detector with its name and version."""

@@ -81,13 +81,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
     def setup(self) -> None:
         """Build the machine once per worker."""
         self._detection = Detection(self._config.detectors)
-        settings = self._config.alerts
-        resolve_after = (
-            self._windows.size
-            if settings.resolve_after_sec is None
-            else round(settings.resolve_after_sec * 1e6)
-        )
-        alerts = Alerts(self._detection, settings.open_at, resolve_after, self._windows.size)
+        alerts = Alerts.of(self._detection, self._config.alerts, self._windows)
         self._machine = GroupMachine(self._windows, self._detection, alerts)
 
     def process(

@@ -79,7 +79,7 @@ class Result:
 
 def machine_of(detection: Detection, windows: WindowOptions = WINDOWS) -> GroupMachine:
     """The machine of the job."""
-    return GroupMachine(windows, detection, Alerts(detection, 0.7, windows.size, windows.size))
+    return GroupMachine(windows, detection, Alerts(detection, 0.7, windows.size, windows))
 
 
 def run(

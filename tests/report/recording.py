@@ -52,7 +52,7 @@ def record(
 def _detect(rows: Rows, end: int) -> tuple[Verdict, list[bytes]]:
     config = load_config(CONFIG)
     detection = Detection(config.detectors)
-    alerts = Alerts(detection, config.alerts.open_at, 120 * MICROS, WINDOWS.size)
+    alerts = Alerts(detection, config.alerts.open_at, 120 * MICROS, WINDOWS)
     first, last = START // WINDOWS.interval - 10, (end + WINDOWS.size) // WINDOWS.interval
     table = close_windows([rows], first, last, WINDOWS).table
     _, verdict = detection.step(detection.initial(), table)

@@ -18,6 +18,7 @@ from domain.timestamps import format_utc
 from tests.domain.samples import steady
 from transforms.alerts import Alerts
 from transforms.detect import Detection
+from transforms.windows import WindowOptions
 
 SERIES = (Series("a", "x", "ms"), Series("b", "x", "ms"))
 # The mean of a window becomes its score: 0.4 from 1 on, 0.75 from 2 on, 0.95 from 3 on.
@@ -29,6 +30,7 @@ CONDITIONS = [
 DETECTION = Detection(
     [DetectorSetting(name="rule", parameters={"rules": [{"conditions": CONDITIONS}]})]
 )
+WINDOWS = WindowOptions(20, 10, 1000)
 Level = tuple[int, int, int]
 """End of the window, number of the series, level 0 to 3."""
 
@@ -55,7 +57,7 @@ def _follow(
     reload: bool = False,
 ) -> list[Transition]:
     """Transitions of several steps, each with the windows that close in it and up to when."""
-    alerts = Alerts(DETECTION, open_at, resolve_after, 20)
+    alerts = Alerts(DETECTION, open_at, resolve_after, WINDOWS)
     episodes, states = alerts.initial(), DETECTION.initial()
     found: list[Transition] = []
     for levels, closed_until in steps:
@@ -139,13 +141,44 @@ def test_what_was_said_is_not_changed_by_what_comes_after() -> None:
 def test_evidence_holds_window_features_limits_and_samples() -> None:
     opened, *_ = _follow([([(10_000_000, 0, 3)], 10_000_000)])
     evidence = opened.alert.evidence
-    assert evidence["window"]["end"] == format_utc(10_000_000)
+    assert evidence["window"] == {
+        "start": format_utc(9_999_980), "end": format_utc(10_000_000), "interval_sec": 10e-6,
+        "max_samples": 1000,
+    }  # fmt: skip
     assert evidence["unit"] == "ms"
     assert evidence["features"]["mean"] == 3.0
     assert evidence["latest"] == {"time_us": [9_999_999], "value": [3.0]}
     assert (len(evidence["digest"]), evidence["samples"]) == (64, 1)
     assert "mean 3 >= 3" in opened.alert.summary
     msgspec.json.encode(evidence)
+
+
+def test_evidence_holds_every_detector_with_its_parameters_and_the_thresholds() -> None:
+    opened, *_ = _follow([([(10_000_000, 0, 3)], 10_000_000)])
+    assert (opened.alert.detector["name"], opened.alert.detector["version"]) == ("rule", 1)
+    (rule,) = opened.alert.detector["parameters"]["rules"]
+    assert [one["limit"] for one in rule["conditions"]] == [1, 2, 3]
+    assert rule["source"] == "*"  # a default that nobody wrote
+    evidence = opened.alert.evidence
+    assert evidence["detectors"] == [{"name": "rule", "version": 1, "score": 0.95}]
+    assert evidence["thresholds"] == {
+        "open_at": 0.7, "resolve_after_sec": 30e-6, "anomaly_above": 0.5, "warning_from": 0.7,
+        "critical_from": 0.9,
+    }  # fmt: skip
+
+
+def test_evidence_names_only_detectors_that_look_at_the_series() -> None:
+    settings = [
+        DetectorSetting(name="changepoint", metric="x", parameters={"threshold": 3}),
+        DetectorSetting(name="novelty", metric="y"),
+        DetectorSetting(name="rule", parameters={"rules": [{"conditions": CONDITIONS}]}),
+    ]
+    detection = Detection(settings)
+    _, verdict = detection.step(detection.initial(), _table([(10, 0, 3)], 10))
+    winner, said = detection.account(verdict, 0)
+    assert (winner["name"], [one["name"] for one in said]) == ("rule", ["changepoint", "rule"])
+    assert (said[0]["score"], said[0]["parameters"]["threshold"]) == (None, 3.0)
+    assert "parameters" not in said[1]
 
 
 LEVELS = st.dictionaries(
@@ -184,7 +217,7 @@ def test_every_alert_opens_first_resolves_last_and_rises_between(levels: list[Le
 
 
 def test_damaged_state_and_other_versions_are_a_clear_error() -> None:
-    alerts = Alerts(DETECTION, 0.7, 30, 20)
+    alerts = Alerts(DETECTION, 0.7, 30, WINDOWS)
     with pytest.raises(StateError, match="damaged"):
         alerts.load(b"\xc1")
     with pytest.raises(StateError, match=r"version 9, this code reads 1"):

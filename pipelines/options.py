@@ -165,12 +165,16 @@ class JobOptions:
 
     @classmethod
     def of(cls, options: PipelineOptions) -> "JobOptions":
-        """Check the options of a pipeline.
+        """Check the options of a pipeline; raises as `checked`."""
+        return cls.checked(options.view_as(PaditOptions).get_all_options())
+
+    @classmethod
+    def checked(cls, raw: dict[str, Any]) -> "JobOptions":
+        """Check options by name, as they come from the command line.
 
         Raises:
             ConfigurationError: one is out of range, or two contradict each other.
         """
-        raw: dict[str, Any] = options.view_as(PaditOptions).get_all_options()
         if not raw["input"]:
             message = "--input is missing: --input kafka://127.0.0.1:9092/metrics, or a file"
             raise ConfigurationError(message)

@@ -92,7 +92,7 @@ class KafkaReader:
             self._end_reached.update(ends)
             times = _record_times(messages)
             times[times < 0] = _NO_TIME
-        number = np.array([message.partition() for message in messages], np.int64)
+        number = np.fromiter(map(Message.partition, messages), np.int64, len(messages))
         bounds = (np.flatnonzero(number[1:] != number[:-1]) + 1).tolist()
         for first, last in itertools.pairwise([0, *bounds, len(number)]):
             if first < last:

@@ -150,10 +150,9 @@ def _parse_joined(values: Sequence[bytes | None], max_bytes: int) -> _Samples | 
     """All records in one parse, or None where they have to be read one by one."""
     try:
         joined = b"\n".join(values)  # type: ignore[arg-type]  # None raises TypeError
-        lengths = np.fromiter(map(len, values), np.int64, len(values))  # type: ignore[arg-type]
     except TypeError:
         return None
-    if int(lengths.max()) > max_bytes or not _joints_are_sound(joined, lengths):
+    if not _joints_are_sound(joined, len(values), max_bytes):
         return None
     for decoder in (_numbered, _samples):
         try:
@@ -164,20 +163,21 @@ def _parse_joined(values: Sequence[bytes | None], max_bytes: int) -> _Samples | 
     return None
 
 
-def _joints_are_sound(joined: bytes, lengths: NDArray[np.int64]) -> bool:
+def _joints_are_sound(joined: bytes, records: int, max_bytes: int) -> bool:
     """Whether every record of a joined text holds exactly the values that begin in it.
 
-    No record holds a line break (as many breaks as joints), and every joint reads `}` break
+    There are as many breaks as joints, so no record holds one, and every joint reads `}` break
     `{`: within a JSON value `}` is never followed by `{` without a comma, so no joint lies
     inside a value, every record holds at least one value, and an equal count means one each.
     """
     text = np.frombuffer(joined, np.uint8)
-    joint = np.cumsum(lengths + 1)[:-1] - 1
+    if not text.size or text[0] != _OPEN or text[-1] != _CLOSE:
+        return False
+    joint = np.flatnonzero(text == _BREAK)
+    longest = int(np.diff(joint, prepend=-1, append=text.size).max()) - 1
     return bool(
-        text.size
-        and text[0] == _OPEN
-        and text[-1] == _CLOSE
-        and np.count_nonzero(text == _BREAK) == len(joint)
+        len(joint) == records - 1
+        and longest <= max_bytes
         and (text[joint - 1] == _CLOSE).all()
         and (text[joint + 1] == _OPEN).all()
     )

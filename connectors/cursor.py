@@ -10,14 +10,22 @@ from typing import NamedTuple
 
 import msgspec
 
-from connectors.reader import Read
+from connectors.reader import PartitionRange, Read
 from domain.block import Block
 from domain.deadletter import DeadLetter
 from domain.errors import StateError
 from domain.marks import MARK_END, MARK_NONE, Position, judge
 from domain.rows import Rows, concatenate
 
-__all__ = ["Advance", "Cursor", "PartitionCursor", "Held", "advance", "follow_idle"]
+__all__ = [
+    "Advance",
+    "Cursor",
+    "PartitionCursor",
+    "Held",
+    "advance",
+    "first_cursors",
+    "follow_idle",
+]
 
 
 class PartitionCursor(msgspec.Struct, array_like=True, frozen=True):
@@ -109,6 +117,24 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
 
 
 _decoder = msgspec.msgpack.Decoder(Cursor)
+
+
+def first_cursors(ranges: list[PartitionRange], shards: int) -> list[Cursor]:
+    """Cursors that divide the partitions among the readers."""
+    shards = max(1, min(shards, len(ranges)))
+    return [
+        Cursor(
+            shard,
+            shards,
+            len(ranges),
+            {
+                one.partition: PartitionCursor(one.start, one.start, one.stop)
+                for one in ranges
+                if one.partition % shards == shard
+            },
+        )
+        for shard in range(shards)
+    ]
 
 
 class Advance(NamedTuple):

@@ -15,6 +15,7 @@ import dataclasses
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,10 +40,12 @@ from domain.marks import MARK_END, MARK_NONE, Position
 from domain.rows import Rows
 from domain.timestamps import MICROS
 
-__all__ = ["DEAD", "LATE", "NOTES", "ReadOptions", "ReadShard", "first_cursors", "request_stop"]
+__all__ = ["DEAD", "LATE", "NOTES", "ReadOptions", "ReadShard", "request_stop"]
 
 _FILL_SECONDS = 0.02
-_FILL_SECONDS_BOUNDED = 0.5  # a replay is never in a hurry to cut a block
+_FILL_SECONDS_BOUNDED = 1.0  # a replay is in no hurry, but a checkpoint waits for the block's end
+_PATIENCE_BOUNDED = 0.5
+_AHEAD_FROM = 50_000  # rows of a block from which on more is likely to be there already
 LATE = "late"
 DEAD = "dead"
 NOTES = "notes"
@@ -80,24 +83,6 @@ class ReadOptions:
     idle_seconds: float = 2.0
     poll_seconds: float = 0.1
     restorable: bool = False
-
-
-def first_cursors(ranges: list[PartitionRange], shards: int) -> list[Cursor]:
-    """Cursors that divide the partitions among the readers."""
-    shards = max(1, min(shards, len(ranges)))
-    return [
-        Cursor(
-            shard,
-            shards,
-            len(ranges),
-            {
-                one.partition: PartitionCursor(one.start, one.start, one.stop)
-                for one in ranges
-                if one.partition % shards == shard
-            },
-        )
-        for shard in range(shards)
-    ]
 
 
 class _CursorTracker(RestrictionTracker):  # type: ignore[misc]
@@ -232,18 +217,24 @@ class ReadShard(beam.DoFn):  # type: ignore[misc]
 
     def _drop(self, reader: "_OpenReader") -> None:
         self._readers.pop(reader.shard, None)
-        reader.reader.close()
+        reader.close()
 
 
 class _OpenReader:
-    """A connection with what is known only while it is open: clocks, pauses, counters."""
+    """A connection with what is known only while it is open: clocks, pauses, counters.
+
+    While the job works on a large block, a thread reads the next one: fetching, decompression
+    and numpy work without Python's lock. At any time one thread uses the reader.
+    """
 
     def __init__(
         self, shard: int, name: str, reader: Reader, options: ReadOptions, bounded: bool
     ) -> None:
         self.shard = shard
         self._bounded = bounded
-        self.reader = reader
+        self._reader = reader
+        self._thread = ThreadPoolExecutor(1)
+        self._ahead: Future[list[Read]] | None = None
         self._name = name
         self._options = options
         self._paused: frozenset[int] = frozenset()
@@ -268,12 +259,14 @@ class _OpenReader:
 
     def step(self, cursor: Cursor) -> tuple[Cursor, list[Any], int]:
         """Read once; the same cursor comes back if nothing happened at all."""
+        ahead = None if self._ahead is None else self._ahead.result()
+        self._ahead = None
         paused = self._held.to_pause(cursor)
         if paused != self._paused:
-            self.reader.pause(paused)
+            self._reader.pause(paused)
             self._paused = paused
         grown, announced = self._with_added(cursor)
-        reads = self._read_block()
+        reads = self._read_block() if ahead is None else ahead
         self._tell_lag(cursor)
         if not reads and not announced:
             return self._idle(cursor)
@@ -288,7 +281,14 @@ class _OpenReader:
         self._at = moved
         rows = sum(len(read.rows) for read in reads)
         note(rows + len(dead), moved.mark, None)
+        if rows >= _AHEAD_FROM and not moved.finished:
+            self._ahead = self._thread.submit(self._read_block)
         return moved, self._outputs(block, late, dead), rows
+
+    def close(self) -> None:
+        """Let go of everything; what was read ahead is read again by whoever goes on."""
+        self._thread.shutdown()
+        self._reader.close()
 
     def _read_block(self) -> list[Read]:
         """Wait for rows, then take what is there up to a full block.
@@ -297,15 +297,16 @@ class _OpenReader:
         where a window ends, a close; few large blocks cost a third of many small ones. Live,
         rows must not wait for others, so a block is closed soon.
         """
-        reads = self.reader.read(self._options.poll_seconds)
+        reads = self._reader.read(self._options.poll_seconds)
         more = reads
         rows = sum(len(read.rows) for read in reads)
-        patience = _FILL_SECONDS_BOUNDED if self._bounded else _FILL_SECONDS
+        patience = _PATIENCE_BOUNDED if self._bounded else _FILL_SECONDS
+        filling = _FILL_SECONDS_BOUNDED if self._bounded else _FILL_SECONDS
         started = time.monotonic()
         while more and rows < self._options.bundle_rows and not more[-1].ended:
-            if not self._bounded and time.monotonic() - started >= _FILL_SECONDS:
+            if time.monotonic() - started >= filling:
                 break
-            more = self.reader.read(patience)
+            more = self._reader.read(patience)
             reads += more
             rows += sum(len(read.rows) for read in more)
         return reads
@@ -328,11 +329,11 @@ class _OpenReader:
 
     def _with_added(self, cursor: Cursor) -> tuple[Cursor, list[Position]]:
         """Take in partitions that came into being; they start at the slowest mark here."""
-        added = self.reader.added(cursor.partitions)
+        added = self._reader.added(cursor.partitions)
         if not added:
             return cursor, []
         mine = [one for one in added if one.partition % cursor.shards == cursor.shard]
-        self.reader.extend(mine)
+        self._reader.extend(mine)
         at = dict(cursor.at)
         for one in mine:
             at[one.partition] = PartitionCursor(one.start, one.start, one.stop, cursor.mark)
@@ -369,7 +370,7 @@ class _OpenReader:
         now = time.monotonic()
         if now - self._lag_told >= 1:
             self._lag_told = now
-            lag = self.reader.lag()
+            lag = self._reader.lag()
             # Idle is only what is known to have nothing to read. Were a source that does not
             # answer taken for idle, what its producers hold back meanwhile would come too late.
             self._last.update((number, now) for number in cursor.at if lag.get(number) != 0)

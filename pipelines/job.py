@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import apache_beam as beam
 import msgspec
 
+from connectors.cursor import first_cursors
 from connectors.reader import PartitionRange
-from connectors.reading import DEAD, LATE, ReadOptions, first_cursors
+from connectors.reading import DEAD, LATE, ReadOptions
 from connectors.sink import Sink
 from connectors.uris import Bounds, sink_from_uri, source_from_uri
 from domain.config import load_config

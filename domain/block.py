@@ -5,6 +5,7 @@ fragment of every block, with or without rows, because the marks in it move time
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -15,7 +16,16 @@ from domain.marks import Position
 from domain.metric import Series
 from domain.rows import Rows
 
-__all__ = ["Block", "Fragment", "decode_fragment", "decode_rows", "encode_fragment", "encode_rows"]
+__all__ = [
+    "Block",
+    "Fragment",
+    "Trace",
+    "decode_fragment",
+    "decode_kept",
+    "decode_rows",
+    "encode_fragment",
+    "encode_kept",
+]
 
 _VERSION = 1
 
@@ -44,6 +54,25 @@ class Fragment:
     rows: Rows
 
 
+class Trace(NamedTuple):
+    """Where rows came from: what the blocks that brought them cover of one partition.
+
+    Attributes:
+        partition: number of the partition, from 0.
+        start: offset at which the job began to read this partition.
+        first: first offset the blocks cover.
+        following: offset after the last one they cover.
+        oldest, newest: event times of the rows, microseconds.
+    """
+
+    partition: int
+    start: int
+    first: int
+    following: int
+    oldest: int
+    newest: int
+
+
 class _Columns(msgspec.Struct, array_like=True):
     version: int
     partitions: int
@@ -52,6 +81,7 @@ class _Columns(msgspec.Struct, array_like=True):
     code: memoryview
     time: memoryview
     value: memoryview
+    traces: list[Trace] = []
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -60,6 +90,10 @@ _decoder = msgspec.msgpack.Decoder(_Columns)
 
 def encode_fragment(fragment: Fragment) -> bytes:
     """A fragment as versioned bytes: MessagePack around raw little-endian columns."""
+    return _encode(fragment, [])
+
+
+def _encode(fragment: Fragment, traces: list[Trace]) -> bytes:
     rows = fragment.rows
     return _encoder.encode(
         _Columns(
@@ -70,6 +104,7 @@ def encode_fragment(fragment: Fragment) -> bytes:
             _raw(rows.code, "<i4"),
             _raw(rows.time, "<i8"),
             _raw(rows.value, "<f8"),
+            traces,
         )
     )
 
@@ -80,6 +115,10 @@ def decode_fragment(data: bytes | memoryview) -> Fragment:
     Raises:
         StateError: damaged bytes, or another version's.
     """
+    return _decode(data)[0]
+
+
+def _decode(data: bytes | memoryview) -> tuple[Fragment, list[Trace]]:
     try:
         columns = _decoder.decode(data)
     except msgspec.DecodeError as error:
@@ -97,16 +136,25 @@ def decode_fragment(data: bytes | memoryview) -> Fragment:
         np.frombuffer(columns.time, "<i8"),
         np.frombuffer(columns.value, "<f8"),
     )
-    return Fragment(columns.partitions, tuple(columns.positions), rows)
+    return Fragment(columns.partitions, tuple(columns.positions), rows), columns.traces
 
 
-def encode_rows(rows: Rows) -> bytes:
-    """Rows alone, for state."""
-    return encode_fragment(Fragment(0, (), rows))
+def encode_kept(rows: Rows, traces: list[Trace]) -> bytes:
+    """Rows of many fragments that wait in the state, and where they came from."""
+    return _encode(Fragment(0, (), rows), traces)
+
+
+def decode_kept(data: bytes | memoryview) -> tuple[Fragment, list[Trace]]:
+    """A fragment that waits in the state, or what `encode_kept` wrote.
+
+    Raises:
+        StateError: as `decode_fragment` does.
+    """
+    return _decode(data)
 
 
 def decode_rows(data: bytes | memoryview) -> Rows:
-    """Read what `encode_rows` wrote; raises as `decode_fragment` does."""
+    """The rows alone of what waits in the state; raises as `decode_fragment` does."""
     return decode_fragment(data).rows
 
 

@@ -9,7 +9,15 @@ from collections.abc import Iterable
 
 import msgspec
 
-__all__ = ["IdleDecision", "Ledger", "Record", "decode_record", "encode_record", "total"]
+__all__ = [
+    "IdleDecision",
+    "Ledger",
+    "Provenance",
+    "Record",
+    "decode_record",
+    "encode_record",
+    "total",
+]
 
 
 class Ledger(msgspec.Struct, frozen=True, tag="ledger", tag_field="record"):
@@ -46,7 +54,30 @@ class IdleDecision(msgspec.Struct, frozen=True, tag="idle", tag_field="record"):
     marks: dict[int, int]
 
 
-Record = Ledger | IdleDecision
+class Provenance(msgspec.Struct, frozen=True, tag="provenance", tag_field="record"):
+    """Where the rows came from whose window opened or raised an alert.
+
+    The ranges are those of whole blocks: every record of the window lies within them, others do
+    too. How a topic was cut into blocks differs from run to run, and so do they.
+
+    Attributes:
+        transition: id of the transition.
+        alert: id of its alert.
+        time: event time of the transition, microseconds.
+        offsets: by partition, the first offset and the one after the last.
+        began: by partition, where the job began to read.
+        source: topic or file.
+    """
+
+    transition: str
+    alert: str
+    time: int
+    offsets: dict[int, tuple[int, int]]
+    began: dict[int, int]
+    source: str = ""
+
+
+Record = Ledger | IdleDecision | Provenance
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Record)

@@ -88,7 +88,13 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
         tuple[int, bytes]
     )
     watched = keyed | "WatchGroup" >> beam.ParDo(
-        WatchGroup(plan.windows, plan.config, frozenset(plan.sinks), plan.reading.restorable)
+        WatchGroup(
+            plan.windows,
+            plan.config,
+            frozenset(plan.sinks),
+            plan.source.name,
+            plan.reading.restorable,
+        )
     ).with_outputs(ALERTS, ANOMALIES, FEATURES, JOURNAL)
     for messages in (read[NOTES], watched[JOURNAL]):
         messages.element_type = Message

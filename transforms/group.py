@@ -15,13 +15,14 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from domain.alert import Transition
-from domain.block import Fragment, decode_rows, encode_rows
+from domain.block import Fragment, decode_kept, decode_rows, encode_fragment, encode_kept
 from domain.errors import StateError
-from domain.journal import Ledger
+from domain.journal import Ledger, Provenance
 from domain.marks import MARK_END, MARK_NONE
 from transforms.alerts import Alerts, Episodes
 from transforms.detect import Detection, Verdict
 from transforms.progress import Progress
+from transforms.provenance import provenance_of, still_needed, traces_of
 from transforms.windows import WindowOptions, close_windows
 
 __all__ = ["Counts", "GroupMachine", "MemoryStore", "Outcome", "Store"]
@@ -109,12 +110,14 @@ class Outcome(NamedTuple):
         transitions: of alerts.
         counts: what this advance did.
         ledger: what all advances did, once nothing can come any more; None before.
+        provenance: of the transitions that a window caused.
     """
 
     verdict: Verdict | None
     transitions: list[Transition]
     counts: Counts
     ledger: Ledger | None = None
+    provenance: Sequence[Provenance] = ()
 
 
 class _Header(msgspec.Struct, array_like=True):
@@ -165,7 +168,7 @@ class GroupMachine:
         if not header.progress.observe(fragment.partitions, fragment.positions):
             return Outcome(None, [], Counts(duplicate=len(fragment.rows)))
         if len(fragment.rows):
-            store.add_rows(encode_rows(fragment.rows))
+            store.add_rows(encode_fragment(fragment))
             oldest = self._windows.slot_before(int(fragment.rows.time.min()))
             header.oldest_open = (
                 oldest if header.oldest_open is None else min(oldest, header.oldest_open)
@@ -215,10 +218,15 @@ class GroupMachine:
         )
 
     def _close(self, store: Store, header: _Header, closing: int) -> Outcome:
-        blocks = [decode_rows(data) for data in store.read_rows()]
+        pieces = [decode_kept(data) for data in store.read_rows()]
+        traces = traces_of(pieces, self._windows)
         closed = MARK_NONE if header.closed is None else header.closed
+        blocks = [piece.rows for piece, _ in pieces]
         result = close_windows(blocks, closed, closing, self._windows)
-        store.replace_rows(encode_rows(result.kept) if len(result.kept) else None)
+        kept = None
+        if len(result.kept):
+            kept = encode_kept(result.kept, still_needed(traces, closing, self._windows))
+        store.replace_rows(kept)
         header.newest_kept, header.oldest_open = result.newest_kept, result.oldest_open
 
         states, episodes = self._load_detection(store.read_detection())
@@ -237,7 +245,8 @@ class GroupMachine:
             int(verdict.anomaly.sum()),
             sum(transition.kind == "opened" for transition in transitions),
         )
-        return Outcome(verdict, transitions, counts)
+        provenance = provenance_of(transitions, traces, self._windows)
+        return Outcome(verdict, transitions, counts, provenance=provenance)
 
     def _load_detection(self, data: bytes | None) -> tuple[tuple[Any, ...], Episodes]:
         if data is None:

@@ -11,13 +11,13 @@ from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateS
 
 from domain.block import Block, decode_fragment, encode_fragment
 from domain.config import JobConfig
-from domain.journal import Ledger, encode_record
+from domain.journal import Ledger, Provenance, encode_record
 from domain.marks import MARK_END
 from domain.message import Message
 from domain.timestamps import format_utc
 from transforms.alerts import Alerts
 from transforms.detect import Detection, Verdict
-from transforms.group import Counts, GroupMachine
+from transforms.group import Counts, GroupMachine, Outcome
 from transforms.keying import split_block
 from transforms.windows import WindowOptions
 
@@ -53,6 +53,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         windows: shape of the windows.
         config: detectors and alert settings.
         outputs: names of the outputs that are wanted.
+        source: topic or file the rows come from, for the provenance of alerts.
         restorable: whether the runner restores state; its counters then begin again at zero,
             with a new instance of this function, and take up what the state has counted.
     """
@@ -69,11 +70,13 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         windows: WindowOptions,
         config: JobConfig,
         outputs: frozenset[str],
+        source: str,
         restorable: bool = False,
     ) -> None:
         self._windows = windows
         self._config = config
         self._outputs = outputs
+        self._source = source
         self._restorable = restorable
         self._met: set[int] = set()
         self._counters = [Metrics.counter("padit", name) for name in _COUNTERS]
@@ -111,8 +114,14 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
                 yield from self._anomalies(outcome.verdict)
             if FEATURES in self._outputs:
                 yield from self._features(outcome.verdict)
-        if outcome.ledger is not None and JOURNAL in self._outputs:
-            yield _ledger(msgspec.structs.replace(outcome.ledger, group=group))
+        if JOURNAL in self._outputs:
+            yield from self._records(group, outcome)
+
+    def _records(self, group: int, outcome: Outcome) -> Iterator[Any]:
+        for one in outcome.provenance:
+            yield _journal(_provenance(msgspec.structs.replace(one, source=self._source)))
+        if outcome.ledger is not None:
+            yield _journal(_ledger(msgspec.structs.replace(outcome.ledger, group=group)))
 
     def _count(self, counts: Counts | Ledger) -> None:
         for name, counter in zip(_COUNTERS, self._counters, strict=True):
@@ -153,12 +162,22 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             yield beam.pvalue.TaggedOutput(FEATURES, message)
 
 
-def _ledger(ledger: Ledger) -> Any:
+def _journal(message: Message) -> Any:
+    return beam.pvalue.TaggedOutput(JOURNAL, message)
+
+
+def _provenance(record: Provenance) -> Message:
+    # The ranges depend on arrival, so they are no part of the identity.
+    return Message(
+        f"provenance:{record.transition}", record.alert, record.time, encode_record(record)
+    )
+
+
+def _ledger(ledger: Ledger) -> Message:
     # What a group read tells the ledger of a run from that of a run that went on from it.
     read = sum(one for one, _, _ in ledger.read.values())
     identity = f"ledger:{ledger.group}:{read}"
-    message = Message(identity, "ledger", MARK_END, encode_record(ledger))
-    return beam.pvalue.TaggedOutput(JOURNAL, message)
+    return Message(identity, "ledger", MARK_END, encode_record(ledger))
 
 
 class _BeamStore:

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.block import Fragment, decode_fragment, decode_rows, encode_fragment, encode_rows
+from domain.block import (
+    Fragment,
+    Trace,
+    decode_fragment,
+    decode_kept,
+    decode_rows,
+    encode_fragment,
+    encode_kept,
+)
 from domain.errors import StateError
 from domain.marks import MARK_END, MARK_NONE, Position
 from domain.metric import Series
@@ -68,17 +76,27 @@ def test_concatenated_rows_are_the_rows_of_the_parts(parts: list[Rows]) -> None:
 def test_columns_that_are_not_contiguous_are_written_in_order() -> None:
     every_other = np.arange(10, dtype=np.int64)[::2]
     content = Rows([Series("a", "b")], np.zeros(5, np.int32), every_other, np.arange(5.0)[::-1])
-    assert plain(decode_rows(encode_rows(content))) == plain(content)
+    assert plain(decode_rows(encode_kept(content, []))) == plain(content)
 
 
-@pytest.mark.parametrize("data", [b"", b"\x00", b"hello", encode_rows(Rows.empty())[:-1]])
+@pytest.mark.parametrize("data", [b"", b"\x00", b"hello", encode_kept(Rows.empty(), [])[:-1]])
 def test_damaged_bytes_are_a_clear_error(data: bytes) -> None:
     with pytest.raises(StateError, match=f"a block of {len(data)} bytes is damaged"):
         decode_fragment(data)
 
 
 def test_another_version_is_a_clear_error() -> None:
-    columns = msgspec.msgpack.decode(encode_rows(Rows.empty()))
+    columns = msgspec.msgpack.decode(encode_kept(Rows.empty(), []))
     columns[0] = 2
     with pytest.raises(StateError, match=r"version 2, this code reads 1.*replay"):
         decode_rows(msgspec.msgpack.encode(columns))
+
+
+def test_rows_that_wait_keep_where_they_came_from() -> None:
+    traces = [Trace(0, 5, 7, 9, 100, 200), Trace(3, 0, 1, 2, -5, 2**60)]
+    assert decode_kept(encode_kept(Rows.empty(), traces))[1] == traces
+
+
+def test_rows_saved_before_there_were_traces_are_read() -> None:
+    columns = msgspec.msgpack.decode(encode_kept(Rows.empty(), []))
+    assert decode_kept(msgspec.msgpack.encode(columns[:-1]))[1] == []

@@ -1,0 +1,121 @@
+"""Which offsets the rows of an alert's window came from, without keeping them by row.
+
+Rows wait in the state in pieces. With each piece stand its *traces*: for every partition of the
+block that brought it, the offsets the block covers and the event times of the rows. When pieces
+become one, their traces are condensed to one for each partition and slot, so their number is
+bounded, however finely the topic was cut; what that costs is precision, never a record.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from domain.alert import Transition
+from domain.block import Fragment, Trace
+from domain.journal import Provenance
+from transforms.windows import WindowOptions
+
+__all__ = ["provenance_of", "still_needed", "traces_of"]
+
+_MOST = 256
+
+
+def traces_of(
+    pieces: Sequence[tuple[Fragment, Sequence[Trace]]], windows: WindowOptions
+) -> list[Trace]:
+    """Where the rows of all pieces came from, at most 256 traces or one for each partition.
+
+    Args:
+        pieces: fragments, each with at least one row, and rows kept before with their traces.
+        windows: their shape.
+    """
+    found: dict[int, dict[int, list[int]]] = {}
+    oldest, newest = _ends([piece for piece, _ in pieces])
+    for (piece, traces), low, high in zip(pieces, oldest, newest, strict=True):
+        of_slot = found.setdefault(high // windows.interval, {})
+        for one in piece.positions:
+            if one.first < one.following:
+                _widen(of_slot, one.partition, one.start, one.first, one.following, low, high)
+        for trace in traces:
+            _widen(found.setdefault(trace.newest // windows.interval, {}), *trace)
+    return _fewer(found)
+
+
+def _widen(
+    found: dict[int, list[int]],
+    partition: int,
+    start: int,
+    first: int,
+    following: int,
+    oldest: int,
+    newest: int,
+) -> None:
+    # Live, a window comes in thousands of pieces: changing in place costs a third of new tuples.
+    have = found.get(partition)
+    if have is None:
+        found[partition] = [partition, start, first, following, oldest, newest]
+        return
+    if first < have[2]:
+        have[1:3] = [start, first]
+    if following > have[3]:
+        have[3] = following
+    if oldest < have[4]:
+        have[4] = oldest
+    if newest > have[5]:
+        have[5] = newest
+
+
+def _ends(pieces: Sequence[Fragment]) -> tuple[list[int], list[int]]:
+    """Event times of the oldest and the newest row of each piece."""
+    if not pieces:
+        return [], []
+    time = np.concatenate([piece.rows.time for piece in pieces])
+    start = np.cumsum([0] + [len(piece.rows) for piece in pieces[:-1]])
+    return np.minimum.reduceat(time, start).tolist(), np.maximum.reduceat(time, start).tolist()
+
+
+def _fewer(found: dict[int, dict[int, list[int]]]) -> list[Trace]:
+    """One for each partition and slot; neighbouring slots are joined until there are few."""
+    while len(found) > 1 and sum(map(len, found.values())) > _MOST:
+        wider: dict[int, dict[int, list[int]]] = {}
+        for slot, of_slot in found.items():
+            joined = wider.setdefault(slot // 2, {})
+            for one in of_slot.values():
+                _widen(joined, *one)
+        found = wider
+    return sorted(Trace(*one) for of_slot in found.values() for one in of_slot.values())
+
+
+def still_needed(traces: Iterable[Trace], closing: int, windows: WindowOptions) -> list[Trace]:
+    """Traces of rows that windows after slot `closing` can use."""
+    since = (closing + 1 - windows.slots) * windows.interval
+    return [trace for trace in traces if trace.newest >= since]
+
+
+def provenance_of(
+    transitions: Iterable[Transition], traces: Sequence[Trace], windows: WindowOptions
+) -> list[Provenance]:
+    """Of every transition that a window caused; an alert resolves without one."""
+    return [
+        _provenance(one, _within(traces, one.time - windows.size, one.time))
+        for one in transitions
+        if one.kind != "resolved"
+    ]
+
+
+def _provenance(transition: Transition, traces: Iterable[Trace]) -> Provenance:
+    joined: dict[int, list[int]] = {}
+    for trace in traces:
+        _widen(joined, *trace)
+    found = [Trace(*one) for _, one in sorted(joined.items())]
+    return Provenance(
+        transition.id,
+        transition.alert.id,
+        transition.time,
+        {one.partition: (one.first, one.following) for one in found},
+        {one.partition: one.start for one in found},
+    )
+
+
+def _within(traces: Iterable[Trace], start: int, end: int) -> list[Trace]:
+    return [trace for trace in traces if trace.oldest < end and trace.newest >= start]

@@ -23,10 +23,12 @@ class Progress:
     Args:
         look: tells how far the job has come.
         total: records to read, if that is known.
+        what: is counted.
     """
 
-    def __init__(self, look: Callable[[], Seen], total: int | None) -> None:
+    def __init__(self, look: Callable[[], Seen], total: int | None, what: str = "records") -> None:
         self._look = look
+        self._what = what
         self._total = total
         self._done = threading.Event()
         self._started = time.monotonic()
@@ -58,7 +60,7 @@ class Progress:
             share = min(seen.rows / self._total, 1.0)
             filled = round(share * _BAR)
             parts.append(f"[{'#' * filled}{'.' * (_BAR - filled)}] {share:4.0%}")
-        parts.append(f"{seen.rows:,} records, {seen.rows / seconds:,.0f}/s")
+        parts.append(f"{seen.rows:,} {self._what}, {seen.rows / seconds:,.0f}/s")
         if seen.mark is not None and MARK_NONE < seen.mark < MARK_END:
             parts.append(f"event time {format_utc(seen.mark)[:19]}Z")
         if seen.lag is not None and not self._total:

@@ -3,8 +3,9 @@
 On the DirectRunner the clock runs from the opening of the first reader, before its first poll,
 to the finished alerts file; imports, options and the construction of the graph come before it.
 A reader that works in a process of its own is started within that time, imports and all.
-On Flink it runs from the moment Flink's reading task runs to the last result written by a
-worker; submission comes before it, and what Flink waits for before it ends a bounded job after.
+On Flink it runs from the moment Flink's reading task runs (the caller, who watches the workers,
+takes their start off) to the last result written by a worker; submission comes before it, and
+what Flink waits for before it ends a bounded job after.
 """
 
 import argparse
@@ -103,6 +104,7 @@ def main() -> None:
     child = resource.getrusage(resource.RUSAGE_CHILDREN)
     result = {
         **msgspec.to_builtins(summary),
+        "begun": begun,
         "seconds": ended - begun,
         "cpu": cpu - first.cpu + child.ru_utime + child.ru_stime,
         "rss_mb": (usage.ru_maxrss + child.ru_maxrss) / 1024,

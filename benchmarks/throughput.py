@@ -13,7 +13,6 @@ import platform
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ import psutil
 from benchmarks.latency import LatencyPlan, measure_latency
 from benchmarks.state_size import measure_state
 from benchmarks.topics import Shape, create_topic, fill_arrow, fill_json
+from benchmarks.workers import Workers
 from pipelines.alertfiles import read_events
 from pipelines.local.broker import Broker, start_broker
 from pipelines.local.flink import FlinkCluster, start_flink
@@ -163,7 +163,7 @@ def _arrow(bench: Bench, topics: dict[str, str], shape: Shape) -> Run:
 
 def _flink(bench: Bench, topics: dict[str, str], shape: Shape) -> Run:
     cluster = _cluster(bench)
-    memory = _Workers(cluster)
+    workers = Workers(cluster, int(bench.broker.bootstrap.rpartition(":")[2]))
     try:
         run = bench.job(
             topics["json"],
@@ -174,9 +174,12 @@ def _flink(bench: Bench, topics: dict[str, str], shape: Shape) -> Run:
             "--checkpointing_interval=10000",
         )
     finally:
-        memory.stop()
+        workers.stop()
     # What the child knows of is the submission only; the work is done by the worker.
-    run["cpu"], run["rss_mb"] = memory.cpu, memory.rss_mb
+    run["cpu"], run["rss_mb"] = workers.cpu, workers.rss_mb
+    if workers.connected is not None:
+        run["worker_start"] = workers.connected - run["begun"]
+        run["seconds"] -= run["worker_start"]
     return run
 
 
@@ -194,45 +197,6 @@ def _cluster(bench: Bench) -> FlinkCluster:
         message = "this part needs the Flink cluster"
         raise RuntimeError(message)
     return bench.flink
-
-
-class _Workers:
-    """Largest resident memory and processor time of a cluster's Python workers meanwhile."""
-
-    def __init__(self, cluster: FlinkCluster) -> None:
-        self.rss_mb = 0.0
-        self._cluster = cluster
-        self._before = self._look()
-        self._used = dict(self._before)
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._done.set()
-        self._thread.join()
-
-    @property
-    def cpu(self) -> float:
-        """Seconds of the worker that did the work."""
-        used = [cpu - self._before.get(pid, 0.0) for pid, cpu in self._used.items()]
-        return max(used, default=0.0)
-
-    def _watch(self) -> None:
-        while not self._done.wait(0.1):
-            self._used.update(self._look())
-
-    def _look(self) -> dict[int, float]:
-        used = {}
-        for pid in self._cluster.workers.worker_pids():
-            try:
-                process = psutil.Process(pid)
-                times = process.cpu_times()
-                self.rss_mb = max(self.rss_mb, process.memory_info().rss / 2**20)
-            except psutil.Error:
-                continue
-            used[pid] = times.user + times.system
-        return used
 
 
 def _same_alerts(bench: Bench) -> None:

@@ -31,8 +31,8 @@ class KafkaOptions(Options):
     )
     security: dict[str, Any] = Field(
         default_factory=dict,
-        description="Settings of kafka-python for TLS and SASL, by their names there.",
-        examples=[{"security_protocol": "SASL_SSL", "sasl_mechanism": "SCRAM-SHA-512"}],
+        description="Settings of librdkafka for TLS and SASL, by their names there.",
+        examples=[{"security.protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-512"}],
     )
 
     @field_validator("bootstrap")
@@ -49,8 +49,8 @@ class KafkaOptions(Options):
     @classmethod
     def _only_security(cls, value: dict[str, Any]) -> dict[str, Any]:
         for key in value:
-            if not key.startswith(("ssl_", "sasl_")) and key != "security_protocol":
-                message = f"{key} is no security setting; security_protocol, ssl_* and sasl_* are"
+            if not key.startswith(("ssl.", "sasl.")) and key != "security.protocol":
+                message = f"{key} is no security setting; security.protocol, ssl.* and sasl.* are"
                 raise ValueError(message)
         return value
 

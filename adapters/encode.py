@@ -124,10 +124,9 @@ class Encoder:
     def _objects(self, metrics: list[Metric], _partitions: int) -> Iterator[Record]:
         for metric in metrics:
             key = f"{metric.source_id}:{metric.metric_name}".encode("utf-8", "replace")
-            partition = _hash(metric.source_id, metric.metric_name)
             value = self._json(metric)
             if value:
-                yield Record(self._topic, key, value, partition, 1)
+                yield Record(self._topic, key, value, -1, 1)
 
     def _json(self, metric: Metric) -> bytes:
         try:

@@ -1,8 +1,9 @@
 """Samples into Kafka, exactly once per process life, with a bounded buffer behind it.
 
-In: batches from any thread. Out: records on the topic, through one idempotent kafka-python
-producer that retries for as long as the broker is away. Order is kept: in flight, then memory,
-then disk, so that no series runs backwards and nothing becomes late by waiting.
+In: batches from any thread. Out: records on the topic, through one idempotent producer
+(`adapters.kafka_client`) that retries for as long as the broker is away. Order is kept: in
+flight, then memory, then disk, so that no series runs backwards and nothing becomes late by
+waiting.
 
 When the broker is away, what is in flight stays there, memory takes `in_flight_mb` more, the
 disk `max_mb`; then the oldest goes and is counted. On a clean stop what could not be delivered
@@ -12,69 +13,27 @@ exist are put aside and hold up no other topic.
 """
 
 import logging
-import socket
 import threading
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections import deque
 from pathlib import Path
-from typing import Any
-
-from kafka import KafkaProducer
-from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from adapters.backlog import Backlog
 from adapters.base import Batch
 from adapters.config import BufferOptions, KafkaOptions
 from adapters.encode import Encoder, Record
+from adapters.kafka_client import AwayError, FullError, KafkaClient, TooLargeError
 from adapters.spool import Spool
 from adapters.stats import OncePerCause, Stats
 
-__all__ = ["Publisher", "connect"]
+__all__ = ["Publisher"]
 
 _log = logging.getLogger("padit.adapters.publisher")
 _MOST_WAITING = 2_000_000  # samples not yet encoded, about 500 MB; more is dropped
 _BUSY_FROM = 200_000  # samples not yet encoded from which on receivers are told to wait
-_MOST_FLYING = 20_000  # records handed to the client, each about 1.5 KB of objects there
+_MOST_FLYING = 50_000  # records handed to the client; it holds 100,000
 _MOST_PARKED = 10_000  # records of a topic that does not exist
-_FOREVER_MS = 2**31 - 1
-
-
-def connect(options: KafkaOptions) -> KafkaProducer:
-    """An idempotent producer; raises KafkaError or OSError while no broker answers."""
-    _knock(options.bootstrap.split(","))
-    return KafkaProducer(
-        bootstrap_servers=options.bootstrap.split(","),
-        client_id="padit-adapters",
-        acks="all",
-        enable_idempotence=True,
-        compression_type=None if options.compression == "none" else options.compression,
-        linger_ms=5,
-        batch_size=256 << 10,
-        max_request_size=4 << 20,
-        request_timeout_ms=10_000,
-        delivery_timeout_ms=_FOREVER_MS,
-        max_block_ms=2_000,
-        bootstrap_timeout_ms=3_000,
-        reconnect_backoff_max_ms=2_000,
-        **options.security,
-    )
-
-
-def _knock(brokers: list[str]) -> None:
-    """Raise OSError unless one of the brokers accepts a connection.
-
-    A producer that finds none costs three seconds and leaves its sockets to the collector.
-    """
-    for position, broker in enumerate(brokers):
-        host, _, port = broker.strip().rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=2.0).close()
-        except (OSError, ValueError):
-            if position + 1 == len(brokers):
-                raise
-        else:
-            return
+_LOOK_AGAIN_SEC = 300.0  # a topic may have got more partitions
 
 
 class Publisher:
@@ -84,19 +43,11 @@ class Publisher:
         kafka: where to.
         buffer: what is kept while it is away.
         stats: where it counts.
-        make_producer: how to reach the broker.
     """
 
-    def __init__(
-        self,
-        kafka: KafkaOptions,
-        buffer: BufferOptions,
-        stats: Stats,
-        make_producer: Callable[[KafkaOptions], Any] = connect,
-    ) -> None:
+    def __init__(self, kafka: KafkaOptions, buffer: BufferOptions, stats: Stats) -> None:
         self._options = kafka
         self._stats = stats
-        self._make_producer = make_producer
         self._once = OncePerCause(_log)
         self._encoder = Encoder(kafka.topic, kafka.format, kafka.batch_samples, self._lost)
         self._max_disk = int(buffer.max_mb * 1e6)
@@ -105,19 +56,15 @@ class Publisher:
         self._backlog = Backlog(spool, self._room)
         self._inbox: deque[Batch | Record] = deque()
         self._waiting = 0
-        self._flying: OrderedDict[int, Record] = OrderedDict()
-        self._flying_bytes = 0
-        self._flying_samples = 0
+        self._flying = 0
         self._disk_bytes = spool.size
         self._behind = spool.samples
-        self._sequence = 0
         self._partitions: dict[str, int] = {}
-        self._missing: dict[str, float] = {}
+        self._look_again: dict[str, float] = {}
         self._parked: dict[str, deque[Record]] = {}
-        self._producer: Any = None
+        self._client: KafkaClient | None = None
         self._retry_at = 0.0
         self._report_at = 0.0
-        self._failed: KafkaError | None = None
         self._changed = threading.Condition()
         self._stop_at: float | None = None
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
@@ -149,7 +96,7 @@ class Publisher:
     @property
     def buffered(self) -> int:
         """Samples that the broker has not acknowledged yet, as of 0.7 s ago at most."""
-        return self._waiting + self._flying_samples + self._behind
+        return self._waiting + self._flying + self._behind
 
     def stop(self, timeout_sec: float) -> int:
         """Deliver what is left, at most for `timeout_sec`; returns samples left on disk."""
@@ -159,8 +106,6 @@ class Publisher:
         self._thread.join(timeout_sec + 15)
         for parked in self._parked.values():
             self._backlog.give_back(parked)
-        self._backlog.give_back(self._flying.values())
-        self._flying.clear()
         samples = self._backlog.close()
         if samples:
             _log.warning("%d samples could not be delivered and wait on disk", samples)
@@ -181,13 +126,16 @@ class Publisher:
             ):
                 break
         self._store(self._drain())
-        self._drop_producer()
+        self._give_up_client()
 
     def _wait(self) -> None:
         """Until there is something to do: input, acknowledgements, an end, or 0.5 s."""
+        if self._backlog and self._client is not None and not self._has_room():
+            self._hear(0.05)
         with self._changed:
-            if not self._inbox and not (self._has_room() and self._backlog):
-                self._changed.wait(0.02 if self._stop_at is not None else 0.5)
+            if not self._inbox and not (self._backlog and self._has_room()):
+                busy = self._stop_at is not None or self._flies()
+                self._changed.wait(0.02 if busy else 0.5)
             gather = self._inbox and self._stop_at is None and self._waiting < 20_000
         if gather:
             time.sleep(self._options.linger_ms / 1000)
@@ -214,99 +162,110 @@ class Publisher:
         """Partitions of the samples' topic; 1 as long as no broker has told."""
         topic = self._options.topic
         if topic not in self._partitions and time.monotonic() >= self._retry_at:
-            producer = self._connected()
             try:
-                if producer is not None:
-                    self._exists(producer, topic)
-            except (KafkaError, OSError) as error:
-                self._away(error)
+                self._exists(self._connected(), topic)
+            except AwayError as error:
+                self._away(str(error))
         return self._partitions.get(topic, 1)
 
+    def _flies(self) -> bool:
+        return self._client is not None and bool(self._client.flying)
+
     def _has_room(self) -> bool:
-        return (
-            self._flying_bytes < self._room
-            and len(self._flying) < _MOST_FLYING
-            and time.monotonic() >= self._retry_at
+        if time.monotonic() < self._retry_at:
+            return False
+        client = self._client
+        return client is None or (
+            client.flying_bytes < self._room and len(client.flying) < _MOST_FLYING
         )
 
     def _unsent(self) -> bool:
-        return bool(self._flying or self._backlog or self._inbox)
+        return bool(self._flies() or self._backlog or self._inbox)
 
     def _pump(self) -> None:
-        if self._failed is not None:
-            self._start_over(self._failed)
-        if self._parked and self._producer is not None:
-            try:
-                self._unpark(self._producer)
-            except (KafkaError, OSError) as error:
-                self._away(error)
-        while self._has_room() and self._backlog:
-            producer = self._connected()
-            record = self._backlog.take() if producer is not None else None
-            if record is None or not self._send(producer, record):
-                return
-        if not self._flying:
+        """Hear what has landed, then send what there is room for."""
+        self._hear(0)
+        try:
+            self._unpark()
+            while self._backlog and self._has_room():
+                client = self._connected()
+                record = self._backlog.take()
+                if record is None:
+                    break
+                self._send(client, record)
+        except FullError:
+            self._hear(0.01)
+        except AwayError as error:
+            self._away(str(error))
+        if not self._flies():
             self._backlog.settle()
 
-    def _connected(self) -> Any:
-        if self._producer is None:
-            try:
-                self._producer = self._make_producer(self._options)
-            except (KafkaError, OSError, ValueError) as error:
-                self._away(error)
-        return self._producer
+    def _hear(self, seconds: float) -> None:
+        """Acknowledgements, refusals and trouble, waiting at most `seconds` for the first."""
+        client = self._client
+        if client is None:
+            return
+        sent, too_large = client.poll(seconds)
+        if sent:
+            self._stats.add("padit_publisher_sent_total", sent)
+            self._stats.set("padit_publisher_connected", 1)
+            if self._once.clear("broker"):
+                _log.warning("the broker acknowledges again")
+        if too_large:
+            self._lost("too_large", too_large)
+        if client.refused is not None:  # a new producer; what was in flight goes again, in order
+            self._give_up_client()
+            self._look_again.clear()
+            self._away(client.refused.str())
+        elif client.trouble:
+            self._said_away(client.trouble)
 
-    def _away(self, error: Exception) -> None:
+    def _connected(self) -> KafkaClient:
+        """The client, made if there is none; raises AwayError."""
+        if self._client is None:
+            self._client = KafkaClient(self._options)
+        return self._client
+
+    def _away(self, reason: str) -> None:
         self._retry_at = time.monotonic() + 1.0
+        self._said_away(reason)
+
+    def _said_away(self, reason: str) -> None:
         self._stats.set("padit_publisher_connected", 0)
         self._once.warn(
             "broker",
             "away",
-            f"{self._options.bootstrap} cannot be reached ({error}); buffering on disk",
+            f"{self._options.bootstrap} cannot be reached ({reason}); buffering on disk",
         )
 
-    def _send(self, producer: Any, record: Record) -> bool:
-        """Hand a record to the client; False if it has to wait."""
-        self._sequence += 1
-        number = self._sequence
+    def _send(self, client: KafkaClient, record: Record) -> None:
+        """Hand a record to the client, or put it back and raise."""
         try:
-            if not self._exists(producer, record.topic):
+            if not self._exists(client, record.topic):
                 self._park(record)
-                return True
-            partition = None
-            if record.partition >= 0:
-                partition = record.partition % self._partitions[record.topic]
-            self._took_off(number, record)
-            sent = producer.send(
-                record.topic, value=record.value, key=record.key, partition=partition
-            )
-        except MessageSizeTooLargeError:
-            self._landed(number)
+                return
+            partition = record.partition
+            if partition >= 0:
+                partition %= self._partitions[record.topic]
+            client.send(record, partition)
+        except TooLargeError:
             self._lost("too_large", record.samples)
-            return True
-        except (KafkaError, OSError) as error:
-            self._landed(number)
+        except (FullError, AwayError):
             self._backlog.give_back([record])
-            self._away(error)
-            return False
-        sent.add_callback(self._acknowledged, number, record.samples)
-        sent.add_errback(self._refused, number)
-        return True
+            raise
 
-    def _exists(self, producer: Any, topic: str) -> bool:
-        """Whether the topic is there; False is remembered for 10 s, a look takes 2 s."""
-        if self._missing.get(topic, 0.0) > time.monotonic():
-            return False
-        try:
-            known = producer.partitions_for(topic)
-        except KafkaTimeoutError:
-            _knock(self._options.bootstrap.split(","))  # OSError: it is the broker that is away
-            known = None
+    def _exists(self, client: KafkaClient, topic: str) -> bool:
+        """Whether the topic is there; that it is missing is remembered for 10 s."""
+        moment = time.monotonic()
+        if self._look_again.get(topic, 0.0) > moment:
+            return topic in self._partitions
+        known = client.partitions(topic)
         if known:
-            self._partitions[topic] = len(known)
-            self._missing.pop(topic, None)
+            self._partitions[topic] = known
+            self._look_again[topic] = moment + _LOOK_AGAIN_SEC
             return True
-        self._missing[topic] = time.monotonic() + 10.0
+        self._partitions.pop(topic, None)
+        self._look_again[topic] = moment + 10.0
         self._once.warn("topic", topic, f"the topic {topic} does not exist: create it")
         return False
 
@@ -317,63 +276,21 @@ class Publisher:
         if len(parked) > _MOST_PARKED:
             self._lost("unknown_topic", parked.popleft().samples)
 
-    def _unpark(self, producer: Any) -> None:
-        for topic in list(self._parked):
-            if self._exists(producer, topic):
-                self._backlog.give_back(self._parked.pop(topic))
+    def _unpark(self) -> None:
+        if self._parked and time.monotonic() >= self._retry_at:
+            client = self._connected()
+            for topic in list(self._parked):
+                if self._exists(client, topic):
+                    self._backlog.give_back(self._parked.pop(topic))
 
-    def _took_off(self, number: int, record: Record) -> None:
-        with self._changed:
-            self._flying[number] = record
-            self._flying_bytes += len(record.value)
-            self._flying_samples += record.samples
-
-    def _landed(self, number: int) -> Record | None:
-        with self._changed:
-            record = self._flying.pop(number, None)
-            if record is not None:
-                self._flying_bytes -= len(record.value)
-                self._flying_samples -= record.samples
-            if not self._flying or self._stop_at is not None:
-                self._changed.notify_all()
-        return record
-
-    def _acknowledged(self, number: int, samples: int, _metadata: object) -> None:
-        if self._landed(number) is None:
-            return
-        self._stats.add("padit_publisher_sent_total", samples)
-        self._stats.set("padit_publisher_connected", 1)
-        if self._once.clear("broker"):
-            _log.warning("the broker acknowledges again")
-
-    def _refused(self, number: int, error: KafkaError) -> None:
-        """The client gave a record up, which it does only for errors it cannot retry."""
-        if isinstance(error, MessageSizeTooLargeError):
-            record = self._landed(number)
-            self._lost("too_large", record.samples if record else 0)
-            return
-        with self._changed:
-            self._failed = error
-            self._changed.notify_all()
-
-    def _start_over(self, error: KafkaError) -> None:
-        """A new producer; what was in flight goes again, in order."""
-        self._failed = None
-        self._drop_producer()
-        with self._changed:
-            again = list(self._flying.values())
-            self._flying.clear()
-            self._flying_bytes = self._flying_samples = 0
-        self._backlog.give_back(again)
-        self._away(error)
-
-    def _drop_producer(self) -> None:
-        if self._producer is not None:
-            producer, self._producer = self._producer, None
-            try:
-                producer.close(timeout=1)
-            except (KafkaError, OSError) as error:
-                _log.info("closing the producer: %s", error)
+    def _give_up_client(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            sent, too_large = client.poll(0)  # what has landed must not be sent again
+            self._stats.add("padit_publisher_sent_total", sent)
+            if too_large:
+                self._lost("too_large", too_large)
+            self._backlog.give_back(client.close())
 
     def _report(self) -> None:
         moment = time.monotonic()
@@ -382,5 +299,6 @@ class Publisher:
         self._report_at = moment + 0.2
         self._disk_bytes = self._backlog.disk_bytes
         self._behind = self._backlog.samples
+        self._flying = self._client.flying_samples if self._client is not None else 0
         self._stats.set("padit_publisher_buffered", self.buffered)
         self._stats.set("padit_publisher_disk_bytes", self._disk_bytes)

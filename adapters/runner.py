@@ -240,7 +240,10 @@ async def run_adapters(config: AdaptersConfig, stop: asyncio.Event, stats: Stats
         ConfigurationError: an adapter, the buffer's directory or the health port is wrong.
     """
     if not _log.isEnabledFor(logging.INFO):
-        for library in ("kafka", "pymodbus"):  # what they write again and again we say once
+        for library in (
+            "padit.adapters.librdkafka",
+            "pymodbus",
+        ):  # what they write again and again we say once
             logging.getLogger(library).setLevel(logging.CRITICAL)
     adapters = create_all(config.adapters)
     publisher = Publisher(config.kafka, config.buffer, stats)

@@ -4,9 +4,11 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from kafka import KafkaConsumer, TopicPartition
 
 from adapters.config import BufferOptions, KafkaOptions
 from adapters.encode import Record, partition_of
@@ -54,22 +56,21 @@ def make(bootstrap: str, topic: str, directory: Path, **more: object) -> tuple[P
 
 
 def read(bootstrap: str, topic: str) -> dict[int, list[tuple[bytes | None, float]]]:
-    """(key, value) of every sample by partition, in the order of the log."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "t", "log_level": 2})
+    """(key, value) of every sample by partition, in the order of the log, by the other client."""
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
     found: dict[int, list[tuple[bytes | None, float]]] = defaultdict(list)
-    parts = [TopicPartition(topic, p, 0) for p in range(PARTITIONS)]
-    ends = {p.partition: consumer.get_watermark_offsets(p, timeout=10)[1] for p in parts}
+    parts = [TopicPartition(topic, p) for p in range(PARTITIONS)]
+    left = sum(consumer.end_offsets(parts).values())
     consumer.assign(parts)
-    left = sum(ends.values())
     deadline = time.monotonic() + 30
     while left > 0 and time.monotonic() < deadline:
-        for message in consumer.consume(1000, timeout=1):
-            assert message.error() is None
-            decoded = decode([message.value()], 10_000_000)
-            assert not decoded.rejects
-            partition = found[message.partition()]
-            partition += [(message.key(), value) for value in decoded.rows.value.tolist()]
-            left -= 1
+        for part, messages in consumer.poll(1000).items():
+            for message in messages:
+                decoded = decode([message.value], 10_000_000)
+                assert not decoded.rejects
+                values = decoded.rows.value.tolist()
+                found[part.partition] += [(message.key, value) for value in values]
+            left -= len(messages)
     consumer.close()
     return found
 
@@ -122,6 +123,41 @@ def test_missing_topic_holds_up_no_other(kafka: KafkaPart, tmp_path: Path) -> No
     kafka.broker.create_topic(later)
     until(lambda: stats.get("padit_publisher_sent_total") == 501, "the record", 60)
     assert publisher.stop(20) == 0
+
+
+def test_record_that_no_broker_takes_is_dropped_and_said(kafka: KafkaPart, tmp_path: Path) -> None:
+    topic = kafka.topic("metrics", PARTITIONS)
+    publisher, stats = make(kafka.bootstrap, topic, tmp_path)
+    publisher.put(Record(topic, b"huge", b"x" * 1_200_000, -1, 3))
+    publisher.put(samples(0, 100))
+    until(lambda: stats.get("padit_publisher_sent_total") == 100, "the others")
+    assert publisher.stop(20) == 0
+    assert stats.get("padit_publisher_dropped_total", reason="too_large") == 3
+    check(read(kafka.bootstrap, topic), 100)
+
+
+def test_topic_that_goes_and_comes_back_gets_what_was_put_meanwhile(
+    kafka: KafkaPart, tmp_path: Path
+) -> None:
+    topic = kafka.topic("metrics", PARTITIONS)
+    publisher, stats = make(kafka.bootstrap, topic, tmp_path)
+    publisher.put(samples(0, 10))
+    until(lambda: stats.get("padit_publisher_sent_total") == 10, "the first")
+    admin: Any = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    admin.delete_topics([topic])[topic].result(30)
+    until(lambda: topic not in admin.list_topics(timeout=5).topics, "the topic is gone")
+    publisher.put(samples(0, 500))
+    time.sleep(2)  # long enough to be refused
+    kafka.broker.create_topic(topic, PARTITIONS)
+    until(lambda: stats.get("padit_publisher_sent_total") == 510, "the rest", 60)
+    assert publisher.stop(20) == 0
+    check(read(kafka.bootstrap, topic), 500)
+
+
+def test_security_settings_are_librdkafkas_and_nothing_else_passes() -> None:
+    KafkaOptions(security={"security.protocol": "SSL", "ssl.ca.location": "ca.pem"})
+    with pytest.raises(ValueError, match="linger"):
+        KafkaOptions(security={"linger.ms": 1})
 
 
 def test_nothing_is_lost_or_doubled_when_the_broker_dies(

@@ -1,94 +1,303 @@
-"""Hotelling's T-squared of moving means: fit on rows, judge rows. Pure functions.
+"""Hotelling's T-squared of moving means, for many sources at once, learning as it goes.
 
-Sums run in a fixed order of elementwise operations (no BLAS), so that equal rows give equal bytes
-on every machine and in every cut of the stream.
+What flows in: rows (S, r, d) of S sources with d metrics each. What flows out: for every row its
+T2 over the usual, and what each metric should be given the others. All of a source's memory is
+one flat vector, so that many sources are one matrix. Pure functions.
+
+Sums run in a fixed order of elementwise operations (no BLAS), one source at a time, so that equal
+rows give equal bytes on every machine, in any company and in every cut of the stream.
 """
 
+from functools import cache
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SPAN", "Model", "dump", "fit", "judge", "load"]
+__all__ = ["SLOTS", "SPAN", "Layout", "Verdicts", "begin", "layout", "room", "step"]
 
 Array = NDArray[np.float64]
 
 SPAN = 32  # rows of the moving mean
-DRIFT = 9.0  # weight of what the quarters' means differ by
+SLOTS = 16  # summaries of consecutive stretches
+DRIFT = 27.0  # weight of the mean square of what consecutive stretches' means differ by
 RIDGE = 1e-3
 CLIP = 20.0  # standard deviations; one absurd value must not own the mean
+LOST = 10.0  # standard deviations; beyond, the first rows' scale says nothing any more
+GATE = 0.4  # rows of a higher score are not learnt, only counted
+OUTNUMBER = 1.3  # so many times the rows learnt make the unusual usual
+LONGEST_UNUSUAL = 4000  # rows, however much was learnt
+PEAKS = 8  # stretches whose peaks are remembered
+ABOVE_PEAK = 1.5  # a warning is so many times what the peaks reached
+REFERENCE = 400.0  # rows for which `warning` holds; fewer need more
+LEAST_WARNING = 3.0
 
 
-class Model(NamedTuple):
-    """What was learnt of d metrics.
+class Layout(NamedTuple):
+    """Where the parts of a source's memory lie.
 
     Attributes:
-        mean, sd: (d,) of the raw rows.
-        centre: (d,) of the standardised moving means.
-        precision: (d, d), inverse of their covariance with drift.
-        usual: the T2 that 1 % of the learnt rows exceed.
+        metrics: d.
+        size: numbers in all.
+        parts: first number, number behind the last, and shape, by name. A summary is
+            (count, sum, sum of outer products) as 1 + d + d * d numbers, so that adding two
+            gives the summary of both.
     """
 
+    metrics: int
+    size: int
+    parts: dict[str, tuple[int, int, tuple[int, ...]]]
+
+    def view(self, memory: Array, name: str) -> Array:
+        """One part (S, ...) of memories (S, size); writing to it changes them."""
+        first, last, shape = self.parts[name]
+        return memory[:, first:last].reshape(len(memory), *shape)
+
+    def views(self, memory: Array) -> dict[str, Array]:
+        """All parts by name."""
+        return {name: self.view(memory, name) for name in self.parts}
+
+
+class Verdicts(NamedTuple):
+    """What is said of rows (S, r, d).
+
+    Attributes:
+        level: (S, r), score in [0, 1].
+        off: (S, r, d), residual of each metric given the others, in standard deviations.
+        mean: (S, r, d), moving mean in the metric's unit.
+        expected: (S, r, d), what the others imply.
+        spread: (S, d), standard deviation around that.
+        partner: int64 (S, d), the metric that tells most about each.
+    """
+
+    level: Array
+    off: Array
     mean: Array
-    sd: Array
-    centre: Array
-    precision: Array
-    usual: float
+    expected: Array
+    spread: Array
+    partner: NDArray[np.int64]
 
 
-def fit(rows: Array) -> Model:
-    """A model of the rows (n, d)."""
-    rows = np.clip(rows, -1e150, 1e150)
+@cache
+def layout(d: int) -> Layout:
+    """Memory of a source with d metrics."""
+    summary = 1 + d + d * d
+    shapes: dict[str, tuple[int, ...]] = {
+        "mean": (d,),  # of the first rows, and their deviation: the unit of all that follows
+        "sd": (d,),
+        "centre": (d,),
+        "precision": (d, d),
+        "usual": (),  # T2 that 1 % of what was learnt exceeds
+        "learnt": (),
+        "base": (),  # warning before peaks are looked at
+        "warning": (),
+        "stretch": (),  # rows of a summary
+        "used": (),  # summaries in the bank
+        "peak": (),
+        "peaks": (PEAKS,),
+        "accepted": (summary,),
+        "unusual": (summary,),
+        "bank": (SLOTS, summary),
+        "tail": (SPAN - 1, d),
+    }
+    parts, at = {}, 0
+    for name, shape in shapes.items():
+        parts[name] = (at, at + prod(shape), shape)
+        at += prod(shape)
+    return Layout(d, at, parts)
+
+
+def begin(rows: Array, warning: float) -> Array:
+    """Memory (size,) after the first rows (n, d); n at least 64."""
     count, d = rows.shape
+    where = layout(d)
+    memory = np.zeros((1, where.size))
+    part = where.views(memory)
     mean = _sum(rows) / count
     sd = np.sqrt(_sum((rows - mean) ** 2) / count)
-    sd = np.maximum(sd, np.maximum(1e-9 * np.abs(mean), 1e-12))
-    moving = _moving(np.clip((rows - mean) / sd, -CLIP, CLIP))
-    centre = _sum(moving) / len(moving)
-    covariance = _outer(moving - centre) / (len(moving) - 1)
-    quarter = len(moving) // 4
-    means = np.stack([_sum(moving[i * quarter : (i + 1) * quarter]) / quarter for i in range(4)])
-    covariance = covariance + DRIFT * _outer(np.diff(means, axis=0)) + RIDGE * np.eye(d)
-    model = Model(mean, sd, centre, _invert(covariance), 1.0)
-    squared = _squared(model, moving)[0]
-    return model._replace(usual=max(float(np.sort(squared)[int(0.99 * len(squared))]), 1e-9))
+    part["mean"][0] = mean
+    part["sd"][0] = np.maximum(sd, np.maximum(1e-9 * np.abs(mean), 1e-12))
+    z = np.clip((rows - mean) / part["sd"][0], -CLIP, CLIP)
+    moving = _moving(z[None])
+    quarter = moving.shape[1] // 4
+    for i in range(4):
+        stretch = moving[:, i * quarter : (i + 1) * quarter]
+        part["bank"][:, i] = _add(part["bank"][:, i], stretch, np.ones(stretch.shape[:2]))
+    part["used"][:] = 4
+    part["stretch"][:] = count // 4
+    part["tail"][0] = z[1 - SPAN :]
+    _fit(part, warning)
+    first: Array = memory[0]
+    return first
 
 
-def judge(model: Model, rows: Array) -> tuple[Array, Array]:
-    """For rows[SPAN - 1:] T2 over the usual, and each metric's residual given the others."""
-    rows = np.clip(rows, -1e150, 1e150)
-    moving = _moving(np.clip((rows - model.mean) / model.sd, -CLIP, CLIP))
-    squared, off = _squared(model, moving)
-    return squared / model.usual, off
+def room(memory: Array, where: Layout) -> NDArray[np.int64]:
+    """Rows (S,) that each source may take until what it learnt counts."""
+    accepted = where.view(memory, "stretch") - where.view(memory, "accepted")[:, 0]
+    free = np.minimum(accepted, _limit(memory, where) - where.view(memory, "unusual")[:, 0])
+    return free.astype(np.int64)
 
 
-def dump(model: Model) -> bytes:
-    """Numbers one after the other, little-endian."""
-    return np.concatenate([np.ravel(part) for part in model]).astype("<f8").tobytes()
+def step(
+    memory: Array, rows: Array, count: NDArray[np.int64], warning: float, memory_rows: int
+) -> tuple[Verdicts, NDArray[np.bool_]]:
+    """Judge rows, then learn them; `memory` is changed.
+
+    Args:
+        memory: (S, size).
+        rows: (S, r, d); of source s the first count[s] are meant.
+        count: (S,), at most `room`.
+        warning: see `MultivariateParameters`.
+        memory_rows: rows after which what was learnt is forgotten.
+
+    Returns:
+        The verdicts, and for each source whether its metrics moved so far away that it has to
+        begin anew.
+    """
+    where = layout(rows.shape[2])
+    part = where.views(memory)
+    z = np.clip((rows - part["mean"][:, None]) / part["sd"][:, None], -CLIP, CLIP)
+    together = np.concatenate([part["tail"], z], axis=1)
+    moving = _moving(together)
+    verdicts, ratio = _judge(part, moving)
+    meant = np.arange(rows.shape[1]) < count[:, None]
+    usual = meant & (verdicts.level < GATE)
+    part["accepted"][:] = _add(part["accepted"], moving, usual.astype(np.float64))
+    part["unusual"][:] = _add(part["unusual"], moving, (meant & ~usual).astype(np.float64))
+    quiet = np.where(meant & (verdicts.level < 0.7), ratio, 0.0).max(axis=1, initial=0.0)
+    part["peak"][:] = np.maximum(part["peak"], quiet / part["base"])
+    last = count[:, None, None] + np.arange(SPAN - 1)[None, :, None]
+    part["tail"][:] = np.take_along_axis(together, last, axis=1)
+    return verdicts, _learn(memory, where, warning, memory_rows)
 
 
-def load(data: bytes, d: int) -> Model:
-    """A model of d metrics."""
-    flat = np.frombuffer(data, "<f8")
-    mean, sd, centre, precision, usual = np.split(flat, np.cumsum([d, d, d, d * d]))
-    return Model(mean, sd, centre, precision.reshape(d, d), float(usual[0]))
+def _limit(memory: Array, where: Layout) -> Array:
+    limit: Array = np.minimum(
+        np.ceil(OUTNUMBER * where.view(memory, "learnt")), float(LONGEST_UNUSUAL)
+    )
+    return limit
 
 
-def _squared(model: Model, moving: Array) -> tuple[Array, Array]:
-    z = moving - model.centre
+def _judge(part: dict[str, Array], moving: Array) -> tuple[Verdicts, Array]:
+    z = moving - part["centre"][:, None]
+    precision = part["precision"]
     pulled = np.zeros_like(z)
-    for j in range(z.shape[1]):
-        pulled = pulled + z[:, j : j + 1] * model.precision[j]
-    squared = np.zeros(len(z))
-    for j in range(z.shape[1]):
-        squared = squared + z[:, j] * pulled[:, j]
-    return np.maximum(squared, 0.0), pulled / np.sqrt(np.diag(model.precision))
+    for j in range(z.shape[2]):
+        pulled = pulled + z[:, :, j : j + 1] * precision[:, None, j]
+    squared = np.zeros(z.shape[:2])
+    for j in range(z.shape[2]):
+        squared = squared + z[:, :, j] * pulled[:, :, j]
+    ratio = np.maximum(squared, 0.0) / part["usual"][:, None]
+    level = ratio / (ratio + 3 / 7 * part["warning"][:, None])
+    own = np.diagonal(precision, axis1=1, axis2=2)
+    mean, sd = part["mean"][:, None], part["sd"][:, None]
+    expected = (moving - pulled / own[:, None]) * sd + mean
+    link = np.abs(precision) / np.sqrt(own[:, :, None] * own[:, None])
+    link[:, np.arange(z.shape[2]), np.arange(z.shape[2])] = -1.0
+    off = pulled / np.sqrt(own)[:, None]
+    spread = part["sd"] / np.sqrt(own)
+    partner = link.argmax(axis=2)
+    return Verdicts(level, off, moving * sd + mean, expected, spread, partner), ratio
+
+
+def _learn(memory: Array, where: Layout, warning: float, memory_rows: int) -> NDArray[np.bool_]:
+    """Where a stretch is full, or the unusual outnumbers the usual, learn it and fit anew."""
+    part = where.views(memory)
+    full = part["accepted"][:, 0] >= part["stretch"]
+    adopted = part["unusual"][:, 0] >= _limit(memory, where)
+    d = where.metrics
+    centre = part["unusual"][:, 1 : 1 + d] / np.maximum(part["unusual"][:, :1], 1.0)
+    lost = adopted & (np.abs(centre) > LOST).any(axis=1)
+    for name, done in (("accepted", full), ("unusual", adopted)):
+        rows = np.flatnonzero(done & ~lost)
+        if rows.size:
+            some = memory[rows]  # a copy
+            _take(where.views(some), name, memory_rows)
+            _fit(where.views(some), warning)
+            memory[rows] = some
+    return lost
+
+
+def _take(part: dict[str, Array], name: str, memory_rows: int) -> None:
+    """Append a summary to the bank; where that is full, stretches become twice as long."""
+    sources = np.arange(len(part["used"]))
+    used = part["used"].astype(np.int64)
+    part["bank"][sources, used] = part[name]
+    used = used + 1
+    part[name][:] = 0.0
+    part["unusual"][:] = 0.0  # it was not the new normal
+    part["peaks"][:] = np.concatenate([part["peaks"][:, 1:], part["peak"][:, None]], axis=1)
+    part["peak"][:] = 0.0
+    for i in np.flatnonzero(used == SLOTS).tolist():  # rare, and less so with every time
+        bank = part["bank"][i]
+        if part["stretch"][i] * SLOTS < memory_rows:
+            bank[: SLOTS // 2] = bank[::2] + bank[1::2]
+            bank[SLOTS // 2 :] = 0.0
+            used[i] = SLOTS // 2
+            part["stretch"][i] *= 2
+        else:
+            bank[:-1] = bank[1:].copy()
+            bank[-1] = 0.0
+            used[i] = SLOTS - 1
+    part["used"][:] = used
+
+
+def _fit(part: dict[str, Array], warning: float) -> None:
+    """Centre, precision and what is usual, from the bank."""
+    d = part["centre"].shape[1]
+    bank, used = part["bank"], part["used"]
+    total = _sum(np.swapaxes(bank, 0, 1))
+    count = np.maximum(total[:, :1], 2.0)
+    centre = total[:, 1 : 1 + d] / count
+    outer = total[:, 1 + d :].reshape(-1, d, d) / count[:, :, None]
+    scatter = outer - centre[:, :, None] * centre[:, None]
+    means = bank[:, :, 1 : 1 + d] / np.maximum(bank[:, :, :1], 1.0)
+    wander = np.zeros_like(scatter)
+    for i in range(1, SLOTS):
+        change = np.where((i < used)[:, None], means[:, i] - means[:, i - 1], 0.0)
+        wander = wander + change[:, :, None] * change[:, None]
+    wander = wander * (DRIFT / np.maximum(used - 1, 1.0))[:, None, None]
+    precision = _invert(scatter + wander + RIDGE * np.eye(d))
+    freedom = np.zeros(len(used))
+    for i in range(d):
+        for j in range(d):
+            freedom = freedom + precision[:, i, j] * scatter[:, i, j]
+    part["centre"][:] = centre
+    part["precision"][:] = precision
+    part["usual"][:] = _chi_square_99(np.maximum(freedom, 0.5))
+    part["learnt"][:] = count[:, 0]
+    base = np.maximum(LEAST_WARNING, warning * REFERENCE / count[:, 0])
+    part["base"][:] = base
+    part["warning"][:] = base * np.maximum(1.0, ABOVE_PEAK * part["peaks"].max(axis=1))
+
+
+def _chi_square_99(freedom: Array) -> Array:
+    """99 % quantile, by Wilson and Hilferty (1931)."""
+    share = 2 / (9 * freedom)
+    root = 1 - share + 2.326 * np.sqrt(share)
+    return freedom * root * root * root
+
+
+def _add(summary: Array, moving: Array, weight: Array) -> Array:
+    """Summaries (S, 1 + d + d * d) with the rows (S, r, d) in it that weigh 1, in order."""
+    d = moving.shape[2]
+    weighted = moving * weight[:, :, None]
+    parts = [weight[:, :, None], weighted]
+    parts += [weighted * moving[:, :, j : j + 1] for j in range(d)]
+    edges = np.cumsum([0, *(part.shape[2] for part in parts)])
+    result = np.empty_like(summary)
+    for part, first, last in zip(parts, edges[:-1], edges[1:], strict=True):
+        begun = np.concatenate([summary[:, None, first:last], part], axis=1)
+        result[:, first:last] = np.cumsum(begun, axis=1)[:, -1]
+    return result
 
 
 def _moving(z: Array) -> Array:
+    """Means of SPAN consecutive rows, (S, r + SPAN - 1, d) to (S, r, d)."""
     span = 1
     while span < SPAN:
-        z = z[span:] + z[:-span]
+        z = z[:, span:] + z[:, :-span]
         span *= 2
     moving: Array = z / SPAN
     return moving
@@ -99,19 +308,14 @@ def _sum(rows: Array) -> Array:
     return total
 
 
-def _outer(z: Array) -> Array:
-    return np.stack([_sum(z * z[:, j : j + 1]) for j in range(z.shape[1])])
-
-
 def _invert(matrix: Array) -> Array:
-    """Gauss-Jordan; the matrix is symmetric and positive definite."""
-    d = len(matrix)
-    work = np.concatenate([matrix, np.eye(d)], axis=1)
+    """Gauss-Jordan over (S, d, d), symmetric and positive definite."""
+    sources, d, _ = matrix.shape
+    work = np.concatenate([matrix, np.broadcast_to(np.eye(d), (sources, d, d))], axis=2)
     for i in range(d):
-        work[i] = work[i] / work[i, i]
-        for j in range(d):
-            if j != i:
-                work[j] = work[j] - work[j, i] * work[i]
-    inverse = work[:, d:]
-    symmetric: Array = (inverse + inverse.T) / 2
+        pivot = work[:, i] / work[:, i, i : i + 1]
+        work = work - work[:, :, i : i + 1] * pivot[:, None]
+        work[:, i] = pivot
+    inverse = work[:, :, d:]
+    symmetric: Array = (inverse + np.swapaxes(inverse, 1, 2)) / 2
     return symmetric

@@ -1,5 +1,6 @@
 """Multivariate: relations between the metrics of a source that no longer hold."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -13,20 +14,27 @@ from domain.features import FeatureTable
 from domain.metric import Series
 from transforms.detectors import hotelling
 from transforms.detectors.base import Parameters, Scores
+from transforms.detectors.columns import row_argmax
+from transforms.detectors.joint import Joint, join, stretches
 
 __all__ = ["DETECTOR", "MultivariateDetector", "MultivariateParameters"]
 
 Array = NDArray[np.float64]
+_AT_ONCE = 1 << 20  # numbers in a matrix of rows, so that many sources need no more memory
 
 
 class MultivariateParameters(Parameters):
     """How long it learns, and what counts as unusual."""
 
-    learn: int = Option(400, ge=64, le=10_000, description="Rows of a source that are learnt.")
+    learn: int = Option(400, ge=64, le=10_000, description="Rows of a source before it is judged.")
     warning: float = Option(
-        17.5,
+        11.0,
         gt=1,
-        description="Score 0.7 at this multiple of the T2 that 1 % of the learnt rows exceed.",
+        description="Score 0.7 at this multiple of the T2 that 1 % of the learnt rows exceed, "
+        "after 400 rows; in inverse proportion to the rows learnt, down to 3.",
+    )
+    memory_rows: int = Option(
+        262_144, ge=16_384, description="Rows after which what was learnt is forgotten."
     )
     max_metrics: int = Option(32, ge=2, le=64, description="Metrics of a source that are related.")
     retention_sec: float = Option(
@@ -36,33 +44,64 @@ class MultivariateParameters(Parameters):
 
 @dataclass(slots=True)
 class _Source:
-    """One source: its metrics, the rows it learns or was left with, and its model."""
+    """One source: its metrics, the first rows as long as it has no memory, and its memory."""
 
     metrics: tuple[Series, ...]
     seen: int
     last: Array  # (d,), NaN before a metric's first sample
-    rows: Array  # (<= learn, d) while learning, later the last SPAN - 1 rows
-    model: hotelling.Model | None
+    rows: Array  # (< learn, d)
+    memory: Array | None
 
 
 State = dict[str, _Source]
+
+
+class _Sheet:
+    """What is said of joint rows (u, D), filled in source by source."""
+
+    def __init__(self, joint: Joint) -> None:
+        shape = joint.rows.shape
+        self.score, self.residual, self.mean, self.expected, self.spread = (
+            np.full(shape, np.nan) for _ in range(5)
+        )
+        self.partner = np.zeros(shape, np.int64)
+
+    def fill(self, chosen: slice, verdicts: hotelling.Verdicts, source: int) -> None:
+        """Rows of one source, of what was said of several."""
+        size = chosen.stop - chosen.start
+        off = verdicts.off[source, :size]
+        d = off.shape[1]
+        share = off * off
+        top = share.max(axis=1, keepdims=True)
+        share = np.divide(share, top, out=np.zeros_like(share), where=top > 0)
+        self.score[chosen, :d] = verdicts.level[source, :size, None] * share
+        self.residual[chosen, :d] = np.abs(off)
+        self.mean[chosen, :d] = verdicts.mean[source, :size]
+        self.expected[chosen, :d] = verdicts.expected[source, :size]
+        self.spread[chosen, :d] = verdicts.spread[source]
+        self.partner[chosen, :d] = verdicts.partner[source]
 
 
 class MultivariateDetector:
     """Hotelling's T-squared of the mean of the last 32 rows of a source, blind to drift.
 
     A row is the values of all metrics of a source at one time (a metric without a sample then
-    keeps its last one). The first `learn` rows give mean, covariance S of the moving mean, and D,
-    the covariance of how the means of the four quarters differ. With z the moving mean in
-    learnt standard deviations:
+    keeps its last one). With z the moving mean in standard deviations of the first rows, S its
+    covariance over all that was learnt, and D the mean square of how the means of consecutive
+    stretches differ (4 to 16 stretches, which grow with the memory):
 
-        T2 = z' (S + 9 D + 0.001 I)^-1 z,   r = T2 / (its 99 % quantile over the learnt rows)
-        score = r / (r + 3/7 warning)
+        T2 = z' (S + 27 D + 0.001 I)^-1 z,   r = T2 / (what 1 % of the learnt rows exceed)
+        score = r / (r + 3/7 w),   w = max(3, 4400 / rows learnt) or 1.5 times the latest peaks
 
-    D makes it blind to directions that wandered already while learning (a machine that warms up).
+    D makes it blind to directions that wandered while learning (a machine that warms up).
+    After the first `learn` rows it goes on learning: rows that score below 0.4. The others are
+    only counted; when they outnumber all that was learnt 1.3 times (or reach 4,000), they are the
+    new normal. So an anomaly is not learnt, and no alert lasts for ever. A fit costs the more,
+    the rarer it becomes: stretches double in length up to a 16th of `memory_rows`.
+
     The score stands at the metric that the others explain least: its residual given them, in
     standard deviations, is (P z)_j / sqrt(P_jj) with P the inverse above. Other metrics of the
-    source get the share of their squared residual. A new metric starts the source's learning anew.
+    source get the share of their squared residual. A new metric starts the source anew.
 
     Reference: Hotelling (1947), Multivariate quality control; Mason, Tracy & Young (1995),
     Decomposition of T2 for multivariate control chart interpretation.
@@ -79,53 +118,60 @@ class MultivariateDetector:
     >>> detector = MultivariateDetector(MultivariateParameters())
     >>> sample = detector.step(detector.initial(), table)[1].sample
     >>> int(np.flatnonzero(sample[:600] > 0.7)[0])
-    559
+    564
     """
 
     name: ClassVar[str] = "multivariate"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     Parameters: ClassVar[type[Parameters]] = MultivariateParameters
 
     def __init__(self, parameters: MultivariateParameters) -> None:
         self.parameters = parameters
+        self._retention = int(parameters.retention_sec * 1e6)
 
     def initial(self) -> State:
         """No source yet."""
         return {}
 
     def step(self, state: State, table: FeatureTable) -> tuple[State, Scores]:
-        """Score every joint row of every source, window by window, then learn it."""
+        """Score every joint row of every source, then learn it."""
         sample = np.full(len(table.value), np.nan)
-        residual = np.full(len(table.value), np.nan)
-        source_of = [series.source_id for series in table.series]
-        bounds = np.flatnonzero(np.diff(table.window_end)) + 1
-        # A source has a few metrics and some dozen rows a window: about 60 us each, so the
-        # loop over sources costs less than a sample's share of the rest of the job.
-        for first, last in zip(np.r_[0, bounds], np.r_[bounds, len(table)], strict=True):
-            begin = int(first)
-            while begin < last:
-                source = source_of[table.code[begin]]
-                end = begin + 1
-                while end < last and source_of[table.code[end]] == source:
-                    end += 1
-                self._source(state, source, table, begin, end, sample, residual)
-                begin = end
-        keep = table.closed_until - int(self.parameters.retention_sec * 1e6)
-        state = {key: value for key, value in state.items() if value.seen >= keep}
-        detail = {"residual": _row_max(residual, table.offset)}
-        return state, Scores(_row_max(sample, table.offset), sample, detail)
+        detail = {
+            name: np.full(len(table.value), np.nan)
+            for name in ("residual", "mean", "expected", "spread", "partner_mean")
+        }
+        partner = np.full(len(table.value), "", object)
+        for first, last in self._stretches(state, table):
+            self._stretch(state, table, first, last, sample, detail, partner)
+        score, best = row_argmax(sample, table.offset)
+        columns: dict[str, NDArray[Any]] = {"partner": _at(partner, best)}
+        columns |= {name: _at(column, best) for name, column in detail.items()}
+        keep = table.closed_until - self._retention
+        state = {key: source for key, source in state.items() if source.seen >= keep}
+        return state, Scores(score, sample, columns)
 
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
         """How far the metric is from what the other metrics of its source imply."""
         series = table.series[table.code[row]]
-        off = float((scores.detail or {})["residual"][row])
-        if not np.isfinite(off):
+        detail = {name: column[row] for name, column in (scores.detail or {}).items()}
+        if np.isnan(scores.score[row]):
             return {"text": f"{series.source_id} is still being learnt"}
+        expected, spread = float(detail["expected"]), float(detail["spread"])
+        low, high = expected - 2 * spread, expected + 2 * spread
         text = (
-            f"{series.metric_name} is {off:.1f} standard deviations from what the other "
-            f"metrics of {series.source_id} imply"
+            f"{series.metric_name} {_number(detail['mean'])} {series.unit}".rstrip()
+            + f" is unusual with {detail['partner']} {_number(detail['partner_mean'])}: "
+            f"expected {_number(low)} to {_number(high)} (means of {hotelling.SPAN} rows, "
+            f"{detail['residual']:.1f} standard deviations)"
         )
-        return {"text": text, "residual_sd": off}
+        return {
+            "text": text,
+            "mean": float(detail["mean"]),
+            "expected": [low, high],
+            "residual_sd": float(detail["residual"]),
+            "related_metric": detail["partner"],
+            "related_mean": float(detail["partner_mean"]),
+        }
 
     def dump(self, state: State) -> bytes:
         """Sources in the order of their names."""
@@ -136,7 +182,7 @@ class MultivariateDetector:
                 source.seen,
                 source.last.tobytes(),
                 source.rows.tobytes(),
-                None if source.model is None else hotelling.dump(source.model),
+                None if source.memory is None else source.memory.tobytes(),
             )
             for key, source in sorted(state.items())
         ]
@@ -149,117 +195,180 @@ class MultivariateDetector:
             StateError: the bytes are damaged or of another version.
         """
         try:
-            version, saved = msgspec.msgpack.decode(data, type=tuple[int, list[_Saved]])
+            version, saved = msgspec.msgpack.decode(data, type=tuple[int, list[Any]])
             if version != self.version:
                 message = (
                     f"multivariate state has version {version}, this code reads {self.version}; "
                     "replay the history instead of restoring it"
                 )
                 raise StateError(message)
-            return {key: _restore(item) for key, *item in cast(list[Any], saved)}
+            return {key: _restore(item) for key, *item in saved}
         except (msgspec.DecodeError, ValueError, TypeError) as error:
             message = f"multivariate state is damaged ({error}); restore another savepoint"
             raise StateError(message) from error
 
-    def _source(
+    def _stretches(self, state: State, table: FeatureTable) -> Iterable[tuple[int, int]]:
+        seen = [
+            state[series.source_id].seen if series.source_id in state else -1
+            for series in table.series
+        ]
+
+        def is_known(series: Series) -> bool:
+            source = state.get(series.source_id)
+            return source is not None and series in source.metrics
+
+        return stretches(table, is_known, seen, self._retention)
+
+    def _stretch(
         self,
         state: State,
-        key: str,
         table: FeatureTable,
-        begin: int,
-        end: int,
+        first: int,
+        last: int,
         sample: Array,
-        residual: Array,
+        detail: dict[str, Array],
+        partner: NDArray[Any],
     ) -> None:
-        metrics = tuple(table.series[c] for c in table.code[begin:end])
-        limit = int(self.parameters.retention_sec * 1e6)
-        source = state.get(key)
-        seen = int(table.window_end[begin])
-        if source is None or seen - source.seen > limit:
-            source = _new(metrics[: self.parameters.max_metrics], seen)
-        elif not set(metrics) <= set(source.metrics):
-            joint = sorted(set(source.metrics) | set(metrics))[: self.parameters.max_metrics]
-            if tuple(joint) != source.metrics:
-                source = _new(tuple(joint), seen)
-        state[key] = source
-        source.seen = seen
-        # joint rows: distinct times of the source in this window, last value of each metric
-        low, high = int(table.offset[begin]), int(table.offset[end])
-        time = table.time[low:high]
-        column = np.repeat(np.arange(begin, end), np.diff(table.offset[begin : end + 1]))
-        place = {series: i for i, series in enumerate(source.metrics)}
-        where = np.array([place.get(series, -1) for series in metrics])[column - begin]
-        known = where >= 0
-        moment, at = np.unique(time[known], return_inverse=True)
-        if not len(moment) or len(source.metrics) < 2:
-            return
-        rows = np.full((len(moment) + 1, len(source.metrics)), np.nan)
-        rows[0] = source.last
-        rows[at + 1, where[known]] = table.value[low:high][known]
-        rows = _carry(rows)
-        source.last = rows[-1].copy()
-        score, off = self._rows(source, rows[1:])
-        index = low + np.flatnonzero(known)
-        sample[index] = score[at, where[known]]
-        residual[index] = off[at, where[known]]
+        """Rows of a table in which no source changes its metrics."""
+        names = self._meet(state, table, first, last)
+        number = {name: i for i, name in enumerate(names)}
+        sources = [state[name] for name in names]
+        width = max(len(source.metrics) for source in sources)
+        places = [{series: i for i, series in enumerate(one.metrics)} for one in sources]
+        owner = np.array([number.get(series.source_id, -1) for series in table.series], np.int64)
+        place = np.array(
+            [
+                places[at].get(series, -1) if at >= 0 else -1
+                for series, at in zip(table.series, owner.tolist(), strict=True)
+            ],
+            np.int64,
+        )
+        before = np.full((len(sources), width), np.nan)
+        for i, source in enumerate(sources):
+            before[i, : len(source.metrics)] = source.last
+        joint = join(table, first, last, owner, place, before)
+        for i, source in enumerate(sources):
+            source.last = joint.last[i, : len(source.metrics)].copy()
+        sheet = self._judge(sources, joint)
+        row, column = joint.row, joint.column
+        sample[joint.sample] = sheet.score[row, column]
+        for name in ("residual", "mean", "expected", "spread"):
+            detail[name][joint.sample] = getattr(sheet, name)[row, column]
+        related = sheet.partner[row, column]
+        detail["partner_mean"][joint.sample] = sheet.mean[row, related]
+        metrics = np.full((len(sources), width), "", object)
+        for i, source in enumerate(sources):
+            metrics[i, : len(source.metrics)] = [one.metric_name for one in source.metrics]
+        of = np.repeat(np.arange(len(sources)), np.diff(joint.start))[row]
+        partner[joint.sample] = metrics[of, related]
 
-    def _rows(self, source: _Source, rows: Array) -> tuple[Array, Array]:
-        """Scores and residuals (n, d) of joint rows; learns as long as there is no model."""
-        score = np.full(rows.shape, np.nan)
-        off = np.full(rows.shape, np.nan)
-        whole = np.flatnonzero(~np.isnan(rows).any(axis=1))
-        begin = int(whole[0]) if whole.size else len(rows)
-        if source.model is None:
-            need = self.parameters.learn - len(source.rows)
-            source.rows = np.concatenate([source.rows, rows[begin : begin + need]])
-            begin = min(begin + need, len(rows))
-            if len(source.rows) == self.parameters.learn:
-                source.model = hotelling.fit(source.rows)
-                source.rows = source.rows[-(hotelling.SPAN - 1) :]
-        if source.model is not None and begin < len(rows):
-            together = np.concatenate([source.rows, rows[begin:]])
-            ratio, off[begin:] = hotelling.judge(source.model, together)
-            share = off[begin:] ** 2
-            top = share.max(axis=1, keepdims=True)
-            share = np.divide(share, top, out=np.zeros_like(share), where=top > 0)
-            level = ratio / (ratio + 3 / 7 * self.parameters.warning)
-            score[begin:] = level[:, None] * share
-            source.rows = together[-(hotelling.SPAN - 1) :]
-        return score, np.abs(off)
+    def _meet(self, state: State, table: FeatureTable, first: int, last: int) -> list[str]:
+        """Sources of these rows, in order; new ones, and those with new metrics, begin anew."""
+        found: dict[str, list[Series]] = {}
+        for code in np.unique(table.code[first:last]).tolist():
+            found.setdefault(table.series[code].source_id, []).append(table.series[code])
+        ends: dict[str, tuple[int, int]] = {}
+        for code, end in zip(
+            table.code[first:last].tolist(), table.window_end[first:last].tolist(), strict=True
+        ):
+            name = table.series[code].source_id
+            ends[name] = (ends.get(name, (end, end))[0], end)
+        for name, metrics in found.items():
+            source = state.get(name)
+            if source is None or ends[name][0] - source.seen > self._retention:
+                state[name] = _new(tuple(metrics[: self.parameters.max_metrics]))
+            elif not set(metrics) <= set(source.metrics):
+                joint = tuple(sorted({*source.metrics, *metrics}))[: self.parameters.max_metrics]
+                if joint != source.metrics:
+                    state[name] = _new(joint)
+            state[name].seen = ends[name][1]
+        return sorted(found)
+
+    def _judge(self, sources: list[_Source], joint: Joint) -> _Sheet:
+        """Rows of all sources: the same steps for each, many at once."""
+        sheet = _Sheet(joint)
+        at = joint.start[:-1].copy()
+        stop = joint.start[1:]
+        for i, source in enumerate(sources):
+            d = len(source.metrics)
+            rows = joint.rows[at[i] : stop[i], :d]
+            known = np.flatnonzero(~np.isnan(rows).any(axis=1))
+            at[i] = at[i] + known[0] if known.size and d > 1 else stop[i]
+        while True:
+            for i in np.flatnonzero(at < stop).tolist():
+                at[i] = self._begin(sources[i], joint.rows, int(at[i]), int(stop[i]))
+            ready = np.flatnonzero(at < stop)
+            if not ready.size:
+                return sheet
+            sizes = np.array([len(sources[i].metrics) for i in ready])
+            for d in np.unique(sizes).tolist():
+                chosen = ready[sizes == d]
+                at[chosen] = self._together(sources, joint.rows, chosen, at, stop, sheet)
+
+    def _begin(self, source: _Source, rows: Array, at: int, stop: int) -> int:
+        """Let a source without a memory learn; where its rows go on after that."""
+        if source.memory is not None:
+            return at
+        upto = min(at + self.parameters.learn - len(source.rows), stop)
+        source.rows = np.concatenate([source.rows, rows[at:upto, : len(source.metrics)]])
+        if len(source.rows) == self.parameters.learn:
+            source.memory = hotelling.begin(source.rows, self.parameters.warning)
+            source.rows = source.rows[:0]
+        return upto
+
+    def _together(
+        self,
+        sources: list[_Source],
+        rows: Array,
+        chosen: NDArray[np.int64],
+        at: NDArray[np.int64],
+        stop: NDArray[np.int64],
+        sheet: _Sheet,
+    ) -> NDArray[np.int64]:
+        """Judge what each source may take before it learns; where their rows go on."""
+        d = len(sources[chosen[0]].metrics)
+        where = hotelling.layout(d)
+        memory = np.stack([cast(Array, sources[i].memory) for i in chosen])
+        count = np.minimum(hotelling.room(memory, where), stop[chosen] - at[chosen])
+        count = np.minimum(count, max(_AT_ONCE // (len(chosen) * d), 1))
+        size = int(count.max())
+        index = at[chosen][:, None] + np.minimum(np.arange(size), count[:, None] - 1)
+        verdicts, lost = hotelling.step(
+            memory, rows[index, :d], count, self.parameters.warning, self.parameters.memory_rows
+        )
+        for place, i in enumerate(chosen.tolist()):
+            sheet.fill(slice(int(at[i]), int(at[i] + count[place])), verdicts, place)
+            sources[i].memory = None if lost[place] else memory[place].copy()
+        return at[chosen] + count
 
 
-_Saved = tuple[str, list[tuple[str, str, str]], int, bytes, bytes, bytes | None]
-
-
-def _new(metrics: tuple[Series, ...], seen: int) -> _Source:
+def _new(metrics: tuple[Series, ...]) -> _Source:
     d = len(metrics)
-    return _Source(metrics, seen, np.full(d, np.nan), np.empty((0, d)), None)
+    return _Source(metrics, 0, np.full(d, np.nan), np.empty((0, d)), None)
 
 
 def _restore(item: list[Any]) -> _Source:
-    metrics, seen, last, rows, model = item
+    metrics, seen, last, rows, memory = item
     d = len(metrics)
+    if memory is not None and len(memory) != 8 * hotelling.layout(d).size:
+        message = f"a memory of {d} metrics has {len(memory)} bytes"
+        raise ValueError(message)
     return _Source(
         tuple(Series(*metric) for metric in metrics),
         seen,
         np.frombuffer(last, np.float64).copy(),
         np.frombuffer(rows, np.float64).reshape(-1, d).copy(),
-        None if model is None else hotelling.load(model, d),
+        None if memory is None else np.frombuffer(memory, np.float64).copy(),
     )
 
 
-def _carry(rows: Array) -> Array:
-    """Every NaN replaced by the last number above it."""
-    index = np.where(np.isnan(rows), 0, np.arange(len(rows))[:, None])
-    return np.take_along_axis(rows, np.maximum.accumulate(index, axis=0), axis=0)
+def _at(column: NDArray[Any], best: NDArray[np.int64]) -> NDArray[Any]:
+    found: NDArray[Any] = column[best] if len(column) else np.full(len(best), None, column.dtype)
+    return found
 
 
-def _row_max(sample: Array, offset: NDArray[np.int64]) -> Array:
-    score = np.full(len(offset) - 1, np.nan)
-    some = np.flatnonzero(np.diff(offset))
-    if some.size:
-        score[some] = np.fmax.reduceat(sample, offset[some])
-    return score
+def _number(value: Any) -> str:
+    return f"{float(value):,.4g}"
 
 
 DETECTOR = MultivariateDetector

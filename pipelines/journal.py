@@ -1,7 +1,7 @@
 """Reading a journal back."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import msgspec
 
@@ -9,7 +9,7 @@ from connectors.uris import parse_address
 from domain.errors import SourceError
 from domain.journal import Ledger, Record, decode_record, total
 
-__all__ = ["read_journal", "read_ledger"]
+__all__ = ["journal_beside", "read_journal", "read_ledger"]
 
 
 def read_journal(path: Path) -> Iterator[Record]:
@@ -30,6 +30,16 @@ def read_journal(path: Path) -> Iterator[Record]:
     except msgspec.DecodeError as error:
         message = f"{path}, line {number}, is no record of a journal: {error}"
         raise SourceError(message) from error
+
+
+def journal_beside(alerts: str) -> str | None:
+    """Where the journal of these alerts lies; None where there is no place beside them."""
+    address = parse_address(alerts)
+    if address.kind == "kafka":
+        return alerts.replace(f"/{address.path}", f"/{address.path}-journal", 1)
+    if address.kind in (".jsonl", ".ndjson", ".parquet"):
+        return str(PurePath(address.path).with_suffix(".journal.jsonl"))
+    return None
 
 
 def read_ledger(uri: str | None) -> dict[str, int] | None:

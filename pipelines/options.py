@@ -5,14 +5,13 @@ import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any, NoReturn
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from connectors.uris import parse_address
 from domain.errors import ConfigurationError
 from domain.timestamps import MICROS, parse_timestamp, seconds_to_micros
+from pipelines.journal import journal_beside
 
 __all__ = ["JobOptions", "PaditOptions", "parse_options"]
 
@@ -180,7 +179,7 @@ class JobOptions:
             raise ConfigurationError(message)
         return cls(
             **{name: raw[name] for name in _AS_THEY_ARE},
-            journal=raw["journal"] or _beside(raw["output"]),
+            journal=raw["journal"] or journal_beside(raw["output"]),
             idle_timeout_sec=_micros(raw, "idle_timeout_sec") / MICROS,
             broker_timeout_sec=_micros(raw, "broker_timeout_sec", zero=True) / MICROS,
             max_samples=_positive(raw, "max_samples"),
@@ -205,16 +204,6 @@ _AS_THEY_ARE = (
     "start_offset",
     "end_offset",
 )
-
-
-def _beside(alerts: str) -> str | None:
-    """Where the journal of these alerts lies; None where there is no place beside them."""
-    address = parse_address(alerts)
-    if address.kind == "kafka":
-        return alerts.replace(f"/{address.path}", f"/{address.path}-journal", 1)
-    if address.kind in (".jsonl", ".ndjson", ".parquet"):
-        return str(PurePath(address.path).with_suffix(".journal.jsonl"))
-    return None
 
 
 def _windows(raw: dict[str, Any]) -> dict[str, Any]:

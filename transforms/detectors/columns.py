@@ -5,7 +5,7 @@ anew after `retention` without a sample. Rows are dropped once no sample can con
 the state has an end; whether a series starts anew depends on its own times alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -133,7 +133,8 @@ def locate(
     last = np.full(len(table.series), np.iinfo(np.int64).min)
     np.minimum.at(first, table.code, table.window_end)
     np.maximum.at(last, table.code, table.window_end)
-    state = _purge(state, fields, table.closed_until - retention)
+    known = [state.row[key] for key in table.series if key in state.row]
+    state = _purge(state, fields, table.closed_until - retention, known)
     fresh = [key for key in table.series if key not in state.row]
     if fresh:
         size = len(state.seen)
@@ -150,8 +151,12 @@ def locate(
     return state, rows
 
 
-def _purge(state: Columns, fields: Mapping[str, Field], before: int) -> Columns:
+def _purge(
+    state: Columns, fields: Mapping[str, Field], before: int, needed: Sequence[int]
+) -> Columns:
+    """Drop series unseen since `before`, which at the end of the input lies behind all time."""
     gone = state.seen < before
+    gone[list(needed)] = False
     if 4 * int(gone.sum()) <= len(gone):  # copying is worth it only for many
         return state
     keep = np.flatnonzero(~gone)

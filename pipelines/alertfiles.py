@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import TopicMetadata
 
 from connectors.uris import parse_address, read_client_config
 from domain.errors import ConfigurationError, SourceError
 from domain.timestamps import parse_timestamp
 
-__all__ = ["Event", "read_events"]
+__all__ = ["Event", "read_events", "read_lines"]
 
 _QUIET_SECONDS = 10.0
 
@@ -43,21 +44,27 @@ def read_events(uri: str) -> list[Event]:
     Raises:
         SourceError: unreadable, or a line is no alert.
     """
-    address = parse_address(uri)
-    if address.kind == "kafka":
-        lines = _from_topic(
-            address.host, address.path, read_client_config(address.options.get("client_config"))
-        )
-    elif address.kind in (".jsonl", ".json"):
-        lines = _from_file(Path(address.path))
-    else:
-        message = f"{uri}: alerts are read from a .jsonl file or from kafka://host:port/topic"
-        raise ConfigurationError(message)
     events: dict[str, Event] = {}
-    for number, line in enumerate(lines):
+    for number, line in enumerate(read_lines(uri)):
         event = _event(uri, number, line)
         events.setdefault(event.id, event)
     return sorted(events.values())
+
+
+def read_lines(uri: str) -> Iterator[bytes]:
+    """What a run wrote, one record each: the lines of a file, or a topic up to its end.
+
+    Raises:
+        SourceError: unreadable.
+    """
+    address = parse_address(uri)
+    if address.kind == "kafka":
+        settings = read_client_config(address.options.get("client_config"))
+        return _from_topic(address.host, address.path, settings)
+    if address.kind in (".jsonl", ".json", ".ndjson"):
+        return _from_file(Path(address.path))
+    message = f"{uri}: alerts are read from a .jsonl file or from kafka://host:port/topic"
+    raise ConfigurationError(message)
 
 
 def _event(uri: str, number: int, line: bytes) -> Event:
@@ -95,7 +102,7 @@ def _from_topic(bootstrap: str, topic: str, settings: dict[str, str]) -> Iterato
         }
     )
     try:
-        found = consumer.list_topics(topic, timeout=_QUIET_SECONDS).topics[topic]
+        found = _topic(consumer, bootstrap, topic)
         if found.error is not None:
             message = f"topic {topic} at {bootstrap}: {found.error.str()}"
             raise SourceError(message)
@@ -112,3 +119,11 @@ def _from_topic(bootstrap: str, topic: str, settings: dict[str, str]) -> Iterato
                 open_partitions.discard(record.partition())
     finally:
         consumer.close()
+
+
+def _topic(consumer: Consumer, bootstrap: str, topic: str) -> TopicMetadata:
+    try:
+        return consumer.list_topics(topic, timeout=_QUIET_SECONDS).topics[topic]
+    except KafkaException as error:
+        message = f"no broker answers at {bootstrap} ({error.args[0].str()}); is it up?"
+        raise SourceError(message) from error

@@ -1,0 +1,181 @@
+"""`padit explain`: one alert recomputed from its evidence, and from what it was made of."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from domain.config import load_config
+from domain.errors import ConfigurationError, PaditError, SourceError
+from domain.journal import Provenance, decode_record
+from domain.timestamps import format_utc, parse_timestamp, seconds_to_micros
+from pipelines.alertfiles import read_events, read_lines
+from pipelines.explain.history import History, Reading, check, read_history, rows_of
+from pipelines.explain.page import write_page
+from pipelines.explain.recompute import Check, best_score, recompute, versions
+from pipelines.explain.settings import (
+    differences,
+    looking_at,
+    settings_of,
+    settings_of_config,
+)
+from pipelines.explain.told import Told, find, tell
+from pipelines.journal import journal_beside
+
+__all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
+
+HELP = "Recompute an alert from its evidence or from the topic: equal, or the first difference."
+EXAMPLES = """examples:
+  padit explain 51b6c0de --from alerts.jsonl
+  padit explain 51b6c0de --from alerts.jsonl --input kafka://127.0.0.1:9092/metrics
+  padit explain 51b6c0de --from kafka://127.0.0.1:9092/alerts --config job.yaml \\
+      --html alert.html
+
+The id may be shortened. From the evidence alone: digest of rows and features where the alert
+holds all rows (up to 64), and the score of detectors that remember nothing. With --input the
+rows of its source go through the job's own machine again and every byte is compared.
+Exit codes: 0 equal, 1 different, 2 cannot be recomputed.
+"""
+_SIGNS = {"equal": "equal    ", "different": "DIFFERENT", "unknown": "not known"}
+_MOST = 60
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which alert, where it stands, and what to compute it from."""
+    add = parser.add_argument
+    add("alert", metavar="ALERT_ID", help="id of the alert or of a transition, or its beginning")
+    add("--from", dest="place", required=True, help="alerts: a .jsonl file or kafka://host/topic")
+    add("--input", help="what the job read, a topic or files: compute from the rows")
+    add("--journal", help="journal with provenance; by default beside the alerts")
+    add("--config", help="YAML file of today: says what changed since the alert was made")
+    add("--html", help="draw the alert into this file")
+    add("--start_time", help="read --input from here on, not from where the job began")
+    add("--out_of_orderness_sec", type=float, default=10.0, help="as the job had it (default 10)")
+    add("--max_ahead_sec", type=float, default=3600.0, help="as the job had it (default 3600)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what was computed again; the exit code."""
+    try:
+        return _explain(args)
+    except PaditError as error:
+        print(f"padit: {error}", file=sys.stderr)
+        return 2  # 1 says that it was recomputed and differs
+
+
+def _explain(args: argparse.Namespace) -> int:
+    steps = [tell(event) for event in find(read_events(args.place), args.alert, args.place)]
+    sections = [("from the evidence alone", _from_evidence(steps))]
+    notes = [note for one in steps[:1] for note in versions(one)]
+    if args.config:
+        notes += _changes(steps, args.config)
+    history: History | None = None
+    if args.input:
+        records = _provenance(args.journal or journal_beside(args.place), bool(args.journal))
+        history = read_history(steps, _reading(args), records)
+        notes += history.notes
+        sections.append((f"from {args.input}", check(steps, history)))
+    code, verdict = _judge(steps, sections)
+    _print(steps, sections, notes)
+    if args.html:
+        rows = rows_of(history) if history is not None else None
+        write_page(args.html, steps, verdict=verdict, sections=sections, notes=notes, rows=rows)
+        print(f"wrote {args.html}", file=sys.stderr)
+    print(verdict)
+    return code
+
+
+def _from_evidence(steps: Sequence[Told]) -> list[Check]:
+    """Checks of all steps; a step that repeats the evidence before it is checked once."""
+    checks: list[Check] = []
+    seen: list[object] = []
+    for one in steps:
+        found = recompute(one, window=one.evidence not in seen)
+        seen.append(one.evidence)
+        checks += [item._replace(what=f"{one.kind}: {item.what}") for item in found]
+    return checks
+
+
+def _judge(steps: Sequence[Told], sections: Sequence[tuple[str, list[Check]]]) -> tuple[int, str]:
+    for title, checks in sections:
+        for one in checks:
+            if one.state == "different":
+                return 1, f"different ({title}): {one.what}: {one.text}"
+    from_rows = len(sections) > 1
+    left = [one for one in sections[0][1] if one.state == "unknown" and "score" in one.what]
+    if left and not from_rows:
+        return 2, f"cannot be recomputed from the evidence alone: {left[0].text}"
+    plural = "" if len(steps) == 1 else "s"
+    how = "every byte, from the rows" if from_rows else "from the evidence alone"
+    return 0, f"equal: {len(steps)} transition{plural}, {how}"
+
+
+def _print(
+    steps: Sequence[Told], sections: Sequence[tuple[str, list[Check]]], notes: Sequence[str]
+) -> None:
+    told = steps[-1]
+    alert = told.alert
+    print(f"alert {alert.id}  {alert.severity} {alert.score:.6g}")
+    print(f"  {alert.summary}")
+    for one in steps:
+        start, end = (format_utc(moment)[:19] for moment in one.window)
+        window = "" if one.kind == "resolved" else f"  window {start}Z to {end}Z"
+        print(f"  {format_utc(one.time)[:19]}Z {one.kind:8}{window}")
+    for note in notes:
+        print(f"  note: {note}")
+    for title, checks in sections:
+        print(f"{title}")
+        for item in checks[:_MOST]:
+            print(f"  {_SIGNS[item.state]}  {item.what}: {item.text}")
+
+
+def _changes(steps: Sequence[Told], path: str) -> list[str]:
+    """What the configuration file says otherwise than the alert, and what would follow."""
+    config = load_config(path)
+    told = next((one for one in reversed(steps) if one.kind != "resolved"), steps[-1])
+    then = settings_of(told)
+    now = settings_of_config(config, told.series, then["window"]["size_sec"])
+    comparable = {name: one for name, one in then.items() if name not in ("window", "severity")}
+    found = [
+        f"changed since: {path} has {right!r} for {where}, the alert was made with {left!r}"
+        for where, left, right in differences(comparable, now)
+    ]
+    if not found:
+        return [f"{path} has the same settings for this series"]
+    score = best_score(looking_at(config, told.series), told)
+    if score is not None:
+        opens = "alerts" if score >= config.alerts.open_at else "does not alert"
+        found.append(f"with {path} this window scores {score:.6g} and {opens}")
+    return found
+
+
+def _reading(args: argparse.Namespace) -> Reading:
+    try:
+        start = None if args.start_time is None else parse_timestamp(args.start_time)
+    except ValueError as error:
+        message = f"--start_time={args.start_time} is no timestamp in RFC 3339"
+        raise ConfigurationError(message) from error
+    return Reading(
+        args.input,
+        load_config(args.config).input,
+        start,
+        seconds_to_micros(args.out_of_orderness_sec),
+        seconds_to_micros(args.max_ahead_sec),
+    )
+
+
+def _provenance(journal: str | None, wanted: bool) -> dict[str, Provenance]:
+    """Provenance by transition; a journal that nobody asked for may be missing."""
+    if journal is None:
+        return {}
+    try:
+        found = [decode_record(line) for line in read_lines(journal)]
+    except msgspec.DecodeError as error:
+        message = f"{journal} is no journal: {error}"
+        raise SourceError(message) from error
+    except SourceError:
+        if wanted:
+            raise
+        return {}
+    return {one.transition: one for one in found if isinstance(one, Provenance)}

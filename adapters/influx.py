@@ -15,8 +15,8 @@ from typing import ClassVar, NamedTuple
 
 from pydantic import Field
 
-from adapters.base import AdapterOptions, Outlet
-from adapters.receiver import BadRequestError, Call, HttpReceiver, ReceiverOptions, Reply, Route
+from adapters.base import AdapterOptions
+from adapters.receiver import BadRequestError, Call, ReceiverAdapter, ReceiverOptions, Reply, Route
 from adapters.series import Labels, Namer, Naming, shorten
 from domain.metric import Metric
 
@@ -168,41 +168,20 @@ def _unescape(text: str) -> str:
     return re.sub(r"\\([,= \\])", r"\1", text) if "\\" in text else text
 
 
-class InfluxAdapter:
+class InfluxAdapter(ReceiverAdapter):
     """InfluxDB line protocol, v2 and v1 write endpoints."""
 
     Options: ClassVar[type[AdapterOptions]] = InfluxOptions
 
     def __init__(self, options: InfluxOptions) -> None:
-        self.options = options
+        routes = [
+            Route("POST", "/api/v2/write", self.write),
+            Route("POST", "/write", self.write),
+            Route("GET", "/ping", _ping, needs="nothing"),
+            Route("GET", "/health", _health, needs="nothing"),
+        ]
+        super().__init__(options, routes)
         self._namer = Namer(options.naming, options.name)
-        self._outlet: Outlet | None = None
-        self._server = HttpReceiver(
-            options,
-            [
-                Route("POST", "/api/v2/write", self.write),
-                Route("POST", "/write", self.write),
-                Route("GET", "/ping", _ping, write=False),
-                Route("GET", "/health", _health, write=False),
-            ],
-        )
-
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
-        return self._server.port
-
-    async def open(self, outlet: Outlet) -> None:
-        """Listen."""
-        self._outlet = outlet
-        await self._server.open(outlet)
-
-    async def poll(self, outlet: Outlet) -> None:
-        """Nothing: samples are pushed."""
-
-    async def close(self) -> None:
-        """Stop listening."""
-        await self._server.close()
 
     def write(self, call: Call) -> Reply:
         """Take the lines of one request; raises BadRequestError if it is not text."""

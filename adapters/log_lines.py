@@ -14,7 +14,7 @@ import msgspec
 
 from domain.timestamps import MICROS, format_utc, parse_timestamp
 
-__all__ = ["ERROR_LEVELS", "LogRecord", "from_object", "parse_line", "template_of"]
+__all__ = ["ERROR_LEVELS", "LogRecord", "from_object", "level_of", "parse_line", "template_of"]
 
 ERROR_LEVELS = frozenset(("ERROR", "CRITICAL", "FATAL", "ALERT", "EMERGENCY", "PANIC"))
 _LEVELS = {
@@ -160,7 +160,7 @@ def from_object(fields: dict[str, Any], service: str, received: float) -> LogRec
     found = LogRecord(
         timestamp=_time(_taken(rest, _TIME_KEYS), received),
         service=str(named or service)[:200],
-        level=_level(_taken(rest, _LEVEL_KEYS)),
+        level=level_of(_taken(rest, _LEVEL_KEYS)),
         message=message,
         latency_ms=_latency(rest),
         template=template_of(message),
@@ -191,7 +191,8 @@ def _time(value: Any, received: float) -> str:
         return format_utc(int(received * MICROS))
 
 
-def _level(value: Any) -> str:
+def level_of(value: Any) -> str:
+    """A level in the spelling of `LogRecord.level`."""
     if isinstance(value, int) and not isinstance(value, bool):
         return _NUMERIC.get(value, str(value)[:20])
     text = str(value or "").strip().upper()[:20]

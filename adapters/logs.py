@@ -6,12 +6,17 @@ its service. Every poll gives, per service and for the time since the poll befor
 `log_rate_per_s`, `log_error_ratio`, `log_latency_p50_ms`, `_p95_ms` and `_p99_ms` where records
 tell a latency, and `log_new_templates`: messages of a kind that was never seen before, counted
 after a time of learning. A service that falls silent is reported with rate 0 for an hour.
+
+Records are also kept on disk (`adapters.log_store`), and found by `GET /api/v1/logs` with
+`service`, `level`, `q` (words), `from`, `to` and `limit`, newest first. A disk that is full
+costs the search, not the records on the topic.
 """
 
 import asyncio
 import re
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,15 +26,18 @@ from pydantic import Field, field_validator
 
 from adapters.base import AdapterOptions, Options, Outlet, now
 from adapters.errors import AdapterError
-from adapters.log_lines import LogRecord, from_object, parse_line
+from adapters.log_lines import LogRecord, from_object, level_of, parse_line
+from adapters.log_store import LogStore, Search, SlowSearchError
 from adapters.log_tail import Tail
-from adapters.receiver import BadRequestError, Call, HttpReceiver, ReceiverOptions, Reply, Route
+from adapters.receiver import BadRequestError, Call, ReceiverAdapter, ReceiverOptions, Reply, Route
 from domain.metric import Metric, MetricType
+from domain.timestamps import parse_timestamp
 
 __all__ = ["LogFile", "LogsAdapter", "LogsOptions", "ServiceWindow"]
 
 _MOST_LATENCIES = 100_000
 _MOST_TEMPLATES = 20_000
+_MOST_FOUND = 10_000
 _FORGET_AFTER_SEC = 3600.0
 
 
@@ -73,6 +81,15 @@ class LogsOptions(ReceiverOptions):
         default=300.0, ge=0, description="Seconds in which a service's templates are learned."
     )
     max_services: int = Field(default=10_000, ge=1, description="Services with metrics.")
+    store_dir: str = Field(
+        default=".padit/logs",
+        description="Directory of the searchable store, each adapter in a folder of its name; "
+        "empty keeps nothing.",
+    )
+    store_mb: float = Field(
+        default=512.0, ge=1, description="Largest size of the store, MB; the oldest goes first."
+    )
+    store_days: int = Field(default=7, ge=1, description="Days that records can be found.")
 
 
 class ServiceWindow:
@@ -101,29 +118,31 @@ class ServiceWindow:
             self.news += 1
 
 
-class LogsAdapter:
+class LogsAdapter(ReceiverAdapter):
     """Log files and posted logs: searchable records, and metrics per service."""
 
     Options: ClassVar[type[AdapterOptions]] = LogsOptions
 
     def __init__(self, options: LogsOptions) -> None:
-        self.options = options
-        self._server = HttpReceiver(options, [Route("POST", "/api/v1/logs", self.write)])
+        routes = [
+            Route("POST", "/api/v1/logs", self.write),
+            Route("GET", "/api/v1/logs", self.find, needs="token"),
+        ]
+        super().__init__(options, routes)
         self._windows: dict[str, ServiceWindow] = {}
         self._lock = threading.Lock()
-        self._outlet: Outlet | None = None
+        self._store: LogStore | None = None
         self._tails: list[tuple[LogFile, Any, Tail]] = []
         self._polled = 0.0
-
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
-        return self._server.port
 
     async def open(self, outlet: Outlet) -> None:
         """Listen, and find the files."""
         self._outlet = outlet
         self._polled = time.monotonic()
+        options = self.options
+        if options.store_dir and self._store is None:
+            place = Path(options.store_dir) / options.name
+            self._store = LogStore(place, int(options.store_mb * 1e6), options.store_days)
         if not self._tails:  # after a failure reading goes on where it stopped
             self._tails = [self._tail(i, file) for i, file in enumerate(self.options.files)]
         await asyncio.to_thread(self._follow)
@@ -156,6 +175,8 @@ class LogsAdapter:
         await self._server.close()
         for _, _, tail in self._tails:
             tail.close()
+        if self._store is not None:
+            await asyncio.to_thread(self._store.close)
 
     def write(self, call: Call) -> Reply:
         """Take posted logs; raises BadRequestError if they are none."""
@@ -177,6 +198,17 @@ class LogsAdapter:
             self._outlet.fault("malformed", "a posted record is no JSON object", refused)
         body = msgspec.json.encode({"accepted": len(records), "rejected": refused})
         return Reply(202 if records or not refused else 400, body)
+
+    def find(self, call: Call) -> Reply:
+        """Answer a search; raises BadRequestError if it is none."""
+        if self._store is None:
+            return Reply(404, b"nothing is kept for search: set store_dir", "text/plain")
+        try:
+            found = self._store.search(_search(call.query))
+        except SlowSearchError as error:
+            message = f"{error}; narrow it by from, to or service"
+            raise BadRequestError(message) from error
+        return Reply(200, b'{"logs":[' + b",".join(found) + b"]}")
 
     def _follow(self) -> None:
         for file, pattern, tail in self._tails:
@@ -207,6 +239,11 @@ class LogsAdapter:
                     outlet.fault("services", "more services than max_services have metrics")
                 else:
                     window.add(record, moment)
+        self._pass_on(records, outlet)
+
+    def _pass_on(self, records: list[LogRecord], outlet: Outlet) -> None:
+        """To the topic and, if there is one, into the store."""
+        kept: list[tuple[LogRecord, bytes]] = []
         for record in records:
             try:
                 value = msgspec.json.encode(record)
@@ -214,6 +251,12 @@ class LogsAdapter:
                 outlet.fault("malformed", f"{record.service}: a record that JSON cannot say")
                 continue
             outlet.emit_record(self.options.topic, record.service, value)
+            kept.append((record, value))
+        if self._store is not None and kept:
+            try:
+                self._store.add(kept)
+            except AdapterError as error:
+                outlet.fault(error.cause, str(error))
 
     def _report(self, seconds: float, moment: float) -> list[Metric]:
         found: list[Metric] = []
@@ -245,6 +288,39 @@ class LogsAdapter:
         if moment - window.born >= self.options.learn_sec:
             add("log_new_templates", float(window.news), "1", "custom")
         return found
+
+
+def _search(query: Mapping[str, str]) -> Search:
+    unknown = set(query) - {"service", "level", "q", "from", "to", "limit"}
+    if unknown:
+        message = (
+            f"unknown {', '.join(sorted(unknown))}; there are service, level, q, from, to, limit"
+        )
+        raise BadRequestError(message)
+    limit = query.get("limit", "100")
+    if not limit.isdecimal() or not 1 <= int(limit) <= _MOST_FOUND:
+        message = f"limit {limit!r} is no number from 1 to {_MOST_FOUND}"
+        raise BadRequestError(message)
+    return Search(
+        query.get("service", ""),
+        level_of(query.get("level", "")),
+        query.get("q", ""),
+        _moment(query, "from", 0),
+        _moment(query, "to", 2**62),
+        int(limit),
+    )
+
+
+def _moment(query: Mapping[str, str], name: str, default: int) -> int:
+    """A time in any form that a metric's may have, in microseconds."""
+    text = query.get(name, "")
+    if not text:
+        return default
+    try:
+        return parse_timestamp(float(text) if text.replace(".", "", 1).isdecimal() else text)
+    except (ValueError, OverflowError) as error:
+        message = f"{name}={text[:60]!r} is no time: epoch seconds or RFC 3339, in UTC"
+        raise BadRequestError(message) from error
 
 
 def _one_object(body: bytes) -> list[Any]:

@@ -24,7 +24,7 @@ from adapters.otlp_points import Translator
 from adapters.receiver import (
     BadRequestError,
     Call,
-    HttpReceiver,
+    ReceiverAdapter,
     ReceiverOptions,
     Reply,
     Route,
@@ -53,26 +53,19 @@ class OtlpOptions(ReceiverOptions):
     naming: Naming = Field(default=Naming(), description="How attributes become names.")
 
 
-class OtlpAdapter:
+class OtlpAdapter(ReceiverAdapter):
     """OpenTelemetry metrics, OTLP over HTTP and gRPC."""
 
     Options: ClassVar[type[AdapterOptions]] = OtlpOptions
 
     def __init__(self, options: OtlpOptions) -> None:
-        self.options = options
+        super().__init__(options, [Route("POST", "/v1/metrics", self.write)])
         self._translator = Translator(
             Namer(options.naming, options.name), options.naming.max_series
         )
-        self._outlet: Outlet | None = None
         self._lock = threading.Lock()
-        self._server = HttpReceiver(options, [Route("POST", "/v1/metrics", self.write)])
         self._grpc: Any = None
         self.grpc_port = options.grpc_port
-
-    @property
-    def port(self) -> int:
-        """The port of OTLP/HTTP."""
-        return self._server.port
 
     async def open(self, outlet: Outlet) -> None:
         """Listen."""
@@ -81,9 +74,6 @@ class OtlpAdapter:
             await self._server.open(outlet)
         if "grpc" in self.options.protocols:
             await self._open_grpc(outlet)
-
-    async def poll(self, outlet: Outlet) -> None:
-        """Nothing: samples are pushed."""
 
     async def close(self) -> None:
         """Finish what was accepted, then stop listening."""

@@ -15,12 +15,12 @@ from typing import Any, ClassVar, NamedTuple
 from google.protobuf.message import DecodeError
 from pydantic import Field
 
-from adapters.base import AdapterOptions, Outlet
+from adapters.base import AdapterOptions
 from adapters.prometheus_proto import Label, Request, WriteRequest
 from adapters.receiver import (
     BadRequestError,
     Call,
-    HttpReceiver,
+    ReceiverAdapter,
     ReceiverOptions,
     Reply,
     Route,
@@ -70,37 +70,18 @@ class _Series(NamedTuple):
     key: tuple[str, str, str]
 
 
-class PrometheusAdapter:
+class PrometheusAdapter(ReceiverAdapter):
     """Prometheus remote write 1.0 and 2.0."""
 
     Options: ClassVar[type[AdapterOptions]] = PrometheusOptions
 
     def __init__(self, options: PrometheusOptions) -> None:
-        self.options = options
+        super().__init__(options, [Route("POST", "/api/v1/write", self.write)])
         self._namer = Namer(options.naming, options.name)
         self._counters = Counters(options.naming.max_series)
         self._kinds: dict[str, tuple[int, str]] = {}
         self._known: dict[_Key, _Series] = {}
-        self._outlet: Outlet | None = None
         self._lock = threading.Lock()
-        self._server = HttpReceiver(options, [Route("POST", "/api/v1/write", self.write)])
-
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
-        return self._server.port
-
-    async def open(self, outlet: Outlet) -> None:
-        """Listen."""
-        self._outlet = outlet
-        await self._server.open(outlet)
-
-    async def poll(self, outlet: Outlet) -> None:
-        """Nothing: samples are pushed."""
-
-    async def close(self) -> None:
-        """Stop listening."""
-        await self._server.close()
 
     def write(self, call: Call) -> Reply:
         """Take one request; raises BadRequestError if it is none."""

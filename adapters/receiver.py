@@ -3,13 +3,14 @@
 A request is judged before its body is read: 401 without the right token, 503 with Retry-After
 while the way to Kafka is blocked, 429 with Retry-After while too many wait here. A body that is
 larger than `max_body_bytes`, before or after decompression, gets 413. What is accepted is
-parsed in a thread, one request at a time, so that the loop stays free for other adapters.
+parsed in a thread, one write at a time, so that the loop stays free for other adapters.
 
 204 or 200 means: taken into the buffer on the way to Kafka, which survives a broker that is
 away and a clean stop, not a crash of this process.
 """
 
 import asyncio
+import contextlib
 import hmac
 import ipaddress
 import logging
@@ -17,7 +18,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import cramjam
 from aiohttp import web
@@ -30,6 +31,7 @@ __all__ = [
     "BadRequestError",
     "Call",
     "HttpReceiver",
+    "ReceiverAdapter",
     "ReceiverOptions",
     "Reply",
     "Route",
@@ -122,13 +124,14 @@ class Route(NamedTuple):
 
     Attributes:
         handle: runs in a thread; may raise BadRequestError.
-        write: False for questions like a ping, which need no token and no room.
+        needs: "room" for a write, which waits for its turn and needs a token; "token" for a
+            question about what was written; "nothing" for a ping.
     """
 
     method: str
     path: str
     handle: Callable[[Call], Reply]
-    write: bool = True
+    needs: Literal["room", "token", "nothing"] = "room"
 
 
 def tokens_of(options: ReceiverOptions) -> tuple[bytes, ...]:
@@ -219,7 +222,7 @@ class HttpReceiver:
         self, route: Route, outlet: Outlet
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
-            refused = self._refusal(request, outlet) if route.write else None
+            refused = self._refusal(route, request, outlet)
             if refused is not None:
                 return refused
             self._waiting += 1
@@ -230,11 +233,16 @@ class HttpReceiver:
 
         return handle
 
-    def _refusal(self, request: web.Request, outlet: Outlet) -> web.Response | None:
-        options = self._options
+    def _refusal(self, route: Route, request: web.Request, outlet: Outlet) -> web.Response | None:
+        if route.needs == "nothing":
+            return None
         if not allowed(self._tokens, request.headers.get("Authorization", "")):
-            outlet.fault("unauthorized", f"a write from {request.remote} without a valid token")
+            outlet.fault("unauthorized", f"a request of {request.remote} without a valid token")
             return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
+        return self._no_room(request, outlet) if route.needs == "room" else None
+
+    def _no_room(self, request: web.Request, outlet: Outlet) -> web.Response | None:
+        options = self._options
         again = {"Retry-After": str(options.retry_after_sec)}
         if not outlet.ready():
             outlet.fault("blocked", "writers are told to wait: the buffer is nearly full")
@@ -265,7 +273,7 @@ class HttpReceiver:
         headers = {name.lower(): value for name, value in request.headers.items()}
         call = Call(body, headers, dict(request.query))
         try:
-            async with self._turn:
+            async with self._turn if route.needs == "room" else contextlib.nullcontext():
                 reply = await asyncio.to_thread(route.handle, call)
         except BadRequestError as error:
             outlet.fault("malformed", f"{route.path}: {error}")
@@ -280,6 +288,37 @@ class HttpReceiver:
             content_type=reply.content_type if reply.body else None,
             headers=reply.headers,
         )
+
+
+class ReceiverAdapter:
+    """What the adapters that only receive share: they listen, and have nothing to poll.
+
+    Args:
+        options: of the adapter.
+        routes: what it answers.
+    """
+
+    def __init__(self, options: ReceiverOptions, routes: Sequence[Route]) -> None:
+        self.options: Any = options
+        self._outlet: Outlet | None = None
+        self._server = HttpReceiver(options, routes)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._server.port
+
+    async def open(self, outlet: Outlet) -> None:
+        """Listen."""
+        self._outlet = outlet
+        await self._server.open(outlet)
+
+    async def poll(self, outlet: Outlet) -> None:
+        """Nothing: samples are pushed."""
+
+    async def close(self) -> None:
+        """Finish what was accepted, then stop listening."""
+        await self._server.close()
 
 
 def tls_context(options: ReceiverOptions) -> ssl.SSLContext | None:

@@ -17,7 +17,7 @@ from adapters.registry import create_adapter
 from tests.adapters.live import Live
 
 NOW = 1_767_323_045.0
-LOCAL = {"type": "logs", "port": 0}
+LOCAL = {"type": "logs", "port": 0, "store_dir": ""}
 
 
 @pytest.mark.parametrize(

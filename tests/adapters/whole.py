@@ -71,7 +71,7 @@ def adapters(directory: Path, mac: str, mqtt_port: int) -> list[dict[str, Any]]:
         {"type": "mqtt", "port": mqtt_port, "subscriptions": [{"topic": "plant/#"}]},
         {"type": "modbus", "host": "127.0.0.1", "port": 9, "registers": [away]},
         {"type": "can", "interface": "virtual", "channel": "v", "dbc": str(directory / "m.dbc")},
-        {"type": "logs", **local, "files": [log], "interval_sec": 1},
+        {"type": "logs", **local, "files": [log], "interval_sec": 1, "store_dir": str(directory)},
         {"type": "otlp", **local, "grpc_port": 0},
         {"type": "prometheus", **local},
         {"type": "influx", "port": INFLUX},

@@ -26,6 +26,7 @@ check: $(VENV)/.test
 
 bench: tools $(VENV)/.test
 	$(BIN)/python -m benchmarks.throughput $(ARGS)
+	$(BIN)/python -m benchmarks.adapters --into build/bench.json
 
 quality: $(VENV)/.test
 	$(BIN)/python -m benchmarks.quality $(if $(DATA),--data $(DATA)) $(if $(OUT),--out $(OUT))

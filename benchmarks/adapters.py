@@ -1,4 +1,4 @@
-"""How fast the adapters are: `python -m benchmarks.adapters [NAME...] [--json FILE]`.
+"""How fast the adapters are: `python -m benchmarks.adapters [NAME...] [--into FILE]`.
 
 - `json`, `json-array`, `arrow`: samples per second of CPU that the publisher brings into a real
   local Kafka, as metrics and, for Arrow, as columns. The rate is per second of this process's
@@ -9,14 +9,19 @@
 - `otlp`, `prometheus`, `influx`: points per second of CPU that a receiver takes, from body to
   emitted samples, in requests of 5,000 points; the client runs in a process of its own.
 
-Every line also tells the resident memory of the process. Floors are those of the issue: a
+Each runs in a process of its own, so that every line tells that adapter's resident memory.
+`--into build/bench.json` puts the results under "adapters" into a file and leaves the rest of
+it as it is. Floors are those of the issue: a
 result below its floor ends the run with exit code 1.
 """
 
 import argparse
 import json
+import logging
 import multiprocessing
+import os
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -33,6 +38,7 @@ from adapters.publisher import Publisher
 from adapters.stats import Stats
 from domain.metric import Metric, Series
 from domain.rows import Rows
+from pipelines.local.processes import free_port
 
 __all__ = ["main"]
 
@@ -131,7 +137,7 @@ def _columns(step: int) -> Rows:
     return Rows(_TABLE, _CODES, time_us, np.full(SERIES, 41.5 + step))
 
 
-def _serve_http(ready: Any) -> None:
+def _serve_http(ready: Any, port: int) -> None:
     """A server of 1,000 targets, in a process of its own."""
     from aiohttp import web
 
@@ -143,7 +149,7 @@ def _serve_http(ready: Any) -> None:
     web.run_app(
         app,
         host="127.0.0.1",
-        port=28_280,
+        port=port,
         access_log=None,
         print=lambda *_: ready.set(),
     )
@@ -169,7 +175,8 @@ def _http(name: str) -> dict[str, Any]:
     from adapters.base import ListOutlet
     from adapters.registry import create_adapter
 
-    urls = [f"http://127.0.0.1:28280/{i}" for i in range(1000)]
+    port = free_port()
+    urls = [f"http://127.0.0.1:{port}/{i}" for i in range(1000)]
     config = {"type": "http", "urls": urls, "interval_sec": 10, "spread": 0.8}
 
     async def polls() -> tuple[float, float, int]:
@@ -185,7 +192,7 @@ def _http(name: str) -> dict[str, Any]:
         await adapter.close()
         return result
 
-    with _process(_serve_http):
+    with _process(_serve_http, port):
         cpu, wall, up = asyncio.run(polls())
     return {
         "name": name,
@@ -314,23 +321,43 @@ BENCHMARKS: dict[str, Callable[[str], dict[str, Any]]] = {
 }
 
 
+def _apart(name: str) -> dict[str, Any]:
+    """One benchmark in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.adapters", name]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    if not done.stdout:
+        message = f"{name} failed: {done.stderr.strip()[-3000:]}"
+        raise RuntimeError(message)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def _add(path: Path, results: list[dict[str, Any]]) -> None:
+    """Put the results into a file of others; those of benchmarks that did not run stay."""
+    content = json.loads(path.read_text()) if path.exists() else {}
+    content["adapters"] = content.get("adapters", {}) | {one.pop("name"): one for one in results}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2) + "\n")
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Run the named benchmarks, or all; print one JSON line each."""
+    """Run the named benchmarks, or all; print one JSON line each; 1 if one misses its floor."""
     parser = argparse.ArgumentParser(description="Speed of the adapters.")
     parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="by default all")
-    parser.add_argument("--json", help="also append the lines to a file")
+    parser.add_argument("--into", type=Path, help="JSON file whose key `adapters` is renewed")
     args = parser.parse_args(argv)
-    good = True
-    for name in args.names or BENCHMARKS:
-        result = BENCHMARKS[name](name)
-        good &= bool(result["ok"])
-        line = json.dumps(result) + "\n"
-        sys.stdout.write(line)
+    names = args.names or list(BENCHMARKS)
+    logging.getLogger("padit.adapters.librdkafka").setLevel(logging.CRITICAL)
+    results = []
+    for name in names:
+        result = BENCHMARKS[name](name) if len(names) == 1 else _apart(name)
+        result["load_average"] = round(os.getloadavg()[0], 2)
+        results.append(result)
+        sys.stdout.write(json.dumps(result) + "\n")
         sys.stdout.flush()
-        if args.json:
-            with Path(args.json).open("a") as file:
-                file.write(line)
-    return 0 if good else 1
+    if args.into:
+        _add(args.into, results)
+    return 0 if all(one["ok"] for one in results) else 1
 
 
 if __name__ == "__main__":

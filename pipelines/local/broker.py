@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from pipelines.local import jars
 from pipelines.local.errors import PartFailedError
 from pipelines.local.processes import LOOPBACK, Part, free_port, port_answers
+from pipelines.local.service import Service
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
@@ -32,7 +32,7 @@ _BRIEF = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]
 
 
 @dataclass(frozen=True)
-class Broker:
+class Broker(Service):
     """A broker.
 
     Attributes:
@@ -49,32 +49,6 @@ class Broker:
         """Create a topic and return its name; it is ready when this returns."""
         create_topic(self.bootstrap, name, partitions)
         return name
-
-    def stop(self) -> None:
-        """End it; the data stays."""
-        self.part.stop()
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        self.part.kill()
-
-    def restart(self) -> None:
-        """Start it again on the same port and data, after `stop`, `kill` or while it runs."""
-        self.part.restart()
-
-    def __enter__(self) -> Self:
-        """Start it if it does not run."""
-        self.part.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop it."""
-        self.stop()
 
 
 def prepare_broker(

@@ -17,7 +17,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
-from types import TracebackType
 from typing import Any, Self
 
 import yaml
@@ -25,6 +24,7 @@ import yaml
 from pipelines.local import jars
 from pipelines.local.launcher import launcher
 from pipelines.local.processes import LOOPBACK, Part, free_port, port_answers
+from pipelines.local.service import Startable
 from pipelines.local.workers import Workers, prepare_workers
 
 __all__ = ["FlinkCluster", "Ports", "prepare_flink", "rest_json", "start_flink"]
@@ -69,7 +69,7 @@ class Ports:
 
 
 @dataclass
-class FlinkCluster:
+class FlinkCluster(Startable):
     """A cluster. Fault injection: `cluster.taskmanagers[0].kill()`, then `.restart()`, and so on.
 
     Attributes:
@@ -116,6 +116,12 @@ class FlinkCluster:
         """GET a path of Flink's REST interface, for instance `/jobs`. Raises OSError."""
         return rest_json(self.rest_url + path)
 
+    def start(self) -> Self:
+        """Start what does not run, all at once, and wait until every part answers."""
+        self.launch()
+        self.wait()
+        return self
+
     def launch(self) -> None:
         """Start all parts at once, without waiting."""
         for part in self.parts:
@@ -137,21 +143,6 @@ class FlinkCluster:
         for part in reversed(self.parts):
             part.stop()
 
-    def __enter__(self) -> Self:
-        """Start what does not run."""
-        self.launch()
-        self.wait()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop it."""
-        self.stop()
-
 
 def rest_json(url: str, timeout_s: float = 5.0) -> Any:
     """GET a JSON document over HTTP. Raises OSError."""
@@ -172,7 +163,7 @@ def start_flink(
         directory, ports=ports, taskmanagers=taskmanagers, state_cache_mb=state_cache_mb, say=say
     )
     try:
-        return cluster.__enter__()
+        return cluster.start()
     except BaseException:
         cluster.stop()
         raise

@@ -18,12 +18,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import psutil
 
 from pipelines.local.errors import PartFailedError
+from pipelines.local.service import Startable
 
 __all__ = [
     "Part",
@@ -268,7 +268,7 @@ def free_port(wanted: int = 0) -> int:
     raise PartFailedError(message)
 
 
-class Part:
+class Part(Startable):
     """A process that can be started, stopped, killed and started again just as it was.
 
     Args:
@@ -349,16 +349,3 @@ class Part:
         """Stop it if it runs and start it again: same ports, same directories, same log."""
         self.stop()
         return self.start()
-
-    def __enter__(self) -> Self:
-        """Start it."""
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop it."""
-        self.stop()

@@ -6,17 +6,16 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from pipelines.local.processes import LOOPBACK, Part, free_port, port_answers
+from pipelines.local.service import Service
 
 __all__ = ["Workers", "prepare_workers", "start_workers", "worker_environment"]
 
 
 @dataclass(frozen=True)
-class Workers:
-    """A worker pool.
+class Workers(Service):
+    """A worker pool; if it is killed its workers go on until their runner hangs up.
 
     Attributes:
         endpoint: `host:port` for `--environment_config`.
@@ -31,32 +30,6 @@ class Workers:
         import psutil
 
         return [child.pid for child in psutil.Process(self.part.pid).children()]
-
-    def stop(self) -> None:
-        """End the pool and its workers."""
-        self.part.stop()
-
-    def kill(self) -> None:
-        """End the pool as a crash would; its workers go on until their runner hangs up."""
-        self.part.kill()
-
-    def restart(self) -> None:
-        """Start it again on the same port."""
-        self.part.restart()
-
-    def __enter__(self) -> Self:
-        """Start it if it does not run."""
-        self.part.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop it."""
-        self.stop()
 
 
 def worker_environment() -> dict[str, str]:

@@ -1,25 +1,37 @@
-"""`padit diff`: whether two runs raised the same alerts, to the byte."""
+"""`padit diff`: whether two runs raised the same alerts, to the byte; and if not, why not."""
 
 import argparse
 import sys
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
 
 from domain.errors import SourceError
+from domain.timestamps import format_utc
 from pipelines.alertfiles import Event, read_events
+from pipelines.explain.compare import Change, Comparison, compare
+from pipelines.explain.lives import Life
 
-HELP = "Compare two runs' alerts: equal to the byte, or the first difference."
+HELP = "Compare two runs' alerts: equal to the byte, or what differs and why."
 EXAMPLES = """examples:
   padit diff live.jsonl replay.jsonl
   padit diff kafka://127.0.0.1:9092/alerts replay.jsonl
+  padit diff before.jsonl tuned.jsonl --json | jq .settings
 
-Order and repetition do not count (each transition has an id), every byte else does.
+Order and repetition do not count (each transition has an id), every byte else does. An alert
+that opens at another time in B is told as moved: its line in A, then in B.
 Exit codes: 0 equal, 1 different, 2 unreadable.
 """
+_MOST = 10
+_MOST_SETTINGS = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Two places with alerts."""
     parser.add_argument("left", metavar="A", help="A .jsonl file or kafka://host:port/topic.")
     parser.add_argument("right", metavar="B", help="The other one.")
+    parser.add_argument("--json", action="store_true", help="One JSON object, for programs.")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -29,44 +41,102 @@ def run(args: argparse.Namespace) -> int:
     except SourceError as error:
         print(f"padit: {error}", file=sys.stderr)
         return 2  # 1 says that they were read and differ
-    if [event.line for event in left] == [event.line for event in right]:
+    equal = [event.line for event in left] == [event.line for event in right]
+    if args.json:
+        found = None if equal else compare(left, right)
+        print(msgspec.json.encode(_plain(left, right, found)).decode())
+    elif equal:
         print(f"equal: {len(left)} transitions, every byte")
-        return 0
-    of_right = {event.id: event for event in right}
-    of_left = {event.id: event for event in left}
-    removed = [event for event in left if event.id not in of_right]
-    added = [event for event in right if event.id not in of_left]
-    changed = [
-        (event, of_right[event.id])
-        for event in left
-        if event.id in of_right and event.line != of_right[event.id].line
-    ]
+    else:
+        _print(left, right, compare(left, right))
+    return 0 if equal else 1
+
+
+def _print(left: Sequence[Event], right: Sequence[Event], found: Comparison) -> None:
     print(
         f"different: {len(left)} and {len(right)} transitions; "
-        f"{len(removed)} only in A, {len(added)} only in B, {len(changed)} changed"
+        f"{found.only_left} only in A, {found.only_right} only in B, {found.changed} changed"
     )
-    for mark, events in (("-", removed), ("+", added)):
-        for event in events[:10]:
-            print(f"{mark} {_headline(event)}")
-    for before, after in changed[:10]:
-        print(f"~ {_headline(before)}")
-        for line in _fields(before.content, after.content, ""):
+    print(
+        f"{found.alerts[0]} alerts in A, {found.alerts[1]} in B: {len(found.removed)} removed, "
+        f"{len(found.added)} added, {len(found.moved)} moved, {len(found.altered)} changed, "
+        f"{found.settings_only} the same but for the settings they record"
+    )
+    if found.settings:
+        print("set differently:")
+        for item in found.settings[:_MOST_SETTINGS]:
+            print(f"    {item.path}: {item.left!r} in A, {item.right!r} in B")
+        _more(len(found.settings) - _MOST_SETTINGS)
+    _print_changes("removed:", found.removed)
+    _print_changes("added:", found.added)
+    _print_changes("moved:", found.moved)
+    _print_changes("changed:", found.altered)
+
+
+def _print_changes(title: str, changes: Sequence[Change]) -> None:
+    if not changes:
+        return
+    print(title)
+    for one in changes[:_MOST]:
+        if one.left is not None and one.right is not None and one.left.id == one.right.id:
+            print(f"~ {_headline(one.left)}")
+        else:
+            for sign, life in (("-", one.left), ("+", one.right)):
+                if life is not None:
+                    print(f"{sign} {_headline(life)}")
+        for line in one.why:
             print(f"    {line}")
-    return 1
+    _more(len(changes) - _MOST)
 
 
-def _headline(event: Event) -> str:
-    content = event.content
-    kind = content["type"].rpartition(".")[2]
-    return f"{content['time']} {kind:8} {event.key} {content['data']['summary']}"
+def _more(count: int) -> None:
+    if count > 0:
+        print(f"    and {count} more; --json has them all")
 
 
-def _fields(left: object, right: object, path: str) -> list[str]:
-    """Where two JSON values differ."""
-    if isinstance(left, dict) and isinstance(right, dict):
-        return [
-            line
-            for name in sorted(left.keys() | right.keys())
-            for line in _fields(left.get(name), right.get(name), f"{path}.{name}" if path else name)
+def _headline(life: Life) -> str:
+    data = life.events[-1].content["data"]
+    severity = f" {data['severity']}" if "severity" in data else ""
+    return f"{format_utc(life.opened)[:19]}Z{severity} {':'.join(life.series)} {data['summary']}"
+
+
+def _plain(
+    left: Sequence[Event], right: Sequence[Event], found: Comparison | None
+) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "equal": found is None,
+        "transitions": {"a": len(left), "b": len(right), "only_a": 0, "only_b": 0, "changed": 0},
+    }
+    if found is None:
+        return result
+    result["transitions"] |= {
+        "only_a": found.only_left,
+        "only_b": found.only_right,
+        "changed": found.changed,
+    }
+    result["alerts"] = {"a": found.alerts[0], "b": found.alerts[1]}
+    result["settings"] = [
+        {"path": item.path, "a": item.left, "b": item.right} for item in found.settings
+    ]
+    result["settings_only"] = found.settings_only
+    for name in ("removed", "added", "moved", "altered"):
+        changes: list[Change] = getattr(found, name)
+        result[name] = [
+            {"a": _alert(one.left), "b": _alert(one.right), "why": one.why} for one in changes
         ]
-    return [] if left == right else [f"{path}: {left!r} in A, {right!r} in B"]
+    return result
+
+
+def _alert(life: Life | None) -> dict[str, Any] | None:
+    if life is None:
+        return None
+    data = life.events[-1].content["data"]
+    return {
+        "id": life.id,
+        "source_id": life.series[0],
+        "metric_name": life.series[1],
+        "opened": format_utc(life.opened),
+        "severity": data.get("severity"),
+        "score": data.get("score"),
+        "summary": data["summary"],
+    }

@@ -246,8 +246,9 @@ class _Run:
 
 
 def check(steps: Sequence[Told], history: History) -> list[Check]:
-    """Every transition of the alert against what came out again."""
-    checks = []
+    """Every transition of the alert against what came out again; a difference is told once."""
+    checks: list[Check] = []
+    seen: set[str] = set()
     for one in steps:
         what = f"{one.kind} {format_utc(one.time)[:19]}Z"
         again = history.transitions.get(one.id)
@@ -258,10 +259,9 @@ def check(steps: Sequence[Told], history: History) -> list[Check]:
         else:
             pair = (msgspec.json.decode(again.to_cloud_event()), msgspec.json.decode(one.line))
             found = list(differences(*pair)) or [Difference("bytes", "other order", "as it is")]
-            checks += [
-                Check(what, "different", f"{path}: {left!r} computed, {right!r} in the alert")
-                for path, left, right in found[:_MOST_FIELDS]
-            ]
+            fresh = [item for item in found if repr(item) not in seen]
+            seen |= {repr(item) for item in found}
+            checks += _fields(what, fresh) or [Check(what, "different", "as the step before")]
     return checks
 
 
@@ -294,6 +294,10 @@ def _missing(told: Told, history: History, what: str) -> list[Check]:
         when = ", ".join(format_utc(one)[:19] + "Z" for one in others[:5]) or "never"
         text = f"the window is equal, but the alert opens {when}: another alert was open then"
         return [Check(what, "different", text)]
+    return _fields(what, found)
+
+
+def _fields(what: str, found: Sequence[Difference]) -> list[Check]:
     return [
         Check(what, "different", f"{path}: {left!r} computed, {right!r} in the alert")
         for path, left, right in found[:_MOST_FIELDS]

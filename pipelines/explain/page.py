@@ -3,10 +3,8 @@
 import html
 import re
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -15,7 +13,8 @@ from domain.rows import Rows
 from domain.timestamps import format_utc
 from pipelines.explain.figures import gauge, score_bar, series_figure
 from pipelines.explain.recompute import Check
-from pipelines.explain.told import Told
+from pipelines.explain.settings import conditions_of
+from pipelines.explain.told import Decided, Told
 
 __all__ = ["write_page"]
 
@@ -94,23 +93,14 @@ def _subtitle(told: Told) -> str:
 
 
 def _crossed(told: Told) -> str:
-    conditions = _conditions(told)
+    decided = msgspec.convert(told.alert.detector, Decided)
+    conditions = conditions_of([decided], told.series)
     if not conditions:
         text = html.escape(told.evidence.text or "The detector gives no limits.")
         return f"<p>{text}</p>"
     return "".join(
         gauge(one, told.evidence.features[one["feature"]], told.evidence.unit) for one in conditions
     )
-
-
-def _conditions(told: Told) -> list[dict[str, Any]]:
-    """All limits of the rule that applies to the series, crossed or not."""
-    for rule in told.alert.detector["parameters"].get("rules") or ():
-        if fnmatchcase(told.alert.source_id, rule["source"]) and fnmatchcase(
-            told.alert.metric_name, rule["metric"]
-        ):
-            return list(rule["conditions"])
-    return []
 
 
 def _scores(told: Told) -> str:

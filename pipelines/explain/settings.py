@@ -1,6 +1,6 @@
 """What an alert was made with, as a tree of plain values, and where two trees differ."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from transforms.detect import Detection
 __all__ = [
     "ABSENT",
     "Difference",
+    "conditions_of",
     "differences",
     "looking_at",
     "settings_of",
@@ -78,6 +79,17 @@ def looking_at(config: JobConfig, series: Series) -> list[Decided]:
         if fnmatchcase(series.source_id, setting.source)
         and fnmatchcase(series.metric_name, setting.metric)
     ]
+
+
+def conditions_of(detectors: Sequence[Decided], series: Series) -> list[dict[str, Any]]:
+    """Limits that rules among the detectors set for a series."""
+    for one in detectors:
+        for rule in one.parameters.get("rules") or ():
+            if fnmatchcase(series.source_id, rule["source"]) and fnmatchcase(
+                series.metric_name, rule["metric"]
+            ):
+                return list(rule["conditions"])
+    return []
 
 
 def settings_of_config(config: JobConfig, series: Series, size_sec: float) -> Tree:

@@ -14,7 +14,7 @@ from domain.metric import Series
 from domain.timestamps import MICROS, parse_timestamp
 from pipelines.alertfiles import Event
 
-__all__ = ["Evidence", "Said", "Told", "find", "tell"]
+__all__ = ["Decided", "Evidence", "Said", "Told", "find", "tell"]
 
 _SHORTEST = 4
 

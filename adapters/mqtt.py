@@ -86,6 +86,14 @@ class MqttOptions(AdapterOptions):
     ca_file: str = Field(default="", description="PEM file of authorities; the system's if empty.")
 
 
+def _trusting(ca_file: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file or None)
+    except OSError as error:  # ssl.SSLError is one
+        message = f"ca_file {ca_file} cannot be used: {error}"
+        raise AdapterError(message, cause="certificate") from error
+
+
 def samples_of(subscription: Subscription, topic: str, payload: bytes) -> list[Metric]:
     """The samples in one message.
 
@@ -208,6 +216,9 @@ class MqttAdapter:
             await asyncio.to_thread(
                 client.connect, options.host, options.port, options.keepalive_sec
             )
+        except ssl.SSLError as error:
+            message = f"{options.host}:{options.port}: TLS fails: {error}; see ca_file"
+            raise AdapterError(message, cause="certificate") from error
         except (OSError, ValueError) as error:
             message = f"{options.host}:{options.port} cannot be reached: {error}"
             raise AdapterError(message, cause="connect") from error
@@ -226,7 +237,7 @@ class MqttAdapter:
         if options.username:
             client.username_pw_set(options.username, options.password)
         if options.tls:
-            client.tls_set_context(ssl.create_default_context(cafile=options.ca_file or None))
+            client.tls_set_context(_trusting(options.ca_file))
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message

@@ -2,9 +2,11 @@
 
 What the points become stands in `adapters.otlp_points`. Points that cannot be used are named in
 the partial success of the answer; the others are taken. While writers have to wait, HTTP
-answers 503 or 429 with Retry-After and gRPC UNAVAILABLE with RetryInfo, which exporters follow.
+answers 503 or 429 with Retry-After and gRPC UNAVAILABLE or RESOURCE_EXHAUSTED with RetryInfo,
+which exporters follow.
 """
 
+import asyncio
 import threading
 from typing import Any, ClassVar
 
@@ -85,10 +87,9 @@ class OtlpAdapter(ReceiverAdapter):
     async def _open_grpc(self, outlet: Outlet) -> None:
         options = self.options
         self._grpc = grpc.aio.server(
-            options=[("grpc.max_receive_message_length", options.max_body_bytes)],
-            maximum_concurrent_rpcs=options.max_waiting,
+            options=[("grpc.max_receive_message_length", options.max_body_bytes)]
         )
-        service = _Service(self, outlet, tokens_of(options), options.retry_after_sec)
+        service = _Service(self, outlet, tokens_of(options))
         register: Any = metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server
         register(service, self._grpc)
         place = f"{options.host}:{options.grpc_port}"
@@ -156,13 +157,11 @@ def _credentials(options: OtlpOptions) -> Any:
 class _Service(metrics_service_pb2_grpc.MetricsServiceServicer):  # type: ignore[misc]
     """`MetricsService` over gRPC."""
 
-    def __init__(
-        self, adapter: OtlpAdapter, outlet: Outlet, tokens: tuple[bytes, ...], retry_sec: int
-    ) -> None:
+    def __init__(self, adapter: OtlpAdapter, outlet: Outlet, tokens: tuple[bytes, ...]) -> None:
         self._adapter = adapter
         self._outlet = outlet
         self._tokens = tokens
-        self._retry_sec = retry_sec
+        self._waiting = 0
 
     async def Export(self, request: Any, context: Any) -> Any:
         """One export; aborts with the status that OTLP gives the reason."""
@@ -172,17 +171,21 @@ class _Service(metrics_service_pb2_grpc.MetricsServiceServicer):  # type: ignore
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "a valid token is needed")
         if not self._outlet.ready():
             self._outlet.fault("blocked", "writers are told to wait: the buffer is nearly full")
-            context.set_trailing_metadata((("grpc-status-details-bin", self._retry_info()),))
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "the buffer is full, try later")
-        return self._adapter.take(request)
+            await self._later(context, grpc.StatusCode.UNAVAILABLE, "the buffer is full")
+        if self._waiting >= self._adapter.options.max_waiting:
+            self._outlet.fault("busy", "writers are told to wait: too many at the same time")
+            await self._later(context, grpc.StatusCode.RESOURCE_EXHAUSTED, "too many writes")
+        self._waiting += 1
+        try:
+            return await asyncio.to_thread(self._adapter.take, request)
+        finally:
+            self._waiting -= 1
 
-    def _retry_info(self) -> bytes:
-        info = error_details_pb2.RetryInfo(
-            retry_delay=duration_pb2.Duration(seconds=self._retry_sec)
-        )
+    async def _later(self, context: Any, code: grpc.StatusCode, why: str) -> None:
+        """Refuse, and say when to come back: without RetryInfo exporters drop their data."""
+        delay = duration_pb2.Duration(seconds=self._adapter.options.retry_after_sec)
         packed = any_pb2.Any()
-        packed.Pack(info)
-        code = grpc.StatusCode.UNAVAILABLE.value[0]
-        status = status_pb2.Status(code=code, message="try later", details=[packed])
-        data: bytes = status.SerializeToString()
-        return data
+        packed.Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+        status = status_pb2.Status(code=code.value[0], message=why, details=[packed])
+        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+        await context.abort(code, f"{why}, try later")

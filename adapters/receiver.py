@@ -35,6 +35,7 @@ __all__ = [
     "ReceiverOptions",
     "Reply",
     "Route",
+    "TooLargeError",
     "allowed",
     "tokens_of",
     "unsnappy",
@@ -93,6 +94,10 @@ def _loopback(host: str) -> bool:
 
 class BadRequestError(ValueError):
     """The body cannot be used; answered with 400."""
+
+
+class TooLargeError(BadRequestError):
+    """The body is larger than `max_body_bytes` when decompressed; answered with 413."""
 
 
 class Call(NamedTuple):
@@ -164,12 +169,12 @@ def allowed(tokens: Sequence[bytes], authorization: str) -> bool:
 
 
 def unsnappy(body: bytes, most: int) -> bytes:
-    """Decompress a snappy block; raises BadRequestError if it is damaged or too large."""
+    """Decompress a snappy block; raises BadRequestError if damaged, TooLargeError."""
     try:
         size = cramjam.snappy.decompress_raw_len(body)
         if size > most:
             message = f"the body has {size} bytes when decompressed, at most {most} are taken"
-            raise BadRequestError(message)
+            raise TooLargeError(message)
         return bytes(cramjam.snappy.decompress_raw(body))
     except (cramjam.DecompressionError, MemoryError, OverflowError) as error:
         message = f"the body is no snappy block: {error}"
@@ -275,6 +280,8 @@ class HttpReceiver:
         try:
             async with self._turn if route.needs == "room" else contextlib.nullcontext():
                 reply = await asyncio.to_thread(route.handle, call)
+        except TooLargeError:
+            return self._too_large(outlet)
         except BadRequestError as error:
             outlet.fault("malformed", f"{route.path}: {error}")
             return web.Response(status=400, text=str(error)[:1000])

@@ -16,6 +16,7 @@ from connectors.uris import Bounds, source_from_uri
 from domain.config import JobConfig, load_config
 from domain.errors import ConfigurationError
 from pipelines.console import Progress
+from pipelines.options import JobOptions, PaditOptions, parse_options
 from pipelines.sweep.evaluate import Alerted, Job, WindowSetting, evaluate
 from pipelines.sweep.labels import labels_for
 from pipelines.sweep.page import write_page
@@ -87,8 +88,8 @@ def run(args: argparse.Namespace) -> int:
     trials = _trials(args, raw)
     _tell_left_out(trials)
     jobs, places = jobs_of(trials.tried)
-    first = trials.tried[0]
-    recording = _read(args.recording, raw, first.options, first.config, jobs)
+    job = JobOptions.checked({**raw, **trials.tried[0].options})
+    recording = _read(job, trials.tried[0].config, jobs, args.jobs)
     wish = _wish(args, recording)
     found = _evaluate(recording, jobs, args.jobs)
     results = _judge(args, trials, [found[job][place] for job, place in places], wish, recording)
@@ -114,8 +115,6 @@ def _check(args: argparse.Namespace) -> None:
 
 def _job_options(args: argparse.Namespace) -> dict[str, Any]:
     """The options of the job by name, with the defaults of those that are not given."""
-    from pipelines.options import PaditOptions, parse_options  # Beam takes seconds to import
-
     _given(args)
     options = parse_options([f"--input={args.recording}", *args.rest])
     raw: dict[str, Any] = options.view_as(PaditOptions).get_all_options()
@@ -123,8 +122,6 @@ def _job_options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _trials(args: argparse.Namespace, raw: Mapping[str, Any]) -> Trials:
-    from pipelines.options import JobOptions
-
     file = read_sweep_file(args.grid)
     path = args.config or (file.config and _beside(args.grid, file.config))
     random = (args.trials or 100, args.seed) if args.search == "random" else None
@@ -152,15 +149,10 @@ def _tell_left_out(trials: Trials) -> None:
         )
 
 
-def _read(
-    uri: str, raw: Mapping[str, Any], options: Mapping[str, Any], config: JobConfig, jobs: list[Job]
-) -> Recording:
-    from pipelines.options import JobOptions
-
-    job = JobOptions.checked({**raw, **options})
+def _read(job: JobOptions, config: JobConfig, jobs: list[Job], processes: int) -> Recording:
     bounds = Bounds(job.start_time, job.end_time, job.start_offset or "earliest", job.end_offset,
                     patience=job.broker_timeout_sec)  # fmt: skip
-    source = source_from_uri(uri, bounds, config.input)
+    source = source_from_uri(job.input, bounds, config.input)
     ranges = source.ranges()
     seen = _Counter()
     with Progress(seen.look, sum((one.stop or 0) - one.start for one in ranges)):
@@ -169,6 +161,7 @@ def _read(
             ranges,
             Validate(job.max_record_bytes, job.max_ahead),
             sorted({one.setting.out_of_orderness for one in jobs}),
+            processes,
             seen.add,
         )
 

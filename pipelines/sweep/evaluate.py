@@ -18,7 +18,7 @@ from domain.features import FeatureTable
 from domain.marks import MARK_END, MARK_NONE
 from domain.message import Message
 from domain.rows import Rows
-from pipelines.sweep.recording import GROUPS, Recording
+from pipelines.sweep.recording import Recording
 from pipelines.sweep.sharing import Sharing
 from transforms.alerts import Alerts
 from transforms.detect import Detection
@@ -92,7 +92,7 @@ def evaluate(
 def messages_of(recording: Recording, job: Job) -> list[list[Message]]:
     """The alerts of each configuration as `padit replay` writes them, in its order."""
     written: list[list[Message]] = [[] for _ in job.configs]
-    for group in range(GROUPS):
+    for group in range(recording.groups):
         for mine, transitions in zip(written, _transitions(recording, job, group), strict=True):
             mine += [_message(transition) for transition in transitions]
     return [sorted(mine, key=lambda one: (one.time, one.key, one.id)) for mine in written]
@@ -108,7 +108,7 @@ def _parts(
     recording: Recording, jobs: Sequence[Job], processes: int
 ) -> Iterator[tuple[int, int, Found]]:
     """(job, group, what it found), in any order."""
-    units = [(number, group) for number in range(len(jobs)) for group in range(GROUPS)]
+    units = [(number, group) for number in range(len(jobs)) for group in range(recording.groups)]
     if processes == 1:
         for number, group in units:
             yield number, group, _evaluate(recording, jobs[number], group)

@@ -1,5 +1,6 @@
 """A recording as columns on disk, dealt to groups of sources, so that processes can share it."""
 
+import heapq
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,12 +15,11 @@ from domain.errors import ConfigurationError
 from domain.marks import MARK_NONE, judge
 from domain.metric import Series
 from domain.rows import Rows, concatenate
-from transforms.keying import group_of
 
-__all__ = ["GROUPS", "Recording", "read_recording"]
+__all__ = ["Recording", "read_recording"]
 
-GROUPS = 8
-"""Units of work a window setting is cut into; like the job's key groups it changes no result."""
+_SERIES = 64
+"""Series of a group, if there are many: enough to be computed side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Recording:
     Attributes:
         series: the distinct series.
         rows: all samples over `series`.
-        bounds: int64 (GROUPS + 1,); group g has the rows bounds[g] to bounds[g + 1].
+        bounds: int64 (groups + 1,); group g has the rows bounds[g] to bounds[g + 1].
         late: by allowed out-of-orderness in microseconds a mask (n,) of what comes too late,
             or None where nothing does.
         dead_lettered: samples that could not be read.
@@ -44,6 +44,11 @@ class Recording:
     def span(self) -> tuple[int, int]:
         """First and last event time, microseconds."""
         return int(self.rows.time.min()), int(self.rows.time.max())
+
+    @property
+    def groups(self) -> int:
+        """How many groups there are; like the job's key groups they change no result."""
+        return len(self.bounds) - 1
 
     def group(self, number: int, out_of_orderness: int) -> Rows:
         """The rows of a group that are in time, in the order of their event time."""
@@ -85,6 +90,7 @@ def read_recording(
     ranges: Sequence[PartitionRange],
     decode: Decoder,
     allowed: Sequence[int],
+    processes: int,
     note: Callable[[int], None],
 ) -> Recording:
     """Read all of a bounded source.
@@ -94,6 +100,7 @@ def read_recording(
         ranges: of the source, all of them with an end.
         decode: the decoder of the job.
         allowed: the out-of-orderness values that the sweep tries, microseconds.
+        processes: how many will work on it; there is a group for each, if there are sources.
         note: is told the rows of each read.
 
     Raises:
@@ -120,17 +127,33 @@ def read_recording(
             "see --start_time, --end_time, --start_offset and --end_offset"
         )
         raise ConfigurationError(message)
-    return _arrange(logs, allowed, dead)
+    return _arrange(logs, allowed, processes, dead)
 
 
-def _arrange(logs: Sequence[Rows], allowed: Sequence[int], dead: int) -> Recording:
+def _arrange(logs: Sequence[Rows], allowed: Sequence[int], processes: int, dead: int) -> Recording:
     rows = concatenate(logs)
     late = {one: _late(logs, one) for one in allowed}
-    group = np.array([group_of(series.source_id, GROUPS) for series in rows.series], np.int16)
-    order = np.lexsort((rows.time, group[rows.code]))
-    bounds = np.searchsorted(group[rows.code][order], np.arange(GROUPS + 1))
+    groups = max(processes, -(-len(rows.series) // _SERIES))
+    group = _deal(rows, groups)[rows.code]
+    order = np.lexsort((rows.time, group))
+    bounds = np.searchsorted(group[order], np.arange(groups + 1))
     masks = {one: None if mask is None else mask[order] for one, mask in late.items()}
     return Recording(rows.select(order), bounds, masks, dead)
+
+
+def _deal(rows: Rows, groups: int) -> NDArray[np.int16]:
+    """Group of each series: sources stay whole, the largest go first, each where least is."""
+    count = np.bincount(rows.code, minlength=len(rows.series)).tolist()
+    sizes: dict[str, int] = {}
+    for series, size in zip(rows.series, count, strict=True):
+        sizes[series.source_id] = sizes.get(series.source_id, 0) + size
+    load = [(0, number) for number in range(groups)]
+    of_source = {}
+    for source, size in sorted(sizes.items(), key=lambda one: (-one[1], one[0])):
+        least, number = heapq.heappop(load)
+        of_source[source] = number
+        heapq.heappush(load, (least + size, number))
+    return np.array([of_source[series.source_id] for series in rows.series], np.int16)
 
 
 def _late(logs: Sequence[Rows], out_of_orderness: int) -> NDArray[np.bool_] | None:

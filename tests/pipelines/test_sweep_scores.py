@@ -229,8 +229,11 @@ def test_every_path_leads_to_the_value_that_it_names() -> None:
 def test_the_best_as_yaml_is_the_configuration_that_was_tried(
     limit: float, intervals: int, open_at: float
 ) -> None:
-    values = {"detectors.rule.torque.max_above.0": limit, "detectors.1.intervals": intervals,
-              "alerts.open_at": open_at}  # fmt: skip
+    values: dict[str, Any] = {
+        "detectors.rule.torque.max_above.0": limit,
+        "detectors.1.intervals": intervals,
+        "alerts.open_at": open_at,
+    }
     config = with_values(RULES.model_copy(update={"input": {"metrics": "a,b"}}), values)
     setting = WindowSetting(WindowOptions(MINUTE, MINUTE, 1000), 0)
     trial = Trial(values, config, setting, {"window_size_sec": 60.0})

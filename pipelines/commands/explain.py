@@ -151,18 +151,23 @@ def _changes(steps: Sequence[Told], path: str) -> list[str]:
 
 
 def _reading(args: argparse.Namespace) -> Reading:
-    try:
-        start = None if args.start_time is None else parse_timestamp(args.start_time)
-    except ValueError as error:
-        message = f"--start_time={args.start_time} is no timestamp in RFC 3339"
-        raise ConfigurationError(message) from error
     return Reading(
         args.input,
         load_config(args.config).input,
-        start,
+        None if args.start_time is None else _moment(args.start_time),
         seconds_to_micros(args.out_of_orderness_sec),
         seconds_to_micros(args.max_ahead_sec),
     )
+
+
+def _moment(text: str) -> int:
+    for form in (float, str):
+        try:
+            return parse_timestamp(form(text))
+        except ValueError:
+            continue
+    message = f"--start_time={text} is neither RFC 3339 nor epoch seconds or milliseconds"
+    raise ConfigurationError(message)
 
 
 def _provenance(journal: str | None, wanted: bool) -> dict[str, Provenance]:

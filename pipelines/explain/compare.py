@@ -105,8 +105,7 @@ def _settings(pairs: Pairs, lives: tuple[list[Life], list[Life]]) -> list[Differ
 
 def _altered(left: Life, right: Life) -> Iterator[str]:
     """Why two alerts of one id differ, apart from the settings they record."""
-    yield from _only_in(left, right, "A")
-    yield from _only_in(right, left, "B")
+    yield from _steps(left, right)
     one, other = left.final, right.final
     typed = one is not None and other is not None
     if one is not None and other is not None:
@@ -125,12 +124,25 @@ def _altered(left: Life, right: Life) -> Iterator[str]:
                 yield f"{item.path}: {item.left!r} in A, {item.right!r} in B"
 
 
-def _only_in(life: Life, other: Life, run: str) -> Iterator[str]:
+def _steps(left: Life, right: Life) -> Iterator[str]:
+    """Steps that one run tells and the other does not, or at another time."""
+    of_left, of_right = _steps_without(left, right), _steps_without(right, left)
+    for kind in dict.fromkeys([*of_left, *of_right]):
+        if kind in of_left and kind in of_right:
+            yield f"{kind} at {of_left[kind]} in A, at {of_right[kind]} in B"
+        else:
+            run = "A" if kind in of_left else "B"
+            yield f"{kind} at {(of_left | of_right)[kind]} only in {run}"
+
+
+def _steps_without(life: Life, other: Life) -> dict[str, str]:
+    """Kind and time of the steps that the other run does not tell."""
     known = {event.id for event in other.events}
-    for event in life.events:
-        if event.id not in known:
-            kind = str(event.content["type"]).rpartition(".")[2]
-            yield f"{kind} at {format_utc(event.time)[:19]}Z only in {run}"
+    return {
+        str(event.content["type"]).rpartition(".")[2]: f"{format_utc(event.time)[:19]}Z"
+        for event in life.events
+        if event.id not in known
+    }
 
 
 def _evidence(one: Told, other: Told) -> Iterator[str]:

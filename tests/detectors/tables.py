@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from transforms.detectors import Detector
 
 Array = NDArray[np.float64]
 SECOND = 1_000_000
+MODEL = str(Path(__file__).with_name("model_xy.json"))
+"""A model of the metrics x and y, trained on the first 100 s of the laws' factory."""
 
 
 def table_of(

@@ -9,6 +9,7 @@ import pytest
 from domain.errors import StateError
 from domain.features import FeatureTable
 from domain.rows import Rows
+from tests.detectors.tables import MODEL
 from tests.laws.laws import LAWS, Make
 from tests.laws.machine import setting
 from transforms import detectors, windows
@@ -17,6 +18,7 @@ from transforms.detectors.base import Parameters, Scores
 from transforms.windows import Closed
 
 PARAMETERS: Mapping[str, dict[str, Any]] = {
+    "model": {"path": MODEL},
     "multivariate": {"learn": 64},  # the streams are short
     "rule": {
         "rules": [
@@ -32,6 +34,7 @@ PARAMETERS: Mapping[str, dict[str, Any]] = {
 """What a detector is given, where its defaults would keep it silent on a short stream."""
 
 EXCEPTIONS: Mapping[tuple[str, str], str] = {
+    ("model", "series_independence"): "it relates the metrics of a source, by design",
     ("multivariate", "series_independence"): "it relates the metrics of a source, by design",
 }
 """Laws that a detector does not keep, each with the reason."""

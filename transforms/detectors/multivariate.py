@@ -339,7 +339,8 @@ class MultivariateDetector:
         for place, i in enumerate(chosen.tolist()):
             sheet.fill(slice(int(at[i]), int(at[i] + count[place])), verdicts, place)
             sources[i].memory = None if lost[place] else memory[place].copy()
-        return at[chosen] + count
+        onwards: NDArray[np.int64] = at[chosen] + count
+        return onwards
 
 
 def _new(metrics: tuple[Series, ...]) -> _Source:

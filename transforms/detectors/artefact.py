@@ -1,0 +1,219 @@
+"""The artefact of a trained model: JSON with a version and a digest, never a pickle.
+
+Equal recordings and parameters give equal bytes. The digest stands in every alert the model
+causes; whoever changes a byte by hand is told so.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.errors import ConfigurationError
+from transforms.detectors.channels import SPANS, Channel, Corner, Feature, Relation, measure
+
+__all__ = [
+    "VERSION",
+    "WARNING",
+    "Artefact",
+    "Judged",
+    "Metric",
+    "Recording",
+    "decode",
+    "encode",
+    "judge",
+    "read",
+]
+
+Array = NDArray[np.float64]
+
+VERSION = 1
+WARNING = 0.2  # tail widths beyond the recording's range; 0.7 stands there
+_KIND = "padit-model"
+
+
+class Metric(msgspec.Struct, frozen=True, order=True):
+    """A metric by name and unit."""
+
+    name: str
+    unit: str
+
+
+class Recording(msgspec.Struct, frozen=True):
+    """What a model was made from."""
+
+    digest: str
+    rows: int
+    sources: list[str]
+    first: str
+    last: str
+
+
+class Artefact(msgspec.Struct, frozen=True, kw_only=True, tag=_KIND, tag_field="kind"):
+    """A trained model.
+
+    Attributes:
+        version: of the format.
+        valid_from: event time in microseconds from which on windows are judged by it.
+        metrics: d metrics that a source must have.
+        channels: what it looks at.
+        recording: what it was made from.
+        parameters: how it was made.
+        quality: what it says of the part of the recording it was not made from.
+        digest: SHA-256 of all that, as it stands in the file.
+    """
+
+    version: int
+    valid_from: int
+    metrics: list[Metric]
+    channels: list[Channel]
+    recording: Recording
+    parameters: dict[str, Any]
+    quality: dict[str, float]
+    digest: str = ""
+
+
+class Judged(msgspec.Struct):
+    """What a model says of rows (u, d).
+
+    Attributes:
+        score: float64 (u, d), in [0, 1], of each metric; NaN where it says nothing yet.
+        channel: int64 (u, d), which channel gave that score.
+        value: float64 (u, d), what that channel measured.
+        own: float64 (u, d), the metric's value, averaged as the channel does.
+        expected: float64 (u, d), what the other metrics imply, where the channel is a relation.
+    """
+
+    score: Array
+    channel: NDArray[np.int64]
+    value: Array
+    own: Array
+    expected: Array
+
+
+def encode(model: Artefact) -> bytes:
+    """The file, with its digest."""
+    plain = msgspec.structs.replace(model, digest="")
+    return _write(msgspec.structs.replace(model, digest=_digest(plain)))
+
+
+def decode(data: bytes, place: str) -> Artefact:
+    """A model from the bytes of its file; `place` names it in errors.
+
+    Raises:
+        ConfigurationError: damaged, changed by hand, or of a version this code does not know.
+    """
+    try:
+        head = msgspec.json.decode(data, type=dict[str, Any])
+        if head.get("kind") != _KIND:
+            message = f"{place} is no trained model (kind {head.get('kind')!r}): see padit train"
+            raise ConfigurationError(message)
+        if head.get("version") != VERSION:
+            message = (
+                f"the model {place} has version {head.get('version')}, this code reads {VERSION}: "
+                "train it again with padit train"
+            )
+            raise ConfigurationError(message)
+        model = msgspec.json.decode(data, type=Artefact)
+    except msgspec.DecodeError as error:
+        message = f"the model {place} is damaged ({error}): train it again with padit train"
+        raise ConfigurationError(message) from error
+    if model.digest != _digest(msgspec.structs.replace(model, digest="")):
+        message = f"the model {place} is not what was trained: its digest does not fit its content"
+        raise ConfigurationError(message)
+    _check(model, place)
+    return model
+
+
+def read(path: Path) -> Artefact:
+    """A model from its file.
+
+    Raises:
+        ConfigurationError: it cannot be read; see also `decode`.
+    """
+    try:
+        return decode(path.read_bytes(), str(path))
+    except OSError as error:
+        message = f"the model {path} cannot be read: {error.strerror or error}"
+        raise ConfigurationError(message) from error
+
+
+def judge(model: Artefact, rows: Array, moving: Array) -> Judged:
+    """Score rows (u, d), given also the means `moving` (u, d) of 32; NaN where unknown."""
+    nothing = (np.full(rows.shape, np.nan) for _ in range(4))
+    score, value, own, expected = nothing
+    said = Judged(score, np.zeros(rows.shape, np.int64), value, own, expected)
+    inputs = dict(zip(SPANS, (rows, moving), strict=True))
+    relation = next(one.what for one in model.channels if isinstance(one.what, Relation))
+    for number, channel in enumerate(model.channels):
+        _look(said, number, channel, inputs[channel.span], relation)
+    return said
+
+
+def _look(said: Judged, number: int, channel: Channel, given: Array, unit: Relation) -> None:
+    """Let one channel say what it sees, where that is more than others said."""
+    value, residual = measure(channel.what, given)
+    level = excess(channel, value)
+    level = level / (level + 3 / 7 * WARNING)
+    far = (given - np.array(unit.mean)) / np.array(unit.sd) if residual is None else residual
+    metrics = _metrics_of(channel)
+    # The score stands at the metric that is farthest off; the channel's others get none.
+    worst = np.array(metrics)[np.argmax(np.nan_to_num(np.abs(far[:, metrics])), axis=1)]
+    for i in metrics:
+        mine = np.where(np.isnan(value), np.nan, np.where(worst == i, level, 0.0))
+        old = said.score[:, i]
+        better = np.flatnonzero((mine > old) | (np.isnan(old) & ~np.isnan(mine)))
+        said.score[better, i] = mine[better]
+        said.channel[better, i] = number
+        said.value[better, i] = value[better]
+        said.own[better, i] = given[better, i]
+        said.expected[better, i] = np.nan
+        if residual is not None and isinstance(channel.what, Relation):
+            spread = channel.what.sd[i] / float(np.sqrt(channel.what.precision[i][i]))
+            said.expected[better, i] = given[better, i] - residual[better, i] * spread
+
+
+def excess(channel: Channel, value: Array) -> Array:
+    """How many tail widths a value lies outside the recording's range; 0 inside."""
+    over = np.zeros(len(value))
+    with np.errstate(over="ignore"):
+        if channel.high is not None:
+            over = np.fmax(over, (value - channel.high) / channel.high_tail)
+        if channel.low is not None:
+            over = np.fmax(over, (channel.low - value) / channel.low_tail)
+    return np.minimum(over, 1e12)
+
+
+def _metrics_of(channel: Channel) -> tuple[int, ...]:
+    if isinstance(channel.what, Feature):
+        return channel.what.metrics
+    if isinstance(channel.what, Corner):
+        return tuple(sorted({*channel.what.first.metrics, *channel.what.second.metrics}))
+    return tuple(range(len(channel.what.mean)))
+
+
+def _check(model: Artefact, place: str) -> None:
+    """Sizes that fit each other, so that a worker never fails on a model."""
+    d = len(model.metrics)
+    good = d >= 2 and any(isinstance(one.what, Relation) for one in model.channels)
+    for one in model.channels:
+        good = good and one.span in SPANS and one.low_tail > 0 and one.high_tail > 0
+        good = good and all(0 <= i < d for i in _metrics_of(one))
+        if isinstance(one.what, Relation):
+            matrix = one.what.precision
+            good = good and len(matrix) == d == len(one.what.sd)
+            good = good and all(len(row) == d for row in matrix)
+    if not good:
+        message = f"the model {place} contradicts itself: train it again with padit train"
+        raise ConfigurationError(message)
+
+
+def _digest(plain: Artefact) -> str:
+    return hashlib.sha256(_write(plain)).hexdigest()
+
+
+def _write(model: Artefact) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(model), indent=1) + b"\n"

@@ -15,14 +15,14 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from adapters.series import Counters, Labels, Namer, bucket_quantile, shorten
+from adapters.histograms import Distributions, Part, explicit, summary
+from adapters.series import Counters, Labels, Namer, shorten
 from domain.metric import Metric, MetricType
 
 __all__ = ["Outcome", "Translator"]
 
 _DELTA = 1
 _NO_VALUE = 1
-_QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 
 
 class Outcome(NamedTuple):
@@ -54,8 +54,7 @@ class Translator:
     def __init__(self, namer: Namer, most: int) -> None:
         self._namer = namer
         self._counters = Counters(most)
-        self._most = most
-        self._buckets: dict[object, list[float]] = {}
+        self._seen = Distributions(most)
         self._start()
 
     def _start(self) -> None:
@@ -156,7 +155,7 @@ class Translator:
             self._reject(1, f"{metric.name}: {len(counts)} buckets for {len(bounds)} bounds")
             return
         delta = metric.histogram.aggregation_temporality == _DELTA
-        self._distribution(metric, point, labels, bounds, counts, delta=delta)
+        self._distribution(metric, point, labels, explicit(bounds, counts), delta=delta)
 
     def _exponential(self, metric: Any, point: Any, labels: Labels) -> None:
         if not -10 <= point.scale <= 20:
@@ -164,55 +163,34 @@ class Translator:
             return
         delta = metric.exponential_histogram.aggregation_temporality == _DELTA
         try:
-            bounds, counts = _explicit(point)
+            parts = list(_parts(point))
         except (OverflowError, ValueError) as error:
             self._reject(1, f"{metric.name}: {error}")
             return
-        self._distribution(metric, point, labels, bounds, counts, delta=delta)
+        self._distribution(metric, point, labels, parts, delta=delta)
 
     def _distribution(
         self,
         metric: Any,
         point: Any,
         labels: Labels,
-        bounds: list[float],
-        counts: list[float],
+        parts: list[Part],
         *,
         delta: bool,
     ) -> None:
         change = self._change(metric, point, labels, float(point.count), delta=delta)
-        fresh, total = counts, float(point.sum)
+        total = float(point.sum)
+        if change is None and (delta or self._seen.knows((metric.name, labels))):
+            return
         if not delta:
-            fresh, total = self._since((metric.name, labels), bounds, counts, total)
+            fresh = change is not None and change[0] == point.count
+            parts, total = self._seen.since((metric.name, labels), parts, total, fresh=fresh)
         if change is None:
             return
         count, seconds = change
         self._add(metric, point, labels, "_per_s", count / seconds, "throughput")
-        if count <= 0:
-            return
-        if math.isfinite(total):
-            self._add(metric, point, labels, "_mean", total / count, "custom")
-        for ending, share in _QUANTILES:
-            quantile = bucket_quantile(bounds, fresh, share)
-            if quantile is not None and math.isfinite(quantile):
-                self._add(metric, point, labels, f"_{ending}", quantile, "custom")
-
-    def _since(
-        self, key: object, bounds: list[float], counts: list[float], total: float
-    ) -> tuple[list[float], float]:
-        """Buckets and sum since the point before; all of them after a reset."""
-        state = [float(len(bounds)), *bounds, *counts, total]
-        before = self._buckets.get(key)
-        if len(self._buckets) >= self._most:
-            self._buckets.clear()
-        self._buckets[key] = state
-        start = 1 + len(bounds)
-        if before is None or before[:start] != state[:start] or len(before) != len(state):
-            return counts, total
-        fresh = [new - old for new, old in zip(state[start:], before[start:], strict=True)]
-        if any(number < 0 for number in fresh[:-1]):
-            return counts, total
-        return fresh[:-1], fresh[-1]
+        for ending, value in summary(parts, total, count):
+            self._add(metric, point, labels, f"_{ending}", value, "custom")
 
     def _summary(self, metric: Any, point: Any, labels: Labels) -> None:
         change = self._change(metric, point, labels, float(point.count), delta=False)
@@ -241,24 +219,9 @@ def _text(value: Any) -> str:
     return str(found).lower() if kind == "bool_value" else str(found)
 
 
-def _explicit(point: Any) -> tuple[list[float], list[float]]:
-    """An exponential histogram's buckets as explicit ones, empty ones left out.
+def _parts(point: Any) -> Iterator[Part]:
+    """Filled buckets: number i of scale s covers (base^i, base^(i+1)], base = 2^(2^-s)."""
 
-    Bucket i of scale s covers (base^i, base^(i+1)], base = 2^(2^-s).
-    """
-    parts = sorted(_parts(point))
-    bounds: list[float] = []
-    counts: list[float] = []
-    for lower, upper, count in parts:
-        if not bounds or bounds[-1] < lower:
-            bounds.append(lower)
-            counts.append(0.0)
-        bounds.append(upper)
-        counts.append(count)
-    return bounds, [*counts, 0.0]
-
-
-def _parts(point: Any) -> Iterator[tuple[float, float, float]]:
     def edges(index: int) -> float:
         exponent = index * 2.0**-point.scale
         return math.inf if exponent > 1000 else 2.0**exponent

@@ -4,9 +4,12 @@
 become rates per second (see `adapters.series`): those whose metadata says so, else those whose
 name ends in `_total`, `_count`, `_sum` or `_bucket`. Stale markers and samples that are not
 finite give nothing, a sample older than the last of its counter no rate; all are counted.
-Native histograms are refused, in 2.0 with status 400 as the specification asks.
+Native histograms become `_per_s` (observations), `_mean`, `_p50`, `_p95` and `_p99` of what was
+observed since the point before. What cannot be used is refused, in 2.0 with status 400 as the
+specification asks.
 """
 
+import math
 import struct
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +19,8 @@ from google.protobuf.message import DecodeError
 from pydantic import Field
 
 from adapters.base import AdapterOptions
+from adapters.histograms import Distributions, summary
+from adapters.prometheus_histogram import count_of, parts_of
 from adapters.prometheus_proto import Label, Request, WriteRequest
 from adapters.receiver import (
     BadRequestError,
@@ -33,6 +38,7 @@ __all__ = ["PrometheusAdapter", "PrometheusOptions"]
 
 _STALE = 0x7FF0000000000002
 _COUNTER, _GAUGE, _HISTOGRAM, _SUMMARY = 1, 2, 3, 5
+_GAUGE_HISTOGRAM = 3
 _COUNTER_ENDINGS = ("_total", "_count", "_sum", "_bucket")
 _V2 = "io.prometheus.write.v2.request"
 
@@ -59,7 +65,13 @@ class _Point(NamedTuple):
     unit: str
     created: int
     samples: Sequence[Any]
+    histograms: Sequence[Any]
+
+
+class _Written(NamedTuple):
+    samples: int
     histograms: int
+    refused: int
 
 
 class _Series(NamedTuple):
@@ -68,6 +80,7 @@ class _Series(NamedTuple):
     label: str
     rate_label: str
     key: tuple[str, str, str]
+    suffix: str
 
 
 class PrometheusAdapter(ReceiverAdapter):
@@ -79,6 +92,7 @@ class PrometheusAdapter(ReceiverAdapter):
         super().__init__(options, [Route("POST", "/api/v1/write", self.write)])
         self._namer = Namer(options.naming, options.name)
         self._counters = Counters(options.naming.max_series)
+        self._seen = Distributions(options.naming.max_series)
         self._kinds: dict[str, tuple[int, str]] = {}
         self._known: dict[_Key, _Series] = {}
         self._lock = threading.Lock()
@@ -100,15 +114,15 @@ class PrometheusAdapter(ReceiverAdapter):
             raise BadRequestError(text) from error
         with self._lock:
             points = self._points_v2(message) if second else self._points_v1(message)
-            taken, refused = self._take(points)
-        return _reply_v2(taken, refused) if second else Reply()
+            written = self._take(points)
+        return _reply_v2(written) if second else Reply()
 
     def _points_v1(self, message: Any) -> Iterator[_Point]:
         for entry in message.metadata:
             if len(self._kinds) < self.options.naming.max_series:
                 self._kinds[entry.metric_family_name] = (entry.type, entry.unit)
         for series in message.timeseries:
-            yield _Point(tuple(series.labels), 0, "", 0, series.samples, len(series.histograms))
+            yield _Point(tuple(series.labels), 0, "", 0, series.samples, series.histograms)
 
     def _points_v2(self, message: Any) -> Iterator[_Point]:
         symbols = list(message.symbols)
@@ -128,27 +142,27 @@ class PrometheusAdapter(ReceiverAdapter):
                 unit,
                 series.created_timestamp,
                 series.samples,
-                len(series.histograms),
+                series.histograms,
             )
 
-    def _take(self, points: Iterable[_Point]) -> tuple[int, int]:
+    def _take(self, points: Iterable[_Point]) -> _Written:
         found: list[Metric] = []
-        taken = refused = 0
+        taken = histograms = refused = 0
         for point in points:
-            if point.histograms:
-                self._fault("native_histogram", "native histograms are not read", point.histograms)
-                refused += point.histograms
             series = self._known.get(point.labels) or self._learn(point.labels)
             if not series.name:
                 self._fault("unnamed", "a series without the label __name__")
-                refused += len(point.samples)
+                refused += len(point.samples) + len(point.histograms)
                 continue
             taken += len(point.samples)
+            good = sum(self._histogram(series, point, one, found) for one in point.histograms)
+            histograms += good
+            refused += len(point.histograms) - good
             if self.options.buckets or not series.name.endswith("_bucket"):
                 self._samples(series, point, found)
         if self._outlet is not None:
             self._outlet.emit(found)
-        return taken, refused
+        return _Written(taken, histograms, refused)
 
     def _learn(self, labels: _Key) -> _Series:
         if len(self._known) >= self.options.naming.max_series:
@@ -162,6 +176,7 @@ class PrometheusAdapter(ReceiverAdapter):
             shorten(name + suffix),
             shorten(f"{name}_per_s{suffix}"),
             (name, source, suffix),
+            suffix,
         )
         self._known[labels] = made
         return made
@@ -193,20 +208,60 @@ class PrometheusAdapter(ReceiverAdapter):
         unit: str,
         found: list[Metric],
     ) -> None:
-        known = self._counters.knows(series.key)
-        change = self._counters.difference(series.key, time, value, created)
-        if change is None:
-            if known:
-                self._fault("out_of_order", "a sample of a counter that is not newer than its last")
-            return
-        rate = change[0] / change[1]
+        change = self._change(series.key, time, value, created)
+        if change is not None:
+            self._add_rate(series, time, change[0] / change[1], unit, found)
+
+    def _change(
+        self, key: object, time: float, value: float, created: float
+    ) -> tuple[float, float] | None:
+        known = self._counters.knows(key)
+        change = self._counters.difference(key, time, value, created)
+        if change is None and known:
+            self._fault("out_of_order", "a sample of a counter that is not newer than its last")
+        return change
+
+    def _add_rate(
+        self, series: _Series, time: float, rate: float, unit: str, found: list[Metric]
+    ) -> None:
         per_s = f"{unit}/s" if unit else "1/s"
         found.append(
             Metric(time, series.source, series.rate_label, rate, per_s, "throughput", "prometheus")
         )
 
+    def _histogram(
+        self, series: _Series, point: _Point, histogram: Any, found: list[Metric]
+    ) -> bool:
+        """One native histogram; False if it cannot be used."""
+        time, count, total = histogram.timestamp / 1000, count_of(histogram), histogram.sum
+        if _is_stale(total) or not math.isfinite(count):
+            self._not_finite(total)
+            return True
+        try:
+            parts = parts_of(histogram)
+        except (ValueError, OverflowError) as error:
+            self._fault("native_histogram", f"{series.name}: {error}")
+            return False
+        gauge = histogram.reset_hint == _GAUGE_HISTOGRAM  # nothing in it adds up over time
+        change = None
+        if not gauge:
+            change = self._change(series.key, time, count, point.created / 1000)
+            if change is None and self._seen.knows(series.key):
+                return True  # out of order
+            fresh = change is not None and change[0] == count
+            parts, total = self._seen.since(series.key, parts, total, fresh=fresh)
+            if change is None:
+                return True
+            count = change[0]
+            self._add_rate(series, time, count / change[1], "", found)
+        unit = point.unit
+        for ending, value in summary(parts, total, count):
+            name = shorten(f"{series.name}_{ending}{series.suffix}")
+            found.append(Metric(time, series.source, name, value, unit, "custom", "prometheus"))
+        return True
+
     def _not_finite(self, value: float) -> None:
-        if struct.unpack("<Q", struct.pack("<d", value))[0] == _STALE:
+        if _is_stale(value):
             self._fault("stale", "a series ended (stale marker)")
         else:
             self._fault("not_finite", f"a sample of {value}")
@@ -231,19 +286,23 @@ def _pairs(labels: _Key) -> Iterator[tuple[str, str]]:
     return zip(parts[::2], parts[1::2], strict=False)
 
 
+def _is_stale(value: float) -> bool:
+    return bool(struct.unpack("<Q", struct.pack("<d", value))[0] == _STALE)
+
+
 def _is_counter(name: str, kind: int) -> bool:
     if kind in (_HISTOGRAM, _SUMMARY):
         return name.endswith(("_count", "_sum", "_bucket"))
     return kind == _COUNTER or (kind != _GAUGE and name.endswith(_COUNTER_ENDINGS))
 
 
-def _reply_v2(taken: int, refused: int) -> Reply:
+def _reply_v2(written: _Written) -> Reply:
     headers = {
-        "X-Prometheus-Remote-Write-Samples-Written": str(taken),
-        "X-Prometheus-Remote-Write-Histograms-Written": "0",
+        "X-Prometheus-Remote-Write-Samples-Written": str(written.samples),
+        "X-Prometheus-Remote-Write-Histograms-Written": str(written.histograms),
         "X-Prometheus-Remote-Write-Exemplars-Written": "0",
     }
-    if refused:
-        text = f"{refused} samples were refused: without a name, or native histograms"
+    if written.refused:
+        text = f"{written.refused} were refused: series without a name, or damaged histograms"
         return Reply(400, text.encode(), "text/plain", headers)
     return Reply(204, headers=headers)

@@ -18,15 +18,38 @@ _TYPES = {
     "uint64": _F.TYPE_UINT64,
     "uint32": _F.TYPE_UINT32,
     "int32": _F.TYPE_INT32,
+    "sint32": _F.TYPE_SINT32,
+    "sint64": _F.TYPE_SINT64,
     "string": _F.TYPE_STRING,
     "bytes": _F.TYPE_BYTES,
 }
 
+_HISTOGRAM = {  # the same in both versions
+    "BucketSpan": {"offset": (1, "sint32", False), "length": (2, "uint32", False)},
+    "Histogram": {
+        "count_int": (1, "uint64", False),
+        "count_float": (2, "double", False),
+        "sum": (3, "double", False),
+        "schema": (4, "sint32", False),
+        "zero_threshold": (5, "double", False),
+        "zero_count_int": (6, "uint64", False),
+        "zero_count_float": (7, "double", False),
+        "negative_spans": (8, "BucketSpan", True),
+        "negative_deltas": (9, "sint64", True),
+        "negative_counts": (10, "double", True),
+        "positive_spans": (11, "BucketSpan", True),
+        "positive_deltas": (12, "sint64", True),
+        "positive_counts": (13, "double", True),
+        "reset_hint": (14, "int32", False),
+        "timestamp": (15, "int64", False),
+        "custom_values": (16, "double", True),
+    },
+}
 # message: {field: (number, type, repeated)}; a type with a capital is a message of the same file.
 _V1 = {
     "Label": {"name": (1, "string", False), "value": (2, "string", False)},
     "Sample": {"value": (1, "double", False), "timestamp": (2, "int64", False)},
-    "Histogram": {"timestamp": (15, "int64", False)},
+    **_HISTOGRAM,
     "TimeSeries": {
         # On the wire a message is bytes: undecoded they are a key that costs nothing.
         "labels": (1, "bytes", True),
@@ -49,7 +72,7 @@ _V2 = {
         "timestamp": (2, "int64", False),
         "start_timestamp": (3, "int64", False),
     },
-    "Histogram": {"timestamp": (15, "int64", False)},
+    **_HISTOGRAM,
     "Metadata": {
         "type": (1, "int32", False),
         "help_ref": (3, "uint32", False),

@@ -1,4 +1,4 @@
-"""Labelled points of other systems to series of ours: names, rates and quantiles.
+"""Labelled points of other systems to series of ours: names and rates.
 
 A series here is (source_id, metric_name). Of a point's labels the first that is in
 `source_labels` becomes the source; the others stay in the name, as in
@@ -10,7 +10,6 @@ Counters become rates per second (`_per_s`), because an ever-growing number has 
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from pydantic import Field
@@ -18,7 +17,7 @@ from pydantic import Field
 from adapters.base import Options
 from domain.wire import MAX_NAME_LENGTH
 
-__all__ = ["Counters", "Namer", "Naming", "bucket_quantile"]
+__all__ = ["Counters", "Namer", "Naming"]
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -152,30 +151,3 @@ class Counters:
     def knows(self, key: object) -> bool:
         """Whether a point of the series was seen."""
         return key in self._seen
-
-
-def bucket_quantile(bounds: Sequence[float], counts: Sequence[float], share: float) -> float | None:
-    """A quantile of a histogram, linear within its bucket; None without observations.
-
-    Args:
-        bounds: upper bounds of all buckets but the last, which is open.
-        counts: observations per bucket, one more than bounds.
-        share: 0.95 for the 95th percentile.
-
-    >>> bucket_quantile([10.0, 20.0], [0, 10, 0], 0.5)
-    15.0
-    """
-    total = sum(counts)
-    if total <= 0 or not bounds:
-        return None
-    rank = share * total
-    passed = 0.0
-    for position, count in enumerate(counts):
-        if passed + count >= rank and count > 0:
-            if position >= len(bounds):
-                return bounds[-1]
-            upper = bounds[position]
-            lower = bounds[position - 1] if position else min(0.0, upper)
-            return lower + (upper - lower) * (rank - passed) / count
-        passed += count
-    return bounds[-1]

@@ -162,6 +162,23 @@ def test_exponential_histogram_gives_its_quantiles(live: Live) -> None:
     assert live.outlet.values("h_mean") == [6.0]
 
 
+def test_cumulative_exponential_histogram_tells_what_is_new_also_in_a_new_bucket(
+    live: Live,
+) -> None:
+    request = metrics_service_pb2.ExportMetricsServiceRequest()
+    metric: Any = request.resource_metrics.add().scope_metrics.add().metrics.add(name="h")
+    metric.exponential_histogram.aggregation_temporality = 2
+    for second, counts, total in ((1, [4], 24.0), (2, [4, 1], 34.0)):
+        point = metric.exponential_histogram.data_points.add(
+            time_unix_nano=T + second * SECOND, count=sum(counts), sum=total, scale=0
+        )
+        point.positive.offset = 2  # (4, 8], (8, 16]
+        point.positive.bucket_counts.extend(counts)
+    send(live, request)
+    assert live.outlet.values("h_mean") == [10.0]
+    assert live.outlet.values("h_p50") == [12.0]
+
+
 def test_json_is_read_too(live: Live) -> None:
     point = {
         "timeUnixNano": str(T),

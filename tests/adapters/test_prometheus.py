@@ -1,5 +1,6 @@
 """Prometheus remote write, from a real Prometheus and from hand-made requests of 1.0 and 2.0."""
 
+import math
 import shutil
 import struct
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.base import ListOutlet
 from adapters.prometheus_proto import Label, Request, WriteRequest
 from adapters.receiver import BadRequestError, Call
 from adapters.registry import create_adapter
@@ -128,17 +130,130 @@ def test_version_2_brings_kind_unit_and_start() -> None:
     assert live.outlet.metrics[0].unit == "jobs/s"
 
 
-def test_version_2_names_what_it_refuses() -> None:
+def native(*points: dict[str, Any]) -> bytes:
+    """A request of 2.0 with points of one native histogram `h`."""
     message = Request()
     message.symbols.extend(["", "__name__", "h"])
     series = message.timeseries.add(labels_refs=[1, 2])
-    series.histograms.add(timestamp=T)
+    for second, point in enumerate(points):
+        histogram = series.histograms.add(timestamp=T + 10_000 * second)
+        for side in ("positive", "negative"):
+            for offset, length in point.pop(f"{side}_spans", []):
+                getattr(histogram, f"{side}_spans").add(offset=offset, length=length)
+            for kind in ("deltas", "counts"):
+                getattr(histogram, f"{side}_{kind}").extend(point.pop(f"{side}_{kind}", []))
+        histogram.custom_values.extend(point.pop("custom_values", []))
+        for name, value in point.items():
+            setattr(histogram, name, value)
+    return bytes(cramjam.snappy.compress_raw(message.SerializeToString()))
+
+
+def found(live: Live) -> dict[str, list[float]]:
+    names = ("h_per_s", "h_mean", "h_p50", "h_p99")
+    return {name.partition("_")[2]: live.outlet.values(name) for name in names}
+
+
+SPANS = [(1, 2), (2, 1)]  # (1, 2], (2, 4] and, two further, (16, 32]
+
+
+def test_native_histogram_becomes_what_was_observed_since() -> None:
+    before = {"positive_spans": SPANS, "positive_deltas": [50, -40, 0], "count_int": 70}
+    after = {"positive_spans": SPANS, "positive_deltas": [50, -40, 10], "count_int": 80}
     with Live(LOCAL) as live:
-        body = bytes(cramjam.snappy.compress_raw(message.SerializeToString()))
+        body = native({**before, "sum": 500.0}, {**after, "sum": 740.0})
         answer = post(live, body, V2)
+    assert (answer.status_code, answer.text) == (204, "")
+    assert answer.headers["X-Prometheus-Remote-Write-Histograms-Written"] == "2"
+    # Ten more, all of them in (16, 32].
+    assert found(live) == {"per_s": [1.0], "mean": [24.0], "p50": [24.0], "p99": [31.84]}
+
+
+def test_native_histogram_that_began_again_or_got_other_buckets_keeps_its_mean() -> None:
+    one = {"positive_spans": [(1, 1)], "positive_deltas": [10], "count_int": 10, "sum": 15.0}
+    restarted = {"positive_spans": [(3, 1)], "positive_deltas": [5], "count_int": 5, "sum": 30.0}
+    coarser = {"schema": -1, "positive_spans": [(2, 1)], "positive_deltas": [9]}
+    with Live(LOCAL) as live:
+        post(live, native(one, restarted, {**coarser, "count_int": 9, "sum": 62.0}), V2)
+    assert found(live) == {"per_s": [0.5, 0.4], "mean": [6.0, 8.0], "p50": [6.0], "p99": [7.96]}
+
+
+def test_gauge_float_and_custom_histograms_are_read() -> None:
+    custom = {"schema": -53, "custom_values": [1.0, 5.0], "positive_spans": [(1, 1)]}
+    point = {**custom, "positive_counts": [4.0], "count_float": 4.0, "sum": 12.0, "reset_hint": 3}
+    with Live(LOCAL) as live:
+        post(live, native(point), V2)
+    assert found(live) == {"per_s": [], "mean": [3.0], "p50": [3.0], "p99": [4.96]}
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        {"schema": 99, "count_int": 1},
+        {"positive_spans": [(0, 3)], "positive_deltas": [1], "count_int": 1},
+        {"schema": -53, "positive_spans": [(7, 1)], "positive_deltas": [1], "count_int": 1},
+    ],
+)
+def test_version_2_names_what_it_refuses(point: dict[str, Any]) -> None:
+    with Live(LOCAL) as live:
+        answer = post(live, native(point), V2)
     assert answer.status_code == 400
-    assert "native histograms" in answer.text
+    assert "damaged histograms" in answer.text
     assert live.outlet.faults == {"native_histogram": 1}
+    assert not live.outlet.metrics
+
+
+@given(
+    schema=st.sampled_from([-53, -4, 0, 8, 9]),
+    spans=st.lists(st.tuples(st.integers(-(2**31), 2**31 - 1), st.integers(0, 4)), max_size=3),
+    deltas=st.lists(st.integers(-(2**40), 2**40), max_size=6),
+    bounds=st.lists(st.floats(), max_size=3),
+    total=st.floats(),
+    side=st.sampled_from(["positive", "negative"]),
+)
+def test_no_histogram_breaks_the_receiver(
+    schema: int, spans: Any, deltas: Any, bounds: Any, total: float, side: str
+) -> None:
+    def point() -> dict[str, Any]:
+        shape = {f"{side}_spans": spans, f"{side}_deltas": deltas, "custom_values": bounds}
+        return {**shape, "schema": schema, "sum": total, "count_int": 7}
+
+    adapter: Any = create_adapter(LOCAL)
+    adapter._outlet = outlet = ListOutlet()
+    assert adapter.write(Call(native(point(), point()), {"content-type": V2}, {})).status
+    assert all(math.isfinite(metric.value) for metric in outlet.metrics)
+
+
+def test_prometheus_own_client_writes_version_2_and_comes_back_when_told(tmp_path: Path) -> None:
+    needs(shutil.which("go"), "needs Go: https://go.dev/dl")
+    source, program = Path(__file__).parent / "remote_write", tmp_path / "remote_write"
+    built = subprocess.run(["go", "build", "-o", str(program), "."], cwd=source,
+                           capture_output=True, text=True, check=False)  # fmt: skip
+    needs(built.returncode == 0, f"the client cannot be built: {built.stderr[-500:]}")
+    with Live({**LOCAL, "tokens": ["secret"], "retry_after_sec": 1}) as live:
+        url = f"http://127.0.0.1:{live.adapter.port}"
+        wrong = subprocess.run([program, url, "wrong", str(T)], capture_output=True, text=True,
+                               check=False)  # fmt: skip
+        live.outlet.open = False
+        writer = subprocess.Popen([program, url, "secret", str(T)], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True)  # fmt: skip
+        assert writer.stderr is not None
+        assert writer.stderr.readline() == "again\n"
+        live.outlet.open = True
+        out, _ = writer.communicate(timeout=30)
+    assert (wrong.returncode, "401" in wrong.stdout) == (1, True)
+    assert out == "4 2 1\n"
+    assert {m.source_id for m in live.outlet.metrics} == {"shop-1"}
+    values = {m.metric_name: (m.value, m.unit) for m in live.outlet.metrics}
+    assert values == {
+        'orders_per_s{code="200"}': (5.0, "orders/s"),
+        "queue": (7.5, ""),
+        "took_seconds_per_s": (2.0, "1/s"),
+        "took_seconds_mean": (3.75, ""),
+        "took_seconds_p50": (2.0, ""),
+        "took_seconds_p95": (pytest.approx(7.6), ""),
+        "took_seconds_p99": (pytest.approx(7.92), ""),
+    }
+    assert live.outlet.faults == {"unauthorized": 1, "blocked": 1, "stale": 1}
 
 
 def test_snappy_bomb_is_refused_by_its_header() -> None:

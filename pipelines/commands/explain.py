@@ -12,6 +12,7 @@ from domain.journal import Provenance, decode_record
 from domain.timestamps import format_utc, parse_timestamp, seconds_to_micros
 from pipelines.alertfiles import read_events, read_lines
 from pipelines.explain.history import History, Reading, check, read_history, rows_of
+from pipelines.explain.lives import Life, lives_of
 from pipelines.explain.page import write_page
 from pipelines.explain.recompute import Check, best_score, recompute, versions
 from pipelines.explain.settings import (
@@ -27,6 +28,7 @@ __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
 HELP = "Recompute an alert from its evidence or from the topic: equal, or the first difference."
 EXAMPLES = """examples:
+  padit explain --from alerts.jsonl
   padit explain 51b6c0de --from alerts.jsonl
   padit explain 51b6c0de --from alerts.jsonl --input kafka://127.0.0.1:9092/metrics
   padit explain 51b6c0de --from kafka://127.0.0.1:9092/alerts --config job.yaml \\
@@ -44,7 +46,8 @@ _MOST = 60
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which alert, where it stands, and what to compute it from."""
     add = parser.add_argument
-    add("alert", metavar="ALERT_ID", help="id of the alert or of a transition, or its beginning")
+    which = "id of the alert or of a transition, or its beginning; without one all are listed"
+    add("alert", metavar="ALERT_ID", nargs="?", help=which)
     add("--from", dest="place", required=True, help="alerts: a .jsonl file or kafka://host/topic")
     add("--input", help="what the job read, a topic or files: compute from the rows")
     add("--journal", help="journal with provenance; by default beside the alerts")
@@ -65,7 +68,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _explain(args: argparse.Namespace) -> int:
-    steps = [tell(event) for event in find(read_events(args.place), args.alert, args.place)]
+    events = read_events(args.place)
+    if args.alert is None:
+        return _list(lives_of(events), args.place)
+    steps = [tell(event) for event in find(events, args.alert, args.place)]
     sections = [("from the evidence alone", _from_evidence(steps))]
     notes = [note for one in steps[:1] for note in versions(one)]
     if args.config:
@@ -84,6 +90,14 @@ def _explain(args: argparse.Namespace) -> int:
         print(f"wrote {args.html}", file=sys.stderr)
     print(verdict)
     return code
+
+
+def _list(lives: Sequence[Life], place: str) -> int:
+    for one in lives:
+        data = one.events[-1].content["data"]
+        print(f"{one.id}  {format_utc(one.opened)[:19]}Z {data['severity']:8} {data['summary']}")
+    print(f"{place} holds {len(lives)} {'alert' if len(lives) == 1 else 'alerts'}", file=sys.stderr)
+    return 0
 
 
 def _from_evidence(steps: Sequence[Told]) -> list[Check]:

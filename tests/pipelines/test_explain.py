@@ -10,6 +10,7 @@ from pipelines.cli import main
 from tests.pipelines.explaining import STATEFUL, Ran, edit, noisy_lines, run_job, seed_run
 from tests.pipelines.seed import START, line, seed_lines
 
+ROOT = Path(__file__).parents[2]
 Capture = pytest.CaptureFixture[str]
 
 
@@ -327,3 +328,32 @@ def test_a_page_that_cannot_be_written_is_told(seed: Ran, tmp_path: Path, capsys
     options = ["--from", seed.alerts, "--html", str(tmp_path / "file" / "alert.html")]
     assert main(["explain", seed.first, *options]) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_without_an_id_the_alerts_are_listed(seed: Ran, capsys: Capture) -> None:
+    assert main(["explain", "--from", seed.alerts]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith(f"{seed.first}  2026-01-01T00:02:00Z CRITICAL rtt_ms of probe-1")
+    assert "holds 1 alert\n" in captured.err
+
+
+def test_the_lines_of_the_readme_work_as_they_stand(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    commands = [one.split("#")[0].split() for one in readme.splitlines() if one.startswith("padit")]
+    rules = str(ROOT / "pipelines/demo/factory.yaml")
+    chosen = [
+        [rules if part == "pipelines/demo/factory.yaml" else part for part in one[1:]]
+        for one in commands
+        if one[1] in ("explain", "diff") or "machines.jsonl" in one
+    ]
+    assert sum(one[0] == "explain" for one in chosen) == 3
+    assert sum(one[0] == "diff" for one in chosen) == 3
+    monkeypatch.chdir(tmp_path)
+    codes = {tuple(one): main(one) for one in chosen}
+    assert {one[0]: code for one, code in codes.items()} == {
+        "simulate": 0, "run": 0, "diff": 1, "explain": 0,
+    }  # fmt: skip
+    assert "every byte, from the rows" in capsys.readouterr().out
+    assert (tmp_path / "alert.html").exists()

@@ -1,9 +1,11 @@
 """MQTT against a real mosquitto: plain, with password, after a restart, and with bad payloads."""
 
+import gc
 import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import paho.mqtt.publish as publish
@@ -15,14 +17,20 @@ from adapters.errors import AdapterError
 from adapters.mqtt import Subscription, samples_of
 from tests.adapters.live import Live, until
 from tests.adapters.net import free_port, needs
+from tests.adapters.test_http_probe import certificate
 
 MAKE_PASSWORDS = "mosquitto_passwd"
 
 
 class Mosquitto:
-    """A broker; knows user `u` with password `p`, and lets nobody else in if `guarded`."""
+    """A broker; knows user `u` with password `p`, and lets nobody else in if `guarded`.
 
-    def __init__(self, directory: Path, *, guarded: bool = False) -> None:
+    With `tls`, a certificate and its key, it speaks TLS only.
+    """
+
+    def __init__(
+        self, directory: Path, *, guarded: bool = False, tls: tuple[Path, Path] | None = None
+    ) -> None:
         self.port = free_port()
         self._config = directory / "mosquitto.conf"
         lines = [f"listener {self.port} 127.0.0.1", f"allow_anonymous {str(not guarded).lower()}"]
@@ -33,6 +41,8 @@ class Mosquitto:
             command = [MAKE_PASSWORDS, "-b", str(passwords), "u", "p"]
             subprocess.run(command, check=True, capture_output=True)
             lines.append(f"password_file {passwords}")
+        if tls:
+            lines += [f"certfile {tls[0]}", f"keyfile {tls[1]}"]
         self._config.write_text("\n".join(lines) + "\n")
         self._log = directory / "log"
 
@@ -127,6 +137,63 @@ def test_wrong_password_is_an_error_and_the_right_one_works(broker: Mosquitto) -
     with Live(config(broker, username="u", password="p")) as live:  # noqa: S106
         send(broker, "plant/a/b", "1", auth={"username": "u", "password": "p"})
         until(lambda: live.outlet.metrics, "a sample")
+
+
+@contextmanager
+def speaking_tls(directory: Path, days: float) -> Iterator[tuple[Mosquitto, Path]]:
+    """A broker whose certificate ends in `days`, and that certificate."""
+    needs(shutil.which("mosquitto"), "needs mosquitto: apt-get install mosquitto")
+    cert, key = certificate(directory, days)
+    made = Mosquitto(directory, tls=(cert, key))
+    made.start()
+    try:
+        yield made, cert
+    finally:
+        made.stop()
+
+
+def test_tls_carries_messages_from_a_broker_that_is_trusted(tmp_path: Path) -> None:
+    with speaking_tls(tmp_path, 30) as (broker, cert):
+        secure = {"host": "localhost", "tls": True, "ca_file": str(cert)}
+        with Live(config(broker, **secure)) as live:
+            trusting = {"ca_certs": str(cert)}
+            topic = "plant/a/b"
+            publish.single(topic, "3", hostname="localhost", port=broker.port, tls=trusting)
+            until(lambda: live.outlet.metrics, "a sample")
+    assert live.outlet.values("b") == [3.0]
+
+
+# paho leaves the socket of a failed handshake to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    ("days", "host", "trusted", "reason"),
+    [
+        (30, "localhost", False, "self-signed"),
+        (30, "127.0.0.1", True, "IP address mismatch"),
+        (-2, "localhost", True, "expired"),
+    ],
+)
+def test_broker_whose_certificate_is_not_valid_gets_nothing(
+    tmp_path: Path, days: float, host: str, trusted: bool, reason: str
+) -> None:
+    with speaking_tls(tmp_path, days) as (broker, cert):
+        secure = {"host": host, "tls": True, "ca_file": str(cert) if trusted else ""}
+        with pytest.raises(AdapterError, match=reason) as caught, Live(config(broker, **secure)):
+            pass
+    assert caught.value.cause == "certificate"
+    del caught
+    gc.collect()
+
+
+def test_authorities_that_cannot_be_read_are_an_error_that_names_them(tmp_path: Path) -> None:
+    missing = str(tmp_path / "no.pem")
+    settings = {"port": 1, "tls": True, "ca_file": missing, "subscriptions": [{"topic": "#"}]}
+    with (
+        pytest.raises(AdapterError, match=r"no\.pem") as caught,
+        Live({"type": "mqtt", **settings}),
+    ):
+        pass
+    assert caught.value.cause == "certificate"
 
 
 def test_lost_broker_is_noticed_and_taken_up_again(broker: Mosquitto) -> None:

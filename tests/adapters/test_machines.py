@@ -3,12 +3,16 @@
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from adapters.factory import UNITS
+from adapters.factory_faults import FAULTS, FaultKind, fails
 from domain.errors import ConfigurationError
+from domain.timestamps import parse_timestamp
 from tests.adapters.live import Live, poll_once
 
 
@@ -63,6 +67,74 @@ def test_factory_writes_its_ground_truth(tmp_path: Path) -> None:
     assert [(label["source_id"], label["fault"]) for label in labels] == [
         ("machine-02", "overstrain")
     ]
+
+
+class Clock:
+    """Both clocks of the factory, set by hand: the wall clock may jump, the other never does."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.wall = 1_767_323_045.0
+
+    def time(self) -> float:
+        return self.wall + self.seconds
+
+    def monotonic(self) -> float:
+        return 1000.0 + self.seconds
+
+
+PROFILES = {name: number for number, name in enumerate(FAULTS, 1)}
+
+
+@pytest.fixture
+def shift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[NDArray[Any], Any]:
+    """Six minutes of five live machines, all profiles: values by (step, machine), and the truth."""
+    clock, path = Clock(), tmp_path / "labels.json"
+    monkeypatch.setattr("adapters.factory_live.time", clock)
+    planned = {"after_sec": 100, "duration_sec": 160, "onset_sec": 40}
+    faults = [{"machine": n, "kind": kind, **planned} for kind, n in PROFILES.items()]
+    config = {"type": "factory", "machines": 5, "faults": faults, "labels_file": str(path)}
+    with Live(config) as live:
+        while clock.seconds < 360:
+            live.poll()
+            clock.seconds += 7.3
+            if clock.seconds > 180:
+                clock.wall = 0.0  # somebody sets the clock
+    rows = live.outlet.rows
+    times = np.unique(np.concatenate([part.time for part in rows]))
+    assert set(np.diff(times)) == {1_000_000}
+    assert times[0] == 1_767_323_045_000_000
+    values = np.concatenate([part.value for part in rows]).reshape(len(times), 5, len(UNITS))
+    return values, json.loads(path.read_text())
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_live_machine_fails_as_its_profile_says_when_its_label_says(
+    shift: tuple[NDArray[Any], Any], kind: FaultKind
+) -> None:
+    values, labels = shift
+    machine = PROFILES[kind]
+    label = next(one for one in labels if one["fault"] == kind)
+    assert label["source_id"] == f"machine-{machine:02d}"
+    start, failure, end = (
+        parse_timestamp(label[name]) // 10**6 - 1_767_323_045
+        for name in ("start", "failure", "end")
+    )
+    assert (start, end) == (100, 260)
+    assert start < failure < end
+    failing = np.flatnonzero(fails(kind, values[:, machine - 1], "L"))
+    assert failing[0] == failure
+    assert failing[-1] < end
+    assert len(failing) > 60
+
+
+def test_machine_without_a_fault_never_fails(shift: tuple[NDArray[Any], Any]) -> None:
+    values, labels = shift
+    assert sorted(label["fault"] for label in labels) == sorted(FAULTS)
+    for variant in "LMH":
+        assert not any(fails(kind, values[:, 4], variant).any() for kind in FAULTS)
+    for kind, machine in PROFILES.items():
+        assert not fails(kind, values[:100, machine - 1], "L").any()
 
 
 def test_two_faults_of_one_machine_are_refused() -> None:

@@ -5,7 +5,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-quick check bench quality lock clean
+.PHONY: demo test test-quick check bench quality faults lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/padit demo
@@ -27,6 +27,11 @@ check: $(VENV)/.test
 bench: tools $(VENV)/.test
 	$(BIN)/python -m benchmarks.throughput $(ARGS)
 	$(BIN)/python -m benchmarks.adapters --into build/bench.json
+
+# N rounds, each a replay that is struck by every kind of fault; see docs/faults.md.
+N ?= 1
+faults: tools $(VENV)/.test
+	$(BIN)/python -m tests.faults --rounds $(N) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 quality: $(VENV)/.test
 	$(BIN)/python -m benchmarks.quality $(if $(DATA),--data $(DATA)) $(if $(OUT),--out $(OUT))

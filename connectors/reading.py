@@ -213,6 +213,7 @@ class ReadShard(beam.DoFn):  # type: ignore[misc]
                 sum(one.late for one in cursor.at.values()),
                 sum(one.dead_lettered for one in cursor.at.values()),
             )
+            reader.ended.inc(sum(one.ended for one in cursor.at.values()))
         return reader
 
     def _drop(self, reader: "_OpenReader") -> None:
@@ -244,6 +245,7 @@ class _OpenReader:
         self._read = Metrics.counter("padit", "read")
         self._late = Metrics.counter("padit", "late")
         self._dead = Metrics.counter("padit", "dead_lettered")
+        self.ended = Metrics.counter("padit", "partitions_ended")
         self._lag = Metrics.gauge("padit", "consumer_lag")
         self._lag_told = 0.0
 
@@ -281,6 +283,7 @@ class _OpenReader:
         self._at = moved
         rows = sum(len(read.rows) for read in reads)
         note(rows + len(dead), moved.mark, None)
+        self.ended.inc(sum(read.ended for read in reads))
         if rows >= _AHEAD_FROM and not moved.finished:
             self._ahead = self._thread.submit(self._read_block)
         return moved, self._outputs(block, late, dead), rows

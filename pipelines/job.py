@@ -70,7 +70,7 @@ def run_job(argv: Sequence[str], *, live: bool, detach: bool = False) -> Summary
     options = parse_options(argv)
     job = JobOptions.of(options)
     plan, ranges = make_plan(job, live=live)
-    runner = choose_runner(argv, bounded=_total(ranges) is not None)
+    runner = choose_runner(argv, bounded=_total(ranges) is not None, detach=detach)
     reading = dataclasses.replace(plan.reading, restorable=runner.restorable)
     plan = dataclasses.replace(plan, reading=reading)
     for sink in plan.sinks.values():
@@ -78,7 +78,7 @@ def run_job(argv: Sequence[str], *, live: bool, detach: bool = False) -> Summary
     started = time.monotonic()
     pipeline = beam.Pipeline(runner=runner.beam, options=runner.options)
     build(pipeline, plan)
-    watch = Watch(runner)
+    watch = Watch(runner, None if _total(ranges) is None else len(ranges))
     if detach:
         watch.submit(pipeline)
         return None

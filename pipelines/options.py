@@ -24,6 +24,17 @@ class PaditOptions(PipelineOptions):  # type: ignore[misc]
         _add_places(parser)
         _add_windows(parser)
         _add_reading(parser)
+        group = parser.add_argument_group("on a Flink cluster")
+        group.add_argument(
+            "--savepoint_path",
+            help="Go on from a savepoint, or from the last checkpoint of a lost job (its "
+            "directory); inputs, windows, groups and detectors have to be those of then.",
+        )
+        group.add_argument(
+            "--operator_chaining",
+            choices=("true", "false"),
+            help="Let Flink chain steps; off, so that a savepoint fits any parallelism.",
+        )
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
@@ -101,7 +112,6 @@ _JAVA_OPTIONS = (
     "number_of_execution_retries",
     "execution_retry_delay",
     "retain_externalized_checkpoints_on_cancellation",
-    "savepoint_path",
     "shutdown_sources_after_idle_ms",
     "state_backend",
     "state_backend_storage_path",

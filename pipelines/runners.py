@@ -14,10 +14,12 @@ from domain.errors import ConfigurationError
 from pipelines.direct import InProcessRunner
 from pipelines.local.prism import prism
 from pipelines.local.state import read_state
+from pipelines.savepoint import find_savepoint
 
 __all__ = ["Runner", "choose_runner"]
 
 STATE_DIRECTORY = ".padit"
+_SAVEPOINT = "savepoint_path"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Runner:
         restores: whether the run continues from a savepoint.
         restorable: whether the runner restores state after a crash.
         rest_url: Flink's REST address, where it is known; counters of a live run are there.
+        drained: whether a bounded job has to be ended from here, see `pipelines.flink_job`.
     """
 
     beam: Any
@@ -41,14 +44,16 @@ class Runner:
     restores: bool = False
     restorable: bool = False
     rest_url: str | None = None
+    drained: bool = False
 
 
-def choose_runner(argv: Sequence[str], *, bounded: bool) -> Runner:
+def choose_runner(argv: Sequence[str], *, bounded: bool, detach: bool = False) -> Runner:
     """Pick the runner that `--runner` names and complete its options.
 
     Args:
         argv: the command line.
         bounded: whether the input has an end.
+        detach: whether nobody stays to watch the run.
 
     Raises:
         PaditError: there is no such runner, or it lacks something.
@@ -57,7 +62,10 @@ def choose_runner(argv: Sequence[str], *, bounded: bool) -> Runner:
     if name not in _RUNNERS:
         message = f"--runner={name} is not one of {', '.join(_RUNNERS)}"
         raise ConfigurationError(message)
-    return _RUNNERS[name](list(argv), bounded)
+    if _given(argv, _SAVEPOINT) and _RUNNERS[name] is not _flink:
+        message = f"--{_SAVEPOINT} goes with --runner=FlinkRunner; {name} keeps no state"
+        raise ConfigurationError(message)
+    return _RUNNERS[name](list(argv), bounded, detach)
 
 
 def _with_defaults(argv: list[str], defaults: dict[str, str]) -> PipelineOptions:
@@ -71,20 +79,21 @@ def _with_defaults(argv: list[str], defaults: dict[str, str]) -> PipelineOptions
     return PipelineOptions([*argv, *added])
 
 
-def _direct(argv: list[str], bounded: bool) -> Runner:
+def _direct(argv: list[str], bounded: bool, detach: bool) -> Runner:
     return Runner(InProcessRunner(), PipelineOptions(argv), here=True, in_process=True)
 
 
-def _prism(argv: list[str], bounded: bool) -> Runner:
+def _prism(argv: list[str], bounded: bool, detach: bool) -> Runner:
     defaults = {"environment_type": "LOOPBACK", "streaming": ""}
     if not any(argument.startswith("--prism_location") for argument in argv):
         defaults["prism_location"] = str(prism())
     return Runner(PrismRunner(), _with_defaults(argv, defaults), here=True)
 
 
-def _flink(argv: list[str], bounded: bool) -> Runner:
+def _flink(argv: list[str], bounded: bool, detach: bool) -> Runner:
     """Submit to a job server; `padit up` wrote down where its own answers."""
     argv = [argument for argument in argv if not argument.startswith("--runner=")]
+    argv = [_with_savepoint(argument) for argument in argv]
     local = read_state(Path(os.environ.get("PADIT_STATE_DIR", STATE_DIRECTORY)))
     defaults = {
         "runner": "PortableRunner",
@@ -98,10 +107,17 @@ def _flink(argv: list[str], bounded: bool) -> Runner:
         # Otherwise what a bundle produced during a checkpoint is held back while the watermark
         # goes on; at the end of the input stateful steps then drop it as late, without a word.
         "finish_bundle_before_checkpointing": "",
+        # Flink names state by what is chained, and the first source is chained at parallelism 1
+        # only: a savepoint could not be continued at 1 after 2, nor the other way round.
+        "operator_chaining": "false",
     }
-    if bounded:
-        # Without it the impulse that starts the readers would keep the job alive for ever.
-        defaults["shutdown_sources_after_idle_ms"] = "1000"
+    rest_url = _rest_url(argv) or (local.rest_url if local else None)
+    shut = "shutdown_sources_after_idle_ms"
+    drained = bounded and not detach and rest_url is not None and not _given(argv, shut)
+    if bounded and not drained:
+        # Without it the impulse that starts the readers would keep the job alive for ever. With
+        # it everything is read while the first tasks finish, when no checkpoint is taken.
+        defaults[shut] = "1000"
     parallelism = PipelineOptions(argv).get_all_options().get("parallelism")
     if parallelism and parallelism > 1:
         # One Python process for each instance; by default all would share one.
@@ -110,18 +126,32 @@ def _flink(argv: list[str], bounded: bool) -> Runner:
     if not options.view_as(PortableOptions).job_endpoint:
         message = "--job_endpoint is empty; `padit up` starts a cluster and says where it answers"
         raise ConfigurationError(message)
-    master = options.get_all_options().get("flink_master")
     return Runner(
         PortableRunner(),
         options,
         here=False,
         restorable=True,
-        restores=any(argument.startswith("--savepoint_path") for argument in argv),
-        rest_url=master if master and master != "[auto]" else local.rest_url if local else None,
+        restores=_given(argv, _SAVEPOINT),
+        rest_url=rest_url,
+        drained=drained,
     )
 
 
-_RUNNERS: dict[str, Callable[[list[str], bool], Runner]] = {
+def _with_savepoint(argument: str) -> str:
+    name, _, place = argument.partition("=")
+    return f"{name}={find_savepoint(place)}" if name == f"--{_SAVEPOINT}" else argument
+
+
+def _given(argv: Sequence[str], name: str) -> bool:
+    return any(argument.split("=", 1)[0] == f"--{name}" for argument in argv)
+
+
+def _rest_url(argv: list[str]) -> str | None:
+    master = PipelineOptions(argv).get_all_options().get("flink_master")
+    return master if master and master != "[auto]" else None
+
+
+_RUNNERS: dict[str, Callable[[list[str], bool, bool], Runner]] = {
     "DirectRunner": _direct,
     "PrismRunner": _prism,
     "FlinkRunner": _flink,

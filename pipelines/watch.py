@@ -16,6 +16,7 @@ from connectors.progress import Seen, seen
 from connectors.reading import request_stop
 from domain.errors import PaditError, RunError
 from pipelines.flink_counters import flink_counters
+from pipelines.flink_job import FlinkJob
 from pipelines.runners import Runner
 
 __all__ = ["Watch"]
@@ -27,10 +28,17 @@ _DROPPED = "StatefulParDoDropped"  # Beam's Java runners count so what they thin
 
 
 class Watch:
-    """One run of a pipeline on a runner."""
+    """One run of a pipeline on a runner.
 
-    def __init__(self, runner: Runner) -> None:
+    Args:
+        runner: the runner.
+        partitions: of a bounded input; None if it has no end.
+    """
+
+    def __init__(self, runner: Runner, partitions: int | None = None) -> None:
         self._runner = runner
+        self._partitions = partitions if runner.drained else None
+        self._flink: FlinkJob | None = None
         self._result: Any = None
         self._stopping = threading.Event()
         self._counts: dict[str, int] = {}
@@ -42,6 +50,8 @@ class Watch:
             self._result = pipeline.run()
         except Exception as error:
             raise _readable(error) from error
+        if not self._runner.here and self._runner.rest_url is not None:
+            self._flink = FlinkJob(self._runner.rest_url, self._result._job_id, self._partitions)
 
     def run(self, pipeline: beam.Pipeline) -> None:
         """Run to the end, or to a clean stop on SIGTERM and Ctrl-C.
@@ -111,12 +121,20 @@ class Watch:
             if PipelineState.is_terminal(state):
                 if state == PipelineState.FAILED:
                     self._raise_reason()
+                if self._flink is not None:
+                    self._flink.clear()
                 return state
             if self._stopping.is_set() and not self._runner.here:
                 time.sleep(_SETTLE)  # until the cluster shows what it has counted
                 self.counts()
                 self._result.cancel()
                 return str(PipelineState.CANCELLED)
+            if self._flink is not None:
+                try:
+                    self._flink.look()
+                except PaditError:
+                    self._flink.cancel()
+                    raise
             # The result's own wait can be called only once, and not with a signal in between.
             time.sleep(_ASK_EVERY)
 

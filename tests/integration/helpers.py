@@ -161,6 +161,7 @@ def produce(bootstrap: str, topic: str, records: Iterable[Record]) -> None:
             "bootstrap.servers": bootstrap,
             "log_level": 2,
             "linger.ms": 20,
+            "enable.idempotence": True,  # else a record sent again may come after later ones
             "compression.type": "lz4",
             "message.max.bytes": 12 << 20,
             "queue.buffering.max.messages": 1_000_000,

@@ -1,0 +1,139 @@
+"""A job on Flink as its REST interface shows it: how far it is, why it fails, how it ends.
+
+A bounded job needs somebody to end it. Beam can close the first source of the graph after a
+while, but then all reading happens while Flink's tasks are finishing, and a task that finishes
+takes part in no checkpoint: a crash near the end of a long replay would send it back to the
+start, and no savepoint could be taken. So the source stays open while there is something to
+read, and then the job is drained (`stop` with `drain`), which ends it as if the input had ended.
+"""
+
+import json
+import logging
+import re
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+from domain.errors import RunError, StateError
+from pipelines.flink_counters import flink_counters
+
+__all__ = ["FlinkJob"]
+
+_LOG = logging.getLogger(__name__)
+_SECONDS = 5.0
+# Counters begin again with a restored job, and one that had read everything counts nothing more.
+_SILENT_SECONDS = 30.0
+_ASK_EVERY = 2.0
+_HOPELESS = re.compile(r"domain\.errors\.StateError: (.+?)(?: \[while running|$)", re.MULTILINE)
+
+
+class FlinkJob:
+    """One job.
+
+    Args:
+        rest_url: Flink's REST address, "http://host:port" or "host:port".
+        beam_job: Beam's id of the job; it begins with Flink's name of it.
+        partitions: of a bounded input; the job is drained once all have ended. None: never.
+    """
+
+    def __init__(self, rest_url: str, beam_job: str, partitions: int | None) -> None:
+        self._url = rest_url if rest_url.startswith("http") else f"http://{rest_url}"
+        self._beam_job = beam_job
+        self._partitions = partitions
+        self._path: str | None = None
+        self._request: str | None = None
+        self._counts: dict[str, int] = {}
+        self._moved = self._asked = time.monotonic()
+
+    def look(self) -> None:
+        """Find out whether it is hopeless, or to be ended; called again and again.
+
+        Raises:
+            StateError: the saved state cannot be continued; Flink would try again for ever.
+            RunError: Flink refuses to end it.
+        """
+        try:
+            if self._find() is None:
+                return
+            if time.monotonic() - self._asked > _ASK_EVERY:
+                self._asked = time.monotonic()
+                self._despair()
+            if self._partitions is not None:
+                self._end(self._partitions)
+        except urllib.error.HTTPError as error:
+            reason = error.read().decode(errors="replace")[:300]
+            message = (
+                f"Flink at {self._url} does not end the job: {reason}; "
+                "does its configuration name execution.checkpointing.savepoint-dir?"
+            )
+            raise RunError(message) from error
+        except (OSError, ValueError, KeyError) as error:
+            _LOG.info("no answer from %s: %r", self._url, error)
+
+    def cancel(self) -> None:
+        """End it where it is; a cluster that does not answer is no error."""
+        try:
+            self._ask(f"{self._find()}?mode=cancel", method="PATCH")
+        except (OSError, ValueError, KeyError) as error:
+            _LOG.info("no answer from %s: %r", self._url, error)
+
+    def clear(self) -> None:
+        """Remove the savepoint that draining leaves; nobody goes on from the end of an input."""
+        try:
+            place = self._drained()
+            if place is not None:
+                self._ask("/savepoint-disposal", {"savepoint-path": place})
+        except (OSError, ValueError, KeyError) as error:
+            _LOG.info("the last savepoint stays: %r", error)
+
+    def _find(self) -> str | None:
+        if self._path is None:
+            name = self._beam_job.partition("_")[0]
+            jobs = self._ask("/jobs/overview")["jobs"]
+            self._path = next((f"/jobs/{job['jid']}" for job in jobs if job["name"] == name), None)
+        return self._path
+
+    def _despair(self) -> None:
+        history = self._ask(f"{self._path}/exceptions")["exceptionHistory"]["entries"]
+        for entry in history:
+            found = _HOPELESS.search(entry["stacktrace"])
+            if found is not None:
+                raise StateError(found.group(1).strip())
+
+    def _end(self, partitions: int) -> None:
+        if self._request is not None:
+            status = self._ask(f"{self._path}/savepoints/{self._request}")
+            failed = "failure-cause" in (status.get("operation") or {})
+            if failed and self._state() == "RUNNING":
+                _LOG.info("draining failed, once more: %s", status["operation"]["failure-cause"])
+                self._request, self._counts, self._moved = None, {}, time.monotonic()
+            return
+        counts = flink_counters(self._url, self._beam_job, "padit")
+        if counts != self._counts:
+            self._counts, self._moved = counts, time.monotonic()
+        ended = counts.get("partitions_ended", 0) >= partitions
+        if (ended or time.monotonic() - self._moved > _SILENT_SECONDS) and (
+            self._state() == "RUNNING"
+        ):
+            self._request = self._ask(f"{self._path}/stop", {"drain": True})["request-id"]
+
+    def _state(self) -> str:
+        return str(self._ask(str(self._path))["state"])
+
+    def _drained(self) -> str | None:
+        if self._request is None:
+            return None
+        operation = self._ask(f"{self._path}/savepoints/{self._request}").get("operation") or {}
+        place: str | None = operation.get("location")
+        return place
+
+    def _ask(self, path: str, body: dict[str, Any] | None = None, method: str | None = None) -> Any:
+        request = urllib.request.Request(  # noqa: S310 - http only
+            self._url + path,
+            None if body is None else json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
+            return json.load(answer)

@@ -1,0 +1,152 @@
+"""Rounds: one replay each, struck by every kind of fault in an order and at moments of chance."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.faults.job import Job, JobEnded, Outputs
+from tests.faults.judge import Results, Verdict, judge, results
+from tests.faults.kinds import KINDS
+from tests.faults.site import Site
+
+__all__ = ["Round", "Strike", "play", "table"]
+
+_LAST = "rescaled 2, 4, 1"
+_EACH_S = 25.0  # reading goes on for about so long between two faults, recovery included
+
+
+@dataclass(frozen=True)
+class Strike:
+    """One fault.
+
+    Attributes:
+        kind: its name.
+        at: records that had been read.
+        seconds: until the job had read on.
+    """
+
+    kind: str
+    at: int
+    seconds: float
+
+
+@dataclass
+class Round:
+    """One disturbed replay.
+
+    Attributes:
+        number: counted from 1.
+        seconds: that it took.
+        strikes: what happened to it.
+        missed: kinds that found it ended.
+        verdict: what came of it.
+    """
+
+    number: int
+    seconds: float = 0.0
+    strikes: list[Strike] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
+    verdict: Verdict | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields by name."""
+        return {
+            "round": self.number,
+            "seconds": round(self.seconds, 1),
+            "faults": [
+                {"fault": one.kind, "at": one.at, "recovery_s": round(one.seconds, 1)}
+                for one in self.strikes
+            ],
+            "missed": self.missed,
+            **(self.verdict.to_json() if self.verdict else {}),
+        }
+
+
+def play(
+    site: Site, rounds: int, seed: int, kinds: Sequence[str], say: Callable[[str], None]
+) -> Iterator[Round]:
+    """Run once undisturbed, then `rounds` times with every kind; each round's outcome."""
+    places = Outputs.of(site, "undisturbed", alerts_to_topic=False)
+    site.limit(None)
+    with Job(site, places, slowed_s=1.0) as job:
+        job.submit()
+        run = job.end()
+    assert run.code == 0, run.err[-3000:]
+    wanted = results(places)
+    say(
+        f"undisturbed: {run.summary['read']} records, {len(wanted.alerts)} transitions, "
+        f"{len(wanted.anomalies)} anomalies, {len(wanted.features)} windows"
+    )
+    chance = random.Random(seed)
+    for number in range(1, rounds + 1):
+        order = chance.sample([kind for kind in kinds if kind != _LAST], len(set(kinds) - {_LAST}))
+        order += [_LAST] if _LAST in kinds else []
+        yield _round(site, number, order, chance, wanted, places.alerts, say)
+
+
+def _round(
+    site: Site,
+    number: int,
+    order: list[str],
+    chance: random.Random,
+    wanted: Results,
+    reference: str,
+    say: Callable[[str], None],
+) -> Round:
+    outcome = Round(number)
+    started = time.monotonic()
+    outputs = Outputs.of(site, f"round-{number}", alerts_to_topic=number % 2 == 0)
+    slowed = _EACH_S * len(order)
+    site.limit(slowed)
+    with Job(site, outputs, slowed) as job:
+        job.submit()
+        outcome.missed = list(order)
+        try:
+            job.wait_progress(0)
+            for kind in order:
+                outcome.strikes.append(_strike(job, kind, chance))
+                outcome.missed.remove(kind)
+                say(f"  {kind} at {outcome.strikes[-1].at}: {outcome.strikes[-1].seconds:.1f} s")
+        except JobEnded:
+            say(f"  ended before {', '.join(outcome.missed)}")
+        site.limit(None)
+        run = job.end()
+    outcome.verdict = judge(wanted, outputs, run, reference, site.records)
+    outcome.seconds = time.monotonic() - started
+    say(f"round {number}, {outcome.seconds:.0f} s: {outcome.verdict}")
+    return outcome
+
+
+def _strike(job: Job, kind: str, chance: random.Random) -> Strike:
+    time.sleep(chance.uniform(0.2, 4.0))
+    at = job.read()
+    started = time.monotonic()
+    KINDS[kind](job, chance)
+    job.wait_progress(at)
+    return Strike(kind, at, time.monotonic() - started)
+
+
+def table(rounds: Sequence[Round], kinds: Sequence[str]) -> list[dict[str, Any]]:
+    """One row for each kind; what a round lost counts for every kind that struck it."""
+    rows = []
+    for kind in kinds:
+        struck = [one for one in rounds if any(strike.kind == kind for strike in one.strikes)]
+        seconds = sorted(s.seconds for one in struck for s in one.strikes if s.kind == kind)
+        verdicts = [one.verdict for one in struck if one.verdict]
+        rows.append(
+            {
+                "fault": kind,
+                "rounds": len(struck),
+                "lost": sum(one.lost for one in verdicts),
+                "changed": sum(one.changed for one in verdicts),
+                "doubled": sum(one.doubled for one in verdicts),
+                "residue": sum(abs(one.residue) + abs(one.read) for one in verdicts),
+                "recovery_s_median": round(seconds[len(seconds) // 2], 1) if seconds else None,
+                "recovery_s_max": round(seconds[-1], 1) if seconds else None,
+            }
+        )
+    return rows

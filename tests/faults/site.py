@@ -1,0 +1,140 @@
+"""Where faults happen: a broker and a Flink cluster of our own, with every process id known."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from pipelines.flink_counters import flink_counters
+from pipelines.local import jars
+from pipelines.local.broker import Broker, start_broker
+from pipelines.local.flink import FlinkCluster, start_flink
+from tests.faults.workload import PARTITIONS, write_topic
+
+__all__ = ["Site", "prepare", "site"]
+
+_UNLIMITED = 1 << 40
+
+
+@dataclass(frozen=True)
+class Site:
+    """A broker, a cluster and the topic that is read.
+
+    Attributes:
+        directory: everything that is written.
+        broker, cluster: the parts.
+        topic: the input.
+        records: how many the input holds.
+        topic_bytes: their size in the broker's log, as fetches count it.
+    """
+
+    directory: Path
+    broker: Broker
+    cluster: FlinkCluster
+    topic: str
+    records: int
+    topic_bytes: int
+
+    @property
+    def input(self) -> str:
+        """The topic, fetched in small pieces, so that a limit makes for a steady flow."""
+        settings = self.directory / "client.properties"
+        settings.write_text("fetch.message.max.bytes=65536\n")
+        return f"kafka://{self.broker.bootstrap}/{self.topic}?client_config={settings}"
+
+    def limit(self, seconds: float | None) -> None:
+        """Let the broker hand out the topic in about so many seconds; None: as fast as it can.
+
+        A run of a million records takes a few seconds; a quota stretches it, without costing CPU,
+        so that the moments of many faults fall into it.
+        """
+        rate = _UNLIMITED if seconds is None else round(self.topic_bytes / seconds)
+        command = [jars.tool("java"), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+        command += ["-cp", jars.kafka().class_path, "kafka.admin.ConfigCommand"]
+        command += ["--bootstrap-server", self.broker.bootstrap, "--alter"]
+        command += ["--add-config", f"consumer_byte_rate={rate}"]
+        command += ["--entity-type", "clients", "--entity-default"]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """POST to Flink's REST interface. Raises OSError."""
+        request = urllib.request.Request(  # noqa: S310 - http only
+            self.cluster.rest_url + path,
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            return json.load(answer)
+
+    def cancel(self, job: str) -> None:
+        """End a Flink job. Raises OSError."""
+        request = urllib.request.Request(  # noqa: S310 - http only
+            f"{self.cluster.rest_url}/jobs/{job}?mode=cancel", method="PATCH"
+        )
+        with urllib.request.urlopen(request, timeout=10):  # noqa: S310
+            pass
+
+    def rows_read(self, job_name: str) -> int:
+        """Records that a job has read, by Flink's metrics; 0 while nobody knows."""
+        try:
+            found = flink_counters(self.cluster.rest_url, job_name, "padit")
+        except (OSError, ValueError, KeyError):
+            return 0
+        return found.get("read", 0)
+
+    def busy_workers(self) -> list[int]:
+        """Process ids of the Python workers that a job uses; spare ones are connected to none."""
+        found = []
+        for pid in self.cluster.workers.worker_pids():
+            try:
+                if psutil.Process(pid).net_connections(kind="tcp"):
+                    found.append(pid)
+            except psutil.Error:
+                continue
+        return sorted(found)
+
+
+def prepare(directory: Path, broker: Broker, cluster: FlinkCluster, records: int) -> Site:
+    """Write the input for parts that run."""
+    topic = broker.create_topic(f"metrics-{directory.name}", PARTITIONS)
+    write_topic(broker.bootstrap, topic, records)
+    count, size = _count(broker, topic), _size(broker, topic)
+    return Site(directory, broker, cluster, topic, count, size)
+
+
+@contextmanager
+def site(directory: Path, records: int) -> Iterator[Site]:
+    """Start everything and write the input; all of it is stopped at the end, by process id."""
+    broker = start_broker(directory / "kafka")
+    try:
+        cluster = start_flink(directory / "flink")
+        try:
+            yield prepare(directory, broker, cluster, records)
+        finally:
+            cluster.stop()
+    finally:
+        broker.stop()
+
+
+def _count(broker: Broker, topic: str) -> int:
+    from confluent_kafka import Consumer, TopicPartition
+
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "count"})
+    try:
+        places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        return sum(int(consumer.get_watermark_offsets(place)[1]) for place in places)
+    finally:
+        consumer.close()
+
+
+def _size(broker: Broker, topic: str) -> int:
+    logs = (broker.directory / "data").glob(f"{topic}-*/*.log")
+    return sum(log.stat().st_size for log in logs)

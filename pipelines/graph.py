@@ -24,7 +24,22 @@ from transforms.validate import Validate
 from transforms.watch import ALERTS, ANOMALIES, FEATURES, JOURNAL, KeyByGroup, WatchGroup
 from transforms.windows import WindowOptions
 
-__all__ = ["Plan", "build"]
+__all__ = ["Beside", "Plan", "build"]
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A further configuration over the same rows.
+
+    Attributes:
+        name: of the configuration; a part of the labels of its steps.
+        config: detectors and alert settings.
+        sinks: by output, as of `Plan`; late rows and dead letters are the plan's.
+    """
+
+    name: str
+    config: JobConfig
+    sinks: dict[str, Sink]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +56,7 @@ class Plan:
         config: detectors and alert settings.
         sinks: by output; outputs not named here are switched off.
         off: the sink of outputs that are switched off.
+        beside: further configurations, each with steps of its own behind `KeyByGroup`.
     """
 
     source: Source
@@ -52,6 +68,13 @@ class Plan:
     config: JobConfig
     sinks: dict[str, Sink]
     off: Sink
+    beside: tuple[Beside, ...] = ()
+
+    @property
+    def every_sink(self) -> list[Sink]:
+        """The sinks of all configurations."""
+        beside = [sink for one in self.beside for sink in one.sinks.values()]
+        return [*self.sinks.values(), *beside]
 
 
 class _BlockCoder(Coder):  # type: ignore[misc]
@@ -110,3 +133,19 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
     for name, (label, messages) in outputs.items():
         messages.element_type = Message
         messages | label >> Deliver(plan.sinks.get(name, plan.off))
+    for one in plan.beside:
+        _watch_beside(keyed, plan, one)
+
+
+def _watch_beside(keyed: beam.PCollection, plan: Plan, one: Beside) -> None:
+    """Steps of a further configuration; the first one counts what all of them read."""
+    outputs = frozenset(one.sinks)
+    watch = WatchGroup(plan.windows, one.config, outputs, plan.source.name, counted=False)
+    watched = keyed | f"WatchGroup.{one.name}" >> beam.ParDo(watch).with_outputs(
+        ALERTS, ANOMALIES, FEATURES, JOURNAL
+    )
+    labels = {ALERTS: "Alerts", ANOMALIES: "Anomalies", FEATURES: "Features", JOURNAL: "Journal"}
+    for name, label in labels.items():
+        messages = watched[name]
+        messages.element_type = Message
+        messages | f"{label}.{one.name}" >> Deliver(one.sinks.get(name, plan.off))

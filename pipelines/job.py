@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import apache_beam as beam
 import msgspec
@@ -14,9 +14,10 @@ from connectors.reading import DEAD, LATE, ReadOptions
 from connectors.sink import Sink
 from connectors.uris import Bounds, sink_from_uri, source_from_uri
 from domain.config import load_config
+from domain.errors import ConfigurationError
 from domain.timestamps import MICROS
 from pipelines.console import Progress
-from pipelines.graph import Plan, build
+from pipelines.graph import Beside, Plan, build
 from pipelines.journal import read_ledger
 from pipelines.options import JobOptions, parse_options
 from pipelines.runners import choose_runner
@@ -56,13 +57,21 @@ class Summary(msgspec.Struct):
         return self.read - accounted
 
 
-def run_job(argv: Sequence[str], *, live: bool, detach: bool = False) -> Summary | None:
+def run_job(
+    argv: Sequence[str],
+    *,
+    live: bool,
+    detach: bool = False,
+    beside: Mapping[str, Sequence[str]] | None = None,
+) -> Summary | None:
     """Run the job that the options describe, to its end or until it is stopped.
 
     Args:
         argv: command-line options, PADIT's and Beam's.
         live: whether a topic is read for ever, or up to where it ends now.
         detach: return once the job is submitted to a cluster; there is no summary then.
+        beside: by name the options of further configurations over the same rows; of these only
+            `--config` and the places of results count.
 
     Raises:
         PaditError: an option, a place or the run itself is at fault.
@@ -71,9 +80,8 @@ def run_job(argv: Sequence[str], *, live: bool, detach: bool = False) -> Summary
     job = JobOptions.of(options)
     plan, ranges = make_plan(job, live=live)
     runner = choose_runner(argv, bounded=_total(ranges) is not None, detach=detach)
-    reading = dataclasses.replace(plan.reading, restorable=runner.restorable)
-    plan = dataclasses.replace(plan, reading=reading)
-    for sink in plan.sinks.values():
+    plan = _completed(plan, runner.restorable, beside or {}, live)
+    for sink in plan.every_sink:
         sink.prepare(fresh=not runner.restores)
     started = time.monotonic()
     pipeline = beam.Pipeline(runner=runner.beam, options=runner.options)
@@ -87,9 +95,13 @@ def run_job(argv: Sequence[str], *, live: bool, detach: bool = False) -> Summary
     seconds = round(time.monotonic() - started, 3)
     bounded = _total(ranges) is not None
     if bounded:
-        for sink in plan.sinks.values():
+        for sink in plan.every_sink:
             sink.finish()
     counts = (read_ledger(job.journal) if bounded else None) or watch.counts()
+    return _summary(counts, seconds, bounded)
+
+
+def _summary(counts: Mapping[str, int], seconds: float, bounded: bool) -> Summary:
     summary = Summary(
         **{name: counts.get(name, 0) for name in Summary.__struct_fields__ if name != "seconds"},
         seconds=seconds,
@@ -140,6 +152,25 @@ def make_plan(job: JobOptions, *, live: bool) -> tuple[Plan, list[PartitionRange
         off=sink_from_uri("null"),
     )
     return plan, ranges
+
+
+def _completed(
+    plan: Plan, restorable: bool, beside: Mapping[str, Sequence[str]], live: bool
+) -> Plan:
+    """The plan with what the runner can do, and with further configurations."""
+    reading = dataclasses.replace(plan.reading, restorable=restorable)
+    others = tuple(_beside(plan, name, argv, live) for name, argv in beside.items())
+    return dataclasses.replace(plan, reading=reading, beside=others)
+
+
+def _beside(plan: Plan, name: str, argv: Sequence[str], live: bool) -> Beside:
+    """A further configuration; it has to read the input as the first one does."""
+    other, _ = make_plan(JobOptions.of(parse_options(argv)), live=live)
+    if other.config.input != plan.config.input:
+        message = f"configuration {name} reads the input in another way: its `input` must be equal"
+        raise ConfigurationError(message)
+    outputs = (ALERTS, ANOMALIES, FEATURES, JOURNAL)
+    return Beside(name, other.config, {k: v for k, v in other.sinks.items() if k in outputs})
 
 
 def _sinks(job: JobOptions) -> dict[str, Sink]:

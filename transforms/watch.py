@@ -56,6 +56,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         source: topic or file the rows come from, for the provenance of alerts.
         restorable: whether the runner restores state; its counters then begin again at zero,
             with a new instance of this function, and take up what the state has counted.
+        counted: whether it adds to the counters; of several over the same rows only one does.
     """
 
     HEADER = ReadModifyWriteStateSpec("header", BytesCoder())
@@ -72,6 +73,8 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         outputs: frozenset[str],
         source: str,
         restorable: bool = False,
+        *,
+        counted: bool = True,
     ) -> None:
         self._windows = windows
         self._config = config
@@ -79,7 +82,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         self._source = source
         self._restorable = restorable
         self._met: set[int] = set()
-        self._counters = [Metrics.counter("padit", name) for name in _COUNTERS]
+        self._counters = [Metrics.counter("padit", name) for name in _COUNTERS if counted]
 
     def setup(self) -> None:
         """Build the machine once per worker."""
@@ -124,7 +127,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             yield _journal(_ledger(msgspec.structs.replace(outcome.ledger, group=group)))
 
     def _count(self, counts: Counts | Ledger) -> None:
-        for name, counter in zip(_COUNTERS, self._counters, strict=True):
+        for name, counter in zip(_COUNTERS, self._counters, strict=False):  # none, or all
             amount = getattr(counts, name)
             if amount:
                 counter.inc(amount)

@@ -5,10 +5,10 @@ import sys
 
 import msgspec
 
-from pipelines.job import run_job
+from pipelines.job import Summary, run_job
 from pipelines.options import PaditOptions
 
-__all__ = ["add_job_arguments", "finish"]
+__all__ = ["add_job_arguments", "arguments", "finish", "tell"]
 
 
 def add_job_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,15 +23,22 @@ def add_job_arguments(parser: argparse.ArgumentParser) -> None:
 
 def finish(args: argparse.Namespace, *, live: bool, detach: bool = False) -> int:
     """Run the job, print its conservation line, and tell by the exit code if it balances."""
+    summary = run_job(arguments(args), live=live, detach=detach)
+    return 0 if summary is None else tell(summary)
+
+
+def arguments(args: argparse.Namespace, **changed: str) -> list[str]:
+    """The options that were given, some of them changed, as a command line."""
     given = {
         name: value
         for name, value in vars(args).items()
         if name not in ("command", "rest", "detach")
     }
-    argv = [f"--{name}={value}" for name, value in given.items()] + args.rest
-    summary = run_job(argv, live=live, detach=detach)
-    if summary is None:
-        return 0
+    return [*(f"--{name}={value}" for name, value in {**given, **changed}.items()), *args.rest]
+
+
+def tell(summary: Summary) -> int:
+    """Print the conservation line; the exit code."""
     print(msgspec.json.encode(summary).decode(), flush=True)
     if summary.residue:
         print(f"padit: {summary.residue} records are unaccounted for", file=sys.stderr)

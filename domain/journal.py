@@ -66,6 +66,8 @@ class Provenance(msgspec.Struct, frozen=True, tag="provenance", tag_field="recor
         time: event time of the transition, microseconds.
         offsets: by partition, the first offset and the one after the last.
         began: by partition, where the job began to read.
+        state: digest of what the detectors remembered of the series before the window; empty
+            where they remember nothing. It depends on where the job began.
         source: topic or file.
     """
 
@@ -74,6 +76,7 @@ class Provenance(msgspec.Struct, frozen=True, tag="provenance", tag_field="recor
     time: int
     offsets: dict[int, tuple[int, int]]
     began: dict[int, int]
+    state: str = ""
     source: str = ""
 
 

@@ -19,8 +19,10 @@ from domain.block import Fragment, decode_kept, decode_rows, encode_fragment, en
 from domain.errors import StateError
 from domain.journal import Ledger, Provenance
 from domain.marks import MARK_END, MARK_NONE
+from domain.metric import Series
 from transforms.alerts import Alerts, Episodes
 from transforms.detect import Detection, Verdict
+from transforms.memory import memory_digest
 from transforms.progress import Progress
 from transforms.provenance import provenance_of, still_needed, traces_of
 from transforms.windows import WindowOptions, close_windows
@@ -229,7 +231,8 @@ class GroupMachine:
         store.replace_rows(kept)
         header.newest_kept, header.oldest_open = result.newest_kept, result.oldest_open
 
-        states, episodes = self._load_detection(store.read_detection())
+        saved = store.read_detection()
+        states, episodes = self._load_detection(saved)
         states, verdict = self._detection.step(states, result.table)
         episodes, transitions = self._alerts.step(episodes, verdict)
         header.alerts_due = self._alerts.next_due(episodes)
@@ -245,8 +248,17 @@ class GroupMachine:
             int(verdict.anomaly.sum()),
             sum(transition.kind == "opened" for transition in transitions),
         )
-        provenance = provenance_of(transitions, traces, self._windows)
+        provenance = [
+            msgspec.structs.replace(one, state=self._memory(saved, verdict, transition))
+            for one, transition in provenance_of(transitions, traces, self._windows)
+        ]
         return Outcome(verdict, transitions, counts, provenance=provenance)
+
+    def _memory(self, saved: bytes | None, verdict: Verdict, transition: Transition) -> str:
+        alert = transition.alert
+        series = Series(alert.source_id, alert.metric_name, alert.evidence["unit"])
+        before = None if saved is None else _detection_decoder.decode(saved).detectors
+        return memory_digest(self._detection, before, verdict.table, series, transition.time)
 
     def _load_detection(self, data: bytes | None) -> tuple[tuple[Any, ...], Episodes]:
         if data is None:

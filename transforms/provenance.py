@@ -94,10 +94,10 @@ def still_needed(traces: Iterable[Trace], closing: int, windows: WindowOptions) 
 
 def provenance_of(
     transitions: Iterable[Transition], traces: Sequence[Trace], windows: WindowOptions
-) -> list[Provenance]:
+) -> list[tuple[Provenance, Transition]]:
     """Of every transition that a window caused; an alert resolves without one."""
     return [
-        _provenance(one, _within(traces, one.time - windows.size, one.time))
+        (_provenance(one, _within(traces, one.time - windows.size, one.time)), one)
         for one in transitions
         if one.kind != "resolved"
     ]

@@ -69,6 +69,7 @@ class History:
         read: rows of all sources that were read.
         span: event times of the first and the last row read, microseconds.
         notes: what limits the result.
+        states: digest of what the detectors remembered, by transition.
     """
 
     transitions: dict[str, Transition] = field(default_factory=dict)
@@ -77,6 +78,7 @@ class History:
     read: int = 0
     span: tuple[int, int] | None = None
     notes: list[str] = field(default_factory=list)
+    states: dict[str, str] = field(default_factory=dict)
 
 
 def read_history(
@@ -103,6 +105,13 @@ def read_history(
         )
     ranges = _ranges(source.ranges(), mine, source.name, history, reading.start_time)
     _Run(steps, reading, history).over(source, ranges)
+    for one in known:
+        again = history.states.get(one.transition, one.state)
+        if again != one.state:
+            history.notes.append(
+                f"what the detectors remembered before {format_utc(one.time)[:19]}Z is not what "
+                "they did then (state digest): history is missing, or came otherwise"
+            )
     return history
 
 
@@ -193,6 +202,7 @@ class _Run:
                 self._of_source(moved.block.rows, whole=True),
             ),
         )
+        self._history.states |= {one.transition: one.state for one in outcome.provenance}
         for one in outcome.transitions:
             if (one.alert.source_id, one.alert.metric_name) == self._series.key:
                 self._history.transitions[one.id] = one

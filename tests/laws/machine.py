@@ -11,7 +11,7 @@ from connectors.cursor import Cursor, PartitionCursor, advance
 from connectors.reader import Read
 from domain.block import decode_rows
 from domain.config import DetectorSetting
-from domain.journal import Ledger
+from domain.journal import Ledger, Provenance
 from domain.metric import Series
 from domain.rows import Rows
 from tests.domain.samples import plain
@@ -65,6 +65,7 @@ class Result:
         waiting: samples whose windows are open.
         state: what is left behind, in canonical form.
         ledgers: the accounts of each key group, once it had seen the end.
+        provenance: of the transitions that a window caused.
     """
 
     rows: list[list[bytes]] = field(default_factory=lambda: [[] for _ in range(GROUPS)])
@@ -75,6 +76,7 @@ class Result:
     waiting: int = 0
     state: list[Any] = field(default_factory=list)
     ledgers: list[Ledger] = field(default_factory=list)
+    provenance: list[Provenance] = field(default_factory=list)
 
 
 def machine_of(detection: Detection, windows: WindowOptions = WINDOWS) -> GroupMachine:
@@ -115,6 +117,7 @@ def run(
             outcome = machine.advance(stores[group], fragment)
             result.counts = Counts(*map(sum, zip(result.counts, outcome.counts, strict=True)))
             result.alerts[group] += [one.to_cloud_event() for one in outcome.transitions]
+            result.provenance += outcome.provenance
             if outcome.ledger is not None:
                 result.ledgers.append(msgspec.structs.replace(outcome.ledger, group=group))
             if outcome.verdict is not None:

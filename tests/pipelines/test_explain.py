@@ -357,3 +357,19 @@ def test_the_lines_of_the_readme_work_as_they_stand(
     }  # fmt: skip
     assert "every byte, from the rows" in capsys.readouterr().out
     assert (tmp_path / "alert.html").exists()
+
+
+def test_what_detectors_remembered_is_compared_by_its_digest(
+    stateful: Ran, tmp_path: Path, capsys: Capture
+) -> None:
+    journal = Path(stateful.alerts).with_suffix(".journal.jsonl")
+    records = [json.loads(one) for one in journal.read_text().splitlines()]
+    kept = [one for one in records if one["record"] == "provenance"]
+    assert all(len(one["state"]) == 64 for one in kept)
+    options = ["--from", stateful.alerts, "--input", stateful.input]
+    assert main(["explain", stateful.first, *options]) == 0
+    assert "state digest" not in capsys.readouterr().out
+    changed = tmp_path / "journal.jsonl"
+    changed.write_text("\n".join(json.dumps({**one, "state": "0" * 64}) for one in kept))
+    assert main(["explain", stateful.first, *options, f"--journal={changed}"]) == 0
+    assert "is not what they did then (state digest)" in capsys.readouterr().out

@@ -117,15 +117,16 @@ class KafkaClient:
         self._acknowledged = self._too_large = 0
         return news
 
-    def close(self) -> list[Record]:
-        """Give the producer up at once; what is still in flight, oldest first."""
-        left = list(self.flying.values())
+    def close(self) -> tuple[list[Record], int, int]:
+        """Give the producer up at once; what is still in flight, oldest first, and the last news.
+
+        What had left for the broker and was not acknowledged may come twice.
+        """
         self._producer.purge()
-        self._producer.poll(0)
+        sent, too_large = self.poll(0)  # what has landed by now must not be sent again
+        left = list(self.flying.values())
         self._producer.close()
-        self.flying.clear()
-        self.flying_bytes = self.flying_samples = 0
-        return left
+        return left, sent, too_large
 
     def _landed(self, number: int, error: KafkaError | None, _message: object) -> None:
         if error is not None and error.code() != KafkaError.MSG_SIZE_TOO_LARGE:

@@ -286,11 +286,11 @@ class Publisher:
     def _give_up_client(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            sent, too_large = client.poll(0)  # what has landed must not be sent again
+            left, sent, too_large = client.close()
             self._stats.add("padit_publisher_sent_total", sent)
             if too_large:
                 self._lost("too_large", too_large)
-            self._backlog.give_back(client.close())
+            self._backlog.give_back(left)
 
     def _report(self) -> None:
         moment = time.monotonic()

@@ -180,6 +180,26 @@ def test_nothing_is_lost_or_doubled_when_the_broker_dies(
     check(read(own_broker.bootstrap, topic), 4500)
 
 
+def test_what_is_in_flight_when_the_broker_dies_outlives_a_stop(
+    own_broker: Broker, tmp_path: Path
+) -> None:
+    topic = own_broker.create_topic("flight", PARTITIONS)
+    publisher, stats = make(own_broker.bootstrap, topic, tmp_path)
+    publisher.put(samples(0, 100))
+    until(lambda: stats.get("padit_publisher_sent_total") == 100, "the first")
+    own_broker.kill()
+    publisher.put(samples(100, 200))
+    until(lambda: publisher.buffered == 200, "they are in flight")
+    begin = time.monotonic()
+    assert publisher.stop(1) == 200
+    assert time.monotonic() - begin < 8
+    own_broker.restart()
+    again, stats = make(own_broker.bootstrap, topic, tmp_path)
+    until(lambda: stats.get("padit_publisher_sent_total") == 200, "the rest", 60)
+    assert again.stop(20) == 0
+    check(read(own_broker.bootstrap, topic), 300)
+
+
 def test_buffer_is_bounded_and_what_is_dropped_is_counted(tmp_path: Path) -> None:
     nowhere = f"127.0.0.1:{free_port()}"
     publisher, stats = make(nowhere, "metrics", tmp_path)

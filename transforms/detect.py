@@ -16,7 +16,7 @@ from domain.errors import StateError
 from domain.features import FeatureTable
 from domain.metric import Series
 from domain.timestamps import format_utc
-from transforms.detectors import Detector, Scores, create_detector, registry
+from transforms.detectors import Detector, Scores, create_detector
 
 __all__ = ["ANOMALY_ABOVE", "Detection", "Verdict"]
 
@@ -116,9 +116,7 @@ class Detection:
             {
                 "name": detector.name,
                 "version": detector.version,
-                "parameters": registry()[setting.name]
-                .Parameters(**setting.parameters)
-                .model_dump(mode="json"),
+                "parameters": detector.Parameters(**setting.parameters).model_dump(mode="json"),
             }
             for setting, detector in zip(self.settings, self.detectors, strict=True)
         )

@@ -81,7 +81,8 @@ class KafkaClient:
         try:
             found = self._producer.list_topics(topic, timeout=_METADATA_SEC).topics[topic]
         except KafkaException as error:
-            raise AwayError(self.trouble or str(error)) from error
+            self._producer.poll(0)  # the reason, a wrong password perhaps, waits there
+            raise AwayError(self.trouble or error.args[0].str()) from error
         return len(found.partitions)
 
     def send(self, record: Record, partition: int) -> None:
@@ -142,7 +143,8 @@ class KafkaClient:
             self._too_large += record.samples
 
     def _said(self, error: KafkaError) -> None:
-        self.trouble = error.str()
+        if not self.trouble or error.code() != KafkaError._ALL_BROKERS_DOWN:  # else it says less
+            self.trouble = error.str()
         if error.fatal():
             self.refused = error
 

@@ -1,11 +1,11 @@
 """What a sink is: a place results go to, without Beam."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from domain.message import Message
 
-__all__ = ["Message", "Sink", "Writer"]
+__all__ = ["Message", "OnceSink", "Sink", "Writer"]
 
 
 class Writer(Protocol):
@@ -48,3 +48,11 @@ class Sink(Protocol):
 
     def finish(self) -> None:
         """Put the results of a bounded run in their canonical order (time, key, id)."""
+
+
+@runtime_checkable
+class OnceSink(Protocol):
+    """A sink that can deliver each message once, at a price, and by default does not."""
+
+    def delivering_once(self) -> Sink:
+        """The same sink with each message once."""

@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, unquote
 
 import connectors
 from connectors.reader import Source
-from connectors.sink import Sink
+from connectors.sink import OnceSink, Sink
 from domain.errors import ConfigurationError
 
 __all__ = [
@@ -129,18 +129,20 @@ def source_from_uri(
     return _known("read", address, _sources)(address, bounds or Bounds())
 
 
-def sink_from_uri(uri: str, *, dead_letters: bool = False) -> Sink:
+def sink_from_uri(uri: str, *, dead_letters: bool = False, once: bool = False) -> Sink:
     """Make the sink that a URI names; nothing is opened yet.
 
     Args:
         uri: address and options.
         dead_letters: the messages are `DeadLetter` JSON; Kafka then gets the original bytes.
+        once: each message should get there once, where the sink can do that.
 
     Raises:
         ConfigurationError: an unknown scheme or suffix, or an option that is not allowed.
     """
     address = parse_address(uri)
-    return _known("written", address, _sinks)(address, dead_letters)
+    sink = _known("written", address, _sinks)(address, dead_letters)
+    return sink.delivering_once() if once and isinstance(sink, OnceSink) else sink
 
 
 def parse_address(uri: str, mapping: Mapping[str, Any] | None = None) -> Address:

@@ -183,7 +183,9 @@ def _sinks(job: JobOptions) -> dict[str, Sink]:
         DEAD: job.dlq,
     }
     return {
-        name: sink_from_uri(uri, dead_letters=name == DEAD) for name, uri in outputs.items() if uri
+        name: sink_from_uri(uri, dead_letters=name == DEAD, once=name == ALERTS)
+        for name, uri in outputs.items()
+        if uri
     }
 
 

@@ -7,11 +7,18 @@ results of a replayed past. With `dead_letters` the value is the original record
 to be sent again once the cause is gone, and the rest of the `DeadLetter` goes into the headers
 reason, topic, partition, offset, size and digest.
 Unit of parallelism: any number of writers; records of one key keep their order.
-In a crash: at least once. The idempotent producer prevents repeats and gaps within a writer's
+In a crash, `at_least_once`: the idempotent producer prevents repeats and gaps within a writer's
 life, but a bundle that is repeated after a crash is written again; the same result always has
-the same `id`, so readers drop what they have seen. (Transactions would need one fixed
-transactional id per worker, which Beam's runners do not provide, and would hide results until
-the next checkpoint.)
+the same `id`, so readers drop what they have seen.
+In a crash, `exactly_once` (what the job takes for alerts): a reader with `read_committed` (the
+default of librdkafka, not of the Java client) sees each id once. A bundle is one transaction
+under a fixed id; who opens the sink shuts out whoever wrote before, zombies too, and then reads
+back the latest ids, so that a bundle that comes again, also after a commit whose checkpoint was
+lost, adds nothing. There is one writer at a time. What remains possible: a repeat from further
+back than `remember` records; and, because a bundle is committed before its checkpoint and live
+readers decide by the clock when a partition is idle, a transition that was sent before a crash
+and that the repetition, deciding otherwise, does not raise, or raises with another id. Two jobs
+that write as the same `writer` shut each other out in turn: nothing is doubled, both fail.
 
 TLS, SASL and other librdkafka settings come from a properties file, `client_config=FILE`. It
 is read where the sink is used, the workers included; secrets are never part of a URI, the
@@ -23,14 +30,16 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from connectors.kafka_trouble import Trouble
 from connectors.sink import Message, Sink, Writer
+from connectors.sinks._kafka_once import Line, OnceWriter
 from connectors.uris import Address, read_client_config, sink_for
 from domain.config import explain
 from domain.deadletter import DeadLetter
@@ -69,6 +78,21 @@ class KafkaOptions(BaseModel):
         gt=0,
         description="How long delivery, or a broker at the start, is waited for, in seconds.",
     )
+    delivery: Literal["exactly_once", "at_least_once"] | None = Field(
+        default=None, description="By default `exactly_once` for alerts, `at_least_once` else."
+    )
+    writer: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Exactly once: the transactional id; by default padit-TOPIC. Of several jobs "
+        "that write to a topic each needs its own.",
+    )
+    remember: int = Field(
+        default=100_000,
+        ge=1000,
+        description="Exactly once: how many of the latest offsets of each partition are looked "
+        "at for what comes again.",
+    )
 
 
 @dataclass
@@ -81,7 +105,7 @@ class KafkaSink:
         options: see `KafkaOptions`.
         dead_letters: whether the messages are `DeadLetter` JSON.
         name: for people.
-        single_writer: false.
+        single_writer: whether it is exactly once.
     """
 
     bootstrap: str
@@ -89,11 +113,18 @@ class KafkaSink:
     options: KafkaOptions = KafkaOptions()  # noqa: RUF009  # frozen
     dead_letters: bool = False
     name: str = field(init=False)
-    single_writer: bool = field(init=False, default=False)
+    single_writer: bool = field(init=False)
 
     def __post_init__(self) -> None:
         """Name it by its address."""
         self.name = f"kafka://{self.bootstrap}/{self.topic}"
+        self.single_writer = self.options.delivery == "exactly_once"
+
+    def delivering_once(self) -> "KafkaSink":
+        """The same with each message once, unless its options say otherwise."""
+        delivery = self.options.delivery or "exactly_once"
+        options = self.options.model_copy(update={"delivery": delivery})
+        return KafkaSink(self.bootstrap, self.topic, options, self.dead_letters)
 
     def settings(self) -> dict[str, Any]:
         """Connection settings, with secrets; not for logs."""
@@ -107,7 +138,7 @@ class KafkaSink:
 
         `fresh` changes nothing: others may be reading the topic, and ids tell runs apart.
         """
-        trouble = _Trouble()
+        trouble = Trouble()
         admin = AdminClient({**self.settings(), "error_cb": trouble.note}, logger=_LOG)
         deadline = time.monotonic() + self.options.timeout_sec
         while True:
@@ -137,28 +168,15 @@ class KafkaSink:
 
     def open(self) -> Writer:
         """Make a producer; it connects at the first message."""
-        return _KafkaWriter(self)
+        if not self.single_writer:
+            return _KafkaWriter(self)
+        options = self.options
+        writer = options.writer or f"padit-{self.topic}"
+        line = Line(self.name, self.topic, writer, options.remember, options.timeout_sec)
+        return OnceWriter(line, {**_PRODUCER, **self.settings()}, self.settings())
 
     def finish(self) -> None:
         """Nothing to do: a topic keeps the order of arrival."""
-
-
-class _Trouble:
-    """The latest reason a client gave for not getting through."""
-
-    def __init__(self) -> None:
-        self.text = ""
-        self.hopeless = False
-
-    def note(self, error: KafkaError) -> None:
-        """Keep what says more than "all brokers down"."""
-        if error.code() != KafkaError._ALL_BROKERS_DOWN or not self.text:
-            self.text = error.str()
-        self.hopeless |= error.fatal() or error.code() in (
-            KafkaError._AUTHENTICATION,
-            KafkaError.SASL_AUTHENTICATION_FAILED,
-            KafkaError._SSL,
-        )
 
 
 class _KafkaWriter:
@@ -168,7 +186,7 @@ class _KafkaWriter:
         self._clear()
 
     def _clear(self) -> None:
-        self._trouble = _Trouble()
+        self._trouble = Trouble()
         self._refused: list[str] = []
 
     def write(self, messages: Sequence[Message]) -> None:

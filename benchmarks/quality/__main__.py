@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality.corpus import read_folder, score_series, table_of, tables, write_scores
+from benchmarks.quality.machines import machines, print_machines
 from benchmarks.quality.scoring import Univariate, alarm_every, skab
 from domain.metric import Series
 from transforms.detectors import create_detector
@@ -87,8 +88,10 @@ def benchmark(shared: Path) -> None:
         "us_per_row": 1e6 * spent / sum(len(values) for values in scores.values()),
         "us_per_row_batched": _batched(),
         "bytes_per_series": _bytes(),
+        "machines": machines(shared),
     }
     _print(quality, nab, merlion)
+    print_machines(quality["machines"])
     target = ROOT / "build" / "quality.json"
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(quality, indent=1) + "\n")

@@ -95,16 +95,16 @@ def _rarity(what: Feature, sources: Sequence[Array]) -> tuple[float, float]:
     """How much a range says little because its ends were seldom visited: low and high.
 
     A visit begins beyond the outermost 10 % and ends at the median. Of a metric that wanders
-    for days a recording has seen the ends once or twice. Sources may share what makes them
-    wander (the air of a hall), or not: their visits count as something between one source's and
-    all. The range may then grow by its distance from the median, divided by the visits.
+    for days, a recording has seen the ends once or twice. Sources may share what makes them
+    wander (the air of a hall), so the visits of one count, not those of all. The range may then
+    grow by its distance from the median, divided by the visits.
     """
     values = [feature(what, rows) for rows in sources]
     low, middle, high = np.quantile(np.concatenate(values), (0.1, 0.5, 0.9)).tolist()
     result = []
     for value, sign, edge in ((values, -1.0, low), (values, 1.0, high)):
         visits = [_visits(sign * one, sign * middle, sign * edge) for one in value]
-        count = np.sqrt(max(visits) * sum(visits))
+        count = max(visits)
         end = max(float((sign * one).max(initial=-np.inf)) for one in value)
         result.append(float((end - sign * middle) / max(count, 1.0)))
     return result[0], result[1]
@@ -226,7 +226,7 @@ def _empty_corner(corner: Corner, held_out: Sequence[Array], alone: float) -> Ch
     reached = np.array(corner.reached)
     second = np.clip(reached, 0, BINS)  # the emptiest place lies just before what was reached
     most = float((corner.rows * ((np.arange(BINS) + 1) / BINS) * (second / BINS)).max())
-    limit = max(_LEAST_EXPECTED, 2 * chance, 2 * alone)
+    limit = max(_LEAST_EXPECTED, 3 * chance, 3 * alone)
     if most < (1 + WARNING) * limit:
         return None
     return Channel(corner, 1, None, limit, 1.0, limit)

@@ -25,13 +25,14 @@ DRIFT = 27.0  # weight of the mean square of what consecutive stretches' means d
 RIDGE = 1e-3
 CLIP = 20.0  # standard deviations; one absurd value must not own the mean
 LOST = 10.0  # standard deviations; beyond, the first rows' scale says nothing any more
-GATE = 0.4  # rows of a higher score are not learnt, only counted
-OUTNUMBER = 1.3  # so many times the rows learnt make the unusual usual
+GATE = 0.45  # rows of a higher score are not learnt, only counted
+OUTNUMBER = 1.5  # so many times the rows learnt make the unusual usual
 LONGEST_UNUSUAL = 4000  # rows, however much was learnt
 PEAKS = 8  # stretches whose peaks are remembered
 ABOVE_PEAK = 1.5  # a warning is so many times what the peaks reached
 REFERENCE = 400.0  # rows for which `warning` holds; fewer need more
-LEAST_WARNING = 3.0
+LEAST_WARNING = 5.0
+SETTLED = 4000.0  # rows after which a source is judged, settled or not
 
 
 class Layout(NamedTuple):
@@ -63,7 +64,7 @@ class Verdicts(NamedTuple):
     """What is said of rows (S, r, d).
 
     Attributes:
-        level: (S, r), score in [0, 1].
+        level: (S, r), score in [0, 1]; NaN until the source has settled.
         off: (S, r, d), residual of each metric given the others, in standard deviations.
         mean: (S, r, d), moving mean in the metric's unit.
         expected: (S, r, d), what the others imply.
@@ -88,6 +89,7 @@ def layout(d: int) -> Layout:
         "sd": (d,),
         "centre": (d,),
         "precision": (d, d),
+        "settled": (),  # 1 once a stretch gave no alarm
         "usual": (),  # T2 that 1 % of what was learnt exceeds
         "learnt": (),
         "base": (),  # warning before peaks are looked at
@@ -162,13 +164,16 @@ def step(
     moving = _moving(together)
     verdicts, ratio = _judge(part, moving)
     meant = np.arange(rows.shape[1]) < count[:, None]
-    usual = meant & (verdicts.level < GATE)
+    settled = part["settled"][:, None] > 0
+    usual = meant & ((verdicts.level < GATE) | ~settled)
     part["accepted"][:] = _add(part["accepted"], moving, usual.astype(np.float64))
     part["unusual"][:] = _add(part["unusual"], moving, (meant & ~usual).astype(np.float64))
-    quiet = np.where(meant & (verdicts.level < 0.7), ratio, 0.0).max(axis=1, initial=0.0)
-    part["peak"][:] = np.maximum(part["peak"], quiet / part["base"])
+    quiet = meant & ((verdicts.level < 0.7) | ~settled)
+    peak = np.where(quiet, ratio, 0.0).max(axis=1, initial=0.0)
+    part["peak"][:] = np.maximum(part["peak"], peak / part["base"])
     last = count[:, None, None] + np.arange(SPAN - 1)[None, :, None]
     part["tail"][:] = np.take_along_axis(together, last, axis=1)
+    verdicts = verdicts._replace(level=np.where(settled, verdicts.level, np.nan))
     return verdicts, _learn(memory, where, warning, memory_rows)
 
 
@@ -228,6 +233,8 @@ def _take(part: dict[str, Array], name: str, memory_rows: int) -> None:
     part[name][:] = 0.0
     part["unusual"][:] = 0.0  # it was not the new normal
     part["peaks"][:] = np.concatenate([part["peaks"][:, 1:], part["peak"][:, None]], axis=1)
+    enough = part["learnt"] + part["stretch"] >= SETTLED
+    part["settled"][:] = (part["settled"] > 0) | (part["peak"] <= 1) | enough
     part["peak"][:] = 0.0
     for i in np.flatnonzero(used == SLOTS).tolist():  # rare, and less so with every time
         bank = part["bank"][i]
@@ -267,9 +274,29 @@ def _fit(part: dict[str, Array], warning: float) -> None:
     part["precision"][:] = precision
     part["usual"][:] = _chi_square_99(np.maximum(freedom, 0.5))
     part["learnt"][:] = count[:, 0]
-    base = np.maximum(LEAST_WARNING, warning * REFERENCE / count[:, 0])
+    independent = count[:, 0] * _independence(means, bank[:, :, :1], used, centre, scatter)
+    base = np.maximum(LEAST_WARNING, warning * REFERENCE / independent)
     part["base"][:] = base
     part["warning"][:] = base * np.maximum(1.0, ABOVE_PEAK * part["peaks"].max(axis=1))
+
+
+def _independence(means: Array, rows: Array, used: Array, centre: Array, scatter: Array) -> Array:
+    """How much less than its rows a source tells, as its stretches differ: 0.05 to 1.
+
+    Of rows that do not depend on each other a third of the moving means' variance lies between
+    stretches of 100 rows, which counts in full, as does a half; where nearly all lies there, few
+    states were seen, each for long.
+    """
+    between = np.zeros_like(centre)
+    for i in range(SLOTS):
+        away = means[:, i] - centre
+        between = between + np.where((i < used)[:, None], rows[:, i] * away * away, 0.0)
+    total = _sum(np.swapaxes(rows, 0, 1))
+    own = np.diagonal(scatter, axis1=1, axis2=2)
+    share = np.where(own > 1e-12, between / (np.maximum(own, 1e-12) * np.maximum(total, 1.0)), 0.0)
+    mean = _sum(np.swapaxes(share, 0, 1)) / share.shape[1]
+    kept: Array = np.clip((1 - mean) * 2, 0.05, 1.0)
+    return kept
 
 
 def _chi_square_99(freedom: Array) -> Array:

@@ -28,10 +28,10 @@ class MultivariateParameters(Parameters):
 
     learn: int = Option(400, ge=64, le=10_000, description="Rows of a source before it is judged.")
     warning: float = Option(
-        11.0,
+        7.0,
         gt=1,
         description="Score 0.7 at this multiple of the T2 that 1 % of the learnt rows exceed, "
-        "after 400 rows; in inverse proportion to the rows learnt, down to 3.",
+        "after 400 rows; in inverse proportion to the independent rows learnt, down to 5.",
     )
     memory_rows: int = Option(
         262_144, ge=16_384, description="Rows after which what was learnt is forgotten."
@@ -91,13 +91,17 @@ class MultivariateDetector:
     stretches differ (4 to 16 stretches, which grow with the memory):
 
         T2 = z' (S + 27 D + 0.001 I)^-1 z,   r = T2 / (what 1 % of the learnt rows exceed)
-        score = r / (r + 3/7 w),   w = max(3, 4400 / rows learnt) or 1.5 times the latest peaks
+        score = r / (r + 3/7 w),   w = max(5, 2800 / n) or 1.5 times the latest peaks
 
-    D makes it blind to directions that wandered while learning (a machine that warms up).
-    After the first `learn` rows it goes on learning: rows that score below 0.4. The others are
-    only counted; when they outnumber all that was learnt 1.3 times (or reach 4,000), they are the
-    new normal. So an anomaly is not learnt, and no alert lasts for ever. A fit costs the more,
-    the rarer it becomes: stretches double in length up to a 16th of `memory_rows`.
+    D makes it blind to directions that wandered while learning (a machine that warms up). n are
+    the independent rows learnt: all of them as long as no more than half of the variance lies
+    between stretches, fewer the more of it does. After the first `learn` rows there are no scores
+    until the source has settled: a stretch of 100 rows without an alarm, at most 4,000 rows.
+
+    It goes on learning, rows that score below 0.45. The others are only counted; when they
+    outnumber all that was learnt 1.5 times (or reach 4,000), they are the new normal. So a
+    passing anomaly is not learnt, and no alert lasts for ever. Fits become rarer as the memory
+    grows: stretches double in length up to a 16th of `memory_rows`.
 
     The score stands at the metric that the others explain least: its residual given them, in
     standard deviations, is (P z)_j / sqrt(P_jj) with P the inverse above. Other metrics of the
@@ -118,7 +122,7 @@ class MultivariateDetector:
     >>> detector = MultivariateDetector(MultivariateParameters())
     >>> sample = detector.step(detector.initial(), table)[1].sample
     >>> int(np.flatnonzero(sample[:600] > 0.7)[0])
-    564
+    561
     """
 
     name: ClassVar[str] = "multivariate"

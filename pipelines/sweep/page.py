@@ -11,6 +11,7 @@ from pipelines.sweep.results import Results, save, share, short_names, time_text
 
 __all__ = ["write_page"]
 
+_LINE = '<span><i class="line"></i>the best score for a value</span>'
 _MOST_ROWS = 200
 _MOST_CELLS = 24
 _MOST_PAIRS = 6
@@ -39,6 +40,7 @@ def write_page(path: str, results: Results, config: str) -> None:
         "score": "F1" if results.labelled else "score",
         "low": f"{min(scores):.3f}",
         "high": f"{max(scores):.3f}",
+        "line": _LINE if results.grid else "",
         "plots": "".join(_plots(results)),
         "table": _table(results),
         "config": html.escape(config),

@@ -39,7 +39,7 @@ def memory_digest(
         end: end of the window that caused it, microseconds.
 
     Returns:
-        Hexadecimal digits; empty where no detector remembers anything.
+        Hexadecimal digits; empty where no detector remembers anything of this series alone.
     """
     states = detection.initial() if saved is None else detection.load(saved)
     of_source = np.array([one.source_id == series.source_id for one in table.series], bool)
@@ -49,14 +49,21 @@ def memory_digest(
     parts = []
     for detector, state, one in zip(detection.detectors, states, detection.resolved, strict=True):
         retention = one["parameters"].get("retention_sec", 0.0) * MICROS
-        part = detector.dump(_part(state, series, end - retention))
+        mine = _part(state, series, end - retention)
+        if mine is None:
+            continue
+        part = detector.dump(mine)
         if part != detector.dump(detector.initial()):
             parts.append(f"{one['name']}:{one['version']}:{len(part)}:".encode() + part)
     return hashlib.sha256(b"".join(parts)).hexdigest() if parts else ""
 
 
 def _part(state: Any, series: Series, oldest: float) -> Any:
-    """The part of a state that belongs to a series; nothing that is forgotten by now."""
+    """The part of a state that belongs to a series, without what is forgotten by now.
+
+    None for a state that is kept neither by series nor by source: as a whole it would depend on
+    the other sources, which are not stepped.
+    """
     if isinstance(state, Columns):
         at = state.row.get(series)
         if at is None or state.seen[at] < oldest:
@@ -67,8 +74,9 @@ def _part(state: Any, series: Series, oldest: float) -> Any:
         return Columns({series: 0}, state.seen[at : at + 1], data)
     if isinstance(state, dict):  # by source
         found = state.get(series.source_id)
-        return {} if found is None or found.seen < oldest else {series.source_id: found}
-    return state
+        forgotten = found is None or getattr(found, "seen", oldest) < oldest
+        return {} if forgotten else {series.source_id: found}
+    return None
 
 
 def _select(table: FeatureTable, rows: NDArray[np.int64]) -> FeatureTable:

@@ -56,7 +56,7 @@ class _Shared:
 
     name: ClassVar[str]
     version: ClassVar[int]
-    Parameters: ClassVar[type[Parameters]] = Parameters
+    Parameters: ClassVar[type[Parameters]]
 
     def __init__(self, own: Detector[Any], work: _Work) -> None:
         self._own = own
@@ -65,7 +65,7 @@ class _Shared:
         self._scores: Any = None
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._own, name)  # name, version, parameters
+        return getattr(self._own, name)  # name, version, Parameters, parameters
 
     def initial(self) -> None:
         return None

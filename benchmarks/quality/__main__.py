@@ -81,7 +81,7 @@ def benchmark(shared: Path) -> None:
     begin = time.process_time()
     scores = nab.run(ours)
     spent = time.process_time() - begin
-    quality = {
+    quality: dict[str, Any] = {
         "nab": nab.score(scores) | {"guard": nab.guard(scores)},
         "merlion": merlion.score(merlion.run(ours)),
         "skab": skab(shared, create_detector(MULTIVARIATE, {}), ALARM),

@@ -105,7 +105,7 @@ def _training(args: argparse.Namespace) -> Training:
         bounds=Bounds(
             start_time=_time(args.start_time, "--start_time"),
             stop_time=_time(args.end_time, "--end_time"),
-            start=args.start_offset or "earliest",
+            start=_offset(args.start_offset),
             stop=args.end_offset,
         ),
         source=args.source,
@@ -115,6 +115,15 @@ def _training(args: argparse.Namespace) -> Training:
         interval=interval,
         out_of_orderness=round(args.out_of_orderness_sec * MICROS),
     )
+
+
+def _offset(text: str | None) -> int | str:
+    if text is None or text == "earliest":
+        return "earliest"
+    if not text.isdigit():
+        message = f"--start_offset {text!r} is neither earliest nor a number"
+        raise ConfigurationError(message)
+    return int(text)
 
 
 def _time(text: str | None, option: str) -> int | None:

@@ -1,5 +1,6 @@
 """The streaming multivariate detector: what it learns, what it says, what it costs."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -119,13 +120,14 @@ def test_a_metric_that_comes_later_starts_the_source_anew() -> None:
 def test_false_alarms_are_rare_whatever_the_distribution(kind: str) -> None:
     chance = np.random.default_rng(4)
     rows, d = 30_000, 5
-    noise = {
+    draw: dict[str, Callable[[], Array]] = {
         "gauss": lambda: chance.normal(size=(rows, d)),
         "ar": lambda: _smooth(chance.normal(size=(rows, d))),
         "student": lambda: chance.standard_t(3, size=(rows, d)),
         "lognormal": lambda: chance.lognormal(size=(rows, d)),
         "integers": lambda: chance.poisson(3, size=(rows, d)).astype(float),
-    }[kind]()
+    }
+    noise = draw[kind]()
     mixed = noise + 0.5 * noise[:, :1]
     score = _highest({Series("m", f"x{i}"): mixed[:, i] for i in range(d)})
     alarm = np.flatnonzero(score >= 0.7)

@@ -142,7 +142,20 @@ def read(path: Path) -> Artefact:
 
 
 def judge(model: Artefact, rows: Array, moving: Array) -> Judged:
-    """Score rows (u, d), given also the means `moving` (u, d) of 32; NaN where unknown."""
+    """Score rows (u, d), given also the means `moving` (u, d) of 32; NaN where unknown.
+
+    >>> power = Channel(Feature("product", (0, 1)), 1, 4.0, 8.0, 1.0, 1.0)
+    >>> together = Channel(Relation([2.0, 3.0], [1.0, 1.0], [[1.0, 0.0], [0.0, 1.0]]),
+    ...                    32, None, 9.0, 1.0, 1.0)
+    >>> model = Artefact(version=1, valid_from=0, metrics=[Metric("speed", "1/s"),
+    ...     Metric("torque", "Nm")], channels=[power, together], quality={}, parameters={},
+    ...     recording=Recording("", 0, [], "", ""))
+    >>> rows = np.array([[2.0, 3.0], [2.1, 3.9], [2.2, 4.0]])  # 6, 8.19 and 8.8 W
+    >>> judge(model, rows, np.full((3, 2), np.nan)).score.round(2)
+    array([[0.  , 0.  ],
+           [0.  , 0.69],
+           [0.  , 0.9 ]])
+    """
     nothing = (np.full(rows.shape, np.nan) for _ in range(4))
     score, value, own, expected = nothing
     said = Judged(score, np.zeros(rows.shape, np.int64), value, own, expected)
@@ -156,6 +169,7 @@ def judge(model: Artefact, rows: Array, moving: Array) -> Judged:
 def _look(said: Judged, number: int, channel: Channel, given: Array, unit: Relation) -> None:
     """Let one channel say what it sees, where that is more than others said."""
     value, residual = measure(channel.what, given)
+    value = np.where(np.isnan(given).any(axis=1), np.nan, value)  # only what is complete is judged
     level = excess(channel, value)
     level = level / (level + 3 / 7 * WARNING)
     far = (given - np.array(unit.mean)) / np.array(unit.sd) if residual is None else residual

@@ -75,9 +75,9 @@ class ModelDetector:
     range [low, high] in the recording, of which the outermost 1 % is a tail of width t. Of a row,
     and of the mean of 32 rows:
 
-        x = how far outside the range, in tail widths;   score = x / (x + 3/14)
+        x = how far outside the range, in tail widths;   score = x / (x + 3/35)
 
-    0.7 stands half a tail beyond anything recorded, 0.9 at two tails. The score of a row is that
+    0.7 stands a fifth of a tail beyond anything recorded, 0.9 at four fifths. The score of a row is that
     of its worst channel, and stands at the metric of it that is farthest from its mean. A source
     without all metrics of the model gets no score. The model never learns from what it judges.
 

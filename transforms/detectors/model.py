@@ -77,9 +77,10 @@ class ModelDetector:
 
         x = how far outside the range, in tail widths;   score = x / (x + 3/35)
 
-    0.7 stands a fifth of a tail beyond anything recorded, 0.9 at four fifths. The score of a row is that
-    of its worst channel, and stands at the metric of it that is farthest from its mean. A source
-    without all metrics of the model gets no score. The model never learns from what it judges.
+    0.7 stands a fifth of a tail beyond anything recorded, 0.9 at four fifths. The score of a row
+    is that of its worst channel, and stands at the metric of it that is farthest from its mean. A
+    source without all metrics of the model gets no score. The model never learns from what it
+    judges.
 
     The digest of the model stands in the evidence. How versions follow each other: see `versions`.
 

@@ -343,13 +343,19 @@ def test_the_lines_of_the_readme_work_as_they_stand(
     readme = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
     commands = [one.split("#")[0].split() for one in readme.splitlines() if one.startswith("padit")]
     rules = str(ROOT / "pipelines/demo/factory.yaml")
+    # What makes these files, and what reads them; other sections have tests of their own.
+    files = {"machines.jsonl", "alerts.jsonl", "tuned.jsonl", "labels.json", "alert.html", rules}
     chosen = [
-        [rules if part == "pipelines/demo/factory.yaml" else part for part in one[1:]]
-        for one in commands
-        if one[1] in ("explain", "diff") or "machines.jsonl" in one
+        one
+        for one in (
+            [rules if part == "pipelines/demo/factory.yaml" else part for part in command[1:]]
+            for command in commands
+            if command[1] in ("simulate", "run", "diff", "explain")
+        )
+        if {part for part in one if "." in part and "=" not in part} <= files
     ]
-    assert sum(one[0] == "explain" for one in chosen) == 3
-    assert sum(one[0] == "diff" for one in chosen) == 3
+    assert sum(one[0] == "explain" for one in chosen) >= 3
+    assert sum(one[0] == "diff" for one in chosen) >= 3
     monkeypatch.chdir(tmp_path)
     codes = {tuple(one): main(one) for one in chosen}
     assert {one[0]: code for one, code in codes.items()} == {

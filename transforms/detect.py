@@ -17,12 +17,12 @@ from domain.features import FeatureTable
 from domain.metric import Series
 from domain.timestamps import format_utc
 from transforms.detectors import Detector, Scores, create_detector
+from transforms.detectors.calibration import confidence
 
 __all__ = ["ANOMALY_ABOVE", "Detection", "Verdict"]
 
 ANOMALY_ABOVE = 0.5
-_CONFIDENCE_ANOMALY = 0.9
-_CONFIDENCE_NORMAL = 0.8
+_CONFIDENCE_RULE = {True: 0.9, False: 0.8}  # of rules, which nothing calibrates
 Create = Callable[[str, Mapping[str, Any]], Detector[Any]]
 
 
@@ -83,6 +83,21 @@ class Detection:
             table, tuple(scores), matrix, composite, composite > ANOMALY_ABOVE
         )
 
+    def samples(self, verdict: Verdict) -> NDArray[np.float64]:
+        """float64 (m,): the highest score of each sample; NaN where no detector judges it.
+
+        Detectors that judge windows only have no say here.
+        """
+        table = verdict.table
+        highest = np.full(len(table.value), np.nan)
+        applies = np.array([self._applies(series) for series in table.series], bool)
+        owner = np.repeat(table.code, np.diff(table.offset))
+        for number, scores in enumerate(verdict.scores):
+            if scores.sample is not None:
+                looks = applies[owner, number]
+                highest = np.fmax(highest, np.where(looks, scores.sample, np.nan))
+        return highest
+
     def describe(self, verdict: Verdict, row: int) -> DetectionScore:
         """Put one row into words and plain values."""
         table = verdict.table
@@ -104,7 +119,7 @@ class Detection:
             },
             composite=float(verdict.composite[row]),
             is_anomaly=anomaly,
-            confidence=_CONFIDENCE_ANOMALY if anomaly else _CONFIDENCE_NORMAL,
+            confidence=_confidence(detector.name, float(verdict.composite[row]), anomaly),
             detector={"name": detector.name, "version": detector.version},
             evidence=evidence,
         )
@@ -171,3 +186,7 @@ class Detection:
             and fnmatchcase(series.metric_name, setting.metric)
             for setting in self.settings
         )
+
+
+def _confidence(detector: str, score: float, anomaly: bool) -> float:
+    return _CONFIDENCE_RULE[anomaly] if detector == "rule" else confidence(score, anomaly)

@@ -25,7 +25,7 @@ class NoveltyParameters(Parameters):
     """What the memory holds, and where a warning begins."""
 
     intervals: int = Option(
-        64, ge=8, le=512, description="Intervals of values a memory holds; more is finer."
+        48, ge=8, le=512, description="Intervals of values a memory holds; more is finer."
     )
     horizon: int = Option(
         16384, ge=256, multiple_of=BLOCK,
@@ -52,7 +52,7 @@ class NoveltyDetector:
 
         ratio_c = d_c / sqrt(mean square of the earlier d_c + (0.1 s_c)^2 + (0.05 o_c)^2)
         novelty = (weighted mean of sqrt(ratio_c / (1 + comparable earlier peaks of ratio_c)))^2
-        n       = novelty sqrt(min(1, age / 1024)) / (1 + comparable earlier peaks of novelty)
+        n       = novelty min(1, age / 1024) / (1 + comparable earlier peaks of novelty)
         score   = n / (n + 3/7 warning)
 
     where the novelty is 1.3 times above all of the last 64 to 96 samples, else 0. Peaks are counted

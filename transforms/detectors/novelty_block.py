@@ -85,7 +85,7 @@ def judge(
     distance = _distances(r, recent, statistics)
     ratio = _ratios(r, distance, statistics, valid)
     novelty, channel = _novelty(r, ratio, valid)
-    novelty = novelty * np.sqrt(np.minimum(age, MATURE) / MATURE)
+    novelty = novelty * (np.minimum(age, MATURE) / MATURE)
     gross, side, least, most = _extremes(r, new, valid, age)
     channel = np.where(side != 0, 0, channel)  # a record is what a person understands first
     memory = np.array(CHANNELS)[channel]

@@ -168,7 +168,8 @@ def advance(cursor: Cursor, reads: Sequence[Read], out_of_orderness: int) -> Adv
     for read in reads:
         partition = at[read.partition]
         touched.setdefault(read.partition, partition.following)
-        is_late, mark = judge(read.rows.time, partition.mark, out_of_orderness)
+        before = max(partition.mark, read.decided)
+        is_late, mark = judge(read.rows.time, before, out_of_orderness)
         if is_late is None:
             in_time.append(read.rows)
         else:

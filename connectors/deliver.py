@@ -61,15 +61,21 @@ beam.coders.registry.register_coder(Message, MessageCoder)
 
 
 class Deliver(beam.PTransform):  # type: ignore[misc]
-    """Writes a collection of `Message` to a sink; gives an empty collection."""
+    """Writes a collection of `Message` to a sink; gives an empty collection.
 
-    def __init__(self, sink: Sink) -> None:
+    Args:
+        sink: where to.
+        since: messages of an earlier event time are dropped, microseconds; None: none is.
+    """
+
+    def __init__(self, sink: Sink, since: int | None = None) -> None:
         super().__init__()
         self._sink = sink
+        self._since = since
 
     def expand(self, messages: beam.PCollection) -> beam.PCollection:
         """Add the two steps `Pack` and `Write`."""
-        packs = messages | "Pack" >> beam.ParDo(_Pack()).with_input_types(
+        packs = messages | "Pack" >> beam.ParDo(_Pack(self._since)).with_input_types(
             Message
         ).with_output_types(tuple[int, bytes])
         write = _WriteAlone(self._sink) if self._sink.single_writer else _Write(self._sink)
@@ -81,6 +87,9 @@ class Deliver(beam.PTransform):  # type: ignore[misc]
 class _Pack(beam.DoFn):  # type: ignore[misc]
     """Messages of a bundle to (key, many messages as bytes): a runner's cost is per element."""
 
+    def __init__(self, since: int | None) -> None:
+        self._since = since
+
     def start_bundle(self) -> None:
         """Forget what a failed bundle left."""
         self._buffer: list[Message] = []
@@ -88,6 +97,8 @@ class _Pack(beam.DoFn):  # type: ignore[misc]
 
     def process(self, element: Message) -> Iterator[tuple[int, bytes]]:
         """Take one message."""
+        if self._since is not None and element.time < self._since:
+            return
         self._buffer.append(element)
         self._bytes += len(element.value)
         if len(self._buffer) >= _PACK_MESSAGES or self._bytes >= _PACK_BYTES:

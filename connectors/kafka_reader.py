@@ -1,8 +1,10 @@
 """Reading records of a Kafka topic: polls to rows, in the order of each partition's log."""
 
+import dataclasses
 import itertools
 import logging
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 from connectors.reader import Decoder, PartitionRange, Read
 from domain.deadletter import DeadLetter
 from domain.errors import SourceError
+from domain.marks import MARK_NONE
 from domain.rows import Rows
 
 __all__ = ["KafkaReader"]
@@ -43,6 +46,7 @@ class KafkaReader:
         ranges: what to read.
         decode: record values to rows.
         look_every: seconds between two looks for added partitions; None for a bounded read.
+        decisions: (partition, offset, mark) of a recorded run, to be repeated there.
     """
 
     def __init__(
@@ -52,7 +56,9 @@ class KafkaReader:
         ranges: Sequence[PartitionRange],
         decode: Decoder,
         look_every: float | None,
+        decisions: Sequence[tuple[int, int, int]] = (),
     ) -> None:
+        self._decisions = _by_partition(decisions)
         self._consumer = consumer
         self._topic = topic
         self._look_every = look_every
@@ -96,9 +102,25 @@ class KafkaReader:
         bounds = (np.flatnonzero(number[1:] != number[:-1]) + 1).tolist()
         for first, last in itertools.pairwise([0, *bounds, len(number)]):
             if first < last:
-                reads += self._run(int(number[first]), messages[first:last], times[first:last])
+                reads += self._runs(int(number[first]), messages[first:last], times[first:last])
         # An end may come together with the last records before it.
         return reads + self._ended(ends)
+
+    def _runs(self, number: int, messages: list[Message], times: NDArray[np.int64]) -> list[Read]:
+        """Consecutive records of one partition, cut where a recorded run decided something."""
+        offsets, marks = self._decisions.get(number, ((), ()))
+        if not offsets:
+            return self._run(number, messages, times)
+        at = [message.offset() for message in messages]
+        inside = offsets[bisect_right(offsets, at[0]) : bisect_right(offsets, at[-1])]
+        cuts = sorted({bisect_left(at, offset) for offset in inside})
+        reads = []
+        for first, last in itertools.pairwise([0, *cuts, len(messages)]):
+            found = self._run(number, messages[first:last], times[first:last])
+            known = bisect_right(offsets, at[first])
+            decided = marks[known - 1] if known else MARK_NONE
+            reads += [dataclasses.replace(one, decided=decided) for one in found]
+        return reads
 
     def _run(self, number: int, messages: list[Message], times: NDArray[np.int64]) -> list[Read]:
         """Turn consecutive records of one partition into rows."""
@@ -233,6 +255,22 @@ class KafkaReader:
     def close(self) -> None:
         """Leave the broker."""
         self._consumer.close()
+
+
+def _by_partition(
+    decisions: Sequence[tuple[int, int, int]],
+) -> dict[int, tuple[tuple[int, ...], tuple[int, ...]]]:
+    """By partition the offsets, ascending, and the highest mark decided up to each."""
+    grouped: dict[int, list[tuple[int, int]]] = {}
+    for number, offset, mark in sorted(decisions):
+        grouped.setdefault(number, []).append((offset, mark))
+    return {
+        number: (
+            tuple(offset for offset, _ in pairs),
+            tuple(itertools.accumulate((mark for _, mark in pairs), max)),
+        )
+        for number, pairs in grouped.items()
+    }
 
 
 def _record_times(messages: list[Message]) -> NDArray[np.int64]:

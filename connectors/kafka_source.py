@@ -21,6 +21,8 @@ from confluent_kafka import (
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.kafka_reader import KafkaReader
+from connectors.kafka_retention import Asked, kept, nothing_there, what_is_gone
+from connectors.kafka_trouble import Trouble
 from connectors.reader import Decoder, PartitionRange, Reader
 from connectors.uris import Address, Bounds, read_client_config, source_for
 from domain.config import explain
@@ -65,6 +67,8 @@ class KafkaSource:
         look_every: seconds between two looks for partitions that were added; live only. What a
             new partition got before it was found is late where it is older than the marks, so
             this should be less than the allowed out-of-orderness.
+        allow_missing: whether to go on where retention has deleted what was asked for.
+        decisions: (partition, offset, mark): what a recorded live run decided by the clock.
     """
 
     bootstrap: str
@@ -77,6 +81,8 @@ class KafkaSource:
     client_config: str | None = None
     patience: float = 60.0
     look_every: float = 5.0
+    allow_missing: bool = False
+    decisions: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def name(self) -> str:
@@ -89,43 +95,57 @@ class KafkaSource:
         Raises:
             SourceError: no broker answers, or the topic does not exist.
         """
-        consumer = self.consumer()
+        trouble = Trouble()
+        consumer = self.consumer(trouble)
         try:
-            return [self._range(consumer, number) for number in self._partitions(consumer)]
+            numbers = self._partitions(consumer, trouble)
+            ranges = [self._range(consumer, number) for number in numbers]
+            self._check(consumer, ranges)
         except KafkaException as error:
             message = f"offsets of {self.topic} at {self.bootstrap}: {error.args[0].str()}"
             raise SourceError(message) from error
+        else:
+            return ranges
         finally:
             consumer.close()
 
     def open(self, ranges: Sequence[PartitionRange], decode: Decoder) -> Reader:
         """Connect and position at the start of each range."""
         look_every = self.look_every if self.live else None
-        return KafkaReader(self.consumer(), self.topic, ranges, decode, look_every)
+        consumer = self.consumer()
+        return KafkaReader(consumer, self.topic, ranges, decode, look_every, self.decisions)
 
-    def consumer(self) -> Consumer:
-        """Connect without reading anything yet."""
+    def consumer(self, trouble: Trouble | None = None) -> Consumer:
+        """Connect without reading anything yet; `trouble` is told why that fails."""
         return Consumer(
             {
                 "bootstrap.servers": self.bootstrap,
                 "group.id": "padit",
                 **_TUNED,
                 **read_client_config(self.client_config),
+                **({} if trouble is None else {"error_cb": trouble.note}),
             },
             logger=_LOG,
         )
 
-    def _partitions(self, consumer: Consumer) -> list[int]:
+    def _partitions(self, consumer: Consumer, trouble: Trouble) -> list[int]:
         deadline = time.monotonic() + self.patience
         while True:
             try:
                 found = consumer.list_topics(self.topic, timeout=_METADATA_SECONDS)
                 break
             except KafkaException as error:
+                if trouble.hopeless:
+                    message = (
+                        f"the broker at {self.bootstrap} cannot be used: {trouble.text}; "
+                        "check the settings in client_config"
+                    )
+                    raise SourceError(message) from error
                 if time.monotonic() >= deadline:
+                    reason = trouble.text or error.args[0].str()
                     message = (
                         f"no broker answers at {self.bootstrap} within {self.patience:g} s "
-                        f"({error.args[0].str()}); is it up? `padit up` starts one here"
+                        f"({reason}); is it up? `padit up` starts one here"
                     )
                     raise SourceError(message) from error
                 _LOG.warning("waiting for a broker at %s", self.bootstrap)
@@ -139,8 +159,7 @@ class KafkaSource:
         return sorted(topic.partitions)
 
     def _range(self, consumer: Consumer, number: int) -> PartitionRange:
-        partition = TopicPartition(self.topic, number)
-        low, high = consumer.get_watermark_offsets(partition, timeout=_METADATA_SECONDS)
+        low, high = kept(consumer, self.topic, number)
         start = self._first(consumer, number, low, high)
         if self.live:
             return PartitionRange(number, start, None)
@@ -156,14 +175,25 @@ class KafkaSource:
             return low
         if self.start == "latest":
             return high
-        start = int(self.start)
-        if start < low:
+        return min(max(int(self.start), low), high)
+
+    def _check(self, consumer: Consumer, ranges: Sequence[PartitionRange]) -> None:
+        """Tell what retention has deleted of what was asked for, and a time without records."""
+        asked = Asked(self.start, self.stop, self.start_time, self.stop_time)
+        numbers = [one.partition for one in ranges]
+        told = [what_is_gone(consumer, self.topic, number, asked) for number in numbers]
+        gone = ", ".join(text for text in told if text)
+        if gone and not self.allow_missing:
             message = (
-                f"partition {number} of {self.topic} begins at offset {low}: offsets {start} to "
-                f"{low - 1} are gone (retention); use --start_offset=earliest to go on without"
+                f"{self.topic}: {gone} are gone (retention); use --start_offset=earliest or "
+                "--allow_missing to read what is left"
             )
             raise SourceError(message)
-        return min(start, high)
+        if gone:
+            _LOG.warning("%s: %s are gone (retention); going on without", self.topic, gone)
+        timed = self.start_time is not None or self.stop_time is not None
+        if timed and all(one.stop is not None and one.start >= one.stop for one in ranges):
+            raise SourceError(nothing_there(consumer, self.topic, numbers, asked))
 
 
 def _offset_at(consumer: Consumer, topic: str, number: int, time_us: int, high: int) -> int:
@@ -206,6 +236,8 @@ def _kafka(address: Address, bounds: Bounds) -> KafkaSource:
         client_config=options.client_config,
         patience=bounds.patience,
         look_every=options.look_for_partitions_sec,
+        allow_missing=bounds.allow_missing,
+        decisions=bounds.decisions,
     )
 
 

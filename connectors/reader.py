@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from domain.deadletter import DeadLetter
+from domain.marks import MARK_NONE
 from domain.rows import Rows
 from domain.wire import Decoded
 
@@ -38,6 +39,7 @@ class Read:
         rows: the readable samples.
         dead: what could not be read.
         ended: whether the partition has no record left before its stop.
+        decided: mark that a recorded run gave the partition before these rows, by the clock.
     """
 
     partition: int
@@ -45,6 +47,7 @@ class Read:
     rows: Rows
     dead: list[DeadLetter] = field(default_factory=list)
     ended: bool = False
+    decided: int = MARK_NONE
 
 
 class Decoder(Protocol):

@@ -49,6 +49,8 @@ class Bounds(NamedTuple):
         stop: offset behind the last one in every partition.
         live: whether to go on for ever, where the source can.
         patience: how long to wait for a service that does not answer, seconds.
+        allow_missing: whether to go on where retention has deleted what was asked for.
+        decisions: (partition, offset, mark): what a recorded live run decided by the clock.
     """
 
     start_time: int | None = None
@@ -57,6 +59,8 @@ class Bounds(NamedTuple):
     stop: int | None = None
     live: bool = False
     patience: float = 60.0
+    allow_missing: bool = False
+    decisions: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

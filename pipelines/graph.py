@@ -56,6 +56,7 @@ class Plan:
         config: detectors and alert settings.
         sinks: by output; outputs not named here are switched off.
         off: the sink of outputs that are switched off.
+        live_from: results of earlier event times are not written, microseconds; None: all are.
         beside: further configurations, each with steps of its own behind `KeyByGroup`.
     """
 
@@ -68,6 +69,7 @@ class Plan:
     config: JobConfig
     sinks: dict[str, Sink]
     off: Sink
+    live_from: int | None = None
     beside: tuple[Beside, ...] = ()
 
     @property
@@ -132,7 +134,9 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
     }
     for name, (label, messages) in outputs.items():
         messages.element_type = Message
-        messages | label >> Deliver(plan.sinks.get(name, plan.off))
+        # Dead letters have no event time, and a replay needs the whole journal.
+        since = None if name in (DEAD, JOURNAL) else plan.live_from
+        messages | label >> Deliver(plan.sinks.get(name, plan.off), since)
     for one in plan.beside:
         _watch_beside(keyed, plan, one)
 

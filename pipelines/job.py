@@ -15,10 +15,10 @@ from connectors.sink import Sink
 from connectors.uris import Bounds, sink_from_uri, source_from_uri
 from domain.config import load_config
 from domain.errors import ConfigurationError
-from domain.timestamps import MICROS
+from domain.timestamps import MICROS, format_utc
 from pipelines.console import Progress
 from pipelines.graph import Beside, Plan, build
-from pipelines.journal import read_ledger
+from pipelines.journal import read_decisions, read_ledger
 from pipelines.options import JobOptions, parse_options
 from pipelines.runners import choose_runner
 from pipelines.watch import Watch
@@ -120,6 +120,7 @@ def make_plan(job: JobOptions, *, live: bool) -> tuple[Plan, list[PartitionRange
     Raises:
         PaditError: an option or a place is at fault.
     """
+    _check_verb(job, live)
     config = load_config(job.config)
     Detection(config.detectors)  # a wrong parameter is told here and not by a worker
     source = source_from_uri(
@@ -131,6 +132,8 @@ def make_plan(job: JobOptions, *, live: bool) -> tuple[Plan, list[PartitionRange
             stop=job.end_offset,
             live=live,
             patience=job.broker_timeout_sec,
+            allow_missing=job.allow_missing,
+            decisions=read_decisions(job.decisions),
         ),
         config.input,
     )
@@ -150,8 +153,21 @@ def make_plan(job: JobOptions, *, live: bool) -> tuple[Plan, list[PartitionRange
         config=config,
         sinks=_sinks(job),
         off=sink_from_uri("null"),
+        live_from=job.live_from,
     )
     return plan, ranges
+
+
+def _check_verb(job: JobOptions, live: bool) -> None:
+    """Refuse what makes sense only live, or only in a replay."""
+    if job.live_from is not None and not live:
+        message = "--bootstrap_from goes with `padit run`; a replay is told --start_time"
+        raise ConfigurationError(message)
+    if job.decisions and live:
+        message = "--decisions goes with `padit replay`; a live job makes decisions of its own"
+        raise ConfigurationError(message)
+    if job.live_from is not None:
+        _LOG.warning("results from %s on are written", format_utc(job.live_from))
 
 
 def _completed(

@@ -6,10 +6,10 @@ from pathlib import Path, PurePath
 import msgspec
 
 from connectors.uris import parse_address
-from domain.errors import SourceError
-from domain.journal import Ledger, Record, decode_record, total
+from domain.errors import ConfigurationError, SourceError
+from domain.journal import IdleDecision, Ledger, Record, decode_record, total
 
-__all__ = ["journal_beside", "read_journal", "read_ledger"]
+__all__ = ["journal_beside", "read_decisions", "read_journal", "read_ledger"]
 
 
 def read_journal(path: Path) -> Iterator[Record]:
@@ -40,6 +40,27 @@ def journal_beside(alerts: str) -> str | None:
     if address.kind in (".jsonl", ".ndjson", ".parquet"):
         return str(PurePath(address.path).with_suffix(".journal.jsonl"))
     return None
+
+
+def read_decisions(uri: str | None) -> tuple[tuple[int, int, int], ...]:
+    """What a live run decided about idle partitions, as (partition, offset, mark).
+
+    Raises:
+        SourceError: the journal cannot be read.
+        ConfigurationError: it is not a file of JSON lines.
+    """
+    if uri is None:
+        return ()
+    address = parse_address(uri)
+    if address.kind not in (".jsonl", ".ndjson"):
+        message = f"--decisions={uri} is no journal: a live run's alerts.journal.jsonl is needed"
+        raise ConfigurationError(message)
+    decisions = [one for one in read_journal(Path(address.path)) if isinstance(one, IdleDecision)]
+    return tuple(
+        (number, one.following[number], mark)
+        for one in decisions
+        for number, mark in one.marks.items()
+    )
 
 
 def read_ledger(uri: str | None) -> dict[str, int] | None:

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -11,6 +12,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from domain.errors import ConfigurationError
 from domain.timestamps import MICROS, parse_timestamp, seconds_to_micros
+from pipelines.bootstrap import with_bootstrap
 from pipelines.journal import journal_beside
 
 __all__ = ["JobOptions", "PaditOptions", "parse_options"]
@@ -85,6 +87,28 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to read")
     group.add_argument("--start_offset", help="earliest, latest or a number; for every partition.")
     group.add_argument("--end_offset", type=int, help="Offset after the last one to read.")
+    group.add_argument(
+        "--bootstrap_from",
+        help="Live: build the state from history first: -6h, a timestamp, earliest or offset:N. "
+        "Results of before --live_from are not written.",
+    )
+    group.add_argument(
+        "--live_from",
+        help="With --bootstrap_from: results from this event time on are written: now (the "
+        "default), -10m or a timestamp, as of when another job was stopped.",
+    )
+    group.add_argument(
+        "--allow_missing",
+        nargs="?",
+        const="true",
+        choices=("true", "false"),
+        help="Go on where retention has deleted part of what is asked for.",
+    )
+    group.add_argument(
+        "--decisions",
+        help="Replay: journal of a live run (a file) whose decisions about idle partitions are "
+        "repeated.",
+    )
     group.add_argument("--start_time", help="Read from here on; any form of timestamp.")
     group.add_argument("--end_time", help="Read up to here; any form of timestamp.")
     group.add_argument("--max_record_bytes", type=int, default=4 << 20, help="Largest record.")
@@ -171,6 +195,9 @@ class JobOptions:
     read_shards: int
     idle_timeout_sec: float
     broker_timeout_sec: float
+    allow_missing: bool
+    decisions: str | None
+    live_from: int | None
 
     @classmethod
     def of(cls, options: PipelineOptions) -> "JobOptions":
@@ -187,7 +214,10 @@ class JobOptions:
         if not raw["input"]:
             message = "--input is missing: --input kafka://127.0.0.1:9092/metrics, or a file"
             raise ConfigurationError(message)
+        raw, live_from = with_bootstrap(raw, time.time())
         return cls(
+            allow_missing=raw["allow_missing"] == "true",
+            live_from=live_from,
             **{name: raw[name] for name in _AS_THEY_ARE},
             journal=raw["journal"] or journal_beside(raw["output"]),
             idle_timeout_sec=_micros(raw, "idle_timeout_sec") / MICROS,
@@ -211,6 +241,7 @@ _AS_THEY_ARE = (
     "late",
     "dlq",
     "config",
+    "decisions",
     "start_offset",
     "end_offset",
 )

@@ -276,6 +276,9 @@ def _from_address(address: Address, dead_letters: bool) -> Sink:
     if not address.host or not address.path or "/" in address.path:
         message = f"{address.uri}: a Kafka sink is written kafka://host:9092/topic"
         raise ConfigurationError(message)
+    if dead_letters and options.delivery == "exactly_once":
+        message = f"{address.uri}: dead letters are at least once; remove delivery=exactly_once"
+        raise ConfigurationError(message)
     if options.client_config is not None:  # a worker may start in another directory
         path = os.path.abspath(options.client_config)
         options = options.model_copy(update={"client_config": path})

@@ -111,3 +111,28 @@ def test_a_live_run_without_a_start_reads_only_what_comes(kafka: KafkaPart, tmp_
         job.until(lambda: alerts_of(alerts))
         assert job.stop().summary["read"] == 15
     assert {alert["source"] for alert in alerts_of(alerts)} == {"/padit/after"}
+
+
+def test_a_replay_repeats_what_a_live_run_decided_about_an_idle_partition(
+    kafka: KafkaPart, tmp_path: Path
+) -> None:
+    """A partition is given up, and comes back with rows of the time that has been judged."""
+    topic, alerts = kafka.topic("back", 2), tmp_path / "alerts.jsonl"
+    place = ["--input", kafka.uri(topic), "--output"]
+    produce(kafka.bootstrap, topic, [*seed_case(START), *seed_case(START, "early", 1)[:1]])
+    quick = ["--start_offset=earliest", "--idle_timeout_sec=2"]
+    with live(tmp_path, "run", *place, alerts, *quick) as job:
+        job.until(lambda: alerts_of(alerts))
+        produce(kafka.bootstrap, topic, seed_case(START, "back", partition=1))
+        job.until(lambda: "31 records" in job.said)
+        summary = job.stop().summary
+    assert summary["late"] == 15
+    journal = tmp_path / "alerts.journal.jsonl"
+    again, without = tmp_path / "again.jsonl", tmp_path / "without.jsonl"
+    repeated = padit("replay", *place, again, "--decisions", journal).summary
+    padit("replay", *place, without)
+    lines = [event.line for event in read_events(str(alerts))]
+    assert repeated["late"] == 15
+    assert [event.line for event in read_events(str(again))][: len(lines)] == lines
+    assert {alert["source"] for alert in alerts_of(again)} == {"/padit/cell-7"}
+    assert {alert["source"] for alert in alerts_of(without)} == {"/padit/cell-7", "/padit/back"}

@@ -23,8 +23,11 @@ __all__ = ["FlinkJob"]
 _LOG = logging.getLogger(__name__)
 _SECONDS = 5.0
 # Counters begin again with a restored job, and one that had read everything counts nothing more.
-_SILENT_SECONDS = 30.0
+# Draining one that only waits for its broker costs it its checkpoints, nothing else.
+_SILENT_SECONDS = 300.0
+_NOTHING_SECONDS = 120.0
 _ASK_EVERY = 2.0
+_BAD_REQUEST, _NOT_FOUND = 400, 404
 _HOPELESS = re.compile(r"domain\.errors\.StateError: (.+?)(?: \[while running|$)", re.MULTILINE)
 
 
@@ -43,6 +46,7 @@ class FlinkJob:
         self._partitions = partitions
         self._path: str | None = None
         self._request: str | None = None
+        self._checkpoint: str | None = None
         self._counts: dict[str, int] = {}
         self._moved = self._asked = time.monotonic()
 
@@ -51,7 +55,7 @@ class FlinkJob:
 
         Raises:
             StateError: the saved state cannot be continued; Flink would try again for ever.
-            RunError: Flink refuses to end it.
+            RunError: Flink refuses to end it, or has lost it with its JobManager.
         """
         try:
             if self._find() is None:
@@ -59,15 +63,13 @@ class FlinkJob:
             if time.monotonic() - self._asked > _ASK_EVERY:
                 self._asked = time.monotonic()
                 self._despair()
+                self._note_checkpoint()
             if self._partitions is not None:
                 self._end(self._partitions)
         except urllib.error.HTTPError as error:
-            reason = error.read().decode(errors="replace")[:300]
-            message = (
-                f"Flink at {self._url} does not end the job: {reason}; "
-                "does its configuration name execution.checkpointing.savepoint-dir?"
-            )
-            raise RunError(message) from error
+            if error.code == _NOT_FOUND:
+                raise self._lost() from error
+            _LOG.info("not yet: %s", error)
         except (OSError, ValueError, KeyError) as error:
             _LOG.info("no answer from %s: %r", self._url, error)
 
@@ -77,6 +79,17 @@ class FlinkJob:
             self._ask(f"{self._find()}?mode=cancel", method="PATCH")
         except (OSError, ValueError, KeyError) as error:
             _LOG.info("no answer from %s: %r", self._url, error)
+
+    def savepoint(self) -> str | None:
+        """Where somebody else saved it when they stopped it, if that is why it ended."""
+        if self._request is not None:
+            return None
+        try:
+            latest = self._ask(f"{self._find()}/checkpoints")["latest"]["savepoint"]
+        except (OSError, ValueError, KeyError) as error:
+            _LOG.info("no answer from %s: %r", self._url, error)
+            return None
+        return None if latest is None else str(latest["external_path"])
 
     def clear(self) -> None:
         """Remove the savepoint that draining leaves; nobody goes on from the end of an input."""
@@ -101,6 +114,21 @@ class FlinkJob:
             if found is not None:
                 raise StateError(found.group(1).strip())
 
+    def _note_checkpoint(self) -> None:
+        latest = self._ask(f"{self._path}/checkpoints")["latest"]["completed"]
+        if latest is not None:
+            self._checkpoint = str(latest["external_path"])
+
+    def _lost(self) -> RunError:
+        where = (
+            f"--savepoint_path={self._checkpoint.rpartition('/')[0]}" if self._checkpoint else ""
+        )
+        message = (
+            f"Flink at {self._url} does not know the job any more: its JobManager was restarted. "
+            + (f"Go on from the job's last checkpoint with {where}" if where else "Start again")
+        )
+        return RunError(message)
+
     def _end(self, partitions: int) -> None:
         if self._request is not None:
             status = self._ask(f"{self._path}/savepoints/{self._request}")
@@ -113,10 +141,23 @@ class FlinkJob:
         if counts != self._counts:
             self._counts, self._moved = counts, time.monotonic()
         ended = counts.get("partitions_ended", 0) >= partitions
-        if (ended or time.monotonic() - self._moved > _SILENT_SECONDS) and (
-            self._state() == "RUNNING"
-        ):
+        patience = _SILENT_SECONDS if counts else _NOTHING_SECONDS
+        silent = time.monotonic() - self._moved > patience
+        if (ended or silent) and self._state() == "RUNNING":
+            self._drain()
+
+    def _drain(self) -> None:
+        try:
             self._request = self._ask(f"{self._path}/stop", {"drain": True})["request-id"]
+        except urllib.error.HTTPError as error:
+            if error.code != _BAD_REQUEST:
+                raise
+            reason = error.read().decode(errors="replace")[:300]
+            message = (
+                f"Flink at {self._url} does not end the job: {reason}; "
+                "does its configuration name execution.checkpointing.savepoint-dir?"
+            )
+            raise RunError(message) from error
 
     def _state(self) -> str:
         return str(self._ask(str(self._path))["state"])

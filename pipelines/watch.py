@@ -14,7 +14,7 @@ from apache_beam.runners.runner import PipelineState
 
 from connectors.progress import Seen, seen
 from connectors.reading import request_stop
-from domain.errors import PaditError, RunError
+from domain.errors import PaditError, RunError, StateError
 from pipelines.flink_counters import flink_counters
 from pipelines.flink_job import FlinkJob
 from pipelines.runners import Runner
@@ -121,8 +121,7 @@ class Watch:
             if PipelineState.is_terminal(state):
                 if state == PipelineState.FAILED:
                     self._raise_reason()
-                if self._flink is not None:
-                    self._flink.clear()
+                self._look_back()
                 return state
             if self._stopping.is_set() and not self._runner.here:
                 time.sleep(_SETTLE)  # until the cluster shows what it has counted
@@ -137,6 +136,17 @@ class Watch:
                     raise
             # The result's own wait can be called only once, and not with a signal in between.
             time.sleep(_ASK_EVERY)
+
+    def _look_back(self) -> None:
+        if self._flink is None:
+            return
+        place = self._flink.savepoint()
+        self._flink.clear()
+        if place is not None:
+            message = f"the job was stopped with a savepoint; go on with --savepoint_path={place}"
+            if self._partitions is not None:
+                raise RunError(message)
+            _LOG.warning(message)
 
     def _raise_reason(self) -> NoReturn:
         try:
@@ -175,5 +185,10 @@ def _readable(error: BaseException) -> PaditError:
         if isinstance(cause, PaditError):
             return cause
         cause = cause.__cause__ or cause.__context__
+    if "Cannot map checkpoint/savepoint state" in str(error):
+        return StateError(
+            "the savepoint belongs to a job of another shape (another version of PADIT or Beam, or "
+            "other options): start without it and let a replay build the state"
+        )
     lines = [line for line in str(error).splitlines() if line.strip()]
     return RunError(f"the job failed: {lines[-1].strip() if lines else type(error).__name__}")

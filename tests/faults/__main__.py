@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from tests.faults.kinds import KINDS
 from tests.faults.rounds import Round, play, table
 from tests.faults.site import site
 
-_COLUMNS = ("fault", "rounds", "lost", "changed", "doubled", "residue",
+_COLUMNS = ("fault", "rounds", "failed", "lost", "changed", "doubled", "residue",
             "recovery_s_median", "recovery_s_max")  # fmt: skip
 
 
@@ -27,17 +28,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="of order and moments; default: drawn, printed")
     parser.add_argument("--records", type=int, default=1_000_000, help="length of the topic")
     parser.add_argument("--kind", action="append", choices=list(KINDS), help="only these kinds")
+    parser.add_argument("--minutes", type=float, default=1e6, help="begin no round after so many")
     parser.add_argument("--output", type=Path, default=Path("build/faults.json"))
     parser.add_argument("--directory", type=Path, help="keep data and logs here")
     args = parser.parse_args(argv)
     seed = random.SystemRandom().randrange(10**6) if args.seed is None else args.seed
     kinds = args.kind or list(KINDS)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all parts are stopped
     _say(f"seed {seed}, {args.rounds} rounds of {len(kinds)} faults")
     with tempfile.TemporaryDirectory(prefix="padit-faults-") as scratch:
         directory = args.directory or Path(scratch)
         with site(directory, args.records) as place:
             rounds: list[Round] = []
-            for one in play(place, args.rounds, seed, kinds, _say):
+            for one in play(place, args.rounds, seed, kinds, _say, args.minutes * 60):
                 rounds.append(one)
                 _write(args.output, seed, place.records, rounds, kinds)
     rows = table(rounds, kinds)

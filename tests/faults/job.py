@@ -93,32 +93,37 @@ class Job:
             if job["jid"] in self.jobs and job["state"] not in _TERMINAL:
                 self.site.cancel(job["jid"])
 
-    def submit(self, parallelism: int = 2, savepoint: str | None = None) -> None:
-        """Start it, or go on from a savepoint, and wait until Flink runs it."""
+    def command(self, parallelism: int, savepoint: str | None) -> list[str]:
+        """Start it, or go on from a savepoint: the arguments of `padit`."""
         options = [f"--checkpointing_interval={_CHECKPOINT_MS}", *WINDOWS]
         options += self.site.cluster.options(parallelism)
         if savepoint is not None:
             options.append(f"--savepoint_path={savepoint}")
+        return ["replay", "--input", self.site.input, *self.outputs.options(), *options]
+
+    def submit(self, parallelism: int = 2, savepoint: str | None = None) -> None:
+        """Start it, or go on from a savepoint, and wait until Flink runs it."""
         self._known = {job["jid"] for job in self._overview()}
-        arguments = ["replay", "--input", self.site.input, *self.outputs.options(), *options]
+        arguments = self.command(parallelism, savepoint)
         self._run = self._commands.enter_context(live(self.site.directory, *arguments))
-        self._until(self._is_submitted, 90, "Flink shows no new job")
+        self._until(self._is_submitted, 180, "Flink shows no new job")
         found = self._new()
         assert found is not None
         self.jobs.append(found)
 
-    def end(self, seconds: float = 240) -> Run:
+    def end(self, seconds: float = 400) -> Run:
         """Wait until it has come to its own end."""
         return self._run.end(code=None, seconds=seconds)
 
-    def leave(self) -> None:
-        """End the command that waits for the job, when the job is gone."""
+    def leave(self) -> str:
+        """End the command that waits for the job, when the job is gone; what it had said."""
         process = self._run.process
         try:
             process.communicate(timeout=20)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
+        return self._run.said
 
     def details(self) -> dict[str, Any]:
         """The Flink job now. Raises OSError."""
@@ -129,7 +134,7 @@ class Job:
         """Records read so far, by Flink's metrics."""
         return self.site.rows_read(self.details()["name"])
 
-    def wait_progress(self, beyond: int, seconds: float = 120) -> float:
+    def wait_progress(self, beyond: int, seconds: float = 240) -> float:
         """Wait until it has read further than `beyond`, and has a checkpoint; seconds it took.
 
         What the metrics may have been behind when `beyond` was asked for is added to it, so that
@@ -165,7 +170,7 @@ class Job:
             status.update(self.site.cluster.rest(f"{job}/savepoints/{request}"))
             return bool(status["status"]["id"] == "COMPLETED")
 
-        self._until(done, 60, "the savepoint is not completed")
+        self._until(done, 180, "the savepoint is not completed")
         failure = status["operation"].get("failure-cause")
         if failure is not None:
             if self.details()["state"] == "FINISHED":

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import random
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.local.errors import PartFailedError
 from tests.faults.job import Job, JobEnded, Outputs
 from tests.faults.judge import Results, Verdict, judge, results
 from tests.faults.kinds import KINDS
@@ -16,7 +19,7 @@ from tests.faults.site import Site
 __all__ = ["Round", "Strike", "play", "table"]
 
 _LAST = "rescaled 2, 4, 1"
-_EACH_S = 25.0  # reading goes on for about so long between two faults, recovery included
+_EACH_S = 35.0  # reading goes on for about so long between two faults, recovery included
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Round:
         seconds: that it took.
         strikes: what happened to it.
         missed: kinds that found it ended.
-        verdict: what came of it.
+        verdict: what came of it; None if it did not come to its end.
+        error: why it did not.
     """
 
     number: int
@@ -51,6 +55,12 @@ class Round:
     strikes: list[Strike] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
     verdict: Verdict | None = None
+    error: str | None = None
+
+    def met(self, kind: str) -> bool:
+        """Whether it was struck by this kind, also if that was its end."""
+        ended_it = self.error is not None and self.error.startswith(f"{kind}: ")
+        return ended_it or any(strike.kind == kind for strike in self.strikes)
 
     def to_json(self) -> dict[str, Any]:
         """The fields by name."""
@@ -62,14 +72,24 @@ class Round:
                 for one in self.strikes
             ],
             "missed": self.missed,
+            "error": self.error,
             **(self.verdict.to_json() if self.verdict else {}),
         }
 
 
 def play(
-    site: Site, rounds: int, seed: int, kinds: Sequence[str], say: Callable[[str], None]
+    site: Site,
+    rounds: int,
+    seed: int,
+    kinds: Sequence[str],
+    say: Callable[[str], None],
+    seconds: float = math.inf,
 ) -> Iterator[Round]:
-    """Run once undisturbed, then `rounds` times with every kind; each round's outcome."""
+    """Run once undisturbed, then `rounds` times with every kind; each round's outcome.
+
+    No round begins after `seconds`.
+    """
+    latest = time.monotonic() + seconds
     places = Outputs.of(site, "undisturbed", alerts_to_topic=False)
     site.limit(None)
     with Job(site, places, slowed_s=1.0) as job:
@@ -83,30 +103,41 @@ def play(
     )
     chance = random.Random(seed)
     for number in range(1, rounds + 1):
+        if time.monotonic() > latest:
+            return
         order = chance.sample([kind for kind in kinds if kind != _LAST], len(set(kinds) - {_LAST}))
         order += [_LAST] if _LAST in kinds else []
-        yield _round(site, number, order, chance, wanted, places.alerts, say)
+        outcome = Round(number)
+        started = time.monotonic()
+        try:
+            _round(site, outcome, order, chance, wanted, places.alerts, say)
+        except (AssertionError, PartFailedError, OSError, subprocess.SubprocessError) as error:
+            # It counts as failed, and the next one shows whether it was chance.
+            outcome.error = f"{(outcome.missed or ['the end'])[0]}: {error!r:.3000}"
+            site.repair()
+        outcome.seconds = time.monotonic() - started
+        say(f"round {number}, {outcome.seconds:.0f} s: {outcome.verdict or outcome.error}")
+        yield outcome
 
 
 def _round(
     site: Site,
-    number: int,
+    outcome: Round,
     order: list[str],
     chance: random.Random,
     wanted: Results,
     reference: str,
     say: Callable[[str], None],
-) -> Round:
-    outcome = Round(number)
-    started = time.monotonic()
+) -> None:
+    number = outcome.number
     outputs = Outputs.of(site, f"round-{number}", alerts_to_topic=number % 2 == 0)
     slowed = _EACH_S * len(order)
     site.limit(slowed)
     with Job(site, outputs, slowed) as job:
         job.submit()
         outcome.missed = list(order)
+        job.wait_progress(0)
         try:
-            job.wait_progress(0)
             for kind in order:
                 outcome.strikes.append(_strike(job, kind, chance))
                 outcome.missed.remove(kind)
@@ -116,9 +147,6 @@ def _round(
         site.limit(None)
         run = job.end()
     outcome.verdict = judge(wanted, outputs, run, reference, site.records)
-    outcome.seconds = time.monotonic() - started
-    say(f"round {number}, {outcome.seconds:.0f} s: {outcome.verdict}")
-    return outcome
 
 
 def _strike(job: Job, kind: str, chance: random.Random) -> Strike:
@@ -134,13 +162,14 @@ def table(rounds: Sequence[Round], kinds: Sequence[str]) -> list[dict[str, Any]]
     """One row for each kind; what a round lost counts for every kind that struck it."""
     rows = []
     for kind in kinds:
-        struck = [one for one in rounds if any(strike.kind == kind for strike in one.strikes)]
+        struck = [one for one in rounds if one.met(kind)]
         seconds = sorted(s.seconds for one in struck for s in one.strikes if s.kind == kind)
         verdicts = [one.verdict for one in struck if one.verdict]
         rows.append(
             {
                 "fault": kind,
                 "rounds": len(struck),
+                "failed": sum(one.error is not None for one in struck),
                 "lost": sum(one.lost for one in verdicts),
                 "changed": sum(one.changed for one in verdicts),
                 "doubled": sum(one.doubled for one in verdicts),

@@ -82,6 +82,14 @@ class Site:
         with urllib.request.urlopen(request, timeout=10):  # noqa: S310
             pass
 
+    def repair(self) -> None:
+        """Start what does not run, and end what runs, after a round that went wrong."""
+        for part in (self.broker.part, *self.cluster.parts):
+            part.start()
+        for job in self.cluster.rest("/jobs")["jobs"]:
+            if job["status"] in ("RUNNING", "RESTARTING", "CREATED"):
+                self.cancel(job["id"])
+
     def rows_read(self, job_name: str) -> int:
         """Records that a job has read, by Flink's metrics; 0 while nobody knows."""
         try:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -175,8 +176,6 @@ def _table(model: Artefact) -> str:
 
 
 def _digest_of(data: bytes) -> str:
-    import msgspec
-
     return str(msgspec.json.decode(data)["digest"])
 
 

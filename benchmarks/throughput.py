@@ -112,6 +112,7 @@ class Bench:
             "benchmarks.run_job",
             f"--alerts={alerts}",
             f"--input=kafka://{self.broker.bootstrap}/{topic}",
+            f"--config={_ROOT / 'benchmarks' / 'rule.yaml'}",  # what the loop does, too
             *options,
         )
         if run["scored"] != shape.total:

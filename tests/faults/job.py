@@ -47,7 +47,7 @@ class Outputs:
         """Places for the run of this name."""
         directory = site.directory / name
         directory.mkdir(parents=True, exist_ok=True)
-        topic = f"kafka://{site.broker.bootstrap}/{name}"
+        topic = f"kafka://{site.broker.bootstrap}/{name}?delivery=exactly_once"
         file = str(directory / "results.jsonl")
         alerts, anomalies = (topic, file) if alerts_to_topic else (file, topic)
         features, journal = directory / "features.jsonl", directory / "journal.jsonl"

@@ -54,8 +54,9 @@ class Verdict:
 
     @property
     def good(self) -> bool:
-        """Whether nothing was lost, changed, unaccounted for, or reported as failed."""
-        return not any((self.lost, self.changed, self.residue, self.read, self.exit_code))
+        """Whether nothing was lost, changed, doubled, unaccounted for, or reported as failed."""
+        wrong = (self.lost, self.changed, self.doubled, self.residue, self.read, self.exit_code)
+        return not any(wrong)
 
     def to_json(self) -> dict[str, Any]:
         """The fields by name."""

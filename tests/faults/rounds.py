@@ -130,7 +130,7 @@ def _round(
     say: Callable[[str], None],
 ) -> None:
     number = outcome.number
-    outputs = Outputs.of(site, f"round-{number}", alerts_to_topic=number % 2 == 0)
+    outputs = Outputs.of(site, f"round-{number}", alerts_to_topic=number % 2 == 1)
     slowed = _EACH_S * len(order)
     site.limit(slowed)
     with Job(site, outputs, slowed) as job:

@@ -37,7 +37,7 @@ def test_every_fault_met_the_job_while_it_ran(struck: Round) -> None:
 def test_killed_processes_and_a_savepoint_change_no_byte_and_lose_nothing(struck: Round) -> None:
     verdict = struck.verdict
     assert verdict is not None
-    assert (verdict.lost, verdict.changed) == (0, 0), verdict.diff
+    assert (verdict.lost, verdict.changed, verdict.doubled) == (0, 0, 0), verdict.diff
     assert verdict.diff.startswith("equal")
 
 

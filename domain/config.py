@@ -46,7 +46,8 @@ class JobConfig(_Section):
     """Everything a configuration file may say."""
 
     detectors: tuple[DetectorSetting, ...] = Field(
-        default=(DetectorSetting(name="rule"),), description="Detectors, in any number."
+        default=(DetectorSetting(name="novelty"), DetectorSetting(name="multivariate")),
+        description="Detectors, in any number; the highest score of a series counts.",
     )
     input: dict[str, Any] = Field(
         default_factory=dict,

@@ -3,14 +3,13 @@
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domain.features import FeatureTable
 from domain.metric import Series
-from transforms.detectors import Detector
+from transforms.detect import Detection
 
 __all__ = ["Array", "read_folder", "score_series", "table_of", "write_scores"]
 
@@ -71,17 +70,14 @@ def tables(keys: Sequence[Series], values: Array) -> Iterator[FeatureTable]:
         yield table_of(keys, values[:, begin : begin + SLICE], begin)
 
 
-def score_series(detector: Detector[Any], values: Array) -> Array:
+def score_series(detection: Detection, values: Array) -> Array:
     """A score for each value of one series, from scratch; 0 while warming up."""
     good = np.flatnonzero(np.isfinite(values))
-    state = detector.initial()
+    states = detection.initial()
     parts = [np.empty(0)]
     for table in tables([Series("file", "value")], values[good][None]):
-        state, scores = detector.step(state, table)
-        if scores.sample is None:
-            message = f"detector {detector.name} judges windows, not samples"
-            raise SystemExit(message)
-        parts.append(scores.sample)
+        states, verdict = detection.step(states, table)
+        parts.append(detection.samples(verdict))
     result = np.zeros(len(values))
     result[good] = np.nan_to_num(np.concatenate(parts))
     return result

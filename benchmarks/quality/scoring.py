@@ -61,10 +61,10 @@ class Univariate:
             for short, name in profiles.items()
         }
 
-    def guard(self, scores: Scores) -> float:
+    def guard(self, scores: Scores, profile: str = "standard") -> tuple[float, float]:
         """Points where each half of the categories gets the threshold of the other half.
 
-        The mean over all ways to split the categories in halves.
+        The mean over all ways to split the categories in halves, and the worst of them.
         """
         categories = sorted({name.split("/")[0] for name in self.series})
         points = []
@@ -73,15 +73,21 @@ class Univariate:
             two = self._subset([n for n in self.series if n.split("/")[0] not in chosen])
             raw = null = windows = 0.0
             for here, there in ((one, two), (two, one)):
-                threshold = there.score(scores)["threshold"]
-                got = self._at(here, scores, threshold)
+                threshold = there.score(scores, profile)["threshold"]
+                got = self._at(here, scores, threshold, profile)
                 raw, null = raw + got[0], null + got[1]
                 windows += here.n_all_windows
             points.append(100 * (raw - null) / (windows - null))
-        return float(np.mean(points))
+        return float(np.mean(points)), float(np.min(points))
 
-    def _at(self, corpus: Any, scores: Scores, threshold: float) -> tuple[float, float]:
-        weights = self._nab.PROFILES["standard"]
+    def alarms(self, scores: Scores) -> tuple[Array, Any]:
+        """Score of every scored row, and whether it lies in a labelled window."""
+        return self._corpus._flat(scores), self._corpus.w >= 0
+
+    def _at(
+        self, corpus: Any, scores: Scores, threshold: float, profile: str
+    ) -> tuple[float, float]:
+        weights = self._nab.PROFILES[profile]
         swept, raw, null = corpus._sweep(
             corpus._flat(scores), weights["fp"], weights["fn"], weights["tp"]
         )

@@ -12,6 +12,7 @@ from tests.integration.helpers import ROOT, alerts_of, padit, produce, seed_case
 from tests.parts import KafkaPart
 
 FACTORY = ("--window_size_sec=120", "--extract_interval_sec=30")
+SHIPPED = "--config=/dev/null"  # an empty file: the shipped configuration
 RULES = f"--config={ROOT / 'pipelines' / 'demo' / 'factory.yaml'}"
 
 
@@ -39,7 +40,7 @@ def seed(kafka: KafkaPart, tmp_path_factory: pytest.TempPathFactory) -> Referenc
     topic = kafka.topic("seed")
     produce(kafka.bootstrap, topic, seed_case(1_767_600_000))
     alerts = tmp_path_factory.mktemp("seed") / "direct.jsonl"
-    padit("replay", "--input", kafka.uri(topic), "--output", alerts)
+    padit("replay", "--input", kafka.uri(topic), "--output", alerts, SHIPPED)
     return Reference(kafka.uri(topic), 15, alerts)
 
 
@@ -65,7 +66,7 @@ def test_the_seed_case_raises_the_same_alert_on_every_runner(
     seed: Reference, runner: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     alerts = tmp_path / "alerts.jsonl"
-    padit("replay", "--input", seed.input, "--output", alerts, *options(request, runner))
+    padit("replay", "--input", seed.input, "--output", alerts, SHIPPED, *options(request, runner))
     assert alerts.read_bytes() == seed.alerts.read_bytes()
 
 

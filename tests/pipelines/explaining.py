@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from pipelines.cli import main
-from tests.pipelines.seed import NEXT_HOUR, line, seed_lines, write
+from tests.pipelines.seed import NEXT_HOUR, line, seed_lines, with_rule, write
 
 __all__ = ["STATEFUL", "Ran", "edit", "noisy_lines", "run_job", "seed_run"]
 
@@ -44,7 +44,7 @@ def run_job(folder: Path, lines: Sequence[bytes], *options: str, name: str = "al
     """Run the job on the DirectRunner over lines."""
     source = write(folder / "input.jsonl", list(lines))
     alerts = folder / f"{name}.jsonl"
-    assert main(["run", f"--input={source}", f"--output={alerts}", *options]) == 0
+    assert main(["run", f"--input={source}", f"--output={alerts}", *with_rule(options)]) == 0
     return Ran(source, alerts)
 
 

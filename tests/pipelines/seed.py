@@ -1,11 +1,22 @@
 """The seed case: ten ordinary values, five high ones."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 START = 1_767_225_600
+RULE = f"--config={Path(__file__).parents[2] / 'benchmarks' / 'rule.yaml'}"
+"""Fixed limits instead of the shipped configuration."""
+
+
+def with_rule(options: Sequence[str]) -> list[str]:
+    """The options, with fixed limits where they name no configuration."""
+    named = any(one.startswith("--config") for one in options)
+    return [*options] if named else [RULE, *options]
+
+
 ORDINARY = [5.0, 5.3, 5.1, 5.9, 5.4, 5.6, 5.2, 5.8, 5.5, 5.7]
 HIGH = [50.0, 65.0, 72.0, 81.0, 90.0]
 

@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient
 from pipelines.cli import main
 from tests.parts import KafkaPart
 from tests.pipelines.explaining import noisy_lines
-from tests.pipelines.seed import NEXT_HOUR, line, seed_lines
+from tests.pipelines.seed import NEXT_HOUR, line, seed_lines, with_rule
 
 Capture = pytest.CaptureFixture[str]
 
@@ -33,7 +33,10 @@ def _produce(kafka: KafkaPart, topic: str, lines: Sequence[bytes], partition: in
 
 def _run(kafka: KafkaPart, topic: str, capsys: Capture, *options: str) -> Topics:
     alerts = kafka.uri(kafka.topic("alerts"))
-    assert main(["replay", f"--input={kafka.uri(topic)}", f"--output={alerts}", *options]) == 0
+    assert (
+        main(["replay", f"--input={kafka.uri(topic)}", f"--output={alerts}", *with_rule(options)])
+        == 0
+    )
     assert main(["explain", "nothing", "--from", alerts]) == 2
     (listed,) = [one for one in capsys.readouterr().err.splitlines() if one.startswith("  ")][:1]
     return Topics(kafka.uri(topic), alerts, listed.split()[0])

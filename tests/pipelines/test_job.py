@@ -13,7 +13,7 @@ import pytest
 
 import tests.pipelines.drip  # noqa: F401  # registers drip://
 from pipelines.cli import main
-from tests.pipelines.seed import line, seed_lines, write
+from tests.pipelines.seed import RULE, line, seed_lines, with_rule, write
 
 ROOT = Path(__file__).parents[2]
 ACCOUNTED = ("scored", "late", "duplicate", "dead_lettered", "waiting")
@@ -40,7 +40,7 @@ def _run(
 ) -> Ran:
     source = write(tmp_path / "input.jsonl", lines)
     alerts = tmp_path / "alerts.jsonl"
-    code = main(["run", f"--input={source}", f"--output={alerts}", *options])
+    code = main(["run", f"--input={source}", f"--output={alerts}", *with_rule(options)])
     return Ran(code, capsys.readouterr().out, alerts)
 
 
@@ -61,6 +61,16 @@ def test_the_seed_case_opens_one_critical_alert(
         "alerts", "seconds",
     }  # fmt: skip
     assert (ran.summary["read"], ran.summary["scored"], ran.summary["alerts"]) == (15, 15, 1)
+
+
+def test_the_shipped_configuration_opens_one_critical_alert_on_the_seed_case(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty.yaml").write_text("")
+    ran = _run(tmp_path, capsys, seed_lines(), f"--config={tmp_path}/empty.yaml")
+    opened = [one["data"] for one in ran.alerts if one["type"] == "io.padit.alert.opened"]
+    assert [one["severity"] for one in opened] == ["CRITICAL"]
+    assert "highest in" in opened[0]["summary"]
 
 
 def test_ordinary_values_open_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,7 +127,7 @@ def test_results_come_out_while_the_source_is_still_being_read(
 ) -> None:
     alerts = tmp_path / "alerts.jsonl"
     source = f"drip://here/now?file={alerts}&patience=60"
-    code = main(["run", f"--input={source}", f"--output={alerts}"])
+    code = main(["run", f"--input={source}", f"--output={alerts}", RULE])
     ran = Ran(code, capsys.readouterr().out, alerts)
     assert (ran.code, ran.summary["read"], ran.summary["scored"]) == (0, 17, 16)
     assert ran.alerts[0]["type"] == "io.padit.alert.opened"
@@ -129,7 +139,7 @@ def test_a_source_that_waits_for_results_in_vain_gives_up(
     """The proof that the test above can fail: here no window can close before the end."""
     alerts = tmp_path / "alerts.jsonl"
     source = f"drip://here/now?file={alerts}&patience=1"
-    options = [f"--input={source}", f"--output={alerts}", "--out_of_orderness_sec=100000"]
+    options = [f"--input={source}", f"--output={alerts}", "--out_of_orderness_sec=100000", RULE]
     assert main(["run", *options]) == 1
     assert "no alert came out while the source was still being read" in capsys.readouterr().err
 
@@ -139,7 +149,7 @@ def test_a_live_run_stops_cleanly_on_sigterm(tmp_path: Path) -> None:
     source = f"drip://here/now?file={alerts}&patience=100&live=1"
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.pipelines.drip", "run", f"--input={source}",
-         f"--output={alerts}"],
+         f"--output={alerts}", RULE],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:

@@ -22,7 +22,7 @@ __all__ = ["CRITICAL_AT", "WARNING_AT", "confidence", "score_of"]
 WARNING_AT = 0.7
 CRITICAL_AT = 27 / 7  # times the measure that scores 0.7 scores 0.9
 _SCORE = np.array([0.0, 0.5, 0.7, 0.9, 1.0])
-_RIGHT = np.array([0.01, 0.3, 0.5, 0.75, 0.95])  # share in labelled windows
+_RIGHT = np.array([0.01, 0.45, 0.55, 0.9, 0.98])  # share in labelled windows
 
 
 def score_of(measure: NDArray[np.float64], warning: float) -> NDArray[np.float64]:
@@ -39,7 +39,7 @@ def confidence(score: float, anomaly: bool) -> float:
     """How likely a verdict is right, from its score.
 
     >>> confidence(0.9, True), confidence(0.0, False)
-    (0.75, 0.99)
+    (0.9, 0.99)
     """
     right = float(np.interp(score, _SCORE, _RIGHT))
     return round(right if anomaly else 1.0 - right, 3)

@@ -32,10 +32,10 @@ def innovations(recent: Array, weights: Array, mean: Array, width: int) -> Array
         width: of what is returned, (n, width).
     """
     off = recent - mean[:, None]
-    end = off.shape[1]
-    missed = off[:, end - width :]
-    for lag in range(1, ORDER + 1):  # one after the other: the same sum in every cut
-        missed = missed - weights[:, lag - 1, None] * off[:, end - width - lag : end - lag]
+    begin = off.shape[1] - width
+    terms = off[:, begin + np.arange(width)[:, None] - np.arange(ORDER + 1)]
+    terms[:, :, 1:] *= -weights[:, None]
+    missed = np.cumsum(terms, axis=2)[:, :, -1]  # one after the other: the same sum in every cut
     held: Array = np.minimum(np.maximum(missed, -_LIMIT), _LIMIT)
     return held
 

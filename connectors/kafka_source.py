@@ -31,7 +31,7 @@ from domain.errors import ConfigurationError, SourceError
 __all__ = ["KafkaSource"]
 
 _LOG = logging.getLogger(__name__)
-_METADATA_SECONDS = 10.0
+_METADATA_SECONDS = 5.0
 _TUNED = {
     "fetch.message.max.bytes": 2 << 20,  # small enough that partitions stay in step
     "fetch.max.bytes": 64 << 20,
@@ -135,6 +135,7 @@ class KafkaSource:
                 found = consumer.list_topics(self.topic, timeout=_METADATA_SECONDS)
                 break
             except KafkaException as error:
+                consumer.poll(0)  # callbacks are served by polls only
                 if trouble.hopeless:
                     message = (
                         f"the broker at {self.bootstrap} cannot be used: {trouble.text}; "

@@ -146,6 +146,7 @@ class KafkaSink:
                 topics = admin.list_topics(timeout=_METADATA_SECONDS).topics
                 break
             except KafkaException as error:
+                admin.poll(0)  # callbacks are served by polls only
                 if trouble.hopeless or time.monotonic() >= deadline:
                     reason = trouble.text or error.args[0].str()
                     message = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -134,3 +135,28 @@ def test_a_live_run_reads_through_tls_and_a_password(secured: Secured, tmp_path:
               "--idle_timeout_sec=2") as job:  # fmt: skip
         job.until(lambda: alerts_of(alerts))
         assert job.stop().summary["read"] == 15
+
+
+@pytest.mark.parametrize("side", ["input", "output"])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("password", r"[Aa]uthentication failed"), ("certificate", r"certificate verify failed")],
+)
+def test_what_does_not_fit_is_told_at_once_and_without_the_password(
+    secured: Secured, tmp_path: Path, side: str, name: str, words: str
+) -> None:
+    wrong = {"sasl_password": "wrong-0815"}
+    if name == "certificate":
+        wrong = {"ssl_ca_location": str(_certificate(tmp_path, "other"))}
+    bad, good = secured.config(f"{name}-{side}", **wrong), secured.config("right")
+    place = [
+        "--input", secured.uri("metrics", bad if side == "input" else good),
+        "--output", secured.uri("alerts", bad if side == "output" else good),
+        "--journal=null",
+    ]  # fmt: skip
+    run = padit("replay", *place, code=1, timeout=45)
+    assert re.search(words, run.err)
+    assert "client_config" in run.err
+    assert "wrong-0815" not in run.err
+    assert PASSWORD not in run.err
+    assert "Traceback" not in run.err

@@ -27,7 +27,7 @@ __all__ = [
     "encode_kept",
 ]
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,19 @@ class Trace(NamedTuple):
 
 
 class _Columns(msgspec.Struct, array_like=True):
+    """Raw little-endian columns, as narrow as their values allow.
+
+    `code` has 2 bytes a row where the series are few enough, else 4; `time` has 4 bytes after
+    `since` where the rows lie within 71 minutes, else 8. Waiting rows are most of a series'
+    state and travel twice: 14 instead of 20 bytes.
+    """
+
     version: int
     partitions: int
     positions: list[Position]
     series: list[Series]
     code: memoryview
+    since: int
     time: memoryview
     value: memoryview
     traces: list[Trace] = []
@@ -95,14 +103,17 @@ def encode_fragment(fragment: Fragment) -> bytes:
 
 def _encode(fragment: Fragment, traces: list[Trace]) -> bytes:
     rows = fragment.rows
+    since = int(rows.time.min()) if len(rows) else 0
+    near = len(rows) and int(rows.time.max()) - since < 1 << 32
     return _encoder.encode(
         _Columns(
             _VERSION,
             fragment.partitions,
             list(fragment.positions),
             list(rows.series),
-            _raw(rows.code, "<i4"),
-            _raw(rows.time, "<i8"),
+            _raw(rows.code, "<u2" if len(rows.series) <= 1 << 16 else "<i4"),
+            since,
+            _raw(rows.time - since, "<u4") if near else _raw(rows.time, "<i8"),
             _raw(rows.value, "<f8"),
             traces,
         )
@@ -130,12 +141,13 @@ def _decode(data: bytes | memoryview) -> tuple[Fragment, list[Trace]]:
             "start without the savepoint and replay instead"
         )
         raise StateError(message)
-    rows = Rows(
-        tuple(columns.series),
-        np.frombuffer(columns.code, "<i4"),
-        np.frombuffer(columns.time, "<i8"),
-        np.frombuffer(columns.value, "<f8"),
-    )
+    value = np.frombuffer(columns.value, "<f8")
+    code = np.frombuffer(columns.code, "<u2" if len(columns.code) == 2 * len(value) else "<i4")
+    if len(columns.time) == 4 * len(value):
+        time = np.frombuffer(columns.time, "<u4") + np.int64(columns.since)
+    else:
+        time = np.frombuffer(columns.time, "<i8")
+    rows = Rows(tuple(columns.series), code.astype(np.int32, copy=False), time, value)
     return Fragment(columns.partitions, tuple(columns.positions), rows), columns.traces
 
 

@@ -158,6 +158,12 @@ class Job:
         done = [place.parent for place in jobs.glob("chk-*/_metadata")]
         return str(max(done, key=lambda one: int(one.name[4:]))) if done else None
 
+    def restored(self) -> float:
+        """When Flink last restored its state, seconds since 1970; 0 if it never did."""
+        checkpoints = self.site.cluster.rest(f"/jobs/{self.jobs[-1]}/checkpoints")
+        latest = checkpoints["latest"]["restored"]
+        return 0.0 if latest is None else latest["restore_timestamp"] / 1000
+
     def save(self, *, cancel: bool) -> str:
         """Take a savepoint and end the job: at once (`cancel`), or once its sources stop."""
         path = "savepoints" if cancel else "stop"

@@ -30,11 +30,13 @@ class Strike:
         kind: its name.
         at: records that had been read.
         seconds: until the job had read on.
+        restored: whether Flink restored state meanwhile.
     """
 
     kind: str
     at: int
     seconds: float
+    restored: bool
 
 
 @dataclass
@@ -68,7 +70,12 @@ class Round:
             "round": self.number,
             "seconds": round(self.seconds, 1),
             "faults": [
-                {"fault": one.kind, "at": one.at, "recovery_s": round(one.seconds, 1)}
+                {
+                    "fault": one.kind,
+                    "at": one.at,
+                    "recovery_s": round(one.seconds, 1),
+                    "restored": one.restored,
+                }
                 for one in self.strikes
             ],
             "missed": self.missed,
@@ -152,10 +159,10 @@ def _round(
 def _strike(job: Job, kind: str, chance: random.Random) -> Strike:
     time.sleep(chance.uniform(0.2, 4.0))
     at = job.read()
-    started = time.monotonic()
+    started, moment = time.monotonic(), time.time()
     KINDS[kind](job, chance)
     job.wait_progress(at)
-    return Strike(kind, at, time.monotonic() - started)
+    return Strike(kind, at, time.monotonic() - started, job.restored() > moment)
 
 
 def table(rounds: Sequence[Round], kinds: Sequence[str]) -> list[dict[str, Any]]:

@@ -34,6 +34,11 @@ def test_every_fault_met_the_job_while_it_ran(struck: Round) -> None:
 
 
 @pytest.mark.timeout(300)
+def test_after_each_of_these_faults_flink_restored_state(struck: Round) -> None:
+    assert [one.kind for one in struck.strikes if not one.restored] == []
+
+
+@pytest.mark.timeout(300)
 def test_killed_processes_and_a_savepoint_change_no_byte_and_lose_nothing(struck: Round) -> None:
     verdict = struck.verdict
     assert verdict is not None

@@ -94,7 +94,8 @@ def read_history(
     Raises:
         SourceError: it cannot be read, or retention has deleted rows of the windows.
     """
-    bounds = Bounds(start_time=reading.start_time, patience=10.0)
+    # What retention has deleted is judged here, by the offsets that the alert came from.
+    bounds = Bounds(start_time=reading.start_time, patience=10.0, allow_missing=True)
     source = source_from_uri(reading.uri, bounds, reading.mapping)
     known = [provenance[one.id] for one in steps if one.id in provenance]
     history = History()

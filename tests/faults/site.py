@@ -22,6 +22,7 @@ from tests.faults.workload import PARTITIONS, write_topic
 __all__ = ["Site", "prepare", "site"]
 
 _UNLIMITED = 1 << 40
+_READER = "metrics-reader"
 
 
 @dataclass(frozen=True)
@@ -47,21 +48,22 @@ class Site:
     def input(self) -> str:
         """The topic, fetched in small pieces, so that a limit makes for a steady flow."""
         settings = self.directory / "client.properties"
-        settings.write_text("fetch.message.max.bytes=65536\n")
+        settings.write_text(f"fetch.message.max.bytes=65536\nclient.id={_READER}\n")
         return f"kafka://{self.broker.bootstrap}/{self.topic}?client_config={settings}"
 
     def limit(self, seconds: float | None) -> None:
         """Let the broker hand out the topic in about so many seconds; None: as fast as it can.
 
         A run of a million records takes a few seconds; a quota stretches it, without costing CPU,
-        so that the moments of many faults fall into it.
+        so that the moments of many faults fall into it. It is for the readers alone: sinks read
+        back what they wrote, and must not wait.
         """
         rate = _UNLIMITED if seconds is None else round(self.topic_bytes / seconds)
         command = [jars.tool("java"), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
         command += ["-cp", jars.kafka().class_path, "kafka.admin.ConfigCommand"]
         command += ["--bootstrap-server", self.broker.bootstrap, "--alter"]
         command += ["--add-config", f"consumer_byte_rate={rate}"]
-        command += ["--entity-type", "clients", "--entity-default"]
+        command += ["--entity-type", "clients", "--entity-name", _READER]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:

@@ -27,6 +27,7 @@ _SECONDS = 5.0
 _SILENT_SECONDS = 300.0
 _NOTHING_SECONDS = 120.0
 _ASK_EVERY = 2.0
+_ENDED = ("CANCELED", "FINISHED", "FAILED")
 _BAD_REQUEST, _NOT_FOUND = 400, 404
 _HOPELESS = re.compile(r"domain\.errors\.StateError: (.+?)(?: \[while running|$)", re.MULTILINE)
 
@@ -79,6 +80,14 @@ class FlinkJob:
             self._ask(f"{self._find()}?mode=cancel", method="PATCH")
         except (OSError, ValueError, KeyError) as error:
             _LOG.info("no answer from %s: %r", self._url, error)
+
+    def ended(self) -> bool:
+        """Whether it runs no more, or nobody knows of it any more."""
+        try:
+            return self._find() is None or self._state() in _ENDED
+        except (OSError, ValueError, KeyError) as error:
+            _LOG.info("no answer from %s: %r", self._url, error)
+            return True
 
     def savepoint(self) -> str | None:
         """Where somebody else saved it when they stopped it, if that is why it ended."""

@@ -24,6 +24,7 @@ __all__ = ["Watch"]
 _LOG = logging.getLogger(__name__)
 _ASK_EVERY = 0.5
 _SETTLE = 2.5
+_CANCEL_SECONDS = 30.0
 _DROPPED = "StatefulParDoDropped"  # Beam's Java runners count so what they think is late
 
 
@@ -126,7 +127,7 @@ class Watch:
             if self._stopping.is_set() and not self._runner.here:
                 time.sleep(_SETTLE)  # until the cluster shows what it has counted
                 self.counts()
-                self._result.cancel()
+                self._cancel()
                 return str(PipelineState.CANCELLED)
             if self._flink is not None:
                 try:
@@ -135,6 +136,16 @@ class Watch:
                     self._flink.cancel()
                     raise
             # The result's own wait can be called only once, and not with a signal in between.
+            time.sleep(_ASK_EVERY)
+
+    def _cancel(self) -> None:
+        """Cancel, and wait until Flink has: whoever starts the next job must not meet this one."""
+        self._result.cancel()
+        if self._flink is None:
+            return
+        self._flink.cancel()  # what the job server does leaves the job running
+        deadline = time.monotonic() + _CANCEL_SECONDS
+        while not self._flink.ended() and time.monotonic() < deadline:
             time.sleep(_ASK_EVERY)
 
     def _look_back(self) -> None:

@@ -48,6 +48,7 @@ class FlinkJob:
         self._path: str | None = None
         self._request: str | None = None
         self._checkpoint: str | None = None
+        self._restored = False
         self._counts: dict[str, int] = {}
         self._moved = self._asked = time.monotonic()
 
@@ -124,9 +125,10 @@ class FlinkJob:
                 raise StateError(found.group(1).strip())
 
     def _note_checkpoint(self) -> None:
-        latest = self._ask(f"{self._path}/checkpoints")["latest"]["completed"]
-        if latest is not None:
-            self._checkpoint = str(latest["external_path"])
+        latest = self._ask(f"{self._path}/checkpoints")["latest"]
+        self._restored = latest["restored"] is not None
+        if latest["completed"] is not None:
+            self._checkpoint = str(latest["completed"]["external_path"])
 
     def _lost(self) -> RunError:
         where = (
@@ -151,7 +153,7 @@ class FlinkJob:
             self._counts, self._moved = counts, time.monotonic()
         ended = counts.get("partitions_ended", 0) >= partitions
         patience = _SILENT_SECONDS if counts else _NOTHING_SECONDS
-        silent = time.monotonic() - self._moved > patience
+        silent = self._restored and time.monotonic() - self._moved > patience
         if (ended or silent) and self._state() == "RUNNING":
             self._drain()
 

@@ -7,7 +7,7 @@ import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from tests.faults.workload import PARTITIONS, write_topic
 __all__ = ["Site", "prepare", "site"]
 
 _UNLIMITED = 1 << 40
-_READER = "metrics-reader"
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,7 @@ class Site:
         topic: the input.
         records: how many the input holds.
         topic_bytes: their size in the broker's log, as fetches count it.
+        limits: on the reading that there have been.
     """
 
     directory: Path
@@ -43,12 +43,18 @@ class Site:
     topic: str
     records: int
     topic_bytes: int
+    limits: list[float] = field(default_factory=list)
+
+    @property
+    def _reader(self) -> str:
+        """The name that readers have at the broker; another one with every limit."""
+        return f"metrics-reader-{len(self.limits)}"
 
     @property
     def input(self) -> str:
         """The topic, fetched in small pieces, so that a limit makes for a steady flow."""
         settings = self.directory / "client.properties"
-        settings.write_text(f"fetch.message.max.bytes=65536\nclient.id={_READER}\n")
+        settings.write_text(f"fetch.message.max.bytes=65536\nclient.id={self._reader}\n")
         return f"kafka://{self.broker.bootstrap}/{self.topic}?client_config={settings}"
 
     def limit(self, seconds: float | None) -> None:
@@ -56,14 +62,17 @@ class Site:
 
         A run of a million records takes a few seconds; a quota stretches it, without costing CPU,
         so that the moments of many faults fall into it. It is for the readers alone: sinks read
-        back what they wrote, and must not wait.
+        back what they wrote, and must not wait. A new limit is for readers that start after it:
+        what was read without one would be held against them (measured: a minute without a record).
         """
+        if seconds is not None:
+            self.limits.append(seconds)
         rate = _UNLIMITED if seconds is None else round(self.topic_bytes / seconds)
         command = [jars.tool("java"), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
         command += ["-cp", jars.kafka().class_path, "kafka.admin.ConfigCommand"]
         command += ["--bootstrap-server", self.broker.bootstrap, "--alter"]
         command += ["--add-config", f"consumer_byte_rate={rate}"]
-        command += ["--entity-type", "clients", "--entity-name", _READER]
+        command += ["--entity-type", "clients", "--entity-name", self._reader]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:

@@ -23,6 +23,11 @@ domain.errors.StateError: the saved state belongs to others [while running 'Watc
 """
 
 
+def latest(**found: Any) -> dict[str, Any]:
+    """What Flink says of a job's checkpoints."""
+    return {"latest": {"completed": None, "savepoint": None, "restored": None, **found}}
+
+
 class Flink:
     """Answers by path; what it was asked with a body is in `asked`."""
 
@@ -32,7 +37,7 @@ class Flink:
             "/jobs/overview": {"jobs": [{"jid": "1a2b", "name": "BeamApp-1"}]},
             JOB: {"state": "RUNNING", "vertices": [{"id": "v1"}]},
             f"{JOB}/exceptions": {"exceptionHistory": {"entries": []}},
-            f"{JOB}/checkpoints": {"latest": {"completed": None, "savepoint": None}},
+            f"{JOB}/checkpoints": latest(),
             f"{JOB}/stop": {"request-id": "r1"},
             f"{JOB}/savepoints/r1": {"status": {"id": "IN_PROGRESS"}},
             "/savepoint-disposal": {"request-id": "r2"},
@@ -111,12 +116,15 @@ def test_a_live_job_is_never_drained(flink: Flink, address: str) -> None:
     assert flink.asked == []
 
 
-def test_a_job_that_says_nothing_for_long_is_drained(
-    flink: Flink, address: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("restored", [True, False])
+def test_only_a_restored_job_is_drained_because_it_says_nothing_for_long(
+    restored: bool, flink: Flink, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(flink_job, "_SILENT_SECONDS", -1.0)
+    if restored:
+        flink.answers[f"{JOB}/checkpoints"] = latest(restored={"id": 7})
     job(address).look()
-    assert flink.asked == [(f"{JOB}/stop", {"drain": True})]
+    assert flink.asked == ([(f"{JOB}/stop", {"drain": True})] if restored else [])
 
 
 def test_a_drain_that_a_crash_undid_is_asked_for_again(flink: Flink, address: str) -> None:
@@ -163,7 +171,7 @@ def test_a_job_that_was_lost_with_its_jobmanager_names_its_last_checkpoint(
 ) -> None:
     watched = job(address)
     completed = {"external_path": "file:/checkpoints/1a2b/chk-7"}
-    flink.answers[f"{JOB}/checkpoints"] = {"latest": {"completed": completed, "savepoint": None}}
+    flink.answers[f"{JOB}/checkpoints"] = latest(completed=completed)
     watched.look()
     for path in [path for path in flink.answers if path.startswith(JOB)]:
         del flink.answers[path]
@@ -187,5 +195,5 @@ def test_a_cluster_that_is_away_is_no_error() -> None:
 
 def test_a_stop_by_somebody_else_gives_the_savepoint(flink: Flink, address: str) -> None:
     savepoint = {"external_path": "file:/savepoints/9"}
-    flink.answers[f"{JOB}/checkpoints"] = {"latest": {"completed": None, "savepoint": savepoint}}
+    flink.answers[f"{JOB}/checkpoints"] = latest(savepoint=savepoint)
     assert job(address).savepoint() == "file:/savepoints/9"

@@ -120,7 +120,7 @@ def play(
             _round(site, outcome, order, chance, wanted, places.alerts, say)
         except (AssertionError, PartFailedError, OSError, subprocess.SubprocessError) as error:
             # It counts as failed, and the next one shows whether it was chance.
-            outcome.error = f"{(outcome.missed or ['the end'])[0]}: {error!r:.3000}"
+            outcome.error = f"{(outcome.missed or ['no fault'])[0]}: {error!r:.3000}"
             site.repair()
         outcome.seconds = time.monotonic() - started
         say(f"round {number}, {outcome.seconds:.0f} s: {outcome.verdict or outcome.error}")
@@ -142,8 +142,8 @@ def _round(
     site.limit(slowed)
     with Job(site, outputs, slowed) as job:
         job.submit()
-        outcome.missed = list(order)
         job.wait_progress(0)
+        outcome.missed = list(order)
         try:
             for kind in order:
                 outcome.strikes.append(_strike(job, kind, chance))

@@ -25,11 +25,12 @@ from transforms.detect import Detection, Verdict
 from transforms.memory import memory_digest
 from transforms.progress import Progress
 from transforms.provenance import provenance_of, still_needed, traces_of
+from transforms.seal import SealedStore
 from transforms.windows import WindowOptions, close_windows
 
 __all__ = ["Counts", "GroupMachine", "MemoryStore", "Outcome", "Store"]
 
-_VERSION = 2
+_VERSION = 3
 
 
 class Store(Protocol):
@@ -166,6 +167,7 @@ class GroupMachine:
 
     def advance(self, store: Store, fragment: Fragment) -> Outcome:
         """Take one fragment; the same fragment twice counts as duplicates the second time."""
+        store = SealedStore(store)
         header = _load_header(store.read_header())
         if not header.progress.observe(fragment.partitions, fragment.positions):
             return Outcome(None, [], Counts(duplicate=len(fragment.rows)))
@@ -191,10 +193,11 @@ class GroupMachine:
 
     def ledger(self, store: Store) -> Ledger:
         """What all advances so far did."""
-        return _ledger(_load_header(store.read_header()))
+        return _ledger(_load_header(SealedStore(store).read_header()))
 
     def waiting(self, store: Store) -> int:
         """Rows taken that no window has scored yet."""
+        store = SealedStore(store)
         header = _load_header(store.read_header())
         closed = header.closed
         total = 0

@@ -19,6 +19,7 @@ from transforms.alerts import Alerts
 from transforms.detect import Detection, Verdict
 from transforms.group import Counts, GroupMachine, MemoryStore
 from transforms.keying import split_block
+from transforms.seal import unseal
 from transforms.windows import WindowOptions
 
 SECOND = 1_000_000
@@ -171,13 +172,13 @@ def _scores(verdict: Verdict) -> list[np.ndarray[Any, Any]]:
 
 def _canonical(store: MemoryStore, windows: WindowOptions, detection: Detection) -> Any:
     """State without what depends on when the windows were closed last: rows nobody needs."""
-    header = msgspec.msgpack.decode(store.header or b"\x90")
+    header = msgspec.msgpack.decode(unseal(store.header, "") if store.header else b"\x90")
     closed = header[2] if header else None
     needed = -(2**63) if closed is None else (closed + 1 - windows.slots) * windows.interval
-    rows = [sample for data in store.rows for sample in plain(decode_rows(data))]
+    rows = [sample for data in store.rows for sample in plain(decode_rows(unseal(data, "")))]
     saved: Any = None
     if store.detection is not None:
-        saved = msgspec.msgpack.decode(store.detection)[1:]
+        saved = msgspec.msgpack.decode(unseal(store.detection, ""))[1:]
         saved[1] = msgspec.msgpack.decode(saved[1])
         if not saved[1][1] and [tuple(one) for one in saved[0]] == detection.dump(
             detection.initial()

@@ -25,6 +25,7 @@ from tests.laws.machine import (
     setting,
 )
 from transforms.group import MemoryStore
+from transforms.seal import seal, unseal
 from transforms.windows import WindowOptions
 
 NAMES = [Series("a", "x", "ms"), Series("a", "y"), Series("b", "x")]
@@ -134,11 +135,26 @@ def test_rows_are_dropped_once_their_series_is_silent() -> None:
 
 
 @pytest.mark.parametrize("part", ["header", "detection", "rows"])
-def test_damaged_state_is_a_clear_error(part: str) -> None:
+@pytest.mark.parametrize("sealed", [True, False])
+def test_damaged_state_is_a_clear_error(part: str, sealed: bool) -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
     machine.advance(store, _fragment(0, 25, 20))
-    setattr(store, part, (b"\xc1",) if part == "rows" else b"\xc1")
+    data = seal(b"\xc1") if sealed else b"\xc1"
+    setattr(store, part, (data,) if part == "rows" else data)
     with pytest.raises(StateError, match="damaged"):
+        machine.advance(store, _fragment(25, 50, 50))
+
+
+@steady
+@given(st.sampled_from(["header", "detection", "rows"]), st.floats(0, 1, exclude_max=True))
+def test_any_flipped_bit_of_the_state_is_a_clear_error(part: str, where: float) -> None:
+    machine, store = machine_of(RULE, WINDOWS), MemoryStore()
+    machine.advance(store, _fragment(0, 25, 20))
+    data = bytearray(store.rows[0] if part == "rows" else getattr(store, part))
+    bit = int(where * 8 * len(data))
+    data[bit // 8] ^= 1 << bit % 8
+    setattr(store, part, (bytes(data),) if part == "rows" else bytes(data))
+    with pytest.raises(StateError, match=r"damaged.*earlier savepoint"):
         machine.advance(store, _fragment(25, 50, 50))
 
 
@@ -146,7 +162,7 @@ def test_damaged_state_is_a_clear_error(part: str) -> None:
 def test_state_of_another_version_is_a_clear_error(part: str) -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
     machine.advance(store, _fragment(0, 25, 20))
-    saved = msgspec.msgpack.decode(getattr(store, part))
-    setattr(store, part, msgspec.msgpack.encode([99, *saved[1:]]))
-    with pytest.raises(StateError, match=r"version 99, this code reads 2.*replay"):
+    saved = msgspec.msgpack.decode(unseal(getattr(store, part), part))
+    setattr(store, part, seal(msgspec.msgpack.encode([99, *saved[1:]])))
+    with pytest.raises(StateError, match=r"version 99, this code reads 3.*replay"):
         machine.advance(store, _fragment(25, 50, 50))

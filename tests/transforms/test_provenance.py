@@ -13,6 +13,7 @@ from tests.domain.samples import steady
 from tests.laws.machine import SECOND, Sample, machine_of, rows_of, setting
 from transforms.group import MemoryStore
 from transforms.provenance import still_needed, traces_of
+from transforms.seal import unseal
 from transforms.windows import WindowOptions
 
 HOT = Series("a", "x", "ms")
@@ -67,7 +68,7 @@ def test_ranges_survive_rows_that_were_kept_for_later_windows() -> None:
     values[45] = 50.0
     found, store = _run(values, list(range(1, 100)))
     assert found == [(50, 20, 50)]
-    (kept, *_) = [decode_kept(data) for data in store.rows]
+    (kept, *_) = [decode_kept(unseal(data, "rows")) for data in store.rows]
     assert len(kept[1]) <= WINDOWS.slots  # one for a slot, whatever the blocks
 
 

@@ -16,7 +16,7 @@ from tests.parts import KafkaPart
 
 RECORDS = 150_000
 SLOWED_S = 300  # long enough that it is stopped in the middle, on a busy machine, too
-ENOUGH = 12_000  # records after which each series has had windows
+ENOUGH = 20_000  # records after which each series has had windows, also where reading is ahead
 
 
 class Stopped(NamedTuple):

@@ -87,6 +87,8 @@ def _prism(argv: list[str], bounded: bool, detach: bool) -> Runner:
     defaults = {"environment_type": "LOOPBACK", "streaming": ""}
     if not any(argument.startswith("--prism_location") for argument in argv):
         defaults["prism_location"] = str(prism())
+    # Beam keeps one server a process, and that of another pipeline may have another location.
+    argv = [*argv, "--experiments=disable_prism_server_singleton"]
     return Runner(PrismRunner(), _with_defaults(argv, defaults), here=True)
 
 

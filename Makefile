@@ -34,7 +34,7 @@ faults: tools $(VENV)/.test
 	$(BIN)/python -m tests.faults --rounds $(N) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 quality: $(VENV)/.test
-	$(BIN)/python -m benchmarks.quality $(if $(DATA),--data $(DATA)) $(if $(OUT),--out $(OUT))
+	$(BIN)/python -m benchmarks.quality $(if $(DATA),--data $(DATA),--references) $(if $(OUT),--out $(OUT))
 
 # What pip resolves pyproject.toml to today; commit the result together with the change.
 lock:

@@ -1,6 +1,7 @@
 """Run the quality benchmark, or score any folder of series.
 
     python -m benchmarks.quality                        NAB, Merlion and SKAB; build/quality.json
+    python -m benchmarks.quality --references           the detectors of Beam and river as well
     python -m benchmarks.quality --data DIR --out DIR   results in NAB layout, nothing else
 
 Each file is one series, from scratch, with the shipped default configuration, through `step` as
@@ -10,7 +11,7 @@ in the job. The corpora are read from ../shared/data, the scorers from ../shared
 import argparse
 import json
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ import numpy as np
 from benchmarks.quality.corpus import read_folder, score_series, table_of, tables, write_scores
 from benchmarks.quality.machines import machines, print_machines
 from benchmarks.quality.reliability import LEVELS, between_false_alarms, draw, share_right
-from benchmarks.quality.scoring import Univariate, alarm_every, skab
+from benchmarks.quality.scoring import Univariate, flagging, skab
+from benchmarks.quality.table import measure_floors, print_table
 from domain.config import JobConfig
 from domain.metric import Series
 from transforms.detect import Detection
@@ -28,14 +30,6 @@ from transforms.detectors import create_detector
 ROOT = Path(__file__).resolve().parents[2]
 MULTIVARIATE = "multivariate"
 ALARM = 0.7
-PUBLISHED = {  # NAB standard, as the scoreboard and the papers give it
-    "ARTime": 74.9,
-    "Numenta HTM": 70.1,
-    "CAD OSE": 69.9,
-    "KNN-CAD": 58.0,
-    "Random Cut Forest": 51.7,
-    "Windowed Gaussian": 39.7,
-}
 
 
 def main() -> None:
@@ -43,6 +37,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.quality", description=__doc__)
     parser.add_argument("--data", type=Path, help="folder of timestamp,value CSV files")
     parser.add_argument("--out", type=Path, help="folder for the results")
+    parser.add_argument(
+        "--references", action="store_true", help="score the detectors of Beam and river, too"
+    )
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared")
     options = parser.parse_args()
     if options.data:
@@ -50,7 +47,7 @@ def main() -> None:
             parser.error("--data needs --out, the folder for the results")
         score_folder(options.data, options.out)
     elif (options.shared / "data").is_dir():
-        benchmark(options.shared)
+        benchmark(options.shared, options.references)
     else:
         print(f"skipped: no corpora in {options.shared}/data")
 
@@ -66,8 +63,13 @@ def score_folder(data: Path, out: Path) -> None:
     print(f"{rows} rows scored with {names}, results in {out}")
 
 
-def benchmark(shared: Path) -> None:
-    """Score the three corpora, print the table, write build/quality.json."""
+def benchmark(shared: Path, compare: bool) -> None:
+    """Score the three corpora, print the table, write build/quality.json.
+
+    Args:
+        shared: holds the data and the scorers.
+        compare: score the detectors of Beam and river, too.
+    """
     data = shared / "data"
     nab = Univariate(shared, data / "nab/data", data / "nab/labels/combined_windows.json")
     merlion = Univariate(
@@ -92,13 +94,15 @@ def benchmark(shared: Path) -> None:
         "merlion": merlion.score(shocks),
         "reliability": reliability,
         "between_false_alarms": between_false_alarms(ours),
-        "skab": skab(shared, create_detector(MULTIVARIATE, {}), ALARM),
+        "skab": skab(shared, flagging(create_detector(MULTIVARIATE, {}), ALARM)),
         "us_per_row": 1e6 * spent / sum(len(values) for values in scores.values()),
         "us_per_row_batched": _batched(),
         "bytes_per_series": _bytes(),
+        "floors": measure_floors(shared, nab, merlion),
+        "references": _references(shared, nab, merlion) if compare else {},
         "machines": machines(shared),
     }
-    _print(quality, nab, merlion)
+    print_table(quality)
     _print_calibration(quality)
     print_machines(quality["machines"])
     target = ROOT / "build" / "quality.json"
@@ -143,32 +147,11 @@ def _bytes() -> float:
     return sum(len(data) for _, _, data in detection.dump(states)) / 10
 
 
-def _print(quality: dict[str, Any], nab: Univariate, merlion: Univariate) -> None:
-    floors: dict[str, Callable[..., Any]] = {"alarm every 750 rows (no data)": alarm_every(750)}
-    row = "{:34} {:>8} {:>8} {:>8} {:>8} {:>8}"
-    print(row.format("", "NAB", "low-FP", "low-FN", "guard", "Merlion"))
-    ours = quality["nab"]
-    figures = [ours["standard"], ours["low_fp"], ours["low_fn"], ours["guard"]]
-    figures.append(quality["merlion"]["standard"])
-    print(row.format("shipped configuration", *(f"{figure:.1f}" for figure in figures)))
-    cells = [f"{ours[name]:.1f}" for name in ("guard", "guard_low_fp", "guard_low_fn")]
-    print(row.format("threshold of the other half", *cells, "", ""))
-    cells = [f"{ours[f'{name}_worst']:.1f}" for name in ("guard", "guard_low_fp", "guard_low_fn")]
-    print(row.format("the same, worst of 35 splits", *cells, "", ""))
-    for name, floor in floors.items():
-        points = nab.score(nab.run(floor))
-        other = merlion.score(merlion.run(floor))["standard"]
-        cells = [f"{value:.1f}" for value in points.values()]
-        print(row.format(name, *cells, "", f"{other:.1f}"))
-    for name, figure in PUBLISHED.items():
-        print(row.format(f"{name} (published)", figure, "", "", "", ""))
-    found = quality["skab"]
-    print(f"\nSKAB {MULTIVARIATE}: F1 {found['f1']:.3f} at {found['far']:.1f} % false alarms")
-    print("SKAB floor, every row flagged: F1 0.698; best of its leaderboard: 0.78")
-    cost = quality["us_per_row"], quality["us_per_row_batched"], quality["bytes_per_series"]
-    print(
-        "{:.1f} us of CPU a row alone, {:.1f} in 1,000 series, {:.0f} bytes a series".format(*cost)
-    )
+def _references(shared: Path, nab: Univariate, merlion: Univariate) -> dict[str, Any]:
+    """Figures by detector."""
+    from benchmarks.quality.references import REFERENCES, measure  # river: the extra `dev` only
+
+    return {one.name: measure(one, nab, merlion, partial(skab, shared)) for one in REFERENCES}
 
 
 def _print_calibration(quality: dict[str, Any]) -> None:

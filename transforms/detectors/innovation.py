@@ -7,6 +7,8 @@ many series. What flows out: innovations. Every series is independent of the oth
 Reference: Box & Jenkins (1970), Time series analysis: forecasting and control.
 """
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,12 +34,19 @@ def innovations(recent: Array, weights: Array, mean: Array, width: int) -> Array
         width: of what is returned, (n, width).
     """
     off = recent - mean[:, None]
-    begin = off.shape[1] - width
-    terms = off[:, begin + np.arange(width)[:, None] - np.arange(ORDER + 1)]
+    terms = off[:, _lags(off.shape[1], width)]
     terms[:, :, 1:] *= -weights[:, None]
     missed = np.cumsum(terms, axis=2)[:, :, -1]  # one after the other: the same sum in every cut
     held: Array = np.minimum(np.maximum(missed, -_LIMIT), _LIMIT)
     return held
+
+
+@cache
+def _lags(size: int, width: int) -> NDArray[np.int64]:
+    """(width, 9): the places of each of the last `width` of `size` samples and of the 8 before."""
+    places: NDArray[np.int64] = np.arange(size - width, size)[:, None] - np.arange(ORDER + 1)
+    places.flags.writeable = False
+    return places
 
 
 def learn(

@@ -13,28 +13,45 @@ __all__ = ["add", "distance"]
 
 Array = NDArray[np.float64]
 
+FEW = 64  # rows up to which each is searched by itself
+
 
 def distance(low: Array, high: Array, value: Array) -> Array:
     """Distance (n, r) of finite values (n, r) to the nearest interval; inf from an empty memory.
 
-    The nearest is the last that begins at or before a value, or the one after it. A binary search
-    in all rows at once finds them in log2(size) steps, 20 times faster than trying all 64.
+    The nearest is the last that begins at or before a value, or the one after it.
     """
     size = low.shape[1]
     row = np.arange(len(low))[:, None] * size
-    begun = np.zeros(value.shape, np.int64)
-    step = 1 << (size.bit_length() - 1)
-    while step:
-        probe = begun + step
-        fits = (probe <= size) & (low.take(row + np.minimum(probe, size) - 1) <= value)
-        begun = np.where(fits, probe, begun)
-        step >>= 1
+    begun = _begun(low, value)
     above = np.maximum(value - high.take(row + np.maximum(begun - 1, 0)), 0.0)
     below = low.take(row + np.minimum(begun, size - 1)) - value
     nearest: Array = np.minimum(
         np.where(begun > 0, above, np.inf), np.where(begun < size, below, np.inf)
     )
     return nearest
+
+
+def _begun(low: Array, value: Array) -> NDArray[np.int64]:
+    """How many intervals begin at or before each value.
+
+    A binary search in all rows at once takes log2(size) steps, 20 times faster than trying all 64.
+    For a few rows a loop is faster: 6 us instead of 72 for 4 rows of 32 values, alike at 128 rows.
+    """
+    begun = np.zeros(value.shape, np.int64)
+    if len(low) <= FEW:
+        for i in range(len(low)):
+            begun[i] = low[i].searchsorted(value[i], side="right")
+        return begun
+    size = low.shape[1]
+    row = np.arange(len(low))[:, None] * size
+    step = 1 << (size.bit_length() - 1)
+    while step:
+        probe = begun + step
+        fits = (probe <= size) & (low.take(row + np.minimum(probe, size) - 1) <= value)
+        begun = np.where(fits, probe, begun)
+        step >>= 1
+    return begun
 
 
 def add(low: Array, high: Array, value: Array) -> tuple[Array, Array]:

@@ -1,5 +1,6 @@
 """Novelty: distance to everything the series did before."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -82,7 +83,7 @@ class NoveltyDetector:
     """
 
     name: ClassVar[str] = "novelty"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Parameters: ClassVar[type[Parameters]] = NoveltyParameters
     judging: ClassVar[frozenset[str]] = frozenset({"warm_up", "warning"})
 
@@ -172,7 +173,8 @@ class NoveltyDetector:
         out: Array,
     ) -> NDArray[np.int64]:
         """Score samples of some series up to the end of their block; how many of each."""
-        r: dict[str, NDArray[Any]] = {name: column[rows] for name, column in state.data.items()}
+        where = _run(rows)
+        r: dict[str, NDArray[Any]] = {name: column[where] for name, column in state.data.items()}
         take = np.minimum(samples.count[part] - done, BLOCK - r["age"] % BLOCK)
         ahead = np.arange(int(take.max()))
         valid = ahead < take[:, None]
@@ -186,22 +188,43 @@ class NoveltyDetector:
         )
         oldest = np.where(r["since"][:, 1] == block.NEVER, r["since"][:, 0], r["since"][:, 1])
         found["span"] = (time[place] - oldest[:, None]).astype(np.float64)
-        out[:, place[valid]] = np.stack([found[name] for name in _FACTS])[:, valid]
+        _put(out, [found[name] for name in _FACTS], place, valid)
         block.shift(r, recent, statistics, take)
         full = np.flatnonzero(r["age"] % BLOCK == 0)
         if full.size:
             ended = time[first[full] + take[full] - 1]
-            learnt = block.learn(
-                {name: column[full] for name, column in r.items()}, self.parameters.horizon, ended
-            )
-            for name, column in learnt.items():
-                r[name][full] = column
+            horizon = self.parameters.horizon
+            if full.size == len(rows):
+                r = block.learn(r, horizon, ended)
+            else:
+                some = {name: column[full] for name, column in r.items()}
+                for name, column in block.learn(some, horizon, ended).items():
+                    r[name][full] = column
         fresh = full.size or began.any()
         for name, column in state.data.items():
             if fresh or name not in block.FROZEN:
-                column[rows] = r[name]
+                column[where] = r[name]
         moved: NDArray[np.int64] = take
         return moved
+
+
+def _run(rows: NDArray[np.int64]) -> NDArray[np.int64] | slice:
+    """Rows that follow one another as a slice, through which columns are seen without a copy."""
+    in_order = rows[-1] - rows[0] == len(rows) - 1 and bool((rows[1:] > rows[:-1]).all())
+    return slice(int(rows[0]), int(rows[-1]) + 1) if in_order else rows
+
+
+def _put(
+    out: Array, facts: Sequence[Array], place: NDArray[np.int64], valid: NDArray[np.bool_]
+) -> None:
+    """Write the `valid` ones of facts (n, w) into the columns `place` (n, w) of `out`."""
+    if len(place) == 1:  # a slice: nothing is looked up
+        size = int(valid.sum())
+        begin = int(place[0, 0])
+        for row, fact in zip(out, facts, strict=True):
+            row[begin : begin + size] = fact[0, :size]
+    else:
+        out[:, place[valid]] = np.stack(facts)[:, valid]
 
 
 _FACTS = (

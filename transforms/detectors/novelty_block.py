@@ -8,7 +8,6 @@ still, so that any cut of a stream gives the same bits.
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from transforms.detectors import innovation, intervals, peaks, spread
@@ -46,6 +45,7 @@ MEMORIES = (
 )
 FIRST = np.array([0, 7, 31, RECENT + BLOCK])  # samples before each of them is known
 CHANNELS = (0, 0, 1, 2, 3)  # the memory each looks at; the second knows the samples since, too
+_MEMORY_OF = np.array(CHANNELS)
 WEIGHT = np.array([1.0, 1.0, 1.0, 1.0, 0.5])
 # Within a block they stay as they are.
 FROZEN = {"low", "high", "usual", "count", "mean", "spread", "weights", "normal", "since"}
@@ -88,8 +88,8 @@ def judge(
     novelty = novelty * (np.minimum(age, MATURE) / MATURE)
     gross, side, least, most = _extremes(r, new, valid, age)
     channel = np.where(side != 0, 0, channel)  # a record is what a person understands first
-    memory = np.array(CHANNELS)[channel]
-    row, column = np.ogrid[: len(new), : new.shape[1]]
+    memory = _MEMORY_OF[channel]
+    row, column = np.arange(len(new))[:, None], np.arange(new.shape[1])
     middle, reach = r["mean"][row, memory], 2 * r["spread"][row, memory]
     young = (memory == 0) & (age < MATURE)
     floor = np.where(memory == 1, 0.0, -np.inf)  # a deviation is not negative
@@ -115,32 +115,48 @@ def _statistics(r: Data, recent: Array, age: NDArray[np.int64]) -> Array:
     width = age.shape[1]
     centred = recent - r["centre"][:, None]
     total, square = centred, centred * centred
-    found = [recent[:, RECENT:]]
+    found = np.empty((len(recent), len(MEMORIES), width))
+    found[:, 0] = recent[:, RECENT:]
     for half in (1, 2, 4, 8, 16):
         total = total[:, half:] + total[:, :-half]
         square = square[:, half:] + square[:, :-half]
-        mean = total[:, -width:] / (2 * half)
         if half == 4:
+            mean = total[:, -width:] / 8
             variance = np.maximum(square[:, -width:] / 8 - mean * mean, 0.0)
-            found.append(np.where(age >= FIRST[1], np.sqrt(variance), np.inf))
-    found.append(np.where(age >= FIRST[2], centred[:, RECENT:] - mean, np.inf))
+            found[:, 1] = np.where(age >= FIRST[1], np.sqrt(variance), np.inf)
+    departure = centred[:, RECENT:] - total[:, -width:] / 32
+    found[:, 2] = np.where(age >= FIRST[2], departure, np.inf)
     missed = innovation.innovations(recent, r["weights"], r["mean"][:, 0], width)
-    found.append(np.where(age >= FIRST[3], missed, np.inf))
-    return np.stack(found, axis=1)
+    found[:, 3] = np.where(age >= FIRST[3], missed, np.inf)
+    return found
 
 
 def _distances(r: Data, recent: Array, lagging: Array) -> Array:
     """(n, channels, w): distance to what is known; 0 where nothing is."""
     n, memory, width = lagging.shape
     known = np.isfinite(lagging)
-    low, high = (r[end].reshape(n * memory, -1) for end in ("low", "high"))
     value = np.where(known, lagging, 0.0).reshape(n * memory, width)
-    far = intervals.distance(low, high, value).reshape(n, memory, width)
+    far = _farness(r, 0, value)
+    if (r["since"][:, 1] != NEVER).any():
+        far = np.minimum(far, _farness(r, 1, value))
+    far = far.reshape(n, memory, width)
     far = np.where(known & np.isfinite(far), far, 0.0)
-    earlier = sliding_window_view(recent[:, RECENT - LAG : -1], LAG, axis=1)
+    step = recent.strides[1]
+    earlier: Array = np.ndarray(  # the LAG samples before each; sliding_window_view takes 70 us
+        (n, width, LAG), np.float64, recent, (RECENT - LAG) * step, (recent.strides[0], step, step)
+    )
     since = np.abs(earlier - recent[:, RECENT:, None]).min(axis=2)
     near = np.minimum(far[:, 0], since)
     return np.concatenate([far[:, :1], near[:, None], far[:, 1:]], axis=1)
+
+
+def _farness(r: Data, generation: int, value: Array) -> Array:
+    """Distance of values (n * memories, w) to one generation of each memory; inf from none."""
+    low, high = (
+        np.ascontiguousarray(r[end][:, :, generation]).reshape(len(value), -1)
+        for end in ("low", "high")
+    )
+    return intervals.distance(low, high, value)
 
 
 def _ratios(r: Data, distance: Array, statistics: Array, valid: NDArray[np.bool_]) -> Array:
@@ -155,9 +171,8 @@ def _ratios(r: Data, distance: Array, statistics: Array, valid: NDArray[np.bool_
     counted = np.where(valid[:, None], np.minimum(distance, limit), 0.0)
     terms = np.concatenate([r["squares"][:, :, None], counted * counted], axis=2)
     r["squares"] = np.cumsum(terms, axis=2)[:, :, -1]  # one after the other, unlike sum
-    own = list(CHANNELS)
-    deviation = r["spread"][:, own, None]
-    out = np.abs(statistics - r["mean"][:, :, None])[:, own]
+    deviation = r["spread"][:, _MEMORY_OF, None]
+    out = np.abs(statistics - r["mean"][:, :, None])[:, _MEMORY_OF]
     out = np.where((deviation > 0) & np.isfinite(out), out, 0.0)
     unit = np.sqrt(usual * usual + (EVEN * deviation) ** 2 + (MARGIN * out) ** 2)
     ratio: Array = np.minimum(distance / np.where(known, unit, np.inf), TOP)
@@ -206,13 +221,9 @@ def _extremes(
 def learn(r: Data, horizon: int, time: NDArray[np.int64]) -> Data:
     """Take in the block that ended, of series that all ended one at `time` (n,)."""
     n, memory, _, size = r["low"].shape
-    turn = r["age"] % horizon == 0
-    for end in ("low", "high"):
-        r[end][turn, :, 1] = r[end][turn, :, 0]
-        r[end][turn, :, 0] = np.inf
-    for end, start in (("least", np.inf), ("most", -np.inf)):
-        r[end][turn] = np.stack([np.full(n, start), r[end][:, 0]], axis=1)[turn]
-    r["since"][turn] = np.stack([time[turn], r["since"][turn, 0]], axis=1)
+    turn = np.flatnonzero(r["age"] % horizon == 0)
+    if turn.size:
+        _next_generation(r, turn, time)
     low, high = (r[end][:, :, 0].reshape(n * memory, size) for end in ("low", "high"))
     seen = r["lagging"][:, :, :BLOCK].reshape(n * memory, BLOCK)
     low, high = intervals.add(low, high, seen)
@@ -229,6 +240,16 @@ def learn(r: Data, horizon: int, time: NDArray[np.int64]) -> Data:
     r["count"] = peaks.remember(r["count"], now, is_peak, DECAY)
     r["peak"] = np.concatenate([r["peak"][:, :, 1:], np.zeros((*now.shape, 1))], axis=2)
     return r
+
+
+def _next_generation(r: Data, turn: NDArray[np.int64], time: NDArray[np.int64]) -> None:
+    """Begin new memories for the series `turn`; those of before become the older ones."""
+    for end in ("low", "high"):
+        r[end][turn, :, 1] = r[end][turn, :, 0]
+        r[end][turn, :, 0] = np.inf
+    for end, start in (("least", np.inf), ("most", -np.inf), ("since", time[turn])):
+        r[end][turn, 1] = r[end][turn, 0]
+        r[end][turn, 0] = start
 
 
 def _learn_shape(r: Data) -> None:

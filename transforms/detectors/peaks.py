@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 __all__ = ["BINS", "bin_of", "comparable", "remember"]
 
 BINS = 48  # from 2^-8 to 2^16
+_EDGES = np.array([(0.5, 0.5**0.5)[b % 2] * 2.0 ** (b // 2 - 8) for b in range(1, BINS)])
 
 Array = NDArray[Any]
 
 
 def bin_of(size: Array) -> NDArray[np.int64]:
     """Bin of each size; exact (no logarithm, whose last bit differs between machines)."""
-    mantissa, exponent = np.frexp(np.maximum(size, 2.0**-9))
-    place: NDArray[np.int64] = 2 * (exponent.astype(np.int64) + 8) + (mantissa >= 0.5**0.5)
-    return np.minimum(np.maximum(place, 0), BINS - 1)
+    return np.asarray(_EDGES.searchsorted(size, side="right"), np.int64)
 
 
 def comparable(count: Array, size: Array, below: int) -> Array:

@@ -36,6 +36,7 @@ class PartitionCursor(msgspec.Struct, array_like=True, frozen=True):
         late: rows of the partition that came too late so far, which numbers them.
         read: metrics of the partition read so far.
         dead_lettered: those of them that could not be read.
+        reached: the mark before the end was found; `MARK_NONE` until then.
     """
 
     start: int
@@ -45,6 +46,7 @@ class PartitionCursor(msgspec.Struct, array_like=True, frozen=True):
     late: int = 0
     read: int = 0
     dead_lettered: int = 0
+    reached: int = MARK_NONE
 
     @property
     def ended(self) -> bool:
@@ -62,6 +64,7 @@ class PartitionCursor(msgspec.Struct, array_like=True, frozen=True):
             self.read,
             self.late,
             self.dead_lettered,
+            self.reached,
         )
 
 
@@ -82,7 +85,7 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
     partitions: int
     at: dict[int, PartitionCursor]
     closed: bool = False
-    version: int = 2
+    version: int = 3
 
     def to_bytes(self) -> bytes:
         """Encode; the same cursor always gives the same bytes."""
@@ -100,8 +103,8 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
         except msgspec.DecodeError as error:
             message = f"the saved position of the source is damaged: {error}"
             raise StateError(message) from error
-        if cursor.version != 2:
-            message = f"the saved position has version {cursor.version}, this code reads 2"
+        if cursor.version != 3:
+            message = f"the saved position has version {cursor.version}, this code reads 3"
             raise StateError(message)
         return cursor
 
@@ -183,6 +186,7 @@ def advance(cursor: Cursor, reads: Sequence[Read], out_of_orderness: int) -> Adv
             partition.late + (0 if is_late is None else int(is_late.sum())),
             partition.read + len(read.rows) + len(read.dead),
             partition.dead_lettered + len(read.dead),
+            mark if read.ended and not partition.ended else partition.reached,
         )
     moved = msgspec.structs.replace(cursor, at=at)
     positions = [at[number].position(number, first) for number, first in touched.items()]

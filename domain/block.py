@@ -27,7 +27,7 @@ __all__ = [
     "encode_kept",
 ]
 
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from domain.metric import Series
 
-__all__ = ["FEATURES", "FeatureTable"]
+__all__ = ["FEATURES", "FeatureTable", "Passed"]
 
 FEATURES = (
     "mean",
@@ -27,6 +27,22 @@ FEATURES = (
     "seasonality",
     "count",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """The time that a table stands for, also of series that have no row in it; microseconds.
+
+    Attributes:
+        since: every window that ends at or before this was closed before.
+        until: of windows that end later it is not known whether samples are missing.
+        size, interval: shape of the windows.
+    """
+
+    since: int
+    until: int
+    size: int
+    interval: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +66,7 @@ class FeatureTable:
         history: times (int64) and values (float64) that `history_start` points into.
         history_start: int64 (n,); the samples of the whole window of row i are the
             features["count"][i] from there on.
+        passed: the time it stands for; None where nothing is known of silence.
     """
 
     series: tuple[Series, ...]
@@ -62,6 +79,7 @@ class FeatureTable:
     closed_until: int
     history: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None
     history_start: NDArray[np.int64] | None = None
+    passed: Passed | None = None
 
     def window(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Times and values of all samples of a row's window; of its slice without history."""

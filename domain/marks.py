@@ -31,6 +31,8 @@ class Position(NamedTuple):
         read: metrics of the partition read before `following`, since the job began.
         late: those of them that were late.
         dead_lettered: those of them that could not be read.
+        reached: the mark before the partition was exhausted: so far its log tells of time.
+            `MARK_NONE` while it is not exhausted.
     """
 
     partition: int
@@ -41,6 +43,7 @@ class Position(NamedTuple):
     read: int = 0
     late: int = 0
     dead_lettered: int = 0
+    reached: int = MARK_NONE
 
 
 def judge(

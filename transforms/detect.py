@@ -16,7 +16,8 @@ from domain.errors import StateError
 from domain.features import FeatureTable
 from domain.metric import Series
 from domain.timestamps import format_utc
-from transforms.detectors import Detector, Scores, create_detector
+from transforms.absent import with_absent
+from transforms.detectors import Detector, Scores, Waiting, create_detector
 from transforms.detectors.calibration import confidence
 
 __all__ = ["ANOMALY_ABOVE", "Detection", "Verdict"]
@@ -31,11 +32,12 @@ class Verdict:
     """Scores of all detectors over a table of n rows.
 
     Attributes:
-        table: what was judged.
+        table: what was judged, with rows of count 0 for windows without a sample that a detector
+            speaks of.
         scores: what each detector says, in the order of the configuration.
         matrix: float64 (detectors, n); NaN where a detector warms up or does not apply.
         composite: float64 (n,), the highest score; NaN while every detector warms up.
-        anomaly: bool (n,), composite above 0.5.
+        anomaly: bool (n,), composite above 0.5, unless it only goes on (`Scores.held`).
     """
 
     table: FeatureTable
@@ -68,20 +70,34 @@ class Detection:
 
     def step(self, states: tuple[Any, ...], table: FeatureTable) -> tuple[tuple[Any, ...], Verdict]:
         """Score the table with every detector, then let each learn from it."""
-        after, scores = [], []
+        after: list[Any] = []
+        said: list[Scores] = []
         for detector, state in zip(self.detectors, states, strict=True):
             new_state, score = detector.step(state, table)
             after.append(new_state)
-            scores.append(score)
+            said.append(score)
+        table, scores = with_absent(table, said, self._applies)
         matrix = np.array([score.score for score in scores]).reshape(len(scores), len(table))
         applies = np.array([self._applies(series) for series in table.series], bool)
         if not applies.all():
             matrix = np.where(applies[table.code].T, matrix, np.nan)
         nothing = np.full(len(table), np.nan)  # what no detector says anything of
         composite = np.fmax.reduce(matrix, axis=0) if len(scores) else nothing
-        return tuple(after), Verdict(
-            table, tuple(scores), matrix, composite, composite > ANOMALY_ABOVE
-        )
+        anomaly = composite > ANOMALY_ABOVE
+        if any(one.held is not None for one in scores):
+            news = [np.where(one.held is not None and one.held, np.nan, row)
+                    for one, row in zip(scores, matrix, strict=True)]  # fmt: skip
+            anomaly = np.fmax.reduce(np.array(news), axis=0) > ANOMALY_ABOVE
+        return tuple(after), Verdict(table, tuple(scores), matrix, composite, anomaly)
+
+    def next_due(self, states: tuple[Any, ...]) -> int | None:
+        """Event time from which on time alone can change a verdict, microseconds; None: never."""
+        due = [
+            detector.next_due(state)
+            for detector, state in zip(self.detectors, states, strict=True)
+            if isinstance(detector, Waiting)
+        ]
+        return min((one for one in due if one is not None), default=None)
 
     def samples(self, verdict: Verdict) -> NDArray[np.float64]:
         """float64 (m,): the highest score of each sample; NaN where no detector judges it.

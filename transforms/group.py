@@ -30,7 +30,7 @@ from transforms.windows import WindowOptions, close_windows
 
 __all__ = ["Counts", "GroupMachine", "MemoryStore", "Outcome", "Store"]
 
-_VERSION = 3
+_VERSION = 4
 
 
 class Store(Protocol):
@@ -127,8 +127,8 @@ class _Header(msgspec.Struct, array_like=True):
     """Small state.
 
     `closed` is the first slot that is not closed; `newest_kept` and `oldest_open` tell whether
-    closing can yield a window, so that rows are read back only then. `totals` are the counts of
-    all advances so far.
+    closing can yield a window, so that rows are read back only then; `alerts_due` and
+    `detectors_due` when time alone changes something. `totals` are the counts of all advances.
     """
 
     version: int = _VERSION
@@ -138,6 +138,7 @@ class _Header(msgspec.Struct, array_like=True):
     oldest_open: int | None = None
     alerts_due: int | None = None
     totals: Counts = Counts()
+    detectors_due: int | None = None
 
 
 class _DetectionState(msgspec.Struct, array_like=True):
@@ -211,10 +212,12 @@ class GroupMachine:
         return total
 
     def _has_work(self, header: _Header, closing: int) -> bool:
-        """Whether a window with a row, or the end of an alert, lies before `closing`."""
+        """Whether a window with a row, the end of an alert or a silence lies before `closing`."""
         if header.oldest_open is not None and header.oldest_open < closing:
             return True
-        if header.alerts_due is not None and header.alerts_due <= closing * self._windows.interval:
+        until = closing * self._windows.interval
+        if any(due is not None and due <= until
+               for due in (header.alerts_due, header.detectors_due)):  # fmt: skip
             return True
         return (
             header.newest_kept is not None
@@ -227,7 +230,8 @@ class GroupMachine:
         traces = traces_of(pieces, self._windows)
         closed = MARK_NONE if header.closed is None else header.closed
         blocks = [piece.rows for piece, _ in pieces]
-        result = close_windows(blocks, closed, closing, self._windows)
+        known_until = header.progress.known_until
+        result = close_windows(blocks, closed, closing, self._windows, known_until)
         kept = None
         if len(result.kept):
             kept = encode_kept(result.kept, still_needed(traces, closing, self._windows))
@@ -239,6 +243,7 @@ class GroupMachine:
         states, verdict = self._detection.step(states, result.table)
         episodes, transitions = self._alerts.step(episodes, verdict)
         header.alerts_due = self._alerts.next_due(episodes)
+        header.detectors_due = self._detection.next_due(states)
         store.write_detection(
             _encoder.encode(
                 _DetectionState(_VERSION, self._detection.dump(states), self._alerts.dump(episodes))

@@ -43,7 +43,8 @@ def memory_digest(
     """
     states = detection.initial() if saved is None else detection.load(saved)
     of_source = np.array([one.source_id == series.source_id for one in table.series], bool)
-    rows = np.flatnonzero(of_source[table.code] & (table.window_end < end))
+    before = of_source[table.code] & (table.window_end < end)
+    rows = np.flatnonzero(before & (table.features["count"] > 0))  # only samples are remembered
     if len(rows):
         states, _ = detection.step(states, _select(table, rows))
     parts = []

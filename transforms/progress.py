@@ -2,7 +2,7 @@
 
 import msgspec
 
-from domain.marks import MARK_NONE, Position
+from domain.marks import MARK_END, MARK_NONE, Position
 
 __all__ = ["PartitionProgress", "Progress"]
 
@@ -14,7 +14,7 @@ class PartitionProgress(msgspec.Struct, array_like=True):
         following: every offset before this has been seen.
         mark: the mark behind `following`.
         ahead: positions of blocks that came before the one they follow on.
-        read, late, dead_lettered: as in `Position`.
+        read, late, dead_lettered, reached: as in `Position`.
     """
 
     following: int
@@ -23,6 +23,7 @@ class PartitionProgress(msgspec.Struct, array_like=True):
     read: int = 0
     late: int = 0
     dead_lettered: int = 0
+    reached: int = MARK_NONE
 
 
 class Progress(msgspec.Struct, array_like=True):
@@ -59,6 +60,16 @@ class Progress(msgspec.Struct, array_like=True):
             return MARK_NONE
         return min(partition.mark for partition in self.known.values())
 
+    @property
+    def known_until(self) -> int:
+        """How far silence is known: once all partitions have ended, to where the furthest came.
+
+        The end of the input closes every window, but says nothing of the time after it.
+        """
+        if self.mark != MARK_END:
+            return self.mark
+        return max(partition.reached for partition in self.known.values())
+
     def _observe(self, position: Position) -> bool:
         partition = self.known.get(position.partition)
         if partition is None:
@@ -83,3 +94,4 @@ def _advance(partition: PartitionProgress, position: Position) -> None:
     partition.read = max(partition.read, position.read)
     partition.late = max(partition.late, position.late)
     partition.dead_lettered = max(partition.dead_lettered, position.dead_lettered)
+    partition.reached = max(partition.reached, position.reached)

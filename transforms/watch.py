@@ -149,6 +149,8 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         codes = table.code.tolist()
         scores = verdict.composite.tolist()
         for row, values in enumerate(zip(*columns, strict=True)):
+            if not table.features["count"][row]:
+                continue  # a window without a sample has no features
             series = table.series[codes[row]]
             key = f"{series.source_id}:{series.metric_name}"
             record = {

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.features import FeatureTable
+from domain.features import FeatureTable, Passed
+from domain.marks import MARK_NONE
 from domain.rows import Rows, concatenate
 from transforms.features import compute_features
 
@@ -66,7 +67,11 @@ class Closed(NamedTuple):
 
 
 def close_windows(
-    blocks: Sequence[Rows], closed: int, closing: int, options: WindowOptions
+    blocks: Sequence[Rows],
+    closed: int,
+    closing: int,
+    options: WindowOptions,
+    known_until: int = MARK_NONE,
 ) -> Closed:
     """Close all windows that end after slot `closed` and by slot `closing`.
 
@@ -75,6 +80,8 @@ def close_windows(
         closed: the first slot not closed before this call; older rows were scored already.
         closing: the first slot that stays open.
         options: shape of the windows.
+        known_until: of windows that end later it is not known whether samples are missing,
+            microseconds.
     """
     rows = concatenate(blocks)
     slot = rows.time // options.interval
@@ -82,7 +89,9 @@ def close_windows(
     waiting = rows.select(is_open)
     ready = _sort(rows.select(~is_open))
     ready, duplicates = _drop_repeats(ready)
-    table, scored = _windows(ready, closed, closing, options)
+    since = max(closed * options.interval, MARK_NONE)
+    passed = Passed(since, known_until, options.size, options.interval)
+    table, scored = _windows(ready, closed, closing, options, passed)
     kept = _keep(ready, closing, options)
     return Closed(
         table,
@@ -131,7 +140,7 @@ def _drop_repeats(rows: Rows) -> tuple[Rows, int]:
 
 
 def _windows(
-    rows: Rows, closed: int, closing: int, options: WindowOptions
+    rows: Rows, closed: int, closing: int, options: WindowOptions, passed: Passed
 ) -> tuple[FeatureTable, int]:
     """All windows of sorted rows that end in the slots (closed, closing]."""
     slot = rows.time // options.interval
@@ -165,6 +174,7 @@ def _windows(
         closed_until=closing * options.interval,
         history=(rows.time, rows.value),
         history_start=stop - count,
+        passed=passed,
     )
     return table, len(sample)
 

@@ -166,7 +166,9 @@ def _transitions(recording: Recording, job: Job, group: int) -> list[list[Transi
         return found
     sharing = Sharing()
     judges = [_Judge(config, job.setting.windows, sharing) for config in job.configs]
-    for table in _tables(rows, job.setting.windows):
+    # As of a job that reads to the end: how far the furthest partition came.
+    known_until = int(recording.rows.time.max()) - job.setting.out_of_orderness
+    for table in _tables(rows, job.setting.windows, known_until):
         for mine, judge in zip(found, judges, strict=True):
             mine += judge.step(table)
     return found
@@ -187,7 +189,7 @@ class _Judge:
         return transitions
 
 
-def _tables(rows: Rows, windows: WindowOptions) -> Iterator[FeatureTable]:
+def _tables(rows: Rows, windows: WindowOptions, known_until: int) -> Iterator[FeatureTable]:
     """All windows of rows sorted by time, some slots after the others, so memory is bounded."""
     kept, closed = Rows.empty(), MARK_NONE
     first = 0
@@ -200,6 +202,6 @@ def _tables(rows: Rows, windows: WindowOptions) -> Iterator[FeatureTable]:
             closing = windows.slot_before(MARK_END)
         part = Rows(rows.series, rows.code[first:last], rows.time[first:last],
                     rows.value[first:last])  # fmt: skip
-        result = close_windows([kept, part], closed, closing, windows)
+        result = close_windows([kept, part], closed, closing, windows, known_until)
         yield result.table
         kept, closed, first = result.kept, closing, last

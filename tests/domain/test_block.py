@@ -46,6 +46,7 @@ POSITIONS = st.lists(
         st.integers(0, 2**62),
         st.integers(0, 2**62),
         st.integers(0, 2**62),
+        st.integers(MARK_NONE, MARK_END),
     ),
     max_size=3,
 )
@@ -88,7 +89,7 @@ def test_damaged_bytes_are_a_clear_error(data: bytes) -> None:
 def test_another_version_is_a_clear_error() -> None:
     columns = msgspec.msgpack.decode(encode_kept(Rows.empty(), []))
     columns[0] = 99
-    with pytest.raises(StateError, match=r"version 99, this code reads 2.*replay"):
+    with pytest.raises(StateError, match=r"version 99, this code reads 3.*replay"):
         decode_rows(msgspec.msgpack.encode(columns))
 
 

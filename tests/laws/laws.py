@@ -92,7 +92,8 @@ def state_round_trip(make: Make) -> None:
     kept_state, saved_state = kept.initial(), saved.initial()
     blocks: list[Rows] = [rows]
     for closing in (*range(first + 1, first + 22, 3), 2**40):
-        result = close_windows(blocks, closed, closing, WINDOWS)
+        mark = min(closing * WINDOWS.interval, int(rows.time.max()))
+        result = close_windows(blocks, closed, closing, WINDOWS, mark)
         blocks, closed = [result.kept], closing
         kept_state, expected = kept.step(kept_state, result.table)
         written = saved.dump(saved_state)

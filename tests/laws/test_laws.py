@@ -20,6 +20,7 @@ from transforms.windows import Closed
 PARAMETERS: Mapping[str, dict[str, Any]] = {
     "model": {"path": MODEL},
     "multivariate": {"learn": 64},  # the streams are short
+    "silence": {"minimum_sec": 15, "factor": 3},  # so are their gaps
     "rule": {
         "rules": [
             {

@@ -164,5 +164,5 @@ def test_state_of_another_version_is_a_clear_error(part: str) -> None:
     machine.advance(store, _fragment(0, 25, 20))
     saved = msgspec.msgpack.decode(unseal(getattr(store, part), part))
     setattr(store, part, seal(msgspec.msgpack.encode([99, *saved[1:]])))
-    with pytest.raises(StateError, match=r"version 99, this code reads 3.*replay"):
+    with pytest.raises(StateError, match=r"version 99, this code reads 4.*replay"):
         machine.advance(store, _fragment(25, 50, 50))

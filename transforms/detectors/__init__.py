@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from domain.errors import ConfigurationError
-from transforms.detectors.base import Detector, Parameters, Scores
+from transforms.detectors.base import Detector, Parameters, Scores, Waiting
 
-__all__ = ["Detector", "Parameters", "Scores", "create_detector", "registry"]
+__all__ = ["Detector", "Parameters", "Scores", "Waiting", "create_detector", "registry"]
 
 
 @cache

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from domain.features import FeatureTable
+from domain.metric import Series
 
-__all__ = ["Detector", "Parameters", "Scores", "TwoStage"]
+__all__ = ["Absent", "Detector", "Parameters", "Scores", "TwoStage", "Waiting"]
 
 State = TypeVar("State")
 
@@ -25,6 +26,25 @@ class Parameters(BaseModel):
     """Base of every detector's parameters: documented fields with bounds, unknown keys refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """What a detector says of series that have no sample in a window, and so no row in the table.
+
+    Attributes:
+        series: sorted.
+        window_end: int64 (k,), microseconds; with `code` in no row of the table.
+        code: int32 (k,), index into `series`.
+        score, held, detail: as in `Scores`.
+    """
+
+    series: tuple[Series, ...]
+    window_end: NDArray[np.int64]
+    code: NDArray[np.int32]
+    score: NDArray[np.float64]
+    held: NDArray[np.bool_]
+    detail: Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +58,16 @@ class Scores:
             windows and not samples.
         detail: columns (n,) that `explain` needs later, so that evidence costs nothing for
             rows nobody asks about.
+        held: bool (n,), what only goes on since the window before: it keeps an alert open, but is
+            no anomaly of its own. None where nothing does.
+        absent: what is said of windows without a sample; only a detector of silence sees them.
     """
 
     score: NDArray[np.float64]
     sample: NDArray[np.float64] | None = None
     detail: Mapping[str, NDArray[Any]] | None = None
+    held: NDArray[np.bool_] | None = None
+    absent: Absent | None = None
 
 
 @runtime_checkable
@@ -96,3 +121,11 @@ class TwoStage(Protocol[State]):
 
     def judge(self, table: FeatureTable, measured: Any) -> Scores:
         """Scores from what was measured; changes nothing."""
+
+
+@runtime_checkable
+class Waiting(Protocol):
+    """A detector that has something to say when time passes without a sample."""
+
+    def next_due(self, state: Any) -> int | None:
+        """Event time from which on it wants to be asked, microseconds; None: by samples only."""

@@ -256,8 +256,13 @@ class GroupMachine:
             int(verdict.anomaly.sum()),
             sum(transition.kind == "opened" for transition in transitions),
         )
+        began = {number: one.start for number, one in sorted(header.progress.known.items())}
         provenance = [
-            msgspec.structs.replace(one, state=self._memory(saved, verdict, transition))
+            msgspec.structs.replace(
+                one,
+                state=self._memory(saved, verdict, transition),
+                began=one.began or began,  # a window without samples has no rows to tell
+            )
             for one, transition in provenance_of(transitions, traces, self._windows)
         ]
         return Outcome(verdict, transitions, counts, provenance=provenance)

@@ -14,7 +14,7 @@ class PartitionProgress(msgspec.Struct, array_like=True):
         following: every offset before this has been seen.
         mark: the mark behind `following`.
         ahead: positions of blocks that came before the one they follow on.
-        read, late, dead_lettered, reached: as in `Position`.
+        read, late, dead_lettered, reached, start: as in `Position`.
     """
 
     following: int
@@ -24,6 +24,7 @@ class PartitionProgress(msgspec.Struct, array_like=True):
     late: int = 0
     dead_lettered: int = 0
     reached: int = MARK_NONE
+    start: int = 0
 
 
 class Progress(msgspec.Struct, array_like=True):
@@ -73,7 +74,8 @@ class Progress(msgspec.Struct, array_like=True):
     def _observe(self, position: Position) -> bool:
         partition = self.known.get(position.partition)
         if partition is None:
-            partition = self.known[position.partition] = PartitionProgress(position.start)
+            partition = PartitionProgress(position.start, start=position.start)
+            self.known[position.partition] = partition
         if position.first > partition.following:
             if position in partition.ahead:
                 return False

@@ -73,6 +73,8 @@ def versions(told: Told) -> list[str]:
 
 def best_score(detectors: Sequence[Decided], told: Told) -> float | None:
     """The highest score of detectors over the recorded features; None if one needs history."""
+    if not told.evidence.samples:
+        return None  # what is told is that nothing came, and since when
     table = _table(told)
     scores = []
     for one in detectors:
@@ -133,6 +135,9 @@ def _scores(told: Told) -> list[Check]:
         if not _is_stateless(detector):
             text = f"{one.name} remembers what came before; --input replays it"
             checks.append(Check(what, "unknown", text))
+            continue
+        if not told.evidence.samples:  # the window has no row, so none but silence judges it
+            checks.append(_same(what, said.score, None))
             continue
         _, scores = detector.step(detector.initial(), table)
         score = float(scores.score[0])

@@ -232,15 +232,20 @@ def test_time_alone_moves_the_machine_to_a_silence() -> None:
     detection = setting("silence")
     machine = GroupMachine(WINDOWS, detection, Alerts(detection, 0.7, WINDOWS.size, WINDOWS))
     store, log = MemoryStore(), _samples(PUMP, np.arange(0, 40_000, 2000.0).tolist())
-    cursor = Cursor(0, 1, 1, {0: PartitionCursor(0, 0, None)})
-    cursor, block, *_ = advance(cursor, [Read(0, len(log), rows_of(log))], 0)
+    cursor = Cursor(0, 1, 1, {0: PartitionCursor(7, 7, None)})
+    cursor, block, *_ = advance(cursor, [Read(0, 7 + len(log), rows_of(log))], 0)
     machine.advance(store, dict(split_block(block, 1))[0])
-    told = []
+    told: list[Any] = []
+    provenance: list[Any] = []
     for second in range(38_000, 60_000, 50):
-        read = Read(0, len(log), rows_of([]), decided=(START + second) * SECOND)
+        read = Read(0, 7 + len(log), rows_of([]), decided=(START + second) * SECOND)
         cursor, block, *_ = advance(cursor, [read], 0)
-        told += machine.advance(store, dict(split_block(block, 1))[0]).transitions
-    assert [(one.kind, one.time // SECOND - START) for one in told][:1] == [("opened", 48_000)]
+        outcome = machine.advance(store, dict(split_block(block, 1))[0])
+        told += outcome.transitions
+        provenance += outcome.provenance
+    assert [(one.kind, one.time // SECOND - START) for one in told] == [("opened", 48_000)]
+    # No row lies in its window, so nothing but where the job began can be said of offsets.
+    assert [(one.offsets, one.began) for one in provenance] == [({}, {0: 7})]
 
 
 GAPS = st.lists(st.sampled_from([0, 1, 1, 1, 2, 3, 12, 40, 95, 200]), max_size=40)

@@ -45,3 +45,31 @@ def test_a_distance_is_to_the_nearest_of_both_generations(size: int, many: int) 
     for memory, channel in zip(range(memories), (0, 2, 3, 4), strict=True):
         want = _by_trying_all(r["low"][:, memory], r["high"][:, memory], new)
         assert found[:, channel].tobytes() == want.tobytes()
+
+
+def _share_with_an_alarm(values: Array) -> float:
+    """Of the series (n, samples), within their samples."""
+    detector = create_detector("novelty", {})
+    table = table_of({Series("s", f"m{i:03}"): one for i, one in enumerate(values)})
+    _, scores = detector.step(detector.initial(), table)
+    return float((scores.score >= 0.7).mean())
+
+
+@pytest.mark.parametrize(
+    ("kind", "most"), [("t2", 0.6), ("t3", 0.45), ("log-normal", 0.45), ("Gaussian", 0.1)]
+)
+def test_young_series_with_heavy_tails_are_mostly_quiet(kind: str, most: float) -> None:
+    chance, size = np.random.default_rng(31), (100, 1000)
+    values = {
+        "t2": chance.standard_t(2, size),
+        "t3": chance.standard_t(3, size),
+        "log-normal": np.exp(chance.normal(size=size)),
+        "Gaussian": chance.normal(size=size),
+    }[kind]
+    assert _share_with_an_alarm(values) <= most
+
+
+def test_a_young_series_tells_a_clear_spike() -> None:
+    values = np.random.default_rng(32).normal(size=(100, 410))
+    values[:, 400] = 10.0
+    assert _share_with_an_alarm(values) >= 0.9

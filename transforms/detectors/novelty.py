@@ -51,16 +51,18 @@ class NoveltyDetector:
     (`intervals`); d is the distance to the nearest, s the standard deviation of the channel, o how
     far from its mean the sample is.
 
-        ratio_c = d_c / sqrt(mean square of the earlier d_c + (0.1 s_c)^2 + (0.05 o_c)^2)
+        m       = min(1, age / 1024)
+        ratio_c = d_c / sqrt(mean square of the earlier d_c + (0.1 s_c)^2 + ((0.15 - 0.1 m) o_c)^2)
         novelty = (weighted mean of sqrt(ratio_c / (1 + comparable earlier peaks of ratio_c)))^2
-        n       = novelty min(1, age / 1024) / (1 + comparable earlier peaks of novelty)
+        n       = novelty m / (1 + comparable earlier peaks of novelty)
         score   = n / (n + 3/7 warning)
 
     where the novelty is 1.3 times above all of the last 64 to 96 samples, else 0. Peaks are counted
-    in a histogram that decays (e-fold in 4,000 samples); comparable is what is at least about half
-    as large. What happens often is therefore not news, and one absurd value can neither widen the
-    usual distance by more than 100 of it nor own the memory. A memory has two generations of
-    `horizon` samples, so an endless stream never makes it deaf.
+    in a histogram that decays (e-fold in 4,000 samples); comparable is what is at least about a
+    third as large in a channel, a quarter as a whole. What happens often is therefore not news,
+    and one absurd value can neither widen the usual distance by more than 100 of it nor own the
+    memory. A memory has two generations of `horizon` samples, so an endless stream never makes it
+    deaf.
 
     From the 9th sample to the 1,024th a value that lies outside the range of all before, by at
     least 8 such ranges, scores 0.7 too (31: 0.9): less is ordinary in a young series.
@@ -83,7 +85,7 @@ class NoveltyDetector:
     """
 
     name: ClassVar[str] = "novelty"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     Parameters: ClassVar[type[Parameters]] = NoveltyParameters
     judging: ClassVar[frozenset[str]] = frozenset({"warm_up", "warning"})
 

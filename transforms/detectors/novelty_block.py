@@ -32,11 +32,12 @@ YOUNG = 8  # samples before the first gross outlier can be told
 GROSS = 8.0  # ranges of all before, outside of it, that deserve a warning while a series is young
 EVEN = 0.1  # standard deviations that a distance must be comparable with
 MARGIN = 0.05  # of the departure from the mean that a distance must be comparable with
+UNSURE = 0.1  # as much more at first: in a heavy tail a record beats the last by a share of itself
 BEAT = 1.3  # times the highest of the last samples makes a peak
 SETTLE = 8192  # samples over which the usual distance is averaged
 DECAY = 0.992  # of the count of peaks, a block: an e-fold in 4,000 samples
-NEAR_SIZE = 2  # bins below a channel's size that still count as comparable
-NEAR_PEAK = 2  # the same for peaks of the whole
+NEAR_SIZE = 3  # bins below a channel's size that still count as comparable
+NEAR_PEAK = 4  # the same for peaks of the whole
 MEMORIES = (
     "value",
     "variation of 8 samples",
@@ -83,9 +84,10 @@ def judge(
     recent = np.concatenate([r["recent"], new], axis=1)
     statistics = _statistics(r, recent, age)
     distance = _distances(r, recent, statistics)
-    ratio = _ratios(r, distance, statistics, valid)
+    grown = np.minimum(age, MATURE) / MATURE
+    ratio = _ratios(r, distance, statistics, valid, grown)
     novelty, channel = _novelty(r, ratio, valid)
-    novelty = novelty * (np.minimum(age, MATURE) / MATURE)
+    novelty = novelty * grown
     gross, side, least, most = _extremes(r, new, valid, age)
     channel = np.where(side != 0, 0, channel)  # a record is what a person understands first
     memory = _MEMORY_OF[channel]
@@ -159,11 +161,14 @@ def _farness(r: Data, generation: int, value: Array) -> Array:
     return intervals.distance(low, high, value)
 
 
-def _ratios(r: Data, distance: Array, statistics: Array, valid: NDArray[np.bool_]) -> Array:
+def _ratios(
+    r: Data, distance: Array, statistics: Array, valid: NDArray[np.bool_], grown: Array
+) -> Array:
     """Distances in units of the usual one, whose squares are added up in order.
 
     A distance is compared with the spread of what it is of, and with how far out the value is: a
-    record that is broken by little is not news, whatever the usual distance.
+    record that is broken by little is not news, whatever the usual distance. While few samples
+    are known (`grown` (n, w) below 1) more is little.
     """
     usual = r["usual"][:, :, None]
     known = usual > 0
@@ -174,7 +179,8 @@ def _ratios(r: Data, distance: Array, statistics: Array, valid: NDArray[np.bool_
     deviation = r["spread"][:, _MEMORY_OF, None]
     out = np.abs(statistics - r["mean"][:, :, None])[:, _MEMORY_OF]
     out = np.where((deviation > 0) & np.isfinite(out), out, 0.0)
-    unit = np.sqrt(usual * usual + (EVEN * deviation) ** 2 + (MARGIN * out) ** 2)
+    margin = MARGIN + UNSURE * (1.0 - grown[:, None])
+    unit = np.sqrt(usual * usual + (EVEN * deviation) ** 2 + (margin * out) ** 2)
     ratio: Array = np.minimum(distance / np.where(known, unit, np.inf), TOP)
     return np.where(valid[:, None], ratio, 0.0)
 

@@ -12,7 +12,7 @@ from domain.metric import Series
 from tests.detectors.tables import cut, samples, table_of
 from transforms.detectors import create_detector
 
-NAMES = ("changepoint", "multivariate", "novelty")
+NAMES = ("changepoint", "multivariate", "novelty", "residual")
 HOSTILE = {
     "constant": np.full(900, 5.0),
     "one sample": np.array([3.0]),

@@ -16,6 +16,7 @@ __all__ = [
     "Record",
     "decode_record",
     "encode_record",
+    "judged_by",
     "total",
 ]
 
@@ -30,7 +31,10 @@ class Ledger(msgspec.Struct, frozen=True, tag="ledger", tag_field="record"):
         read: (read, late, dead-lettered) metrics by partition, since the job began; every group
             sees all partitions, so at the end all say the same.
         scored, duplicate, windows, anomalies, alerts: of this group, since the job began.
+        series: series met.
+        warm: those of them that a detector has judged; the others are warming up.
         group: number of the key group.
+        judged: by name of the detector, series that it has judged.
     """
 
     read: dict[int, tuple[int, int, int]]
@@ -39,7 +43,10 @@ class Ledger(msgspec.Struct, frozen=True, tag="ledger", tag_field="record"):
     windows: int
     anomalies: int
     alerts: int
+    series: int = 0
+    warm: int = 0
     group: int = 0
+    judged: dict[str, int] = {}
 
 
 class IdleDecision(msgspec.Struct, frozen=True, tag="idle", tag_field="record"):
@@ -106,20 +113,41 @@ def total(ledgers: Iterable[Ledger]) -> dict[str, int]:
 
     A group that went on from a savepoint has several ledgers; the one that read most counts.
 
-    >>> total([Ledger({0: (3, 1, 0)}, 1, 0, 1, 0, 0, 0), Ledger({0: (3, 1, 0)}, 1, 0, 1, 1, 1, 1)])
+    >>> one = Ledger({0: (3, 1, 0)}, 1, 0, 1, 0, 0, 1, 1)
+    >>> total([one, Ledger({0: (3, 1, 0)}, 1, 0, 1, 1, 1, 1, 0, group=1)])
     {'read': 3, 'late': 1, 'dead_lettered': 0, 'scored': 2, 'duplicate': 0, 'windows': 2, \
-'anomalies': 1, 'alerts': 1}
+'anomalies': 1, 'alerts': 1, 'series': 2, 'warm': 1}
     """
+    latest = _latest(ledgers)
+    read = [sum(column) for column in zip(*_furthest(latest), strict=True)] or [0, 0, 0]
+    totals = dict(zip(("read", "late", "dead_lettered"), read, strict=True))
+    for name in ("scored", "duplicate", "windows", "anomalies", "alerts", "series", "warm"):
+        totals[name] = sum(getattr(ledger, name) for ledger in latest)
+    return totals
+
+
+def judged_by(ledgers: Iterable[Ledger]) -> dict[str, int]:
+    """Series that each detector has judged in a whole run, by its name.
+
+    >>> one = Ledger({}, 1, 0, 1, 0, 0, 2, 2, judged={"novelty": 2, "multivariate": 0})
+    >>> judged_by([one, Ledger({}, 1, 0, 1, 0, 0, group=1)])
+    {'novelty': 2, 'multivariate': 0}
+    """
+    found: dict[str, int] = {}
+    for ledger in _latest(ledgers):
+        for name, count in ledger.judged.items():
+            found[name] = found.get(name, 0) + count
+    return found
+
+
+def _latest(ledgers: Iterable[Ledger]) -> list[Ledger]:
+    """Of each group the one that read most."""
     latest: dict[int, Ledger] = {}
     for ledger in ledgers:
         before = latest.get(ledger.group)
         if before is None or _has_read(ledger) >= _has_read(before):
             latest[ledger.group] = ledger
-    read = [sum(column) for column in zip(*_furthest(latest.values()), strict=True)] or [0, 0, 0]
-    totals = dict(zip(("read", "late", "dead_lettered"), read, strict=True))
-    for name in ("scored", "duplicate", "windows", "anomalies", "alerts"):
-        totals[name] = sum(getattr(ledger, name) for ledger in latest.values())
-    return totals
+    return list(latest.values())
 
 
 def _has_read(ledger: Ledger) -> int:

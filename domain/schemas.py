@@ -118,6 +118,8 @@ FEATURE_ROWS = Layout(
             ("window_end", _TIME),
             *((name, pa.float64()) for name in FEATURES),
             ("score", pa.float64()),
+            ("extractions", pa.int64()),
+            ("judged_by", _TEXT),
         ]
     ),
     frozenset({"source_id", "metric_name", "window_end", "ewma"}),

@@ -24,7 +24,7 @@ from pipelines.runners import choose_runner
 from pipelines.watch import Watch
 from transforms.detect import Detection
 from transforms.validate import Validate
-from transforms.watch import ALERTS, ANOMALIES, FEATURES, JOURNAL
+from transforms.watch import ALERTS, ANOMALIES, FEATURES, JOURNAL, JUDGED
 from transforms.windows import WindowOptions
 
 __all__ = ["Summary", "make_plan", "run_job"]
@@ -36,7 +36,8 @@ class Summary(msgspec.Struct):
     """The conservation line: read = scored + late + duplicate + dead_lettered + waiting.
 
     `waiting` are rows whose windows were still open when a live run was stopped; `seconds` is
-    the time from the start of the run to its last result.
+    the time from the start of the run to its last result. Of the `series` those that are not
+    `warm` have no score yet; `judged` says by detector how many series it has judged.
     """
 
     read: int = 0
@@ -48,6 +49,9 @@ class Summary(msgspec.Struct):
     windows: int = 0
     anomalies: int = 0
     alerts: int = 0
+    series: int = 0
+    warm: int = 0
+    judged: dict[str, int] = {}
     seconds: float = 0.0
 
     @property
@@ -102,9 +106,14 @@ def run_job(
 
 
 def _summary(counts: Mapping[str, int], seconds: float, bounded: bool) -> Summary:
+    numbers = [name for name in Summary.__struct_fields__ if name not in ("seconds", "judged")]
+    judged = {
+        name.removeprefix(JUDGED): count
+        for name, count in sorted(counts.items())
+        if name.startswith(JUDGED)
+    }
     summary = Summary(
-        **{name: counts.get(name, 0) for name in Summary.__struct_fields__ if name != "seconds"},
-        seconds=seconds,
+        **{name: counts.get(name, 0) for name in numbers}, judged=judged, seconds=seconds
     )
     if not bounded:
         # Only a run without an end can be stopped while windows are open.

@@ -7,7 +7,8 @@ import msgspec
 
 from connectors.uris import parse_address
 from domain.errors import ConfigurationError, SourceError
-from domain.journal import IdleDecision, Ledger, Record, decode_record, total
+from domain.journal import IdleDecision, Ledger, Record, decode_record, judged_by, total
+from transforms.watch import JUDGED
 
 __all__ = ["journal_beside", "read_decisions", "read_journal", "read_ledger"]
 
@@ -64,7 +65,9 @@ def read_decisions(uri: str | None) -> tuple[tuple[int, int, int], ...]:
 
 
 def read_ledger(uri: str | None) -> dict[str, int] | None:
-    """The accounts of a run; None where its journal is not a file of this machine, or empty.
+    """The accounts of a run by the names of its counters; None without a journal to read.
+
+    The journal must be a file of this machine.
 
     A cluster's counters begin again when it restores a job, and those of a job that had read
     all by then are lost; the ledger comes from the state and knows better.
@@ -75,4 +78,5 @@ def read_ledger(uri: str | None) -> dict[str, int] | None:
     if not path.exists():
         return None
     ledgers = [record for record in read_journal(path) if isinstance(record, Ledger)]
-    return total(ledgers) if ledgers else None
+    judged = {f"{JUDGED}{name}": count for name, count in judged_by(ledgers).items()}
+    return total(ledgers) | judged if ledgers else None

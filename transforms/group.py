@@ -8,7 +8,7 @@ and episodes followed. The machine keeps nothing itself; all state goes through 
 is Beam state in the job and plain memory in tests.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -22,10 +22,12 @@ from domain.marks import MARK_END, MARK_NONE
 from domain.metric import Series
 from transforms.alerts import Alerts, Episodes
 from transforms.detect import Detection, Verdict
+from transforms.detectors.columns import Columns
 from transforms.memory import memory_digest
 from transforms.progress import Progress
 from transforms.provenance import provenance_of, still_needed, traces_of
 from transforms.seal import SealedStore
+from transforms.warmth import Status, Warmth
 from transforms.windows import WindowOptions, close_windows
 
 __all__ = ["Counts", "GroupMachine", "MemoryStore", "Outcome", "Store"]
@@ -96,13 +98,15 @@ class MemoryStore:
 
 
 class Counts(NamedTuple):
-    """What an advance did, for the conservation line."""
+    """What an advance did, for the conservation line; `series` and `warm` as in `Gained`."""
 
     scored: int = 0
     duplicate: int = 0
     windows: int = 0
     anomalies: int = 0
     alerts: int = 0
+    series: int = 0
+    warm: int = 0
 
 
 class Outcome(NamedTuple):
@@ -114,6 +118,8 @@ class Outcome(NamedTuple):
         counts: what this advance did.
         ledger: what all advances did, once nothing can come any more; None before.
         provenance: of the transitions that a window caused.
+        status: of every row of the verdict.
+        judged: by name of the detector, series of which it gave a score for the first time.
     """
 
     verdict: Verdict | None
@@ -121,6 +127,8 @@ class Outcome(NamedTuple):
     counts: Counts
     ledger: Ledger | None = None
     provenance: Sequence[Provenance] = ()
+    status: Status | None = None
+    judged: Mapping[str, int] = {}  # never changed
 
 
 class _Header(msgspec.Struct, array_like=True):
@@ -139,12 +147,14 @@ class _Header(msgspec.Struct, array_like=True):
     alerts_due: int | None = None
     totals: Counts = Counts()
     detectors_due: int | None = None
+    judged: dict[str, int] = {}
 
 
 class _DetectionState(msgspec.Struct, array_like=True):
     version: int
     detectors: list[tuple[str, int, bytes]]
     alerts: bytes
+    warmth: bytes
 
 
 _header_decoder = msgspec.msgpack.Decoder(_Header)
@@ -165,6 +175,7 @@ class GroupMachine:
         self._windows = windows
         self._detection = detection
         self._alerts = alerts
+        self._warmth = Warmth([detector.name for detector in detection.detectors])
 
     def advance(self, store: Store, fragment: Fragment) -> Outcome:
         """Take one fragment; the same fragment twice counts as duplicates the second time."""
@@ -186,6 +197,8 @@ class GroupMachine:
                 outcome = self._close(store, header, closing)
                 pairs = zip(header.totals, outcome.counts, strict=True)
                 header.totals = Counts(*(total + more for total, more in pairs))
+                for name, more in outcome.judged.items():
+                    header.judged[name] = header.judged.get(name, 0) + more
             header.closed = closing
             if mark == MARK_END:
                 outcome = outcome._replace(ledger=_ledger(header))
@@ -239,14 +252,20 @@ class GroupMachine:
         header.newest_kept, header.oldest_open = result.newest_kept, result.oldest_open
 
         saved = store.read_detection()
-        states, episodes = self._load_detection(saved)
+        states, episodes, warmth = self._load_detection(saved)
         states, verdict = self._detection.step(states, result.table)
         episodes, transitions = self._alerts.step(episodes, verdict)
+        warmth, status, gained = self._warmth.step(warmth, result.table, verdict)
         header.alerts_due = self._alerts.next_due(episodes)
         header.detectors_due = self._detection.next_due(states)
         store.write_detection(
             _encoder.encode(
-                _DetectionState(_VERSION, self._detection.dump(states), self._alerts.dump(episodes))
+                _DetectionState(
+                    _VERSION,
+                    self._detection.dump(states),
+                    self._alerts.dump(episodes),
+                    self._warmth.dump(warmth),
+                )
             )
         )
         counts = Counts(
@@ -255,6 +274,8 @@ class GroupMachine:
             len(result.table),
             int(verdict.anomaly.sum()),
             sum(transition.kind == "opened" for transition in transitions),
+            gained.series,
+            gained.warm,
         )
         began = {number: one.start for number, one in sorted(header.progress.known.items())}
         provenance = [
@@ -265,7 +286,7 @@ class GroupMachine:
             )
             for one, transition in provenance_of(transitions, traces, self._windows)
         ]
-        return Outcome(verdict, transitions, counts, provenance=provenance)
+        return Outcome(verdict, transitions, counts, None, provenance, status, gained.judged)
 
     def _memory(self, saved: bytes | None, verdict: Verdict, transition: Transition) -> str:
         alert = transition.alert
@@ -273,16 +294,20 @@ class GroupMachine:
         before = None if saved is None else _detection_decoder.decode(saved).detectors
         return memory_digest(self._detection, before, verdict.table, series, transition.time)
 
-    def _load_detection(self, data: bytes | None) -> tuple[tuple[Any, ...], Episodes]:
+    def _load_detection(self, data: bytes | None) -> tuple[tuple[Any, ...], Episodes, Columns]:
         if data is None:
-            return self._detection.initial(), self._alerts.initial()
+            return self._detection.initial(), self._alerts.initial(), self._warmth.initial()
         try:
             saved = _detection_decoder.decode(data)
         except msgspec.DecodeError as error:
             message = f"the saved detector state ({len(data)} bytes) is damaged: {error}"
             raise StateError(message) from error
         _check_version(saved.version)
-        return self._detection.load(saved.detectors), self._alerts.load(saved.alerts)
+        return (
+            self._detection.load(saved.detectors),
+            self._alerts.load(saved.alerts),
+            self._warmth.load(saved.warmth),
+        )
 
 
 def _load_header(data: bytes | None) -> _Header:
@@ -302,7 +327,7 @@ def _ledger(header: _Header) -> Ledger:
         number: (one.read, one.late, one.dead_lettered)
         for number, one in sorted(header.progress.known.items())
     }
-    return Ledger(read, *header.totals)
+    return Ledger(read, *header.totals, judged=dict(header.judged))
 
 
 def _check_version(version: int) -> None:

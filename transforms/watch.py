@@ -1,6 +1,6 @@
 """The Beam shells around keying and the group machine; nothing is decided here."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -19,15 +19,18 @@ from transforms.alerts import Alerts
 from transforms.detect import Detection, Verdict
 from transforms.group import Counts, GroupMachine, Outcome
 from transforms.keying import split_block
+from transforms.warmth import Status
 from transforms.windows import WindowOptions
 
-__all__ = ["ALERTS", "ANOMALIES", "FEATURES", "JOURNAL", "KeyByGroup", "WatchGroup"]
+__all__ = ["ALERTS", "ANOMALIES", "FEATURES", "JOURNAL", "JUDGED", "KeyByGroup", "WatchGroup"]
 
 ALERTS = "alerts"
 ANOMALIES = "anomalies"
 FEATURES = "features"
 JOURNAL = "journal"
-_COUNTERS = ("scored", "duplicate", "windows", "anomalies", "alerts")
+JUDGED = "judged_"
+"""Begins the names of counters: the series that a detector has judged."""
+_COUNTERS = ("scored", "duplicate", "windows", "anomalies", "alerts", "series", "warm")
 
 
 class KeyByGroup(beam.DoFn):  # type: ignore[misc]
@@ -83,6 +86,11 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         self._restorable = restorable
         self._met: set[int] = set()
         self._counters = [Metrics.counter("padit", name) for name in _COUNTERS if counted]
+        self._judged = {
+            one.name: Metrics.counter("padit", JUDGED + one.name)
+            for one in config.detectors
+            if counted
+        }
 
     def setup(self) -> None:
         """Build the machine once per worker."""
@@ -102,9 +110,10 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         store = _BeamStore(header, rows, detection)
         if self._restorable and group not in self._met:
             self._met.add(group)
-            self._count(self._machine.ledger(store))
+            known = self._machine.ledger(store)
+            self._count(known, known.judged)
         outcome = self._machine.advance(store, decode_fragment(data))
-        self._count(outcome.counts)
+        self._count(outcome.counts, outcome.judged)
         for transition in outcome.transitions:
             alert = transition.alert
             key = f"{alert.source_id}:{alert.metric_name}"
@@ -112,11 +121,11 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             yield beam.pvalue.TaggedOutput(
                 ALERTS, Message(transition.id, key, transition.time, event)
             )
-        if outcome.verdict is not None:
+        if outcome.verdict is not None and outcome.status is not None:
             if ANOMALIES in self._outputs:
                 yield from self._anomalies(outcome.verdict)
             if FEATURES in self._outputs:
-                yield from self._features(outcome.verdict)
+                yield from self._features(outcome.verdict, outcome.status)
         if JOURNAL in self._outputs:
             yield from self._records(group, outcome)
 
@@ -126,11 +135,14 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         if outcome.ledger is not None:
             yield _journal(_ledger(msgspec.structs.replace(outcome.ledger, group=group)))
 
-    def _count(self, counts: Counts | Ledger) -> None:
+    def _count(self, counts: Counts | Ledger, judged: Mapping[str, int]) -> None:
         for name, counter in zip(_COUNTERS, self._counters, strict=False):  # none, or all
             amount = getattr(counts, name)
             if amount:
                 counter.inc(amount)
+        for name, counter in self._judged.items():
+            if judged.get(name):
+                counter.inc(judged[name])
 
     def _anomalies(self, verdict: Verdict) -> Iterator[Any]:
         for row in verdict.anomaly.nonzero()[0].tolist():
@@ -141,8 +153,10 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             message = Message(f"{key}:{unit}:{end}", key, end, msgspec.json.encode(score))
             yield beam.pvalue.TaggedOutput(ANOMALIES, message)
 
-    def _features(self, verdict: Verdict) -> Iterator[Any]:
+    def _features(self, verdict: Verdict, status: Status) -> Iterator[Any]:
         table = verdict.table
+        extractions = status.extractions.tolist()
+        detectors = [detector.name for detector in self._detection.detectors]
         names = list(table.features)
         columns = [table.features[name].tolist() for name in names]
         ends = table.window_end.tolist()
@@ -160,6 +174,12 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
                 "window_end": format_utc(ends[row]),
                 **dict(zip(names, values, strict=True)),
                 "score": scores[row],  # NaN, warming up, becomes null
+                "extractions": extractions[row],
+                "judged_by": [
+                    name
+                    for name, begun in zip(detectors, status.judged[row].tolist(), strict=True)
+                    if begun
+                ],
             }
             message = Message(
                 f"{key}:{series.unit}:{ends[row]}", key, ends[row], msgspec.json.encode(record)

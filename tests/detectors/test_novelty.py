@@ -56,7 +56,7 @@ def _share_with_an_alarm(values: Array) -> float:
 
 
 @pytest.mark.parametrize(
-    ("kind", "most"), [("t2", 0.6), ("t3", 0.45), ("log-normal", 0.45), ("Gaussian", 0.1)]
+    ("kind", "most"), [("t2", 0.45), ("t3", 0.4), ("log-normal", 0.3), ("Gaussian", 0.15)]
 )
 def test_young_series_with_heavy_tails_are_mostly_quiet(kind: str, most: float) -> None:
     chance, size = np.random.default_rng(31), (100, 1000)
@@ -71,5 +71,5 @@ def test_young_series_with_heavy_tails_are_mostly_quiet(kind: str, most: float) 
 
 def test_a_young_series_tells_a_clear_spike() -> None:
     values = np.random.default_rng(32).normal(size=(100, 410))
-    values[:, 400] = 10.0
-    assert _share_with_an_alarm(values) >= 0.9
+    values[:, 400] = 6.0  # standard deviations
+    assert _share_with_an_alarm(values) >= 0.85

@@ -52,17 +52,19 @@ class NoveltyDetector:
     far from its mean the sample is.
 
         m       = min(1, age / 1024)
-        ratio_c = d_c / sqrt(mean square of the earlier d_c + (0.1 s_c)^2 + ((0.15 - 0.1 m) o_c)^2)
+        k       = 0.05 + 0.4 (1 - m) h
+        ratio_c = d_c / sqrt(mean square of the earlier d_c + (0.1 s_c)^2 + (k o_c)^2)
         novelty = (weighted mean of sqrt(ratio_c / (1 + comparable earlier peaks of ratio_c)))^2
         n       = novelty m / (1 + comparable earlier peaks of novelty)
         score   = n / (n + 3/7 warning)
 
-    where the novelty is 1.3 times above all of the last 64 to 96 samples, else 0. Peaks are counted
-    in a histogram that decays (e-fold in 4,000 samples); comparable is what is at least about a
-    third as large in a channel, a quarter as a whole. What happens often is therefore not news,
-    and one absurd value can neither widen the usual distance by more than 100 of it nor own the
-    memory. A memory has two generations of `horizon` samples, so an endless stream never makes it
-    deaf.
+    where the novelty is 1.3 times above all of the last 64 to 96 samples, else 0. h is 0 where the
+    farthest value before lies within 4 s of the mean, 1 from 6 s on: in a heavy tail a record beats
+    the last by a share of itself. Peaks are counted in a histogram that decays (e-fold in 4,000
+    samples); comparable is what is at least about half as large in a channel, a quarter as a whole.
+    What happens often is therefore not news, and one absurd value can neither widen the usual
+    distance by more than 100 of it nor own the memory. A memory has two generations of `horizon`
+    samples, so an endless stream never makes it deaf.
 
     From the 9th sample to the 1,024th a value that lies outside the range of all before, by at
     least 8 such ranges, scores 0.7 too (31: 0.9): less is ordinary in a young series.
@@ -85,7 +87,7 @@ class NoveltyDetector:
     """
 
     name: ClassVar[str] = "novelty"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     Parameters: ClassVar[type[Parameters]] = NoveltyParameters
     judging: ClassVar[frozenset[str]] = frozenset({"warm_up", "warning"})
 

@@ -32,11 +32,12 @@ YOUNG = 8  # samples before the first gross outlier can be told
 GROSS = 8.0  # ranges of all before, outside of it, that deserve a warning while a series is young
 EVEN = 0.1  # standard deviations that a distance must be comparable with
 MARGIN = 0.05  # of the departure from the mean that a distance must be comparable with
-UNSURE = 0.1  # as much more at first: in a heavy tail a record beats the last by a share of itself
+UNSURE = 0.4  # as much more in a young series with heavy tails
+LIGHT, HEAVY = 4.0, 6.0  # standard deviations that the farthest of all before lies from the mean
 BEAT = 1.3  # times the highest of the last samples makes a peak
 SETTLE = 8192  # samples over which the usual distance is averaged
 DECAY = 0.992  # of the count of peaks, a block: an e-fold in 4,000 samples
-NEAR_SIZE = 3  # bins below a channel's size that still count as comparable
+NEAR_SIZE = 2  # bins below a channel's size that still count as comparable
 NEAR_PEAK = 4  # the same for peaks of the whole
 MEMORIES = (
     "value",
@@ -84,11 +85,12 @@ def judge(
     recent = np.concatenate([r["recent"], new], axis=1)
     statistics = _statistics(r, recent, age)
     distance = _distances(r, recent, statistics)
+    gross, side, least, most = _extremes(r, new, valid, age)
     grown = np.minimum(age, MATURE) / MATURE
-    ratio = _ratios(r, distance, statistics, valid, grown)
+    margin = MARGIN + UNSURE * (1.0 - grown) * _heaviness(r, least, most)
+    ratio = _ratios(r, distance, statistics, valid, margin)
     novelty, channel = _novelty(r, ratio, valid)
     novelty = novelty * grown
-    gross, side, least, most = _extremes(r, new, valid, age)
     channel = np.where(side != 0, 0, channel)  # a record is what a person understands first
     memory = _MEMORY_OF[channel]
     row, column = np.arange(len(new))[:, None], np.arange(new.shape[1])
@@ -162,13 +164,13 @@ def _farness(r: Data, generation: int, value: Array) -> Array:
 
 
 def _ratios(
-    r: Data, distance: Array, statistics: Array, valid: NDArray[np.bool_], grown: Array
+    r: Data, distance: Array, statistics: Array, valid: NDArray[np.bool_], margin: Array
 ) -> Array:
     """Distances in units of the usual one, whose squares are added up in order.
 
     A distance is compared with the spread of what it is of, and with how far out the value is: a
-    record that is broken by little is not news, whatever the usual distance. While few samples
-    are known (`grown` (n, w) below 1) more is little.
+    record that is broken by little is not news, whatever the usual distance. How much is little:
+    `margin` (n, w), of how far out the value is.
     """
     usual = r["usual"][:, :, None]
     known = usual > 0
@@ -179,10 +181,22 @@ def _ratios(
     deviation = r["spread"][:, _MEMORY_OF, None]
     out = np.abs(statistics - r["mean"][:, :, None])[:, _MEMORY_OF]
     out = np.where((deviation > 0) & np.isfinite(out), out, 0.0)
-    margin = MARGIN + UNSURE * (1.0 - grown[:, None])
-    unit = np.sqrt(usual * usual + (EVEN * deviation) ** 2 + (margin * out) ** 2)
+    unit = np.sqrt(usual * usual + (EVEN * deviation) ** 2 + (margin[:, None] * out) ** 2)
     ratio: Array = np.minimum(distance / np.where(known, unit, np.inf), TOP)
     return np.where(valid[:, None], ratio, 0.0)
+
+
+def _heaviness(r: Data, least: Array, most: Array) -> Array:
+    """(n, w): 0 where all before reached as far as Gaussian samples do, 1 where the tail is heavy.
+
+    In a heavy tail a record beats the last by a share of itself, whatever the usual distance.
+    """
+    middle, spread = r["mean"][:, :1], r["spread"][:, :1]
+    reach = np.maximum(np.maximum(most - middle, middle - least), 0.0)
+    reach = np.minimum(reach, HEAVY * spread)
+    far = reach / np.where(spread > 0, spread, np.inf)
+    heavy: Array = np.maximum(far - LIGHT, 0.0) / (HEAVY - LIGHT)
+    return heavy
 
 
 def _novelty(r: Data, ratio: Array, valid: NDArray[np.bool_]) -> tuple[Array, NDArray[np.int64]]:

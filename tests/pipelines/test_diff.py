@@ -183,7 +183,7 @@ def test_a_run_without_alerts_cannot_tell_its_settings(tmp_path: Path, capsys: C
 def test_detectors_that_remember_are_not_judged_by_one_window(
     tmp_path: Path, capsys: Capture
 ) -> None:
-    config = "detectors: [{{name: changepoint, parameters: {{threshold: {}}}}}]"
+    config = "detectors: [{{name: changepoint, parameters: {{threshold: {}, warning: 1}}}}]"
     (tmp_path / "low.yaml").write_text(config.format(3))
     (tmp_path / "high.yaml").write_text(config.format(12))
     windows = ("--window_size_sec=120", "--extract_interval_sec=30")

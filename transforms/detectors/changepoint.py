@@ -8,7 +8,9 @@ from pydantic import Field as Option
 
 from domain.features import FeatureTable
 from domain.timestamps import format_utc
+from transforms.detectors import peaks
 from transforms.detectors.base import Parameters, Scores
+from transforms.detectors.calibration import score_of
 from transforms.detectors.columns import Columns, Field, locate, row_argmax, samples_of
 
 __all__ = ["DETECTOR", "ChangePointDetector", "ChangePointParameters"]
@@ -16,6 +18,9 @@ __all__ = ["DETECTOR", "ChangePointDetector", "ChangePointParameters"]
 Array = NDArray[np.float64]
 Data = dict[str, NDArray[Any]]
 
+_NEAR = 2  # bins below a shift's size that still count as comparable
+_DECAY = 0.9  # of the count of shifts, a shift: the last ten say how often levels move
+_MOST = 20.0  # standard deviations: between levels without noise all shifts are alike
 _CLIP = 4.0  # standard deviations: one outlier is not a change of level
 
 
@@ -24,6 +29,9 @@ class ChangePointParameters(Parameters):
 
     slack: float = Option(0.5, gt=0, description="Half the smallest shift, standard deviations.")
     threshold: float = Option(12.0, gt=0, description="Sum of excess at which a change is told.")
+    warning: float = Option(
+        4.5, gt=0, description="Shift in standard deviations that scores 0.7; 3.86 times 0.9."
+    )
     memory: int = Option(1024, ge=64, description="Samples over which level and spread adapt.")
     warm_up: int = Option(32, ge=8, description="Samples without a score.")
     retention_sec: float = Option(
@@ -37,27 +45,30 @@ class ChangePointDetector:
         z  = (x - m) / (s sqrt((1 + rho) / (1 - rho))), limited to +-4
         g+ = max(0, g+ + z - slack), g- = max(0, g- - z - slack)
 
-    m, s and rho (correlation of neighbours, at least 0) are running figures. Below the threshold
-    the score is 0.7 g / threshold at most; when g passes it, the change is told once with
-    0.7 + 0.3 d / (d + 3), where d is the shift in standard deviations (0.9 at 6), it is located
-    where g last left zero, and the level starts anew from the samples since.
+    m, s and rho (correlation of neighbours, at least 0) are running figures. When g passes the
+    threshold, the change is told once, it is located where g last left zero, and the level starts
+    anew from the samples since. All other samples score 0.
+
+        n = min(shift / s, 20) / (1 + comparable earlier shifts),  score = n / (n + 3/7 warning)
+
+    so a series whose level moves all the time is no news; the last ten shifts count.
 
     Reference: Page (1954), Continuous inspection schemes.
 
     >>> from domain.metric import Series
     >>> value = np.random.default_rng(7).normal(size=600)
-    >>> value[400:] += 3
+    >>> value[400:] += 6
     >>> table = FeatureTable(
     ...     (Series("probe", "rtt_ms"),), np.array([600]), np.array([0], np.int32), {},
     ...     np.array([0, 600]), np.arange(600), value, 600)
     >>> detector = ChangePointDetector(ChangePointParameters())
     >>> state, scores = detector.step(detector.initial(), table)
     >>> np.flatnonzero(scores.sample >= 0.7), scores.detail["since"], scores.detail["shift"].round()
-    (array([404]), array([400]), array([3.]))
+    (array([403]), array([400]), array([6.]))
     """
 
     name: ClassVar[str] = "changepoint"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     Parameters: ClassVar[type[Parameters]] = ChangePointParameters
 
     def __init__(self, parameters: ChangePointParameters) -> None:
@@ -74,6 +85,7 @@ class ChangePointDetector:
             "total": pair,
             "length": pair,
             "since": Field((2,), "<i8"),
+            "told": Field((peaks.BINS,), "<f4"),
         }
 
     def initial(self) -> Columns:
@@ -159,12 +171,23 @@ class ChangePointDetector:
         mean = r["total"][row, way] / r["length"][row, way]
         shift = np.minimum(np.maximum((mean - r["mean"]) / spread, -1e6), 1e6)
         told = most >= p.threshold
-        score = np.where(told, 0.7 + 0.3 * np.abs(shift) / (np.abs(shift) + 3), 0.0)
-        score = np.where(told, score, 0.69 * most / p.threshold)
-        score = np.where(r["age"] < p.warm_up, np.nan, score)
+        news = self._news(r, np.where(told, np.minimum(np.abs(shift), _MOST), 0.0))
+        score = np.where(r["age"] < p.warm_up, np.nan, score_of(news, p.warning))
         level, since = r["mean"], r["since"][row, way]
         self._learn(r, x, told, mean, r["length"][row, way])
         return np.stack([score, shift, level]), since
+
+    def _news(self, r: Data, shift: Array) -> Array:
+        """Shifts that are told, discounted by comparable earlier ones; 0 stays 0."""
+        told = np.flatnonzero(shift)
+        if not told.size:
+            return shift
+        size = shift[told][:, None]
+        again = peaks.comparable(r["told"][told], size, _NEAR)[:, 0]
+        r["told"][told] = peaks.remember(r["told"][told], size[:, 0], size[:, 0] > 0, _DECAY)
+        news = shift.copy()
+        news[told] = shift[told] / (1 + again)
+        return news
 
     def _learn(self, r: Data, x: Array, told: Any, mean: Array, length: Array) -> None:
         """Let level, spread and correlation follow; after a change the level starts anew."""

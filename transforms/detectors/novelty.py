@@ -52,7 +52,7 @@ class NoveltyDetector:
     far from its mean the sample is.
 
         m       = min(1, age / 1024)
-        k       = 0.05 + 0.4 (1 - m) h
+        k       = 0.05 + 0.2 (1 - min(1, age / 2048)) h
         ratio_c = d_c / sqrt(mean square of the earlier d_c + (0.1 s_c)^2 + (k o_c)^2)
         novelty = (weighted mean of sqrt(ratio_c / (1 + comparable earlier peaks of ratio_c)))^2
         n       = novelty m / (1 + comparable earlier peaks of novelty)
@@ -87,7 +87,7 @@ class NoveltyDetector:
     """
 
     name: ClassVar[str] = "novelty"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     Parameters: ClassVar[type[Parameters]] = NoveltyParameters
     judging: ClassVar[frozenset[str]] = frozenset({"warm_up", "warning"})
 

@@ -32,7 +32,8 @@ YOUNG = 8  # samples before the first gross outlier can be told
 GROSS = 8.0  # ranges of all before, outside of it, that deserve a warning while a series is young
 EVEN = 0.1  # standard deviations that a distance must be comparable with
 MARGIN = 0.05  # of the departure from the mean that a distance must be comparable with
-UNSURE = 0.4  # as much more in a young series with heavy tails
+UNSURE = 0.2  # as much more in a young series with heavy tails
+SETTLED = 2048  # samples until such a series is no longer young
 LIGHT, HEAVY = 4.0, 6.0  # standard deviations that the farthest of all before lies from the mean
 BEAT = 1.3  # times the highest of the last samples makes a peak
 SETTLE = 8192  # samples over which the usual distance is averaged
@@ -87,7 +88,8 @@ def judge(
     distance = _distances(r, recent, statistics)
     gross, side, least, most = _extremes(r, new, valid, age)
     grown = np.minimum(age, MATURE) / MATURE
-    margin = MARGIN + UNSURE * (1.0 - grown) * _heaviness(r, least, most)
+    young = 1.0 - np.minimum(age, SETTLED) / SETTLED
+    margin = MARGIN + UNSURE * young * _heaviness(r, least, most)
     ratio = _ratios(r, distance, statistics, valid, margin)
     novelty, channel = _novelty(r, ratio, valid)
     novelty = novelty * grown
@@ -95,7 +97,7 @@ def judge(
     memory = _MEMORY_OF[channel]
     row, column = np.arange(len(new))[:, None], np.arange(new.shape[1])
     middle, reach = r["mean"][row, memory], 2 * r["spread"][row, memory]
-    young = (memory == 0) & (age < MATURE)
+    ranged = (memory == 0) & (age < MATURE)
     floor = np.where(memory == 1, 0.0, -np.inf)  # a deviation is not negative
     found = {
         "novelty": novelty,
@@ -104,8 +106,8 @@ def judge(
         "memory": memory.astype(np.float64),
         "measured": statistics[row, memory, column],
         "distance": distance[row, channel, column],
-        "usual_low": np.where(young, least, np.maximum(middle - reach, floor)),
-        "usual_high": np.where(young, most, middle + reach),
+        "usual_low": np.where(ranged, least, np.maximum(middle - reach, floor)),
+        "usual_high": np.where(ranged, most, middle + reach),
         "side": side,
     }
     return found, recent, statistics

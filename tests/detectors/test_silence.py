@@ -30,6 +30,7 @@ from transforms.alerts import Alerts
 from transforms.detect import Detection
 from transforms.group import GroupMachine, MemoryStore
 from transforms.keying import split_block
+from transforms.progress import Progress
 from transforms.windows import WindowOptions
 
 START = 1_767_225_600
@@ -89,6 +90,14 @@ def test_the_end_of_the_input_is_no_silence() -> None:
     logs = [_samples(FAN, range(0, 900, 5)), _samples(PUMP, range(0, 860, 5))]
     assert _events(_watch(*logs)) == []
     assert _events(_watch([*logs[0], *logs[1]])) == []
+
+
+def test_without_the_mark_before_the_end_every_end_would_be_a_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Progress, "known_until", Progress.mark)
+    told = _events(_watch(_samples(FAN, range(0, 900, 5)), _samples(PUMP, range(0, 860, 5))))
+    assert {source for kind, source, *_ in told if kind == "opened"} == {"fan", "pump"}
 
 
 def test_who_stopped_before_the_end_is_told_up_to_where_the_input_came() -> None:

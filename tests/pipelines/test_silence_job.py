@@ -6,8 +6,17 @@ from typing import Any
 
 import pytest
 
+from connectors.uris import source_from_uri
+from domain.config import load_config
 from pipelines.cli import main
+from pipelines.sweep import evaluate as evaluating
+from pipelines.sweep.evaluate import Job, WindowSetting, messages_of
+from pipelines.sweep.recording import read_recording
 from tests.pipelines.seed import START, line, write
+from transforms.validate import Validate
+from transforms.windows import WindowOptions
+
+SECOND = 1_000_000
 
 CONFIG = """
 detectors:
@@ -112,6 +121,23 @@ def test_explain_computes_a_silence_again_and_says_what_it_needs(
                  f"--config={tmp_path}/run/job.yaml"]) == 0  # fmt: skip
     assert f"equal: {steps} transitions, every byte, from the rows" in capsys.readouterr().out
     assert "no sample for" in page.read_text()
+
+
+@pytest.mark.parametrize("at_once", [10**6, 300])
+def test_a_sweep_tells_the_silences_of_a_replay(
+    at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluating, "ROWS_AT_ONCE", at_once)
+    alerts = _replay(tmp_path / "run", _cuts()["dealt to three"], config=LATER)
+    source = source_from_uri(f"{tmp_path}/run/*.jsonl")
+    allowed = 10 * SECOND
+    validate = Validate(4 << 20, 3600 * SECOND)
+    read = read_recording(source, source.ranges(), validate, [allowed], 2, lambda rows: None)
+    windows = WindowOptions(300 * SECOND, 60 * SECOND, 1000)
+    job = Job(WindowSetting(windows, allowed), (load_config(f"{tmp_path}/run/job.yaml"),))
+    [mine] = messages_of(read, job)
+    assert [one.value for one in mine] == alerts.read_bytes().splitlines()
+    assert mine
 
 
 def test_explain_finds_a_sample_that_breaks_the_silence(tmp_path: Path, capsys: Capture) -> None:

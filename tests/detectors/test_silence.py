@@ -189,6 +189,14 @@ def test_a_series_that_comes_as_it_likes_does_not_flood(kind: str) -> None:
     assert _alarms(np.cumsum(gaps).tolist()) <= 4
 
 
+def test_gaps_of_a_microsecond_and_of_days_together_are_borne() -> None:
+    day = 86_400
+    seconds = [*(1e-6 * i for i in range(20)), *(5.0 * day * i for i in range(1, 21))]
+    told = _events(_watch(_samples(PUMP, seconds), factor=1000))
+    # Of twenty such gaps only the first two: then the second longest is one of them.
+    assert [kind for kind, *_ in told].count("opened") == 2
+
+
 def test_outages_that_are_rare_are_each_told() -> None:
     """Three in a week do not make a habit."""
     days = [np.arange(0, 86400 - 3600, 20.0) + 86400 * day for day in range(6)]

@@ -25,6 +25,7 @@ _PAUSES = 8
 _HABIT = 3  # as many pauses ...
 _SHARE = 10  # ... that take this part of the time since the first of them are no outages
 _AT_ONCE = 1 << 14
+_LONGEST = 2.0**60  # microseconds; so that adding it to a time never overflows
 FIELDS = {
     "gaps": Field((RECENT,), "<i8"),
     "pauses": Field((_PAUSES,), "<i8"),
@@ -134,7 +135,7 @@ class Habits:
             gaps, count = _sorted(self.gaps.at(at[part]))
             usual, middle = _share(gaps, count, 9), np.maximum(_share(gaps, count, 5), 1)
             uneven = np.sqrt(np.maximum(usual / middle, 1.0))
-            by_usual = np.rint(self._factor * usual * uneven).astype(np.int64)
+            by_usual = np.rint(np.minimum(self._factor * usual * uneven, _LONGEST)).astype(np.int64)
             found = np.maximum(np.maximum(by_usual, 2 * gaps[:, -2]), self.minimum)
             limit[part] = np.where(count >= self._warm_up, found, 0)
         return limit

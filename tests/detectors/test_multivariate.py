@@ -161,3 +161,27 @@ def test_state_of_another_number_of_metrics_is_an_error() -> None:
 def test_one_metric_alone_gets_no_score() -> None:
     found: Any = samples(create_detector("multivariate", {}), [table_of({RPM: np.arange(2000.0)})])
     assert np.isnan(found[RPM]).all()
+
+
+def test_metrics_that_wander_together_for_hours_are_no_alarm() -> None:
+    noise = np.random.default_rng(9).normal(size=(4, 30_000))
+    walk = noise[0].cumsum()
+    values = {
+        Series("s", "a"): walk + 20 * noise[1],
+        Series("s", "b"): 2 * walk + 20 * noise[2],
+        Series("s", "c"): 20 * noise[3] - walk,
+    }
+    for score in samples(create_detector("multivariate", {}), [table_of(values)]).values():
+        assert not (score >= 0.7).any()
+
+
+def test_a_source_that_wanders_while_it_is_learnt_is_judged_later() -> None:
+    noise = np.random.default_rng(4).normal(size=(2, 6000))
+    warming = np.linspace(0, 60, 6000)
+    values = {
+        Series("s", "a"): warming + 0.2 * noise[0],
+        Series("s", "b"): 3 * warming + 0.2 * noise[1],
+    }
+    for score in samples(create_detector("multivariate", {}), [table_of(values)]).values():
+        assert np.isnan(score[:3900]).all()
+        assert not np.isnan(score[4500:]).any()  # stretches are longer by then

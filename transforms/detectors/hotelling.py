@@ -23,7 +23,7 @@ SPAN = 32  # rows of the moving mean
 SLOTS = 16  # summaries of consecutive stretches
 DRIFT = 27.0  # weight of the mean square of what consecutive stretches' means differ by
 RIDGE = 1e-3
-CLIP = 20.0  # standard deviations; one absurd value must not own the mean
+CLIP = 20.0  # standard deviations from the last stretch; one absurd value must not own the mean
 LOST = 10.0  # standard deviations; beyond, the first rows' scale says nothing any more
 GATE = 0.45  # rows of a higher score are not learnt, only counted
 OUTNUMBER = 1.5  # so many times the rows learnt make the unusual usual
@@ -33,6 +33,7 @@ ABOVE_PEAK = 1.5  # a warning is so many times what the peaks reached
 REFERENCE = 400.0  # rows for which `warning` holds; fewer need more
 LEAST_WARNING = 5.0
 SETTLED = 4000.0  # rows after which a source is judged, settled or not
+INDEPENDENT = 0.9  # share of independent rows from which one quiet stretch is enough
 
 
 class Layout(NamedTuple):
@@ -88,10 +89,13 @@ def layout(d: int) -> Layout:
         "mean": (d,),  # of the first rows, and their deviation: the unit of all that follows
         "sd": (d,),
         "centre": (d,),
+        "anchor": (d,),  # mean of the last stretch, around which rows are clipped
+        "reach": (d,),  # how far from it
         "precision": (d, d),
         "settled": (),  # 1 once a stretch gave no alarm
         "usual": (),  # T2 that 1 % of what was learnt exceeds
         "learnt": (),
+        "independent": (),  # share of these that tell something new
         "base": (),  # warning before peaks are looked at
         "warning": (),
         "stretch": (),  # rows of a summary
@@ -159,7 +163,9 @@ def step(
     """
     where = layout(rows.shape[2])
     part = where.views(memory)
-    z = np.clip((rows - part["mean"][:, None]) / part["sd"][:, None], -CLIP, CLIP)
+    z = (rows - part["mean"][:, None]) / part["sd"][:, None]
+    low, high = part["anchor"] - part["reach"], part["anchor"] + part["reach"]
+    z = np.minimum(np.maximum(z, low[:, None]), high[:, None])
     together = np.concatenate([part["tail"], z], axis=1)
     moving = _moving(together)
     verdicts, ratio = _judge(part, moving)
@@ -234,7 +240,8 @@ def _take(part: dict[str, Array], name: str, memory_rows: int) -> None:
     part["unusual"][:] = 0.0  # it was not the new normal
     part["peaks"][:] = np.concatenate([part["peaks"][:, 1:], part["peak"][:, None]], axis=1)
     enough = part["learnt"] + part["stretch"] >= SETTLED
-    part["settled"][:] = (part["settled"] > 0) | (part["peak"] <= 1) | enough
+    quiet = (part["peak"] <= 1) & (part["independent"] >= INDEPENDENT)
+    part["settled"][:] = (part["settled"] > 0) | quiet | enough
     part["peak"][:] = 0.0
     for i in np.flatnonzero(used == SLOTS).tolist():  # rare, and less so with every time
         bank = part["bank"][i]
@@ -271,11 +278,15 @@ def _fit(part: dict[str, Array], warning: float) -> None:
         for j in range(d):
             freedom = freedom + precision[:, i, j] * scatter[:, i, j]
     part["centre"][:] = centre
+    latest = np.maximum(used.astype(np.int64) - 1, 0)
+    part["anchor"][:] = means[np.arange(len(means)), latest]
+    own = np.diagonal(scatter, axis1=1, axis2=2)
+    part["reach"][:] = CLIP * np.maximum(1.0, np.sqrt(np.maximum(own, 0.0)))
     part["precision"][:] = precision
     part["usual"][:] = _chi_square_99(np.maximum(freedom, 0.5))
     part["learnt"][:] = count[:, 0]
-    independent = count[:, 0] * _independence(means, bank[:, :, :1], used, centre, scatter)
-    base = np.maximum(LEAST_WARNING, warning * REFERENCE / independent)
+    part["independent"][:] = _independence(means, bank[:, :, :1], used, centre, scatter)
+    base = np.maximum(LEAST_WARNING, warning * REFERENCE / (count[:, 0] * part["independent"]))
     part["base"][:] = base
     part["warning"][:] = base * np.maximum(1.0, ABOVE_PEAK * part["peaks"].max(axis=1))
 

@@ -96,7 +96,9 @@ class MultivariateDetector:
     D makes it blind to directions that wandered while learning (a machine that warms up). n are
     the independent rows learnt: all of them as long as no more than half of the variance lies
     between stretches, fewer the more of it does. After the first `learn` rows there are no scores
-    until the source has settled: a stretch of 100 rows without an alarm, at most 4,000 rows.
+    until the source has settled: a stretch of 100 rows without an alarm where at least 0.9 of the
+    rows are independent, else 4,000 rows. A row counts as at most 20 standard deviations from the
+    latest stretch, so that a metric may wander and one absurd value does not own the mean.
 
     It goes on learning, rows that score below 0.45. The others are only counted; when they
     outnumber all that was learnt 1.5 times (or reach 4,000), they are the new normal. So a
@@ -126,7 +128,7 @@ class MultivariateDetector:
     """
 
     name: ClassVar[str] = "multivariate"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Parameters: ClassVar[type[Parameters]] = MultivariateParameters
 
     def __init__(self, parameters: MultivariateParameters) -> None:

@@ -1,11 +1,12 @@
 """Silence from a topic of several partitions: the same bytes whatever runs the job."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.integration.helpers import Record, metric, padit, produce
+from tests.integration.helpers import Record, alerts_of, live, metric, padit, produce
 from tests.integration.test_job_runners import options
 from tests.parts import KafkaPart
 
@@ -22,6 +23,10 @@ def _records() -> list[Record]:
         and not (source == 2 and 3600 <= second < 4800)
         and not (source == 3 and second % 3600)
     ]
+
+
+LIVE = ("--window_size_sec=10", "--extract_interval_sec=1", "--out_of_orderness_sec=1",
+        "--idle_timeout_sec=1")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +73,26 @@ def test_every_runner_tells_the_same_silences(
     assert alerts.read_bytes() == expected.read_bytes()
     assert (summary["series"], summary["warm"]) == (6, 6)
     assert summary["judged"] == {"rule": 6, "silence": 6}
+
+
+def test_live_a_source_is_told_when_nothing_comes_at_all_and_a_replay_repeats_it(
+    kafka: KafkaPart, tmp_path: Path
+) -> None:
+    config = tmp_path / "job.yaml"
+    config.write_text("detectors: [{name: silence, parameters: {minimum_sec: 3}}]")
+    topic, alerts, again = kafka.topic("stops"), tmp_path / "live.jsonl", tmp_path / "again.jsonl"
+    place = ["--input", kafka.uri(topic), f"--config={config}", *LIVE]
+    begin = int(time.time()) - 60
+    produce(kafka.bootstrap, topic, [metric("m", "rpm", begin + i, 5.0) for i in range(60)])
+    with live(tmp_path, "run", *place, "--output", alerts, "--start_offset=earliest") as job:
+        job.until(lambda: alerts_of(alerts), 60)
+        # It comes back; what follows of it moves the marks past the end of the alert.
+        back = int(time.time()) + 1
+        produce(kafka.bootstrap, topic, [metric("m", "rpm", back + i, 5.0) for i in range(20)])
+        job.until(lambda: b"resolved" in alerts.read_bytes(), 60)
+        job.stop()
+    decisions = f"--decisions={tmp_path}/live.journal.jsonl"
+    padit("replay", *place, "--output", again, decisions)
+    during, whole = alerts.read_bytes().splitlines(), again.read_bytes().splitlines()
+    assert "no sample for 5.0 s; usual gap 1.0 s" in json.loads(during[0])["data"]["summary"]
+    assert whole[: len(during)] == during

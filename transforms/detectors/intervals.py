@@ -58,11 +58,11 @@ def add(low: Array, high: Array, value: Array) -> tuple[Array, Array]:
     """Memories (n, size) after seeing values (n, r); +inf is no value."""
     size = low.shape[1]
     merged = np.concatenate([low, value], axis=1)
-    order = np.argsort(merged, axis=1, kind="stable")
-    row = np.arange(len(low))[:, None]
-    merged = merged[row, order]
-    upper = np.concatenate([high, value], axis=1)[row, order]
-    upper = np.maximum.accumulate(upper, axis=1)
+    order = merged.argsort(axis=1, kind="stable")
+    order += np.arange(len(low))[:, None] * merged.shape[1]
+    merged = merged.take(order)
+    upper = np.concatenate([high, value], axis=1).take(order)
+    np.maximum.accumulate(upper, axis=1, out=upper)
     real = np.isfinite(merged)
     gap = np.full(merged.shape, -np.inf)
     np.subtract(merged[:, 1:], upper[:, :-1], out=gap[:, 1:], where=real[:, 1:])

@@ -194,7 +194,7 @@ class NoveltyDetector:
         found["span"] = (time[place] - oldest[:, None]).astype(np.float64)
         _put(out, [found[name] for name in _FACTS], place, valid)
         block.shift(r, recent, statistics, take)
-        full = np.flatnonzero(r["age"] % BLOCK == 0)
+        (full,) = (r["age"] % BLOCK == 0).nonzero()
         if full.size:
             ended = time[first[full] + take[full] - 1]
             horizon = self.parameters.horizon

@@ -243,7 +243,7 @@ def _extremes(
 def learn(r: Data, horizon: int, time: NDArray[np.int64]) -> Data:
     """Take in the block that ended, of series that all ended one at `time` (n,)."""
     n, memory, _, size = r["low"].shape
-    turn = np.flatnonzero(r["age"] % horizon == 0)
+    (turn,) = (r["age"] % horizon == 0).nonzero()
     if turn.size:
         _next_generation(r, turn, time)
     low, high = (r[end][:, :, 0].reshape(n * memory, size) for end in ("low", "high"))
@@ -277,8 +277,9 @@ def _next_generation(r: Data, turn: NDArray[np.int64], time: NDArray[np.int64]) 
 def _learn_shape(r: Data) -> None:
     """Prediction, means and deviations, each with the means and deviations of before."""
     latest = r["lagging"][:, :, LAG - BLOCK :]
-    old = np.flatnonzero(r["age"] >= FIRST[3])
-    if old.size:
+    grown = r["age"] >= FIRST[3]
+    if grown.any():
+        old = slice(None) if grown.all() else grown  # a slice copies nothing
         r["normal"][old], r["weights"][old] = innovation.learn(
             r["normal"][old],
             r["weights"][old],

@@ -21,6 +21,7 @@ FORGET = 0.998  # of the normal equations, a block of 32: an e-fold in 16,000 sa
 RIDGE = 1e-8  # of the mean square, pulled towards "as the sample before"
 FARTHEST = 8.0  # deviations from the mean that the regression sees at most
 SURPRISE = 4.0  # deviations that an innovation teaches at most
+_ONES = np.eye(ORDER)
 _LIMIT = 1e150  # squares stay finite
 
 
@@ -36,7 +37,7 @@ def innovations(recent: Array, weights: Array, mean: Array, width: int) -> Array
     off = recent - mean[:, None]
     terms = off[:, _lags(off.shape[1], width)]
     terms[:, :, 1:] *= -weights[:, None]
-    missed = np.cumsum(terms, axis=2)[:, :, -1]  # one after the other: the same sum in every cut
+    missed = terms.cumsum(axis=2)[:, :, -1]  # one after the other: the same sum in every cut
     held: Array = np.minimum(np.maximum(missed, -_LIMIT), _LIMIT)
     return held
 
@@ -50,20 +51,19 @@ def _lags(size: int, width: int) -> NDArray[np.int64]:
 
 
 def learn(
-    normal: Array, weights: Array, block: Array, mean: Array, spread: Array, surprise: Array
+    normal: Array, missed: Array, block: Array, mean: Array, spread: Array, surprise: Array
 ) -> tuple[Array, Array]:
     """Normal equations (n, 8, 9) and weights (n, 8) after a block.
 
     Args:
         normal: (n, 8, 9), the right side last.
-        weights: (n, 8), up to now.
+        missed: (n, w), the innovations of the block.
         block: (n, 8 + w), the samples of the block and the eight before it.
         mean: (n,), of the series.
         spread: (n,), standard deviation of the series; 0: not known yet.
         surprise: (n,), standard deviation of the innovations; 0: not known yet.
     """
     n, width = len(block), block.shape[1] - ORDER
-    missed = innovations(block, weights, mean, width)
     reach = np.where(spread > 0, FARTHEST * spread, np.inf)[:, None]
     least = np.where(surprise > 0, SURPRISE * surprise, np.inf)[:, None]
     off = block - mean[:, None]
@@ -74,9 +74,9 @@ def learn(
         columns[:, lag - 1] = off[:, ORDER - lag : ORDER - lag + width]
     columns[:, ORDER] = np.minimum(np.maximum(taught, -reach), reach)
     normal = normal + columns[:, :ORDER] @ columns.transpose(0, 2, 1)
-    ridge = RIDGE / ORDER * np.trace(normal, axis1=1, axis2=2)
+    ridge = RIDGE / ORDER * normal.trace(axis1=1, axis2=2)
     ridge = np.where(ridge > 0, ridge, 1.0)  # nothing but the mean: the sample before
-    left = normal[:, :, :ORDER] + ridge[:, None, None] * np.eye(ORDER)
+    left = normal[:, :, :ORDER] + ridge[:, None, None] * _ONES
     right = normal[:, :, ORDER].copy()
     right[:, 0] += ridge
     after: Array = np.asarray(np.linalg.solve(left, right[:, :, None])[:, :, 0], np.float64)

@@ -179,7 +179,7 @@ def _ratios(
     limit = np.where(known, GUARD * usual, np.inf)
     counted = np.where(valid[:, None], np.minimum(distance, limit), 0.0)
     terms = np.concatenate([r["squares"][:, :, None], counted * counted], axis=2)
-    r["squares"] = np.cumsum(terms, axis=2)[:, :, -1]  # one after the other, unlike sum
+    r["squares"] = terms.cumsum(axis=2)[:, :, -1]  # one after the other, unlike sum
     deviation = r["spread"][:, _MEMORY_OF, None]
     out = np.abs(statistics - r["mean"][:, :, None])[:, _MEMORY_OF]
     out = np.where((deviation > 0) & np.isfinite(out), out, 0.0)
@@ -282,8 +282,8 @@ def _learn_shape(r: Data) -> None:
         old = slice(None) if grown.all() else grown  # a slice copies nothing
         r["normal"][old], r["weights"][old] = innovation.learn(
             r["normal"][old],
-            r["weights"][old],
-            r["recent"][old][:, RECENT - BLOCK - innovation.ORDER :],
+            _missed(r, latest[:, 3])[old],
+            r["recent"][old, RECENT - BLOCK - innovation.ORDER :],
             r["mean"][old, 0],
             r["spread"][old, 0],
             r["spread"][old, 3],
@@ -294,6 +294,14 @@ def _learn_shape(r: Data) -> None:
         r["mean"].ravel(), r["spread"].ravel(), latest.reshape(len(known), BLOCK), known, SETTLE
     )
     r["mean"], r["spread"] = mean.reshape(-1, memory), deviation.reshape(-1, memory)
+
+
+def _missed(r: Data, told: Array) -> Array:
+    """Innovations (n, BLOCK) of the block that ended; `told` already, save for the first one."""
+    if np.isfinite(told).all():
+        return told
+    found = innovation.innovations(r["recent"], r["weights"], r["mean"][:, 0], BLOCK)
+    return np.where(np.isfinite(told), told, found)
 
 
 def shift(r: Data, recent: Array, lagging: Array, take: NDArray[np.int64]) -> None:

@@ -31,6 +31,7 @@ from domain.wire_arrow import (
     rows_from_streams,
     shorten,
 )
+from domain.wire_layouts import KnownRecords
 
 __all__ = ["MAX_NAME_LENGTH", "Decoded", "Reject", "decode"]
 
@@ -119,10 +120,27 @@ def decode(values: Sequence[bytes | None], max_bytes: int) -> Decoded:
 
 def _decode_slice(values: Sequence[bytes | None], start: int, stop: int, max_bytes: int) -> Decoded:
     chosen = values[start:stop] if (start, stop) != (0, len(values)) else values
+    found = _known.read(chosen, max_bytes) if chosen[0] and chosen[0][0] == _OPEN else None
+    if found is None or not len(found[1]):
+        return _decode_unknown(chosen, start, max_bytes)
+    rows, record = found
+    if len(rows) == len(chosen):
+        return Decoded(rows, record + start, [])
+    others = np.delete(np.arange(len(chosen)), record)
+    rest = _decode_unknown([chosen[i] for i in others.tolist()], 0, max_bytes)
+    record = np.concatenate([record, others[rest.record]])
+    order = np.argsort(record, kind="stable")
+    rejects = [Reject(start + int(others[i]), reason) for i, reason in rest.rejects]
+    return Decoded(concatenate([rows, rest.rows]).select(order), record[order] + start, rejects)
+
+
+def _decode_unknown(chosen: Sequence[bytes | None], start: int, max_bytes: int) -> Decoded:
     samples = _parse_joined(chosen, max_bytes)
     if samples is not None:
         rows, kept, reasons = _columns(samples)
-        record = np.arange(start, stop) if kept is None else np.flatnonzero(kept) + start
+        record = (
+            np.arange(start, start + len(chosen)) if kept is None else np.flatnonzero(kept) + start
+        )
         return Decoded(rows, record, [Reject(start + i, reason) for i, reason in reasons])
     return _decode_streams(chosen, start, max_bytes) or _decode_one_by_one(chosen, start, max_bytes)
 
@@ -144,6 +162,19 @@ def _decode_streams(values: Sequence[bytes | None], start: int, max_bytes: int) 
 def _usable(rows: Rows) -> NDArray[np.bool_]:
     in_range = (rows.time >= EARLIEST_US) & (rows.time < LATEST_US)
     return np.asarray(in_range & np.isfinite(rows.value))
+
+
+def _parse(record: bytes) -> tuple[Series, float, float] | None:
+    """One record as `KnownRecords` wants it."""
+    try:
+        sample = _numbered.decode(record)
+    except _UNREADABLE:
+        return None
+    series = Series(sample.source_id, sample.metric_name, sample.unit)
+    return None if _name_fault(series) else (series, sample.timestamp, sample.value)
+
+
+_known = KnownRecords(_parse)
 
 
 def _parse_joined(values: Sequence[bytes | None], max_bytes: int) -> _Samples | None:

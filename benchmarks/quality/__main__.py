@@ -107,7 +107,9 @@ def benchmark(shared: Path, compare: bool) -> None:
     print_machines(quality["machines"])
     target = ROOT / "build" / "quality.json"
     target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(quality, indent=1) + "\n")
+    # A share of no alarms is not a number, and JSON has none for it.
+    plain = json.loads(json.dumps(quality), parse_constant=lambda _: None)
+    target.write_text(json.dumps(plain, indent=1, allow_nan=False) + "\n")
 
 
 def _guards(nab: Univariate, scores: Any) -> dict[str, float]:

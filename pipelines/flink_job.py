@@ -27,6 +27,8 @@ _SECONDS = 5.0
 _SILENT_SECONDS = 300.0
 _NOTHING_SECONDS = 120.0
 _ASK_EVERY = 2.0
+# Flink answers from a copy that it renews every web.refresh-interval, 3 s.
+_STALE_SECONDS = 5.0
 _ENDED = ("CANCELED", "FINISHED", "FAILED")
 _BAD_REQUEST, _NOT_FOUND = 400, 404
 _HOPELESS = re.compile(r"domain\.errors\.StateError: (.+?)(?: \[while running|$)", re.MULTILINE)
@@ -94,12 +96,18 @@ class FlinkJob:
         """Where somebody else saved it when they stopped it, if that is why it ended."""
         if self._request is not None:
             return None
+        deadline = time.monotonic() + _STALE_SECONDS
         try:
-            latest = self._ask(f"{self._find()}/checkpoints")["latest"]["savepoint"]
+            while True:
+                latest = self._ask(f"{self._find()}/checkpoints")["latest"]["savepoint"]
+                if latest is not None:
+                    return str(latest["external_path"])
+                if time.monotonic() > deadline:
+                    return None
+                time.sleep(_ASK_EVERY / 4)
         except (OSError, ValueError, KeyError) as error:
             _LOG.info("no answer from %s: %r", self._url, error)
             return None
-        return None if latest is None else str(latest["external_path"])
 
     def clear(self) -> None:
         """Remove the savepoint that draining leaves; nobody goes on from the end of an input."""

@@ -152,6 +152,13 @@ class Job:
             raise AssertionError(message)
         return self.site.rows_read(details["name"]) > goal and self.checkpoint() is not None
 
+    def wait_judged(self, seconds: float = 240) -> float:
+        """Wait until windows have been judged, so that what is saved holds a detector's state."""
+        features = self.outputs.features
+        return self._until(
+            lambda: features.exists() and features.stat().st_size > 0, seconds, "no window ends"
+        )
+
     def checkpoint(self) -> str | None:
         """The last checkpoint that is complete, or None."""
         jobs = self.site.cluster.directory / "checkpoints" / self.jobs[-1]

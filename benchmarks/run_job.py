@@ -47,12 +47,13 @@ class _FirstOpen:
 
 
 class _LastWrite:
-    """Watches a file that is appended to; a successor (the sorted file) does not count."""
+    """Watches a new file that grows; its sorted successor is as large, and does not count."""
 
     def __init__(self, path: Path) -> None:
         self.at = 0.0
         self._path = path
-        self._inode = 0
+        self._size = 0
+        path.unlink(missing_ok=True)  # what an earlier run left is not this run's
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -65,8 +66,8 @@ class _LastWrite:
         while not self._done.wait(0.02):
             with contextlib.suppress(FileNotFoundError):
                 found = self._path.stat()
-                if found.st_size and self._inode in (0, found.st_ino):
-                    self._inode, self.at = found.st_ino, found.st_mtime
+                if found.st_size > self._size:
+                    self._size, self.at = found.st_size, found.st_mtime
 
 
 def reading_since(rest_url: str) -> tuple[str, float]:

@@ -29,6 +29,7 @@ __all__ = ["KafkaReader"]
 _LOG = logging.getLogger(__name__)
 _MESSAGES_AT_ONCE = 10_000  # what `domain.wire` decodes best at a time
 _END_SECONDS = 1.0
+_GRACE_SECONDS = 0.005  # after the first record, for those that come with it
 _NO_TIME = 2**53  # milliseconds: no event lies ahead of it
 _FATAL = (
     KafkaError._AUTO_OFFSET_RESET,
@@ -90,7 +91,10 @@ class KafkaReader:
         self._nothing = []
         if not self._reading:
             return reads
-        messages = self._consumer.consume(_MESSAGES_AT_ONCE, seconds)
+        # Asked for many, the consumer waits out its time unless there are so many.
+        messages = self._consumer.consume(1, seconds)
+        if messages:
+            messages += self._consumer.consume(_MESSAGES_AT_ONCE - 1, _GRACE_SECONDS)
         times = _record_times(messages)
         ends: list[tuple[int, int]] = []
         if len(times) and int(times.min()) < 0:  # an event, or a record without a timestamp

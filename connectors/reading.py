@@ -46,6 +46,7 @@ _FILL_SECONDS = 0.02
 _FILL_SECONDS_BOUNDED = 1.0  # a replay is in no hurry, but a checkpoint waits for the block's end
 _PATIENCE_BOUNDED = 0.5
 _AHEAD_FROM = 50_000  # rows of a block from which on more is likely to be there already
+_FIRST_ROWS = 100_000  # of a reader's first block: those behind it have nothing to do until then
 LATE = "late"
 DEAD = "dead"
 NOTES = "notes"
@@ -234,6 +235,7 @@ class _OpenReader:
         self.shard = shard
         self._bounded = bounded
         self._reader = reader
+        self._most = min(_FIRST_ROWS, options.bundle_rows)
         self._thread = ThreadPoolExecutor(1)
         self._ahead: Future[list[Read]] | None = None
         self._name = name
@@ -300,13 +302,14 @@ class _OpenReader:
         where a window ends, a close; few large blocks cost a third of many small ones. Live,
         rows must not wait for others, so a block is closed soon.
         """
+        most, self._most = self._most, min(2 * self._most, self._options.bundle_rows)
         reads = self._reader.read(self._options.poll_seconds)
         more = reads
         rows = sum(len(read.rows) for read in reads)
         patience = _PATIENCE_BOUNDED if self._bounded else _FILL_SECONDS
         filling = _FILL_SECONDS_BOUNDED if self._bounded else _FILL_SECONDS
         started = time.monotonic()
-        while more and rows < self._options.bundle_rows and not more[-1].ended:
+        while more and rows < most and not more[-1].ended:
             if time.monotonic() - started >= filling:
                 break
             more = self._reader.read(patience)

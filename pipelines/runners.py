@@ -14,6 +14,7 @@ from domain.errors import ConfigurationError
 from pipelines.direct import InProcessRunner
 from pipelines.local.prism import prism
 from pipelines.local.state import read_state
+from pipelines.sampler import sample_often
 from pipelines.savepoint import find_savepoint
 
 __all__ = ["Runner", "choose_runner"]
@@ -62,6 +63,7 @@ def choose_runner(argv: Sequence[str], *, bounded: bool, detach: bool = False) -
     if name not in _RUNNERS:
         message = f"--runner={name} is not one of {', '.join(_RUNNERS)}"
         raise ConfigurationError(message)
+    sample_often()
     if _given(argv, _SAVEPOINT) and _RUNNERS[name] is not _flink:
         message = f"--{_SAVEPOINT} goes with --runner=FlinkRunner; {name} keeps no state"
         raise ConfigurationError(message)

@@ -32,6 +32,7 @@ def _import() -> Any:
     importlib.import_module("pipelines.graph")
     importlib.import_module("connectors.kafka_source")
     _size_cached_state_by_length()
+    importlib.import_module("pipelines.sampler").sample_often()
     return SdkHarness
 
 

@@ -361,7 +361,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__)
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--series", type=int, default=1_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--only", default=",".join(_PARTS), help="parts, separated by commas")
     parser.add_argument("--latency_seconds", type=float, default=40.0, help="of incidents")
     parser.add_argument("--full", action="store_true", help="scale up to 10 million records")

@@ -89,6 +89,22 @@ def test_a_runner_with_so_many_readers_raises_the_alerts_of_the_direct_runner(
     assert alerts.read_bytes() == factory.alerts.read_bytes()
 
 
+def test_on_flink_each_of_two_configurations_in_one_pass_gives_what_it_gives_alone(
+    factory: Reference, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    (tmp_path / "change.yaml").write_text("detectors: [{name: changepoint}]")
+    place, change = (
+        ["replay", "--input", factory.input, *FACTORY],
+        f"--config={tmp_path}/change.yaml",
+    )
+    padit(*place, change, "--output", tmp_path / "alone.jsonl")
+    both = [RULES, change, "--output", tmp_path / "alerts.jsonl", "--read_shards=2"]
+    padit(*place, *both, *options(request, "flink-2"))
+    assert (tmp_path / "alerts.factory.jsonl").read_bytes() == factory.alerts.read_bytes()
+    alone = (tmp_path / "alone.jsonl").read_bytes()
+    assert (tmp_path / "alerts.change.jsonl").read_bytes() == alone != b""
+
+
 def test_alerts_in_a_topic_are_those_in_a_file(
     factory: Reference, kafka: KafkaPart, tmp_path: Path
 ) -> None:

@@ -6,31 +6,27 @@ from pathlib import Path, PurePath
 import msgspec
 
 from connectors.uris import parse_address
-from domain.errors import ConfigurationError, SourceError
+from domain.errors import ConfigurationError
 from domain.journal import IdleDecision, Ledger, Record, decode_record, judged_by, total
+from pipelines.alertfiles import read_lines
 from transforms.watch import JUDGED
 
 __all__ = ["journal_beside", "read_decisions", "read_journal", "read_ledger"]
 
 
-def read_journal(path: Path) -> Iterator[Record]:
-    """The records of a journal that is a file.
+def read_journal(uri: str) -> Iterator[Record]:
+    """The records of a journal: a file, or a topic up to its end.
 
     Raises:
-        SourceError: it cannot be read, or a line is no record.
+        SourceError: it cannot be read.
+        ConfigurationError: it holds something else.
     """
-    number = 0
-    try:
-        with path.open("rb") as file:
-            for line in file:
-                number += 1
-                yield decode_record(line)
-    except OSError as error:
-        message = f"the journal {path} cannot be read: {error.strerror}"
-        raise SourceError(message) from error
-    except msgspec.DecodeError as error:
-        message = f"{path}, line {number}, is no record of a journal: {error}"
-        raise SourceError(message) from error
+    for number, line in enumerate(read_lines(uri)):
+        try:
+            yield decode_record(line)
+        except msgspec.DecodeError as error:
+            message = f"{uri}, line {number + 1}, is no record of a journal: {error}"
+            raise ConfigurationError(message) from error
 
 
 def journal_beside(alerts: str) -> str | None:
@@ -48,15 +44,11 @@ def read_decisions(uri: str | None) -> tuple[tuple[int, int, int], ...]:
 
     Raises:
         SourceError: the journal cannot be read.
-        ConfigurationError: it is not a file of JSON lines.
+        ConfigurationError: it is no journal.
     """
     if uri is None:
         return ()
-    address = parse_address(uri)
-    if address.kind not in (".jsonl", ".ndjson"):
-        message = f"--decisions={uri} is no journal: a live run's alerts.journal.jsonl is needed"
-        raise ConfigurationError(message)
-    decisions = [one for one in read_journal(Path(address.path)) if isinstance(one, IdleDecision)]
+    decisions = [one for one in read_journal(uri) if isinstance(one, IdleDecision)]
     return tuple(
         (number, one.following[number], mark)
         for one in decisions
@@ -74,9 +66,8 @@ def read_ledger(uri: str | None) -> dict[str, int] | None:
     """
     if uri is None or parse_address(uri).kind not in (".jsonl", ".ndjson"):
         return None
-    path = Path(parse_address(uri).path)
-    if not path.exists():
+    if not Path(parse_address(uri).path).exists():
         return None
-    ledgers = [record for record in read_journal(path) if isinstance(record, Ledger)]
+    ledgers = [record for record in read_journal(uri) if isinstance(record, Ledger)]
     judged = {f"{JUDGED}{name}": count for name, count in judged_by(ledgers).items()}
     return total(ledgers) | judged if ledgers else None

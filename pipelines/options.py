@@ -106,8 +106,8 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--decisions",
-        help="Replay: journal of a live run (a file) whose decisions about idle partitions are "
-        "repeated.",
+        help="Replay: journal of a live run (a file or a topic) whose decisions about idle "
+        "partitions are repeated.",
     )
     group.add_argument("--start_time", help="Read from here on; any form of timestamp.")
     group.add_argument("--end_time", help="Read up to here; any form of timestamp.")

@@ -4,13 +4,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-import msgspec
-
 from domain.config import load_config
 from domain.errors import ConfigurationError, PaditError, SourceError
-from domain.journal import Provenance, decode_record
+from domain.journal import Provenance
 from domain.timestamps import format_utc, parse_timestamp, seconds_to_micros
-from pipelines.alertfiles import read_events, read_lines
+from pipelines.alertfiles import read_events
 from pipelines.explain.history import History, Reading, check, read_history, rows_of
 from pipelines.explain.lives import Life, lives_of
 from pipelines.explain.page import write_page
@@ -22,7 +20,7 @@ from pipelines.explain.settings import (
     settings_of_config,
 )
 from pipelines.explain.told import Told, find, tell
-from pipelines.journal import journal_beside
+from pipelines.journal import journal_beside, read_journal
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
@@ -189,12 +187,9 @@ def _provenance(journal: str | None, wanted: bool) -> dict[str, Provenance]:
     if journal is None:
         return {}
     try:
-        found = [decode_record(line) for line in read_lines(journal)]
-    except msgspec.DecodeError as error:
-        message = f"{journal} is no journal: {error}"
-        raise SourceError(message) from error
+        found = [one for one in read_journal(journal) if isinstance(one, Provenance)]
     except SourceError:
         if wanted:
             raise
         return {}
-    return {one.transition: one for one in found if isinstance(one, Provenance)}
+    return {one.transition: one for one in found}

@@ -12,6 +12,7 @@ import pytest
 from pipelines.alertfiles import read_events
 from pipelines.local.flink import FlinkCluster
 from tests.integration.helpers import (
+    Record,
     alerts_of,
     live,
     padit,
@@ -130,6 +131,12 @@ def test_a_replay_repeats_what_a_live_run_decided_about_an_idle_partition(
     journal = tmp_path / "alerts.journal.jsonl"
     again, without = tmp_path / "again.jsonl", tmp_path / "without.jsonl"
     repeated = padit("replay", *place, again, "--decisions", journal).summary
+    told = kafka.topic("back-journal", 2)
+    records = journal.read_bytes().splitlines()
+    produce(kafka.bootstrap, told, [Record(one, START, n % 2) for n, one in enumerate(records)])
+    from_topic = tmp_path / "from_topic.jsonl"
+    padit("replay", *place, from_topic, "--decisions", kafka.uri(told))
+    assert from_topic.read_bytes() == again.read_bytes()
     padit("replay", *place, without)
     lines = [event.line for event in read_events(str(alerts))]
     assert repeated["late"] == 15

@@ -261,7 +261,7 @@ def test_a_journal_that_was_asked_for_must_be_there(seed: Ran, capsys: Capture) 
     assert main(["explain", seed.first, *options, "--journal=nothing.jsonl"]) == 2
     assert "nothing.jsonl cannot be read" in capsys.readouterr().err
     assert main(["explain", seed.first, *options, f"--journal={seed.input}"]) == 2
-    assert "is no journal" in capsys.readouterr().err
+    assert "line 1, is no record of a journal" in capsys.readouterr().err
 
 
 def test_the_journal_names_the_rows_of_every_step_that_a_window_caused(seed: Ran) -> None:

@@ -75,9 +75,9 @@ class Deliver(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, messages: beam.PCollection) -> beam.PCollection:
         """Add the two steps `Pack` and `Write`."""
-        packs = messages | "Pack" >> beam.ParDo(_Pack(self._since)).with_input_types(
-            Message
-        ).with_output_types(tuple[int, bytes])
+        packs = messages | "Pack" >> beam.ParDo(
+            _Pack(self._since, self._sink.opens_early)
+        ).with_input_types(Message).with_output_types(tuple[int, bytes])
         write = _WriteAlone(self._sink) if self._sink.single_writer else _Write(self._sink)
         return packs | "Write" >> beam.ParDo(write).with_input_types(
             tuple[int, bytes]
@@ -85,10 +85,15 @@ class Deliver(beam.PTransform):  # type: ignore[misc]
 
 
 class _Pack(beam.DoFn):  # type: ignore[misc]
-    """Messages of a bundle to (key, many messages as bytes): a runner's cost is per element."""
+    """Messages of a bundle to (key, many messages as bytes): a runner's cost is per element.
 
-    def __init__(self, since: int | None) -> None:
+    Where a sink opens early, the first pack may be empty: the step that writes comes into being
+    with its first element, and then opens the sink.
+    """
+
+    def __init__(self, since: int | None, opens_early: bool) -> None:
         self._since = since
+        self._wakes = opens_early
 
     def start_bundle(self) -> None:
         """Forget what a failed bundle left."""
@@ -106,7 +111,8 @@ class _Pack(beam.DoFn):  # type: ignore[misc]
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         """Hand on what is left."""
-        if self._buffer:
+        if self._buffer or self._wakes:
+            self._wakes = False
             yield WindowedValue(self._pack(), MIN_TIMESTAMP, [GlobalWindow()])
 
     def _pack(self) -> tuple[int, bytes]:

@@ -31,10 +31,12 @@ class Sink(Protocol):
     Attributes:
         name: for messages to people.
         single_writer: whether one writer at a time must do all the writing (a file).
+        opens_early: whether opening takes so long that the first message should not wait for it.
     """
 
     name: str
     single_writer: bool
+    opens_early: bool
 
     def prepare(self, fresh: bool) -> None:
         """Check, before the job starts, that it can be written; `fresh`: start it empty.

@@ -77,10 +77,9 @@ class OnceWriter:
         self._pending += messages
 
     def flush(self) -> None:
-        """Write, in one transaction, those that are not there yet."""
+        """Write, in one transaction, those that are not there yet; with none, only connect."""
         messages, self._pending = self._pending, []
-        if messages:
-            self._shared.deliver(messages)
+        self._shared.deliver(messages)
 
     def close(self) -> None:
         """Forget what was not flushed; the last one of the process disconnects."""

@@ -62,11 +62,13 @@ class JsonLinesSink:
         path: of the file; its directory is made.
         name: the path as given.
         single_writer: true.
+        opens_early: false.
     """
 
     path: str
     name: str = field(init=False)
     single_writer: bool = field(init=False, default=True)
+    opens_early: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         """Make the path absolute: a worker may start in another directory."""

@@ -106,6 +106,7 @@ class KafkaSink:
         dead_letters: whether the messages are `DeadLetter` JSON.
         name: for people.
         single_writer: whether it is exactly once.
+        opens_early: likewise; a transactional id is taken over, and ids are read back.
     """
 
     bootstrap: str
@@ -114,11 +115,12 @@ class KafkaSink:
     dead_letters: bool = False
     name: str = field(init=False)
     single_writer: bool = field(init=False)
+    opens_early: bool = field(init=False)
 
     def __post_init__(self) -> None:
         """Name it by its address."""
         self.name = f"kafka://{self.bootstrap}/{self.topic}"
-        self.single_writer = self.options.delivery == "exactly_once"
+        self.single_writer = self.opens_early = self.options.delivery == "exactly_once"
 
     def delivering_once(self) -> "KafkaSink":
         """The same with each message once, unless its options say otherwise."""

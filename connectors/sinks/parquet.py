@@ -47,11 +47,13 @@ class ParquetSink:
         path: of the file, or of the directory if it ends with a slash.
         name: the path as given.
         single_writer: true.
+        opens_early: false.
     """
 
     path: str
     name: str = field(init=False)
     single_writer: bool = field(init=False, default=True)
+    opens_early: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         """Make the path absolute: a worker may start in another directory."""

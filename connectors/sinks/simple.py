@@ -21,6 +21,7 @@ class StdoutSink:
 
     name: str = field(init=False, default="standard output")
     single_writer: bool = field(init=False, default=True)
+    opens_early: bool = field(init=False, default=False)
 
     def prepare(self, fresh: bool) -> None:
         """Nothing to do."""
@@ -64,6 +65,7 @@ class NullSink:
 
     name: str = field(init=False, default="null")
     single_writer: bool = field(init=False, default=False)
+    opens_early: bool = field(init=False, default=False)
 
     def prepare(self, fresh: bool) -> None:
         """Nothing to do."""

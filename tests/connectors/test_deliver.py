@@ -49,6 +49,7 @@ class FakeSink:
     """Remembers what was written, in this process."""
 
     single_writer: bool = True
+    opens_early: bool = False
     name: str = "fake"
     failures: int = 0
     written: ClassVar[list[Message]] = []
@@ -89,8 +90,9 @@ class FakeWriter:
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_every_message_is_delivered(alone: bool) -> None:
-    sink = FakeSink(single_writer=alone)
+@pytest.mark.parametrize("early", [True, False])
+def test_every_message_is_delivered(alone: bool, early: bool) -> None:
+    sink = FakeSink(single_writer=alone, opens_early=early)
     sink.prepare(fresh=True)
     options = beam.options.pipeline_options.PipelineOptions(
         ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]

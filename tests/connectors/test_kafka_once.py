@@ -6,9 +6,11 @@ import dataclasses
 import subprocess
 import sys
 
+import apache_beam as beam
 import pytest
 from confluent_kafka import Producer
 
+from connectors.deliver import Deliver
 from connectors.sink import Message, Writer
 from connectors.sinks.kafka import KafkaOptions, KafkaSink
 from connectors.uris import sink_from_uri
@@ -117,6 +119,18 @@ def test_two_zombies_in_turn_leave_each_transition_once(kafka: KafkaPart) -> Non
         first.commit_transaction(20)
     writer.close()
     assert ids(kafka, sink) == ["id1", "id2", "id3"]
+
+
+def test_a_job_opens_its_topic_before_its_first_alert(kafka: KafkaPart) -> None:
+    """Opening takes up to a second, which the first alert would come later."""
+    sink = sink_to(kafka)
+    left = zombie(kafka, sink, "id1")
+    with beam.Pipeline(runner="DirectRunner") as pipeline:
+        created = pipeline | beam.Create(messages(1, 2)).with_output_types(Message)
+        created | "Alerts" >> Deliver(sink, since=3)
+    with pytest.raises(Exception, match=r"fenced|newer|epoch"):
+        left.commit_transaction(20)
+    assert ids(kafka, sink) == []
 
 
 _KILLED = """

@@ -41,7 +41,7 @@ _ON_FLINK = {"flink", "latency"}
 _LOW_LATENCY = (
     "--extract_interval_sec=0.25",
     "--out_of_orderness_sec=0.2",
-    "--max_bundle_time_mills=50",
+    "--max_bundle_time_mills=20",
     "--key_groups=4",
 )
 _SCALE_SERIES = (100, 1_000, 10_000, 100_000)

@@ -31,7 +31,8 @@ class Sink(Protocol):
     Attributes:
         name: for messages to people.
         single_writer: whether one writer at a time must do all the writing (a file).
-        opens_early: whether opening takes so long that the first message should not wait for it.
+        opens_early: whether opening takes so long that the first message should not wait for it;
+            a job then writes and flushes nothing when it begins.
     """
 
     name: str

@@ -106,7 +106,7 @@ class KafkaSink:
         dead_letters: whether the messages are `DeadLetter` JSON.
         name: for people.
         single_writer: whether it is exactly once.
-        opens_early: likewise; a transactional id is taken over, and ids are read back.
+        opens_early: true. A producer's id takes half a second, a transactional one a second.
     """
 
     bootstrap: str
@@ -115,12 +115,12 @@ class KafkaSink:
     dead_letters: bool = False
     name: str = field(init=False)
     single_writer: bool = field(init=False)
-    opens_early: bool = field(init=False)
+    opens_early: bool = field(init=False, default=True)
 
     def __post_init__(self) -> None:
         """Name it by its address."""
         self.name = f"kafka://{self.bootstrap}/{self.topic}"
-        self.single_writer = self.opens_early = self.options.delivery == "exactly_once"
+        self.single_writer = self.options.delivery == "exactly_once"
 
     def delivering_once(self) -> "KafkaSink":
         """The same with each message once, unless its options say otherwise."""
@@ -170,7 +170,7 @@ class KafkaSink:
                 raise SinkError(message) from error
 
     def open(self) -> Writer:
-        """Make a producer; it connects at the first message."""
+        """Make a writer; it connects at the first `write` or `flush`, also of nothing."""
         if not self.single_writer:
             return _KafkaWriter(self)
         options = self.options

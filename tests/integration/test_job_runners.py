@@ -93,10 +93,8 @@ def test_on_flink_each_of_two_configurations_in_one_pass_gives_what_it_gives_alo
     factory: Reference, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     (tmp_path / "change.yaml").write_text("detectors: [{name: changepoint}]")
-    place, change = (
-        ["replay", "--input", factory.input, *FACTORY],
-        f"--config={tmp_path}/change.yaml",
-    )
+    place = ["replay", "--input", factory.input, *FACTORY]
+    change = f"--config={tmp_path}/change.yaml"
     padit(*place, change, "--output", tmp_path / "alone.jsonl")
     both = [RULES, change, "--output", tmp_path / "alerts.jsonl", "--read_shards=2"]
     padit(*place, *both, *options(request, "flink-2"))

@@ -1,14 +1,12 @@
-"""Package list of PADIT; everything else stands in pyproject.toml."""
+"""Package list of PADIT; everything else stands in pyproject.toml.
+
+The rooms are folders at the top of the repository and links in `padit/`, which is why each is
+installed, and imported, as `padit.<room>`.
+"""
 
 from setuptools import find_packages, setup
 
 setup(
-    packages=find_packages(
-        include=[
-            f"{name}{suffix}"
-            for name in ("domain", "adapters", "connectors", "transforms", "pipelines", "portal")
-            for suffix in ("", ".*")
-        ]
-    ),
-    package_data={"pipelines": ["py.typed", "**/*.html", "**/*.yaml"]},
+    packages=find_packages(include=["padit", "padit.*"]),
+    package_data={"padit": ["py.typed", "**/*.html", "**/*.yaml"]},
 )

@@ -3,8 +3,8 @@
 from collections import deque
 from collections.abc import Iterable
 
-from adapters.encode import Record
-from adapters.spool import Spool
+from padit.adapters.encode import Record
+from padit.adapters.spool import Spool
 
 __all__ = ["Backlog"]
 

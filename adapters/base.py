@@ -1,7 +1,7 @@
 """What an adapter is: three coroutines around one protocol, and no loop of its own.
 
 The runner opens an adapter, polls it on its schedule, and closes it. What an adapter measures
-it hands to its `Outlet`; where that leads (Kafka, the disk, a terminal, a list in a test) is
+it hands to its `Emitter`; where that leads (Kafka, the disk, a terminal, a list in a test) is
 none of its business. An adapter that is pushed to (a receiver, a subscription) emits between
 `open` and `close` and uses `poll` for housekeeping and to say, by raising, that its connection
 is gone. Whatever raises is counted, logged once per cause, and tried again with back-off; it
@@ -14,16 +14,16 @@ from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.metric import Metric
-from domain.rows import Rows
+from padit.domain.metric import Metric
+from padit.domain.rows import Rows
 
 __all__ = [
     "Adapter",
     "AdapterOptions",
     "Batch",
-    "ListOutlet",
+    "ListEmitter",
     "Options",
-    "Outlet",
+    "Emitter",
     "Seconds",
     "now",
 ]
@@ -34,7 +34,7 @@ Batch = Sequence[Metric] | Rows
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
-class Outlet(Protocol):
+class Emitter(Protocol):
     """Where an adapter's samples go. All methods return at once and may be called anywhere."""
 
     def emit(self, batch: Batch) -> None:
@@ -50,7 +50,7 @@ class Outlet(Protocol):
         """Count bad input; `message` is logged the first time for each `cause`."""
 
 
-class ListOutlet:
+class ListEmitter:
     """An outlet that keeps everything in lists; for tests and for `padit adapters try`."""
 
     def __init__(self) -> None:
@@ -137,10 +137,10 @@ class Adapter(Protocol):
     def options(self) -> Any:
         """The options it was made with."""
 
-    async def open(self, outlet: Outlet) -> None:
+    async def open(self, emitter: Emitter) -> None:
         """Acquire what is needed: sockets, subscriptions. Called again after a failure."""
 
-    async def poll(self, outlet: Outlet) -> None:
+    async def poll(self, emitter: Emitter) -> None:
         """Measure once and emit. Cancelled after `timeout_sec`."""
 
     async def close(self) -> None:

@@ -18,10 +18,10 @@ import cantools
 from cantools.database.errors import Error as CantoolsError
 from pydantic import Field
 
-from adapters.base import AdapterOptions, Options, Outlet
-from adapters.errors import AdapterError
-from adapters.series import shorten
-from domain.metric import Metric, MetricType
+from padit.adapters.base import AdapterOptions, Emitter, Options
+from padit.adapters.errors import AdapterError
+from padit.adapters.series import shorten
+from padit.domain.metric import Metric, MetricType
 
 __all__ = ["CanAdapter", "CanOptions"]
 
@@ -73,7 +73,7 @@ class CanAdapter:
         self._since = 0.0
         self._last: dict[str, float] = {}
 
-    async def open(self, outlet: Outlet) -> None:
+    async def open(self, emitter: Emitter) -> None:
         """Read the DBC and open the bus."""
         options = self.options
         try:
@@ -93,19 +93,19 @@ class CanAdapter:
             message = f"{options.interface} {options.channel} cannot be opened: {error}"
             raise AdapterError(message, cause="bus") from error
         self._since = time.monotonic()
-        self._listen(outlet)
+        self._listen(emitter)
 
-    def _listen(self, outlet: Outlet) -> None:
+    def _listen(self, emitter: Emitter) -> None:
         """Where the bus has a descriptor the loop wakes us; else frames wait for the poll."""
         with contextlib.suppress(NotImplementedError, AttributeError):
             self._descriptor = self._bus.fileno()
         if self._descriptor >= 0:
             loop = asyncio.get_running_loop()
-            loop.add_reader(self._descriptor, self._drain, outlet)
+            loop.add_reader(self._descriptor, self._drain, emitter)
 
-    async def poll(self, outlet: Outlet) -> None:
+    async def poll(self, emitter: Emitter) -> None:
         """Frames that wait, and how many there were."""
-        self._drain(outlet)
+        self._drain(emitter)
         moment = time.monotonic()
         seconds = max(moment - self._since, 1e-3)
         found = [
@@ -114,7 +114,7 @@ class CanAdapter:
         ]
         self._frames = self._errors = 0
         self._since = moment
-        outlet.emit(found)
+        emitter.emit(found)
 
     async def close(self) -> None:
         """Leave the bus."""
@@ -125,20 +125,20 @@ class CanAdapter:
         if bus is not None:
             bus.shutdown()
 
-    def _drain(self, outlet: Outlet) -> None:
+    def _drain(self, emitter: Emitter) -> None:
         found: list[Metric] = []
         for _ in range(_MOST_PER_WAKE):
             try:
                 frame = self._bus.recv(timeout=0) if self._bus is not None else None
             except (can.CanError, OSError) as error:
-                outlet.fault("bus", f"{self.options.channel}: {error}")
+                emitter.fault("bus", f"{self.options.channel}: {error}")
                 break
             if frame is None:
                 break
-            self._take(frame, found, outlet)
-        outlet.emit(found)
+            self._take(frame, found, emitter)
+        emitter.emit(found)
 
-    def _take(self, frame: can.Message, found: list[Metric], outlet: Outlet) -> None:
+    def _take(self, frame: can.Message, found: list[Metric], emitter: Emitter) -> None:
         self._frames += 1
         if frame.is_error_frame:
             self._errors += 1
@@ -148,12 +148,12 @@ class CanAdapter:
         try:
             message = self._database.get_message_by_frame_id(frame.arbitration_id)
         except KeyError:
-            outlet.fault("unknown_frame", f"frame id 0x{frame.arbitration_id:x} is not in the DBC")
+            emitter.fault("unknown_frame", f"frame id 0x{frame.arbitration_id:x} is not in the DBC")
             return
         try:
             values = message.decode(bytes(frame.data), decode_choices=False, scaling=True)
         except (CantoolsError, ValueError, KeyError) as error:
-            outlet.fault("malformed", f"{message.name}: {error}")
+            emitter.fault("malformed", f"{message.name}: {error}")
             return
         for signal, value in values.items():
             name = f"{message.name}_{signal}"

@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from adapters.base import Options, Seconds
-from domain.config import load_model
+from padit.adapters.base import Options, Seconds
+from padit.domain.config import load_model
 
 __all__ = ["AdaptersConfig", "BufferOptions", "HealthOptions", "KafkaOptions", "load_adapters"]
 

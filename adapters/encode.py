@@ -18,11 +18,11 @@ import pyarrow as pa
 from kafka.partitioner.default import murmur2
 from numpy.typing import NDArray
 
-from adapters.base import Batch
-from domain.metric import Metric, Series
-from domain.rows import Rows
-from domain.timestamps import EARLIEST_US, LATEST_US, parse_timestamp
-from domain.wire import MAX_NAME_LENGTH
+from padit.adapters.base import Batch
+from padit.codecs.records import MAX_NAME_LENGTH
+from padit.domain.metric import Metric, Series
+from padit.domain.rows import Rows
+from padit.domain.timestamps import EARLIEST_US, LATEST_US, parse_timestamp
 
 __all__ = ["LARGEST_RECORD", "Encoder", "Record", "partition_of", "usable"]
 

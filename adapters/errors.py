@@ -5,7 +5,7 @@ SourceError
     └── TimedOutError   it did not answer in time
 """
 
-from domain.errors import SourceError
+from padit.domain.errors import SourceError
 
 __all__ = ["AdapterError", "TimedOutError"]
 

@@ -25,12 +25,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.factory_faults import METRICS_OF, OVERSTRAIN_LIMITS, Fault, Label, fails
-from adapters.factory_noise import normal_at, smooth_noise, uniform_at
-from domain.errors import ConfigurationError
-from domain.metric import Series
-from domain.rows import Rows
-from domain.timestamps import MICROS
+from padit.adapters.factory_faults import METRICS_OF, OVERSTRAIN_LIMITS, Fault, Label, fails
+from padit.adapters.factory_noise import normal_at, smooth_noise, uniform_at
+from padit.domain.errors import ConfigurationError
+from padit.domain.metric import Series
+from padit.domain.rows import Rows
+from padit.domain.timestamps import MICROS
 
 __all__ = ["UNITS", "Factory"]
 

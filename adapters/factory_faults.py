@@ -12,8 +12,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.errors import ConfigurationError
-from domain.timestamps import format_utc
+from padit.domain.errors import ConfigurationError
+from padit.domain.timestamps import format_utc
 
 __all__ = [
     "FAULTS",

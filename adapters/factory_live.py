@@ -13,11 +13,11 @@ from typing import ClassVar
 
 from pydantic import Field, model_validator
 
-from adapters.base import AdapterOptions, Options, Outlet
-from adapters.errors import AdapterError
-from adapters.factory import Factory
-from adapters.factory_faults import Fault, FaultKind
-from domain.timestamps import MICROS
+from padit.adapters.base import AdapterOptions, Emitter, Options
+from padit.adapters.errors import AdapterError
+from padit.adapters.factory import Factory
+from padit.adapters.factory_faults import Fault, FaultKind
+from padit.domain.timestamps import MICROS
 
 __all__ = ["FactoryAdapter", "FactoryOptions", "PlannedFault"]
 
@@ -83,7 +83,7 @@ class FactoryAdapter:
         self._began = 0.0
         self._next = 0
 
-    async def open(self, outlet: Outlet) -> None:
+    async def open(self, emitter: Emitter) -> None:
         """Start the machines, once; writes the ground truth."""
         if self._start:
             return
@@ -97,15 +97,15 @@ class FactoryAdapter:
                 message = f"labels_file {self.options.labels_file} cannot be written: {error}"
                 raise AdapterError(message, cause="labels_file") from error
 
-    async def poll(self, outlet: Outlet) -> None:
+    async def poll(self, emitter: Emitter) -> None:
         """All samples that have become due."""
         step = self.options.step_sec
         due = int((time.monotonic() - self._began) / step) + 1
         first = max(self._next, due - int(self.options.catch_up_sec / step) - 1)
         if first > self._next:
-            outlet.fault("pause", f"{first - self._next} steps were left out after a pause")
+            emitter.fault("pause", f"{first - self._next} steps were left out after a pause")
         if due > first:
-            outlet.emit(self._factory.rows(first, due - first, self._start))
+            emitter.emit(self._factory.rows(first, due - first, self._start))
         self._next = max(due, self._next)
 
     async def close(self) -> None:

@@ -12,8 +12,8 @@ from typing import ClassVar
 import psutil
 from pydantic import Field
 
-from adapters.base import AdapterOptions, Outlet, now
-from domain.metric import Metric, MetricType
+from padit.adapters.base import AdapterOptions, Emitter, now
+from padit.domain.metric import Metric, MetricType
 
 __all__ = ["HostAdapter", "HostOptions"]
 
@@ -50,18 +50,18 @@ class HostAdapter:
         self._before: dict[str, float] = {}
         self._before_at = 0.0
 
-    async def open(self, outlet: Outlet) -> None:
+    async def open(self, emitter: Emitter) -> None:
         """Take the first readings, against which the first poll is compared."""
         psutil.cpu_percent(None, percpu=False)
         psutil.cpu_percent(None, percpu=True)
         self._before, self._before_at = self._counters(), time.monotonic()
 
-    async def poll(self, outlet: Outlet) -> None:
+    async def poll(self, emitter: Emitter) -> None:
         """Gauges, and rates since the poll before."""
         found = [*self._memory(), *await self._disks()]
         if time.monotonic() - self._before_at > _SHORTEST_SEC:
             found += [*self._cpu(), *self._rates()]
-        outlet.emit(found)
+        emitter.emit(found)
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -20,10 +20,10 @@ import httpx
 from cryptography import x509
 from pydantic import Field, field_validator, model_validator
 
-from adapters.base import AdapterOptions, Options, Outlet, Seconds, now
-from adapters.errors import AdapterError
-from adapters.http_timing import Phases, TimingTransport, certificate_of
-from domain.metric import Metric, MetricType
+from padit.adapters.base import AdapterOptions, Emitter, Options, Seconds, now
+from padit.adapters.errors import AdapterError
+from padit.adapters.http_timing import Phases, TimingTransport, certificate_of
+from padit.domain.metric import Metric, MetricType
 
 __all__ = ["HttpAdapter", "HttpOptions", "Target"]
 
@@ -192,7 +192,7 @@ class HttpAdapter:
         self._targets = [(target, source_of(target)) for target in options.all_targets()]
         self._client: httpx.AsyncClient | None = None
 
-    async def open(self, outlet: Outlet) -> None:
+    async def open(self, emitter: Emitter) -> None:
         """Load the authorities once; connections are made per request."""
         context = self._context()
         self._client = httpx.AsyncClient(
@@ -213,7 +213,7 @@ class HttpAdapter:
             context.verify_mode = ssl.CERT_NONE
         return context
 
-    async def poll(self, outlet: Outlet) -> None:
+    async def poll(self, emitter: Emitter) -> None:
         """Ask for everything, spread over the interval."""
         options = self.options
         gate = asyncio.Semaphore(options.concurrency)
@@ -224,9 +224,9 @@ class HttpAdapter:
             await asyncio.sleep(position * step)
             async with gate:
                 answer = await self._ask(target)
-            outlet.emit(await self._metrics(answer, source))
+            emitter.emit(await self._metrics(answer, source))
             if answer.fault:
-                outlet.fault(answer.fault, f"{source}: {answer.message}")
+                emitter.fault(answer.fault, f"{source}: {answer.message}")
 
         async with asyncio.TaskGroup() as group:
             for position, (target, source) in enumerate(self._targets):

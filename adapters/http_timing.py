@@ -16,7 +16,7 @@ from typing import Any
 import httpcore
 import httpx
 
-from adapters.errors import AdapterError
+from padit.adapters.errors import AdapterError
 
 __all__ = ["Phases", "TimingTransport", "certificate_of"]
 

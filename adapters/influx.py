@@ -15,10 +15,17 @@ from typing import ClassVar, NamedTuple
 
 from pydantic import Field
 
-from adapters.base import AdapterOptions
-from adapters.receiver import BadRequestError, Call, ReceiverAdapter, ReceiverOptions, Reply, Route
-from adapters.series import Labels, Namer, Naming, shorten
-from domain.metric import Metric
+from padit.adapters.base import AdapterOptions
+from padit.adapters.receiver import (
+    BadRequestError,
+    Call,
+    ReceiverAdapter,
+    ReceiverOptions,
+    Reply,
+    Route,
+)
+from padit.adapters.series import Labels, Namer, Naming, shorten
+from padit.domain.metric import Metric
 
 __all__ = ["InfluxAdapter", "InfluxOptions", "Line", "LineError", "parse_line"]
 
@@ -192,10 +199,10 @@ class InfluxAdapter(ReceiverAdapter):
             message = f"the body is not UTF-8: {error}"
             raise BadRequestError(message) from error
         found, faults = self._samples(text, unit, time.time())
-        if self._outlet is not None:
-            self._outlet.emit(found)
+        if self._emitter is not None:
+            self._emitter.emit(found)
             if faults:
-                self._outlet.fault("malformed", f"line {faults[0]}", len(faults))
+                self._emitter.fault("malformed", f"line {faults[0]}", len(faults))
         if not faults:
             return Reply(204)
         answer = {

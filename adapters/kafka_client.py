@@ -13,8 +13,8 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from adapters.config import KafkaOptions
-from adapters.encode import Record
+from padit.adapters.config import KafkaOptions
+from padit.adapters.encode import Record
 
 __all__ = ["AwayError", "FullError", "KafkaClient", "TooLargeError"]
 
@@ -52,7 +52,7 @@ class KafkaClient:
     """
 
     def __init__(self, options: KafkaOptions) -> None:
-        _knock(options.bootstrap.split(","))
+        _probe_broker(options.bootstrap.split(","))
         self.flying: dict[int, Record] = {}
         self.flying_bytes = self.flying_samples = 0
         self.refused: KafkaError | None = None
@@ -149,7 +149,7 @@ class KafkaClient:
             self.refused = error
 
 
-def _knock(brokers: list[str]) -> None:
+def _probe_broker(brokers: list[str]) -> None:
     """Raise AwayError unless one of the brokers accepts a connection; librdkafka never does."""
     for position, broker in enumerate(brokers):
         host, _, port = broker.strip().rpartition(":")

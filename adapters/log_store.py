@@ -16,9 +16,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from adapters.errors import AdapterError
-from adapters.log_lines import LogRecord
-from domain.timestamps import parse_timestamp
+from padit.adapters.errors import AdapterError
+from padit.codecs.log_lines import LogRecord
+from padit.domain.timestamps import parse_timestamp
 
 __all__ = ["LogStore", "Search", "SlowSearchError"]
 

@@ -24,14 +24,21 @@ import msgspec
 import numpy as np
 from pydantic import Field, field_validator
 
-from adapters.base import AdapterOptions, Options, Outlet, now
-from adapters.errors import AdapterError
-from adapters.log_lines import LogRecord, from_object, level_of, parse_line
-from adapters.log_store import LogStore, Search, SlowSearchError
-from adapters.log_tail import Tail
-from adapters.receiver import BadRequestError, Call, ReceiverAdapter, ReceiverOptions, Reply, Route
-from domain.metric import Metric, MetricType
-from domain.timestamps import parse_timestamp
+from padit.adapters.base import AdapterOptions, Emitter, Options, now
+from padit.adapters.errors import AdapterError
+from padit.adapters.log_store import LogStore, Search, SlowSearchError
+from padit.adapters.log_tail import Tail
+from padit.adapters.receiver import (
+    BadRequestError,
+    Call,
+    ReceiverAdapter,
+    ReceiverOptions,
+    Reply,
+    Route,
+)
+from padit.codecs.log_lines import LogRecord, from_object, level_of, parse_line
+from padit.domain.metric import Metric, MetricType
+from padit.domain.timestamps import parse_timestamp
 
 __all__ = ["LogFile", "LogsAdapter", "LogsOptions", "ServiceWindow"]
 
@@ -135,9 +142,9 @@ class LogsAdapter(ReceiverAdapter):
         self._tails: list[tuple[LogFile, Any, Tail]] = []
         self._polled = 0.0
 
-    async def open(self, outlet: Outlet) -> None:
+    async def open(self, emitter: Emitter) -> None:
         """Listen, and find the files."""
-        self._outlet = outlet
+        self._emitter = emitter
         self._polled = time.monotonic()
         options = self.options
         if options.store_dir and self._store is None:
@@ -147,7 +154,7 @@ class LogsAdapter(ReceiverAdapter):
             self._tails = [self._tail(i, file) for i, file in enumerate(self.options.files)]
         await asyncio.to_thread(self._follow)
         if self.options.listen:
-            await self._server.open(outlet)
+            await self._server.open(emitter)
 
     def _tail(self, position: int, file: LogFile) -> tuple[LogFile, Any, Tail]:
         state = None
@@ -162,13 +169,13 @@ class LogsAdapter(ReceiverAdapter):
         pattern = re.compile(file.pattern) if file.pattern else None
         return file, pattern, Tail(file.path, from_start=file.from_start, state=state)
 
-    async def poll(self, outlet: Outlet) -> None:
+    async def poll(self, emitter: Emitter) -> None:
         """Read what the files have got, then report the window."""
         await asyncio.to_thread(self._follow)
         moment = time.monotonic()
         seconds, self._polled = max(moment - self._polled, 1e-3), moment
         with self._lock:
-            outlet.emit(self._report(seconds, moment))
+            emitter.emit(self._report(seconds, moment))
 
     async def close(self) -> None:
         """Stop listening, note positions, close the files."""
@@ -194,8 +201,8 @@ class LogsAdapter(ReceiverAdapter):
         ]
         self._take(records)
         refused = len(content) - len(records)
-        if refused and self._outlet is not None:
-            self._outlet.fault("malformed", "a posted record is no JSON object", refused)
+        if refused and self._emitter is not None:
+            self._emitter.fault("malformed", "a posted record is no JSON object", refused)
         body = msgspec.json.encode({"accepted": len(records), "rejected": refused})
         return Reply(202 if records or not refused else 400, body)
 
@@ -226,8 +233,8 @@ class LogsAdapter(ReceiverAdapter):
             tail.save()
 
     def _take(self, records: list[LogRecord]) -> None:
-        outlet = self._outlet
-        if outlet is None or not records:
+        emitter = self._emitter
+        if emitter is None or not records:
             return
         moment = time.monotonic()
         with self._lock:
@@ -236,27 +243,27 @@ class LogsAdapter(ReceiverAdapter):
                 if window is None and len(self._windows) < self.options.max_services:
                     window = self._windows[record.service] = ServiceWindow(moment)
                 if window is None:
-                    outlet.fault("services", "more services than max_services have metrics")
+                    emitter.fault("services", "more services than max_services have metrics")
                 else:
                     window.add(record, moment)
-        self._pass_on(records, outlet)
+        self._pass_on(records, emitter)
 
-    def _pass_on(self, records: list[LogRecord], outlet: Outlet) -> None:
+    def _pass_on(self, records: list[LogRecord], emitter: Emitter) -> None:
         """To the topic and, if there is one, into the store."""
         kept: list[tuple[LogRecord, bytes]] = []
         for record in records:
             try:
                 value = msgspec.json.encode(record)
             except (TypeError, ValueError, OverflowError):
-                outlet.fault("malformed", f"{record.service}: a record that JSON cannot say")
+                emitter.fault("malformed", f"{record.service}: a record that JSON cannot say")
                 continue
-            outlet.emit_record(self.options.topic, record.service, value)
+            emitter.emit_record(self.options.topic, record.service, value)
             kept.append((record, value))
         if self._store is not None and kept:
             try:
                 self._store.add(kept)
             except AdapterError as error:
-                outlet.fault(error.cause, str(error))
+                emitter.fault(error.cause, str(error))
 
     def _report(self, seconds: float, moment: float) -> list[Metric]:
         found: list[Metric] = []

@@ -17,9 +17,9 @@ from pydantic import Field, model_validator
 from pymodbus import ModbusException
 from pymodbus.client import AsyncModbusTcpClient
 
-from adapters.base import AdapterOptions, Options, Outlet, Seconds, now
-from adapters.errors import AdapterError
-from domain.metric import Metric, MetricType
+from padit.adapters.base import AdapterOptions, Emitter, Options, Seconds, now
+from padit.adapters.errors import AdapterError
+from padit.domain.metric import Metric, MetricType
 
 __all__ = ["ModbusAdapter", "ModbusOptions", "Register", "blocks_of", "value_of"]
 
@@ -141,7 +141,7 @@ class ModbusAdapter:
         self._client: AsyncModbusTcpClient | None = None
         self._times: list[float] = []
 
-    async def open(self, outlet: Outlet) -> None:
+    async def open(self, emitter: Emitter) -> None:
         """Connect; a device that is away is polled again later, with `modbus_up` at 0."""
         options = self.options
         self._client = AsyncModbusTcpClient(
@@ -155,22 +155,22 @@ class ModbusAdapter:
         with contextlib.suppress(OSError, ModbusException, TimeoutError):
             connected = await self._client.connect()
         if not connected:
-            self._emit_up(outlet, 0.0)
+            self._emit_up(emitter, 0.0)
             message = f"{options.host}:{options.port} cannot be reached"
             raise AdapterError(message, cause="connect")
 
-    async def poll(self, outlet: Outlet) -> None:
+    async def poll(self, emitter: Emitter) -> None:
         """Read everything once."""
         self._times = []
         found: list[Metric] = []
         for block in self._blocks:
-            found += await self._read(block, outlet)
+            found += await self._read(block, emitter)
         if self._times:
             mean = 1e3 * sum(self._times) / len(self._times)
             found.append(self._metric("modbus_response_ms", mean, "ms", "latency"))
-        outlet.emit(found)
+        emitter.emit(found)
         read = sum(1 for metric in found if metric.metric_name != "modbus_response_ms")
-        self._emit_up(outlet, read / len(self.options.registers))
+        self._emit_up(emitter, read / len(self.options.registers))
         if self._client is None or not self._client.connected:
             message = f"{self.options.host}:{self.options.port}: the connection is lost"
             raise AdapterError(message, cause="disconnected")
@@ -181,13 +181,13 @@ class ModbusAdapter:
         if client is not None:
             client.close()
 
-    def _emit_up(self, outlet: Outlet, share: float) -> None:
-        outlet.emit([self._metric("modbus_up", share, "1", "availability")])
+    def _emit_up(self, emitter: Emitter, share: float) -> None:
+        emitter.emit([self._metric("modbus_up", share, "1", "availability")])
 
     def _metric(self, name: str, value: float, unit: str, kind: MetricType) -> Metric:
         return Metric(now(), self._source, name, value, unit, kind, "modbus")
 
-    async def _read(self, block: list[Register], outlet: Outlet) -> list[Metric]:
+    async def _read(self, block: list[Register], emitter: Emitter) -> list[Metric]:
         first = block[0].address
         count = max(r.address + r.length for r in block) - first
         try:
@@ -195,8 +195,8 @@ class ModbusAdapter:
         except AdapterError as error:
             if len(block) > 1 and error.cause == "exception":
                 # One unknown register spoils a joint request.
-                return [m for one in block for m in await self._read([one], outlet)]
-            outlet.fault(error.cause, f"{block[0].name}: {error}")
+                return [m for one in block for m in await self._read([one], emitter)]
+            emitter.fault(error.cause, f"{block[0].name}: {error}")
             return []
         found = []
         for register in block:
@@ -204,7 +204,7 @@ class ModbusAdapter:
             try:
                 value = value_of(register, words[start : start + register.length])
             except ValueError as error:
-                outlet.fault("not_finite", str(error))
+                emitter.fault("not_finite", str(error))
                 continue
             found.append(self._metric(register.name, value, register.unit, register.metric_type))
         return found

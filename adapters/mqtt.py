@@ -23,10 +23,10 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from pydantic import Field, field_validator
 
-from adapters.base import AdapterOptions, Options, Outlet, now
-from adapters.errors import AdapterError
-from adapters.series import shorten
-from domain.metric import Metric, MetricType
+from padit.adapters.base import AdapterOptions, Emitter, Options, now
+from padit.adapters.errors import AdapterError
+from padit.adapters.series import shorten
+from padit.domain.metric import Metric, MetricType
 
 __all__ = ["MqttAdapter", "MqttOptions", "Subscription", "samples_of"]
 
@@ -201,15 +201,15 @@ class MqttAdapter:
     def __init__(self, options: MqttOptions) -> None:
         self.options = options
         self._client: paho.Client | None = None
-        self._outlet: Outlet | None = None
+        self._emitter: Emitter | None = None
         self._upkeep: asyncio.Task[None] | None = None
         self._joined: asyncio.Future[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def open(self, outlet: Outlet) -> None:
+    async def open(self, emitter: Emitter) -> None:
         """Connect and subscribe; returns when the broker has agreed to all of it."""
         options = self.options
-        self._outlet, self._loop = outlet, asyncio.get_running_loop()
+        self._emitter, self._loop = emitter, asyncio.get_running_loop()
         self._joined = self._loop.create_future()
         client = self._client = self._made()
         try:
@@ -247,7 +247,7 @@ class MqttAdapter:
         client.on_socket_unregister_write = self._on_wrote
         return client
 
-    async def poll(self, outlet: Outlet) -> None:
+    async def poll(self, emitter: Emitter) -> None:
         """Say so if the connection is gone; the runner then opens it again."""
         if self._client is None or not self._client.is_connected():
             message = f"{self.options.host}:{self.options.port}: the connection is lost"
@@ -327,13 +327,13 @@ class MqttAdapter:
             self._joined.set_exception(AdapterError(message, cause=cause))
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
-        outlet = self._outlet
-        if outlet is None:
+        emitter = self._emitter
+        if emitter is None:
             return
         for subscription in self.options.subscriptions:
             if paho.topic_matches_sub(subscription.topic, message.topic):
                 try:
-                    outlet.emit(samples_of(subscription, message.topic, bytes(message.payload)))
+                    emitter.emit(samples_of(subscription, message.topic, bytes(message.payload)))
                 except (ValueError, RecursionError) as error:
-                    outlet.fault("malformed", f"{message.topic}: {error}"[:500])
+                    emitter.fault("malformed", f"{message.topic}: {error}"[:500])
                 return

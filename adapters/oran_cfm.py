@@ -16,9 +16,9 @@ from typing import ClassVar
 
 from pydantic import Field, model_validator
 
-from adapters.base import AdapterOptions, Outlet
-from adapters.fronthaul.probes import CfmProbe, EchoProbe, EcpriProbe, Probe
-from adapters.fronthaul.targets import CfmTarget, EchoTarget, EcpriTarget, Train
+from padit.adapters.base import AdapterOptions, Emitter
+from padit.adapters.fronthaul.probes import CfmProbe, EchoProbe, EcpriProbe, Probe
+from padit.adapters.fronthaul.targets import CfmTarget, EchoTarget, EcpriTarget, Train
 
 __all__ = ["OranCfmAdapter", "OranCfmOptions"]
 
@@ -55,20 +55,20 @@ class OranCfmAdapter:
         self.options = options
         self._probes: Sequence[Probe] = ()
 
-    async def open(self, outlet: Outlet) -> None:
+    async def open(self, emitter: Emitter) -> None:
         """Prepare the probes; each opens its own link at its first poll."""
         options = self.options
         self._probes = [
-            *(EchoProbe(t, t.source_id or options.source_id, outlet) for t in options.udp_echo),
-            *(EcpriProbe(t, t.source_id or options.source_id, outlet) for t in options.ecpri),
-            *(CfmProbe(t, t.source_id or options.source_id, outlet) for t in options.cfm),
+            *(EchoProbe(t, t.source_id or options.source_id, emitter) for t in options.udp_echo),
+            *(EcpriProbe(t, t.source_id or options.source_id, emitter) for t in options.ecpri),
+            *(CfmProbe(t, t.source_id or options.source_id, emitter) for t in options.cfm),
         ]
 
-    async def poll(self, outlet: Outlet) -> None:
+    async def poll(self, emitter: Emitter) -> None:
         """One train of requests to every target, all at the same time."""
         found = await asyncio.gather(*(probe.measure(self.options.train) for probe in self._probes))
         for metrics in found:
-            outlet.emit(metrics)
+            emitter.emit(metrics)
 
     async def close(self) -> None:
         """Close all links."""

@@ -20,10 +20,10 @@ from opentelemetry.proto.collector.metrics.v1 import (
 )
 from pydantic import Field
 
-from adapters.base import AdapterOptions, Outlet
-from adapters.errors import AdapterError
-from adapters.otlp_points import Translator
-from adapters.receiver import (
+from padit.adapters.base import AdapterOptions, Emitter
+from padit.adapters.errors import AdapterError
+from padit.adapters.otlp_points import Translator
+from padit.adapters.receiver import (
     BadRequestError,
     Call,
     ReceiverAdapter,
@@ -33,7 +33,7 @@ from adapters.receiver import (
     allowed,
     tokens_of,
 )
-from adapters.series import Namer, Naming
+from padit.adapters.series import Namer, Naming
 
 __all__ = ["OtlpAdapter", "OtlpOptions"]
 
@@ -69,13 +69,13 @@ class OtlpAdapter(ReceiverAdapter):
         self._grpc: Any = None
         self.grpc_port = options.grpc_port
 
-    async def open(self, outlet: Outlet) -> None:
+    async def open(self, emitter: Emitter) -> None:
         """Listen."""
-        self._outlet = outlet
+        self._emitter = emitter
         if "http" in self.options.protocols:
-            await self._server.open(outlet)
+            await self._server.open(emitter)
         if "grpc" in self.options.protocols:
-            await self._open_grpc(outlet)
+            await self._open_grpc(emitter)
 
     async def close(self) -> None:
         """Finish what was accepted, then stop listening."""
@@ -84,12 +84,12 @@ class OtlpAdapter(ReceiverAdapter):
             await self._grpc.stop(grace=2)
             self._grpc = None
 
-    async def _open_grpc(self, outlet: Outlet) -> None:
+    async def _open_grpc(self, emitter: Emitter) -> None:
         options = self.options
         self._grpc = grpc.aio.server(
             options=[("grpc.max_receive_message_length", options.max_body_bytes)]
         )
-        service = _Service(self, outlet, tokens_of(options))
+        service = _Service(self, emitter, tokens_of(options))
         register: Any = metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server
         register(service, self._grpc)
         place = f"{options.host}:{options.grpc_port}"
@@ -127,18 +127,18 @@ class OtlpAdapter(ReceiverAdapter):
         with self._lock:
             outcome = self._translator.translate(request)
         answer = metrics_service_pb2.ExportMetricsServiceResponse()
-        outlet = self._outlet
-        if outlet is None:
+        emitter = self._emitter
+        if emitter is None:
             return answer
-        outlet.emit(outcome.metrics)
+        emitter.emit(outcome.metrics)
         if outcome.rejected:
             answer.partial_success.rejected_data_points = outcome.rejected
             answer.partial_success.error_message = outcome.reason
-            outlet.fault("rejected_point", outcome.reason, outcome.rejected)
+            emitter.fault("rejected_point", outcome.reason, outcome.rejected)
         if outcome.stale:
-            outlet.fault("stale", "a series ended (no recorded value)", outcome.stale)
+            emitter.fault("stale", "a series ended (no recorded value)", outcome.stale)
         if outcome.old:
-            outlet.fault("out_of_order", "a point that is not newer than its last", outcome.old)
+            emitter.fault("out_of_order", "a point that is not newer than its last", outcome.old)
         return answer
 
 
@@ -157,9 +157,9 @@ def _credentials(options: OtlpOptions) -> Any:
 class _Service(metrics_service_pb2_grpc.MetricsServiceServicer):  # type: ignore[misc]
     """`MetricsService` over gRPC."""
 
-    def __init__(self, adapter: OtlpAdapter, outlet: Outlet, tokens: tuple[bytes, ...]) -> None:
+    def __init__(self, adapter: OtlpAdapter, emitter: Emitter, tokens: tuple[bytes, ...]) -> None:
         self._adapter = adapter
-        self._outlet = outlet
+        self._emitter = emitter
         self._tokens = tokens
         self._waiting = 0
 
@@ -167,13 +167,13 @@ class _Service(metrics_service_pb2_grpc.MetricsServiceServicer):  # type: ignore
         """One export; aborts with the status that OTLP gives the reason."""
         metadata = dict(context.invocation_metadata() or ())
         if not allowed(self._tokens, str(metadata.get("authorization", ""))):
-            self._outlet.fault("unauthorized", f"a write from {context.peer()} without a token")
+            self._emitter.fault("unauthorized", f"a write from {context.peer()} without a token")
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "a valid token is needed")
-        if not self._outlet.ready():
-            self._outlet.fault("blocked", "writers are told to wait: the buffer is nearly full")
+        if not self._emitter.ready():
+            self._emitter.fault("blocked", "writers are told to wait: the buffer is nearly full")
             await self._later(context, grpc.StatusCode.UNAVAILABLE, "the buffer is full")
         if self._waiting >= self._adapter.options.max_waiting:
-            self._outlet.fault("busy", "writers are told to wait: too many at the same time")
+            self._emitter.fault("busy", "writers are told to wait: too many at the same time")
             await self._later(context, grpc.StatusCode.RESOURCE_EXHAUSTED, "too many writes")
         self._waiting += 1
         try:

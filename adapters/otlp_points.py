@@ -15,9 +15,9 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from adapters.histograms import Distributions, Part, explicit, summary
-from adapters.series import Counters, Labels, Namer, shorten
-from domain.metric import Metric, MetricType
+from padit.adapters.histograms import Distributions, Part, explicit, summary
+from padit.adapters.series import Counters, Labels, Namer, shorten
+from padit.domain.metric import Metric, MetricType
 
 __all__ = ["Outcome", "Translator"]
 

@@ -18,11 +18,10 @@ from typing import Any, ClassVar, NamedTuple
 from google.protobuf.message import DecodeError
 from pydantic import Field
 
-from adapters.base import AdapterOptions
-from adapters.histograms import Distributions, summary
-from adapters.prometheus_histogram import count_of, parts_of
-from adapters.prometheus_proto import Label, Request, WriteRequest
-from adapters.receiver import (
+from padit.adapters.base import AdapterOptions
+from padit.adapters.histograms import Distributions, summary
+from padit.adapters.prometheus_histogram import count_of, parts_of
+from padit.adapters.receiver import (
     BadRequestError,
     Call,
     ReceiverAdapter,
@@ -31,8 +30,9 @@ from adapters.receiver import (
     Route,
     unsnappy,
 )
-from adapters.series import Counters, Namer, Naming, shorten
-from domain.metric import Metric
+from padit.adapters.series import Counters, Namer, Naming, shorten
+from padit.codecs.prometheus_proto import Label, Request, WriteRequest
+from padit.domain.metric import Metric
 
 __all__ = ["PrometheusAdapter", "PrometheusOptions"]
 
@@ -160,8 +160,8 @@ class PrometheusAdapter(ReceiverAdapter):
             refused += len(point.histograms) - good
             if self.options.buckets or not series.name.endswith("_bucket"):
                 self._samples(series, point, found)
-        if self._outlet is not None:
-            self._outlet.emit(found)
+        if self._emitter is not None:
+            self._emitter.emit(found)
         return _Written(taken, histograms, refused)
 
     def _learn(self, labels: _Key) -> _Series:
@@ -267,8 +267,8 @@ class PrometheusAdapter(ReceiverAdapter):
             self._fault("not_finite", f"a sample of {value}")
 
     def _fault(self, cause: str, message: str, count: int = 1) -> None:
-        if self._outlet is not None:
-            self._outlet.fault(cause, message, count)
+        if self._emitter is not None:
+            self._emitter.fault(cause, message, count)
 
 
 def _pairs(labels: _Key) -> Iterator[tuple[str, str]]:

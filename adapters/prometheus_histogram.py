@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
-from adapters.histograms import Part
+from padit.adapters.histograms import Part
 
 __all__ = ["count_of", "parts_of"]
 

@@ -18,13 +18,13 @@ import time
 from collections import deque
 from pathlib import Path
 
-from adapters.backlog import Backlog
-from adapters.base import Batch
-from adapters.config import BufferOptions, KafkaOptions
-from adapters.encode import Encoder, Record
-from adapters.kafka_client import AwayError, FullError, KafkaClient, TooLargeError
-from adapters.spool import Spool
-from adapters.stats import OncePerCause, Stats
+from padit.adapters.backlog import Backlog
+from padit.adapters.base import Batch
+from padit.adapters.config import BufferOptions, KafkaOptions
+from padit.adapters.encode import Encoder, Record
+from padit.adapters.kafka_client import AwayError, FullError, KafkaClient, TooLargeError
+from padit.adapters.spool import Spool
+from padit.ops.stats import OncePerCause, Stats
 
 __all__ = ["Publisher"]
 

@@ -24,8 +24,8 @@ import cramjam
 from aiohttp import web
 from pydantic import Field, model_validator
 
-from adapters.base import AdapterOptions, Outlet
-from adapters.errors import AdapterError
+from padit.adapters.base import AdapterOptions, Emitter
+from padit.adapters.errors import AdapterError
 
 __all__ = [
     "BadRequestError",
@@ -198,13 +198,13 @@ class HttpReceiver:
         self._turn = asyncio.Lock()
         self.port = options.port
 
-    async def open(self, outlet: Outlet) -> None:
+    async def open(self, emitter: Emitter) -> None:
         """Listen; raises AdapterError if the port or a file cannot be used."""
         options = self._options
         self._tokens = tokens_of(options)
         app = web.Application(client_max_size=options.max_body_bytes)
         for route in self._routes:
-            app.router.add_route(route.method, route.path, self._handler(route, outlet))
+            app.router.add_route(route.method, route.path, self._handler(route, emitter))
         self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=75)
         await self._runner.setup()
         site = web.TCPSite(
@@ -224,56 +224,56 @@ class HttpReceiver:
             self._runner = None
 
     def _handler(
-        self, route: Route, outlet: Outlet
+        self, route: Route, emitter: Emitter
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
-            refused = self._refusal(route, request, outlet)
+            refused = self._refusal(route, request, emitter)
             if refused is not None:
                 return refused
             self._waiting += 1
             try:
-                return await self._answer(route, request, outlet)
+                return await self._answer(route, request, emitter)
             finally:
                 self._waiting -= 1
 
         return handle
 
-    def _refusal(self, route: Route, request: web.Request, outlet: Outlet) -> web.Response | None:
+    def _refusal(self, route: Route, request: web.Request, emitter: Emitter) -> web.Response | None:
         if route.needs == "nothing":
             return None
         if not allowed(self._tokens, request.headers.get("Authorization", "")):
-            outlet.fault("unauthorized", f"a request of {request.remote} without a valid token")
+            emitter.fault("unauthorized", f"a request of {request.remote} without a valid token")
             return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
-        return self._no_room(request, outlet) if route.needs == "room" else None
+        return self._no_room(request, emitter) if route.needs == "room" else None
 
-    def _no_room(self, request: web.Request, outlet: Outlet) -> web.Response | None:
+    def _no_room(self, request: web.Request, emitter: Emitter) -> web.Response | None:
         options = self._options
         again = {"Retry-After": str(options.retry_after_sec)}
-        if not outlet.ready():
-            outlet.fault("blocked", "writers are told to wait: the buffer is nearly full")
+        if not emitter.ready():
+            emitter.fault("blocked", "writers are told to wait: the buffer is nearly full")
             return web.Response(status=503, headers=again, text="the buffer is full, try later")
         if self._waiting >= options.max_waiting:
-            outlet.fault("busy", "writers are told to wait: too many at the same time")
+            emitter.fault("busy", "writers are told to wait: too many at the same time")
             return web.Response(status=429, headers=again, text="too many writes, try later")
         length = request.content_length
         if length is not None and length > options.max_body_bytes:
-            return self._too_large(outlet)
+            return self._too_large(emitter)
         return None
 
-    def _too_large(self, outlet: Outlet) -> web.Response:
+    def _too_large(self, emitter: Emitter) -> web.Response:
         most = self._options.max_body_bytes
-        outlet.fault("too_large", f"a body of more than {most} bytes (max_body_bytes)")
+        emitter.fault("too_large", f"a body of more than {most} bytes (max_body_bytes)")
         return web.Response(status=413, text=f"at most {most} bytes")
 
-    async def _answer(self, route: Route, request: web.Request, outlet: Outlet) -> web.Response:
+    async def _answer(self, route: Route, request: web.Request, emitter: Emitter) -> web.Response:
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
-            return self._too_large(outlet)
+            return self._too_large(emitter)
         except (web.HTTPException, asyncio.CancelledError):
             raise
         except Exception as error:  # a damaged encoding or chunk: the client's fault
-            outlet.fault("malformed", f"a body that cannot be read: {error!r}")
+            emitter.fault("malformed", f"a body that cannot be read: {error!r}")
             return web.Response(status=400, text="the body cannot be read")
         headers = {name.lower(): value for name, value in request.headers.items()}
         call = Call(body, headers, dict(request.query))
@@ -281,13 +281,13 @@ class HttpReceiver:
             async with self._turn if route.needs == "room" else contextlib.nullcontext():
                 reply = await asyncio.to_thread(route.handle, call)
         except TooLargeError:
-            return self._too_large(outlet)
+            return self._too_large(emitter)
         except BadRequestError as error:
-            outlet.fault("malformed", f"{route.path}: {error}")
+            emitter.fault("malformed", f"{route.path}: {error}")
             return web.Response(status=400, text=str(error)[:1000])
         except Exception as error:  # a bug of ours: the client may try again, others go on
             _log.debug("%s failed", route.path, exc_info=True)
-            outlet.fault("internal", f"{route.path}: {error!r}")
+            emitter.fault("internal", f"{route.path}: {error!r}")
             return web.Response(status=500, text="this could not be processed")
         return web.Response(
             status=reply.status,
@@ -307,7 +307,7 @@ class ReceiverAdapter:
 
     def __init__(self, options: ReceiverOptions, routes: Sequence[Route]) -> None:
         self.options: Any = options
-        self._outlet: Outlet | None = None
+        self._emitter: Emitter | None = None
         self._server = HttpReceiver(options, routes)
 
     @property
@@ -315,12 +315,12 @@ class ReceiverAdapter:
         """The port it listens on."""
         return self._server.port
 
-    async def open(self, outlet: Outlet) -> None:
+    async def open(self, emitter: Emitter) -> None:
         """Listen."""
-        self._outlet = outlet
-        await self._server.open(outlet)
+        self._emitter = emitter
+        await self._server.open(emitter)
 
-    async def poll(self, outlet: Outlet) -> None:
+    async def poll(self, emitter: Emitter) -> None:
         """Nothing: samples are pushed."""
 
     async def close(self) -> None:

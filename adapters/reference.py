@@ -9,9 +9,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from adapters.base import AdapterOptions
-from adapters.config import AdaptersConfig
-from adapters.registry import adapter_class, adapter_types
+from padit.adapters.base import AdapterOptions
+from padit.adapters.config import AdaptersConfig
+from padit.adapters.registry import adapter_class, adapter_types
 
 __all__ = ["full_reference", "reference", "write_into"]
 

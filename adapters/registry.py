@@ -12,26 +12,26 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from adapters.base import Adapter
-from domain.config import explain
-from domain.errors import ConfigurationError
+from padit.adapters.base import Adapter
+from padit.domain.config import explain
+from padit.domain.errors import ConfigurationError
 
 __all__ = ["BUILT_IN", "GROUP", "adapter_class", "adapter_types", "create_adapter", "create_all"]
 
 GROUP = "padit.adapters"
 
 BUILT_IN: Mapping[str, str] = {
-    "can": "adapters.can:CanAdapter",
-    "factory": "adapters.factory_live:FactoryAdapter",
-    "host": "adapters.host:HostAdapter",
-    "http": "adapters.http_probe:HttpAdapter",
-    "influx": "adapters.influx:InfluxAdapter",
-    "logs": "adapters.logs:LogsAdapter",
-    "modbus": "adapters.modbus:ModbusAdapter",
-    "mqtt": "adapters.mqtt:MqttAdapter",
-    "oran-cfm": "adapters.oran_cfm:OranCfmAdapter",
-    "otlp": "adapters.otlp:OtlpAdapter",
-    "prometheus": "adapters.prometheus:PrometheusAdapter",
+    "can": "padit.adapters.can:CanAdapter",
+    "factory": "padit.adapters.factory_live:FactoryAdapter",
+    "host": "padit.adapters.host:HostAdapter",
+    "http": "padit.adapters.http_probe:HttpAdapter",
+    "influx": "padit.adapters.influx:InfluxAdapter",
+    "logs": "padit.adapters.logs:LogsAdapter",
+    "modbus": "padit.adapters.modbus:ModbusAdapter",
+    "mqtt": "padit.adapters.mqtt:MqttAdapter",
+    "oran-cfm": "padit.adapters.oran_cfm:OranCfmAdapter",
+    "otlp": "padit.adapters.otlp:OtlpAdapter",
+    "prometheus": "padit.adapters.prometheus:PrometheusAdapter",
 }
 
 

@@ -22,16 +22,16 @@ from typing import Any, Protocol
 
 import msgspec
 
-from adapters.base import Adapter, AdapterOptions, Batch
-from adapters.config import AdaptersConfig
-from adapters.encode import Record
-from adapters.errors import AdapterError
-from adapters.health import HealthServer
-from adapters.publisher import Publisher
-from adapters.registry import create_all
-from adapters.stats import OncePerCause, Stats
-from domain.metric import Metric
-from domain.rows import Rows
+from padit.adapters.base import Adapter, AdapterOptions, Batch
+from padit.adapters.config import AdaptersConfig
+from padit.adapters.encode import Record
+from padit.adapters.errors import AdapterError
+from padit.adapters.publisher import Publisher
+from padit.adapters.registry import create_all
+from padit.domain.metric import Metric
+from padit.domain.rows import Rows
+from padit.ops.health import HealthServer
+from padit.ops.stats import OncePerCause, Stats
 
 __all__ = ["Delivery", "Runner", "Supervised", "run_adapters"]
 
@@ -48,7 +48,7 @@ class Delivery(Protocol):
         """Whether more is welcome."""
 
 
-class _Outlet:
+class _Emitter:
     """The way out of one adapter."""
 
     def __init__(
@@ -95,7 +95,7 @@ class Supervised:
 
     adapter: Adapter
     options: AdapterOptions
-    outlet: Any
+    emitter: Any
     state: str = "starting"
     last_error: str = ""
     last_success: float = 0.0
@@ -124,7 +124,7 @@ class Runner:
         self._random = random.Random(seed)  # noqa: S311 - jitter, no secret
         self._stopping = asyncio.Event()
         self.parts = [
-            Supervised(a, a.options, _Outlet(a.options, delivery, stats, self._once))
+            Supervised(a, a.options, _Emitter(a.options, delivery, stats, self._once))
             for a in adapters
         ]
 
@@ -171,8 +171,8 @@ class Runner:
         try:
             async with asyncio.timeout(part.options.timeout_sec):
                 if not opened:
-                    await part.adapter.open(part.outlet)
-                await part.adapter.poll(part.outlet)
+                    await part.adapter.open(part.emitter)
+                await part.adapter.poll(part.emitter)
         except TimeoutError:
             self._failed(part, "timeout", f"no end within {part.options.timeout_sec:g} s")
         except AdapterError as error:

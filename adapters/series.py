@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from adapters.base import Options
-from domain.wire import MAX_NAME_LENGTH
+from padit.adapters.base import Options
+from padit.codecs.records import MAX_NAME_LENGTH
 
 __all__ = ["Counters", "Namer", "Naming"]
 

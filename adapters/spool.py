@@ -21,8 +21,8 @@ from typing import IO
 
 import msgspec
 
-from adapters.encode import Record
-from domain.errors import ConfigurationError
+from padit.adapters.encode import Record
+from padit.domain.errors import ConfigurationError
 
 __all__ = ["Spool"]
 

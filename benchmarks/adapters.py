@@ -33,12 +33,12 @@ from typing import Any
 import numpy as np
 import psutil
 
-from adapters.config import BufferOptions, KafkaOptions
-from adapters.publisher import Publisher
-from adapters.stats import Stats
-from domain.metric import Metric, Series
-from domain.rows import Rows
-from pipelines.local.processes import free_port
+from padit.adapters.config import BufferOptions, KafkaOptions
+from padit.adapters.publisher import Publisher
+from padit.devcluster.processes import free_port
+from padit.domain.metric import Metric, Series
+from padit.domain.rows import Rows
+from padit.ops.stats import Stats
 
 __all__ = ["main"]
 
@@ -77,7 +77,7 @@ def _report(name: str, count: int, cpu: float, wall: float) -> dict[str, Any]:
 
 @contextmanager
 def _broker() -> Iterator[tuple[str, str]]:
-    from pipelines.local.broker import start_broker
+    from padit.devcluster.broker import start_broker
 
     with tempfile.TemporaryDirectory() as directory:
         broker = start_broker(Path(directory))
@@ -172,8 +172,8 @@ def _process(target: Callable[..., None], *arguments: Any) -> Iterator[Any]:
 def _http(name: str) -> dict[str, Any]:
     import asyncio
 
-    from adapters.base import ListOutlet
-    from adapters.registry import create_adapter
+    from padit.adapters.base import ListEmitter
+    from padit.adapters.registry import create_adapter
 
     port = free_port()
     urls = [f"http://127.0.0.1:{port}/{i}" for i in range(1000)]
@@ -181,14 +181,14 @@ def _http(name: str) -> dict[str, Any]:
 
     async def polls() -> tuple[float, float, int]:
         adapter = create_adapter(config)
-        outlet = ListOutlet()
-        await adapter.open(outlet)
+        emitter = ListEmitter()
+        await adapter.open(emitter)
         used, begin = _used(), time.perf_counter()
         for _ in range(3):
             started = time.perf_counter()
-            await adapter.poll(outlet)
+            await adapter.poll(emitter)
             await asyncio.sleep(max(0.0, 10 - (time.perf_counter() - started)))
-        result = _used() - used, time.perf_counter() - begin, int(sum(outlet.values("http_up")))
+        result = _used() - used, time.perf_counter() - begin, int(sum(emitter.values("http_up")))
         await adapter.close()
         return result
 
@@ -217,7 +217,7 @@ def _body(name: str, step: int) -> tuple[str, bytes, dict[str, str]]:
     if name == "prometheus":
         import cramjam
 
-        from adapters.prometheus_proto import Label, WriteRequest
+        from padit.codecs.prometheus_proto import Label, WriteRequest
 
         message = WriteRequest()
         for i, source in _points():
@@ -284,7 +284,7 @@ class _Counting:
 def _receive(name: str) -> dict[str, Any]:
     import asyncio
 
-    from adapters.registry import create_adapter
+    from padit.adapters.registry import create_adapter
 
     requests = 40
     # Counters give nothing for the first point of each series.
@@ -293,17 +293,17 @@ def _receive(name: str) -> dict[str, Any]:
     async def receive() -> tuple[float, float]:
         config: dict[str, Any] = {"type": name, "port": 0}
         adapter: Any = create_adapter({**config, "grpc_port": 0} if name == "otlp" else config)
-        outlet = _Counting()
-        await adapter.open(outlet)
+        emitter = _Counting()
+        await adapter.open(emitter)
         with await asyncio.to_thread(lambda: _process(_write, name, adapter.port, requests)) as p:
-            while not outlet.count and p.is_alive():
+            while not emitter.count and p.is_alive():
                 await asyncio.sleep(0.001)
             used, begin = _used(), time.perf_counter()
-            while outlet.count < expected and p.is_alive():
+            while emitter.count < expected and p.is_alive():
                 await asyncio.sleep(0.01)
             cpu, wall = _used() - used, time.perf_counter() - begin
-        if outlet.count < expected:
-            message = f"{outlet.count} of {expected} points came"
+        if emitter.count < expected:
+            message = f"{emitter.count} of {expected} points came"
             raise RuntimeError(message)
         await adapter.close()
         return cpu, wall

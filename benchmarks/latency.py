@@ -23,8 +23,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from benchmarks.run_job import reading_since
 from benchmarks.topics import PARTITIONS, create_topic
-from pipelines.local.broker import Broker
-from pipelines.local.flink import FlinkCluster, rest_json
+from padit.devcluster.broker import Broker
+from padit.devcluster.flink import FlinkCluster, rest_json
 
 __all__ = ["Latency", "LatencyPlan", "measure_latency"]
 
@@ -102,7 +102,7 @@ def _submit(
     broker: Broker, flink: FlinkCluster, plan: LatencyPlan, places: tuple[str, str, str]
 ) -> str:
     samples, alerts, config = places
-    command = [sys.executable, "-m", "pipelines.cli", "run", "--detach", *flink.options(1)]
+    command = [sys.executable, "-m", "padit.cli.main", "run", "--detach", *flink.options(1)]
     command += [f"--input=kafka://{broker.bootstrap}/{samples}"]
     command += [f"--output=kafka://{broker.bootstrap}/{alerts}"]
     command += [f"--config={config}", f"--window_size_sec={plan.window:g}", *plan.options]

@@ -22,10 +22,10 @@ from typing import Any
 
 import msgspec
 
-from connectors.kafka_source import KafkaSource
-from connectors.reader import Decoder, PartitionRange, Reader
-from pipelines.job import run_job
-from pipelines.local.flink import rest_json
+from padit.connectors.kafka_source import KafkaSource
+from padit.connectors.source import Decoder, PartitionRange, Reader
+from padit.devcluster.flink import rest_json
+from padit.pipelines.job import run_job
 
 __all__: list[str] = []
 

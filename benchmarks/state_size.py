@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.topics import METRICS, Shape, source_of
-from domain.block import Fragment
-from domain.config import JobConfig
-from domain.marks import Position
-from domain.metric import Series
-from domain.rows import Rows
-from transforms.alerts import Alerts
-from transforms.detect import Detection
-from transforms.group import GroupMachine, MemoryStore
-from transforms.windows import WindowOptions
+from padit.domain.batch import KeyedBatch
+from padit.domain.config import JobConfig
+from padit.domain.metric import Series
+from padit.domain.rows import Rows
+from padit.domain.watermark import Position
+from padit.transforms.alerts import Alerts
+from padit.transforms.detect import Detection
+from padit.transforms.group import GroupMachine, MemoryStore
+from padit.transforms.windows import WindowOptions
 
 __all__ = ["StateSize", "measure_state"]
 
@@ -63,10 +63,10 @@ def measure_state(series: int = 100, seconds_per_fragment: int = 1) -> StateSize
             0, 0, first * series, (first + len(part)) * series, int(moments[-1]) - _OUT_OF_ORDERNESS
         )
         rows = Rows(names, code, moments, values)
-        outcome = machine.advance(store, Fragment(1, (position,), rows))
+        outcome = machine.advance(store, KeyedBatch(1, (position,), rows))
         size = _size(store)
         peak = max(peak, size)
-        if outcome.verdict is not None:
+        if outcome.detected is not None:
             after = size
     return StateSize(peak / series, after / series, time.perf_counter() - started)
 

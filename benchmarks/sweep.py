@@ -119,7 +119,7 @@ def _padit(*arguments: object) -> Cost:
     """Run `padit` to its end; what it and its children cost."""
     started = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.cli", *map(str, arguments)],
+        [sys.executable, "-m", "padit.cli.main", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

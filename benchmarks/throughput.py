@@ -27,9 +27,9 @@ from benchmarks.latency import LatencyPlan, measure_latency
 from benchmarks.state_size import measure_state
 from benchmarks.topics import Shape, create_topic, fill_arrow, fill_json
 from benchmarks.workers import Workers
-from pipelines.alertfiles import read_events
-from pipelines.local.broker import Broker, start_broker
-from pipelines.local.flink import FlinkCluster, start_flink
+from padit.analysis.alert_files import read_events
+from padit.devcluster.broker import Broker, start_broker
+from padit.devcluster.flink import FlinkCluster, start_flink
 
 __all__ = ["main"]
 

@@ -14,7 +14,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from numpy.typing import NDArray
 
-from domain.wire_arrow import arrow_from_columns
+from padit.codecs.arrow import arrow_from_columns
 
 __all__ = ["METRICS", "PARTITIONS", "Shape", "create_topic", "fill_arrow", "fill_json", "source_of"]
 

@@ -5,7 +5,7 @@ import time
 
 import psutil
 
-from pipelines.local.flink import FlinkCluster
+from padit.devcluster.flink import FlinkCluster
 
 __all__ = ["Workers"]
 

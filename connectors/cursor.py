@@ -1,7 +1,7 @@
 """The pure half of reading: where a reader stands, and what a read moves.
 
 A cursor is also the Beam restriction of the source, so all that reading has to remember
-(offsets and marks) survives a crash with it.
+(offsets and watermarks) survives a crash with it.
 """
 
 from collections import deque
@@ -10,18 +10,18 @@ from typing import NamedTuple
 
 import msgspec
 
-from connectors.reader import PartitionRange, Read
-from domain.block import Block
-from domain.deadletter import DeadLetter
-from domain.errors import StateError
-from domain.marks import MARK_END, MARK_NONE, Position, judge
-from domain.rows import Rows, concatenate
+from padit.codecs.dead_letter import DeadLetter
+from padit.connectors.source import PartitionRange, ReadBatch
+from padit.domain.batch import Batch
+from padit.domain.errors import StateError
+from padit.domain.rows import Rows, concatenate
+from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE, Position, find_late
 
 __all__ = [
     "Advance",
     "Cursor",
     "PartitionCursor",
-    "Held",
+    "ReadAheadLimiter",
     "advance",
     "first_cursors",
     "follow_idle",
@@ -29,38 +29,38 @@ __all__ = [
 
 
 class PartitionCursor(msgspec.Struct, array_like=True, frozen=True):
-    """Where one partition stands; fields as in `domain.marks.Position`.
+    """Where one partition stands; fields as in `domain.watermark.Position`.
 
     Attributes:
         stop: offset after the last one to read, None: for ever.
         late: rows of the partition that came too late so far, which numbers them.
         read: metrics of the partition read so far.
         dead_lettered: those of them that could not be read.
-        reached: the mark before the end was found; `MARK_NONE` until then.
+        reached: the watermark before the end was found; `WATERMARK_NONE` until then.
     """
 
     start: int
     following: int
     stop: int | None
-    mark: int = MARK_NONE
+    watermark: int = WATERMARK_NONE
     late: int = 0
     read: int = 0
     dead_lettered: int = 0
-    reached: int = MARK_NONE
+    reached: int = WATERMARK_NONE
 
     @property
     def ended(self) -> bool:
         """Whether nothing is left to read."""
-        return self.mark == MARK_END
+        return self.watermark == WATERMARK_END
 
     def position(self, number: int, first: int) -> Position:
-        """What a block from offset `first` up to here says of this partition."""
+        """What a batch from offset `first` up to here says of this partition."""
         return Position(
             number,
             self.start,
             first,
             self.following,
-            self.mark,
+            self.watermark,
             self.read,
             self.late,
             self.dead_lettered,
@@ -114,9 +114,9 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
         return all(partition.ended for partition in self.at.values())
 
     @property
-    def mark(self) -> int:
-        """The smallest mark of its partitions."""
-        return min((partition.mark for partition in self.at.values()), default=MARK_END)
+    def watermark(self) -> int:
+        """The smallest watermark of its partitions."""
+        return min((partition.watermark for partition in self.at.values()), default=WATERMARK_END)
 
 
 _decoder = msgspec.msgpack.Decoder(Cursor)
@@ -145,18 +145,18 @@ class Advance(NamedTuple):
 
     Attributes:
         cursor: where the reader stands behind it.
-        block: rows in time, and the marks.
-        late: rows older than their partition's mark, as (partition, number of the first, rows).
+        batch: rows in time, and the watermarks.
+        late: rows older than their partition's watermark, as (partition, number of the first, rows).
         dead: what could not be read.
     """
 
     cursor: Cursor
-    block: Block
+    batch: Batch
     late: list[tuple[int, int, Rows]]
     dead: list[DeadLetter]
 
 
-def advance(cursor: Cursor, reads: Sequence[Read], out_of_orderness: int) -> Advance:
+def advance(cursor: Cursor, reads: Sequence[ReadBatch], out_of_orderness: int) -> Advance:
     """Move the cursor over what was read; lateness is decided by each partition's log alone.
 
     Args:
@@ -171,8 +171,8 @@ def advance(cursor: Cursor, reads: Sequence[Read], out_of_orderness: int) -> Adv
     for read in reads:
         partition = at[read.partition]
         touched.setdefault(read.partition, partition.following)
-        before = max(partition.mark, read.decided)
-        is_late, mark = judge(read.rows.time, before, out_of_orderness)
+        before = max(partition.watermark, read.decided)
+        is_late, watermark = find_late(read.rows.time, before, out_of_orderness)
         if is_late is None:
             in_time.append(read.rows)
         else:
@@ -182,23 +182,23 @@ def advance(cursor: Cursor, reads: Sequence[Read], out_of_orderness: int) -> Adv
             partition.start,
             max(partition.following, read.following),
             partition.stop,
-            MARK_END if read.ended else mark,
+            WATERMARK_END if read.ended else watermark,
             partition.late + (0 if is_late is None else int(is_late.sum())),
             partition.read + len(read.rows) + len(read.dead),
             partition.dead_lettered + len(read.dead),
-            mark if read.ended and not partition.ended else partition.reached,
+            watermark if read.ended and not partition.ended else partition.reached,
         )
     moved = msgspec.structs.replace(cursor, at=at)
     positions = [at[number].position(number, first) for number, first in touched.items()]
     return Advance(
         moved,
-        Block(cursor.partitions, tuple(positions), concatenate(in_time)),
+        Batch(cursor.partitions, tuple(positions), concatenate(in_time)),
         late,
         [letter for read in reads for letter in read.dead],
     )
 
 
-class Held:
+class ReadAheadLimiter:
     """Counts the rows that wait downstream because another partition is behind.
 
     Without a bound a replay could read one partition to its end while the rows of that time
@@ -215,30 +215,30 @@ class Held:
         self._blocks: dict[int, deque[tuple[int, int]]] = {}
         self._paused = False
 
-    def note(self, read: Read, mark: int) -> None:
-        """Take note of a read and the mark of its partition behind it."""
-        self._blocks.setdefault(read.partition, deque()).append((mark, len(read.rows)))
+    def note(self, read: ReadBatch, watermark: int) -> None:
+        """Take note of a read and the watermark of its partition behind it."""
+        self._blocks.setdefault(read.partition, deque()).append((watermark, len(read.rows)))
 
     def to_pause(self, cursor: Cursor) -> frozenset[int]:
         """Partitions that should not be read on for now."""
-        slowest = cursor.mark
+        slowest = cursor.watermark
         rows = 0
-        for blocks in self._blocks.values():
-            while blocks and blocks[0][0] <= slowest:
-                blocks.popleft()
-            rows += sum(count for _, count in blocks)
+        for batches in self._blocks.values():
+            while batches and batches[0][0] <= slowest:
+                batches.popleft()
+            rows += sum(count for _, count in batches)
         self._paused = rows > (self._most // 2 if self._paused else self._most)
         if not self._paused:
             return frozenset()
-        running = {number: one.mark for number, one in cursor.at.items() if not one.ended}
-        return frozenset(number for number, mark in running.items() if mark > slowest)
+        running = {number: one.watermark for number, one in cursor.at.items() if not one.ended}
+        return frozenset(number for number, watermark in running.items() if watermark > slowest)
 
 
-def follow_idle(cursor: Cursor, idle: frozenset[int], now: int) -> tuple[Cursor, Block]:
-    """Move the marks of idle partitions, so that they do not hold the others back.
+def follow_idle(cursor: Cursor, idle: frozenset[int], now: int) -> tuple[Cursor, Batch]:
+    """Move the watermarks of idle partitions, so that they do not hold the others back.
 
     An idle partition follows the slowest one that is not idle. If all are idle, time goes on
-    as the clock says: each goes to `now`. The decision is in the block like any other mark, so
+    as the clock says: each goes to `now`. The decision is in the batch like any other watermark, so
     whatever happens downstream follows from the data.
 
     Args:
@@ -246,14 +246,16 @@ def follow_idle(cursor: Cursor, idle: frozenset[int], now: int) -> tuple[Cursor,
         idle: partitions that have had nothing to read for the idle time-out.
         now: clock minus the idle time-out and the out-of-orderness, microseconds.
     """
-    busy = [one.mark for number, one in cursor.at.items() if number not in idle and not one.ended]
+    busy = [
+        one.watermark for number, one in cursor.at.items() if number not in idle and not one.ended
+    ]
     target = min(busy) if busy else now
     at = dict(cursor.at)
     positions = []
     for number in sorted(idle):
         one = at[number]
-        if one.mark < target and not one.ended:
-            at[number] = msgspec.structs.replace(one, mark=target)
+        if one.watermark < target and not one.ended:
+            at[number] = msgspec.structs.replace(one, watermark=target)
             positions.append(at[number].position(number, one.following))
     moved = msgspec.structs.replace(cursor, at=at)
-    return moved, Block(cursor.partitions, tuple(positions), Rows.empty())
+    return moved, Batch(cursor.partitions, tuple(positions), Rows.empty())

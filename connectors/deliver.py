@@ -22,8 +22,8 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import MIN_TIMESTAMP
 from apache_beam.utils.windowed_value import WindowedValue
 
-from connectors.sink import Sink, Writer
-from domain.message import Message
+from padit.connectors.sink import Sink, Writer
+from padit.domain.message import Message
 
 __all__ = ["Deliver", "MessageCoder"]
 

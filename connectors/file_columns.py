@@ -1,4 +1,4 @@
-"""Columns of any type to rows, by the same rules as `domain.wire`.
+"""Columns of any type to rows, by the same rules as `codecs.records`.
 
 Text is converted in whole columns. Only where that fails is a column halved again and again,
 down to the cells that are to blame, so that the outcome of a cell never depends on its
@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from connectors.file_plan import GivenTimes, Narrow, Plan, Wide
-from domain.metric import METRIC_TYPES, Series
-from domain.rows import Rows
-from domain.timestamps import EARLIEST_US, LATEST_US, micros_from_numbers, parse_timestamp
-from domain.wire import MAX_NAME_LENGTH
-from domain.wire_arrow import combine_names, encode_names
+from padit.codecs.arrow import combine_names, encode_names
+from padit.codecs.records import MAX_NAME_LENGTH
+from padit.connectors.file_plan import GivenTimes, Narrow, Plan, Wide
+from padit.domain.metric import METRIC_TYPES, Series
+from padit.domain.rows import Rows
+from padit.domain.timestamps import EARLIEST_US, LATEST_US, micros_from_numbers, parse_timestamp
 
 __all__ = ["Converted", "is_number", "numbers", "rows_of", "times"]
 
@@ -227,7 +227,7 @@ def _is_text(kind: pa.DataType) -> bool:
 def _piecewise(
     column: pa.Array, convert: Callable[[pa.Array], NDArray[Any]], out: NDArray[Any], bad: Mask
 ) -> None:
-    """Convert what can be converted into `out`, mark the other cells in `bad`."""
+    """Convert what can be converted into `out`, watermark the other cells in `bad`."""
     try:
         out[:] = convert(column)
     except (pa.ArrowInvalid, ValueError, OverflowError):

@@ -1,7 +1,7 @@
 """CSV: text columns with any delimiter, narrow or wide.
 
 The line, not the parsed row, is what is counted, so that an offset is a place in the file. A
-block is parsed at once when every line of it gives exactly one row; where quotation marks or
+block is parsed at once when every line of it gives exactly one row; where quotation watermarks or
 line ends make that untrue, it is halved down to the lines that are to blame.
 """
 
@@ -15,14 +15,14 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from connectors.file_columns import rows_of
-from connectors.file_formats import OpenFile, Piece, register
-from connectors.file_lines import LineBlock, LineReader, count_lines, first_lines
-from connectors.file_options import FileOptions
-from connectors.file_plan import Plan, check_names, make_plan
-from connectors.reader import Decoder
-from domain.deadletter import DeadLetter
-from domain.errors import SourceError
+from padit.codecs.dead_letter import DeadLetter
+from padit.connectors.file_columns import rows_of
+from padit.connectors.file_formats import OpenFile, Piece, register
+from padit.connectors.file_lines import LineBlock, LineReader, count_lines, first_lines
+from padit.connectors.file_options import FileOptions
+from padit.connectors.file_plan import Plan, check_names, make_plan
+from padit.connectors.source import Decoder
+from padit.domain.errors import SourceError
 
 __all__ = ["Csv"]
 
@@ -162,8 +162,8 @@ def _parse_at_once(
 ) -> _Parsed | None:
     """None if lines and rows do not agree. Raises pa.ArrowInvalid for invalid UTF-8.
 
-    A guard, one more row, follows the lines: a quotation mark that is still open at their end
-    swallows it. Open marks and line ends in cells make rows fewer than lines, which is seen;
+    A guard, one more row, follows the lines: a quotation watermark that is still open at their end
+    swallows it. Open watermarks and line ends in cells make rows fewer than lines, which is seen;
     only a lone carriage return makes them more, and could make up for that.
     """
     if data.count(b"\r") != data.count(b"\r\n"):

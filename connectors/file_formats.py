@@ -6,12 +6,12 @@ A format registers itself for its suffixes; a new one is one more class.
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from connectors.file_lines import LineReader, count_lines
-from connectors.file_options import FileOptions
-from connectors.reader import Decoder
-from domain.deadletter import DeadLetter
-from domain.errors import ConfigurationError
-from domain.rows import Rows
+from padit.codecs.dead_letter import DeadLetter
+from padit.connectors.file_lines import LineReader, count_lines
+from padit.connectors.file_options import FileOptions
+from padit.connectors.source import Decoder
+from padit.domain.errors import ConfigurationError
+from padit.domain.rows import Rows
 
 __all__ = ["Format", "OpenFile", "Piece", "SUFFIXES", "file_format", "register"]
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from domain.errors import SourceError
+from padit.domain.errors import SourceError
 
 __all__ = ["LONGEST_LINE", "LineBlock", "LineReader", "count_lines", "first_lines"]
 

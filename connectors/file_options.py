@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from domain.config import explain
-from domain.errors import ConfigurationError
-from domain.timestamps import parse_timestamp
+from padit.domain.config import explain
+from padit.domain.errors import ConfigurationError
+from padit.domain.timestamps import parse_timestamp
 
 __all__ = ["FileOptions", "file_options"]
 

@@ -8,14 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.file_columns import is_number, rows_of
-from connectors.file_formats import OpenFile, Piece, register
-from connectors.file_options import FileOptions
-from connectors.file_plan import Plan, make_plan
-from connectors.reader import Decoder
-from domain.deadletter import DeadLetter
-from domain.errors import ConfigurationError, SourceError
-from domain.rows import Rows
+from padit.codecs.dead_letter import DeadLetter
+from padit.connectors.file_columns import is_number, rows_of
+from padit.connectors.file_formats import OpenFile, Piece, register
+from padit.connectors.file_options import FileOptions
+from padit.connectors.file_plan import Plan, make_plan
+from padit.connectors.source import Decoder
+from padit.domain.errors import ConfigurationError, SourceError
+from padit.domain.rows import Rows
 
 __all__ = ["Parquet"]
 

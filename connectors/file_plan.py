@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from connectors.file_options import FileOptions
-from domain.errors import ConfigurationError, SourceError
-from domain.timestamps import MICROS
-from domain.wire import MAX_NAME_LENGTH
+from padit.codecs.records import MAX_NAME_LENGTH
+from padit.connectors.file_options import FileOptions
+from padit.domain.errors import ConfigurationError, SourceError
+from padit.domain.timestamps import MICROS
 
 __all__ = ["GivenTimes", "Narrow", "Plan", "Wide", "check_names", "make_plan"]
 

@@ -18,14 +18,14 @@ from pathlib import PurePath
 import msgspec
 import numpy as np
 
-import connectors.file_csv
-import connectors.file_parquet  # noqa: F401  # both register themselves
-from connectors.file_formats import SUFFIXES, OpenFile, Piece, file_format
-from connectors.file_options import FileOptions, file_options
-from connectors.reader import Decoder, PartitionRange, Read, Reader
-from connectors.uris import Address, Bounds, source_for
-from domain.errors import ConfigurationError, SourceError
-from domain.rows import Rows
+import padit.connectors.file_csv
+import padit.connectors.file_parquet  # noqa: F401  # both register themselves
+from padit.connectors.file_formats import SUFFIXES, OpenFile, Piece, file_format
+from padit.connectors.file_options import FileOptions, file_options
+from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader
+from padit.connectors.uris import Address, Bounds, source_for
+from padit.domain.errors import ConfigurationError, SourceError
+from padit.domain.rows import Rows
 
 __all__ = ["BLOCK_ROWS", "FileSource"]
 
@@ -129,9 +129,9 @@ class _FileReader:
         self._open: dict[int, OpenFile] = {}
         self._paused: frozenset[int] = frozenset()
 
-    def read(self, seconds: float) -> list[Read]:
+    def read(self, seconds: float) -> list[ReadBatch]:
         """Read about `block_rows` rows, of several files if they are short; never waits."""
-        reads: list[Read] = []
+        reads: list[ReadBatch] = []
         left = self._source.block_rows
         for number in [number for number in self._waiting if number not in self._paused]:
             one = self._waiting.pop(number)
@@ -159,7 +159,7 @@ class _FileReader:
             raise SourceError(message)
         return piece
 
-    def _moved(self, one: PartitionRange, piece: Piece) -> Read:
+    def _moved(self, one: PartitionRange, piece: Piece) -> ReadBatch:
         """Put the file behind the others, or close it at its end."""
         following = one.start + piece.taken
         ended = one.stop is not None and following >= one.stop
@@ -175,7 +175,7 @@ class _FileReader:
             for letter in piece.dead
         ]
         rows = _within(piece.rows, self._source.bounds)
-        return Read(one.partition, following, rows, dead, ended)
+        return ReadBatch(one.partition, following, rows, dead, ended)
 
     def pause(self, partitions: frozenset[int]) -> None:
         """Read only the other files."""

@@ -18,16 +18,16 @@ from confluent_kafka import (
 )
 from numpy.typing import NDArray
 
-from connectors.reader import Decoder, PartitionRange, Read
-from domain.deadletter import DeadLetter
-from domain.errors import SourceError
-from domain.marks import MARK_NONE
-from domain.rows import Rows
+from padit.codecs.dead_letter import DeadLetter
+from padit.connectors.source import Decoder, PartitionRange, ReadBatch
+from padit.domain.errors import SourceError
+from padit.domain.rows import Rows
+from padit.domain.watermark import WATERMARK_NONE
 
 __all__ = ["KafkaReader"]
 
 _LOG = logging.getLogger(__name__)
-_MESSAGES_AT_ONCE = 10_000  # what `domain.wire` decodes best at a time
+_MESSAGES_AT_ONCE = 10_000  # what `codecs.records` decodes best at a time
 _END_SECONDS = 1.0
 _GRACE_SECONDS = 0.005  # after the first record, for those that come with it
 _NO_TIME = 2**53  # milliseconds: no event lies ahead of it
@@ -47,7 +47,7 @@ class KafkaReader:
         ranges: what to read.
         decode: record values to rows.
         look_every: seconds between two looks for added partitions; None for a bounded read.
-        decisions: (partition, offset, mark) of a recorded run, to be repeated there.
+        decisions: (partition, offset, watermark) of a recorded run, to be repeated there.
     """
 
     def __init__(
@@ -82,10 +82,10 @@ class KafkaReader:
             ]
         )
 
-    def read(self, seconds: float) -> list[Read]:
+    def read(self, seconds: float) -> list[ReadBatch]:
         """Wait at most so long for records; see `Reader`."""
         reads = [
-            Read(number, self._following[number], Rows.empty(), ended=True)
+            ReadBatch(number, self._following[number], Rows.empty(), ended=True)
             for number in self._nothing
         ]
         self._nothing = []
@@ -110,9 +110,11 @@ class KafkaReader:
         # An end may come together with the last records before it.
         return reads + self._ended(ends)
 
-    def _runs(self, number: int, messages: list[Message], times: NDArray[np.int64]) -> list[Read]:
+    def _runs(
+        self, number: int, messages: list[Message], times: NDArray[np.int64]
+    ) -> list[ReadBatch]:
         """Consecutive records of one partition, cut where a recorded run decided something."""
-        offsets, marks = self._decisions.get(number, ((), ()))
+        offsets, watermarks = self._decisions.get(number, ((), ()))
         if not offsets:
             return self._run(number, messages, times)
         at = [message.offset() for message in messages]
@@ -122,11 +124,13 @@ class KafkaReader:
         for first, last in itertools.pairwise([0, *cuts, len(messages)]):
             found = self._run(number, messages[first:last], times[first:last])
             known = bisect_right(offsets, at[first])
-            decided = marks[known - 1] if known else MARK_NONE
+            decided = watermarks[known - 1] if known else WATERMARK_NONE
             reads += [dataclasses.replace(one, decided=decided) for one in found]
         return reads
 
-    def _run(self, number: int, messages: list[Message], times: NDArray[np.int64]) -> list[Read]:
+    def _run(
+        self, number: int, messages: list[Message], times: NDArray[np.int64]
+    ) -> list[ReadBatch]:
         """Turn consecutive records of one partition into rows."""
         if number not in self._reading:
             return []
@@ -153,7 +157,7 @@ class KafkaReader:
         self._delivered.add(number)
         if ended:
             self._forget(number)
-        return [Read(number, following, decoded.rows, dead, ended)]
+        return [ReadBatch(number, following, decoded.rows, dead, ended)]
 
     def _take_events(self, messages: list[Message]) -> tuple[list[Message], list[tuple[int, int]]]:
         """Records alone; and (partition, offset) where a partition's log ends."""
@@ -171,14 +175,14 @@ class KafkaReader:
                 _LOG.warning("%s: %s", self._topic, error.str())
         return records, ends
 
-    def _ended(self, ends: list[tuple[int, int]]) -> list[Read]:
+    def _ended(self, ends: list[tuple[int, int]]) -> list[ReadBatch]:
         """Partitions whose last records before `stop` do not exist (compacted, aborted)."""
         reads = []
         for number, offset in ends:
             stop = self._stop.get(number)
             if number in self._reading and stop is not None and offset >= stop:
                 self._forget(number)
-                reads.append(Read(number, stop, Rows.empty(), ended=True))
+                reads.append(ReadBatch(number, stop, Rows.empty(), ended=True))
         return reads
 
     def _forget(self, number: int) -> None:
@@ -264,14 +268,14 @@ class KafkaReader:
 def _by_partition(
     decisions: Sequence[tuple[int, int, int]],
 ) -> dict[int, tuple[tuple[int, ...], tuple[int, ...]]]:
-    """By partition the offsets, ascending, and the highest mark decided up to each."""
+    """By partition the offsets, ascending, and the highest watermark decided up to each."""
     grouped: dict[int, list[tuple[int, int]]] = {}
-    for number, offset, mark in sorted(decisions):
-        grouped.setdefault(number, []).append((offset, mark))
+    for number, offset, watermark in sorted(decisions):
+        grouped.setdefault(number, []).append((offset, watermark))
     return {
         number: (
             tuple(offset for offset, _ in pairs),
-            tuple(itertools.accumulate((mark for _, mark in pairs), max)),
+            tuple(itertools.accumulate((watermark for _, watermark in pairs), max)),
         )
         for number, pairs in grouped.items()
     }

@@ -4,14 +4,14 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from domain.timestamps import format_utc
+from padit.domain.timestamps import format_utc
 
-__all__ = ["Asked", "kept", "nothing_there", "what_is_gone"]
+__all__ = ["RequestedRange", "kept", "nothing_there", "what_is_gone"]
 
 _SECONDS = 10.0
 
 
-class Asked(NamedTuple):
+class RequestedRange(NamedTuple):
     """The part of a topic that was asked for; fields as in `KafkaSource`."""
 
     start: int | str
@@ -26,7 +26,7 @@ def kept(consumer: Consumer, topic: str, number: int) -> tuple[int, int]:
     return int(low), int(high)
 
 
-def what_is_gone(consumer: Consumer, topic: str, number: int, asked: Asked) -> str | None:
+def what_is_gone(consumer: Consumer, topic: str, number: int, asked: RequestedRange) -> str | None:
     """Which part of what was asked for a partition does not have any more; None: all is there.
 
     By time it can only be told that the log has been cut and that its first record is younger
@@ -46,7 +46,7 @@ def what_is_gone(consumer: Consumer, topic: str, number: int, asked: Asked) -> s
     return f"{begins}: records of {format_utc(asked.start_time)} to {until}"
 
 
-def nothing_there(consumer: Consumer, topic: str, numbers: list[int], asked: Asked) -> str:
+def nothing_there(consumer: Consumer, topic: str, numbers: list[int], asked: RequestedRange) -> str:
     """Say that no record lies in the time asked for, and what times there are."""
     times = []
     for number in numbers:

@@ -1,6 +1,6 @@
 """Kafka as a source, natively, with confluent-kafka (librdkafka).
 
-What an item must look like: a record in one of the formats of `domain.wire`; its key is not
+What an item must look like: a record in one of the formats of `codecs.records`; its key is not
 read. Unit of parallelism: the partition, dealt to shards. In a crash: nothing is committed to
 the broker; positions live in the job's own checkpoint, so no record is lost or read twice
 into the state, and retention is the only thing that can take a record away (then reading stops
@@ -20,13 +20,13 @@ from confluent_kafka import (
 )
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from connectors.kafka_reader import KafkaReader
-from connectors.kafka_retention import Asked, kept, nothing_there, what_is_gone
-from connectors.kafka_trouble import Trouble
-from connectors.reader import Decoder, PartitionRange, Reader
-from connectors.uris import Address, Bounds, read_client_config, source_for
-from domain.config import explain
-from domain.errors import ConfigurationError, SourceError
+from padit.connectors.kafka_errors import ClientErrors
+from padit.connectors.kafka_reader import KafkaReader
+from padit.connectors.kafka_retention import RequestedRange, kept, nothing_there, what_is_gone
+from padit.connectors.source import Decoder, PartitionRange, Reader
+from padit.connectors.uris import Address, Bounds, read_client_config, source_for
+from padit.domain.config import explain
+from padit.domain.errors import ConfigurationError, SourceError
 
 __all__ = ["KafkaSource"]
 
@@ -65,10 +65,10 @@ class KafkaSource:
             so that no secret stands in the graph.
         patience: seconds to wait for a broker that does not answer at the start.
         look_every: seconds between two looks for partitions that were added; live only. What a
-            new partition got before it was found is late where it is older than the marks, so
+            new partition got before it was found is late where it is older than the watermarks, so
             this should be less than the allowed out-of-orderness.
         allow_missing: whether to go on where retention has deleted what was asked for.
-        decisions: (partition, offset, mark): what a recorded live run decided by the clock.
+        decisions: (partition, offset, watermark): what a recorded live run decided by the clock.
     """
 
     bootstrap: str
@@ -95,7 +95,7 @@ class KafkaSource:
         Raises:
             SourceError: no broker answers, or the topic does not exist.
         """
-        trouble = Trouble()
+        trouble = ClientErrors()
         consumer = self.consumer(trouble)
         try:
             numbers = self._partitions(consumer, trouble)
@@ -115,7 +115,7 @@ class KafkaSource:
         consumer = self.consumer()
         return KafkaReader(consumer, self.topic, ranges, decode, look_every, self.decisions)
 
-    def consumer(self, trouble: Trouble | None = None) -> Consumer:
+    def consumer(self, trouble: ClientErrors | None = None) -> Consumer:
         """Connect without reading anything yet; `trouble` is told why that fails."""
         return Consumer(
             {
@@ -128,7 +128,7 @@ class KafkaSource:
             logger=_LOG,
         )
 
-    def _partitions(self, consumer: Consumer, trouble: Trouble) -> list[int]:
+    def _partitions(self, consumer: Consumer, trouble: ClientErrors) -> list[int]:
         deadline = time.monotonic() + self.patience
         while True:
             try:
@@ -180,7 +180,7 @@ class KafkaSource:
 
     def _check(self, consumer: Consumer, ranges: Sequence[PartitionRange]) -> None:
         """Tell what retention has deleted of what was asked for, and a time without records."""
-        asked = Asked(self.start, self.stop, self.start_time, self.stop_time)
+        asked = RequestedRange(self.start, self.stop, self.start_time, self.stop_time)
         numbers = [one.partition for one in ranges]
         told = [what_is_gone(consumer, self.topic, number, asked) for number in numbers]
         gone = ", ".join(text for text in told if text)

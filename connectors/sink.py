@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from domain.message import Message
+from padit.domain.message import Message
 
 __all__ = ["Message", "OnceSink", "Sink", "Writer"]
 
@@ -57,5 +57,5 @@ class Sink(Protocol):
 class OnceSink(Protocol):
     """A sink that can deliver each message once, at a price, and by default does not."""
 
-    def delivering_once(self) -> Sink:
+    def exactly_once(self) -> Sink:
         """The same sink with each message once."""

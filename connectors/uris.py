@@ -18,10 +18,9 @@ from pathlib import Path, PurePath
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote
 
-import connectors
-from connectors.reader import Source
-from connectors.sink import OnceSink, Sink
-from domain.errors import ConfigurationError
+from padit.connectors.sink import OnceSink, Sink
+from padit.connectors.source import Source
+from padit.domain.errors import ConfigurationError
 
 __all__ = [
     "Address",
@@ -50,7 +49,7 @@ class Bounds(NamedTuple):
         live: whether to go on for ever, where the source can.
         patience: how long to wait for a service that does not answer, seconds.
         allow_missing: whether to go on where retention has deleted what was asked for.
-        decisions: (partition, offset, mark): what a recorded live run decided by the clock.
+        decisions: (partition, offset, watermark): what a recorded live run decided by the clock.
     """
 
     start_time: int | None = None
@@ -146,7 +145,7 @@ def sink_from_uri(uri: str, *, dead_letters: bool = False, once: bool = False) -
     """
     address = parse_address(uri)
     sink = _known("written", address, _sinks)(address, dead_letters)
-    return sink.delivering_once() if once and isinstance(sink, OnceSink) else sink
+    return sink.exactly_once() if once and isinstance(sink, OnceSink) else sink
 
 
 def parse_address(uri: str, mapping: Mapping[str, Any] | None = None) -> Address:
@@ -243,8 +242,8 @@ def _known(verb: str, address: Address, registry: dict[str, _Factory]) -> _Facto
 @cache
 def _discover() -> None:
     """Import the modules that register themselves."""
-    for package, chosen in (("connectors", "_source"), ("connectors.sinks", "")):
-        place = connectors if package == "connectors" else importlib.import_module(package)
+    for package, chosen in (("padit.connectors", "_source"), ("padit.connectors.sinks", "")):
+        place = importlib.import_module(package)
         for module in pkgutil.iter_modules(place.__path__):
             if module.name.endswith(chosen):
                 importlib.import_module(f"{package}.{module.name}")

@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from domain.metric import Series
-from domain.timestamps import format_utc
+from padit.domain.metric import Series
+from padit.domain.timestamps import format_utc
 
 __all__ = [
     "CRITICAL_FROM",

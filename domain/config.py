@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from domain.errors import ConfigurationError
+from padit.domain.errors import ConfigurationError
 
 __all__ = ["AlertSettings", "DetectorSetting", "JobConfig", "load_config", "load_model"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.metric import Series
+from padit.domain.metric import Series
 
 __all__ = ["Rows", "concatenate"]
 

@@ -9,8 +9,8 @@ each id once, those that another job has written already are not written again.
 import re
 from typing import Any
 
-from domain.errors import ConfigurationError
-from domain.timestamps import MICROS, parse_timestamp
+from padit.domain.errors import ConfigurationError
+from padit.domain.timestamps import MICROS, parse_timestamp
 
 __all__ = ["with_bootstrap"]
 

@@ -15,8 +15,8 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from domain.errors import RunError, StateError
-from pipelines.flink_counters import flink_counters
+from padit.domain.errors import RunError, StateError
+from padit.pipelines.flink_counters import flink_counters
 
 __all__ = ["FlinkJob"]
 
@@ -66,7 +66,7 @@ class FlinkJob:
                 return
             if time.monotonic() - self._asked > _ASK_EVERY:
                 self._asked = time.monotonic()
-                self._despair()
+                self._check_unrecoverable()
                 self._note_checkpoint()
             if self._partitions is not None:
                 self._end(self._partitions)
@@ -125,7 +125,7 @@ class FlinkJob:
             self._path = next((f"/jobs/{job['jid']}" for job in jobs if job["name"] == name), None)
         return self._path
 
-    def _despair(self) -> None:
+    def _check_unrecoverable(self) -> None:
         history = self._ask(f"{self._path}/exceptions")["exceptionHistory"]["entries"]
         for entry in history:
             found = _HOPELESS.search(entry["stacktrace"])

@@ -1,7 +1,7 @@
 """The graph: names and order of the steps, nothing else.
 
     Shards > ReadMetrics > KeyByGroup > WatchGroup > alerts, anomalies, features
-                  late, dead letters           journal
+                  late, dead letters           audit log
 
 Every label is a fixed literal, because runners map state to steps by label. An output that is
 switched off stays in the graph and ends in the null sink, so the graph keeps its shape.
@@ -12,23 +12,23 @@ from dataclasses import dataclass
 import apache_beam as beam
 from apache_beam.coders import Coder
 
-from connectors.cursor import Cursor
-from connectors.deliver import Deliver
-from connectors.reader import Source
-from connectors.reading import DEAD, LATE, NOTES, ReadOptions, ReadShard
-from connectors.sink import Sink
-from domain.block import Block, Fragment, decode_fragment, encode_fragment
-from domain.config import JobConfig
-from domain.message import Message
-from transforms.validate import Validate
-from transforms.watch import ALERTS, ANOMALIES, FEATURES, JOURNAL, KeyByGroup, WatchGroup
-from transforms.windows import WindowOptions
+from padit.codecs.validate import Validate
+from padit.connectors.cursor import Cursor
+from padit.connectors.deliver import Deliver
+from padit.connectors.read_shard import DEAD, LATE, NOTES, ReadOptions, ReadShard
+from padit.connectors.sink import Sink
+from padit.connectors.source import Source
+from padit.domain.batch import Batch, KeyedBatch, decode_keyed_batch, encode_keyed_batch
+from padit.domain.config import JobConfig
+from padit.domain.message import Message
+from padit.transforms.watch import ALERTS, ANOMALIES, AUDIT, FEATURES, KeyByGroup, WatchGroup
+from padit.transforms.windows import WindowOptions
 
-__all__ = ["Beside", "Plan", "build"]
+__all__ = ["ShadowConfig", "Plan", "build"]
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class ShadowConfig:
     """A further configuration over the same rows.
 
     Attributes:
@@ -57,7 +57,7 @@ class Plan:
         sinks: by output; outputs not named here are switched off.
         off: the sink of outputs that are switched off.
         live_from: results of earlier event times are not written, microseconds; None: all are.
-        beside: further configurations, each with steps of its own behind `KeyByGroup`.
+        shadow: further configurations, each with steps of its own behind `KeyByGroup`.
     """
 
     source: Source
@@ -70,30 +70,30 @@ class Plan:
     sinks: dict[str, Sink]
     off: Sink
     live_from: int | None = None
-    beside: tuple[Beside, ...] = ()
+    shadow: tuple[ShadowConfig, ...] = ()
 
     @property
     def every_sink(self) -> list[Sink]:
         """The sinks of all configurations."""
-        beside = [sink for one in self.beside for sink in one.sinks.values()]
-        return [*self.sinks.values(), *beside]
+        shadow = [sink for one in self.shadow for sink in one.sinks.values()]
+        return [*self.sinks.values(), *shadow]
 
 
 class _BlockCoder(Coder):  # type: ignore[misc]
     """Blocks as bytes, should a runner put a boundary between reading and keying."""
 
-    def encode(self, value: Block) -> bytes:
-        return encode_fragment(Fragment(value.partitions, value.positions, value.rows))
+    def encode(self, value: Batch) -> bytes:
+        return encode_keyed_batch(KeyedBatch(value.partitions, value.positions, value.rows))
 
-    def decode(self, encoded: bytes) -> Block:
-        fragment = decode_fragment(encoded)
-        return Block(fragment.partitions, fragment.positions, fragment.rows)
+    def decode(self, encoded: bytes) -> Batch:
+        keyed = decode_keyed_batch(encoded)
+        return Batch(keyed.partitions, keyed.positions, keyed.rows)
 
     def is_deterministic(self) -> bool:
         return True
 
 
-beam.coders.registry.register_coder(Block, _BlockCoder)
+beam.coders.registry.register_coder(Batch, _BlockCoder)
 
 
 def build(pipeline: beam.Pipeline, plan: Plan) -> None:
@@ -104,12 +104,12 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
         | "SpreadShards" >> beam.Reshuffle()
         | "ReadMetrics"
         >> beam.ParDo(ReadShard(plan.source, plan.validate, plan.reading)).with_outputs(
-            LATE, DEAD, NOTES, main="blocks"
+            LATE, DEAD, NOTES, main="batches"
         )
     )
-    blocks = read.blocks
-    blocks.element_type = Block
-    keyed = blocks | "KeyByGroup" >> beam.ParDo(KeyByGroup(plan.groups)).with_output_types(
+    batches = read.batches
+    batches.element_type = Batch
+    keyed = batches | "KeyByGroup" >> beam.ParDo(KeyByGroup(plan.groups)).with_output_types(
         tuple[int, bytes]
     )
     watched = keyed | "WatchGroup" >> beam.ParDo(
@@ -120,35 +120,35 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
             plan.source.name,
             plan.reading.restorable,
         )
-    ).with_outputs(ALERTS, ANOMALIES, FEATURES, JOURNAL)
-    for messages in (read[NOTES], watched[JOURNAL]):
+    ).with_outputs(ALERTS, ANOMALIES, FEATURES, AUDIT)
+    for messages in (read[NOTES], watched[AUDIT]):
         messages.element_type = Message
-    journal = (read[NOTES], watched[JOURNAL]) | "MergeJournal" >> beam.Flatten()
+    audit = (read[NOTES], watched[AUDIT]) | "MergeAudit" >> beam.Flatten()
     outputs = {
         ALERTS: ("Alerts", watched[ALERTS]),
         ANOMALIES: ("Anomalies", watched[ANOMALIES]),
         FEATURES: ("Features", watched[FEATURES]),
         LATE: ("Late", read[LATE]),
         DEAD: ("DeadLetters", read[DEAD]),
-        JOURNAL: ("Journal", journal),
+        AUDIT: ("Audit", audit),
     }
     for name, (label, messages) in outputs.items():
         messages.element_type = Message
-        # Dead letters have no event time, and a replay needs the whole journal.
-        since = None if name in (DEAD, JOURNAL) else plan.live_from
+        # Dead letters have no event time, and a replay needs the whole audit log.
+        since = None if name in (DEAD, AUDIT) else plan.live_from
         messages | label >> Deliver(plan.sinks.get(name, plan.off), since)
-    for one in plan.beside:
+    for one in plan.shadow:
         _watch_beside(keyed, plan, one)
 
 
-def _watch_beside(keyed: beam.PCollection, plan: Plan, one: Beside) -> None:
+def _watch_beside(keyed: beam.PCollection, plan: Plan, one: ShadowConfig) -> None:
     """Steps of a further configuration; the first one counts what all of them read."""
     outputs = frozenset(one.sinks)
     watch = WatchGroup(plan.windows, one.config, outputs, plan.source.name, counted=False)
     watched = keyed | f"WatchGroup.{one.name}" >> beam.ParDo(watch).with_outputs(
-        ALERTS, ANOMALIES, FEATURES, JOURNAL
+        ALERTS, ANOMALIES, FEATURES, AUDIT
     )
-    labels = {ALERTS: "Alerts", ANOMALIES: "Anomalies", FEATURES: "Features", JOURNAL: "Journal"}
+    labels = {ALERTS: "Alerts", ANOMALIES: "Anomalies", FEATURES: "Features", AUDIT: "Audit"}
     for name, label in labels.items():
         messages = watched[name]
         messages.element_type = Message

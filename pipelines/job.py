@@ -8,24 +8,24 @@ from collections.abc import Mapping, Sequence
 import apache_beam as beam
 import msgspec
 
-from connectors.cursor import first_cursors
-from connectors.reader import PartitionRange
-from connectors.reading import DEAD, LATE, ReadOptions
-from connectors.sink import Sink
-from connectors.uris import Bounds, sink_from_uri, source_from_uri
-from domain.config import load_config
-from domain.errors import ConfigurationError
-from domain.timestamps import MICROS, format_utc
-from pipelines.console import Progress
-from pipelines.graph import Beside, Plan, build
-from pipelines.journal import read_decisions, read_ledger
-from pipelines.options import JobOptions, parse_options
-from pipelines.runners import choose_runner
-from pipelines.watch import Watch
-from transforms.detect import Detection
-from transforms.validate import Validate
-from transforms.watch import ALERTS, ANOMALIES, FEATURES, JOURNAL, JUDGED
-from transforms.windows import WindowOptions
+from padit.analysis.audit_log import read_decisions, read_run_totals
+from padit.codecs.validate import Validate
+from padit.connectors.cursor import first_cursors
+from padit.connectors.read_shard import DEAD, LATE, ReadOptions
+from padit.connectors.sink import Sink
+from padit.connectors.source import PartitionRange
+from padit.connectors.uris import Bounds, sink_from_uri, source_from_uri
+from padit.domain.config import load_config
+from padit.domain.errors import ConfigurationError
+from padit.domain.timestamps import MICROS, format_utc
+from padit.ops.progress_bar import Progress
+from padit.pipelines.graph import Plan, ShadowConfig, build
+from padit.pipelines.options import JobOptions, parse_options
+from padit.pipelines.run_monitor import RunMonitor
+from padit.pipelines.runners import choose_runner
+from padit.transforms.detect import Detection
+from padit.transforms.watch import ALERTS, ANOMALIES, AUDIT, FEATURES, JUDGED
+from padit.transforms.windows import WindowOptions
 
 __all__ = ["Summary", "make_plan", "run_job"]
 
@@ -66,7 +66,7 @@ def run_job(
     *,
     live: bool,
     detach: bool = False,
-    beside: Mapping[str, Sequence[str]] | None = None,
+    shadow: Mapping[str, Sequence[str]] | None = None,
 ) -> Summary | None:
     """Run the job that the options describe, to its end or until it is stopped.
 
@@ -74,7 +74,7 @@ def run_job(
         argv: command-line options, PADIT's and Beam's.
         live: whether a topic is read for ever, or up to where it ends now.
         detach: return once the job is submitted to a cluster; there is no summary then.
-        beside: by name the options of further configurations over the same rows; of these only
+        shadow: by name the options of further configurations over the same rows; of these only
             `--config` and the places of results count.
 
     Raises:
@@ -84,13 +84,13 @@ def run_job(
     job = JobOptions.of(options)
     plan, ranges = make_plan(job, live=live)
     runner = choose_runner(argv, bounded=_total(ranges) is not None, detach=detach)
-    plan = _completed(plan, runner.restorable, beside or {}, live)
+    plan = _completed(plan, runner.restorable, shadow or {}, live)
     for sink in plan.every_sink:
         sink.prepare(fresh=not runner.restores)
     started = time.monotonic()
     pipeline = beam.Pipeline(runner=runner.beam, options=runner.options)
     build(pipeline, plan)
-    watch = Watch(runner, None if _total(ranges) is None else len(ranges))
+    watch = RunMonitor(runner, None if _total(ranges) is None else len(ranges))
     if detach:
         watch.submit(pipeline)
         return None
@@ -101,7 +101,7 @@ def run_job(
     if bounded:
         for sink in plan.every_sink:
             sink.finish()
-    counts = (read_ledger(job.journal) if bounded else None) or watch.counts()
+    counts = (read_run_totals(job.audit) if bounded else None) or watch.counts()
     return _summary(counts, seconds, bounded)
 
 
@@ -180,22 +180,22 @@ def _check_verb(job: JobOptions, live: bool) -> None:
 
 
 def _completed(
-    plan: Plan, restorable: bool, beside: Mapping[str, Sequence[str]], live: bool
+    plan: Plan, restorable: bool, shadow: Mapping[str, Sequence[str]], live: bool
 ) -> Plan:
     """The plan with what the runner can do, and with further configurations."""
     reading = dataclasses.replace(plan.reading, restorable=restorable)
-    others = tuple(_beside(plan, name, argv, live) for name, argv in beside.items())
-    return dataclasses.replace(plan, reading=reading, beside=others)
+    others = tuple(_shadow(plan, name, argv, live) for name, argv in shadow.items())
+    return dataclasses.replace(plan, reading=reading, shadow=others)
 
 
-def _beside(plan: Plan, name: str, argv: Sequence[str], live: bool) -> Beside:
+def _shadow(plan: Plan, name: str, argv: Sequence[str], live: bool) -> ShadowConfig:
     """A further configuration; it has to read the input as the first one does."""
     other, _ = make_plan(JobOptions.of(parse_options(argv)), live=live)
     if other.config.input != plan.config.input:
         message = f"configuration {name} reads the input in another way: its `input` must be equal"
         raise ConfigurationError(message)
-    outputs = (ALERTS, ANOMALIES, FEATURES, JOURNAL)
-    return Beside(name, other.config, {k: v for k, v in other.sinks.items() if k in outputs})
+    outputs = (ALERTS, ANOMALIES, FEATURES, AUDIT)
+    return ShadowConfig(name, other.config, {k: v for k, v in other.sinks.items() if k in outputs})
 
 
 def _sinks(job: JobOptions) -> dict[str, Sink]:
@@ -203,7 +203,7 @@ def _sinks(job: JobOptions) -> dict[str, Sink]:
         ALERTS: job.output,
         ANOMALIES: job.anomalies,
         FEATURES: job.features,
-        JOURNAL: job.journal,
+        AUDIT: job.audit,
         LATE: job.late,
         DEAD: job.dlq,
     }

@@ -10,10 +10,10 @@ from typing import Any, NoReturn
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from domain.errors import ConfigurationError
-from domain.timestamps import MICROS, parse_timestamp, seconds_to_micros
-from pipelines.bootstrap import with_bootstrap
-from pipelines.journal import journal_beside
+from padit.analysis.audit_log import audit_log_beside
+from padit.domain.errors import ConfigurationError
+from padit.domain.timestamps import MICROS, parse_timestamp, seconds_to_micros
+from padit.pipelines.bootstrap import with_bootstrap
 
 __all__ = ["JobOptions", "PaditOptions", "parse_options"]
 
@@ -50,9 +50,9 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         "--dlq", help="Records that cannot be processed; counted, and logged, by default."
     )
     group.add_argument(
-        "--journal",
-        help="Ledger, clock decisions and provenance of alerts; by default beside the alerts "
-        "(alerts.journal.jsonl, topic alerts-journal); null switches it off.",
+        "--audit",
+        help="RunTotals, clock decisions and provenance of alerts; by default beside the alerts "
+        "(alerts.audit.jsonl, topic alerts-audit); null switches it off.",
     )
     group.add_argument("--config", help="YAML file with detectors and alert settings.")
 
@@ -106,7 +106,7 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--decisions",
-        help="Replay: journal of a live run (a file or a topic) whose decisions about idle "
+        help="Replay: audit log of a live run (a file or a topic) whose decisions about idle "
         "partitions are repeated.",
     )
     group.add_argument("--start_time", help="Read from here on; any form of timestamp.")
@@ -179,7 +179,7 @@ class JobOptions:
     anomalies: str | None
     late: str | None
     dlq: str | None
-    journal: str | None
+    audit: str | None
     config: str | None
     window_size: int
     extract_interval: int
@@ -219,7 +219,7 @@ class JobOptions:
             allow_missing=raw["allow_missing"] == "true",
             live_from=live_from,
             **{name: raw[name] for name in _AS_THEY_ARE},
-            journal=raw["journal"] or journal_beside(raw["output"]),
+            audit=raw["audit"] or audit_log_beside(raw["output"]),
             idle_timeout_sec=_micros(raw, "idle_timeout_sec") / MICROS,
             broker_timeout_sec=_micros(raw, "broker_timeout_sec", zero=True) / MICROS,
             max_samples=_positive(raw, "max_samples"),

@@ -10,12 +10,12 @@ from apache_beam.options.pipeline_options import PipelineOptions, PortableOption
 from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.runners.portability.prism_runner import PrismRunner
 
-from domain.errors import ConfigurationError
-from pipelines.direct import InProcessRunner
-from pipelines.local.prism import prism
-from pipelines.local.state import read_state
-from pipelines.sampler import sample_often
-from pipelines.savepoint import find_savepoint
+from padit.devcluster.prism import prism
+from padit.devcluster.state import read_state
+from padit.domain.errors import ConfigurationError
+from padit.pipelines.direct import InProcessRunner
+from padit.pipelines.sampler import sample_often
+from padit.pipelines.savepoint import find_savepoint
 
 __all__ = ["Runner", "choose_runner"]
 

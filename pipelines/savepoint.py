@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from domain.errors import ConfigurationError
+from padit.domain.errors import ConfigurationError
 
 __all__ = ["find_savepoint"]
 

@@ -16,10 +16,10 @@ from typing import TypeVar
 
 import pytest
 
-from pipelines.local.broker import Broker, start_broker
-from pipelines.local.errors import MissingToolError
-from pipelines.local.flink import FlinkCluster, start_flink
-from pipelines.local.prism import prism as build_prism
+from padit.devcluster.broker import Broker, start_broker
+from padit.devcluster.errors import MissingToolError
+from padit.devcluster.flink import FlinkCluster, start_flink
+from padit.devcluster.prism import prism as build_prism
 
 __all__ = ["KafkaPart", "flink", "kafka", "parts_directory", "prism"]
 

@@ -12,13 +12,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.alert import CRITICAL_FROM, WARNING_FROM, Alert, Transition, alert_id, severity_of
-from domain.config import AlertSettings
-from domain.errors import StateError
-from domain.metric import Series
-from domain.timestamps import MICROS, format_utc
-from transforms.detect import ANOMALY_ABOVE, Detection, Verdict
-from transforms.windows import WindowOptions
+from padit.domain.alert import CRITICAL_FROM, WARNING_FROM, Alert, Transition, alert_id, severity_of
+from padit.domain.config import AlertSettings
+from padit.domain.errors import StateError
+from padit.domain.metric import Series
+from padit.domain.timestamps import MICROS, format_utc
+from padit.transforms.detect import ANOMALY_ABOVE, Detection, DetectionResult
+from padit.transforms.windows import WindowOptions
 
 __all__ = ["Alerts", "Episode", "Episodes", "rows_digest"]
 
@@ -83,12 +83,14 @@ class Alerts:
         """No open alerts."""
         return {}
 
-    def step(self, episodes: Episodes, verdict: Verdict) -> tuple[Episodes, list[Transition]]:
+    def step(
+        self, episodes: Episodes, detected: DetectionResult
+    ) -> tuple[Episodes, list[Transition]]:
         """Follow the verdict; transitions are sorted by (time, series)."""
-        table = verdict.table
+        table = detected.table
         transitions: list[Transition] = []
         with np.errstate(invalid="ignore"):
-            alerting = np.flatnonzero(verdict.composite >= self._open_at)
+            alerting = np.flatnonzero(detected.composite >= self._open_at)
         for row in alerting.tolist():  # alerting windows are rare
             key = table.series[table.code[row]]
             end = int(table.window_end[row])
@@ -97,12 +99,12 @@ class Alerts:
                 transitions.append(self._resolve(episodes.pop(key)))
                 episode = None
             if episode is None:
-                episodes[key] = episode = self._open(verdict, row)
+                episodes[key] = episode = self._open(detected, row)
                 transitions.append(
                     Transition("opened", end, msgspec.structs.replace(episode.alert))
                 )
             else:
-                transitions += self._update(episode, verdict, row)
+                transitions += self._update(episode, detected, row)
             episode.last = end
         for key in sorted(episodes):
             if table.closed_until >= episodes[key].last + self._resolve_after:
@@ -137,13 +139,13 @@ class Alerts:
             raise StateError(message)
         return dict(saved.episodes)
 
-    def _open(self, verdict: Verdict, row: int) -> Episode:
-        end = int(verdict.table.window_end[row])
-        score = self._detection.describe(verdict, row)
-        detector, evidence = self._evidence(verdict, row, score.evidence)
+    def _open(self, detected: DetectionResult, row: int) -> Episode:
+        end = int(detected.table.window_end[row])
+        score = self._detection.describe(detected, row)
+        detector, evidence = self._evidence(detected, row, score.evidence)
         name = detector["name"]
         alert = Alert(
-            id=alert_id(verdict.table.series[verdict.table.code[row]], name, end),
+            id=alert_id(detected.table.series[detected.table.code[row]], name, end),
             source_id=score.source_id,
             metric_name=score.metric_name,
             severity=severity_of(score.composite),
@@ -156,20 +158,20 @@ class Alerts:
         )
         return Episode(alert, end)
 
-    def _update(self, episode: Episode, verdict: Verdict, row: int) -> list[Transition]:
+    def _update(self, episode: Episode, detected: DetectionResult, row: int) -> list[Transition]:
         """Say that the severity rose; a higher score within the same severity says nothing."""
         alert = episode.alert
-        score = float(verdict.composite[row])
+        score = float(detected.composite[row])
         if score <= alert.score or severity_of(score) == alert.severity:
             alert.score = max(alert.score, score)
             return []
-        described = self._detection.describe(verdict, row)
+        described = self._detection.describe(detected, row)
         alert.score = score
         alert.severity = severity_of(score)
         alert.summary = _summary(alert.metric_name, alert.source_id, described.evidence)
-        alert.detector, alert.evidence = self._evidence(verdict, row, described.evidence)
+        alert.detector, alert.evidence = self._evidence(detected, row, described.evidence)
         alert.event_time = described.event_time
-        end = int(verdict.table.window_end[row])
+        end = int(detected.table.window_end[row])
         return [Transition("updated", end, msgspec.structs.replace(alert))]
 
     def _resolve(self, episode: Episode) -> Transition:
@@ -181,13 +183,13 @@ class Alerts:
         return Transition("resolved", time, alert)
 
     def _evidence(
-        self, verdict: Verdict, row: int, seen: dict[str, Any]
+        self, detected: DetectionResult, row: int, seen: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The detector that decided, and all that is needed to decide again."""
-        table = verdict.table
+        table = detected.table
         end = int(table.window_end[row])
         time, value = table.window(row)
-        detector, said = self._detection.account(verdict, row)
+        detector, said = self._detection.account(detected, row)
         return (
             detector,
             {

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.alert import DetectionScore
-from domain.config import DetectorSetting
-from domain.errors import StateError
-from domain.features import FeatureTable
-from domain.metric import Series
-from domain.timestamps import format_utc
-from transforms.absent import with_absent
-from transforms.detectors import Detector, Scores, Waiting, create_detector
-from transforms.detectors.calibration import confidence
+from padit.domain.alert import DetectionScore
+from padit.domain.config import DetectorSetting
+from padit.domain.errors import StateError
+from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
+from padit.domain.timestamps import format_utc
+from padit.transforms.detectors import Detector, Scores, TimeDriven, create_detector
+from padit.transforms.detectors.calibration import confidence
+from padit.transforms.no_data_rows import with_no_data_rows
 
-__all__ = ["ANOMALY_ABOVE", "Detection", "Verdict"]
+__all__ = ["ANOMALY_ABOVE", "Detection", "DetectionResult"]
 
 ANOMALY_ABOVE = 0.5
 _CONFIDENCE_RULE = {True: 0.9, False: 0.8}  # of rules, which nothing calibrates
@@ -28,7 +28,7 @@ Create = Callable[[str, Mapping[str, Any]], Detector[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DetectionResult:
     """Scores of all detectors over a table of n rows.
 
     Attributes:
@@ -68,7 +68,9 @@ class Detection:
         """State before the first window."""
         return tuple(detector.initial() for detector in self.detectors)
 
-    def step(self, states: tuple[Any, ...], table: FeatureTable) -> tuple[tuple[Any, ...], Verdict]:
+    def step(
+        self, states: tuple[Any, ...], table: FeatureTable
+    ) -> tuple[tuple[Any, ...], DetectionResult]:
         """Score the table with every detector, then let each learn from it."""
         after: list[Any] = []
         said: list[Scores] = []
@@ -76,7 +78,7 @@ class Detection:
             new_state, score = detector.step(state, table)
             after.append(new_state)
             said.append(score)
-        table, scores = with_absent(table, said, self._applies)
+        table, scores = with_no_data_rows(table, said, self._applies)
         matrix = np.array([score.score for score in scores]).reshape(len(scores), len(table))
         applies = np.array([self._applies(series) for series in table.series], bool)
         if not applies.all():
@@ -84,45 +86,45 @@ class Detection:
         nothing = np.full(len(table), np.nan)  # what no detector says anything of
         composite = np.fmax.reduce(matrix, axis=0) if len(scores) else nothing
         anomaly = composite > ANOMALY_ABOVE
-        if any(one.held is not None for one in scores):
-            news = [np.where(one.held is not None and one.held, np.nan, row)
+        if any(one.ongoing is not None for one in scores):
+            news = [np.where(one.ongoing is not None and one.ongoing, np.nan, row)
                     for one, row in zip(scores, matrix, strict=True)]  # fmt: skip
             anomaly = np.fmax.reduce(np.array(news), axis=0) > ANOMALY_ABOVE
-        return tuple(after), Verdict(table, tuple(scores), matrix, composite, anomaly)
+        return tuple(after), DetectionResult(table, tuple(scores), matrix, composite, anomaly)
 
     def next_due(self, states: tuple[Any, ...]) -> int | None:
         """Event time from which on time alone can change a verdict, microseconds; None: never."""
         due = [
             detector.next_due(state)
             for detector, state in zip(self.detectors, states, strict=True)
-            if isinstance(detector, Waiting)
+            if isinstance(detector, TimeDriven)
         ]
         return min((one for one in due if one is not None), default=None)
 
-    def samples(self, verdict: Verdict) -> NDArray[np.float64]:
+    def samples(self, detected: DetectionResult) -> NDArray[np.float64]:
         """float64 (m,): the highest score of each sample; NaN where no detector judges it.
 
         Detectors that judge windows only have no say here.
         """
-        table = verdict.table
+        table = detected.table
         highest = np.full(len(table.value), np.nan)
         applies = np.array([self._applies(series) for series in table.series], bool)
         owner = np.repeat(table.code, np.diff(table.offset))
-        for number, scores in enumerate(verdict.scores):
+        for number, scores in enumerate(detected.scores):
             if scores.sample is not None:
                 looks = applies[owner, number]
                 highest = np.fmax(highest, np.where(looks, scores.sample, np.nan))
         return highest
 
-    def describe(self, verdict: Verdict, row: int) -> DetectionScore:
+    def describe(self, detected: DetectionResult, row: int) -> DetectionScore:
         """Put one row into words and plain values."""
-        table = verdict.table
+        table = detected.table
         series = table.series[table.code[row]]
-        column = verdict.matrix[:, row]
+        column = detected.matrix[:, row]
         best = int(np.nanargmax(column))
         detector = self.detectors[best]
-        anomaly = bool(verdict.anomaly[row])
-        evidence = detector.explain(table, verdict.scores[best], row)
+        anomaly = bool(detected.anomaly[row])
+        evidence = detector.explain(table, detected.scores[best], row)
         evidence["features"] = {name: float(values[row]) for name, values in table.features.items()}
         return DetectionScore(
             source_id=series.source_id,
@@ -133,9 +135,9 @@ class Detection:
                 for other, score in zip(self.detectors, column, strict=True)
                 if not np.isnan(score)
             },
-            composite=float(verdict.composite[row]),
+            composite=float(detected.composite[row]),
             is_anomaly=anomaly,
-            confidence=_confidence(detector.name, float(verdict.composite[row]), anomaly),
+            confidence=_confidence(detector.name, float(detected.composite[row]), anomaly),
             detector={"name": detector.name, "version": detector.version},
             evidence=evidence,
         )
@@ -152,15 +154,17 @@ class Detection:
             for setting, detector in zip(self.settings, self.detectors, strict=True)
         )
 
-    def account(self, verdict: Verdict, row: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def account(
+        self, detected: DetectionResult, row: int
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """The detector that decided about a row, and what all said that look at its series.
 
         What all said is enough to run them again: each with name, version, score (None: warming
         up) and parameters, which stand with the one that decided only once.
         """
-        column = verdict.matrix[:, row].tolist()
+        column = detected.matrix[:, row].tolist()
         best = int(np.nanargmax(column))
-        looking = self._applies(verdict.table.series[verdict.table.code[row]])
+        looking = self._applies(detected.table.series[detected.table.code[row]])
         said = []
         for number in np.flatnonzero(looking).tolist():
             score = None if math.isnan(column[number]) else column[number]

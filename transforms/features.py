@@ -22,7 +22,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.features import FEATURES
+from padit.domain.features import FEATURES
 
 __all__ = ["compute_features"]
 

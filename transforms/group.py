@@ -1,8 +1,8 @@
-"""The whole work on one key group as a pure machine: fragments in, results out.
+"""The whole work on one key group as a pure machine: keyed batches in, results out.
 
-    fragment -> progress -> windows -> features -> detectors -> alerts
+    keyed batch -> progress -> windows -> features -> detectors -> alerts
 
-A fragment is cheap: its rows are appended, its marks noted. Only when the smallest mark of all
+A keyed batch is cheap: its rows are appended, its watermarks noted. Only when the smallest watermark of all
 partitions passes the end of a window are the rows read back, windows closed, detectors stepped
 and episodes followed. The machine keeps nothing itself; all state goes through a `Store`, which
 is Beam state in the job and plain memory in tests.
@@ -14,21 +14,21 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from domain.alert import Transition
-from domain.block import Fragment, decode_kept, decode_rows, encode_fragment, encode_kept
-from domain.errors import StateError
-from domain.journal import Ledger, Provenance
-from domain.marks import MARK_END, MARK_NONE
-from domain.metric import Series
-from transforms.alerts import Alerts, Episodes
-from transforms.detect import Detection, Verdict
-from transforms.detectors.columns import Columns
-from transforms.memory import memory_digest
-from transforms.progress import Progress
-from transforms.provenance import provenance_of, still_needed, traces_of
-from transforms.seal import SealedStore
-from transforms.warmth import Status, Warmth
-from transforms.windows import WindowOptions, close_windows
+from padit.domain.alert import Transition
+from padit.domain.audit import Provenance, RunTotals
+from padit.domain.batch import KeyedBatch, decode_kept, decode_rows, encode_kept, encode_keyed_batch
+from padit.domain.errors import StateError
+from padit.domain.metric import Series
+from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE
+from padit.transforms.alerts import Alerts, Episodes
+from padit.transforms.checksum import ChecksummedStore
+from padit.transforms.detect import Detection, DetectionResult
+from padit.transforms.detectors.columns import Columns
+from padit.transforms.progress import Progress
+from padit.transforms.provenance import offset_ranges_of, provenance_of, still_needed
+from padit.transforms.state_digest import state_digest
+from padit.transforms.warmup import Status, WarmUpTracker
+from padit.transforms.windows import WindowOptions, close_windows
 
 __all__ = ["Counts", "GroupMachine", "MemoryStore", "Outcome", "Store"]
 
@@ -39,7 +39,7 @@ class Store(Protocol):
     """State of one key group."""
 
     def read_header(self) -> bytes | None:
-        """The small state that every fragment needs."""
+        """The small state that every keyed batch needs."""
 
     def write_header(self, data: bytes) -> None:
         """Replace it."""
@@ -113,19 +113,19 @@ class Outcome(NamedTuple):
     """What an advance gave.
 
     Attributes:
-        verdict: None where no window closed.
+        detected: None where no window closed.
         transitions: of alerts.
         counts: what this advance did.
-        ledger: what all advances did, once nothing can come any more; None before.
+        run_totals: what all advances did, once nothing can come any more; None before.
         provenance: of the transitions that a window caused.
         status: of every row of the verdict.
         judged: by name of the detector, series of which it gave a score for the first time.
     """
 
-    verdict: Verdict | None
+    detected: DetectionResult | None
     transitions: list[Transition]
     counts: Counts
-    ledger: Ledger | None = None
+    run_totals: RunTotals | None = None
     provenance: Sequence[Provenance] = ()
     status: Status | None = None
     judged: Mapping[str, int] = {}  # never changed
@@ -154,7 +154,7 @@ class _DetectionState(msgspec.Struct, array_like=True):
     version: int
     detectors: list[tuple[str, int, bytes]]
     alerts: bytes
-    warmth: bytes
+    warmup: bytes
 
 
 _header_decoder = msgspec.msgpack.Decoder(_Header)
@@ -175,24 +175,24 @@ class GroupMachine:
         self._windows = windows
         self._detection = detection
         self._alerts = alerts
-        self._warmth = Warmth([detector.name for detector in detection.detectors])
+        self._warmup = WarmUpTracker([detector.name for detector in detection.detectors])
 
-    def advance(self, store: Store, fragment: Fragment) -> Outcome:
-        """Take one fragment; the same fragment twice counts as duplicates the second time."""
-        store = SealedStore(store)
+    def advance(self, store: Store, keyed: KeyedBatch) -> Outcome:
+        """Take one keyed batch; the same keyed batch twice counts as duplicates the second time."""
+        store = ChecksummedStore(store)
         header = _load_header(store.read_header())
-        if not header.progress.observe(fragment.partitions, fragment.positions):
-            return Outcome(None, [], Counts(duplicate=len(fragment.rows)))
-        if len(fragment.rows):
-            store.add_rows(encode_fragment(fragment))
-            oldest = self._windows.slot_before(int(fragment.rows.time.min()))
+        if not header.progress.observe(keyed.partitions, keyed.positions):
+            return Outcome(None, [], Counts(duplicate=len(keyed.rows)))
+        if len(keyed.rows):
+            store.add_rows(encode_keyed_batch(keyed))
+            oldest = self._windows.slot_before(int(keyed.rows.time.min()))
             header.oldest_open = (
                 oldest if header.oldest_open is None else min(oldest, header.oldest_open)
             )
         outcome = Outcome(None, [], Counts())
-        mark = header.progress.mark
-        closing = self._windows.slot_before(mark)
-        if mark != MARK_NONE and (header.closed is None or closing > header.closed):
+        watermark = header.progress.watermark
+        closing = self._windows.slot_before(watermark)
+        if watermark != WATERMARK_NONE and (header.closed is None or closing > header.closed):
             if self._has_work(header, closing):
                 outcome = self._close(store, header, closing)
                 pairs = zip(header.totals, outcome.counts, strict=True)
@@ -200,18 +200,18 @@ class GroupMachine:
                 for name, more in outcome.judged.items():
                     header.judged[name] = header.judged.get(name, 0) + more
             header.closed = closing
-            if mark == MARK_END:
-                outcome = outcome._replace(ledger=_ledger(header))
+            if watermark == WATERMARK_END:
+                outcome = outcome._replace(run_totals=_run_totals(header))
         store.write_header(_encoder.encode(header))
         return outcome
 
-    def ledger(self, store: Store) -> Ledger:
+    def run_totals(self, store: Store) -> RunTotals:
         """What all advances so far did."""
-        return _ledger(_load_header(SealedStore(store).read_header()))
+        return _run_totals(_load_header(ChecksummedStore(store).read_header()))
 
     def waiting(self, store: Store) -> int:
         """Rows taken that no window has scored yet."""
-        store = SealedStore(store)
+        store = ChecksummedStore(store)
         header = _load_header(store.read_header())
         closed = header.closed
         total = 0
@@ -240,22 +240,22 @@ class GroupMachine:
 
     def _close(self, store: Store, header: _Header, closing: int) -> Outcome:
         pieces = [decode_kept(data) for data in store.read_rows()]
-        traces = traces_of(pieces, self._windows)
-        closed = MARK_NONE if header.closed is None else header.closed
-        blocks = [piece.rows for piece, _ in pieces]
+        offset_ranges = offset_ranges_of(pieces, self._windows)
+        closed = WATERMARK_NONE if header.closed is None else header.closed
+        batches = [piece.rows for piece, _ in pieces]
         known_until = header.progress.known_until
-        result = close_windows(blocks, closed, closing, self._windows, known_until)
+        result = close_windows(batches, closed, closing, self._windows, known_until)
         kept = None
         if len(result.kept):
-            kept = encode_kept(result.kept, still_needed(traces, closing, self._windows))
+            kept = encode_kept(result.kept, still_needed(offset_ranges, closing, self._windows))
         store.replace_rows(kept)
         header.newest_kept, header.oldest_open = result.newest_kept, result.oldest_open
 
         saved = store.read_detection()
-        states, episodes, warmth = self._load_detection(saved)
-        states, verdict = self._detection.step(states, result.table)
-        episodes, transitions = self._alerts.step(episodes, verdict)
-        warmth, status, gained = self._warmth.step(warmth, result.table, verdict)
+        states, episodes, warmup = self._load_detection(saved)
+        states, detected = self._detection.step(states, result.table)
+        episodes, transitions = self._alerts.step(episodes, detected)
+        warmup, status, gained = self._warmup.step(warmup, result.table, detected)
         header.alerts_due = self._alerts.next_due(episodes)
         header.detectors_due = self._detection.next_due(states)
         store.write_detection(
@@ -264,7 +264,7 @@ class GroupMachine:
                     _VERSION,
                     self._detection.dump(states),
                     self._alerts.dump(episodes),
-                    self._warmth.dump(warmth),
+                    self._warmup.dump(warmup),
                 )
             )
         )
@@ -272,7 +272,7 @@ class GroupMachine:
             result.scored,
             result.duplicates,
             len(result.table),
-            int(verdict.anomaly.sum()),
+            int(detected.anomaly.sum()),
             sum(transition.kind == "opened" for transition in transitions),
             gained.series,
             gained.warm,
@@ -281,22 +281,24 @@ class GroupMachine:
         provenance = [
             msgspec.structs.replace(
                 one,
-                state=self._memory(saved, verdict, transition),
+                state=self._memory(saved, detected, transition),
                 began=one.began or began,  # a window without samples has no rows to tell
             )
-            for one, transition in provenance_of(transitions, traces, self._windows)
+            for one, transition in provenance_of(transitions, offset_ranges, self._windows)
         ]
-        return Outcome(verdict, transitions, counts, None, provenance, status, gained.judged)
+        return Outcome(detected, transitions, counts, None, provenance, status, gained.judged)
 
-    def _memory(self, saved: bytes | None, verdict: Verdict, transition: Transition) -> str:
+    def _memory(
+        self, saved: bytes | None, detected: DetectionResult, transition: Transition
+    ) -> str:
         alert = transition.alert
         series = Series(alert.source_id, alert.metric_name, alert.evidence["unit"])
         before = None if saved is None else _detection_decoder.decode(saved).detectors
-        return memory_digest(self._detection, before, verdict.table, series, transition.time)
+        return state_digest(self._detection, before, detected.table, series, transition.time)
 
     def _load_detection(self, data: bytes | None) -> tuple[tuple[Any, ...], Episodes, Columns]:
         if data is None:
-            return self._detection.initial(), self._alerts.initial(), self._warmth.initial()
+            return self._detection.initial(), self._alerts.initial(), self._warmup.initial()
         try:
             saved = _detection_decoder.decode(data)
         except msgspec.DecodeError as error:
@@ -306,7 +308,7 @@ class GroupMachine:
         return (
             self._detection.load(saved.detectors),
             self._alerts.load(saved.alerts),
-            self._warmth.load(saved.warmth),
+            self._warmup.load(saved.warmup),
         )
 
 
@@ -322,12 +324,12 @@ def _load_header(data: bytes | None) -> _Header:
     return header
 
 
-def _ledger(header: _Header) -> Ledger:
+def _run_totals(header: _Header) -> RunTotals:
     read = {
         number: (one.read, one.late, one.dead_lettered)
         for number, one in sorted(header.progress.known.items())
     }
-    return Ledger(read, *header.totals, judged=dict(header.judged))
+    return RunTotals(read, *header.totals, judged=dict(header.judged))
 
 
 def _check_version(version: int) -> None:

@@ -11,10 +11,10 @@ from zlib import crc32
 
 import numpy as np
 
-from domain.block import Block, Fragment
-from domain.rows import Rows
+from padit.domain.batch import Batch, KeyedBatch
+from padit.domain.rows import Rows
 
-__all__ = ["group_of", "split_block"]
+__all__ = ["group_of", "split_batch"]
 
 
 @lru_cache(maxsize=1 << 18)
@@ -23,9 +23,9 @@ def group_of(source_id: str, groups: int) -> int:
     return crc32(source_id.encode()) % groups
 
 
-def split_block(block: Block, groups: int) -> Iterator[tuple[int, Fragment]]:
-    """One fragment for every group, in the order of the groups; rows keep their order."""
-    rows = block.rows
+def split_batch(batch: Batch, groups: int) -> Iterator[tuple[int, KeyedBatch]]:
+    """One keyed batch for every group, in the order of the groups; rows keep their order."""
+    rows = batch.rows
     group = np.array([group_of(series.source_id, groups) for series in rows.series], np.int16)
     of_row = group[rows.code] if len(rows) else np.empty(0, np.int16)
     order = np.argsort(of_row, kind="stable")
@@ -42,4 +42,4 @@ def split_block(block: Block, groups: int) -> Iterator[tuple[int, Fragment]]:
             time[chosen],
             value[chosen],
         )
-        yield key, Fragment(block.partitions, block.positions, part)
+        yield key, KeyedBatch(batch.partitions, batch.positions, part)

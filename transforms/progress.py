@@ -2,7 +2,7 @@
 
 import msgspec
 
-from domain.marks import MARK_END, MARK_NONE, Position
+from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE, Position
 
 __all__ = ["PartitionProgress", "Progress"]
 
@@ -12,18 +12,18 @@ class PartitionProgress(msgspec.Struct, array_like=True):
 
     Attributes:
         following: every offset before this has been seen.
-        mark: the mark behind `following`.
+        watermark: the watermark behind `following`.
         ahead: positions of blocks that came before the one they follow on.
         read, late, dead_lettered, reached, start: as in `Position`.
     """
 
     following: int
-    mark: int = MARK_NONE
+    watermark: int = WATERMARK_NONE
     ahead: list[Position] = []
     read: int = 0
     late: int = 0
     dead_lettered: int = 0
-    reached: int = MARK_NONE
+    reached: int = WATERMARK_NONE
     start: int = 0
 
 
@@ -31,7 +31,7 @@ class Progress(msgspec.Struct, array_like=True):
     """Marks of all partitions; grows with the number of partitions only.
 
     Attributes:
-        partitions: how many there are; windows wait until each has a mark.
+        partitions: how many there are; windows wait until each has a watermark.
         known: progress of those heard of, by number.
     """
 
@@ -41,7 +41,7 @@ class Progress(msgspec.Struct, array_like=True):
     def observe(self, partitions: int, positions: tuple[Position, ...]) -> bool:
         """Take note of a block; False if all of it was seen before.
 
-        A mark counts once every offset before it has been seen, so a block that overtook
+        A watermark counts once every offset before it has been seen, so a block that overtook
         another one waits in `ahead`; its rows can be kept at once.
         """
         self.partitions = max(self.partitions, partitions)
@@ -55,11 +55,11 @@ class Progress(msgspec.Struct, array_like=True):
         return any(carrying or empty)
 
     @property
-    def mark(self) -> int:
-        """The smallest mark over all partitions: every window that ends by then is complete."""
+    def watermark(self) -> int:
+        """The smallest watermark over all partitions: every window that ends by then is complete."""
         if not self.partitions or len(self.known) < self.partitions:
-            return MARK_NONE
-        return min(partition.mark for partition in self.known.values())
+            return WATERMARK_NONE
+        return min(partition.watermark for partition in self.known.values())
 
     @property
     def known_until(self) -> int:
@@ -67,8 +67,8 @@ class Progress(msgspec.Struct, array_like=True):
 
         The end of the input closes every window, but says nothing of the time after it.
         """
-        if self.mark != MARK_END:
-            return self.mark
+        if self.watermark != WATERMARK_END:
+            return self.watermark
         return max(partition.reached for partition in self.known.values())
 
     def _observe(self, position: Position) -> bool:
@@ -91,7 +91,7 @@ class Progress(msgspec.Struct, array_like=True):
 
 def _advance(partition: PartitionProgress, position: Position) -> None:
     partition.following = max(partition.following, position.following)
-    partition.mark = max(partition.mark, position.mark)
+    partition.watermark = max(partition.watermark, position.watermark)
     # Totals since the job began, so a block that is seen again counts nothing twice.
     partition.read = max(partition.read, position.read)
     partition.late = max(partition.late, position.late)

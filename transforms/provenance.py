@@ -1,7 +1,7 @@
 """Which offsets the rows of an alert's window came from, without keeping them by row.
 
 Rows wait in the state in pieces. With each piece stand its *traces*: for every partition of the
-block that brought it, the offsets the block covers and the event times of the rows. When pieces
+batch that brought it, the offsets the batch covers and the event times of the rows. When pieces
 become one, their traces are condensed to one for each partition and slot, so their number is
 bounded, however finely the topic was cut; what that costs is precision, never a record.
 """
@@ -10,34 +10,34 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from domain.alert import Transition
-from domain.block import Fragment, Trace
-from domain.journal import Provenance
-from transforms.windows import WindowOptions
+from padit.domain.alert import Transition
+from padit.domain.audit import Provenance
+from padit.domain.batch import KeyedBatch, OffsetRange
+from padit.transforms.windows import WindowOptions
 
-__all__ = ["provenance_of", "still_needed", "traces_of"]
+__all__ = ["provenance_of", "still_needed", "offset_ranges_of"]
 
 _MOST = 256
 
 
-def traces_of(
-    pieces: Sequence[tuple[Fragment, Sequence[Trace]]], windows: WindowOptions
-) -> list[Trace]:
+def offset_ranges_of(
+    pieces: Sequence[tuple[KeyedBatch, Sequence[OffsetRange]]], windows: WindowOptions
+) -> list[OffsetRange]:
     """Where the rows of all pieces came from, at most 256 traces or one for each partition.
 
     Args:
-        pieces: fragments, each with at least one row, and rows kept before with their traces.
+        pieces: keyed batches, each with at least one row, and rows kept before with their traces.
         windows: their shape.
     """
     found: dict[int, dict[int, list[int]]] = {}
     oldest, newest = _ends([piece for piece, _ in pieces])
-    for (piece, traces), low, high in zip(pieces, oldest, newest, strict=True):
+    for (piece, offset_ranges), low, high in zip(pieces, oldest, newest, strict=True):
         of_slot = found.setdefault(high // windows.interval, {})
         for one in piece.positions:
             if one.first < one.following:
                 _widen(of_slot, one.partition, one.start, one.first, one.following, low, high)
-        for trace in traces:
-            _widen(found.setdefault(trace.newest // windows.interval, {}), *trace)
+        for offset_range in offset_ranges:
+            _widen(found.setdefault(offset_range.newest // windows.interval, {}), *offset_range)
     return _fewer(found)
 
 
@@ -65,7 +65,7 @@ def _widen(
         have[5] = newest
 
 
-def _ends(pieces: Sequence[Fragment]) -> tuple[list[int], list[int]]:
+def _ends(pieces: Sequence[KeyedBatch]) -> tuple[list[int], list[int]]:
     """Event times of the oldest and the newest row of each piece."""
     if not pieces:
         return [], []
@@ -74,7 +74,7 @@ def _ends(pieces: Sequence[Fragment]) -> tuple[list[int], list[int]]:
     return np.minimum.reduceat(time, start).tolist(), np.maximum.reduceat(time, start).tolist()
 
 
-def _fewer(found: dict[int, dict[int, list[int]]]) -> list[Trace]:
+def _fewer(found: dict[int, dict[int, list[int]]]) -> list[OffsetRange]:
     """One for each partition and slot; neighbouring slots are joined until there are few."""
     while len(found) > 1 and sum(map(len, found.values())) > _MOST:
         wider: dict[int, dict[int, list[int]]] = {}
@@ -83,31 +83,33 @@ def _fewer(found: dict[int, dict[int, list[int]]]) -> list[Trace]:
             for one in of_slot.values():
                 _widen(joined, *one)
         found = wider
-    return sorted(Trace(*one) for of_slot in found.values() for one in of_slot.values())
+    return sorted(OffsetRange(*one) for of_slot in found.values() for one in of_slot.values())
 
 
-def still_needed(traces: Iterable[Trace], closing: int, windows: WindowOptions) -> list[Trace]:
+def still_needed(
+    offset_ranges: Iterable[OffsetRange], closing: int, windows: WindowOptions
+) -> list[OffsetRange]:
     """Traces of rows that windows after slot `closing` can use."""
     since = (closing + 1 - windows.slots) * windows.interval
-    return [trace for trace in traces if trace.newest >= since]
+    return [offset_range for offset_range in offset_ranges if offset_range.newest >= since]
 
 
 def provenance_of(
-    transitions: Iterable[Transition], traces: Sequence[Trace], windows: WindowOptions
+    transitions: Iterable[Transition], offset_ranges: Sequence[OffsetRange], windows: WindowOptions
 ) -> list[tuple[Provenance, Transition]]:
     """Of every transition that a window caused; an alert resolves without one."""
     return [
-        (_provenance(one, _within(traces, one.time - windows.size, one.time)), one)
+        (_provenance(one, _within(offset_ranges, one.time - windows.size, one.time)), one)
         for one in transitions
         if one.kind != "resolved"
     ]
 
 
-def _provenance(transition: Transition, traces: Iterable[Trace]) -> Provenance:
+def _provenance(transition: Transition, offset_ranges: Iterable[OffsetRange]) -> Provenance:
     joined: dict[int, list[int]] = {}
-    for trace in traces:
-        _widen(joined, *trace)
-    found = [Trace(*one) for _, one in sorted(joined.items())]
+    for offset_range in offset_ranges:
+        _widen(joined, *offset_range)
+    found = [OffsetRange(*one) for _, one in sorted(joined.items())]
     return Provenance(
         transition.id,
         transition.alert.id,
@@ -117,5 +119,9 @@ def _provenance(transition: Transition, traces: Iterable[Trace]) -> Provenance:
     )
 
 
-def _within(traces: Iterable[Trace], start: int, end: int) -> list[Trace]:
-    return [trace for trace in traces if trace.oldest < end and trace.newest >= start]
+def _within(offset_ranges: Iterable[OffsetRange], start: int, end: int) -> list[OffsetRange]:
+    return [
+        offset_range
+        for offset_range in offset_ranges
+        if offset_range.oldest < end and offset_range.newest >= start
+    ]

@@ -9,44 +9,44 @@ from apache_beam.coders import BytesCoder
 from apache_beam.metrics import Metrics
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec
 
-from domain.block import Block, decode_fragment, encode_fragment
-from domain.config import JobConfig
-from domain.journal import Ledger, Provenance, encode_record
-from domain.marks import MARK_END
-from domain.message import Message
-from domain.timestamps import format_utc
-from transforms.alerts import Alerts
-from transforms.detect import Detection, Verdict
-from transforms.group import Counts, GroupMachine, Outcome
-from transforms.keying import split_block
-from transforms.warmth import Status
-from transforms.windows import WindowOptions
+from padit.domain.audit import Provenance, RunTotals, encode_record
+from padit.domain.batch import Batch, decode_keyed_batch, encode_keyed_batch
+from padit.domain.config import JobConfig
+from padit.domain.message import Message
+from padit.domain.timestamps import format_utc
+from padit.domain.watermark import WATERMARK_END
+from padit.transforms.alerts import Alerts
+from padit.transforms.detect import Detection, DetectionResult
+from padit.transforms.group import Counts, GroupMachine, Outcome
+from padit.transforms.keying import split_batch
+from padit.transforms.warmup import Status
+from padit.transforms.windows import WindowOptions
 
-__all__ = ["ALERTS", "ANOMALIES", "FEATURES", "JOURNAL", "JUDGED", "KeyByGroup", "WatchGroup"]
+__all__ = ["ALERTS", "ANOMALIES", "FEATURES", "AUDIT", "JUDGED", "KeyByGroup", "WatchGroup"]
 
 ALERTS = "alerts"
 ANOMALIES = "anomalies"
 FEATURES = "features"
-JOURNAL = "journal"
+AUDIT = "audit"
 JUDGED = "judged_"
 """Begins the names of counters: the series that a detector has judged."""
 _COUNTERS = ("scored", "duplicate", "windows", "anomalies", "alerts", "series", "warm")
 
 
 class KeyByGroup(beam.DoFn):  # type: ignore[misc]
-    """`Block` to (key group, fragment bytes), one for every group."""
+    """`Batch` to (key group, keyed batch bytes), one for every group."""
 
     def __init__(self, groups: int) -> None:
         self._groups = groups
 
-    def process(self, element: Block) -> Iterator[tuple[int, bytes]]:
-        """Split one block."""
-        for group, fragment in split_block(element, self._groups):
-            yield group, encode_fragment(fragment)
+    def process(self, element: Batch) -> Iterator[tuple[int, bytes]]:
+        """Split one batch."""
+        for group, keyed in split_batch(element, self._groups):
+            yield group, encode_keyed_batch(keyed)
 
 
 class WatchGroup(beam.DoFn):  # type: ignore[misc]
-    """(key group, fragment bytes) to messages on `ALERTS`, `ANOMALIES`, `FEATURES`, `JOURNAL`.
+    """(key group, keyed batch bytes) to messages on `ALERTS`, `ANOMALIES`, `FEATURES`, `AUDIT`.
 
     State lives as long as the job, and is bounded: progress by the number of partitions, rows
     by the window and the allowed disorder, detectors and alerts by their own retention. It
@@ -105,14 +105,14 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         rows: Any = _ROWS_PARAM,
         detection: Any = _DETECTION_PARAM,
     ) -> Iterator[Any]:
-        """Advance one group by one fragment."""
+        """Advance one group by one keyed batch."""
         group, data = element
         store = _BeamStore(header, rows, detection)
         if self._restorable and group not in self._met:
             self._met.add(group)
-            known = self._machine.ledger(store)
+            known = self._machine.run_totals(store)
             self._count(known, known.judged)
-        outcome = self._machine.advance(store, decode_fragment(data))
+        outcome = self._machine.advance(store, decode_keyed_batch(data))
         self._count(outcome.counts, outcome.judged)
         for transition in outcome.transitions:
             alert = transition.alert
@@ -121,21 +121,23 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             yield beam.pvalue.TaggedOutput(
                 ALERTS, Message(transition.id, key, transition.time, event)
             )
-        if outcome.verdict is not None and outcome.status is not None:
+        if outcome.detected is not None and outcome.status is not None:
             if ANOMALIES in self._outputs:
-                yield from self._anomalies(outcome.verdict)
+                yield from self._anomalies(outcome.detected)
             if FEATURES in self._outputs:
-                yield from self._features(outcome.verdict, outcome.status)
-        if JOURNAL in self._outputs:
+                yield from self._features(outcome.detected, outcome.status)
+        if AUDIT in self._outputs:
             yield from self._records(group, outcome)
 
     def _records(self, group: int, outcome: Outcome) -> Iterator[Any]:
         for one in outcome.provenance:
-            yield _journal(_provenance(msgspec.structs.replace(one, source=self._source)))
-        if outcome.ledger is not None:
-            yield _journal(_ledger(msgspec.structs.replace(outcome.ledger, group=group)))
+            yield _audit_record(_provenance(msgspec.structs.replace(one, source=self._source)))
+        if outcome.run_totals is not None:
+            yield _audit_record(
+                _run_totals(msgspec.structs.replace(outcome.run_totals, group=group))
+            )
 
-    def _count(self, counts: Counts | Ledger, judged: Mapping[str, int]) -> None:
+    def _count(self, counts: Counts | RunTotals, judged: Mapping[str, int]) -> None:
         for name, counter in zip(_COUNTERS, self._counters, strict=False):  # none, or all
             amount = getattr(counts, name)
             if amount:
@@ -144,24 +146,24 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             if judged.get(name):
                 counter.inc(judged[name])
 
-    def _anomalies(self, verdict: Verdict) -> Iterator[Any]:
-        for row in verdict.anomaly.nonzero()[0].tolist():
-            score = self._detection.describe(verdict, row)
+    def _anomalies(self, detected: DetectionResult) -> Iterator[Any]:
+        for row in detected.anomaly.nonzero()[0].tolist():
+            score = self._detection.describe(detected, row)
             key = f"{score.source_id}:{score.metric_name}"
-            end = int(verdict.table.window_end[row])
-            unit = verdict.table.series[verdict.table.code[row]].unit
+            end = int(detected.table.window_end[row])
+            unit = detected.table.series[detected.table.code[row]].unit
             message = Message(f"{key}:{unit}:{end}", key, end, msgspec.json.encode(score))
             yield beam.pvalue.TaggedOutput(ANOMALIES, message)
 
-    def _features(self, verdict: Verdict, status: Status) -> Iterator[Any]:
-        table = verdict.table
+    def _features(self, detected: DetectionResult, status: Status) -> Iterator[Any]:
+        table = detected.table
         extractions = status.extractions.tolist()
         detectors = [detector.name for detector in self._detection.detectors]
         names = list(table.features)
         columns = [table.features[name].tolist() for name in names]
         ends = table.window_end.tolist()
         codes = table.code.tolist()
-        scores = verdict.composite.tolist()
+        scores = detected.composite.tolist()
         for row, values in enumerate(zip(*columns, strict=True)):
             if not table.features["count"][row]:
                 continue  # a window without a sample has no features
@@ -187,8 +189,8 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             yield beam.pvalue.TaggedOutput(FEATURES, message)
 
 
-def _journal(message: Message) -> Any:
-    return beam.pvalue.TaggedOutput(JOURNAL, message)
+def _audit_record(message: Message) -> Any:
+    return beam.pvalue.TaggedOutput(AUDIT, message)
 
 
 def _provenance(record: Provenance) -> Message:
@@ -198,11 +200,11 @@ def _provenance(record: Provenance) -> Message:
     )
 
 
-def _ledger(ledger: Ledger) -> Message:
-    # What a group read tells the ledger of a run from that of a run that went on from it.
-    read = sum(one for one, _, _ in ledger.read.values())
-    identity = f"ledger:{ledger.group}:{read}"
-    return Message(identity, "ledger", MARK_END, encode_record(ledger))
+def _run_totals(run_totals: RunTotals) -> Message:
+    # What a group read tells the run totals of a run from that of a run that went on from it.
+    read = sum(one for one, _, _ in run_totals.read.values())
+    identity = f"ledger:{run_totals.group}:{read}"
+    return Message(identity, "ledger", WATERMARK_END, encode_record(run_totals))
 
 
 class _BeamStore:

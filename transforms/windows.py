@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.features import FeatureTable, Passed
-from domain.marks import MARK_NONE
-from domain.rows import Rows, concatenate
-from transforms.features import compute_features
+from padit.domain.features import FeatureTable, Passed
+from padit.domain.rows import Rows, concatenate
+from padit.domain.watermark import WATERMARK_NONE
+from padit.transforms.features import compute_features
 
 __all__ = ["Closed", "WindowOptions", "close_windows"]
 
@@ -41,9 +41,9 @@ class WindowOptions:
         """Slots in a window."""
         return self.size // self.interval
 
-    def slot_before(self, mark: int) -> int:
-        """Number of the first slot that a mark leaves open; all before it are complete."""
-        return mark // self.interval
+    def slot_before(self, watermark: int) -> int:
+        """Number of the first slot that a watermark leaves open; all before it are complete."""
+        return watermark // self.interval
 
 
 class Closed(NamedTuple):
@@ -71,7 +71,7 @@ def close_windows(
     closed: int,
     closing: int,
     options: WindowOptions,
-    known_until: int = MARK_NONE,
+    known_until: int = WATERMARK_NONE,
 ) -> Closed:
     """Close all windows that end after slot `closed` and by slot `closing`.
 
@@ -89,7 +89,7 @@ def close_windows(
     waiting = rows.select(is_open)
     ready = _sort(rows.select(~is_open))
     ready, duplicates = _drop_repeats(ready)
-    since = max(closed * options.interval, MARK_NONE)
+    since = max(closed * options.interval, WATERMARK_NONE)
     passed = Passed(since, known_until, options.size, options.interval)
     table, scored = _windows(ready, closed, closing, options, passed)
     kept = _keep(ready, closing, options)

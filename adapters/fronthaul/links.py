@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from adapters.errors import AdapterError
+from padit.adapters.errors import AdapterError
 
 __all__ = [
     "Arrival",

@@ -10,13 +10,13 @@ import time
 from itertools import pairwise
 from typing import Any
 
-from adapters.base import Outlet
-from adapters.errors import AdapterError
-from adapters.fronthaul import cfm, echo, ecpri
-from adapters.fronthaul.ecpri import Action, DelayMessage
-from adapters.fronthaul.links import Arrival, EthernetLink, UdpLink, parse_mac
-from adapters.fronthaul.targets import CfmTarget, EchoTarget, EcpriTarget, Train
-from domain.metric import Metric, MetricType
+from padit.adapters.base import Emitter
+from padit.adapters.errors import AdapterError
+from padit.adapters.fronthaul import cfm, echo, ecpri
+from padit.adapters.fronthaul.ecpri import Action, DelayMessage
+from padit.adapters.fronthaul.links import Arrival, EthernetLink, UdpLink, parse_mac
+from padit.adapters.fronthaul.targets import CfmTarget, EchoTarget, EcpriTarget, Train
+from padit.domain.metric import Metric, MetricType
 
 __all__ = ["CfmProbe", "EchoProbe", "EcpriProbe", "Probe"]
 
@@ -28,9 +28,9 @@ class Probe:
     main = ""  # the metric whose loss and jitter are reported
     unit = "ms"
 
-    def __init__(self, source_id: str, outlet: Outlet) -> None:
+    def __init__(self, source_id: str, emitter: Emitter) -> None:
         self._source = source_id
-        self._outlet = outlet
+        self._emitter = emitter
         self._pending: dict[int, tuple[int, float]] = {}
         self._samples: list[Metric] = []
         self._next = secrets.randbits(16)
@@ -60,7 +60,7 @@ class Probe:
                 self.is_open = True
             await self._train(options)
         except AdapterError as error:
-            self._outlet.fault(error.cause, str(error))
+            self._emitter.fault(error.cause, str(error))
             self.close()
             self.is_open = False
             return [self._metric("loss_ratio", 1.0, begin, "1", "error_rate")]
@@ -90,7 +90,7 @@ class Probe:
         """When request `number` was sent (monotonic ns, epoch s); None if it is not awaited."""
         sent = self._pending.pop(number, None)
         if sent is None:
-            self._outlet.fault("unexpected", f"{self._source}: an answer late, twice or unasked")
+            self._emitter.fault("unexpected", f"{self._source}: an answer late, twice or unasked")
         elif not self._pending:
             self._idle.set()
         return sent
@@ -123,8 +123,8 @@ class EchoProbe(Probe):
     protocol = "udp_echo"
     main = "rtt_ms"
 
-    def __init__(self, target: EchoTarget, source_id: str, outlet: Outlet) -> None:
-        super().__init__(source_id, outlet)
+    def __init__(self, target: EchoTarget, source_id: str, emitter: Emitter) -> None:
+        super().__init__(source_id, emitter)
         self._target = target
         self._session = secrets.randbits(64)
         self._link = UdpLink(self._receive)
@@ -146,10 +146,10 @@ class EchoProbe(Probe):
         try:
             answer = echo.decode(arrival.data)
         except echo.EchoError as error:
-            self._outlet.fault("malformed", str(error))
+            self._emitter.fault("malformed", str(error))
             return
         if answer.session != self._session or len(arrival.data) != self._target.size:
-            self._outlet.fault("malformed", f"{self._source}: an echo that was changed on its way")
+            self._emitter.fault("malformed", f"{self._source}: an echo that was changed on its way")
             return
         sent = self._settle(answer.number)
         if sent is not None:
@@ -163,8 +163,8 @@ class EcpriProbe(Probe):
     main = "delay_us"
     unit = "us"
 
-    def __init__(self, target: EcpriTarget, source_id: str, outlet: Outlet) -> None:
-        super().__init__(source_id, outlet)
+    def __init__(self, target: EcpriTarget, source_id: str, emitter: Emitter) -> None:
+        super().__init__(source_id, emitter)
         self._target = target
         self._sent: dict[int, DelayMessage] = {}
         self._remote: dict[int, tuple[int, float]] = {}
@@ -225,7 +225,7 @@ class EcpriProbe(Probe):
         try:
             messages = ecpri.decode(arrival.data)
         except ecpri.EcpriError as error:
-            self._outlet.fault("malformed", f"{self._source}: {error}")
+            self._emitter.fault("malformed", f"{self._source}: {error}")
             return
         for message in messages:
             self._take(message, arrival)
@@ -262,7 +262,7 @@ class EcpriProbe(Probe):
 
     def _checked(self, suffix: str, delay_us: float, when: float) -> None:
         if delay_us < 0:
-            self._outlet.fault(
+            self._emitter.fault(
                 "clocks",
                 f"{self._source}: a one-way delay of {delay_us:.1f} us; synchronise both clocks",
             )
@@ -275,8 +275,8 @@ class CfmProbe(Probe):
     protocol = "lbm"
     main = "rtt_ms"
 
-    def __init__(self, target: CfmTarget, source_id: str, outlet: Outlet) -> None:
-        super().__init__(source_id, outlet)
+    def __init__(self, target: CfmTarget, source_id: str, emitter: Emitter) -> None:
+        super().__init__(source_id, emitter)
         self._target = target
         self._link = EthernetLink(self._receive)
         self._data = secrets.token_bytes(target.data_bytes)
@@ -305,12 +305,12 @@ class CfmProbe(Probe):
         try:
             answer = cfm.decode(arrival.data)
         except cfm.CfmError as error:
-            self._outlet.fault("malformed", f"{self._source}: {error}")
+            self._emitter.fault("malformed", f"{self._source}: {error}")
             return
         if answer.opcode != cfm.LBR or answer.level != self._target.level:
             return
         if answer.data != self._data:
-            self._outlet.fault("malformed", f"{self._source}: an LBR whose data was changed")
+            self._emitter.fault("malformed", f"{self._source}: an LBR whose data was changed")
             return
         sent = self._settle(answer.transaction)
         if sent is not None:

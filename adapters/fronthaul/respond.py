@@ -7,10 +7,10 @@ state but the remote requests in progress, of which there are at most 256.
 import time
 from typing import Any, Protocol
 
-from adapters.fronthaul import cfm, echo, ecpri
-from adapters.fronthaul.ecpri import Action, DelayMessage
-from adapters.fronthaul.links import Arrival, EthernetLink, UdpLink, format_mac
-from domain.errors import ConfigurationError
+from padit.adapters.fronthaul import cfm, echo, ecpri
+from padit.adapters.fronthaul.ecpri import Action, DelayMessage
+from padit.adapters.fronthaul.links import Arrival, EthernetLink, UdpLink, format_mac
+from padit.domain.errors import ConfigurationError
 
 __all__ = [
     "CfmResponder",

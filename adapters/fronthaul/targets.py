@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from adapters.base import Options
-from adapters.fronthaul import echo, ecpri
-from adapters.fronthaul.links import parse_mac
+from padit.adapters.base import Options
+from padit.adapters.fronthaul import echo, ecpri
+from padit.adapters.fronthaul.links import parse_mac
 
 __all__ = ["CfmTarget", "EchoTarget", "EcpriTarget", "Train"]
 

@@ -22,10 +22,10 @@ from benchmarks.quality.machines import machines, print_machines
 from benchmarks.quality.reliability import LEVELS, between_false_alarms, draw, share_right
 from benchmarks.quality.scoring import Univariate, flagging, skab
 from benchmarks.quality.table import measure_floors, print_table
-from domain.config import JobConfig
-from domain.metric import Series
-from transforms.detect import Detection
-from transforms.detectors import create_detector
+from padit.domain.config import JobConfig
+from padit.domain.metric import Series
+from padit.transforms.detect import Detection
+from padit.transforms.detectors import create_detector
 
 ROOT = Path(__file__).resolve().parents[2]
 MULTIVARIATE = "multivariate"

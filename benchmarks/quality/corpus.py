@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.features import FeatureTable
-from domain.metric import Series
-from transforms.detect import Detection
+from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
+from padit.transforms.detect import Detection
 
 __all__ = ["Array", "read_folder", "score_series", "table_of", "write_scores"]
 
@@ -76,8 +76,8 @@ def score_series(detection: Detection, values: Array) -> Array:
     states = detection.initial()
     parts = [np.empty(0)]
     for table in tables([Series("file", "value")], values[good][None]):
-        states, verdict = detection.step(states, table)
-        parts.append(detection.samples(verdict))
+        states, detected = detection.step(states, table)
+        parts.append(detection.samples(detected))
     result = np.zeros(len(values))
     result[good] = np.nan_to_num(np.concatenate(parts))
     return result

@@ -17,20 +17,20 @@ from typing import Any
 
 import numpy as np
 
-from adapters.factory import UNITS, Factory
-from adapters.factory_faults import FAULTS, Label, schedule_faults
 from benchmarks.quality.corpus import Array
-from domain.alert import Transition
-from domain.config import AlertSettings, DetectorSetting, JobConfig, load_config
-from domain.features import FeatureTable
-from domain.metric import Series
-from domain.rows import Rows
-from pipelines.training import Training, save
-from pipelines.training.train import model_of
-from transforms.alerts import Alerts
-from transforms.detect import Detection
-from transforms.detectors import create_detector
-from transforms.windows import WindowOptions, close_windows
+from padit.adapters.factory import UNITS, Factory
+from padit.adapters.factory_faults import FAULTS, Label, schedule_faults
+from padit.analysis.training import Training, save
+from padit.analysis.training.train import model_of
+from padit.domain.alert import Transition
+from padit.domain.config import AlertSettings, DetectorSetting, JobConfig, load_config
+from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
+from padit.domain.rows import Rows
+from padit.transforms.alerts import Alerts
+from padit.transforms.detect import Detection
+from padit.transforms.detectors import create_detector
+from padit.transforms.windows import WindowOptions, close_windows
 
 __all__ = ["machines", "print_machines"]
 
@@ -136,8 +136,8 @@ def watch(blocks: Iterator[Rows], configs: Mapping[str, JobConfig]) -> dict[str,
         result = close_windows([kept, block], closed, closing, WINDOWS)
         kept, closed = result.kept, closing
         for name, detection in detections.items():
-            states[name], verdict = detection.step(states[name], result.table)
-            episodes[name], transitions = alerts[name].step(episodes[name], verdict)
+            states[name], detected = detection.step(states[name], result.table)
+            episodes[name], transitions = alerts[name].step(episodes[name], detected)
             found[name] += transitions
     return found
 

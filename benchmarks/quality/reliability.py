@@ -16,10 +16,10 @@ import numpy as np
 
 from benchmarks.quality.corpus import Array, score_series, tables
 from benchmarks.quality.scoring import Univariate, tool
-from domain.config import DetectorSetting
-from domain.metric import Series
-from transforms.detect import Detection
-from transforms.detectors import create_detector
+from padit.domain.config import DetectorSetting
+from padit.domain.metric import Series
+from padit.transforms.detect import Detection
+from padit.transforms.detectors import create_detector
 
 __all__ = ["LEVELS", "between_false_alarms", "by_detector", "draw", "rates", "share_right"]
 

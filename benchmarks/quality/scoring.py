@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.quality.corpus import Array, read_folder
-from domain.features import FeatureTable
-from domain.metric import Series
-from transforms.detectors import Detector
+from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
+from padit.transforms.detectors import Detector
 
 __all__ = ["Flags", "Univariate", "alarm_every", "flag_all", "flagging", "skab", "tool"]
 

@@ -22,9 +22,9 @@ from typing import Any, NoReturn
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka import Message as Record
 
-from connectors.kafka_trouble import Trouble
-from domain.errors import SinkError
-from domain.message import Message
+from padit.connectors.kafka_errors import ClientErrors
+from padit.domain.errors import SinkError
+from padit.domain.message import Message
 
 __all__ = ["Line", "OnceWriter"]
 
@@ -105,7 +105,7 @@ class _Shared:
         self._producer: Producer | None = None
         self._seen: dict[bytes, None] = {}
         self._room = line.remember
-        self._trouble = Trouble()
+        self._trouble = ClientErrors()
 
     def deliver(self, messages: Sequence[Message]) -> None:
         with self._lock:
@@ -160,7 +160,7 @@ class _Shared:
 
     def _connected(self) -> Producer:
         if self._producer is None:
-            self._trouble = Trouble()
+            self._trouble = ClientErrors()
             seconds = min(self._line.timeout_sec, _LONGEST_TRANSACTION)
             producer = Producer(
                 {

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from connectors.sink import Message
-from domain.errors import SinkError
+from padit.connectors.sink import Message
+from padit.domain.errors import SinkError
 
 __all__ = ["REMEMBERED", "Remembered", "cannot_write", "lock", "replace", "sync", "unseen"]
 

@@ -22,10 +22,10 @@ from typing import IO, NamedTuple
 
 import msgspec
 
-from connectors.sink import Message, Sink, Writer
-from connectors.sinks._local import Remembered, cannot_write, lock, replace, sync, unseen
-from connectors.uris import Address, sink_for
-from domain.errors import SinkError
+from padit.connectors.sink import Message, Sink, Writer
+from padit.connectors.sinks._local import Remembered, cannot_write, lock, replace, sync, unseen
+from padit.connectors.uris import Address, sink_for
+from padit.domain.errors import SinkError
 
 __all__ = ["JsonLinesSink"]
 

@@ -37,13 +37,13 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from connectors.kafka_trouble import Trouble
-from connectors.sink import Message, Sink, Writer
-from connectors.sinks._kafka_once import Line, OnceWriter
-from connectors.uris import Address, read_client_config, sink_for
-from domain.config import explain
-from domain.deadletter import DeadLetter
-from domain.errors import ConfigurationError, SinkError
+from padit.codecs.dead_letter import DeadLetter
+from padit.connectors.kafka_errors import ClientErrors
+from padit.connectors.sink import Message, Sink, Writer
+from padit.connectors.sinks._kafka_once import Line, OnceWriter
+from padit.connectors.uris import Address, read_client_config, sink_for
+from padit.domain.config import explain
+from padit.domain.errors import ConfigurationError, SinkError
 
 __all__ = ["KafkaOptions", "KafkaSink"]
 
@@ -122,7 +122,7 @@ class KafkaSink:
         self.name = f"kafka://{self.bootstrap}/{self.topic}"
         self.single_writer = self.options.delivery == "exactly_once"
 
-    def delivering_once(self) -> "KafkaSink":
+    def exactly_once(self) -> "KafkaSink":
         """The same with each message once, unless its options say otherwise."""
         delivery = self.options.delivery or "exactly_once"
         options = self.options.model_copy(update={"delivery": delivery})
@@ -140,7 +140,7 @@ class KafkaSink:
 
         `fresh` changes nothing: others may be reading the topic, and ids tell runs apart.
         """
-        trouble = Trouble()
+        trouble = ClientErrors()
         admin = AdminClient({**self.settings(), "error_cb": trouble.note}, logger=_LOG)
         deadline = time.monotonic() + self.options.timeout_sec
         while True:
@@ -189,7 +189,7 @@ class _KafkaWriter:
         self._clear()
 
     def _clear(self) -> None:
-        self._trouble = Trouble()
+        self._trouble = ClientErrors()
         self._refused: list[str] = []
 
     def write(self, messages: Sequence[Message]) -> None:

@@ -1,4 +1,4 @@
-"""Results as Parquet: columns by `domain.schemas`, nested fields as JSON text.
+"""Results as Parquet: columns by `codecs.schemas`, nested fields as JSON text.
 
 What an item must look like: a `Message`; columns id, key and time come from it, the others from
 its JSON. Unit of parallelism: the directory; one worker writes.
@@ -22,11 +22,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.sink import Message, Sink, Writer
-from connectors.sinks._local import Remembered, cannot_write, lock, replace, sync, unseen
-from connectors.uris import Address, sink_for
-from domain.errors import SinkError
-from domain.schemas import columns_of, layout_of
+from padit.codecs.schemas import columns_of, layout_of
+from padit.connectors.sink import Message, Sink, Writer
+from padit.connectors.sinks._local import Remembered, cannot_write, lock, replace, sync, unseen
+from padit.connectors.uris import Address, sink_for
+from padit.domain.errors import SinkError
 
 __all__ = ["ParquetSink"]
 

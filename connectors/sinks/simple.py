@@ -4,9 +4,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from connectors.sink import Message, Sink, Writer
-from connectors.uris import Address, sink_for
-from domain.errors import SinkError
+from padit.connectors.sink import Message, Sink, Writer
+from padit.connectors.uris import Address, sink_for
+from padit.domain.errors import SinkError
 
 __all__ = ["NullSink", "StdoutSink"]
 

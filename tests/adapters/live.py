@@ -7,8 +7,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from adapters.base import ListOutlet
-from adapters.registry import create_adapter
+from padit.adapters.base import ListEmitter
+from padit.adapters.registry import create_adapter
 
 __all__ = ["Live", "poll_once", "until"]
 
@@ -24,12 +24,12 @@ def until(condition: Callable[[], Any], what: str, timeout_sec: float = 20.0) ->
         time.sleep(0.02)
 
 
-def poll_once(config: Mapping[str, Any], polls: int = 1) -> ListOutlet:
+def poll_once(config: Mapping[str, Any], polls: int = 1) -> ListEmitter:
     """Open an adapter, poll it, close it; what came out."""
     with Live(config) as live:
         for _ in range(polls):
             live.poll()
-    return live.outlet
+    return live.emitter
 
 
 class Live:
@@ -37,7 +37,7 @@ class Live:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.adapter: Any = create_adapter(config)
-        self.outlet = ListOutlet()
+        self.emitter = ListEmitter()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -47,12 +47,12 @@ class Live:
 
     def poll(self) -> None:
         """One poll."""
-        self.call(self.adapter.poll(self.outlet))
+        self.call(self.adapter.poll(self.emitter))
 
     def __enter__(self) -> Self:
         self._thread.start()
         try:
-            self.call(self.adapter.open(self.outlet))
+            self.call(self.adapter.open(self.emitter))
         except BaseException:
             self._end()
             raise

@@ -103,7 +103,7 @@ class Lab:
 
     def respond(self, host: str, *arguments: str) -> subprocess.Popen[str]:
         """Start a responder on a host and wait until it answers."""
-        process = self.start(host, "-m", "pipelines.cli", "adapters", "respond", *arguments)
+        process = self.start(host, "-m", "padit.cli.main", "adapters", "respond", *arguments)
         assert process.stdout is not None
         assert process.stderr is not None
         line = process.stdout.readline()

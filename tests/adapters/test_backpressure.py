@@ -11,14 +11,14 @@ import httpx
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from adapters.config import BufferOptions, KafkaOptions
-from adapters.publisher import Publisher
-from adapters.registry import create_adapter
-from adapters.runner import Runner
-from adapters.stats import Stats
-from domain.wire import decode
-from pipelines.local.broker import Broker, start_broker
-from pipelines.local.errors import MissingToolError
+from padit.adapters.config import BufferOptions, KafkaOptions
+from padit.adapters.publisher import Publisher
+from padit.adapters.registry import create_adapter
+from padit.adapters.runner import Runner
+from padit.codecs.records import decode
+from padit.devcluster.broker import Broker, start_broker
+from padit.devcluster.errors import MissingToolError
+from padit.ops.stats import Stats
 from tests.adapters.live import until
 from tests.adapters.net import needs
 from tests.adapters.test_receivers import KINDS

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.base import ListOutlet
-from adapters.errors import AdapterError
-from adapters.registry import create_adapter
+from padit.adapters.base import ListEmitter
+from padit.adapters.errors import AdapterError
+from padit.adapters.registry import create_adapter
 from tests.adapters.live import Live, until
 
 DBC = """VERSION ""
@@ -68,10 +68,10 @@ def test_frames_are_decoded(dbc: Path, bus: dict[str, Any]) -> None:
             other.send(can.Message(arbitration_id=512, data=[1], is_extended_id=False))
             time.sleep(0.1)
             live.poll()
-            until(lambda: len(live.outlet.values("State_Mode")) == 1, "the frames", 5)
+            until(lambda: len(live.emitter.values("State_Mode")) == 1, "the frames", 5)
         finally:
             other.shutdown()
-    found = {m.metric_name: m for m in live.outlet.metrics}
+    found = {m.metric_name: m for m in live.emitter.metrics}
     assert found["Motor_Speed"].value == 1500.5
     assert found["Motor_Torque"].value == pytest.approx(-41.5)
     assert found["Motor_Torque"].unit == "Nm"
@@ -89,8 +89,8 @@ def test_unknown_and_short_frames_are_counted(dbc: Path) -> None:
         other.send(can.Message(is_error_frame=True))
         live.poll()
         other.shutdown()
-    assert live.outlet.faults == {"unknown_frame": 1, "malformed": 1}
-    assert live.outlet.values("can_error_frames_per_s")[0] > 0
+    assert live.emitter.faults == {"unknown_frame": 1, "malformed": 1}
+    assert live.emitter.values("can_error_frames_per_s")[0] > 0
 
 
 def test_fast_signals_are_thinned(dbc: Path) -> None:
@@ -101,7 +101,7 @@ def test_fast_signals_are_thinned(dbc: Path) -> None:
             other.send(motor(dbc, 100, 1))
         live.poll()
         other.shutdown()
-    assert len(live.outlet.values("Motor_Speed")) == 1
+    assert len(live.emitter.values("Motor_Speed")) == 1
 
 
 def test_dbc_and_bus_that_do_not_exist_are_errors(dbc: Path, tmp_path: Path) -> None:
@@ -122,4 +122,4 @@ def test_no_frame_breaks_the_decoder(identity: int, data: bytes) -> None:
     adapter: Any = create_adapter({"type": "can", "dbc": "-", "channel": "-"})
     adapter._database = cantools.database.load_string(DBC)
     frame = can.Message(arbitration_id=identity | 256, data=data, is_extended_id=False)
-    adapter._take(frame, [], ListOutlet())
+    adapter._take(frame, [], ListEmitter())

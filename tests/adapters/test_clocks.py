@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.fronthaul.respond import EchoResponder, EcpriResponder
+from padit.adapters.fronthaul.respond import EchoResponder, EcpriResponder
 from tests.adapters.live import Live
 from tests.adapters.net import free_port
 from tests.adapters.test_http_probe import Server
@@ -29,7 +29,7 @@ class Jumping:
 
 
 def test_round_trip_is_right_while_the_wall_clock_jumps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adapters.fronthaul.probes.time", Jumping())
+    monkeypatch.setattr("padit.adapters.fronthaul.probes.time", Jumping())
     port = free_port()
     responder = EchoResponder("127.0.0.1", port)
     echo = [{"host": "127.0.0.1", "port": port}]
@@ -38,18 +38,18 @@ def test_round_trip_is_right_while_the_wall_clock_jumps(monkeypatch: pytest.Monk
         live.poll()
         live.poll()
         live.call(responder.close())
-    trips = live.outlet.values("udp_echo_rtt_ms")
+    trips = live.emitter.values("udp_echo_rtt_ms")
     assert len(trips) >= 2
     assert all(0 <= trip < 1000 for trip in trips)
-    assert set(live.outlet.values("udp_echo_loss_ratio")) == {0.0}
-    assert not live.outlet.faults
+    assert set(live.emitter.values("udp_echo_loss_ratio")) == {0.0}
+    assert not live.emitter.faults
 
 
 def test_one_way_delay_by_a_clock_that_is_wrong_is_a_fault_and_the_round_trip_stays(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     real = time.time_ns
-    monkeypatch.setattr("adapters.fronthaul.probes.time.time_ns", lambda: real() + 10**9)
+    monkeypatch.setattr("padit.adapters.fronthaul.probes.time.time_ns", lambda: real() + 10**9)
     port = free_port()
     responder = EcpriResponder(("127.0.0.1", port))
     with Live({"type": "oran-cfm", "ecpri": [{"host": "127.0.0.1", "port": port}]}) as live:
@@ -57,9 +57,9 @@ def test_one_way_delay_by_a_clock_that_is_wrong_is_a_fault_and_the_round_trip_st
         live.call(responder.open())
         live.poll()
         live.call(responder.close())
-    assert all(-1_000_001 < delay < -500_000 for delay in live.outlet.values("ecpri_delay_us"))
-    assert all(0 <= trip < 1_000_000 for trip in live.outlet.values("ecpri_rtt_us"))
-    assert live.outlet.faults["clocks"] == len(live.outlet.values("ecpri_delay_us")) > 0
+    assert all(-1_000_001 < delay < -500_000 for delay in live.emitter.values("ecpri_delay_us"))
+    assert all(0 <= trip < 1_000_000 for trip in live.emitter.values("ecpri_rtt_us"))
+    assert live.emitter.faults["clocks"] == len(live.emitter.values("ecpri_delay_us")) > 0
 
 
 def test_response_time_and_rates_are_right_while_the_wall_clock_jumps(
@@ -77,7 +77,7 @@ def test_response_time_and_rates_are_right_while_the_wall_clock_jumps(
             host.poll()
     finally:
         server.close()
-    assert 300 <= live.outlet.values("http_response_ms")[0] < 5000
-    rates = [m.value for m in host.outlet.metrics if "_per_s" in m.metric_name]
+    assert 300 <= live.emitter.values("http_response_ms")[0] < 5000
+    rates = [m.value for m in host.emitter.metrics if "_per_s" in m.metric_name]
     assert rates
     assert all(0 <= rate < 1e12 for rate in rates)

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from adapters.base import ListOutlet
-from adapters.config import AdaptersConfig
-from adapters.reference import full_reference
-from adapters.registry import create_all
+from padit.adapters.base import ListEmitter
+from padit.adapters.config import AdaptersConfig
+from padit.adapters.reference import full_reference
+from padit.adapters.registry import create_all
 
 GUIDE = Path(__file__).parents[2] / "docs" / "adapters.md"
 
@@ -27,19 +27,21 @@ def test_example_adapter_works(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setitem(sys.modules, "fill_level", module)
     source = next(text for text in blocks("python") if "class FillLevelAdapter" in text)
     exec(compile(source, "fill_level.py", "exec"), module.__dict__)  # noqa: S102
-    monkeypatch.setattr("adapters.registry.BUILT_IN", {"fill-level": "fill_level:FillLevelAdapter"})
+    monkeypatch.setattr(
+        "padit.adapters.registry.BUILT_IN", {"fill-level": "fill_level:FillLevelAdapter"}
+    )
     path = tmp_path / "level"
     path.write_text("41.5\n")
     adapter: Any = create_all([{"type": "fill-level", "path": str(path), "source_id": "tank-1"}])[0]
-    outlet = ListOutlet()
+    emitter = ListEmitter()
 
     async def once() -> None:
-        await adapter.open(outlet)
-        await adapter.poll(outlet)
+        await adapter.open(emitter)
+        await adapter.poll(emitter)
         await adapter.close()
 
     asyncio.run(once())
-    assert outlet.values("fill_level_percent") == [41.5]
+    assert emitter.values("fill_level_percent") == [41.5]
     path.write_text("not a number")
     with pytest.raises(Exception, match="not a number"):
         asyncio.run(once())
@@ -57,5 +59,5 @@ def test_reference_is_up_to_date() -> None:
     text = GUIDE.read_text()
     start = text.index("<!-- reference -->") + len("<!-- reference -->\n")
     assert text[start : text.index("<!-- /reference -->")].strip() == full_reference().strip(), (
-        "run: python -m adapters.reference docs/adapters.md"
+        "run: python -m padit.adapters.reference docs/adapters.md"
     )

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka.partitioner.default import DefaultPartitioner
 
-from adapters.base import Batch
-from adapters.encode import LARGEST_RECORD, Encoder, Record, partition_of
-from domain.metric import Metric, Series
-from domain.rows import Rows
-from domain.wire import decode
+from padit.adapters.base import Batch
+from padit.adapters.encode import LARGEST_RECORD, Encoder, Record, partition_of
+from padit.codecs.records import decode
+from padit.domain.metric import Metric, Series
+from padit.domain.rows import Rows
 
 FORMS = ["json", "json-array", "arrow"]
 T = 1_767_323_045.25

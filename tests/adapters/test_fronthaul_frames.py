@@ -6,14 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.base import ListOutlet
-from adapters.fronthaul import cfm, echo, ecpri
-from adapters.fronthaul.ecpri import Action, DelayMessage
-from adapters.fronthaul.links import Arrival
-from adapters.fronthaul.probes import CfmProbe, EchoProbe, EcpriProbe
-from adapters.fronthaul.respond import CfmResponder, EchoResponder, EcpriResponder, make_responder
-from adapters.fronthaul.targets import CfmTarget, EchoTarget, EcpriTarget
-from domain.errors import ConfigurationError
+from padit.adapters.base import ListEmitter
+from padit.adapters.fronthaul import cfm, echo, ecpri
+from padit.adapters.fronthaul.ecpri import Action, DelayMessage
+from padit.adapters.fronthaul.links import Arrival
+from padit.adapters.fronthaul.probes import CfmProbe, EchoProbe, EcpriProbe
+from padit.adapters.fronthaul.respond import (
+    CfmResponder,
+    EchoResponder,
+    EcpriResponder,
+    make_responder,
+)
+from padit.adapters.fronthaul.targets import CfmTarget, EchoTarget, EcpriTarget
+from padit.domain.errors import ConfigurationError
 
 messages = st.builds(
     DelayMessage,
@@ -128,21 +133,21 @@ def arrival(data: bytes, source: Any = PEER, target: Any = MAC) -> Arrival:
 
 @given(mutated(ECPRI_FRAME) | mutated(CFM_FRAME) | mutated(ECHO_FRAME))
 def test_no_frame_breaks_probes_or_responders(data: bytes) -> None:
-    outlet = ListOutlet()
+    emitter = ListEmitter()
     parts: list[Any] = [
         EchoResponder("127.0.0.1", 7007),
         EcpriResponder(("127.0.0.1", 1)),
         CfmResponder("x", 4),
-        EchoProbe(EchoTarget(host="x"), "s", outlet),
-        EcpriProbe(EcpriTarget(host="x", both_ways=True), "s", outlet),
-        CfmProbe(CfmTarget(interface="x"), "s", outlet),
+        EchoProbe(EchoTarget(host="x"), "s", emitter),
+        EcpriProbe(EcpriTarget(host="x", both_ways=True), "s", emitter),
+        CfmProbe(CfmTarget(interface="x"), "s", emitter),
     ]
     for part in parts:
         part._link = Wire()
         source = ("10.0.0.1", 40_000) if "Echo" in type(part).__name__ else PEER
         part._receive(arrival(data, source))
         assert len(part._link.sent) <= 60
-    assert not outlet.metrics
+    assert not emitter.metrics
 
 
 def test_responder_answers_only_what_is_addressed_to_it() -> None:

@@ -34,7 +34,7 @@ def measure(
     train = {"count": count, "spacing_ms": 5, "reply_timeout_ms": 300}
     out = lab.run(
         "a",
-        *("-m", "pipelines.cli", "adapters", "try", "oran-cfm"),
+        *("-m", "padit.cli.main", "adapters", "try", "oran-cfm"),
         *("--set", f"{kind}={json.dumps([target])}", "--set", f"train={json.dumps(train)}"),
     )
     found: dict[str, list[float]] = defaultdict(list)
@@ -134,7 +134,7 @@ def test_peer_that_is_away_counts_as_lost(lab: Lab) -> None:
 def test_unknown_interface_counts_as_lost_and_names_it(lab: Lab) -> None:
     process = lab.start(
         "a",
-        *("-m", "pipelines.cli", "adapters", "try", "oran-cfm"),
+        *("-m", "padit.cli.main", "adapters", "try", "oran-cfm"),
         *("--set", 'cfm=[{"interface": "none0"}]'),
     )
     out, err = process.communicate(timeout=30)

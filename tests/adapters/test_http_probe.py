@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from adapters.base import ListOutlet
+from padit.adapters.base import ListEmitter
 from tests.adapters.live import poll_once
 from tests.adapters.net import free_port
 
@@ -94,24 +94,24 @@ def server() -> Iterator[Server]:
     made.close()
 
 
-def probe(targets: list[dict[str, Any]], **more: Any) -> ListOutlet:
+def probe(targets: list[dict[str, Any]], **more: Any) -> ListEmitter:
     config = {"type": "http", "targets": targets, "interval_sec": 0.1, **more}
     return poll_once({"request_timeout_sec": 1, **config})
 
 
-def values(outlet: ListOutlet) -> dict[str, float]:
-    return {m.metric_name: m.value for m in outlet.metrics}
+def values(emitter: ListEmitter) -> dict[str, float]:
+    return {m.metric_name: m.value for m in emitter.metrics}
 
 
 def test_phases_are_timed(server: Server) -> None:
-    outlet = probe([{"url": f"http://localhost:{server.port}/slow"}])
-    found = values(outlet)
+    emitter = probe([{"url": f"http://localhost:{server.port}/slow"}])
+    found = values(emitter)
     assert found["http_up"] == 1
     assert found["http_status"] == 200
     assert 300 <= found["http_first_byte_ms"] < 900
     parts = found["http_dns_ms"] + found["http_connect_ms"] + found["http_first_byte_ms"]
     assert parts <= found["http_response_ms"]
-    assert outlet.metrics[0].source_id == f"localhost:{server.port}/slow"
+    assert emitter.metrics[0].source_id == f"localhost:{server.port}/slow"
 
 
 @pytest.mark.parametrize(
@@ -131,15 +131,15 @@ def test_phases_are_timed(server: Server) -> None:
 def test_answers_are_judged(
     server: Server, what: str, expectation: dict[str, Any], cause: str | None
 ) -> None:
-    outlet = probe([{"url": f"http://127.0.0.1:{server.port}/{what}", **expectation}])
-    assert values(outlet)["http_up"] == (0 if cause else 1)
-    assert outlet.faults == ({cause: 1} if cause else {})
+    emitter = probe([{"url": f"http://127.0.0.1:{server.port}/{what}", **expectation}])
+    assert values(emitter)["http_up"] == (0 if cause else 1)
+    assert emitter.faults == ({cause: 1} if cause else {})
 
 
 def test_stall_shows_as_a_slow_response(server: Server) -> None:
-    outlet = probe([{"url": f"http://127.0.0.1:{server.port}/stall"}])
-    assert values(outlet)["http_response_ms"] >= 1000
-    assert outlet.metrics[0].metadata["error"] == "timeout"
+    emitter = probe([{"url": f"http://127.0.0.1:{server.port}/stall"}])
+    assert values(emitter)["http_response_ms"] >= 1000
+    assert emitter.metrics[0].metadata["error"] == "timeout"
 
 
 @pytest.mark.parametrize(
@@ -149,9 +149,9 @@ def test_targets_that_cannot_be_reached_are_down_and_spoil_no_other(
     server: Server, url: str, cause: str
 ) -> None:
     good = f"http://127.0.0.1:{server.port}/ok"
-    outlet = probe([{"url": url}, {"url": good}])
-    assert sorted(outlet.values("http_up")) == [0.0, 1.0]
-    assert outlet.faults == {cause: 1}
+    emitter = probe([{"url": url}, {"url": good}])
+    assert sorted(emitter.values("http_up")) == [0.0, 1.0]
+    assert emitter.faults == {cause: 1}
 
 
 @pytest.mark.parametrize(("days", "up"), [(30.0, 1.0), (-2.0, 0.0)])
@@ -163,11 +163,11 @@ def test_certificate_days_are_told_also_when_it_has_expired(
     context.load_cert_chain(cert, key)
     made = Server(context)
     try:
-        outlet = probe([{"url": f"https://localhost:{made.port}/ok"}], ca_file=str(cert))
+        emitter = probe([{"url": f"https://localhost:{made.port}/ok"}], ca_file=str(cert))
     finally:
         made.close()
-    found = values(outlet)
+    found = values(emitter)
     assert found["http_up"] == up
     assert found["http_certificate_days"] == pytest.approx(days, abs=0.1)
     assert ("http_tls_ms" in found) == bool(up)
-    assert outlet.faults == ({} if up else {"certificate": 1})
+    assert emitter.faults == ({} if up else {"certificate": 1})

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.influx import LineError, parse_line
+from padit.adapters.influx import LineError, parse_line
 from tests.adapters.live import Live, until
 
 official: Any = influxdb_client
@@ -34,12 +34,12 @@ def test_points_of_the_official_client_arrive() -> None:
                 .time(1_767_323_045_123_456_789)
             )
             writer.write(bucket="b", record=[point] * 3)
-        until(lambda: len(live.outlet.metrics) == 9, "nine samples")
-        found = {m.metric_name: m for m in live.outlet.metrics}
+        until(lambda: len(live.emitter.metrics) == 9, "nine samples")
+        found = {m.metric_name: m for m in live.emitter.metrics}
     assert found['press 1_torque{part="a,b"}'].value == 41.5
     assert found['press 1_cycles{part="a,b"}'].value == 12.0
     assert found['press 1_ok{part="a,b"}'].value == 1.0
-    assert {m.source_id for m in live.outlet.metrics} == {"line=7"}
+    assert {m.source_id for m in live.emitter.metrics} == {"line=7"}
     assert found['press 1_torque{part="a,b"}'].timestamp == pytest.approx(1767323045.123456)
 
 
@@ -49,8 +49,8 @@ def test_good_lines_are_taken_beside_bad_ones() -> None:
         answer = httpx.post(url, content="a v=1 1767323045\nbroken\n# comment\n\nb v=2i 1767323045")
     assert answer.status_code == 400
     assert "line 2" in answer.json()["message"]
-    assert [m.metric_name for m in live.outlet.metrics] == ["a_v", "b_v"]
-    assert live.outlet.faults == {"malformed": 1}
+    assert [m.metric_name for m in live.emitter.metrics] == ["a_v", "b_v"]
+    assert live.emitter.faults == {"malformed": 1}
 
 
 @pytest.mark.parametrize("scheme", ["Token wrong", "Basic c2VjcmV0", "", "Token"])
@@ -59,8 +59,8 @@ def test_write_without_the_token_is_refused(scheme: str) -> None:
         url = f"http://127.0.0.1:{live.adapter.port}/api/v2/write"
         answer = httpx.post(url, content="a v=1", headers={"Authorization": scheme})
     assert answer.status_code == 401
-    assert not live.outlet.metrics
-    assert live.outlet.faults == {"unauthorized": 1}
+    assert not live.emitter.metrics
+    assert live.emitter.faults == {"unauthorized": 1}
 
 
 def test_body_that_is_too_large_is_refused_before_and_after_decompression() -> None:
@@ -71,7 +71,7 @@ def test_body_that_is_too_large_is_refused_before_and_after_decompression() -> N
         packed = httpx.post(url, content=bomb, headers={"Content-Encoding": "gzip"})
         chunked = httpx.post(url, content=(b"a v=1\n" * 1000 for _ in range(100)))
     assert [plain.status_code, packed.status_code, chunked.status_code] == [413, 413, 413]
-    assert not live.outlet.metrics
+    assert not live.emitter.metrics
 
 
 def test_damaged_gzip_is_the_clients_fault() -> None:
@@ -85,7 +85,7 @@ def test_damaged_gzip_is_the_clients_fault() -> None:
 
 def test_writers_are_told_to_wait_while_the_way_out_is_blocked() -> None:
     with Live({**LOCAL, "retry_after_sec": 7}) as live:
-        live.outlet.open = False
+        live.emitter.open = False
         url = f"http://127.0.0.1:{live.adapter.port}/api/v2/write"
         answer = httpx.post(url, content="a v=1")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "7")

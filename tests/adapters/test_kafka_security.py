@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from adapters.config import BufferOptions, KafkaOptions
-from adapters.publisher import Publisher
-from adapters.stats import Stats
-from domain.metric import Metric
-from pipelines.local.broker import Broker, prepare_broker
-from pipelines.local.errors import MissingToolError
+from padit.adapters.config import BufferOptions, KafkaOptions
+from padit.adapters.publisher import Publisher
+from padit.devcluster.broker import Broker, prepare_broker
+from padit.devcluster.errors import MissingToolError
+from padit.domain.metric import Metric
+from padit.ops.stats import Stats
 from tests.adapters.live import until
 from tests.adapters.net import free_port, needs
 from tests.adapters.test_http_probe import certificate

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.errors import AdapterError
-from adapters.log_lines import LogRecord, from_object
-from adapters.log_store import LogStore, Search
-from domain.timestamps import parse_timestamp
+from padit.adapters.errors import AdapterError
+from padit.adapters.log_store import LogStore, Search
+from padit.codecs.log_lines import LogRecord, from_object
+from padit.domain.timestamps import parse_timestamp
 from tests.adapters.live import Live
 
 T = 1_767_323_045
@@ -185,8 +185,8 @@ def test_disk_that_fails_costs_the_search_and_not_the_records(tmp_path: Path) ->
             path.touch()  # a file where the directory was
         url = f"http://127.0.0.1:{live.adapter.port}/api/v1/logs"
         assert httpx.post(url, json={"message": "x"}).status_code == 202
-    assert len(live.outlet.records) == 1
-    assert live.outlet.faults == {"store": 1}
+    assert len(live.emitter.records) == 1
+    assert live.emitter.faults == {"store": 1}
 
 
 def test_search_can_be_switched_off() -> None:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.base import ListOutlet
-from adapters.log_lines import parse_line, template_of
-from adapters.log_tail import LONGEST_LINE, Tail
-from adapters.receiver import BadRequestError, Call
-from adapters.registry import create_adapter
+from padit.adapters.base import ListEmitter
+from padit.adapters.log_tail import LONGEST_LINE, Tail
+from padit.adapters.receiver import BadRequestError, Call
+from padit.adapters.registry import create_adapter
+from padit.codecs.log_lines import parse_line, template_of
 from tests.adapters.live import Live
 
 NOW = 1_767_323_045.0
@@ -131,15 +131,15 @@ def test_files_become_records_and_metrics(tmp_path: Path) -> None:
             file.write("a new kind of trouble\n")
         live.poll()
         live.poll()
-    outlet = live.outlet
-    assert {record[:2] for record in outlet.records} == {("logs.ingestion", "shop")}
-    assert len(outlet.records) == 101
-    assert outlet.values("log_error_ratio") == [pytest.approx(10 / 101)]
-    assert outlet.values("log_latency_p50_ms") == [49.5]
-    assert outlet.values("log_new_templates") == [2.0, 0.0]
-    assert outlet.values("log_rate_per_s")[0] > 0
-    assert outlet.values("log_rate_per_s")[1] == 0
-    assert {m.source_id for m in outlet.metrics} == {"shop"}
+    emitter = live.emitter
+    assert {record[:2] for record in emitter.records} == {("logs.ingestion", "shop")}
+    assert len(emitter.records) == 101
+    assert emitter.values("log_error_ratio") == [pytest.approx(10 / 101)]
+    assert emitter.values("log_latency_p50_ms") == [49.5]
+    assert emitter.values("log_new_templates") == [2.0, 0.0]
+    assert emitter.values("log_rate_per_s")[0] > 0
+    assert emitter.values("log_rate_per_s")[1] == 0
+    assert {m.source_id for m in emitter.metrics} == {"shop"}
 
 
 def test_pattern_names_the_parts_of_a_line(tmp_path: Path) -> None:
@@ -149,10 +149,10 @@ def test_pattern_names_the_parts_of_a_line(tmp_path: Path) -> None:
     file = {"path": str(path), "pattern": pattern, "from_start": True, "service": "web"}
     with Live({**LOCAL, "listen": False, "files": [file]}) as live:
         live.poll()
-    record = json.loads(live.outlet.records[0][2])
+    record = json.loads(live.emitter.records[0][2])
     assert record["message"] == "GET /cart"
     assert record["attributes"]["status"] == "502"
-    assert live.outlet.values("log_latency_p50_ms") == [250.0]
+    assert live.emitter.values("log_latency_p50_ms") == [250.0]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_posted_logs_are_accepted_in_every_form(body: str) -> None:
         taken = httpx.post(url, content=body, headers={"Authorization": "Bearer t"})
     assert refused.status_code == 401
     assert (taken.status_code, taken.json()) == (202, {"accepted": 1, "rejected": 0})
-    assert [record[1] for record in live.outlet.records] == ["a"]
+    assert [record[1] for record in live.emitter.records] == ["a"]
 
 
 def test_posted_nonsense_is_refused_and_counted() -> None:
@@ -182,7 +182,7 @@ def test_posted_nonsense_is_refused_and_counted() -> None:
             "accepted": 1,
             "rejected": 1,
         }
-    assert live.outlet.faults == {"malformed": 2}
+    assert live.emitter.faults == {"malformed": 2}
 
 
 def test_templates_keep_words_and_drop_what_varies() -> None:
@@ -204,7 +204,7 @@ def test_no_line_breaks_the_parser(line: str) -> None:
     ), max_leaves=10).map(lambda value: json.dumps(value).encode())))  # fmt: skip
 def test_no_body_breaks_the_endpoint(body: bytes) -> None:
     adapter: Any = create_adapter(LOCAL)
-    adapter._outlet = ListOutlet()
+    adapter._emitter = ListEmitter()
     try:
         reply = adapter.write(Call(body, {}, {}))
     except BadRequestError:

@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from adapters.factory import UNITS
-from adapters.factory_faults import FAULTS, FaultKind, fails
-from domain.errors import ConfigurationError
-from domain.timestamps import parse_timestamp
+from padit.adapters.factory import UNITS
+from padit.adapters.factory_faults import FAULTS, FaultKind, fails
+from padit.domain.errors import ConfigurationError
+from padit.domain.timestamps import parse_timestamp
 from tests.adapters.live import Live, poll_once
 
 
 def test_host_gives_gauges_at_once_and_rates_from_the_second_poll_on() -> None:
     with Live({"type": "host", "source_id": "h", "per_cpu": True, "interfaces": ["lo"]}) as live:
         live.poll()
-        first = {m.metric_name for m in live.outlet.metrics}
+        first = {m.metric_name for m in live.emitter.metrics}
         time.sleep(0.1)
         live.poll()
-    found = {m.metric_name: m.value for m in live.outlet.metrics}
+    found = {m.metric_name: m.value for m in live.emitter.metrics}
     assert "memory_percent" in first
     assert {"cpu_percent", "cpu0_percent", "load_1m", "net_sent_bytes_per_s:lo"} <= set(found)
     assert 0 <= found["cpu_percent"] <= 100
@@ -31,8 +31,8 @@ def test_host_gives_gauges_at_once_and_rates_from_the_second_poll_on() -> None:
 
 
 def test_disk_that_is_not_mounted_is_left_out() -> None:
-    outlet = poll_once({"type": "host", "disks": ["/", "/nowhere"]})
-    disks = [m.metric_name for m in outlet.metrics if m.metric_name.startswith("disk_used")]
+    emitter = poll_once({"type": "host", "disks": ["/", "/nowhere"]})
+    disks = [m.metric_name for m in emitter.metrics if m.metric_name.startswith("disk_used")]
     assert disks == ["disk_used_percent:/"]
 
 
@@ -41,7 +41,7 @@ def test_factory_emits_every_step_once() -> None:
         for _ in range(4):
             live.poll()
             time.sleep(0.12)
-    rows = live.outlet.rows
+    rows = live.emitter.rows
     times = np.concatenate([part.time for part in rows])
     steps = np.unique(times)
     assert len(times) == len(steps) * 3 * len(UNITS)
@@ -55,8 +55,8 @@ def test_factory_leaves_out_a_long_pause_and_says_so() -> None:
         live.poll()
         time.sleep(0.5)
         live.poll()
-    assert live.outlet.faults["pause"] == 1
-    assert len(live.outlet.rows[-1]) <= 13 * len(UNITS)
+    assert live.emitter.faults["pause"] == 1
+    assert len(live.emitter.rows[-1]) <= 13 * len(UNITS)
 
 
 def test_factory_writes_its_ground_truth(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ PROFILES = {name: number for number, name in enumerate(FAULTS, 1)}
 def shift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[NDArray[Any], Any]:
     """Six minutes of five live machines, all profiles: values by (step, machine), and the truth."""
     clock, path = Clock(), tmp_path / "labels.json"
-    monkeypatch.setattr("adapters.factory_live.time", clock)
+    monkeypatch.setattr("padit.adapters.factory_live.time", clock)
     planned = {"after_sec": 100, "duration_sec": 160, "onset_sec": 40}
     faults = [{"machine": n, "kind": kind, **planned} for kind, n in PROFILES.items()]
     config = {"type": "factory", "machines": 5, "faults": faults, "labels_file": str(path)}
@@ -100,7 +100,7 @@ def shift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[NDArray[Any]
             clock.seconds += 7.3
             if clock.seconds > 180:
                 clock.wall = 0.0  # somebody sets the clock
-    rows = live.outlet.rows
+    rows = live.emitter.rows
     times = np.unique(np.concatenate([part.time for part in rows]))
     assert set(np.diff(times)) == {1_000_000}
     assert times[0] == 1_767_323_045_000_000

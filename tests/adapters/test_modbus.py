@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from adapters.errors import AdapterError
-from adapters.modbus import Register, blocks_of, value_of
+from padit.adapters.errors import AdapterError
+from padit.adapters.modbus import Register, blocks_of, value_of
 from tests.adapters.live import Live, poll_once
 from tests.adapters.net import free_port
 
@@ -77,8 +77,8 @@ def test_registers_are_read_as_mapped(device: Device) -> None:
         {"name": "door", "address": 2, "table": "coil"},
         {"name": "alarm", "address": 1, "table": "discrete"},
     ]
-    outlet = poll_once(config(device, registers))
-    found = {m.metric_name: m.value for m in outlet.metrics}
+    emitter = poll_once(config(device, registers))
+    found = {m.metric_name: m.value for m in emitter.metrics}
     assert found.pop("modbus_response_ms") > 0
     assert found == pytest.approx(
         {
@@ -91,21 +91,21 @@ def test_registers_are_read_as_mapped(device: Device) -> None:
             "modbus_up": 1,
         }
     )
-    assert not outlet.faults
+    assert not emitter.faults
 
 
 def test_unknown_register_spoils_no_other(device: Device) -> None:
     registers = [{"name": "state", "address": 105}, {"name": "none", "address": 108}]
-    outlet = poll_once(config(device, registers))
-    assert outlet.values("state") == [7.0]
-    assert outlet.values("modbus_up") == [0.5]
-    assert outlet.faults == {"exception": 1}
+    emitter = poll_once(config(device, registers))
+    assert emitter.values("state") == [7.0]
+    assert emitter.values("modbus_up") == [0.5]
+    assert emitter.faults == {"exception": 1}
 
 
 def test_value_that_is_not_finite_is_counted(device: Device) -> None:
-    outlet = poll_once(config(device, [{"name": "x", "address": 200, "type": "float32"}]))
-    assert outlet.faults == {"not_finite": 1}
-    assert outlet.values("modbus_up") == [0.0]
+    emitter = poll_once(config(device, [{"name": "x", "address": 200, "type": "float32"}]))
+    assert emitter.faults == {"not_finite": 1}
+    assert emitter.values("modbus_up") == [0.0]
 
 
 def test_device_that_goes_away_is_an_error_and_counts_as_down(device: Device) -> None:
@@ -118,8 +118,8 @@ def test_device_that_goes_away_is_an_error_and_counts_as_down(device: Device) ->
             live.poll()
         live.call(live.adapter.close())
         with pytest.raises(AdapterError, match="cannot be reached"):
-            live.call(live.adapter.open(live.outlet))
-    assert live.outlet.values("modbus_up") == [1.0, 0.0, 0.0]
+            live.call(live.adapter.open(live.emitter))
+    assert live.emitter.values("modbus_up") == [1.0, 0.0, 0.0]
 
 
 registers_of = st.lists(

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.errors import AdapterError
-from adapters.mqtt import Subscription, samples_of
+from padit.adapters.errors import AdapterError
+from padit.adapters.mqtt import Subscription, samples_of
 from tests.adapters.live import Live, until
 from tests.adapters.net import free_port, needs
 from tests.adapters.test_http_probe import certificate
@@ -92,14 +92,14 @@ def test_numbers_and_json_become_samples(broker: Mosquitto, version: str) -> Non
     with Live(config(broker, version=version)) as live:
         send(broker, "plant/press-1/torque", "41.5")
         send(broker, "plant/press-1/state", '{"motor": {"rpm": 1500, "on": true}, "note": "x"}')
-        until(lambda: len(live.outlet.metrics) == 3, "three samples")
-    found = {(m.source_id, m.metric_name): m.value for m in live.outlet.metrics}
+        until(lambda: len(live.emitter.metrics) == 3, "three samples")
+    found = {(m.source_id, m.metric_name): m.value for m in live.emitter.metrics}
     assert found == {
         ("plant/press-1", "torque"): 41.5,
         ("plant/press-1", "state_motor.rpm"): 1500.0,
         ("plant/press-1", "state_motor.on"): 1.0,
     }
-    assert live.outlet.metrics[0].unit == "Nm"
+    assert live.emitter.metrics[0].unit == "Nm"
 
 
 def test_templates_and_time_field(broker: Mosquitto) -> None:
@@ -111,8 +111,8 @@ def test_templates_and_time_field(broker: Mosquitto) -> None:
     }
     with Live(config(broker, subscriptions=[subscription])) as live:
         send(broker, "s/a/x", '{"v": 1, "t": 1767323045.5}')
-        until(lambda: live.outlet.metrics, "a sample")
-    metric = live.outlet.metrics[0]
+        until(lambda: live.emitter.metrics, "a sample")
+    metric = live.emitter.metrics[0]
     assert (metric.source_id, metric.metric_name, metric.timestamp) == ("a", "m_v", 1767323045.5)
 
 
@@ -122,9 +122,9 @@ def test_bad_payloads_are_counted_and_the_next_is_read(broker: Mosquitto) -> Non
             send(broker, "plant/a/b", payload)
         send(broker, "plant/a/b", b"x" * 10_000_000)
         send(broker, "plant/a/b", "1")
-        until(lambda: live.outlet.metrics, "a sample")
-    assert live.outlet.values("b") == [1.0]
-    assert live.outlet.faults == {"malformed": 6}
+        until(lambda: live.emitter.metrics, "a sample")
+    assert live.emitter.values("b") == [1.0]
+    assert live.emitter.faults == {"malformed": 6}
 
 
 @pytest.mark.parametrize("broker", [True], indirect=True)
@@ -136,7 +136,7 @@ def test_wrong_password_is_an_error_and_the_right_one_works(broker: Mosquitto) -
         pass
     with Live(config(broker, username="u", password="p")) as live:  # noqa: S106
         send(broker, "plant/a/b", "1", auth={"username": "u", "password": "p"})
-        until(lambda: live.outlet.metrics, "a sample")
+        until(lambda: live.emitter.metrics, "a sample")
 
 
 @contextmanager
@@ -159,8 +159,8 @@ def test_tls_carries_messages_from_a_broker_that_is_trusted(tmp_path: Path) -> N
             trusting = {"ca_certs": str(cert)}
             topic = "plant/a/b"
             publish.single(topic, "3", hostname="localhost", port=broker.port, tls=trusting)
-            until(lambda: live.outlet.metrics, "a sample")
-    assert live.outlet.values("b") == [3.0]
+            until(lambda: live.emitter.metrics, "a sample")
+    assert live.emitter.values("b") == [3.0]
 
 
 # paho leaves the socket of a failed handshake to the garbage collector.
@@ -205,12 +205,12 @@ def test_lost_broker_is_noticed_and_taken_up_again(broker: Mosquitto) -> None:
             live.poll()
         live.call(live.adapter.close())
         with pytest.raises(AdapterError, match="cannot be reached"):
-            live.call(live.adapter.open(live.outlet))
+            live.call(live.adapter.open(live.emitter))
         live.call(live.adapter.close())
         broker.start()
-        live.call(live.adapter.open(live.outlet))
+        live.call(live.adapter.open(live.emitter))
         send(broker, "plant/a/b", "2")
-        until(lambda: live.outlet.metrics, "a sample")
+        until(lambda: live.emitter.metrics, "a sample")
 
 
 def test_persistent_session_brings_what_came_while_away(broker: Mosquitto) -> None:
@@ -219,8 +219,8 @@ def test_persistent_session_brings_what_came_while_away(broker: Mosquitto) -> No
         pass
     send(broker, "plant/a/b", "7")
     with Live(kept) as live:
-        until(lambda: live.outlet.metrics, "the message that waited")
-    assert live.outlet.values("b") == [7.0]
+        until(lambda: live.emitter.metrics, "the message that waited")
+    assert live.emitter.values("b") == [7.0]
 
 
 @given(

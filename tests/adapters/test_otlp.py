@@ -21,8 +21,8 @@ from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 
-from adapters.receiver import BadRequestError, Call
-from adapters.registry import create_adapter
+from padit.adapters.receiver import BadRequestError, Call
+from padit.adapters.registry import create_adapter
 from tests.adapters.live import Live
 
 LOCAL = {"type": "otlp", "port": 0, "grpc_port": 0}
@@ -68,11 +68,11 @@ def test_sdk_exports_arrive(live: Live, protocol: str, temporality: AggregationT
             histogram.record(float(value))
         provider.force_flush()
     provider.shutdown()
-    names = {m.metric_name.partition("{")[0] for m in live.outlet.metrics}
+    names = {m.metric_name.partition("{")[0] for m in live.emitter.metrics}
     assert {"orders_per_s", "duration_per_s", "duration_mean", "duration_p95"} <= names
-    assert {m.source_id for m in live.outlet.metrics} == {"shop-1"}
-    assert live.outlet.metrics[-1].unit in ("ms", "ms/s")
-    means = [m.value for m in live.outlet.metrics if m.metric_name.startswith("duration_mean")]
+    assert {m.source_id for m in live.emitter.metrics} == {"shop-1"}
+    assert live.emitter.metrics[-1].unit in ("ms", "ms/s")
+    means = [m.value for m in live.emitter.metrics if m.metric_name.startswith("duration_mean")]
     assert means[-1] == pytest.approx(49.5)
 
 
@@ -117,13 +117,13 @@ def cumulative(*values: tuple[int, float, int]) -> Any:
 def test_cumulative_sum_becomes_a_rate_over_a_restart(live: Live) -> None:
     # The process starts again at 25 s and has counted more than before when it is read.
     send(live, cumulative((10, 100, 0), (20, 150, 0), (30, 180, 25), (40, 190, 25)))
-    assert live.outlet.values("m_per_s") == [5.0, 18.0, 1.0]
+    assert live.emitter.values("m_per_s") == [5.0, 18.0, 1.0]
 
 
 def test_delta_sum_is_divided_by_its_duration(live: Live) -> None:
     point = {"time_unix_nano": T + 4 * SECOND, "start_time_unix_nano": T, "as_int": 20}
     send(live, request_of([point], temporality=1))
-    assert live.outlet.values("m_per_s") == [5.0]
+    assert live.emitter.values("m_per_s") == [5.0]
 
 
 def test_sum_that_can_fall_is_a_level_also_as_delta(live: Live) -> None:
@@ -131,7 +131,7 @@ def test_sum_that_can_fall_is_a_level_also_as_delta(live: Live) -> None:
         {"time_unix_nano": T + i, "as_int": value} for i, value in enumerate((5, -2, 4))
     ]
     send(live, request_of(points, temporality=1, monotonic=False))
-    assert live.outlet.values("m") == [5.0, 3.0, 7.0]
+    assert live.emitter.values("m") == [5.0, 3.0, 7.0]
 
 
 def test_partial_success_names_what_was_rejected(live: Live) -> None:
@@ -144,8 +144,8 @@ def test_partial_success_names_what_was_rejected(live: Live) -> None:
     response = send(live, request_of(points, monotonic=False))
     assert response.partial_success.rejected_data_points == 2
     assert "without a time" in response.partial_success.error_message
-    assert live.outlet.values("m") == [3.0]
-    assert live.outlet.faults == {"rejected_point": 2, "stale": 1}
+    assert live.emitter.values("m") == [3.0]
+    assert live.emitter.faults == {"rejected_point": 2, "stale": 1}
 
 
 def test_exponential_histogram_gives_its_quantiles(live: Live) -> None:
@@ -158,8 +158,8 @@ def test_exponential_histogram_gives_its_quantiles(live: Live) -> None:
     point.positive.offset = 2  # (4, 8]
     point.positive.bucket_counts.extend([4])
     send(live, request)
-    assert live.outlet.values("h_p50") == [6.0]
-    assert live.outlet.values("h_mean") == [6.0]
+    assert live.emitter.values("h_p50") == [6.0]
+    assert live.emitter.values("h_mean") == [6.0]
 
 
 def test_cumulative_exponential_histogram_tells_what_is_new_also_in_a_new_bucket(
@@ -175,8 +175,8 @@ def test_cumulative_exponential_histogram_tells_what_is_new_also_in_a_new_bucket
         point.positive.offset = 2  # (4, 8], (8, 16]
         point.positive.bucket_counts.extend(counts)
     send(live, request)
-    assert live.outlet.values("h_mean") == [10.0]
-    assert live.outlet.values("h_p50") == [12.0]
+    assert live.emitter.values("h_mean") == [10.0]
+    assert live.emitter.values("h_p50") == [12.0]
 
 
 def test_json_is_read_too(live: Live) -> None:
@@ -193,7 +193,7 @@ def test_json_is_read_too(live: Live) -> None:
         headers={"Content-Type": "application/json", "Authorization": "Bearer secret"},
     )
     assert (answer.status_code, answer.json()) == (200, {})
-    assert live.outlet.values("g") == [1.5]
+    assert live.emitter.values("g") == [1.5]
 
 
 def export_over_grpc(live: Live, token: str) -> Any:
@@ -207,11 +207,11 @@ def test_grpc_write_without_the_token_is_refused(live: Live) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         export_over_grpc(live, "wrong")
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
-    assert live.outlet.faults == {"unauthorized": 1}
+    assert live.emitter.faults == {"unauthorized": 1}
 
 
 def test_grpc_writers_are_told_how_long_to_wait(live: Live) -> None:
-    live.outlet.open = False
+    live.emitter.open = False
     with pytest.raises(grpc.RpcError) as caught:
         export_over_grpc(live, "secret")
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE

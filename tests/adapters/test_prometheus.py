@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.base import ListOutlet
-from adapters.prometheus_proto import Label, Request, WriteRequest
-from adapters.receiver import BadRequestError, Call
-from adapters.registry import create_adapter
+from padit.adapters.base import ListEmitter
+from padit.adapters.receiver import BadRequestError, Call
+from padit.adapters.registry import create_adapter
+from padit.codecs.prometheus_proto import Label, Request, WriteRequest
 from tests.adapters.live import Live, until
 from tests.adapters.net import free_port, needs
 
@@ -53,17 +53,17 @@ def test_real_prometheus_writes_its_own_metrics(tmp_path: Path) -> None:
             process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
             # Three scrapes, so that counters have become rates.
-            until(lambda: len(live.outlet.values('up{job="self"}')) >= 3, "samples", 60)
+            until(lambda: len(live.emitter.values('up{job="self"}')) >= 3, "samples", 60)
         finally:
             process.terminate()
             process.wait(20)
-    found = {m.metric_name: m for m in live.outlet.metrics}
+    found = {m.metric_name: m for m in live.emitter.metrics}
     up = found['up{job="self"}']
     assert up.value == 1.0
     assert up.source_id == f"127.0.0.1:{own}"
     requests = [m for n, m in found.items() if n.startswith("prometheus_http_requests_total_per_s")]
     assert requests
-    assert not live.outlet.faults.get("unauthorized")
+    assert not live.emitter.faults.get("unauthorized")
     assert not any("_bucket" in name for name in found)
 
 
@@ -101,13 +101,13 @@ def test_counter_becomes_a_rate_over_a_reset() -> None:
     with Live(LOCAL) as live:
         body = v1([(T, 100), (T + 10_000, 150), (T + 20_000, 30), (T + 30_000, 60)])
         assert post(live, body).status_code == 204
-    assert live.outlet.values('jobs_total_per_s{code="200"}') == [5.0, 3.0, 3.0]
+    assert live.emitter.values('jobs_total_per_s{code="200"}') == [5.0, 3.0, 3.0]
 
 
 def test_gauge_passes_as_it_is() -> None:
     with Live(LOCAL) as live:
         post(live, v1([(T, 21.5), (T + 1000, 20.5)], "temperature"))
-    assert live.outlet.values('temperature{code="200"}') == [21.5, 20.5]
+    assert live.emitter.values('temperature{code="200"}') == [21.5, 20.5]
 
 
 def test_stale_marker_and_old_sample_give_nothing_and_are_counted() -> None:
@@ -115,8 +115,8 @@ def test_stale_marker_and_old_sample_give_nothing_and_are_counted() -> None:
     with Live(LOCAL) as live:
         post(live, v1([(T, 1), (T + 1000, 2)]))
         post(live, v1([(T + 500, 1.5), (T + 2000, stale), (T + 2500, float("inf"))]))
-    assert live.outlet.values('jobs_total_per_s{code="200"}') == [1.0]
-    assert live.outlet.faults == {"out_of_order": 1, "stale": 1, "not_finite": 1}
+    assert live.emitter.values('jobs_total_per_s{code="200"}') == [1.0]
+    assert live.emitter.faults == {"out_of_order": 1, "stale": 1, "not_finite": 1}
 
 
 def test_version_2_brings_kind_unit_and_start() -> None:
@@ -126,8 +126,8 @@ def test_version_2_brings_kind_unit_and_start() -> None:
         post(live, v2([(T + 2000, 12)], created=T + 1500), V2)
     assert first.status_code == 204
     assert first.headers["X-Prometheus-Remote-Write-Samples-Written"] == "2"
-    assert live.outlet.values("jobs_per_s") == [2.0, 12.0]
-    assert live.outlet.metrics[0].unit == "jobs/s"
+    assert live.emitter.values("jobs_per_s") == [2.0, 12.0]
+    assert live.emitter.metrics[0].unit == "jobs/s"
 
 
 def native(*points: dict[str, Any]) -> bytes:
@@ -150,7 +150,7 @@ def native(*points: dict[str, Any]) -> bytes:
 
 def found(live: Live) -> dict[str, list[float]]:
     names = ("h_per_s", "h_mean", "h_p50", "h_p99")
-    return {name.partition("_")[2]: live.outlet.values(name) for name in names}
+    return {name.partition("_")[2]: live.emitter.values(name) for name in names}
 
 
 SPANS = [(1, 2), (2, 1)]  # (1, 2], (2, 4] and, two further, (16, 32]
@@ -198,8 +198,8 @@ def test_version_2_names_what_it_refuses(point: dict[str, Any]) -> None:
         answer = post(live, native(point), V2)
     assert answer.status_code == 400
     assert "damaged histograms" in answer.text
-    assert live.outlet.faults == {"native_histogram": 1}
-    assert not live.outlet.metrics
+    assert live.emitter.faults == {"native_histogram": 1}
+    assert not live.emitter.metrics
 
 
 @given(
@@ -218,9 +218,9 @@ def test_no_histogram_breaks_the_receiver(
         return {**shape, "schema": schema, "sum": total, "count_int": 7}
 
     adapter: Any = create_adapter(LOCAL)
-    adapter._outlet = outlet = ListOutlet()
+    adapter._emitter = emitter = ListEmitter()
     assert adapter.write(Call(native(point(), point()), {"content-type": V2}, {})).status
-    assert all(math.isfinite(metric.value) for metric in outlet.metrics)
+    assert all(math.isfinite(metric.value) for metric in emitter.metrics)
 
 
 def test_prometheus_own_client_writes_version_2_and_comes_back_when_told(tmp_path: Path) -> None:
@@ -233,17 +233,17 @@ def test_prometheus_own_client_writes_version_2_and_comes_back_when_told(tmp_pat
         url = f"http://127.0.0.1:{live.adapter.port}"
         wrong = subprocess.run([program, url, "wrong", str(T)], capture_output=True, text=True,
                                check=False)  # fmt: skip
-        live.outlet.open = False
+        live.emitter.open = False
         writer = subprocess.Popen([program, url, "secret", str(T)], stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE, text=True)  # fmt: skip
         assert writer.stderr is not None
         assert writer.stderr.readline() == "again\n"
-        live.outlet.open = True
+        live.emitter.open = True
         out, _ = writer.communicate(timeout=30)
     assert (wrong.returncode, "401" in wrong.stdout) == (1, True)
     assert out == "4 2 1\n"
-    assert {m.source_id for m in live.outlet.metrics} == {"shop-1"}
-    values = {m.metric_name: (m.value, m.unit) for m in live.outlet.metrics}
+    assert {m.source_id for m in live.emitter.metrics} == {"shop-1"}
+    values = {m.metric_name: (m.value, m.unit) for m in live.emitter.metrics}
     assert values == {
         'orders_per_s{code="200"}': (5.0, "orders/s"),
         "queue": (7.5, ""),
@@ -253,7 +253,7 @@ def test_prometheus_own_client_writes_version_2_and_comes_back_when_told(tmp_pat
         "took_seconds_p95": (pytest.approx(7.6), ""),
         "took_seconds_p99": (pytest.approx(7.92), ""),
     }
-    assert live.outlet.faults == {"unauthorized": 1, "blocked": 1, "stale": 1}
+    assert live.emitter.faults == {"unauthorized": 1, "blocked": 1, "stale": 1}
 
 
 def test_snappy_bomb_is_refused_by_its_header() -> None:

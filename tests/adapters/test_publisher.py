@@ -10,14 +10,14 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from kafka import KafkaConsumer, TopicPartition
 
-from adapters.config import BufferOptions, KafkaOptions
-from adapters.encode import Record, partition_of
-from adapters.publisher import Publisher
-from adapters.stats import Stats
-from domain.metric import Metric
-from domain.wire import decode
-from pipelines.local.broker import Broker, start_broker
-from pipelines.local.errors import MissingToolError
+from padit.adapters.config import BufferOptions, KafkaOptions
+from padit.adapters.encode import Record, partition_of
+from padit.adapters.publisher import Publisher
+from padit.codecs.records import decode
+from padit.devcluster.broker import Broker, start_broker
+from padit.devcluster.errors import MissingToolError
+from padit.domain.metric import Metric
+from padit.ops.stats import Stats
 from tests.adapters.live import until
 from tests.adapters.net import free_port, needs
 from tests.parts import KafkaPart

@@ -14,9 +14,9 @@ import httpx
 import pytest
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
 
-from adapters.base import Batch
-from adapters.errors import AdapterError
-from adapters.prometheus_proto import Label, WriteRequest
+from padit.adapters.base import Batch
+from padit.adapters.errors import AdapterError
+from padit.codecs.prometheus_proto import Label, WriteRequest
 from tests.adapters.live import Live, until
 from tests.adapters.test_http_probe import certificate
 
@@ -80,7 +80,7 @@ def live(kind: Kind, **more: Any) -> Live:
 
 
 def taken(made: Live) -> int:
-    return len(made.outlet.metrics) + len(made.outlet.records)
+    return len(made.emitter.metrics) + len(made.emitter.records)
 
 
 def url(made: Live, kind: Kind, scheme: str = "http", host: str = "127.0.0.1") -> str:
@@ -95,17 +95,17 @@ def test_write_without_a_valid_token_is_refused(kind: Kind, header: str) -> None
         answer = httpx.post(url(made, kind), content=kind.pack(kind.make(1)), headers=headers)
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert not taken(made)
-    assert made.outlet.faults == {"unauthorized": 1}
+    assert made.emitter.faults == {"unauthorized": 1}
 
 
 @EACH
 def test_writer_comes_back_when_the_way_out_is_free_again(kind: Kind) -> None:
     with live(kind, retry_after_sec=7) as made:
-        made.outlet.open = False
+        made.emitter.open = False
         body = kind.pack(kind.make(2))
         refused = httpx.post(url(made, kind), content=body)
         assert not taken(made)
-        made.outlet.open = True
+        made.emitter.open = True
         answer = httpx.post(url(made, kind), content=body)
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "7")
     assert answer.is_success
@@ -132,7 +132,7 @@ def test_writers_beyond_max_waiting_are_told_to_come_back(kind: Kind) -> None:
         answer = httpx.post(url(made, kind), content=body)
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "3")
     assert answer.is_success
-    assert made.outlet.faults["busy"] == 1
+    assert made.emitter.faults["busy"] == 1
 
 
 @EACH
@@ -148,7 +148,7 @@ def test_body_of_ten_megabytes_is_taken_and_a_larger_one_refused(kind: Kind) -> 
     assert good.is_success
     assert large.status_code == 413
     assert taken(made) == count
-    assert made.outlet.faults["too_large"] == 1
+    assert made.emitter.faults["too_large"] == 1
 
 
 @EACH
@@ -200,14 +200,14 @@ def test_grpc_speaks_tls(tmp_path: Path) -> None:
 def test_grpc_writers_beyond_max_waiting_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     entered, go_on = threading.Event(), threading.Event()
     with live(KINDS[2], max_waiting=1, protocols=["grpc"]) as made:
-        emit = made.outlet.emit
+        emit = made.emitter.emit
 
         def slow(batch: Batch) -> None:
             entered.set()
             go_on.wait(20)
             emit(batch)
 
-        monkeypatch.setattr(made.outlet, "emit", slow)
+        monkeypatch.setattr(made.emitter, "emit", slow)
         with grpc.insecure_channel(f"127.0.0.1:{made.adapter.grpc_port}") as channel:
             stub: Any = metrics_service_pb2_grpc.MetricsServiceStub(channel)
             first = stub.Export.future(otlp(1), timeout=30)
@@ -220,7 +220,7 @@ def test_grpc_writers_beyond_max_waiting_are_refused(monkeypatch: pytest.MonkeyP
     trailing: Any = caught.value.trailing_metadata()
     assert "grpc-status-details-bin" in dict(trailing)  # RetryInfo: else exporters drop the data
     assert taken(made) == 1
-    assert made.outlet.faults == {"busy": 1}
+    assert made.emitter.faults == {"busy": 1}
 
 
 @EACH

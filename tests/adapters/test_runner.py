@@ -14,15 +14,15 @@ import httpx
 import pytest
 import yaml
 
-from adapters.base import Adapter, AdapterOptions, Batch, Outlet
-from adapters.config import AdaptersConfig
-from adapters.encode import Record
-from adapters.errors import AdapterError
-from adapters.registry import adapter_types, create_adapter, create_all
-from adapters.runner import Runner
-from adapters.stats import Stats
-from domain.errors import ConfigurationError
-from domain.metric import Metric
+from padit.adapters.base import Adapter, AdapterOptions, Batch, Emitter
+from padit.adapters.config import AdaptersConfig
+from padit.adapters.encode import Record
+from padit.adapters.errors import AdapterError
+from padit.adapters.registry import adapter_types, create_adapter, create_all
+from padit.adapters.runner import Runner
+from padit.domain.errors import ConfigurationError
+from padit.domain.metric import Metric
+from padit.ops.stats import Stats
 from tests.adapters.live import until
 from tests.adapters.net import free_port
 from tests.parts import KafkaPart
@@ -52,17 +52,17 @@ class Scripted:
         self.script = script
         self.polls = self.opened = self.closed = 0
 
-    async def open(self, outlet: Outlet) -> None:
+    async def open(self, emitter: Emitter) -> None:
         self.opened += 1
 
-    async def poll(self, outlet: Outlet) -> None:
+    async def poll(self, emitter: Emitter) -> None:
         step = self.script[self.polls] if self.polls < len(self.script) else None
         self.polls += 1
         if isinstance(step, BaseException):
             raise step
         if isinstance(step, float):
             await asyncio.sleep(step)
-        outlet.emit([Metric(time.time(), self.options.name, "m", float(self.polls))])
+        emitter.emit([Metric(time.time(), self.options.name, "m", float(self.polls))])
 
     async def close(self) -> None:
         self.closed += 1
@@ -163,8 +163,8 @@ def test_two_adapters_of_one_name_are_refused() -> None:
 
 @pytest.mark.parametrize("kind", sorted(adapter_types()))
 def test_every_type_can_be_loaded_and_says_what_it_is(kind: str) -> None:
-    from adapters.reference import reference
-    from adapters.registry import adapter_class
+    from padit.adapters.reference import reference
+    from padit.adapters.registry import adapter_class
 
     found = adapter_class(kind)
     assert found.__doc__
@@ -199,7 +199,7 @@ def test_process_serves_health_and_flushes_on_sigterm(kafka: KafkaPart, tmp_path
         ],
     }
     config.write_text(yaml.safe_dump(content))
-    command = [sys.executable, "-m", "pipelines.cli", "adapters", "--config", str(config)]
+    command = [sys.executable, "-m", "padit.cli.main", "adapters", "--config", str(config)]
     root = Path(__file__).parents[2]
     process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
     try:

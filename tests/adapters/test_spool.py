@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.backlog import Backlog
-from adapters.encode import Record
-from adapters.spool import Spool
-from domain.errors import ConfigurationError
+from padit.adapters.backlog import Backlog
+from padit.adapters.encode import Record
+from padit.adapters.spool import Spool
+from padit.domain.errors import ConfigurationError
 
 
 def record(number: int, size: int = 10) -> Record:

@@ -21,7 +21,7 @@ import httpx
 import yaml
 from aiohttp import web
 
-from pipelines.local.broker import start_broker
+from padit.devcluster.broker import start_broker
 from tests.adapters.live import until
 from tests.adapters.test_can import DBC
 from tests.adapters.test_mqtt import Mosquitto, send
@@ -169,7 +169,7 @@ def main() -> None:
     }
     path = directory / "adapters.yaml"
     path.write_text(yaml.safe_dump(config))
-    padit = [sys.executable, "-m", "pipelines.cli"]
+    padit = [sys.executable, "-m", "padit.cli.main"]
     with (directory / "adapters.log").open("wb") as log:
         process = subprocess.Popen(
             [*padit, "adapters", "--config", str(path)],

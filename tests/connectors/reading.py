@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from connectors.reader import PartitionRange, Read, Source
-from domain.deadletter import DeadLetter
-from domain.metric import Series
-from domain.rows import concatenate
-from domain.wire import Decoded, decode
+from padit.codecs.dead_letter import DeadLetter
+from padit.codecs.records import Decoded, decode
+from padit.connectors.source import PartitionRange, ReadBatch, Source
+from padit.domain.metric import Series
+from padit.domain.rows import concatenate
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
 
@@ -31,12 +31,12 @@ def decoder(values: Sequence[bytes | None], record_time: NDArray[np.int64] | Non
     return decode(values, 1 << 20)
 
 
-def reads_of(source: Source, ranges: list[PartitionRange] | None = None) -> list[Read]:
+def reads_of(source: Source, ranges: list[PartitionRange] | None = None) -> list[ReadBatch]:
     """Read to the end."""
     resolved = source.ranges()
     ranges = resolved if ranges is None else ranges
     reader = source.open(ranges, decoder)
-    reads: list[Read] = []
+    reads: list[ReadBatch] = []
     try:
         while len([read for read in reads if read.ended]) < len(ranges):
             reads += reader.read(0.1)
@@ -46,7 +46,7 @@ def reads_of(source: Source, ranges: list[PartitionRange] | None = None) -> list
     return reads
 
 
-def samples(reads: list[Read]) -> list[Sample]:
+def samples(reads: list[ReadBatch]) -> list[Sample]:
     """All samples in the order they came."""
     rows = concatenate([read.rows for read in reads])
     return [
@@ -57,6 +57,6 @@ def samples(reads: list[Read]) -> list[Sample]:
     ]
 
 
-def letters(reads: list[Read]) -> list[DeadLetter]:
+def letters(reads: list[ReadBatch]) -> list[DeadLetter]:
     """All dead letters in the order they came."""
     return [letter for read in reads for letter in read.dead]

@@ -12,11 +12,11 @@ from apache_beam.coders import registry
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.deliver import Deliver, MessageCoder
-from connectors.sink import Message
-from connectors.sinks.jsonl import JsonLinesSink
-from connectors.uris import sink_from_uri
-from domain.errors import SinkError
+from padit.connectors.deliver import Deliver, MessageCoder
+from padit.connectors.sink import Message
+from padit.connectors.sinks.jsonl import JsonLinesSink
+from padit.connectors.uris import sink_from_uri
+from padit.domain.errors import SinkError
 
 
 def messages(count: int) -> list[Message]:

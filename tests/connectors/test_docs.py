@@ -6,8 +6,8 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from connectors.file_options import FileOptions
-from connectors.sinks.kafka import KafkaOptions
+from padit.connectors.file_options import FileOptions
+from padit.connectors.sinks.kafka import KafkaOptions
 
 PAGE = Path(__file__).parents[2] / "docs/connectors.md"
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors import file_lines
-from connectors.file_options import FileOptions, file_options
-from connectors.file_source import FileSource
-from connectors.reader import PartitionRange
+from padit.connectors import file_lines
+from padit.connectors.file_options import FileOptions, file_options
+from padit.connectors.file_source import FileSource
+from padit.connectors.source import PartitionRange
 from tests.connectors.reading import letters, reads_of, samples
 
 _CELLS = st.sampled_from(

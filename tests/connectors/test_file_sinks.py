@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.sink import Message, Sink
-from connectors.sinks import _local, jsonl, parquet
-from connectors.sinks.jsonl import JsonLinesSink
-from connectors.sinks.parquet import ParquetSink
-from connectors.uris import sink_from_uri
-from domain.alert import Alert, DetectionScore, Transition
-from domain.deadletter import DeadLetter
-from domain.errors import SinkError
+from padit.codecs.dead_letter import DeadLetter
+from padit.connectors.sink import Message, Sink
+from padit.connectors.sinks import _local, jsonl, parquet
+from padit.connectors.sinks.jsonl import JsonLinesSink
+from padit.connectors.sinks.parquet import ParquetSink
+from padit.connectors.uris import sink_from_uri
+from padit.domain.alert import Alert, DetectionScore, Transition
+from padit.domain.errors import SinkError
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.file_options import file_options
-from connectors.file_source import FileSource
-from connectors.reader import PartitionRange
-from connectors.uris import Bounds, source_from_uri
-from domain.errors import ConfigurationError, SourceError
-from domain.metric import Series
-from domain.timestamps import parse_timestamp
+from padit.connectors.file_options import file_options
+from padit.connectors.file_source import FileSource
+from padit.connectors.source import PartitionRange
+from padit.connectors.uris import Bounds, source_from_uri
+from padit.domain.errors import ConfigurationError, SourceError
+from padit.domain.metric import Series
+from padit.domain.timestamps import parse_timestamp
 from tests.connectors.reading import decoder, letters, reads_of, samples, shared
 
 T0 = 1_700_000_000_000_000

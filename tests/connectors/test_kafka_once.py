@@ -10,11 +10,11 @@ import apache_beam as beam
 import pytest
 from confluent_kafka import Producer
 
-from connectors.deliver import Deliver
-from connectors.sink import Message, Writer
-from connectors.sinks.kafka import KafkaOptions, KafkaSink
-from connectors.uris import sink_from_uri
-from domain.errors import SinkError
+from padit.connectors.deliver import Deliver
+from padit.connectors.sink import Message, Writer
+from padit.connectors.sinks.kafka import KafkaOptions, KafkaSink
+from padit.connectors.uris import sink_from_uri
+from padit.domain.errors import SinkError
 from tests.integration.helpers import ROOT, read_topic
 from tests.parts import KafkaPart
 
@@ -135,8 +135,8 @@ def test_a_job_opens_its_topic_before_its_first_alert(kafka: KafkaPart) -> None:
 
 _KILLED = """
 import os, sys
-from connectors.sinks.kafka import KafkaOptions, KafkaSink
-from domain.message import Message
+from padit.connectors.sinks.kafka import KafkaOptions, KafkaSink
+from padit.domain.message import Message
 writer = KafkaSink(sys.argv[1], sys.argv[2], KafkaOptions(delivery="exactly_once")).open()
 for bundle in ([1, 2], [3]):
     writer.write([Message(f"id{n}", "k", n, b"{}") for n in bundle])

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer
 
-from connectors.sink import Message
-from connectors.sinks.kafka import KafkaOptions, KafkaSink
-from connectors.uris import sink_from_uri
-from domain.deadletter import DeadLetter
-from domain.errors import ConfigurationError, SinkError
+from padit.codecs.dead_letter import DeadLetter
+from padit.connectors.sink import Message
+from padit.connectors.sinks.kafka import KafkaOptions, KafkaSink
+from padit.connectors.uris import sink_from_uri
+from padit.domain.errors import ConfigurationError, SinkError
 
 
 def records(bootstrap: str, topic: str, count: int) -> Iterator[Any]:

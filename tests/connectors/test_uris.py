@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from connectors.uris import (
+from padit.connectors.uris import (
     Address,
     parse_address,
     read_client_config,
     sink_from_uri,
     source_from_uri,
 )
-from domain.errors import ConfigurationError
+from padit.domain.errors import ConfigurationError
 
 
 @pytest.mark.parametrize(

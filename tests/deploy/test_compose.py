@@ -90,7 +90,7 @@ def test_python_and_java_sides_have_the_same_versions() -> None:
 
 
 def test_prism_has_the_version_of_beam() -> None:
-    from pipelines.local.prism import PRISM_VERSION
+    from padit.devcluster.prism import PRISM_VERSION
 
     assert _pom("beam.version") == PRISM_VERSION
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.features import FeatureTable
-from domain.metric import Series
-from transforms.detectors import Detector
+from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
+from padit.transforms.detectors import Detector
 
 Array = NDArray[np.float64]
 SECOND = 1_000_000

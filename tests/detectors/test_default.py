@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from domain.config import DetectorSetting, JobConfig
-from domain.metric import Series
+from padit.domain.config import DetectorSetting, JobConfig
+from padit.domain.metric import Series
+from padit.transforms.detect import Detection
+from padit.transforms.detectors.calibration import confidence
+from padit.transforms.windows import WindowOptions
 from tests.detectors.tables import table_of
 from tests.laws.machine import SECOND, Sample, run
-from transforms.detect import Detection
-from transforms.detectors.calibration import confidence
-from transforms.windows import WindowOptions
 
 Array = NDArray[np.float64]
 
@@ -129,8 +129,8 @@ def test_confidence_follows_the_score() -> None:
     value[2500] = 40.0
     detection = Detection(JobConfig().detectors)
     table = table_of({Series("s", "m"): value})
-    _, verdict = detection.step(detection.initial(), table)
-    score = detection.describe(verdict, 0)
+    _, detected = detection.step(detection.initial(), table)
+    score = detection.describe(detected, 0)
     assert score.is_anomaly
     assert 0.9 < score.confidence == confidence(score.composite, True) < 1
 
@@ -140,8 +140,8 @@ def test_another_detector_is_one_line_of_configuration() -> None:
     value = np.r_[_noise(18, 400), 3 + _noise(19, 200)]
     table = table_of({Series("s", "m"): value})
     detection = Detection(settings)
-    _, verdict = detection.step(detection.initial(), table)
-    assert verdict.composite[0] == np.nanmax(verdict.matrix[:, 0])
-    assert set(detection.describe(verdict, 0).scores) >= {"novelty", "changepoint"}
-    highest = np.fmax.reduce([one.sample for one in verdict.scores if one.sample is not None])
-    assert np.array_equal(detection.samples(verdict), highest, equal_nan=True)
+    _, detected = detection.step(detection.initial(), table)
+    assert detected.composite[0] == np.nanmax(detected.matrix[:, 0])
+    assert set(detection.describe(detected, 0).scores) >= {"novelty", "changepoint"}
+    highest = np.fmax.reduce([one.sample for one in detected.scores if one.sample is not None])
+    assert np.array_equal(detection.samples(detected), highest, equal_nan=True)

@@ -12,10 +12,10 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from domain.config import JobConfig
-from transforms.detect import Detection
-from transforms.detectors import registry
-from transforms.detectors.rule import Condition, Rule
+from padit.domain.config import JobConfig
+from padit.transforms.detect import Detection
+from padit.transforms.detectors import registry
+from padit.transforms.detectors.rule import Condition, Rule
 
 FOLDER = Path(__file__).parents[2] / "docs/detectors"
 PAGE = FOLDER / "README.md"

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from domain.config import DetectorSetting
-from domain.marks import MARK_END, MARK_NONE
-from domain.metric import Series
-from domain.rows import Rows
+from padit.domain.config import DetectorSetting
+from padit.domain.metric import Series
+from padit.domain.rows import Rows
+from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE
+from padit.transforms.detect import Detection
+from padit.transforms.detectors import registry
+from padit.transforms.windows import WindowOptions, close_windows
 from tests.laws.test_laws import PARAMETERS
-from transforms.detect import Detection
-from transforms.detectors import registry
-from transforms.windows import WindowOptions, close_windows
 
 SECOND = 1_000_000
 WINDOWS = WindowOptions(300 * SECOND, 60 * SECOND, 1000)
@@ -31,15 +31,15 @@ def _scores(name: str, cuts: list[int]) -> bytes:
     rows = _rows(3000)
     detection = Detection([DetectorSetting(name=name, parameters=PARAMETERS.get(name) or {})])
     states = detection.initial()
-    kept, closed, first = Rows.empty(), MARK_NONE, 0
+    kept, closed, first = Rows.empty(), WATERMARK_NONE, 0
     found = b""
     for last in [*cuts, len(rows)]:
         end = last == len(rows)
-        closing = WINDOWS.slot_before(MARK_END if end else int(rows.time[last]))
+        closing = WINDOWS.slot_before(WATERMARK_END if end else int(rows.time[last]))
         part = rows.select(np.arange(first, last))
         result = close_windows([kept, part], closed, closing, WINDOWS)
-        states, verdict = detection.step(states, result.table)
-        found += verdict.composite.tobytes()
+        states, detected = detection.step(states, result.table)
+        found += detected.composite.tobytes()
         kept, closed, first = result.kept, closing, last
     return found
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from transforms.detectors import intervals
+from padit.transforms.detectors import intervals
 
 Array = NDArray[np.float64]
 VALUES = st.floats(-1e6, 1e6, allow_subnormal=False) | st.integers(-5, 5).map(float)

@@ -8,15 +8,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from domain.errors import ConfigurationError, StateError
-from domain.features import FeatureTable
-from domain.metric import Series
-from domain.rows import Rows
-from pipelines.training import Training, save
-from pipelines.training.train import model_of
+from padit.analysis.training import Training, save
+from padit.analysis.training.train import model_of
+from padit.domain.errors import ConfigurationError, StateError
+from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
+from padit.domain.rows import Rows
+from padit.transforms.detectors import create_detector
+from padit.transforms.detectors.artefact import Artefact, encode, read
 from tests.detectors.tables import MODEL, SECOND, Array, cut, samples, table_of
-from transforms.detectors import create_detector
-from transforms.detectors.artefact import Artefact, encode, read
 
 HEAT, SPEED, TORQUE, AIR = (
     Series("m", "heat", "K"),

@@ -7,10 +7,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from domain.errors import StateError
-from domain.metric import Series
+from padit.domain.errors import StateError
+from padit.domain.metric import Series
+from padit.transforms.detectors import create_detector
 from tests.detectors.tables import Array, cut, samples, table_of
-from transforms.detectors import create_detector
 
 RPM, TORQUE = Series("m", "rpm", "1/min"), Series("m", "torque", "Nm")
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from domain.metric import Series
+from padit.domain.metric import Series
+from padit.transforms.detectors import create_detector, novelty_block
 from tests.detectors.tables import table_of
-from transforms.detectors import create_detector, novelty_block
 
 Array = NDArray[np.float64]
 HORIZON = 256

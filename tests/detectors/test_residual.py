@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from domain.features import FeatureTable
-from domain.metric import Series
+from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
+from padit.transforms.detectors import create_detector
 from tests.detectors.tables import cut, samples, table_of
 from tests.detectors.test_sample_laws import HOSTILE
-from transforms.detectors import create_detector
 
 KEY = Series("s", "a", "ms")
 FIVE_MINUTES = 300_000_000

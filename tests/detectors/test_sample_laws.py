@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.errors import StateError
-from domain.metric import Series
+from padit.domain.errors import StateError
+from padit.domain.metric import Series
+from padit.transforms.detectors import create_detector
 from tests.detectors.tables import cut, samples, table_of
-from transforms.detectors import create_detector
 
 NAMES = ("changepoint", "multivariate", "novelty", "residual")
 HOSTILE = {

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from domain.alert import Alert, Transition, alert_id, severity_of
-from domain.metric import Series
+from padit.domain.alert import Alert, Transition, alert_id, severity_of
+from padit.domain.metric import Series
 
 
 def _alert() -> Alert:

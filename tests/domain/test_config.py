@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from domain.config import JobConfig, load_config
-from domain.errors import ConfigurationError
-from transforms.detectors import create_detector
+from padit.domain.config import JobConfig, load_config
+from padit.domain.errors import ConfigurationError
+from padit.transforms.detectors import create_detector
 
 
 def _load(tmp_path: Path, text: str) -> JobConfig:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.timestamps import (
+from padit.domain.timestamps import (
     EARLIEST_US,
     LATEST_US,
     format_utc,
@@ -16,7 +16,7 @@ from domain.timestamps import (
     parse_timestamp,
     seconds_to_micros,
 )
-from tests.domain.samples import steady
+from tests.codecs.samples import steady
 
 MICROS = st.integers(EARLIEST_US, LATEST_US - 1)
 OFFSETS = st.integers(-14 * 60, 14 * 60)

@@ -34,13 +34,13 @@ class Outputs:
     Attributes:
         alerts: a file or a topic, by turns.
         anomalies: the other of the two.
-        features, journal: files.
+        features, audit: files.
     """
 
     alerts: str
     anomalies: str
     features: Path
-    journal: Path
+    audit: Path
 
     @classmethod
     def of(cls, site: Site, name: str, *, alerts_to_topic: bool) -> Outputs:
@@ -50,8 +50,8 @@ class Outputs:
         topic = f"kafka://{site.broker.bootstrap}/{name}?delivery=exactly_once"
         file = str(directory / "results.jsonl")
         alerts, anomalies = (topic, file) if alerts_to_topic else (file, topic)
-        features, journal = directory / "features.jsonl", directory / "journal.jsonl"
-        return cls(alerts, anomalies, features, journal)
+        features, audit = directory / "features.jsonl", directory / "audit.jsonl"
+        return cls(alerts, anomalies, features, audit)
 
     def options(self) -> list[str]:
         """As options of `padit replay`."""
@@ -59,7 +59,7 @@ class Outputs:
             f"--output={self.alerts}",
             f"--anomalies={self.anomalies}",
             f"--features={self.features}",
-            f"--journal={self.journal}",
+            f"--audit={self.audit}",
         ]
 
 

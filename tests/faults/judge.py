@@ -9,11 +9,11 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from connectors.uris import parse_address
+from padit.connectors.uris import parse_address
 from tests.faults.job import Outputs
 from tests.integration.helpers import Run, padit, residue
 
-__all__ = ["Results", "Verdict", "judge", "results"]
+__all__ = ["Results", "DetectionResult", "judge", "results"]
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class Results:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DetectionResult:
     """How a run differs from the undisturbed one.
 
     Attributes:
         lost: results that are missing or have other bytes.
         changed: results that the undisturbed run does not have.
         doubled: results that were written twice.
-        residue: records of the input that the ledger does not account for.
+        residue: records of the input that the run totals does not account for.
         read: records that it says were read, less those that there are.
         exit_code: of the last command.
     """
@@ -71,7 +71,9 @@ def results(outputs: Outputs) -> Results:
     return Results(alerts, anomalies, features, first + second + third)
 
 
-def judge(wanted: Results, outputs: Outputs, run: Run, reference: str, records: int) -> Verdict:
+def judge(
+    wanted: Results, outputs: Outputs, run: Run, reference: str, records: int
+) -> DetectionResult:
     """Compare a run with the undisturbed one, whose alerts are at `reference`."""
     found = results(outputs)
     pairs = [
@@ -83,7 +85,7 @@ def judge(wanted: Results, outputs: Outputs, run: Run, reference: str, records: 
     same = wanted.alerts == found.alerts
     diff = padit("diff", reference, outputs.alerts, code=0 if same else 1).out
     summary = run.summary if run.out.strip() else {}
-    return Verdict(
+    return DetectionResult(
         lost=sum((want - have).total() for want, have in pairs),
         changed=sum((have - want).total() for want, have in pairs),
         doubled=found.repeated,

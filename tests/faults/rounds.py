@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.local.errors import PartFailedError
+from padit.devcluster.errors import PartFailedError
 from tests.faults.job import Job, JobEnded, Outputs
-from tests.faults.judge import Results, Verdict, judge, results
+from tests.faults.judge import DetectionResult, Results, judge, results
 from tests.faults.kinds import KINDS
 from tests.faults.site import Site
 
@@ -56,7 +56,7 @@ class Round:
     seconds: float = 0.0
     strikes: list[Strike] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
-    verdict: Verdict | None = None
+    verdict: DetectionResult | None = None
     error: str | None = None
 
     def met(self, kind: str) -> bool:

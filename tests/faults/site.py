@@ -13,10 +13,10 @@ from typing import Any
 
 import psutil
 
-from pipelines.flink_counters import flink_counters
-from pipelines.local import jars
-from pipelines.local.broker import Broker, start_broker
-from pipelines.local.flink import FlinkCluster, start_flink
+from padit.devcluster import jars
+from padit.devcluster.broker import Broker, start_broker
+from padit.devcluster.flink import FlinkCluster, start_flink
+from padit.pipelines.flink_counters import flink_counters
 from tests.faults.workload import PARTITIONS, write_topic
 
 __all__ = ["Site", "prepare", "site"]

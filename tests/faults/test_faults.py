@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from pipelines.local.flink import FlinkCluster
+from padit.devcluster.flink import FlinkCluster
 from tests.faults.rounds import Round, play, table
 from tests.faults.site import prepare
 from tests.parts import KafkaPart

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.job import Outputs
-from tests.faults.judge import Verdict, judge, results
+from tests.faults.judge import DetectionResult, judge, results
 from tests.integration.helpers import Run
 
 SUMMARY = {"read": 9, "scored": 7, "late": 1, "duplicate": 0, "dead_lettered": 1, "waiting": 0}
@@ -25,7 +25,7 @@ GOOD = [alert(1), alert(2), alert(3)]
 
 def write(directory: Path, alerts: list[str]) -> Outputs:
     directory.mkdir()
-    names = ("alerts", "anomalies", "features", "journal")
+    names = ("alerts", "anomalies", "features", "audit")
     paths = [directory / f"{name}.jsonl" for name in names]
     for path in paths:
         path.write_text("one\ntwo\n")
@@ -33,7 +33,9 @@ def write(directory: Path, alerts: list[str]) -> Outputs:
     return Outputs(str(paths[0]), str(paths[1]), paths[2], paths[3])
 
 
-def verdict(tmp_path: Path, alerts: list[str], summary: dict[str, int], code: int = 0) -> Verdict:
+def verdict(
+    tmp_path: Path, alerts: list[str], summary: dict[str, int], code: int = 0
+) -> DetectionResult:
     wanted = write(tmp_path / "wanted", GOOD)
     found = write(tmp_path / "found", alerts)
     run = Run(code, json.dumps(summary), "")

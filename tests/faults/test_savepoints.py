@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from pipelines.local.flink import FlinkCluster
+from padit.devcluster.flink import FlinkCluster
 from tests.faults.job import Job, Outputs
 from tests.faults.site import prepare
 from tests.integration.helpers import padit

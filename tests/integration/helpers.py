@@ -72,7 +72,7 @@ def _command(arguments: Iterable[object]) -> list[str]:
     # Most tests are about the job, not about detection: fixed limits alert at once and again.
     if given[0] in ("run", "replay") and not any(one.startswith("--config") for one in given):
         given.append(f"--config={ROOT / 'benchmarks' / 'rule.yaml'}")
-    return [sys.executable, "-m", "pipelines.cli", *given]
+    return [sys.executable, "-m", "padit.cli.main", *given]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.local.flink import FlinkCluster
+from padit.devcluster.flink import FlinkCluster
 from tests.integration.helpers import live, metric, padit, produce, read_topic, seed_case
 from tests.parts import KafkaPart
 
@@ -25,7 +25,7 @@ def run_until(
     kafka: KafkaPart, directory: Path, topic: str, alerts: str, source: str, *options: object
 ) -> None:
     """A live run that is stopped once it has opened an alert of a source."""
-    place = ["--input", kafka.uri(topic), "--output", kafka.uri(alerts), "--journal=null"]
+    place = ["--input", kafka.uri(topic), "--output", kafka.uri(alerts), "--audit=null"]
     with live(directory, "run", *place, *HELD, *options) as job:
 
         def opened() -> bool:
@@ -79,7 +79,7 @@ def test_by_default_nothing_of_the_past_is_sent(kafka: KafkaPart, tmp_path: Path
         ("run", ["--bootstrap_from=-1h", "--start_offset=3"], "give one of them"),
         ("run", ["--bootstrap_from=-1h", "--live_from=-2h"], "is not before --live_from=-2h"),
         ("run", ["--live_from=-2h"], "goes with --bootstrap_from"),
-        ("run", ["--decisions=a.journal.jsonl"], "goes with `padit replay`"),
+        ("run", ["--decisions=a.audit.jsonl"], "goes with `padit replay`"),
         ("replay", ["--bootstrap_from=-1h"], "goes with `padit run`"),
     ],
 )

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import pytest
 
-from connectors.uris import Bounds, source_from_uri
+from padit.codecs.validate import Validate
+from padit.connectors.uris import Bounds, source_from_uri
 from tests.integration.helpers import ROOT, Record, alerts_of, metric, padit, produce
 from tests.parts import KafkaPart
-from transforms.validate import Validate
 
 DATA = Path(os.environ.get("PADIT_TEST_DATA", ROOT.parent / "shared" / "data"))
 

@@ -13,10 +13,11 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
-from connectors.kafka_source import KafkaSource
-from connectors.reader import PartitionRange
-from domain.errors import SourceError
-from pipelines.local.broker import Broker, prepare_broker
+from padit.codecs.validate import Validate
+from padit.connectors.kafka_source import KafkaSource
+from padit.connectors.source import PartitionRange
+from padit.devcluster.broker import Broker, prepare_broker
+from padit.domain.errors import SourceError
 from tests.integration.helpers import (
     Record,
     Stored,
@@ -31,7 +32,6 @@ from tests.integration.helpers import (
     wait_for,
 )
 from tests.parts import KafkaPart
-from transforms.validate import Validate
 
 START = 1_767_600_000
 
@@ -92,7 +92,7 @@ class Mixed(NamedTuple):
 
 @pytest.fixture(scope="module")
 def mixed(kafka: KafkaPart, tmp_path_factory: pytest.TempPathFactory) -> Mixed:
-    """Bad records before good ones: what drags a mark makes the rest late."""
+    """Bad records before good ones: what drags a watermark makes the rest late."""
     topic, dlq = kafka.topic("mixed", 2), kafka.topic("dlq")
     bad = [record for record, _ in BAD.values()]
     good = seed_case(START)

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pipelines.alertfiles import read_events
-from pipelines.local.flink import FlinkCluster
+from padit.analysis.alert_files import read_events
+from padit.devcluster.flink import FlinkCluster
 from tests.integration.helpers import (
     Record,
     alerts_of,
@@ -128,11 +128,11 @@ def test_a_replay_repeats_what_a_live_run_decided_about_an_idle_partition(
         job.until(lambda: "31 records" in job.said)
         summary = job.stop().summary
     assert summary["late"] == 15
-    journal = tmp_path / "alerts.journal.jsonl"
+    audit = tmp_path / "alerts.audit.jsonl"
     again, without = tmp_path / "again.jsonl", tmp_path / "without.jsonl"
-    repeated = padit("replay", *place, again, "--decisions", journal).summary
-    told = kafka.topic("back-journal", 2)
-    records = journal.read_bytes().splitlines()
+    repeated = padit("replay", *place, again, "--decisions", audit).summary
+    told = kafka.topic("back-audit", 2)
+    records = audit.read_bytes().splitlines()
     produce(kafka.bootstrap, told, [Record(one, START, n % 2) for n, one in enumerate(records)])
     from_topic = tmp_path / "from_topic.jsonl"
     padit("replay", *place, from_topic, "--decisions", kafka.uri(told))

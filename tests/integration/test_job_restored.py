@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.local.flink import FlinkCluster
+from padit.devcluster.flink import FlinkCluster
 from tests.integration.helpers import alerts_of, live, produce, residue, seed_case
 from tests.parts import KafkaPart
 

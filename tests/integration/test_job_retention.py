@@ -8,8 +8,8 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from connectors.kafka_source import KafkaSource
-from domain.errors import SourceError
+from padit.connectors.kafka_source import KafkaSource
+from padit.domain.errors import SourceError
 from tests.integration.helpers import padit, produce, seed_case
 from tests.parts import KafkaPart
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from pipelines.local.flink import FlinkCluster
+from padit.devcluster.flink import FlinkCluster
 from tests.integration.helpers import ROOT, alerts_of, padit, produce, seed_case
 from tests.parts import KafkaPart
 

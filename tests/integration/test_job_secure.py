@@ -13,9 +13,9 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from pipelines.local import jars
-from pipelines.local.broker import prepare_broker
-from pipelines.local.processes import Part, port_answers
+from padit.devcluster import jars
+from padit.devcluster.broker import prepare_broker
+from padit.devcluster.processes import Part, port_answers
 from tests.integration.helpers import alerts_of, live, padit, seed_case
 from tests.parts import KafkaPart
 
@@ -152,7 +152,7 @@ def test_what_does_not_fit_is_told_at_once_and_without_the_password(
     place = [
         "--input", secured.uri("metrics", bad if side == "input" else good),
         "--output", secured.uri("alerts", bad if side == "output" else good),
-        "--journal=null",
+        "--audit=null",
     ]  # fmt: skip
     run = padit("replay", *place, code=1, timeout=45)
     assert re.search(words, run.err)

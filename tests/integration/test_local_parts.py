@@ -15,11 +15,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipelines.local import jars
-from pipelines.local.broker import Broker, start_broker
-from pipelines.local.errors import PartFailedError
-from pipelines.local.flink import FlinkCluster
-from pipelines.local.processes import (
+from padit.devcluster import jars
+from padit.devcluster.broker import Broker, start_broker
+from padit.devcluster.errors import PartFailedError
+from padit.devcluster.flink import FlinkCluster
+from padit.devcluster.processes import (
     Part,
     ProcessRecord,
     free_port,
@@ -28,7 +28,7 @@ from pipelines.local.processes import (
     start_process,
     stop_process,
 )
-from pipelines.local.workers import start_workers
+from padit.devcluster.workers import start_workers
 from tests.parts import KafkaPart
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,7 +109,7 @@ def test_a_worker_that_cannot_import_our_packages_stops_the_pool(
     broken.mkdir(parents=True)
     (broken / "__init__.py").write_text("raise ImportError('librdkafka is missing')\n")
     monkeypatch.setattr(
-        "pipelines.local.workers.worker_environment",
+        "padit.devcluster.workers.worker_environment",
         lambda: {**os.environ, "PYTHONPATH": f"{broken.parent}{os.pathsep}{ROOT}"},
     )
     with pytest.raises(PartFailedError, match="librdkafka is missing"):
@@ -254,7 +254,7 @@ def test_all_of_flink_listens_on_loopback_only_also_while_a_job_runs(
 def _padit(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", *arguments],
+        [sys.executable, "-m", "padit.cli.main", *arguments],
         cwd=directory,
         env=env,
         capture_output=True,

@@ -7,10 +7,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from domain.errors import StateError
-from domain.journal import total
-from domain.metric import Series
-from domain.rows import Rows
+from padit.domain.audit import total
+from padit.domain.errors import StateError
+from padit.domain.metric import Series
+from padit.domain.rows import Rows
+from padit.transforms.detect import Detection
+from padit.transforms.windows import close_windows
 from tests.laws.machine import (
     WINDOWS,
     Result,
@@ -20,8 +22,6 @@ from tests.laws.machine import (
     schedule_by,
 )
 from tests.laws.streams import ODD, SERIES, logs_of, samples_of, with_ties_and_repeats
-from transforms.detect import Detection
-from transforms.windows import close_windows
 
 __all__ = ["LAWS", "Make"]
 
@@ -92,8 +92,8 @@ def state_round_trip(make: Make) -> None:
     kept_state, saved_state = kept.initial(), saved.initial()
     blocks: list[Rows] = [rows]
     for closing in (*range(first + 1, first + 22, 3), 2**40):
-        mark = min(closing * WINDOWS.interval, int(rows.time.max()))
-        result = close_windows(blocks, closed, closing, WINDOWS, mark)
+        watermark = min(closing * WINDOWS.interval, int(rows.time.max()))
+        result = close_windows(blocks, closed, closing, WINDOWS, watermark)
         blocks, closed = [result.kept], closing
         kept_state, expected = kept.step(kept_state, result.table)
         written = saved.dump(saved_state)

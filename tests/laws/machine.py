@@ -1,4 +1,4 @@
-"""Drives the whole job without Beam: logs to blocks, fragments, windows, scores, alerts."""
+"""Drives the whole job without Beam: logs to batches, keyed batches, windows, scores, alerts."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -7,20 +7,20 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from connectors.cursor import Cursor, PartitionCursor, advance
-from connectors.reader import Read
-from domain.block import decode_rows
-from domain.config import DetectorSetting
-from domain.journal import Ledger, Provenance
-from domain.metric import Series
-from domain.rows import Rows
-from tests.domain.samples import plain
-from transforms.alerts import Alerts
-from transforms.detect import Detection, Verdict
-from transforms.group import Counts, GroupMachine, MemoryStore
-from transforms.keying import split_block
-from transforms.seal import unseal
-from transforms.windows import WindowOptions
+from padit.connectors.cursor import Cursor, PartitionCursor, advance
+from padit.connectors.source import ReadBatch
+from padit.domain.audit import Provenance, RunTotals
+from padit.domain.batch import decode_rows
+from padit.domain.config import DetectorSetting
+from padit.domain.metric import Series
+from padit.domain.rows import Rows
+from padit.transforms.alerts import Alerts
+from padit.transforms.checksum import without_checksum
+from padit.transforms.detect import Detection, DetectionResult
+from padit.transforms.group import Counts, GroupMachine, MemoryStore
+from padit.transforms.keying import split_batch
+from padit.transforms.windows import WindowOptions
+from tests.codecs.samples import plain
 
 SECOND = 1_000_000
 GROUPS = 2
@@ -76,7 +76,7 @@ class Result:
     late: list[Any] = field(default_factory=list)
     waiting: int = 0
     state: list[Any] = field(default_factory=list)
-    ledgers: list[Ledger] = field(default_factory=list)
+    ledgers: list[RunTotals] = field(default_factory=list)
     provenance: list[Provenance] = field(default_factory=list)
 
 
@@ -93,12 +93,12 @@ def run(
     ends: bool = True,
     windows: WindowOptions = WINDOWS,
 ) -> Result:
-    """Read the logs by the schedule (None: each in one read, all in one block).
+    """Read the logs by the schedule (None: each in one read, all in one batch).
 
     Args:
         logs: by partition.
         detection: the detectors.
-        schedule: what each block holds; what it leaves out of a log is not read.
+        schedule: what each batch holds; what it leaves out of a log is not read.
         ends: whether the partitions are known to have ended after that.
         windows: their shape.
     """
@@ -109,42 +109,42 @@ def run(
         schedule = [[(p, len(log)) for p, log in enumerate(logs) if log]]
     result = Result()
     for reads in _reads(logs, schedule, ends):
-        cursor, block, late, _ = advance(cursor, reads, DISORDER)
+        cursor, batch, late, _ = advance(cursor, reads, DISORDER)
         for partition, number, rows in late:
             result.late += [
                 (partition, number + i, *sample) for i, sample in enumerate(plain(rows))
             ]
-        for group, fragment in split_block(block, GROUPS):
-            outcome = machine.advance(stores[group], fragment)
+        for group, keyed in split_batch(batch, GROUPS):
+            outcome = machine.advance(stores[group], keyed)
             result.counts = Counts(*map(sum, zip(result.counts, outcome.counts, strict=True)))
             result.alerts[group] += [one.to_cloud_event() for one in outcome.transitions]
             result.provenance += outcome.provenance
-            if outcome.ledger is not None:
-                result.ledgers.append(msgspec.structs.replace(outcome.ledger, group=group))
-            if outcome.verdict is not None:
-                result.rows[group] += _lines(outcome.verdict)
-                result.scores += _scores(outcome.verdict)
+            if outcome.run_totals is not None:
+                result.ledgers.append(msgspec.structs.replace(outcome.run_totals, group=group))
+            if outcome.detected is not None:
+                result.rows[group] += _lines(outcome.detected)
+                result.scores += _scores(outcome.detected)
     result.late.sort()
     result.waiting = sum(machine.waiting(store) for store in stores)
     result.state = [_canonical(store, windows, detection) for store in stores]
     return result
 
 
-def _reads(logs: Sequence[Log], schedule: Schedule, ends: bool) -> Iterator[list[Read]]:
+def _reads(logs: Sequence[Log], schedule: Schedule, ends: bool) -> Iterator[list[ReadBatch]]:
     at = [0] * len(logs)
-    for block in filter(None, schedule):
+    for batch in filter(None, schedule):
         reads = []
-        for partition, count in block:
+        for partition, count in batch:
             first = at[partition]
             at[partition] = following = min(first + count, len(logs[partition]))
-            reads.append(Read(partition, following, rows_of(logs[partition][first:following])))
+            reads.append(ReadBatch(partition, following, rows_of(logs[partition][first:following])))
         yield reads
     if ends:
-        yield [Read(p, at[p], Rows.empty(), ended=True) for p in range(len(logs))]
+        yield [ReadBatch(p, at[p], Rows.empty(), ended=True) for p in range(len(logs))]
 
 
-def _lines(verdict: Verdict) -> list[bytes]:
-    table = verdict.table
+def _lines(detected: DetectionResult) -> list[bytes]:
+    table = detected.table
     lines = []
     for row in range(len(table)):
         new = slice(int(table.offset[row]), int(table.offset[row + 1]))
@@ -153,32 +153,34 @@ def _lines(verdict: Verdict) -> list[bytes]:
             int(table.window_end[row]),
             list(table.series[table.code[row]]),
             {name: column[row].tobytes() for name, column in table.features.items()},
-            verdict.matrix[:, row].tobytes(),
+            detected.matrix[:, row].tobytes(),
             [table.time[new].tobytes(), table.value[new].tobytes()],
             [time.tobytes(), value.tobytes()],
             [
                 None if one.sample is None else np.asarray(one.sample)[new].tobytes()
-                for one in verdict.scores
+                for one in detected.scores
             ],
         ]
         lines.append(msgspec.msgpack.encode(parts))
     return lines
 
 
-def _scores(verdict: Verdict) -> list[np.ndarray[Any, Any]]:
-    samples = [np.asarray(one.sample) for one in verdict.scores if one.sample is not None]
-    return [verdict.matrix.ravel(), *samples]
+def _scores(detected: DetectionResult) -> list[np.ndarray[Any, Any]]:
+    samples = [np.asarray(one.sample) for one in detected.scores if one.sample is not None]
+    return [detected.matrix.ravel(), *samples]
 
 
 def _canonical(store: MemoryStore, windows: WindowOptions, detection: Detection) -> Any:
     """State without what depends on when the windows were closed last: rows nobody needs."""
-    header = msgspec.msgpack.decode(unseal(store.header, "") if store.header else b"\x90")
+    header = msgspec.msgpack.decode(without_checksum(store.header, "") if store.header else b"\x90")
     closed = header[2] if header else None
     needed = -(2**63) if closed is None else (closed + 1 - windows.slots) * windows.interval
-    rows = [sample for data in store.rows for sample in plain(decode_rows(unseal(data, "")))]
+    rows = [
+        sample for data in store.rows for sample in plain(decode_rows(without_checksum(data, "")))
+    ]
     saved: Any = None
     if store.detection is not None:
-        saved = msgspec.msgpack.decode(unseal(store.detection, ""))[1:]
+        saved = msgspec.msgpack.decode(without_checksum(store.detection, ""))[1:]
         saved[1] = msgspec.msgpack.decode(saved[1])
         if not saved[1][1] and [tuple(one) for one in saved[0]] == detection.dump(
             detection.initial()
@@ -188,19 +190,19 @@ def _canonical(store: MemoryStore, windows: WindowOptions, detection: Detection)
 
 
 def schedule_by(chance: np.random.Generator, logs: Sequence[Log], most: int) -> Schedule:
-    """A random cut: blocks of one to three reads of up to `most` samples, in any interleaving."""
+    """A random cut: batches of one to three reads of up to `most` samples, in any interleaving."""
     left = [len(log) for log in logs]
     schedule: Schedule = []
     while any(left):
-        block = []
+        batch = []
         for _ in range(int(chance.integers(1, 4))):
             open_logs = [p for p, count in enumerate(left) if count]
             if open_logs:
                 partition = int(chance.choice(open_logs))
                 count = min(int(chance.integers(1, most + 1)), left[partition])
                 left[partition] -= count
-                block.append((partition, count))
-        schedule.append(block)
+                batch.append((partition, count))
+        schedule.append(batch)
     return schedule
 
 

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from domain.metric import Series
+from padit.domain.metric import Series
 from tests.laws.machine import DISORDER, SECOND, Log, Sample
 
 START = 1_767_225_600 * SECOND

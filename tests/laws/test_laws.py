@@ -6,16 +6,16 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from domain.errors import StateError
-from domain.features import FeatureTable
-from domain.rows import Rows
+from padit.domain.errors import StateError
+from padit.domain.features import FeatureTable
+from padit.domain.rows import Rows
+from padit.transforms import detectors, windows
+from padit.transforms.detectors import registry
+from padit.transforms.detectors.base import Parameters, Scores
+from padit.transforms.windows import Closed
 from tests.detectors.tables import MODEL
 from tests.laws.laws import LAWS, Make
 from tests.laws.machine import setting
-from transforms import detectors, windows
-from transforms.detectors import registry
-from transforms.detectors.base import Parameters, Scores
-from transforms.windows import Closed
 
 PARAMETERS: Mapping[str, dict[str, Any]] = {
     "model": {"path": MODEL},
@@ -170,7 +170,7 @@ def _loses_a_row(patch: Patch) -> None:
         closed = close(*arguments)
         return closed._replace(scored=max(0, closed.scored - 1))
 
-    patch.setattr("transforms.group.close_windows", leaky)
+    patch.setattr("padit.transforms.group.close_windows", leaky)
 
 
 def _keeps_too_little(patch: Patch) -> None:

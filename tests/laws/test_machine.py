@@ -6,13 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.block import Fragment
-from domain.errors import StateError
-from domain.journal import total
-from domain.marks import MARK_END, Position
-from domain.metric import Series
-from domain.rows import Rows
-from tests.domain.samples import steady
+from padit.domain.audit import total
+from padit.domain.batch import KeyedBatch
+from padit.domain.errors import StateError
+from padit.domain.metric import Series
+from padit.domain.rows import Rows
+from padit.domain.watermark import WATERMARK_END, Position
+from padit.transforms.checksum import with_checksum, without_checksum
+from padit.transforms.group import MemoryStore
+from padit.transforms.windows import WindowOptions
+from tests.codecs.samples import steady
 from tests.laws.machine import (
     SECOND,
     Log,
@@ -24,9 +27,6 @@ from tests.laws.machine import (
     schedule_by,
     setting,
 )
-from transforms.group import MemoryStore
-from transforms.seal import seal, unseal
-from transforms.windows import WindowOptions
 
 NAMES = [Series("a", "x", "ms"), Series("a", "y"), Series("b", "x")]
 SAMPLES = st.lists(
@@ -83,9 +83,9 @@ def test_a_unit_that_changes_gives_the_same_in_any_cut() -> None:
     assert run([log], RULE, [[(0, 10)]] * 20).rows == run([log], RULE).rows
 
 
-def _fragment(first: int, following: int, mark: int) -> Fragment:
+def _fragment(first: int, following: int, watermark: int) -> KeyedBatch:
     rows = rows_of([Sample(i * SECOND, NAMES[0], float(i)) for i in range(first, following)])
-    return Fragment(1, (Position(0, 0, first, following, mark * SECOND),), rows)
+    return KeyedBatch(1, (Position(0, 0, first, following, watermark * SECOND),), rows)
 
 
 WINDOWS = WindowOptions(20 * SECOND, 10 * SECOND, 100)
@@ -96,18 +96,18 @@ def test_a_fragment_that_comes_twice_is_counted_as_duplicates() -> None:
     assert machine.advance(store, _fragment(0, 25, 20)).counts.scored == 20
     before = msgspec.msgpack.encode([store.header, store.rows, store.detection])
     again = machine.advance(store, _fragment(0, 25, 20))
-    assert (again.counts.duplicate, again.counts.scored, again.verdict) == (25, 0, None)
+    assert (again.counts.duplicate, again.counts.scored, again.detected) == (25, 0, None)
     assert msgspec.msgpack.encode([store.header, store.rows, store.detection]) == before
 
 
 def test_the_ledger_counts_nothing_twice_that_comes_twice() -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
-    for fragment in (_fragment(0, 25, 20), _fragment(0, 25, 20), _fragment(25, 30, 30)):
-        machine.advance(store, fragment)
-    at = Position(0, 0, 30, 30, MARK_END, read=30, late=0, dead_lettered=0)
-    ledger = machine.advance(store, Fragment(1, (at,), Rows.empty())).ledger
-    assert ledger is not None
-    assert (ledger.read, ledger.scored, ledger.duplicate) == ({0: (30, 0, 0)}, 30, 0)
+    for keyed in (_fragment(0, 25, 20), _fragment(0, 25, 20), _fragment(25, 30, 30)):
+        machine.advance(store, keyed)
+    at = Position(0, 0, 30, 30, WATERMARK_END, read=30, late=0, dead_lettered=0)
+    run_totals = machine.advance(store, KeyedBatch(1, (at,), Rows.empty())).run_totals
+    assert run_totals is not None
+    assert (run_totals.read, run_totals.scored, run_totals.duplicate) == ({0: (30, 0, 0)}, 30, 0)
 
 
 def test_a_fragment_that_overtook_another_closes_nothing_before_it() -> None:
@@ -130,7 +130,7 @@ def test_state_is_bounded_while_time_goes_on() -> None:
 def test_rows_are_dropped_once_their_series_is_silent() -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
     machine.advance(store, _fragment(0, 25, 20))
-    machine.advance(store, Fragment(1, (Position(0, 0, 25, 25, 500 * SECOND),), Rows.empty()))
+    machine.advance(store, KeyedBatch(1, (Position(0, 0, 25, 25, 500 * SECOND),), Rows.empty()))
     assert store.rows == ()
 
 
@@ -139,7 +139,7 @@ def test_rows_are_dropped_once_their_series_is_silent() -> None:
 def test_damaged_state_is_a_clear_error(part: str, sealed: bool) -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
     machine.advance(store, _fragment(0, 25, 20))
-    data = seal(b"\xc1") if sealed else b"\xc1"
+    data = with_checksum(b"\xc1") if sealed else b"\xc1"
     setattr(store, part, (data,) if part == "rows" else data)
     with pytest.raises(StateError, match="damaged"):
         machine.advance(store, _fragment(25, 50, 50))
@@ -162,7 +162,7 @@ def test_any_flipped_bit_of_the_state_is_a_clear_error(part: str, where: float) 
 def test_state_of_another_version_is_a_clear_error(part: str) -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
     machine.advance(store, _fragment(0, 25, 20))
-    saved = msgspec.msgpack.decode(unseal(getattr(store, part), part))
-    setattr(store, part, seal(msgspec.msgpack.encode([99, *saved[1:]])))
+    saved = msgspec.msgpack.decode(without_checksum(getattr(store, part), part))
+    setattr(store, part, with_checksum(msgspec.msgpack.encode([99, *saved[1:]])))
     with pytest.raises(StateError, match=r"version 99, this code reads 4.*replay"):
         machine.advance(store, _fragment(25, 50, 50))

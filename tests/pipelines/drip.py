@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from connectors.reader import Decoder, PartitionRange, Read, Reader, Source
-from connectors.uris import Address, Bounds, source_for
-from domain.deadletter import DeadLetter
-from domain.errors import SourceError
-from domain.rows import Rows
-from pipelines.cli import main
+from padit.cli.main import main
+from padit.codecs.dead_letter import DeadLetter
+from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader, Source
+from padit.connectors.uris import Address, Bounds, source_for
+from padit.domain.errors import SourceError
+from padit.domain.rows import Rows
 from tests.pipelines.seed import NEXT_HOUR, seed_lines
 
 FIRST = [*seed_lines(), NEXT_HOUR, b"no JSON"]
@@ -48,7 +48,7 @@ class _Reader:
         self._at = at
         self._decode = decode
 
-    def read(self, seconds: float) -> list[Read]:
+    def read(self, seconds: float) -> list[ReadBatch]:
         if self._at == 0:
             self._at = len(FIRST)
             decoded = self._decode(FIRST, None)
@@ -56,10 +56,10 @@ class _Reader:
                 DeadLetter.of(FIRST[one.record], one.reason, self._source.name, 0, one.record)
                 for one in decoded.rejects
             ]
-            return [Read(0, self._at, decoded.rows, dead)]
+            return [ReadBatch(0, self._at, decoded.rows, dead)]
         written = self._source.file.exists() and self._source.file.stat().st_size
         if written and not self._source.live:
-            return [Read(0, self._at, Rows.empty(), ended=True)]
+            return [ReadBatch(0, self._at, Rows.empty(), ended=True)]
         if not written and time.monotonic() > self._source.until:
             message = "no alert came out while the source was still being read"
             raise SourceError(message)

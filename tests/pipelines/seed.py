@@ -33,7 +33,7 @@ def seed_lines() -> list[bytes]:
 
 
 NEXT_HOUR = line(3600, 5.5)
-"""A record that moves the marks past the windows of the seed case."""
+"""A record that moves the watermarks past the windows of the seed case."""
 
 
 def write(path: Path, lines: list[bytes]) -> str:

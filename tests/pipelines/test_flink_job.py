@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from domain.errors import RunError, StateError
-from pipelines import flink_job
-from pipelines.flink_job import FlinkJob
+from padit.domain.errors import RunError, StateError
+from padit.pipelines import flink_job
+from padit.pipelines.flink_job import FlinkJob
 
 JOB = "/jobs/1a2b"
 METRICS = f"{JOB}/vertices/v1/subtasks/metrics"
 TRACE = """java.lang.RuntimeException: Error received from SDK harness: Traceback (most recent):
   File "transforms/detect.py", line 162, in load
     raise StateError(message)
-domain.errors.StateError: the saved state belongs to others [while running 'WatchGroup']
+padit.domain.errors.StateError: the saved state belongs to others [while running 'WatchGroup']
 """
 
 

@@ -8,10 +8,10 @@ import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from domain.errors import ConfigurationError
-from pipelines.graph import build
-from pipelines.job import make_plan
-from pipelines.options import JobOptions, parse_options
+from padit.domain.errors import ConfigurationError
+from padit.pipelines.graph import build
+from padit.pipelines.job import make_plan
+from padit.pipelines.options import JobOptions, parse_options
 from tests.pipelines.seed import seed_lines, write
 
 
@@ -47,7 +47,7 @@ def test_labels_are_the_same_whatever_is_configured(tmp_path: Path) -> None:
     tops = {label for label in bare if "/" not in label and not label.startswith("ref_")}
     assert tops == {
         "Shards", "SpreadShards", "ReadMetrics", "KeyByGroup", "WatchGroup", "Alerts",
-        "Anomalies", "Features", "Late", "DeadLetters", "MergeJournal", "Journal",
+        "Anomalies", "Features", "Late", "DeadLetters", "MergeAudit", "Audit",
     }  # fmt: skip
 
 

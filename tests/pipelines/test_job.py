@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import tests.pipelines.drip  # noqa: F401  # registers drip://
-from pipelines.cli import main
+from padit.cli.main import main
 from tests.pipelines.seed import RULE, line, seed_lines, with_rule, write
 
 ROOT = Path(__file__).parents[2]
@@ -171,7 +171,7 @@ def test_a_live_run_stops_cleanly_on_sigterm(tmp_path: Path) -> None:
 def test_the_installed_command_runs_as_a_process(tmp_path: Path) -> None:
     source = write(tmp_path / "input.jsonl", seed_lines())
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", "replay", "--input", source, "--output", "null"],
+        [sys.executable, "-m", "padit.cli.main", "replay", "--input", source, "--output", "null"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

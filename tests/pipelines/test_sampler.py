@@ -5,7 +5,7 @@ from __future__ import annotations
 from apache_beam.runners.worker.statesampler import StateSampler
 from apache_beam.utils.counters import CounterFactory
 
-from pipelines.runners import choose_runner
+from padit.pipelines.runners import choose_runner
 
 
 def test_the_sampler_of_a_bundle_sleeps_at_most_5_ms_once_a_runner_was_chosen() -> None:

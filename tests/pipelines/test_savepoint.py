@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import ConfigurationError
-from pipelines.runners import choose_runner
-from pipelines.savepoint import find_savepoint
+from padit.domain.errors import ConfigurationError
+from padit.pipelines.runners import choose_runner
+from padit.pipelines.savepoint import find_savepoint
 
 
 def complete(place: Path) -> Path:

@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from adapters.factory import Factory
-from adapters.factory_faults import schedule_faults
-from domain.config import load_config
-from domain.rows import Rows
-from domain.timestamps import MICROS, format_utc, parse_timestamp
-from transforms.alerts import Alerts
-from transforms.detect import Detection, Verdict
-from transforms.windows import WindowOptions, close_windows
+from padit.adapters.factory import Factory
+from padit.adapters.factory_faults import schedule_faults
+from padit.domain.config import load_config
+from padit.domain.rows import Rows
+from padit.domain.timestamps import MICROS, format_utc, parse_timestamp
+from padit.transforms.alerts import Alerts
+from padit.transforms.detect import Detection, DetectionResult
+from padit.transforms.windows import WindowOptions, close_windows
 
 START = parse_timestamp("2026-01-05T06:00:00Z")
 CONFIG = "pipelines/demo/factory.yaml"
@@ -49,7 +49,7 @@ def record(
     return Recording(rows, *paths)
 
 
-def _detect(rows: Rows, end: int) -> tuple[Verdict, list[bytes]]:
+def _detect(rows: Rows, end: int) -> tuple[DetectionResult, list[bytes]]:
     config = load_config(CONFIG)
     detection = Detection(config.detectors)
     alerts = Alerts(detection, config.alerts.open_at, 120 * MICROS, WINDOWS)
@@ -60,7 +60,7 @@ def _detect(rows: Rows, end: int) -> tuple[Verdict, list[bytes]]:
     return verdict, [transition.to_cloud_event() for transition in transitions]
 
 
-def _features(verdict: Verdict) -> list[dict[str, Any]]:
+def _features(verdict: DetectionResult) -> list[dict[str, Any]]:
     table = verdict.table
     scores = np.where(np.isfinite(verdict.composite), verdict.composite, 0.0).tolist()
     return [

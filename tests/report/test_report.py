@@ -11,12 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters.factory_faults import FAULTS
-from domain.errors import SinkError, SourceError
-from domain.metric import Series
-from domain.rows import Rows
-from pipelines.cli import main
-from pipelines.report import (
+from padit.adapters.factory_faults import FAULTS
+from padit.analysis.report import (
     match,
     read_alerts,
     read_features,
@@ -24,7 +20,11 @@ from pipelines.report import (
     read_rows,
     write_report,
 )
-from pipelines.report.charts import downsample
+from padit.analysis.report.charts import downsample
+from padit.cli.main import main
+from padit.domain.errors import SinkError, SourceError
+from padit.domain.metric import Series
+from padit.domain.rows import Rows
 from tests.report.recording import Recording, record
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipelines.report.table import alerts_table, duration_text, headline
-from pipelines.report.truth import Episode, Truth, match
+from padit.analysis.report.table import alerts_table, duration_text, headline
+from padit.analysis.report.truth import Episode, Truth, match
 
 MINUTE = 60_000_000
 FAULT = Truth("m1", "overstrain", 10 * MINUTE, 20 * MINUTE, None, ("torque_nm",))

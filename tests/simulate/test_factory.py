@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from adapters.factory import UNITS, Factory
-from adapters.factory_faults import FAULTS, fails, parse_faults, schedule_faults
-from domain.errors import ConfigurationError
-from domain.rows import concatenate
-from domain.timestamps import MICROS
+from padit.adapters.factory import UNITS, Factory
+from padit.adapters.factory_faults import FAULTS, fails, parse_faults, schedule_faults
+from padit.domain.errors import ConfigurationError
+from padit.domain.rows import concatenate
+from padit.domain.timestamps import MICROS
 
 Floats = NDArray[np.float64]
 DATA = Path(os.environ.get("PADIT_TEST_DATA", "../shared/data"))

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from domain.errors import ConfigurationError, SinkError
-from domain.timestamps import parse_timestamp
-from domain.wire import decode
-from pipelines.cli import main
-from pipelines.commands._simulate_output import open_output
-from pipelines.report import read_labels, read_rows
+from padit.analysis.report import read_labels, read_rows
+from padit.cli.commands._simulate_output import open_output
+from padit.cli.main import main
+from padit.codecs.records import decode
+from padit.domain.errors import ConfigurationError, SinkError
+from padit.domain.timestamps import parse_timestamp
 from tests.parts import KafkaPart
 
 # kafka-python reads its message schemas this way while it is being imported.
@@ -84,7 +84,7 @@ def test_labels_can_be_read_back(tmp_path: Path, suffix: str) -> None:
 def test_without_an_end_the_faults_come_within_two_hours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.commands.simulate._write", lambda *_: 0)
+    monkeypatch.setattr("padit.cli.commands.simulate._write", lambda *_: 0)
     labels = tmp_path / "labels.json"
     options = [f"--labels={labels}", "--faults=overstrain", "--start=2026-01-05T06:00:00Z"]
     main(["simulate", "--realtime", f"--output={tmp_path / 'a.jsonl'}", *options])

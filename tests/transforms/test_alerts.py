@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.alert import Transition
-from domain.config import DetectorSetting
-from domain.errors import StateError
-from domain.features import FeatureTable
-from domain.metric import Series
-from domain.timestamps import format_utc
-from tests.domain.samples import steady
-from transforms.alerts import Alerts
-from transforms.detect import Detection
-from transforms.windows import WindowOptions
+from padit.domain.alert import Transition
+from padit.domain.config import DetectorSetting
+from padit.domain.errors import StateError
+from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
+from padit.domain.timestamps import format_utc
+from padit.transforms.alerts import Alerts
+from padit.transforms.detect import Detection
+from padit.transforms.windows import WindowOptions
+from tests.codecs.samples import steady
 
 SERIES = (Series("a", "x", "ms"), Series("b", "x", "ms"))
 # The mean of a window becomes its score: 0.4 from 1 on, 0.75 from 2 on, 0.95 from 3 on.
@@ -63,8 +63,8 @@ def _follow(
     for levels, closed_until in steps:
         if reload:
             episodes = alerts.load(alerts.dump(episodes))
-        states, verdict = DETECTION.step(states, _table(levels, closed_until))
-        episodes, transitions = alerts.step(episodes, verdict)
+        states, detected = DETECTION.step(states, _table(levels, closed_until))
+        episodes, transitions = alerts.step(episodes, detected)
         found += transitions
     return found
 
@@ -174,8 +174,8 @@ def test_evidence_names_only_detectors_that_look_at_the_series() -> None:
         DetectorSetting(name="rule", parameters={"rules": [{"conditions": CONDITIONS}]}),
     ]
     detection = Detection(settings)
-    _, verdict = detection.step(detection.initial(), _table([(10, 0, 3)], 10))
-    winner, said = detection.account(verdict, 0)
+    _, detected = detection.step(detection.initial(), _table([(10, 0, 3)], 10))
+    winner, said = detection.account(detected, 0)
     assert (winner["name"], [one["name"] for one in said]) == ("rule", ["changepoint", "rule"])
     assert (said[0]["score"], said[0]["parameters"]["threshold"]) == (None, 3.0)
     assert "parameters" not in said[1]

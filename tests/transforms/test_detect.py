@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from domain.config import DetectorSetting
-from domain.errors import StateError
-from domain.features import FeatureTable
-from domain.metric import Series
-from transforms.detect import Detection
+from padit.domain.config import DetectorSetting
+from padit.domain.errors import StateError
+from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
+from padit.transforms.detect import Detection
 
 
 def _rule(limit: float, **patterns: str) -> DetectorSetting:
@@ -33,27 +33,27 @@ def _table(*means: float) -> FeatureTable:
 
 def test_the_composite_is_the_highest_score() -> None:
     detection = Detection([_rule(5), _rule(50)])
-    _, verdict = detection.step(detection.initial(), _table(1, 10, 100))
-    assert verdict.matrix.tolist() == [[0, 1, 1], [0, 0, 1]]
-    assert verdict.composite.tolist() == [0, 1, 1]
-    assert verdict.anomaly.tolist() == [False, True, True]
+    _, detected = detection.step(detection.initial(), _table(1, 10, 100))
+    assert detected.matrix.tolist() == [[0, 1, 1], [0, 0, 1]]
+    assert detected.composite.tolist() == [0, 1, 1]
+    assert detected.anomaly.tolist() == [False, True, True]
 
 
 def test_a_detector_says_nothing_of_series_its_patterns_do_not_match() -> None:
     detection = Detection([_rule(5, source="s1")])
-    _, verdict = detection.step(detection.initial(), _table(10, 10))
-    assert np.isnan(verdict.composite[0])
-    assert verdict.composite[1] == 1
-    assert verdict.anomaly.tolist() == [False, True]
+    _, detected = detection.step(detection.initial(), _table(10, 10))
+    assert np.isnan(detected.composite[0])
+    assert detected.composite[1] == 1
+    assert detected.anomaly.tolist() == [False, True]
 
 
 def test_no_detectors_and_no_rows_are_no_error() -> None:
     nothing = Detection([])
-    _, verdict = nothing.step((), _table(1, 2))
-    assert np.isnan(verdict.composite).tolist() == [True, True]
+    _, detected = nothing.step((), _table(1, 2))
+    assert np.isnan(detected.composite).tolist() == [True, True]
     some = Detection([_rule(5)])
-    _, verdict = some.step(some.initial(), _table())
-    assert verdict.composite.shape == (0,)
+    _, detected = some.step(some.initial(), _table())
+    assert detected.composite.shape == (0,)
 
 
 def test_state_of_other_detectors_is_refused_by_name() -> None:
@@ -65,8 +65,8 @@ def test_state_of_other_detectors_is_refused_by_name() -> None:
 
 def test_a_description_names_detector_scores_and_features() -> None:
     detection = Detection([_rule(5), _rule(50)])
-    _, verdict = detection.step(detection.initial(), _table(10))
-    score = detection.describe(verdict, 0)
+    _, detected = detection.step(detection.initial(), _table(10))
+    score = detection.describe(detected, 0)
     assert (score.source_id, score.metric_name, score.composite) == ("s0", "m", 1.0)
     assert score.detector == {"name": "rule", "version": 1}
     assert score.evidence["features"] == {"mean": 10.0}

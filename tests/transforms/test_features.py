@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.features import FEATURES
-from tests.domain.samples import steady
+from padit.domain.features import FEATURES
+from padit.transforms import features as module
+from padit.transforms.features import compute_features
+from tests.codecs.samples import steady
 from tests.transforms import reference
-from transforms import features as module
-from transforms.features import compute_features
 
 MODERATE = st.floats(-1e6, 1e6).map(lambda x: round(x, 3))
 SEGMENT = st.one_of(

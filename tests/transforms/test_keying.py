@@ -5,18 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.block import Block
-from domain.marks import Position
-from domain.metric import Series
-from domain.rows import Rows
-from tests.domain.samples import plain, steady
-from transforms.keying import group_of, split_block
+from padit.domain.batch import Batch
+from padit.domain.metric import Series
+from padit.domain.rows import Rows
+from padit.domain.watermark import Position
+from padit.transforms.keying import group_of, split_batch
+from tests.codecs.samples import plain, steady
 
 NAMES = st.text(max_size=5)
 SAMPLES = st.lists(st.tuples(NAMES, NAMES, st.integers(0, 9)), max_size=30)
 
 
-def _block(samples: list[tuple[str, str, int]]) -> Block:
+def _block(samples: list[tuple[str, str, int]]) -> Batch:
     table = sorted({(source, metric) for source, metric, _ in samples})
     rows = Rows(
         [Series(*names) for names in table],
@@ -24,7 +24,7 @@ def _block(samples: list[tuple[str, str, int]]) -> Block:
         np.array([time for *_, time in samples], np.int64),
         np.arange(len(samples), dtype=np.float64),
     )
-    return Block(3, (Position(0, 0, 0, len(samples), 7),), rows)
+    return Batch(3, (Position(0, 0, 0, len(samples), 7),), rows)
 
 
 @steady
@@ -32,14 +32,14 @@ def _block(samples: list[tuple[str, str, int]]) -> Block:
 def test_every_group_gets_the_marks_and_every_row_its_group(
     samples: list[tuple[str, str, int]], groups: int
 ) -> None:
-    block = _block(samples)
-    parts = list(split_block(block, groups))
+    batch = _block(samples)
+    parts = list(split_batch(batch, groups))
     assert [key for key, _ in parts] == list(range(groups))
     of_group: dict[int, list[object]] = {key: [] for key in range(groups)}
-    for sample in plain(block.rows):
+    for sample in plain(batch.rows):
         of_group[group_of(sample[0][0], groups)].append(sample)
     for key, part in parts:
-        assert (part.partitions, part.positions) == (block.partitions, block.positions)
+        assert (part.partitions, part.positions) == (batch.partitions, batch.positions)
         assert plain(part.rows) == of_group[key]  # in the order they came
 
 

@@ -5,28 +5,30 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.block import Fragment, Trace, decode_kept
-from domain.marks import MARK_END, Position
-from domain.metric import Series
-from domain.rows import Rows
-from tests.domain.samples import steady
+from padit.domain.batch import KeyedBatch, OffsetRange, decode_kept
+from padit.domain.metric import Series
+from padit.domain.rows import Rows
+from padit.domain.watermark import WATERMARK_END, Position
+from padit.transforms.checksum import without_checksum
+from padit.transforms.group import MemoryStore
+from padit.transforms.provenance import offset_ranges_of, still_needed
+from padit.transforms.windows import WindowOptions
+from tests.codecs.samples import steady
 from tests.laws.machine import SECOND, Sample, machine_of, rows_of, setting
-from transforms.group import MemoryStore
-from transforms.provenance import still_needed, traces_of
-from transforms.seal import unseal
-from transforms.windows import WindowOptions
 
 HOT = Series("a", "x", "ms")
 WINDOWS = WindowOptions(30 * SECOND, 10 * SECOND, 100)
 RULE = setting("rule", {"rules": [{"conditions": [{"feature": "max", "limit": 10, "adds": 0.9}]}]})
 
 
-def _fragment(first: int, values: list[float], partitions: int = 1, partition: int = 0) -> Fragment:
-    """Record n of a partition is a sample at second n; the mark follows it."""
+def _fragment(
+    first: int, values: list[float], partitions: int = 1, partition: int = 0
+) -> KeyedBatch:
+    """Record n of a partition is a sample at second n; the watermark follows it."""
     rows = rows_of([Sample((first + i) * SECOND, HOT, v) for i, v in enumerate(values)])
     following = first + len(values)
     at = Position(partition, 0, first, following, following * SECOND)
-    return Fragment(partitions, (at,), rows)
+    return KeyedBatch(partitions, (at,), rows)
 
 
 def _run(values: list[float], cuts: list[int]) -> tuple[list[tuple[int, int, int]], MemoryStore]:
@@ -43,7 +45,7 @@ def _run(values: list[float], cuts: list[int]) -> tuple[list[tuple[int, int, int
 def test_an_alert_names_the_blocks_that_hold_its_window() -> None:
     values = [1.0] * 100
     values[75] = 50.0
-    # Blocks of 5 records: the window that ends at 80 holds the seconds 50 to 79.
+    # Batches of 5 records: the window that ends at 80 holds the seconds 50 to 79.
     assert _run(values, list(range(5, 100, 5)))[0] == [(80, 50, 80)]
 
 
@@ -68,8 +70,8 @@ def test_ranges_survive_rows_that_were_kept_for_later_windows() -> None:
     values[45] = 50.0
     found, store = _run(values, list(range(1, 100)))
     assert found == [(50, 20, 50)]
-    (kept, *_) = [decode_kept(unseal(data, "rows")) for data in store.rows]
-    assert len(kept[1]) <= WINDOWS.slots  # one for a slot, whatever the blocks
+    (kept, *_) = [decode_kept(without_checksum(data, "rows")) for data in store.rows]
+    assert len(kept[1]) <= WINDOWS.slots  # one for a slot, whatever the batches
 
 
 def test_an_alert_that_resolves_names_nothing() -> None:
@@ -83,23 +85,23 @@ def test_an_alert_that_resolves_names_nothing() -> None:
 
 def test_where_the_job_began_is_told() -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
-    at = Position(0, 400, 400, 410, MARK_END)
+    at = Position(0, 400, 400, 410, WATERMARK_END)
     rows = rows_of([Sample(i * SECOND, HOT, 50.0) for i in range(10)])
-    (one,) = machine.advance(store, Fragment(1, (at,), rows)).provenance
+    (one,) = machine.advance(store, KeyedBatch(1, (at,), rows)).provenance
     assert (one.began, one.offsets) == ({0: 400}, {0: (400, 410)})
 
 
 def test_a_partition_that_brought_nothing_is_not_named() -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
     machine.advance(store, _fragment(0, [50.0] * 20, 2, 1))
-    end = tuple(Position(p, 0, 20 * p, 20 * p, MARK_END) for p in range(2))
-    (one,) = machine.advance(store, Fragment(2, end, Rows.empty())).provenance
+    end = tuple(Position(p, 0, 20 * p, 20 * p, WATERMARK_END) for p in range(2))
+    (one,) = machine.advance(store, KeyedBatch(2, end, Rows.empty())).provenance
     assert one.offsets == {1: (0, 20)}
 
 
 TRACES = st.lists(
     st.builds(
-        lambda p, first, old, new: Trace(p, 0, first, first + 5, old, old + new),
+        lambda p, first, old, new: OffsetRange(p, 0, first, first + 5, old, old + new),
         st.integers(0, 2),
         st.integers(0, 10_000),
         st.integers(0, 10_000),
@@ -112,13 +114,13 @@ TRACES = st.lists(
 @steady
 @given(TRACES, st.integers(0, 900))
 def test_condensed_traces_are_few_and_cover_what_is_needed(
-    traces: list[Trace], closing: int
+    offset_ranges: list[OffsetRange], closing: int
 ) -> None:
     windows = WindowOptions(30, 10, 100)
-    kept = Fragment(1, (), rows_of([Sample(0, HOT, 1.0)]))
-    found = traces_of([(kept, traces)], windows)
+    kept = KeyedBatch(1, (), rows_of([Sample(0, HOT, 1.0)]))
+    found = offset_ranges_of([(kept, offset_ranges)], windows)
     assert len(found) <= 256
-    needed = [one for one in traces if one.newest >= (closing - 2) * 10]
+    needed = [one for one in offset_ranges if one.newest >= (closing - 2) * 10]
     found = still_needed(found, closing, windows)
     for one in needed:
         assert any(
@@ -129,4 +131,4 @@ def test_condensed_traces_are_few_and_cover_what_is_needed(
             and other.newest >= one.newest
             for other in found
         )
-    assert traces_of([(kept, found)], windows) == found
+    assert offset_ranges_of([(kept, found)], windows) == found

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.marks import MARK_NONE
-from domain.metric import Series
-from domain.rows import Rows
-from tests.domain.samples import steady
+from padit.domain.metric import Series
+from padit.domain.rows import Rows
+from padit.domain.watermark import WATERMARK_NONE
+from padit.transforms import windows as module
+from padit.transforms.windows import WindowOptions, close_windows
+from tests.codecs.samples import steady
 from tests.transforms import reference
 from tests.transforms.reference import Sample, Window
-from transforms import windows as module
-from transforms.windows import WindowOptions, close_windows
 
 SERIES = [("a", "x"), ("a", "y"), ("b", "x")]
 SAMPLES = st.lists(
@@ -54,14 +54,14 @@ def rows_of(samples: list[Sample]) -> Rows:
     )
 
 
-def run(samples: list[Sample], marks: list[int], options: WindowOptions) -> Run:
-    """Close windows up to each of the marks in turn; all samples are there from the start."""
+def run(samples: list[Sample], watermarks: list[int], options: WindowOptions) -> Run:
+    """Close windows up to each of the watermarks in turn; all samples are there from the start."""
     blocks = [rows_of(samples[::2]), rows_of(samples[1::2])]
-    closed, scored, duplicates = MARK_NONE, 0, 0
+    closed, scored, duplicates = WATERMARK_NONE, 0, 0
     found: list[Window] = []
     features = {}
-    for mark in marks:
-        closing = options.slot_before(mark)
+    for watermark in watermarks:
+        closing = options.slot_before(watermark)
         result = close_windows(blocks, closed, closing, options)
         blocks, closed = [result.kept], closing
         scored, duplicates = scored + result.scored, duplicates + result.duplicates
@@ -91,10 +91,10 @@ def _reference(samples: list[Sample], options: WindowOptions, until: int) -> lis
 @steady
 @given(SAMPLES, SHAPES, st.lists(st.integers(990, 1300), min_size=1, max_size=6))
 def test_windows_equal_plain_sliding_windows(
-    samples: list[Sample], options: WindowOptions, marks: list[int]
+    samples: list[Sample], options: WindowOptions, watermarks: list[int]
 ) -> None:
-    found = run(samples, sorted(marks), options)
-    until = max(marks) // options.interval * options.interval
+    found = run(samples, sorted(watermarks), options)
+    until = max(watermarks) // options.interval * options.interval
     assert found.windows == _reference(samples, options, until)
     for window in found.windows:
         expected = reference.features([value for _, value in window.samples])
@@ -116,8 +116,10 @@ def test_every_sample_stands_in_one_slice_and_repeats_are_counted(
 
 @steady
 @given(SAMPLES, SHAPES, st.integers(1000, 1120))
-def test_what_is_not_scored_waits(samples: list[Sample], options: WindowOptions, mark: int) -> None:
-    found = run(samples, [mark], options)
+def test_what_is_not_scored_waits(
+    samples: list[Sample], options: WindowOptions, watermark: int
+) -> None:
+    found = run(samples, [watermark], options)
     assert found.scored + found.duplicates + found.waiting == len(samples)
 
 
@@ -149,7 +151,7 @@ def test_a_year_without_samples_costs_no_windows() -> None:
 
 
 def test_closing_nothing_gives_an_empty_table() -> None:
-    result = close_windows([], MARK_NONE, 100, WindowOptions(10, 10, 5))
+    result = close_windows([], WATERMARK_NONE, 100, WindowOptions(10, 10, 5))
     assert (len(result.table), result.scored, result.newest_kept) == (0, 0, None)
 
 
@@ -157,5 +159,5 @@ def test_closing_nothing_gives_an_empty_table() -> None:
 def test_what_is_kept_is_bounded_by_max_samples(rows: int) -> None:
     options = WindowOptions(1000, 100, 5)
     samples: list[Sample] = [(("a", "x"), 1000 + i % 100, float(i)) for i in range(rows)]
-    result = close_windows([rows_of(samples)], MARK_NONE, 11, options)
+    result = close_windows([rows_of(samples)], WATERMARK_NONE, 11, options)
     assert len(result.kept) == min(rows, 5)

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from domain.errors import ConfigurationError
-from transforms.detectors.base import Detector, Parameters, Scores, Waiting
+from padit.domain.errors import ConfigurationError
+from padit.transforms.detectors.base import Detector, Parameters, Scores, TimeDriven
 
-__all__ = ["Detector", "Parameters", "Scores", "Waiting", "create_detector", "registry"]
+__all__ = ["Detector", "Parameters", "Scores", "TimeDriven", "create_detector", "registry"]
 
 
 @cache

@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.errors import ConfigurationError
-from transforms.detectors.channels import SPANS, Channel, Corner, Feature, Relation, measure
+from padit.domain.errors import ConfigurationError
+from padit.transforms.detectors.channels import SPANS, Channel, Corner, Feature, Relation, measure
 
 __all__ = [
     "VERSION",

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from domain.features import FeatureTable
-from domain.metric import Series
+from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
 
-__all__ = ["Absent", "Detector", "Parameters", "Scores", "TwoStage", "Waiting"]
+__all__ = ["NoDataRows", "Detector", "Parameters", "Scores", "TwoStage", "TimeDriven"]
 
 State = TypeVar("State")
 
@@ -29,21 +29,21 @@ class Parameters(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Absent:
+class NoDataRows:
     """What a detector says of series that have no sample in a window, and so no row in the table.
 
     Attributes:
         series: sorted.
         window_end: int64 (k,), microseconds; with `code` in no row of the table.
         code: int32 (k,), index into `series`.
-        score, held, detail: as in `Scores`.
+        score, ongoing, detail: as in `Scores`.
     """
 
     series: tuple[Series, ...]
     window_end: NDArray[np.int64]
     code: NDArray[np.int32]
     score: NDArray[np.float64]
-    held: NDArray[np.bool_]
+    ongoing: NDArray[np.bool_]
     detail: Mapping[str, NDArray[Any]]
 
 
@@ -58,16 +58,16 @@ class Scores:
             windows and not samples.
         detail: columns (n,) that `explain` needs later, so that evidence costs nothing for
             rows nobody asks about.
-        held: bool (n,), what only goes on since the window before: it keeps an alert open, but is
-            no anomaly of its own. None where nothing does.
+        ongoing: bool (n,), what only goes on since the window before: it keeps an alert open, but
+            is no anomaly of its own. None where nothing does.
         absent: what is said of windows without a sample; only a detector of silence sees them.
     """
 
     score: NDArray[np.float64]
     sample: NDArray[np.float64] | None = None
     detail: Mapping[str, NDArray[Any]] | None = None
-    held: NDArray[np.bool_] | None = None
-    absent: Absent | None = None
+    ongoing: NDArray[np.bool_] | None = None
+    absent: NoDataRows | None = None
 
 
 @runtime_checkable
@@ -124,7 +124,7 @@ class TwoStage(Protocol[State]):
 
 
 @runtime_checkable
-class Waiting(Protocol):
+class TimeDriven(Protocol):
     """A detector that has something to say when time passes without a sample."""
 
     def next_due(self, state: Any) -> int | None:

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field as Option
 
-from domain.features import FeatureTable
-from domain.timestamps import format_utc
-from transforms.detectors import peaks
-from transforms.detectors.base import Parameters, Scores
-from transforms.detectors.calibration import score_of
-from transforms.detectors.columns import Columns, Field, locate, row_argmax, samples_of
+from padit.domain.features import FeatureTable
+from padit.domain.timestamps import format_utc
+from padit.transforms.detectors import peaks
+from padit.transforms.detectors.base import Parameters, Scores
+from padit.transforms.detectors.calibration import score_of
+from padit.transforms.detectors.columns import Columns, Field, locate, row_argmax, samples_of
 
 __all__ = ["DETECTOR", "ChangePointDetector", "ChangePointParameters"]
 
@@ -55,7 +55,7 @@ class ChangePointDetector:
 
     Reference: Page (1954), Continuous inspection schemes.
 
-    >>> from domain.metric import Series
+    >>> from padit.domain.metric import Series
     >>> value = np.random.default_rng(7).normal(size=600)
     >>> value[400:] += 6
     >>> table = FeatureTable(

@@ -12,9 +12,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.errors import StateError
-from domain.features import FeatureTable
-from domain.metric import Series
+from padit.domain.errors import StateError
+from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
 
 __all__ = ["Columns", "Field", "Samples", "locate", "row_argmax", "samples_of"]
 

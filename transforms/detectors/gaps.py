@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.features import FeatureTable
-from transforms.detectors.columns import Columns, Field
+from padit.domain.features import FeatureTable
+from padit.transforms.detectors.columns import Columns, Field
 
 __all__ = ["FIELDS", "NEVER", "RECENT", "Habits", "Moments"]
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.features import FeatureTable
-from domain.metric import Series
+from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
 
 __all__ = ["Joint", "join", "stretches"]
 

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field as Option
 
-from domain.errors import StateError
-from domain.features import FeatureTable
-from transforms.detectors.artefact import Artefact, Judged, Metric, judge
-from transforms.detectors.base import Parameters, Scores
-from transforms.detectors.channels import SPANS
-from transforms.detectors.columns import row_argmax
-from transforms.detectors.joint import Joint, join, stretches
-from transforms.detectors.versions import Versions
-from transforms.detectors.words import sentence
+from padit.domain.errors import StateError
+from padit.domain.features import FeatureTable
+from padit.transforms.detectors.artefact import Artefact, Judged, Metric, judge
+from padit.transforms.detectors.base import Parameters, Scores
+from padit.transforms.detectors.channels import SPANS
+from padit.transforms.detectors.columns import row_argmax
+from padit.transforms.detectors.joint import Joint, join, stretches
+from padit.transforms.detectors.versions import Versions
+from padit.transforms.detectors.words import sentence
 
 __all__ = ["DETECTOR", "ModelDetector", "ModelParameters", "moving_means"]
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field as Option
 
-from domain.errors import StateError
-from domain.features import FeatureTable
-from domain.metric import Series
-from transforms.detectors import hotelling
-from transforms.detectors.base import Parameters, Scores
-from transforms.detectors.columns import row_argmax
-from transforms.detectors.joint import Joint, join, stretches
+from padit.domain.errors import StateError
+from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
+from padit.transforms.detectors import hotelling
+from padit.transforms.detectors.base import Parameters, Scores
+from padit.transforms.detectors.columns import row_argmax
+from padit.transforms.detectors.joint import Joint, join, stretches
 
 __all__ = ["DETECTOR", "MultivariateDetector", "MultivariateParameters"]
 

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field as Option
 
-from domain.features import FeatureTable
-from transforms.detectors import novelty_block as block
-from transforms.detectors.base import Parameters, Scores
-from transforms.detectors.calibration import score_of
-from transforms.detectors.columns import Columns, Samples, locate, row_argmax, samples_of
-from transforms.detectors.novelty_block import BLOCK, MEMORIES
-from transforms.detectors.wording import number, span
+from padit.domain.features import FeatureTable
+from padit.transforms.detectors import novelty_block as block
+from padit.transforms.detectors.base import Parameters, Scores
+from padit.transforms.detectors.calibration import score_of
+from padit.transforms.detectors.columns import Columns, Samples, locate, row_argmax, samples_of
+from padit.transforms.detectors.novelty_block import BLOCK, MEMORIES
+from padit.transforms.detectors.wording import number, span
 
 __all__ = ["DETECTOR", "NoveltyDetector", "NoveltyParameters"]
 
@@ -72,7 +72,7 @@ class NoveltyDetector:
     The distance alone is the one-dimensional case of the nearest-neighbour novelty of
     Markou & Singh (2003), Novelty detection: a review.
 
-    >>> from domain.metric import Series
+    >>> from padit.domain.metric import Series
     >>> value = np.random.default_rng(7).normal(size=3000)
     >>> value[2500] = 9.0
     >>> table = FeatureTable(

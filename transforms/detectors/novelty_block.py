@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.detectors import innovation, intervals, peaks, spread
-from transforms.detectors.columns import Field
+from padit.transforms.detectors import innovation, intervals, peaks, spread
+from padit.transforms.detectors.columns import Field
 
 __all__ = [
     "BLOCK", "FROZEN", "GROSS", "MATURE", "MEMORIES", "NEVER", "RECENT", "YOUNG",

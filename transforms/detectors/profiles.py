@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.detectors.columns import Field
-from transforms.detectors.seasons import Found
+from padit.transforms.detectors.columns import Field
+from padit.transforms.detectors.seasons import Found
 
 __all__ = ["SEASONS", "Usual", "adopt", "fields", "fold", "trust", "usual"]
 

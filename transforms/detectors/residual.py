@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field as Option
 
-from domain.features import FeatureTable
-from transforms.detectors import profiles
-from transforms.detectors import residual_block as block
-from transforms.detectors.base import Parameters, Scores
-from transforms.detectors.calibration import score_of
-from transforms.detectors.columns import Columns, Samples, locate, row_argmax, samples_of
-from transforms.detectors.residual_block import BLOCK, FACTS
-from transforms.detectors.seasons import CALENDAR
-from transforms.detectors.wording import number, span
+from padit.domain.features import FeatureTable
+from padit.transforms.detectors import profiles
+from padit.transforms.detectors import residual_block as block
+from padit.transforms.detectors.base import Parameters, Scores
+from padit.transforms.detectors.calibration import score_of
+from padit.transforms.detectors.columns import Columns, Samples, locate, row_argmax, samples_of
+from padit.transforms.detectors.residual_block import BLOCK, FACTS
+from padit.transforms.detectors.seasons import CALENDAR
+from padit.transforms.detectors.wording import number, span
 
 __all__ = ["DETECTOR", "ResidualDetector", "ResidualParameters"]
 
@@ -70,7 +70,7 @@ class ResidualDetector:
 
     Reference: Hyndman & Athanasopoulos (2021), Forecasting: principles and practice, 5.2 and 2.8.
 
-    >>> from domain.metric import Series
+    >>> from padit.domain.metric import Series
     >>> hour = np.arange(24 * 40.0)
     >>> value = 10 + 5 * np.sin(hour * np.pi / 12)
     >>> value += np.random.default_rng(7).normal(0, 0.2, len(value))

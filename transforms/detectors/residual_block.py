@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.detectors import peaks, profiles, seasons
-from transforms.detectors.columns import Field
+from padit.transforms.detectors import peaks, profiles, seasons
+from padit.transforms.detectors.columns import Field
 
 __all__ = ["BLOCK", "FACTS", "FROZEN", "begin", "fields", "judge", "learn", "shift"]
 

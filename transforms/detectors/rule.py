@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.errors import StateError
-from domain.features import FEATURES, FeatureTable
-from domain.metric import Series
-from transforms.detectors.base import Parameters, Scores
+from padit.domain.errors import StateError
+from padit.domain.features import FEATURES, FeatureTable
+from padit.domain.metric import Series
+from padit.transforms.detectors.base import Parameters, Scores
 
 __all__ = ["DETECTOR", "Condition", "Rule", "RuleDetector", "RuleParameters"]
 

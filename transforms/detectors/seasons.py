@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.detectors.columns import Field
+from padit.transforms.detectors.columns import Field
 
 __all__ = ["CALENDAR", "SLOTS", "Found", "fields", "look", "remember"]
 

@@ -10,8 +10,8 @@ import logging
 import os
 from pathlib import Path
 
-from domain.errors import ConfigurationError
-from transforms.detectors.artefact import Artefact, read
+from padit.domain.errors import ConfigurationError
+from padit.transforms.detectors.artefact import Artefact, read
 
 __all__ = ["Versions"]
 
@@ -70,6 +70,8 @@ class Versions:
         except OSError as error:
             message = f"the model {self._path} cannot be read: {error.strerror or error}"
             raise ConfigurationError(message) from error
-        changed = sorted(name for name, mark in now.items() if self._seen.get(name) != mark)
+        changed = sorted(
+            name for name, watermark in now.items() if self._seen.get(name) != watermark
+        )
         self._seen = now
         return changed

@@ -2,8 +2,8 @@
 
 import math
 
-from transforms.detectors.artefact import Artefact, Metric
-from transforms.detectors.channels import Channel, Corner, Feature, Relation
+from padit.transforms.detectors.artefact import Artefact, Metric
+from padit.transforms.detectors.channels import Channel, Corner, Feature, Relation
 
 __all__ = ["name_of", "sentence"]
 

@@ -1,0 +1,129 @@
+"""Reading alerts back, from a file or from a topic, in their canonical order."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import TopicMetadata
+
+from padit.connectors.uris import parse_address, read_client_config
+from padit.domain.errors import ConfigurationError, SourceError
+from padit.domain.timestamps import parse_timestamp
+
+__all__ = ["Event", "read_events", "read_lines"]
+
+_QUIET_SECONDS = 10.0
+
+
+class Event(NamedTuple):
+    """One transition of an alert, as it was written.
+
+    Attributes:
+        time: event time in microseconds.
+        key: `source_id:metric_name`.
+        id: of the transition.
+        line: its bytes.
+    """
+
+    time: int
+    key: str
+    id: str
+    line: bytes
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The CloudEvent."""
+        return msgspec.json.decode(self.line, type=dict[str, Any])
+
+
+def read_events(uri: str) -> list[Event]:
+    """All transitions of a file or a topic, each id once, sorted by (time, key, id).
+
+    Raises:
+        SourceError: unreadable, or a line is no alert.
+    """
+    events: dict[str, Event] = {}
+    for number, line in enumerate(read_lines(uri)):
+        event = _event(uri, number, line)
+        events.setdefault(event.id, event)
+    return sorted(events.values())
+
+
+def read_lines(uri: str) -> Iterator[bytes]:
+    """What a run wrote, one record each: the lines of a file, or a topic up to its end.
+
+    Raises:
+        SourceError: unreadable.
+    """
+    address = parse_address(uri)
+    if address.kind == "kafka":
+        settings = read_client_config(address.options.get("client_config"))
+        return _from_topic(address.host, address.path, settings)
+    if address.kind in (".jsonl", ".json", ".ndjson"):
+        return _from_file(Path(address.path))
+    message = f"{uri}: alerts are read from a .jsonl file or from kafka://host:port/topic"
+    raise ConfigurationError(message)
+
+
+def _event(uri: str, number: int, line: bytes) -> Event:
+    try:
+        content = msgspec.json.decode(line)
+        alert = content["data"]
+        key = f"{alert['source_id']}:{alert['metric_name']}"
+        return Event(parse_timestamp(content["time"]), key, content["id"], line)
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+        message = f"{uri}, line {number + 1}, is not an alert of PADIT: {error!r}"
+        raise SourceError(message) from error
+
+
+def _from_file(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                if line.strip():
+                    yield line.rstrip(b"\n")
+    except OSError as error:
+        message = f"{path} cannot be read: {error.strerror}"
+        raise SourceError(message) from error
+
+
+def _from_topic(bootstrap: str, topic: str, settings: dict[str, str]) -> Iterator[bytes]:
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "padit-diff",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            **settings,
+        }
+    )
+    try:
+        found = _topic(consumer, bootstrap, topic)
+        if found.error is not None:
+            message = f"topic {topic} at {bootstrap}: {found.error.str()}"
+            raise SourceError(message)
+        consumer.assign([TopicPartition(topic, number, 0) for number in found.partitions])
+        open_partitions = set(found.partitions)
+        while open_partitions:
+            record = consumer.poll(_QUIET_SECONDS)
+            if record is None:
+                message = f"{bootstrap} said nothing for {_QUIET_SECONDS:g} s"
+                raise SourceError(message)
+            if record.error() is None:
+                yield record.value() or b""
+            elif record.error().code() == KafkaError._PARTITION_EOF:
+                open_partitions.discard(record.partition())
+    finally:
+        consumer.close()
+
+
+def _topic(consumer: Consumer, bootstrap: str, topic: str) -> TopicMetadata:
+    try:
+        return consumer.list_topics(topic, timeout=_QUIET_SECONDS).topics[topic]
+    except KafkaException as error:
+        message = f"no broker answers at {bootstrap} ({error.args[0].str()}); is it up?"
+        raise SourceError(message) from error

@@ -1,0 +1,213 @@
+"""An alert as it was written: typed, so that what is missing or damaged is told by its name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import msgspec
+
+from padit.analysis.alert_files import Event
+from padit.domain.alert import Alert
+from padit.domain.errors import SourceError
+from padit.domain.features import FEATURES
+from padit.domain.metric import Series
+from padit.domain.timestamps import MICROS, parse_timestamp
+
+__all__ = ["DecidingDetector", "Evidence", "DetectorScore", "ParsedAlert", "find", "parse_alert"]
+
+_SHORTEST = 4
+
+
+class Window(msgspec.Struct, frozen=True):
+    """Window of the evidence; times in RFC 3339."""
+
+    start: str
+    end: str
+    interval_sec: float
+    max_samples: int
+
+
+class Latest(msgspec.Struct, frozen=True):
+    """The newest rows of the window, oldest first."""
+
+    time_us: list[int]
+    value: list[float]
+
+
+class DetectorScore(msgspec.Struct, frozen=True):
+    """What one detector said; without parameters where those stand in the alert's `detector`."""
+
+    name: str
+    version: int
+    score: float | None
+    parameters: dict[str, Any] | None = None
+
+
+class DecidingDetector(msgspec.Struct, frozen=True):
+    """The detector that decided."""
+
+    name: str
+    version: int
+    parameters: dict[str, Any]
+
+
+class Thresholds(msgspec.Struct, frozen=True):
+    """Lines that a score may cross."""
+
+    open_at: float
+    resolve_after_sec: float
+    anomaly_above: float
+    warning_from: float
+    critical_from: float
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """What an alert says of the window that opened or raised it."""
+
+    unit: str
+    window: Window
+    samples: int
+    digest: str
+    latest: Latest
+    features: dict[str, float]
+    detectors: list[DetectorScore]
+    thresholds: Thresholds
+    text: str = ""
+
+
+class _CloudEvent(msgspec.Struct):
+    id: str
+    type: str
+    time: str
+    data: Alert
+
+
+@dataclass(frozen=True)
+class ParsedAlert:
+    """One transition.
+
+    Attributes:
+        id: of the transition.
+        kind: opened, updated or resolved.
+        time: event time, microseconds.
+        alert: as of this transition.
+        evidence: of the window that opened or raised the alert.
+        line: the bytes all this was read from.
+    """
+
+    id: str
+    kind: str
+    time: int
+    alert: Alert
+    evidence: Evidence
+    line: bytes
+
+    @property
+    def series(self) -> Series:
+        """Whose alert it is."""
+        return Series(self.alert.source_id, self.alert.metric_name, self.evidence.unit)
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Start and end of the window in microseconds."""
+        window = self.evidence.window
+        return parse_timestamp(window.start), parse_timestamp(window.end)
+
+    @property
+    def interval(self) -> int:
+        """Time between two windows in microseconds."""
+        return round(self.evidence.window.interval_sec * MICROS)
+
+    @property
+    def detectors(self) -> list[DecidingDetector]:
+        """All detectors that look at the series, with their parameters."""
+        decided: dict[str, Any] = self.alert.detector["parameters"]
+        return [
+            DecidingDetector(
+                one.name, one.version, decided if one.parameters is None else one.parameters
+            )
+            for one in self.evidence.detectors
+        ]
+
+
+def parse_alert(event: Event) -> ParsedAlert:
+    """Check and type one transition.
+
+    Raises:
+        SourceError: something in it is missing or damaged.
+    """
+    try:
+        found = msgspec.json.decode(event.line, type=_CloudEvent)
+        evidence = msgspec.convert(found.data.evidence, Evidence)
+        msgspec.convert(found.data.detector, DecidingDetector)
+        parsed = ParsedAlert(
+            found.id,
+            found.type.rpartition(".")[2],
+            parse_timestamp(found.time),
+            found.data,
+            evidence,
+            event.line,
+        )
+        start, end = parsed.window
+    except (msgspec.ValidationError, ValueError) as error:
+        message = (
+            f"the evidence of {event.key} at {event.content['time']} is incomplete or damaged "
+            f"({error}): it cannot be recomputed. Alerts of before evidence held parameters and "
+            "thresholds are made anew by `padit replay`"
+        )
+        raise SourceError(message) from error
+    missing = set(FEATURES) - evidence.features.keys()
+    if (
+        missing
+        or not start < end
+        or parsed.interval <= 0
+        or len(evidence.latest.time_us) != len(evidence.latest.value)
+    ):
+        message = f"the evidence of {event.key} at {event.content['time']} contradicts itself: "
+        message += f"{', '.join(sorted(missing))} missing" if missing else "window or rows"
+        raise SourceError(message)
+    return parsed
+
+
+def find(events: Sequence[Event], wanted: str, place: str) -> list[Event]:
+    """All transitions of one alert, in order.
+
+    Args:
+        events: of a file or a topic.
+        wanted: id of the alert or of one of its transitions, or how one begins.
+        place: where they were read, for the message.
+
+    Raises:
+        SourceError: no alert or several go by that id.
+    """
+    alert_of = {event.id: str(event.content["data"].get("id", "")) for event in events}
+    ids = list(dict.fromkeys(alert_of.values()))
+    if wanted in ids:
+        return [event for event in events if alert_of[event.id] == wanted]
+    if wanted in alert_of:
+        return find(events, alert_of[wanted], place)
+    begins = sorted(
+        {alert for alert in ids if alert.startswith(wanted)}
+        | {alert for transition, alert in alert_of.items() if transition.startswith(wanted)}
+    )
+    if len(begins) == 1 and len(wanted) >= _SHORTEST:
+        return find(events, begins[0], place)
+    if begins and len(wanted) >= _SHORTEST:
+        message = f"{wanted!r} begins the ids of {len(begins)} alerts: {', '.join(begins[:5])}"
+        raise SourceError(message)
+    raise SourceError(_unknown(events, wanted, place, ids, alert_of))
+
+
+def _unknown(
+    events: Sequence[Event], wanted: str, place: str, ids: list[str], alert_of: dict[str, str]
+) -> str:
+    if not ids:
+        return f"there is no alert {wanted!r} in {place}: it holds no alerts"
+    near = get_close_matches(wanted, ids, 3, 0.3) or ids[:3]
+    lines = []
+    for one in near:
+        event = next(event for event in events if alert_of[event.id] == one)
+        lines.append(f"\n  {one}  {event.content['time'][:19]}Z {event.content['data']['summary']}")
+    count = f"{len(ids)} {'alert' if len(ids) == 1 else 'alerts'}"
+    return f"there is no alert {wanted!r} in {place}, which holds {count}; closest:{''.join(lines)}"

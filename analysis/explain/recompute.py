@@ -1,0 +1,210 @@
+"""An alert recomputed from its evidence alone: no broker, no file but the alert's own."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+
+from padit.analysis.explain.alert_record import DecidingDetector, ParsedAlert
+from padit.analysis.explain.settings import differences
+from padit.domain.alert import Transition, alert_id, severity_of
+from padit.domain.errors import PaditError, SourceError
+from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
+from padit.transforms.alerts import rows_digest
+from padit.transforms.detectors import Detector, create_detector, registry
+from padit.transforms.features import compute_features
+
+__all__ = ["Check", "best_score", "recompute", "versions"]
+
+_MOST_FEATURES = 20
+
+
+class Check(NamedTuple):
+    """One thing that was, or could not be, computed again.
+
+    Attributes:
+        what: what it is about.
+        state: unknown: it could not be computed from what is there.
+        text: for a person; where it differs, what was found and what stands in the alert.
+    """
+
+    what: str
+    state: Literal["equal", "different", "unknown"]
+    text: str
+
+
+def recompute(parsed: ParsedAlert, *, window: bool = True) -> list[Check]:
+    """Everything about a transition that its own evidence is enough for.
+
+    Args:
+        parsed: the transition.
+        window: False leaves out what only repeats an earlier transition's evidence.
+
+    Raises:
+        SourceError: the parameters in it are refused by this code.
+    """
+    if not window:
+        return [*_identity(parsed), _severity(parsed)]
+    complete = len(parsed.evidence.latest.time_us) == parsed.evidence.samples
+    return [
+        *_identity(parsed),
+        *(_rows(parsed) if complete else _some_rows(parsed)),
+        *_scores(parsed),
+        _severity(parsed),
+    ]
+
+
+def versions(parsed: ParsedAlert) -> list[str]:
+    """Detectors that this code lacks, or has in another version than the alert was made with."""
+    found = []
+    for one in parsed.evidence.detectors:
+        kind: Any = registry().get(one.name)
+        if kind is None:
+            found.append(f"this code has no detector {one.name}, which judged this alert")
+        elif kind.version != one.version:
+            found.append(
+                f"detector {one.name} had version {one.version} when the alert was made, "
+                f"this code has version {kind.version}"
+            )
+    return found
+
+
+def best_score(detectors: Sequence[DecidingDetector], parsed: ParsedAlert) -> float | None:
+    """The highest score of detectors over the recorded features; None if one needs history."""
+    if not parsed.evidence.samples:
+        return None  # what is told is that nothing came, and since when
+    table = _table(parsed)
+    scores = []
+    for one in detectors:
+        detector = _create(one)
+        if not _is_stateless(detector):
+            return None
+        scores.append(float(detector.step(detector.initial(), table)[1].score[0]))
+    return max(scores, default=None)
+
+
+def _identity(parsed: ParsedAlert) -> list[Check]:
+    alert = parsed.alert
+    kind: Any = parsed.kind
+    checks = [_same("transition id", parsed.id, Transition(kind, parsed.time, alert).id)]
+    if parsed.kind == "opened":
+        expected = alert_id(parsed.series, alert.detector["name"], parsed.time)
+        checks.append(_same("alert id", alert.id, expected))
+    return checks
+
+
+def _rows(parsed: ParsedAlert) -> list[Check]:
+    start, end = parsed.window
+    time = np.array(parsed.evidence.latest.time_us, np.int64)
+    value = np.array(parsed.evidence.latest.value, np.float64)
+    checks = [_same("digest of rows", parsed.evidence.digest, rows_digest(time, value))]
+    if not len(time):
+        return checks
+    if int(time.min()) < start or int(time.max()) >= end:
+        checks.append(Check("rows", "different", "some lie outside the window"))
+    found = compute_features(value, np.array([0]), np.array([len(value)]))
+    wrong = [
+        f"{name}: {float(column[0])!r} from the rows, {parsed.evidence.features.get(name)!r} in "
+        "the alert"
+        for name, column in found.items()
+        if parsed.evidence.features.get(name) != float(column[0])
+    ]
+    if wrong:
+        return [*checks, *(Check("features", "different", one) for one in wrong[:_MOST_FEATURES])]
+    return [*checks, Check("features", "equal", f"all {len(found)}, from {len(time)} rows")]
+
+
+def _some_rows(parsed: ParsedAlert) -> list[Check]:
+    kept = len(parsed.evidence.latest.time_us)
+    text = f"the evidence holds {kept} of {parsed.evidence.samples} rows; --input checks them"
+    return [Check("rows and features", "unknown", text)]
+
+
+def _scores(parsed: ParsedAlert) -> list[Check]:
+    table = _table(parsed)
+    checks = []
+    for one, said in zip(parsed.detectors, parsed.evidence.detectors, strict=True):
+        what = f"score of {one.name}"
+        kind: Any = registry().get(one.name)
+        if kind is None:
+            checks.append(Check(what, "unknown", f"this code has no detector {one.name}"))
+            continue
+        detector = _create(one)
+        if not _is_stateless(detector):
+            text = f"{one.name} remembers what came before; --input replays it"
+            checks.append(Check(what, "unknown", text))
+            continue
+        if not parsed.evidence.samples:  # the window has no row, so none but silence judges it
+            checks.append(_same(what, said.score, None))
+            continue
+        _, scores = detector.step(detector.initial(), table)
+        score = float(scores.score[0])
+        checks.append(_same(what, said.score, score))
+        if said.parameters is None and score == said.score:
+            seen = msgspec.to_builtins(detector.explain(table, scores, 0))
+            checks += _reasons(parsed, seen)
+    return checks
+
+
+def _reasons(parsed: ParsedAlert, seen: dict[str, Any]) -> list[Check]:
+    recorded = {name: parsed.alert.evidence.get(name) for name in seen}
+    wrong = list(differences(seen, recorded))
+    if not wrong:
+        return [Check("reason", "equal", parsed.evidence.text)]
+    return [
+        Check("reason", "different", f"{path}: {left!r} computed, {right!r} in the alert")
+        for path, left, right in wrong
+    ]
+
+
+def _severity(parsed: ParsedAlert) -> Check:
+    scores = [one.score for one in parsed.evidence.detectors if one.score is not None]
+    best, alert, lines = max(scores, default=0.0), parsed.alert, parsed.evidence.thresholds
+    # Within its severity an alert takes a higher score without a word, so it may end higher.
+    fits = alert.score == best if parsed.kind != "resolved" else alert.score >= best
+    if not fits:
+        text = f"the highest score is {best!r}, the alert says {alert.score!r}"
+        return Check("severity", "different", text)
+    if alert.score < lines.open_at or severity_of(alert.score) != alert.severity:
+        text = f"{alert.severity} does not follow from {alert.score!r}, open_at {lines.open_at:g}"
+        return Check("severity", "different", text)
+    text = f"{alert.score:.6g} is {alert.severity}; alerts open at {lines.open_at:g}"
+    return Check("severity", "equal", text)
+
+
+def _same(what: str, recorded: object, computed: object) -> Check:
+    if recorded == computed:
+        shown = f"{computed:.6g}" if isinstance(computed, float) else str(computed)
+        return Check(what, "equal", shown)
+    return Check(what, "different", f"{computed!r} computed, {recorded!r} in the alert")
+
+
+def _table(parsed: ParsedAlert) -> FeatureTable:
+    """The one row that the features of the evidence make."""
+    series: Series = parsed.series
+    end = parsed.window[1]
+    features = {name: np.array([value]) for name, value in parsed.evidence.features.items()}
+    return FeatureTable(
+        (series,),
+        np.array([end]),
+        np.zeros(1, np.int32),
+        features,
+        np.zeros(2, np.int64),
+        np.empty(0, np.int64),
+        np.empty(0),
+        end,
+    )
+
+
+def _create(one: DecidingDetector) -> Detector[Any]:
+    try:
+        return create_detector(one.name, one.parameters)
+    except PaditError as error:
+        message = f"this code refuses the parameters that the alert was made with: {error}"
+        raise SourceError(message) from error
+
+
+def _is_stateless(detector: Detector[Any]) -> bool:
+    return not detector.dump(detector.initial())

@@ -1,0 +1,120 @@
+"""What an alert was made with, as a tree of plain values, and where two trees differ."""
+
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from padit.analysis.explain.alert_record import DecidingDetector, ParsedAlert
+from padit.domain.config import JobConfig
+from padit.domain.metric import Series
+from padit.domain.timestamps import MICROS
+from padit.transforms.detect import Detection
+
+__all__ = [
+    "ABSENT",
+    "Difference",
+    "conditions_of",
+    "differences",
+    "looking_at",
+    "settings_of",
+    "settings_of_config",
+]
+
+ABSENT = "(nothing)"
+Tree = dict[str, Any]
+
+
+class Difference(NamedTuple):
+    """One place where two trees differ; `ABSENT` where one has nothing there."""
+
+    path: str
+    left: Any
+    right: Any
+
+
+def differences(left: Any, right: Any, path: str = "") -> Iterator[Difference]:
+    """Where two values differ, in the order of the keys; a part that one lacks is told whole."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        for name in sorted(left.keys() | right.keys()):
+            inner = f"{path}.{name}" if path else str(name)
+            yield from differences(left.get(name, ABSENT), right.get(name, ABSENT), inner)
+    elif isinstance(left, list) and isinstance(right, list):
+        for i in range(max(len(left), len(right))):
+            one = left[i] if i < len(left) else ABSENT
+            other = right[i] if i < len(right) else ABSENT
+            yield from differences(one, other, f"{path}[{i}]")
+    elif left != right:
+        yield Difference(path, left, right)
+
+
+def settings_of(parsed: ParsedAlert) -> Tree:
+    """Windows, thresholds and every detector with its version and parameters."""
+    evidence = parsed.evidence
+    start, end = parsed.window
+    return {
+        "window": {
+            "size_sec": (end - start) / MICROS,
+            "interval_sec": evidence.window.interval_sec,
+            "max_samples": evidence.window.max_samples,
+        },
+        "alerts": {
+            "open_at": evidence.thresholds.open_at,
+            "resolve_after_sec": evidence.thresholds.resolve_after_sec,
+        },
+        "severity": {
+            "anomaly_above": evidence.thresholds.anomaly_above,
+            "warning_from": evidence.thresholds.warning_from,
+            "critical_from": evidence.thresholds.critical_from,
+        },
+        **_named(parsed.detectors),
+    }
+
+
+def looking_at(config: JobConfig, series: Series) -> list[DecidingDetector]:
+    """The detectors of a configuration that look at a series."""
+    resolved = zip(config.detectors, Detection(config.detectors).resolved, strict=True)
+    return [
+        DecidingDetector(one["name"], one["version"], one["parameters"])
+        for setting, one in resolved
+        if fnmatchcase(series.source_id, setting.source)
+        and fnmatchcase(series.metric_name, setting.metric)
+    ]
+
+
+def conditions_of(detectors: Sequence[DecidingDetector], series: Series) -> list[dict[str, Any]]:
+    """Limits that rules among the detectors set for a series."""
+    for one in detectors:
+        for rule in one.parameters.get("rules") or ():
+            if fnmatchcase(series.source_id, rule["source"]) and fnmatchcase(
+                series.metric_name, rule["metric"]
+            ):
+                return list(rule["conditions"])
+    return []
+
+
+def settings_of_config(config: JobConfig, series: Series, size_sec: float) -> Tree:
+    """The part of a configuration file that a series' alerts depend on.
+
+    Args:
+        config: as it is now.
+        series: whose alert it is.
+        size_sec: length of a window, after which an alert resolves by default.
+    """
+    after = config.alerts.resolve_after_sec
+    return {
+        "alerts": {
+            "open_at": config.alerts.open_at,
+            "resolve_after_sec": size_sec if after is None else after,
+        },
+        **_named(looking_at(config, series)),
+    }
+
+
+def _named(detectors: list[DecidingDetector]) -> Tree:
+    """By name; the second of a name is `name 2`."""
+    tree: Tree = {}
+    for one in detectors:
+        number = 1 + sum(name == one.name or name.startswith(f"{one.name} ") for name in tree)
+        name = one.name if number == 1 else f"{one.name} {number}"
+        tree[name] = {"version": one.version, **one.parameters}
+    return tree

@@ -1,0 +1,166 @@
+"""A recording as columns on disk, dealt to groups of sources, so that processes can share it."""
+
+import heapq
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from padit.connectors.source import Decoder, PartitionRange, Source
+from padit.domain.errors import ConfigurationError
+from padit.domain.metric import Series
+from padit.domain.rows import Rows, concatenate
+from padit.domain.watermark import WATERMARK_NONE, find_late
+
+__all__ = ["Recording", "read_recording"]
+
+_SERIES = 64
+"""Series of a group, if there are many: enough to be computed side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """n samples, sorted by (group, event time); equal times keep the order of their log.
+
+    Attributes:
+        series: the distinct series.
+        rows: all samples over `series`.
+        bounds: int64 (groups + 1,); group g has the rows bounds[g] to bounds[g + 1].
+        late: by allowed out-of-orderness in microseconds a mask (n,) of what comes too late,
+            or None where nothing does.
+        dead_lettered: samples that could not be read.
+    """
+
+    rows: Rows
+    bounds: NDArray[np.int64]
+    late: dict[int, NDArray[np.bool_] | None]
+    dead_lettered: int = 0
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """First and last event time, microseconds."""
+        return int(self.rows.time.min()), int(self.rows.time.max())
+
+    @property
+    def groups(self) -> int:
+        """How many groups there are; like the job's key groups they change no result."""
+        return len(self.bounds) - 1
+
+    def group(self, number: int, out_of_orderness: int) -> Rows:
+        """The rows of a group that are in time, in the order of their event time."""
+        chosen = slice(int(self.bounds[number]), int(self.bounds[number + 1]))
+        rows = self.rows
+        part = Rows(rows.series, rows.code[chosen], rows.time[chosen], rows.value[chosen])
+        late = self.late[out_of_orderness]
+        return part if late is None else part.select(~late[chosen])
+
+    def save(self, folder: Path) -> None:
+        """Write it so that `load` can map it into memory."""
+        for name in ("code", "time", "value"):
+            np.save(folder / f"{name}.npy", getattr(self.rows, name))
+        np.save(folder / "bounds.npy", self.bounds)
+        for allowed, mask in self.late.items():
+            if mask is not None:
+                np.save(folder / f"late-{allowed}.npy", mask)
+        about = {"series": self.rows.series, "late": {str(k): v is not None
+                 for k, v in self.late.items()}}  # fmt: skip
+        (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
+
+    @staticmethod
+    def load(folder: Path) -> "Recording":
+        """Map what `save` wrote; processes share the pages."""
+        about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+        columns: list[Any] = [
+            np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("code", "time", "value")
+        ]
+        late = {
+            int(allowed): np.load(folder / f"late-{allowed}.npy", mmap_mode="r") if some else None
+            for allowed, some in about["late"].items()
+        }
+        series = tuple(Series(*one) for one in about["series"])
+        return Recording(Rows(series, *columns), np.load(folder / "bounds.npy"), late)
+
+
+def read_recording(
+    source: Source,
+    ranges: Sequence[PartitionRange],
+    decode: Decoder,
+    allowed: Sequence[int],
+    processes: int,
+    note: Callable[[int], None],
+) -> Recording:
+    """Read all of a bounded source.
+
+    Args:
+        source: where from.
+        ranges: of the source, all of them with an end.
+        decode: the decoder of the job.
+        allowed: the out-of-orderness values that the sweep tries, microseconds.
+        processes: how many will work on it; there is a group for each, if there are sources.
+        note: is told the rows of each read.
+
+    Raises:
+        SourceError: the source cannot be read.
+        ConfigurationError: there is no row in it.
+    """
+    reader = source.open(ranges, decode)
+    parts: dict[int, list[Rows]] = {one.partition: [] for one in ranges}
+    waiting, dead = set(parts), 0
+    try:
+        while waiting:
+            for read in reader.read(1.0):
+                parts[read.partition].append(read.rows)
+                dead += len(read.dead)
+                note(len(read.rows) + len(read.dead))
+                if read.ended:
+                    waiting.discard(read.partition)
+    finally:
+        reader.close()
+    logs = [concatenate(parts[number]) for number in sorted(parts)]
+    if not any(len(log) for log in logs):
+        message = (
+            f"{source.name} has no rows between the bounds ({dead} records are unreadable); "
+            "see --start_time, --end_time, --start_offset and --end_offset"
+        )
+        raise ConfigurationError(message)
+    return _arrange(logs, allowed, processes, dead)
+
+
+def _arrange(logs: Sequence[Rows], allowed: Sequence[int], processes: int, dead: int) -> Recording:
+    rows = concatenate(logs)
+    late = {one: _late(logs, one) for one in allowed}
+    groups = max(processes, -(-len(rows.series) // _SERIES))
+    group = _deal(rows, groups)[rows.code]
+    order = np.lexsort((rows.time, group))
+    bounds = np.searchsorted(group[order], np.arange(groups + 1))
+    masks = {one: None if mask is None else mask[order] for one, mask in late.items()}
+    return Recording(rows.select(order), bounds, masks, dead)
+
+
+def _deal(rows: Rows, groups: int) -> NDArray[np.int16]:
+    """Group of each series: sources stay whole, the largest go first, each where least is."""
+    count = np.bincount(rows.code, minlength=len(rows.series)).tolist()
+    sizes: dict[str, int] = {}
+    for series, size in zip(rows.series, count, strict=True):
+        sizes[series.source_id] = sizes.get(series.source_id, 0) + size
+    load = [(0, number) for number in range(groups)]
+    of_source = {}
+    for source, size in sorted(sizes.items(), key=lambda one: (-one[1], one[0])):
+        least, number = heapq.heappop(load)
+        of_source[source] = number
+        heapq.heappush(load, (least + size, number))
+    return np.array([of_source[series.source_id] for series in rows.series], np.int16)
+
+
+def _late(logs: Sequence[Rows], out_of_orderness: int) -> NDArray[np.bool_] | None:
+    """Lateness is decided by each partition's log alone, as when the job reads it."""
+    masks = []
+    for log in logs:
+        mask, _ = find_late(log.time, WATERMARK_NONE, out_of_orderness)
+        masks.append(np.zeros(len(log), bool) if mask is None else mask)
+    late = np.concatenate(masks)
+    return late if late.any() else None

@@ -1,0 +1,95 @@
+"""`padit replay`: the same job over what a topic or files hold now."""
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import PurePath
+from typing import Any
+
+from padit.analysis.audit_log import audit_log_beside, read_run_totals
+from padit.cli.commands._job import add_job_arguments, arguments, finish, tell
+from padit.connectors.uris import parse_address
+from padit.domain.errors import ConfigurationError
+from padit.pipelines.job import run_job
+
+HELP = "Run the job over a historical topic, by offsets or by time, or over files."
+EXAMPLES = """examples:
+  padit replay --input kafka://127.0.0.1:9092/metrics --output alerts.jsonl
+  padit replay --input kafka://127.0.0.1:9092/metrics --output alerts.jsonl \\
+      --start_time=2026-01-05T06:00:00Z --end_time=2026-01-05T18:00:00Z
+  padit replay --input kafka://127.0.0.1:9092/metrics --output tuned.jsonl \\
+      --start_offset=1000 --end_offset=50000 --window_size_sec=120
+  padit replay --input machines.jsonl --output alerts.jsonl --config now.yaml --config new.yaml
+
+A replay gives the alerts that the live job gave, to the byte; compare with `padit diff`.
+Several configurations read the input once; the results of each have its name in theirs
+(alerts.now.jsonl, alerts.new.jsonl; topics alerts.now, alerts.new). `padit sweep` tries many.
+"""
+PASS_THROUGH = True
+_RESULTS = ("output", "anomalies", "features", "audit")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the job; `--config` may come more than once."""
+    add_job_arguments(parser)
+    # In the place of the job's own, which takes one.
+    group = parser.add_argument_group("detectors and alerts", conflict_handler="resolve")
+    group.add_argument(
+        "--config",
+        action="append",
+        default=argparse.SUPPRESS,
+        help="YAML file with detectors and alert settings; may come more than once.",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run to the end of what there is."""
+    configs: list[str] = getattr(args, "config", [])
+    if len(configs) > 1:
+        return _several(args, configs)
+    if configs:
+        args.config = configs[0]
+    return finish(args, live=False)
+
+
+def _several(args: argparse.Namespace, configs: list[str]) -> int:
+    """One run, with results of its own for each configuration."""
+    names = [PurePath(config).stem for config in configs]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        message = f"two configurations are named {twice[0]}; results are named after them"
+        raise ConfigurationError(message)
+    places = {name: _places(args, name) for name in names}
+    lines = {
+        name: arguments(args, config=config, **places[name])
+        for name, config in zip(names, configs, strict=True)
+    }
+    first, *others = names
+    summary = run_job(lines[first], live=False, shadow={name: lines[name] for name in others})
+    for name in names:
+        place = places[name]["output"]
+        counts = read_run_totals(places[name].get("audit") or audit_log_beside(place))
+        told = f"{counts['alerts']} alerts in " if counts else ""
+        sys.stderr.write(f"{name}: {told}{place}\n")
+    return 0 if summary is None else tell(summary)
+
+
+def _places(args: argparse.Namespace, name: str) -> dict[str, str]:
+    """Where the results of a configuration go."""
+    given: dict[str, Any] = {one: getattr(args, one, None) for one in _RESULTS}
+    if given["output"] in (None, "-", "stdout"):
+        message = "several configurations need a place for each one's alerts: --output alerts.jsonl"
+        raise ConfigurationError(message)
+    return {one: _named(place, name) for one, place in given.items() if place}
+
+
+def _named(place: str, name: str) -> str:
+    """A place with the configuration's name in its own."""
+    address = parse_address(place)
+    if address.kind == "null":
+        return place
+    path = PurePath(address.path)
+    changed = (
+        f"{address.path}.{name}" if address.host else str(path.with_suffix(f".{name}{path.suffix}"))
+    )
+    return place.replace(address.path, changed, 1)

@@ -1,0 +1,30 @@
+"""Why a Kafka client does not get through, from what it says on the side."""
+
+from confluent_kafka import KafkaError
+
+__all__ = ["ClientErrors"]
+
+_HOPELESS = (
+    KafkaError._AUTHENTICATION,
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+    KafkaError._SSL,
+)
+
+
+class ClientErrors:
+    """The latest reason a client gave; `note` is its `error_cb`.
+
+    Attributes:
+        text: the reason, empty while there is none.
+        hopeless: whether waiting cannot help (a wrong password, an untrusted certificate).
+    """
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.hopeless = False
+
+    def note(self, error: KafkaError) -> None:
+        """Keep what says more than "all brokers down"."""
+        if error.code() != KafkaError._ALL_BROKERS_DOWN or not self.text:
+            self.text = error.str()
+        self.hopeless |= error.fatal() or error.code() in _HOPELESS

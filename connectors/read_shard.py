@@ -1,0 +1,392 @@
+"""ReadMetrics: any source as one splittable DoFn, live or bounded.
+
+What an element is: one shard, a reader's share of the partitions, as `Cursor` bytes; what comes
+out are `Batch`s, and `Message`s for late rows and dead letters.
+Unit of parallelism: the shard; partition p belongs to shard p % shards.
+In a crash: the cursor is the restriction, so the runner restores offsets and watermarks together
+with everything downstream, and rows after the checkpoint are read again.
+
+A reader hands its cursor back to the runner at intervals (a self-checkpoint), because a runner
+can take a checkpoint only between bundles. It does so rarely when idle: Flink runners before
+apache/beam PR 39191 keep a little state for every self-checkpoint for ever.
+"""
+
+import dataclasses
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import msgspec
+from apache_beam.coders import BytesCoder
+from apache_beam.io.iobase import RestrictionProgress, RestrictionTracker
+from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
+from apache_beam.metrics import Metrics
+from apache_beam.transforms.core import RestrictionProvider
+from apache_beam.transforms.window import TimestampedValue
+from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Duration, Timestamp
+
+from padit.codecs.dead_letter import DeadLetter
+from padit.connectors.collector import relax_collector
+from padit.connectors.cursor import Cursor, PartitionCursor, ReadAheadLimiter, advance, follow_idle
+from padit.connectors.side_outputs import dead_messages, decision_message, late_messages
+from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader, Source
+from padit.domain.batch import Batch
+from padit.domain.rows import Rows
+from padit.domain.timestamps import MICROS
+from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE, Position
+from padit.ops.run_totals import note
+
+__all__ = ["DEAD", "LATE", "NOTES", "ReadOptions", "ReadShard", "request_stop"]
+
+_FILL_SECONDS = 0.02
+_FILL_SECONDS_BOUNDED = 1.0  # a replay is in no hurry, but a checkpoint waits for the block's end
+_PATIENCE_BOUNDED = 0.5
+_AHEAD_FROM = 50_000  # rows of a batch from which on more is likely to be there already
+_FIRST_ROWS = 100_000  # of a reader's first batch: those behind it have nothing to do until then
+LATE = "late"
+DEAD = "dead"
+NOTES = "notes"
+_stop = threading.Event()
+
+
+def request_stop() -> None:
+    """Make the live readers of this process end as soon as they have delivered what they read."""
+    _stop.set()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How to read.
+
+    Attributes:
+        out_of_orderness: allowed disorder within a partition, microseconds.
+        idle_after: a partition with nothing to read for so long stops holding the others
+            back, seconds; live only.
+        most_held: rows that may wait downstream for the slowest partition.
+        bundle_rows: rows after which the cursor goes back to the runner.
+        bundle_seconds: time after which it does, once it has read something; a runner may
+            hand results on only then, so this bounds the latency.
+        idle_seconds: time after which it does without having read anything.
+        poll_seconds: how long one read waits for rows.
+        restorable: whether the runner restores state; its counters then begin again at zero,
+            with a new instance of the reader, and take up what the cursor has counted.
+    """
+
+    out_of_orderness: int
+    idle_after: float
+    most_held: int = 2_000_000
+    bundle_rows: int = 250_000
+    bundle_seconds: float = 1.0
+    idle_seconds: float = 2.0
+    poll_seconds: float = 0.1
+    restorable: bool = False
+
+
+class _CursorTracker(RestrictionTracker):  # type: ignore[misc]
+    """Claims are whole cursors; the only split is the one that hands everything back."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def current_restriction(self) -> bytes:
+        return self._data
+
+    def try_claim(self, position: bytes) -> bool:
+        if Cursor.from_bytes(self._data).closed:
+            return False
+        self._data = position
+        return True
+
+    def try_split(self, fraction_of_remainder: float) -> tuple[bytes, bytes] | None:
+        cursor = Cursor.from_bytes(self._data)
+        if fraction_of_remainder != 0 or cursor.closed:
+            return None
+        residual = self._data
+        self._data = msgspec.structs.replace(cursor, closed=True).to_bytes()
+        return self._data, residual
+
+    def check_done(self) -> None:
+        if not Cursor.from_bytes(self._data).closed:
+            message = "a reader returned before its cursor was closed or handed back"
+            raise ValueError(message)
+
+    def current_progress(self) -> RestrictionProgress:
+        return RestrictionProgress(fraction=1.0 if Cursor.from_bytes(self._data).closed else 0.0)
+
+    def is_bounded(self) -> bool:
+        return all(one.stop is not None for one in Cursor.from_bytes(self._data).at.values())
+
+
+class _CursorProvider(RestrictionProvider):  # type: ignore[misc]
+    def initial_restriction(self, element: bytes) -> bytes:
+        return element
+
+    def create_tracker(self, restriction: bytes) -> _CursorTracker:
+        return _CursorTracker(restriction)
+
+    def restriction_size(self, element: bytes, restriction: bytes) -> int:
+        return 1
+
+    def restriction_coder(self) -> BytesCoder:
+        return BytesCoder()
+
+    def truncate(self, element: bytes, restriction: bytes) -> bytes | None:
+        # On drain a bounded read is finished, a live one ends where it is.
+        return restriction if _CursorTracker(restriction).is_bounded() else None
+
+
+_TRACKER = beam.DoFn.RestrictionParam(_CursorProvider())
+_WATERMARK = beam.DoFn.WatermarkEstimatorParam(ManualWatermarkEstimator.default_provider())
+
+
+class ReadShard(beam.DoFn):  # type: ignore[misc]
+    """Reads one shard: batches on the main output, messages on `LATE`, `DEAD` and `NOTES`."""
+
+    def __init__(self, source: Source, decode: Decoder, options: ReadOptions) -> None:
+        self._source = source
+        self._decode = decode
+        self._options = options
+        self._readers: dict[int, _OpenReader] = {}
+        self._met: set[int] = set()
+
+    def setup(self) -> None:
+        """Prepare the process for many short-lived objects."""
+        relax_collector()
+
+    @beam.DoFn.unbounded_per_element()  # type: ignore[untyped-decorator]
+    def process(
+        self,
+        element: bytes,
+        tracker: Any = _TRACKER,
+        watermark: Any = _WATERMARK,
+    ) -> Iterator[Any]:
+        """Read until there is nothing left, or until it is time to hand the cursor back."""
+        cursor = Cursor.from_bytes(tracker.current_restriction())
+        reader = self._reader(cursor)
+        started = time.monotonic()
+        rows = 0
+        while True:
+            if cursor.finished or _stop.is_set():
+                tracker.try_claim(msgspec.structs.replace(cursor, closed=True).to_bytes())
+                return
+            limit = self._options.bundle_seconds if rows else self._options.idle_seconds
+            if rows >= self._options.bundle_rows or time.monotonic() - started > limit:
+                tracker.defer_remainder(Duration(0))
+                return
+            moved, outputs, count = reader.step(cursor)
+            if moved is cursor:
+                continue
+            if not tracker.try_claim(moved.to_bytes()):
+                self._drop(reader)
+                return
+            cursor, rows = moved, rows + count
+            yield from outputs
+            watermark.set_watermark(_timestamp(cursor.watermark))
+
+    def teardown(self) -> None:
+        """Close the connections."""
+        for reader in list(self._readers.values()):
+            self._drop(reader)
+
+    def _reader(self, cursor: Cursor) -> "_OpenReader":
+        reader = self._readers.get(cursor.shard)
+        if reader is not None and reader.stands_at(cursor):
+            return reader
+        if reader is not None:
+            self._drop(reader)
+        ranges = [
+            PartitionRange(number, one.following, one.stop)
+            for number, one in cursor.at.items()
+            if not one.ended
+        ]
+        opened = self._source.open(ranges, self._decode)
+        bounded = all(one.stop is not None for one in cursor.at.values())
+        reader = _OpenReader(cursor.shard, self._source.name, opened, self._options, bounded)
+        self._readers[cursor.shard] = reader
+        if self._options.restorable and cursor.shard not in self._met:
+            self._met.add(cursor.shard)
+            reader.count(
+                sum(one.read for one in cursor.at.values()),
+                sum(one.late for one in cursor.at.values()),
+                sum(one.dead_lettered for one in cursor.at.values()),
+            )
+            reader.ended.inc(sum(one.ended for one in cursor.at.values()))
+        return reader
+
+    def _drop(self, reader: "_OpenReader") -> None:
+        self._readers.pop(reader.shard, None)
+        reader.close()
+
+
+class _OpenReader:
+    """A connection with what is known only while it is open: clocks, pauses, counters.
+
+    While the job works on a large batch, a thread reads the next one: fetching, decompression
+    and numpy work without Python's lock. At any time one thread uses the reader.
+    """
+
+    def __init__(
+        self, shard: int, name: str, reader: Reader, options: ReadOptions, bounded: bool
+    ) -> None:
+        self.shard = shard
+        self._bounded = bounded
+        self._reader = reader
+        self._most = min(_FIRST_ROWS, options.bundle_rows)
+        self._thread = ThreadPoolExecutor(1)
+        self._ahead: Future[list[ReadBatch]] | None = None
+        self._name = name
+        self._options = options
+        self._paused: frozenset[int] = frozenset()
+        self._limiter = ReadAheadLimiter(options.most_held)
+        self._last: dict[int, float] = {}
+        self._at: Cursor | None = None
+        self._read = Metrics.counter("padit", "read")
+        self._late = Metrics.counter("padit", "late")
+        self._dead = Metrics.counter("padit", "dead_lettered")
+        self.ended = Metrics.counter("padit", "partitions_ended")
+        self._lag = Metrics.gauge("padit", "consumer_lag")
+        self._lag_told = 0.0
+
+    def count(self, read: int, late: int, dead: int) -> None:
+        """Add to the runner's counters."""
+        self._read.inc(read)
+        self._late.inc(late)
+        self._dead.inc(dead)
+
+    def stands_at(self, cursor: Cursor) -> bool:
+        """Whether reading can go on here without seeking."""
+        return self._at == cursor
+
+    def step(self, cursor: Cursor) -> tuple[Cursor, list[Any], int]:
+        """Read once; the same cursor comes back if nothing happened at all."""
+        ahead = None if self._ahead is None else self._ahead.result()
+        self._ahead = None
+        paused = self._limiter.to_pause(cursor)
+        if paused != self._paused:
+            self._reader.pause(paused)
+            self._paused = paused
+        grown, announced = self._with_added(cursor)
+        reads = self._read_block() if ahead is None else ahead
+        self._tell_lag(cursor)
+        if not reads and not announced:
+            return self._idle(cursor)
+        now = time.monotonic()
+        for read in reads:
+            self._last[read.partition] = now
+        moved, batch, late, dead = advance(grown, reads, self._options.out_of_orderness)
+        for read in reads:
+            self._limiter.note(read, moved.at[read.partition].watermark)
+        if announced:
+            batch = dataclasses.replace(batch, positions=(*announced, *batch.positions))
+        self._at = moved
+        rows = sum(len(read.rows) for read in reads)
+        note(rows + len(dead), moved.watermark, None)
+        self.ended.inc(sum(read.ended for read in reads))
+        if rows >= _AHEAD_FROM and not moved.finished:
+            self._ahead = self._thread.submit(self._read_block)
+        return moved, self._outputs(batch, late, dead), rows
+
+    def close(self) -> None:
+        """Let go of everything; what was read ahead is read again by whoever goes on."""
+        self._thread.shutdown()
+        self._reader.close()
+
+    def _read_block(self) -> list[ReadBatch]:
+        """Wait for rows, then take what is there up to a full batch.
+
+        A batch is cut into a keyed batch for every key group, and each costs a call, a header and,
+        where a window ends, a close; few large batches cost a third of many small ones. Live,
+        rows must not wait for others, so a batch is closed soon.
+        """
+        most, self._most = self._most, min(2 * self._most, self._options.bundle_rows)
+        reads = self._reader.read(self._options.poll_seconds)
+        more = reads
+        rows = sum(len(read.rows) for read in reads)
+        patience = _PATIENCE_BOUNDED if self._bounded else _FILL_SECONDS
+        filling = _FILL_SECONDS_BOUNDED if self._bounded else _FILL_SECONDS
+        started = time.monotonic()
+        while more and rows < most and not more[-1].ended:
+            if time.monotonic() - started >= filling:
+                break
+            more = self._reader.read(patience)
+            reads += more
+            rows += sum(len(read.rows) for read in more)
+        return reads
+
+    def _outputs(
+        self, batch: Batch, late: list[tuple[int, int, Rows]], dead: list[DeadLetter]
+    ) -> list[Any]:
+        late_rows = sum(len(rows) for _, _, rows in late)
+        self.count(len(batch.rows) + late_rows + len(dead), late_rows, len(dead))
+        earliest = int(batch.rows.time.min()) if len(batch.rows) else WATERMARK_NONE
+        return [
+            TimestampedValue(batch, _timestamp(earliest)),
+            *(
+                beam.pvalue.TaggedOutput(LATE, message)
+                for partition, first, rows in late
+                for message in late_messages(self._name, partition, first, rows)
+            ),
+            *(beam.pvalue.TaggedOutput(DEAD, message) for message in dead_messages(dead)),
+        ]
+
+    def _with_added(self, cursor: Cursor) -> tuple[Cursor, list[Position]]:
+        """Take in partitions that came into being; they start at the slowest watermark here."""
+        added = self._reader.added(cursor.partitions)
+        if not added:
+            return cursor, []
+        mine = [one for one in added if one.partition % cursor.shards == cursor.shard]
+        self._reader.extend(mine)
+        at = dict(cursor.at)
+        for one in mine:
+            at[one.partition] = PartitionCursor(one.start, one.start, one.stop, cursor.watermark)
+        announced = [at[one.partition].position(one.partition, one.start) for one in mine]
+        partitions = cursor.partitions + len(added)
+        return msgspec.structs.replace(cursor, partitions=partitions, at=at), announced
+
+    def _idle(self, cursor: Cursor) -> tuple[Cursor, list[Any], int]:
+        now = time.monotonic()
+        idle = frozenset(
+            number
+            for number, one in cursor.at.items()
+            if one.stop is None
+            and number not in self._paused
+            and now - self._last.setdefault(number, now) >= self._options.idle_after
+        )
+        if not idle:
+            return cursor, [], 0
+        clock = round(time.time() * MICROS - self._options.idle_after * MICROS)
+        moved, batch = follow_idle(cursor, idle, clock - self._options.out_of_orderness)
+        if not batch.positions:
+            return cursor, [], 0
+        self._at = moved
+        return (
+            moved,
+            [
+                *self._outputs(batch, [], []),
+                beam.pvalue.TaggedOutput(NOTES, decision_message(moved, batch)),
+            ],
+            0,
+        )
+
+    def _tell_lag(self, cursor: Cursor) -> None:
+        now = time.monotonic()
+        if now - self._lag_told >= 1:
+            self._lag_told = now
+            lag = self._reader.lag()
+            # Idle is only what is known to have nothing to read. Were a source that does not
+            # answer taken for idle, what its producers hold back meanwhile would come too late.
+            self._last.update((number, now) for number in cursor.at if lag.get(number) != 0)
+            self._lag.set(sum(lag.values()))
+            note(0, cursor.watermark, sum(lag.values()))
+
+
+def _timestamp(micros: int) -> Timestamp:
+    if micros == WATERMARK_NONE:
+        return MIN_TIMESTAMP
+    if micros >= WATERMARK_END or micros >= MAX_TIMESTAMP.micros:
+        return MAX_TIMESTAMP
+    return Timestamp(micros=micros)

@@ -1,0 +1,106 @@
+"""What a source is to the job: partitions of rows with offsets, read without Beam."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from padit.codecs.dead_letter import DeadLetter
+from padit.codecs.records import Decoded
+from padit.domain.rows import Rows
+from padit.domain.watermark import WATERMARK_NONE
+
+__all__ = ["Decoder", "PartitionRange", "ReadBatch", "Reader", "Source"]
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionRange:
+    """What to read of one partition.
+
+    Attributes:
+        partition: number, from 0.
+        start: first offset.
+        stop: offset after the last one, or None to go on for ever.
+    """
+
+    partition: int
+    start: int
+    stop: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBatch:
+    """Rows of one partition, in the order of its log.
+
+    Attributes:
+        partition: number, from 0.
+        following: offset after the last record read.
+        rows: the readable samples.
+        dead: what could not be read.
+        ended: whether the partition has no record left before its stop.
+        decided: watermark that a recorded run gave the partition before these rows, by the clock.
+    """
+
+    partition: int
+    following: int
+    rows: Rows
+    dead: list[DeadLetter] = field(default_factory=list)
+    ended: bool = False
+    decided: int = WATERMARK_NONE
+
+
+class Decoder(Protocol):
+    """Record values to rows; see `codecs.validate`."""
+
+    def __call__(
+        self, values: Sequence[bytes | None], record_time: "np.typing.NDArray[np.int64] | None"
+    ) -> Decoded:
+        """Decode; `record_time` are the records' own timestamps in microseconds, if they have."""
+
+
+class Reader(Protocol):
+    """An open connection to some partitions; used by one thread."""
+
+    def read(self, seconds: float) -> list[ReadBatch]:
+        """Wait at most so long for rows; an empty list when there are none."""
+
+    def pause(self, partitions: frozenset[int]) -> None:
+        """Read only the other partitions until the next call."""
+
+    def lag(self) -> Mapping[int, int]:
+        """Records that wait behind the last one read, by partition.
+
+        A partition that is left out is unknown (its broker does not answer), and so not idle.
+        """
+
+    def added(self, known: int) -> list[PartitionRange]:
+        """Partitions that came into being, numbered from `known` on; asked often, so cheap."""
+
+    def extend(self, ranges: Sequence[PartitionRange]) -> None:
+        """Read these partitions too."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+class Source(Protocol):
+    """A place rows come from; pickled into the graph, so it holds addresses, not connections.
+
+    Attributes:
+        name: topic or file, for dead letters and messages.
+    """
+
+    @property
+    def name(self) -> str:
+        """Topic or file."""
+
+    def ranges(self) -> list[PartitionRange]:
+        """Resolve what is to be read, once, before the job starts.
+
+        Raises:
+            SourceError: it does not exist or does not answer.
+        """
+
+    def open(self, ranges: Sequence[PartitionRange], decode: Decoder) -> Reader:
+        """Connect and position at the start of each range."""

@@ -1,0 +1,52 @@
+"""Prism, Beam's local runner written in Go: built once with `go install` into the cache."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from padit.devcluster.errors import LocalError
+from padit.devcluster.jars import home, tool
+
+__all__ = ["PRISM_VERSION", "prism"]
+
+PRISM_VERSION = "2.77.0"
+_PACKAGE = "github.com/apache/beam/sdks/v2/go/cmd/prism"
+_BUILD_TIMEOUT_S = 1800.0
+
+
+def prism(say: Callable[[str], None] | None = None) -> Path:
+    """Return the path of Prism for `--prism_location`; built the first time (about 5 minutes).
+
+    Raises MissingToolError without Go, LocalError with Go's words if the build fails.
+    """
+    place = home() / "bin" / f"prism-{PRISM_VERSION}"
+    if place.exists():
+        return place
+    go = tool("go")
+    if say:
+        say(f"building Prism {PRISM_VERSION} with Go (once, some minutes)")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".prism-", dir=place.parent) as scratch:
+        command = [go, "install", f"{_PACKAGE}@v{PRISM_VERSION}"]
+        try:
+            done = subprocess.run(
+                command,
+                env={**os.environ, "GOBIN": scratch},
+                capture_output=True,
+                text=True,
+                timeout=_BUILD_TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            message = f"Go did not build Prism within {_BUILD_TIMEOUT_S:.0f} s; try again"
+            raise LocalError(message) from error
+        if done.returncode != 0:
+            message = f"Go cannot build Prism: {done.stderr[-500:]}"
+            raise LocalError(message)
+        shutil.move(Path(scratch) / "prism", place)
+    return place

@@ -1,0 +1,162 @@
+"""The audit log: what belongs to a run and not to its alerts, because it depends on arrival.
+
+It lies beside the alerts, one JSON object a record. Alerts hold nothing that a re-recorded topic
+would not share; how far the run came, which offsets it saw and what it decided by the clock
+stands here.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+__all__ = [
+    "IdlenessDecision",
+    "RunTotals",
+    "Provenance",
+    "Record",
+    "decode_record",
+    "encode_record",
+    "judged_by",
+    "total",
+]
+
+
+class RunTotals(msgspec.Struct, frozen=True, tag="ledger", tag_field="record"):
+    """The accounts of one key group at the end of its input.
+
+    They are part of the state, so they stay right when a job is restored, which a runner's
+    counters do not.
+
+    Attributes:
+        read: (read, late, dead-lettered) metrics by partition, since the job began; every group
+            sees all partitions, so at the end all say the same.
+        scored, duplicate, windows, anomalies, alerts: of this group, since the job began.
+        series: series met.
+        warm: those of them that a detector has judged; the others are warming up.
+        group: number of the key group.
+        judged: by name of the detector, series that it has judged.
+    """
+
+    read: dict[int, tuple[int, int, int]]
+    scored: int
+    duplicate: int
+    windows: int
+    anomalies: int
+    alerts: int
+    series: int = 0
+    warm: int = 0
+    group: int = 0
+    judged: dict[str, int] = {}
+
+
+class IdlenessDecision(msgspec.Struct, frozen=True, tag="idle", tag_field="record"):
+    """The watermarks of idle partitions were moved by the clock, so that they hold nobody back.
+
+    Attributes:
+        following: by partition of the reader, the offset it had come to when it decided.
+        watermarks: by idle partition, its watermark from then on, microseconds.
+    """
+
+    following: dict[int, int]
+    watermarks: dict[int, int]
+
+
+class Provenance(msgspec.Struct, frozen=True, tag="provenance", tag_field="record"):
+    """Where the rows came from whose window opened or raised an alert.
+
+    The ranges are those of whole blocks: every record of the window lies within them, others do
+    too. How a topic was cut into blocks differs from run to run, and so do they.
+
+    Attributes:
+        transition: id of the transition.
+        alert: id of its alert.
+        time: event time of the transition, microseconds.
+        offsets: by partition, the first offset and the one after the last.
+        began: by partition, where the job began to read.
+        state: digest of what the detectors remembered of the series before the window; empty
+            where they remember nothing. It depends on where the job began.
+        source: topic or file.
+    """
+
+    transition: str
+    alert: str
+    time: int
+    offsets: dict[int, tuple[int, int]]
+    began: dict[int, int]
+    state: str = ""
+    source: str = ""
+
+
+Record = RunTotals | IdlenessDecision | Provenance
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Record)
+
+
+def encode_record(record: Record) -> bytes:
+    """One record as a JSON object."""
+    return _encoder.encode(record)
+
+
+def decode_record(data: bytes | str) -> Record:
+    """Read what `encode_record` wrote.
+
+    Raises:
+        msgspec.DecodeError: it is no record of an audit log.
+    """
+    record: Record = _decoder.decode(data)
+    return record
+
+
+def total(ledgers: Iterable[RunTotals]) -> dict[str, int]:
+    """The accounts of a whole run, by the names of the conservation line.
+
+    A group that went on from a savepoint has several ledgers; the one that read most counts.
+
+    >>> one = RunTotals({0: (3, 1, 0)}, 1, 0, 1, 0, 0, 1, 1)
+    >>> total([one, RunTotals({0: (3, 1, 0)}, 1, 0, 1, 1, 1, 1, 0, group=1)])
+    {'read': 3, 'late': 1, 'dead_lettered': 0, 'scored': 2, 'duplicate': 0, 'windows': 2, \
+'anomalies': 1, 'alerts': 1, 'series': 2, 'warm': 1}
+    """
+    latest = _latest(ledgers)
+    read = [sum(column) for column in zip(*_furthest(latest), strict=True)] or [0, 0, 0]
+    totals = dict(zip(("read", "late", "dead_lettered"), read, strict=True))
+    for name in ("scored", "duplicate", "windows", "anomalies", "alerts", "series", "warm"):
+        totals[name] = sum(getattr(run_totals, name) for run_totals in latest)
+    return totals
+
+
+def judged_by(ledgers: Iterable[RunTotals]) -> dict[str, int]:
+    """Series that each detector has judged in a whole run, by its name.
+
+    >>> one = RunTotals({}, 1, 0, 1, 0, 0, 2, 2, judged={"novelty": 2, "multivariate": 0})
+    >>> judged_by([one, RunTotals({}, 1, 0, 1, 0, 0, group=1)])
+    {'novelty': 2, 'multivariate': 0}
+    """
+    found: dict[str, int] = {}
+    for run_totals in _latest(ledgers):
+        for name, count in run_totals.judged.items():
+            found[name] = found.get(name, 0) + count
+    return found
+
+
+def _latest(ledgers: Iterable[RunTotals]) -> list[RunTotals]:
+    """Of each group the one that read most."""
+    latest: dict[int, RunTotals] = {}
+    for run_totals in ledgers:
+        before = latest.get(run_totals.group)
+        if before is None or _has_read(run_totals) >= _has_read(before):
+            latest[run_totals.group] = run_totals
+    return list(latest.values())
+
+
+def _has_read(run_totals: RunTotals) -> int:
+    return sum(read for read, _, _ in run_totals.read.values())
+
+
+def _furthest(ledgers: Iterable[RunTotals]) -> list[tuple[int, int, int]]:
+    read: dict[int, tuple[int, int, int]] = {}
+    for run_totals in ledgers:
+        for number, counts in run_totals.read.items():
+            read[number] = max(counts, read.get(number, counts))
+    return list(read.values())

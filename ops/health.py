@@ -1,0 +1,93 @@
+"""The endpoint for probes and Prometheus.
+
+`/health` says 200 while the process works, with the state of every adapter; `/ready` 200 when
+samples can be taken, 503 while the way out is blocked; `/metrics` in the Prometheus text format.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psutil
+from aiohttp import web
+
+from padit.adapters.config import HealthOptions
+from padit.domain.errors import ConfigurationError
+from padit.ops.stats import Stats
+
+__all__ = ["HealthServer"]
+
+
+class HealthServer:
+    """Serves health and metrics.
+
+    Args:
+        options: where to listen.
+        stats: what `/metrics` shows.
+        parts: the supervised adapters.
+        ready: whether samples can be taken.
+    """
+
+    def __init__(
+        self,
+        options: HealthOptions,
+        stats: Stats,
+        parts: Sequence[Any],
+        ready: Callable[[], bool],
+    ) -> None:
+        self._options = options
+        self._stats = stats
+        self._parts = parts
+        self._ready = ready
+        self._process = psutil.Process()
+        self._runner: web.AppRunner | None = None
+        self.port = options.port
+
+    async def start(self) -> None:
+        """Listen; raises ConfigurationError if the port is taken."""
+        if not self._options.enabled:
+            return
+        app = web.Application()
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/ready", self._readiness)
+        app.router.add_get("/metrics", self._metrics)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._options.host, self._options.port)
+        try:
+            await site.start()
+        except OSError as error:
+            message = (
+                f"health.port {self._options.port} on {self._options.host} cannot be used "
+                f"({error}); choose another port, 0 for a free one, or enabled: false"
+            )
+            raise ConfigurationError(message) from error
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _health(self, _request: web.Request) -> web.Response:
+        adapters = {
+            part.options.name: {
+                "type": part.options.type,
+                "state": part.state,
+                "failures": part.failures,
+                "last_error": part.last_error,
+                "last_success": part.last_success,
+            }
+            for part in self._parts
+        }
+        failing = any(part.state == "failing" for part in self._parts)
+        return web.json_response({"status": "degraded" if failing else "ok", "adapters": adapters})
+
+    async def _readiness(self, _request: web.Request) -> web.Response:
+        ready = self._ready()
+        return web.json_response({"ready": ready}, status=200 if ready else 503)
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        self._stats.set("process_resident_memory_bytes", self._process.memory_info().rss)
+        times = self._process.cpu_times()
+        self._stats.set("process_cpu_seconds_total", times.user + times.system)
+        return web.Response(text=self._stats.render(), content_type="text/plain", charset="utf-8")

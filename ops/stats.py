@@ -1,0 +1,118 @@
+"""Counters of the adapter process, and a log that says each thing once.
+
+Everything is exposed in the Prometheus text format 0.0.4 by `ops.health`.
+"""
+
+import logging
+import threading
+import time
+from collections import defaultdict
+
+__all__ = ["OncePerCause", "Stats"]
+
+Labels = tuple[tuple[str, str], ...]
+
+_HELP = {
+    "padit_adapter_samples_total": "Samples an adapter emitted.",
+    "padit_adapter_records_total": "Records for other topics an adapter emitted.",
+    "padit_adapter_polls_total": "Polls that ended well.",
+    "padit_adapter_failures_total": "Polls or openings that failed, by cause.",
+    "padit_adapter_faults_total": "Bad input that was refused, by cause.",
+    "padit_adapter_overruns_total": "Polls that were skipped because one took too long.",
+    "padit_adapter_up": "1 while the last poll of the adapter ended well.",
+    "padit_adapter_poll_seconds": "Duration of the last poll.",
+    "padit_publisher_sent_total": "Samples and records the broker has acknowledged.",
+    "padit_publisher_dropped_total": "Samples that were lost, by reason.",
+    "padit_publisher_buffered": "Samples waiting in memory or on disk.",
+    "padit_publisher_disk_bytes": "Bytes in the disk buffer.",
+    "padit_publisher_connected": "1 while the broker acknowledges.",
+}
+
+
+class Stats:
+    """Named numbers with labels; safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, dict[Labels, float]] = defaultdict(dict)
+        self._lock = threading.Lock()
+
+    def add(self, name: str, count: float = 1, **labels: str) -> None:
+        """Raise a counter."""
+        key = tuple(sorted(labels.items()))
+        with self._lock:
+            values = self._values[name]
+            values[key] = values.get(key, 0) + count
+
+    def set(self, name: str, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        with self._lock:
+            self._values[name][tuple(sorted(labels.items()))] = value
+
+    def get(self, name: str, **labels: str) -> float:
+        """The value, 0 if it was never touched."""
+        with self._lock:
+            return self._values[name].get(tuple(sorted(labels.items())), 0.0)
+
+    def total(self, name: str) -> float:
+        """The sum over all labels."""
+        with self._lock:
+            return sum(self._values[name].values())
+
+    def render(self) -> str:
+        """Everything in the Prometheus text format."""
+        lines = []
+        with self._lock:
+            for name, values in sorted(self._values.items()):
+                kind = "counter" if name.endswith("_total") else "gauge"
+                lines += [f"# HELP {name} {_HELP.get(name, name)}", f"# TYPE {name} {kind}"]
+                lines += [f"{name}{_labels(key)} {value:.17g}" for key, value in values.items()]
+        return "\n".join([*lines, ""])
+
+
+def _labels(labels: Labels) -> str:
+    if not labels:
+        return ""
+    pairs = (
+        name + '="' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+        for name, value in labels
+    )
+    return "{" + ",".join(pairs) + "}"
+
+
+class OncePerCause:
+    """Logs a cause when it appears, and again only after it was gone or an hour has passed.
+
+    Args:
+        log: where to write.
+        repeat_sec: seconds after which a lasting cause is written again.
+        limit: how many causes are remembered; beyond that the oldest is forgotten.
+    """
+
+    def __init__(
+        self, log: logging.Logger, repeat_sec: float = 3600.0, limit: int = 10_000
+    ) -> None:
+        self._log = log
+        self._repeat = repeat_sec
+        self._limit = limit
+        self._seen: dict[tuple[str, str], float] = {}
+        self._lock = threading.Lock()
+
+    def warn(self, who: str, cause: str, message: str) -> None:
+        """Write a warning unless this cause of this adapter is known already."""
+        moment = time.monotonic()
+        with self._lock:
+            last = self._seen.get((who, cause))
+            if last is not None and moment - last < self._repeat:
+                return
+            if len(self._seen) >= self._limit:
+                self._seen.pop(next(iter(self._seen)))
+            self._seen[(who, cause)] = moment
+        self._log.warning("%s: %s [%s]", who, message, cause)
+
+    def clear(self, who: str) -> bool:
+        """Forget the causes of an adapter that works again; says whether there were any."""
+        with self._lock:
+            known = [key for key in self._seen if key[0] == who]
+            for key in known:
+                del self._seen[key]
+        return bool(known)

@@ -1,0 +1,205 @@
+"""Watches one run: starts it, asks it to stop, reads its counters."""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NoReturn
+
+import apache_beam as beam
+from apache_beam.runners.runner import PipelineState
+
+from padit.connectors.read_shard import request_stop
+from padit.domain.errors import PaditError, RunError, StateError
+from padit.ops.run_totals import RunProgress, seen
+from padit.pipelines.flink_counters import flink_counters
+from padit.pipelines.flink_job import FlinkJob
+from padit.pipelines.runners import Runner
+
+__all__ = ["RunMonitor"]
+
+_LOG = logging.getLogger(__name__)
+_ASK_EVERY = 0.5
+_SETTLE = 2.5
+_CANCEL_SECONDS = 30.0
+_DROPPED = "StatefulParDoDropped"  # Beam's Java runners count so what they think is late
+
+
+class RunMonitor:
+    """One run of a pipeline on a runner.
+
+    Args:
+        runner: the runner.
+        partitions: of a bounded input; None if it has no end.
+    """
+
+    def __init__(self, runner: Runner, partitions: int | None = None) -> None:
+        self._runner = runner
+        self._partitions = partitions if runner.drained else None
+        self._flink: FlinkJob | None = None
+        self._result: Any = None
+        self._stopping = threading.Event()
+        self._counts: dict[str, int] = {}
+        self._dropped = 0
+
+    def submit(self, pipeline: beam.Pipeline) -> None:
+        """Start the run; on a cluster this returns at once."""
+        try:
+            self._result = pipeline.run()
+        except Exception as error:
+            raise _readable(error) from error
+        if not self._runner.here and self._runner.rest_url is not None:
+            self._flink = FlinkJob(self._runner.rest_url, self._result._job_id, self._partitions)
+
+    def run(self, pipeline: beam.Pipeline) -> None:
+        """Run to the end, or to a clean stop on SIGTERM and Ctrl-C.
+
+        Raises:
+            PaditError: the run failed.
+        """
+        with self._signals():
+            self.submit(pipeline)
+            state = self._wait()
+        allowed = {PipelineState.DONE}
+        if self._stopping.is_set():
+            allowed |= {PipelineState.CANCELLED, PipelineState.STOPPED, PipelineState.DRAINED}
+        if state not in allowed:
+            message = f"the job ended as {state}; `--debug` and the runner's log say why"
+            raise RunError(message)
+        self.counts()
+        if self._dropped:
+            message = (
+                f"the runner dropped {self._dropped} elements as late, so results are missing; "
+                "on Flink submit with --finish_bundle_before_checkpointing, and report this"
+            )
+            raise RunError(message)
+
+    def look(self) -> RunProgress:
+        """How far the run has come."""
+        if self._runner.here:
+            return seen()
+        return RunProgress(rows=self.counts().get("read", 0))
+
+    def counts(self) -> dict[str, int]:
+        """Counters of the job by name; the last known ones when they cannot be asked for."""
+        if self._result is not None:
+            try:
+                if not self._runner.in_process:
+                    self._result._metrics = None  # a job server's first answer is kept for ever
+                found = self._result.metrics().query()["counters"]
+            except Exception as error:  # a cluster may be away for a moment
+                _LOG.info("no counters: %r", error)
+                return self._counts
+            counts: dict[str, int] = {}
+            dropped = 0
+            for counter in found:
+                amount = max(counter.committed or 0, counter.attempted or 0)
+                name = counter.key.metric.name
+                if counter.key.metric.namespace == "padit":
+                    counts[name] = counts.get(name, 0) + amount
+                elif name == _DROPPED:
+                    dropped += amount
+            self._counts, self._dropped = counts or self._live_counts(), dropped
+        return self._counts
+
+    def _live_counts(self) -> dict[str, int]:
+        """Counters of a job that has not ended by itself; the job server has none of it."""
+        if self._runner.here or self._runner.rest_url is None:
+            return self._counts
+        try:
+            found = flink_counters(self._runner.rest_url, self._result._job_id, "padit")
+        except (OSError, ValueError, KeyError) as error:
+            _LOG.info("no counters from %s: %r", self._runner.rest_url, error)
+            return self._counts
+        return found or self._counts
+
+    def _wait(self) -> str:
+        while True:
+            state = str(self._result.state)
+            if PipelineState.is_terminal(state):
+                if state == PipelineState.FAILED:
+                    self._raise_reason()
+                self._report_savepoint()
+                return state
+            if self._stopping.is_set() and not self._runner.here:
+                time.sleep(_SETTLE)  # until the cluster shows what it has counted
+                self.counts()
+                self._cancel()
+                return str(PipelineState.CANCELLED)
+            if self._flink is not None:
+                try:
+                    self._flink.look()
+                except PaditError:
+                    self._flink.cancel()
+                    raise
+            # The result's own wait can be called only once, and not with a signal in between.
+            time.sleep(_ASK_EVERY)
+
+    def _cancel(self) -> None:
+        """Cancel, and wait until Flink has: whoever starts the next job must not meet this one."""
+        self._result.cancel()
+        if self._flink is None:
+            return
+        self._flink.cancel()  # what the job server does leaves the job running
+        deadline = time.monotonic() + _CANCEL_SECONDS
+        while not self._flink.ended() and time.monotonic() < deadline:
+            time.sleep(_ASK_EVERY)
+
+    def _report_savepoint(self) -> None:
+        if self._flink is None:
+            return
+        place = self._flink.savepoint()
+        self._flink.clear()
+        if place is not None:
+            message = f"the job was stopped with a savepoint; go on with --savepoint_path={place}"
+            if self._partitions is not None:
+                raise RunError(message)
+            _LOG.warning(message)
+
+    def _raise_reason(self) -> NoReturn:
+        try:
+            self._result.wait_until_finish()
+        except Exception as error:
+            raise _readable(error) from error
+        message = "the job failed; the runner's log says why"
+        raise RunError(message)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {
+            number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        if self._stopping.is_set():
+            raise KeyboardInterrupt
+        _LOG.warning("stopping; once more to stop at once")
+        self._stopping.set()
+        request_stop()
+
+
+def _readable(error: BaseException) -> PaditError:
+    """The project's own error inside what Beam wraps around it, or the last line of its text."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, PaditError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    if "Cannot map checkpoint/savepoint state" in str(error):
+        return StateError(
+            "the savepoint belongs to a job of another shape (another version of PADIT or Beam, or "
+            "other options): start without it and let a replay build the state"
+        )
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return RunError(f"the job failed: {lines[-1].strip() if lines else type(error).__name__}")

@@ -1,0 +1,96 @@
+"""One Beam worker process, started by the worker pool; never by hand.
+
+Imports first, says `ready` on standard output, reads its assignment (a JSON object) as one line
+from standard input, then works for one runner until that hangs up. What the job prints goes to
+the log. Ends with exit code 1 and the reason in place of `ready` if something cannot be imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import sys
+from typing import Any
+
+__all__ = ["PACKAGES", "main"]
+
+# What the job's code is made of; a worker that lacks one of them would fail at the first element.
+PACKAGES = (
+    "padit.domain",
+    "padit.codecs",
+    "padit.connectors",
+    "padit.transforms",
+    "padit.pipelines",
+)
+
+
+def _import() -> Any:
+    """Import Beam and our packages; return Beam's harness class."""
+    for name in PACKAGES:
+        importlib.import_module(name)
+    from apache_beam.runners.worker.sdk_worker import SdkHarness
+
+    # What a worker loads when the first bundle is unpickled: better before it is waited for.
+    importlib.import_module("apache_beam.runners.worker.bundle_processor")
+    importlib.import_module("apache_beam.io")
+    importlib.import_module("padit.pipelines.graph")
+    importlib.import_module("padit.connectors.kafka_source")
+    _size_cached_state_by_length()
+    importlib.import_module("padit.pipelines.sampler").sample_often()
+    return SdkHarness
+
+
+def _size_cached_state_by_length() -> None:
+    """Spare the state cache its search for the size of what it takes.
+
+    Beam walks all loaded modules for every value it caches, a third of a live worker's time; our
+    state is bytes, whose size is their length.
+    """
+    from apache_beam.runners.worker import statecache
+
+    measure = statecache.get_deep_size
+
+    def size(*objects: Any) -> int:
+        total = 0
+        for value in objects:
+            if isinstance(value, bytes):
+                total += len(value)
+            elif isinstance(value, list) and all(isinstance(one, bytes) for one in value):
+                total += sum(map(len, value))
+            else:
+                return int(measure(*objects))
+        return total
+
+    statecache.get_deep_size = size
+
+
+def main() -> int:
+    """Import, report, take the assignment, work. Returns the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # from here on what is printed goes to the log
+    try:
+        harness = _import()
+    except Exception as error:
+        logging.getLogger("padit.worker").exception("a worker cannot import what the job needs")
+        print(f"{type(error).__name__}: {error}", file=answer, flush=True)
+        return 1
+    print("ready", file=answer, flush=True)
+    answer.close()
+    line = sys.stdin.readline()
+    if not line:  # the pool has ended before this worker was needed
+        return 0
+    work = json.loads(line)
+    harness(
+        work["control_endpoint"],
+        worker_id=work["worker_id"],
+        state_cache_size=work["state_cache_bytes"],
+        data_buffer_time_limit_ms=work["data_buffer_ms"],
+    ).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

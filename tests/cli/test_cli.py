@@ -1,0 +1,166 @@
+"""The command line: exit codes, remedies, help."""
+
+import json
+import pkgutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import padit.cli.commands
+from padit.cli.main import main
+from tests.pipelines.seed import seed_lines, write
+
+COMMANDS = sorted(
+    module.name
+    for module in pkgutil.iter_modules(padit.cli.commands.__path__)
+    if not module.name.startswith("_")
+)
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command_shows_examples(command: str, capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    out = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert f"\n  padit {command}" in out
+
+
+def test_help_lists_every_command(capsys: Capture) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    assert [command for command in COMMANDS if command not in out] == []
+
+
+def test_help_of_run_tells_every_default(capsys: Capture) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Length of a window. (default: 300.0)" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--window_size=5"], "unknown option --window_size; did you mean --window_size_sec?"),
+        (["--xyzzy=5"], "unknown option --xyzzy"),
+        (["--window_size_sec=30"], "smaller than --extract_interval_sec=60"),
+        (["--window_size_sec=100"], "must be a whole multiple of --extract_interval_sec=60"),
+        (["--window_size_sec=0"], "--window_size_sec=0 must be at least"),
+        (["--window_size_sec=nan"], "--window_size_sec=nan must be"),
+        (["--max_ahead_sec=inf"], "--max_ahead_sec=inf must be"),
+        (["--out_of_orderness_sec=-1"], "--out_of_orderness_sec=-1 must be at least 0"),
+        (["--key_groups=0"], "--key_groups=0 must lie between 1 and 4096"),
+        (["--start_time=1e9", "--end_time=5e8"], "is not before --end_time"),
+        (["--start_time=2026-01-01", "--start_offset=5"], "both say where to begin"),
+        (["--end_time=2026-01-01", "--end_offset=5"], "both say where to end"),
+        (["--start_offset=soon"], "--start_offset=soon is neither earliest, latest nor a number"),
+        (["--start_offset=9", "--end_offset=5"], "--start_offset=9 is not before --end_offset=5"),
+        (["--start_time=soon"], "--start_time=soon is neither RFC 3339"),
+        (["--runner=SparkRunner"], "--runner=SparkRunner is not one of DirectRunner, PrismRunner"),
+        (["--config=nothing.yaml"], "nothing.yaml cannot be read"),
+        (["--output=alerts.doc"], "can be written; known are:"),
+    ],
+)
+def test_a_wrong_option_is_told_with_its_remedy(
+    tmp_path: Path, capsys: Capture, options: list[str], said: str
+) -> None:
+    source = write(tmp_path / "input.jsonl", seed_lines())
+    assert main(["run", f"--input={source}", "--output=null", *options]) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert (captured.out, "Traceback" in captured.err) == ("", False)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        ([], 2, "--input is missing"),
+        (["--input=nothing.jsonl"], 1, "nothing.jsonl does not exist"),
+        (["--input=data.doc"], 2, "can be read; known are:"),
+    ],
+)
+def test_a_wrong_input_is_told_with_its_remedy(
+    capsys: Capture, options: list[str], code: int, said: str
+) -> None:
+    assert main(["run", *options]) == code
+    assert said in capsys.readouterr().err
+
+
+def test_a_wrong_detector_is_told_before_anything_runs(tmp_path: Path, capsys: Capture) -> None:
+    source = write(tmp_path / "input.jsonl", seed_lines())
+    config = tmp_path / "job.yaml"
+    config.write_text("detectors: [{name: roule}]")
+    assert main(["run", f"--input={source}", "--output=null", f"--config={config}"]) == 2
+    assert "there is no detector 'roule'" in capsys.readouterr().err
+
+
+def test_a_number_that_is_none_is_told(capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--input=x.jsonl", "--max_samples=x"])
+    assert ended.value.code == 2
+    assert "invalid int value: 'x'" in capsys.readouterr().err
+
+
+def test_an_unknown_command_ends_with_exit_code_2() -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["fly"])
+    assert ended.value.code == 2
+
+
+def _event(number: int, **changes: Any) -> bytes:
+    data = {"source_id": "a", "metric_name": "m", "summary": "s", "score": 0.5, **changes}
+    return msgspec.json.encode(
+        {
+            "id": f"id{number}",
+            "type": "io.padit.alert.opened",
+            "time": f"2026-01-01T00:00:0{number}.000000Z",
+            "data": data,
+        }
+    )
+
+
+def _diff(tmp_path: Path, left: list[bytes], right: list[bytes]) -> int:
+    return main(
+        ["diff", write(tmp_path / "left.jsonl", left), write(tmp_path / "right.jsonl", right)]
+    )
+
+
+def test_diff_of_equal_runs_does_not_mind_order_and_repetition(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    assert _diff(tmp_path, [_event(1), _event(2)], [_event(2), _event(1), _event(2)]) == 0
+    assert "equal: 2 transitions, every byte" in capsys.readouterr().out
+
+
+def test_diff_tells_what_is_missing_new_and_changed(tmp_path: Path, capsys: Capture) -> None:
+    left = [_event(1), _event(2), _event(3)]
+    right = [_event(1), _event(2, score=0.75), _event(4)]
+    assert _diff(tmp_path, left, right) == 1
+    out = capsys.readouterr().out
+    assert "1 only in A, 1 only in B, 1 changed" in out
+    assert "data.score: 0.5 in A, 0.75 in B" in out
+    assert "- 2026-01-01T00:00:03" in out
+    assert "+ 2026-01-01T00:00:04" in out
+
+
+def test_diff_of_one_byte_is_different(tmp_path: Path) -> None:
+    assert _diff(tmp_path, [_event(1)], [_event(1).replace(b'"score":', b'"score": ')]) == 1
+
+
+@pytest.mark.parametrize("bad", [b"no JSON", b"{}", json.dumps({"id": 1}).encode()])
+def test_diff_of_what_is_no_alert_file_names_the_line(
+    tmp_path: Path, capsys: Capture, bad: bytes
+) -> None:
+    assert _diff(tmp_path, [_event(1)], [_event(1), bad]) == 2
+    assert "right.jsonl, line 2, is not an alert" in capsys.readouterr().err
+
+
+def test_diff_of_a_missing_file_is_unreadable(tmp_path: Path, capsys: Capture) -> None:
+    nothing = str(tmp_path / "nothing.jsonl")
+    assert main(["diff", nothing, nothing]) == 2
+    assert "cannot be read" in capsys.readouterr().err

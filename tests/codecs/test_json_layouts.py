@@ -1,0 +1,151 @@
+"""Records that are recognised give what the parser gives; so do all the others."""
+
+import itertools
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from padit.codecs import records as wire
+from padit.codecs.json_layouts import KnownRecords
+from padit.codecs.records import Decoded, decode
+from padit.domain.metric import Series
+
+_LIMIT = 2_000
+
+
+def _parse(record: bytes) -> tuple[Series, float, float] | None:
+    return wire._parse(record)
+
+
+def _alone(values: Sequence[bytes | None]) -> Decoded:
+    return wire._decode_one_by_one(values, 0, _LIMIT)
+
+
+def _plain(decoded: Decoded) -> list[tuple[int, Series, int, str]]:
+    rows = decoded.rows
+    columns = (decoded.record, rows.code, rows.time, rows.value)
+    return [
+        (record, rows.series[code], time, value.hex())
+        for record, code, time, value in zip(*(each.tolist() for each in columns), strict=True)
+    ]
+
+
+def _check(values: Sequence[bytes | None]) -> None:
+    together, alone = decode(values, _LIMIT), _alone(values)
+    assert _plain(together) == _plain(alone)
+    assert together.rejects == alone.rejects
+
+
+def _record(order: Sequence[str], separators: Any = (",", ":"), **fields: object) -> str:
+    base = {
+        "timestamp": 1_767_225_600.5, "source_id": "cell-1", "metric_name": "delay",
+        "value": 1.25, "unit": "ms", "metric_type": "latency",
+    }  # fmt: skip
+    every = {**base, **fields}
+    return json.dumps({name: every[name] for name in order}, separators=separators)
+
+
+FIELDS = ("timestamp", "source_id", "metric_name", "value", "unit", "metric_type")
+RECORDS = st.builds(
+    _record,
+    st.sampled_from([*itertools.islice(itertools.permutations(FIELDS), 0, 720, 60), FIELDS[:4]]),
+    st.sampled_from([(",", ":"), (", ", ": ")]),
+    timestamp=st.integers(1_767_225_600, 1_767_225_700)
+    | st.floats(1_767_225_600, 1_767_225_700)
+    | st.sampled_from([5, -1, 1e300, 1_767_225_600_000, "2026-01-01T00:00:00Z", True, None]),
+    source_id=st.sampled_from(
+        ["a", "b", "a,b", 'a"}{"', "\n", "é", "x" * 600, "", "a\\", "n" * 40]
+    ),
+    value=st.floats(-1e6, 1e6) | st.integers(-9, 9) | st.sampled_from([1e-9, 1e300, "7", None]),
+    metric_type=st.sampled_from(["latency", "latency", "nonsense"]),
+).map(str.encode)
+ODD = st.sampled_from(
+    [
+        None, b"", b"{}", b"[]", b"nonsense", b"\xff\xff\xff\xff", b'{"timestamp":1',
+        _record(FIELDS).encode() + b" ", b" " + _record(FIELDS).encode(),
+        _record(FIELDS).replace(":1.25", ":\x001.25").encode(),
+        _record(FIELDS).replace(":1.25", ":1.25\x00").encode(),
+        _record(FIELDS).replace('"value":1.25', '"value":1.25,"value":2').encode(),
+        _record(FIELDS).replace('"ms"', '{"value":3,"timestamp":4}').encode(),
+        _record(FIELDS).replace("}", ',"note":"\\"value\\":5"}').encode(),
+        _record(FIELDS).replace("}", ',"tags":{"a":1,"b":[1,2]}}').encode(),
+        _record(FIELDS).replace(":1.25", ":01.25").encode(),
+        _record(FIELDS).replace(":1.25", ":1.25e3").encode(),
+        _record(FIELDS).encode() * 2, _record(FIELDS).encode() + b"\n" + _record(FIELDS).encode(),
+        _record(FIELDS).encode().replace(b"cell", b"\xff\xfe"),
+        b"[" + _record(FIELDS).encode() + b"]",
+        _record(FIELDS).replace("}", ',"note":"' + "x" * 3000 + '"}').encode(),
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(RECORDS | ODD, min_size=1, max_size=40))
+def test_records_together_give_what_they_give_alone(values: list[bytes | None]) -> None:
+    _check(values)
+
+
+@given(st.lists(ODD, min_size=1, max_size=8), st.integers(0, 40))
+def test_odd_records_among_known_ones_lose_nothing(odd: list[bytes | None], at: int) -> None:
+    plain = [_record(FIELDS, value=n / 8, timestamp=1_767_225_600 + n).encode() for n in range(40)]
+    _check([*plain[:at], *odd, *plain[at:]])
+
+
+def _read(known: KnownRecords, values: Sequence[bytes]) -> int:
+    found = known.read(values, _LIMIT)
+    return 0 if found is None else len(found[1])
+
+
+def test_records_of_several_producers_are_all_recognised() -> None:
+    orders = [FIELDS, FIELDS[::-1], (*FIELDS[2:], *FIELDS[:2]), FIELDS[:4]]
+    values = [
+        _record(orders[n % 4], value=n / 7, source_id=f"cell-{n % 50}").encode()
+        for n in range(1_000)
+    ]
+    assert _read(KnownRecords(_parse), values) == 1_000
+
+
+def test_thousands_of_series_are_recognised() -> None:
+    values = [_record(FIELDS, source_id=f"cell-{n:05d}", value=n).encode() for n in range(5_000)]
+    known = KnownRecords(_parse)
+    assert _read(known, values) == 5_000
+    rows, _ = known.read(values[::-1], _LIMIT) or pytest.fail("nothing was recognised")
+    assert rows.value.tolist() == list(range(4_999, -1, -1))
+    assert [rows.series[code].source_id for code in rows.code[:2]] == ["cell-04999", "cell-04998"]
+
+
+def test_frames_that_never_come_again_do_not_cost_a_parse_each_for_ever() -> None:
+    parsed = []
+
+    def counted(record: bytes) -> tuple[Series, float, float] | None:
+        parsed.append(record)
+        return _parse(record)
+
+    known = KnownRecords(counted)
+    text = _record(FIELDS).replace("}", ',"sequence":"%d"}')
+    for first in range(0, 400_000, 10_000):
+        known.read([(text % n).encode() for n in range(first, first + 10_000)], _LIMIT)
+    assert len(parsed) <= 150_000
+
+
+def test_a_layout_that_nobody_uses_makes_room_for_those_in_use() -> None:
+    known = KnownRecords(_parse)
+    for places in range(12):
+        extra = {f"x{n}": 1 for n in range(places)}
+        order = (*FIELDS, *extra)
+        values = [_record(order, **{**extra, "value": n}).encode() for n in range(100)]
+        for _ in range(20):  # a slice with nothing known makes it look away for a while
+            found = _read(known, values)
+        assert found == 100
+
+
+def test_the_mark_of_a_length_is_not_mistaken_for_text() -> None:
+    plain = [_record(FIELDS, value=n).encode() for n in range(10)]
+    decode(plain, _LIMIT)
+    faulty = plain[3].replace(b'"value":3', b'"value":\x003')
+    assert len(decode([*plain, faulty], _LIMIT).rejects) == 1
+    assert np.array_equal(decode(plain, _LIMIT).rows.value, np.arange(10.0))

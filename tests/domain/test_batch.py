@@ -1,0 +1,103 @@
+"""Blocks as bytes: exact there and back, and never read by mistake."""
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from padit.domain.batch import (
+    KeyedBatch,
+    OffsetRange,
+    decode_kept,
+    decode_keyed_batch,
+    decode_rows,
+    encode_kept,
+    encode_keyed_batch,
+)
+from padit.domain.errors import StateError
+from padit.domain.metric import Series
+from padit.domain.rows import Rows, concatenate
+from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE, Position
+from tests.codecs.samples import plain, steady
+
+NAMES = st.text(max_size=6)
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> Rows:
+    series = draw(st.lists(st.builds(Series, NAMES, NAMES, NAMES), max_size=4, unique=True))
+    size = draw(st.integers(0, 6)) if series else 0
+    codes = [draw(st.integers(0, len(series) - 1)) for _ in range(size)]
+    times = draw(st.lists(INTEGERS, min_size=size, max_size=size))
+    values = draw(st.lists(st.floats(allow_nan=False), min_size=size, max_size=size))
+    return Rows(series, np.array(codes, np.int32), np.array(times, np.int64), np.array(values))
+
+
+POSITIONS = st.lists(
+    st.builds(
+        Position,
+        st.integers(0, 99),
+        st.integers(0, 2**62),
+        st.integers(0, 2**62),
+        st.integers(0, 2**62),
+        st.integers(WATERMARK_NONE, WATERMARK_END),
+        st.integers(0, 2**62),
+        st.integers(0, 2**62),
+        st.integers(0, 2**62),
+        st.integers(WATERMARK_NONE, WATERMARK_END),
+    ),
+    max_size=3,
+)
+
+
+@steady
+@given(st.integers(0, 1000), POSITIONS, rows())
+def test_a_fragment_comes_back_as_it_was(
+    partitions: int, positions: list[Position], content: Rows
+) -> None:
+    keyed = KeyedBatch(partitions, tuple(positions), content)
+    data = encode_keyed_batch(keyed)
+    again = decode_keyed_batch(data)
+    assert (again.partitions, again.positions) == (partitions, tuple(positions))
+    assert tuple(again.rows.series) == tuple(content.series)
+    assert plain(again.rows) == plain(content)
+    assert encode_keyed_batch(again) == data
+
+
+@steady
+@given(st.lists(rows(), max_size=4))
+def test_concatenated_rows_are_the_rows_of_the_parts(parts: list[Rows]) -> None:
+    whole = concatenate(parts)
+    assert plain(whole) == [sample for part in parts for sample in plain(part)]
+    assert len(set(whole.series)) == len(whole.series)
+
+
+def test_columns_that_are_not_contiguous_are_written_in_order() -> None:
+    every_other = np.arange(10, dtype=np.int64)[::2]
+    content = Rows([Series("a", "b")], np.zeros(5, np.int32), every_other, np.arange(5.0)[::-1])
+    assert plain(decode_rows(encode_kept(content, []))) == plain(content)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00", b"hello", encode_kept(Rows.empty(), [])[:-1]])
+def test_damaged_bytes_are_a_clear_error(data: bytes) -> None:
+    with pytest.raises(StateError, match=f"a block of {len(data)} bytes is damaged"):
+        decode_keyed_batch(data)
+
+
+def test_another_version_is_a_clear_error() -> None:
+    columns = msgspec.msgpack.decode(encode_kept(Rows.empty(), []))
+    columns[0] = 99
+    with pytest.raises(StateError, match=r"version 99, this code reads 3.*replay"):
+        decode_rows(msgspec.msgpack.encode(columns))
+
+
+def test_rows_that_wait_keep_where_they_came_from() -> None:
+    offset_ranges = [OffsetRange(0, 5, 7, 9, 100, 200), OffsetRange(3, 0, 1, 2, -5, 2**60)]
+    assert decode_kept(encode_kept(Rows.empty(), offset_ranges))[1] == offset_ranges
+
+
+def test_rows_saved_before_there_were_traces_are_read() -> None:
+    columns = msgspec.msgpack.decode(encode_kept(Rows.empty(), []))
+    assert decode_kept(msgspec.msgpack.encode(columns[:-1]))[1] == []

@@ -1,0 +1,353 @@
+"""Silence: a series that stopped, told by its own usual gap between samples."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field as Option
+
+from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
+from padit.domain.timestamps import MICROS, format_utc
+from padit.domain.watermark import WATERMARK_NONE
+from padit.transforms.detectors.base import NoDataRows, Parameters, Scores
+from padit.transforms.detectors.calibration import score_of
+from padit.transforms.detectors.columns import Columns
+from padit.transforms.detectors.gaps import FIELDS, NEVER, RECENT, Habits, Moments
+
+__all__ = ["DETECTOR", "NoDataDetector", "SilenceParameters"]
+
+Ints = NDArray[np.int64]
+_SILENT = 0.7
+
+
+class SilenceParameters(Parameters):
+    """How long a silence must be."""
+
+    minimum_sec: float = Option(
+        60.0, gt=0, le=1e9, description="Shortest silence that is told, seconds."
+    )
+    factor: float = Option(
+        5.0, ge=1, le=1e3, description="Times the usual gap after which a series is silent."
+    )
+    warm_up: int = Option(
+        10, ge=3, le=RECENT, description="Gaps between samples before a series is judged."
+    )
+    retention_sec: float = Option(
+        7 * 86400.0,
+        gt=0,
+        le=1e9,
+        description="Seconds without a sample until a series is forgotten.",
+    )
+
+
+class _Ends(NamedTuple):
+    """Ends of windows at which series are judged: of the rows of a table, or of absent ones.
+
+    Attributes:
+        end: int64 (n,), microseconds.
+        moment: int64 (n,), the last that lies before it.
+        limit: int64 (n,), 0 where nothing can be said.
+    """
+
+    end: Ints
+    moment: Ints
+    limit: Ints
+
+
+class NoDataDetector:
+    """Tells that no sample came for longer than a limit that each series sets itself.
+
+        limit = max(minimum_sec, factor * u * sqrt(u / m), 2 * v)
+
+    where of the last 64 gaps m is the middle one, u the one that nine of ten do not exceed, and v
+    the second longest: one outage does not move it. Gaps above the limit are pauses. Where three
+    or more of the last eight pauses take a tenth of the time since the first of them, they are a
+    habit (nights, bursts, events that come as they like), and the limit is at least factor times
+    the middle one.
+
+    Judged is the silence at the end of each window by event time, r = silence / limit: the score
+    is r / 2 below the limit, then r / (r + 3/7), which is 0.7 at the limit and 0.9 at 3.86 times
+    it. A window without samples gets a row while its series is silent, so that the alert stays
+    open; only the first one is an anomaly. Whether samples are missing is known up to the watermark
+    that all partitions have passed; the end of a bounded input is no silence.
+
+    >>> from padit.domain.features import Passed
+    >>> passed = Passed(0, 600_000_000, 60_000_000, 60_000_000)
+    >>> time = np.arange(100) * 1_000_000
+    >>> table = FeatureTable(
+    ...     (Series("probe", "rtt_ms"),), np.array([60, 120]) * 1_000_000, np.zeros(2, np.int32),
+    ...     {}, np.array([0, 60, 100]), time, np.ones(100), 600_000_000, passed=passed)
+    >>> detector = NoDataDetector(SilenceParameters())
+    >>> _, scores = detector.step(detector.initial(), table)
+    >>> scores.score.round(3), scores.absent.window_end[:2] // 1_000_000
+    (array([0.008, 0.175]), array([180, 240]))
+    >>> scores.absent.score.round(3)[:2], scores.absent.ongoing[:2]
+    (array([0.759, 0.846]), array([False,  True]))
+    """
+
+    name: ClassVar[str] = "silence"
+    version: ClassVar[int] = 1
+    Parameters: ClassVar[type[Parameters]] = SilenceParameters
+
+    def __init__(self, parameters: SilenceParameters) -> None:
+        self.parameters = parameters
+        self._retention = round(parameters.retention_sec * MICROS)
+
+    def initial(self) -> Columns:
+        """No series yet."""
+        return Columns.empty(FIELDS)
+
+    def step(self, state: Columns, table: FeatureTable) -> tuple[Columns, Scores]:
+        """Learn the gaps of all samples, and judge each window by those before its end."""
+        rows = _admit(state, table.series)
+        moments = Moments(state, rows, table, self._retention)
+        habits = Habits(moments, state, self.parameters)
+        limit = self._limits(moments, habits, state)
+        rows_of_table = _Ends(table.window_end, moments.of_row, limit[moments.of_row])
+        absent = self._absent(moments, limit, table)
+        ends = _Ends(*(np.concatenate(pair) for pair in zip(rows_of_table, absent, strict=True)))
+        score, ongoing = self._judge(ends, moments, table)
+        keys = list(state.row)
+        detail = _detail(ends, moments, habits, score >= _SILENT)
+        detail |= _company(ends, moments, keys, score >= _SILENT, self._retention)
+        here, there = slice(len(table)), slice(len(table), None)
+        spoken = _named(
+            keys, moments.owner[absent.moment], absent.end, score[there], ongoing[there],
+            {name: column[there] for name, column in detail.items()},
+        )  # fmt: skip
+        mine = {name: column[here] for name, column in detail.items()}
+        state = self._learn(state, moments, habits, limit, table)
+        return state, Scores(score[here], None, mine, ongoing[here], spoken)
+
+    def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
+        """For how long nothing came, what is usual, and what came last."""
+        if not np.isfinite(scores.score[row]):
+            return {"text": "warming up"}
+        detail = {name: column[row] for name, column in (scores.detail or {}).items()}
+        series = table.series[table.code[row]]
+        silence = int(table.window_end[row]) - int(detail["last"])
+        last = format_utc(int(detail["last"]))
+        value = f"{float(detail['value']):.6g} {series.unit}".rstrip()
+        text = (
+            f"no sample for {_span(silence)}; usual gap {_span(int(detail['usual']))}, longest of "
+            f"the last {int(detail['count'])} {_span(int(detail['longest']))}; "
+            f"last value {value} at {last}"
+        )
+        silent, known = int(detail["silent"]), int(detail["known"])
+        if silent > 1:
+            whole = "all" if silent == known else f"{silent} of"
+            text += f"; {whole} {known} series of the source are silent"
+        return {
+            "text": text,
+            "silence_sec": silence / MICROS,
+            "limit_sec": int(detail["limit"]) / MICROS,
+            "usual_gap_sec": int(detail["usual"]) / MICROS,
+            "longest_gap_sec": int(detail["longest"]) / MICROS,
+            "gaps": int(detail["count"]),
+            "last_value": float(detail["value"]),
+            "last_time": last,
+            "source_silent": silent,
+            "source_series": known,
+        }
+
+    def next_due(self, state: Columns) -> int | None:
+        """When the next series falls silent, or is forgotten."""
+        if not len(state.seen):
+            return None
+        limit: Any = state.data["limit"]
+        wait = np.where(limit > 0, np.minimum(limit, self._retention + 1), self._retention + 1)
+        return int((state.seen + wait).min())
+
+    def dump(self, state: Columns) -> bytes:
+        """Series in their canonical order."""
+        return state.dump(self.version)
+
+    def load(self, data: bytes) -> Columns:
+        """Series from bytes.
+
+        Raises:
+            StateError: damaged, of another version or of other parameters.
+        """
+        return Columns.load(data, self.version, FIELDS)
+
+    def _limits(self, moments: Moments, habits: Habits, state: Columns) -> Ints:
+        """Limit at every moment that is judged; the state knows that of its own."""
+        limit = np.zeros(len(moments.time), np.int64)
+        limit[moments.first] = state.data["limit"]
+        judged = np.zeros(len(limit), bool)
+        judged[moments.of_row] = judged[moments.last] = True
+        judged[np.flatnonzero(moments.gap >= habits.minimum) - 1] = True
+        at = np.flatnonzero(judged & moments.news)
+        limit[at] = habits.limits(at)
+        return limit
+
+    def _absent(self, moments: Moments, limit: Ints, table: FeatureTable) -> _Ends:
+        """Ends at which a series is silent that has no row, because its window holds no sample."""
+        passed, until = table.passed, _known_until(table)
+        if passed is None or until == NEVER:
+            return _Ends(*(np.empty(0, np.int64) for _ in range(3)))
+        # A silence lasts from a moment to the next of its series, the latest one until now.
+        following = np.append(moments.time[1:], until)
+        following[moments.last] = until
+        lasting = (limit > 0) & (following - np.where(limit > 0, moments.time, 0) >= limit)
+        at = np.flatnonzero(lasting)
+        time, interval = moments.time[at], passed.interval
+        final = np.minimum(np.minimum(following[at], until), time + self._retention) // interval
+        begun = -(-(time + limit[at]) // interval)
+        in_table = time // interval + passed.size // interval
+        start = np.maximum(np.maximum(begun, in_table + 1), passed.since // interval + 1)
+        count = np.maximum(final - start + 1, 0)
+        before = np.cumsum(count) - count
+        end = np.repeat(start - before, count) + np.arange(int(count.sum()))
+        moment = np.repeat(at, count)
+        return _Ends(end * interval, moment, limit[moment])
+
+    def _judge(
+        self, ends: _Ends, moments: Moments, table: FeatureTable
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Score at each end, and whether the series was silent at the end before."""
+        until = _known_until(table)
+        interval = 0 if table.passed is None else table.passed.interval
+        known = (ends.limit > 0) & (ends.end <= until)
+        silence = ends.end - np.where(known, moments.time[ends.moment], ends.end)
+        known &= silence <= self._retention
+        ratio = silence / np.maximum(ends.limit, 1)
+        score = np.where(ratio < 1, ratio / 2, score_of(ratio, 1.0))
+        ongoing = known & (silence - interval >= ends.limit)
+        return np.where(known, score, np.nan), ongoing
+
+    def _learn(
+        self, state: Columns, moments: Moments, habits: Habits, limit: Ints, table: FeatureTable
+    ) -> Columns:
+        """Take over the latest moment of each series, and forget those that are gone."""
+        data: dict[str, Any] = state.data
+        changed = np.flatnonzero(moments.last > moments.first)
+        at = moments.last[changed]
+        for name, recent in habits.recent.items():
+            data[name][changed] = recent.at(at)
+        data["limit"][changed], data["value"][changed] = limit[at], moments.value[at]
+        state.seen[changed] = moments.time[at]
+        # Exactly when it is due: whoever cuts the stream otherwise must find the same state.
+        until = _known_until(table)
+        oldest = NEVER + 1 if until == NEVER else until - self._retention
+        keep = np.flatnonzero(state.seen >= oldest)
+        if len(keep) == len(state.seen):
+            return state
+        keys = list(state.row)
+        row = {keys[old]: new for new, old in enumerate(keep.tolist())}
+        return Columns(row, state.seen[keep], {name: data[name][keep] for name in FIELDS})
+
+
+DETECTOR = NoDataDetector
+
+
+def _admit(state: Columns, series: tuple[Series, ...]) -> Ints:
+    """Rows of the series, new ones at the end; `state.row` stays in the order of the rows."""
+    fresh = [key for key in series if key not in state.row]
+    state.row.update({key: len(state.row) + i for i, key in enumerate(fresh)})
+    state.seen = np.concatenate([state.seen, np.full(len(fresh), NEVER)])
+    for name, field in FIELDS.items():
+        new = np.full((len(fresh), *field.shape), field.start, field.dtype)
+        state.data[name] = np.concatenate([state.data[name], new])
+    return np.array([state.row[key] for key in series], np.int64)
+
+
+def _known_until(table: FeatureTable) -> int:
+    """Up to here it is known whether samples are missing; `NEVER` where it is not."""
+    if table.passed is None or table.passed.until == WATERMARK_NONE:
+        return NEVER
+    return min(table.passed.until, table.closed_until)
+
+
+def _detail(
+    ends: _Ends, moments: Moments, habits: Habits, silent: NDArray[np.bool_]
+) -> dict[str, NDArray[Any]]:
+    """What the evidence needs of each end; what is usual only where a series is silent."""
+    known = ends.limit > 0
+    detail: dict[str, NDArray[Any]] = {
+        "last": np.where(known, moments.time[ends.moment], 0),
+        "value": moments.value[ends.moment],
+        "limit": ends.limit,
+    }
+    at, inverse = np.unique(ends.moment[silent], return_inverse=True)
+    for name, column in habits.figures(at).items():
+        detail[name] = np.zeros(len(silent), np.int64)
+        detail[name][silent] = column[inverse]
+    return detail
+
+
+def _company(
+    ends: _Ends,
+    moments: Moments,
+    keys: Sequence[Series],
+    silent: NDArray[np.bool_],
+    retention: int,
+) -> dict[str, NDArray[Any]]:
+    """Of the source of each silent series: how many are silent at that end, and how many known."""
+    at = np.flatnonzero(silent)
+    found = {name: np.zeros(len(silent), np.int64) for name in ("silent", "known")}
+    if not len(at):
+        return found
+    names = [keys[one].source_id for one in moments.owner[ends.moment[at]].tolist()]
+    pairs = list(zip(names, ends.end[at].tolist(), strict=True))
+    members: dict[str, list[int]] = {name: [] for name in names}
+    for number, key in enumerate(keys):
+        if key.source_id in members:
+            members[key.source_id].append(number)
+    known = {}
+    for source, end in dict.fromkeys(pairs):
+        last = [moments.last_before(number, end) for number in members[source]]
+        known[source, end] = sum(one != NEVER and end - one <= retention for one in last)
+    together = Counter(pairs)
+    found["silent"][at] = [together[pair] for pair in pairs]
+    found["known"][at] = [known[pair] for pair in pairs]
+    return found
+
+
+def _named(
+    keys: Sequence[Series],
+    owner: Ints,
+    end: Ints,
+    score: NDArray[np.float64],
+    ongoing: NDArray[np.bool_],
+    detail: dict[str, NDArray[Any]],
+) -> NoDataRows | None:
+    """Sorted by (window end, series)."""
+    if not len(end):
+        return None
+    present = sorted(np.unique(owner).tolist(), key=lambda one: keys[one])
+    rank = np.zeros(len(keys), np.int32)
+    rank[present] = np.arange(len(present), dtype=np.int32)
+    code = rank[owner]
+    order = np.lexsort((code, end))
+    return NoDataRows(
+        tuple(keys[one] for one in present),
+        end[order],
+        code[order],
+        score[order],
+        ongoing[order],
+        {name: column[order] for name, column in detail.items()},
+    )
+
+
+def _span(micros: int) -> str:
+    """A duration for people.
+
+    >>> _span(1_000_000), _span(250_000_000), _span(90_061_000_000), _span(20_000)
+    ('1.0 s', '4 min 10 s', '1 d 1 h', '0.02 s')
+    """
+    seconds = micros / MICROS
+    if seconds < 1:
+        return f"{seconds:.2g} s"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    for unit, big, name, small in ((60, 3600, "min", "s"), (3600, 86400, "h", "min")):
+        if whole < big:
+            rest = whole % unit // (unit // 60)
+            return f"{whole // unit} {name}" + (f" {rest} {small}" if rest else "")
+    rest = whole % 86400 // 3600
+    return f"{whole // 86400} d" + (f" {rest} h" if rest else "")

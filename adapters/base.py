@@ -12,8 +12,9 @@ import time
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from padit.domain.config import Section
 from padit.domain.metric import Metric
 from padit.domain.rows import Rows
 
@@ -86,10 +87,8 @@ class ListEmitter:
         return [metric.value for metric in self.metrics if metric.metric_name == metric_name]
 
 
-class Options(BaseModel):
-    """A section of the configuration; unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Options(Section):
+    """A section of an adapter's configuration; unknown keys are errors."""
 
 
 class AdapterOptions(Options):

@@ -6,8 +6,9 @@ from pydantic import Field, field_validator
 
 from padit.adapters.base import Options, Seconds
 from padit.domain.config import load_model
+from padit.ops.health import HealthOptions
 
-__all__ = ["AdaptersConfig", "BufferOptions", "HealthOptions", "KafkaOptions", "load_adapters"]
+__all__ = ["AdaptersConfig", "BufferOptions", "KafkaOptions", "load_adapters"]
 
 
 class KafkaOptions(Options):
@@ -71,14 +72,6 @@ class BufferOptions(Options):
         description="Records handed to the client and not acknowledged yet, MB; also the memory "
         "that may wait before the disk is used.",
     )
-
-
-class HealthOptions(Options):
-    """The endpoint for probes and for Prometheus: `/health`, `/ready`, `/metrics`."""
-
-    host: str = Field(default="127.0.0.1", description="Address to listen on.")
-    port: int = Field(default=9464, ge=0, le=65_535, description="Port; 0 takes a free one.")
-    enabled: bool = Field(default=True, description="Whether to listen at all.")
 
 
 class AdaptersConfig(Options):

@@ -146,7 +146,8 @@ class Advance(NamedTuple):
     Attributes:
         cursor: where the reader stands behind it.
         batch: rows in time, and the watermarks.
-        late: rows older than their partition's watermark, as (partition, number of the first, rows).
+        late: rows older than their partition's watermark, as (partition, number of the first,
+            rows).
         dead: what could not be read.
     """
 

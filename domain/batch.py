@@ -1,4 +1,4 @@
-"""Blocks: the unit in which samples and progress travel together.
+"""Batches: the unit in which samples and progress travel together.
 
 A reader makes `Batch`s; keying cuts each into one `KeyedBatch` per key group. Every group gets a
 keyed batch of every batch, with or without rows, because the watermarks in it move time forward.

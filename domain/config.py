@@ -8,16 +8,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from padit.domain.errors import ConfigurationError
 
-__all__ = ["AlertSettings", "DetectorSetting", "JobConfig", "load_config", "load_model"]
+__all__ = ["AlertSettings", "DetectorSetting", "JobConfig", "Section", "load_config", "load_model"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A section of a configuration; unknown keys are errors."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class DetectorSetting(_Section):
+class DetectorSetting(Section):
     """One detector and the series it looks at."""
 
     name: str = Field(description="Name of the detector.", examples=["rule"])
@@ -28,7 +30,7 @@ class DetectorSetting(_Section):
     )
 
 
-class AlertSettings(_Section):
+class AlertSettings(Section):
     """When alerts open and resolve."""
 
     open_at: float = Field(
@@ -42,7 +44,7 @@ class AlertSettings(_Section):
     )
 
 
-class JobConfig(_Section):
+class JobConfig(Section):
     """Everything a configuration file may say."""
 
     detectors: tuple[DetectorSetting, ...] = Field(

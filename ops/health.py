@@ -9,12 +9,21 @@ from typing import Any
 
 import psutil
 from aiohttp import web
+from pydantic import Field
 
-from padit.adapters.config import HealthOptions
+from padit.domain.config import Section
 from padit.domain.errors import ConfigurationError
 from padit.ops.stats import Stats
 
-__all__ = ["HealthServer"]
+__all__ = ["HealthOptions", "HealthServer"]
+
+
+class HealthOptions(Section):
+    """The endpoint for probes and for Prometheus: `/health`, `/ready`, `/metrics`."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=9464, ge=0, le=65_535, description="Port; 0 takes a free one.")
+    enabled: bool = Field(default=True, description="Whether to listen at all.")
 
 
 class HealthServer:

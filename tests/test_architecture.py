@@ -8,22 +8,33 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("domain", "adapters", "connectors", "transforms", "pipelines", "portal")
+PACKAGES = (
+    "domain", "codecs", "ops", "adapters", "connectors", "transforms", "analysis", "pipelines", "cli",
+    "portal", "devcluster",
+)  # fmt: skip
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 EVERYTHING = [
     *SOURCES,
     *sorted(path for part in ("tests", "benchmarks") for path in (ROOT / part).rglob("*.py")),
 ]
 
+# domain <- codecs, ops <- connectors, transforms, adapters <- analysis <- pipelines <- cli
+_BASE = {"domain", "codecs", "ops"}
+_PARTS = _BASE | {"adapters", "connectors", "transforms"}
 ALLOWED = {
     "domain": {"domain"},
-    "adapters": {"domain", "adapters"},
-    "connectors": {"domain", "connectors"},
-    "transforms": {"domain", "transforms"},
-    "pipelines": {"domain", "adapters", "connectors", "transforms", "pipelines", "portal"},
-    "portal": {"domain", "adapters", "connectors", "transforms", "portal"},
+    "codecs": {"domain", "codecs"},
+    "ops": {"domain", "ops"},
+    "adapters": _BASE | {"adapters"},
+    "connectors": _BASE | {"connectors"},
+    "transforms": _BASE | {"transforms"},
+    "analysis": _PARTS | {"analysis"},
+    "pipelines": _PARTS | {"analysis", "pipelines", "devcluster"},
+    "cli": set(PACKAGES) - {"portal"},
+    "portal": _BASE | {"analysis", "portal"},
+    "devcluster": {"domain", "devcluster"},
 }
-DOMAIN_LIBRARIES = {"numpy", "pyarrow", "msgspec", "pydantic", "yaml"}
+DOMAIN_LIBRARIES = {"numpy", "msgspec", "pydantic", "yaml"}
 BEAM_FILES = {"transforms/watch.py", "connectors/deliver.py", "connectors/read_shard.py"}
 LONGEST_FILE = 400
 TOO_LONG = {
@@ -48,22 +59,37 @@ def _tree(path: Path) -> ast.Module:
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:
-    """Top-level packages that are imported, also inside functions."""
+    """What is imported, also inside functions: `padit.<room>`, or the top-level package."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
+            yield from (_package(alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield "." if node.level else (node.module or "").partition(".")[0]
+            module = node.module or ""
+            if node.level:
+                yield "."
+            elif module == "padit":
+                yield from (f"padit.{alias.name}" for alias in node.names)
+            else:
+                yield _package(module)
+
+
+def _package(module: str) -> str:
+    first, _, rest = module.partition(".")
+    return f"padit.{rest.partition('.')[0]}" if first == "padit" and rest else first
 
 
 def _forbidden_imports(name: str, tree: ast.AST, libraries: set[str]) -> set[str]:
-    package = name.partition("/")[0]
-    wrong = {one for one in _imports(tree) if one in PACKAGES and one not in ALLOWED[package]}
-    if "." in set(_imports(tree)):
-        wrong.add(".")
-    if package == "domain":
-        wrong |= set(_imports(tree)) & libraries - DOMAIN_LIBRARIES
-    if "apache_beam" in _imports(tree) and package != "pipelines" and name not in BEAM_FILES:
+    room = name.partition("/")[0]
+    found = set(_imports(tree))
+    wrong = found & {".", "padit", *PACKAGES}  # a room by its bare name would be a second module
+    wrong |= {
+        one
+        for one in found
+        if one.startswith("padit.") and one[len("padit.") :] not in ALLOWED[room]
+    }
+    if room == "domain":
+        wrong |= found & libraries - DOMAIN_LIBRARIES
+    if "apache_beam" in found and room not in ("pipelines", "cli") and name not in BEAM_FILES:
         wrong.add("apache_beam")
     return wrong
 
@@ -73,7 +99,8 @@ def _third_party() -> set[str]:
     import sys
 
     found = {one for path in SOURCES for one in _imports(_tree(path))}
-    return found - set(PACKAGES) - set(sys.stdlib_module_names) - {"."}
+    ours = {one for one in found if one.startswith("padit")}
+    return found - ours - set(sys.stdlib_module_names)
 
 
 def _long_functions(tree: ast.AST) -> list[str]:
@@ -133,16 +160,27 @@ def test_no_file_names_a_place_on_somebodys_machine() -> None:
 @pytest.mark.parametrize(
     ("name", "code", "wrong"),
     [
-        ("domain/x.py", "import transforms.group", {"transforms"}),
+        ("domain/x.py", "import padit.transforms.group", {"padit.transforms"}),
         ("domain/x.py", "import confluent_kafka", {"confluent_kafka"}),
         ("domain/x.py", "import numpy, yaml, json", set()),
-        ("connectors/x.py", "def f():\n    from transforms import group", {"transforms"}),
-        ("transforms/x.py", "from connectors.reader import Read", {"connectors"}),
+        ("codecs/x.py", "from padit.connectors.uris import Address", {"padit.connectors"}),
+        ("ops/x.py", "from padit.codecs.records import decode", {"padit.codecs"}),
+        (
+            "connectors/x.py",
+            "def f():\n    from padit.transforms import group",
+            {"padit.transforms"},
+        ),
+        ("transforms/x.py", "from padit.connectors.source import ReadBatch", {"padit.connectors"}),
+        ("transforms/x.py", "from padit import connectors", {"padit.connectors"}),
+        ("transforms/x.py", "from padit.codecs.records import decode", set()),
         ("transforms/x.py", "import apache_beam as beam", {"apache_beam"}),
         ("transforms/watch.py", "import apache_beam as beam", set()),
-        ("adapters/x.py", "from pipelines import job", {"pipelines"}),
+        ("adapters/x.py", "from padit.pipelines import job", {"padit.pipelines"}),
+        ("analysis/x.py", "from padit.pipelines.graph import build", {"padit.pipelines"}),
+        ("devcluster/x.py", "from padit.ops import stats", {"padit.ops"}),
         ("connectors/x.py", "from . import uris", {"."}),
-        ("pipelines/x.py", "import apache_beam, connectors.uris", set()),
+        ("connectors/x.py", "from connectors import uris", {"connectors"}),
+        ("pipelines/x.py", "import apache_beam, padit.connectors.uris", set()),
     ],
 )
 def test_a_wrong_import_would_be_noticed(name: str, code: str, wrong: set[str]) -> None:

@@ -2,10 +2,10 @@
 
     keyed batch -> progress -> windows -> features -> detectors -> alerts
 
-A keyed batch is cheap: its rows are appended, its watermarks noted. Only when the smallest watermark of all
-partitions passes the end of a window are the rows read back, windows closed, detectors stepped
-and episodes followed. The machine keeps nothing itself; all state goes through a `Store`, which
-is Beam state in the job and plain memory in tests.
+A keyed batch is cheap: its rows are appended, its watermarks noted. Only when the smallest
+watermark of all partitions passes the end of a window are the rows read back, windows closed,
+detectors stepped and episodes followed. The machine keeps nothing itself; all state goes through a
+`Store`, which is Beam state in the job and plain memory in tests.
 """
 
 from collections.abc import Mapping, Sequence

@@ -56,7 +56,7 @@ class Progress(msgspec.Struct, array_like=True):
 
     @property
     def watermark(self) -> int:
-        """The smallest watermark over all partitions: every window that ends by then is complete."""
+        """The smallest watermark of all partitions: every window that ends by then is complete."""
         if not self.partitions or len(self.known) < self.partitions:
             return WATERMARK_NONE
         return min(partition.watermark for partition in self.known.values())

@@ -8,15 +8,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from padit.devcluster.check_services import (
+from padit.cli.checks.services import (
     check_broker,
     check_flink,
     check_job_options,
     check_port,
 )
-from padit.devcluster.check_tools import check_job_server, check_packages, check_tools
-from padit.devcluster.check_workers import check_workers
-from padit.devcluster.findings import Finding, Level, broken
+from padit.cli.checks.tools import check_job_server, check_packages, check_tools
+from padit.cli.checks.workers import check_workers
+from padit.cli.checks.findings import Finding, Level, broken
 from padit.devcluster.state import State, read_state
 
 __all__ = ["EXAMPLES", "HELP", "PASS_THROUGH", "add_arguments", "run"]

@@ -102,7 +102,7 @@ def test_without_the_mark_before_the_end_every_end_would_be_a_silence(
 
 def test_who_stopped_before_the_end_is_told_up_to_where_the_input_came() -> None:
     found = _watch(_samples(FAN, range(0, 900, 5)), _samples(PUMP, range(0, 700, 5)))
-    # The watermarks end at 895 - 20 s; the window that ends at 840 is the last that they have passed.
+    # The watermarks end at 895 - 20 s; the last window that they have passed ends at 840.
     assert _events(found)[:2] == [
         ("opened", "pump", 780, "WARNING"), ("resolved", "pump", 840 + 300, "WARNING")
     ]  # fmt: skip

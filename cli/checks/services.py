@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from padit.devcluster.findings import Finding, broken, fine, warning
+from padit.cli.checks.findings import Finding, broken, fine, warning
 from padit.devcluster.flink import rest_json
 from padit.devcluster.processes import port_answers
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from concurrent import futures
 from typing import Any
 
-from padit.devcluster.findings import Finding, broken, fine
+from padit.cli.checks.findings import Finding, broken, fine
 
 __all__ = ["check_workers"]
 

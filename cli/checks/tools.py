@@ -15,7 +15,7 @@ from packaging.version import InvalidVersion, Version
 
 from padit.devcluster import jars
 from padit.devcluster.errors import LocalError
-from padit.devcluster.findings import Finding, broken, fine, warning
+from padit.cli.checks.findings import Finding, broken, fine, warning
 
 __all__ = ["check_job_server", "check_packages", "check_tools"]
 
@@ -58,7 +58,7 @@ def _tool(
 
 def check_packages() -> Iterator[Finding]:
     """Compare installed packages with what pyproject.toml asks for."""
-    file = Path(__file__).resolve().parents[1] / "pyproject.toml"
+    file = Path(__file__).resolve().parents[2] / "pyproject.toml"
     try:
         project = tomllib.loads(file.read_text())["project"]
     except OSError:

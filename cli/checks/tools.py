@@ -13,9 +13,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 
+from padit.cli.checks.findings import Finding, broken, fine, warning
 from padit.devcluster import jars
 from padit.devcluster.errors import LocalError
-from padit.cli.checks.findings import Finding, broken, fine, warning
 
 __all__ = ["check_job_server", "check_packages", "check_tools"]
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from padit.cli.checks.findings import Finding, Level, broken
 from padit.cli.checks.services import (
     check_broker,
     check_flink,
@@ -16,7 +17,6 @@ from padit.cli.checks.services import (
 )
 from padit.cli.checks.tools import check_job_server, check_packages, check_tools
 from padit.cli.checks.workers import check_workers
-from padit.cli.checks.findings import Finding, Level, broken
 from padit.devcluster.state import State, read_state
 
 __all__ = ["EXAMPLES", "HELP", "PASS_THROUGH", "add_arguments", "run"]

@@ -17,13 +17,11 @@ from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 from padit.domain.timestamps import format_utc
 from padit.transforms.detectors import Detector, Scores, TimeDriven, create_detector
-from padit.transforms.detectors.calibration import confidence
 from padit.transforms.no_data_rows import with_no_data_rows
 
 __all__ = ["ANOMALY_ABOVE", "Detection", "DetectionResult"]
 
 ANOMALY_ABOVE = 0.5
-_CONFIDENCE_RULE = {True: 0.9, False: 0.8}  # of rules, which nothing calibrates
 Create = Callable[[str, Mapping[str, Any]], Detector[Any]]
 
 
@@ -137,7 +135,7 @@ class Detection:
             },
             composite=float(detected.composite[row]),
             is_anomaly=anomaly,
-            confidence=_confidence(detector.name, float(detected.composite[row]), anomaly),
+            confidence=detector.confidence(float(detected.composite[row]), anomaly),
             detector={"name": detector.name, "version": detector.version},
             evidence=evidence,
         )
@@ -206,7 +204,3 @@ class Detection:
             and fnmatchcase(series.metric_name, setting.metric)
             for setting in self.settings
         )
-
-
-def _confidence(detector: str, score: float, anomaly: bool) -> float:
-    return _CONFIDENCE_RULE[anomaly] if detector == "rule" else confidence(score, anomaly)

@@ -81,6 +81,9 @@ class _Shared:
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
         return self._own.explain(table, scores, row)
 
+    def confidence(self, score: float, anomaly: bool) -> float:
+        return self._own.confidence(score, anomaly)
+
     def dump(self, state: None) -> bytes:
         return self._own.dump(self._work.state)
 

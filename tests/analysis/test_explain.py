@@ -179,7 +179,7 @@ def test_another_version_of_the_detector_is_told(
 
     alerts = edit(seed, tmp_path / "older.jsonl", older)
     main(["explain", seed.first, "--from", alerts])
-    expected = "detector rule had version 0 when the alert was made, this code has version 1"
+    expected = "detector rule had version 0 when the alert was made, this code has version 2"
     assert expected in capsys.readouterr().out
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from padit.domain.config import DetectorSetting, JobConfig
 from padit.domain.metric import Series
 from padit.transforms.detect import Detection
-from padit.transforms.detectors.calibration import confidence
+from padit.transforms.detectors.calibration import measured_confidence
 from padit.transforms.windows import WindowOptions
 from tests.detectors.tables import table_of
 from tests.laws.machine import SECOND, Sample, run
@@ -132,7 +132,7 @@ def test_confidence_follows_the_score() -> None:
     _, detected = detection.step(detection.initial(), table)
     score = detection.describe(detected, 0)
     assert score.is_anomaly
-    assert 0.9 < score.confidence == confidence(score.composite, True) < 1
+    assert 0.9 < score.confidence == measured_confidence(score.composite, True) < 1
 
 
 def test_another_detector_is_one_line_of_configuration() -> None:

@@ -82,6 +82,9 @@ class _Broken:
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
         return {"text": "broken"}
 
+    def confidence(self, score: float, anomaly: bool) -> float:
+        return 0.5
+
     def dump(self, state: dict[tuple[str, str], int]) -> bytes:
         return repr(sorted(state.items())).encode()
 

@@ -155,12 +155,12 @@ def test_evidence_holds_window_features_limits_and_samples() -> None:
 
 def test_evidence_holds_every_detector_with_its_parameters_and_the_thresholds() -> None:
     opened, *_ = _follow([([(10_000_000, 0, 3)], 10_000_000)])
-    assert (opened.alert.detector["name"], opened.alert.detector["version"]) == ("rule", 1)
+    assert (opened.alert.detector["name"], opened.alert.detector["version"]) == ("rule", 2)
     (rule,) = opened.alert.detector["parameters"]["rules"]
     assert [one["limit"] for one in rule["conditions"]] == [1, 2, 3]
     assert rule["source"] == "*"  # a default that nobody wrote
     evidence = opened.alert.evidence
-    assert evidence["detectors"] == [{"name": "rule", "version": 1, "score": 0.95}]
+    assert evidence["detectors"] == [{"name": "rule", "version": 2, "score": 0.95}]
     assert evidence["thresholds"] == {
         "open_at": 0.7, "resolve_after_sec": 30e-6, "anomaly_above": 0.5, "warning_from": 0.7,
         "critical_from": 0.9,

@@ -8,6 +8,7 @@ from padit.domain.errors import StateError
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 from padit.transforms.detect import Detection
+from padit.transforms.detectors.rule import RuleDetector, RuleParameters
 
 
 def _rule(limit: float, **patterns: str) -> DetectorSetting:
@@ -68,6 +69,26 @@ def test_a_description_names_detector_scores_and_features() -> None:
     _, detected = detection.step(detection.initial(), _table(10))
     score = detection.describe(detected, 0)
     assert (score.source_id, score.metric_name, score.composite) == ("s0", "m", 1.0)
-    assert score.detector == {"name": "rule", "version": 1}
+    assert score.detector == {"name": "rule", "version": 2}
     assert score.evidence["features"] == {"mean": 10.0}
     assert "mean 10 > 5" in score.evidence["text"]
+
+
+@pytest.mark.parametrize(("mean", "anomaly", "confidence"), [(10, True, 0.8), (1, False, 0.9)])
+def test_a_rule_is_less_sure_of_an_anomaly_than_of_an_ordinary_window(
+    mean: float, anomaly: bool, confidence: float
+) -> None:
+    detection = Detection([_rule(5)])
+    _, detected = detection.step(detection.initial(), _table(mean))
+    score = detection.describe(detected, 0)
+    assert (score.is_anomaly, score.confidence) == (anomaly, confidence)
+
+
+def test_the_detector_that_decided_states_how_sure_it_is() -> None:
+    class Unsure(RuleDetector):
+        def confidence(self, score: float, anomaly: bool) -> float:
+            return 0.25
+
+    detection = Detection([_rule(5)], lambda _, parameters: Unsure(RuleParameters(**parameters)))
+    _, detected = detection.step(detection.initial(), _table(10))
+    assert detection.describe(detected, 0).confidence == 0.25

@@ -93,6 +93,9 @@ class Detector(Protocol[State]):
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
         """Evidence for one row as plain JSON values; `text` is one sentence for a person."""
 
+    def confidence(self, score: float, anomaly: bool) -> float:
+        """How likely a verdict with this score is right, in [0, 1]; the detector's own rule."""
+
     def dump(self, state: State) -> bytes:
         """State as versioned bytes; the same state always gives the same bytes."""
 

@@ -10,14 +10,14 @@ detector sets its w so that ordinary series pass 0.7 about once in 10,000 sample
 sample in nine seconds) and 0.9 about once in 30,000. docs/detectors/calibration.md shows the
 measured rates and reliability diagrams; `make quality` writes both again.
 
-`confidence` is the share of verdicts of that score which were right, as measured on the labelled
-corpora: of alarms those within a labelled window, of others those outside.
+`measured_confidence` is the share of verdicts of that score which were right, as measured on the
+labelled corpora: of alarms those within a labelled window, of others those outside.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CRITICAL_AT", "WARNING_AT", "confidence", "score_of"]
+__all__ = ["CRITICAL_AT", "WARNING_AT", "measured_confidence", "score_of"]
 
 WARNING_AT = 0.7
 CRITICAL_AT = 27 / 7  # times the measure that scores 0.7 scores 0.9
@@ -35,10 +35,10 @@ def score_of(measure: NDArray[np.float64], warning: float) -> NDArray[np.float64
     return score
 
 
-def confidence(score: float, anomaly: bool) -> float:
+def measured_confidence(score: float, anomaly: bool) -> float:
     """How likely a verdict is right, from its score.
 
-    >>> confidence(0.9, True), confidence(0.0, False)
+    >>> measured_confidence(0.9, True), measured_confidence(0.0, False)
     (0.9, 0.99)
     """
     right = float(np.interp(score, _SCORE, _RIGHT))

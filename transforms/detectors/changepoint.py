@@ -10,7 +10,7 @@ from padit.domain.features import FeatureTable
 from padit.domain.timestamps import format_utc
 from padit.transforms.detectors import peaks
 from padit.transforms.detectors.base import Parameters, Scores
-from padit.transforms.detectors.calibration import score_of
+from padit.transforms.detectors.calibration import measured_confidence, score_of
 from padit.transforms.detectors.columns import Columns, Field, locate, row_argmax, samples_of
 
 __all__ = ["DETECTOR", "ChangePointDetector", "ChangePointParameters"]
@@ -70,6 +70,7 @@ class ChangePointDetector:
     name: ClassVar[str] = "changepoint"
     version: ClassVar[int] = 2
     Parameters: ClassVar[type[Parameters]] = ChangePointParameters
+    confidence = staticmethod(measured_confidence)
 
     def __init__(self, parameters: ChangePointParameters) -> None:
         self.parameters = parameters

@@ -14,6 +14,7 @@ from padit.domain.errors import StateError
 from padit.domain.features import FeatureTable
 from padit.transforms.detectors.artefact import Artefact, Judged, Metric, judge
 from padit.transforms.detectors.base import Parameters, Scores
+from padit.transforms.detectors.calibration import measured_confidence
 from padit.transforms.detectors.channels import SPANS
 from padit.transforms.detectors.columns import row_argmax
 from padit.transforms.detectors.joint import Joint, join, stretches
@@ -91,6 +92,7 @@ class ModelDetector:
     name: ClassVar[str] = "model"
     version: ClassVar[int] = 1
     Parameters: ClassVar[type[Parameters]] = ModelParameters
+    confidence = staticmethod(measured_confidence)
 
     def __init__(self, parameters: ModelParameters) -> None:
         self.parameters = parameters

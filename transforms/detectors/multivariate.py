@@ -14,6 +14,7 @@ from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 from padit.transforms.detectors import hotelling
 from padit.transforms.detectors.base import Parameters, Scores
+from padit.transforms.detectors.calibration import measured_confidence
 from padit.transforms.detectors.columns import row_argmax
 from padit.transforms.detectors.joint import Joint, join, stretches
 
@@ -130,6 +131,7 @@ class MultivariateDetector:
     name: ClassVar[str] = "multivariate"
     version: ClassVar[int] = 3
     Parameters: ClassVar[type[Parameters]] = MultivariateParameters
+    confidence = staticmethod(measured_confidence)
 
     def __init__(self, parameters: MultivariateParameters) -> None:
         self.parameters = parameters

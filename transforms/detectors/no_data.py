@@ -13,7 +13,7 @@ from padit.domain.metric import Series
 from padit.domain.timestamps import MICROS, format_utc
 from padit.domain.watermark import WATERMARK_NONE
 from padit.transforms.detectors.base import NoDataRows, Parameters, Scores
-from padit.transforms.detectors.calibration import score_of
+from padit.transforms.detectors.calibration import measured_confidence, score_of
 from padit.transforms.detectors.columns import Columns
 from padit.transforms.detectors.gaps import FIELDS, NEVER, RECENT, Habits, Moments
 
@@ -91,6 +91,7 @@ class NoDataDetector:
     name: ClassVar[str] = "silence"
     version: ClassVar[int] = 1
     Parameters: ClassVar[type[Parameters]] = SilenceParameters
+    confidence = staticmethod(measured_confidence)
 
     def __init__(self, parameters: SilenceParameters) -> None:
         self.parameters = parameters

@@ -10,7 +10,7 @@ from pydantic import Field as Option
 from padit.domain.features import FeatureTable
 from padit.transforms.detectors import novelty_block as block
 from padit.transforms.detectors.base import Parameters, Scores
-from padit.transforms.detectors.calibration import score_of
+from padit.transforms.detectors.calibration import measured_confidence, score_of
 from padit.transforms.detectors.columns import Columns, Samples, locate, row_argmax, samples_of
 from padit.transforms.detectors.novelty_block import BLOCK, MEMORIES
 from padit.transforms.detectors.wording import number, span
@@ -89,6 +89,7 @@ class NoveltyDetector:
     name: ClassVar[str] = "novelty"
     version: ClassVar[int] = 6
     Parameters: ClassVar[type[Parameters]] = NoveltyParameters
+    confidence = staticmethod(measured_confidence)
     judging: ClassVar[frozenset[str]] = frozenset({"warm_up", "warning"})
 
     def __init__(self, parameters: NoveltyParameters) -> None:

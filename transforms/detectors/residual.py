@@ -10,7 +10,7 @@ from padit.domain.features import FeatureTable
 from padit.transforms.detectors import profiles
 from padit.transforms.detectors import residual_block as block
 from padit.transforms.detectors.base import Parameters, Scores
-from padit.transforms.detectors.calibration import score_of
+from padit.transforms.detectors.calibration import measured_confidence, score_of
 from padit.transforms.detectors.columns import Columns, Samples, locate, row_argmax, samples_of
 from padit.transforms.detectors.residual_block import BLOCK, FACTS
 from padit.transforms.detectors.seasons import CALENDAR
@@ -90,6 +90,7 @@ class ResidualDetector:
     name: ClassVar[str] = "residual"
     version: ClassVar[int] = 2
     Parameters: ClassVar[type[Parameters]] = ResidualParameters
+    confidence = staticmethod(measured_confidence)
 
     def __init__(self, parameters: ResidualParameters) -> None:
         self.parameters = parameters

@@ -81,7 +81,7 @@ class RuleDetector:
     """
 
     name: ClassVar[str] = "rule"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     Parameters: ClassVar[type[Parameters]] = RuleParameters
 
     def __init__(self, parameters: RuleParameters) -> None:
@@ -116,6 +116,10 @@ class RuleDetector:
             for item in crossed
         )
         return {"text": text, "crossed": crossed}
+
+    def confidence(self, score: float, anomaly: bool) -> float:
+        """How sure the verdict is: 0.8 of an anomaly, 0.9 otherwise; nothing calibrates limits."""
+        return 0.8 if anomaly else 0.9
 
     def dump(self, state: _Stateless) -> bytes:
         """Nothing."""

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 
 from padit.devcluster import jars
 from padit.devcluster.errors import PartFailedError
-from padit.devcluster.processes import LOOPBACK, Part, free_port, port_answers
-from padit.devcluster.service import Service
+from padit.devcluster.processes import LOOPBACK, Part, Service, free_port, port_answers
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient

@@ -28,6 +28,7 @@ from padit.devcluster.service import Startable
 __all__ = [
     "Part",
     "ProcessRecord",
+    "Service",
     "free_port",
     "is_running",
     "kill_process",
@@ -349,3 +350,26 @@ class Part(Startable):
         """Stop it if it runs and start it again: same ports, same directories, same log."""
         self.stop()
         return self.start()
+
+
+class Service(Startable):
+    """One process behind an address; a subclass holds it as `part`."""
+
+    part: Part
+
+    def start(self) -> Self:
+        """Start it if it does not run, and wait until it answers."""
+        self.part.start()
+        return self
+
+    def stop(self) -> None:
+        """End it and its children; what it keeps on disk stays."""
+        self.part.stop()
+
+    def kill(self) -> None:
+        """End it as a crash would; its children are left alone."""
+        self.part.kill()
+
+    def restart(self) -> None:
+        """Start it again on the same port and data, after `stop`, `kill` or while it runs."""
+        self.part.restart()

@@ -1,15 +1,12 @@
-"""What has a start and a stop runs for the length of a `with`."""
+"""Context managers for processes that can be started and stopped."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-if TYPE_CHECKING:
-    from padit.devcluster.processes import Part
-
-__all__ = ["Service", "Startable"]
+__all__ = ["Startable"]
 
 
 class Startable(ABC):
@@ -35,26 +32,3 @@ class Startable(ABC):
     ) -> None:
         """Stop it."""
         self.stop()
-
-
-class Service(Startable):
-    """One process behind an address; a subclass holds it as `part`."""
-
-    part: Part
-
-    def start(self) -> Self:
-        """Start it if it does not run, and wait until it answers."""
-        self.part.start()
-        return self
-
-    def stop(self) -> None:
-        """End it and its children; what it keeps on disk stays."""
-        self.part.stop()
-
-    def kill(self) -> None:
-        """End it as a crash would; its children are left alone."""
-        self.part.kill()
-
-    def restart(self) -> None:
-        """Start it again on the same port and data, after `stop`, `kill` or while it runs."""
-        self.part.restart()

@@ -7,8 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from padit.devcluster.processes import LOOPBACK, Part, free_port, port_answers
-from padit.devcluster.service import Service
+from padit.devcluster.processes import LOOPBACK, Part, Service, free_port, port_answers
 
 __all__ = ["Workers", "prepare_workers", "start_workers", "worker_environment"]
 

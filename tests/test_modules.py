@@ -1,0 +1,226 @@
+"""What modules share: no circle of imports, no export of nothing, no state that outlives a run."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.test_architecture import EVERYTHING, ROOT, SOURCES
+
+# Circles of modules that still import each other.
+CIRCLES = {frozenset({"padit.transforms.group", "padit.transforms.checksum"})}
+# What outlives a run in one process, and why it may.
+KEPT = {
+    "adapters/fronthaul/links.py": {"_programs": "the last eight filters given to the kernel"},
+    "adapters/http_timing.py": {"_current": "phases by task, removed when its request ends"},
+    "connectors/file_formats.py": {"SUFFIXES": "registry, filled while modules are imported"},
+    "ops/run_totals.py": {"_seen": "what readers of this process have read, for the bar"},
+    "connectors/read_shard.py": {"_stop": "asks the readers of this process to stop"},
+    "connectors/sinks/_kafka_once.py": {"_open": "open transactional writers, by place"},
+    "pipelines/direct.py": {"worker_handlers": "Beam's state cache is a constant of its module"},
+    "devcluster/processes.py": {"_children": "processes started here, so they are reaped"},
+    "analysis/sweep/evaluate.py": {"_shared": "the recording, once in each worker process"},
+}
+MUTABLE = re.compile(
+    r"(\w+\.)*(dict|list|set|defaultdict|deque|Counter|OrderedDict|bytearray|local|Event|Condition"
+    r"|Queue|SimpleQueue|WeakKeyDictionary|WeakValueDictionary|WeakSet)"
+)
+CHANGES = {
+    "add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem",
+    "popleft", "put", "remove", "set", "setdefault", "update",
+}  # fmt: skip
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _outside_functions(node: ast.AST) -> Iterator[ast.AST]:
+    """Nodes that run, or are read by a type checker, when the module is imported."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield child
+            yield from _outside_functions(child)
+
+
+def _imported_modules(tree: ast.AST, modules: set[str]) -> set[str]:
+    """Those of `modules` that are imported outside functions, under TYPE_CHECKING too."""
+    found: set[str] = set()
+    for node in _outside_functions(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= inner & modules or {node.module}
+    return found & modules
+
+
+def _circles(imports: dict[str, set[str]]) -> set[frozenset[str]]:
+    """Groups of modules that reach each other."""
+    reached: dict[str, set[str]] = {}
+    for start in imports:
+        seen: set[str] = set()
+        left = [start]
+        while left:
+            new = imports.get(left.pop(), set()) - seen
+            seen |= new
+            left += new
+        reached[start] = seen
+    return {
+        frozenset(other for other in reached[one] if one in reached.get(other, set()))
+        for one in imports
+        if one in reached[one]
+    }
+
+
+def _targets(node: ast.AST) -> list[ast.expr]:
+    if isinstance(node, ast.Assign | ast.Delete):
+        return node.targets
+    return [node.target] if isinstance(node, ast.AnnAssign | ast.AugAssign | ast.For) else []
+
+
+def _bound(tree: ast.Module) -> set[str]:
+    """Names that a module has once it is imported."""
+    names: set[str] = set()
+    for node in [*_outside_functions(tree), *tree.body]:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(one.asname or one.name).partition(".")[0] for one in node.names}
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        for target in _targets(node):
+            names |= {one.id for one in ast.walk(target) if isinstance(one, ast.Name)}
+    return names
+
+
+def _exports(tree: ast.Module) -> set[str]:
+    for node in tree.body:
+        if [ast.unparse(target) for target in _targets(node)] == ["__all__"]:
+            return set(ast.literal_eval(node.value))  # type: ignore[attr-defined]
+    return set()
+
+
+def _mutable_names(tree: ast.Module) -> set[str]:
+    """Module-level names of containers, events and the like."""
+    names: set[str] = set()
+    for node in tree.body:
+        value = getattr(node, "value", None)
+        literal = isinstance(value, ast.Dict | ast.List | ast.Set | ast.DictComp | ast.ListComp)
+        called = ast.unparse(value.func) if isinstance(value, ast.Call) else ""
+        if literal or MUTABLE.fullmatch(called):
+            names |= {one.id for one in _targets(node) if isinstance(one, ast.Name)}
+    return names
+
+
+def _changed(tree: ast.Module) -> Iterator[tuple[str, bool]]:
+    """Names whose content functions change; whether an item or attribute is set for that."""
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        for node in ast.walk(function):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in CHANGES
+            ):
+                yield ast.unparse(node.func.value), False
+            for target in _targets(node):
+                for one in getattr(target, "elts", [target]):
+                    if isinstance(one, ast.Subscript | ast.Attribute):
+                        yield ast.unparse(one.value), True
+
+
+def _kept(tree: ast.Module) -> set[str]:
+    """Module-level state, of this or of an imported module, that functions change."""
+    changed = set(_changed(tree))
+    rebound = {
+        name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names
+    }
+    modules = {
+        alias.asname or alias.name
+        for node in _outside_functions(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+        if (alias.asname or alias.name).islower()
+    }
+    own = _mutable_names(tree) & {name for name, _ in changed}
+    foreign = (modules | {"os.environ"}) & {name for name, is_set in changed if is_set}
+    return rebound | own | foreign
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    modules = {_module(path) for path in SOURCES}
+    imports = {_module(path): _imported_modules(_tree(path), modules) for path in SOURCES}
+    assert _circles(imports) == CIRCLES  # a circle that is gone has to go from the list
+
+
+def test_every_exported_name_exists() -> None:
+    missing = {_name(path): _exports(_tree(path)) - _bound(_tree(path)) for path in EVERYTHING}
+    assert {name: names for name, names in missing.items() if names} == {}
+
+
+def test_nothing_outlives_a_run_without_a_reason() -> None:
+    found = {_name(path): _kept(_tree(path)) for path in SOURCES}
+    reasons = {name: set(names) for name, names in KEPT.items()}
+    assert {name: names for name, names in found.items() if names} == reasons
+
+
+CIRCLE = """
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    from padit.domain.rows import Rows
+"""
+
+
+def test_a_circle_under_type_checking_would_be_noticed() -> None:
+    modules = {"padit.domain.watermark", "padit.domain.rows"}
+    imports = {"padit.domain.watermark": _imported_modules(ast.parse(CIRCLE), modules)}
+    assert _circles(imports) == set()
+    imports["padit.domain.rows"] = _imported_modules(ast.parse("from domain import marks"), modules)
+    assert _circles(imports) == {frozenset(modules)}
+
+
+def test_an_import_inside_a_function_makes_no_circle() -> None:
+    late = ast.parse("def f():\n    import padit.domain.rows")
+    assert _imported_modules(late, {"padit.domain.rows"}) == set()
+
+
+def test_an_exported_name_that_does_not_exist_would_be_noticed() -> None:
+    tree = ast.parse('__all__ = ["a", "b", "c"]\nimport a\nif a:\n    b = 1')
+    assert _exports(tree) - _bound(tree) == {"c"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "_a = None\ndef f():\n    global _a\n    _a = 1",
+        "_a = {}\ndef f():\n    _a[1] = 2",
+        "_a: dict[int, int] = {}\ndef f():\n    del _a[1]",
+        "_a = collections.defaultdict(int)\ndef f():\n    _a[1] += 2",
+        "_a = threading.Event()\nclass B:\n    def f(self):\n        _a.set()",
+        "import domain._a as _a\ndef f():\n    _a.LIMIT = 2",
+    ],
+)
+def test_state_that_outlives_a_run_would_be_noticed(code: str) -> None:
+    assert _kept(ast.parse(code)) == {"_a"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "_A = {1: 2}\ndef f():\n    return _A[1]",
+        "_A = []\n_A.append(1)",
+        "import json\njson.dumps(1)",
+    ],
+)
+def test_a_constant_is_no_state(code: str) -> None:
+    assert _kept(ast.parse(code)) == set()

@@ -14,22 +14,18 @@ __all__ = ["flink_counters"]
 _SECONDS = 5.0
 
 
-def flink_counters(rest_url: str, beam_job: str, namespace: str) -> dict[str, int]:
+def flink_counters(rest_url: str, job_id: str, namespace: str) -> dict[str, int]:
     """Sums of the user counters of a namespace by name; empty where Flink has none yet.
 
     Args:
         rest_url: Flink's REST address, "http://host:port".
-        beam_job: Beam's id of the job; it begins with Flink's name of it.
+        job_id: Flink's id of the job, see `FlinkJob`.
         namespace: of the counters.
 
     Raises:
         OSError: Flink does not answer.
     """
-    name = beam_job.partition("_")[0]
-    jobs = [job for job in _get(rest_url, "/jobs/overview")["jobs"] if job["name"] == name]
-    if not jobs:
-        return {}
-    job = f"/jobs/{jobs[0]['jid']}"
+    job = f"/jobs/{job_id}"
     totals: dict[str, int] = {}
     for vertex in _get(rest_url, job)["vertices"]:
         place = f"{job}/vertices/{vertex['id']}/subtasks/metrics"

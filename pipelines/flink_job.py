@@ -5,6 +5,10 @@ while, but then all reading happens while Flink's tasks are finishing, and a tas
 takes part in no checkpoint: a crash near the end of a long replay would send it back to the
 start, and no savepoint could be taken. So the source stays open while there is something to
 read, and then the job is drained (`stop` with `drain`), which ends it as if the input had ended.
+
+Beam's job server does not report Flink's id of a job, and names do not identify one: a job of
+yesterday has the same. So each submission carries an id of its own as an option
+(`--submission_id`), which Flink shows with the other options of the job.
 """
 
 import json
@@ -13,12 +17,13 @@ import re
 import time
 import urllib.error
 import urllib.request
+import uuid
 from typing import Any
 
 from padit.domain.errors import RunError, StateError
 from padit.pipelines.flink_counters import flink_counters
 
-__all__ = ["FlinkJob"]
+__all__ = ["FlinkJob", "new_submission"]
 
 _LOG = logging.getLogger(__name__)
 _SECONDS = 5.0
@@ -27,6 +32,7 @@ _SECONDS = 5.0
 _SILENT_SECONDS = 300.0
 _NOTHING_SECONDS = 120.0
 _ASK_EVERY = 2.0
+_CANCEL_EVERY = 0.5
 # Flink answers from a copy that it renews every web.refresh-interval, 3 s.
 _STALE_SECONDS = 5.0
 _ENDED = ("CANCELED", "FINISHED", "FAILED")
@@ -34,18 +40,28 @@ _BAD_REQUEST, _NOT_FOUND = 400, 404
 _HOPELESS = re.compile(r"domain\.errors\.StateError: (.+?)(?: \[while running|$)", re.MULTILINE)
 
 
+def new_submission() -> str:
+    """An id for one submission to Flink."""
+    return uuid.uuid4().hex
+
+
 class FlinkJob:
     """One job.
 
     Args:
         rest_url: Flink's REST address, "http://host:port" or "host:port".
-        beam_job: Beam's id of the job; it begins with Flink's name of it.
+        beam_job: Beam's id of the job: Flink's name of it, "_" and a UUID.
+        submission: the `--submission_id` it was submitted with.
         partitions: of a bounded input; the job is drained once all have ended. None: never.
     """
 
-    def __init__(self, rest_url: str, beam_job: str, partitions: int | None) -> None:
+    def __init__(
+        self, rest_url: str, beam_job: str, submission: str, partitions: int | None
+    ) -> None:
         self._url = rest_url if rest_url.startswith("http") else f"http://{rest_url}"
-        self._beam_job = beam_job
+        self._name = beam_job.rpartition("_")[0]
+        self._submission = submission
+        self._others: set[str] = set()
         self._partitions = partitions
         self._path: str | None = None
         self._request: str | None = None
@@ -77,20 +93,30 @@ class FlinkJob:
         except (OSError, ValueError, KeyError) as error:
             _LOG.info("no answer from %s: %r", self._url, error)
 
-    def cancel(self) -> None:
-        """End it where it is; a cluster that does not answer is no error."""
-        try:
-            self._ask(f"{self._find()}?mode=cancel", method="PATCH")
-        except (OSError, ValueError, KeyError) as error:
-            _LOG.info("no answer from %s: %r", self._url, error)
+    def cancel(self, seconds: float) -> None:
+        """End it where it is, and wait until it has ended.
 
-    def ended(self) -> bool:
-        """Whether it runs no more, or nobody knows of it any more."""
-        try:
-            return self._find() is None or self._state() in _ENDED
-        except (OSError, ValueError, KeyError) as error:
-            _LOG.info("no answer from %s: %r", self._url, error)
-            return True
+        A job that Flink does not know yet is waited for, since it would start afterwards.
+
+        Args:
+            seconds: the longest wait; a warning names a job that has not ended by then.
+        """
+        deadline = time.monotonic() + seconds
+        while not self._cancelled():
+            if time.monotonic() > deadline:
+                job = self._path.rpartition("/")[2] if self._path else self._name
+                _LOG.warning("%s did not end the job %s; it may still run", self._url, job)
+                return
+            time.sleep(_CANCEL_EVERY)
+
+    def counters(self) -> dict[str, int]:
+        """Counters of a job that runs, by name; empty while Flink has none.
+
+        Raises:
+            OSError: Flink does not answer.
+        """
+        path = self._find()
+        return {} if path is None else flink_counters(self._url, path.rpartition("/")[2], "padit")
 
     def savepoint(self) -> str | None:
         """Where somebody else saved it when they stopped it, if that is why it ended."""
@@ -120,10 +146,44 @@ class FlinkJob:
 
     def _find(self) -> str | None:
         if self._path is None:
-            name = self._beam_job.partition("_")[0]
-            jobs = self._ask("/jobs/overview")["jobs"]
-            self._path = next((f"/jobs/{job['jid']}" for job in jobs if job["name"] == name), None)
+            jobs = [job for job in self._ask("/jobs/overview")["jobs"] if job["name"] == self._name]
+            for job in sorted(jobs, key=lambda one: -int(one["start-time"])):
+                if job["jid"] not in self._others and self._is_ours(job):
+                    self._path = f"/jobs/{job['jid']}"
+                    break
         return self._path
+
+    def _cancelled(self) -> bool:
+        """Ask for its end once it is known; whether it has ended."""
+        try:
+            path = self._find()
+            if path is None:
+                return False
+            if self._state() in _ENDED:
+                return True
+            self._ask(f"{path}?mode=cancel", method="PATCH")
+        except urllib.error.HTTPError as error:
+            if error.code == _NOT_FOUND:
+                return True
+            _LOG.info("not yet: %s", error)
+        except (OSError, ValueError, KeyError) as error:
+            _LOG.info("no answer from %s: %r", self._url, error)
+        return False
+
+    def _is_ours(self, job: dict[str, Any]) -> bool:
+        """By its submission; where Flink shows no options, the newest job that has not ended."""
+        try:
+            config = self._ask(f"/jobs/{job['jid']}/config")
+        except urllib.error.HTTPError as error:  # it is being set up, or was just forgotten
+            _LOG.info("not yet: %s", error)
+            return False
+        options = (config.get("execution-config") or {}).get("user-config")
+        if not options:
+            return job["state"] not in _ENDED
+        if options.get("submissionId") == self._submission:
+            return True
+        self._others.add(job["jid"])
+        return False
 
     def _check_unrecoverable(self) -> None:
         history = self._ask(f"{self._path}/exceptions")["exceptionHistory"]["entries"]
@@ -156,7 +216,7 @@ class FlinkJob:
                 _LOG.info("draining failed, once more: %s", status["operation"]["failure-cause"])
                 self._request, self._counts, self._moved = None, {}, time.monotonic()
             return
-        counts = flink_counters(self._url, self._beam_job, "padit")
+        counts = self.counters()
         if counts != self._counts:
             self._counts, self._moved = counts, time.monotonic()
         ended = counts.get("partitions_ended", 0) >= partitions

@@ -15,7 +15,6 @@ from apache_beam.runners.runner import PipelineState
 from padit.connectors.read_shard import request_stop
 from padit.domain.errors import PaditError, RunError, StateError
 from padit.ops.run_totals import RunProgress, seen
-from padit.pipelines.flink_counters import flink_counters
 from padit.pipelines.flink_job import FlinkJob
 from padit.pipelines.runners import Runner
 
@@ -51,8 +50,10 @@ class RunMonitor:
             self._result = pipeline.run()
         except Exception as error:
             raise _readable(error) from error
-        if not self._runner.here and self._runner.rest_url is not None:
-            self._flink = FlinkJob(self._runner.rest_url, self._result._job_id, self._partitions)
+        url = self._runner.rest_url
+        if url is not None and not self._runner.here:
+            job, submission = self._result._job_id, self._runner.submission
+            self._flink = FlinkJob(url, job, submission, self._partitions)
 
     def run(self, pipeline: beam.Pipeline) -> None:
         """Run to the end, or to a clean stop on SIGTERM and Ctrl-C.
@@ -107,10 +108,10 @@ class RunMonitor:
 
     def _live_counts(self) -> dict[str, int]:
         """Counters of a job that has not ended by itself; the job server has none of it."""
-        if self._runner.here or self._runner.rest_url is None:
+        if self._flink is None:
             return self._counts
         try:
-            found = flink_counters(self._runner.rest_url, self._result._job_id, "padit")
+            found = self._flink.counters()
         except (OSError, ValueError, KeyError) as error:
             _LOG.info("no counters from %s: %r", self._runner.rest_url, error)
             return self._counts
@@ -133,20 +134,16 @@ class RunMonitor:
                 try:
                     self._flink.look()
                 except PaditError:
-                    self._flink.cancel()
+                    self._flink.cancel(_CANCEL_SECONDS)
                     raise
             # The result's own wait can be called only once, and not with a signal in between.
             time.sleep(_ASK_EVERY)
 
     def _cancel(self) -> None:
-        """Cancel, and wait until Flink has: whoever starts the next job must not meet this one."""
+        """Cancel, and wait until Flink has, so that the next job cannot overlap with this one."""
         self._result.cancel()
-        if self._flink is None:
-            return
-        self._flink.cancel()  # what the job server does leaves the job running
-        deadline = time.monotonic() + _CANCEL_SECONDS
-        while not self._flink.ended() and time.monotonic() < deadline:
-            time.sleep(_ASK_EVERY)
+        if self._flink is not None:
+            self._flink.cancel(_CANCEL_SECONDS)  # what the job server does leaves the job running
 
     def _report_savepoint(self) -> None:
         if self._flink is None:

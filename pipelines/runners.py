@@ -14,6 +14,7 @@ from padit.devcluster.prism import prism
 from padit.devcluster.state import read_state
 from padit.domain.errors import ConfigurationError
 from padit.pipelines.direct import InProcessRunner
+from padit.pipelines.flink_job import new_submission
 from padit.pipelines.sampler import sample_often
 from padit.pipelines.savepoint import find_savepoint
 
@@ -35,6 +36,7 @@ class Runner:
         restores: whether the run continues from a savepoint.
         restorable: whether the runner restores state after a crash.
         rest_url: Flink's REST address, where it is known; counters of a live run are there.
+        submission: identifies this run among the jobs on Flink.
         drained: whether a bounded job has to be ended from here, see `pipelines.flink_job`.
     """
 
@@ -45,6 +47,7 @@ class Runner:
     restores: bool = False
     restorable: bool = False
     rest_url: str | None = None
+    submission: str = ""
     drained: bool = False
 
 
@@ -126,6 +129,7 @@ def _flink(argv: list[str], bounded: bool, detach: bool) -> Runner:
     if parallelism and parallelism > 1:
         # One Python process for each instance; by default all would share one.
         defaults["sdk_worker_parallelism"] = str(parallelism)
+    submission = defaults["submission_id"] = new_submission()
     options = _with_defaults(argv, defaults)
     if not options.view_as(PortableOptions).job_endpoint:
         message = "--job_endpoint is empty; `padit up` starts a cluster and says where it answers"
@@ -137,6 +141,7 @@ def _flink(argv: list[str], bounded: bool, detach: bool) -> Runner:
         restorable=True,
         restores=_given(argv, _SAVEPOINT),
         rest_url=rest_url,
+        submission=submission,
         drained=drained,
     )
 

@@ -132,7 +132,7 @@ class Job:
 
     def read(self) -> int:
         """Records read so far, by Flink's metrics."""
-        return self.site.rows_read(self.details()["name"])
+        return self.site.rows_read(self.jobs[-1])
 
     def wait_progress(self, beyond: int, seconds: float = 240) -> float:
         """Wait until it has read further than `beyond`, and has a checkpoint; seconds it took.
@@ -150,7 +150,7 @@ class Job:
         if details["state"] in ("FAILED", "CANCELED"):
             message = f"the job is {details['state']}: {self._run.said[-3000:]}"
             raise AssertionError(message)
-        return self.site.rows_read(details["name"]) > goal and self.checkpoint() is not None
+        return self.site.rows_read(self.jobs[-1]) > goal and self.checkpoint() is not None
 
     def wait_judged(self, seconds: float = 240) -> float:
         """Wait until windows have been judged, so that what is saved holds a detector's state."""

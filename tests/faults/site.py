@@ -101,10 +101,10 @@ class Site:
             if job["status"] in ("RUNNING", "RESTARTING", "CREATED"):
                 self.cancel(job["id"])
 
-    def rows_read(self, job_name: str) -> int:
-        """Records that a job has read, by Flink's metrics; 0 while nobody knows."""
+    def rows_read(self, job: str) -> int:
+        """Records that a job (its id) has read, by Flink's metrics; 0 while it has none."""
         try:
-            found = flink_counters(self.cluster.rest_url, job_name, "padit")
+            found = flink_counters(self.cluster.rest_url, job, "padit")
         except (OSError, ValueError, KeyError):
             return 0
         return found.get("read", 0)

@@ -100,6 +100,31 @@ def test_a_detached_job_goes_on_after_the_command_has_returned(
         _cancel(flink, job)
 
 
+def test_a_stop_ends_the_own_job_and_not_another_of_the_same_name(
+    kafka: KafkaPart, flink: FlinkCluster, tmp_path: Path
+) -> None:
+    name, before = "--job_name=press_line_3", set(_jobs(flink))
+
+    def job_options(alerts: Path) -> list[object]:
+        topic = kafka.topic("named")
+        produce(kafka.bootstrap, topic, seed_case(START))
+        return ["--input", kafka.uri(topic), "--output", alerts, name, *flink.options(), *HELD]
+
+    padit("run", *job_options(tmp_path / "other.jsonl"), "--detach")
+    wait_for(lambda: set(_jobs(flink)) - before, 60)
+    (other,) = set(_jobs(flink)) - before
+    try:
+        alerts = tmp_path / "alerts.jsonl"
+        with live(tmp_path, "run", *job_options(alerts)) as job:
+            job.until(lambda: alerts_of(alerts), 120)
+            assert job.stop().summary["read"] == 15
+        (stopped,) = set(_jobs(flink)) - before - {other}
+        found = _jobs(flink)
+        assert (found[stopped], found[other]) == ("CANCELED", "RUNNING")
+    finally:
+        _cancel(flink, other)
+
+
 def test_a_live_run_without_a_start_reads_only_what_comes(kafka: KafkaPart, tmp_path: Path) -> None:
     topic, alerts = kafka.topic("latest"), tmp_path / "alerts.jsonl"
     produce(kafka.bootstrap, topic, seed_case(START, "before"))

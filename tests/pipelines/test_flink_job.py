@@ -12,8 +12,10 @@ import pytest
 
 from padit.domain.errors import RunError, StateError
 from padit.pipelines import flink_job
-from padit.pipelines.flink_job import FlinkJob
+from padit.pipelines.flink_job import FlinkJob, new_submission
 
+SUBMISSION = new_submission()
+NAME = "press_line_3"
 JOB = "/jobs/1a2b"
 METRICS = f"{JOB}/vertices/v1/subtasks/metrics"
 TRACE = """java.lang.RuntimeException: Error received from SDK harness: Traceback (most recent):
@@ -33,8 +35,9 @@ class Flink:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Any]] = []
+        self.cancelled: list[str] = []
         self.answers: dict[str, Any] = {
-            "/jobs/overview": {"jobs": [{"jid": "1a2b", "name": "BeamApp-1"}]},
+            "/jobs/overview": {"jobs": []},
             JOB: {"state": "RUNNING", "vertices": [{"id": "v1"}]},
             f"{JOB}/exceptions": {"exceptionHistory": {"entries": []}},
             f"{JOB}/checkpoints": latest(),
@@ -42,7 +45,23 @@ class Flink:
             f"{JOB}/savepoints/r1": {"status": {"id": "IN_PROGRESS"}},
             "/savepoint-disposal": {"request-id": "r2"},
         }
+        self.add("1a2b", 5, SUBMISSION)
         self.ended(0)
+
+    def add(
+        self,
+        jid: str,
+        started: int,
+        submission: str | None,
+        state: str = "RUNNING",
+        name: str = NAME,
+    ) -> None:
+        """A job, first in the list; without a submission no options of it are shown."""
+        jobs = self.answers["/jobs/overview"]["jobs"]
+        jobs.insert(0, {"jid": jid, "name": name, "start-time": started, "state": state})
+        self.answers.setdefault(f"/jobs/{jid}", {"state": state, "vertices": []})
+        options = {"submissionId": submission, "jobName": name} if submission else {}
+        self.answers[f"/jobs/{jid}/config"] = {"execution-config": {"user-config": options}}
 
     def ended(self, partitions: int) -> None:
         """Let its counters say so."""
@@ -54,6 +73,11 @@ class Flink:
         """Return the status and the body for a path."""
         found = self.answers.get(path.partition("?")[0], (404, {"errors": ["not found"]}))
         return found if isinstance(found, tuple) else (200, found)
+
+    def cancel(self, jid: str) -> None:
+        """End a job, as PATCH does."""
+        self.cancelled.append(jid)
+        self.answers[f"/jobs/{jid}"]["state"] = "CANCELED"
 
 
 @pytest.fixture
@@ -70,6 +94,10 @@ def address(flink: Flink) -> Iterator[str]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             flink.asked.append((self.path, json.loads(body)))
+            self._send()
+
+        def do_PATCH(self) -> None:
+            flink.cancel(self.path.partition("?")[0].rpartition("/")[2])
             self._send()
 
         def _send(self) -> None:
@@ -93,10 +121,11 @@ def address(flink: Flink) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flink_job, "_ASK_EVERY", -1.0)
+    monkeypatch.setattr(flink_job, "_CANCEL_EVERY", 0.01)
 
 
 def job(address: str, partitions: int | None = 2) -> FlinkJob:
-    return FlinkJob(address, "BeamApp-1_5f6e", partitions)
+    return FlinkJob(address, f"{NAME}_5f6e", SUBMISSION, partitions)
 
 
 def test_a_job_is_drained_once_when_all_partitions_have_ended(flink: Flink, address: str) -> None:
@@ -190,10 +219,73 @@ def test_a_jobmanager_that_is_not_ready_is_asked_again(flink: Flink, address: st
 
 
 def test_a_cluster_that_is_away_is_no_error() -> None:
-    FlinkJob("127.0.0.1:1", "BeamApp-1_5f6e", 1).look()
+    FlinkJob("127.0.0.1:1", f"{NAME}_5f6e", SUBMISSION, 1).look()
 
 
 def test_a_stop_by_somebody_else_gives_the_savepoint(flink: Flink, address: str) -> None:
     savepoint = {"external_path": "file:/savepoints/9"}
     flink.answers[f"{JOB}/checkpoints"] = latest(savepoint=savepoint)
     assert job(address).savepoint() == "file:/savepoints/9"
+
+
+def test_a_finished_job_of_the_same_name_is_not_asked(flink: Flink, address: str) -> None:
+    flink.add("0001", 1, new_submission(), "FINISHED")
+    flink.ended(2)
+    job(address).look()
+    assert flink.asked == [(f"{JOB}/stop", {"drain": True})]
+
+
+def test_two_running_jobs_of_one_name_are_told_apart_by_their_submissions(
+    flink: Flink, address: str
+) -> None:
+    flink.add("9999", 9, new_submission())
+    job(address).cancel(1)
+    assert flink.cancelled == ["1a2b"]
+
+
+@pytest.mark.parametrize("name", ["press", "press_line", "press_line_3_5f6e", "3"])
+def test_a_job_of_another_name_is_left_alone(name: str, flink: Flink, address: str) -> None:
+    flink.answers["/jobs/overview"]["jobs"].clear()
+    flink.add("1a2b", 5, SUBMISSION, name=name)
+    job(address).cancel(0)
+    assert flink.cancelled == []
+
+
+def test_where_options_are_not_shown_the_newest_job_that_runs_is_cancelled(
+    flink: Flink, address: str
+) -> None:
+    flink.answers["/jobs/overview"]["jobs"].clear()
+    for jid, started, state in (("r7", 7, "RUNNING"), ("c9", 9, "CANCELED"), ("r1", 1, "RUNNING")):
+        flink.add(jid, started, None, state)
+    job(address).cancel(1)
+    assert flink.cancelled == ["r7"]
+
+
+def test_a_job_that_flink_does_not_know_yet_is_cancelled_once_it_does(
+    flink: Flink, address: str
+) -> None:
+    shown = flink.answers["/jobs/overview"]
+    flink.answers["/jobs/overview"] = {"jobs": []}
+
+    def show() -> None:
+        flink.answers["/jobs/overview"] = shown
+
+    timer = threading.Timer(0.2, show)
+    timer.start()
+    job(address).cancel(10)
+    timer.join()
+    assert flink.cancelled == ["1a2b"]
+
+
+def test_a_job_that_does_not_end_is_named(
+    flink: Flink, address: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flink, "cancel", flink.cancelled.append)
+    job(address).cancel(0)
+    assert "did not end the job 1a2b; it may still run" in caplog.text
+
+
+def test_counters_are_those_of_the_job_itself(flink: Flink, address: str) -> None:
+    flink.add("0001", 9, new_submission())
+    flink.ended(2)
+    assert job(address).counters() == {"partitions_ended": 2}

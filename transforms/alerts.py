@@ -91,7 +91,8 @@ class Alerts:
         transitions: list[Transition] = []
         with np.errstate(invalid="ignore"):
             alerting = np.flatnonzero(detected.composite >= self._open_at)
-        for row in alerting.tolist():  # alerting windows are rare
+        # Few rows, but each window of a silent series is one, for as long as it is remembered.
+        for row in alerting.tolist():
             key = table.series[table.code[row]]
             end = int(table.window_end[row])
             episode = episodes.get(key)

@@ -30,7 +30,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _ALPHA = 0.3
-_EWMA_REACH = 128  # 0.7 ** 128 is 1e-20: older samples cannot change a float64
+# 0.3 * 0.7 ** 128 is 4e-21: leaving out an older sample changes no digit of a float64, unless it
+# is more than 20,000 times larger than the average.
+_EWMA_REACH = 128
 _SAMPLES_AT_ONCE = 32_768  # keeps the working set in the cache; measured best of 8 k to 1 M
 _SHORTEST_CYCLE = 8
 _HUGE = 1e100  # squares of larger values overflow, so such segments are scaled first

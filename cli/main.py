@@ -18,6 +18,7 @@ from typing import Any
 
 import padit.cli.commands
 from padit.domain.errors import ConfigurationError, PaditError
+from padit.pipelines.suggest import OptionParser, help_of, nearest_command, unknown_option
 
 __all__ = ["main"]
 
@@ -59,33 +60,63 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _dispatch(arguments: list[str]) -> int:
     found = pkgutil.iter_modules(padit.cli.commands.__path__)
     names = sorted(info.name for info in found if not info.name.startswith("_"))
-    # Only the wanted verb is imported: Beam alone takes seconds.
-    wanted = arguments[:1] if arguments[:1] and arguments[0] in names else names
-    parser = argparse.ArgumentParser(
+    if not arguments:
+        message = "give a command; `padit --help` lists them"
+        raise ConfigurationError(message)
+    name = arguments[0]
+    if name not in names and not name.startswith("-"):
+        near = nearest_command(name, names)
+        hint = f"did you mean `padit {near}`?" if near else "`padit --help` lists all"
+        message = f"there is no command {name!r}; {hint}"
+        raise ConfigurationError(message)
+    parser = OptionParser(
         prog="padit",
         description="Real-time anomaly detection for metric streams.",
         epilog="Every command has --help with examples; --debug shows logs and tracebacks.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    modules: dict[str, Any] = {}
-    for name in wanted:
-        module = modules[name] = importlib.import_module(f"padit.cli.commands.{name}")
-        command = commands.add_parser(
-            name,
-            help=module.HELP,
-            description=module.HELP,
-            epilog=module.EXAMPLES,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-        module.add_arguments(command)
+    # Only the wanted command is imported: Beam alone takes seconds.
+    modules = {one: _add(commands, one) for one in ([name] if name in names else names)}
+    if name in names:
+        _check_options(arguments[1:], modules[name], commands.choices[name])
     args, rest = parser.parse_known_args(arguments)
     module = modules[args.command]
     if rest and not getattr(module, "PASS_THROUGH", False):
-        parser.error(f"unknown arguments: {' '.join(rest)}")
+        message = f"unexpected {rest[0]!r}; `padit {name} --help` shows what it takes"
+        raise ConfigurationError(message)
     args.rest = rest
     code: int = module.run(args)
     return code
+
+
+def _add(commands: Any, name: str) -> Any:
+    """Import a command's module and give it a parser."""
+    module = importlib.import_module(f"padit.cli.commands.{name}")
+    command = commands.add_parser(
+        name,
+        help=module.HELP,
+        description=module.HELP,
+        epilog=module.EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(command)
+    return module
+
+
+def _check_options(arguments: list[str], module: Any, command: argparse.ArgumentParser) -> None:
+    """Refuse an option that does not exist; `--help` shows at its end which one was meant."""
+    passed: set[str] = set()
+    if getattr(module, "PASS_THROUGH", False):
+        from padit.pipelines.options import option_names
+
+        passed = option_names()
+    wrong = unknown_option(arguments, help_of(command), passed)
+    if wrong is None:
+        return
+    if not {"-h", "--help"} & set(arguments):
+        raise ConfigurationError(wrong)
+    command.epilog = f"{command.epilog}\n{wrong}"
 
 
 if __name__ == "__main__":

@@ -1,21 +1,21 @@
 """Pipeline options: what is tuned per run. Everything else is YAML (`--config`)."""
 
 import argparse
-import difflib
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from padit.analysis.audit_log import audit_log_beside
 from padit.domain.errors import ConfigurationError
-from padit.domain.timestamps import MICROS, parse_timestamp, seconds_to_micros
+from padit.domain.timestamps import parse_timestamp, seconds_to_micros
 from padit.pipelines.bootstrap import with_bootstrap
+from padit.pipelines.bounds import OFFSET, SECONDS, SECONDS_OR_NONE, Number
+from padit.pipelines.suggest import OptionParser, help_of, unknown_option
 
-__all__ = ["JobOptions", "PaditOptions", "parse_options"]
+__all__ = ["JobOptions", "PaditOptions", "option_names", "parse_options"]
 
 
 class PaditOptions(PipelineOptions):  # type: ignore[misc]
@@ -37,6 +37,7 @@ class PaditOptions(PipelineOptions):  # type: ignore[misc]
             choices=("true", "false"),
             help="Let Flink chain steps; off, so that a savepoint fits any parallelism.",
         )
+        group.add_argument("--submission_id", help=argparse.SUPPRESS)  # see `pipelines.flink_job`
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
@@ -46,9 +47,7 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--features", help="Features of every window and series; off by default.")
     group.add_argument("--anomalies", help="Scores of every anomalous window; off by default.")
     group.add_argument("--late", help="Records that came too late; counted only by default.")
-    group.add_argument(
-        "--dlq", help="Records that cannot be processed; counted, and logged, by default."
-    )
+    group.add_argument("--dlq", help="Records that cannot be processed; counted only by default.")
     group.add_argument(
         "--audit",
         help="RunTotals, clock decisions and provenance of alerts; by default beside the alerts "
@@ -59,34 +58,40 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
 
 def _add_windows(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("windows")
-    group.add_argument("--window_size_sec", type=float, default=300.0, help="Length of a window.")
+    group.add_argument("--window_size_sec", type=SECONDS, default=300.0, help="Length of a window.")
     group.add_argument(
-        "--extract_interval_sec", type=float, default=60.0, help="Time between two windows."
+        "--extract_interval_sec", type=SECONDS, default=60.0, help="Time between two windows."
     )
     group.add_argument(
-        "--max_samples", type=int, default=1000, help="Latest samples of a series in a window."
+        "--max_samples",
+        type=Number(1, 10_000_000),
+        default=1000,
+        help="Latest samples of a series in a window.",
     )
     group.add_argument(
         "--out_of_orderness_sec",
-        type=float,
+        type=SECONDS_OR_NONE,
         default=10.0,
         help="How much older than the newest record of its partition a record may be.",
     )
     group.add_argument(
         "--max_ahead_sec",
-        type=float,
+        type=SECONDS,
         default=3600.0,
         help="How far an event may lie ahead of its own Kafka record's timestamp.",
     )
     group.add_argument(
-        "--key_groups", type=int, default=32, help="Units of work that series are dealt to."
+        "--key_groups",
+        type=Number(1, 4096),
+        default=32,
+        help="Units of work that series are dealt to.",
     )
 
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to read")
     group.add_argument("--start_offset", help="earliest, latest or a number; for every partition.")
-    group.add_argument("--end_offset", type=int, help="Offset after the last one to read.")
+    group.add_argument("--end_offset", type=OFFSET, help="Offset after the last one to read.")
     group.add_argument(
         "--bootstrap_from",
         help="Live: build the state from history first: -6h, a timestamp, earliest or offset:N. "
@@ -111,16 +116,26 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--start_time", help="Read from here on; any form of timestamp.")
     group.add_argument("--end_time", help="Read up to here; any form of timestamp.")
-    group.add_argument("--max_record_bytes", type=int, default=4 << 20, help="Largest record.")
-    group.add_argument("--read_shards", type=int, default=1, help="Readers that work in parallel.")
+    group.add_argument(
+        "--max_record_bytes",
+        type=Number(1, 1 << 30, "bytes"),
+        default=4 << 20,
+        help="Largest record.",
+    )
+    group.add_argument(
+        "--read_shards", type=Number(1, 4096), default=1, help="Readers that work in parallel."
+    )
     group.add_argument(
         "--idle_timeout_sec",
-        type=float,
+        type=SECONDS,
         default=30.0,
         help="Live: a partition with nothing to read for so long holds no window open.",
     )
     group.add_argument(
-        "--broker_timeout_sec", type=float, default=60.0, help="Patience with a broker at start."
+        "--broker_timeout_sec",
+        type=SECONDS_OR_NONE,
+        default=60.0,
+        help="Patience with a broker at start.",
     )
 
 
@@ -141,32 +156,43 @@ _JAVA_OPTIONS = (
     "state_backend_storage_path",
 )
 
+# Options of runners that PADIT does not run on; `--bootstrap_servers` is one of Kafka Streams.
+_OTHER_RUNNERS = ("KafkaStreamsRunnerOptions", "SparkRunnerOptions")
+
 
 def parse_options(argv: Sequence[str]) -> PipelineOptions:
     """Read the command line.
 
     Raises:
-        ConfigurationError: an option nobody knows, with the nearest one that exists.
+        ConfigurationError: an option that does not exist, with the one that was meant, or a
+            value that an option does not take.
     """
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, conflict_handler="resolve")
-    for options in [PaditOptions, *PipelineOptions.__subclasses__()]:
-        options._add_argparse_args(parser)
-    for name in _JAVA_OPTIONS:
-        parser.add_argument(f"--{name}", nargs="?")  # some are flags
-    known = sorted(name for action in parser._actions for name in action.option_strings)
-    parser.error = _refuse  # type: ignore[method-assign]
-    _, unknown = parser.parse_known_args(list(argv))
-    if unknown:
-        name = unknown[0].split("=", 1)[0]
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"; did you mean {near[0]}?" if near else "; `padit run --help` lists all"
-        message = f"unknown option {name}{hint}"
+    own = OptionParser(add_help=False, allow_abbrev=False)
+    PaditOptions._add_argparse_args(own)
+    parser = _all_options()
+    wrong = unknown_option(argv, help_of(own), help_of(parser))
+    if wrong is not None:
+        raise ConfigurationError(wrong)
+    _, unexpected = parser.parse_known_args(list(argv))
+    if unexpected:
+        message = f"unexpected {unexpected[0]!r}: a value belongs to an option, as in --input FILE"
         raise ConfigurationError(message)
     return PipelineOptions(list(argv))
 
 
-def _refuse(message: str) -> NoReturn:
-    raise ConfigurationError(message)
+def option_names() -> set[str]:
+    """Every option that a job takes, with dashes: ours, Beam's, and those of its Java side."""
+    return set(help_of(_all_options()))
+
+
+def _all_options() -> OptionParser:
+    parser = OptionParser(add_help=False, allow_abbrev=False, conflict_handler="resolve")
+    for options in [PaditOptions, *PipelineOptions.__subclasses__()]:
+        if options.__name__ not in _OTHER_RUNNERS:
+            options._add_argparse_args(parser)
+    for name in _JAVA_OPTIONS:
+        parser.add_argument(f"--{name}", nargs="?")  # some are flags
+    return parser
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,20 +240,14 @@ class JobOptions:
         if not raw["input"]:
             message = "--input is missing: --input kafka://127.0.0.1:9092/metrics, or a file"
             raise ConfigurationError(message)
-        raw, live_from = with_bootstrap(raw, time.time())
+        raw, live_from = with_bootstrap(_within_bounds(raw), time.time())
         return cls(
             allow_missing=raw["allow_missing"] == "true",
             live_from=live_from,
             **{name: raw[name] for name in _AS_THEY_ARE},
             audit=raw["audit"] or audit_log_beside(raw["output"]),
-            idle_timeout_sec=_micros(raw, "idle_timeout_sec") / MICROS,
-            broker_timeout_sec=_micros(raw, "broker_timeout_sec", zero=True) / MICROS,
-            max_samples=_positive(raw, "max_samples"),
-            key_groups=_positive(raw, "key_groups", 4096),
-            max_record_bytes=_positive(raw, "max_record_bytes"),
-            read_shards=_positive(raw, "read_shards"),
-            max_ahead=_micros(raw, "max_ahead_sec"),
-            out_of_orderness=_micros(raw, "out_of_orderness_sec", zero=True),
+            max_ahead=seconds_to_micros(raw["max_ahead_sec"]),
+            out_of_orderness=seconds_to_micros(raw["out_of_orderness_sec"]),
             **_windows(raw),
             **_times(raw),
         )
@@ -244,12 +264,33 @@ _AS_THEY_ARE = (
     "decisions",
     "start_offset",
     "end_offset",
+    "max_samples",
+    "key_groups",
+    "max_record_bytes",
+    "read_shards",
+    "idle_timeout_sec",
+    "broker_timeout_sec",
 )
 
 
+def _within_bounds(raw: dict[str, Any]) -> dict[str, Any]:
+    """The options with every number checked; a sweep's come from a file, not from `argparse`."""
+    parser = argparse.ArgumentParser(add_help=False)
+    PaditOptions._add_argparse_args(parser)
+    checked = dict(raw)
+    for action in parser._actions:
+        if isinstance(action.type, Number) and raw[action.dest] is not None:
+            try:
+                checked[action.dest] = action.type(raw[action.dest])
+            except argparse.ArgumentTypeError as error:
+                message = f"--{action.dest}: {error}"
+                raise ConfigurationError(message) from error
+    return checked
+
+
 def _windows(raw: dict[str, Any]) -> dict[str, Any]:
-    size = _micros(raw, "window_size_sec")
-    interval = _micros(raw, "extract_interval_sec")
+    size = seconds_to_micros(raw["window_size_sec"])
+    interval = seconds_to_micros(raw["extract_interval_sec"])
     if size < interval:
         message = (
             f"--window_size_sec={raw['window_size_sec']:g} is smaller than "
@@ -278,9 +319,6 @@ def _times(raw: dict[str, Any]) -> dict[str, Any]:
     if end is not None and raw["end_offset"] is not None:
         message = "--end_time and --end_offset both say where to end; give one of them"
         raise ConfigurationError(message)
-    if raw["end_offset"] is not None and raw["end_offset"] < 0:
-        message = f"--end_offset={raw['end_offset']} must not be negative"
-        raise ConfigurationError(message)
     offset = raw["start_offset"]
     if offset is not None and offset not in ("earliest", "latest") and not offset.isdigit():
         message = f"--start_offset={offset} is neither earliest, latest nor a number"
@@ -308,20 +346,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _micros(raw: dict[str, Any], name: str, *, zero: bool = False) -> int:
-    micros = seconds_to_micros(raw[name]) if math.isfinite(raw[name]) else -1
-    if micros < 0 or (micros == 0 and not zero) or micros > 10**15:
-        low = "at least 0" if zero else "at least 0.000001"
-        message = f"--{name}={raw[name]:g} must be {low} and at most 1e9 seconds"
-        raise ConfigurationError(message)
-    return micros
-
-
-def _positive(raw: dict[str, Any], name: str, largest: int = 2**31) -> int:
-    value = int(raw[name])
-    if not 1 <= value <= largest:
-        message = f"--{name}={value} must lie between 1 and {largest}"
-        raise ConfigurationError(message)
-    return value

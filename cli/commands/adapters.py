@@ -15,6 +15,7 @@ from padit.adapters.base import ListEmitter
 from padit.adapters.config import load_adapters
 from padit.adapters.registry import adapter_class, adapter_types, create_adapter, create_all
 from padit.domain.errors import ConfigurationError
+from padit.pipelines.bounds import Number
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
@@ -56,14 +57,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an option of the adapter; the value is YAML",
     )
     attempt.add_argument(
-        "--wait", type=float, default=0.0, help="seconds between opening and polling (default 0)"
+        "--wait",
+        type=Number(0.0, 86_400.0, "seconds"),
+        default=0.0,
+        help="seconds between opening and polling (default 0)",
     )
     respond = actions.add_parser("respond", help="answer fronthaul measurements")
     respond.add_argument("protocol", choices=("udp-echo", "ecpri-udp", "ecpri", "cfm"))
     respond.add_argument("--host", default="127.0.0.1", help="address to listen on (UDP)")
-    respond.add_argument("--port", type=int, help="UDP port (echo 7007, eCPRI 44798)")
+    respond.add_argument("--port", type=Number(0, 65535), help="UDP port (echo 7007, eCPRI 44798)")
     respond.add_argument("--interface", help="network interface (ecpri, cfm)")
-    respond.add_argument("--level", type=int, default=0, help="MD level, 0 to 7 (cfm)")
+    respond.add_argument("--level", type=Number(0, 7), default=0, help="MD level, 0 to 7 (cfm)")
     respond.add_argument("--any-level", action="store_true", help="answer every MD level (cfm)")
 
 

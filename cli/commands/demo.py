@@ -19,6 +19,7 @@ from padit.analysis.report import (
 )
 from padit.analysis.report.charts import window_length
 from padit.cli.commands import simulate
+from padit.pipelines.bounds import Number
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
@@ -35,9 +36,19 @@ WINDOW_OPTIONS = ("--window_size_sec=120", "--extract_interval_sec=30")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add = parser.add_argument
-    add("--machines", type=int, default=8, help="how many machines (default 8)")
-    add("--hours", type=float, default=2.0, help="hours of event time (default 2)")
-    add("--seed", type=int, default=7, help="another seed is another factory (default 7)")
+    add("--machines", type=Number(1, 100_000), default=8, help="how many machines (default 8)")
+    add(
+        "--hours",
+        type=Number(1e-6, 1e6, "hours"),
+        default=2.0,
+        help="hours of event time (default 2)",
+    )
+    add(
+        "--seed",
+        type=Number(0, 2**63 - 1),
+        default=7,
+        help="another seed is another factory (default 7)",
+    )
     add("--faults", default=ALL_FAULTS, help=f"faults to inject (default {ALL_FAULTS})")
     add("--folder", default="build/demo", help="where everything goes (default build/demo)")
 

@@ -21,6 +21,7 @@ from padit.domain.audit import Provenance
 from padit.domain.config import load_config
 from padit.domain.errors import ConfigurationError, PaditError, SourceError
 from padit.domain.timestamps import format_utc, parse_timestamp, seconds_to_micros
+from padit.pipelines.bounds import SECONDS, SECONDS_OR_NONE
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
@@ -52,8 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--config", help="YAML file of today: says what changed since the alert was made")
     add("--html", help="draw the alert into this file")
     add("--start_time", help="read --input from here on, not from where the job began")
-    add("--out_of_orderness_sec", type=float, default=10.0, help="as the job had it (default 10)")
-    add("--max_ahead_sec", type=float, default=3600.0, help="as the job had it (default 3600)")
+    add(
+        "--out_of_orderness_sec",
+        type=SECONDS_OR_NONE,
+        default=10.0,
+        help="as the job had it (default 10)",
+    )
+    add("--max_ahead_sec", type=SECONDS, default=3600.0, help="as the job had it (default 3600)")
 
 
 def run(args: argparse.Namespace) -> int:

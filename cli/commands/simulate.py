@@ -17,6 +17,7 @@ from padit.domain.rows import Rows
 from padit.domain.timestamps import MICROS, format_utc, parse_timestamp
 from padit.ops.progress_bar import Progress
 from padit.ops.run_totals import RunProgress
+from padit.pipelines.bounds import Number
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run", "simulate", "write_labels"]
 
@@ -42,10 +43,24 @@ _FOREVER_HOURS = 24.0 * 365
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add = parser.add_argument
-    add("--machines", type=int, default=8, help="how many machines (default 8)")
-    add("--hours", type=float, help="hours of event time (default 2; with --realtime no end)")
-    add("--step", type=float, default=1.0, help="seconds between two samples (default 1)")
-    add("--seed", type=int, default=0, help="the same seed gives the same bytes (default 0)")
+    add("--machines", type=Number(1, 100_000), default=8, help="how many machines (default 8)")
+    add(
+        "--hours",
+        type=Number(1e-6, 1e6, "hours"),
+        help="hours of event time (default 2; with --realtime no end)",
+    )
+    add(
+        "--step",
+        type=Number(1e-3, 1e6, "seconds"),
+        default=1.0,
+        help="seconds between two samples (default 1)",
+    )
+    add(
+        "--seed",
+        type=Number(0, 2**63 - 1),
+        default=0,
+        help="the same seed gives the same bytes (default 0)",
+    )
     add("--faults", default="", help=f"comma-separated, each gets a machine: {', '.join(FAULTS)}")
     add(
         "--start", help=f"event time of the first sample (default {DEFAULT_START}; --realtime: now)"
@@ -56,9 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument("--realtime", action="store_true", help="a sample is written when it is due")
     pace.add_argument(
-        "--speedup", type=float, help="times faster than real time (default: no limit)"
+        "--speedup", type=Number(1e-6, 1e9), help="times faster than real time (default: no limit)"
     )
-    pace.add_argument("--rate", type=float, help="samples a second at most")
+    pace.add_argument(
+        "--rate", type=Number(1e-6, 1e9, "samples a second"), help="samples a second at most"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -195,11 +212,6 @@ def _paced(factory: Factory, steps: int, start: int, speed: float | None) -> Ite
 
 
 def _steps_per_second(factory: Factory, args: argparse.Namespace) -> float | None:
-    for name in ("speedup", "rate"):
-        value = getattr(args, name)
-        if value is not None and not value > 0:
-            message = f"--{name} {value}: it must be above 0"
-            raise ConfigurationError(message)
     if args.rate is not None:
         return float(args.rate) / len(factory.series)
     if args.speedup is not None or args.realtime:

@@ -25,6 +25,7 @@ from padit.domain.config import JobConfig, load_config
 from padit.domain.errors import ConfigurationError
 from padit.ops.progress_bar import Progress
 from padit.ops.run_totals import RunProgress
+from padit.pipelines.bounds import Number
 from padit.pipelines.options import JobOptions, PaditOptions, parse_options
 from padit.transforms.windows import WindowOptions
 
@@ -64,13 +65,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--labels", help="ground truth (.json or .csv of padit simulate, .json of NAB)")
     add("--search", choices=("grid", "random"), default="grid",
         help="every combination (default), or draws from the bounds")  # fmt: skip
-    add("--trials", type=int, help="random: how many configurations (default 100)")
-    add("--seed", type=int, default=0, help="random: the same seed draws the same (default 0)")
-    add("--jobs", type=int, default=os.cpu_count() or 1,
+    add("--trials", type=Number(1, 1_000_000), help="random: how many configurations (default 100)")
+    add(
+        "--seed",
+        type=Number(0, 2**63 - 1),
+        default=0,
+        help="random: the same seed draws the same (default 0)",
+    )
+    add("--jobs", type=Number(1, 1024), default=os.cpu_count() or 1,
         help="parallel processes (default: one for each processor); changes no result")  # fmt: skip
-    add("--alerts_per_day", type=float, default=_WISH,
+    add("--alerts_per_day", type=Number(0.0, 1e6), default=_WISH,
         help=f"without labels: how many a day are wished for (default {_WISH:g})")  # fmt: skip
-    add("--top", type=int, default=20, help="lines of the table (default 20)")
+    add("--top", type=Number(1, 1_000_000), default=20, help="lines of the table (default 20)")
     add("--output", metavar="FILE", help="the best configuration, as YAML for --config")
     add("--csv", metavar="FILE", help="all configurations with all measures")
     add("--html", metavar="FILE", help="a page with plots; needs no network")
@@ -100,14 +106,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    for name, low in (("jobs", 1), ("top", 1), ("trials", 1), ("seed", 0)):
-        value = getattr(args, name)
-        if value is not None and value < low:
-            message = f"--{name}={value} must be at least {low}"
-            raise ConfigurationError(message)
-    if not 0 <= args.alerts_per_day < float("inf"):
-        message = f"--alerts_per_day={args.alerts_per_day:g} must be a number from 0 on"
-        raise ConfigurationError(message)
     if args.trials is not None and args.search == "grid":
         message = "--trials is for --search random; a grid tries every combination"
         raise ConfigurationError(message)

@@ -15,6 +15,7 @@ from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import MICROS, parse_timestamp
 from padit.ops.progress_bar import Progress
 from padit.ops.run_totals import RunProgress
+from padit.pipelines.bounds import OFFSET, SECONDS, SECONDS_OR_NONE
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
@@ -45,11 +46,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--labels", help="faults in the recording, as padit simulate writes them: left out")
     add("--valid_from", help="event time from which on the model judges (default: always)")
     add("--start_offset", help="earliest or a number; for every partition")
-    add("--end_offset", type=int, help="offset after the last one to read")
+    add("--end_offset", type=OFFSET, help="offset after the last one to read")
     add("--start_time", help="read from here on; any form of timestamp")
     add("--end_time", help="read up to here; any form of timestamp")
-    add("--extract_interval_sec", type=float, default=60.0, help="as in the job (default 60)")
-    add("--out_of_orderness_sec", type=float, default=10.0, help="as in the job (default 10)")
+    add("--extract_interval_sec", type=SECONDS, default=60.0, help="as in the job (default 60)")
+    add(
+        "--out_of_orderness_sec",
+        type=SECONDS_OR_NONE,
+        default=10.0,
+        help="as in the job (default 10)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -92,13 +98,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _training(args: argparse.Namespace) -> Training:
-    interval = round(args.extract_interval_sec * MICROS)
-    if interval < 1 or args.out_of_orderness_sec < 0:
-        message = (
-            f"--extract_interval_sec {args.extract_interval_sec} must be above 0 and "
-            f"--out_of_orderness_sec {args.out_of_orderness_sec} not below"
-        )
-        raise ConfigurationError(message)
     return Training(
         input=args.input,
         mapping=dict(load_config(args.config).input),
@@ -112,7 +111,7 @@ def _training(args: argparse.Namespace) -> Training:
         metric=args.metric,
         faults=read_labels(args.labels) if args.labels else (),
         valid_from=_time(args.valid_from, "--valid_from") or 0,
-        interval=interval,
+        interval=round(args.extract_interval_sec * MICROS),
         out_of_orderness=round(args.out_of_orderness_sec * MICROS),
     )
 

@@ -12,7 +12,7 @@ from padit.devcluster.errors import LocalError
 from padit.devcluster.flink import FlinkCluster, Ports, prepare_flink
 from padit.devcluster.processes import Part
 from padit.devcluster.state import State, read_state, write_state
-from padit.domain.errors import ConfigurationError
+from padit.pipelines.bounds import Number
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
@@ -30,30 +30,33 @@ Needs Java 17 and, the first time, Maven. Everything listens on 127.0.0.1 only.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `padit up`."""
-    add = parser.add_argument
+    add, port = parser.add_argument, Number(0, 65535)
     add(
         "--state_dir", type=Path, default=Path(".padit"), help="data, logs, what runs (%(default)s)"
     )
-    add("--kafka_port", type=int, default=9092, help="port of the broker (%(default)s)")
-    add("--rest_port", type=int, default=8081, help="port of Flink's page and REST (%(default)s)")
-    add("--job_port", type=int, default=8099, help="port of Beam's job server (%(default)s)")
-    add("--workers_port", type=int, default=50000, help="port of the worker pool (%(default)s)")
+    add("--kafka_port", type=port, default=9092, help="port of the broker (%(default)s)")
+    add("--rest_port", type=port, default=8081, help="port of Flink's page and REST (%(default)s)")
+    add("--job_port", type=port, default=8099, help="port of Beam's job server (%(default)s)")
+    add("--workers_port", type=port, default=50000, help="port of the worker pool (%(default)s)")
     add("--free_ports", action="store_true", help="take free ports instead of these")
-    add("--taskmanagers", type=int, default=1, help="with four slots each (%(default)s)")
-    add("--state_cache_mb", type=int, help="state cache of each worker in MB, 0 for none")
+    add("--taskmanagers", type=Number(1, 64), default=1, help="with four slots each (%(default)s)")
+    memory = Number(0, 1_000_000, "MB")
+    add("--state_cache_mb", type=memory, help="state cache of each worker in MB, 0 for none")
     add(
         "--topics",
         default="metrics,features,anomalies,alerts,dlq",
         help="topics to create, separated by commas (%(default)s)",
     )
-    add("--partitions", type=int, default=4, help="partitions of those topics (%(default)s)")
+    add(
+        "--partitions",
+        type=Number(1, 10_000),
+        default=4,
+        help="partitions of those topics (%(default)s)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Start everything, wait until it answers, print how to submit."""
-    if args.taskmanagers < 1:
-        message = f"--taskmanagers={args.taskmanagers}: at least one is needed"
-        raise ConfigurationError(message)
     state = read_state(args.state_dir)
     if state is not None and state.running:
         _say(f"already up ({len(state.running)} of {len(state.processes)} processes run)")

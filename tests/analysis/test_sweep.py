@@ -260,10 +260,10 @@ def test_a_wrong_grid_is_told_with_its_remedy(
     [
         (["--search=random"], "--search random has nothing to draw from"),
         (["--trials=5"], "--trials is for --search random"),
-        (["--jobs=0"], "--jobs=0 must be at least 1"),
-        (["--alerts_per_day=-1"], "must be a number from 0 on"),
+        (["--jobs=0"], "--jobs: 0 must lie between 1 and 1024"),
+        (["--alerts_per_day=-1"], "must lie between 0 and"),
         (["--runner=FlinkRunner"], "padit sweep takes no --runner"),
-        (["--window_size=5"], "padit sweep takes no --window_size; of the job's options it takes"),
+        (["--window_size=5"], "did you mean --window_size_sec?"),
         (["--start_time=soon"], "--start_time=soon is neither RFC 3339"),
         (["--start_time=2027-01-01"], "has no rows between the bounds"),
         (["--config=nothing.yaml"], "nothing.yaml cannot be read"),

@@ -50,11 +50,14 @@ def test_help_of_run_tells_every_default(capsys: Capture) -> None:
         (["--xyzzy=5"], "unknown option --xyzzy"),
         (["--window_size_sec=30"], "smaller than --extract_interval_sec=60"),
         (["--window_size_sec=100"], "must be a whole multiple of --extract_interval_sec=60"),
-        (["--window_size_sec=0"], "--window_size_sec=0 must be at least"),
-        (["--window_size_sec=nan"], "--window_size_sec=nan must be"),
-        (["--max_ahead_sec=inf"], "--max_ahead_sec=inf must be"),
-        (["--out_of_orderness_sec=-1"], "--out_of_orderness_sec=-1 must be at least 0"),
-        (["--key_groups=0"], "--key_groups=0 must lie between 1 and 4096"),
+        (
+            ["--window_size_sec=0"],
+            "--window_size_sec: 0 must lie between 1e-06 and 1000000000 seconds",
+        ),
+        (["--window_size_sec=nan"], "--window_size_sec: nan must lie between"),
+        (["--max_ahead_sec=inf"], "--max_ahead_sec: inf must lie between"),
+        (["--out_of_orderness_sec=-1"], "--out_of_orderness_sec: -1 must lie between 0 and"),
+        (["--key_groups=0"], "--key_groups: 0 must lie between 1 and 4096"),
         (["--start_time=1e9", "--end_time=5e8"], "is not before --end_time"),
         (["--start_time=2026-01-01", "--start_offset=5"], "both say where to begin"),
         (["--end_time=2026-01-01", "--end_offset=5"], "both say where to end"),
@@ -100,16 +103,8 @@ def test_a_wrong_detector_is_told_before_anything_runs(tmp_path: Path, capsys: C
 
 
 def test_a_number_that_is_none_is_told(capsys: Capture) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["run", "--input=x.jsonl", "--max_samples=x"])
-    assert ended.value.code == 2
-    assert "invalid int value: 'x'" in capsys.readouterr().err
-
-
-def test_an_unknown_command_ends_with_exit_code_2() -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["fly"])
-    assert ended.value.code == 2
+    assert main(["run", "--input=x.jsonl", "--max_samples=x"]) == 2
+    assert capsys.readouterr().err == "padit: --max_samples: x is not a whole number\n"
 
 
 def _event(number: int, **changes: Any) -> bytes:

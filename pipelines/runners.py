@@ -129,8 +129,8 @@ def _flink(argv: list[str], bounded: bool, detach: bool) -> Runner:
     if parallelism and parallelism > 1:
         # One Python process for each instance; by default all would share one.
         defaults["sdk_worker_parallelism"] = str(parallelism)
-    submission = defaults["submission_id"] = new_submission()
-    options = _with_defaults(argv, defaults)
+    submission = new_submission()
+    options = _with_defaults([*argv, f"--submission_id={submission}"], defaults)
     if not options.view_as(PortableOptions).job_endpoint:
         message = "--job_endpoint is empty; `padit up` starts a cluster and says where it answers"
         raise ConfigurationError(message)

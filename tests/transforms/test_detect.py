@@ -8,6 +8,7 @@ from padit.domain.errors import StateError
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 from padit.transforms.detect import Detection
+from padit.transforms.detectors import registry
 from padit.transforms.detectors.rule import RuleDetector, RuleParameters
 
 
@@ -82,6 +83,14 @@ def test_a_rule_is_less_sure_of_an_anomaly_than_of_an_ordinary_window(
     _, detected = detection.step(detection.initial(), _table(mean))
     score = detection.describe(detected, 0)
     assert (score.is_anomaly, score.confidence) == (anomaly, confidence)
+
+
+@pytest.mark.parametrize("anomaly", [True, False])
+@pytest.mark.parametrize("name", registry())
+def test_the_confidence_of_every_detector_is_a_share(name: str, anomaly: bool) -> None:
+    detector = object.__new__(registry()[name])  # the rule needs no parameters
+    shares = [detector.confidence(score, anomaly) for score in (0.0, 0.5, 0.9, 1.0)]
+    assert all(0 <= share <= 1 for share in shares)
 
 
 def test_the_detector_that_decided_states_how_sure_it_is() -> None:

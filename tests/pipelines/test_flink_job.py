@@ -13,6 +13,8 @@ import pytest
 from padit.domain.errors import RunError, StateError
 from padit.pipelines import flink_job
 from padit.pipelines.flink_job import FlinkJob, new_submission
+from padit.pipelines.options import PaditOptions
+from padit.pipelines.runners import choose_runner
 
 SUBMISSION = new_submission()
 NAME = "press_line_3"
@@ -289,3 +291,12 @@ def test_counters_are_those_of_the_job_itself(flink: Flink, address: str) -> Non
     flink.add("0001", 9, new_submission())
     flink.ended(2)
     assert job(address).counters() == {"partitions_ended": 2}
+
+
+def test_every_submission_has_an_id_of_its_own_whatever_is_given() -> None:
+    argv = ["--runner=FlinkRunner", "--job_endpoint=127.0.0.1:1", "--submission_id=given"]
+    one, two = (choose_runner(argv, bounded=False) for _ in range(2))
+    for runner in (one, two):
+        submitted = runner.options.view_as(PaditOptions).submission_id
+        assert submitted == runner.submission != "given"
+    assert one.submission != two.submission

@@ -42,7 +42,8 @@ def _tree(path: Path) -> ast.Module:
 
 
 def _module(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(("padit", *parts)).removesuffix(".__init__")
 
 
 def _outside_functions(node: ast.AST) -> Iterator[ast.AST]:
@@ -185,7 +186,7 @@ def test_a_circle_under_type_checking_would_be_noticed() -> None:
     modules = {"padit.domain.watermark", "padit.domain.rows"}
     imports = {"padit.domain.watermark": _imported_modules(ast.parse(CIRCLE), modules)}
     assert _circles(imports) == set()
-    imports["padit.domain.rows"] = _imported_modules(ast.parse("from domain import marks"), modules)
+    imports["padit.domain.rows"] = _imported_modules(ast.parse("from padit.domain import watermark"), modules)
     assert _circles(imports) == {frozenset(modules)}
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from padit.adapters.influx import LineError, parse_line
+from padit.codecs.influx_lines import LineError, parse_line
 from tests.adapters.live import Live, until
 
 official: Any = influxdb_client

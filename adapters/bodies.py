@@ -1,0 +1,96 @@
+"""Bodies of requests: decompression within a bound, and the errors of a body that is unusable.
+
+In: the bytes as they came. Out: the bytes they stand for, never more than the bound asked for;
+nothing larger is allocated on the way. Whatever the bytes are, only `BadRequestError` is raised.
+"""
+
+import zlib
+
+import cramjam
+
+__all__ = ["ENCODINGS", "BadRequestError", "TooLargeError", "decompressed", "unsnappy"]
+
+ENCODINGS = ("identity", "gzip", "deflate", "zstd")
+"""Content encodings that `decompressed` reads."""
+
+
+class BadRequestError(ValueError):
+    """The body cannot be used; answered with 400."""
+
+
+class TooLargeError(BadRequestError):
+    """The body is larger than allowed when decompressed; answered with 413."""
+
+
+def decompressed(body: bytes, encoding: str, most: int) -> bytes:
+    """The body without its content encoding.
+
+    Args:
+        body: as it came.
+        encoding: the header Content-Encoding, "" for none.
+        most: bytes that the result may have.
+
+    Raises:
+        BadRequestError: damaged, or in an encoding that is not read.
+        TooLargeError: larger than `most`.
+    """
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return body
+    if encoding in ("gzip", "x-gzip", "deflate"):
+        return _inflated(body, most)
+    if encoding == "zstd":
+        return _unzstd(body, most)
+    message = f"content-encoding {encoding[:60]!r}; one of: {', '.join(ENCODINGS)}"
+    raise BadRequestError(message)
+
+
+def _inflated(body: bytes, most: int) -> bytes:
+    """Gzip, one member or several, or zlib; both begin with a header of their own."""
+    parts: list[bytes] = []
+    left, room = body, most
+    try:
+        while left:
+            stream = zlib.decompressobj(wbits=47)
+            part = stream.decompress(left, room + 1)
+            if len(part) > room:
+                raise _too_large(most)
+            if not stream.eof:
+                message = "the body ends within its compressed data"
+                raise BadRequestError(message)
+            parts.append(part)
+            left, room = stream.unused_data, room - len(part)
+    except zlib.error as error:
+        message = f"the body cannot be decompressed: {error}"
+        raise BadRequestError(message) from error
+    return b"".join(parts)
+
+
+def _unzstd(body: bytes, most: int) -> bytes:
+    room = bytearray(most + 1)
+    try:
+        size = cramjam.zstd.decompress_into(body, room)
+    except cramjam.DecompressionError as error:
+        if "whole buffer" in str(error):  # `room` is full
+            raise _too_large(most) from error
+        message = f"the body cannot be decompressed: {error}"
+        raise BadRequestError(message) from error
+    if size > most:
+        raise _too_large(most)
+    return bytes(memoryview(room)[:size])
+
+
+def unsnappy(body: bytes, most: int) -> bytes:
+    """Decompress a snappy block; raises BadRequestError if damaged, TooLargeError."""
+    try:
+        size = cramjam.snappy.decompress_raw_len(body)
+        if size > most:
+            raise _too_large(most)
+        return bytes(cramjam.snappy.decompress_raw(body))
+    except (cramjam.DecompressionError, MemoryError, OverflowError) as error:
+        message = f"the body is no snappy block: {error}"
+        raise BadRequestError(message) from error
+
+
+def _too_large(most: int) -> TooLargeError:
+    return TooLargeError(f"the body has more than {most} bytes when decompressed")

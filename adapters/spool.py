@@ -1,37 +1,38 @@
 """A bounded first-in first-out buffer of records on disk, for while the broker is away.
 
-Segments `<number>.seg` hold frames: length and CRC-32 (big-endian, 4 bytes each), then the
-record as MessagePack. When the bound is reached the oldest segment goes, and its samples are
-counted as dropped. Nothing is fsynced: what a crash of the process leaves is complete, what a
-power cut leaves may miss its end, which the CRC tells.
+Segments `<number>.v2.seg` hold frames (`adapters.frames`); those of version 1, `<number>.seg`,
+are still read. When the bound is reached the oldest segment goes, and its samples are counted as
+dropped. A record that the disk does not take whole is counted as lost and leaves no trace; damage
+costs the records that it hit, which are counted by their samples. Nothing is fsynced: what a
+crash of the process leaves is complete, what a power cut leaves may miss its end.
 
-After a crash a segment is sent again from its beginning; consumers drop exact repeats.
+After a crash a segment is sent again from its beginning; consumers drop exact repeats. So is one
+that could not be removed: that is reported, and tried again.
 """
 
 import contextlib
 import fcntl
 import os
-import struct
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-import msgspec
-
 from padit.adapters.encode import Record
+from padit.adapters.frames import Frames, frame, read_frames, read_frames_v1
 from padit.domain.errors import ConfigurationError
 
 __all__ = ["Spool"]
 
-_HEAD = struct.Struct(">II")
+_V2 = ".v2.seg"
 _MIDDLE = 1 << 40  # number of the first segment ever; what is put in front counts down from it
 
 
 @dataclass(slots=True)
 class _Segment:
+    """A file, its bytes, and the samples that were written to it, damaged ones included."""
+
     path: Path
     size: int = 0
     samples: int = 0
@@ -43,23 +44,30 @@ class Spool:
     Args:
         directory: made if it is missing; what it holds from before is sent first.
         max_bytes: bound of all segments together.
-        on_loss: told (reason, samples) about what was dropped.
+        on_loss: called with (reason, samples) of what was dropped.
+        on_trouble: called with what the disk refuses otherwise.
 
     Raises:
         ConfigurationError: another process uses the directory, or it cannot be written.
     """
 
     def __init__(
-        self, directory: Path, max_bytes: int, on_loss: Callable[[str, int], None]
+        self,
+        directory: Path,
+        max_bytes: int,
+        on_loss: Callable[[str, int], None],
+        on_trouble: Callable[[str], None] = lambda _message: None,
     ) -> None:
         self._directory = directory
         self._max = max_bytes
         self._segment_bytes = max(64 << 10, min(max_bytes // 16, 16 << 20))
         self._on_loss = on_loss
+        self._on_trouble = on_trouble
         self._lock = self._take_lock()
         self._segments: deque[_Segment] = deque()
         self._reading: deque[Record] = deque()
-        self._begun: list[Path] = []
+        self._begun: list[_Segment] = []
+        self._undeleted: list[Path] = []
         self._file: IO[bytes] | None = None
         self._file_path = directory
         self._load()
@@ -83,9 +91,18 @@ class Spool:
 
     def _load(self) -> None:
         for path in sorted(self._directory.glob("*.seg")):
-            records = _read(path, self._on_loss)
-            samples = sum(record.samples for record in records)
-            self._segments.append(_Segment(path, path.stat().st_size, samples))
+            data, found = self._read(path)
+            samples = found.lost + sum(record.samples for record in found.records)
+            self._segments.append(_Segment(path, len(data), samples))
+
+    def _read(self, path: Path) -> tuple[bytes, Frames]:
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            self._on_trouble(f"{path} cannot be read: {error}")
+            return b"", Frames([], 0)
+        read = read_frames if path.name.endswith(_V2) else read_frames_v1
+        return data, read(data)
 
     @property
     def size(self) -> int:
@@ -107,35 +124,63 @@ class Spool:
     def append(self, records: Iterable[Record]) -> None:
         """Add records behind all others."""
         for record in records:
-            if not self._segments or self._segments[-1].size >= self._segment_bytes:
+            last = self._segments[-1] if self._segments else None
+            full = last is None or last.size >= self._segment_bytes
+            if full or not self._segments[-1].path.name.endswith(_V2):
                 self._segments.append(_Segment(self._path(self._next_number())))
-            self._write(self._segments[-1], [record])
+            if not self._write(self._segments[-1], [record]):
+                self._on_loss("disk", record.samples)
         self._shrink()
 
     def prepend(self, records: list[Record]) -> None:
         """Put records in front of all others: what was taken and not delivered."""
-        records = [*records, *self._reading]
-        self._reading.clear()
+        rest = list(self._reading)
+        records = [*records, *rest]
         if records:
             segment = _Segment(self._path(self._first_number() - 1))
-            self._write(segment, records)
+            written = self._write(segment, records)
             self._segments.appendleft(segment)
+            if written < len(records):
+                # The rest stays where it was; some of it may be sent twice.
+                if failed := records[written : len(records) - len(rest)]:
+                    self._on_loss("disk", sum(record.samples for record in failed))
+                self._keep_begun()
+        self._reading.clear()
         self.release()
+
+    def _keep_begun(self) -> None:
+        first = self._segments.popleft()
+        self._segments.extendleft(reversed(self._begun))
+        self._segments.appendleft(first)
+        self._begun.clear()
 
     def take(self) -> Record | None:
         """The oldest record, or None; it stays on disk until `release`."""
         while not self._reading and self._segments:
             segment = self._segments.popleft()
-            self._reading.extend(_read(segment.path, self._on_loss))
-            self._begun.append(segment.path)
+            _, found = self._read(segment.path)
+            lost = segment.samples - sum(record.samples for record in found.records)
+            if lost > 0:
+                self._on_loss("damaged", lost)
+            self._reading.extend(found.records)
+            self._begun.append(segment)
         return self._reading.popleft() if self._reading else None
 
     def release(self) -> None:
         """All that was taken has been delivered: segments that were read to the end go."""
         keep = 1 if self._reading else 0
-        for path in self._begun[: len(self._begun) - keep]:
+        done = len(self._begun) - keep
+        paths = [*self._undeleted, *(segment.path for segment in self._begun[:done])]
+        self._begun = self._begun[done:]
+        self._undeleted = [path for path in paths if not self._removed(path)]
+
+    def _removed(self, path: Path) -> bool:
+        try:
             path.unlink(missing_ok=True)
-        self._begun = self._begun[len(self._begun) - keep :]
+        except OSError as error:
+            self._on_trouble(f"{path} cannot be removed: {error}")
+            return False
+        return True
 
     def close(self) -> None:
         """Write back what was begun, and let others use the directory."""
@@ -145,30 +190,34 @@ class Spool:
         os.close(self._lock)
 
     def _next_number(self) -> int:
-        names = [path.stem for path in self._begun]
-        names += [segment.path.stem for segment in list(self._segments)[-1:]]
-        return max(map(int, names), default=_MIDDLE - 1) + 1
+        return max(self._numbers(), default=_MIDDLE - 1) + 1
 
     def _first_number(self) -> int:
-        names = [path.stem for path in self._begun]
-        names += [segment.path.stem for segment in list(self._segments)[:1]]
-        return min(map(int, names), default=_MIDDLE)
+        return min(self._numbers(), default=_MIDDLE)
+
+    def _numbers(self) -> list[int]:
+        """Of the files that are there; those of segments in the middle cannot decide."""
+        ends = list(self._segments)
+        paths = [segment.path for segment in (*self._begun, *ends[:1], *ends[-1:])]
+        return [int(path.name.partition(".")[0]) for path in (*paths, *self._undeleted)]
 
     def _path(self, number: int) -> Path:
-        return self._directory / f"{number:016d}.seg"
+        return self._directory / f"{number:016d}{_V2}"
 
-    def _write(self, segment: _Segment, records: list[Record]) -> None:
-        data = b"".join(_frame(record) for record in records)
-        samples = sum(record.samples for record in records)
-        try:
-            self._opened(segment.path).write(data)
-        except OSError:  # the disk is full or gone: the samples are, too
-            self._on_loss("disk", samples)
-            with contextlib.suppress(OSError):
-                os.truncate(segment.path, segment.size)
-            return
-        segment.size += len(data)
-        segment.samples += samples
+    def _write(self, segment: _Segment, records: list[Record]) -> int:
+        """Append records, up to the first that the disk does not take; how many it took."""
+        for written, record in enumerate(records):
+            data = frame(record, segment.samples)
+            try:
+                _write_all(self._opened(segment.path), data)
+            except OSError as error:
+                self._on_trouble(f"{segment.path} cannot be written: {error}")
+                with contextlib.suppress(OSError):  # else reading passes over the torn frame
+                    os.truncate(segment.path, segment.size)
+                return written
+            segment.size += len(data)
+            segment.samples += record.samples
+        return len(records)
 
     def _opened(self, path: Path) -> IO[bytes]:
         """The segment for writing; it stays open, because opening costs more than a record."""
@@ -181,38 +230,13 @@ class Spool:
     def _shrink(self) -> None:
         while len(self._segments) > 1 and self.size > self._max:
             oldest = self._segments.popleft()
-            oldest.path.unlink(missing_ok=True)
+            if not self._removed(oldest.path):
+                self._undeleted.append(oldest.path)
             self._on_loss("buffer_full", oldest.samples)
 
 
-def _frame(record: Record) -> bytes:
-    body = msgspec.msgpack.encode(tuple(record))
-    return _HEAD.pack(len(body), zlib.crc32(body)) + body
-
-
-_decoder = msgspec.msgpack.Decoder(tuple[str, bytes | None, bytes, int, int])
-
-
-def _read(path: Path, on_loss: Callable[[str, int], None]) -> list[Record]:
-    """The records of a segment, up to the first damage."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        on_loss("disk", 0)
-        return []
-    records: list[Record] = []
-    position = 0
-    while position + _HEAD.size <= len(data):
-        length, crc = _HEAD.unpack_from(data, position)
-        body = data[position + _HEAD.size : position + _HEAD.size + length]
-        position += _HEAD.size + length
-        if len(body) < length or zlib.crc32(body) != crc:
-            on_loss("damaged", 1)
-            return records
-        try:
-            records.append(Record(*_decoder.decode(body)))
-        except msgspec.DecodeError:
-            on_loss("damaged", 1)
-    if position < len(data):
-        on_loss("damaged", 1)
-    return records
+def _write_all(file: IO[bytes], data: bytes) -> None:
+    """Write everything; an unbuffered file may take less at once, and says so only by a number."""
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]

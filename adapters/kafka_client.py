@@ -123,11 +123,15 @@ class KafkaClient:
 
         What had left for the broker and was not acknowledged may come twice.
         """
-        self._producer.purge()
-        sent, too_large = self.poll(0)  # what has landed by now must not be sent again
-        left = list(self.flying.values())
-        self._producer.close()
-        return left, sent, too_large
+        try:
+            self._producer.purge()
+            self._producer.poll(0)  # what has landed by now must not be sent again
+            self._producer.close()
+        except Exception as error:  # a broken client must not keep its records
+            _log.warning("the client cannot be closed: %s", error)
+        news = self._acknowledged, self._too_large
+        self._acknowledged = self._too_large = 0
+        return list(self.flying.values()), *news
 
     def _landed(self, number: int, error: KafkaError | None, _message: object) -> None:
         if error is not None and error.code() != KafkaError.MSG_SIZE_TOO_LARGE:

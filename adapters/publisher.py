@@ -9,13 +9,17 @@ When the broker is away, what is in flight stays there, memory takes `in_flight_
 disk `max_mb`; then the oldest goes and is counted. On a clean stop what could not be delivered
 is left on disk for the next start. After a crash, what was in flight or in memory is lost and a
 begun disk segment is sent again; consumers drop exact repeats. Records of a topic that does not
-exist are put aside and hold up no other topic.
+exist are put aside, `in_flight_mb` of them at most, and hold up no other topic.
+
+Whatever fails in the publisher's thread is counted and logged, the client is given up, and the
+thread goes on after a wait; meanwhile `ready` is False. See `adapters.loops` for the end of it.
 """
 
 import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 from padit.adapters.backlog import Backlog
@@ -23,6 +27,8 @@ from padit.adapters.base import Batch
 from padit.adapters.config import BufferOptions, KafkaOptions
 from padit.adapters.encode import Encoder, Record
 from padit.adapters.kafka_client import AwayError, FullError, KafkaClient, TooLargeError
+from padit.adapters.loops import LoopState
+from padit.adapters.parked import Parked
 from padit.adapters.spool import Spool
 from padit.ops.stats import OncePerCause, Stats
 
@@ -32,7 +38,6 @@ _log = logging.getLogger("padit.adapters.publisher")
 _MOST_WAITING = 2_000_000  # samples not yet encoded, about 500 MB; more is dropped
 _BUSY_FROM = 200_000  # samples not yet encoded from which on receivers are told to wait
 _MOST_FLYING = 50_000  # records handed to the client; it holds 100,000
-_MOST_PARKED = 10_000  # records of a topic that does not exist
 _LOOK_AGAIN_SEC = 300.0  # a topic may have got more partitions
 
 
@@ -49,19 +54,23 @@ class Publisher:
         self._options = kafka
         self._stats = stats
         self._once = OncePerCause(_log)
-        self._encoder = Encoder(kafka.topic, kafka.format, kafka.batch_samples, self._lost)
+        self.state = LoopState("publisher", stats, self._once)
+        self._encoder = Encoder(kafka.topic, kafka.format, kafka.batch_samples, self._unfit)
         self._max_disk = int(buffer.max_mb * 1e6)
         self._room = int(buffer.in_flight_mb * 1e6)
-        spool = Spool(Path(buffer.directory), self._max_disk, self._lost)
+        spool = Spool(Path(buffer.directory), self._max_disk, self._lost, self._disk_trouble)
         self._backlog = Backlog(spool, self._room)
         self._inbox: deque[Batch | Record] = deque()
         self._waiting = 0
+        self._taken: list[Batch | Record] = []
+        self._encoding: Iterator[Record] | None = None
+        self._unencoded = 0
         self._flying = 0
         self._disk_bytes = spool.size
         self._behind = spool.samples
         self._partitions: dict[str, int] = {}
         self._look_again: dict[str, float] = {}
-        self._parked: dict[str, deque[Record]] = {}
+        self._parked = Parked(self._room)
         self._client: KafkaClient | None = None
         self._retry_at = 0.0
         self._report_at = 0.0
@@ -90,13 +99,23 @@ class Publisher:
             self._lost("overload", size)
 
     def ready(self) -> bool:
-        """False while more input would mean more loss."""
-        return self._waiting < _BUSY_FROM and self._disk_bytes < 0.9 * self._max_disk
+        """False while more input would mean more loss, or the thread fails or has ended."""
+        return (
+            self.alive
+            and not self.state.failures
+            and self._waiting < _BUSY_FROM
+            and self._disk_bytes < 0.9 * self._max_disk
+        )
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs and has not given up."""
+        return self._thread.is_alive() and not self.state.ended
 
     @property
     def buffered(self) -> int:
         """Samples that the broker has not acknowledged yet, as of 0.7 s ago at most."""
-        return self._waiting + self._flying + self._behind
+        return self._waiting + self._unencoded + self._flying + self._behind + self._parked.samples
 
     def stop(self, timeout_sec: float) -> int:
         """Deliver what is left, at most for `timeout_sec`; returns samples left on disk."""
@@ -104,8 +123,10 @@ class Publisher:
             self._stop_at = time.monotonic() + timeout_sec
             self._changed.notify_all()
         self._thread.join(timeout_sec + 15)
-        for parked in self._parked.values():
-            self._backlog.give_back(parked)
+        if self._thread.is_alive():
+            _log.error("the publisher did not stop; %d samples are lost with it", self.buffered)
+            return 0
+        self._keep_rest()
         samples = self._backlog.close()
         if samples:
             _log.warning("%d samples could not be delivered and wait on disk", samples)
@@ -115,18 +136,56 @@ class Publisher:
         self._stats.add("padit_publisher_dropped_total", samples, reason=reason)
         self._once.warn("publisher", reason, f"{samples} samples were dropped: {reason}")
 
+    def _unfit(self, reason: str, samples: int) -> None:
+        """The encoder leaves samples out."""
+        self._unencoded -= samples
+        self._lost(reason, samples)
+
+    def _disk_trouble(self, message: str) -> None:
+        self._stats.add("padit_publisher_disk_errors_total")
+        self._once.warn("publisher", "disk_error", message)
+
     def _run(self) -> None:
-        while True:
-            self._wait()
-            self._store(self._drain())
-            self._pump()
-            self._report()
-            if self._stop_at is not None and (
-                not self._unsent() or time.monotonic() > self._stop_at
-            ):
-                break
-        self._store(self._drain())
+        try:
+            while not self._finished() and not self.state.ended:
+                try:
+                    self._turn()
+                except Exception as error:
+                    self._recover(error)
+                else:
+                    self.state.worked()
+        finally:  # also where something ended the thread that is no Exception
+            self.state.ended = self.state.ended or self._stop_at is None
+
+    def _turn(self) -> None:
+        self._wait()
+        self._store()
+        self._pump()
+        self._report()
+
+    def _finished(self) -> bool:
+        if self._stop_at is None:
+            return False
+        return not self._unsent() or time.monotonic() > self._stop_at
+
+    def _recover(self, error: Exception) -> None:
+        """Give the client up, so that the next turn begins with what is known."""
+        _log.debug("the publisher failed", exc_info=True)
+        pause = self.state.failed(error)
+        try:
+            self._give_up_client()
+        except Exception as again:  # the next turn will find out
+            _log.debug("the client cannot be given up", exc_info=again)
+        with self._changed:
+            if self._stop_at is None:
+                self._changed.wait(pause)
+
+    def _keep_rest(self) -> None:
+        """Everything that was not delivered into the backlog; the thread has ended."""
+        self._store(pump=False)  # what was begun
+        self._store(pump=False)  # what was put since
         self._give_up_client()
+        self._backlog.give_back(self._parked.take_all())
 
     def _wait(self) -> None:
         """Until there is something to do: input, acknowledgements, an end, or 0.5 s."""
@@ -144,19 +203,36 @@ class Publisher:
         with self._changed:
             taken = list(self._inbox)
             self._inbox.clear()
+            self._unencoded += self._waiting
             self._waiting = 0
         return taken
 
-    def _store(self, taken: list[Batch | Record]) -> None:
-        if not taken:
-            return
-        batches = [batch for batch in taken if not isinstance(batch, Record)]
-        records = [record for record in taken if isinstance(record, Record)]
-        partitions = self._known_partitions() if batches else 1
-        for position, record in enumerate([*self._encoder.encode(batches, partitions), *records]):
+    def _store(self, *, pump: bool = True) -> None:
+        """Encode what was put; goes on where a failure of the client interrupted it."""
+        if self._encoding is None:
+            self._taken = self._taken or self._drain()
+            batches = [batch for batch in self._taken if not isinstance(batch, Record)]
+            records = [record for record in self._taken if isinstance(record, Record)]
+            partitions = self._known_partitions() if batches else 1
+            self._encoding, self._taken = self._encoded(batches, records, partitions), []
+        for position, record in enumerate(self._encoding):
+            self._unencoded -= record.samples
             self._backlog.add(record)
-            if position % 1000 == 999:
+            if pump and position % 1000 == 999:
                 self._pump()
+        self._encoding = None
+
+    def _encoded(
+        self, batches: list[Batch], records: list[Record], partitions: int
+    ) -> Iterator[Record]:
+        """All records; what follows an error of the encoder is lost."""
+        yield from records
+        try:
+            yield from self._encoder.encode(batches, partitions)
+        except Exception as error:
+            _log.debug("samples cannot be encoded", exc_info=True)
+            self._once.warn("publisher", "encode", f"samples cannot be encoded: {error!r}")
+            self._unfit("unencodable", self._unencoded)
 
     def _known_partitions(self) -> int:
         """Partitions of the samples' topic; 1 as long as no broker has told."""
@@ -180,7 +256,7 @@ class Publisher:
         )
 
     def _unsent(self) -> bool:
-        return bool(self._flies() or self._backlog or self._inbox)
+        return bool(self._flies() or self._backlog or self._inbox or self._unencoded)
 
     def _pump(self) -> None:
         """Hear what has landed, then send what there is room for."""
@@ -250,7 +326,7 @@ class Publisher:
             client.send(record, partition)
         except TooLargeError:
             self._lost("too_large", record.samples)
-        except (FullError, AwayError):
+        except Exception:
             self._backlog.give_back([record])
             raise
 
@@ -271,26 +347,25 @@ class Publisher:
 
     def _park(self, record: Record) -> None:
         """Put a record of a missing topic aside, so that it holds up no other topic."""
-        parked = self._parked.setdefault(record.topic, deque())
-        parked.append(record)
-        if len(parked) > _MOST_PARKED:
-            self._lost("unknown_topic", parked.popleft().samples)
+        dropped = self._parked.add(record)
+        if dropped:
+            self._lost("unknown_topic", dropped)
 
     def _unpark(self) -> None:
         if self._parked and time.monotonic() >= self._retry_at:
             client = self._connected()
-            for topic in list(self._parked):
+            for topic in self._parked.topics():
                 if self._exists(client, topic):
-                    self._backlog.give_back(self._parked.pop(topic))
+                    self._backlog.give_back(self._parked.take(topic))
 
     def _give_up_client(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             left, sent, too_large = client.close()
+            self._backlog.give_back(left)
             self._stats.add("padit_publisher_sent_total", sent)
             if too_large:
                 self._lost("too_large", too_large)
-            self._backlog.give_back(left)
 
     def _report(self) -> None:
         moment = time.monotonic()

@@ -4,8 +4,11 @@ Every adapter has a task of its own that opens it, polls it on its schedule and,
 raises or takes longer than its `timeout_sec`, closes it, waits with back-off and opens it
 again. Schedules follow the monotonic clock, so a step of the wall clock moves no poll. One
 event loop serves all, therefore a poll must not block; what has to (a library without
-coroutines) goes through `asyncio.to_thread`. `padit_adapters_loop_lag_seconds` shows an adapter
-that does not keep to this.
+coroutines) goes through a `Worker` of the adapter's own (`adapters.threads`).
+`padit_adapters_loop_lag_seconds` shows an adapter that does not keep to this.
+
+The tasks here and the publisher's thread are loops that must not end (`adapters.loops`): one that
+gives up ends the process with an error.
 
 `stop` closes all adapters, then delivers what they emitted; what the broker does not take in
 time stays on disk for the next start.
@@ -18,6 +21,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -26,8 +30,10 @@ from padit.adapters.base import Adapter, AdapterOptions, Batch
 from padit.adapters.config import AdaptersConfig
 from padit.adapters.encode import Record
 from padit.adapters.errors import AdapterError
+from padit.adapters.loops import LoopState, keep_running
 from padit.adapters.publisher import Publisher
 from padit.adapters.registry import create_all
+from padit.adapters.threads import Worker
 from padit.domain.metric import Metric
 from padit.domain.rows import Rows
 from padit.ops.health import HealthServer
@@ -101,6 +107,11 @@ class Supervised:
     last_success: float = 0.0
     failures: int = field(default=0)
 
+    @property
+    def stuck_calls(self) -> int:
+        """Blocking calls that were given up and have not returned."""
+        return sum(worker.stuck for worker in getattr(self.adapter, "workers", ()))
+
 
 class Runner:
     """Runs adapters until it is told to stop.
@@ -127,6 +138,10 @@ class Runner:
             Supervised(a, a.options, _Emitter(a.options, delivery, stats, self._once))
             for a in adapters
         ]
+        self.loops = [
+            LoopState(name, stats, self._once)
+            for name in ("lag", *(f"adapter {part.options.name}" for part in self.parts))
+        ]
 
     def stop(self) -> None:
         """Ask for a clean stop; `run` returns soon after."""
@@ -134,8 +149,12 @@ class Runner:
 
     async def run(self) -> None:
         """Run until `stop`; adapters are closed when this returns."""
-        tasks = [asyncio.create_task(self._supervise(part)) for part in self.parts]
-        lag = asyncio.create_task(self._watch_lag())
+        asyncio.get_running_loop().set_exception_handler(self._callback_failed)
+        lag = asyncio.create_task(keep_running(self.loops[0], self._watch_lag))
+        tasks = [
+            asyncio.create_task(keep_running(state, partial(self._supervise, part, state)))
+            for part, state in zip(self.parts, self.loops[1:], strict=True)
+        ]
         await self._stopping.wait()
         lag.cancel()
         for task in tasks:
@@ -144,14 +163,23 @@ class Runner:
         for _ in stuck:
             _log.error("an adapter did not stop within 10 s and is left behind")
 
+    def _callback_failed(self, _loop: Any, context: dict[str, Any]) -> None:
+        """What a library's callback or an unwatched task raised; the loop goes on."""
+        error = context.get("exception")
+        text = f"{context.get('message', '')}: {error!r}"
+        _log.debug("%s", text, exc_info=error)
+        self._stats.add("padit_callback_errors_total")
+        self._once.warn("callback", type(error).__name__, text[:500])
+
     async def _watch_lag(self) -> None:
         while True:
             begin = time.monotonic()
             await asyncio.sleep(0.5)
             lag = max(0.0, time.monotonic() - begin - 0.5)
             self._stats.set("padit_adapters_loop_lag_seconds", lag)
+            self.loops[0].worked()
 
-    async def _supervise(self, part: Supervised) -> None:
+    async def _supervise(self, part: Supervised, state: LoopState) -> None:
         options = part.options
         due = time.monotonic()
         due += self._random.uniform(0, options.jitter) * min(options.interval_sec, 60.0)
@@ -161,6 +189,7 @@ class Runner:
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
                 opened = await self._attempt(part, opened)
                 due = self._next(part, due)
+                state.worked()
         finally:
             part.state = "stopped"
             await self._close(part)
@@ -169,12 +198,14 @@ class Runner:
         """Open if needed, poll once; whether the adapter is open afterwards."""
         begin = time.monotonic()
         try:
-            async with asyncio.timeout(part.options.timeout_sec):
+            async with asyncio.timeout(part.options.timeout_sec) as limit:
                 if not opened:
                     await part.adapter.open(part.emitter)
                 await part.adapter.poll(part.emitter)
-        except TimeoutError:
-            self._failed(part, "timeout", f"no end within {part.options.timeout_sec:g} s")
+        except TimeoutError as error:
+            ours = f"no end within {part.options.timeout_sec:g} s"
+            theirs = f"{error}" or "a time limit within the poll"
+            self._failed(part, "timeout", ours if limit.expired() else theirs)
         except AdapterError as error:
             self._failed(part, error.cause, str(error))
         except (Exception, SystemExit) as error:  # a bug in one adapter is not another's problem
@@ -192,6 +223,7 @@ class Runner:
         part.last_success = time.time()
         self._stats.add("padit_adapter_polls_total", adapter=name)
         self._stats.set("padit_adapter_up", 1, adapter=name)
+        self._stats.set("padit_adapter_stuck_calls", part.stuck_calls, adapter=name)
         self._stats.set("padit_adapter_poll_seconds", seconds, adapter=name)
         if self._once.clear(f"{name} "):
             _log.warning("%s works again", name)
@@ -202,6 +234,7 @@ class Runner:
         part.failures += 1
         self._stats.add("padit_adapter_failures_total", adapter=name, cause=cause)
         self._stats.set("padit_adapter_up", 0, adapter=name)
+        self._stats.set("padit_adapter_stuck_calls", part.stuck_calls, adapter=name)
         self._once.warn(f"{name} ", cause, message)
 
     def _next(self, part: Supervised, due: float) -> float:
@@ -238,6 +271,7 @@ async def run_adapters(config: AdaptersConfig, stop: asyncio.Event, stats: Stats
 
     Raises:
         ConfigurationError: an adapter, the buffer's directory or the health port is wrong.
+        AdapterError: a loop has ended that must not; what could be kept is on disk.
     """
     if not _log.isEnabledFor(logging.INFO):
         for library in (
@@ -248,16 +282,35 @@ async def run_adapters(config: AdaptersConfig, stop: asyncio.Event, stats: Stats
     adapters = create_all(config.adapters)
     publisher = Publisher(config.kafka, config.buffer, stats)
     runner = Runner(adapters, publisher, stats)
-    health = HealthServer(config.health, stats, runner.parts, publisher.ready)
+    loops = [publisher.state, *runner.loops]
+    health = HealthServer(config.health, stats, runner.parts, publisher.ready, loops)
     publisher.start()
     try:
         await health.start()
         running = asyncio.create_task(runner.run())
-        await stop.wait()
+        await _stopped(stop, loops, stats)
         runner.stop()
         await running
     finally:
         with contextlib.suppress(Exception):
             await health.stop()
-        left = await asyncio.to_thread(publisher.stop, config.stop_timeout_sec)
+        left = await Worker("stop").run(publisher.stop, config.stop_timeout_sec)
+    for state in loops:
+        if state.ended:
+            message = (
+                f"the loop {state.name} ended after {state.failures} failures, the last: "
+                f"{state.last_error or 'unknown'}; {left} samples wait on disk for the next start"
+            )
+            raise AdapterError(message, cause="loop")
     return left
+
+
+async def _stopped(stop: asyncio.Event, loops: Sequence[LoopState], stats: Stats) -> None:
+    """Wait for the signal, or for the end of a loop."""
+    while not stop.is_set():
+        for state in loops:
+            stats.set("padit_loop_alive", not state.ended, loop=state.name)
+        if any(state.ended for state in loops):
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), 0.5)

@@ -1,7 +1,8 @@
 """The endpoint for probes and Prometheus.
 
-`/health` says 200 while the process works, with the state of every adapter; `/ready` 200 when
-samples can be taken, 503 while the way out is blocked; `/metrics` in the Prometheus text format.
+`/health` answers 200 while all loops run (`adapters.loops`), 503 after one has ended, with the
+state of every adapter and loop; `/ready` 200 when samples can be taken, 503 while the way out is
+blocked; `/metrics` in the Prometheus text format.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,6 +35,7 @@ class HealthServer:
         stats: what `/metrics` shows.
         parts: the supervised adapters.
         ready: whether samples can be taken.
+        loops: the loops that must not end.
     """
 
     def __init__(
@@ -42,11 +44,13 @@ class HealthServer:
         stats: Stats,
         parts: Sequence[Any],
         ready: Callable[[], bool],
+        loops: Sequence[Any] = (),
     ) -> None:
         self._options = options
         self._stats = stats
         self._parts = parts
         self._ready = ready
+        self._loops = loops
         self._process = psutil.Process()
         self._runner: web.AppRunner | None = None
         self.port = options.port
@@ -85,11 +89,24 @@ class HealthServer:
                 "failures": part.failures,
                 "last_error": part.last_error,
                 "last_success": part.last_success,
+                "stuck_calls": part.stuck_calls,
             }
             for part in self._parts
         }
+        loops = {
+            loop.name: {
+                "alive": not loop.ended,
+                "failures": loop.failures,
+                "last_error": loop.last_error,
+            }
+            for loop in self._loops
+        }
+        ended = any(loop.ended for loop in self._loops)
         failing = any(part.state == "failing" for part in self._parts)
-        return web.json_response({"status": "degraded" if failing else "ok", "adapters": adapters})
+        failing = failing or any(loop.failures for loop in self._loops)
+        status = "down" if ended else "degraded" if failing else "ok"
+        found = {"status": status, "adapters": adapters, "loops": loops}
+        return web.json_response(found, status=503 if ended else 200)
 
     async def _readiness(self, _request: web.Request) -> web.Response:
         ready = self._ready()

@@ -23,6 +23,7 @@ __all__ = ["Outcome", "Translator"]
 
 _DELTA = 1
 _NO_VALUE = 1
+_MOST_BUCKETS = 10_000
 
 
 class Outcome(NamedTuple):
@@ -92,7 +93,10 @@ class Translator:
             elif not point.time_unix_nano:
                 self._reject(1, f"{metric.name}: a point without a time")
             else:
-                take(metric, point, shared + _labels(point.attributes))
+                try:
+                    take(metric, point, shared + _labels(point.attributes))
+                except Exception as error:  # one point never costs the others
+                    self._reject(1, f"{metric.name}: {type(error).__name__}: {error}")
 
     def _reject(self, count: int, reason: str) -> None:
         self._rejected += count
@@ -150,16 +154,23 @@ class Translator:
         return change
 
     def _histogram(self, metric: Any, point: Any, labels: Labels) -> None:
-        bounds, counts = list(point.explicit_bounds), [float(n) for n in point.bucket_counts]
+        bounds, counts = point.explicit_bounds, point.bucket_counts
+        if len(counts) > _MOST_BUCKETS:
+            self._reject(1, f"{metric.name}: more than {_MOST_BUCKETS} buckets")
+            return
         if counts and len(counts) != len(bounds) + 1:
             self._reject(1, f"{metric.name}: {len(counts)} buckets for {len(bounds)} bounds")
             return
         delta = metric.histogram.aggregation_temporality == _DELTA
-        self._distribution(metric, point, labels, explicit(bounds, counts), delta=delta)
+        parts = explicit(list(bounds), list(map(float, counts)))
+        self._distribution(metric, point, labels, parts, delta=delta)
 
     def _exponential(self, metric: Any, point: Any, labels: Labels) -> None:
         if not -10 <= point.scale <= 20:
             self._reject(1, f"{metric.name}: scale {point.scale}; -10 to 20 are read")
+            return
+        if len(point.positive.bucket_counts) + len(point.negative.bucket_counts) > _MOST_BUCKETS:
+            self._reject(1, f"{metric.name}: more than {_MOST_BUCKETS} buckets")
             return
         delta = metric.exponential_histogram.aggregation_temporality == _DELTA
         try:

@@ -19,16 +19,15 @@ from google.protobuf.message import DecodeError
 from pydantic import Field
 
 from padit.adapters.base import AdapterOptions
+from padit.adapters.bodies import BadRequestError, unsnappy
 from padit.adapters.histograms import Distributions, summary
 from padit.adapters.prometheus_histogram import count_of, parts_of
 from padit.adapters.receiver import (
-    BadRequestError,
     Call,
     ReceiverAdapter,
     ReceiverOptions,
     Reply,
     Route,
-    unsnappy,
 )
 from padit.adapters.series import Counters, Namer, Naming, shorten
 from padit.codecs.prometheus_proto import Label, Request, WriteRequest

@@ -1,16 +1,21 @@
 """The HTTP server under all receivers: who may write, how much, and what when it is too much.
 
 A request is judged before its body is read: 401 without the right token, 503 with Retry-After
-while the way to Kafka is blocked, 429 with Retry-After while too many wait here. A body that is
-larger than `max_body_bytes`, before or after decompression, gets 413. What is accepted is
-parsed in a thread, one write at a time, so that the loop stays free for other adapters.
+while the way to Kafka is blocked, 429 with Retry-After while `max_waiting` writes wait here. Only
+writes have a body that is read: within `body_timeout_sec`, else 408, and `max_body_bytes`, before
+and after decompression, else 413. What is accepted is parsed in a thread, one write at a time, so
+that the loop stays free for other adapters.
+
+A write takes its place when its body is there, so slow writers keep nobody out. At most
+`4 x max_waiting` bodies are read at the same time; for one more the oldest of them is given up
+with 408. Bodies in memory are therefore at most `5 x max_waiting x max_body_bytes`, twice that
+while one is decompressed, and only writers with a token, where there are tokens, can fill them.
 
 204 or 200 means: taken into the buffer on the way to Kafka, which survives a broker that is
 away and a clean stop, not a crash of this process.
 """
 
 import asyncio
-import contextlib
 import hmac
 import ipaddress
 import logging
@@ -20,12 +25,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import cramjam
 from aiohttp import web
 from pydantic import Field, model_validator
 
-from padit.adapters.base import AdapterOptions, Emitter
+from padit.adapters.base import AdapterOptions, Emitter, Seconds
+from padit.adapters.bodies import BadRequestError, TooLargeError, decompressed
+from padit.adapters.connections import HEAD_SEC, Connections
 from padit.adapters.errors import AdapterError
+from padit.adapters.threads import Worker
 
 __all__ = [
     "BadRequestError",
@@ -38,7 +45,6 @@ __all__ = [
     "TooLargeError",
     "allowed",
     "tokens_of",
-    "unsnappy",
 ]
 
 
@@ -65,7 +71,13 @@ class ReceiverOptions(AdapterOptions):
         default=10_000_000, ge=1_000, description="Largest body, after decompression."
     )
     max_waiting: int = Field(
-        default=32, ge=1, description="Requests that may wait; more are answered with 429."
+        default=32, ge=1, description="Writes that may wait; more are answered with 429."
+    )
+    max_connections: int = Field(
+        default=1_000, ge=1, description="Connections; for one more the oldest idle one is closed."
+    )
+    body_timeout_sec: Seconds = Field(
+        default=30.0, description="Seconds within which a body must have come; else 408."
     )
     retry_after_sec: int = Field(default=5, ge=1, description="What Retry-After says, in seconds.")
     certificate: str = Field(default="", description="PEM file with the certificate, for TLS.")
@@ -90,14 +102,6 @@ def _loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-class BadRequestError(ValueError):
-    """The body cannot be used; answered with 400."""
-
-
-class TooLargeError(BadRequestError):
-    """The body is larger than `max_body_bytes` when decompressed; answered with 413."""
 
 
 class Call(NamedTuple):
@@ -168,19 +172,6 @@ def allowed(tokens: Sequence[bytes], authorization: str) -> bool:
     return any(matches)
 
 
-def unsnappy(body: bytes, most: int) -> bytes:
-    """Decompress a snappy block; raises BadRequestError if damaged, TooLargeError."""
-    try:
-        size = cramjam.snappy.decompress_raw_len(body)
-        if size > most:
-            message = f"the body has {size} bytes when decompressed, at most {most} are taken"
-            raise TooLargeError(message)
-        return bytes(cramjam.snappy.decompress_raw(body))
-    except (cramjam.DecompressionError, MemoryError, OverflowError) as error:
-        message = f"the body is no snappy block: {error}"
-        raise BadRequestError(message) from error
-
-
 class HttpReceiver:
     """A server for one receiver.
 
@@ -194,49 +185,111 @@ class HttpReceiver:
         self._routes = routes
         self._runner: web.AppRunner | None = None
         self._tokens: tuple[bytes, ...] = ()
+        self._connections: Connections | None = None
         self._waiting = 0
-        self._turn = asyncio.Lock()
+        self._reading: dict[object, asyncio.Timeout] = {}
+        self._writes = Worker(f"{options.name} writes")
+        self._questions = Worker(f"{options.name} questions")
+        self.workers = (self._writes, self._questions)
         self.port = options.port
 
     async def open(self, emitter: Emitter) -> None:
         """Listen; raises AdapterError if the port or a file cannot be used."""
         options = self._options
         self._tokens = tokens_of(options)
-        app = web.Application(client_max_size=options.max_body_bytes)
+        app = web.Application()
         for route in self._routes:
             app.router.add_route(route.method, route.path, self._handler(route, emitter))
-        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=75)
+        # Bodies are decompressed in the thread, within their bound.
+        self._runner = web.AppRunner(
+            app, access_log=None, keepalive_timeout=HEAD_SEC, auto_decompress=False
+        )
         await self._runner.setup()
-        site = web.TCPSite(
-            self._runner, options.host, options.port, ssl_context=tls_context(options)
+        self._connections = Connections(
+            self._runner, options.max_connections, lambda text: emitter.fault("connections", text)
         )
         try:
-            await site.start()
+            self.port = await self._connections.listen(
+                options.host, options.port, tls_context(options)
+            )
         except OSError as error:
             message = f"cannot listen on {options.host}:{options.port}: {error}"
             raise AdapterError(message, cause="port_taken") from error
-        self.port = self._runner.addresses[0][1]
+
+    def check(self) -> None:
+        """Raise AdapterError if it listens no longer."""
+        if self._connections is None or not self._connections.serving:
+            message = f"{self._options.host}:{self.port}: the server has ended"
+            raise AdapterError(message, cause="ended")
 
     async def close(self) -> None:
         """Finish what was accepted, then stop listening."""
+        if self._connections is not None:
+            self._connections.close()
+            self._connections = None
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        for worker in self.workers:
+            worker.close()
 
     def _handler(
         self, route: Route, emitter: Emitter
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
-            refused = self._refusal(route, request, emitter)
-            if refused is not None:
-                return refused
-            self._waiting += 1
+            busy = self._connections.busy if self._connections is not None else set()
+            busy.add(request.protocol)
             try:
-                return await self._answer(route, request, emitter)
+                refused = self._refusal(route, request, emitter)
+                if refused is not None:
+                    return refused
+                if route.needs != "room":
+                    return await self._answer(route, request, b"", emitter)
+                return await self._write(route, request, emitter)
             finally:
-                self._waiting -= 1
+                busy.discard(request.protocol)
 
         return handle
+
+    async def _write(self, route: Route, request: web.Request, emitter: Emitter) -> web.Response:
+        body = await self._body(request, emitter)
+        if isinstance(body, web.Response):
+            return body
+        refused = self._no_room(request, emitter)  # it may have changed meanwhile
+        if refused is not None:
+            return refused
+        self._waiting += 1
+        try:
+            return await self._answer(route, request, body, emitter)
+        finally:
+            self._waiting -= 1
+
+    async def _body(self, request: web.Request, emitter: Emitter) -> bytes | web.Response:
+        """The body as it came, or the answer to one that did not come or is too large."""
+        options, key = self._options, object()
+        if len(self._reading) >= 4 * options.max_waiting:
+            oldest = next(iter(self._reading))
+            self._reading.pop(oldest).reschedule(asyncio.get_running_loop().time())
+        try:
+            async with asyncio.timeout(options.body_timeout_sec) as limit:
+                self._reading[key] = limit
+                body = bytearray()
+                while part := await request.content.readany():
+                    body += part
+                    if len(body) > options.max_body_bytes:
+                        return self._too_large(emitter)
+        except TimeoutError:
+            seconds = f"{options.body_timeout_sec:g} s (body_timeout_sec)"
+            emitter.fault("slow", f"a body of {request.remote} that did not come within {seconds}")
+            return web.Response(status=408, headers={"Connection": "close"})
+        except web.HTTPException:
+            raise
+        except Exception as error:  # a damaged chunk or a lost connection: the client's fault
+            emitter.fault("malformed", f"a body that cannot be read: {error!r}")
+            return web.Response(status=400, text="the body cannot be read")
+        finally:
+            self._reading.pop(key, None)
+        return bytes(body)
 
     def _refusal(self, route: Route, request: web.Request, emitter: Emitter) -> web.Response | None:
         if route.needs == "nothing":
@@ -265,21 +318,22 @@ class HttpReceiver:
         emitter.fault("too_large", f"a body of more than {most} bytes (max_body_bytes)")
         return web.Response(status=413, text=f"at most {most} bytes")
 
-    async def _answer(self, route: Route, request: web.Request, emitter: Emitter) -> web.Response:
-        try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            return self._too_large(emitter)
-        except (web.HTTPException, asyncio.CancelledError):
-            raise
-        except Exception as error:  # a damaged encoding or chunk: the client's fault
-            emitter.fault("malformed", f"a body that cannot be read: {error!r}")
-            return web.Response(status=400, text="the body cannot be read")
+    def _handled(self, route: Route, call: Call) -> Reply:
+        """In a thread: decompress, then handle."""
+        encoding = call.headers.get("content-encoding", "")
+        if call.body and encoding.lower() != "snappy":
+            most = self._options.max_body_bytes
+            call = call._replace(body=decompressed(call.body, encoding, most))
+        return route.handle(call)
+
+    async def _answer(
+        self, route: Route, request: web.Request, body: bytes, emitter: Emitter
+    ) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
         call = Call(body, headers, dict(request.query))
+        worker = self._writes if route.needs == "room" else self._questions
         try:
-            async with self._turn if route.needs == "room" else contextlib.nullcontext():
-                reply = await asyncio.to_thread(route.handle, call)
+            reply = await worker.run(self._handled, route, call)
         except TooLargeError:
             return self._too_large(emitter)
         except BadRequestError as error:
@@ -309,6 +363,7 @@ class ReceiverAdapter:
         self.options: Any = options
         self._emitter: Emitter | None = None
         self._server = HttpReceiver(options, routes)
+        self.workers: tuple[Worker, ...] = self._server.workers
 
     @property
     def port(self) -> int:
@@ -321,7 +376,8 @@ class ReceiverAdapter:
         await self._server.open(emitter)
 
     async def poll(self, emitter: Emitter) -> None:
-        """Nothing: samples are pushed."""
+        """Samples are pushed; raises AdapterError if nothing can come any more."""
+        self._server.check()
 
     async def close(self) -> None:
         """Finish what was accepted, then stop listening."""

@@ -146,6 +146,9 @@ class Counters:
         """The running total of deltas, from 0 at the first."""
         before = self._seen.get(key, _Seen(0.0, 0.0, 0.0))
         self._seen[key] = _Seen(time, before.value + delta, 0.0)
+        self._seen.move_to_end(key)
+        if len(self._seen) > self._most:
+            self._seen.popitem(last=False)
         return before.value + delta
 
     def knows(self, key: object) -> bool:

@@ -4,7 +4,9 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +16,6 @@ import httpx
 import pytest
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
 
-from padit.adapters.base import Batch
 from padit.adapters.errors import AdapterError
 from padit.codecs.prometheus_proto import Label, WriteRequest
 from tests.adapters.live import Live, until
@@ -112,23 +113,46 @@ def test_writer_comes_back_when_the_way_out_is_free_again(kind: Kind) -> None:
     assert taken(made) == 2
 
 
-def half_a_request(port: int, path: str) -> socket.socket:
+def half_a_request(port: int, path: str, method: str = "POST") -> socket.socket:
     """A writer that has begun and does not go on."""
     made = socket.create_connection(("127.0.0.1", port))
-    made.sendall(f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nx".encode())
+    made.sendall(f"{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nx".encode())
     return made
 
 
+@contextmanager
+def blocked(made: Live, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Nothing that is emitted goes on until the end; the event says that something waits."""
+    entered, go_on = threading.Event(), threading.Event()
+
+    def slow(emit: Callable[..., None]) -> Callable[..., None]:
+        def waiting(*arguments: Any) -> None:
+            entered.set()
+            go_on.wait(20)
+            emit(*arguments)
+
+        return waiting
+
+    with monkeypatch.context() as patched:
+        for name in ("emit", "emit_record"):
+            patched.setattr(made.emitter, name, slow(getattr(made.emitter, name)))
+        try:
+            yield entered
+        finally:
+            go_on.set()
+
+
 @EACH
-def test_writers_beyond_max_waiting_are_told_to_come_back(kind: Kind) -> None:
-    with live(kind, max_waiting=2, retry_after_sec=3) as made:
-        slow = [half_a_request(made.adapter.port, kind.path) for _ in range(2)]
-        until(lambda: made.adapter._server._waiting == 2, "both wait")
-        body = kind.pack(kind.make(1))
-        refused = httpx.post(url(made, kind), content=body)
-        for one in slow:
-            one.close()
-        until(lambda: made.adapter._server._waiting == 0, "nobody waits")
+def test_writers_beyond_max_waiting_are_told_to_come_back(
+    kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = kind.pack(kind.make(1))
+    with live(kind, max_waiting=2, retry_after_sec=3) as made, ThreadPoolExecutor(2) as pool:
+        with blocked(made, monkeypatch):
+            first = [pool.submit(httpx.post, url(made, kind), content=body) for _ in range(2)]
+            until(lambda: made.adapter._server._waiting == 2, "both wait")
+            refused = httpx.post(url(made, kind), content=body)
+        assert all(one.result().is_success for one in first)
         answer = httpx.post(url(made, kind), content=body)
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "3")
     assert answer.is_success
@@ -198,24 +222,17 @@ def test_grpc_speaks_tls(tmp_path: Path) -> None:
 
 
 def test_grpc_writers_beyond_max_waiting_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    entered, go_on = threading.Event(), threading.Event()
-    with live(KINDS[2], max_waiting=1, protocols=["grpc"]) as made:
-        emit = made.emitter.emit
-
-        def slow(batch: Batch) -> None:
-            entered.set()
-            go_on.wait(20)
-            emit(batch)
-
-        monkeypatch.setattr(made.emitter, "emit", slow)
-        with grpc.insecure_channel(f"127.0.0.1:{made.adapter.grpc_port}") as channel:
-            stub: Any = metrics_service_pb2_grpc.MetricsServiceStub(channel)
+    with (
+        live(KINDS[2], max_waiting=1, protocols=["grpc"]) as made,
+        grpc.insecure_channel(f"127.0.0.1:{made.adapter.grpc_port}") as channel,
+    ):
+        stub: Any = metrics_service_pb2_grpc.MetricsServiceStub(channel)
+        with blocked(made, monkeypatch) as entered:
             first = stub.Export.future(otlp(1), timeout=30)
             until(entered.is_set, "the first is taken in")
             with pytest.raises(grpc.RpcError) as caught:
                 stub.Export(otlp(1), timeout=10)
-            go_on.set()
-            first.result()
+        first.result()
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     trailing: Any = caught.value.trailing_metadata()
     assert "grpc-status-details-bin" in dict(trailing)  # RetryInfo: else exporters drop the data

@@ -21,6 +21,7 @@ from pydantic import Field
 from padit.adapters.base import AdapterOptions, Emitter, Options
 from padit.adapters.errors import AdapterError
 from padit.adapters.series import shorten
+from padit.adapters.threads import Worker
 from padit.domain.metric import Metric, MetricType
 
 __all__ = ["CanAdapter", "CanOptions"]
@@ -66,6 +67,8 @@ class CanAdapter:
         self.options = options
         self._source = options.source_id or options.channel
         self._wanted = frozenset(options.signals)
+        self._worker = Worker(options.name)
+        self.workers = (self._worker,)
         self._bus: Any = None
         self._database: Any = None
         self._descriptor = -1
@@ -77,7 +80,7 @@ class CanAdapter:
         """Read the DBC and open the bus."""
         options = self.options
         try:
-            self._database = await asyncio.to_thread(cantools.database.load_file, options.dbc)
+            self._database = await self._worker.run(cantools.database.load_file, options.dbc)
         except (OSError, UnicodeDecodeError, CantoolsError) as error:
             message = f"dbc {options.dbc} cannot be read: {error}"
             raise AdapterError(message, cause="dbc") from error
@@ -118,6 +121,7 @@ class CanAdapter:
 
     async def close(self) -> None:
         """Leave the bus."""
+        self._worker.close()
         if self._descriptor >= 0:
             asyncio.get_running_loop().remove_reader(self._descriptor)
             self._descriptor = -1
@@ -135,7 +139,10 @@ class CanAdapter:
                 break
             if frame is None:
                 break
-            self._take(frame, found, emitter)
+            try:
+                self._take(frame, found, emitter)
+            except Exception as error:  # one frame never costs the others
+                emitter.fault("malformed", f"frame 0x{frame.arbitration_id:x}: {error!r}")
         emitter.emit(found)
 
     def _take(self, frame: can.Message, found: list[Metric], emitter: Emitter) -> None:

@@ -65,7 +65,14 @@ def partition_of(source_id: str, metric_name: str, partitions: int) -> int:
 
 
 def usable(metric: Metric) -> bool:
-    """Whether a reader would accept the sample."""
+    """Whether a reader would accept the sample; False for what no reader can even compare."""
+    try:
+        return _usable(metric)
+    except (OverflowError, TypeError, ValueError):
+        return False
+
+
+def _usable(metric: Metric) -> bool:
     stamp = metric.timestamp
     return (
         math.isfinite(metric.value)
@@ -162,11 +169,15 @@ class Encoder:
                 yield from self._arrow_group(group[start : start + self._batch], partition)
 
     def _arrow_group(self, group: Sequence[Metric], partition: int) -> Iterator[Record]:
-        value = _arrow_of_metrics(group)
-        if len(value) <= LARGEST_RECORD:
+        reason = "too_large"
+        try:
+            value = _arrow_of_metrics(group)
+        except (pa.ArrowException, TypeError, ValueError):  # a name that is no Unicode, for one
+            value, reason = b"", "invalid"
+        if value and len(value) <= LARGEST_RECORD:
             yield Record(self._topic, None, value, partition, len(group))
         elif len(group) == 1:
-            self._on_loss("too_large", 1)
+            self._on_loss(reason, 1)
         else:
             half = len(group) // 2
             yield from self._arrow_group(group[:half], partition)

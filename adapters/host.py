@@ -4,7 +4,6 @@ Rates are differences between two polls, so the first poll gives gauges only. A 
 went back (an interface was re-created) gives no rate for that poll.
 """
 
-import asyncio
 import socket
 import time
 from typing import ClassVar
@@ -13,6 +12,7 @@ import psutil
 from pydantic import Field
 
 from padit.adapters.base import AdapterOptions, Emitter, now
+from padit.adapters.threads import Worker
 from padit.domain.metric import Metric, MetricType
 
 __all__ = ["HostAdapter", "HostOptions"]
@@ -47,6 +47,8 @@ class HostAdapter:
 
     def __init__(self, options: HostOptions) -> None:
         self.options = options
+        self._worker = Worker(options.name)
+        self.workers = (self._worker,)
         self._before: dict[str, float] = {}
         self._before_at = 0.0
 
@@ -64,8 +66,9 @@ class HostAdapter:
         emitter.emit(found)
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Nothing is held but the thread."""
         self._before = {}
+        self._worker.close()
 
     def _metric(self, name: str, value: float, unit: str, kind: MetricType = "custom") -> Metric:
         return Metric(now(), self.options.source_id, name, value, unit, kind, "host")
@@ -89,7 +92,7 @@ class HostAdapter:
 
     async def _disks(self) -> list[Metric]:
         # A dead network file system blocks: not in the loop.
-        usage = await asyncio.to_thread(self._usage)
+        usage = await self._worker.run(self._usage)
         return [
             self._metric(f"disk_used_percent:{mount}", percent, "%") for mount, percent in usage
         ]

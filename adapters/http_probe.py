@@ -224,7 +224,10 @@ class HttpAdapter:
             await asyncio.sleep(position * step)
             async with gate:
                 answer = await self._ask(target)
-            emitter.emit(await self._metrics(answer, source))
+            try:
+                emitter.emit(await self._metrics(answer, source))
+            except Exception as error:  # a certificate that cannot be read, for one
+                emitter.fault("malformed", f"{source}: {error!r}")
             if answer.fault:
                 emitter.fault(answer.fault, f"{source}: {answer.message}")
 

@@ -12,11 +12,10 @@ Records are also kept on disk (`adapters.log_store`), and found by `GET /api/v1/
 costs the search, not the records on the topic.
 """
 
-import asyncio
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,7 +29,8 @@ from padit.adapters.errors import AdapterError
 from padit.adapters.log_store import LogStore, Search, SlowSearchError
 from padit.adapters.log_tail import Tail
 from padit.adapters.receiver import Call, ReceiverAdapter, ReceiverOptions, Reply, Route
-from padit.codecs.log_lines import LogRecord, from_object, level_of, parse_line
+from padit.adapters.threads import Worker
+from padit.codecs.log_lines import LogRecord, from_object, level_of, objects_of, parse_line
 from padit.domain.metric import Metric, MetricType
 from padit.domain.timestamps import parse_timestamp
 
@@ -130,6 +130,8 @@ class LogsAdapter(ReceiverAdapter):
             Route("GET", "/api/v1/logs", self.find, needs="token"),
         ]
         super().__init__(options, routes)
+        self._files = Worker(f"{options.name} files")
+        self.workers = (*self.workers, self._files)
         self._windows: dict[str, ServiceWindow] = {}
         self._lock = threading.Lock()
         self._store: LogStore | None = None
@@ -146,7 +148,7 @@ class LogsAdapter(ReceiverAdapter):
             self._store = LogStore(place, int(options.store_mb * 1e6), options.store_days)
         if not self._tails:  # after a failure reading goes on where it stopped
             self._tails = [self._tail(i, file) for i, file in enumerate(self.options.files)]
-        await asyncio.to_thread(self._follow)
+        await self._files.run(self._follow)
         if self.options.listen:
             await self._server.open(emitter)
 
@@ -165,7 +167,9 @@ class LogsAdapter(ReceiverAdapter):
 
     async def poll(self, emitter: Emitter) -> None:
         """Read what the files have got, then report the window."""
-        await asyncio.to_thread(self._follow)
+        if self.options.listen:
+            self._server.check()
+        await self._files.run(self._follow)
         moment = time.monotonic()
         seconds, self._polled = max(moment - self._polled, 1e-3), moment
         with self._lock:
@@ -177,28 +181,36 @@ class LogsAdapter(ReceiverAdapter):
         for _, _, tail in self._tails:
             tail.close()
         if self._store is not None:
-            await asyncio.to_thread(self._store.close)
+            await self._files.run(self._store.close)
+        self._files.close()
 
     def write(self, call: Call) -> Reply:
         """Take posted logs; raises BadRequestError if they are none."""
-        try:
-            text = call.body.strip()
-            if text[:1] == b"[":
-                content = msgspec.json.decode(text)
-            else:
-                content = [msgspec.json.decode(line) for line in text.splitlines() if line.strip()]
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            content = _one_object(call.body)
+        objects, refused = objects_of(call.body)
+        if refused and not objects:
+            raise BadRequestError(refused[0])
         received = now()
-        records = [
-            from_object(item, "unknown", received) for item in content if isinstance(item, dict)
-        ]
+        records = []
+        for fields in objects:
+            record = self._parsed(from_object, fields, "unknown", received)
+            if record is None:
+                refused.append("a record cannot be read")
+            else:
+                records.append(record)
         self._take(records)
-        refused = len(content) - len(records)
         if refused and self._emitter is not None:
-            self._emitter.fault("malformed", "a posted record is no JSON object", refused)
-        body = msgspec.json.encode({"accepted": len(records), "rejected": refused})
+            self._emitter.fault("malformed", f"a posted record: {refused[0]}", len(refused))
+        body = msgspec.json.encode({"accepted": len(records), "rejected": len(refused)})
         return Reply(202 if records or not refused else 400, body)
+
+    def _parsed(self, parse: Callable[..., LogRecord], *arguments: Any) -> LogRecord | None:
+        """One record; None for what no rule foresaw, which never costs the others."""
+        try:
+            return parse(*arguments)
+        except Exception as error:
+            if self._emitter is not None:
+                self._emitter.fault("internal", f"a record cannot be read: {error!r}")
+            return None
 
     def find(self, call: Call) -> Reply:
         """Answer a search; raises BadRequestError if it is none."""
@@ -219,7 +231,9 @@ class LogsAdapter(ReceiverAdapter):
                 text = line.decode("utf-8", "replace").rstrip("\r")
                 if text.strip():
                     service = file.service or Path(path).name.partition(".")[0]
-                    records.append(parse_line(text, service, received, pattern))
+                    record = self._parsed(parse_line, text, service, received, pattern)
+                    if record is not None:
+                        records.append(record)
                 if len(records) >= 5_000:
                     self._take(records)
                     records = []
@@ -248,7 +262,7 @@ class LogsAdapter(ReceiverAdapter):
         for record in records:
             try:
                 value = msgspec.json.encode(record)
-            except (TypeError, ValueError, OverflowError):
+            except (TypeError, ValueError, OverflowError, RecursionError):
                 emitter.fault("malformed", f"{record.service}: a record that JSON cannot say")
                 continue
             emitter.emit_record(self.options.topic, record.service, value)
@@ -258,6 +272,8 @@ class LogsAdapter(ReceiverAdapter):
                 self._store.add(kept)
             except AdapterError as error:
                 emitter.fault(error.cause, str(error))
+            except Exception as error:  # the search misses them, the topic does not
+                emitter.fault("store", f"logs are not kept for search: {error!r}", len(kept))
 
     def _report(self, seconds: float, moment: float) -> list[Metric]:
         found: list[Metric] = []
@@ -322,13 +338,3 @@ def _moment(query: Mapping[str, str], name: str, default: int) -> int:
     except (ValueError, OverflowError) as error:
         message = f"{name}={text[:60]!r} is no time: epoch seconds or RFC 3339, in UTC"
         raise BadRequestError(message) from error
-
-
-def _one_object(body: bytes) -> list[Any]:
-    """A body that is one JSON object over several lines."""
-    try:
-        content = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        message = f"neither JSON nor one JSON object per line: {error}"
-        raise BadRequestError(message) from error
-    return [content]

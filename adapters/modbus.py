@@ -206,6 +206,9 @@ class ModbusAdapter:
             except ValueError as error:
                 emitter.fault("not_finite", str(error))
                 continue
+            except (struct.error, OverflowError) as error:
+                emitter.fault("malformed", f"{register.name}: {error}")
+                continue
             found.append(self._metric(register.name, value, register.unit, register.metric_type))
         return found
 
@@ -226,6 +229,9 @@ class ModbusAdapter:
         except (ModbusException, OSError, TimeoutError) as error:
             message = f"no answer for {table} {address}: {error}"
             raise AdapterError(message, cause="timeout") from error
+        except Exception as error:  # an answer that the library cannot read
+            message = f"{table} {address}: {error!r}"
+            raise AdapterError(message, cause="malformed") from error
         self._times.append(time.perf_counter() - begin)
         if answer.isError():
             message = f"{table} {address} (+{count}) is refused: {answer}"

@@ -11,21 +11,19 @@ is away. A message is acknowledged when it is handed on, so a crash may lose wha
 
 import asyncio
 import contextlib
-import json
-import math
 import ssl
 import string
-from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
-import msgspec
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from pydantic import Field, field_validator
 
 from padit.adapters.base import AdapterOptions, Emitter, Options, now
 from padit.adapters.errors import AdapterError
+from padit.adapters.payloads import json_of, leaves_of, metrics_of, number_of
 from padit.adapters.series import shorten
+from padit.adapters.threads import Worker
 from padit.domain.metric import Metric, MetricType
 
 __all__ = ["MqttAdapter", "MqttOptions", "Subscription", "samples_of"]
@@ -94,8 +92,16 @@ def _trusting(ca_file: str) -> ssl.SSLContext:
         raise AdapterError(message, cause="certificate") from error
 
 
-def samples_of(subscription: Subscription, topic: str, payload: bytes) -> list[Metric]:
+def samples_of(
+    subscription: Subscription, topic: str, payload: bytes, refused: list[str] | None = None
+) -> list[Metric]:
     """The samples in one message.
+
+    Args:
+        subscription: what its messages mean.
+        topic: of the message.
+        payload: of the message.
+        refused: gets the reasons of items of an array that are refused.
 
     Raises:
         ValueError: the payload or the templates do not fit; the message says how.
@@ -104,38 +110,19 @@ def samples_of(subscription: Subscription, topic: str, payload: bytes) -> list[M
     if kind == "auto":
         kind = "json" if payload.lstrip()[:1] in (b"{", b"[") else "number"
     if kind == "metric":
-        return _metrics(payload)
+        found, reasons = metrics_of(payload)
+        if refused is not None:
+            refused += reasons
+        return found
     if kind == "number":
-        return [_sample(subscription, topic, "", _number(payload), now())]
-    try:
-        content = json.loads(payload)
-    except (ValueError, RecursionError) as error:
-        message = f"{topic}: no JSON: {error}"
-        raise ValueError(message) from error
+        return [_sample(subscription, topic, "", number_of(payload), now())]
+    content = json_of(payload)
     when = _when(subscription, content)
     return [
         _sample(subscription, topic, field, value, when)
-        for field, value in _leaves(content, "", 0)
+        for field, value in leaves_of(content)
         if field != subscription.timestamp_field
     ]
-
-
-def _metrics(payload: bytes) -> list[Metric]:
-    if payload.lstrip()[:1] == b"[":
-        return msgspec.json.decode(payload, type=list[Metric])
-    return [msgspec.json.decode(payload, type=Metric)]
-
-
-def _number(payload: bytes) -> float:
-    text = payload.decode("utf-8", "replace").strip().lower()
-    words = {"true": 1.0, "on": 1.0, "online": 1.0, "false": 0.0, "off": 0.0, "offline": 0.0}
-    if text in words:
-        return words[text]
-    value = float(text[:64])
-    if not math.isfinite(value):
-        message = f"{text!r} is not finite"
-        raise ValueError(message)
-    return value
 
 
 def _when(subscription: Subscription, content: Any) -> float | str:
@@ -145,17 +132,11 @@ def _when(subscription: Subscription, content: Any) -> float | str:
     if isinstance(found, bool) or not isinstance(found, int | float | str):
         message = f"the field {subscription.timestamp_field} is missing or no time"
         raise ValueError(message)
-    return found
-
-
-def _leaves(content: Any, path: str, depth: int) -> Iterator[tuple[str, float]]:
-    if isinstance(content, bool | int | float):
-        with contextlib.suppress(OverflowError):
-            if math.isfinite(value := float(content)):
-                yield path, value
-    elif isinstance(content, dict) and depth < 8:
-        for key, inner in content.items():
-            yield from _leaves(inner, f"{path}.{key}" if path else str(key), depth + 1)
+    try:
+        return float(found) if isinstance(found, int) else found
+    except OverflowError as error:
+        message = f"the field {subscription.timestamp_field} is no time: {error}"
+        raise ValueError(message) from error
 
 
 def _sample(
@@ -201,6 +182,8 @@ class MqttAdapter:
     def __init__(self, options: MqttOptions) -> None:
         self.options = options
         self._client: paho.Client | None = None
+        self._worker = Worker(options.name)
+        self.workers = (self._worker,)
         self._emitter: Emitter | None = None
         self._upkeep: asyncio.Task[None] | None = None
         self._joined: asyncio.Future[None] | None = None
@@ -213,7 +196,7 @@ class MqttAdapter:
         self._joined = self._loop.create_future()
         client = self._client = self._made()
         try:
-            await asyncio.to_thread(
+            await self._worker.run(
                 client.connect, options.host, options.port, options.keepalive_sec
             )
         except ssl.SSLError as error:
@@ -249,12 +232,14 @@ class MqttAdapter:
 
     async def poll(self, emitter: Emitter) -> None:
         """Say so if the connection is gone; the runner then opens it again."""
-        if self._client is None or not self._client.is_connected():
+        alive = self._upkeep is not None and not self._upkeep.done()
+        if self._client is None or not self._client.is_connected() or not alive:
             message = f"{self.options.host}:{self.options.port}: the connection is lost"
             raise AdapterError(message, cause="disconnected")
 
     async def close(self) -> None:
         """Leave the broker."""
+        self._worker.close()
         client, self._client = self._client, None
         if self._upkeep is not None:
             self._upkeep.cancel()
@@ -332,8 +317,12 @@ class MqttAdapter:
             return
         for subscription in self.options.subscriptions:
             if paho.topic_matches_sub(subscription.topic, message.topic):
+                refused: list[str] = []
                 try:
-                    emitter.emit(samples_of(subscription, message.topic, bytes(message.payload)))
-                except (ValueError, RecursionError) as error:
-                    emitter.fault("malformed", f"{message.topic}: {error}"[:500])
+                    payload = bytes(message.payload)
+                    emitter.emit(samples_of(subscription, message.topic, payload, refused))
+                except Exception as error:  # one message never costs the connection
+                    refused = [str(error) or type(error).__name__]
+                if refused:
+                    emitter.fault("malformed", f"{message.topic}: {refused[0]}"[:500], len(refused))
                 return

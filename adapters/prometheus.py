@@ -5,21 +5,20 @@ become rates per second (see `adapters.series`): those whose metadata says so, e
 name ends in `_total`, `_count`, `_sum` or `_bucket`. Stale markers and samples that are not
 finite give nothing, a sample older than the last of its counter no rate; all are counted.
 Native histograms become `_per_s` (observations), `_mean`, `_p50`, `_p95` and `_p99` of what was
-observed since the point before. What cannot be used is refused, in 2.0 with status 400 as the
-specification asks.
+observed since the point before. A series that cannot be used is refused, its samples are counted
+and the answer is 400; the others of the request are taken, as both specifications allow.
 """
 
 import math
 import struct
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import Any, ClassVar, NamedTuple
 
-from google.protobuf.message import DecodeError
 from pydantic import Field
 
 from padit.adapters.base import AdapterOptions
-from padit.adapters.bodies import BadRequestError, unsnappy
+from padit.adapters.bodies import BadRequestError
 from padit.adapters.histograms import Distributions, summary
 from padit.adapters.prometheus_histogram import count_of, parts_of
 from padit.adapters.receiver import (
@@ -29,8 +28,8 @@ from padit.adapters.receiver import (
     Reply,
     Route,
 )
+from padit.adapters.remote_write import Key, LabelError, Point, labels_of, read_request
 from padit.adapters.series import Counters, Namer, Naming, shorten
-from padit.codecs.prometheus_proto import Label, Request, WriteRequest
 from padit.domain.metric import Metric
 
 __all__ = ["PrometheusAdapter", "PrometheusOptions"]
@@ -39,7 +38,6 @@ _STALE = 0x7FF0000000000002
 _COUNTER, _GAUGE, _HISTOGRAM, _SUMMARY = 1, 2, 3, 5
 _GAUGE_HISTOGRAM = 3
 _COUNTER_ENDINGS = ("_total", "_count", "_sum", "_bucket")
-_V2 = "io.prometheus.write.v2.request"
 
 
 class PrometheusOptions(ReceiverOptions):
@@ -53,18 +51,6 @@ class PrometheusOptions(ReceiverOptions):
     buckets: bool = Field(
         default=False, description="Keep the `_bucket` series of classic histograms."
     )
-
-
-_Key = tuple[bytes, ...] | tuple[str, ...]  # encoded labels, or names and values in turn
-
-
-class _Point(NamedTuple):
-    labels: _Key
-    kind: int
-    unit: str
-    created: int
-    samples: Sequence[Any]
-    histograms: Sequence[Any]
 
 
 class _Written(NamedTuple):
@@ -93,7 +79,7 @@ class PrometheusAdapter(ReceiverAdapter):
         self._counters = Counters(options.naming.max_series)
         self._seen = Distributions(options.naming.max_series)
         self._kinds: dict[str, tuple[int, str]] = {}
-        self._known: dict[_Key, _Series] = {}
+        self._known: dict[Key, _Series] = {}
         self._lock = threading.Lock()
 
     def write(self, call: Call) -> Reply:
@@ -102,71 +88,55 @@ class PrometheusAdapter(ReceiverAdapter):
         if encoding != "snappy":
             message = f"content-encoding {encoding}; remote write is compressed with snappy"
             raise BadRequestError(message)
-        content = call.headers.get("content-type", "").lower().replace(" ", "")
-        data = unsnappy(call.body, self.options.max_body_bytes)
-        second = f"proto={_V2}" in content
-        message = Request() if second else WriteRequest()
-        try:
-            message.ParseFromString(data)
-        except DecodeError as error:
-            text = f"no {'2.0' if second else '1.0'} message: {error}"
-            raise BadRequestError(text) from error
+        content = call.headers.get("content-type", "")
+        request = read_request(call.body, content, self.options.max_body_bytes)
         with self._lock:
-            points = self._points_v2(message) if second else self._points_v1(message)
-            written = self._take(points)
-        return _reply_v2(written) if second else Reply()
+            for entry in request.metadata:
+                if len(self._kinds) < self.options.naming.max_series:
+                    self._kinds[entry.metric_family_name] = (entry.type, entry.unit)
+            written = self._take(request.points)
+        return _reply(written, second=request.second)
 
-    def _points_v1(self, message: Any) -> Iterator[_Point]:
-        for entry in message.metadata:
-            if len(self._kinds) < self.options.naming.max_series:
-                self._kinds[entry.metric_family_name] = (entry.type, entry.unit)
-        for series in message.timeseries:
-            yield _Point(tuple(series.labels), 0, "", 0, series.samples, series.histograms)
-
-    def _points_v2(self, message: Any) -> Iterator[_Point]:
-        symbols = list(message.symbols)
-        if not symbols or symbols[0]:
-            text = "symbols must begin with the empty string"
-            raise BadRequestError(text)
-        for series in message.timeseries:
-            try:
-                labels = tuple(map(symbols.__getitem__, series.labels_refs))
-                unit = symbols[series.metadata.unit_ref]
-            except IndexError as error:
-                text = "a label refers to a symbol that is not there"
-                raise BadRequestError(text) from error
-            yield _Point(
-                labels,
-                series.metadata.type,
-                unit,
-                series.created_timestamp,
-                series.samples,
-                series.histograms,
-            )
-
-    def _take(self, points: Iterable[_Point]) -> _Written:
+    def _take(self, points: Iterable[Point]) -> _Written:
         found: list[Metric] = []
         taken = histograms = refused = 0
         for point in points:
-            series = self._known.get(point.labels) or self._learn(point.labels)
-            if not series.name:
-                self._fault("unnamed", "a series without the label __name__")
+            count = len(found)
+            try:
+                good = self._series(point, found)
+            except Exception as error:  # one series never costs the others
+                del found[count:]
+                known = isinstance(error, LabelError)
+                self._fault("malformed" if known else "internal", f"a series: {error!r}")
+                good = -1
+            if good < 0:
                 refused += len(point.samples) + len(point.histograms)
                 continue
             taken += len(point.samples)
-            good = sum(self._histogram(series, point, one, found) for one in point.histograms)
             histograms += good
             refused += len(point.histograms) - good
-            if self.options.buckets or not series.name.endswith("_bucket"):
-                self._samples(series, point, found)
         if self._emitter is not None:
             self._emitter.emit(found)
         return _Written(taken, histograms, refused)
 
-    def _learn(self, labels: _Key) -> _Series:
+    def _series(self, point: Point, found: list[Metric]) -> int:
+        """Take one series; how many of its histograms were good, -1 if it is refused."""
+        if point.fault:
+            self._fault("malformed", f"a series: {point.fault}")
+            return -1
+        series = self._known.get(point.labels) or self._learn(point.labels)
+        if not series.name:
+            self._fault("unnamed", "a series without the label __name__")
+            return -1
+        good = sum(self._histogram(series, point, one, found) for one in point.histograms)
+        if self.options.buckets or not series.name.endswith("_bucket"):
+            self._samples(series, point, found)
+        return good
+
+    def _learn(self, labels: Key) -> _Series:
         if len(self._known) >= self.options.naming.max_series:
             self._known.clear()
-        rest = dict(_pairs(labels))
+        rest = labels_of(labels)
         name = rest.pop("__name__", "")
         source, suffix = self._namer.split(tuple(rest.items()))
         made = _Series(
@@ -180,7 +150,7 @@ class PrometheusAdapter(ReceiverAdapter):
         self._known[labels] = made
         return made
 
-    def _samples(self, series: _Series, point: _Point, found: list[Metric]) -> None:
+    def _samples(self, series: _Series, point: Point, found: list[Metric]) -> None:
         kind, unit = point.kind, point.unit
         if not kind and self._kinds:
             family = series.name.removesuffix("_total")
@@ -229,7 +199,7 @@ class PrometheusAdapter(ReceiverAdapter):
         )
 
     def _histogram(
-        self, series: _Series, point: _Point, histogram: Any, found: list[Metric]
+        self, series: _Series, point: Point, histogram: Any, found: list[Metric]
     ) -> bool:
         """One native histogram; False if it cannot be used."""
         time, count, total = histogram.timestamp / 1000, count_of(histogram), histogram.sum
@@ -270,21 +240,6 @@ class PrometheusAdapter(ReceiverAdapter):
             self._emitter.fault(cause, message, count)
 
 
-def _pairs(labels: _Key) -> Iterator[tuple[str, str]]:
-    parts: list[str] = []
-    for part in labels:
-        if isinstance(part, str):
-            parts.append(part)
-            continue
-        try:
-            label = Label.FromString(part)
-        except DecodeError as error:
-            text = f"a label that is none: {error}"
-            raise BadRequestError(text) from error
-        parts += [label.name, label.value]
-    return zip(parts[::2], parts[1::2], strict=False)
-
-
 def _is_stale(value: float) -> bool:
     return bool(struct.unpack("<Q", struct.pack("<d", value))[0] == _STALE)
 
@@ -295,13 +250,15 @@ def _is_counter(name: str, kind: int) -> bool:
     return kind == _COUNTER or (kind != _GAUGE and name.endswith(_COUNTER_ENDINGS))
 
 
-def _reply_v2(written: _Written) -> Reply:
+def _reply(written: _Written, *, second: bool) -> Reply:
     headers = {
         "X-Prometheus-Remote-Write-Samples-Written": str(written.samples),
         "X-Prometheus-Remote-Write-Histograms-Written": str(written.histograms),
         "X-Prometheus-Remote-Write-Exemplars-Written": "0",
     }
+    headers = headers if second else {}
     if written.refused:
-        text = f"{written.refused} were refused: series without a name, or damaged histograms"
+        text = f"{written.refused} were refused: series without a name, damaged labels or "
+        text += "damaged histograms; the others were taken"
         return Reply(400, text.encode(), "text/plain", headers)
     return Reply(204, headers=headers)

@@ -14,7 +14,15 @@ import msgspec
 
 from padit.domain.timestamps import MICROS, format_utc, parse_timestamp
 
-__all__ = ["ERROR_LEVELS", "LogRecord", "from_object", "level_of", "parse_line", "template_of"]
+__all__ = [
+    "ERROR_LEVELS",
+    "LogRecord",
+    "from_object",
+    "level_of",
+    "objects_of",
+    "parse_line",
+    "template_of",
+]
 
 ERROR_LEVELS = frozenset(("ERROR", "CRITICAL", "FATAL", "ALERT", "EMERGENCY", "PANIC"))
 _LEVELS = {
@@ -88,6 +96,43 @@ class LogRecord(msgspec.Struct, omit_defaults=True):
     def is_error(self) -> bool:
         """Whether it tells of an error."""
         return self.level in ERROR_LEVELS
+
+
+def objects_of(body: bytes) -> tuple[list[dict[str, Any]], list[str]]:
+    """Posted records, and why others are none: a JSON object, an array, or one per line.
+
+    >>> objects_of(b'[{"message": "x"}, 7]')
+    ([{'message': 'x'}], ['record 2 is no JSON object'])
+    """
+    try:
+        content = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _objects_by_line(body)
+    items = content if isinstance(content, list) else [content]
+    refused = [
+        f"record {number} is no JSON object"
+        for number, item in enumerate(items, 1)
+        if not isinstance(item, dict)
+    ]
+    return [item for item in items if isinstance(item, dict)], refused
+
+
+def _objects_by_line(body: bytes) -> tuple[list[dict[str, Any]], list[str]]:
+    found: list[dict[str, Any]] = []
+    refused: list[str] = []
+    for number, line in enumerate(body.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            item = msgspec.json.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            refused.append(f"line {number}: neither JSON nor one JSON object per line: {error}")
+            continue
+        if isinstance(item, dict):
+            found.append(item)
+        else:
+            refused.append(f"line {number} is no JSON object")
+    return found, refused
 
 
 def template_of(message: str) -> str:

@@ -41,5 +41,5 @@ def write_response(rejected: int, reason: str, content_type: str) -> bytes:
         answer.partial_success.rejected_data_points = rejected
         answer.partial_success.error_message = reason
     if content_type == JSON:
-        return json_format.MessageToJson(answer, indent=None).encode()
+        return str(json_format.MessageToJson(answer, indent=None)).encode()
     return bytes(answer.SerializeToString())

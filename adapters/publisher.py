@@ -20,6 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from padit.adapters.backlog import Backlog
@@ -176,14 +177,20 @@ class Publisher:
             self._give_up_client()
         except Exception as again:  # the next turn will find out
             _log.debug("the client cannot be given up", exc_info=again)
+        self._report_at = 0.0
+        self._report()
         with self._changed:
             if self._stop_at is None:
                 self._changed.wait(pause)
 
     def _keep_rest(self) -> None:
         """Everything that was not delivered into the backlog; the thread has ended."""
-        self._store(pump=False)  # what was begun
-        self._store(pump=False)  # what was put since
+        try:
+            self._store(pump=False)  # what was begun
+            self._store(pump=False)  # what was put since
+        except Exception as error:
+            _log.error("what was not encoded yet cannot be kept: %r", error)
+            self._lost("unencodable", self._unencoded + self._waiting)
         self._give_up_client()
         self._backlog.give_back(self._parked.take_all())
 
@@ -216,8 +223,12 @@ class Publisher:
             partitions = self._known_partitions() if batches else 1
             self._encoding, self._taken = self._encoded(batches, records, partitions), []
         for position, record in enumerate(self._encoding):
+            try:
+                self._backlog.add(record)
+            except Exception:
+                self._encoding = chain((record,), self._encoding)
+                raise
             self._unencoded -= record.samples
-            self._backlog.add(record)
             if pump and position % 1000 == 999:
                 self._pump()
         self._encoding = None

@@ -7,6 +7,7 @@ Whatever the bytes are, `parse_lines` does not raise; `parse_line` raises `LineE
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -77,7 +78,7 @@ def parse_lines(body: bytes) -> Lines:
     ["2: 'nan' is no field value"]
     """
     found = Lines()
-    rows: list[str] | list[bytes]
+    rows: Sequence[str | bytes]
     try:
         rows = body.decode("utf-8").split("\n")
     except UnicodeDecodeError:

@@ -78,12 +78,7 @@ def parse_lines(body: bytes) -> Lines:
     ["2: 'nan' is no field value"]
     """
     found = Lines()
-    rows: Sequence[str | bytes]
-    try:
-        rows = body.decode("utf-8").split("\n")
-    except UnicodeDecodeError:
-        rows = body.split(b"\n")  # each by itself, to find the bad ones
-    for number, row in enumerate(rows, 1):
+    for number, row in enumerate(_rows(body), 1):
         try:
             line = (row if isinstance(row, str) else row.decode("utf-8")).strip()
             if line and line[0] != "#":
@@ -93,6 +88,13 @@ def parse_lines(body: bytes) -> Lines:
         except LineError as error:
             found.refuse(number, str(error))
     return found
+
+
+def _rows(body: bytes) -> Sequence[str | bytes]:
+    try:
+        return body.decode("utf-8").split("\n")
+    except UnicodeDecodeError:
+        return body.split(b"\n")  # each is decoded by itself, to find the bad ones
 
 
 def parse_line(line: str) -> Line:

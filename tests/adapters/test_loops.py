@@ -41,11 +41,11 @@ class Failing:
         self.broken = threading.Event()
         real: Callable[..., Any] = getattr(owner, name)
 
-        def method(*arguments: Any) -> Any:
+        def method(*arguments: Any, **more: Any) -> Any:
             if self.broken.is_set():
                 message = "the disk is gone"
                 raise OSError(message)
-            return real(*arguments)
+            return real(*arguments, **more)
 
         patch.setattr(owner, name, method)
 

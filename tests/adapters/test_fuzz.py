@@ -127,7 +127,11 @@ def test_good_body_is_taken(name: str) -> None:
 
 @given(st.binary(max_size=300), st.sampled_from(["", "gzip", "deflate", "zstd", "br", "x" * 99]))
 def test_no_bytes_break_decompression(body: bytes, encoding: str) -> None:
-    for read in (lambda: decompressed(body, encoding, 1000), lambda: unsnappy(body, 1000)):
+    reads: list[Callable[[], bytes]] = [
+        lambda: decompressed(body, encoding, 1000),
+        lambda: unsnappy(body, 1000),
+    ]
+    for read in reads:
         try:
             assert len(read()) <= 1000
         except BadRequestError:

@@ -75,12 +75,13 @@ def test_publisher_goes_on_after_failures_and_nothing_is_lost(
 def test_segments_that_cannot_be_removed_do_not_end_the_publisher(
     kafka: KafkaPart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left, _ = make(f"127.0.0.1:{free_port()}", "metrics", tmp_path)
+    topic = kafka.topic("metrics", 3)
+    left, _ = make(f"127.0.0.1:{free_port()}", topic, tmp_path)
     left.put(samples(0, 500))
     assert left.stop(1) == 500
     failing = Failing(monkeypatch, Path, "unlink")
     failing.broken.set()
-    publisher, stats = make(kafka.bootstrap, kafka.topic("metrics", 3), tmp_path)
+    publisher, stats = make(kafka.bootstrap, topic, tmp_path)
     until(lambda: stats.get("padit_publisher_sent_total") == 500, "what was left")
     until(lambda: stats.total("padit_publisher_disk_errors_total") > 0, "it is counted")
     publisher.put(samples(500, 500))

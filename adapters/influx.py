@@ -14,9 +14,9 @@ from typing import ClassVar
 from pydantic import Field
 
 from padit.adapters.base import AdapterOptions
-from padit.adapters.bodies import BadRequestError
 from padit.adapters.receiver import Call, ReceiverAdapter, ReceiverOptions, Reply, Route
 from padit.adapters.series import Namer, Naming, shorten
+from padit.codecs.bodies import BadRequestError
 from padit.codecs.influx_lines import MOST_NAMED, Line, Lines, parse_lines
 from padit.domain.metric import Metric
 

@@ -24,12 +24,12 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from padit.adapters.base import AdapterOptions, Emitter, Options, now
-from padit.adapters.bodies import BadRequestError
 from padit.adapters.errors import AdapterError
 from padit.adapters.log_store import LogStore, Search, SlowSearchError
 from padit.adapters.log_tail import Tail
 from padit.adapters.receiver import Call, ReceiverAdapter, ReceiverOptions, Reply, Route
 from padit.adapters.threads import Worker
+from padit.codecs.bodies import BadRequestError
 from padit.codecs.log_lines import LogRecord, from_object, level_of, objects_of, parse_line
 from padit.domain.metric import Metric, MetricType
 from padit.domain.timestamps import parse_timestamp

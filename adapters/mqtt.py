@@ -21,9 +21,9 @@ from pydantic import Field, field_validator
 
 from padit.adapters.base import AdapterOptions, Emitter, Options, now
 from padit.adapters.errors import AdapterError
-from padit.adapters.payloads import json_of, leaves_of, metrics_of, number_of
 from padit.adapters.series import shorten
 from padit.adapters.threads import Worker
+from padit.codecs.payloads import json_of, leaves_of, metrics_of, number_of
 from padit.domain.metric import Metric, MetricType
 
 __all__ = ["MqttAdapter", "MqttOptions", "Subscription", "samples_of"]

@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from padit.adapters.base import AdapterOptions, Emitter
-from padit.adapters.otlp_bodies import JSON, PROTOBUF, read_request, write_response
 from padit.adapters.otlp_grpc import GrpcReceiver
 from padit.adapters.otlp_points import Translator
 from padit.adapters.receiver import Call, ReceiverAdapter, ReceiverOptions, Reply, Route
 from padit.adapters.series import Namer, Naming
 from padit.adapters.threads import Worker
+from padit.codecs.otlp_bodies import JSON, PROTOBUF, read_request, write_response
 
 __all__ = ["OtlpAdapter", "OtlpOptions"]
 

@@ -16,10 +16,10 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from padit.adapters.base import Emitter
-from padit.adapters.bodies import BadRequestError
 from padit.adapters.errors import AdapterError
 from padit.adapters.receiver import ReceiverOptions, allowed, tokens_of
 from padit.adapters.threads import Worker
+from padit.codecs.bodies import BadRequestError
 
 __all__ = ["GrpcReceiver"]
 

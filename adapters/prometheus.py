@@ -18,7 +18,6 @@ from typing import Any, ClassVar, NamedTuple
 from pydantic import Field
 
 from padit.adapters.base import AdapterOptions
-from padit.adapters.bodies import BadRequestError
 from padit.adapters.histograms import Distributions, summary
 from padit.adapters.prometheus_histogram import count_of, parts_of
 from padit.adapters.receiver import (
@@ -28,8 +27,9 @@ from padit.adapters.receiver import (
     Reply,
     Route,
 )
-from padit.adapters.remote_write import Key, LabelError, Point, labels_of, read_request
 from padit.adapters.series import Counters, Namer, Naming, shorten
+from padit.codecs.bodies import BadRequestError
+from padit.codecs.remote_write import Key, LabelError, Point, labels_of, read_request
 from padit.domain.metric import Metric
 
 __all__ = ["PrometheusAdapter", "PrometheusOptions"]

@@ -29,10 +29,10 @@ from aiohttp import web
 from pydantic import Field, model_validator
 
 from padit.adapters.base import AdapterOptions, Emitter, Seconds
-from padit.adapters.bodies import BadRequestError, TooLargeError, decompressed
 from padit.adapters.connections import HEAD_SEC, Connections
 from padit.adapters.errors import AdapterError
 from padit.adapters.threads import Worker
+from padit.codecs.bodies import BadRequestError, TooLargeError, decompressed
 
 __all__ = [
     "BadRequestError",

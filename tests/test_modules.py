@@ -186,7 +186,9 @@ def test_a_circle_under_type_checking_would_be_noticed() -> None:
     modules = {"padit.domain.watermark", "padit.domain.rows"}
     imports = {"padit.domain.watermark": _imported_modules(ast.parse(CIRCLE), modules)}
     assert _circles(imports) == set()
-    imports["padit.domain.rows"] = _imported_modules(ast.parse("from padit.domain import watermark"), modules)
+    imports["padit.domain.rows"] = _imported_modules(
+        ast.parse("from padit.domain import watermark"), modules
+    )
     assert _circles(imports) == {frozenset(modules)}
 
 

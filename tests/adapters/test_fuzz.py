@@ -14,16 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from padit.adapters.base import ListEmitter
-from padit.adapters.bodies import BadRequestError, TooLargeError, decompressed, unsnappy
 from padit.adapters.encode import Encoder, usable
 from padit.adapters.modbus import Register, value_of
 from padit.adapters.mqtt import Subscription, samples_of
-from padit.adapters.otlp_bodies import JSON, PROTOBUF, read_request
-from padit.adapters.payloads import metrics_of
 from padit.adapters.receiver import Call, Reply
 from padit.adapters.registry import create_adapter
+from padit.codecs.bodies import BadRequestError, TooLargeError, decompressed, unsnappy
 from padit.codecs.influx_lines import parse_lines
 from padit.codecs.log_lines import from_object, objects_of, parse_line
+from padit.codecs.otlp_bodies import JSON, PROTOBUF, read_request
+from padit.codecs.payloads import metrics_of
 from padit.codecs.prometheus_proto import Label, Request, WriteRequest
 from padit.domain.metric import Metric
 from tests.adapters.test_receivers import KINDS, snappy

@@ -9,7 +9,7 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 
-from padit.adapters.bodies import BadRequestError
+from padit.codecs.bodies import BadRequestError
 
 __all__ = ["JSON", "PROTOBUF", "read_request", "write_response"]
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
 
-from padit.adapters.bodies import BadRequestError, unsnappy
+from padit.codecs.bodies import BadRequestError, unsnappy
 from padit.codecs.prometheus_proto import Label, Request, WriteRequest
 
 __all__ = ["Key", "LabelError", "Point", "RemoteWrite", "labels_of", "read_request"]

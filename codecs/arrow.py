@@ -1,56 +1,70 @@
-"""The Arrow IPC wire format: one Kafka record that carries many samples as columns."""
+"""The Arrow IPC wire format: one Kafka record that carries many samples as columns.
 
-from collections.abc import Sequence
+`codecs.arrow_headers` has weighed a stream before Arrow opens it; here its columns become rows.
+"""
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from padit.codecs.arrow_headers import MOST_UNPACKED, UNPACKED_AT_LEAST, Layout, weigh
+from padit.codecs.contract import Faults, Sampled, shorten
+from padit.codecs.names import find_unusable
 from padit.domain.errors import WireFormatError
 from padit.domain.metric import METRIC_TYPES, Series
 from padit.domain.rows import Rows
-from padit.domain.timestamps import micros_from_numbers, parse_timestamp
+from padit.domain.timestamps import EARLIEST_US, LATEST_US, micros_from_numbers, parse_timestamp
 
 __all__ = [
     "arrow_from_columns",
     "combine_names",
+    "decode_stream",
+    "describe_bad_stamp",
     "encode_names",
     "parse_timestamps",
-    "rows_from_arrow",
     "rows_from_streams",
-    "shorten",
 ]
 
 Names = tuple[list[str], NDArray[np.int64]]
 """Distinct strings and the index of each row among them."""
 
+MOST_TOGETHER = 32 << 20
+"""Unpacked bytes of the streams that are decoded in one go; the first one may be larger."""
+LONGEST_STAMP = 64
+"""Characters of a timestamp in text; the longest RFC 3339 form has 35."""
+
 _REQUIRED = ("timestamp", "source_id", "metric_name", "value")
+_SPREAD = 1 << 62
 
 
-def rows_from_arrow(value: bytes) -> tuple[Rows, list[str]]:
-    """An Arrow IPC stream to rows, and a reason for every row that had to be left out.
+def decode_stream(value: bytes) -> Sampled:
+    """An Arrow IPC stream to rows.
 
     Raises:
-        WireFormatError: a required column is missing or of a type that cannot be converted.
+        WireFormatError: a required column is missing or of a type that cannot be converted, or
+            the stream asks for too much memory.
         pyarrow.ArrowException: the bytes are no valid stream.
     """
-    table = _table(value)
+    _, _, table = _table(value)
     table.validate(full=True)  # buffers come from outside: offsets and UTF-8 are checked
     for name in _REQUIRED:
         if name not in table.column_names:
             message = f"Arrow stream without the column {name}; it has {table.column_names}"
             raise WireFormatError(message)
     if not table.num_rows:
-        return Rows.empty(), ["an Arrow stream without a row"]
-    whole, reasons = _complete(table.combine_chunks())
-    time, faults = _micros(whole)
+        message = "an Arrow stream without a row"
+        raise WireFormatError(message)
+    faults = Faults()
+    whole, element = _complete(table.combine_chunks(), faults)
+    time, bad = _micros(whole)
     rows = _rows(whole, time)
-    if not faults:
-        return rows, reasons
-    readable = np.ones(len(rows), bool)
-    readable[list(faults)] = False
-    return rows.select(readable), [*reasons, *faults.values()]
+    good = _judge(whole, rows, bad, element, faults)
+    if not good.all():
+        rows, element = rows.select(good), element[good]
+    return Sampled(rows, element.astype(np.int32), faults)
 
 
 def rows_from_streams(values: Sequence[bytes]) -> tuple[Rows, NDArray[np.int64]] | None:
@@ -60,49 +74,105 @@ def rows_from_streams(values: Sequence[bytes]) -> tuple[Rows, NDArray[np.int64]]
     rows); together they share it.
 
     Returns:
-        All rows, and int64 (len(values),) how many each stream has; None where the streams have
-        to be read one by one, to tell what is wrong with which.
+        The rows of the first streams, as many as take `MOST_TOGETHER` bytes, and int64 (m,) how
+        many each has; None where they have to be read one by one, to find what is wrong with
+        which.
     """
+    tables: list[pa.Table] = []
+    held = 0
+    first: Layout | None = None
     try:
-        tables = [_table(value) for value in values]
-        schema = tables[0].schema
-        if any(not table.schema.equals(schema) or not table.num_rows for table in tables):
+        for value in values:
+            weight, layout, table = _table(value)
+            first = first or layout
+            held += weight
+            if tables and held > MOST_TOGETHER:
+                break
+            if layout is not first and not layout.schema.equals(first.schema):
+                return None
+            if not table.num_rows:
+                return None
+            tables.append(table)
+        whole = pa.concat_tables(tables)
+        whole.validate(full=True)
+        names = whole.schema.names
+        if any(name not in names or whole[name].null_count for name in _REQUIRED):
             return None
-        table = pa.concat_tables(tables)
-        table.validate(full=True)
-        if any(name not in schema.names or table[name].null_count for name in _REQUIRED):
+        faults = Faults()
+        complete, element = _complete(whole.unify_dictionaries().combine_chunks(), faults)
+        time, bad = _micros(complete)
+        rows = _rows(complete, time)
+        if not _judge(complete, rows, bad, element, faults).all() or faults.count:
             return None
-        whole, reasons = _complete(table.unify_dictionaries().combine_chunks())
-        time, faults = _micros(whole)
-        if reasons or faults:
-            return None
-        counts = np.array([table.num_rows for table in tables], np.int64)
-        return _rows(whole, time), counts
     except (pa.ArrowException, ValueError, OSError):
         return None
+    return rows, np.array([table.num_rows for table in tables], np.int64)
 
 
-def _table(value: bytes) -> pa.Table:
-    with pa.ipc.open_stream(value) as stream:
-        return stream.read_all()
+def _table(value: bytes) -> tuple[int, Layout, pa.Table]:
+    """A stream's weight, its layout and the columns of it that are used."""
+    weight, layout = weigh(value)
+    with pa.ipc.open_stream(value, options=layout.options) as stream:
+        return weight, layout, stream.read_all()
 
 
-def _complete(table: pa.Table) -> tuple[pa.Table, list[str]]:
-    """The rows without a null and with a known metric_type."""
-    reasons: list[str] = []
+def _complete(table: pa.Table, faults: Faults) -> tuple[pa.Table, NDArray[np.int64]]:
+    """The rows without a null and with a known metric_type, and their numbers."""
     good = np.ones(table.num_rows, bool)
     for name in _REQUIRED:
-        null = np.asarray(pc.is_null(table[name]))
-        reasons += [f"{name} is null"] * int((null & good).sum())
-        good &= ~null
+        if table[name].null_count:
+            null = np.asarray(pc.is_null(table[name]))
+            faults.note(np.flatnonzero(null & good), f"{name} is null")
+            good &= ~null
     if "metric_type" in table.column_names:
-        kinds = table["metric_type"]
-        kinds = kinds.cast(pa.string()).fill_null("custom")
-        known = np.asarray(pc.is_in(kinds, pa.array(METRIC_TYPES)))
-        for i in np.flatnonzero(good & ~known).tolist():
-            reasons.append(f"Invalid enum value {kinds[i].as_py()[:80]!r} - at `$.metric_type`")
+        kinds, code = encode_names(table["metric_type"], absent="custom")
+        known = np.isin(code, [i for i, kind in enumerate(kinds) if kind in METRIC_TYPES])
+        other = np.flatnonzero(good & ~known)
+        faults.note(
+            other,
+            lambda i: f"Invalid enum value {shorten(kinds[code[other[i]]])} - at `$.metric_type`",
+        )
         good &= known
-    return (table if good.all() else table.filter(pa.array(good))), reasons
+    element = np.flatnonzero(good)
+    return (table if len(element) == len(good) else table.filter(pa.array(good))), element
+
+
+def _judge(
+    table: pa.Table, rows: Rows, bad: NDArray[np.int64], element: NDArray[np.int64], faults: Faults
+) -> NDArray[np.bool_]:
+    """Which rows can be used; what is wrong with the others goes to `faults`."""
+    good = np.ones(len(rows), bool)
+
+    def refuse(found: NDArray[np.bool_], reason: Callable[[int], str]) -> None:
+        chosen = np.flatnonzero(found & good)
+        if len(chosen):
+            faults.note(element[chosen], lambda i: reason(int(chosen[i])))
+            good[chosen] = False
+
+    unusable = find_unusable(rows.series)
+    if unusable:
+        named = np.isin(rows.code, np.fromiter(unusable, np.int32, len(unusable)))
+        refuse(named, lambda i: unusable[int(rows.code[i])])
+    finite = np.isfinite(rows.value)
+    if not finite.all():
+        refuse(~finite, lambda i: f"value {rows.value[i]} is not a finite number")
+    if len(bad):
+        unread = np.zeros(len(rows), bool)
+        unread[bad] = True
+        refuse(unread, lambda i: describe_bad_stamp(table["timestamp"][i].as_py()))
+    in_range = (rows.time >= EARLIEST_US) & (rows.time < LATEST_US)
+    if not in_range.all():
+        refuse(
+            ~in_range, lambda i: f"timestamp {_stamp(table, i)} lies outside the years 2000 to 2199"
+        )
+    return good
+
+
+def _stamp(table: pa.Table, row: int) -> str:
+    column = table["timestamp"]
+    if pa.types.is_timestamp(column.type):  # as_py cannot show every one
+        return f"{column[row].value} {column.type.unit}"
+    return shorten(column[row].as_py())
 
 
 def _rows(table: pa.Table, time: NDArray[np.int64]) -> Rows:
@@ -127,17 +197,49 @@ def _floats(table: pa.Table, name: str) -> NDArray[np.float64]:
     return floats
 
 
-def encode_names(values: pa.Array | pa.ChunkedArray) -> Names:
-    """Strings, plain or dictionary-encoded, as (distinct, int64 index of each); null is ""."""
+def encode_names(values: pa.Array | pa.ChunkedArray, absent: str = "") -> Names:
+    """Strings, plain or dictionary-encoded, as (distinct, int64 index of each).
+
+    A dictionary may repeat a value, hold a null, or more than the rows use.
+
+    Args:
+        values: n rows.
+        absent: stands for null.
+    """
     if not pa.types.is_dictionary(values.type):
-        values = values.cast(pa.string()).fill_null("").dictionary_encode()
+        values = _as_text(values).fill_null(absent).dictionary_encode()
     if isinstance(values, pa.ChunkedArray):
         values = values.unify_dictionaries().combine_chunks()
     if isinstance(values, pa.ChunkedArray):  # combine_chunks keeps one chunk as it is
         values = values.chunk(0)
-    distinct = values.dictionary.cast(pa.string()).to_pylist()
-    codes = values.indices.fill_null(len(distinct)).to_numpy(zero_copy_only=False)
-    return [*(text or "" for text in distinct), ""], codes.astype(np.int64)
+    words, indices = values.dictionary, values.indices
+    codes = indices.cast(pa.int64())  # an int8 may have no number left for null
+    codes = np.asarray(codes.fill_null(len(words)) if indices.null_count else codes)
+    if len(words) > len(codes):
+        used, codes = np.unique(codes, return_inverse=True)
+        words = words.take(pa.array(used[used < len(words)]))
+    texts = [absent if text is None else text for text in _as_text(words).to_pylist()]
+    if indices.null_count:
+        texts.append(absent)
+    table: dict[str, int] = {}
+    position = [table.setdefault(text, len(table)) for text in texts]
+    if len(table) == len(texts):
+        return texts, codes
+    return list(table), np.array(position, np.int64)[codes]
+
+
+def _as_text(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Values as strings. Views may all show the same long text, so their lengths are added up."""
+    if pa.types.is_string_view(values.type) or pa.types.is_binary_view(values.type):
+        size = 0
+        for chunk in values.chunks if isinstance(values, pa.ChunkedArray) else [values]:
+            first, count = chunk.offset, len(chunk)
+            view = np.frombuffer(chunk.buffers()[1], "<i4").reshape(-1, 4)
+            size += int(view[first : first + count, 0].astype(np.int64).sum())
+        if size > max(MOST_UNPACKED * values.nbytes, UNPACKED_AT_LEAST):
+            message = f"a column of views that show {size} bytes of text in {values.nbytes}"
+            raise WireFormatError(message)
+    return values.cast(pa.string())
 
 
 def combine_names(
@@ -145,6 +247,8 @@ def combine_names(
 ) -> tuple[list[Series], NDArray[np.int32]]:
     """Three encoded name columns of n rows to the distinct series and int32 (n,) codes."""
     rest = len(metrics[0]) * len(units[0])
+    if len(sources[0]) * rest > _SPREAD:  # of names that do not occur, since rows are fewer
+        return _combine_by_sorting(sources, metrics, units)
     combined = sources[1] * rest + metrics[1] * len(units[0]) + units[1]
     keys, code = _compact(combined, len(sources[0]) * rest)
     series = [
@@ -156,6 +260,15 @@ def combine_names(
         for key in keys.tolist()
     ]
     return series, code
+
+
+def _combine_by_sorting(
+    sources: Names, metrics: Names, units: Names
+) -> tuple[list[Series], NDArray[np.int32]]:
+    codes = np.stack([sources[1], metrics[1], units[1]], axis=1)
+    keys, code = np.unique(codes, axis=0, return_inverse=True)
+    series = [Series(sources[0][s], metrics[0][m], units[0][u]) for s, m, u in keys.tolist()]
+    return series, code.reshape(-1).astype(np.int32)
 
 
 def _compact(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
@@ -174,34 +287,52 @@ def _compact(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], ND
     return keys, position[codes]
 
 
-def _micros(table: pa.Table) -> tuple[NDArray[np.int64], dict[int, str]]:
-    """Event times, and by row what is wrong with those that are none."""
+def _micros(table: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Event times, and the rows whose text is none; what is out of range lies before 2000."""
     column = table["timestamp"]
     kind = column.type
+    none = np.empty(0, np.int64)
     if pa.types.is_timestamp(kind):
-        micros = column.cast(pa.timestamp("us", tz=kind.tz), safe=False).cast(pa.int64())
-        return np.asarray(micros, np.int64), {}
+        ticks = np.asarray(column.cast(pa.int64()), np.int64)
+        return _micros_of_ticks(ticks, kind.unit), none
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return parse_timestamps(column.to_pylist())
-    return micros_from_numbers(_floats(table, "timestamp")), {}
+    return micros_from_numbers(_floats(table, "timestamp")), none
 
 
-def parse_timestamps(stamps: Sequence[float | str]) -> tuple[NDArray[np.int64], dict[int, str]]:
-    """Timestamps of any form one by one (1.1 us each), and by position what is none of them."""
+def _micros_of_ticks(ticks: NDArray[np.int64], unit: str) -> NDArray[np.int64]:
+    if unit == "us":
+        return ticks
+    if unit == "ns":
+        return ticks // 1000
+    factor = {"s": 1_000_000, "ms": 1000}[unit]
+    # Others would wrap around, perhaps into the range.
+    near = (ticks >= 0) & (ticks <= LATEST_US // factor)
+    return np.where(near, ticks, 0) * factor
+
+
+def parse_timestamps(
+    stamps: Sequence[float | str],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Timestamps of any form one by one (1.1 us each), and the positions of those that are none."""
     times = np.zeros(len(stamps), np.int64)
-    faults: dict[int, str] = {}
+    bad = []
     for i, stamp in enumerate(stamps):  # there is no vectorised RFC 3339 parser
+        if isinstance(stamp, str) and len(stamp) > LONGEST_STAMP:
+            bad.append(i)
+            continue
         try:
             times[i] = parse_timestamp(stamp)
         except (ValueError, OverflowError):
-            faults[i] = f"timestamp {shorten(stamp)} is neither epoch seconds, ms nor RFC 3339"
-    return times, faults
+            bad.append(i)
+    return times, np.array(bad, np.int64)
 
 
-def shorten(value: object) -> str:
-    """A value as it may stand in a reason."""
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+def describe_bad_stamp(stamp: object) -> str:
+    """Why a timestamp in text is none."""
+    if isinstance(stamp, str) and len(stamp) > LONGEST_STAMP:
+        return f"timestamp {shorten(stamp)} has {len(stamp)} characters, at most {LONGEST_STAMP}"
+    return f"timestamp {shorten(stamp)} is neither epoch seconds, ms nor RFC 3339"
 
 
 def arrow_from_columns(

@@ -93,6 +93,10 @@ class KnownRecords(threading.local):
     def __init__(self, parse: Parse) -> None:
         super().__init__()
         self._parse = parse
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin with nothing known."""
         self._credit = LearningBudget()
         self._layouts: list[_Layout] = []
         self._pause = 0

@@ -135,6 +135,8 @@ DEAD_LETTERS = Layout(
             ("original", _TEXT),  # base64, as in the JSON
             ("size", pa.int64()),
             ("digest", _TEXT),
+            ("lost", pa.int64()),
+            ("elements", _TEXT),  # JSON
         ]
     ),
     frozenset({"reason", "digest", "original"}),

@@ -12,6 +12,7 @@ from padit.domain.metric import Series
 __all__ = ["SeriesTable"]
 
 _MOST = 1 << 20
+_MOST_CHARACTERS = 64 << 20
 
 
 class _Named(Protocol):
@@ -24,8 +25,9 @@ class SeriesTable:
     """Numbers series in the order in which the process meets them.
 
     Only a cache: which number a series has never leaves `encode`. It spares the three
-    dictionary encodings of every batch (120 against 520 ns a sample). It starts anew when it
-    has grown beyond a million series, so hostile names cannot fill the memory.
+    dictionary encodings of every batch (120 against 520 ns a sample). It is emptied when it
+    has grown beyond a million series or 64 million characters, so that hostile names, many or
+    long, cannot fill the memory.
     """
 
     def __init__(self) -> None:
@@ -35,7 +37,7 @@ class SeriesTable:
     def encode(self, samples: Sequence[_Named]) -> tuple[list[Series], NDArray[np.int32]]:
         """Distinct series of the samples, and int32 (n,) each one's index among them."""
         with self._lock:
-            if len(self._series) > _MOST:
+            if len(self._series) > _MOST or self._characters > _MOST_CHARACTERS:
                 self._clear()
             numbers = self._numbers
             try:
@@ -49,12 +51,14 @@ class SeriesTable:
     def _clear(self) -> None:
         self._numbers: dict[str, dict[str, dict[str, int]]] = {}
         self._series: list[Series] = []
+        self._characters = 0
 
     def _add(self, series: Series) -> None:
         sources = self._numbers.setdefault(series.unit, {}).setdefault(series.metric_name, {})
         if series.source_id not in sources:
             sources[series.source_id] = len(self._series)
             self._series.append(series)
+            self._characters += sum(map(len, series))
 
     def _compact(self, found: NDArray[np.int32]) -> tuple[list[Series], NDArray[np.int32]]:
         seen = np.zeros(len(self._series), bool)

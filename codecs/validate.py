@@ -1,12 +1,13 @@
 """Validation: record values to rows, and why the others are dead letters."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.codecs.records import Decoded, Reject, decode
+from padit.codecs.contract import Faults, merged
+from padit.codecs.records import Decoded, Reject, codec_of, decode
 from padit.domain.timestamps import MICROS
 
 __all__ = ["Validate"]
@@ -37,16 +38,44 @@ class Validate:
         too_far = ahead > self.max_ahead
         if not too_far.any():
             return decoded
-        rejects = [
-            Reject(
-                int(decoded.record[i]),
-                f"timestamp lies {ahead[i] / MICROS:.3f} s ahead of its record's, "
-                f"more than the {self.max_ahead / MICROS:g} s of --max_ahead_sec",
-            )
-            for i in np.flatnonzero(too_far).tolist()
-        ]
-        return Decoded(
-            decoded.rows.select(~too_far),
-            decoded.record[~too_far],
-            sorted([*decoded.rejects, *rejects], key=lambda reject: reject.record),
+        rejects = {reject.record: reject for reject in decoded.rejects}
+        for reject in self._refuse(values, decoded, ahead, np.flatnonzero(too_far)):
+            known = rejects.get(reject.record)
+            rejects[reject.record] = reject if known is None else merged(known, reject)
+        return replace(
+            decoded,
+            rows=decoded.rows.select(~too_far),
+            record=decoded.record[~too_far],
+            rejects=[rejects[record] for record in sorted(rejects)],
+            element=decoded.element[~too_far],
         )
+
+    def _refuse(
+        self,
+        values: Sequence[bytes | None],
+        decoded: Decoded,
+        ahead: NDArray[np.int64],
+        rows: NDArray[np.int64],
+    ) -> list[Reject]:
+        """One reject for each record that these rows, which are too far ahead, belong to."""
+
+        def reason(row: int) -> str:
+            return (
+                f"timestamp lies {ahead[row] / MICROS:.3f} s ahead of its record's, "
+                f"more than the {self.max_ahead / MICROS:g} s of --max_ahead_sec"
+            )
+
+        rejects = []
+        record, first = np.unique(decoded.record[rows], return_index=True)
+        for number, chosen in zip(record.tolist(), np.split(rows, first[1:]), strict=True):
+            if not codec_of(values[number] or b"").many:
+                rejects.append(Reject(number, reason(int(chosen[0]))))
+                continue
+            faults = Faults()
+            faults.note(decoded.element[chosen], _at(reason, chosen))
+            rejects.append(faults.reject(number))
+        return rejects
+
+
+def _at(reason: Callable[[int], str], rows: NDArray[np.int64]) -> Callable[[int], str]:
+    return lambda i: reason(int(rows[i]))

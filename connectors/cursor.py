@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from padit.codecs.dead_letter import DeadLetter
+from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.source import PartitionRange, ReadBatch
 from padit.domain.batch import Batch
 from padit.domain.errors import StateError
@@ -148,13 +148,13 @@ class Advance(NamedTuple):
         batch: rows in time, and the watermarks.
         late: rows older than their partition's watermark, as (partition, number of the first,
             rows).
-        dead: what could not be read.
+        dead: records that could not be read, or not all of them.
     """
 
     cursor: Cursor
     batch: Batch
     late: list[tuple[int, int, Rows]]
-    dead: list[DeadLetter]
+    dead: list[DeadRecord]
 
 
 def advance(cursor: Cursor, reads: Sequence[ReadBatch], out_of_orderness: int) -> Advance:
@@ -185,8 +185,8 @@ def advance(cursor: Cursor, reads: Sequence[ReadBatch], out_of_orderness: int) -
             partition.stop,
             WATERMARK_END if read.ended else watermark,
             partition.late + (0 if is_late is None else int(is_late.sum())),
-            partition.read + len(read.rows) + len(read.dead),
-            partition.dead_lettered + len(read.dead),
+            partition.read + len(read.rows) + read.lost,
+            partition.dead_lettered + read.lost,
             watermark if read.ended and not partition.ended else partition.reached,
         )
     moved = msgspec.structs.replace(cursor, at=at)
@@ -195,7 +195,7 @@ def advance(cursor: Cursor, reads: Sequence[ReadBatch], out_of_orderness: int) -
         moved,
         Batch(cursor.partitions, tuple(positions), concatenate(in_time)),
         late,
-        [letter for read in reads for letter in read.dead],
+        [one for read in reads for one in read.dead],
     )
 
 

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from padit.codecs.arrow import combine_names, encode_names
-from padit.codecs.records import MAX_NAME_LENGTH
+from padit.codecs.contract import Reject, bounded, numbered, shorten
+from padit.codecs.names import MAX_NAME_LENGTH, name_fault
 from padit.connectors.file_plan import GivenTimes, Narrow, Plan, Wide
 from padit.domain.metric import METRIC_TYPES, Series
 from padit.domain.rows import Rows
@@ -35,11 +36,13 @@ class Converted(NamedTuple):
 
     Attributes:
         rows: the readable samples; of a wide table row by row, in each the columns in order.
-        faults: (row, reason) in the order of the rows.
+        rejects: rows of which something is lost, in their order; `record` is the row's position
+            in the table. Of a wide table the elements are the lost cells, numbered as the
+            columns that hold values.
     """
 
     rows: Rows
-    faults: list[tuple[int, str]]
+    rejects: list[Reject]
 
 
 def rows_of(plan: Plan, table: pa.Table, number: NDArray[np.int64]) -> Converted:
@@ -86,7 +89,7 @@ def _narrow_rows(
         encode_names(table[body.unit]) if body.unit else ([""], same),
     )
     value, bad_value = numbers(_whole(table[body.value]))
-    unusable = {i: fault for i, one in enumerate(series) if (fault := _name_fault(one))}
+    unusable = {i: fault for i, one in enumerate(series) if (fault := name_fault(one))}
     reasons = {
         i: f"value {_cell(table, body.value, i)} is not a finite number"
         for i in np.flatnonzero(bad_value | ~np.isfinite(value)).tolist()
@@ -105,7 +108,7 @@ def _narrow_rows(
         return Converted(rows, [])
     good = np.ones(n, bool)
     good[list(reasons)] = False
-    return Converted(rows.select(good), sorted(reasons.items()))
+    return Converted(rows.select(good), _of_rows(reasons))
 
 
 def _wide_rows(
@@ -113,12 +116,12 @@ def _wide_rows(
 ) -> Converted:
     n, k = table.num_rows, len(body.columns)
     matrix = np.empty((n, k))
-    reasons: list[tuple[int, str]] = []
+    cells: dict[int, list[tuple[int, str]]] = {}
     for j, name in enumerate(body.columns):
         matrix[:, j], bad = numbers(_whole(table[name]))
         for i in np.flatnonzero(bad | np.isinf(matrix[:, j])).tolist():
-            if i not in faults:
-                reasons.append((i, f"{name}: {_cell(table, name, i)} is not a finite number"))
+            text = f"{name}: {_cell(table, name, i)} is not a finite number"
+            cells.setdefault(i, []).append((j, bounded(text)))
         matrix[bad, j] = np.nan
     if plan.source:
         source = encode_names(table[plan.source])
@@ -140,14 +143,12 @@ def _wide_rows(
         series = [Series(plan.source_id, name, unit) for name, unit in fixed]
         code = column.astype(np.int32)
     rows = Rows(series, code, time[row], matrix[row, column])
-    return Converted(rows, sorted([*reasons, *faults.items()]))
+    of_cells = [numbered(i, lost, len(lost)) for i, lost in cells.items() if i not in faults]
+    return Converted(rows, sorted([*of_cells, *_of_rows(faults)]))
 
 
-def _name_fault(series: Series) -> str:
-    return next(
-        (fault for pair in zip(Series._fields, series, strict=True) if (fault := _fault_of(*pair))),
-        "",
-    )
+def _of_rows(faults: dict[int, str]) -> list[Reject]:
+    return [Reject(i, bounded(reason)) for i, reason in sorted(faults.items())]
 
 
 def _fault_of(field: str, text: str) -> str:
@@ -161,8 +162,7 @@ def _fault_of(field: str, text: str) -> str:
 def _cell(table: pa.Table, column: str | GivenTimes, row: int) -> str:
     if isinstance(column, GivenTimes):
         return "given by start and step"
-    text = repr(table[column][row].as_py())
-    return text if len(text) <= 80 else text[:77] + "..."
+    return shorten(table[column][row].as_py())
 
 
 def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:

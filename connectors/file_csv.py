@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from padit.codecs.dead_letter import DeadLetter
+from padit.codecs.contract import Reject, bounded
+from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.file_columns import rows_of
 from padit.connectors.file_formats import OpenFile, Piece, register
 from padit.connectors.file_lines import LineBlock, LineReader, count_lines, first_lines
@@ -215,17 +216,17 @@ class _OpenCsv:
             data = data.removeprefix(_BOM)
         parsed = _parse(data, shape.names, needed, shape.delimiter)
         converted = rows_of(shape.plan, parsed.table, parsed.line + first)
-        faults = [
-            *parsed.faults,
-            *((int(parsed.line[row]), reason) for row, reason in converted.faults),
+        rejects = [
+            *(Reject(i, bounded(reason)) for i, reason in parsed.faults),
+            *(one._replace(record=int(parsed.line[one.record])) for one in converted.rejects),
         ]
         dead = []
-        if faults:
+        if rejects:
             lines = data.split(b"\n")
             dead = [
-                DeadLetter.of(lines[i].rstrip(b"\r"), reason, self._path, 0, first + i)
-                for i, reason in sorted(faults)
-                if lines[i].strip()  # an empty line is no row
+                DeadRecord(lines[one.record].rstrip(b"\r"), one, self._path, 0, first + one.record)
+                for one in sorted(rejects)
+                if lines[one.record].strip()  # an empty line is no row
             ]
         return Piece(block.lines, converted.rows, dead)
 

@@ -6,12 +6,12 @@ A format registers itself for its suffixes; a new one is one more class.
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from padit.codecs.dead_letter import DeadLetter
+from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.file_lines import LineReader, count_lines
 from padit.connectors.file_options import FileOptions
 from padit.connectors.source import Decoder
 from padit.domain.errors import ConfigurationError
-from padit.domain.rows import Rows
+from padit.domain.rows import Rows, concatenate
 
 __all__ = ["Format", "OpenFile", "Piece", "SUFFIXES", "file_format", "register"]
 
@@ -27,7 +27,7 @@ class Piece(NamedTuple):
 
     taken: int
     rows: Rows
-    dead: list[DeadLetter]
+    dead: list[DeadRecord]
 
 
 class OpenFile(Protocol):
@@ -112,14 +112,17 @@ class _OpenJsonLines:
             values = [value.rstrip(b"\r") for value in values]
             numbers = [block.first + i for i, value in enumerate(values) if value.strip()]
             values = [value for value in values if value.strip()]
-        decoded = self._decode(values, None)
-        dead = [
-            DeadLetter.of(
-                values[reject.record], reject.reason, self._path, 0, numbers[reject.record]
-            )
-            for reject in decoded.rejects
-        ]
-        return Piece(block.lines, decoded.rows, dead)
+        parts: list[Rows] = []
+        dead: list[DeadRecord] = []
+        taken = 0
+        while taken < len(values):
+            decoded = self._decode(values[taken:] if taken else values, None)
+            parts.append(decoded.rows)
+            for reject in decoded.rejects:
+                at = taken + reject.record
+                dead.append(DeadRecord(values[at], reject, self._path, 0, numbers[at]))
+            taken += decoded.taken
+        return Piece(block.lines, concatenate(parts), dead)
 
     def close(self) -> None:
         self._lines.close()

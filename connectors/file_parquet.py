@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from padit.codecs.dead_letter import DeadLetter
+from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.file_columns import is_number, rows_of
 from padit.connectors.file_formats import OpenFile, Piece, register
 from padit.connectors.file_options import FileOptions
@@ -73,8 +73,14 @@ class _OpenParquet:
         number = np.arange(self._row, self._row + chosen.num_rows)
         converted = rows_of(self._plan, chosen, number)
         dead = [
-            DeadLetter.of(_text(chosen[row : row + 1]), reason, self._path, 0, int(number[row]))
-            for row, reason in converted.faults
+            DeadRecord(
+                _text(chosen[one.record : one.record + 1]),
+                one,
+                self._path,
+                0,
+                int(number[one.record]),
+            )
+            for one in converted.rejects
         ]
         self._row += chosen.num_rows
         return Piece(chosen.num_rows, converted.rows, dead)

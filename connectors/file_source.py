@@ -15,7 +15,6 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
-import msgspec
 import numpy as np
 
 import padit.connectors.file_csv
@@ -170,10 +169,7 @@ class _FileReader:
         else:
             self._waiting[one.partition] = dataclasses.replace(one, start=following)
         given, _ = self._source.files[one.partition]
-        dead = [
-            msgspec.structs.replace(letter, topic=given, partition=one.partition)
-            for letter in piece.dead
-        ]
+        dead = [dead._replace(topic=given, partition=one.partition) for dead in piece.dead]
         rows = _within(piece.rows, self._source.bounds)
         return ReadBatch(one.partition, following, rows, dead, ended)
 

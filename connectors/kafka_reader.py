@@ -6,6 +6,7 @@ import logging
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from confluent_kafka import (
@@ -18,7 +19,7 @@ from confluent_kafka import (
 )
 from numpy.typing import NDArray
 
-from padit.codecs.dead_letter import DeadLetter
+from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch
 from padit.domain.errors import SourceError
 from padit.domain.rows import Rows
@@ -36,6 +37,20 @@ _FATAL = (
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
 )
+
+
+class _Batch(NamedTuple):
+    """Records that were fetched together.
+
+    Attributes:
+        messages: without events.
+        times: int64 (n,), their timestamps, milliseconds.
+        ends: (partition, offset) where a partition's log ends behind them.
+    """
+
+    messages: list[Message]
+    times: NDArray[np.int64]
+    ends: list[tuple[int, int]]
 
 
 class KafkaReader:
@@ -70,6 +85,7 @@ class KafkaReader:
             one.partition for one in ranges if one.stop is not None and one.start >= one.stop
         ]
         self._paused: frozenset[int] = frozenset()
+        self._left: _Batch | None = None
         self._delivered: set[int] = set()
         self._end_reached: dict[int, int] = {}
         self._looked = time.monotonic()
@@ -91,6 +107,26 @@ class KafkaReader:
         self._nothing = []
         if not self._reading:
             return reads
+        batch = self._next(seconds) if self._left is None else self._left
+        self._left = None
+        messages, times, ends = batch
+        number = np.fromiter(map(Message.partition, messages), np.int64, len(messages))
+        bounds = (np.flatnonzero(number[1:] != number[:-1]) + 1).tolist()
+        for first, last in itertools.pairwise([0, *bounds, len(number)]):
+            if first < last:
+                found, taken = self._runs(
+                    int(number[first]), messages[first:last], times[first:last]
+                )
+                reads += found
+                if taken < last - first:
+                    first += taken
+                    self._left = _Batch(messages[first:], times[first:], ends)
+                    return reads
+        # An end may come together with the last records before it.
+        return reads + self._ended(ends)
+
+    def _next(self, seconds: float) -> "_Batch":
+        """Wait at most so long for records."""
         # Asked for many, the consumer waits out its time unless there are so many.
         messages = self._consumer.consume(1, seconds)
         if messages:
@@ -102,38 +138,39 @@ class KafkaReader:
             self._end_reached.update(ends)
             times = _record_times(messages)
             times[times < 0] = _NO_TIME
-        number = np.fromiter(map(Message.partition, messages), np.int64, len(messages))
-        bounds = (np.flatnonzero(number[1:] != number[:-1]) + 1).tolist()
-        for first, last in itertools.pairwise([0, *bounds, len(number)]):
-            if first < last:
-                reads += self._runs(int(number[first]), messages[first:last], times[first:last])
-        # An end may come together with the last records before it.
-        return reads + self._ended(ends)
+        return _Batch(messages, times, ends)
 
     def _runs(
         self, number: int, messages: list[Message], times: NDArray[np.int64]
-    ) -> list[ReadBatch]:
-        """Consecutive records of one partition, cut where a recorded run decided something."""
+    ) -> tuple[list[ReadBatch], int]:
+        """Consecutive records of one partition, cut where a recorded run decided something.
+
+        Returns:
+            What was read, and how many of the records were taken.
+        """
         offsets, watermarks = self._decisions.get(number, ((), ()))
         if not offsets:
             return self._run(number, messages, times)
         at = [message.offset() for message in messages]
         inside = offsets[bisect_right(offsets, at[0]) : bisect_right(offsets, at[-1])]
         cuts = sorted({bisect_left(at, offset) for offset in inside})
-        reads = []
+        reads: list[ReadBatch] = []
         for first, last in itertools.pairwise([0, *cuts, len(messages)]):
-            found = self._run(number, messages[first:last], times[first:last])
+            found, taken = self._run(number, messages[first:last], times[first:last])
             known = bisect_right(offsets, at[first])
             decided = watermarks[known - 1] if known else WATERMARK_NONE
             reads += [dataclasses.replace(one, decided=decided) for one in found]
-        return reads
+            if taken < last - first:
+                return reads, first + taken
+        return reads, len(messages)
 
     def _run(
         self, number: int, messages: list[Message], times: NDArray[np.int64]
-    ) -> list[ReadBatch]:
-        """Turn consecutive records of one partition into rows."""
+    ) -> tuple[list[ReadBatch], int]:
+        """Turn consecutive records of one partition into rows; returns as `_runs`."""
+        taken = len(messages)
         if number not in self._reading:
-            return []
+            return [], taken
         stop = self._stop[number]
         following = messages[-1].offset() + 1
         ended = stop is not None and following >= stop
@@ -142,14 +179,13 @@ class KafkaReader:
             times = times[: len(messages)]
             following = stop
         values = [message.value() for message in messages]
-        decoded = self._decode(values, times * 1000)
+        decoded = self._decode(values, np.minimum(times, _NO_TIME) * 1000)
+        if decoded.taken < len(messages):
+            taken, ended = decoded.taken, False
+            following = messages[taken].offset()
         dead = [
-            DeadLetter.of(
-                values[reject.record],
-                reject.reason,
-                self._topic,
-                number,
-                messages[reject.record].offset(),
+            DeadRecord(
+                values[reject.record], reject, self._topic, number, messages[reject.record].offset()
             )
             for reject in decoded.rejects
         ]
@@ -157,7 +193,7 @@ class KafkaReader:
         self._delivered.add(number)
         if ended:
             self._forget(number)
-        return [ReadBatch(number, following, decoded.rows, dead, ended)]
+        return [ReadBatch(number, following, decoded.rows, dead, ended)], taken
 
     def _take_events(self, messages: list[Message]) -> tuple[list[Message], list[tuple[int, int]]]:
         """Records alone; and (partition, offset) where a partition's log ends."""

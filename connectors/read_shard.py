@@ -12,9 +12,10 @@ apache/beam PR 39191 keep a little state for every self-checkpoint for ever.
 """
 
 import dataclasses
+import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -29,10 +30,10 @@ from apache_beam.transforms.core import RestrictionProvider
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Duration, Timestamp
 
-from padit.codecs.dead_letter import DeadLetter
+from padit.codecs.dead_letter import DeadRecord, count_lost
 from padit.connectors.collector import relax_collector
 from padit.connectors.cursor import Cursor, PartitionCursor, ReadAheadLimiter, advance, follow_idle
-from padit.connectors.side_outputs import dead_messages, decision_message, late_messages
+from padit.connectors.side_outputs import DEAD, LATE, DeadLog, decision_message, side_messages
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader, Source
 from padit.domain.batch import Batch
 from padit.domain.rows import Rows
@@ -47,8 +48,6 @@ _FILL_SECONDS_BOUNDED = 1.0  # a replay is in no hurry, but a checkpoint waits f
 _PATIENCE_BOUNDED = 0.5
 _AHEAD_FROM = 50_000  # rows of a batch from which on more is likely to be there already
 _FIRST_ROWS = 100_000  # of a reader's first batch: those behind it have nothing to do until then
-LATE = "late"
-DEAD = "dead"
 NOTES = "notes"
 _stop = threading.Event()
 
@@ -74,6 +73,8 @@ class ReadOptions:
         poll_seconds: how long one read waits for rows.
         restorable: whether the runner restores state; its counters then begin again at zero,
             with a new instance of the reader, and take up what the cursor has counted.
+        outputs: those that somebody reads; what else `LATE` and `DEAD` would carry is counted
+            and not made.
     """
 
     out_of_orderness: int
@@ -84,6 +85,7 @@ class ReadOptions:
     idle_seconds: float = 2.0
     poll_seconds: float = 0.1
     restorable: bool = False
+    outputs: frozenset[str] = frozenset((LATE, DEAD))
 
 
 class _CursorTracker(RestrictionTracker):  # type: ignore[misc]
@@ -250,6 +252,7 @@ class _OpenReader:
         self.ended = Metrics.counter("padit", "partitions_ended")
         self._lag = Metrics.gauge("padit", "consumer_lag")
         self._lag_told = 0.0
+        self._dead_log = DeadLog(DEAD in options.outputs)
 
     def count(self, read: int, late: int, dead: int) -> None:
         """Add to the runner's counters."""
@@ -261,7 +264,7 @@ class _OpenReader:
         """Whether reading can go on here without seeking."""
         return self._at == cursor
 
-    def step(self, cursor: Cursor) -> tuple[Cursor, list[Any], int]:
+    def step(self, cursor: Cursor) -> tuple[Cursor, Iterable[Any], int]:
         """Read once; the same cursor comes back if nothing happened at all."""
         ahead = None if self._ahead is None else self._ahead.result()
         self._ahead = None
@@ -284,7 +287,7 @@ class _OpenReader:
             batch = dataclasses.replace(batch, positions=(*announced, *batch.positions))
         self._at = moved
         rows = sum(len(read.rows) for read in reads)
-        note(rows + len(dead), moved.watermark, None)
+        note(rows + count_lost(dead), moved.watermark, None)
         self.ended.inc(sum(read.ended for read in reads))
         if rows >= _AHEAD_FROM and not moved.finished:
             self._ahead = self._thread.submit(self._read_block)
@@ -318,20 +321,19 @@ class _OpenReader:
         return reads
 
     def _outputs(
-        self, batch: Batch, late: list[tuple[int, int, Rows]], dead: list[DeadLetter]
-    ) -> list[Any]:
+        self, batch: Batch, late: list[tuple[int, int, Rows]], dead: list[DeadRecord]
+    ) -> Iterable[Any]:
+        """Count, and make what somebody reads, message by message as the runner takes them."""
         late_rows = sum(len(rows) for _, _, rows in late)
-        self.count(len(batch.rows) + late_rows + len(dead), late_rows, len(dead))
+        lost = count_lost(dead)
+        self.count(len(batch.rows) + late_rows + lost, late_rows, lost)
+        self._dead_log.note(dead)
         earliest = int(batch.rows.time.min()) if len(batch.rows) else WATERMARK_NONE
-        return [
-            TimestampedValue(batch, _timestamp(earliest)),
-            *(
-                beam.pvalue.TaggedOutput(LATE, message)
-                for partition, first, rows in late
-                for message in late_messages(self._name, partition, first, rows)
-            ),
-            *(beam.pvalue.TaggedOutput(DEAD, message) for message in dead_messages(dead)),
-        ]
+        sides = side_messages(self._name, late, dead, self._options.outputs)
+        return itertools.chain(
+            [TimestampedValue(batch, _timestamp(earliest))],
+            (beam.pvalue.TaggedOutput(output, message) for output, message in sides),
+        )
 
     def _with_added(self, cursor: Cursor) -> tuple[Cursor, list[Position]]:
         """Take in partitions that came into being; they start at the slowest watermark here."""
@@ -347,7 +349,7 @@ class _OpenReader:
         partitions = cursor.partitions + len(added)
         return msgspec.structs.replace(cursor, partitions=partitions, at=at), announced
 
-    def _idle(self, cursor: Cursor) -> tuple[Cursor, list[Any], int]:
+    def _idle(self, cursor: Cursor) -> tuple[Cursor, Iterable[Any], int]:
         now = time.monotonic()
         idle = frozenset(
             number

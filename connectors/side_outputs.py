@@ -1,11 +1,13 @@
 """What reading says besides its batches: late rows, dead letters, decisions by the clock."""
 
 import hashlib
-from collections.abc import Iterator
+import logging
+import re
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from padit.codecs.dead_letter import DeadLetter
+from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.cursor import Cursor
 from padit.domain.audit import IdlenessDecision, encode_record
 from padit.domain.batch import Batch
@@ -14,10 +16,41 @@ from padit.domain.metric import Metric
 from padit.domain.rows import Rows
 from padit.domain.timestamps import MICROS
 
-__all__ = ["dead_messages", "decision_message", "late_messages"]
+__all__ = ["DEAD", "LATE", "DeadLog", "decision_message", "side_messages"]
+
+LATE = "late"
+DEAD = "dead"
+
+_LOG = logging.getLogger(__name__)
+_MOST_KINDS = 20
+_MORE_OFTEN = 100  # a kind is logged again when so many times as many samples are lost
+_PARTICULARS = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|[-+]?\d[\w.+-]*|\b(nan|inf)\b")
 
 
-def late_messages(name: str, partition: int, first: int, rows: Rows) -> Iterator[Message]:
+def side_messages(
+    name: str,
+    late: Sequence[tuple[int, int, Rows]],
+    dead: Sequence[DeadRecord],
+    outputs: frozenset[str],
+) -> Iterator[tuple[str, Message]]:
+    """Late rows and dead letters with the output of each, one made after the other.
+
+    Args:
+        name: of the source.
+        late: (partition, number of the first, rows).
+        dead: records that could not be used.
+        outputs: those that somebody reads; for others nothing is made.
+    """
+    if LATE in outputs:
+        for partition, first, rows in late:
+            for message in _late_messages(name, partition, first, rows):
+                yield LATE, message
+    if DEAD in outputs:
+        for message in _dead_messages(dead):
+            yield DEAD, message
+
+
+def _late_messages(name: str, partition: int, first: int, rows: Rows) -> Iterator[Message]:
     """Late rows as metrics; numbered within their partition, so that each keeps its identity."""
     columns = (rows.code.tolist(), rows.time.tolist(), rows.value.tolist())
     for number, (code, moment, value) in enumerate(zip(*columns, strict=True), first):
@@ -28,16 +61,43 @@ def late_messages(name: str, partition: int, first: int, rows: Rows) -> Iterator
         yield Message(identity, key, moment, msgspec.json.encode(metric))
 
 
-def dead_messages(letters: list[DeadLetter]) -> Iterator[Message]:
-    """Dead letters; several of one record are numbered."""
-    number = 0
-    before: tuple[int, int] | None = None
-    for letter in letters:
-        place = (letter.partition, letter.offset)
-        number = number + 1 if place == before else 0
-        before = place
-        key = f"{letter.topic}:{letter.partition}"
-        yield Message(f"{key}:{letter.offset:020d}:{number:06d}", key, 0, letter.to_json())
+def _dead_messages(dead: Sequence[DeadRecord]) -> Iterator[Message]:
+    """Dead letters, one for each record, made one after the other."""
+    for one in dead:
+        key = f"{one.topic}:{one.partition}"
+        yield Message(f"{key}:{one.offset:020d}:000000", key, 0, one.letter().to_json())
+
+
+class DeadLog:
+    """Warns of what cannot be used: each kind of reason at its 1st, 100th, 10,000th ... sample.
+
+    So a broken producer is seen, with an example, and a storm of broken records stays short. A
+    kind is a reason without its values; of `_MOST_KINDS` kinds at most is something logged.
+
+    Args:
+        kept: whether the dead letters are written somewhere.
+    """
+
+    def __init__(self, kept: bool) -> None:
+        self._hint = "" if kept else "; --dlq keeps such records"
+        self._lost: dict[str, int] = {}
+        self._next: dict[str, int] = {}
+
+    def note(self, dead: Sequence[DeadRecord]) -> None:
+        """Count, and log what is due."""
+        for one in dead:
+            kind = _PARTICULARS.sub("", one.reject.reason)
+            if kind not in self._lost and len(self._lost) == _MOST_KINDS:
+                continue
+            self._lost[kind] = lost = self._lost.get(kind, 0) + one.reject.lost
+            if lost >= self._next.get(kind, 1):
+                self._next[kind] = _MORE_OFTEN * self._next.get(kind, 1)
+                while self._next[kind] <= lost:
+                    self._next[kind] *= _MORE_OFTEN
+                _LOG.warning(
+                    "%d samples like this cannot be used: %s, partition %d, offset %d: %s%s",
+                    lost, one.topic, one.partition, one.offset, one.reject.reason, self._hint,
+                )  # fmt: skip
 
 
 def decision_message(cursor: Cursor, batch: Batch) -> Message:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from padit.codecs.dead_letter import DeadLetter
+from padit.codecs.dead_letter import DeadRecord, count_lost
 from padit.codecs.records import Decoded
 from padit.domain.rows import Rows
 from padit.domain.watermark import WATERMARK_NONE
@@ -37,7 +37,7 @@ class ReadBatch:
         partition: number, from 0.
         following: offset after the last record read.
         rows: the readable samples.
-        dead: what could not be read.
+        dead: records that could not be read, or not all of them; at most one for each record.
         ended: whether the partition has no record left before its stop.
         decided: watermark that a recorded run gave the partition before these rows, by the clock.
     """
@@ -45,9 +45,14 @@ class ReadBatch:
     partition: int
     following: int
     rows: Rows
-    dead: list[DeadLetter] = field(default_factory=list)
+    dead: list[DeadRecord] = field(default_factory=list)
     ended: bool = False
     decided: int = WATERMARK_NONE
+
+    @property
+    def lost(self) -> int:
+        """Samples that could not be read."""
+        return count_lost(self.dead)
 
 
 class Decoder(Protocol):
@@ -56,7 +61,10 @@ class Decoder(Protocol):
     def __call__(
         self, values: Sequence[bytes | None], record_time: "np.typing.NDArray[np.int64] | None"
     ) -> Decoded:
-        """Decode; `record_time` are the records' own timestamps in microseconds, if they have."""
+        """Decode; `record_time` are the records' own timestamps in microseconds, if they have.
+
+        Of very many samples only the first records are decoded: `Decoded.taken` of them.
+        """
 
 
 class Reader(Protocol):

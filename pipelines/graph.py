@@ -7,7 +7,7 @@ Every label is a fixed literal, because runners map state to steps by label. An 
 switched off stays in the graph and ends in the null sink, so the graph keeps its shape.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import apache_beam as beam
 from apache_beam.coders import Coder
@@ -73,6 +73,11 @@ class Plan:
     shadow: tuple[ShadowConfig, ...] = ()
 
     @property
+    def outputs(self) -> frozenset[str]:
+        """The outputs that are written."""
+        return frozenset(name for name, sink in self.sinks.items() if sink != self.off)
+
+    @property
     def every_sink(self) -> list[Sink]:
         """The sinks of all configurations."""
         shadow = [sink for one in self.shadow for sink in one.sinks.values()]
@@ -98,12 +103,13 @@ beam.coders.registry.register_coder(Batch, _BlockCoder)
 
 def build(pipeline: beam.Pipeline, plan: Plan) -> None:
     """Add all steps to a pipeline."""
+    reading = replace(plan.reading, outputs=plan.outputs)
     read = (
         pipeline
         | "Shards" >> beam.Create([cursor.to_bytes() for cursor in plan.cursors], reshuffle=False)
         | "SpreadShards" >> beam.Reshuffle()
         | "ReadMetrics"
-        >> beam.ParDo(ReadShard(plan.source, plan.validate, plan.reading)).with_outputs(
+        >> beam.ParDo(ReadShard(plan.source, plan.validate, reading)).with_outputs(
             LATE, DEAD, NOTES, main="batches"
         )
     )

@@ -47,7 +47,11 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--features", help="Features of every window and series; off by default.")
     group.add_argument("--anomalies", help="Scores of every anomalous window; off by default.")
     group.add_argument("--late", help="Records that came too late; counted only by default.")
-    group.add_argument("--dlq", help="Records that cannot be processed; counted only by default.")
+    group.add_argument(
+        "--dlq",
+        help="Records that cannot be processed; by default they are counted, and the first of "
+        "each kind is logged with its reason.",
+    )
     group.add_argument(
         "--audit",
         help="RunTotals, clock decisions and provenance of alerts; by default beside the alerts "

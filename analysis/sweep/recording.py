@@ -114,8 +114,8 @@ def read_recording(
         while waiting:
             for read in reader.read(1.0):
                 parts[read.partition].append(read.rows)
-                dead += len(read.dead)
-                note(len(read.rows) + len(read.dead))
+                dead += read.lost
+                note(len(read.rows) + read.lost)
                 if read.ended:
                     waiting.discard(read.partition)
     finally:
@@ -123,7 +123,7 @@ def read_recording(
     logs = [concatenate(parts[number]) for number in sorted(parts)]
     if not any(len(log) for log in logs):
         message = (
-            f"{source.name} has no rows between the bounds ({dead} records are unreadable); "
+            f"{source.name} has no rows between the bounds ({dead} samples are unreadable); "
             "see --start_time, --end_time, --start_offset and --end_offset"
         )
         raise ConfigurationError(message)

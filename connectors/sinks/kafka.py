@@ -5,7 +5,7 @@ What an item must look like: a `Message`; key and value become the record's, its
 latency (record time minus event time) can be measured by anybody, and retention by time keeps
 results of a replayed past. With `dead_letters` the value is the original record's bytes, ready
 to be sent again once the cause is gone, and the rest of the `DeadLetter` goes into the headers
-reason, topic, partition, offset, size and digest.
+reason, topic, partition, offset, size, digest, lost and, if it has them, elements (as JSON).
 Unit of parallelism: any number of writers; records of one key keep their order.
 In a crash, `at_least_once`: the idempotent producer prevents repeats and gaps within a writer's
 life, but a bundle that is repeated after a crash is written again; the same result always has
@@ -232,8 +232,10 @@ class _KafkaWriter:
         if not self._sink.dead_letters:
             return message.value, headers
         letter = _letters.decode(message.value)
-        for name in ("reason", "topic", "partition", "offset", "size", "digest"):
+        for name in ("reason", "topic", "partition", "offset", "size", "digest", "lost"):
             headers.append((name, str(getattr(letter, name)).encode()))
+        if letter.elements:
+            headers.append(("elements", msgspec.json.encode(letter.elements)))
         return letter.original, headers
 
     def flush(self) -> None:

@@ -23,7 +23,7 @@ def _parse(record: bytes) -> tuple[Series, float, float] | None:
 
 
 def _alone(values: Sequence[bytes | None]) -> Decoded:
-    return wire._decode_one_by_one(values, 0, _LIMIT)
+    return wire._decode_one_by_one(values, _LIMIT)
 
 
 def _plain(decoded: Decoded) -> list[tuple[int, Series, int, str]]:

@@ -59,4 +59,4 @@ def samples(reads: list[ReadBatch]) -> list[Sample]:
 
 def letters(reads: list[ReadBatch]) -> list[DeadLetter]:
     """All dead letters in the order they came."""
-    return [letter for read in reads for letter in read.dead]
+    return [one.letter() for read in reads for one in read.dead]

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from padit.codecs.dead_letter import DeadLetter
+from padit.codecs.contract import Reject
+from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.sink import Message, Sink
 from padit.connectors.sinks import _local, jsonl, parquet
 from padit.connectors.sinks.jsonl import JsonLinesSink
@@ -307,7 +308,7 @@ def test_parquet_gives_results_their_columns(tmp_path: Path) -> None:
     )
     opened = Transition("opened", 1_767_323_045_000_000, alert)
     score = DetectionScore("m", "t", when, {"rule": 1.0}, 1.0, True, 0.9, {"name": "rule"}, {})
-    letter = DeadLetter.of(b"\xff", "bad", "topic", 0, 7)
+    letter = DeadRecord(b"\xff", Reject(0, "bad"), "topic", 0, 7).letter()
     encode = json.dumps
     values = [
         opened.to_cloud_event(),

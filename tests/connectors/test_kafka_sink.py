@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer
 
-from padit.codecs.dead_letter import DeadLetter
+from padit.codecs.contract import Reject
+from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.sink import Message
 from padit.connectors.sinks.kafka import KafkaOptions, KafkaSink
 from padit.connectors.uris import sink_from_uri
@@ -55,7 +56,7 @@ def test_a_dead_letter_carries_the_original_bytes(kafka: Any) -> None:
     sink = sink_from_uri(f"kafka://{kafka.bootstrap}/dead-a", dead_letters=True)
     sink.prepare(fresh=True)
     original = b"\xff" * 700_000
-    letter = DeadLetter.of(original, "no JSON", "metrics", 2, 17)
+    letter = DeadRecord(original, Reject(0, "no JSON"), "metrics", 2, 17).letter()
     assert json.loads(letter.to_json())["original"] == base64.b64encode(original).decode()
     writer = sink.open()
     writer.write([Message("i", "metrics:2", 0, letter.to_json())])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from padit.cli.main import main
-from padit.codecs.dead_letter import DeadLetter
+from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader, Source
 from padit.connectors.uris import Address, Bounds, source_for
 from padit.domain.errors import SourceError
@@ -53,7 +53,7 @@ class _Reader:
             self._at = len(FIRST)
             decoded = self._decode(FIRST, None)
             dead = [
-                DeadLetter.of(FIRST[one.record], one.reason, self._source.name, 0, one.record)
+                DeadRecord(FIRST[one.record], one, self._source.name, 0, one.record)
                 for one in decoded.rejects
             ]
             return [ReadBatch(0, self._at, decoded.rows, dead)]

@@ -1,0 +1,298 @@
+"""The headers of an Arrow IPC stream, read before Arrow allocates anything for its body.
+
+A stream is a sequence of messages, each a header (a FlatBuffers table) and a body. A compressed
+buffer says by its first eight bytes how long it becomes, a dictionary may be repeated or grow,
+an array without buffers may have any length, and tables inside a header may be shared: a few
+kilobytes can ask for gigabytes. `weigh` adds up what the headers ask for and refuses more than
+`MOST_UNPACKED` bytes for each byte of the stream, or `UNPACKED_AT_LEAST` where that is more:
+what Arrow itself writes with LZ4 or Zstandard for samples stays far below either.
+
+The layout is that of Apache Arrow's `format/Message.fbs` and `Schema.fbs`, version 1.5.
+"""
+
+import struct
+from functools import lru_cache
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from padit.domain.errors import WireFormatError
+from padit.domain.metric import Series
+
+__all__ = ["MOST_UNPACKED", "UNPACKED_AT_LEAST", "ROW_BYTES", "Layout", "weigh"]
+
+MOST_UNPACKED = 16
+"""Bytes that a stream may unpack to, for each of its own."""
+UNPACKED_AT_LEAST = 4 << 20
+"""Bytes that a stream of any size may unpack to: 45,000 samples of a dead sensor take 1.3 MB."""
+ROW_BYTES = 32
+"""Bytes that a row counts at least, since its names, time and value take as many when read."""
+
+_LARGEST_SCHEMA = 64 << 10
+_MOST_FIELDS = 256
+_MOST_TEXT = 256 << 10
+_ENTRY_BYTES = 8  # that an entry of a dictionary counts at least
+_SCHEMA, _DICTIONARY, _BATCH = 1, 2, 3
+_VERSION_5 = 4
+_MARKER = 0xFFFFFFFF
+_USED = {"timestamp", "value", "metric_type", *Series._fields}
+_CUT = "Corrupted Arrow stream: it is cut, or has no schema"
+_OLD = "an Arrow stream of a version before 0.15, or corrupted"
+_prefix = struct.Struct("<II")
+_i16, _i32, _u16, _u32, _i64 = (struct.Struct(f"<{kind}") for kind in "hiHIq")
+
+
+class Layout(NamedTuple):
+    """What a stream's schema says.
+
+    Attributes:
+        schema: as Arrow reads it.
+        options: for reading the columns that are used, and no other; None: all are.
+        body: bytes that follow the schema's header.
+    """
+
+    schema: pa.Schema
+    options: pa.ipc.IpcReadOptions | None
+    body: int
+
+
+class _Header(NamedTuple):
+    """One message: what it asks for, and where its body's compressed buffers lie."""
+
+    kind: int
+    body: int
+    rows: int = 0
+    plain: int = 0
+    packed: tuple[tuple[int, int], ...] = ()
+    dictionary: int = 0
+    delta: bool = False
+
+
+def weigh(value: bytes) -> tuple[int, Layout]:
+    """Bytes that a stream takes once it is unpacked, and its layout.
+
+    Raises:
+        WireFormatError: the headers are damaged or ask for too much, or the schema is one that
+            samples cannot have.
+    """
+    try:
+        layout, size, rows = _add_up(value)
+    except (struct.error, IndexError) as error:
+        message = "Corrupted Arrow stream: a header points outside of it"
+        raise WireFormatError(message) from error
+    weight = max(size, ROW_BYTES * rows)
+    most = max(MOST_UNPACKED * len(value), UNPACKED_AT_LEAST)
+    if weight > most:
+        message = (
+            f"an Arrow stream of {len(value)} bytes that takes {weight} when it is unpacked "
+            f"({rows} rows), more than {most}: send smaller batches"
+        )
+        raise WireFormatError(message)
+    return weight, layout
+
+
+def _add_up(value: bytes) -> tuple[Layout, int, int]:
+    """The layout of a stream, the bytes of all its buffers, and its rows."""
+    layout: Layout | None = None
+    size = rows = at = 0
+    dictionaries: dict[int, int] = {}
+    while at + 8 <= len(value):
+        marker, length = _prefix.unpack_from(value, at)
+        if not length or not marker:
+            break
+        start, end = at + 8, at + 8 + length
+        if marker != _MARKER or end > len(value):
+            raise WireFormatError(_CUT if marker == _MARKER else _OLD)
+        if layout is None:
+            layout = _layout(value[start:end])
+            at = end + layout.body
+            continue
+        head = _header(value[start:end])
+        at = end + head.body
+        asked = head.plain + (_unpacked(value, end, head) if head.packed else 0)
+        if head.kind == _DICTIONARY:
+            asked = max(asked, _ENTRY_BYTES * head.rows)
+            if head.delta:  # every growth makes a copy
+                asked += dictionaries.get(head.dictionary, 0)
+            dictionaries[head.dictionary] = asked
+        else:
+            rows += head.rows
+        size += asked
+    if layout is None or at > len(value):
+        raise WireFormatError(_CUT)
+    return layout, size, rows
+
+
+def _body(data: bytes, message: int) -> int:
+    """Length of the body that follows a header."""
+    slot = _slot(data, message, 3)
+    length: int = _i64.unpack_from(data, slot)[0] if slot else 0
+    if length < 0:
+        text = "Corrupted Arrow stream: a body of negative length"
+        raise WireFormatError(text)
+    return length
+
+
+def _unpacked(value: bytes, body: int, head: _Header) -> int:
+    """Bytes that the compressed buffers of a message become."""
+    total = 0
+    for offset, length in head.packed:
+        if not 0 <= offset <= offset + length <= head.body:
+            message = "Corrupted Arrow stream: a buffer outside of its body"
+            raise WireFormatError(message)
+        (becomes,) = _i64.unpack_from(value, body + offset)
+        if becomes < -1:
+            message = "Corrupted Arrow stream: a compressed buffer of negative length"
+            raise WireFormatError(message)
+        total += length if becomes == -1 else becomes
+    return total
+
+
+@lru_cache(maxsize=4096)
+def _header(data: bytes) -> _Header:
+    """A message's header; a producer's are often equal, and so found in the cache."""
+    message = _root(data, 0)
+    kind = data[_slot(data, message, 1)] if _slot(data, message, 1) else 0
+    if kind not in (_DICTIONARY, _BATCH):
+        text = f"Corrupted Arrow stream: a message of the kind {kind}"
+        raise WireFormatError(text)
+    _refuse_old_compression(data, message)
+    table = _table(data, _slot(data, message, 2))
+    number, delta = 0, False
+    if kind == _DICTIONARY:
+        at, grows = _slot(data, table, 0), _slot(data, table, 2)
+        number = _i64.unpack_from(data, at)[0] if at else 0
+        delta = bool(grows and data[grows])
+        table = _table(data, _slot(data, table, 1))
+    lengths = [_i64.unpack_from(data, at)[0] for at in _vector(data, _slot(data, table, 1), 16)]
+    at = _slot(data, table, 0)
+    rows = max([_i64.unpack_from(data, at)[0] if at else 0, *lengths])
+    buffers = tuple(
+        (_i64.unpack_from(data, at)[0], _i64.unpack_from(data, at + 8)[0])
+        for at in _vector(data, _slot(data, table, 2), 16)
+    )
+    if rows < 0 or any(length < 0 for _, length in buffers):
+        text = "Corrupted Arrow stream: a negative length"
+        raise WireFormatError(text)
+    body = _body(data, message)
+    if _slot(data, table, 3):
+        packed = tuple(one for one in buffers if one[1])
+        return _Header(kind, body, rows, 0, packed, number, delta)
+    return _Header(kind, body, rows, sum(one[1] for one in buffers), (), number, delta)
+
+
+def _refuse_old_compression(data: bytes, message: int) -> None:
+    """Before version 5 a note beside the header, not the header, announced compression."""
+    at = _slot(data, message, 0)
+    version = _i16.unpack_from(data, at)[0] if at else 0
+    noted = _slot(data, message, 4)
+    if noted and (version < _VERSION_5 or _text_of(data, noted) > _MOST_TEXT):
+        text = "an Arrow stream with metadata of its own for a batch, which is not read"
+        raise WireFormatError(text)
+
+
+@lru_cache(maxsize=256)
+def _layout(data: bytes) -> Layout:
+    """The schema message of a stream, after a look at what Arrow would allocate for it."""
+    if len(data) > _LARGEST_SCHEMA:
+        text = f"an Arrow schema of {len(data)} bytes, more than {_LARGEST_SCHEMA}"
+        raise WireFormatError(text)
+    message = _root(data, 0)
+    at = _slot(data, message, 1)
+    if not at or data[at] != _SCHEMA:
+        text = "Corrupted Arrow stream: it does not begin with a schema"
+        raise WireFormatError(text)
+    noted = _slot(data, message, 4)
+    table = _table(data, _slot(data, message, 2))
+    _check_fields(data, table, _text_of(data, noted) if noted else 0)
+    frame = _u32.pack(_MARKER) + _u32.pack(len(data)) + data
+    schema = pa.ipc.read_schema(pa.py_buffer(frame))
+    _check_names(schema)
+    used = [i for i, name in enumerate(schema.names) if name in _USED]
+    some = pa.ipc.IpcReadOptions(included_fields=used) if len(used) < len(schema) else None
+    return Layout(schema, some, _body(data, message))
+
+
+def _check_fields(data: bytes, schema: int, text: int) -> None:
+    """Tables in a header may be shared, so that a few of them stand for very many fields."""
+    noted = _slot(data, schema, 2)
+    text += _text_of(data, noted) if noted else 0
+    waiting = [_slot(data, schema, 1)]
+    fields = 0
+    while waiting:
+        for at in _vector(data, waiting.pop(), 4):
+            fields += 1
+            field = _table(data, at)
+            noted = _slot(data, field, 6)
+            text += _text_of(data, noted) if noted else 0
+            waiting.append(_slot(data, field, 5))
+            if fields > _MOST_FIELDS or text > _MOST_TEXT:
+                message = f"an Arrow schema with more than {_MOST_FIELDS} fields or {_MOST_TEXT} "
+                raise WireFormatError(message + "bytes of metadata")
+
+
+def _check_names(schema: pa.Schema) -> None:
+    """Refuse columns that are used and repeated, or of a type whose size no header says."""
+    for name in sorted(_USED & {*schema.names}):
+        found = schema.get_all_field_indices(name)
+        if len(found) > 1:
+            message = f"an Arrow stream with {len(found)} columns of the name {name}"
+            raise WireFormatError(message)
+        kind = schema.field(found[0]).type
+        inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if (
+            pa.types.is_nested(inner)
+            or pa.types.is_dictionary(inner)
+            or pa.types.is_run_end_encoded(inner)
+            or isinstance(inner, pa.BaseExtensionType)
+        ):
+            message = f"the column {name} holds {str(kind)[:80]}, it must hold plain values"
+            raise WireFormatError(message)
+
+
+def _text_of(data: bytes, slot: int) -> int:
+    """Bytes of all keys and values of a vector of pairs."""
+    total = 0
+    for at in _vector(data, slot, 4):
+        pair = _table(data, at)
+        for number in (0, 1):
+            place = _slot(data, pair, number)
+            if place:
+                total += _u32.unpack_from(data, place + _u32.unpack_from(data, place)[0])[0]
+        if total > _MOST_TEXT:
+            break
+    return total
+
+
+def _root(data: bytes, at: int) -> int:
+    """Position of the outermost table."""
+    return at + int(_u32.unpack_from(data, at)[0])
+
+
+def _table(data: bytes, slot: int) -> int:
+    """Position of the table that a slot points to."""
+    if not slot:
+        message = "Corrupted Arrow stream: a header lacks a part"
+        raise WireFormatError(message)
+    return slot + int(_u32.unpack_from(data, slot)[0])
+
+
+def _slot(data: bytes, table: int, number: int) -> int:
+    """Position of a field of a table; 0 where it is absent."""
+    vtable = table - _i32.unpack_from(data, table)[0]
+    if vtable < 0 or 4 + 2 * number >= _u16.unpack_from(data, vtable)[0]:
+        return 0
+    offset: int = _u16.unpack_from(data, vtable + 4 + 2 * number)[0]
+    return table + offset if offset else 0
+
+
+def _vector(data: bytes, slot: int, width: int) -> range:
+    """Positions of the entries of a vector; none where it is absent."""
+    if not slot:
+        return range(0)
+    start = slot + _u32.unpack_from(data, slot)[0]
+    count = _u32.unpack_from(data, start)[0]
+    if start + 4 + width * count > len(data):
+        message = "Corrupted Arrow stream: a list beyond its header"
+        raise WireFormatError(message)
+    return range(start + 4, start + 4 + width * count, width)

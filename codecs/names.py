@@ -1,0 +1,28 @@
+"""Names of series: how long they may be, and which cannot be used."""
+
+from collections.abc import Sequence
+
+from padit.domain.metric import Series
+
+__all__ = ["MAX_NAME_LENGTH", "find_unusable", "name_fault"]
+
+MAX_NAME_LENGTH = 512
+
+
+def name_fault(series: Series) -> str:
+    """What is wrong with the names of a series; empty if nothing is."""
+    source, metric, unit = series
+    longest = max(len(source), len(metric), len(unit))
+    if source and metric and longest <= MAX_NAME_LENGTH:
+        return ""
+    for field, text in zip(Series._fields, series, strict=True):
+        if field != "unit" and not text:
+            return f"{field} is empty"
+        if len(text) > MAX_NAME_LENGTH:
+            return f"{field} has {len(text)} characters, at most {MAX_NAME_LENGTH} are allowed"
+    return ""
+
+
+def find_unusable(table: Sequence[Series]) -> dict[int, str]:
+    """By position the series of a table that cannot be used, and why."""
+    return {i: fault for i, series in enumerate(table) if (fault := name_fault(series))}

@@ -24,7 +24,7 @@ DEAD = "dead"
 _LOG = logging.getLogger(__name__)
 _MOST_KINDS = 20
 _MORE_OFTEN = 100  # a kind is logged again when so many times as many samples are lost
-_PARTICULARS = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|[-+]?\d[\w.+-]*|\b(nan|inf)\b")
+_PARTICULARS = re.compile(r"'[^']*'|\"[^\"]*\"|[-+]?\d[\w.+-]*|\b(nan|inf)\b")
 
 
 def side_messages(
@@ -95,7 +95,7 @@ class DeadLog:
                 while self._next[kind] <= lost:
                     self._next[kind] *= _MORE_OFTEN
                 _LOG.warning(
-                    "%d samples like this cannot be used: %s, partition %d, offset %d: %s%s",
+                    "unusable samples of this kind so far: %d; %s, partition %d, offset %d: %s%s",
                     lost, one.topic, one.partition, one.offset, one.reject.reason, self._hint,
                 )  # fmt: skip
 

@@ -290,7 +290,7 @@ def test_a_recording_of_broken_records_only_is_told(tmp_path: Path, capsys: Capt
     (tmp_path / "broken.jsonl").write_text("{\n[]\n")
     grid = _grid(tmp_path, "vary: {alerts.open_at: 0.7}")
     assert main(["sweep", str(tmp_path / "broken.jsonl"), "--grid", grid]) == 2
-    assert "(2 records are unreadable)" in capsys.readouterr().err
+    assert "(2 samples are unreadable)" in capsys.readouterr().err
 
 
 def test_a_recording_of_more_than_one_block_gives_the_alerts_of_replay(tmp_path: Path) -> None:

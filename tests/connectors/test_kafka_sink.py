@@ -56,7 +56,8 @@ def test_a_dead_letter_carries_the_original_bytes(kafka: Any) -> None:
     sink = sink_from_uri(f"kafka://{kafka.bootstrap}/dead-a", dead_letters=True)
     sink.prepare(fresh=True)
     original = b"\xff" * 700_000
-    letter = DeadRecord(original, Reject(0, "no JSON"), "metrics", 2, 17).letter()
+    reject = Reject(0, "no JSON", 2, ((3, "no JSON"), (5, "ö")))
+    letter = DeadRecord(original, reject, "metrics", 2, 17).letter()
     assert json.loads(letter.to_json())["original"] == base64.b64encode(original).decode()
     writer = sink.open()
     writer.write([Message("i", "metrics:2", 0, letter.to_json())])
@@ -72,6 +73,8 @@ def test_a_dead_letter_carries_the_original_bytes(kafka: Any) -> None:
         "offset": b"17",
         "size": b"700000",
         "digest": letter.digest.encode(),
+        "lost": b"2",
+        "elements": '[[3,"no JSON"],[5,"ö"]]'.encode(),
     }
 
 

@@ -1,0 +1,1 @@
+"""Fuzzing of the record codecs, guided by coverage; see `__main__`."""

@@ -71,7 +71,7 @@ def _bad() -> dict[str, tuple[Record, str]]:
         "5 MB": (with_field(metadata={"blob": "x" * (5 << 20)}), "more than the 4194304"),
         "one bad element of an array": (
             record(json.dumps([{**fields, "timestamp": START + 15}, {"value": 1}]).encode()),
-            "element 1 of the array",
+            "element 1: Object missing",
         ),
     }
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from padit.codecs import json_records as wire_json
+from padit.codecs import records as wire
 from padit.codecs.arrow import arrow_from_columns
 from padit.codecs.records import decode
-from padit.domain import wire, wire_json
 from padit.domain.timestamps import format_utc
 from tests.codecs.samples import MAX_BYTES, T, arrow, one_by_one, outcome, plain, record, steady
 

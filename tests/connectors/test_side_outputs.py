@@ -13,7 +13,7 @@ import pytest
 from padit.codecs.contract import MOST_NAMED, Reject
 from padit.codecs.dead_letter import DeadRecord
 from padit.codecs.validate import Validate
-from padit.connectors import besides
+from padit.connectors import side_outputs
 from padit.connectors.cursor import advance, first_cursors
 from padit.connectors.side_outputs import DEAD, LATE, DeadLog, side_messages
 from padit.connectors.source import PartitionRange, ReadBatch

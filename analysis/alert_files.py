@@ -10,6 +10,7 @@ from confluent_kafka.admin import TopicMetadata
 
 from padit.connectors.uris import parse_address, read_client_config
 from padit.domain.errors import ConfigurationError, SourceError
+from padit.domain.message import key_of
 from padit.domain.timestamps import parse_timestamp
 
 __all__ = ["Event", "read_events", "read_lines"]
@@ -22,7 +23,7 @@ class Event(NamedTuple):
 
     Attributes:
         time: event time in microseconds.
-        key: `source_id:metric_name`.
+        key: of source_id and metric_name, as `domain.message.key_of` makes it.
         id: of the transition.
         line: its bytes.
     """
@@ -71,7 +72,7 @@ def _event(uri: str, number: int, line: bytes) -> Event:
     try:
         content = msgspec.json.decode(line)
         alert = content["data"]
-        key = f"{alert['source_id']}:{alert['metric_name']}"
+        key = key_of(alert["source_id"], alert["metric_name"])
         return Event(parse_timestamp(content["time"]), key, content["id"], line)
     except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
         message = f"{uri}, line {number + 1}, is not an alert of PADIT: {error!r}"

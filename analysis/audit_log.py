@@ -33,7 +33,9 @@ def audit_log_beside(alerts: str) -> str | None:
     """Where the audit log of these alerts lies; None where there is no place beside them."""
     address = parse_address(alerts)
     if address.kind == "kafka":
-        return alerts.replace(f"/{address.path}", f"/{address.path}-audit", 1)
+        # Delivery and the one writer are those of the alerts; client settings are for both.
+        options = {k: v for k, v in address.options.items() if k not in ("delivery", "writer")}
+        return address.at(f"{address.path}-audit", options)
     if address.kind in (".jsonl", ".ndjson", ".parquet"):
         return str(PurePath(address.path).with_suffix(".audit.jsonl"))
     return None

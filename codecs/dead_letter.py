@@ -1,52 +1,16 @@
-"""Dead letters: what could not be processed, with everything needed to look at it again.
+"""Records that cannot be used, wholly or in part.
 
-A record that cannot be used, wholly or in part, gives one `DeadRecord`, which only points at
-it. The letter with its digest and the record's bytes is made where somebody reads it.
+A `DeadRecord` only points at its record. The letter with its digest and the record's bytes is made
+where somebody reads it.
 """
 
-import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import msgspec
-
 from padit.codecs.contract import Reject
+from padit.domain.dead_letter import DeadLetter
 
-__all__ = ["DeadLetter", "DeadRecord", "count_lost"]
-
-LARGEST_ORIGINAL = 700_000
-"""Bytes of an original that are kept; as base64 they fit a broker's default of 1 MiB."""
-
-
-class DeadLetter(msgspec.Struct, frozen=True):
-    """One record that could not be used, or not all of it.
-
-    Attributes:
-        reason: for people, with the offending value.
-        topic: topic or file it came from.
-        partition: number of the partition; 0 for files.
-        offset: offset of the record; line or row number for files, from 0.
-        original: the record's bytes, at most `LARGEST_ORIGINAL` of them.
-        size: bytes of the whole record.
-        digest: SHA-256 of the whole record, hex.
-        lost: samples of the record that cannot be used.
-        elements: (number in the record, reason) of the first of them; empty where the record
-            holds one sample. Of a wide row the numbers are those of its columns.
-    """
-
-    reason: str
-    topic: str
-    partition: int
-    offset: int
-    original: bytes
-    size: int
-    digest: str
-    lost: int = 1
-    elements: tuple[tuple[int, str], ...] = ()
-
-    def to_json(self) -> bytes:
-        """Encode as one JSON object; `original` in base64."""
-        return msgspec.json.encode(self)  # msgspec writes bytes as base64
+__all__ = ["DeadRecord", "count_lost"]
 
 
 class DeadRecord(NamedTuple):
@@ -68,18 +32,9 @@ class DeadRecord(NamedTuple):
 
     def letter(self) -> DeadLetter:
         """Make the letter."""
-        data = self.value or b""
         _, reason, lost, elements = self.reject
-        return DeadLetter(
-            reason,
-            self.topic,
-            self.partition,
-            self.offset,
-            data[:LARGEST_ORIGINAL],
-            len(data),
-            hashlib.sha256(data).hexdigest(),
-            lost,
-            elements,
+        return DeadLetter.of(
+            self.value or b"", reason, self.topic, self.partition, self.offset, lost, elements
         )
 
 

@@ -4,7 +4,7 @@ What is nested (evidence, scores, detector, metadata) is kept as JSON text, beca
 differ from detector to detector and a column's type must not depend on what came first.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,17 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from padit.domain.features import FEATURES
+from padit.domain.message import Kind
 
 __all__ = [
     "ALERTS",
     "DEAD_LETTERS",
     "FEATURE_ROWS",
+    "LAYOUTS",
     "METRICS",
     "OTHER",
     "SCORES",
     "Layout",
     "columns_of",
-    "layout_of",
 ]
 
 _TIME = pa.timestamp("us", tz="UTC")
@@ -37,13 +38,11 @@ class Layout:
     Attributes:
         name: of the kind.
         schema: names and types; a string column takes nested values as JSON text.
-        watermarks: fields of the JSON object by which the kind is told.
         inside: field that holds the result itself (CloudEvents), or "".
     """
 
     name: str
     schema: pa.Schema
-    watermarks: frozenset[str]
     inside: str = ""
 
 
@@ -61,7 +60,6 @@ METRICS = Layout(
             ("metadata", _TEXT),
         ]
     ),
-    frozenset({"timestamp", "source_id", "metric_name", "value"}),
 )
 ALERTS = Layout(
     "alerts",
@@ -88,7 +86,6 @@ ALERTS = Layout(
             ("resolved_at", _TIME),
         ]
     ),
-    frozenset({"specversion", "type", "data"}),
     inside="data",
 )
 SCORES = Layout(
@@ -106,7 +103,6 @@ SCORES = Layout(
             ("evidence", _TEXT),
         ]
     ),
-    frozenset({"composite", "is_anomaly"}),
 )
 FEATURE_ROWS = Layout(
     "features",
@@ -122,7 +118,6 @@ FEATURE_ROWS = Layout(
             ("judged_by", _TEXT),
         ]
     ),
-    frozenset({"source_id", "metric_name", "window_end", "ewma"}),
 )
 DEAD_LETTERS = Layout(
     "dead_letters",
@@ -139,30 +134,29 @@ DEAD_LETTERS = Layout(
             ("elements", _TEXT),  # JSON
         ]
     ),
-    frozenset({"reason", "digest", "original"}),
 )
-OTHER = Layout("other", pa.schema([("value", _TEXT)]), frozenset())
+OTHER = Layout("other", pa.schema([("value", _TEXT)]))
 """Anything else: the JSON text as it is."""
 
-_LAYOUTS = (ALERTS, SCORES, FEATURE_ROWS, DEAD_LETTERS, METRICS)
+LAYOUTS: Mapping[Kind, Layout] = {
+    Kind.ALERT: ALERTS,
+    Kind.ANOMALY: SCORES,
+    Kind.FEATURE: FEATURE_ROWS,
+    Kind.LATE: METRICS,
+    Kind.DEAD_LETTER: DEAD_LETTERS,
+    Kind.AUDIT: OTHER,
+}
+"""The layout of each kind of message."""
+
 _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _strings = msgspec.json.Decoder(str)
-
-
-def layout_of(value: bytes) -> Layout:
-    """The kind of a result, told by the fields of its JSON object."""
-    try:
-        fields = _objects.decode(value).keys()
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return OTHER
-    return next((layout for layout in _LAYOUTS if layout.watermarks <= fields), OTHER)
 
 
 def columns_of(layout: Layout, values: Sequence[bytes]) -> dict[str, pa.Array]:
     """Results of one kind as columns in the order of the layout's schema.
 
     Args:
-        layout: as `layout_of` says of each of them.
+        layout: of their kind, see `LAYOUTS`.
         values: JSON objects; a field that is missing or null becomes null.
 
     Raises:

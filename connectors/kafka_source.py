@@ -24,7 +24,7 @@ from padit.connectors.kafka_errors import ClientErrors
 from padit.connectors.kafka_reader import KafkaReader
 from padit.connectors.kafka_retention import RequestedRange, kept, nothing_there, what_is_gone
 from padit.connectors.source import Decoder, PartitionRange, Reader
-from padit.connectors.uris import Address, Bounds, read_client_config, source_for
+from padit.connectors.uris import Address, Bounds, absolute, read_client_config, source_for
 from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError, SourceError
 
@@ -234,7 +234,7 @@ def _kafka(address: Address, bounds: Bounds) -> KafkaSource:
         stop=bounds.stop,
         start_time=bounds.start_time,
         stop_time=bounds.stop_time,
-        client_config=options.client_config,
+        client_config=absolute(options.client_config),
         patience=bounds.patience,
         look_every=options.look_for_partitions_sec,
         allow_missing=bounds.allow_missing,

@@ -1,6 +1,5 @@
 """What reading says besides its batches: late rows, dead letters, decisions by the clock."""
 
-import hashlib
 import logging
 import re
 from collections.abc import Iterator, Sequence
@@ -11,7 +10,7 @@ from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.cursor import Cursor
 from padit.domain.audit import IdlenessDecision, encode_record
 from padit.domain.batch import Batch
-from padit.domain.message import Message
+from padit.domain.message import Kind, Message
 from padit.domain.metric import Metric
 from padit.domain.rows import Rows
 from padit.domain.timestamps import MICROS
@@ -56,16 +55,15 @@ def _late_messages(name: str, partition: int, first: int, rows: Rows) -> Iterato
     for number, (code, moment, value) in enumerate(zip(*columns, strict=True), first):
         series = rows.series[code]
         metric = Metric(moment / MICROS, series.source_id, series.metric_name, value, series.unit)
-        key = f"{series.source_id}:{series.metric_name}"
-        identity = f"{name}:{partition}:{number:020d}"
-        yield Message(identity, key, moment, msgspec.json.encode(metric))
+        identity = (name, str(partition), str(number))
+        value = msgspec.json.encode(metric)
+        yield Message.of(Kind.LATE, series.key, moment, value, *identity)
 
 
 def _dead_messages(dead: Sequence[DeadRecord]) -> Iterator[Message]:
     """Dead letters, one for each record, made one after the other."""
     for one in dead:
-        key = f"{one.topic}:{one.partition}"
-        yield Message(f"{key}:{one.offset:020d}:000000", key, 0, one.letter().to_json())
+        yield Message.dead_letter(one.letter())
 
 
 class DeadLog:
@@ -110,5 +108,5 @@ def decision_message(cursor: Cursor, batch: Batch) -> Message:
     following = {number: one.following for number, one in sorted(cursor.at.items())}
     watermarks = {position.partition: position.watermark for position in batch.positions}
     record = encode_record(IdlenessDecision(following, watermarks))
-    identity = f"idle:{hashlib.sha256(record).hexdigest()[:32]}"
-    return Message(identity, "idle", min(watermarks.values()), record)
+    moment = min(watermarks.values())
+    return Message.of(Kind.AUDIT, ("idle",), moment, record, "idle", record.decode())

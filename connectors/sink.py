@@ -1,11 +1,29 @@
 """What a sink is: a place results go to, without Beam."""
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from padit.domain.message import Message
+from padit.domain.run_identity import RunIdentity
 
-__all__ = ["Message", "OnceSink", "Sink", "Writer"]
+__all__ = ["Message", "OnceSink", "Sink", "Start", "Writer"]
+
+
+class Start(NamedTuple):
+    """How a run comes to a place that may hold what earlier runs wrote.
+
+    Attributes:
+        run: what decides the results of the run.
+        restored: whether the run goes on from a savepoint.
+        finishes: whether `finish` will be called once the results are complete; not so for a
+            live run, nor for one that is left alone on a cluster.
+        overwrite: whether a bounded run may replace the results of any other.
+    """
+
+    run: RunIdentity = RunIdentity()
+    restored: bool = False
+    finishes: bool = False
+    overwrite: bool = False
 
 
 class Writer(Protocol):
@@ -39,18 +57,25 @@ class Sink(Protocol):
     single_writer: bool
     opens_early: bool
 
-    def prepare(self, fresh: bool) -> None:
-        """Check, before the job starts, that it can be written; `fresh`: start it empty.
+    def prepare(self, start: Start) -> None:
+        """Check, before the job starts, that it can be written; called before the sink travels.
+
+        Nothing that is there is removed before `finish`, see `connectors.runs`.
 
         Raises:
             SinkError: it cannot be written; the message names the remedy.
+            ConfigurationError: it holds what this run must not replace.
         """
 
     def open(self) -> Writer:
         """Connect."""
 
-    def finish(self) -> None:
-        """Put the results of a bounded run in their canonical order (time, key, id)."""
+    def finish(self, complete: bool = True) -> None:
+        """Put the results of a bounded run in their canonical order (time, key, id).
+
+        Where they replace earlier results they take their place now, if they are `complete`: if
+        the run was stopped before the end of its input, the earlier ones stay.
+        """
 
 
 @runtime_checkable

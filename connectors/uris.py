@@ -9,6 +9,7 @@ others; connectors take them from a file instead.
 """
 
 import importlib
+import os
 import pkgutil
 import re
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from padit.connectors.sink import OnceSink, Sink
 from padit.connectors.source import Source
@@ -25,6 +26,7 @@ from padit.domain.errors import ConfigurationError
 __all__ = [
     "Address",
     "Bounds",
+    "absolute",
     "parse_address",
     "read_client_config",
     "sink_for",
@@ -71,7 +73,7 @@ class Address:
         kind: what is looked up in the registry: a scheme, a suffix with its dot, or a word.
         host: "host:port[,host:port]", empty for files.
         path: file, pattern or directory; topic, without its slash, where there is a host.
-        options: from the query, as text; a mapping passed in goes before it.
+        options: from the query, as text; a mapping passed in overrides it.
     """
 
     uri: str
@@ -79,6 +81,36 @@ class Address:
     host: str
     path: str
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def place(self) -> tuple[str, str] | None:
+        """(service, path): equal for two addresses of one place; None where nothing is kept."""
+        if self.kind in ("-", "stdout", "null"):
+            return None
+        if self.host:
+            return (f"{self.kind}://{','.join(sorted(self.host.split(',')))}", self.path)
+        return ("", os.path.realpath(self.path))
+
+    def beside(self, name: str) -> str:
+        """The URI of a place of its own beside this one, named after it.
+
+        >>> parse_address("kafka://alerts:9092/alerts?client_config=a.conf").beside("now")
+        'kafka://alerts:9092/alerts.now?client_config=a.conf'
+        >>> parse_address("build/alerts.jsonl").beside("now")
+        'build/alerts.now.jsonl'
+        """
+        if not self.host:
+            path = PurePath(self.path)
+            slash = "/" if self.path.endswith("/") else ""
+            return f"{path.with_suffix(f'.{name}{path.suffix}')}{slash}{_query(self.options)}"
+        options = dict(self.options)
+        if "writer" in options:  # of several sinks each needs its own
+            options["writer"] = f"{options['writer']}.{name}"
+        return self.at(f"{self.path}.{name}", options)
+
+    def at(self, path: str, options: Mapping[str, Any]) -> str:
+        """The URI of another path of the same service."""
+        return f"{self.kind}://{self.host}/{quote(path)}{_query(options)}"
 
     def refuse_options(self) -> None:
         """For what has no options. Raises ConfigurationError if some are given."""
@@ -88,7 +120,7 @@ class Address:
 
 
 SourceFactory = Callable[[Address, Bounds], Source]
-SinkFactory = Callable[[Address, bool], Sink]
+SinkFactory = Callable[[Address], Sink]
 _Factory = TypeVar("_Factory", SourceFactory, SinkFactory)
 
 _sources: dict[str, SourceFactory] = {}
@@ -101,7 +133,7 @@ def source_for(*kinds: str) -> Callable[[SourceFactory], SourceFactory]:
 
 
 def sink_for(*kinds: str) -> Callable[[SinkFactory], SinkFactory]:
-    """Register a factory of sinks; its second argument says that it gets dead letters."""
+    """Register a factory of sinks."""
     return _registration(_sinks, kinds)
 
 
@@ -123,7 +155,7 @@ def source_from_uri(
     Args:
         uri: address and options.
         bounds: what part of it to read.
-        mapping: further options, as from YAML; they go before those of the URI.
+        mapping: further options, as from YAML; they override those of the URI.
 
     Raises:
         ConfigurationError: an unknown scheme or suffix, or an option that is not allowed.
@@ -132,19 +164,18 @@ def source_from_uri(
     return _known("read", address, _sources)(address, bounds or Bounds())
 
 
-def sink_from_uri(uri: str, *, dead_letters: bool = False, once: bool = False) -> Sink:
+def sink_from_uri(uri: str, *, once: bool = False) -> Sink:
     """Make the sink that a URI names; nothing is opened yet.
 
     Args:
         uri: address and options.
-        dead_letters: the messages are `DeadLetter` JSON; Kafka then gets the original bytes.
         once: each message should get there once, where the sink can do that.
 
     Raises:
         ConfigurationError: an unknown scheme or suffix, or an option that is not allowed.
     """
     address = parse_address(uri)
-    sink = _known("written", address, _sinks)(address, dead_letters)
+    sink = _known("written", address, _sinks)(address)
     return sink.exactly_once() if once and isinstance(sink, OnceSink) else sink
 
 
@@ -206,6 +237,15 @@ def read_client_config(path: str | None) -> dict[str, str]:
             raise ConfigurationError(message)
         settings[name.strip()] = value.strip()
     return settings
+
+
+def absolute(path: str | None) -> str | None:
+    """A path from a URI or an option, for workers, which may start in another directory."""
+    return None if path is None else os.path.abspath(path)
+
+
+def _query(options: Mapping[str, Any]) -> str:
+    return f"?{urlencode(options, quote_via=quote, safe='/:,;')}" if options else ""
 
 
 def _options(place: str, query: str) -> dict[str, str]:

@@ -1,10 +1,10 @@
 """Scores and alerts, as they leave the job."""
 
-import hashlib
 from typing import Any, Literal
 
 import msgspec
 
+from padit.domain.message import Kind, Message, digest_of, key_of
 from padit.domain.metric import Series
 from padit.domain.timestamps import format_utc
 
@@ -113,7 +113,7 @@ class Transition(msgspec.Struct):
     @property
     def id(self) -> str:
         """Identity of the step; a sink that has seen it drops it."""
-        return _digest(self.alert.id, self.kind, str(self.time))
+        return digest_of(self.alert.id, self.kind, str(self.time))
 
     def to_cloud_event(self) -> bytes:
         """Encode as a CloudEvents 1.0 JSON event (structured mode)."""
@@ -129,13 +129,12 @@ class Transition(msgspec.Struct):
         }
         return msgspec.json.encode(event)
 
+    def to_message(self) -> Message:
+        """The CloudEvent on its way to a sink, under the id that stands in it."""
+        key = key_of(self.alert.source_id, self.alert.metric_name)
+        return Message(Kind.ALERT, self.id, key, self.time, self.to_cloud_event())
+
 
 def alert_id(series: Series, detector: str, opened: int) -> str:
     """Deterministic identity of an alert; `opened` in microseconds."""
-    return _digest(*series, detector, str(opened))
-
-
-def _digest(*parts: str) -> str:
-    # Lengths keep ("ab", "c") and ("a", "bc") apart.
-    text = "".join(f"{len(part)}:{part}" for part in parts)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return digest_of(*series, detector, str(opened))

@@ -14,6 +14,7 @@ __all__ = [
     "RunTotals",
     "Provenance",
     "Record",
+    "RunStarted",
     "decode_record",
     "encode_record",
     "judged_by",
@@ -87,7 +88,36 @@ class Provenance(msgspec.Struct, frozen=True, tag="provenance", tag_field="recor
     source: str = ""
 
 
-Record = RunTotals | IdlenessDecision | Provenance
+class RunStarted(msgspec.Struct, frozen=True, tag="run_started", tag_field="record"):
+    """A run began without state: what an earlier run left open, it does not know of.
+
+    It stands before everything else that the run writes. A run that is restored from a savepoint
+    writes none. So a reader of the alerts can close those that a lost run left open: of the same
+    source, opened before, and not met again.
+
+    Attributes:
+        run: identity of this start.
+        shape: digest of the options and the configuration that decide results.
+        source: topic or file.
+        live: whether the input has no end.
+        ranges: by partition, where reading begins and the offset after the last (None: no end).
+        version: of PADIT.
+        live_from: results of earlier event times are not written, microseconds; None: all are.
+        moment: when, by the clock, RFC 3339; empty for a run over a bounded input, which gives
+            the same bytes whenever it is made.
+    """
+
+    run: str
+    shape: str
+    source: str
+    live: bool
+    ranges: dict[int, tuple[int, int | None]]
+    version: str
+    live_from: int | None = None
+    moment: str = ""
+
+
+Record = RunTotals | IdlenessDecision | Provenance | RunStarted
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Record)

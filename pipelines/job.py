@@ -11,7 +11,7 @@ import msgspec
 from padit.analysis.audit_log import read_decisions, read_run_totals
 from padit.codecs.validate import Validate
 from padit.connectors.cursor import first_cursors
-from padit.connectors.read_shard import DEAD, LATE, ReadOptions
+from padit.connectors.read_shard import ReadOptions
 from padit.connectors.sink import Sink
 from padit.connectors.source import PartitionRange
 from padit.connectors.uris import Bounds, sink_from_uri, source_from_uri
@@ -21,6 +21,7 @@ from padit.domain.timestamps import MICROS, format_utc
 from padit.ops.progress_bar import Progress
 from padit.pipelines.graph import Plan, ShadowConfig, build
 from padit.pipelines.options import JobOptions, parse_options
+from padit.pipelines.outputs import Run, places_of, prepare, refuse_shared
 from padit.pipelines.run_monitor import RunMonitor
 from padit.pipelines.runners import choose_runner
 from padit.transforms.detect import Detection
@@ -30,6 +31,7 @@ from padit.transforms.windows import WindowOptions
 __all__ = ["Summary", "make_plan", "run_job"]
 
 _LOG = logging.getLogger(__name__)
+_OF_EACH = (ALERTS, ANOMALIES, FEATURES, AUDIT)  # what each of several configurations writes
 
 
 class Summary(msgspec.Struct):
@@ -82,11 +84,12 @@ def run_job(
     """
     options = parse_options(argv)
     job = JobOptions.of(options)
+    others = {name: JobOptions.of(parse_options(one)) for name, one in (shadow or {}).items()}
+    refuse_shared(job.input, [places_of(job), *(_own_places(one) for one in others.values())])
     plan, ranges = make_plan(job, live=live)
     runner = choose_runner(argv, bounded=_total(ranges) is not None, detach=detach)
-    plan = _completed(plan, runner.restorable, shadow or {}, live)
-    for sink in plan.every_sink:
-        sink.prepare(fresh=not runner.restores)
+    plan = _completed(plan, runner.restorable, others, live)
+    prepare(plan, job, Run(ranges, runner.restores, detach, job.overwrite))
     started = time.monotonic()
     pipeline = beam.Pipeline(runner=runner.beam, options=runner.options)
     build(pipeline, plan)
@@ -100,7 +103,7 @@ def run_job(
     bounded = _total(ranges) is not None
     if bounded:
         for sink in plan.every_sink:
-            sink.finish()
+            sink.finish(complete=not watch.stopped)
     counts = (read_run_totals(job.audit) if bounded else None) or watch.counts()
     return _summary(counts, seconds, bounded)
 
@@ -179,39 +182,29 @@ def _check_verb(job: JobOptions, live: bool) -> None:
         _LOG.warning("results from %s on are written", format_utc(job.live_from))
 
 
-def _completed(
-    plan: Plan, restorable: bool, shadow: Mapping[str, Sequence[str]], live: bool
-) -> Plan:
+def _completed(plan: Plan, restorable: bool, others: Mapping[str, JobOptions], live: bool) -> Plan:
     """The plan with what the runner can do, and with further configurations."""
     reading = dataclasses.replace(plan.reading, restorable=restorable)
-    others = tuple(_shadow(plan, name, argv, live) for name, argv in shadow.items())
-    return dataclasses.replace(plan, reading=reading, shadow=others)
+    shadow = tuple(_shadow(plan, name, other, live) for name, other in others.items())
+    return dataclasses.replace(plan, reading=reading, shadow=shadow)
 
 
-def _shadow(plan: Plan, name: str, argv: Sequence[str], live: bool) -> ShadowConfig:
+def _shadow(plan: Plan, name: str, job: JobOptions, live: bool) -> ShadowConfig:
     """A further configuration; it has to read the input as the first one does."""
-    other, _ = make_plan(JobOptions.of(parse_options(argv)), live=live)
+    other, _ = make_plan(job, live=live)
     if other.config.input != plan.config.input:
         message = f"configuration {name} reads the input in another way: its `input` must be equal"
         raise ConfigurationError(message)
-    outputs = (ALERTS, ANOMALIES, FEATURES, AUDIT)
-    return ShadowConfig(name, other.config, {k: v for k, v in other.sinks.items() if k in outputs})
+    return ShadowConfig(name, other.config, {k: v for k, v in other.sinks.items() if k in _OF_EACH})
+
+
+def _own_places(job: JobOptions) -> dict[str, str]:
+    """Places of a further configuration; late rows and dead letters are those of the first."""
+    return {name: uri for name, uri in places_of(job).items() if name in _OF_EACH}
 
 
 def _sinks(job: JobOptions) -> dict[str, Sink]:
-    outputs = {
-        ALERTS: job.output,
-        ANOMALIES: job.anomalies,
-        FEATURES: job.features,
-        AUDIT: job.audit,
-        LATE: job.late,
-        DEAD: job.dlq,
-    }
-    return {
-        name: sink_from_uri(uri, dead_letters=name == DEAD, once=name == ALERTS)
-        for name, uri in outputs.items()
-        if uri
-    }
+    return {name: sink_from_uri(uri, once=name == ALERTS) for name, uri in places_of(job).items()}
 
 
 def _total(ranges: Sequence[PartitionRange]) -> int | None:

@@ -57,6 +57,15 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         help="RunTotals, clock decisions and provenance of alerts; by default beside the alerts "
         "(alerts.audit.jsonl, topic alerts-audit); null switches it off.",
     )
+    group.add_argument(
+        "--overwrite",
+        nargs="?",
+        const="true",
+        choices=("true", "false"),
+        help="A run with an end may replace results of any other run, once its own are complete. "
+        "Without it the results of the same run are written again, and others refused; a live "
+        "run goes on where its output stands.",
+    )
     group.add_argument("--config", help="YAML file with detectors and alert settings.")
 
 
@@ -228,6 +237,7 @@ class JobOptions:
     allow_missing: bool
     decisions: str | None
     live_from: int | None
+    overwrite: bool
 
     @classmethod
     def of(cls, options: PipelineOptions) -> "JobOptions":
@@ -248,6 +258,7 @@ class JobOptions:
         return cls(
             allow_missing=raw["allow_missing"] == "true",
             live_from=live_from,
+            overwrite=raw["overwrite"] == "true",
             **{name: raw[name] for name in _AS_THEY_ARE},
             audit=raw["audit"] or audit_log_beside(raw["output"]),
             max_ahead=seconds_to_micros(raw["max_ahead_sec"]),

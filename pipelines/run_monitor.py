@@ -78,6 +78,11 @@ class RunMonitor:
             )
             raise RunError(message)
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the run was asked to stop before its end."""
+        return self._stopping.is_set()
+
     def look(self) -> RunProgress:
         """How far the run has come."""
         if self._runner.here:

@@ -1,5 +1,6 @@
 """The Beam shells around keying and the group machine; nothing is decided here."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,11 +13,12 @@ from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateS
 from padit.domain.audit import Provenance, RunTotals, encode_record
 from padit.domain.batch import Batch, decode_keyed_batch, encode_keyed_batch
 from padit.domain.config import JobConfig
-from padit.domain.message import Message
+from padit.domain.message import Kind, Message
 from padit.domain.timestamps import format_utc
 from padit.domain.watermark import WATERMARK_END
 from padit.transforms.alerts import Alerts
-from padit.transforms.detect import Detection, DetectionResult
+from padit.transforms.detect import Create, Detection, DetectionResult
+from padit.transforms.detectors import Detector, create_detector
 from padit.transforms.group import Counts, GroupMachine, Outcome
 from padit.transforms.keying import split_batch
 from padit.transforms.warmup import Status
@@ -84,6 +86,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         self._outputs = outputs
         self._source = source
         self._restorable = restorable
+        self._directory = os.getcwd()
         self._met: set[int] = set()
         self._counters = [Metrics.counter("padit", name) for name in _COUNTERS if counted]
         self._judged = {
@@ -94,7 +97,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
 
     def setup(self) -> None:
         """Build the machine once per worker."""
-        self._detection = Detection(self._config.detectors)
+        self._detection = Detection(self._config.detectors, _creator(self._directory))
         alerts = Alerts.of(self._detection, self._config.alerts, self._windows)
         self._machine = GroupMachine(self._windows, self._detection, alerts)
 
@@ -115,12 +118,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         outcome = self._machine.advance(store, decode_keyed_batch(data))
         self._count(outcome.counts, outcome.judged)
         for transition in outcome.transitions:
-            alert = transition.alert
-            key = f"{alert.source_id}:{alert.metric_name}"
-            event = transition.to_cloud_event()
-            yield beam.pvalue.TaggedOutput(
-                ALERTS, Message(transition.id, key, transition.time, event)
-            )
+            yield beam.pvalue.TaggedOutput(ALERTS, transition.to_message())
         if outcome.detected is not None and outcome.status is not None:
             if ANOMALIES in self._outputs:
                 yield from self._anomalies(outcome.detected)
@@ -149,10 +147,10 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
     def _anomalies(self, detected: DetectionResult) -> Iterator[Any]:
         for row in detected.anomaly.nonzero()[0].tolist():
             score = self._detection.describe(detected, row)
-            key = f"{score.source_id}:{score.metric_name}"
             end = int(detected.table.window_end[row])
-            unit = detected.table.series[detected.table.code[row]].unit
-            message = Message(f"{key}:{unit}:{end}", key, end, msgspec.json.encode(score))
+            series = detected.table.series[detected.table.code[row]]
+            value = msgspec.json.encode(score)
+            message = Message.of(Kind.ANOMALY, series.key, end, value, *series, str(end))
             yield beam.pvalue.TaggedOutput(ANOMALIES, message)
 
     def _features(self, detected: DetectionResult, status: Status) -> Iterator[Any]:
@@ -168,12 +166,12 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             if not table.features["count"][row]:
                 continue  # a window without a sample has no features
             series = table.series[codes[row]]
-            key = f"{series.source_id}:{series.metric_name}"
+            end = ends[row]
             record = {
                 "source_id": series.source_id,
                 "metric_name": series.metric_name,
                 "unit": series.unit,
-                "window_end": format_utc(ends[row]),
+                "window_end": format_utc(end),
                 **dict(zip(names, values, strict=True)),
                 "score": scores[row],  # NaN, warming up, becomes null
                 "extractions": extractions[row],
@@ -183,10 +181,23 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
                     if begun
                 ],
             }
-            message = Message(
-                f"{key}:{series.unit}:{ends[row]}", key, ends[row], msgspec.json.encode(record)
-            )
+            value = msgspec.json.encode(record)
+            message = Message.of(Kind.FEATURE, series.key, end, value, *series, str(end))
             yield beam.pvalue.TaggedOutput(FEATURES, message)
+
+
+def _creator(directory: str) -> Create:
+    """Makes detectors whose `path` starts where the job was submitted, not where a worker is.
+
+    Alerts say the path as it was given, so they are the same wherever the job runs.
+    """
+
+    def create(name: str, parameters: Mapping[str, Any]) -> Detector[Any]:
+        path = parameters.get("path")
+        placed = {"path": os.path.join(directory, path)} if isinstance(path, str) else {}
+        return create_detector(name, {**parameters, **placed})
+
+    return create
 
 
 def _audit_record(message: Message) -> Any:
@@ -195,16 +206,15 @@ def _audit_record(message: Message) -> Any:
 
 def _provenance(record: Provenance) -> Message:
     # The ranges depend on arrival, so they are no part of the identity.
-    return Message(
-        f"provenance:{record.transition}", record.alert, record.time, encode_record(record)
-    )
+    about, value = (record.alert,), encode_record(record)
+    return Message.of(Kind.AUDIT, about, record.time, value, "provenance", record.transition)
 
 
 def _run_totals(run_totals: RunTotals) -> Message:
     # What a group read tells the run totals of a run from that of a run that went on from it.
     read = sum(one for one, _, _ in run_totals.read.values())
-    identity = f"ledger:{run_totals.group}:{read}"
-    return Message(identity, "ledger", WATERMARK_END, encode_record(run_totals))
+    identity = ("ledger", str(run_totals.group), str(read))
+    return Message.of(Kind.AUDIT, ("ledger",), WATERMARK_END, encode_record(run_totals), *identity)
 
 
 class _BeamStore:

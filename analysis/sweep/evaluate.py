@@ -94,14 +94,8 @@ def messages_of(recording: Recording, job: Job) -> list[list[Message]]:
     written: list[list[Message]] = [[] for _ in job.configs]
     for group in range(recording.groups):
         for mine, transitions in zip(written, _transitions(recording, job, group), strict=True):
-            mine += [_message(transition) for transition in transitions]
+            mine += [transition.to_message() for transition in transitions]
     return [sorted(mine, key=lambda one: (one.time, one.key, one.id)) for mine in written]
-
-
-def _message(transition: Transition) -> Message:
-    alert = transition.alert
-    key = f"{alert.source_id}:{alert.metric_name}"
-    return Message(transition.id, key, transition.time, transition.to_cloud_event())
 
 
 def _parts(

@@ -88,8 +88,4 @@ def _named(place: str, name: str) -> str:
     address = parse_address(place)
     if address.kind == "null":
         return place
-    path = PurePath(address.path)
-    changed = (
-        f"{address.path}.{name}" if address.host else str(path.with_suffix(f".{name}{path.suffix}"))
-    )
-    return place.replace(address.path, changed, 1)
+    return address.beside(name)

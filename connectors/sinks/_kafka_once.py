@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka import Message as Record
 
@@ -26,11 +27,25 @@ from padit.connectors.kafka_errors import ClientErrors
 from padit.domain.errors import SinkError
 from padit.domain.message import Message
 
-__all__ = ["Line", "OnceWriter"]
+__all__ = ["Headers", "Line", "OnceWriter", "headers_of"]
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_TRANSACTION = 900.0  # seconds; what brokers allow by default
 _FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)
+
+
+Headers = list[tuple[str, bytes]]
+
+
+def headers_of(message: Message) -> Headers:
+    """The id and, of a dead letter, what is known of it."""
+    headers: Headers = [("id", message.id.encode())]
+    for name, value in message.headers:
+        if value == ():  # the elements of a record that holds one sample
+            continue
+        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        headers.append((name, text.encode(errors="replace")))
+    return headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +157,9 @@ class _Shared:
 
     def _produce(self, producer: Producer, message: Message) -> bool:
         """False: the queue is full, try again."""
-        headers: list[tuple[str, bytes]] = [("id", message.id.encode())]
+        headers, key = headers_of(message), message.key.encode()
         try:
-            producer.produce(self._line.topic, message.value, message.key.encode(), headers=headers)
+            producer.produce(self._line.topic, message.value, key, headers=headers)
         except BufferError:
             return False
         return True

@@ -1,6 +1,7 @@
 """What sinks on a local disk share: one lock, a memory of ids, writes that survive a crash."""
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +10,18 @@ from pathlib import Path
 from padit.connectors.sink import Message
 from padit.domain.errors import SinkError
 
-__all__ = ["REMEMBERED", "Remembered", "cannot_write", "lock", "replace", "sync", "unseen"]
+__all__ = [
+    "REMEMBERED",
+    "Remembered",
+    "cannot_write",
+    "keep_earlier",
+    "lock",
+    "replace",
+    "sync",
+    "unseen",
+]
+
+_LOG = logging.getLogger(__name__)
 
 REMEMBERED = 500_000
 """Ids a writer remembers, about 80 MB: far more than a crash can repeat, which is what has come
@@ -43,13 +55,15 @@ def unseen(messages: Sequence[Message], seen: Remembered) -> list[Message]:
 
 
 @contextmanager
-def lock(directory: Path) -> Iterator[None]:
-    """Keep other writers in this directory out, of this process and of others, for a moment.
+def lock(path: Path) -> Iterator[None]:
+    """Keep other writers of one output out, of this process and of others, for a moment.
 
-    The directory is made if it is missing: a worker may run on another machine than `prepare`.
+    Each output has a lock file of its own: two in one directory do not wait for each other's
+    disk. Its directory is made if it is missing: a worker may run on another machine than
+    `prepare`. The file stays, because a lock on a file that was removed excludes no writer.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -80,3 +94,8 @@ def cannot_write(path: Path, error: OSError) -> SinkError:
         f"{path} cannot be written: {error.strerror or error}; "
         "check its directory's rights and the space left, or name another place"
     )
+
+
+def keep_earlier(name: str) -> None:
+    """Report that a run was stopped before its result could replace the earlier one."""
+    _LOG.warning("%s keeps its earlier result: the run was stopped before its end", name)

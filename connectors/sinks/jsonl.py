@@ -1,8 +1,9 @@
 """Results as JSON Lines: one file, one result a line, exactly as on Kafka.
 
-What an item must look like: a `Message`; its value becomes a line. Beside `alerts.jsonl` lies
+What an item must look like: a `Message`; its JSON becomes a line. Beside `alerts.jsonl` lies
 `.alerts.jsonl.index`, a line `[end, time, key, id]` for each of its lines, so that ids are
-known again after a crash without parsing results, and the order needs no guess at their fields.
+known again after a crash without parsing results, and the order needs no guess at their fields;
+and `.alerts.jsonl.run.json`, the run that wrote it (see `connectors.runs`).
 Unit of parallelism: the file; one worker writes it.
 In a crash: a flush makes lines durable, then their index entries, then it returns. Lines without
 an entry were never confirmed; the next flush cuts them off, and the repeated bundle brings them
@@ -22,8 +23,17 @@ from typing import IO, NamedTuple
 
 import msgspec
 
-from padit.connectors.sink import Message, Sink, Writer
-from padit.connectors.sinks._local import Remembered, cannot_write, lock, replace, sync, unseen
+from padit.connectors.runs import Turn, read_run, turn, write_run
+from padit.connectors.sink import Message, Sink, Start, Writer
+from padit.connectors.sinks._local import (
+    Remembered,
+    cannot_write,
+    keep_earlier,
+    lock,
+    replace,
+    sync,
+    unseen,
+)
 from padit.connectors.uris import Address, sink_for
 from padit.domain.errors import SinkError
 
@@ -63,69 +73,125 @@ class JsonLinesSink:
         name: the path as given.
         single_writer: true.
         opens_early: false.
+        staged: whether results are written beside the file, to take its place at the end.
     """
 
     path: str
     name: str = field(init=False)
     single_writer: bool = field(init=False, default=True)
     opens_early: bool = field(init=False, default=False)
+    staged: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         """Make the path absolute: a worker may start in another directory."""
         self.name = self.path
         self.path = os.path.abspath(self.path)
 
-    def prepare(self, fresh: bool) -> None:
-        """Make the directory and the file, or empty it, or check that it can be continued."""
-        files = _Files(self.path)
+    def prepare(self, start: Start) -> None:
+        """Make the directory and the file, or check that the run may write there."""
+        files, beside = _Files(self.path), _Files(self.path, staged=True)
         try:
-            with lock(files.data.parent):
-                if fresh:
-                    files.clear()
+            with lock(files.lock):
+                files.recover()
+                how = turn(self.name, files.run, files.holds(), files.foreign(), start)
+                if start.restored:
+                    self.staged = read_run(beside.run) == start.run
+                else:
+                    self.staged = how is Turn.REPLACE
+                    beside.clear()  # what a bounded run that failed has left
+                    if how is Turn.CLEAR or not files.holds():
+                        files.clear()
+                files = beside if self.staged else files
                 files.make()
                 _Repaired(files)
+                if not start.restored or not files.run.exists():
+                    write_run(files.run, start.run)
         except OSError as error:
             raise cannot_write(files.data, error) from error
 
     def open(self) -> Writer:
         """Open the file; it is read and written at the first flush."""
-        return _JsonLinesWriter(_Files(self.path))
+        return _JsonLinesWriter(_Files(self.path, self.staged))
 
-    def finish(self) -> None:
+    def finish(self, complete: bool = True) -> None:
         """Sort the lines by (time, key, id) and drop repeated ids; memory stays bounded."""
         files = _Files(self.path)
         try:
-            with lock(files.data.parent):
-                files.make()
-                _Repaired(files)
-                _sort(files)
+            with lock(files.lock):
+                files.recover()
+                if self.staged and not complete:
+                    keep_earlier(self.name)
+                elif self.staged:
+                    self._take_place(files, _Files(self.path, staged=True))
+                else:
+                    files.make()
+                    _Repaired(files)
+                    _sort(files)
+                    files.take_sorted()
         except OSError as error:
             raise cannot_write(files.data, error) from error
+        self.staged = False
+
+    def _take_place(self, files: "_Files", beside: "_Files") -> None:
+        """Put the complete result in the place of the earlier one."""
+        run = read_run(beside.run)
+        if run is None:
+            message = f"{beside.data} is gone, so {files.data} stays what it was; start again"
+            raise SinkError(message)
+        _Repaired(beside)
+        _sort(beside)
+        write_run(files.run, run)
+        files.take_sorted()
+        beside.clear()
 
 
 class _Files:
-    """The file, its index, and their successors while `finish` is at work."""
+    """The file, what lies beside it, and its successors while `finish` is at work.
 
-    def __init__(self, path: str) -> None:
-        self.data = Path(path).absolute()
-        self.index = self.data.with_name(f".{self.data.name}.index")
-        self.sorted_data = self.data.with_name(f".{self.data.name}.sorted")
-        self.sorted_index = self.data.with_name(f".{self.data.name}.index.sorted")
+    Args:
+        path: of the file.
+        staged: the result that will take the place of the one there.
+    """
+
+    def __init__(self, path: str, staged: bool = False) -> None:
+        target = Path(path).absolute()
+        hidden = target.with_name(f".{target.name}.new" if staged else f".{target.name}")
+        self.staged = staged
+        self.data = hidden if staged else target
+        self.index = hidden.with_name(f"{hidden.name}.index")
+        self.run = hidden.with_name(f"{hidden.name}.run.json")
+        self.lock = target.with_name(f".{target.name}.lock")
+        self.sorted_data = target.with_name(f".{target.name}.sorted")
+        self.sorted_index = target.with_name(f".{target.name}.index.sorted")
+
+    def holds(self) -> bool:
+        """Whether there are results."""
+        return self.data.exists() and self.data.stat().st_size > 0
+
+    def foreign(self) -> str:
+        """The file, if it holds what this sink did not write."""
+        return str(self.data) if self.holds() and not self.index.exists() else ""
 
     def clear(self) -> None:
-        for path in (self.sorted_data, self.sorted_index, self.index, self.data):
+        """Remove the results; first the record of the run, without which they count as none."""
+        # Sorted files without an index would be taken for a `finish` that was cut short.
+        cut_short = () if self.staged else (self.sorted_index, self.sorted_data)
+        for path in (self.run, *cut_short, self.index, self.data):
             path.unlink(missing_ok=True)
 
-    def make(self) -> None:
-        """Make what is missing; complete a `finish` that was cut short."""
+    def recover(self) -> None:
+        """Complete a `finish` that was cut short."""
         if not self.index.exists() and self.sorted_index.exists():
             self.take_sorted()
+
+    def make(self) -> None:
+        """Make what is missing."""
         self.data.touch()
         if not self.index.exists():
             if self.data.stat().st_size:
                 message = (
                     f"{self.data} was not written by this sink, or its index {self.index.name} "
-                    "is gone; remove the file or name another one"
+                    "is gone; move the file away or name another one"
                 )
                 raise SinkError(message)
             self.index.touch()
@@ -196,7 +262,7 @@ class _JsonLinesWriter:
         if not self._pending:
             return
         try:
-            with lock(self._files.data.parent):
+            with lock(self._files.lock):
                 self._catch_up()
                 self._append()
         except OSError as error:
@@ -207,6 +273,8 @@ class _JsonLinesWriter:
         self._pending = []
 
     def _catch_up(self) -> None:
+        if not self._files.staged:
+            self._files.recover()
         self._files.make()
         found = self._files.index.stat()
         if found.st_ino != self._inode or found.st_size < self._at:
@@ -220,7 +288,7 @@ class _JsonLinesWriter:
         new = unseen(self._pending, self._seen)
         lines, entries = bytearray(), bytearray()
         for one in new:
-            lines += one.value.replace(b"\n", b" ") + b"\n"  # within JSON only white space
+            lines += one.json.replace(b"\n", b" ") + b"\n"  # within JSON only white space
             end = self._end + len(lines)
             entries += msgspec.json.encode(_Entry(end, one.time, one.key, one.id)) + b"\n"
         if not lines:
@@ -240,7 +308,7 @@ def _append(path: Path, data: bytearray) -> None:
 
 
 def _sort(files: _Files) -> None:
-    """Write the lines in canonical order to new files and put them in place."""
+    """Write the lines in canonical order to new files."""
     with ExitStack() as stack:
         index = stack.enter_context(files.index.open("rb"))
         data = stack.enter_context(files.data.open("rb"))
@@ -257,7 +325,6 @@ def _sort(files: _Files) -> None:
         for file in (new_data, new_index):
             file.flush()
             os.fsync(file.fileno())
-    files.take_sorted()
 
 
 def _read_places(index: IO[bytes]) -> Iterator[_Place]:
@@ -284,6 +351,6 @@ def _spill(run: list[_Place], stack: ExitStack) -> Iterable[_Place]:
 
 
 @sink_for(".jsonl", ".ndjson")
-def _from_address(address: Address, dead_letters: bool) -> Sink:
+def _from_address(address: Address) -> Sink:
     address.refuse_options()
     return JsonLinesSink(address.path)

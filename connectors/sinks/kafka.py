@@ -3,16 +3,15 @@
 What an item must look like: a `Message`; key and value become the record's, its id the header
 `id`. Event time stands in the value. The record's own timestamp is the time of writing, so that
 latency (record time minus event time) can be measured by anybody, and retention by time keeps
-results of a replayed past. With `dead_letters` the value is the original record's bytes, ready
-to be sent again once the cause is gone, and the rest of the `DeadLetter` goes into the headers
-reason, topic, partition, offset, size, digest, lost and, if it has them, elements (as JSON).
+results of a replayed past. The value of a dead letter is the original record's bytes, ready to
+be sent again once the cause is gone; the other fields of `DeadLetter` become headers.
 Unit of parallelism: any number of writers; records of one key keep their order.
 In a crash, `at_least_once`: the idempotent producer prevents repeats and gaps within a writer's
 life, but a bundle that is repeated after a crash is written again; the same result always has
 the same `id`, so readers drop what they have seen.
 In a crash, `exactly_once` (what the job takes for alerts): a reader with `read_committed` (the
 default of librdkafka, not of the Java client) sees each id once. A bundle is one transaction
-under a fixed id; who opens the sink shuts out whoever wrote before, zombies too, and then reads
+under a fixed id; opening the sink fences all previous producers, zombies too, and then reads
 back the latest ids, so that a bundle that comes again, also after a commit whose checkpoint was
 lost, adds nothing. There is one writer at a time. What remains possible: a repeat from further
 back than `remember` records; and, because a bundle is committed before its checkpoint and live
@@ -26,22 +25,19 @@ job's graph or a log.
 """
 
 import logging
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import msgspec
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from padit.codecs.dead_letter import DeadLetter
 from padit.connectors.kafka_errors import ClientErrors
-from padit.connectors.sink import Message, Sink, Writer
-from padit.connectors.sinks._kafka_once import Line, OnceWriter
-from padit.connectors.uris import Address, read_client_config, sink_for
+from padit.connectors.sink import Message, Sink, Start, Writer
+from padit.connectors.sinks._kafka_once import Headers, Line, OnceWriter, headers_of
+from padit.connectors.uris import Address, absolute, read_client_config, sink_for
 from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError, SinkError
 
@@ -58,8 +54,6 @@ _PRODUCER = {
     # The Java client's, so that a key meets the same partition whoever writes it.
     "partitioner": "murmur2_random",
 }
-_letters = msgspec.json.Decoder(DeadLetter)
-_Headers = list[tuple[str, bytes]]
 
 
 class KafkaOptions(BaseModel):
@@ -103,7 +97,6 @@ class KafkaSink:
         bootstrap: "host:port[,host:port]".
         topic: name of the topic.
         options: see `KafkaOptions`.
-        dead_letters: whether the messages are `DeadLetter` JSON.
         name: for people.
         single_writer: whether it is exactly once.
         opens_early: true. A producer's id takes half a second, a transactional one a second.
@@ -112,7 +105,6 @@ class KafkaSink:
     bootstrap: str
     topic: str
     options: KafkaOptions = KafkaOptions()  # noqa: RUF009  # frozen
-    dead_letters: bool = False
     name: str = field(init=False)
     single_writer: bool = field(init=False)
     opens_early: bool = field(init=False, default=True)
@@ -126,7 +118,7 @@ class KafkaSink:
         """The same with each message once, unless its options say otherwise."""
         delivery = self.options.delivery or "exactly_once"
         options = self.options.model_copy(update={"delivery": delivery})
-        return KafkaSink(self.bootstrap, self.topic, options, self.dead_letters)
+        return KafkaSink(self.bootstrap, self.topic, options)
 
     def settings(self) -> dict[str, Any]:
         """Connection settings, with secrets; not for logs."""
@@ -135,10 +127,10 @@ class KafkaSink:
             **read_client_config(self.options.client_config),
         }
 
-    def prepare(self, fresh: bool) -> None:
+    def prepare(self, start: Start) -> None:
         """Wait for the broker and make the topic if it is missing.
 
-        `fresh` changes nothing: others may be reading the topic, and ids tell runs apart.
+        A topic is never emptied nor refused: others may read it, and ids tell results apart.
         """
         trouble = ClientErrors()
         admin = AdminClient({**self.settings(), "error_cb": trouble.note}, logger=_LOG)
@@ -178,7 +170,7 @@ class KafkaSink:
         line = Line(self.name, self.topic, writer, options.remember, options.timeout_sec)
         return OnceWriter(line, {**_PRODUCER, **self.settings()}, self.settings())
 
-    def finish(self) -> None:
+    def finish(self, complete: bool = True) -> None:
         """Nothing to do: a topic keeps the order of arrival."""
 
 
@@ -195,9 +187,9 @@ class _KafkaWriter:
     def write(self, messages: Sequence[Message]) -> None:
         producer = self._connected()
         for message in messages:
-            value, headers = self._record(message)
+            headers = headers_of(message)
             deadline = time.monotonic() + self._sink.options.timeout_sec
-            while not self._produce(producer, message, value, headers):
+            while not self._produce(producer, message, headers):
                 producer.poll(0.1)
                 if time.monotonic() > deadline:
                     self._fail("the send queue stays full")
@@ -205,14 +197,12 @@ class _KafkaWriter:
         if self._refused or self._trouble.hopeless:
             self._fail("")
 
-    def _produce(
-        self, producer: Producer, message: Message, value: bytes, headers: _Headers
-    ) -> bool:
+    def _produce(self, producer: Producer, message: Message, headers: Headers) -> bool:
         """False: the queue is full, try again."""
         try:
             producer.produce(
                 self._sink.topic,
-                value,
+                message.value,
                 message.key.encode(),
                 headers=headers,
                 on_delivery=self._delivered,
@@ -226,17 +216,6 @@ class _KafkaWriter:
     def _delivered(self, error: KafkaError | None, record: object) -> None:
         if error is not None:
             self._refused.append(error.str())
-
-    def _record(self, message: Message) -> tuple[bytes, _Headers]:
-        headers: _Headers = [("id", message.id.encode())]
-        if not self._sink.dead_letters:
-            return message.value, headers
-        letter = _letters.decode(message.value)
-        for name in ("reason", "topic", "partition", "offset", "size", "digest", "lost"):
-            headers.append((name, str(getattr(letter, name)).encode()))
-        if letter.elements:
-            headers.append(("elements", msgspec.json.encode(letter.elements)))
-        return letter.original, headers
 
     def flush(self) -> None:
         if self._producer is None:
@@ -273,7 +252,7 @@ class _KafkaWriter:
 
 
 @sink_for("kafka")
-def _from_address(address: Address, dead_letters: bool) -> Sink:
+def _from_address(address: Address) -> Sink:
     try:
         options = KafkaOptions.model_validate(address.options)
     except ValidationError as error:
@@ -281,10 +260,5 @@ def _from_address(address: Address, dead_letters: bool) -> Sink:
     if not address.host or not address.path or "/" in address.path:
         message = f"{address.uri}: a Kafka sink is written kafka://host:9092/topic"
         raise ConfigurationError(message)
-    if dead_letters and options.delivery == "exactly_once":
-        message = f"{address.uri}: dead letters are at least once; remove delivery=exactly_once"
-        raise ConfigurationError(message)
-    if options.client_config is not None:  # a worker may start in another directory
-        path = os.path.abspath(options.client_config)
-        options = options.model_copy(update={"client_config": path})
-    return KafkaSink(address.host, address.path, options, dead_letters)
+    options = options.model_copy(update={"client_config": absolute(options.client_config)})
+    return KafkaSink(address.host, address.path, options)

@@ -1,32 +1,49 @@
 """Results as Parquet: columns by `codecs.schemas`, nested fields as JSON text.
 
 What an item must look like: a `Message`; columns id, key and time come from it, the others from
-its JSON. Unit of parallelism: the directory; one worker writes.
+its JSON by its kind. Unit of parallelism: the directory; one worker writes.
 In a crash: a flush writes a part, `part-*.parquet`, under a hidden name and renames it, so a
 part is there as a whole or not at all. An id that is in a part is not written twice.
 
 `results/` is a directory of parts that readers (pandas, DuckDB, Spark) take as one table, also
-while the job runs; small parts are merged. `results.parquet` is one file, made when the run
-ends, until then the parts lie in `results.parquet.parts/`: for a run without end take the
-directory.
+while the job runs; small parts are merged. No row is ever there twice: the merged part is
+complete under a hidden name, and named in `.swap.json`, before the small ones go; then it takes
+its name. Between the two its rows are missing for a moment, and after a crash there until the
+next start, which completes what `.swap.json` says. `results.parquet` is one file, made when the
+run ends, until then the parts lie in `results.parquet.parts/`: for a run without end take the
+directory. The record of the run that wrote a place, `.run.json` in the directory or
+`.results.parquet.run.json` beside the file, decides who may replace it, see `connectors.runs`;
+a result that will replace another lies in `.new/` or `.results.parquet.parts.new/` until the end.
 """
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from padit.codecs.schemas import columns_of, layout_of
-from padit.connectors.sink import Message, Sink, Writer
-from padit.connectors.sinks._local import Remembered, cannot_write, lock, replace, sync, unseen
+from padit.codecs.schemas import LAYOUTS, columns_of
+from padit.connectors.runs import Turn, read_run, turn, write_run
+from padit.connectors.sink import Message, Sink, Start, Writer
+from padit.connectors.sinks._local import (
+    Remembered,
+    cannot_write,
+    keep_earlier,
+    lock,
+    replace,
+    sync,
+    unseen,
+)
 from padit.connectors.uris import Address, sink_for
-from padit.domain.errors import SinkError
+from padit.domain.errors import ConfigurationError, SinkError
+from padit.domain.message import Kind
 
 __all__ = ["ParquetSink"]
 
@@ -34,6 +51,7 @@ SMALL_ROWS = 65_536
 """A part with fewer rows is merged with others like it."""
 SMALL_PARTS = 32
 """So many small parts are merged into one."""
+_PART = re.compile(r"part-[0-9a-f]{24}\.parquet")
 _IDENTITY = pa.schema(
     [("id", pa.string()), ("key", pa.string()), ("time", pa.timestamp("us", "UTC"))]
 )
@@ -48,69 +66,147 @@ class ParquetSink:
         name: the path as given.
         single_writer: true.
         opens_early: false.
+        staged: whether results are written beside, to take the place of others at the end.
     """
 
     path: str
     name: str = field(init=False)
     single_writer: bool = field(init=False, default=True)
     opens_early: bool = field(init=False, default=False)
+    staged: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         """Make the path absolute: a worker may start in another directory."""
         self.name = self.path
         self.path = os.path.abspath(self.path) + ("/" if self.path.endswith("/") else "")
 
-    def prepare(self, fresh: bool) -> None:
-        """Make the directory, empty if `fresh`; only parts of this sink are removed."""
-        place = _Place(self.path)
+    def prepare(self, start: Start) -> None:
+        """Make the directory, or check that the run may write there."""
+        place, beside = _Place(self.path), _Place(self.path, staged=True)
         try:
-            if fresh:
-                place.clear()
-            place.parts.mkdir(parents=True, exist_ok=True)
+            with lock(place.lock):
+                place.recover()
+                place.refuse_others()
+                how = turn(self.name, place.run, place.holds(), place.foreign(), start)
+                if start.restored:
+                    self.staged = read_run(beside.run) == start.run
+                else:
+                    self.staged = how is Turn.REPLACE
+                    beside.clear()  # what a bounded run that failed has left
+                    if how is Turn.CLEAR:
+                        place.clear()
+                place = beside if self.staged else place
+                place.parts.mkdir(parents=True, exist_ok=True)
+                if not start.restored or not place.run.exists():
+                    write_run(place.run, start.run)
         except OSError as error:
             raise cannot_write(place.parts, error) from error
 
     def open(self) -> Writer:
         """Open the directory; it is read and written at the first flush."""
-        return _ParquetWriter(_Place(self.path))
+        return _ParquetWriter(_Place(self.path, self.staged))
 
-    def finish(self) -> None:
+    def finish(self, complete: bool = True) -> None:
         """Put all rows, by (time, key, id) and each id once, into one file.
 
         All rows are in memory for this, as Arrow columns: about the size of the JSON.
         """
         place = _Place(self.path)
         try:
-            with lock(place.parts):
-                self._finish(place)
-            if place.file is not None:
-                shutil.rmtree(place.parts)
+            with lock(place.lock):
+                place.recover()
+                if self.staged and not complete:
+                    keep_earlier(self.name)
+                elif self.staged:
+                    self._take_place(place, _Place(self.path, staged=True))
+                else:
+                    place.take(_in_order(_read(place.all_parts())), place.all_parts())
         except OSError as error:
             raise cannot_write(place.parts, error) from error
+        self.staged = False
 
-    def _finish(self, place: "_Place") -> None:
-        paths = place.all_parts()
-        table = _in_order(_read(paths))
-        if place.file is not None:
-            _write(table, place.file)
-        else:
-            made = place.part(table)
-            _write(table, made)
-            _remove(path for path in paths if path != made)
+    def _take_place(self, place: "_Place", beside: "_Place") -> None:
+        """Put the complete result in the place of the earlier one."""
+        run = read_run(beside.run)
+        if run is None:
+            message = f"{beside.parts} is gone, so {self.name} stays what it was; start again"
+            raise SinkError(message)
+        table = _in_order(_read(beside.all_parts()))
+        write_run(place.run, run)
+        place.take(table, place.all_parts())
+        beside.clear()
+
+
+class _Swap(msgspec.Struct):
+    """Parts that go, and the hidden one that takes their place; names in the directory."""
+
+    gone: list[str]
+    hidden: str
+    made: str
+
+
+_swaps = msgspec.json.Decoder(_Swap)
 
 
 class _Place:
-    """Where the parts lie and the file goes."""
+    """Where the parts lie and the file goes.
 
-    def __init__(self, path: str) -> None:
+    Args:
+        path: of the file, or of the directory if it ends with a slash.
+        staged: the result that will take the place of the one there.
+    """
+
+    def __init__(self, path: str, staged: bool = False) -> None:
         target = Path(path).absolute()
-        self.file = None if path.endswith("/") else target
-        self.parts = target if self.file is None else target.with_name(target.name + ".parts")
+        self.staged = staged
+        self.file = None if path.endswith("/") or staged else target
+        if path.endswith("/"):
+            inside = target / ".new" if staged else target
+            self.parts, self.run = inside, inside / ".run.json"
+            self.lock = target / ".lock"
+        else:
+            new = _shadow(target, "parts.new")
+            self.parts = new if staged else target.with_name(target.name + ".parts")
+            self.run = new / ".run.json" if staged else _shadow(target, "run.json")
+            self.lock = _shadow(target, "lock")
+        self.swap = self.parts / ".swap.json"
+
+    def own_parts(self) -> list[Path]:
+        """The parts, by name."""
+        found = sorted(self.parts.glob("part-*.parquet"))
+        return [path for path in found if _PART.fullmatch(path.name)]
 
     def all_parts(self) -> list[Path]:
         """Parts, and the finished file of an earlier run."""
         before = [self.file] if self.file is not None and self.file.exists() else []
-        return [*before, *sorted(self.parts.glob("part-*.parquet"))]
+        return [*before, *self.own_parts()]
+
+    def holds(self) -> bool:
+        """Whether there are results."""
+        return bool(self.all_parts())
+
+    def foreign(self) -> str:
+        """The file, if this sink did not write it."""
+        if self.file is None or not self.file.exists():
+            return ""
+        try:
+            names = pq.read_schema(self.file).names
+        except pa.ArrowException:
+            return str(self.file)
+        return "" if names[: len(_IDENTITY.names)] == _IDENTITY.names else str(self.file)
+
+    def refuse_others(self) -> None:
+        """Raise ConfigurationError for a directory with Parquet files of another program.
+
+        Readers take the directory as one table, and only parts of this sink are ever removed.
+        """
+        others = set(self.parts.glob("[!.]*.parquet")) - set(self.own_parts())
+        if self.file is None and others:
+            message = (
+                f"{min(others)} was not written by PADIT, and {self.parts}/ is read as one table; "
+                "name another directory"
+            )
+            raise ConfigurationError(message)
 
     def part(self, table: pa.Table) -> Path:
         """Name of a part: the same rows always have the same."""
@@ -118,7 +214,48 @@ class _Place:
         return self.parts / f"part-{digest[:24]}.parquet"
 
     def clear(self) -> None:
-        _remove(self.all_parts())
+        """Remove the results; first the record of the run, without which they count as none."""
+        self.run.unlink(missing_ok=True)
+        if self.staged or self.file is not None:
+            shutil.rmtree(self.parts, ignore_errors=True)
+        if not self.staged:
+            _remove(self.all_parts())
+
+    def take(self, table: pa.Table, gone: Sequence[Path]) -> None:
+        """Put a table in the place of the parts it replaces."""
+        if self.file is not None:
+            _write(table, self.file)
+            shutil.rmtree(self.parts, ignore_errors=True)
+        else:
+            self.merge(table, gone)
+
+    def merge(self, table: pa.Table, gone: Sequence[Path]) -> Path:
+        """Put a part in the place of others, so that no row is ever there twice."""
+        self.parts.mkdir(parents=True, exist_ok=True)
+        made = self.part(table)
+        hidden = self.parts / f".{made.name}.merged"
+        _write(table, hidden)
+        swap = _Swap([path.name for path in gone], hidden.name, made.name)
+        new = self.parts / ".swap.json.new"
+        new.write_bytes(msgspec.json.encode(swap))
+        replace(new, self.swap)
+        self.recover()
+        return made
+
+    def recover(self) -> None:
+        """Do what `.swap.json` says; can be repeated after a crash at any point."""
+        if not self.swap.exists():
+            return
+        swap = _swaps.decode(self.swap.read_bytes())
+        if (self.parts / swap.hidden).exists():
+            _remove(self.parts / name for name in swap.gone)
+            (self.parts / swap.hidden).rename(self.parts / swap.made)
+            sync(self.parts)
+        self.swap.unlink()
+
+
+def _shadow(target: Path, name: str) -> Path:
+    return target.with_name(f".{target.name}.{name}")
 
 
 def _remove(paths: Iterable[Path]) -> None:
@@ -142,7 +279,9 @@ class _ParquetWriter:
         if not self._pending:
             return
         try:
-            with lock(self._place.parts):
+            with lock(self._place.lock):
+                self._place.parts.mkdir(parents=True, exist_ok=True)
+                self._place.recover()
                 self._catch_up()
                 self._add()
                 self._merge_small()
@@ -180,32 +319,26 @@ class _ParquetWriter:
         ]
         if len(small) < SMALL_PARTS:
             return
-        table = _in_order(_read(small))
-        made = self._place.part(table)
-        _write(table, made)
-        _remove(path for path in small if path != made)
+        made = self._place.merge(_in_order(_read(small)), small)
         self._known = (self._known - set(small)) | {made}
 
 
 def _table(messages: Sequence[Message]) -> pa.Table:
     """Messages of any kinds as one table; a column that a kind does not have is null."""
-    kinds: dict[str, list[Message]] = {}
-    layouts = {}
+    kinds: dict[Kind, list[Message]] = {}
     for one in messages:
-        layout = layout_of(one.value)
-        layouts[layout.name] = layout
-        kinds.setdefault(layout.name, []).append(one)
+        kinds.setdefault(one.kind, []).append(one)
     tables = []
-    for name, chosen in kinds.items():
+    for kind, chosen in kinds.items():
         identity = [
             pa.array([one.id for one in chosen], _IDENTITY.field("id").type),
             pa.array([one.key for one in chosen], _IDENTITY.field("key").type),
             pa.array([one.time for one in chosen], pa.int64()).cast(_IDENTITY.field("time").type),
         ]
         try:
-            columns = columns_of(layouts[name], [one.value for one in chosen])
+            columns = columns_of(LAYOUTS[kind], [one.json for one in chosen])
         except ValueError as error:
-            message = f"a result does not fit the columns of {name}: {error}"
+            message = f"a result does not fit the columns of {LAYOUTS[kind].name}: {error}"
             raise SinkError(message) from error
         names = dict(zip(_IDENTITY.names, identity, strict=True))
         tables.append(pa.table(names | columns))
@@ -236,6 +369,6 @@ def _write(table: pa.Table, path: Path) -> None:
 
 
 @sink_for(".parquet", "/")
-def _from_address(address: Address, dead_letters: bool) -> Sink:
+def _from_address(address: Address) -> Sink:
     address.refuse_options()
     return ParquetSink(address.path)

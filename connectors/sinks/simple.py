@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from padit.connectors.sink import Message, Sink, Writer
+from padit.connectors.sink import Message, Sink, Start, Writer
 from padit.connectors.uris import Address, sink_for
 from padit.domain.errors import SinkError
 
@@ -15,7 +15,7 @@ __all__ = ["NullSink", "StdoutSink"]
 class StdoutSink:
     """One result a line on the standard output of the worker.
 
-    What an item must look like: a `Message`; its value becomes a line. Unit of parallelism: one
+    What an item must look like: a `Message`; its JSON becomes a line. Unit of parallelism: one
     worker. In a crash: lines come again; they are not in canonical order.
     """
 
@@ -23,14 +23,14 @@ class StdoutSink:
     single_writer: bool = field(init=False, default=True)
     opens_early: bool = field(init=False, default=False)
 
-    def prepare(self, fresh: bool) -> None:
+    def prepare(self, start: Start) -> None:
         """Nothing to do."""
 
     def open(self) -> Writer:
-        """Write to whatever `sys.stdout` is."""
+        """Write to `sys.stdout` as it is then."""
         return _StdoutWriter()
 
-    def finish(self) -> None:
+    def finish(self, complete: bool = True) -> None:
         """Nothing to do: what is printed stays in its order."""
 
 
@@ -38,7 +38,7 @@ class _StdoutWriter:
     def write(self, messages: Sequence[Message]) -> None:
         try:
             for message in messages:
-                sys.stdout.write(message.value.decode() + "\n")
+                sys.stdout.write(message.json.decode() + "\n")
         except OSError as error:
             raise _closed(error) from error
 
@@ -67,14 +67,14 @@ class NullSink:
     single_writer: bool = field(init=False, default=False)
     opens_early: bool = field(init=False, default=False)
 
-    def prepare(self, fresh: bool) -> None:
+    def prepare(self, start: Start) -> None:
         """Nothing to do."""
 
     def open(self) -> Writer:
         """Make a writer that drops everything."""
         return _NullWriter()
 
-    def finish(self) -> None:
+    def finish(self, complete: bool = True) -> None:
         """Nothing to do."""
 
 
@@ -90,12 +90,12 @@ class _NullWriter:
 
 
 @sink_for("-", "stdout")
-def _stdout(address: Address, dead_letters: bool) -> Sink:
+def _stdout(address: Address) -> Sink:
     address.refuse_options()
     return StdoutSink()
 
 
 @sink_for("null")
-def _null(address: Address, dead_letters: bool) -> Sink:
+def _null(address: Address) -> Sink:
     address.refuse_options()
     return NullSink()

@@ -5,7 +5,8 @@ import hashlib
 import json
 
 from padit.codecs.contract import Reject
-from padit.codecs.dead_letter import LARGEST_ORIGINAL, DeadRecord
+from padit.codecs.dead_letter import DeadRecord
+from padit.domain.dead_letter import LARGEST_ORIGINAL
 
 
 def test_a_dead_letter_keeps_the_original_bytes() -> None:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from padit.codecs.dead_letter import DeadLetter
 from padit.codecs.records import Decoded, decode
 from padit.connectors.source import PartitionRange, ReadBatch, Source
+from padit.domain.dead_letter import DeadLetter
 from padit.domain.metric import Series
 from padit.domain.rows import concatenate
 

@@ -13,20 +13,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from padit.connectors.deliver import Deliver, MessageCoder
-from padit.connectors.sink import Message
+from padit.connectors.sink import Message, Start
 from padit.connectors.sinks.jsonl import JsonLinesSink
 from padit.connectors.uris import sink_from_uri
 from padit.domain.errors import SinkError
+from padit.domain.message import Kind
 
 
 def messages(count: int) -> list[Message]:
-    return [Message(f"id{i:04d}", f"k{i % 3}", i, b'{"n":%d}' % i) for i in range(count)]
+    return [
+        Message(Kind.ALERT, f"id{i:04d}", f"k{i % 3}", i, b'{"n":%d}' % i) for i in range(count)
+    ]
 
 
 def test_results_reach_a_file_in_canonical_order(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     sink = JsonLinesSink(str(path))
-    sink.prepare(fresh=True)
+    sink.prepare(Start())
     wanted = messages(500)
     with beam.Pipeline(runner="DirectRunner") as pipeline:
         created = pipeline | beam.Create([*reversed(wanted), *wanted[:50]]).with_output_types(
@@ -56,14 +59,14 @@ class FakeSink:
     failed: ClassVar[list[int]] = []
     busy: ClassVar[threading.Lock] = threading.Lock()
 
-    def prepare(self, fresh: bool) -> None:
+    def prepare(self, start: Start) -> None:
         self.written.clear()
         self.failed.clear()
 
     def open(self) -> "FakeWriter":
         return FakeWriter(self)
 
-    def finish(self) -> None:
+    def finish(self, complete: bool = True) -> None:
         pass
 
 
@@ -93,7 +96,7 @@ class FakeWriter:
 @pytest.mark.parametrize("early", [True, False])
 def test_every_message_is_delivered(alone: bool, early: bool) -> None:
     sink = FakeSink(single_writer=alone, opens_early=early)
-    sink.prepare(fresh=True)
+    sink.prepare(Start())
     options = beam.options.pipeline_options.PipelineOptions(
         ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]
     )
@@ -105,7 +108,7 @@ def test_every_message_is_delivered(alone: bool, early: bool) -> None:
 
 def test_a_sink_that_fails_fails_the_run_with_its_reason() -> None:
     sink = FakeSink(failures=1000)
-    sink.prepare(fresh=True)
+    sink.prepare(Start())
     pipeline = beam.Pipeline(runner="DirectRunner")
     pipeline | beam.Create(messages(2)).with_output_types(Message) | "Alerts" >> Deliver(sink)
     with pytest.raises(Exception, match="the fake is broken"):
@@ -113,7 +116,11 @@ def test_a_sink_that_fails_fails_the_run_with_its_reason() -> None:
     assert sink.written == []
 
 
-@given(st.builds(Message, st.text(), st.text(), st.integers(-(2**63), 2**63 - 1), st.binary()))
+WHOLE = st.integers(-(2**63), 2**63 - 1)
+HEADERS = st.lists(st.tuples(st.text(), st.text() | WHOLE), max_size=3).map(tuple)
+
+
+@given(st.builds(Message, st.sampled_from(Kind), st.text(), st.text(), WHOLE, st.binary(), HEADERS))
 def test_messages_have_a_deterministic_coder_of_their_own(message: Message) -> None:
     coder = registry.get_coder(Message)
     assert isinstance(coder, MessageCoder)
@@ -145,7 +152,7 @@ def _with_parts(proto: Any, names: set[str]) -> set[str]:
 def test_large_bundles_are_delivered_in_packs(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     sink = JsonLinesSink(str(path))
-    sink.prepare(fresh=True)
+    sink.prepare(Start())
     with beam.Pipeline(runner="DirectRunner") as pipeline:
         one = pipeline | beam.Create([2500])
         many = one | "Many" >> beam.FlatMap(messages).with_output_types(Message)

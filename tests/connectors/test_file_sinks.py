@@ -16,19 +16,20 @@ from hypothesis import strategies as st
 
 from padit.codecs.contract import Reject
 from padit.codecs.dead_letter import DeadRecord
-from padit.connectors.sink import Message, Sink
+from padit.connectors.sink import Message, Sink, Start
 from padit.connectors.sinks import _local, jsonl, parquet
 from padit.connectors.sinks.jsonl import JsonLinesSink
 from padit.connectors.sinks.parquet import ParquetSink
 from padit.connectors.uris import sink_from_uri
 from padit.domain.alert import Alert, DetectionScore, Transition
-from padit.domain.errors import SinkError
+from padit.domain.errors import ConfigurationError, SinkError
+from padit.domain.message import Kind
 
 ROOT = Path(__file__).parents[2]
 
 
 def message(number: int, time: int = 0, key: str = "k") -> Message:
-    return Message(f"id{number:04d}", key, time, json.dumps({"n": number}).encode())
+    return Message(Kind.AUDIT, f"id{number:04d}", key, time, json.dumps({"n": number}).encode())
 
 
 def put(sink: Sink, *messages: Message) -> None:
@@ -48,7 +49,7 @@ def ids(path: Path) -> list[str]:
     return found
 
 
-class Kind:
+class Disk:
     """A sink on disk, and how to look into it."""
 
     def __init__(self, uri: str, look: Callable[[Path], list[str]]) -> None:
@@ -67,16 +68,16 @@ def _jsonl_ids(path: Path) -> list[str]:
 
 
 KINDS = [
-    pytest.param(Kind("deep/a.jsonl", _jsonl_ids), id="jsonl"),
-    pytest.param(Kind("deep/a.parquet", ids), id="parquet-file"),
-    pytest.param(Kind("deep/parts/", ids), id="parquet-directory"),
+    pytest.param(Disk("deep/a.jsonl", _jsonl_ids), id="jsonl"),
+    pytest.param(Disk("deep/a.parquet", ids), id="parquet-file"),
+    pytest.param(Disk("deep/parts/", ids), id="parquet-directory"),
 ]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_finish_sorts_by_time_key_and_id_and_drops_repeats(kind: Kind, tmp_path: Path) -> None:
+def test_finish_sorts_by_time_key_and_id_and_drops_repeats(kind: Disk, tmp_path: Path) -> None:
     sink = kind.sink(tmp_path)
-    sink.prepare(fresh=True)
+    sink.prepare(Start())
     put(sink, message(3, 5), message(2, 7, "b"), message(1, 7, "b"))
     put(sink, message(4, 7, "a"), message(3, 5), message(0, 9))
     sink.finish()
@@ -84,12 +85,12 @@ def test_finish_sorts_by_time_key_and_id_and_drops_repeats(kind: Kind, tmp_path:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_finished_result_can_be_continued(kind: Kind, tmp_path: Path) -> None:
+def test_a_finished_result_can_be_continued(kind: Disk, tmp_path: Path) -> None:
     sink = kind.sink(tmp_path)
-    sink.prepare(fresh=True)
+    sink.prepare(Start())
     put(sink, message(2, 2), message(1, 1))
     sink.finish()
-    sink.prepare(fresh=False)
+    sink.prepare(Start(restored=True))
     put(sink, message(1, 1), message(0, 0))
     sink.finish()
     sink.finish()
@@ -97,22 +98,17 @@ def test_a_finished_result_can_be_continued(kind: Kind, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_fresh_starts_empty_and_nothing_written_is_an_empty_result(
-    kind: Kind, tmp_path: Path
-) -> None:
+def test_nothing_written_is_an_empty_result(kind: Disk, tmp_path: Path) -> None:
     sink = kind.sink(tmp_path)
-    sink.prepare(fresh=True)
-    put(sink, message(1))
-    sink.finish()
-    sink.prepare(fresh=True)
+    sink.prepare(Start())
     sink.finish()
     assert kind.ids(tmp_path) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_two_writers_that_take_turns_write_nothing_twice(kind: Kind, tmp_path: Path) -> None:
+def test_two_writers_that_take_turns_write_nothing_twice(kind: Disk, tmp_path: Path) -> None:
     sink = kind.sink(tmp_path)
-    sink.prepare(fresh=True)
+    sink.prepare(Start())
     one, other = sink.open(), sink.open()
     for writer, numbers in [(one, (1, 2)), (other, (2, 3)), (one, (3, 4)), (other, (1, 4, 5))]:
         writer.write([message(number) for number in numbers])
@@ -122,7 +118,7 @@ def test_two_writers_that_take_turns_write_nothing_twice(kind: Kind, tmp_path: P
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_worker_may_write_where_nothing_was_prepared(kind: Kind, tmp_path: Path) -> None:
+def test_a_worker_may_write_where_nothing_was_prepared(kind: Disk, tmp_path: Path) -> None:
     sink = kind.sink(tmp_path)
     put(sink, message(2), message(1))
     sink.finish()
@@ -130,7 +126,7 @@ def test_a_worker_may_write_where_nothing_was_prepared(kind: Kind, tmp_path: Pat
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_sink_travels_in_the_graph(kind: Kind, tmp_path: Path) -> None:
+def test_a_sink_travels_in_the_graph(kind: Disk, tmp_path: Path) -> None:
     sink = kind.sink(tmp_path)
     again = pickle.loads(pickle.dumps(sink))  # noqa: S301  # our own bytes
     assert again == sink
@@ -140,24 +136,24 @@ def test_a_sink_travels_in_the_graph(kind: Kind, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_place_that_cannot_be_written_is_told_before_the_job_starts(
-    kind: Kind, tmp_path: Path
+    kind: Disk, tmp_path: Path
 ) -> None:
     (tmp_path / "deep").write_text("a file where the directory should be")
     with pytest.raises(SinkError, match="cannot be written"):
-        kind.sink(tmp_path).prepare(fresh=True)
+        kind.sink(tmp_path).prepare(Start())
 
 
 def test_what_a_crash_left_torn_is_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     sink = JsonLinesSink(str(path))
-    sink.prepare(fresh=True)
+    sink.prepare(Start())
     put(sink, message(1), message(2))
     whole = path.read_bytes()
     with path.open("ab") as file:
         file.write(b'{"n": 3}\n{"n"')  # never confirmed, the second torn
     with (tmp_path / ".a.jsonl.index").open("ab") as file:
         file.write(b"[27,0")
-    sink.prepare(fresh=False)
+    sink.prepare(Start(restored=True))
     assert path.read_bytes() == whole
     put(sink, message(2), message(3))
     assert lines(path) == [1, 2, 3]
@@ -175,7 +171,7 @@ def test_a_crash_at_any_byte_loses_nothing_confirmed(
     path = tmp_path_factory.mktemp("crash") / "a.jsonl"
     index = path.with_name(".a.jsonl.index")
     sink = JsonLinesSink(str(path))
-    sink.prepare(fresh=True)
+    sink.prepare(Start())
     put(sink, *[message(number) for number in range(before)])
     data_size, index_size = path.stat().st_size, index.stat().st_size
     put(sink, message(7), message(8))
@@ -193,7 +189,7 @@ def test_a_crash_within_finish_can_be_repeated(
 ) -> None:
     path = tmp_path / "a.jsonl"
     sink = JsonLinesSink(str(path))
-    sink.prepare(fresh=True)
+    sink.prepare(Start())
     put(sink, message(2, 2), message(1, 1))
     left = [step]
 
@@ -225,7 +221,7 @@ def test_finish_sorts_more_than_it_holds_in_memory(
     monkeypatch.setattr(jsonl, "SORTED_AT_ONCE", 10)
     path = tmp_path / "a.jsonl"
     sink = JsonLinesSink(str(path))
-    sink.prepare(fresh=True)
+    sink.prepare(Start())
     put(sink, *[message(number, number) for number in range(95, -1, -1)])
     sink.finish()
     assert lines(path) == list(range(96))
@@ -235,14 +231,16 @@ def test_a_file_of_somebody_else_is_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "mine.jsonl"
     path.write_text("precious\n")
     with pytest.raises(SinkError, match="was not written by this sink"):
-        JsonLinesSink(str(path)).prepare(fresh=False)
+        JsonLinesSink(str(path)).prepare(Start(restored=True))
+    with pytest.raises(ConfigurationError, match="was not written by PADIT"):
+        JsonLinesSink(str(path)).prepare(Start())
     assert path.read_text() == "precious\n"
 
 
 def test_a_file_that_lost_confirmed_lines_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     sink = JsonLinesSink(str(path))
-    sink.prepare(fresh=True)
+    sink.prepare(Start())
     put(sink, message(1), message(2))
     os.truncate(path, 5)
     with pytest.raises(SinkError, match="something cut it"):
@@ -254,7 +252,7 @@ def test_a_full_disk_is_a_sink_error_and_the_bundle_can_be_repeated(
 ) -> None:
     path = tmp_path / "a.jsonl"
     sink = JsonLinesSink(str(path))
-    sink.prepare(fresh=True)
+    sink.prepare(Start())
     writer = sink.open()
     writer.write([message(1)])
     with monkeypatch.context() as patch:
@@ -268,7 +266,7 @@ def test_a_full_disk_is_a_sink_error_and_the_bundle_can_be_repeated(
 
 def test_killed_while_writing_then_repeated_gives_every_line_once(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    JsonLinesSink(str(path)).prepare(fresh=True)
+    JsonLinesSink(str(path)).prepare(Start())
     code = (
         "import sys; from tests.connectors.test_file_sinks import *\n"
         "writer = JsonLinesSink(sys.argv[1]).open()\n"
@@ -292,12 +290,12 @@ def test_small_parts_are_merged_while_the_job_runs(
 ) -> None:
     monkeypatch.setattr(parquet, "SMALL_PARTS", 4)
     sink = ParquetSink(f"{tmp_path}/parts/")
-    sink.prepare(fresh=True)
+    sink.prepare(Start())
     writer = sink.open()
     for number in range(10):
         writer.write([message(number), message(max(0, number - 1))])
         writer.flush()
-    assert len(list((tmp_path / "parts").iterdir())) <= 4
+    assert len(list((tmp_path / "parts").glob("*.parquet"))) <= 4
     assert sorted(ids(tmp_path / "parts")) == [f"id{number:04d}" for number in range(10)]
 
 
@@ -309,17 +307,21 @@ def test_parquet_gives_results_their_columns(tmp_path: Path) -> None:
     opened = Transition("opened", 1_767_323_045_000_000, alert)
     score = DetectionScore("m", "t", when, {"rule": 1.0}, 1.0, True, 0.9, {"name": "rule"}, {})
     letter = DeadRecord(b"\xff", Reject(0, "bad"), "topic", 0, 7).letter()
-    encode = json.dumps
-    values = [
-        opened.to_cloud_event(),
-        encode({name: getattr(score, name) for name in score.__struct_fields__}).encode(),
-        letter.to_json(),
+    scored = json.dumps({name: getattr(score, name) for name in score.__struct_fields__})
+    features = (
         b'{"source_id":"m","metric_name":"t","window_end":"2026-01-02T03:04:05Z","ewma":1,'
-        b'"mean":2.5,"score":null}',
-    ]
+        b'"mean":2.5,"score":null}'
+    )
+    about = ("m", "t")
     sink = ParquetSink(f"{tmp_path}/a.parquet")
-    sink.prepare(fresh=True)
-    put(sink, *[Message(f"{i}", "m:t", i, value) for i, value in enumerate(values)])
+    sink.prepare(Start())
+    put(
+        sink,
+        opened.to_message()._replace(time=0),
+        Message.of(Kind.ANOMALY, about, 1, scored.encode(), "1"),
+        Message.dead_letter(letter)._replace(time=2),
+        Message.of(Kind.FEATURE, about, 3, features, "3"),
+    )
     sink.finish()
     rows = pq.read_table(tmp_path / "a.parquet").to_pylist()
     assert rows[0]["type"] == "io.padit.alert.opened"
@@ -335,10 +337,10 @@ def test_parquet_gives_results_their_columns(tmp_path: Path) -> None:
 
 def test_a_result_that_does_not_fit_its_columns_is_a_sink_error(tmp_path: Path) -> None:
     sink = ParquetSink(f"{tmp_path}/a.parquet")
-    sink.prepare(fresh=True)
+    sink.prepare(Start())
     value = b'{"composite":"high","is_anomaly":true}'
     with pytest.raises(SinkError, match="composite"):
-        put(sink, Message("i", "k", 0, value))
+        put(sink, Message(Kind.ANOMALY, "i", "k", 0, value))
 
 
 def test_a_flush_reads_nothing_of_what_the_same_writer_wrote(
@@ -353,7 +355,7 @@ def test_a_flush_reads_nothing_of_what_the_same_writer_wrote(
 
     monkeypatch.setattr(jsonl, "_entry", note)
     sink = JsonLinesSink(str(tmp_path / "a.jsonl"))
-    sink.prepare(fresh=True)
+    sink.prepare(Start())
     writer = sink.open()
     for number in range(5):
         writer.write([message(number)])

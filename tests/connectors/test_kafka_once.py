@@ -15,6 +15,7 @@ from padit.connectors.sink import Message, Writer
 from padit.connectors.sinks.kafka import KafkaOptions, KafkaSink
 from padit.connectors.uris import sink_from_uri
 from padit.domain.errors import SinkError
+from padit.domain.message import Kind
 from tests.integration.helpers import ROOT, read_topic
 from tests.parts import KafkaPart
 
@@ -30,7 +31,7 @@ def ids(kafka: KafkaPart, sink: KafkaSink) -> list[str]:
 
 
 def messages(*numbers: int) -> list[Message]:
-    return [Message(f"id{n}", f"k{n % 3}", n, b'{"n":%d}' % n) for n in numbers]
+    return [Message(Kind.ALERT, f"id{n}", f"k{n % 3}", n, b'{"n":%d}' % n) for n in numbers]
 
 
 def deliver(writer: Writer, *numbers: int) -> None:
@@ -139,7 +140,7 @@ from padit.connectors.sinks.kafka import KafkaOptions, KafkaSink
 from padit.domain.message import Message
 writer = KafkaSink(sys.argv[1], sys.argv[2], KafkaOptions(delivery="exactly_once")).open()
 for bundle in ([1, 2], [3]):
-    writer.write([Message(f"id{n}", "k", n, b"{}") for n in bundle])
+    writer.write([Message(Kind.ALERT, f"id{n}", "k", n, b"{}") for n in bundle])
     writer.flush()
 os.kill(os.getpid(), 9)
 """

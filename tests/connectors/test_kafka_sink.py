@@ -11,10 +11,11 @@ from confluent_kafka import Consumer
 
 from padit.codecs.contract import Reject
 from padit.codecs.dead_letter import DeadRecord
-from padit.connectors.sink import Message
+from padit.connectors.sink import Message, Start
 from padit.connectors.sinks.kafka import KafkaOptions, KafkaSink
 from padit.connectors.uris import sink_from_uri
 from padit.domain.errors import ConfigurationError, SinkError
+from padit.domain.message import Kind
 
 
 def records(bootstrap: str, topic: str, count: int) -> Iterator[Any]:
@@ -36,12 +37,12 @@ def records(bootstrap: str, topic: str, count: int) -> Iterator[Any]:
 
 def test_results_arrive_with_key_id_and_the_time_of_writing(kafka: Any) -> None:
     sink = sink_from_uri(f"kafka://{kafka.bootstrap}/results-a?partitions=3")
-    sink.prepare(fresh=True)
-    sink.prepare(fresh=False)
+    sink.prepare(Start())
+    sink.prepare(Start(restored=True))
     before = time.time()
     writer = sink.open()
     for number in range(3):
-        writer.write([Message(f"id{number}", "m:t", 5, b'{"n":%d}' % number)])
+        writer.write([Message(Kind.ALERT, f"id{number}", "m:t", 5, b'{"n":%d}' % number)])
     writer.flush()
     writer.close()
     found = list(records(kafka.bootstrap, "results-a", 3))
@@ -53,20 +54,22 @@ def test_results_arrive_with_key_id_and_the_time_of_writing(kafka: Any) -> None:
 
 
 def test_a_dead_letter_carries_the_original_bytes(kafka: Any) -> None:
-    sink = sink_from_uri(f"kafka://{kafka.bootstrap}/dead-a", dead_letters=True)
-    sink.prepare(fresh=True)
+    sink = sink_from_uri(f"kafka://{kafka.bootstrap}/dead-a")
+    sink.prepare(Start())
     original = b"\xff" * 700_000
     reject = Reject(0, "no JSON", 2, ((3, "no JSON"), (5, "ö")))
     letter = DeadRecord(original, reject, "metrics", 2, 17).letter()
     assert json.loads(letter.to_json())["original"] == base64.b64encode(original).decode()
     writer = sink.open()
-    writer.write([Message("i", "metrics:2", 0, letter.to_json())])
+    message = Message.dead_letter(letter)
+    writer.write([message])
     writer.flush()
     writer.close()
+    assert json.loads(message.json) == json.loads(letter.to_json())
     (record,) = records(kafka.bootstrap, "dead-a", 1)
     assert record.value() == original
     assert dict(record.headers()) == {
-        "id": b"i",
+        "id": message.id.encode(),
         "reason": b"no JSON",
         "topic": b"metrics",
         "partition": b"2",
@@ -80,11 +83,11 @@ def test_a_dead_letter_carries_the_original_bytes(kafka: Any) -> None:
 
 def test_a_message_the_broker_refuses_is_a_sink_error_with_its_reason(kafka: Any) -> None:
     sink = KafkaSink(kafka.bootstrap, "results-b", KafkaOptions(timeout_sec=10))
-    sink.prepare(fresh=True)
+    sink.prepare(Start())
     writer = sink.open()
     with pytest.raises(SinkError, match=r"results-b.*too large"):
-        writer.write([Message("big", "k", 0, b"x" * (3 << 20))])
-    writer.write([Message("small", "k", 0, b"{}")])
+        writer.write([Message(Kind.ALERT, "big", "k", 0, b"x" * (3 << 20))])
+    writer.write([Message(Kind.ALERT, "small", "k", 0, b"{}")])
     writer.flush()
     writer.close()
     (record,) = records(kafka.bootstrap, "results-b", 1)
@@ -94,9 +97,9 @@ def test_a_message_the_broker_refuses_is_a_sink_error_with_its_reason(kafka: Any
 def test_a_broker_that_is_not_there_is_a_sink_error_that_says_so() -> None:
     sink = KafkaSink("127.0.0.1:1", "t", KafkaOptions(timeout_sec=0.5))
     with pytest.raises(SinkError, match=r"no broker answers for kafka://127.0.0.1:1/t.*padit up"):
-        sink.prepare(fresh=True)
+        sink.prepare(Start())
     writer = sink.open()
-    writer.write([Message("i", "k", 0, b"{}")])
+    writer.write([Message(Kind.ALERT, "i", "k", 0, b"{}")])
     with pytest.raises(SinkError, match=r"kafka://127.0.0.1:1/t: "):
         writer.flush()
     writer.close()

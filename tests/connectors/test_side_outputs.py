@@ -85,7 +85,7 @@ def test_nothing_is_made_for_outputs_that_are_switched_off(monkeypatch: pytest.M
     moved, _, late, dead = advance(cursor, [read], 0)
     assert (moved.at[0].late, moved.at[0].dead_lettered) == (1, 1)
     assert [output for output, _ in side_messages("t", late, dead, BOTH)] == [LATE, DEAD]
-    monkeypatch.setattr(besides, "Message", refuse)
+    monkeypatch.setattr(side_outputs, "Message", refuse)
     monkeypatch.setattr(DeadRecord, "letter", refuse)
     assert list(side_messages("t", late, dead, frozenset())) == []
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from padit.codecs import records as wire
 from padit.codecs.contract import AT_LEAST, MOST_TIMES, Faults
-from padit.codecs.dead_letter import LARGEST_ORIGINAL, DeadRecord
+from padit.codecs.dead_letter import DeadRecord
 from padit.codecs.records import CODECS, decode
+from padit.domain.dead_letter import LARGEST_ORIGINAL
 from padit.domain.metric import Series
 from padit.domain.rows import Rows, concatenate
 from tests.laws.codecs import (

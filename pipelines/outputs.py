@@ -1,0 +1,170 @@
+"""Where the results of a run go: that no two share a place, and that none erases another's."""
+
+import importlib.metadata
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from padit.connectors.read_shard import DEAD, LATE
+from padit.connectors.sink import Sink, Start
+from padit.connectors.source import PartitionRange
+from padit.connectors.uris import parse_address
+from padit.domain.audit import RunStarted, encode_record
+from padit.domain.config import JobConfig
+from padit.domain.errors import ConfigurationError
+from padit.domain.message import Kind, Message, digest_of
+from padit.domain.run_identity import RunIdentity, shape_digest
+from padit.domain.timestamps import MICROS, format_utc
+from padit.pipelines.graph import Plan
+from padit.pipelines.options import JobOptions
+from padit.transforms.detect import Detection
+from padit.transforms.watch import ALERTS, ANOMALIES, AUDIT, FEATURES
+
+__all__ = ["Run", "places_of", "prepare", "refuse_shared", "shape_of", "started"]
+
+_NO_RESULT = ("client_config", "look_for_partitions_sec")  # options of an input
+
+
+class Run(NamedTuple):
+    """How a job begins.
+
+    Attributes:
+        ranges: what is read of each partition.
+        restored: whether it goes on from a savepoint.
+        detached: whether this process leaves before the end.
+        overwrite: whether a bounded run may replace the results of any other.
+    """
+
+    ranges: Sequence[PartitionRange]
+    restored: bool
+    detached: bool
+    overwrite: bool
+
+
+def places_of(job: JobOptions) -> dict[str, str]:
+    """URIs by output, of the outputs that are wanted."""
+    places = {
+        ALERTS: job.output,
+        ANOMALIES: job.anomalies,
+        FEATURES: job.features,
+        AUDIT: job.audit,
+        LATE: job.late,
+        DEAD: job.dlq,
+    }
+    return {name: uri for name, uri in places.items() if uri}
+
+
+def refuse_shared(source: str, outputs: Sequence[Mapping[str, str]]) -> None:
+    """Refuse two outputs of a job in one place, and an output in the place of the input.
+
+    Args:
+        source: URI of the input.
+        outputs: URIs by output, of each configuration.
+
+    Raises:
+        ConfigurationError: two share a place.
+    """
+    taken = {parse_address(source).place: ("the input", source)}
+    for places in outputs:
+        for name, uri in places.items():
+            place = parse_address(uri).place
+            if place is not None and place in taken:
+                other, given = taken[place]
+                message = (
+                    f"{name} ({uri}) and {other} ({given}) are one place: "
+                    "give each output a place of its own"
+                )
+                raise ConfigurationError(message)
+            taken[place] = (name, uri)
+
+
+def prepare(plan: Plan, job: JobOptions, run: Run) -> None:
+    """Prepare all sinks of a job; those of earlier runs keep what they hold.
+
+    Raises:
+        SinkError: one cannot be written.
+        ConfigurationError: one holds what this run must not replace.
+    """
+    ranges = {one.partition: (one.start, one.stop) for one in run.ranges}
+    live = any(stop is None for _, stop in ranges.values())
+    if run.overwrite and (live or run.restored):
+        message = (
+            "--overwrite goes with a run that has an end and begins at its start; a live or "
+            "restored one goes on where its output stands"
+        )
+        raise ConfigurationError(message)
+    finishes = not live and not run.detached
+    for config, sinks in _configurations(plan):
+        shape = shape_of(plan, job, config)
+        for name, sink in sinks.items():
+            identity = RunIdentity.of(name, plan.source.name, ranges, shape)
+            sink.prepare(Start(identity, run.restored, finishes, run.overwrite))
+        if AUDIT in sinks and not run.restored:
+            _write(sinks[AUDIT], started(identity, job.live_from))
+
+
+def shape_of(plan: Plan, job: JobOptions, config: JobConfig) -> dict[str, Any]:
+    """The options and the configuration that decide results, as plain values.
+
+    Left out is what only decides how fast they come: key groups, readers, the runner.
+    """
+    address = parse_address(job.input)
+    options = {name: one for name, one in address.options.items() if name not in _NO_RESULT}
+    resolved = Detection(config.detectors).resolved
+    return {
+        "window_size_sec": plan.windows.size / MICROS,
+        "extract_interval_sec": plan.windows.interval / MICROS,
+        "max_samples": plan.windows.max_samples,
+        "out_of_orderness_sec": plan.reading.out_of_orderness / MICROS,
+        "max_ahead_sec": plan.validate.max_ahead / MICROS,
+        "max_record_bytes": plan.validate.max_bytes,
+        "start_time": None if job.start_time is None else format_utc(job.start_time),
+        "end_time": None if job.end_time is None else format_utc(job.end_time),
+        "live_from": None if plan.live_from is None else format_utc(plan.live_from),
+        "decisions": job.decisions,
+        "input": {**options, **config.input},
+        "detectors": [
+            {"source": one.source, "metric": one.metric, **made}
+            for one, made in zip(config.detectors, resolved, strict=True)
+        ],
+        "alerts": config.alerts.model_dump(mode="json"),
+    }
+
+
+def started(run: RunIdentity, live_from: int | None) -> Message:
+    """The audit record of a start without state.
+
+    A bounded run says no moment, so that it writes the same bytes again.
+    """
+    moment = format_utc(round(time.time() * MICROS)) if run.live else ""
+    shape = shape_digest(run.shape)
+    ranges = {int(number): one for number, one in run.ranges.items()}
+    identity = digest_of(shape, run.source, moment, *(f"{n}:{one}" for n, one in ranges.items()))
+    record = RunStarted(
+        run=identity,
+        shape=shape,
+        source=run.source,
+        live=run.live,
+        ranges=ranges,
+        version=importlib.metadata.version("padit"),
+        live_from=live_from,
+        moment=moment,
+    )
+    return Message.of(
+        Kind.AUDIT, ("run_started",), 0, encode_record(record), "run_started", identity
+    )
+
+
+def _configurations(plan: Plan) -> Iterator[tuple[JobConfig, dict[str, Sink]]]:
+    yield plan.config, plan.sinks
+    for one in plan.shadow:
+        yield one.config, one.sinks
+
+
+def _write(sink: Sink, message: Message) -> None:
+    writer = sink.open()
+    try:
+        writer.write([message])
+        writer.flush()
+    finally:
+        writer.close()

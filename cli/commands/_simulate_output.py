@@ -16,6 +16,8 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from padit.codecs.arrow import arrow_from_columns
+from padit.connectors.runs import Turn, turn, write_run
+from padit.connectors.sink import Start
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.domain.metric import Metric
 from padit.domain.rows import Rows
@@ -44,19 +46,25 @@ class Output(Protocol):
     def write(self, rows: Rows) -> None:
         """Take rows; they may be buffered until `close`."""
 
-    def close(self) -> None:
-        """Return once everything is written.
+    def close(self, complete: bool = True) -> None:
+        """Return once everything is written; if it is complete it replaces what was there.
 
         Raises:
             SinkError: some of it could not be delivered.
         """
 
 
-def open_output(uri: str, wire: str) -> Output:
-    """A file (by its ending) or `kafka://host:port/topic`, started empty if it is a file.
+def open_output(uri: str, wire: str, start: Start) -> Output:
+    """A file (by its ending) or `kafka://host:port/topic`.
+
+    Args:
+        uri: where to.
+        wire: format of a record.
+        start: what decides the samples, and whether those of another run may be replaced.
 
     Raises:
-        ConfigurationError: an unknown ending or scheme, or a format that does not go with it.
+        ConfigurationError: an unknown ending or scheme, a format that does not go with it, or a
+            file that holds something else.
         SinkError: it cannot be opened.
     """
     if wire not in FORMATS:
@@ -78,7 +86,10 @@ def open_output(uri: str, wire: str) -> Output:
         raise ConfigurationError(message)
     try:
         Path(uri).parent.mkdir(parents=True, exist_ok=True)
-        return _LinesOutput(uri, wire) if suffix == ".jsonl" else _TableOutput(uri)
+        place = _Place(uri, start)
+        made = place.written
+        output = _LinesOutput(made, wire) if suffix == ".jsonl" else _TableOutput(made, suffix)
+        return _FileOutput(output, place)
     except OSError as error:
         message = f"{uri} cannot be written: {error.strerror or error}"
         raise SinkError(message) from error
@@ -133,12 +144,57 @@ def _arrow(rows: Rows) -> bytes:
     )
 
 
+class _Place:
+    """A file and the record of what wrote it; see `connectors.runs`.
+
+    Attributes:
+        written: where samples go: the file, or one beside it that replaces it at the end.
+    """
+
+    def __init__(self, uri: str, start: Start) -> None:
+        self._target = Path(uri)
+        self._record = self._target.with_name(f".{self._target.name}.run.json")
+        self._run = start.run
+        holds = self._target.exists() and self._target.stat().st_size > 0
+        foreign = uri if holds and not self._record.exists() else ""
+        how = turn(uri, self._record, holds, foreign, start)
+        self._replaces = how is Turn.REPLACE
+        self.written = self._target
+        if self._replaces:
+            self.written = self._target.with_name(f".{self._target.name}.new")
+        else:
+            write_run(self._record, self._run)
+
+    def close(self, complete: bool) -> None:
+        """Put complete samples in the place of those there."""
+        if self._replaces and complete:
+            write_run(self._record, self._run)
+            self.written.replace(self._target)
+        elif self._replaces:
+            self.written.unlink(missing_ok=True)
+            sys.stderr.write(f"{self._target} keeps what it held\n")
+
+
+class _FileOutput:
+    """A file that appears as a whole where it replaces another."""
+
+    def __init__(self, output: "_LinesOutput | _TableOutput", place: _Place) -> None:
+        self._output, self._place = output, place
+
+    def write(self, rows: Rows) -> None:
+        self._output.write(rows)
+
+    def close(self, complete: bool = True) -> None:
+        self._output.close()
+        self._place.close(complete)
+
+
 class _LinesOutput:
     """JSON Lines: a metric per line, or an array of metrics per line."""
 
-    def __init__(self, path: str, wire: str) -> None:
+    def __init__(self, path: Path, wire: str) -> None:
         self._wire = wire
-        self._file = Path(path).open("wb")  # noqa: SIM115 - closed by close()
+        self._file = path.open("wb")
 
     def write(self, rows: Rows) -> None:
         if self._wire == "json":
@@ -153,8 +209,8 @@ class _LinesOutput:
 class _TableOutput:
     """CSV or Parquet with the columns timestamp, source_id, metric_name, value, unit."""
 
-    def __init__(self, path: str) -> None:
-        parquet = path.endswith(".parquet")
+    def __init__(self, path: Path, suffix: str) -> None:
+        parquet = suffix == ".parquet"
         text = pa.dictionary(pa.int32(), pa.string()) if parquet else pa.string()
         stamp = pa.timestamp("us", "UTC") if parquet else pa.string()
         self._schema = pa.schema(
@@ -167,7 +223,7 @@ class _TableOutput:
             }
         )
         make = pa.parquet.ParquetWriter if parquet else pa.csv.CSVWriter
-        self._writer = make(path, self._schema)
+        self._writer = make(str(path), self._schema)
 
     def write(self, rows: Rows) -> None:
         stamp = pa.array(rows.time, pa.timestamp("us", "UTC"))
@@ -242,7 +298,7 @@ class _KafkaOutput:
             self._errors.append(error)
         self._raise_failure()
 
-    def close(self) -> None:
+    def close(self, complete: bool = True) -> None:
         self._producer.flush()
         self._producer.close()
         self._raise_failure()

@@ -30,6 +30,7 @@ EXAMPLES = """examples:
 """
 
 ALL_FAULTS = "overstrain,heat_dissipation,power_failure,tool_wear_failure"
+FOLDER = "build/demo"
 WINDOW_OPTIONS = ("--window_size_sec=120", "--extract_interval_sec=30")
 
 
@@ -50,7 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="another seed is another factory (default 7)",
     )
     add("--faults", default=ALL_FAULTS, help=f"faults to inject (default {ALL_FAULTS})")
-    add("--folder", default="build/demo", help="where everything goes (default build/demo)")
+    add("--folder", default=FOLDER, help=f"where everything goes (default {FOLDER})")
+    add(
+        "--overwrite",
+        action="store_true",
+        help=f"replace what another demo left in a folder; {FOLDER} is replaced anyway",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
             f"--features={places['features.jsonl']}",
             f"--config={files('pipelines').joinpath('demo/factory.yaml')}",
             *WINDOW_OPTIONS,
+            *_overwrites(args),
         ]
     )
     _say("drawing the report")
@@ -83,6 +90,10 @@ def run(args: argparse.Namespace) -> int:
     balanced = _balance(summary)
     sys.stdout.write(f"report: {page} ({time.monotonic() - began:.1f} s in all)\n")
     return 0 if balanced else 1
+
+
+def _overwrites(args: argparse.Namespace) -> list[str]:
+    return ["--overwrite"] if args.overwrite or args.folder == FOLDER else []
 
 
 def _simulate(args: argparse.Namespace, places: dict[str, str]) -> None:
@@ -96,6 +107,7 @@ def _simulate(args: argparse.Namespace, places: dict[str, str]) -> None:
             f"--faults={args.faults}",
             f"--output={places['metrics.jsonl']}",
             f"--labels={places['labels.json']}",
+            *_overwrites(args),
         ]
     )
     simulate.simulate(simulated)

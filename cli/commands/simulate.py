@@ -6,14 +6,17 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from padit.adapters.factory import Factory
 from padit.adapters.factory_faults import FAULTS, Label, parse_faults, schedule_faults
-from padit.cli.commands._simulate_output import FORMATS, open_output
+from padit.cli.commands._simulate_output import FORMATS, Output, open_output
+from padit.connectors.sink import Start
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.domain.rows import Rows
+from padit.domain.run_identity import RunIdentity
 from padit.domain.timestamps import MICROS, format_utc, parse_timestamp
 from padit.ops.progress_bar import Progress
 from padit.ops.run_totals import RunProgress
@@ -68,6 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--output", required=True, help="FILE.jsonl, .csv or .parquet, or kafka://HOST:PORT/TOPIC")
     add("--labels", help="where the ground truth goes: FILE.json or FILE.csv")
     add("--format", choices=FORMATS, default="json", help="wire format (default json)")
+    add(
+        "--overwrite",
+        action="store_true",
+        help="replace a file that holds something else than these samples",
+    )
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument("--realtime", action="store_true", help="a sample is written when it is due")
     pace.add_argument(
@@ -107,10 +115,18 @@ def simulate(args: argparse.Namespace) -> dict[str, Any]:
     faults = schedule_faults(parse_faults(args.faults), args.machines, within, args.seed)
     factory = Factory(args.machines, args.seed, args.step, faults)
     labels = factory.labels(start)
-    if args.labels:
-        write_labels(args.labels, factory, labels, start, seconds)
+    speed = _steps_per_second(factory, args)
+    output = open_output(args.output, args.format, _run_of(args, start, hours))
     began = time.monotonic()
-    written = _write(factory, steps, start, args)
+    complete = False
+    try:
+        if args.labels:
+            write_labels(args.labels, factory, labels, start, seconds, overwrite=args.overwrite)
+        shown = None if args.realtime else steps * len(factory.series)
+        written = _write(_paced(factory, steps, start, speed), start, shown, output)
+        complete = written == steps * len(factory.series)
+    finally:
+        output.close(complete)
     return {
         "samples": written,
         "series": len(factory.series),
@@ -121,13 +137,28 @@ def simulate(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _run_of(args: argparse.Namespace, start: int, hours: float) -> Start:
+    """What decides the samples; the pace does not."""
+    shape = {name: getattr(args, name) for name in ("machines", "step", "seed", "faults", "format")}
+    shape |= {"hours": hours, "start": format_utc(start)}
+    run = RunIdentity.of("samples", "padit simulate", {}, shape)
+    endless = args.realtime and args.hours is None
+    return Start(run, finishes=not endless, overwrite=args.overwrite)
+
+
 def write_labels(
-    path: str, factory: Factory, labels: list[Label], start: int, seconds: float
+    path: str,
+    factory: Factory,
+    labels: list[Label],
+    start: int,
+    seconds: float,
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Ground truth as JSON or CSV, by the ending of `path`.
 
     Raises:
-        ConfigurationError: another ending.
+        ConfigurationError: another ending, or a file that holds another truth.
         SinkError: the file cannot be written.
     """
     items = [label.to_json() for label in labels]
@@ -135,17 +166,23 @@ def write_labels(
     if suffix not in (".json", ".csv"):
         message = f"--labels {path}: give a file that ends in .json or .csv"
         raise ConfigurationError(message)
+    text = StringIO()
+    if suffix == ".json":
+        json.dump(_description(factory, items, start, seconds), text, indent=2)
+        text.write("\n")
+    else:
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(["source_id", "fault", "start", "failure", "end", "metrics"])
+        for item in items:
+            table.writerow([*list(item.values())[:5], " ".join(item["metrics"])])
+    data = text.getvalue().encode()
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with Path(path).open("w", encoding="utf-8", newline="") as file:
-            if suffix == ".json":
-                json.dump(_description(factory, items, start, seconds), file, indent=2)
-                file.write("\n")
-                return
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(["source_id", "fault", "start", "failure", "end", "metrics"])
-            for item in items:
-                table.writerow([*list(item.values())[:5], " ".join(item["metrics"])])
+        file = Path(path)
+        if not overwrite and file.exists() and file.read_bytes() not in (b"", data):
+            message = f"--labels {path} holds another truth; name another file or --overwrite"
+            raise ConfigurationError(message)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
     except OSError as error:
         message = f"the labels {path} cannot be written: {error.strerror or error}"
         raise SinkError(message) from error
@@ -175,21 +212,17 @@ def _start(args: argparse.Namespace) -> int:
         raise ConfigurationError(message) from error
 
 
-def _write(factory: Factory, steps: int, start: int, args: argparse.Namespace) -> int:
-    speed = _steps_per_second(factory, args)
-    output = open_output(args.output, args.format)
-    total = steps * len(factory.series)
+def _write(blocks: Iterator[Rows], start: int, total: int | None, output: Output) -> int:
+    """Write until the end or Ctrl-C; the samples that were written."""
     written, mark = 0, start
     try:
-        with Progress(lambda: RunProgress(written, mark), None if args.realtime else total):
-            for rows in _paced(factory, steps, start, speed):
+        with Progress(lambda: RunProgress(written, mark), total):
+            for rows in blocks:
                 output.write(rows)
                 written += len(rows)
                 mark = int(rows.time[-1])
     except KeyboardInterrupt:
         sys.stderr.write("\nstopped; what was written stays\n")
-    finally:
-        output.close()
     return written
 
 

@@ -11,6 +11,7 @@ from padit.analysis.report import read_labels, read_rows
 from padit.cli.commands._simulate_output import open_output
 from padit.cli.main import main
 from padit.codecs.records import decode
+from padit.connectors.sink import Start
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.domain.timestamps import parse_timestamp
 from tests.parts import KafkaPart
@@ -32,6 +33,37 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path, suffix: str) -> None
     for path in paths:
         assert run(f"--output={path}") == 0
     assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
+def test_samples_of_another_factory_are_not_replaced_unless_asked(
+    tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, labels = tmp_path / f"a.{suffix}", tmp_path / "labels.json"
+    places = [f"--output={path}", f"--labels={labels}"]
+    assert run(*places) == 0
+    first, truth = path.read_bytes(), labels.read_bytes()
+    assert run(*places) == 0
+    assert path.read_bytes() == first
+    capsys.readouterr()
+    assert run(*places, "--seed=8") == 2
+    assert "seed: 7 there, 8 now" in capsys.readouterr().err
+    assert (path.read_bytes(), labels.read_bytes()) == (first, truth)
+    assert run(*places, "--seed=8", "--overwrite") == 0
+    assert path.read_bytes() != first
+
+
+def test_a_file_that_was_not_simulated_is_not_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, labels = tmp_path / "mine.csv", tmp_path / "mine.json"
+    path.write_text("precious\n")
+    labels.write_text("precious\n")
+    assert run(f"--output={path}") == 2
+    assert "was not written by PADIT" in capsys.readouterr().err
+    assert run(f"--output={tmp_path}/new.csv", f"--labels={labels}") == 2
+    assert "holds another truth" in capsys.readouterr().err
+    assert path.read_text() == labels.read_text() == "precious\n"
 
 
 @pytest.mark.parametrize(
@@ -127,12 +159,12 @@ def test_a_wrong_option_is_named_with_its_remedy(
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SinkError, match="cannot be written"):
-        open_output(str(tmp_path / "file" / "a.jsonl"), "json")
+        open_output(str(tmp_path / "file" / "a.jsonl"), "json", Start())
 
 
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="json, array, arrow"):
-        open_output("a.jsonl", "xml")
+        open_output("a.jsonl", "xml", Start())
 
 
 def test_without_a_broker_the_error_names_the_remedy(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,6 @@ import html
 import re
 from collections.abc import Sequence
 from importlib.resources import files
-from pathlib import Path
 
 import msgspec
 
@@ -12,9 +11,9 @@ from padit.analysis.explain.alert_record import DecidingDetector, ParsedAlert
 from padit.analysis.explain.figures import gauge, score_bar, series_figure
 from padit.analysis.explain.recompute import Check
 from padit.analysis.explain.settings import conditions_of
-from padit.domain.errors import SinkError
 from padit.domain.rows import Rows
 from padit.domain.timestamps import format_utc
+from padit.pipelines.documents import PAGE, write_document
 
 __all__ = ["write_page"]
 
@@ -63,13 +62,7 @@ def write_page(
     page = (files("padit.analysis.explain") / "page.html").read_text(encoding="utf-8")
     # In one pass, so that braces in a name of the alert are not taken for a field.
     page = re.sub(r"\{\{(\w+)\}\}", lambda found: fields[found[1]], page)
-    try:
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(page, encoding="utf-8")
-    except OSError as error:
-        message = f"the page {path} cannot be written: {error.strerror or error}"
-        raise SinkError(message) from error
+    write_document(path, page, PAGE)
 
 
 def _part(name: str) -> str:

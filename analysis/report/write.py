@@ -3,7 +3,6 @@
 import html
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,9 +10,9 @@ import msgspec
 from padit.analysis.report.charts import chart, span_of, window_length
 from padit.analysis.report.table import duration_text, first_delays, headline
 from padit.analysis.report.truth import Episode, Features, Match, Truth, match
-from padit.domain.errors import SinkError
 from padit.domain.rows import Rows
 from padit.domain.timestamps import format_utc
+from padit.pipelines.documents import PAGE, write_document
 
 __all__ = ["write_report"]
 
@@ -68,16 +67,7 @@ def write_report(
             "data": msgspec.json.encode(data).decode().replace("<", "\\u003c"),
         }
     )
-    _save(path, page)
-
-
-def _save(path: str, page: str) -> None:
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(page, encoding="utf-8")
-    except OSError as error:
-        message = f"the report {path} cannot be written: {error.strerror or error}"
-        raise SinkError(message) from error
+    write_document(path, page, PAGE)
 
 
 def _fill(values: Mapping[str, str]) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from padit.analysis.sweep.plots import Axis, Point, axis_of, heat_map, scatter, short, ticks
-from padit.analysis.sweep.results import Results, save, share, short_names, time_text
+from padit.analysis.sweep.results import Results, share, short_names, time_text
 from padit.domain.timestamps import format_utc
+from padit.pipelines.documents import PAGE, write_document
 
 __all__ = ["write_page"]
 
@@ -50,7 +51,7 @@ def write_page(path: str, results: Results, config: str) -> None:
     style = files("padit.analysis.report").joinpath("style.html").read_text(encoding="utf-8")
     for name, value in {"style": style, **values}.items():
         page = page.replace(f"{{{{{name}}}}}", value)
-    save(path, page)
+    write_document(path, page, PAGE)
 
 
 def _subtitle(results: Results) -> str:

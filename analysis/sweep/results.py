@@ -5,7 +5,6 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -14,14 +13,13 @@ from padit.analysis.report.table import duration_text
 from padit.analysis.sweep.score import Measures, Wish
 from padit.analysis.sweep.trials import Trial
 from padit.domain.config import JobConfig
-from padit.domain.errors import SinkError
 from padit.domain.timestamps import MICROS
+from padit.pipelines.documents import write_document
 
 __all__ = [
     "Results",
     "command_of",
     "config_text",
-    "save",
     "share",
     "short_names",
     "table_of",
@@ -120,7 +118,7 @@ def write_csv(path: str, results: Results) -> None:
         values = results.trials[number].values.values()
         found = asdict(results.measures[number]).values()
         writer.writerow([rank, number, *values, *("" if one is None else one for one in found)])
-    save(path, text.getvalue())
+    write_document(path, text.getvalue(), "rank,configuration")
 
 
 def command_of(results: Results, number: int, config: str, bounds: Sequence[str]) -> str:
@@ -153,16 +151,6 @@ def _content(config: JobConfig) -> dict[str, Any]:
         for setting in config.detectors
     ]
     return {name: content[name] for name in ("detectors", "alerts", "input") if name in content}
-
-
-def save(path: str, text: str) -> None:
-    """Write a text file, making its folder; raises SinkError."""
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        message = f"{path} cannot be written: {error.strerror or error}"
-        raise SinkError(message) from error
 
 
 def _sentence(one: Measures) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from padit.analysis.training.train import Trained
 from padit.domain.errors import SinkError
+from padit.pipelines.documents import PAGE, refuse_other, write_document
 from padit.transforms.detectors.artefact import WARNING, Artefact, encode
 from padit.transforms.detectors.channels import Channel, Corner, Feature, feature
 from padit.transforms.detectors.words import name_of
@@ -40,6 +41,7 @@ def save(model: Artefact, output: str) -> Path:
     try:
         if path.suffix != ".json":
             path = path / f"model-{model.valid_from:020d}-{_digest_of(data)[:12]}.json"
+        refuse_other(path, '"kind"')
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.part")
         part.write_bytes(data)
@@ -56,12 +58,7 @@ def write_report(path: str, trained: Trained) -> None:
     Raises:
         SinkError: it cannot be written.
     """
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(page(trained), encoding="utf-8")
-    except OSError as error:
-        message = f"the report {path} cannot be written: {error.strerror or error}"
-        raise SinkError(message) from error
+    write_document(path, page(trained), PAGE)
 
 
 def page(trained: Trained) -> str:

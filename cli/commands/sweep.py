@@ -15,7 +15,7 @@ from padit.analysis.sweep.evaluate import Alerted, Job, WindowSetting, evaluate
 from padit.analysis.sweep.labels import labels_for
 from padit.analysis.sweep.page import write_page
 from padit.analysis.sweep.recording import Recording, read_recording
-from padit.analysis.sweep.results import Results, command_of, config_text, save, table_of, write_csv
+from padit.analysis.sweep.results import Results, command_of, config_text, table_of, write_csv
 from padit.analysis.sweep.score import Wish, measure, ranked
 from padit.analysis.sweep.space import read_sweep_file
 from padit.analysis.sweep.trials import WINDOW_OPTIONS, Trials, jobs_of, make_trials
@@ -26,6 +26,7 @@ from padit.domain.errors import ConfigurationError
 from padit.ops.progress_bar import Progress
 from padit.ops.run_totals import RunProgress
 from padit.pipelines.bounds import Number
+from padit.pipelines.documents import write_document
 from padit.pipelines.options import JobOptions, PaditOptions, parse_options
 from padit.transforms.windows import WindowOptions
 
@@ -215,7 +216,9 @@ def _write(args: argparse.Namespace, results: Results, bounds: list[str]) -> Non
     best = results.order[0]
     config = args.output or "best.yaml"
     if args.output:
-        save(args.output, config_text(results, best, config, bounds))
+        write_document(
+            args.output, config_text(results, best, config, bounds), "`padit sweep` tried"
+        )
     if args.csv:
         write_csv(args.csv, results)
     if args.html:

@@ -89,6 +89,8 @@ def main() -> None:
     parser.add_argument("--alerts", type=Path, required=True)
     parser.add_argument("--rest_url")
     args, rest = parser.parse_known_args()
+    for earlier in (args.alerts, args.alerts.with_suffix(".audit.jsonl")):
+        earlier.unlink(missing_ok=True)  # results that replace others appear at the end only
     first = _FirstOpen()
     last = _LastWrite(args.alerts)
     summary = run_job([*rest, f"--output={args.alerts}"], live=False)

@@ -95,7 +95,13 @@ def _measure(
         for _ in range(rounds)
     ]
     runs = [
-        _padit("replay", f"--input={recording}", f"--config={best}", f"--output={alerts}")
+        _padit(
+            "replay",
+            f"--input={recording}",
+            f"--config={best}",
+            f"--output={alerts}",
+            "--overwrite",
+        )
         for _ in range(rounds)
     ]
     told, raised = sweeps[0].summary["best"]["alerts"], runs[0].summary["alerts"]

@@ -21,7 +21,7 @@ from padit.connectors.sink import Start
 from padit.domain.errors import ConfigurationError
 from padit.domain.run_identity import RunIdentity, differences
 
-__all__ = ["Turn", "read_run", "turn", "write_run"]
+__all__ = ["Turn", "read_run", "resumes", "turn", "write_run"]
 
 _MOST = 5
 _REMEDY = "name another place, move what is there away, or replace it with --overwrite"
@@ -67,6 +67,17 @@ def turn(place: str, record: Path, holds: bool, foreign: str, start: Start) -> T
     if not start.overwrite:
         raise ConfigurationError(_refusal(place, foreign, before, start.run))
     return Turn.REPLACE if start.finishes else Turn.CLEAR
+
+
+def resumes(record: Path, start: Start) -> bool:
+    """Whether a restored run goes on with the results whose record this is.
+
+    Offsets do not count: where a topic ends may have moved since the run began.
+    """
+    before = read_run(record)
+    if before is None:
+        return False
+    return msgspec.structs.replace(before, ranges=start.run.ranges) == start.run
 
 
 def _refusal(place: str, foreign: str, before: RunIdentity | None, now: RunIdentity) -> str:

@@ -43,7 +43,9 @@ class PaditOptions(PipelineOptions):  # type: ignore[misc]
 def _add_places(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("where from and where to (URIs)")
     group.add_argument("--input", help="kafka://host:9092/topic, a .jsonl, .csv or .parquet file.")
-    group.add_argument("--output", default="-", help="Alerts, as CloudEvents; - prints them.")
+    group.add_argument(
+        "--output", default="-", help="Alerts, as CloudEvents; - prints them; see --overwrite."
+    )
     group.add_argument("--features", help="Features of every window and series; off by default.")
     group.add_argument("--anomalies", help="Scores of every anomalous window; off by default.")
     group.add_argument("--late", help="Records that came too late; counted only by default.")
@@ -54,7 +56,7 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--audit",
-        help="RunTotals, clock decisions and provenance of alerts; by default beside the alerts "
+        help="Starts, ledger, clock decisions and provenance of alerts; by default beside them "
         "(alerts.audit.jsonl, topic alerts-audit); null switches it off.",
     )
     group.add_argument(

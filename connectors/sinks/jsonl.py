@@ -23,7 +23,7 @@ from typing import IO, NamedTuple
 
 import msgspec
 
-from padit.connectors.runs import Turn, read_run, turn, write_run
+from padit.connectors.runs import Turn, read_run, resumes, turn, write_run
 from padit.connectors.sink import Message, Sink, Start, Writer
 from padit.connectors.sinks._local import (
     Remembered,
@@ -95,7 +95,7 @@ class JsonLinesSink:
                 files.recover()
                 how = turn(self.name, files.run, files.holds(), files.foreign(), start)
                 if start.restored:
-                    self.staged = read_run(beside.run) == start.run
+                    self.staged = resumes(beside.run, start)
                 else:
                     self.staged = how is Turn.REPLACE
                     beside.clear()  # what a bounded run that failed has left

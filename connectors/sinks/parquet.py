@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from padit.codecs.schemas import LAYOUTS, columns_of
-from padit.connectors.runs import Turn, read_run, turn, write_run
+from padit.connectors.runs import Turn, read_run, resumes, turn, write_run
 from padit.connectors.sink import Message, Sink, Start, Writer
 from padit.connectors.sinks._local import (
     Remembered,
@@ -89,7 +89,7 @@ class ParquetSink:
                 place.refuse_others()
                 how = turn(self.name, place.run, place.holds(), place.foreign(), start)
                 if start.restored:
-                    self.staged = read_run(beside.run) == start.run
+                    self.staged = resumes(beside.run, start)
                 else:
                     self.staged = how is Turn.REPLACE
                     beside.clear()  # what a bounded run that failed has left

@@ -56,6 +56,15 @@ def test_equal_runs_are_equal_in_json_too(tmp_path: Path, capsys: Capture) -> No
     }
 
 
+def test_a_live_file_that_was_continued_is_compared_by_id(tmp_path: Path, capsys: Capture) -> None:
+    """A job that was started again appends out of order, and writes old steps a second time."""
+    left, right = _two(tmp_path, (LINES,), (LINES,))
+    lines = Path(left.alerts).read_bytes().splitlines(keepends=True)
+    Path(left.alerts).write_bytes(b"".join([*reversed(lines), lines[0]]))
+    code, text, _ = _diff(capsys, left, right)
+    assert (code, text) == (0, "equal: 2 transitions, every byte\n")
+
+
 def test_a_limit_that_changes_no_alert_is_told_as_a_setting_alone(
     tmp_path: Path, capsys: Capture
 ) -> None:

@@ -12,9 +12,12 @@ import pytest
 from padit.analysis.training import Training
 from padit.analysis.training.train import model_of
 from padit.cli.main import main
+from padit.domain.config import DetectorSetting, JobConfig
 from padit.domain.errors import ConfigurationError
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
+from padit.transforms.watch import WatchGroup
+from padit.transforms.windows import WindowOptions
 
 Capture = pytest.CaptureFixture[str]
 SECOND = 1_000_000
@@ -61,6 +64,20 @@ def test_a_recording_becomes_a_model_and_a_page(tmp_path: Path, capsys: Capture)
     assert text.count("<svg") >= 15 + 3
     assert "rpm x torque_nm" in text
     assert not re.search(r"<script|https?://|src=", text)
+
+
+def test_a_worker_elsewhere_finds_the_model(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _train(capsys, f"--input={_simulate(tmp_path, 'normal.parquet')}", "--output=model.json")
+    setting = DetectorSetting(name="model", parameters={"path": "model.json"})
+    windows = WindowOptions(120 * SECOND, 60 * SECOND, 1000)
+    watch = WatchGroup(windows, JobConfig(detectors=(setting,)), frozenset(), "metrics")
+    monkeypatch.chdir("/")
+    watch.setup()
+    # What stands in alerts is the path as it was given, so they are the same everywhere.
+    assert watch._detection.resolved[0]["parameters"]["path"] == "model.json"
 
 
 def test_the_same_samples_give_the_same_bytes_whatever_file_they_come_from(

@@ -111,7 +111,7 @@ def test_a_restored_run_goes_on_where_it_wrote(disk: Disk, tmp_path: Path) -> No
     first.prepare(bounded())
     put(first, message(1, 1))
     second = disk.sink(tmp_path)
-    second.prepare(bounded()._replace(restored=True))
+    second.prepare(bounded(12)._replace(restored=True))  # the topic has grown meanwhile
     put(second, message(1, 1), message(3, 3))
     second.finish()
     assert disk.ids(tmp_path) == named(1, 3)

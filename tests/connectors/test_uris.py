@@ -3,7 +3,11 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from padit.connectors.kafka_source import KafkaSource
+from padit.connectors.sinks.kafka import KafkaSink
 from padit.connectors.uris import (
     Address,
     parse_address,
@@ -57,6 +61,32 @@ def test_a_secret_in_a_uri_is_refused_and_not_repeated(uri: str) -> None:
 def test_sinks_without_options_refuse_them(uri: str) -> None:
     with pytest.raises(ConfigurationError, match="takes no options; remove x"):
         sink_from_uri(uri)
+
+
+def test_a_worker_elsewhere_finds_the_settings_of_source_and_sink(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paths in URIs start where the job was submitted, wherever a worker is."""
+    (tmp_path / "kafka.properties").write_text("sasl.username=padit\n")
+    monkeypatch.chdir(tmp_path)
+    uri = "kafka://h:1/t?client_config=kafka.properties"
+    source, sink = source_from_uri(uri), sink_from_uri(uri)
+    assert isinstance(source, KafkaSource)
+    assert isinstance(sink, KafkaSink)
+    monkeypatch.chdir("/")
+    for path in (source.client_config, sink.options.client_config):
+        assert read_client_config(path) == {"sasl.username": "padit"}
+
+
+NAMES = st.text(st.sampled_from("ab.-_/ %?&=é"), min_size=1, max_size=6)
+OPTIONS = st.dictionaries(st.sampled_from(["writer", "partitions", "client_config"]), NAMES)
+
+
+@given(NAMES, OPTIONS)
+def test_a_uri_that_is_built_comes_apart_again(topic: str, options: dict[str, str]) -> None:
+    built = parse_address("kafka://h:1,i:2/t").at(topic, options)
+    found = parse_address(built)
+    assert (found.host, found.path, found.options) == ("h:1,i:2", topic, options)
 
 
 def test_client_settings_come_from_a_properties_file(tmp_path: Path) -> None:

@@ -10,13 +10,16 @@ from typing import Any, NamedTuple
 import pytest
 
 from padit.analysis.alert_files import read_events
+from padit.analysis.audit_log import read_audit_log
 from padit.devcluster.flink import FlinkCluster
+from padit.domain.audit import RunStarted, decode_record
 from tests.integration.helpers import (
     Record,
     alerts_of,
     live,
     padit,
     produce,
+    read_topic,
     residue,
     seed_case,
     wait_for,
@@ -168,3 +171,47 @@ def test_a_replay_repeats_what_a_live_run_decided_about_an_idle_partition(
     assert [event.line for event in read_events(str(again))][: len(lines)] == lines
     assert {alert["source"] for alert in alerts_of(again)} == {"/padit/cell-7"}
     assert {alert["source"] for alert in alerts_of(without)} == {"/padit/cell-7", "/padit/back"}
+
+
+@pytest.mark.parametrize("runner", ["direct", "flink"])
+def test_a_live_job_that_is_started_again_keeps_its_alerts_and_says_that_it_lost_its_state(
+    request: pytest.FixtureRequest, kafka: KafkaPart, tmp_path: Path, runner: str
+) -> None:
+    """As a service manager does after a crash: the same command, without a savepoint."""
+    topic, alerts = kafka.topic("again"), tmp_path / "alerts.jsonl"
+    place = ["--input", kafka.uri(topic), "--output", alerts, *HELD[1:]]
+    begin = ["--start_offset=earliest", *_options(request, runner)]
+    produce(kafka.bootstrap, topic, seed_case(START))
+    with live(tmp_path, "run", *place, *begin) as job:
+        job.until(lambda: alerts_of(alerts), 120)
+        job.stop()
+    before = alerts.read_bytes()
+    produce(kafka.bootstrap, topic, seed_case(START + 3600, "later"))
+    with live(tmp_path, "run", *place, *begin) as job:
+        job.until(lambda: len(alerts_of(alerts)) > 1, 120)
+        job.stop()
+    assert alerts.read_bytes().startswith(before)
+    lines = alerts.read_bytes().splitlines()
+    assert len(set(lines)) == len(lines)
+    started = [
+        record
+        for record in read_audit_log(f"{tmp_path}/alerts.audit.jsonl")
+        if isinstance(record, RunStarted)
+    ]
+    assert [(one.live, one.ranges) for one in started] == 2 * [(True, {0: (0, None)})]
+    assert started[0].run != started[1].run
+    assert started[0].shape == started[1].shape
+    refused = padit("replay", "--input", kafka.uri(topic), "--output", alerts, code=2)
+    assert "live run over" in refused.err
+    assert alerts.read_bytes().startswith(before)
+
+
+def test_a_start_without_state_is_told_on_the_topic_before_its_results(kafka: KafkaPart) -> None:
+    topic, alerts = kafka.topic("told"), kafka.topic("told-alerts")
+    produce(kafka.bootstrap, topic, seed_case(START))
+    padit("replay", "--input", kafka.uri(topic), "--output", kafka.uri(alerts))
+    first, *others = read_topic(kafka.bootstrap, f"{alerts}-audit")
+    record = decode_record(first.value or b"")
+    assert isinstance(record, RunStarted)
+    assert (record.source, record.ranges) == (topic, {0: (0, 15)})
+    assert others

@@ -1,6 +1,7 @@
 """Starts of the job over places that hold results: nothing is erased, nothing is shared."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from padit.domain.errors import ConfigurationError
 from padit.pipelines.job import make_plan
 from padit.pipelines.options import JobOptions, parse_options
 from padit.pipelines.outputs import Run, places_of, prepare, refuse_shared, shape_of
-from tests.pipelines.seed import RULE, seed_lines, write
+from tests.pipelines.seed import RULE, START, seed_lines, write
 
 
 def job_of(tmp_path: Path, *options: str) -> JobOptions:
@@ -94,6 +95,24 @@ def test_a_live_job_that_starts_again_keeps_every_output(tmp_path: Path) -> None
     assert all(after[name].startswith(before[name]) for name in names)
     records = [decode_record(line) for line in after["audit"].splitlines() if line != b"{}"]
     assert [type(one) for one in records] == [RunStarted, RunStarted]
+
+
+def test_features_of_series_whose_names_hold_colons_are_all_written(tmp_path: Path) -> None:
+    """Ids that were joined by colons were equal, and the file kept one of two."""
+    names = [("edge", "job:rate"), ("edge:job", "rate")]
+    lines = [
+        json.dumps({"timestamp": START + 10 * n, "source_id": source, "metric_name": metric,
+                    "value": 1.0 + n}).encode()
+        for n in range(15) for source, metric in names
+    ]  # fmt: skip
+    source = write(tmp_path / "input.jsonl", lines)
+    features = tmp_path / "features.jsonl"
+    options = [f"--features={features}", "--output=null", RULE]
+    assert main(["replay", f"--input={source}", *options]) == 0
+    rows = [json.loads(one) for one in features.read_bytes().splitlines()]
+    by_name = Counter((one["source_id"], one["metric_name"]) for one in rows)
+    assert set(by_name) == set(names)
+    assert len(set(by_name.values())) == 1
 
 
 def test_the_audit_log_begins_with_a_start_without_state(tmp_path: Path) -> None:

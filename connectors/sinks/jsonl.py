@@ -170,7 +170,9 @@ class _Files:
 
     def foreign(self) -> str:
         """The file, if it holds what this sink did not write."""
-        return str(self.data) if self.holds() and not self.index.exists() else ""
+        if not self.holds() or self.index.exists():
+            return ""
+        return f"{self.data}, which has no index {self.index.name},"
 
     def clear(self) -> None:
         """Remove the results; first the record of the run, without which they count as none."""

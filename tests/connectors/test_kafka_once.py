@@ -137,7 +137,7 @@ def test_a_job_opens_its_topic_before_its_first_alert(kafka: KafkaPart) -> None:
 _KILLED = """
 import os, sys
 from padit.connectors.sinks.kafka import KafkaOptions, KafkaSink
-from padit.domain.message import Message
+from padit.domain.message import Kind, Message
 writer = KafkaSink(sys.argv[1], sys.argv[2], KafkaOptions(delivery="exactly_once")).open()
 for bundle in ([1, 2], [3]):
     writer.write([Message(Kind.ALERT, f"id{n}", "k", n, b"{}") for n in bundle])

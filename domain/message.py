@@ -61,7 +61,7 @@ class Message(NamedTuple):
             identity: what tells it from every other message of its kind.
             rank: begins the id, where messages of one key and time have an order.
         """
-        return cls(kind, rank + digest_of(kind, *identity), key_of(*about), time, value)
+        return cls(kind, rank + digest_of(kind.value, *identity), key_of(*about), time, value)
 
     @classmethod
     def dead_letter(cls, letter: DeadLetter, number: int = 0) -> "Message":
@@ -97,8 +97,8 @@ def digest_of(*parts: str) -> str:
     False
     """
     # Lengths keep ("ab", "c") and ("a", "bc") apart.
-    text = "".join(f"{len(part)}:{part}" for part in parts)
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
+    text = "".join([f"{len(part)}:{part}" for part in parts])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def key_of(*names: str) -> str:
@@ -107,4 +107,4 @@ def key_of(*names: str) -> str:
     >>> key_of("press-1", "torque_nm"), key_of("edge", "job:rate"), key_of("edge:job", "rate")
     ('press-1:torque_nm', 'edge:job%3Arate', 'edge%3Ajob:rate')
     """
-    return ":".join(name.replace("%", "%25").replace(":", "%3A") for name in names)
+    return ":".join([name.replace("%", "%25").replace(":", "%3A") for name in names])

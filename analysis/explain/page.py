@@ -7,13 +7,13 @@ from importlib.resources import files
 
 import msgspec
 
+from padit.analysis.documents import PAGE, write_document
 from padit.analysis.explain.alert_record import DecidingDetector, ParsedAlert
 from padit.analysis.explain.figures import gauge, score_bar, series_figure
 from padit.analysis.explain.recompute import Check
 from padit.analysis.explain.settings import conditions_of
 from padit.domain.rows import Rows
 from padit.domain.timestamps import format_utc
-from padit.pipelines.documents import PAGE, write_document
 
 __all__ = ["write_page"]
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
+from padit.analysis.documents import PAGE, write_document
 from padit.analysis.report.charts import chart, span_of, window_length
 from padit.analysis.report.table import duration_text, first_delays, headline
 from padit.analysis.report.truth import Episode, Features, Match, Truth, match
 from padit.domain.rows import Rows
 from padit.domain.timestamps import format_utc
-from padit.pipelines.documents import PAGE, write_document
 
 __all__ = ["write_report"]
 

@@ -5,10 +5,10 @@ import itertools
 from collections.abc import Sequence
 from importlib.resources import files
 
+from padit.analysis.documents import PAGE, write_document
 from padit.analysis.sweep.plots import Axis, Point, axis_of, heat_map, scatter, short, ticks
 from padit.analysis.sweep.results import Results, share, short_names, time_text
 from padit.domain.timestamps import format_utc
-from padit.pipelines.documents import PAGE, write_document
 
 __all__ = ["write_page"]
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import yaml
 
+from padit.analysis.documents import write_document
 from padit.analysis.report.table import duration_text
 from padit.analysis.sweep.score import Measures, Wish
 from padit.analysis.sweep.trials import Trial
 from padit.domain.config import JobConfig
 from padit.domain.timestamps import MICROS
-from padit.pipelines.documents import write_document
 
 __all__ = [
     "Results",

@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from padit.analysis.documents import PAGE, refuse_other, write_document
 from padit.analysis.training.train import Trained
 from padit.domain.errors import SinkError
-from padit.pipelines.documents import PAGE, refuse_other, write_document
 from padit.transforms.detectors.artefact import WARNING, Artefact, encode
 from padit.transforms.detectors.channels import Channel, Corner, Feature, feature
 from padit.transforms.detectors.words import name_of

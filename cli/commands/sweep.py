@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from padit.analysis.documents import write_document
 from padit.analysis.sweep.evaluate import Alerted, Job, WindowSetting, evaluate
 from padit.analysis.sweep.labels import labels_for
 from padit.analysis.sweep.page import write_page
@@ -26,7 +27,6 @@ from padit.domain.errors import ConfigurationError
 from padit.ops.progress_bar import Progress
 from padit.ops.run_totals import RunProgress
 from padit.pipelines.bounds import Number
-from padit.pipelines.documents import write_document
 from padit.pipelines.options import JobOptions, PaditOptions, parse_options
 from padit.transforms.windows import WindowOptions
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from padit.analysis.documents import PAGE, write_document
 from padit.domain.errors import ConfigurationError, SinkError
-from padit.pipelines.documents import PAGE, write_document
 
 OLD = "<!DOCTYPE html><p>old</p>"
 NEW = "<!doctype html>\n<p>new</p>"

@@ -9,23 +9,29 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.source import PartitionRange, ReadBatch
 from padit.domain.batch import Batch
 from padit.domain.errors import StateError
 from padit.domain.rows import Rows, concatenate
-from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE, Position, find_late
+from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE, Position, Vote, find_late, reached
 
 __all__ = [
     "Advance",
     "Cursor",
     "PartitionCursor",
     "ReadAheadLimiter",
+    "Numbered",
     "advance",
     "first_cursors",
     "follow_idle",
 ]
+
+
+_VERSION = 4
 
 
 class PartitionCursor(msgspec.Struct, array_like=True, frozen=True):
@@ -37,6 +43,7 @@ class PartitionCursor(msgspec.Struct, array_like=True, frozen=True):
         read: metrics of the partition read so far.
         dead_lettered: those of them that could not be read.
         reached: the watermark before the end was found; `WATERMARK_NONE` until then.
+        vote: what its log tells of the clocks of its sources.
     """
 
     start: int
@@ -47,6 +54,7 @@ class PartitionCursor(msgspec.Struct, array_like=True, frozen=True):
     read: int = 0
     dead_lettered: int = 0
     reached: int = WATERMARK_NONE
+    vote: Vote = Vote()
 
     @property
     def ended(self) -> bool:
@@ -85,7 +93,7 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
     partitions: int
     at: dict[int, PartitionCursor]
     closed: bool = False
-    version: int = 3
+    version: int = _VERSION
 
     def to_bytes(self) -> bytes:
         """Encode; the same cursor always gives the same bytes."""
@@ -103,8 +111,11 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
         except msgspec.DecodeError as error:
             message = f"the saved position of the source is damaged: {error}"
             raise StateError(message) from error
-        if cursor.version != 3:
-            message = f"the saved position has version {cursor.version}, this code reads 3"
+        if cursor.version != _VERSION:
+            message = (
+                f"the saved position of the source has version {cursor.version}, this code reads "
+                f"{_VERSION}: start without the savepoint and let a replay build the state"
+            )
             raise StateError(message)
         return cursor
 
@@ -140,21 +151,38 @@ def first_cursors(ranges: list[PartitionRange], shards: int) -> list[Cursor]:
     ]
 
 
+class Numbered(NamedTuple):
+    """Rows that leave the job here.
+
+    Attributes:
+        partition: where they came from.
+        first: number of the first; the count of such rows of the partition before.
+        following: offset after the last record of the read they came with.
+        rows: in log order.
+    """
+
+    partition: int
+    first: int
+    following: int
+    rows: Rows
+
+
 class Advance(NamedTuple):
     """What a read gave.
 
     Attributes:
         cursor: where the reader stands behind it.
         batch: rows in time, and the watermarks.
-        late: rows older than their partition's watermark, as (partition, number of the first,
-            rows).
+        late: rows older than their partition's watermark.
         dead: records that could not be read, or not all of them.
+        far: rows of a clock that runs far ahead of the others; they count as dead letters.
     """
 
     cursor: Cursor
     batch: Batch
-    late: list[tuple[int, int, Rows]]
+    late: list[Numbered]
     dead: list[DeadRecord]
+    far: list[Numbered]
 
 
 def advance(cursor: Cursor, reads: Sequence[ReadBatch], out_of_orderness: int) -> Advance:
@@ -167,28 +195,20 @@ def advance(cursor: Cursor, reads: Sequence[ReadBatch], out_of_orderness: int) -
     """
     at = dict(cursor.at)
     in_time: list[Rows] = []
-    late: list[tuple[int, int, Rows]] = []
+    late: list[Numbered] = []
+    far: list[Numbered] = []
     touched: dict[int, int] = {}
     for read in reads:
-        partition = at[read.partition]
-        touched.setdefault(read.partition, partition.following)
-        before = max(partition.watermark, read.decided)
-        is_late, watermark = find_late(read.rows.time, before, out_of_orderness)
-        if is_late is None:
-            in_time.append(read.rows)
-        else:
-            in_time.append(read.rows.select(~is_late))
-            late.append((read.partition, partition.late, read.rows.select(is_late)))
-        at[read.partition] = PartitionCursor(
-            partition.start,
-            max(partition.following, read.following),
-            partition.stop,
-            WATERMARK_END if read.ended else watermark,
-            partition.late + (0 if is_late is None else int(is_late.sum())),
-            partition.read + len(read.rows) + read.lost,
-            partition.dead_lettered + read.lost,
-            watermark if read.ended and not partition.ended else partition.reached,
-        )
+        before = at[read.partition]
+        touched.setdefault(read.partition, before.following)
+        at[read.partition], kept, is_late, is_far = _take(before, read, out_of_orderness)
+        in_time.append(kept)
+        if is_late is not None:
+            rows = read.rows.select(is_late)
+            late.append(Numbered(read.partition, before.late, read.following, rows))
+        if is_far is not None:
+            rows = read.rows.select(is_far)
+            far.append(Numbered(read.partition, before.dead_lettered, read.following, rows))
     moved = msgspec.structs.replace(cursor, at=at)
     positions = [at[number].position(number, first) for number, first in touched.items()]
     return Advance(
@@ -196,7 +216,32 @@ def advance(cursor: Cursor, reads: Sequence[ReadBatch], out_of_orderness: int) -
         Batch(cursor.partitions, tuple(positions), concatenate(in_time)),
         late,
         [one for read in reads for one in read.dead],
+        far,
     )
+
+
+def _take(
+    before: PartitionCursor, read: ReadBatch, out_of_orderness: int
+) -> tuple[PartitionCursor, Rows, NDArray[np.bool_] | None, NDArray[np.bool_] | None]:
+    """Where a partition stands behind a read, the rows in time, and masks of late and far rows."""
+    watermark = max(before.watermark, read.decided)
+    late, far, watermark, vote = find_late(read.rows, watermark, out_of_orderness, before.vote)
+    dropped = [mask for mask in (late, far) if mask is not None]
+    kept = read.rows.select(~np.logical_or.reduce(dropped)) if dropped else read.rows
+    after = PartitionCursor(
+        before.start,
+        max(before.following, read.following),
+        before.stop,
+        WATERMARK_END if read.ended else watermark,
+        before.late + (0 if late is None else int(late.sum())),
+        before.read + len(read.rows) + read.lost,
+        before.dead_lettered + read.lost + (0 if far is None else int(far.sum())),
+        reached(watermark, vote, out_of_orderness)
+        if read.ended and not before.ended
+        else before.reached,
+        vote,
+    )
+    return after, kept, late, far
 
 
 class ReadAheadLimiter:
@@ -214,21 +259,26 @@ class ReadAheadLimiter:
     def __init__(self, most: int) -> None:
         self._most = most
         self._blocks: dict[int, deque[tuple[int, int]]] = {}
+        self._rows = 0
         self._paused = False
 
     def note(self, read: ReadBatch, watermark: int) -> None:
         """Take note of a read and the watermark of its partition behind it."""
         self._blocks.setdefault(read.partition, deque()).append((watermark, len(read.rows)))
+        self._rows += len(read.rows)
 
     def to_pause(self, cursor: Cursor) -> frozenset[int]:
-        """Partitions that should not be read on for now."""
+        """Partitions that should not be read on for now.
+
+        The rows are a running total, so a call costs no more than there are partitions and
+        batches that have gone since the last one, however many wait.
+        """
         slowest = cursor.watermark
-        rows = 0
         for batches in self._blocks.values():
             while batches and batches[0][0] <= slowest:
-                batches.popleft()
-            rows += sum(count for _, count in batches)
-        self._paused = rows > (self._most // 2 if self._paused else self._most)
+                _, count = batches.popleft()
+                self._rows -= count
+        self._paused = self._rows > (self._most // 2 if self._paused else self._most)
         if not self._paused:
             return frozenset()
         running = {number: one.watermark for number, one in cursor.at.items() if not one.ended}

@@ -30,11 +30,12 @@ __all__ = ["KafkaReader"]
 _LOG = logging.getLogger(__name__)
 _MESSAGES_AT_ONCE = 10_000  # what `codecs.records` decodes best at a time
 _END_SECONDS = 1.0
+_ASK_AGAIN_SECONDS = 1.0
+_UNKNOWN = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION)
 _GRACE_SECONDS = 0.005  # after the first record, for those that come with it
 _NO_TIME = 2**53  # milliseconds: no event lies ahead of it
 _FATAL = (
     KafkaError._AUTO_OFFSET_RESET,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
 )
 
@@ -63,6 +64,8 @@ class KafkaReader:
         decode: record values to rows.
         look_every: seconds between two looks for added partitions; None for a bounded read.
         decisions: (partition, offset, watermark) of a recorded run, to be repeated there.
+        patience: seconds in which a broker may say that it does not know a partition, as one does
+            for a moment after a restart.
     """
 
     def __init__(
@@ -73,7 +76,11 @@ class KafkaReader:
         decode: Decoder,
         look_every: float | None,
         decisions: Sequence[tuple[int, int, int]] = (),
+        patience: float = 60.0,
     ) -> None:
+        self._patience = patience
+        self._unknown: dict[int, float] = {}
+        self._asked = 0.0
         self._decisions = _by_partition(decisions)
         self._consumer = consumer
         self._topic = topic
@@ -127,6 +134,7 @@ class KafkaReader:
 
     def _next(self, seconds: float) -> "_Batch":
         """Wait at most so long for records."""
+        self._check_unknown()
         # Asked for many, the consumer waits out its time unless there are so many.
         messages = self._consumer.consume(1, seconds)
         if messages:
@@ -191,6 +199,7 @@ class KafkaReader:
         ]
         self._following[number] = following
         self._delivered.add(number)
+        self._unknown.pop(number, None)
         if ended:
             self._forget(number)
         return [ReadBatch(number, following, decoded.rows, dead, ended)], taken
@@ -205,11 +214,40 @@ class KafkaReader:
                 records.append(message)
             elif error.code() == KafkaError._PARTITION_EOF:
                 ends.append((message.partition(), message.offset()))
+                self._unknown.pop(message.partition(), None)
+            elif error.code() in _UNKNOWN:
+                self._unknown.setdefault(message.partition(), time.monotonic())
+                _LOG.warning("%s: %s; waiting", self._topic, error.str())
             elif error.code() in _FATAL or error.fatal():
                 raise SourceError(self._explain(error, message.partition()))
             else:
                 _LOG.warning("%s: %s", self._topic, error.str())
         return records, ends
+
+    def _check_unknown(self) -> None:
+        """Look for partitions that no broker knows; give up one that stays unknown for too long.
+
+        A client says so once and then waits until it happens to look again by itself.
+        """
+        now = time.monotonic()
+        if not self._unknown or now - self._asked < _ASK_AGAIN_SECONDS:
+            return
+        self._asked = now
+        try:
+            topic = self._consumer.list_topics(self._topic, timeout=_END_SECONDS).topics[
+                self._topic
+            ]
+        except KafkaException:
+            return  # no broker answers: that is an outage, which may last
+        for number, since in list(self._unknown.items()):
+            if topic.error is None and number in topic.partitions:
+                del self._unknown[number]
+            elif now - since >= self._patience:
+                message = (
+                    f"{self._topic} partition {number}: no broker has known it for "
+                    f"{self._patience:g} s; was the topic deleted?"
+                )
+                raise SourceError(message)
 
     def _ended(self, ends: list[tuple[int, int]]) -> list[ReadBatch]:
         """Partitions whose last records before `stop` do not exist (compacted, aborted)."""
@@ -266,11 +304,15 @@ class KafkaReader:
         # In Kafka's protocol the end is the offset "of the time -1".
         wanted = [TopicPartition(self._topic, number, OFFSET_END) for number in numbers]
         try:
-            found = self._consumer.offsets_for_times(wanted, timeout=_END_SECONDS)
+            answers = self._consumer.offsets_for_times(wanted, timeout=_END_SECONDS)
         except KafkaException as error:
             _LOG.info("%s: asking for its end: %s", self._topic, error)
-            return {}
-        return {one.partition: one.offset for one in found if not one.error and one.offset >= 0}
+            answers = []
+        ends = {one.partition: one.offset for one in answers if not one.error and one.offset >= 0}
+        for number in numbers:
+            if number not in ends:  # an outage, or it is gone
+                self._unknown.setdefault(number, time.monotonic())
+        return ends
 
     def added(self, known: int) -> list[PartitionRange]:
         """Look for new partitions now and then; see `Reader`."""
@@ -283,11 +325,17 @@ class KafkaReader:
         except KafkaException as error:
             _LOG.warning("%s: looking for partitions: %s", self._topic, error)
             return []
+        if topic[self._topic].error is not None:
+            _LOG.warning("%s: looking for partitions: %s", self._topic, topic[self._topic].error)
+            return []
         numbers = sorted(topic[self._topic].partitions)
         return [PartitionRange(number, 0, None) for number in numbers if number >= known]
 
     def extend(self, ranges: Sequence[PartitionRange]) -> None:
         """Read these partitions too; see `Reader`."""
+        numbers = ", ".join(str(one.partition) for one in ranges)
+        if numbers:
+            _LOG.warning("%s: partitions were added and are read, too: %s", self._topic, numbers)
         for one in ranges:
             self._stop[one.partition] = one.stop
             self._following[one.partition] = one.start

@@ -4,9 +4,11 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
+from padit.connectors.kafka_lookup import Lookup
+from padit.domain.errors import SourceError
 from padit.domain.timestamps import format_utc
 
-__all__ = ["RequestedRange", "kept", "nothing_there", "what_is_gone"]
+__all__ = ["RequestedRange", "nothing_there", "what_is_gone"]
 
 _SECONDS = 10.0
 
@@ -20,19 +22,15 @@ class RequestedRange(NamedTuple):
     stop_time: int | None
 
 
-def kept(consumer: Consumer, topic: str, number: int) -> tuple[int, int]:
-    """The first offset a partition still has, and the one after the last."""
-    low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=_SECONDS)
-    return int(low), int(high)
-
-
-def what_is_gone(consumer: Consumer, topic: str, number: int, asked: RequestedRange) -> str | None:
+def what_is_gone(
+    consumer: Consumer, lookup: Lookup, topic: str, number: int, asked: RequestedRange
+) -> str | None:
     """Which part of what was asked for a partition does not have any more; None: all is there.
 
     By time it can only be told that the log has been cut and that its first record is younger
     than the start; whether a deleted record lay between them, nobody knows.
     """
-    low, high = kept(consumer, topic, number)
+    low, high = lookup.kept(number)
     begins = f"partition {number} begins at offset {low}"
     if asked.start_time is None:
         if not isinstance(asked.start, int) or asked.start >= low:
@@ -46,11 +44,13 @@ def what_is_gone(consumer: Consumer, topic: str, number: int, asked: RequestedRa
     return f"{begins}: records of {format_utc(asked.start_time)} to {until}"
 
 
-def nothing_there(consumer: Consumer, topic: str, numbers: list[int], asked: RequestedRange) -> str:
+def nothing_there(
+    consumer: Consumer, lookup: Lookup, topic: str, numbers: list[int], asked: RequestedRange
+) -> str:
     """Say that no record lies in the time asked for, and what times there are."""
     times = []
     for number in numbers:
-        low, high = kept(consumer, topic, number)
+        low, high = lookup.kept(number)
         ends = (low, high - 1) if low < high else ()
         found = [_time_of(consumer, topic, number, offset) for offset in ends]
         times += [one for one in found if one is not None]
@@ -63,7 +63,11 @@ def nothing_there(consumer: Consumer, topic: str, numbers: list[int], asked: Req
 
 
 def _time_of(consumer: Consumer, topic: str, number: int, offset: int) -> int | None:
-    """Time of the record at an offset or the next one, microseconds; None if there is none."""
+    """Time of the record at an offset or the next one, microseconds; None if there is none.
+
+    Raises:
+        SourceError: the broker does not say, which is not the same as none.
+    """
     consumer.assign([TopicPartition(topic, number, offset)])
     try:
         record = consumer.poll(_SECONDS)
@@ -71,6 +75,9 @@ def _time_of(consumer: Consumer, topic: str, number: int, offset: int) -> int | 
             if record.error().code() == KafkaError._PARTITION_EOF:
                 return None
             record = consumer.poll(_SECONDS)
-        return None if record is None else int(record.timestamp()[1]) * 1000
+        if record is None:
+            message = f"{topic} partition {number}: no answer for offset {offset}; try again"
+            raise SourceError(message)
+        return int(record.timestamp()[1]) * 1000
     finally:
         consumer.unassign()

@@ -12,17 +12,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import (
-    OFFSET_END,
-    Consumer,
-    KafkaException,
-    TopicPartition,
-)
+from confluent_kafka import Consumer, KafkaError, KafkaException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from padit.connectors.kafka_errors import ClientErrors
+from padit.connectors.kafka_lookup import Lookup, passes, record_clock
 from padit.connectors.kafka_reader import KafkaReader
-from padit.connectors.kafka_retention import RequestedRange, kept, nothing_there, what_is_gone
+from padit.connectors.kafka_retention import RequestedRange, nothing_there, what_is_gone
 from padit.connectors.source import Decoder, PartitionRange, Reader
 from padit.connectors.uris import Address, Bounds, absolute, read_client_config, source_for
 from padit.domain.config import explain
@@ -32,6 +28,8 @@ __all__ = ["KafkaSource"]
 
 _LOG = logging.getLogger(__name__)
 _METADATA_SECONDS = 5.0
+_UNKNOWN_SECONDS = 3.0  # a name is more often wrong than a broker is young
+_PAUSE_SECONDS = 0.2
 _TUNED = {
     "fetch.message.max.bytes": 2 << 20,  # small enough that partitions stay in step
     "fetch.max.bytes": 64 << 20,
@@ -63,7 +61,8 @@ class KafkaSource:
         stop_time: read up to the first record of this time, microseconds.
         client_config: file of further librdkafka settings (TLS, SASL); read where it is used,
             so that no secret stands in the graph.
-        patience: seconds to wait for a broker that does not answer at the start.
+        patience: seconds to wait for a broker that does not answer at the start, or does not know
+            the topic while it is read.
         look_every: seconds between two looks for partitions that were added; live only. What a
             new partition got before it was found is late where it is older than the watermarks, so
             this should be less than the allowed out-of-orderness.
@@ -99,8 +98,10 @@ class KafkaSource:
         consumer = self.consumer(trouble)
         try:
             numbers = self._partitions(consumer, trouble)
-            ranges = [self._range(consumer, number) for number in numbers]
-            self._check(consumer, ranges)
+            lookup = Lookup(consumer, self.topic, self.bootstrap, self.patience)
+            ranges = [self._range(lookup, number) for number in numbers]
+            self._check(consumer, lookup, ranges)
+            self._check_clock()
         except KafkaException as error:
             message = f"offsets of {self.topic} at {self.bootstrap}: {error.args[0].str()}"
             raise SourceError(message) from error
@@ -113,7 +114,9 @@ class KafkaSource:
         """Connect and position at the start of each range."""
         look_every = self.look_every if self.live else None
         consumer = self.consumer()
-        return KafkaReader(consumer, self.topic, ranges, decode, look_every, self.decisions)
+        return KafkaReader(
+            consumer, self.topic, ranges, decode, look_every, self.decisions, self.patience
+        )
 
     def consumer(self, trouble: ClientErrors | None = None) -> Consumer:
         """Connect without reading anything yet; `trouble` is told why that fails."""
@@ -129,60 +132,86 @@ class KafkaSource:
         )
 
     def _partitions(self, consumer: Consumer, trouble: ClientErrors) -> list[int]:
-        deadline = time.monotonic() + self.patience
+        started = time.monotonic()
         while True:
             try:
-                found = consumer.list_topics(self.topic, timeout=_METADATA_SECONDS)
-                break
+                topic = consumer.list_topics(self.topic, timeout=_METADATA_SECONDS).topics[
+                    self.topic
+                ]
             except KafkaException as error:
                 consumer.poll(0)  # callbacks are served by polls only
-                if trouble.hopeless:
-                    message = (
-                        f"the broker at {self.bootstrap} cannot be used: {trouble.text}; "
-                        "check the settings in client_config"
-                    )
-                    raise SourceError(message) from error
-                if time.monotonic() >= deadline:
-                    reason = trouble.text or error.args[0].str()
-                    message = (
-                        f"no broker answers at {self.bootstrap} within {self.patience:g} s "
-                        f"({reason}); is it up? `padit up` starts one here"
-                    )
-                    raise SourceError(message) from error
+                self._refuse(error, trouble, time.monotonic() - started)
                 _LOG.warning("waiting for a broker at %s", self.bootstrap)
-        topic = found.topics[self.topic]
-        if topic.error is not None or not topic.partitions:
-            message = (
-                f"topic {self.topic} does not exist at {self.bootstrap}; "
-                f"create it, or name another: kafka://{self.bootstrap}/TOPIC"
-            )
-            raise SourceError(message)
-        return sorted(topic.partitions)
+                continue
+            if topic.error is None and topic.partitions:
+                return sorted(topic.partitions)
+            # Just after a start, a broker may not know its topics yet.
+            away = topic.error is None or not passes(topic.error) or _unknown(topic.error)
+            if time.monotonic() - started >= min(_UNKNOWN_SECONDS if away else 1e9, self.patience):
+                reason = "does not exist" if away else topic.error.str()
+                message = (
+                    f"topic {self.topic} {reason} at {self.bootstrap}; "
+                    f"create it, or name another: kafka://{self.bootstrap}/TOPIC"
+                )
+                raise SourceError(message)
+            time.sleep(_PAUSE_SECONDS)
 
-    def _range(self, consumer: Consumer, number: int) -> PartitionRange:
-        low, high = kept(consumer, self.topic, number)
-        start = self._first(consumer, number, low, high)
+    def _refuse(self, error: KafkaException, trouble: ClientErrors, waited: float) -> None:
+        """Give up where waiting cannot help, or has lasted long enough."""
+        if trouble.hopeless:
+            message = (
+                f"the broker at {self.bootstrap} cannot be used: {trouble.text}; "
+                "check the settings in client_config"
+            )
+            raise SourceError(message) from error
+        if waited >= self.patience:
+            reason = trouble.text or error.args[0].str()
+            message = (
+                f"no broker answers at {self.bootstrap} within {self.patience:g} s "
+                f"({reason}); is it up? `padit up` starts one here"
+            )
+            raise SourceError(message) from error
+
+    def _check_clock(self) -> None:
+        """Warn where records carry their producers' clocks, which can be as wild as the events."""
+        if not self.live:
+            return
+        connection = {"bootstrap.servers": self.bootstrap, **read_client_config(self.client_config)}
+        if record_clock(connection, self.topic) == "CreateTime":
+            _LOG.warning(
+                "%s: records carry the clocks of their producers (message.timestamp.type="
+                "CreateTime), so --max_ahead_sec cannot see a wild one; better: kafka-configs.sh "
+                "--bootstrap-server %s --alter --entity-type topics --entity-name %s "
+                "--add-config message.timestamp.type=LogAppendTime",
+                self.topic,
+                self.bootstrap,
+                self.topic,
+            )
+
+    def _range(self, lookup: Lookup, number: int) -> PartitionRange:
+        low, high = lookup.kept(number)
+        start = self._first(lookup, number, low, high)
         if self.live:
             return PartitionRange(number, start, None)
         stop = high if self.stop is None else min(self.stop, high)
         if self.stop_time is not None:
-            stop = min(stop, _offset_at(consumer, self.topic, number, self.stop_time, high))
+            stop = min(stop, _or(lookup.at_time(number, self.stop_time), high))
         return PartitionRange(number, min(start, stop), stop)
 
-    def _first(self, consumer: Consumer, number: int, low: int, high: int) -> int:
+    def _first(self, lookup: Lookup, number: int, low: int, high: int) -> int:
         if self.start_time is not None:
-            return _offset_at(consumer, self.topic, number, self.start_time, high)
+            return _or(lookup.at_time(number, self.start_time), high)
         if self.start == "earliest":
             return low
         if self.start == "latest":
             return high
         return min(max(int(self.start), low), high)
 
-    def _check(self, consumer: Consumer, ranges: Sequence[PartitionRange]) -> None:
+    def _check(self, consumer: Consumer, lookup: Lookup, ranges: Sequence[PartitionRange]) -> None:
         """Tell what retention has deleted of what was asked for, and a time without records."""
         asked = RequestedRange(self.start, self.stop, self.start_time, self.stop_time)
         numbers = [one.partition for one in ranges]
-        told = [what_is_gone(consumer, self.topic, number, asked) for number in numbers]
+        told = [what_is_gone(consumer, lookup, self.topic, number, asked) for number in numbers]
         gone = ", ".join(text for text in told if text)
         if gone and not self.allow_missing:
             message = (
@@ -194,14 +223,15 @@ class KafkaSource:
             _LOG.warning("%s: %s are gone (retention); going on without", self.topic, gone)
         timed = self.start_time is not None or self.stop_time is not None
         if timed and all(one.stop is not None and one.start >= one.stop for one in ranges):
-            raise SourceError(nothing_there(consumer, self.topic, numbers, asked))
+            raise SourceError(nothing_there(consumer, lookup, self.topic, numbers, asked))
 
 
-def _offset_at(consumer: Consumer, topic: str, number: int, time_us: int, high: int) -> int:
-    """First offset whose record is of this time or later; the end if there is none."""
-    wanted = TopicPartition(topic, number, time_us // 1000)
-    (found,) = consumer.offsets_for_times([wanted], timeout=_METADATA_SECONDS)
-    return high if found.offset in (OFFSET_END, -1) else int(found.offset)
+def _or(offset: int | None, end: int) -> int:
+    return end if offset is None else offset
+
+
+def _unknown(error: KafkaError) -> bool:
+    return error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)
 
 
 class KafkaOptions(BaseModel):

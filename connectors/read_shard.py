@@ -13,7 +13,6 @@ apache/beam PR 39191 keep a little state for every self-checkpoint for ever.
 
 import dataclasses
 import itertools
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,26 +21,29 @@ from typing import Any
 
 import apache_beam as beam
 import msgspec
-from apache_beam.coders import BytesCoder
-from apache_beam.io.iobase import RestrictionProgress, RestrictionTracker
 from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
 from apache_beam.metrics import Metrics
-from apache_beam.transforms.core import RestrictionProvider
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Duration, Timestamp
 
-from padit.codecs.dead_letter import DeadRecord, count_lost
-from padit.connectors.collector import relax_collector
-from padit.connectors.cursor import Cursor, PartitionCursor, ReadAheadLimiter, advance, follow_idle
+from padit.connectors.collector import relax_collector, restore_collector
+from padit.connectors.cursor import (
+    Advance,
+    Cursor,
+    PartitionCursor,
+    ReadAheadLimiter,
+    advance,
+    follow_idle,
+)
+from padit.connectors.restriction import CursorProvider
 from padit.connectors.side_outputs import DEAD, LATE, DeadLog, decision_message, side_messages
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader, Source
-from padit.domain.batch import Batch
 from padit.domain.rows import Rows
 from padit.domain.timestamps import MICROS
 from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE, Position
-from padit.ops.run_totals import note
+from padit.ops.run_context import RunContext
 
-__all__ = ["DEAD", "LATE", "NOTES", "ReadOptions", "ReadShard", "request_stop"]
+__all__ = ["DEAD", "LATE", "NOTES", "ReadOptions", "ReadShard"]
 
 _FILL_SECONDS = 0.02
 _FILL_SECONDS_BOUNDED = 1.0  # a replay is in no hurry, but a checkpoint waits for the block's end
@@ -49,12 +51,7 @@ _PATIENCE_BOUNDED = 0.5
 _AHEAD_FROM = 50_000  # rows of a batch from which on more is likely to be there already
 _FIRST_ROWS = 100_000  # of a reader's first batch: those behind it have nothing to do until then
 NOTES = "notes"
-_stop = threading.Event()
-
-
-def request_stop() -> None:
-    """Make the live readers of this process end as soon as they have delivered what they read."""
-    _stop.set()
+_COUNTERS = ("read", "late", "dead_lettered", "partitions_ended")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +68,6 @@ class ReadOptions:
             hand results on only then, so this bounds the latency.
         idle_seconds: time after which it does without having read anything.
         poll_seconds: how long one read waits for rows.
-        restorable: whether the runner restores state; its counters then begin again at zero,
-            with a new instance of the reader, and take up what the cursor has counted.
         outputs: those that somebody reads; what else `LATE` and `DEAD` would carry is counted
             and not made.
     """
@@ -84,76 +79,28 @@ class ReadOptions:
     bundle_seconds: float = 1.0
     idle_seconds: float = 2.0
     poll_seconds: float = 0.1
-    restorable: bool = False
     outputs: frozenset[str] = frozenset((LATE, DEAD))
 
 
-class _CursorTracker(RestrictionTracker):  # type: ignore[misc]
-    """Claims are whole cursors; the only split is the one that hands everything back."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def current_restriction(self) -> bytes:
-        return self._data
-
-    def try_claim(self, position: bytes) -> bool:
-        if Cursor.from_bytes(self._data).closed:
-            return False
-        self._data = position
-        return True
-
-    def try_split(self, fraction_of_remainder: float) -> tuple[bytes, bytes] | None:
-        cursor = Cursor.from_bytes(self._data)
-        if fraction_of_remainder != 0 or cursor.closed:
-            return None
-        residual = self._data
-        self._data = msgspec.structs.replace(cursor, closed=True).to_bytes()
-        return self._data, residual
-
-    def check_done(self) -> None:
-        if not Cursor.from_bytes(self._data).closed:
-            message = "a reader returned before its cursor was closed or handed back"
-            raise ValueError(message)
-
-    def current_progress(self) -> RestrictionProgress:
-        return RestrictionProgress(fraction=1.0 if Cursor.from_bytes(self._data).closed else 0.0)
-
-    def is_bounded(self) -> bool:
-        return all(one.stop is not None for one in Cursor.from_bytes(self._data).at.values())
-
-
-class _CursorProvider(RestrictionProvider):  # type: ignore[misc]
-    def initial_restriction(self, element: bytes) -> bytes:
-        return element
-
-    def create_tracker(self, restriction: bytes) -> _CursorTracker:
-        return _CursorTracker(restriction)
-
-    def restriction_size(self, element: bytes, restriction: bytes) -> int:
-        return 1
-
-    def restriction_coder(self) -> BytesCoder:
-        return BytesCoder()
-
-    def truncate(self, element: bytes, restriction: bytes) -> bytes | None:
-        # On drain a bounded read is finished, a live one ends where it is.
-        return restriction if _CursorTracker(restriction).is_bounded() else None
-
-
-_TRACKER = beam.DoFn.RestrictionParam(_CursorProvider())
+_TRACKER = beam.DoFn.RestrictionParam(CursorProvider())
 _WATERMARK = beam.DoFn.WatermarkEstimatorParam(ManualWatermarkEstimator.default_provider())
 
 
 class ReadShard(beam.DoFn):  # type: ignore[misc]
     """Reads one shard: batches on the main output, messages on `LATE`, `DEAD` and `NOTES`."""
 
-    def __init__(self, source: Source, decode: Decoder, options: ReadOptions) -> None:
+    def __init__(
+        self,
+        source: Source,
+        decode: Decoder,
+        options: ReadOptions,
+        context: RunContext | None = None,
+    ) -> None:
         self._source = source
         self._decode = decode
         self._options = options
+        self._context = context or RunContext()
         self._readers: dict[int, _OpenReader] = {}
-        self._met: set[int] = set()
 
     def setup(self) -> None:
         """Prepare the process for many short-lived objects."""
@@ -172,20 +119,27 @@ class ReadShard(beam.DoFn):  # type: ignore[misc]
         started = time.monotonic()
         rows = 0
         while True:
-            if cursor.finished or _stop.is_set():
+            if cursor.finished or self._context.stopping:
                 tracker.try_claim(msgspec.structs.replace(cursor, closed=True).to_bytes())
                 return
             limit = self._options.bundle_seconds if rows else self._options.idle_seconds
             if rows >= self._options.bundle_rows or time.monotonic() - started > limit:
                 tracker.defer_remainder(Duration(0))
                 return
-            moved, outputs, count = reader.step(cursor)
+            try:
+                moved, outputs, count = reader.step(cursor)
+            except BaseException:
+                # The consumer may stand behind rows that no cursor covers: the next reader
+                # begins where the cursor stands.
+                self._drop(reader)
+                raise
             if moved is cursor:
                 continue
             if not tracker.try_claim(moved.to_bytes()):
                 self._drop(reader)
                 return
             cursor, rows = moved, rows + count
+            reader.account(cursor)
             yield from outputs
             watermark.set_watermark(_timestamp(cursor.watermark))
 
@@ -193,6 +147,7 @@ class ReadShard(beam.DoFn):  # type: ignore[misc]
         """Close the connections."""
         for reader in list(self._readers.values()):
             self._drop(reader)
+        restore_collector()
 
     def _reader(self, cursor: Cursor) -> "_OpenReader":
         reader = self._readers.get(cursor.shard)
@@ -206,17 +161,9 @@ class ReadShard(beam.DoFn):  # type: ignore[misc]
             if not one.ended
         ]
         opened = self._source.open(ranges, self._decode)
-        bounded = all(one.stop is not None for one in cursor.at.values())
-        reader = _OpenReader(cursor.shard, self._source.name, opened, self._options, bounded)
+        reader = _OpenReader(cursor, self._source.name, opened, self._options, self._context)
         self._readers[cursor.shard] = reader
-        if self._options.restorable and cursor.shard not in self._met:
-            self._met.add(cursor.shard)
-            reader.count(
-                sum(one.read for one in cursor.at.values()),
-                sum(one.late for one in cursor.at.values()),
-                sum(one.dead_lettered for one in cursor.at.values()),
-            )
-            reader.ended.inc(sum(one.ended for one in cursor.at.values()))
+        reader.account(cursor)
         return reader
 
     def _drop(self, reader: "_OpenReader") -> None:
@@ -232,33 +179,43 @@ class _OpenReader:
     """
 
     def __init__(
-        self, shard: int, name: str, reader: Reader, options: ReadOptions, bounded: bool
+        self,
+        cursor: Cursor,
+        name: str,
+        reader: Reader,
+        options: ReadOptions,
+        context: RunContext,
     ) -> None:
-        self.shard = shard
-        self._bounded = bounded
+        self.shard = cursor.shard
+        self._bounded = all(one.stop is not None for one in cursor.at.values())
         self._reader = reader
         self._most = min(_FIRST_ROWS, options.bundle_rows)
         self._thread = ThreadPoolExecutor(1)
         self._ahead: Future[list[ReadBatch]] | None = None
         self._name = name
         self._options = options
+        self._context = context
         self._paused: frozenset[int] = frozenset()
         self._limiter = ReadAheadLimiter(options.most_held)
         self._last: dict[int, float] = {}
         self._at: Cursor | None = None
-        self._read = Metrics.counter("padit", "read")
-        self._late = Metrics.counter("padit", "late")
-        self._dead = Metrics.counter("padit", "dead_lettered")
-        self.ended = Metrics.counter("padit", "partitions_ended")
+        self._counters = {name: Metrics.counter("padit", name) for name in _COUNTERS}
         self._lag = Metrics.gauge("padit", "consumer_lag")
         self._lag_told = 0.0
         self._dead_log = DeadLog(DEAD in options.outputs)
 
-    def count(self, read: int, late: int, dead: int) -> None:
-        """Add to the runner's counters."""
-        self._read.inc(read)
-        self._late.inc(late)
-        self._dead.inc(dead)
+    def account(self, cursor: Cursor) -> None:
+        """Bring the accounts of the run, and the runner's counters, to what a cursor counts."""
+        parts = cursor.at.values()
+        totals = {
+            "read": sum(one.read for one in parts),
+            "late": sum(one.late for one in parts),
+            "dead_lettered": sum(one.dead_lettered for one in parts),
+            "partitions_ended": sum(one.ended for one in parts),
+        }
+        for name, more in self._context.account("reader", self.shard, totals).items():
+            self._counters[name].inc(more)
+        self._context.note(self.shard, cursor.watermark)
 
     def stands_at(self, cursor: Cursor) -> bool:
         """Whether reading can go on here without seeking."""
@@ -280,18 +237,24 @@ class _OpenReader:
         now = time.monotonic()
         for read in reads:
             self._last[read.partition] = now
-        moved, batch, late, dead = advance(grown, reads, self._options.out_of_orderness)
+        found = advance(grown, reads, self._options.out_of_orderness)
+        moved, batch = found.cursor, found.batch
         for read in reads:
             self._limiter.note(read, moved.at[read.partition].watermark)
         if announced:
-            batch = dataclasses.replace(batch, positions=(*announced, *batch.positions))
+            positions = (*announced, *batch.positions)
+            found = found._replace(batch=dataclasses.replace(batch, positions=positions))
         self._at = moved
         rows = sum(len(read.rows) for read in reads)
-        note(rows + count_lost(dead), moved.watermark, None)
-        self.ended.inc(sum(read.ended for read in reads))
         if rows >= _AHEAD_FROM and not moved.finished:
             self._ahead = self._thread.submit(self._read_block)
-        return moved, self._outputs(batch, late, dead), rows
+        outputs = self._outputs(found)
+        if announced and cursor.watermark != WATERMARK_NONE:
+            # Where added partitions begin depends on when they were found.
+            added = dataclasses.replace(batch, positions=tuple(announced), rows=Rows.empty())
+            note = beam.pvalue.TaggedOutput(NOTES, decision_message(grown, added))
+            outputs = itertools.chain(outputs, [note])
+        return moved, outputs, rows
 
     def close(self) -> None:
         """Let go of everything; what was read ahead is read again by whoever goes on."""
@@ -320,18 +283,14 @@ class _OpenReader:
             rows += sum(len(read.rows) for read in more)
         return reads
 
-    def _outputs(
-        self, batch: Batch, late: list[tuple[int, int, Rows]], dead: list[DeadRecord]
-    ) -> Iterable[Any]:
-        """Count, and make what somebody reads, message by message as the runner takes them."""
-        late_rows = sum(len(rows) for _, _, rows in late)
-        lost = count_lost(dead)
-        self.count(len(batch.rows) + late_rows + lost, late_rows, lost)
-        self._dead_log.note(dead)
-        earliest = int(batch.rows.time.min()) if len(batch.rows) else WATERMARK_NONE
-        sides = side_messages(self._name, late, dead, self._options.outputs)
+    def _outputs(self, found: Advance) -> Iterable[Any]:
+        """Make what somebody reads, message by message as the runner takes them."""
+        self._dead_log.note(found.dead)
+        rows = found.batch.rows
+        earliest = int(rows.time.min()) if len(rows) else WATERMARK_NONE
+        sides = side_messages(self._name, found, self._options.outputs)
         return itertools.chain(
-            [TimestampedValue(batch, _timestamp(earliest))],
+            [TimestampedValue(found.batch, _timestamp(earliest))],
             (beam.pvalue.TaggedOutput(output, message) for output, message in sides),
         )
 
@@ -368,7 +327,7 @@ class _OpenReader:
         return (
             moved,
             [
-                *self._outputs(batch, [], []),
+                TimestampedValue(batch, _timestamp(WATERMARK_NONE)),
                 beam.pvalue.TaggedOutput(NOTES, decision_message(moved, batch)),
             ],
             0,
@@ -383,7 +342,7 @@ class _OpenReader:
             # answer taken for idle, what its producers hold back meanwhile would come too late.
             self._last.update((number, now) for number in cursor.at if lag.get(number) != 0)
             self._lag.set(sum(lag.values()))
-            note(0, cursor.watermark, sum(lag.values()))
+            self._context.note(self.shard, cursor.watermark, sum(lag.values()))
 
 
 def _timestamp(micros: int) -> Timestamp:

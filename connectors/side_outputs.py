@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from padit.codecs.dead_letter import DeadRecord
-from padit.connectors.cursor import Cursor
+from padit.connectors.cursor import Advance, Cursor, Numbered
 from padit.domain.audit import IdlenessDecision, encode_record
 from padit.domain.batch import Batch
+from padit.domain.dead_letter import DeadLetter
 from padit.domain.message import Kind, Message
 from padit.domain.metric import Metric
 from padit.domain.rows import Rows
 from padit.domain.timestamps import MICROS
+from padit.domain.watermark import FAR
 
 __all__ = ["DEAD", "LATE", "DeadLog", "decision_message", "side_messages"]
 
@@ -23,30 +25,33 @@ DEAD = "dead"
 _LOG = logging.getLogger(__name__)
 _MOST_KINDS = 20
 _MORE_OFTEN = 100  # a kind is logged again when so many times as many samples are lost
+_FAR = (
+    f"its time lies more than {FAR // MICROS // 3600} h ahead of other sources of the partition, "
+    "which go on; set the clock of its producer"
+)
 _PARTICULARS = re.compile(r"'[^']*'|\"[^\"]*\"|[-+]?\d[\w.+-]*|\b(nan|inf)\b")
 
 
 def side_messages(
-    name: str,
-    late: Sequence[tuple[int, int, Rows]],
-    dead: Sequence[DeadRecord],
-    outputs: frozenset[str],
+    name: str, found: Advance, outputs: frozenset[str]
 ) -> Iterator[tuple[str, Message]]:
     """Late rows and dead letters with the output of each, one made after the other.
 
     Args:
         name: of the source.
-        late: (partition, number of the first, rows).
-        dead: records that could not be used.
+        found: what the reader's cursor moved over.
         outputs: those that somebody reads; for others nothing is made.
     """
     if LATE in outputs:
-        for partition, first, rows in late:
-            for message in _late_messages(name, partition, first, rows):
+        for one in found.late:
+            for message in _late_messages(name, one.partition, one.first, one.rows):
                 yield LATE, message
     if DEAD in outputs:
-        for message in _dead_messages(dead):
-            yield DEAD, message
+        for record in found.dead:
+            yield DEAD, Message.dead_letter(record.letter())
+        for one in found.far:
+            for message in _far_messages(name, one):
+                yield DEAD, message
 
 
 def _late_messages(name: str, partition: int, first: int, rows: Rows) -> Iterator[Message]:
@@ -58,12 +63,6 @@ def _late_messages(name: str, partition: int, first: int, rows: Rows) -> Iterato
         identity = (name, str(partition), str(number))
         value = msgspec.json.encode(metric)
         yield Message.of(Kind.LATE, series.key, moment, value, *identity)
-
-
-def _dead_messages(dead: Sequence[DeadRecord]) -> Iterator[Message]:
-    """Dead letters, one for each record, made one after the other."""
-    for one in dead:
-        yield Message.dead_letter(one.letter())
 
 
 class DeadLog:
@@ -110,3 +109,14 @@ def decision_message(cursor: Cursor, batch: Batch) -> Message:
     record = encode_record(IdlenessDecision(following, watermarks))
     moment = min(watermarks.values())
     return Message.of(Kind.AUDIT, ("idle",), moment, record, "idle", record.decode())
+
+
+def _far_messages(name: str, far: Numbered) -> Iterator[Message]:
+    """Dead letters for rows whose clock runs far ahead of the others of their partition.
+
+    A letter holds the sample as JSON and not the record, whose other samples may be in order;
+    its offset is that of the last record that was read together with it.
+    """
+    for number, sample in enumerate(_late_messages(name, far.partition, 0, far.rows), far.first):
+        letter = DeadLetter.of(sample.value, _FAR, name, far.partition, far.following - 1)
+        yield Message.dead_letter(letter, number + 1)  # 0 is the letter of the record itself

@@ -51,11 +51,11 @@ class RunTotals(msgspec.Struct, frozen=True, tag="ledger", tag_field="record"):
 
 
 class IdlenessDecision(msgspec.Struct, frozen=True, tag="idle", tag_field="record"):
-    """The watermarks of idle partitions were moved by the clock, so that they hold nobody back.
+    """The watermarks of partitions were set by the clock: idle ones, or one that was added.
 
     Attributes:
         following: by partition of the reader, the offset it had come to when it decided.
-        watermarks: by idle partition, its watermark from then on, microseconds.
+        watermarks: by such a partition, its watermark from then on, microseconds.
     """
 
     following: dict[int, int]

@@ -8,7 +8,7 @@ from typing import Self
 
 from padit.domain.timestamps import format_utc
 from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE
-from padit.ops.run_totals import RunProgress
+from padit.ops.run_context import RunProgress
 
 __all__ = ["Progress"]
 

@@ -7,7 +7,7 @@ Every label is a fixed literal, because runners map state to steps by label. An 
 switched off stays in the graph and ends in the null sink, so the graph keeps its shape.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import apache_beam as beam
 from apache_beam.coders import Coder
@@ -21,6 +21,7 @@ from padit.connectors.source import Source
 from padit.domain.batch import Batch, KeyedBatch, decode_keyed_batch, encode_keyed_batch
 from padit.domain.config import JobConfig
 from padit.domain.message import Message
+from padit.ops.run_context import RunContext
 from padit.transforms.watch import ALERTS, ANOMALIES, AUDIT, FEATURES, KeyByGroup, WatchGroup
 from padit.transforms.windows import WindowOptions
 
@@ -58,6 +59,7 @@ class Plan:
         off: the sink of outputs that are switched off.
         live_from: results of earlier event times are not written, microseconds; None: all are.
         shadow: further configurations, each with steps of its own behind `KeyByGroup`.
+        context: of the run.
     """
 
     source: Source
@@ -71,6 +73,7 @@ class Plan:
     off: Sink
     live_from: int | None = None
     shadow: tuple[ShadowConfig, ...] = ()
+    context: RunContext = field(default_factory=RunContext)
 
     @property
     def outputs(self) -> frozenset[str]:
@@ -109,7 +112,7 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
         | "Shards" >> beam.Create([cursor.to_bytes() for cursor in plan.cursors], reshuffle=False)
         | "SpreadShards" >> beam.Reshuffle()
         | "ReadMetrics"
-        >> beam.ParDo(ReadShard(plan.source, plan.validate, reading)).with_outputs(
+        >> beam.ParDo(ReadShard(plan.source, plan.validate, reading, plan.context)).with_outputs(
             LATE, DEAD, NOTES, main="batches"
         )
     )
@@ -124,7 +127,7 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
             plan.config,
             frozenset(plan.sinks),
             plan.source.name,
-            plan.reading.restorable,
+            plan.context,
         )
     ).with_outputs(ALERTS, ANOMALIES, FEATURES, AUDIT)
     for messages in (read[NOTES], watched[AUDIT]):
@@ -150,7 +153,7 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
 def _watch_beside(keyed: beam.PCollection, plan: Plan, one: ShadowConfig) -> None:
     """Steps of a further configuration; the first one counts what all of them read."""
     outputs = frozenset(one.sinks)
-    watch = WatchGroup(plan.windows, one.config, outputs, plan.source.name, counted=False)
+    watch = WatchGroup(plan.windows, one.config, outputs, plan.source.name)
     watched = keyed | f"WatchGroup.{one.name}" >> beam.ParDo(watch).with_outputs(
         ALERTS, ANOMALIES, FEATURES, AUDIT
     )

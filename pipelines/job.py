@@ -19,6 +19,7 @@ from padit.domain.config import load_config
 from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import MICROS, format_utc
 from padit.ops.progress_bar import Progress
+from padit.ops.run_context import RunContext
 from padit.pipelines.graph import Plan, ShadowConfig, build
 from padit.pipelines.options import JobOptions, parse_options
 from padit.pipelines.outputs import Run, places_of, prepare, refuse_shared
@@ -37,9 +38,12 @@ _OF_EACH = (ALERTS, ANOMALIES, FEATURES, AUDIT)  # what each of several configur
 class Summary(msgspec.Struct):
     """The conservation line: read = scored + late + duplicate + dead_lettered + waiting.
 
-    `waiting` are rows whose windows were still open when a live run was stopped; `seconds` is
-    the time from the start of the run to its last result. Of the `series` those that are not
-    `warm` have no score yet; `judged` says by detector how many series it has judged.
+    Each is counted where it happens, none is worked out from the others. `waiting` are rows whose
+    windows were still open when a live run was stopped. `in_flight` are rows that lay between two
+    steps when a live job was cancelled on a cluster, which does not let them arrive first; a
+    runner in this process does, and there it is 0. `seconds` is the time from the start of the
+    run to its last result. Of the `series` those that are not `warm` have no score yet; `judged`
+    says by detector how many series it has judged.
     """
 
     read: int = 0
@@ -48,6 +52,7 @@ class Summary(msgspec.Struct):
     duplicate: int = 0
     dead_lettered: int = 0
     waiting: int = 0
+    in_flight: int = 0
     windows: int = 0
     anomalies: int = 0
     alerts: int = 0
@@ -59,8 +64,8 @@ class Summary(msgspec.Struct):
     @property
     def residue(self) -> int:
         """Records that are unaccounted for; 0 unless something is wrong."""
-        accounted = self.scored + self.late + self.duplicate + self.dead_lettered + self.waiting
-        return self.read - accounted
+        accounted = self.scored + self.late + self.duplicate + self.dead_lettered
+        return self.read - accounted - self.waiting - self.in_flight
 
 
 def run_job(
@@ -69,6 +74,7 @@ def run_job(
     live: bool,
     detach: bool = False,
     shadow: Mapping[str, Sequence[str]] | None = None,
+    context: RunContext | None = None,
 ) -> Summary | None:
     """Run the job that the options describe, to its end or until it is stopped.
 
@@ -78,6 +84,7 @@ def run_job(
         detach: return once the job is submitted to a cluster; there is no summary then.
         shadow: by name the options of further configurations over the same rows; of these only
             `--config` and the places of results count.
+        context: of the run, to stop it from another thread; None: a new one.
 
     Raises:
         PaditError: an option, a place or the run itself is at fault.
@@ -88,12 +95,13 @@ def run_job(
     refuse_shared(job.input, [places_of(job), *(_own_places(one) for one in others.values())])
     plan, ranges = make_plan(job, live=live)
     runner = choose_runner(argv, bounded=_total(ranges) is not None, detach=detach)
-    plan = _completed(plan, runner.restorable, others, live)
+    context = context or RunContext()
+    plan = _completed(plan, context, others, live)
     prepare(plan, job, Run(ranges, runner.restores, detach, job.overwrite))
     started = time.monotonic()
     pipeline = beam.Pipeline(runner=runner.beam, options=runner.options)
     build(pipeline, plan)
-    watch = RunMonitor(runner, None if _total(ranges) is None else len(ranges))
+    watch = RunMonitor(runner, context, None if _total(ranges) is None else len(ranges))
     if detach:
         watch.submit(pipeline)
         return None
@@ -104,11 +112,11 @@ def run_job(
     if bounded:
         for sink in plan.every_sink:
             sink.finish(complete=not watch.stopped)
-    counts = (read_run_totals(job.audit) if bounded else None) or watch.counts()
-    return _summary(counts, seconds, bounded)
+    counts = None if runner.here or not bounded else read_run_totals(job.audit)
+    return _summary(counts or watch.counts(), seconds, cancelled=not (runner.here or bounded))
 
 
-def _summary(counts: Mapping[str, int], seconds: float, bounded: bool) -> Summary:
+def _summary(counts: Mapping[str, int], seconds: float, *, cancelled: bool) -> Summary:
     numbers = [name for name in Summary.__struct_fields__ if name not in ("seconds", "judged")]
     judged = {
         name.removeprefix(JUDGED): count
@@ -118,9 +126,8 @@ def _summary(counts: Mapping[str, int], seconds: float, bounded: bool) -> Summar
     summary = Summary(
         **{name: counts.get(name, 0) for name in numbers}, judged=judged, seconds=seconds
     )
-    if not bounded:
-        # Only a run without an end can be stopped while windows are open.
-        summary.waiting = max(0, summary.residue)
+    if cancelled:
+        summary.in_flight = max(0, summary.residue)
     if summary.residue:
         _LOG.error("the conservation line does not balance: %d records", summary.residue)
     return summary
@@ -182,11 +189,12 @@ def _check_verb(job: JobOptions, live: bool) -> None:
         _LOG.warning("results from %s on are written", format_utc(job.live_from))
 
 
-def _completed(plan: Plan, restorable: bool, others: Mapping[str, JobOptions], live: bool) -> Plan:
-    """The plan with what the runner can do, and with further configurations."""
-    reading = dataclasses.replace(plan.reading, restorable=restorable)
+def _completed(
+    plan: Plan, context: RunContext, others: Mapping[str, JobOptions], live: bool
+) -> Plan:
+    """The plan of this run, with further configurations."""
     shadow = tuple(_shadow(plan, name, other, live) for name, other in others.items())
-    return dataclasses.replace(plan, reading=reading, shadow=shadow)
+    return dataclasses.replace(plan, context=context, shadow=shadow)
 
 
 def _shadow(plan: Plan, name: str, job: JobOptions, live: bool) -> ShadowConfig:

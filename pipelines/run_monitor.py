@@ -12,11 +12,11 @@ from typing import Any, NoReturn
 import apache_beam as beam
 from apache_beam.runners.runner import PipelineState
 
-from padit.connectors.read_shard import request_stop
 from padit.domain.errors import PaditError, RunError, StateError
-from padit.ops.run_totals import RunProgress, seen
+from padit.ops.run_context import RunContext, RunProgress
 from padit.pipelines.flink_job import FlinkJob
 from padit.pipelines.runners import Runner
+from padit.pipelines.sampler import sampling_often
 
 __all__ = ["RunMonitor"]
 
@@ -32,15 +32,16 @@ class RunMonitor:
 
     Args:
         runner: the runner.
+        context: of the run.
         partitions: of a bounded input; None if it has no end.
     """
 
-    def __init__(self, runner: Runner, partitions: int | None = None) -> None:
+    def __init__(self, runner: Runner, context: RunContext, partitions: int | None = None) -> None:
         self._runner = runner
+        self._context = context
         self._partitions = partitions if runner.drained else None
         self._flink: FlinkJob | None = None
         self._result: Any = None
-        self._stopping = threading.Event()
         self._counts: dict[str, int] = {}
         self._dropped = 0
 
@@ -61,11 +62,11 @@ class RunMonitor:
         Raises:
             PaditError: the run failed.
         """
-        with self._signals():
+        with self._signals(), sampling_often():
             self.submit(pipeline)
             state = self._wait()
         allowed = {PipelineState.DONE}
-        if self._stopping.is_set():
+        if self._context.stopping:
             allowed |= {PipelineState.CANCELLED, PipelineState.STOPPED, PipelineState.DRAINED}
         if state not in allowed:
             message = f"the job ended as {state}; `--debug` and the runner's log say why"
@@ -81,16 +82,25 @@ class RunMonitor:
     @property
     def stopped(self) -> bool:
         """Whether the run was asked to stop before its end."""
-        return self._stopping.is_set()
+        return self._context.stopping
 
     def look(self) -> RunProgress:
         """How far the run has come."""
         if self._runner.here:
-            return seen()
+            return self._context.seen()
         return RunProgress(rows=self.counts().get("read", 0))
 
     def counts(self) -> dict[str, int]:
-        """Counters of the job by name; the last known ones when they cannot be asked for."""
+        """Totals of the job by name; the last known ones when they cannot be asked for.
+
+        Where its parts run in this process their own totals are at hand; elsewhere there are the
+        runner's counters, which are derived from them.
+        """
+        self._ask()
+        return self._context.totals() if self._runner.here else self._counts
+
+    def _ask(self) -> None:
+        """Ask the runner for its counters."""
         if self._result is not None:
             try:
                 if not self._runner.in_process:
@@ -98,7 +108,7 @@ class RunMonitor:
                 found = self._result.metrics().query()["counters"]
             except Exception as error:  # a cluster may be away for a moment
                 _LOG.info("no counters: %r", error)
-                return self._counts
+                return
             counts: dict[str, int] = {}
             dropped = 0
             for counter in found:
@@ -109,7 +119,6 @@ class RunMonitor:
                 elif name == _DROPPED:
                     dropped += amount
             self._counts, self._dropped = counts or self._live_counts(), dropped
-        return self._counts
 
     def _live_counts(self) -> dict[str, int]:
         """Counters of a job that has not ended by itself; the job server has none of it."""
@@ -130,7 +139,7 @@ class RunMonitor:
                     self._raise_reason()
                 self._report_savepoint()
                 return state
-            if self._stopping.is_set() and not self._runner.here:
+            if self._context.stopping and not self._runner.here:
                 time.sleep(_SETTLE)  # until the cluster shows what it has counted
                 self.counts()
                 self._cancel()
@@ -184,11 +193,10 @@ class RunMonitor:
                 signal.signal(number, handler)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        if self._stopping.is_set():
+        if self._context.stopping:
             raise KeyboardInterrupt
         _LOG.warning("stopping; once more to stop at once")
-        self._stopping.set()
-        request_stop()
+        self._context.request_stop()
 
 
 def _readable(error: BaseException) -> PaditError:

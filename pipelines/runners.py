@@ -15,7 +15,6 @@ from padit.devcluster.state import read_state
 from padit.domain.errors import ConfigurationError
 from padit.pipelines.direct import InProcessRunner
 from padit.pipelines.flink_job import new_submission
-from padit.pipelines.sampler import sample_often
 from padit.pipelines.savepoint import find_savepoint
 
 __all__ = ["Runner", "choose_runner"]
@@ -34,7 +33,6 @@ class Runner:
         here: whether readers run in this process, so that they can be asked to stop.
         in_process: whether all of the job runs in this process.
         restores: whether the run continues from a savepoint.
-        restorable: whether the runner restores state after a crash.
         rest_url: Flink's REST address, where it is known; counters of a live run are there.
         submission: identifies this run among the jobs on Flink.
         drained: whether a bounded job has to be ended from here, see `pipelines.flink_job`.
@@ -45,7 +43,6 @@ class Runner:
     here: bool
     in_process: bool = False
     restores: bool = False
-    restorable: bool = False
     rest_url: str | None = None
     submission: str = ""
     drained: bool = False
@@ -66,7 +63,6 @@ def choose_runner(argv: Sequence[str], *, bounded: bool, detach: bool = False) -
     if name not in _RUNNERS:
         message = f"--runner={name} is not one of {', '.join(_RUNNERS)}"
         raise ConfigurationError(message)
-    sample_often()
     if _given(argv, _SAVEPOINT) and _RUNNERS[name] is not _flink:
         message = f"--{_SAVEPOINT} goes with --runner=FlinkRunner; {name} keeps no state"
         raise ConfigurationError(message)
@@ -138,7 +134,6 @@ def _flink(argv: list[str], bounded: bool, detach: bool) -> Runner:
         PortableRunner(),
         options,
         here=False,
-        restorable=True,
         restores=_given(argv, _SAVEPOINT),
         rest_url=rest_url,
         submission=submission,

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import apache_beam as beam
 import msgspec
@@ -19,12 +19,21 @@ from padit.domain.watermark import WATERMARK_END
 from padit.transforms.alerts import Alerts
 from padit.transforms.detect import Create, Detection, DetectionResult
 from padit.transforms.detectors import Detector, create_detector
-from padit.transforms.group import Counts, GroupMachine, Outcome
+from padit.transforms.group import GroupMachine, Outcome, Store
 from padit.transforms.keying import split_batch
 from padit.transforms.warmup import Status
 from padit.transforms.windows import WindowOptions
 
-__all__ = ["ALERTS", "ANOMALIES", "FEATURES", "AUDIT", "JUDGED", "KeyByGroup", "WatchGroup"]
+__all__ = [
+    "ALERTS",
+    "ANOMALIES",
+    "Accounts",
+    "FEATURES",
+    "AUDIT",
+    "JUDGED",
+    "KeyByGroup",
+    "WatchGroup",
+]
 
 ALERTS = "alerts"
 ANOMALIES = "anomalies"
@@ -32,7 +41,14 @@ FEATURES = "features"
 AUDIT = "audit"
 JUDGED = "judged_"
 """Begins the names of counters: the series that a detector has judged."""
-_COUNTERS = ("scored", "duplicate", "windows", "anomalies", "alerts", "series", "warm")
+_COUNTERS = ("scored", "duplicate", "waiting", "windows", "anomalies", "alerts", "series", "warm")
+
+
+class Accounts(Protocol):
+    """Where the totals of a run are kept within this process; `RunContext` in the job."""
+
+    def account(self, kind: str, number: int, totals: Mapping[str, int]) -> dict[str, int]:
+        """Take the totals of a reader or key group; what they have grown by since the last."""
 
 
 class KeyByGroup(beam.DoFn):  # type: ignore[misc]
@@ -59,9 +75,9 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         config: detectors and alert settings.
         outputs: names of the outputs that are wanted.
         source: topic or file the rows come from, for the provenance of alerts.
-        restorable: whether the runner restores state; its counters then begin again at zero,
-            with a new instance of this function, and take up what the state has counted.
-        counted: whether it adds to the counters; of several over the same rows only one does.
+        accounts: takes the totals of each key group and gives what they have grown by, which is
+            added to the runner's counters; None: of several configurations over the same rows
+            only one is counted.
     """
 
     HEADER = ReadModifyWriteStateSpec("header", BytesCoder())
@@ -77,23 +93,16 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         config: JobConfig,
         outputs: frozenset[str],
         source: str,
-        restorable: bool = False,
-        *,
-        counted: bool = True,
+        accounts: Accounts | None = None,
     ) -> None:
         self._windows = windows
         self._config = config
         self._outputs = outputs
         self._source = source
-        self._restorable = restorable
         self._directory = os.getcwd()
-        self._met: set[int] = set()
-        self._counters = [Metrics.counter("padit", name) for name in _COUNTERS if counted]
-        self._judged = {
-            one.name: Metrics.counter("padit", JUDGED + one.name)
-            for one in config.detectors
-            if counted
-        }
+        self._accounts = accounts
+        names = [*_COUNTERS, *(JUDGED + one.name for one in config.detectors)]
+        self._counters = {name: Metrics.counter("padit", name) for name in names}
 
     def setup(self) -> None:
         """Build the machine once per worker."""
@@ -111,12 +120,10 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         """Advance one group by one keyed batch."""
         group, data = element
         store = _BeamStore(header, rows, detection)
-        if self._restorable and group not in self._met:
-            self._met.add(group)
-            known = self._machine.run_totals(store)
-            self._count(known, known.judged)
-        outcome = self._machine.advance(store, decode_keyed_batch(data))
-        self._count(outcome.counts, outcome.judged)
+        keyed = decode_keyed_batch(data)
+        outcome = self._machine.advance(store, keyed)
+        if self._accounts is not None and (len(keyed.rows) or outcome.detected is not None):
+            self._account(self._accounts, group, store)
         for transition in outcome.transitions:
             yield beam.pvalue.TaggedOutput(ALERTS, transition.to_message())
         if outcome.detected is not None and outcome.status is not None:
@@ -135,14 +142,17 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
                 _run_totals(msgspec.structs.replace(outcome.run_totals, group=group))
             )
 
-    def _count(self, counts: Counts | RunTotals, judged: Mapping[str, int]) -> None:
-        for name, counter in zip(_COUNTERS, self._counters, strict=False):  # none, or all
-            amount = getattr(counts, name)
-            if amount:
-                counter.inc(amount)
-        for name, counter in self._judged.items():
-            if judged.get(name):
-                counter.inc(judged[name])
+    def _account(self, accounts: Accounts, group: int, store: Store) -> None:
+        """Bring the accounts of the run, and the runner's counters, to what the state counts."""
+        run_totals = self._machine.run_totals(store)
+        totals = {
+            name: getattr(run_totals, name) for name in _COUNTERS if hasattr(run_totals, name)
+        }
+        if "waiting" not in totals:
+            totals["waiting"] = self._machine.waiting(store)
+        totals |= {JUDGED + name: count for name, count in run_totals.judged.items()}
+        for name, more in accounts.account("group", group, totals).items():
+            self._counters[name].inc(more)
 
     def _anomalies(self, detected: DetectionResult) -> Iterator[Any]:
         for row in detected.anomaly.nonzero()[0].tolist():

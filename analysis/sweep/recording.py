@@ -157,10 +157,11 @@ def _deal(rows: Rows, groups: int) -> NDArray[np.int16]:
 
 
 def _late(logs: Sequence[Rows], out_of_orderness: int) -> NDArray[np.bool_] | None:
-    """Lateness is decided by each partition's log alone, as when the job reads it."""
+    """Late rows and those of clocks far ahead, by each partition's log, as the job finds them."""
     masks = []
     for log in logs:
-        mask, _ = find_late(log.time, WATERMARK_NONE, out_of_orderness)
-        masks.append(np.zeros(len(log), bool) if mask is None else mask)
+        found = find_late(log, WATERMARK_NONE, out_of_orderness)
+        nothing = np.zeros(len(log), bool)
+        masks += [np.logical_or.reduce([nothing, *(one for one in found[:2] if one is not None)])]
     late = np.concatenate(masks)
     return late if late.any() else None

@@ -42,6 +42,30 @@ def check_broker(bootstrap: str, topic: str) -> Iterator[Finding]:
         )
     else:
         yield fine("topic", f"{topic}, {len(found.partitions)} partition(s)")
+        yield _check_timestamps(AdminClient(settings), bootstrap, topic)
+
+
+def _check_timestamps(admin: Any, bootstrap: str, topic: str) -> Finding:
+    """See whose clock the records of a topic carry."""
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import ConfigResource, ResourceType
+
+    check = "record time"
+    wanted = ConfigResource(ResourceType.TOPIC, topic)
+    try:
+        found = admin.describe_configs([wanted])[wanted].result(10)["message.timestamp.type"].value
+    except (KafkaException, KeyError, TimeoutError) as error:
+        fix = "allow DescribeConfigs for this user, or look at message.timestamp.type by hand"
+        return warning(check, f"the settings of {topic} cannot be read: {error}", fix)
+    if found == "LogAppendTime":
+        return fine(check, f"{topic} has the broker's clock ({found})")
+    return warning(
+        check,
+        f"{topic} has the producers' clocks ({found}): an event in the future cannot be told from "
+        "its record",
+        f"kafka-configs.sh --bootstrap-server {bootstrap} --alter --entity-type topics "
+        f"--entity-name {topic} --add-config message.timestamp.type=LogAppendTime",
+    )
 
 
 def check_port(check: str, endpoint: str, fix: str) -> Finding:

@@ -19,7 +19,7 @@ from padit.domain.rows import Rows
 from padit.domain.run_identity import RunIdentity
 from padit.domain.timestamps import MICROS, format_utc, parse_timestamp
 from padit.ops.progress_bar import Progress
-from padit.ops.run_totals import RunProgress
+from padit.ops.run_context import RunProgress
 from padit.pipelines.bounds import Number
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run", "simulate", "write_labels"]

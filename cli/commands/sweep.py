@@ -25,7 +25,7 @@ from padit.connectors.uris import Bounds, source_from_uri
 from padit.domain.config import JobConfig, load_config
 from padit.domain.errors import ConfigurationError
 from padit.ops.progress_bar import Progress
-from padit.ops.run_totals import RunProgress
+from padit.ops.run_context import RunProgress
 from padit.pipelines.bounds import Number
 from padit.pipelines.options import JobOptions, PaditOptions, parse_options
 from padit.transforms.windows import WindowOptions

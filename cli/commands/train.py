@@ -14,7 +14,7 @@ from padit.domain.config import load_config
 from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import MICROS, parse_timestamp
 from padit.ops.progress_bar import Progress
-from padit.ops.run_totals import RunProgress
+from padit.ops.run_context import RunProgress
 from padit.pipelines.bounds import OFFSET, SECONDS, SECONDS_OR_NONE
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]

@@ -215,7 +215,7 @@ class _Shared:
         topic, seconds = self._line.topic, self._line.timeout_sec
         left: set[int] = set()
         starts = []
-        for number in consumer.list_topics(topic, timeout=seconds).topics[topic].partitions:
+        for number in self._partitions(consumer):
             low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), seconds)
             if low < high:
                 left.add(number)
@@ -232,6 +232,13 @@ class _Shared:
                     left.discard(record.partition())
             if time.monotonic() > deadline:
                 self._fail(None, f"what {topic} holds cannot be read back")
+
+    def _partitions(self, consumer: Consumer) -> list[int]:
+        topic = self._line.topic
+        found = consumer.list_topics(topic, timeout=self._line.timeout_sec).topics[topic]
+        if found.error is not None:  # it has no partitions then, as if nothing had been written
+            self._fail(found.error)
+        return list(found.partitions)
 
     def _fail(self, error: KafkaError | None, what: str = "") -> NoReturn:
         """Give up this producer: its transaction ends when the next one opens."""

@@ -14,7 +14,7 @@ from padit.codecs.contract import MOST_NAMED, Reject
 from padit.codecs.dead_letter import DeadRecord
 from padit.codecs.validate import Validate
 from padit.connectors import side_outputs
-from padit.connectors.cursor import advance, first_cursors
+from padit.connectors.cursor import Numbered, advance, first_cursors
 from padit.connectors.side_outputs import DEAD, LATE, DeadLog, side_messages
 from padit.connectors.source import PartitionRange, ReadBatch
 from tests.codecs.samples import T, record
@@ -48,12 +48,13 @@ def test_a_bad_batch_of_45000_samples_gives_one_bounded_letter_and_counts_all(fa
     batch = _dead_sensor(45_000) if fault == "no number" else _dead_sensor(45_000, 1.0, 3600)
     read = _read([batch, record()], T * 1_000_000)
     [cursor] = first_cursors([PartitionRange(0, 0, None)], 1)
-    moved, block, late, dead = advance(cursor, [read], 0)
-    assert (moved.at[0].read, moved.at[0].dead_lettered, len(block.rows)) == (45_001, 45_000, 1)
-    [(output, message)] = side_messages("t", late, dead, BOTH)
+    found = advance(cursor, [read], 0)
+    place = found.cursor.at[0]
+    assert (place.read, place.dead_lettered, len(found.batch.rows)) == (45_001, 45_000, 1)
+    [(output, message)] = side_messages("t", found, BOTH)
     assert output == DEAD
-    assert len(message.value) < 4 / 3 * len(batch) + 20_000
-    letter = json.loads(message.value)
+    assert len(message.json) < 4 / 3 * len(batch) + 20_000
+    letter = json.loads(message.json)
     assert letter["lost"] == 45_000
     assert [element for element, _ in letter["elements"]] == [*range(MOST_NAMED)]
     assert letter["reason"].startswith("45000 samples are lost, the first: element 0: ")
@@ -82,12 +83,12 @@ def test_nothing_is_made_for_outputs_that_are_switched_off(monkeypatch: pytest.M
 
     read = _read([record(), record(timestamp=T - 100), b"{"])
     [cursor] = first_cursors([PartitionRange(0, 0, None)], 1)
-    moved, _, late, dead = advance(cursor, [read], 0)
-    assert (moved.at[0].late, moved.at[0].dead_lettered) == (1, 1)
-    assert [output for output, _ in side_messages("t", late, dead, BOTH)] == [LATE, DEAD]
+    found = advance(cursor, [read], 0)
+    assert (found.cursor.at[0].late, found.cursor.at[0].dead_lettered) == (1, 1)
+    assert [output for output, _ in side_messages("t", found, BOTH)] == [LATE, DEAD]
     monkeypatch.setattr(side_outputs, "Message", refuse)
     monkeypatch.setattr(DeadRecord, "letter", refuse)
-    assert list(side_messages("t", late, dead, frozenset())) == []
+    assert list(side_messages("t", found, frozenset())) == []
 
 
 def test_side_outputs_are_made_one_after_the_other() -> None:
@@ -102,7 +103,9 @@ def test_side_outputs_are_made_one_after_the_other() -> None:
         }
     )
     rows = _read([batch]).rows
-    messages = side_messages("t", [(0, 0, rows)], [], BOTH)
+    [cursor] = first_cursors([PartitionRange(0, 0, None)], 1)
+    late = [Numbered(0, 0, 1, rows)]
+    messages = side_messages("t", advance(cursor, [], 0)._replace(late=late), BOTH)
     sizes = [len(message.value) for _, message in itertools.islice(messages, 3)]
     assert sizes == [sizes[0]] * 3
     assert sizes[0] < 1200

@@ -63,6 +63,7 @@ class Result:
         scores: of windows and samples.
         counts: what was counted.
         late: samples that came too late, with partition and number.
+        far: samples of clocks far ahead of the others.
         waiting: samples whose windows are open.
         state: what is left behind, in canonical form.
         ledgers: the accounts of each key group, once it had seen the end.
@@ -74,6 +75,7 @@ class Result:
     scores: list[np.ndarray[Any, Any]] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
     late: list[Any] = field(default_factory=list)
+    far: int = 0
     waiting: int = 0
     state: list[Any] = field(default_factory=list)
     ledgers: list[RunTotals] = field(default_factory=list)
@@ -109,8 +111,9 @@ def run(
         schedule = [[(p, len(log)) for p, log in enumerate(logs) if log]]
     result = Result()
     for reads in _reads(logs, schedule, ends):
-        cursor, batch, late, _ = advance(cursor, reads, DISORDER)
-        for partition, number, rows in late:
+        cursor, batch, late, _, far = advance(cursor, reads, DISORDER)
+        result.far += sum(len(one.rows) for one in far)
+        for partition, number, _, rows in late:
             result.late += [
                 (partition, number + i, *sample) for i, sample in enumerate(plain(rows))
             ]

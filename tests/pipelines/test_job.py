@@ -57,8 +57,8 @@ def test_the_seed_case_opens_one_critical_alert(
     assert [(one["data"]["severity"], one["data"]["score"]) for one in opened] == [("CRITICAL", 1)]
     assert ran.alerts[-1]["type"] == "io.padit.alert.resolved"
     assert set(ran.summary) == {
-        "read", "scored", "late", "duplicate", "dead_lettered", "waiting", "windows", "anomalies",
-        "alerts", "series", "warm", "judged", "seconds",
+        "read", "scored", "late", "duplicate", "dead_lettered", "waiting", "in_flight", "windows",
+        "anomalies", "alerts", "series", "warm", "judged", "seconds",
     }  # fmt: skip
     assert (ran.summary["read"], ran.summary["scored"], ran.summary["alerts"]) == (15, 15, 1)
 

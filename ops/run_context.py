@@ -1,0 +1,113 @@
+"""What the parts of one run share within a process: the wish to stop, and the accounts.
+
+A graph is pickled and its parts come to life again wherever the runner puts them, in this process
+too. The context travels with them as the id of the run, so that parts of one run find each other,
+and those of two runs in one process do not.
+
+The truth of the accounts lies in the data: in the saved position of each reader and in the state
+of each key group, as totals since the job began. Here is the only place where other accounts are
+derived from them: increments for the runner's counters, the sums of the summary, and progress.
+A total replaces the one before, so it does not matter how many instances take turns on a key.
+"""
+
+import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
+
+__all__ = ["RunContext", "RunProgress"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """How far a run has come, for people who watch; results never read it.
+
+    Attributes:
+        rows: samples read, of all kinds.
+        watermark: the slowest watermark of the latest block, microseconds; None before the first.
+        lag: records that wait in the source, as far as known.
+    """
+
+    rows: int = 0
+    watermark: int | None = None
+    lag: int | None = None
+
+
+class RunContext:
+    """One run, as this process knows it. Safe to use from several threads.
+
+    Args:
+        run: identity of the run; None: a new one.
+    """
+
+    def __init__(self, run: str | None = None) -> None:
+        self.run = run or uuid.uuid4().hex
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._totals: dict[tuple[str, int], dict[str, int]] = {}
+        self._mark: dict[int, int] = {}
+        self._lag: dict[int, int] = {}
+        with _lock:
+            _here[self.run] = self
+
+    @staticmethod
+    def of(run: str) -> "RunContext":
+        """The context of a run in this process; a new one where the run is new here."""
+        with _lock:
+            found = _here.get(run)
+        return found or RunContext(run)
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        """Pickle as the id of the run."""
+        return RunContext.of, (self.run,)
+
+    def request_stop(self) -> None:
+        """Make the live readers of this run end once they have delivered what they read."""
+        self._stop.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the run was asked to stop."""
+        return self._stop.is_set()
+
+    def account(self, kind: str, number: int, totals: Mapping[str, int]) -> dict[str, int]:
+        """Take the totals of a reader or key group; what they have grown by since the last time.
+
+        Args:
+            kind: of the holder, "reader" or "group".
+            number: of the holder.
+            totals: since the job began, by name.
+        """
+        with self._lock:
+            before = self._totals.get((kind, number), {})
+            self._totals[kind, number] = dict(totals)
+        grown = {name: total - before.get(name, 0) for name, total in totals.items()}
+        return {name: more for name, more in grown.items() if more}
+
+    def totals(self) -> dict[str, int]:
+        """Sums over all readers and key groups of this process, by name."""
+        sums: dict[str, int] = {}
+        with self._lock:
+            for totals in self._totals.values():
+                for name, total in totals.items():
+                    sums[name] = sums.get(name, 0) + total
+        return sums
+
+    def note(self, reader: int, watermark: int, lag: int | None = None) -> None:
+        """Take down how far a reader has come."""
+        with self._lock:
+            self._mark[reader] = watermark
+            if lag is not None:
+                self._lag[reader] = lag
+
+    def seen(self) -> RunProgress:
+        """How far the run has come."""
+        rows = self.totals().get("read", 0)
+        with self._lock:
+            watermark = min(self._mark.values(), default=None)
+            return RunProgress(rows, watermark, sum(self._lag.values()) if self._lag else None)
+
+
+_lock = threading.Lock()
+_here: WeakValueDictionary[str, RunContext] = WeakValueDictionary()

@@ -13,7 +13,8 @@ from padit.domain.rows import Rows
 from padit.domain.watermark import Position
 from padit.transforms.alerts import Alerts
 from padit.transforms.detect import Detection
-from padit.transforms.group import GroupMachine, MemoryStore
+from padit.transforms.group import GroupMachine
+from padit.transforms.store import MemoryStore
 from padit.transforms.windows import WindowOptions
 
 __all__ = ["StateSize", "measure_state"]
@@ -66,7 +67,7 @@ def measure_state(series: int = 100, seconds_per_fragment: int = 1) -> StateSize
         outcome = machine.advance(store, KeyedBatch(1, (position,), rows))
         size = _size(store)
         peak = max(peak, size)
-        if outcome.detected is not None:
+        if outcome.closings:
             after = size
     return StateSize(peak / series, after / series, time.perf_counter() - started)
 

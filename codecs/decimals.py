@@ -129,7 +129,8 @@ def _tokens(text: Bytes, start: Ints, end: Ints) -> _Tokens:
     whole = length - behind - pointed
     good = fits & (points <= 1) & (whole >= 1) & (pointed == (behind > 0))
     good &= ~pointed | (text[end - 1 - behind] == _POINT)
-    good &= (whole == 1) | (text[start + negative] != _ZERO)
+    first = np.minimum(start + negative, end - 1)  # a lone minus may be the last of the text
+    good &= (whole == 1) | (text[first] != _ZERO)
     return _Tokens(negative, length, behind, pointed, good, words)
 
 

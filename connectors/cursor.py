@@ -86,6 +86,7 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
         at: by partition.
         closed: nothing is left to do (all ended, or handed to another cursor).
         version: of this layout.
+        shape: `data` of the job's `Shape`; a reader of a job of another shape refuses it.
     """
 
     shard: int
@@ -94,6 +95,7 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
     at: dict[int, PartitionCursor]
     closed: bool = False
     version: int = _VERSION
+    shape: bytes = b""
 
     def to_bytes(self) -> bytes:
         """Encode; the same cursor always gives the same bytes."""

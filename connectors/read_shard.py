@@ -39,6 +39,7 @@ from padit.connectors.restriction import CursorProvider
 from padit.connectors.side_outputs import DEAD, LATE, DeadLog, decision_message, side_messages
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader, Source
 from padit.domain.rows import Rows
+from padit.domain.shape import Shape
 from padit.domain.timestamps import MICROS
 from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE, Position
 from padit.ops.run_context import RunContext
@@ -70,6 +71,7 @@ class ReadOptions:
         poll_seconds: how long one read waits for rows.
         outputs: those that somebody reads; what else `LATE` and `DEAD` would carry is counted
             and not made.
+        shape: of the job; a cursor of a job of another shape is refused.
     """
 
     out_of_orderness: int
@@ -80,6 +82,7 @@ class ReadOptions:
     idle_seconds: float = 2.0
     poll_seconds: float = 0.1
     outputs: frozenset[str] = frozenset((LATE, DEAD))
+    shape: Shape = Shape(b"")  # noqa: RUF009  # frozen
 
 
 _TRACKER = beam.DoFn.RestrictionParam(CursorProvider())
@@ -115,6 +118,7 @@ class ReadShard(beam.DoFn):  # type: ignore[misc]
     ) -> Iterator[Any]:
         """Read until there is nothing left, or until it is time to hand the cursor back."""
         cursor = Cursor.from_bytes(tracker.current_restriction())
+        self._options.shape.check(cursor.shape)
         reader = self._reader(cursor)
         started = time.monotonic()
         rows = 0

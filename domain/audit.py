@@ -34,6 +34,10 @@ class RunTotals(msgspec.Struct, frozen=True, tag="ledger", tag_field="record"):
         scored, duplicate, windows, anomalies, alerts: of this group, since the job began.
         series: series met.
         warm: those of them that a detector has judged; the others are warming up.
+        waiting: samples taken whose windows are open; 0 at the end of the input.
+        dead_lettered: samples of series beyond `--max_series_per_group`; those in `read` could
+            not be read.
+        series_evicted: series whose state made room for others.
         group: number of the key group.
         judged: by name of the detector, series that it has judged.
     """
@@ -47,6 +51,9 @@ class RunTotals(msgspec.Struct, frozen=True, tag="ledger", tag_field="record"):
     series: int = 0
     warm: int = 0
     group: int = 0
+    waiting: int = 0
+    dead_lettered: int = 0
+    series_evicted: int = 0
     judged: dict[str, int] = {}
 
 
@@ -117,6 +124,10 @@ class RunStarted(msgspec.Struct, frozen=True, tag="run_started", tag_field="reco
     moment: str = ""
 
 
+_OF_GROUPS = (
+    "scored", "duplicate", "windows", "anomalies", "alerts", "series", "warm", "waiting",
+    "series_evicted",
+)  # fmt: skip
 Record = RunTotals | IdlenessDecision | Provenance | RunStarted
 
 _encoder = msgspec.json.Encoder()
@@ -146,13 +157,14 @@ def total(ledgers: Iterable[RunTotals]) -> dict[str, int]:
     >>> one = RunTotals({0: (3, 1, 0)}, 1, 0, 1, 0, 0, 1, 1)
     >>> total([one, RunTotals({0: (3, 1, 0)}, 1, 0, 1, 1, 1, 1, 0, group=1)])
     {'read': 3, 'late': 1, 'dead_lettered': 0, 'scored': 2, 'duplicate': 0, 'windows': 2, \
-'anomalies': 1, 'alerts': 1, 'series': 2, 'warm': 1}
+'anomalies': 1, 'alerts': 1, 'series': 2, 'warm': 1, 'waiting': 0, 'series_evicted': 0}
     """
     latest = _latest(ledgers)
     read = [sum(column) for column in zip(*_furthest(latest), strict=True)] or [0, 0, 0]
     totals = dict(zip(("read", "late", "dead_lettered"), read, strict=True))
-    for name in ("scored", "duplicate", "windows", "anomalies", "alerts", "series", "warm"):
+    for name in _OF_GROUPS:
         totals[name] = sum(getattr(run_totals, name) for run_totals in latest)
+    totals["dead_lettered"] += sum(run_totals.dead_lettered for run_totals in latest)
     return totals
 
 

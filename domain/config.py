@@ -16,7 +16,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 class Section(BaseModel):
     """A section of a configuration; unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DetectorSetting(Section):
@@ -39,6 +39,7 @@ class AlertSettings(Section):
     resolve_after_sec: float | None = Field(
         default=None,
         gt=0,
+        le=1e9,
         description="Event time without an alerting window after which an alert resolves, in "
         "seconds; by default one window.",
     )

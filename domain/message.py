@@ -64,8 +64,11 @@ class Message(NamedTuple):
         return cls(kind, rank + digest_of(kind.value, *identity), key_of(*about), time, value)
 
     @classmethod
-    def dead_letter(cls, letter: DeadLetter, number: int = 0) -> "Message":
-        """Make the message of a dead letter, the `number`-th of its record."""
+    def dead_letter(cls, letter: DeadLetter, number: int = 0, *about: str) -> "Message":
+        """Make the message of a dead letter, the `number`-th of its record.
+
+        What is of no single record is told apart by what it is `about`.
+        """
         place = (letter.topic, str(letter.partition))
         headers = tuple(
             (name, getattr(letter, name)) for name in letter.__struct_fields__ if name != "original"
@@ -78,6 +81,7 @@ class Message(NamedTuple):
             *place,
             str(letter.offset),
             str(number),
+            *about,
             rank=f"{letter.offset:020d}-{number:06d}-",  # a file has them in the log's order
         )
         return made._replace(headers=headers)

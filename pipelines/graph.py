@@ -10,6 +10,7 @@ switched off stays in the graph and ends in the null sink, so the graph keeps it
 from dataclasses import dataclass, field, replace
 
 import apache_beam as beam
+import msgspec
 from apache_beam.coders import Coder
 
 from padit.codecs.validate import Validate
@@ -21,8 +22,18 @@ from padit.connectors.source import Source
 from padit.domain.batch import Batch, KeyedBatch, decode_keyed_batch, encode_keyed_batch
 from padit.domain.config import JobConfig
 from padit.domain.message import Message
+from padit.domain.shape import Shape
 from padit.ops.run_context import RunContext
-from padit.transforms.watch import ALERTS, ANOMALIES, AUDIT, FEATURES, KeyByGroup, WatchGroup
+from padit.transforms.limit import MOST_SERIES
+from padit.transforms.watch import (
+    ALERTS,
+    ANOMALIES,
+    AUDIT,
+    FEATURES,
+    REFUSED,
+    KeyByGroup,
+    WatchGroup,
+)
 from padit.transforms.windows import WindowOptions
 
 __all__ = ["ShadowConfig", "Plan", "build"]
@@ -35,11 +46,13 @@ class ShadowConfig:
     Attributes:
         name: of the configuration; a part of the labels of its steps.
         config: detectors and alert settings.
+        shape: of the job with this configuration.
         sinks: by output, as of `Plan`; late rows and dead letters are the plan's.
     """
 
     name: str
     config: JobConfig
+    shape: Shape
     sinks: dict[str, Sink]
 
 
@@ -51,7 +64,7 @@ class Plan:
         source: where rows come from.
         cursors: where each reader begins.
         validate: the decoder.
-        reading: how to read.
+        reading: how to read, with the shape of the job.
         groups: number of key groups.
         windows: shape of the windows.
         config: detectors and alert settings.
@@ -60,6 +73,7 @@ class Plan:
         live_from: results of earlier event times are not written, microseconds; None: all are.
         shadow: further configurations, each with steps of its own behind `KeyByGroup`.
         context: of the run.
+        most_series: series of a key group that may have state at a time.
     """
 
     source: Source
@@ -79,6 +93,13 @@ class Plan:
     def outputs(self) -> frozenset[str]:
         """The outputs that are written."""
         return frozenset(name for name, sink in self.sinks.items() if sink != self.off)
+
+    most_series: int = MOST_SERIES
+
+    @property
+    def shape(self) -> Shape:
+        """Of the job: what state must have been made with to be restored."""
+        return self.reading.shape
 
     @property
     def every_sink(self) -> list[Sink]:
@@ -107,9 +128,12 @@ beam.coders.registry.register_coder(Batch, _BlockCoder)
 def build(pipeline: beam.Pipeline, plan: Plan) -> None:
     """Add all steps to a pipeline."""
     reading = replace(plan.reading, outputs=plan.outputs)
+    cursors = [
+        msgspec.structs.replace(cursor, shape=plan.shape.data).to_bytes() for cursor in plan.cursors
+    ]
     read = (
         pipeline
-        | "Shards" >> beam.Create([cursor.to_bytes() for cursor in plan.cursors], reshuffle=False)
+        | "Shards" >> beam.Create(cursors, reshuffle=False)
         | "SpreadShards" >> beam.Reshuffle()
         | "ReadMetrics"
         >> beam.ParDo(ReadShard(plan.source, plan.validate, reading, plan.context)).with_outputs(
@@ -125,20 +149,23 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
         WatchGroup(
             plan.windows,
             plan.config,
-            frozenset(plan.sinks),
+            frozenset(plan.sinks) | ({REFUSED} if DEAD in plan.outputs else set()),
             plan.source.name,
             plan.context,
+            shape=plan.shape,
+            most_series=plan.most_series,
         )
-    ).with_outputs(ALERTS, ANOMALIES, FEATURES, AUDIT)
-    for messages in (read[NOTES], watched[AUDIT]):
+    ).with_outputs(ALERTS, ANOMALIES, FEATURES, AUDIT, REFUSED)
+    for messages in (read[NOTES], watched[AUDIT], read[DEAD], watched[REFUSED]):
         messages.element_type = Message
+    dead = (read[DEAD], watched[REFUSED]) | "MergeDeadLetters" >> beam.Flatten()
     audit = (read[NOTES], watched[AUDIT]) | "MergeAudit" >> beam.Flatten()
     outputs = {
         ALERTS: ("Alerts", watched[ALERTS]),
         ANOMALIES: ("Anomalies", watched[ANOMALIES]),
         FEATURES: ("Features", watched[FEATURES]),
         LATE: ("Late", read[LATE]),
-        DEAD: ("DeadLetters", read[DEAD]),
+        DEAD: ("DeadLetters", dead),
         AUDIT: ("Audit", audit),
     }
     for name, (label, messages) in outputs.items():
@@ -153,9 +180,16 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
 def _watch_beside(keyed: beam.PCollection, plan: Plan, one: ShadowConfig) -> None:
     """Steps of a further configuration; the first one counts what all of them read."""
     outputs = frozenset(one.sinks)
-    watch = WatchGroup(plan.windows, one.config, outputs, plan.source.name)
+    watch = WatchGroup(
+        plan.windows,
+        one.config,
+        outputs,
+        plan.source.name,
+        shape=one.shape,
+        most_series=plan.most_series,
+    )
     watched = keyed | f"WatchGroup.{one.name}" >> beam.ParDo(watch).with_outputs(
-        ALERTS, ANOMALIES, FEATURES, AUDIT
+        ALERTS, ANOMALIES, FEATURES, AUDIT, REFUSED
     )
     labels = {ALERTS: "Alerts", ANOMALIES: "Anomalies", FEATURES: "Features", AUDIT: "Audit"}
     for name, label in labels.items():

@@ -25,7 +25,7 @@ from padit.pipelines.options import JobOptions, parse_options
 from padit.pipelines.outputs import Run, places_of, prepare, refuse_shared
 from padit.pipelines.run_monitor import RunMonitor
 from padit.pipelines.runners import choose_runner
-from padit.transforms.detect import Detection
+from padit.pipelines.shape import shape_of
 from padit.transforms.watch import ALERTS, ANOMALIES, AUDIT, FEATURES, JUDGED
 from padit.transforms.windows import WindowOptions
 
@@ -43,7 +43,8 @@ class Summary(msgspec.Struct):
     steps when a live job was cancelled on a cluster, which does not let them arrive first; a
     runner in this process does, and there it is 0. `seconds` is the time from the start of the
     run to its last result. Of the `series` those that are not `warm` have no score yet; `judged`
-    says by detector how many series it has judged.
+    says by detector how many series it has judged, and `series_evicted` how many made room for
+    others (`--max_series_per_group`).
     """
 
     read: int = 0
@@ -58,6 +59,7 @@ class Summary(msgspec.Struct):
     alerts: int = 0
     series: int = 0
     warm: int = 0
+    series_evicted: int = 0
     judged: dict[str, int] = {}
     seconds: float = 0.0
 
@@ -141,7 +143,8 @@ def make_plan(job: JobOptions, *, live: bool) -> tuple[Plan, list[PartitionRange
     """
     _check_verb(job, live)
     config = load_config(job.config)
-    Detection(config.detectors)  # a wrong parameter is told here and not by a worker
+    decisions = read_decisions(job.decisions)
+    shape = shape_of(job, config, decisions)  # a wrong parameter is an error here, not in a worker
     source = source_from_uri(
         job.input,
         Bounds(
@@ -152,7 +155,7 @@ def make_plan(job: JobOptions, *, live: bool) -> tuple[Plan, list[PartitionRange
             live=live,
             patience=job.broker_timeout_sec,
             allow_missing=job.allow_missing,
-            decisions=read_decisions(job.decisions),
+            decisions=decisions,
         ),
         config.input,
     )
@@ -166,6 +169,7 @@ def make_plan(job: JobOptions, *, live: bool) -> tuple[Plan, list[PartitionRange
             idle_after=job.idle_timeout_sec,
             bundle_seconds=min(1.0, max(0.1, job.extract_interval / MICROS / 2)),
             poll_seconds=min(0.1, max(0.025, job.extract_interval / MICROS / 8)),
+            shape=shape,
         ),
         groups=job.key_groups,
         windows=WindowOptions(job.window_size, job.extract_interval, job.max_samples),
@@ -173,6 +177,7 @@ def make_plan(job: JobOptions, *, live: bool) -> tuple[Plan, list[PartitionRange
         sinks=_sinks(job),
         off=sink_from_uri("null"),
         live_from=job.live_from,
+        most_series=job.max_series_per_group,
     )
     return plan, ranges
 
@@ -203,7 +208,9 @@ def _shadow(plan: Plan, name: str, job: JobOptions, live: bool) -> ShadowConfig:
     if other.config.input != plan.config.input:
         message = f"configuration {name} reads the input in another way: its `input` must be equal"
         raise ConfigurationError(message)
-    return ShadowConfig(name, other.config, {k: v for k, v in other.sinks.items() if k in _OF_EACH})
+    shape = shape_of(job, other.config, read_decisions(job.decisions))
+    sinks = {k: v for k, v in other.sinks.items() if k in _OF_EACH}
+    return ShadowConfig(name, other.config, shape, sinks)
 
 
 def _own_places(job: JobOptions) -> dict[str, str]:

@@ -14,6 +14,7 @@ from padit.domain.timestamps import parse_timestamp, seconds_to_micros
 from padit.pipelines.bootstrap import with_bootstrap
 from padit.pipelines.bounds import OFFSET, SECONDS, SECONDS_OR_NONE, Number
 from padit.pipelines.suggest import OptionParser, help_of, unknown_option
+from padit.transforms.limit import MOST_SERIES
 
 __all__ = ["JobOptions", "PaditOptions", "option_names", "parse_options"]
 
@@ -100,6 +101,13 @@ def _add_windows(parser: argparse.ArgumentParser) -> None:
         type=Number(1, 4096),
         default=32,
         help="Units of work that series are dealt to.",
+    )
+    group.add_argument(
+        "--max_series_per_group",
+        type=Number(1, 1 << 20),
+        default=MOST_SERIES,
+        help="Series of a key group that have state at a time. A new one takes the place of the "
+        "one that was silent longest, for longer than a window; without one it is a dead letter.",
     )
 
 
@@ -228,6 +236,7 @@ class JobOptions:
     out_of_orderness: int
     max_ahead: int
     key_groups: int
+    max_series_per_group: int
     start_offset: str | None
     end_offset: int | None
     start_time: int | None
@@ -283,6 +292,7 @@ _AS_THEY_ARE = (
     "end_offset",
     "max_samples",
     "key_groups",
+    "max_series_per_group",
     "max_record_bytes",
     "read_shards",
     "idle_timeout_sec",

@@ -6,6 +6,7 @@ such window. All of that is decided by event time, so it is the same in every ru
 """
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ __all__ = ["Alerts", "Episode", "Episodes", "rows_digest"]
 
 _VERSION = 1
 _ROWS_IN_EVIDENCE = 64
+_EVICTED = "series_limit: its state was dropped to make room for a new series"
 
 
 class Episode(msgspec.Struct, array_like=True):
@@ -71,6 +73,11 @@ class Alerts:
             "critical_from": CRITICAL_FROM,
         }
 
+    @property
+    def resolve_after(self) -> int:
+        """As given, microseconds."""
+        return self._resolve_after
+
     @classmethod
     def of(cls, detection: Detection, settings: AlertSettings, windows: WindowOptions) -> "Alerts":
         """Alerts as a configuration wants them."""
@@ -91,7 +98,6 @@ class Alerts:
         transitions: list[Transition] = []
         with np.errstate(invalid="ignore"):
             alerting = np.flatnonzero(detected.composite >= self._open_at)
-        # Few rows, but each window of a silent series is one, for as long as it is remembered.
         for row in alerting.tolist():
             key = table.series[table.code[row]]
             end = int(table.window_end[row])
@@ -110,6 +116,29 @@ class Alerts:
         for key in sorted(episodes):
             if table.closed_until >= episodes[key].last + self._resolve_after:
                 transitions.append(self._resolve(episodes.pop(key)))
+        transitions.sort(key=_order)
+        return episodes, transitions
+
+    def evict(
+        self, episodes: Episodes, gone: Iterable[Series], end: int
+    ) -> tuple[Episodes, list[Transition]]:
+        """Resolve the alerts of series whose state is dropped, with the reason.
+
+        Args:
+            episodes: the open ones.
+            gone: series that made room for others.
+            end: event time of that, microseconds; an alert due earlier resolves then.
+        """
+        transitions = []
+        for key in sorted(gone):
+            episode = episodes.pop(key, None)
+            if episode is None:
+                continue
+            if episode.last + self._resolve_after <= end:
+                transitions.append(self._resolve(episode))
+            else:
+                alert = msgspec.structs.replace(episode.alert, metadata={"resolved": _EVICTED})
+                transitions.append(self._resolve(Episode(alert, end - self._resolve_after)))
         transitions.sort(key=_order)
         return episodes, transitions
 

@@ -5,13 +5,10 @@ savepoint would give wrong scores without a word.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 from zlib import crc32
 
 from padit.domain.errors import StateError
-
-if TYPE_CHECKING:
-    from padit.transforms.group import Store
+from padit.transforms.store import Store
 
 __all__ = ["ChecksummedStore", "with_checksum", "without_checksum"]
 
@@ -48,9 +45,9 @@ def without_checksum(data: bytes, what: str) -> bytes:
 
 
 class ChecksummedStore:
-    """A `transforms.group.Store` whose cells are sealed in the store beneath."""
+    """A `transforms.store.Store` whose cells are sealed in the store beneath."""
 
-    def __init__(self, store: "Store") -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
     def read_header(self) -> bytes | None:
@@ -80,6 +77,14 @@ class ChecksummedStore:
     def write_detection(self, data: bytes) -> None:
         """See `Store`."""
         self._store.write_detection(with_checksum(data))
+
+    def read_shape(self) -> bytes | None:
+        """See `Store`."""
+        return _opened(self._store.read_shape(), "options")
+
+    def write_shape(self, data: bytes) -> None:
+        """See `Store`."""
+        self._store.write_shape(with_checksum(data))
 
 
 def _opened(data: bytes | None, what: str) -> bytes | None:

@@ -1,7 +1,7 @@
 """Runs the configured detectors over closed windows and combines what they say."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
@@ -16,7 +16,8 @@ from padit.domain.errors import StateError
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 from padit.domain.timestamps import format_utc
-from padit.transforms.detectors import Detector, Scores, TimeDriven, create_detector
+from padit.transforms.detectors import Detector, Forgetting, Scores, TimeDriven, create_detector
+from padit.transforms.detectors.columns import Columns
 from padit.transforms.no_data_rows import with_no_data_rows
 
 __all__ = ["ANOMALY_ABOVE", "Detection", "DetectionResult"]
@@ -89,6 +90,13 @@ class Detection:
                     for one, row in zip(scores, matrix, strict=True)]  # fmt: skip
             anomaly = np.fmax.reduce(np.array(news), axis=0) > ANOMALY_ABOVE
         return tuple(after), DetectionResult(table, tuple(scores), matrix, composite, anomaly)
+
+    def forget(self, states: tuple[Any, ...], gone: Collection[Series]) -> tuple[Any, ...]:
+        """States as if these series had never been."""
+        return tuple(
+            _without(detector, state, gone)
+            for detector, state in zip(self.detectors, states, strict=True)
+        )
 
     def next_due(self, states: tuple[Any, ...]) -> int | None:
         """Event time from which on time alone can change a verdict, microseconds; None: never."""
@@ -204,3 +212,9 @@ class Detection:
             and fnmatchcase(series.metric_name, setting.metric)
             for setting in self.settings
         )
+
+
+def _without(detector: Detector[Any], state: Any, gone: Collection[Series]) -> Any:
+    if isinstance(state, Columns):
+        return state.without(gone)
+    return detector.forget(state, gone) if isinstance(detector, Forgetting) else state

@@ -1,104 +1,54 @@
 """The whole work on one key group as a pure machine: keyed batches in, results out.
 
-    keyed batch -> progress -> windows -> features -> detectors -> alerts
+    keyed batch -> progress -> series limit -> windows -> features -> detectors -> alerts
 
 A keyed batch is cheap: its rows are appended, its watermarks noted. Only when the smallest
 watermark of all partitions passes the end of a window are the rows read back, windows closed,
 detectors stepped and episodes followed. The machine keeps nothing itself; all state goes through a
-`Store`, which is Beam state in the job and plain memory in tests.
+`Store`, which is Beam state in the job and plain memory in tests. A close costs at most linearly in
+rows, series and transitions.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import msgspec
 
 from padit.domain.alert import Transition
 from padit.domain.audit import Provenance, RunTotals
-from padit.domain.batch import KeyedBatch, decode_kept, decode_rows, encode_kept, encode_keyed_batch
+from padit.domain.batch import KeyedBatch, decode_kept, encode_kept, encode_keyed_batch
 from padit.domain.errors import StateError
-from padit.domain.metric import Series
+from padit.domain.features import FeatureTable
+from padit.domain.rows import concatenate
+from padit.domain.shape import Shape
+from padit.domain.timestamps import MICROS
 from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE
 from padit.transforms.alerts import Alerts, Episodes
+from padit.transforms.audit import Audit
 from padit.transforms.checksum import ChecksummedStore
 from padit.transforms.detect import Detection, DetectionResult
 from padit.transforms.detectors.columns import Columns
+from padit.transforms.limit import MOST_SERIES, Census, Refused, SeriesLimit, Stage
 from padit.transforms.progress import Progress
-from padit.transforms.provenance import offset_ranges_of, provenance_of, still_needed
-from padit.transforms.state_digest import state_digest
-from padit.transforms.warmup import Status, WarmUpTracker
-from padit.transforms.windows import WindowOptions, close_windows
+from padit.transforms.provenance import offset_ranges_of, still_needed
+from padit.transforms.store import Store
+from padit.transforms.warmup import RETENTION, Status, WarmUpTracker
+from padit.transforms.windows import Closed, WindowOptions, close_windows
 
-__all__ = ["Counts", "GroupMachine", "MemoryStore", "Outcome", "Store"]
+__all__ = ["Closing", "Counts", "GroupMachine", "Outcome"]
 
-_VERSION = 4
-
-
-class Store(Protocol):
-    """State of one key group."""
-
-    def read_header(self) -> bytes | None:
-        """The small state that every keyed batch needs."""
-
-    def write_header(self, data: bytes) -> None:
-        """Replace it."""
-
-    def add_rows(self, data: bytes) -> None:
-        """Append rows."""
-
-    def read_rows(self) -> Sequence[bytes]:
-        """All rows, in any order of the pieces."""
-
-    def replace_rows(self, data: bytes | None) -> None:
-        """Keep only these rows."""
-
-    def read_detection(self) -> bytes | None:
-        """The state of detectors and alerts."""
-
-    def write_detection(self, data: bytes) -> None:
-        """Replace it."""
-
-
-@dataclass(slots=True)
-class MemoryStore:
-    """State in memory; what runs the machine without Beam."""
-
-    header: bytes | None = None
-    rows: tuple[bytes, ...] = ()
-    detection: bytes | None = None
-
-    def read_header(self) -> bytes | None:
-        """See `Store`."""
-        return self.header
-
-    def write_header(self, data: bytes) -> None:
-        """See `Store`."""
-        self.header = data
-
-    def add_rows(self, data: bytes) -> None:
-        """See `Store`."""
-        self.rows = (*self.rows, data)
-
-    def read_rows(self) -> Sequence[bytes]:
-        """See `Store`."""
-        return self.rows
-
-    def replace_rows(self, data: bytes | None) -> None:
-        """See `Store`."""
-        self.rows = () if data is None else (data,)
-
-    def read_detection(self) -> bytes | None:
-        """See `Store`."""
-        return self.detection
-
-    def write_detection(self, data: bytes) -> None:
-        """See `Store`."""
-        self.detection = data
+_VERSION = 5
 
 
 class Counts(NamedTuple):
-    """What an advance did, for the conservation line; `series` and `warm` as in `Gained`."""
+    """What an advance did, for the conservation line; `series` and `warm` as in `Gained`.
+
+    Attributes:
+        waiting: rows taken, less those that a window scored, dropped as repeats or refused.
+        dead_lettered: rows of series beyond the limit.
+        series_evicted: series whose state made room for others.
+    """
 
     scored: int = 0
     duplicate: int = 0
@@ -107,28 +57,47 @@ class Counts(NamedTuple):
     alerts: int = 0
     series: int = 0
     warm: int = 0
+    waiting: int = 0
+    dead_lettered: int = 0
+    series_evicted: int = 0
+
+    def plus(self, other: "Counts") -> "Counts":
+        """The sum of both."""
+        return Counts(*map(int.__add__, self, other))
+
+
+class Closing(NamedTuple):
+    """Windows that closed together.
+
+    Attributes:
+        detected: on each of them.
+        status: of every row of the verdict.
+    """
+
+    detected: DetectionResult
+    status: Status
 
 
 class Outcome(NamedTuple):
     """What an advance gave.
 
     Attributes:
-        detected: None where no window closed.
-        transitions: of alerts.
         counts: what this advance did.
-        run_totals: what all advances did, once nothing can come any more; None before.
-        provenance: of the transitions that a window caused.
-        status: of every row of the verdict.
+        closings: the windows that closed; more than one where series were evicted in between.
+        transitions: of alerts.
+        provenance: of the transitions that a window caused; none without an audit.
         judged: by name of the detector, series of which it gave a score for the first time.
+        refused: series that found no place, slot by slot.
+        run_totals: what all advances did, once nothing can come any more; None before.
     """
 
-    detected: DetectionResult | None
-    transitions: list[Transition]
     counts: Counts
-    run_totals: RunTotals | None = None
+    closings: Sequence[Closing] = ()
+    transitions: Sequence[Transition] = ()
     provenance: Sequence[Provenance] = ()
-    status: Status | None = None
     judged: Mapping[str, int] = {}  # never changed
+    refused: Sequence[Refused] = ()
+    run_totals: RunTotals | None = None
 
 
 class _Header(msgspec.Struct, array_like=True):
@@ -137,6 +106,7 @@ class _Header(msgspec.Struct, array_like=True):
     `closed` is the first slot that is not closed; `newest_kept` and `oldest_open` tell whether
     closing can yield a window, so that rows are read back only then; `alerts_due` and
     `detectors_due` when time alone changes something. `totals` are the counts of all advances.
+    `shape` is the digest of the job's shape.
     """
 
     version: int = _VERSION
@@ -148,6 +118,7 @@ class _Header(msgspec.Struct, array_like=True):
     totals: Counts = Counts()
     detectors_due: int | None = None
     judged: dict[str, int] = {}
+    shape: bytes = b""
 
 
 class _DetectionState(msgspec.Struct, array_like=True):
@@ -155,6 +126,17 @@ class _DetectionState(msgspec.Struct, array_like=True):
     detectors: list[tuple[str, int, bytes]]
     alerts: bytes
     warmup: bytes
+    census: bytes
+
+
+@dataclass(slots=True)
+class _States:
+    """The parts of `_DetectionState`, loaded."""
+
+    detectors: tuple[Any, ...]
+    episodes: Episodes
+    warmup: Columns
+    census: Census
 
 
 _header_decoder = msgspec.msgpack.Decoder(_Header)
@@ -169,60 +151,84 @@ class GroupMachine:
         windows: shape of the windows.
         detection: the configured detectors.
         alerts: the life of alerts.
+        audit: makes the provenance of alerts, where an audit log wants it.
+        shape: of the job; state that another one made is refused.
+        most_series: series that may have state at a time.
     """
 
-    def __init__(self, windows: WindowOptions, detection: Detection, alerts: Alerts) -> None:
+    def __init__(
+        self,
+        windows: WindowOptions,
+        detection: Detection,
+        alerts: Alerts,
+        *,
+        audit: Audit | None = None,
+        shape: Shape | None = None,
+        most_series: int = MOST_SERIES,
+    ) -> None:
         self._windows = windows
         self._detection = detection
         self._alerts = alerts
+        self._audit = audit
+        self._shape = shape or Shape()
         self._warmup = WarmUpTracker([detector.name for detector in detection.detectors])
+        remembered = [one["parameters"].get("retention_sec", 0.0) for one in detection.resolved]
+        longest = max(RETENTION, alerts.resolve_after, *(round(x * MICROS) for x in remembered))
+        self._limit = SeriesLimit(most_series, windows, longest + windows.size)
 
     def advance(self, store: Store, keyed: KeyedBatch) -> Outcome:
         """Take one keyed batch; the same keyed batch twice counts as duplicates the second time."""
         store = ChecksummedStore(store)
-        header = _load_header(store.read_header())
+        data = store.read_header()
+        if data is None:
+            store.write_shape(self._shape.data)
+        header = self._load_header(store, data)
         if not header.progress.observe(keyed.partitions, keyed.positions):
-            return Outcome(None, [], Counts(duplicate=len(keyed.rows)))
+            return Outcome(Counts(duplicate=len(keyed.rows)))
+        outcome = Outcome(Counts(waiting=len(keyed.rows)))
         if len(keyed.rows):
             store.add_rows(encode_keyed_batch(keyed))
             oldest = self._windows.slot_before(int(keyed.rows.time.min()))
             header.oldest_open = (
                 oldest if header.oldest_open is None else min(oldest, header.oldest_open)
             )
-        outcome = Outcome(None, [], Counts())
         watermark = header.progress.watermark
         closing = self._windows.slot_before(watermark)
-        if watermark != WATERMARK_NONE and (header.closed is None or closing > header.closed):
-            if self._has_work(header, closing):
-                outcome = self._close(store, header, closing)
-                pairs = zip(header.totals, outcome.counts, strict=True)
-                header.totals = Counts(*(total + more for total, more in pairs))
-                for name, more in outcome.judged.items():
-                    header.judged[name] = header.judged.get(name, 0) + more
+        closes = watermark != WATERMARK_NONE and (header.closed is None or closing > header.closed)
+        if closes and self._has_work(header, closing):
+            closed = self._close(store, header, closing)
+            outcome = closed._replace(counts=closed.counts.plus(outcome.counts))
+            for name, more in outcome.judged.items():
+                header.judged[name] = header.judged.get(name, 0) + more
+        header.totals = header.totals.plus(outcome.counts)
+        if closes:
             header.closed = closing
             if watermark == WATERMARK_END:
                 outcome = outcome._replace(run_totals=_run_totals(header))
         store.write_header(_encoder.encode(header))
         return outcome
 
+    def waiting(self, store: Store) -> int:
+        """Rows taken whose windows are open; no row is read for it."""
+        return self.run_totals(store).waiting
+
     def run_totals(self, store: Store) -> RunTotals:
         """What all advances so far did."""
-        return _run_totals(_load_header(ChecksummedStore(store).read_header()))
-
-    def waiting(self, store: Store) -> int:
-        """Rows taken that no window has scored yet."""
         store = ChecksummedStore(store)
-        header = _load_header(store.read_header())
-        closed = header.closed
-        total = 0
-        for data in store.read_rows():
-            time = decode_rows(data).time
-            total += (
-                len(time)
-                if closed is None
-                else int((time >= closed * self._windows.interval).sum())
-            )
-        return total
+        return _run_totals(self._load_header(store, store.read_header()))
+
+    def _load_header(self, store: Store, data: bytes | None) -> _Header:
+        if data is None:
+            return _Header(shape=self._shape.digest)
+        try:
+            header = _header_decoder.decode(data)
+        except msgspec.DecodeError as error:
+            message = f"the saved progress ({len(data)} bytes) is damaged: {error}"
+            raise StateError(message) from error
+        _check_version(header.version)
+        if header.shape != self._shape.digest:
+            self._shape.check(store.read_shape() or b"")
+        return header
 
     def _has_work(self, header: _Header, closing: int) -> bool:
         """Whether a window with a row, the end of an alert or a silence lies before `closing`."""
@@ -241,87 +247,122 @@ class GroupMachine:
     def _close(self, store: Store, header: _Header, closing: int) -> Outcome:
         pieces = [decode_kept(data) for data in store.read_rows()]
         offset_ranges = offset_ranges_of(pieces, self._windows)
+        states, before = self._load_detection(store.read_detection())
         closed = WATERMARK_NONE if header.closed is None else header.closed
-        batches = [piece.rows for piece, _ in pieces]
         known_until = header.progress.known_until
-        result = close_windows(batches, closed, closing, self._windows, known_until)
+        began = {number: one.start for number, one in sorted(header.progress.known.items())}
+        rows = concatenate([piece.rows for piece, _ in pieces])
+        rows, stages, refused = self._limit.step(states.census, rows, closed, closing)
+        done = _Done()
+        for number, stage in enumerate(stages):
+            self._evict(states, stage, done)
+            if self._audit is not None and (number or stage.evicted):
+                before = self._detection.dump(states.detectors)
+            result = close_windows([rows], closed, stage.closing, self._windows, known_until)
+            transitions, table = self._judge(states, result, done)
+            if self._audit is not None:
+                done.provenance += self._audit.step(
+                    transitions, offset_ranges, began, before, table
+                )
+            rows, closed = result.kept, stage.closing
         kept = None
-        if len(result.kept):
-            kept = encode_kept(result.kept, still_needed(offset_ranges, closing, self._windows))
+        if len(rows):
+            kept = encode_kept(rows, still_needed(offset_ranges, closing, self._windows))
         store.replace_rows(kept)
         header.newest_kept, header.oldest_open = result.newest_kept, result.oldest_open
+        header.alerts_due = self._alerts.next_due(states.episodes)
+        header.detectors_due = self._detection.next_due(states.detectors)
+        store.write_detection(_encoder.encode(self._dump_detection(states)))
+        return done.outcome(refused)
 
-        saved = store.read_detection()
-        states, episodes, warmup = self._load_detection(saved)
-        states, detected = self._detection.step(states, result.table)
-        episodes, transitions = self._alerts.step(episodes, detected)
-        warmup, status, gained = self._warmup.step(warmup, result.table, detected)
-        header.alerts_due = self._alerts.next_due(episodes)
-        header.detectors_due = self._detection.next_due(states)
-        store.write_detection(
-            _encoder.encode(
-                _DetectionState(
-                    _VERSION,
-                    self._detection.dump(states),
-                    self._alerts.dump(episodes),
-                    self._warmup.dump(warmup),
-                )
+    def _evict(self, states: _States, stage: Stage, done: "_Done") -> None:
+        """Drop all that is remembered of the series that make room."""
+        if not stage.evicted:
+            return
+        gone = frozenset(stage.evicted)
+        states.detectors = self._detection.forget(states.detectors, gone)
+        states.warmup = self._warmup.forget(states.warmup, gone)
+        states.episodes, transitions = self._alerts.evict(states.episodes, gone, stage.end)
+        done.transitions += transitions
+        done.counts = done.counts.plus(Counts(series_evicted=len(gone)))
+
+    def _judge(
+        self, states: _States, closed: Closed, done: "_Done"
+    ) -> tuple[list[Transition], FeatureTable]:
+        """Step all that looks at closed windows; the transitions, and the table they refer to."""
+        states.detectors, detected = self._detection.step(states.detectors, closed.table)
+        states.episodes, transitions = self._alerts.step(states.episodes, detected)
+        states.warmup, status, gained = self._warmup.step(states.warmup, closed.table, detected)
+        done.counts = done.counts.plus(
+            Counts(
+                scored=closed.scored,
+                duplicate=closed.duplicates,
+                windows=len(closed.table),
+                anomalies=int(detected.anomaly.sum()),
+                alerts=sum(transition.kind == "opened" for transition in transitions),
+                series=gained.series,
+                warm=gained.warm,
+                waiting=-closed.scored - closed.duplicates,
             )
         )
-        counts = Counts(
-            result.scored,
-            result.duplicates,
-            len(result.table),
-            int(detected.anomaly.sum()),
-            sum(transition.kind == "opened" for transition in transitions),
-            gained.series,
-            gained.warm,
-        )
-        began = {number: one.start for number, one in sorted(header.progress.known.items())}
-        provenance = [
-            msgspec.structs.replace(
-                one,
-                state=self._memory(saved, detected, transition),
-                began=one.began or began,  # a window without samples has no rows to tell
-            )
-            for one, transition in provenance_of(transitions, offset_ranges, self._windows)
-        ]
-        return Outcome(detected, transitions, counts, None, provenance, status, gained.judged)
+        done.closings.append(Closing(detected, status))
+        done.transitions += transitions
+        for name, more in gained.judged.items():
+            done.judged[name] = done.judged.get(name, 0) + more
+        return transitions, detected.table
 
-    def _memory(
-        self, saved: bytes | None, detected: DetectionResult, transition: Transition
-    ) -> str:
-        alert = transition.alert
-        series = Series(alert.source_id, alert.metric_name, alert.evidence["unit"])
-        before = None if saved is None else _detection_decoder.decode(saved).detectors
-        return state_digest(self._detection, before, detected.table, series, transition.time)
-
-    def _load_detection(self, data: bytes | None) -> tuple[tuple[Any, ...], Episodes, Columns]:
+    def _load_detection(
+        self, data: bytes | None
+    ) -> tuple[_States, list[tuple[str, int, bytes]] | None]:
+        """All states, and those of the detectors as they were saved."""
         if data is None:
-            return self._detection.initial(), self._alerts.initial(), self._warmup.initial()
+            detectors, warmup = self._detection.initial(), self._warmup.initial()
+            return _States(detectors, self._alerts.initial(), warmup, {}), None
         try:
             saved = _detection_decoder.decode(data)
         except msgspec.DecodeError as error:
             message = f"the saved detector state ({len(data)} bytes) is damaged: {error}"
             raise StateError(message) from error
         _check_version(saved.version)
-        return (
+        states = _States(
             self._detection.load(saved.detectors),
             self._alerts.load(saved.alerts),
             self._warmup.load(saved.warmup),
+            self._limit.load(saved.census),
+        )
+        return states, saved.detectors
+
+    def _dump_detection(self, states: _States) -> _DetectionState:
+        return _DetectionState(
+            _VERSION,
+            self._detection.dump(states.detectors),
+            self._alerts.dump(states.episodes),
+            self._warmup.dump(states.warmup),
+            self._limit.dump(states.census),
         )
 
 
-def _load_header(data: bytes | None) -> _Header:
-    if data is None:
-        return _Header()
-    try:
-        header = _header_decoder.decode(data)
-    except msgspec.DecodeError as error:
-        message = f"the saved progress ({len(data)} bytes) is damaged: {error}"
-        raise StateError(message) from error
-    _check_version(header.version)
-    return header
+@dataclass(slots=True)
+class _Done:
+    """What the stages of a close gave so far; see `Outcome`."""
+
+    counts: Counts = field(default_factory=Counts)
+    closings: list[Closing] = field(default_factory=list)
+    transitions: list[Transition] = field(default_factory=list)
+    provenance: list[Provenance] = field(default_factory=list)
+    judged: dict[str, int] = field(default_factory=dict)
+
+    def outcome(self, refused: Sequence[Refused]) -> Outcome:
+        """All of it."""
+        left_out = sum(one.samples for one in refused)
+        return Outcome(
+            self.counts.plus(Counts(dead_lettered=left_out, waiting=-left_out)),
+            self.closings,
+            self.transitions,
+            self.provenance,
+            self.judged,
+            refused,
+        )
 
 
 def _run_totals(header: _Header) -> RunTotals:
@@ -329,13 +370,13 @@ def _run_totals(header: _Header) -> RunTotals:
         number: (one.read, one.late, one.dead_lettered)
         for number, one in sorted(header.progress.known.items())
     }
-    return RunTotals(read, *header.totals, judged=dict(header.judged))
+    return RunTotals(read, judged=dict(header.judged), **header.totals._asdict())
 
 
 def _check_version(version: int) -> None:
     if version != _VERSION:
         message = (
-            f"the saved state has version {version}, this code reads {_VERSION}: "
-            "start without the savepoint and let a replay build the state"
+            f"the saved state has version {version}, this code reads {_VERSION}: start without "
+            "the savepoint and let the job build its state from history (--bootstrap_from)"
         )
         raise StateError(message)

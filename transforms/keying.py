@@ -27,17 +27,19 @@ def split_batch(batch: Batch, groups: int) -> Iterator[tuple[int, KeyedBatch]]:
     """One keyed batch for every group, in the order of the groups; rows keep their order."""
     rows = batch.rows
     group = np.array([group_of(series.source_id, groups) for series in rows.series], np.int16)
+    by_group = np.argsort(group, kind="stable")
+    edges = np.searchsorted(group[by_group], np.arange(groups + 1)).tolist()
     of_row = group[rows.code] if len(rows) else np.empty(0, np.int16)
     order = np.argsort(of_row, kind="stable")
     bounds = np.searchsorted(of_row[order], np.arange(groups + 1))
     code, time, value = rows.code[order], rows.time[order], rows.value[order]
+    # A series' number within its group: its place in `by_group` behind the first of the group.
     number = np.empty(len(rows.series), np.int32)
+    number[by_group] = np.arange(len(by_group)) - np.array(edges)[group[by_group]]
     for key in range(groups):
         chosen = slice(int(bounds[key]), int(bounds[key + 1]))
-        members = np.flatnonzero(group == key)
-        number[members] = np.arange(len(members), dtype=np.int32)
         part = Rows(
-            [rows.series[i] for i in members.tolist()],
+            [rows.series[i] for i in by_group[edges[key] : edges[key + 1]].tolist()],
             number[code[chosen]],
             time[chosen],
             value[chosen],

@@ -98,18 +98,24 @@ def provenance_of(
     transitions: Iterable[Transition], offset_ranges: Sequence[OffsetRange], windows: WindowOptions
 ) -> list[tuple[Provenance, Transition]]:
     """Of every transition that a window caused; an alert resolves without one."""
-    return [
-        (_provenance(one, _within(offset_ranges, one.time - windows.size, one.time)), one)
-        for one in transitions
-        if one.kind != "resolved"
-    ]
+    caused = [one for one in transitions if one.kind != "resolved"]
+    # Many series may alert in one window: its offsets are joined once.
+    joined = {
+        end: _joined(_within(offset_ranges, end - windows.size, end))
+        for end in {one.time for one in caused}
+    }
+    return [(_provenance(one, joined[one.time]), one) for one in caused]
 
 
-def _provenance(transition: Transition, offset_ranges: Iterable[OffsetRange]) -> Provenance:
+def _joined(offset_ranges: Iterable[OffsetRange]) -> list[OffsetRange]:
+    """One for each partition."""
     joined: dict[int, list[int]] = {}
     for offset_range in offset_ranges:
         _widen(joined, *offset_range)
-    found = [OffsetRange(*one) for _, one in sorted(joined.items())]
+    return [OffsetRange(*one) for _, one in sorted(joined.items())]
+
+
+def _provenance(transition: Transition, found: Sequence[OffsetRange]) -> Provenance:
     return Provenance(
         transition.id,
         transition.alert.id,

@@ -1,13 +1,13 @@
 """What detectors remembered of an alert's series before its window, as one digest.
 
 Detectors step many windows in one pass and keep no state between two of them, so the state before
-an alert is built again from the state before the pass: only its source's rows are stepped, up to
-the window. That is done for the few windows that open or raise an alert. The digest does not
+an alert is built again from the state before the pass: it is loaded once, and the rows of the
+sources in question are stepped once, from each wanted window to the next. The digest does not
 depend on how the stream was cut, but on where the job began, so it belongs to the provenance.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,44 +19,90 @@ from padit.domain.timestamps import MICROS
 from padit.transforms.detect import Detection
 from padit.transforms.detectors.columns import Columns
 
-__all__ = ["state_digest"]
+__all__ = ["memory_digests"]
+
+Window = tuple[int, Series]
+"""End of a window, microseconds, and its series."""
 
 
-def state_digest(
+def memory_digests(
     detection: Detection,
     saved: Sequence[tuple[str, int, bytes]] | None,
     table: FeatureTable,
-    series: Series,
-    end: int,
-) -> str:
-    """SHA-256 of the states of all detectors, reduced to a series, before one of its windows.
+    wanted: Iterable[Window],
+) -> dict[Window, str]:
+    """SHA-256 of the states of all detectors, reduced to a series, before some of its windows.
 
     Args:
         detection: the detectors.
         saved: their states before the pass; None: the initial ones.
         table: the windows of the pass.
-        series: whose alert it is.
-        end: end of the window that caused it, microseconds.
+        wanted: the windows, of which at least one.
 
     Returns:
         Hexadecimal digits; empty where no detector remembers anything of this series alone.
     """
-    states = detection.initial() if saved is None else detection.load(saved)
-    of_source = np.array([one.source_id == series.source_id for one in table.series], bool)
-    before = of_source[table.code] & (table.window_end < end)
-    rows = np.flatnonzero(before & (table.features["count"] > 0))  # only samples are remembered
-    if len(rows):
-        states, _ = detection.step(states, _select(table, rows))
-    parts = []
-    for detector, state, one in zip(detection.detectors, states, detection.resolved, strict=True):
-        retention = one["parameters"].get("retention_sec", 0.0) * MICROS
-        mine = _part(state, series, end - retention)
-        if mine is None:
-            continue
-        part = detector.dump(mine)
-        if part != detector.dump(detector.initial()):
-            parts.append(f"{one['name']}:{one['version']}:{len(part)}:".encode() + part)
-    return hashlib.sha256(b"".join(parts)).hexdigest() if parts else ""
+    windows = sorted(set(wanted))
+    states = list(detection.initial() if saved is None else detection.load(saved))
+    sources = {series.source_id for _, series in windows}
+    of_sources = np.array([one.source_id in sources for one in table.series], bool)
+    # Only samples are remembered: rows of windows without one are left out.
+    rows = np.flatnonzero(of_sources[table.code] & (table.features["count"] > 0))
+    ends = sorted({end for end, _ in windows})
+    bounds = np.searchsorted(table.window_end[rows], ends, side="left").tolist()
+    parts = _Parts(detection)
+    found: dict[Window, str] = {}
+    done = at = 0
+    for end, bound in zip(ends, bounds, strict=True):
+        if bound > done:
+            part = _select(table, rows[done:bound])
+            states = [
+                detector.step(state, part)[0]
+                for detector, state in zip(detection.detectors, states, strict=True)
+            ]
+            done = bound
+        of_source: dict[tuple[int, str], bytes] = {}
+        while at < len(windows) and windows[at][0] == end:
+            found[windows[at]] = parts.digest(states, windows[at][1], end, of_source)
+            at += 1
+    return found
+
+
+class _Parts:
+    """Digests of parts of states.
+
+    Args:
+        detection: whose states they are.
+    """
+
+    def __init__(self, detection: Detection) -> None:
+        self._detection = detection
+        self._nothing = [one.dump(one.initial()) for one in detection.detectors]
+        self._retention = [
+            one["parameters"].get("retention_sec", 0.0) * MICROS for one in detection.resolved
+        ]
+
+    def digest(
+        self, states: list[Any], series: Series, end: int, of_source: dict[tuple[int, str], bytes]
+    ) -> str:
+        """Of one series; `of_source` keeps what all series of a source share at this end."""
+        parts = []
+        for number, state in enumerate(states):
+            shared = (number, series.source_id)
+            part = of_source.get(shared)
+            if part is None:
+                part = self._dump(number, state, series, end - self._retention[number])
+                if isinstance(state, dict):
+                    of_source[shared] = part
+            if part:
+                one = self._detection.resolved[number]
+                parts.append(f"{one['name']}:{one['version']}:{len(part)}:".encode() + part)
+        return hashlib.sha256(b"".join(parts)).hexdigest() if parts else ""
+
+    def _dump(self, number: int, state: Any, series: Series, oldest: float) -> bytes:
+        mine = _part(state, series, oldest)
+        part = b"" if mine is None else self._detection.detectors[number].dump(mine)
+        return b"" if part == self._nothing[number] else part
 
 
 def _part(state: Any, series: Series, oldest: float) -> Any:

@@ -4,7 +4,7 @@ A detector says nothing of a series until it has seen enough. That is no fault, 
 visible: whoever sees no alert must be able to tell a quiet series from one that nobody judges yet.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
 from padit.transforms.detect import DetectionResult
 from padit.transforms.detectors.columns import Columns, Field, locate
 
-__all__ = ["Gained", "Status", "WarmUpTracker"]
+__all__ = ["RETENTION", "Gained", "Status", "WarmUpTracker"]
 
 _VERSION = 1
-_RETENTION = 30 * 86_400_000_000
+RETENTION = 30 * 86_400_000_000
+"""After so long without a sample a series counts as new, microseconds."""
 _NOT_YET = np.iinfo(np.int64).max
 
 
@@ -38,7 +40,8 @@ class Gained(NamedTuple):
     """What came with a table.
 
     Attributes:
-        series: series met for the first time, or for the first time in 30 days.
+        series: series met for the first time, or for the first time in 30 days or since they
+            were evicted.
         warm: series that have their first score of any detector.
         judged: by name of the detector, series that have their first score of it.
     """
@@ -79,7 +82,7 @@ class WarmUpTracker:
         until = table.closed_until if table.passed is None else table.passed.until
         # The end of the input lies behind all time, but nobody is forgotten by it.
         seen = replace(table, closed_until=min(until, table.closed_until))
-        state, rows = locate(state, self._fields, seen, _RETENTION)
+        state, rows = locate(state, self._fields, seen, RETENTION)
         data: dict[str, Any] = state.data
         before, first = data["extractions"][rows], data["first"][rows]
         had = first > 0
@@ -106,6 +109,10 @@ class WarmUpTracker:
             judged[name] += gained
         warm = int((has.any(axis=1) & ~had.any(axis=1)).sum())
         return state, status, Gained(int((before == 0).sum()), warm, judged)
+
+    def forget(self, state: Columns, gone: Collection[Series]) -> Columns:
+        """The state as if these series had never been."""
+        return state.without(gone)
 
     def dump(self, state: Columns) -> bytes:
         """Series in their canonical order."""

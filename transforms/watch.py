@@ -13,14 +13,19 @@ from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateS
 from padit.domain.audit import Provenance, RunTotals, encode_record
 from padit.domain.batch import Batch, decode_keyed_batch, encode_keyed_batch
 from padit.domain.config import JobConfig
+from padit.domain.dead_letter import DeadLetter
 from padit.domain.message import Kind, Message
+from padit.domain.shape import Shape
 from padit.domain.timestamps import format_utc
 from padit.domain.watermark import WATERMARK_END
 from padit.transforms.alerts import Alerts
+from padit.transforms.audit import Audit
 from padit.transforms.detect import Create, Detection, DetectionResult
 from padit.transforms.detectors import Detector, create_detector
-from padit.transforms.group import GroupMachine, Outcome, Store
+from padit.transforms.group import GroupMachine, Outcome
 from padit.transforms.keying import split_batch
+from padit.transforms.limit import MOST_SERIES, Refused
+from padit.transforms.store import Store
 from padit.transforms.warmup import Status
 from padit.transforms.windows import WindowOptions
 
@@ -31,6 +36,7 @@ __all__ = [
     "FEATURES",
     "AUDIT",
     "JUDGED",
+    "REFUSED",
     "KeyByGroup",
     "WatchGroup",
 ]
@@ -39,9 +45,14 @@ ALERTS = "alerts"
 ANOMALIES = "anomalies"
 FEATURES = "features"
 AUDIT = "audit"
+REFUSED = "refused"
+"""Dead letters of series beyond the limit."""
 JUDGED = "judged_"
 """Begins the names of counters: the series that a detector has judged."""
-_COUNTERS = ("scored", "duplicate", "waiting", "windows", "anomalies", "alerts", "series", "warm")
+_COUNTERS = (
+    "scored", "duplicate", "windows", "anomalies", "alerts", "series", "warm", "waiting",
+    "dead_lettered", "series_evicted",
+)  # fmt: skip
 
 
 class Accounts(Protocol):
@@ -64,11 +75,12 @@ class KeyByGroup(beam.DoFn):  # type: ignore[misc]
 
 
 class WatchGroup(beam.DoFn):  # type: ignore[misc]
-    """(key group, keyed batch bytes) to messages on `ALERTS`, `ANOMALIES`, `FEATURES`, `AUDIT`.
+    """(key group, keyed batch bytes) to messages on the outputs named above.
 
     State lives as long as the job, and is bounded: progress by the number of partitions, rows
-    by the window and the allowed disorder, detectors and alerts by their own retention. It
-    therefore needs no timer, and has none: the runner's time decides nothing here.
+    by the window and the allowed disorder, detectors and alerts by their own retention and by
+    the limit of series. It therefore needs no timer, and has none: the runner's time decides
+    nothing here.
 
     Args:
         windows: shape of the windows.
@@ -78,14 +90,18 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         accounts: takes the totals of each key group and gives what they have grown by, which is
             added to the runner's counters; None: of several configurations over the same rows
             only one is counted.
+        shape: of the job; state of a job of another shape is refused.
+        most_series: series of a group that may have state at a time.
     """
 
     HEADER = ReadModifyWriteStateSpec("header", BytesCoder())
     ROWS = BagStateSpec("rows", BytesCoder())
     DETECTION = ReadModifyWriteStateSpec("detection", BytesCoder())
+    SHAPE = ReadModifyWriteStateSpec("shape", BytesCoder())
     _HEADER_PARAM = beam.DoFn.StateParam(HEADER)
     _ROWS_PARAM = beam.DoFn.StateParam(ROWS)
     _DETECTION_PARAM = beam.DoFn.StateParam(DETECTION)
+    _SHAPE_PARAM = beam.DoFn.StateParam(SHAPE)
 
     def __init__(
         self,
@@ -94,6 +110,9 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         outputs: frozenset[str],
         source: str,
         accounts: Accounts | None = None,
+        *,
+        shape: Shape | None = None,
+        most_series: int = MOST_SERIES,
     ) -> None:
         self._windows = windows
         self._config = config
@@ -103,12 +122,21 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         self._accounts = accounts
         names = [*_COUNTERS, *(JUDGED + one.name for one in config.detectors)]
         self._counters = {name: Metrics.counter("padit", name) for name in names}
+        self._shape = shape
+        self._most_series = most_series
 
     def setup(self) -> None:
         """Build the machine once per worker."""
         self._detection = Detection(self._config.detectors, _creator(self._directory))
         alerts = Alerts.of(self._detection, self._config.alerts, self._windows)
-        self._machine = GroupMachine(self._windows, self._detection, alerts)
+        self._machine = GroupMachine(
+            self._windows,
+            self._detection,
+            alerts,
+            audit=Audit(self._detection, self._windows) if AUDIT in self._outputs else None,
+            shape=self._shape,
+            most_series=self._most_series,
+        )
 
     def process(
         self,
@@ -116,23 +144,30 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         header: Any = _HEADER_PARAM,
         rows: Any = _ROWS_PARAM,
         detection: Any = _DETECTION_PARAM,
+        shape: Any = _SHAPE_PARAM,
     ) -> Iterator[Any]:
         """Advance one group by one keyed batch."""
         group, data = element
-        store = _BeamStore(header, rows, detection)
+        store = _BeamStore(header, rows, detection, shape)
         keyed = decode_keyed_batch(data)
         outcome = self._machine.advance(store, keyed)
-        if self._accounts is not None and (len(keyed.rows) or outcome.detected is not None):
+        if self._accounts is not None and (len(keyed.rows) or outcome.closings):
             self._account(self._accounts, group, store)
         for transition in outcome.transitions:
             yield beam.pvalue.TaggedOutput(ALERTS, transition.to_message())
-        if outcome.detected is not None and outcome.status is not None:
+        for closing in outcome.closings:
             if ANOMALIES in self._outputs:
-                yield from self._anomalies(outcome.detected)
+                yield from self._anomalies(closing.detected)
             if FEATURES in self._outputs:
-                yield from self._features(outcome.detected, outcome.status)
+                yield from self._features(closing.detected, closing.status)
+        if REFUSED in self._outputs:
+            yield from self._letters(outcome.refused)
         if AUDIT in self._outputs:
             yield from self._records(group, outcome)
+
+    def _letters(self, refused: Sequence[Refused]) -> Iterator[Any]:
+        for one in refused:
+            yield beam.pvalue.TaggedOutput(REFUSED, _letter(one, self._source, self._most_series))
 
     def _records(self, group: int, outcome: Outcome) -> Iterator[Any]:
         for one in outcome.provenance:
@@ -145,11 +180,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
     def _account(self, accounts: Accounts, group: int, store: Store) -> None:
         """Bring the accounts of the run, and the runner's counters, to what the state counts."""
         run_totals = self._machine.run_totals(store)
-        totals = {
-            name: getattr(run_totals, name) for name in _COUNTERS if hasattr(run_totals, name)
-        }
-        if "waiting" not in totals:
-            totals["waiting"] = self._machine.waiting(store)
+        totals = {name: getattr(run_totals, name) for name in _COUNTERS}
         totals |= {JUDGED + name: count for name, count in run_totals.judged.items()}
         for name, more in accounts.account("group", group, totals).items():
             self._counters[name].inc(more)
@@ -227,11 +258,27 @@ def _run_totals(run_totals: RunTotals) -> Message:
     return Message.of(Kind.AUDIT, ("ledger",), WATERMARK_END, encode_record(run_totals), *identity)
 
 
-class _BeamStore:
-    """`transforms.group.Store` over Beam state."""
+def _letter(refused: Refused, source: str, most: int) -> Message:
+    """The dead letter of a series for one slot; it stands for all samples of it there."""
+    series, end = refused.series, refused.end
+    original = msgspec.json.encode({**series._asdict(), "samples": refused.samples})
+    reason = (
+        f"series_limit: {refused.samples} samples up to {format_utc(end)} of a new series, while "
+        f"the {most} series of its key group all have newer samples than a window; raise "
+        "--max_series_per_group, or give the series names that do not change"
+    )
+    letter = DeadLetter.of(
+        original, reason, source, -1, -1, lost=refused.samples
+    )  # of many records
+    return Message.dead_letter(letter, 0, "series_limit", *series, str(end))
 
-    def __init__(self, header: Any, rows: Any, detection: Any) -> None:
+
+class _BeamStore:
+    """`transforms.store.Store` over Beam state."""
+
+    def __init__(self, header: Any, rows: Any, detection: Any, shape: Any) -> None:
         self._header, self._rows, self._detection = header, rows, detection
+        self._shape = shape
 
     def read_header(self) -> bytes | None:
         value: bytes | None = self._header.read()
@@ -257,3 +304,10 @@ class _BeamStore:
 
     def write_detection(self, data: bytes) -> None:
         self._detection.write(data)
+
+    def read_shape(self) -> bytes | None:
+        value: bytes | None = self._shape.read()
+        return value
+
+    def write_shape(self, data: bytes) -> None:
+        self._shape.write(data)

@@ -114,10 +114,10 @@ def _sort(rows: Rows) -> Rows:
     by_time = np.argsort(rows.time, kind="stable")
     narrow = code[by_time].astype(np.uint16) if len(order) < 1 << 16 else code[by_time]
     position = by_time[np.argsort(narrow, kind="stable")]
-    result = Rows(
-        [rows.series[i] for i in order], code[position], rows.time[position], rows.value[position]
-    )
-    return _order_ties(result)
+    # -0.0 equals 0.0 and has other bits: adding 0.0 leaves one of the two, whichever came first.
+    value = rows.value[position] + 0.0
+    table = [rows.series[i] for i in order]
+    return _order_ties(Rows(table, code[position], rows.time[position], value))
 
 
 def _order_ties(rows: Rows) -> Rows:

@@ -29,8 +29,10 @@ from padit.domain.features import FeatureTable
 from padit.domain.rows import Rows, concatenate
 from padit.domain.timestamps import MICROS, format_utc
 from padit.transforms.alerts import Alerts, rows_digest
+from padit.transforms.audit import Audit
 from padit.transforms.detect import Detection, DetectionResult
-from padit.transforms.group import GroupMachine, MemoryStore
+from padit.transforms.group import GroupMachine
+from padit.transforms.store import MemoryStore
 from padit.transforms.windows import WindowOptions
 
 __all__ = ["History", "Reading", "check", "read_history"]
@@ -169,7 +171,8 @@ class _Run:
         )
         after = round(lines.resolve_after_sec * MICROS)
         alerts = Alerts(detection, lines.open_at, after, self._windows)
-        self._machine = GroupMachine(self._windows, detection, alerts)
+        audit = Audit(detection, self._windows)
+        self._machine = GroupMachine(self._windows, detection, alerts, audit=audit)
         self._store = MemoryStore()
         self._until = max(one.time for one in steps) + parsed.interval
         self._around = (start - size, max(one.time for one in steps) + size)
@@ -207,8 +210,8 @@ class _Run:
         for one in outcome.transitions:
             if (one.alert.source_id, one.alert.metric_name) == self._series.key:
                 self._history.transitions[one.id] = one
-        if outcome.detected is not None:
-            self._keep(outcome.detected)
+        for closing in outcome.closings:
+            self._keep(closing.detected)
         return moved.cursor
 
     def _note(self, batch: Batch) -> None:

@@ -60,6 +60,7 @@ def test_every_plain_decimal_of_24_characters_is_read(texts: list[str]) -> None:
 )  # fmt: skip
 def test_what_is_no_plain_decimal_is_left_to_others(token: bytes) -> None:
     assert _read([b"7", token, b"8"]) == [7.0, None, 8.0]
+    assert _read([token]) == [None]
 
 
 @pytest.mark.parametrize(

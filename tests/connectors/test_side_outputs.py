@@ -81,7 +81,7 @@ def test_nothing_is_made_for_outputs_that_are_switched_off(monkeypatch: pytest.M
     def refuse(*_: Any) -> Any:
         pytest.fail("a message was made that no sink takes")
 
-    read = _read([record(), record(timestamp=T - 100), b"{"])
+    read = _read([record(timestamp=T - 200), record(), record(timestamp=T - 100), b"{"])
     [cursor] = first_cursors([PartitionRange(0, 0, None)], 1)
     found = advance(cursor, [read], 0)
     assert (found.cursor.at[0].late, found.cursor.at[0].dead_lettered) == (1, 1)

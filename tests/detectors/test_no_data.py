@@ -13,11 +13,10 @@ from padit.connectors.cursor import Cursor, PartitionCursor, advance
 from padit.connectors.source import ReadBatch
 from padit.domain.config import DetectorSetting
 from padit.domain.metric import Series
-from padit.transforms.alerts import Alerts
 from padit.transforms.detect import Detection
-from padit.transforms.group import GroupMachine, MemoryStore
 from padit.transforms.keying import split_batch
 from padit.transforms.progress import Progress
+from padit.transforms.store import MemoryStore
 from padit.transforms.windows import WindowOptions
 from tests.codecs.samples import steady
 from tests.laws.machine import (
@@ -250,7 +249,7 @@ def test_an_end_that_comes_with_the_last_rows_is_like_one_that_comes_after_them(
 def test_time_alone_moves_the_machine_to_a_silence() -> None:
     """Marks without rows, as an idle policy decides them, are enough; nothing else is pending."""
     detection = setting("silence")
-    machine = GroupMachine(WINDOWS, detection, Alerts(detection, 0.7, WINDOWS.size, WINDOWS))
+    machine = machine_of(detection, WINDOWS)
     store, log = MemoryStore(), _samples(PUMP, np.arange(0, 40_000, 2000.0).tolist())
     cursor = Cursor(0, 1, 1, {0: PartitionCursor(7, 7, None)})
     cursor, batch, *_ = advance(cursor, [ReadBatch(0, 7 + len(log), rows_of(log))], 0)

@@ -70,8 +70,9 @@ def test_a_savepoint_of_other_detectors_is_refused_with_the_reason(
     ]
     run = padit(*command, code=1)
     last = run.err.strip().splitlines()[-1]
-    assert last.startswith("padit: the saved state belongs to the detectors [('rule', ")
-    assert "start without the savepoint" in last
+    assert last.startswith("padit: the saved state belongs to a job with other options (")
+    assert "detectors[0] was rule and is changepoint" in last
+    assert "start without --savepoint_path" in last
 
 
 @pytest.mark.timeout(300)

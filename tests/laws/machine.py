@@ -9,16 +9,19 @@ import numpy as np
 
 from padit.connectors.cursor import Cursor, PartitionCursor, advance
 from padit.connectors.source import ReadBatch
-from padit.domain.audit import Provenance, RunTotals
+from padit.domain.audit import Provenance, RunTotals, total
 from padit.domain.batch import decode_rows
 from padit.domain.config import DetectorSetting
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.transforms.alerts import Alerts
+from padit.transforms.audit import Audit
 from padit.transforms.checksum import without_checksum
 from padit.transforms.detect import Detection, DetectionResult
-from padit.transforms.group import Counts, GroupMachine, MemoryStore
+from padit.transforms.group import Counts, GroupMachine
 from padit.transforms.keying import split_batch
+from padit.transforms.limit import MOST_SERIES, Refused
+from padit.transforms.store import MemoryStore
 from padit.transforms.windows import WindowOptions
 from tests.codecs.samples import plain
 
@@ -64,10 +67,13 @@ class Result:
         counts: what was counted.
         late: samples that came too late, with partition and number.
         far: samples of clocks far ahead of the others.
-        waiting: samples whose windows are open.
+        waiting: samples whose windows are open, as the state counts them.
+        unclosed: the same, from the rows in the state.
+        accounts: those of all key groups, at the end of the run.
         state: what is left behind, in canonical form.
         ledgers: the accounts of each key group, once it had seen the end.
         provenance: of the transitions that a window caused.
+        refused: series that found no place.
     """
 
     rows: list[list[bytes]] = field(default_factory=lambda: [[] for _ in range(GROUPS)])
@@ -77,14 +83,21 @@ class Result:
     late: list[Any] = field(default_factory=list)
     far: int = 0
     waiting: int = 0
+    unclosed: int = 0
+    accounts: dict[str, int] = field(default_factory=dict)
     state: list[Any] = field(default_factory=list)
     ledgers: list[RunTotals] = field(default_factory=list)
     provenance: list[Provenance] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
 
 
-def machine_of(detection: Detection, windows: WindowOptions = WINDOWS) -> GroupMachine:
-    """The machine of the job."""
-    return GroupMachine(windows, detection, Alerts(detection, 0.7, windows.size, windows))
+def machine_of(
+    detection: Detection, windows: WindowOptions = WINDOWS, most_series: int = MOST_SERIES
+) -> GroupMachine:
+    """The machine of the job, with an audit log."""
+    alerts = Alerts(detection, 0.7, windows.size, windows)
+    audit = Audit(detection, windows)
+    return GroupMachine(windows, detection, alerts, audit=audit, most_series=most_series)
 
 
 def run(
@@ -94,6 +107,7 @@ def run(
     *,
     ends: bool = True,
     windows: WindowOptions = WINDOWS,
+    most_series: int = MOST_SERIES,
 ) -> Result:
     """Read the logs by the schedule (None: each in one read, all in one batch).
 
@@ -103,8 +117,9 @@ def run(
         schedule: what each batch holds; what it leaves out of a log is not read.
         ends: whether the partitions are known to have ended after that.
         windows: their shape.
+        most_series: of a group that may have state at a time.
     """
-    machine = machine_of(detection, windows)
+    machine = machine_of(detection, windows, most_series)
     stores = [MemoryStore() for _ in range(GROUPS)]
     cursor = Cursor(0, 1, len(logs), {p: PartitionCursor(0, 0, None) for p in range(len(logs))})
     if schedule is None:
@@ -122,13 +137,19 @@ def run(
             result.counts = Counts(*map(sum, zip(result.counts, outcome.counts, strict=True)))
             result.alerts[group] += [one.to_cloud_event() for one in outcome.transitions]
             result.provenance += outcome.provenance
+            result.refused += outcome.refused
             if outcome.run_totals is not None:
                 result.ledgers.append(msgspec.structs.replace(outcome.run_totals, group=group))
-            if outcome.detected is not None:
-                result.rows[group] += _lines(outcome.detected)
-                result.scores += _scores(outcome.detected)
+            for closing in outcome.closings:
+                result.rows[group] += _lines(closing.detected)
+                result.scores += _scores(closing.detected)
     result.late.sort()
     result.waiting = sum(machine.waiting(store) for store in stores)
+    result.accounts = total(
+        msgspec.structs.replace(machine.run_totals(store), group=group)
+        for group, store in enumerate(stores)
+    )
+    result.unclosed = sum(_unclosed(store, windows) for store in stores)
     result.state = [_canonical(store, windows, detection) for store in stores]
     return result
 
@@ -171,6 +192,16 @@ def _lines(detected: DetectionResult) -> list[bytes]:
 def _scores(detected: DetectionResult) -> list[np.ndarray[Any, Any]]:
     samples = [np.asarray(one.sample) for one in detected.scores if one.sample is not None]
     return [detected.matrix.ravel(), *samples]
+
+
+def _unclosed(store: MemoryStore, windows: WindowOptions) -> int:
+    """Rows in slots that are not closed."""
+    header = msgspec.msgpack.decode(without_checksum(store.header, "") if store.header else b"\x90")
+    closed = header[2] if header else None
+    times = [
+        time for data in store.rows for _, time, _ in plain(decode_rows(without_checksum(data, "")))
+    ]
+    return sum(closed is None or time >= closed * windows.interval for time in times)
 
 
 def _canonical(store: MemoryStore, windows: WindowOptions, detection: Detection) -> Any:

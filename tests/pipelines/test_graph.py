@@ -47,7 +47,8 @@ def test_labels_are_the_same_whatever_is_configured(tmp_path: Path) -> None:
     tops = {label for label in bare if "/" not in label and not label.startswith("ref_")}
     assert tops == {
         "Shards", "SpreadShards", "ReadMetrics", "KeyByGroup", "WatchGroup", "Alerts",
-        "Anomalies", "Features", "Late", "DeadLetters", "MergeAudit", "Audit",
+        "Anomalies", "Features", "Late", "MergeDeadLetters", "DeadLetters", "MergeAudit",
+        "Audit",
     }  # fmt: skip
 
 
@@ -59,6 +60,7 @@ def test_labels_are_the_same_whatever_is_configured(tmp_path: Path) -> None:
         ((), "out_of_orderness", 10_000_000),
         ((), "max_ahead", 3_600_000_000),
         ((), "key_groups", 32),
+        ((), "max_series_per_group", 32_768),
         ((), "max_samples", 1000),
         ((), "output", "-"),
         ((), "features", None),

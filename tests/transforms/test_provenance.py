@@ -10,8 +10,8 @@ from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.domain.watermark import WATERMARK_END, Position
 from padit.transforms.checksum import without_checksum
-from padit.transforms.group import MemoryStore
 from padit.transforms.provenance import offset_ranges_of, still_needed
+from padit.transforms.store import MemoryStore
 from padit.transforms.windows import WindowOptions
 from tests.codecs.samples import steady
 from tests.laws.machine import SECOND, Sample, machine_of, rows_of, setting

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from padit.transforms import audit
 from padit.transforms.detect import Detection
-from padit.transforms.group import GroupMachine
 from tests.laws.machine import SECOND, Log, run, schedule_by, setting
 from tests.laws.streams import logs_of, samples_of
 
@@ -66,7 +66,7 @@ def test_only_windows_that_cause_something_cost_anything(monkeypatch: pytest.Mon
         message = "a digest that nobody needs"
         raise AssertionError(message)
 
-    monkeypatch.setattr(GroupMachine, "_memory", refuse)
+    monkeypatch.setattr(audit, "memory_digests", refuse)
     logs = _logs()
     quiet = [[one._replace(value=1.0) for one in log] for log in logs]
     assert run(quiet, _detection("changepoint")).provenance == []

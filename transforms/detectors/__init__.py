@@ -9,9 +9,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from padit.domain.errors import ConfigurationError
-from padit.transforms.detectors.base import Detector, Parameters, Scores, TimeDriven
+from padit.transforms.detectors.base import Detector, Forgetting, Parameters, Scores, TimeDriven
 
-__all__ = ["Detector", "Parameters", "Scores", "TimeDriven", "create_detector", "registry"]
+__all__ = [
+    "Detector",
+    "Forgetting",
+    "Parameters",
+    "Scores",
+    "TimeDriven",
+    "create_detector",
+    "registry",
+]
 
 
 @cache

@@ -6,7 +6,7 @@ scores, to the byte, whichever other series are in the table and however the str
 into tables. A new detector is one new file in this folder: `registry()` finds it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 
-__all__ = ["NoDataRows", "Detector", "Parameters", "Scores", "TwoStage", "TimeDriven"]
+__all__ = ["NoDataRows", "Detector", "Forgetting", "Parameters", "Scores", "TwoStage", "TimeDriven"]
 
 State = TypeVar("State")
 
@@ -25,7 +25,7 @@ State = TypeVar("State")
 class Parameters(BaseModel):
     """Base of every detector's parameters: documented fields with bounds, unknown keys refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +132,11 @@ class TimeDriven(Protocol):
 
     def next_due(self, state: Any) -> int | None:
         """Event time from which on it wants to be asked, microseconds; None: by samples only."""
+
+
+@runtime_checkable
+class Forgetting(Protocol[State]):
+    """A detector whose state is neither `Columns` nor empty: it has to drop series itself."""
+
+    def forget(self, state: State, gone: Collection[Series]) -> State:
+        """The state as if these series had never been; `state` is not used again after."""

@@ -35,7 +35,10 @@ class ChangePointParameters(Parameters):
     memory: int = Option(1024, ge=64, description="Samples over which level and spread adapt.")
     warm_up: int = Option(32, ge=8, description="Samples without a score.")
     retention_sec: float = Option(
-        30 * 86400.0, gt=0, description="Seconds without a sample until a series is forgotten."
+        30 * 86400.0,
+        gt=0,
+        le=1e9,
+        description="Seconds without a sample until a series is forgotten.",
     )
 
 

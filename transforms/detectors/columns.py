@@ -5,7 +5,7 @@ anew after `retention` without a sample. Rows are dropped once no sample can con
 the state has an end; whether a series starts anew depends on its own times alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -47,6 +47,15 @@ class Columns:
         """State before the first window."""
         data = {name: np.empty((0, *f.shape), f.dtype) for name, f in fields.items()}
         return cls({}, np.empty(0, np.int64), data)
+
+    def without(self, gone: Collection[Series]) -> "Columns":
+        """The rows of all series but these, in their order."""
+        if not any(one in self.row for one in gone):
+            return self
+        stay = {key: at for key, at in self.row.items() if key not in gone}
+        keep = np.array(list(stay.values()), np.int64)
+        data = {name: column[keep] for name, column in self.data.items()}
+        return Columns({key: i for i, key in enumerate(stay)}, self.seen[keep], data)
 
     def dump(self, version: int) -> bytes:
         """Bytes, series in their canonical order."""

@@ -1,6 +1,6 @@
 """Model: what was learnt from a recording, and judges without learning more."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -12,6 +12,7 @@ from pydantic import Field as Option
 
 from padit.domain.errors import StateError
 from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
 from padit.transforms.detectors.artefact import Artefact, Judged, Metric, judge
 from padit.transforms.detectors.base import Parameters, Scores
 from padit.transforms.detectors.calibration import measured_confidence
@@ -36,7 +37,10 @@ class ModelParameters(Parameters):
         "whenever windows close.",
     )
     retention_sec: float = Option(
-        30 * 86400.0, gt=0, description="Seconds without a sample until a source is forgotten."
+        30 * 86400.0,
+        gt=0,
+        le=1e9,
+        description="Seconds without a sample until a source is forgotten.",
     )
 
 
@@ -127,6 +131,13 @@ class ModelDetector:
         if len(table):
             state.closed = int(table.window_end[-1])
         return state, Scores(score, sample, columns)
+
+    def forget(self, state: _State, gone: Collection[Series]) -> _State:
+        """A source that loses a metric of the model waits again until it has them all."""
+        for one in gone:
+            if Metric(one.metric_name, one.unit) in state.metrics:
+                state.sources.pop(one.source_id, None)
+        return state
 
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
         """What the worst channel saw, and what it saw in the recording."""

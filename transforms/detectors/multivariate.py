@@ -1,6 +1,6 @@
 """Multivariate: relations between the metrics of a source that no longer hold."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -39,7 +39,10 @@ class MultivariateParameters(Parameters):
     )
     max_metrics: int = Option(32, ge=2, le=64, description="Metrics of a source that are related.")
     retention_sec: float = Option(
-        30 * 86400.0, gt=0, description="Seconds without a sample until a source is forgotten."
+        30 * 86400.0,
+        gt=0,
+        le=1e9,
+        description="Seconds without a sample until a source is forgotten.",
     )
 
 
@@ -157,6 +160,14 @@ class MultivariateDetector:
         keep = table.closed_until - self._retention
         state = {key: source for key, source in state.items() if source.seen >= keep}
         return state, Scores(score, sample, columns)
+
+    def forget(self, state: State, gone: Collection[Series]) -> State:
+        """A source that loses a metric starts anew, as one that gets a new metric does."""
+        for one in gone:
+            source = state.get(one.source_id)
+            if source is not None and one in source.metrics:
+                del state[one.source_id]
+        return state
 
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
         """How far the metric is from what the other metrics of its source imply."""

@@ -37,7 +37,10 @@ class NoveltyParameters(Parameters):
         0.6, gt=0, description="Novelty that scores 0.7; 3.86 times as much scores 0.9."
     )
     retention_sec: float = Option(
-        30 * 86400.0, gt=0, description="Seconds without a sample until a series is forgotten."
+        30 * 86400.0,
+        gt=0,
+        le=1e9,
+        description="Seconds without a sample until a series is forgotten.",
     )
 
 

@@ -29,7 +29,10 @@ class ResidualParameters(Parameters):
     """Which seasons are looked for, and where a warning begins."""
 
     longest_sec: float = Option(
-        7 * 86400.0, gt=0, description="The longest season looked for: six of it are remembered."
+        7 * 86400.0,
+        gt=0,
+        le=1e9,
+        description="The longest season looked for: six of it are remembered.",
     )
     calendar: bool = Option(
         True, description="A season within 1.5 % of an hour, 8 hours, a day or a week is just that."
@@ -42,7 +45,10 @@ class ResidualParameters(Parameters):
         3.0, gt=0, description="Residual that scores 0.7; 3.86 times as much scores 0.9."
     )
     retention_sec: float = Option(
-        30 * 86400.0, gt=0, description="Seconds without a sample until a series is forgotten."
+        30 * 86400.0,
+        gt=0,
+        le=1e9,
+        description="Seconds without a sample until a series is forgotten.",
     )
 
 

@@ -26,7 +26,7 @@ _COMPARE = {
 class Condition(BaseModel):
     """One limit; what it adds to the score where it is crossed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     feature: Literal[FEATURES] = Field(description="Window feature that is compared.")  # type: ignore[valid-type]
     op: Literal[">", ">=", "<", "<="] = Field(default=">", description="How it is compared.")
     limit: float = Field(description="Threshold, in the unit of the metric.")
@@ -36,7 +36,7 @@ class Condition(BaseModel):
 class Rule(BaseModel):
     """Limits for the series that match; `*` and `?` are wild cards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     source: str = Field(default="*", description="Pattern of source_id.", examples=["cell-*"])
     metric: str = Field(default="*", description="Pattern of metric_name.", examples=["*_rtt_ms"])
     conditions: tuple[Condition, ...] = Field(

@@ -1,0 +1,96 @@
+"""The shape of a job: its options and its configuration, less what does not decide results.
+
+Every option is in it unless it stands in `NOT_IN_SHAPE` with the reason, so that a new option
+cannot be forgotten.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from padit.connectors.uris import parse_address
+from padit.domain.config import JobConfig
+from padit.domain.shape import Shape
+from padit.domain.timestamps import MICROS, format_utc
+from padit.pipelines.options import JobOptions
+from padit.transforms.alerts import Alerts
+from padit.transforms.detect import Detection
+from padit.transforms.windows import WindowOptions
+
+__all__ = ["NOT_IN_SHAPE", "shape_of"]
+
+_PLACES = "a place of results: what is computed does not depend on it"
+_BEGIN = "where reading begins; a job that goes on reads from where it was stopped"
+NOT_IN_SHAPE: Mapping[str, str] = {
+    "output": _PLACES,
+    "features": _PLACES,
+    "anomalies": _PLACES,
+    "late": _PLACES,
+    "dlq": _PLACES,
+    "audit": _PLACES,
+    "config": "a file name; what the file says is in the shape",
+    "start_offset": _BEGIN,
+    "start_time": _BEGIN,
+    "live_from": "what is written of the results, and not what they are",
+    "overwrite": "what the start does with earlier results",
+    "allow_missing": "whether the job may start; what it reads is in the cursor",
+    "broker_timeout_sec": "how long the start waits for a broker",
+    "idle_timeout_sec": "the clock decides there anyway; each decision stands in the audit log",
+}
+"""Options that may differ when a job goes on from a savepoint, each with the reason."""
+
+_PLACE_OPTIONS = ("client_config",)  # how a broker is reached, and not what it holds
+
+
+def shape_of(job: JobOptions, config: JobConfig, decisions: tuple[Any, ...] = ()) -> Shape:
+    """The shape of a job.
+
+    Args:
+        job: its options.
+        config: detectors and alert settings.
+        decisions: what `--decisions` holds.
+    """
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(job):
+        if field.name not in NOT_IN_SHAPE:
+            name, value = _option(field.name, getattr(job, field.name))
+            found[name] = value
+    address = parse_address(job.input, config.input)
+    found["--input"] = address.path  # the same topic may be reached through other brokers
+    found["input"] = {
+        name: value for name, value in address.options.items() if name not in _PLACE_OPTIONS
+    }
+    if decisions:
+        found["--decisions"] = hashlib.sha256(repr(decisions).encode()).hexdigest()
+    detection = Detection(config.detectors)
+    windows = WindowOptions(job.window_size, job.extract_interval, job.max_samples)
+    alerts = Alerts.of(detection, config.alerts, windows)
+    found["alerts"] = {
+        **config.alerts.model_dump(mode="json"),
+        "resolve_after_sec": alerts.resolve_after / MICROS,  # of which the default is a window
+    }
+    found["detectors"] = [
+        {**setting.model_dump(mode="json"), **resolved}
+        for setting, resolved in zip(config.detectors, detection.resolved, strict=True)
+    ]
+    return Shape.of(found)
+
+
+def _seconds(micros: int) -> float:
+    return micros / MICROS
+
+
+_UNITS: Mapping[str, tuple[str, Callable[[int], Any]]] = {
+    "window_size": ("window_size_sec", _seconds),
+    "extract_interval": ("extract_interval_sec", _seconds),
+    "out_of_orderness": ("out_of_orderness_sec", _seconds),
+    "max_ahead": ("max_ahead_sec", _seconds),
+    "end_time": ("end_time", format_utc),
+}
+
+
+def _option(name: str, value: Any) -> tuple[str, Any]:
+    """Name and value as on the command line."""
+    given, of = _UNITS.get(name, (name, lambda one: one))
+    return f"--{given}", None if value is None else of(value)

@@ -9,7 +9,6 @@ import pytest
 
 from tests.test_architecture import EVERYTHING, ROOT, SOURCES
 
-# Circles of modules that still import each other.
 # What outlives a run in one process, and why it may.
 KEPT = {
     "adapters/fronthaul/links.py": {"_programs": "the last eight filters given to the kernel"},

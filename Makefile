@@ -5,15 +5,25 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-quick check bench quality faults lock clean
+.PHONY: demo test test-quick parts coverage check bench quality faults mutants fuzz lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/padit demo
 
-# Real brokers on a busy machine: what fails is run once more by itself, and fails if it fails again.
-test: tools $(VENV)/.test
-	$(BIN)/python -m pytest $(TESTS) || \
-	    $(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(TESTS)
+# Two workers: every test file goes to one of them whole, and all tests of Flink to the same one.
+WORKERS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations 10
+test: parts
+	$(PYTEST) $(TESTS)
+
+# The same tests, with every process measured that they start; fails below 90 % of lines.
+coverage: parts
+	@mkdir -p build
+	$(PYTEST) --cov --cov-report=term:skip-covered --cov-report=html:build/coverage $(TESTS)
+
+# Bring what the tests run on (Kafka, Flink, Prism, PostgreSQL ...) and name what cannot be had.
+parts: tools $(VENV)/.test
+	$(BIN)/python -m tests.supplies
 
 # Everything that needs neither Java nor Go.
 test-quick: $(VENV)/.test
@@ -33,6 +43,15 @@ N ?= 1
 faults: tools $(VENV)/.test
 	$(BIN)/python -m tests.faults --rounds $(N) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+# Changes one thing at a time in the pure parts and counts what the tests notice; docs/mutants.md.
+mutants: $(VENV)/.mutants
+	$(BIN)/python -m tests.mutants $(ARGS)
+
+# Bytes that atheris thinks up, by what they reach, for so many seconds.
+SECONDS ?= 600
+fuzz: $(VENV)/.fuzz
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
+
 quality: $(VENV)/.test
 	$(BIN)/python -m benchmarks.quality $(if $(DATA),--data $(DATA),--references) $(if $(OUT),--out $(OUT))
 
@@ -40,7 +59,7 @@ quality: $(VENV)/.test
 lock:
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet --upgrade pip
-	build/lock/bin/pip install --quiet '.[flink,adapters,dev]'
+	build/lock/bin/pip install --quiet '.[flink,adapters,dev,fuzz,mutants]'
 	build/lock/bin/pip freeze --exclude padit > requirements.lock
 	rm -rf build/lock build/lib build/bdist.*
 
@@ -66,3 +85,7 @@ $(VENV)/.demo: requirements.lock pyproject.toml setup.py | $(VENV)/bin/python
 $(VENV)/.test: requirements.lock pyproject.toml setup.py | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[flink,adapters,dev]'
 	touch $@ $(VENV)/.demo
+
+$(VENV)/.fuzz $(VENV)/.mutants: $(VENV)/.%: $(VENV)/.test
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[$*]'
+	touch $@

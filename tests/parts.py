@@ -1,8 +1,9 @@
-"""Real parts for tests: `kafka`, `flink`, `prism`, `parts_directory`.
+"""Real parts for tests: `kafka`, `flink`, `prism`, `parts_directory`, and `required`.
 
-Each is started once per test session, when the first test asks for it, and ended with the session,
-by process id. Where Java, Maven or Go is missing, the test is skipped and the summary says why;
-in CI (the variable CI is set) it fails instead. Registered by `pytest_plugins` in conftest.py.
+Each is started once per process, when the first test asks for it, and ended with the session, by
+process id. What a machine needs for them is in `tests.supplies`; the first lines of a run name what
+cannot be had. A test whose part is missing is skipped; in CI (the variable CI is set) it fails.
+Registered by `pytest_plugins` in conftest.py.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import pytest
 
@@ -20,9 +21,20 @@ from padit.devcluster.broker import Broker, start_broker
 from padit.devcluster.errors import MissingToolError
 from padit.devcluster.flink import FlinkCluster, start_flink
 from padit.devcluster.prism import prism as build_prism
+from tests.debian import Program, program
+from tests.supplies import NO_DATA
 
-__all__ = ["KafkaPart", "flink", "kafka", "parts_directory", "prism"]
-
+__all__ = [
+    "KafkaPart",
+    "flink",
+    "kafka",
+    "missing",
+    "parts_directory",
+    "prism",
+    "required",
+    "required_program",
+    "skip_for_data",
+]
 
 T = TypeVar("T")
 
@@ -52,14 +64,29 @@ class KafkaPart:
         return f"kafka://{self.bootstrap}/{topic}"
 
 
-def _or_skip(start: Callable[[], T]) -> T:
-    """Call `start`; without a tool it needs, skip the test, or fail it in CI."""
+def missing(what: str) -> NoReturn:
+    """Skip the test that lacks a part; in CI it fails."""
+    if os.environ.get("CI"):
+        pytest.fail(f"in CI no test of a part is skipped: {what}")
+    pytest.skip(what)
+
+
+def required(start: Callable[[], T]) -> T:
+    """Call `start`; without a tool that it needs the part is missing."""
     try:
         return start()
     except MissingToolError as error:
-        if os.environ.get("CI"):
-            pytest.fail(f"in CI nothing is skipped: {error}")
-        pytest.skip(str(error))
+        missing(str(error))
+
+
+def required_program(name: str) -> Program:
+    """A program of `tests.debian.PACKAGES`."""
+    return required(lambda: program(name, _say))
+
+
+def skip_for_data(what: str) -> NoReturn:
+    """Skip a test, in CI too, whose data are not part of the repository."""
+    pytest.skip(NO_DATA + what)
 
 
 def _say(text: str) -> None:
@@ -75,7 +102,7 @@ def parts_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def kafka(parts_directory: Path) -> Iterator[KafkaPart]:
     """Start a Kafka broker."""
-    broker = _or_skip(lambda: start_broker(parts_directory / "kafka", say=_say))
+    broker = required(lambda: start_broker(parts_directory / "kafka", say=_say))
     yield KafkaPart(broker)
     broker.stop()
 
@@ -83,7 +110,7 @@ def kafka(parts_directory: Path) -> Iterator[KafkaPart]:
 @pytest.fixture(scope="session")
 def flink(parts_directory: Path) -> Iterator[FlinkCluster]:
     """Start a Flink cluster: one TaskManager with four slots, EXTERNAL Python workers."""
-    cluster = _or_skip(lambda: start_flink(parts_directory / "flink", say=_say))
+    cluster = required(lambda: start_flink(parts_directory / "flink", say=_say))
     yield cluster
     cluster.stop()
 
@@ -91,4 +118,4 @@ def flink(parts_directory: Path) -> Iterator[FlinkCluster]:
 @pytest.fixture(scope="session")
 def prism() -> Path:
     """Return the path of Prism for `--prism_location`."""
-    return _or_skip(lambda: build_prism(_say))
+    return required(lambda: build_prism(_say))

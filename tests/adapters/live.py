@@ -9,18 +9,20 @@ from typing import Any, Self
 
 from padit.adapters.base import ListEmitter
 from padit.adapters.registry import create_adapter
+from tests.limits import allowed
 
 __all__ = ["Live", "poll_once", "until"]
 
 
 def until(condition: Callable[[], Any], what: str, timeout_sec: float = 20.0) -> Any:
     """Wait for a condition; its value."""
-    deadline = time.monotonic() + timeout_sec
+    limit = allowed(timeout_sec)
+    deadline = time.monotonic() + limit
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, f"{what}: not within {timeout_sec:g} s"
+        assert time.monotonic() < deadline, f"{what}: not within {limit:g} s"
         time.sleep(0.02)
 
 
@@ -43,7 +45,7 @@ class Live:
 
     def call(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine in the adapter's loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(allowed(30))
 
     def poll(self) -> None:
         """One poll."""
@@ -69,6 +71,6 @@ class Live:
     def _end(self) -> None:
         self.call(self.adapter.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(allowed(10))
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()

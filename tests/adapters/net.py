@@ -14,7 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import pytest
+from tests.limits import allowed
+from tests.parts import missing
 
 __all__ = ["Lab", "free_port", "needs"]
 
@@ -32,9 +33,7 @@ fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8946, request)
 def needs(met: object, what: str) -> None:
     """Fail in CI, skip elsewhere, when a part is missing."""
     if not met:
-        if os.environ.get("CI"):
-            pytest.fail(what)
-        pytest.skip(what)
+        missing(what)
 
 
 def free_port() -> int:
@@ -113,7 +112,7 @@ class Lab:
     def run(self, host: str, *arguments: str) -> str:
         """Run `python ARGUMENTS` on a host; its standard output."""
         process = self.start(host, *arguments)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=allowed(60))
         assert process.returncode == 0, err
         return out
 
@@ -181,7 +180,7 @@ class Lab:
         for process in self._processes:
             if process.poll() is None:
                 process.terminate()
-            process.communicate(timeout=10)
+            process.communicate(timeout=allowed(10))
         for name in self._spaces:
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
 

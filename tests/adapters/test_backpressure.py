@@ -17,11 +17,11 @@ from padit.adapters.registry import create_adapter
 from padit.adapters.runner import Runner
 from padit.codecs.records import decode
 from padit.devcluster.broker import Broker, start_broker
-from padit.devcluster.errors import MissingToolError
 from padit.ops.stats import Stats
 from tests.adapters.live import until
-from tests.adapters.net import needs
 from tests.adapters.test_receivers import KINDS
+from tests.limits import allowed
+from tests.parts import required
 
 # The other client leaves the sockets of failed connections to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -29,16 +29,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
-    try:
-        made = start_broker(tmp_path / "broker")
-    except MissingToolError as error:
-        needs(None, str(error))
+    made = required(lambda: start_broker(tmp_path / "broker"))
     yield made
     made.stop()
 
 
 def write(port: int, path: str, body: bytes) -> httpx.Response:
-    return httpx.post(f"http://127.0.0.1:{port}{path}", content=body, timeout=30)
+    return httpx.post(f"http://127.0.0.1:{port}{path}", content=body, timeout=allowed(30))
 
 
 def test_all_receivers_wait_for_the_broker_and_nothing_that_was_accepted_is_lost(

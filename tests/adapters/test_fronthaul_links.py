@@ -12,6 +12,7 @@ from statistics import median
 import pytest
 
 from tests.adapters.net import Lab
+from tests.limits import allowed
 
 ONE_WAY_US = 4_000.0
 SLACK_US = 1_500.0
@@ -137,6 +138,6 @@ def test_unknown_interface_counts_as_lost_and_names_it(lab: Lab) -> None:
         *("-m", "padit.cli.main", "adapters", "try", "oran-cfm"),
         *("--set", 'cfm=[{"interface": "none0"}]'),
     )
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=allowed(30))
     assert json.loads(out)["value"] == 1.0
     assert "none0" in err

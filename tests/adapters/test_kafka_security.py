@@ -10,12 +10,12 @@ import pytest
 from padit.adapters.config import BufferOptions, KafkaOptions
 from padit.adapters.publisher import Publisher
 from padit.devcluster.broker import Broker, prepare_broker
-from padit.devcluster.errors import MissingToolError
 from padit.domain.metric import Metric
 from padit.ops.stats import Stats
 from tests.adapters.live import until
-from tests.adapters.net import free_port, needs
+from tests.adapters.net import free_port
 from tests.adapters.test_http_probe import certificate
+from tests.parts import required
 
 # Settings of a key that comes twice in the file: the last one counts.
 LISTENER = """
@@ -44,10 +44,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     directory = tmp_path_factory.mktemp("guarded")
     cert, key = certificate(directory, 30)
     (directory / "store.pem").write_text(key.read_text() + cert.read_text())
-    try:
-        broker = prepare_broker(directory / "kafka")
-    except MissingToolError as error:
-        needs(None, str(error))
+    broker = required(lambda: prepare_broker(directory / "kafka"))
     config, port = directory / "kafka" / "server.properties", free_port()
     voter = next(one for one in config.read_text().splitlines() if "quorum.voters" in one)
     listener = LISTENER.format(

@@ -1,7 +1,6 @@
 """MQTT against a real mosquitto: plain, with password, after a restart, and with bad payloads."""
 
 import gc
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -16,10 +15,10 @@ from hypothesis import strategies as st
 from padit.adapters.errors import AdapterError
 from padit.adapters.mqtt import Subscription, samples_of
 from tests.adapters.live import Live, until
-from tests.adapters.net import free_port, needs
+from tests.adapters.net import free_port
 from tests.adapters.test_http_probe import certificate
-
-MAKE_PASSWORDS = "mosquitto_passwd"
+from tests.limits import allowed
+from tests.parts import required_program
 
 
 class Mosquitto:
@@ -38,8 +37,9 @@ class Mosquitto:
         if guarded:
             passwords = directory / "passwords"
             passwords.touch()
-            command = [MAKE_PASSWORDS, "-b", str(passwords), "u", "p"]
-            subprocess.run(command, check=True, capture_output=True)
+            maker = required_program("mosquitto_passwd")
+            command = [maker.path, "-b", str(passwords), "u", "p"]
+            subprocess.run(command, check=True, capture_output=True, env=maker.environment)
             lines.append(f"password_file {passwords}")
         if tls:
             lines += [f"certfile {tls[0]}", f"keyfile {tls[1]}"]
@@ -47,9 +47,12 @@ class Mosquitto:
         self._log = directory / "log"
 
     def start(self) -> None:
-        command = ["mosquitto", "-c", str(self._config)]
+        program = required_program("mosquitto")
+        command = [program.path, "-c", str(self._config)]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=program.environment
+            )
         until(self._answers, "mosquitto")
 
     def _answers(self) -> bool:
@@ -61,12 +64,11 @@ class Mosquitto:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(allowed(10))
 
 
 @pytest.fixture
 def broker(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Mosquitto]:
-    needs(shutil.which("mosquitto"), "needs mosquitto: apt-get install mosquitto")
     made = Mosquitto(tmp_path, guarded=getattr(request, "param", False))
     made.start()
     yield made
@@ -142,7 +144,6 @@ def test_wrong_password_is_an_error_and_the_right_one_works(broker: Mosquitto) -
 @contextmanager
 def speaking_tls(directory: Path, days: float) -> Iterator[tuple[Mosquitto, Path]]:
     """A broker whose certificate ends in `days`, and that certificate."""
-    needs(shutil.which("mosquitto"), "needs mosquitto: apt-get install mosquitto")
     cert, key = certificate(directory, days)
     made = Mosquitto(directory, tls=(cert, key))
     made.start()

@@ -24,6 +24,7 @@ from opentelemetry.sdk.resources import Resource
 from padit.adapters.receiver import BadRequestError, Call
 from padit.adapters.registry import create_adapter
 from tests.adapters.live import Live
+from tests.limits import allowed
 
 LOCAL = {"type": "otlp", "port": 0, "grpc_port": 0}
 T = 1_767_323_045_000_000_000
@@ -200,7 +201,7 @@ def export_over_grpc(live: Live, token: str) -> Any:
     with grpc.insecure_channel(f"127.0.0.1:{live.adapter.grpc_port}") as channel:
         stub: Any = metrics_service_pb2_grpc.MetricsServiceStub(channel)
         metadata = (("authorization", f"Bearer {token}"),)
-        return stub.Export(cumulative((1, 1.0, 0)), metadata=metadata, timeout=10)
+        return stub.Export(cumulative((1, 1.0, 0)), metadata=metadata, timeout=allowed(10))
 
 
 def test_grpc_write_without_the_token_is_refused(live: Live) -> None:
@@ -231,7 +232,7 @@ def test_grpc_message_that_is_too_large_is_refused() -> None:
     ):
         stub: Any = metrics_service_pb2_grpc.MetricsServiceStub(channel)
         with pytest.raises(grpc.RpcError) as caught:
-            stub.Export(big, timeout=10)
+            stub.Export(big, timeout=allowed(10))
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 

@@ -1,7 +1,6 @@
 """Prometheus remote write, from a real Prometheus and from hand-made requests of 1.0 and 2.0."""
 
 import math
-import shutil
 import struct
 import subprocess
 import time
@@ -19,7 +18,10 @@ from padit.adapters.receiver import BadRequestError, Call
 from padit.adapters.registry import create_adapter
 from padit.codecs.prometheus_proto import Label, Request, WriteRequest
 from tests.adapters.live import Live, until
-from tests.adapters.net import free_port, needs
+from tests.adapters.net import free_port
+from tests.limits import allowed
+from tests.parts import required, required_program
+from tests.supplies import remote_write_client
 
 LOCAL = {"type": "prometheus", "port": 0}
 V2 = "application/x-protobuf;proto=io.prometheus.write.v2.Request"
@@ -37,26 +39,25 @@ remote_write:
 
 
 def test_real_prometheus_writes_its_own_metrics(tmp_path: Path) -> None:
-    program = shutil.which("prometheus")
-    needs(program, "needs Prometheus: apt-get install prometheus")
+    program = required_program("prometheus")
     with Live({**LOCAL, "tokens": ["secret"]}) as live:
         own = free_port()
         config = tmp_path / "prometheus.yml"
         config.write_text(CONFIG.format(own=own, port=live.adapter.port))
         command = [
-            str(program),
+            program.path,
             f"--config.file={config}",
             f"--storage.tsdb.path={tmp_path / 'data'}",
             f"--web.listen-address=127.0.0.1:{own}",
         ]
         with (tmp_path / "log").open("wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log)
+            process = subprocess.Popen(command, stdout=log, stderr=log, env=program.environment)
         try:
             # Three scrapes, so that counters have become rates.
             until(lambda: len(live.emitter.values('up{job="self"}')) >= 3, "samples", 60)
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(allowed(20))
     found = {m.metric_name: m for m in live.emitter.metrics}
     up = found['up{job="self"}']
     assert up.value == 1.0
@@ -223,12 +224,8 @@ def test_no_histogram_breaks_the_receiver(
     assert all(math.isfinite(metric.value) for metric in emitter.metrics)
 
 
-def test_prometheus_own_client_writes_version_2_and_comes_back_when_told(tmp_path: Path) -> None:
-    needs(shutil.which("go"), "needs Go: https://go.dev/dl")
-    source, program = Path(__file__).parent / "remote_write", tmp_path / "remote_write"
-    built = subprocess.run(["go", "build", "-o", str(program), "."], cwd=source,
-                           capture_output=True, text=True, check=False)  # fmt: skip
-    needs(built.returncode == 0, f"the client cannot be built: {built.stderr[-500:]}")
+def test_prometheus_own_client_writes_version_2_and_comes_back_when_told() -> None:
+    program = required(remote_write_client)
     with Live({**LOCAL, "tokens": ["secret"], "retry_after_sec": 1}) as live:
         url = f"http://127.0.0.1:{live.adapter.port}"
         wrong = subprocess.run([program, url, "wrong", str(T)], capture_output=True, text=True,
@@ -239,7 +236,7 @@ def test_prometheus_own_client_writes_version_2_and_comes_back_when_told(tmp_pat
         assert writer.stderr is not None
         assert writer.stderr.readline() == "again\n"
         live.emitter.open = True
-        out, _ = writer.communicate(timeout=30)
+        out, _ = writer.communicate(timeout=allowed(30))
     assert (wrong.returncode, "401" in wrong.stdout) == (1, True)
     assert out == "4 2 1\n"
     assert {m.source_id for m in live.emitter.metrics} == {"shop-1"}

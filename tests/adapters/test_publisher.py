@@ -15,12 +15,12 @@ from padit.adapters.encode import Record, partition_of
 from padit.adapters.publisher import Publisher
 from padit.codecs.records import decode
 from padit.devcluster.broker import Broker, start_broker
-from padit.devcluster.errors import MissingToolError
 from padit.domain.metric import Metric
 from padit.ops.stats import Stats
 from tests.adapters.live import until
-from tests.adapters.net import free_port, needs
-from tests.parts import KafkaPart
+from tests.adapters.net import free_port
+from tests.limits import allowed
+from tests.parts import KafkaPart, required
 
 # The client leaves the sockets of failed connections to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -32,10 +32,7 @@ PARTITIONS = 3
 @pytest.fixture(scope="module")
 def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A broker that may be killed."""
-    try:
-        broker = start_broker(tmp_path_factory.mktemp("broker"))
-    except MissingToolError as error:
-        needs(None, str(error))
+    broker = required(lambda: start_broker(tmp_path_factory.mktemp("broker")))
     yield broker
     broker.stop()
 
@@ -145,7 +142,7 @@ def test_topic_that_goes_and_comes_back_gets_what_was_put_meanwhile(
     until(lambda: stats.get("padit_publisher_sent_total") == 10, "the first")
     admin: Any = AdminClient({"bootstrap.servers": kafka.bootstrap})
     admin.delete_topics([topic])[topic].result(30)
-    until(lambda: topic not in admin.list_topics(timeout=5).topics, "the topic is gone")
+    until(lambda: topic not in admin.list_topics(timeout=allowed(5)).topics, "the topic is gone")
     publisher.put(samples(0, 500))
     time.sleep(2)  # long enough to be refused
     kafka.broker.create_topic(topic, PARTITIONS)

@@ -20,6 +20,7 @@ from padit.adapters.errors import AdapterError
 from padit.codecs.prometheus_proto import Label, WriteRequest
 from tests.adapters.live import Live, until
 from tests.adapters.test_http_probe import certificate
+from tests.limits import allowed
 
 T = 1_767_323_045
 LARGEST = 10_000_000
@@ -165,10 +166,10 @@ def test_body_of_ten_megabytes_is_taken_and_a_larger_one_refused(kind: Kind) -> 
     body = kind.make(count)
     assert 0.7 * LARGEST < len(body) <= LARGEST
     with live(kind) as made:
-        good = httpx.post(url(made, kind), content=kind.pack(body), timeout=60)
+        good = httpx.post(url(made, kind), content=kind.pack(body), timeout=allowed(60))
         assert taken(made) == count
         more = kind.pack(body + kind.make(LARGEST // len(kind.make(1))))
-        large = httpx.post(url(made, kind), content=more, timeout=60)
+        large = httpx.post(url(made, kind), content=more, timeout=allowed(60))
     assert good.is_success
     assert large.status_code == 413
     assert taken(made) == count
@@ -213,10 +214,10 @@ def test_grpc_speaks_tls(tmp_path: Path) -> None:
             with grpc.secure_channel(place, credentials) as channel:
                 stub: Any = metrics_service_pb2_grpc.MetricsServiceStub(channel)
                 if ok:
-                    stub.Export(otlp(1), timeout=10)
+                    stub.Export(otlp(1), timeout=allowed(10))
                     continue
                 with pytest.raises(grpc.RpcError) as caught:
-                    stub.Export(otlp(1), timeout=10)
+                    stub.Export(otlp(1), timeout=allowed(10))
                 assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert taken(made) == 1
 
@@ -228,10 +229,10 @@ def test_grpc_writers_beyond_max_waiting_are_refused(monkeypatch: pytest.MonkeyP
     ):
         stub: Any = metrics_service_pb2_grpc.MetricsServiceStub(channel)
         with blocked(made, monkeypatch) as entered:
-            first = stub.Export.future(otlp(1), timeout=30)
+            first = stub.Export.future(otlp(1), timeout=allowed(30))
             until(entered.is_set, "the first is taken in")
             with pytest.raises(grpc.RpcError) as caught:
-                stub.Export(otlp(1), timeout=10)
+                stub.Export(otlp(1), timeout=allowed(10))
         first.result()
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     trailing: Any = caught.value.trailing_metadata()

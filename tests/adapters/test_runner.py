@@ -25,6 +25,7 @@ from padit.domain.metric import Metric
 from padit.ops.stats import Stats
 from tests.adapters.live import until
 from tests.adapters.net import free_port
+from tests.limits import allowed
 from tests.parts import KafkaPart
 
 
@@ -76,7 +77,7 @@ def run(adapters: list[Any], seconds: float = 0.5) -> tuple[Sink, Stats, Runner]
         task = asyncio.create_task(runner.run())
         await asyncio.sleep(seconds)
         runner.stop()
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, allowed(5))
         return runner
 
     return sink, stats, asyncio.run(main())
@@ -218,7 +219,7 @@ def test_process_serves_health_and_flushes_on_sigterm(kafka: KafkaPart, tmp_path
         assert httpx.get(f"{url}/ready").status_code == 200
     finally:
         os.kill(process.pid, signal.SIGTERM)
-        out, _ = process.communicate(timeout=40)
+        out, _ = process.communicate(timeout=allowed(40))
     assert health["status"] == "degraded"
     assert health["adapters"]["mqtt"]["state"] == "failing"
     assert health["adapters"]["factory"]["state"] == "up"

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.limits import allowed
+
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "adapters.md"
 NAME = "padit_fill_level-1.0"
@@ -49,7 +51,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("installed")
     options = ["--no-deps", "--no-index", "--target", str(folder)]
     command = [sys.executable, "-m", "pip", "install", "--quiet", *options, str(package)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=allowed(200)
+    )
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -63,7 +67,7 @@ def padit(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=allowed(100),
     )
 
 

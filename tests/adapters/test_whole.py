@@ -1,17 +1,17 @@
 """All adapters at once into a real Kafka, through the job, to alerts."""
 
 import json
-import shutil
 from pathlib import Path
 
-import pytest
+from padit.devcluster.jars import kafka as kafka_jars
+from tests.adapters.net import Lab
+from tests.limits import allowed
+from tests.parts import required, required_program
 
-from tests.adapters.net import Lab, needs
 
-
-@pytest.mark.timeout(600)
 def test_trouble_of_three_kinds_becomes_alerts_and_nothing_else_does(tmp_path: Path) -> None:
-    needs(shutil.which("java") and shutil.which("mosquitto"), "needs Java, Maven and mosquitto")
+    required(kafka_jars)
+    required_program("mosquitto")
     with Lab() as lab:
         lab.impair(delay_us=500)
         lab.respond("b", "ecpri", "--interface", "link0")
@@ -19,13 +19,13 @@ def test_trouble_of_three_kinds_becomes_alerts_and_nothing_else_does(tmp_path: P
         whole = lab.start("a", "-m", "tests.adapters.whole", str(tmp_path), lab.mac["b"])
         assert whole.stdout is not None
         assert whole.stdin is not None
-        assert whole.stdout.readline() == "normal\n", whole.communicate(timeout=60)[1]
+        assert whole.stdout.readline() == "normal\n", whole.communicate(timeout=allowed(60))[1]
         lab.impair(delay_us=12_000)
         whole.stdin.write("go\n")
         whole.stdin.flush()
         assert whole.stdout.readline() == "done\n"
         found = json.loads(whole.stdout.readline())
-        whole.communicate(timeout=60)
+        whole.communicate(timeout=allowed(60))
     assert found["summary"]["dropped"] == found["summary"]["left_on_disk"] == 0
     assert found["summary"]["sent"] == found["summary"]["emitted"]
     alerts = [json.loads(line) for line in found["alerts"]]

@@ -25,6 +25,7 @@ from padit.devcluster.broker import start_broker
 from tests.adapters.live import until
 from tests.adapters.test_can import DBC
 from tests.adapters.test_mqtt import Mosquitto, send
+from tests.limits import allowed
 
 HTTP, HEALTH, INFLUX = 28_180, 29_464, 28_086
 TROUBLE_AFTER_SEC = 25.0
@@ -180,12 +181,14 @@ def main() -> None:
     try:
         trouble(directory, shop, mosquitto)
         os.kill(process.pid, signal.SIGTERM)
-        summary = json.loads(process.communicate(timeout=60)[0])
+        summary = json.loads(process.communicate(timeout=allowed(60))[0])
         alerts = directory / "alerts.jsonl"
         windows = ["--window_size_sec=10", "--extract_interval_sec=2", "--out_of_orderness_sec=5"]
         places = ["--input", f"kafka://{broker.bootstrap}/{topic}", "--output", str(alerts)]
         command = [*padit, "replay", *places, "--config", str(job_config(directory)), *windows]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=allowed(200), check=False
+        )
         lines = alerts.read_text().splitlines() if alerts.exists() else [done.stderr]
         say(json.dumps({"summary": summary, "alerts": lines, "job": done.stdout + done.stderr}))
     finally:

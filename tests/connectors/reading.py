@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from padit.codecs.records import Decoded, decode
@@ -12,6 +11,7 @@ from padit.connectors.source import PartitionRange, ReadBatch, Source
 from padit.domain.dead_letter import DeadLetter
 from padit.domain.metric import Series
 from padit.domain.rows import concatenate
+from tests.parts import skip_for_data
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
 
@@ -22,7 +22,7 @@ def shared(path: str) -> str:
     """A file of the shared data; the test is skipped, with the reason, where it is absent."""
     found = SHARED / path
     if not found.exists():
-        pytest.skip(f"the shared data is not on this machine: ../shared/data/{path}")
+        skip_for_data(f"../shared/data/{path} is not on this machine")
     return str(found)
 
 

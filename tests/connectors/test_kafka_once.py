@@ -17,6 +17,7 @@ from padit.connectors.uris import sink_from_uri
 from padit.domain.errors import SinkError
 from padit.domain.message import Kind
 from tests.integration.helpers import ROOT, read_topic
+from tests.limits import allowed
 from tests.parts import KafkaPart
 
 OPTIONS = KafkaOptions(delivery="exactly_once", timeout_sec=20)
@@ -152,7 +153,7 @@ def test_a_process_killed_between_writing_and_the_checkpoint_doubles_nothing(
     sink = sink_to(kafka)
     for _ in range(2):
         command = [sys.executable, "-c", _KILLED, kafka.bootstrap, sink.topic]
-        assert subprocess.run(command, cwd=ROOT, timeout=60, check=False).returncode == -9
+        assert subprocess.run(command, cwd=ROOT, timeout=allowed(60), check=False).returncode == -9
     assert ids(kafka, sink) == ["id1", "id2", "id3"]
 
 

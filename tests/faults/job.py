@@ -14,12 +14,14 @@ from typing import Any, Self
 from tests.faults.site import Site
 from tests.faults.workload import WINDOWS
 from tests.integration.helpers import Live, Run, live
+from tests.limits import allowed
 
 __all__ = ["Job", "JobEnded", "Outputs"]
 
 _CHECKPOINT_MS = 2000
 # Flink's metrics are up to 1 s old, and asked for twice a second.
 _STALE_S = 2.0
+_NOT_RUNNING = "Not all required tasks are currently running"
 _TERMINAL = ("FINISHED", "CANCELED", "FAILED")
 
 
@@ -119,7 +121,7 @@ class Job:
         """End the command that waits for the job, when the job is gone; what it had said."""
         process = self._run.process
         try:
-            process.communicate(timeout=20)
+            process.communicate(timeout=allowed(20))
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
@@ -145,12 +147,15 @@ class Job:
 
     def _is_beyond(self, goal: int) -> bool:
         details = self.details()
+        self._check_state(details)
+        return self.site.rows_read(self.jobs[-1]) > goal and self.checkpoint() is not None
+
+    def _check_state(self, details: dict[str, Any]) -> None:
         if details["state"] == "FINISHED":
             raise JobEnded
         if details["state"] in ("FAILED", "CANCELED"):
             message = f"the job is {details['state']}: {self._run.said[-3000:]}"
             raise AssertionError(message)
-        return self.site.rows_read(self.jobs[-1]) > goal and self.checkpoint() is not None
 
     def wait_judged(self, seconds: float = 240) -> float:
         """Wait until windows have been judged, so that what is saved holds a detector's state."""
@@ -171,8 +176,36 @@ class Job:
         latest = checkpoints["latest"]["restored"]
         return 0.0 if latest is None else latest["restore_timestamp"] / 1000
 
+    def wait_restored(self, moment: float, seconds: float = 120) -> None:
+        """Wait until Flink has restored state after this moment, seconds since 1970.
+
+        Where a fault costs a restore, progress counts from there on only: Flink's metrics may be
+        older than they should, and then show records from before the fault as progress after it.
+        """
+
+        def is_restored() -> bool:
+            self._check_state(self.details())
+            return self.restored() > moment
+
+        self._until(is_restored, seconds, "no state is restored")
+
     def save(self, *, cancel: bool) -> str:
-        """Take a savepoint and end the job: at once (`cancel`), or once its sources stop."""
+        """Take a savepoint and end the job: at once (`cancel`), or once its sources stop.
+
+        As an operator would, it asks again while some of the job's tasks are only being started.
+        """
+        places: list[str] = []
+
+        def taken() -> bool:
+            place = self._savepoint(cancel)
+            places.extend([] if place is None else [place])
+            return bool(places)
+
+        self._until(taken, 60, "not all tasks run")
+        self._until(lambda: self.details()["state"] in _TERMINAL, 60, "it goes on")
+        return places[0]
+
+    def _savepoint(self, cancel: bool) -> str | None:
         path = "savepoints" if cancel else "stop"
         body = {"cancel-job": True} if cancel else {"drain": False}
         job = f"/jobs/{self.jobs[-1]}"
@@ -185,12 +218,13 @@ class Job:
 
         self._until(done, 180, "the savepoint is not completed")
         failure = status["operation"].get("failure-cause")
-        if failure is not None:
-            if self.details()["state"] == "FINISHED":
-                raise JobEnded
-            raise AssertionError(failure["stack-trace"][:2000])
-        self._until(lambda: self.details()["state"] in _TERMINAL, 60, "it goes on")
-        return str(status["operation"]["location"])
+        if failure is None:
+            return str(status["operation"]["location"])
+        if self.details()["state"] == "FINISHED":
+            raise JobEnded
+        if _NOT_RUNNING in failure["stack-trace"]:
+            return None
+        raise AssertionError(failure["stack-trace"][:2000])
 
     def _overview(self) -> list[dict[str, Any]]:
         try:
@@ -215,7 +249,7 @@ class Job:
                     return time.monotonic() - started
             except (OSError, KeyError) as error:  # the JobManager is away, or about to be
                 print(f"  {error!r}", file=sys.stderr)
-            if time.monotonic() - started > seconds:
-                message = f"{what} within {seconds:g} s: {self._run.said[-3000:]}"
+            if time.monotonic() - started > allowed(seconds):
+                message = f"{what} within {allowed(seconds):g} s: {self._run.said[-3000:]}"
                 raise AssertionError(message)
             time.sleep(0.25)

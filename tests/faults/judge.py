@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 from padit.connectors.uris import parse_address
 from tests.faults.job import Outputs
 from tests.integration.helpers import Run, padit, residue
+from tests.limits import allowed
 
 __all__ = ["Results", "DetectionResult", "judge", "results"]
 
@@ -124,10 +125,10 @@ def _committed(bootstrap: str, topic: str) -> list[tuple[bytes, bytes]]:
     )
     found: list[tuple[bytes, bytes]] = []
     try:
-        left = set(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
+        left = set(consumer.list_topics(topic, timeout=allowed(10)).topics[topic].partitions)
         consumer.assign([TopicPartition(topic, number, 0) for number in left])
         while left:
-            record = consumer.poll(10)
+            record = consumer.poll(allowed(10))
             assert record is not None, f"{topic} does not answer"
             if record.error() is None:
                 found.append((dict(record.headers())["id"], record.value()))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from tests.faults.job import Job
 
-__all__ = ["KINDS", "Fault"]
+__all__ = ["KINDS", "RESTORING", "Fault"]
 
 Fault = Callable[[Job, random.Random], None]
 
@@ -87,3 +87,5 @@ KINDS: dict[str, Fault] = {
     "cancelled with savepoint": savepoint,
     "rescaled 2, 4, 1": rescale,
 }
+# A broker that is away costs no restore.
+RESTORING = frozenset(KINDS) - {"broker killed", "broker paused"}

@@ -13,7 +13,7 @@ from typing import Any
 from padit.devcluster.errors import PartFailedError
 from tests.faults.job import Job, JobEnded, Outputs
 from tests.faults.judge import DetectionResult, Results, judge, results
-from tests.faults.kinds import KINDS
+from tests.faults.kinds import KINDS, RESTORING
 from tests.faults.site import Site
 
 __all__ = ["Round", "Strike", "play", "table"]
@@ -161,6 +161,8 @@ def _strike(job: Job, kind: str, chance: random.Random) -> Strike:
     at = job.read()
     started, moment = time.monotonic(), time.time()
     KINDS[kind](job, chance)
+    if kind in RESTORING:
+        job.wait_restored(moment)
     job.wait_progress(at)
     return Strike(kind, at, time.monotonic() - started, job.restored() > moment)
 

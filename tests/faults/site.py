@@ -18,10 +18,12 @@ from padit.devcluster.broker import Broker, start_broker
 from padit.devcluster.flink import FlinkCluster, start_flink
 from padit.pipelines.flink_counters import flink_counters
 from tests.faults.workload import PARTITIONS, write_topic
+from tests.limits import allowed
 
 __all__ = ["Site", "prepare", "site"]
 
 _UNLIMITED = 1 << 40
+_PIECE = 4096  # bytes of a partition in a fetch: some of the batches of `write_topic`
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,16 @@ class Site:
 
     @property
     def input(self) -> str:
-        """The topic, fetched in small pieces, so that a limit makes for a steady flow."""
+        """The topic; under a limit it is fetched in small pieces, for a steady, even flow.
+
+        A fetch takes from one partition after the other until the quota of the next 10 s is used
+        up, so a piece must be a small part of that. Measured with pieces of 64 kB under 10 kB/s: a
+        fetch every 20 s, from two of four partitions, half the pace that was asked for, and no
+        window ends while one partition waits for its turn.
+        """
         settings = self.directory / "client.properties"
-        settings.write_text(f"fetch.message.max.bytes=65536\nclient.id={self._reader}\n")
+        pieces = f"fetch.message.max.bytes={_PIECE}\n" if self.limits else ""
+        settings.write_text(f"{pieces}client.id={self._reader}\n")
         return f"kafka://{self.broker.bootstrap}/{self.topic}?client_config={settings}"
 
     def limit(self, seconds: float | None) -> None:
@@ -73,7 +82,7 @@ class Site:
         command += ["--bootstrap-server", self.broker.bootstrap, "--alter"]
         command += ["--add-config", f"consumer_byte_rate={rate}"]
         command += ["--entity-type", "clients", "--entity-name", self._reader]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        subprocess.run(command, check=True, capture_output=True, timeout=allowed(60))
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """POST to Flink's REST interface. Raises OSError."""
@@ -82,7 +91,7 @@ class Site:
             json.dumps(body).encode(),
             {"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=allowed(10)) as answer:  # noqa: S310
             return json.load(answer)
 
     def cancel(self, job: str) -> None:
@@ -90,7 +99,7 @@ class Site:
         request = urllib.request.Request(  # noqa: S310 - http only
             f"{self.cluster.rest_url}/jobs/{job}?mode=cancel", method="PATCH"
         )
-        with urllib.request.urlopen(request, timeout=10):  # noqa: S310
+        with urllib.request.urlopen(request, timeout=allowed(10)):  # noqa: S310
             pass
 
     def repair(self) -> None:

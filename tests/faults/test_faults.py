@@ -27,18 +27,15 @@ def struck(
     return outcome
 
 
-@pytest.mark.timeout(300)
 def test_every_fault_met_the_job_while_it_ran(struck: Round) -> None:
     assert Counter(one.kind for one in struck.strikes) == Counter(KINDS)
     assert all(0 < one.at < RECORDS for one in struck.strikes)
 
 
-@pytest.mark.timeout(300)
 def test_after_each_of_these_faults_flink_restored_state(struck: Round) -> None:
     assert [one.kind for one in struck.strikes if not one.restored] == []
 
 
-@pytest.mark.timeout(300)
 def test_killed_processes_and_a_savepoint_change_no_byte_and_lose_nothing(struck: Round) -> None:
     verdict = struck.verdict
     assert verdict is not None
@@ -46,7 +43,6 @@ def test_killed_processes_and_a_savepoint_change_no_byte_and_lose_nothing(struck
     assert verdict.diff.startswith("equal")
 
 
-@pytest.mark.timeout(300)
 def test_a_struck_run_accounts_for_every_record_and_says_so(struck: Round) -> None:
     verdict = struck.verdict
     assert verdict is not None

@@ -16,7 +16,6 @@ from tests.parts import KafkaPart
 
 RECORDS = 150_000
 SLOWED_S = 300  # long enough that it is stopped in the middle, on a busy machine, too
-ENOUGH = 20_000  # records after which windows begin to end; all may come from few partitions
 
 
 class Stopped(NamedTuple):
@@ -43,7 +42,6 @@ def stopped(
     try:
         with Job(site, outputs, SLOWED_S) as job:
             job.submit()
-            job.wait_progress(ENOUGH)
             job.wait_judged()
             place = job.save(cancel=False)
             said = job.leave()
@@ -53,12 +51,10 @@ def stopped(
         site.limit(None)  # the other tests share the broker
 
 
-@pytest.mark.timeout(300)
 def test_who_waits_for_a_job_that_is_stopped_is_told_how_to_go_on(stopped: Stopped) -> None:
     assert f"go on with --savepoint_path={stopped.place}" in stopped.said
 
 
-@pytest.mark.timeout(300)
 def test_a_savepoint_of_other_detectors_is_refused_with_the_reason(
     stopped: Stopped, tmp_path: Path
 ) -> None:
@@ -75,7 +71,6 @@ def test_a_savepoint_of_other_detectors_is_refused_with_the_reason(
     assert "start without --savepoint_path" in last
 
 
-@pytest.mark.timeout(300)
 def test_a_savepoint_of_another_graph_is_refused_with_the_reason(stopped: Stopped) -> None:
     # Chained steps get other names, as the steps of another version of the job do.
     run = padit(*stopped.job.command(1, stopped.place), "--operator_chaining=true", code=1)

@@ -29,9 +29,9 @@ _EVERY_S, _EPISODE_S = 1200, 150
 def write_topic(bootstrap: str, topic: str, records: int) -> None:
     """Write at least `records` records, a whole number of seconds.
 
-    In small batches: a broker with a quota hands out whole ones, and then nothing for a while.
+    In small batches: a broker hands out whole ones, and a piece of a fetch must hold a few.
     """
-    produce(bootstrap, topic, _records(-(-records // _SERIES)), batch=250)
+    produce(bootstrap, topic, _records(-(-records // _SERIES)), batch=25)
 
 
 def _records(seconds: int) -> Iterator[Record]:

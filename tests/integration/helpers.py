@@ -16,6 +16,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
+from tests.limits import allowed
+
 __all__ = [
     "ROOT",
     "Live",
@@ -60,7 +62,7 @@ def padit(*arguments: object, code: int = 0, timeout: float = 150) -> Run:
         env={**os.environ, **_ENVIRONMENT},
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=allowed(timeout),
         check=False,
     )
     assert done.returncode == code, f"exit code {done.returncode}: {done.stderr[-3000:]}"
@@ -103,7 +105,7 @@ class Live:
 
     def end(self, code: int | None = 0, seconds: float = 90) -> Run:
         """Wait for its end; code None: the test judges the exit code."""
-        out, _ = self.process.communicate(timeout=seconds)
+        out, _ = self.process.communicate(timeout=allowed(seconds))
         run = Run(self.process.returncode, out, self.said)
         assert code in (run.code, None), f"exit code {run.code}: {run.err[-3000:]}"
         return run
@@ -133,9 +135,9 @@ def wait_for(
     done: Callable[[], object], seconds: float = 60, explain: Callable[[], str] = str
 ) -> None:
     """Ask again and again until something is so."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + allowed(seconds)
     while not done():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {explain()}"
+        assert time.monotonic() < deadline, f"not within {allowed(seconds):g} s: {explain()}"
         time.sleep(0.1)
 
 
@@ -187,7 +189,7 @@ def produce(bootstrap: str, topic: str, records: Iterable[Record], *, batch: int
             on_delivery=delivered,
         )
         producer.poll(0)
-    assert producer.flush(60) == 0
+    assert producer.flush(allowed(60)) == 0
     assert not refused
 
 
@@ -204,10 +206,10 @@ def read_topic(bootstrap: str, topic: str) -> list[Stored]:
     )
     stored: list[Stored] = []
     try:
-        left = set(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
+        left = set(consumer.list_topics(topic, timeout=allowed(10)).topics[topic].partitions)
         consumer.assign([TopicPartition(topic, number, 0) for number in left])
         while left:
-            message = consumer.poll(10)
+            message = consumer.poll(allowed(10))
             assert message is not None, f"{topic} does not answer"
             if message.error() is None:
                 headers = {name: value.decode() for name, value in message.headers() or []}

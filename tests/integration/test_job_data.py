@@ -11,7 +11,7 @@ import pytest
 from padit.codecs.validate import Validate
 from padit.connectors.uris import Bounds, source_from_uri
 from tests.integration.helpers import ROOT, Record, alerts_of, metric, padit, produce
-from tests.parts import KafkaPart
+from tests.parts import KafkaPart, skip_for_data
 
 DATA = Path(os.environ.get("PADIT_TEST_DATA", ROOT.parent / "shared" / "data"))
 
@@ -68,7 +68,7 @@ def test_a_data_set_from_its_file_and_from_a_topic_raises_the_same_alerts(
     data = SETS[name]
     path = DATA / data.path
     if not path.exists():
-        pytest.skip(f"{data.path} is not in {DATA.name}/; PADIT_TEST_DATA names the directory")
+        skip_for_data(f"{data.path} is not in {DATA.name}/; PADIT_TEST_DATA names it")
     uri = f"{path}?{data.options}"
     records = _rows(uri)
     topic = kafka.topic("published")

@@ -24,6 +24,7 @@ from tests.integration.helpers import (
     seed_case,
     wait_for,
 )
+from tests.limits import allowed
 from tests.parts import KafkaPart
 
 START = 1_767_600_000
@@ -82,7 +83,7 @@ def _jobs(cluster: FlinkCluster) -> dict[str, str]:
 def _cancel(cluster: FlinkCluster, job: str) -> None:
     url = f"{cluster.rest_url}/jobs/{job}?mode=cancel"
     request = urllib.request.Request(url, method="PATCH")  # noqa: S310 - http only
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=allowed(10)) as answer:  # noqa: S310
         assert answer.status == 202
     wait_for(lambda: _jobs(cluster)[job] == "CANCELED", 60)
 

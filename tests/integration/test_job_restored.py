@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from padit.devcluster.flink import FlinkCluster
 from tests.integration.helpers import alerts_of, live, produce, residue, seed_case
 from tests.parts import KafkaPart
@@ -29,7 +27,6 @@ def _has_checkpoint(cluster: FlinkCluster, known: set[str], after: int) -> bool:
     return False
 
 
-@pytest.mark.timeout(400)
 def test_a_restored_live_run_accounts_for_what_it_read_before_the_crash(
     kafka: KafkaPart, flink: FlinkCluster, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ from padit.devcluster import jars
 from padit.devcluster.broker import prepare_broker
 from padit.devcluster.processes import Part, port_answers
 from tests.integration.helpers import alerts_of, live, padit, seed_case
+from tests.limits import allowed
 from tests.parts import KafkaPart
 
 START = 1_767_600_000
@@ -66,7 +67,7 @@ def _certificate(directory: Path, name: str) -> Path:
     made = ["-genkeypair", "-keyalg", "RSA", "-dname", "CN=127.0.0.1", "-storetype", "PKCS12"]
     for more in ([*made, "-ext", "san=ip:127.0.0.1"], ["-exportcert", "-rfc", "-file", str(pem)]):
         command = [tool, more[0], *common, *more[1:]]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        subprocess.run(command, check=True, capture_output=True, timeout=allowed(60))
     return pem
 
 

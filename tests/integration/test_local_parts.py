@@ -29,6 +29,7 @@ from padit.devcluster.processes import (
     stop_process,
 )
 from padit.devcluster.workers import start_workers
+from tests.limits import allowed
 from tests.parts import KafkaPart
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -259,7 +260,7 @@ def _padit(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]
         env=env,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=allowed(240),
         check=False,
     )
 

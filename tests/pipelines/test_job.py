@@ -13,6 +13,7 @@ import pytest
 
 import tests.pipelines.drip  # noqa: F401  # registers drip://
 from padit.cli.main import main
+from tests.limits import allowed
 from tests.pipelines.seed import RULE, line, seed_lines, with_rule, write
 
 ROOT = Path(__file__).parents[2]
@@ -158,7 +159,7 @@ def test_a_live_run_stops_cleanly_on_sigterm(tmp_path: Path) -> None:
             assert process.poll() is None, process.stderr and process.stderr.read()
             time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=allowed(60))
     finally:
         process.kill()
     assert process.returncode == 0, err

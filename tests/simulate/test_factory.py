@@ -13,6 +13,7 @@ from padit.adapters.factory_faults import FAULTS, fails, parse_faults, schedule_
 from padit.domain.errors import ConfigurationError
 from padit.domain.rows import concatenate
 from padit.domain.timestamps import MICROS
+from tests.parts import skip_for_data
 
 Floats = NDArray[np.float64]
 DATA = Path(os.environ.get("PADIT_TEST_DATA", "../shared/data"))
@@ -33,7 +34,7 @@ def normal() -> Floats:
 @pytest.fixture(scope="module")
 def published() -> Floats:
     if not AI4I.exists():
-        pytest.skip(f"the AI4I 2020 data set is not at {AI4I}; set PADIT_TEST_DATA")
+        skip_for_data(f"the AI4I 2020 data set is not at {AI4I}; set PADIT_TEST_DATA")
     with AI4I.open(encoding="utf-8") as file:
         rows = list(csv.reader(file, delimiter="\t"))[1:]
     return np.array([[float(cell) for cell in row[3:8]] for row in rows])

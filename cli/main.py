@@ -18,6 +18,7 @@ from typing import Any
 
 import padit.cli.commands
 from padit.domain.errors import ConfigurationError, PaditError
+from padit.domain.renamed import new_run
 
 __all__ = ["main"]
 
@@ -28,6 +29,7 @@ _CHATTY = ("apache_beam.options.pipeline_options", "kafka.net.selector")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
+    new_run()
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     if debug:

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from padit.domain.errors import ConfigurationError
+from padit.domain.renamed import accept_detector
 
 __all__ = ["AlertSettings", "DetectorSetting", "JobConfig", "Section", "load_config", "load_model"]
 
@@ -28,6 +29,11 @@ class DetectorSetting(Section):
     parameters: dict[str, Any] = Field(
         default_factory=dict, description="Parameters of the detector."
     )
+
+    @field_validator("name")
+    @classmethod
+    def _current(cls, name: str) -> str:
+        return accept_detector(name)
 
 
 class AlertSettings(Section):

@@ -66,7 +66,7 @@ class FeatureTable:
         history: times (int64) and values (float64) that `history_start` points into.
         history_start: int64 (n,); the samples of the whole window of row i are the
             features["count"][i] from there on.
-        passed: the time it stands for; None where nothing is known of silence.
+        passed: the time it stands for; None where missing samples are not known.
     """
 
     series: tuple[Series, ...]

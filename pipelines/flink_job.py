@@ -24,7 +24,7 @@ _LOG = logging.getLogger(__name__)
 _SECONDS = 5.0
 # Counters begin again with a restored job, and one that had read everything counts nothing more.
 # Draining one that only waits for its broker costs it its checkpoints, nothing else.
-_SILENT_SECONDS = 300.0
+_NO_RECORDS_SECONDS = 300.0
 _NOTHING_SECONDS = 120.0
 _ASK_EVERY = 2.0
 # Flink answers from a copy that it renews every web.refresh-interval, 3 s.
@@ -160,9 +160,9 @@ class FlinkJob:
         if counts != self._counts:
             self._counts, self._moved = counts, time.monotonic()
         ended = counts.get("partitions_ended", 0) >= partitions
-        patience = _SILENT_SECONDS if counts else _NOTHING_SECONDS
-        silent = self._restored and time.monotonic() - self._moved > patience
-        if (ended or silent) and self._state() == "RUNNING":
+        patience = _NO_RECORDS_SECONDS if counts else _NOTHING_SECONDS
+        stalled = self._restored and time.monotonic() - self._moved > patience
+        if (ended or stalled) and self._state() == "RUNNING":
             self._drain()
 
     def _drain(self) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
-    "domain", "codecs", "ops", "adapters", "connectors", "transforms", "analysis", "pipelines", "cli",
-    "portal", "devcluster",
+    "domain", "codecs", "ops", "adapters", "connectors", "transforms", "analysis", "pipelines",
+    "cli", "portal", "devcluster",
 )  # fmt: skip
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 EVERYTHING = [

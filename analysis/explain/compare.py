@@ -9,8 +9,10 @@ from padit.analysis.alert_files import Event
 from padit.analysis.explain.alert_history import AlertHistory, Pairs, histories_of, pair
 from padit.analysis.explain.alert_record import ParsedAlert
 from padit.analysis.explain.recompute import best_score
+from padit.analysis.explain.renamed import old_names_in, with_current_names
 from padit.analysis.explain.settings import Difference, conditions_of, differences, settings_of
 from padit.domain.errors import SourceError
+from padit.domain.renamed import current_detector
 from padit.domain.timestamps import MICROS, format_utc
 
 __all__ = ["Change", "Comparison", "compare"]
@@ -44,6 +46,7 @@ class Comparison:
         settings: what was set differently, as far as the alerts tell.
         settings_only: how many alerts differ in nothing but the settings they record.
         removed, added, moved, altered: alerts.
+        renamed: old names of detectors under which a run was written.
     """
 
     only_left: int
@@ -56,10 +59,16 @@ class Comparison:
     added: list[Change]
     moved: list[Change]
     altered: list[Change]
+    renamed: list[str]
 
 
 def compare(left: Sequence[Event], right: Sequence[Event]) -> Comparison:
-    """What differs between the alerts of two runs, and why."""
+    """What differs between the alerts of two runs, and why.
+
+    Alerts that hold the old name of a detector are compared under its new one.
+    """
+    renamed = _renamed(left, right)
+    left, right = ([with_current_names(one) for one in side] for side in (left, right))
     of_left, of_right = ({event.id: event for event in side} for side in (left, right))
     histories = histories_of(left), histories_of(right)
     pairs = pair(*histories)
@@ -81,7 +90,17 @@ def compare(left: Sequence[Event], right: Sequence[Event]) -> Comparison:
         added=[Change(None, one, _gone(one, histories[0], settings, "A")) for one in pairs.added],
         moved=[Change(*both, _moved(*both)) for both in pairs.moved],
         altered=[one for one in altered if one.why],
+        renamed=renamed,
     )
+
+
+def _renamed(left: Sequence[Event], right: Sequence[Event]) -> list[str]:
+    return [
+        f"{run} calls the detector {current_detector(old)} by its old name {old}; it is compared "
+        "under the new one"
+        for run, events in (("A", left), ("B", right))
+        for old in old_names_in(events)
+    ]
 
 
 def _lines(life: AlertHistory) -> list[bytes]:

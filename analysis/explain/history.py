@@ -26,6 +26,7 @@ from padit.domain.batch import Batch, KeyedBatch
 from padit.domain.config import DetectorSetting
 from padit.domain.errors import SourceError
 from padit.domain.features import FeatureTable
+from padit.domain.renamed import current_detector
 from padit.domain.rows import Rows, concatenate
 from padit.domain.timestamps import MICROS, format_utc
 from padit.transforms.alerts import Alerts, rows_digest
@@ -165,7 +166,10 @@ class _Run:
         size, lines = end - start, parsed.evidence.thresholds
         self._windows = WindowOptions(size, parsed.interval, parsed.evidence.window.max_samples)
         detection = Detection(
-            [DetectorSetting(name=one.name, parameters=one.parameters) for one in parsed.detectors]
+            [
+                DetectorSetting(name=current_detector(one.name), parameters=one.parameters)
+                for one in parsed.detectors
+            ]
         )
         after = round(lines.resolve_after_sec * MICROS)
         alerts = Alerts(detection, lines.open_at, after, self._windows)

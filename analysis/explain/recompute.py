@@ -12,6 +12,7 @@ from padit.domain.alert import Transition, alert_id, severity_of
 from padit.domain.errors import PaditError, SourceError
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
+from padit.domain.renamed import current_detector
 from padit.transforms.alerts import rows_digest
 from padit.transforms.detectors import Detector, create_detector, registry
 from padit.transforms.features import compute_features
@@ -60,9 +61,14 @@ def versions(parsed: ParsedAlert) -> list[str]:
     """Detectors that this code lacks, or has in another version than the alert was made with."""
     found = []
     for one in parsed.evidence.detectors:
-        kind: Any = registry().get(one.name)
+        kind: Any = registry().get(current_detector(one.name))
         if kind is None:
             found.append(f"this code has no detector {one.name}, which judged this alert")
+        elif kind.name != one.name:
+            found.append(
+                f"detector {one.name} is called {kind.name} now, version {kind.version}; the alert "
+                f"was made with version {one.version}, and ids of new alerts differ"
+            )
         elif kind.version != one.version:
             found.append(
                 f"detector {one.name} had version {one.version} when the alert was made, "
@@ -74,7 +80,7 @@ def versions(parsed: ParsedAlert) -> list[str]:
 def best_score(detectors: Sequence[DecidingDetector], parsed: ParsedAlert) -> float | None:
     """The highest score of detectors over the recorded features; None if one needs history."""
     if not parsed.evidence.samples:
-        return None  # what is told is that nothing came, and since when
+        return None  # a window without samples: its score depends on what came before
     table = _table(parsed)
     scores = []
     for one in detectors:
@@ -127,7 +133,7 @@ def _scores(parsed: ParsedAlert) -> list[Check]:
     checks = []
     for one, said in zip(parsed.detectors, parsed.evidence.detectors, strict=True):
         what = f"score of {one.name}"
-        kind: Any = registry().get(one.name)
+        kind: Any = registry().get(current_detector(one.name))
         if kind is None:
             checks.append(Check(what, "unknown", f"this code has no detector {one.name}"))
             continue
@@ -136,7 +142,7 @@ def _scores(parsed: ParsedAlert) -> list[Check]:
             text = f"{one.name} remembers what came before; --input replays it"
             checks.append(Check(what, "unknown", text))
             continue
-        if not parsed.evidence.samples:  # the window has no row, so none but silence judges it
+        if not parsed.evidence.samples:  # the window has no row, so only no_data judges it
             checks.append(_same(what, said.score, None))
             continue
         _, scores = detector.step(detector.initial(), table)

@@ -6,10 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from padit.domain.config import load_model
 from padit.domain.errors import ConfigurationError
+from padit.domain.renamed import accept_detector
 
 __all__ = ["Range", "SweepFile", "combinations", "draws", "read_sweep_file"]
 
@@ -114,6 +123,23 @@ class SweepFile(_Section):
         "one value.",
         examples=[{"window_size_sec": [120, 300], "detectors.rule.p99_above": [8, 10]}],
     )
+
+    @field_validator("vary")
+    @classmethod
+    def _current(cls, vary: dict[str, Choice]) -> dict[str, Choice]:
+        """Paths of a renamed detector get its new name."""
+        renamed = {_current_path(path): choice for path, choice in vary.items()}
+        if len(renamed) < len(vary):
+            message = "the same parameter stands under the old and the new name of its detector"
+            raise ValueError(message)
+        return renamed
+
+
+def _current_path(path: str) -> str:
+    first, *rest = path.split(".")
+    if first == "detectors" and rest:
+        rest[0] = accept_detector(rest[0])
+    return ".".join([first, *rest])
 
 
 def read_sweep_file(path: str) -> SweepFile:

@@ -1,1 +1,1 @@
-"""What `padit doctor` checks; each module finds what is wrong, and names the command that mends it."""
+"""What `padit doctor` checks; each module finds faults, and names the command that mends them."""

@@ -20,7 +20,7 @@ EXAMPLES = """examples:
   padit diff before.jsonl tuned.jsonl --json | jq .settings
 
 Order and repetition do not count (each transition has an id), every byte else does. An alert
-that opens at another time in B is told as moved: its line in A, then in B.
+that opens at another time in B is reported as moved: its line in A, then in B.
 Exit codes: 0 equal, 1 different, 2 unreadable.
 """
 _MOST = 10
@@ -62,6 +62,8 @@ def _print(left: Sequence[Event], right: Sequence[Event], found: Comparison) -> 
         f"{len(found.added)} added, {len(found.moved)} moved, {len(found.altered)} changed, "
         f"{found.settings_only} the same but for the settings they record"
     )
+    for line in found.renamed:
+        print(line)
     if found.settings:
         print("set differently:")
         for item in found.settings[:_MOST_SETTINGS]:
@@ -119,6 +121,7 @@ def _plain(
         {"path": item.path, "a": item.left, "b": item.right} for item in found.settings
     ]
     result["settings_only"] = found.settings_only
+    result["renamed"] = found.renamed
     for name in ("removed", "added", "moved", "altered"):
         changes: list[Change] = getattr(found, name)
         result[name] = [

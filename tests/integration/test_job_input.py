@@ -242,7 +242,7 @@ QUICK = ("--idle_timeout_sec=2", "--out_of_orderness_sec=1", "--start_offset=ear
 def test_a_partition_that_never_gets_a_record_holds_no_alert_back(
     kafka: KafkaPart, tmp_path: Path
 ) -> None:
-    topic, alerts = kafka.topic("silent", 3), tmp_path / "alerts.jsonl"
+    topic, alerts = kafka.topic("idle", 3), tmp_path / "alerts.jsonl"
     produce(kafka.bootstrap, topic, seed_case(_recent()))
     with live(tmp_path, "run", "--input", kafka.uri(topic), "--output", alerts, *QUICK) as job:
         job.until(lambda: alerts_of(alerts))

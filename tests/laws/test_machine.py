@@ -127,7 +127,7 @@ def test_state_is_bounded_while_time_goes_on() -> None:
     assert max(sizes[30:]) <= max(sizes[:30]) + 16  # numbers grow by a few bytes
 
 
-def test_rows_are_dropped_once_their_series_is_silent() -> None:
+def test_rows_are_dropped_once_their_series_has_no_data() -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
     machine.advance(store, _fragment(0, 25, 20))
     machine.advance(store, KeyedBatch(1, (Position(0, 0, 25, 25, 500 * SECOND),), Rows.empty()))

@@ -120,7 +120,7 @@ def test_a_live_job_is_never_drained(flink: Flink, address: str) -> None:
 def test_only_a_restored_job_is_drained_because_it_says_nothing_for_long(
     restored: bool, flink: Flink, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flink_job, "_SILENT_SECONDS", -1.0)
+    monkeypatch.setattr(flink_job, "_NO_RECORDS_SECONDS", -1.0)
     if restored:
         flink.answers[f"{JOB}/checkpoints"] = latest(restored={"id": 7})
     job(address).look()

@@ -105,7 +105,7 @@ def test_flapping_beyond_resolve_after_is_a_new_alert_with_a_new_id() -> None:
     assert len({one.alert.id for one in found}) == 2
 
 
-def test_an_alert_resolves_though_its_series_falls_silent() -> None:
+def test_an_alert_resolves_though_its_series_has_no_more_samples() -> None:
     assert _kinds(_follow([([(10, 0, 3)], 10), ([], 39), ([], 40), ([], 90)])) == [
         ("opened", 10, "a", "CRITICAL"),
         ("resolved", 40, "a", "CRITICAL"),

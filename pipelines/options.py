@@ -12,6 +12,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from padit.analysis.audit_log import audit_log_beside
 from padit.domain.errors import ConfigurationError
+from padit.domain.renamed import RenamedOption
 from padit.domain.timestamps import MICROS, parse_timestamp, seconds_to_micros
 from padit.pipelines.bootstrap import with_bootstrap
 
@@ -51,8 +52,10 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--audit",
-        help="RunTotals, clock decisions and provenance of alerts; by default beside the alerts "
-        "(alerts.audit.jsonl, topic alerts-audit); null switches it off.",
+        "--journal",  # the earlier name
+        action=RenamedOption,
+        help="Audit log: run totals, idleness decisions and provenance of alerts; by default "
+        "beside the alerts (alerts.audit.jsonl, topic alerts-audit); null switches it off.",
     )
     group.add_argument("--config", help="YAML file with detectors and alert settings.")
 

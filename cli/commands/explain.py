@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from padit.analysis.alert_files import read_events
-from padit.analysis.audit_log import audit_log_beside, read_audit_log
+from padit.analysis.audit_log import audit_logs_beside, read_audit_log
 from padit.analysis.explain.alert_history import AlertHistory, histories_of
 from padit.analysis.explain.alert_record import ParsedAlert, find, parse_alert
 from padit.analysis.explain.history import History, Reading, check, read_history, rows_of
@@ -20,6 +20,7 @@ from padit.analysis.explain.settings import (
 from padit.domain.audit import Provenance
 from padit.domain.config import load_config
 from padit.domain.errors import ConfigurationError, PaditError, SourceError
+from padit.domain.renamed import RenamedOption
 from padit.domain.timestamps import format_utc, parse_timestamp, seconds_to_micros
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
@@ -48,7 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("alert", metavar="ALERT_ID", nargs="?", help=which)
     add("--from", dest="place", required=True, help="alerts: a .jsonl file or kafka://host/topic")
     add("--input", help="what the job read, a topic or files: compute from the rows")
-    add("--audit", help="audit log with provenance; by default beside the alerts")
+    audit = "audit log with provenance; by default beside the alerts"
+    add("--audit", "--journal", action=RenamedOption, help=audit)
     add("--config", help="YAML file of today: says what changed since the alert was made")
     add("--html", help="draw the alert into this file")
     add("--start_time", help="read --input from here on, not from where the job began")
@@ -76,7 +78,7 @@ def _explain(args: argparse.Namespace) -> int:
         notes += _changes(steps, args.config)
     history: History | None = None
     if args.input:
-        records = _provenance(args.audit or audit_log_beside(args.place), bool(args.audit))
+        records = _provenance(args.audit, args.place)
         history = read_history(steps, _reading(args), records)
         notes += history.notes
         sections.append((f"from {args.input}", check(steps, history)))
@@ -187,14 +189,14 @@ def _moment(text: str) -> int:
     raise ConfigurationError(message)
 
 
-def _provenance(audit: str | None, wanted: bool) -> dict[str, Provenance]:
-    """Provenance by transition; an audit log that nobody asked for may be missing."""
-    if audit is None:
-        return {}
-    try:
-        found = [one for one in read_audit_log(audit) if isinstance(one, Provenance)]
-    except SourceError:
-        if wanted:
-            raise
-        return {}
-    return {one.transition: one for one in found}
+def _provenance(audit: str | None, alerts: str) -> dict[str, Provenance]:
+    """Provenance by transition; only an audit log that was named by `--audit` has to exist."""
+    for place in [audit] if audit else audit_logs_beside(alerts):
+        try:
+            records = list(read_audit_log(place))
+        except SourceError:
+            if audit:
+                raise
+            continue
+        return {one.transition: one for one in records if isinstance(one, Provenance)}
+    return {}

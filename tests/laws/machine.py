@@ -65,7 +65,7 @@ class Result:
         late: samples that came too late, with partition and number.
         waiting: samples whose windows are open.
         state: what is left behind, in canonical form.
-        ledgers: the accounts of each key group, once it had seen the end.
+        run_totals: totals of each key group, once it had seen the end.
         provenance: of the transitions that a window caused.
     """
 
@@ -76,7 +76,7 @@ class Result:
     late: list[Any] = field(default_factory=list)
     waiting: int = 0
     state: list[Any] = field(default_factory=list)
-    ledgers: list[RunTotals] = field(default_factory=list)
+    run_totals: list[RunTotals] = field(default_factory=list)
     provenance: list[Provenance] = field(default_factory=list)
 
 
@@ -120,7 +120,7 @@ def run(
             result.alerts[group] += [one.to_cloud_event() for one in outcome.transitions]
             result.provenance += outcome.provenance
             if outcome.run_totals is not None:
-                result.ledgers.append(msgspec.structs.replace(outcome.run_totals, group=group))
+                result.run_totals.append(msgspec.structs.replace(outcome.run_totals, group=group))
             if outcome.detected is not None:
                 result.rows[group] += _lines(outcome.detected)
                 result.scores += _scores(outcome.detected)

@@ -72,8 +72,8 @@ def test_the_summary_says_how_many_series_are_warm(
     assert (summary["series"], summary["warm"]) == (3, 1)
     assert summary["judged"] == {"multivariate": 0, "novelty": 1}
     audit = (tmp_path / "alerts.audit.jsonl").read_text().splitlines()
-    ledgers = [one for one in map(json.loads, audit) if one["record"] == "ledger"]
-    assert sum(one["series"] for one in ledgers) == 3
+    run_totals = [one for one in map(json.loads, audit) if one["record"] == "run_totals"]
+    assert sum(one["series"] for one in run_totals) == 3
 
 
 def test_history_makes_a_job_warm_before_it_goes_live(tmp_path: Path) -> None:
@@ -89,11 +89,11 @@ def test_the_status_does_not_depend_on_how_the_stream_was_cut() -> None:
     detection = Detection([DetectorSetting(name=name) for name in names])
     logs = logs_of(samples_of("factory"), 4)
     whole = run(logs, detection)
-    expected = judged_by(whole.ledgers)
+    expected = judged_by(whole.run_totals)
     assert expected == {"novelty": 6, "rule": 6}
     for most in (30, 300):
         found = run(logs, detection, schedule_by(np.random.default_rng(most), logs, most))
-        assert judged_by(found.ledgers) == expected
+        assert judged_by(found.run_totals) == expected
         assert (found.counts, found.state) == (whole.counts, whole.state)
 
 
@@ -102,7 +102,7 @@ def test_a_detector_that_does_not_look_at_a_series_never_judges_it() -> None:
         [DetectorSetting(name="rule", metric="x"), DetectorSetting(name="changepoint")]
     )
     found = run(logs_of(samples_of("factory"), 4), detection)
-    assert judged_by(found.ledgers) == {"rule": 3, "changepoint": 6}
+    assert judged_by(found.run_totals) == {"rule": 3, "changepoint": 6}
     assert (found.counts.series, found.counts.warm) == (6, 6)
 
 

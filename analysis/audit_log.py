@@ -9,7 +9,7 @@ from padit.analysis.alert_files import read_lines
 from padit.connectors.uris import parse_address
 from padit.domain.audit import IdlenessDecision, Record, RunTotals, decode_record, judged_by, total
 from padit.domain.errors import ConfigurationError
-from padit.transforms.watch import JUDGED
+from padit.ops.metric_names import JUDGED_PREFIX, OF_A_GROUP
 
 __all__ = [
     "audit_log_beside",
@@ -81,5 +81,6 @@ def read_run_totals(uri: str | None) -> dict[str, int] | None:
     if not Path(parse_address(uri).path).exists():
         return None
     run_totals = [record for record in read_audit_log(uri) if isinstance(record, RunTotals)]
-    judged = {f"{JUDGED}{name}": count for name, count in judged_by(run_totals).items()}
-    return total(run_totals) | judged if run_totals else None
+    judged = {f"{JUDGED_PREFIX}{name}": count for name, count in judged_by(run_totals).items()}
+    totals = {OF_A_GROUP.get(name, name): count for name, count in total(run_totals).items()}
+    return totals | judged if run_totals else None

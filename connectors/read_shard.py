@@ -38,6 +38,8 @@ from padit.domain.batch import Batch
 from padit.domain.rows import Rows
 from padit.domain.timestamps import MICROS
 from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE, Position
+from padit.ops import metric_names
+from padit.ops.metric_names import NAMESPACE
 from padit.ops.run_totals import note
 
 __all__ = ["DEAD", "LATE", "NOTES", "ReadOptions", "ReadShard", "request_stop"]
@@ -244,11 +246,11 @@ class _OpenReader:
         self._limiter = ReadAheadLimiter(options.most_held)
         self._last: dict[int, float] = {}
         self._at: Cursor | None = None
-        self._read = Metrics.counter("padit", "read")
-        self._late = Metrics.counter("padit", "late")
-        self._dead = Metrics.counter("padit", "dead_lettered")
-        self.ended = Metrics.counter("padit", "partitions_ended")
-        self._lag = Metrics.gauge("padit", "consumer_lag")
+        self._read = Metrics.counter(NAMESPACE, metric_names.READ)
+        self._late = Metrics.counter(NAMESPACE, metric_names.LATE)
+        self._dead = Metrics.counter(NAMESPACE, metric_names.DEAD_LETTERED)
+        self.ended = Metrics.counter(NAMESPACE, metric_names.PARTITIONS_ENDED)
+        self._lag = Metrics.gauge(NAMESPACE, metric_names.CONSUMER_LAG)
         self._lag_told = 0.0
 
     def count(self, read: int, late: int, dead: int) -> None:

@@ -8,25 +8,11 @@ import threading
 import time
 from collections import defaultdict
 
+from padit.ops.metric_names import HELP
+
 __all__ = ["OncePerCause", "Stats"]
 
 Labels = tuple[tuple[str, str], ...]
-
-_HELP = {
-    "padit_adapter_samples_total": "Samples an adapter emitted.",
-    "padit_adapter_records_total": "Records for other topics an adapter emitted.",
-    "padit_adapter_polls_total": "Polls that ended well.",
-    "padit_adapter_failures_total": "Polls or openings that failed, by cause.",
-    "padit_adapter_faults_total": "Bad input that was refused, by cause.",
-    "padit_adapter_overruns_total": "Polls that were skipped because one took too long.",
-    "padit_adapter_up": "1 while the last poll of the adapter ended well.",
-    "padit_adapter_poll_seconds": "Duration of the last poll.",
-    "padit_publisher_sent_total": "Samples and records the broker has acknowledged.",
-    "padit_publisher_dropped_total": "Samples that were lost, by reason.",
-    "padit_publisher_buffered": "Samples waiting in memory or on disk.",
-    "padit_publisher_disk_bytes": "Bytes in the disk buffer.",
-    "padit_publisher_connected": "1 while the broker acknowledges.",
-}
 
 
 class Stats:
@@ -64,7 +50,7 @@ class Stats:
         with self._lock:
             for name, values in sorted(self._values.items()):
                 kind = "counter" if name.endswith("_total") else "gauge"
-                lines += [f"# HELP {name} {_HELP.get(name, name)}", f"# TYPE {name} {kind}"]
+                lines += [f"# HELP {name} {HELP.get(name, name)}", f"# TYPE {name} {kind}"]
                 lines += [f"{name}{_labels(key)} {value:.17g}" for key, value in values.items()]
         return "\n".join([*lines, ""])
 

@@ -16,6 +16,7 @@ import urllib.request
 from typing import Any
 
 from padit.domain.errors import RunError, StateError
+from padit.ops.metric_names import NAMESPACE, PARTITIONS_ENDED
 from padit.pipelines.flink_counters import flink_counters
 
 __all__ = ["FlinkJob"]
@@ -156,10 +157,10 @@ class FlinkJob:
                 _LOG.info("draining failed, once more: %s", status["operation"]["failure-cause"])
                 self._request, self._counts, self._moved = None, {}, time.monotonic()
             return
-        counts = flink_counters(self._url, self._beam_job, "padit")
+        counts = flink_counters(self._url, self._beam_job, NAMESPACE)
         if counts != self._counts:
             self._counts, self._moved = counts, time.monotonic()
-        ended = counts.get("partitions_ended", 0) >= partitions
+        ended = counts.get(PARTITIONS_ENDED, 0) >= partitions
         patience = _NO_RECORDS_SECONDS if counts else _NOTHING_SECONDS
         stalled = self._restored and time.monotonic() - self._moved > patience
         if (ended or stalled) and self._state() == "RUNNING":

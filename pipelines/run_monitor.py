@@ -14,6 +14,7 @@ from apache_beam.runners.runner import PipelineState
 
 from padit.connectors.read_shard import request_stop
 from padit.domain.errors import PaditError, RunError, StateError
+from padit.ops.metric_names import NAMESPACE, READ
 from padit.ops.run_totals import RunProgress, seen
 from padit.pipelines.flink_counters import flink_counters
 from padit.pipelines.flink_job import FlinkJob
@@ -81,7 +82,7 @@ class RunMonitor:
         """How far the run has come."""
         if self._runner.here:
             return seen()
-        return RunProgress(rows=self.counts().get("read", 0))
+        return RunProgress(rows=self.counts().get(READ, 0))
 
     def counts(self) -> dict[str, int]:
         """Counters of the job by name; the last known ones when they cannot be asked for."""
@@ -98,7 +99,7 @@ class RunMonitor:
             for counter in found:
                 amount = max(counter.committed or 0, counter.attempted or 0)
                 name = counter.key.metric.name
-                if counter.key.metric.namespace == "padit":
+                if counter.key.metric.namespace == NAMESPACE:
                     counts[name] = counts.get(name, 0) + amount
                 elif name == _DROPPED:
                     dropped += amount
@@ -110,7 +111,7 @@ class RunMonitor:
         if self._runner.here or self._runner.rest_url is None:
             return self._counts
         try:
-            found = flink_counters(self._runner.rest_url, self._result._job_id, "padit")
+            found = flink_counters(self._runner.rest_url, self._result._job_id, NAMESPACE)
         except (OSError, ValueError, KeyError) as error:
             _LOG.info("no counters from %s: %r", self._runner.rest_url, error)
             return self._counts

@@ -15,6 +15,7 @@ from padit.domain.config import JobConfig
 from padit.domain.message import Message
 from padit.domain.timestamps import format_utc
 from padit.domain.watermark import WATERMARK_END
+from padit.ops.metric_names import JUDGED_PREFIX, NAMESPACE, OF_A_GROUP
 from padit.transforms.alerts import Alerts
 from padit.transforms.detect import Detection, DetectionResult
 from padit.transforms.group import Counts, GroupMachine, Outcome
@@ -22,15 +23,12 @@ from padit.transforms.keying import split_batch
 from padit.transforms.warmup import Status
 from padit.transforms.windows import WindowOptions
 
-__all__ = ["ALERTS", "ANOMALIES", "FEATURES", "AUDIT", "JUDGED", "KeyByGroup", "WatchGroup"]
+__all__ = ["ALERTS", "ANOMALIES", "FEATURES", "AUDIT", "KeyByGroup", "WatchGroup"]
 
 ALERTS = "alerts"
 ANOMALIES = "anomalies"
 FEATURES = "features"
 AUDIT = "audit"
-JUDGED = "judged_"
-"""Begins the names of counters: the series that a detector has judged."""
-_COUNTERS = ("scored", "duplicate", "windows", "anomalies", "alerts", "series", "warm")
 
 
 class KeyByGroup(beam.DoFn):  # type: ignore[misc]
@@ -85,9 +83,11 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         self._source = source
         self._restorable = restorable
         self._met: set[int] = set()
-        self._counters = [Metrics.counter("padit", name) for name in _COUNTERS if counted]
+        self._counters = [
+            Metrics.counter(NAMESPACE, name) for name in OF_A_GROUP.values() if counted
+        ]
         self._judged = {
-            one.name: Metrics.counter("padit", JUDGED + one.name)
+            one.name: Metrics.counter(NAMESPACE, JUDGED_PREFIX + one.name)
             for one in config.detectors
             if counted
         }
@@ -138,7 +138,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             )
 
     def _count(self, counts: Counts | RunTotals, judged: Mapping[str, int]) -> None:
-        for name, counter in zip(_COUNTERS, self._counters, strict=False):  # none, or all
+        for name, counter in zip(OF_A_GROUP, self._counters, strict=False):  # none, or all
             amount = getattr(counts, name)
             if amount:
                 counter.inc(amount)

@@ -15,6 +15,7 @@ from padit.adapters.base import ListEmitter
 from padit.adapters.config import load_adapters
 from padit.adapters.registry import adapter_class, adapter_types, create_adapter, create_all
 from padit.domain.errors import ConfigurationError
+from padit.ops import metric_names
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
@@ -96,10 +97,10 @@ def _run_all(args: argparse.Namespace) -> int:
     left = _until_signal(lambda stop: run_adapters(config, stop, stats))
     summary = {
         "emitted": int(
-            stats.total("padit_adapter_samples_total") + stats.total("padit_adapter_records_total")
+            stats.total(metric_names.ADAPTER_SAMPLES) + stats.total(metric_names.ADAPTER_RECORDS)
         ),
-        "sent": int(stats.total("padit_publisher_sent_total")),
-        "dropped": int(stats.total("padit_publisher_dropped_total")),
+        "sent": int(stats.total(metric_names.PUBLISHER_SENT)),
+        "dropped": int(stats.total(metric_names.PUBLISHER_DROPPED)),
         "left_on_disk": left,
     }
     sys.stdout.write(json.dumps(summary) + "\n")

@@ -59,7 +59,7 @@ def test_without_an_audit_log_the_counters_give_the_same_summary(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(tmp_path / "in.jsonl", seed_lines())
-    found = []
+    found: list[dict[str, object]] = []
     for audit in ("null", str(tmp_path / "audit.jsonl")):
         place = [f"--input={tmp_path}/in.jsonl", f"--output={tmp_path}/{len(found)}.jsonl"]
         assert main(["replay", *place, RULE, f"--audit={audit}"]) == 0

@@ -1,4 +1,4 @@
-"""The YAML configuration (`--config`); what is tuned per run are pipeline options instead."""
+"""The YAML configuration (`--config`); settings of a single run are pipeline options."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -51,7 +51,7 @@ class AlertSettings(Section):
 
 
 class JobConfig(Section):
-    """Everything a configuration file may say."""
+    """All keys of a configuration file."""
 
     detectors: tuple[DetectorSetting, ...] = Field(
         default=(DetectorSetting(name="novelty"), DetectorSetting(name="multivariate")),

@@ -9,8 +9,8 @@ class Message(NamedTuple):
     """One result.
 
     Attributes:
-        id: identity of the result, the same in every run; a sink that has seen it may drop it.
-        key: what messages about the same thing share, like `source_id:metric_name`.
+        id: identity of the result, the same in every run; a sink may drop a repeated one.
+        key: shared by messages about the same thing, like `source_id:metric_name`.
         time: event time in microseconds.
         value: one JSON object, without line breaks.
     """

@@ -15,7 +15,7 @@ __all__ = [
 ]
 
 DETECTORS: Mapping[str, str] = {"silence": "no_data"}
-"""New name of a detector by the old one; alert files of before still hold the old one."""
+"""New name of a detector by the old one; older alert files still hold the old one."""
 
 _reported: set[tuple[str, str]] = set()
 

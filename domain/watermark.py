@@ -1,8 +1,8 @@
 """Progress of event time, carried in the data.
 
 A *watermark* of a partition is a promise decided by its log alone: the highest event time so far,
-minus the allowed out-of-orderness. A row older than the watermark before it is late. Marks never go
-back. Everything downstream closes windows by watermarks, so no result depends on a runner's
+minus the allowed out-of-orderness. A row older than the watermark before it is late. Watermarks
+never go back. Everything downstream closes windows by them, so no result depends on a runner's
 watermark, timers or bundles.
 """
 
@@ -14,25 +14,25 @@ from numpy.typing import NDArray
 __all__ = ["WATERMARK_END", "WATERMARK_NONE", "Position", "find_late"]
 
 WATERMARK_NONE = -(2**62)
-"""Mark of a partition of which nothing is known yet."""
+"""Watermark of a partition before its first row."""
 WATERMARK_END = 2**62
-"""Mark of a partition that is exhausted (bounded input)."""
+"""Watermark of an exhausted partition (bounded input)."""
 
 
 class Position(NamedTuple):
-    """What a block covers of one partition, and the partition's watermark behind it.
+    """Offsets of one partition that a batch covers, and the watermark after them.
 
     Attributes:
         partition: number of the partition, from 0.
         start: offset at which the job began to read this partition.
-        first: first offset the block covers.
-        following: offset after the last one the block covers.
+        first: first offset the batch covers.
+        following: offset after the last one the batch covers.
         watermark: microseconds; every later row of the partition that is older is late.
         read: metrics of the partition read before `following`, since the job began.
         late: those of them that were late.
         dead_lettered: those of them that could not be read.
-        reached: the watermark before the partition was exhausted: so far its log tells of time.
-            `WATERMARK_NONE` while it is not exhausted.
+        reached: the last watermark before the partition was exhausted; `WATERMARK_NONE` while it
+            is not exhausted.
     """
 
     partition: int
@@ -49,7 +49,7 @@ class Position(NamedTuple):
 def find_late(
     time: NDArray[np.int64], watermark: int, out_of_orderness: int
 ) -> tuple[NDArray[np.bool_] | None, int]:
-    """Which rows of one partition are late, and the watermark behind them.
+    """Find the late rows of one partition, and the watermark after them.
 
     Args:
         time: int64 (n,), event times in log order, microseconds.

@@ -1,7 +1,8 @@
 """The endpoint for probes and Prometheus.
 
-`/health` says 200 while the process works, with the state of every adapter; `/ready` 200 when
-samples can be taken, 503 while the way out is blocked; `/metrics` in the Prometheus text format.
+`/health` answers 200 while the process works, with the state of every adapter; `/ready` answers
+200 when samples can be accepted, 503 while the output is blocked; `/metrics` in the Prometheus
+text format.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,9 +33,9 @@ class HealthServer:
 
     Args:
         options: where to listen.
-        stats: what `/metrics` shows.
+        stats: the content of `/metrics`.
         parts: the supervised adapters.
-        ready: whether samples can be taken.
+        ready: whether samples can be accepted.
     """
 
     def __init__(

@@ -71,4 +71,4 @@ HELP: Mapping[str, str] = {
     PROCESS_MEMORY: "Resident memory of the process.",
     PROCESS_CPU: "CPU time of the process, user and system.",
 }
-"""What Prometheus shows beside the metrics of the adapters."""
+"""Help texts of the adapters' metrics, as Prometheus shows them."""

@@ -1,4 +1,4 @@
-"""How far the readers of this process have come, for people who watch; results never read it."""
+"""Progress of the readers of this process, for the progress line only; results never use it."""
 
 import threading
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ class RunProgress:
 
     Attributes:
         rows: records read, of all kinds.
-        watermark: the slowest watermark of the latest block, microseconds; None before the first.
-        lag: records that wait in the source, as far as known.
+        watermark: the smallest watermark of the latest batch, microseconds; None before the first.
+        lag: records in the source that are not read yet, as far as known.
     """
 
     rows: int = 0
@@ -26,7 +26,7 @@ _seen = RunProgress()
 
 
 def note(rows: int, watermark: int, lag: int | None) -> None:
-    """Add what one read gave."""
+    """Add the result of one read."""
     global _seen
     with _lock:
         _seen = RunProgress(_seen.rows + rows, watermark, _seen.lag if lag is None else lag)

@@ -1,4 +1,4 @@
-"""Counters of the adapter process, and a log that says each thing once.
+"""Counters of the adapter process, and a log that writes each cause once.
 
 Everything is exposed in the Prometheus text format 0.0.4 by `ops.health`.
 """
@@ -35,7 +35,7 @@ class Stats:
             self._values[name][tuple(sorted(labels.items()))] = value
 
     def get(self, name: str, **labels: str) -> float:
-        """The value, 0 if it was never touched."""
+        """The value; 0 if it was never set."""
         with self._lock:
             return self._values[name].get(tuple(sorted(labels.items())), 0.0)
 
@@ -66,12 +66,12 @@ def _labels(labels: Labels) -> str:
 
 
 class OncePerCause:
-    """Logs a cause when it appears, and again only after it was gone or an hour has passed.
+    """Logs a cause when it appears, and again only after it was gone or an hour later.
 
     Args:
         log: where to write.
-        repeat_sec: seconds after which a lasting cause is written again.
-        limit: how many causes are remembered; beyond that the oldest is forgotten.
+        repeat_sec: seconds after which a lasting cause is logged again.
+        limit: number of causes to remember; beyond it the oldest is forgotten.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class OncePerCause:
         self._lock = threading.Lock()
 
     def warn(self, who: str, cause: str, message: str) -> None:
-        """Write a warning unless this cause of this adapter is known already."""
+        """Log a warning unless this cause of this adapter is known already."""
         moment = time.monotonic()
         with self._lock:
             last = self._seen.get((who, cause))
@@ -96,7 +96,7 @@ class OncePerCause:
         self._log.warning("%s: %s [%s]", who, message, cause)
 
     def clear(self, who: str) -> bool:
-        """Forget the causes of an adapter that works again; says whether there were any."""
+        """Forget the causes of an adapter that works again; True if there were any."""
         with self._lock:
             known = [key for key in self._seen if key[0] == who]
             for key in known:

@@ -44,11 +44,11 @@ class ShadowConfig:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything a job is made of.
+    """All parts of a job.
 
     Attributes:
-        source: where rows come from.
-        cursors: where each reader begins.
+        source: of the rows.
+        cursors: start of each reader.
         validate: the decoder.
         reading: how to read.
         groups: number of key groups.
@@ -80,7 +80,7 @@ class Plan:
 
 
 class _BlockCoder(Coder):  # type: ignore[misc]
-    """Blocks as bytes, should a runner put a boundary between reading and keying."""
+    """Batches as bytes, for runners that put a boundary between reading and keying."""
 
     def encode(self, value: Batch) -> bytes:
         return encode_keyed_batch(KeyedBatch(value.partitions, value.positions, value.rows))
@@ -142,7 +142,7 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
 
 
 def _watch_beside(keyed: beam.PCollection, plan: Plan, one: ShadowConfig) -> None:
-    """Steps of a further configuration; the first one counts what all of them read."""
+    """Steps of a further configuration; only the first configuration counts records read."""
     outputs = frozenset(one.sinks)
     watch = WatchGroup(plan.windows, one.config, outputs, plan.source.name, counted=False)
     watched = keyed | f"WatchGroup.{one.name}" >> beam.ParDo(watch).with_outputs(

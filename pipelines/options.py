@@ -1,4 +1,4 @@
-"""Pipeline options: what is tuned per run. Everything else is YAML (`--config`)."""
+"""Pipeline options: settings of a single run. Everything else is YAML (`--config`)."""
 
 import argparse
 import difflib
@@ -30,8 +30,8 @@ class PaditOptions(PipelineOptions):  # type: ignore[misc]
         group = parser.add_argument_group("on a Flink cluster")
         group.add_argument(
             "--savepoint_path",
-            help="Go on from a savepoint, or from the last checkpoint of a lost job (its "
-            "directory); inputs, windows, groups and detectors have to be those of then.",
+            help="Restore a savepoint, or the last checkpoint of a lost job (its directory); "
+            "inputs, windows, groups and detectors have to be the same as then.",
         )
         group.add_argument(
             "--operator_chaining",
@@ -41,14 +41,14 @@ class PaditOptions(PipelineOptions):  # type: ignore[misc]
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("where from and where to (URIs)")
+    group = parser.add_argument_group("inputs and outputs (URIs)")
     group.add_argument("--input", help="kafka://host:9092/topic, a .jsonl, .csv or .parquet file.")
     group.add_argument("--output", default="-", help="Alerts, as CloudEvents; - prints them.")
     group.add_argument("--features", help="Features of every window and series; off by default.")
     group.add_argument("--anomalies", help="Scores of every anomalous window; off by default.")
-    group.add_argument("--late", help="Records that came too late; counted only by default.")
+    group.add_argument("--late", help="Late records; only counted by default.")
     group.add_argument(
-        "--dlq", help="Records that cannot be processed; counted, and logged, by default."
+        "--dlq", help="Dead letters: records that cannot be processed; only counted by default."
     )
     group.add_argument(
         "--audit",
@@ -79,10 +79,13 @@ def _add_windows(parser: argparse.ArgumentParser) -> None:
         "--max_ahead_sec",
         type=float,
         default=3600.0,
-        help="How far an event may lie ahead of its own Kafka record's timestamp.",
+        help="How far an event may be ahead of the timestamp of its Kafka record.",
     )
     group.add_argument(
-        "--key_groups", type=int, default=32, help="Units of work that series are dealt to."
+        "--key_groups",
+        type=int,
+        default=32,
+        help="Number of groups that series are distributed to.",
     )
 
 
@@ -93,19 +96,19 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--bootstrap_from",
         help="Live: build the state from history first: -6h, a timestamp, earliest or offset:N. "
-        "Results of before --live_from are not written.",
+        "Results before --live_from are not written.",
     )
     group.add_argument(
         "--live_from",
         help="With --bootstrap_from: results from this event time on are written: now (the "
-        "default), -10m or a timestamp, as of when another job was stopped.",
+        "default), -10m or a timestamp, such as the time another job was stopped.",
     )
     group.add_argument(
         "--allow_missing",
         nargs="?",
         const="true",
         choices=("true", "false"),
-        help="Go on where retention has deleted part of what is asked for.",
+        help="Continue although retention has deleted part of the requested range.",
     )
     group.add_argument(
         "--decisions",
@@ -120,10 +123,13 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         "--idle_timeout_sec",
         type=float,
         default=30.0,
-        help="Live: a partition with nothing to read for so long holds no window open.",
+        help="Live: a partition without new records for this long holds no window open.",
     )
     group.add_argument(
-        "--broker_timeout_sec", type=float, default=60.0, help="Patience with a broker at start."
+        "--broker_timeout_sec",
+        type=float,
+        default=60.0,
+        help="How long to wait for a broker at start.",
     )
 
 
@@ -149,7 +155,7 @@ def parse_options(argv: Sequence[str]) -> PipelineOptions:
     """Read the command line.
 
     Raises:
-        ConfigurationError: an option nobody knows, with the nearest one that exists.
+        ConfigurationError: an unknown option; the message names the nearest known one.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, conflict_handler="resolve")
     for options in [PaditOptions, *PipelineOptions.__subclasses__()]:
@@ -174,7 +180,7 @@ def _refuse(message: str) -> NoReturn:
 
 @dataclass(frozen=True, slots=True)
 class JobOptions:
-    """Checked options, in the units the job computes with (microseconds unless named)."""
+    """Checked options, in the units of the job (microseconds unless named)."""
 
     input: str
     output: str
@@ -257,7 +263,7 @@ def _windows(raw: dict[str, Any]) -> dict[str, Any]:
         message = (
             f"--window_size_sec={raw['window_size_sec']:g} is smaller than "
             f"--extract_interval_sec={raw['extract_interval_sec']:g}: samples between two windows "
-            "would never be looked at; make the interval at most as long as the window"
+            "would never be used; make the interval at most as long as the window"
         )
         raise ConfigurationError(message)
     if size % interval:
@@ -276,10 +282,10 @@ def _times(raw: dict[str, Any]) -> dict[str, Any]:
         message = f"--start_time={raw['start_time']} is not before --end_time={raw['end_time']}"
         raise ConfigurationError(message)
     if start is not None and raw["start_offset"] is not None:
-        message = "--start_time and --start_offset both say where to begin; give one of them"
+        message = "--start_time and --start_offset both set where to begin; give one of them"
         raise ConfigurationError(message)
     if end is not None and raw["end_offset"] is not None:
-        message = "--end_time and --end_offset both say where to end; give one of them"
+        message = "--end_time and --end_offset both set where to end; give one of them"
         raise ConfigurationError(message)
     if raw["end_offset"] is not None and raw["end_offset"] < 0:
         message = f"--end_offset={raw['end_offset']} must not be negative"

@@ -1,4 +1,4 @@
-"""Watches one run: starts it, asks it to stop, reads its counters."""
+"""Monitors one run: starts it, stops it, reads its counters."""
 
 import logging
 import signal
@@ -26,7 +26,7 @@ _LOG = logging.getLogger(__name__)
 _ASK_EVERY = 0.5
 _SETTLE = 2.5
 _CANCEL_SECONDS = 30.0
-_DROPPED = "StatefulParDoDropped"  # Beam's Java runners count so what they think is late
+_DROPPED = "StatefulParDoDropped"  # by Beam's Java runners, of elements they drop as late
 
 
 class RunMonitor:
@@ -68,7 +68,7 @@ class RunMonitor:
         if self._stopping.is_set():
             allowed |= {PipelineState.CANCELLED, PipelineState.STOPPED, PipelineState.DRAINED}
         if state not in allowed:
-            message = f"the job ended as {state}; `--debug` and the runner's log say why"
+            message = f"the job ended as {state}; see `--debug` and the runner's log for the reason"
             raise RunError(message)
         self.counts()
         if self._dropped:
@@ -79,17 +79,17 @@ class RunMonitor:
             raise RunError(message)
 
     def look(self) -> RunProgress:
-        """How far the run has come."""
+        """Progress of the run."""
         if self._runner.here:
             return seen()
         return RunProgress(rows=self.counts().get(READ, 0))
 
     def counts(self) -> dict[str, int]:
-        """Counters of the job by name; the last known ones when they cannot be asked for."""
+        """Counters of the job by name; the last known ones if the runner does not answer."""
         if self._result is not None:
             try:
                 if not self._runner.in_process:
-                    self._result._metrics = None  # a job server's first answer is kept for ever
+                    self._result._metrics = None  # Beam keeps a job server's first answer
                 found = self._result.metrics().query()["counters"]
             except Exception as error:  # a cluster may be away for a moment
                 _LOG.info("no counters: %r", error)
@@ -107,7 +107,7 @@ class RunMonitor:
         return self._counts
 
     def _live_counts(self) -> dict[str, int]:
-        """Counters of a job that has not ended by itself; the job server has none of it."""
+        """Counters of a running job from Flink; the job server has none until it ends."""
         if self._runner.here or self._runner.rest_url is None:
             return self._counts
         try:
@@ -126,7 +126,7 @@ class RunMonitor:
                 self._report_savepoint()
                 return state
             if self._stopping.is_set() and not self._runner.here:
-                time.sleep(_SETTLE)  # until the cluster shows what it has counted
+                time.sleep(_SETTLE)  # until the cluster shows its latest counters
                 self.counts()
                 self._cancel()
                 return str(PipelineState.CANCELLED)
@@ -136,15 +136,15 @@ class RunMonitor:
                 except PaditError:
                     self._flink.cancel()
                     raise
-            # The result's own wait can be called only once, and not with a signal in between.
+            # The result's own wait can be called only once, and a signal would break it.
             time.sleep(_ASK_EVERY)
 
     def _cancel(self) -> None:
-        """Cancel, and wait until Flink has: whoever starts the next job must not meet this one."""
+        """Cancel, and wait for Flink, so that a new job cannot overlap with this one."""
         self._result.cancel()
         if self._flink is None:
             return
-        self._flink.cancel()  # what the job server does leaves the job running
+        self._flink.cancel()  # the job server's cancel leaves the job running
         deadline = time.monotonic() + _CANCEL_SECONDS
         while not self._flink.ended() and time.monotonic() < deadline:
             time.sleep(_ASK_EVERY)
@@ -155,7 +155,9 @@ class RunMonitor:
         place = self._flink.savepoint()
         self._flink.clear()
         if place is not None:
-            message = f"the job was stopped with a savepoint; go on with --savepoint_path={place}"
+            message = (
+                f"the job was stopped with a savepoint; continue with --savepoint_path={place}"
+            )
             if self._partitions is not None:
                 raise RunError(message)
             _LOG.warning(message)
@@ -165,7 +167,7 @@ class RunMonitor:
             self._result.wait_until_finish()
         except Exception as error:
             raise _readable(error) from error
-        message = "the job failed; the runner's log says why"
+        message = "the job failed; see the runner's log for the reason"
         raise RunError(message)
 
     @contextmanager
@@ -185,13 +187,13 @@ class RunMonitor:
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if self._stopping.is_set():
             raise KeyboardInterrupt
-        _LOG.warning("stopping; once more to stop at once")
+        _LOG.warning("stopping; press Ctrl-C again to stop at once")
         self._stopping.set()
         request_stop()
 
 
 def _readable(error: BaseException) -> PaditError:
-    """The project's own error inside what Beam wraps around it, or the last line of its text."""
+    """PADIT's own error unwrapped from Beam's, or else the last line of the text."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, PaditError):

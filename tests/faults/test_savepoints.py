@@ -55,7 +55,7 @@ def stopped(
 
 @pytest.mark.timeout(300)
 def test_who_waits_for_a_job_that_is_stopped_is_told_how_to_go_on(stopped: Stopped) -> None:
-    assert f"go on with --savepoint_path={stopped.place}" in stopped.said
+    assert f"continue with --savepoint_path={stopped.place}" in stopped.said
 
 
 @pytest.mark.timeout(300)

@@ -1,4 +1,4 @@
-"""What has a start and a stop runs for the length of a `with`."""
+"""Context managers for processes that can be started and stopped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Startable(ABC):
 
     @abstractmethod
     def start(self) -> Self:
-        """Start what does not run and wait until it answers."""
+        """Start it unless it runs, and wait until it answers."""
 
     @abstractmethod
     def stop(self) -> None:
@@ -48,11 +48,11 @@ class Service(Startable):
         return self
 
     def stop(self) -> None:
-        """End it and its children; what it keeps on disk stays."""
+        """End it and its children; its files on disk stay."""
         self.part.stop()
 
     def kill(self) -> None:
-        """End it as a crash would; its children are left alone."""
+        """Kill it, as a crash would; its children are left alone."""
         self.part.kill()
 
     def restart(self) -> None:

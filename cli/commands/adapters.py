@@ -24,7 +24,7 @@ EXAMPLES = """\
   # Run everything in a file until Ctrl-C
   padit adapters --config adapters.yaml
 
-  # Which adapters there are, and what one of them can be told
+  # All adapters, and the options of one
   padit adapters list
   padit adapters options http
 
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("list", help="adapter types, built in and installed")
     options = actions.add_parser("options", help="the options of an adapter type, or of all")
     options.add_argument("adapter_type", nargs="?", metavar="TYPE")
-    attempt = actions.add_parser("try", help="poll one adapter once and print what it measured")
+    attempt = actions.add_parser("try", help="poll one adapter once and print its samples")
     attempt.add_argument("name", help="a name in the configuration, or an adapter type")
     attempt.add_argument("--config", dest="try_config", help="YAML file of adapters")
     attempt.add_argument(

@@ -1,4 +1,4 @@
-"""`padit demo`: simulate a factory, run the job over it, show what it found. No Kafka, no Java."""
+"""`padit demo`: simulate a factory, run the job over it, draw the result. No Kafka, no Java."""
 
 import argparse
 import sys
@@ -22,7 +22,7 @@ from padit.cli.commands import simulate
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
-HELP = "Simulate a factory with faults, run the job over it, and draw what it found."
+HELP = "Simulate a factory with faults, run the job over it, and draw the result."
 EXAMPLES = """examples:
   padit demo
   padit demo --seed 11 --machines 20 --hours 8
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--hours", type=float, default=2.0, help="hours of event time (default 2)")
     add("--seed", type=int, default=7, help="another seed is another factory (default 7)")
     add("--faults", default=ALL_FAULTS, help=f"faults to inject (default {ALL_FAULTS})")
-    add("--folder", default="build/demo", help="where everything goes (default build/demo)")
+    add("--folder", default="build/demo", help="folder for all files (default build/demo)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`padit explain`: one alert recomputed from its evidence, and from what it was made of."""
+"""`padit explain`: one alert recomputed from its evidence, and from the rows behind it."""
 
 import argparse
 import sys
@@ -34,7 +34,7 @@ EXAMPLES = """examples:
       --html alert.html
 
 The id may be shortened. From the evidence alone: digest of rows and features where the alert
-holds all rows (up to 64), and the score of detectors that remember nothing. With --input the
+holds all rows (up to 64), and the score of detectors without state. With --input the
 rows of its source go through the job's own machine again and every byte is compared.
 Exit codes: 0 equal, 1 different, 2 cannot be recomputed.
 """
@@ -43,15 +43,15 @@ _MOST = 60
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which alert, where it stands, and what to compute it from."""
+    """The alert, its place, and the input to recompute it from."""
     add = parser.add_argument
     which = "id of the alert or of a transition, or its beginning; without one all are listed"
     add("alert", metavar="ALERT_ID", nargs="?", help=which)
     add("--from", dest="place", required=True, help="alerts: a .jsonl file or kafka://host/topic")
-    add("--input", help="what the job read, a topic or files: compute from the rows")
+    add("--input", help="input of the job, a topic or files: recompute from the rows")
     audit = "audit log with provenance; by default beside the alerts"
     add("--audit", "--journal", action=RenamedOption, help=audit)
-    add("--config", help="YAML file of today: says what changed since the alert was made")
+    add("--config", help="present YAML file: shows what changed since the alert was made")
     add("--html", help="draw the alert into this file")
     add("--start_time", help="read --input from here on, not from where the job began")
     add("--out_of_orderness_sec", type=float, default=10.0, help="as the job had it (default 10)")
@@ -59,12 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what was computed again; the exit code."""
+    """Print the checks; the exit code."""
     try:
         return _explain(args)
     except PaditError as error:
         print(f"padit: {error}", file=sys.stderr)
-        return 2  # 1 says that it was recomputed and differs
+        return 2  # 1 means that it was recomputed and differs
 
 
 def _explain(args: argparse.Namespace) -> int:
@@ -150,7 +150,7 @@ def _print(
 
 
 def _changes(steps: Sequence[ParsedAlert], path: str) -> list[str]:
-    """What the configuration file says otherwise than the alert, and what would follow."""
+    """Differences between the configuration file and the alert, and their effect on it."""
     config = load_config(path)
     parsed = next((one for one in reversed(steps) if one.kind != "resolved"), steps[-1])
     then = settings_of(parsed)

@@ -36,13 +36,13 @@ def read_audit_log(uri: str) -> Iterator[Record]:
 
 
 def audit_logs_beside(alerts: str) -> list[str]:
-    """Where an audit log of these alerts may lie: today's place, then the earlier one."""
+    """Possible places of the audit log of these alerts: the present one, then the earlier one."""
     places = audit_log_beside(alerts), audit_log_beside(alerts, "journal")
     return [place for place in places if place is not None]
 
 
 def audit_log_beside(alerts: str, word: str = "audit") -> str | None:
-    """Where the audit log of these alerts lies; None where there is no place beside them."""
+    """Place of the audit log of these alerts; None if there is none beside them."""
     address = parse_address(alerts)
     if address.kind == "kafka":
         return alerts.replace(f"/{address.path}", f"/{address.path}-{word}", 1)

@@ -1,4 +1,4 @@
-"""Old alerts under the names of today, so that they can be compared with new ones."""
+"""Old alerts under present names, so that they can be compared with new ones."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -70,7 +70,7 @@ def _words(text: Any) -> Any:
 
 
 def _current_id(alert: Alert) -> str:
-    """The id under the new name where the old name made it; any other stays."""
+    """The id under the new name if it was made from the old name; any other stays."""
     series = Series(alert.source_id, alert.metric_name, alert.evidence["unit"])
     opened = parse_timestamp(alert.opened)
     for old, new in DETECTORS.items():

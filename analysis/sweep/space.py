@@ -1,4 +1,4 @@
-"""What a sweep tries: the file of `--grid`, and the values drawn or listed from it."""
+"""Search space of a sweep: the file of `--grid`, and the values drawn or listed from it."""
 
 import itertools
 import math
@@ -38,9 +38,9 @@ class Range(_Section):
 
     first: float = Field(alias="from", description="Smallest value.")
     last: float = Field(alias="to", description="Largest value.")
-    steps: int | None = Field(default=None, ge=2, description="How many values a grid tries.")
+    steps: int | None = Field(default=None, ge=2, description="Number of values in a grid.")
     step: float | None = Field(
-        default=None, gt=0, description="Distance of two values; also what random draws keep to."
+        default=None, gt=0, description="Distance of two values, also of random draws."
     )
     scale: Literal["linear", "log"] = Field(
         default="linear", description="log: equal factors instead of equal distances."
@@ -93,7 +93,7 @@ class Range(_Section):
         return self._plain(float(random.uniform(self.first, self.last)))
 
     def _plain(self, value: float) -> Value:
-        """Four digits are enough to tune with, and can be read."""
+        """Four digits: enough for tuning, and readable."""
         return round(value) if self.whole else float(f"{value:.4g}")
 
 
@@ -112,7 +112,7 @@ Choice = Annotated[
 
 
 class SweepFile(_Section):
-    """Everything the file of `--grid` may say."""
+    """All keys of the file of `--grid`."""
 
     config: str | None = Field(
         default=None, description="Configuration to start from, as of --config; without one the "

@@ -126,7 +126,7 @@ def test_detectors_that_remember_cannot_be_recomputed_from_the_evidence(
     stateful: Ran, capsys: Capture
 ) -> None:
     assert main(["explain", stateful.first, "--from", stateful.alerts]) == 2
-    assert "remembers what came before; --input replays it" in capsys.readouterr().out
+    assert "has state from earlier samples; --input replays it" in capsys.readouterr().out
 
 
 def test_every_alert_of_detectors_that_remember_comes_again_from_the_rows(
@@ -281,7 +281,7 @@ def test_a_file_that_lost_rows_is_not_what_the_alert_was_made_of(
     Path(ran.input).write_bytes(b"\n".join(seed_lines()[:5]))
     assert main(["explain", ran.first, "--from", ran.alerts, "--input", ran.input]) == 2
     err = capsys.readouterr().err
-    assert "ends at offset 5, the rows stand at 0 to 15" in err
+    assert "ends at offset 5, the rows are at 0 to 15" in err
 
 
 def test_the_page_shows_the_window_and_what_crossed_which_line(
@@ -378,4 +378,4 @@ def test_what_detectors_remembered_is_compared_by_its_digest(
     changed = tmp_path / "audit.jsonl"
     changed.write_text("\n".join(json.dumps({**one, "state": "0" * 64}) for one in kept))
     assert main(["explain", stateful.first, *options, f"--audit={changed}"]) == 0
-    assert "is not what they did then (state digest)" in capsys.readouterr().out
+    assert "from that of the job (state digest)" in capsys.readouterr().out

@@ -96,7 +96,7 @@ def test_explain_reads_an_old_alert_and_names_the_new_detector(
     assert main(explain) == 2
     text = capsys.readouterr()
     assert "detector silence is called no_data now, version 2; the alert" in text.out
-    assert "silence remembers what came before; --input replays it" in text.out
+    assert "silence has state from earlier samples; --input replays it" in text.out
     assert "deprecated" not in text.err  # nothing a person configured
     write(tmp_path / "all.jsonl", _lines())
     assert main([*explain, f"--input={tmp_path}/all.jsonl"]) == 1  # the ids are others

@@ -115,7 +115,7 @@ def test_explain_recomputes_a_gap_from_the_rows_and_not_from_the_evidence(
     capsys.readouterr()
     explain = ["explain", id_, f"--from={alerts}"]
     assert main(explain) == 2
-    assert "no_data remembers what came before; --input replays it" in capsys.readouterr().out
+    assert "no_data has state from earlier samples; --input replays it" in capsys.readouterr().out
     page = tmp_path / "page.html"
     assert main([*explain, f"--input={tmp_path}/run/*.jsonl", f"--html={page}",
                  f"--config={tmp_path}/run/job.yaml"]) == 0  # fmt: skip

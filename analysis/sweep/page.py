@@ -25,7 +25,8 @@ _LABELLED = (
 _BLIND = (
     "Without labels it is unknown which alerts are right. Volume: agreement of the alerts a day "
     "with the target, the smaller as a share of the larger. Stability: the mean of the agreement "
-    "with neighbouring configurations and between the halves of the recording. Score: their product."
+    "with neighbouring configurations and between the halves of the recording. Score: their "
+    "product."
 )
 
 

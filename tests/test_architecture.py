@@ -151,7 +151,7 @@ def test_nothing_that_decides_results_uses_chance_or_the_clock() -> None:
     assert {name: calls for name, calls in found.items() if calls} == {}
 
 
-def test_no_file_names_a_place_on_somebodys_machine() -> None:
+def test_no_file_names_a_path_of_one_machine() -> None:
     place = re.compile(r"[\"' =(](/(?:home|Users|work|root)/|C:\\\\)\w")
     found = [_name(path) for path in EVERYTHING if place.search(path.read_text(encoding="utf-8"))]
     assert found == []

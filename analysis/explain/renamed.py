@@ -23,7 +23,7 @@ def old_names_in(events: Sequence[Event]) -> list[str]:
     found: set[str] = set()
     for event in events:
         if _may_be_old(event):
-            names = {one.get("name") for one in _detectors(event.content["data"])}
+            names = {str(one["name"]) for one in _detectors(event.content["data"])}
             found |= names & DETECTORS.keys()
     return sorted(found)
 

@@ -223,7 +223,7 @@ def test_no_histogram_breaks_the_receiver(
     assert all(math.isfinite(metric.value) for metric in emitter.metrics)
 
 
-def test_prometheus_own_client_writes_version_2_and_comes_back_when_told(tmp_path: Path) -> None:
+def test_prometheus_own_client_writes_version_2_and_retries_when_asked(tmp_path: Path) -> None:
     needs(shutil.which("go"), "needs Go: https://go.dev/dl")
     source, program = Path(__file__).parent / "remote_write", tmp_path / "remote_write"
     built = subprocess.run(["go", "build", "-o", str(program), "."], cwd=source,

@@ -120,7 +120,7 @@ def half_a_request(port: int, path: str) -> socket.socket:
 
 
 @EACH
-def test_writers_beyond_max_waiting_are_told_to_come_back(kind: Kind) -> None:
+def test_writers_beyond_max_waiting_have_to_retry(kind: Kind) -> None:
     with live(kind, max_waiting=2, retry_after_sec=3) as made:
         slow = [half_a_request(made.adapter.port, kind.path) for _ in range(2)]
         until(lambda: made.adapter._server._waiting == 2, "both wait")
@@ -152,7 +152,7 @@ def test_body_of_ten_megabytes_is_taken_and_a_larger_one_refused(kind: Kind) -> 
 
 
 @EACH
-def test_tls_lets_in_who_trusts_the_certificate(kind: Kind, tmp_path: Path) -> None:
+def test_tls_accepts_a_client_that_trusts_the_certificate(kind: Kind, tmp_path: Path) -> None:
     cert, key = certificate(tmp_path, 30)
     body = kind.pack(kind.make(1))
     with live(kind, host="localhost", certificate=str(cert), private_key=str(key)) as made:

@@ -56,7 +56,7 @@ def test_equal_runs_are_equal_in_json_too(tmp_path: Path, capsys: Capture) -> No
     }
 
 
-def test_a_limit_that_changes_no_alert_is_told_as_a_setting_alone(
+def test_a_limit_that_changes_no_alert_is_reported_only_as_a_setting(
     tmp_path: Path, capsys: Capture
 ) -> None:
     # The rule of another series: no alert sees it, and every alert records it.
@@ -131,14 +131,16 @@ def test_other_windows_are_the_reason_and_the_features_show_it(
     assert moved["why"][2].startswith(("p99", "cusum"))
 
 
-def test_a_step_at_another_time_is_told_with_both(tmp_path: Path, capsys: Capture) -> None:
+def test_a_step_at_another_time_is_reported_with_both_times(
+    tmp_path: Path, capsys: Capture
+) -> None:
     after = _rules(tmp_path, 10, more="alerts: {resolve_after_sec: 60}")
     _, _, found = _diff(capsys, *_two(tmp_path, (LINES,), (LINES, after)))
     (altered,) = found["altered"]
     assert altered["why"] == ["resolved at 2026-01-01T00:11:00Z in A, at 2026-01-01T00:07:00Z in B"]
 
 
-def test_other_rows_are_told_with_the_features_they_changed(
+def test_other_rows_are_reported_with_the_features_they_changed(
     tmp_path: Path, capsys: Capture
 ) -> None:
     other = list(LINES)
@@ -164,7 +166,7 @@ def test_rows_that_never_came_are_the_reason_where_the_settings_are_equal(
     ]
 
 
-def test_a_step_that_only_one_run_tells_is_named(tmp_path: Path, capsys: Capture) -> None:
+def test_a_step_of_only_one_run_is_reported(tmp_path: Path, capsys: Capture) -> None:
     left = _two(tmp_path, (LINES,), (LINES,))[0]
     right = Ran(left.input, Path(left.alerts))
     target = tmp_path / "short.jsonl"
@@ -174,7 +176,7 @@ def test_a_step_that_only_one_run_tells_is_named(tmp_path: Path, capsys: Capture
     assert found["altered"][0]["why"] == ["resolved at 2026-01-01T00:11:00Z only in A"]
 
 
-def test_a_run_without_alerts_cannot_tell_its_settings(tmp_path: Path, capsys: Capture) -> None:
+def test_a_run_without_alerts_has_no_known_settings(tmp_path: Path, capsys: Capture) -> None:
     _, _, found = _diff(capsys, *_two(tmp_path, (LINES,), (LINES[:10],)))
     assert found["removed"][0]["why"] == ["B holds no alert that would tell its settings"]
     assert found["settings"] == []
@@ -196,7 +198,7 @@ def test_detectors_that_remember_are_not_judged_by_one_window(
     assert "changepoint in B may remember something else; `padit explain --input` replays it" in why
 
 
-def test_another_spacing_is_a_difference_that_is_told(tmp_path: Path, capsys: Capture) -> None:
+def test_another_spacing_is_reported_as_a_difference(tmp_path: Path, capsys: Capture) -> None:
     left = _two(tmp_path, (LINES,), (LINES,))[0]
     right = Ran(left.input, Path(left.alerts))
     target = tmp_path / "spaced.jsonl"

@@ -54,7 +54,7 @@ def stopped(
 
 
 @pytest.mark.timeout(300)
-def test_who_waits_for_a_job_that_is_stopped_is_told_how_to_go_on(stopped: Stopped) -> None:
+def test_a_command_waiting_for_a_stopped_job_names_the_savepoint(stopped: Stopped) -> None:
     assert f"continue with --savepoint_path={stopped.place}" in stopped.said
 
 

@@ -157,7 +157,7 @@ def test_a_cluster_without_a_place_for_savepoints_is_an_error_that_names_the_key
         job(address).look()
 
 
-def test_state_that_cannot_be_continued_is_told_in_its_own_words(
+def test_state_that_cannot_be_restored_fails_with_its_own_message(
     flink: Flink, address: str
 ) -> None:
     entries = [{"stacktrace": "java.io.IOException: a worker was lost"}, {"stacktrace": TRACE}]
@@ -193,7 +193,7 @@ def test_a_cluster_that_is_away_is_no_error() -> None:
     FlinkJob("127.0.0.1:1", "BeamApp-1_5f6e", 1).look()
 
 
-def test_a_stop_by_somebody_else_gives_the_savepoint(flink: Flink, address: str) -> None:
+def test_a_stop_from_outside_gives_the_savepoint(flink: Flink, address: str) -> None:
     savepoint = {"external_path": "file:/savepoints/9"}
     flink.answers[f"{JOB}/checkpoints"] = latest(savepoint=savepoint)
     assert job(address).savepoint() == "file:/savepoints/9"

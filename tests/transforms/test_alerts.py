@@ -130,7 +130,7 @@ def test_the_score_is_the_highest_also_below_a_warning() -> None:
     assert _kinds(lower) == [("opened", 10, "a", "WARNING"), ("resolved", 50, "a", "WARNING")]
 
 
-def test_what_was_said_is_not_changed_by_what_comes_after() -> None:
+def test_an_emitted_transition_is_not_changed_by_later_windows() -> None:
     opened, updated, resolved = _follow([([(10, 0, 2), (20, 0, 3)], 99)])
     assert (opened.alert.severity, opened.alert.score) == ("WARNING", 0.75)
     assert not opened.alert.resolved

@@ -53,7 +53,7 @@ def test_the_shipped_detectors_find_a_gross_outlier_after_few_extractions(step: 
     assert opened["event_time"] == "2026-01-01T00:30:00.000000Z"
 
 
-def test_every_row_of_features_says_who_judges_the_series(tmp_path: Path) -> None:
+def test_every_row_of_features_lists_the_detectors_of_its_series(tmp_path: Path) -> None:
     rows = _features(tmp_path, _noise(40))
     assert [row["extractions"] for row in rows] == list(range(1, len(rows) + 1))
     begun = next(row["extractions"] for row in rows if row["judged_by"])
@@ -63,9 +63,7 @@ def test_every_row_of_features_says_who_judges_the_series(tmp_path: Path) -> Non
         assert row["judged_by"] or row["score"] is None
 
 
-def test_the_summary_says_how_many_series_are_warm(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_summary_counts_warm_series(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     others = [line(600, 1.0, "probe-2"), line(600, 1.0, "probe-3")]
     _features(tmp_path, [*_noise(40)[:11], *others, *_noise(40)[11:]])
     summary = json.loads(capsys.readouterr().out)

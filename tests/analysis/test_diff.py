@@ -162,7 +162,7 @@ def test_rows_that_never_came_are_the_reason_where_the_settings_are_equal(
     runs = _two(tmp_path, (both,), ([*LINES[:10], *second, NEXT_HOUR],))
     _, _, found = _diff(capsys, *runs)
     assert [one["why"] for one in found["removed"]] == [
-        ["the settings are the same: B saw other rows, or saw them too late"]
+        ["the settings are the same: B had other rows, or had them too late"]
     ]
 
 
@@ -178,7 +178,7 @@ def test_a_step_of_only_one_run_is_reported(tmp_path: Path, capsys: Capture) -> 
 
 def test_a_run_without_alerts_has_no_known_settings(tmp_path: Path, capsys: Capture) -> None:
     _, _, found = _diff(capsys, *_two(tmp_path, (LINES,), (LINES[:10],)))
-    assert found["removed"][0]["why"] == ["B holds no alert that would tell its settings"]
+    assert found["removed"][0]["why"] == ["B holds no alert that records its settings"]
     assert found["settings"] == []
 
 
@@ -195,7 +195,7 @@ def test_detectors_that_remember_are_not_judged_by_one_window(
     _, _, found = _diff(capsys, *runs)
     assert {one["path"] for one in found["settings"]} == {"changepoint.threshold"}
     why = {line for one in found["removed"] for line in one["why"]}
-    assert "changepoint in B may remember something else; `padit explain --input` replays it" in why
+    assert "changepoint in B may have other state; `padit explain --input` replays it" in why
 
 
 def test_another_spacing_is_reported_as_a_difference(tmp_path: Path, capsys: Capture) -> None:

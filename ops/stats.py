@@ -83,22 +83,22 @@ class OncePerCause:
         self._seen: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
 
-    def warn(self, who: str, cause: str, message: str) -> None:
+    def warn(self, name: str, cause: str, message: str) -> None:
         """Log a warning unless this cause of this adapter is known already."""
         moment = time.monotonic()
         with self._lock:
-            last = self._seen.get((who, cause))
+            last = self._seen.get((name, cause))
             if last is not None and moment - last < self._repeat:
                 return
             if len(self._seen) >= self._limit:
                 self._seen.pop(next(iter(self._seen)))
-            self._seen[(who, cause)] = moment
-        self._log.warning("%s: %s [%s]", who, message, cause)
+            self._seen[(name, cause)] = moment
+        self._log.warning("%s: %s [%s]", name, message, cause)
 
-    def clear(self, who: str) -> bool:
+    def clear(self, name: str) -> bool:
         """Forget the causes of an adapter that works again; True if there were any."""
         with self._lock:
-            known = [key for key in self._seen if key[0] == who]
+            known = [key for key in self._seen if key[0] == name]
             for key in known:
                 del self._seen[key]
         return bool(known)

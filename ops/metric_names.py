@@ -42,12 +42,17 @@ ADAPTER_POLLS = "padit_adapter_polls_total"
 ADAPTER_FAILURES = "padit_adapter_failures_total"
 ADAPTER_FAULTS = "padit_adapter_faults_total"
 ADAPTER_OVERRUNS = "padit_adapter_overruns_total"
+ADAPTER_STUCK_CALLS = "padit_adapter_stuck_calls"
 ADAPTER_UP = "padit_adapter_up"
 ADAPTER_POLL_SECONDS = "padit_adapter_poll_seconds"
+LOOP_FAILURES = "padit_loop_failures_total"
+LOOP_ALIVE = "padit_loop_alive"
+CALLBACK_ERRORS = "padit_callback_errors_total"
 LOOP_LAG_SECONDS = "padit_adapters_loop_lag_seconds"
 PUBLISHER_SENT = "padit_publisher_sent_total"
 PUBLISHER_DROPPED = "padit_publisher_dropped_total"
 PUBLISHER_BUFFERED = "padit_publisher_buffered"
+PUBLISHER_DISK_ERRORS = "padit_publisher_disk_errors_total"
 PUBLISHER_DISK_BYTES = "padit_publisher_disk_bytes"
 PUBLISHER_CONNECTED = "padit_publisher_connected"
 PROCESS_MEMORY = "process_resident_memory_bytes"
@@ -60,12 +65,17 @@ HELP: Mapping[str, str] = {
     ADAPTER_FAILURES: "Polls or openings that failed, by cause.",
     ADAPTER_FAULTS: "Bad input that was refused, by cause.",
     ADAPTER_OVERRUNS: "Polls that were skipped because one took too long.",
+    ADAPTER_STUCK_CALLS: "Blocking calls that were given up and have not returned.",
     ADAPTER_UP: "1 while the last poll of the adapter succeeded.",
     ADAPTER_POLL_SECONDS: "Duration of the last poll.",
+    LOOP_FAILURES: "Failures of a loop that must not end, by loop.",
+    LOOP_ALIVE: "0 after a loop has ended; the process then ends, too.",
+    CALLBACK_ERRORS: "Errors in callbacks of the event loop.",
     LOOP_LAG_SECONDS: "How late the event loop ran a timer, seconds.",
     PUBLISHER_SENT: "Samples and records the broker has acknowledged.",
     PUBLISHER_DROPPED: "Samples that were lost, by reason.",
     PUBLISHER_BUFFERED: "Samples waiting in memory or on disk.",
+    PUBLISHER_DISK_ERRORS: "Reads, writes and removals that the disk refused.",
     PUBLISHER_DISK_BYTES: "Bytes in the disk buffer.",
     PUBLISHER_CONNECTED: "1 while the broker acknowledges.",
     PROCESS_MEMORY: "Resident memory of the process.",

@@ -5,7 +5,7 @@ of objects, or one object per line. Every record goes to the topic `logs.ingesti
 its service. Every poll gives, per service and for the time since the poll before:
 `log_rate_per_s`, `log_error_ratio`, `log_latency_p50_ms`, `_p95_ms` and `_p99_ms` where records
 tell a latency, and `log_new_templates`: messages of a kind that was never seen before, counted
-after a time of learning. A service that falls silent is reported with rate 0 for an hour.
+after a time of learning. A service that stops logging is reported with rate 0 for an hour.
 
 Records are also kept on disk (`adapters.log_store`), and found by `GET /api/v1/logs` with
 `service`, `level`, `q` (words), `from`, `to` and `limit`, newest first. A disk that is full

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from padit.ops import metric_names
 from padit.ops.stats import OncePerCause, Stats
 
 __all__ = ["MOST_FAILURES", "LoopState", "keep_running"]
@@ -48,7 +49,7 @@ class LoopState:
         """Note a failure; seconds to wait before the next turn."""
         self.failures += 1
         self.last_error = f"{type(error).__name__}: {error}"
-        self._stats.add("padit_loop_failures_total", loop=self.name)
+        self._stats.add(metric_names.LOOP_FAILURES, loop=self.name)
         self._once.warn(self.name, type(error).__name__, f"failed and goes on: {self.last_error}")
         if self.failures >= self._most:
             self.ended = True

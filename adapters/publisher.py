@@ -31,6 +31,7 @@ from padit.adapters.kafka_client import AwayError, FullError, KafkaClient, TooLa
 from padit.adapters.loops import LoopState
 from padit.adapters.parked import Parked
 from padit.adapters.spool import Spool
+from padit.ops import metric_names
 from padit.ops.stats import OncePerCause, Stats
 
 __all__ = ["Publisher"]
@@ -134,7 +135,7 @@ class Publisher:
         return samples
 
     def _lost(self, reason: str, samples: int) -> None:
-        self._stats.add("padit_publisher_dropped_total", samples, reason=reason)
+        self._stats.add(metric_names.PUBLISHER_DROPPED, samples, reason=reason)
         self._once.warn("publisher", reason, f"{samples} samples were dropped: {reason}")
 
     def _unfit(self, reason: str, samples: int) -> None:
@@ -143,7 +144,7 @@ class Publisher:
         self._lost(reason, samples)
 
     def _disk_trouble(self, message: str) -> None:
-        self._stats.add("padit_publisher_disk_errors_total")
+        self._stats.add(metric_names.PUBLISHER_DISK_ERRORS)
         self._once.warn("publisher", "disk_error", message)
 
     def _run(self) -> None:
@@ -294,8 +295,8 @@ class Publisher:
             return
         sent, too_large = client.poll(seconds)
         if sent:
-            self._stats.add("padit_publisher_sent_total", sent)
-            self._stats.set("padit_publisher_connected", 1)
+            self._stats.add(metric_names.PUBLISHER_SENT, sent)
+            self._stats.set(metric_names.PUBLISHER_CONNECTED, 1)
             if self._once.clear("broker"):
                 _log.warning("the broker acknowledges again")
         if too_large:
@@ -318,7 +319,7 @@ class Publisher:
         self._said_away(reason)
 
     def _said_away(self, reason: str) -> None:
-        self._stats.set("padit_publisher_connected", 0)
+        self._stats.set(metric_names.PUBLISHER_CONNECTED, 0)
         self._once.warn(
             "broker",
             "away",
@@ -374,7 +375,7 @@ class Publisher:
         if client is not None:
             left, sent, too_large = client.close()
             self._backlog.give_back(left)
-            self._stats.add("padit_publisher_sent_total", sent)
+            self._stats.add(metric_names.PUBLISHER_SENT, sent)
             if too_large:
                 self._lost("too_large", too_large)
 
@@ -386,5 +387,5 @@ class Publisher:
         self._disk_bytes = self._backlog.disk_bytes
         self._behind = self._backlog.samples
         self._flying = self._client.flying_samples if self._client is not None else 0
-        self._stats.set("padit_publisher_buffered", self.buffered)
-        self._stats.set("padit_publisher_disk_bytes", self._disk_bytes)
+        self._stats.set(metric_names.PUBLISHER_BUFFERED, self.buffered)
+        self._stats.set(metric_names.PUBLISHER_DISK_BYTES, self._disk_bytes)

@@ -36,6 +36,7 @@ from padit.adapters.registry import create_all
 from padit.adapters.threads import Worker
 from padit.domain.metric import Metric
 from padit.domain.rows import Rows
+from padit.ops import metric_names
 from padit.ops.health import HealthServer
 from padit.ops.stats import OncePerCause, Stats
 
@@ -69,20 +70,20 @@ class _Emitter:
     def emit(self, batch: Batch) -> None:
         if not len(batch):
             return
-        self._stats.add("padit_adapter_samples_total", len(batch), adapter=self._name)
+        self._stats.add(metric_names.ADAPTER_SAMPLES, len(batch), adapter=self._name)
         if self._metadata and not isinstance(batch, Rows):
             batch = [self._extended(metric) for metric in batch]
         self._delivery.put(batch)
 
     def emit_record(self, topic: str, key: str, value: bytes) -> None:
-        self._stats.add("padit_adapter_records_total", adapter=self._name, topic=topic)
+        self._stats.add(metric_names.ADAPTER_RECORDS, adapter=self._name, topic=topic)
         self._delivery.put(Record(topic, key.encode("utf-8", "replace"), value, -1, 1))
 
     def ready(self) -> bool:
         return self._delivery.ready()
 
     def fault(self, cause: str, message: str, count: int = 1) -> None:
-        self._stats.add("padit_adapter_faults_total", count, adapter=self._name, cause=cause)
+        self._stats.add(metric_names.ADAPTER_FAULTS, count, adapter=self._name, cause=cause)
         self._once.warn(self._name, f"fault {cause}", message)
 
     def _extended(self, metric: Metric) -> Metric:
@@ -168,7 +169,7 @@ class Runner:
         error = context.get("exception")
         text = f"{context.get('message', '')}: {error!r}"
         _log.debug("%s", text, exc_info=error)
-        self._stats.add("padit_callback_errors_total")
+        self._stats.add(metric_names.CALLBACK_ERRORS)
         self._once.warn("callback", type(error).__name__, text[:500])
 
     async def _watch_lag(self) -> None:
@@ -176,7 +177,7 @@ class Runner:
             begin = time.monotonic()
             await asyncio.sleep(0.5)
             lag = max(0.0, time.monotonic() - begin - 0.5)
-            self._stats.set("padit_adapters_loop_lag_seconds", lag)
+            self._stats.set(metric_names.LOOP_LAG_SECONDS, lag)
             self.loops[0].worked()
 
     async def _supervise(self, part: Supervised, state: LoopState) -> None:
@@ -221,10 +222,10 @@ class Runner:
         name = part.options.name
         part.state, part.failures, part.last_error = "up", 0, ""
         part.last_success = time.time()
-        self._stats.add("padit_adapter_polls_total", adapter=name)
-        self._stats.set("padit_adapter_up", 1, adapter=name)
-        self._stats.set("padit_adapter_stuck_calls", part.stuck_calls, adapter=name)
-        self._stats.set("padit_adapter_poll_seconds", seconds, adapter=name)
+        self._stats.add(metric_names.ADAPTER_POLLS, adapter=name)
+        self._stats.set(metric_names.ADAPTER_UP, 1, adapter=name)
+        self._stats.set(metric_names.ADAPTER_STUCK_CALLS, part.stuck_calls, adapter=name)
+        self._stats.set(metric_names.ADAPTER_POLL_SECONDS, seconds, adapter=name)
         if self._once.clear(f"{name} "):
             _log.warning("%s works again", name)
 
@@ -232,9 +233,9 @@ class Runner:
         name = part.options.name
         part.state, part.last_error = "failing", message
         part.failures += 1
-        self._stats.add("padit_adapter_failures_total", adapter=name, cause=cause)
-        self._stats.set("padit_adapter_up", 0, adapter=name)
-        self._stats.set("padit_adapter_stuck_calls", part.stuck_calls, adapter=name)
+        self._stats.add(metric_names.ADAPTER_FAILURES, adapter=name, cause=cause)
+        self._stats.set(metric_names.ADAPTER_UP, 0, adapter=name)
+        self._stats.set(metric_names.ADAPTER_STUCK_CALLS, part.stuck_calls, adapter=name)
         self._once.warn(f"{name} ", cause, message)
 
     def _next(self, part: Supervised, due: float) -> float:
@@ -249,7 +250,7 @@ class Runner:
         due += options.interval_sec
         if due < moment:
             missed = int((moment - due) // options.interval_sec) + 1
-            self._stats.add("padit_adapter_overruns_total", missed, adapter=options.name)
+            self._stats.add(metric_names.ADAPTER_OVERRUNS, missed, adapter=options.name)
             due += missed * options.interval_sec
         return due
 
@@ -309,7 +310,7 @@ async def _stopped(stop: asyncio.Event, loops: Sequence[LoopState], stats: Stats
     """Wait for the signal, or for the end of a loop."""
     while not stop.is_set():
         for state in loops:
-            stats.set("padit_loop_alive", not state.ended, loop=state.name)
+            stats.set(metric_names.LOOP_ALIVE, not state.ended, loop=state.name)
         if any(state.ended for state in loops):
             return
         with contextlib.suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""Reading alerts back, from a file or from a topic, in their canonical order."""
+"""Reads alerts from a file or a topic, in their canonical order."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,7 +53,7 @@ def read_events(uri: str) -> list[Event]:
 
 
 def read_lines(uri: str) -> Iterator[bytes]:
-    """What a run wrote, one record each: the lines of a file, or a topic up to its end.
+    """The records of a run: the lines of a file, or a topic up to its end.
 
     Raises:
         SourceError: unreadable.
@@ -112,7 +112,7 @@ def _from_topic(bootstrap: str, topic: str, settings: dict[str, str]) -> Iterato
         while open_partitions:
             record = consumer.poll(_QUIET_SECONDS)
             if record is None:
-                message = f"{bootstrap} said nothing for {_QUIET_SECONDS:g} s"
+                message = f"{bootstrap} did not answer for {_QUIET_SECONDS:g} s"
                 raise SourceError(message)
             if record.error() is None:
                 yield record.value() or b""

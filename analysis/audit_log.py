@@ -1,4 +1,4 @@
-"""Reading an audit log back."""
+"""Reads audit logs back."""
 
 from collections.abc import Iterator
 from pathlib import Path, PurePath
@@ -9,9 +9,15 @@ from padit.analysis.alert_files import read_lines
 from padit.connectors.uris import parse_address
 from padit.domain.audit import IdlenessDecision, Record, RunTotals, decode_record, judged_by, total
 from padit.domain.errors import ConfigurationError
-from padit.transforms.watch import JUDGED
+from padit.ops.metric_names import JUDGED_PREFIX, OF_A_GROUP
 
-__all__ = ["audit_log_beside", "read_decisions", "read_audit_log", "read_run_totals"]
+__all__ = [
+    "audit_log_beside",
+    "audit_logs_beside",
+    "read_decisions",
+    "read_audit_log",
+    "read_run_totals",
+]
 
 
 def read_audit_log(uri: str) -> Iterator[Record]:
@@ -29,20 +35,26 @@ def read_audit_log(uri: str) -> Iterator[Record]:
             raise ConfigurationError(message) from error
 
 
-def audit_log_beside(alerts: str) -> str | None:
-    """Where the audit log of these alerts lies; None where there is no place beside them."""
+def audit_logs_beside(alerts: str) -> list[str]:
+    """Possible places of the audit log of these alerts: the present one, then the earlier one."""
+    places = audit_log_beside(alerts), audit_log_beside(alerts, "journal")
+    return [place for place in places if place is not None]
+
+
+def audit_log_beside(alerts: str, word: str = "audit") -> str | None:
+    """Place of the audit log of these alerts; None if there is none beside them."""
     address = parse_address(alerts)
     if address.kind == "kafka":
         # Delivery and the one writer are those of the alerts; client settings are for both.
         options = {k: v for k, v in address.options.items() if k not in ("delivery", "writer")}
-        return address.at(f"{address.path}-audit", options)
+        return address.at(f"{address.path}-{word}", options)
     if address.kind in (".jsonl", ".ndjson", ".parquet"):
-        return str(PurePath(address.path).with_suffix(".audit.jsonl"))
+        return str(PurePath(address.path).with_suffix(f".{word}.jsonl"))
     return None
 
 
 def read_decisions(uri: str | None) -> tuple[tuple[int, int, int], ...]:
-    """What a live run decided about idle partitions, as (partition, offset, watermark).
+    """Decisions of a live run about idle partitions, as (partition, offset, watermark).
 
     Raises:
         SourceError: the audit log cannot be read.
@@ -59,17 +71,18 @@ def read_decisions(uri: str | None) -> tuple[tuple[int, int, int], ...]:
 
 
 def read_run_totals(uri: str | None) -> dict[str, int] | None:
-    """The accounts of a run by the names of its counters; None without an audit log to read.
+    """The totals of a run by the names of its counters; None without an audit log to read.
 
     The audit log must be a file of this machine.
 
-    A cluster's counters begin again when it restores a job, and those of a job that had read
-    all by then are lost; the run totals comes from the state and knows better.
+    The totals in state survive restarts. A cluster's counters do not: they begin again at zero
+    when a job is restored, and are lost if that job had already read everything.
     """
     if uri is None or parse_address(uri).kind not in (".jsonl", ".ndjson"):
         return None
     if not Path(parse_address(uri).path).exists():
         return None
-    ledgers = [record for record in read_audit_log(uri) if isinstance(record, RunTotals)]
-    judged = {f"{JUDGED}{name}": count for name, count in judged_by(ledgers).items()}
-    return total(ledgers) | judged if ledgers else None
+    run_totals = [record for record in read_audit_log(uri) if isinstance(record, RunTotals)]
+    judged = {f"{JUDGED_PREFIX}{name}": count for name, count in judged_by(run_totals).items()}
+    totals = {OF_A_GROUP.get(name, name): count for name, count in total(run_totals).items()}
+    return totals | judged if run_totals else None

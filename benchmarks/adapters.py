@@ -38,6 +38,7 @@ from padit.adapters.publisher import Publisher
 from padit.devcluster.processes import free_port
 from padit.domain.metric import Metric, Series
 from padit.domain.rows import Rows
+from padit.ops import metric_names
 from padit.ops.stats import Stats
 
 __all__ = ["main"]
@@ -113,8 +114,8 @@ def _publish(name: str) -> dict[str, Any]:
 
 
 def _wait_for(stats: Stats, count: int) -> None:
-    while stats.get("padit_publisher_sent_total") < count:
-        if stats.total("padit_publisher_dropped_total"):
+    while stats.get(metric_names.PUBLISHER_SENT) < count:
+        if stats.total(metric_names.PUBLISHER_DROPPED):
             message = "the publisher dropped samples"
             raise RuntimeError(message)
         time.sleep(0.01)

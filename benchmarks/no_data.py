@@ -1,4 +1,4 @@
-"""How often `silence` tells of series that are only irregular, and what it costs.
+"""How often `no_data` reports series that are only irregular, and what it costs.
 
     python -m benchmarks.no_data [--nab ../shared/data/nab/data]
 
@@ -53,10 +53,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nab", type=Path, default=Path("../shared/data/nab/data"))
     options = parser.parse_args()
-    print(f"{'series':32} {'silences':>8}  of {GAPS:,} gaps, 300 s windows every 60 s")
+    print(f"{'series':32} {'reported':>8}  of {GAPS:,} gaps, 300 s windows every 60 s")
     for name, make in KINDS.items():
         gaps = make(np.random.default_rng(1), GAPS)
-        print(f"{name:32} {len(_told(START + np.cumsum(gaps))):8}")
+        print(f"{name:32} {len(_reported(START + np.cumsum(gaps))):8}")
     if options.nab.is_dir():
         _real(options.nab)
     print()
@@ -68,8 +68,8 @@ def main() -> None:
         )
 
 
-def _told(seconds: Any) -> list[int]:
-    """Windows that tell of a silence, seconds."""
+def _reported(seconds: Any) -> list[int]:
+    """Ends of windows that are reported, seconds."""
     times = np.sort((np.asarray(seconds) * SECOND).astype(np.int64))
     detection = _detection()
     _, detected = detection.step(detection.initial(), _table([Series("m", "x")], times))
@@ -78,7 +78,7 @@ def _told(seconds: Any) -> list[int]:
 
 
 def _detection() -> Detection:
-    return Detection([DetectorSetting(name="silence")])
+    return Detection([DetectorSetting(name="no_data")])
 
 
 def _table(keys: Sequence[Series], times: Any, closed: int = WATERMARK_NONE) -> FeatureTable:
@@ -90,19 +90,19 @@ def _table(keys: Sequence[Series], times: Any, closed: int = WATERMARK_NONE) -> 
 
 
 def _real(folder: Path) -> None:
-    files = silent = rows = 0
+    files = reported = rows = 0
     for path in sorted(folder.rglob("*.csv")):
         with path.open(newline="") as file:
             stamps = [row["timestamp"] for row in csv.DictReader(file)]
         seconds = np.array(stamps, "datetime64[s]").astype(np.int64)
         gaps = np.diff(np.sort(seconds))
-        told = _told(seconds)
-        files, silent, rows = files + 1, silent + len(told), rows + len(stamps)
-        if told:
-            longest = ", ".join(f"{gap / 3600:.3g} h" for gap in np.sort(gaps)[::-1][: len(told)])
-            print(f"  {path.name:44} {len(told):3}; usual gap {np.median(gaps):.0f} s, "
+        ends = _reported(seconds)
+        files, reported, rows = files + 1, reported + len(ends), rows + len(stamps)
+        if ends:
+            longest = ", ".join(f"{gap / 3600:.3g} h" for gap in np.sort(gaps)[::-1][: len(ends)])
+            print(f"  {path.name:44} {len(ends):3}; usual gap {np.median(gaps):.0f} s, "
                   f"longest {longest}")  # fmt: skip
-    print(f"NAB: {silent} silences in {files} files, {rows:,} rows")
+    print(f"NAB: {reported} gaps reported in {files} files, {rows:,} rows")
 
 
 def _cost(series: int) -> tuple[float, float]:

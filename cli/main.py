@@ -18,17 +18,19 @@ from typing import Any
 
 import padit.cli.commands
 from padit.domain.errors import ConfigurationError, PaditError
+from padit.domain.renamed import new_run
 from padit.pipelines.suggest import OptionParser, help_of, nearest_command, unknown_option
 
 __all__ = ["main"]
 
 
-# Libraries that warn about what is meant: options for the Java side, a busy event loop.
+# Libraries that warn about intended things: options for the Java side, a busy event loop.
 _CHATTY = ("apache_beam.options.pipeline_options", "kafka.net.selector")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
+    new_run()
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     if debug:
@@ -38,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         format="%(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    # Beam says at every import that it has no Google Cloud client, which nobody here needs.
+    # Beam logs at every import that it has no Google Cloud client, which is not needed here.
     logging.getLogger().handlers[0].addFilter(lambda record: "apitools" not in str(record.msg))
     if not debug:
         for name in _CHATTY:

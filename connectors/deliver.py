@@ -16,7 +16,7 @@ from typing import Any
 
 import apache_beam as beam
 import msgspec
-from apache_beam.coders import BytesCoder, Coder
+from apache_beam.coders import BytesCoder
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import MIN_TIMESTAMP
@@ -25,7 +25,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from padit.connectors.sink import Sink, Writer
 from padit.domain.message import Message
 
-__all__ = ["Deliver", "MessageCoder"]
+__all__ = ["Deliver"]
 
 _PACK_MESSAGES = 1000
 _PACK_BYTES = 1 << 20
@@ -35,29 +35,6 @@ _ONE_KEY = 0
 _encoder = msgspec.msgpack.Encoder()
 _messages = msgspec.msgpack.Decoder(Message)
 _packs = msgspec.msgpack.Decoder(list[Message])
-
-
-class MessageCoder(Coder):  # type: ignore[misc]
-    """Messages as MessagePack arrays; equal messages have equal bytes."""
-
-    def encode(self, value: Message) -> bytes:
-        """Encode one message."""
-        return _encoder.encode(value)
-
-    def decode(self, encoded: bytes) -> Message:
-        """Read what `encode` wrote."""
-        return _messages.decode(encoded)
-
-    def is_deterministic(self) -> bool:
-        """Say that it is."""
-        return True
-
-    def to_type_hint(self) -> type[Message]:
-        """Name the type."""
-        return Message
-
-
-beam.coders.registry.register_coder(Message, MessageCoder)
 
 
 class Deliver(beam.PTransform):  # type: ignore[misc]

@@ -285,7 +285,7 @@ class KafkaReader:
         """Records behind the last one read; see `Reader`.
 
         Live, a partition that gave nothing since the last call is asked for, and left out if its
-        broker does not answer: from the fetches alone silence and an outage look the same.
+        broker does not answer: from the fetches alone an idle topic and an outage look the same.
         """
         quiet = self._reading - self._delivered if self._look_every is not None else set()
         self._delivered = set()

@@ -42,6 +42,8 @@ from padit.domain.rows import Rows
 from padit.domain.shape import Shape
 from padit.domain.timestamps import MICROS
 from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE, Position
+from padit.ops import metric_names
+from padit.ops.metric_names import NAMESPACE
 from padit.ops.run_context import RunContext
 
 __all__ = ["DEAD", "LATE", "NOTES", "ReadOptions", "ReadShard"]
@@ -52,7 +54,12 @@ _PATIENCE_BOUNDED = 0.5
 _AHEAD_FROM = 50_000  # rows of a batch from which on more is likely to be there already
 _FIRST_ROWS = 100_000  # of a reader's first batch: those behind it have nothing to do until then
 NOTES = "notes"
-_COUNTERS = ("read", "late", "dead_lettered", "partitions_ended")
+_COUNTERS = (
+    metric_names.READ,
+    metric_names.LATE,
+    metric_names.DEAD_LETTERED,
+    metric_names.PARTITIONS_ENDED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +210,8 @@ class _OpenReader:
         self._limiter = ReadAheadLimiter(options.most_held)
         self._last: dict[int, float] = {}
         self._at: Cursor | None = None
-        self._counters = {name: Metrics.counter("padit", name) for name in _COUNTERS}
-        self._lag = Metrics.gauge("padit", "consumer_lag")
+        self._counters = {name: Metrics.counter(NAMESPACE, name) for name in _COUNTERS}
+        self._lag = Metrics.gauge(NAMESPACE, metric_names.CONSUMER_LAG)
         self._lag_told = 0.0
         self._dead_log = DeadLog(DEAD in options.outputs)
 
@@ -212,10 +219,10 @@ class _OpenReader:
         """Bring the accounts of the run, and the runner's counters, to what a cursor counts."""
         parts = cursor.at.values()
         totals = {
-            "read": sum(one.read for one in parts),
-            "late": sum(one.late for one in parts),
-            "dead_lettered": sum(one.dead_lettered for one in parts),
-            "partitions_ended": sum(one.ended for one in parts),
+            metric_names.READ: sum(one.read for one in parts),
+            metric_names.LATE: sum(one.late for one in parts),
+            metric_names.DEAD_LETTERED: sum(one.dead_lettered for one in parts),
+            metric_names.PARTITIONS_ENDED: sum(one.ended for one in parts),
         }
         for name, more in self._context.account("reader", self.shard, totals).items():
             self._counters[name].inc(more)

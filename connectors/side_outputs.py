@@ -108,7 +108,9 @@ def decision_message(cursor: Cursor, batch: Batch) -> Message:
     watermarks = {position.partition: position.watermark for position in batch.positions}
     record = encode_record(IdlenessDecision(following, watermarks))
     moment = min(watermarks.values())
-    return Message.of(Kind.AUDIT, ("idle",), moment, record, "idle", record.decode())
+    return Message.of(
+        Kind.AUDIT, ("idleness_decision",), moment, record, "idleness_decision", record.decode()
+    )
 
 
 def _far_messages(name: str, far: Numbered) -> Iterator[Message]:

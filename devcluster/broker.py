@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Broker", "broker_answers", "create_topic", "prepare_broker", "start_broker"]
 
-# One fixed id: a data directory belongs to "the local cluster", whoever starts it.
+# One fixed id: every data directory belongs to "the local cluster".
 _CLUSTER_ID = "cGFkaXQtbG9jYWwtMDAwMQ"
 _HEAP = ["-Xms256m", "-Xmx768m"]
 # Tools live for a second: the quick compiler is enough.
@@ -56,9 +56,9 @@ def prepare_broker(
     """Write the configuration and format the storage; the process is not started.
 
     Args:
-        directory: where everything goes; data that is there already is used.
+        directory: for all files; existing data is used.
         port: for clients; 0 takes a free one.
-        say: told about slow steps.
+        say: called with a text before slow steps.
 
     Raises MissingToolError without Java or Maven, LocalError otherwise.
     """
@@ -108,7 +108,7 @@ def _format(data: Path, java: list[str], config: Path) -> None:
 
 
 def broker_answers(bootstrap: str) -> bool:
-    """Say whether the broker tells its cluster's brokers; at most about 2 s."""
+    """Whether the broker lists the brokers of its cluster; takes at most about 2 s."""
     host, _, port = bootstrap.rpartition(":")
     if not port_answers(int(port), host):
         return False
@@ -123,7 +123,7 @@ def broker_answers(bootstrap: str) -> bool:
 def _admin(bootstrap: str) -> AdminClient:
     from confluent_kafka.admin import AdminClient
 
-    # Level 2: what fails is told by exceptions, not by lines on standard error.
+    # Level 2: failures are reported by exceptions, not by lines on standard error.
     return AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
 
 
@@ -132,5 +132,5 @@ def create_topic(bootstrap: str, name: str, partitions: int = 1) -> None:
     from confluent_kafka.admin import NewTopic
 
     wanted = NewTopic(name, num_partitions=partitions, replication_factor=1)
-    admin = _admin(bootstrap)  # kept until the answer is there
+    admin = _admin(bootstrap)  # kept until the answer arrives
     admin.create_topics([wanted])[name].result(timeout=30)

@@ -1,4 +1,4 @@
-"""What can go wrong with a local part; every message says what to do about it."""
+"""Errors of local parts; every message names the remedy."""
 
 from padit.domain.errors import PaditError
 

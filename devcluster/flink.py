@@ -29,7 +29,7 @@ from padit.devcluster.workers import Workers, prepare_workers
 
 __all__ = ["FlinkCluster", "Ports", "prepare_flink", "rest_json", "start_flink"]
 
-# What Flink needs to be opened on Java 17, from its own env.java.opts.all.
+# Modules of Java 17 that Flink needs open, from its own env.java.opts.all.
 _OPEN = [
     "--add-exports=java.base/sun.net.util=ALL-UNNAMED",
     "--add-exports=java.rmi/sun.rmi.registry=ALL-UNNAMED",
@@ -77,7 +77,7 @@ class FlinkCluster(Startable):
         job_endpoint: `host:port` of Beam's job server.
         worker_endpoint: `host:port` of the worker pool.
         directory: configuration, logs, checkpoints, savepoints.
-        flavour: which job server it is, `official` or `fallback`.
+        flavour: of the job server, `official` or `fallback`.
         jobmanager, taskmanagers, job_server, workers: its parts.
     """
 
@@ -117,7 +117,7 @@ class FlinkCluster(Startable):
         return rest_json(self.rest_url + path)
 
     def start(self) -> Self:
-        """Start what does not run, all at once, and wait until every part answers."""
+        """Start all stopped parts at once, and wait until every part answers."""
         self.launch()
         self.wait()
         return self
@@ -139,7 +139,7 @@ class FlinkCluster(Startable):
         return part.start()
 
     def stop(self) -> None:
-        """End all parts; checkpoints and logs stay. A part that fails to stop is passed over."""
+        """End all parts; checkpoints and logs stay. A part that fails to stop is skipped."""
         for part in reversed(self.parts):
             part.stop()
 
@@ -180,11 +180,11 @@ def prepare_flink(
     """Resolve the jars and write the configuration; nothing is started.
 
     Args:
-        directory: where everything goes.
+        directory: for all files.
         ports: fixed ports; None takes free ones.
-        taskmanagers: how many, with four slots each.
+        taskmanagers: number of TaskManagers, with four slots each.
         state_cache_mb: memory of each Python worker's state cache; None: the pool's default.
-        say: told about slow steps.
+        say: called with a text before slow steps.
 
     Raises MissingToolError without Java, Maven or Flink; PartFailedError if a port is taken.
     """
@@ -279,7 +279,7 @@ def _taskmanager(cluster: FlinkCluster, number: int) -> Part:
 
 
 def _is_current(manager: dict[str, Any], part: Part) -> bool:
-    """Say whether the registration is of this process, not of one that was killed before it."""
+    """Whether the registration is of this process, not of an earlier one that was killed."""
     port = int(str(manager["path"]).rpartition("@")[2].split("/")[0].rpartition(":")[2])
     import psutil
 
@@ -293,7 +293,7 @@ def _is_current(manager: dict[str, Any], part: Part) -> bool:
 
 
 def _taskmanager_memory(settings: dict[str, Any]) -> list[str]:
-    """Return what Flink's start scripts work out: the sizes of the configuration as JVM flags."""
+    """Return the JVM flags that Flink's start scripts derive from the configured sizes."""
     prefix = "taskmanager.memory."
     heap = _megabytes(settings, prefix + "framework.heap.size", prefix + "task.heap.size")
     direct = _megabytes(

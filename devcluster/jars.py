@@ -3,7 +3,7 @@
 The cache is `$PADIT_HOME` (default `~/.cache/padit`). A set is resolved into a temporary folder
 and renamed, so a broken download leaves nothing behind and two processes may resolve at once.
 Beam's official job server is tried first; where the Maven repository does not carry it, an older
-runner lifted onto Flink 1.20 takes its place, and `JarSet.flavour` says so.
+runner lifted onto Flink 1.20 replaces it, and `JarSet.flavour` is `fallback`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class JarSet:
     """A resolved set of jars.
 
     Attributes:
-        flavour: the Maven profile it came from: `official`, `fallback`, `kafka`, `compiler`.
+        flavour: its Maven profile: `official`, `fallback`, `kafka`, `compiler`.
         directory: where the jars lie.
     """
 
@@ -129,7 +129,7 @@ def job_server(say: Callable[[str], None] | None = None) -> JarSet:
     """Return Beam's Flink job server: the official one, else the fallback set.
 
     `$PADIT_JOB_SERVER` = `official` or `fallback` asks for one of them. A fallback that is in the
-    cache is used until it is deleted from there. Raises LocalError with Maven's words.
+    cache is used until it is deleted from there. Raises LocalError with Maven's output.
     """
     wanted = os.environ.get("PADIT_JOB_SERVER")
     if wanted not in (None, "", "official", "fallback"):
@@ -164,7 +164,7 @@ def compiler(say: Callable[[str], None] | None = None) -> JarSet:
 
 
 def _place(profile: str) -> Path:
-    """Return where the jars of a profile are kept; a changed pom.xml is another place."""
+    """Return the folder for the jars of a profile; a changed pom.xml gets a new one."""
     pom = conf_dir() / "pom.xml"
     try:
         digest = hashlib.sha256(pom.read_bytes()).hexdigest()[:12]
@@ -204,7 +204,7 @@ def _copy_dependencies(maven: str, profile: str, target: Path) -> None:
             command, capture_output=True, text=True, timeout=_MAVEN_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired as error:
-        message = f"Maven did not finish within {_MAVEN_TIMEOUT_S:.0f} s; is the network there?"
+        message = f"Maven did not finish within {_MAVEN_TIMEOUT_S:.0f} s; is there a network?"
         raise LocalError(message) from error
     if done.returncode != 0:
         lines = (done.stdout + done.stderr).splitlines()
@@ -214,7 +214,7 @@ def _copy_dependencies(maven: str, profile: str, target: Path) -> None:
 
 
 def _publish(staging: Path, place: Path) -> None:
-    """Rename the finished folder; another process may have been quicker, which is as good."""
+    """Rename the finished folder; if another process was quicker, its folder stays."""
     staging.chmod(0o755)
     try:
         staging.rename(place)

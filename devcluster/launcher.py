@@ -1,9 +1,9 @@
-"""The one jar of our own: it comes first on the class path of the job server and of Flink.
+"""Our own jar, first on the class path of the job server and of Flink.
 
-It holds what `flink-conf/java` explains: a start of the job server that uploads nothing, and
-Beam's gRPC server builder bound to the loopback interface. The latter is the builder of the
-resolved jars with one constant exchanged (the class it makes its address of), so it is always of
-the version that is used. Compiled once, kept in the cache.
+`flink-conf/java` explains its content: a start of the job server that uploads nothing, and Beam's
+gRPC server builder bound to the loopback interface. The latter is the builder of the resolved jars
+with one constant replaced (the class of its address), so its version is always the one in use.
+Compiled once, kept in the cache.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ _BUILD_TIMEOUT_S = 1800.0
 def prism(say: Callable[[str], None] | None = None) -> Path:
     """Return the path of Prism for `--prism_location`; built the first time (about 5 minutes).
 
-    Raises MissingToolError without Go, LocalError with Go's words if the build fails.
+    Raises MissingToolError without Go, LocalError with Go's output if the build fails.
     """
     place = home() / "bin" / f"prism-{PRISM_VERSION}"
     if place.exists():

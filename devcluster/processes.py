@@ -1,7 +1,7 @@
-"""Start, watch and stop processes of our own, without ever touching anybody else's.
+"""Start, watch and stop our own processes, and never signal any other.
 
-A process is known by its id *and* the moment it started. A recorded process is signalled only
-if both still match, so an id that the system has given to another process since is left alone.
+A process is identified by its id *and* its start time. A recorded process is signalled only
+if both still match, so an id that the system has reused for another process is left alone.
 Each process leads a session of its own: Ctrl-C in the terminal does not reach it, and its
 children can be found and ended with it.
 """
@@ -52,11 +52,11 @@ class ProcessRecord:
     """One process that was started here. Written to a state file and read back as JSON.
 
     Attributes:
-        name: what it is, for messages.
+        name: for messages.
         pid: its process id, also the id of its session and process group.
-        started: when it started, in clock ticks since a certain boot of the machine; only
-            good for comparing.
-        log: where its output goes.
+        started: start time in clock ticks since the boot of the machine; only for
+            comparison.
+        log: file of its output.
     """
 
     name: str
@@ -108,7 +108,7 @@ def start_process(
 
 
 def _start_mark(pid: int) -> str | None:
-    """Return what tells this process from another with the same id, or None if there is none."""
+    """Return the start time, which tells apart processes with the same id; None if none runs."""
     try:
         # Field 22 of /proc/PID/stat; the name in field 2 may hold spaces, so count from its end.
         ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
@@ -140,20 +140,20 @@ def _find(record: ProcessRecord) -> psutil.Process | None:
 
 
 def is_running(record: ProcessRecord) -> bool:
-    """Say whether this very process still runs."""
+    """Whether this very process still runs."""
     return _find(record) is not None
 
 
 def stop_process(record: ProcessRecord, *, grace_s: float = 15.0) -> bool:
     """End the process and its children: SIGTERM, and SIGKILL after `grace_s` seconds.
 
-    Returns whether it was running. Does nothing to a process that merely has the same id.
+    Returns whether it was running. Never signals another process with the same id.
     """
     return _end(record, signal.SIGTERM, grace_s)
 
 
 def kill_process(record: ProcessRecord) -> bool:
-    """SIGKILL the process alone, as a crash would; its children are left. Says if it ran."""
+    """SIGKILL this process only, as a crash would; its children are left. Returns if it ran."""
     process = _find(record)
     if process is None:
         return False
@@ -206,7 +206,7 @@ def _threads_left(pid: int) -> bool:
 
 
 def log_tail(log: str | Path, lines: int = 25) -> str:
-    """Return the last `lines` lines of a log, or say that there is none."""
+    """Return the last `lines` lines of a log, or a note that it is empty or missing."""
     try:
         with Path(log).open("rb") as file:
             file.seek(0, os.SEEK_END)
@@ -240,7 +240,7 @@ def wait_until(record: ProcessRecord, answers: Callable[[], bool], timeout_s: fl
 
 
 def port_answers(port: int, host: str = LOOPBACK) -> bool:
-    """Say whether something accepts TCP connections there."""
+    """Whether something accepts TCP connections there."""
     try:
         with socket.create_connection((host, port), timeout=1.0):
             return True
@@ -270,13 +270,13 @@ def free_port(wanted: int = 0) -> int:
 
 
 class Part(Startable):
-    """A process that can be started, stopped, killed and started again just as it was.
+    """A process that can be started, stopped, killed and restarted unchanged.
 
     Args:
-        name: what it is, for messages and its log.
+        name: for messages and its log.
         command: the program and its arguments; the same at every start.
-        log: where its output goes, appended at every start.
-        answers: says whether it is up; OSError counts as no.
+        log: file of its output, appended at every start.
+        answers: whether it is up; OSError counts as no.
         env: its whole environment, or None for ours.
         timeout_s: how long a start may take, in seconds.
     """

@@ -14,7 +14,7 @@ class Startable(ABC):
 
     @abstractmethod
     def start(self) -> Self:
-        """Start what does not run and wait until it answers."""
+        """Start it unless it runs, and wait until it answers."""
 
     @abstractmethod
     def stop(self) -> None:

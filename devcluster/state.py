@@ -1,4 +1,4 @@
-"""What `padit up` started, written down so that `padit down` and `padit doctor` find it."""
+"""The state file of `padit up`, which `padit down` and `padit doctor` read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FILE = "up.json"
 
 @dataclass
 class State:
-    """What runs and where it answers.
+    """Running parts and their addresses.
 
     Attributes:
         bootstrap: the broker, `host:port`.

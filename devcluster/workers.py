@@ -1,4 +1,4 @@
-"""The Beam worker pool as a local process; what it does is in `pipelines.worker_pool`."""
+"""The Beam worker pool as a local process; its code is in `pipelines.worker_pool`."""
 
 from __future__ import annotations
 

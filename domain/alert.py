@@ -36,7 +36,7 @@ def severity_of(score: float) -> Severity:
 
 
 class DetectionScore(msgspec.Struct, omit_defaults=True):
-    """What the detectors say of one series in one window.
+    """Scores of all detectors for one series in one window.
 
     Attributes:
         source_id: as in `Metric`.
@@ -45,9 +45,9 @@ class DetectionScore(msgspec.Struct, omit_defaults=True):
         scores: score in [0, 1] by detector; a detector that is warming up is absent.
         composite: the combined score in [0, 1].
         is_anomaly: whether the composite score exceeds the anomaly threshold.
-        confidence: how sure the verdict is, in [0, 1].
+        confidence: of `is_anomaly`, in [0, 1].
         detector: name and version of the detector with the highest score.
-        evidence: what it saw, as plain JSON values.
+        evidence: the reasons of that detector, as plain JSON values.
     """
 
     source_id: str
@@ -74,7 +74,7 @@ class Alert(msgspec.Struct):
         summary: one sentence for a person.
         event_time: end of the window of this transition, RFC 3339.
         opened: end of the window that opened the alert, RFC 3339.
-        evidence: window, features, detector and what it saw at this transition.
+        evidence: window, features, detectors and their reasons at this transition.
     """
 
     id: str
@@ -98,12 +98,12 @@ class Alert(msgspec.Struct):
 
 
 class Transition(msgspec.Struct):
-    """One step in the life of an alert: what a sink delivers.
+    """One step in the life of an alert; sinks deliver transitions.
 
     Attributes:
-        kind: what happened.
+        kind: opened, updated or resolved.
         time: event time of the step, microseconds.
-        alert: the alert behind the step.
+        alert: the alert as of this step.
     """
 
     kind: TransitionKind

@@ -1,8 +1,7 @@
-"""The audit log: what belongs to a run and not to its alerts, because it depends on arrival.
+"""The audit log: records of a run that depend on arrival, and so do not belong in its alerts.
 
-It lies beside the alerts, one JSON object a record. Alerts hold nothing that a re-recorded topic
-would not share; how far the run came, which offsets it saw and what it decided by the clock
-stands here.
+It lies beside the alerts, one JSON object a record: the totals of the run, the offsets behind each
+alert, and decisions by the clock. Alerts hold nothing that a re-recorded topic would not share.
 """
 
 from collections.abc import Iterable
@@ -22,15 +21,14 @@ __all__ = [
 ]
 
 
-class RunTotals(msgspec.Struct, frozen=True, tag="ledger", tag_field="record"):
-    """The accounts of one key group at the end of its input.
+class RunTotals(msgspec.Struct, frozen=True, tag="run_totals", tag_field="record"):
+    """Totals of one key group at the end of its input.
 
-    They are part of the state, so they stay right when a job is restored, which a runner's
-    counters do not.
+    They are part of the state, so they survive restarts; a runner's counters do not.
 
     Attributes:
         read: (read, late, dead-lettered) metrics by partition, since the job began; every group
-            sees all partitions, so at the end all say the same.
+            sees all partitions, so at the end these are equal in all groups.
         scored, duplicate, windows, anomalies, alerts: of this group, since the job began.
         series: series met.
         warm: those of them that a detector has judged; the others are warming up.
@@ -39,7 +37,7 @@ class RunTotals(msgspec.Struct, frozen=True, tag="ledger", tag_field="record"):
             not be read.
         series_evicted: series whose state made room for others.
         group: number of the key group.
-        judged: by name of the detector, series that it has judged.
+        judged: by name of the detector, series that it has scored.
     """
 
     read: dict[int, tuple[int, int, int]]
@@ -57,7 +55,7 @@ class RunTotals(msgspec.Struct, frozen=True, tag="ledger", tag_field="record"):
     judged: dict[str, int] = {}
 
 
-class IdlenessDecision(msgspec.Struct, frozen=True, tag="idle", tag_field="record"):
+class IdlenessDecision(msgspec.Struct, frozen=True, tag="idleness_decision", tag_field="record"):
     """The watermarks of partitions were set by the clock: idle ones, or one that was added.
 
     Attributes:
@@ -70,10 +68,10 @@ class IdlenessDecision(msgspec.Struct, frozen=True, tag="idle", tag_field="recor
 
 
 class Provenance(msgspec.Struct, frozen=True, tag="provenance", tag_field="record"):
-    """Where the rows came from whose window opened or raised an alert.
+    """Offsets behind the window that opened or raised an alert.
 
-    The ranges are those of whole blocks: every record of the window lies within them, others do
-    too. How a topic was cut into blocks differs from run to run, and so do they.
+    The ranges are those of whole batches: they hold every record of the window, and others. A
+    topic is cut into batches differently in every run, so the ranges differ too.
 
     Attributes:
         transition: id of the transition.
@@ -81,8 +79,8 @@ class Provenance(msgspec.Struct, frozen=True, tag="provenance", tag_field="recor
         time: event time of the transition, microseconds.
         offsets: by partition, the first offset and the one after the last.
         began: by partition, where the job began to read.
-        state: digest of what the detectors remembered of the series before the window; empty
-            where they remember nothing. It depends on where the job began.
+        state: digest of the detectors' state of the series before the window; empty where they
+            have none. It depends on where the job began.
         source: topic or file.
     """
 
@@ -129,6 +127,7 @@ _OF_GROUPS = (
     "series_evicted",
 )  # fmt: skip
 Record = RunTotals | IdlenessDecision | Provenance | RunStarted
+_OLD_TAGS = {"ledger": "run_totals", "idle": "idleness_decision"}
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Record)
@@ -140,26 +139,38 @@ def encode_record(record: Record) -> bytes:
 
 
 def decode_record(data: bytes | str) -> Record:
-    """Read what `encode_record` wrote.
+    """Read what `encode_record` wrote, also under the earlier tags.
+
+    >>> decode_record('{"record":"idle","following":{"0":7},"watermarks":{"1":5}}')
+    IdlenessDecision(following={0: 7}, watermarks={1: 5})
 
     Raises:
         msgspec.DecodeError: it is no record of an audit log.
     """
-    record: Record = _decoder.decode(data)
+    record: Record
+    try:
+        record = _decoder.decode(data)
+    except msgspec.ValidationError:
+        content = msgspec.json.decode(data)
+        tag = content.get("record") if isinstance(content, dict) else None
+        if tag not in _OLD_TAGS:
+            raise
+        content["record"] = _OLD_TAGS[tag]
+        record = msgspec.convert(content, Record, str_keys=True)
     return record
 
 
-def total(ledgers: Iterable[RunTotals]) -> dict[str, int]:
-    """The accounts of a whole run, by the names of the conservation line.
+def total(run_totals: Iterable[RunTotals]) -> dict[str, int]:
+    """Totals of a whole run, by the names of the conservation line.
 
-    A group that went on from a savepoint has several ledgers; the one that read most counts.
+    A group restored from a savepoint has several records; the one that read most counts.
 
     >>> one = RunTotals({0: (3, 1, 0)}, 1, 0, 1, 0, 0, 1, 1)
     >>> total([one, RunTotals({0: (3, 1, 0)}, 1, 0, 1, 1, 1, 1, 0, group=1)])
     {'read': 3, 'late': 1, 'dead_lettered': 0, 'scored': 2, 'duplicate': 0, 'windows': 2, \
 'anomalies': 1, 'alerts': 1, 'series': 2, 'warm': 1, 'waiting': 0, 'series_evicted': 0}
     """
-    latest = _latest(ledgers)
+    latest = _latest(run_totals)
     read = [sum(column) for column in zip(*_furthest(latest), strict=True)] or [0, 0, 0]
     totals = dict(zip(("read", "late", "dead_lettered"), read, strict=True))
     for name in _OF_GROUPS:
@@ -168,37 +179,37 @@ def total(ledgers: Iterable[RunTotals]) -> dict[str, int]:
     return totals
 
 
-def judged_by(ledgers: Iterable[RunTotals]) -> dict[str, int]:
-    """Series that each detector has judged in a whole run, by its name.
+def judged_by(run_totals: Iterable[RunTotals]) -> dict[str, int]:
+    """Series that each detector has scored in a whole run, by its name.
 
     >>> one = RunTotals({}, 1, 0, 1, 0, 0, 2, 2, judged={"novelty": 2, "multivariate": 0})
     >>> judged_by([one, RunTotals({}, 1, 0, 1, 0, 0, group=1)])
     {'novelty': 2, 'multivariate': 0}
     """
     found: dict[str, int] = {}
-    for run_totals in _latest(ledgers):
-        for name, count in run_totals.judged.items():
+    for one in _latest(run_totals):
+        for name, count in one.judged.items():
             found[name] = found.get(name, 0) + count
     return found
 
 
-def _latest(ledgers: Iterable[RunTotals]) -> list[RunTotals]:
+def _latest(run_totals: Iterable[RunTotals]) -> list[RunTotals]:
     """Of each group the one that read most."""
     latest: dict[int, RunTotals] = {}
-    for run_totals in ledgers:
-        before = latest.get(run_totals.group)
-        if before is None or _has_read(run_totals) >= _has_read(before):
-            latest[run_totals.group] = run_totals
+    for one in run_totals:
+        before = latest.get(one.group)
+        if before is None or _has_read(one) >= _has_read(before):
+            latest[one.group] = one
     return list(latest.values())
 
 
-def _has_read(run_totals: RunTotals) -> int:
-    return sum(read for read, _, _ in run_totals.read.values())
+def _has_read(one: RunTotals) -> int:
+    return sum(read for read, _, _ in one.read.values())
 
 
-def _furthest(ledgers: Iterable[RunTotals]) -> list[tuple[int, int, int]]:
+def _furthest(run_totals: Iterable[RunTotals]) -> list[tuple[int, int, int]]:
     read: dict[int, tuple[int, int, int]] = {}
-    for run_totals in ledgers:
-        for number, counts in run_totals.read.items():
+    for one in run_totals:
+        for number, counts in one.read.items():
             read[number] = max(counts, read.get(number, counts))
     return list(read.values())

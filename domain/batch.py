@@ -32,11 +32,11 @@ _VERSION = 3
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a reader read in one go.
+    """The result of one read.
 
     Attributes:
-        partitions: how many partitions the job reads, as far as this reader knows.
-        positions: what the batch covers, and the watermarks behind it.
+        partitions: number of partitions the job reads, as far as this reader knows.
+        positions: offsets that the batch covers, and the watermarks after it.
         rows: the samples that are in time.
     """
 
@@ -55,7 +55,7 @@ class KeyedBatch:
 
 
 class OffsetRange(NamedTuple):
-    """Where rows came from: what the batches that brought them cover of one partition.
+    """Offsets of one partition behind a set of rows: those that their batches cover.
 
     Attributes:
         partition: number of the partition, from 0.
@@ -78,7 +78,7 @@ class _Columns(msgspec.Struct, array_like=True):
 
     `code` has 2 bytes a row where the series are few enough, else 4; `time` has 4 bytes after
     `since` where the rows lie within 71 minutes, else 8. Waiting rows are most of a series'
-    state and travel twice: 14 instead of 20 bytes.
+    state and are copied twice: 14 instead of 20 bytes.
     """
 
     version: int
@@ -133,11 +133,11 @@ def _decode(data: bytes | memoryview) -> tuple[KeyedBatch, list[OffsetRange]]:
     try:
         columns = _decoder.decode(data)
     except msgspec.DecodeError as error:
-        message = f"a block of {len(data)} bytes is damaged: {error}"
+        message = f"a batch of {len(data)} bytes is damaged: {error}"
         raise StateError(message) from error
     if columns.version != _VERSION:
         message = (
-            f"a block has version {columns.version}, this code reads {_VERSION}: "
+            f"a batch has version {columns.version}, this code reads {_VERSION}: "
             "start without the savepoint and replay instead"
         )
         raise StateError(message)
@@ -152,7 +152,7 @@ def _decode(data: bytes | memoryview) -> tuple[KeyedBatch, list[OffsetRange]]:
 
 
 def encode_kept(rows: Rows, offset_ranges: list[OffsetRange]) -> bytes:
-    """Rows of many keyed batches that wait in the state, and where they came from."""
+    """Rows of many keyed batches that wait in the state, and their offsets."""
     return _encode(KeyedBatch(0, (), rows), offset_ranges)
 
 
@@ -166,7 +166,7 @@ def decode_kept(data: bytes | memoryview) -> tuple[KeyedBatch, list[OffsetRange]
 
 
 def decode_rows(data: bytes | memoryview) -> Rows:
-    """The rows alone of what waits in the state; raises as `decode_keyed_batch` does."""
+    """Only the rows of waiting data; raises as `decode_keyed_batch` does."""
     return decode_keyed_batch(data).rows
 
 

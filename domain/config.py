@@ -1,12 +1,13 @@
-"""The YAML configuration (`--config`); what is tuned per run are pipeline options instead."""
+"""The YAML configuration (`--config`); settings of a single run are pipeline options."""
 
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from padit.domain.errors import ConfigurationError
+from padit.domain.renamed import accept_detector
 
 __all__ = ["AlertSettings", "DetectorSetting", "JobConfig", "Section", "load_config", "load_model"]
 
@@ -29,6 +30,11 @@ class DetectorSetting(Section):
         default_factory=dict, description="Parameters of the detector."
     )
 
+    @field_validator("name")
+    @classmethod
+    def _current(cls, name: str) -> str:
+        return accept_detector(name)
+
 
 class AlertSettings(Section):
     """When alerts open and resolve."""
@@ -46,7 +52,7 @@ class AlertSettings(Section):
 
 
 class JobConfig(Section):
-    """Everything a configuration file may say."""
+    """All keys of a configuration file."""
 
     detectors: tuple[DetectorSetting, ...] = Field(
         default=(DetectorSetting(name="novelty"), DetectorSetting(name="multivariate")),

@@ -1,4 +1,4 @@
-"""Features of closed windows, as columns: what detectors read."""
+"""Features of closed windows, as columns: the input of detectors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,11 +31,11 @@ FEATURES = (
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """The time that a table stands for, also of series that have no row in it; microseconds.
+    """Time span of a table, which also covers series without a row; microseconds.
 
     Attributes:
-        since: every window that ends at or before this was closed before.
-        until: of windows that end later it is not known whether samples are missing.
+        since: every window that ends at or before this was closed earlier.
+        until: missing samples are known for windows that end at or before this.
         size, interval: shape of the windows.
     """
 
@@ -50,8 +50,8 @@ class FeatureTable:
     """One or more consecutive closed windows of one key group.
 
     A row is one series in one window that holds at least one of its samples; rows are sorted by
-    (window end, series). With every row goes its *slice*: the samples that are new since the
-    window before, so that every sample stands in exactly one row. A row without new samples has
+    (window end, series). Every row has a *slice*: the samples that are new since the window
+    before, so that every sample belongs to exactly one row. A row without new samples has
     an empty slice.
 
     Attributes:
@@ -66,7 +66,7 @@ class FeatureTable:
         history: times (int64) and values (float64) that `history_start` points into.
         history_start: int64 (n,); the samples of the whole window of row i are the
             features["count"][i] from there on.
-        passed: the time it stands for; None where nothing is known of silence.
+        passed: the time span of the table; None where missing samples are not known.
     """
 
     series: tuple[Series, ...]

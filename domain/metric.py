@@ -1,4 +1,4 @@
-"""What is measured: one sample of one metric of one source, and what identifies its series."""
+"""One sample of one metric of one source, and the identity of its series."""
 
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -13,7 +13,7 @@ METRIC_TYPES: tuple[str, ...] = get_args(MetricType)
 class Series(NamedTuple):
     """Identity of a series: a metric of a source, in one unit.
 
-    Values in different units cannot be compared, so a metric whose unit changes goes on as
+    Values in different units cannot be compared, so a metric whose unit changes becomes
     another series. Tuples compare field by field, so sorted series stand in the canonical order
     that every result follows.
     """
@@ -24,17 +24,17 @@ class Series(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str]:
-        """(source_id, metric_name): what people call the series."""
+        """(source_id, metric_name): the series as people name it."""
         return (self.source_id, self.metric_name)
 
 
 class Metric(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One sample, as adapters make it and as it stands on the wire.
+    """One sample, as adapters emit it and as it is written to the topic.
 
     Attributes:
         timestamp: epoch seconds, epoch milliseconds or RFC 3339, in UTC.
         source_id: the probe, machine, service or host it comes from.
-        metric_name: what is measured, in snake case with its unit, like `udp_echo_rtt_ms`.
+        metric_name: the measured quantity, in snake case with its unit, like `udp_echo_rtt_ms`.
         value: a finite number in `unit`.
         unit: for people; "ms", "Nm", "1".
         metric_type: the family of the metric.

@@ -1,4 +1,4 @@
-"""Event time: three ways in, one way inside.
+"""Event time: three forms of input, one form inside.
 
 On the wire a timestamp is epoch seconds (a number below 1e11), epoch milliseconds (a number
 from 1e11 on) or an RFC 3339 string, in UTC; a string without an offset counts as UTC. Inside
@@ -22,13 +22,13 @@ __all__ = [
 
 MICROS = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-EARLIEST_US = 946_684_800 * MICROS  # 2000-01-01: older is a clock that was never set
+EARLIEST_US = 946_684_800 * MICROS  # 2000-01-01: a clock that is older was never set
 LATEST_US = 7_258_118_400 * MICROS  # 2200-01-01
 _MILLISECONDS_FROM = 1e11  # as seconds this is the year 5138, as milliseconds 1973
 
 
 def micros_from_numbers(numbers: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Epoch seconds or milliseconds, shape (n,), to microseconds; what is out of range gives 0.
+    """Epoch seconds or milliseconds, shape (n,), to microseconds; 0 where out of range.
 
     0 lies before `EARLIEST_US`, so the caller's range check rejects it together with the rest.
     """

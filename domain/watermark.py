@@ -32,9 +32,9 @@ __all__ = [
 ]
 
 WATERMARK_NONE = -(2**62)
-"""Mark of a partition of which nothing is known yet."""
+"""Watermark of a partition before its first row."""
 WATERMARK_END = 2**62
-"""Mark of a partition that is exhausted (bounded input)."""
+"""Watermark of an exhausted partition (bounded input)."""
 
 _STEP = 300_000_000  # us: a longer step ahead is a jump, unless more disorder is allowed
 _ALONE = 300_000_000  # us: so far the jumped go on without a row of the others, then they are right
@@ -48,19 +48,19 @@ FAR = 86_400_000_000
 
 
 class Position(NamedTuple):
-    """What a block covers of one partition, and the partition's watermark behind it.
+    """Offsets of one partition that a batch covers, and the watermark after them.
 
     Attributes:
         partition: number of the partition, from 0.
         start: offset at which the job began to read this partition.
-        first: first offset the block covers.
-        following: offset after the last one the block covers.
+        first: first offset the batch covers.
+        following: offset after the last one the batch covers.
         watermark: microseconds; every later row of the partition that is older is late.
         read: metrics of the partition read before `following`, since the job began.
         late: those of them that were late.
         dead_lettered: those of them that could not be read.
-        reached: the watermark before the partition was exhausted: so far its log tells of time.
-            `WATERMARK_NONE` while it is not exhausted.
+        reached: the last watermark before the partition was exhausted; `WATERMARK_NONE` while it
+            is not exhausted.
     """
 
     partition: int

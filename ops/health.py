@@ -14,6 +14,7 @@ from pydantic import Field
 
 from padit.domain.config import Section
 from padit.domain.errors import ConfigurationError
+from padit.ops import metric_names
 from padit.ops.stats import Stats
 
 __all__ = ["HealthOptions", "HealthServer"]
@@ -32,7 +33,7 @@ class HealthServer:
 
     Args:
         options: where to listen.
-        stats: what `/metrics` shows.
+        stats: the content of `/metrics`.
         parts: the supervised adapters.
         ready: whether samples can be taken.
         loops: the loops that must not end.
@@ -113,7 +114,7 @@ class HealthServer:
         return web.json_response({"ready": ready}, status=200 if ready else 503)
 
     async def _metrics(self, _request: web.Request) -> web.Response:
-        self._stats.set("process_resident_memory_bytes", self._process.memory_info().rss)
+        self._stats.set(metric_names.PROCESS_MEMORY, self._process.memory_info().rss)
         times = self._process.cpu_times()
-        self._stats.set("process_cpu_seconds_total", times.user + times.system)
+        self._stats.set(metric_names.PROCESS_CPU, times.user + times.system)
         return web.Response(text=self._stats.render(), content_type="text/plain", charset="utf-8")

@@ -1,4 +1,4 @@
-"""What a person sees on standard error while a job runs."""
+"""The progress line on standard error while a job runs."""
 
 import sys
 import threading
@@ -18,12 +18,12 @@ _DRAW_EVERY = 0.25
 
 
 class Progress:
-    """Shows progress until the `with` block ends: a line on a terminal, one now and then else.
+    """Shows progress until the `with` block ends: one line on a terminal, else one every 5 s.
 
     Args:
-        look: tells how far the job has come.
+        look: returns the progress of the job.
         total: records to read, if that is known.
-        what: is counted.
+        what: unit of the count.
     """
 
     def __init__(
@@ -38,12 +38,12 @@ class Progress:
         self._thread = threading.Thread(target=self._show, name="progress", daemon=True)
 
     def __enter__(self) -> Self:
-        """Begin to show."""
+        """Start the display."""
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop, and leave the terminal's line clean."""
+        """Stop, and clear the terminal's line."""
         self._done.set()
         self._thread.join()
         if self._terminal:

@@ -1,4 +1,4 @@
-"""Counters of the adapter process, and a log that says each thing once.
+"""Counters of the adapter process, and a log that writes each cause once.
 
 Everything is exposed in the Prometheus text format 0.0.4 by `ops.health`.
 """
@@ -8,30 +8,11 @@ import threading
 import time
 from collections import defaultdict
 
+from padit.ops.metric_names import HELP
+
 __all__ = ["OncePerCause", "Stats"]
 
 Labels = tuple[tuple[str, str], ...]
-
-_HELP = {
-    "padit_adapter_samples_total": "Samples an adapter emitted.",
-    "padit_adapter_records_total": "Records for other topics an adapter emitted.",
-    "padit_adapter_polls_total": "Polls that ended well.",
-    "padit_adapter_failures_total": "Polls or openings that failed, by cause.",
-    "padit_adapter_faults_total": "Bad input that was refused, by cause.",
-    "padit_adapter_overruns_total": "Polls that were skipped because one took too long.",
-    "padit_adapter_stuck_calls": "Blocking calls that were given up and have not returned.",
-    "padit_loop_failures_total": "Failures of a loop that must not end, by loop.",
-    "padit_loop_alive": "0 after a loop has ended; the process then ends, too.",
-    "padit_callback_errors_total": "Errors in callbacks of the event loop.",
-    "padit_adapter_up": "1 while the last poll of the adapter ended well.",
-    "padit_adapter_poll_seconds": "Duration of the last poll.",
-    "padit_publisher_sent_total": "Samples and records the broker has acknowledged.",
-    "padit_publisher_dropped_total": "Samples that were lost, by reason.",
-    "padit_publisher_buffered": "Samples waiting in memory or on disk.",
-    "padit_publisher_disk_errors_total": "Reads, writes and removals that the disk refused.",
-    "padit_publisher_disk_bytes": "Bytes in the disk buffer.",
-    "padit_publisher_connected": "1 while the broker acknowledges.",
-}
 
 
 class Stats:
@@ -54,7 +35,7 @@ class Stats:
             self._values[name][tuple(sorted(labels.items()))] = value
 
     def get(self, name: str, **labels: str) -> float:
-        """The value, 0 if it was never touched."""
+        """The value; 0 if it was never set."""
         with self._lock:
             return self._values[name].get(tuple(sorted(labels.items())), 0.0)
 
@@ -69,7 +50,7 @@ class Stats:
         with self._lock:
             for name, values in sorted(self._values.items()):
                 kind = "counter" if name.endswith("_total") else "gauge"
-                lines += [f"# HELP {name} {_HELP.get(name, name)}", f"# TYPE {name} {kind}"]
+                lines += [f"# HELP {name} {HELP.get(name, name)}", f"# TYPE {name} {kind}"]
                 lines += [f"{name}{_labels(key)} {value:.17g}" for key, value in values.items()]
         return "\n".join([*lines, ""])
 
@@ -85,12 +66,12 @@ def _labels(labels: Labels) -> str:
 
 
 class OncePerCause:
-    """Logs a cause when it appears, and again only after it was gone or an hour has passed.
+    """Logs a cause when it appears, and again only after it was gone or an hour later.
 
     Args:
         log: where to write.
-        repeat_sec: seconds after which a lasting cause is written again.
-        limit: how many causes are remembered; beyond that the oldest is forgotten.
+        repeat_sec: seconds after which a lasting cause is logged again.
+        limit: number of causes to remember; beyond it the oldest is forgotten.
     """
 
     def __init__(
@@ -102,22 +83,22 @@ class OncePerCause:
         self._seen: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
 
-    def warn(self, who: str, cause: str, message: str) -> None:
-        """Write a warning unless this cause of this adapter is known already."""
+    def warn(self, name: str, cause: str, message: str) -> None:
+        """Log a warning unless this cause of this adapter is known already."""
         moment = time.monotonic()
         with self._lock:
-            last = self._seen.get((who, cause))
+            last = self._seen.get((name, cause))
             if last is not None and moment - last < self._repeat:
                 return
             if len(self._seen) >= self._limit:
                 self._seen.pop(next(iter(self._seen)))
-            self._seen[(who, cause)] = moment
-        self._log.warning("%s: %s [%s]", who, message, cause)
+            self._seen[(name, cause)] = moment
+        self._log.warning("%s: %s [%s]", name, message, cause)
 
-    def clear(self, who: str) -> bool:
-        """Forget the causes of an adapter that works again; says whether there were any."""
+    def clear(self, name: str) -> bool:
+        """Forget the causes of an adapter that works again; True if there were any."""
         with self._lock:
-            known = [key for key in self._seen if key[0] == who]
+            known = [key for key in self._seen if key[0] == name]
             for key in known:
                 del self._seen[key]
         return bool(known)

@@ -1,9 +1,9 @@
 """`--bootstrap_from`: state from history, before a job goes live.
 
-The job reads from there on as any live job does, and computes what it would have computed then.
-What it does not do is write results of event times before the *go-live point* (`--live_from`):
-they serve the state alone. Results from that point on are written, and where the sink writes
-each id once, those that another job has written already are not written again.
+The job reads from there on like any live job, and computes the same results. Results of event times
+before the *go-live point* (`--live_from`) only build the state and are not written. Results from
+that point on are written; if the sink writes each id once, results that another job has already
+written are not repeated.
 """
 
 import re
@@ -19,11 +19,11 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def with_bootstrap(raw: dict[str, Any], now: float) -> tuple[dict[str, Any], int | None]:
-    """Options by name with the start that `bootstrap_from` means; and the go-live point.
+    """Options by name, with the start that `bootstrap_from` stands for, and the go-live point.
 
     Args:
         raw: as they come from the command line.
-        now: the clock, seconds; asked once, before the job starts.
+        now: the clock, seconds; read once, before the job starts.
 
     Raises:
         ConfigurationError: one cannot be read, or contradicts another.
@@ -31,12 +31,12 @@ def with_bootstrap(raw: dict[str, Any], now: float) -> tuple[dict[str, Any], int
     start = raw["bootstrap_from"]
     if start is None:
         if raw["live_from"] is not None:
-            message = "--live_from goes with --bootstrap_from, which says where history begins"
+            message = "--live_from needs --bootstrap_from, the beginning of the history"
             raise ConfigurationError(message)
         return raw, None
     for name in ("start_time", "start_offset"):
         if raw[name] is not None:
-            message = f"--bootstrap_from and --{name} both say where to begin; give one of them"
+            message = f"--bootstrap_from and --{name} both set where to begin; give one of them"
             raise ConfigurationError(message)
     live_from = _moment("live_from", raw["live_from"] or "now", now)
     offset = start.removeprefix("offset:")

@@ -2,8 +2,8 @@
 
 Beam's own `DirectRunner` first looks for Prism, and tries to download it; this is the runner it
 falls back to. It runs the stages on each bundle as it comes, also while a source is still being
-read. State lies in this process anyway, and the cache measures every value it takes by walking
-all loaded modules: 1 to 2 ms each, a third of the job's time (found with py-spy).
+read. State lies in this process anyway, and the cache measures every value by walking all
+loaded modules: 1 to 2 ms each, a third of the job's time (found with py-spy).
 """
 
 import threading

@@ -1,7 +1,8 @@
 """Counters of a job that runs on Flink, from Flink's REST interface.
 
-Beam's job server answers for a job that has ended by itself only. While a job runs, Flink shows
-its counters as metrics of its steps, as old as `metrics.fetcher.update-interval` allows.
+Beam's job server reports the counters only of a job that has ended by itself. While a job runs,
+Flink shows its counters as metrics of its steps, as old as `metrics.fetcher.update-interval`
+allows.
 """
 
 import json

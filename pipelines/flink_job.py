@@ -1,6 +1,6 @@
-"""A job on Flink as its REST interface shows it: how far it is, why it fails, how it ends.
+"""A job on Flink, through its REST interface: its progress, its failure, its end.
 
-A bounded job needs somebody to end it. Beam can close the first source of the graph after a
+A bounded job does not end by itself. Beam can close the first source of the graph after a
 while, but then all reading happens while Flink's tasks are finishing, and a task that finishes
 takes part in no checkpoint: a crash near the end of a long replay would send it back to the
 start, and no savepoint could be taken. So the source stays open while there is something to
@@ -21,15 +21,16 @@ import uuid
 from typing import Any
 
 from padit.domain.errors import RunError, StateError
+from padit.ops.metric_names import NAMESPACE, PARTITIONS_ENDED
 from padit.pipelines.flink_counters import flink_counters
 
 __all__ = ["FlinkJob", "new_submission"]
 
 _LOG = logging.getLogger(__name__)
 _SECONDS = 5.0
-# Counters begin again with a restored job, and one that had read everything counts nothing more.
-# Draining one that only waits for its broker costs it its checkpoints, nothing else.
-_SILENT_SECONDS = 300.0
+# Counters begin at zero in a restored job, and stay there if it had already read everything.
+# Draining a job that only waits for its broker costs its checkpoints, nothing else.
+_NO_RECORDS_SECONDS = 300.0
 _NOTHING_SECONDS = 120.0
 _ASK_EVERY = 2.0
 _CANCEL_EVERY = 0.5
@@ -71,10 +72,10 @@ class FlinkJob:
         self._moved = self._asked = time.monotonic()
 
     def look(self) -> None:
-        """Find out whether it is hopeless, or to be ended; called again and again.
+        """Detect a job that cannot recover, or that has to be ended; called repeatedly.
 
         Raises:
-            StateError: the saved state cannot be continued; Flink would try again for ever.
+            StateError: the saved state cannot be restored; Flink would retry for ever.
             RunError: Flink refuses to end it, or has lost it with its JobManager.
         """
         try:
@@ -116,10 +117,10 @@ class FlinkJob:
             OSError: Flink does not answer.
         """
         path = self._find()
-        return {} if path is None else flink_counters(self._url, path.rpartition("/")[2], "padit")
+        return {} if path is None else flink_counters(self._url, path.rpartition("/")[2], NAMESPACE)
 
     def savepoint(self) -> str | None:
-        """Where somebody else saved it when they stopped it, if that is why it ended."""
+        """The savepoint with which the job was stopped from outside, if that ended it."""
         if self._request is not None:
             return None
         deadline = time.monotonic() + _STALE_SECONDS
@@ -136,13 +137,13 @@ class FlinkJob:
             return None
 
     def clear(self) -> None:
-        """Remove the savepoint that draining leaves; nobody goes on from the end of an input."""
+        """Remove the savepoint of draining: the end of an input is nothing to restore."""
         try:
             place = self._drained()
             if place is not None:
                 self._ask("/savepoint-disposal", {"savepoint-path": place})
         except (OSError, ValueError, KeyError) as error:
-            _LOG.info("the last savepoint stays: %r", error)
+            _LOG.info("the savepoint of draining was not removed: %r", error)
 
     def _find(self) -> str | None:
         if self._path is None:
@@ -204,7 +205,7 @@ class FlinkJob:
         )
         message = (
             f"Flink at {self._url} does not know the job any more: its JobManager was restarted. "
-            + (f"Go on from the job's last checkpoint with {where}" if where else "Start again")
+            + (f"Restore the job's last checkpoint with {where}" if where else "Start again")
         )
         return RunError(message)
 
@@ -213,16 +214,16 @@ class FlinkJob:
             status = self._ask(f"{self._path}/savepoints/{self._request}")
             failed = "failure-cause" in (status.get("operation") or {})
             if failed and self._state() == "RUNNING":
-                _LOG.info("draining failed, once more: %s", status["operation"]["failure-cause"])
+                _LOG.info("draining failed, retrying: %s", status["operation"]["failure-cause"])
                 self._request, self._counts, self._moved = None, {}, time.monotonic()
             return
         counts = self.counters()
         if counts != self._counts:
             self._counts, self._moved = counts, time.monotonic()
-        ended = counts.get("partitions_ended", 0) >= partitions
-        patience = _SILENT_SECONDS if counts else _NOTHING_SECONDS
-        silent = self._restored and time.monotonic() - self._moved > patience
-        if (ended or silent) and self._state() == "RUNNING":
+        ended = counts.get(PARTITIONS_ENDED, 0) >= partitions
+        patience = _NO_RECORDS_SECONDS if counts else _NOTHING_SECONDS
+        stalled = self._restored and time.monotonic() - self._moved > patience
+        if (ended or stalled) and self._state() == "RUNNING":
             self._drain()
 
     def _drain(self) -> None:

@@ -8,18 +8,19 @@ switched off stays in the graph and ends in the null sink, so the graph keeps it
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import apache_beam as beam
 import msgspec
-from apache_beam.coders import Coder
 
 from padit.codecs.validate import Validate
+from padit.connectors.coders import register_coders
 from padit.connectors.cursor import Cursor
 from padit.connectors.deliver import Deliver
 from padit.connectors.read_shard import DEAD, LATE, NOTES, ReadOptions, ReadShard
 from padit.connectors.sink import Sink
 from padit.connectors.source import Source
-from padit.domain.batch import Batch, KeyedBatch, decode_keyed_batch, encode_keyed_batch
+from padit.domain.batch import Batch
 from padit.domain.config import JobConfig
 from padit.domain.message import Message
 from padit.domain.shape import Shape
@@ -58,11 +59,11 @@ class ShadowConfig:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything a job is made of.
+    """All parts of a job.
 
     Attributes:
-        source: where rows come from.
-        cursors: where each reader begins.
+        source: of the rows.
+        cursors: start of each reader.
         validate: the decoder.
         reading: how to read, with the shape of the job.
         groups: number of key groups.
@@ -108,41 +109,11 @@ class Plan:
         return [*self.sinks.values(), *shadow]
 
 
-class _BlockCoder(Coder):  # type: ignore[misc]
-    """Blocks as bytes, should a runner put a boundary between reading and keying."""
-
-    def encode(self, value: Batch) -> bytes:
-        return encode_keyed_batch(KeyedBatch(value.partitions, value.positions, value.rows))
-
-    def decode(self, encoded: bytes) -> Batch:
-        keyed = decode_keyed_batch(encoded)
-        return Batch(keyed.partitions, keyed.positions, keyed.rows)
-
-    def is_deterministic(self) -> bool:
-        return True
-
-
-beam.coders.registry.register_coder(Batch, _BlockCoder)
-
-
 def build(pipeline: beam.Pipeline, plan: Plan) -> None:
     """Add all steps to a pipeline."""
-    reading = replace(plan.reading, outputs=plan.outputs)
-    cursors = [
-        msgspec.structs.replace(cursor, shape=plan.shape.data).to_bytes() for cursor in plan.cursors
-    ]
-    read = (
-        pipeline
-        | "Shards" >> beam.Create(cursors, reshuffle=False)
-        | "SpreadShards" >> beam.Reshuffle()
-        | "ReadMetrics"
-        >> beam.ParDo(ReadShard(plan.source, plan.validate, reading, plan.context)).with_outputs(
-            LATE, DEAD, NOTES, main="batches"
-        )
-    )
-    batches = read.batches
-    batches.element_type = Batch
-    keyed = batches | "KeyByGroup" >> beam.ParDo(KeyByGroup(plan.groups)).with_output_types(
+    register_coders()
+    read = _read(pipeline, plan)
+    keyed = read.batches | "KeyByGroup" >> beam.ParDo(KeyByGroup(plan.groups)).with_output_types(
         tuple[int, bytes]
     )
     watched = keyed | "WatchGroup" >> beam.ParDo(
@@ -177,8 +148,27 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
         _watch_beside(keyed, plan, one)
 
 
+def _read(pipeline: beam.Pipeline, plan: Plan) -> Any:
+    """The steps up to `ReadMetrics`, with its outputs."""
+    reading = replace(plan.reading, outputs=plan.outputs)
+    cursors = [
+        msgspec.structs.replace(cursor, shape=plan.shape.data).to_bytes() for cursor in plan.cursors
+    ]
+    read = (
+        pipeline
+        | "Shards" >> beam.Create(cursors, reshuffle=False)
+        | "SpreadShards" >> beam.Reshuffle()
+        | "ReadMetrics"
+        >> beam.ParDo(ReadShard(plan.source, plan.validate, reading, plan.context)).with_outputs(
+            LATE, DEAD, NOTES, main="batches"
+        )
+    )
+    read.batches.element_type = Batch
+    return read
+
+
 def _watch_beside(keyed: beam.PCollection, plan: Plan, one: ShadowConfig) -> None:
-    """Steps of a further configuration; the first one counts what all of them read."""
+    """Steps of a further configuration; only the first configuration counts records read."""
     outputs = frozenset(one.sinks)
     watch = WatchGroup(
         plan.windows,

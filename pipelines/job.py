@@ -18,6 +18,7 @@ from padit.connectors.uris import Bounds, sink_from_uri, source_from_uri
 from padit.domain.config import load_config
 from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import MICROS, format_utc
+from padit.ops.metric_names import JUDGED_PREFIX, OF_A_GROUP
 from padit.ops.progress_bar import Progress
 from padit.ops.run_context import RunContext
 from padit.pipelines.graph import Plan, ShadowConfig, build
@@ -26,7 +27,7 @@ from padit.pipelines.outputs import Run, places_of, prepare, refuse_shared
 from padit.pipelines.run_monitor import RunMonitor
 from padit.pipelines.runners import choose_runner
 from padit.pipelines.shape import shape_of
-from padit.transforms.watch import ALERTS, ANOMALIES, AUDIT, FEATURES, JUDGED
+from padit.transforms.watch import ALERTS, ANOMALIES, AUDIT, FEATURES
 from padit.transforms.windows import WindowOptions
 
 __all__ = ["Summary", "make_plan", "run_job"]
@@ -121,12 +122,14 @@ def run_job(
 def _summary(counts: Mapping[str, int], seconds: float, *, cancelled: bool) -> Summary:
     numbers = [name for name in Summary.__struct_fields__ if name not in ("seconds", "judged")]
     judged = {
-        name.removeprefix(JUDGED): count
+        name.removeprefix(JUDGED_PREFIX): count
         for name, count in sorted(counts.items())
-        if name.startswith(JUDGED)
+        if name.startswith(JUDGED_PREFIX)
     }
     summary = Summary(
-        **{name: counts.get(name, 0) for name in numbers}, judged=judged, seconds=seconds
+        **{name: counts.get(OF_A_GROUP.get(name, name), 0) for name in numbers},
+        judged=judged,
+        seconds=seconds,
     )
     if cancelled:
         summary.in_flight = max(0, summary.residue)

@@ -1,4 +1,4 @@
-"""Pipeline options: what is tuned per run. Everything else is YAML (`--config`)."""
+"""Pipeline options: settings of a single run. Everything else is YAML (`--config`)."""
 
 import argparse
 import time
@@ -10,6 +10,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from padit.analysis.audit_log import audit_log_beside
 from padit.domain.errors import ConfigurationError
+from padit.domain.renamed import RenamedOption
 from padit.domain.timestamps import parse_timestamp, seconds_to_micros
 from padit.pipelines.bootstrap import with_bootstrap
 from padit.pipelines.bounds import OFFSET, SECONDS, SECONDS_OR_NONE, Number
@@ -30,8 +31,8 @@ class PaditOptions(PipelineOptions):  # type: ignore[misc]
         group = parser.add_argument_group("on a Flink cluster")
         group.add_argument(
             "--savepoint_path",
-            help="Go on from a savepoint, or from the last checkpoint of a lost job (its "
-            "directory); inputs, windows, groups and detectors have to be those of then.",
+            help="Restore a savepoint, or the last checkpoint of a lost job (its directory); "
+            "inputs, windows, groups and detectors have to be the same as then.",
         )
         group.add_argument(
             "--operator_chaining",
@@ -42,14 +43,14 @@ class PaditOptions(PipelineOptions):  # type: ignore[misc]
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("where from and where to (URIs)")
+    group = parser.add_argument_group("inputs and outputs (URIs)")
     group.add_argument("--input", help="kafka://host:9092/topic, a .jsonl, .csv or .parquet file.")
     group.add_argument(
         "--output", default="-", help="Alerts, as CloudEvents; - prints them; see --overwrite."
     )
     group.add_argument("--features", help="Features of every window and series; off by default.")
     group.add_argument("--anomalies", help="Scores of every anomalous window; off by default.")
-    group.add_argument("--late", help="Records that came too late; counted only by default.")
+    group.add_argument("--late", help="Late records; only counted by default.")
     group.add_argument(
         "--dlq",
         help="Records that cannot be processed; by default they are counted, and the first of "
@@ -57,6 +58,8 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--audit",
+        "--journal",  # the earlier name
+        action=RenamedOption,
         help="Starts, ledger, clock decisions and provenance of alerts; by default beside them "
         "(alerts.audit.jsonl, topic alerts-audit); null switches it off.",
     )
@@ -94,7 +97,7 @@ def _add_windows(parser: argparse.ArgumentParser) -> None:
         "--max_ahead_sec",
         type=SECONDS,
         default=3600.0,
-        help="How far an event may lie ahead of its own Kafka record's timestamp.",
+        help="How far an event may be ahead of the timestamp of its Kafka record.",
     )
     group.add_argument(
         "--key_groups",
@@ -118,19 +121,19 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--bootstrap_from",
         help="Live: build the state from history first: -6h, a timestamp, earliest or offset:N. "
-        "Results of before --live_from are not written.",
+        "Results before --live_from are not written.",
     )
     group.add_argument(
         "--live_from",
         help="With --bootstrap_from: results from this event time on are written: now (the "
-        "default), -10m or a timestamp, as of when another job was stopped.",
+        "default), -10m or a timestamp, such as the time another job was stopped.",
     )
     group.add_argument(
         "--allow_missing",
         nargs="?",
         const="true",
         choices=("true", "false"),
-        help="Go on where retention has deleted part of what is asked for.",
+        help="Continue although retention has deleted part of the requested range.",
     )
     group.add_argument(
         "--decisions",
@@ -152,7 +155,7 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         "--idle_timeout_sec",
         type=SECONDS,
         default=30.0,
-        help="Live: a partition with nothing to read for so long holds no window open.",
+        help="Live: a partition without new records for this long holds no window open.",
     )
     group.add_argument(
         "--broker_timeout_sec",
@@ -220,7 +223,7 @@ def _all_options() -> OptionParser:
 
 @dataclass(frozen=True, slots=True)
 class JobOptions:
-    """Checked options, in the units the job computes with (microseconds unless named)."""
+    """Checked options, in the units of the job (microseconds unless named)."""
 
     input: str
     output: str
@@ -322,7 +325,7 @@ def _windows(raw: dict[str, Any]) -> dict[str, Any]:
         message = (
             f"--window_size_sec={raw['window_size_sec']:g} is smaller than "
             f"--extract_interval_sec={raw['extract_interval_sec']:g}: samples between two windows "
-            "would never be looked at; make the interval at most as long as the window"
+            "would never be used; make the interval at most as long as the window"
         )
         raise ConfigurationError(message)
     if size % interval:
@@ -341,10 +344,10 @@ def _times(raw: dict[str, Any]) -> dict[str, Any]:
         message = f"--start_time={raw['start_time']} is not before --end_time={raw['end_time']}"
         raise ConfigurationError(message)
     if start is not None and raw["start_offset"] is not None:
-        message = "--start_time and --start_offset both say where to begin; give one of them"
+        message = "--start_time and --start_offset both set where to begin; give one of them"
         raise ConfigurationError(message)
     if end is not None and raw["end_offset"] is not None:
-        message = "--end_time and --end_offset both say where to end; give one of them"
+        message = "--end_time and --end_offset both set where to end; give one of them"
         raise ConfigurationError(message)
     offset = raw["start_offset"]
     if offset is not None and offset not in ("earliest", "latest") and not offset.isdigit():

@@ -1,4 +1,4 @@
-"""Watches one run: starts it, asks it to stop, reads its counters."""
+"""Monitors one run: starts it, stops it, reads its counters."""
 
 import logging
 import signal
@@ -13,6 +13,7 @@ import apache_beam as beam
 from apache_beam.runners.runner import PipelineState
 
 from padit.domain.errors import PaditError, RunError, StateError
+from padit.ops.metric_names import NAMESPACE, READ
 from padit.ops.run_context import RunContext, RunProgress
 from padit.pipelines.flink_job import FlinkJob
 from padit.pipelines.runners import Runner
@@ -24,7 +25,7 @@ _LOG = logging.getLogger(__name__)
 _ASK_EVERY = 0.5
 _SETTLE = 2.5
 _CANCEL_SECONDS = 30.0
-_DROPPED = "StatefulParDoDropped"  # Beam's Java runners count so what they think is late
+_DROPPED = "StatefulParDoDropped"  # by Beam's Java runners, of elements they drop as late
 
 
 class RunMonitor:
@@ -69,7 +70,7 @@ class RunMonitor:
         if self._context.stopping:
             allowed |= {PipelineState.CANCELLED, PipelineState.STOPPED, PipelineState.DRAINED}
         if state not in allowed:
-            message = f"the job ended as {state}; `--debug` and the runner's log say why"
+            message = f"the job ended as {state}; see `--debug` and the runner's log for the reason"
             raise RunError(message)
         self.counts()
         if self._dropped:
@@ -85,10 +86,10 @@ class RunMonitor:
         return self._context.stopping
 
     def look(self) -> RunProgress:
-        """How far the run has come."""
+        """Progress of the run."""
         if self._runner.here:
             return self._context.seen()
-        return RunProgress(rows=self.counts().get("read", 0))
+        return RunProgress(rows=self.counts().get(READ, 0))
 
     def counts(self) -> dict[str, int]:
         """Totals of the job by name; the last known ones when they cannot be asked for.
@@ -104,7 +105,7 @@ class RunMonitor:
         if self._result is not None:
             try:
                 if not self._runner.in_process:
-                    self._result._metrics = None  # a job server's first answer is kept for ever
+                    self._result._metrics = None  # Beam keeps a job server's first answer
                 found = self._result.metrics().query()["counters"]
             except Exception as error:  # a cluster may be away for a moment
                 _LOG.info("no counters: %r", error)
@@ -114,7 +115,7 @@ class RunMonitor:
             for counter in found:
                 amount = max(counter.committed or 0, counter.attempted or 0)
                 name = counter.key.metric.name
-                if counter.key.metric.namespace == "padit":
+                if counter.key.metric.namespace == NAMESPACE:
                     counts[name] = counts.get(name, 0) + amount
                 elif name == _DROPPED:
                     dropped += amount
@@ -150,7 +151,7 @@ class RunMonitor:
                 except PaditError:
                     self._flink.cancel(_CANCEL_SECONDS)
                     raise
-            # The result's own wait can be called only once, and not with a signal in between.
+            # The result's own wait can be called only once, and a signal would break it.
             time.sleep(_ASK_EVERY)
 
     def _cancel(self) -> None:
@@ -165,7 +166,9 @@ class RunMonitor:
         place = self._flink.savepoint()
         self._flink.clear()
         if place is not None:
-            message = f"the job was stopped with a savepoint; go on with --savepoint_path={place}"
+            message = (
+                f"the job was stopped with a savepoint; continue with --savepoint_path={place}"
+            )
             if self._partitions is not None:
                 raise RunError(message)
             _LOG.warning(message)
@@ -175,7 +178,7 @@ class RunMonitor:
             self._result.wait_until_finish()
         except Exception as error:
             raise _readable(error) from error
-        message = "the job failed; the runner's log says why"
+        message = "the job failed; see the runner's log for the reason"
         raise RunError(message)
 
     @contextmanager
@@ -200,7 +203,7 @@ class RunMonitor:
 
 
 def _readable(error: BaseException) -> PaditError:
-    """The project's own error inside what Beam wraps around it, or the last line of its text."""
+    """PADIT's own error unwrapped from Beam's, or else the last line of the text."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, PaditError):

@@ -1,4 +1,4 @@
-"""Where a job runs: in this process, on Prism or on a Flink cluster."""
+"""Runners: this process, Prism or a Flink cluster."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -25,12 +25,12 @@ _SAVEPOINT = "savepoint_path"
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """A runner and what it means for a run.
+    """A runner and its properties.
 
     Attributes:
         beam: the Beam runner.
         options: Beam options, completed for it.
-        here: whether readers run in this process, so that they can be asked to stop.
+        here: whether readers run in this process, which can then stop them.
         in_process: whether all of the job runs in this process.
         restores: whether the run continues from a savepoint.
         rest_url: Flink's REST address, where it is known; counters of a live run are there.
@@ -54,7 +54,7 @@ def choose_runner(argv: Sequence[str], *, bounded: bool, detach: bool = False) -
     Args:
         argv: the command line.
         bounded: whether the input has an end.
-        detach: whether nobody stays to watch the run.
+        detach: whether the command returns after submitting.
 
     Raises:
         PaditError: there is no such runner, or it lacks something.
@@ -64,7 +64,7 @@ def choose_runner(argv: Sequence[str], *, bounded: bool, detach: bool = False) -
         message = f"--runner={name} is not one of {', '.join(_RUNNERS)}"
         raise ConfigurationError(message)
     if _given(argv, _SAVEPOINT) and _RUNNERS[name] is not _flink:
-        message = f"--{_SAVEPOINT} goes with --runner=FlinkRunner; {name} keeps no state"
+        message = f"--{_SAVEPOINT} needs --runner=FlinkRunner; {name} keeps no state"
         raise ConfigurationError(message)
     return _RUNNERS[name](list(argv), bounded, detach)
 
@@ -94,7 +94,7 @@ def _prism(argv: list[str], bounded: bool, detach: bool) -> Runner:
 
 
 def _flink(argv: list[str], bounded: bool, detach: bool) -> Runner:
-    """Submit to a job server; `padit up` wrote down where its own answers."""
+    """Submit to a job server; `padit up` has written down the address of its own."""
     argv = [argument for argument in argv if not argument.startswith("--runner=")]
     argv = [_with_savepoint(argument) for argument in argv]
     local = read_state(Path(os.environ.get("PADIT_STATE_DIR", STATE_DIRECTORY)))
@@ -105,13 +105,13 @@ def _flink(argv: list[str], bounded: bool, detach: bool) -> Runner:
         "environment_config": local.worker_endpoint if local else "127.0.0.1:50000",
         "streaming": "",
         "checkpointing_interval": "10000",
-        # Flink hands on what a stage produced when its bundle ends: this bounds the latency.
+        # Flink forwards the output of a stage when its bundle ends: this bounds the latency.
         "max_bundle_time_mills": "100",
-        # Otherwise what a bundle produced during a checkpoint is held back while the watermark
-        # goes on; at the end of the input stateful steps then drop it as late, without a word.
+        # Otherwise output of a bundle during a checkpoint is held back while the watermark
+        # goes on; at the end of the input stateful steps then drop it as late, unreported.
         "finish_bundle_before_checkpointing": "",
         # Flink names state by what is chained, and the first source is chained at parallelism 1
-        # only: a savepoint could not be continued at 1 after 2, nor the other way round.
+        # only: a savepoint of parallelism 2 could not be restored at 1, and vice versa.
         "operator_chaining": "false",
     }
     rest_url = _rest_url(argv) or (local.rest_url if local else None)
@@ -128,7 +128,7 @@ def _flink(argv: list[str], bounded: bool, detach: bool) -> Runner:
     submission = new_submission()
     options = _with_defaults([*argv, f"--submission_id={submission}"], defaults)
     if not options.view_as(PortableOptions).job_endpoint:
-        message = "--job_endpoint is empty; `padit up` starts a cluster and says where it answers"
+        message = "--job_endpoint is empty; `padit up` starts a cluster and prints its address"
         raise ConfigurationError(message)
     return Runner(
         PortableRunner(),

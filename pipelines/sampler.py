@@ -1,9 +1,9 @@
-"""Beam's state sampler, which every bundle waits for when it ends.
+"""Beam's state sampler: every bundle waits for it at its end.
 
-A thread notes now and then which step a bundle is in. It sleeps longer and longer, up to 200 ms,
-and the end of the bundle waits until it wakes up: up to a sixth of the time that the bundle took,
-in which nothing is done and the next stage has not begun. Short sleeps cost nothing to speak of,
-as the thread runs without Python's lock. A million records in Arrow take 0.63 instead of 0.69 s on
+A thread records from time to time which step a bundle is in. It sleeps longer and longer, up to
+200 ms, and the end of the bundle waits until it wakes up: up to a sixth of the bundle's time, in
+which nothing happens and the next stage has not begun. Short sleeps cost almost nothing, because
+the thread runs without Python's lock. A million records in Arrow take 0.63 instead of 0.69 s on
 the DirectRunner; on Flink every stage of every bundle gains, and so does the latency.
 """
 
@@ -22,7 +22,7 @@ _before = StateSampler.__init__.__defaults__
 
 
 def sample_often() -> None:
-    """Let the samplers that this process makes from now on sleep at most 5 ms."""
+    """Make samplers that this process creates from now on sleep at most 5 ms."""
     StateSampler.__init__.__defaults__ = (_PERIOD_MS,)
 
 

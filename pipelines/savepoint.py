@@ -1,4 +1,4 @@
-"""Where a job on Flink goes on from: a savepoint, or a checkpoint that a lost job left."""
+"""The state that a job on Flink restores: a savepoint, or a checkpoint of a lost job."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ _METADATA = "_metadata"
 
 
 def find_savepoint(place: str) -> str:
-    """Return what Flink is to be told for `--savepoint_path`.
+    """Return the path to give Flink for `--savepoint_path`.
 
     Args:
         place: a savepoint or a checkpoint, or the directory of a job with its checkpoints, the
-            newest of which is taken; a URI of another file system is for Flink to judge.
+            newest of which is taken; a URI of another file system is passed on to Flink unchecked.
 
     Raises:
         ConfigurationError: nothing there is complete.
@@ -30,6 +30,6 @@ def find_savepoint(place: str) -> str:
         return str(max(complete, key=lambda one: int(one.name.removeprefix("chk-"))))
     message = (
         f"--savepoint_path={place}: no savepoint is there, and no checkpoint that is complete "
-        f"(a directory with the file {_METADATA}); docs/operations.md tells how to take one"
+        f"(a directory with the file {_METADATA}); docs/operations.md describes how to take one"
     )
     raise ConfigurationError(message)

@@ -1,8 +1,9 @@
 """One Beam worker process, started by the worker pool; never by hand.
 
-Imports first, says `ready` on standard output, reads its assignment (a JSON object) as one line
-from standard input, then works for one runner until that hangs up. What the job prints goes to
-the log. Ends with exit code 1 and the reason in place of `ready` if something cannot be imported.
+It imports everything, writes `ready` to standard output, reads its assignment (a JSON object) as
+one line from standard input, then works for one runner until that disconnects. Output of the job
+goes to the log. If an import fails it ends with exit code 1, and writes the reason instead of
+`ready`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 __all__ = ["PACKAGES", "main"]
 
-# What the job's code is made of; a worker that lacks one of them would fail at the first element.
+# Modules of the job's code; a worker without one of them would fail at the first element.
 PACKAGES = (
     "padit.domain",
     "padit.codecs",
@@ -32,7 +33,7 @@ def _import() -> Any:
         importlib.import_module(name)
     from apache_beam.runners.worker.sdk_worker import SdkHarness
 
-    # What a worker loads when the first bundle is unpickled: better before it is waited for.
+    # Loaded anyway when the first bundle is unpickled: better before a job waits for it.
     importlib.import_module("apache_beam.runners.worker.bundle_processor")
     importlib.import_module("apache_beam.io")
     importlib.import_module("padit.pipelines.graph")
@@ -43,10 +44,10 @@ def _import() -> Any:
 
 
 def _size_cached_state_by_length() -> None:
-    """Spare the state cache its search for the size of what it takes.
+    """Make the state cache measure bytes by their length.
 
-    Beam walks all loaded modules for every value it caches, a third of a live worker's time; our
-    state is bytes, whose size is their length.
+    To measure a value Beam walks all loaded modules, which takes a third of a live worker's time;
+    our state is bytes.
     """
     from apache_beam.runners.worker import statecache
 
@@ -70,7 +71,7 @@ def main() -> int:
     """Import, report, take the assignment, work. Returns the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     answer = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # from here on what is printed goes to the log
+    os.dup2(2, 1)  # from here on printed text goes to the log
     try:
         harness = _import()
     except Exception as error:

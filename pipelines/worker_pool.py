@@ -1,18 +1,18 @@
 """The Beam worker pool of PADIT: starts Python workers where a Flink TaskManager asks for them.
 
 Run beside every TaskManager: `python -m padit.pipelines.worker_pool --port 50000`, and submit with
-`--environment_type=EXTERNAL --environment_config=HOST:50000`. It speaks the protocol of Beam's own
-`apache_beam.runners.worker.worker_pool_main` and differs where that one fails without a word or
-cannot be set:
+`--environment_type=EXTERNAL --environment_config=HOST:50000`. It implements the protocol of Beam's
+`apache_beam.runners.worker.worker_pool_main` and differs where that one fails silently or has no
+option:
 
-- workers run in this interpreter (Beam's starts whatever `python` comes first on the PATH);
-- a worker imports Beam and PADIT *before* it is handed out, and one that cannot is an error that
-  the job fails with (with Beam's the job hangs);
+- workers run in this interpreter (Beam's starts the first `python` on the PATH);
+- a worker imports Beam and PADIT *before* it is handed out; if it cannot, the job fails with that
+  error (with Beam's the job hangs);
 - one worker is kept ready, so that a job, or a restart after a crash, does not wait for imports;
 - the state cache is on (with Beam's it is off, and no option reaches it);
-- it listens on the loopback interface unless told otherwise (Beam's: on all of them);
-- workers' output goes to the pool's log (Beam's: into a pipe that nobody reads, and a worker that
-  prints 64 KB stands still);
+- it listens on the loopback interface by default (Beam's: on all interfaces);
+- workers' output goes to the pool's log (Beam's: into a pipe without a reader, where a worker
+  blocks after 64 KB);
 - SIGTERM ends the workers too.
 
 The worker side is `pipelines.worker`.
@@ -35,12 +35,12 @@ __all__ = ["DEFAULT_STATE_CACHE_MB", "WorkerPool", "main"]
 
 _LOGGER = logging.getLogger("padit.worker_pool")
 DEFAULT_STATE_CACHE_MB = 256
-# A worker imports for 2 to 5 s; on a machine that is busy otherwise, several times that.
+# Imports take 2 to 5 s, on a busy machine several times that.
 _READY_TIMEOUT_S = 120.0
 
 
 class WorkerFailedError(RuntimeError):
-    """A worker ended before it was ready; the message says where to look."""
+    """A worker ended before it was ready; the message names its log."""
 
 
 class _Worker:
@@ -171,7 +171,7 @@ class WorkerPool:
         try:
             self.fill()
         except WorkerFailedError:
-            _LOGGER.exception("no spare worker; the next one asked for is started then")
+            _LOGGER.exception("no spare worker could be started; the next request starts one")
 
     def stop_worker(self, worker_id: str) -> None:
         """End a worker; unknown ids are no error, it may have ended by itself."""

@@ -18,6 +18,7 @@ KEPT = {
         "_before": "the collector's settings before the first reader, restored after the last",
         "_readers": "readers that share the collector's settings",
     },
+    "domain/renamed.py": {"_reported": "old names reported by this command, cleared by the next"},
     "ops/run_context.py": {"_here": "the runs of this process by their id, while they live"},
     "connectors/sinks/_kafka_once.py": {"_open": "open transactional writers, by place"},
     "pipelines/direct.py": {

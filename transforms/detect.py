@@ -32,11 +32,11 @@ class DetectionResult:
 
     Attributes:
         table: what was judged, with rows of count 0 for windows without a sample that a detector
-            speaks of.
-        scores: what each detector says, in the order of the configuration.
+            reports.
+        scores: of each detector, in the order of the configuration.
         matrix: float64 (detectors, n); NaN where a detector warms up or does not apply.
         composite: float64 (n,), the highest score; NaN while every detector warms up.
-        anomaly: bool (n,), composite above 0.5, unless it only goes on (`Scores.held`).
+        anomaly: bool (n,), composite above 0.5, unless it only goes on (`Scores.ongoing`).
     """
 
     table: FeatureTable

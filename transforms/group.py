@@ -231,7 +231,7 @@ class GroupMachine:
         return header
 
     def _has_work(self, header: _Header, closing: int) -> bool:
-        """Whether a window with a row, the end of an alert or a silence lies before `closing`."""
+        """Whether a row's window, an alert or a no-data limit ends before `closing`."""
         if header.oldest_open is not None and header.oldest_open < closing:
             return True
         until = closing * self._windows.interval

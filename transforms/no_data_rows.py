@@ -1,8 +1,8 @@
-"""Rows for windows without a sample: what a detector of silence says takes its place in the table.
+"""Adds a row for each empty window that a no-data detector reports.
 
-Windows without a sample have no row, and no other detector ever sees one. Only after all have
-judged are the rows put in that one of them speaks of, with features of 0 and no samples; the
-others have nothing to say there (NaN).
+Windows without a sample have no row, and no other detector ever sees one. The rows are added
+after all detectors have scored, with features of 0 and no samples; the scores of the other
+detectors are NaN there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,26 +32,26 @@ class _Place(NamedTuple):
 def with_no_data_rows(
     table: FeatureTable, scores: Sequence[Scores], applies: Applies
 ) -> tuple[FeatureTable, Sequence[Scores]]:
-    """The table with a row for every window that a detector speaks of, and the scores over it.
+    """The table with a row for every window that a detector reports, and the scores over it.
 
     Args:
-        table: what the detectors were given.
+        table: the input of the detectors.
         scores: of each detector.
         applies: which detectors look at a series.
     """
-    spoken = {
+    reported = {
         number: _looked_at(one.absent, number, applies)
         for number, one in enumerate(scores)
         if one.absent is not None and len(one.absent.code)
     }
-    spoken = {number: one for number, one in spoken.items() if len(one.code)}
-    if not spoken:
+    reported = {number: one for number, one in reported.items() if len(one.code)}
+    if not reported:
         return table, scores
-    series = sorted({*table.series, *(key for one in spoken.values() for key in one.series)})
+    series = sorted({*table.series, *(key for one in reported.values() for key in one.series)})
     rank = {key: number for number, key in enumerate(series)}
     keys = {
         number: np.stack([one.window_end, _renumbered(one.series, one.code, rank)], axis=1)
-        for number, one in spoken.items()
+        for number, one in reported.items()
     }
     added, inverse = np.unique(np.concatenate(list(keys.values())), axis=0, return_inverse=True)
     code = _renumbered(table.series, table.code, rank)
@@ -63,7 +63,9 @@ def with_no_data_rows(
     bounds = np.cumsum([len(one) for one in keys.values()])[:-1]
     of_added = np.split(position[len(table) :][inverse.ravel()], bounds)
     place = _Place(len(order), position[: len(table)], dict(zip(keys, of_added, strict=True)))
-    filled = [_scores(one, spoken.get(number), number, place) for number, one in enumerate(scores)]
+    filled = [
+        _scores(one, reported.get(number), number, place) for number, one in enumerate(scores)
+    ]
     return _table(table, tuple(series), end[order], code[order], place), filled
 
 

@@ -63,7 +63,9 @@ class Progress(msgspec.Struct, array_like=True):
 
     @property
     def known_until(self) -> int:
-        """How far silence is known: once all partitions have ended, to where the furthest came.
+        """Event time up to which missing samples are known, microseconds.
+
+        Once all partitions have ended it is that of the furthest one.
 
         The end of the input closes every window, but says nothing of the time after it.
         """

@@ -18,6 +18,7 @@ from padit.domain.message import Kind, Message
 from padit.domain.shape import Shape
 from padit.domain.timestamps import format_utc
 from padit.domain.watermark import WATERMARK_END
+from padit.ops.metric_names import JUDGED_PREFIX, NAMESPACE, OF_A_GROUP
 from padit.transforms.alerts import Alerts
 from padit.transforms.audit import Audit
 from padit.transforms.detect import Create, Detection, DetectionResult
@@ -35,7 +36,6 @@ __all__ = [
     "Accounts",
     "FEATURES",
     "AUDIT",
-    "JUDGED",
     "REFUSED",
     "KeyByGroup",
     "WatchGroup",
@@ -47,12 +47,6 @@ FEATURES = "features"
 AUDIT = "audit"
 REFUSED = "refused"
 """Dead letters of series beyond the limit."""
-JUDGED = "judged_"
-"""Begins the names of counters: the series that a detector has judged."""
-_COUNTERS = (
-    "scored", "duplicate", "windows", "anomalies", "alerts", "series", "warm", "waiting",
-    "dead_lettered", "series_evicted",
-)  # fmt: skip
 
 
 class Accounts(Protocol):
@@ -120,8 +114,8 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         self._source = source
         self._directory = os.getcwd()
         self._accounts = accounts
-        names = [*_COUNTERS, *(JUDGED + one.name for one in config.detectors)]
-        self._counters = {name: Metrics.counter("padit", name) for name in names}
+        names = [*OF_A_GROUP.values(), *(JUDGED_PREFIX + one.name for one in config.detectors)]
+        self._counters = {name: Metrics.counter(NAMESPACE, name) for name in names}
         self._shape = shape
         self._most_series = most_series
 
@@ -180,8 +174,8 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
     def _account(self, accounts: Accounts, group: int, store: Store) -> None:
         """Bring the accounts of the run, and the runner's counters, to what the state counts."""
         run_totals = self._machine.run_totals(store)
-        totals = {name: getattr(run_totals, name) for name in _COUNTERS}
-        totals |= {JUDGED + name: count for name, count in run_totals.judged.items()}
+        totals = {counter: getattr(run_totals, name) for name, counter in OF_A_GROUP.items()}
+        totals |= {JUDGED_PREFIX + name: count for name, count in run_totals.judged.items()}
         for name, more in accounts.account("group", group, totals).items():
             self._counters[name].inc(more)
 
@@ -254,8 +248,10 @@ def _provenance(record: Provenance) -> Message:
 def _run_totals(run_totals: RunTotals) -> Message:
     # What a group read tells the run totals of a run from that of a run that went on from it.
     read = sum(one for one, _, _ in run_totals.read.values())
-    identity = ("ledger", str(run_totals.group), str(read))
-    return Message.of(Kind.AUDIT, ("ledger",), WATERMARK_END, encode_record(run_totals), *identity)
+    identity = ("run_totals", str(run_totals.group), str(read))
+    return Message.of(
+        Kind.AUDIT, ("run_totals",), WATERMARK_END, encode_record(run_totals), *identity
+    )
 
 
 def _letter(refused: Refused, source: str, most: int) -> Message:

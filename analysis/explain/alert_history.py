@@ -1,4 +1,4 @@
-"""Alerts as whole lives, from opened to resolved, and which of two runs belong together."""
+"""Whole histories of alerts, from opened to resolved, and the pairing of those of two runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ __all__ = ["AlertHistory", "Pairs", "histories_of", "pair"]
 
 @dataclass(frozen=True)
 class AlertHistory:
-    """One alert as one run told it.
+    """One alert, as one run reported it.
 
     Attributes:
         id: of the alert; of its transition where an event names none.
@@ -33,7 +33,7 @@ class AlertHistory:
 
     @property
     def opening(self) -> ParsedAlert | None:
-        """What opened it."""
+        """The step that opened it."""
         return next((one for one in self.parsed if one.kind == "opened"), None)
 
     @property
@@ -45,11 +45,11 @@ class AlertHistory:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Which alerts of two runs belong together.
+    """Pairs of alerts of two runs.
 
     Attributes:
-        same: of the same id.
-        moved: of the same series and overlapping in time, opened at another time.
+        same: with the same id.
+        moved: with the same series and overlapping in time, opened at another time.
         removed: only in the left run.
         added: only in the right one.
     """
@@ -70,7 +70,7 @@ def histories_of(events: Sequence[Event]) -> list[AlertHistory]:
 
 
 def pair(left: Sequence[AlertHistory], right: Sequence[AlertHistory]) -> Pairs:
-    """Match by id; what is left by series and time, the nearest openings first."""
+    """Match by id, then the rest by series and time, the nearest openings first."""
     of_left, of_right = ({one.id: one for one in side} for side in (left, right))
     same = [(one, of_right[one.id]) for one in left if one.id in of_right]
     removed = [one for one in left if one.id not in of_right]

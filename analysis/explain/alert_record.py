@@ -1,4 +1,4 @@
-"""An alert as it was written: typed, so that what is missing or damaged is told by its name."""
+"""An alert as it was written, typed, so that errors name the missing or damaged field."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Latest(msgspec.Struct, frozen=True):
 
 
 class DetectorScore(msgspec.Struct, frozen=True):
-    """What one detector said; without parameters where those stand in the alert's `detector`."""
+    """Score of one detector; without parameters if those stand in the alert's `detector`."""
 
     name: str
     version: int
@@ -63,7 +63,7 @@ class Thresholds(msgspec.Struct, frozen=True):
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """What an alert says of the window that opened or raised it."""
+    """Evidence of the window that opened or raised the alert."""
 
     unit: str
     window: Window
@@ -93,7 +93,7 @@ class ParsedAlert:
         time: event time, microseconds.
         alert: as of this transition.
         evidence: of the window that opened or raised the alert.
-        line: the bytes all this was read from.
+        line: the bytes of the record.
     """
 
     id: str
@@ -105,7 +105,7 @@ class ParsedAlert:
 
     @property
     def series(self) -> Series:
-        """Whose alert it is."""
+        """The series of the alert."""
         return Series(self.alert.source_id, self.alert.metric_name, self.evidence.unit)
 
     @property
@@ -153,8 +153,8 @@ def parse_alert(event: Event) -> ParsedAlert:
     except (msgspec.ValidationError, ValueError) as error:
         message = (
             f"the evidence of {event.key} at {event.content['time']} is incomplete or damaged "
-            f"({error}): it cannot be recomputed. Alerts of before evidence held parameters and "
-            "thresholds are made anew by `padit replay`"
+            f"({error}): it cannot be recomputed. If the alert is older than "
+            "evidence with parameters and thresholds, `padit replay` makes it again"
         )
         raise SourceError(message) from error
     missing = set(FEATURES) - evidence.features.keys()
@@ -175,11 +175,11 @@ def find(events: Sequence[Event], wanted: str, place: str) -> list[Event]:
 
     Args:
         events: of a file or a topic.
-        wanted: id of the alert or of one of its transitions, or how one begins.
-        place: where they were read, for the message.
+        wanted: id of the alert or of one of its transitions, or the beginning of one.
+        place: file or topic, for the message.
 
     Raises:
-        SourceError: no alert or several go by that id.
+        SourceError: no alert or several alerts match the id.
     """
     alert_of = {event.id: str(event.content["data"].get("id", "")) for event in events}
     ids = list(dict.fromkeys(alert_of.values()))

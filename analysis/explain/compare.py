@@ -1,4 +1,4 @@
-"""Two runs side by side: which alerts differ, and why."""
+"""Compares two runs: the alerts that differ, and the reasons."""
 
 import operator
 from collections.abc import Iterator, Sequence
@@ -9,16 +9,18 @@ from padit.analysis.alert_files import Event
 from padit.analysis.explain.alert_history import AlertHistory, Pairs, histories_of, pair
 from padit.analysis.explain.alert_record import ParsedAlert
 from padit.analysis.explain.recompute import best_score
+from padit.analysis.explain.renamed import old_names_in, with_current_names
 from padit.analysis.explain.settings import Difference, conditions_of, differences, settings_of
 from padit.domain.errors import SourceError
+from padit.domain.renamed import current_detector
 from padit.domain.timestamps import MICROS, format_utc
 
 __all__ = ["Change", "Comparison", "compare"]
 
 _HOLDS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 _MOST_FEATURES = 4
-# What an alert repeats of its settings and of its score: told once, and not field by field.
-_TOLD_ELSEWHERE = (
+# Fields that repeat settings and scores of an alert: reported once, and not field by field.
+_REPORTED_ELSEWHERE = (
     "data.detector", "data.evidence.detectors", "data.evidence.thresholds",
     "data.evidence.window", "data.evidence.features", "data.evidence.latest",
     "data.evidence.digest", "data.evidence.crossed", "data.evidence.text", "data.summary",
@@ -36,14 +38,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What differs between two runs.
+    """Differences between two runs.
 
     Attributes:
         only_left, only_right, changed: transitions, by their ids and bytes.
         alerts: how many each run has.
-        settings: what was set differently, as far as the alerts tell.
+        settings: settings that differ, as far as the alerts record them.
         settings_only: how many alerts differ in nothing but the settings they record.
         removed, added, moved, altered: alerts.
+        renamed: old names of detectors under which a run was written.
     """
 
     only_left: int
@@ -56,10 +59,16 @@ class Comparison:
     added: list[Change]
     moved: list[Change]
     altered: list[Change]
+    renamed: list[str]
 
 
 def compare(left: Sequence[Event], right: Sequence[Event]) -> Comparison:
-    """What differs between the alerts of two runs, and why."""
+    """Differences between the alerts of two runs, with their reasons.
+
+    Alerts that hold the old name of a detector are compared under its new one.
+    """
+    renamed = _renamed(left, right)
+    left, right = ([with_current_names(one) for one in side] for side in (left, right))
     of_left, of_right = ({event.id: event for event in side} for side in (left, right))
     histories = histories_of(left), histories_of(right)
     pairs = pair(*histories)
@@ -81,7 +90,17 @@ def compare(left: Sequence[Event], right: Sequence[Event]) -> Comparison:
         added=[Change(None, one, _gone(one, histories[0], settings, "A")) for one in pairs.added],
         moved=[Change(*both, _moved(*both)) for both in pairs.moved],
         altered=[one for one in altered if one.why],
+        renamed=renamed,
     )
+
+
+def _renamed(left: Sequence[Event], right: Sequence[Event]) -> list[str]:
+    return [
+        f"{run} calls the detector {current_detector(old)} by its old name {old}; it is compared "
+        "under the new one"
+        for run, events in (("A", left), ("B", right))
+        for old in old_names_in(events)
+    ]
 
 
 def _lines(life: AlertHistory) -> list[bytes]:
@@ -91,10 +110,12 @@ def _lines(life: AlertHistory) -> list[bytes]:
 def _settings(
     pairs: Pairs, histories: tuple[list[AlertHistory], list[AlertHistory]]
 ) -> list[Difference]:
-    """What differs between the settings of alerts of the same series, each place once."""
+    """Differences between the settings of alerts of the same series, each path once."""
     found: dict[str, Difference] = {}
     together = [*pairs.same, *pairs.moved]
-    if not together:  # no alert in common: what any two tell of the same detector
+    if (
+        not together
+    ):  # no alert in common: compare any two alerts, for settings of the same detector
         together = [(one, other) for one in histories[0][:1] for other in histories[1][:1]]
     for one, other in together:
         if one.final is not None and other.final is not None:
@@ -108,7 +129,7 @@ def _settings(
 
 
 def _altered(left: AlertHistory, right: AlertHistory) -> Iterator[str]:
-    """Why two alerts of one id differ, apart from the settings they record."""
+    """Reasons why two alerts of one id differ, apart from their recorded settings."""
     yield from _steps(left, right)
     one, other = left.final, right.final
     typed = one is not None and other is not None
@@ -123,13 +144,13 @@ def _altered(left: AlertHistory, right: AlertHistory) -> Iterator[str]:
         if not fields:
             yield "the bytes differ in spacing or in the order of fields"
         for item in fields:
-            if item.path not in seen and not (typed and item.path.startswith(_TOLD_ELSEWHERE)):
+            if item.path not in seen and not (typed and item.path.startswith(_REPORTED_ELSEWHERE)):
                 seen.add(item.path)
                 yield f"{item.path}: {item.left!r} in A, {item.right!r} in B"
 
 
 def _steps(left: AlertHistory, right: AlertHistory) -> Iterator[str]:
-    """Steps that one run tells and the other does not, or at another time."""
+    """Steps that only one run has, or that have another time."""
     of_left, of_right = _steps_without(left, right), _steps_without(right, left)
     for kind in dict.fromkeys([*of_left, *of_right]):
         if kind in of_left and kind in of_right:
@@ -140,7 +161,7 @@ def _steps(left: AlertHistory, right: AlertHistory) -> Iterator[str]:
 
 
 def _steps_without(life: AlertHistory, other: AlertHistory) -> dict[str, str]:
-    """Kind and time of the steps that the other run does not tell."""
+    """Kind and time of the steps that the other run lacks."""
     known = {event.id for event in other.events}
     return {
         str(event.content["type"]).rpartition(".")[2]: f"{format_utc(event.time)[:19]}Z"
@@ -150,7 +171,7 @@ def _steps_without(life: AlertHistory, other: AlertHistory) -> dict[str, str]:
 
 
 def _evidence(one: ParsedAlert, other: ParsedAlert) -> Iterator[str]:
-    """What two windows differ in: rows, features, and which lines those crossed."""
+    """Differences between two windows: rows, features, and crossed limits."""
     left, right = one.evidence, other.evidence
     if left.digest != right.digest and one.window == other.window:
         yield f"other rows in the window: {left.samples} in A, {right.samples} in B"
@@ -171,7 +192,7 @@ def _crossed(parsed: ParsedAlert) -> dict[tuple[str, str, int], float]:
 
 
 def _features(one: ParsedAlert, other: ParsedAlert, most: int) -> Iterator[str]:
-    """The features that differ, those that crossed a line first, then by how much."""
+    """The features that differ: those that crossed a limit first, then by difference."""
     crossed = {place[0] for parsed in (one, other) for place in _crossed(parsed)}
     ranked = []
     for name, value in one.evidence.features.items():
@@ -203,24 +224,24 @@ def _moved(left: AlertHistory, right: AlertHistory) -> list[str]:
 def _gone(
     life: AlertHistory, others: Sequence[AlertHistory], settings: list[Difference], run: str
 ) -> list[str]:
-    """Why a run has no such alert, judged by what its other alerts tell of its settings."""
+    """Reasons why a run has no such alert, from the settings in its other alerts."""
     parsed = life.opening or life.final
     candidates = [one for one in others if one.series == life.series] or list(others)
     other = next((one.final for one in candidates if one.final is not None), None)
     if parsed is None:
         return []
     if other is None:
-        return [f"{run} holds no alert that would tell its settings"]
+        return [f"{run} holds no alert that records its settings"]
     if _shape(parsed) != _shape(other):
         return [_windows(parsed, other) if run == "B" else _windows(other, parsed)]
     why = list(_judged(parsed, other, run))
     if not why and not settings:
-        why = [f"the settings are the same: {run} saw other rows, or saw them too late"]
+        why = [f"the settings are the same: {run} had other rows, or had them too late"]
     return why
 
 
 def _judged(parsed: ParsedAlert, other: ParsedAlert, run: str) -> Iterator[str]:
-    """What the settings behind another alert make of a window's recorded features."""
+    """Judge the recorded features of a window by the settings of another alert."""
     features = parsed.evidence.features
     theirs = {(item["feature"], item["op"], i): float(item["limit"])
               for i, item in _numbered(conditions_of(other.detectors, parsed.series))}  # fmt: skip
@@ -241,13 +262,13 @@ def _judged(parsed: ParsedAlert, other: ParsedAlert, run: str) -> Iterator[str]:
     opens = other.evidence.thresholds.open_at
     if score is None:
         names = ", ".join(one.name for one in other.detectors)
-        yield f"{names} in {run} may remember something else; `padit explain --input` replays it"
+        yield f"{names} in {run} may have other state; `padit explain --input` replays it"
     elif score < opens:
         yield f"with the settings of {run} the window scores {score:.6g}, alerts open at {opens:g}"
 
 
 def _numbered(conditions: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Each condition with how many of its feature and comparison came before."""
+    """Each condition with the number of earlier ones on its feature and comparison."""
     seen: dict[tuple[str, str], int] = {}
     for item in conditions:
         key = (item["feature"], item["op"])

@@ -1,4 +1,4 @@
-"""The drawings of an explained alert, as SVG that takes its colours from the page."""
+"""Drawings of an explained alert, as SVG with the colours of the page."""
 
 import html
 import math
@@ -24,7 +24,7 @@ _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 
 
 
 class _Frame:
-    """A plot's area, and where times and values stand in it."""
+    """Area of a plot, and the positions of times and values in it."""
 
     def __init__(self, span: tuple[int, int], low: float, high: float) -> None:
         self.span = span
@@ -42,12 +42,12 @@ class _Frame:
 
 
 def series_figure(parsed: ParsedAlert, steps: Sequence[ParsedAlert], rows: Rows | None) -> str:
-    """The samples around the alert, its window, and the lines that lie in the metric's unit.
+    """The samples around the alert, its window, and the limits in the metric's unit.
 
     Args:
         parsed: the step whose window is drawn.
         steps: all steps of the alert.
-        rows: of the series; None or none: those that the evidence holds.
+        rows: of the series; None or empty: those of the evidence.
     """
     latest = parsed.evidence.latest
     moments = np.array(latest.time_us, np.int64)
@@ -94,7 +94,7 @@ def gauge(condition: Mapping[str, Any], value: float, unit: str) -> str:
     """One feature beside its limit.
 
     Args:
-        condition: feature, op, limit and what it adds.
+        condition: feature, op, limit and its part of the score.
         value: of the feature.
         unit: of the metric; shown for features that are in it.
     """

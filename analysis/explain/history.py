@@ -1,8 +1,8 @@
-"""An alert computed again from the topic or the files it came from, without Beam.
+"""Recomputes an alert from its topic or files, without Beam.
 
-Everything is read that the job read, from where it began, so that lateness and the detectors'
-memory are the same; only the rows of the alert's own source go through the machine of a key
-group. Reading stops once the alert's transitions must have come.
+All input of the job is read, from the same start, so that lateness and the detectors' state are the
+same; only the rows of the alert's own source go through the machine of a key group. Reading stops
+when all transitions of the alert must have been computed.
 """
 
 import time
@@ -26,6 +26,7 @@ from padit.domain.batch import Batch, KeyedBatch
 from padit.domain.config import DetectorSetting
 from padit.domain.errors import SourceError
 from padit.domain.features import FeatureTable
+from padit.domain.renamed import current_detector
 from padit.domain.rows import Rows, concatenate
 from padit.domain.timestamps import MICROS, format_utc
 from padit.transforms.alerts import Alerts, rows_digest
@@ -43,7 +44,7 @@ _MOST_FIELDS = 12
 
 @dataclass(frozen=True)
 class Reading:
-    """What to read, and how.
+    """Input to read, and the job's options for it.
 
     Attributes:
         uri: topic or files.
@@ -62,7 +63,7 @@ class Reading:
 
 @dataclass
 class History:
-    """What came out again.
+    """Result of the recomputation.
 
     Attributes:
         transitions: of the alert's series, by id.
@@ -70,8 +71,8 @@ class History:
         rows: of the series, around the alert.
         read: rows of all sources that were read.
         span: event times of the first and the last row read, microseconds.
-        notes: what limits the result.
-        states: digest of what the detectors remembered, by transition.
+        notes: limits of the result.
+        states: digest of the detectors' state, by transition.
     """
 
     transitions: dict[str, Transition] = field(default_factory=dict)
@@ -86,17 +87,17 @@ class History:
 def read_history(
     steps: Sequence[ParsedAlert], reading: Reading, provenance: Mapping[str, Provenance]
 ) -> History:
-    """Read and compute until all steps of the alert must have come again.
+    """Read and compute until all steps of the alert must have been computed.
 
     Args:
         steps: the transitions of one alert, at least one.
         reading: what to read.
-        provenance: of the transitions, where the audit log is there.
+        provenance: of the transitions, if there is an audit log.
 
     Raises:
         SourceError: it cannot be read, or retention has deleted rows of the windows.
     """
-    # What retention has deleted is judged here, by the offsets that the alert came from.
+    # Data deleted by retention is checked here, by the offsets behind the alert.
     bounds = Bounds(start_time=reading.start_time, patience=10.0, allow_missing=True)
     source = source_from_uri(reading.uri, bounds, reading.mapping)
     known = [provenance[one.id] for one in steps if one.id in provenance]
@@ -112,8 +113,8 @@ def read_history(
         again = history.states.get(one.transition, one.state)
         if again != one.state:
             history.notes.append(
-                f"what the detectors remembered before {format_utc(one.time)[:19]}Z is not what "
-                "they did then (state digest): history is missing, or came otherwise"
+                f"the state of the detectors before {format_utc(one.time)[:19]}Z differs "
+                "from that of the job (state digest): history is missing, or arrived differently"
             )
     return history
 
@@ -125,7 +126,7 @@ def _ranges(
     history: History,
     start_time: int | None,
 ) -> list[PartitionRange]:
-    """Begin where the job began; say what is gone."""
+    """Begin where the job began; note deleted data."""
     began = {number: at for one in known for number, at in one.began.items()}
     ranges = []
     for one in found:
@@ -141,14 +142,14 @@ def _ranges(
             if one.stop is not None and following > one.stop:
                 message = (
                     f"partition {one.partition} of {name} ends at offset {one.stop}, the rows "
-                    f"stand at {first} to {following - 1}: this is not what the alert was made of"
+                    f"are at {first} to {following - 1}: this is not the input of the alert"
                 )
                 raise SourceError(message)
         start = began.get(one.partition, one.start)
         if start < one.start:
             history.notes.append(
                 f"the job began at offset {start} of partition {one.partition}, {name} begins at "
-                f"{one.start} today: what detectors remembered from before is gone"
+                f"{one.start} today: the detectors' state from before is missing"
             )
         start = one.start if start_time is not None else max(start, one.start)
         ranges.append(PartitionRange(one.partition, start, one.stop))
@@ -167,7 +168,10 @@ class _Run:
         size, lines = end - start, parsed.evidence.thresholds
         self._windows = WindowOptions(size, parsed.interval, parsed.evidence.window.max_samples)
         detection = Detection(
-            [DetectorSetting(name=one.name, parameters=one.parameters) for one in parsed.detectors]
+            [
+                DetectorSetting(name=current_detector(one.name), parameters=one.parameters)
+                for one in parsed.detectors
+            ]
         )
         after = round(lines.resolve_after_sec * MICROS)
         alerts = Alerts(detection, lines.open_at, after, self._windows)
@@ -178,7 +182,7 @@ class _Run:
         self._around = (start - size, max(one.time for one in steps) + size)
 
     def over(self, source: Source, ranges: Sequence[PartitionRange]) -> None:
-        """Read to the end, or to where nothing more can come of this alert."""
+        """Read to the end, or until this alert can have no further step."""
         at = {one.partition: PartitionCursor(one.start, one.start, one.stop) for one in ranges}
         cursor = Cursor(0, 1, len(ranges), at)
         reader = source.open(ranges, Validate(4 << 20, self._reading.max_ahead))
@@ -190,7 +194,7 @@ class _Run:
                     heard = time.monotonic()
                     cursor = self._take(cursor, reads)
                 elif time.monotonic() - heard > _QUIET_SECONDS:
-                    message = f"{source.name} said nothing for {_QUIET_SECONDS:g} s"
+                    message = f"{source.name} sent no records for {_QUIET_SECONDS:g} s"
                     raise SourceError(message)
         finally:
             reader.close()
@@ -260,7 +264,7 @@ class _Run:
 
 
 def check(steps: Sequence[ParsedAlert], history: History) -> list[Check]:
-    """Every transition of the alert against what came out again; a difference is told once."""
+    """Compare every transition of the alert with its recomputation; report a difference once."""
     checks: list[Check] = []
     seen: set[str] = set()
     for one in steps:
@@ -280,7 +284,7 @@ def check(steps: Sequence[ParsedAlert], history: History) -> list[Check]:
 
 
 def _missing(parsed: ParsedAlert, history: History, what: str) -> list[Check]:
-    """Why a transition did not come again, as far as its window tells."""
+    """Reason why a transition was not computed again, as far as its window shows it."""
     start, end = parsed.window
     window = history.windows.get(end)
     if window is None:

@@ -1,4 +1,4 @@
-"""One alert drawn: its series, its window, and which feature crossed which line. No network."""
+"""Draws one alert: its series, its window, and the crossed limits. No network."""
 
 import html
 import re
@@ -33,12 +33,12 @@ def write_page(
     """Write the page of one alert.
 
     Args:
-        path: where to; folders are made.
+        path: file to write; its folders are made.
         steps: its transitions, at least one.
         verdict: of the explanation, in one line.
-        sections: what was checked, under a heading each.
-        notes: what changed since, and what limits the result.
-        rows: of the series around the alert; None: those that the evidence holds.
+        sections: the checks, under a heading each.
+        notes: changes since, and limits of the result.
+        rows: of the series around the alert; None: those of the evidence.
 
     Raises:
         SinkError: the page cannot be written.

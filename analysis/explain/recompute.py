@@ -1,4 +1,4 @@
-"""An alert recomputed from its evidence alone: no broker, no file but the alert's own."""
+"""Recomputes an alert from its evidence alone: no broker, no other file."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
@@ -12,6 +12,7 @@ from padit.domain.alert import Transition, alert_id, severity_of
 from padit.domain.errors import PaditError, SourceError
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
+from padit.domain.renamed import current_detector
 from padit.transforms.alerts import rows_digest
 from padit.transforms.detectors import Detector, create_detector, registry
 from padit.transforms.features import compute_features
@@ -22,12 +23,12 @@ _MOST_FEATURES = 20
 
 
 class Check(NamedTuple):
-    """One thing that was, or could not be, computed again.
+    """Result of recomputing one part of an alert.
 
     Attributes:
-        what: what it is about.
-        state: unknown: it could not be computed from what is there.
-        text: for a person; where it differs, what was found and what stands in the alert.
+        what: the part.
+        state: unknown if the data for it is missing.
+        text: for a person; if it differs, the computed and the recorded value.
     """
 
     what: str
@@ -36,11 +37,11 @@ class Check(NamedTuple):
 
 
 def recompute(parsed: ParsedAlert, *, window: bool = True) -> list[Check]:
-    """Everything about a transition that its own evidence is enough for.
+    """Check all parts of a transition that its own evidence suffices for.
 
     Args:
         parsed: the transition.
-        window: False leaves out what only repeats an earlier transition's evidence.
+        window: False leaves out parts that repeat the evidence of an earlier transition.
 
     Raises:
         SourceError: the parameters in it are refused by this code.
@@ -57,12 +58,17 @@ def recompute(parsed: ParsedAlert, *, window: bool = True) -> list[Check]:
 
 
 def versions(parsed: ParsedAlert) -> list[str]:
-    """Detectors that this code lacks, or has in another version than the alert was made with."""
+    """Detectors that this code lacks, or has in another version than the alert."""
     found = []
     for one in parsed.evidence.detectors:
-        kind: Any = registry().get(one.name)
+        kind: Any = registry().get(current_detector(one.name))
         if kind is None:
-            found.append(f"this code has no detector {one.name}, which judged this alert")
+            found.append(f"this code has no detector {one.name}, which scored this alert")
+        elif kind.name != one.name:
+            found.append(
+                f"detector {one.name} is called {kind.name} now, version {kind.version}; the alert "
+                f"was made with version {one.version}, and ids of new alerts differ"
+            )
         elif kind.version != one.version:
             found.append(
                 f"detector {one.name} had version {one.version} when the alert was made, "
@@ -74,7 +80,7 @@ def versions(parsed: ParsedAlert) -> list[str]:
 def best_score(detectors: Sequence[DecidingDetector], parsed: ParsedAlert) -> float | None:
     """The highest score of detectors over the recorded features; None if one needs history."""
     if not parsed.evidence.samples:
-        return None  # what is told is that nothing came, and since when
+        return None  # a window without samples: its score depends on what came before
     table = _table(parsed)
     scores = []
     for one in detectors:
@@ -127,16 +133,16 @@ def _scores(parsed: ParsedAlert) -> list[Check]:
     checks = []
     for one, said in zip(parsed.detectors, parsed.evidence.detectors, strict=True):
         what = f"score of {one.name}"
-        kind: Any = registry().get(one.name)
+        kind: Any = registry().get(current_detector(one.name))
         if kind is None:
             checks.append(Check(what, "unknown", f"this code has no detector {one.name}"))
             continue
         detector = _create(one)
         if not _is_stateless(detector):
-            text = f"{one.name} remembers what came before; --input replays it"
+            text = f"{one.name} has state from earlier samples; --input replays it"
             checks.append(Check(what, "unknown", text))
             continue
-        if not parsed.evidence.samples:  # the window has no row, so none but silence judges it
+        if not parsed.evidence.samples:  # the window has no row, so only no_data scores it
             checks.append(_same(what, said.score, None))
             continue
         _, scores = detector.step(detector.initial(), table)
@@ -162,10 +168,10 @@ def _reasons(parsed: ParsedAlert, seen: dict[str, Any]) -> list[Check]:
 def _severity(parsed: ParsedAlert) -> Check:
     scores = [one.score for one in parsed.evidence.detectors if one.score is not None]
     best, alert, lines = max(scores, default=0.0), parsed.alert, parsed.evidence.thresholds
-    # Within its severity an alert takes a higher score without a word, so it may end higher.
+    # Within its severity an alert takes a higher score unreported, so it may end higher.
     fits = alert.score == best if parsed.kind != "resolved" else alert.score >= best
     if not fits:
-        text = f"the highest score is {best!r}, the alert says {alert.score!r}"
+        text = f"the highest score is {best!r}, the alert has {alert.score!r}"
         return Check("severity", "different", text)
     if alert.score < lines.open_at or severity_of(alert.score) != alert.severity:
         text = f"{alert.severity} does not follow from {alert.score!r}, open_at {lines.open_at:g}"
@@ -182,7 +188,7 @@ def _same(what: str, recorded: object, computed: object) -> Check:
 
 
 def _table(parsed: ParsedAlert) -> FeatureTable:
-    """The one row that the features of the evidence make."""
+    """A table of one row, from the features of the evidence."""
     series: Series = parsed.series
     end = parsed.window[1]
     features = {name: np.array([value]) for name, value in parsed.evidence.features.items()}

@@ -1,4 +1,4 @@
-"""What an alert was made with, as a tree of plain values, and where two trees differ."""
+"""Settings behind an alert, as a tree of plain values, and the differences of two trees."""
 
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -25,7 +25,7 @@ Tree = dict[str, Any]
 
 
 class Difference(NamedTuple):
-    """One place where two trees differ; `ABSENT` where one has nothing there."""
+    """One place where two trees differ; `ABSENT` if one has nothing there."""
 
     path: str
     left: Any
@@ -33,7 +33,7 @@ class Difference(NamedTuple):
 
 
 def differences(left: Any, right: Any, path: str = "") -> Iterator[Difference]:
-    """Where two values differ, in the order of the keys; a part that one lacks is told whole."""
+    """Differences of two values, by key; a subtree missing on one side is reported as a whole."""
     if isinstance(left, dict) and isinstance(right, dict):
         for name in sorted(left.keys() | right.keys()):
             inner = f"{path}.{name}" if path else str(name)
@@ -82,7 +82,7 @@ def looking_at(config: JobConfig, series: Series) -> list[DecidingDetector]:
 
 
 def conditions_of(detectors: Sequence[DecidingDetector], series: Series) -> list[dict[str, Any]]:
-    """Limits that rules among the detectors set for a series."""
+    """Limits for a series from the rules among the detectors."""
     for one in detectors:
         for rule in one.parameters.get("rules") or ():
             if fnmatchcase(series.source_id, rule["source"]) and fnmatchcase(
@@ -96,8 +96,8 @@ def settings_of_config(config: JobConfig, series: Series, size_sec: float) -> Tr
     """The part of a configuration file that a series' alerts depend on.
 
     Args:
-        config: as it is now.
-        series: whose alert it is.
+        config: the present one.
+        series: of the alert.
         size_sec: length of a window, after which an alert resolves by default.
     """
     after = config.alerts.resolve_after_sec

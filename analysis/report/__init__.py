@@ -1,4 +1,4 @@
-"""What a run found, for people: a self-contained page with plots, and a table for a terminal."""
+"""The report of a run: a self-contained page with plots, and a table for a terminal."""
 
 from padit.analysis.report.read import read_alerts, read_features, read_labels, read_rows
 from padit.analysis.report.table import alerts_table

@@ -1,4 +1,4 @@
-"""Series, features and bands as small columns for the page: what it draws and nothing more.
+"""Series, features and bands as small columns, only as much as the page draws.
 
 Whatever the size of the input, a chart gets the smallest and largest value in each of 2,400
 equal pieces of time, as 16-bit numbers, and at most 600 windows.
@@ -24,11 +24,11 @@ _MILLI = 1000  # microseconds to the milliseconds that JavaScript counts in
 
 
 def span_of(rows: Rows, episodes: Sequence[Episode], truths: Sequence[Truth]) -> tuple[int, int]:
-    """First and last moment that has to be on the page, microseconds."""
+    """First and last moment of the page, microseconds."""
     times = [one.opened for one in episodes] + [one.start for one in truths]
     ends = [one.resolved or one.opened for one in episodes] + [one.end for one in truths]
     if len(rows):
-        # What lies outside the rows can be seen nowhere.
+        # Nothing outside the rows is drawn.
         return int(rows.time.min()), int(rows.time.max()) + 1
     return min(times, default=0), max([*times, *ends], default=1)
 
@@ -53,7 +53,7 @@ def downsample(
         time: int64 (n,), microseconds, in any order.
         value: float64 (n,).
         span: first moment, and the one behind the last, microseconds.
-        pieces: how many.
+        pieces: number of pieces.
     """
     low, high = np.full(pieces, np.inf), np.full(pieces, -np.inf)
     inside = (time >= span[0]) & (time < span[1])
@@ -73,7 +73,7 @@ def chart(
     features: Features | None,
     lines: Sequence[Match],
 ) -> dict[str, Any]:
-    """Everything the page needs to draw one series, as JSON values."""
+    """Data to draw one series, as JSON values."""
     codes = [i for i, series in enumerate(rows.series) if series.key == key]
     chosen = np.isin(rows.code, codes)
     low, high = downsample(rows.time[chosen], rows.value[chosen], span)
@@ -127,7 +127,7 @@ def _windows_to_show(features: Features, span: tuple[int, int]) -> NDArray[np.in
 
 
 def _short(values: Floats) -> list[float | None]:
-    """Five significant digits: more cannot be seen."""
+    """Five significant digits: more would be invisible."""
     return [float(f"{value:.6g}") if np.isfinite(value) else None for value in values.tolist()]
 
 
@@ -143,7 +143,7 @@ def _band(episode: Episode, span: tuple[int, int]) -> dict[str, Any]:
 
 
 def _limits(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
-    """Limits that the alerts say were crossed, each once."""
+    """Limits that the alerts record as crossed, each once."""
     found: dict[tuple[str, str, float], dict[str, Any]] = {}
     for episode in episodes:
         for crossed in episode.evidence.get("crossed") or ():

@@ -1,4 +1,4 @@
-"""Reads what a run leaves behind: input rows, alerts, features, and ground truth."""
+"""Reads input rows, alerts, features and ground truth of a run."""
 
 import csv
 import json
@@ -25,7 +25,7 @@ _SCORE_NAMES = ("score", "composite")
 
 
 def read_rows(uri: str, mapping: Mapping[str, Any] | None = None) -> Rows:
-    """All readable rows of a source, as the job reads them; what is broken is left out.
+    """All readable rows of a source, as the job reads them; broken records are left out.
 
     Raises:
         PaditError: the source cannot be read.

@@ -13,7 +13,7 @@ _SIGNS = {"found": "✓", "false": "✗", "missed": "○", None: " "}
 
 
 def alerts_table(lines: Sequence[Match]) -> str:
-    """One line for each alert and each missed fault, and a last one that sums up.
+    """One line for each alert and each missed fault, and a summary line.
 
     Args:
         lines: from `match`.

@@ -1,4 +1,4 @@
-"""Alerts and ground truth, and which of them belong together."""
+"""Alerts and ground truth, and their matching."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,9 +19,9 @@ class Episode:
     Attributes:
         id: the alert's.
         source_id: as in the alert, like the next ones, as of its latest transition.
-        levels: when it reached which severity, in order; the first is the opening.
-        resolved: when it ended, or None if it was still open when the run ended.
-        evidence: of the latest transition that saw the series.
+        levels: time of each severity, in order; the first is the opening.
+        resolved: its end, or None if it was still open when the run ended.
+        evidence: of the latest transition with a window.
     """
 
     id: str
@@ -41,21 +41,21 @@ class Episode:
 
     @property
     def severity(self) -> str:
-        """The highest it reached."""
+        """The highest severity."""
         return self.levels[-1][1]
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """One thing that is known to have gone wrong; times in microseconds since 1970.
+    """One known fault; times in microseconds since 1970.
 
     Attributes:
-        source_id: where.
-        fault: what.
+        source_id: of the fault.
+        fault: its kind.
         start: first moment that is not normal.
         end: first moment that is normal again.
-        failure: when the fault had grown to a failure, if that is known.
-        metrics: the metrics it shows in; empty: any of the source.
+        failure: time at which the fault became a failure, if known.
+        metrics: the affected metrics; empty: any of the source.
     """
 
     source_id: str
@@ -100,7 +100,7 @@ class Match:
 
     @property
     def time(self) -> int:
-        """When the alert opened or the missed fault began, microseconds."""
+        """Opening of the alert, or start of the missed fault, microseconds."""
         if self.episode is not None:
             return self.episode.opened
         return self.truth.start if self.truth is not None else 0
@@ -109,14 +109,14 @@ class Match:
 def match(
     episodes: Sequence[Episode], truths: Sequence[Truth] | None, window: int = 0
 ) -> list[Match]:
-    """Lay alerts and truth side by side, in the order of time.
+    """Match alerts with the truth, in the order of time.
 
-    An alert found a fault if it is of the same source, of a metric the fault shows in, and
-    opened during it or at most one window later (a window's end lies behind what is in it).
+    An alert found a fault if it is of the same source, of an affected metric, and opened
+    during the fault or at most one window later (a window ends after its samples).
 
     Args:
         episodes: alerts.
-        truths: faults, or None if nothing is known about them.
+        truths: faults, or None if they are unknown.
         window: length of a window in microseconds.
     """
     lines = []

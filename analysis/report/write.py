@@ -31,11 +31,11 @@ def write_report(
     summary: Mapping[str, Any] | None = None,
     title: str = "PADIT report",
 ) -> None:
-    """Write what a run found as one HTML page.
+    """Write the result of a run as one HTML page.
 
     Args:
-        path: where to; folders are made.
-        rows: the samples that the job read, in any order.
+        path: file to write; its folders are made.
+        rows: input samples of the job, in any order.
         alerts: from `read_alerts`.
         features: from `read_features`; without them only series and alerts are drawn.
         labels: from `read_labels`; None where no truth is known.
@@ -229,7 +229,7 @@ def _tiles(rows: Rows, lines: Sequence[Match], summary: Mapping[str, Any]) -> st
 
 
 def _conservation(summary: Mapping[str, Any]) -> str:
-    """Every record is accounted for, or the page says that it is not."""
+    """The conservation line, and whether it balances."""
     if "read" not in summary:
         return ""
     counts = {name: int(summary[name]) for name in _COUNTS if name in summary}

@@ -1,4 +1,4 @@
-"""Many configurations over one recording: read once, windowed once, judged many times.
+"""Many configurations over one recording: read once, windowed once, scored many times.
 
     recording -> window setting x sources -> tables of features -> every configuration -> alerts
               -> measures -> table, CSV, page, the best configuration

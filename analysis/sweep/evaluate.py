@@ -1,8 +1,8 @@
 """Every configuration over every window setting, in parallel processes, without Beam.
 
 A unit of work is one window setting over one group of sources: its tables are made once, and
-every configuration judges them. Units are independent, and what they give is put together in
-their order, so the result is the same with any number of processes.
+every configuration scores them. Units are independent, and their results are joined in their
+order, so the result is the same with any number of processes.
 """
 
 import multiprocessing
@@ -31,7 +31,7 @@ ROWS_AT_ONCE = 1_000_000
 
 
 class WindowSetting(NamedTuple):
-    """How the recording is cut.
+    """Shape of the windows over a recording.
 
     Attributes:
         windows: shape of the windows.
@@ -50,12 +50,12 @@ class Job(NamedTuple):
 
 
 class Alerted(NamedTuple):
-    """One alert of a configuration, as far as it is scored; times in microseconds.
+    """One alert of a configuration, with the fields that measures use; times in microseconds.
 
     Attributes:
-        opened, resolved: when.
-        source_id, metric_name: where.
-        severity: the highest it reached.
+        opened, resolved: event times.
+        source_id, metric_name: its series.
+        severity: the highest.
     """
 
     opened: int
@@ -76,9 +76,9 @@ def evaluate(
 
     Args:
         recording: with the masks of all settings' out-of-orderness.
-        jobs: what to try.
-        processes: how many work at a time; 1 works in this one.
-        note: is told the rows times configurations of each unit that is done.
+        jobs: the work.
+        processes: number of parallel processes; with 1 this process does the work.
+        note: called with rows times configurations for each finished unit.
     """
     found: list[Found] = [[[] for _ in job.configs] for job in jobs]
     for number, group, part in _parts(recording, jobs, processes):
@@ -101,7 +101,7 @@ def messages_of(recording: Recording, job: Job) -> list[list[Message]]:
 def _parts(
     recording: Recording, jobs: Sequence[Job], processes: int
 ) -> Iterator[tuple[int, int, Found]]:
-    """(job, group, what it found), in any order."""
+    """(job, group, alerts), in any order."""
     units = [(number, group) for number in range(len(jobs)) for group in range(recording.groups)]
     if processes == 1:
         for number, group in units:
@@ -139,7 +139,7 @@ def _evaluate(recording: Recording, job: Job, group: int) -> Found:
 
 
 def _alerted(transitions: Sequence[Transition]) -> list[Alerted]:
-    """Alerts by their last transition, which the end of the recording makes a resolution."""
+    """Alerts by their last transition; the end of the recording resolves all."""
     opened: dict[str, int] = {}
     last: dict[str, Transition] = {}
     for transition in transitions:
@@ -160,7 +160,7 @@ def _transitions(recording: Recording, job: Job, group: int) -> list[list[Transi
         return found
     sharing = Sharing()
     judges = [_Judge(config, job.setting.windows, sharing) for config in job.configs]
-    # As of a job that reads to the end: how far the furthest partition came.
+    # As in a job that reads to the end: the highest event time of any partition.
     known_until = int(recording.rows.time.max()) - job.setting.out_of_orderness
     for table in _tables(rows, job.setting.windows, known_until):
         for mine, judge in zip(found, judges, strict=True):
@@ -184,7 +184,7 @@ class _Judge:
 
 
 def _tables(rows: Rows, windows: WindowOptions, known_until: int) -> Iterator[FeatureTable]:
-    """All windows of rows sorted by time, some slots after the others, so memory is bounded."""
+    """All windows of rows sorted by time, a few slots at a time, so memory is bounded."""
     kept, closed = Rows.empty(), WATERMARK_NONE
     first = 0
     while first < len(rows):

@@ -15,11 +15,11 @@ __all__ = ["Labels", "labels_for"]
 
 
 class Labels(NamedTuple):
-    """What is known to be wrong in a recording.
+    """Known faults in a recording.
 
     Attributes:
-        truths: those that the recording can show.
-        ignored: how many others the file holds (another series, another time).
+        truths: faults of series and times in the recording.
+        ignored: number of others in the file.
     """
 
     truths: list[Truth]
@@ -83,14 +83,14 @@ def _nab(path: str) -> dict[str, Any] | None:
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None  # `read_labels` says what is wrong
+        return None  # `read_labels` reports the fault
     if not isinstance(content, dict) or not content or "faults" in content:
         return None
     return content if all(isinstance(one, list) for one in content.values()) else None
 
 
 def _source(name: str, sources: set[str]) -> str:
-    """The source that a file name stands for."""
+    """The source of a file name."""
     path = PurePath(name)
     names = (name, str(path.with_suffix("")), path.name, path.stem)
     return next((one for one in names if one in sources), name)

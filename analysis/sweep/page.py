@@ -24,14 +24,15 @@ _LABELLED = (
     "agreement with neighbouring configurations and between the halves of the recording."
 )
 _BLIND = (
-    "Without labels nobody knows which alerts are right. Volume: how near the alerts a day come to "
-    "the wish, the smaller as a share of the larger. Stability: the mean of the agreement with "
-    "neighbouring configurations and between the halves of the recording. Score: their product."
+    "Without labels it is unknown which alerts are right. Volume: agreement of the alerts a day "
+    "with the target, the smaller as a share of the larger. Stability: the mean of the agreement "
+    "with neighbouring configurations and between the halves of the recording. Score: their "
+    "product."
 )
 
 
 def write_page(path: str, results: Results, config: str) -> None:
-    """Write what a sweep found; `config` is the best as YAML. Raises SinkError."""
+    """Write the result of a sweep; `config` is the best as YAML. Raises SinkError."""
     scores = [one.score for one in results.measures]
     values = {
         "title": html.escape("Sweep over " + results.recording.rsplit("/", 1)[-1]),
@@ -90,7 +91,7 @@ def _tiles(results: Results) -> str:
             *tiles,
         ]
     else:
-        wish = f"{results.wish.alerts_per_day:g} a day wished for"
+        wish = f"{results.wish.alerts_per_day:g} a day as the target"
         tiles = [("score", f"{one.score:.3f}", ""), ("volume", share(one.volume), wish), *tiles]
     tiles += [("flaps", str(one.flaps), ""), ("stability", share(one.stability), "")]
     return "".join(
@@ -188,7 +189,7 @@ def _heat(results: Results, pair: tuple[int, int], names: Sequence[str]) -> str 
     (x, across), (y, up) = axes
     colours, best = _colours(results), results.order[0]
     cells: dict[tuple[float, float], Point] = {}
-    for number in reversed(results.order):  # the best comes last, and stays
+    for number in reversed(results.order):  # the best comes last, and is kept
         values = [results.trials[number].values[path] for path in paths]
         at = (across[values[0]], up[values[1]])
         label = f"{results.measures[number].score:.2f}"

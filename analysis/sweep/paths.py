@@ -1,11 +1,11 @@
 """Parameters by path: `detectors.rule.p99_above`, `detectors.novelty.warning`, `alerts.open_at`.
 
-What a path may be:
+Forms of a path:
     detectors.NAME.PATH    PATH within the detector's parameters; list elements by their number
-    detectors.NUMBER.PATH  where a detector stands twice in the configuration, counted from 0
+    detectors.NUMBER.PATH  if a detector is configured twice, counted from 0
     detectors.rule.[METRIC.]FEATURE_above, ..._below
-                           the limit of the condition that compares so; .0, .1, ... behind it
-                           where several do
+                           the limit of the condition with this comparison; .0, .1, ... behind it
+                           if there are several
     alerts.NAME            alert settings
 """
 
@@ -28,7 +28,7 @@ _SIDES = {">": "above", ">=": "above", "<": "below", "<=": "below"}
 
 
 def base_of(config: JobConfig | None, paths: list[str]) -> JobConfig:
-    """The configuration that a sweep starts from: the given one, or the detectors that vary.
+    """The initial configuration of a sweep: the given one, or the detectors that vary.
 
     Raises:
         ConfigurationError: a path names a detector that is not registered.
@@ -47,7 +47,7 @@ def base_of(config: JobConfig | None, paths: list[str]) -> JobConfig:
 
 
 def paths_of(config: JobConfig) -> dict[str, tuple[Step, ...]]:
-    """All paths that a configuration has, and where each leads: ("detectors", 0, "warning")."""
+    """All paths of a configuration, and the place of each: ("detectors", 0, "warning")."""
     found: dict[str, list[tuple[Step, ...]]] = {}
     names = [setting.name for setting in config.detectors]
     for number, setting in enumerate(config.detectors):
@@ -70,13 +70,13 @@ def with_values(config: JobConfig, values: Mapping[str, Any]) -> JobConfig:
     """The configuration with other values at some paths.
 
     Raises:
-        ConfigurationError: there is no such path (the message names those there are), or a
-            value is not allowed there.
+        ConfigurationError: there is no such path (the message lists all paths), or a value is
+            not allowed there.
     """
     known = paths_of(config)
     for path in values:
         if path not in known:
-            # Numbers of list elements are told as N, or the list would fill the screen.
+            # Numbers of list elements are shown as N, or the list would fill the screen.
             short = dict.fromkeys(re.sub(r"\.\d+(?=\.)", ".N", one) for one in known)
             near = difflib.get_close_matches(path, known, 1)
             hint = f"; did you mean {near[0]}?" if near else "."

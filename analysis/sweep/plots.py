@@ -18,7 +18,7 @@ class Axis(NamedTuple):
     """One axis.
 
     Attributes:
-        name: what stands on it.
+        name: its title.
         low, high: ends.
         ticks: (place, text).
     """
@@ -33,11 +33,11 @@ class Point(NamedTuple):
     """One mark.
 
     Attributes:
-        x, y: where.
+        x, y: its position.
         colour: in [0, 1].
         text: its tool tip.
         best: whether it is marked.
-        label: stands in a cell where there is room.
+        label: text in a cell, if there is room.
     """
 
     x: float
@@ -51,8 +51,8 @@ class Point(NamedTuple):
 def axis_of(name: str, values: Sequence[Any]) -> tuple[Axis, dict[Any, float]]:
     """An axis for the values of a parameter, and the place of each.
 
-    Few numbers stand where they belong, unless they are so unequally far apart that they would
-    cover each other; anything else in equal steps.
+    A few numbers keep their distances, unless they would cover each other; all other values are
+    placed in equal steps.
     """
     distinct = list(dict.fromkeys(values))
     numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in distinct)
@@ -111,7 +111,7 @@ def scatter(x: Axis, y: Axis, points: Sequence[Point], line: Sequence[Point] = (
 
 
 def heat_map(x: Axis, y: Axis, cells: Sequence[Point]) -> str:
-    """A cell for each point, in equal steps; the number in it where there is room."""
+    """A cell for each point, in equal steps; with its number if there is room."""
     wide = (WIDTH - LEFT - RIGHT) / (x.high - x.low)
     high = (HEIGHT - TOP - BOTTOM) / (y.high - y.low)
     parts = []

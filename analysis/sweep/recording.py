@@ -1,4 +1,4 @@
-"""A recording as columns on disk, dealt to groups of sources, so that processes can share it."""
+"""A recording as columns on disk, in groups of sources, so that processes can share it."""
 
 import heapq
 import json
@@ -30,8 +30,8 @@ class Recording:
         series: the distinct series.
         rows: all samples over `series`.
         bounds: int64 (groups + 1,); group g has the rows bounds[g] to bounds[g + 1].
-        late: by allowed out-of-orderness in microseconds a mask (n,) of what comes too late,
-            or None where nothing does.
+        late: by allowed out-of-orderness in microseconds a mask (n,) of late samples, or None
+            if there are none.
         dead_lettered: samples that could not be read.
     """
 
@@ -47,7 +47,7 @@ class Recording:
 
     @property
     def groups(self) -> int:
-        """How many groups there are; like the job's key groups they change no result."""
+        """Number of groups; like the job's key groups they change no result."""
         return len(self.bounds) - 1
 
     def group(self, number: int, out_of_orderness: int) -> Rows:
@@ -96,12 +96,12 @@ def read_recording(
     """Read all of a bounded source.
 
     Args:
-        source: where from.
+        source: of the rows.
         ranges: of the source, all of them with an end.
         decode: the decoder of the job.
         allowed: the out-of-orderness values that the sweep tries, microseconds.
-        processes: how many will work on it; there is a group for each, if there are sources.
-        note: is told the rows of each read.
+        processes: number of processes that will use it; each gets a group, if there are sources.
+        note: called with the rows of each read.
 
     Raises:
         SourceError: the source cannot be read.
@@ -142,7 +142,7 @@ def _arrange(logs: Sequence[Rows], allowed: Sequence[int], processes: int, dead:
 
 
 def _deal(rows: Rows, groups: int) -> NDArray[np.int16]:
-    """Group of each series: sources stay whole, the largest go first, each where least is."""
+    """Group of each series: sources stay whole; the largest first, each into the smallest group."""
     count = np.bincount(rows.code, minlength=len(rows.series)).tolist()
     sizes: dict[str, int] = {}
     for series, size in zip(rows.series, count, strict=True):

@@ -1,4 +1,4 @@
-"""What a sweep leaves: a table, a CSV file, and the best configuration ready to be used."""
+"""Results of a sweep: a table, a CSV file, and the best configuration, ready for use."""
 
 import csv
 import shlex
@@ -32,15 +32,15 @@ _DASH = "-"
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """A sweep that is done.
+    """A finished sweep.
 
     Attributes:
-        recording: URI it ran over.
-        trials: what was tried.
+        recording: its URI.
+        trials: the configurations.
         measures: of each.
         order: numbers of the trials, the best first.
         varied: parameters that have more than one value.
-        wish: what they were judged by.
+        wish: the labels or the target.
         rows: samples of the recording.
         grid: whether the values are a grid.
     """
@@ -61,7 +61,7 @@ class Results:
 
 
 def short_names(paths: Sequence[str]) -> list[str]:
-    """As few last parts of each path as tell them apart.
+    """The shortest endings of the paths that are distinct.
 
     >>> short_names(["window_size_sec", "detectors.rule.p99_above", "detectors.novelty.warning"])
     ['window_size_sec', 'p99_above', 'warning']
@@ -70,7 +70,7 @@ def short_names(paths: Sequence[str]) -> list[str]:
     names = []
     for mine in parts:
         size = 1
-        # A number alone says nothing.
+        # A number alone is no name.
         while size < len(mine) and (
             mine[-size].isdigit() or sum(mine[-size:] == other[-size:] for other in parts) > 1
         ):
@@ -144,7 +144,7 @@ def config_text(results: Results, number: int, config: str, bounds: Sequence[str
 
 
 def _content(config: JobConfig) -> dict[str, Any]:
-    """What the configuration says beyond the defaults of the job; detectors always."""
+    """Settings that differ from the defaults of the job; detectors always."""
     content = config.model_dump(mode="json", exclude_defaults=True)
     content["detectors"] = [
         {"name": setting.name, **setting.model_dump(mode="json", exclude_defaults=True)}

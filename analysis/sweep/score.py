@@ -1,4 +1,4 @@
-"""How good the alerts of a configuration are; docs/sweep.md says how each measure is defined."""
+"""Measures of the alerts of a configuration; docs/sweep.md defines each."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -21,11 +21,11 @@ _NEAREST = 3
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What configurations are judged by.
+    """The target that configurations are compared with.
 
     Attributes:
         truths: labels; None where there are none.
-        alerts_per_day: how many are wished for where there are no labels.
+        alerts_per_day: target if there are no labels.
         span: first and last event time of the recording, microseconds.
     """
 
@@ -41,15 +41,15 @@ class Wish:
 
 @dataclass(slots=True)
 class Measures:
-    """Of one configuration; times in seconds, None: undefined (nothing to divide by).
+    """Measures of one configuration; times in seconds, None: undefined (division by zero).
 
     Attributes:
-        score: what configurations are ranked by; F1 with labels, volume times stability without.
-        alerts, per_day, flaps: how many.
+        score: for the ranking; F1 with labels, volume times stability without.
+        alerts, per_day, flaps: counts.
         precision, recall, f1, found, faults, delay_median, delay_p95: with labels only.
-        volume: how near the alerts per day come to the wish, 0 to 1; without labels only.
-        halves: how equally the alerts divide between the halves of the recording, 0 to 1.
-        neighbours: how far the alerts agree with those of neighbouring configurations, 0 to 1.
+        volume: agreement of the alerts per day with the target, 0 to 1; without labels only.
+        halves: balance of the alerts between the halves of the recording, 0 to 1.
+        neighbours: agreement with the alerts of neighbouring configurations, 0 to 1.
         stability: mean of the two.
     """
 
@@ -84,7 +84,7 @@ def measure(
         alerts: by configuration.
         windows: length of each one's windows, microseconds.
         places: each one's values of the parameters that vary.
-        wish: what they are judged by.
+        wish: labels or target.
         grid: whether the values are a grid, where a neighbour is one step away.
     """
     near = _neighbours(places, grid=grid)
@@ -110,8 +110,8 @@ def measure(
 def ranked(measures: Sequence[Measures]) -> list[int]:
     """Numbers of the configurations, the best first.
 
-    Of equal scores the one that tells faults sooner, flaps less and alerts less goes first, and
-    then the one that was tried first.
+    Among equal scores a shorter delay comes first, then fewer flaps, then fewer alerts, then the
+    order of the trials.
     """
     late = float("inf")
 
@@ -228,7 +228,7 @@ def _one_step(rank: Sequence[int], at: Mapping[tuple[int, ...], int]) -> list[in
 
 
 def _ranks(values: Sequence[Any]) -> list[int]:
-    """Numbers by size, anything else in the order it was met."""
+    """Numbers by size, other values in the order of their first use."""
     distinct = list(dict.fromkeys(values))
     if all(isinstance(one, int | float) for one in distinct):
         distinct.sort()

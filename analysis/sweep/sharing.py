@@ -1,7 +1,8 @@
 """Detectors that share their work: each distinct one is stepped once for each table.
 
 Configurations of a sweep mostly differ in a parameter or two. Detectors with equal parameters
-give equal scores, and those that differ only in what `TwoStage.judge` reads measure the same.
+give equal scores, and those that differ only in parameters of `TwoStage.judge` share their
+measurements.
 """
 
 from collections.abc import Mapping
@@ -34,7 +35,7 @@ class Sharing:
 
 
 class _Work:
-    """The state that detectors share, and what they found out about the latest table."""
+    """The state that detectors share, and their results for the latest table."""
 
     def __init__(self, detector: Detector[Any]) -> None:
         self._detector = detector

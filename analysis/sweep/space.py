@@ -1,4 +1,4 @@
-"""What a sweep tries: the file of `--grid`, and the values drawn or listed from it."""
+"""Search space of a sweep: the file of `--grid`, and the values drawn or listed from it."""
 
 import itertools
 import math
@@ -6,10 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from padit.domain.config import load_model
 from padit.domain.errors import ConfigurationError
+from padit.domain.renamed import accept_detector
 
 __all__ = ["Range", "SweepFile", "combinations", "draws", "read_sweep_file"]
 
@@ -29,9 +38,9 @@ class Range(_Section):
 
     first: float = Field(alias="from", description="Smallest value.")
     last: float = Field(alias="to", description="Largest value.")
-    steps: int | None = Field(default=None, ge=2, description="How many values a grid tries.")
+    steps: int | None = Field(default=None, ge=2, description="Number of values in a grid.")
     step: float | None = Field(
-        default=None, gt=0, description="Distance of two values; also what random draws keep to."
+        default=None, gt=0, description="Distance of two values, also of random draws."
     )
     scale: Literal["linear", "log"] = Field(
         default="linear", description="log: equal factors instead of equal distances."
@@ -84,7 +93,7 @@ class Range(_Section):
         return self._plain(float(random.uniform(self.first, self.last)))
 
     def _plain(self, value: float) -> Value:
-        """Four digits are enough to tune with, and can be read."""
+        """Four digits: enough for tuning, and readable."""
         return round(value) if self.whole else float(f"{value:.4g}")
 
 
@@ -103,7 +112,7 @@ Choice = Annotated[
 
 
 class SweepFile(_Section):
-    """Everything the file of `--grid` may say."""
+    """All keys of the file of `--grid`."""
 
     config: str | None = Field(
         default=None, description="Configuration to start from, as of --config; without one the "
@@ -114,6 +123,23 @@ class SweepFile(_Section):
         "one value.",
         examples=[{"window_size_sec": [120, 300], "detectors.rule.p99_above": [8, 10]}],
     )
+
+    @field_validator("vary")
+    @classmethod
+    def _current(cls, vary: dict[str, Choice]) -> dict[str, Choice]:
+        """Paths of a renamed detector get its new name."""
+        renamed = {_current_path(path): choice for path, choice in vary.items()}
+        if len(renamed) < len(vary):
+            message = "the same parameter stands under the old and the new name of its detector"
+            raise ValueError(message)
+        return renamed
+
+
+def _current_path(path: str) -> str:
+    first, *rest = path.split(".")
+    if first == "detectors" and rest:
+        rest[0] = accept_detector(rest[0])
+    return ".".join([first, *rest])
 
 
 def read_sweep_file(path: str) -> SweepFile:

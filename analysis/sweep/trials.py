@@ -1,4 +1,4 @@
-"""From values to configurations: what is tried, grouped by window setting."""
+"""From values to configurations, grouped by window setting."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,8 +23,8 @@ class Trial(NamedTuple):
 
     Attributes:
         values: of the parameters of the file, by path.
-        config: what `--config` would say.
-        setting: how the recording is cut.
+        config: as of `--config`.
+        setting: shape of the windows.
         options: the window options, as on the command line.
     """
 
@@ -36,7 +36,7 @@ class Trial(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """What is tried.
+    """All trials of a sweep.
 
     Attributes:
         tried: in the order of the file, or of the draws.
@@ -63,8 +63,8 @@ def make_trials(
     """All configurations of a sweep.
 
     Args:
-        file: what varies.
-        config: what it starts from; None: the detectors that vary.
+        file: the parameters that vary.
+        config: the initial one; None: the detectors that vary.
         options: the window options of the command line.
         check: makes the setting of window options, as the job does; its ConfigurationError
             leaves a combination out.
@@ -99,7 +99,7 @@ def make_trials(
 
 
 def _distinct(chosen: Iterator[Values], wanted: int | None) -> Iterator[Values]:
-    """Each combination once; of draws at most a hundred times as many as are wanted."""
+    """Each combination once; at most a hundred draws for each wanted one."""
     seen: set[tuple[Value, ...]] = set()
     for values in chosen if wanted is None else itertools.islice(chosen, 100 * wanted):
         key = tuple(values.values())
@@ -122,7 +122,7 @@ def _checked(
 
 
 def jobs_of(trials: Sequence[Trial]) -> tuple[list[Job], list[tuple[int, int]]]:
-    """The work, by window setting, and where each trial went: (job, place in it)."""
+    """The work, by window setting, and the place of each trial: (job, index in it)."""
     by_setting: dict[WindowSetting, list[JobConfig]] = {}
     where: dict[WindowSetting, int] = {}
     places = []

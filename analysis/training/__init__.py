@@ -1,4 +1,4 @@
-"""Models from recordings: what `padit train` does, as functions."""
+"""Models from recordings: the functions behind `padit train`."""
 
 from padit.analysis.training.train import Training, train_model
 from padit.analysis.training.write import save

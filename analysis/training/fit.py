@@ -1,7 +1,7 @@
 """Fits a model: from joint rows of one or many sources to channels and their ranges.
 
-What flows in: for each source its joint rows (u, d) in the order of time. What flows out: the
-channels of `transforms.detectors.channels`. Pure functions; sums run in a fixed order.
+Input: for each source its joint rows (u, d) in the order of time. Output: the channels of
+`transforms.detectors.channels`. Pure functions; sums run in a fixed order.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,15 +29,15 @@ __all__ = ["MOST_FOR_PAIRS", "fit", "moving_of"]
 
 Array = NDArray[np.float64]
 
-MOST_FOR_PAIRS = 12  # metrics; with more, pairs would be too many to trust and to read
+MOST_FOR_PAIRS = 12  # metrics; with more, there would be too many pairs to trust or to read
 _SHRINK = 0.05  # of the covariance towards independent metrics
-_RELATED = 0.3  # rank correlation from which on an empty corner says nothing
+_RELATED = 0.3  # rank correlation from which on an empty corner means nothing
 _LEAST_EXPECTED = 10.0  # rows, for a corner to be called empty: by chance once in 22,000
 _LEAST_TAIL = 1e-9
 
 
 def moving_of(sources: Sequence[Array]) -> list[Array]:
-    """Means of 32 rows of each source; NaN where it has not so many yet."""
+    """Means of 32 rows of each source; NaN before its 32nd row."""
     d = sources[0].shape[1]
     start = np.concatenate([[0], np.cumsum([len(rows) for rows in sources])]).astype(np.int64)
     empty = np.empty(0, np.int64)
@@ -54,8 +54,8 @@ def fit(
     Args:
         metrics: d metrics.
         sources: rows (u, d) of each source, complete, in the order of time.
-        held_out: rows of each source that come after these; they tell which empty corners are
-            empty by chance.
+        held_out: later rows of each source; they show which empty corners are empty by
+            chance.
     """
     features = list(_features(metrics))
     rare = {one: _rarity(one, [*sources, *held_out]) for one in features}
@@ -92,11 +92,11 @@ def _averaged(sources: Sequence[Array], span: int) -> list[Array]:
 
 
 def _rarity(what: Feature, sources: Sequence[Array]) -> tuple[float, float]:
-    """How much a range says little because its ends were seldom visited: low and high.
+    """Uncertainty of a range whose ends were seldom visited: low and high.
 
-    A visit begins beyond the outermost 10 % and ends at the median. Of a metric that wanders
-    for days, a recording has seen the ends once or twice. Sources may share what makes them
-    wander (the air of a hall), so the visits of one count, not those of all. The range may then
+    A visit begins beyond the outermost 10 % and ends at the median. If a metric
+    wanders for days, a recording has visited the ends once or twice. Sources may share the cause
+    (the air of a hall), so the visits of one count, not those of all. The range may then
     grow by its distance from the median, divided by the visits.
     """
     values = [feature(what, rows) for rows in sources]
@@ -123,11 +123,11 @@ def _range(
     later: Sequence[Array],
     rare: tuple[float, float] | None = None,
 ) -> Channel:
-    """The range over all rows, and its tails: 0.7 stands `WARNING` of a tail beyond it.
+    """The range over all rows, and its tails: score 0.7 is `WARNING` of a tail beyond it.
 
-    A tail is as wide as the outermost 1 %, and so wide that 0.7 stands beyond by what the later
-    rows went beyond the earlier ones, by what one source went beyond all others, and by what
-    `rare` says.
+    A tail is at least as wide as the outermost 1 %. It is wide enough that score 0.7 lies beyond
+    the range by the excess of later rows over earlier ones, by the excess of one source over all
+    others, and by `rare`.
     """
     values = [measure(what, rows)[0] for rows in sources]
     after = [measure(what, rows)[0] for rows in later]
@@ -163,7 +163,7 @@ def _corners(
 ) -> Iterator[tuple[Corner, float]]:
     """All corners of two features that hardly depend on each other.
 
-    With each goes how empty it would be, by chance, for a source if only the others were known.
+    Each carries its expected emptiness, by chance, for a source if only the others were known.
     """
     if len(metrics) > MOST_FOR_PAIRS:
         return
@@ -199,7 +199,7 @@ def _corners(
 
 
 def _alone(nearest: NDArray[np.int64], rows: float) -> float:
-    """How empty the corner would be for a source's rows if only the others were known."""
+    """Expected emptiness of the corner for a source's rows if only the others were known."""
     worst = 0.0
     for source in range(len(nearest) if len(nearest) > 1 else 0):
         others = np.minimum.accumulate(np.delete(nearest, source, axis=0).min(axis=0))
@@ -224,7 +224,7 @@ def _empty_corner(corner: Corner, held_out: Sequence[Array], alone: float) -> Ch
     """The corner with the expectation that makes it an alarm; None if that is never reached."""
     chance = max((float(measure(corner, rows)[0].max(initial=0.0)) for rows in held_out), default=0)
     reached = np.array(corner.reached)
-    second = np.clip(reached, 0, BINS)  # the emptiest place lies just before what was reached
+    second = np.clip(reached, 0, BINS)  # the emptiest place lies just before a reached value
     most = float((corner.rows * ((np.arange(BINS) + 1) / BINS) * (second / BINS)).max())
     limit = max(_LEAST_EXPECTED, 3 * chance, 3 * alone)
     if most < (1 + WARNING) * limit:

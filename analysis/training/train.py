@@ -1,4 +1,4 @@
-"""Trains a model on a recording: reads it as the job does, joins its rows, fits, judges, tells."""
+"""Trains a model: reads a recording as the job does, joins its rows, fits, and checks the fit."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -27,23 +27,23 @@ __all__ = ["LEAST_ROWS", "Trained", "Training", "model_of", "train_model"]
 
 Array = NDArray[np.float64]
 
-LEAST_ROWS = 256  # joint rows in all; fewer tell no 1 % tail
+LEAST_ROWS = 256  # joint rows in all; fewer give no 1 % tail
 _APART = 32  # rows without an alarm between two alarms
 _OPEN_END = 2**62
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What to train on, and how.
+    """Input and options of a training.
 
     Attributes:
         input: URI, as of `padit replay`.
         mapping: options of the source, as in the configuration's `input`.
-        bounds: what part of it to read.
+        bounds: the part of it to read.
         source: pattern of the sources to learn from.
         metric: pattern of the metrics to learn.
-        faults: what was wrong while it was recorded; rows of these times are left out.
-        valid_from: event time from which on the model judges, microseconds; 0: always.
+        faults: known faults in the recording; rows of these times are left out.
+        valid_from: event time from which on the model scores, microseconds; 0: always.
         interval: extraction interval, microseconds.
         out_of_orderness: as in the job, microseconds.
     """
@@ -61,11 +61,11 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A model, and what its report shows.
+    """A model, and the data for its report.
 
     Attributes:
-        model: with quality and all.
-        sources: the rows (u, d) of each source that was learnt.
+        model: complete, with its quality.
+        sources: the rows (u, d) of each source that the model is fitted to.
         left_out: sources that lack one of the metrics.
         checked: for each source the highest score of each row of the last quarter, by a model
             made from the others.
@@ -81,11 +81,11 @@ def train_model(training: Training, note: Callable[[int], None] = lambda _: None
     """Read a recording and make a model of it.
 
     Args:
-        training: what and how.
-        note: is told how many records were read, as they are read.
+        training: input and options.
+        note: called with the number of records of each read.
 
     Raises:
-        PaditError: the input cannot be read, or there is too little in it to learn from.
+        PaditError: the input cannot be read, or it has too few rows.
     """
     source = source_from_uri(training.input, training.bounds, training.mapping)
     ranges = source.ranges()
@@ -103,7 +103,7 @@ def model_of(parts: Sequence[Rows], training: Training) -> Trained:
     """A model of rows; a source's rows all lie in one part.
 
     Raises:
-        ConfigurationError: there is too little in them to learn from.
+        ConfigurationError: there are too few rows.
     """
     windows = WindowOptions(training.interval, training.interval, 1)
     tables = []
@@ -144,7 +144,7 @@ def model_of(parts: Sequence[Rows], training: Training) -> Trained:
 
 
 def _without(rows: Rows, training: Training) -> Rows:
-    """The rows that are asked for, without what was recorded during a fault."""
+    """The selected rows, without those recorded during a fault."""
     wanted = np.array(
         [
             fnmatchcase(one.source_id, training.source)
@@ -219,7 +219,7 @@ def _split(sources: Sequence[Array], share: float) -> tuple[list[Array], list[Ar
 def _check(
     metrics: list[Metric], first: Sequence[Array], later: Sequence[Array]
 ) -> tuple[dict[str, float], list[Array]]:
-    """What a model made of the first three quarters says of the last one."""
+    """Scores of the last quarter, by a model of the first three."""
     channels = fit(metrics, *_split(first, 2 / 3))
     trial = Artefact(
         version=VERSION,

@@ -31,7 +31,7 @@ text{font-size:12px;fill:currentColor}.muted{opacity:.7}"""
 def save(model: Artefact, output: str) -> Path:
     """Write a model to a file, or into a folder under a name of its own.
 
-    The file appears whole or not at all, so that a running job never reads half of it.
+    The file appears complete or not at all, so that a running job never reads half of it.
 
     Raises:
         SinkError: it cannot be written.
@@ -91,7 +91,7 @@ def page(trained: Trained) -> str:
 
 
 def _histograms(trained: Trained) -> Iterator[str]:
-    """How each plain feature was distributed, and where its warnings stand."""
+    """Distribution of each plain feature, with its warning limits."""
     rows = np.concatenate(list(trained.sources.values()))
     for channel in trained.model.channels:
         if isinstance(channel.what, Feature) and channel.span == 1:
@@ -100,7 +100,7 @@ def _histograms(trained: Trained) -> Iterator[str]:
 
 
 def _limits(channel: Channel) -> list[float]:
-    """Where 0.7 stands."""
+    """Values that score 0.7."""
     limits = []
     if channel.low is not None:
         limits.append(channel.low - WARNING * channel.low_tail)
@@ -126,9 +126,7 @@ def _histogram(name: str, value: Array, limits: Sequence[float]) -> str:
         f'<text x="0" y="{_HEIGHT - 4}">{low:,.5g}</text>'
         f'<text x="{_WIDTH}" y="{_HEIGHT - 4}" text-anchor="end">{high:,.5g}</text>'
     )
-    return _figure(
-        f"{name}; the lines are where 0.7 stands, heights are square roots", bars + labels
-    )
+    return _figure(f"{name}; the lines mark score 0.7, heights are square roots", bars + labels)
 
 
 def _scores(name: str, score: Array) -> str:

@@ -1,4 +1,4 @@
-"""One result of a check: what was found, how bad it is, and what to do about it."""
+"""One result of a check, with its severity and its remedy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Finding", "Level", "broken", "fine", "warning"]
 
 
 class Level(StrEnum):
-    """How bad a finding is."""
+    """Severity of a finding."""
 
     OK = "ok"
     WARNING = "warning"
@@ -21,10 +21,10 @@ class Finding:
     """A result.
 
     Attributes:
-        check: what was looked at.
-        level: how bad it is.
-        detail: what was found.
-        fix: what to do; empty only when nothing is wrong.
+        check: name of the check.
+        level: severity.
+        detail: the result, in words.
+        fix: the remedy; empty only when nothing is wrong.
     """
 
     check: str
@@ -43,7 +43,7 @@ def fine(check: str, detail: str) -> Finding:
 
 
 def warning(check: str, detail: str, fix: str) -> Finding:
-    """Works, but will hurt."""
+    """Works, but will cause trouble."""
     return Finding(check, Level.WARNING, detail, fix)
 
 

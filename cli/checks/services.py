@@ -1,4 +1,4 @@
-"""Checks of what runs: the broker and its topic, the Flink cluster, its jobs."""
+"""Checks of running services: the broker and its topic, the Flink cluster, its jobs."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def check_flink(rest_url: str) -> Iterator[Finding]:
     slots, free = overview["slots-total"], overview["slots-available"]
     detail = f"{rest_url}, Flink {overview['flink-version']}, {free} of {slots} slots free"
     if slots == 0:
-        fix = "start a TaskManager, or look at the end of its log: it may have failed"
+        fix = "start a TaskManager, or read the end of its log: it may have failed"
         yield broken("flink", f"{detail}: no TaskManager has registered", fix)
     elif free == 0:
         yield warning(
@@ -128,13 +128,13 @@ def check_job_options(options: list[str]) -> Iterator[Finding]:
     interval = values.get("checkpointing_interval")
     if interval is not None and (not interval.lstrip("-").isdigit() or int(interval) <= 0):
         detail = f"--checkpointing_interval={interval}: no checkpoints and no restarts"
-        yield warning("options", detail, "leave it away (10 s), or give milliseconds")
+        yield warning("options", detail, "leave the option out (10 s), or give milliseconds")
     if values.get("start_offset") == "latest" or "auto.offset.reset=latest" in " ".join(options):
-        detail = "starting at the latest offset: what arrives while the job is down is lost"
+        detail = "starting at the latest offset: records that arrive while the job is down are lost"
         yield warning("options", detail, "use --start_offset=earliest, or restore a savepoint")
     if "enable.auto.commit=true" in " ".join(options):
         detail = "automatic commits and a job that has no checkpoint yet lose records"
-        yield warning("options", detail, "leave enable.auto.commit away (apache/beam issue 21742)")
+        yield warning("options", detail, "leave enable.auto.commit out (apache/beam issue 21742)")
     if _number(values.get("parallelism")) > _number(values.get("sdk_worker_parallelism")):
         detail = "more parallel instances than Python workers: they share one core"
         yield warning("options", detail, "give --sdk_worker_parallelism the same value")

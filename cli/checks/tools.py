@@ -1,4 +1,4 @@
-"""Checks of what is installed: Python, its packages, Java, Maven, Go, the cached jars."""
+"""Checks of the installation: Python, its packages, Java, Maven, Go, the cached jars."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _tool(
         return broken(name, f"does not run: {error}", f"install {name} again")
     found = re.search(pattern, done.stdout + done.stderr)
     if found is None:
-        return warning(name, "its version cannot be told", f"run `{name} {arguments[0]}`")
+        return warning(name, "its version is unknown", f"run `{name} {arguments[0]}`")
     if float(found.group(1)) < least:
         return broken(name, f"version {found.group(1)}", f"install version {least} or newer")
     return fine(name, f"version {found.group(1)}")
@@ -81,7 +81,7 @@ def _package(wanted: Requirement) -> Finding:
 
 
 def check_job_server() -> Finding:
-    """Say which Beam job server is in the cache, and whether polling sources leak state on it."""
+    """Report the Beam job server in the cache, and whether polling sources leak state on it."""
     check = "job server"
     found = jars.cached_job_server()
     if found is None:
@@ -99,5 +99,5 @@ def check_job_server() -> Finding:
         "(apache/beam PR 39191)",
         "use a Maven repository that has beam-runners-flink-1.20-job-server:2.77.0, delete "
         f"{found.directory.name} from the jars of the cache and run `padit up`; until then "
-        "restart long jobs from a savepoint now and then",
+        "restart long jobs from a savepoint from time to time",
     )

@@ -1,8 +1,8 @@
-"""A check of the worker pool that goes as far as a worker that runs our code.
+"""A check of the worker pool that starts a worker with our code.
 
 A pool may answer while the workers it starts end at once (the wrong `python`, a package that is
-missing); Flink then waits without a word. So a worker is asked for, as Flink does it, and has to
-call back.
+missing); Flink then waits silently. So the check requests a worker, as Flink does, and waits for
+its call.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def check_workers(endpoint: str, timeout_s: float = 30.0) -> Finding:
 
 
 def _ask(endpoint: str, port: int, called: threading.Event, timeout_s: float) -> str:
-    """Return what is wrong, or nothing. Raises grpc.RpcError if nobody answers."""
+    """Return the fault, or nothing. Raises grpc.RpcError if the pool does not answer."""
     import grpc
     from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 
@@ -62,14 +62,14 @@ def _ask(endpoint: str, port: int, called: threading.Event, timeout_s: float) ->
 
 
 def _control_service() -> tuple[Any, int, threading.Event]:
-    """Start what a worker calls: the control service of a runner that has nothing to do."""
+    """Start the service that a worker calls: the control service of an idle runner."""
     import grpc
     from apache_beam.portability.api import beam_fn_api_pb2_grpc
 
     called = threading.Event()
 
     class Control(beam_fn_api_pb2_grpc.BeamFnControlServicer):  # type: ignore[misc]
-        """Notes that a worker is there and hangs up."""
+        """Records the call of a worker, and disconnects."""
 
         def Control(self, responses: Any, context: Any) -> Iterator[Any]:
             """Send no work."""

@@ -1,4 +1,4 @@
-"""What `padit run` and `padit replay` share."""
+"""Shared by `padit run` and `padit replay`."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ import msgspec
 from padit.pipelines.job import Summary, run_job
 from padit.pipelines.options import PaditOptions
 
-__all__ = ["add_job_arguments", "arguments", "finish", "tell"]
+__all__ = ["add_job_arguments", "arguments", "finish", "print_summary"]
 
 
 def add_job_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +22,9 @@ def add_job_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def finish(args: argparse.Namespace, *, live: bool, detach: bool = False) -> int:
-    """Run the job, print its conservation line, and tell by the exit code if it balances."""
+    """Run the job and print its conservation line; the exit code is 1 if it does not balance."""
     summary = run_job(arguments(args), live=live, detach=detach)
-    return 0 if summary is None else tell(summary)
+    return 0 if summary is None else print_summary(summary)
 
 
 def arguments(args: argparse.Namespace, **changed: str) -> list[str]:
@@ -37,7 +37,7 @@ def arguments(args: argparse.Namespace, **changed: str) -> list[str]:
     return [*(f"--{name}={value}" for name, value in {**given, **changed}.items()), *args.rest]
 
 
-def tell(summary: Summary) -> int:
+def print_summary(summary: Summary) -> int:
     """Print the conservation line; the exit code."""
     print(msgspec.json.encode(summary).decode(), flush=True)
     if summary.residue:

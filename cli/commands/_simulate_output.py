@@ -1,4 +1,4 @@
-"""Where `padit simulate` writes: files and a Kafka topic."""
+"""Outputs of `padit simulate`: files and a Kafka topic."""
 
 import socket
 import sys
@@ -99,8 +99,8 @@ def records(rows: Rows, wire: str) -> Iterator[Record]:
     """Rows as wire records, in order of time.
 
     `json` makes one record of each row, keyed `source_id:metric_name`. `array` and `arrow` put
-    up to 500 consecutive rows into a record without a key: a record that held one source's rows
-    only would reach further back in time than the next source's.
+    up to 500 consecutive rows into a record without a key: a record with the rows of a single
+    source would reach further back in time than the next one.
     """
     if wire == "json":
         keys = [f"{series.source_id}:{series.metric_name}" for series in rows.series]
@@ -312,7 +312,7 @@ class _KafkaOutput:
 
 
 def _probe_broker(servers: list[str]) -> None:
-    """Raise OSError at once if no server takes connections; the client would try for long."""
+    """Raise OSError at once if no server accepts connections; the client would retry for long."""
     for position, server in enumerate(servers, 1):
         parts = urlsplit(f"//{server}")
         try:

@@ -15,6 +15,7 @@ from padit.adapters.base import ListEmitter
 from padit.adapters.config import load_adapters
 from padit.adapters.registry import adapter_class, adapter_types, create_adapter, create_all
 from padit.domain.errors import ConfigurationError
+from padit.ops import metric_names
 from padit.pipelines.bounds import Number
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
@@ -24,7 +25,7 @@ EXAMPLES = """\
   # Run everything in a file until Ctrl-C
   padit adapters --config adapters.yaml
 
-  # Which adapters there are, and what one of them can be told
+  # All adapters, and the options of one
   padit adapters list
   padit adapters options http
 
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("list", help="adapter types, built in and installed")
     options = actions.add_parser("options", help="the options of an adapter type, or of all")
     options.add_argument("adapter_type", nargs="?", metavar="TYPE")
-    attempt = actions.add_parser("try", help="poll one adapter once and print what it measured")
+    attempt = actions.add_parser("try", help="poll one adapter once and print its samples")
     attempt.add_argument("name", help="a name in the configuration, or an adapter type")
     attempt.add_argument("--config", dest="try_config", help="YAML file of adapters")
     attempt.add_argument(
@@ -100,10 +101,10 @@ def _run_all(args: argparse.Namespace) -> int:
     left = _until_signal(lambda stop: run_adapters(config, stop, stats))
     summary = {
         "emitted": int(
-            stats.total("padit_adapter_samples_total") + stats.total("padit_adapter_records_total")
+            stats.total(metric_names.ADAPTER_SAMPLES) + stats.total(metric_names.ADAPTER_RECORDS)
         ),
-        "sent": int(stats.total("padit_publisher_sent_total")),
-        "dropped": int(stats.total("padit_publisher_dropped_total")),
+        "sent": int(stats.total(metric_names.PUBLISHER_SENT)),
+        "dropped": int(stats.total(metric_names.PUBLISHER_DROPPED)),
         "left_on_disk": left,
     }
     sys.stdout.write(json.dumps(summary) + "\n")

@@ -1,4 +1,4 @@
-"""`padit demo`: simulate a factory, run the job over it, show what it found. No Kafka, no Java."""
+"""`padit demo`: simulate a factory, run the job over it, draw the result. No Kafka, no Java."""
 
 import argparse
 import sys
@@ -23,7 +23,7 @@ from padit.pipelines.bounds import Number
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
-HELP = "Simulate a factory with faults, run the job over it, and draw what it found."
+HELP = "Simulate a factory with faults, run the job over it, and draw the result."
 EXAMPLES = """examples:
   padit demo
   padit demo --seed 11 --machines 20 --hours 8

@@ -1,4 +1,4 @@
-"""`padit diff`: whether two runs raised the same alerts, to the byte; and if not, why not."""
+"""`padit diff`: compares the alerts of two runs to the byte, and explains the differences."""
 
 import argparse
 import sys
@@ -13,14 +13,14 @@ from padit.analysis.explain.compare import Change, Comparison, compare
 from padit.domain.errors import SourceError
 from padit.domain.timestamps import format_utc
 
-HELP = "Compare two runs' alerts: equal to the byte, or what differs and why."
+HELP = "Compare two runs' alerts: equal to the byte, or the differences and their reasons."
 EXAMPLES = """examples:
   padit diff live.jsonl replay.jsonl
   padit diff kafka://127.0.0.1:9092/alerts replay.jsonl
   padit diff before.jsonl tuned.jsonl --json | jq .settings
 
-Order and repetition do not count (each transition has an id), every byte else does. An alert
-that opens at another time in B is told as moved: its line in A, then in B.
+Order and repetition are ignored (each transition has an id), every other byte counts. An alert
+that opens at another time in B is reported as moved: its line in A, then in B.
 Exit codes: 0 equal, 1 different, 2 unreadable.
 """
 _MOST = 10
@@ -35,12 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the verdict; the exit code."""
+    """Print the comparison; the exit code."""
     try:
         left, right = read_events(args.left), read_events(args.right)
     except SourceError as error:
         print(f"padit: {error}", file=sys.stderr)
-        return 2  # 1 says that they were read and differ
+        return 2  # 1 means that they were read and differ
     equal = [event.line for event in left] == [event.line for event in right]
     if args.json:
         found = None if equal else compare(left, right)
@@ -62,6 +62,8 @@ def _print(left: Sequence[Event], right: Sequence[Event], found: Comparison) -> 
         f"{len(found.added)} added, {len(found.moved)} moved, {len(found.altered)} changed, "
         f"{found.settings_only} the same but for the settings they record"
     )
+    for line in found.renamed:
+        print(line)
     if found.settings:
         print("set differently:")
         for item in found.settings[:_MOST_SETTINGS]:
@@ -119,6 +121,7 @@ def _plain(
         {"path": item.path, "a": item.left, "b": item.right} for item in found.settings
     ]
     result["settings_only"] = found.settings_only
+    result["renamed"] = found.renamed
     for name in ("removed", "added", "moved", "altered"):
         changes: list[Change] = getattr(found, name)
         result[name] = [

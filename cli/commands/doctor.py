@@ -1,4 +1,4 @@
-"""`padit doctor`: look for what is missing, broken or unsafe, and name the fix."""
+"""`padit doctor`: find missing, broken or unsafe parts, and name the fix."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ __all__ = ["EXAMPLES", "HELP", "PASS_THROUGH", "add_arguments", "run"]
 HELP = "check versions, broker, cluster, workers and settings; name the fix"
 EXAMPLES = """\
 examples:
-  padit doctor                                    what `padit up` started, or the usual ports
-  padit doctor --only tools,packages              this machine alone, nothing need run
+  padit doctor                                    the parts of `padit up`, or the usual ports
+  padit doctor --only tools,packages              this machine only, no running services needed
   padit doctor --bootstrap kafka:9092 --topic metrics --flink http://flink:8081
   padit doctor --start_offset=latest              would these options of `padit run` be safe?
   padit doctor --json                             for programs

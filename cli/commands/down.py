@@ -1,4 +1,4 @@
-"""`padit down`: end what `padit up` started, and nothing else."""
+"""`padit down`: end the processes of `padit up`, and no others."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from padit.devcluster.state import read_state, remove_state
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
-HELP = "end what `padit up` started"
+HELP = "end the processes of `padit up`"
 EXAMPLES = """\
 examples:
-  padit down                          data and logs stay in .padit; delete it to start afresh
-  padit down --state_dir /tmp/mine    what `padit up --state_dir /tmp/mine` started
+  padit down                          data and logs stay in .padit; delete it to start empty
+  padit down --state_dir /tmp/mine    end those of `padit up --state_dir /tmp/mine`
 """
 
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Stop the recorded processes, last started first. Nothing running is no error."""
+    """Stop the recorded processes, the latest first. It is no error if none runs."""
     state = read_state(args.state_dir)
     stopped = 0
     for record in reversed(state.processes if state else []):

@@ -1,11 +1,11 @@
-"""`padit explain`: one alert recomputed from its evidence, and from what it was made of."""
+"""`padit explain`: one alert recomputed from its evidence, and from the rows behind it."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
 from padit.analysis.alert_files import read_events
-from padit.analysis.audit_log import audit_log_beside, read_audit_log
+from padit.analysis.audit_log import audit_logs_beside, read_audit_log
 from padit.analysis.explain.alert_history import AlertHistory, histories_of
 from padit.analysis.explain.alert_record import ParsedAlert, find, parse_alert
 from padit.analysis.explain.history import History, Reading, check, read_history, rows_of
@@ -20,6 +20,7 @@ from padit.analysis.explain.settings import (
 from padit.domain.audit import Provenance
 from padit.domain.config import load_config
 from padit.domain.errors import ConfigurationError, PaditError, SourceError
+from padit.domain.renamed import RenamedOption
 from padit.domain.timestamps import format_utc, parse_timestamp, seconds_to_micros
 from padit.pipelines.bounds import SECONDS, SECONDS_OR_NONE
 
@@ -34,7 +35,7 @@ EXAMPLES = """examples:
       --html alert.html
 
 The id may be shortened. From the evidence alone: digest of rows and features where the alert
-holds all rows (up to 64), and the score of detectors that remember nothing. With --input the
+holds all rows (up to 64), and the score of detectors without state. With --input the
 rows of its source go through the job's own machine again and every byte is compared.
 Exit codes: 0 equal, 1 different, 2 cannot be recomputed.
 """
@@ -43,14 +44,15 @@ _MOST = 60
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which alert, where it stands, and what to compute it from."""
+    """The alert, its place, and the input to recompute it from."""
     add = parser.add_argument
     which = "id of the alert or of a transition, or its beginning; without one all are listed"
     add("alert", metavar="ALERT_ID", nargs="?", help=which)
     add("--from", dest="place", required=True, help="alerts: a .jsonl file or kafka://host/topic")
-    add("--input", help="what the job read, a topic or files: compute from the rows")
-    add("--audit", help="audit log with provenance; by default beside the alerts")
-    add("--config", help="YAML file of today: says what changed since the alert was made")
+    add("--input", help="input of the job, a topic or files: recompute from the rows")
+    audit = "audit log with provenance; by default beside the alerts"
+    add("--audit", "--journal", action=RenamedOption, help=audit)
+    add("--config", help="present YAML file: shows what changed since the alert was made")
     add("--html", help="draw the alert into this file")
     add("--start_time", help="read --input from here on, not from where the job began")
     add(
@@ -63,12 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what was computed again; the exit code."""
+    """Print the checks; the exit code."""
     try:
         return _explain(args)
     except PaditError as error:
         print(f"padit: {error}", file=sys.stderr)
-        return 2  # 1 says that it was recomputed and differs
+        return 2  # 1 means that it was recomputed and differs
 
 
 def _explain(args: argparse.Namespace) -> int:
@@ -82,7 +84,7 @@ def _explain(args: argparse.Namespace) -> int:
         notes += _changes(steps, args.config)
     history: History | None = None
     if args.input:
-        records = _provenance(args.audit or audit_log_beside(args.place), bool(args.audit))
+        records = _provenance(args.audit, args.place)
         history = read_history(steps, _reading(args), records)
         notes += history.notes
         sections.append((f"from {args.input}", check(steps, history)))
@@ -154,7 +156,7 @@ def _print(
 
 
 def _changes(steps: Sequence[ParsedAlert], path: str) -> list[str]:
-    """What the configuration file says otherwise than the alert, and what would follow."""
+    """Differences between the configuration file and the alert, and their effect on it."""
     config = load_config(path)
     parsed = next((one for one in reversed(steps) if one.kind != "resolved"), steps[-1])
     then = settings_of(parsed)
@@ -193,14 +195,14 @@ def _moment(text: str) -> int:
     raise ConfigurationError(message)
 
 
-def _provenance(audit: str | None, wanted: bool) -> dict[str, Provenance]:
-    """Provenance by transition; an audit log that nobody asked for may be missing."""
-    if audit is None:
-        return {}
-    try:
-        found = [one for one in read_audit_log(audit) if isinstance(one, Provenance)]
-    except SourceError:
-        if wanted:
-            raise
-        return {}
-    return {one.transition: one for one in found}
+def _provenance(audit: str | None, alerts: str) -> dict[str, Provenance]:
+    """Provenance by transition; only an audit log that was named by `--audit` has to exist."""
+    for place in [audit] if audit else audit_logs_beside(alerts):
+        try:
+            records = list(read_audit_log(place))
+        except SourceError:
+            if audit:
+                raise
+            continue
+        return {one.transition: one for one in records if isinstance(one, Provenance)}
+    return {}

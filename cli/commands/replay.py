@@ -1,4 +1,4 @@
-"""`padit replay`: the same job over what a topic or files hold now."""
+"""`padit replay`: the same job over the present content of a topic or of files."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from padit.analysis.audit_log import audit_log_beside, read_run_totals
-from padit.cli.commands._job import add_job_arguments, arguments, finish, tell
+from padit.cli.commands._job import add_job_arguments, arguments, finish, print_summary
 from padit.connectors.uris import parse_address
 from padit.domain.errors import ConfigurationError
 from padit.pipelines.job import run_job
@@ -22,7 +22,7 @@ EXAMPLES = """examples:
   padit replay --input machines.jsonl --output alerts.jsonl --config now.yaml --config new.yaml
 
 A replay gives the alerts that the live job gave, to the byte; compare with `padit diff`.
-Several configurations read the input once; the results of each have its name in theirs
+Several configurations read the input once; the results of each carry its name
 (alerts.now.jsonl, alerts.new.jsonl; topics alerts.now, alerts.new). `padit sweep` tries many.
 """
 PASS_THROUGH = True
@@ -32,7 +32,7 @@ _RESULTS = ("output", "anomalies", "features", "audit")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the job; `--config` may come more than once."""
     add_job_arguments(parser)
-    # In the place of the job's own, which takes one.
+    # It replaces the job's own option, which takes one file.
     group = parser.add_argument_group("detectors and alerts", conflict_handler="resolve")
     group.add_argument(
         "--config",
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run to the end of what there is."""
+    """Run to the present end of the input."""
     configs: list[str] = getattr(args, "config", [])
     if len(configs) > 1:
         return _several(args, configs)
@@ -69,13 +69,13 @@ def _several(args: argparse.Namespace, configs: list[str]) -> int:
     for name in names:
         place = places[name]["output"]
         counts = read_run_totals(places[name].get("audit") or audit_log_beside(place))
-        told = f"{counts['alerts']} alerts in " if counts else ""
-        sys.stderr.write(f"{name}: {told}{place}\n")
-    return 0 if summary is None else tell(summary)
+        count = f"{counts['alerts']} alerts in " if counts else ""
+        sys.stderr.write(f"{name}: {count}{place}\n")
+    return 0 if summary is None else print_summary(summary)
 
 
 def _places(args: argparse.Namespace, name: str) -> dict[str, str]:
-    """Where the results of a configuration go."""
+    """Places for the results of a configuration."""
     given: dict[str, Any] = {one: getattr(args, one, None) for one in _RESULTS}
     if given["output"] in (None, "-", "stdout"):
         message = "several configurations need a place for each one's alerts: --output alerts.jsonl"
@@ -84,7 +84,7 @@ def _places(args: argparse.Namespace, name: str) -> dict[str, str]:
 
 
 def _named(place: str, name: str) -> str:
-    """A place with the configuration's name in its own."""
+    """A place with the name of the configuration added."""
     address = parse_address(place)
     if address.kind == "null":
         return place

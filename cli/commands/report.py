@@ -1,4 +1,4 @@
-"""`padit report`: one HTML page, and a table, from what a run left behind."""
+"""`padit report`: one HTML page, and a table, from the output of a run."""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ from padit.domain.errors import SourceError
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
-HELP = "Draw what a run found: one HTML page with series, windows, features, scores and alerts."
+HELP = "Draw the result of a run: one HTML page with series, windows, features, scores and alerts."
 EXAMPLES = """examples:
   padit report --input metrics.parquet --alerts alerts.jsonl --output report.html
   padit report --input metrics.jsonl --alerts alerts.jsonl --features features.jsonl \\
@@ -34,13 +34,13 @@ with --features, and the summary as the last line of standard output.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add = parser.add_argument
-    add("--input", required=True, help="the samples: what the job read, a file or a topic")
+    add("--input", required=True, help="the samples: input of the job, a file or a topic")
     add("--alerts", required=True, help="alerts of the run (.jsonl)")
     add("--features", help="features of the run (.jsonl); without them only samples are drawn")
     add("--labels", help="ground truth (.json or .csv), as padit simulate writes it")
     add("--summary", help="file that ends with the run's summary line")
     add("--config", help="the run's YAML file, for the options of its input")
-    add("--output", default="report.html", help="where the page goes (default report.html)")
+    add("--output", default="report.html", help="file of the page (default report.html)")
     add("--title", default="PADIT report", help="title of the page")
 
 

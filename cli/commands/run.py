@@ -20,7 +20,7 @@ PASS_THROUGH = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the job, and whether to stay."""
+    """Options of the job, and `--detach`."""
     parser.add_argument(
         "--detach", action="store_true", help="On a cluster: return once the job is submitted."
     )
@@ -28,5 +28,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run until the input ends or somebody stops it."""
+    """Run until the input ends or the command is stopped."""
     return finish(args, live=True, detach=args.detach)

@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--start", help=f"event time of the first sample (default {DEFAULT_START}; --realtime: now)"
     )
     add("--output", required=True, help="FILE.jsonl, .csv or .parquet, or kafka://HOST:PORT/TOPIC")
-    add("--labels", help="where the ground truth goes: FILE.json or FILE.csv")
+    add("--labels", help="file for the ground truth: FILE.json or FILE.csv")
     add("--format", choices=FORMATS, default="json", help="wire format (default json)")
     add(
         "--overwrite",
@@ -87,13 +87,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Simulate; prints one JSON line with what was written. Raises as `simulate` does."""
+    """Simulate; prints one JSON line about the output. Raises as `simulate` does."""
     sys.stdout.write(json.dumps(simulate(args)) + "\n")
     return 0
 
 
 def simulate(args: argparse.Namespace) -> dict[str, Any]:
-    """Simulate, and tell what was written.
+    """Simulate, and return a summary of the output.
 
     Raises:
         ConfigurationError: options that are wrong or contradict each other.
@@ -110,7 +110,7 @@ def simulate(args: argparse.Namespace) -> dict[str, Any]:
     if steps < 1:
         message = f"--hours {hours} with --step {args.step} is not one sample: raise --hours"
         raise ConfigurationError(message)
-    # A run without an end has its faults in the first two hours, where somebody sees them.
+    # A run without an end has its faults in the first two hours, so that they are seen.
     within = (args.hours or _DEFAULT_HOURS) * 3600
     faults = schedule_faults(parse_faults(args.faults), args.machines, within, args.seed)
     factory = Factory(args.machines, args.seed, args.step, faults)

@@ -1,4 +1,4 @@
-"""`padit sweep`: many configurations over one recording, and the best of them."""
+"""`padit sweep`: evaluate many configurations on one recording, and keep the best."""
 
 import argparse
 import os
@@ -38,8 +38,8 @@ EXAMPLES = """examples:
   padit sweep "archive/*.parquet" --grid sweep.yaml --config now.yaml \\
       --start_time=2026-01-05T06:00:00Z --end_time=2026-01-06T06:00:00Z
 
-sweep.yaml says what varies; docs/sweep.md explains it and every measure:
-  config: pipelines/demo/factory.yaml            # what to start from, if anything
+sweep.yaml lists the parameters that vary; docs/sweep.md explains it and every measure:
+  config: pipelines/demo/factory.yaml            # optional start
   vary:
     window_size_sec: [120, 300]                  # a list,
     detectors.rule.torque_nm.median_below:       # or a range: with steps or step for a grid
@@ -61,8 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add = parser.add_argument
     add("recording", metavar="RECORDING", help="kafka://host:9092/topic, or files, as of replay")
-    add("--grid", required=True, metavar="FILE", help="YAML file that says what varies")
-    add("--config", help="configuration to start from; goes before `config` of the grid file")
+    add("--grid", required=True, metavar="FILE", help="YAML file with the parameters that vary")
+    add("--config", help="configuration to start from; overrides `config` of the grid file")
     add("--labels", help="ground truth (.json or .csv of padit simulate, .json of NAB)")
     add("--search", choices=("grid", "random"), default="grid",
         help="every combination (default), or draws from the bounds")  # fmt: skip
@@ -134,7 +134,7 @@ def _trials(args: argparse.Namespace, raw: Mapping[str, Any]) -> Trials:
 
 
 def _shadow(grid: str, config: str) -> str:
-    """A configuration named in a file: as it stands, or seen from the file."""
+    """A configuration named in a file: the path itself, or relative to the file."""
     near = os.path.join(os.path.dirname(grid), config)
     return near if not os.path.exists(config) and os.path.exists(near) else config
 

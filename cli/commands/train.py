@@ -19,15 +19,15 @@ from padit.pipelines.bounds import OFFSET, SECONDS, SECONDS_OR_NONE
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
-HELP = "Train a model on a recording: files, or what a topic holds now."
+HELP = "Train a model on a recording: files, or the present content of a topic."
 EXAMPLES = """examples:
   padit train --input build/normal.parquet --output build/model.json --report build/model.html
   padit train --input kafka://127.0.0.1:9092/metrics --source 'machine-*' --output models/ \\
       --start_time=2026-01-05T00:00:00Z --end_time=2026-01-07T00:00:00Z
-  # A new version for a job that runs with `path: models/`: it judges from that moment on
+  # A new version for a job that runs with `path: models/`: it scores from that moment on
   padit train --input fresh.parquet --output models/ --valid_from=2026-01-08T00:00:00Z
 
-The recording should show the source as it should be; --labels leaves known faults out. Use it:
+The recording should show normal operation; --labels leaves known faults out. To use the model:
   detectors: [{name: model, parameters: {path: models/}}]
 Standard output gets one JSON line. Exit codes: 0 trained; 1 the input cannot be read or the model
 not be written; 2 an option is wrong, or there is too little to learn from.
@@ -38,13 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command; those of `padit replay` have the same names."""
     add = parser.add_argument
     add("--input", required=True, help="kafka://host:9092/topic, a .jsonl, .csv or .parquet file")
-    add("--output", required=True, help="where the model goes: FILE.json, or a folder of versions")
+    add("--output", required=True, help="place of the model: FILE.json, or a folder of versions")
     add("--report", help="a page with plots (.html)")
     add("--config", help="YAML file, for the options of the input")
     add("--source", default="*", help="pattern of the sources to learn from (default *)")
     add("--metric", default="*", help="pattern of the metrics to learn (default *)")
     add("--labels", help="faults in the recording, as padit simulate writes them: left out")
-    add("--valid_from", help="event time from which on the model judges (default: always)")
+    add("--valid_from", help="event time from which on the model scores (default: always)")
     add("--start_offset", help="earliest or a number; for every partition")
     add("--end_offset", type=OFFSET, help="offset after the last one to read")
     add("--start_time", help="read from here on; any form of timestamp")
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, write the model, and tell what was learnt as one JSON line.
+    """Train, write the model, and print a summary as one JSON line.
 
     Raises:
         PaditError: an option, the input or the output is at fault.

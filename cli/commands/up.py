@@ -20,9 +20,9 @@ HELP = "start a Kafka broker, a Flink cluster and Beam workers on this machine"
 EXAMPLES = """\
 examples:
   padit up                            on the usual ports: 9092, 8081, 8099, 50000
-  padit up --free_ports               on ports that nobody uses
+  padit up --free_ports               on free ports
   padit up --taskmanagers 2           eight task slots instead of four
-  padit down                          ends it all; the data stays in .padit
+  padit down                          ends all of it; the data stays in .padit
 
 Needs Java 17 and, the first time, Maven. Everything listens on 127.0.0.1 only.
 """
@@ -32,7 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `padit up`."""
     add, port = parser.add_argument, Number(0, 65535)
     add(
-        "--state_dir", type=Path, default=Path(".padit"), help="data, logs, what runs (%(default)s)"
+        "--state_dir",
+        type=Path,
+        default=Path(".padit"),
+        help="data, logs, list of processes (%(default)s)",
     )
     add("--kafka_port", type=port, default=9092, help="port of the broker (%(default)s)")
     add("--rest_port", type=port, default=8081, help="port of Flink's page and REST (%(default)s)")
@@ -113,7 +116,7 @@ def _start(directory: Path, broker: Broker, cluster: FlinkCluster) -> State:
         for part in parts:
             _wait(part)
     except BaseException:
-        _say("stopping what was started")
+        _say("stopping the started parts")
         for part in reversed(parts):
             part.stop()
         raise

@@ -155,7 +155,7 @@ def test_targets_that_cannot_be_reached_are_down_and_spoil_no_other(
 
 
 @pytest.mark.parametrize(("days", "up"), [(30.0, 1.0), (-2.0, 0.0)])
-def test_certificate_days_are_told_also_when_it_has_expired(
+def test_days_of_an_expired_certificate_are_reported(
     tmp_path: Path, days: float, up: float
 ) -> None:
     cert, key = certificate(tmp_path, days)

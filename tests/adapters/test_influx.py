@@ -83,7 +83,7 @@ def test_damaged_gzip_is_the_clients_fault() -> None:
     assert again.status_code == 204
 
 
-def test_writers_are_told_to_wait_while_the_way_out_is_blocked() -> None:
+def test_writers_have_to_wait_while_the_output_is_blocked() -> None:
     with Live({**LOCAL, "retry_after_sec": 7}) as live:
         live.emitter.open = False
         url = f"http://127.0.0.1:{live.adapter.port}/api/v2/write"

@@ -174,7 +174,7 @@ def test_tls_carries_messages_from_a_broker_that_is_trusted(tmp_path: Path) -> N
         (-2, "localhost", True, "expired"),
     ],
 )
-def test_broker_whose_certificate_is_not_valid_gets_nothing(
+def test_broker_with_an_invalid_certificate_gets_nothing(
     tmp_path: Path, days: float, host: str, trusted: bool, reason: str
 ) -> None:
     with speaking_tls(tmp_path, days) as (broker, cert):

@@ -163,7 +163,7 @@ def test_exponential_histogram_gives_its_quantiles(live: Live) -> None:
     assert live.emitter.values("h_mean") == [6.0]
 
 
-def test_cumulative_exponential_histogram_tells_what_is_new_also_in_a_new_bucket(
+def test_cumulative_exponential_histogram_counts_new_observations_also_in_a_new_bucket(
     live: Live,
 ) -> None:
     request = metrics_service_pb2.ExportMetricsServiceRequest()
@@ -211,7 +211,7 @@ def test_grpc_write_without_the_token_is_refused(live: Live) -> None:
     assert live.emitter.faults == {"unauthorized": 1}
 
 
-def test_grpc_writers_are_told_how_long_to_wait(live: Live) -> None:
+def test_grpc_writers_get_the_time_to_wait(live: Live) -> None:
     live.emitter.open = False
     with pytest.raises(grpc.RpcError) as caught:
         export_over_grpc(live, "secret")

@@ -122,7 +122,9 @@ def test_missing_topic_holds_up_no_other(kafka: KafkaPart, tmp_path: Path) -> No
     assert publisher.stop(20) == 0
 
 
-def test_record_that_no_broker_takes_is_dropped_and_said(kafka: KafkaPart, tmp_path: Path) -> None:
+def test_record_that_the_broker_refuses_is_dropped_and_counted(
+    kafka: KafkaPart, tmp_path: Path
+) -> None:
     topic = kafka.topic("metrics", PARTITIONS)
     publisher, stats = make(kafka.bootstrap, topic, tmp_path)
     publisher.put(Record(topic, b"huge", b"x" * 1_200_000, -1, 3))

@@ -177,7 +177,7 @@ def test_body_of_ten_megabytes_is_taken_and_a_larger_one_refused(kind: Kind) -> 
 
 
 @EACH
-def test_tls_lets_in_who_trusts_the_certificate(kind: Kind, tmp_path: Path) -> None:
+def test_tls_accepts_a_client_that_trusts_the_certificate(kind: Kind, tmp_path: Path) -> None:
     cert, key = certificate(tmp_path, 30)
     body = kind.pack(kind.make(1))
     with live(kind, host="localhost", certificate=str(cert), private_key=str(key)) as made:

@@ -85,7 +85,7 @@ def test_installed_adapter_is_listed_documented_and_polled(installed: Path, tmp_
     assert (polled["source_id"], polled["value"]) == ("tank-1", 41.5)
 
 
-def test_adapter_whose_package_is_broken_spoils_no_other(installed: Path, tmp_path: Path) -> None:
+def test_adapter_in_a_broken_package_affects_no_other(installed: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     (broken / "my_package").mkdir(parents=True)
     (broken / "my_package" / "__init__.py").write_text("import nowhere_to_be_found\n")

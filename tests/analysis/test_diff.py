@@ -140,14 +140,16 @@ def test_other_windows_are_the_reason_and_the_features_show_it(
     assert moved["why"][2].startswith(("p99", "cusum"))
 
 
-def test_a_step_at_another_time_is_told_with_both(tmp_path: Path, capsys: Capture) -> None:
+def test_a_step_at_another_time_is_reported_with_both_times(
+    tmp_path: Path, capsys: Capture
+) -> None:
     after = _rules(tmp_path, 10, more="alerts: {resolve_after_sec: 60}")
     _, _, found = _diff(capsys, *_two(tmp_path, (LINES,), (LINES, after)))
     (altered,) = found["altered"]
     assert altered["why"] == ["resolved at 2026-01-01T00:11:00Z in A, at 2026-01-01T00:07:00Z in B"]
 
 
-def test_other_rows_are_told_with_the_features_they_changed(
+def test_other_rows_are_reported_with_the_features_they_changed(
     tmp_path: Path, capsys: Capture
 ) -> None:
     other = list(LINES)
@@ -169,11 +171,11 @@ def test_rows_that_never_came_are_the_reason_where_the_settings_are_equal(
     runs = _two(tmp_path, (both,), ([*LINES[:10], *second, NEXT_HOUR],))
     _, _, found = _diff(capsys, *runs)
     assert [one["why"] for one in found["removed"]] == [
-        ["the settings are the same: B saw other rows, or saw them too late"]
+        ["the settings are the same: B had other rows, or had them too late"]
     ]
 
 
-def test_a_step_that_only_one_run_tells_is_named(tmp_path: Path, capsys: Capture) -> None:
+def test_a_step_of_only_one_run_is_reported(tmp_path: Path, capsys: Capture) -> None:
     left = _two(tmp_path, (LINES,), (LINES,))[0]
     right = Ran(left.input, Path(left.alerts))
     target = tmp_path / "short.jsonl"
@@ -183,9 +185,9 @@ def test_a_step_that_only_one_run_tells_is_named(tmp_path: Path, capsys: Capture
     assert found["altered"][0]["why"] == ["resolved at 2026-01-01T00:11:00Z only in A"]
 
 
-def test_a_run_without_alerts_cannot_tell_its_settings(tmp_path: Path, capsys: Capture) -> None:
+def test_a_run_without_alerts_has_no_known_settings(tmp_path: Path, capsys: Capture) -> None:
     _, _, found = _diff(capsys, *_two(tmp_path, (LINES,), (LINES[:10],)))
-    assert found["removed"][0]["why"] == ["B holds no alert that would tell its settings"]
+    assert found["removed"][0]["why"] == ["B holds no alert that records its settings"]
     assert found["settings"] == []
 
 
@@ -202,10 +204,10 @@ def test_detectors_that_remember_are_not_judged_by_one_window(
     _, _, found = _diff(capsys, *runs)
     assert {one["path"] for one in found["settings"]} == {"changepoint.threshold"}
     why = {line for one in found["removed"] for line in one["why"]}
-    assert "changepoint in B may remember something else; `padit explain --input` replays it" in why
+    assert "changepoint in B may have other state; `padit explain --input` replays it" in why
 
 
-def test_another_spacing_is_a_difference_that_is_told(tmp_path: Path, capsys: Capture) -> None:
+def test_another_spacing_is_reported_as_a_difference(tmp_path: Path, capsys: Capture) -> None:
     left = _two(tmp_path, (LINES,), (LINES,))[0]
     right = Ran(left.input, Path(left.alerts))
     target = tmp_path / "spaced.jsonl"

@@ -126,7 +126,7 @@ def test_detectors_that_remember_cannot_be_recomputed_from_the_evidence(
     stateful: Ran, capsys: Capture
 ) -> None:
     assert main(["explain", stateful.first, "--from", stateful.alerts]) == 2
-    assert "remembers what came before; --input replays it" in capsys.readouterr().out
+    assert "has state from earlier samples; --input replays it" in capsys.readouterr().out
 
 
 def test_every_alert_of_detectors_that_remember_comes_again_from_the_rows(
@@ -148,7 +148,7 @@ def test_a_history_that_is_cut_off_is_not_equal(stateful: Ran, capsys: Capture) 
     assert "different (from" in capsys.readouterr().out
 
 
-def test_a_configuration_that_changed_is_told_with_what_would_follow(
+def test_a_changed_configuration_is_reported_with_its_effect(
     seed: Ran, tmp_path: Path, capsys: Capture
 ) -> None:
     config = tmp_path / "job.yaml"
@@ -164,14 +164,14 @@ def test_a_configuration_that_changed_is_told_with_what_would_follow(
     assert "this window scores 0.5 and does not alert" in out
 
 
-def test_the_same_configuration_is_told(seed: Ran, tmp_path: Path, capsys: Capture) -> None:
+def test_the_same_configuration_is_reported(seed: Ran, tmp_path: Path, capsys: Capture) -> None:
     config = tmp_path / "job.yaml"
     config.write_text("detectors: [{name: rule}, {name: novelty, metric: other}]")
     assert main(["explain", seed.first, "--from", seed.alerts, "--config", str(config)]) == 0
     assert "has the same settings for this series" in capsys.readouterr().out
 
 
-def test_another_version_of_the_detector_is_told(
+def test_another_version_of_the_detector_is_reported(
     seed: Ran, tmp_path: Path, capsys: Capture
 ) -> None:
     def older(event: dict[str, Any]) -> None:
@@ -242,7 +242,7 @@ def test_an_unknown_id_names_the_closest(
     assert seed.first in err
 
 
-def test_a_place_without_alerts_a_damaged_file_and_a_missing_one_are_told(
+def test_a_place_without_alerts_a_damaged_and_a_missing_file_are_errors(
     tmp_path: Path, capsys: Capture
 ) -> None:
     (tmp_path / "empty.jsonl").write_text("")
@@ -256,7 +256,7 @@ def test_a_place_without_alerts_a_damaged_file_and_a_missing_one_are_told(
         assert said in capsys.readouterr().err
 
 
-def test_a_audit_log_that_was_asked_for_must_be_there(seed: Ran, capsys: Capture) -> None:
+def test_an_audit_log_named_by_the_option_must_exist(seed: Ran, capsys: Capture) -> None:
     options = ["--from", seed.alerts, "--input", seed.input]
     assert main(["explain", seed.first, *options, "--audit=nothing.jsonl"]) == 2
     assert "nothing.jsonl cannot be read" in capsys.readouterr().err
@@ -281,7 +281,7 @@ def test_a_file_that_lost_rows_is_not_what_the_alert_was_made_of(
     Path(ran.input).write_bytes(b"\n".join(seed_lines()[:5]))
     assert main(["explain", ran.first, "--from", ran.alerts, "--input", ran.input]) == 2
     err = capsys.readouterr().err
-    assert "ends at offset 5, the rows stand at 0 to 15" in err
+    assert "ends at offset 5, the rows are at 0 to 15" in err
 
 
 def test_the_page_shows_the_window_and_what_crossed_which_line(
@@ -323,7 +323,9 @@ def test_names_cannot_inject_anything_into_the_page(tmp_path: Path) -> None:
     assert "{{alert}}" in text
 
 
-def test_a_page_that_cannot_be_written_is_told(seed: Ran, tmp_path: Path, capsys: Capture) -> None:
+def test_a_page_that_cannot_be_written_is_an_error(
+    seed: Ran, tmp_path: Path, capsys: Capture
+) -> None:
     (tmp_path / "file").write_text("")
     options = ["--from", seed.alerts, "--html", str(tmp_path / "file" / "alert.html")]
     assert main(["explain", seed.first, *options]) == 2
@@ -378,4 +380,4 @@ def test_what_detectors_remembered_is_compared_by_its_digest(
     changed = tmp_path / "audit.jsonl"
     changed.write_text("\n".join(json.dumps({**one, "state": "0" * 64}) for one in kept))
     assert main(["explain", stateful.first, *options, f"--audit={changed}"]) == 0
-    assert "is not what they did then (state digest)" in capsys.readouterr().out
+    assert "from that of the job (state digest)" in capsys.readouterr().out

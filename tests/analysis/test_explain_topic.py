@@ -88,7 +88,7 @@ def test_rows_that_retention_has_deleted_are_named(
     assert main(["explain", run.alert, "--from", run.alerts]) == 0
 
 
-def test_what_is_left_is_read_from_a_time_on_if_that_is_said(
+def test_the_rest_is_read_with_an_explicit_start_time(
     kafka: KafkaPart, early: str, capsys: Capture
 ) -> None:
     run = _run(kafka, early, capsys)
@@ -101,7 +101,7 @@ def test_what_is_left_is_read_from_a_time_on_if_that_is_said(
     assert "every byte" in capsys.readouterr().out
 
 
-def test_a_topic_without_these_records_is_told(
+def test_a_topic_without_these_records_is_an_error(
     kafka: KafkaPart, early: str, capsys: Capture
 ) -> None:
     run = _run(kafka, early, capsys)
@@ -125,7 +125,7 @@ def test_a_re_recorded_topic_gives_every_byte_again(
 
 
 @pytest.mark.parametrize("options", [["--from"], ["--from", "--input"]])
-def test_a_topic_that_does_not_exist_is_told(
+def test_a_missing_topic_is_an_error(
     kafka: KafkaPart, early: str, capsys: Capture, options: list[str]
 ) -> None:
     run = _run(kafka, early, capsys)
@@ -136,7 +136,7 @@ def test_a_topic_that_does_not_exist_is_told(
     assert "nowhere" in capsys.readouterr().err
 
 
-def test_a_broker_that_is_not_there_is_told(capsys: Capture) -> None:
+def test_a_missing_broker_is_an_error(capsys: Capture) -> None:
     assert main(["explain", "abcd", "--from", "kafka://127.0.0.1:9/alerts"]) == 2
     assert "no broker answers at 127.0.0.1:9" in capsys.readouterr().err
 

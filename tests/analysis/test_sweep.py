@@ -212,7 +212,7 @@ def test_the_page_needs_no_network_and_shows_the_winner(tmp_path: Path, capsys: 
     assert "precision" in out.splitlines()[0]
 
 
-def test_combinations_that_make_no_windows_are_left_out_and_told(
+def test_combinations_that_make_no_windows_are_left_out_and_reported(
     tmp_path: Path, capsys: Capture
 ) -> None:
     text = "vary: {window_size_sec: [100, 120], extract_interval_sec: [40, 60]}"
@@ -245,7 +245,7 @@ BAD_GRIDS = [
 
 
 @pytest.mark.parametrize(("text", "said"), BAD_GRIDS)
-def test_a_wrong_grid_is_told_with_its_remedy(
+def test_a_wrong_grid_is_an_error_with_its_remedy(
     tmp_path: Path, capsys: Capture, text: str, said: str
 ) -> None:
     uri = recording(tmp_path)
@@ -271,7 +271,7 @@ def test_a_wrong_grid_is_told_with_its_remedy(
         (["--labels={tmp}/before.json"], "lie outside its time"),
     ],
 )
-def test_a_wrong_option_is_told_with_its_remedy(
+def test_a_wrong_option_is_an_error_with_its_remedy(
     tmp_path: Path, capsys: Capture, options: list[str], said: str
 ) -> None:
     times = ["2020-01-01 00:00:00", "2020-01-01 01:00:00"]
@@ -286,7 +286,7 @@ def test_a_wrong_option_is_told_with_its_remedy(
     assert (captured.out, "Traceback" in captured.err) == ("", False)
 
 
-def test_a_recording_of_broken_records_only_is_told(tmp_path: Path, capsys: Capture) -> None:
+def test_a_recording_of_broken_records_only_is_an_error(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "broken.jsonl").write_text("{\n[]\n")
     grid = _grid(tmp_path, "vary: {alerts.open_at: 0.7}")
     assert main(["sweep", str(tmp_path / "broken.jsonl"), "--grid", grid]) == 2

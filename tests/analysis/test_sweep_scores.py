@@ -276,7 +276,7 @@ def test_a_grid_counts_like_an_odometer() -> None:
     assert found == [(1, 1, 7), (1, 10, 7), (1, 100, 7), (2, 1, 7), (2, 10, 7), (2, 100, 7)]
 
 
-def test_short_names_tell_parameters_apart() -> None:
+def test_short_names_of_parameters_are_distinct() -> None:
     paths = ["detectors.rule.p99_above", "detectors.1.warning", "detectors.2.warning",
              "detectors.rule.max_above.0"]  # fmt: skip
     assert short_names(paths) == [

@@ -89,7 +89,7 @@ def test_the_same_on_prism(tmp_path: Path, capsys: Capture, prism: Path) -> None
          "configuration z reads the input in another way"),
     ],
 )  # fmt: skip
-def test_a_wrong_choice_is_told_with_its_remedy(
+def test_a_wrong_choice_is_an_error_with_its_remedy(
     tmp_path: Path,
     capsys: Capture,
     monkeypatch: pytest.MonkeyPatch,

@@ -36,7 +36,7 @@ def test_help_lists_every_command(capsys: Capture) -> None:
     assert [command for command in COMMANDS if command not in out] == []
 
 
-def test_help_of_run_tells_every_default(capsys: Capture) -> None:
+def test_help_of_run_lists_every_default(capsys: Capture) -> None:
     with pytest.raises(SystemExit):
         main(["run", "--help"])
     out = " ".join(capsys.readouterr().out.split())
@@ -59,8 +59,8 @@ def test_help_of_run_tells_every_default(capsys: Capture) -> None:
         (["--out_of_orderness_sec=-1"], "--out_of_orderness_sec: -1 must lie between 0 and"),
         (["--key_groups=0"], "--key_groups: 0 must lie between 1 and 4096"),
         (["--start_time=1e9", "--end_time=5e8"], "is not before --end_time"),
-        (["--start_time=2026-01-01", "--start_offset=5"], "both say where to begin"),
-        (["--end_time=2026-01-01", "--end_offset=5"], "both say where to end"),
+        (["--start_time=2026-01-01", "--start_offset=5"], "both set where to begin"),
+        (["--end_time=2026-01-01", "--end_offset=5"], "both set where to end"),
         (["--start_offset=soon"], "--start_offset=soon is neither earliest, latest nor a number"),
         (["--start_offset=9", "--end_offset=5"], "--start_offset=9 is not before --end_offset=5"),
         (["--start_time=soon"], "--start_time=soon is neither RFC 3339"),
@@ -69,7 +69,7 @@ def test_help_of_run_tells_every_default(capsys: Capture) -> None:
         (["--output=alerts.doc"], "can be written; known are:"),
     ],
 )
-def test_a_wrong_option_is_told_with_its_remedy(
+def test_a_wrong_option_is_an_error_with_its_remedy(
     tmp_path: Path, capsys: Capture, options: list[str], said: str
 ) -> None:
     source = write(tmp_path / "input.jsonl", seed_lines())
@@ -87,14 +87,14 @@ def test_a_wrong_option_is_told_with_its_remedy(
         (["--input=data.doc"], 2, "can be read; known are:"),
     ],
 )
-def test_a_wrong_input_is_told_with_its_remedy(
+def test_a_wrong_input_is_an_error_with_its_remedy(
     capsys: Capture, options: list[str], code: int, said: str
 ) -> None:
     assert main(["run", *options]) == code
     assert said in capsys.readouterr().err
 
 
-def test_a_wrong_detector_is_told_before_anything_runs(tmp_path: Path, capsys: Capture) -> None:
+def test_a_wrong_detector_is_an_error_before_anything_runs(tmp_path: Path, capsys: Capture) -> None:
     source = write(tmp_path / "input.jsonl", seed_lines())
     config = tmp_path / "job.yaml"
     config.write_text("detectors: [{name: roule}]")
@@ -132,7 +132,7 @@ def test_diff_of_equal_runs_does_not_mind_order_and_repetition(
     assert "equal: 2 transitions, every byte" in capsys.readouterr().out
 
 
-def test_diff_tells_what_is_missing_new_and_changed(tmp_path: Path, capsys: Capture) -> None:
+def test_diff_reports_missing_new_and_changed_alerts(tmp_path: Path, capsys: Capture) -> None:
     left = [_event(1), _event(2), _event(3)]
     right = [_event(1), _event(2, score=0.75), _event(4)]
     assert _diff(tmp_path, left, right) == 1

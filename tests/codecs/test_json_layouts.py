@@ -132,7 +132,7 @@ def test_frames_that_never_come_again_do_not_cost_a_parse_each_for_ever() -> Non
     assert len(parsed) <= 150_000
 
 
-def test_a_layout_that_nobody_uses_makes_room_for_those_in_use() -> None:
+def test_an_unused_layout_makes_room_for_those_in_use() -> None:
     known = KnownRecords(_parse)
     for places in range(12):
         extra = {f"x{n}": 1 for n in range(places)}

@@ -85,18 +85,18 @@ def test_other_normal_rows_give_hardly_an_alarm(path: str) -> None:
     assert alarm.sum() <= 4
 
 
-def test_a_value_beyond_what_was_recorded_is_told(path: str) -> None:
+def test_a_value_beyond_the_recorded_range_is_reported(path: str) -> None:
     text = _told(path, torque=5.0)["text"]
     assert text.startswith("torque 5 Nm is above 4, the highest recorded")
 
 
-def test_a_product_beyond_what_was_recorded_is_told(path: str) -> None:
+def test_a_product_beyond_the_recorded_range_is_reported(path: str) -> None:
     evidence = _told(path, torque=3.9, speed=2.5)  # each is usual, the power of 9.75 is not
     assert evidence["text"].startswith("speed x torque 9.75 is above 8")
     assert evidence["channel"] == "feature"
 
 
-def test_a_corner_that_was_always_empty_is_told(path: str) -> None:
+def test_a_sample_in_a_corner_that_was_always_empty_is_reported(path: str) -> None:
     evidence = _told(path, torque=3.5, speed=1.2, air=300.0, heat=308.2)
     assert evidence["channel"] == "corner"
     assert "so low a speed with so low a heat - air was never recorded" in evidence["text"]
@@ -214,7 +214,7 @@ def test_a_damaged_version_is_left_out_while_the_job_runs(
     assert "left out" in caplog.text
 
 
-def test_a_state_whose_model_is_gone_is_an_error(tmp_path: Path) -> None:
+def test_state_without_its_model_is_an_error(tmp_path: Path) -> None:
     file = save(_model(), str(tmp_path))
     detector = create_detector("model", {"path": str(tmp_path)})
     state, _ = detector.step(detector.initial(), _windows()[0])

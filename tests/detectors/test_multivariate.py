@@ -74,7 +74,7 @@ def test_a_new_normal_ends_the_alert() -> None:
     assert not (score[-1000:] >= 0.5).any()
 
 
-def test_metrics_in_quite_another_range_are_learnt_anew() -> None:
+def test_metrics_in_quite_another_range_are_learnt_again() -> None:
     values = _spindle(6000)
     values[TORQUE][1000:] *= 1000
     values[TORQUE][5500:] += 10_000  # as a relation: 10 of the old
@@ -102,7 +102,7 @@ def test_units_change_no_score() -> None:
         assert one[key].tobytes() == other[key].tobytes()
 
 
-def test_a_metric_that_comes_later_starts_the_source_anew() -> None:
+def test_a_metric_that_comes_later_resets_the_source() -> None:
     values = _spindle(3000)
     late = Series("m", "current", "A")
     detector = create_detector("multivariate", {})

@@ -1,4 +1,4 @@
-"""Silence: who stops is told once, at the right time, however the stream is cut; nobody else is."""
+"""No data: only a series that stops is reported, once, at the same time for any cut."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -62,7 +62,7 @@ def _second(stamp: str) -> float:
 
 
 def _watch(*logs: Log, ends: bool = True, **parameters: Any) -> Result:
-    return run([sorted(log) for log in logs], setting("silence", parameters), ends=ends,
+    return run([sorted(log) for log in logs], setting("no_data", parameters), ends=ends,
                windows=WINDOWS)  # fmt: skip
 
 
@@ -72,11 +72,11 @@ def _alarms(seconds: Sequence[float]) -> int:
     return sum(kind == "opened" for kind, *_ in _events(found))
 
 
-def test_who_stops_is_told_once_until_it_comes_back() -> None:
+def test_a_series_that_stops_has_one_alert_until_it_comes_back() -> None:
     steadily = _samples(FAN, range(0, 3600, 5))
     stops = _samples(PUMP, [*range(0, 600, 5), *range(1800, 3600, 5)])
     found = _watch([*steadily, *stops])
-    # Nothing after 595 s, told after a minute; at 3.86 minutes it is critical.
+    # Nothing after 595 s, reported after a minute; at 3.86 minutes it is critical.
     assert _events(found) == [
         ("opened", "pump", 660, "WARNING"),
         ("updated", "pump", 840, "CRITICAL"),
@@ -85,13 +85,13 @@ def test_who_stops_is_told_once_until_it_comes_back() -> None:
     assert (found.counts.anomalies, found.counts.alerts) == (1, 1)
 
 
-def test_the_end_of_the_input_is_no_silence() -> None:
+def test_the_end_of_the_input_is_not_a_gap() -> None:
     logs = [_samples(FAN, range(0, 900, 5)), _samples(PUMP, range(0, 860, 5))]
     assert _events(_watch(*logs)) == []
     assert _events(_watch([*logs[0], *logs[1]])) == []
 
 
-def test_without_the_mark_before_the_end_every_end_would_be_a_silence(
+def test_without_the_watermark_before_the_end_every_end_would_be_a_gap(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Progress, "known_until", Progress.watermark)
@@ -99,7 +99,7 @@ def test_without_the_mark_before_the_end_every_end_would_be_a_silence(
     assert {source for kind, source, *_ in told if kind == "opened"} == {"fan", "pump"}
 
 
-def test_who_stopped_before_the_end_is_told_up_to_where_the_input_came() -> None:
+def test_a_series_that_stopped_before_the_end_is_reported_up_to_the_last_watermark() -> None:
     found = _watch(_samples(FAN, range(0, 900, 5)), _samples(PUMP, range(0, 700, 5)))
     # The watermarks end at 895 - 20 s; the last window that they have passed ends at 840.
     assert _events(found)[:2] == [
@@ -107,7 +107,7 @@ def test_who_stopped_before_the_end_is_told_up_to_where_the_input_came() -> None
     ]  # fmt: skip
 
 
-def test_a_series_that_is_slower_than_the_window_is_told_at_its_own_pace() -> None:
+def test_a_series_slower_than_the_window_is_reported_at_its_own_pace() -> None:
     hours = [3600.0 * hour for hour in range(20)]
     others = _samples(FAN, range(0, 30 * 3600, 30))
     found = _watch([*others, *_samples(PUMP, hours)])
@@ -116,7 +116,7 @@ def test_a_series_that_is_slower_than_the_window_is_told_at_its_own_pace() -> No
     assert opened == ("opened", "pump", last + 5 * 3600, "WARNING")
 
 
-def test_evidence_says_for_how_long_and_what_is_usual() -> None:
+def test_evidence_holds_the_length_of_the_gap_and_the_usual_gap() -> None:
     seconds = [*range(580), *range(583, 600), *range(1800, 1900)]
     found = _watch(_samples(FAN, range(1900)), _samples(PUMP, seconds))
     first = msgspec.json.decode(next(one for group in found.alerts for one in group))["data"]
@@ -124,31 +124,31 @@ def test_evidence_says_for_how_long_and_what_is_usual() -> None:
         "rpm of pump: no sample for 1 min 1 s; usual gap 1.0 s, longest of the last 64 4.0 s; "
         "last value 5.2 1/min at 2026-01-01T00:09:59.000000Z"
     )
-    assert first["evidence"]["silence_sec"] == 61
+    assert first["evidence"]["no_data_sec"] == 61
     assert first["evidence"]["limit_sec"] == 60
 
 
-def test_a_source_that_stops_as_a_whole_is_called_so() -> None:
+def test_evidence_counts_the_series_of_the_source_without_data() -> None:
     both = [Series("pump", "rpm"), Series("pump", "heat")]
     steadily = _samples(FAN, range(0, 1800, 5))
     logs = [_samples(series, range(0, 600, 5)) for series in both]
     third = _samples(Series("pump", "flow"), range(0, 1800, 5))
-    for more, said in (([], "all 2 series"), (third, "2 of 3 series")):
+    for more, share in (([], "all 2 series"), (third, "2 of 3 series")):
         found = _watch([*steadily, *logs[0], *logs[1], *more])
         texts = [
             msgspec.json.decode(one)["data"]["summary"] for group in found.alerts for one in group
         ]
         assert len(texts) >= 4
-        assert all(f"{said} of the source are silent" in text for text in texts)
+        assert all(f"{share} of the source have no data" in text for text in texts)
 
 
-def test_too_few_samples_say_nothing() -> None:
+def test_a_series_with_too_few_samples_is_not_reported() -> None:
     others = _samples(FAN, range(0, 7200, 5))
     assert _events(_watch([*others, *_samples(PUMP, range(10))])) == []
     assert len(_events(_watch([*others, *_samples(PUMP, range(11))]))) > 0
 
 
-def test_who_is_gone_for_good_is_forgotten_and_its_alert_resolved() -> None:
+def test_a_series_past_its_retention_is_forgotten_and_its_alert_resolved() -> None:
     others = _samples(FAN, range(0, 7200, 5))
     found = _watch([*others, *_samples(PUMP, range(0, 600, 5))], retention_sec=1800, ends=False)
     kind, source, second, _ = _events(found)[-1]
@@ -159,7 +159,7 @@ def test_who_is_gone_for_good_is_forgotten_and_its_alert_resolved() -> None:
     assert b"pump" not in remembered
 
 
-def test_a_longer_silence_never_scores_less() -> None:
+def test_a_longer_gap_never_scores_less() -> None:
     found = _watch(_samples(FAN, range(0, 9000, 5)), _samples(PUMP, range(0, 600, 7)))
     names = [msgspec.msgpack.decode(one) for group in found.rows for one in group]
     score = [np.frombuffer(one[3])[0] for one in names if one[1][0] == "pump" and one[0] >=
@@ -183,12 +183,12 @@ IRREGULAR: dict[str, Callable[[np.random.Generator, int], Any]] = {
 
 
 @pytest.mark.parametrize("kind", IRREGULAR)
-def test_a_series_that_comes_as_it_likes_does_not_flood(kind: str) -> None:
+def test_an_irregular_series_does_not_flood(kind: str) -> None:
     gaps = IRREGULAR[kind](np.random.default_rng(5), 5000)
     assert _alarms(np.cumsum(gaps).tolist()) <= 4
 
 
-def test_gaps_of_a_microsecond_and_of_days_together_are_borne() -> None:
+def test_gaps_of_a_microsecond_and_of_days_in_one_series_are_accepted() -> None:
     day = 86_400
     seconds = [*(1e-6 * i for i in range(20)), *(5.0 * day * i for i in range(1, 21))]
     told = _events(_watch(_samples(PUMP, seconds), factor=1000))
@@ -198,34 +198,34 @@ def test_gaps_of_a_microsecond_and_of_days_together_are_borne() -> None:
     ]  # fmt: skip
 
 
-def test_outages_that_are_rare_are_each_told() -> None:
+def test_each_of_a_few_outages_is_reported() -> None:
     """Three in a week do not make a habit."""
     days = [np.arange(0, 86400 - 3600, 20.0) + 86400 * day for day in range(6)]
     assert _alarms(np.concatenate(days).tolist()) == 5
 
 
 def _alone(found: Result) -> list[bytes]:
-    """What the first detector says of windows with samples."""
+    """Scores of the first detector for windows with samples."""
     lines = [msgspec.msgpack.decode(one) for group in found.rows for one in group]
     return [msgspec.msgpack.encode([*one[:3], one[3][:8], *one[4:6], one[6][:1]])
             for one in lines if np.frombuffer(one[2]["count"])[0] > 0]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["novelty", "multivariate", "rule"])
-def test_other_detectors_do_not_notice(name: str) -> None:
+def test_scores_of_other_detectors_stay_the_same(name: str) -> None:
     logs = logs_of(samples_of("factory"), 3)
     one = DetectorSetting(name=name)
-    silence = DetectorSetting(name="silence", parameters=QUICK)
-    both = run(logs, Detection([one, silence]))
+    no_data = DetectorSetting(name="no_data", parameters=QUICK)
+    both = run(logs, Detection([one, no_data]))
     alone = run(logs, Detection([one]))
     assert _alone(both) == _alone(alone)
-    assert sum(map(len, both.rows)) > sum(map(len, alone.rows))  # those of the silent series
+    assert sum(map(len, both.rows)) > sum(map(len, alone.rows))  # those of the series without data
 
 
-def test_only_series_that_match_are_told() -> None:
+def test_only_series_that_match_the_pattern_are_reported() -> None:
     log = [*_samples(FAN, range(0, 3600, 5)), *_samples(PUMP, range(0, 600, 5)),
            *_samples(Series("mill", "rpm"), range(0, 600, 5))]  # fmt: skip
-    detection = Detection([DetectorSetting(name="silence", source="m*")])
+    detection = Detection([DetectorSetting(name="no_data", source="m*")])
     found = run([sorted(log)], detection, windows=WINDOWS)
     assert {source for _, source, *_ in _events(found)} == {"mill"}
     assert not any(b"pump" in one and np.frombuffer(msgspec.msgpack.decode(one)[2]["count"])[0] == 0
@@ -234,8 +234,8 @@ def test_only_series_that_match_are_told() -> None:
 
 def test_an_end_that_comes_with_the_last_rows_is_like_one_that_comes_after_them() -> None:
     log = sorted([*_samples(FAN, range(0, 900, 5)), *_samples(PUMP, range(0, 600, 5))])
-    after = run([log], setting("silence"), windows=WINDOWS)
-    machine, found = machine_of(setting("silence"), WINDOWS), []
+    after = run([log], setting("no_data"), windows=WINDOWS)
+    machine, found = machine_of(setting("no_data"), WINDOWS), []
     stores = [MemoryStore(), MemoryStore()]
     cursor = Cursor(0, 1, 1, {0: PartitionCursor(0, 0, None)})
     batch = advance(cursor, [ReadBatch(0, len(log), rows_of(log), ended=True)], 20 * SECOND).batch
@@ -288,7 +288,7 @@ def test_any_cut_of_any_gaps_gives_the_same(
             for i, second in enumerate(np.cumsum(mine).tolist())
         )
     )
-    detection = setting("silence", QUICK)
+    detection = setting("no_data", QUICK)
     logs = logs_of(samples, seed, 2)
     whole = run(logs, detection, ends=ends, windows=windows)
     chance = np.random.default_rng(seed)

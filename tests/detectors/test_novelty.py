@@ -69,7 +69,7 @@ def test_young_series_with_heavy_tails_are_mostly_quiet(kind: str, most: float) 
     assert _share_with_an_alarm(values) <= most
 
 
-def test_a_young_series_tells_a_clear_spike() -> None:
+def test_a_clear_spike_of_a_young_series_is_reported() -> None:
     values = np.random.default_rng(32).normal(size=(100, 410))
     values[:, 400] = 6.0  # standard deviations
     assert _share_with_an_alarm(values) >= 0.85

@@ -48,7 +48,7 @@ def test_a_daytime_value_at_three_in_the_morning_is_found() -> None:
     assert _told(value, time)[0].tolist() == [at]
 
 
-def test_a_missing_peak_of_the_day_is_told_within_its_hours_and_once() -> None:
+def test_a_missing_daily_peak_is_reported_once_within_its_hours() -> None:
     value, time = _days(10)
     value[9 * DAY + 96 : 9 * DAY + 192] = 12.0
     alarms, _ = _told(value, time)

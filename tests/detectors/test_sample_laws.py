@@ -78,7 +78,7 @@ def _one(name: str, value: Any) -> Any:
     ]
 
 
-def test_an_absurd_outlier_does_not_silence_novelty() -> None:
+def test_an_absurd_outlier_does_not_disable_novelty() -> None:
     value = np.random.default_rng(3).normal(size=3000)
     value[1000], value[2001] = 1e300, 30.0
     assert set(np.flatnonzero(_one("novelty", value) >= 0.9)) >= {1000, 2001}
@@ -90,7 +90,7 @@ def test_memory_that_is_full_still_finds_what_is_new() -> None:
     assert (_one("novelty", value)[[30_000, 59_000]] >= 0.9).all()
 
 
-def test_a_level_that_moves_all_the_time_is_told_ever_less() -> None:
+def test_a_level_that_moves_all_the_time_is_reported_ever_less() -> None:
     noise = np.random.default_rng(3).normal(size=8000)
     score = _one("changepoint", np.repeat([0.0, 9.0] * 10, 400) + noise)
     told = score[score > 0]
@@ -98,7 +98,7 @@ def test_a_level_that_moves_all_the_time_is_told_ever_less() -> None:
     assert told[0] >= 0.7 > 0.5 > told[-1]
 
 
-def test_a_step_is_told_once_by_change_point() -> None:
+def test_change_point_reports_a_step_once() -> None:
     value = np.random.default_rng(3).normal(size=4000)
     value[2000:] += 8
     assert np.flatnonzero(_one("changepoint", value) >= 0.7).tolist() == [2003]

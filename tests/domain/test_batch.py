@@ -82,7 +82,7 @@ def test_columns_that_are_not_contiguous_are_written_in_order() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\x00", b"hello", encode_kept(Rows.empty(), [])[:-1]])
 def test_damaged_bytes_are_a_clear_error(data: bytes) -> None:
-    with pytest.raises(StateError, match=f"a block of {len(data)} bytes is damaged"):
+    with pytest.raises(StateError, match=f"a batch of {len(data)} bytes is damaged"):
         decode_keyed_batch(data)
 
 

@@ -78,7 +78,7 @@ def test_by_default_nothing_of_the_past_is_sent(kafka: KafkaPart, tmp_path: Path
         ("run", ["--bootstrap_from=6 hours"], "none of -6h"),
         ("run", ["--bootstrap_from=-1h", "--start_offset=3"], "give one of them"),
         ("run", ["--bootstrap_from=-1h", "--live_from=-2h"], "is not before --live_from=-2h"),
-        ("run", ["--live_from=-2h"], "goes with --bootstrap_from"),
+        ("run", ["--live_from=-2h"], "needs --bootstrap_from"),
         ("run", ["--decisions=a.audit.jsonl"], "goes with `padit replay`"),
         ("replay", ["--bootstrap_from=-1h"], "goes with `padit run`"),
     ],

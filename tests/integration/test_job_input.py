@@ -150,7 +150,7 @@ def test_bad_records_change_no_alert(mixed: Mixed, kafka: KafkaPart, tmp_path: P
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_dead_letter_tells_its_reason(mixed: Mixed, name: str) -> None:
+def test_a_dead_letter_holds_its_reason(mixed: Mixed, name: str) -> None:
     assert re.search(BAD[name][1], _letter(mixed, name).headers["reason"])
 
 
@@ -218,7 +218,9 @@ def test_without_a_start_what_retention_left_is_read(kafka: KafkaPart, tmp_path:
     assert run.summary["scored"] == 10
 
 
-def test_a_checkpoint_whose_offsets_retention_took_stops_with_an_error(kafka: KafkaPart) -> None:
+def test_a_checkpoint_with_offsets_deleted_by_retention_stops_with_an_error(
+    kafka: KafkaPart,
+) -> None:
     topic = kafka.topic("retained")
     produce(kafka.bootstrap, topic, seed_case(START))
     _drop_first(kafka.bootstrap, topic, 5)
@@ -242,7 +244,7 @@ QUICK = ("--idle_timeout_sec=2", "--out_of_orderness_sec=1", "--start_offset=ear
 def test_a_partition_that_never_gets_a_record_holds_no_alert_back(
     kafka: KafkaPart, tmp_path: Path
 ) -> None:
-    topic, alerts = kafka.topic("silent", 3), tmp_path / "alerts.jsonl"
+    topic, alerts = kafka.topic("idle", 3), tmp_path / "alerts.jsonl"
     produce(kafka.bootstrap, topic, seed_case(_recent()))
     with live(tmp_path, "run", "--input", kafka.uri(topic), "--output", alerts, *QUICK) as job:
         job.until(lambda: alerts_of(alerts))

@@ -1,4 +1,4 @@
-"""Silence from a topic of several partitions: the same bytes whatever runs the job."""
+"""No data from a topic of several partitions: the same bytes whatever runs the job."""
 
 import json
 import time
@@ -30,22 +30,22 @@ LIVE = ("--window_size_sec=10", "--extract_interval_sec=1", "--out_of_orderness_
 
 
 @pytest.fixture(scope="module")
-def silent(kafka: KafkaPart, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, str]:
+def stopping(kafka: KafkaPart, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, str]:
     """A topic, the alerts of the DirectRunner with one reader, and the configuration."""
-    folder = tmp_path_factory.mktemp("silent")
+    folder = tmp_path_factory.mktemp("stopping")
     config = folder / "job.yaml"
-    config.write_text("detectors: [{name: rule}, {name: silence}]")
-    topic = kafka.topic("silent", 3)
+    config.write_text("detectors: [{name: rule}, {name: no_data}]")
+    topic = kafka.topic("stopping", 3)
     produce(kafka.bootstrap, topic, _records())
     alerts = folder / "direct.jsonl"
     padit("replay", "--input", kafka.uri(topic), "--output", alerts, f"--config={config}")
     return kafka.uri(topic), alerts, f"--config={config}"
 
 
-def test_only_who_stopped_is_told(silent: tuple[str, Path, str]) -> None:
+def test_only_a_source_that_stopped_is_reported(stopping: tuple[str, Path, str]) -> None:
     told = [
         (one["type"].rpartition(".")[2], one["data"]["source_id"], one["data"]["event_time"][11:16])
-        for one in map(json.loads, silent[1].read_text().splitlines())
+        for one in map(json.loads, stopping[1].read_text().splitlines())
     ]
     assert [one for one in told if one[1] == "m2"] == [
         ("opened", "m2", "09:04"), ("updated", "m2", "09:19"), ("resolved", "m2", "09:25"),
@@ -59,27 +59,27 @@ def test_only_who_stopped_is_told(silent: tuple[str, Path, str]) -> None:
 @pytest.mark.parametrize(
     ("runner", "shards"), [("direct", 3), ("prism", 2), ("flink-1", 1), ("flink-2", 2)]
 )
-def test_every_runner_tells_the_same_silences(
-    silent: tuple[str, Path, str],
+def test_every_runner_gives_the_same_no_data_alerts(
+    stopping: tuple[str, Path, str],
     runner: str,
     shards: int,
     request: pytest.FixtureRequest,
     tmp_path: Path,
 ) -> None:
-    topic, expected, config = silent
+    topic, expected, config = stopping
     alerts = tmp_path / "alerts.jsonl"
     place = ["--input", topic, "--output", alerts, f"--read_shards={shards}", config]
     summary = padit("replay", *place, *options(request, runner)).summary
     assert alerts.read_bytes() == expected.read_bytes()
     assert (summary["series"], summary["warm"]) == (6, 6)
-    assert summary["judged"] == {"rule": 6, "silence": 6}
+    assert summary["judged"] == {"rule": 6, "no_data": 6}
 
 
-def test_live_a_source_is_told_when_nothing_comes_at_all_and_a_replay_repeats_it(
+def test_live_a_source_without_data_is_reported_and_a_replay_repeats_it(
     kafka: KafkaPart, tmp_path: Path
 ) -> None:
     config = tmp_path / "job.yaml"
-    config.write_text("detectors: [{name: silence, parameters: {minimum_sec: 3}}]")
+    config.write_text("detectors: [{name: no_data, parameters: {minimum_sec: 3}}]")
     topic, alerts, again = kafka.topic("stops"), tmp_path / "live.jsonl", tmp_path / "again.jsonl"
     place = ["--input", kafka.uri(topic), f"--config={config}", *LIVE]
     begin = int(time.time()) - 60

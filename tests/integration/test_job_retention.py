@@ -43,7 +43,7 @@ TIME = f"--start_time={START + 20}"
         ),
     ],
 )
-def test_what_is_gone_is_told_by_partition(
+def test_deleted_records_are_reported_by_partition(
     kafka: KafkaPart, cut: str, tmp_path: Path, start: str, words: str
 ) -> None:
     place = ["--input", kafka.uri(cut), "--output", tmp_path / "a.jsonl"]
@@ -54,7 +54,7 @@ def test_what_is_gone_is_told_by_partition(
 
 
 @pytest.mark.parametrize("start", [OFFSETS, TIME])
-def test_with_the_flag_the_rest_is_read_and_the_gap_still_told(
+def test_with_the_flag_the_rest_is_read_and_the_gap_still_reported(
     kafka: KafkaPart, cut: str, tmp_path: Path, start: str
 ) -> None:
     place = ["--input", kafka.uri(cut), "--output", tmp_path / "a.jsonl"]
@@ -81,7 +81,7 @@ def test_a_time_range_without_records_is_an_error_that_says_what_times_there_are
     assert "2026-01-05T08:02:20" in run.err
 
 
-def test_of_a_topic_that_is_all_gone_that_is_said(kafka: KafkaPart) -> None:
+def test_a_topic_without_any_record_left_is_reported(kafka: KafkaPart) -> None:
     topic = kafka.topic("gone")
     produce(kafka.bootstrap, topic, seed_case(START))
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 2})

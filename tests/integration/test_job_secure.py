@@ -143,7 +143,7 @@ def test_a_live_run_reads_through_tls_and_a_password(secured: Secured, tmp_path:
     ("name", "words"),
     [("password", r"[Aa]uthentication failed"), ("certificate", r"certificate verify failed")],
 )
-def test_what_does_not_fit_is_told_at_once_and_without_the_password(
+def test_wrong_security_settings_are_an_error_at_once_without_the_password(
     secured: Secured, tmp_path: Path, side: str, name: str, words: str
 ) -> None:
     wrong = {"sasl_password": "wrong-0815"}

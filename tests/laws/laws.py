@@ -78,7 +78,7 @@ def conservation(make: Make) -> None:
         assert found.late
         assert found.counts.duplicate > 0
         assert (found.waiting == 0) == ends
-    accounts = total(run(logs, make()).ledgers)
+    accounts = total(run(logs, make()).run_totals)
     assert accounts["read"] == len(samples)
     assert accounts["late"] == len(found.late)
     assert accounts["read"] == sum(accounts[name] for name in ("scored", "duplicate", "late"))

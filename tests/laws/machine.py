@@ -71,7 +71,7 @@ class Result:
         unclosed: the same, from the rows in the state.
         accounts: those of all key groups, at the end of the run.
         state: what is left behind, in canonical form.
-        ledgers: the accounts of each key group, once it had seen the end.
+        run_totals: totals of each key group, once it had seen the end.
         provenance: of the transitions that a window caused.
         refused: series that found no place.
     """
@@ -86,7 +86,7 @@ class Result:
     unclosed: int = 0
     accounts: dict[str, int] = field(default_factory=dict)
     state: list[Any] = field(default_factory=list)
-    ledgers: list[RunTotals] = field(default_factory=list)
+    run_totals: list[RunTotals] = field(default_factory=list)
     provenance: list[Provenance] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
 
@@ -139,7 +139,7 @@ def run(
             result.provenance += outcome.provenance
             result.refused += outcome.refused
             if outcome.run_totals is not None:
-                result.ledgers.append(msgspec.structs.replace(outcome.run_totals, group=group))
+                result.run_totals.append(msgspec.structs.replace(outcome.run_totals, group=group))
             for closing in outcome.closings:
                 result.rows[group] += _lines(closing.detected)
                 result.scores += _scores(closing.detected)

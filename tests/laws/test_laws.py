@@ -20,7 +20,7 @@ from tests.laws.machine import setting
 PARAMETERS: Mapping[str, dict[str, Any]] = {
     "model": {"path": MODEL},
     "multivariate": {"learn": 64},  # the streams are short
-    "silence": {"minimum_sec": 15, "factor": 3},  # so are their gaps
+    "no_data": {"minimum_sec": 15, "factor": 3},  # so are their gaps
     "rule": {
         "rules": [
             {
@@ -32,7 +32,7 @@ PARAMETERS: Mapping[str, dict[str, Any]] = {
         ]
     },
 }
-"""What a detector is given, where its defaults would keep it silent on a short stream."""
+"""What a detector is given, where its defaults would keep it in warm-up on a short stream."""
 
 EXCEPTIONS: Mapping[tuple[str, str], str] = {
     ("model", "series_independence"): "it relates the metrics of a source, by design",

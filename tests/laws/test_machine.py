@@ -64,15 +64,15 @@ def test_any_cut_gives_the_same_and_loses_nothing(
     assert (found.counts, found.state) == (whole.counts, whole.state)
     assert _accounted(whole) == _accounted(found) == sum(map(len, logs))
     if ends:
-        assert total(found.ledgers) == total(whole.ledgers)
-        assert total(found.ledgers) == {
+        assert total(found.run_totals) == total(whole.run_totals)
+        assert total(found.run_totals) == {
             "read": sum(map(len, logs)),
             "late": len(found.late),
             "dead_lettered": 0,
             **found.counts._asdict(),
         }
     else:
-        assert not found.ledgers
+        assert not found.run_totals
 
 
 def test_a_unit_that_changes_gives_the_same_in_any_cut() -> None:
@@ -100,7 +100,7 @@ def test_a_fragment_that_comes_twice_is_counted_as_duplicates() -> None:
     assert msgspec.msgpack.encode([store.header, store.rows, store.detection]) == before
 
 
-def test_the_ledger_counts_nothing_twice_that_comes_twice() -> None:
+def test_run_totals_count_repeated_rows_once() -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
     for keyed in (_fragment(0, 25, 20), _fragment(0, 25, 20), _fragment(25, 30, 30)):
         machine.advance(store, keyed)
@@ -127,7 +127,7 @@ def test_state_is_bounded_while_time_goes_on() -> None:
     assert max(sizes[30:]) <= max(sizes[:30]) + 16  # numbers grow by a few bytes
 
 
-def test_rows_are_dropped_once_their_series_is_silent() -> None:
+def test_rows_are_dropped_once_their_series_has_no_data() -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
     machine.advance(store, _fragment(0, 25, 20))
     machine.advance(store, KeyedBatch(1, (Position(0, 0, 25, 25, 500 * SECOND),), Rows.empty()))

@@ -151,7 +151,7 @@ def test_a_live_job_is_never_drained(flink: Flink, address: str) -> None:
 def test_only_a_restored_job_is_drained_because_it_says_nothing_for_long(
     restored: bool, flink: Flink, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flink_job, "_SILENT_SECONDS", -1.0)
+    monkeypatch.setattr(flink_job, "_NO_RECORDS_SECONDS", -1.0)
     if restored:
         flink.answers[f"{JOB}/checkpoints"] = latest(restored={"id": 7})
     job(address).look()
@@ -188,7 +188,7 @@ def test_a_cluster_without_a_place_for_savepoints_is_an_error_that_names_the_key
         job(address).look()
 
 
-def test_state_that_cannot_be_continued_is_told_in_its_own_words(
+def test_state_that_cannot_be_restored_fails_with_its_own_message(
     flink: Flink, address: str
 ) -> None:
     entries = [{"stacktrace": "java.io.IOException: a worker was lost"}, {"stacktrace": TRACE}]
@@ -224,7 +224,7 @@ def test_a_cluster_that_is_away_is_no_error() -> None:
     FlinkJob("127.0.0.1:1", f"{NAME}_5f6e", SUBMISSION, 1).look()
 
 
-def test_a_stop_by_somebody_else_gives_the_savepoint(flink: Flink, address: str) -> None:
+def test_a_stop_from_outside_gives_the_savepoint(flink: Flink, address: str) -> None:
     savepoint = {"external_path": "file:/savepoints/9"}
     flink.answers[f"{JOB}/checkpoints"] = latest(savepoint=savepoint)
     assert job(address).savepoint() == "file:/savepoints/9"

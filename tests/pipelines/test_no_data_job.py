@@ -1,4 +1,4 @@
-"""Silence through the command line: from files to alerts, and from an alert back to its rows."""
+"""No data through the command line: from files to alerts, and from an alert back to its rows."""
 
 import json
 from pathlib import Path
@@ -21,13 +21,13 @@ SECOND = 1_000_000
 CONFIG = """
 detectors:
   - {name: rule}
-  - {name: silence}
+  - {name: no_data}
 """
 Capture = pytest.CaptureFixture[str]
 
 
 def _lines() -> list[bytes]:
-    """Two sources for an hour and a half; one says nothing from 10 to 40 minutes."""
+    """Two sources for an hour and a half; one has no data from 10 to 40 minutes."""
     return [
         line(second, 5.2, source)
         for second in range(0, 5400, 5)
@@ -36,7 +36,7 @@ def _lines() -> list[bytes]:
     ]
 
 
-LATER = CONFIG.replace("{name: silence}", "{name: silence, parameters: {minimum_sec: 600}}")
+LATER = CONFIG.replace("{name: no_data}", "{name: no_data, parameters: {minimum_sec: 600}}")
 
 
 def _replay(
@@ -78,7 +78,7 @@ def _second(stamp: str) -> int:
 
 
 @pytest.mark.parametrize("cut", _cuts())
-def test_who_stops_in_the_middle_has_one_alert_and_the_end_none(cut: str, tmp_path: Path) -> None:
+def test_a_stop_in_the_middle_has_one_alert_and_the_end_none(cut: str, tmp_path: Path) -> None:
     alerts = _replay(tmp_path / "run", _cuts()[cut])
     assert _told(alerts) == [
         ("opened", "pump", 660, "WARNING"),
@@ -95,16 +95,16 @@ def test_windows_without_samples_have_no_features(tmp_path: Path) -> None:
     assert all(row["count"] > 0 for row in rows)
 
 
-def test_what_lasts_is_one_anomaly(tmp_path: Path) -> None:
+def test_a_lasting_gap_is_one_anomaly(tmp_path: Path) -> None:
     anomalies = tmp_path / "anomalies.jsonl"
     _replay(tmp_path / "run", _cuts()["one file"], f"--anomalies={anomalies}")
     [only] = [json.loads(one) for one in anomalies.read_text().splitlines()]
-    assert (only["source_id"], only["scores"].keys()) == ("pump", {"rule", "silence"})
+    assert (only["source_id"], only["scores"].keys()) == ("pump", {"rule", "no_data"})
     assert "no sample for 1 min 5 s; usual gap 5.0 s" in only["evidence"]["text"]
 
 
 @pytest.mark.parametrize(("config", "samples", "steps"), [(CONFIG, 48, 3), (LATER, 0, 2)])
-def test_explain_computes_a_silence_again_and_says_what_it_needs(
+def test_explain_recomputes_a_gap_from_the_rows_and_not_from_the_evidence(
     config: str, samples: int, steps: int, tmp_path: Path, capsys: Capture
 ) -> None:
     """Also where the window that opens it holds no sample any more."""
@@ -115,7 +115,7 @@ def test_explain_computes_a_silence_again_and_says_what_it_needs(
     capsys.readouterr()
     explain = ["explain", id_, f"--from={alerts}"]
     assert main(explain) == 2
-    assert "silence remembers what came before; --input replays it" in capsys.readouterr().out
+    assert "no_data has state from earlier samples; --input replays it" in capsys.readouterr().out
     page = tmp_path / "page.html"
     assert main([*explain, f"--input={tmp_path}/run/*.jsonl", f"--html={page}",
                  f"--config={tmp_path}/run/job.yaml"]) == 0  # fmt: skip
@@ -124,7 +124,7 @@ def test_explain_computes_a_silence_again_and_says_what_it_needs(
 
 
 @pytest.mark.parametrize("at_once", [10**6, 300])
-def test_a_sweep_tells_the_silences_of_a_replay(
+def test_a_sweep_gives_the_no_data_alerts_of_a_replay(
     at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evaluating, "ROWS_AT_ONCE", at_once)
@@ -140,7 +140,7 @@ def test_a_sweep_tells_the_silences_of_a_replay(
     assert mine
 
 
-def test_explain_finds_a_sample_that_breaks_the_silence(tmp_path: Path, capsys: Capture) -> None:
+def test_explain_finds_a_sample_inside_the_gap(tmp_path: Path, capsys: Capture) -> None:
     alerts = _replay(tmp_path / "run", {"all.jsonl": _lines()})
     id_ = json.loads(alerts.read_text().splitlines()[0])["data"]["id"]
     lines = sorted(
@@ -151,9 +151,7 @@ def test_explain_finds_a_sample_that_breaks_the_silence(tmp_path: Path, capsys: 
     assert "DIFFERENT" in capsys.readouterr().out
 
 
-def test_diff_names_a_silence_that_another_limit_tells_later(
-    tmp_path: Path, capsys: Capture
-) -> None:
+def test_diff_names_a_gap_that_another_limit_reports_later(tmp_path: Path, capsys: Capture) -> None:
     one = _replay(tmp_path / "one", {"all.jsonl": _lines()})
     (tmp_path / "later.yaml").write_text(LATER)
     other = tmp_path / "other.jsonl"

@@ -64,9 +64,9 @@ def test_a_run_from_a_savepoint_goes_on_in_its_places(tmp_path: Path) -> None:
         (["--flink_master=127.0.0.1:8081", "--shutdown_sources_after_idle_ms=9"], False, False),
         ([], False, False),
     ],
-    ids=["watched", "nobody stays", "the user decides", "nobody knows where Flink answers"],
+    ids=["watched", "detached", "the user decides", "address of Flink unknown"],
 )
-def test_a_bounded_job_is_ended_by_whoever_watches_it(
+def test_a_bounded_job_is_ended_by_the_command_that_watches_it(
     more: list[str], detach: bool, drained: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PADIT_STATE_DIR", "nowhere")

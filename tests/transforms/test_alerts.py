@@ -105,7 +105,7 @@ def test_flapping_beyond_resolve_after_is_a_new_alert_with_a_new_id() -> None:
     assert len({one.alert.id for one in found}) == 2
 
 
-def test_an_alert_resolves_though_its_series_falls_silent() -> None:
+def test_an_alert_resolves_though_its_series_has_no_more_samples() -> None:
     assert _kinds(_follow([([(10, 0, 3)], 10), ([], 39), ([], 40), ([], 90)])) == [
         ("opened", 10, "a", "CRITICAL"),
         ("resolved", 40, "a", "CRITICAL"),
@@ -130,7 +130,7 @@ def test_the_score_is_the_highest_also_below_a_warning() -> None:
     assert _kinds(lower) == [("opened", 10, "a", "WARNING"), ("resolved", 50, "a", "WARNING")]
 
 
-def test_what_was_said_is_not_changed_by_what_comes_after() -> None:
+def test_an_emitted_transition_is_not_changed_by_later_windows() -> None:
     opened, updated, resolved = _follow([([(10, 0, 2), (20, 0, 3)], 99)])
     assert (opened.alert.severity, opened.alert.score) == ("WARNING", 0.75)
     assert not opened.alert.resolved

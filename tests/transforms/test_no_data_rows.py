@@ -38,7 +38,7 @@ def _keys(table: FeatureTable) -> list[tuple[int, Series]]:
 
 
 def test_rows_stand_in_the_order_of_time_and_series_with_no_samples() -> None:
-    before, detected = _table(), _judged(DetectorSetting(name="silence", parameters=QUICK))
+    before, detected = _table(), _judged(DetectorSetting(name="no_data", parameters=QUICK))
     table = detected.table
     keys = _keys(table)
     assert keys == sorted(keys)
@@ -54,10 +54,10 @@ def test_rows_stand_in_the_order_of_time_and_series_with_no_samples() -> None:
     )  # fmt: skip
 
 
-def test_others_say_nothing_of_them_and_the_same_of_the_rest() -> None:
-    silence = DetectorSetting(name="silence", parameters=QUICK)
+def test_scores_of_other_detectors_are_nan_there_and_unchanged_elsewhere() -> None:
+    no_data = DetectorSetting(name="no_data", parameters=QUICK)
     novelty = DetectorSetting(name="novelty")
-    both, alone = _judged(novelty, silence), _judged(novelty)
+    both, alone = _judged(novelty, no_data), _judged(novelty)
     absent = both.table.features["count"] == 0
     assert np.isnan(both.matrix[0, absent]).all()
     assert (both.matrix[1, absent] >= 0.7).all()
@@ -67,10 +67,10 @@ def test_others_say_nothing_of_them_and_the_same_of_the_rest() -> None:
     assert _bytes(both.scores[0].sample) == _bytes(alone.scores[0].sample)
 
 
-def test_two_of_them_share_a_row_and_each_looks_at_its_own_series() -> None:
+def test_two_no_data_detectors_share_a_row_and_each_scores_its_own_series() -> None:
     settings = [
-        DetectorSetting(name="silence", source="a", parameters=QUICK),
-        DetectorSetting(name="silence", parameters={"minimum_sec": 300}),
+        DetectorSetting(name="no_data", source="a", parameters=QUICK),
+        DetectorSetting(name="no_data", parameters={"minimum_sec": 300}),
     ]
     detected = _judged(*settings)
     keys = _keys(detected.table)
@@ -82,12 +82,12 @@ def test_two_of_them_share_a_row_and_each_looks_at_its_own_series() -> None:
     assert {one.source_id for _, one in slow} == {"a", "c"}
     assert min(quick) == (660, NAMES[0])
     assert min(slow) == (900, NAMES[0])
-    # A row that goes on for the one is news for the other; each silence is news once.
+    # A row that goes on for one detector is new for the other; each gap is new once.
     news = [keys[row] for row in np.flatnonzero(detected.anomaly).tolist()]
     assert news == [(660, NAMES[0]), (900, NAMES[0]), (900, NAMES[2])]
 
 
-def test_where_nobody_is_silent_the_table_stays_as_it_is() -> None:
+def test_without_a_gap_the_table_stays_as_it_is() -> None:
     table = _table()
     detection = setting("rule")
     _, scores = detection.detectors[0].step(detection.initial()[0], table)

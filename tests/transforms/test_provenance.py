@@ -83,7 +83,7 @@ def test_an_alert_that_resolves_names_nothing() -> None:
     assert [one.transition for one in outcome.provenance] == [outcome.transitions[0].id]
 
 
-def test_where_the_job_began_is_told() -> None:
+def test_provenance_holds_the_first_offset_of_the_job() -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
     at = Position(0, 400, 400, 410, WATERMARK_END)
     rows = rows_of([Sample(i * SECOND, HOT, 50.0) for i in range(10)])

@@ -53,7 +53,7 @@ def test_the_shipped_detectors_find_a_gross_outlier_after_few_extractions(step: 
     assert opened["event_time"] == "2026-01-01T00:30:00.000000Z"
 
 
-def test_every_row_of_features_says_who_judges_the_series(tmp_path: Path) -> None:
+def test_every_row_of_features_lists_the_detectors_of_its_series(tmp_path: Path) -> None:
     rows = _features(tmp_path, _noise(40))
     assert [row["extractions"] for row in rows] == list(range(1, len(rows) + 1))
     begun = next(row["extractions"] for row in rows if row["judged_by"])
@@ -63,17 +63,15 @@ def test_every_row_of_features_says_who_judges_the_series(tmp_path: Path) -> Non
         assert row["judged_by"] or row["score"] is None
 
 
-def test_the_summary_says_how_many_series_are_warm(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_summary_counts_warm_series(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     others = [line(600, 1.0, "probe-2"), line(600, 1.0, "probe-3")]
     _features(tmp_path, [*_noise(40)[:11], *others, *_noise(40)[11:]])
     summary = json.loads(capsys.readouterr().out)
     assert (summary["series"], summary["warm"]) == (3, 1)
     assert summary["judged"] == {"multivariate": 0, "novelty": 1}
     audit = (tmp_path / "alerts.audit.jsonl").read_text().splitlines()
-    ledgers = [one for one in map(json.loads, audit) if one["record"] == "ledger"]
-    assert sum(one["series"] for one in ledgers) == 3
+    run_totals = [one for one in map(json.loads, audit) if one["record"] == "run_totals"]
+    assert sum(one["series"] for one in run_totals) == 3
 
 
 def test_history_makes_a_job_warm_before_it_goes_live(tmp_path: Path) -> None:
@@ -89,11 +87,11 @@ def test_the_status_does_not_depend_on_how_the_stream_was_cut() -> None:
     detection = Detection([DetectorSetting(name=name) for name in names])
     logs = logs_of(samples_of("factory"), 4)
     whole = run(logs, detection)
-    expected = judged_by(whole.ledgers)
+    expected = judged_by(whole.run_totals)
     assert expected == {"novelty": 6, "rule": 6}
     for most in (30, 300):
         found = run(logs, detection, schedule_by(np.random.default_rng(most), logs, most))
-        assert judged_by(found.ledgers) == expected
+        assert judged_by(found.run_totals) == expected
         assert (found.counts, found.state) == (whole.counts, whole.state)
 
 
@@ -102,7 +100,7 @@ def test_a_detector_that_does_not_look_at_a_series_never_judges_it() -> None:
         [DetectorSetting(name="rule", metric="x"), DetectorSetting(name="changepoint")]
     )
     found = run(logs_of(samples_of("factory"), 4), detection)
-    assert judged_by(found.ledgers) == {"rule": 3, "changepoint": 6}
+    assert judged_by(found.run_totals) == {"rule": 3, "changepoint": 6}
     assert (found.counts.series, found.counts.warm) == (6, 6)
 
 

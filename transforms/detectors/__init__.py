@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from padit.domain.errors import ConfigurationError
+from padit.domain.renamed import current_detector
 from padit.transforms.detectors.base import Detector, Forgetting, Parameters, Scores, TimeDriven
 
 __all__ = [
@@ -34,11 +35,12 @@ def registry() -> Mapping[str, type[Detector[Any]]]:
 
 
 def create_detector(name: str, parameters: Mapping[str, Any]) -> Detector[Any]:
-    """A detector with the given parameters.
+    """A detector with the given parameters, by its name or an old name of it.
 
     Raises:
         ConfigurationError: no such detector, or a parameter it does not take.
     """
+    name = current_detector(name)
     if name not in registry():
         message = f"there is no detector {name!r}; there are: {', '.join(registry())}"
         raise ConfigurationError(message)

@@ -30,7 +30,7 @@ class Parameters(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class NoDataRows:
-    """What a detector says of series that have no sample in a window, and so no row in the table.
+    """Scores of series that have no sample in a window, and so no row in the table.
 
     Attributes:
         series: sorted.
@@ -49,7 +49,7 @@ class NoDataRows:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What a detector says of a table of n rows and m samples.
+    """Scores of one detector over a table of n rows and m samples.
 
     Attributes:
         score: float64 (n,) in [0, 1]; NaN while the series is warming up. From 0.7 on it is
@@ -60,7 +60,7 @@ class Scores:
             rows nobody asks about.
         ongoing: bool (n,), what only goes on since the window before: it keeps an alert open, but
             is no anomaly of its own. None where nothing does.
-        absent: what is said of windows without a sample; only a detector of silence sees them.
+        absent: scores of windows without a sample; only the `no_data` detector gives them.
     """
 
     score: NDArray[np.float64]

@@ -1,6 +1,6 @@
 """What a score means, whichever detector gives it.
 
-Each detector measures something of its own (a distance, a T2, a count of silent intervals). This
+Each detector measures something of its own (a distance, a T2, a gap in units of its limit). This
 scale turns it into a score:
 
     score = m / (m + 3/7 w)

@@ -28,7 +28,9 @@ class ChangePointParameters(Parameters):
     """What counts as a change, and how long the level is averaged."""
 
     slack: float = Option(0.5, gt=0, description="Half the smallest shift, standard deviations.")
-    threshold: float = Option(12.0, gt=0, description="Sum of excess at which a change is told.")
+    threshold: float = Option(
+        12.0, gt=0, description="Sum of excess at which a change is reported."
+    )
     warning: float = Option(
         4.5, gt=0, description="Shift in standard deviations that scores 0.7; 3.86 times 0.9."
     )

@@ -1,4 +1,4 @@
-"""The gaps between a series' samples, and how long a silence must be to mean something.
+"""Gaps between the samples of a series, and the length from which a gap is reported.
 
 A *moment* is a state of knowledge: of every series its saved state, then one moment after each of
 its samples, in the order of time. All figures are those of a moment, so they do not depend on how
@@ -42,7 +42,7 @@ class Moments:
         state: with a row for every series of the table; `seen` is the time of the last sample.
         rows: int64 (s,), row of each of the table's series.
         table: what is looked at.
-        retention: after a longer gap a series begins anew, microseconds.
+        retention: a longer gap resets a series, microseconds.
 
     Attributes:
         first, last: int64 (k,), moments of each row of the state.
@@ -87,12 +87,12 @@ class Moments:
 
 
 class Habits:
-    """What is usual at each moment.
+    """The usual gap at each moment.
 
     Args:
         moments: of a table.
         state: before it.
-        parameters: with `minimum`, `factor` and `warm_up` as in `SilenceParameters`.
+        parameters: with `minimum`, `factor` and `warm_up` as in `NoDataParameters`.
     """
 
     def __init__(self, moments: Moments, state: Columns, parameters: Any) -> None:
@@ -114,7 +114,7 @@ class Habits:
         self.recent = {"gaps": self.gaps, "pauses": self.pauses, "begins": self.begins}
 
     def limits(self, at: Ints) -> Ints:
-        """Silence at which each moment's series is told, microseconds; 0 while it warms up."""
+        """Gap from which each moment's series is reported, microseconds; 0 while it warms up."""
         limit = self._by_gaps(at)
         habit = self.pauses.fill(at) >= _HABIT
         some = np.flatnonzero((limit > 0) & habit)

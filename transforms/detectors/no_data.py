@@ -1,4 +1,4 @@
-"""Silence: a series that stopped, told by its own usual gap between samples."""
+"""No data: a series that stopped, judged by its own usual gap between samples."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,20 +17,20 @@ from padit.transforms.detectors.calibration import measured_confidence, score_of
 from padit.transforms.detectors.columns import Columns
 from padit.transforms.detectors.gaps import FIELDS, NEVER, RECENT, Habits, Moments
 
-__all__ = ["DETECTOR", "NoDataDetector", "SilenceParameters"]
+__all__ = ["DETECTOR", "NoDataDetector", "NoDataParameters"]
 
 Ints = NDArray[np.int64]
-_SILENT = 0.7
+_WARNING = 0.7
 
 
-class SilenceParameters(Parameters):
-    """How long a silence must be."""
+class NoDataParameters(Parameters):
+    """How long a gap must be before it is reported."""
 
     minimum_sec: float = Option(
-        60.0, gt=0, le=1e9, description="Shortest silence that is told, seconds."
+        60.0, gt=0, le=1e9, description="Shortest gap that is reported, seconds."
     )
     factor: float = Option(
-        5.0, ge=1, le=1e3, description="Times the usual gap after which a series is silent."
+        5.0, ge=1, le=1e3, description="A series has no data after this many times its usual gap."
     )
     warm_up: int = Option(
         10, ge=3, le=RECENT, description="Gaps between samples before a series is judged."
@@ -44,12 +44,12 @@ class SilenceParameters(Parameters):
 
 
 class _Ends(NamedTuple):
-    """Ends of windows at which series are judged: of the rows of a table, or of absent ones.
+    """Window ends at which series are judged: of the rows of a table, or of windows without one.
 
     Attributes:
         end: int64 (n,), microseconds.
-        moment: int64 (n,), the last that lies before it.
-        limit: int64 (n,), 0 where nothing can be said.
+        moment: int64 (n,), the latest moment before the end.
+        limit: int64 (n,), microseconds; 0 while the series warms up.
     """
 
     end: Ints
@@ -58,21 +58,20 @@ class _Ends(NamedTuple):
 
 
 class NoDataDetector:
-    """Tells that no sample came for longer than a limit that each series sets itself.
+    """Reports a gap between samples that is longer than a limit of the series' own.
 
         limit = max(minimum_sec, factor * u * sqrt(u / m), 2 * v)
 
-    where of the last 64 gaps m is the middle one, u the one that nine of ten do not exceed, and v
-    the second longest: one outage does not move it. Gaps above the limit are pauses. Where three
-    or more of the last eight pauses take a tenth of the time since the first of them, they are a
-    habit (nights, bursts, events that come as they like), and the limit is at least factor times
-    the middle one.
+    Of the last 64 gaps, m is the median, u the 90 % quantile and v the second longest, so one
+    outage does not move the limit. Gaps above the limit are pauses. If three or more of the last
+    eight pauses take a tenth of the time since the first of them, they are a habit (nights,
+    bursts, irregular events), and the limit is at least factor times the median pause.
 
-    Judged is the silence at the end of each window by event time, r = silence / limit: the score
+    The gap is measured at the end of each window, by event time. With r = gap / limit the score
     is r / 2 below the limit, then r / (r + 3/7), which is 0.7 at the limit and 0.9 at 3.86 times
-    it. A window without samples gets a row while its series is silent, so that the alert stays
-    open; only the first one is an anomaly. Whether samples are missing is known up to the watermark
-    that all partitions have passed; the end of a bounded input is no silence.
+    it. While a series has no data, a window without samples gets a row, so that the alert stays
+    open; only the first such row is an anomaly. Missing samples are known up to the watermark
+    that all partitions have passed; the end of a bounded input is not a gap.
 
     >>> from padit.domain.features import Passed
     >>> passed = Passed(0, 600_000_000, 60_000_000, 60_000_000)
@@ -80,7 +79,7 @@ class NoDataDetector:
     >>> table = FeatureTable(
     ...     (Series("probe", "rtt_ms"),), np.array([60, 120]) * 1_000_000, np.zeros(2, np.int32),
     ...     {}, np.array([0, 60, 100]), time, np.ones(100), 600_000_000, passed=passed)
-    >>> detector = NoDataDetector(SilenceParameters())
+    >>> detector = NoDataDetector(NoDataParameters())
     >>> _, scores = detector.step(detector.initial(), table)
     >>> scores.score.round(3), scores.absent.window_end[:2] // 1_000_000
     (array([0.008, 0.175]), array([180, 240]))
@@ -88,12 +87,12 @@ class NoDataDetector:
     (array([0.759, 0.846]), array([False,  True]))
     """
 
-    name: ClassVar[str] = "silence"
-    version: ClassVar[int] = 1
-    Parameters: ClassVar[type[Parameters]] = SilenceParameters
+    name: ClassVar[str] = "no_data"
+    version: ClassVar[int] = 2
+    Parameters: ClassVar[type[Parameters]] = NoDataParameters
     confidence = staticmethod(measured_confidence)
 
-    def __init__(self, parameters: SilenceParameters) -> None:
+    def __init__(self, parameters: NoDataParameters) -> None:
         self.parameters = parameters
         self._retention = round(parameters.retention_sec * MICROS)
 
@@ -112,50 +111,50 @@ class NoDataDetector:
         ends = _Ends(*(np.concatenate(pair) for pair in zip(rows_of_table, absent, strict=True)))
         score, ongoing = self._judge(ends, moments, table)
         keys = list(state.row)
-        detail = _detail(ends, moments, habits, score >= _SILENT)
-        detail |= _company(ends, moments, keys, score >= _SILENT, self._retention)
+        detail = _detail(ends, moments, habits, score >= _WARNING)
+        detail |= _company(ends, moments, keys, score >= _WARNING, self._retention)
         here, there = slice(len(table)), slice(len(table), None)
-        spoken = _named(
+        added = _named(
             keys, moments.owner[absent.moment], absent.end, score[there], ongoing[there],
             {name: column[there] for name, column in detail.items()},
         )  # fmt: skip
         mine = {name: column[here] for name, column in detail.items()}
         state = self._learn(state, moments, habits, limit, table)
-        return state, Scores(score[here], None, mine, ongoing[here], spoken)
+        return state, Scores(score[here], None, mine, ongoing[here], added)
 
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
-        """For how long nothing came, what is usual, and what came last."""
+        """Length of the gap, the usual gap, and the last sample."""
         if not np.isfinite(scores.score[row]):
             return {"text": "warming up"}
         detail = {name: column[row] for name, column in (scores.detail or {}).items()}
         series = table.series[table.code[row]]
-        silence = int(table.window_end[row]) - int(detail["last"])
+        gap = int(table.window_end[row]) - int(detail["last"])
         last = format_utc(int(detail["last"]))
         value = f"{float(detail['value']):.6g} {series.unit}".rstrip()
         text = (
-            f"no sample for {_span(silence)}; usual gap {_span(int(detail['usual']))}, longest of "
+            f"no sample for {_span(gap)}; usual gap {_span(int(detail['usual']))}, longest of "
             f"the last {int(detail['count'])} {_span(int(detail['longest']))}; "
             f"last value {value} at {last}"
         )
-        silent, known = int(detail["silent"]), int(detail["known"])
-        if silent > 1:
-            whole = "all" if silent == known else f"{silent} of"
-            text += f"; {whole} {known} series of the source are silent"
+        without, known = int(detail["without_data"]), int(detail["known"])
+        if without > 1:
+            share = "all" if without == known else f"{without} of"
+            text += f"; {share} {known} series of the source have no data"
         return {
             "text": text,
-            "silence_sec": silence / MICROS,
+            "no_data_sec": gap / MICROS,
             "limit_sec": int(detail["limit"]) / MICROS,
             "usual_gap_sec": int(detail["usual"]) / MICROS,
             "longest_gap_sec": int(detail["longest"]) / MICROS,
             "gaps": int(detail["count"]),
             "last_value": float(detail["value"]),
             "last_time": last,
-            "source_silent": silent,
+            "source_without_data": without,
             "source_series": known,
         }
 
     def next_due(self, state: Columns) -> int | None:
-        """When the next series falls silent, or is forgotten."""
+        """Event time at which the next series exceeds its limit, or is forgotten; microseconds."""
         if not len(state.seen):
             return None
         limit: Any = state.data["limit"]
@@ -175,7 +174,7 @@ class NoDataDetector:
         return Columns.load(data, self.version, FIELDS)
 
     def _limits(self, moments: Moments, habits: Habits, state: Columns) -> Ints:
-        """Limit at every moment that is judged; the state knows that of its own."""
+        """Limit at every moment that is judged, microseconds; the state holds its own moments'."""
         limit = np.zeros(len(moments.time), np.int64)
         limit[moments.first] = state.data["limit"]
         judged = np.zeros(len(limit), bool)
@@ -186,11 +185,11 @@ class NoDataDetector:
         return limit
 
     def _absent(self, moments: Moments, limit: Ints, table: FeatureTable) -> _Ends:
-        """Ends at which a series is silent that has no row, because its window holds no sample."""
+        """Ends of windows without samples, and so without a row, of series that have no data."""
         passed, until = table.passed, _known_until(table)
         if passed is None or until == NEVER:
             return _Ends(*(np.empty(0, np.int64) for _ in range(3)))
-        # A silence lasts from a moment to the next of its series, the latest one until now.
+        # A gap lasts from a moment to the next of its series, the latest one until now.
         following = np.append(moments.time[1:], until)
         following[moments.last] = until
         lasting = (limit > 0) & (following - np.where(limit > 0, moments.time, 0) >= limit)
@@ -209,21 +208,21 @@ class NoDataDetector:
     def _judge(
         self, ends: _Ends, moments: Moments, table: FeatureTable
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Score at each end, and whether the series was silent at the end before."""
+        """Score at each end, and whether the series had no data at the end before."""
         until = _known_until(table)
         interval = 0 if table.passed is None else table.passed.interval
         known = (ends.limit > 0) & (ends.end <= until)
-        silence = ends.end - np.where(known, moments.time[ends.moment], ends.end)
-        known &= silence <= self._retention
-        ratio = silence / np.maximum(ends.limit, 1)
+        gap = ends.end - np.where(known, moments.time[ends.moment], ends.end)
+        known &= gap <= self._retention
+        ratio = gap / np.maximum(ends.limit, 1)
         score = np.where(ratio < 1, ratio / 2, score_of(ratio, 1.0))
-        ongoing = known & (silence - interval >= ends.limit)
+        ongoing = known & (gap - interval >= ends.limit)
         return np.where(known, score, np.nan), ongoing
 
     def _learn(
         self, state: Columns, moments: Moments, habits: Habits, limit: Ints, table: FeatureTable
     ) -> Columns:
-        """Take over the latest moment of each series, and forget those that are gone."""
+        """Keep the latest moment of each series, and drop series past their retention."""
         data: dict[str, Any] = state.data
         changed = np.flatnonzero(moments.last > moments.first)
         at = moments.last[changed]
@@ -231,7 +230,7 @@ class NoDataDetector:
             data[name][changed] = recent.at(at)
         data["limit"][changed], data["value"][changed] = limit[at], moments.value[at]
         state.seen[changed] = moments.time[at]
-        # Exactly when it is due: whoever cuts the stream otherwise must find the same state.
+        # Exactly when it is due, so that the state does not depend on how the stream is cut.
         until = _known_until(table)
         oldest = NEVER + 1 if until == NEVER else until - self._retention
         keep = np.flatnonzero(state.seen >= oldest)
@@ -257,26 +256,26 @@ def _admit(state: Columns, series: tuple[Series, ...]) -> Ints:
 
 
 def _known_until(table: FeatureTable) -> int:
-    """Up to here it is known whether samples are missing; `NEVER` where it is not."""
+    """Event time up to which missing samples are known; `NEVER` where nothing is known."""
     if table.passed is None or table.passed.until == WATERMARK_NONE:
         return NEVER
     return min(table.passed.until, table.closed_until)
 
 
 def _detail(
-    ends: _Ends, moments: Moments, habits: Habits, silent: NDArray[np.bool_]
+    ends: _Ends, moments: Moments, habits: Habits, without_data: NDArray[np.bool_]
 ) -> dict[str, NDArray[Any]]:
-    """What the evidence needs of each end; what is usual only where a series is silent."""
+    """Columns for the evidence; the usual gap only where a series has no data."""
     known = ends.limit > 0
     detail: dict[str, NDArray[Any]] = {
         "last": np.where(known, moments.time[ends.moment], 0),
         "value": moments.value[ends.moment],
         "limit": ends.limit,
     }
-    at, inverse = np.unique(ends.moment[silent], return_inverse=True)
+    at, inverse = np.unique(ends.moment[without_data], return_inverse=True)
     for name, column in habits.figures(at).items():
-        detail[name] = np.zeros(len(silent), np.int64)
-        detail[name][silent] = column[inverse]
+        detail[name] = np.zeros(len(without_data), np.int64)
+        detail[name][without_data] = column[inverse]
     return detail
 
 
@@ -284,12 +283,12 @@ def _company(
     ends: _Ends,
     moments: Moments,
     keys: Sequence[Series],
-    silent: NDArray[np.bool_],
+    without_data: NDArray[np.bool_],
     retention: int,
 ) -> dict[str, NDArray[Any]]:
-    """Of the source of each silent series: how many are silent at that end, and how many known."""
-    at = np.flatnonzero(silent)
-    found = {name: np.zeros(len(silent), np.int64) for name in ("silent", "known")}
+    """Series of the same source that have no data at that end, and all its known series."""
+    at = np.flatnonzero(without_data)
+    found = {name: np.zeros(len(without_data), np.int64) for name in ("without_data", "known")}
     if not len(at):
         return found
     names = [keys[one].source_id for one in moments.owner[ends.moment[at]].tolist()]
@@ -303,7 +302,7 @@ def _company(
         last = [moments.last_before(number, end) for number in members[source]]
         known[source, end] = sum(one != NEVER and end - one <= retention for one in last)
     together = Counter(pairs)
-    found["silent"][at] = [together[pair] for pair in pairs]
+    found["without_data"][at] = [together[pair] for pair in pairs]
     found["known"][at] = [known[pair] for pair in pairs]
     return found
 

@@ -1,0 +1,89 @@
+"""Names of every counter and gauge that the job and the adapters export.
+
+Dashboards and alert rules depend on them, so each is written once, here. Those of the job are Beam
+metrics in the namespace `padit`; Flink shows them as `<operator>.padit_<name>`. Those of the
+adapters are Prometheus metrics at `/metrics`.
+"""
+
+from collections.abc import Mapping
+
+# The job, in the order of its flow.
+NAMESPACE = "padit"
+READ = "read"
+LATE = "late"
+DEAD_LETTERED = "dead_lettered"
+PARTITIONS_ENDED = "partitions_ended"
+CONSUMER_LAG = "consumer_lag"
+SCORED = "scored"
+DUPLICATE = "duplicate"
+WINDOWS = "windows"
+ANOMALIES = "anomalies"
+ALERTS = "alerts"
+SERIES = "series"
+SERIES_WARMED_UP = "series_warmed_up"
+SERIES_EVICTED = "series_evicted"
+WAITING = "waiting"
+JUDGED_PREFIX = "judged_"
+"""Begins the names of counters of the series that a detector has scored."""
+
+OF_A_GROUP: Mapping[str, str] = {
+    "scored": SCORED,
+    "duplicate": DUPLICATE,
+    "windows": WINDOWS,
+    "anomalies": ANOMALIES,
+    "alerts": ALERTS,
+    "series": SERIES,
+    "warm": SERIES_WARMED_UP,
+    "waiting": WAITING,
+    "dead_lettered": DEAD_LETTERED,
+    "series_evicted": SERIES_EVICTED,
+}
+"""Counter of each total that a key group keeps, by the total's name in state, log and summary."""
+
+# The adapter process.
+ADAPTER_SAMPLES = "padit_adapter_samples_total"
+ADAPTER_RECORDS = "padit_adapter_records_total"
+ADAPTER_POLLS = "padit_adapter_polls_total"
+ADAPTER_FAILURES = "padit_adapter_failures_total"
+ADAPTER_FAULTS = "padit_adapter_faults_total"
+ADAPTER_OVERRUNS = "padit_adapter_overruns_total"
+ADAPTER_STUCK_CALLS = "padit_adapter_stuck_calls"
+ADAPTER_UP = "padit_adapter_up"
+ADAPTER_POLL_SECONDS = "padit_adapter_poll_seconds"
+LOOP_FAILURES = "padit_loop_failures_total"
+LOOP_ALIVE = "padit_loop_alive"
+CALLBACK_ERRORS = "padit_callback_errors_total"
+LOOP_LAG_SECONDS = "padit_adapters_loop_lag_seconds"
+PUBLISHER_SENT = "padit_publisher_sent_total"
+PUBLISHER_DROPPED = "padit_publisher_dropped_total"
+PUBLISHER_BUFFERED = "padit_publisher_buffered"
+PUBLISHER_DISK_ERRORS = "padit_publisher_disk_errors_total"
+PUBLISHER_DISK_BYTES = "padit_publisher_disk_bytes"
+PUBLISHER_CONNECTED = "padit_publisher_connected"
+PROCESS_MEMORY = "process_resident_memory_bytes"
+PROCESS_CPU = "process_cpu_seconds_total"
+
+HELP: Mapping[str, str] = {
+    ADAPTER_SAMPLES: "Samples an adapter emitted.",
+    ADAPTER_RECORDS: "Records for other topics an adapter emitted.",
+    ADAPTER_POLLS: "Polls that succeeded.",
+    ADAPTER_FAILURES: "Polls or openings that failed, by cause.",
+    ADAPTER_FAULTS: "Bad input that was refused, by cause.",
+    ADAPTER_OVERRUNS: "Polls that were skipped because one took too long.",
+    ADAPTER_STUCK_CALLS: "Blocking calls that were given up and have not returned.",
+    ADAPTER_UP: "1 while the last poll of the adapter succeeded.",
+    ADAPTER_POLL_SECONDS: "Duration of the last poll.",
+    LOOP_FAILURES: "Failures of a loop that must not end, by loop.",
+    LOOP_ALIVE: "0 after a loop has ended; the process then ends, too.",
+    CALLBACK_ERRORS: "Errors in callbacks of the event loop.",
+    LOOP_LAG_SECONDS: "How late the event loop ran a timer, seconds.",
+    PUBLISHER_SENT: "Samples and records the broker has acknowledged.",
+    PUBLISHER_DROPPED: "Samples that were lost, by reason.",
+    PUBLISHER_BUFFERED: "Samples waiting in memory or on disk.",
+    PUBLISHER_DISK_ERRORS: "Reads, writes and removals that the disk refused.",
+    PUBLISHER_DISK_BYTES: "Bytes in the disk buffer.",
+    PUBLISHER_CONNECTED: "1 while the broker acknowledges.",
+    PROCESS_MEMORY: "Resident memory of the process.",
+    PROCESS_CPU: "CPU time of the process, user and system.",
+}
+"""Help texts of the adapters' metrics, as Prometheus shows them."""

@@ -63,16 +63,19 @@ class RunMonitor:
         Raises:
             PaditError: the run failed.
         """
-        with self._signals(), sampling_often():
-            self.submit(pipeline)
-            state = self._wait()
+        try:
+            with self._signals(), sampling_often():
+                self.submit(pipeline)
+                state = self._wait()
+            self.counts()
+        finally:
+            self._runner.close()
         allowed = {PipelineState.DONE}
         if self._context.stopping:
             allowed |= {PipelineState.CANCELLED, PipelineState.STOPPED, PipelineState.DRAINED}
         if state not in allowed:
             message = f"the job ended as {state}; see `--debug` and the runner's log for the reason"
             raise RunError(message)
-        self.counts()
         if self._dropped:
             message = (
                 f"the runner dropped {self._dropped} elements as late, so results are missing; "

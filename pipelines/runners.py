@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions, StandardOptions
+from apache_beam.runners.portability.job_server import StopOnExitJobServer
 from apache_beam.runners.portability.portable_runner import PortableRunner
-from apache_beam.runners.portability.prism_runner import PrismRunner
+from apache_beam.runners.portability.prism_runner import PrismJobServer, PrismRunner
 
 from padit.devcluster.prism import prism
 from padit.devcluster.state import read_state
@@ -21,6 +22,10 @@ __all__ = ["Runner", "choose_runner"]
 
 STATE_DIRECTORY = ".padit"
 _SAVEPOINT = "savepoint_path"
+
+
+def _nothing() -> None:
+    """A runner that starts no process of its own has nothing to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class Runner:
         rest_url: Flink's REST address, where it is known; counters of a live run are there.
         submission: identifies this run among the jobs on Flink.
         drained: whether a bounded job has to be ended from here, see `pipelines.flink_job`.
+        close: ends what was started for the run.
     """
 
     beam: Any
@@ -46,6 +52,7 @@ class Runner:
     rest_url: str | None = None
     submission: str = ""
     drained: bool = False
+    close: Callable[[], None] = _nothing
 
 
 def choose_runner(argv: Sequence[str], *, bounded: bool, detach: bool = False) -> Runner:
@@ -90,7 +97,23 @@ def _prism(argv: list[str], bounded: bool, detach: bool) -> Runner:
         defaults["prism_location"] = str(prism())
     # Beam keeps one server a process, and that of another pipeline may have another location.
     argv = [*argv, "--experiments=disable_prism_server_singleton"]
-    return Runner(PrismRunner(), _with_defaults(argv, defaults), here=True)
+    runner = _OwnPrism()
+    return Runner(runner, _with_defaults(argv, defaults), here=True, close=runner.close)
+
+
+class _OwnPrism(PrismRunner):  # type: ignore[misc]
+    """Prism as a process of this run; Beam's own keeps it until the Python process ends."""
+
+    _server: Any = None
+
+    def default_job_server(self, options: Any) -> Any:
+        self._server = StopOnExitJobServer(PrismJobServer(options))
+        return self._server
+
+    def close(self) -> None:
+        """End the process."""
+        if self._server is not None:
+            self._server.stop()
 
 
 def _flink(argv: list[str], bounded: bool, detach: bool) -> Runner:

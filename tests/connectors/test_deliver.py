@@ -13,14 +13,13 @@ from apache_beam.coders import registry
 from hypothesis import given
 from hypothesis import strategies as st
 
-from padit.connectors.coders import MessageCoder
+from padit.connectors.coders import MessageCoder, register_coders
 from padit.connectors.deliver import Deliver
 from padit.connectors.sink import Message, Start
 from padit.connectors.sinks.jsonl import JsonLinesSink
 from padit.connectors.uris import sink_from_uri
 from padit.domain.errors import SinkError
 from padit.domain.message import Kind
-
 
 register_coders()  # as a graph does
 

@@ -52,7 +52,7 @@ def stopped(
 
 
 def test_who_waits_for_a_job_that_is_stopped_is_told_how_to_go_on(stopped: Stopped) -> None:
-    assert f"go on with --savepoint_path={stopped.place}" in stopped.said
+    assert f"continue with --savepoint_path={stopped.place}" in stopped.said
 
 
 def test_a_savepoint_of_other_detectors_is_refused_with_the_reason(

@@ -156,8 +156,7 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         "--idle_timeout_sec",
         type=SECONDS,
         default=30.0,
-        help="Live: after this long without new records the clock advances a partition's "
-        "watermark, so that it holds no window open.",
+        help="Live: without new records for this long a partition holds no window open.",
     )
     group.add_argument(
         "--broker_timeout_sec",

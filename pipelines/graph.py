@@ -1,7 +1,10 @@
 """The graph: names and order of the steps, nothing else.
 
-    Shards > ReadMetrics > KeyByGroup > WatchGroup > alerts, anomalies, features
-                  late, dead letters           audit log
+    Shards > SpreadShards > ReadMetrics > KeyByGroup > WatchGroup > Alerts, Anomalies, Features
+                                 |                         |
+                                 +--> Late                 |
+            dead letters         +--> MergeDeadLetters <---+   > DeadLetters
+            audit records        +--> MergeAudit <---------+   > Audit
 
 Every label is a fixed literal, because runners map state to steps by label. An output that is
 switched off stays in the graph and ends in the null sink, so the graph keeps its shape.
@@ -42,7 +45,7 @@ __all__ = ["ShadowConfig", "Plan", "build"]
 
 @dataclass(frozen=True, slots=True)
 class ShadowConfig:
-    """A further configuration over the same rows.
+    """A shadow configuration: one more over the same rows.
 
     Attributes:
         name: of the configuration; a part of the labels of its steps.
@@ -72,7 +75,7 @@ class Plan:
         sinks: by output; outputs not named here are switched off.
         off: the sink of outputs that are switched off.
         live_from: results of earlier event times are not written, microseconds; None: all are.
-        shadow: further configurations, each with steps of its own behind `KeyByGroup`.
+        shadow: shadow configurations, each with steps of its own behind `KeyByGroup`.
         context: of the run.
         most_series: series of a key group that may have state at a time.
     """
@@ -99,7 +102,7 @@ class Plan:
 
     @property
     def shape(self) -> Shape:
-        """Of the job: what state must have been made with to be restored."""
+        """Shape of the job: only state that was made with the same shape can be restored."""
         return self.reading.shape
 
     @property
@@ -168,7 +171,7 @@ def _read(pipeline: beam.Pipeline, plan: Plan) -> Any:
 
 
 def _watch_beside(keyed: beam.PCollection, plan: Plan, one: ShadowConfig) -> None:
-    """Steps of a further configuration; only the first configuration counts records read."""
+    """Steps of a shadow configuration; only the first configuration counts samples read."""
     outputs = frozenset(one.sinks)
     watch = WatchGroup(
         plan.windows,

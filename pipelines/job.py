@@ -37,15 +37,23 @@ _OF_EACH = (ALERTS, ANOMALIES, FEATURES, AUDIT)  # what each of several configur
 
 
 class Summary(msgspec.Struct):
-    """The conservation line: read = scored + late + duplicate + dead_lettered + waiting.
+    """Totals of a run, with the conservation line.
 
-    Each is counted where it happens, none is worked out from the others. `waiting` are rows whose
-    windows were still open when a live run was stopped. `in_flight` are rows that lay between two
-    steps when a live job was cancelled on a cluster, which does not let them arrive first; a
-    runner in this process does, and there it is 0. `seconds` is the time from the start of the
-    run to its last result. Of the `series` those that are not `warm` have no score yet; `judged`
-    says by detector how many series it has judged, and `series_evicted` how many made room for
-    others (`--max_series_per_group`).
+        read = scored + late + duplicate + dead_lettered + waiting + in_flight
+
+    Each is counted where it happens, none is computed from the others, except `in_flight`: rows
+    between two steps when a live job is cancelled on a cluster, which does not deliver them
+    first. It is the difference there, and 0 everywhere else.
+
+    Attributes:
+        read, scored, late, duplicate, dead_lettered: samples.
+        waiting: samples whose windows were still open when a live run was stopped.
+        in_flight: see above.
+        windows, anomalies, alerts: how many.
+        series, warm: series met, and those of them that a detector has scored.
+        series_evicted: series that made room for others (`--max_series_per_group`).
+        judged: series that each detector has scored, by its name.
+        seconds: from the start of the run to its last result.
     """
 
     read: int = 0
@@ -90,7 +98,7 @@ def run_job(
         context: of the run, to stop it from another thread; None: a new one.
 
     Raises:
-        PaditError: an option, a place or the run itself is at fault.
+        PaditError: an option or a place is wrong, or the run failed.
     """
     options = parse_options(argv)
     job = JobOptions.of(options)
@@ -142,7 +150,7 @@ def make_plan(job: JobOptions, *, live: bool) -> tuple[Plan, list[PartitionRange
     """Resolve options to a plan; asks the source where it begins and ends.
 
     Raises:
-        PaditError: an option or a place is at fault.
+        PaditError: an option or a place is wrong.
     """
     _check_verb(job, live)
     config = load_config(job.config)
@@ -186,9 +194,9 @@ def make_plan(job: JobOptions, *, live: bool) -> tuple[Plan, list[PartitionRange
 
 
 def _check_verb(job: JobOptions, live: bool) -> None:
-    """Refuse what makes sense only live, or only in a replay."""
+    """Refuse options that make sense only live, or only in a replay."""
     if job.live_from is not None and not live:
-        message = "--bootstrap_from goes with `padit run`; a replay is told --start_time"
+        message = "--bootstrap_from goes with `padit run`; for a replay give --start_time"
         raise ConfigurationError(message)
     if job.decisions and live:
         message = "--decisions goes with `padit replay`; a live job makes decisions of its own"

@@ -31,13 +31,13 @@ class PaditOptions(PipelineOptions):  # type: ignore[misc]
         group = parser.add_argument_group("on a Flink cluster")
         group.add_argument(
             "--savepoint_path",
-            help="Restore a savepoint, or the last checkpoint of a lost job (its directory); "
-            "inputs, windows, groups and detectors have to be the same as then.",
+            help="Restore a savepoint, or the last checkpoint of a lost job (its directory); every "
+            "option that decides results has to be the same as then.",
         )
         group.add_argument(
             "--operator_chaining",
             choices=("true", "false"),
-            help="Let Flink chain steps; off, so that a savepoint fits any parallelism.",
+            help="Let Flink chain steps; off by default, so that a savepoint fits any parallelism.",
         )
         group.add_argument("--submission_id", help=argparse.SUPPRESS)  # see `pipelines.flink_job`
 
@@ -50,18 +50,18 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--features", help="Features of every window and series; off by default.")
     group.add_argument("--anomalies", help="Scores of every anomalous window; off by default.")
-    group.add_argument("--late", help="Late records; only counted by default.")
+    group.add_argument("--late", help="Late samples; only counted by default.")
     group.add_argument(
         "--dlq",
-        help="Records that cannot be processed; by default they are counted, and the first of "
-        "each kind is logged with its reason.",
+        help="Records that cannot be processed, with the reason; by default they are counted, and "
+        "the first of each kind is logged.",
     )
     group.add_argument(
         "--audit",
         "--journal",  # the earlier name
         action=RenamedOption,
-        help="Starts, ledger, clock decisions and provenance of alerts; by default beside them "
-        "(alerts.audit.jsonl, topic alerts-audit); null switches it off.",
+        help="Audit log: starts, decisions by the clock, provenance of alerts, run totals; by "
+        "default beside the alerts (alerts.audit.jsonl, topic alerts-audit); null switches it off.",
     )
     group.add_argument(
         "--overwrite",
@@ -70,7 +70,7 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         choices=("true", "false"),
         help="A run with an end may replace results of any other run, once its own are complete. "
         "Without it the results of the same run are written again, and others refused; a live "
-        "run goes on where its output stands.",
+        "run adds to its output.",
     )
     group.add_argument("--config", help="YAML file with detectors and alert settings.")
 
@@ -91,26 +91,27 @@ def _add_windows(parser: argparse.ArgumentParser) -> None:
         "--out_of_orderness_sec",
         type=SECONDS_OR_NONE,
         default=10.0,
-        help="How much older than the newest record of its partition a record may be.",
+        help="How much older than the newest sample of its partition a sample may be.",
     )
     group.add_argument(
         "--max_ahead_sec",
         type=SECONDS,
         default=3600.0,
-        help="How far an event may be ahead of the timestamp of its Kafka record.",
+        help="How far a sample may be ahead of the timestamp of its Kafka record.",
     )
     group.add_argument(
         "--key_groups",
         type=Number(1, 4096),
         default=32,
-        help="Units of work that series are dealt to.",
+        help="Groups that sources are distributed to; their number bounds the parallelism.",
     )
     group.add_argument(
         "--max_series_per_group",
         type=Number(1, 1 << 20),
         default=MOST_SERIES,
         help="Series of a key group that have state at a time. A new one takes the place of the "
-        "one that was silent longest, for longer than a window; without one it is a dead letter.",
+        "one without samples for longest, if that is longer than a window; else its samples are "
+        "dead letters.",
     )
 
 
@@ -137,8 +138,8 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--decisions",
-        help="Replay: audit log of a live run (a file or a topic) whose decisions about idle "
-        "partitions are repeated.",
+        help="Replay: audit log of a live run (a file or a topic) whose decisions about idle and "
+        "added partitions are repeated.",
     )
     group.add_argument("--start_time", help="Read from here on; any form of timestamp.")
     group.add_argument("--end_time", help="Read up to here; any form of timestamp.")
@@ -146,7 +147,7 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         "--max_record_bytes",
         type=Number(1, 1 << 30, "bytes"),
         default=4 << 20,
-        help="Largest record.",
+        help="Largest record; a larger one is a dead letter.",
     )
     group.add_argument(
         "--read_shards", type=Number(1, 4096), default=1, help="Readers that work in parallel."
@@ -155,13 +156,13 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         "--idle_timeout_sec",
         type=SECONDS,
         default=30.0,
-        help="Live: a partition without new records for this long holds no window open.",
+        help="Live: without new records for this long a partition holds no window open.",
     )
     group.add_argument(
         "--broker_timeout_sec",
         type=SECONDS_OR_NONE,
         default=60.0,
-        help="Patience with a broker at start.",
+        help="How long the start waits for a broker.",
     )
 
 
@@ -190,8 +191,8 @@ def parse_options(argv: Sequence[str]) -> PipelineOptions:
     """Read the command line.
 
     Raises:
-        ConfigurationError: an option that does not exist, with the one that was meant, or a
-            value that an option does not take.
+        ConfigurationError: an option that does not exist, with the one that was probably meant,
+            or a value that an option does not take.
     """
     own = OptionParser(add_help=False, allow_abbrev=False)
     PaditOptions._add_argparse_args(own)

@@ -1,4 +1,4 @@
-"""Where the results of a run go: that no two share a place, and that none erases another's."""
+"""Where the results of a run go: no two outputs share a place, and no run erases another's."""
 
 import importlib.metadata
 import time
@@ -79,11 +79,11 @@ def refuse_shared(source: str, outputs: Sequence[Mapping[str, str]]) -> None:
 
 
 def prepare(plan: Plan, job: JobOptions, run: Run) -> None:
-    """Prepare all sinks of a job; those of earlier runs keep what they hold.
+    """Prepare all sinks of a job; results of earlier runs stay.
 
     Raises:
         SinkError: one cannot be written.
-        ConfigurationError: one holds what this run must not replace.
+        ConfigurationError: one holds results that this run must not replace.
     """
     ranges = {one.partition: (one.start, one.stop) for one in run.ranges}
     live = any(stop is None for _, stop in ranges.values())
@@ -106,7 +106,7 @@ def prepare(plan: Plan, job: JobOptions, run: Run) -> None:
 def shape_of(plan: Plan, job: JobOptions, config: JobConfig) -> dict[str, Any]:
     """The options and the configuration that decide results, as plain values.
 
-    Left out is what only decides how fast they come: key groups, readers, the runner.
+    Key groups, readers and the runner are left out: they decide how fast results come.
     """
     address = parse_address(job.input)
     options = {name: one for name, one in address.options.items() if name not in _NO_RESULT}
@@ -134,7 +134,7 @@ def shape_of(plan: Plan, job: JobOptions, config: JobConfig) -> dict[str, Any]:
 def started(run: RunIdentity, live_from: int | None) -> Message:
     """The audit record of a start without state.
 
-    A bounded run says no moment, so that it writes the same bytes again.
+    That of a bounded run has no moment, so that the run writes the same bytes again.
     """
     moment = format_utc(round(time.time() * MICROS)) if run.live else ""
     shape = shape_digest(run.shape)

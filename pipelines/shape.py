@@ -1,4 +1,4 @@
-"""The shape of a job: its options and its configuration, less what does not decide results.
+"""The shape of a job: all of its options and its configuration that decide results.
 
 Every option is in it unless it stands in `NOT_IN_SHAPE` with the reason, so that a new option
 cannot be forgotten.
@@ -32,7 +32,7 @@ NOT_IN_SHAPE: Mapping[str, str] = {
     "config": "a file name; what the file says is in the shape",
     "start_offset": _BEGIN,
     "start_time": _BEGIN,
-    "live_from": "what is written of the results, and not what they are",
+    "live_from": "which results are written, and not what they are",
     "overwrite": "what the start does with earlier results",
     "allow_missing": "whether the job may start; what it reads is in the cursor",
     "broker_timeout_sec": "how long the start waits for a broker",
@@ -40,7 +40,7 @@ NOT_IN_SHAPE: Mapping[str, str] = {
 }
 """Options that may differ when a job goes on from a savepoint, each with the reason."""
 
-_PLACE_OPTIONS = ("client_config",)  # how a broker is reached, and not what it holds
+_PLACE_OPTIONS = ("client_config",)  # how a broker is reached, not what it holds
 
 
 def shape_of(job: JobOptions, config: JobConfig, decisions: tuple[Any, ...] = ()) -> Shape:
@@ -49,7 +49,7 @@ def shape_of(job: JobOptions, config: JobConfig, decisions: tuple[Any, ...] = ()
     Args:
         job: its options.
         config: detectors and alert settings.
-        decisions: what `--decisions` holds.
+        decisions: those of the audit log that `--decisions` names.
     """
     found: dict[str, Any] = {}
     for field in dataclasses.fields(job):

@@ -25,7 +25,7 @@ _MEANING = {
     "config": "threshold limit sensitivity detector rule yaml settings c conf configuration",
     "out_of_orderness_sec": "lateness allowed_lateness disorder delay watermark grace",
     "dlq": "dead_letter dead_letters deadletter errors rejected rejects invalid",
-    "audit": "audit audit_log provenance ledger",
+    "audit": "audit audit_log provenance ledger run_totals",
     "start_offset": "offset beginning from_beginning auto_offset_reset earliest latest",
     "start_time": "since start begin after",
     "end_time": "until end stop before",
@@ -92,7 +92,7 @@ def unknown_option(
 
 
 def nearest_option(name: str, own: Iterable[str], passed: Iterable[str] = ()) -> str | None:
-    """The option that was meant, one's own before one that is passed on; None: who knows.
+    """The option that was probably meant, a command's own before one of Beam; None: unknown.
 
     >>> nearest_option("--source", ["--input", "--output"], ["--resource_hint"])
     '--input'

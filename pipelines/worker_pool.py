@@ -15,7 +15,7 @@ option:
   blocks after 64 KB);
 - SIGTERM ends the workers too.
 
-The worker side is `pipelines.worker`.
+The worker side is `padit.pipelines.worker`.
 """
 
 from __future__ import annotations

@@ -61,8 +61,7 @@ def _check_timestamps(admin: Any, bootstrap: str, topic: str) -> Finding:
         return fine(check, f"{topic} has the broker's clock ({found})")
     return warning(
         check,
-        f"{topic} has the producers' clocks ({found}): an event in the future cannot be told from "
-        "its record",
+        f"{topic} has the producers' clocks ({found}): --max_ahead_sec cannot detect a wild one",
         f"kafka-configs.sh --bootstrap-server {bootstrap} --alter --entity-type topics "
         f"--entity-name {topic} --add-config message.timestamp.type=LogAppendTime",
     )

@@ -148,7 +148,7 @@ class _Place:
     """A file and the record of what wrote it; see `connectors.runs`.
 
     Attributes:
-        written: where samples go: the file, or one beside it that replaces it at the end.
+        written: where samples go, the file or one beside it that replaces it at the end.
     """
 
     def __init__(self, uri: str, start: Start) -> None:

@@ -20,7 +20,7 @@ from padit.pipelines.bounds import Number
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
-HELP = "bring metrics in: probes, endpoints, machines, logs, receivers"
+HELP = "Bring metrics in: probes, endpoints, machines, logs, receivers."
 EXAMPLES = """\
   # Run everything in a file until Ctrl-C
   padit adapters --config adapters.yaml

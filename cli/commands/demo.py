@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; 1 if a record is unaccounted for.
 
     Raises:
-        PaditError: an option, or the folder, is at fault.
+        PaditError: an option or the folder is wrong, or the run failed.
     """
     folder = Path(args.folder)
     places = {

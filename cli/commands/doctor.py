@@ -21,7 +21,7 @@ from padit.devcluster.state import State, read_state
 
 __all__ = ["EXAMPLES", "HELP", "PASS_THROUGH", "add_arguments", "run"]
 
-HELP = "check versions, broker, cluster, workers and settings; name the fix"
+HELP = "Check versions, broker, cluster, workers and settings; name the fix."
 EXAMPLES = """\
 examples:
   padit doctor                                    the parts of `padit up`, or the usual ports

@@ -11,7 +11,7 @@ from padit.devcluster.state import read_state, remove_state
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
-HELP = "end the processes of `padit up`"
+HELP = "End the processes of `padit up`."
 EXAMPLES = """\
 examples:
   padit down                          data and logs stay in .padit; delete it to start empty

@@ -34,9 +34,9 @@ EXAMPLES = """examples:
   padit explain 51b6c0de --from kafka://127.0.0.1:9092/alerts --config job.yaml \\
       --html alert.html
 
-The id may be shortened. From the evidence alone: digest of rows and features where the alert
-holds all rows (up to 64), and the score of detectors without state. With --input the
-rows of its source go through the job's own machine again and every byte is compared.
+The id may be shortened. The evidence alone is enough for ids, severity, the score of detectors
+without state and, if the alert holds all its rows (up to 64), their digest and features. With
+--input the rows of its source go through the code of the job again and every byte is compared.
 Exit codes: 0 equal, 1 different, 2 cannot be recomputed.
 """
 _SIGNS = {"equal": "equal    ", "different": "DIFFERENT", "unknown": "not known"}
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("alert", metavar="ALERT_ID", nargs="?", help=which)
     add("--from", dest="place", required=True, help="alerts: a .jsonl file or kafka://host/topic")
     add("--input", help="input of the job, a topic or files: recompute from the rows")
-    audit = "audit log with provenance; by default beside the alerts"
+    audit = "audit log with the provenance; by default the one beside the alerts"
     add("--audit", "--journal", action=RenamedOption, help=audit)
     add("--config", help="present YAML file: shows what changed since the alert was made")
     add("--html", help="draw the alert into this file")

@@ -13,7 +13,8 @@ EXAMPLES = """examples:
   padit run --input kafka://127.0.0.1:9092/metrics --output kafka://127.0.0.1:9092/alerts \\
       --runner=FlinkRunner --parallelism=2 --detach
 
-Any option of Beam passes through (--runner, --parallelism, ...).
+Any option of Beam passes through (--runner, --parallelism, ...). A start erases nothing: a live
+run adds to its outputs, see --overwrite for runs with an end.
 Every run ends with one JSON line on standard output; a live one on Ctrl-C or SIGTERM.
 """
 PASS_THROUGH = True

@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     """Sweep, print the table and one JSON line.
 
     Raises:
-        PaditError: an option, a file or the recording is at fault.
+        PaditError: an option, a file or the recording is wrong.
     """
     started = time.monotonic()
     _check(args)

@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, write the model, and print a summary as one JSON line.
 
     Raises:
-        PaditError: an option, the input or the output is at fault.
+        PaditError: an option, the input or the output is wrong.
     """
     began = time.monotonic()
     training = _training(args)

@@ -16,7 +16,7 @@ from padit.pipelines.bounds import Number
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
-HELP = "start a Kafka broker, a Flink cluster and Beam workers on this machine"
+HELP = "Start a Kafka broker, a Flink cluster and Beam workers on this machine."
 EXAMPLES = """\
 examples:
   padit up                            on the usual ports: 9092, 8081, 8099, 50000

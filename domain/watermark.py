@@ -37,7 +37,7 @@ WATERMARK_END = 2**62
 """Watermark of an exhausted partition (bounded input)."""
 
 _STEP = 300_000_000  # us: a longer step ahead is a jump, unless more disorder is allowed
-_ALONE = 300_000_000  # us: so far the jumped go on without a row of the others, then they are right
+_ALONE = 120_000_000  # us: so far the jumped go on without a row of the others, then they are right
 _SETTLED = 60_000_000  # us: so far the only source goes on at the start, then it is believed
 _BUCKETS = 64
 _ALL = 2**_BUCKETS - 1
@@ -123,7 +123,7 @@ def find_late(
     (or the out-of-orderness, if that is longer) newer *jumps* and does not move it, until
 
     - more than half of the sources heard since the last jump have jumped, or
-    - those that jumped have gone on for five minutes of their own time while no other row came.
+    - those that jumped have gone on for two minutes of their own time while no other row came.
 
     Then the watermark follows to the oldest of the rows that jumped, and from there over steps that
     are no jumps. At the start there is no watermark until two sources have been heard, or one for

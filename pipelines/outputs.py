@@ -5,24 +5,23 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from padit.connectors.read_shard import DEAD, LATE
 from padit.connectors.sink import Sink, Start
 from padit.connectors.source import PartitionRange
 from padit.connectors.uris import parse_address
 from padit.domain.audit import RunStarted, encode_record
-from padit.domain.config import JobConfig
 from padit.domain.errors import ConfigurationError
 from padit.domain.message import Kind, Message, digest_of
 from padit.domain.run_identity import RunIdentity, shape_digest
+from padit.domain.shape import Shape
 from padit.domain.timestamps import MICROS, format_utc
 from padit.pipelines.graph import Plan
 from padit.pipelines.options import JobOptions
-from padit.transforms.detect import Detection
 from padit.transforms.watch import ALERTS, ANOMALIES, AUDIT, FEATURES
 
-__all__ = ["Run", "places_of", "prepare", "refuse_shared", "shape_of", "started"]
-
-_NO_RESULT = ("client_config", "look_for_partitions_sec")  # options of an input
+__all__ = ["Run", "places_of", "prepare", "refuse_shared", "results_of", "started"]
 
 
 class Run(NamedTuple):
@@ -94,8 +93,8 @@ def prepare(plan: Plan, job: JobOptions, run: Run) -> None:
         )
         raise ConfigurationError(message)
     finishes = not live and not run.detached
-    for config, sinks in _configurations(plan):
-        shape = shape_of(plan, job, config)
+    for of_configuration, sinks in _configurations(plan):
+        shape = results_of(job, of_configuration)
         for name, sink in sinks.items():
             identity = RunIdentity.of(name, plan.source.name, ranges, shape)
             sink.prepare(Start(identity, run.restored, finishes, run.overwrite))
@@ -103,31 +102,17 @@ def prepare(plan: Plan, job: JobOptions, run: Run) -> None:
             _write(sinks[AUDIT], started(identity, job.live_from))
 
 
-def shape_of(plan: Plan, job: JobOptions, config: JobConfig) -> dict[str, Any]:
-    """The options and the configuration that decide results, as plain values.
+def results_of(job: JobOptions, shape: Shape) -> dict[str, Any]:
+    """What decides the results of a run, as plain values: the job's shape, and what is written.
 
-    Key groups, readers and the runner are left out: they decide how fast results come.
+    The shape alone decides what is computed. Readers are left out: they decide how fast results
+    come. Key groups are not: `--max_series_per_group` holds for each of them.
     """
-    address = parse_address(job.input)
-    options = {name: one for name, one in address.options.items() if name not in _NO_RESULT}
-    resolved = Detection(config.detectors).resolved
-    return {
-        "window_size_sec": plan.windows.size / MICROS,
-        "extract_interval_sec": plan.windows.interval / MICROS,
-        "max_samples": plan.windows.max_samples,
-        "out_of_orderness_sec": plan.reading.out_of_orderness / MICROS,
-        "max_ahead_sec": plan.validate.max_ahead / MICROS,
-        "max_record_bytes": plan.validate.max_bytes,
-        "start_time": None if job.start_time is None else format_utc(job.start_time),
-        "end_time": None if job.end_time is None else format_utc(job.end_time),
-        "live_from": None if plan.live_from is None else format_utc(plan.live_from),
-        "decisions": job.decisions,
-        "input": {**options, **config.input},
-        "detectors": [
-            {"source": one.source, "metric": one.metric, **made}
-            for one, made in zip(config.detectors, resolved, strict=True)
-        ],
-        "alerts": config.alerts.model_dump(mode="json"),
+    options: dict[str, Any] = msgspec.json.decode(shape.data)
+    options.pop("--read_shards", None)
+    return options | {
+        "--start_time": None if job.start_time is None else format_utc(job.start_time),
+        "--bootstrap_from": None if job.live_from is None else format_utc(job.live_from),
     }
 
 
@@ -155,10 +140,10 @@ def started(run: RunIdentity, live_from: int | None) -> Message:
     )
 
 
-def _configurations(plan: Plan) -> Iterator[tuple[JobConfig, dict[str, Sink]]]:
-    yield plan.config, plan.sinks
+def _configurations(plan: Plan) -> Iterator[tuple[Shape, dict[str, Sink]]]:
+    yield plan.shape, plan.sinks
     for one in plan.shadow:
-        yield one.config, one.sinks
+        yield one.shape, one.sinks
 
 
 def _write(sink: Sink, message: Message) -> None:

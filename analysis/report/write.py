@@ -18,7 +18,7 @@ __all__ = ["write_report"]
 
 _MILLI = 1000
 _MOST_SOURCES = 24
-_COUNTS = ("scored", "late", "duplicate", "dead_lettered", "waiting")
+_COUNTS = ("scored", "late", "duplicate", "dead_lettered", "waiting", "in_flight")
 
 
 def write_report(
@@ -236,7 +236,7 @@ def _conservation(summary: Mapping[str, Any]) -> str:
     parts = [
         f"<b>{value:,}</b> {name.replace('_', ' ')}"
         for name, value in counts.items()
-        if value or name != "waiting"
+        if value or name not in ("waiting", "in_flight")
     ]
     balanced = sum(counts.values()) == int(summary["read"])
     verdict = "balanced" if balanced else "NOT balanced"

@@ -141,7 +141,7 @@ def _report(
 
 
 def _balance(summary: dict[str, Any]) -> bool:
-    names = ("scored", "late", "duplicate", "dead_lettered", "waiting")
+    names = ("scored", "late", "duplicate", "dead_lettered", "waiting", "in_flight")
     counts = {name: summary.get(name, 0) for name in names}
     balanced: bool = sum(counts.values()) == summary.get("read", 0)
     text = " + ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())

@@ -126,6 +126,12 @@ def test_the_dockerfile_copies_only_what_exists() -> None:
                 assert (ROOT / source).exists(), source
 
 
+def test_the_image_gets_every_room() -> None:
+    links = {path.name for path in (ROOT / "padit").iterdir() if path.is_symlink()}
+    copied = {line.split()[0] for line in re.findall(r"^COPY (.+)$", DOCKERFILE, re.MULTILINE)}
+    assert links | {"padit"} <= copied
+
+
 def test_the_containers_run_the_supported_python() -> None:
     (version,) = re.findall(r"^FROM python:(\d+\.\d+)", DOCKERFILE, re.MULTILINE)
     assert _project()["requires-python"].startswith(f">={version}")

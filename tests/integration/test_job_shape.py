@@ -7,10 +7,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from padit.devcluster.flink import FlinkCluster
 from tests.integration.helpers import alerts_of, live, padit, produce, residue, seed_case, wait_for
+from tests.limits import allowed
 from tests.parts import KafkaPart
 
 START = 1_767_600_000
@@ -22,7 +21,7 @@ def _stop_with_savepoint(cluster: FlinkCluster, job: str) -> str:
         json.dumps({"drain": False}).encode(),
         {"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=allowed(10)) as answer:  # noqa: S310
         number = json.load(answer)["request-id"]
     found: dict[str, Any] = {}
 
@@ -34,7 +33,6 @@ def _stop_with_savepoint(cluster: FlinkCluster, job: str) -> str:
     return str(found["operation"]["location"])
 
 
-@pytest.mark.timeout(900)
 def test_another_shape_is_refused_at_once_and_the_same_goes_on(
     kafka: KafkaPart, flink: FlinkCluster, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ from padit.domain.audit import RunStarted, decode_record
 from padit.domain.errors import ConfigurationError
 from padit.pipelines.job import make_plan
 from padit.pipelines.options import JobOptions, parse_options
-from padit.pipelines.outputs import Run, places_of, prepare, refuse_shared, shape_of
+from padit.pipelines.outputs import Run, places_of, prepare, refuse_shared, results_of
 from tests.pipelines.seed import RULE, START, seed_lines, write
 
 
@@ -145,15 +145,17 @@ def test_what_only_decides_the_speed_is_no_part_of_the_shape(tmp_path: Path) -> 
     def shape(*options: str) -> dict[str, Any]:
         job = job_of(tmp_path, *options)
         plan, _ = make_plan(job, live=False)
-        return shape_of(plan, job, plan.config)
+        return results_of(job, plan.shape)
 
-    assert shape("--key_groups=4", "--read_shards=2") == shape()
+    assert shape("--read_shards=2") == shape()
     changed = [
         "--window_size_sec=120",
         "--max_samples=9",
         "--out_of_orderness_sec=1",
         "--max_record_bytes=999",
         "--max_ahead_sec=7",
+        "--max_series_per_group=1",
+        "--start_time=2020-01-01T00:00:00Z",
         "--end_time=2027-01-01T00:00:00Z",
     ]
     assert all(shape(one) != shape() for one in changed)

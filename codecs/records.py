@@ -1,10 +1,10 @@
 """Wire formats in: the bytes of Kafka records to columns, and what cannot be read to rejects.
 
-A record is told by its first byte: `{` one metric as a JSON object, `[` a JSON array of such
-objects, 0xFF an Arrow IPC stream with the columns of `codecs.schemas.METRICS`. All three give
-the same rows, and keep the contract of `codecs.contract`: rows and at most one bounded
-reject come out, never an exception. In an array or an Arrow stream only the broken elements
-are lost, so a good sample is never lost with a bad neighbour.
+The first byte of a record shows its format: `{` one metric as a JSON object, `[` a JSON array of
+such objects, 0xFF an Arrow IPC stream with the columns of `codecs.schemas.METRICS`. All three give
+the same rows, and keep the contract of `codecs.contract`: rows and at most one bounded reject come
+out, never an exception. In an array or an Arrow stream only the broken elements are lost, so a good
+sample is never lost with a bad neighbour.
 
 Speed decides the shape of `_decode_slice`: records are joined and parsed in one call, about
 10,000 at a time so that they stay in the processor's cache (350 ns a record against 1,400 ns

@@ -67,7 +67,7 @@ def read_request(body: bytes, content_type: str, most: int) -> RemoteWrite:
 
     Args:
         body: as it came.
-        content_type: says which version; 1.0 if it does not.
+        content_type: names the version; 1.0 if it names none.
         most: bytes that the decompressed body may have.
 
     Raises:

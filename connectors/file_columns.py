@@ -227,7 +227,7 @@ def _is_text(kind: pa.DataType) -> bool:
 def _piecewise(
     column: pa.Array, convert: Callable[[pa.Array], NDArray[Any]], out: NDArray[Any], bad: Mask
 ) -> None:
-    """Convert what can be converted into `out`, watermark the other cells in `bad`."""
+    """Convert what can be converted into `out`, mark the other cells in `bad`."""
     try:
         out[:] = convert(column)
     except (pa.ArrowInvalid, ValueError, OverflowError):

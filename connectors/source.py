@@ -21,7 +21,7 @@ class PartitionRange:
     Attributes:
         partition: number, from 0.
         start: first offset.
-        stop: offset after the last one, or None to go on for ever.
+        stop: offset after the last one, or None for no end.
     """
 
     partition: int
@@ -61,7 +61,7 @@ class Decoder(Protocol):
     def __call__(
         self, values: Sequence[bytes | None], record_time: "np.typing.NDArray[np.int64] | None"
     ) -> Decoded:
-        """Decode; `record_time` are the records' own timestamps in microseconds, if they have.
+        """Decode; `record_time` are the records' own timestamps in microseconds, if they have any.
 
         Of very many samples only the first records are decoded: `Decoded.taken` of them.
         """
@@ -83,13 +83,13 @@ class Reader(Protocol):
         """
 
     def added(self, known: int) -> list[PartitionRange]:
-        """Partitions that came into being, numbered from `known` on; asked often, so cheap."""
+        """Partitions that came into being, numbered from `known` on; called often, so cheap."""
 
     def extend(self, ranges: Sequence[PartitionRange]) -> None:
         """Read these partitions too."""
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release everything."""
 
 
 class Source(Protocol):

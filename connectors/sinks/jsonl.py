@@ -146,7 +146,7 @@ class JsonLinesSink:
 
 
 class _Files:
-    """The file, what lies beside it, and its successors while `finish` is at work.
+    """The file, its index and run record, and their successors while `finish` is at work.
 
     Args:
         path: of the file.

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 Data = dict[str, NDArray[Any]]
 
 _NEAR = 2  # bins below a shift's size that still count as comparable
-_DECAY = 0.9  # of the count of shifts, a shift: the last ten say how often levels move
+_DECAY = 0.9  # of the count of shifts, a shift: the last ten show how often levels move
 _MOST = 20.0  # standard deviations: between levels without noise all shifts are alike
 _CLIP = 4.0  # standard deviations: one outlier is not a change of level
 
@@ -51,8 +51,8 @@ class ChangePointDetector:
         g+ = max(0, g+ + z - slack), g- = max(0, g- - z - slack)
 
     m, s and rho (correlation of neighbours, at least 0) are running figures. When g passes the
-    threshold, the change is told once, it is located where g last left zero, and the level starts
-    anew from the samples since. All other samples score 0.
+    threshold, the change is reported once, it is located where g last left zero, and the level
+    restarts from the samples since. All other samples score 0.
 
         n = min(shift / s, 20) / (1 + comparable earlier shifts),  score = n / (n + 3/7 warning)
 
@@ -184,7 +184,7 @@ class ChangePointDetector:
         return np.stack([score, shift, level]), since
 
     def _news(self, r: Data, shift: Array) -> Array:
-        """Shifts that are told, discounted by comparable earlier ones; 0 stays 0."""
+        """Shifts that are reported, discounted by comparable earlier ones; 0 stays 0."""
         told = np.flatnonzero(shift)
         if not told.size:
             return shift
@@ -196,7 +196,7 @@ class ChangePointDetector:
         return news
 
     def _learn(self, r: Data, x: Array, told: Any, mean: Array, length: Array) -> None:
-        """Let level, spread and correlation follow; after a change the level starts anew."""
+        """Let level, spread and correlation follow; after a change the level restarts."""
         r["age"] = r["age"] + 1
         r["count"] = np.where(told, length, r["count"] + 1)
         off = x - r["mean"]

@@ -75,7 +75,7 @@ class Search(NamedTuple):
 
 
 def _quoted(word: str) -> str:
-    """A word as FTS5 takes it, whatever signs are in it."""
+    """A word as FTS5 takes it, whatever characters are in it."""
     start = word.endswith("*") and len(word) > 1
     text = (word[:-1] if start else word).replace('"', '""')
     return f'"{text}"*' if start else f'"{text}"'

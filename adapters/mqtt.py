@@ -231,7 +231,7 @@ class MqttAdapter:
         return client
 
     async def poll(self, emitter: Emitter) -> None:
-        """Say so if the connection is gone; the runner then opens it again."""
+        """Raise AdapterError if the connection is gone; the runner then opens it again."""
         alive = self._upkeep is not None and not self._upkeep.done()
         if self._client is None or not self._client.is_connected() or not alive:
             message = f"{self.options.host}:{self.options.port}: the connection is lost"

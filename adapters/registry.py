@@ -36,7 +36,7 @@ BUILT_IN: Mapping[str, str] = {
 
 
 def adapter_types() -> dict[str, str]:
-    """Type to `module:Class`; an entry point goes before a built-in of the same name."""
+    """Type to `module:Class`; an entry point overrides a built-in of the same name."""
     found = {point.name: point.value for point in entry_points(group=GROUP)}
     return dict(sorted({**BUILT_IN, **found}.items()))
 

@@ -52,7 +52,7 @@ class Delivery(Protocol):
         """Take samples or a record; never blocks."""
 
     def ready(self) -> bool:
-        """Whether more is welcome."""
+        """Whether more can be taken."""
 
 
 class _Emitter:
@@ -115,7 +115,7 @@ class Supervised:
 
 
 class Runner:
-    """Runs adapters until it is told to stop.
+    """Runs adapters until `stop`.
 
     Args:
         adapters: what runs.
@@ -278,7 +278,7 @@ async def run_adapters(config: AdaptersConfig, stop: asyncio.Event, stats: Stats
         for library in (
             "padit.adapters.librdkafka",
             "pymodbus",
-        ):  # what they write again and again we say once
+        ):  # these libraries repeat themselves; each cause is logged once
             logging.getLogger(library).setLevel(logging.CRITICAL)
     adapters = create_all(config.adapters)
     publisher = Publisher(config.kafka, config.buffer, stats)

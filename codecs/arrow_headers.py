@@ -187,7 +187,7 @@ def _refuse_old_compression(data: bytes, message: int) -> None:
     version = _i16.unpack_from(data, at)[0] if at else 0
     noted = _slot(data, message, 4)
     if noted and (version < _VERSION_5 or _text_of(data, noted) > _MOST_TEXT):
-        text = "an Arrow stream with metadata of its own for a batch, which is not read"
+        text = "an Arrow stream with custom metadata of a batch, which is not supported"
         raise WireFormatError(text)
 
 

@@ -126,7 +126,7 @@ def labels_of(key: Key) -> dict[str, str]:
         try:
             label = Label.FromString(part)
         except DecodeError as error:
-            text = f"a label that is none: {error}"
+            text = f"a damaged label: {error}"
             raise LabelError(text) from error
         parts += [label.name, label.value]
     return dict(zip(parts[::2], parts[1::2], strict=False))

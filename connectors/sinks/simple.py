@@ -53,7 +53,7 @@ class _StdoutWriter:
 
 
 def _closed(error: OSError) -> SinkError:
-    return SinkError(f"nobody reads the standard output any more ({error.strerror})")
+    return SinkError(f"the reader of the standard output has closed it ({error.strerror})")
 
 
 @dataclass

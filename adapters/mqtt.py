@@ -104,7 +104,7 @@ def samples_of(
         refused: gets the reasons of items of an array that are refused.
 
     Raises:
-        ValueError: the payload or the templates do not fit; the message says how.
+        ValueError: the payload or the templates do not fit; the message has the reason.
     """
     kind = subscription.payload
     if kind == "auto":

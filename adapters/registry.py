@@ -1,8 +1,8 @@
 """Which adapters there are: the built-in ones and whatever installed packages bring.
 
-An installed package adds one with an entry point of the group `padit.adapters`, name = type,
-value = `module:Class`. A module is imported only when its adapter is used, so a missing library
-hurts only those who need it.
+An installed package adds one with an entry point of the group `padit.adapters`, name = type, value
+= `module:Class`. A module is imported only when its adapter is used, so a missing library affects
+only adapters that need it.
 """
 
 from collections.abc import Mapping, Sequence

@@ -57,7 +57,7 @@ class Layout(NamedTuple):
 
 
 class _Header(NamedTuple):
-    """One message: what it asks for, and where its body's compressed buffers lie."""
+    """One message: what it asks for, and the places of its body's compressed buffers."""
 
     kind: int
     body: int

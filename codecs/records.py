@@ -9,7 +9,7 @@ sample is never lost with a bad neighbour.
 Speed decides the shape of `_decode_slice`: records are joined and parsed in one call, about
 10,000 at a time so that they stay in the processor's cache (350 ns a record against 1,400 ns
 for 200,000 at a time). The joined parse may only be used when it cannot mistake where one
-record ends; `_joints_are_sound` says when that is.
+record ends; `_joints_are_sound` decides that.
 """
 
 import logging

@@ -260,13 +260,13 @@ class ReadAheadLimiter:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._blocks: dict[int, deque[tuple[int, int]]] = {}
+        self._batches: dict[int, deque[tuple[int, int]]] = {}
         self._rows = 0
         self._paused = False
 
     def note(self, read: ReadBatch, watermark: int) -> None:
         """Take note of a read and the watermark of its partition behind it."""
-        self._blocks.setdefault(read.partition, deque()).append((watermark, len(read.rows)))
+        self._batches.setdefault(read.partition, deque()).append((watermark, len(read.rows)))
         self._rows += len(read.rows)
 
     def to_pause(self, cursor: Cursor) -> frozenset[int]:
@@ -276,7 +276,7 @@ class ReadAheadLimiter:
         batches that have gone since the last one, however many wait.
         """
         slowest = cursor.watermark
-        for batches in self._blocks.values():
+        for batches in self._batches.values():
             while batches and batches[0][0] <= slowest:
                 _, count = batches.popleft()
                 self._rows -= count

@@ -1,7 +1,7 @@
 """Files as a source: JSON Lines, CSV (narrow or wide, any delimiter) and Parquet.
 
 What an item must look like: a line like a Kafka record's value (JSON Lines), or a row of a table;
-`FileOptions` says which column is what. Anything else is a dead letter with its file, row and
+`FileOptions` defines which column is what. Anything else is a dead letter with its file, row and
 original line; an empty cell of a wide table is no sample. Unit of parallelism: the file; a pattern
 names many, in sorted order. An offset is the number of a row, counted from 0 below the header;
 unreadable rows and empty lines count.

@@ -4,7 +4,7 @@ What an item must look like: a record in one of the formats of `codecs.records`;
 read. Unit of parallelism: the partition, dealt to shards. In a crash: nothing is committed to
 the broker; positions live in the job's own checkpoint, so no record is lost or read twice
 into the state, and retention is the only thing that can take a record away (then reading stops
-with an error that says which offsets are gone).
+with an error that names the offsets that are gone).
 """
 
 import logging
@@ -210,8 +210,8 @@ class KafkaSource:
         """Report requested records that retention has deleted, and a time range without records."""
         asked = RequestedRange(self.start, self.stop, self.start_time, self.stop_time)
         numbers = [one.partition for one in ranges]
-        told = [what_is_gone(consumer, lookup, self.topic, number, asked) for number in numbers]
-        gone = ", ".join(text for text in told if text)
+        found = [what_is_gone(consumer, lookup, self.topic, number, asked) for number in numbers]
+        gone = ", ".join(text for text in found if text)
         if gone and not self.allow_missing:
             message = (
                 f"{self.topic}: {gone} are gone (retention); use --start_offset=earliest or "

@@ -47,7 +47,7 @@ def turn(place: str, record: Path, holds: bool, foreign: str, start: Start) -> T
 
     Args:
         place: for people.
-        record: file that says which run wrote the place.
+        record: file with the run that wrote the place.
         holds: whether there are results.
         foreign: what there is that PADIT did not write, for people; empty if there is none.
         start: of the run.

@@ -219,7 +219,7 @@ class Alerts:
         table = detected.table
         end = int(table.window_end[row])
         time, value = table.window(row)
-        detector, said = self._detection.account(detected, row)
+        detector, detectors = self._detection.account(detected, row)
         return (
             detector,
             {
@@ -237,7 +237,7 @@ class Alerts:
                     "value": value[-_ROWS_IN_EVIDENCE:].tolist(),
                 },
                 **seen,
-                "detectors": said,
+                "detectors": detectors,
                 "thresholds": self._thresholds,
             },
         )

@@ -72,12 +72,12 @@ class Detection:
     ) -> tuple[tuple[Any, ...], DetectionResult]:
         """Score the table with every detector, then let each learn from it."""
         after: list[Any] = []
-        said: list[Scores] = []
+        scored: list[Scores] = []
         for detector, state in zip(self.detectors, states, strict=True):
             new_state, score = detector.step(state, table)
             after.append(new_state)
-            said.append(score)
-        table, scores = with_no_data_rows(table, said, self._applies)
+            scored.append(score)
+        table, scores = with_no_data_rows(table, scored, self._applies)
         matrix = np.array([score.score for score in scores]).reshape(len(scores), len(table))
         applies = np.array([self._applies(series) for series in table.series], bool)
         if not applies.all():
@@ -171,14 +171,14 @@ class Detection:
         column = detected.matrix[:, row].tolist()
         best = int(np.nanargmax(column))
         looking = self._applies(detected.table.series[detected.table.code[row]])
-        said = []
+        detectors = []
         for number in np.flatnonzero(looking).tolist():
             score = None if math.isnan(column[number]) else column[number]
             one = {**self.resolved[number], "score": score}
             if number == best:
                 del one["parameters"]
-            said.append(one)
-        return self.resolved[best], said
+            detectors.append(one)
+        return self.resolved[best], detectors
 
     def dump(self, states: tuple[Any, ...]) -> list[tuple[str, int, bytes]]:
         """State of every detector with its name and version."""

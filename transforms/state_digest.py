@@ -1,4 +1,4 @@
-"""What detectors remembered of an alert's series before its window, as one digest.
+"""One digest of the detectors' state about an alert's series before its window.
 
 Detectors step many windows in one pass and keep no state between two of them, so the state before
 an alert is built again from the state before the pass: it is loaded once, and the rows of the

@@ -37,7 +37,7 @@ INDEPENDENT = 0.9  # share of independent rows from which one quiet stretch is e
 
 
 class Layout(NamedTuple):
-    """Where the parts of a source's memory lie.
+    """Places of the parts of a source's memory.
 
     Attributes:
         metrics: d.

@@ -154,8 +154,8 @@ class NoveltyDetector:
             seen, side = f"{what} {number(detail['measured'])}", "not seen"
         usual = f"{number(detail['usual_low'])} to {number(detail['usual_high'])}"
         text = f"{seen}, {side} in {span(int(detail['span']))}; usual {usual}"
-        told = ("value", "measured", "distance", "usual_low", "usual_high")
-        found = {name: detail[name] for name in told if np.isfinite(detail[name])}
+        names = ("value", "measured", "distance", "usual_low", "usual_high")
+        found = {name: detail[name] for name in names if np.isfinite(detail[name])}
         return {"text": text, "what": what, **found, "known_sec": detail["span"] / 1e6}
 
     def dump(self, state: Columns) -> bytes:

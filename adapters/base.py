@@ -1,4 +1,4 @@
-"""What an adapter is: three coroutines around one protocol, and no loop of its own.
+"""The protocol of an adapter: three coroutines, and no loop of its own.
 
 The runner opens an adapter, polls it on its schedule, and closes it. An adapter hands what it
 measures to its `Emitter`, and does not know where that leads (Kafka, the disk, a terminal, a list

@@ -66,7 +66,7 @@ _HALL, _LOCAL, _GAP, _SPEED, _TORQUE, _SENSOR = (16, 32, 48, 64, 80, 96)
 
 @dataclass(frozen=True, slots=True)
 class _Machine:
-    """What is fixed about one machine: variant, tool life and wear at the start in minutes."""
+    """Fixed properties of one machine: variant, tool life and wear at the start in minutes."""
 
     variant: str
     life: float

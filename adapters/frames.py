@@ -28,7 +28,7 @@ _decoder = msgspec.msgpack.Decoder(tuple[str, bytes | None, bytes, int, int])
 
 
 class Frames(NamedTuple):
-    """What a segment holds.
+    """The content of a segment.
 
     Attributes:
         records: the good ones, in order.

@@ -131,7 +131,7 @@ def source_of(target: Target) -> str:
 
 
 class _Answer:
-    """What became of one request."""
+    """The outcome of one request."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -144,7 +144,7 @@ class _Answer:
         self.seconds = 0.0
 
     def judge(self) -> None:
-        """Compare with what is expected."""
+        """Compare with the expectations of the target."""
         target = self.target
         expected = self.status in target.status if target.status else 200 <= self.status < 400
         text = self.body.decode(errors="replace")

@@ -94,7 +94,7 @@ class LogsOptions(ReceiverOptions):
 
 
 class ServiceWindow:
-    """What one service wrote since the last poll."""
+    """The records of one service since the last poll."""
 
     def __init__(self, born: float) -> None:
         self.born = born

@@ -237,7 +237,7 @@ class Publisher:
     def _encoded(
         self, batches: list[Batch], records: list[Record], partitions: int
     ) -> Iterator[Record]:
-        """All records; what follows an error of the encoder is lost."""
+        """All records; those after an error of the encoder are lost."""
         yield from records
         try:
             yield from self._encoder.encode(batches, partitions)

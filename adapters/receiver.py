@@ -352,7 +352,7 @@ class HttpReceiver:
 
 
 class ReceiverAdapter:
-    """What the adapters that only receive share: they listen, and have nothing to poll.
+    """Base of the adapters that only receive: they listen, and have nothing to poll.
 
     Args:
         options: of the adapter.

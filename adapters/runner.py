@@ -46,7 +46,7 @@ _log = logging.getLogger("padit.adapters")
 
 
 class Delivery(Protocol):
-    """What the runner needs of a publisher."""
+    """The part of a publisher that the runner uses."""
 
     def put(self, batch: Batch | Record) -> None:
         """Take samples or a record; never blocks."""
@@ -165,7 +165,7 @@ class Runner:
             _log.error("an adapter did not stop within 10 s and is left behind")
 
     def _callback_failed(self, _loop: Any, context: dict[str, Any]) -> None:
-        """What a library's callback or an unwatched task raised; the loop goes on."""
+        """Log an exception of a library's callback or of an unwatched task; the loop goes on."""
         error = context.get("exception")
         text = f"{context.get('message', '')}: {error!r}"
         _log.debug("%s", text, exc_info=error)

@@ -139,7 +139,7 @@ def _complete(table: pa.Table, faults: Faults) -> tuple[pa.Table, NDArray[np.int
 def _judge(
     table: pa.Table, rows: Rows, bad: NDArray[np.int64], element: NDArray[np.int64], faults: Faults
 ) -> NDArray[np.bool_]:
-    """Which rows can be used; what is wrong with the others goes to `faults`."""
+    """A mask of the usable rows; the faults of the others are added to `faults`."""
     good = np.ones(len(rows), bool)
 
     def refuse(found: NDArray[np.bool_], reason: Callable[[int], str]) -> None:

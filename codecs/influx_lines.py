@@ -48,7 +48,7 @@ class Line(NamedTuple):
 
 @dataclass(slots=True)
 class Lines:
-    """What a body holds.
+    """The lines of a body.
 
     Attributes:
         good: lines that follow the protocol, in their order.

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What parsing of any text may raise."""
+"""Exceptions that parsing any text may raise."""
 
 
 class Sample(msgspec.Struct, gc=False):

@@ -50,12 +50,12 @@ CODECS = (
     Codec("Arrow stream", bytes([_STREAM]), True, decode_stream),
     Codec("JSON object", b"", False, decode_object),
 )
-"""Every record format; the first that fits decodes, and the last one names what is wrong."""
+"""Every record format; the first that fits decodes, and the last one names the fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What a list of records held.
+    """The rows and rejects of a list of records.
 
     Attributes:
         rows: the readable samples, in the order of the records.

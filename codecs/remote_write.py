@@ -27,7 +27,7 @@ class LabelError(ValueError):
 
 
 class Point(NamedTuple):
-    """What a request holds of one series.
+    """The part of a request about one series.
 
     Attributes:
         labels: see `labels_of`.

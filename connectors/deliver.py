@@ -87,7 +87,7 @@ class _Pack(beam.DoFn):  # type: ignore[misc]
             yield self._pack()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        """Hand on what is left."""
+        """Hand on the remaining messages."""
         if self._buffer or self._wakes:
             self._wakes = False
             yield WindowedValue(self._pack(), MIN_TIMESTAMP, [GlobalWindow()])
@@ -116,7 +116,7 @@ class _Write(beam.DoFn):  # type: ignore[misc]
         return iter(())
 
     def finish_bundle(self) -> None:
-        """Deliver what is left."""
+        """Deliver the remaining messages."""
         self._deliver()
 
     def teardown(self) -> None:

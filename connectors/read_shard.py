@@ -182,7 +182,7 @@ class ReadShard(beam.DoFn):  # type: ignore[misc]
 
 
 class _OpenReader:
-    """A connection with what is known only while it is open: clocks, pauses, counters.
+    """A connection with the state that lasts only while it is open: clocks, pauses, counters.
 
     While the job works on a large batch, a thread reads the next one: fetching, decompression
     and numpy work without Python's lock. At any time one thread uses the reader.

@@ -29,7 +29,7 @@ _REMEDY = "name another place, move what is there away, or replace it with --ove
 
 
 class Turn(Enum):
-    """What a run does with a place.
+    """How a run uses a place.
 
     Attributes:
         GO_ON: adds to what is there.

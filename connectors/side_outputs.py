@@ -81,7 +81,7 @@ class DeadLog:
         self._next: dict[str, int] = {}
 
     def note(self, dead: Sequence[DeadRecord]) -> None:
-        """Count, and log what is due."""
+        """Count, and log the kinds that are due."""
         for one in dead:
             kind = _PARTICULARS.sub("", one.reject.reason)
             if kind not in self._lost and len(self._lost) == _MOST_KINDS:

@@ -1,4 +1,4 @@
-"""What a sink is: a place results go to, without Beam."""
+"""The protocols of a sink: a place that results are written to, without Beam."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable

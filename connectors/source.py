@@ -1,4 +1,4 @@
-"""What a source is to the job: partitions of rows with offsets, read without Beam."""
+"""The protocols of a source: partitions of rows with offsets, read without Beam."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ __all__ = ["Decoder", "PartitionRange", "ReadBatch", "Reader", "Source"]
 
 @dataclass(frozen=True, slots=True)
 class PartitionRange:
-    """What to read of one partition.
+    """The part of one partition to read.
 
     Attributes:
         partition: number, from 0.
@@ -104,7 +104,7 @@ class Source(Protocol):
         """Topic or file."""
 
     def ranges(self) -> list[PartitionRange]:
-        """Resolve what is to be read, once, before the job starts.
+        """Resolve the ranges to read, once, before the job starts.
 
         Raises:
             SourceError: it does not exist or does not answer.

@@ -41,7 +41,7 @@ _SECRET = re.compile(r"password|passwd|secret|token|jaas|key\.pem", re.IGNORECAS
 
 
 class Bounds(NamedTuple):
-    """What part of a source to read; None: no bound.
+    """The part of a source to read; None: no bound.
 
     Attributes:
         start_time: first event time, microseconds.

@@ -42,7 +42,7 @@ _VERSION = 5
 
 
 class Counts(NamedTuple):
-    """What an advance did, for the conservation line; `series` and `warm` as in `Gained`.
+    """Counts of an advance, for the conservation line; `series` and `warm` as in `Gained`.
 
     Attributes:
         waiting: rows taken, less those that a window scored, dropped as repeats or refused.
@@ -213,7 +213,7 @@ class GroupMachine:
         return self.run_totals(store).waiting
 
     def run_totals(self, store: Store) -> RunTotals:
-        """What all advances so far did."""
+        """Totals of all advances so far."""
         store = ChecksummedStore(store)
         return _run_totals(self._load_header(store, store.read_header()))
 
@@ -344,7 +344,7 @@ class GroupMachine:
 
 @dataclass(slots=True)
 class _Done:
-    """What the stages of a close gave so far; see `Outcome`."""
+    """Results of the stages of a close so far; see `Outcome`."""
 
     counts: Counts = field(default_factory=Counts)
     closings: list[Closing] = field(default_factory=list)

@@ -106,7 +106,7 @@ class _Parts:
 
 
 def _part(state: Any, series: Series, oldest: float) -> Any:
-    """The part of a state that belongs to a series, without what is forgotten by now.
+    """The part of a state that belongs to a series, without expired entries.
 
     None for a state that is kept neither by series nor by source: as a whole it would depend on
     the other sources, which are not stepped.

@@ -47,7 +47,7 @@ class WindowOptions:
 
 
 class Closed(NamedTuple):
-    """What closing gave.
+    """The result of a close.
 
     Attributes:
         table: the windows that closed.

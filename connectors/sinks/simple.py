@@ -31,7 +31,7 @@ class StdoutSink:
         return _StdoutWriter()
 
     def finish(self, complete: bool = True) -> None:
-        """Nothing to do: what is printed stays in its order."""
+        """Nothing to do: printed lines keep their order."""
 
 
 class _StdoutWriter:

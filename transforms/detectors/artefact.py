@@ -43,7 +43,7 @@ class Metric(msgspec.Struct, frozen=True, order=True):
 
 
 class Recording(msgspec.Struct, frozen=True):
-    """What a model was made from."""
+    """The recording that a model was made from."""
 
     digest: str
     rows: int

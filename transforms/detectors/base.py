@@ -1,4 +1,4 @@
-"""What a detector is.
+"""The protocols of detectors.
 
 A detector is pure: `step(state, table) -> (state, scores)`. It reads closed windows of all
 series of a key group at once, knows neither Beam nor a clock, and gives a series the same

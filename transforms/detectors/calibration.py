@@ -1,4 +1,4 @@
-"""What a score means, whichever detector gives it.
+"""The meaning of a score, the same for every detector.
 
 Each detector measures something of its own (a distance, a T2, a gap in units of its limit). This
 scale turns it into a score:

@@ -258,7 +258,7 @@ def _take(part: dict[str, Array], name: str, memory_rows: int) -> None:
 
 
 def _fit(part: dict[str, Array], warning: float) -> None:
-    """Centre, precision and what is usual, from the bank."""
+    """Centre, precision and usual T2, from the bank."""
     d = part["centre"].shape[1]
     bank, used = part["bank"], part["used"]
     total = _sum(np.swapaxes(bank, 0, 1))

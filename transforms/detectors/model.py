@@ -140,7 +140,7 @@ class ModelDetector:
         return state
 
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
-        """What the worst channel saw, and what it saw in the recording."""
+        """The value of the worst channel, and its range in the recording."""
         detail = {name: column[row] for name, column in (scores.detail or {}).items()}
         series = table.series[table.code[row]]
         if np.isnan(scores.score[row]):

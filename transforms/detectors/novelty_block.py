@@ -82,7 +82,7 @@ def fields(size: int) -> dict[str, Field]:
 def judge(
     r: Data, new: Array, valid: NDArray[np.bool_], age: NDArray[np.int64]
 ) -> tuple[dict[str, Array], Array, Array]:
-    """What is found out about samples (n, w), and the last samples and statistics with them."""
+    """Facts about samples (n, w), and the last samples and statistics with them."""
     recent = np.concatenate([r["recent"], new], axis=1)
     statistics = _statistics(r, recent, age)
     distance = _distances(r, recent, statistics)

@@ -1,4 +1,4 @@
-"""What waits to be sent: memory first, then disk, one order."""
+"""The queue of records to send: memory first, then disk, in one order."""
 
 from collections import deque
 from collections.abc import Iterable

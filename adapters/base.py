@@ -1,11 +1,11 @@
-"""What an adapter is: three coroutines around one protocol, and no loop of its own.
+"""The protocol of an adapter: three coroutines, and no loop of its own.
 
-The runner opens an adapter, polls it on its schedule, and closes it. What an adapter measures
-it hands to its `Emitter`; where that leads (Kafka, the disk, a terminal, a list in a test) is
-none of its business. An adapter that is pushed to (a receiver, a subscription) emits between
-`open` and `close` and uses `poll` for housekeeping and to say, by raising, that its connection
-is gone. Whatever raises is counted, logged once per cause, and tried again with back-off; it
-never stops another adapter.
+The runner opens an adapter, polls it on its schedule, and closes it. An adapter hands what it
+measures to its `Emitter`, and does not know where that leads (Kafka, the disk, a terminal, a list
+in a test). An adapter that is pushed to (a receiver, a subscription) emits between `open` and
+`close` and uses `poll` for housekeeping and to report, by raising, that its connection is gone.
+Every exception is counted, logged once per cause, and followed by a retry with back-off; it never
+stops another adapter.
 """
 
 import time
@@ -52,7 +52,7 @@ class Emitter(Protocol):
 
 
 class ListEmitter:
-    """An outlet that keeps everything in lists; for tests and for `padit adapters try`."""
+    """An emitter that keeps everything in lists; for tests and for `padit adapters try`."""
 
     def __init__(self) -> None:
         self.metrics: list[Metric] = []
@@ -74,7 +74,7 @@ class ListEmitter:
         self.records.append((topic, key, value))
 
     def ready(self) -> bool:
-        """What `open` says."""
+        """The value of `open`."""
         return self.open
 
     def fault(self, cause: str, message: str, count: int = 1) -> None:

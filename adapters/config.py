@@ -75,7 +75,7 @@ class BufferOptions(Options):
 
 
 class AdaptersConfig(Options):
-    """Everything the file may say."""
+    """All sections of the file."""
 
     kafka: KafkaOptions = Field(default=KafkaOptions(), description="Where the samples go.")
     buffer: BufferOptions = Field(default=BufferOptions(), description="While it is away.")

@@ -1,4 +1,4 @@
-"""A bounded number of connections, so that idle ones shut nobody out.
+"""A bounded number of connections, of which idle ones make room for new ones.
 
 aiohttp closes a connection that has sent no whole head of a request for `HEAD_SEC`. When all
 places are taken the oldest connection without a request in progress is closed for a new one;

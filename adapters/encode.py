@@ -101,7 +101,7 @@ class Encoder:
         topic: topic of the samples.
         form: "json", "json-array" or "arrow".
         batch_samples: most samples in one record of the latter two.
-        on_loss: told (reason, samples) about what is left out.
+        on_loss: called with (reason, samples) for samples that are left out.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class Encoder:
     def _json(self, metric: Metric) -> bytes:
         try:
             value = _json.encode(metric)
-        except (TypeError, ValueError, UnicodeEncodeError):  # metadata that JSON cannot say
+        except (TypeError, ValueError, UnicodeEncodeError):  # metadata that JSON cannot express
             self._on_loss("invalid", 1)
             return b""
         if len(value) > LARGEST_RECORD:

@@ -1,4 +1,4 @@
-"""What can go wrong in an adapter, beside the errors of `domain.errors`.
+"""Errors of adapters, in addition to those of `domain.errors`.
 
 SourceError
 └── AdapterError    a target, a device or a port cannot be used; the runner backs off and retries

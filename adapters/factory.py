@@ -15,8 +15,8 @@ see `tests/simulate`); in normal operation no sample meets one of its failure co
 The data set's description derives rpm from a power of 2,860 W, but its rows do not: at 40 Nm
 they turn at 1,480 to 1,500 1/min, which is 6.3 kW. The rows are what the curve follows.
 
-A `Factory` is a pure function of (seed, machines, step): no clock, no state, no thread. Whoever
-reads it live asks for the next steps when they are due.
+A `Factory` is a pure function of (seed, machines, step): no clock, no state, no thread. A live
+reader asks for the next steps when they are due.
 """
 
 from collections.abc import Iterator, Mapping
@@ -66,7 +66,7 @@ _HALL, _LOCAL, _GAP, _SPEED, _TORQUE, _SENSOR = (16, 32, 48, 64, 80, 96)
 
 @dataclass(frozen=True, slots=True)
 class _Machine:
-    """What is fixed about one machine: variant, tool life and wear at the start in minutes."""
+    """Fixed properties of one machine: variant, tool life and wear at the start in minutes."""
 
     variant: str
     life: float

@@ -1,9 +1,9 @@
 """Records in a segment of the disk buffer, so that damage costs what it hit and nothing else.
 
 A frame is a head of 24 bytes, big-endian: magic (F7 "PF2"), length of the body, samples in the
-segment before this frame, samples in it, CRC-32 of the body, CRC-32 of the head so far. The body
-is the record as MessagePack. Where a frame is damaged, reading goes on at the next good one, and
-the numbers of samples before it say how many were lost in between.
+segment before this frame, samples in it, CRC-32 of the body, CRC-32 of the head so far. The body is
+the record as MessagePack. Where a frame is damaged, reading goes on at the next good one, and its
+number of samples before it shows how many were lost in between.
 
 Version 1 (files without `.v2` in their names) had length and CRC-32 only; it is read
 up to its first damage.
@@ -28,12 +28,12 @@ _decoder = msgspec.msgpack.Decoder(tuple[str, bytes | None, bytes, int, int])
 
 
 class Frames(NamedTuple):
-    """What a segment holds.
+    """The content of a segment.
 
     Attributes:
         records: the good ones, in order.
-        lost: samples in frames that were damaged; at the end of a segment, where nothing tells
-            how many there were, 1.
+        lost: samples in frames that were damaged; at the end of a segment, where their number is
+            unknown, 1.
     """
 
     records: list[Record]

@@ -17,7 +17,7 @@ QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 
 
 class Distributions:
-    """What histograms held at their last point; bounded.
+    """The last point of each histogram; bounded.
 
     Args:
         most: series that are remembered; the one not seen for longest is forgotten.

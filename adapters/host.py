@@ -17,7 +17,7 @@ from padit.domain.metric import Metric, MetricType
 
 __all__ = ["HostAdapter", "HostOptions"]
 
-_SHORTEST_SEC = 0.05  # a rate over less says nothing
+_SHORTEST_SEC = 0.05  # a rate over less is noise
 _PSEUDO_FILE_SYSTEMS = {"squashfs", "overlay", "tmpfs", "devtmpfs", "proc", "sysfs", "cgroup2"}
 
 

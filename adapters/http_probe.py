@@ -3,9 +3,9 @@
 For every URL and poll: `http_up` (1 or 0; 1 means an expected status and a body that meets its
 assertions), `http_status`, `http_response_ms` and its parts `http_dns_ms`, `http_connect_ms`,
 `http_tls_ms`, `http_first_byte_ms`, and `http_certificate_days`, which is negative after the
-expiry, when `http_up` is 0 too. A failure has no times but the one it took,
-`http_response_ms`, so that a server that stalls until the time-out shows as slow; its `http_up`
-says in its metadata where (`dns`, `connect`, `tls`, `first_byte`, `body`) and why.
+expiry, when `http_up` is 0 too. A failure has no times but the one it took, `http_response_ms`, so
+that a server that stalls until the time-out shows as slow; the metadata of its `http_up` contains
+where (`dns`, `connect`, `tls`, `first_byte`, `body`) and why.
 """
 
 import asyncio
@@ -112,7 +112,7 @@ class HttpOptions(AdapterOptions):
             raise ValueError(message)
         double = {name for name in names if names.count(name) > 1} if len(names) < 5000 else set()
         if double:
-            message = f"{min(double)} stands there twice; give one a `source_id` of its own"
+            message = f"{min(double)} is there twice; give one a `source_id` of its own"
             raise ValueError(message)
         return self
 
@@ -122,7 +122,7 @@ class HttpOptions(AdapterOptions):
 
 
 def source_of(target: Target) -> str:
-    """The source of a target's samples: what it says, or host, port and path."""
+    """The source of a target's samples: its `source_id`, or host, port and path."""
     if target.source_id:
         return target.source_id
     url = httpx.URL(target.url)
@@ -131,7 +131,7 @@ def source_of(target: Target) -> str:
 
 
 class _Answer:
-    """What became of one request."""
+    """The outcome of one request."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -144,7 +144,7 @@ class _Answer:
         self.seconds = 0.0
 
     def judge(self) -> None:
-        """Compare with what is expected."""
+        """Compare with the expectations of the target."""
         target = self.target
         expected = self.status in target.status if target.status else 200 <= self.status < 400
         text = self.body.decode(errors="replace")

@@ -27,7 +27,7 @@ class Phases:
 
     Attributes:
         seconds: by name: dns, connect, tls, first_byte.
-        phase: the phase that is going on; tells where a failure happened.
+        phase: the phase that is going on; after a failure, where it happened.
         certificate: what the server showed, DER; b"" without TLS.
     """
 

@@ -1,9 +1,9 @@
 """The publisher's hold on Kafka: one idempotent librdkafka producer, and what is in flight.
 
 In: `Record`s. Out: the same bytes on the topic, in order and once, for as long as this producer
-lives; it sends again without an end. Records that are not acknowledged yet are kept here, so that
-whoever gives the producer up gets them back, in order. Used by one thread: acknowledgements come
-in `poll` and nowhere else.
+lives; it sends again without an end. Records that are not acknowledged yet are kept here, and are
+returned in order when the producer is given up. Used by one thread: acknowledgements come in `poll`
+and nowhere else.
 """
 
 import logging
@@ -45,7 +45,7 @@ class KafkaClient:
         flying_bytes: bytes of their values.
         flying_samples: samples in them.
         refused: why a record was given up for good; the producer must be replaced then.
-        trouble: what the client said last about its brokers, "" once one acknowledges again.
+        trouble: the client's last error about its brokers, "" once one acknowledges again.
 
     Raises:
         AwayError: no broker accepts a connection, or a setting is wrong.
@@ -66,10 +66,10 @@ class KafkaClient:
             "enable.idempotence": True,
             "compression.type": options.compression,
             "linger.ms": 5,
-            "message.timeout.ms": 0,  # never: the disk is behind us
-            "partitioner": "murmur2_random",  # the Java client's: a key meets the same partition
+            "message.timeout.ms": 0,  # never: the disk buffer holds what waits
+            "partitioner": "murmur2_random",  # the Java client's: a key gets the same partition
             "reconnect.backoff.max.ms": 2_000,
-            "error_cb": self._said,
+            "error_cb": self._note_error,
         }
         try:
             self._producer: Any = Producer({**settings, **options.security}, logger=_log)
@@ -146,8 +146,9 @@ class KafkaClient:
         else:
             self._too_large += record.samples
 
-    def _said(self, error: KafkaError) -> None:
-        if not self.trouble or error.code() != KafkaError._ALL_BROKERS_DOWN:  # else it says less
+    def _note_error(self, error: KafkaError) -> None:
+        # "All brokers down" must not replace the cause.
+        if not self.trouble or error.code() != KafkaError._ALL_BROKERS_DOWN:
             self.trouble = error.str()
         if error.fatal():
             self.refused = error

@@ -40,7 +40,7 @@ class SlowSearchError(Exception):
 
 
 class Search(NamedTuple):
-    """What is looked for; all of it must hold.
+    """The conditions of a search; all of them must hold.
 
     Attributes:
         service: exactly; "" is any.
@@ -75,7 +75,7 @@ class Search(NamedTuple):
 
 
 def _quoted(word: str) -> str:
-    """A word as FTS5 takes it, whatever signs are in it."""
+    """A word as FTS5 takes it, whatever characters are in it."""
     start = word.endswith("*") and len(word) > 1
     text = (word[:-1] if start else word).replace('"', '""')
     return f'"{text}"*' if start else f'"{text}"'
@@ -250,7 +250,7 @@ def _size(path: Path) -> int:
 
 
 def _text(record: LogRecord) -> str:
-    """What words are looked for in."""
+    """The text in which words are searched."""
     values = (str(value) for value in record.attributes.values())
     return _plain(" ".join((record.message, *values))[:_MOST_TEXT])
 

@@ -4,7 +4,7 @@ Lines come from files (`adapters.log_tail`) or by `POST /api/v1/logs`: a JSON ob
 of objects, or one object per line. Every record goes to the topic `logs.ingestion`, keyed by
 its service. Every poll gives, per service and for the time since the poll before:
 `log_rate_per_s`, `log_error_ratio`, `log_latency_p50_ms`, `_p95_ms` and `_p99_ms` where records
-tell a latency, and `log_new_templates`: messages of a kind that was never seen before, counted
+have a latency, and `log_new_templates`: messages of a kind that was never seen before, counted
 after a time of learning. A service that stops logging is reported with rate 0 for an hour.
 
 Records are also kept on disk (`adapters.log_store`), and found by `GET /api/v1/logs` with
@@ -94,7 +94,7 @@ class LogsOptions(ReceiverOptions):
 
 
 class ServiceWindow:
-    """What one service wrote since the last poll."""
+    """The records of one service since the last poll."""
 
     def __init__(self, born: float) -> None:
         self.born = born
@@ -204,7 +204,7 @@ class LogsAdapter(ReceiverAdapter):
         return Reply(202 if records or not refused else 400, body)
 
     def _parsed(self, parse: Callable[..., LogRecord], *arguments: Any) -> LogRecord | None:
-        """One record; None for what no rule foresaw, which never costs the others."""
+        """One record; None after an unexpected error, which never costs the others."""
         try:
             return parse(*arguments)
         except Exception as error:
@@ -263,7 +263,7 @@ class LogsAdapter(ReceiverAdapter):
             try:
                 value = msgspec.json.encode(record)
             except (TypeError, ValueError, OverflowError, RecursionError):
-                emitter.fault("malformed", f"{record.service}: a record that JSON cannot say")
+                emitter.fault("malformed", f"{record.service}: a record that JSON cannot express")
                 continue
             emitter.emit_record(self.options.topic, record.service, value)
             kept.append((record, value))

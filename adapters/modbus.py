@@ -88,7 +88,7 @@ class ModbusOptions(AdapterOptions):
         names = [register.name for register in self.registers]
         double = {name for name in names if names.count(name) > 1}
         if double:
-            message = f"registers: the name {min(double)} stands there twice"
+            message = f"registers: the name {min(double)} is there twice"
             raise ValueError(message)
         return self
 

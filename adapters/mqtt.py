@@ -104,7 +104,7 @@ def samples_of(
         refused: gets the reasons of items of an array that are refused.
 
     Raises:
-        ValueError: the payload or the templates do not fit; the message says how.
+        ValueError: the payload or the templates do not fit; the message has the reason.
     """
     kind = subscription.payload
     if kind == "auto":
@@ -231,7 +231,7 @@ class MqttAdapter:
         return client
 
     async def poll(self, emitter: Emitter) -> None:
-        """Say so if the connection is gone; the runner then opens it again."""
+        """Raise AdapterError if the connection is gone; the runner then opens it again."""
         alive = self._upkeep is not None and not self._upkeep.done()
         if self._client is None or not self._client.is_connected() or not alive:
             message = f"{self.options.host}:{self.options.port}: the connection is lost"

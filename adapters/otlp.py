@@ -1,6 +1,6 @@
 """OTLP metrics over HTTP (`POST /v1/metrics`, protobuf or JSON) and gRPC (`adapters.otlp_grpc`).
 
-What the points become stands in `adapters.otlp_points`. Points that cannot be used are named in
+See `adapters.otlp_points` for what the points become. Points that cannot be used are named in
 the partial success of the answer; the others are taken. While writers have to wait, HTTP
 answers 503 or 429 with Retry-After and gRPC UNAVAILABLE or RESOURCE_EXHAUSTED with RetryInfo,
 which exporters follow.

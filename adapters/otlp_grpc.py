@@ -1,10 +1,10 @@
-"""OTLP metrics over gRPC, `MetricsService/Export`: who may write is judged before a byte is read.
+"""OTLP metrics over gRPC, `MetricsService/Export`: access is checked before a message is read.
 
-An interceptor answers what must not come in from the headers of a call alone: UNAUTHENTICATED,
-UNAVAILABLE while the way to Kafka is blocked, RESOURCE_EXHAUSTED while `max_waiting` writes wait,
-the latter two with RetryInfo, which exporters follow. A call that passes has `body_timeout_sec`
-for its message, of `max_body_bytes` at most; it is deserialised in the receiver's thread. At most
-`4 x max_waiting` calls are open at the same time.
+An interceptor refuses calls by their headers alone: UNAUTHENTICATED, UNAVAILABLE while the way to
+Kafka is blocked, RESOURCE_EXHAUSTED while `max_waiting` writes wait, the latter two with RetryInfo,
+which exporters follow. A call that passes has `body_timeout_sec` for its message, of
+`max_body_bytes` at most; it is deserialised in the receiver's thread. At most `4 x max_waiting`
+calls are open at the same time.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class GrpcReceiver:
     """The server.
 
     Args:
-        options: where to listen and whom to let in.
+        options: where to listen and which tokens to accept.
         take: the bytes of a request to those of its answer; runs in the thread of `worker`,
             may raise BadRequestError.
         worker: a thread for the writes.
@@ -157,15 +157,15 @@ class _Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     def refusal(self) -> "_Refusal | None":
         """Why no write may come in now; None if one may."""
         if not self._emitter.ready():
-            text = "writers are told to wait: the buffer is nearly full"
+            text = "writers have to wait: the buffer is nearly full"
             return _Refusal("blocked", text, grpc.StatusCode.UNAVAILABLE, "the buffer is full")
         if self.waiting >= self._options.max_waiting:
-            text = "writers are told to wait: too many at the same time"
+            text = "writers have to wait: too many at the same time"
             return _Refusal("busy", text, grpc.StatusCode.RESOURCE_EXHAUSTED, "too many writes")
         return None
 
     async def refuse(self, context: Any, why: "_Refusal") -> bytes:
-        """Refuse, and say when to come back: without RetryInfo exporters drop their data."""
+        """Refuse, with the time of a retry: without RetryInfo exporters drop their data."""
         self._emitter.fault(why.cause, why.message)
         delay = duration_pb2.Duration(seconds=self._options.retry_after_sec)
         packed = any_pb2.Any()

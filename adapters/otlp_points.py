@@ -27,7 +27,7 @@ _MOST_BUCKETS = 10_000
 
 
 class Outcome(NamedTuple):
-    """What became of a request.
+    """The outcome of a request.
 
     Attributes:
         metrics: samples.

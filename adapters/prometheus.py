@@ -1,9 +1,9 @@
 """Prometheus remote write 1.0 and 2.0: what a Prometheus or an agent forwards.
 
-`POST /api/v1/write`, snappy-compressed protobuf; the Content-Type says which version. Counters
-become rates per second (see `adapters.series`): those whose metadata says so, else those whose
-name ends in `_total`, `_count`, `_sum` or `_bucket`. Stale markers and samples that are not
-finite give nothing, a sample older than the last of its counter no rate; all are counted.
+`POST /api/v1/write`, snappy-compressed protobuf; the Content-Type names the version. Counters
+become rates per second (see `adapters.series`): those with metadata of a counter, else those whose
+name ends in `_total`, `_count`, `_sum` or `_bucket`. Stale markers and samples that are not finite
+give nothing, a sample older than the last of its counter no rate; all are counted.
 Native histograms become `_per_s` (observations), `_mean`, `_p50`, `_p95` and `_p99` of what was
 observed since the point before. A series that cannot be used is refused, its samples are counted
 and the answer is 400; the others of the request are taken, as both specifications allow.

@@ -38,7 +38,7 @@ __all__ = ["Publisher"]
 
 _log = logging.getLogger("padit.adapters.publisher")
 _MOST_WAITING = 2_000_000  # samples not yet encoded, about 500 MB; more is dropped
-_BUSY_FROM = 200_000  # samples not yet encoded from which on receivers are told to wait
+_BUSY_FROM = 200_000  # samples not yet encoded from which on receivers refuse writes
 _MOST_FLYING = 50_000  # records handed to the client; it holds 100,000
 _LOOK_AGAIN_SEC = 300.0  # a topic may have got more partitions
 
@@ -156,7 +156,7 @@ class Publisher:
                     self._recover(error)
                 else:
                     self.state.worked()
-        finally:  # also where something ended the thread that is no Exception
+        finally:  # also after what is no Exception, such as SystemExit
             self.state.ended = self.state.ended or self._stop_at is None
 
     def _turn(self) -> None:
@@ -198,7 +198,7 @@ class Publisher:
     def _wait(self) -> None:
         """Until there is something to do: input, acknowledgements, an end, or 0.5 s."""
         if self._backlog and self._client is not None and not self._has_room():
-            self._hear(0.05)
+            self._take_news(0.05)
         with self._changed:
             if not self._inbox and not (self._backlog and self._has_room()):
                 busy = self._stop_at is not None or self._flies()
@@ -237,7 +237,7 @@ class Publisher:
     def _encoded(
         self, batches: list[Batch], records: list[Record], partitions: int
     ) -> Iterator[Record]:
-        """All records; what follows an error of the encoder is lost."""
+        """All records; those after an error of the encoder are lost."""
         yield from records
         try:
             yield from self._encoder.encode(batches, partitions)
@@ -247,7 +247,7 @@ class Publisher:
             self._unfit("unencodable", self._unencoded)
 
     def _known_partitions(self) -> int:
-        """Partitions of the samples' topic; 1 as long as no broker has told."""
+        """Partitions of the samples' topic; 1 until a broker has answered."""
         topic = self._options.topic
         if topic not in self._partitions and time.monotonic() >= self._retry_at:
             try:
@@ -271,8 +271,8 @@ class Publisher:
         return bool(self._flies() or self._backlog or self._inbox or self._unencoded)
 
     def _pump(self) -> None:
-        """Hear what has landed, then send what there is room for."""
-        self._hear(0)
+        """Take acknowledgements, then send what there is room for."""
+        self._take_news(0)
         try:
             self._unpark()
             while self._backlog and self._has_room():
@@ -282,13 +282,13 @@ class Publisher:
                     break
                 self._send(client, record)
         except FullError:
-            self._hear(0.01)
+            self._take_news(0.01)
         except AwayError as error:
             self._away(str(error))
         if not self._flies():
             self._backlog.settle()
 
-    def _hear(self, seconds: float) -> None:
+    def _take_news(self, seconds: float) -> None:
         """Acknowledgements, refusals and trouble, waiting at most `seconds` for the first."""
         client = self._client
         if client is None:
@@ -306,7 +306,7 @@ class Publisher:
             self._look_again.clear()
             self._away(client.refused.str())
         elif client.trouble:
-            self._said_away(client.trouble)
+            self._warn_away(client.trouble)
 
     def _connected(self) -> KafkaClient:
         """The client, made if there is none; raises AwayError."""
@@ -316,9 +316,9 @@ class Publisher:
 
     def _away(self, reason: str) -> None:
         self._retry_at = time.monotonic() + 1.0
-        self._said_away(reason)
+        self._warn_away(reason)
 
-    def _said_away(self, reason: str) -> None:
+    def _warn_away(self, reason: str) -> None:
         self._stats.set(metric_names.PUBLISHER_CONNECTED, 0)
         self._once.warn(
             "broker",

@@ -1,4 +1,4 @@
-"""The HTTP server under all receivers: who may write, how much, and what when it is too much.
+"""The HTTP server under all receivers: access, limits, and the answers beyond the limits.
 
 A request is judged before its body is read: 401 without the right token, 503 with Retry-After
 while the way to Kafka is blocked, 429 with Retry-After while `max_waiting` writes wait here. Only
@@ -6,7 +6,7 @@ writes have a body that is read: within `body_timeout_sec`, else 408, and `max_b
 and after decompression, else 413. What is accepted is parsed in a thread, one write at a time, so
 that the loop stays free for other adapters.
 
-A write takes its place when its body is there, so slow writers keep nobody out. At most
+A write takes its place when its body is there, so slow writers do not block others. At most
 `4 x max_waiting` bodies are read at the same time; for one more the oldest of them is given up
 with 408. Bodies in memory are therefore at most `5 x max_waiting x max_body_bytes`, twice that
 while one is decompressed, and only writers with a token, where there are tokens, can fill them.
@@ -88,7 +88,7 @@ class ReceiverOptions(AdapterOptions):
         if not (self.tokens or self.token_file or self.allow_anonymous or _loopback(self.host)):
             message = (
                 f"host {self.host} can be reached from outside: set `tokens` or `token_file`, "
-                "or say `allow_anonymous: true`"
+                "or set `allow_anonymous: true`"
             )
             raise ValueError(message)
         if any(not token.strip() for token in self.tokens):
@@ -176,7 +176,7 @@ class HttpReceiver:
     """A server for one receiver.
 
     Args:
-        options: where to listen and whom to let in.
+        options: where to listen and which tokens to accept.
         routes: what it answers.
     """
 
@@ -303,10 +303,10 @@ class HttpReceiver:
         options = self._options
         again = {"Retry-After": str(options.retry_after_sec)}
         if not emitter.ready():
-            emitter.fault("blocked", "writers are told to wait: the buffer is nearly full")
+            emitter.fault("blocked", "writers have to wait: the buffer is nearly full")
             return web.Response(status=503, headers=again, text="the buffer is full, try later")
         if self._waiting >= options.max_waiting:
-            emitter.fault("busy", "writers are told to wait: too many at the same time")
+            emitter.fault("busy", "writers have to wait: too many at the same time")
             return web.Response(status=429, headers=again, text="too many writes, try later")
         length = request.content_length
         if length is not None and length > options.max_body_bytes:
@@ -352,7 +352,7 @@ class HttpReceiver:
 
 
 class ReceiverAdapter:
-    """What the adapters that only receive share: they listen, and have nothing to poll.
+    """Base of the adapters that only receive: they listen, and have nothing to poll.
 
     Args:
         options: of the adapter.

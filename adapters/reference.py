@@ -107,7 +107,7 @@ def _meaning(field: FieldInfo) -> str:
 
 
 def write_into(path: Path) -> None:
-    """Replace the reference between its two marks in a Markdown file."""
+    """Replace the reference between its two markers in a Markdown file."""
     text = path.read_text(encoding="utf-8")
     head, _, rest = text.partition("<!-- reference -->")
     _, _, tail = rest.partition("<!-- /reference -->")

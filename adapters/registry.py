@@ -1,8 +1,8 @@
 """Which adapters there are: the built-in ones and whatever installed packages bring.
 
-An installed package adds one with an entry point of the group `padit.adapters`, name = type,
-value = `module:Class`. A module is imported only when its adapter is used, so a missing library
-hurts only those who need it.
+An installed package adds one with an entry point of the group `padit.adapters`, name = type, value
+= `module:Class`. A module is imported only when its adapter is used, so a missing library affects
+only adapters that need it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ BUILT_IN: Mapping[str, str] = {
 
 
 def adapter_types() -> dict[str, str]:
-    """Type to `module:Class`; an entry point goes before a built-in of the same name."""
+    """Type to `module:Class`; an entry point overrides a built-in of the same name."""
     found = {point.name: point.value for point in entry_points(group=GROUP)}
     return dict(sorted({**BUILT_IN, **found}.items()))
 

@@ -46,13 +46,13 @@ _log = logging.getLogger("padit.adapters")
 
 
 class Delivery(Protocol):
-    """What the runner needs of a publisher."""
+    """The part of a publisher that the runner uses."""
 
     def put(self, batch: Batch | Record) -> None:
         """Take samples or a record; never blocks."""
 
     def ready(self) -> bool:
-        """Whether more is welcome."""
+        """Whether more can be taken."""
 
 
 class _Emitter:
@@ -115,7 +115,7 @@ class Supervised:
 
 
 class Runner:
-    """Runs adapters until it is told to stop.
+    """Runs adapters until `stop`.
 
     Args:
         adapters: what runs.
@@ -165,7 +165,7 @@ class Runner:
             _log.error("an adapter did not stop within 10 s and is left behind")
 
     def _callback_failed(self, _loop: Any, context: dict[str, Any]) -> None:
-        """What a library's callback or an unwatched task raised; the loop goes on."""
+        """Log an exception of a library's callback or of an unwatched task; the loop goes on."""
         error = context.get("exception")
         text = f"{context.get('message', '')}: {error!r}"
         _log.debug("%s", text, exc_info=error)
@@ -278,7 +278,7 @@ async def run_adapters(config: AdaptersConfig, stop: asyncio.Event, stats: Stats
         for library in (
             "padit.adapters.librdkafka",
             "pymodbus",
-        ):  # what they write again and again we say once
+        ):  # these libraries repeat themselves; each cause is logged once
             logging.getLogger(library).setLevel(logging.CRITICAL)
     adapters = create_all(config.adapters)
     publisher = Publisher(config.kafka, config.buffer, stats)

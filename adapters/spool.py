@@ -236,7 +236,7 @@ class Spool:
 
 
 def _write_all(file: IO[bytes], data: bytes) -> None:
-    """Write everything; an unbuffered file may take less at once, and says so only by a number."""
+    """Write everything; an unbuffered file may take less at once, and only returns how much."""
     left = memoryview(data)
     while left:
         left = left[file.write(left) :]

@@ -56,16 +56,16 @@ def measure_storm(series: int, *, audit: bool = True, detectors: int = 2) -> Sto
     calm = 0.0
     for minute in range(_CALM + 1):
         second, jump = _START + minute * _INTERVAL, 100.0 * (minute == _CALM)
-        machine.advance(store, _fragment(names, second, _INTERVAL - 1, 0.0, chance))
+        machine.advance(store, _keyed(names, second, _INTERVAL - 1, 0.0, chance))
         started = time.process_time()
-        last = _fragment(names, second + _INTERVAL - 1, 1, jump, chance)
+        last = _keyed(names, second + _INTERVAL - 1, 1, jump, chance)
         outcome = machine.advance(store, last)
         seconds = time.process_time() - started
         calm = calm if jump else seconds
     return Storm(calm, seconds, len(outcome.transitions))
 
 
-def _fragment(
+def _keyed(
     names: list[Series], second: int, count: int, jump: float, chance: np.random.Generator
 ) -> KeyedBatch:
     size = len(names)

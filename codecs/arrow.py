@@ -75,8 +75,7 @@ def rows_from_streams(values: Sequence[bytes]) -> tuple[Rows, NDArray[np.int64]]
 
     Returns:
         The rows of the first streams, as many as take `MOST_TOGETHER` bytes, and int64 (m,) how
-        many each has; None where they have to be read one by one, to find what is wrong with
-        which.
+        many each has; None if one of them has a fault: then each is read on its own to find it.
     """
     tables: list[pa.Table] = []
     held = 0
@@ -140,7 +139,7 @@ def _complete(table: pa.Table, faults: Faults) -> tuple[pa.Table, NDArray[np.int
 def _judge(
     table: pa.Table, rows: Rows, bad: NDArray[np.int64], element: NDArray[np.int64], faults: Faults
 ) -> NDArray[np.bool_]:
-    """Which rows can be used; what is wrong with the others goes to `faults`."""
+    """A mask of the usable rows; the faults of the others are added to `faults`."""
     good = np.ones(len(rows), bool)
 
     def refuse(found: NDArray[np.bool_], reason: Callable[[int], str]) -> None:
@@ -288,7 +287,7 @@ def _compact(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], ND
 
 
 def _micros(table: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Event times, and the rows whose text is none; what is out of range lies before 2000."""
+    """Event times, and rows whose text is no time; a time out of range becomes one before 2000."""
     column = table["timestamp"]
     kind = column.type
     none = np.empty(0, np.int64)
@@ -314,7 +313,7 @@ def _micros_of_ticks(ticks: NDArray[np.int64], unit: str) -> NDArray[np.int64]:
 def parse_timestamps(
     stamps: Sequence[float | str],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Timestamps of any form one by one (1.1 us each), and the positions of those that are none."""
+    """Timestamps of any form one by one (1.1 us each), and the positions of invalid ones."""
     times = np.zeros(len(stamps), np.int64)
     bad = []
     for i, stamp in enumerate(stamps):  # there is no vectorised RFC 3339 parser
@@ -329,7 +328,7 @@ def parse_timestamps(
 
 
 def describe_bad_stamp(stamp: object) -> str:
-    """Why a timestamp in text is none."""
+    """Why a text is no timestamp."""
     if isinstance(stamp, str) and len(stamp) > LONGEST_STAMP:
         return f"timestamp {shorten(stamp)} has {len(stamp)} characters, at most {LONGEST_STAMP}"
     return f"timestamp {shorten(stamp)} is neither epoch seconds, ms nor RFC 3339"

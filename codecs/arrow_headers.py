@@ -1,11 +1,11 @@
 """The headers of an Arrow IPC stream, read before Arrow allocates anything for its body.
 
-A stream is a sequence of messages, each a header (a FlatBuffers table) and a body. A compressed
-buffer says by its first eight bytes how long it becomes, a dictionary may be repeated or grow,
-an array without buffers may have any length, and tables inside a header may be shared: a few
-kilobytes can ask for gigabytes. `weigh` adds up what the headers ask for and refuses more than
-`MOST_UNPACKED` bytes for each byte of the stream, or `UNPACKED_AT_LEAST` where that is more:
-what Arrow itself writes with LZ4 or Zstandard for samples stays far below either.
+A stream is a sequence of messages, each a header (a FlatBuffers table) and a body. The first eight
+bytes of a compressed buffer are its unpacked length, a dictionary may be repeated or grow, an array
+without buffers may have any length, and tables inside a header may be shared: a few kilobytes can
+ask for gigabytes. `weigh` adds up what the headers ask for and refuses more than `MOST_UNPACKED`
+bytes for each byte of the stream, or `UNPACKED_AT_LEAST` where that is more: what Arrow itself
+writes with LZ4 or Zstandard for samples stays far below either.
 
 The layout is that of Apache Arrow's `format/Message.fbs` and `Schema.fbs`, version 1.5.
 """
@@ -26,12 +26,12 @@ MOST_UNPACKED = 16
 UNPACKED_AT_LEAST = 4 << 20
 """Bytes that a stream of any size may unpack to: 45,000 samples of a dead sensor take 1.3 MB."""
 ROW_BYTES = 32
-"""Bytes that a row counts at least, since its names, time and value take as many when read."""
+"""Least bytes counted for a row: its names, time and value take as many when read."""
 
 _LARGEST_SCHEMA = 64 << 10
 _MOST_FIELDS = 256
 _MOST_TEXT = 256 << 10
-_ENTRY_BYTES = 8  # that an entry of a dictionary counts at least
+_ENTRY_BYTES = 8  # least bytes counted for an entry of a dictionary
 _SCHEMA, _DICTIONARY, _BATCH = 1, 2, 3
 _VERSION_5 = 4
 _MARKER = 0xFFFFFFFF
@@ -43,11 +43,11 @@ _i16, _i32, _u16, _u32, _i64 = (struct.Struct(f"<{kind}") for kind in "hiHIq")
 
 
 class Layout(NamedTuple):
-    """What a stream's schema says.
+    """The schema of a stream, and how to read its columns.
 
     Attributes:
         schema: as Arrow reads it.
-        options: for reading the columns that are used, and no other; None: all are.
+        options: for reading only the columns that are used; None where all are used.
         body: bytes that follow the schema's header.
     """
 
@@ -57,7 +57,7 @@ class Layout(NamedTuple):
 
 
 class _Header(NamedTuple):
-    """One message: what it asks for, and where its body's compressed buffers lie."""
+    """One message: what it asks for, and the places of its body's compressed buffers."""
 
     kind: int
     body: int
@@ -150,7 +150,7 @@ def _unpacked(value: bytes, body: int, head: _Header) -> int:
 
 @lru_cache(maxsize=4096)
 def _header(data: bytes) -> _Header:
-    """A message's header; a producer's are often equal, and so found in the cache."""
+    """A message's header, cached because the headers of one producer are often equal."""
     message = _root(data, 0)
     kind = data[_slot(data, message, 1)] if _slot(data, message, 1) else 0
     if kind not in (_DICTIONARY, _BATCH):
@@ -182,12 +182,12 @@ def _header(data: bytes) -> _Header:
 
 
 def _refuse_old_compression(data: bytes, message: int) -> None:
-    """Before version 5 a note beside the header, not the header, announced compression."""
+    """Refuse compression that the metadata announces, as before version 5, and not the header."""
     at = _slot(data, message, 0)
     version = _i16.unpack_from(data, at)[0] if at else 0
     noted = _slot(data, message, 4)
     if noted and (version < _VERSION_5 or _text_of(data, noted) > _MOST_TEXT):
-        text = "an Arrow stream with metadata of its own for a batch, which is not read"
+        text = "an Arrow stream with custom metadata of a batch, which is not supported"
         raise WireFormatError(text)
 
 
@@ -232,7 +232,7 @@ def _check_fields(data: bytes, schema: int, text: int) -> None:
 
 
 def _check_names(schema: pa.Schema) -> None:
-    """Refuse columns that are used and repeated, or of a type whose size no header says."""
+    """Refuse used columns that occur twice, or have a type whose size no header states."""
     for name in sorted(_USED & {*schema.names}):
         found = schema.get_all_field_indices(name)
         if len(found) > 1:

@@ -1,6 +1,6 @@
 """Bodies of requests: decompression within a bound, and the errors of a body that is unusable.
 
-In: the bytes as they came. Out: the bytes they stand for, never more than the bound asked for;
+In: the bytes as they came. Out: the decompressed bytes, never more than the given bound;
 nothing larger is allocated on the way. Whatever the bytes are, only `BadRequestError` is raised.
 """
 

@@ -93,7 +93,7 @@ class Faults:
 
 
 class Sampled(NamedTuple):
-    """What one record held.
+    """The rows and faults of one record.
 
     Attributes:
         rows: the readable samples.

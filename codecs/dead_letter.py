@@ -1,7 +1,7 @@
 """Records that cannot be used, wholly or in part.
 
-A `DeadRecord` only points at its record. The letter with its digest and the record's bytes is made
-where somebody reads it.
+A `DeadRecord` only points at its record. The letter, with its digest and the record's bytes, is
+made only where dead letters are read.
 """
 
 from collections.abc import Sequence

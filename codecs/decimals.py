@@ -4,7 +4,7 @@ Eight digits at a time are turned into a number by three multiplications on one 
 (Lemire, "Quickly parsing eight digits", 2018). A decimal of digits `m` with `f` of them behind
 the point is `m / 10**f`, and that quotient of two exact floats is correctly rounded as long as
 `m` is below 2**53 and `f` at most 22 (Clinger, "How to read floating point numbers accurately",
-1990). Longer ones are read one by one; what is no plain decimal is left to the caller.
+1990). Longer ones are read one by one; tokens that are no plain decimal are left to the caller.
 """
 
 from functools import lru_cache

@@ -48,7 +48,7 @@ class Line(NamedTuple):
 
 @dataclass(slots=True)
 class Lines:
-    """What a body holds.
+    """The lines of a body.
 
     Attributes:
         good: lines that follow the protocol, in their order.
@@ -101,7 +101,7 @@ def parse_line(line: str) -> Line:
     """Read one line, without its line break.
 
     Raises:
-        LineError: says what is wrong with it.
+        LineError: it does not follow the protocol.
 
     >>> line = parse_line("weather,place=a temperature=21.5,wet=f 7")
     >>> line.measurement, line.tags, line.time

@@ -53,8 +53,8 @@ class Frames:
     Args:
         longest: length that each piece must have room for.
         time_first: whether the timestamp is the first of the two numbers.
-        parse: what a frame is tried with.
-        credit: is used up by new frames.
+        parse: reads one record with the parser, to try a frame.
+        credit: the budget that new frames use up.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Frames:
         return all(length < width for length, width in zip(longest, self._widths, strict=True))
 
     def find(self, text: Bytes, pieces: Sequence[Piece]) -> NDArray[np.int32]:
-        """For every record the number of its series, or -1; new frames are taken up."""
+        """For every record the number of its series, or -1; new frames are added."""
         key, fits = self._key(text, pieces)
         hashed = np.zeros(len(fits), np.uint64)
         for words, factors in zip(key, self._factors, strict=True):
@@ -115,7 +115,7 @@ class Frames:
         fits = np.ones(len(pieces[0].start), bool)
         key = []
         for (start, end), width in zip(pieces, self._widths, strict=True):
-            # No text has a zero byte in it, so the zeros tell the length as well.
+            # No text has a zero byte in it, so the zeros encode the length as well.
             fits &= end - start < width
             mask = masks(width)[np.minimum(end - start, width)]
             words = windows(text, width)[start].view(np.uint64).reshape(-1, width // 8)

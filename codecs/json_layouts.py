@@ -3,7 +3,7 @@
 A probe sends the same record again and again with another timestamp and another value. The text
 around the two numbers, a record's *frame*, is therefore parsed once and then recognised, for
 thousands of records at a time and without one Python object a record; only the numbers are read
-(`codecs.decimals`). A *layout* says where the two numbers stand: behind which comma, how far.
+(`codecs.decimals`). A *layout* is the place of the two numbers: behind which comma, and how far.
 
 Why this gives what a JSON parser gives: a frame is taken up only after the parser has read it
 with two numbers of ours in the two places and has found exactly these as timestamp and value.
@@ -34,7 +34,7 @@ Ints = NDArray[np.int64]
 _BREAK, _COMMA, _OPEN, _CLOSE = b"\n,{}"
 _WIDEST = 512  # bytes of one of the three pieces of a frame
 _MOST_LAYOUTS = 8
-_PAUSE = 16  # slices that are not looked at after one with hardly anything known
+_PAUSE = 16  # slices left to the parser after one with hardly any known record
 _FRONT = b" " * BEFORE
 _BACK = b" " * _WIDEST
 _NUMBER = re.compile(rb'"(timestamp|value)"\s*:\s*(-?[0-9.]+)(?=[,}])')
@@ -187,7 +187,7 @@ def _joined(values: Sequence[bytes | None]) -> _Text | None:
 
 
 def _layout_of(record: bytes) -> _Layout | None:
-    """Where the numbers of a record stand, if that can be said; frames decide whether it is so."""
+    """A guess where the numbers of a record stand, or None; frames confirm or refute it."""
     found = {match[1]: match for match in _NUMBER.finditer(record)}
     if len(found) < 2 or record[:1] != b"{" or record[-1:] != b"}":
         return None

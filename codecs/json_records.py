@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What parsing of any text may raise."""
+"""Exceptions that parsing any text may raise."""
 
 
 class Sample(msgspec.Struct, gc=False):
@@ -79,7 +79,7 @@ class Columns(NamedTuple):
 
 
 def decode_object(record: bytes) -> Sampled:
-    """A JSON object to one row. Raises for what is none; see `Codec`."""
+    """A JSON object to one row. Raises if it is none; see `Codec`."""
     found = columns_of([samples.decode(record)])
     if found.good is not None:
         raise WireFormatError(found.reason(0))
@@ -87,7 +87,7 @@ def decode_object(record: bytes) -> Sampled:
 
 
 def decode_array(record: bytes) -> Sampled:
-    """A JSON array of objects to rows. Raises for what is none; see `Codec`."""
+    """A JSON array of objects to rows. Raises if it is none; see `Codec`."""
     faults = Faults()
     try:
         read = _arrays.decode(record)
@@ -152,7 +152,7 @@ def columns_of(read: Samples) -> Columns:
 
 
 def _times(read: Samples) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Event times, and the positions of texts that are none.
+    """Event times, and the positions of texts that are no time.
 
     Never an array of what may be text: numpy would give every row the longest one's length.
     """

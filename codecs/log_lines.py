@@ -1,8 +1,8 @@
 """Log lines to records: JSON, logfmt, or plain text by a pattern.
 
-A record has a time, a service, a level, a message, a latency where the line tells one, and the
-rest as attributes. A message's *template* is the message with everything that varies (numbers,
-hashes, identifiers, quoted text, addresses) replaced; a template that was never seen is news.
+A record has a time, a service, a level, a message, a latency where the line has one, and the rest
+as attributes. A message's *template* is the message with everything that varies (numbers, hashes,
+identifiers, quoted text, addresses) replaced; a template that was never seen before is reported.
 """
 
 import json
@@ -76,10 +76,10 @@ class LogRecord(msgspec.Struct, omit_defaults=True):
 
     Attributes:
         timestamp: RFC 3339, UTC.
-        service: who wrote it.
+        service: the program that wrote it.
         level: in capitals; "" if unknown.
         message: at most 16 KiB.
-        latency_ms: how long what it speaks of took, milliseconds.
+        latency_ms: duration of what was logged, milliseconds.
         template: the message without what varies.
         attributes: everything else.
     """
@@ -94,12 +94,12 @@ class LogRecord(msgspec.Struct, omit_defaults=True):
 
     @property
     def is_error(self) -> bool:
-        """Whether it tells of an error."""
+        """Whether it reports an error."""
         return self.level in ERROR_LEVELS
 
 
 def objects_of(body: bytes) -> tuple[list[dict[str, Any]], list[str]]:
-    """Posted records, and why others are none: a JSON object, an array, or one per line.
+    """Posted records, and why others are unusable: a JSON object, an array, or one per line.
 
     >>> objects_of(b'[{"message": "x"}, 7]')
     ([{'message': 'x'}], ['record 2 is no JSON object'])

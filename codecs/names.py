@@ -10,7 +10,7 @@ MAX_NAME_LENGTH = 512
 
 
 def name_fault(series: Series) -> str:
-    """What is wrong with the names of a series; empty if nothing is."""
+    """The fault of the names of a series; empty if there is none."""
     source, metric, unit = series
     longest = max(len(source), len(metric), len(unit))
     if source and metric and longest <= MAX_NAME_LENGTH:

@@ -1,7 +1,7 @@
 """Payloads of messages and posts that hold numbers, JSON or metrics in PADIT's own JSON.
 
-Pure: bytes in, values out. A payload that cannot be read raises ValueError, which says how; in a
-list, an item that cannot be read is named beside the others and costs none of them.
+Pure: bytes in, values out. A payload that cannot be read raises ValueError with the reason; in a
+list, an unreadable item is reported and the others are kept.
 """
 
 import json
@@ -67,7 +67,7 @@ def leaves_of(content: Any, path: str = "", depth: int = 0) -> Iterator[tuple[st
 
 
 def metrics_of(payload: bytes) -> tuple[list[Metric], list[str]]:
-    """Metrics of an object or an array of them, and why others of the array are none."""
+    """Metrics of an object or an array of them, and why other items of the array are unusable."""
     if payload.lstrip()[:1] != b"[":
         return [_metric(payload)], []
     found: list[Metric] = []

@@ -105,7 +105,7 @@ def _build(
             else:
                 added.type = _F.TYPE_MESSAGE
                 added.type_name = f".{package}.{kind}"
-    pool = descriptor_pool.DescriptorPool()  # one of our own: nobody else's names can clash
+    pool = descriptor_pool.DescriptorPool()  # our own: names of other packages cannot clash
     pool.Add(file)
     return [
         message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{top}"))

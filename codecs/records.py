@@ -1,15 +1,15 @@
 """Wire formats in: the bytes of Kafka records to columns, and what cannot be read to rejects.
 
-A record is told by its first byte: `{` one metric as a JSON object, `[` a JSON array of such
-objects, 0xFF an Arrow IPC stream with the columns of `codecs.schemas.METRICS`. All three give
-the same rows, and keep the contract of `codecs.contract`: rows and at most one bounded
-reject come out, never an exception. In an array or an Arrow stream only the broken elements
-are lost, so a good sample is never lost with a bad neighbour.
+The first byte of a record shows its format: `{` one metric as a JSON object, `[` a JSON array of
+such objects, 0xFF an Arrow IPC stream with the columns of `codecs.schemas.METRICS`. All three give
+the same rows, and keep the contract of `codecs.contract`: rows and at most one bounded reject come
+out, never an exception. In an array or an Arrow stream only the broken elements are lost, so a good
+sample is never lost with a bad neighbour.
 
 Speed decides the shape of `_decode_slice`: records are joined and parsed in one call, about
 10,000 at a time so that they stay in the processor's cache (350 ns a record against 1,400 ns
 for 200,000 at a time). The joined parse may only be used when it cannot mistake where one
-record ends; `_joints_are_sound` says when that is.
+record ends; `_joints_are_sound` decides that.
 """
 
 import logging
@@ -50,12 +50,12 @@ CODECS = (
     Codec("Arrow stream", bytes([_STREAM]), True, decode_stream),
     Codec("JSON object", b"", False, decode_object),
 )
-"""Every record format; the first that fits decodes, and the last one names what is wrong."""
+"""Every record format; the first that fits decodes, and the last one names the fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What a list of records held.
+    """The rows and rejects of a list of records.
 
     Attributes:
         rows: the readable samples, in the order of the records.

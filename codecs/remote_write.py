@@ -27,7 +27,7 @@ class LabelError(ValueError):
 
 
 class Point(NamedTuple):
-    """What a request holds of one series.
+    """The part of a request about one series.
 
     Attributes:
         labels: see `labels_of`.
@@ -67,7 +67,7 @@ def read_request(body: bytes, content_type: str, most: int) -> RemoteWrite:
 
     Args:
         body: as it came.
-        content_type: says which version; 1.0 if it does not.
+        content_type: names the version; 1.0 if it names none.
         most: bytes that the decompressed body may have.
 
     Raises:
@@ -126,7 +126,7 @@ def labels_of(key: Key) -> dict[str, str]:
         try:
             label = Label.FromString(part)
         except DecodeError as error:
-            text = f"a label that is none: {error}"
+            text = f"a damaged label: {error}"
             raise LabelError(text) from error
         parts += [label.name, label.value]
     return dict(zip(parts[::2], parts[1::2], strict=False))

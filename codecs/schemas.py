@@ -1,7 +1,7 @@
 """Results as columns: the Arrow schema of each kind, and JSON objects to rows of it.
 
-What is nested (evidence, scores, detector, metadata) is kept as JSON text, because its fields
-differ from detector to detector and a column's type must not depend on what came first.
+Nested fields (evidence, scores, detector, metadata) are kept as JSON text, because they differ from
+detector to detector and a column's type must not depend on which result came first.
 """
 
 from collections.abc import Callable, Mapping, Sequence

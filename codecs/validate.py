@@ -15,13 +15,13 @@ __all__ = ["Validate"]
 
 @dataclass(frozen=True, slots=True)
 class Validate:
-    """The decoder that a reader is handed.
+    """The decoder that a reader uses.
 
     Attributes:
         max_bytes: a longer record is a dead letter.
-        max_ahead: how far an event may lie ahead of its own record's timestamp, microseconds.
-            A clock that runs wild must not drag the watermarks with it; comparing with the record
-            and never with the wall clock lets a replay judge alike.
+        max_ahead: how far an event may lie ahead of its own record's timestamp, microseconds. A
+            wrong clock must not drag the watermarks with it. The comparison is with the record and
+            never with the wall clock, so a replay decides the same.
     """
 
     max_bytes: int

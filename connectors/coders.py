@@ -51,6 +51,6 @@ class MessageCoder(Coder):  # type: ignore[misc]
 
 
 def register_coders() -> None:
-    """Tell Beam which coder belongs to which type; a graph is built after that."""
+    """Register the coder of each type with Beam; needed before a graph is built."""
     beam.coders.registry.register_coder(Batch, BatchCoder)
     beam.coders.registry.register_coder(Message, MessageCoder)

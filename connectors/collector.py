@@ -14,8 +14,8 @@ def relax_collector() -> None:
     """Let the collector look for cycles less often, until `restore_collector` is called as often.
 
     A poll makes 10,000 messages that are gone again after a moment and form no cycles, but by
-    default the collector walks through them every 700 objects: a quarter of the CPU time of a
-    whole run (3.2 against 2.4 s a million records). What is loaded by now is never walked again.
+    default the collector walks through them every 700 objects: a quarter of the CPU time of a whole
+    run (3.2 against 2.4 s a million records). Objects that exist by now are never walked again.
     """
     global _readers, _before
     with _lock:

@@ -38,12 +38,12 @@ class PartitionCursor(msgspec.Struct, array_like=True, frozen=True):
     """Where one partition stands; fields as in `domain.watermark.Position`.
 
     Attributes:
-        stop: offset after the last one to read, None: for ever.
+        stop: offset after the last one to read, None: no end.
         late: rows of the partition that came too late so far, which numbers them.
         read: metrics of the partition read so far.
         dead_lettered: those of them that could not be read.
         reached: the watermark before the end was found; `WATERMARK_NONE` until then.
-        vote: what its log tells of the clocks of its sources.
+        vote: what its log shows about the clocks of its sources.
     """
 
     start: int
@@ -62,7 +62,7 @@ class PartitionCursor(msgspec.Struct, array_like=True, frozen=True):
         return self.watermark == WATERMARK_END
 
     def position(self, number: int, first: int) -> Position:
-        """What a batch from offset `first` up to here says of this partition."""
+        """The position of this partition in a batch from offset `first` up to here."""
         return Position(
             number,
             self.start,
@@ -154,7 +154,7 @@ def first_cursors(ranges: list[PartitionRange], shards: int) -> list[Cursor]:
 
 
 class Numbered(NamedTuple):
-    """Rows that leave the job here.
+    """Rows that leave the job at the source.
 
     Attributes:
         partition: where they came from.
@@ -170,7 +170,7 @@ class Numbered(NamedTuple):
 
 
 class Advance(NamedTuple):
-    """What a read gave.
+    """The result of a read.
 
     Attributes:
         cursor: where the reader stands behind it.
@@ -260,13 +260,13 @@ class ReadAheadLimiter:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._blocks: dict[int, deque[tuple[int, int]]] = {}
+        self._batches: dict[int, deque[tuple[int, int]]] = {}
         self._rows = 0
         self._paused = False
 
     def note(self, read: ReadBatch, watermark: int) -> None:
         """Take note of a read and the watermark of its partition behind it."""
-        self._blocks.setdefault(read.partition, deque()).append((watermark, len(read.rows)))
+        self._batches.setdefault(read.partition, deque()).append((watermark, len(read.rows)))
         self._rows += len(read.rows)
 
     def to_pause(self, cursor: Cursor) -> frozenset[int]:
@@ -276,7 +276,7 @@ class ReadAheadLimiter:
         batches that have gone since the last one, however many wait.
         """
         slowest = cursor.watermark
-        for batches in self._blocks.values():
+        for batches in self._batches.values():
             while batches and batches[0][0] <= slowest:
                 _, count = batches.popleft()
                 self._rows -= count
@@ -290,9 +290,9 @@ class ReadAheadLimiter:
 def follow_idle(cursor: Cursor, idle: frozenset[int], now: int) -> tuple[Cursor, Batch]:
     """Move the watermarks of idle partitions, so that they do not hold the others back.
 
-    An idle partition follows the slowest one that is not idle. If all are idle, time goes on
-    as the clock says: each goes to `now`. The decision is in the batch like any other watermark, so
-    whatever happens downstream follows from the data.
+    An idle partition follows the slowest one that is not idle. If all are idle, time follows the
+    clock: each goes to `now`. The decision is in the batch like any other watermark, so whatever
+    happens downstream follows from the data.
 
     Args:
         cursor: where the reader stands.

@@ -1,14 +1,14 @@
 """Deliver: messages to a sink, as one Beam step. A shell; sinks know nothing of Beam.
 
-A bundle's messages are written and flushed before the bundle ends, so a runner that has
-committed a bundle has its results delivered; a bundle that fails comes again, and sinks drop,
-or let readers drop, what they have seen by id.
+A bundle's messages are written and flushed before the bundle ends, so a runner that has committed a
+bundle has its results delivered; a bundle that fails is repeated, and sinks or their readers drop
+repeated messages by id.
 
 A sink with a single writer (a file) gets all messages under one key through a stateful DoFn:
 every runner processes one key of one step in one place at a time, live or bounded. (A
 GroupByKey would need triggers, and hold results back.) The state itself is never written.
-Other sinks are written where the results arise, which costs no exchange and no latency. Between
-the two steps travel packs of up to 1,000 messages; one by one, a message cost 40 to 60 us.
+Other sinks are written where the results arise, which costs no exchange and no latency. Packs of up
+to 1,000 messages travel between the two steps; one by one, a message cost 40 to 60 us.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ class Deliver(beam.PTransform):  # type: ignore[misc]
 
     Args:
         sink: where to.
-        since: messages of an earlier event time are dropped, microseconds; None: none is.
+        since: messages of an earlier event time are dropped, microseconds; None drops none.
     """
 
     def __init__(self, sink: Sink, since: int | None = None) -> None:
@@ -73,7 +73,7 @@ class _Pack(beam.DoFn):  # type: ignore[misc]
         self._wakes = opens_early
 
     def start_bundle(self) -> None:
-        """Forget what a failed bundle left."""
+        """Discard what a failed bundle left."""
         self._buffer: list[Message] = []
         self._bytes = 0
 
@@ -87,7 +87,7 @@ class _Pack(beam.DoFn):  # type: ignore[misc]
             yield self._pack()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        """Hand on what is left."""
+        """Hand on the remaining messages."""
         if self._buffer or self._wakes:
             self._wakes = False
             yield WindowedValue(self._pack(), MIN_TIMESTAMP, [GlobalWindow()])
@@ -106,7 +106,7 @@ class _Write(beam.DoFn):  # type: ignore[misc]
         self._writer: Writer | None = None
 
     def start_bundle(self) -> None:
-        """Forget what a failed bundle left."""
+        """Discard what a failed bundle left."""
         self._buffer: list[bytes] = []
         self._bytes = 0
 
@@ -116,7 +116,7 @@ class _Write(beam.DoFn):  # type: ignore[misc]
         return iter(())
 
     def finish_bundle(self) -> None:
-        """Deliver what is left."""
+        """Deliver the remaining messages."""
         self._deliver()
 
     def teardown(self) -> None:
@@ -150,7 +150,7 @@ class _Write(beam.DoFn):  # type: ignore[misc]
 
 
 class _WriteAlone(_Write):
-    """The same under one key, with state, so that there is one at a time."""
+    """Writes under one key, with state, so that only one instance writes at a time."""
 
     _STATE = beam.DoFn.StateParam(ReadModifyWriteStateSpec("alone", BytesCoder()))
 

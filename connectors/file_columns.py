@@ -32,7 +32,7 @@ Mask = NDArray[np.bool_]
 
 
 class Converted(NamedTuple):
-    """What a table held.
+    """The rows of a table, and its rejects.
 
     Attributes:
         rows: the readable samples; of a wide table row by row, in each the columns in order.
@@ -181,7 +181,7 @@ def is_number(kind: pa.DataType) -> bool:
 
 
 def numbers(column: pa.Array) -> tuple[NDArray[np.float64], Mask]:
-    """A column as float64 (n,), NaN where there is nothing, and a mask of what is no number."""
+    """A column as float64 (n,), NaN where empty, and a mask of cells that are no number."""
     if not _is_text(column.type):
         try:
             return _floats(column), np.zeros(len(column), bool)
@@ -199,7 +199,7 @@ def numbers(column: pa.Array) -> tuple[NDArray[np.float64], Mask]:
 
 
 def times(column: pa.Array) -> tuple[NDArray[np.int64], Mask]:
-    """A column as microseconds, int64 (n,), and a mask of what is no time; null is no time."""
+    """A column as microseconds, int64 (n,), and a mask of cells that are no time; null is none."""
     kind = column.type
     micros = np.zeros(len(column), np.int64)
     bad = np.asarray(pc.is_null(column)).copy()
@@ -227,7 +227,7 @@ def _is_text(kind: pa.DataType) -> bool:
 def _piecewise(
     column: pa.Array, convert: Callable[[pa.Array], NDArray[Any]], out: NDArray[Any], bad: Mask
 ) -> None:
-    """Convert what can be converted into `out`, watermark the other cells in `bad`."""
+    """Convert what can be converted into `out`, mark the other cells in `bad`."""
     try:
         out[:] = convert(column)
     except (pa.ArrowInvalid, ValueError, OverflowError):

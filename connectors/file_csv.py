@@ -1,8 +1,8 @@
 """CSV: text columns with any delimiter, narrow or wide.
 
-The line, not the parsed row, is what is counted, so that an offset is a place in the file. A
-block is parsed at once when every line of it gives exactly one row; where quotation watermarks or
-line ends make that untrue, it is halved down to the lines that are to blame.
+The line, not the parsed row, is what is counted, so that an offset is a place in the file. A block
+is parsed at once when every line of it gives exactly one row; where quotation marks or line ends
+make that untrue, it is halved down to the lines that are to blame.
 """
 
 import csv
@@ -33,7 +33,7 @@ _OTHER_DELIMITERS = {"\t": "tab", ";": ";", ",": ",", "|": "pipe"}
 
 
 class _Shape(NamedTuple):
-    """What the head of a file says."""
+    """Columns and plan of a file, from its first lines."""
 
     names: list[str]
     delimiter: str
@@ -163,9 +163,9 @@ def _parse_at_once(
 ) -> _Parsed | None:
     """None if lines and rows do not agree. Raises pa.ArrowInvalid for invalid UTF-8.
 
-    A guard, one more row, follows the lines: a quotation watermark that is still open at their end
-    swallows it. Open watermarks and line ends in cells make rows fewer than lines, which is seen;
-    only a lone carriage return makes them more, and could make up for that.
+    A guard, one more row, follows the lines: a quotation mark that is still open at their end
+    swallows it. Open quotation marks and line ends in cells make rows fewer than lines, which is
+    seen; only a lone carriage return makes them more, and could make up for that.
     """
     if data.count(b"\r") != data.count(b"\r\n"):
         return None

@@ -1,4 +1,4 @@
-"""How the columns of a file become metrics: what a URI's query or a YAML mapping may say."""
+"""How the columns of a file become metrics: the options of a URI's query or of a YAML mapping."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any

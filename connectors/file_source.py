@@ -1,10 +1,10 @@
 """Files as a source: JSON Lines, CSV (narrow or wide, any delimiter) and Parquet.
 
-What an item must look like: a line like a Kafka record's value (JSON Lines), or a row of a
-table; `FileOptions` says which column is what. What does not is a dead letter with its file,
-row and original line; an empty cell of a wide table is no sample.
-Unit of parallelism: the file; a pattern names many, in sorted order. An offset is the number
-of a row, counted from 0 below the header; unreadable rows and empty lines count.
+What an item must look like: a line like a Kafka record's value (JSON Lines), or a row of a table;
+`FileOptions` defines which column is what. Anything else is a dead letter with its file, row and
+original line; an empty cell of a wide table is no sample. Unit of parallelism: the file; a pattern
+names many, in sorted order. An offset is the number of a row, counted from 0 below the header;
+unreadable rows and empty lines count.
 In a crash: nothing is lost or doubled; reading goes on at the offset that the job has saved. A
 file must not change while it is read; what is appended meanwhile is left out.
 """
@@ -63,7 +63,7 @@ class FileSource:
 
     @property
     def suffix(self) -> str:
-        """What the format is told by."""
+        """The suffix of the files, which decides their format."""
         return PurePath(self.pattern).suffix.lower()
 
     def paths(self) -> list[str]:
@@ -111,7 +111,7 @@ class FileSource:
             raise ConfigurationError(message) from error
 
     def open(self, ranges: Sequence[PartitionRange], decode: Decoder) -> Reader:
-        """Open the files of these ranges, each when it is first read; `ranges` comes before."""
+        """Open the files of these ranges, each when it is first read; call `ranges` first."""
         return _FileReader(self, ranges, decode)
 
 

@@ -1,4 +1,4 @@
-"""Why a Kafka client does not get through, from what it says on the side."""
+"""Why a Kafka client cannot connect, from the errors that it reports to a callback."""
 
 from confluent_kafka import KafkaError
 
@@ -24,7 +24,7 @@ class ClientErrors:
         self.hopeless = False
 
     def note(self, error: KafkaError) -> None:
-        """Keep what says more than "all brokers down"."""
+        """Keep the error; "all brokers down" replaces no earlier one."""
         if error.code() != KafkaError._ALL_BROKERS_DOWN or not self.text:
             self.text = error.str()
         self.hopeless |= error.fatal() or error.code() in _HOPELESS

@@ -1,9 +1,9 @@
-"""Asking a broker where partitions begin and end, and being answered for every one of them.
+"""Looks up where partitions begin and end, until there is an answer for every one of them.
 
 librdkafka answers for each partition on its own: a call that succeeds can hold an offset of -1 and
-an error for one of them. Taken for "nothing there" it would skip the partition without a word, as
-during the change of a leader; so every answer is looked at, and asked for again while it is an
-error that passes.
+an error for one of them. Taken for "nothing there", such an answer would silently skip the
+partition, for example while its leader changes; so every answer is checked, and asked for again
+while its error is temporary.
 """
 
 import logging
@@ -50,7 +50,7 @@ class Lookup:
         consumer: connected.
         topic: name of the topic.
         place: the brokers, for messages.
-        patience: seconds to ask again while the answer is an error, from now on.
+        patience: seconds, from now on, in which an answer with an error is asked for again.
     """
 
     def __init__(self, consumer: Consumer, topic: str, place: str, patience: float) -> None:
@@ -63,7 +63,7 @@ class Lookup:
         """The first offset a partition still has, and the one after the last.
 
         Raises:
-            SourceError: the broker does not say within the patience.
+            SourceError: the broker does not answer within `patience`.
         """
 
         def ask() -> tuple[int, int]:
@@ -78,7 +78,7 @@ class Lookup:
         """The first offset whose record is of a time (microseconds) or later; None: no record is.
 
         Raises:
-            SourceError: the broker does not say within the patience.
+            SourceError: the broker does not answer within `patience`.
         """
 
         def ask() -> int | None:
@@ -110,7 +110,7 @@ class Lookup:
 
 
 def refresh(consumer: Consumer, topic: str) -> None:
-    """Make a client look again what partitions there are and who leads them.
+    """Make a client look up the partitions and their leaders again.
 
     By itself it does so every five minutes, and until then answers from what it remembers.
     """
@@ -121,7 +121,7 @@ def refresh(consumer: Consumer, topic: str) -> None:
 
 
 def record_clock(settings: Mapping[str, str | int | float | bool], topic: str) -> str | None:
-    """Whose clock a topic's records carry: CreateTime or LogAppendTime; None if it is not said.
+    """Whose clock a topic's records carry: CreateTime or LogAppendTime; None if unknown.
 
     Args:
         settings: of a client.

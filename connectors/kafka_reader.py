@@ -64,8 +64,8 @@ class KafkaReader:
         decode: record values to rows.
         look_every: seconds between two looks for added partitions; None for a bounded read.
         decisions: (partition, offset, watermark) of a recorded run, to be repeated there.
-        patience: seconds in which a broker may say that it does not know a partition, as one does
-            for a moment after a restart.
+        patience: seconds in which a broker may answer that it does not know a partition, as happens
+            briefly after its restart.
     """
 
     def __init__(
@@ -227,7 +227,7 @@ class KafkaReader:
     def _check_unknown(self) -> None:
         """Look for partitions that no broker knows; give up one that stays unknown for too long.
 
-        A client says so once and then waits until it happens to look again by itself.
+        A client reports this once, and then waits for its own next refresh.
         """
         now = time.monotonic()
         if not self._unknown or now - self._asked < _ASK_AGAIN_SECONDS:
@@ -284,8 +284,9 @@ class KafkaReader:
     def lag(self) -> Mapping[int, int]:
         """Records behind the last one read; see `Reader`.
 
-        Live, a partition that gave nothing since the last call is asked for, and left out if its
-        broker does not answer: from the fetches alone an idle topic and an outage look the same.
+        Live, the end of a partition that gave nothing since the last call is looked up, and the
+        partition is left out if its broker does not answer: from the fetches alone an idle topic
+        and an outage look the same.
         """
         quiet = self._reading - self._delivered if self._look_every is not None else set()
         self._delivered = set()

@@ -1,4 +1,4 @@
-"""What a topic still holds of what was asked for, told to people."""
+"""Compares the requested range with what a topic still holds, and describes the difference."""
 
 from typing import NamedTuple
 
@@ -25,10 +25,10 @@ class RequestedRange(NamedTuple):
 def what_is_gone(
     consumer: Consumer, lookup: Lookup, topic: str, number: int, asked: RequestedRange
 ) -> str | None:
-    """Which part of what was asked for a partition does not have any more; None: all is there.
+    """The requested part that a partition has lost to retention, in words; None if all is there.
 
-    By time it can only be told that the log has been cut and that its first record is younger
-    than the start; whether a deleted record lay between them, nobody knows.
+    With a start by time it is only known that the log has been cut and that its first record is
+    younger than the start, not whether a deleted record was between them.
     """
     low, high = lookup.kept(number)
     begins = f"partition {number} begins at offset {low}"
@@ -47,7 +47,7 @@ def what_is_gone(
 def nothing_there(
     consumer: Consumer, lookup: Lookup, topic: str, numbers: list[int], asked: RequestedRange
 ) -> str:
-    """Say that no record lies in the time asked for, and what times there are."""
+    """A message that no record is in the requested time range, with the times that there are."""
     times = []
     for number in numbers:
         low, high = lookup.kept(number)
@@ -66,7 +66,7 @@ def _time_of(consumer: Consumer, topic: str, number: int, offset: int) -> int | 
     """Time of the record at an offset or the next one, microseconds; None if there is none.
 
     Raises:
-        SourceError: the broker does not say, which is not the same as none.
+        SourceError: the broker does not answer, which does not mean that there is none.
     """
     consumer.assign([TopicPartition(topic, number, offset)])
     try:

@@ -4,7 +4,7 @@ What an item must look like: a record in one of the formats of `codecs.records`;
 read. Unit of parallelism: the partition, dealt to shards. In a crash: nothing is committed to
 the broker; positions live in the job's own checkpoint, so no record is lost or read twice
 into the state, and retention is the only thing that can take a record away (then reading stops
-with an error that says which offsets are gone).
+with an error that names the offsets that are gone).
 """
 
 import logging
@@ -28,7 +28,7 @@ __all__ = ["KafkaSource"]
 
 _LOG = logging.getLogger(__name__)
 _METADATA_SECONDS = 5.0
-_UNKNOWN_SECONDS = 3.0  # a name is more often wrong than a broker is young
+_UNKNOWN_SECONDS = 3.0  # a wrong name is more frequent than a broker that just started
 _PAUSE_SECONDS = 0.2
 _TUNED = {
     "fetch.message.max.bytes": 2 << 20,  # small enough that partitions stay in step
@@ -53,11 +53,10 @@ class KafkaSource:
     Attributes:
         bootstrap: brokers, "host:port[,host:port]".
         topic: name of the topic.
-        live: whether to go on for ever; otherwise up to where the topic ends at the start.
+        live: whether to read without end; otherwise up to where the topic ends at the start.
         start: first offset in every partition, "earliest" or "latest".
         stop: offset after the last one in every partition, or None.
-        start_time: read from the first record of this time on, microseconds; goes before
-            `start`.
+        start_time: read from the first record of this time on, microseconds; overrides `start`.
         stop_time: read up to the first record of this time, microseconds.
         client_config: file of further librdkafka settings (TLS, SASL); read where it is used,
             so that no secret stands in the graph.
@@ -119,7 +118,7 @@ class KafkaSource:
         )
 
     def consumer(self, trouble: ClientErrors | None = None) -> Consumer:
-        """Connect without reading anything yet; `trouble` is told why that fails."""
+        """Connect without reading anything yet; `trouble` collects why that fails."""
         return Consumer(
             {
                 "bootstrap.servers": self.bootstrap,
@@ -173,7 +172,7 @@ class KafkaSource:
             raise SourceError(message) from error
 
     def _check_clock(self) -> None:
-        """Warn where records carry their producers' clocks, which can be as wild as the events."""
+        """Warn if records carry their producers' clocks, which can be as wrong as the events."""
         if not self.live:
             return
         connection = {"bootstrap.servers": self.bootstrap, **read_client_config(self.client_config)}
@@ -208,11 +207,11 @@ class KafkaSource:
         return min(max(int(self.start), low), high)
 
     def _check(self, consumer: Consumer, lookup: Lookup, ranges: Sequence[PartitionRange]) -> None:
-        """Tell what retention has deleted of what was asked for, and a time without records."""
+        """Report requested records that retention has deleted, and a time range without records."""
         asked = RequestedRange(self.start, self.stop, self.start_time, self.stop_time)
         numbers = [one.partition for one in ranges]
-        told = [what_is_gone(consumer, lookup, self.topic, number, asked) for number in numbers]
-        gone = ", ".join(text for text in told if text)
+        found = [what_is_gone(consumer, lookup, self.topic, number, asked) for number in numbers]
+        gone = ", ".join(text for text in found if text)
         if gone and not self.allow_missing:
             message = (
                 f"{self.topic}: {gone} are gone (retention); use --start_offset=earliest or "

@@ -8,7 +8,7 @@ with everything downstream, and rows after the checkpoint are read again.
 
 A reader hands its cursor back to the runner at intervals (a self-checkpoint), because a runner
 can take a checkpoint only between bundles. It does so rarely when idle: Flink runners before
-apache/beam PR 39191 keep a little state for every self-checkpoint for ever.
+apache/beam PR 39191 keep a little state for every self-checkpoint forever.
 """
 
 import dataclasses
@@ -49,10 +49,10 @@ from padit.ops.run_context import RunContext
 __all__ = ["DEAD", "LATE", "NOTES", "ReadOptions", "ReadShard"]
 
 _FILL_SECONDS = 0.02
-_FILL_SECONDS_BOUNDED = 1.0  # a replay is in no hurry, but a checkpoint waits for the block's end
+_FILL_SECONDS_BOUNDED = 1.0  # a replay is in no hurry, but a checkpoint waits for the batch
 _PATIENCE_BOUNDED = 0.5
 _AHEAD_FROM = 50_000  # rows of a batch from which on more is likely to be there already
-_FIRST_ROWS = 100_000  # of a reader's first batch: those behind it have nothing to do until then
+_FIRST_ROWS = 100_000  # of a reader's first batch: later steps have nothing to do until then
 NOTES = "notes"
 _COUNTERS = (
     metric_names.READ,
@@ -76,8 +76,7 @@ class ReadOptions:
             hand results on only then, so this bounds the latency.
         idle_seconds: time after which it does without having read anything.
         poll_seconds: how long one read waits for rows.
-        outputs: those that somebody reads; what else `LATE` and `DEAD` would carry is counted
-            and not made.
+        outputs: the outputs that are read; messages for other outputs are counted and not made.
         shape: of the job; a cursor of a job of another shape is refused.
     """
 
@@ -183,7 +182,7 @@ class ReadShard(beam.DoFn):  # type: ignore[misc]
 
 
 class _OpenReader:
-    """A connection with what is known only while it is open: clocks, pauses, counters.
+    """A connection with the state that lasts only while it is open: clocks, pauses, counters.
 
     While the job works on a large batch, a thread reads the next one: fetching, decompression
     and numpy work without Python's lock. At any time one thread uses the reader.
@@ -216,7 +215,7 @@ class _OpenReader:
         self._dead_log = DeadLog(DEAD in options.outputs)
 
     def account(self, cursor: Cursor) -> None:
-        """Bring the accounts of the run, and the runner's counters, to what a cursor counts."""
+        """Update the accounts of the run and the runner's counters to the totals of a cursor."""
         parts = cursor.at.values()
         totals = {
             metric_names.READ: sum(one.read for one in parts),
@@ -241,8 +240,8 @@ class _OpenReader:
             self._reader.pause(paused)
             self._paused = paused
         grown, announced = self._with_added(cursor)
-        reads = self._read_block() if ahead is None else ahead
-        self._tell_lag(cursor)
+        reads = self._read_batch() if ahead is None else ahead
+        self._report_lag(cursor)
         if not reads and not announced:
             return self._idle(cursor)
         now = time.monotonic()
@@ -258,7 +257,7 @@ class _OpenReader:
         self._at = moved
         rows = sum(len(read.rows) for read in reads)
         if rows >= _AHEAD_FROM and not moved.finished:
-            self._ahead = self._thread.submit(self._read_block)
+            self._ahead = self._thread.submit(self._read_batch)
         outputs = self._outputs(found)
         if announced and cursor.watermark != WATERMARK_NONE:
             # Where added partitions begin depends on when they were found.
@@ -268,16 +267,16 @@ class _OpenReader:
         return moved, outputs, rows
 
     def close(self) -> None:
-        """Let go of everything; what was read ahead is read again by whoever goes on."""
+        """Release everything; what was read ahead is read again by the next reader."""
         self._thread.shutdown()
         self._reader.close()
 
-    def _read_block(self) -> list[ReadBatch]:
+    def _read_batch(self) -> list[ReadBatch]:
         """Wait for rows, then take what is there up to a full batch.
 
-        A batch is cut into a keyed batch for every key group, and each costs a call, a header and,
-        where a window ends, a close; few large batches cost a third of many small ones. Live,
-        rows must not wait for others, so a batch is closed soon.
+        A batch is split into one keyed batch for every key group, and each of these costs a call, a
+        header and, where a window ends, a close; few large batches cost a third of many small ones.
+        Live, rows must not wait for others, so a batch is closed soon.
         """
         most, self._most = self._most, min(2 * self._most, self._options.bundle_rows)
         reads = self._reader.read(self._options.poll_seconds)
@@ -295,7 +294,7 @@ class _OpenReader:
         return reads
 
     def _outputs(self, found: Advance) -> Iterable[Any]:
-        """Make what somebody reads, message by message as the runner takes them."""
+        """Make the messages of outputs that are read, one by one as the runner takes them."""
         self._dead_log.note(found.dead)
         rows = found.batch.rows
         earliest = int(rows.time.min()) if len(rows) else WATERMARK_NONE
@@ -344,13 +343,13 @@ class _OpenReader:
             0,
         )
 
-    def _tell_lag(self, cursor: Cursor) -> None:
+    def _report_lag(self, cursor: Cursor) -> None:
         now = time.monotonic()
         if now - self._lag_told >= 1:
             self._lag_told = now
             lag = self._reader.lag()
-            # Idle is only what is known to have nothing to read. Were a source that does not
-            # answer taken for idle, what its producers hold back meanwhile would come too late.
+            # Only a partition that is known to have nothing to read is idle. If a source that does
+            # not answer counted as idle, what its producers hold back meanwhile would be late.
             self._last.update((number, now) for number in cursor.at if lag.get(number) != 0)
             self._lag.set(sum(lag.values()))
             self._context.note(self.shard, cursor.watermark, sum(lag.values()))

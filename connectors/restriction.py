@@ -46,7 +46,7 @@ class _CursorTracker(RestrictionTracker):  # type: ignore[misc]
 
 
 class CursorProvider(RestrictionProvider):  # type: ignore[misc]
-    """What Beam asks of the restriction of `ReadShard`; its methods are Beam's."""
+    """The restriction of `ReadShard` for Beam; its methods are Beam's."""
 
     def initial_restriction(self, element: bytes) -> bytes:
         """The element itself."""

@@ -6,9 +6,10 @@
     results of another run        goes on         is refused, unless it may overwrite
     what PADIT did not write      is refused      is refused, unless it may overwrite
 
-A run that is restored from a savepoint goes on. Results that a bounded run replaces stay until
-its own are complete: they are written beside and take the place at the end. Where nothing waits
-for that end (a detached run), the same run goes on by ids instead, and only `overwrite` clears.
+A run that is restored from a savepoint goes on. Results that a bounded run replaces stay until its
+own are complete: they are written beside the earlier ones and replace them at the end. Where
+nothing waits for that end (a detached run), the same run goes on by ids instead, and only
+`overwrite` clears.
 """
 
 import os
@@ -28,7 +29,7 @@ _REMEDY = "name another place, move what is there away, or replace it with --ove
 
 
 class Turn(Enum):
-    """What a run does with a place.
+    """How a run uses a place.
 
     Attributes:
         GO_ON: adds to what is there.
@@ -46,10 +47,10 @@ def turn(place: str, record: Path, holds: bool, foreign: str, start: Start) -> T
 
     Args:
         place: for people.
-        record: file that says which run wrote the place.
+        record: file with the run that wrote the place.
         holds: whether there are results.
         foreign: what there is that PADIT did not write, for people; empty if there is none.
-        start: how the run comes.
+        start: of the run.
 
     Raises:
         ConfigurationError: the run must not write there; the message names both runs.

@@ -1,4 +1,4 @@
-"""What reading says besides its batches: late rows, dead letters, decisions by the clock."""
+"""Side outputs of the source: late rows, dead letters, idleness decisions."""
 
 import logging
 import re
@@ -40,7 +40,7 @@ def side_messages(
     Args:
         name: of the source.
         found: what the reader's cursor moved over.
-        outputs: those that somebody reads; for others nothing is made.
+        outputs: the outputs that are read; nothing is made for others.
     """
     if LATE in outputs:
         for one in found.late:
@@ -66,10 +66,10 @@ def _late_messages(name: str, partition: int, first: int, rows: Rows) -> Iterato
 
 
 class DeadLog:
-    """Warns of what cannot be used: each kind of reason at its 1st, 100th, 10,000th ... sample.
+    """Warns of unusable samples: each kind of reason at its 1st, 100th, 10,000th ... sample.
 
     So a broken producer is seen, with an example, and a storm of broken records stays short. A
-    kind is a reason without its values; of `_MOST_KINDS` kinds at most is something logged.
+    kind is a reason without its values; at most `_MOST_KINDS` kinds are logged.
 
     Args:
         kept: whether the dead letters are written somewhere.
@@ -81,7 +81,7 @@ class DeadLog:
         self._next: dict[str, int] = {}
 
     def note(self, dead: Sequence[DeadRecord]) -> None:
-        """Count, and log what is due."""
+        """Count, and log the kinds that are due."""
         for one in dead:
             kind = _PARTICULARS.sub("", one.reject.reason)
             if kind not in self._lost and len(self._lost) == _MOST_KINDS:
@@ -98,11 +98,11 @@ class DeadLog:
 
 
 def decision_message(cursor: Cursor, batch: Batch) -> Message:
-    """An idle partition given up, for the audit log.
+    """The decision that a partition is idle, for the audit log.
 
     Args:
         cursor: where the reader stands behind the decision.
-        batch: what the decision says to the key groups.
+        batch: carries the decision to the key groups.
     """
     following = {number: one.following for number, one in sorted(cursor.at.items())}
     watermarks = {position.partition: position.watermark for position in batch.positions}

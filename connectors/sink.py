@@ -1,4 +1,4 @@
-"""What a sink is: a place results go to, without Beam."""
+"""The protocols of a sink: a place that results are written to, without Beam."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -10,13 +10,13 @@ __all__ = ["Message", "OnceSink", "Sink", "Start", "Writer"]
 
 
 class Start(NamedTuple):
-    """How a run comes to a place that may hold what earlier runs wrote.
+    """How a run starts at a place that may hold results of earlier runs.
 
     Attributes:
         run: what decides the results of the run.
         restored: whether the run goes on from a savepoint.
         finishes: whether `finish` will be called once the results are complete; not so for a
-            live run, nor for one that is left alone on a cluster.
+            live run, nor for a detached one.
         overwrite: whether a bounded run may replace the results of any other.
     """
 
@@ -40,7 +40,7 @@ class Writer(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release everything."""
 
 
 class Sink(Protocol):
@@ -50,7 +50,7 @@ class Sink(Protocol):
         name: for messages to people.
         single_writer: whether one writer at a time must do all the writing (a file).
         opens_early: whether opening takes so long that the first message should not wait for it;
-            a job then writes and flushes nothing when it begins.
+            the job then opens the sink when it begins, by writing and flushing nothing.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Sink(Protocol):
 
 @runtime_checkable
 class OnceSink(Protocol):
-    """A sink that can deliver each message once, at a price, and by default does not."""
+    """A sink that can deliver exactly once, at a cost, and by default does not."""
 
     def exactly_once(self) -> Sink:
-        """The same sink with each message once."""
+        """The same sink, delivering exactly once."""

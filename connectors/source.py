@@ -1,4 +1,4 @@
-"""What a source is to the job: partitions of rows with offsets, read without Beam."""
+"""The protocols of a source: partitions of rows with offsets, read without Beam."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,12 +16,12 @@ __all__ = ["Decoder", "PartitionRange", "ReadBatch", "Reader", "Source"]
 
 @dataclass(frozen=True, slots=True)
 class PartitionRange:
-    """What to read of one partition.
+    """The part of one partition to read.
 
     Attributes:
         partition: number, from 0.
         start: first offset.
-        stop: offset after the last one, or None to go on for ever.
+        stop: offset after the last one, or None for no end.
     """
 
     partition: int
@@ -61,7 +61,7 @@ class Decoder(Protocol):
     def __call__(
         self, values: Sequence[bytes | None], record_time: "np.typing.NDArray[np.int64] | None"
     ) -> Decoded:
-        """Decode; `record_time` are the records' own timestamps in microseconds, if they have.
+        """Decode; `record_time` are the records' own timestamps in microseconds, if they have any.
 
         Of very many samples only the first records are decoded: `Decoded.taken` of them.
         """
@@ -83,13 +83,13 @@ class Reader(Protocol):
         """
 
     def added(self, known: int) -> list[PartitionRange]:
-        """Partitions that came into being, numbered from `known` on; asked often, so cheap."""
+        """Partitions that came into being, numbered from `known` on; called often, so cheap."""
 
     def extend(self, ranges: Sequence[PartitionRange]) -> None:
         """Read these partitions too."""
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release everything."""
 
 
 class Source(Protocol):
@@ -104,7 +104,7 @@ class Source(Protocol):
         """Topic or file."""
 
     def ranges(self) -> list[PartitionRange]:
-        """Resolve what is to be read, once, before the job starts.
+        """Resolve the ranges to read, once, before the job starts.
 
         Raises:
             SourceError: it does not exist or does not answer.

@@ -41,14 +41,14 @@ _SECRET = re.compile(r"password|passwd|secret|token|jaas|key\.pem", re.IGNORECAS
 
 
 class Bounds(NamedTuple):
-    """What part of a source to read; None: no bound.
+    """The part of a source to read; None: no bound.
 
     Attributes:
         start_time: first event time, microseconds.
         stop_time: event time behind the last one, microseconds.
         start: first offset in every partition, "earliest" or "latest"; a file has no latest.
         stop: offset behind the last one in every partition.
-        live: whether to go on for ever, where the source can.
+        live: whether to read without end, where the source can.
         patience: how long to wait for a service that does not answer, seconds.
         allow_missing: whether to go on where retention has deleted what was asked for.
         decisions: (partition, offset, watermark): what a recorded live run decided by the clock.
@@ -113,7 +113,7 @@ class Address:
         return f"{self.kind}://{self.host}/{quote(path)}{_query(options)}"
 
     def refuse_options(self) -> None:
-        """For what has no options. Raises ConfigurationError if some are given."""
+        """For places that take no options. Raises ConfigurationError if some are given."""
         if self.options:
             message = f"{self.uri}: {self.kind} takes no options; remove {', '.join(self.options)}"
             raise ConfigurationError(message)
@@ -169,7 +169,7 @@ def sink_from_uri(uri: str, *, once: bool = False) -> Sink:
 
     Args:
         uri: address and options.
-        once: each message should get there once, where the sink can do that.
+        once: deliver exactly once, where the sink can do that.
 
     Raises:
         ConfigurationError: an unknown scheme or suffix, or an option that is not allowed.
@@ -180,7 +180,7 @@ def sink_from_uri(uri: str, *, once: bool = False) -> Sink:
 
 
 def parse_address(uri: str, mapping: Mapping[str, Any] | None = None) -> Address:
-    """Take a URI apart.
+    """Parse a URI.
 
     Raises:
         ConfigurationError: it is empty, repeats an option or carries a secret.
@@ -217,8 +217,8 @@ def read_client_config(path: str | None) -> dict[str, str]:
         path: of the file; None gives no settings.
 
     Raises:
-        ConfigurationError: it cannot be read, or a line is no setting (the line's text is not
-            told, it may be a secret).
+        ConfigurationError: it cannot be read, or a line is no setting (its text is left out, it may
+            be a secret).
     """
     if path is None:
         return {}

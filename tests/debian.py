@@ -165,7 +165,7 @@ def _fetch(package: str, staging: Path) -> None:
 
 
 def _apt(directory: Path) -> list[str]:
-    """`apt-get` with directories of its own, told what is installed, never asking for a lock."""
+    """`apt-get` with directories of its own and the list of what is installed; it takes no lock."""
     for folder in ("state/lists/partial", "cache/archives/partial"):
         (directory / folder).mkdir(parents=True)
     settings = {

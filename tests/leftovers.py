@@ -1,4 +1,4 @@
-"""What tests started is ended with them, exactly that, even if they are killed themselves.
+"""Processes that tests started are ended with them, and no others, even if the tests are killed.
 
 All that a test process starts inherits a mark in its environment. `Watch` ends at the close what
 carries the mark still; its helper does so if the test process dies before.
@@ -55,7 +55,7 @@ def _marked(mark: str) -> Iterator[psutil.Process]:
 
 
 def _wait_and_end(mark: str) -> None:
-    sys.stdin.read()  # ends with whoever holds the other end
+    sys.stdin.read()  # ends when the other end is closed
     for process in list(_marked(mark)):
         if process.pid != os.getpid():
             try:

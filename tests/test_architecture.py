@@ -1,4 +1,4 @@
-"""The shape of the code: who may import whom, how long things are, what is never used."""
+"""The shape of the code: allowed imports, sizes of files and functions, unused code."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""What modules share: no circle of imports, no export of nothing, no state that outlives a run."""
+"""Laws of modules: no circle of imports, no export of nothing, no state that outlives a run."""
 
 import ast
 import re

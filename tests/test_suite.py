@@ -1,4 +1,4 @@
-"""What holds for the tests themselves: none is skipped in silence, none has a limit of its own."""
+"""What holds for the tests themselves: none is skipped silently, none has a limit of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Episodes: from anomalous windows to alerts that open, rise and resolve, each said once.
+"""Episodes: from anomalous windows to alerts that open, rise and resolve, each reported once.
 
 An alert of a series opens with the first window whose score reaches `open_at`, is updated when
 its severity rises, and resolves when `resolve_after` of event time has passed since the last
@@ -48,10 +48,10 @@ _decoder = msgspec.msgpack.Decoder(_Saved)
 
 
 class Alerts:
-    """The life of alerts as a pure machine; its state holds the open episodes only.
+    """The life cycle of alerts as a pure machine; its state holds the open episodes only.
 
     Args:
-        detection: puts a window into words when an alert needs it.
+        detection: describes a window when an alert needs it.
         open_at: score in [0, 1] from which on a window alerts.
         resolve_after: event time without an alerting window after which an alert resolves,
             microseconds.
@@ -80,7 +80,7 @@ class Alerts:
 
     @classmethod
     def of(cls, detection: Detection, settings: AlertSettings, windows: WindowOptions) -> "Alerts":
-        """Alerts as a configuration wants them."""
+        """Alerts with the settings of a configuration."""
         resolve_after = windows.size
         if settings.resolve_after_sec is not None:
             resolve_after = round(settings.resolve_after_sec * MICROS)
@@ -93,7 +93,7 @@ class Alerts:
     def step(
         self, episodes: Episodes, detected: DetectionResult
     ) -> tuple[Episodes, list[Transition]]:
-        """Follow the verdict; transitions are sorted by (time, series)."""
+        """Follow the scores of closed windows; transitions are sorted by (time, series)."""
         table = detected.table
         transitions: list[Transition] = []
         with np.errstate(invalid="ignore"):
@@ -127,7 +127,7 @@ class Alerts:
         Args:
             episodes: the open ones.
             gone: series that made room for others.
-            end: event time of that, microseconds; an alert due earlier resolves then.
+            end: event time of the eviction, microseconds; an alert due earlier resolves then.
         """
         transitions = []
         for key in sorted(gone):
@@ -189,7 +189,7 @@ class Alerts:
         return Episode(alert, end)
 
     def _update(self, episode: Episode, detected: DetectionResult, row: int) -> list[Transition]:
-        """Say that the severity rose; a higher score within the same severity says nothing."""
+        """A transition if the severity rose; none for a higher score within the same severity."""
         alert = episode.alert
         score = float(detected.composite[row])
         if score <= alert.score or severity_of(score) == alert.severity:
@@ -219,7 +219,7 @@ class Alerts:
         table = detected.table
         end = int(table.window_end[row])
         time, value = table.window(row)
-        detector, said = self._detection.account(detected, row)
+        detector, detectors = self._detection.account(detected, row)
         return (
             detector,
             {
@@ -237,7 +237,7 @@ class Alerts:
                     "value": value[-_ROWS_IN_EVIDENCE:].tolist(),
                 },
                 **seen,
-                "detectors": said,
+                "detectors": detectors,
                 "thresholds": self._thresholds,
             },
         )

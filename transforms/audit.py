@@ -1,4 +1,4 @@
-"""What the audit log says of alerts: where their rows came from, and what detectors remembered.
+"""Audit records of alerts: where their rows came from, and a digest of the detectors' state.
 
 A group machine has an audit only where an audit log is wanted. Everything is worked out once per
 close: states are loaded once, each source is stepped once, offsets are joined once per window.
@@ -47,7 +47,7 @@ class Audit:
             transitions: of the close.
             offset_ranges: where the rows came from.
             began: by partition the offset at which the job began; for windows without samples,
-                which have no rows to tell.
+                which have no rows.
             saved: states of the detectors before the close; None: the initial ones.
             table: the windows that closed.
         """

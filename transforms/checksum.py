@@ -1,7 +1,7 @@
-"""Checksums round the cells of a key group's state.
+"""Checksums for the cells of a key group's state.
 
 A flipped bit in saved columns is mostly another valid number, so without a checksum a damaged
-savepoint would give wrong scores without a word.
+savepoint would silently give wrong scores.
 """
 
 from collections.abc import Sequence
@@ -45,14 +45,14 @@ def without_checksum(data: bytes, what: str) -> bytes:
 
 
 class ChecksummedStore:
-    """A `transforms.store.Store` whose cells are sealed in the store beneath."""
+    """A `transforms.store.Store` that adds a checksum to each cell of the store beneath."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def read_header(self) -> bytes | None:
         """See `Store`."""
-        return _opened(self._store.read_header(), "progress marks")
+        return _checked(self._store.read_header(), "progress")
 
     def write_header(self, data: bytes) -> None:
         """See `Store`."""
@@ -72,7 +72,7 @@ class ChecksummedStore:
 
     def read_detection(self) -> bytes | None:
         """See `Store`."""
-        return _opened(self._store.read_detection(), "states of detectors and alerts")
+        return _checked(self._store.read_detection(), "states of detectors and alerts")
 
     def write_detection(self, data: bytes) -> None:
         """See `Store`."""
@@ -80,12 +80,12 @@ class ChecksummedStore:
 
     def read_shape(self) -> bytes | None:
         """See `Store`."""
-        return _opened(self._store.read_shape(), "options")
+        return _checked(self._store.read_shape(), "options")
 
     def write_shape(self, data: bytes) -> None:
         """See `Store`."""
         self._store.write_shape(with_checksum(data))
 
 
-def _opened(data: bytes | None, what: str) -> bytes | None:
+def _checked(data: bytes | None, what: str) -> bytes | None:
     return None if data is None else without_checksum(data, what)

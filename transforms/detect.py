@@ -1,4 +1,4 @@
-"""Runs the configured detectors over closed windows and combines what they say."""
+"""Runs the configured detectors over closed windows and combines their scores."""
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -31,8 +31,8 @@ class DetectionResult:
     """Scores of all detectors over a table of n rows.
 
     Attributes:
-        table: what was judged, with rows of count 0 for windows without a sample that a detector
-            reports.
+        table: the windows that were judged, with rows of count 0 for windows without a sample that
+            a detector reports.
         scores: of each detector, in the order of the configuration.
         matrix: float64 (detectors, n); NaN where a detector warms up or does not apply.
         composite: float64 (n,), the highest score; NaN while every detector warms up.
@@ -72,17 +72,17 @@ class Detection:
     ) -> tuple[tuple[Any, ...], DetectionResult]:
         """Score the table with every detector, then let each learn from it."""
         after: list[Any] = []
-        said: list[Scores] = []
+        scored: list[Scores] = []
         for detector, state in zip(self.detectors, states, strict=True):
             new_state, score = detector.step(state, table)
             after.append(new_state)
-            said.append(score)
-        table, scores = with_no_data_rows(table, said, self._applies)
+            scored.append(score)
+        table, scores = with_no_data_rows(table, scored, self._applies)
         matrix = np.array([score.score for score in scores]).reshape(len(scores), len(table))
         applies = np.array([self._applies(series) for series in table.series], bool)
         if not applies.all():
             matrix = np.where(applies[table.code].T, matrix, np.nan)
-        nothing = np.full(len(table), np.nan)  # what no detector says anything of
+        nothing = np.full(len(table), np.nan)  # where no detector has a score
         composite = np.fmax.reduce(matrix, axis=0) if len(scores) else nothing
         anomaly = composite > ANOMALY_ABOVE
         if any(one.ongoing is not None for one in scores):
@@ -99,7 +99,7 @@ class Detection:
         )
 
     def next_due(self, states: tuple[Any, ...]) -> int | None:
-        """Event time from which on time alone can change a verdict, microseconds; None: never."""
+        """Event time from which on time alone can change a result, microseconds; None: never."""
         due = [
             detector.next_due(state)
             for detector, state in zip(self.detectors, states, strict=True)
@@ -110,7 +110,7 @@ class Detection:
     def samples(self, detected: DetectionResult) -> NDArray[np.float64]:
         """float64 (m,): the highest score of each sample; NaN where no detector judges it.
 
-        Detectors that judge windows only have no say here.
+        Detectors that judge only windows are left out.
         """
         table = detected.table
         highest = np.full(len(table.value), np.nan)
@@ -123,7 +123,7 @@ class Detection:
         return highest
 
     def describe(self, detected: DetectionResult, row: int) -> DetectionScore:
-        """Put one row into words and plain values."""
+        """Describe one row in words and plain values."""
         table = detected.table
         series = table.series[table.code[row]]
         column = detected.matrix[:, row]
@@ -163,22 +163,22 @@ class Detection:
     def account(
         self, detected: DetectionResult, row: int
     ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """The detector that decided about a row, and what all said that look at its series.
+        """The detector that decided about a row, and the scores of all that look at its series.
 
-        What all said is enough to run them again: each with name, version, score (None: warming
-        up) and parameters, which stand with the one that decided only once.
+        The list is enough to run them again: each entry has a name, version, score (None: warming
+        up) and parameters, except that those of the deciding detector are not repeated.
         """
         column = detected.matrix[:, row].tolist()
         best = int(np.nanargmax(column))
         looking = self._applies(detected.table.series[detected.table.code[row]])
-        said = []
+        detectors = []
         for number in np.flatnonzero(looking).tolist():
             score = None if math.isnan(column[number]) else column[number]
             one = {**self.resolved[number], "score": score}
             if number == best:
                 del one["parameters"]
-            said.append(one)
-        return self.resolved[best], said
+            detectors.append(one)
+        return self.resolved[best], detectors
 
     def dump(self, states: tuple[Any, ...]) -> list[tuple[str, int, bytes]]:
         """State of every detector with its name and version."""

@@ -3,7 +3,7 @@
 A *segment* is the run of samples of one series in one window, in the order (time, value).
 Every reduction runs along one segment only (`np.add.reduceat`, row-wise accumulate and sort),
 so the features of a segment have the same bytes whichever other segments are computed with it.
-That is what lets anybody recompute an alert from its own rows.
+So an alert can be recomputed from its own rows.
 
 Definitions, for a segment x_0 ... x_(n-1) with mean m:
     std         population standard deviation

@@ -42,7 +42,7 @@ _VERSION = 5
 
 
 class Counts(NamedTuple):
-    """What an advance did, for the conservation line; `series` and `warm` as in `Gained`.
+    """Counts of an advance, for the conservation line; `series` and `warm` as in `Gained`.
 
     Attributes:
         waiting: rows taken, less those that a window scored, dropped as repeats or refused.
@@ -71,7 +71,7 @@ class Closing(NamedTuple):
 
     Attributes:
         detected: on each of them.
-        status: of every row of the verdict.
+        status: of every row of `detected`.
     """
 
     detected: DetectionResult
@@ -79,7 +79,7 @@ class Closing(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What an advance gave.
+    """The result of an advance.
 
     Attributes:
         counts: what this advance did.
@@ -101,12 +101,12 @@ class Outcome(NamedTuple):
 
 
 class _Header(msgspec.Struct, array_like=True):
-    """Small state.
+    """Small state, read with every keyed batch.
 
-    `closed` is the first slot that is not closed; `newest_kept` and `oldest_open` tell whether
+    `closed` is the first slot that is not closed; `newest_kept` and `oldest_open` decide whether
     closing can yield a window, so that rows are read back only then; `alerts_due` and
-    `detectors_due` when time alone changes something. `totals` are the counts of all advances.
-    `shape` is the digest of the job's shape.
+    `detectors_due` are the event times at which time alone changes something. `totals` are the
+    counts of all advances. `shape` is the digest of the job's shape.
     """
 
     version: int = _VERSION
@@ -151,7 +151,7 @@ class GroupMachine:
         windows: shape of the windows.
         detection: the configured detectors.
         alerts: the life of alerts.
-        audit: makes the provenance of alerts, where an audit log wants it.
+        audit: makes the provenance of alerts; None without an audit log.
         shape: of the job; state that another one made is refused.
         most_series: series that may have state at a time.
     """
@@ -213,7 +213,7 @@ class GroupMachine:
         return self.run_totals(store).waiting
 
     def run_totals(self, store: Store) -> RunTotals:
-        """What all advances so far did."""
+        """Totals of all advances so far."""
         store = ChecksummedStore(store)
         return _run_totals(self._load_header(store, store.read_header()))
 
@@ -289,7 +289,7 @@ class GroupMachine:
     def _judge(
         self, states: _States, closed: Closed, done: "_Done"
     ) -> tuple[list[Transition], FeatureTable]:
-        """Step all that looks at closed windows; the transitions, and the table they refer to."""
+        """Step everything that reads closed windows; transitions, and the table they refer to."""
         states.detectors, detected = self._detection.step(states.detectors, closed.table)
         states.episodes, transitions = self._alerts.step(states.episodes, detected)
         states.warmup, status, gained = self._warmup.step(states.warmup, closed.table, detected)
@@ -344,7 +344,7 @@ class GroupMachine:
 
 @dataclass(slots=True)
 class _Done:
-    """What the stages of a close gave so far; see `Outcome`."""
+    """Results of the stages of a close so far; see `Outcome`."""
 
     counts: Counts = field(default_factory=Counts)
     closings: list[Closing] = field(default_factory=list)

@@ -1,6 +1,6 @@
 """A bound on the series of a key group: which series is evicted for a new one, and which refused.
 
-Names that change for ever (pods, ephemeral ports) would otherwise let the state grow without end.
+Names that keep changing (pods, ephemeral ports) would otherwise let the state grow without end.
 Slot by slot, by event time alone: a new series takes a free place, else the place of the known
 series whose newest sample is oldest (of two the smaller name), as long as that sample lies before
 the window that ends with the slot. Where all are within the window, the new series is refused, and

@@ -12,8 +12,8 @@ class PartitionProgress(msgspec.Struct, array_like=True):
 
     Attributes:
         following: every offset before this has been seen.
-        watermark: the watermark behind `following`.
-        ahead: positions of blocks that came before the one they follow on.
+        watermark: the watermark at `following`.
+        ahead: positions of batches that arrived before a batch with earlier offsets.
         read, late, dead_lettered, reached, start: as in `Position`.
     """
 
@@ -28,25 +28,25 @@ class PartitionProgress(msgspec.Struct, array_like=True):
 
 
 class Progress(msgspec.Struct, array_like=True):
-    """Marks of all partitions; grows with the number of partitions only.
+    """Watermarks of all partitions; grows with the number of partitions only.
 
     Attributes:
         partitions: how many there are; windows wait until each has a watermark.
-        known: progress of those heard of, by number.
+        known: progress of those seen so far, by number.
     """
 
     partitions: int = 0
     known: dict[int, PartitionProgress] = {}
 
     def observe(self, partitions: int, positions: tuple[Position, ...]) -> bool:
-        """Take note of a block; False if all of it was seen before.
+        """Take note of a batch; False if all of it was seen before.
 
-        A watermark counts once every offset before it has been seen, so a block that overtook
+        A watermark counts once every offset before it has been seen, so a batch that overtook
         another one waits in `ahead`; its rows can be kept at once.
         """
         self.partitions = max(self.partitions, partitions)
-        # A block that is seen again may hold empty positions, which always pass for news: only
-        # those that cover records can tell.
+        # A batch that is seen again may hold empty positions, which always count as new: only
+        # positions that cover records decide.
         carrying: list[bool] = []
         empty: list[bool] = []
         for position in positions:
@@ -65,9 +65,8 @@ class Progress(msgspec.Struct, array_like=True):
     def known_until(self) -> int:
         """Event time up to which missing samples are known, microseconds.
 
-        Once all partitions have ended it is that of the furthest one.
-
-        The end of the input closes every window, but says nothing of the time after it.
+        Once all partitions have ended it is that of the furthest one: the end of the input closes
+        every window, but does not show whether samples are missing after it.
         """
         if self.watermark != WATERMARK_END:
             return self.watermark
@@ -83,7 +82,7 @@ class Progress(msgspec.Struct, array_like=True):
                 return False
             partition.ahead = sorted([*partition.ahead, position])
             return True
-        # An empty position covers no records, so taking it for news costs nothing.
+        # An empty position covers no records, so counting it as new costs nothing.
         news = position.following > partition.following or position.first == position.following
         _advance(partition, position)
         while partition.ahead and partition.ahead[0].first <= partition.following:
@@ -94,7 +93,7 @@ class Progress(msgspec.Struct, array_like=True):
 def _advance(partition: PartitionProgress, position: Position) -> None:
     partition.following = max(partition.following, position.following)
     partition.watermark = max(partition.watermark, position.watermark)
-    # Totals since the job began, so a block that is seen again counts nothing twice.
+    # Totals since the job began, so a batch that is seen again counts nothing twice.
     partition.read = max(partition.read, position.read)
     partition.late = max(partition.late, position.late)
     partition.dead_lettered = max(partition.dead_lettered, position.dead_lettered)

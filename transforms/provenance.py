@@ -1,8 +1,8 @@
 """Which offsets the rows of an alert's window came from, without keeping them by row.
 
-Rows wait in the state in pieces. With each piece stand its *traces*: for every partition of the
+Rows wait in the state in pieces. Each piece carries *offset ranges*: for every partition of the
 batch that brought it, the offsets the batch covers and the event times of the rows. When pieces
-become one, their traces are condensed to one for each partition and slot, so their number is
+become one, their ranges are condensed to one for each partition and slot, so their number is
 bounded, however finely the topic was cut; what that costs is precision, never a record.
 """
 
@@ -23,10 +23,10 @@ _MOST = 256
 def offset_ranges_of(
     pieces: Sequence[tuple[KeyedBatch, Sequence[OffsetRange]]], windows: WindowOptions
 ) -> list[OffsetRange]:
-    """Where the rows of all pieces came from, at most 256 traces or one for each partition.
+    """Where the rows of all pieces came from, at most 256 ranges or one for each partition.
 
     Args:
-        pieces: keyed batches, each with at least one row, and rows kept before with their traces.
+        pieces: keyed batches, each with at least one row, and rows kept before with their ranges.
         windows: their shape.
     """
     found: dict[int, dict[int, list[int]]] = {}
@@ -89,7 +89,7 @@ def _fewer(found: dict[int, dict[int, list[int]]]) -> list[OffsetRange]:
 def still_needed(
     offset_ranges: Iterable[OffsetRange], closing: int, windows: WindowOptions
 ) -> list[OffsetRange]:
-    """Traces of rows that windows after slot `closing` can use."""
+    """Ranges of rows that windows after slot `closing` can use."""
     since = (closing + 1 - windows.slots) * windows.interval
     return [offset_range for offset_range in offset_ranges if offset_range.newest >= since]
 
@@ -97,7 +97,7 @@ def still_needed(
 def provenance_of(
     transitions: Iterable[Transition], offset_ranges: Sequence[OffsetRange], windows: WindowOptions
 ) -> list[tuple[Provenance, Transition]]:
-    """Of every transition that a window caused; an alert resolves without one."""
+    """Provenance of every transition that a window caused; an alert resolves without one."""
     caused = [one for one in transitions if one.kind != "resolved"]
     # Many series may alert in one window: its offsets are joined once.
     joined = {

@@ -1,4 +1,4 @@
-"""What detectors remembered of an alert's series before its window, as one digest.
+"""One digest of the detectors' state about an alert's series before its window.
 
 Detectors step many windows in one pass and keep no state between two of them, so the state before
 an alert is built again from the state before the pass: it is loaded once, and the rows of the
@@ -106,7 +106,7 @@ class _Parts:
 
 
 def _part(state: Any, series: Series, oldest: float) -> Any:
-    """The part of a state that belongs to a series, without what is forgotten by now.
+    """The part of a state that belongs to a series, without expired entries.
 
     None for a state that is kept neither by series nor by source: as a whole it would depend on
     the other sources, which are not stepped.

@@ -1,4 +1,4 @@
-"""Where the state of one key group lies: four cells of bytes, in Beam state or in memory."""
+"""Where the state of one key group is kept: four cells of bytes, in Beam state or in memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ class Store(Protocol):
     """State of one key group."""
 
     def read_header(self) -> bytes | None:
-        """The small state that every fragment needs."""
+        """The small state that every keyed batch needs."""
 
     def write_header(self, data: bytes) -> None:
         """Replace it."""
@@ -35,12 +35,12 @@ class Store(Protocol):
         """The shape of the job that made this state; read only where it differs."""
 
     def write_shape(self, data: bytes) -> None:
-        """Note it, once, with the first header."""
+        """Write it, once, with the first header."""
 
 
 @dataclass(slots=True)
 class MemoryStore:
-    """State in memory; what runs the machine without Beam."""
+    """State in memory, to run the machine without Beam."""
 
     header: bytes | None = None
     rows: list[bytes] = field(default_factory=list)

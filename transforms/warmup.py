@@ -1,7 +1,7 @@
 """How far each series has come: extractions seen, and which detectors have begun to judge it.
 
-A detector says nothing of a series until it has seen enough. That is no fault, but it has to be
-visible: whoever sees no alert must be able to tell a quiet series from one that nobody judges yet.
+A detector gives no score to a series until it has seen enough. That is no fault, but it has to be
+visible: where there is no alert, a quiet series must differ from one that no detector judges yet.
 """
 
 from collections.abc import Collection, Sequence
@@ -25,7 +25,7 @@ _NOT_YET = np.iinfo(np.int64).max
 
 
 class Status(NamedTuple):
-    """Of every row of a verdict; 0 and False for windows without a sample.
+    """Warm-up at every row of a table; 0 and False for windows without a sample.
 
     Attributes:
         extractions: int64 (n,), windows of the series so far, with this one.
@@ -37,7 +37,7 @@ class Status(NamedTuple):
 
 
 class Gained(NamedTuple):
-    """What came with a table.
+    """What a table added.
 
     Attributes:
         series: series met for the first time, or for the first time in 30 days or since they
@@ -72,7 +72,7 @@ class WarmUpTracker:
     def step(
         self, state: Columns, table: FeatureTable, detected: DetectionResult
     ) -> tuple[Columns, Status, Gained]:
-        """Count the table's windows, and note who has begun to judge.
+        """Count the table's windows, and note which detectors have begun to judge.
 
         Args:
             state: before the table.
@@ -80,7 +80,7 @@ class WarmUpTracker:
             detected: on them; it may hold rows of windows without a sample, too.
         """
         until = table.closed_until if table.passed is None else table.passed.until
-        # The end of the input lies behind all time, but nobody is forgotten by it.
+        # The end of the input is later than any time, but must not expire any series.
         seen = replace(table, closed_until=min(until, table.closed_until))
         state, rows = locate(state, self._fields, seen, RETENTION)
         data: dict[str, Any] = state.data

@@ -53,7 +53,7 @@ class Accounts(Protocol):
     """Where the totals of a run are kept within this process; `RunContext` in the job."""
 
     def account(self, kind: str, number: int, totals: Mapping[str, int]) -> dict[str, int]:
-        """Take the totals of a reader or key group; what they have grown by since the last."""
+        """Take the totals of a reader or key group; returns their growth since the last call."""
 
 
 class KeyByGroup(beam.DoFn):  # type: ignore[misc]
@@ -172,7 +172,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             )
 
     def _account(self, accounts: Accounts, group: int, store: Store) -> None:
-        """Bring the accounts of the run, and the runner's counters, to what the state counts."""
+        """Update the accounts of the run and the runner's counters to the totals in the state."""
         run_totals = self._machine.run_totals(store)
         totals = {counter: getattr(run_totals, name) for name, counter in OF_A_GROUP.items()}
         totals |= {JUDGED_PREFIX + name: count for name, count in run_totals.judged.items()}
@@ -224,7 +224,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
 def _creator(directory: str) -> Create:
     """Makes detectors whose `path` starts where the job was submitted, not where a worker is.
 
-    Alerts say the path as it was given, so they are the same wherever the job runs.
+    Alerts contain the path as it was given, so they are the same wherever the job runs.
     """
 
     def create(name: str, parameters: Mapping[str, Any]) -> Detector[Any]:
@@ -246,7 +246,7 @@ def _provenance(record: Provenance) -> Message:
 
 
 def _run_totals(run_totals: RunTotals) -> Message:
-    # What a group read tells the run totals of a run from that of a run that went on from it.
+    # What a group read distinguishes the totals of a run from those of a run that continued it.
     read = sum(one for one, _, _ in run_totals.read.values())
     identity = ("run_totals", str(run_totals.group), str(read))
     return Message.of(

@@ -47,7 +47,7 @@ class WindowOptions:
 
 
 class Closed(NamedTuple):
-    """What closing gave.
+    """The result of a close.
 
     Attributes:
         table: the windows that closed.
@@ -67,7 +67,7 @@ class Closed(NamedTuple):
 
 
 def close_windows(
-    blocks: Sequence[Rows],
+    pieces: Sequence[Rows],
     closed: int,
     closing: int,
     options: WindowOptions,
@@ -76,14 +76,14 @@ def close_windows(
     """Close all windows that end after slot `closed` and by slot `closing`.
 
     Args:
-        blocks: all rows kept so far, in any order.
+        pieces: all rows kept so far, in any order.
         closed: the first slot not closed before this call; older rows were scored already.
         closing: the first slot that stays open.
         options: shape of the windows.
         known_until: of windows that end later it is not known whether samples are missing,
             microseconds.
     """
-    rows = concatenate(blocks)
+    rows = concatenate(pieces)
     slot = rows.time // options.interval
     is_open = slot >= closing
     waiting = rows.select(is_open)

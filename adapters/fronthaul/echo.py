@@ -23,7 +23,7 @@ class EchoError(ValueError):
 
 
 class Echo(NamedTuple):
-    """What a request says; `sent_ns` on the sender's monotonic clock."""
+    """The content of a request; `sent_ns` on the sender's monotonic clock."""
 
     session: int
     number: int

@@ -40,7 +40,7 @@ class EcpriError(ValueError):
 
 
 class Action(IntEnum):
-    """What a one-way delay message asks or tells."""
+    """What a one-way delay message requests or reports."""
 
     REQUEST = 0
     REQUEST_WITH_FOLLOW_UP = 1
@@ -56,7 +56,7 @@ class DelayMessage:
 
     Attributes:
         measurement_id: 0 to 255; ties the messages of one measurement together.
-        action: what it asks or tells.
+        action: what it requests or reports.
         time_ns: the time stamp, nanoseconds since 1970; 0 where the action has none.
         compensation_ns: correction in nanoseconds, to 2^-16.
         dummy: bytes behind the fields, to make the message as long as the traffic it stands for.

@@ -1,9 +1,9 @@
 """Sockets that know when a packet arrived: UDP, and raw Ethernet over AF_PACKET (Linux).
 
 Arrival times come from the kernel (SO_TIMESTAMPNS), so that time spent waiting for this process
-does not count. Durations are taken on the monotonic clock: what the kernel's wall-clock stamp
-tells is only how long a packet has waited to be read, a matter of microseconds, so that a step
-of the wall clock disturbs no round trip.
+does not count. Durations are taken on the monotonic clock: the kernel's wall-clock stamp is only
+used for how long a packet has waited to be read, a matter of microseconds, so that a step of the
+wall clock disturbs no round trip.
 """
 
 import asyncio
@@ -108,7 +108,7 @@ class Link:
                 data, ancillary, _flags, address = self._socket.recvmsg(65_535, 512)
             except BlockingIOError:
                 break
-            except OSError:  # a connected UDP socket tells that the last request was refused
+            except OSError:  # a connected UDP socket reports that the last request was refused
                 continue
             read_ns, read_clock = time.monotonic_ns(), time.time_ns()
             clock_ns = _stamp(ancillary, _SO_TIMESTAMPNS) or read_clock
@@ -122,7 +122,7 @@ class Link:
         raise NotImplementedError
 
     def _sent_stamp(self) -> int:
-        """When the last packet left, ns since 1970 by the kernel; 0 if it does not say."""
+        """When the last packet left, ns since 1970 by the kernel; 0 if it is unknown."""
         if not self._stamp_sent or self._socket is None:
             return 0
         found = 0
@@ -147,7 +147,7 @@ class UdpLink(Link):
 
     Args:
         receive: called with every datagram.
-        stamp_sent: whether `send` tells the kernel's time of sending.
+        stamp_sent: whether `send` returns the kernel's time of sending.
     """
 
     def __init__(self, receive: Receiver, *, stamp_sent: bool = False) -> None:
@@ -208,7 +208,7 @@ class EthernetLink(Link):
 
     Args:
         receive: called with every frame.
-        stamp_sent: whether `send` tells the kernel's time of sending.
+        stamp_sent: whether `send` returns the kernel's time of sending.
     """
 
     def __init__(self, receive: Receiver, *, stamp_sent: bool = False) -> None:
@@ -231,7 +231,7 @@ class EthernetLink(Link):
             message = "raw Ethernet needs the capability CAP_NET_RAW (setcap, or run as root)"
             raise AdapterError(message, cause="permission") from error
         try:
-            # All EtherTypes and a filter: a socket of one EtherType is not told VLAN tags.
+            # All EtherTypes and a filter: a socket of one EtherType does not get VLAN tags.
             made.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _filter(ether_type))
             made.bind((interface, _ETH_P_ALL))
             made.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)

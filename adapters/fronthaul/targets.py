@@ -1,4 +1,4 @@
-"""What is measured: the targets of the `oran-cfm` adapter, as they stand in the configuration."""
+"""The targets of the `oran-cfm` adapter, as in the configuration."""
 
 from typing import Literal
 

@@ -1,11 +1,11 @@
-"""Each message once in a Kafka topic: a transaction per flush, behind a look at what is there.
+"""Exactly-once delivery to a Kafka topic: a transaction per flush, and the latest ids read back.
 
-Two things together do it. Transactions under one fixed id: whoever opens the sink ends what the
-one before left open (its commit is completed, anything less is aborted) and shuts it out for
-good, so a zombie cannot add anything later. And the look: only then the ids of the latest
-messages are read back, and what comes again, because a bundle is repeated or a checkpoint
-restored, is dropped. A time-out with an unknown outcome is the same case: the writer is given
-up, and the next one sees what became of it.
+Two things together do it. Transactions use one fixed id: opening the sink ends the transaction that
+the previous producer left open (a commit in progress is completed, anything else is aborted) and
+fences that producer for good, so a zombie cannot add anything later. After that the ids of the
+latest messages are read back, and messages that come again, because a bundle is repeated or a
+checkpoint restored, are dropped. A time-out with an unknown outcome is the same case: the writer is
+given up, and the next one reads back whether its messages are there.
 
 One id can have one producer, while runners make several instances of a function in a process
 and use them in turn; so the instances of a process share one.
@@ -38,7 +38,7 @@ Headers = list[tuple[str, bytes]]
 
 
 def headers_of(message: Message) -> Headers:
-    """The id and, of a dead letter, what is known of it."""
+    """The id and, for a dead letter, its other fields."""
     headers: Headers = [("id", message.id.encode())]
     for name, value in message.headers:
         if value == ():  # the elements of a record that holds one sample
@@ -50,7 +50,7 @@ def headers_of(message: Message) -> Headers:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Where to and how.
+    """Where and how to write.
 
     Attributes:
         name: for people.
@@ -71,7 +71,7 @@ class OnceWriter:
     """A `Writer` over what the writers of this process share.
 
     Args:
-        line: where to and how.
+        line: where and how to write.
         producer: settings of the producer, connection included.
         connection: settings of a client.
     """
@@ -188,7 +188,7 @@ class _Shared:
                 logger=_LOG,
             )
             producer.init_transactions(seconds)
-            # Only now: a transaction of the one before may have been committed until here.
+            # Only now: until here a transaction of the previous producer may have been committed.
             self._seen = dict.fromkeys(self._there())
             self._producer = producer
         return self._producer
@@ -269,7 +269,7 @@ def _ids(record: Record) -> list[bytes]:
 
 
 def _ended(event: Record) -> bool:
-    """Whether a partition's end is told, and not a passing trouble."""
+    """True for end-of-partition events, False for retriable errors."""
     error = event.error()
     if error.code() == KafkaError._PARTITION_EOF:
         return True

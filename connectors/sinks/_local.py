@@ -1,4 +1,4 @@
-"""What sinks on a local disk share: one lock, a memory of ids, writes that survive a crash."""
+"""Shared by sinks on a local disk: a lock, the ids written last, writes that survive a crash."""
 
 import fcntl
 import logging
@@ -24,8 +24,8 @@ __all__ = [
 _LOG = logging.getLogger(__name__)
 
 REMEMBERED = 500_000
-"""Ids a writer remembers, about 80 MB: far more than a crash can repeat, which is what has come
-since the last checkpoint. Older repeats (a whole replay into the same place) go in `finish`."""
+"""Ids a writer remembers, about 80 MB: far more than the messages since the last checkpoint, which
+a crash repeats. Older repeats (a whole replay into the same place) are removed in `finish`."""
 
 
 class Remembered:
@@ -89,7 +89,7 @@ def sync(directory: Path) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> SinkError:
-    """What went wrong with a file, for people."""
+    """The error of a file that cannot be written, with its remedy."""
     return SinkError(
         f"{path} cannot be written: {error.strerror or error}; "
         "check its directory's rights and the space left, or name another place"

@@ -1,9 +1,9 @@
 """Results as JSON Lines: one file, one result a line, exactly as on Kafka.
 
-What an item must look like: a `Message`; its JSON becomes a line. Beside `alerts.jsonl` lies
-`.alerts.jsonl.index`, a line `[end, time, key, id]` for each of its lines, so that ids are
-known again after a crash without parsing results, and the order needs no guess at their fields;
-and `.alerts.jsonl.run.json`, the run that wrote it (see `connectors.runs`).
+What an item must look like: a `Message`; its JSON becomes a line. Beside `alerts.jsonl` there is
+`.alerts.jsonl.index`, with a line `[end, time, key, id]` for each of its lines, so that ids are
+known again after a crash without parsing results, and the order needs no guess at their fields; and
+`.alerts.jsonl.run.json`, the run that wrote it (see `connectors.runs`).
 Unit of parallelism: the file; one worker writes it.
 In a crash: a flush makes lines durable, then their index entries, then it returns. Lines without
 an entry were never confirmed; the next flush cuts them off, and the repeated bundle brings them
@@ -146,7 +146,7 @@ class JsonLinesSink:
 
 
 class _Files:
-    """The file, what lies beside it, and its successors while `finish` is at work.
+    """The file, its index and run record, and their successors while `finish` is at work.
 
     Args:
         path: of the file.

@@ -1,15 +1,15 @@
 """Results to a Kafka topic, with confluent-kafka (librdkafka).
 
-What an item must look like: a `Message`; key and value become the record's, its id the header
-`id`. Event time stands in the value. The record's own timestamp is the time of writing, so that
-latency (record time minus event time) can be measured by anybody, and retention by time keeps
-results of a replayed past. The value of a dead letter is the original record's bytes, ready to
-be sent again once the cause is gone; the other fields of `DeadLetter` become headers.
+What an item must look like: a `Message`; key and value become the record's, its id the header `id`.
+Event time stands in the value. The record's own timestamp is the time of writing, so that every
+reader can measure latency (record time minus event time), and retention by time keeps results of a
+replayed past. The value of a dead letter is the original record's bytes, ready to be sent again
+once the cause is gone; the other fields of `DeadLetter` become headers.
 Unit of parallelism: any number of writers; records of one key keep their order.
 In a crash, `at_least_once`: the idempotent producer prevents repeats and gaps within a writer's
 life, but a bundle that is repeated after a crash is written again; the same result always has
 the same `id`, so readers drop what they have seen.
-In a crash, `exactly_once` (what the job takes for alerts): a reader with `read_committed` (the
+In a crash, `exactly_once` (the job's default for alerts): a reader with `read_committed` (the
 default of librdkafka, not of the Java client) sees each id once. A bundle is one transaction
 under a fixed id; opening the sink fences all previous producers, zombies too, and then reads
 back the latest ids, so that a bundle that comes again, also after a commit whose checkpoint was
@@ -17,7 +17,7 @@ lost, adds nothing. There is one writer at a time. What remains possible: a repe
 back than `remember` records; and, because a bundle is committed before its checkpoint and live
 readers decide by the clock when a partition is idle, a transition that was sent before a crash
 and that the repetition, deciding otherwise, does not raise, or raises with another id. Two jobs
-that write as the same `writer` shut each other out in turn: nothing is doubled, both fail.
+that write as the same `writer` fence each other in turn: nothing is doubled, both fail.
 
 TLS, SASL and other librdkafka settings come from a properties file, `client_config=FILE`. It
 is read where the sink is used, the workers included; secrets are never part of a URI, the
@@ -51,7 +51,7 @@ _PRODUCER = {
     "compression.type": "lz4",
     "linger.ms": 5,
     "message.max.bytes": 2 << 20,
-    # The Java client's, so that a key meets the same partition whoever writes it.
+    # The Java client's, so that a key has the same partition whichever client writes it.
     "partitioner": "murmur2_random",
 }
 
@@ -115,7 +115,7 @@ class KafkaSink:
         self.single_writer = self.options.delivery == "exactly_once"
 
     def exactly_once(self) -> "KafkaSink":
-        """The same with each message once, unless its options say otherwise."""
+        """The same sink, delivering exactly once unless its options set another mode."""
         delivery = self.options.delivery or "exactly_once"
         options = self.options.model_copy(update={"delivery": delivery})
         return KafkaSink(self.bootstrap, self.topic, options)
@@ -130,7 +130,7 @@ class KafkaSink:
     def prepare(self, start: Start) -> None:
         """Wait for the broker and make the topic if it is missing.
 
-        A topic is never emptied nor refused: others may read it, and ids tell results apart.
+        A topic is never emptied nor refused: others may read it, and ids distinguish results.
         """
         trouble = ClientErrors()
         admin = AdminClient({**self.settings(), "error_cb": trouble.note}, logger=_LOG)

@@ -6,14 +6,15 @@ In a crash: a flush writes a part, `part-*.parquet`, under a hidden name and ren
 part is there as a whole or not at all. An id that is in a part is not written twice.
 
 `results/` is a directory of parts that readers (pandas, DuckDB, Spark) take as one table, also
-while the job runs; small parts are merged. No row is ever there twice: the merged part is
-complete under a hidden name, and named in `.swap.json`, before the small ones go; then it takes
-its name. Between the two its rows are missing for a moment, and after a crash there until the
-next start, which completes what `.swap.json` says. `results.parquet` is one file, made when the
-run ends, until then the parts lie in `results.parquet.parts/`: for a run without end take the
+while the job runs; small parts are merged. No row is ever there twice: the merged part is complete
+under a hidden name, and named in `.swap.json`, before the small ones go; then it takes its name.
+Between the two its rows are missing for a moment, and after a crash there until the next start,
+which completes the merge that `.swap.json` records. `results.parquet` is one file, made when the
+run ends, until then the parts are in `results.parquet.parts/`: for a run without end take the
 directory. The record of the run that wrote a place, `.run.json` in the directory or
-`.results.parquet.run.json` beside the file, decides who may replace it, see `connectors.runs`;
-a result that will replace another lies in `.new/` or `.results.parquet.parts.new/` until the end.
+`.results.parquet.run.json` beside the file, decides which run may replace it, see
+`connectors.runs`; a result that will replace another is in `.new/` or `.results.parquet.parts.new/`
+until the end.
 """
 
 import hashlib
@@ -149,7 +150,7 @@ _swaps = msgspec.json.Decoder(_Swap)
 
 
 class _Place:
-    """Where the parts lie and the file goes.
+    """The paths of the parts and of the file.
 
     Args:
         path: of the file, or of the directory if it ends with a slash.
@@ -243,7 +244,7 @@ class _Place:
         return made
 
     def recover(self) -> None:
-        """Do what `.swap.json` says; can be repeated after a crash at any point."""
+        """Complete the merge in `.swap.json`; can be repeated after a crash at any point."""
         if not self.swap.exists():
             return
         swap = _swaps.decode(self.swap.read_bytes())

@@ -31,7 +31,7 @@ class StdoutSink:
         return _StdoutWriter()
 
     def finish(self, complete: bool = True) -> None:
-        """Nothing to do: what is printed stays in its order."""
+        """Nothing to do: printed lines keep their order."""
 
 
 class _StdoutWriter:
@@ -53,7 +53,7 @@ class _StdoutWriter:
 
 
 def _closed(error: OSError) -> SinkError:
-    return SinkError(f"nobody reads the standard output any more ({error.strerror})")
+    return SinkError(f"the reader of the standard output has closed it ({error.strerror})")
 
 
 @dataclass

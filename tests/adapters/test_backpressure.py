@@ -1,4 +1,4 @@
-"""A broker that stays away: receivers take what the buffer holds, then tell writers to wait."""
+"""A broker that stays away: receivers take what the buffer holds, then refuse writes."""
 
 import asyncio
 import threading

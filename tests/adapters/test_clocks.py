@@ -1,4 +1,4 @@
-"""Clocks that jump: what is measured follows the monotonic clock, and says so where it cannot."""
+"""Clocks that jump: measurements follow the monotonic clock; where they cannot, it is a fault."""
 
 import itertools
 import time

@@ -1,4 +1,4 @@
-"""The publisher over TLS, with a password, to a real Kafka that lets nobody else in."""
+"""The publisher over TLS, with a password, to a real Kafka that refuses other clients."""
 
 import logging
 from collections.abc import Iterator
@@ -95,7 +95,7 @@ def test_samples_arrive_over_tls_with_the_password(guarded: Guarded, tmp_path: P
         ({"sasl.mechanism": "ROT13"}, "ROT13"),
     ],
 )
-def test_who_is_not_let_in_keeps_the_samples_and_says_why(
+def test_a_refused_publisher_keeps_the_samples_and_logs_the_reason(
     guarded: Guarded,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,

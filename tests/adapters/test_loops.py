@@ -229,7 +229,7 @@ def test_records_that_wait_for_their_topic_are_in_buffered(
 
 
 class Blocking:
-    """An adapter whose polls block a thread until they are let go."""
+    """An adapter whose polls block a thread until they are released."""
 
     Options: ClassVar[type[AdapterOptions]] = AdapterOptions
 

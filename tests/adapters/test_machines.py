@@ -99,7 +99,7 @@ def shift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[NDArray[Any]
             live.poll()
             clock.seconds += 7.3
             if clock.seconds > 180:
-                clock.wall = 0.0  # somebody sets the clock
+                clock.wall = 0.0  # the wall clock is set
     rows = live.emitter.rows
     times = np.unique(np.concatenate([part.time for part in rows]))
     assert set(np.diff(times)) == {1_000_000}

@@ -22,7 +22,7 @@ from tests.parts import required_program
 
 
 class Mosquitto:
-    """A broker; knows user `u` with password `p`, and lets nobody else in if `guarded`.
+    """A broker; knows user `u` with password `p`, and refuses other clients if `guarded`.
 
     With `tls`, a certificate and its key, it speaks TLS only.
     """

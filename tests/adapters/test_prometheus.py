@@ -224,7 +224,7 @@ def test_no_histogram_breaks_the_receiver(
     assert all(math.isfinite(metric.value) for metric in emitter.metrics)
 
 
-def test_prometheus_own_client_writes_version_2_and_comes_back_when_told() -> None:
+def test_prometheus_own_client_writes_version_2_and_retries_after_503() -> None:
     program = required(remote_write_client)
     with Live({**LOCAL, "tokens": ["secret"], "retry_after_sec": 1}) as live:
         url = f"http://127.0.0.1:{live.adapter.port}"

@@ -207,7 +207,7 @@ def test_buffer_is_bounded_and_what_is_dropped_is_counted(tmp_path: Path) -> Non
         time.sleep(0.01)
     until(lambda: stats.get("padit_publisher_disk_bytes") > 500_000, "the disk is used")
     until(lambda: stats.get("padit_publisher_dropped_total", reason="buffer_full") > 0, "drops")
-    until(lambda: not publisher.ready(), "writers are told to wait")
+    until(lambda: not publisher.ready(), "writers have to wait")
     left = publisher.stop(1)
     dropped = stats.get("padit_publisher_dropped_total", reason="buffer_full")
     assert left + dropped == 20_000

@@ -1,4 +1,4 @@
-"""What every receiver promises: who may write, how much, when to come back, and TLS."""
+"""What every receiver promises: access, limits, the time of a retry, and TLS."""
 
 import json
 import socket
@@ -144,7 +144,7 @@ def blocked(made: Live, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.E
 
 
 @EACH
-def test_writers_beyond_max_waiting_are_told_to_come_back(
+def test_writers_beyond_max_waiting_are_asked_to_retry(
     kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = kind.pack(kind.make(1))

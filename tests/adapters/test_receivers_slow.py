@@ -1,4 +1,4 @@
-"""Slow, idle and uninvited clients: they shut no writer out, and cost little."""
+"""Slow, idle and unauthorized clients: they block no writer, and cost little."""
 
 import socket
 import threading

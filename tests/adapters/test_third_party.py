@@ -1,4 +1,4 @@
-"""An adapter from an installed package of somebody else, found by its entry point alone."""
+"""An adapter from an installed third-party package, found by its entry point alone."""
 
 import json
 import os

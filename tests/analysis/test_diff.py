@@ -65,7 +65,7 @@ def test_a_live_file_that_was_continued_is_compared_by_id(tmp_path: Path, capsys
     assert (code, text) == (0, "equal: 2 transitions, every byte\n")
 
 
-def test_a_limit_that_changes_no_alert_is_told_as_a_setting_alone(
+def test_a_limit_that_changes_no_alert_is_reported_as_a_setting_alone(
     tmp_path: Path, capsys: Capture
 ) -> None:
     # The rule of another series: no alert sees it, and every alert records it.
@@ -80,7 +80,7 @@ def test_a_limit_that_changes_no_alert_is_told_as_a_setting_alone(
     assert found["settings"][0]["a"] == "(nothing)"
 
 
-def test_an_alert_that_a_limit_removed_says_which_and_by_how_much(
+def test_an_alert_that_a_limit_removed_names_the_limit_and_the_distance(
     tmp_path: Path, capsys: Capture
 ) -> None:
     both = [*LINES[:-1], *(line(10 * i, 400.0 + i, "probe-2") for i in range(15)),

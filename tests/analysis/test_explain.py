@@ -108,7 +108,7 @@ def test_other_rows_in_the_input_are_found_field_by_field(
     assert main(["explain", seed.first, "--from", seed.alerts, "--input", str(source)]) == 1
     out = capsys.readouterr().out
     assert "data.evidence.features.max: 66.0 computed, 65.0 in the alert" in out
-    assert "the rows came from" in out  # another file, so its offsets say nothing
+    assert "the rows came from" in out  # another file, so its offsets do not apply
 
 
 def test_input_without_the_rows_says_what_was_read(
@@ -140,7 +140,7 @@ def test_every_alert_of_detectors_that_remember_comes_again_from_the_rows(
 
 
 def test_a_history_that_is_cut_off_is_not_equal(stateful: Ran, capsys: Capture) -> None:
-    """The proof that the test above can fail: without their memory detectors say otherwise."""
+    """The proof that the test above can fail: without their memory detectors give other scores."""
     alert = next(e["data"] for e in stateful.events if e["data"]["source_id"] == "probe-1")
     options = ["--from", stateful.alerts, "--input", stateful.input]
     start = f"--start_time={START + 980}"

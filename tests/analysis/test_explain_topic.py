@@ -94,7 +94,7 @@ def test_the_rest_is_read_with_an_explicit_start_time(
     run = _run(kafka, early, capsys)
     _delete_before(kafka, early, 10)
     places = ["--from", run.alerts, "--input", run.input]
-    # The job read the topic in one block, so that its first offset may hold rows, too.
+    # The job read the topic in one batch, so that its first offset may hold rows, too.
     assert main(["explain", run.alert, *places]) == 2
     capsys.readouterr()
     assert main(["explain", run.alert, *places, "--start_time=2020-01-01T00:00:00Z"]) == 0

@@ -293,7 +293,7 @@ def test_a_recording_of_broken_records_only_is_an_error(tmp_path: Path, capsys: 
     assert "(2 samples are unreadable)" in capsys.readouterr().err
 
 
-def test_a_recording_of_more_than_one_block_gives_the_alerts_of_replay(tmp_path: Path) -> None:
+def test_a_recording_of_more_than_one_batch_gives_the_alerts_of_replay(tmp_path: Path) -> None:
     """A replay reads 250,000 rows at a time, so here windows close twice."""
     uri = str(tmp_path / "factory.jsonl")
     faults = "--faults=overstrain,heat_dissipation"

@@ -1,4 +1,4 @@
-"""The detectors that the quality benchmark compares with are driven as their authors mean it."""
+"""The detectors that the quality benchmark compares with are used as their authors document it."""
 
 import numpy as np
 import pytest

@@ -102,7 +102,7 @@ def test_a_wrong_detector_is_an_error_before_anything_runs(tmp_path: Path, capsy
     assert "there is no detector 'roule'" in capsys.readouterr().err
 
 
-def test_a_number_that_is_none_is_told(capsys: Capture) -> None:
+def test_an_option_that_is_no_number_is_an_error_that_names_it(capsys: Capture) -> None:
     assert main(["run", "--input=x.jsonl", "--max_samples=x"]) == 2
     assert capsys.readouterr().err == "padit: --max_samples: x is not a whole number\n"
 

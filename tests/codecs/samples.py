@@ -14,7 +14,7 @@ MAX_BYTES = 4096
 T = 1_767_323_045  # 2026-01-02T03:04:05Z
 
 steady = settings(derandomize=True, max_examples=60, deadline=None)
-"""Hypothesis without chance and without a stopwatch: the machines it runs on are shared."""
+"""Hypothesis with fixed examples and without deadlines: the machines it runs on are shared."""
 
 
 def record(**fields: Any) -> bytes:
@@ -34,7 +34,7 @@ def plain(rows: Rows) -> list[tuple[tuple[str, ...], int, float]]:
 
 
 def outcome(decoded: Decoded) -> tuple[Any, ...]:
-    """All that decoding says."""
+    """Everything that decoding gives."""
     return plain(decoded.rows), decoded.record.tolist(), decoded.rejects
 
 

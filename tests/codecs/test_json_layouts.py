@@ -138,12 +138,12 @@ def test_an_unused_layout_makes_room_for_those_in_use() -> None:
         extra = {f"x{n}": 1 for n in range(places)}
         order = (*FIELDS, *extra)
         values = [_record(order, **{**extra, "value": n}).encode() for n in range(100)]
-        for _ in range(20):  # a slice with nothing known makes it look away for a while
+        for _ in range(20):  # after a slice with nothing known it leaves some slices to the parser
             found = _read(known, values)
         assert found == 100
 
 
-def test_the_mark_of_a_length_is_not_mistaken_for_text() -> None:
+def test_a_zero_byte_in_the_text_is_not_taken_for_the_end_of_a_piece() -> None:
     plain = [_record(FIELDS, value=n).encode() for n in range(10)]
     decode(plain, _LIMIT)
     faulty = plain[3].replace(b'"value":3', b'"value":\x003')

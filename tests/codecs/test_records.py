@@ -1,4 +1,4 @@
-"""Wire formats: all give the same rows, and what cannot be read says why."""
+"""Wire formats: all give the same rows, and unreadable records are rejected with a reason."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Law: any cut into blocks, and any offset to begin at, gives the same rows."""
+"""Law: any cut into blocks of rows, and any offset to begin at, gives the same rows."""
 
 import tempfile
 from collections.abc import Iterator

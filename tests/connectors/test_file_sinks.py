@@ -135,7 +135,7 @@ def test_a_sink_travels_in_the_graph(kind: Disk, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_place_that_cannot_be_written_is_told_before_the_job_starts(
+def test_a_place_that_cannot_be_written_is_an_error_before_the_job_starts(
     kind: Disk, tmp_path: Path
 ) -> None:
     (tmp_path / "deep").write_text("a file where the directory should be")
@@ -227,7 +227,7 @@ def test_finish_sorts_more_than_it_holds_in_memory(
     assert lines(path) == list(range(96))
 
 
-def test_a_file_of_somebody_else_is_not_touched(tmp_path: Path) -> None:
+def test_a_file_of_another_program_is_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "mine.jsonl"
     path.write_text("precious\n")
     with pytest.raises(SinkError, match="was not written by this sink"):

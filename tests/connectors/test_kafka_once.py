@@ -124,7 +124,7 @@ def test_two_zombies_in_turn_leave_each_transition_once(kafka: KafkaPart) -> Non
 
 
 def test_a_job_opens_its_topic_before_its_first_alert(kafka: KafkaPart) -> None:
-    """Opening takes up to a second, which the first alert would come later."""
+    """Opening takes up to a second, by which the first alert would be delayed."""
     sink = sink_to(kafka)
     left = zombie(kafka, sink, "id1")
     with beam.Pipeline(runner="DirectRunner") as pipeline:

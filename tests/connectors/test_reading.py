@@ -1,4 +1,4 @@
-"""The shell around reading: what a failure leaves behind, and who counts what."""
+"""The shell around reading: what a failure leaves behind, and what is counted where."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class _Watermark:
         pass
 
 
-def _blocks(shard: ReadShard, tracker: _Tracker) -> Iterator[Batch]:
+def _batches(shard: ReadShard, tracker: _Tracker) -> Iterator[Batch]:
     for output in shard.process(b"", tracker, _Watermark()):
         if isinstance(getattr(output, "value", None), Batch):
             yield output.value
@@ -113,15 +113,15 @@ def _start(source: Fails) -> bytes:
     return cursor.to_bytes()
 
 
-def test_a_read_that_fails_inside_a_block_skips_nothing_when_it_is_tried_again() -> None:
+def test_a_read_that_fails_inside_a_batch_skips_nothing_when_it_is_tried_again() -> None:
     source = Fails(fails_at=20)
     shard = ReadShard(source, None, OPTIONS)  # type: ignore[arg-type]
     shard.setup()
     try:
         restriction = _start(source)
         with pytest.raises(SourceError):
-            list(_blocks(shard, _Tracker(restriction)))
-        again = list(_blocks(shard, _Tracker(restriction)))  # on the same instance
+            list(_batches(shard, _Tracker(restriction)))
+        again = list(_batches(shard, _Tracker(restriction)))  # on the same instance
     finally:
         shard.teardown()
     assert sum(len(batch.rows) for batch in again) == ROWS
@@ -136,14 +136,14 @@ def test_instances_that_take_turns_on_a_shard_count_nothing_twice() -> None:
     restriction, turns = _start(source), 0
     while not Cursor.from_bytes(restriction).closed:
         tracker = _Tracker(restriction)
-        list(_blocks(shards[turns % 2], tracker))
+        list(_batches(shards[turns % 2], tracker))
         restriction, turns = tracker.current_restriction(), turns + 1
     assert turns > 2
     assert context.totals()["read"] == ROWS
     assert context.totals()["partitions_ended"] == 1
 
 
-def test_what_grows_is_told_once_whoever_tells_the_total() -> None:
+def test_growth_of_a_total_is_reported_once() -> None:
     context = RunContext()
     assert context.account("group", 3, {"scored": 10, "waiting": 5}) == {"scored": 10, "waiting": 5}
     assert context.account("group", 3, {"scored": 14, "waiting": 1}) == {"scored": 4, "waiting": -4}
@@ -171,7 +171,7 @@ def test_the_collector_is_as_before_once_the_last_reader_has_gone() -> None:
     assert gc.get_threshold() == before
 
 
-def test_asking_what_to_pause_costs_no_more_when_many_blocks_wait() -> None:
+def test_asking_what_to_pause_costs_no_more_when_many_batches_wait() -> None:
     """Counted in looks at waiting batches, not in seconds."""
     looks = {}
     for waiting in (10, 1000):
@@ -179,7 +179,7 @@ def test_asking_what_to_pause_costs_no_more_when_many_blocks_wait() -> None:
         rows = rows_of([Sample(0, SERIES[0], 1.0)])
         for i in range(waiting):
             held.note(ReadBatch(0, i + 1, rows), 100 + i)
-        batches = held._blocks[0] = _Watched(held._blocks[0])  # type: ignore[assignment]
+        batches = held._batches[0] = _Watched(held._batches[0])  # type: ignore[assignment]
         at = {0: PartitionCursor(0, waiting, None, 10**6), 1: PartitionCursor(0, 0, None, 50)}
         for _ in range(10):
             assert held.to_pause(Cursor(0, 1, 2, at)) == frozenset()
@@ -188,7 +188,7 @@ def test_asking_what_to_pause_costs_no_more_when_many_blocks_wait() -> None:
 
 
 class _Watched(list[tuple[int, int]]):
-    """Blocks that count how often one of them is looked at."""
+    """Batches that count how often one of them is looked at."""
 
     looks = 0
 

@@ -45,10 +45,10 @@ def table(model: type[BaseModel]) -> str:
 
 
 def section(name: str) -> str:
-    """What the page says of a detector: what it is, and its parameters."""
+    """The section of a detector: its description and its parameters."""
     kind: Any = registry()[name]
-    said = (sys.modules[kind.__module__].__doc__ or "").strip().splitlines()[0]
-    return f"## {name}\n{said}\n\n{table(kind.Parameters)}\n"
+    summary = (sys.modules[kind.__module__].__doc__ or "").strip().splitlines()[0]
+    return f"## {name}\n{summary}\n\n{table(kind.Parameters)}\n"
 
 
 @pytest.mark.parametrize("name", sorted(registry()))

@@ -1,4 +1,4 @@
-"""The streaming multivariate detector: what it learns, what it says, what it costs."""
+"""The streaming multivariate detector: what it learns, its evidence, its cost."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ RPM, TORQUE = Series("m", "rpm", "1/min"), Series("m", "torque", "Nm")
 
 
 def _spindle(rows: int, seed: int = 1) -> dict[Series, Array]:
-    """Torque falls as speed rises; each alone says little."""
+    """Torque falls as speed rises; each alone shows little."""
     chance = np.random.default_rng(seed)
     speed = chance.normal(size=rows)
     return {

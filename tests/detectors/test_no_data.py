@@ -246,8 +246,8 @@ def test_an_end_that_comes_with_the_last_rows_is_like_one_that_comes_after_them(
     assert sum(map(len, found)) >= 2
 
 
-def test_time_alone_moves_the_machine_to_a_silence() -> None:
-    """Marks without rows, as an idle policy decides them, are enough; nothing else is pending."""
+def test_time_alone_makes_the_machine_report_missing_data() -> None:
+    """Watermarks without rows, as an idle policy decides them, are enough."""
     detection = setting("silence")
     machine = machine_of(detection, WINDOWS)
     store, log = MemoryStore(), _samples(PUMP, np.arange(0, 40_000, 2000.0).tolist())

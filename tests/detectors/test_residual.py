@@ -33,7 +33,7 @@ def _score(value: Any, time: Any, **options: Any) -> Any:
 
 
 def _told(value: Any, time: Any) -> tuple[Any, dict[str, Any]]:
-    """Alarms, and what is said of the highest score."""
+    """Alarms, and the evidence of the highest score."""
     detector = create_detector("residual", {})
     table = _table(value, time)
     _, scores = detector.step(detector.initial(), table)

@@ -1,4 +1,4 @@
-"""Blocks as bytes: exact there and back, and never read by mistake."""
+"""Batches as bytes: exact there and back, and damaged bytes are never read."""
 
 import msgspec
 import numpy as np
@@ -54,7 +54,7 @@ POSITIONS = st.lists(
 
 @steady
 @given(st.integers(0, 1000), POSITIONS, rows())
-def test_a_fragment_comes_back_as_it_was(
+def test_a_keyed_batch_comes_back_as_it_was(
     partitions: int, positions: list[Position], content: Rows
 ) -> None:
     keyed = KeyedBatch(partitions, tuple(positions), content)
@@ -98,6 +98,6 @@ def test_rows_that_wait_keep_where_they_came_from() -> None:
     assert decode_kept(encode_kept(Rows.empty(), offset_ranges))[1] == offset_ranges
 
 
-def test_rows_saved_before_there_were_traces_are_read() -> None:
+def test_rows_saved_without_offset_ranges_are_read() -> None:
     columns = msgspec.msgpack.decode(encode_kept(Rows.empty(), []))
     assert decode_kept(msgspec.msgpack.encode(columns[:-1]))[1] == []

@@ -53,7 +53,7 @@ def test_something_else_is_an_error() -> None:
         RunIdentity.from_bytes(b"no JSON")
 
 
-def test_it_names_what_differs() -> None:
+def test_two_identities_name_their_differences() -> None:
     before = run({"detectors": [{"name": "rule", "parameters": {"above": 5}}]})
     now = run({"detectors": [{"name": "rule", "parameters": {"above": 6}}]}, stop=10)
     assert differences(before, now) == [

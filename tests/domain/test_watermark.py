@@ -157,7 +157,7 @@ def test_long_logs_are_judged_as_by_the_loop_too(seed: int) -> None:
 
 @steady
 @given(LOG, DISORDER)
-def test_a_mark_never_goes_back(log: Log, disorder: int) -> None:
+def test_a_watermark_never_goes_back(log: Log, disorder: int) -> None:
     watermark, vote = WATERMARK_NONE, Vote()
     for place in range(len(log)):
         found = find_late(
@@ -212,7 +212,7 @@ def test_a_wild_first_row_makes_no_other_late() -> None:
     assert (any(late), watermark) == (False, -8 * SECOND)
 
 
-def test_behind_an_outage_the_mark_follows_once_most_sources_are_back() -> None:
+def test_after_an_outage_the_watermark_follows_once_most_sources_are_back() -> None:
     before = [(second, source) for second in range(10) for source in range(5)]
     back = [(7200 + second, second % 5) for second in range(3)]
     assert _fast(at(*before, *back[:2]), 10, [])[2] == (9 - 10) * SECOND
@@ -232,7 +232,7 @@ def test_the_last_of_several_sources_is_followed_two_minutes_behind_a_gap() -> N
     assert (any(late), any(far), watermark) == (False, False, (7320 - 10) * SECOND)
 
 
-def test_no_rows_leave_the_mark_where_it_is() -> None:
+def test_no_rows_leave_the_watermark_where_it_is() -> None:
     assert find_late(Rows.empty(), 7, 5).watermark == 7
 
 

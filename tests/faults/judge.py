@@ -40,8 +40,8 @@ class DetectionResult:
         lost: results that are missing or have other bytes.
         changed: results that the undisturbed run does not have.
         doubled: results that were written twice.
-        residue: records of the input that the run totals does not account for.
-        read: records that it says were read, less those that there are.
+        residue: records of the input that the run totals do not account for.
+        read: records that it counts as read, less those that there are.
         exit_code: of the last command.
     """
 
@@ -101,7 +101,7 @@ def _lines(place: str) -> tuple[Counter[bytes], int]:
     address = parse_address(place)
     if address.kind != "kafka":
         lines = Counter(Path(place).read_bytes().splitlines())
-        # Lines hold what tells results apart, so equal lines are one result written twice.
+        # Lines hold what distinguishes results, so equal lines are one result written twice.
         return Counter(dict.fromkeys(lines, 1)), lines.total() - len(lines)
     by_id: dict[bytes, bytes] = {}
     count = 0

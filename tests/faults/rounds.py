@@ -48,7 +48,7 @@ class Round:
         seconds: that it took.
         strikes: what happened to it.
         missed: kinds that found it ended.
-        verdict: what came of it; None if it did not come to its end.
+        verdict: its results compared with the undisturbed run; None if it did not end.
         error: why it did not.
     """
 

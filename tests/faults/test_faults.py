@@ -43,7 +43,7 @@ def test_killed_processes_and_a_savepoint_change_no_byte_and_lose_nothing(struck
     assert verdict.diff.startswith("equal")
 
 
-def test_a_struck_run_accounts_for_every_record_and_says_so(struck: Round) -> None:
+def test_a_struck_run_accounts_for_every_record_in_its_last_line(struck: Round) -> None:
     verdict = struck.verdict
     assert verdict is not None
     assert (verdict.residue, verdict.read, verdict.exit_code) == (0, 0, 0)

@@ -58,7 +58,7 @@ def test_the_same_results_in_any_order_are_good(tmp_path: Path) -> None:
     ],
     ids=["one is missing", "one has other bytes", "one too many", "one comes twice"],
 )
-def test_what_differs_is_counted(
+def test_differences_are_counted_by_kind(
     tmp_path: Path, alerts: list[str], lost: int, changed: int, doubled: int
 ) -> None:
     found = verdict(tmp_path, alerts, SUMMARY)

@@ -1,4 +1,4 @@
-"""What somebody is told who stops a job, and who goes on with a savepoint that does not fit."""
+"""Messages of a job that is stopped, and of a start with a savepoint that does not fit."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def stopped(
         site.limit(None)  # the other tests share the broker
 
 
-def test_who_waits_for_a_job_that_is_stopped_is_told_how_to_go_on(stopped: Stopped) -> None:
+def test_a_run_whose_job_is_stopped_prints_how_to_go_on(stopped: Stopped) -> None:
     assert f"continue with --savepoint_path={stopped.place}" in stopped.said
 
 

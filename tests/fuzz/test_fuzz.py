@@ -1,4 +1,4 @@
-"""The fuzzer's own parts: its laws hold for its seeds, and a missing Atheris is said."""
+"""The fuzzer's own parts: its laws hold for its seeds, and a missing Atheris is reported."""
 
 import sys
 

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).resolve().parents[2]
-# In a directory of its own, so that an `up.json` of whoever runs the tests is not taken.
+# In a directory of its own, so that the `up.json` of a developer is not used.
 _ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PADIT_STATE_DIR": "nowhere"}
 
 

@@ -36,7 +36,7 @@ def run_until(
         job.stop()
 
 
-# Before all that was sent, where only ids tell; where the old job stood, where time tells too.
+# Before all that was sent: only ids distinguish results. Where the old job stood: time does, too.
 @pytest.mark.parametrize(
     ("runner", "live_from"),
     [("direct", START), ("direct", START + 890), ("flink", START), ("flink", START + 890)],

@@ -46,7 +46,7 @@ def _stamp_by_broker(kafka: KafkaPart, topic: str) -> None:
         "message.timestamp.type", "LogAppendTime", incremental_operation=AlterConfigOpType.SET
     )
     wanted = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    admin = _admin(kafka)  # an answer dies with its client
+    admin = _admin(kafka)  # an answer is freed with its client
     for future in admin.incremental_alter_configs([wanted]).values():
         future.result(30)
 

@@ -37,7 +37,7 @@ START = 1_767_600_000
 
 
 def _bad() -> dict[str, tuple[Record, str]]:
-    """By name, a record that cannot be used, and a pattern of the reason it is told with."""
+    """By name, a record that cannot be used, and a pattern of its reason."""
     fields: dict[str, Any] = {
         "timestamp": START,
         "source_id": "cell-7",
@@ -112,7 +112,7 @@ def _letter(mixed: Mixed, name: str) -> Stored:
         for letter in mixed.letters
         if original.startswith(letter.value or b"") and letter.headers["size"] == f"{len(original)}"
     ]
-    if name in ("empty", "a tombstone"):  # both without bytes; told apart by their reason
+    if name in ("empty", "a tombstone"):  # both without bytes; their reasons differ
         found = [letter for letter in found if re.search(BAD[name][1], letter.headers["reason"])]
     (letter,) = found
     return letter

@@ -143,10 +143,10 @@ def test_a_live_run_without_a_start_reads_only_what_comes(kafka: KafkaPart, tmp_
     assert {alert["source"] for alert in alerts_of(alerts)} == {"/padit/after"}
 
 
-def test_a_replay_repeats_what_a_live_run_decided_about_an_idle_partition(
+def test_a_replay_repeats_the_decisions_of_a_live_run_about_an_idle_partition(
     kafka: KafkaPart, tmp_path: Path
 ) -> None:
-    """A partition is given up, and comes back with rows of the time that has been judged."""
+    """A partition becomes idle, and comes back with rows of windows that are closed."""
     topic, alerts = kafka.topic("back", 2), tmp_path / "alerts.jsonl"
     place = ["--input", kafka.uri(topic), "--output"]
     produce(kafka.bootstrap, topic, [*seed_case(START), *seed_case(START, "early", 1)[:1]])
@@ -175,7 +175,7 @@ def test_a_replay_repeats_what_a_live_run_decided_about_an_idle_partition(
 
 
 @pytest.mark.parametrize("runner", ["direct", "flink"])
-def test_a_live_job_that_is_started_again_keeps_its_alerts_and_says_that_it_lost_its_state(
+def test_a_live_job_that_is_started_again_keeps_its_alerts_and_warns_of_its_lost_state(
     request: pytest.FixtureRequest, kafka: KafkaPart, tmp_path: Path, runner: str
 ) -> None:
     """As a service manager does after a crash: the same command, without a savepoint."""
@@ -207,7 +207,9 @@ def test_a_live_job_that_is_started_again_keeps_its_alerts_and_says_that_it_lost
     assert alerts.read_bytes().startswith(before)
 
 
-def test_a_start_without_state_is_told_on_the_topic_before_its_results(kafka: KafkaPart) -> None:
+def test_a_start_without_state_is_recorded_on_the_topic_before_its_results(
+    kafka: KafkaPart,
+) -> None:
     topic, alerts = kafka.topic("told"), kafka.topic("told-alerts")
     produce(kafka.bootstrap, topic, seed_case(START))
     padit("replay", "--input", kafka.uri(topic), "--output", kafka.uri(alerts))

@@ -1,4 +1,4 @@
-"""What retention has deleted of what is asked for is told, and passed over only when allowed."""
+"""Requested records that retention has deleted are reported, and passed over only when allowed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a broker says of single partitions: an error is no answer; one that passes is waited for.
+"""Answers of a broker for single partitions: an error is no answer; a temporary one is waited out.
 
 A partition that does not exist yet is the same to a client as one whose broker has just come up:
 the call succeeds, and the partition's own part of the answer is an error.
@@ -84,7 +84,7 @@ def test_a_time_behind_all_records_is_the_end_and_no_error(kafka: KafkaPart) -> 
 def test_a_partition_that_is_unknown_for_a_moment_is_read_once_it_is_known(
     kafka: KafkaPart,
 ) -> None:
-    """Brokers say so just after a restart, too; the job must not end for it."""
+    """Brokers answer this just after a restart, too; the job must not end for it."""
     topic = kafka.topic("young")
     source = KafkaSource(kafka.bootstrap, topic, live=True)
     reader = source.open([PartitionRange(1, 0, None)], decoder)

@@ -1,4 +1,4 @@
-"""The local parts, as users and the other tests lean on them: all real, all stopped by pid."""
+"""The local parts that users and other tests rely on: all real, all stopped by pid."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ Make = Callable[[], Detection]
 
 
 def chunk_invariance(make: Make) -> None:
-    """Any cut of the input into blocks gives the same bytes and the same final state."""
+    """Any cut of the input into pieces gives the same bytes and the same final state."""
     logs = logs_of(with_ties_and_repeats(samples_of("factory"), 1), 1, late=True)
     for ends in (True, False):
         whole = run(logs, make(), ends=ends)
@@ -90,11 +90,11 @@ def state_round_trip(make: Make) -> None:
     first = int(rows.time.min()) // WINDOWS.interval
     kept, saved = make(), make()
     kept_state, saved_state = kept.initial(), saved.initial()
-    blocks: list[Rows] = [rows]
+    pieces: list[Rows] = [rows]
     for closing in (*range(first + 1, first + 22, 3), 2**40):
         watermark = min(closing * WINDOWS.interval, int(rows.time.max()))
-        result = close_windows(blocks, closed, closing, WINDOWS, watermark)
-        blocks, closed = [result.kept], closing
+        result = close_windows(pieces, closed, closing, WINDOWS, watermark)
+        pieces, closed = [result.kept], closing
         kept_state, expected = kept.step(kept_state, result.table)
         written = saved.dump(saved_state)
         saved = make()  # as after a restart: nothing survives but the bytes

@@ -42,7 +42,7 @@ class Sample(NamedTuple):
 Log = list[Sample]
 """One partition, in the order of its offsets."""
 Schedule = list[list[tuple[int, int]]]
-"""Blocks; each holds reads, as (partition, samples)."""
+"""Batches; each holds reads, as (partition, samples)."""
 
 
 def rows_of(samples: Sequence[Sample]) -> Rows:
@@ -205,7 +205,7 @@ def _unclosed(store: MemoryStore, windows: WindowOptions) -> int:
 
 
 def _canonical(store: MemoryStore, windows: WindowOptions, detection: Detection) -> Any:
-    """State without what depends on when the windows were closed last: rows nobody needs."""
+    """State without what depends on when windows were closed last: rows not needed any more."""
     header = msgspec.msgpack.decode(without_checksum(store.header, "") if store.header else b"\x90")
     closed = header[2] if header else None
     needed = -(2**63) if closed is None else (closed + 1 - windows.slots) * windows.interval

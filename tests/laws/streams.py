@@ -1,4 +1,4 @@
-"""Input for the laws: a small factory with faults, and numbers nobody would send on purpose."""
+"""Input for the laws: a small factory with faults, and extreme numbers."""
 
 from functools import cache
 

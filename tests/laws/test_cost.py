@@ -28,11 +28,11 @@ RULE = DetectorSetting(
     name="rule",
     parameters={"rules": [{"conditions": [{"feature": "max", "limit": 50, "adds": 0.9}]}]},
 )
-"""Beside the detector in question: it makes every series alert in every window of the storm."""
+"""Runs beside the detector under test: makes every series alert in every window of the storm."""
 
 
 class _Counting:
-    """A detector that counts what is asked of it."""
+    """A detector that counts the calls of its methods."""
 
     def __init__(self, inner: Any, calls: Counter[str]) -> None:
         self._inner, self._calls = inner, calls
@@ -55,7 +55,7 @@ class _Counting:
 
 
 def _storm(name: str, sources: int, ends: int, audit: bool = True) -> tuple[Counter[str], Outcome]:
-    """What the close of several windows calls, in each of which all series alert anew."""
+    """The calls of a close of several windows, in each of which all series open an alert."""
     calls: Counter[str] = Counter()
 
     def create(which: str, parameters: Any) -> Any:
@@ -68,12 +68,12 @@ def _storm(name: str, sources: int, ends: int, audit: bool = True) -> tuple[Coun
     log = Audit(detection, WINDOWS) if audit else None
     machine, store = GroupMachine(WINDOWS, detection, alerts, audit=log), MemoryStore()
     names = [Series(f"s{i:04d}", metric) for i in range(sources) for metric in "xy"]
-    machine.advance(store, _fragment(names, 0, 120, 0.0))
+    machine.advance(store, _keyed(names, 0, 120, 0.0))
     calls.clear()
-    return calls, machine.advance(store, _fragment(names, 120, 20 * ends, 100.0))
+    return calls, machine.advance(store, _keyed(names, 120, 20 * ends, 100.0))
 
 
-def _fragment(names: list[Series], first: int, seconds: int, jump: float) -> KeyedBatch:
+def _keyed(names: list[Series], first: int, seconds: int, jump: float) -> KeyedBatch:
     size = len(names)
     chance = np.random.default_rng(first)
     rows = Rows(
@@ -100,7 +100,7 @@ def test_a_storm_loads_once_and_steps_each_row_at_most_twice(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", registry())
-def test_without_a_audit_log_a_storm_calls_what_a_calm_close_calls(name: str) -> None:
+def test_without_an_audit_log_a_storm_calls_what_a_calm_close_calls(name: str) -> None:
     calls, outcome = _storm(name, 4, 2, audit=False)
     assert outcome.transitions
     assert not outcome.provenance

@@ -130,7 +130,7 @@ class _Forgets(_Broken):
 
 
 class _ReadsAnything(_Broken):
-    """It takes damaged state for its own."""
+    """It accepts damaged state."""
 
     def load(self, data: bytes) -> Any:
         return dict(eval(data)) if data.startswith(b"[") else {}  # noqa: S307
@@ -144,7 +144,7 @@ class _Unbounded(_Broken):
 
 
 class _WarmsUp(_Broken):
-    """It never has an opinion."""
+    """It never gives a score."""
 
     def step(self, state: Any, table: FeatureTable) -> tuple[Any, Scores]:
         return state, Scores(np.full(len(table), np.nan))

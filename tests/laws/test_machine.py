@@ -83,7 +83,7 @@ def test_a_unit_that_changes_gives_the_same_in_any_cut() -> None:
     assert run([log], RULE, [[(0, 10)]] * 20).rows == run([log], RULE).rows
 
 
-def _fragment(first: int, following: int, watermark: int) -> KeyedBatch:
+def _keyed(first: int, following: int, watermark: int) -> KeyedBatch:
     rows = rows_of([Sample(i * SECOND, NAMES[0], float(i)) for i in range(first, following)])
     return KeyedBatch(1, (Position(0, 0, first, following, watermark * SECOND),), rows)
 
@@ -91,18 +91,18 @@ def _fragment(first: int, following: int, watermark: int) -> KeyedBatch:
 WINDOWS = WindowOptions(20 * SECOND, 10 * SECOND, 100)
 
 
-def test_a_fragment_that_comes_twice_is_counted_as_duplicates() -> None:
+def test_a_keyed_batch_that_comes_twice_is_counted_as_duplicates() -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
-    assert machine.advance(store, _fragment(0, 25, 20)).counts.scored == 20
+    assert machine.advance(store, _keyed(0, 25, 20)).counts.scored == 20
     before = msgspec.msgpack.encode([store.header, store.rows, store.detection])
-    again = machine.advance(store, _fragment(0, 25, 20))
+    again = machine.advance(store, _keyed(0, 25, 20))
     assert (again.counts.duplicate, again.counts.scored, again.closings) == (25, 0, ())
     assert msgspec.msgpack.encode([store.header, store.rows, store.detection]) == before
 
 
 def test_run_totals_count_repeated_rows_once() -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
-    for keyed in (_fragment(0, 25, 20), _fragment(0, 25, 20), _fragment(25, 30, 30)):
+    for keyed in (_keyed(0, 25, 20), _keyed(0, 25, 20), _keyed(25, 30, 30)):
         machine.advance(store, keyed)
     at = Position(0, 0, 30, 30, WATERMARK_END, read=30, late=0, dead_lettered=0)
     run_totals = machine.advance(store, KeyedBatch(1, (at,), Rows.empty())).run_totals
@@ -110,11 +110,11 @@ def test_run_totals_count_repeated_rows_once() -> None:
     assert (run_totals.read, run_totals.scored, run_totals.duplicate) == ({0: (30, 0, 0)}, 30, 0)
 
 
-def test_a_fragment_that_overtook_another_closes_nothing_before_it() -> None:
+def test_a_keyed_batch_that_overtook_another_closes_nothing_before_it() -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
-    assert machine.advance(store, _fragment(10, 40, 40)).counts.scored == 0
+    assert machine.advance(store, _keyed(10, 40, 40)).counts.scored == 0
     assert machine.waiting(store) == 30
-    assert machine.advance(store, _fragment(0, 10, 10)).counts.scored == 40
+    assert machine.advance(store, _keyed(0, 10, 10)).counts.scored == 40
     assert machine.waiting(store) == 0
 
 
@@ -122,50 +122,50 @@ def test_state_is_bounded_while_time_goes_on() -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
     sizes = []
     for i in range(60):
-        machine.advance(store, _fragment(i * 10, i * 10 + 10, i * 10 + 10))
+        machine.advance(store, _keyed(i * 10, i * 10 + 10, i * 10 + 10))
         sizes.append(sum(map(len, store.rows)) + len(store.header or b""))
     assert max(sizes[30:]) <= max(sizes[:30]) + 16  # numbers grow by a few bytes
 
 
 def test_rows_are_dropped_once_their_series_has_no_data() -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
-    machine.advance(store, _fragment(0, 25, 20))
+    machine.advance(store, _keyed(0, 25, 20))
     machine.advance(store, KeyedBatch(1, (Position(0, 0, 25, 25, 500 * SECOND),), Rows.empty()))
     assert store.rows == []
 
 
 @pytest.mark.parametrize("part", ["header", "detection", "rows"])
-@pytest.mark.parametrize("sealed", [True, False])
-def test_damaged_state_is_a_clear_error(part: str, sealed: bool) -> None:
+@pytest.mark.parametrize("checksummed", [True, False])
+def test_damaged_state_is_a_clear_error(part: str, checksummed: bool) -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
-    machine.advance(store, _fragment(0, 25, 20))
-    data = with_checksum(b"\xc1") if sealed else b"\xc1"
+    machine.advance(store, _keyed(0, 25, 20))
+    data = with_checksum(b"\xc1") if checksummed else b"\xc1"
     setattr(store, part, [data] if part == "rows" else data)
     with pytest.raises(StateError, match="damaged"):
-        machine.advance(store, _fragment(25, 50, 50))
+        machine.advance(store, _keyed(25, 50, 50))
 
 
 @steady
 @given(st.sampled_from(["header", "detection", "rows"]), st.floats(0, 1, exclude_max=True))
 def test_any_flipped_bit_of_the_state_is_a_clear_error(part: str, where: float) -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
-    machine.advance(store, _fragment(0, 25, 20))
+    machine.advance(store, _keyed(0, 25, 20))
     data = bytearray(store.rows[0] if part == "rows" else getattr(store, part))
     bit = int(where * 8 * len(data))
     data[bit // 8] ^= 1 << bit % 8
     setattr(store, part, [bytes(data)] if part == "rows" else bytes(data))
     with pytest.raises(StateError, match=r"damaged.*earlier savepoint"):
-        machine.advance(store, _fragment(25, 50, 50))
+        machine.advance(store, _keyed(25, 50, 50))
 
 
 @pytest.mark.parametrize("part", ["header", "detection"])
 def test_state_of_another_version_is_a_clear_error(part: str) -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
-    machine.advance(store, _fragment(0, 25, 20))
+    machine.advance(store, _keyed(0, 25, 20))
     saved = msgspec.msgpack.decode(without_checksum(getattr(store, part), part))
     setattr(store, part, with_checksum(msgspec.msgpack.encode([99, *saved[1:]])))
     with pytest.raises(StateError, match=r"version 99, this code reads 5.*history"):
-        machine.advance(store, _fragment(25, 50, 50))
+        machine.advance(store, _keyed(25, 50, 50))
 
 
 @steady

@@ -39,7 +39,7 @@ class Reach:
     def tests(self, path: Path, line: int) -> list[str]:
         """Tests that run the statement of this line, quickest first.
 
-        What runs at import only is everybody's who uses the file.
+        What runs only at import counts for all tests that use the file.
         """
         known = self.lines.get(str(path.resolve()), {})
         reached = {one for number in _statement(path, line) for one in known.get(number, ())}

@@ -1,4 +1,4 @@
-"""docs/mutants.md: counts by file, and every survivor with what was thought of it."""
+"""docs/mutants.md: counts by file, and every survivor with its judgement."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def _start(trial: Trial, log: Path) -> int:
     pid = os.fork()
     if pid:
         with contextlib.suppress(PermissionError, ProcessLookupError):
-            os.setpgid(pid, pid)  # here as well: whoever is first
+            os.setpgid(pid, pid)  # in parent and child: the first call counts
         return pid
     code = 70
     try:

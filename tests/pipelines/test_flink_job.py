@@ -28,7 +28,7 @@ padit.domain.errors.StateError: the saved state belongs to others [while running
 
 
 def latest(**found: Any) -> dict[str, Any]:
-    """What Flink says of a job's checkpoints."""
+    """Flink's answer about a job's checkpoints."""
     return {"latest": {"completed": None, "savepoint": None, "restored": None, **found}}
 
 
@@ -66,7 +66,7 @@ class Flink:
         self.answers[f"/jobs/{jid}/config"] = {"execution-config": {"user-config": options}}
 
     def ended(self, partitions: int) -> None:
-        """Let its counters say so."""
+        """Set the counter of ended partitions."""
         name = "0.padit_partitions_ended"
         self.answers[METRICS] = [{"id": f"x.{name}", "sum": float(partitions)}]
         self.answers[f"{METRICS}?"] = self.answers[METRICS]
@@ -148,7 +148,7 @@ def test_a_live_job_is_never_drained(flink: Flink, address: str) -> None:
 
 
 @pytest.mark.parametrize("restored", [True, False])
-def test_only_a_restored_job_is_drained_because_it_says_nothing_for_long(
+def test_only_a_restored_job_is_drained_when_it_is_idle_for_long(
     restored: bool, flink: Flink, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(flink_job, "_NO_RECORDS_SECONDS", -1.0)

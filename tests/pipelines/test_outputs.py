@@ -183,7 +183,7 @@ def test_outputs_that_keep_nothing_may_share() -> None:
     [
         ("kafka://alerts:9092/alerts", "kafka://alerts:9092/alerts-audit"),
         ("kafka://a:1,b:2/x?partitions=3", "kafka://a:1,b:2/x-audit?partitions=3"),
-        # One transactional id for two topics: each would shut the other out.
+        # One transactional id for two topics: each would fence the other.
         ("kafka://a:1/x?delivery=exactly_once&writer=w&client_config=%2Fetc%2Fk%2Cl.conf",
          "kafka://a:1/x-audit?client_config=/etc/k,l.conf"),
         ("build.alerts/alerts.jsonl", "build.alerts/alerts.audit.jsonl"),

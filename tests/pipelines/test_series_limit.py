@@ -49,7 +49,7 @@ def test_samples_of_refused_series_are_dead_letters_and_the_line_balances(
     assert all("--max_series_per_group" in one["reason"] for one in refused)
 
 
-def test_names_that_change_evict_those_that_are_silent_longest(
+def test_names_that_change_evict_those_with_the_oldest_samples(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = [line(600 * n + 10 * i, 1.0, f"pod-{n}") for n in range(6) for i in range(30)]

@@ -96,7 +96,7 @@ class _Run:
         """Results of seconds `first` to `last`, in batches of 20 s."""
         found: list[Any] = []
         for second in range(first, last, 20):
-            keyed = _block(second, 20)
+            keyed = _keyed(second, 20)
             outcome = self.machine.advance(store, keyed)
             found += [one.to_cloud_event() for one in outcome.transitions]
             for closing in outcome.closings:
@@ -105,7 +105,7 @@ class _Run:
         return found
 
 
-def _block(first: int, seconds: int) -> KeyedBatch:
+def _keyed(first: int, seconds: int) -> KeyedBatch:
     names = [Series(source, metric) for source in "ab" for metric in "xy"]
     chance = np.random.default_rng(first)
     rows = Rows(
@@ -281,7 +281,7 @@ def test_more_key_groups_are_refused_by_every_old_group() -> None:
     """A group that is new has no state to refuse; each batch goes to all groups, old ones too."""
     few, many = (_Run(_job(f"--key_groups={n}"), _config()) for n in (2, 4))
     stores = [MemoryStore() for _ in range(4)]
-    batch = Batch(1, _block(0, 20).positions, _block(0, 20).rows)
+    batch = Batch(1, _keyed(0, 20).positions, _keyed(0, 20).rows)
     for group, keyed in split_batch(batch, 2):
         few.machine.advance(stores[group], keyed)
     refused = []

@@ -38,7 +38,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("typed", "meant"), MISTAKES)
-def test_the_option_that_was_meant_is_suggested(typed: str, meant: str, capsys: Capture) -> None:
+def test_the_most_similar_option_is_suggested(typed: str, meant: str, capsys: Capture) -> None:
     assert main(["run", "--input=nothing.jsonl", typed]) == 2
     name = typed.partition("=")[0]
     assert f"padit: unknown option {name}; did you mean {meant}?" in capsys.readouterr().err
@@ -71,7 +71,7 @@ def test_every_command_suggests_its_own_options(
     [("explan", "explain"), ("replya", "replay"), ("backtest", "replay"), ("start", "run"),
      ("stop", "down"), ("tune", "sweep"), ("generate", "simulate"), ("check", "doctor")],
 )  # fmt: skip
-def test_the_command_that_was_meant_is_suggested(typed: str, meant: str, capsys: Capture) -> None:
+def test_the_most_similar_command_is_suggested(typed: str, meant: str, capsys: Capture) -> None:
     assert main([typed]) == 2
     expected = f"padit: there is no command '{typed}'; did you mean `padit {meant}`?\n"
     assert capsys.readouterr().err == expected
@@ -84,7 +84,7 @@ def test_what_resembles_nothing_gets_no_suggestion(capsys: Capture) -> None:
     assert "did you mean" not in capsys.readouterr().err
 
 
-def test_help_ends_with_the_option_that_was_meant(capsys: Capture) -> None:
+def test_help_ends_with_the_most_similar_option(capsys: Capture) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["run", "--source", "x", "--help"])
     assert ended.value.code == 0

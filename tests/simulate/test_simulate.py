@@ -89,7 +89,7 @@ def test_half_seconds_survive_in_every_kind_of_file(tmp_path: Path) -> None:
         assert set(np.diff(times).tolist()) == {500_000}
 
 
-def test_it_says_what_it_wrote_in_one_json_line(
+def test_the_output_is_described_in_one_json_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(f"--output={tmp_path / 'a.parquet'}")

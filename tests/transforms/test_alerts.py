@@ -116,7 +116,7 @@ def test_an_alert_stays_open_while_time_has_not_passed() -> None:
     assert [kind for kind, *_ in _kinds(_follow([([(10, 0, 3)], 39)]))] == ["opened"]
 
 
-def test_a_resolved_alert_says_when_and_keeps_its_highest_score() -> None:
+def test_a_resolved_alert_has_its_time_and_keeps_its_highest_score() -> None:
     *_, last = _follow([([(10, 0, 2), (20, 0, 3), (30, 0, 2)], 99)])
     assert (last.alert.score, last.alert.severity) == (0.95, "CRITICAL")
     assert (last.alert.resolved, last.alert.resolved_by) == (True, "padit")
@@ -158,7 +158,7 @@ def test_evidence_holds_every_detector_with_its_parameters_and_the_thresholds() 
     assert (opened.alert.detector["name"], opened.alert.detector["version"]) == ("rule", 2)
     (rule,) = opened.alert.detector["parameters"]["rules"]
     assert [one["limit"] for one in rule["conditions"]] == [1, 2, 3]
-    assert rule["source"] == "*"  # a default that nobody wrote
+    assert rule["source"] == "*"  # a default, not in the configuration
     evidence = opened.alert.evidence
     assert evidence["detectors"] == [{"name": "rule", "version": 2, "score": 0.95}]
     assert evidence["thresholds"] == {

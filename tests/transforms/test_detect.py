@@ -41,7 +41,7 @@ def test_the_composite_is_the_highest_score() -> None:
     assert detected.anomaly.tolist() == [False, True, True]
 
 
-def test_a_detector_says_nothing_of_series_its_patterns_do_not_match() -> None:
+def test_a_detector_gives_no_score_to_series_its_patterns_do_not_match() -> None:
     detection = Detection([_rule(5, source="s1")])
     _, detected = detection.step(detection.initial(), _table(10, 10))
     assert np.isnan(detected.composite[0])

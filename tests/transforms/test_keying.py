@@ -16,7 +16,7 @@ NAMES = st.text(max_size=5)
 SAMPLES = st.lists(st.tuples(NAMES, NAMES, st.integers(0, 9)), max_size=30)
 
 
-def _block(samples: list[tuple[str, str, int]]) -> Batch:
+def _batch(samples: list[tuple[str, str, int]]) -> Batch:
     table = sorted({(source, metric) for source, metric, _ in samples})
     rows = Rows(
         [Series(*names) for names in table],
@@ -29,10 +29,10 @@ def _block(samples: list[tuple[str, str, int]]) -> Batch:
 
 @steady
 @given(SAMPLES, st.integers(1, 40))
-def test_every_group_gets_the_marks_and_every_row_its_group(
+def test_every_group_gets_the_watermarks_and_every_row_its_group(
     samples: list[tuple[str, str, int]], groups: int
 ) -> None:
-    batch = _block(samples)
+    batch = _batch(samples)
     parts = list(split_batch(batch, groups))
     assert [key for key, _ in parts] == list(range(groups))
     of_group: dict[int, list[object]] = {key: [] for key in range(groups)}

@@ -107,7 +107,7 @@ def test_state_is_bounded_when_names_change_each_minute() -> None:
     assert evicted == 30 * 5 - 20
 
 
-def test_the_series_that_is_silent_longest_goes_and_of_two_the_smaller_name() -> None:
+def test_the_series_with_the_oldest_sample_is_evicted_and_of_two_the_smaller_name() -> None:
     limit = SeriesLimit(3, WINDOWS, 10**18)
     rows = rows_of([Sample(1000 * SECOND, Series("new", "x"), 1.0)])
     census = {
@@ -135,7 +135,7 @@ def test_a_new_series_is_refused_while_all_are_within_the_window() -> None:
     assert machine.waiting(store) == 0
 
 
-def test_a_resolved_alert_says_that_its_series_was_evicted() -> None:
+def test_a_resolved_alert_gives_the_eviction_as_its_reason() -> None:
     alerts = Alerts(RULE, 0.7, 10**12, WINDOWS)  # by itself it would stay open
     machine, store = GroupMachine(WINDOWS, RULE, alerts, most_series=1), MemoryStore()
     _advance(machine, store, 0, _minute([Series("a", "x")], 0, 50.0))
@@ -165,7 +165,7 @@ def test_nothing_is_remembered_of_a_series_that_is_forgotten(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(registry()) - {"rule", "model"}))
 def test_an_evicted_series_that_comes_back_begins_as_a_new_one(name: str) -> None:
-    """What it gets is what a group gets that never knew it."""
+    """It gets the results of a group that never knew it."""
     chance = np.random.default_rng(6)
     names = [Series("a", "x"), Series("a", "y")]
 

@@ -21,9 +21,7 @@ WINDOWS = WindowOptions(30 * SECOND, 10 * SECOND, 100)
 RULE = setting("rule", {"rules": [{"conditions": [{"feature": "max", "limit": 10, "adds": 0.9}]}]})
 
 
-def _fragment(
-    first: int, values: list[float], partitions: int = 1, partition: int = 0
-) -> KeyedBatch:
+def _keyed(first: int, values: list[float], partitions: int = 1, partition: int = 0) -> KeyedBatch:
     """Record n of a partition is a sample at second n; the watermark follows it."""
     rows = rows_of([Sample((first + i) * SECOND, HOT, v) for i, v in enumerate(values)])
     following = first + len(values)
@@ -37,19 +35,19 @@ def _run(values: list[float], cuts: list[int]) -> tuple[list[tuple[int, int, int
     bounds = [0, *cuts, len(values)]
     found = []
     for low, high in itertools.pairwise(bounds):
-        outcome = machine.advance(store, _fragment(low, values[low:high]))
+        outcome = machine.advance(store, _keyed(low, values[low:high]))
         found += [(one.time // SECOND, *one.offsets[0]) for one in outcome.provenance]
     return found, store
 
 
-def test_an_alert_names_the_blocks_that_hold_its_window() -> None:
+def test_an_alert_names_the_batches_that_hold_its_window() -> None:
     values = [1.0] * 100
     values[75] = 50.0
     # Batches of 5 records: the window that ends at 80 holds the seconds 50 to 79.
     assert _run(values, list(range(5, 100, 5)))[0] == [(80, 50, 80)]
 
 
-def test_a_single_block_is_all_that_can_be_named() -> None:
+def test_with_a_single_batch_its_whole_range_is_named() -> None:
     values = [1.0] * 100
     values[75] = 50.0
     assert _run(values, [])[0] == [(80, 0, 100)]
@@ -78,7 +76,7 @@ def test_an_alert_that_resolves_names_nothing() -> None:
     values = [1.0] * 100
     values[10] = 50.0
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
-    outcome = machine.advance(store, _fragment(0, values))
+    outcome = machine.advance(store, _keyed(0, values))
     assert [one.kind for one in outcome.transitions] == ["opened", "resolved"]
     assert [one.transition for one in outcome.provenance] == [outcome.transitions[0].id]
 
@@ -93,7 +91,7 @@ def test_provenance_holds_the_first_offset_of_the_job() -> None:
 
 def test_a_partition_that_brought_nothing_is_not_named() -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
-    machine.advance(store, _fragment(0, [50.0] * 20, 2, 1))
+    machine.advance(store, _keyed(0, [50.0] * 20, 2, 1))
     end = tuple(Position(p, 0, 20 * p, 20 * p, WATERMARK_END) for p in range(2))
     (one,) = machine.advance(store, KeyedBatch(2, end, Rows.empty())).provenance
     assert one.offsets == {1: (0, 20)}
@@ -113,7 +111,7 @@ TRACES = st.lists(
 
 @steady
 @given(TRACES, st.integers(0, 900))
-def test_condensed_traces_are_few_and_cover_what_is_needed(
+def test_condensed_offset_ranges_are_few_and_cover_the_window(
     offset_ranges: list[OffsetRange], closing: int
 ) -> None:
     windows = WindowOptions(30, 10, 100)

@@ -56,14 +56,14 @@ def rows_of(samples: list[Sample]) -> Rows:
 
 def run(samples: list[Sample], watermarks: list[int], options: WindowOptions) -> Run:
     """Close windows up to each of the watermarks in turn; all samples are there from the start."""
-    blocks = [rows_of(samples[::2]), rows_of(samples[1::2])]
+    pieces = [rows_of(samples[::2]), rows_of(samples[1::2])]
     closed, scored, duplicates = WATERMARK_NONE, 0, 0
     found: list[Window] = []
     features = {}
     for watermark in watermarks:
         closing = options.slot_before(watermark)
-        result = close_windows(blocks, closed, closing, options)
-        blocks, closed = [result.kept], closing
+        result = close_windows(pieces, closed, closing, options)
+        pieces, closed = [result.kept], closing
         scored, duplicates = scored + result.scored, duplicates + result.duplicates
         table = result.table
         for row in range(len(table)):
@@ -80,7 +80,7 @@ def run(samples: list[Sample], watermarks: list[int], options: WindowOptions) ->
                 )
             )
             features[end, series] = {name: float(c[row]) for name, c in table.features.items()}
-    waiting = sum(int((block.time >= closed * options.interval).sum()) for block in blocks)
+    waiting = sum(int((piece.time >= closed * options.interval).sum()) for piece in pieces)
     return Run(found, features, scored, duplicates, waiting)
 
 

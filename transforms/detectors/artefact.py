@@ -1,7 +1,7 @@
 """The artefact of a trained model: JSON with a version and a digest, never a pickle.
 
-Equal recordings and parameters give equal bytes. The digest stands in every alert the model
-causes; whoever changes a byte by hand is told so.
+Equal recordings and parameters give equal bytes. The digest is part of every alert that the model
+causes, and a file that was changed by hand is refused.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ class Metric(msgspec.Struct, frozen=True, order=True):
 
 
 class Recording(msgspec.Struct, frozen=True):
-    """What a model was made from."""
+    """The recording that a model was made from."""
 
     digest: str
     rows: int
@@ -62,7 +62,7 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True, tag=_KIND, tag_field="
         channels: what it looks at.
         recording: what it was made from.
         parameters: how it was made.
-        quality: what it says of the part of the recording it was not made from.
+        quality: its results on the part of the recording it was not made from.
         digest: SHA-256 of all that, as it stands in the file.
     """
 
@@ -77,10 +77,10 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True, tag=_KIND, tag_field="
 
 
 class Judged(msgspec.Struct):
-    """What a model says of rows (u, d).
+    """The scores of a model for rows (u, d).
 
     Attributes:
-        score: float64 (u, d), in [0, 1], of each metric; NaN where it says nothing yet.
+        score: float64 (u, d), in [0, 1], of each metric; NaN where there is none yet.
         channel: int64 (u, d), which channel gave that score.
         value: float64 (u, d), what that channel measured.
         own: float64 (u, d), the metric's value, averaged as the channel does.
@@ -158,16 +158,16 @@ def judge(model: Artefact, rows: Array, moving: Array) -> Judged:
     """
     nothing = (np.full(rows.shape, np.nan) for _ in range(4))
     score, value, own, expected = nothing
-    said = Judged(score, np.zeros(rows.shape, np.int64), value, own, expected)
+    judged = Judged(score, np.zeros(rows.shape, np.int64), value, own, expected)
     inputs = dict(zip(SPANS, (rows, moving), strict=True))
     relation = next(one.what for one in model.channels if isinstance(one.what, Relation))
     for number, channel in enumerate(model.channels):
-        _look(said, number, channel, inputs[channel.span], relation)
-    return said
+        _look(judged, number, channel, inputs[channel.span], relation)
+    return judged
 
 
-def _look(said: Judged, number: int, channel: Channel, given: Array, unit: Relation) -> None:
-    """Let one channel say what it sees, where that is more than others said."""
+def _look(judged: Judged, number: int, channel: Channel, given: Array, unit: Relation) -> None:
+    """Score one channel, and keep its score where it is higher than that of the channels before."""
     value, residual = measure(channel.what, given)
     value = np.where(np.isnan(given).any(axis=1), np.nan, value)  # only what is complete is judged
     level = excess(channel, value)
@@ -178,16 +178,16 @@ def _look(said: Judged, number: int, channel: Channel, given: Array, unit: Relat
     worst = np.array(metrics)[np.argmax(np.nan_to_num(np.abs(far[:, metrics])), axis=1)]
     for i in metrics:
         mine = np.where(np.isnan(value), np.nan, np.where(worst == i, level, 0.0))
-        old = said.score[:, i]
+        old = judged.score[:, i]
         better = np.flatnonzero((mine > old) | (np.isnan(old) & ~np.isnan(mine)))
-        said.score[better, i] = mine[better]
-        said.channel[better, i] = number
-        said.value[better, i] = value[better]
-        said.own[better, i] = given[better, i]
-        said.expected[better, i] = np.nan
+        judged.score[better, i] = mine[better]
+        judged.channel[better, i] = number
+        judged.value[better, i] = value[better]
+        judged.own[better, i] = given[better, i]
+        judged.expected[better, i] = np.nan
         if residual is not None and isinstance(channel.what, Relation):
             spread = channel.what.sd[i] / float(np.sqrt(channel.what.precision[i][i]))
-            said.expected[better, i] = given[better, i] - residual[better, i] * spread
+            judged.expected[better, i] = given[better, i] - residual[better, i] * spread
 
 
 def excess(channel: Channel, value: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What a detector is.
+"""The protocols of detectors.
 
 A detector is pure: `step(state, table) -> (state, scores)`. It reads closed windows of all
 series of a key group at once, knows neither Beam nor a clock, and gives a series the same
@@ -56,8 +56,8 @@ class Scores:
             worth a warning, from 0.9 on critical.
         sample: float64 (m,) with the score of each sample, or None where the detector judges
             windows and not samples.
-        detail: columns (n,) that `explain` needs later, so that evidence costs nothing for
-            rows nobody asks about.
+        detail: columns (n,) that `explain` needs later, so that evidence costs nothing for rows
+            that are never explained.
         ongoing: bool (n,), what only goes on since the window before: it keeps an alert open, but
             is no anomaly of its own. None where nothing does.
         absent: scores of windows without a sample; only the `no_data` detector gives them.
@@ -94,7 +94,7 @@ class Detector(Protocol[State]):
         """Evidence for one row as plain JSON values; `text` is one sentence for a person."""
 
     def confidence(self, score: float, anomaly: bool) -> float:
-        """How likely a verdict with this score is right, in [0, 1]; the detector's own rule."""
+        """How likely a result with this score is right, in [0, 1]; the detector's own rule."""
 
     def dump(self, state: State) -> bytes:
         """State as versioned bytes; the same state always gives the same bytes."""
@@ -128,10 +128,10 @@ class TwoStage(Protocol[State]):
 
 @runtime_checkable
 class TimeDriven(Protocol):
-    """A detector that has something to say when time passes without a sample."""
+    """A detector whose result can change when time passes without a sample."""
 
     def next_due(self, state: Any) -> int | None:
-        """Event time from which on it wants to be asked, microseconds; None: by samples only."""
+        """Event time from which on its result can change, microseconds; None: by samples only."""
 
 
 @runtime_checkable

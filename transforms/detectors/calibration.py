@@ -1,4 +1,4 @@
-"""What a score means, whichever detector gives it.
+"""The meaning of a score, the same for every detector.
 
 Each detector measures something of its own (a distance, a T2, a gap in units of its limit). This
 scale turns it into a score:
@@ -10,7 +10,7 @@ detector sets its w so that ordinary series pass 0.7 about once in 10,000 sample
 sample in nine seconds) and 0.9 about once in 30,000. docs/detectors/calibration.md shows the
 measured rates and reliability diagrams; `make quality` writes both again.
 
-`measured_confidence` is the share of verdicts of that score which were right, as measured on the
+`measured_confidence` is the share of results with that score which were right, as measured on the
 labelled corpora: of alarms those within a labelled window, of others those outside.
 """
 
@@ -36,7 +36,7 @@ def score_of(measure: NDArray[np.float64], warning: float) -> NDArray[np.float64
 
 
 def measured_confidence(score: float, anomaly: bool) -> float:
-    """How likely a verdict is right, from its score.
+    """How likely a result is right, from its score.
 
     >>> measured_confidence(0.9, True), measured_confidence(0.0, False)
     (0.9, 0.99)

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 Data = dict[str, NDArray[Any]]
 
 _NEAR = 2  # bins below a shift's size that still count as comparable
-_DECAY = 0.9  # of the count of shifts, a shift: the last ten say how often levels move
+_DECAY = 0.9  # of the count of shifts, a shift: the last ten show how often levels move
 _MOST = 20.0  # standard deviations: between levels without noise all shifts are alike
 _CLIP = 4.0  # standard deviations: one outlier is not a change of level
 
@@ -51,8 +51,8 @@ class ChangePointDetector:
         g+ = max(0, g+ + z - slack), g- = max(0, g- - z - slack)
 
     m, s and rho (correlation of neighbours, at least 0) are running figures. When g passes the
-    threshold, the change is told once, it is located where g last left zero, and the level starts
-    anew from the samples since. All other samples score 0.
+    threshold, the change is reported once, it is located where g last left zero, and the level
+    restarts from the samples since. All other samples score 0.
 
         n = min(shift / s, 20) / (1 + comparable earlier shifts),  score = n / (n + 3/7 warning)
 
@@ -176,29 +176,31 @@ class ChangePointDetector:
         most = r["excess"][row, way]
         mean = r["total"][row, way] / r["length"][row, way]
         shift = np.minimum(np.maximum((mean - r["mean"]) / spread, -1e6), 1e6)
-        told = most >= p.threshold
-        news = self._news(r, np.where(told, np.minimum(np.abs(shift), _MOST), 0.0))
+        reported = most >= p.threshold
+        news = self._news(r, np.where(reported, np.minimum(np.abs(shift), _MOST), 0.0))
         score = np.where(r["age"] < p.warm_up, np.nan, score_of(news, p.warning))
         level, since = r["mean"], r["since"][row, way]
-        self._learn(r, x, told, mean, r["length"][row, way])
+        self._learn(r, x, reported, mean, r["length"][row, way])
         return np.stack([score, shift, level]), since
 
     def _news(self, r: Data, shift: Array) -> Array:
-        """Shifts that are told, discounted by comparable earlier ones; 0 stays 0."""
-        told = np.flatnonzero(shift)
-        if not told.size:
+        """Shifts that are reported, discounted by comparable earlier ones; 0 stays 0."""
+        reported = np.flatnonzero(shift)
+        if not reported.size:
             return shift
-        size = shift[told][:, None]
-        again = peaks.comparable(r["told"][told], size, _NEAR)[:, 0]
-        r["told"][told] = peaks.remember(r["told"][told], size[:, 0], size[:, 0] > 0, _DECAY)
+        size = shift[reported][:, None]
+        again = peaks.comparable(r["told"][reported], size, _NEAR)[:, 0]
+        r["told"][reported] = peaks.remember(
+            r["told"][reported], size[:, 0], size[:, 0] > 0, _DECAY
+        )
         news = shift.copy()
-        news[told] = shift[told] / (1 + again)
+        news[reported] = shift[reported] / (1 + again)
         return news
 
-    def _learn(self, r: Data, x: Array, told: Any, mean: Array, length: Array) -> None:
-        """Let level, spread and correlation follow; after a change the level starts anew."""
+    def _learn(self, r: Data, x: Array, reported: Any, mean: Array, length: Array) -> None:
+        """Let level, spread and correlation follow; after a change the level restarts."""
         r["age"] = r["age"] + 1
-        r["count"] = np.where(told, length, r["count"] + 1)
+        r["count"] = np.where(reported, length, r["count"] + 1)
         off = x - r["mean"]
         sd = np.sqrt(r["var"])
         settled = r["count"] > self.parameters.warm_up
@@ -210,11 +212,11 @@ class ChangePointDetector:
             - r["lag"]
         )
         r["lag"] = np.minimum(np.maximum(r["lag"], -1.0), 1.0)
-        r["before"] = np.where(told, 0.0, off)
+        r["before"] = np.where(reported, 0.0, off)
         new = (1 - part) * (r["var"] + part * off * off)
-        r["var"] = np.where(told, r["var"], np.minimum(new, 1e300))
-        r["mean"] = np.where(told, mean, r["mean"] + part * off)
-        r["excess"] = np.where(told[:, None], 0.0, r["excess"])
+        r["var"] = np.where(reported, r["var"], np.minimum(new, 1e300))
+        r["mean"] = np.where(reported, mean, r["mean"] + part * off)
+        r["excess"] = np.where(reported[:, None], 0.0, r["excess"])
 
 
 DETECTOR = ChangePointDetector

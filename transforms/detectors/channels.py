@@ -1,4 +1,4 @@
-"""What a trained model looks at: channels, each a number a row that should stay in its range.
+"""Channels of a trained model: each is a number per row that should stay in its range.
 
 What flows in: joint rows (u, d) of the model's metrics. What flows out: a value for every channel
 and row (u, c). A channel is a metric, the product or difference of two, the distance T2 of all
@@ -65,9 +65,9 @@ class Channel(msgspec.Struct, frozen=True):
     """One number a row, and the range it had.
 
     Attributes:
-        what: how it comes from the metrics.
+        what: how it is computed from the metrics.
         span: rows that are averaged.
-        low, high: the range it kept in the recording; None: that side says nothing.
+        low, high: the range it kept in the recording; None: that side is not judged.
         low_tail, high_tail: distance of these from the 1 % and 99 % quantile: how far the range
             may well grow.
     """

@@ -1,8 +1,8 @@
 """State of many series as columns: one row a series, saved as versioned bytes.
 
-What flows in: the series of a table. What flows out: the row of each, made on first sight, begun
-anew after `retention` without a sample. Rows are dropped once no sample can continue them, so
-the state has an end; whether a series starts anew depends on its own times alone.
+What flows in: the series of a table. What flows out: the row of each, made on first sight, reset
+after `retention` without a sample. Rows are dropped once no sample can continue them, so the state
+has an end; whether a series is reset depends on its own times alone.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -137,7 +137,7 @@ def samples_of(table: FeatureTable) -> Samples:
 def locate(
     state: Columns, fields: Mapping[str, Field], table: FeatureTable, retention: int
 ) -> tuple[Columns, NDArray[np.int64]]:
-    """Rows of the table's series; new ones are made, those unseen for too long begin anew."""
+    """Rows of the table's series; new ones are made, those unseen for too long are reset."""
     first = np.full(len(table.series), np.iinfo(np.int64).max)
     last = np.full(len(table.series), np.iinfo(np.int64).min)
     np.minimum.at(first, table.code, table.window_end)
@@ -163,7 +163,7 @@ def locate(
 def _purge(
     state: Columns, fields: Mapping[str, Field], before: int, needed: Sequence[int]
 ) -> Columns:
-    """Drop series unseen since `before`, which at the end of the input lies behind all time."""
+    """Drop series unseen since `before`, except those in `needed`."""
     gone = state.seen < before
     gone[list(needed)] = False
     if 4 * int(gone.sum()) <= len(gone):  # copying is worth it only for many

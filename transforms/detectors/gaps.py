@@ -41,7 +41,7 @@ class Moments:
     Args:
         state: with a row for every series of the table; `seen` is the time of the last sample.
         rows: int64 (s,), row of each of the table's series.
-        table: what is looked at.
+        table: the samples to look at.
         retention: a longer gap resets a series, microseconds.
 
     Attributes:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SLOTS", "SPAN", "Layout", "Verdicts", "begin", "layout", "room", "step"]
+__all__ = ["SLOTS", "SPAN", "Judged", "Layout", "begin", "layout", "room", "step"]
 
 Array = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ SLOTS = 16  # summaries of consecutive stretches
 DRIFT = 27.0  # weight of the mean square of what consecutive stretches' means differ by
 RIDGE = 1e-3
 CLIP = 20.0  # standard deviations from the last stretch; one absurd value must not own the mean
-LOST = 10.0  # standard deviations; beyond, the first rows' scale says nothing any more
+LOST = 10.0  # standard deviations; beyond, the first rows' scale no longer applies
 GATE = 0.45  # rows of a higher score are not learnt, only counted
 OUTNUMBER = 1.5  # so many times the rows learnt make the unusual usual
 LONGEST_UNUSUAL = 4000  # rows, however much was learnt
@@ -37,7 +37,7 @@ INDEPENDENT = 0.9  # share of independent rows from which one quiet stretch is e
 
 
 class Layout(NamedTuple):
-    """Where the parts of a source's memory lie.
+    """Places of the parts of a source's memory.
 
     Attributes:
         metrics: d.
@@ -61,8 +61,8 @@ class Layout(NamedTuple):
         return {name: self.view(memory, name) for name in self.parts}
 
 
-class Verdicts(NamedTuple):
-    """What is said of rows (S, r, d).
+class Judged(NamedTuple):
+    """Scores of rows (S, r, d).
 
     Attributes:
         level: (S, r), score in [0, 1]; NaN until the source has settled.
@@ -70,7 +70,7 @@ class Verdicts(NamedTuple):
         mean: (S, r, d), moving mean in the metric's unit.
         expected: (S, r, d), what the others imply.
         spread: (S, d), standard deviation around that.
-        partner: int64 (S, d), the metric that tells most about each.
+        partner: int64 (S, d), the metric most related to each.
     """
 
     level: Array
@@ -95,7 +95,7 @@ def layout(d: int) -> Layout:
         "settled": (),  # 1 once a stretch gave no alarm
         "usual": (),  # T2 that 1 % of what was learnt exceeds
         "learnt": (),
-        "independent": (),  # share of these that tell something new
+        "independent": (),  # share of these that count as independent
         "base": (),  # warning before peaks are looked at
         "warning": (),
         "stretch": (),  # rows of a summary
@@ -147,19 +147,19 @@ def room(memory: Array, where: Layout) -> NDArray[np.int64]:
 
 def step(
     memory: Array, rows: Array, count: NDArray[np.int64], warning: float, memory_rows: int
-) -> tuple[Verdicts, NDArray[np.bool_]]:
+) -> tuple[Judged, NDArray[np.bool_]]:
     """Judge rows, then learn them; `memory` is changed.
 
     Args:
         memory: (S, size).
-        rows: (S, r, d); of source s the first count[s] are meant.
+        rows: (S, r, d); only the first count[s] rows of source s count.
         count: (S,), at most `room`.
         warning: see `MultivariateParameters`.
         memory_rows: rows after which what was learnt is forgotten.
 
     Returns:
-        The verdicts, and for each source whether its metrics moved so far away that it has to
-        begin anew.
+        The scores, and for each source whether its metrics moved so far away that it has to
+        restart.
     """
     where = layout(rows.shape[2])
     part = where.views(memory)
@@ -168,19 +168,19 @@ def step(
     z = np.minimum(np.maximum(z, low[:, None]), high[:, None])
     together = np.concatenate([part["tail"], z], axis=1)
     moving = _moving(together)
-    verdicts, ratio = _judge(part, moving)
-    meant = np.arange(rows.shape[1]) < count[:, None]
+    judged, ratio = _judge(part, moving)
+    valid = np.arange(rows.shape[1]) < count[:, None]
     settled = part["settled"][:, None] > 0
-    usual = meant & ((verdicts.level < GATE) | ~settled)
+    usual = valid & ((judged.level < GATE) | ~settled)
     part["accepted"][:] = _add(part["accepted"], moving, usual.astype(np.float64))
-    part["unusual"][:] = _add(part["unusual"], moving, (meant & ~usual).astype(np.float64))
-    quiet = meant & ((verdicts.level < 0.7) | ~settled)
+    part["unusual"][:] = _add(part["unusual"], moving, (valid & ~usual).astype(np.float64))
+    quiet = valid & ((judged.level < 0.7) | ~settled)
     peak = np.where(quiet, ratio, 0.0).max(axis=1, initial=0.0)
     part["peak"][:] = np.maximum(part["peak"], peak / part["base"])
     last = count[:, None, None] + np.arange(SPAN - 1)[None, :, None]
     part["tail"][:] = np.take_along_axis(together, last, axis=1)
-    verdicts = verdicts._replace(level=np.where(settled, verdicts.level, np.nan))
-    return verdicts, _learn(memory, where, warning, memory_rows)
+    judged = judged._replace(level=np.where(settled, judged.level, np.nan))
+    return judged, _learn(memory, where, warning, memory_rows)
 
 
 def _limit(memory: Array, where: Layout) -> Array:
@@ -190,7 +190,7 @@ def _limit(memory: Array, where: Layout) -> Array:
     return limit
 
 
-def _judge(part: dict[str, Array], moving: Array) -> tuple[Verdicts, Array]:
+def _judge(part: dict[str, Array], moving: Array) -> tuple[Judged, Array]:
     z = moving - part["centre"][:, None]
     precision = part["precision"]
     pulled = np.zeros_like(z)
@@ -209,11 +209,11 @@ def _judge(part: dict[str, Array], moving: Array) -> tuple[Verdicts, Array]:
     off = pulled / np.sqrt(own)[:, None]
     spread = part["sd"] / np.sqrt(own)
     partner = link.argmax(axis=2)
-    return Verdicts(level, off, moving * sd + mean, expected, spread, partner), ratio
+    return Judged(level, off, moving * sd + mean, expected, spread, partner), ratio
 
 
 def _learn(memory: Array, where: Layout, warning: float, memory_rows: int) -> NDArray[np.bool_]:
-    """Where a stretch is full, or the unusual outnumbers the usual, learn it and fit anew."""
+    """Where a stretch is full, or the unusual outnumbers the usual, learn it and fit again."""
     part = where.views(memory)
     full = part["accepted"][:, 0] >= part["stretch"]
     adopted = part["unusual"][:, 0] >= _limit(memory, where)
@@ -258,7 +258,7 @@ def _take(part: dict[str, Array], name: str, memory_rows: int) -> None:
 
 
 def _fit(part: dict[str, Array], warning: float) -> None:
-    """Centre, precision and what is usual, from the bank."""
+    """Centre, precision and usual T2, from the bank."""
     d = part["centre"].shape[1]
     bank, used = part["bank"], part["used"]
     total = _sum(np.swapaxes(bank, 0, 1))
@@ -292,7 +292,7 @@ def _fit(part: dict[str, Array], warning: float) -> None:
 
 
 def _independence(means: Array, rows: Array, used: Array, centre: Array, scatter: Array) -> Array:
-    """How much less than its rows a source tells, as its stretches differ: 0.05 to 1.
+    """Share of a source's rows that count as independent, from how its stretches differ: 0.05 to 1.
 
     Of rows that do not depend on each other a third of the moving means' variance lies between
     stretches of 100 rows, which counts in full, as does a half; where nearly all lies there, few

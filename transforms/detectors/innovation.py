@@ -1,4 +1,4 @@
-"""What the samples before do not imply: the part of each sample that a linear prediction misses.
+"""Innovations: the part of each sample that a linear prediction from those before misses.
 
 Each series keeps the normal equations of an autoregression over its last 8 samples around its
 mean, and its weights; both change only where a block of samples ends. What flows in: columns of

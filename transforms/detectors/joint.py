@@ -47,7 +47,7 @@ def join(
 
     Args:
         table: what closed.
-        first: the first of its rows that is meant.
+        first: the first of its rows to join.
         last: the row behind the last one.
         source: int64 (k,), number of the source of each of the table's series.
         place: int64 (k,), column of each series, -1 for none.

@@ -140,7 +140,7 @@ class ModelDetector:
         return state
 
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
-        """What the worst channel saw, and what it saw in the recording."""
+        """The value of the worst channel, and its range in the recording."""
         detail = {name: column[row] for name, column in (scores.detail or {}).items()}
         series = table.series[table.code[row]]
         if np.isnan(scores.score[row]):
@@ -227,7 +227,7 @@ class ModelDetector:
     def _stretch(
         self, state: _State, table: FeatureTable, first: int, last: int, model: Artefact
     ) -> tuple[NDArray[np.int64], Judged, tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Judge rows of the table; samples, verdicts, and where each sample's verdict stands."""
+        """Judge rows of the table; samples, scores, and where each sample's score stands."""
         if state.metrics != model.metrics:
             state.metrics, state.sources = model.metrics, {}
         d = len(model.metrics)

@@ -61,7 +61,7 @@ State = dict[str, _Source]
 
 
 class _Sheet:
-    """What is said of joint rows (u, D), filled in source by source."""
+    """Scores of joint rows (u, D), filled in source by source."""
 
     def __init__(self, joint: Joint) -> None:
         shape = joint.rows.shape
@@ -70,20 +70,20 @@ class _Sheet:
         )
         self.partner = np.zeros(shape, np.int64)
 
-    def fill(self, chosen: slice, verdicts: hotelling.Verdicts, source: int) -> None:
-        """Rows of one source, of what was said of several."""
+    def fill(self, chosen: slice, judged: hotelling.Judged, source: int) -> None:
+        """Copy the rows of one source from the scores of several."""
         size = chosen.stop - chosen.start
-        off = verdicts.off[source, :size]
+        off = judged.off[source, :size]
         d = off.shape[1]
         share = off * off
         top = share.max(axis=1, keepdims=True)
         share = np.divide(share, top, out=np.zeros_like(share), where=top > 0)
-        self.score[chosen, :d] = verdicts.level[source, :size, None] * share
+        self.score[chosen, :d] = judged.level[source, :size, None] * share
         self.residual[chosen, :d] = np.abs(off)
-        self.mean[chosen, :d] = verdicts.mean[source, :size]
-        self.expected[chosen, :d] = verdicts.expected[source, :size]
-        self.spread[chosen, :d] = verdicts.spread[source]
-        self.partner[chosen, :d] = verdicts.partner[source]
+        self.mean[chosen, :d] = judged.mean[source, :size]
+        self.expected[chosen, :d] = judged.expected[source, :size]
+        self.spread[chosen, :d] = judged.spread[source]
+        self.partner[chosen, :d] = judged.partner[source]
 
 
 class MultivariateDetector:
@@ -106,12 +106,12 @@ class MultivariateDetector:
 
     It goes on learning, rows that score below 0.45. The others are only counted; when they
     outnumber all that was learnt 1.5 times (or reach 4,000), they are the new normal. So a
-    passing anomaly is not learnt, and no alert lasts for ever. Fits become rarer as the memory
+    passing anomaly is not learnt, and no alert lasts forever. Fits become rarer as the memory
     grows: stretches double in length up to a 16th of `memory_rows`.
 
     The score stands at the metric that the others explain least: its residual given them, in
     standard deviations, is (P z)_j / sqrt(P_jj) with P the inverse above. Other metrics of the
-    source get the share of their squared residual. A new metric starts the source anew.
+    source get the share of their squared residual. A new metric resets the source.
 
     Reference: Hotelling (1947), Multivariate quality control; Mason, Tracy & Young (1995),
     Decomposition of T2 for multivariate control chart interpretation.
@@ -162,7 +162,7 @@ class MultivariateDetector:
         return state, Scores(score, sample, columns)
 
     def forget(self, state: State, gone: Collection[Series]) -> State:
-        """A source that loses a metric starts anew, as one that gets a new metric does."""
+        """A source that loses a metric is reset, as one that gets a new metric is."""
         for one in gone:
             source = state.get(one.source_id)
             if source is not None and one in source.metrics:
@@ -282,7 +282,7 @@ class MultivariateDetector:
         partner[joint.sample] = metrics[of, related]
 
     def _meet(self, state: State, table: FeatureTable, first: int, last: int) -> list[str]:
-        """Sources of these rows, in order; new ones, and those with new metrics, begin anew."""
+        """Sources of these rows, in order; new ones, and those with new metrics, begin empty."""
         found: dict[str, list[Series]] = {}
         for code in np.unique(table.code[first:last]).tolist():
             found.setdefault(table.series[code].source_id, []).append(table.series[code])
@@ -352,11 +352,11 @@ class MultivariateDetector:
         count = np.minimum(count, max(_AT_ONCE // (len(chosen) * d), 1))
         size = int(count.max())
         index = at[chosen][:, None] + np.minimum(np.arange(size), count[:, None] - 1)
-        verdicts, lost = hotelling.step(
+        judged, lost = hotelling.step(
             memory, rows[index, :d], count, self.parameters.warning, self.parameters.memory_rows
         )
         for place, i in enumerate(chosen.tolist()):
-            sheet.fill(slice(int(at[i]), int(at[i] + count[place])), verdicts, place)
+            sheet.fill(slice(int(at[i]), int(at[i] + count[place])), judged, place)
             sources[i].memory = None if lost[place] else memory[place].copy()
         onwards: NDArray[np.int64] = at[chosen] + count
         return onwards

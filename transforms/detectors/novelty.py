@@ -23,7 +23,7 @@ _SIDES = {1.0: "highest", -1.0: "lowest", 0.0: "not seen"}
 
 
 class NoveltyParameters(Parameters):
-    """What the memory holds, and where a warning begins."""
+    """Size of the memory, and where a warning begins."""
 
     intervals: int = Option(
         48, ge=8, le=512, description="Intervals of values a memory holds; more is finer."
@@ -109,7 +109,7 @@ class NoveltyDetector:
         return state, self.judge(table, measured)
 
     def measure(self, state: Columns, table: FeatureTable) -> tuple[Columns, "_Measured"]:
-        """What does not depend on the `judging` parameters: nearly all of the work."""
+        """The part that does not depend on the `judging` parameters: nearly all of the work."""
         samples = samples_of(table)
         time = table.time[samples.order]
         retention = int(self.parameters.retention_sec * 1e6)
@@ -154,8 +154,8 @@ class NoveltyDetector:
             seen, side = f"{what} {number(detail['measured'])}", "not seen"
         usual = f"{number(detail['usual_low'])} to {number(detail['usual_high'])}"
         text = f"{seen}, {side} in {span(int(detail['span']))}; usual {usual}"
-        told = ("value", "measured", "distance", "usual_low", "usual_high")
-        found = {name: detail[name] for name in told if np.isfinite(detail[name])}
+        names = ("value", "measured", "distance", "usual_low", "usual_high")
+        found = {name: detail[name] for name in names if np.isfinite(detail[name])}
         return {"text": text, "what": what, **found, "known_sec": detail["span"] / 1e6}
 
     def dump(self, state: Columns) -> bytes:

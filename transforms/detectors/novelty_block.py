@@ -28,7 +28,7 @@ QUIET = 2  # blocks that a peak must beat, besides its own: 64 to 96 samples
 TOP = 1e6  # ratios end here
 GUARD = 100.0  # one sample moves the usual distance as if it were at most so many times as far
 MATURE = 1024  # samples until a distance counts in full
-YOUNG = 8  # samples before the first gross outlier can be told
+YOUNG = 8  # samples before the first gross outlier can be reported
 GROSS = 8.0  # ranges of all before, outside of it, that deserve a warning while a series is young
 EVEN = 0.1  # standard deviations that a distance must be comparable with
 MARGIN = 0.05  # of the departure from the mean that a distance must be comparable with
@@ -82,7 +82,7 @@ def fields(size: int) -> dict[str, Field]:
 def judge(
     r: Data, new: Array, valid: NDArray[np.bool_], age: NDArray[np.int64]
 ) -> tuple[dict[str, Array], Array, Array]:
-    """What is found out about samples (n, w), and the last samples and statistics with them."""
+    """Facts about samples (n, w), and the last samples and statistics with them."""
     recent = np.concatenate([r["recent"], new], axis=1)
     statistics = _statistics(r, recent, age)
     distance = _distances(r, recent, statistics)
@@ -202,7 +202,7 @@ def _heaviness(r: Data, least: Array, most: Array) -> Array:
 
 
 def _novelty(r: Data, ratio: Array, valid: NDArray[np.bool_]) -> tuple[Array, NDArray[np.int64]]:
-    """(n, w): novelty where it is a peak, else 0; and the channel that says most."""
+    """(n, w): novelty where it is a peak, else 0; and the channel that adds most."""
     channels = ratio.shape[1]
     often = peaks.comparable(r["count"][:, :channels], ratio, NEAR_SIZE)
     root = np.sqrt(ratio / (1.0 + often))
@@ -296,12 +296,12 @@ def _learn_shape(r: Data) -> None:
     r["mean"], r["spread"] = mean.reshape(-1, memory), deviation.reshape(-1, memory)
 
 
-def _missed(r: Data, told: Array) -> Array:
-    """Innovations (n, BLOCK) of the block that ended; `told` already, save for the first one."""
-    if np.isfinite(told).all():
-        return told
+def _missed(r: Data, known: Array) -> Array:
+    """Innovations (n, BLOCK) of the block that ended; `known` already, except for the first one."""
+    if np.isfinite(known).all():
+        return known
     found = innovation.innovations(r["recent"], r["weights"], r["mean"][:, 0], BLOCK)
-    return np.where(np.isfinite(told), told, found)
+    return np.where(np.isfinite(known), known, found)
 
 
 def shift(r: Data, recent: Array, lagging: Array, take: NDArray[np.int64]) -> None:

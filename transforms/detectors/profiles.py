@@ -45,7 +45,7 @@ class Usual(NamedTuple):
 
     Attributes:
         low, high, spread: (n, w); only where `known`.
-        season: int64 (n, w), the season that says it.
+        season: int64 (n, w), the season it comes from.
         known: bool (n, w), a season has proven itself and knows this phase.
     """
 
@@ -81,7 +81,7 @@ def trust(r: Data, gain: float) -> tuple[NDArray[np.bool_], Array]:
 
 
 def usual(r: Data, since: NDArray[np.int64], gain: float) -> Usual:
-    """What the season with the smallest error that knows a sample's phase says of it."""
+    """What is usual for a sample, by the season with the smallest error that knows its phase."""
     n, width = since.shape
     nothing = np.zeros((n, width))
     if not (r["period"] > 0).any():
@@ -181,7 +181,7 @@ def adopt(r: Data, i: int, found: Found, step: float, gain: float) -> None:
     middle = float(mean[number > 0].mean())
     error = float(off.mean()) * cycles / (cycles - 1)  # in-sample; each mean is of few cycles
     rival = float(np.abs(found.value - middle).mean())
-    # A multiple of a season resembles as much; it is one of its own if it tells more.
+    # A multiple of a season resembles as much; it is one of its own if it explains more.
     needed = share[0, k] if same[k] else BETTER * np.where(proven, share, 1.0).min()
     if error >= rival * needed:
         return

@@ -89,7 +89,7 @@ def shift(
 def judge(
     r: Data, at: NDArray[np.int64], time: NDArray[np.int64], valid: NDArray[np.bool_], gain: float
 ) -> dict[str, Array]:
-    """What is found out about samples (n, w) that `shift` has kept at places `at`."""
+    """Facts about samples (n, w) that `shift` has kept at places `at`."""
     ready = (r["unit"] > 0)[:, None]
     age = r["age"][:, None] - valid.sum(axis=1)[:, None] + np.arange(valid.shape[1])
     whole = _scaled(r, r["recent"])

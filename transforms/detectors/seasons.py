@@ -94,7 +94,7 @@ def remember(r: Data, since: NDArray[np.int64], value: Array, longest: int) -> N
 def _make_room(r: Data, until: NDArray[np.int64], longest: int) -> None:
     """Widen the slots, or let the oldest go, until the newest sample has a place."""
     number = until // r["width"]
-    far = number - r["first"] >= 8 * SLOTS  # a gap: what was before it says nothing of a season
+    far = number - r["first"] >= 8 * SLOTS  # a gap: samples before it show no season
     if far.any():
         r["first"][far] = number[far] - 32
         r["slot"][far], r["open"][far], r["looked"][far] = np.nan, -1, 0
@@ -139,7 +139,7 @@ def look(slot: NDArray[Any], first: int, width: int, calendar: bool) -> list[Fou
         slot: the means, NaN where there was no sample.
         first: number of the first slot.
         width: of a slot, microseconds.
-        calendar: whether a period near to an hour, a shift, a day or a week is meant to be it.
+        calendar: whether a period near to an hour, a shift, a day or a week counts as exactly that.
     """
     known = np.flatnonzero(~np.isnan(slot))
     size = int(known[-1]) + 1 if known.size else 0

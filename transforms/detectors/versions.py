@@ -39,7 +39,7 @@ class Versions:
             raise ConfigurationError(message)
 
     def refresh(self) -> None:
-        """Look for new versions; one that cannot be read is told and left out."""
+        """Look for new versions; one that cannot be read is logged and left out."""
         if not self._path.is_dir():
             return  # a single file is read once: what it held before would be gone
         try:

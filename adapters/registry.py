@@ -32,6 +32,7 @@ BUILT_IN: Mapping[str, str] = {
     "oran-cfm": "padit.adapters.oran_cfm:OranCfmAdapter",
     "otlp": "padit.adapters.otlp:OtlpAdapter",
     "prometheus": "padit.adapters.prometheus:PrometheusAdapter",
+    "prometheus-scrape": "padit.adapters.prometheus_scrape:PrometheusScrapeAdapter",
 }
 
 

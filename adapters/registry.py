@@ -33,6 +33,7 @@ BUILT_IN: Mapping[str, str] = {
     "otlp": "padit.adapters.otlp:OtlpAdapter",
     "prometheus": "padit.adapters.prometheus:PrometheusAdapter",
     "prometheus-scrape": "padit.adapters.prometheus_scrape:PrometheusScrapeAdapter",
+    "snmp": "padit.adapters.snmp:SnmpAdapter",
 }
 
 

@@ -16,7 +16,7 @@ TEXT = b"""# HELP http_requests_total Requests, "all" of \\\\ them.
 http_requests_total{method="post",code="200"} 1027 1395066363000
 http_requests_total{method="post",code="400"}    3 1395066363000
 # Escaping:
-msdos_file_access{path="C:\\\\DIR\\\\FILE.TXT",error="Cannot find:\\n\\"FILE.TXT\\""} 1.458255915e9
+msdos_file_access{path="D:\\\\DIR\\\\FILE.TXT",error="Cannot find:\\n\\"FILE.TXT\\""} 1.458255915e9
 
 metric_without_labels 12.47
 something_weird{problem="division by zero"} +Inf -3982045
@@ -57,7 +57,7 @@ def test_text_of_the_format_s_own_example_is_read() -> None:
         ("duration_count", "duration", "histogram", 144320.0, None),
     ]
     assert found.samples[2].labels == (
-        ("path", "C:\\DIR\\FILE.TXT"),
+        ("path", "D:\\DIR\\FILE.TXT"),
         ("error", 'Cannot find:\n"FILE.TXT"'),
     )
 

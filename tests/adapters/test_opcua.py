@@ -53,7 +53,7 @@ class Machine:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(allowed(30))
 
     async def _start(self) -> None:
-        server = Server(user_manager=self.users) if self.users else Server()  # type: ignore[arg-type]
+        server = Server(user_manager=self.users) if self.users else Server()
         await server.init()
         server.set_endpoint(self.url)
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])

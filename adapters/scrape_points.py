@@ -145,6 +145,8 @@ class _Scrape:
             self._fault("not_finite", f"{sample.name} is {sample.value}", 1)
         elif kind == "counter" and ending == "_created":
             self._created[sample.family.name, tuple(sorted(sample.labels))] = sample.value
+        elif kind == "counter" and sample.value < 0:
+            self._fault("malformed", f"{sample.name} is a counter and {sample.value}", 1)
         elif kind == "counter" and self._options.rates:
             self._counted.append(sample)
         elif kind in _GROUPED:
@@ -203,8 +205,8 @@ class _Scrape:
         values = [group.buckets[bound] for bound in bounds]
         count = group.count if math.isfinite(group.count) else group.buckets.get(math.inf, math.nan)
         steps = [after - before for before, after in zip([0.0, *values], values, strict=False)]
-        if not math.isfinite(count) or not all(step >= 0 for step in steps):
-            reason = "its buckets do not grow, or it has no count"
+        if not 0 <= count < math.inf or not all(step >= 0 for step in steps):
+            reason = "its buckets do not grow, or it has no count from 0 on"
             self._fault("malformed", f"{name}: {reason}", 1)
             return
         if math.inf in group.buckets:
@@ -229,7 +231,9 @@ class _Scrape:
 
     def _summary(self, group: _Group, labels: Labels) -> None:
         sample, name = group.sample, group.sample.family.name
-        if math.isfinite(group.count):
+        if group.count < 0:
+            self._fault("malformed", f"{name}: its count is {group.count}", 1)
+        elif math.isfinite(group.count):
             known = self._points._seen.knows(self._key(sample))
             change = self._change(sample, group.count, group.created)
             fresh = change is not None and change[0] == group.count

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import math
 import ssl
 import subprocess
 import threading
@@ -13,10 +14,16 @@ from typing import Any
 
 import prometheus_client
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from prometheus_client.exposition import MetricsHandler
 
 from padit.adapters.base import ListEmitter
+from padit.adapters.encode import usable
 from padit.adapters.registry import create_adapter
+from padit.adapters.scrape_points import Points, Selection
+from padit.adapters.series import Naming
+from padit.codecs.exposition import parse
 from padit.domain.errors import ConfigurationError
 from tests.adapters.live import Live, poll_once, until
 from tests.adapters.net import free_port
@@ -281,6 +288,39 @@ def test_tls_with_an_authority_of_its_own(tmp_path: Path) -> None:
         assert scrape(url, ca_file=str(certificate)).values("a") == [1]
         assert scrape(url, verify=False).values("a") == [1]
         assert scrape(url).values("up") == [0]
+
+
+_LINES = st.builds(
+    "{}{}{} {}{}".format,
+    st.sampled_from(["h", "s", "c", "g", "i", "x"]),
+    st.sampled_from(["", "_total", "_bucket", "_count", "_sum", "_created", "_info"]),
+    st.sampled_from(["", '{le="1"}', '{le="+Inf"}', '{le="x"}', '{quantile="0.5"}', '{a="b"}']),
+    st.sampled_from(["0", "1", "7", "-3", "NaN", "+Inf", "1e308", "-1e308"]),
+    st.sampled_from(["", " 5", " 9"]),
+)
+_TYPES = ["# TYPE h histogram", "# TYPE s summary", "# TYPE c counter", "# TYPE i info"]
+
+
+@example([["c -1e308"], ["c 1e308"]], True)
+@example([["c 7"], ["c -3"]], False)
+@example([["h_count 7"], ["h_count -1e308"]], False)
+@example([["s_count -7"], ["s_count -3"]], False)
+@given(st.lists(st.lists(_LINES, max_size=12), min_size=1, max_size=4), st.booleans())
+def test_no_page_raises_or_gives_a_number_that_is_not_finite(
+    pages: list[list[str]], honor: bool
+) -> None:
+    points, emitter = Points(Selection(honor_timestamps=honor), Naming(), "s"), ListEmitter()
+    for number, lines in enumerate(pages):
+        body = "\n".join([*_TYPES, *lines, "# EOF", ""]).encode()
+        found = parse(body, openmetrics=True)
+        target = (("instance", "a:1"),)
+        for metric in points.metrics(found, target, 1000.0 + number, emitter.fault):
+            usable(metric)
+            assert math.isfinite(metric.value)
+            assert metric.value >= 0 or "_per_s" not in metric.metric_name
+        gauges = [s for s in found.samples if s.family.kind == "untyped"]
+        odd = sum(not math.isfinite(s.value) for s in gauges)
+        assert emitter.faults.get("not_finite", 0) >= odd
 
 
 @pytest.mark.parametrize(

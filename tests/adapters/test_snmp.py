@@ -79,7 +79,8 @@ class Snmpd:
         command = [program.path, "-f", "-Lf", str(self.directory / "log"), "-C", "-c",
                    str(self._config), "-I", "-smux"]  # fmt: skip
         self._process = subprocess.Popen(command, env=environment)
-        until(lambda: poll_once(self.config()).values("snmp_up") == [1], "snmpd")
+        probe = self.config(request_timeout_sec=1)
+        until(lambda: poll_once(probe).values("snmp_up") == [1], "snmpd")
 
     def stop(self) -> None:
         if self._process is not None:
@@ -88,9 +89,11 @@ class Snmpd:
             self._process = None
 
     def config(self, **options: Any) -> dict[str, Any]:
+        # snmpd starts the extension for every value: few rows a request, and time for them.
         uptime = {"name": "uptime_s", "oid": "1.3.6.1.2.1.1.3.0", "unit": "s"}
         return {"type": "snmp", "host": "127.0.0.1", "port": self.port, "source_id": "switch",
-                "request_timeout_sec": 1, "values": [uptime], **options}  # fmt: skip
+                "request_timeout_sec": allowed(5), "rows_per_request": 4, "values": [uptime],
+                **options}  # fmt: skip
 
     def value(self, name: str, end: str, **more: Any) -> dict[str, Any]:
         return {"name": name, "oid": f"{BASE}.{end}", **more}
@@ -234,12 +237,13 @@ def test_agent_that_was_started_again_gives_no_false_rate(
     # snmpd answers a `pass` command that is the same as its last from a cache, so there are two.
     values = [agent.value("c", "1.0"), agent.value("other", "2.0")]
     agent.serve(_1_0="counter:4000000", _2_0="gauge:1")
-    config = agent.config(values=values, **(user if version == "3" else {}))
+    more = user if version == "3" else {}
+    config = agent.config(values=values, request_timeout_sec=1, **more)
     with Live(config) as live:
         time.sleep(1)  # its uptime is longer than that of its successor
         live.poll()
         agent.stop()
-        live.poll()
+        live.poll()  # waits for its two time-outs
         agent.serve(_1_0="counter:50", _2_0="gauge:1")
         agent.start()
         live.poll()

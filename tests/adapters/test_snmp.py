@@ -240,7 +240,7 @@ def test_agent_that_was_started_again_gives_no_false_rate(
     more = user if version == "3" else {}
     config = agent.config(values=values, request_timeout_sec=1, **more)
     with Live(config) as live:
-        time.sleep(1)  # its uptime is longer than that of its successor
+        time.sleep(5)  # its uptime is longer than that of its successor
         live.poll()
         agent.stop()
         live.poll()  # waits for its two time-outs

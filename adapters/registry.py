@@ -29,9 +29,12 @@ BUILT_IN: Mapping[str, str] = {
     "logs": "padit.adapters.logs:LogsAdapter",
     "modbus": "padit.adapters.modbus:ModbusAdapter",
     "mqtt": "padit.adapters.mqtt:MqttAdapter",
+    "opcua": "padit.adapters.opcua:OpcUaAdapter",
     "oran-cfm": "padit.adapters.oran_cfm:OranCfmAdapter",
     "otlp": "padit.adapters.otlp:OtlpAdapter",
     "prometheus": "padit.adapters.prometheus:PrometheusAdapter",
+    "prometheus-scrape": "padit.adapters.prometheus_scrape:PrometheusScrapeAdapter",
+    "snmp": "padit.adapters.snmp:SnmpAdapter",
 }
 
 

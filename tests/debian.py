@@ -30,6 +30,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "postgresql-15": ("initdb", "postgres", "psql"),
     "prometheus": ("prometheus",),
     "redis-server": ("redis-server", "redis-cli"),
+    "snmpd": ("snmpd",),
 }
 _PLACES = ("usr/bin", "usr/sbin", "usr/games", "usr/lib/postgresql/*/bin")
 _TIMEOUT_S = 600.0

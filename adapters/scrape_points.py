@@ -1,0 +1,302 @@
+"""Samples of one scrape to metrics of ours, by the types that the exposition declares.
+
+In: an `Exposition` and the labels of its target. Out: gauges and samples without a type as they
+are, counters as rates, histograms and summaries as what was observed since the scrape before.
+What is not watched (a constant of type info, a value that is not finite, a counter without a
+newer time) is counted by its cause.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from pydantic import Field
+
+from padit.adapters.base import Options
+from padit.adapters.histograms import Distributions, explicit, summary
+from padit.adapters.series import Counters, Namer, Naming, shorten
+from padit.codecs.exposition import Exposition, Labels, Sample
+from padit.domain.metric import Metric
+
+__all__ = ["Points", "Selection"]
+
+Fault = Callable[[str, str, int], None]
+"""Counts what is not watched: its cause, a message, how many."""
+
+_UNTYPED = ("untyped", "unknown")
+_GROUPED = ("histogram", "gaugehistogram", "summary")
+
+
+class Selection(Options):
+    """Which samples of a scrape become metrics, and as what."""
+
+    keep: tuple[str, ...] = Field(
+        default=("*",), description="Families to keep, as patterns.", examples=[["node_*"]]
+    )
+    drop: tuple[str, ...] = Field(
+        default=(), description="Families to leave out, as patterns.", examples=[["go_*"]]
+    )
+    labels: dict[str, str] = Field(
+        default_factory=dict,
+        description="Patterns that the labels of a sample must match; an absent label is ''.",
+        examples=[{"device": "eth*"}],
+    )
+    types: dict[str, Literal["counter", "gauge"]] = Field(
+        default_factory=dict,
+        description="Types of families that have none, by pattern; they are gauges otherwise.",
+        examples=[{"*_requests": "counter"}],
+    )
+    rates: bool = Field(
+        default=True, description="Turn counters into rates; false passes them as they are."
+    )
+    honor_timestamps: bool = Field(
+        default=True, description="Keep times in the exposition; false takes that of the scrape."
+    )
+    honor_labels: bool = Field(
+        default=False,
+        description="Where a sample has a label of the target's, keep its own; false renames it "
+        "to `exported_...`.",
+    )
+
+
+@dataclass(slots=True)
+class _Group:
+    """One histogram or summary: all samples with the same labels and time."""
+
+    sample: Sample
+    buckets: dict[float, float] = field(default_factory=dict)
+    quantiles: list[tuple[float, float]] = field(default_factory=list)
+    count: float = math.nan
+    total: float = math.nan
+    created: float = 0.0
+
+
+class Points:
+    """Turns expositions into metrics and remembers counters from scrape to scrape; no I/O.
+
+    Args:
+        selection: which samples are taken.
+        naming: how labels become names.
+        fallback: source of samples without a source label.
+    """
+
+    def __init__(self, selection: Selection, naming: Naming, fallback: str) -> None:
+        self._selection = selection
+        self._namer = Namer(naming, fallback)
+        self._counters = Counters(naming.max_series)
+        self._seen = Distributions(naming.max_series)
+        self._chosen: dict[str, bool] = {}
+        self._most = naming.max_series
+
+    def metrics(
+        self, exposition: Exposition, target: Labels, time: float, fault: Fault
+    ) -> list[Metric]:
+        """All that is watched.
+
+        Args:
+            exposition: of one target.
+            target: labels that every sample of this target gets.
+            time: of the scrape, epoch seconds.
+            fault: called for what is not watched.
+        """
+        scrape = _Scrape(self, target, time, fault)
+        for sample in exposition.samples:
+            if self._takes(sample):
+                scrape.add(sample)
+        return scrape.finish()
+
+    def _takes(self, sample: Sample) -> bool:
+        name, chosen = sample.family.name, self._selection
+        taken = self._chosen.get(name)
+        if taken is None:
+            if len(self._chosen) >= self._most:
+                self._chosen.clear()
+            taken = any(fnmatchcase(name, pattern) for pattern in chosen.keep)
+            taken = taken and not any(fnmatchcase(name, pattern) for pattern in chosen.drop)
+            self._chosen[name] = taken
+        if not taken or not chosen.labels:
+            return taken
+        labels = dict(sample.labels)
+        return all(fnmatchcase(labels.get(key, ""), text) for key, text in chosen.labels.items())
+
+
+class _Scrape:
+    """One exposition on its way to metrics."""
+
+    def __init__(self, points: Points, target: Labels, time: float, fault: Fault) -> None:
+        self._points = points
+        self._options = points._selection
+        self._target = target
+        self._time = time
+        self._fault = fault
+        self._metrics: list[Metric] = []
+        self._created: dict[tuple[str, Labels], float] = {}
+        self._counted: list[Sample] = []
+        self._groups: dict[tuple[str, Labels, float | None], _Group] = {}
+
+    def add(self, sample: Sample) -> None:
+        """Take one sample; counters and histograms wait for their `_created`."""
+        kind, ending = self._kind(sample), sample.ending
+        if kind == "info":
+            self._fault("info", f"{sample.name}: a family of type info is labels, no number", 1)
+        elif not math.isfinite(sample.value) and kind not in _GROUPED:
+            self._fault("not_finite", f"{sample.name} is {sample.value}", 1)
+        elif kind == "counter" and ending == "_created":
+            self._created[sample.family.name, tuple(sorted(sample.labels))] = sample.value
+        elif kind == "counter" and sample.value < 0:
+            self._fault("malformed", f"{sample.name} is a counter and {sample.value}", 1)
+        elif kind == "counter" and self._options.rates:
+            self._counted.append(sample)
+        elif kind in _GROUPED:
+            self._group(sample)
+        else:
+            self._add(sample, sample.name, sample.labels, sample.value)
+
+    def finish(self) -> list[Metric]:
+        """Counters and groups as well; everything."""
+        for sample in self._counted:
+            key = (sample.family.name, tuple(sorted(sample.labels)))
+            change = self._change(sample, sample.value, self._created.get(key, 0.0))
+            if change is not None:
+                self._add_rate(sample, sample.name, sample.labels, change)
+        for (_, labels, _), group in self._groups.items():
+            if group.sample.family.kind == "summary":
+                self._summary(group, labels)
+            else:
+                self._histogram(group, labels)
+        return self._metrics
+
+    def _kind(self, sample: Sample) -> str:
+        kind, name = sample.family.kind, sample.family.name
+        if kind not in _UNTYPED:
+            return kind
+        types = self._options.types.items()
+        return next((found for pattern, found in types if fnmatchcase(name, pattern)), "gauge")
+
+    def _group(self, sample: Sample) -> None:
+        edge = "quantile" if sample.family.kind == "summary" else "le"
+        labels = tuple(sorted(pair for pair in sample.labels if pair[0] != edge))
+        group = self._groups.setdefault(
+            (sample.family.name, labels, sample.time), _Group(sample._replace(labels=labels))
+        )
+        if sample.ending in ("_count", "_gcount"):
+            group.count = sample.value
+        elif sample.ending in ("_sum", "_gsum"):
+            group.total = sample.value
+        elif sample.ending == "_created":
+            group.created = sample.value if math.isfinite(sample.value) else 0.0
+        else:
+            text = dict(sample.labels).get(edge, "")
+            try:
+                place = float(text)
+            except ValueError:
+                self._fault("malformed", f"{sample.name}: {edge}={text[:60]!r} is no number", 1)
+                return
+            if edge == "le":
+                group.buckets[place] = sample.value
+            else:
+                group.quantiles.append((place, sample.value))
+
+    def _histogram(self, group: _Group, labels: Labels) -> None:
+        sample, name = group.sample, group.sample.family.name
+        bounds = sorted(group.buckets)
+        values = [group.buckets[bound] for bound in bounds]
+        count = group.count if math.isfinite(group.count) else group.buckets.get(math.inf, math.nan)
+        steps = [after - before for before, after in zip([0.0, *values], values, strict=False)]
+        if not 0 <= count < math.inf or not all(step >= 0 for step in steps):
+            reason = "its buckets do not grow, or it has no count from 0 on"
+            self._fault("malformed", f"{name}: {reason}", 1)
+            return
+        if math.inf in group.buckets:
+            parts = explicit(bounds[:-1], steps)
+        else:
+            parts = explicit(bounds, [*steps, max(0.0, count - (values[-1] if values else 0.0))])
+        total = group.total
+        if sample.family.kind == "histogram":
+            known = self._points._seen.knows(self._key(sample))
+            change = self._change(sample, count, group.created)
+            if change is None and known:
+                return
+            fresh = change is not None and change[0] == count
+            seen = self._points._seen
+            parts, total = seen.since(self._key(sample), parts, total, fresh=fresh)
+            if change is None:
+                return
+            count = change[0]
+            self._add_rate(sample, name, labels, change, unit="")
+        for ending, value in summary(parts, total, count):
+            self._add(sample, f"{name}_{ending}", labels, value)
+
+    def _summary(self, group: _Group, labels: Labels) -> None:
+        sample, name = group.sample, group.sample.family.name
+        if group.count < 0:
+            self._fault("malformed", f"{name}: its count is {group.count}", 1)
+        elif math.isfinite(group.count):
+            known = self._points._seen.knows(self._key(sample))
+            change = self._change(sample, group.count, group.created)
+            fresh = change is not None and change[0] == group.count
+            if change is not None or not known:
+                seen = self._points._seen
+                _, total = seen.since(self._key(sample), [], group.total, fresh=fresh)
+            if change is not None:
+                self._add_rate(sample, name, labels, change, unit="")
+                for ending, value in summary([], total, change[0]):
+                    self._add(sample, f"{name}_{ending}", labels, value)
+        for share, value in group.quantiles:  # NaN: nothing was observed
+            if math.isfinite(value) and 0 <= share <= 1:
+                self._add(sample, f"{name}_p{100 * share:g}", labels, value)
+
+    def _when(self, sample: Sample) -> float:
+        honored = self._options.honor_timestamps and sample.time is not None
+        return float(sample.time) if honored and sample.time is not None else self._time
+
+    def _key(self, sample: Sample) -> object:
+        return sample.family.name, tuple(sorted(sample.labels)), self._target
+
+    def _change(self, sample: Sample, value: float, created: float) -> tuple[float, float] | None:
+        key, counters = self._key(sample), self._points._counters
+        known = counters.knows(key)
+        change = counters.difference(key, self._when(sample), value, created)
+        if change is None and known:
+            self._fault("not_newer", f"{sample.name}: its time is not newer than its last", 1)
+        return change
+
+    def _labels(self, labels: Labels) -> Labels:
+        own = dict(labels)
+        for name, text in self._target:
+            if name in own and self._options.honor_labels:
+                continue
+            if name in own:
+                own[f"exported_{name}"] = own[name]
+            own[name] = text
+        return tuple(sorted(own.items()))
+
+    def _add_rate(
+        self,
+        sample: Sample,
+        name: str,
+        labels: Labels,
+        change: tuple[float, float],
+        unit: str | None = None,
+    ) -> None:
+        source, suffix = self._points._namer.split(self._labels(labels))
+        unit = sample.family.unit if unit is None else unit
+        self._metrics.append(
+            Metric(
+                self._when(sample),
+                source,
+                shorten(f"{name}_per_s{suffix}"),
+                change[0] / change[1],
+                f"{unit or 1}/s",
+                "throughput",
+                "prometheus",
+            )
+        )
+
+    def _add(self, sample: Sample, name: str, labels: Labels, value: float) -> None:
+        source, suffix = self._points._namer.split(self._labels(labels))
+        unit, when = sample.family.unit, self._when(sample)
+        name = shorten(f"{name}{suffix}")
+        self._metrics.append(Metric(when, source, name, value, unit, "custom", "prometheus"))

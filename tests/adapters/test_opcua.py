@@ -1,0 +1,257 @@
+"""OPC UA against asyncua's own server on loopback."""
+
+import asyncio
+import datetime
+import threading
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asyncua import Server, ua
+from asyncua.crypto.permission_rules import User, UserRole
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from padit.adapters.errors import AdapterError
+from padit.adapters.opcua import OpcUaNode, value_of
+from padit.adapters.registry import create_adapter
+from padit.domain.errors import ConfigurationError
+from tests.adapters.live import Live, until
+from tests.adapters.net import free_port
+from tests.limits import allowed
+
+WHEN = datetime.datetime(2026, 1, 2, 3, 4, 5, 250_000, tzinfo=datetime.UTC)
+
+
+class Users:
+    """One user with a password, as asyncua's server asks for them."""
+
+    def get_user(
+        self, iserver: Any, username: Any = None, password: Any = None, certificate: Any = None
+    ) -> Any:
+        good = username == "reader" and password in ("secret", b"secret")
+        return User(role=UserRole.User) if good else None
+
+
+class Machine:
+    """A server with the nodes ns=2;s=torque and ns=2;s=state, in a loop of its own thread."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"opc.tcp://127.0.0.1:{self.port}"
+        self.secure: tuple[Path, Path] | None = None
+        self.users: Users | None = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._server: Any = None
+
+    def call(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(allowed(30))
+
+    async def _start(self) -> None:
+        server = Server(user_manager=self.users) if self.users else Server()
+        await server.init()
+        server.set_endpoint(self.url)
+        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        if self.secure:
+            await server.load_certificate(self.secure[0])
+            await server.load_private_key(self.secure[1])
+            server.set_security_policy([ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt])
+        index = await server.register_namespace("urn:test")
+        for name, value in (("torque", 1.0), ("state", "idle")):
+            await server.nodes.objects.add_variable(ua.NodeId(name, index), name, value)
+        self._server = server
+        await server.start()
+
+    def start(self) -> None:
+        self.call(self._start())
+
+    def stop(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            self.call(server.stop())
+
+    def end(self) -> None:
+        self.stop()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(allowed(10))
+        self._loop.close()
+
+    def write(
+        self, value: Any, status: int = 0, when: datetime.datetime = WHEN, name: str = "torque"
+    ) -> None:
+        data = ua.DataValue(
+            Value=ua.Variant(value, None if value is not None else ua.VariantType.Null),
+            StatusCode=ua.StatusCode(ua.UInt32(status)),
+            SourceTimestamp=when,
+        )
+        self.call(self._server.write_attribute_value(ua.NodeId(name, 2), data))
+
+    def config(self, **options: Any) -> dict[str, Any]:
+        nodes = [{"node": "ns=2;s=torque", "name": "torque_nm", "unit": "Nm", "scale": 2}]
+        return {"type": "opcua", "url": self.url, "source_id": "press", "publish_ms": 20,
+                "nodes": nodes, **options}  # fmt: skip
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    made = Machine()
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+def torques(live: Live) -> list[float]:
+    return live.emitter.values("torque_nm")
+
+
+def test_data_changes_come_with_the_time_of_their_source(machine: Machine) -> None:
+    machine.start()
+    with Live(machine.config()) as live:
+        until(lambda: torques(live) == [2], "the first value")
+        for value in (20.5, 21.5, 22.5):
+            machine.write(value)
+        until(lambda: len(torques(live)) == 4, "three changes")
+        live.poll()
+    assert torques(live) == [2, 41, 43, 45]
+    sample = next(m for m in live.emitter.metrics if m.value == 41)
+    assert sample.timestamp == WHEN.timestamp()
+    assert (sample.source_id, sample.unit, sample.protocol) == ("press", "Nm", "opcua")
+    assert live.emitter.values("opcua_up") == live.emitter.values("opcua_good_ratio") == [1]
+    assert live.emitter.faults == {}
+
+
+@pytest.mark.parametrize("accept", [False, True])
+def test_bad_and_uncertain_values_are_counted_and_never_0(accept: bool, machine: Machine) -> None:
+    machine.start()
+    with Live(machine.config(accept_uncertain=accept)) as live:
+        until(lambda: torques(live) == [2], "the first value")
+        machine.write(5.0, ua.StatusCodes.BadSensorFailure)
+        until(lambda: live.emitter.faults.get("bad_status"), "the bad value")
+        live.poll()
+        machine.write(6.0, ua.StatusCodes.UncertainLastUsableValue)
+        machine.write(7.0)
+        until(lambda: torques(live)[-1] == 14, "the good value")
+        live.poll()
+    assert torques(live) == ([2, 12, 14] if accept else [2, 14])
+    expected = {"bad_status": 1} if accept else {"bad_status": 1, "uncertain_status": 1}
+    assert live.emitter.faults == expected
+    assert "BadSensorFailure" in live.emitter.messages["bad_status"]
+    assert live.emitter.values("opcua_good_ratio") == [0, 1]
+
+
+def test_server_that_was_started_again_is_subscribed_to_again(machine: Machine) -> None:
+    machine.start()
+    with Live(machine.config(request_timeout_sec=1)) as live:
+        until(lambda: torques(live) == [2], "the first value")
+        machine.stop()
+        with pytest.raises(AdapterError, match="connection is lost"):
+            live.poll()
+        live.call(live.adapter.close())
+        with pytest.raises(AdapterError, match=r"opc\.tcp") as error:
+            live.call(live.adapter.open(live.emitter))
+        assert error.value.cause == "connect"
+        live.call(live.adapter.close())
+        machine.start()
+        live.call(live.adapter.open(live.emitter))
+        machine.write(4.0)
+        until(lambda: torques(live)[-1] == 8, "a change after the restart")
+        live.poll()
+    assert live.emitter.values("opcua_up") == [0, 0, 1]
+
+
+def test_node_that_is_missing_or_no_number_costs_only_itself(machine: Machine) -> None:
+    machine.start()
+    nodes = [{"node": "ns=2;s=missing", "name": "missing"},
+             {"node": "ns=2;s=state", "name": "state"},
+             {"node": "ns=2;s=torque", "name": "torque_nm"}]  # fmt: skip
+    with Live(machine.config(nodes=nodes)) as live:
+        until(lambda: torques(live) == [1], "the first value")
+        until(lambda: "no_number" in live.emitter.faults, "the text")
+    assert live.emitter.faults == {"refused": 1, "no_number": 1}
+    assert "missing (ns=2;s=missing): BadNodeIdUnknown" in live.emitter.messages["refused"]
+
+
+def test_secure_channel_with_certificates(machine: Machine, tmp_path: Path) -> None:
+    ours = certificate(tmp_path, "client", "urn:padit:adapters")
+    machine.secure = certificate(tmp_path, "server", "urn:freeopcua:python:server")
+    machine.start()
+    with pytest.raises(AdapterError) as error, Live(machine.config()):
+        pass
+    assert error.value.cause == "connect"
+    secure = {"security": "Basic256Sha256", "cert_file": str(ours[0]), "key_file": str(ours[1]),
+              "server_cert_file": str(machine.secure[0])}  # fmt: skip
+    with Live(machine.config(**secure)) as live:
+        until(lambda: torques(live) == [2], "a value over the secure channel")
+
+
+def test_user_with_a_password_from_a_file(machine: Machine, tmp_path: Path) -> None:
+    machine.users = Users()
+    machine.start()
+    secret = tmp_path / "secret"
+    secret.write_text("secret\n")
+    config = machine.config(username="reader", password_file=str(secret))
+    with Live(config) as live:
+        until(lambda: torques(live) == [2], "a value for the user")
+    secret.write_text("wrong")
+    with pytest.raises(AdapterError) as error, Live(config):
+        pass
+    assert error.value.cause == "connect"
+
+
+def certificate(directory: Path, name: str, uri: str) -> tuple[Path, Path]:
+    """A self-signed certificate and its key, as OPC UA wants them."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    begin = datetime.datetime.now(datetime.UTC)
+    alternatives = [x509.UniformResourceIdentifier(uri), x509.DNSName("localhost")]
+    usage = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin - datetime.timedelta(days=1))
+        .not_valid_after(begin + datetime.timedelta(days=2))
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(usage), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    paths = directory / f"{name}.der", directory / f"{name}.pem"
+    paths[0].write_bytes(made.public_bytes(serialization.Encoding.DER))
+    paths[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return paths
+
+
+@pytest.mark.parametrize("value", [None, "7", [1.0, 2.0], float("nan"), b"1"])
+def test_value_that_is_no_finite_number_is_refused(value: Any) -> None:
+    data = ua.DataValue(Value=ua.Variant(value, ua.VariantType.Null))
+    with pytest.raises(ValueError, match="x"):
+        value_of(OpcUaNode(node="i=1", name="x"), data, uncertain=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"nodes": [{"node": "ns=2;s=a", "name": "a"}] * 2}, "a stands there twice"),
+        ({"nodes": [{"node": "torque", "name": "a"}]}, "is no node"),
+        ({"security": "Basic256Sha256"}, "cert_file"),
+        ({"url": "http://x"}, "url"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
+    good = {"url": "opc.tcp://h:4840", "nodes": [{"node": "i=85", "name": "a"}]}
+    with pytest.raises(ConfigurationError, match=message):
+        create_adapter({"type": "opcua", **good, **options})

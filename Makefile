@@ -10,9 +10,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.demo
 	$(BIN)/padit demo
 
-# Two workers: every test file goes to one of them whole, and all tests of Flink to the same one.
+# Two workers: every test file goes to one of them whole. Each has a broker and a cluster of its own.
 WORKERS ?= 2
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations 10
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 10
 test: parts
 	$(PYTEST) $(TESTS)
 

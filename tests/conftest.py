@@ -23,8 +23,8 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.register_profile("developer", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "developer")
 
-# The longest groups begin first, so that no worker is left alone with one at the end.
-_FIRST = ("flink", "tests/integration/", "tests/pipelines/", "tests/adapters/")
+# The longest files begin first, so that no worker is left alone with one at the end.
+_FIRST = ("tests/faults/", "tests/integration/", "tests/pipelines/", "tests/adapters/")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -33,21 +33,12 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give every test its group, and put the longest groups first."""
-    groups = {item: _group(item) for item in items}
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: _rank(groups[item]))  # stable: the order within a file stays
+    """Put the longest files first."""
+    items.sort(key=lambda item: _rank(item.nodeid))  # stable: the order within a file stays
 
 
-def _group(item: pytest.Item) -> str:
-    if "flink" in getattr(item, "fixturenames", ()):
-        return "flink"
-    return item.nodeid.partition("::")[0]
-
-
-def _rank(group: str) -> int:
-    return next((n for n, start in enumerate(_FIRST) if group.startswith(start)), len(_FIRST))
+def _rank(name: str) -> int:
+    return next((n for n, start in enumerate(_FIRST) if name.startswith(start)), len(_FIRST))
 
 
 @pytest.hookimpl(wrapper=True)

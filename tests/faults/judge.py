@@ -14,7 +14,7 @@ from tests.faults.job import Outputs
 from tests.integration.helpers import Run, padit, residue
 from tests.limits import allowed
 
-__all__ = ["Results", "DetectionResult", "judge", "results"]
+__all__ = ["Results", "Verdict", "judge", "results"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Results:
 
 
 @dataclass(frozen=True)
-class DetectionResult:
+class Verdict:
     """How a run differs from the undisturbed one.
 
     Attributes:
@@ -74,7 +74,7 @@ def results(outputs: Outputs) -> Results:
 
 def judge(
     wanted: Results, outputs: Outputs, run: Run, reference: str, records: int
-) -> DetectionResult:
+) -> Verdict:
     """Compare a run with the undisturbed one, whose alerts are at `reference`."""
     found = results(outputs)
     pairs = [
@@ -86,7 +86,7 @@ def judge(
     same = wanted.alerts == found.alerts
     diff = padit("diff", reference, outputs.alerts, code=0 if same else 1).out
     summary = run.summary if run.out.strip() else {}
-    return DetectionResult(
+    return Verdict(
         lost=sum((want - have).total() for want, have in pairs),
         changed=sum((have - want).total() for want, have in pairs),
         doubled=found.repeated,

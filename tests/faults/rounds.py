@@ -12,7 +12,7 @@ from typing import Any
 
 from padit.devcluster.errors import PartFailedError
 from tests.faults.job import Job, JobEnded, Outputs
-from tests.faults.judge import DetectionResult, Results, judge, results
+from tests.faults.judge import Verdict, Results, judge, results
 from tests.faults.kinds import KINDS, RESTORING
 from tests.faults.site import Site
 
@@ -56,7 +56,7 @@ class Round:
     seconds: float = 0.0
     strikes: list[Strike] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
-    verdict: DetectionResult | None = None
+    verdict: Verdict | None = None
     error: str | None = None
 
     def met(self, kind: str) -> bool:
@@ -91,10 +91,11 @@ def play(
     kinds: Sequence[str],
     say: Callable[[str], None],
     seconds: float = math.inf,
+    each_s: float = _EACH_S,
 ) -> Iterator[Round]:
     """Run once undisturbed, then `rounds` times with every kind; each round's outcome.
 
-    No round begins after `seconds`.
+    No round begins after `seconds`. Reading goes on for `each_s` between two faults.
     """
     latest = time.monotonic() + seconds
     places = Outputs.of(site, "undisturbed", alerts_to_topic=False)
@@ -117,7 +118,7 @@ def play(
         outcome = Round(number)
         started = time.monotonic()
         try:
-            _round(site, outcome, order, chance, wanted, places.alerts, say)
+            _round(site, outcome, order, chance, wanted, places.alerts, say, each_s)
         except (AssertionError, PartFailedError, OSError, subprocess.SubprocessError) as error:
             # It counts as failed, and the next one shows whether it was chance.
             outcome.error = f"{(outcome.missed or ['no fault'])[0]}: {error!r:.3000}"
@@ -135,10 +136,11 @@ def _round(
     wanted: Results,
     reference: str,
     say: Callable[[str], None],
+    each_s: float,
 ) -> None:
     number = outcome.number
     outputs = Outputs.of(site, f"round-{number}", alerts_to_topic=number % 2 == 1)
-    slowed = _EACH_S * len(order)
+    slowed = each_s * len(order)
     site.limit(slowed)
     with Job(site, outputs, slowed) as job:
         job.submit()

@@ -13,6 +13,7 @@ from tests.parts import KafkaPart
 
 KINDS = ("TaskManager killed", "workers killed", "cancelled with savepoint")
 RECORDS = 200_000
+EACH_S = 75.0  # a slow machine needs a minute to recover, and must still have records to read
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def struck(
 ) -> Round:
     place = prepare(tmp_path_factory.mktemp("faults"), kafka.broker, flink, RECORDS)
     try:
-        (outcome,) = play(place, 1, 4, KINDS, print)
+        (outcome,) = play(place, 1, 4, KINDS, print, each_s=EACH_S)
     finally:
         place.limit(None)  # the other tests share the broker
     return outcome

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.job import Outputs
-from tests.faults.judge import DetectionResult, judge, results
+from tests.faults.judge import Verdict, judge, results
 from tests.integration.helpers import Run
 
 SUMMARY = {"read": 9, "scored": 7, "late": 1, "duplicate": 0, "dead_lettered": 1, "waiting": 0}
@@ -35,7 +35,7 @@ def write(directory: Path, alerts: list[str]) -> Outputs:
 
 def verdict(
     tmp_path: Path, alerts: list[str], summary: dict[str, int], code: int = 0
-) -> DetectionResult:
+) -> Verdict:
     wanted = write(tmp_path / "wanted", GOOD)
     found = write(tmp_path / "found", alerts)
     run = Run(code, json.dumps(summary), "")

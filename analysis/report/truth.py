@@ -7,9 +7,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Episode", "Features", "Match", "Truth", "DetectionResult", "match"]
+__all__ = ["Episode", "Features", "Match", "Truth", "Verdict", "match"]
 
-DetectionResult = Literal["found", "false", "missed"]
+Verdict = Literal["found", "false", "missed"]
 
 
 @dataclass(slots=True)
@@ -93,7 +93,7 @@ class Match:
         delay: from the fault's start to the alert's opening, microseconds.
     """
 
-    verdict: DetectionResult | None
+    verdict: Verdict | None
     episode: Episode | None = None
     truth: Truth | None = None
     delay: int | None = None

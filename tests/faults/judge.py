@@ -72,9 +72,7 @@ def results(outputs: Outputs) -> Results:
     return Results(alerts, anomalies, features, first + second + third)
 
 
-def judge(
-    wanted: Results, outputs: Outputs, run: Run, reference: str, records: int
-) -> Verdict:
+def judge(wanted: Results, outputs: Outputs, run: Run, reference: str, records: int) -> Verdict:
     """Compare a run with the undisturbed one, whose alerts are at `reference`."""
     found = results(outputs)
     pairs = [

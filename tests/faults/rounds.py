@@ -12,7 +12,7 @@ from typing import Any
 
 from padit.devcluster.errors import PartFailedError
 from tests.faults.job import Job, JobEnded, Outputs
-from tests.faults.judge import Verdict, Results, judge, results
+from tests.faults.judge import Results, Verdict, judge, results
 from tests.faults.kinds import KINDS, RESTORING
 from tests.faults.site import Site
 

@@ -33,9 +33,7 @@ def write(directory: Path, alerts: list[str]) -> Outputs:
     return Outputs(str(paths[0]), str(paths[1]), paths[2], paths[3])
 
 
-def verdict(
-    tmp_path: Path, alerts: list[str], summary: dict[str, int], code: int = 0
-) -> Verdict:
+def verdict(tmp_path: Path, alerts: list[str], summary: dict[str, int], code: int = 0) -> Verdict:
     wanted = write(tmp_path / "wanted", GOOD)
     found = write(tmp_path / "found", alerts)
     run = Run(code, json.dumps(summary), "")

@@ -102,11 +102,11 @@ def test_a_taken_port_is_an_error_that_names_it() -> None:
             free_port(port)
 
 
-def test_a_worker_that_cannot_import_our_packages_stops_the_pool(
+def test_a_worker_that_cannot_import_what_it_needs_stops_the_pool(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # "python -m" looks there first
-    broken = tmp_path / "packages" / "connectors"
+    broken = tmp_path / "packages" / "confluent_kafka"
     broken.mkdir(parents=True)
     (broken / "__init__.py").write_text("raise ImportError('librdkafka is missing')\n")
     monkeypatch.setattr(

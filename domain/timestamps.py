@@ -32,7 +32,8 @@ def micros_from_numbers(numbers: NDArray[np.float64]) -> NDArray[np.int64]:
 
     0 lies before `EARLIEST_US`, so the caller's range check rejects it together with the rest.
     """
-    scaled = np.where(np.abs(numbers) < _MILLISECONDS_FROM, numbers * 1e6, numbers * 1e3)
+    with np.errstate(over="ignore"):  # infinite is out of range as well
+        scaled = np.where(np.abs(numbers) < _MILLISECONDS_FROM, numbers * 1e6, numbers * 1e3)
     usable = np.abs(scaled) < 9e18  # False for NaN too
     return np.rint(np.where(usable, scaled, 0.0)).astype(np.int64)
 

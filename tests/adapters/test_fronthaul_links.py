@@ -110,7 +110,8 @@ def test_measured_loss_is_the_one_that_was_set(
 
 def test_jitter_grows_with_the_jitter_that_was_set(lab: Lab) -> None:
     lab.impair(delay_us=1_000)
-    steady = measure(lab, "ecpri", ECPRI_RAW)["ecpri_jitter_us"][0]
+    # Other work on the machine shakes the link too: the calmest of three is the link's own.
+    steady = min(measure(lab, "ecpri", ECPRI_RAW)["ecpri_jitter_us"][0] for _ in range(3))
     lab.impair(delay_us=1_000, jitter_us=6_000)
     shaken = measure(lab, "ecpri", ECPRI_RAW, count=60)["ecpri_jitter_us"][0]
     # Two independent uniform delays of width w differ by w/3 on average; order is kept, which

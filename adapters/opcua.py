@@ -4,7 +4,7 @@ An item is one data change of a node; its time is the source's time stamp, else 
 ours. A value whose status is bad or uncertain is not watched: it is named and counted by its
 status (`accept_uncertain` takes the latter). Every poll reads the server's state, emits
 `opcua_up`, 1 or 0, and `opcua_good_ratio`, the share of the nodes whose latest value is good. When
-the connection is lost the adapter is opened again and subscribes anew, and the server sends every
+the connection is lost the adapter opens and subscribes again, and the server sends every
 latest value first. After a crash of this process it is the same; between, changes are lost.
 """
 

@@ -67,7 +67,7 @@ class Message(NamedTuple):
     def dead_letter(cls, letter: DeadLetter, number: int = 0, *about: str) -> "Message":
         """Make the message of a dead letter, the `number`-th of its record.
 
-        What is of no single record is told apart by what it is `about`.
+        `about` distinguishes letters that belong to no single record.
         """
         place = (letter.topic, str(letter.partition))
         headers = tuple(

@@ -92,13 +92,12 @@ class Plan:
     live_from: int | None = None
     shadow: tuple[ShadowConfig, ...] = ()
     context: RunContext = field(default_factory=RunContext)
+    most_series: int = MOST_SERIES
 
     @property
     def outputs(self) -> frozenset[str]:
         """The outputs that are written."""
         return frozenset(name for name, sink in self.sinks.items() if sink != self.off)
-
-    most_series: int = MOST_SERIES
 
     @property
     def shape(self) -> Shape:

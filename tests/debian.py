@@ -3,7 +3,7 @@
 What is installed is used; else `apt-get download` and `dpkg -x` bring what apt would install, with
 every library that this machine lacks, to `~/.cache/padit/debian/RELEASE/PACKAGE`. apt reads the
 machine's sources, but its lists and its cache are ours, so it needs no root and changes nothing.
-A package in the cache is used until it is deleted; the file `versions` beside it lists its versions.
+A package in the cache is used until it is deleted; `versions` beside it lists its versions.
 One more package is one more line in `PACKAGES`.
 """
 

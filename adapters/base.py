@@ -50,6 +50,15 @@ class Emitter(Protocol):
     def fault(self, cause: str, message: str, count: int = 1) -> None:
         """Count bad input; `message` is logged the first time for each `cause`."""
 
+    def unwatched(self, what: str, message: str, count: int = 1) -> None:
+        """Count what is there and becomes no sample, such as a field that holds text.
+
+        Args:
+            what: a short, fixed name of the kind; messages of one kind are logged once.
+            message: an example, the reason, and the option that changes it.
+            count: how many, in the adapter's own unit (fields, messages, lines).
+        """
+
 
 class ListEmitter:
     """An emitter that keeps everything in lists; for tests and for `padit adapters try`."""
@@ -59,6 +68,7 @@ class ListEmitter:
         self.rows: list[Rows] = []
         self.records: list[tuple[str, str, bytes]] = []
         self.faults: dict[str, int] = {}
+        self.left: dict[str, int] = {}
         self.messages: dict[str, str] = {}
         self.open = True
 
@@ -81,6 +91,11 @@ class ListEmitter:
         """Count it and keep the first message of each cause."""
         self.faults[cause] = self.faults.get(cause, 0) + count
         self.messages.setdefault(cause, message)
+
+    def unwatched(self, what: str, message: str, count: int = 1) -> None:
+        """Count it in `left` and keep the first message of each kind."""
+        self.left[what] = self.left.get(what, 0) + count
+        self.messages.setdefault(what, message)
 
     def values(self, metric_name: str) -> list[float]:
         """The values of one metric, in the order they came."""

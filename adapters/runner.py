@@ -86,6 +86,10 @@ class _Emitter:
         self._stats.add(metric_names.ADAPTER_FAULTS, count, adapter=self._name, cause=cause)
         self._once.warn(self._name, f"fault {cause}", message)
 
+    def unwatched(self, what: str, message: str, count: int = 1) -> None:
+        self._stats.add(metric_names.ADAPTER_UNWATCHED, count, adapter=self._name, what=what)
+        self._once.warn(self._name, f"unwatched {what}", message)
+
     def _extended(self, metric: Metric) -> Metric:
         return msgspec.structs.replace(metric, metadata={**self._metadata, **metric.metadata})
 

@@ -281,6 +281,9 @@ class _Counting:
     def fault(self, cause: str, message: str, count: int = 1) -> None:
         raise RuntimeError(message)
 
+    def unwatched(self, what: str, message: str, count: int = 1) -> None:
+        raise RuntimeError(message)
+
 
 def _receive(name: str) -> dict[str, Any]:
     import asyncio

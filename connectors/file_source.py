@@ -24,6 +24,7 @@ from padit.connectors.file_options import FileOptions, file_options
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader
 from padit.connectors.uris import Address, Bounds, source_for
 from padit.domain.errors import ConfigurationError, SourceError
+from padit.domain.findings import Findings
 from padit.domain.rows import Rows
 
 __all__ = ["BLOCK_ROWS", "FileSource"]
@@ -99,6 +100,10 @@ class FileSource:
             stop = rows if self.bounds.stop is None else min(rows, self.bounds.stop)
             ranges.append(PartitionRange(number, min(self._start(), stop), stop))
         return ranges
+
+    def findings(self) -> Findings:
+        """What was guessed, and what is left unwatched."""
+        return Findings()
 
     def _start(self) -> int:
         start = self.bounds.start or 0

@@ -8,6 +8,7 @@ import numpy as np
 
 from padit.codecs.dead_letter import DeadRecord, count_lost
 from padit.codecs.records import Decoded
+from padit.domain.findings import Findings
 from padit.domain.rows import Rows
 from padit.domain.watermark import WATERMARK_NONE
 
@@ -109,6 +110,9 @@ class Source(Protocol):
         Raises:
             SourceError: it does not exist or does not answer.
         """
+
+    def findings(self) -> Findings:
+        """What it guessed, and what it leaves unwatched; call `ranges` first."""
 
     def open(self, ranges: Sequence[PartitionRange], decode: Decoder) -> Reader:
         """Connect and position at the start of each range."""

@@ -46,6 +46,7 @@ ADAPTER_RECORDS = "padit_adapter_records_total"
 ADAPTER_POLLS = "padit_adapter_polls_total"
 ADAPTER_FAILURES = "padit_adapter_failures_total"
 ADAPTER_FAULTS = "padit_adapter_faults_total"
+ADAPTER_UNWATCHED = "padit_adapter_unwatched_total"
 ADAPTER_OVERRUNS = "padit_adapter_overruns_total"
 ADAPTER_STUCK_CALLS = "padit_adapter_stuck_calls"
 ADAPTER_UP = "padit_adapter_up"
@@ -69,6 +70,7 @@ HELP: Mapping[str, str] = {
     ADAPTER_POLLS: "Polls that succeeded.",
     ADAPTER_FAILURES: "Polls or openings that failed, by cause.",
     ADAPTER_FAULTS: "Bad input that was refused, by cause.",
+    ADAPTER_UNWATCHED: "Input that becomes no sample by decision, by kind.",
     ADAPTER_OVERRUNS: "Polls that were skipped because one took too long.",
     ADAPTER_STUCK_CALLS: "Blocking calls that were given up and have not returned.",
     ADAPTER_UP: "1 while the last poll of the adapter succeeded.",

@@ -18,6 +18,7 @@ from padit.connectors.restriction import CursorProvider
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader
 from padit.domain.batch import Batch
 from padit.domain.errors import SourceError
+from padit.domain.findings import Findings
 from padit.domain.rows import Rows
 from padit.ops.run_context import RunContext
 from tests.laws.machine import SECOND, Sample, rows_of
@@ -42,6 +43,9 @@ class Fails:
 
     def ranges(self) -> list[PartitionRange]:
         return [PartitionRange(0, 0, ROWS)]
+
+    def findings(self) -> Findings:
+        return Findings()
 
     def open(self, ranges: Sequence[PartitionRange], decode: Decoder) -> Reader:
         self.opened.append(ranges[0].start)

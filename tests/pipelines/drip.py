@@ -16,6 +16,7 @@ from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader, Source
 from padit.connectors.uris import Address, Bounds, source_for
 from padit.domain.errors import SourceError
+from padit.domain.findings import Findings
 from padit.domain.rows import Rows
 from tests.pipelines.seed import NEXT_HOUR, seed_lines
 
@@ -36,6 +37,10 @@ class Drip:
         """One partition; patience begins here, because a reader may be opened many times."""
         self.until = time.monotonic() + self.patience
         return [PartitionRange(0, 0, None if self.live else len(FIRST))]
+
+    def findings(self) -> Findings:
+        """Nothing."""
+        return Findings()
 
     def open(self, ranges: Sequence[PartitionRange], decode: Decoder) -> Reader:
         """Begin, or go on, where the range begins."""

@@ -1,24 +1,22 @@
-"""Which adapters there are: the built-in ones and whatever installed packages bring.
+"""Which adapters there are: the built-in ones and the plug-ins (see `ops.plugins`).
 
-An installed package adds one with an entry point of the group `padit.adapters`, name = type, value
-= `module:Class`. A module is imported only when its adapter is used, so a missing library affects
-only adapters that need it.
+A module is imported only when its adapter is used, so a missing library affects only adapters
+that need it.
 """
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any
 
 from pydantic import ValidationError
 
 from padit.adapters.base import Adapter
+from padit.adapters.plugged import plugged
 from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError
+from padit.ops.plugins import Plugin, find_plugins
 
-__all__ = ["BUILT_IN", "GROUP", "adapter_class", "adapter_types", "create_adapter", "create_all"]
-
-GROUP = "padit.adapters"
+__all__ = ["BUILT_IN", "adapter_class", "adapter_types", "class_of", "create_adapter", "create_all"]
 
 BUILT_IN: Mapping[str, str] = {
     "can": "padit.adapters.can:CanAdapter",
@@ -39,8 +37,8 @@ BUILT_IN: Mapping[str, str] = {
 
 
 def adapter_types() -> dict[str, str]:
-    """Type to `module:Class`; an entry point overrides a built-in of the same name."""
-    found = {point.name: point.value for point in entry_points(group=GROUP)}
+    """Type to where it is: `module:Class` or a path. Raises ConfigurationError as plug-ins do."""
+    found = {name: plugin.place for name, plugin in find_plugins("adapter", BUILT_IN).items()}
     return dict(sorted({**BUILT_IN, **found}.items()))
 
 
@@ -50,18 +48,33 @@ def adapter_class(kind: str) -> type[Adapter]:
     Raises:
         ConfigurationError: no such type, or a library it needs is not installed.
     """
-    known = adapter_types()
-    if kind not in known:
-        message = f"unknown adapter type {kind!r}; there are: {', '.join(known)}"
+    plugins = find_plugins("adapter", BUILT_IN)
+    if kind in plugins:
+        return class_of(plugins[kind])
+    if kind not in BUILT_IN:
+        known = ", ".join(sorted({*BUILT_IN, *plugins}))
+        message = f"unknown adapter type {kind!r}; there are: {known}"
         raise ConfigurationError(message)
-    module, _, name = known[kind].partition(":")
+    module, _, name = BUILT_IN[kind].partition(":")
     try:
-        found = getattr(import_module(module), name)
+        found: type[Adapter] = getattr(import_module(module), name)
     except ImportError as error:
         message = f"adapter {kind!r} cannot be loaded ({error}): pip install 'padit[adapters]'"
         raise ConfigurationError(message) from error
-    if not (isinstance(found, type) and hasattr(found, "Options")):
-        message = f"adapter {kind!r}: {known[kind]} is no adapter class"
+    return found
+
+
+def class_of(plugin: Plugin) -> type[Adapter]:
+    """The class of a plug-in.
+
+    Raises:
+        ConfigurationError: it cannot be loaded, or is no adapter.
+    """
+    found = plugin.load()
+    if not isinstance(found, type):
+        return plugged(plugin.name, found)
+    if not hasattr(found, "Options"):
+        message = f"adapter {plugin.name!r}: {plugin.place} is no adapter class"
         raise ConfigurationError(message)
     return found
 

@@ -11,14 +11,17 @@ configuration or a place is wrong; 130 stopped at once by Ctrl-C.
 import argparse
 import importlib
 import logging
+import os
 import pkgutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import padit.cli.commands
 from padit.domain.errors import ConfigurationError, PaditError
 from padit.domain.renamed import new_run
+from padit.ops.plugins import ENVIRONMENT
 from padit.pipelines.suggest import OptionParser, help_of, nearest_command, unknown_option
 
 __all__ = ["main"]
@@ -46,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name in _CHATTY:
             logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        return _dispatch(arguments)
+        with _plugins(arguments) as others:
+            return _dispatch(others)
     except PaditError as error:
         if debug:
             raise
@@ -57,6 +61,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+
+
+@contextmanager
+def _plugins(arguments: list[str]) -> Iterator[list[str]]:
+    """Take `--plugins DIR` out; meanwhile every part, and every process started, finds it."""
+    others, given = [], None
+    rest = iter(arguments)
+    for one in rest:
+        name, equals, value = one.partition("=")
+        if name == "--plugins":
+            given = value if equals else next(rest, "")
+            if not given:
+                message = "--plugins needs a folder"
+                raise ConfigurationError(message)
+        else:
+            others.append(one)
+    if given is None:
+        yield others
+        return
+    before = os.environ.get(ENVIRONMENT)
+    os.environ[ENVIRONMENT] = given
+    try:
+        yield others
+    finally:
+        os.environ.pop(ENVIRONMENT)
+        if before is not None:
+            os.environ[ENVIRONMENT] = before
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -74,7 +105,8 @@ def _dispatch(arguments: list[str]) -> int:
     parser = OptionParser(
         prog="padit",
         description="Real-time anomaly detection for metric streams.",
-        epilog="Every command has --help with examples; --debug shows logs and tracebacks.",
+        epilog="Every command has --help with examples; --debug shows logs and tracebacks; "
+        "--plugins DIR brings adapters, detectors and notifiers of your own (`padit plugins`).",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     # Only the wanted command is imported: Beam alone takes seconds.

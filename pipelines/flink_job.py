@@ -20,7 +20,7 @@ import urllib.request
 import uuid
 from typing import Any
 
-from padit.domain.errors import RunError, StateError
+from padit.domain.errors import ConfigurationError, PaditError, RunError, StateError
 from padit.ops.metric_names import NAMESPACE, PARTITIONS_ENDED
 from padit.pipelines.flink_counters import flink_counters
 
@@ -38,7 +38,10 @@ _CANCEL_EVERY = 0.5
 _STALE_SECONDS = 5.0
 _ENDED = ("CANCELED", "FINISHED", "FAILED")
 _BAD_REQUEST, _NOT_FOUND = 400, 404
-_HOPELESS = re.compile(r"domain\.errors\.StateError: (.+?)(?: \[while running|$)", re.MULTILINE)
+# What no restart mends: state of another job, or a worker that is set up in another way.
+_HOPELESS = re.compile(
+    r"domain\.errors\.(State|Configuration)Error: (.+?)(?: \[while running|$)", re.MULTILINE
+)
 
 
 def new_submission() -> str:
@@ -76,6 +79,7 @@ class FlinkJob:
 
         Raises:
             StateError: the saved state cannot be restored; Flink would retry for ever.
+            ConfigurationError: a worker lacks what the job needs.
             RunError: Flink refuses to end it, or has lost it with its JobManager.
         """
         try:
@@ -91,6 +95,8 @@ class FlinkJob:
             if error.code == _NOT_FOUND:
                 raise self._lost() from error
             _LOG.info("not yet: %s", error)
+        except PaditError:
+            raise  # a wrong configuration is a ValueError, too
         except (OSError, ValueError, KeyError) as error:
             _LOG.info("no answer from %s: %r", self._url, error)
 
@@ -191,7 +197,8 @@ class FlinkJob:
         for entry in history:
             found = _HOPELESS.search(entry["stacktrace"])
             if found is not None:
-                raise StateError(found.group(1).strip())
+                kind = StateError if found.group(1) == "State" else ConfigurationError
+                raise kind(found.group(2).strip())
 
     def _note_checkpoint(self) -> None:
         latest = self._ask(f"{self._path}/checkpoints")["latest"]

@@ -11,6 +11,7 @@ from tests.test_architecture import EVERYTHING, ROOT, SOURCES
 
 # What outlives a run in one process, and why it may.
 KEPT = {
+    "cli/main.py": {"os.environ": "the folder of plug-ins during one command, restored after it"},
     "adapters/fronthaul/links.py": {"_programs": "the last eight filters given to the kernel"},
     "adapters/http_timing.py": {"_current": "phases by task, removed when its request ends"},
     "connectors/file_formats.py": {"SUFFIXES": "registry, filled while modules are imported"},

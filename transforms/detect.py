@@ -16,7 +16,14 @@ from padit.domain.errors import StateError
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 from padit.domain.timestamps import format_utc
-from padit.transforms.detectors import Detector, Forgetting, Scores, TimeDriven, create_detector
+from padit.transforms.detectors import (
+    Detector,
+    Forgetting,
+    Scores,
+    TimeDriven,
+    create_detector,
+    plugin_digests,
+)
 from padit.transforms.detectors.columns import Columns
 from padit.transforms.no_data_rows import with_no_data_rows
 
@@ -150,12 +157,17 @@ class Detection:
 
     @cached_property
     def resolved(self) -> tuple[dict[str, Any], ...]:
-        """Name, version and all parameters, defaults too, of every detector as plain values."""
+        """Name, version and all parameters, defaults too, of every detector as plain values.
+
+        Of a plug-in also the digest of its source.
+        """
+        digests = plugin_digests(detector.name for detector in self.detectors)
         return tuple(
             {
                 "name": detector.name,
                 "version": detector.version,
-                "parameters": detector.Parameters(**setting.parameters).model_dump(mode="json"),
+                "parameters": _parameters(detector, setting),
+                **({"plugin": digests[detector.name]} if detector.name in digests else {}),
             }
             for setting, detector in zip(self.settings, self.detectors, strict=True)
         )
@@ -212,6 +224,15 @@ class Detection:
             and fnmatchcase(series.metric_name, setting.metric)
             for setting in self.settings
         )
+
+
+def _parameters(detector: Detector[Any], setting: DetectorSetting) -> dict[str, Any]:
+    """All parameters; those of a plug-in without a model are as they were given."""
+    model = getattr(detector, "Parameters", None)
+    if model is None:
+        return dict(setting.parameters)
+    found: dict[str, Any] = model(**setting.parameters).model_dump(mode="json")
+    return found
 
 
 def _without(detector: Detector[Any], state: Any, gone: Collection[Series]) -> Any:

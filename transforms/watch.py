@@ -19,10 +19,16 @@ from padit.domain.shape import Shape
 from padit.domain.timestamps import format_utc
 from padit.domain.watermark import WATERMARK_END
 from padit.ops.metric_names import JUDGED_PREFIX, NAMESPACE, OF_A_GROUP
+from padit.ops.plugins import plugins_folder
 from padit.transforms.alerts import Alerts
 from padit.transforms.audit import Audit
 from padit.transforms.detect import Create, Detection, DetectionResult
-from padit.transforms.detectors import Detector, create_detector
+from padit.transforms.detectors import (
+    Detector,
+    create_detector,
+    plugin_digests,
+    require_plugins,
+)
 from padit.transforms.group import GroupMachine, Outcome
 from padit.transforms.keying import split_batch
 from padit.transforms.limit import MOST_SERIES, Refused
@@ -113,6 +119,8 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         self._outputs = outputs
         self._source = source
         self._directory = os.getcwd()
+        self._plugins = plugins_folder()
+        self._digests = plugin_digests(one.name for one in config.detectors)
         self._accounts = accounts
         names = [*OF_A_GROUP.values(), *(JUDGED_PREFIX + one.name for one in config.detectors)]
         self._counters = {name: Metrics.counter(NAMESPACE, name) for name in names}
@@ -120,8 +128,14 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         self._most_series = most_series
 
     def setup(self) -> None:
-        """Build the machine once per worker."""
-        self._detection = Detection(self._config.detectors, _creator(self._directory))
+        """Build the machine once per worker.
+
+        Raises:
+            ConfigurationError: the worker lacks a plug-in, or has another one.
+        """
+        here = self._plugins if os.path.isdir(self._plugins or "") else None
+        require_plugins(self._digests, here)
+        self._detection = Detection(self._config.detectors, _creator(self._directory, here))
         alerts = Alerts.of(self._detection, self._config.alerts, self._windows)
         self._machine = GroupMachine(
             self._windows,
@@ -221,7 +235,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             yield beam.pvalue.TaggedOutput(FEATURES, message)
 
 
-def _creator(directory: str) -> Create:
+def _creator(directory: str, plugins: str | None) -> Create:
     """Makes detectors whose `path` starts where the job was submitted, not where a worker is.
 
     Alerts contain the path as it was given, so they are the same wherever the job runs.
@@ -230,7 +244,7 @@ def _creator(directory: str) -> Create:
     def create(name: str, parameters: Mapping[str, Any]) -> Detector[Any]:
         path = parameters.get("path")
         placed = {"path": os.path.join(directory, path)} if isinstance(path, str) else {}
-        return create_detector(name, {**parameters, **placed})
+        return create_detector(name, {**parameters, **placed}, plugins)
 
     return create
 

@@ -36,12 +36,16 @@ class Latest(msgspec.Struct, frozen=True):
 
 
 class DetectorScore(msgspec.Struct, frozen=True):
-    """Score of one detector; without parameters if those stand in the alert's `detector`."""
+    """Score of one detector; without parameters if those stand in the alert's `detector`.
+
+    `plugin` is the digest of the source of a plug-in, None of a built-in detector.
+    """
 
     name: str
     version: int
     score: float | None
     parameters: dict[str, Any] | None = None
+    plugin: str | None = None
 
 
 class DecidingDetector(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from padit.analysis.explain.alert_record import DecidingDetector, ParsedAlert
+from padit.analysis.explain.alert_record import DecidingDetector, DetectorScore, ParsedAlert
 from padit.analysis.explain.settings import differences
 from padit.domain.alert import Transition, alert_id, severity_of
 from padit.domain.errors import PaditError, SourceError
@@ -14,7 +14,14 @@ from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 from padit.domain.renamed import current_detector
 from padit.transforms.alerts import rows_digest
-from padit.transforms.detectors import Detector, create_detector, registry
+from padit.transforms.detectors import (
+    Detector,
+    create_detector,
+    detector_class,
+    plugged,
+    plugin_digests,
+    registry,
+)
 from padit.transforms.features import compute_features
 
 __all__ = ["Check", "best_score", "recompute", "versions"]
@@ -61,7 +68,7 @@ def versions(parsed: ParsedAlert) -> list[str]:
     """Detectors that this code lacks, or has in another version than the alert."""
     found = []
     for one in parsed.evidence.detectors:
-        kind: Any = registry().get(current_detector(one.name))
+        kind = _kind(one.name)
         if kind is None:
             found.append(f"this code has no detector {one.name}, which scored this alert")
         elif kind.name != one.name:
@@ -69,12 +76,26 @@ def versions(parsed: ParsedAlert) -> list[str]:
                 f"detector {one.name} is called {kind.name} now, version {kind.version}; the alert "
                 f"was made with version {one.version}, and ids of new alerts differ"
             )
-        elif kind.version != one.version:
+        elif _changed_source(one):
+            found.append(f"the source of the plug-in detector {one.name} is another one now")
+        elif kind.version not in (one.version, None):
             found.append(
                 f"detector {one.name} had version {one.version} when the alert was made, "
                 f"this code has version {kind.version}"
             )
     return found
+
+
+def _kind(name: str) -> Any:
+    """What makes a detector; None where there is none of this name."""
+    name = current_detector(name)
+    if name in registry():
+        return registry()[name]
+    return detector_class(name) if name in plugged() else None
+
+
+def _changed_source(one: DetectorScore) -> bool:
+    return one.plugin is not None and plugin_digests([one.name]) != {one.name: one.plugin}
 
 
 def best_score(detectors: Sequence[DecidingDetector], parsed: ParsedAlert) -> float | None:
@@ -133,7 +154,7 @@ def _scores(parsed: ParsedAlert) -> list[Check]:
     checks = []
     for one, said in zip(parsed.detectors, parsed.evidence.detectors, strict=True):
         what = f"score of {one.name}"
-        kind: Any = registry().get(current_detector(one.name))
+        kind = _kind(one.name)
         if kind is None:
             checks.append(Check(what, "unknown", f"this code has no detector {one.name}"))
             continue

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from padit.domain.config import AlertSettings, DetectorSetting, JobConfig
 from padit.domain.errors import ConfigurationError
-from padit.transforms.detectors import create_detector, registry
+from padit.transforms.detectors import create_detector, detector_class
 
 __all__ = ["base_of", "paths_of", "with_values"]
 
@@ -38,9 +38,7 @@ def base_of(config: JobConfig | None, paths: list[str]) -> JobConfig:
     parts = [path.split(".") for path in paths]
     names = list(dict.fromkeys(part[1] for part in parts if part[0] == "detectors" and part[1:]))
     for name in names:
-        if name not in registry():
-            message = f"there is no detector {name!r}; there are: {', '.join(registry())}"
-            raise ConfigurationError(message)
+        detector_class(name)
     if not names:
         return JobConfig()
     return JobConfig(detectors=tuple(DetectorSetting(name=name) for name in names))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from padit.domain.errors import RunError, StateError
+from padit.domain.errors import ConfigurationError, RunError, StateError
 from padit.pipelines import flink_job
 from padit.pipelines.flink_job import FlinkJob, new_submission
 from padit.pipelines.options import PaditOptions
@@ -194,6 +194,16 @@ def test_state_that_cannot_be_restored_fails_with_its_own_message(
     entries = [{"stacktrace": "java.io.IOException: a worker was lost"}, {"stacktrace": TRACE}]
     flink.answers[f"{JOB}/exceptions"] = {"exceptionHistory": {"entries": entries}}
     with pytest.raises(StateError, match=r"^the saved state belongs to others$"):
+        job(address).look()
+
+
+def test_a_worker_that_lacks_what_the_job_needs_fails_it_with_its_own_message(
+    flink: Flink, address: str
+) -> None:
+    lacking = TRACE.replace("StateError", "ConfigurationError")
+    entries = [{"stacktrace": lacking}]
+    flink.answers[f"{JOB}/exceptions"] = {"exceptionHistory": {"entries": entries}}
+    with pytest.raises(ConfigurationError, match=r"^the saved state belongs to others$"):
         job(address).look()
 
 

@@ -61,9 +61,20 @@ def mutants_of(root: Path, path: str) -> list[Mutant]:
             continue
         places = list(_places(get_operator(name)(), nodes))
         for occurrence, ((line, column), end) in enumerate(places):
-            if not any(first <= (line, column) and end <= last for first, last in left_out):
+            within = any(first <= (line, column) and end <= last for first, last in left_out)
+            if not within and _possible(source, name, occurrence):
                 found.append(Mutant(path, line, column, name, occurrence))
     return found
+
+
+def _possible(source: str, name: str, occurrence: int) -> bool:
+    """Whether the operator can do it: that of exceptions fails where one is an attribute."""
+    if not name.endswith("ExceptionReplacer"):
+        return True
+    try:
+        return mutate_code(source, get_operator(name)(), occurrence) is not None
+    except AttributeError:
+        return False
 
 
 def sample(mutants: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:

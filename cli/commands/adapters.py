@@ -103,6 +103,8 @@ def _run_all(args: argparse.Namespace) -> int:
         "emitted": int(
             stats.total(metric_names.ADAPTER_SAMPLES) + stats.total(metric_names.ADAPTER_RECORDS)
         ),
+        "faults": int(stats.total(metric_names.ADAPTER_FAULTS)),
+        "unwatched": int(stats.total(metric_names.ADAPTER_UNWATCHED)),
         "sent": int(stats.total(metric_names.PUBLISHER_SENT)),
         "dropped": int(stats.total(metric_names.PUBLISHER_DROPPED)),
         "left_on_disk": left,
@@ -167,6 +169,8 @@ def _try(args: argparse.Namespace) -> int:
             sys.stdout.write(json.dumps(line) + "\n")
     for cause, count in emitter.faults.items():
         sys.stderr.write(f"{cause} ({count}): {emitter.messages[cause]}\n")
+    for what, count in emitter.left.items():
+        sys.stderr.write(f"not watched: {what} ({count}): {emitter.messages[what]}\n")
     return 0 if emitter.metrics or emitter.rows or not emitter.faults else 1
 
 

@@ -1,14 +1,14 @@
 """What decides the results of a run, so that two runs can be told apart or found to be one."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-__all__ = ["RunIdentity", "differences", "shape_digest"]
+from padit.domain.differences import differences as tree_differences
 
-_ABSENT = "(nothing)"
+__all__ = ["RunIdentity", "differences", "shape_digest"]
 
 
 class RunIdentity(msgspec.Struct, frozen=True):
@@ -82,8 +82,8 @@ def differences(before: RunIdentity, now: RunIdentity) -> list[str]:
     >>> differences(one, RunIdentity.of("alerts", "metrics", {0: (0, 9)}, {"windows": {}}))
     ['windows.window_size_sec: 300.0 there, (nothing) now']
     """
-    left, right = (_tree(one) for one in (before, now))
-    return list(_different(left, right, ""))
+    found = tree_differences(_tree(before), _tree(now))
+    return [f"{one.path}: {one.left} there, {one.right} now" for one in found]
 
 
 def _tree(one: RunIdentity) -> dict[str, Any]:
@@ -95,15 +95,3 @@ def _tree(one: RunIdentity) -> dict[str, Any]:
 def _plain(shape: Mapping[str, Any]) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(shape))
     return plain
-
-
-def _different(left: Any, right: Any, path: str) -> Iterator[str]:
-    if isinstance(left, dict) and isinstance(right, dict):
-        for name in sorted(left.keys() | right.keys()):
-            inner = f"{path}.{name}" if path else name
-            yield from _different(left.get(name, _ABSENT), right.get(name, _ABSENT), inner)
-    elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
-        for number, (one, other) in enumerate(zip(left, right, strict=True)):
-            yield from _different(one, other, f"{path}[{number}]")
-    elif left != right:
-        yield f"{path}: {left} there, {right} now"

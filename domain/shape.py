@@ -5,19 +5,19 @@ so a restore compares the shapes first. `pipelines/shape.py` makes that of a job
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import msgspec
 
+from padit.domain.differences import ABSENT, differences
 from padit.domain.errors import StateError
 
 __all__ = ["Shape"]
 
 _MOST = 5
-_ABSENT = object()
 _WAY_OUT = (
     "go on with the options of then, or start without --savepoint_path and let the job build its "
     "state from history (--bootstrap_from, see docs/upgrade.md)"
@@ -64,30 +64,19 @@ class Shape:
     def _difference(self, saved: bytes) -> str:
         if not saved:
             return f"the saved state does not name the options it was made with: {_WAY_OUT}"
-        found = list(_differences("", msgspec.json.decode(saved), msgspec.json.decode(self.data)))
+        both = msgspec.json.decode(saved), msgspec.json.decode(self.data)
+        found = [
+            f"{one.path} was {_text(one.left)} and is {_text(one.right)}"
+            for one in differences(*both)
+        ]
         rest = f"; and {len(found) - _MOST} more" if len(found) > _MOST else ""
         listed = "; ".join(found[:_MOST]) + rest
         return f"the saved state belongs to a job with other options ({listed}): {_WAY_OUT}"
 
 
-def _differences(path: str, then: Any, now: Any) -> Iterator[str]:
-    """Sentences like `--key_groups was 32 and is 64`."""
-    if then == now:
-        return
-    if isinstance(then, dict) and isinstance(now, dict) and then.get("name") == now.get("name"):
-        for key in sorted({*then, *now}):
-            inner = f"{path}.{key}" if path else key
-            yield from _differences(inner, then.get(key, _ABSENT), now.get(key, _ABSENT))
-    elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
-        for number, pair in enumerate(zip(then, now, strict=True)):
-            yield from _differences(f"{path}[{number}]", *pair)
-    else:
-        yield f"{path} was {_text(then)} and is {_text(now)}"
-
-
 def _text(value: Any) -> str:
     """A value for people; of a detector its name, of several their names."""
-    if value is _ABSENT or value is None:
+    if value is None or value == ABSENT:
         return "not set"
     if isinstance(value, dict) and "name" in value:
         return str(value["name"])

@@ -10,7 +10,8 @@ from padit.analysis.explain.alert_history import AlertHistory, Pairs, histories_
 from padit.analysis.explain.alert_record import ParsedAlert
 from padit.analysis.explain.recompute import best_score
 from padit.analysis.explain.renamed import old_names_in, with_current_names
-from padit.analysis.explain.settings import Difference, conditions_of, differences, settings_of
+from padit.analysis.explain.settings import conditions_of, settings_of
+from padit.domain.differences import Difference, differences
 from padit.domain.errors import SourceError
 from padit.domain.renamed import current_detector
 from padit.domain.timestamps import MICROS, format_utc

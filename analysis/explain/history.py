@@ -15,7 +15,6 @@ import numpy as np
 
 from padit.analysis.explain.alert_record import ParsedAlert
 from padit.analysis.explain.recompute import Check
-from padit.analysis.explain.settings import Difference, differences
 from padit.codecs.validate import Validate
 from padit.connectors.cursor import Cursor, PartitionCursor, advance
 from padit.connectors.source import PartitionRange, ReadBatch, Source
@@ -24,6 +23,7 @@ from padit.domain.alert import Transition
 from padit.domain.audit import Provenance
 from padit.domain.batch import Batch, KeyedBatch
 from padit.domain.config import DetectorSetting
+from padit.domain.differences import Difference, differences
 from padit.domain.errors import SourceError
 from padit.domain.features import FeatureTable
 from padit.domain.renamed import current_detector

@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 
 from padit.analysis.explain.alert_record import DecidingDetector, DetectorScore, ParsedAlert
-from padit.analysis.explain.settings import differences
 from padit.domain.alert import Transition, alert_id, severity_of
+from padit.domain.differences import differences
 from padit.domain.errors import PaditError, SourceError
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series

@@ -1,8 +1,8 @@
 """Settings behind an alert, as a tree of plain values, and the differences of two trees."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import Any
 
 from padit.analysis.explain.alert_record import DecidingDetector, ParsedAlert
 from padit.domain.config import JobConfig
@@ -11,40 +11,13 @@ from padit.domain.timestamps import MICROS
 from padit.transforms.detect import Detection
 
 __all__ = [
-    "ABSENT",
-    "Difference",
     "conditions_of",
-    "differences",
     "looking_at",
     "settings_of",
     "settings_of_config",
 ]
 
-ABSENT = "(nothing)"
 Tree = dict[str, Any]
-
-
-class Difference(NamedTuple):
-    """One place where two trees differ; `ABSENT` if one has nothing there."""
-
-    path: str
-    left: Any
-    right: Any
-
-
-def differences(left: Any, right: Any, path: str = "") -> Iterator[Difference]:
-    """Differences of two values, by key; a subtree missing on one side is reported as a whole."""
-    if isinstance(left, dict) and isinstance(right, dict):
-        for name in sorted(left.keys() | right.keys()):
-            inner = f"{path}.{name}" if path else str(name)
-            yield from differences(left.get(name, ABSENT), right.get(name, ABSENT), inner)
-    elif isinstance(left, list) and isinstance(right, list):
-        for i in range(max(len(left), len(right))):
-            one = left[i] if i < len(left) else ABSENT
-            other = right[i] if i < len(right) else ABSENT
-            yield from differences(one, other, f"{path}[{i}]")
-    elif left != right:
-        yield Difference(path, left, right)
 
 
 def settings_of(parsed: ParsedAlert) -> Tree:

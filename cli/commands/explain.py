@@ -12,13 +12,13 @@ from padit.analysis.explain.history import History, Reading, check, read_history
 from padit.analysis.explain.page import write_page
 from padit.analysis.explain.recompute import Check, best_score, recompute, versions
 from padit.analysis.explain.settings import (
-    differences,
     looking_at,
     settings_of,
     settings_of_config,
 )
 from padit.domain.audit import Provenance
 from padit.domain.config import load_config
+from padit.domain.differences import differences
 from padit.domain.errors import ConfigurationError, PaditError, SourceError
 from padit.domain.renamed import RenamedOption
 from padit.domain.timestamps import format_utc, parse_timestamp, seconds_to_micros

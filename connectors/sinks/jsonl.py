@@ -14,7 +14,6 @@ import heapq
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
@@ -23,17 +22,16 @@ from typing import IO, NamedTuple
 
 import msgspec
 
-from padit.connectors.runs import Turn, read_run, resumes, turn, write_run
-from padit.connectors.sink import Message, Sink, Start, Writer
+from padit.connectors.sink import Message, Sink, Writer
 from padit.connectors.sinks._local import (
     Remembered,
     cannot_write,
-    keep_earlier,
     lock,
     replace,
     sync,
     unseen,
 )
+from padit.connectors.sinks._staged import StagedSink
 from padit.connectors.uris import Address, sink_for
 from padit.domain.errors import SinkError
 
@@ -64,87 +62,6 @@ _entries = msgspec.json.Decoder(_Entry)
 _places = msgspec.json.Decoder(_Place)
 
 
-@dataclass
-class JsonLinesSink:
-    """See the module.
-
-    Attributes:
-        path: of the file; its directory is made.
-        name: the path as given.
-        single_writer: true.
-        opens_early: false.
-        staged: whether results are written beside the file, to take its place at the end.
-    """
-
-    path: str
-    name: str = field(init=False)
-    single_writer: bool = field(init=False, default=True)
-    opens_early: bool = field(init=False, default=False)
-    staged: bool = field(init=False, default=False)
-
-    def __post_init__(self) -> None:
-        """Make the path absolute: a worker may start in another directory."""
-        self.name = self.path
-        self.path = os.path.abspath(self.path)
-
-    def prepare(self, start: Start) -> None:
-        """Make the directory and the file, or check that the run may write there."""
-        files, beside = _Files(self.path), _Files(self.path, staged=True)
-        try:
-            with lock(files.lock):
-                files.recover()
-                how = turn(self.name, files.run, files.holds(), files.foreign(), start)
-                if start.restored:
-                    self.staged = resumes(beside.run, start)
-                else:
-                    self.staged = how is Turn.REPLACE
-                    beside.clear()  # what a bounded run that failed has left
-                    if how is Turn.CLEAR or not files.holds():
-                        files.clear()
-                files = beside if self.staged else files
-                files.make()
-                _Repaired(files)
-                if not start.restored or not files.run.exists():
-                    write_run(files.run, start.run)
-        except OSError as error:
-            raise cannot_write(files.data, error) from error
-
-    def open(self) -> Writer:
-        """Open the file; it is read and written at the first flush."""
-        return _JsonLinesWriter(_Files(self.path, self.staged))
-
-    def finish(self, complete: bool = True) -> None:
-        """Sort the lines by (time, key, id) and drop repeated ids; memory stays bounded."""
-        files = _Files(self.path)
-        try:
-            with lock(files.lock):
-                files.recover()
-                if self.staged and not complete:
-                    keep_earlier(self.name)
-                elif self.staged:
-                    self._take_place(files, _Files(self.path, staged=True))
-                else:
-                    files.make()
-                    _Repaired(files)
-                    _sort(files)
-                    files.take_sorted()
-        except OSError as error:
-            raise cannot_write(files.data, error) from error
-        self.staged = False
-
-    def _take_place(self, files: "_Files", beside: "_Files") -> None:
-        """Put the complete result in the place of the earlier one."""
-        run = read_run(beside.run)
-        if run is None:
-            message = f"{beside.data} is gone, so {files.data} stays what it was; start again"
-            raise SinkError(message)
-        _Repaired(beside)
-        _sort(beside)
-        write_run(files.run, run)
-        files.take_sorted()
-        beside.clear()
-
-
 class _Files:
     """The file, its index and run record, and their successors while `finish` is at work.
 
@@ -157,7 +74,7 @@ class _Files:
         target = Path(path).absolute()
         hidden = target.with_name(f".{target.name}.new" if staged else f".{target.name}")
         self.staged = staged
-        self.data = hidden if staged else target
+        self.data = self.results = hidden if staged else target
         self.index = hidden.with_name(f"{hidden.name}.index")
         self.run = hidden.with_name(f"{hidden.name}.run.json")
         self.lock = target.with_name(f".{target.name}.lock")
@@ -187,7 +104,13 @@ class _Files:
             self.take_sorted()
 
     def make(self) -> None:
+        """Make what is missing, and cut off what was never confirmed."""
+        self.touch()
+        _Repaired(self)
+
+    def touch(self) -> None:
         """Make what is missing."""
+        self.data.parent.mkdir(parents=True, exist_ok=True)
         self.data.touch()
         if not self.index.exists():
             if self.data.stat().st_size:
@@ -205,6 +128,25 @@ class _Files:
         if self.sorted_data.exists():
             replace(self.sorted_data, self.data)
         replace(self.sorted_index, self.index)
+
+
+class JsonLinesSink(StagedSink["_Files"]):
+    """See the module."""
+
+    PLACE = _Files
+
+    def open(self) -> Writer:
+        """Open the file; it is read and written at the first flush."""
+        return _JsonLinesWriter(_Files(self.path, self.staged))
+
+    def in_order(self, place: "_Files") -> None:
+        """Sort the lines into new files; memory stays bounded."""
+        place.make()
+        _sort(place)
+
+    def take(self, place: "_Files", ready: None) -> None:
+        """Put the new files in place."""
+        place.take_sorted()
 
 
 class _Repaired:
@@ -277,7 +219,7 @@ class _JsonLinesWriter:
     def _catch_up(self) -> None:
         if not self._files.staged:
             self._files.recover()
-        self._files.make()
+        self._files.touch()
         found = self._files.index.stat()
         if found.st_ino != self._inode or found.st_size < self._at:
             self._forget()

@@ -18,11 +18,9 @@ until the end.
 """
 
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -31,17 +29,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from padit.codecs.schemas import LAYOUTS, columns_of
-from padit.connectors.runs import Turn, read_run, resumes, turn, write_run
 from padit.connectors.sink import Message, Sink, Start, Writer
 from padit.connectors.sinks._local import (
     Remembered,
     cannot_write,
-    keep_earlier,
     lock,
     replace,
     sync,
     unseen,
 )
+from padit.connectors.sinks._staged import StagedSink
 from padit.connectors.uris import Address, sink_for
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.domain.message import Kind
@@ -56,86 +53,6 @@ _PART = re.compile(r"part-[0-9a-f]{24}\.parquet")
 _IDENTITY = pa.schema(
     [("id", pa.string()), ("key", pa.string()), ("time", pa.timestamp("us", "UTC"))]
 )
-
-
-@dataclass
-class ParquetSink:
-    """See the module.
-
-    Attributes:
-        path: of the file, or of the directory if it ends with a slash.
-        name: the path as given.
-        single_writer: true.
-        opens_early: false.
-        staged: whether results are written beside, to take the place of others at the end.
-    """
-
-    path: str
-    name: str = field(init=False)
-    single_writer: bool = field(init=False, default=True)
-    opens_early: bool = field(init=False, default=False)
-    staged: bool = field(init=False, default=False)
-
-    def __post_init__(self) -> None:
-        """Make the path absolute: a worker may start in another directory."""
-        self.name = self.path
-        self.path = os.path.abspath(self.path) + ("/" if self.path.endswith("/") else "")
-
-    def prepare(self, start: Start) -> None:
-        """Make the directory, or check that the run may write there."""
-        place, beside = _Place(self.path), _Place(self.path, staged=True)
-        try:
-            with lock(place.lock):
-                place.recover()
-                place.refuse_others()
-                how = turn(self.name, place.run, place.holds(), place.foreign(), start)
-                if start.restored:
-                    self.staged = resumes(beside.run, start)
-                else:
-                    self.staged = how is Turn.REPLACE
-                    beside.clear()  # what a bounded run that failed has left
-                    if how is Turn.CLEAR:
-                        place.clear()
-                place = beside if self.staged else place
-                place.parts.mkdir(parents=True, exist_ok=True)
-                if not start.restored or not place.run.exists():
-                    write_run(place.run, start.run)
-        except OSError as error:
-            raise cannot_write(place.parts, error) from error
-
-    def open(self) -> Writer:
-        """Open the directory; it is read and written at the first flush."""
-        return _ParquetWriter(_Place(self.path, self.staged))
-
-    def finish(self, complete: bool = True) -> None:
-        """Put all rows, by (time, key, id) and each id once, into one file.
-
-        All rows are in memory for this, as Arrow columns: about the size of the JSON.
-        """
-        place = _Place(self.path)
-        try:
-            with lock(place.lock):
-                place.recover()
-                if self.staged and not complete:
-                    keep_earlier(self.name)
-                elif self.staged:
-                    self._take_place(place, _Place(self.path, staged=True))
-                else:
-                    place.take(_in_order(_read(place.all_parts())), place.all_parts())
-        except OSError as error:
-            raise cannot_write(place.parts, error) from error
-        self.staged = False
-
-    def _take_place(self, place: "_Place", beside: "_Place") -> None:
-        """Put the complete result in the place of the earlier one."""
-        run = read_run(beside.run)
-        if run is None:
-            message = f"{beside.parts} is gone, so {self.name} stays what it was; start again"
-            raise SinkError(message)
-        table = _in_order(_read(beside.all_parts()))
-        write_run(place.run, run)
-        place.take(table, place.all_parts())
-        beside.clear()
 
 
 class _Swap(msgspec.Struct):
@@ -163,11 +80,13 @@ class _Place:
         self.file = None if path.endswith("/") or staged else target
         if path.endswith("/"):
             inside = target / ".new" if staged else target
-            self.parts, self.run = inside, inside / ".run.json"
+            self.parts = self.results = inside
+            self.run = inside / ".run.json"
             self.lock = target / ".lock"
         else:
             new = _shadow(target, "parts.new")
             self.parts = new if staged else target.with_name(target.name + ".parts")
+            self.results = self.parts
             self.run = new / ".run.json" if staged else _shadow(target, "run.json")
             self.lock = _shadow(target, "lock")
         self.swap = self.parts / ".swap.json"
@@ -243,6 +162,10 @@ class _Place:
         self.recover()
         return made
 
+    def make(self) -> None:
+        """Make the directory."""
+        self.parts.mkdir(parents=True, exist_ok=True)
+
     def recover(self) -> None:
         """Complete the merge in `.swap.json`; can be repeated after a crash at any point."""
         if not self.swap.exists():
@@ -253,6 +176,29 @@ class _Place:
             (self.parts / swap.hidden).rename(self.parts / swap.made)
             sync(self.parts)
         self.swap.unlink()
+
+
+class ParquetSink(StagedSink["_Place"]):
+    """See the module."""
+
+    PLACE = _Place
+
+    def prepare(self, start: Start) -> None:
+        """Make the directory, or check that the run may write there."""
+        self.place(False).refuse_others()
+        super().prepare(start)
+
+    def open(self) -> Writer:
+        """Open the directory; it is read and written at the first flush."""
+        return _ParquetWriter(_Place(self.path, self.staged))
+
+    def in_order(self, place: "_Place") -> pa.Table:
+        """All rows in memory, as Arrow columns: about the size of the JSON."""
+        return _in_order(_read(place.all_parts()))
+
+    def take(self, place: "_Place", ready: pa.Table) -> None:
+        """Put all rows into one file."""
+        place.take(ready, place.all_parts())
 
 
 def _shadow(target: Path, name: str) -> Path:

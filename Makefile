@@ -25,7 +25,7 @@ coverage: parts
 parts: tools $(VENV)/.test
 	$(BIN)/python -m tests.supplies
 
-# Everything that needs neither Java nor Go.
+# Without the tests of whole jobs on real brokers and clusters (tests/integration).
 test-quick: $(VENV)/.test
 	$(BIN)/python -m pytest tests --ignore=tests/integration
 

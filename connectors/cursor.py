@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.source import PartitionRange, ReadBatch
 from padit.domain.batch import Batch
-from padit.domain.errors import StateError
+from padit.domain.errors import FRESH_START, StateError
 from padit.domain.rows import Rows, concatenate
 from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE, Position, Vote, find_late, reached
 
@@ -116,7 +116,7 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
         if cursor.version != _VERSION:
             message = (
                 f"the saved position of the source has version {cursor.version}, this code reads "
-                f"{_VERSION}: start without the savepoint and let a replay build the state"
+                f"{_VERSION}: {FRESH_START}"
             )
             raise StateError(message)
         return cursor

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.domain.errors import StateError
+from padit.domain.errors import FRESH_START, StateError
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.domain.watermark import Position
@@ -137,8 +137,7 @@ def _decode(data: bytes | memoryview) -> tuple[KeyedBatch, list[OffsetRange]]:
         raise StateError(message) from error
     if columns.version != _VERSION:
         message = (
-            f"a batch has version {columns.version}, this code reads {_VERSION}: "
-            "start without the savepoint and replay instead"
+            f"a batch has version {columns.version}, this code reads {_VERSION}: {FRESH_START}"
         )
         raise StateError(message)
     value = np.frombuffer(columns.value, "<f8")

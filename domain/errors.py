@@ -9,6 +9,7 @@ PaditError
 """
 
 __all__ = [
+    "FRESH_START",
     "ConfigurationError",
     "PaditError",
     "RunError",
@@ -17,6 +18,13 @@ __all__ = [
     "StateError",
     "WireFormatError",
 ]
+
+
+FRESH_START = (
+    "start without --savepoint_path and let the job build its state from history "
+    "(--bootstrap_from, see docs/upgrade.md)"
+)
+"""The way out where saved state cannot be restored; ends a message."""
 
 
 class PaditError(Exception):

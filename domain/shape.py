@@ -13,15 +13,12 @@ from typing import Any
 import msgspec
 
 from padit.domain.differences import ABSENT, differences
-from padit.domain.errors import StateError
+from padit.domain.errors import FRESH_START, StateError
 
 __all__ = ["Shape"]
 
 _MOST = 5
-_WAY_OUT = (
-    "go on with the options of then, or start without --savepoint_path and let the job build its "
-    "state from history (--bootstrap_from, see docs/upgrade.md)"
-)
+_WAY_OUT = f"go on with the options of then, or {FRESH_START}"
 
 
 @dataclass(frozen=True)

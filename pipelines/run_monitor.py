@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import apache_beam as beam
 from apache_beam.runners.runner import PipelineState
 
-from padit.domain.errors import PaditError, RunError, StateError
+from padit.domain.errors import FRESH_START, PaditError, RunError, StateError
 from padit.ops.metric_names import NAMESPACE, READ
 from padit.ops.run_context import RunContext, RunProgress
 from padit.pipelines.flink_job import FlinkJob
@@ -215,7 +215,7 @@ def _readable(error: BaseException) -> PaditError:
     if "Cannot map checkpoint/savepoint state" in str(error):
         return StateError(
             "the savepoint belongs to a job of another shape (another version of PADIT or Beam, or "
-            "other options): start without it and let a replay build the state"
+            f"other options): {FRESH_START}"
         )
     lines = [line for line in str(error).splitlines() if line.strip()]
     return RunError(f"the job failed: {lines[-1].strip() if lines else type(error).__name__}")

@@ -7,7 +7,7 @@ savepoint would silently give wrong scores.
 from collections.abc import Sequence
 from zlib import crc32
 
-from padit.domain.errors import StateError
+from padit.domain.errors import FRESH_START, StateError
 from padit.transforms.store import Store
 
 __all__ = ["ChecksummedStore", "with_checksum", "without_checksum"]
@@ -38,7 +38,7 @@ def without_checksum(data: bytes, what: str) -> bytes:
     if len(data) < _BYTES or crc32(content) != int.from_bytes(data[-_BYTES:], "little"):
         message = (
             f"the saved {what} ({len(data)} bytes) are damaged, their checksum does not fit: go "
-            "on from an earlier savepoint, or start without one and let a replay build the state"
+            f"on from an earlier savepoint, or {FRESH_START}"
         )
         raise StateError(message)
     return content

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from padit.domain.alert import DetectionScore
 from padit.domain.config import DetectorSetting
-from padit.domain.errors import StateError
+from padit.domain.errors import FRESH_START, StateError
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 from padit.domain.timestamps import format_utc
@@ -210,7 +210,7 @@ class Detection:
         if have != want:
             message = (
                 f"the saved state belongs to the detectors {have}, the configuration has {want}: "
-                "start without the savepoint and let a replay build the state"
+                f"{FRESH_START}"
             )
             raise StateError(message)
         return tuple(

@@ -18,7 +18,7 @@ import msgspec
 from padit.domain.alert import Transition
 from padit.domain.audit import Provenance, RunTotals
 from padit.domain.batch import KeyedBatch, decode_kept, encode_kept, encode_keyed_batch
-from padit.domain.errors import StateError
+from padit.domain.errors import FRESH_START, StateError
 from padit.domain.features import FeatureTable
 from padit.domain.rows import concatenate
 from padit.domain.shape import Shape
@@ -376,7 +376,6 @@ def _run_totals(header: _Header) -> RunTotals:
 def _check_version(version: int) -> None:
     if version != _VERSION:
         message = (
-            f"the saved state has version {version}, this code reads {_VERSION}: start without "
-            "the savepoint and let the job build its state from history (--bootstrap_from)"
+            f"the saved state has version {version}, this code reads {_VERSION}: {FRESH_START}"
         )
         raise StateError(message)

@@ -76,4 +76,4 @@ def test_a_savepoint_of_another_graph_is_refused_with_the_reason(stopped: Stoppe
     run = padit(*stopped.job.command(1, stopped.place), "--operator_chaining=true", code=1)
     last = run.err.strip().splitlines()[-1]
     assert last.startswith("padit: the savepoint belongs to a job of another shape")
-    assert "start without it" in last
+    assert "start without --savepoint_path" in last

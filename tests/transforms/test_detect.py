@@ -61,7 +61,7 @@ def test_no_detectors_and_no_rows_are_no_error() -> None:
 def test_state_of_other_detectors_is_refused_by_name() -> None:
     one, two = Detection([_rule(5)]), Detection([_rule(5), _rule(6)])
     assert two.load(two.dump(two.initial())) == two.initial()
-    with pytest.raises(StateError, match=r"belongs to the detectors .*replay"):
+    with pytest.raises(StateError, match=r"belongs to the detectors .*start without"):
         two.load(one.dump(one.initial()))
 
 

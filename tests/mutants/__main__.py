@@ -11,7 +11,6 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from tests.mutants.mutate import Mutant, changed, mutants_of, sample
@@ -98,14 +97,17 @@ def _try_all(drawn: Sequence[Mutant], reach: Reach, args: argparse.Namespace) ->
 
 
 def _try_unchanged(trials: Sequence[Trial], args: argparse.Namespace) -> None:
-    """A file as it is has to pass where its mutants are tried. Raises RuntimeError."""
-    by_file = {one.file: one for one in trials if one.tests}
-    unchanged = [replace(one, text=one.file.read_text()) for one in by_file.values()]
+    """All tests of the mutants have to pass with an unchanged file. Raises RuntimeError."""
+    tried = [one for one in trials if one.tests]
+    if not tried:
+        return
+    tests = list(dict.fromkeys(test for one in tried for test in one.tests))
+    seconds = _LEAST_S + sum(one.seconds for one in tried)
+    unchanged = Trial(tried[0].file, tried[0].file.read_text(), tests, seconds)
     outcomes: dict[int, Outcome] = {}
-    run_all(unchanged, args.workers, args.directory / "log", outcomes.__setitem__)
-    failed = [str(unchanged[number].file) for number, one in outcomes.items() if one.killed]
-    if failed:
-        message = f"the tests fail without any mutant, see {args.directory / 'log'}: {failed}"
+    run_all([unchanged], 1, args.directory / "log", outcomes.__setitem__)
+    if outcomes[0].killed:
+        message = f"the tests fail without any mutant, see {args.directory / 'log'}"
         raise RuntimeError(message)
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from padit.adapters.base import ListEmitter
 from padit.adapters.can_messages import Frames
 from padit.adapters.encode import Encoder, usable
-from padit.adapters.modbus import Register, value_of
+from padit.adapters.modbus_values import Register, value_of
 from padit.adapters.mqtt_messages import read_message
 from padit.adapters.mqtt_subscription import Subscription
 from padit.adapters.receiver import Call, Reply

@@ -4,7 +4,6 @@ No I/O but reading secrets from their files.
 """
 
 import base64
-import codecs
 import os
 import re
 from pathlib import Path
@@ -23,12 +22,12 @@ _DECLARED = re.compile(
     rb"<(?:meta|\?xml)[^>]{0,200}?(?:charset|encoding)\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE
 )
 _MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
 )
 # Encodings of Python's that no page has, and that are slow or not total.
-_NO_CHARSETS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "utf_7", "undefined"}
+_NO_CHARSETS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape"}
 _SECRET = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 
 
@@ -204,8 +203,8 @@ def text_of(body: bytes, content_type: str) -> str:
     named = httpx.Response(200, headers=said).charset_encoding
     if not named and (found := _DECLARED.search(body[:1024])) is not None:
         named = found[1].decode("ascii", "replace")
+    charset = (named or "utf-8").lower().replace("-", "_")
     try:
-        charset = codecs.lookup(named or "utf-8").name.replace("-", "_")
         return body.decode("utf-8" if charset in _NO_CHARSETS else charset, "replace")
     except (LookupError, ValueError):  # also an encoding of Python's that is none of text
         return body.decode("utf-8", "replace")

@@ -238,9 +238,9 @@ class _Message:
         """Count a leaf that is no number."""
         message = f"{self._topic}: {leaf.path or 'the payload'} is {leaf.shown}"
         if leaf.lack in _FAULTS:
-            self._reading.fault(leaf.lack, message, leaf.count)
+            self._reading.fault(leaf.lack, message, leaf.size)
         else:
-            self._reading.unwatched(leaf.lack, f"{message}: {_REMEDIES[leaf.lack]}", leaf.count)
+            self._reading.unwatched(leaf.lack, f"{message}: {_REMEDIES[leaf.lack]}", leaf.size)
 
     def _field(self, item: Any, path: str) -> Any:
         """A field of the item, or else of the whole payload; raises KeyError."""

@@ -45,7 +45,7 @@ class Leaf(NamedTuple):
             "empty" (no value in braces or brackets), "objects" (an array of objects), "array"
             (an array that is too long) or "deep" (too deep inside).
         shown: the beginning of what stands there.
-        count: leaves that this one stands for.
+        size: leaves that this one stands for.
     """
 
     path: str
@@ -53,7 +53,7 @@ class Leaf(NamedTuple):
     unit: str = ""
     lack: str = ""
     shown: str = ""
-    count: int = 1
+    size: int = 1
 
 
 def number_of(payload: bytes, notation: Notation = _ENGLISH) -> tuple[float, str]:
@@ -165,7 +165,7 @@ def leaves_of(
     lack = _lack_of(content, longest, depth)
     if lack:
         shown = f"{len(content)} elements" if isinstance(content, list) else "{...}"
-        yield Leaf(path, math.nan, lack=lack, shown=shown, count=leaf_count(content))
+        yield Leaf(path, math.nan, lack=lack, shown=shown, size=leaf_count(content))
         return
     pairs = content.items() if isinstance(content, dict) else enumerate(content)
     for key, inner in pairs:

@@ -134,7 +134,7 @@ def test_templates_over_the_topic_name_the_source() -> None:
     assert [(m.source_id, m.unit) for m in reading.samples] == [("edge-1", "1/min")]
 
 
-METRICS = st.fixed_dictionaries(
+FIELDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {"name": st.sampled_from(["a", "b", "bdSeq", ""])},
     optional={
         "alias": st.integers(0, 3),
@@ -142,11 +142,14 @@ METRICS = st.fixed_dictionaries(
         "is_null": st.booleans(),
         "timestamp": st.sampled_from([0, T, 2**63]),
     },
-).flatmap(
-    lambda fields: st.sampled_from(
-        [{}, {"int_value": 7}, {"float_value": float("nan")}, {"string_value": "x"}]
-    ).map(lambda value: {**fields, **value})
 )
+READINGS: list[dict[str, Any]] = [
+    {},
+    {"int_value": 7},
+    {"float_value": float("nan")},
+    {"string_value": "x"},
+]
+METRICS = st.builds(lambda fields, value: {**fields, **value}, FIELDS, st.sampled_from(READINGS))
 KINDS = st.sampled_from(["NBIRTH", "DBIRTH", "NDATA", "DDATA", "NDEATH", "DDEATH", "NCMD", "DCMD"])
 
 

@@ -39,12 +39,12 @@ M = [  # topic, payload, retain
 ]
 
 
-def pub(t, p, r):
+def pub(t: str, p: bytes, r: int) -> bytes:
     b = struct.pack(">H", len(t)) + t.encode() + p
     return bytes([0x30 | r]) + enc(len(b)) + b
 
 
-def enc(n):
+def enc(n: int) -> bytes:
     o = b""
     while True:
         d = n % 128
@@ -61,7 +61,7 @@ s.listen(1)
 c, _ = s.accept()
 
 
-def rd(n):
+def rd(n: int) -> bytes:
     b = b""
     while len(b) < n:
         d = c.recv(n - len(b))

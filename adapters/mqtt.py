@@ -23,7 +23,7 @@ from pydantic import Field, model_validator
 
 from padit.adapters.base import AdapterOptions, Emitter, now
 from padit.adapters.errors import AdapterError
-from padit.adapters.mqtt_messages import read_message
+from padit.adapters.mqtt_messages import MessageReader
 from padit.adapters.mqtt_sparkplug import Nodes
 from padit.adapters.mqtt_subscription import Subscription, delivered_filter
 from padit.adapters.threads import Worker
@@ -85,7 +85,7 @@ class MqttAdapter:
         self._upkeep: asyncio.Task[None] | None = None
         self._joined: asyncio.Future[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._matchers = [_matcher(one) for one in options.subscriptions]
+        self._readers = [(_matcher(one), MessageReader(one)) for one in options.subscriptions]
         self._nodes = Nodes(options.rebirth)
 
     async def open(self, emitter: Emitter) -> None:
@@ -230,17 +230,18 @@ class MqttAdapter:
     def _take(self, emitter: Emitter, topic: str, message: paho.MQTTMessage) -> None:
         """Read one message by the first subscription that it matches."""
         payload = bytes(message.payload)
-        pairs = zip(self.options.subscriptions, self._matchers, strict=True)
-        subscription = next((one for one, match in pairs if any(match.iter_match(topic))), None)
-        if subscription is None:
+        matching = (one for match, one in self._readers if any(match.iter_match(topic)))
+        reader = next(matching, None)
+        if reader is None:
             emitter.fault("unmatched", f"{topic} was delivered and matches no subscription")
             return
+        subscription = reader.subscription
         if subscription.payload == "sparkplug":
             reading, command = self._nodes.read(subscription, topic, payload, now())
             if command is not None and self._client is not None:
                 self._client.publish(*command)
         else:
-            reading = read_message(subscription, topic, payload, now())
+            reading = reader.read(topic, payload, now())
         if message.retain and subscription.retained == "skip":
             reading.skip_retained(topic)
         elif message.retain and subscription.retained == "mark":

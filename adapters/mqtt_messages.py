@@ -6,14 +6,13 @@ a JSON payload, an item of an array of metrics, or a whole payload that is not J
 read. A value that gives the time, the name, the source or the unit of others is none of them.
 """
 
+import re
 import string
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-from msgspec.structs import replace
-
-from padit.adapters.base import Emitter
 from padit.adapters.encode import usable
+from padit.adapters.mqtt_reading import Reading
 from padit.adapters.mqtt_subscription import Subscription
 from padit.adapters.series import shorten
 from padit.codecs.payload_text import Notation
@@ -29,99 +28,79 @@ from padit.codecs.payloads import (
 )
 from padit.domain.metric import Metric
 
-__all__ = ["Reading", "read_message"]
+__all__ = ["MessageReader"]
 
 _MILLIS, _MICROS, _NANOS = 1e11, 1e14, 1e17
 _REMEDIES = {
     "null": "there is no value",
     "text": "it is text; `states` turns words into numbers",
+    "time": "`timestamp_field: {path}` takes it as the time of the samples",
     "empty": "there is nothing in it",
     "array": "raise `array_limit`",
-    "objects": "name the array with `items`, and its value with `value_field`",
+    "objects": "`items: {path}` reads its elements, `value_field` names the value of each",
     "deep": "it lies more than 8 levels deep; name it with `value_field`",
 }
 _FAULTS = {"number_text", "not_finite"}
+_DATE = re.compile(r"'[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]")
 
 
-class Reading:
-    """What one message holds.
-
-    Attributes:
-        samples: what becomes a sample.
-        faults: (cause, message) to count, of what is refused.
-        left: (what, message) to count, of what becomes no sample by decision.
-    """
-
-    def __init__(self) -> None:
-        self.samples: list[Metric] = []
-        self.faults: dict[str, tuple[str, int]] = {}
-        self.left: dict[str, tuple[str, int]] = {}
-
-    def fault(self, cause: str, message: str, count: int = 1) -> None:
-        """Count what is refused; the first message of a cause is kept."""
-        first, before = self.faults.get(cause, (message, 0))
-        self.faults[cause] = first, before + count
-
-    def unwatched(self, what: str, message: str, count: int = 1) -> None:
-        """Count what becomes no sample; the first message of a kind is kept."""
-        first, before = self.left.get(what, (message, 0))
-        self.left[what] = first, before + count
-
-    def hand_to(self, emitter: Emitter) -> None:
-        """Pass everything on."""
-        emitter.emit(self.samples)
-        for cause, (message, count) in self.faults.items():
-            emitter.fault(cause, message[:500], count)
-        for what, (message, count) in self.left.items():
-            emitter.unwatched(what, message[:500], count)
-
-    def skip_retained(self, topic: str) -> None:
-        """Turn all samples into unwatched values of a retained message."""
-        if self.samples:
-            message = f"{topic}: the message was retained, so it is old; `retained: mark` reads it"
-            self.unwatched("retained", message, len(self.samples))
-            self.samples = []
-
-    def mark_retained(self) -> None:
-        """Say in the metadata of all samples that their message was retained."""
-        self.samples = [
-            replace(metric, metadata={**metric.metadata, "retained": True})
-            for metric in self.samples
-        ]
-
-
-def read_message(subscription: Subscription, topic: str, payload: bytes, time: float) -> Reading:
-    """The samples in one message, and what else there is; never raises.
+class MessageReader:
+    """Reads the messages of one subscription.
 
     Args:
-        subscription: what its messages mean.
-        topic: of the message.
-        payload: of the message.
-        time: of arrival, epoch seconds.
+        subscription: what they mean.
     """
-    reading = Reading()
-    try:
-        _Message(subscription, topic, time, reading).read(payload)
-    except (ValueError, KeyError, RecursionError) as error:
-        text = error.args[0] if error.args else type(error).__name__
-        reading.fault("malformed", f"{topic}: {text}")
-    return reading
+
+    def __init__(self, subscription: Subscription) -> None:
+        self.subscription = subscription
+        self.notation = subscription.notation
+        self.labels = _labels_of(subscription)
+        self.source = _parsed(subscription.source_id or "{parent}")
+        self.name = _parsed(subscription.metric_name or "{-1}_{field}")
+        self.name_alone = _parsed(subscription.metric_name or "{-1}")
+
+    def read(self, topic: str, payload: bytes, time: float) -> Reading:
+        """The samples in one message, and what else there is; never raises.
+
+        Args:
+            topic: of the message.
+            payload: of the message.
+            time: of arrival, epoch seconds.
+        """
+        reading = Reading()
+        try:
+            _Message(self, topic, time, reading).read(payload)
+        except (ValueError, KeyError, RecursionError) as error:
+            text = error.args[0] if error.args else type(error).__name__
+            reading.fault("malformed", f"{topic}: {text}")
+        return reading
+
+
+class _Template(NamedTuple):
+    """Text with parts of the topic and of the payload."""
+
+    parts: tuple[tuple[str, str | None], ...]
+
+    @property
+    def same_for_all(self) -> bool:
+        """Whether all values of a message get the same text."""
+        return not any(name and (name == "field" or name[0] == "$") for _, name in self.parts)
 
 
 class _Message:
     """One message on its way to samples."""
 
-    def __init__(
-        self, subscription: Subscription, topic: str, time: float, reading: Reading
-    ) -> None:
-        self._subscription = subscription
+    def __init__(self, reader: MessageReader, topic: str, time: float, reading: Reading) -> None:
+        self._reader = reader
+        self._subscription = reader.subscription
         self._topic = topic
         self._levels = topic.split("/")
         self._time = time
         self._reading = reading
-        self._notation = subscription.notation
+        self._notation = reader.notation
         self._whole: Any = None
-        self._labels = _labels_of(subscription)
+        self._labels = reader.labels
+        self._source = ""
 
     def read(self, payload: bytes) -> None:
         """Take everything in the payload; raises ValueError where it cannot be read."""
@@ -239,8 +218,10 @@ class _Message:
         message = f"{self._topic}: {leaf.path or 'the payload'} is {leaf.shown}"
         if leaf.lack in _FAULTS:
             self._reading.fault(leaf.lack, message, leaf.size)
-        else:
-            self._reading.unwatched(leaf.lack, f"{message}: {_REMEDIES[leaf.lack]}", leaf.size)
+            return
+        lack = "time" if leaf.lack == "text" and _DATE.match(leaf.shown) else leaf.lack
+        remedy = _REMEDIES[lack].format(path=leaf.path or "$")
+        self._reading.unwatched(lack, f"{message}: {remedy}", leaf.size)
 
     def _field(self, item: Any, path: str) -> Any:
         """A field of the item, or else of the whole payload; raises KeyError."""
@@ -260,23 +241,24 @@ class _Message:
             raise ValueError(message) from error
 
     def _add(self, leaf: Leaf, item: Any, time: float | str) -> None:
-        subscription = self._subscription
+        reader, subscription = self._reader, self._subscription
         try:
-            name = subscription.metric_name or ("{-1}_{field}" if leaf.path else "{-1}")
-            source = self._filled(subscription.source_id or "{parent}", leaf.path, item)
             unit = leaf.unit or subscription.unit
             if subscription.unit_field:
                 unit = str(self._field(item, subscription.unit_field))
+            name = reader.name if leaf.path else reader.name_alone
             metric = Metric(
                 time,
-                shorten(source or self._topic),
+                self._source_of(leaf.path, item),
                 shorten(self._filled(name, leaf.path, item)),
                 leaf.value,
                 shorten(unit),
                 subscription.metric_type,
                 "mqtt",
             )
-            f"{metric.source_id}{metric.metric_name}{metric.unit}".encode()
+            texts = f"{metric.source_id}{metric.metric_name}{metric.unit}"
+            if not texts.isascii():
+                texts.encode()
         except UnicodeEncodeError:
             self._reading.fault("malformed", f"{self._topic}: {leaf.path!r}: a name is no Unicode")
             return
@@ -289,19 +271,26 @@ class _Message:
             message = f"{self._topic}: no usable sample: {str(metric)[:300]}"
             self._reading.fault("malformed", message)
 
-    def _filled(self, template: str, field: str, item: Any) -> str:
+    def _source_of(self, path: str, item: Any) -> str:
+        if self._source:
+            return self._source
+        source = shorten(self._filled(self._reader.source, path, item) or self._topic)
+        if self._reader.source.same_for_all:
+            self._source = source
+        return source
+
+    def _filled(self, template: _Template, field: str, item: Any) -> str:
         parts = []
-        fixed = {
-            "topic": self._topic,
-            "parent": "/".join(self._levels[:-1]),
-            "field": field,
-        }
-        for text, name, _, _ in string.Formatter().parse(template):
+        for text, name in template.parts:
             parts.append(text)
             if name is None:
                 continue
-            if name in fixed:
-                parts.append(fixed[name])
+            if name == "field":
+                parts.append(field)
+            elif name == "topic":
+                parts.append(self._topic)
+            elif name == "parent":
+                parts.append("/".join(self._levels[:-1]))
             elif name.startswith("$."):
                 parts.append(self._text_at(item, name[2:]))
             else:
@@ -334,12 +323,16 @@ def _has(content: Any, path: str) -> bool:
     return True
 
 
+def _parsed(template: str) -> _Template:
+    parts = string.Formatter().parse(template)
+    return _Template(tuple((text, name) for text, name, _, _ in parts))
+
+
 def _labels_of(subscription: Subscription) -> frozenset[str]:
     """Paths that give the time, unit, source or name of samples."""
     found = {subscription.timestamp_field, subscription.unit_field}
     for template in (subscription.source_id, subscription.metric_name):
-        names = (name or "" for _, name, _, _ in string.Formatter().parse(template))
-        found |= {name[2:] for name in names if name.startswith("$.")}
+        found |= {name[2:] for _, name in _parsed(template).parts if name and name[0] == "$"}
     return frozenset(found - {""})
 
 

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from msgspec.structs import replace
 
 from padit.adapters.encode import usable
-from padit.adapters.mqtt_messages import Reading
+from padit.adapters.mqtt_reading import Reading
 from padit.adapters.mqtt_subscription import Subscription
 from padit.adapters.series import shorten
 from padit.codecs.sparkplug import Births, read_message, rebirth_request

@@ -17,7 +17,7 @@ from padit.adapters.base import ListEmitter
 from padit.adapters.can_messages import Frames
 from padit.adapters.encode import Encoder, usable
 from padit.adapters.modbus_values import Register, value_of
-from padit.adapters.mqtt_messages import read_message
+from padit.adapters.mqtt_messages import MessageReader
 from padit.adapters.mqtt_subscription import Subscription
 from padit.adapters.receiver import Call, Reply
 from padit.adapters.registry import create_adapter
@@ -234,14 +234,14 @@ def test_no_payload_of_mqtt_raises_or_vanishes(kind: Any, data: st.DataObject, f
     good = data.draw(GOOD_PAYLOADS)
     payload = data.draw(st.one_of(st.binary(max_size=100), changed(good)))
     subscription = Subscription(topic="#", payload=kind, timestamp_field=field)
-    reading = read_message(subscription, "plant/a/torque", payload, float(T))
+    reading = MessageReader(subscription).read("plant/a/torque", payload, float(T))
     assert all(usable(metric) for metric in reading.samples)
     assert reading.samples or reading.faults or reading.left or field
 
 
 @pytest.mark.parametrize("number", [b"1_000", b"nan", b"inf", "٣".encode(), b"9" * 400, b"1e999"])
 def test_payload_that_is_no_plain_number_is_refused(number: bytes) -> None:
-    reading = read_message(Subscription(topic="#", payload="number"), "a/b", number, float(T))
+    reading = MessageReader(Subscription(topic="#", payload="number")).read("a/b", number, float(T))
     assert reading.samples == []
     assert "no finite number" in reading.faults["malformed"][0]
 

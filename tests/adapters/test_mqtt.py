@@ -292,8 +292,9 @@ def test_case_17_numbers_as_text_and_arrays_are_read_and_a_retained_message_is_n
     }  # fmt: skip
     # "22,5", "22.5 °C", "", "running", "1_000", "NaN" and the Sparkplug message.
     assert emitter.faults == {"malformed": 7}
-    assert emitter.left == {"retained": 1, "text": 1, "null": 1, "objects": 8}
-    assert "`items`" in emitter.messages["objects"]
+    assert emitter.left == {"retained": 1, "time": 1, "null": 1, "objects": 8}
+    assert "`items: $`" in emitter.messages["objects"]
+    assert "`timestamp_field: Time`" in emitter.messages["time"]
 
 
 def test_case_17_shared_subscription_gives_the_same_samples() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 
-from padit.adapters.mqtt_messages import Reading
+from padit.adapters.mqtt_reading import Reading
 from padit.adapters.mqtt_sparkplug import Nodes
 from padit.adapters.mqtt_subscription import Subscription
 from padit.codecs.sparkplug_proto import Payload

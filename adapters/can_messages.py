@@ -13,6 +13,7 @@ error; of any other width all ones are "not available".
 
 import math
 import re
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from cantools import j1939
@@ -46,6 +47,7 @@ class Address(NamedTuple):
     destination: int | None
 
 
+@lru_cache(maxsize=4_096)
 def address_of(identity: int) -> Address:
     """The parts of a 29-bit identifier.
 

@@ -40,6 +40,7 @@ _EXCEPTIONS = {
     10: "gateway_path",
     11: "gateway_target",
 }
+_HINT = "; 40101 in a manual is often address 100 of the table holding, 30101 of input"
 # Answers that one register of a joint request may be to blame for.
 _OF_ONE_REGISTER = {"illegal_function", "illegal_address", "illegal_value", "device_failure",
                     "malformed"}  # fmt: skip
@@ -158,7 +159,8 @@ class ModbusAdapter:
                 return [m for one in block for m in await self._read([one], emitter)]
             names = ", ".join(register.name for register in block[:5])
             names += f" and {len(block) - 5} more" if len(block) > 5 else ""
-            emitter.fault(error.cause, f"{names}: {error}", len(block))
+            hint = _HINT if error.cause == "illegal_address" and first > 30_000 else ""
+            emitter.fault(error.cause, f"{names}: {error}{hint}", len(block))
             return []
         found = []
         for register in block:

@@ -106,7 +106,8 @@ class _Message:
         """Take everything in the payload; raises ValueError where it cannot be read."""
         kind = self._subscription.payload
         if kind == "auto":
-            kind = "json" if payload.lstrip()[:1] in (b"{", b"[") else "number"
+            start = payload.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+            kind = "json" if start in (b"{", b"[", b'"') else "number"
         if kind == "metric":
             self._metrics(payload)
         elif kind == "number":

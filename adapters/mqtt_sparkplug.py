@@ -102,7 +102,8 @@ class Nodes:
 
 
 def _cause(what: str) -> str:
-    return what.replace(" ", "_").lower()
+    """A kind as a name in metrics: one for all types that the standard does not know."""
+    return "unknown_type" if what.startswith("type ") else what.replace(" ", "_").lower()
 
 
 def _filled(template: str, levels: list[str], metric: Metric) -> str:

@@ -24,8 +24,8 @@ class Subscription(Options):
     payload: Literal["auto", "number", "json", "metric", "sparkplug"] = Field(
         default="auto",
         description="What a message holds: one number, JSON, metrics in PADIT's own JSON, or "
-        "Sparkplug B. `auto` takes a payload that begins with `{` or `[` as JSON, and any other "
-        "as a number.",
+        "Sparkplug B. `auto` takes a payload that begins with a brace, a bracket or a quote as "
+        "JSON, and any other as a number.",
     )
     source_id: str = Field(
         default="",

@@ -29,6 +29,7 @@ __all__ = [
 
 _DEEPEST = 8
 _SHORT = 60
+_MARK = b"\xef\xbb\xbf"
 _ABSENT = ("nan", "inf", "infinity", "null", "none")
 _ENGLISH = Notation()
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]")
@@ -62,7 +63,7 @@ def number_of(payload: bytes, notation: Notation = _ENGLISH) -> tuple[float, str
     >>> number_of(b" +1.5e3 "), number_of(b"OFF")
     ((1500.0, ''), (0.0, ''))
     """
-    text = payload[: 4 * LONGEST].decode("utf-8", "replace").strip()
+    text = payload[: 4 * LONGEST].removeprefix(_MARK).decode("utf-8", "replace").strip()
     found = read_text(text, notation)
     if found is None:
         message = f"{text[:LONGEST]!r} is no finite number{_remedy(text)}"
@@ -90,7 +91,7 @@ def json_of(payload: bytes) -> tuple[Any, int]:
         return made
 
     try:
-        return json.loads(payload, object_pairs_hook=pairs), twice
+        return json.loads(payload.removeprefix(_MARK), object_pairs_hook=pairs), twice
     except (ValueError, RecursionError) as error:
         message = f"no JSON: {error}"
         raise ValueError(message) from error

@@ -26,6 +26,8 @@ BO_ 2566844926 CCVS: 8 A
  SG_ Wide : 32|32@1+ (1,0) [0|4211081215] "" A
 BO_ 2566847744 Vendor: 8 A
  SG_ Level : 0|8@1+ (1,0) [0|100] "%" A
+BO_ 2147484882 Long: 1 A
+ SG_ Count : 0|8@1+ (1,0) [0|0] "" A
 BO_ 1234 Plain: 2 A
  SG_ Level : 0|8@1+ (1,0) [0|100] "%" A
  SG_ Gear : 8|8@1+ (1,0) [0|255] "" A
@@ -136,6 +138,13 @@ def test_label_that_stands_for_no_number_counts_outside_of_j1939_too(truck: Path
     assert refused.values("Plain_Level") == []
 
 
+def test_one_identifier_of_both_kinds_is_two_messages(truck: Path) -> None:
+    emitter = read(truck, [frame(1234, bytes([5, 0])), frame(1234, bytes([9, 9]), True)])
+    assert found(emitter) == {
+        ("can0", "Plain_Level"): 5.0, ("can0", "Plain_Gear"): 0.0, ("can0", "Long_Count"): 9.0
+    }  # fmt: skip
+
+
 def test_unknown_frames_are_named_with_what_would_read_them(truck: Path) -> None:
     other = frame(0x18FEFD05, bytes([50]) + b"\xff" * 7, True)
     emitter = read(truck, [other])
@@ -156,6 +165,7 @@ def test_messages_of_several_frames_are_counted(truck: Path) -> None:
 def test_filter_can_ask_for_one_kind_of_identifier(truck: Path) -> None:
     only = [{"can_id": 1234, "can_mask": 0x7FF, "extended": False}]
     emitter = read(truck, [frame(1234, bytes(2)), frame(1234, bytes(2), True)], filters=only)
+    assert emitter.values("Long_Count") == []
     assert len(emitter.values("Plain_Level")) == 1
     assert emitter.left == {}
 

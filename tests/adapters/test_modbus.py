@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socketserver
 import struct
 import threading
 from collections.abc import Iterator
@@ -174,37 +175,37 @@ class Plain:
     """
 
     def __init__(self, values: dict[int, int], errors: dict[int, int]) -> None:
-        self.port = free_port()
         self.requests: list[tuple[int, int]] = []
         self._values, self._errors = values, errors
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        serve = asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self._server: Any = asyncio.run_coroutine_threadsafe(serve, self._loop).result(10)
+        answer = self._answer
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                head = await reader.readexactly(12)
-                transaction, _, _, unit, function, first, count = struct.unpack(">HHHBBHH", head)
-                self.requests.append((first, count))
-                asked = range(first, first + count)
-                codes = [code for address, code in self._errors.items() if address in asked]
-                if codes:
-                    body = struct.pack(">BB", function | 0x80, codes[0])
-                else:
-                    words = [self._values.get(address, 0) for address in asked]
-                    body = struct.pack(f">BB{count}H", function, 2 * count, *words)
-                writer.write(struct.pack(">HHHB", transaction, 0, len(body) + 1, unit) + body)
-                await writer.drain()
-        writer.close()
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                with contextlib.suppress(ConnectionError):
+                    while len(head := self.rfile.read(12)) == 12:
+                        self.wfile.write(answer(head))
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+
+    def _answer(self, head: bytes) -> bytes:
+        transaction, _, _, unit, function, first, count = struct.unpack(">HHHBBHH", head)
+        self.requests.append((first, count))
+        asked = range(first, first + count)
+        codes = [code for address, code in self._errors.items() if address in asked]
+        if codes:
+            body = struct.pack(">BB", function | 0x80, codes[0])
+        else:
+            words = [self._values.get(address, 0) for address in asked]
+            body = struct.pack(f">BB{count}H", function, 2 * count, *words)
+        return struct.pack(">HHHB", transaction, 0, len(body) + 1, unit) + body
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._server.close)
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._server.shutdown()
+        self._server.server_close()
         self._thread.join(10)
-        self._loop.close()
 
 
 def polled(values: dict[int, int], errors: dict[int, int], **options: Any) -> tuple[Any, Plain]:
@@ -242,6 +243,11 @@ def test_exception_of_the_device_is_a_fault_of_that_name(code: int, cause: str) 
         assert emitter.faults == {cause: 4}
         assert server.requests == [(0, 4)]
     assert "r2" in emitter.messages[cause]
+
+
+def test_address_as_manuals_write_it_gets_a_hint(device: Device) -> None:
+    emitter = poll_once(config(device, [{"name": "x", "address": 40_101}]))
+    assert "address 100 of the table holding" in emitter.messages["illegal_address"]
 
 
 ORDERS = {"ABCD": "01234567", "CDAB": "67452301", "BADC": "10325476", "DCBA": "76543210"}

@@ -65,6 +65,13 @@ def test_text_is_read_as_an_option_says_and_refused_without_it(
         assert counted(without) == 1
 
 
+@pytest.mark.parametrize(
+    "payload", [b'"21.5"', b"\xef\xbb\xbf21.5", b'\xef\xbb\xbf"21.5"', b" 21.5\r\n", b"+2.15e1"]
+)
+def test_one_number_is_read_in_quotes_and_behind_a_byte_order_mark(payload: bytes) -> None:
+    assert values(read(payload)) == {"state": 21.5}
+
+
 @pytest.mark.parametrize("text", ["0x1F", "1.234,5", "10:30", "5 minutes ago", "1_000", "12AB34"])
 def test_text_that_is_no_number_stays_none_whatever_the_options(text: str) -> None:
     reading = read(text.encode(), decimal_comma=True, strip_units=True)

@@ -134,6 +134,11 @@ def test_templates_over_the_topic_name_the_source() -> None:
     assert [(m.source_id, m.unit) for m in reading.samples] == [("edge-1", "1/min")]
 
 
+def test_types_that_nobody_knows_are_counted_under_one_name() -> None:
+    odd = [{"name": f"m{i}", "datatype": 1000 + i, "int_value": 1} for i in range(5)]
+    assert take(Nodes(False), NODE.format("NBIRTH"), payload(*odd)).left["unknown_type"][1] == 5
+
+
 FIELDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {"name": st.sampled_from(["a", "b", "bdSeq", ""])},
     optional={

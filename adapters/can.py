@@ -123,6 +123,9 @@ class CanAdapter:
         except (OSError, UnicodeDecodeError, CantoolsError) as error:
             message = f"dbc {options.dbc} cannot be read: {error}"
             raise AdapterError(message, cause="dbc") from error
+        if not hasattr(database, "messages"):  # a file of diagnostics
+            message = f"dbc {options.dbc} describes no CAN messages"
+            raise AdapterError(message, cause="dbc")
         self._known = Frames(database, options.j1939)
         filters = [f.model_dump(exclude_none=True) for f in options.filters]
         try:

@@ -93,8 +93,9 @@ class MqttAdapter:
         options = self.options
         self._emitter, self._loop = emitter, asyncio.get_running_loop()
         self._joined = self._loop.create_future()
-        if options.clean_session:
-            self._nodes.forget()  # births may be missed while we are away
+        kept = options.client_id and not options.clean_session and options.version != "5"
+        if not kept:
+            self._nodes.forget()  # births may have been missed while we were away
         client = self._client = self._made()
         try:
             await self._worker.run(

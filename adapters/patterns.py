@@ -73,8 +73,9 @@ class Searcher:
         pipe = asyncio.subprocess.PIPE
         try:
             helper = self._helper = await asyncio.create_subprocess_exec(
-                sys.executable, "-I", "-S", "-c", _HELPER, stdin=pipe, stdout=pipe
-            )
+                sys.executable, "-I", "-S", "-c", _HELPER,
+                stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL,
+            )  # fmt: skip
             async with asyncio.timeout(_START_SEC):
                 await self._ask(helper, b"")
         except (OSError, TimeoutError) as error:

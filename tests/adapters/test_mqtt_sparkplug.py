@@ -87,6 +87,19 @@ def test_death_is_named_and_gives_no_sample(broker: Mosquitto) -> None:
     assert "`rebirth: true`" in live.emitter.messages["no_birth"]
 
 
+def test_births_are_forgotten_where_messages_may_have_been_missed(broker: Mosquitto) -> None:
+    """An alias may have another name by now."""
+    with Live(config(broker)) as live:
+        send(broker, NODE.format("NBIRTH"), BIRTH)
+        until(lambda: live.emitter.values("rpm"), "the birth")
+        live.call(live.adapter.close())
+        live.call(live.adapter.open(live.emitter))
+        send(broker, NODE.format("NDATA"), payload({"alias": 5, "int_value": 1}, seq=1))
+        until(lambda: live.emitter.faults, "the alias that is not known any more")
+    assert live.emitter.values("rpm") == [900.0]
+    assert live.emitter.faults == {"no_birth": 1}
+
+
 def test_lost_messages_are_counted_by_the_sequence(broker: Mosquitto) -> None:
     with Live(config(broker)) as live:
         send(broker, NODE.format("NBIRTH"), BIRTH)

@@ -346,7 +346,7 @@ def _checked(request: httpx.Request, answer: _Answer) -> httpx.Request:
     """A request that an answer redirects to; another host gets no header of the target's own."""
     before, url = answer.url, request.url
     if url.scheme not in ("http", "https") or not url.host:
-        message = f"{shown_url(before)} redirects to {str(url)[:100]!r}, which is no http URL"
+        message = f"{shown_url(before)} redirects to {shown_url(url)!r}, which is no http URL"
         raise AdapterError(message, cause="redirect")
     if (url.host, url.scheme, url.port) != (before.host, before.scheme, before.port):
         for name in answer.target.headers:

@@ -23,6 +23,7 @@ from padit.adapters.encode import usable
 from padit.adapters.registry import create_adapter
 from padit.adapters.scrape_points import Points, Selection
 from padit.adapters.series import Naming
+from padit.cli.main import main
 from padit.codecs.exposition import parse
 from padit.domain.errors import ConfigurationError
 from tests.adapters.live import Live, poll_once, until
@@ -349,6 +350,13 @@ def test_what_a_page_holds_and_is_not_watched_is_named() -> None:
         emitter = scrape(served.url, select={"drop": ["go_*"]})
     assert emitter.left == {"info": 1, "first_scrape": 3, "nan": 2, "left_out": 1}
     assert emitter.faults == {"not_finite": 1}
+
+
+def test_trying_an_adapter_prints_what_is_not_watched(capsys: pytest.CaptureFixture[str]) -> None:
+    with Served(page(b"a 1\nb NaN\n")) as served:
+        code = main(["adapters", "try", "prometheus-scrape", "--set", f"urls=['{served.url}']"])
+    assert code == 0
+    assert "not watched: nan (1): " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

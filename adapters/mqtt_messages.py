@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from padit.adapters.encode import usable
 from padit.adapters.mqtt_reading import Reading
-from padit.adapters.mqtt_subscription import Subscription
+from padit.adapters.mqtt_subscription import Subscription, plain_path
 from padit.adapters.series import shorten
 from padit.codecs.payload_text import Notation
 from padit.codecs.payloads import (
@@ -147,7 +147,7 @@ class _Message:
         if not path:
             self._item(self._whole, "")
             return
-        path = path.removeprefix("$").removeprefix(".")
+        path = "" if path == "$" else path
         try:
             items = at_path(self._whole, path)
         except KeyError as error:
@@ -325,8 +325,11 @@ def _has(content: Any, path: str) -> bool:
 
 
 def _parsed(template: str) -> _Template:
-    parts = string.Formatter().parse(template)
-    return _Template(tuple((text, name) for text, name, _, _ in parts))
+    found = []
+    for text, name, _, _ in string.Formatter().parse(template):
+        of_payload = name is not None and name.startswith("$.")
+        found.append((text, f"$.{plain_path(name)}" if of_payload and name else name))
+    return _Template(tuple(found))
 
 
 def _labels_of(subscription: Subscription) -> frozenset[str]:

@@ -1,5 +1,6 @@
 """One subscription of the `mqtt` adapter: its topic filter and what its messages mean."""
 
+import re
 import string
 from typing import Literal
 
@@ -9,7 +10,9 @@ from padit.adapters.base import Options
 from padit.codecs.payload_text import Notation
 from padit.domain.metric import MetricType
 
-__all__ = ["Subscription", "delivered_filter"]
+__all__ = ["Subscription", "delivered_filter", "plain_path"]
+
+_INDEX = re.compile(r"\[(?:([0-9]+)|[\"']([^\"']*)[\"'])\]")
 
 
 class Subscription(Options):
@@ -47,8 +50,8 @@ class Subscription(Options):
     )
     items: str = Field(
         default="",
-        description="Path of an array whose elements are read one by one; `$` is the payload "
-        "itself.",
+        description="Path of an array whose elements are read one by one, such as `data.points`; "
+        "`$` is the payload itself.",
         examples=["$"],
     )
     value_field: str = Field(
@@ -88,6 +91,11 @@ class Subscription(Options):
             raise ValueError(message)
         return value
 
+    @field_validator("timestamp_field", "items", "value_field", "unit_field")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        return plain_path(value)
+
     @field_validator("source_id", "metric_name")
     @classmethod
     def _template(cls, value: str) -> str:
@@ -122,6 +130,17 @@ class Subscription(Options):
         """How numbers are written in its payloads."""
         states = {word.strip().lower(): number for word, number in self.states.items()}
         return Notation(self.decimal_comma, self.strip_units, states)
+
+
+def plain_path(path: str) -> str:
+    """A path in its one form: keys and places joined by dots, from the item or the payload on.
+
+    >>> plain_path("$.a[0].b"), plain_path('a["host.name"]'), plain_path("readings[*]")
+    ('a.0.b', 'a.host.name', 'readings')
+    """
+    if path == "$":
+        return path
+    return _INDEX.sub(r".\1\2", path.removesuffix("[*]")).removeprefix("$").removeprefix(".")
 
 
 def delivered_filter(topic: str) -> str:

@@ -101,6 +101,15 @@ def test_items_of_an_array_have_source_name_value_unit_and_time_by_path() -> Non
     assert reading.left["not_chosen"][1] == 1  # q; the id of the gateway is the source
 
 
+@pytest.mark.parametrize("path", ["a.0.b.c", "$.a[0].b.c", 'a[0]["b.c"]', "a[0]['b.c']"])
+def test_paths_may_be_written_in_the_usual_ways(path: str) -> None:
+    payload = {"a": [{"b.c": 7}], "n": "level"}
+    found = values(read(payload, value_field=path, metric_name="{$.n}_{$.a[0]['b.c']}"))
+    assert found == {"level_7": 7.0}
+    both = read({"data": {"points": [{"v": 1}]}}, items="$.data.points[*]", value_field="v")
+    assert len(both.samples) == 1
+
+
 def test_senml_and_other_arrays_at_the_top_are_read_item_by_item() -> None:
     payload = [
         {"bn": "urn:dev:1", "n": "temp", "u": "Cel", "v": 23.1},

@@ -2,9 +2,9 @@
 
 A frame and a message are the same if their identifier and its kind (11 or 29 bits) are. A message
 of SAE J1939 is one parameter group (PGN), whatever the priority, the source address and the
-destination of the frame. A message counts as J1939 if the DBC says so (`VFrameFormat`,
-`ProtocolType`), or if it has 29 bits and the source address 0xFE, which stands for "any" in DBC
-files.
+destination of the frame. A message of 29 bits counts as J1939 if the DBC says so (`VFrameFormat`,
+`ProtocolType`, a signal with an `SPN`), or if it has the source address 0xFE, which stands for
+"any" in DBC files.
 
 J1939 keeps the highest values of a signal for what is no number: 0xFF in the highest byte is "not
 available", 0xFE an error, 0xFB to 0xFD are reserved; of two bits 3 is "not available" and 2 an
@@ -84,7 +84,8 @@ class Frames:
                 continue
             any_source = message.frame_id & 0xFF == _ANY
             group = address_of(message.frame_id).pgn
-            said = message.protocol == "j1939" or whole or any_source
+            numbered = any(signal.spn for signal in message.signals)
+            said = message.protocol == "j1939" or whole or any_source or numbered
             if mode == "yes" or (mode == "auto" and said):
                 self._is_j1939.add(id(message))
                 if any_source or group not in self._groups:

@@ -157,6 +157,32 @@ def test_unknown_frames_are_named_with_what_would_read_them(truck: Path) -> None
     assert none.left == {"unknown_frame": 1}
 
 
+SAID = {
+    "the frame format": """BA_DEF_ BO_ "VFrameFormat" ENUM "StandardCAN","ExtendedCAN","reserved",\
+"J1939PG";
+BA_DEF_DEF_ "VFrameFormat" "ExtendedCAN";
+BA_ "VFrameFormat" BO_ 2566847744 3;
+""".replace("\\\n", ""),
+    "the protocol": """BA_DEF_ "ProtocolType" STRING ;
+BA_DEF_DEF_ "ProtocolType" "";
+BA_ "ProtocolType" "J1939";
+""",
+    "the number of a signal": """BA_DEF_ SG_ "SPN" INT 0 524287;
+BA_DEF_DEF_ "SPN" 0;
+BA_ "SPN" SG_ 2566847744 Level 190;
+""",
+}
+
+
+@pytest.mark.parametrize("where", SAID)
+def test_dbc_that_calls_a_message_j1939_is_believed(where: str, tmp_path: Path) -> None:
+    head, values = TRUCK.split("VAL_ ")
+    path = tmp_path / "said.dbc"
+    path.write_text(f"{head}{SAID[where]}VAL_ {values}")
+    other = frame(0x0CFEFD05, bytes([50]) + b"\xff" * 7, True)
+    assert found(read(path, [other])) == {("can0/0x05", "Vendor_Level"): 50.0}
+
+
 def test_messages_of_several_frames_are_counted(truck: Path) -> None:
     emitter = read(truck, [frame(0x1CECFF00, bytes(8), True), frame(0x1CEBFF00, bytes(8), True)])
     assert emitter.left == {"multi_packet": 2}

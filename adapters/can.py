@@ -67,8 +67,8 @@ class CanOptions(AdapterOptions):
     j1939: Literal["auto", "yes", "no"] = Field(
         default="auto",
         description="Which messages are of J1939, and so known by their parameter group (PGN): "
-        "those that the DBC calls so (`VFrameFormat`, `ProtocolType`, an `SPN` of a signal) or that "
-        "have the source address 0xFE; all of 29 bits; none.",
+        "those that the DBC calls so (by `VFrameFormat`, `ProtocolType` or `SPN`) or that have the "
+        "source address 0xFE; all of 29 bits; none.",
     )
     absent_labels: tuple[str, ...] = Field(
         default=_ABSENT,

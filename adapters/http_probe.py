@@ -62,7 +62,7 @@ class HttpOptions(AdapterOptions):
         default=10, ge=1, le=100, description="Redirects of one request; one more is a fault."
     )
     pattern_timeout_sec: Seconds = Field(
-        default=1.0, description="Seconds after which the search for `matches` is given up."
+        default=3.0, description="Seconds after which the search for `matches` is given up."
     )
     concurrency: int = Field(default=100, ge=1, le=1000, description="Requests at the same time.")
     spread: float = Field(

@@ -2,23 +2,29 @@
 
 Buses are those of python-can: `socketcan` in the field, `udp_multicast` between machines,
 `virtual` within a process. Every signal of a known frame is a sample, named `message_signal`,
-at the frame's own time. Every poll adds `can_frames_per_s` and `can_error_frames_per_s`.
-Frames that the DBC does not know, that are too short or damaged are counted.
+at the frame's own time. A message of J1939 is known by its parameter group; its source address
+stands behind the source, as in `can0/0x21`, and in the metadata. Every poll adds
+`can_frames_per_s`, `can_error_frames_per_s` and `can_out_of_range_per_s`, the signals outside of
+the range that the DBC gives them.
 
-`min_interval_ms` thins fast signals: what comes sooner is left out.
+The unit of the books is the signal, or the frame where no signal is read. A frame that the DBC
+does not know, a signal that is "not available" and what an option leaves out are unwatched; a
+frame that is too short or damaged and an error indicator are faults.
 """
 
 import asyncio
 import contextlib
 import time
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import can
 import cantools
-from cantools.database.errors import Error as CantoolsError
+from cantools.errors import Error as CantoolsError
 from pydantic import Field
 
 from padit.adapters.base import AdapterOptions, Emitter, Options
+from padit.adapters.can_messages import Address, Frames, Signal, plain_label, read_signals
 from padit.adapters.errors import AdapterError
 from padit.adapters.series import shorten
 from padit.adapters.threads import Worker
@@ -27,6 +33,7 @@ from padit.domain.metric import Metric, MetricType
 __all__ = ["CanAdapter", "CanOptions"]
 
 _MOST_PER_WAKE = 1_000
+_ABSENT = ("not available", "n/a", "sna", "signal not available", "unavailable", "invalid")
 
 
 class Filter(Options):
@@ -34,6 +41,10 @@ class Filter(Options):
 
     can_id: int = Field(ge=0, le=0x1FFFFFFF, description="Identifier.")
     can_mask: int = Field(ge=0, le=0x1FFFFFFF, description="Bits that count.")
+    extended: bool | None = Field(
+        default=None,
+        description="Identifiers of 29 bits only, or of 11 bits only; by default both.",
+    )
 
 
 class CanOptions(AdapterOptions):
@@ -48,7 +59,26 @@ class CanOptions(AdapterOptions):
         examples=[{"bitrate": 500000}],
     )
     dbc: str = Field(description="DBC (or KCD, SYM, ARXML) file.", examples=["machine.dbc"])
-    source_id: str = Field(default="", description="Source of the samples; the channel.")
+    source_id: str = Field(
+        default="",
+        description="Source of the samples; by default the channel. The source address of a J1939 "
+        "frame is put behind it, as in `can0/0x21`, so that two devices are two sources.",
+    )
+    j1939: Literal["auto", "yes", "no"] = Field(
+        default="auto",
+        description="Which messages are of J1939, and so known by their parameter group (PGN): "
+        "those that the DBC calls so (by `VFrameFormat`, `ProtocolType` or `SPN`) or that have the "
+        "source address 0xFE; all of 29 bits; none.",
+    )
+    absent_labels: tuple[str, ...] = Field(
+        default=_ABSENT,
+        description="Labels in the DBC of values that stand for no number, without regard to case.",
+    )
+    out_of_range: Literal["mark", "read", "refuse"] = Field(
+        default="mark",
+        description="A value outside of the range in the DBC is read, and marked with "
+        "`out_of_range` in its metadata; or read without a mark; or refused as a fault.",
+    )
     filters: tuple[Filter, ...] = Field(default=(), description="Frames to read; all by default.")
     signals: tuple[str, ...] = Field(
         default=(), description="Signals to keep, as `message_signal`; all by default."
@@ -56,6 +86,15 @@ class CanOptions(AdapterOptions):
     min_interval_ms: float = Field(
         default=0.0, ge=0, description="Least time between two samples of a signal."
     )
+
+
+@dataclass(slots=True)
+class _Count:
+    """What came since the last poll."""
+
+    frames: int = 0
+    errors: int = 0
+    outside: int = 0
 
 
 class CanAdapter:
@@ -70,21 +109,26 @@ class CanAdapter:
         self._worker = Worker(options.name)
         self.workers = (self._worker,)
         self._bus: Any = None
-        self._database: Any = None
+        self._known: Any = None
+        self._absent = frozenset(plain_label(label) for label in options.absent_labels)
         self._descriptor = -1
-        self._frames = self._errors = 0
+        self._count = _Count()
         self._since = 0.0
-        self._last: dict[str, float] = {}
+        self._last: dict[tuple[str, str], float] = {}
 
     async def open(self, emitter: Emitter) -> None:
         """Read the DBC and open the bus."""
         options = self.options
         try:
-            self._database = await self._worker.run(cantools.database.load_file, options.dbc)
+            database = await self._worker.run(cantools.database.load_file, options.dbc)
         except (OSError, UnicodeDecodeError, CantoolsError) as error:
             message = f"dbc {options.dbc} cannot be read: {error}"
             raise AdapterError(message, cause="dbc") from error
-        filters = [{"can_id": f.can_id, "can_mask": f.can_mask} for f in options.filters]
+        if not hasattr(database, "messages"):  # a file of diagnostics
+            message = f"dbc {options.dbc} describes no CAN messages"
+            raise AdapterError(message, cause="dbc")
+        self._known = Frames(database, options.j1939)
+        filters = [f.model_dump(exclude_none=True) for f in options.filters]
         try:
             self._bus = can.Bus(
                 channel=options.channel,
@@ -111,11 +155,12 @@ class CanAdapter:
         self._drain(emitter)
         moment = time.monotonic()
         seconds = max(moment - self._since, 1e-3)
+        count, self._count = self._count, _Count()
         found = [
-            self._metric("can_frames_per_s", self._frames / seconds, "1/s", "throughput"),
-            self._metric("can_error_frames_per_s", self._errors / seconds, "1/s", "error_rate"),
+            self._rate("can_frames_per_s", count.frames / seconds, "throughput"),
+            self._rate("can_error_frames_per_s", count.errors / seconds, "error_rate"),
+            self._rate("can_out_of_range_per_s", count.outside / seconds, "custom"),
         ]
-        self._frames = self._errors = 0
         self._since = moment
         emitter.emit(found)
 
@@ -146,37 +191,86 @@ class CanAdapter:
         emitter.emit(found)
 
     def _take(self, frame: can.Message, found: list[Metric], emitter: Emitter) -> None:
-        self._frames += 1
+        self._count.frames += 1
+        identity, extended = frame.arbitration_id, frame.is_extended_id
         if frame.is_error_frame:
-            self._errors += 1
+            self._count.errors += 1
+            emitter.unwatched("error_frame", "error frames are counted in can_error_frames_per_s")
             return
         if frame.is_remote_frame:
+            emitter.unwatched("remote_frame", f"frame 0x{identity:x} asks for data and has none")
+            return
+        message, address = self._known.find(identity, extended)
+        if message is None:
+            emitter.unwatched(*self._known.why_unknown(identity, extended))
             return
         try:
-            message = self._database.get_message_by_frame_id(frame.arbitration_id)
-        except KeyError:
-            emitter.fault("unknown_frame", f"frame id 0x{frame.arbitration_id:x} is not in the DBC")
+            signals = read_signals(message, bytes(frame.data), address is not None, self._absent)
+        except ValueError as error:
+            emitter.fault("malformed", str(error))
             return
-        try:
-            values = message.decode(bytes(frame.data), decode_choices=False, scaling=True)
-        except (CantoolsError, ValueError, KeyError) as error:
-            emitter.fault("malformed", f"{message.name}: {error}")
-            return
-        for signal, value in values.items():
-            name = f"{message.name}_{signal}"
-            if (not self._wanted or name in self._wanted) and isinstance(value, int | float):
-                self._add(name, message, signal, float(value), frame.timestamp, found)
+        if not signals:
+            emitter.unwatched("no_signal", f"{message.name} has no signals in the DBC")
+        when = frame.timestamp if frame.timestamp > 1e9 else time.time()  # some count from 0
+        for signal in signals:
+            self._add(message.name, signal, address, when, found, emitter)
 
     def _add(
-        self, name: str, message: Any, signal: str, value: float, when: float, found: list[Metric]
+        self,
+        message: str,
+        signal: Signal,
+        address: Address | None,
+        when: float,
+        found: list[Metric],
+        emitter: Emitter,
     ) -> None:
-        when = when if when > 1e9 else time.time()  # some buses count from their own start
-        least = self.options.min_interval_ms / 1000
-        if least and when - self._last.get(name, 0.0) < least:
+        """One signal: a sample, or counted as what it is."""
+        name = f"{message}_{signal.name}"
+        source = self._source if address is None else f"{self._source}/0x{address.source:02x}"
+        if self._wanted and name not in self._wanted:
+            emitter.unwatched("not_chosen", f"{name} is not in `signals`")
             return
-        self._last[name] = when
-        unit = message.get_signal_by_name(signal).unit or ""
-        found.append(Metric(when, self._source, shorten(name), value, unit, "custom", "can"))
+        if signal.lack in ("not_available", "reserved", "no_number"):
+            text = f"{name} of {source} holds a value that stands for no number"
+            emitter.unwatched(signal.lack, text)
+            return
+        if signal.lack:
+            emitter.fault(signal.lack, f"{name} of {source}: {signal.value}")
+            return
+        if self._thinned(source, name, when):
+            emitter.unwatched("thinned", f"{name} comes faster than `min_interval_ms`")
+            return
+        if signal.outside:
+            self._count.outside += 1
+            if self.options.out_of_range == "refuse":
+                text = f"{name} of {source}: {signal.value} is outside of the DBC's range"
+                emitter.fault("out_of_range", f"{text}; `out_of_range: mark` reads it")
+                return
+        more = _metadata(address, signal.outside and self.options.out_of_range == "mark")
+        metric = Metric(
+            when, shorten(source), shorten(name), signal.value, signal.unit, "custom", "can", more
+        )
+        found.append(metric)
 
-    def _metric(self, name: str, value: float, unit: str, kind: MetricType) -> Metric:
-        return Metric(time.time(), self._source, name, value, unit, kind, "can")
+    def _thinned(self, source: str, name: str, when: float) -> bool:
+        least = self.options.min_interval_ms / 1000
+        if not least:
+            return False
+        if when - self._last.get((source, name), 0.0) < least:
+            return True
+        self._last[source, name] = when
+        return False
+
+    def _rate(self, name: str, value: float, kind: MetricType) -> Metric:
+        return Metric(time.time(), self._source, name, value, "1/s", kind, "can")
+
+
+def _metadata(address: Address | None, outside: bool) -> dict[str, Any]:
+    more: dict[str, Any] = {}
+    if address is not None:
+        more = {"pgn": address.pgn, "source_address": address.source}
+        if address.destination is not None:
+            more["destination_address"] = address.destination
+    if outside:
+        more["out_of_range"] = True
+    return more

@@ -3,29 +3,35 @@
 For every URL and poll: `http_up` (1 or 0; 1 means an expected status and a body that meets its
 assertions), `http_status`, `http_response_ms` and its parts `http_dns_ms`, `http_connect_ms`,
 `http_tls_ms`, `http_first_byte_ms`, and `http_certificate_days`, which is negative after the
-expiry, when `http_up` is 0 too. A failure has no times but the one it took, `http_response_ms`, so
-that a server that stalls until the time-out shows as slow; the metadata of its `http_up` contains
-where (`dns`, `connect`, `tls`, `first_byte`, `body`) and why.
+expiry, when `http_up` is 0 too. Redirects are followed: the status is that of the last answer, the
+times are sums over all hops, the certificate is the one that ends first, and each hop has its own
+`http_hop_ms{hop="1"}`. A failure has no times but the one it took, `http_response_ms`, so that a
+server that stalls until the time-out shows as slow; the metadata of its `http_up` contains where
+(`dns`, `connect`, `tls`, `first_byte`, `body`) and why.
+
+The unit of the books is the request of one target at one poll, redirects included: it is an
+`http_up` of 1, or an `http_up` of 0 and one fault.
 """
 
 import asyncio
-import re
 import ssl
 import time
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, NamedTuple
 
 import httpcore
 import httpx
 from cryptography import x509
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from padit.adapters.base import AdapterOptions, Emitter, Options, Seconds, now
+from padit.adapters.base import AdapterOptions, Emitter, Seconds, now
 from padit.adapters.errors import AdapterError
+from padit.adapters.http_target import Target, authorization, shown_url, source_of, text_of
 from padit.adapters.http_timing import Phases, TimingTransport, certificate_of
+from padit.adapters.patterns import Searcher
 from padit.domain.metric import Metric, MetricType
 
-__all__ = ["HttpAdapter", "HttpOptions", "Target"]
+__all__ = ["HttpAdapter", "HttpOptions"]
 
 _FAILED = (
     httpx.HTTPError,
@@ -39,44 +45,6 @@ _FAILED = (
 )
 
 
-class Target(Options):
-    """One URL with expectations of its own."""
-
-    url: str = Field(description="What to ask for.", examples=["https://example.org/health"])
-    source_id: str = Field(
-        default="", description="Source of the samples; by default host, port and path."
-    )
-    method: Literal["GET", "HEAD", "POST", "PUT", "OPTIONS"] = Field(
-        default="GET", description="Method of the request."
-    )
-    headers: dict[str, str] = Field(default_factory=dict, description="Headers of the request.")
-    body: str = Field(default="", description="Body of the request.")
-    status: tuple[int, ...] = Field(
-        default=(), description="Expected status codes; by default 200 to 399."
-    )
-    contains: str = Field(default="", description="Text that the body must contain.")
-    matches: str = Field(default="", description="Regular expression that the body must match.")
-
-    @field_validator("url")
-    @classmethod
-    def _is_url(cls, value: str) -> str:
-        url = httpx.URL(value)
-        if url.scheme not in ("http", "https") or not url.host:
-            message = f"{value!r} is no http:// or https:// URL"
-            raise ValueError(message)
-        return value
-
-    @field_validator("matches")
-    @classmethod
-    def _compiles(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except re.error as error:
-            message = f"{value!r} is no regular expression: {error}"
-            raise ValueError(message) from error
-        return value
-
-
 class HttpOptions(AdapterOptions):
     """Options of the `http` adapter."""
 
@@ -85,7 +53,16 @@ class HttpOptions(AdapterOptions):
     )
     targets: tuple[Target, ...] = Field(default=(), description="URLs with expectations.")
     request_timeout_sec: Seconds = Field(
-        default=5.0, description="Seconds after which one request is given up."
+        default=5.0, description="Seconds after which one request is given up, redirects included."
+    )
+    follow_redirects: bool = Field(
+        default=True, description="Follow redirects; false judges the first answer."
+    )
+    max_redirects: int = Field(
+        default=10, ge=1, le=100, description="Redirects of one request; one more is a fault."
+    )
+    pattern_timeout_sec: Seconds = Field(
+        default=3.0, description="Seconds after which the search for `matches` is given up."
     )
     concurrency: int = Field(default=100, ge=1, le=1000, description="Requests at the same time.")
     spread: float = Field(
@@ -121,39 +98,40 @@ class HttpOptions(AdapterOptions):
         return [*(Target(url=url) for url in self.urls), *self.targets]
 
 
-def source_of(target: Target) -> str:
-    """The source of a target's samples: its `source_id`, or host, port and path."""
-    if target.source_id:
-        return target.source_id
-    url = httpx.URL(target.url)
-    port = f":{url.port}" if url.port else ""
-    return f"{url.host}{port}{url.path if url.path != '/' else ''}"
+class _Hop(NamedTuple):
+    """One request of a chain of redirects."""
+
+    url: str
+    status: int
+    seconds: float
 
 
 class _Answer:
-    """The outcome of one request."""
+    """The outcome of one request, redirects included."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
+        self.url = httpx.URL(target.url)
         self.phases = Phases()
+        self.seconds_of: dict[str, float] = {}
+        self.certificates: list[bytes] = []
+        self.hops: list[_Hop] = []
         self.status = 0
         self.body = b""
+        self.content_type = ""
         self.fault = ""
         self.message = ""
         self.begun = now()
         self.seconds = 0.0
 
-    def judge(self) -> None:
-        """Compare with the expectations of the target."""
-        target = self.target
-        expected = self.status in target.status if target.status else 200 <= self.status < 400
-        text = self.body.decode(errors="replace")
-        if not expected:
-            self.note("status", f"status {self.status}")
-        elif target.contains and target.contains not in text:
-            self.note("body", f"the body does not contain {target.contains!r}")
-        elif target.matches and not re.search(target.matches, text):
-            self.note("body", f"the body does not match {target.matches!r}")
+    def end_hop(self, begin: float) -> None:
+        """Add what one request of the chain took."""
+        for phase, seconds in self.phases.seconds.items():
+            self.seconds_of[phase] = self.seconds_of.get(phase, 0.0) + seconds
+        if self.phases.certificate:
+            self.certificates.append(self.phases.certificate)
+        seconds = time.perf_counter() - begin
+        self.hops.append(_Hop(shown_url(self.url), self.status, seconds))
 
     def fail(self, error: Exception) -> None:
         """The request ended with an error."""
@@ -191,6 +169,7 @@ class HttpAdapter:
         self.options = options
         self._targets = [(target, source_of(target)) for target in options.all_targets()]
         self._client: httpx.AsyncClient | None = None
+        self._searcher = Searcher(options.pattern_timeout_sec)
 
     async def open(self, emitter: Emitter) -> None:
         """Load the authorities once; connections are made per request."""
@@ -224,10 +203,7 @@ class HttpAdapter:
             await asyncio.sleep(position * step)
             async with gate:
                 answer = await self._ask(target)
-            try:
-                emitter.emit(await self._metrics(answer, source))
-            except Exception as error:  # a certificate that cannot be read, for one
-                emitter.fault("malformed", f"{source}: {error!r}")
+            emitter.emit(await self._metrics(answer, source))
             if answer.fault:
                 emitter.fault(answer.fault, f"{source}: {answer.message}")
 
@@ -237,6 +213,7 @@ class HttpAdapter:
 
     async def close(self) -> None:
         """Close what is open."""
+        await self._searcher.close()
         if self._client is not None:
             await self._client.aclose()
             self._client = None
@@ -249,32 +226,79 @@ class HttpAdapter:
         begin = time.perf_counter()
         try:
             async with asyncio.timeout(self.options.request_timeout_sec):
-                await self._request(self._client, answer)
-            answer.judge()
+                await self._follow(self._client, answer)
+            answer.seconds = time.perf_counter() - begin
+            await self._judge(answer)
         except (*_FAILED, AdapterError, TimeoutError) as error:
+            answer.seconds = answer.seconds or time.perf_counter() - begin
             answer.fail(error)
-        answer.seconds = time.perf_counter() - begin
         return answer
 
-    async def _request(self, client: httpx.AsyncClient, answer: _Answer) -> None:
-        target = answer.target
-        request = client.build_request(
-            target.method, target.url, headers=target.headers, content=target.body or None
+    async def _follow(self, client: httpx.AsyncClient, answer: _Answer) -> None:
+        """The request, and those that its answers redirect to."""
+        target, options = answer.target, self.options
+        chosen = target.follow_redirects
+        follows = options.follow_redirects if chosen is None else chosen
+        request: httpx.Request | None = client.build_request(
+            target.method, target.url, headers=self._headers(target), content=target.body or None
         )
-        request.extensions["phases"] = answer.phases
+        seen: set[tuple[str, str]] = set()
+        while request is not None:
+            place = request.method, str(request.url)
+            if place in seen or len(seen) > options.max_redirects:
+                cause = "redirect_loop" if place in seen else "too_many_redirects"
+                message = f"{cause} after {len(seen)} requests, at {shown_url(request.url)}"
+                raise AdapterError(message, cause=cause)
+            seen.add(place)
+            request = await self._send(client, request, answer, follows)
+
+    def _headers(self, target: Target) -> dict[str, str]:
+        if target.auth is None:
+            return target.headers
+        return {**target.headers, "authorization": authorization(target.auth)}
+
+    async def _send(
+        self, client: httpx.AsyncClient, request: httpx.Request, answer: _Answer, follows: bool
+    ) -> httpx.Request | None:
+        """One request; the one that its answer redirects to, if it is followed."""
+        answer.phases, answer.url = Phases(), request.url
+        request.extensions = {**request.extensions, "phases": answer.phases}
+        begin = time.perf_counter()
         response = await client.send(request, stream=True)
         try:
             answer.status = response.status_code
             answer.phases.phase = "body"
-            parts, size = [], 0
-            async for part in response.aiter_bytes():
-                parts.append(part[: self.options.max_body_bytes - size])
-                size += len(part)
-                if size >= self.options.max_body_bytes:
-                    break
-            answer.body = b"".join(parts)
+            following = response.next_request if follows else None
+            if following is None:
+                answer.content_type = response.headers.get("content-type", "")
+                answer.body = await self._body(response)
         finally:
             await response.aclose()
+            answer.end_hop(begin)
+        return None if following is None else _checked(following, answer)
+
+    async def _body(self, response: httpx.Response) -> bytes:
+        parts, size = [], 0
+        async for part in response.aiter_bytes():
+            parts.append(part[: self.options.max_body_bytes - size])
+            size += len(part)
+            if size >= self.options.max_body_bytes:
+                break
+        return b"".join(parts)
+
+    async def _judge(self, answer: _Answer) -> None:
+        """Compare with the expectations of the target."""
+        target = answer.target
+        if not target.expects(answer.status):
+            answer.note("status", f"status {answer.status}")
+            return
+        if not target.contains and not target.matches:
+            return
+        text = text_of(answer.body, answer.content_type)
+        if target.contains and target.contains not in text:
+            answer.note("body", f"the body does not contain {target.contains!r}")
+        elif target.matches and not await self._searcher.found(target.matches, text):
+            answer.note("body", f"the body does not match {target.matches!r}")
 
     async def _metrics(self, answer: _Answer, source: str) -> list[Metric]:
         found: list[Metric] = []
@@ -287,25 +311,48 @@ class HttpAdapter:
         add("http_response_ms", answer.seconds * 1e3, "ms", "latency")
         if answer.status:
             add("http_status", float(answer.status), "1", "custom")
-            for phase, seconds in answer.phases.seconds.items():
+            for phase, seconds in answer.seconds_of.items():
                 add(f"http_{phase}_ms", seconds * 1e3, "ms", "latency")
+        if len(answer.hops) > 1:
+            add("http_redirects", float(len(answer.hops) - 1), "1", "custom")
+            for place, hop in enumerate(answer.hops, 1):
+                more = {"url": hop.url, "status": hop.status}
+                add(f'http_hop_ms{{hop="{place}"}}', hop.seconds * 1e3, "ms", "latency", **more)
         days = await self._certificate_days(answer)
         if days is not None:
             add("http_certificate_days", days, "d", "custom")
         return found
 
     async def _certificate_days(self, answer: _Answer) -> float | None:
-        """Days until the certificate ends; negative after that, None without TLS."""
-        data = answer.phases.certificate
-        if not data and answer.fault == "certificate":
-            url = httpx.URL(answer.target.url)
+        """Days until the first certificate ends; negative after that, None without TLS."""
+        shown = list(answer.certificates)
+        if answer.fault == "certificate":
+            url, limit = answer.url, self.options.request_timeout_sec
             try:
-                data = await certificate_of(
-                    url.host, url.port or 443, self.options.request_timeout_sec
-                )
+                shown.append(await certificate_of(url.host, url.port or 443, limit))
             except (OSError, TimeoutError):
                 return None
-        if not data:
-            return None
-        ends = x509.load_der_x509_certificate(data).not_valid_after_utc
-        return (ends - datetime.now(UTC)).total_seconds() / 86_400
+        days = []
+        for data in shown:
+            try:
+                ends = x509.load_der_x509_certificate(data).not_valid_after_utc
+            except ValueError:  # no certificate, or one that cannot be read
+                continue
+            days.append((ends - datetime.now(UTC)).total_seconds() / 86_400)
+        return min(days, default=None)
+
+
+def _checked(request: httpx.Request, answer: _Answer) -> httpx.Request:
+    """A request that an answer redirects to; another host gets no header of the target's own."""
+    before, url = answer.url, request.url
+    if url.scheme not in ("http", "https") or not url.host:
+        message = f"{shown_url(before)} redirects to {shown_url(url)!r}, which is no http URL"
+        raise AdapterError(message, cause="redirect")
+    if (url.host, url.scheme, url.port) != (before.host, before.scheme, before.port):
+        for name in answer.target.headers:
+            if name.lower() not in ("host", "user-agent", "accept", "content-type"):
+                request.headers.pop(name, None)
+        upgrade = url.host == before.host and url.scheme == "https"
+        if not upgrade:
+            request.headers.pop("authorization", None)
+    return request

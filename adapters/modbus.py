@@ -2,72 +2,48 @@
 
 Values that lie close together are read with one request (at most 125 registers or 2,000 bits,
 the protocol's limits). Every poll adds `modbus_up`: the share of values that could be read, 0
-to 1, and `modbus_response_ms`, the mean time of a request. A register the device does not know
-is counted as a fault; the others are still read, then one by one.
+to 1, and `modbus_response_ms`, the mean time of a request.
+
+The unit of the books is the configured value: at every poll each is a sample, unwatched (its
+register holds what stands for "not available") or a fault. If a device refuses a joint request its
+values are read one by one, so that one bad register costs only itself. A fault is named after the
+device's own answer, such as `illegal_address` or `device_busy`.
 """
 
 import contextlib
-import math
 import struct
 import time
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field, model_validator
 from pymodbus import ModbusException
 from pymodbus.client import AsyncModbusTcpClient
 
-from padit.adapters.base import AdapterOptions, Emitter, Options, Seconds, now
+from padit.adapters.base import AdapterOptions, Emitter, Seconds, now
 from padit.adapters.errors import AdapterError
+from padit.adapters.modbus_values import NotAvailableError, Register, value_of
 from padit.domain.metric import Metric, MetricType
 
-__all__ = ["ModbusAdapter", "ModbusOptions", "Register", "blocks_of", "value_of"]
+__all__ = ["ModbusAdapter", "ModbusOptions", "blocks_of"]
 
-_FORMATS = {
-    "int16": ">h",
-    "uint16": ">H",
-    "int32": ">i",
-    "uint32": ">I",
-    "int64": ">q",
-    "uint64": ">Q",
-    "float32": ">f",
-    "float64": ">d",
-}
 _MOST = {"holding": 125, "input": 125, "coil": 2000, "discrete": 2000}
-
-
-class Register(Options):
-    """One value of the device."""
-
-    name: str = Field(min_length=1, description="Name of the metric.", examples=["torque_nm"])
-    address: int = Field(ge=0, le=65_535, description="Address as on the wire, from 0.")
-    table: Literal["holding", "input", "coil", "discrete"] = Field(
-        default="holding", description="Which of the four tables."
-    )
-    type: Literal["int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"] = (
-        Field(default="uint16", description="How registers are read; bits need none.")
-    )
-    word_order: Literal["big", "little"] = Field(
-        default="big", description="Which register of a longer value comes first."
-    )
-    scale: float = Field(default=1.0, description="Factor.")
-    offset: float = Field(default=0.0, description="Added after the factor.")
-    unit: str = Field(default="", description="Unit.")
-    metric_type: MetricType = Field(default="custom", description="Family of the metric.")
-
-    @property
-    def length(self) -> int:
-        """Registers or bits it takes."""
-        if self.table in ("coil", "discrete"):
-            return 1
-        return struct.calcsize(_FORMATS[self.type]) // 2
-
-    @model_validator(mode="after")
-    def _inside(self) -> "Register":
-        if self.address + self.length > 65_536:
-            message = f"{self.name} at {self.address} runs over the last address"
-            raise ValueError(message)
-        return self
+_EXCEPTIONS = {
+    1: "illegal_function",
+    2: "illegal_address",
+    3: "illegal_value",
+    4: "device_failure",
+    5: "acknowledge",
+    6: "device_busy",
+    7: "negative_acknowledge",
+    8: "memory_parity",
+    10: "gateway_path",
+    11: "gateway_target",
+}
+_HINT = "; 40101 in a manual is often address 100 of the table holding, 30101 of input"
+# Answers that one register of a joint request may be to blame for.
+_OF_ONE_REGISTER = {"illegal_function", "illegal_address", "illegal_value", "device_failure",
+                    "malformed"}  # fmt: skip
 
 
 class ModbusOptions(AdapterOptions):
@@ -80,6 +56,11 @@ class ModbusOptions(AdapterOptions):
     request_timeout_sec: Seconds = Field(default=3.0, description="Wait for one answer.")
     gap: int = Field(
         default=8, ge=0, le=64, description="Unwanted registers read to save a request."
+    )
+    sunspec: bool = Field(
+        default=False,
+        description="Values that SunSpec keeps for `not implemented` are not available: 0x8000 of "
+        "an int16, 0xFFFF of a uint16, likewise of 32 and 64 bits, and NaN.",
     )
     registers: tuple[Register, ...] = Field(min_length=1, description="What to read.")
 
@@ -110,25 +91,6 @@ def blocks_of(registers: Sequence[Register], gap: int) -> list[list[Register]]:
     return blocks
 
 
-def value_of(register: Register, words: Sequence[int]) -> float:
-    """The value in `words`, the register's own (or one bit).
-
-    Raises:
-        ValueError: not finite, as devices answer for a broken sensor.
-    """
-    if register.table in ("coil", "discrete"):
-        raw = float(words[0])
-    else:
-        ordered = words if register.word_order == "big" else list(reversed(words))
-        data = struct.pack(f">{len(ordered)}H", *ordered)
-        raw = float(struct.unpack(_FORMATS[register.type], data)[0])
-    value = raw * register.scale + register.offset
-    if not math.isfinite(value):
-        message = f"{register.name} reads {value}"
-        raise ValueError(message)
-    return value
-
-
 class ModbusAdapter:
     """Registers of Modbus TCP devices."""
 
@@ -140,6 +102,7 @@ class ModbusAdapter:
         self._blocks = blocks_of(options.registers, options.gap)
         self._client: AsyncModbusTcpClient | None = None
         self._times: list[float] = []
+        self._read_count = 0
 
     async def open(self, emitter: Emitter) -> None:
         """Connect; a device that is away is polled again later, with `modbus_up` at 0."""
@@ -161,7 +124,7 @@ class ModbusAdapter:
 
     async def poll(self, emitter: Emitter) -> None:
         """Read everything once."""
-        self._times = []
+        self._times, self._read_count = [], 0
         found: list[Metric] = []
         for block in self._blocks:
             found += await self._read(block, emitter)
@@ -169,8 +132,7 @@ class ModbusAdapter:
             mean = 1e3 * sum(self._times) / len(self._times)
             found.append(self._metric("modbus_response_ms", mean, "ms", "latency"))
         emitter.emit(found)
-        read = sum(1 for metric in found if metric.metric_name != "modbus_response_ms")
-        self._emit_up(emitter, read / len(self.options.registers))
+        self._emit_up(emitter, self._read_count / len(self.options.registers))
         if self._client is None or not self._client.connected:
             message = f"{self.options.host}:{self.options.port}: the connection is lost"
             raise AdapterError(message, cause="disconnected")
@@ -193,24 +155,36 @@ class ModbusAdapter:
         try:
             words = await self._request(block[0].table, first, count)
         except AdapterError as error:
-            if len(block) > 1 and error.cause == "exception":
-                # One unknown register spoils a joint request.
+            if len(block) > 1 and error.cause in _OF_ONE_REGISTER:
                 return [m for one in block for m in await self._read([one], emitter)]
-            emitter.fault(error.cause, f"{block[0].name}: {error}")
+            names = ", ".join(register.name for register in block[:5])
+            names += f" and {len(block) - 5} more" if len(block) > 5 else ""
+            hint = _HINT if error.cause == "illegal_address" and first > 30_000 else ""
+            emitter.fault(error.cause, f"{names}: {error}{hint}", len(block))
             return []
         found = []
         for register in block:
             start = register.address - first
-            try:
-                value = value_of(register, words[start : start + register.length])
-            except ValueError as error:
-                emitter.fault("not_finite", str(error))
-                continue
-            except (struct.error, OverflowError) as error:
-                emitter.fault("malformed", f"{register.name}: {error}")
-                continue
-            found.append(self._metric(register.name, value, register.unit, register.metric_type))
+            metric = self._value(register, words[start : start + register.length], emitter)
+            if metric is not None:
+                found.append(metric)
         return found
+
+    def _value(self, register: Register, words: list[int], emitter: Emitter) -> Metric | None:
+        """One value, or None after it was counted."""
+        try:
+            value = value_of(register, words, sunspec=self.options.sunspec)
+        except NotAvailableError as error:
+            self._read_count += 1
+            emitter.unwatched("not_available", str(error))
+        except ValueError as error:
+            emitter.fault("not_finite", str(error))
+        except (struct.error, OverflowError) as error:
+            emitter.fault("malformed", f"{register.name}: {error}")
+        else:
+            self._read_count += 1
+            return self._metric(register.name, value, register.unit, register.metric_type)
+        return None
 
     async def _request(self, table: str, address: int, count: int) -> list[int]:
         client = self._client
@@ -234,8 +208,10 @@ class ModbusAdapter:
             raise AdapterError(message, cause="malformed") from error
         self._times.append(time.perf_counter() - begin)
         if answer.isError():
-            message = f"{table} {address} (+{count}) is refused: {answer}"
-            raise AdapterError(message, cause="exception")
+            code = int(getattr(answer, "exception_code", 0))
+            cause = _EXCEPTIONS.get(code, "exception")
+            message = f"{table} {address} (+{count}): the device answers {cause} (code {code})"
+            raise AdapterError(message, cause=cause)
         bits = table in ("coil", "discrete")
         words = [int(bit) for bit in answer.bits] if bits else list(answer.registers)
         if len(words) < count:

@@ -1,9 +1,11 @@
 """MQTT 3.1.1 and 5: subscribes at a broker and turns messages into samples.
 
-A payload is a plain number, a JSON object (every numeric or boolean leaf is one sample) or
-metrics in PADIT's own JSON. Source and name come from templates over the topic's levels:
-`{0}`, `{1}` ... from the left, `{-1}` from the right, `{topic}` the whole, `{parent}` all but
-the last level, `{field}` the path of a JSON leaf.
+A payload is a plain number, JSON (every number, boolean and number in a string is one sample),
+metrics in PADIT's own JSON, or Sparkplug B. Source and name come from templates over the topic's
+levels: `{0}`, `{1}` ... from the left, `{-1}` from the right, `{topic}` the whole, `{parent}` all
+but the last level, `{field}` the path of a JSON value, `{$.path}` another field of the payload.
+Every value of every message is a sample, or is counted as unwatched or as a fault
+(`mqtt_messages.py`). A message belongs to the first subscription whose filter it matches.
 
 With a `client_id` and `clean_session: false` the broker keeps QoS 1 messages while this process
 is away. A message is acknowledged when it is handed on, so a crash may lose what was in memory.
@@ -12,58 +14,21 @@ is away. A message is acknowledged when it is handed on, so a crash may lose wha
 import asyncio
 import contextlib
 import ssl
-import string
 from typing import Any, ClassVar, Literal
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
-from pydantic import Field, field_validator
+from paho.mqtt.matcher import MQTTMatcher
+from pydantic import Field, model_validator
 
-from padit.adapters.base import AdapterOptions, Emitter, Options, now
+from padit.adapters.base import AdapterOptions, Emitter, now
 from padit.adapters.errors import AdapterError
-from padit.adapters.series import shorten
+from padit.adapters.mqtt_messages import MessageReader
+from padit.adapters.mqtt_sparkplug import Nodes
+from padit.adapters.mqtt_subscription import Subscription, delivered_filter
 from padit.adapters.threads import Worker
-from padit.codecs.payloads import json_of, leaves_of, metrics_of, number_of
-from padit.domain.metric import Metric, MetricType
 
-__all__ = ["MqttAdapter", "MqttOptions", "Subscription", "samples_of"]
-
-
-class Subscription(Options):
-    """A topic filter and what its messages mean."""
-
-    topic: str = Field(description="Topic filter; + and # match.", examples=["plant/+/press/#"])
-    qos: Literal[0, 1] = Field(default=1, description="Quality of service.")
-    payload: Literal["auto", "number", "json", "metric"] = Field(
-        default="auto", description="What a message holds; auto looks at its first byte."
-    )
-    source_id: str = Field(default="{parent}", description="Template of the source.")
-    metric_name: str = Field(
-        default="",
-        description="Template of the name; by default `{-1}` for a number, `{-1}_{field}` for "
-        "JSON.",
-    )
-    unit: str = Field(default="", description="Unit of the samples.")
-    metric_type: MetricType = Field(default="custom", description="Family of the metrics.")
-    timestamp_field: str = Field(
-        default="", description="JSON field with the time; by default the time of arrival."
-    )
-
-    @field_validator("source_id", "metric_name")
-    @classmethod
-    def _template(cls, value: str) -> str:
-        try:
-            names = [name for _, name, _, _ in string.Formatter().parse(value) if name is not None]
-        except ValueError as error:
-            message = f"{value!r} is no template: {error}"
-            raise ValueError(message) from error
-        for name in names:
-            if name not in ("topic", "parent", "field") and not name.lstrip("-").isdigit():
-                message = (
-                    f"{value!r}: {{{name}}} is none of {{topic}}, {{parent}}, {{field}}, {{0}}"
-                )
-                raise ValueError(message)
-        return value
+__all__ = ["MqttAdapter", "MqttOptions"]
 
 
 class MqttOptions(AdapterOptions):
@@ -82,6 +47,20 @@ class MqttOptions(AdapterOptions):
     password: str = Field(default="", description="Password.")
     tls: bool = Field(default=False, description="Use TLS.")
     ca_file: str = Field(default="", description="PEM file of authorities; the system's if empty.")
+    rebirth: bool = Field(
+        default=False,
+        description="Ask a Sparkplug node for a new birth (command `Node Control/Rebirth`, at most "
+        "once a minute) when it sends an alias that is not known.",
+    )
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "MqttOptions":
+        filters = [delivered_filter(one.topic) for one in self.subscriptions]
+        double = next((one for one in filters if filters.count(one) > 1), "")
+        if double:
+            message = f"subscriptions: {double!r} stands there twice; the second would get nothing"
+            raise ValueError(message)
+        return self
 
 
 def _trusting(ca_file: str) -> ssl.SSLContext:
@@ -90,88 +69,6 @@ def _trusting(ca_file: str) -> ssl.SSLContext:
     except OSError as error:  # ssl.SSLError is one
         message = f"ca_file {ca_file} cannot be used: {error}"
         raise AdapterError(message, cause="certificate") from error
-
-
-def samples_of(
-    subscription: Subscription, topic: str, payload: bytes, refused: list[str] | None = None
-) -> list[Metric]:
-    """The samples in one message.
-
-    Args:
-        subscription: what its messages mean.
-        topic: of the message.
-        payload: of the message.
-        refused: gets the reasons of items of an array that are refused.
-
-    Raises:
-        ValueError: the payload or the templates do not fit; the message has the reason.
-    """
-    kind = subscription.payload
-    if kind == "auto":
-        kind = "json" if payload.lstrip()[:1] in (b"{", b"[") else "number"
-    if kind == "metric":
-        found, reasons = metrics_of(payload)
-        if refused is not None:
-            refused += reasons
-        return found
-    if kind == "number":
-        return [_sample(subscription, topic, "", number_of(payload), now())]
-    content = json_of(payload)
-    when = _when(subscription, content)
-    return [
-        _sample(subscription, topic, field, value, when)
-        for field, value in leaves_of(content)
-        if field != subscription.timestamp_field
-    ]
-
-
-def _when(subscription: Subscription, content: Any) -> float | str:
-    if not subscription.timestamp_field:
-        return now()
-    found = content.get(subscription.timestamp_field) if isinstance(content, dict) else None
-    if isinstance(found, bool) or not isinstance(found, int | float | str):
-        message = f"the field {subscription.timestamp_field} is missing or no time"
-        raise ValueError(message)
-    try:
-        return float(found) if isinstance(found, int) else found
-    except OverflowError as error:
-        message = f"the field {subscription.timestamp_field} is no time: {error}"
-        raise ValueError(message) from error
-
-
-def _sample(
-    subscription: Subscription, topic: str, field: str, value: float, when: float | str
-) -> Metric:
-    levels = topic.split("/")
-    name = subscription.metric_name or ("{-1}_{field}" if field else "{-1}")
-    source = _filled(subscription.source_id, levels, field) or topic
-    return Metric(
-        when,
-        shorten(source),
-        shorten(_filled(name, levels, field)),
-        value,
-        subscription.unit,
-        subscription.metric_type,
-        "mqtt",
-    )
-
-
-def _filled(template: str, levels: list[str], field: str) -> str:
-    parts = []
-    for text, name, _, _ in string.Formatter().parse(template):
-        parts.append(text)
-        if name is None:
-            continue
-        fixed = {"topic": "/".join(levels), "parent": "/".join(levels[:-1]), "field": field}
-        if name in fixed:
-            parts.append(fixed[name])
-            continue
-        position = int(name)
-        if not -len(levels) <= position < len(levels):
-            message = f"the topic {'/'.join(levels)} has no level {{{name}}}"
-            raise ValueError(message)
-        parts.append(levels[position])
-    return "".join(parts)
 
 
 class MqttAdapter:
@@ -188,12 +85,17 @@ class MqttAdapter:
         self._upkeep: asyncio.Task[None] | None = None
         self._joined: asyncio.Future[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._readers = [(_matcher(one), MessageReader(one)) for one in options.subscriptions]
+        self._nodes = Nodes(options.rebirth)
 
     async def open(self, emitter: Emitter) -> None:
         """Connect and subscribe; returns when the broker has agreed to all of it."""
         options = self.options
         self._emitter, self._loop = emitter, asyncio.get_running_loop()
         self._joined = self._loop.create_future()
+        kept = options.client_id and not options.clean_session and options.version != "5"
+        if not kept:
+            self._nodes.forget()  # births may have been missed while we were away
         client = self._client = self._made()
         try:
             await self._worker.run(
@@ -315,14 +217,40 @@ class MqttAdapter:
         emitter = self._emitter
         if emitter is None:
             return
-        for subscription in self.options.subscriptions:
-            if paho.topic_matches_sub(subscription.topic, message.topic):
-                refused: list[str] = []
-                try:
-                    payload = bytes(message.payload)
-                    emitter.emit(samples_of(subscription, message.topic, payload, refused))
-                except Exception as error:  # one message never costs the connection
-                    refused = [str(error) or type(error).__name__]
-                if refused:
-                    emitter.fault("malformed", f"{message.topic}: {refused[0]}"[:500], len(refused))
-                return
+        try:
+            topic = message.topic
+        except UnicodeDecodeError as error:
+            emitter.fault("malformed", f"a topic is no UTF-8: {error}")
+            return
+        try:
+            self._take(emitter, topic, message)
+        except Exception as error:  # one message never costs the connection
+            reason = str(error) or type(error).__name__
+            emitter.fault("malformed", f"{topic}: {reason}"[:500])
+
+    def _take(self, emitter: Emitter, topic: str, message: paho.MQTTMessage) -> None:
+        """Read one message by the first subscription that it matches."""
+        payload = bytes(message.payload)
+        matching = (one for match, one in self._readers if any(match.iter_match(topic)))
+        reader = next(matching, None)
+        if reader is None:
+            emitter.fault("unmatched", f"{topic} was delivered and matches no subscription")
+            return
+        subscription = reader.subscription
+        if subscription.payload == "sparkplug":
+            reading, command = self._nodes.read(subscription, topic, payload, now())
+            if command is not None and self._client is not None:
+                self._client.publish(*command)
+        else:
+            reading = reader.read(topic, payload, now())
+        if message.retain and subscription.retained == "skip":
+            reading.skip_retained(topic)
+        elif message.retain and subscription.retained == "mark":
+            reading.mark_retained()
+        reading.hand_to(emitter)
+
+
+def _matcher(subscription: Subscription) -> Any:
+    made = MQTTMatcher()
+    made[delivered_filter(subscription.topic)] = True
+    return made

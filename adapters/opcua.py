@@ -1,11 +1,14 @@
 """OPC UA: values of controllers and machines, by subscription.
 
 An item is one data change of a node; its time is the source's time stamp, else the server's, else
-ours. A value whose status is bad or uncertain is not watched: it is named and counted by its
-status (`accept_uncertain` takes the latter). Every poll reads the server's state, emits
-`opcua_up`, 1 or 0, and `opcua_good_ratio`, the share of the nodes whose latest value is good. When
-the connection is lost the adapter opens and subscribes again, and the server sends every
-latest value first. After a crash of this process it is the same; between, changes are lost.
+ours. It is the unit of the books: each is a sample, a fault (its status is bad, or it is not
+finite) or unwatched (its status is uncertain, unless `accept_uncertain`; it has no value, or text
+or an array). A change that the server's queue had no room for is a fault, `overflow`.
+
+Every poll reads the server's state, emits `opcua_up`, 1 or 0, and `opcua_good_ratio`, the share of
+the nodes whose latest value is good. When the connection is lost the adapter opens and subscribes
+again, and the server sends every latest value first. After a crash of this process it is the same;
+between, changes are lost.
 """
 
 import contextlib
@@ -107,11 +110,12 @@ class OpcUaOptions(AdapterOptions):
 
 
 class _Unwatched(ValueError):
-    """A value that is not taken; `cause` counts it."""
+    """A value that is not taken; `cause` counts it, as a fault if it is a bad one."""
 
     def __init__(self, message: str, cause: str) -> None:
         super().__init__(message)
         self.cause = cause
+        self.bad = cause in ("bad_status", "not_finite")
 
 
 def value_of(node: OpcUaNode, data: Any, *, uncertain: bool) -> tuple[float, float | None]:
@@ -129,9 +133,13 @@ def value_of(node: OpcUaNode, data: Any, *, uncertain: bool) -> tuple[float, flo
     severity = status >> 30  # 0 good, 1 uncertain, 2 and 3 bad
     if severity >= 2 or (severity == 1 and not uncertain):
         kind = "bad_status" if severity >= 2 else "uncertain_status"
-        message = f"{node.name}: its status is {data.StatusCode.name}"
+        remedy = "" if severity >= 2 else "; `accept_uncertain: true` takes it"
+        message = f"{node.name}: its status is {data.StatusCode.name}{remedy}"
         raise _Unwatched(message, kind)
     raw = data.Value.Value if data.Value is not None else None
+    if raw is None:
+        message = f"{node.name} has no value"
+        raise _Unwatched(message, "no_value")
     if isinstance(raw, str) or not isinstance(raw, int | float):
         message = f"{node.name}: {str(raw)[:60]!r} is no number"
         raise _Unwatched(message, "no_number")
@@ -230,7 +238,10 @@ class OpcUaAdapter:
     def datachange_notification(self, node: Any, _: Any, data: Any) -> None:
         """Called by asyncua in our loop for every change."""
         emitter, known = self._emitter, self._nodes.get(node.nodeid)
-        if emitter is None or known is None:
+        if emitter is None:
+            return
+        if known is None:
+            emitter.unwatched("unknown_node", f"{node.nodeid} is not among `nodes`")
             return
         item = data.monitored_item.Value
         if item.StatusCode is not None and item.StatusCode.value & _OVERFLOW == _OVERFLOW:
@@ -240,7 +251,8 @@ class OpcUaAdapter:
             value, time = value_of(known, item, uncertain=self.options.accept_uncertain)
         except _Unwatched as error:
             self._good[known.name] = False
-            emitter.fault(error.cause, str(error))
+            count = emitter.fault if error.bad else emitter.unwatched
+            count(error.cause, str(error))
             return
         self._good[known.name] = True
         when = now() if time is None else time

@@ -275,11 +275,23 @@ class PrometheusScrapeAdapter:
             raise AdapterError(message, cause="sample_limit")
         _say_refused(found, target.source, emitter)
 
-        def fault(cause: str, text: str, count: int) -> None:
-            emitter.fault(cause, f"{target.source}: {text}", count)
-
         labels = tuple(sorted({**target.labels, "instance": target.source}.items()))
-        return self._points.metrics(found, labels, begun, fault), len(found.samples)
+        taken = self._points.metrics(found, labels, begun, _OfTarget(emitter, target.source))
+        return taken.metrics, len(found.samples)
+
+
+class _OfTarget:
+    """An emitter's books, with the target in every message."""
+
+    def __init__(self, emitter: Emitter, source: str) -> None:
+        self._emitter = emitter
+        self._source = source
+
+    def fault(self, cause: str, message: str, count: int = 1) -> None:
+        self._emitter.fault(cause, f"{self._source}: {message}", count)
+
+    def unwatched(self, what: str, message: str, count: int = 1) -> None:
+        self._emitter.unwatched(what, f"{self._source}: {message}", count)
 
 
 def _say_refused(found: Exposition, source: str, emitter: Emitter) -> None:

@@ -2,15 +2,16 @@
 
 In: an `Exposition` and the labels of its target. Out: gauges and samples without a type as they
 are, counters as rates, histograms and summaries as what was observed since the scrape before.
-What is not watched (a constant of type info, a value that is not finite, a counter without a
-newer time) is counted by its cause.
+
+The unit of the books is the sample of the exposition: each goes into at least one metric, or is
+counted as unwatched (left out by `select`, of type info, NaN for "no value", a counter that is
+seen for the first time) or as a fault (infinite, or against the rules of its type).
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
@@ -20,10 +21,29 @@ from padit.adapters.series import Counters, Namer, Naming, shorten
 from padit.codecs.exposition import Exposition, Labels, Sample
 from padit.domain.metric import Metric
 
-__all__ = ["Points", "Selection"]
+__all__ = ["Books", "Points", "Selection", "Taken"]
 
-Fault = Callable[[str, str, int], None]
-"""Counts what is not watched: its cause, a message, how many."""
+
+class Books(Protocol):
+    """Where samples are counted that become no metric; an `Emitter` is one."""
+
+    def fault(self, cause: str, message: str, count: int = 1) -> None:
+        """Count what is refused."""
+
+    def unwatched(self, what: str, message: str, count: int = 1) -> None:
+        """Count what becomes no metric by decision."""
+
+
+class Taken(NamedTuple):
+    """What came of an exposition.
+
+    Attributes:
+        used: samples that went into at least one of the metrics.
+    """
+
+    metrics: list[Metric]
+    used: int
+
 
 _UNTYPED = ("untyped", "unknown")
 _GROUPED = ("histogram", "gaugehistogram", "summary")
@@ -71,6 +91,7 @@ class _Group:
     count: float = math.nan
     total: float = math.nan
     created: float = 0.0
+    size: int = 0  # samples
 
 
 class Points:
@@ -90,21 +111,21 @@ class Points:
         self._chosen: dict[str, bool] = {}
         self._most = naming.max_series
 
-    def metrics(
-        self, exposition: Exposition, target: Labels, time: float, fault: Fault
-    ) -> list[Metric]:
+    def metrics(self, exposition: Exposition, target: Labels, time: float, books: Books) -> Taken:
         """All that is watched.
 
         Args:
             exposition: of one target.
             target: labels that every sample of this target gets.
             time: of the scrape, epoch seconds.
-            fault: called for what is not watched.
+            books: counts what is not watched.
         """
-        scrape = _Scrape(self, target, time, fault)
+        scrape = _Scrape(self, target, time, books)
         for sample in exposition.samples:
             if self._takes(sample):
                 scrape.add(sample)
+            else:
+                books.unwatched("left_out", f"{sample.name} is left out by `select`")
         return scrape.finish()
 
     def _takes(self, sample: Sample) -> bool:
@@ -125,12 +146,13 @@ class Points:
 class _Scrape:
     """One exposition on its way to metrics."""
 
-    def __init__(self, points: Points, target: Labels, time: float, fault: Fault) -> None:
+    def __init__(self, points: Points, target: Labels, time: float, books: Books) -> None:
         self._points = points
         self._options = points._selection
         self._target = target
         self._time = time
-        self._fault = fault
+        self._books = books
+        self._used = 0
         self._metrics: list[Metric] = []
         self._created: dict[tuple[str, Labels], float] = {}
         self._counted: list[Sample] = []
@@ -139,34 +161,40 @@ class _Scrape:
     def add(self, sample: Sample) -> None:
         """Take one sample; counters and histograms wait for their `_created`."""
         kind, ending = self._kind(sample), sample.ending
+        books, name = self._books, sample.name
         if kind == "info":
-            self._fault("info", f"{sample.name}: a family of type info is labels, no number", 1)
-        elif not math.isfinite(sample.value) and kind not in _GROUPED:
-            self._fault("not_finite", f"{sample.name} is {sample.value}", 1)
+            books.unwatched("info", f"{name}: a family of type info is labels, no number")
+        elif math.isnan(sample.value) and kind not in _GROUPED:
+            books.unwatched("nan", f"{name} is NaN: there is no value")
+        elif math.isinf(sample.value) and kind not in _GROUPED:
+            books.fault("not_finite", f"{name} is {sample.value}")
         elif kind == "counter" and ending == "_created":
             self._created[sample.family.name, tuple(sorted(sample.labels))] = sample.value
+            books.unwatched("created", f"{name} says when a counter began: its rate needs that")
         elif kind == "counter" and sample.value < 0:
-            self._fault("malformed", f"{sample.name} is a counter and {sample.value}", 1)
+            books.fault("malformed", f"{name} is a counter and {sample.value}")
         elif kind == "counter" and self._options.rates:
             self._counted.append(sample)
         elif kind in _GROUPED:
             self._group(sample)
         else:
-            self._add(sample, sample.name, sample.labels, sample.value)
+            self._used += 1
+            self._add(sample, name, sample.labels, sample.value)
 
-    def finish(self) -> list[Metric]:
+    def finish(self) -> Taken:
         """Counters and groups as well; everything."""
         for sample in self._counted:
             key = (sample.family.name, tuple(sorted(sample.labels)))
-            change = self._change(sample, sample.value, self._created.get(key, 0.0))
+            change = self._change(sample, sample.value, self._created.get(key, 0.0), 1)
             if change is not None:
                 self._add_rate(sample, sample.name, sample.labels, change)
         for (_, labels, _), group in self._groups.items():
             if group.sample.family.kind == "summary":
                 self._summary(group, labels)
+                self._quantiles(group, labels)
             else:
                 self._histogram(group, labels)
-        return self._metrics
+        return Taken(self._metrics, self._used)
 
     def _kind(self, sample: Sample) -> str:
         kind, name = sample.family.kind, sample.family.name
@@ -187,17 +215,24 @@ class _Scrape:
             group.total = sample.value
         elif sample.ending == "_created":
             group.created = sample.value if math.isfinite(sample.value) else 0.0
+        elif not self._edge(sample, edge, group):
+            return
+        group.size += 1
+
+    def _edge(self, sample: Sample, edge: str, group: _Group) -> bool:
+        """Keep a bucket or quantile; False after it was refused."""
+        text = dict(sample.labels).get(edge, "")
+        try:
+            place = float(text)
+        except ValueError:
+            message = f"{sample.name}: {edge}={text[:60]!r} is no number"
+            self._books.fault("malformed", message)
+            return False
+        if edge == "le":
+            group.buckets[place] = sample.value
         else:
-            text = dict(sample.labels).get(edge, "")
-            try:
-                place = float(text)
-            except ValueError:
-                self._fault("malformed", f"{sample.name}: {edge}={text[:60]!r} is no number", 1)
-                return
-            if edge == "le":
-                group.buckets[place] = sample.value
-            else:
-                group.quantiles.append((place, sample.value))
+            group.quantiles.append((place, sample.value))
+        return True
 
     def _histogram(self, group: _Group, labels: Labels) -> None:
         sample, name = group.sample, group.sample.family.name
@@ -207,7 +242,7 @@ class _Scrape:
         steps = [after - before for before, after in zip([0.0, *values], values, strict=False)]
         if not 0 <= count < math.inf or not all(step >= 0 for step in steps):
             reason = "its buckets do not grow, or it has no count from 0 on"
-            self._fault("malformed", f"{name}: {reason}", 1)
+            self._books.fault("malformed", f"{name}: {reason}", group.size)
             return
         if math.inf in group.buckets:
             parts = explicit(bounds[:-1], steps)
@@ -216,7 +251,7 @@ class _Scrape:
         total = group.total
         if sample.family.kind == "histogram":
             known = self._points._seen.knows(self._key(sample))
-            change = self._change(sample, count, group.created)
+            change = self._change(sample, count, group.created, group.size)
             if change is None and known:
                 return
             fresh = change is not None and change[0] == count
@@ -226,16 +261,23 @@ class _Scrape:
                 return
             count = change[0]
             self._add_rate(sample, name, labels, change, unit="")
+        else:
+            self._used += group.size
         for ending, value in summary(parts, total, count):
             self._add(sample, f"{name}_{ending}", labels, value)
 
     def _summary(self, group: _Group, labels: Labels) -> None:
         sample, name = group.sample, group.sample.family.name
-        if group.count < 0:
-            self._fault("malformed", f"{name}: its count is {group.count}", 1)
-        elif math.isfinite(group.count):
+        size = group.size - len(group.quantiles)
+        if group.count < 0 or group.count == math.inf:
+            self._books.fault("malformed", f"{name}: its count is {group.count}", size)
+        elif not math.isfinite(group.count):
+            if size:
+                message = f"{name}: a summary without a count has no rate and no mean"
+                self._books.unwatched("no_count", message, size)
+        else:
             known = self._points._seen.knows(self._key(sample))
-            change = self._change(sample, group.count, group.created)
+            change = self._change(sample, group.count, group.created, size)
             fresh = change is not None and change[0] == group.count
             if change is not None or not known:
                 seen = self._points._seen
@@ -244,9 +286,19 @@ class _Scrape:
                 self._add_rate(sample, name, labels, change, unit="")
                 for ending, value in summary([], total, change[0]):
                     self._add(sample, f"{name}_{ending}", labels, value)
-        for share, value in group.quantiles:  # NaN: nothing was observed
-            if math.isfinite(value) and 0 <= share <= 1:
-                self._add(sample, f"{name}_p{100 * share:g}", labels, value)
+
+    def _quantiles(self, group: _Group, labels: Labels) -> None:
+        name = group.sample.family.name
+        for share, value in group.quantiles:
+            if not 0 <= share <= 1:
+                self._books.fault("malformed", f"{name}: the quantile {share} is not in 0 to 1")
+            elif math.isnan(value):
+                self._books.unwatched("nan", f"{name}: its quantile is NaN: nothing was observed")
+            elif math.isinf(value):
+                self._books.fault("not_finite", f"{name}: its quantile {share} is {value}")
+            else:
+                self._used += 1
+                self._add(group.sample, f"{name}_p{100 * share:g}", labels, value)
 
     def _when(self, sample: Sample) -> float:
         honored = self._options.honor_timestamps and sample.time is not None
@@ -255,12 +307,21 @@ class _Scrape:
     def _key(self, sample: Sample) -> object:
         return sample.family.name, tuple(sorted(sample.labels)), self._target
 
-    def _change(self, sample: Sample, value: float, created: float) -> tuple[float, float] | None:
+    def _change(
+        self, sample: Sample, value: float, created: float, size: int
+    ) -> tuple[float, float] | None:
+        """(increase, seconds) since the scrape before; None after `size` samples were counted."""
         key, counters = self._key(sample), self._points._counters
         known = counters.knows(key)
         change = counters.difference(key, self._when(sample), value, created)
-        if change is None and known:
-            self._fault("not_newer", f"{sample.name}: its time is not newer than its last", 1)
+        if change is not None:
+            self._used += size
+        elif known:
+            message = f"{sample.name}: its time is not newer than its last"
+            self._books.unwatched("not_newer", f"{message}; see `honor_timestamps`", size)
+        else:
+            message = f"{sample.name}: a counter has a rate from its second scrape on"
+            self._books.unwatched("first_scrape", message, size)
         return change
 
     def _labels(self, labels: Labels) -> Labels:

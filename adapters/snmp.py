@@ -4,8 +4,11 @@ An item is one instance: a scalar (`values`) or a cell of a table (`tables`), wh
 by the text of another column, such as ifName. Counters become rates per second (`_per_s`) over
 wraps; after a restart of the agent or a discontinuity there is none for one poll. TimeTicks are
 seconds. Every poll adds `snmp_up`, 1 or 0 with the reason in its metadata, and
-`snmp_response_ms`, the mean time of a request. An instance that is missing or no number is not
-watched: it is named, and counted at every poll. Nothing is kept over a crash but the next poll.
+`snmp_response_ms`, the mean time of a request. Nothing is kept over a crash but the next poll.
+
+The unit of the books is the value that the device answers with: each is a sample, unwatched (it is
+missing, no number, left out by `keep` or `drop`, or a counter without a reading before), or a
+fault (refused, not finite); both are named, and counted at every poll.
 """
 
 import math
@@ -212,12 +215,14 @@ class SnmpAdapter:
         for column in table.columns:
             if not cells[column.oid]:
                 message = f"{column.name}: {column.oid} has no rows"
-                emitter.fault("no_such_instance", message)
+                emitter.unwatched("no_such_instance", message)
         labels = _labels(cells.get(table.label_oid, {}), [cells[c.oid] for c in table.columns])
         for index, label in labels.items():
-            if not any(fnmatchcase(label, pattern) for pattern in table.keep):
-                continue
-            if any(fnmatchcase(label, pattern) for pattern in table.drop):
+            kept = any(fnmatchcase(label, pattern) for pattern in table.keep)
+            if not kept or any(fnmatchcase(label, pattern) for pattern in table.drop):
+                count = sum(index in cells[column.oid] for column in table.columns)
+                text = f"the row {label} is left out by `keep` or `drop`"
+                emitter.unwatched("left_out", text, count)
                 continue
             suffix = self._namer.split(((table.label, label),))[1]
             epoch = begins[index].prettyPrint() if index in begins else None
@@ -238,11 +243,13 @@ class SnmpAdapter:
                 key = (name, suffix)
                 rate = self._rates.rate(key, time.monotonic(), int(number), bits, since)
                 if rate is None:
+                    text = f"{name}{suffix}: a counter has a rate from its second reading on"
+                    emitter.unwatched("first_reading", f"{text}; `rate: false` passes it as it is")
                     return
                 number, name, unit = rate, f"{name}_per_s", f"{unit or 1}/s"
                 kind = "throughput" if kind == "custom" else kind
         except Unwatched as error:
-            emitter.fault(error.cause, f"{value.name}{suffix} ({value.oid}): {error}")
+            emitter.unwatched(error.cause, f"{value.name}{suffix} ({value.oid}): {error}")
             return
         result = number * value.scale + value.offset
         if not math.isfinite(result):

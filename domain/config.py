@@ -1,5 +1,6 @@
 """The YAML configuration (`--config`); settings of a single run are pipeline options."""
 
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from padit.domain.renamed import accept_detector
 __all__ = ["AlertSettings", "DetectorSetting", "JobConfig", "Section", "load_config", "load_model"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
+_CREDENTIALS = re.compile(r"://[^/@\s]*@")
 
 
 class Section(BaseModel):
@@ -100,7 +102,8 @@ def explain(place: str, model: type[BaseModel], error: ValidationError) -> str:
     """The first fault of a configuration, with the keys that are allowed where it lies."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    message = f"{place}: {where}: {first['msg']} (it is {str(first['input'])[:80]!r})"
+    shown = _CREDENTIALS.sub("://...@", str(first["input"]))[:80]
+    message = f"{place}: {where}: {first['msg']} (it is {shown!r})"
     if first["type"] == "extra_forbidden":
         allowed = ", ".join(_fields_at(model, first["loc"][:-1]))
         message = f"{place}: unknown key {where}; allowed are: {allowed}"

@@ -171,7 +171,8 @@ def _try(args: argparse.Namespace) -> int:
         sys.stderr.write(f"{cause} ({count}): {emitter.messages[cause]}\n")
     for what, count in emitter.left.items():
         sys.stderr.write(f"not watched: {what} ({count}): {emitter.messages[what]}\n")
-    return 0 if emitter.metrics or emitter.rows or not emitter.faults else 1
+    lost = emitter.faults or emitter.left
+    return 0 if emitter.metrics or emitter.rows or not lost else 1
 
 
 def _chosen(args: argparse.Namespace) -> Any:

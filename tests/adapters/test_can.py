@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from padit.adapters.base import ListEmitter
+from padit.adapters.can_messages import Frames
 from padit.adapters.errors import AdapterError
 from padit.adapters.registry import create_adapter
 from tests.adapters.live import Live, until
@@ -89,7 +90,8 @@ def test_unknown_and_short_frames_are_counted(dbc: Path) -> None:
         other.send(can.Message(is_error_frame=True))
         live.poll()
         other.shutdown()
-    assert live.emitter.faults == {"unknown_frame": 1, "malformed": 1}
+    assert live.emitter.faults == {"malformed": 1}
+    assert live.emitter.left == {"unknown_frame": 1, "error_frame": 1}
     assert live.emitter.values("can_error_frames_per_s")[0] > 0
 
 
@@ -120,6 +122,6 @@ def test_dbc_and_bus_that_do_not_exist_are_errors(dbc: Path, tmp_path: Path) -> 
 @given(st.integers(0, 0x7FF), st.binary(max_size=8))
 def test_no_frame_breaks_the_decoder(identity: int, data: bytes) -> None:
     adapter: Any = create_adapter({"type": "can", "dbc": "-", "channel": "-"})
-    adapter._database = cantools.database.load_string(DBC)
+    adapter._known = Frames(cantools.database.load_string(DBC), "auto")
     frame = can.Message(arbitration_id=identity | 256, data=data, is_extended_id=False)
     adapter._take(frame, [], ListEmitter())

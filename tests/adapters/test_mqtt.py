@@ -3,17 +3,16 @@
 import gc
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import paho.mqtt.publish as publish
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from padit.adapters.base import ListEmitter
 from padit.adapters.errors import AdapterError
-from padit.adapters.mqtt import Subscription, samples_of
 from tests.adapters.live import Live, until
 from tests.adapters.net import free_port
 from tests.adapters.test_http_probe import certificate
@@ -224,14 +223,94 @@ def test_persistent_session_brings_what_came_while_away(broker: Mosquitto) -> No
     assert live.emitter.values("b") == [7.0]
 
 
-@given(
-    payload=st.one_of(st.binary(max_size=100), st.text(max_size=60).map(str.encode)),
-    kind=st.sampled_from(["auto", "number", "json", "metric"]),
-    topic=st.text(min_size=1, max_size=40),
+@pytest.mark.parametrize("topic", ["$share/padit/plant/#", "plant/#"])
+def test_shared_subscription_brings_what_the_plain_one_does(broker: Mosquitto, topic: str) -> None:
+    with Live(config(broker, subscriptions=[{"topic": topic}])) as live:
+        send(broker, "plant/press-1/torque", "41.5")
+        send(broker, "plant/press-1/torque", "bad")
+        until(lambda: live.emitter.faults, "the bad message")
+    assert [(m.source_id, m.value) for m in live.emitter.metrics] == [("plant/press-1", 41.5)]
+    assert live.emitter.faults == {"malformed": 1}
+
+
+@pytest.mark.parametrize(
+    ("retained", "values", "left"),
+    [("skip", [2.0], {"retained": 1}), ("mark", [1.0, 2.0], {}), ("read", [1.0, 2.0], {})],
 )
-def test_no_payload_breaks_the_parser(payload: bytes, kind: str, topic: str) -> None:
-    subscription = Subscription.model_validate({"topic": "#", "payload": kind})
+def test_retained_message_is_left_out_marked_or_read(
+    broker: Mosquitto, retained: str, values: list[float], left: dict[str, int]
+) -> None:
+    send(broker, "plant/a/b", "1", retain=True)
+    subscription = {"topic": "plant/#", "retained": retained}
+    with Live(config(broker, subscriptions=[subscription])) as live:
+        send(broker, "plant/a/b", "2")
+        until(lambda: live.emitter.values("b")[-1:] == [2.0], "the new message")
+    assert live.emitter.values("b") == values
+    assert live.emitter.left == left
+    marks = [m.metadata for m in live.emitter.metrics]
+    assert (marks[0] == {"retained": True}) == (retained == "mark")
+
+
+CASE = Path(__file__).parents[1] / "cases" / "17-mqtt" / "broker.py"
+
+
+def case_17(topics: list[str], **more: object) -> ListEmitter:
+    """What comes out of the messages of the case's own broker, which sends `plant/#` always."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, str(CASE), str(port)], stdout=subprocess.DEVNULL)
     try:
-        samples_of(subscription, topic, payload)
-    except ValueError:
-        return
+        subscriptions = [{"topic": topic, **more} for topic in topics]
+        settings = {"type": "mqtt", "host": "127.0.0.1", "port": port}
+        until(lambda: _listens(port), "the case's broker")
+        with Live({**settings, "subscriptions": subscriptions}) as live:
+            until(lambda: live.emitter.values("tsms_value"), "its last message")
+        return live.emitter
+    finally:
+        process.terminate()
+        process.wait(allowed(10))
+
+
+def _listens(port: int) -> bool:
+    """Whether the port is taken; connecting would use up the only connection it accepts."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+def test_case_17_numbers_as_text_and_arrays_are_read_and_a_retained_message_is_not() -> None:
+    emitter = case_17(["plant/#", "spBv1.0/#"])
+    found = {m.metric_name: m.value for m in emitter.metrics}
+    assert found == {
+        "state": 1.0, "tele_ENERGY.Power": 10.0, "tele_ENERGY.Total": 123.4,
+        "tele_Wifi.RSSI": -60.0, "tele_arr.0": 1.0, "tele_arr.1": 2.0, "z2m_temperature": 21.5,
+        "z2m_battery": 100.0, "z2m_state": 1.0, "z2m_last_seen": 1767571200000.0,
+        "ts_ts": 1767571200.0, "ts_value": 5.0, "tsms_ts": 1767571200000.0, "tsms_value": 5.0,
+    }  # fmt: skip
+    # "22,5", "22.5 °C", "", "running", "1_000", "NaN" and the Sparkplug message.
+    assert emitter.faults == {"malformed": 7}
+    assert emitter.left == {"retained": 1, "time": 1, "null": 1, "objects": 8}
+    assert "`items: $`" in emitter.messages["objects"]
+    assert "`timestamp_field: Time`" in emitter.messages["time"]
+
+
+def test_case_17_shared_subscription_gives_the_same_samples() -> None:
+    shared = case_17(["$share/padit/plant/#"])
+    plain = case_17(["plant/#"])
+    named = [(m.source_id, m.metric_name, m.value) for m in plain.metrics]
+    assert named
+    assert [(m.source_id, m.metric_name, m.value) for m in shared.metrics] == named
+    # The case's broker sends its Sparkplug message to anybody; no subscription asked for it.
+    assert shared.faults == plain.faults == {"malformed": 6, "unmatched": 1}
+
+
+def test_case_17_options_read_what_is_refused_by_default() -> None:
+    words = {"states": {"running": 2}, "decimal_comma": False, "strip_units": True}
+    emitter = case_17(["plant/#"], retained="mark", **words)
+    assert emitter.values("temp") == [21.5, 22.5]
+    assert emitter.values("state") == [1.0, 2.0]
+    by_comma = case_17(["plant/#"], decimal_comma=True)
+    assert by_comma.values("temp") == [22.5]

@@ -23,6 +23,7 @@ from padit.adapters.encode import usable
 from padit.adapters.registry import create_adapter
 from padit.adapters.scrape_points import Points, Selection
 from padit.adapters.series import Naming
+from padit.cli.main import main
 from padit.codecs.exposition import parse
 from padit.domain.errors import ConfigurationError
 from tests.adapters.live import Live, poll_once, until
@@ -183,7 +184,8 @@ def test_bad_line_is_named_and_costs_its_neighbours_nothing() -> None:
     with Served(page(b"a 1\nb x\nc NaN\nd 4\n")) as served:
         emitter = scrape(served.url)
     assert emitter.values("a") + emitter.values("d") == [1, 4]
-    assert emitter.faults == {"malformed": 1, "not_finite": 1}
+    assert emitter.faults == {"malformed": 1}
+    assert emitter.left == {"nan": 1}
     assert "line 2: 'x' is no number" in emitter.messages["malformed"]
     assert emitter.values("up") == [1]
 
@@ -314,13 +316,47 @@ def test_no_page_raises_or_gives_a_number_that_is_not_finite(
         body = "\n".join([*_TYPES, *lines, "# EOF", ""]).encode()
         found = parse(body, openmetrics=True)
         target = (("instance", "a:1"),)
-        for metric in points.metrics(found, target, 1000.0 + number, emitter.fault):
+        for metric in points.metrics(found, target, 1000.0 + number, emitter).metrics:
             usable(metric)
             assert math.isfinite(metric.value)
             assert metric.value >= 0 or "_per_s" not in metric.metric_name
         gauges = [s for s in found.samples if s.family.kind == "untyped"]
         odd = sum(not math.isfinite(s.value) for s in gauges)
-        assert emitter.faults.get("not_finite", 0) >= odd
+        assert emitter.faults.get("not_finite", 0) + emitter.left.get("nan", 0) >= odd
+
+
+@example([["s_count -7"], ['s{quantile="2"} 1']], {"drop": ["g"]})
+@given(
+    st.lists(st.lists(_LINES, max_size=12), min_size=1, max_size=4),
+    st.sampled_from([{}, {"drop": ["g"]}, {"labels": {"a": "b"}}, {"rates": False}]),
+)
+def test_books_of_samples_balance(pages: list[list[str]], select: dict[str, Any]) -> None:
+    points = Points(Selection.model_validate(select), Naming(), "s")
+    for number, lines in enumerate(pages):
+        body = "\n".join([*_TYPES, *lines, "# EOF", ""]).encode()
+        found, emitter = parse(body, openmetrics=True), ListEmitter()
+        taken = points.metrics(found, (("instance", "a:1"),), 1000.0 + number, emitter)
+        counted = sum(emitter.faults.values()) + sum(emitter.left.values())
+        assert taken.used + counted == len(found.samples)
+        assert bool(taken.metrics) >= bool(taken.used)
+
+
+def test_what_a_page_holds_and_is_not_watched_is_named() -> None:
+    body = (
+        b"# TYPE c counter\nc 7\n# TYPE i info\ni_info 1\n# TYPE s summary\n"
+        b's{quantile="0.5"} NaN\ns_count 3\ns_sum 4\ngo_x 1\ng NaN\ng2 +Inf\n'
+    )
+    with Served(page(body)) as served:
+        emitter = scrape(served.url, select={"drop": ["go_*"]})
+    assert emitter.left == {"info": 1, "first_scrape": 3, "nan": 2, "left_out": 1}
+    assert emitter.faults == {"not_finite": 1}
+
+
+def test_trying_an_adapter_prints_what_is_not_watched(capsys: pytest.CaptureFixture[str]) -> None:
+    with Served(page(b"a 1\nb NaN\n")) as served:
+        code = main(["adapters", "try", "prometheus-scrape", "--set", f"urls=['{served.url}']"])
+    assert code == 0
+    assert "not watched: nan (1): " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """SNMP against a real snmpd, whose extension serves values that the test writes."""
 
+import asyncio
+import math
 import subprocess
 import sys
 import time
@@ -16,10 +18,12 @@ from pysnmp.proto.rfc1902 import (
     Gauge32,
     Integer32,
     IpAddress,
+    Null,
     OctetString,
     Opaque,
     TimeTicks,
 )
+from pysnmp.proto.rfc1905 import NoSuchInstance, NoSuchObject
 
 from padit.adapters.base import ListEmitter
 from padit.adapters.registry import create_adapter
@@ -130,7 +134,8 @@ def test_scalars_of_every_type_with_scale_and_unit(agent: Snmpd) -> None:
     assert (found["level"], found["load"], found["ticks_s"]) == (-5, 3.25, 123.45)
     assert found["snmp_up"] == 1
     assert found["snmp_response_ms"] > 0
-    assert emitter.faults == {"no_number": 1, "no_such_instance": 1}
+    assert emitter.left == {"no_number": 1, "no_such_instance": 1}
+    assert emitter.faults == {}
     assert f"missing ({BASE}.6.0)" in emitter.messages["no_such_instance"]
     assert "state" not in found
     assert "missing" not in found
@@ -175,7 +180,7 @@ def test_row_whose_counters_began_again_has_no_rate_for_one_poll(agent: Snmpd) -
         found = named(live.emitter)
         assert found['in_per_s{port="eth0"}'] > 0
         assert 'in_per_s{port="eth1"}' not in found
-        assert live.emitter.faults == {"discontinuity": 1}
+        assert live.emitter.left == {"first_reading": 2, "left_out": 2, "discontinuity": 1}
         agent.serve(**{**rows, "_2_1": "counter:1200", "_2_2": "counter:6", "_3_2": "timeticks:9"})
         live.poll()
     assert named(live.emitter)['in_per_s{port="eth1"}'] > 0
@@ -248,7 +253,7 @@ def test_agent_that_was_started_again_gives_no_false_rate(
         agent.start()
         live.poll()
         assert live.emitter.values("c_per_s") == []
-        assert live.emitter.faults.get("discontinuity") == 1, live.emitter.messages
+        assert live.emitter.left.get("discontinuity") == 1, live.emitter.messages
         agent.serve(_1_0="counter:60", _2_0="gauge:1")
         live.poll()
     assert live.emitter.values("snmp_up") == [1, 0, 1, 1]
@@ -335,3 +340,50 @@ def test_uptime_that_wraps_after_497_days_is_no_start() -> None:
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         create_adapter({"type": "snmp", "host": "h", **options})
+
+
+ANSWERED = [
+    Integer32(-7), Gauge32(7), Counter32(5), Counter64(2**64 - 1), TimeTicks(250),
+    OctetString("21.5"), OctetString("off"), OctetString(b"\xff"), IpAddress("10.0.0.1"),
+    Opaque(b"\x9f\x78\x04\x7f\xc0\x00\x00"), NoSuchObject(""), NoSuchInstance(""), Null(""),
+]  # fmt: skip
+CELLS = st.integers(0, len(ANSWERED) - 1).map(ANSWERED.__getitem__)
+ROWS = st.dictionaries(st.sampled_from(["1", "2", "3"]), CELLS, max_size=3)
+
+
+class Answers:
+    """A session whose device answers with what a test has drawn."""
+
+    def __init__(self, scalars: dict[str, Any], columns: dict[str, dict[str, Any]]) -> None:
+        self.times: list[float] = []
+        self._scalars, self._columns = scalars, columns
+
+    async def get(self, oids: list[str]) -> dict[str, Any]:
+        return {oid: self._scalars[oid] for oid in oids if oid in self._scalars}
+
+    async def walk(self, oids: list[str]) -> dict[str, dict[str, Any]]:
+        return {oid: self._columns.get(oid, {}) for oid in oids}
+
+
+@given(st.lists(st.none() | CELLS, max_size=4), ROWS, ROWS, ROWS, st.integers(1, 2))
+def test_books_of_values_balance(
+    scalars: list[Any], names: dict[str, Any], one: dict[str, Any], two: dict[str, Any], polls: int
+) -> None:
+    """A value that the device refuses is one, and so is a column without a row."""
+    values = [{"name": f"v{i}", "oid": f"1.3.{i}"} for i in range(len(scalars))]
+    table = {"label_oid": "1.2.1", "drop": ["off"], "columns": [
+        {"name": "one", "oid": "1.2.2", "rate": False}, {"name": "two", "oid": "1.2.3"},
+    ]}  # fmt: skip
+    adapter: Any = create_adapter(
+        {"type": "snmp", "host": "h", "values": values, "tables": [table]}
+    )
+    known = {f"1.3.{i}": cell for i, cell in enumerate(scalars) if cell is not None}
+    adapter._session = Answers(known, {"1.2.1": names, "1.2.2": one, "1.2.3": two})
+    emitter = ListEmitter()
+    for _ in range(polls):
+        asyncio.run(adapter.poll(emitter))
+    samples = [m for m in emitter.metrics if not m.metric_name.startswith("snmp_")]
+    counted = sum(emitter.faults.values()) + sum(emitter.left.values())
+    present = len(scalars) + max(1, len(one)) + max(1, len(two))
+    assert len(samples) + counted == polls * present
+    assert all(math.isfinite(m.value) for m in samples)

@@ -68,7 +68,7 @@ def measure(root: Path, files: Sequence[Path], tests: Sequence[str], directory: 
     data.read()
     lines = {
         str(Path(file).resolve()): {
-            line: sorted(name.partition("|")[0] for name in names)
+            line: sorted(name.rpartition("|")[0] for name in names)  # a name may hold a bar
             for line, names in data.contexts_by_lineno(file).items()
         }
         for file in data.measured_files()

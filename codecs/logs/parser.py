@@ -1,0 +1,325 @@
+"""Lines of one file to records: containers' envelopes, partial lines, stack traces.
+
+Every line that goes in is part of a record, counted in `left` (blank, or behind the bounds of its
+record) or in `refused` (binary). Records do not depend on how the lines are cut into calls of
+`feed`; only `flush`, called when nothing more came for a while, ends what might go on.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from padit.codecs.logs.levels import KNOWN
+from padit.codecs.logs.objects import Context, read_object
+from padit.codecs.logs.record import MOST_MESSAGE, LogRecord, Notes, Settings, template_of
+from padit.codecs.logs.texts import Line, json_object, read_line
+from padit.codecs.logs.times import format_time, time_of
+from padit.codecs.logs.traces import Trace, begins_trace, is_part
+
+__all__ = ["LONGEST_RECORD", "MOST_LINES", "LineParser"]
+
+MOST_LINES = 2_000
+"""Lines of one record; those behind them are counted, not kept."""
+
+LONGEST_RECORD = 1_000_000
+"""Characters of one record."""
+
+_CRI = re.compile(
+    r"(\d{4}-\d\d-\d\dT[\d:.]{8,18}(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([FP])(?::\S*)? ?(.*)",
+    re.DOTALL,
+)
+_ANSI = re.compile(
+    r"\x1b(?:\[[0-9;:?]{0,32}[ -/]?[@-~]|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\)|[@-Z\\-_])"
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+_ENVELOPE = frozenset(("log", "stream", "time", "attrs"))
+
+
+class _Open:
+    """A record that later lines may belong to."""
+
+    def __init__(self, line: Line, begin: int, trace: str) -> None:
+        self.line = line
+        self.begin = begin
+        self.texts: list[str] = []
+        self.size = len(line.record.message)
+        self.trace = Trace(trace)
+
+
+class _Stream:
+    """One of the streams of a file: stdout and stderr of a container, or the file itself."""
+
+    def __init__(self) -> None:
+        self.open: _Open | None = None
+        self.parts: list[str] = []
+        self.size = self.count = self.begin = 0
+
+
+class LineParser:
+    """Reads the lines of one file, in order.
+
+    Args:
+        service: of lines that name none.
+        settings: how they are read.
+    """
+
+    def __init__(self, service: str, settings: Settings | None = None) -> None:
+        self.left = Notes()
+        self.refused = Notes()
+        self.notes = Notes()
+        self._service = service
+        self._settings = settings or Settings()
+        self._context = Context(self._settings, self.notes)
+        self._streams = {"": _Stream()}
+        self._fed = 0
+        self._begin = 0
+        self._done: list[LogRecord] = []
+
+    @property
+    def pending(self) -> int:
+        """Bytes since the beginning of the earliest line that no record was made of; 0 if none."""
+        begins = [stream.open.begin for stream in self._streams.values() if stream.open]
+        begins += [stream.begin for stream in self._streams.values() if stream.parts]
+        return self._fed - min(begins, default=self._fed)
+
+    def feed(
+        self, lines: Iterable[bytes], received: float, reference: float | None = None
+    ) -> list[LogRecord]:
+        """Records that are complete.
+
+        Args:
+            lines: without their line breaks.
+            received: epoch seconds, the time of lines that have none.
+            reference: epoch seconds, from which a missing year is inferred; `received` if None.
+        """
+        now = datetime.fromtimestamp(received, UTC)
+        self._context.at(now, now if reference is None else datetime.fromtimestamp(reference, UTC))
+        for line in lines:
+            self._begin = self._fed
+            self._fed += len(line) + 1
+            try:
+                self._take(line)
+            except Exception as error:  # a defect of ours costs one line, never its neighbours
+                self.refused.note("internal", f"{error!r}: {line[:60]!r}")
+        return self._taken()
+
+    def objects(self, objects: Iterable[dict[str, Any]], received: float) -> list[LogRecord]:
+        """Records of objects that are no lines of a file."""
+        now = datetime.fromtimestamp(received, UTC)
+        self._context.at(now, now)
+        found = []
+        for fields in objects:
+            try:
+                found.append(read_object(fields, self._service, self._context))
+            except Exception as error:  # as above
+                self.refused.note("internal", f"a record cannot be read: {error!r}")
+        return found
+
+    def flush(self) -> list[LogRecord]:
+        """Records of everything that was kept because more lines could have come."""
+        for name, stream in self._streams.items():
+            self._end_parts(name, stream, "")
+            self._close(stream)
+        return self._taken()
+
+    def _taken(self) -> list[LogRecord]:
+        done, self._done = self._done, []
+        return done
+
+    def _take(self, line: bytes) -> None:
+        """One line as it stands in the file."""
+        if line[:1] == b"{":
+            fields = json_object(line)
+            if fields is not None:
+                self._object(fields, 1)
+                return
+        text = self._text(line)
+        if text is None:
+            return
+        if text[10:11] == "T" and " std" in text[19:40]:
+            found = _CRI.match(text)
+            if found:
+                self._piece(found[2], found[4], found[1], partial=found[3] == "P")
+                return
+        self._whole("", text, "", 1)
+
+    def _text(self, line: bytes) -> str | None:
+        """The line as text; None if it is binary, which is counted."""
+        try:
+            text = line.decode()
+        except UnicodeDecodeError:
+            text = line.decode("utf-8", "replace")
+            if text.count("\ufffd") * 3 > len(text):
+                self.refused.note("binary", repr(line[:40]))
+                return None
+            self.notes.note("encoding", text)
+        if text.isprintable():
+            return text
+        text = text.rstrip("\r")
+        if "\x1b" in text:
+            text = _ANSI.sub("", text)
+        stripped = text.strip("\0")
+        if len(stripped) < len(text):
+            if not stripped:
+                self.refused.note("binary", repr(line[:40]))
+                return None
+            self.notes.note("nul", stripped)
+        text = stripped.removeprefix("\ufeff")
+        if len(_CONTROL.findall(text)) * 10 > len(text):
+            self.refused.note("binary", repr(line[:40]))
+            return None
+        return text
+
+    def _object(self, fields: dict[str, Any], count: int) -> None:
+        """A JSON object that is a line: an envelope of Docker, or a record."""
+        log = fields.get("log")
+        if isinstance(log, str) and (_ENVELOPE.issuperset(fields) or "stream" in fields):
+            stream = str(fields.get("stream") or "")
+            stamp = fields.get("time")
+            rest = {key: fields[key] for key in fields if key not in ("log", "stream", "time")}
+            text = log.removesuffix("\n").removesuffix("\r")
+            self._piece(stream, text, stamp, partial=log[-1:] != "\n", rest=rest)
+            return
+        self._record(_named(fields, self._service, self._context), self._streams[""], count)
+
+    def _piece(
+        self, name: str, text: str, stamp: Any, *, partial: bool, rest: dict[str, Any] | None = None
+    ) -> None:
+        """A line out of an envelope; a partial one waits for the rest of it."""
+        name = name if name in ("stdout", "stderr") else ""
+        stream = self._streams.setdefault(name, _Stream())
+        if not partial and not stream.parts:
+            self._inner(name, text, stamp, 1, rest)
+            return
+        if not stream.parts:
+            stream.begin = self._begin
+        if stream.count < MOST_LINES and stream.size + len(text) <= LONGEST_RECORD:
+            stream.parts.append(text)
+            stream.size += len(text)
+            stream.count += 1
+        else:
+            self.left.note("long_record", text)
+        if not partial:
+            self._end_parts(name, stream, stamp, rest)
+
+    def _end_parts(
+        self, name: str, stream: _Stream, stamp: Any, rest: dict[str, Any] | None = None
+    ) -> None:
+        if not stream.parts:
+            return
+        text, count, begin = "".join(stream.parts), stream.count, self._begin
+        stream.parts, stream.size, stream.count = [], 0, 0
+        self._begin = stream.begin
+        self._inner(name, text, stamp, count, rest)
+        self._begin = begin
+
+    def _inner(
+        self, name: str, text: str, stamp: Any, count: int, rest: dict[str, Any] | None
+    ) -> None:
+        """What was in an envelope, with the envelope's time for records that have none."""
+        if not text.isprintable() and "\x1b" in text:
+            text = _ANSI.sub("", text)
+        context = self._context
+        arrival = context.arrival
+        when = time_of(stamp, UTC, context.reference) if stamp else None
+        if when is not None:
+            context.arrival = format_time(when)
+        try:
+            self._whole(name, text, rest, count)
+        finally:
+            context.arrival = arrival
+
+    def _whole(self, name: str, text: str, rest: Any, count: int) -> None:
+        """A whole line of text of one stream."""
+        stream = self._streams[name]
+        if self._joins(stream, text, count):
+            return
+        if text.isspace() or not text:
+            self.left.note("blank", "", count)
+            return
+        line = self._read(text)
+        trace = "" if line.dated else begins_trace(text)
+        if not line.headed and not trace and self._dated(stream):
+            self._join(stream, text, count)
+            return
+        if name:
+            line.record.attributes = {**(rest or {}), **line.record.attributes, "stream": name}
+        self._record(line, stream, count, trace)
+
+    def _read(self, text: str) -> Line:
+        if text.lstrip()[:1] == "{":
+            fields = json_object(text)
+            if fields is not None:
+                return _named(fields, self._service, self._context, text)
+        return read_line(text, self._service, self._context)
+
+    def _dated(self, stream: _Stream) -> bool:
+        """Whether the open record has a time; a line without time and level belongs to it."""
+        before = stream.open
+        return before is not None and before.line.dated and self._settings.multiline
+
+    def _joins(self, stream: _Stream, text: str, count: int) -> bool:
+        """Add a line to the open record if its shape says that it belongs there."""
+        before = stream.open
+        if before is None or not self._settings.multiline:
+            return False
+        if is_part(text):
+            if _indented_head(text):
+                return False
+            before.trace.passed()
+        elif not before.trace.takes(text, before.line):
+            return False
+        self._join(stream, text, count)
+        return True
+
+    def _join(self, stream: _Stream, text: str, count: int) -> None:
+        before = stream.open
+        if before is None:
+            return
+        record = before.line.record
+        if record.lines + count > MOST_LINES or before.size + len(text) > LONGEST_RECORD:
+            self.left.note("long_record", text, count)
+            return
+        record.lines += count
+        before.size += len(text) + 1
+        if before.size - len(text) <= MOST_MESSAGE:
+            before.texts.append(text)
+
+    def _record(self, line: Line, stream: _Stream, count: int, trace: str = "") -> None:
+        """A record begins: the one before it is complete."""
+        self._close(stream)
+        line.record.lines = count
+        if line.whole or not self._settings.multiline:
+            self._finish(line.record, trace)
+        else:
+            stream.open = _Open(line, self._begin, trace)
+
+    def _close(self, stream: _Stream) -> None:
+        before, stream.open = stream.open, None
+        if before is None:
+            return
+        record = before.line.record
+        if before.texts:
+            record.message = "\n".join((record.message, *before.texts)).rstrip()[:MOST_MESSAGE]
+        self._finish(record, before.trace.kind)
+
+    def _finish(self, record: LogRecord, trace: str) -> None:
+        if trace and record.level not in KNOWN:
+            record.level = "ERROR"
+        if not record.template:
+            record.template = template_of(record.message)
+        self._done.append(record)
+
+
+def _indented_head(text: str) -> bool:
+    """` INFO [main] started`: a level that is padded, not a line of a trace."""
+    first = text.split(None, 1)[:1]
+    return bool(first) and first[0].isupper() and first[0].strip("[]:") in KNOWN | {"WARN"}
+
+
+def _named(fields: dict[str, Any], service: str, context: Context, text: str = "") -> Line:
+    record = read_object(fields, service, context)
+    if not record.message and text:
+        record.message = text[:MOST_MESSAGE]
+    return Line(record, whole=True, dated=True, headed=True)

@@ -32,7 +32,7 @@ _LETTERS = {
 
 # Words that begin a sentence as often as they are a level; these count in capitals or in brackets.
 _SENTENCES = frozenset(("ALERT", "NOTE", "SUCCESS", "CONFIG", "FINE", "FAIL", "SILLY"))
-_BRACKETS = ("[{}]", "[{}]:", "<{}>", "<{}>:", "({})", "({}):", "|{}|", "{{{}}}")
+_BRACKETS = ("[{}]", "[{}]:", "[{}", "<{}>", "<{}>:", "({})", "({}):", "|{}|", "{{{}}}")
 _BARE = ("{}", "{}:", "{},", "{}|", "{};")
 _FRAMED = {
     frame.format(form): level
@@ -41,6 +41,7 @@ _FRAMED = {
     for frame in _BRACKETS
 }
 _CAPITALS = {frame.format(word): level for word, level in _WORDS.items() for frame in _BARE}
+_CAPITALS["LOG:"] = "INFO"  # PostgreSQL
 _OTHERS = {
     frame.format(form): level
     for word, level in _WORDS.items()
@@ -50,9 +51,10 @@ _OTHERS = {
 } | {
     f"{form}:": level
     for word, level in _WORDS.items()
+    if word != "NOTE"
     for form in (word.lower(), word.capitalize())
 }
-_GLUED = re.compile(r"([A-Z]{3,13})(?::\S|\[\d)|\[\w+:([a-z]{3,9})\]")
+_GLUED = re.compile(r"([A-Z]{3,13})(?::\S|\[\d)|\[(?:\w+:)?([A-Za-z]{3,9})\]")
 _ANYWHERE = re.compile(
     r"\b(TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|CRIT(?:ICAL)?|FATAL|ALERT|EMERG(?:ENCY)?"
     r"|PANIC|SEVERE)\b"
@@ -68,7 +70,10 @@ def level_by_word(value: str) -> str:
     ('ERROR', 'WARNING', 'FOO', '')
     """
     text = value.strip().upper()[:20]
-    return _WORDS.get(text) or _LETTERS.get(text) or text
+    found = _WORDS.get(text) or _LETTERS.get(text)
+    if found is None and text[-2:-1] in ("+", "-"):  # slog: ERROR+4
+        found = _WORDS.get(text[:-2])
+    return found or text
 
 
 def level_in_text(text: str, *, strict: bool = False) -> str:

@@ -18,7 +18,7 @@ __all__ = ["FORMS", "Context", "access_level", "read_object"]
 
 _KEYS: dict[str, tuple[str, ...]] = {
     "time": ("timestamp", "@timestamp", "time", "ts", "datetime", "asctime", "date", "eventTime",
-             "time_iso8601", "msec"),
+             "time_iso8601", "timeUnixNano", "msec"),
     "service": (
         "service", "service.name", "service_name", "app", "application", "logger", "name",
     ),
@@ -27,7 +27,11 @@ _KEYS: dict[str, tuple[str, ...]] = {
               "SeverityText", "@level", "levelno", "level_value", "severity_number",
               "severityNumber", "SeverityNumber"),
     "message": ("message", "msg", "event", "body", "@message", "short_message",
-                "RenderedMessage", "MessageTemplate", "text", "log"),
+                "RenderedMessage", "MessageTemplate", "text",
+        "log",
+        "textPayload",
+        "error",
+    ),
 }  # fmt: skip
 _ROLES = {
     form: (role, rank)

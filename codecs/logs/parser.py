@@ -8,7 +8,7 @@ record) or in `refused` (binary). Records do not depend on how the lines are cut
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from padit.codecs.logs.levels import KNOWN
 from padit.codecs.logs.objects import Context, read_object
@@ -36,6 +36,14 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _ENVELOPE = frozenset(("log", "stream", "time", "attrs"))
 
 
+class Piece(NamedTuple):
+    """What was in an envelope: text, the envelope's time, and its other fields."""
+
+    text: str
+    stamp: Any
+    rest: dict[str, Any] | None
+
+
 class _Open:
     """A record that later lines may belong to."""
 
@@ -52,8 +60,9 @@ class _Stream:
 
     def __init__(self) -> None:
         self.open: _Open | None = None
-        self.parts: list[str] = []
-        self.size = self.count = self.begin = 0
+        self.parts: list[Piece] = []
+        self.size = self.begin = 0
+        self.ends = False
 
 
 class LineParser:
@@ -119,7 +128,7 @@ class LineParser:
     def flush(self) -> list[LogRecord]:
         """Records of everything that was kept because more lines could have come."""
         for name, stream in self._streams.items():
-            self._end_parts(name, stream, "")
+            self._end_parts(name, stream)
             self._close(stream)
         return self._taken()
 
@@ -132,7 +141,7 @@ class LineParser:
         if line[:1] == b"{":
             fields = json_object(line)
             if fields is not None:
-                self._object(fields, 1)
+                self._object(fields, line)
                 return
         text = self._text(line)
         if text is None:
@@ -140,7 +149,8 @@ class LineParser:
         if text[10:11] == "T" and " std" in text[19:40]:
             found = _CRI.match(text)
             if found:
-                self._piece(found[2], found[4], found[1], partial=found[3] == "P")
+                piece = Piece(found[4], found[1], None)
+                self._piece(found[2], piece, partial=found[3] == "P", stated=True)
                 return
         self._whole("", text, "", 1)
 
@@ -171,7 +181,7 @@ class LineParser:
             return None
         return text
 
-    def _object(self, fields: dict[str, Any], count: int) -> None:
+    def _object(self, fields: dict[str, Any], line: bytes) -> None:
         """A JSON object that is a line: an envelope of Docker, or a record."""
         log = fields.get("log")
         if isinstance(log, str) and (_ENVELOPE.issuperset(fields) or "stream" in fields):
@@ -179,54 +189,58 @@ class LineParser:
             stamp = fields.get("time")
             rest = {key: fields[key] for key in fields if key not in ("log", "stream", "time")}
             text = log.removesuffix("\n").removesuffix("\r")
-            self._piece(stream, text, stamp, partial=log[-1:] != "\n", rest=rest)
+            piece = Piece(text, stamp, rest)
+            self._piece(stream, piece, partial=log[-1:] != "\n", stated=False)
             return
-        self._record(_named(fields, self._service, self._context), self._streams[""], count)
+        made = _named(fields, self._service, self._context)
+        if not made.record.message:
+            made.record.message = line[:MOST_MESSAGE].decode("utf-8", "replace")
+        self._record(made, self._streams[""], 1)
 
-    def _piece(
-        self, name: str, text: str, stamp: Any, *, partial: bool, rest: dict[str, Any] | None = None
-    ) -> None:
+    def _piece(self, name: str, piece: Piece, *, partial: bool, stated: bool) -> None:
         """A line out of an envelope; a partial one waits for the rest of it."""
         name = name if name in ("stdout", "stderr") else ""
         stream = self._streams.setdefault(name, _Stream())
+        stream.ends = stream.ends or stated or not partial
         if not partial and not stream.parts:
-            self._inner(name, text, stamp, 1, rest)
+            self._inner(name, piece, piece.text, 1)
             return
+        room = len(stream.parts) < MOST_LINES and stream.size + len(piece.text) <= LONGEST_RECORD
+        if not room and not stream.ends:
+            self._end_parts(name, stream)
+            room = True
         if not stream.parts:
             stream.begin = self._begin
-        if stream.count < MOST_LINES and stream.size + len(text) <= LONGEST_RECORD:
-            stream.parts.append(text)
-            stream.size += len(text)
-            stream.count += 1
+        if room:
+            stream.parts.append(piece)
+            stream.size += len(piece.text)
         else:
-            self.left.note("long_record", text)
+            self.left.note("long_record", piece.text)
         if not partial:
-            self._end_parts(name, stream, stamp, rest)
+            self._end_parts(name, stream)
 
-    def _end_parts(
-        self, name: str, stream: _Stream, stamp: Any, rest: dict[str, Any] | None = None
-    ) -> None:
+    def _end_parts(self, name: str, stream: _Stream) -> None:
+        """The parts are one line; without any end of a line in the stream each is one."""
         if not stream.parts:
             return
-        text, count, begin = "".join(stream.parts), stream.count, self._begin
-        stream.parts, stream.size, stream.count = [], 0, 0
-        self._begin = stream.begin
-        self._inner(name, text, stamp, count, rest)
+        parts, stream.parts, stream.size = stream.parts, [], 0
+        begin, self._begin = self._begin, stream.begin
+        for group in [parts] if stream.ends else [[part] for part in parts]:
+            text = "".join(part.text for part in group)
+            self._inner(name, group[0], text, len(group))
         self._begin = begin
 
-    def _inner(
-        self, name: str, text: str, stamp: Any, count: int, rest: dict[str, Any] | None
-    ) -> None:
+    def _inner(self, name: str, piece: Piece, text: str, count: int) -> None:
         """What was in an envelope, with the envelope's time for records that have none."""
         if not text.isprintable() and "\x1b" in text:
             text = _ANSI.sub("", text)
         context = self._context
         arrival = context.arrival
-        when = time_of(stamp, UTC, context.reference) if stamp else None
+        when = time_of(piece.stamp, UTC, context.reference) if piece.stamp else None
         if when is not None:
             context.arrival = format_time(when)
         try:
-            self._whole(name, text, rest, count)
+            self._whole(name, text, piece.rest, count)
         finally:
             context.arrival = arrival
 
@@ -241,6 +255,9 @@ class LineParser:
         line = self._read(text)
         trace = "" if line.dated else begins_trace(text)
         if not line.headed and not trace and self._dated(stream):
+            self._join(stream, text, count)
+            return
+        if self._completes(stream, line):
             self._join(stream, text, count)
             return
         if name:
@@ -258,6 +275,16 @@ class LineParser:
         """Whether the open record has a time; a line without time and level belongs to it."""
         before = stream.open
         return before is not None and before.line.dated and self._settings.multiline
+
+    def _completes(self, stream: _Stream, line: Line) -> bool:
+        """Whether it is the second half of java.util.logging's two lines; gives the level."""
+        before = stream.open
+        if before is None or not before.line.half or line.dated or not line.record.level:
+            return False
+        if before.line.record.lines > 1 or not self._settings.multiline:
+            return False
+        before.line.record.level = line.record.level
+        return True
 
     def _joins(self, stream: _Stream, text: str, count: int) -> bool:
         """Add a line to the open record if its shape says that it belongs there."""

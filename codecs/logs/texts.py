@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import msgspec
 
 from padit.codecs.logs.durations import text_duration
+from padit.codecs.logs.levels import KNOWN, level_by_word
 from padit.codecs.logs.objects import Context, access_level, read_object
 from padit.codecs.logs.record import MOST_MESSAGE, LogRecord
 from padit.codecs.logs.times import format_time, leading_time, yearless
@@ -32,12 +33,14 @@ class Line(NamedTuple):
         whole: no later line can belong to it.
         dated: it begins with a time, so that a line without one belongs to it.
         headed: it begins with a time or a level of its own.
+        half: its level stands in the next line.
     """
 
     record: LogRecord
     whole: bool = False
     dated: bool = False
     headed: bool = False
+    half: bool = False
 
 
 class TextForm(Protocol):
@@ -164,6 +167,27 @@ class Syslog3164:
         if not level and found[1]:
             level = _SYSLOG[int(found[1]) & 7]
         return _line(context, found[6], format_time(when), level, found[8], rest)
+
+
+class SyslogIso:
+    """What rsyslog writes since 2023: `2026-01-05T00:00:01.123456+00:00 host app[7]: no route`."""
+
+    name: ClassVar[str] = "syslog"
+    first: ClassVar[str] = "2"
+    _shape = re.compile(
+        r"(\d{4}-\d\d-\d\dT[\d:]{8}\.\d{6}[+-]\d\d:\d\d) (\S+) "
+        r"([\w./@-]{1,64})(?:\[(\d{1,10})\])?: ?(.*)",
+        re.DOTALL,
+    )
+
+    def read(self, text: str, service: str, context: Context) -> Line | None:
+        """See `TextForm`."""
+        found = self._shape.match(text) if text[10:11] == "T" else None
+        if not found or level_by_word(found[2]) in KNOWN:
+            return None
+        rest = {"host": found[2], "process": found[4]} if found[4] else {"host": found[2]}
+        level = context.stated(found[5])
+        return _line(context, found[3], context.time(found[1]), level, found[5], rest)
 
 
 class Priority:
@@ -295,13 +319,22 @@ class Plain:
                 return pairs
         level = context.stated(message)
         line = _line(context, service, stamp, level, message, {})
-        return line._replace(dated=bool(end), headed=bool(end) or bool(level))
+        half = not level and text[max(end - 3, 0) : end] in ("AM ", "PM ")
+        return line._replace(dated=bool(end), headed=bool(end) or bool(level), half=half)
 
 
 _LOGFMT, _PLAIN = Logfmt(), Plain()
 FORMATS: tuple[TextForm, ...] = (
-    Pattern(), Klog(), Syslog5424(), Syslog3164(), Priority(), Access(), _LOGFMT, _PLAIN,
-)  # fmt: skip
+    Pattern(),
+    Klog(),
+    Syslog5424(),
+    Syslog3164(),
+    SyslogIso(),
+    Priority(),
+    Access(),
+    _LOGFMT,
+    _PLAIN,
+)
 _ANY = tuple(form for form in FORMATS if not form.first and form.name != "pattern")
 _BY_FIRST = {
     sign: tuple(form for form in FORMATS if sign in form.first) + _ANY

@@ -24,14 +24,15 @@ _EARLIEST = datetime.fromtimestamp(EARLIEST_US / 1e6, UTC)
 _LATEST = datetime.fromtimestamp(LATEST_US / 1e6, UTC)
 _CLOCK = r"(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?"
 _ISO = re.compile(
-    r"(?:[A-Z], )?\[?(\d{4})([-/])(\d\d)\2(\d\d)[T _](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?"
+    r"(?:[A-Z], )?\[?(\d{4}([-/])\d\d\2\d\d[T _]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?)"
     r" ?(Z|UTC|GMT|[+-]\d\d:?\d\d)?(?![\d:])\]?:?\s*"
 )
 _DAY_FIRST = re.compile(
     rf"\[?(\d\d)[-/ ]([A-Z][a-z]{{2}})[-/ ](\d{{4}})[: ]{_CLOCK} ?(Z|[+-]\d\d:?\d\d)?\]?\s*"
 )
 _MONTH_FIRST = re.compile(
-    rf"\[?(?:[A-Z][a-z]{{2}} )?([A-Z][a-z]{{2}}) {{1,2}}(\d{{1,2}})(?:,? (\d{{4}}))? {_CLOCK}"
+    r"\[?(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2}) {1,2}(\d{1,2})(?:,? (\d{4}))? "
+    r"(\d{1,2}):(\d\d):(\d\d)(?:[.,](\d{1,9}))?"
     r"(?: ([AP]M))?(?: (\d{4}))?\]?:?\s*"
 )
 _CLOCK_ONLY = re.compile(rf"\[?{_CLOCK}(?=[\s\]])\]?\s*")
@@ -107,18 +108,19 @@ def leading_time(text: str, zone: tzinfo, reference: datetime) -> tuple[datetime
 
 
 def _iso(found: re.Match[str], zone: tzinfo) -> datetime | None:
-    year, _, month, day, clock, fraction, offset = found.groups()
-    text = f"{year}-{month}-{day}T{clock}.{(fraction or '0')[:6].ljust(6, '0')}"
+    text, sign, offset = found.groups()
+    if offset:
+        zone = _offset(offset, zone)
     try:
-        made = datetime.fromisoformat(text)
-    except ValueError:
-        return moment(int(year), int(month), int(day), (*clock.split(":"), fraction),
-                      _offset(offset, zone))  # fmt: skip
-    return _within(made.replace(tzinfo=_offset(offset, zone)))
+        made = datetime.fromisoformat(text if sign == "-" else text.replace("/", "-"))
+    except ValueError:  # a leap second, or no date at all
+        clock = (text[11:13], text[14:16], text[17:19], text[20:])
+        return moment(int(text[:4]), int(text[5:7]), int(text[8:10]), clock, zone)
+    return _within(made.replace(tzinfo=zone))
 
 
 def _offset(text: str | None, zone: tzinfo) -> tzinfo:
-    if text is None:
+    if not text:
         return zone
     if text[0] not in "+-":
         return UTC

@@ -15,30 +15,33 @@ __all__ = ["Trace", "begins_trace", "is_part"]
 
 _PARTS = re.compile(
     r"Caused by: |Suppressed: |\.\.\. \d+ (?:more|common frames)|at [\w$.<>]+\(|Wrapped by: "
-    r"|goroutine \d+ \[|created by |During handling of the above exception|The above exception was "
-    r"|--- End of |   --- |exit status \d+$|\[signal |#\d+ "
+    r"|goroutine \d+ \[|created by |During handling of the above |The above exception was "
+    r"|--- End of |   --- |exit status \d+$|note: run with `RUST|\[signal |#\d+ "
 )
-_PART_FIRST = frozenset("CS.aWgDTec[#-")
+_PART_FIRST = frozenset("CS.aWgDTecn[#-")
 _CALL = re.compile(r"[\w./*$-]{1,200}\([\w ,.(){}*?]{0,1000}\)(?: \+0x[0-9a-f]+)?$")
+_UNCAUGHT = re.compile(
+    r"Exception in thread \"|thread '[^']{0,64}' panicked at |panic: |Uncaught |Unhandled "
+    r"(?:exception|rejection)"
+)
 _EXCEPTION = re.compile(
-    r"(?:Exception in thread \"|Uncaught |Unhandled (?:exception|rejection)|"
     r"(?:[A-Za-z_$][\w$]{0,63}[.:\\]{1,2}){0,12}"
-    r"[A-Z_$][\w$]{0,63}(?:Exception|Error|Throwable|Failure|Interrupt|Exit)(?:: |:?$| \())"
+    r"[A-Z_$][\w$]{0,63}(?:Exception|Error|Throwable|Failure|Interrupt|Exit)(?:: |:?$| \()"
 )
 _TRACEBACK = "Traceback (most recent call last):"
 
 
 def begins_trace(text: str) -> str:
-    """The kind of trace that a line without an indent begins: "python", "other", or "".
+    """The kind of trace that a line without an indent begins: python, uncaught, other, or "".
 
     >>> begins_trace("java.lang.IllegalStateException: no route"), begins_trace("ok")
     ('other', '')
     """
     if text.startswith(_TRACEBACK):
         return "python"
-    if text.startswith("panic: ") or _EXCEPTION.match(text):
-        return "other"
-    return ""
+    if _UNCAUGHT.match(text):
+        return "uncaught"
+    return "other" if _EXCEPTION.match(text) else ""
 
 
 def is_part(text: str) -> bool:
@@ -65,6 +68,8 @@ class Trace:
     def takes(self, text: str, line: Line) -> bool:
         """Whether a line without an indent belongs to the record `line` or its trace."""
         begins = begins_trace(text)
+        if begins == "uncaught":
+            return False
         if begins:
             record = line.record
             fits = self.kind != "" or record.level in ERRORS or record.level == "WARNING"
@@ -75,7 +80,7 @@ class Trace:
         if self.kind == "python" and self._indented and not line.dated:
             self._indented = False
             return bool(re.match(r"[\w.]+(?::|$)", text))
-        return self.kind == "other" and _CALL.match(text) is not None
+        return self.kind in ("other", "uncaught") and _CALL.match(text) is not None
 
     def passed(self) -> None:
         """An indented line came."""

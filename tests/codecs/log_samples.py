@@ -85,6 +85,58 @@ TEXT_SAMPLES: dict[str, Sample] = {
         ("ERROR", "INFO", "INFO", "WARNING"),
         dated=False,
     ),
+    "dotnet-2": Sample(
+        as_lines(
+            "info: Microsoft.Hosting.Lifetime[14]",
+            "      Now listening on: http://localhost:5000",
+            "fail: A.B[0]",
+            "      System.Exception: no route",
+            "         at A.B.Run() in /src/a.cs:line 3",
+            "crit: A.B[0]",
+            "      gone",
+            "warn: A.B[0]",
+            "      slow",
+        ),
+        ("CRITICAL", "ERROR", "INFO", "WARNING"),
+        dated=False,
+    ),
+    "jul-2": Sample(
+        as_lines(
+            "Jan 05, 2026 1:00:01 AM a.b.C run",
+            "INFO: started",
+            "Jan 05, 2026 12:00:02 PM a.b.C run",
+            "SEVERE: no route",
+            "java.lang.IllegalStateException: no route",
+            "\tat a.b.C.run(C.java:10)",
+        ),
+        ("ERROR", "INFO"),
+    ),
+    "structlog-2": Sample(
+        as_lines(
+            f"{S}0 [info     ] started                        user=7",
+            f"{S}1 [error    ] no route                       user=7",
+            f"[{S}2,123][ERROR][o.e.c.X] [node] no route",
+            f"[{S}3,123][info ][o.e.c.X] [node] ok",
+        )
+    ),
+    "rust-2": Sample(
+        as_lines(
+            f"[{T}0Z INFO  app] started",
+            f"[{T}1Z WARN  app] slow",
+            "thread 'main' panicked at src/main.rs:2:5:",
+            "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace",
+        ),
+        ("ERROR", "INFO", "WARNING"),
+        dated=False,
+    ),
+    "syslog-iso-2": Sample(
+        as_lines(
+            f"{T}0.123456+00:00 host svc[7]: INFO started",
+            f"{T}1.123456+00:00 host svc[7]: ERROR no route",
+            f"{T}2.123456+01:00 host svc: error: no route",
+            f"{T}3.123456+00:00 INFO svc: ok",
+        )
+    ),
     "klog": case("klog"),
     "logfmt": Sample(
         as_lines(

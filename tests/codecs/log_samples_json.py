@@ -28,6 +28,14 @@ JSON_SAMPLES: dict[str, Sample] = {
         ),
         ("ERROR", "FATAL", "INFO", "INFO"),
     ),
+    "docker-no-newline-2": Sample(
+        docker(
+            ("INFO started", "stdout"),
+            ("ERROR no route", "stderr"),
+            ("ERROR no route", "stderr"),
+            ("INFO ok", "stdout"),
+        )
+    ),
     "duration": Sample(
         as_json(
             {"time": f"{T}0Z", "level": "INFO", "msg": "served", "duration": 1_500_000},

@@ -275,3 +275,18 @@ def test_a_pattern_and_a_format_can_be_stated() -> None:
     assert read(b"E/no route\n", pattern=pattern)[0].level == "ERROR"
     line = b"level=error msg=x\n"
     assert read(line, form="plain")[0].message == "level=error msg=x"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-05 00:00:01,5", "2026-01-05T00:00:01.500000"),
+        ("2026/01/05 00:00:01.123456789", "2026-01-05T00:00:01.123456"),
+        ("2026-01-05_00:00:01 +0130", "2026-01-04T22:30:01"),
+        ("2026-12-31T23:59:60Z", "2027-01-01T00:00:00"),
+        ("[2026-01-05T00:00:01.12-01:00]", "2026-01-05T01:00:01.120000"),
+    ],
+)
+def test_leading_times_are_read_to_the_microsecond(text: str, expected: str) -> None:
+    when, _ = leading_time(f"{text} x", UTC, datetime(2026, 1, 1, tzinfo=UTC))
+    assert when == datetime.fromisoformat(expected).replace(tzinfo=UTC)

@@ -11,10 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from padit.adapters.base import ListEmitter
+from padit.adapters.log_options import LogFile
+from padit.adapters.log_sources import LogSource
 from padit.adapters.receiver import BadRequestError, Call
 from padit.adapters.registry import create_adapter
 from padit.codecs.log_lines import ERROR_LEVELS, parse_line, template_of
 from padit.codecs.logs.parser import LineParser
+from padit.codecs.logs.record import LogRecord
 from padit.domain.errors import ConfigurationError
 from tests.adapters.live import Live
 from tests.codecs.log_samples import SAMPLES
@@ -213,6 +216,43 @@ def test_a_record_that_is_written_in_two_polls_is_one(tmp_path: Path) -> None:
 def _append(path: Path, text: str) -> None:
     with path.open("a") as file:
         file.write(text)
+
+
+def test_a_record_that_waits_is_read_again_after_a_crash(tmp_path: Path) -> None:
+    path, state = tmp_path / "app.log", tmp_path / "state.json"
+    _append(path, "2026-01-05 00:00:00 INFO ok\n2026-01-05 00:00:01 ERROR failed\n\tat a\n")
+    options = LogFile(path=str(path), from_start=True)
+    taken: list[LogRecord] = []
+    first = LogSource(options, state, ListEmitter, taken.extend)
+    first.read()
+    first.end()  # saves positions; the process ends before the record does
+    assert [record.level for record in taken] == ["INFO"]
+    again = LogSource(options, state, ListEmitter, taken.extend)
+    again.read()
+    again.close()
+    assert [(record.level, record.lines) for record in taken] == [("INFO", 1), ("ERROR", 2)]
+
+
+def test_every_line_of_a_file_is_in_the_books(tmp_path: Path) -> None:
+    lines = [
+        b"",
+        b"\0" * 50,
+        b"INFO T\xfcr",
+        b"started",
+        b"",
+        b"x" * 1_500_000,
+        b"ERROR a",
+        b"\tat a",
+    ]
+    (tmp_path / "app.log").write_bytes(b"\n".join(lines) + b"\n")
+    file = {"path": str(tmp_path / "app.log"), "from_start": True}
+    with Live({**LOCAL, "listen": False, "files": [file]}) as live:
+        live.poll()
+    emitter = live.emitter
+    in_records = sum(json.loads(value).get("lines", 1) for _, _, value in emitter.records)
+    assert in_records + emitter.left["blank"] + emitter.faults["binary"] == len(lines)
+    assert emitter.left == {"blank": 1, "encoding": 1, "level": 2}
+    assert emitter.faults == {"binary": 1, "long_line": 1}
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,15 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 from padit.codecs.logs.durations import DURATION_RANK, duration_ms
 from padit.codecs.logs.levels import KNOWN, level_by_number, level_by_word, level_in_text
-from padit.codecs.logs.record import MOST_MESSAGE, LogRecord, Notes, Settings, template_of
+from padit.codecs.logs.record import ANSI, MOST_MESSAGE, LogRecord, Notes, Settings, template_of
 from padit.codecs.logs.times import format_time, time_of
 
 __all__ = ["FORMS", "Context", "access_level", "read_object"]
 
 _KEYS: dict[str, tuple[str, ...]] = {
     "time": ("timestamp", "@timestamp", "time", "ts", "datetime", "asctime", "date", "eventTime",
-             "time_iso8601", "timeUnixNano", "msec"),
+             "time_iso8601",
+        "time_local", "timeUnixNano", "msec"),
     "service": (
         "service", "service.name", "service_name", "app", "application", "logger", "name",
     ),
@@ -31,6 +32,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
         "log",
         "textPayload",
         "error",
+        "request",
     ),
 }  # fmt: skip
 _ROLES = {
@@ -75,21 +77,23 @@ class Context:
         settings = self.settings
         if isinstance(value, dict):  # Loguru
             value = value.get("name")
-        elif isinstance(value, str) and not settings.levels and value.isalpha():
-            return level_by_word(value)
-        if settings.levels:
-            named = settings.levels.get(str(value).strip().upper())
-            if named is not None:
-                return named
         if isinstance(value, str):
-            text = value.strip()
-            if not (text.isdecimal() and text.isascii() and len(text) < 7):
-                return level_by_word(text)
-            value = int(text)
+            if not settings.levels and value.isalpha():
+                return level_by_word(value)
+            value = ANSI.sub("", value).strip()
+        named = settings.levels.get(str(value).upper()) if settings.levels else None
+        if named is not None:
+            return named
+        return self._level(value, settings.scale if settings.scale != "auto" else scale)
+
+    def _level(self, value: Any, scale: str) -> str:
+        if isinstance(value, str):
+            if not (value.isdecimal() and value.isascii() and len(value) < 7):
+                return level_by_word(value)
+            value = int(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return ""
-        chosen = settings.scale if settings.scale != "auto" else scale
-        return level_by_number(value, chosen) or str(value)[:20]
+        return level_by_number(value, scale) or str(value)[:20]
 
     def stated(self, text: str, *, strict: bool = False) -> str:
         """The level that a text states; by the configured words first."""
@@ -299,6 +303,8 @@ def _common(fields: dict[str, Any], plan: _Plan, service: str, context: Context)
     stamp = _taken(rest, plan.time)
     message = _taken(rest, plan.message)
     text = message if isinstance(message, str) else "" if message is None else str(message)
+    if "\x1b" in text:
+        text = ANSI.sub("", text)
     named = _taken(rest, plan.service)
     record = LogRecord(
         context.time(stamp),

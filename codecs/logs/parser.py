@@ -6,13 +6,13 @@ record) or in `refused` (binary). Records do not depend on how the lines are cut
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from padit.codecs.logs.levels import KNOWN
 from padit.codecs.logs.objects import Context, read_object
-from padit.codecs.logs.record import MOST_MESSAGE, LogRecord, Notes, Settings, template_of
+from padit.codecs.logs.record import ANSI, MOST_MESSAGE, LogRecord, Notes, Settings, template_of
 from padit.codecs.logs.texts import Line, json_object, read_line
 from padit.codecs.logs.times import format_time, time_of
 from padit.codecs.logs.traces import Trace, begins_trace, is_part
@@ -25,12 +25,11 @@ MOST_LINES = 2_000
 LONGEST_RECORD = 1_000_000
 """Characters of one record."""
 
+T = TypeVar("T")
+
 _CRI = re.compile(
     r"(\d{4}-\d\d-\d\dT[\d:.]{8,18}(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([FP])(?::\S*)? ?(.*)",
     re.DOTALL,
-)
-_ANSI = re.compile(
-    r"\x1b(?:\[[0-9;:?]{0,32}[ -/]?[@-~]|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\)|[@-Z\\-_])"
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _ENVELOPE = frozenset(("log", "stream", "time", "attrs"))
@@ -120,10 +119,20 @@ class LineParser:
         found = []
         for fields in objects:
             try:
-                found.append(read_object(fields, self._service, self._context))
+                found.append(self._posted(fields))
             except Exception as error:  # as above
                 self.refused.note("internal", f"a record cannot be read: {error!r}")
         return found
+
+    def _posted(self, fields: dict[str, Any]) -> LogRecord:
+        """An object by itself, out of its envelope if it has one."""
+        envelope = _envelope(fields)
+        if envelope is None:
+            return read_object(fields, self._service, self._context)
+        piece = envelope[1]
+        record = self._dated_by(piece, lambda: self._read(piece.text)).record
+        record.template = record.template or template_of(record.message)
+        return record
 
     def flush(self) -> list[LogRecord]:
         """Records of everything that was kept because more lines could have come."""
@@ -168,7 +177,7 @@ class LineParser:
             return text
         text = text.rstrip("\r")
         if "\x1b" in text:
-            text = _ANSI.sub("", text)
+            text = ANSI.sub("", text)
         stripped = text.strip("\0")
         if len(stripped) < len(text):
             if not stripped:
@@ -183,14 +192,10 @@ class LineParser:
 
     def _object(self, fields: dict[str, Any], line: bytes) -> None:
         """A JSON object that is a line: an envelope of Docker, or a record."""
-        log = fields.get("log")
-        if isinstance(log, str) and (_ENVELOPE.issuperset(fields) or "stream" in fields):
-            stream = str(fields.get("stream") or "")
-            stamp = fields.get("time")
-            rest = {key: fields[key] for key in fields if key not in ("log", "stream", "time")}
-            text = log.removesuffix("\n").removesuffix("\r")
-            piece = Piece(text, stamp, rest)
-            self._piece(stream, piece, partial=log[-1:] != "\n", stated=False)
+        envelope = _envelope(fields)
+        if envelope is not None:
+            stream, piece, partial = envelope
+            self._piece(stream, piece, partial=partial, stated=False)
             return
         made = _named(fields, self._service, self._context)
         if not made.record.message:
@@ -233,14 +238,18 @@ class LineParser:
     def _inner(self, name: str, piece: Piece, text: str, count: int) -> None:
         """What was in an envelope, with the envelope's time for records that have none."""
         if not text.isprintable() and "\x1b" in text:
-            text = _ANSI.sub("", text)
+            text = ANSI.sub("", text)
+        self._dated_by(piece, lambda: self._whole(name, text, piece.rest, count))
+
+    def _dated_by(self, piece: Piece, work: Callable[[], T]) -> T:
+        """Do something while the envelope's time stands in for times that lines do not have."""
         context = self._context
         arrival = context.arrival
         when = time_of(piece.stamp, UTC, context.reference) if piece.stamp else None
         if when is not None:
             context.arrival = format_time(when)
         try:
-            self._whole(name, text, piece.rest, count)
+            return work()
         finally:
             context.arrival = arrival
 
@@ -337,6 +346,17 @@ class LineParser:
         if not record.template:
             record.template = template_of(record.message)
         self._done.append(record)
+
+
+def _envelope(fields: dict[str, Any]) -> tuple[str, Piece, bool] | None:
+    """Stream, content, and whether it is partial, of a line of Docker; None if it is none."""
+    log = fields.get("log")
+    if not isinstance(log, str) or not ("stream" in fields or _ENVELOPE.issuperset(fields)):
+        return None
+    rest = {key: fields[key] for key in fields if key not in ("log", "stream", "time")}
+    text = log.removesuffix("\n").removesuffix("\r")
+    piece = Piece(text, fields.get("time"), rest)
+    return str(fields.get("stream") or ""), piece, log[-1:] != "\n"
 
 
 def _indented_head(text: str) -> bool:

@@ -9,9 +9,12 @@ import msgspec
 
 from padit.codecs.logs.levels import ERRORS, KNOWN
 
-__all__ = ["MOST_MESSAGE", "LogRecord", "Notes", "Settings", "template_of"]
+__all__ = ["ANSI", "MOST_MESSAGE", "LogRecord", "Notes", "Settings", "template_of"]
 
 MOST_MESSAGE = 16_384
+ANSI = re.compile(
+    r"\x1b(?:\[[0-9;:?]{0,32}[ -/]?[@-~]|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\)|[@-Z\\-_])"
+)
 _TEMPLATE = (
     (re.compile(r"\"[^\"]{0,1000}\"|'[^']{0,1000}'"), "<text>"),
     (re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"), "<id>"),

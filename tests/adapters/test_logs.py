@@ -156,7 +156,7 @@ def test_posted_text_is_read_as_the_lines_of_a_file_are() -> None:
 
 
 def test_posted_objects_are_read_in_the_form_of_their_logger() -> None:
-    bodies = ["serilog", "ecs", "journald", "gelf", "docker"]
+    bodies = ["serilog", "ecs", "journald", "gelf", "docker", "pino"]
     with Live(LOCAL) as live:
         url = f"http://127.0.0.1:{live.adapter.port}/api/v1/logs"
         for name in bodies:

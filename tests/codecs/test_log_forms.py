@@ -1,6 +1,7 @@
 """Forms of log lines: what becomes a record, of which level, time and duration."""
 
 import re
+import time
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from padit.codecs.logs.parser import LONGEST_RECORD, MOST_LINES, LineParser
 from padit.codecs.logs.record import LogRecord, Settings
 from padit.codecs.logs.times import leading_time, time_of
 from tests.codecs.log_samples import SAMPLES, TRACE, Sample
+from tests.limits import allowed
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC).timestamp()
 
@@ -290,3 +292,22 @@ def test_a_pattern_and_a_format_can_be_stated() -> None:
 def test_leading_times_are_read_to_the_microsecond(text: str, expected: str) -> None:
     when, _ = leading_time(f"{text} x", UTC, datetime(2026, 1, 1, tzinfo=UTC))
     assert when == datetime.fromisoformat(expected).replace(tzinfo=UTC)
+
+
+def test_colours_inside_json_are_left_out() -> None:
+    colour = "\\u001b[31m"
+    record = read(f'{{"level": "{colour}error", "message": "{colour}x"}}'.encode())[0]
+    assert (record.level, record.message) == ("ERROR", "x")
+
+
+LONG = ["a" * 10, " ", "=", "a=", 'a="', "[", "<11>", '] "', "1 ", "a.", ".", "\x1b[", "\\",
+        "{", "0:", "2026-01-05 ", "ERROR ", "::", "(", "'", "\0a", "took 3", "\xfc"]  # fmt: skip
+
+
+@pytest.mark.parametrize("part", LONG)
+@pytest.mark.parametrize("head", ["", "<11>1 - - - - - [a ", "10.0.0.1 - - [", "Jan  5 00:00:00 "])
+def test_no_long_line_takes_long(head: str, part: str) -> None:
+    line = (head + part * (1_000_000 // len(part))).encode()
+    begin = time.process_time()
+    read(line)
+    assert time.process_time() - begin < allowed(2)

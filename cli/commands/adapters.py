@@ -165,7 +165,7 @@ def _try(args: argparse.Namespace) -> int:
         for code, micros, value in zip(rows.code, rows.time, rows.value, strict=True):
             line = [micros / 1e6, *rows.series[code], float(value)]
             sys.stdout.write(json.dumps(line) + "\n")
-    for cause, count in (*emitter.faults.items(), *emitter.left.items()):
+    for cause, count in emitter.faults.items():
         sys.stderr.write(f"{cause} ({count}): {emitter.messages[cause]}\n")
     return 0 if emitter.metrics or emitter.rows or not emitter.faults else 1
 

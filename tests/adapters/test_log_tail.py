@@ -4,13 +4,10 @@ import gzip
 import json
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from padit.adapters import log_tail
 from padit.adapters.log_tail import LONGEST_LINE, Tail
@@ -289,61 +286,6 @@ def test_a_file_that_grows_faster_than_it_is_read_is_said(
     assert read.said == {"behind": 1}
     lines = first + [line for _ in range(5) for line in read()]
     assert sorted(lines) == sorted([*numbered(1, 200), "one"])
-
-
-STEPS = st.lists(
-    st.sampled_from(["write", "write", "read", "rename", "copytruncate", "half", "restart"]),
-    max_size=25,
-)
-
-
-@settings(max_examples=60)
-@given(STEPS)
-def test_every_line_is_read_once_through_any_rotation(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[str]
-) -> None:
-    place = tmp_path_factory.mktemp("logs")
-    path, state = place / "app.log", place / "state.json"
-    path.touch()
-    reader = [Reader(place / "*.log*", state=state)]
-    written, half, count = [], "", 0
-    found: list[str] = []
-    names = iter(range(100))
-
-    def write(end: str) -> None:
-        nonlocal count, half
-        count += 1
-        text = f"line {count} of many"
-        with path.open("a") as file:
-            file.write(text + end)
-        half = half + text
-        if end:
-            written.append(half)
-            half = ""
-
-    def rename() -> None:
-        write("\n")
-        path.rename(place / f"app.log.{next(names)}")
-        path.touch()
-
-    def copytruncate() -> None:
-        write("\n")
-        shutil.copy(path, place / f"app.log.{next(names)}")
-        path.write_text("")
-
-    def restart() -> None:
-        reader[0].tail.close()
-        reader[0] = Reader(place / "*.log*", state=state)
-
-    actions: dict[str, Callable[[], Any]] = {
-        "write": lambda: write("\n"), "half": lambda: write(""), "rename": rename,
-        "read": lambda: found.extend(reader[0]()), "copytruncate": copytruncate,
-        "restart": restart,
-    }  # fmt: skip
-    for step in [*steps, "write", "read", "read", "read"]:
-        actions[step]()
-    reader[0].tail.close()
-    assert sorted(found) == sorted(written)
 
 
 def messages(live: Live) -> list[str]:

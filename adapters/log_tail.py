@@ -1,64 +1,63 @@
 """Files that grow: new lines, through rotation and truncation, from where reading stopped.
 
-A file is known by its device and inode. When its name belongs to another file, the old one is
-read to its end first (it is kept open), then the new one from its start. A file that became
-shorter begins again. A line is given when it is complete; one that is longer than
-`LONGEST_LINE` is cut. Between two reads one rotation is followed; of two, the file in between
-is lost.
+A file is known by its place and by prints of its content (`adapters.log_files`), not by its name: a
+renamed file is read on, a copy from where the original was read to, a compressed one not at all. A
+file that was cut begins again, also if it has grown past the old position since; what may be lost
+by that is said. A line is given when it is complete; of one that is longer than `LONGEST_LINE`
+the rest is skipped, and said.
+
+A file whose name is gone is read on for a few looks while it is open. Of two rotations between two
+looks, the file in between is lost unless it matches the pattern, too. A file that was cut and
+filled again with the very bytes that were read cannot be told from one that was not.
 """
 
-import contextlib
+import errno
 import glob
-import json
 import os
-from collections.abc import Iterator
+import stat
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import Any, NamedTuple
 
-__all__ = ["LONGEST_LINE", "Tail"]
+from padit.adapters.log_files import (
+    NOTHING,
+    Followed,
+    Generation,
+    Mark,
+    Place,
+    is_compressed,
+    is_copy,
+    mark,
+    unmoved,
+)
+from padit.adapters.log_positions import Saved, load, write
+
+__all__ = ["LONGEST_LINE", "Batch", "Tail"]
 
 LONGEST_LINE = 1_000_000
 _READ_AT_ONCE = 1 << 20
 _MOST_PER_READ = 32 << 20
+_MOST_OPEN = 200
+_MOST_GENERATIONS = 1_000
+_MOST_NAMED = 10_000
+_IDLE_LOOKS = 3
 
-Place = tuple[int, int]
+Say = Callable[[str, str, int], None]
 
 
-class _File:
-    """One open file and the unfinished line at its end."""
+class Batch(NamedTuple):
+    """Lines of one file, in order.
 
-    def __init__(self, handle: IO[bytes], position: int) -> None:
-        self.handle = handle
-        stat = os.fstat(handle.fileno())
-        self.place: Place = (stat.st_dev, stat.st_ino)
-        handle.seek(position)
-        self.rest = b""
-        self.skipping = False
+    Attributes:
+        file: where they are from.
+        lines: complete, without line breaks.
+        ended: whether what follows is no continuation of them.
+    """
 
-    @property
-    def position(self) -> int:
-        """Where reading would go on after a restart: the start of the unfinished line."""
-        return self.handle.tell() - len(self.rest)
-
-    def lines(self) -> Iterator[bytes]:
-        """Complete lines that are new, at most about 32 MB of them."""
-        if os.fstat(self.handle.fileno()).st_size < self.handle.tell():
-            self.handle.seek(0)  # truncated: what was there is gone
-            self.rest = b""
-        for _ in range(_MOST_PER_READ // _READ_AT_ONCE):
-            data = self.handle.read(_READ_AT_ONCE)
-            if not data:
-                return
-            *whole, self.rest = (self.rest + data).split(b"\n")
-            for line in whole:
-                if self.skipping:  # the end of a line whose head was given already
-                    self.skipping = False
-                    continue
-                yield line[:LONGEST_LINE]
-            if len(self.rest) > LONGEST_LINE:
-                if not self.skipping:
-                    yield self.rest[:LONGEST_LINE]
-                self.rest, self.skipping = b"", True
+    file: Followed
+    lines: list[bytes]
+    ended: bool = False
 
 
 class Tail:
@@ -67,90 +66,324 @@ class Tail:
     Args:
         pattern: path with wildcards, as for a shell.
         from_start: whether files that exist at the first look are read from their start; files
-            that appear later always are.
+            that appear later always are, and so are those that appeared since `state` was saved.
         state: where positions are kept over restarts; None keeps none.
+        say: called with (kind, message, count) for what is not read. Kinds: unreadable,
+            compressed, copy, truncated, long_line, behind, state.
+        reader: makes `Followed.reader` of a path.
+        held: bytes in front of the position that a reader still needs after a crash.
     """
 
-    def __init__(self, pattern: str, *, from_start: bool, state: Path | None) -> None:
+    def __init__(
+        self,
+        pattern: str,
+        *,
+        from_start: bool,
+        state: Path | None,
+        say: Say = lambda kind, message, count: None,
+        reader: Callable[[str], Any] = lambda path: None,
+        held: Callable[[Any], int] = lambda reader: 0,
+    ) -> None:
         self._pattern = pattern
-        self._from_start = from_start
         self._state = state
-        self._files: dict[str, _File] = {}
+        self._say = say
+        self._reader = reader
+        self._held = held
+        self._files: dict[Place, Followed] = {}
+        self._handles: OrderedDict[Place, int] = OrderedDict()
+        self._named: set[tuple[str, str]] = set()
+        self._saved = {one.place: one for one in self._load()}
+        self._start = from_start or bool(self._saved)
         self._first = True
-        self._known = self._load()
+        self._history: deque[Generation] = deque(maxlen=_MOST_GENERATIONS)
+        self._cuts: dict[Generation, int] = {}
+        self._left = 0
+        self._turn = 0
 
-    def read(self) -> Iterator[tuple[str, bytes]]:
-        """(path, line) of all new complete lines."""
-        for path in sorted(glob.glob(self._pattern, recursive=True)):
-            yield from self._read_path(path)
-        for path in [path for path in self._files if not os.path.exists(path)]:
-            for line in self._files[path].lines():
-                yield path, line
-            self._files.pop(path).handle.close()
+    def _load(self) -> list[Saved]:
+        try:
+            return load(self._state)
+        except (OSError, ValueError) as error:
+            text = f"{self._state} cannot be read, so files are read as if seen the first time"
+            self._say("state", f"{text}: {error}", 1)
+            return []
+
+    @property
+    def files(self) -> list[Followed]:
+        """All that are followed."""
+        return list(self._files.values())
+
+    def read(self) -> Iterator[Batch]:
+        """All new complete lines, at most about 32 MB of them."""
+        self._left = _MOST_PER_READ
+        found = self._look()
+        known = list(self._files)
+        self._turn = self._turn % len(known) if known else 0
+        for place in known[self._turn :] + known[: self._turn]:
+            file = self._files[place]
+            seen = found.pop(place, None)
+            if seen is None:
+                yield from self._gone(file)
+                continue
+            file.path, file.idle = seen[0], 0
+            yield from self._read_on(file, seen[1])
+        yield from self._read_new(found)
+        self._turn += 1
         self._first = False
+        self._start = True
+        for generation, size in self._cuts.items():
+            self._say_cut(generation, size)
+        self._cuts.clear()
 
-    def _read_path(self, path: str) -> Iterator[tuple[str, bytes]]:
-        known = self._files.get(path)
-        if known is not None:
-            for line in known.lines():
-                yield path, line
-            if self._place(path) == known.place:
-                return
-            known.handle.close()
-            del self._files[path]
-        opened = self._open(path)
-        if opened is not None:
-            self._files[path] = opened
-            for line in opened.lines():
-                yield path, line
+    def _look(self) -> dict[Place, tuple[str, os.stat_result]]:
+        """What matches the pattern, by place; of several names the first."""
+        found: dict[Place, tuple[str, os.stat_result]] = {}
+        for path in sorted(glob.glob(self._pattern, recursive=True)):
+            try:
+                status = os.stat(path)
+            except OSError as error:
+                if error.errno != errno.ENOENT:
+                    self._once("unreadable", path, f"{path} cannot be read: {error.strerror}")
+                continue
+            if stat.S_ISDIR(status.st_mode):
+                continue
+            if not stat.S_ISREG(status.st_mode):
+                self._once("unreadable", path, f"{path} is no regular file")
+            elif is_compressed(path):
+                self._once("compressed", path, f"{path} is compressed and not read")
+            else:
+                found.setdefault((status.st_dev, status.st_ino), (path, status))
+        return found
 
-    def _place(self, path: str) -> Place | None:
+    def _once(self, kind: str, path: str, message: str) -> None:
+        """Say something about a file the first time."""
+        if (kind, path) in self._named:
+            return
+        if len(self._named) >= _MOST_NAMED:
+            self._named.clear()
+        self._named.add((kind, path))
+        self._say(kind, message, 1)
+
+    def _read_new(self, found: dict[Place, tuple[str, os.stat_result]]) -> Iterator[Batch]:
+        if self._first:
+            for place in self._saved.keys() - found.keys():
+                self._history.append(self._saved.pop(place).generation)
+        if not found:
+            return
+        followed = [file.generation for file in self._files.values()]
+        saved = [one.generation for one in self._saved.values()]
+        index = _Index([*self._history, *followed, *saved])
+        for place, (path, status) in found.items():
+            handle = self._open(path, place)
+            if handle is None:
+                continue
+            if is_compressed(path, handle):
+                self._once("compressed", path, f"{path} is compressed and not read")
+                self._close(place)
+                continue
+            file = self._begin(path, place, handle, status, index)
+            self._files[place] = file
+            yield from self._read_on(file, status)
+            index.add(file.generation)
+
+    def _begin(
+        self, path: str, place: Place, handle: int, status: os.stat_result, index: "_Index"
+    ) -> Followed:
+        file = Followed(place, path, path, reader=self._reader(path))
+        saved = self._saved.pop(place, None)
+        if saved is not None and saved.fits(handle, status.st_size):
+            file.position, file.skipping, file.birth = saved.position, saved.skipping, saved.birth
+        elif saved is not None:
+            self._cut(saved.generation, 0)
+            index.add(saved.generation)
+        elif not self._start:
+            file.position = _line_start(handle, status.st_size)
+        if saved is None or not file.position:
+            copied = index.copied(handle, path, status.st_size)
+            if copied is not None:
+                self._cuts.pop(copied[0], None)
+                file.position = max(file.position, copied[1])
+                text = f"{path} is a copy of {copied[0].paths[1]}; its first {copied[1]} bytes"
+                self._once("copy", path, f"{text} were read there")
+        file.printed(handle)
+        return file
+
+    def _read_on(self, file: Followed, status: os.stat_result) -> Iterator[Batch]:
+        """What is new in a file."""
+        file.written = status.st_mtime
+        same = file.size == status.st_size and file.changed == status.st_mtime_ns
+        if (same and not file.more) or self._left <= 0:
+            file.more = file.more or not same
+            return
+        handle = self._open(file.path, file.place)
+        if handle is None:
+            return
         try:
-            stat = os.stat(path)
-        except OSError:
-            return None
-        return stat.st_dev, stat.st_ino
-
-    def _open(self, path: str) -> _File | None:
-        try:
-            handle = open(path, "rb", buffering=0)  # noqa: SIM115 - closed when it is rotated
-        except OSError:
-            return None
-        stat = os.fstat(handle.fileno())
-        saved = self._known.pop(f"{stat.st_dev}:{stat.st_ino}", None)
-        if saved is not None and saved <= stat.st_size:
-            position = saved
+            if not unmoved(handle, status.st_size, file.position, file.before, file.head):
+                self._cut(file.generation, max(file.size - file.position, 0))
+                yield Batch(file, [], ended=True)
+                file.position, file.head, file.skipping = 0, NOTHING, False
+            yield from self._lines(file, handle)
+            file.printed(handle)
+        except OSError as error:
+            self._once("unreadable", file.path, f"{file.path} cannot be read: {error.strerror}")
+            return
+        self._named.discard(("unreadable", file.path))
+        file.size, file.changed = status.st_size, status.st_mtime_ns
+        if file.more:
+            text = f"{file.path} grows faster than it is read, {_MOST_PER_READ >> 20} MB a poll"
+            self._once("behind", file.path, f"{text}: nothing is lost yet; lower interval_sec")
         else:
-            position = stat.st_size if self._first and not self._from_start else 0
-        return _File(handle, position)
+            self._named.discard(("behind", file.path))
+
+    def _lines(self, file: Followed, handle: int) -> Iterator[Batch]:
+        rest, file.more = b"", False
+        while data := os.pread(handle, _READ_AT_ONCE, file.position + len(rest)):
+            self._left -= len(data)
+            *lines, last = (rest + data).split(b"\n")
+            file.position += len(rest) + len(data) - len(last)
+            rest = last
+            if lines and file.skipping:  # the end of a line whose head was given already
+                file.skipping = False
+                del lines[0]
+            if len(rest) > LONGEST_LINE:
+                file.position += len(rest)
+                if not file.skipping:
+                    lines.append(rest)
+                rest, file.skipping = b"", True
+            if lines:
+                yield Batch(file, self._shortened(file, lines))
+            if self._left <= 0:
+                file.more = True
+                return
+
+    def _shortened(self, file: Followed, lines: list[bytes]) -> list[bytes]:
+        if max(map(len, lines)) <= LONGEST_LINE:
+            return lines
+        long = sum(len(line) > LONGEST_LINE for line in lines)
+        file.uneven = True
+        text = f"{file.path}: a line of more than {LONGEST_LINE} bytes"
+        self._say("long_line", f"{text}; its end is not read", long)
+        return [line[:LONGEST_LINE] for line in lines]
+
+    def _gone(self, file: Followed) -> Iterator[Batch]:
+        """Read on in a file whose name is gone, and give it up after a few looks."""
+        handle = self._handles.get(file.place)
+        if handle is None:
+            unread = file.size - file.position
+            if unread > 0:
+                self._say("truncated", f"{file.path} is gone with {unread} bytes unread", 1)
+            yield from self._end(file, [])
+            return
+        before = file.position
+        status = os.fstat(handle)
+        yield from self._read_on(file, status)
+        file.idle = file.idle + 1 if file.position == before else 0
+        if not file.more and (status.st_nlink == 0 or file.idle >= _IDLE_LOOKS):
+            end = os.pread(handle, LONGEST_LINE, file.position)
+            yield from self._end(file, [end] if end and not file.skipping else [])
+
+    def _end(self, file: Followed, lines: list[bytes]) -> Iterator[Batch]:
+        self._close(file.place)
+        self._files.pop(file.place, None)
+        self._history.append(file.generation)
+        yield Batch(file, lines, ended=True)
+
+    def _cut(self, generation: Generation, unread: int) -> None:
+        self._history.append(generation)
+        self._cuts[generation] = unread
+
+    def _say_cut(self, generation: Generation, unread: int) -> None:
+        known = f"at least {unread} bytes" if unread else "perhaps some bytes"
+        text = f"{generation.paths[1]} was cut or replaced after {generation.position} bytes were"
+        text = f"{text} read; what was written between that and the cut is lost ({known})"
+        self._say("truncated", f"{text}: let path match the copy, too, or lower interval_sec", 1)
+
+    def _open(self, path: str, place: Place) -> int | None:
+        """A handle of the file; those used longest ago are closed when there are many."""
+        handle = self._handles.get(place)
+        if handle is not None:
+            self._handles.move_to_end(place)
+            return handle
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                self._once("unreadable", path, f"{path} cannot be read: {error.strerror}")
+            return None
+        status = os.fstat(handle)
+        if (status.st_dev, status.st_ino) != place:  # renamed since the look
+            os.close(handle)
+            return None
+        self._handles[place] = handle
+        while len(self._handles) > _MOST_OPEN:
+            _, oldest = self._handles.popitem(last=False)
+            os.close(oldest)
+        return handle
+
+    def _close(self, place: Place) -> None:
+        handle = self._handles.pop(place, None)
+        if handle is not None:
+            os.close(handle)
 
     def save(self) -> None:
         """Write down how far everything was read."""
         if self._state is None:
             return
-        partial = self._state.with_suffix(".partial")
-        with contextlib.suppress(OSError):
-            partial.write_text(json.dumps(self._places()))
-            partial.replace(self._state)
-
-    def _places(self) -> dict[str, int]:
-        return {f"{file.place[0]}:{file.place[1]}": file.position for file in self._files.values()}
-
-    def _load(self) -> dict[str, int]:
-        if self._state is None:
-            return {}
         try:
-            content = json.loads(self._state.read_text())
-        except (OSError, ValueError):
-            return {}
-        if not isinstance(content, dict):
-            return {}
-        return {str(key): int(at) for key, at in content.items() if isinstance(at, int)}
+            write(self._state, self._notes())
+        except OSError as error:
+            text = f"{self._state} cannot be written: {error.strerror}"
+            self._once("state", str(self._state), f"{text}; a restart reads lines again")
+
+    def _notes(self) -> list[Saved]:
+        """Of files that are followed, and of those that were and have not been seen yet."""
+        return [*self._saved.values(), *map(self._note, self._files.values())]
+
+    def _note(self, file: Followed) -> Saved:
+        held = self._held(file.reader)
+        file.uneven = file.uneven and held > 0
+        back = 0 if file.uneven else min(held, file.position)
+        return Saved(file.place, file.birth, file.path, file.position - back, file.position,
+                     file.head, file.before, file.skipping)  # fmt: skip
 
     def close(self) -> None:
         """Save positions and close the files; reading goes on from there."""
         self.save()
-        self._known = self._places()
-        for file in self._files.values():
-            file.handle.close()
+        self._saved = {one.place: one for one in self._notes()}
+        for place in list(self._handles):
+            self._close(place)
         self._files.clear()
+        self._first = True
+
+
+class _Index:
+    """Generations by their heads, so that ten thousand new files are compared with few."""
+
+    def __init__(self, generations: list[Generation]) -> None:
+        self._by_head: dict[Mark, list[Generation]] = {}
+        self._sizes: dict[int, None] = {}
+        for generation in generations:
+            self.add(generation)
+
+    def add(self, generation: Generation) -> None:
+        if generation.head.size:
+            self._by_head.setdefault(generation.head, []).append(generation)
+            self._sizes[generation.head.size] = None
+
+    def copied(self, handle: int, path: str, size: int) -> tuple[Generation, int] | None:
+        """The generation of which a file is a copy, and up to where."""
+        best: tuple[Generation, int] | None = None
+        for length in self._sizes:
+            for one in self._by_head.get(mark(handle, length), ()) if length <= size else ():
+                end = is_copy(handle, path, size, one)
+                if end is not None and (best is None or end > best[1]):
+                    best = (one, end)
+        return best
+
+
+def _line_start(handle: int, size: int) -> int:
+    """Where the unfinished line at the end begins."""
+    data = os.pread(handle, min(size, LONGEST_LINE), max(size - LONGEST_LINE, 0))
+    cut = data.rfind(b"\n")
+    return size - len(data) + cut + 1 if cut >= 0 else (size if size > LONGEST_LINE else 0)

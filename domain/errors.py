@@ -4,12 +4,14 @@ PaditError
 ├── ConfigurationError   an option, a YAML file or a URI is wrong; nothing has run yet
 ├── WireFormatError      one record cannot be read; it becomes a dead letter
 ├── SourceError          a topic, a file or a broker cannot be read
+├── LossError            an input was read, and nothing in it is of use
 ├── SinkError            results could not be delivered
 └── StateError           saved state is damaged or of an unknown version
 """
 
 __all__ = [
     "ConfigurationError",
+    "LossError",
     "PaditError",
     "RunError",
     "SinkError",
@@ -33,6 +35,10 @@ class WireFormatError(PaditError, ValueError):
 
 class SourceError(PaditError, RuntimeError):
     """A source cannot be read."""
+
+
+class LossError(PaditError, RuntimeError):
+    """Nothing in an input is of use, or too little."""
 
 
 class SinkError(PaditError, RuntimeError):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from padit.analysis.audit_log import read_losses
-from padit.analysis.losses.report import Counted, Limits, Verdict, judge, opening
+from padit.analysis.losses.report import Counted, Limits, Verdict, judge, opening, printable
 from padit.analysis.losses.warmup import WarmUp, warm_up_line
 from padit.domain.findings import Findings
 from padit.domain.losses import Loss
@@ -47,7 +47,8 @@ class Ending(NamedTuple):
 def say(lines: Iterable[str]) -> None:
     """Lines for people, on standard error; those that belong to the one before are indented."""
     for line in lines:
-        sys.stderr.write(f"{line}\n" if line.startswith(" ") else f"padit: {line}\n")
+        shown = printable(line)
+        sys.stderr.write(f"{shown}\n" if shown.startswith(" ") else f"padit: {shown}\n")
 
 
 def announce(plan: Plan) -> Findings:

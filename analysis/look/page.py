@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from padit.analysis.look.survey import SeriesSeen, Survey
 from padit.analysis.losses.remedies import seconds_to_allow
+from padit.analysis.losses.report import printable
 from padit.connectors.file_options import FileOptions
 from padit.domain.timestamps import format_utc
 
@@ -26,7 +27,7 @@ def page_of(seen: Survey, command: str) -> str:
     parts = [_head(seen), *_series(seen.series), *_samples(seen)]
     parts += [*_guessed(seen), *_unwatched(seen), *_lost(seen)]
     parts.append(_next(seen, command))
-    return "\n\n".join(parts) + "\n"
+    return "\n".join(map(printable, "\n\n".join(parts).split("\n"))) + "\n"
 
 
 def command_of(uri: str, seen: Survey, options: Sequence[str]) -> str:
@@ -245,9 +246,9 @@ def _next(seen: Survey, command: str) -> str:
 
 
 def _table(rows: Sequence[Sequence[str]], right: Sequence[int]) -> str:
-    """Columns as wide as their cells, the first two shortened until a line fits."""
+    """Columns as wide as their cells; names and units are shortened until a line fits."""
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    names = (0, 1) if len(rows[0]) == 7 else (1, 2)
+    names = [n for n, title in enumerate(rows[0]) if title in ("source", "metric", "unit")]
     while sum(widths) + 2 * len(widths) > _WIDTH and max(widths[n] for n in names) > 8:
         widths[max(names, key=lambda n: widths[n])] -= 1
     lines = []

@@ -12,7 +12,7 @@ from padit.domain.timestamps import MICROS
 
 __all__ = [
     "Counted", "Limits", "Reason", "Verdict", "counted_numeric", "counted_unwatched", "judge",
-    "opening", "reasons_of",
+    "opening", "printable", "reasons_of",
 ]  # fmt: skip
 
 _FILES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet", ".gz", ".zst")
@@ -36,10 +36,12 @@ class Limits(NamedTuple):
     Attributes:
         share: of what holds a number, the share that may be lost.
         strict: whether any loss is a failure.
+        series: of a key group that may have state at a time; 0 where there is no such limit.
     """
 
     share: float = 0.1
     strict: bool = False
+    series: int = 0
 
 
 class Reason(NamedTuple):
@@ -68,6 +70,11 @@ class Verdict(NamedTuple):
 
     failed: bool
     lines: tuple[str, ...]
+
+
+def printable(text: str) -> str:
+    """A text from an input as it may be shown: no control characters reach a terminal."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in text)
 
 
 def opening(findings: Findings) -> list[str]:
@@ -101,18 +108,21 @@ def counted_numeric(findings: Findings) -> int:
     return sum(one.numeric for one in findings.unwatched)
 
 
-def reasons_of(counted: Counted, findings: Findings, losses: Sequence[Loss] | None) -> list[Reason]:
+def reasons_of(
+    counted: Counted, findings: Findings, losses: Sequence[Loss] | None, most_series: int = 0
+) -> list[Reason]:
     """Everything that is lost by reason, the commonest first; the counts add up to all of it.
 
     Args:
         counted: samples of the run.
         findings: of its source.
         losses: what readers lost by kind; None where it is not known.
+        most_series: that a key group has state for.
     """
     reasons = [_of_loss(one) for one in losses or ()]
     missing = counted.late + counted.dead_lettered - sum(one.amount for one in reasons)
     if missing > 0:
-        reasons.append(_of_rest(missing, known=losses is not None))
+        reasons.append(_of_rest(missing, most_series, known=losses is not None))
     reasons += _of_unwatched(findings)
     return sorted(reasons, key=lambda one: (-one.amount, one.what))
 
@@ -133,13 +143,13 @@ def _where(one: Loss) -> str:
     return one.place if one.offset < 0 else f"{one.place}, row {one.offset}"
 
 
-def _of_rest(count: int, *, known: bool) -> Reason:
+def _of_rest(count: int, most_series: int, *, known: bool) -> Reason:
     """Samples that were lost behind the readers, or whose reasons nothing has kept."""
     if not known:
         what = "late or unusable; the audit log, which holds the reasons, cannot be read from here"
         return Reason(what, count, "", "--dlq=dead.jsonl --late=late.jsonl keep every one")
     what = "series_limit: new series beyond the limit of a key group"
-    return Reason(what, count, "", "raise --max_series_per_group or --key_groups")
+    return Reason(what, count, "", f"--max_series_per_group={2 * most_series}")
 
 
 def _of_unwatched(findings: Findings) -> list[Reason]:
@@ -191,7 +201,8 @@ def judge(
         head += f", more than the {_percent(limits.share)} that {allowed} allows"
     elif failed:
         head += ", and --strict allows no loss"
-    return Verdict(failed, (head, *_lines(reasons_of(counted, findings, losses), present)))
+    reasons = reasons_of(counted, findings, losses, limits.series)
+    return Verdict(failed, (head, *_lines(reasons, present)))
 
 
 def _lines(reasons: Sequence[Reason], present: int) -> list[str]:

@@ -29,7 +29,7 @@ def _run(
             "--key_groups=1",
         ]
     )
-    assert code == 0
+    assert code == 3  # 40 % of the samples found no place
     found = [json.loads(one) for one in letters.read_text().splitlines()]
     return json.loads(capsys.readouterr().out), found
 

@@ -1,10 +1,8 @@
 """What a read loses, by kind of reason."""
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,24 +36,24 @@ def dead_losses(dead: Sequence[DeadRecord]) -> list[Loss]:
 
     Samples of a record that are not named count as lost for the reason of the first.
     """
-    found: dict[str, Loss] = {}
+    counts: dict[str, int] = {}
+    examples: dict[str, tuple[DeadRecord, str]] = {}
     for one in dead:
-        named = Counter[str]()
-        examples: dict[str, str] = {}
-        for _, reason in one.reject.elements or ((0, one.reject.reason),):
+        first = ""
+        named = one.reject.elements or ((0, one.reject.reason),)
+        for _, reason in named:
             kind = kind_of(reason)
-            examples.setdefault(kind, reason)
-            named[kind] += 1
-        named[next(iter(named))] += one.reject.lost - named.total()
-        for kind, count in named.items():
-            if kind in found:
-                more = found[kind].count + count
-                found[kind] = msgspec.structs.replace(found[kind], count=more)
-                continue
-            record = _beginning(one.value)
-            place = (one.topic, one.partition, one.offset)
-            found[kind] = Loss(kind, count, examples[kind], *place, record)
-    return list(found.values())
+            first = first or kind
+            if kind not in counts:
+                counts[kind], examples[kind] = 0, (one, reason)
+            counts[kind] += 1
+        counts[first] += one.reject.lost - len(named)
+    return [_dead(kind, count, *examples[kind]) for kind, count in counts.items()]
+
+
+def _dead(kind: str, count: int, one: DeadRecord, reason: str) -> Loss:
+    record = _beginning(one.value)
+    return Loss(kind, count, reason, one.topic, one.partition, one.offset, record)
 
 
 def late_loss(place: str, partition: int, late: Rows, behind: NDArray[np.int64]) -> Loss:

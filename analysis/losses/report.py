@@ -140,7 +140,9 @@ def _where(one: Loss) -> str:
     """Place of the example: the row of a file, or the offset of a partition."""
     if PurePath(one.place).suffix.lower() not in _FILES:
         return one.where
-    return one.place if one.offset < 0 else f"{one.place}, row {one.offset}"
+    many = any(mark in one.place for mark in "*?[")  # a pattern, of which it is one file
+    place = f"{one.place}, file {one.partition}" if many else one.place
+    return place if one.offset < 0 else f"{place}, row {one.offset}"
 
 
 def _of_rest(count: int, most_series: int, *, known: bool) -> Reason:
@@ -193,7 +195,10 @@ def judge(
     if not lost and not nothing:
         return Verdict(False, ())
     were = "was" if lost == 1 else "were"
-    head = f"{lost:,} of {present:,} values ({_percent(lost / present)}) {were} lost"
+    share = _percent(lost / present)
+    if share == _percent(limits.share):
+        share = f"{100 * lost / present:.2f} %"
+    head = f"{lost:,} of {present:,} values ({share}) {were} lost"
     if nothing:
         head = f"nothing could be scored: {head}"
     elif lost > limits.share * present:

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from padit.cli.main import main
+from padit.ops.run_context import RunContext
 from tests.integration.helpers import Record, metric, produce
 from tests.parts import KafkaPart
-from tests.pipelines.seed import START
+from tests.pipelines.seed import RULE, START
 
 Capture = pytest.CaptureFixture[str]
 
@@ -65,3 +66,21 @@ def test_an_empty_topic_ends_with_3(kafka: KafkaPart, capsys: Capture) -> None:
 def test_a_topic_that_does_not_exist_ends_with_3(kafka: KafkaPart, capsys: Capture) -> None:
     assert main(["look", kafka.uri("nowhere-to-be-found")]) == 3
     assert "does not exist" in capsys.readouterr().err
+
+
+def test_reasons_come_from_the_audit_topic_where_readers_run_elsewhere(
+    kafka: KafkaPart, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The readers of a cluster have no other way to the command than the audit log."""
+    topic, alerts = kafka.topic("metrics"), kafka.uri(kafka.topic("alerts"))
+    records = [metric("a", "m", START + i, 1.0) for i in range(20)]
+    records += [Record(b"{}", START + i) for i in range(5)]
+    produce(kafka.bootstrap, topic, records)
+    monkeypatch.setattr(RunContext, "losses", lambda self: None)
+    argv = ["replay", f"--input={kafka.uri(topic)}", f"--output={alerts}", RULE]
+    for _ in range(2):  # the topic then holds the records of two runs
+        assert main(argv) == 3
+        error = capsys.readouterr().err
+        assert "5 of 25 values (20 %) were lost" in error
+        assert "  20 % (5) unusable, such as: Object missing required field" in error
+        assert f"example: {topic}, partition 0, offset 20: {{}}" in error

@@ -205,3 +205,25 @@ def test_warm_up_is_told_from_detectors_that_look_at_nothing() -> None:
     assert warm_up_line(seen, []) is None
     looked = warm_up_line(seen._replace(scored=60), [novelty]) or ""
     assert looked.startswith("no series has been judged: novelty gave no score")
+
+
+def test_rows_of_a_wild_clock_are_a_loss_of_their_own() -> None:
+    day = 86_400
+    log = [
+        row
+        for second in range(0, 300, 10)
+        for row in ((second, "a"), (second, "b"), (second + 2 * day, "c"))
+    ]
+    reads = [_at(offset, second, source) for offset, (second, source) in enumerate(log)]
+    found = _tally([reads])
+    assert found == _tally([[one] for one in reads])
+    [far] = found
+    assert (far.count, far.where) == (29, "t, partition 0")
+    assert far.record == "c m at 2026-01-03T00:00:10.000000Z"
+    assert far.reason.startswith("its time lies more than 24 h ahead")
+
+
+def _at(offset: int, second: int, source: str) -> ReadBatch:
+    time = np.array([1_767_225_600 + second]) * SECOND
+    rows = Rows([Series(source, "m")], np.zeros(1, np.int32), time, np.ones(1))
+    return ReadBatch(0, offset + 1, rows)

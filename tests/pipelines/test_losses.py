@@ -159,7 +159,7 @@ def test_the_allowed_share_is_an_option(tmp_path: Path, capsys: Capture) -> None
     assert main(["run", f"--input={source}", "--max_loss_share=1.5"]) == 2
 
 
-FINDINGS = {
+FINDINGS: dict[str, Any] = {
     "guesses": [{"place": "x.csv", "what": "the delimiter is ';'", "option": "delimiter=comma"}],
     "unwatched": [
         {

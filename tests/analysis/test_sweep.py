@@ -147,7 +147,7 @@ def _sweep(tmp_path: Path, capsys: Capture, *options: str) -> tuple[dict[str, An
 
 def test_the_winner_replayed_gives_the_alerts_it_won_with(tmp_path: Path, capsys: Capture) -> None:
     best = tmp_path / "best.yaml"
-    bounds = ["--out_of_orderness_sec=4", "--end_time=2026-01-01T00:45:00Z"]
+    bounds = ["--out_of_orderness_sec=4", "--end_time=2026-01-01T00:45:00Z", "--max_loss_share=0.5"]
     summary, _, _ = _sweep(
         tmp_path, capsys, "--labels", labels(tmp_path), "--output", str(best), *bounds
     )

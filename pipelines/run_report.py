@@ -25,6 +25,8 @@ class Totals(Protocol):
     scored: int
     late: int
     dead_lettered: int
+    waiting: int
+    in_flight: int
     windows: int
     series: int
     warm: int
@@ -77,13 +79,14 @@ def verdict_of(
         losses: of its readers, if they ran in this process; None: the audit log holds them.
         judged: whether it may fail: it has read all of a bounded input.
     """
-    counted = Counted(totals.read, totals.scored, totals.late, totals.dead_lettered)
+    waiting = totals.waiting + totals.in_flight
+    counted = Counted(totals.read, totals.scored, totals.late, totals.dead_lettered, waiting)
     if losses is None:
         losses = read_losses(job.audit, counted.late + counted.dead_lettered)
     limits = Limits(job.max_loss_share, job.strict) if judged else Limits(1.0)
     verdict = judge(counted, ending.findings, losses, limits, plan.source.name)
-    if not judged:
-        return verdict._replace(failed=False)
+    if not judged:  # a live run that has read nothing had nothing to read
+        return verdict._replace(failed=False) if totals.read else Verdict(False, ())
     if verdict.failed:
         look = f"  `padit look {shlex.quote(job.input)}` shows what is read, and what is not"
         return verdict._replace(lines=(*verdict.lines, look))
@@ -96,5 +99,5 @@ def verdict_of(
         windows.interval / MICROS,
         windows.slots,
     )
-    waiting = warm_up_line(seen, Detection(plan.config.detectors).detectors)
-    return verdict._replace(lines=(*verdict.lines, *([waiting] if waiting else [])))
+    young = warm_up_line(seen, Detection(plan.config.detectors).detectors)
+    return verdict._replace(lines=(*verdict.lines, *([young] if young else [])))

@@ -3,7 +3,7 @@
 import re
 import shlex
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -121,8 +121,7 @@ def _series(series: Sequence[SeriesSeen]) -> Iterator[str]:
     if not series:
         return
     shown = series[:_MOST_SERIES]
-    years = {format_utc(moment)[:4] for one in shown for moment in (one.first, one.last)}
-    part = slice(5, 19) if len(years) == 1 else slice(10)
+    part = _telling({_moment(moment) for one in shown for moment in (one.first, one.last)})
     table = [("source", "metric", "unit", "samples", "every", "first", "last")]
     table += [
         (
@@ -262,7 +261,21 @@ def _table(rows: Sequence[Sequence[str]], right: Sequence[int]) -> str:
 
 
 def _short(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+    """A text cut in its middle: names that are alike often differ at their end.
+
+    >>> _short("temperature_of_sensor_17", 12)
+    'temper…or_17'
+    """
+    if len(text) <= width:
+        return text
+    return f"{text[: width // 2]}…{text[width // 2 + 1 - width :]}"
+
+
+def _telling(moments: Collection[str]) -> slice:
+    """The part of moments that tells them apart: time of day, month to second, or the date."""
+    if len({moment[:10] for moment in moments}) == 1:
+        return slice(11, 19)
+    return slice(5, 19) if len({moment[:4] for moment in moments}) == 1 else slice(10)
 
 
 def _moment(micros: int) -> str:

@@ -22,12 +22,13 @@ _MOST_REASONS = 3
 
 
 class Counted(NamedTuple):
-    """Samples of a run, as in the summary."""
+    """Samples of a run, as in the summary; `waiting` are those that may still be scored."""
 
     read: int
     scored: int
     late: int
     dead_lettered: int
+    waiting: int = 0
 
 
 class Limits(NamedTuple):
@@ -188,9 +189,9 @@ def judge(
     lost = counted.late + counted.dead_lettered + counted_numeric(findings)
     present = counted.read + counted_numeric(findings)
     if not present:
-        message = f"nothing was read: {name} holds no sample between the bounds"
+        message = f"nothing was read: {name} holds no sample, or none between the bounds"
         return Verdict(True, (message,))
-    nothing = not counted.scored
+    nothing = not counted.scored and not counted.waiting
     failed = nothing or lost > limits.share * present or (limits.strict and lost > 0)
     if not lost and not nothing:
         return Verdict(False, ())

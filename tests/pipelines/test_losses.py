@@ -224,27 +224,39 @@ def test_a_run_that_is_only_warming_up_ends_with_0_and_says_how_many_windows_are
     assert "detectors: [{name: rule" in error
 
 
-def test_a_live_run_counts_and_never_fails_for_what_it_lost(
-    tmp_path: Path, capsys: Capture
-) -> None:
-    source = _found(tmp_path, FINDINGS, [b"{"] * 5, "&live=1")
+def _live(source: str, name: str, count: int, *options: str) -> Ended:
+    """A live run that is stopped once a total has come so far."""
     context = RunContext()
     ended: list[Ended | None] = []
-    argv = [f"--input={source}", "--output=null", RULE, "--strict"]
+    argv = [f"--input={source}", "--output=null", RULE, *options]
     thread = threading.Thread(
         target=lambda: ended.append(run_to_end(argv, live=True, context=context))
     )
     thread.start()
     until = time.monotonic() + allowed(60)
-    while context.totals().get("dead_lettered", 0) < 5 and time.monotonic() < until:
+    while context.totals().get(name, 0) < count and time.monotonic() < until:
         time.sleep(0.05)
     context.request_stop()
     thread.join(allowed(60))
     [found] = ended
     assert found is not None
+    return found
+
+
+def test_a_live_run_counts_and_never_fails_for_what_it_lost(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    source = _found(tmp_path, FINDINGS, [b"{"] * 5, "&live=1")
+    found = _live(source, "dead_lettered", 5, "--strict")
     assert not found.verdict.failed
     assert "nothing could be scored: 230 of 230 values" in found.verdict.lines[0]
     assert found.summary.dead_lettered == 5
+
+
+def test_a_live_run_that_is_stopped_early_has_lost_nothing(tmp_path: Path) -> None:
+    source = _found(tmp_path, {}, [line(0, 5.0)], "&live=1")
+    found = _live(source, "waiting", 1)
+    assert (found.summary.waiting, found.verdict.lines) == (1, ())
 
 
 def test_the_audit_log_holds_the_reasons_for_runs_whose_readers_are_elsewhere(

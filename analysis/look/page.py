@@ -5,7 +5,6 @@ import shlex
 import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from padit.analysis.look.survey import SeriesSeen, Survey
 from padit.analysis.losses.remedies import seconds_to_allow
@@ -40,12 +39,17 @@ def command_of(uri: str, seen: Survey, options: Sequence[str]) -> str:
     """
     added = _additions(seen)
     if added:
-        query = "&".join(f"{name}={quote(value, safe=',:;/')}" for name, value in added.items())
+        query = "&".join(f"{name}={_quoted(value)}" for name, value in added.items())
         uri = f"{uri}{'&' if '?' in uri else '?'}{query}"
     words = ["padit", "run", "--input", uri, "--output", "alerts.jsonl", *options]
     if seen.behind:
         words.append(f"--out_of_orderness_sec={seconds_to_allow(seen.behind)}")
     return " ".join(one if _SHELL.fullmatch(one) else shlex.quote(one) for one in words)
+
+
+def _quoted(value: str) -> str:
+    """A value as it may stand in a URI's query: only what would be read otherwise is encoded."""
+    return re.sub(r"%(?=[0-9A-Fa-f]{2})|[&+#]", lambda found: f"%{ord(found[0]):02X}", value)
 
 
 def _additions(seen: Survey) -> dict[str, str]:

@@ -12,14 +12,16 @@ import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 import tests.pipelines.found  # noqa: F401  # registers found://
+from padit.analysis.look import page
 from padit.analysis.look.page import command_of, page_of
 from padit.analysis.look.survey import Extent, SeriesSeen, Survey, survey
 from padit.analysis.losses.report import Counted, Reason
 from padit.cli.main import main
 from padit.codecs.validate import Validate
-from padit.connectors.uris import source_from_uri
+from padit.connectors.uris import parse_address, source_from_uri
 from padit.domain.findings import Findings
 from padit.domain.metric import Series
 from tests.pipelines.seed import RULE, line, seed_lines, write
@@ -236,13 +238,41 @@ def test_no_table_is_wider_than_80_columns(
     lost = tuple(Reason(text, 1, "t: x", "") for text in reasons)
     counted = Counted(100, 100 - len(lost), 0, len(lost))
     seen = Survey("some.csv", 1, 100, 100, counted, series, (), Findings(), lost, 0)
-    page = page_of(seen, command_of("some.csv", seen, []))
-    tables = [row for row in page.splitlines() if re.match(r"  \S", row) and "  " in row.strip()]
+    text = page_of(seen, command_of("some.csv", seen, []))
+    tables = [row for row in text.splitlines() if re.match(r"  \S", row) and "  " in row.strip()]
     assert all(len(row) <= 80 for row in tables)
-    assert "\x1b" not in page
+    assert "\x1b" not in text
 
 
 def test_a_survey_ends_in_time_however_long_the_input_is(tmp_path: Path) -> None:
     source = source_from_uri(write(tmp_path / "long.jsonl", [line(i, 1.0) for i in range(10)]))
     seen = survey(source, Validate(1 << 20, 0), 0, Extent(10, 0.0, from_end=False))
     assert (seen.looked_at, seen.present, seen.counted.read) == (0, 10, 0)
+
+
+class _FileOptions(BaseModel):
+    """Options of a source that knows forms of times."""
+
+    time_format: str = ""
+
+
+def test_where_nothing_can_be_read_the_command_has_the_option_that_mends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(page, "FileOptions", _FileOptions)
+    lost = Reason("unusable", 12, "t: x", "time_format=%d.%m.%Y %H:%M:%S")
+    seen = Survey("a.csv", 1, 12, 12, Counted(12, 0, 0, 12), (), (), Findings(), (lost,), 0)
+    command = command_of("a.csv?delimiter=;", seen, [])
+    uri = shlex.split(command)[3]
+    assert parse_address(uri).options == {"delimiter": ";", "time_format": "%d.%m.%Y %H:%M:%S"}
+    assert page_of(seen, command).endswith(
+        "Nothing can be read as it is. Try\n"
+        "  padit run --input 'a.csv?delimiter=;&time_format=%d.%m.%Y %H:%M:%S' \\\n"
+        "      --output alerts.jsonl\n"
+    )
+    odd = seen._replace(reasons=(lost._replace(remedy="time_format=%d%41+&x"),))
+    assert parse_address(shlex.split(command_of("a.csv", odd, []))[3]).options == {
+        "time_format": "%d%41+&x"
+    }
+    rare = seen._replace(reasons=(lost._replace(amount=1),))
+    assert command_of("a.csv", rare, []) == "padit run --input a.csv --output alerts.jsonl"

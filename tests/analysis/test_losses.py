@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
+from padit.analysis.losses import remedies
 from padit.analysis.losses.remedies import remedy_of, seconds_to_allow, time_format_of
 from padit.analysis.losses.report import Counted, Limits, judge, opening, reasons_of
 from padit.analysis.losses.warmup import WarmUp, warm_up_line
@@ -227,3 +229,51 @@ def _at(offset: int, second: int, source: str) -> ReadBatch:
     time = np.array([1_767_225_600 + second]) * SECOND
     rows = Rows([Series(source, "m")], np.zeros(1, np.int32), time, np.ones(1))
     return ReadBatch(0, offset + 1, rows)
+
+
+class _FileOptions(BaseModel):
+    """Options of a source that knows forms of times and numbers."""
+
+    time_format: str = ""
+    decimal: str = ""
+    thousands: str = ""
+
+
+class _Config(BaseModel):
+    """A configuration that maps payloads."""
+
+    format: str = ""
+
+
+@pytest.mark.parametrize(
+    ("reason", "record", "remedy"),
+    [
+        (
+            "timestamp '05.01.2026 00:00:00' is none of the forms that are known", "",
+            "time_format=%d.%m.%Y %H:%M:%S",
+        ),
+        ("bytes: '7,554.9' is not a finite number", "", "thousands=,"),
+        ("Druck: '1,5' is not a finite number", "", "decimal=,"),
+        ("Druck: 'n/a' is not a finite number", "", ""),
+        (
+            "Object missing required field `source_id`",
+            '{"fields": {"usage": 9}, "name": "cpu", "tags": {}, "timestamp": 1}',
+            "`format: telegraf` in the file of --config",
+        ),
+        (
+            "Object missing required field `timestamp`",
+            '{"specversion": "1.0", "id": "1", "data": {"cut off he...',
+            "`format: cloudevents` in the file of --config",
+        ),
+        ("Object missing required field `timestamp`", '{"schema": {}, "payload": {}}',
+         "`format: connect` in the file of --config"),
+        ("Object missing required field `timestamp`", "[1, 2]", ""),
+    ],
+)  # fmt: skip
+def test_options_of_a_source_are_proposed_where_it_has_them(
+    monkeypatch: pytest.MonkeyPatch, reason: str, record: str, remedy: str
+) -> None:
+    loss = Loss(kind_of(reason), 1, reason, "t", record=record)
+    monkeypatch.setattr(remedies, "FileOptions", _FileOptions)
+    monkeypatch.setattr(remedies, "JobConfig", _Config)
+    assert remedy_of(loss) == remedy

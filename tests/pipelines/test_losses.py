@@ -274,6 +274,18 @@ def test_the_audit_log_holds_the_reasons_for_runs_whose_readers_are_elsewhere(
     assert (tmp_path / "alerts.audit.jsonl").read_bytes() == first
 
 
+def test_on_prism_a_run_loses_the_same_for_the_same_reasons(
+    tmp_path: Path, capsys: Capture, prism: Path
+) -> None:
+    lines = [*seed_lines(), line(-500, 5.0), *[b"{"] * 20, line(1, "x")]
+    source = write(tmp_path / "bad.jsonl", lines)
+    there = _run(capsys, source, "--runner=PrismRunner", f"--prism_location={prism}")
+    here = _run(capsys, source)
+    assert there[0] == here[0] == 3
+    assert {**there[1], "seconds": 0} == {**here[1], "seconds": 0}
+    assert _reasons(there[2]) == _reasons(here[2]) != []
+
+
 def test_sweep_ends_with_3_where_too_much_is_lost(tmp_path: Path, capsys: Capture) -> None:
     grid = tmp_path / "grid.yaml"
     grid.write_text("vary: {alerts.open_at: [0.6, 0.7]}")

@@ -7,8 +7,17 @@ import msgspec
 
 from padit.analysis.alert_files import read_lines
 from padit.connectors.uris import parse_address
-from padit.domain.audit import IdlenessDecision, Record, RunTotals, decode_record, judged_by, total
-from padit.domain.errors import ConfigurationError
+from padit.domain.audit import (
+    IdlenessDecision,
+    ReaderLosses,
+    Record,
+    RunTotals,
+    decode_record,
+    judged_by,
+    total,
+)
+from padit.domain.errors import ConfigurationError, SourceError
+from padit.domain.losses import Loss, add_losses
 from padit.ops.metric_names import JUDGED_PREFIX, OF_A_GROUP
 
 __all__ = [
@@ -16,6 +25,7 @@ __all__ = [
     "audit_logs_beside",
     "read_decisions",
     "read_audit_log",
+    "read_losses",
     "read_run_totals",
 ]
 
@@ -86,3 +96,23 @@ def read_run_totals(uri: str | None) -> dict[str, int] | None:
     judged = {f"{JUDGED_PREFIX}{name}": count for name, count in judged_by(run_totals).items()}
     totals = {OF_A_GROUP.get(name, name): count for name, count in total(run_totals).items()}
     return totals | judged if run_totals else None
+
+
+def read_losses(uri: str | None, most: int) -> tuple[Loss, ...] | None:
+    """What a run lost by kind of reason; None without an audit log that says so.
+
+    Args:
+        uri: file or topic; a topic may hold records of earlier runs, of which the last count.
+        most: samples that the run has lost; records of more are those of another run.
+    """
+    if uri is None or parse_address(uri).kind not in (".jsonl", ".ndjson", "kafka"):
+        return None
+    latest: dict[int, tuple[Loss, ...]] = {}
+    try:
+        for record in read_audit_log(uri):
+            if isinstance(record, ReaderLosses):
+                latest[record.reader] = record.losses
+    except (SourceError, ConfigurationError):
+        return None
+    found = add_losses((), (one for reader in sorted(latest) for one in latest[reader]))
+    return found if found and sum(one.count for one in found) <= most else None

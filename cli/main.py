@@ -5,7 +5,8 @@ A verb's module has `HELP` (one line), `EXAMPLES`, `add_arguments(parser)` and
 them in `args.rest`.
 
 Exit codes: 0 done; 1 the job failed or something is broken; 2 the command line, a
-configuration or a place is wrong; 130 stopped at once by Ctrl-C.
+configuration or a place is wrong; 3 nothing could be read, or too much of the input was lost;
+130 stopped at once by Ctrl-C.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import padit.cli.commands
-from padit.domain.errors import ConfigurationError, PaditError
+from padit.domain.errors import ConfigurationError, LossError, PaditError
 from padit.domain.renamed import new_run
 from padit.ops.plugins import ENVIRONMENT
 from padit.pipelines.suggest import OptionParser, help_of, nearest_command, unknown_option
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             raise
         print(f"padit: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigurationError) else 1
+        return _exit_code(error)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -90,6 +91,12 @@ def _plugins(arguments: list[str]) -> Iterator[list[str]]:
             os.environ[ENVIRONMENT] = before
 
 
+def _exit_code(error: PaditError) -> int:
+    if isinstance(error, LossError):
+        return 3
+    return 2 if isinstance(error, ConfigurationError) else 1
+
+
 def _dispatch(arguments: list[str]) -> int:
     found = pkgutil.iter_modules(padit.cli.commands.__path__)
     names = sorted(info.name for info in found if not info.name.startswith("_"))
@@ -106,7 +113,9 @@ def _dispatch(arguments: list[str]) -> int:
         prog="padit",
         description="Real-time anomaly detection for metric streams.",
         epilog="Every command has --help with examples; --debug shows logs and tracebacks; "
-        "--plugins DIR brings adapters, detectors and notifiers of your own (`padit plugins`).",
+        "--plugins DIR brings adapters, detectors and notifiers of your own (`padit plugins`). "
+        "Exit codes: 0 done; 1 the job failed or a part is broken; 2 the command line, a "
+        "configuration or a place is wrong; 3 nothing could be read, or too much was lost.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     # Only the wanted command is imported: Beam alone takes seconds.

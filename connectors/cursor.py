@@ -10,14 +10,23 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from padit.codecs.dead_letter import DeadRecord
+from padit.connectors.losses import dead_losses, far_loss, late_loss
 from padit.connectors.source import PartitionRange, ReadBatch
 from padit.domain.batch import Batch
 from padit.domain.errors import FRESH_START, StateError
+from padit.domain.losses import Loss, add_losses
 from padit.domain.rows import Rows, concatenate
-from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE, Position, Vote, find_late, reached
+from padit.domain.watermark import (
+    WATERMARK_END,
+    WATERMARK_NONE,
+    Judged,
+    Position,
+    Vote,
+    find_late,
+    reached,
+)
 
 __all__ = [
     "Advance",
@@ -31,7 +40,7 @@ __all__ = [
 ]
 
 
-_VERSION = 4
+_VERSION = 5
 
 
 class PartitionCursor(msgspec.Struct, array_like=True, frozen=True):
@@ -87,6 +96,7 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
         closed: nothing is left to do (all ended, or handed to another cursor).
         version: of this layout.
         shape: `data` of the job's `Shape`; a reader of a job of another shape refuses it.
+        losses: what was lost so far, by kind of reason.
     """
 
     shard: int
@@ -96,6 +106,7 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
     closed: bool = False
     version: int = _VERSION
     shape: bytes = b""
+    losses: tuple[Loss, ...] = ()
 
     def to_bytes(self) -> bytes:
         """Encode; the same cursor always gives the same bytes."""
@@ -178,6 +189,7 @@ class Advance(NamedTuple):
         late: rows older than their partition's watermark.
         dead: records that could not be read, or not all of them.
         far: rows of a clock that runs far ahead of the others; they count as dead letters.
+        lost: all of these by kind of reason; the cursor holds the sum.
     """
 
     cursor: Cursor
@@ -185,33 +197,42 @@ class Advance(NamedTuple):
     late: list[Numbered]
     dead: list[DeadRecord]
     far: list[Numbered]
+    lost: tuple[Loss, ...] = ()
 
 
-def advance(cursor: Cursor, reads: Sequence[ReadBatch], out_of_orderness: int) -> Advance:
+def advance(
+    cursor: Cursor, reads: Sequence[ReadBatch], out_of_orderness: int, name: str = ""
+) -> Advance:
     """Move the cursor over what was read; lateness is decided by each partition's log alone.
 
     Args:
         cursor: where the reader stood.
         reads: in the order they were read; several of one partition are allowed.
         out_of_orderness: microseconds.
+        name: of the source, for the examples of what is lost.
     """
     at = dict(cursor.at)
     in_time: list[Rows] = []
     late: list[Numbered] = []
     far: list[Numbered] = []
+    lost: list[Loss] = []
     touched: dict[int, int] = {}
     for read in reads:
         before = at[read.partition]
         touched.setdefault(read.partition, before.following)
-        at[read.partition], kept, is_late, is_far = _take(before, read, out_of_orderness)
+        at[read.partition], kept, found = _take(before, read, out_of_orderness)
         in_time.append(kept)
-        if is_late is not None:
-            rows = read.rows.select(is_late)
+        if found.late is not None and found.behind is not None:
+            rows = read.rows.select(found.late)
             late.append(Numbered(read.partition, before.late, read.following, rows))
-        if is_far is not None:
-            rows = read.rows.select(is_far)
+            lost.append(late_loss(name, read.partition, rows, found.behind))
+        if found.far is not None:
+            rows = read.rows.select(found.far)
             far.append(Numbered(read.partition, before.dead_lettered, read.following, rows))
-    moved = msgspec.structs.replace(cursor, at=at)
+            lost.append(far_loss(name, read.partition, rows))
+        lost += dead_losses(read.dead)
+    losses = add_losses(cursor.losses, lost) if lost else cursor.losses
+    moved = msgspec.structs.replace(cursor, at=at, losses=losses)
     positions = [at[number].position(number, first) for number, first in touched.items()]
     return Advance(
         moved,
@@ -219,15 +240,17 @@ def advance(cursor: Cursor, reads: Sequence[ReadBatch], out_of_orderness: int) -
         late,
         [one for read in reads for one in read.dead],
         far,
+        add_losses((), lost),
     )
 
 
 def _take(
     before: PartitionCursor, read: ReadBatch, out_of_orderness: int
-) -> tuple[PartitionCursor, Rows, NDArray[np.bool_] | None, NDArray[np.bool_] | None]:
-    """Where a partition stands behind a read, the rows in time, and masks of late and far rows."""
+) -> tuple[PartitionCursor, Rows, Judged]:
+    """Where a partition stands behind a read, the rows in time, and which are late or far."""
     watermark = max(before.watermark, read.decided)
-    late, far, watermark, vote = find_late(read.rows, watermark, out_of_orderness, before.vote)
+    found = find_late(read.rows, watermark, out_of_orderness, before.vote)
+    late, far, watermark, vote = found[:4]
     dropped = [mask for mask in (late, far) if mask is not None]
     kept = read.rows.select(~np.logical_or.reduce(dropped)) if dropped else read.rows
     after = PartitionCursor(
@@ -243,7 +266,7 @@ def _take(
         else before.reached,
         vote,
     )
-    return after, kept, late, far
+    return after, kept, found
 
 
 class ReadAheadLimiter:

@@ -36,7 +36,14 @@ from padit.connectors.cursor import (
     follow_idle,
 )
 from padit.connectors.restriction import CursorProvider
-from padit.connectors.side_outputs import DEAD, LATE, DeadLog, decision_message, side_messages
+from padit.connectors.side_outputs import (
+    DEAD,
+    LATE,
+    DeadLog,
+    decision_message,
+    losses_message,
+    side_messages,
+)
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader, Source
 from padit.domain.rows import Rows
 from padit.domain.shape import Shape
@@ -226,6 +233,7 @@ class _OpenReader:
         for name, more in self._context.account("reader", self.shard, totals).items():
             self._counters[name].inc(more)
         self._context.note(self.shard, cursor.watermark)
+        self._context.keep_losses(self.shard, cursor.losses)
 
     def stands_at(self, cursor: Cursor) -> bool:
         """Whether reading can go on here without seeking."""
@@ -247,7 +255,7 @@ class _OpenReader:
         now = time.monotonic()
         for read in reads:
             self._last[read.partition] = now
-        found = advance(grown, reads, self._options.out_of_orderness)
+        found = advance(grown, reads, self._options.out_of_orderness, self._name)
         moved, batch = found.cursor, found.batch
         for read in reads:
             self._limiter.note(read, moved.at[read.partition].watermark)
@@ -295,13 +303,18 @@ class _OpenReader:
 
     def _outputs(self, found: Advance) -> Iterable[Any]:
         """Make the messages of outputs that are read, one by one as the runner takes them."""
-        self._dead_log.note(found.dead)
+        self._dead_log.note(found.lost)
         rows = found.batch.rows
         earliest = int(rows.time.min()) if len(rows) else WATERMARK_NONE
         sides = side_messages(self._name, found, self._options.outputs)
+        ended = found.cursor.finished and found.cursor.losses
+        notes = [(NOTES, losses_message(found.cursor))] if ended else []
         return itertools.chain(
             [TimestampedValue(found.batch, _timestamp(earliest))],
-            (beam.pvalue.TaggedOutput(output, message) for output, message in sides),
+            (
+                beam.pvalue.TaggedOutput(output, message)
+                for output, message in itertools.chain(sides, notes)
+            ),
         )
 
     def _with_added(self, cursor: Cursor) -> tuple[Cursor, list[Position]]:

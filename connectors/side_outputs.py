@@ -1,35 +1,28 @@
 """Side outputs of the source: late rows, dead letters, idleness decisions."""
 
 import logging
-import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.cursor import Advance, Cursor, Numbered
-from padit.domain.audit import IdlenessDecision, encode_record
+from padit.connectors.losses import FAR_REASON
+from padit.domain.audit import IdlenessDecision, ReaderLosses, encode_record
 from padit.domain.batch import Batch
 from padit.domain.dead_letter import DeadLetter
+from padit.domain.losses import LATE_KIND, MOST_KINDS, Loss
 from padit.domain.message import Kind, Message
 from padit.domain.metric import Metric
 from padit.domain.rows import Rows
 from padit.domain.timestamps import MICROS
-from padit.domain.watermark import FAR
 
-__all__ = ["DEAD", "LATE", "DeadLog", "decision_message", "side_messages"]
+__all__ = ["DEAD", "LATE", "DeadLog", "decision_message", "losses_message", "side_messages"]
 
 LATE = "late"
 DEAD = "dead"
 
 _LOG = logging.getLogger(__name__)
-_MOST_KINDS = 20
 _MORE_OFTEN = 100  # a kind is logged again when so many times as many samples are lost
-_FAR = (
-    f"its time lies more than {FAR // MICROS // 3600} h ahead of other sources of the partition, "
-    "which go on; set the clock of its producer"
-)
-_PARTICULARS = re.compile(r"'[^']*'|\"[^\"]*\"|[-+]?\d[\w.+-]*|\b(nan|inf)\b")
 
 
 def side_messages(
@@ -66,10 +59,11 @@ def _late_messages(name: str, partition: int, first: int, rows: Rows) -> Iterato
 
 
 class DeadLog:
-    """Warns of unusable samples: each kind of reason at its 1st, 100th, 10,000th ... sample.
+    """Warns of lost samples: each kind of reason at its 1st, 100th, 10,000th ... sample.
 
     So a broken producer is seen, with an example, and a storm of broken records stays short. A
-    kind is a reason without its values; at most `_MOST_KINDS` kinds are logged.
+    kind is a reason without its values; at most `MOST_KINDS` kinds are logged. A few late samples
+    are usual, so those are logged from the 100th on.
 
     Args:
         kept: whether the dead letters are written somewhere.
@@ -78,22 +72,25 @@ class DeadLog:
     def __init__(self, kept: bool) -> None:
         self._hint = "" if kept else "; --dlq keeps such records"
         self._lost: dict[str, int] = {}
-        self._next: dict[str, int] = {}
+        self._next: dict[str, int] = {LATE_KIND: _MORE_OFTEN}
 
-    def note(self, dead: Sequence[DeadRecord]) -> None:
-        """Count, and log the kinds that are due."""
-        for one in dead:
-            kind = _PARTICULARS.sub("", one.reject.reason)
-            if kind not in self._lost and len(self._lost) == _MOST_KINDS:
+    def note(self, lost_now: Sequence[Loss]) -> None:
+        """Count what a read lost, and log the kinds that are due."""
+        for one in lost_now:
+            kind = one.kind
+            if kind not in self._lost and len(self._lost) == MOST_KINDS:
                 continue
-            self._lost[kind] = lost = self._lost.get(kind, 0) + one.reject.lost
+            self._lost[kind] = lost = self._lost.get(kind, 0) + one.count
             if lost >= self._next.get(kind, 1):
                 self._next[kind] = _MORE_OFTEN * self._next.get(kind, 1)
                 while self._next[kind] <= lost:
                     self._next[kind] *= _MORE_OFTEN
+                late = kind == LATE_KIND
+                what = "late" if late else "unusable"
+                hint = "; --out_of_orderness_sec allows for it" if late else self._hint
                 _LOG.warning(
-                    "unusable samples of this kind so far: %d; %s, partition %d, offset %d: %s%s",
-                    lost, one.topic, one.partition, one.offset, one.reject.reason, self._hint,
+                    "%s samples of this kind so far: %d; %s: %s%s",
+                    what, lost, one.where, one.reason, hint,
                 )  # fmt: skip
 
 
@@ -113,6 +110,12 @@ def decision_message(cursor: Cursor, batch: Batch) -> Message:
     )
 
 
+def losses_message(cursor: Cursor) -> Message:
+    """What a reader lost and why, for the audit log, once it has read all of its input."""
+    record = encode_record(ReaderLosses(cursor.shard, cursor.losses))
+    return Message.of(Kind.AUDIT, ("losses",), 0, record, "losses", record.decode())
+
+
 def _far_messages(name: str, far: Numbered) -> Iterator[Message]:
     """Dead letters for rows whose clock runs far ahead of the others of their partition.
 
@@ -120,5 +123,5 @@ def _far_messages(name: str, far: Numbered) -> Iterator[Message]:
     its offset is that of the last record that was read together with it.
     """
     for number, sample in enumerate(_late_messages(name, far.partition, 0, far.rows), far.first):
-        letter = DeadLetter.of(sample.value, _FAR, name, far.partition, far.following - 1)
+        letter = DeadLetter.of(sample.value, FAR_REASON, name, far.partition, far.following - 1)
         yield Message.dead_letter(letter, number + 1)  # 0 is the letter of the record itself

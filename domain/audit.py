@@ -8,10 +8,13 @@ from collections.abc import Iterable
 
 import msgspec
 
+from padit.domain.losses import Loss
+
 __all__ = [
     "IdlenessDecision",
     "RunTotals",
     "Provenance",
+    "ReaderLosses",
     "Record",
     "RunStarted",
     "decode_record",
@@ -65,6 +68,18 @@ class IdlenessDecision(msgspec.Struct, frozen=True, tag="idleness_decision", tag
 
     following: dict[int, int]
     watermarks: dict[int, int]
+
+
+class ReaderLosses(msgspec.Struct, frozen=True, tag="losses", tag_field="record"):
+    """What a reader lost, once it has read all of a bounded input.
+
+    Attributes:
+        reader: its number.
+        losses: by kind of reason, since the job began.
+    """
+
+    reader: int
+    losses: tuple[Loss, ...]
 
 
 class Provenance(msgspec.Struct, frozen=True, tag="provenance", tag_field="record"):
@@ -126,7 +141,7 @@ _OF_GROUPS = (
     "scored", "duplicate", "windows", "anomalies", "alerts", "series", "warm", "waiting",
     "series_evicted",
 )  # fmt: skip
-Record = RunTotals | IdlenessDecision | Provenance | RunStarted
+Record = RunTotals | IdlenessDecision | Provenance | RunStarted | ReaderLosses
 _OLD_TAGS = {"ledger": "run_totals", "idle": "idleness_decision"}
 
 _encoder = msgspec.json.Encoder()

@@ -4,6 +4,7 @@ PaditError
 ├── ConfigurationError   an option, a YAML file or a URI is wrong; nothing has run yet
 ├── WireFormatError      one record cannot be read; it becomes a dead letter
 ├── SourceError          a topic, a file or a broker cannot be read
+├── LossError            an input was read, and nothing in it is of use
 ├── SinkError            results could not be delivered
 └── StateError           saved state is damaged or of an unknown version
 """
@@ -11,6 +12,7 @@ PaditError
 __all__ = [
     "FRESH_START",
     "ConfigurationError",
+    "LossError",
     "PaditError",
     "RunError",
     "SinkError",
@@ -41,6 +43,10 @@ class WireFormatError(PaditError, ValueError):
 
 class SourceError(PaditError, RuntimeError):
     """A source cannot be read."""
+
+
+class LossError(PaditError, RuntimeError):
+    """Nothing in an input is of use, or too little."""
 
 
 class SinkError(PaditError, RuntimeError):

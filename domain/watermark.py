@@ -106,12 +106,15 @@ class Judged(NamedTuple):
         far: mask (n,) of rows more than `FAR` ahead of sources that went on, or None.
         watermark: behind the rows, microseconds.
         vote: behind the rows.
+        behind: int64 (k,), by how much each of the k late rows is older than the newest time that
+            counts before it, microseconds; None where none is late.
     """
 
     late: NDArray[np.bool_] | None
     far: NDArray[np.bool_] | None
     watermark: int
     vote: Vote
+    behind: NDArray[np.int64] | None = None
 
 
 def find_late(
@@ -152,15 +155,15 @@ def find_late(
         base = watermark + out_of_orderness
         newest = np.maximum(np.maximum.accumulate(rows.time), base)
         if not _jumps(newest, base, step):
-            late = _late(rows.time, newest, base, out_of_orderness)
+            late, behind = _late(rows.time, newest, base, out_of_orderness)
             after = int(newest[-1]) - out_of_orderness
-            return Judged(late, None, after, _all_heard(rows, vote))
+            return Judged(late, None, after, _all_heard(rows, vote), behind)
     ballot = _Ballot(watermark, out_of_orderness, step, vote)
     newest, far = ballot.take(rows)
     before = WATERMARK_NONE if watermark == WATERMARK_NONE else watermark + out_of_orderness
-    late = _late(rows.time, newest, before, out_of_orderness)
+    late, behind = _late(rows.time, newest, before, out_of_orderness)
     after = WATERMARK_NONE if ballot.base == WATERMARK_NONE else ballot.base - out_of_orderness
-    return Judged(late, far, after, ballot.vote())
+    return Judged(late, far, after, ballot.vote(), behind)
 
 
 def reached(watermark: int, vote: Vote, out_of_orderness: int) -> int:
@@ -185,15 +188,18 @@ def _jumps(newest: NDArray[np.int64], base: int, step: int) -> bool:
 
 def _late(
     time: NDArray[np.int64], newest: NDArray[np.int64], base: int, out_of_orderness: int
-) -> NDArray[np.bool_] | None:
-    """Rows older than the watermark before them; `newest` behind each row, `base` before all."""
+) -> tuple[NDArray[np.bool_] | None, NDArray[np.int64] | None]:
+    """Rows older than the watermark before them, and by how much they are behind.
+
+    `newest` is the newest time that counts behind each row, `base` that before all of them.
+    """
     if int(time.min()) >= int(newest[-1]) - out_of_orderness:
-        return None
+        return None, None
     before = np.empty_like(newest)
     before[0] = base
     before[1:] = newest[:-1]
     late = time < before - out_of_orderness
-    return late if late.any() else None
+    return (late, before[late] - time[late]) if late.any() else (None, None)
 
 
 @lru_cache(maxsize=1 << 18)

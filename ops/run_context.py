@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
+from padit.domain.losses import Loss, add_losses
+
 __all__ = ["RunContext", "RunProgress"]
 
 
@@ -48,6 +50,7 @@ class RunContext:
         self._totals: dict[tuple[str, int], dict[str, int]] = {}
         self._mark: dict[int, int] = {}
         self._lag: dict[int, int] = {}
+        self._losses: dict[int, tuple[Loss, ...]] = {}
         with _lock:
             _here[self.run] = self
 
@@ -93,6 +96,17 @@ class RunContext:
                 for name, total in totals.items():
                     sums[name] = sums.get(name, 0) + total
         return sums
+
+    def keep_losses(self, reader: int, losses: tuple[Loss, ...]) -> None:
+        """Take what a reader has lost since the job began."""
+        with self._lock:
+            self._losses[reader] = losses
+
+    def losses(self) -> tuple[Loss, ...]:
+        """What the readers of this process have lost, by kind of reason."""
+        with self._lock:
+            found = [self._losses[reader] for reader in sorted(self._losses)]
+        return add_losses((), (one for losses in found for one in losses))
 
     def note(self, reader: int, watermark: int, lag: int | None = None) -> None:
         """Take down how far a reader has come."""

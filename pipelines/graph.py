@@ -147,7 +147,7 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
         since = None if name in (DEAD, AUDIT) else plan.live_from
         messages | label >> Deliver(plan.sinks.get(name, plan.off), since)
     for one in plan.shadow:
-        _watch_beside(keyed, plan, one)
+        _watch_beside(keyed, read[NOTES], plan, one)
 
 
 def _read(pipeline: beam.Pipeline, plan: Plan) -> Any:
@@ -169,7 +169,9 @@ def _read(pipeline: beam.Pipeline, plan: Plan) -> Any:
     return read
 
 
-def _watch_beside(keyed: beam.PCollection, plan: Plan, one: ShadowConfig) -> None:
+def _watch_beside(
+    keyed: beam.PCollection, notes: beam.PCollection, plan: Plan, one: ShadowConfig
+) -> None:
     """Steps of a shadow configuration; only the first configuration counts samples read."""
     outputs = frozenset(one.sinks)
     watch = WatchGroup(
@@ -187,4 +189,7 @@ def _watch_beside(keyed: beam.PCollection, plan: Plan, one: ShadowConfig) -> Non
     for name, label in labels.items():
         messages = watched[name]
         messages.element_type = Message
+        if name == AUDIT:
+            messages = (notes, messages) | f"MergeAudit.{one.name}" >> beam.Flatten()
+            messages.element_type = Message
         messages | f"{label}.{one.name}" >> Deliver(one.sinks.get(name, plan.off))

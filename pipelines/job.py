@@ -4,11 +4,13 @@ import dataclasses
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import apache_beam as beam
 import msgspec
 
 from padit.analysis.audit_log import read_decisions, read_run_totals
+from padit.analysis.losses.report import Verdict, counted_unwatched
 from padit.codecs.validate import Validate
 from padit.connectors.cursor import first_cursors
 from padit.connectors.read_shard import ReadOptions
@@ -25,12 +27,13 @@ from padit.pipelines.graph import Plan, ShadowConfig, build
 from padit.pipelines.options import JobOptions, parse_options
 from padit.pipelines.outputs import Run, places_of, prepare, refuse_shared
 from padit.pipelines.run_monitor import RunMonitor
-from padit.pipelines.runners import choose_runner
+from padit.pipelines.run_report import Ending, announce, verdict_of
+from padit.pipelines.runners import Runner, choose_runner
 from padit.pipelines.shape import shape_of
 from padit.transforms.watch import ALERTS, ANOMALIES, AUDIT, FEATURES
 from padit.transforms.windows import WindowOptions
 
-__all__ = ["Summary", "make_plan", "run_job"]
+__all__ = ["Ended", "Summary", "make_plan", "run_job", "run_to_end"]
 
 _LOG = logging.getLogger(__name__)
 _OF_EACH = (ALERTS, ANOMALIES, FEATURES, AUDIT)  # what each of several configurations writes
@@ -53,6 +56,8 @@ class Summary(msgspec.Struct):
         series, warm: series met, and those of them that a detector has scored.
         series_evicted: series that made room for others (`--max_series_per_group`).
         judged: series that each detector has scored, by its name.
+        unwatched: what the source holds and becomes no sample, each thing in the source's own
+            unit (cells, fields, messages); it is no part of `read`.
         seconds: from the start of the run to its last result.
     """
 
@@ -70,6 +75,7 @@ class Summary(msgspec.Struct):
     warm: int = 0
     series_evicted: int = 0
     judged: dict[str, int] = {}
+    unwatched: int = 0
     seconds: float = 0.0
 
     @property
@@ -77,6 +83,18 @@ class Summary(msgspec.Struct):
         """Records that are unaccounted for; 0 unless something is wrong."""
         accounted = self.scored + self.late + self.duplicate + self.dead_lettered
         return self.read - accounted - self.waiting - self.in_flight
+
+
+class Ended(NamedTuple):
+    """A run that has ended.
+
+    Attributes:
+        summary: its totals.
+        verdict: whether it has lost too much, and what.
+    """
+
+    summary: Summary
+    verdict: Verdict
 
 
 def run_job(
@@ -87,12 +105,25 @@ def run_job(
     shadow: Mapping[str, Sequence[str]] | None = None,
     context: RunContext | None = None,
 ) -> Summary | None:
+    """The totals of a run, however much it lost; see `run_to_end`."""
+    ended = run_to_end(argv, live=live, detach=detach, shadow=shadow, context=context)
+    return None if ended is None else ended.summary
+
+
+def run_to_end(
+    argv: Sequence[str],
+    *,
+    live: bool,
+    detach: bool = False,
+    shadow: Mapping[str, Sequence[str]] | None = None,
+    context: RunContext | None = None,
+) -> Ended | None:
     """Run the job that the options describe, to its end or until it is stopped.
 
     Args:
         argv: command-line options, PADIT's and Beam's.
         live: whether a topic is read for ever, or up to where it ends now.
-        detach: return once the job is submitted to a cluster; there is no summary then.
+        detach: return once the job is submitted to a cluster; nothing is known of its end then.
         shadow: by name the options of further configurations over the same rows; of these only
             `--config` and the places of results count.
         context: of the run, to stop it from another thread; None: a new one.
@@ -109,6 +140,7 @@ def run_job(
     context = context or RunContext()
     plan = _completed(plan, context, others, live)
     prepare(plan, job, Run(ranges, runner.restores, detach, job.overwrite))
+    findings = announce(plan)
     started = time.monotonic()
     pipeline = beam.Pipeline(runner=runner.beam, options=runner.options)
     build(pipeline, plan)
@@ -119,16 +151,26 @@ def run_job(
     with Progress(watch.look, _total(ranges)):
         watch.run(pipeline)
     seconds = round(time.monotonic() - started, 3)
-    bounded = _total(ranges) is not None
+    return _ended(plan, job, runner, watch, Ending(findings, _total(ranges) is not None, seconds))
+
+
+def _ended(plan: Plan, job: JobOptions, runner: Runner, watch: RunMonitor, end: Ending) -> Ended:
+    """Let the sinks of a bounded run finish; sum up, and judge."""
+    bounded = end.bounded
     if bounded:
         for sink in plan.every_sink:
             sink.finish(complete=not watch.stopped)
     counts = None if runner.here or not bounded else read_run_totals(job.audit)
-    return _summary(counts or watch.counts(), seconds, cancelled=not (runner.here or bounded))
+    summary = _summary(counts or watch.counts(), end, cancelled=not (runner.here or bounded))
+    losses = plan.context.losses() if runner.here else None
+    judged = bounded and not watch.stopped
+    return Ended(summary, verdict_of(summary, plan, job, end, losses, judged=judged))
 
 
-def _summary(counts: Mapping[str, int], seconds: float, *, cancelled: bool) -> Summary:
-    numbers = [name for name in Summary.__struct_fields__ if name not in ("seconds", "judged")]
+def _summary(counts: Mapping[str, int], end: Ending, *, cancelled: bool) -> Summary:
+    numbers = [
+        name for name in Summary.__struct_fields__ if name not in ("seconds", "judged", "unwatched")
+    ]
     judged = {
         name.removeprefix(JUDGED_PREFIX): count
         for name, count in sorted(counts.items())
@@ -137,7 +179,8 @@ def _summary(counts: Mapping[str, int], seconds: float, *, cancelled: bool) -> S
     summary = Summary(
         **{name: counts.get(OF_A_GROUP.get(name, name), 0) for name in numbers},
         judged=judged,
-        seconds=seconds,
+        unwatched=counted_unwatched(end.findings),
+        seconds=end.seconds,
     )
     if cancelled:
         summary.in_flight = max(0, summary.residue)

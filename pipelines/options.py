@@ -11,9 +11,10 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from padit.analysis.audit_log import audit_log_beside
 from padit.domain.errors import ConfigurationError
 from padit.domain.renamed import RenamedOption
-from padit.domain.timestamps import parse_timestamp, seconds_to_micros
+from padit.domain.timestamps import seconds_to_micros
 from padit.pipelines.bootstrap import with_bootstrap
 from padit.pipelines.bounds import OFFSET, SECONDS, SECONDS_OR_NONE, Number
+from padit.pipelines.option_checks import times_of, windows_of
 from padit.pipelines.suggest import OptionParser, help_of, unknown_option
 from padit.transforms.limit import MOST_SERIES
 
@@ -28,6 +29,7 @@ class PaditOptions(PipelineOptions):  # type: ignore[misc]
         _add_places(parser)
         _add_windows(parser)
         _add_reading(parser)
+        _add_failing(parser)
         group = parser.add_argument_group("on a Flink cluster")
         group.add_argument(
             "--savepoint_path",
@@ -63,16 +65,18 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         help="Audit log: starts, decisions by the clock, provenance of alerts, run totals; by "
         "default beside the alerts (alerts.audit.jsonl, topic alerts-audit); null switches it off.",
     )
-    group.add_argument(
+    _add_flag(
+        group,
         "--overwrite",
-        nargs="?",
-        const="true",
-        choices=("true", "false"),
-        help="A run with an end may replace results of any other run, once its own are complete. "
+        "A run with an end may replace results of any other run, once its own are complete. "
         "Without it the results of the same run are written again, and others refused; a live "
         "run adds to its output.",
     )
     group.add_argument("--config", help="YAML file with detectors and alert settings.")
+
+
+def _add_flag(group: Any, name: str, words: str) -> None:
+    group.add_argument(name, nargs="?", const="true", choices=("true", "false"), help=words)
 
 
 def _add_windows(parser: argparse.ArgumentParser) -> None:
@@ -129,12 +133,10 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         help="With --bootstrap_from: results from this event time on are written: now (the "
         "default), -10m or a timestamp, such as the time another job was stopped.",
     )
-    group.add_argument(
+    _add_flag(
+        group,
         "--allow_missing",
-        nargs="?",
-        const="true",
-        choices=("true", "false"),
-        help="Continue although retention has deleted part of the requested range.",
+        "Continue although retention has deleted part of the requested range.",
     )
     group.add_argument(
         "--decisions",
@@ -163,6 +165,21 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         type=SECONDS_OR_NONE,
         default=60.0,
         help="How long the start waits for a broker.",
+    )
+
+
+def _add_failing(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("when a run with an end has failed (exit code 3)")
+    group.add_argument(
+        "--max_loss_share",
+        type=Number(0.0, 1.0),
+        default=0.1,
+        help="Share of the values that may be late, unusable or not watched; text is not counted.",
+    )
+    _add_flag(
+        group,
+        "--strict",
+        "Any such loss is a failure. A live run never fails for it: it logs and counts.",
     )
 
 
@@ -253,6 +270,8 @@ class JobOptions:
     decisions: str | None
     live_from: int | None
     overwrite: bool
+    max_loss_share: float
+    strict: bool
 
     @classmethod
     def of(cls, options: PipelineOptions) -> "JobOptions":
@@ -274,12 +293,13 @@ class JobOptions:
             allow_missing=raw["allow_missing"] == "true",
             live_from=live_from,
             overwrite=raw["overwrite"] == "true",
+            strict=raw["strict"] == "true",
             **{name: raw[name] for name in _AS_THEY_ARE},
             audit=raw["audit"] or audit_log_beside(raw["output"]),
             max_ahead=seconds_to_micros(raw["max_ahead_sec"]),
             out_of_orderness=seconds_to_micros(raw["out_of_orderness_sec"]),
-            **_windows(raw),
-            **_times(raw),
+            **windows_of(raw),
+            **times_of(raw),
         )
 
 
@@ -301,6 +321,7 @@ _AS_THEY_ARE = (
     "read_shards",
     "idle_timeout_sec",
     "broker_timeout_sec",
+    "max_loss_share",
 )
 
 
@@ -317,63 +338,3 @@ def _within_bounds(raw: dict[str, Any]) -> dict[str, Any]:
                 message = f"--{action.dest}: {error}"
                 raise ConfigurationError(message) from error
     return checked
-
-
-def _windows(raw: dict[str, Any]) -> dict[str, Any]:
-    size = seconds_to_micros(raw["window_size_sec"])
-    interval = seconds_to_micros(raw["extract_interval_sec"])
-    if size < interval:
-        message = (
-            f"--window_size_sec={raw['window_size_sec']:g} is smaller than "
-            f"--extract_interval_sec={raw['extract_interval_sec']:g}: samples between two windows "
-            "would never be used; make the interval at most as long as the window"
-        )
-        raise ConfigurationError(message)
-    if size % interval:
-        nearest = max(1, round(size / interval)) * interval / 1e6
-        message = (
-            f"--window_size_sec={raw['window_size_sec']:g} must be a whole multiple of "
-            f"--extract_interval_sec={raw['extract_interval_sec']:g}; the nearest is {nearest:g}"
-        )
-        raise ConfigurationError(message)
-    return {"window_size": size, "extract_interval": interval}
-
-
-def _times(raw: dict[str, Any]) -> dict[str, Any]:
-    start, end = _moment(raw, "start_time"), _moment(raw, "end_time")
-    if start is not None and end is not None and start >= end:
-        message = f"--start_time={raw['start_time']} is not before --end_time={raw['end_time']}"
-        raise ConfigurationError(message)
-    if start is not None and raw["start_offset"] is not None:
-        message = "--start_time and --start_offset both set where to begin; give one of them"
-        raise ConfigurationError(message)
-    if end is not None and raw["end_offset"] is not None:
-        message = "--end_time and --end_offset both set where to end; give one of them"
-        raise ConfigurationError(message)
-    offset = raw["start_offset"]
-    if offset is not None and offset not in ("earliest", "latest") and not offset.isdigit():
-        message = f"--start_offset={offset} is neither earliest, latest nor a number"
-        raise ConfigurationError(message)
-    if offset is not None and offset.isdigit() and (raw["end_offset"] or 2**63) <= int(offset):
-        message = f"--start_offset={offset} is not before --end_offset={raw['end_offset']}"
-        raise ConfigurationError(message)
-    return {"start_time": start, "end_time": end}
-
-
-def _moment(raw: dict[str, Any], name: str) -> int | None:
-    text = raw[name]
-    if text is None:
-        return None
-    try:
-        return parse_timestamp(float(text) if _is_number(text) else text)
-    except ValueError as error:
-        message = f"--{name}={text} is neither RFC 3339 nor epoch seconds or milliseconds"
-        raise ConfigurationError(message) from error
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -36,6 +36,8 @@ NOT_IN_SHAPE: Mapping[str, str] = {
     "overwrite": "what the start does with earlier results",
     "allow_missing": "whether the job may start; what it reads is in the cursor",
     "broker_timeout_sec": "how long the start waits for a broker",
+    "max_loss_share": "when the end of a run counts as failed, and not what it computes",
+    "strict": "when the end of a run counts as failed, and not what it computes",
     "idle_timeout_sec": "the clock decides there anyway; each decision stands in the audit log",
 }
 """Options that may differ when a job goes on from a savepoint, each with the reason."""

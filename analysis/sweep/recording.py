@@ -2,16 +2,18 @@
 
 import heapq
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from padit.connectors.losses import dead_losses, far_loss, late_loss
 from padit.connectors.source import Decoder, PartitionRange, Source
-from padit.domain.errors import ConfigurationError
+from padit.domain.errors import ConfigurationError, LossError, PaditError
+from padit.domain.losses import Loss, add_losses
 from padit.domain.metric import Series
 from padit.domain.rows import Rows, concatenate
 from padit.domain.watermark import WATERMARK_NONE, find_late
@@ -33,12 +35,20 @@ class Recording:
         late: by allowed out-of-orderness in microseconds a mask (n,) of late samples, or None
             if there are none.
         dead_lettered: samples that could not be read.
+        losses: what is lost with the largest out-of-orderness, by kind of reason.
     """
 
     rows: Rows
     bounds: NDArray[np.int64]
     late: dict[int, NDArray[np.bool_] | None]
     dead_lettered: int = 0
+    losses: tuple[Loss, ...] = ()
+
+    @property
+    def late_at_best(self) -> int:
+        """Samples that are late with the largest out-of-orderness."""
+        masks = [0 if mask is None else int(mask.sum()) for mask in self.late.values()]
+        return min(masks, default=0)
 
     @property
     def span(self) -> tuple[int, int]:
@@ -106,15 +116,18 @@ def read_recording(
     Raises:
         SourceError: the source cannot be read.
         ConfigurationError: there is no row in it.
+        LossError: none of its records can be read.
     """
     reader = source.open(ranges, decode)
     parts: dict[int, list[Rows]] = {one.partition: [] for one in ranges}
     waiting, dead = set(parts), 0
+    losses: tuple[Loss, ...] = ()
     try:
         while waiting:
             for read in reader.read(1.0):
                 parts[read.partition].append(read.rows)
                 dead += read.lost
+                losses = add_losses(losses, dead_losses(read.dead))
                 note(len(read.rows) + read.lost)
                 if read.ended:
                     waiting.discard(read.partition)
@@ -122,15 +135,37 @@ def read_recording(
         reader.close()
     logs = [concatenate(parts[number]) for number in sorted(parts)]
     if not any(len(log) for log in logs):
+        raise _nothing_there(source.name, dead, losses)
+    recording = _arrange(logs, allowed, processes)
+    late = _late_losses(source.name, dict(zip(sorted(parts), logs, strict=True)), max(allowed))
+    return replace(recording, dead_lettered=dead, losses=add_losses(losses, late))
+
+
+def _nothing_there(name: str, dead: int, losses: Sequence[Loss]) -> PaditError:
+    if not dead:
         message = (
-            f"{source.name} has no rows between the bounds ({dead} samples are unreadable); "
+            f"{name} has no rows between the bounds; "
             "see --start_time, --end_time, --start_offset and --end_offset"
         )
-        raise ConfigurationError(message)
-    return _arrange(logs, allowed, processes, dead)
+        return ConfigurationError(message)
+    first = max(losses, key=lambda one: one.count)
+    return LossError(
+        f"none of the {dead} samples of {name} can be read, {first.count} of them as "
+        f"{first.where}: {first.reason}; `padit look` shows what would be read"
+    )
 
 
-def _arrange(logs: Sequence[Rows], allowed: Sequence[int], processes: int, dead: int) -> Recording:
+def _late_losses(name: str, logs: Mapping[int, Rows], out_of_orderness: int) -> Iterator[Loss]:
+    """Late rows and those of clocks far ahead, as the job finds them."""
+    for number, log in logs.items():
+        found = find_late(log, WATERMARK_NONE, out_of_orderness)
+        if found.late is not None and found.behind is not None:
+            yield late_loss(name, number, log.select(found.late), found.behind)
+        if found.far is not None:
+            yield far_loss(name, number, log.select(found.far))
+
+
+def _arrange(logs: Sequence[Rows], allowed: Sequence[int], processes: int) -> Recording:
     rows = concatenate(logs)
     late = {one: _late(logs, one) for one in allowed}
     groups = max(processes, -(-len(rows.series) // _SERIES))
@@ -138,7 +173,7 @@ def _arrange(logs: Sequence[Rows], allowed: Sequence[int], processes: int, dead:
     order = np.lexsort((rows.time, group))
     bounds = np.searchsorted(group[order], np.arange(groups + 1))
     masks = {one: None if mask is None else mask[order] for one, mask in late.items()}
-    return Recording(rows.select(order), bounds, masks, dead)
+    return Recording(rows.select(order), bounds, masks)
 
 
 def _deal(rows: Rows, groups: int) -> NDArray[np.int16]:

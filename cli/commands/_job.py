@@ -5,10 +5,14 @@ import sys
 
 import msgspec
 
-from padit.pipelines.job import Summary, run_job
+from padit.pipelines.job import Ended, run_to_end
 from padit.pipelines.options import PaditOptions
+from padit.pipelines.run_report import say
 
-__all__ = ["add_job_arguments", "arguments", "finish", "print_summary"]
+__all__ = ["LOST_TOO_MUCH", "add_job_arguments", "arguments", "finish", "show_end"]
+
+LOST_TOO_MUCH = 3
+"""Exit code of a bounded run that scored nothing, or lost too much of its input."""
 
 
 def add_job_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +26,9 @@ def add_job_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def finish(args: argparse.Namespace, *, live: bool, detach: bool = False) -> int:
-    """Run the job and print its conservation line; the exit code is 1 if it does not balance."""
-    summary = run_job(arguments(args), live=live, detach=detach)
-    return 0 if summary is None else print_summary(summary)
+    """Run the job and show how it ended; the exit code."""
+    ended = run_to_end(arguments(args), live=live, detach=detach)
+    return 0 if ended is None else show_end(ended)
 
 
 def arguments(args: argparse.Namespace, **changed: str) -> list[str]:
@@ -37,10 +41,14 @@ def arguments(args: argparse.Namespace, **changed: str) -> list[str]:
     return [*(f"--{name}={value}" for name, value in {**given, **changed}.items()), *args.rest]
 
 
-def print_summary(summary: Summary) -> int:
-    """Print the conservation line; the exit code."""
-    print(msgspec.json.encode(summary).decode(), flush=True)
-    if summary.residue:
-        print(f"padit: {summary.residue} records are unaccounted for", file=sys.stderr)
+def show_end(ended: Ended) -> int:
+    """Print the conservation line, and what was lost; the exit code.
+
+    It is 1 if the line does not balance, and `LOST_TOO_MUCH` if too much was lost.
+    """
+    print(msgspec.json.encode(ended.summary).decode(), flush=True)
+    say(ended.verdict.lines)
+    if ended.summary.residue:
+        print(f"padit: {ended.summary.residue} records are unaccounted for", file=sys.stderr)
         return 1
-    return 0
+    return LOST_TOO_MUCH if ended.verdict.failed else 0

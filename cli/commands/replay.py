@@ -7,10 +7,10 @@ from pathlib import PurePath
 from typing import Any
 
 from padit.analysis.audit_log import audit_log_beside, read_run_totals
-from padit.cli.commands._job import add_job_arguments, arguments, finish, print_summary
+from padit.cli.commands._job import add_job_arguments, arguments, finish, show_end
 from padit.connectors.uris import parse_address
 from padit.domain.errors import ConfigurationError
-from padit.pipelines.job import run_job
+from padit.pipelines.job import run_to_end
 
 HELP = "Run the job over a historical topic, by offsets or by time, or over files."
 EXAMPLES = """examples:
@@ -24,6 +24,9 @@ EXAMPLES = """examples:
 A replay gives the alerts that the live job gave, to the byte; compare with `padit diff`.
 Several configurations read the input once; the results of each carry its name
 (alerts.now.jsonl, alerts.new.jsonl; topics alerts.now, alerts.new). `padit sweep` tries many.
+
+Exit codes: 0 done; 1 the job failed or a part is broken; 2 the command line, a configuration or a
+place is wrong; 3 nothing could be read, or too much was lost (--max_loss_share, --strict).
 """
 PASS_THROUGH = True
 _RESULTS = ("output", "anomalies", "features", "audit")
@@ -65,13 +68,13 @@ def _several(args: argparse.Namespace, configs: list[str]) -> int:
         for name, config in zip(names, configs, strict=True)
     }
     first, *others = names
-    summary = run_job(lines[first], live=False, shadow={name: lines[name] for name in others})
+    ended = run_to_end(lines[first], live=False, shadow={name: lines[name] for name in others})
     for name in names:
         place = places[name]["output"]
         counts = read_run_totals(places[name].get("audit") or audit_log_beside(place))
         count = f"{counts['alerts']} alerts in " if counts else ""
         sys.stderr.write(f"{name}: {count}{place}\n")
-    return 0 if summary is None else print_summary(summary)
+    return 0 if ended is None else show_end(ended)
 
 
 def _places(args: argparse.Namespace, name: str) -> dict[str, str]:

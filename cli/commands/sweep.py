@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from padit.analysis.documents import write_document
+from padit.analysis.losses.report import Counted, Limits, Verdict, judge, opening
 from padit.analysis.sweep.evaluate import Alerted, Job, WindowSetting, evaluate
 from padit.analysis.sweep.labels import labels_for
 from padit.analysis.sweep.page import write_page
@@ -20,14 +21,16 @@ from padit.analysis.sweep.results import Results, command_of, config_text, table
 from padit.analysis.sweep.score import Wish, measure, ranked
 from padit.analysis.sweep.space import read_sweep_file
 from padit.analysis.sweep.trials import WINDOW_OPTIONS, Trials, jobs_of, make_trials
+from padit.cli.commands._job import LOST_TOO_MUCH
 from padit.codecs.validate import Validate
 from padit.connectors.uris import Bounds, source_from_uri
 from padit.domain.config import JobConfig, load_config
-from padit.domain.errors import ConfigurationError
+from padit.domain.errors import ConfigurationError, LossError
 from padit.ops.progress_bar import Progress
 from padit.ops.run_context import RunProgress
 from padit.pipelines.bounds import Number
 from padit.pipelines.options import JobOptions, PaditOptions, parse_options
+from padit.pipelines.run_report import say
 from padit.transforms.windows import WindowOptions
 
 HELP = "Try many window and detector parameters on a recording, and keep the best."
@@ -54,6 +57,8 @@ READING = (
     "start_time", "end_time", "start_offset", "end_offset", "max_record_bytes", "max_ahead_sec",
     "broker_timeout_sec",
 )  # fmt: skip
+_FAILING = ("max_loss_share", "strict")
+_KEPT = (*READING, *_FAILING)
 _WISH = 2.0
 
 
@@ -96,14 +101,15 @@ def run(args: argparse.Namespace) -> int:
     _tell_left_out(trials)
     jobs, places = jobs_of(trials.tried)
     job = JobOptions.checked({**raw, **trials.tried[0].options})
-    recording = _read(job, trials.tried[0].config, jobs, args.jobs)
+    recording, verdict = _read(job, trials.tried[0].config, jobs, args.jobs)
+    say(verdict.lines)
     wish = _wish(args, recording)
     found = _evaluate(recording, jobs, args.jobs)
     results = _judge(args, trials, [found[job][place] for job, place in places], wish, recording)
-    _write(args, results, [f"--{name}={raw[name]}" for name in _given(args) if name in READING])
+    _write(args, results, [f"--{name}={raw[name]}" for name in _given(args) if name in _KEPT])
     sys.stdout.write(table_of(results, args.top))
     sys.stdout.write(_line(results, recording, len(jobs), time.monotonic() - started))
-    return 0
+    return LOST_TOO_MUCH if verdict.failed else 0
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -148,21 +154,37 @@ def _tell_left_out(trials: Trials) -> None:
         )
 
 
-def _read(job: JobOptions, config: JobConfig, jobs: list[Job], processes: int) -> Recording:
+def _read(
+    job: JobOptions, config: JobConfig, jobs: list[Job], processes: int
+) -> tuple[Recording, Verdict]:
+    """The recording, and whether too much of it was lost."""
     bounds = Bounds(job.start_time, job.end_time, job.start_offset or "earliest", job.end_offset,
                     patience=job.broker_timeout_sec)  # fmt: skip
     source = source_from_uri(job.input, bounds, config.input)
     ranges = source.ranges()
+    findings = source.findings()
+    say(opening(findings))
     seen = _Counter()
     with Progress(seen.look, sum((one.stop or 0) - one.start for one in ranges)):
-        return read_recording(
-            source,
-            ranges,
-            Validate(job.max_record_bytes, job.max_ahead),
-            sorted({one.setting.out_of_orderness for one in jobs}),
-            processes,
-            seen.add,
-        )
+        try:
+            recording = read_recording(
+                source,
+                ranges,
+                Validate(job.max_record_bytes, job.max_ahead),
+                sorted({one.setting.out_of_orderness for one in jobs}),
+                processes,
+                seen.add,
+            )
+        except LossError as error:
+            if (job.start_time, job.end_time, job.end_offset) == (None, None, None):
+                raise
+            message = f"{error}; or {source.name} has no rows between the bounds"
+            raise ConfigurationError(message) from error
+    late, kept = recording.late_at_best, len(recording.rows)
+    dead = recording.dead_lettered
+    counted = Counted(kept + dead, kept - late, late, dead)
+    limits = Limits(job.max_loss_share, job.strict)
+    return recording, judge(counted, findings, recording.losses, limits, source.name)
 
 
 class _Counter:
@@ -245,8 +267,8 @@ def _given(args: argparse.Namespace) -> list[str]:
     """Names of the job's options on the command line."""
     names = [one.split("=", 1)[0].removeprefix("--") for one in args.rest if one.startswith("--")]
     for name in names:
-        if name not in (*WINDOW_OPTIONS, *READING):
-            allowed = ", ".join(f"--{one}" for one in (*WINDOW_OPTIONS, *READING))
+        if name not in (taken := (*WINDOW_OPTIONS, *READING, *_FAILING)):
+            allowed = ", ".join(f"--{one}" for one in taken)
             message = f"padit sweep takes no --{name}; of the job's options it takes {allowed}"
             raise ConfigurationError(message)
     return names

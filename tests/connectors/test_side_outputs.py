@@ -15,6 +15,7 @@ from padit.codecs.dead_letter import DeadRecord
 from padit.codecs.validate import Validate
 from padit.connectors import side_outputs
 from padit.connectors.cursor import Numbered, advance, first_cursors
+from padit.connectors.losses import dead_losses
 from padit.connectors.side_outputs import DEAD, LATE, DeadLog, side_messages
 from padit.connectors.source import PartitionRange, ReadBatch
 from tests.codecs.samples import T, record
@@ -121,7 +122,7 @@ def test_each_kind_of_reason_is_logged_now_and_then_with_a_count_and_an_example(
                 Reject(i, f"value nan of 'probe-{i}' is not a finite number"),
                 Reject(i, "empty"),
             ]
-            log.note([DeadRecord(b"{}", one, "metrics", 3, i) for one in bad])
+            log.note(dead_losses([DeadRecord(b"{}", one, "metrics", 3, i) for one in bad]))
     messages = [entry.getMessage() for entry in caplog.records]
     assert len(messages) == 4
     assert messages[0] == (
@@ -138,6 +139,6 @@ def test_a_storm_of_reasons_of_many_kinds_keeps_the_log_short(
     with caplog.at_level(logging.WARNING):
         for i in range(2000):
             kind = "".join(chr(97 + int(digit)) for digit in str(i))
-            log.note([DeadRecord(b"", Reject(0, kind), "metrics", 0, i)])
+            log.note(dead_losses([DeadRecord(b"", Reject(0, kind), "metrics", 0, i)]))
     assert len(caplog.records) == 20
     assert "--dlq" not in caplog.text

@@ -246,3 +246,33 @@ def test_a_log_that_ends_behind_a_jump_is_known_to_its_last_row() -> None:
 def test_a_wild_clock_does_not_stretch_what_is_known_at_the_end() -> None:
     found = find_late(at((0, 0), (1, 1), (DAY, 2), (2, 0)), WATERMARK_NONE, 10 * SECOND)
     assert reached(found.watermark, found.vote, 10 * SECOND) == found.watermark == -8 * SECOND
+
+
+@steady
+@given(st.one_of(LOG, STEADY_LOG), DISORDER)
+def test_how_far_behind_a_late_row_is_counts_from_the_newest_time_before_it(
+    log: Log, disorder: int
+) -> None:
+    rows = rows_of(log)
+    whole = find_late(rows, WATERMARK_NONE, disorder * SECOND)
+    watermark, vote = WATERMARK_NONE, Vote()
+    behind: list[int] = []
+    for place, time in enumerate(rows.time.tolist()):
+        found = find_late(rows.select(np.array([place])), watermark, disorder * SECOND, vote)
+        if found.late is not None:
+            behind.append(watermark + disorder * SECOND - time)
+        watermark, vote = found.watermark, found.vote
+    assert ([] if whole.behind is None else whole.behind.tolist()) == behind
+    assert all(one > disorder * SECOND for one in behind)
+
+
+@steady
+@given(STEADY_LOG, DISORDER)
+def test_with_the_disorder_of_the_row_furthest_behind_no_row_is_late(
+    log: Log, disorder: int
+) -> None:
+    rows = rows_of([(0, 0), (0, 1), *log])
+    found = find_late(rows, WATERMARK_NONE, disorder * SECOND)
+    if found.behind is not None:
+        enough = int(found.behind.max())
+        assert find_late(rows, WATERMARK_NONE, enough).late is None

@@ -179,7 +179,7 @@ def test_of_a_record_of_5_mb_the_dead_letter_keeps_the_beginning_and_the_size(
 
 def test_an_empty_topic_is_read_to_its_end(kafka: KafkaPart, tmp_path: Path) -> None:
     topic = kafka.uri(kafka.topic("empty", 3))
-    run = padit("replay", "--input", topic, "--output", tmp_path / "alerts.jsonl")
+    run = padit("replay", "--input", topic, "--output", tmp_path / "alerts.jsonl", code=3)
     assert run.summary["read"] == 0
 
 

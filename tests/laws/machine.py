@@ -126,7 +126,7 @@ def run(
         schedule = [[(p, len(log)) for p, log in enumerate(logs) if log]]
     result = Result()
     for reads in _reads(logs, schedule, ends):
-        cursor, batch, late, _, far = advance(cursor, reads, DISORDER)
+        cursor, batch, late, _, far, _ = advance(cursor, reads, DISORDER)
         result.far += sum(len(one.rows) for one in far)
         for partition, number, _, rows in late:
             result.late += [

@@ -59,7 +59,8 @@ def test_the_seed_case_opens_one_critical_alert(
     assert ran.alerts[-1]["type"] == "io.padit.alert.resolved"
     assert set(ran.summary) == {
         "read", "scored", "late", "duplicate", "dead_lettered", "waiting", "in_flight", "windows",
-        "anomalies", "alerts", "series", "warm", "series_evicted", "judged", "seconds",
+        "anomalies", "alerts", "series", "warm", "series_evicted", "judged",
+        "unwatched", "seconds",
     }  # fmt: skip
     assert (ran.summary["read"], ran.summary["scored"], ran.summary["alerts"]) == (15, 15, 1)
 

@@ -27,6 +27,7 @@ def _run(
             f"--dlq={letters}",
             f"--max_series_per_group={most}",
             "--key_groups=1",
+            "--max_loss_share=1",  # what is refused is what these tests are about
         ]
     )
     assert code == 0

@@ -60,6 +60,8 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "live_from": ("--bootstrap_from=-6h",),
     "allow_missing": ("--allow_missing",),
     "overwrite": ("--overwrite",),
+    "max_loss_share": ("--max_loss_share=0.5",),
+    "strict": ("--strict",),
     "broker_timeout_sec": ("--broker_timeout_sec=5",),
     "idle_timeout_sec": ("--idle_timeout_sec=5",),
 }

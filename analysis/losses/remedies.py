@@ -1,0 +1,152 @@
+"""The option that mends a kind of loss, with its value guessed from the example."""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from padit.connectors.file_options import FileOptions
+from padit.domain.config import JobConfig
+from padit.domain.losses import LATE_KIND, Loss
+from padit.domain.timestamps import MICROS
+
+__all__ = ["remedy_of", "seconds_to_allow", "time_format_of"]
+
+_QUOTED = re.compile(r"'([^']*)'")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE]\+?\d+)?")
+_DATE = re.compile(r"(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})(.*)")
+_CLOCK = re.compile(r"([T ]*)(\d{1,2}:\d{2})(:\d{2})?([.,]\d+)?( ?[AP]M)?", re.IGNORECASE)
+_TOO_LONG = re.compile(r"(\d+) bytes, more than")
+_DECIMAL_COMMA = re.compile(r"[-+]?\d{1,3}(\.?\d{3})*,\d+")
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
+_EPOCHS = ((1e17, "nanoseconds"), (1e14, "microseconds"))
+_ENVELOPES: Mapping[str, frozenset[str]] = {
+    "telegraf": frozenset({"fields", "name", "tags"}),
+    "cloudevents": frozenset({"specversion", "data"}),
+    "debezium": frozenset({"op", "after"}),
+    "connect": frozenset({"schema", "payload"}),
+    "metricbeat": frozenset({"@timestamp", "metricset"}),
+    "opentsdb": frozenset({"metric", "tags", "value"}),
+}
+
+
+def remedy_of(loss: Loss) -> str:
+    """What to do about a loss; "" where its reason has to be enough.
+
+    >>> remedy_of(Loss("late", 5, "", "metrics", behind=3 * 3600 * 1_000_000))
+    '--out_of_orderness_sec=10800'
+    """
+    if loss.kind == LATE_KIND:
+        return f"--out_of_orderness_sec={seconds_to_allow(loss.behind)}"
+    return next((found for rule in _RULES if (found := rule(loss))), "")
+
+
+def seconds_to_allow(behind: int) -> int:
+    """Whole seconds that allow for samples so far behind, rounded up to minutes and hours.
+
+    >>> [seconds_to_allow(seconds * 1_000_000) for seconds in (7, 660, 661, 39_000)]
+    [7, 660, 720, 39600]
+    """
+    seconds = math.ceil(behind / MICROS)
+    step = 1 if seconds <= 600 else 60 if seconds <= 36_000 else 3600
+    return -(-seconds // step) * step
+
+
+def time_format_of(text: str) -> str:
+    """The `time_format` of a date in the order of days or months; "" where it is none.
+
+    >>> time_format_of("05.01.2026 00:01:00"), time_format_of("1/31/2026 1:05 PM")
+    ('%d.%m.%Y %H:%M:%S', '%m/%d/%Y %I:%M %p')
+    """
+    found = _DATE.fullmatch(text.strip())
+    if found is None:
+        return ""
+    first, mark, _, third, rest = found.groups()
+    year = "%Y" if len(third) == 4 else "%y"
+    if len(first) == 4:
+        date = f"%Y{mark}%m{mark}%d"
+    elif mark != "/" or int(first) > 12:
+        date = f"%d{mark}%m{mark}{year}"
+    else:
+        date = f"%m{mark}%d{mark}{year}"
+    clock = _CLOCK.fullmatch(rest)
+    if clock is None:
+        return date if not rest else ""
+    between, _, seconds, part, half = clock.groups()
+    form = "%I:%M" if half else "%H:%M"
+    form += ":%S" if seconds else ""
+    form += f"{part[0]}%f" if part else ""
+    form += " %p" if half and half.startswith(" ") else "%p" if half else ""
+    return f"{date}{between}{form}"
+
+
+def _time_format(loss: Loss) -> str:
+    if not loss.kind.startswith("timestamp"):
+        return ""
+    found = _QUOTED.search(loss.reason)
+    form = time_format_of(found[1]) if found else ""
+    if not form or "time_format" not in FileOptions.model_fields:
+        return ""
+    return f"time_format={form}"
+
+
+def _epoch(loss: Loss) -> str:
+    if not loss.kind.startswith("timestamp"):
+        return ""
+    found = _NUMBER.search(loss.reason.removeprefix("timestamp "))
+    size = abs(float(found[0])) if found else 0.0
+    unit = next((name for least, name in _EPOCHS if size >= least), None)
+    return f"the times look like epoch {unit}: give seconds or milliseconds" if unit else ""
+
+
+def _number_format(loss: Loss) -> str:
+    found = _QUOTED.search(loss.reason)
+    if found is None or "number" not in loss.reason:
+        return ""
+    if _THOUSANDS.fullmatch(found[1]) and "thousands" in FileOptions.model_fields:
+        return "thousands=,"
+    if _DECIMAL_COMMA.fullmatch(found[1]) and "decimal" in FileOptions.model_fields:
+        return "decimal=,"
+    return ""
+
+
+def _ahead(loss: Loss) -> str:
+    if "--max_ahead_sec" not in loss.reason:
+        return ""
+    found = _NUMBER.search(loss.reason)
+    seconds = math.ceil(float(found[0])) if found else 0
+    return f"--max_ahead_sec={seconds_to_allow(seconds * MICROS)}, or set the producer's clock"
+
+
+def _too_long(loss: Loss) -> str:
+    found = _TOO_LONG.search(loss.reason) if "--max_record_bytes" in loss.reason else None
+    return f"--max_record_bytes={found[1]}" if found else ""
+
+
+def _envelope(loss: Loss) -> str:
+    """A preset of `format`, for a record that looks like another system's."""
+    if "format" not in JobConfig.model_fields:
+        return ""
+    keys = _keys(loss.record)
+    name = next((name for name, needed in _ENVELOPES.items() if needed <= keys), None)
+    return f"`format: {name}` in the file of --config" if name else ""
+
+
+def _keys(record: str) -> frozenset[str]:
+    """Keys of a JSON object of which only the beginning may be at hand."""
+    try:
+        content = msgspec.json.decode(record)
+    except msgspec.DecodeError:
+        return frozenset(re.findall(r'"([@\w]+)"\s*:', record))
+    return frozenset(content) if isinstance(content, dict) else frozenset()
+
+
+_RULES: tuple[Callable[[Loss], str], ...] = (
+    _time_format,
+    _epoch,
+    _number_format,
+    _ahead,
+    _too_long,
+    _envelope,
+)

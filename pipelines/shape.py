@@ -18,7 +18,7 @@ from padit.transforms.alerts import Alerts
 from padit.transforms.detect import Detection
 from padit.transforms.windows import WindowOptions
 
-__all__ = ["NOT_IN_SHAPE", "shape_of"]
+__all__ = ["NOT_IN_SHAPE", "shape_of", "units_of"]
 
 _PLACES = "a place of results: what is computed does not depend on it"
 _BEGIN = "where reading begins; a job that goes on reads from where it was stopped"
@@ -74,7 +74,18 @@ def shape_of(job: JobOptions, config: JobConfig, decisions: tuple[Any, ...] = ()
         {**setting.model_dump(mode="json"), **resolved}
         for setting, resolved in zip(config.detectors, detection.resolved, strict=True)
     ]
+    if config.series:
+        found["series"] = [
+            one.model_dump(mode="json", exclude={"labels"})
+            for one in config.series
+            if {"unit", "metric_type", "bounds"} & one.model_fields_set
+        ]
     return Shape.of(found)
+
+
+def units_of(config: JobConfig) -> list[tuple[str, str, str]]:
+    """The units that a configuration states, which are part of the identity of series."""
+    return [(one.source, one.metric, one.unit) for one in config.series if one.unit is not None]
 
 
 def _seconds(micros: int) -> float:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from padit.connectors.source import Decoder, PartitionRange, Source
+from padit.domain.attributes import AttributeColumn, Attributes
 from padit.domain.errors import ConfigurationError
 from padit.domain.metric import Series
 from padit.domain.rows import Rows, concatenate
@@ -53,8 +55,7 @@ class Recording:
     def group(self, number: int, out_of_orderness: int) -> Rows:
         """The rows of a group that are in time, in the order of their event time."""
         chosen = slice(int(self.bounds[number]), int(self.bounds[number + 1]))
-        rows = self.rows
-        part = Rows(rows.series, rows.code[chosen], rows.time[chosen], rows.value[chosen])
+        part = self.rows.select(chosen)
         late = self.late[out_of_orderness]
         return part if late is None else part.select(~late[chosen])
 
@@ -66,8 +67,12 @@ class Recording:
         for allowed, mask in self.late.items():
             if mask is not None:
                 np.save(folder / f"late-{allowed}.npy", mask)
-        about = {"series": self.rows.series, "late": {str(k): v is not None
+        about: dict[str, Any] = {"series": self.rows.series, "late": {str(k): v is not None
                  for k, v in self.late.items()}}  # fmt: skip
+        known = self.rows.attributes
+        if known is not None:
+            np.save(folder / "attribute.npy", known.code)
+            about |= {"attributes": known.table, "of_series": known.of_series}
         (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
 
     @staticmethod
@@ -82,7 +87,14 @@ class Recording:
             for allowed, some in about["late"].items()
         }
         series = tuple(Series(*one) for one in about["series"])
-        return Recording(Rows(series, *columns), np.load(folder / "bounds.npy"), late)
+        known = None
+        if "attributes" in about:
+            table = msgspec.convert(about["attributes"], tuple[Attributes, ...])
+            numbers = np.load(folder / "attribute.npy", mmap_mode="r")
+            known = AttributeColumn(table, numbers, about["of_series"])
+        code, time, value = columns
+        rows = Rows(series, code, time, value, known)
+        return Recording(rows, np.load(folder / "bounds.npy"), late)
 
 
 def read_recording(

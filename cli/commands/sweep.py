@@ -21,6 +21,7 @@ from padit.analysis.sweep.score import Wish, measure, ranked
 from padit.analysis.sweep.space import read_sweep_file
 from padit.analysis.sweep.trials import WINDOW_OPTIONS, Trials, jobs_of, make_trials
 from padit.codecs.validate import Validate
+from padit.connectors.units import with_units
 from padit.connectors.uris import Bounds, source_from_uri
 from padit.domain.config import JobConfig, load_config
 from padit.domain.errors import ConfigurationError
@@ -151,14 +152,14 @@ def _tell_left_out(trials: Trials) -> None:
 def _read(job: JobOptions, config: JobConfig, jobs: list[Job], processes: int) -> Recording:
     bounds = Bounds(job.start_time, job.end_time, job.start_offset or "earliest", job.end_offset,
                     patience=job.broker_timeout_sec)  # fmt: skip
-    source = source_from_uri(job.input, bounds, config.input)
+    source = with_units(source_from_uri(job.input, bounds, config.input), config.series)
     ranges = source.ranges()
     seen = _Counter()
     with Progress(seen.look, sum((one.stop or 0) - one.start for one in ranges)):
         return read_recording(
             source,
             ranges,
-            Validate(job.max_record_bytes, job.max_ahead),
+            Validate(job.max_record_bytes, job.max_ahead, config.labels),
             sorted({one.setting.out_of_orderness for one in jobs}),
             processes,
             seen.add,

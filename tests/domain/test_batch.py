@@ -89,7 +89,7 @@ def test_damaged_bytes_are_a_clear_error(data: bytes) -> None:
 def test_another_version_is_a_clear_error() -> None:
     columns = msgspec.msgpack.decode(encode_kept(Rows.empty(), []))
     columns[0] = 99
-    with pytest.raises(StateError, match=r"version 99, this code reads 3.*replay"):
+    with pytest.raises(StateError, match=r"version 99, this code reads 4.*replay"):
         decode_rows(msgspec.msgpack.encode(columns))
 
 

@@ -74,13 +74,15 @@ def shape_of(job: JobOptions, config: JobConfig, decisions: tuple[Any, ...] = ()
         {**setting.model_dump(mode="json"), **resolved}
         for setting, resolved in zip(config.detectors, detection.resolved, strict=True)
     ]
-    if config.series:
-        found["series"] = [
-            one.model_dump(mode="json", exclude={"labels"})
-            for one in config.series
-            if {"unit", "metric_type", "bounds"} & one.model_fields_set
-        ]
+    deciding = [one.model_dump(mode="json", exclude={"labels"}) for one in config.series]
+    deciding = [one for one in deciding if _decides(one)]  # labels decide nothing
+    if deciding:
+        found["series"] = deciding
     return Shape.of(found)
+
+
+def _decides(setting: Mapping[str, Any]) -> bool:
+    return any(setting[name] is not None for name in ("unit", "metric_type", "bounds"))
 
 
 def units_of(config: JobConfig) -> list[tuple[str, str, str]]:

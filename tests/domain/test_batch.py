@@ -90,9 +90,7 @@ def test_concatenated_rows_are_the_rows_of_the_parts(parts: list[Rows]) -> None:
     assert len(set(whole.series)) == len(whole.series)
 
 
-def test_attributes_cost_three_bytes_if_none_is_stated_and_else_a_byte_a_series() -> (
-    None
-):
+def test_attributes_cost_three_bytes_if_none_is_stated_and_else_a_byte_a_series() -> None:
     content = Rows(
         [Series("a", str(i)) for i in range(100)], np.arange(100, dtype=np.int32).repeat(9),
         np.arange(900), np.zeros(900),

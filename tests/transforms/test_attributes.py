@@ -10,6 +10,7 @@ import pytest
 from padit.domain.attributes import UNSTATED, Attributes
 from padit.domain.batch import decode_rows
 from padit.domain.config import DetectorSetting, SeriesSetting
+from padit.domain.errors import StateError
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 from padit.domain.series_rules import SeriesRules
@@ -206,3 +207,23 @@ def test_rows_of_one_label_are_left_as_they_are() -> None:
     rows = rows_of([_sample(i, 5, _labels(site="a")) for i in range(30)])
     assert keep_latest(rows, 10 * SECOND) is rows
     assert set(attributes(rows)) == {_labels(site="a")}
+
+
+def test_labels_go_with_the_series_that_makes_room_for_another() -> None:
+    machine, store = machine_of(Detection(RULE), WINDOWS, most_series=1), MemoryStore()
+    old = [_sample(i, 5, _labels(site="a")) for i in range(10)]
+    new = Series("press-1", "other")
+    later = [Sample((START + 100 + i) * SECOND, new, 5.0, _labels(site="b")) for i in range(10)]
+    machine.advance(store, keyed_batch(rows_of(old), 0, 10, START + 60))
+    machine.advance(store, keyed_batch(rows_of(later), 10, 20, START + 160))
+    assert store.detection is not None
+    saved = msgspec.msgpack.decode(without_checksum(store.detection, ""))
+    assert load_known(saved[-1]) == {new: _labels(site="b")}
+
+
+def test_damaged_attributes_of_the_state_are_a_clear_error() -> None:
+    for data in (b"\xc1", msgspec.msgpack.encode([1, [], [NAME], [5]])):
+        with pytest.raises(StateError, match=r"attributes of series.*damaged"):
+            load_known(data)
+    with pytest.raises(StateError, match="version 9, this code reads 1"):
+        load_known(msgspec.msgpack.encode([9, [], [], []]))

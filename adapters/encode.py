@@ -10,7 +10,7 @@ outside the years 2000 to 2199) are left out and counted.
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -220,12 +220,18 @@ def _by_partition(metrics: list[Metric], partitions: int) -> Iterator[tuple[int,
 
 
 def _metrics_of(rows: Rows) -> Iterator[Metric]:
-    series = rows.series
-    for code, time, value in zip(
-        rows.code.tolist(), rows.time.tolist(), rows.value.tolist(), strict=True
+    series, known = rows.series, rows.attributes
+    numbers = None if known is None else known.of_rows(rows.code).tolist()
+    for i, (code, time, value) in enumerate(
+        zip(rows.code.tolist(), rows.time.tolist(), rows.value.tolist(), strict=True)
     ):
         source_id, metric_name, unit = series[code]
-        yield Metric(time / 1e6, source_id, metric_name, value, unit)
+        metric = Metric(time / 1e6, source_id, metric_name, value, unit)
+        if known is not None and numbers is not None:
+            one = known.table[numbers[i]]
+            kind: Any = one.metric_type
+            metric = msgspec.structs.replace(metric, metric_type=kind, metadata=dict(one.labels))
+        yield metric
 
 
 def _arrow_of_metrics(group: Sequence[Metric]) -> bytes:
@@ -273,7 +279,24 @@ def _arrow_of_rows(
         for name, (words, indices) in names.items()
     }
     time = pa.array(rows.time[part]).cast(pa.timestamp("us", tz="UTC"))
-    return _stream({"timestamp": time, **texts, "value": pa.array(rows.value[part])})
+    known = _attribute_columns(rows, part)
+    return _stream({"timestamp": time, **texts, **known, "value": pa.array(rows.value[part])})
+
+
+def _attribute_columns(rows: Rows, part: NDArray[np.int64]) -> dict[str, pa.Array]:
+    """Family and labels of rows as dictionaries; nothing where none is stated."""
+    known = rows.attributes
+    if known is None:
+        return {}
+    code = pa.array(known.of_rows(rows.code)[part])
+    words = {"metric_type": [one.metric_type for one in known.table]}
+    if any(one.labels for one in known.table):
+        labels = [dict(one.labels) for one in known.table]
+        words["metadata"] = [_json.encode(one).decode() for one in labels]
+    return {
+        name: pa.DictionaryArray.from_arrays(code, pa.array(texts, pa.string()))
+        for name, texts in words.items()
+    }
 
 
 def _stream(columns: dict[str, pa.Array]) -> bytes:

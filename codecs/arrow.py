@@ -10,8 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from padit.codecs.arrow_headers import MOST_UNPACKED, UNPACKED_AT_LEAST, Layout, weigh
-from padit.codecs.contract import Faults, Sampled, shorten
+from padit.codecs.arrow_headers import Layout, weigh
+from padit.codecs.arrow_labels import attributes_of
+from padit.codecs.arrow_text import Names, encode_names
+from padit.codecs.contract import NOTHING_LEFT_OUT, Faults, LeftOut, Sampled, shorten
 from padit.codecs.names import find_unusable
 from padit.domain.errors import WireFormatError
 from padit.domain.metric import METRIC_TYPES, Series
@@ -28,9 +30,6 @@ __all__ = [
     "rows_from_streams",
 ]
 
-Names = tuple[list[str], NDArray[np.int64]]
-"""Distinct strings and the index of each row among them."""
-
 MOST_TOGETHER = 32 << 20
 """Unpacked bytes of the streams that are decoded in one go; the first one may be larger."""
 LONGEST_STAMP = 64
@@ -40,15 +39,19 @@ _REQUIRED = ("timestamp", "source_id", "metric_name", "value")
 _SPREAD = 1 << 62
 
 
-def decode_stream(value: bytes) -> Sampled:
+def decode_stream(value: bytes, labels: tuple[str, ...] = ()) -> Sampled:
     """An Arrow IPC stream to rows.
+
+    Args:
+        value: the stream.
+        labels: keys of the metadata that become labels.
 
     Raises:
         WireFormatError: a required column is missing or of a type that cannot be converted, or
             the stream asks for too much memory.
         pyarrow.ArrowException: the bytes are no valid stream.
     """
-    _, _, table = _table(value)
+    _, layout, table = _table(value, labels)
     table.validate(full=True)  # buffers come from outside: offsets and UTF-8 are checked
     for name in _REQUIRED:
         if name not in table.column_names:
@@ -58,38 +61,43 @@ def decode_stream(value: bytes) -> Sampled:
         message = "an Arrow stream without a row"
         raise WireFormatError(message)
     faults = Faults()
-    whole, element = _complete(table.combine_chunks(), faults)
+    whole, element, kinds = _complete(table.combine_chunks(), faults)
     time, bad = _micros(whole)
-    rows = _rows(whole, time)
+    rows, left_out = _rows(whole, time, kinds, labels)
+    if layout.no_labels:
+        left_out = LeftOut(len(rows), layout.no_labels)
     good = _judge(whole, rows, bad, element, faults)
     if not good.all():
         rows, element = rows.select(good), element[good]
-    return Sampled(rows, element.astype(np.int32), faults)
+    return Sampled(rows, element.astype(np.int32), faults, left_out)
 
 
-def rows_from_streams(values: Sequence[bytes]) -> tuple[Rows, NDArray[np.int64]] | None:
+def rows_from_streams(
+    values: Sequence[bytes], labels: tuple[str, ...] = ()
+) -> tuple[Rows, NDArray[np.int64], LeftOut] | None:
     """Many streams of one schema in one pass, if not a single row of them has a fault.
 
     Most of the time that a small stream costs is spent on the way to its columns (1 ms for 250
     rows); together they share it.
 
     Returns:
-        The rows of the first streams, as many as take `MOST_TOGETHER` bytes, and int64 (m,) how
-        many each has; None if one of them has a fault: then each is read on its own to find it.
+        The rows of the first streams, as many as take `MOST_TOGETHER` bytes, int64 (m,) how many
+        each has, and labels that cannot be used; None if one of them has a fault: then each is
+        read on its own to find it.
     """
     tables: list[pa.Table] = []
     held = 0
     first: Layout | None = None
     try:
         for value in values:
-            weight, layout, table = _table(value)
+            weight, layout, table = _table(value, labels)
             first = first or layout
             held += weight
             if tables and held > MOST_TOGETHER:
                 break
             if layout is not first and not layout.schema.equals(first.schema):
                 return None
-            if not table.num_rows:
+            if not table.num_rows or layout.no_labels:
                 return None
             tables.append(table)
         whole = pa.concat_tables(tables)
@@ -98,25 +106,26 @@ def rows_from_streams(values: Sequence[bytes]) -> tuple[Rows, NDArray[np.int64]]
         if any(name not in names or whole[name].null_count for name in _REQUIRED):
             return None
         faults = Faults()
-        complete, element = _complete(whole.unify_dictionaries().combine_chunks(), faults)
+        complete, element, kinds = _complete(whole.unify_dictionaries().combine_chunks(), faults)
         time, bad = _micros(complete)
-        rows = _rows(complete, time)
+        rows, left_out = _rows(complete, time, kinds, labels)
         if not _judge(complete, rows, bad, element, faults).all() or faults.count:
             return None
     except (pa.ArrowException, ValueError, OSError):
         return None
-    return rows, np.array([table.num_rows for table in tables], np.int64)
+    return rows, np.array([table.num_rows for table in tables], np.int64), left_out
 
 
-def _table(value: bytes) -> tuple[int, Layout, pa.Table]:
+def _table(value: bytes, labels: tuple[str, ...]) -> tuple[int, Layout, pa.Table]:
     """A stream's weight, its layout and the columns of it that are used."""
-    weight, layout = weigh(value)
+    weight, layout = weigh(value, labelled=bool(labels))
     with pa.ipc.open_stream(value, options=layout.options) as stream:
         return weight, layout, stream.read_all()
 
 
-def _complete(table: pa.Table, faults: Faults) -> tuple[pa.Table, NDArray[np.int64]]:
-    """The rows without a null and with a known metric_type, and their numbers."""
+def _complete(table: pa.Table, faults: Faults) -> tuple[pa.Table, NDArray[np.int64], Names | None]:
+    """The rows without a null and with a known metric_type, their numbers, and their types."""
+    types: Names | None = None
     good = np.ones(table.num_rows, bool)
     for name in _REQUIRED:
         if table[name].null_count:
@@ -132,8 +141,11 @@ def _complete(table: pa.Table, faults: Faults) -> tuple[pa.Table, NDArray[np.int
             lambda i: f"Invalid enum value {shorten(kinds[code[other[i]]])} - at `$.metric_type`",
         )
         good &= known
+        types = kinds, code
     element = np.flatnonzero(good)
-    return (table if len(element) == len(good) else table.filter(pa.array(good))), element
+    if len(element) == len(good):
+        return table, element, types
+    return table.filter(pa.array(good)), element, types and (types[0], types[1][good])
 
 
 def _judge(
@@ -174,7 +186,9 @@ def _stamp(table: pa.Table, row: int) -> str:
     return shorten(column[row].as_py())
 
 
-def _rows(table: pa.Table, time: NDArray[np.int64]) -> Rows:
+def _rows(
+    table: pa.Table, time: NDArray[np.int64], kinds: Names | None, labels: tuple[str, ...]
+) -> tuple[Rows, LeftOut]:
     series, code = combine_names(
         *(
             encode_names(table[name])
@@ -183,7 +197,10 @@ def _rows(table: pa.Table, time: NDArray[np.int64]) -> Rows:
             for name in Series._fields
         )
     )
-    return Rows(series, code, time, _floats(table, "value"))
+    attributes, left_out = None, NOTHING_LEFT_OUT
+    if kinds is not None or labels:
+        attributes, left_out = attributes_of(table, kinds, labels, (code, len(series)))
+    return Rows(series, code, time, _floats(table, "value"), attributes), left_out
 
 
 def _floats(table: pa.Table, name: str) -> NDArray[np.float64]:
@@ -194,51 +211,6 @@ def _floats(table: pa.Table, name: str) -> NDArray[np.float64]:
         raise WireFormatError(message)
     floats: NDArray[np.float64] = column.cast(pa.float64(), safe=False).to_numpy()
     return floats
-
-
-def encode_names(values: pa.Array | pa.ChunkedArray, absent: str = "") -> Names:
-    """Strings, plain or dictionary-encoded, as (distinct, int64 index of each).
-
-    A dictionary may repeat a value, hold a null, or more than the rows use.
-
-    Args:
-        values: n rows.
-        absent: stands for null.
-    """
-    if not pa.types.is_dictionary(values.type):
-        values = _as_text(values).fill_null(absent).dictionary_encode()
-    if isinstance(values, pa.ChunkedArray):
-        values = values.unify_dictionaries().combine_chunks()
-    if isinstance(values, pa.ChunkedArray):  # combine_chunks keeps one chunk as it is
-        values = values.chunk(0)
-    words, indices = values.dictionary, values.indices
-    codes = indices.cast(pa.int64())  # an int8 may have no number left for null
-    codes = np.asarray(codes.fill_null(len(words)) if indices.null_count else codes)
-    if len(words) > len(codes):
-        used, codes = np.unique(codes, return_inverse=True)
-        words = words.take(pa.array(used[used < len(words)]))
-    texts = [absent if text is None else text for text in _as_text(words).to_pylist()]
-    if indices.null_count:
-        texts.append(absent)
-    table: dict[str, int] = {}
-    position = [table.setdefault(text, len(table)) for text in texts]
-    if len(table) == len(texts):
-        return texts, codes
-    return list(table), np.array(position, np.int64)[codes]
-
-
-def _as_text(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Values as strings. Views may all show the same long text, so their lengths are added up."""
-    if pa.types.is_string_view(values.type) or pa.types.is_binary_view(values.type):
-        size = 0
-        for chunk in values.chunks if isinstance(values, pa.ChunkedArray) else [values]:
-            first, count = chunk.offset, len(chunk)
-            view = np.frombuffer(chunk.buffers()[1], "<i4").reshape(-1, 4)
-            size += int(view[first : first + count, 0].astype(np.int64).sum())
-        if size > max(MOST_UNPACKED * values.nbytes, UNPACKED_AT_LEAST):
-            message = f"a column of views that show {size} bytes of text in {values.nbytes}"
-            raise WireFormatError(message)
-    return values.cast(pa.string())
 
 
 def combine_names(

@@ -36,6 +36,7 @@ _SCHEMA, _DICTIONARY, _BATCH = 1, 2, 3
 _VERSION_5 = 4
 _MARKER = 0xFFFFFFFF
 _USED = {"timestamp", "value", "metric_type", *Series._fields}
+_METADATA = "metadata"
 _CUT = "Corrupted Arrow stream: it is cut, or has no schema"
 _OLD = "an Arrow stream of a version before 0.15, or corrupted"
 _prefix = struct.Struct("<II")
@@ -49,11 +50,13 @@ class Layout(NamedTuple):
         schema: as Arrow reads it.
         options: for reading only the columns that are used; None where all are used.
         body: bytes that follow the schema's header.
+        no_labels: why no label can be read of it, although some are wanted; or empty.
     """
 
     schema: pa.Schema
     options: pa.ipc.IpcReadOptions | None
     body: int
+    no_labels: str = ""
 
 
 class _Header(NamedTuple):
@@ -68,15 +71,19 @@ class _Header(NamedTuple):
     delta: bool = False
 
 
-def weigh(value: bytes) -> tuple[int, Layout]:
+def weigh(value: bytes, *, labelled: bool = False) -> tuple[int, Layout]:
     """Bytes that a stream takes once it is unpacked, and its layout.
+
+    Args:
+        value: the stream.
+        labelled: whether the column `metadata` is used, too.
 
     Raises:
         WireFormatError: the headers are damaged or ask for too much, or the schema is one that
             samples cannot have.
     """
     try:
-        layout, size, rows = _add_up(value)
+        layout, size, rows = _add_up(value, labelled)
     except (struct.error, IndexError) as error:
         message = "Corrupted Arrow stream: a header points outside of it"
         raise WireFormatError(message) from error
@@ -91,7 +98,7 @@ def weigh(value: bytes) -> tuple[int, Layout]:
     return weight, layout
 
 
-def _add_up(value: bytes) -> tuple[Layout, int, int]:
+def _add_up(value: bytes, labelled: bool) -> tuple[Layout, int, int]:
     """The layout of a stream, the bytes of all its buffers, and its rows."""
     layout: Layout | None = None
     size = rows = at = 0
@@ -104,7 +111,7 @@ def _add_up(value: bytes) -> tuple[Layout, int, int]:
         if marker != _MARKER or end > len(value):
             raise WireFormatError(_CUT if marker == _MARKER else _OLD)
         if layout is None:
-            layout = _layout(value[start:end])
+            layout = _layout(value[start:end], labelled)
             at = end + layout.body
             continue
         head = _header(value[start:end])
@@ -192,7 +199,7 @@ def _refuse_old_compression(data: bytes, message: int) -> None:
 
 
 @lru_cache(maxsize=256)
-def _layout(data: bytes) -> Layout:
+def _layout(data: bytes, labelled: bool) -> Layout:
     """The schema message of a stream, after a look at what Arrow would allocate for it."""
     if len(data) > _LARGEST_SCHEMA:
         text = f"an Arrow schema of {len(data)} bytes, more than {_LARGEST_SCHEMA}"
@@ -208,9 +215,11 @@ def _layout(data: bytes) -> Layout:
     frame = _u32.pack(_MARKER) + _u32.pack(len(data)) + data
     schema = pa.ipc.read_schema(pa.py_buffer(frame))
     _check_names(schema)
-    used = [i for i, name in enumerate(schema.names) if name in _USED]
+    no_labels = _unreadable(schema) if labelled else ""
+    wanted = _USED | {_METADATA} if labelled and not no_labels else _USED
+    used = [i for i, name in enumerate(schema.names) if name in wanted]
     some = pa.ipc.IpcReadOptions(included_fields=used) if len(used) < len(schema) else None
-    return Layout(schema, some, _body(data, message))
+    return Layout(schema, some, _body(data, message), no_labels)
 
 
 def _check_fields(data: bytes, schema: int, text: int) -> None:
@@ -239,15 +248,40 @@ def _check_names(schema: pa.Schema) -> None:
             message = f"an Arrow stream with {len(found)} columns of the name {name}"
             raise WireFormatError(message)
         kind = schema.field(found[0]).type
-        inner = kind.value_type if pa.types.is_dictionary(kind) else kind
-        if (
-            pa.types.is_nested(inner)
-            or pa.types.is_dictionary(inner)
-            or pa.types.is_run_end_encoded(inner)
-            or isinstance(inner, pa.BaseExtensionType)
-        ):
+        if not _is_plain(kind):
             message = f"the column {name} holds {str(kind)[:80]}, it must hold plain values"
             raise WireFormatError(message)
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    """Whether the values of a column are plain ones, or a dictionary of such."""
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return not (
+        pa.types.is_nested(inner)
+        or pa.types.is_dictionary(inner)
+        or pa.types.is_run_end_encoded(inner)
+        or isinstance(inner, pa.BaseExtensionType)
+    )
+
+
+def _unreadable(schema: pa.Schema) -> str:
+    """Why no label can be read from the column `metadata`; empty if some can, or it is missing."""
+    found = schema.get_all_field_indices(_METADATA)
+    if not found:
+        return ""
+    if len(found) > 1:
+        return f"the stream has {len(found)} columns of the name {_METADATA}"
+    kind = schema.field(found[0]).type
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    text = pa.types.is_string(inner) or pa.types.is_large_string(inner)
+    if text or pa.types.is_string_view(inner) or pa.types.is_null(inner):
+        return ""
+    if pa.types.is_struct(kind):
+        fields = [kind.field(i).type for i in range(kind.num_fields)]
+        if all(_is_plain(one) for one in fields):
+            return ""
+    held = str(kind)[:80]
+    return f"metadata holds {held}: labels are read from JSON text or a struct of plain values"
 
 
 def _text_of(data: bytes, slot: int) -> int:

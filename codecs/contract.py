@@ -25,8 +25,10 @@ __all__ = [
     "Codec",
     "Faults",
     "LONGEST_REASON",
+    "LeftOut",
     "MOST_NAMED",
     "MOST_TIMES",
+    "NOTHING_LEFT_OUT",
     "Reject",
     "Sampled",
     "bounded",
@@ -92,6 +94,25 @@ class Faults:
         return numbered(record, self._named, self.count)
 
 
+class LeftOut(NamedTuple):
+    """Samples of which a label could not be used; the samples themselves are good.
+
+    Attributes:
+        samples: how many.
+        reason: of the first.
+    """
+
+    samples: int = 0
+    reason: str = ""
+
+    def plus(self, other: "LeftOut") -> "LeftOut":
+        """The sum of both."""
+        return LeftOut(self.samples + other.samples, self.reason or other.reason)
+
+
+NOTHING_LEFT_OUT = LeftOut()
+
+
 class Sampled(NamedTuple):
     """The rows and faults of one record.
 
@@ -99,11 +120,13 @@ class Sampled(NamedTuple):
         rows: the readable samples.
         element: int32 (n,), the number of each in the record.
         faults: the other samples.
+        left_out: readable samples of which a label could not be used.
     """
 
     rows: Rows
     element: NDArray[np.int32]
     faults: Faults
+    left_out: LeftOut = NOTHING_LEFT_OUT
 
 
 class Codec(NamedTuple):
@@ -113,13 +136,14 @@ class Codec(NamedTuple):
         name: for people.
         begins: what a record of this format begins with, after white space if that is allowed.
         many: whether a record holds a list of samples, which are numbered in a reject.
-        decode: one record to samples. It may raise anything: the caller makes a reject of it.
+        decode: one record to samples, with the labels of these names. It may raise anything: the
+            caller makes a reject of it.
     """
 
     name: str
     begins: bytes
     many: bool
-    decode: Callable[[bytes], Sampled]
+    decode: Callable[[bytes, tuple[str, ...]], Sampled]
 
 
 def numbered(record: int, named: Sequence[tuple[int, str]], count: int) -> Reject:

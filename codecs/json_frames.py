@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.codecs.decimals import masks, windows
+from padit.domain.attributes import UNSTATED, AttributeColumn, Attributes
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
 
@@ -16,8 +17,8 @@ Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
 
-Parse = Callable[[bytes], tuple[Series, float, float] | None]
-"""Reads one record: its series, timestamp and value; None if anything is wrong with it."""
+Parse = Callable[[bytes], tuple[Series, float, float, Attributes] | None]
+"""Reads one record: series, timestamp, value, attributes; None if anything is wrong with it."""
 
 _TIME, _VALUE = b"946684801.5", b"-7.25"
 _MOST = 1 << 17
@@ -28,6 +29,7 @@ _PROBES = 16
 _SLOTS = 8  # for each frame, so that few share one
 _REFUSED = -1
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
+_NONE = {UNSTATED: 0}.keys()
 
 
 class Piece(NamedTuple):
@@ -79,7 +81,13 @@ class Frames:
         self._hashes = np.zeros(room, np.uint64)
         self._number = np.full(room, _REFUSED, np.int32)
         self._slots = np.full(room * _SLOTS, -1, np.int32)
-        self._series: dict[Series, int] = {}
+        # A frame has the number of its pair of series and attributes.
+        self._pairs: dict[tuple[Series, Attributes], int] = {}
+        self._series: list[Series] = []  # of each pair
+        self._attributes: dict[Attributes, int] = {}
+        self._attribute: list[int] = []  # of each pair
+        self._known: set[Series] = set()
+        self._single = True  # no series stands in two pairs
 
     def has_room(self, longest: Sequence[int]) -> bool:
         """Whether pieces of these lengths can be kept."""
@@ -108,7 +116,31 @@ class Frames:
         seen[number] = True
         position = np.cumsum(seen, dtype=np.int32) - np.int32(1)
         table = [one for one, is_seen in zip(self._series, seen.tolist(), strict=True) if is_seen]
-        return Rows(table, position[number], time, value)
+        code = position[number]
+        if not self._single:
+            return self._merged(table, np.flatnonzero(seen), code, time, value)
+        column = None
+        if self._attributes.keys() != _NONE:
+            of_series = np.array(self._attribute, np.int32)[seen]
+            every = np.arange(len(table), dtype=np.int32)
+            column = AttributeColumn.of(list(self._attributes), of_series, every, len(table))
+        return Rows(table, code, time, value, column)
+
+    def _merged(
+        self,
+        pairs: list[Series],
+        numbers: Ints,
+        code: NDArray[np.int32],
+        time: Ints,
+        value: NDArray[np.float64],
+    ) -> Rows:
+        """Rows whose series may stand in several pairs, with other attributes in each."""
+        table: dict[Series, int] = {}
+        number = np.array([table.setdefault(one, len(table)) for one in pairs], np.int32)
+        series = number[code]
+        attribute = np.array(self._attribute, np.int32)[numbers][code]
+        column = AttributeColumn.of(list(self._attributes), attribute, series, len(table))
+        return Rows(list(table), series, time, value, column)
 
     def _key(self, text: Bytes, pieces: Sequence[Piece]) -> tuple[list[Words], NDArray[np.bool_]]:
         """The three pieces as words, zeros behind their ends, and whether all of them fit."""
@@ -155,15 +187,17 @@ class Frames:
             texts = [text[start[i] : end[i]].tobytes() for start, end in pieces]
             self._add([words[i] for words in key], hashed[i], self._try(texts))
 
-    def _try(self, pieces: Sequence[bytes]) -> Series | None:
-        """The series of a frame, if the two numbers are the timestamp and the value for sure."""
+    def _try(self, pieces: Sequence[bytes]) -> tuple[Series, Attributes] | None:
+        """Series and attributes of a frame, if the numbers are timestamp and value for sure."""
         first, second = self._numbers
         found = self._parse(b"".join((pieces[0], first, pieces[1], second, pieces[2])))
-        if found is None or found[1:] != (float(_TIME), float(_VALUE)):
+        if found is None or found[1:3] != (float(_TIME), float(_VALUE)):
             return None
-        return found[0]
+        return found[0], found[3]
 
-    def _add(self, key: Sequence[Words], hashed: np.uint64, series: Series | None) -> None:
+    def _add(
+        self, key: Sequence[Words], hashed: np.uint64, pair: tuple[Series, Attributes] | None
+    ) -> None:
         if self._count == len(self._hashes):
             self._grow()
         at = self._count
@@ -173,8 +207,18 @@ class Frames:
         self._hashes[at] = hashed
         for kept, words in zip(self._kept, key, strict=True):
             kept[at] = words
-        if series is not None:
-            self._number[at] = self._series.setdefault(series, len(self._series))
+        if pair is not None:
+            self._number[at] = self._pairs.setdefault(pair, len(self._pairs))
+            if len(self._pairs) > len(self._series):
+                self._note(*pair)
+
+    def _note(self, series: Series, attributes: Attributes) -> None:
+        """Take in a new pair."""
+        self._known.add(series)
+        self._series.append(series)
+        self._single = len(self._known) == len(self._series)
+        number = self._attributes.setdefault(attributes, len(self._attributes))
+        self._attribute.append(number)
 
     def _place(self, hashed: np.uint64, at: int) -> bool:
         first = (int(hashed) >> 32) % len(self._slots)

@@ -1,30 +1,31 @@
 """The JSON wire formats: one sample as an object, or an array of such objects."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from padit.codecs.arrow import describe_bad_stamp, parse_timestamps
-from padit.codecs.contract import Faults, Sampled, shorten
-from padit.codecs.names import find_unusable
+from padit.codecs.contract import Faults, LeftOut, Sampled, shorten
+from padit.codecs.json_layouts import KnownRecords
+from padit.codecs.labels import label_reader
+from padit.codecs.names import find_unusable, name_fault
 from padit.codecs.series_table import SeriesTable
+from padit.domain.attributes import Attributes
 from padit.domain.errors import WireFormatError
-from padit.domain.metric import MetricType
+from padit.domain.metric import MetricType, Series
 from padit.domain.rows import Rows
 from padit.domain.timestamps import EARLIEST_US, LATEST_US, micros_from_numbers
 
 __all__ = [
     "UNREADABLE",
     "Columns",
+    "JsonReader",
     "Samples",
-    "columns_of",
-    "decode_array",
-    "decode_object",
-    "numbered_samples",
-    "samples",
+    "json_reader",
 ]
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -53,10 +54,19 @@ class NumberedSample(msgspec.Struct, gc=False):
     metric_type: MetricType = "custom"
 
 
-Samples = list[Sample] | list[NumberedSample]
-numbered_samples = msgspec.json.Decoder(NumberedSample)
-samples = msgspec.json.Decoder(Sample)
-_arrays = msgspec.json.Decoder(list[Sample])
+class LabelledSample(Sample, gc=False):
+    """A sample whose metadata are read for labels."""
+
+    metadata: msgspec.Raw = msgspec.Raw(b"")
+
+
+class NumberedLabelledSample(NumberedSample, gc=False):
+    """The same with a number for a timestamp."""
+
+    metadata: msgspec.Raw = msgspec.Raw(b"")
+
+
+Samples = Sequence[Sample] | Sequence[NumberedSample]
 _elements = msgspec.json.Decoder(list[msgspec.Raw])
 _names = SeriesTable()
 _SHORTEST = 8  # bytes between two commas of an array, on average; a sample has four in 60
@@ -67,88 +77,145 @@ class Columns(NamedTuple):
 
     Attributes:
         rows: those that can be used.
+        left_out: those of which a label cannot be used.
         good: bool (n,), which of the samples they are; None: all.
         bad: the positions of the others, ascending.
         reason: why the sample at a position cannot be used.
     """
 
     rows: Rows
+    left_out: LeftOut
     good: NDArray[np.bool_] | None
     bad: NDArray[np.int64]
     reason: Callable[[int], str]
 
 
-def decode_object(record: bytes) -> Sampled:
-    """A JSON object to one row. Raises if it is none; see `Codec`."""
-    found = columns_of([samples.decode(record)])
-    if found.good is not None:
-        raise WireFormatError(found.reason(0))
-    return Sampled(found.rows, np.zeros(1, np.int32), Faults())
+class JsonReader:
+    """Reads JSON with the labels that a configuration names.
 
+    Args:
+        names: keys of the metadata that become labels.
+    """
 
-def decode_array(record: bytes) -> Sampled:
-    """A JSON array of objects to rows. Raises if it is none; see `Codec`."""
-    faults = Faults()
-    try:
-        read = _arrays.decode(record)
-        element_of = np.arange(len(read), dtype=np.int32)
-    except UNREADABLE:
-        read, element_of = _readable_elements(record, faults)
-    if not read and not faults.count:
-        message = "an array without a metric"
-        raise WireFormatError(message)
-    if not read:
-        return Sampled(Rows.empty(), element_of, faults)
-    found = columns_of(read)
-    if found.good is None:
-        return Sampled(found.rows, element_of, faults)
-    faults.note(element_of[found.bad], lambda i: found.reason(int(found.bad[i])))
-    return Sampled(found.rows, element_of[found.good], faults)
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._labels = label_reader(names)
+        self._samples = msgspec.json.Decoder(LabelledSample if names else Sample)
+        self._numbered = msgspec.json.Decoder(NumberedLabelledSample if names else NumberedSample)
+        kind: Any = list[LabelledSample] if names else list[Sample]
+        self._arrays: msgspec.json.Decoder[Any] = msgspec.json.Decoder(kind)
+        self.known = KnownRecords(self.parse)
 
-
-def _readable_elements(record: bytes, faults: Faults) -> tuple[list[Sample], NDArray[np.int32]]:
-    """The samples of an array that can be read one by one, and their numbers."""
-    commas = record.count(b",")
-    if _SHORTEST * commas > len(record) and commas > _SHORTEST:  # 120 bytes for each element
-        message = f"an array of {len(record)} bytes with {commas} commas, too short for metrics"
-        raise WireFormatError(message)
-    read: list[Sample] = []
-    number: list[int] = []
-    for position, element in enumerate(_elements.decode(record)):
+    def parse(self, record: bytes) -> tuple[Series, float, float, Attributes] | None:
+        """One record as `KnownRecords` wants it."""
         try:
-            read.append(samples.decode(element))
-        except UNREADABLE as error:
-            faults.note([position], f"{error}")
-        else:
-            number.append(position)
-    return read, np.array(number, np.int32)
+            sample = self._numbered.decode(record)
+        except UNREADABLE:
+            return None
+        series = Series(sample.source_id, sample.metric_name, sample.unit)
+        labels, fault = self._labels.read(_metadata(sample))
+        if fault or name_fault(series):
+            return None
+        return series, sample.timestamp, sample.value, Attributes(sample.metric_type, labels)
+
+    def parse_lines(self, joined: bytes, count: int) -> Samples | None:
+        """So many records of one line each, or None where they cannot be read together."""
+        for decoder in (self._numbered, self._samples):
+            try:
+                read: Samples = decoder.decode_lines(joined)
+            except UNREADABLE:
+                continue
+            return read if len(read) == count else None
+        return None
+
+    def decode_object(self, record: bytes) -> Sampled:
+        """A JSON object to one row. Raises if it is none; see `Codec`."""
+        found = self.columns_of([self._samples.decode(record)])
+        if found.good is not None:
+            raise WireFormatError(found.reason(0))
+        return Sampled(found.rows, np.zeros(1, np.int32), Faults(), found.left_out)
+
+    def decode_array(self, record: bytes) -> Sampled:
+        """A JSON array of objects to rows. Raises if it is none; see `Codec`."""
+        faults = Faults()
+        read: list[Sample]
+        try:
+            read = self._arrays.decode(record)
+            element_of = np.arange(len(read), dtype=np.int32)
+        except UNREADABLE:
+            read, element_of = self._readable_elements(record, faults)
+        if not read and not faults.count:
+            message = "an array without a metric"
+            raise WireFormatError(message)
+        if not read:
+            return Sampled(Rows.empty(), element_of, faults)
+        found = self.columns_of(read)
+        if found.good is None:
+            return Sampled(found.rows, element_of, faults, found.left_out)
+        faults.note(element_of[found.bad], lambda i: found.reason(int(found.bad[i])))
+        return Sampled(found.rows, element_of[found.good], faults, found.left_out)
+
+    def _readable_elements(
+        self, record: bytes, faults: Faults
+    ) -> tuple[list[Sample], NDArray[np.int32]]:
+        """The samples of an array that can be read one by one, and their numbers."""
+        commas = record.count(b",")
+        if _SHORTEST * commas > len(record) and commas > _SHORTEST:  # 120 bytes for each element
+            message = f"an array of {len(record)} bytes with {commas} commas, too short for metrics"
+            raise WireFormatError(message)
+        read: list[Sample] = []
+        number: list[int] = []
+        for position, element in enumerate(_elements.decode(record)):
+            try:
+                read.append(self._samples.decode(element))
+            except UNREADABLE as error:
+                faults.note([position], f"{error}")
+            else:
+                number.append(position)
+        return read, np.array(number, np.int32)
+
+    def columns_of(self, read: Samples) -> Columns:
+        """Samples to checked rows."""
+        time, unread = _times(read)
+        value = np.array([sample.value for sample in read], np.float64)
+        table, code = _names.encode(read)
+        attributes, left_out = self._labels.encode(
+            [sample.metric_type for sample in read],
+            [_metadata(sample) for sample in read] if self._labels.names else (),
+            code,
+            len(table),
+        )
+        unusable = find_unusable(table)
+        good = (time >= EARLIEST_US) & (time < LATEST_US) & np.isfinite(value)
+        if unusable:
+            good &= ~np.isin(code, np.fromiter(unusable, np.int32, len(unusable)))
+        rows = Rows(table, code, time, value, attributes)
+        none = np.empty(0, np.int64)
+        if good.all():
+            return Columns(rows, left_out, None, none, str)
+        texts = frozenset(unread.tolist())
+
+        def reason(i: int) -> str:
+            if int(code[i]) in unusable:
+                return unusable[int(code[i])]
+            if i in texts:
+                return describe_bad_stamp(read[i].timestamp)
+            if not np.isfinite(value[i]):
+                return f"value {read[i].value} is not a finite number"
+            return f"timestamp {shorten(read[i].timestamp)} lies outside the years 2000 to 2199"
+
+        return Columns(rows.select(good), left_out, good, np.flatnonzero(~good), reason)
 
 
-def columns_of(read: Samples) -> Columns:
-    """Samples to checked rows."""
-    time, unread = _times(read)
-    value = np.array([sample.value for sample in read], np.float64)
-    table, code = _names.encode(read)
-    unusable = find_unusable(table)
-    good = (time >= EARLIEST_US) & (time < LATEST_US) & np.isfinite(value)
-    if unusable:
-        good &= ~np.isin(code, np.fromiter(unusable, np.int32, len(unusable)))
-    rows = Rows(table, code, time, value)
-    none = np.empty(0, np.int64)
-    if good.all():
-        return Columns(rows, None, none, str)
-    texts = frozenset(unread.tolist())
+@lru_cache(maxsize=8)
+def json_reader(names: tuple[str, ...]) -> JsonReader:
+    """The reader for labels of these names; what it has learned is a cache."""
+    return JsonReader(names)
 
-    def reason(i: int) -> str:
-        if int(code[i]) in unusable:
-            return unusable[int(code[i])]
-        if i in texts:
-            return describe_bad_stamp(read[i].timestamp)
-        if not np.isfinite(value[i]):
-            return f"value {read[i].value} is not a finite number"
-        return f"timestamp {shorten(read[i].timestamp)} lies outside the years 2000 to 2199"
 
-    return Columns(rows.select(good), good, np.flatnonzero(~good), reason)
+def _metadata(sample: Sample | NumberedSample) -> bytes:
+    """The metadata of a sample as JSON text; empty without labels."""
+    raw = getattr(sample, "metadata", b"")
+    return bytes(raw)
 
 
 def _times(read: Samples) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -157,6 +224,6 @@ def _times(read: Samples) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     Never an array of what may be text: numpy would give every row the longest one's length.
     """
     stamps = [sample.timestamp for sample in read]
-    if type(read[0]) is NumberedSample or all(type(stamp) is float for stamp in stamps):
+    if isinstance(read[0], NumberedSample) or all(type(stamp) is float for stamp in stamps):
         return micros_from_numbers(np.array(stamps, np.float64)), np.empty(0, np.int64)
     return parse_timestamps(stamps)

@@ -14,7 +14,7 @@ record ends; `_joints_are_sound` decides that.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -22,19 +22,17 @@ from numpy.typing import NDArray
 
 from padit.codecs.arrow import MOST_TOGETHER, decode_stream, rows_from_streams
 from padit.codecs.arrow_headers import ROW_BYTES
-from padit.codecs.contract import Codec, Reject, bounded
-from padit.codecs.json_layouts import KnownRecords
-from padit.codecs.json_records import (
-    UNREADABLE,
-    Samples,
-    columns_of,
-    decode_array,
-    decode_object,
-    numbered_samples,
-    samples,
+from padit.codecs.contract import (
+    NOTHING_LEFT_OUT,
+    Codec,
+    Faults,
+    LeftOut,
+    Reject,
+    Sampled,
+    bounded,
 )
-from padit.codecs.names import MAX_NAME_LENGTH, name_fault
-from padit.domain.metric import Series
+from padit.codecs.json_records import UNREADABLE, Samples, json_reader
+from padit.codecs.names import MAX_NAME_LENGTH
 from padit.domain.rows import Rows, concatenate
 
 __all__ = ["CODECS", "MAX_NAME_LENGTH", "Decoded", "Reject", "codec_of", "decode"]
@@ -46,9 +44,9 @@ _STREAM = 0xFF  # an Arrow IPC stream begins with the continuation marker 0xFFFF
 _KNOWN_ERRORS = (*UNREADABLE, pa.ArrowException, OSError, ValueError)  # OSError: cut streams
 
 CODECS = (
-    Codec("JSON array", b"[", True, decode_array),
+    Codec("JSON array", b"[", True, lambda data, names: json_reader(names).decode_array(data)),
     Codec("Arrow stream", bytes([_STREAM]), True, decode_stream),
-    Codec("JSON object", b"", False, decode_object),
+    Codec("JSON object", b"", False, lambda data, names: json_reader(names).decode_object(data)),
 )
 """Every record format; the first that fits decodes, and the last one names the fault."""
 
@@ -64,6 +62,7 @@ class Decoded:
         element: int32 (n,), for every row its number within its record.
         taken: how many of the records were decoded; the others, if any, are for the next call,
             because the rows of these take as much memory as is allowed.
+        left_out: rows of which a label could not be used.
     """
 
     rows: Rows
@@ -71,25 +70,27 @@ class Decoded:
     rejects: list[Reject]
     element: NDArray[np.int32]
     taken: int
+    left_out: LeftOut = NOTHING_LEFT_OUT
 
     def moved(self, by: int) -> "Decoded":
         """The same behind `by` other records."""
         rejects = [one._replace(record=one.record + by) for one in self.rejects]
-        return Decoded(self.rows, self.record + by, rejects, self.element, self.taken)
+        return replace(self, record=self.record + by, rejects=rejects)
 
 
-def decode(values: Sequence[bytes | None], max_bytes: int) -> Decoded:
+def decode(values: Sequence[bytes | None], max_bytes: int, labels: tuple[str, ...] = ()) -> Decoded:
     """Records to rows; no bytes can make it raise.
 
     Args:
         values: the records' values; None is a tombstone.
         max_bytes: a longer record is rejected unread.
+        labels: keys of the samples' metadata that become labels.
     """
     parts: list[Decoded] = []
     start = 0
     while start < len(values):
         chosen = values[start : start + _SLICE] if len(values) > _SLICE else values
-        part = _decode_slice(chosen, max_bytes)
+        part = _decode_slice(chosen, max_bytes, labels)
         parts.append(part.moved(start) if start else part)
         start += part.taken
         if part.taken < len(chosen):
@@ -102,16 +103,26 @@ def decode(values: Sequence[bytes | None], max_bytes: int) -> Decoded:
         [reject for part in parts for reject in part.rejects],
         np.concatenate([part.element for part in parts] or [np.empty(0, np.int32)]),
         start,
+        _all_left_out(parts),
     )
 
 
-def _decode_slice(chosen: Sequence[bytes | None], max_bytes: int) -> Decoded:
+def _all_left_out(parts: Sequence[Decoded | Sampled]) -> LeftOut:
+    found = NOTHING_LEFT_OUT
+    for part in parts:
+        found = found.plus(part.left_out)
+    return found
+
+
+def _decode_slice(
+    chosen: Sequence[bytes | None], max_bytes: int, labels: tuple[str, ...]
+) -> Decoded:
     try:
-        return _decode_together(chosen, max_bytes)
+        return _decode_together(chosen, max_bytes, labels)
     except Exception as error:  # no record may stop the job, whatever is wrong with this code
         note_unexpected(error)
-        _known.forget()
-        return _decode_one_by_one(chosen, max_bytes)
+        json_reader(labels).known.forget()
+        return _decode_one_by_one(chosen, max_bytes, labels)
 
 
 def note_unexpected(error: Exception) -> None:
@@ -119,16 +130,19 @@ def note_unexpected(error: Exception) -> None:
     _LOG.warning("decoding met an error that it does not know; please report it", exc_info=error)
 
 
-def _decode_together(chosen: Sequence[bytes | None], max_bytes: int) -> Decoded:
-    found = _known.read(chosen, max_bytes) if chosen[0] and chosen[0][0] == _OPEN else None
+def _decode_together(
+    chosen: Sequence[bytes | None], max_bytes: int, labels: tuple[str, ...]
+) -> Decoded:
+    known = json_reader(labels).known
+    found = known.read(chosen, max_bytes) if chosen[0] and chosen[0][0] == _OPEN else None
     if found is None or not len(found[1]):
-        return _decode_unknown(chosen, max_bytes)
+        return _decode_unknown(chosen, max_bytes, labels)
     rows, record = found
     taken = len(chosen)
     if len(rows) == taken:
         return Decoded(rows, record, [], np.zeros(taken, np.int32), taken)
     others = np.delete(np.arange(taken), record)
-    rest = _decode_unknown([chosen[i] for i in others.tolist()], max_bytes)
+    rest = _decode_unknown([chosen[i] for i in others.tolist()], max_bytes, labels)
     if rest.taken < len(others):
         taken = int(others[rest.taken])
         rows, record = rows.select(record < taken), record[record < taken]
@@ -137,48 +151,46 @@ def _decode_together(chosen: Sequence[bytes | None], max_bytes: int) -> Decoded:
     element = np.concatenate([np.zeros(len(rows), np.int32), rest.element])
     rejects = [one._replace(record=int(others[one.record])) for one in rest.rejects]
     whole = concatenate([rows, rest.rows])
-    return Decoded(whole.select(order), record[order], rejects, element[order], taken)
+    return Decoded(
+        whole.select(order), record[order], rejects, element[order], taken, rest.left_out
+    )
 
 
-def _decode_unknown(chosen: Sequence[bytes | None], max_bytes: int) -> Decoded:
-    read = _parse_joined(chosen, max_bytes)
+def _decode_unknown(
+    chosen: Sequence[bytes | None], max_bytes: int, labels: tuple[str, ...]
+) -> Decoded:
+    read = _parse_joined(chosen, max_bytes, labels)
     if read is None:
-        return _decode_streams(chosen, max_bytes) or _decode_one_by_one(chosen, max_bytes)
-    rows, good, bad, reason = columns_of(read)
+        found = _decode_streams(chosen, max_bytes, labels)
+        return found or _decode_one_by_one(chosen, max_bytes, labels)
+    rows, left_out, good, bad, reason = json_reader(labels).columns_of(read)
     record = np.arange(len(chosen)) if good is None else np.flatnonzero(good)
     rejects = [Reject(i, bounded(reason(i))) for i in bad.tolist()]
-    return Decoded(rows, record, rejects, np.zeros(len(rows), np.int32), len(chosen))
+    return Decoded(rows, record, rejects, np.zeros(len(rows), np.int32), len(chosen), left_out)
 
 
-def _decode_streams(values: Sequence[bytes | None], max_bytes: int) -> Decoded | None:
+def _decode_streams(
+    values: Sequence[bytes | None], max_bytes: int, labels: tuple[str, ...]
+) -> Decoded | None:
     """All records at once, if all are Arrow streams without a fault."""
     streams = [
         value for value in values if value and value[0] == _STREAM and len(value) <= max_bytes
     ]
-    found = rows_from_streams(streams) if streams and len(streams) == len(values) else None
+    if not streams or len(streams) < len(values):
+        return None
+    found = rows_from_streams(streams, labels)
     if found is None:
         return None
-    rows, counts = found
+    rows, counts, left_out = found
     record = np.repeat(np.arange(len(counts)), counts)
     first = np.repeat(np.cumsum(counts) - counts, counts)
     element = (np.arange(len(rows)) - first).astype(np.int32)
-    return Decoded(rows, record, [], element, len(counts))
+    return Decoded(rows, record, [], element, len(counts), left_out)
 
 
-def _parse(record: bytes) -> tuple[Series, float, float] | None:
-    """One record as `KnownRecords` wants it."""
-    try:
-        sample = numbered_samples.decode(record)
-    except UNREADABLE:
-        return None
-    series = Series(sample.source_id, sample.metric_name, sample.unit)
-    return None if name_fault(series) else (series, sample.timestamp, sample.value)
-
-
-_known = KnownRecords(_parse)
-
-
-def _parse_joined(values: Sequence[bytes | None], max_bytes: int) -> Samples | None:
+def _parse_joined(
+    values: Sequence[bytes | None], max_bytes: int, labels: tuple[str, ...]
+) -> Samples | None:
     """All records in one parse, or None where they have to be read one by one."""
     try:
         joined = b"\n".join(values)  # type: ignore[arg-type]  # None raises TypeError
@@ -186,13 +198,7 @@ def _parse_joined(values: Sequence[bytes | None], max_bytes: int) -> Samples | N
         return None
     if not _joints_are_sound(joined, len(values), max_bytes):
         return None
-    for decoder in (numbered_samples, samples):
-        try:
-            read: Samples = decoder.decode_lines(joined)
-        except UNREADABLE:
-            continue
-        return read if len(read) == len(values) else None
-    return None
+    return json_reader(labels).parse_lines(joined, len(values))
 
 
 def _joints_are_sound(joined: bytes, records: int, max_bytes: int) -> bool:
@@ -215,46 +221,48 @@ def _joints_are_sound(joined: bytes, records: int, max_bytes: int) -> bool:
     )
 
 
-def _decode_one_by_one(values: Sequence[bytes | None], max_bytes: int) -> Decoded:
+def _decode_one_by_one(
+    values: Sequence[bytes | None], max_bytes: int, labels: tuple[str, ...]
+) -> Decoded:
     """Each record by itself, until the rows of all take as much memory as is allowed."""
-    parts: list[Rows] = []
+    parts: list[Sampled] = []
     record: list[NDArray[np.int64]] = []
-    element: list[NDArray[np.int32]] = []
     rejects: list[Reject] = []
     held = 0
     for position, value in enumerate(values):
         if held > MOST_TOGETHER:
             break
-        rows, number, reject = _decode_record(value, position, max_bytes)
-        parts.append(rows)
-        record.append(np.full(len(rows), position))
-        element.append(number)
-        held += ROW_BYTES * len(rows)
+        found, reject = _decode_record(value, position, max_bytes, labels)
+        parts.append(found)
+        record.append(np.full(len(found.rows), position))
+        held += ROW_BYTES * len(found.rows)
         if reject is not None:
             rejects.append(reject)
-    whole = concatenate(parts)
-    return Decoded(whole, np.concatenate(record), rejects, np.concatenate(element), len(parts))
+    whole = concatenate([part.rows for part in parts])
+    element = np.concatenate([part.element for part in parts])
+    left_out = _all_left_out(parts)
+    return Decoded(whole, np.concatenate(record), rejects, element, len(parts), left_out)
 
 
 def _decode_record(
-    value: bytes | None, position: int, max_bytes: int
-) -> tuple[Rows, NDArray[np.int32], Reject | None]:
+    value: bytes | None, position: int, max_bytes: int, labels: tuple[str, ...]
+) -> tuple[Sampled, Reject | None]:
     """One record of any format."""
-    nothing = Rows.empty(), np.empty(0, np.int32)
+    nothing = Sampled(Rows.empty(), np.empty(0, np.int32), Faults())
     if not value:
         why = "tombstone: the record has no value" if value is None else "empty"
-        return *nothing, Reject(position, why)
+        return nothing, Reject(position, why)
     if len(value) > max_bytes:
         why = f"{len(value)} bytes, more than the {max_bytes} of --max_record_bytes"
-        return *nothing, Reject(position, why)
+        return nothing, Reject(position, why)
     try:
-        rows, element, faults = codec_of(value).decode(value)
-        return rows, element, faults.reject(position) if faults.count else None
+        found = codec_of(value).decode(value, labels)
+        return found, found.faults.reject(position) if found.faults.count else None
     except _KNOWN_ERRORS as error:
-        return *nothing, Reject(position, bounded(f"{error}"))
+        return nothing, Reject(position, bounded(f"{error}"))
     except Exception as error:  # no record may stop the job, whatever is wrong with this code
         note_unexpected(error)
-        return *nothing, Reject(position, bounded(f"{type(error).__name__}: {error}"))
+        return nothing, Reject(position, bounded(f"{type(error).__name__}: {error}"))
 
 
 def codec_of(value: bytes) -> Codec:

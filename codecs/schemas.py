@@ -84,6 +84,8 @@ ALERTS = Layout(
             ("resolved", pa.bool_()),
             ("resolved_by", _TEXT),
             ("resolved_at", _TIME),
+            ("metric_type", _TEXT),
+            ("labels", _TEXT),
         ]
     ),
     inside="data",
@@ -101,6 +103,8 @@ SCORES = Layout(
             ("confidence", pa.float64()),
             ("detector", _TEXT),
             ("evidence", _TEXT),
+            ("metric_type", _TEXT),
+            ("labels", _TEXT),
         ]
     ),
 )
@@ -116,6 +120,8 @@ FEATURE_ROWS = Layout(
             ("score", pa.float64()),
             ("extractions", pa.int64()),
             ("judged_by", _TEXT),
+            ("metric_type", _TEXT),
+            ("labels", _TEXT),
         ]
     ),
 )

@@ -22,16 +22,18 @@ class Validate:
         max_ahead: how far an event may lie ahead of its own record's timestamp, microseconds. A
             wrong clock must not drag the watermarks with it. The comparison is with the record and
             never with the wall clock, so a replay decides the same.
+        labels: keys of the samples' metadata that become labels.
     """
 
     max_bytes: int
     max_ahead: int
+    labels: tuple[str, ...] = ()
 
     def __call__(
         self, values: Sequence[bytes | None], record_time: NDArray[np.int64] | None
     ) -> Decoded:
         """Decode records; `record_time` in microseconds, None where records have none."""
-        decoded = decode(values, self.max_bytes)
+        decoded = decode(values, self.max_bytes, self.labels)
         if record_time is None or not len(decoded.rows):
             return decoded
         ahead = decoded.rows.time - record_time[decoded.record]

@@ -40,6 +40,7 @@ from padit.connectors.side_outputs import (
     DEAD,
     LATE,
     DeadLog,
+    LabelLog,
     decision_message,
     losses_message,
     side_messages,
@@ -177,8 +178,11 @@ class ReadShard(beam.DoFn):  # type: ignore[misc]
             for number, one in cursor.at.items()
             if not one.ended
         ]
-        opened = self._source.open(ranges, self._decode)
-        reader = _OpenReader(cursor, self._source.name, opened, self._options, self._context)
+        labels = LabelLog(self._decode, self._source.name)
+        opened = self._source.open(ranges, labels)
+        reader = _OpenReader(
+            cursor, self._source.name, opened, self._options, self._context, labels
+        )
         self._readers[cursor.shard] = reader
         reader.account(cursor)
         return reader
@@ -202,7 +206,9 @@ class _OpenReader:
         reader: Reader,
         options: ReadOptions,
         context: RunContext,
+        labels: LabelLog,
     ) -> None:
+        self._labels = labels
         self.shard = cursor.shard
         self._bounded = all(one.stop is not None for one in cursor.at.values())
         self._reader = reader
@@ -217,6 +223,7 @@ class _OpenReader:
         self._last: dict[int, float] = {}
         self._at: Cursor | None = None
         self._counters = {name: Metrics.counter(NAMESPACE, name) for name in _COUNTERS}
+        self._left_out = Metrics.counter(NAMESPACE, metric_names.LABELS_LEFT_OUT)
         self._lag = Metrics.gauge(NAMESPACE, metric_names.CONSUMER_LAG)
         self._lag_told = 0.0
         self._dead_log = DeadLog(DEAD in options.outputs)
@@ -232,6 +239,7 @@ class _OpenReader:
         }
         for name, more in self._context.account("reader", self.shard, totals).items():
             self._counters[name].inc(more)
+        self._left_out.inc(self._labels.news())
         self._context.note(self.shard, cursor.watermark)
         self._context.keep_losses(self.shard, cursor.losses)
 

@@ -2,21 +2,35 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from padit.codecs.records import Decoded
 from padit.connectors.cursor import Advance, Cursor, Numbered
 from padit.connectors.losses import FAR_REASON
+from padit.connectors.source import Decoder
+from padit.domain.attributes import UNSTATED, Attributes
 from padit.domain.audit import IdlenessDecision, ReaderLosses, encode_record
 from padit.domain.batch import Batch
 from padit.domain.dead_letter import DeadLetter
 from padit.domain.losses import LATE_KIND, MOST_KINDS, Loss
 from padit.domain.message import Kind, Message
-from padit.domain.metric import Metric
+from padit.domain.metric import Metric, Series
 from padit.domain.rows import Rows
 from padit.domain.timestamps import MICROS
 
-__all__ = ["DEAD", "LATE", "DeadLog", "decision_message", "losses_message", "side_messages"]
+__all__ = [
+    "DEAD",
+    "LATE",
+    "DeadLog",
+    "LabelLog",
+    "decision_message",
+    "losses_message",
+    "side_messages",
+]
 
 LATE = "late"
 DEAD = "dead"
@@ -50,12 +64,70 @@ def side_messages(
 def _late_messages(name: str, partition: int, first: int, rows: Rows) -> Iterator[Message]:
     """Late rows as metrics; numbered within their partition, so that each keeps its identity."""
     columns = (rows.code.tolist(), rows.time.tolist(), rows.value.tolist())
+    known = _attributes(rows)
     for number, (code, moment, value) in enumerate(zip(*columns, strict=True), first):
         series = rows.series[code]
-        metric = Metric(moment / MICROS, series.source_id, series.metric_name, value, series.unit)
+        metric = _metric(series, moment, value, known[number - first])
         identity = (name, str(partition), str(number))
         value = msgspec.json.encode(metric)
         yield Message.of(Kind.LATE, series.key, moment, value, *identity)
+
+
+def _attributes(rows: Rows) -> list[Attributes]:
+    """Attributes of each row."""
+    column = rows.attributes
+    if column is None:
+        return [UNSTATED] * len(rows)
+    return [column.table[i] for i in column.of_rows(rows.code).tolist()]
+
+
+def _metric(series: Series, moment: int, value: float, known: Attributes) -> Metric:
+    kind: Any = known.metric_type
+    return Metric(
+        moment / MICROS,
+        series.source_id,
+        series.metric_name,
+        value,
+        series.unit,
+        metric_type=kind,
+        metadata=dict(known.labels),
+    )
+
+
+class LabelLog:
+    """A decoder that warns of labels that cannot be used: at the 1st, 100th, 10,000th ... sample.
+
+    Args:
+        decode: the decoder.
+        name: of the source, for the message.
+    """
+
+    def __init__(self, decode: Decoder, name: str) -> None:
+        self._decode = decode
+        self._name = name
+        self._next = 1
+        self._total = self._taken = 0
+
+    def __call__(
+        self, values: Sequence[bytes | None], record_time: NDArray[np.int64] | None
+    ) -> Decoded:
+        """Decode, and count samples of which a label was left out."""
+        decoded = self._decode(values, record_time)
+        if decoded.left_out.samples:
+            self._total += decoded.left_out.samples
+            if self._total >= self._next:
+                while self._next <= self._total:
+                    self._next *= _MORE_OFTEN
+                _LOG.warning(
+                    "samples of %s without one of their labels so far: %d; %s",
+                    self._name, self._total, decoded.left_out.reason,
+                )  # fmt: skip
+        return decoded
+
+    def news(self) -> int:
+        """Samples counted since the last call."""
+        more, self._taken = self._total - self._taken, self._total
+        return more
 
 
 class DeadLog:

@@ -3,7 +3,9 @@
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from padit.domain.attributes import UNSTATED
 from padit.domain.message import Kind, Message, digest_of, key_of
 from padit.domain.metric import Series
 from padit.domain.timestamps import format_utc
@@ -48,6 +50,7 @@ class DetectionScore(msgspec.Struct, omit_defaults=True):
         confidence: of `is_anomaly`, in [0, 1].
         detector: name and version of the detector with the highest score.
         evidence: the reasons of that detector, as plain JSON values.
+        metric_type, labels: of the series at the latest sample of the window.
     """
 
     source_id: str
@@ -59,6 +62,8 @@ class DetectionScore(msgspec.Struct, omit_defaults=True):
     confidence: float
     detector: dict[str, Any]
     evidence: dict[str, Any]
+    metric_type: str = UNSTATED.metric_type
+    labels: dict[str, str] = {}
 
 
 class Alert(msgspec.Struct):
@@ -75,6 +80,9 @@ class Alert(msgspec.Struct):
         event_time: end of the window of this transition, RFC 3339.
         opened: end of the window that opened the alert, RFC 3339.
         evidence: window, features, detectors and their reasons at this transition.
+        metric_type: family of the metric; left out where none is stated.
+        labels: where the series belongs, as of the window of the evidence; left out without any.
+            They are no part of the alert's identity.
     """
 
     id: str
@@ -95,6 +103,8 @@ class Alert(msgspec.Struct):
     resolved: bool = False
     resolved_by: str | None = None
     resolved_at: str | None = None
+    metric_type: str | UnsetType = UNSET
+    labels: dict[str, str] | UnsetType = UNSET
 
 
 class Transition(msgspec.Struct):

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from padit.domain.attributes import AttributeColumn, Attributes
 from padit.domain.errors import FRESH_START, StateError
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
@@ -27,7 +28,7 @@ __all__ = [
     "encode_kept",
 ]
 
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ class _Columns(msgspec.Struct, array_like=True):
 
     `code` has 2 bytes a row where the series are few enough, else 4; `time` has 4 bytes after
     `since` where the rows lie within 71 minutes, else 8. Waiting rows are most of a series'
-    state and are copied twice: 14 instead of 20 bytes.
+    state and are copied twice: 14 instead of 20 bytes. `attribute` is as narrow: a number for each
+    series if `of_series`, else for each row; empty without attributes.
     """
 
     version: int
@@ -90,6 +92,9 @@ class _Columns(msgspec.Struct, array_like=True):
     time: memoryview
     value: memoryview
     offset_ranges: list[OffsetRange] = []
+    attributes: list[Attributes] = []
+    attribute: memoryview = memoryview(b"")
+    of_series: bool = True
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -105,6 +110,7 @@ def _encode(keyed: KeyedBatch, offset_ranges: list[OffsetRange]) -> bytes:
     rows = keyed.rows
     since = int(rows.time.min()) if len(rows) else 0
     near = len(rows) and int(rows.time.max()) - since < 1 << 32
+    known = rows.attributes.compact() if rows.attributes is not None and len(rows) else None
     return _encoder.encode(
         _Columns(
             _VERSION,
@@ -116,6 +122,7 @@ def _encode(keyed: KeyedBatch, offset_ranges: list[OffsetRange]) -> bytes:
             _raw(rows.time - since, "<u4") if near else _raw(rows.time, "<i8"),
             _raw(rows.value, "<f8"),
             offset_ranges,
+            *(() if known is None else _written(known)),
         )
     )
 
@@ -146,8 +153,33 @@ def _decode(data: bytes | memoryview) -> tuple[KeyedBatch, list[OffsetRange]]:
         time = np.frombuffer(columns.time, "<u4") + np.int64(columns.since)
     else:
         time = np.frombuffer(columns.time, "<i8")
-    rows = Rows(tuple(columns.series), code.astype(np.int32, copy=False), time, value)
+    rows = Rows(
+        tuple(columns.series),
+        code.astype(np.int32, copy=False),
+        time,
+        value,
+        _read(columns, len(value)) if columns.attributes else None,
+    )
     return KeyedBatch(columns.partitions, tuple(columns.positions), rows), columns.offset_ranges
+
+
+def _written(known: AttributeColumn) -> tuple[list[Attributes], memoryview, bool]:
+    """Attributes as the last three fields of `_Columns`."""
+    return list(known.table), _raw(known.code, _narrow(len(known.table))), known.of_series
+
+
+def _read(columns: _Columns, rows: int) -> AttributeColumn:
+    """What `_written` wrote."""
+    code = np.frombuffer(columns.attribute, _narrow(len(columns.attributes)))
+    if len(code) != (len(columns.series) if columns.of_series else rows):
+        message = f"a batch of {rows} rows is damaged: it has {len(code)} attributes"
+        raise StateError(message)
+    return AttributeColumn(columns.attributes, code.astype(np.int32), columns.of_series)
+
+
+def _narrow(different: int) -> str:
+    """Type of a number below `different`."""
+    return "u1" if different <= 1 << 8 else "<u2" if different <= 1 << 16 else "<i4"
 
 
 def encode_kept(rows: Rows, offset_ranges: list[OffsetRange]) -> bytes:

@@ -2,15 +2,25 @@
 
 import re
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from padit.domain.attributes import LONGEST_LABEL, LONGEST_LABEL_NAME, MOST_LABELS
 from padit.domain.errors import ConfigurationError
+from padit.domain.metric import MetricType
 from padit.domain.renamed import accept_detector
 
-__all__ = ["AlertSettings", "DetectorSetting", "JobConfig", "Section", "load_config", "load_model"]
+__all__ = [
+    "AlertSettings",
+    "DetectorSetting",
+    "JobConfig",
+    "Section",
+    "SeriesSetting",
+    "load_config",
+    "load_model",
+]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _CREDENTIALS = re.compile(r"://[^/@\s]*@")
@@ -53,6 +63,53 @@ class AlertSettings(Section):
     )
 
 
+LabelName = Annotated[
+    str,
+    Field(min_length=1, max_length=LONGEST_LABEL_NAME, pattern=r'^[^"\\\x00-\x1f]+$'),
+]
+LabelValue = Annotated[str, Field(min_length=1, max_length=LONGEST_LABEL)]
+
+
+class SeriesSetting(Section):
+    """What is known of some series; it comes before what their samples state.
+
+    All entries that match a series count, in order: of two that state the same, the later one.
+    """
+
+    source: str = Field(default="*", description="Pattern of source_id; `*` and `?` match.")
+    metric: str = Field(default="*", description="Pattern of metric_name.", examples=["*_percent"])
+    unit: str | None = Field(
+        default=None,
+        max_length=512,
+        description="Unit of the values. It is part of the identity of a series: samples that "
+        "came in different units are one series then.",
+        examples=["%"],
+    )
+    metric_type: MetricType | None = Field(default=None, description="Family of the metric.")
+    bounds: tuple[float | None, float | None] | None = Field(
+        default=None,
+        description="Least and greatest value that is possible, in that unit; null: no bound on "
+        "that side.",
+        examples=[[0, 100]],
+    )
+    labels: dict[LabelName, LabelValue] = Field(
+        default_factory=dict,
+        max_length=MOST_LABELS,
+        description="Labels, by name; beside those that samples bring.",
+        examples=[{"site": "a"}],
+    )
+
+    @field_validator("bounds")
+    @classmethod
+    def _ordered(
+        cls, bounds: tuple[float | None, float | None] | None
+    ) -> tuple[float | None, float | None] | None:
+        if bounds and None not in bounds and not bounds[0] < bounds[1]:  # type: ignore[operator]
+            message = "the least value must be below the greatest"
+            raise ValueError(message)
+        return bounds
+
+
 class JobConfig(Section):
     """All keys of a configuration file."""
 
@@ -65,6 +122,20 @@ class JobConfig(Section):
         description="Options of the source, as in the query of its URI (columns of a CSV file).",
     )
     alerts: AlertSettings = Field(default=AlertSettings(), description="Life of alerts.")
+    labels: tuple[LabelName, ...] = Field(
+        default=(),
+        max_length=MOST_LABELS,
+        description="Keys of the samples' `metadata` that become labels of alerts.",
+        examples=[["site", "cluster"]],
+    )
+    series: tuple[SeriesSetting, ...] = Field(
+        default=(), description="Units, families, bounds and labels by patterns of names."
+    )
+
+    @field_validator("labels")
+    @classmethod
+    def _each_once(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted(set(labels)))
 
 
 def load_config(path: str | None) -> JobConfig:

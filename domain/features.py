@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from padit.domain.attributes import UNSTATED, AttributeColumn, Attributes
 from padit.domain.metric import Series
 
 __all__ = ["FEATURES", "FeatureTable", "Passed"]
@@ -67,6 +68,8 @@ class FeatureTable:
         history_start: int64 (n,); the samples of the whole window of row i are the
             features["count"][i] from there on.
         passed: the time span of the table; None where missing samples are not known.
+        attributes: family, labels and bounds of each row, of its window's latest (time, value);
+            None where nothing is stated. Detectors get what the configuration states, too.
     """
 
     series: tuple[Series, ...]
@@ -80,6 +83,35 @@ class FeatureTable:
     history: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None
     history_start: NDArray[np.int64] | None = None
     passed: Passed | None = None
+    attributes: AttributeColumn | None = None
+
+    def attributes_of(self, row: int) -> Attributes:
+        """Family, labels and bounds of a row; its unit stands in its series."""
+        if self.attributes is None:
+            return UNSTATED
+        known = self.attributes
+        one: Attributes = known.table[known.code[self.code[row] if known.of_series else row]]
+        return one
+
+    @property
+    def bounds(self) -> NDArray[np.float64]:
+        """float64 (n, 2): least and greatest possible value of each row; infinite where none."""
+        if self.attributes is None:
+            return np.tile([-np.inf, np.inf], (len(self), 1))
+        limits = [one.bounds or (None, None) for one in self.attributes.table]
+        table = [
+            (-np.inf if low is None else low, np.inf if high is None else high)
+            for low, high in limits
+        ]
+        return np.array(table, np.float64)[self.attributes.of_rows(self.code)]
+
+    @property
+    def metric_types(self) -> list[str]:
+        """The family of each row."""
+        if self.attributes is None:
+            return [UNSTATED.metric_type] * len(self)
+        names = [one.metric_type for one in self.attributes.table]
+        return [names[i] for i in self.attributes.of_rows(self.code).tolist()]
 
     def window(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Times and values of all samples of a row's window; of its slice without history."""

@@ -39,7 +39,7 @@ class Metric(msgspec.Struct, frozen=True, omit_defaults=True):
         unit: for people; "ms", "Nm", "1".
         metric_type: the family of the metric.
         protocol: how it was measured.
-        metadata: anything else; kept on the topic, not read by the detectors.
+        metadata: anything else; kept on the topic. Keys that a configuration names become labels.
     """
 
     timestamp: float | str

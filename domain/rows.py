@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from padit.domain.attributes import AttributeColumn, Part, joined
 from padit.domain.metric import Series
 
 __all__ = ["Rows", "concatenate"]
@@ -20,12 +21,14 @@ class Rows:
         code: int32 (n,), index into `series`.
         time: int64 (n,), event time in microseconds since 1970.
         value: float64 (n,).
+        attributes: family and labels; None where nothing is stated.
     """
 
     series: Sequence[Series]
     code: NDArray[np.int32]
     time: NDArray[np.int64]
     value: NDArray[np.float64]
+    attributes: AttributeColumn | None = None
 
     @classmethod
     def empty(cls) -> "Rows":
@@ -35,9 +38,12 @@ class Rows:
     def __len__(self) -> int:
         return len(self.code)
 
-    def select(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> "Rows":
-        """The chosen rows (a mask or positions), with the same table of series."""
-        return Rows(self.series, self.code[chosen], self.time[chosen], self.value[chosen])
+    def select(self, chosen: NDArray[np.bool_] | NDArray[np.int64] | slice) -> "Rows":
+        """The chosen rows (a mask, positions or a slice), with the same table of series."""
+        attributes = None if self.attributes is None else self.attributes.select(chosen)
+        return Rows(
+            self.series, self.code[chosen], self.time[chosen], self.value[chosen], attributes
+        )
 
 
 def concatenate(parts: Sequence[Rows]) -> Rows:
@@ -45,19 +51,26 @@ def concatenate(parts: Sequence[Rows]) -> Rows:
     if len(parts) == 1:
         return parts[0]
     table: dict[Series, int] = {}
-    codes = []
-    for part in parts:
-        remap = np.fromiter(
+    maps = [
+        np.fromiter(
             (table.setdefault(series, len(table)) for series in part.series),
             np.int32,
             len(part.series),
         )
-        codes.append(remap[part.code])
-    if not codes:
+        for part in parts
+    ]
+    if not parts:
         return Rows.empty()
+    attributes = None
+    if any(part.attributes is not None for part in parts):
+        columns = [
+            Part(part.attributes, remap, part.code) for part, remap in zip(parts, maps, strict=True)
+        ]
+        attributes = joined(columns, len(table))
     return Rows(
         tuple(table),
-        np.concatenate(codes),
+        np.concatenate([remap[part.code] for part, remap in zip(parts, maps, strict=True)]),
         np.concatenate([part.time for part in parts]),
         np.concatenate([part.value for part in parts]),
+        attributes,
     )

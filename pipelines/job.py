@@ -16,6 +16,7 @@ from padit.connectors.cursor import first_cursors
 from padit.connectors.read_shard import ReadOptions
 from padit.connectors.sink import Sink
 from padit.connectors.source import PartitionRange
+from padit.connectors.units import with_units
 from padit.connectors.uris import Bounds, sink_from_uri, source_from_uri
 from padit.domain.config import load_config
 from padit.domain.errors import ConfigurationError
@@ -29,7 +30,7 @@ from padit.pipelines.outputs import Run, places_of, prepare, refuse_shared
 from padit.pipelines.run_monitor import RunMonitor
 from padit.pipelines.run_report import Ending, announce, verdict_of
 from padit.pipelines.runners import Runner, choose_runner
-from padit.pipelines.shape import shape_of
+from padit.pipelines.shape import shape_of, units_of
 from padit.transforms.watch import ALERTS, ANOMALIES, AUDIT, FEATURES
 from padit.transforms.windows import WindowOptions
 
@@ -213,11 +214,12 @@ def make_plan(job: JobOptions, *, live: bool) -> tuple[Plan, list[PartitionRange
         ),
         config.input,
     )
+    source = with_units(source, config.series)
     ranges = source.ranges()
     plan = Plan(
         source=source,
         cursors=first_cursors(ranges, job.read_shards),
-        validate=Validate(job.max_record_bytes, job.max_ahead),
+        validate=Validate(job.max_record_bytes, job.max_ahead, config.labels),
         reading=ReadOptions(
             out_of_orderness=job.out_of_orderness,
             idle_after=job.idle_timeout_sec,
@@ -261,6 +263,12 @@ def _shadow(plan: Plan, name: str, job: JobOptions, live: bool) -> ShadowConfig:
     other, _ = make_plan(job, live=live)
     if other.config.input != plan.config.input:
         message = f"configuration {name} reads the input in another way: its `input` must be equal"
+        raise ConfigurationError(message)
+    if other.config.labels != plan.config.labels or units_of(other.config) != units_of(plan.config):
+        message = (
+            f"configuration {name} reads other labels or units: its `labels`, and the entries of "
+            "its `series` with a unit, must be equal"
+        )
         raise ConfigurationError(message)
     shape = shape_of(job, other.config, read_decisions(job.decisions))
     sinks = {k: v for k, v in other.sinks.items() if k in _OF_EACH}

@@ -18,7 +18,7 @@ from padit.transforms.alerts import Alerts
 from padit.transforms.detect import Detection
 from padit.transforms.windows import WindowOptions
 
-__all__ = ["NOT_IN_SHAPE", "shape_of"]
+__all__ = ["NOT_IN_SHAPE", "shape_of", "units_of"]
 
 _PLACES = "a place of results: what is computed does not depend on it"
 _BEGIN = "where reading begins; a job that goes on reads from where it was stopped"
@@ -76,7 +76,20 @@ def shape_of(job: JobOptions, config: JobConfig, decisions: tuple[Any, ...] = ()
         {**setting.model_dump(mode="json"), **resolved}
         for setting, resolved in zip(config.detectors, detection.resolved, strict=True)
     ]
+    deciding = [one.model_dump(mode="json", exclude={"labels"}) for one in config.series]
+    deciding = [one for one in deciding if _decides(one)]  # labels decide nothing
+    if deciding:
+        found["series"] = deciding
     return Shape.of(found)
+
+
+def _decides(setting: Mapping[str, Any]) -> bool:
+    return any(setting[name] is not None for name in ("unit", "metric_type", "bounds"))
+
+
+def units_of(config: JobConfig) -> list[tuple[str, str, str]]:
+    """The units that a configuration states, which are part of the identity of series."""
+    return [(one.source, one.metric, one.unit) for one in config.series if one.unit is not None]
 
 
 def _seconds(micros: int) -> float:

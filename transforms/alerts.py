@@ -11,9 +11,19 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import UNSET
 from numpy.typing import NDArray
 
-from padit.domain.alert import CRITICAL_FROM, WARNING_FROM, Alert, Transition, alert_id, severity_of
+from padit.domain.alert import (
+    CRITICAL_FROM,
+    WARNING_FROM,
+    Alert,
+    DetectionScore,
+    Transition,
+    alert_id,
+    severity_of,
+)
+from padit.domain.attributes import UNSTATED
 from padit.domain.config import AlertSettings
 from padit.domain.errors import StateError
 from padit.domain.metric import Series
@@ -186,6 +196,7 @@ class Alerts:
             event_time=score.event_time,
             opened=score.event_time,
         )
+        _describe(alert, score)
         return Episode(alert, end)
 
     def _update(self, episode: Episode, detected: DetectionResult, row: int) -> list[Transition]:
@@ -201,6 +212,7 @@ class Alerts:
         alert.summary = _summary(alert.metric_name, alert.source_id, described.evidence)
         alert.detector, alert.evidence = self._evidence(detected, row, described.evidence)
         alert.event_time = described.event_time
+        _describe(alert, described)
         end = int(detected.table.window_end[row])
         return [Transition("updated", end, msgspec.structs.replace(alert))]
 
@@ -217,13 +229,15 @@ class Alerts:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The detector that decided, and all that is needed to decide again."""
         table = detected.table
+        series = table.series[table.code[row]]
         end = int(table.window_end[row])
         time, value = table.window(row)
         detector, detectors = self._detection.account(detected, row)
         return (
             detector,
             {
-                "unit": table.series[table.code[row]].unit,
+                "unit": series.unit,
+                **self._stated(series),
                 "window": {
                     "start": format_utc(end - self._windows.size),
                     "end": format_utc(end),
@@ -241,6 +255,17 @@ class Alerts:
                 "thresholds": self._thresholds,
             },
         )
+
+    def _stated(self, series: Series) -> dict[str, Any]:
+        """What the configuration states about a series, so that the alert can be made again."""
+        stated = self._detection.rules.stated(*series.key).plain()
+        return {"stated": stated} if stated else {}
+
+
+def _describe(alert: Alert, score: DetectionScore) -> None:
+    """Give an alert the family and labels of a window; what is not stated is left out."""
+    alert.metric_type = UNSET if score.metric_type == UNSTATED.metric_type else score.metric_type
+    alert.labels = score.labels or UNSET
 
 
 def rows_digest(time: NDArray[np.int64], value: NDArray[np.float64]) -> str:

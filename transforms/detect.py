@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.domain.alert import DetectionScore
+from padit.domain.attributes import Attributes
 from padit.domain.config import DetectorSetting
 from padit.domain.errors import FRESH_START, StateError
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
+from padit.domain.series_rules import SeriesRules
 from padit.domain.timestamps import format_utc
+from padit.transforms.attributes import complete, with_rules
 from padit.transforms.detectors import (
     Detector,
     Forgetting,
@@ -59,11 +62,16 @@ class Detection:
     Args:
         settings: of the configuration.
         create: makes a detector; a sweep shares work between those it makes.
+        rules: what the configuration states about series.
     """
 
     def __init__(
-        self, settings: Sequence[DetectorSetting], create: Create = create_detector
+        self,
+        settings: Sequence[DetectorSetting],
+        create: Create = create_detector,
+        rules: SeriesRules | None = None,
     ) -> None:
+        self.rules = rules or SeriesRules()
         self.settings = tuple(settings)
         self.detectors: tuple[Detector[Any], ...] = tuple(
             create(setting.name, setting.parameters) for setting in settings
@@ -75,9 +83,19 @@ class Detection:
         return tuple(detector.initial() for detector in self.detectors)
 
     def step(
-        self, states: tuple[Any, ...], table: FeatureTable
+        self,
+        states: tuple[Any, ...],
+        table: FeatureTable,
+        known: Mapping[Series, Attributes] | None = None,
     ) -> tuple[tuple[Any, ...], DetectionResult]:
-        """Score the table with every detector, then let each learn from it."""
+        """Score the table with every detector, then let each learn from it.
+
+        Args:
+            states: of the detectors.
+            table: the windows that closed, with the attributes that their samples state.
+            known: attributes of series before the table, for windows without a sample.
+        """
+        table = with_rules(table, self.rules)
         after: list[Any] = []
         scored: list[Scores] = []
         for detector, state in zip(self.detectors, states, strict=True):
@@ -85,6 +103,7 @@ class Detection:
             after.append(new_state)
             scored.append(score)
         table, scores = with_no_data_rows(table, scored, self._applies)
+        table = complete(table, known or {}, self.rules)
         matrix = np.array([score.score for score in scores]).reshape(len(scores), len(table))
         applies = np.array([self._applies(series) for series in table.series], bool)
         if not applies.all():
@@ -137,6 +156,7 @@ class Detection:
         best = int(np.nanargmax(column))
         detector = self.detectors[best]
         anomaly = bool(detected.anomaly[row])
+        known = table.attributes_of(row)
         evidence = detector.explain(table, detected.scores[best], row)
         evidence["features"] = {name: float(values[row]) for name, values in table.features.items()}
         return DetectionScore(
@@ -153,6 +173,8 @@ class Detection:
             confidence=detector.confidence(float(detected.composite[row]), anomaly),
             detector={"name": detector.name, "version": detector.version},
             evidence=evidence,
+            metric_type=known.metric_type,
+            labels=dict(known.labels),
         )
 
     @cached_property

@@ -10,7 +10,7 @@ rows, series and transitions.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,6 +25,7 @@ from padit.domain.shape import Shape
 from padit.domain.timestamps import MICROS
 from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE
 from padit.transforms.alerts import Alerts, Episodes
+from padit.transforms.attributes import Known, dump_known, keep_latest, learn, load_known
 from padit.transforms.audit import Audit
 from padit.transforms.checksum import ChecksummedStore
 from padit.transforms.detect import Detection, DetectionResult
@@ -38,7 +39,7 @@ from padit.transforms.windows import Closed, WindowOptions, close_windows
 
 __all__ = ["Closing", "Counts", "GroupMachine", "Outcome"]
 
-_VERSION = 5
+_VERSION = 6
 
 
 class Counts(NamedTuple):
@@ -127,6 +128,7 @@ class _DetectionState(msgspec.Struct, array_like=True):
     alerts: bytes
     warmup: bytes
     census: bytes
+    attributes: bytes
 
 
 @dataclass(slots=True)
@@ -137,6 +139,7 @@ class _States:
     episodes: Episodes
     warmup: Columns
     census: Census
+    attributes: Known
 
 
 _header_decoder = msgspec.msgpack.Decoder(_Header)
@@ -187,7 +190,8 @@ class GroupMachine:
             return Outcome(Counts(duplicate=len(keyed.rows)))
         outcome = Outcome(Counts(waiting=len(keyed.rows)))
         if len(keyed.rows):
-            store.add_rows(encode_keyed_batch(keyed))
+            rows = keep_latest(keyed.rows, self._windows.interval)
+            store.add_rows(encode_keyed_batch(replace(keyed, rows=rows)))
             oldest = self._windows.slot_before(int(keyed.rows.time.min()))
             header.oldest_open = (
                 oldest if header.oldest_open is None else min(oldest, header.oldest_open)
@@ -267,6 +271,7 @@ class GroupMachine:
             rows, closed = result.kept, stage.closing
         kept = None
         if len(rows):
+            rows = keep_latest(rows, self._windows.interval)
             kept = encode_kept(rows, still_needed(offset_ranges, closing, self._windows))
         store.replace_rows(kept)
         header.newest_kept, header.oldest_open = result.newest_kept, result.oldest_open
@@ -282,6 +287,8 @@ class GroupMachine:
         gone = frozenset(stage.evicted)
         states.detectors = self._detection.forget(states.detectors, gone)
         states.warmup = self._warmup.forget(states.warmup, gone)
+        for one in gone:
+            states.attributes.pop(one, None)
         states.episodes, transitions = self._alerts.evict(states.episodes, gone, stage.end)
         done.transitions += transitions
         done.counts = done.counts.plus(Counts(series_evicted=len(gone)))
@@ -290,7 +297,9 @@ class GroupMachine:
         self, states: _States, closed: Closed, done: "_Done"
     ) -> tuple[list[Transition], FeatureTable]:
         """Step everything that reads closed windows; transitions, and the table they refer to."""
-        states.detectors, detected = self._detection.step(states.detectors, closed.table)
+        known = states.attributes
+        states.detectors, detected = self._detection.step(states.detectors, closed.table, known)
+        states.attributes = learn(known, closed.table)
         states.episodes, transitions = self._alerts.step(states.episodes, detected)
         states.warmup, status, gained = self._warmup.step(states.warmup, closed.table, detected)
         done.counts = done.counts.plus(
@@ -317,7 +326,7 @@ class GroupMachine:
         """All states, and those of the detectors as they were saved."""
         if data is None:
             detectors, warmup = self._detection.initial(), self._warmup.initial()
-            return _States(detectors, self._alerts.initial(), warmup, {}), None
+            return _States(detectors, self._alerts.initial(), warmup, {}, {}), None
         try:
             saved = _detection_decoder.decode(data)
         except msgspec.DecodeError as error:
@@ -329,6 +338,7 @@ class GroupMachine:
             self._alerts.load(saved.alerts),
             self._warmup.load(saved.warmup),
             self._limit.load(saved.census),
+            load_known(saved.attributes),
         )
         return states, saved.detectors
 
@@ -339,6 +349,7 @@ class GroupMachine:
             self._alerts.dump(states.episodes),
             self._warmup.dump(states.warmup),
             self._limit.dump(states.census),
+            dump_known(states.attributes, states.census),
         )
 
 

@@ -36,12 +36,15 @@ def split_batch(batch: Batch, groups: int) -> Iterator[tuple[int, KeyedBatch]]:
     # A series' number within its group: its place in `by_group` behind the first of the group.
     number = np.empty(len(rows.series), np.int32)
     number[by_group] = np.arange(len(by_group)) - np.array(edges)[group[by_group]]
+    attributes = None if rows.attributes is None else rows.attributes.select(order)
     for key in range(groups):
         chosen = slice(int(bounds[key]), int(bounds[key + 1]))
+        mine = by_group[edges[key] : edges[key + 1]]
         part = Rows(
-            [rows.series[i] for i in by_group[edges[key] : edges[key + 1]].tolist()],
+            [rows.series[i] for i in mine.tolist()],
             number[code[chosen]],
             time[chosen],
             value[chosen],
+            None if attributes is None else attributes.select(chosen).with_series(mine),
         )
         yield key, KeyedBatch(batch.partitions, batch.positions, part)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from padit.domain.attributes import AttributeColumn
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 from padit.transforms.detectors.base import NoDataRows, Scores
@@ -120,6 +121,10 @@ def _table(
     place: _Place,
 ) -> FeatureTable:
     count = _spread(np.diff(table.offset), place, 0)
+    known = table.attributes
+    if known is not None:
+        by_row = _spread(known.of_rows(table.code), place, 0)  # of the added rows: not known yet
+        known = AttributeColumn(known.table, by_row, False)
     return replace(
         table,
         series=series,
@@ -130,4 +135,5 @@ def _table(
         history_start=(
             None if table.history_start is None else _spread(table.history_start, place, 0)
         ),
+        attributes=known,
     )

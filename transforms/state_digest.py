@@ -129,6 +129,7 @@ def _part(state: Any, series: Series, oldest: float) -> Any:
 def _select(table: FeatureTable, rows: NDArray[np.int64]) -> FeatureTable:
     """Some rows of a table, with their slices."""
     present, code = np.unique(table.code[rows], return_inverse=True)
+    known = table.attributes
     count = np.diff(table.offset)[rows]
     offset = np.concatenate(([0], np.cumsum(count)))
     sample = np.repeat(table.offset[rows] - offset[:-1], count) + np.arange(int(offset[-1]))
@@ -143,4 +144,5 @@ def _select(table: FeatureTable, rows: NDArray[np.int64]) -> FeatureTable:
         int(table.window_end[rows[-1]]),
         table.history,
         None if table.history_start is None else table.history_start[rows],
+        attributes=None if known is None else known.select(rows).with_series(present),
     )

@@ -10,11 +10,13 @@ from apache_beam.coders import BytesCoder
 from apache_beam.metrics import Metrics
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec
 
+from padit.domain.attributes import UNSTATED, Attributes
 from padit.domain.audit import Provenance, RunTotals, encode_record
 from padit.domain.batch import Batch, decode_keyed_batch, encode_keyed_batch
 from padit.domain.config import JobConfig
 from padit.domain.dead_letter import DeadLetter
 from padit.domain.message import Kind, Message
+from padit.domain.series_rules import SeriesRules
 from padit.domain.shape import Shape
 from padit.domain.timestamps import format_utc
 from padit.domain.watermark import WATERMARK_END
@@ -135,7 +137,11 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         """
         here = self._plugins if os.path.isdir(self._plugins or "") else None
         require_plugins(self._digests, here)
-        self._detection = Detection(self._config.detectors, _creator(self._directory, here))
+        self._detection = Detection(
+            self._config.detectors,
+            _creator(self._directory, here),
+            SeriesRules(self._config.series),
+        )
         alerts = Alerts.of(self._detection, self._config.alerts, self._windows)
         self._machine = GroupMachine(
             self._windows,
@@ -220,6 +226,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
                 "source_id": series.source_id,
                 "metric_name": series.metric_name,
                 "unit": series.unit,
+                **_stated(table.attributes_of(row)),
                 "window_end": format_utc(end),
                 **dict(zip(names, values, strict=True)),
                 "score": scores[row],  # NaN, warming up, becomes null
@@ -233,6 +240,16 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             value = msgspec.json.encode(record)
             message = Message.of(Kind.FEATURE, series.key, end, value, *series, str(end))
             yield beam.pvalue.TaggedOutput(FEATURES, message)
+
+
+def _stated(one: Attributes) -> dict[str, Any]:
+    """Family and labels, where they are stated."""
+    found: dict[str, Any] = {}
+    if one.metric_type != UNSTATED.metric_type:
+        found["metric_type"] = one.metric_type
+    if one.labels:
+        found["labels"] = dict(one.labels)
+    return found
 
 
 def _creator(directory: str, plugins: str | None) -> Create:

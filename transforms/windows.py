@@ -117,15 +117,25 @@ def _sort(rows: Rows) -> Rows:
     # -0.0 equals 0.0 and has other bits: adding 0.0 leaves one of the two, whichever came first.
     value = rows.value[position] + 0.0
     table = [rows.series[i] for i in order]
-    return _order_ties(Rows(table, code[position], rows.time[position], value))
+    known = rows.attributes
+    if known is not None:
+        known = known.ranked().select(position).with_series(np.array(order, np.int64))
+    return _order_ties(Rows(table, code[position], rows.time[position], value, known))
 
 
 def _order_ties(rows: Rows) -> Rows:
-    """Order rows of equal series and time by value."""
+    """Order rows of equal series and time by value, and equal ones by their attributes."""
     tie = (rows.time[1:] == rows.time[:-1]) & (rows.code[1:] == rows.code[:-1])
-    if not (tie & (rows.value[1:] != rows.value[:-1])).any():
+    differ = rows.value[1:] != rows.value[:-1]
+    known = rows.attributes
+    if known is None or known.of_series:
+        if not (tie & differ).any():
+            return rows
+        return rows.select(np.lexsort((rows.value, rows.time, rows.code)))
+    if not (tie & (differ | (known.code[1:] != known.code[:-1]))).any():
         return rows
-    return rows.select(np.lexsort((rows.value, rows.time, rows.code)))
+    # The greatest comes first: of repeats the first one is kept.
+    return rows.select(np.lexsort((-known.code, rows.value, rows.time, rows.code)))
 
 
 def _drop_repeats(rows: Rows) -> tuple[Rows, int]:
@@ -175,6 +185,7 @@ def _windows(
         history=(rows.time, rows.value),
         history_start=stop - count,
         passed=passed,
+        attributes=None if rows.attributes is None else rows.attributes.select(stop - 1),
     )
     return table, len(sample)
 

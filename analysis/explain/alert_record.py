@@ -1,14 +1,18 @@
 """An alert as it was written, typed, so that errors name the missing or damaged field."""
 
+import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from padit.analysis.alert_files import Event
 from padit.domain.alert import Alert
+from padit.domain.attributes import UNSTATED, Attributes
+from padit.domain.config import SeriesSetting
 from padit.domain.errors import SourceError
 from padit.domain.features import FEATURES
 from padit.domain.metric import Series
@@ -66,6 +70,15 @@ class Thresholds(msgspec.Struct, frozen=True):
     critical_from: float
 
 
+class Stated(msgspec.Struct, frozen=True):
+    """What the configuration stated about the series; see `domain.config.SeriesSetting`."""
+
+    unit: str | None = None
+    metric_type: str | None = None
+    bounds: tuple[float | None, float | None] | None = None
+    labels: dict[str, str] = {}
+
+
 class Evidence(msgspec.Struct, frozen=True):
     """Evidence of the window that opened or raised the alert."""
 
@@ -78,6 +91,7 @@ class Evidence(msgspec.Struct, frozen=True):
     detectors: list[DetectorScore]
     thresholds: Thresholds
     text: str = ""
+    stated: Stated = Stated()
 
 
 class _CloudEvent(msgspec.Struct):
@@ -111,6 +125,23 @@ class ParsedAlert:
     def series(self) -> Series:
         """The series of the alert."""
         return Series(self.alert.source_id, self.alert.metric_name, self.evidence.unit)
+
+    @property
+    def settings(self) -> tuple[SeriesSetting, ...]:
+        """What the configuration stated about the series, as an entry for it alone."""
+        stated = msgspec.to_builtins(self.evidence.stated)
+        if stated == msgspec.to_builtins(Stated()):
+            return ()
+        source, metric = (glob.escape(name) for name in self.series.key)
+        return (SeriesSetting(source=source, metric=metric, **stated),)
+
+    @property
+    def attributes(self) -> Attributes:
+        """Family, labels and bounds as of this transition."""
+        alert = self.alert
+        labels = {} if alert.labels is UNSET else alert.labels
+        kind = UNSTATED.metric_type if alert.metric_type is UNSET else alert.metric_type
+        return Attributes(kind, tuple(sorted(labels.items())), self.evidence.stated.bounds)
 
     @property
     def window(self) -> tuple[int, int]:

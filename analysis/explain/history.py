@@ -18,6 +18,7 @@ from padit.analysis.explain.recompute import Check
 from padit.codecs.validate import Validate
 from padit.connectors.cursor import Cursor, PartitionCursor, advance
 from padit.connectors.source import PartitionRange, ReadBatch, Source
+from padit.connectors.units import with_units
 from padit.connectors.uris import Bounds, source_from_uri
 from padit.domain.alert import Transition
 from padit.domain.audit import Provenance
@@ -28,6 +29,7 @@ from padit.domain.errors import SourceError
 from padit.domain.features import FeatureTable
 from padit.domain.renamed import current_detector
 from padit.domain.rows import Rows, concatenate
+from padit.domain.series_rules import SeriesRules
 from padit.domain.timestamps import MICROS, format_utc
 from padit.transforms.alerts import Alerts, rows_digest
 from padit.transforms.audit import Audit
@@ -99,7 +101,7 @@ def read_history(
     """
     # Data deleted by retention is checked here, by the offsets behind the alert.
     bounds = Bounds(start_time=reading.start_time, patience=10.0, allow_missing=True)
-    source = source_from_uri(reading.uri, bounds, reading.mapping)
+    source = with_units(source_from_uri(reading.uri, bounds, reading.mapping), steps[0].settings)
     known = [provenance[one.id] for one in steps if one.id in provenance]
     history = History()
     mine = [one for one in known if one.source == source.name]
@@ -171,8 +173,12 @@ class _Run:
             [
                 DetectorSetting(name=current_detector(one.name), parameters=one.parameters)
                 for one in parsed.detectors
-            ]
+            ],
+            rules=SeriesRules(parsed.settings),
         )
+        stated = {*parsed.evidence.stated.labels}
+        names = {name for step in steps for name, _ in step.attributes.labels}
+        self._labels = tuple(sorted(names - stated))
         after = round(lines.resolve_after_sec * MICROS)
         alerts = Alerts(detection, lines.open_at, after, self._windows)
         audit = Audit(detection, self._windows)
@@ -185,7 +191,8 @@ class _Run:
         """Read to the end, or until this alert can have no further step."""
         at = {one.partition: PartitionCursor(one.start, one.start, one.stop) for one in ranges}
         cursor = Cursor(0, 1, len(ranges), at)
-        reader = source.open(ranges, Validate(4 << 20, self._reading.max_ahead))
+        decode = Validate(4 << 20, self._reading.max_ahead, self._labels)
+        reader = source.open(ranges, decode)
         heard = time.monotonic()
         try:
             while not cursor.finished and cursor.watermark < self._until:
@@ -245,7 +252,10 @@ class _Run:
         code = number[rows.code]
         chosen = code >= 0
         table = tuple(rows.series[i] for i in wanted)
-        return Rows(table, code[chosen], rows.time[chosen], rows.value[chosen])
+        known = rows.attributes
+        if known is not None:
+            known = known.select(chosen).with_series(np.array(wanted))
+        return Rows(table, code[chosen], rows.time[chosen], rows.value[chosen], known)
 
     def _keep(self, detected: DetectionResult) -> None:
         table: FeatureTable = detected.table

@@ -8,6 +8,7 @@ import numpy as np
 
 from padit.analysis.explain.alert_record import DecidingDetector, DetectorScore, ParsedAlert
 from padit.domain.alert import Transition, alert_id, severity_of
+from padit.domain.attributes import UNSTATED, AttributeColumn
 from padit.domain.differences import differences
 from padit.domain.errors import PaditError, SourceError
 from padit.domain.features import FeatureTable
@@ -212,16 +213,18 @@ def _table(parsed: ParsedAlert) -> FeatureTable:
     """A table of one row, from the features of the evidence."""
     series: Series = parsed.series
     end = parsed.window[1]
+    known, code = parsed.attributes, np.zeros(1, np.int32)
     features = {name: np.array([value]) for name, value in parsed.evidence.features.items()}
     return FeatureTable(
         (series,),
         np.array([end]),
-        np.zeros(1, np.int32),
+        code,
         features,
         np.zeros(2, np.int64),
         np.empty(0, np.int64),
         np.empty(0),
         end,
+        attributes=None if known == UNSTATED else AttributeColumn((known,), code, True),
     )
 
 

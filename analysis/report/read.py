@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ import numpy as np
 
 from padit.analysis.report.truth import Episode, Features, Truth
 from padit.codecs.validate import Validate
+from padit.connectors.units import with_units
 from padit.connectors.uris import source_from_uri
+from padit.domain.config import SeriesSetting
 from padit.domain.errors import SourceError
 from padit.domain.features import FEATURES
 from padit.domain.rows import Rows, concatenate
@@ -24,13 +26,20 @@ _MAX_AHEAD = 3_600_000_000
 _SCORE_NAMES = ("score", "composite")
 
 
-def read_rows(uri: str, mapping: Mapping[str, Any] | None = None) -> Rows:
+def read_rows(
+    uri: str, mapping: Mapping[str, Any] | None = None, series: Sequence[SeriesSetting] = ()
+) -> Rows:
     """All readable rows of a source, as the job reads them; broken records are left out.
+
+    Args:
+        uri: of the source.
+        mapping: options of the source from a configuration file.
+        series: what the configuration states about series; of it the units count.
 
     Raises:
         PaditError: the source cannot be read.
     """
-    source = source_from_uri(uri, None, mapping)
+    source = with_units(source_from_uri(uri, None, mapping), series)
     ranges = source.ranges()
     reader = source.open(ranges, Validate(_MAX_RECORD_BYTES, _MAX_AHEAD))
     parts, open_ranges = [], {one.partition for one in ranges}

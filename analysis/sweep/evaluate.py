@@ -19,8 +19,10 @@ from padit.domain.config import JobConfig
 from padit.domain.features import FeatureTable
 from padit.domain.message import Message
 from padit.domain.rows import Rows
+from padit.domain.series_rules import SeriesRules
 from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE
 from padit.transforms.alerts import Alerts
+from padit.transforms.attributes import with_rules
 from padit.transforms.detect import Detection
 from padit.transforms.windows import WindowOptions, close_windows
 
@@ -162,7 +164,9 @@ def _transitions(recording: Recording, job: Job, group: int) -> list[list[Transi
     judges = [_Judge(config, job.setting.windows, sharing) for config in job.configs]
     # As in a job that reads to the end: the highest event time of any partition.
     known_until = int(recording.rows.time.max()) - job.setting.out_of_orderness
-    for table in _tables(rows, job.setting.windows, known_until):
+    rules = SeriesRules(job.configs[0].series)  # equal in all: a sweep does not vary them
+    for windows in _tables(rows, job.setting.windows, known_until):
+        table = with_rules(windows, rules)  # once, because detectors share their work by table
         for mine, judge in zip(found, judges, strict=True):
             mine += judge.step(table)
     return found
@@ -194,8 +198,7 @@ def _tables(rows: Rows, windows: WindowOptions, known_until: int) -> Iterator[Fe
         last = int(rows.time.searchsorted(closing * windows.interval))
         if last == len(rows):
             closing = windows.slot_before(WATERMARK_END)
-        part = Rows(rows.series, rows.code[first:last], rows.time[first:last],
-                    rows.value[first:last])  # fmt: skip
+        part = rows.select(slice(first, last))
         result = close_windows([kept, part], closed, closing, windows, known_until)
         yield result.table
         kept, closed, first = result.kept, closing, last

@@ -106,6 +106,8 @@ def _checked(
             detectors=tuple(DetectorSetting(**one) for one in settings),
             input=config.input,
             alerts=AlertSettings(**alerts),
+            labels=config.labels,
+            series=config.series,
         )
     except ValidationError as error:
         first = error.errors()[0]

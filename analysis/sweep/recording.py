@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from padit.connectors.losses import dead_losses, far_loss, late_loss
 from padit.connectors.source import Decoder, PartitionRange, Source
+from padit.domain.attributes import AttributeColumn, Attributes
 from padit.domain.errors import ConfigurationError, LossError, PaditError
 from padit.domain.losses import Loss, add_losses
 from padit.domain.metric import Series
@@ -63,8 +65,7 @@ class Recording:
     def group(self, number: int, out_of_orderness: int) -> Rows:
         """The rows of a group that are in time, in the order of their event time."""
         chosen = slice(int(self.bounds[number]), int(self.bounds[number + 1]))
-        rows = self.rows
-        part = Rows(rows.series, rows.code[chosen], rows.time[chosen], rows.value[chosen])
+        part = self.rows.select(chosen)
         late = self.late[out_of_orderness]
         return part if late is None else part.select(~late[chosen])
 
@@ -76,8 +77,12 @@ class Recording:
         for allowed, mask in self.late.items():
             if mask is not None:
                 np.save(folder / f"late-{allowed}.npy", mask)
-        about = {"series": self.rows.series, "late": {str(k): v is not None
+        about: dict[str, Any] = {"series": self.rows.series, "late": {str(k): v is not None
                  for k, v in self.late.items()}}  # fmt: skip
+        known = self.rows.attributes
+        if known is not None:
+            np.save(folder / "attribute.npy", known.code)
+            about |= {"attributes": known.table, "of_series": known.of_series}
         (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
 
     @staticmethod
@@ -92,7 +97,14 @@ class Recording:
             for allowed, some in about["late"].items()
         }
         series = tuple(Series(*one) for one in about["series"])
-        return Recording(Rows(series, *columns), np.load(folder / "bounds.npy"), late)
+        known = None
+        if "attributes" in about:
+            table = msgspec.convert(about["attributes"], tuple[Attributes, ...])
+            numbers = np.load(folder / "attribute.npy", mmap_mode="r")
+            known = AttributeColumn(table, numbers, about["of_series"])
+        code, time, value = columns
+        rows = Rows(series, code, time, value, known)
+        return Recording(rows, np.load(folder / "bounds.npy"), late)
 
 
 def read_recording(

@@ -150,7 +150,8 @@ def _content(config: JobConfig) -> dict[str, Any]:
         {"name": setting.name, **setting.model_dump(mode="json", exclude_defaults=True)}
         for setting in config.detectors
     ]
-    return {name: content[name] for name in ("detectors", "alerts", "input") if name in content}
+    names = ("detectors", "alerts", "input", "labels", "series")
+    return {name: content[name] for name in names if name in content}
 
 
 def _sentence(one: Measures) -> str:

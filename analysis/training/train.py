@@ -13,7 +13,9 @@ from padit.analysis.report.truth import Truth
 from padit.analysis.sweep.recording import read_recording
 from padit.analysis.training.fit import fit, moving_of
 from padit.codecs.validate import Validate
+from padit.connectors.units import with_units
 from padit.connectors.uris import Bounds, source_from_uri
+from padit.domain.config import SeriesSetting
 from padit.domain.errors import ConfigurationError
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
@@ -46,6 +48,7 @@ class Training:
         valid_from: event time from which on the model scores, microseconds; 0: always.
         interval: extraction interval, microseconds.
         out_of_orderness: as in the job, microseconds.
+        series: what the configuration states about series; of it the units count.
     """
 
     input: str
@@ -57,6 +60,7 @@ class Training:
     valid_from: int = 0
     interval: int = 60_000_000
     out_of_orderness: int = 10_000_000
+    series: Sequence[SeriesSetting] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,9 @@ def train_model(training: Training, note: Callable[[int], None] = lambda _: None
     Raises:
         PaditError: the input cannot be read, or it has too few rows.
     """
-    source = source_from_uri(training.input, training.bounds, training.mapping)
+    source = with_units(
+        source_from_uri(training.input, training.bounds, training.mapping), training.series
+    )
     ranges = source.ranges()
     if any(one.stop is None for one in ranges):
         message = f"{training.input} has no end: give --end_time or --end_offset"

@@ -116,8 +116,10 @@ def _factory(folder: str) -> dict[str, Any]:
 def rows_of_blocks(blocks: Sequence[Rows]) -> list[Rows]:
     """All blocks as one."""
     first = blocks[0]
-    columns = [np.concatenate([getattr(b, c) for b in blocks]) for c in ("code", "time", "value")]
-    return [Rows(first.series, *columns)]
+    code, time, value = (
+        np.concatenate([getattr(b, c) for b in blocks]) for c in ("code", "time", "value")
+    )
+    return [Rows(first.series, code, time, value)]
 
 
 def watch(blocks: Iterator[Rows], configs: Mapping[str, JobConfig]) -> dict[str, list[Transition]]:

@@ -143,6 +143,8 @@ def _print(
     alert = parsed.alert
     print(f"alert {alert.id}  {alert.severity} {alert.score:.6g}")
     print(f"  {alert.summary}")
+    if parsed.attributes.labels:
+        print("  labels: " + ", ".join(f"{name}={text}" for name, text in parsed.attributes.labels))
     for one in steps:
         start, end = (format_utc(moment)[:19] for moment in one.window)
         window = "" if one.kind == "resolved" else f"  window {start}Z to {end}Z"

@@ -51,10 +51,11 @@ def run(args: argparse.Namespace) -> int:
         PaditError: a file cannot be read or written.
     """
     alerts = read_alerts(args.alerts)
+    config = load_config(args.config)
     labels = read_labels(args.labels) if args.labels else None
     write_report(
         args.output,
-        rows=read_rows(args.input, load_config(args.config).input),
+        rows=read_rows(args.input, config.input, config.series),
         alerts=alerts,
         features=read_features(args.features) if args.features else None,
         labels=labels,

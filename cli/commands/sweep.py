@@ -23,6 +23,7 @@ from padit.analysis.sweep.space import read_sweep_file
 from padit.analysis.sweep.trials import WINDOW_OPTIONS, Trials, jobs_of, make_trials
 from padit.cli.commands._job import LOST_TOO_MUCH
 from padit.codecs.validate import Validate
+from padit.connectors.units import with_units
 from padit.connectors.uris import Bounds, source_from_uri
 from padit.domain.config import JobConfig, load_config
 from padit.domain.errors import ConfigurationError, LossError
@@ -160,7 +161,7 @@ def _read(
     """The recording, and whether too much of it was lost."""
     bounds = Bounds(job.start_time, job.end_time, job.start_offset or "earliest", job.end_offset,
                     patience=job.broker_timeout_sec)  # fmt: skip
-    source = source_from_uri(job.input, bounds, config.input)
+    source = with_units(source_from_uri(job.input, bounds, config.input), config.series)
     ranges = source.ranges()
     findings = source.findings()
     say(opening(findings))
@@ -170,7 +171,7 @@ def _read(
             recording = read_recording(
                 source,
                 ranges,
-                Validate(job.max_record_bytes, job.max_ahead),
+                Validate(job.max_record_bytes, job.max_ahead, config.labels),
                 sorted({one.setting.out_of_orderness for one in jobs}),
                 processes,
                 seen.add,

@@ -98,9 +98,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _training(args: argparse.Namespace) -> Training:
+    config = load_config(args.config)
     return Training(
         input=args.input,
-        mapping=dict(load_config(args.config).input),
+        mapping=dict(config.input),
+        series=config.series,
         bounds=Bounds(
             start_time=_time(args.start_time, "--start_time"),
             stop_time=_time(args.end_time, "--end_time"),

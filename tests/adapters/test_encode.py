@@ -11,8 +11,10 @@ from kafka.partitioner.default import DefaultPartitioner
 from padit.adapters.base import Batch
 from padit.adapters.encode import LARGEST_RECORD, Encoder, Record, partition_of
 from padit.codecs.records import decode
+from padit.domain.attributes import AttributeColumn, Attributes
 from padit.domain.metric import Metric, Series
 from padit.domain.rows import Rows
+from tests.codecs.samples import attributes
 
 FORMS = ["json", "json-array", "arrow"]
 T = 1_767_323_045.25
@@ -76,6 +78,23 @@ def test_columns_give_the_same_as_metrics(form: str) -> None:
         Metric(T + 0.001, "a", "x", 3.0, "ms"),
     ]
     assert rows_of(encode([rows], form)) == rows_of(encode([same], form))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_columns_keep_families_and_labels(form: str) -> None:
+    known = [Attributes("latency", (("site", "a"),)), Attributes("latency"), Attributes()]
+    code = np.array([0, 0, 1], np.int32)
+    rows = Rows(
+        (Series("a", "x"), Series("b", "y")),
+        code,
+        np.full(3, int(T * 1e6)),
+        np.arange(3.0),
+        AttributeColumn.of(known, np.array([0, 1, 2], np.int32), code, 2),
+    )
+    values = [record.value for record in encode([rows], form)]
+    found = decode(values, 1 << 20, ("site",)).rows
+    order = np.argsort(found.value)
+    assert [attributes(found)[i] for i in order.tolist()] == known
 
 
 class Cluster:

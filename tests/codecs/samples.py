@@ -8,6 +8,7 @@ import pyarrow as pa
 from hypothesis import settings
 
 from padit.codecs.records import Decoded, decode
+from padit.domain.attributes import UNSTATED, Attributes
 from padit.domain.rows import Rows
 
 MAX_BYTES = 4096
@@ -33,9 +34,18 @@ def plain(rows: Rows) -> list[tuple[tuple[str, ...], int, float]]:
     ]
 
 
+def attributes(rows: Rows) -> list[Attributes]:
+    """Attributes of every row."""
+    if rows.attributes is None:
+        return [UNSTATED] * len(rows)
+    table = rows.attributes.table
+    return [table[i] for i in rows.attributes.of_rows(rows.code).tolist()]
+
+
 def outcome(decoded: Decoded) -> tuple[Any, ...]:
     """Everything that decoding gives."""
-    return plain(decoded.rows), decoded.record.tolist(), decoded.rejects
+    samples = list(zip(plain(decoded.rows), attributes(decoded.rows), strict=True))
+    return samples, decoded.record.tolist(), decoded.rejects
 
 
 def one_by_one(values: Sequence[bytes | None]) -> tuple[Any, ...]:
@@ -45,7 +55,7 @@ def one_by_one(values: Sequence[bytes | None]) -> tuple[Any, ...]:
     rejects: list[Any] = []
     for position, value in enumerate(values):
         alone = decode([value], MAX_BYTES)
-        rows += plain(alone.rows)
+        rows += zip(plain(alone.rows), attributes(alone.rows), strict=True)
         positions += [position] * len(alone.rows)
         rejects += [reject._replace(record=position) for reject in alone.rejects]
     return rows, positions, rejects

@@ -12,39 +12,46 @@ from hypothesis import strategies as st
 
 from padit.codecs import records as wire
 from padit.codecs.json_layouts import KnownRecords
+from padit.codecs.json_records import json_reader
 from padit.codecs.records import Decoded, decode
+from padit.domain.attributes import Attributes
 from padit.domain.metric import Series
+from tests.codecs.samples import attributes
 
 _LIMIT = 2_000
 
 
-def _parse(record: bytes) -> tuple[Series, float, float] | None:
-    return wire._parse(record)
+def _parse(record: bytes) -> tuple[Series, float, float, Attributes] | None:
+    return json_reader(()).parse(record)
 
 
-def _alone(values: Sequence[bytes | None]) -> Decoded:
-    return wire._decode_one_by_one(values, _LIMIT)
+def _alone(values: Sequence[bytes | None], labels: tuple[str, ...] = ()) -> Decoded:
+    return wire._decode_one_by_one(values, _LIMIT, labels)
 
 
-def _plain(decoded: Decoded) -> list[tuple[int, Series, int, str]]:
+def _plain(decoded: Decoded) -> list[tuple[int, Series, int, str, Attributes]]:
     rows = decoded.rows
     columns = (decoded.record, rows.code, rows.time, rows.value)
     return [
-        (record, rows.series[code], time, value.hex())
-        for record, code, time, value in zip(*(each.tolist() for each in columns), strict=True)
+        (record, rows.series[code], time, value.hex(), known)
+        for record, code, time, value, known in zip(
+            *(each.tolist() for each in columns), attributes(rows), strict=True
+        )
     ]
 
 
 def _check(values: Sequence[bytes | None]) -> None:
-    together, alone = decode(values, _LIMIT), _alone(values)
-    assert _plain(together) == _plain(alone)
-    assert together.rejects == alone.rejects
+    for labels in ((), ("rack", "site")):
+        together, alone = decode(values, _LIMIT, labels), _alone(values, labels)
+        assert _plain(together) == _plain(alone)
+        assert together.rejects == alone.rejects
+        assert together.left_out.samples == alone.left_out.samples
 
 
 def _record(order: Sequence[str], separators: Any = (",", ":"), **fields: object) -> str:
     base = {
         "timestamp": 1_767_225_600.5, "source_id": "cell-1", "metric_name": "delay",
-        "value": 1.25, "unit": "ms", "metric_type": "latency",
+        "value": 1.25, "unit": "ms", "metric_type": "latency", "metadata": {"site": "a"},
     }  # fmt: skip
     every = {**base, **fields}
     return json.dumps({name: every[name] for name in order}, separators=separators)
@@ -53,7 +60,14 @@ def _record(order: Sequence[str], separators: Any = (",", ":"), **fields: object
 FIELDS = ("timestamp", "source_id", "metric_name", "value", "unit", "metric_type")
 RECORDS = st.builds(
     _record,
-    st.sampled_from([*itertools.islice(itertools.permutations(FIELDS), 0, 720, 60), FIELDS[:4]]),
+    st.sampled_from(
+        [
+            *itertools.islice(itertools.permutations(FIELDS), 0, 720, 60),
+            FIELDS[:4],
+            (*FIELDS, "metadata"),
+            ("metadata", *FIELDS),
+        ]
+    ),
     st.sampled_from([(",", ":"), (", ", ": ")]),
     timestamp=st.integers(1_767_225_600, 1_767_225_700)
     | st.floats(1_767_225_600, 1_767_225_700)
@@ -62,7 +76,20 @@ RECORDS = st.builds(
         ["a", "b", "a,b", 'a"}{"', "\n", "é", "x" * 600, "", "a\\", "n" * 40]
     ),
     value=st.floats(-1e6, 1e6) | st.integers(-9, 9) | st.sampled_from([1e-9, 1e300, "7", None]),
-    metric_type=st.sampled_from(["latency", "latency", "nonsense"]),
+    metric_type=st.sampled_from(["latency", "latency", "custom", "nonsense"]),
+    metadata=st.sampled_from(
+        [
+            {"site": "a"},
+            {"site": "b", "rack": 7},
+            {"rack": True, "trace": "x"},
+            {"site": ["a"]},
+            {},
+            {"site": None, "rack": "y" * 400},
+            5,
+            None,
+            "site",
+        ]
+    ),
 ).map(str.encode)
 ODD = st.sampled_from(
     [
@@ -121,7 +148,7 @@ def test_thousands_of_series_are_recognised() -> None:
 def test_frames_that_never_come_again_do_not_cost_a_parse_each_for_ever() -> None:
     parsed = []
 
-    def counted(record: bytes) -> tuple[Series, float, float] | None:
+    def counted(record: bytes) -> tuple[Series, float, float, Attributes] | None:
         parsed.append(record)
         return _parse(record)
 

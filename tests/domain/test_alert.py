@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 
 from padit.domain.alert import Alert, Transition, alert_id, severity_of
@@ -73,7 +74,13 @@ def test_a_step_is_a_cloud_event_with_the_alert_inside() -> None:
         "CRITICAL",
         "m of a/b: ü",
     )
-    assert set(inside) == set(Alert.__struct_fields__)
+    assert set(inside) == set(Alert.__struct_fields__) - {"labels", "metric_type"}
+
+
+def test_labels_and_family_of_an_alert_stand_in_its_event_where_there_are_any() -> None:
+    alert = msgspec.structs.replace(_alert(), labels={"site": "a"}, metric_type="latency")
+    inside = json.loads(Transition("opened", 5, alert).to_cloud_event())["data"]
+    assert (inside["labels"], inside["metric_type"]) == ({"site": "a"}, "latency")
 
 
 def test_the_same_step_always_has_the_same_bytes() -> None:

@@ -1,11 +1,14 @@
 """Batches as bytes: exact there and back, and damaged bytes are never read."""
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from padit.domain.attributes import AttributeColumn, Attributes
 from padit.domain.batch import (
     KeyedBatch,
     OffsetRange,
@@ -19,9 +22,14 @@ from padit.domain.errors import StateError
 from padit.domain.metric import Series
 from padit.domain.rows import Rows, concatenate
 from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE, Position
-from tests.codecs.samples import plain, steady
+from tests.codecs.samples import attributes, plain, steady
 
 NAMES = st.text(max_size=6)
+ATTRIBUTES = st.builds(
+    Attributes,
+    st.sampled_from(["custom", "latency"]),
+    st.sampled_from([(), (("site", "a"),), (("cluster", "é"), ("site", "b"))]),
+)
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
 
 
@@ -32,7 +40,11 @@ def rows(draw: st.DrawFn) -> Rows:
     codes = [draw(st.integers(0, len(series) - 1)) for _ in range(size)]
     times = draw(st.lists(INTEGERS, min_size=size, max_size=size))
     values = draw(st.lists(st.floats(allow_nan=False), min_size=size, max_size=size))
-    return Rows(series, np.array(codes, np.int32), np.array(times, np.int64), np.array(values))
+    code = np.array(codes, np.int32)
+    known = draw(st.lists(ATTRIBUTES, min_size=1, max_size=4, unique=True))
+    number = [draw(st.integers(0, len(known) - 1)) for _ in range(size)]
+    column = AttributeColumn.of(known, np.array(number, np.int32), code, len(series))
+    return Rows(series, code, np.array(times, np.int64), np.array(values), column)
 
 
 POSITIONS = st.lists(
@@ -63,6 +75,7 @@ def test_a_keyed_batch_comes_back_as_it_was(
     assert (again.partitions, again.positions) == (partitions, tuple(positions))
     assert tuple(again.rows.series) == tuple(content.series)
     assert plain(again.rows) == plain(content)
+    assert attributes(again.rows) == attributes(content)
     assert encode_keyed_batch(again) == data
 
 
@@ -71,7 +84,24 @@ def test_a_keyed_batch_comes_back_as_it_was(
 def test_concatenated_rows_are_the_rows_of_the_parts(parts: list[Rows]) -> None:
     whole = concatenate(parts)
     assert plain(whole) == [sample for part in parts for sample in plain(part)]
+    assert attributes(whole) == [one for part in parts for one in attributes(part)]
+    if whole.attributes is not None and len(parts) > 1:
+        assert len(set(whole.attributes.table)) == len(whole.attributes.table)
     assert len(set(whole.series)) == len(whole.series)
+
+
+def test_attributes_cost_three_bytes_if_none_is_stated_and_else_a_byte_a_series() -> None:
+    content = Rows(
+        [Series("a", str(i)) for i in range(100)], np.arange(100, dtype=np.int32).repeat(9),
+        np.arange(900), np.zeros(900),
+    )  # fmt: skip
+    bare = encode_kept(content, [])
+    assert msgspec.msgpack.decode(bare)[-3:] == [[], b"", True]
+    for values, most in ((["latency"], 140), (["latency", "throughput"], 160)):
+        table = [Attributes(one) for one in values]
+        code = content.code % len(table)
+        known = AttributeColumn.of(table, code, content.code, 100)
+        assert len(encode_kept(replace(content, attributes=known), [])) - len(bare) < most
 
 
 def test_columns_that_are_not_contiguous_are_written_in_order() -> None:
@@ -89,7 +119,7 @@ def test_damaged_bytes_are_a_clear_error(data: bytes) -> None:
 def test_another_version_is_a_clear_error() -> None:
     columns = msgspec.msgpack.decode(encode_kept(Rows.empty(), []))
     columns[0] = 99
-    with pytest.raises(StateError, match=r"version 99, this code reads 3.*start without"):
+    with pytest.raises(StateError, match=r"version 99, this code reads 4.*start without"):
         decode_rows(msgspec.msgpack.encode(columns))
 
 

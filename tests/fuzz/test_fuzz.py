@@ -16,7 +16,7 @@ def test_the_seeds_keep_the_laws() -> None:
 
 
 def test_a_codec_that_raises_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(record: bytes) -> Sampled:
+    def broken(record: bytes, *_: object) -> Sampled:
         raise KeyError(record)
 
     monkeypatch.setattr(wire, "note_unexpected", None)

@@ -9,6 +9,7 @@ import numpy as np
 
 from padit.connectors.cursor import Cursor, PartitionCursor, advance
 from padit.connectors.source import ReadBatch
+from padit.domain.attributes import UNSTATED, AttributeColumn, Attributes
 from padit.domain.audit import Provenance, RunTotals, total
 from padit.domain.batch import decode_rows
 from padit.domain.config import DetectorSetting
@@ -37,6 +38,7 @@ class Sample(NamedTuple):
     time: int
     series: Series
     value: float
+    attributes: Attributes = UNSTATED
 
 
 Log = list[Sample]
@@ -48,11 +50,15 @@ Schedule = list[list[tuple[int, int]]]
 def rows_of(samples: Sequence[Sample]) -> Rows:
     """Samples as columns."""
     table = {series: i for i, series in enumerate(dict.fromkeys(one.series for one in samples))}
+    known = {one: i for i, one in enumerate(dict.fromkeys(one.attributes for one in samples))}
+    code = np.array([table[one.series] for one in samples], np.int32)
+    attribute = np.array([known[one.attributes] for one in samples], np.int32)
     return Rows(
         tuple(table),
-        np.array([table[one.series] for one in samples], np.int32),
+        code,
         np.array([one.time for one in samples], np.int64),
         np.array([one.value for one in samples], np.float64),
+        AttributeColumn.of(list(known), attribute, code, len(table)),
     )
 
 
@@ -184,6 +190,7 @@ def _lines(detected: DetectionResult) -> list[bytes]:
                 None if one.sample is None else np.asarray(one.sample)[new].tobytes()
                 for one in detected.scores
             ],
+            table.attributes_of(row),
         ]
         lines.append(msgspec.msgpack.encode(parts))
     return lines

@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 
+from padit.domain.attributes import UNSTATED, Attributes
 from padit.domain.metric import Series
 from tests.laws.machine import DISORDER, SECOND, Log, Sample
 
@@ -19,12 +20,21 @@ def samples_of(kind: str) -> tuple[Sample, ...]:
     """All samples of a stream, in the order of time."""
     return tuple(
         sorted(
-            Sample(START + i * SECOND, series, float(value))
+            Sample(START + i * SECOND, series, float(value), _attributes(kind, series, i))
             for series, values in _values(kind).items()
             for i, value in enumerate(values)
             if not np.isnan(value)
         )
     )
+
+
+def _attributes(kind: str, series: Series, i: int) -> Attributes:
+    """Of one source always the same, of another changing, of the third new in every sample."""
+    if kind != "factory":
+        return UNSTATED
+    labels = {"a": {}, "b": {"site": f"s{i // 150}"}, "c": {"site": "s", "trace": f"{i:04}"}}
+    family = "latency" if series.metric_name == "y" else "custom"
+    return Attributes(family, tuple(labels[series.source_id].items()))
 
 
 def _values(kind: str) -> dict[Series, "np.typing.NDArray[np.float64]"]:
@@ -87,10 +97,16 @@ def logs_of(
 
 
 def with_ties_and_repeats(samples: tuple[Sample, ...], seed: int) -> tuple[Sample, ...]:
-    """The samples, some of them twice, some with another value at the same time."""
+    """The samples, some twice, with another value at the same time, or with other attributes."""
     chance = np.random.default_rng(seed)
+    other = Attributes(labels=(("site", "elsewhere"),))
     more = [
-        one if i % 2 else one._replace(value=one.value + 1)
+        (
+            one,
+            one._replace(value=one.value + 1),
+            one._replace(attributes=UNSTATED),
+            one._replace(attributes=other),
+        )[i % 4]
         for i, one in enumerate(samples)
         if chance.random() < 0.1
     ]

@@ -6,10 +6,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from padit.domain.attributes import AttributeColumn
 from padit.domain.errors import StateError
 from padit.domain.features import FeatureTable
 from padit.domain.rows import Rows
 from padit.transforms import detectors, windows
+from padit.transforms.attributes import learn
 from padit.transforms.detectors import registry
 from padit.transforms.detectors.base import Parameters, Scores
 from padit.transforms.windows import Closed
@@ -185,10 +187,22 @@ def _keeps_too_little(patch: Patch) -> None:
     patch.setattr(windows, "_keep", careless)
 
 
+def _attributes_by_arrival(patch: Patch) -> None:
+    _use(_Broken)(patch)
+    patch.setattr(AttributeColumn, "ranked", lambda self: self)
+
+
+def _keeps_the_first_attributes(patch: Patch) -> None:
+    _use(_Broken)(patch)
+    patch.setattr("padit.transforms.group.learn", lambda known, table: known or learn(known, table))
+
+
 BROKEN: list[tuple[str, Callable[[Patch], None]]] = [
     ("chunk_invariance", _use(_CountsCalls)),
     ("chunk_invariance", _keeps_too_little),
     ("order_invariance", _ties_by_arrival),
+    ("order_invariance", _attributes_by_arrival),
+    ("chunk_invariance", _keeps_the_first_attributes),
     ("causality", _use(_LooksAhead)),
     ("conservation", _loses_a_row),
     ("state_round_trip", _use(_Forgets)),

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from padit.connectors.cursor import Cursor, PartitionCursor
 from padit.domain.batch import Batch, KeyedBatch
-from padit.domain.config import AlertSettings, DetectorSetting, JobConfig
+from padit.domain.config import AlertSettings, DetectorSetting, JobConfig, SeriesSetting
 from padit.domain.errors import StateError
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
@@ -206,6 +206,10 @@ def test_a_restore_with_another_parameter_is_refused(name: str, field: str, valu
     assert f"detectors[0].parameters.{field} was " in message
 
 
+def _stating(**stated: Any) -> JobConfig:
+    return _config().model_copy(update={"series": (SeriesSetting(**stated),)})
+
+
 RULES = {"rules": [{"conditions": [{"feature": "p99", "limit": 11, "adds": 0.5}]}]}
 CONFIGS: dict[str, tuple[JobConfig, str]] = {
     "rules": (_config("rule", RULES), r"detectors\[0\].parameters.rules"),
@@ -227,6 +231,9 @@ CONFIGS: dict[str, tuple[JobConfig, str]] = {
         _config().model_copy(update={"alerts": AlertSettings(resolve_after_sec=90)}),
         "alerts.resolve_after_sec was 40.0 and is 90.0",
     ),
+    "unit": (_stating(unit="ms"), r"series was not set and is .*ms"),
+    "bounds": (_stating(bounds=(0, 100)), r"series was not set and is .*100"),
+    "metric_type": (_stating(metric_type="latency"), r"series was not set and is .*latency"),
     "input": (
         _config().model_copy(update={"input": {"value": "v"}}),
         "input.value was not set and is v",
@@ -247,6 +254,23 @@ def test_the_default_written_out_is_no_other_configuration() -> None:
         update={"alerts": AlertSettings(open_at=0.7, resolve_after_sec=40)}
     )
     assert _refused_or_equal((_job(), _config("novelty")), (_job(), written)) is None
+
+
+def test_another_unit_or_pattern_is_named() -> None:
+    job, config = _job(), _stating(metric="x", unit="ms", labels={"a": "b"})
+    for other, difference in (
+        (_stating(metric="x", unit="s"), r"series\[0\].unit was ms and is s"),
+        (_stating(metric="y", unit="ms"), r"series\[0\].metric was x and is y"),
+    ):
+        with pytest.raises(StateError, match=difference):
+            shape_of(job, other).check(shape_of(job, config).data)
+
+
+def test_a_job_goes_on_with_other_labels() -> None:
+    one = _config().model_copy(update={"labels": ("site",)})
+    other = _stating(labels={"line": "1"})
+    assert shape_of(_job(), one).data == shape_of(_job(), other).data
+    assert shape_of(_job(), one).data == shape_of(_job(), _config()).data
 
 
 def test_the_same_topic_may_be_reached_through_other_brokers() -> None:

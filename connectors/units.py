@@ -1,0 +1,103 @@
+"""Units that the configuration states, given to the rows of any source.
+
+The unit is part of a series' identity, so it is set before anything reads the identity: between
+the source's reader and the cursor. All else that `series:` states is no part of it, and waits for
+the detectors (`transforms/attributes.py`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader, Source
+from padit.domain.config import SeriesSetting
+from padit.domain.findings import Findings
+from padit.domain.rows import Rows
+from padit.domain.series_rules import SeriesRules
+
+__all__ = ["with_units"]
+
+
+def with_units(source: Source, settings: Sequence[SeriesSetting]) -> Source:
+    """The source with its series in the units that are stated; itself where none is.
+
+    Args:
+        source: any source.
+        settings: `series` of the configuration.
+    """
+    stated = tuple(one for one in settings if one.unit is not None)
+    return _Source(source, stated) if stated else source
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A `Source` over another one."""
+
+    inner: Source
+    settings: tuple[SeriesSetting, ...]
+
+    @property
+    def name(self) -> str:
+        """See `Source`."""
+        return self.inner.name
+
+    def ranges(self) -> list[PartitionRange]:
+        """See `Source`."""
+        return self.inner.ranges()
+
+    def findings(self) -> Findings:
+        """See `Source`."""
+        return self.inner.findings()
+
+    def open(self, ranges: Sequence[PartitionRange], decode: Decoder) -> Reader:
+        """See `Source`."""
+        return _Reader(self.inner.open(ranges, decode), SeriesRules(self.settings))
+
+
+class _Reader:
+    """A `Reader` over another one."""
+
+    def __init__(self, inner: Reader, rules: SeriesRules) -> None:
+        self._inner = inner
+        self._rules = rules
+
+    def read(self, seconds: float) -> list[ReadBatch]:
+        """See `Reader`."""
+        return [
+            replace(one, rows=_renamed(one.rows, self._rules)) if len(one.rows) else one
+            for one in self._inner.read(seconds)
+        ]
+
+    def pause(self, partitions: frozenset[int]) -> None:
+        """See `Reader`."""
+        self._inner.pause(partitions)
+
+    def lag(self) -> Mapping[int, int]:
+        """See `Reader`."""
+        return self._inner.lag()
+
+    def added(self, known: int) -> list[PartitionRange]:
+        """See `Reader`."""
+        return self._inner.added(known)
+
+    def extend(self, ranges: Sequence[PartitionRange]) -> None:
+        """See `Reader`."""
+        self._inner.extend(ranges)
+
+    def close(self) -> None:
+        """See `Reader`."""
+        self._inner.close()
+
+
+def _renamed(rows: Rows, rules: SeriesRules) -> Rows:
+    """Rows whose series have the stated units; series that differed in the unit alone are one."""
+    series = [rules.renamed(one) for one in rows.series]
+    if len(set(series)) == len(series):
+        return replace(rows, series=series)
+    column = rows.attributes
+    if column is not None and column.of_series:  # two that become one may have other attributes
+        column = replace(column, code=column.of_rows(rows.code), of_series=False)
+    table = {one: number for number, one in enumerate(dict.fromkeys(series))}
+    code = np.array([table[one] for one in series], np.int32)[rows.code]
+    return replace(rows, series=tuple(table), code=code, attributes=column)

@@ -5,24 +5,9 @@ Prometheus publishes no Python package; the field numbers are those of remote wr
 here are left out: protobuf passes over them.
 """
 
-from typing import Any
-
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from padit.codecs.proto import build_messages
 
 __all__ = ["Label", "Request", "WriteRequest"]
-
-_F = descriptor_pb2.FieldDescriptorProto
-_TYPES = {
-    "double": _F.TYPE_DOUBLE,
-    "int64": _F.TYPE_INT64,
-    "uint64": _F.TYPE_UINT64,
-    "uint32": _F.TYPE_UINT32,
-    "int32": _F.TYPE_INT32,
-    "sint32": _F.TYPE_SINT32,
-    "sint64": _F.TYPE_SINT64,
-    "string": _F.TYPE_STRING,
-    "bytes": _F.TYPE_BYTES,
-}
 
 _HISTOGRAM = {  # the same in both versions
     "BucketSpan": {"offset": (1, "sint32", False), "length": (2, "uint32", False)},
@@ -89,32 +74,8 @@ _V2 = {
 }
 
 
-def _build(
-    package: str, messages: dict[str, dict[str, tuple[int, str, bool]]], *tops: str
-) -> list[Any]:
-    file = descriptor_pb2.FileDescriptorProto(
-        name=f"{package.replace('.', '/')}.proto", package=package, syntax="proto3"
-    )
-    for name, fields in messages.items():
-        message = file.message_type.add(name=name)
-        for field, (number, kind, repeated) in fields.items():
-            label = _F.LABEL_REPEATED if repeated else _F.LABEL_OPTIONAL
-            added = message.field.add(name=field, number=number, label=label)
-            if kind in _TYPES:
-                added.type = _TYPES[kind]
-            else:
-                added.type = _F.TYPE_MESSAGE
-                added.type_name = f".{package}.{kind}"
-    pool = descriptor_pool.DescriptorPool()  # our own: names of other packages cannot clash
-    pool.Add(file)
-    return [
-        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{top}"))
-        for top in tops
-    ]
-
-
-WriteRequest, Label = _build("prometheus", _V1, "WriteRequest", "Label")
+WriteRequest, Label = build_messages("prometheus", _V1, "WriteRequest", "Label")
 """Remote write 1.0; labels are undecoded `Label`s."""
 
-(Request,) = _build("io.prometheus.write.v2", _V2, "Request")
+(Request,) = build_messages("io.prometheus.write.v2", _V2, "Request")
 """Remote write 2.0."""

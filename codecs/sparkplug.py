@@ -45,12 +45,12 @@ class Note(NamedTuple):
     Attributes:
         what: a short, fixed name of the kind.
         message: about the first one, with the reason.
-        count: how many.
+        amount: how many.
     """
 
     what: str
     message: str
-    count: int
+    amount: int
 
 
 class Message(NamedTuple):
@@ -141,7 +141,7 @@ class _Notes:
 
     def add(self, what: str, message: str, count: int = 1) -> None:
         one = self._found.get(what)
-        more = count + (one.count if one else 0)
+        more = count + (one.amount if one else 0)
         self._found[what] = Note(what, one.message if one else bounded(message), more)
 
     def all(self) -> list[Note]:

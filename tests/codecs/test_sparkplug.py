@@ -71,7 +71,7 @@ def test_data_with_aliases_gets_name_type_and_unit_of_the_birth() -> None:
 
 
 def test_every_type_of_number_is_read() -> None:
-    kinds = {
+    kinds: dict[int, tuple[dict[str, Any], float]] = {
         1: ({"int_value": 2**32 - 1}, -1.0), 2: ({"int_value": 0xFFFF}, -1.0),
         3: ({"int_value": 2**31}, -(2.0**31)), 4: ({"long_value": 2**64 - 2}, -2.0),
         5: ({"int_value": 255}, 255.0), 6: ({"int_value": 65_535}, 65_535.0),
@@ -113,7 +113,7 @@ def test_null_text_and_control_metrics_are_named_and_counted() -> None:
     )  # fmt: skip
     assert found.metrics == []
     assert found.rejects == []
-    counts = {note.what: note.count for note in found.unwatched}
+    counts = {note.what: note.amount for note in found.unwatched}
     assert counts == {"control": 2, "null": 1, "String": 1, "DateTime": 1, "DataSet": 1}
 
 
@@ -121,7 +121,7 @@ def test_an_alias_without_a_birth_is_a_reject_and_asks_for_one() -> None:
     found = read(Births(), DDATA, {"alias": 7, "int_value": 1}, {"name": "x", "int_value": 1})
     assert found.metrics == []
     assert found.rebirth
-    assert [(note.what, note.count) for note in found.rejects] == [("no birth", 1), ("value", 1)]
+    assert [(note.what, note.amount) for note in found.rejects] == [("no birth", 1), ("value", 1)]
     topic, command = rebirth_request(DDATA)
     assert topic == "spBv1.0/plant/NCMD/edge-1"
     assert Payload.FromString(command).metrics[0].name == "Node Control/Rebirth"
@@ -163,7 +163,7 @@ def test_times_outside_the_years_and_values_that_are_no_number_are_rejects() -> 
         {"name": "d", "datatype": 23, "bytes_value": b"abc"},
     )  # fmt: skip
     assert found.metrics == []
-    assert [(note.what, note.count) for note in found.rejects] == [("value", 4)]
+    assert [(note.what, note.amount) for note in found.rejects] == [("value", 4)]
 
 
 def test_other_topics_are_named() -> None:
@@ -180,7 +180,7 @@ def test_births_are_bounded() -> None:
     many = [{"name": f"m{i}", "alias": i, "datatype": 10, "double_value": 1.0} for i in range(5)]
     found = read(births, NBIRTH, *many)
     assert len(found.metrics) == 5
-    assert [(note.what, note.count) for note in found.rejects] == [("births", 3)]
+    assert [(note.what, note.amount) for note in found.rejects] == [("births", 3)]
 
 
 METRIC = st.fixed_dictionaries(
@@ -218,7 +218,7 @@ def test_every_metric_is_a_sample_unwatched_or_rejected(
         arrays = sum("[" in m.metric_name and not m.metric_name.endswith("[0]")
                      for m in found.metrics)  # fmt: skip
         notes = [note for note in (*found.unwatched, *found.rejects) if note.what != "births"]
-        accounted = len(found.metrics) - arrays + sum(note.count for note in notes)
+        accounted = len(found.metrics) - arrays + sum(note.amount for note in notes)
         assert len(fields) <= accounted <= len(fields) + arrays
 
 

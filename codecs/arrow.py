@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from padit.codecs.arrow_headers import MOST_UNPACKED, UNPACKED_AT_LEAST, Layout, weigh
 from padit.codecs.contract import Faults, Sampled, shorten
+from padit.codecs.forgiving import note_kind
 from padit.codecs.names import find_unusable
 from padit.domain.errors import WireFormatError
-from padit.domain.metric import METRIC_TYPES, Series
+from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.domain.timestamps import EARLIEST_US, LATEST_US, micros_from_numbers, parse_timestamp
 
@@ -116,7 +117,7 @@ def _table(value: bytes) -> tuple[int, Layout, pa.Table]:
 
 
 def _complete(table: pa.Table, faults: Faults) -> tuple[pa.Table, NDArray[np.int64]]:
-    """The rows without a null and with a known metric_type, and their numbers."""
+    """The rows without a null, and their numbers."""
     good = np.ones(table.num_rows, bool)
     for name in _REQUIRED:
         if table[name].null_count:
@@ -124,14 +125,9 @@ def _complete(table: pa.Table, faults: Faults) -> tuple[pa.Table, NDArray[np.int
             faults.note(np.flatnonzero(null & good), f"{name} is null")
             good &= ~null
     if "metric_type" in table.column_names:
-        kinds, code = encode_names(table["metric_type"], absent="custom")
-        known = np.isin(code, [i for i, kind in enumerate(kinds) if kind in METRIC_TYPES])
-        other = np.flatnonzero(good & ~known)
-        faults.note(
-            other,
-            lambda i: f"Invalid enum value {shorten(kinds[code[other[i]]])} - at `$.metric_type`",
-        )
-        good &= known
+        kinds, _ = encode_names(table["metric_type"], absent="custom")
+        for kind in kinds:
+            note_kind(kind)
     element = np.flatnonzero(good)
     return (table if len(element) == len(good) else table.filter(pa.array(good))), element
 

@@ -1,6 +1,6 @@
 """The JSON wire formats: one sample as an object, or an array of such objects."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.codecs.arrow import describe_bad_stamp, parse_timestamps
-from padit.codecs.contract import Faults, Sampled, shorten
+from padit.codecs.contract import MOST_NAMED, Faults, Sampled, shorten
+from padit.codecs.forgiving import (
+    UNREADABLE,
+    Forgiving,
+    forgiving_samples,
+    hint_of,
+    note_kind,
+)
 from padit.codecs.names import find_unusable
 from padit.codecs.series_table import SeriesTable
 from padit.domain.errors import WireFormatError
@@ -23,12 +30,10 @@ __all__ = [
     "columns_of",
     "decode_array",
     "decode_object",
+    "forgiven",
     "numbered_samples",
     "samples",
 ]
-
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""Exceptions that parsing any text may raise."""
 
 
 class Sample(msgspec.Struct, gc=False):
@@ -80,10 +85,32 @@ class Columns(NamedTuple):
 
 def decode_object(record: bytes) -> Sampled:
     """A JSON object to one row. Raises if it is none; see `Codec`."""
-    found = columns_of([samples.decode(record)])
+    try:
+        sample = _sample(record)
+    except UNREADABLE as error:
+        message = f"{error}{hint_of(record)}"
+        raise WireFormatError(message) from error
+    found = columns_of([sample])
     if found.good is not None:
         raise WireFormatError(found.reason(0))
     return Sampled(found.rows, np.zeros(1, np.int32), Faults())
+
+
+def _sample(record: bytes | msgspec.Raw) -> Sample:
+    try:
+        return samples.decode(record)
+    except UNREADABLE:
+        return forgiven([forgiving_samples.decode(record)])[0]
+
+
+def forgiven(read: Sequence[Forgiving]) -> list[Sample]:
+    """Records as others write them to samples. Raises WireFormatError for a value that is none."""
+    for one in read:
+        note_kind(one.metric_type)
+    return [
+        Sample(one.timestamp, one.source_id, one.metric_name, one.number(), one.unit or "")
+        for one in read
+    ]
 
 
 def decode_array(record: bytes) -> Sampled:
@@ -116,9 +143,10 @@ def _readable_elements(record: bytes, faults: Faults) -> tuple[list[Sample], NDA
     number: list[int] = []
     for position, element in enumerate(_elements.decode(record)):
         try:
-            read.append(samples.decode(element))
-        except UNREADABLE as error:
-            faults.note([position], f"{error}")
+            read.append(_sample(element))
+        except (*UNREADABLE, WireFormatError) as error:
+            named = faults.count < MOST_NAMED
+            faults.note([position], f"{error}{hint_of(bytes(element)) if named else ''}")
         else:
             number.append(position)
     return read, np.array(number, np.int32)

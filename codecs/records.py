@@ -23,17 +23,19 @@ from numpy.typing import NDArray
 from padit.codecs.arrow import MOST_TOGETHER, decode_stream, rows_from_streams
 from padit.codecs.arrow_headers import ROW_BYTES
 from padit.codecs.contract import Codec, Reject, bounded
+from padit.codecs.forgiving import UNREADABLE, forgiving_samples, note_kind, numbered
 from padit.codecs.json_layouts import KnownRecords
 from padit.codecs.json_records import (
-    UNREADABLE,
     Samples,
     columns_of,
     decode_array,
     decode_object,
+    forgiven,
     numbered_samples,
     samples,
 )
 from padit.codecs.names import MAX_NAME_LENGTH, name_fault
+from padit.domain.findings import Unwatched
 from padit.domain.metric import Series
 from padit.domain.rows import Rows, concatenate
 
@@ -64,6 +66,7 @@ class Decoded:
         element: int32 (n,), for every row its number within its record.
         taken: how many of the records were decoded; the others, if any, are for the next call,
             because the rows of these take as much memory as is allowed.
+        unwatched: what is there and becomes no sample by decision of a mapping; without place.
     """
 
     rows: Rows
@@ -71,6 +74,7 @@ class Decoded:
     rejects: list[Reject]
     element: NDArray[np.int32]
     taken: int
+    unwatched: tuple[Unwatched, ...] = ()
 
     def moved(self, by: int) -> "Decoded":
         """The same behind `by` other records."""
@@ -168,10 +172,11 @@ def _decode_streams(values: Sequence[bytes | None], max_bytes: int) -> Decoded |
 def _parse(record: bytes) -> tuple[Series, float, float] | None:
     """One record as `KnownRecords` wants it."""
     try:
-        sample = numbered_samples.decode(record)
+        sample = numbered.decode(record)
     except UNREADABLE:
         return None
-    series = Series(sample.source_id, sample.metric_name, sample.unit)
+    note_kind(sample.metric_type)
+    series = Series(sample.source_id, sample.metric_name, sample.unit or "")
     return None if name_fault(series) else (series, sample.timestamp, sample.value)
 
 
@@ -192,7 +197,11 @@ def _parse_joined(values: Sequence[bytes | None], max_bytes: int) -> Samples | N
         except UNREADABLE:
             continue
         return read if len(read) == len(values) else None
-    return None
+    try:
+        others = forgiving_samples.decode_lines(joined)
+        return forgiven(others) if len(others) == len(values) else None
+    except _KNOWN_ERRORS:
+        return None
 
 
 def _joints_are_sound(joined: bytes, records: int, max_bytes: int) -> bool:

@@ -10,7 +10,17 @@ from padit.codecs.contract import Faults, merged
 from padit.codecs.records import Decoded, Reject, codec_of, decode
 from padit.domain.timestamps import MICROS
 
-__all__ = ["Validate"]
+__all__ = ["Read", "Validate"]
+
+Read = Callable[[Sequence[bytes | None], int, "NDArray[np.int64] | None"], Decoded]
+"""(records, the most bytes of one, their own times) to rows."""
+
+
+def _own(
+    values: Sequence[bytes | None], max_bytes: int, record_time: NDArray[np.int64] | None
+) -> Decoded:
+    """PADIT's own formats, which carry their times."""
+    return decode(values, max_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +32,22 @@ class Validate:
         max_ahead: how far an event may lie ahead of its own record's timestamp, microseconds. A
             wrong clock must not drag the watermarks with it. The comparison is with the record and
             never with the wall clock, so a replay decides the same.
+        read: how records are read.
     """
 
     max_bytes: int
     max_ahead: int
+    read: Read = _own
+
+    def reading(self, read: Read) -> "Validate":
+        """The same for records that are read in another way."""
+        return replace(self, read=read)
 
     def __call__(
         self, values: Sequence[bytes | None], record_time: NDArray[np.int64] | None
     ) -> Decoded:
         """Decode records; `record_time` in microseconds, None where records have none."""
-        decoded = decode(values, self.max_bytes)
+        decoded = self.read(values, self.max_bytes, record_time)
         if record_time is None or not len(decoded.rows):
             return decoded
         ahead = decoded.rows.time - record_time[decoded.record]
@@ -68,7 +84,7 @@ class Validate:
         rejects = []
         record, first = np.unique(decoded.record[rows], return_index=True)
         for number, chosen in zip(record.tolist(), np.split(rows, first[1:]), strict=True):
-            if not codec_of(values[number] or b"").many:
+            if self.read is _own and not codec_of(values[number] or b"").many:
                 rejects.append(Reject(number, reason(int(chosen[0]))))
                 continue
             faults = Faults()

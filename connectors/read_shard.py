@@ -36,7 +36,14 @@ from padit.connectors.cursor import (
     follow_idle,
 )
 from padit.connectors.restriction import CursorProvider
-from padit.connectors.side_outputs import DEAD, LATE, DeadLog, decision_message, side_messages
+from padit.connectors.side_outputs import (
+    DEAD,
+    LATE,
+    DeadLog,
+    LeftLog,
+    decision_message,
+    side_messages,
+)
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader, Source
 from padit.domain.rows import Rows
 from padit.domain.shape import Shape
@@ -213,6 +220,7 @@ class _OpenReader:
         self._lag = Metrics.gauge(NAMESPACE, metric_names.CONSUMER_LAG)
         self._lag_told = 0.0
         self._dead_log = DeadLog(DEAD in options.outputs)
+        self._left_log = LeftLog()
 
     def account(self, cursor: Cursor) -> None:
         """Update the accounts of the run and the runner's counters to the totals of a cursor."""
@@ -247,6 +255,8 @@ class _OpenReader:
         now = time.monotonic()
         for read in reads:
             self._last[read.partition] = now
+            self._left_log.note(read.unwatched)
+            self._context.leave(read.unwatched)
         found = advance(grown, reads, self._options.out_of_orderness)
         moved, batch = found.cursor, found.batch
         for read in reads:

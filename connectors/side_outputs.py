@@ -11,19 +11,21 @@ from padit.connectors.cursor import Advance, Cursor, Numbered
 from padit.domain.audit import IdlenessDecision, encode_record
 from padit.domain.batch import Batch
 from padit.domain.dead_letter import DeadLetter
+from padit.domain.findings import Unwatched
 from padit.domain.message import Kind, Message
 from padit.domain.metric import Metric
 from padit.domain.rows import Rows
 from padit.domain.timestamps import MICROS
 from padit.domain.watermark import FAR
 
-__all__ = ["DEAD", "LATE", "DeadLog", "decision_message", "side_messages"]
+__all__ = ["DEAD", "LATE", "DeadLog", "LeftLog", "decision_message", "side_messages"]
 
 LATE = "late"
 DEAD = "dead"
 
 _LOG = logging.getLogger(__name__)
 _MOST_KINDS = 20
+_MOST_LEFT = 50
 _MORE_OFTEN = 100  # a kind is logged again when so many times as many samples are lost
 _FAR = (
     f"its time lies more than {FAR // MICROS // 3600} h ahead of other sources of the partition, "
@@ -94,6 +96,29 @@ class DeadLog:
                 _LOG.warning(
                     "unusable samples of this kind so far: %d; %s, partition %d, offset %d: %s%s",
                     lost, one.topic, one.partition, one.offset, one.reject.reason, self._hint,
+                )  # fmt: skip
+
+
+class LeftLog:
+    """Names what a mapping leaves unwatched: each kind at its 1st, 100th, 10,000th ... time."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], int] = {}
+        self._next: dict[tuple[str, str], int] = {}
+
+    def note(self, left: Sequence[Unwatched]) -> None:
+        """Count, and log the kinds that are due."""
+        for one in left:
+            kind = (one.place, one.what)
+            if kind not in self._found and len(self._found) == _MOST_LEFT:
+                continue
+            self._found[kind] = total = self._found.get(kind, 0) + one.amount
+            if total >= self._next.get(kind, 1):
+                while self._next.get(kind, 1) <= total:
+                    self._next[kind] = _MORE_OFTEN * self._next.get(kind, 1)
+                _LOG.warning(
+                    "not watched so far: %s of %s, %d %s: %s%s", one.what, one.place, total,
+                    one.unit, one.reason, f"; see {one.remedy}" if one.remedy else "",
                 )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ _LOG = logging.getLogger(__name__)
 _MOST_NAMED = 20
 _LONGEST_HINTED = 64 << 10
 _REGISTRY = b"\x00"
+_REQUIRED = {"timestamp", "source_id", "metric_name", "value"}
 _anything = msgspec.json.Decoder()
 
 
@@ -110,7 +111,7 @@ def hint_of(record: bytes) -> str:
     for preset, what, paths in SIGNS:
         if all(_leads(content, path) for path in paths):
             return f"; this looks like {what}: set `format: {preset}` under `input`"
-    if type(content) is dict and len(content) > 1:
+    if type(content) is dict and len(content) > 1 and not content.keys() >= _REQUIRED:
         return "; other JSON is read with a mapping: see `format` under `input`, docs/payloads.md"
     return ""
 

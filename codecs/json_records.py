@@ -145,8 +145,8 @@ def _readable_elements(record: bytes, faults: Faults) -> tuple[list[Sample], NDA
         try:
             read.append(_sample(element))
         except (*UNREADABLE, WireFormatError) as error:
-            named = faults.count < MOST_NAMED
-            faults.note([position], f"{error}{hint_of(bytes(element)) if named else ''}")
+            hinted = faults.count < MOST_NAMED and not isinstance(error, WireFormatError)
+            faults.note([position], f"{error}{hint_of(bytes(element)) if hinted else ''}")
         else:
             number.append(position)
     return read, np.array(number, np.int32)

@@ -1,6 +1,8 @@
 """Samples of a mapping as they are collected, and the rows and rejects they become."""
 
-from collections.abc import Sequence
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +15,8 @@ from padit.domain.metric import Series
 from padit.domain.rows import Rows
 
 __all__ = ["Collected", "Finished"]
+
+Ints = NDArray[np.int64]
 
 
 class Finished(NamedTuple):
@@ -38,8 +42,10 @@ class Collected:
         self.stamp: list[Any] = []
         self.count: list[int] = []
         self.record: list[int] = []
-        self.lost: list[tuple[int, int, str]] = []
-        """(record, values before it, reason)."""
+        self.lost = array("q")
+        """Records of lost samples, ascending."""
+        self._lost_at = array("q")
+        self._reasons: dict[int, list[str]] = {}
 
     def series(self, source: str, metric: str, unit: str) -> int:
         """The code of a series."""
@@ -50,17 +56,23 @@ class Collected:
         return code
 
     def lose(self, record: int, reason: str) -> None:
-        """Note a sample that is lost."""
-        self.lost.append((record, len(self.value), reason))
+        """Note a sample that is lost; the first reasons of each record are kept."""
+        self.lost.append(record)
+        self._lost_at.append(len(self.value))
+        reasons = self._reasons.setdefault(record, [])
+        if len(reasons) < MOST_NAMED:
+            reasons.append(bounded(reason))
 
     def mark(self) -> tuple[int, int, int]:
         """Where the columns end now, for `back_to`."""
         return len(self.value), len(self.stamp), len(self.lost)
 
     def back_to(self, mark: tuple[int, int, int]) -> None:
-        """Drop what came behind a mark."""
+        """Drop the record that began at a mark."""
         values, elements, lost = mark
-        del self.code[values:], self.value[values:], self.lost[lost:]
+        for record in self.lost[lost:]:
+            self._reasons.pop(record, None)
+        del self.code[values:], self.value[values:], self.lost[lost:], self._lost_at[lost:]
         del self.stamp[elements:], self.count[elements:], self.record[elements:]
 
     def finish(self, times: Times) -> Finished:
@@ -71,7 +83,7 @@ class Collected:
         record = np.array(self.record, np.int64)[element_of]
         value = _floats(self.value)
         code = np.array(self.code, np.int32)
-        number, named = self._numbers(record)
+        number, lost_number = self._numbers(record)
         table = [Series(*key) for key in self.table]
         unusable = find_unusable(table)
         good = np.isfinite(value)
@@ -79,44 +91,52 @@ class Collected:
             good &= ~np.isin(element_of, np.fromiter(late, np.int64, len(late)))
         if unusable:
             good &= ~np.isin(code, np.fromiter(unusable, np.int32, len(unusable)))
-        for i in np.flatnonzero(~good).tolist():
-            reason = unusable.get(int(code[i])) or late.get(int(element_of[i]))
-            reason = reason or f"value {value[i]} is not a finite number"
-            named.append((int(record[i]), int(number[i]), reason))
+        bad = np.flatnonzero(~good)
+
+        def reason(row: int) -> str:
+            fault = unusable.get(int(code[row])) or late.get(int(element_of[row]))
+            return fault or f"value {value[row]} is not a finite number"
+
+        rejects = self._rejects(lost_number, bad, record[bad], number[bad], reason)
         rows = Rows(table, code, time[element_of], value)
-        if not good.all():
+        if len(bad):
             rows, record, number = rows.select(good), record[good], number[good]
-        return Finished(_compact(rows), record, number.astype(np.int32), self._rejects(named))
+        return Finished(_compact(rows), record, number.astype(np.int32), rejects)
 
-    def _numbers(
-        self, record: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], list[tuple[int, int, str]]]:
-        """The number of each value in its record, and of what was lost before."""
-        n = len(record)
-        first = np.flatnonzero(np.diff(record, prepend=-1))
-        number = np.arange(n) - np.repeat(first, np.diff(first, append=n))
-        start = dict(zip(record[first].tolist(), first.tolist(), strict=True))
-        named = []
-        before: dict[int, int] = {}
-        for one, at, reason in self.lost:
-            shift = before.get(one, 0)
-            before[one] = shift + 1
-            begin = start.get(one, at)
-            end = int(np.searchsorted(record, one, "right"))
-            named.append((one, at - begin + shift, reason))
-            number[at:end] += 1
-        return number, named
+    def _numbers(self, record: Ints) -> tuple[Ints, Ints]:
+        """The number in its record of each value, and of each lost sample."""
+        row = np.arange(len(record))
+        number = row - np.searchsorted(record, record, "left")
+        lost = np.array(self.lost, np.int64)
+        at = np.array(self._lost_at, np.int64)
+        if not len(lost):
+            return number, lost
+        number += np.searchsorted(at, row, "right") - np.searchsorted(lost, record, "left")
+        before = at - np.searchsorted(record, lost, "left")
+        return number, before + np.arange(len(lost)) - np.searchsorted(lost, lost, "left")
 
-    @staticmethod
-    def _rejects(named: Sequence[tuple[int, int, str]]) -> list[Reject]:
-        """One for each record."""
-        found: dict[int, tuple[list[tuple[int, str]], int]] = {}
-        for record, number, reason in named:
-            kept, count = found.get(record, ([], 0))
-            if len(kept) < 2 * MOST_NAMED:
-                kept.append((number, bounded(reason)))
-            found[record] = (kept, count + 1)
-        return [numbered(record, *found[record]) for record in sorted(found)]
+    def _has_rows(self, one: int, bad: Ints) -> bool:
+        """Whether a record has values besides those that are bad."""
+        first, last = bisect_left(self.record, one), bisect_left(self.record, one + 1)
+        rows = sum(self.count[first:last])
+        return rows > int(np.searchsorted(bad, one + 1) - np.searchsorted(bad, one))
+
+    def _rejects(
+        self, lost_number: Ints, bad: Ints, record: Ints, number: Ints, reason: Callable[[int], str]
+    ) -> list[Reject]:
+        """One for each record: of what was lost before, and of rows that cannot be used."""
+        lost = np.array(self.lost, np.int64)
+        rejects = []
+        for one in np.union1d(lost, record).tolist():
+            first, last = np.searchsorted(lost, [one, one + 1])
+            named = list(zip(lost_number[first:last].tolist(), self._reasons.get(one, ())))  # noqa: B905
+            from_, to = np.searchsorted(record, [one, one + 1])
+            named += [(int(number[i]), bounded(reason(int(bad[i]))))
+                      for i in range(from_, min(to, from_ + MOST_NAMED))]  # fmt: skip
+            count = int(last - first + to - from_)
+            single = count == 1 and named[0][0] == 0 and not self._has_rows(one, record)
+            rejects.append(Reject(one, named[0][1]) if single else numbered(one, named, count))
+        return rejects
 
 
 def _floats(values: list[float]) -> NDArray[np.float64]:

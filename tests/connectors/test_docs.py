@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs/connectors.md"
 def table(model: type[BaseModel]) -> str:
     rows = ["| option | default | what it is |", "|---|---|---|"]
     for name, field in model.model_fields.items():
-        plain = field.default not in (None, PydanticUndefined, ())
+        plain = field.default not in (None, PydanticUndefined, (), "")
         default = f"`{field.default}`" if plain else ""
         rows.append(f"| `{name}` | {default} | {field.description} |")
     return "\n".join(rows)

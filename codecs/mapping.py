@@ -67,11 +67,21 @@ class Mapping:
         reading = Reading(self.form, self._plan)
         rejects: list[Reject] = []
         taken = 0
+        parse, message = self._parse, reading.message
         for position, value in enumerate(values):
             if len(reading.columns.value) > _MOST_ROWS:
                 break
             taken += 1
-            fault = self._one(reading, position, value, max_bytes, received)
+            if not value or len(value) > max_bytes:
+                fault = _unread(value, max_bytes, reading)
+            else:
+                try:
+                    content = parse(value)
+                except Exception as error:
+                    fault = _unparsed(error)
+                else:
+                    when = None if received is None else int(received[position])
+                    fault = message(position, content, when)
             if fault:
                 rejects.append(Reject(position, bounded(fault)))
         found = reading.columns.finish(self._times if self._plan.time else _RECEIVED)
@@ -79,37 +89,22 @@ class Mapping:
         left = reading.left.all()
         return Decoded(found.rows, found.record, rejects, found.element, taken, left)
 
-    def _one(
-        self,
-        reading: Reading,
-        position: int,
-        value: bytes | None,
-        max_bytes: int,
-        received: NDArray[np.int64] | None,
-    ) -> str:
-        """Read one record; why it cannot be read at all, or nothing."""
-        if not value:
-            if value is None:
-                reading.left.add("tombstone", "a record without a value", "", "messages", 0)
-            return "empty" if value is not None else ""
-        if len(value) > max_bytes:
-            return f"{len(value)} bytes, more than the {max_bytes} of --max_record_bytes"
-        try:
-            message = self._parse(value)
-        except SourceError:  # a registry that is away is no fault of the record
-            raise
-        except (ValueError, RecursionError) as error:
-            return f"{error}"
-        except Exception as error:  # no record may stop the job
-            note_unexpected(error)
-            return f"{type(error).__name__}: {error}"
-        mark = reading.columns.mark()
-        try:
-            reading.message(
-                position, message, None if received is None else int(received[position])
-            )
-        except Exception as error:  # no record may stop the job
-            note_unexpected(error)
-            reading.columns.back_to(mark)
-            return f"{type(error).__name__}: {error}"
+
+def _unread(value: bytes | None, max_bytes: int, reading: Reading) -> str:
+    """Why a record is not parsed, as a fault; a tombstone is none."""
+    if value is None:
+        reading.left.add("tombstone", "a record without a value", "", "messages", 0)
         return ""
+    if not value:
+        return "empty"
+    return f"{len(value)} bytes, more than the {max_bytes} of --max_record_bytes"
+
+
+def _unparsed(error: Exception) -> str:
+    """The fault of a record that cannot be parsed."""
+    if isinstance(error, SourceError):  # a registry that is away is no fault of the record
+        raise error
+    if isinstance(error, ValueError | RecursionError):
+        return f"{error}"
+    note_unexpected(error)  # no record may stop the job, whatever is wrong with this code
+    return f"{type(error).__name__}: {error}"

@@ -201,7 +201,7 @@ def text_of(text: str) -> Text:
     """The text that a template, or without a brace a path, gives."""
     if "{" in text or "}" in text:
         return template_of(text)
-    return _plain(getter(parse_path(text)))
+    return _text_at(parse_path(text))
 
 
 def template_of(template: str) -> Text:
@@ -212,7 +212,7 @@ def template_of(template: str) -> Text:
         parts.append(template[at : match.start()])
         at = match.end()
         hole = match[0] not in ("{{", "}}")
-        parts.append(_plain(getter(parse_path(match[1]))) if hole else match[0][0])
+        parts.append(_text_at(parse_path(match[1])) if hole else match[0][0])
     parts.append(template[at:])
     return _filled([part for part in parts if part != ""])
 
@@ -248,10 +248,34 @@ def _around_one(before: str, hole: Text, behind: str) -> Text:
     return text
 
 
+def _text_at(path: Path) -> Text:
+    """The text at a path; the two shortest forms without a further call."""
+    steps = path.steps
+    if path.outer or len(steps) not in (1, 2) or not all(isinstance(one, str) for one in steps):
+        return _plain(getter(path))
+    if len(steps) == 1:
+        only = steps[0]
+
+        def text(element: Any, _: Sequence[Any]) -> str | None:
+            found = element.get(only)
+            return found if type(found) is str and found else as_text(found)
+
+        return text
+    first, second = steps
+
+    def text_(element: Any, _: Sequence[Any]) -> str | None:
+        try:
+            found = element[first][second]
+        except (KeyError, TypeError):
+            return None
+        return found if type(found) is str and found else as_text(found)
+
+    return text_
+
+
 def _plain(get: Get) -> Text:
     def text(element: Any, around: Sequence[Any]) -> str | None:
-        found = get(element, around)
-        return found if type(found) is str and found else as_text(found)
+        return as_text(get(element, around))
 
     return text
 

@@ -20,9 +20,11 @@ from padit.codecs.mapping_paths import (
 )
 from padit.codecs.mapping_watch import Watch
 
-__all__ = ["Plan", "plan_of"]
+__all__ = ["WHOLE", "Plan", "plan_of"]
 
 Steps = tuple[str | int, ...]
+WHOLE: Sequence[Steps] = ((),)
+"""The way to the elements where the message is the only one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def plan_of(form: Format) -> Plan:
     below_path = parse_path(below[0]) if below else None
     single = [one for one in form.metric if FIELD not in one]
     wide = [one for one in form.metric if FIELD in one] or [FIELD]
-    each = [_parts(path) for path in form.each]
+    each = [WHOLE if path == "." else _parts(path) for path in form.each]
     return Plan(
         root=[getter(parse_path(path)) for path in form.root],
         each=each,

@@ -5,11 +5,12 @@ from decimal import Decimal
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from padit.codecs import records
 from padit.codecs.contract import shorten
 from padit.codecs.mapping_columns import Collected
 from padit.codecs.mapping_model import Format
 from padit.codecs.mapping_paths import MISSING
-from padit.codecs.mapping_plan import Plan, Steps
+from padit.codecs.mapping_plan import WHOLE, Plan, Steps
 from padit.codecs.mapping_values import is_number_text, number_from
 from padit.codecs.mapping_watch import Left, count_numbers
 
@@ -18,7 +19,6 @@ __all__ = ["Reading"]
 _NUMBERS = frozenset({int, float})
 _VALUES = frozenset({int, float, bool, Decimal})
 _DEEPEST = 8
-_WHOLE: Sequence[Steps] = [()]
 
 
 class _Wide(NamedTuple):
@@ -40,15 +40,23 @@ class Reading:
         self._names: dict[Any, int] = {}
         self._skip = _tree(plan.skip)
 
-    def message(self, record: int, message: Any, received: Any) -> None:
-        """One message, or an array of them."""
-        if type(message) is list:
+    def message(self, record: int, message: Any, received: Any) -> str:
+        """Read one message, or an array of them; an error of this code is returned as a fault."""
+        columns = self.columns
+        mark = columns.mark()
+        try:
+            if type(message) is not list:
+                self._message(record, message, received)
+                return ""
             for one in message:
                 self._message(record, one, received)
             if not message:
                 self.left.add("empty array", "a message without an element", "", "messages", 0)
-        else:
-            self._message(record, message, received)
+        except Exception as error:  # no record may stop the job, whatever is wrong with this code
+            records.note_unexpected(error)
+            columns.back_to(mark)
+            return f"{type(error).__name__}: {error}"
+        return ""
 
     def _message(self, record: int, message: Any, received: Any) -> None:
         plan = self._plan
@@ -57,19 +65,20 @@ class Reading:
             if type(found) is dict or type(found) is list:
                 message = found
                 break
-        if not plan.each:
-            self._element(record, message, (), received)
-            return
         for parts in plan.each:
-            if parts == _WHOLE:
-                self._element(record, message, (), received)
-                return
+            if parts is WHOLE:
+                break
             inner = _follow(message, parts[0])
             if type(inner) is dict or (type(inner) is list and len(parts) > 1):
                 self._elements(record, message, parts, received)
                 return
-        paths = ", ".join(self._form.each)
-        self.columns.lose(record, f"nothing at {paths}, where format: each looks for elements")
+        else:
+            if plan.each:
+                paths = ", ".join(self._form.each)
+                reason = f"nothing at {paths}, where format: each looks for elements"
+                self.columns.lose(record, reason)
+                return
+        self._element(record, message, (), received)
 
     def _elements(self, record: int, message: Any, parts: Sequence[Steps], received: Any) -> None:
         count = 0

@@ -96,6 +96,7 @@ class Watch:
         self._root: _Node | None = _Node()
         for steps in paths:
             self._add(steps)
+        self._root = _pruned(self._root)
 
     def _add(self, steps: Sequence[str | int]) -> None:
         if not steps:
@@ -115,6 +116,14 @@ class Watch:
         """Note what is left in a value."""
         if self._root is not None:
             _check(self._root, value, "", left)
+
+
+def _pruned(node: _Node | None) -> _Node | None:
+    """The same tree, where what covers all its members is one leaf."""
+    if node is None or (EACH in node.children and node.children[EACH] is None):
+        return None
+    node.children = {step: _pruned(child) for step, child in node.children.items()}
+    return node
 
 
 def _check(node: _Node, value: Any, place: str, left: Left) -> None:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from padit.codecs import mapping as mapping_module
+from padit.codecs import records
 from padit.codecs.contract import AT_LEAST, MOST_TIMES
 from padit.codecs.mapping import Mapping
 from padit.codecs.mapping_model import format_of
@@ -48,6 +49,7 @@ def unexpected(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Exception]]:
     """Errors that only the last resort caught: none may be needed."""
     found: list[Exception] = []
     monkeypatch.setattr(mapping_module, "note_unexpected", found.append)
+    monkeypatch.setattr(records, "note_unexpected", found.append)
     yield found
     assert found == []
 

@@ -8,11 +8,12 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
-from padit.domain.metric import Metric
+from padit.codecs.forgiving import forgiving_samples, note_kind
+from padit.domain.metric import METRIC_TYPES, Metric, MetricType
 
 __all__ = ["json_of", "leaves_of", "metrics_of", "number_of"]
 
@@ -88,6 +89,35 @@ def metrics_of(payload: bytes) -> tuple[list[Metric], list[str]]:
 def _metric(payload: bytes | msgspec.Raw) -> Metric:
     try:
         return msgspec.json.decode(payload, type=Metric)
+    except msgspec.ValidationError as error:
+        return _forgiven(payload, error)
     except (ValueError, RecursionError) as error:
         message = f"no metric: {error}"
         raise ValueError(message) from error
+
+
+def _forgiven(payload: bytes | msgspec.Raw, strict: Exception) -> Metric:
+    """A metric with null, a number as text or an unknown type, as on a topic."""
+    try:
+        one = forgiving_samples.decode(payload)
+        rest = _rest.decode(payload)
+        value = one.number()
+    except (ValueError, RecursionError) as error:
+        message = f"no metric: {error}"
+        raise ValueError(message) from strict
+    note_kind(one.metric_type)
+    kind = cast("MetricType", one.metric_type if one.metric_type in METRIC_TYPES else "custom")
+    return Metric(
+        one.timestamp, one.source_id, one.metric_name, value, one.unit or "", kind,
+        protocol=rest.protocol or "", metadata=rest.metadata or {},
+    )  # fmt: skip
+
+
+class _Rest(msgspec.Struct):
+    """The fields that the job does not compute with."""
+
+    protocol: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+_rest = msgspec.json.Decoder(_Rest)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from padit.codecs import forgiving
 from padit.codecs.forgiving import note_kind
+from padit.codecs.payloads import metrics_of
 from padit.codecs.records import decode
 from tests.codecs.samples import MAX_BYTES, T, arrow, one_by_one, outcome, plain, record, steady
 
@@ -80,6 +81,15 @@ def test_an_unknown_metric_type_is_named_once(
     assert [one.getMessage().partition(" is")[0] for one in caplog.records] == [
         "metric_type 'gauge'", "metric_type 'counter'",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", SAME)
+def test_a_message_with_a_small_difference_is_a_metric_too(value: bytes) -> None:
+    [metric], refused = metrics_of(b"[" + value + b"]")
+    assert refused == []
+    assert (metric.source_id, metric.value, metric.metric_type) == ("a", 1.5, "custom")
+    with pytest.raises(ValueError, match="no metric: value 'x' is no number"):
+        metrics_of(record(value="x"))
 
 
 ENVELOPES = [

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from padit.codecs import mapping as mapping_module
 from padit.codecs import records
-from padit.codecs.contract import AT_LEAST, MOST_TIMES
+from padit.codecs.contract import MOST_TIMES
 from padit.codecs.mapping import Mapping
 from padit.codecs.mapping_model import format_of
 from padit.codecs.mapping_reading import Reading
@@ -37,7 +37,7 @@ SEEDS = {name: [json.dumps(one).encode() for one in MESSAGES[name]] for name in 
 
 steady = settings(
     derandomize=True,
-    max_examples=30,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
@@ -110,28 +110,29 @@ def test_no_bytes_can_raise(name: str, data: st.DataObject) -> None:
     check(name, data.draw(st.lists(st.one_of(st.none(), st.binary(max_size=100)), max_size=3)))
 
 
+_AT_LEAST = 4 << 20  # the bombs are small, so that the bound is felt
 SAMPLE = b'{"t":1767323045,"v":1}'
 BOMBS = {
-    "array of numbers": b"[" + b"1," * 500_000 + b"1]",
-    "array of nothing": b"[" + b"{}," * 300_000 + b"{}]",
-    "array of samples": b"[" + b",".join([SAMPLE] * 60_000) + b"]",
+    "array of numbers": b"[" + b"1," * 200_000 + b"1]",
+    "array of nothing": b"[" + b"{}," * 100_000 + b"{}]",
+    "array of samples": b"[" + b",".join([SAMPLE] * 20_000) + b"]",
     "distinct names": b"[" + b",".join(
-        b'{"t":1767323045,"%x":1}' % i for i in range(30_000)
+        b'{"t":1767323045,"%x":1}' % i for i in range(15_000)
     ) + b"]",
     "deep lists": b"[" * 1_000_000,
     "deep objects": b'{"a":' * 200_000 + b"1" + b"}" * 200_000,
     "deep objects that end": b'{"a":' * 800 + b"1" + b"}" * 800,
     "one object of many": b'{"t":1767323045,' + b",".join(
-        b'"%x":1' % i for i in range(99_999)
+        b'"%x":1' % i for i in range(40_000)
     ) + b"}",
     "a long name": b'{"t":1767323045,"' + b"x" * 1_000_000 + b'":1}',
     "a long number": b'{"t":1767323045,"a":' + b"9" * 1_000_000 + b"}",
-    "arrays of arrays": b'{"t":1767323045,"a":[' + b"[[1]]," * 100_000 + b"1]}",
+    "arrays of arrays": b'{"t":1767323045,"a":[' + b"[[1]]," * 50_000 + b"1]}",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
-@pytest.mark.parametrize("name", ["everything", "telegraf", "connect", "nested"])
+@pytest.mark.parametrize("name", ["everything", "nested"])
 def test_memory_and_output_are_bounded_by_the_input(name: str, bomb: str) -> None:
     value = BOMBS[bomb]
     mapping = Mapping(format_of("law", FORMS[name]))
@@ -143,7 +144,7 @@ def test_memory_and_output_are_bounded_by_the_input(name: str, bomb: str) -> Non
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak <= MOST_TIMES * len(value) + AT_LEAST
+    assert peak <= MOST_TIMES * len(value) + _AT_LEAST
     check_rows(part.rows)
     for reject in part.rejects:
         check_reject(reject)

@@ -258,6 +258,8 @@ def _around(form: Format) -> Watch:
     found: list[Steps] = [path.steps for path in paths if path.outer < 0]
     for text in form.each:
         steps = parse_path(text).steps
+        if not steps:
+            continue
         found.append(steps)
         levels = [i + 1 for i, step in enumerate(steps) if step == EACH]
         for path in paths:

@@ -128,3 +128,9 @@ def test_a_table_without_a_column_that_names_its_source_asks_for_one() -> None:
 def test_the_keys_of_a_configuration_replace_those_of_its_preset() -> None:
     form = {"preset": "telegraf", "source": "{tags.host}/{name}", "metric": "{field}"}
     assert plain(read(form, MESSAGES["telegraf"][0]))[0][:2] == ("raynor/docker", "field_1")
+
+
+def test_a_number_beside_the_metrics_of_a_batch_is_named() -> None:
+    decoded = read("telegraf", MESSAGES["telegraf"][2] | {"interval": 10})
+    assert [one.what for one in decoded.unwatched if one.numeric] == ["field 'interval'"]
+    assert len(decoded.rows) == 7

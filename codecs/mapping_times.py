@@ -62,7 +62,7 @@ class Times:
         if not self._pattern:
             if kinds == {int}:
                 found = self._whole(stamps)
-            elif kinds <= {int, float}:
+            elif kinds == {float}:
                 found = self._numbers(stamps)
         faults: dict[int, str] = {}
         if found is None:

@@ -178,6 +178,21 @@ def test_nanoseconds_are_exact_and_cut_to_microseconds() -> None:
     assert read(FORM, MESSAGE | {"t": stamp})[0][3] == TIME + 123_456
 
 
+STAMP = st.one_of(
+    st.integers(T * 10**9, T * 10**9 + 10**6), st.floats(T * 1e9, T * 1e9 + 1e6),
+    st.integers(T, T + 9), st.floats(T, T + 9), st.sampled_from([f"{T}", None, True, 1e300, 10**40]),
+)  # fmt: skip
+
+
+@steady
+@given(st.lists(STAMP, max_size=5), st.sampled_from(["auto", "s", "ns"]))
+def test_a_time_is_read_alone_as_it_is_among_others(stamps: list[Any], form: str) -> None:
+    messages = [MESSAGE | {"t": stamp} for stamp in stamps]
+    whole = mapped(FORM | {"time_format": form}, *messages)
+    alone = [mapped(FORM | {"time_format": form}, one) for one in messages]
+    assert plain(whole) == [sample for one in alone for sample in plain(one)]
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

@@ -196,19 +196,41 @@ def _remembered(get: Get, taken: frozenset[str | int]) -> Text:
 
 
 _TEXT = frozenset({str})
+_DEEPEST = 8
 _MOST_REMEMBERED = 10_000
 _LONGEST_REMEMBERED = 1000
 
 
 def _pairs(found: Any, taken: frozenset[str | int]) -> list[tuple[str, str | None]]:
+    """Names and texts of an object's members; those of an object inside are joined by dots."""
     if type(found) is not dict:
         return []
-    return [(name, _worded(value)) for name, value in found.items() if name not in taken]
+    pairs: list[tuple[str, str | None]] = []
+    for name, value in found.items():
+        if name in taken:
+            continue
+        if type(value) is dict:
+            pairs += _inner(value, f"{name}.", 1)
+        else:
+            pairs.append((name, _worded(value)))
+    return pairs
+
+
+def _inner(found: dict[str, Any], prefix: str, depth: int) -> list[tuple[str, str | None]]:
+    pairs: list[tuple[str, str | None]] = []
+    for name, value in found.items():
+        if type(value) is dict and depth < _DEEPEST:
+            pairs += _inner(value, f"{prefix}{name}.", depth + 1)
+        else:
+            pairs.append((f"{prefix}{name}", _worded(value)))
+    return pairs
 
 
 def _worded(value: Any) -> str | None:
     if type(value) is bool:
         return "true" if value else "false"
+    if type(value) is list:
+        return ",".join(text for text in map(as_text, value) if text)
     return as_text(value)
 
 

@@ -13,6 +13,7 @@ from padit.codecs.mapping_paths import MISSING
 from padit.codecs.mapping_plan import WHOLE, Plan, Steps
 from padit.codecs.mapping_values import is_number_text, number_from
 from padit.codecs.mapping_watch import Left, count_numbers
+from padit.codecs.names import shortened
 
 __all__ = ["Reading"]
 
@@ -193,7 +194,9 @@ class Reading:
     def _code(self, context: tuple[str, str, str], metric: str) -> int:
         source, unit, suffix = context
         return self.columns.series(
-            source, metric + suffix, unit or self._form.units.get(metric, "")
+            source,
+            shortened(metric + suffix) if suffix else metric,
+            unit or self._form.units.get(metric, ""),
         )
 
     def _named(

@@ -154,6 +154,22 @@ def test_what_tells_series_apart_stands_in_their_names() -> None:
     assert name == 'm{core="3",on="true",z="a\\"b"}'
 
 
+def test_nested_tags_tell_series_apart_too() -> None:
+    tags = {"host": "h", "place": {"site": "a", "row": 2}, "roles": ["x", "y"]}
+    [(_, name, *_)] = read(FORM | {"by": "tags.*"}, MESSAGE | {"tags": tags})
+    assert name == 'm{place.row="2",place.site="a",roles="x,y"}'
+
+
+def test_a_name_with_too_many_tags_ends_in_a_hash_of_all_of_them() -> None:
+    names = set()
+    for last in "xy":
+        tags = {"host": "h"} | {f"tag{i}": "v" * 20 for i in range(40)} | {"z": last}
+        [(_, name, *_)] = read(FORM | {"by": "tags.*"}, MESSAGE | {"tags": tags})
+        assert len(name) == 512
+        names.add(name)
+    assert len(names) == 2
+
+
 @pytest.mark.parametrize(
     ("stamp", "keys"),
     [
@@ -180,7 +196,8 @@ def test_nanoseconds_are_exact_and_cut_to_microseconds() -> None:
 
 STAMP = st.one_of(
     st.integers(T * 10**9, T * 10**9 + 10**6), st.floats(T * 1e9, T * 1e9 + 1e6),
-    st.integers(T, T + 9), st.floats(T, T + 9), st.sampled_from([f"{T}", None, True, 1e300, 10**40]),
+    st.integers(T, T + 9), st.floats(T, T + 9),
+    st.sampled_from([f"{T}", None, True, 1e300, 10**40]),
 )  # fmt: skip
 
 

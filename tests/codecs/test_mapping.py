@@ -283,13 +283,17 @@ LEAF = st.one_of(
     st.integers(-(10**6), 10**6), st.floats(allow_nan=False, allow_infinity=False),
     st.booleans(), st.none(), st.sampled_from(["x", "1.5", "", "-7"]),
 )  # fmt: skip
-TREE = st.recursive(
-    LEAF,
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from("abcdv"), inner, max_size=4)
-    ),
-    max_leaves=12,
-)
+
+
+def _tree(depth: int) -> "st.SearchStrategy[Any]":
+    if not depth:
+        return LEAF
+    inner = _tree(depth - 1)
+    names = st.sampled_from("abcdv")
+    return st.one_of(LEAF, st.lists(inner, max_size=3), st.dictionaries(names, inner, max_size=4))
+
+
+TREE = _tree(3)
 
 
 def _numbers(value: Any) -> int:

@@ -14,9 +14,10 @@ from padit.codecs.arrow_headers import Layout, weigh
 from padit.codecs.arrow_labels import attributes_of
 from padit.codecs.arrow_text import Names, encode_names
 from padit.codecs.contract import NOTHING_LEFT_OUT, Faults, LeftOut, Sampled, shorten
+from padit.codecs.forgiving import known_kind
 from padit.codecs.names import find_unusable
 from padit.domain.errors import WireFormatError
-from padit.domain.metric import METRIC_TYPES, Series
+from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.domain.timestamps import EARLIEST_US, LATEST_US, micros_from_numbers, parse_timestamp
 
@@ -124,7 +125,7 @@ def _table(value: bytes, labels: tuple[str, ...]) -> tuple[int, Layout, pa.Table
 
 
 def _complete(table: pa.Table, faults: Faults) -> tuple[pa.Table, NDArray[np.int64], Names | None]:
-    """The rows without a null and with a known metric_type, their numbers, and their types."""
+    """The rows without a null, their numbers, and their types."""
     types: Names | None = None
     good = np.ones(table.num_rows, bool)
     for name in _REQUIRED:
@@ -134,14 +135,7 @@ def _complete(table: pa.Table, faults: Faults) -> tuple[pa.Table, NDArray[np.int
             good &= ~null
     if "metric_type" in table.column_names:
         kinds, code = encode_names(table["metric_type"], absent="custom")
-        known = np.isin(code, [i for i, kind in enumerate(kinds) if kind in METRIC_TYPES])
-        other = np.flatnonzero(good & ~known)
-        faults.note(
-            other,
-            lambda i: f"Invalid enum value {shorten(kinds[code[other[i]]])} - at `$.metric_type`",
-        )
-        good &= known
-        types = kinds, code
+        types = [known_kind(kind) for kind in kinds], code
     element = np.flatnonzero(good)
     if len(element) == len(good):
         return table, element, types

@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.codecs.arrow import describe_bad_stamp, parse_timestamps
-from padit.codecs.contract import Faults, LeftOut, Sampled, shorten
+from padit.codecs.contract import MOST_NAMED, Faults, LeftOut, Sampled, shorten
+from padit.codecs.forgiving import (
+    UNREADABLE,
+    Forgiving,
+    LabelledForgiving,
+    NumberedForgiving,
+    NumberedLabelledForgiving,
+    hint_of,
+    known_kind,
+)
 from padit.codecs.json_layouts import KnownRecords
 from padit.codecs.labels import label_reader
 from padit.codecs.names import find_unusable, name_fault
@@ -27,9 +36,6 @@ __all__ = [
     "Samples",
     "json_reader",
 ]
-
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""Exceptions that parsing any text may raise."""
 
 
 class Sample(msgspec.Struct, gc=False):
@@ -103,19 +109,24 @@ class JsonReader:
         self._numbered = msgspec.json.Decoder(NumberedLabelledSample if names else NumberedSample)
         kind: Any = list[LabelledSample] if names else list[Sample]
         self._arrays: msgspec.json.Decoder[Any] = msgspec.json.Decoder(kind)
+        self._lenient = msgspec.json.Decoder(
+            NumberedLabelledForgiving if names else NumberedForgiving
+        )
+        self._forgiving = msgspec.json.Decoder(LabelledForgiving if names else Forgiving)
         self.known = KnownRecords(self.parse)
 
     def parse(self, record: bytes) -> tuple[Series, float, float, Attributes] | None:
         """One record as `KnownRecords` wants it."""
         try:
-            sample = self._numbered.decode(record)
+            sample = self._lenient.decode(record)
         except UNREADABLE:
             return None
-        series = Series(sample.source_id, sample.metric_name, sample.unit)
+        series = Series(sample.source_id, sample.metric_name, sample.unit or "")
         labels, fault = self._labels.read(_metadata(sample))
         if fault or name_fault(series):
             return None
-        return series, sample.timestamp, sample.value, Attributes(sample.metric_type, labels)
+        kind = known_kind(sample.metric_type)
+        return series, sample.timestamp, sample.value, Attributes(kind, labels)
 
     def parse_lines(self, joined: bytes, count: int) -> Samples | None:
         """So many records of one line each, or None where they cannot be read together."""
@@ -125,11 +136,30 @@ class JsonReader:
             except UNREADABLE:
                 continue
             return read if len(read) == count else None
-        return None
+        try:
+            others = self._forgiving.decode_lines(joined)
+            return self._forgiven(others) if len(others) == count else None
+        except (*UNREADABLE, ValueError):
+            return None
+
+    def _forgiven(self, read: Sequence[Forgiving]) -> list[Sample]:
+        """Records as others write them. Raises WireFormatError for a value that is none."""
+        return [_strict(one, labelled=bool(self._labels.names)) for one in read]
+
+    def _sample(self, record: bytes | msgspec.Raw) -> Sample:
+        try:
+            return self._samples.decode(record)
+        except UNREADABLE:
+            return self._forgiven([self._forgiving.decode(record)])[0]
 
     def decode_object(self, record: bytes) -> Sampled:
         """A JSON object to one row. Raises if it is none; see `Codec`."""
-        found = self.columns_of([self._samples.decode(record)])
+        try:
+            sample = self._sample(record)
+        except UNREADABLE as error:
+            message = f"{error}{hint_of(record)}"
+            raise WireFormatError(message) from error
+        found = self.columns_of([sample])
         if found.good is not None:
             raise WireFormatError(found.reason(0))
         return Sampled(found.rows, np.zeros(1, np.int32), Faults(), found.left_out)
@@ -166,9 +196,10 @@ class JsonReader:
         number: list[int] = []
         for position, element in enumerate(_elements.decode(record)):
             try:
-                read.append(self._samples.decode(element))
-            except UNREADABLE as error:
-                faults.note([position], f"{error}")
+                read.append(self._sample(element))
+            except (*UNREADABLE, WireFormatError) as error:
+                hinted = faults.count < MOST_NAMED and not isinstance(error, WireFormatError)
+                faults.note([position], f"{error}{hint_of(bytes(element)) if hinted else ''}")
             else:
                 number.append(position)
         return read, np.array(number, np.int32)
@@ -212,7 +243,16 @@ def json_reader(names: tuple[str, ...]) -> JsonReader:
     return JsonReader(names)
 
 
-def _metadata(sample: Sample | NumberedSample) -> bytes:
+def _strict(one: Forgiving, *, labelled: bool) -> Sample:
+    """A metric as others write it, as one of ours."""
+    kind, unit = known_kind(one.metric_type), one.unit or ""
+    fields = (one.timestamp, one.source_id, one.metric_name, one.number(), unit, kind)
+    if labelled:
+        return LabelledSample(*fields, getattr(one, "metadata", msgspec.Raw(b"")))
+    return Sample(*fields)
+
+
+def _metadata(sample: Sample | NumberedSample | NumberedForgiving) -> bytes:
     """The metadata of a sample as JSON text; empty without labels."""
     raw = getattr(sample, "metadata", b"")
     return bytes(raw)

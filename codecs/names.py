@@ -1,10 +1,11 @@
 """Names of series: how long they may be, and which cannot be used."""
 
+import hashlib
 from collections.abc import Sequence
 
 from padit.domain.metric import Series
 
-__all__ = ["MAX_NAME_LENGTH", "find_unusable", "name_fault"]
+__all__ = ["MAX_NAME_LENGTH", "find_unusable", "name_fault", "shortened"]
 
 MAX_NAME_LENGTH = 512
 
@@ -26,3 +27,11 @@ def name_fault(series: Series) -> str:
 def find_unusable(table: Sequence[Series]) -> dict[int, str]:
     """By position the series of a table that cannot be used, and why."""
     return {i: fault for i, series in enumerate(table) if (fault := name_fault(series))}
+
+
+def shortened(name: str) -> str:
+    """A name within the limit; one that is too long ends in a hash of the whole."""
+    if len(name) <= MAX_NAME_LENGTH:
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:16]
+    return f"{name[: MAX_NAME_LENGTH - 17]}#{digest}"

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from padit.codecs.forgiving import forgiving_samples, known_kind
 from padit.codecs.payload_text import LONGEST, Notation, looks_numeric, read_text
 from padit.domain.metric import Metric
 
@@ -227,6 +228,34 @@ def metrics_of(payload: bytes) -> tuple[list[Metric], list[str]]:
 def _metric(payload: bytes | msgspec.Raw) -> Metric:
     try:
         return msgspec.json.decode(payload, type=Metric)
+    except msgspec.ValidationError as error:
+        return _forgiven(payload, error)
     except (ValueError, RecursionError) as error:
         message = f"no metric: {error}"
         raise ValueError(message) from error
+
+
+def _forgiven(payload: bytes | msgspec.Raw, strict: Exception) -> Metric:
+    """A metric with null, a number as text or an unknown type, as on a topic."""
+    try:
+        one = forgiving_samples.decode(payload)
+        rest = _rest.decode(payload)
+        value = one.number()
+    except (ValueError, RecursionError) as error:
+        message = f"no metric: {error}"
+        raise ValueError(message) from strict
+    return Metric(
+        one.timestamp, one.source_id, one.metric_name, value, one.unit or "",
+        known_kind(one.metric_type),
+        protocol=rest.protocol or "", metadata=rest.metadata or {},
+    )  # fmt: skip
+
+
+class _Rest(msgspec.Struct):
+    """The fields that the job does not compute with."""
+
+    protocol: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+_rest = msgspec.json.Decoder(_Rest)

@@ -33,6 +33,7 @@ from padit.codecs.contract import (
 )
 from padit.codecs.json_records import UNREADABLE, Samples, json_reader
 from padit.codecs.names import MAX_NAME_LENGTH
+from padit.domain.findings import Unwatched
 from padit.domain.rows import Rows, concatenate
 
 __all__ = ["CODECS", "MAX_NAME_LENGTH", "Decoded", "Reject", "codec_of", "decode"]
@@ -63,6 +64,7 @@ class Decoded:
         taken: how many of the records were decoded; the others, if any, are for the next call,
             because the rows of these take as much memory as is allowed.
         left_out: rows of which a label could not be used.
+        unwatched: what is there and becomes no sample by decision of a mapping; without place.
     """
 
     rows: Rows
@@ -71,6 +73,7 @@ class Decoded:
     element: NDArray[np.int32]
     taken: int
     left_out: LeftOut = NOTHING_LEFT_OUT
+    unwatched: tuple[Unwatched, ...] = ()
 
     def moved(self, by: int) -> "Decoded":
         """The same behind `by` other records."""

@@ -10,7 +10,10 @@ from padit.codecs.contract import Faults, merged
 from padit.codecs.records import Decoded, Reject, codec_of, decode
 from padit.domain.timestamps import MICROS
 
-__all__ = ["Validate"]
+__all__ = ["Read", "Validate"]
+
+Read = Callable[[Sequence[bytes | None], int, "NDArray[np.int64] | None"], Decoded]
+"""(records, the most bytes of one, their own times) to rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +26,26 @@ class Validate:
             wrong clock must not drag the watermarks with it. The comparison is with the record and
             never with the wall clock, so a replay decides the same.
         labels: keys of the samples' metadata that become labels.
+        read: how records are read; None: as PADIT's own formats.
     """
 
     max_bytes: int
     max_ahead: int
     labels: tuple[str, ...] = ()
+    read: Read | None = None
+
+    def reading(self, read: Read) -> "Validate":
+        """The same for records that are read in another way."""
+        return replace(self, read=read)
 
     def __call__(
         self, values: Sequence[bytes | None], record_time: NDArray[np.int64] | None
     ) -> Decoded:
         """Decode records; `record_time` in microseconds, None where records have none."""
-        decoded = decode(values, self.max_bytes, self.labels)
+        if self.read is None:
+            decoded = decode(values, self.max_bytes, self.labels)
+        else:
+            decoded = self.read(values, self.max_bytes, record_time)
         if record_time is None or not len(decoded.rows):
             return decoded
         ahead = decoded.rows.time - record_time[decoded.record]
@@ -70,7 +82,7 @@ class Validate:
         rejects = []
         record, first = np.unique(decoded.record[rows], return_index=True)
         for number, chosen in zip(record.tolist(), np.split(rows, first[1:]), strict=True):
-            if not codec_of(values[number] or b"").many:
+            if self.read is None and not codec_of(values[number] or b"").many:
                 rejects.append(Reject(number, reason(int(chosen[0]))))
                 continue
             faults = Faults()

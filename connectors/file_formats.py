@@ -9,11 +9,13 @@ from typing import Any, NamedTuple, Protocol
 from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.file_lines import LineReader, count_lines
 from padit.connectors.file_options import FileOptions
+from padit.connectors.payloads import payload_of
 from padit.connectors.source import Decoder
 from padit.domain.errors import ConfigurationError
+from padit.domain.findings import Unwatched
 from padit.domain.rows import Rows, concatenate
 
-__all__ = ["Format", "OpenFile", "Piece", "SUFFIXES", "file_format", "register"]
+__all__ = ["Format", "OpenFile", "JSON_LINES", "Piece", "SUFFIXES", "file_format", "register"]
 
 
 class Piece(NamedTuple):
@@ -23,11 +25,13 @@ class Piece(NamedTuple):
         taken: how many rows or lines it covers, readable or not; 0 at the end of the file.
         rows: the samples.
         dead: what could not be read; topic and partition are set by the caller.
+        unwatched: what becomes no sample by decision; the place is set by the caller.
     """
 
     taken: int
     rows: Rows
     dead: list[DeadRecord]
+    unwatched: tuple[Unwatched, ...] = ()
 
 
 class OpenFile(Protocol):
@@ -77,17 +81,22 @@ def file_format(suffix: str, options: FileOptions) -> Format:
     return SUFFIXES[suffix](options, suffix)
 
 
-@register(".jsonl", ".ndjson")
+JSON_LINES = (".jsonl", ".ndjson")
+
+
+@register(*JSON_LINES)
 class JsonLines:
     """One metric, or an array of them, in each line; read like a Kafka record's value."""
 
     def __init__(self, options: FileOptions, suffix: str) -> None:
-        if options.model_fields_set:
+        others = options.model_fields_set - {"format"}
+        if others:
             message = (
-                f"{suffix} files take no options, the fields have fixed names "
-                f"(given: {', '.join(sorted(options.model_fields_set))})"
+                f"{suffix} files take no options for columns (given: {', '.join(sorted(others))}); "
+                "other JSON is mapped with `format`, see docs/payloads.md"
             )
             raise ConfigurationError(message)
+        self._payload = payload_of(suffix, options.format, None)
 
     def count(self, path: str) -> int:
         """Lines of the file."""
@@ -95,7 +104,7 @@ class JsonLines:
 
     def open(self, path: str, row: int, decode: Decoder) -> OpenFile:
         """Open at a line."""
-        return _OpenJsonLines(path, row, decode)
+        return _OpenJsonLines(path, row, self._payload.decoder(decode))
 
 
 class _OpenJsonLines:
@@ -114,6 +123,7 @@ class _OpenJsonLines:
             values = [value for value in values if value.strip()]
         parts: list[Rows] = []
         dead: list[DeadRecord] = []
+        left: list[Unwatched] = []
         taken = 0
         while taken < len(values):
             decoded = self._decode(values[taken:] if taken else values, None)
@@ -121,8 +131,9 @@ class _OpenJsonLines:
             for reject in decoded.rejects:
                 at = taken + reject.record
                 dead.append(DeadRecord(values[at], reject, self._path, 0, numbers[at]))
+            left += decoded.unwatched
             taken += decoded.taken
-        return Piece(block.lines, concatenate(parts), dead)
+        return Piece(block.lines, concatenate(parts), dead, tuple(left))
 
     def close(self) -> None:
         self._lines.close()

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from padit.connectors.payloads import FORMAT
 from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import parse_timestamp
@@ -102,6 +103,7 @@ class FileOptions(BaseModel):
         default_factory=dict, description="Column to metric_name (`a:b,c:d` in a URI)."
     )
     units: _Pairs = Field(default_factory=dict, description="metric_name to unit.")
+    format: Any = Field(default=None, description=f"JSON Lines only. {FORMAT}")
 
 
 def file_options(place: str, options: Mapping[str, Any]) -> FileOptions:

@@ -19,7 +19,7 @@ import numpy as np
 
 import padit.connectors.file_csv
 import padit.connectors.file_parquet  # noqa: F401  # both register themselves
-from padit.connectors.file_formats import SUFFIXES, OpenFile, Piece, file_format
+from padit.connectors.file_formats import JSON_LINES, SUFFIXES, OpenFile, Piece, file_format
 from padit.connectors.file_options import FileOptions, file_options
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader
 from padit.connectors.uris import Address, Bounds, source_for
@@ -59,6 +59,11 @@ class FileSource:
         self.name = self.pattern
         if self.suffix not in SUFFIXES:
             message = f"{self.pattern}: files can end with {', '.join(sorted(SUFFIXES))}"
+            raise ConfigurationError(message)
+        if self.options.format and self.suffix not in JSON_LINES:
+            message = (
+                f"{self.pattern}: format maps JSON Lines; a table has timestamp=, metrics= ..."
+            )
             raise ConfigurationError(message)
         file_format(self.suffix, self.options)
 
@@ -176,7 +181,8 @@ class _FileReader:
         given, _ = self._source.files[one.partition]
         dead = [dead._replace(topic=given, partition=one.partition) for dead in piece.dead]
         rows = _within(piece.rows, self._source.bounds)
-        return ReadBatch(one.partition, following, rows, dead, ended)
+        left = tuple(each._replace(place=given) for each in piece.unwatched)
+        return ReadBatch(one.partition, following, rows, dead, ended, unwatched=left)
 
     def pause(self, partitions: frozenset[int]) -> None:
         """Read only the other files."""

@@ -202,7 +202,8 @@ class KafkaReader:
         self._unknown.pop(number, None)
         if ended:
             self._forget(number)
-        return [ReadBatch(number, following, decoded.rows, dead, ended)], taken
+        left = tuple(one._replace(place=self._topic) for one in decoded.unwatched)
+        return [ReadBatch(number, following, decoded.rows, dead, ended, unwatched=left)], taken
 
     def _take_events(self, messages: list[Message]) -> tuple[list[Message], list[tuple[int, int]]]:
         """Records alone; and (partition, offset) where a partition's log ends."""

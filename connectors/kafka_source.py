@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -19,6 +20,7 @@ from padit.connectors.kafka_errors import ClientErrors
 from padit.connectors.kafka_lookup import Lookup, passes, record_clock
 from padit.connectors.kafka_reader import KafkaReader
 from padit.connectors.kafka_retention import RequestedRange, nothing_there, what_is_gone
+from padit.connectors.payloads import FORMAT, SCHEMAS, Payload, payload_of
 from padit.connectors.source import Decoder, PartitionRange, Reader
 from padit.connectors.uris import Address, Bounds, absolute, read_client_config, source_for
 from padit.domain.config import explain
@@ -68,6 +70,7 @@ class KafkaSource:
             this should be less than the allowed out-of-orderness.
         allow_missing: whether to go on where retention has deleted what was asked for.
         decisions: (partition, offset, watermark): what a recorded live run decided by the clock.
+        payload: how records are read.
     """
 
     bootstrap: str
@@ -82,6 +85,7 @@ class KafkaSource:
     look_every: float = 5.0
     allow_missing: bool = False
     decisions: tuple[tuple[int, int, int], ...] = ()
+    payload: Payload = Payload()  # noqa: RUF009  # frozen
 
     @property
     def name(self) -> str:
@@ -117,6 +121,7 @@ class KafkaSource:
     def open(self, ranges: Sequence[PartitionRange], decode: Decoder) -> Reader:
         """Connect and position at the start of each range."""
         look_every = self.look_every if self.live else None
+        decode = self.payload.decoder(decode)
         consumer = self.consumer()
         return KafkaReader(
             consumer, self.topic, ranges, decode, look_every, self.decisions, self.patience
@@ -248,6 +253,8 @@ class KafkaOptions(BaseModel):
     look_for_partitions_sec: float = Field(
         default=5.0, ge=0.1, description="Live: how often to look for added partitions, seconds."
     )
+    format: Any = Field(default=None, description=FORMAT)
+    schemas: Any = Field(default=None, description=SCHEMAS)
 
 
 @source_for("kafka")
@@ -273,6 +280,7 @@ def _kafka(address: Address, bounds: Bounds) -> KafkaSource:
         look_every=options.look_for_partitions_sec,
         allow_missing=bounds.allow_missing,
         decisions=bounds.decisions,
+        payload=payload_of(address.uri, options.format, options.schemas),
     )
 
 

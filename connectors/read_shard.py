@@ -41,6 +41,7 @@ from padit.connectors.side_outputs import (
     LATE,
     DeadLog,
     LabelLog,
+    LeftLog,
     decision_message,
     losses_message,
     side_messages,
@@ -227,6 +228,7 @@ class _OpenReader:
         self._lag = Metrics.gauge(NAMESPACE, metric_names.CONSUMER_LAG)
         self._lag_told = 0.0
         self._dead_log = DeadLog(DEAD in options.outputs)
+        self._left_log = LeftLog()
 
     def account(self, cursor: Cursor) -> None:
         """Update the accounts of the run and the runner's counters to the totals of a cursor."""
@@ -263,6 +265,8 @@ class _OpenReader:
         now = time.monotonic()
         for read in reads:
             self._last[read.partition] = now
+            self._left_log.note(read.unwatched)
+            self._context.leave(read.unwatched)
         found = advance(grown, reads, self._options.out_of_orderness, self._name)
         moved, batch = found.cursor, found.batch
         for read in reads:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.codecs.records import Decoded
+from padit.codecs.validate import Read, Validate
 from padit.connectors.cursor import Advance, Cursor, Numbered
 from padit.connectors.losses import FAR_REASON
 from padit.connectors.source import Decoder
@@ -16,6 +17,7 @@ from padit.domain.attributes import UNSTATED, Attributes
 from padit.domain.audit import IdlenessDecision, ReaderLosses, encode_record
 from padit.domain.batch import Batch
 from padit.domain.dead_letter import DeadLetter
+from padit.domain.findings import Unwatched
 from padit.domain.losses import LATE_KIND, MOST_KINDS, Loss
 from padit.domain.message import Kind, Message
 from padit.domain.metric import Metric, Series
@@ -27,6 +29,7 @@ __all__ = [
     "LATE",
     "DeadLog",
     "LabelLog",
+    "LeftLog",
     "decision_message",
     "losses_message",
     "side_messages",
@@ -36,6 +39,7 @@ LATE = "late"
 DEAD = "dead"
 
 _LOG = logging.getLogger(__name__)
+_MOST_LEFT = 50
 _MORE_OFTEN = 100  # a kind is logged again when so many times as many samples are lost
 
 
@@ -124,6 +128,12 @@ class LabelLog:
                 )  # fmt: skip
         return decoded
 
+    def reading(self, read: Read) -> "LabelLog":
+        """The same log over records that are read in another way."""
+        if isinstance(self._decode, Validate):
+            self._decode = self._decode.reading(read)
+        return self
+
     def news(self) -> int:
         """Samples counted since the last call."""
         more, self._taken = self._total - self._taken, self._total
@@ -163,6 +173,29 @@ class DeadLog:
                 _LOG.warning(
                     "%s samples of this kind so far: %d; %s: %s%s",
                     what, lost, one.where, one.reason, hint,
+                )  # fmt: skip
+
+
+class LeftLog:
+    """Names what a mapping leaves unwatched: each kind at its 1st, 100th, 10,000th ... time."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], int] = {}
+        self._next: dict[tuple[str, str], int] = {}
+
+    def note(self, left: Sequence[Unwatched]) -> None:
+        """Count, and log the kinds that are due."""
+        for one in left:
+            kind = (one.place, one.what)
+            if kind not in self._found and len(self._found) == _MOST_LEFT:
+                continue
+            self._found[kind] = total = self._found.get(kind, 0) + one.amount
+            if total >= self._next.get(kind, 1):
+                while self._next.get(kind, 1) <= total:
+                    self._next[kind] = _MORE_OFTEN * self._next.get(kind, 1)
+                _LOG.warning(
+                    "not watched so far: %s of %s, %d %s: %s%s", one.what, one.place, total,
+                    one.unit, one.reason, f"; see {one.remedy}" if one.remedy else "",
                 )  # fmt: skip
 
 

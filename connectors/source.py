@@ -8,7 +8,7 @@ import numpy as np
 
 from padit.codecs.dead_letter import DeadRecord, count_lost
 from padit.codecs.records import Decoded
-from padit.domain.findings import Findings
+from padit.domain.findings import Findings, Unwatched
 from padit.domain.rows import Rows
 from padit.domain.watermark import WATERMARK_NONE
 
@@ -41,6 +41,7 @@ class ReadBatch:
         dead: records that could not be read, or not all of them; at most one for each record.
         ended: whether the partition has no record left before its stop.
         decided: watermark that a recorded run gave the partition before these rows, by the clock.
+        unwatched: what is there and becomes no sample by decision of a mapping.
     """
 
     partition: int
@@ -49,6 +50,7 @@ class ReadBatch:
     dead: list[DeadRecord] = field(default_factory=list)
     ended: bool = False
     decided: int = WATERMARK_NONE
+    unwatched: tuple[Unwatched, ...] = ()
 
     @property
     def lost(self) -> int:

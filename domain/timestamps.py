@@ -1,10 +1,12 @@
 """Event time: three forms of input, one form inside.
 
-On the wire a timestamp is epoch seconds (a number below 1e11), epoch milliseconds (a number
-from 1e11 on) or an RFC 3339 string, in UTC; a string without an offset counts as UTC. Inside
-PADIT event time is an int64 of microseconds since 1970, so that it compares exactly.
+On the wire a timestamp is epoch time or an RFC 3339 string, in UTC; a string without an offset
+counts as UTC. A number below 1e11 is seconds, below 1e14 milliseconds, below 1e17 microseconds
+and above that nanoseconds; from 1973 on no two of them can be mistaken. A number may be text, too.
+Inside PADIT event time is an int64 of microseconds since 1970, so that it compares exactly.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -25,15 +27,22 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST_US = 946_684_800 * MICROS  # 2000-01-01: a clock that is older was never set
 LATEST_US = 7_258_118_400 * MICROS  # 2200-01-01
 _MILLISECONDS_FROM = 1e11  # as seconds this is the year 5138, as milliseconds 1973
+_MICROSECONDS_FROM = 1e14
+_NANOSECONDS_FROM = 1e17
+_EPOCH_TEXT = re.compile(r"[0-9]{9,20}(\.[0-9]+)?")  # fewer digits may be a date: 20260102
 
 
 def micros_from_numbers(numbers: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Epoch seconds or milliseconds, shape (n,), to microseconds; 0 where out of range.
+    """Epoch time in any unit, shape (n,), to microseconds; 0 where out of range.
 
     0 lies before `EARLIEST_US`, so the caller's range check rejects it together with the rest.
     """
+    size = np.abs(numbers)
     with np.errstate(over="ignore"):  # infinite is out of range as well
-        scaled = np.where(np.abs(numbers) < _MILLISECONDS_FROM, numbers * 1e6, numbers * 1e3)
+        scaled = np.where(size < _MILLISECONDS_FROM, numbers * 1e6, numbers * 1e3)
+        if (size >= _MICROSECONDS_FROM).any():
+            finer = np.where(size < _NANOSECONDS_FROM, numbers, numbers / 1e3)
+            scaled = np.where(size < _MICROSECONDS_FROM, scaled, finer)
     usable = np.abs(scaled) < 9e18  # False for NaN too
     return np.rint(np.where(usable, scaled, 0.0)).astype(np.int64)
 
@@ -51,7 +60,10 @@ def parse_timestamp(value: float | str) -> int:
     """
     if not isinstance(value, str):
         return int(micros_from_numbers(np.array([value], dtype=np.float64))[0])
-    moment = datetime.fromisoformat(value.strip())
+    text = value.strip()
+    if _EPOCH_TEXT.fullmatch(text):
+        return parse_timestamp(float(text))
+    moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -12,13 +12,16 @@ A total replaces the one before, so it does not matter how many instances take t
 
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
+from padit.domain.findings import Unwatched
 from padit.domain.losses import Loss, add_losses
 
 __all__ = ["RunContext", "RunProgress"]
+
+_MOST_LEFT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class RunContext:
         self._mark: dict[int, int] = {}
         self._lag: dict[int, int] = {}
         self._losses: dict[int, tuple[Loss, ...]] = {}
+        self._left: dict[tuple[str, str, str], Unwatched] = {}
         with _lock:
             _here[self.run] = self
 
@@ -107,6 +111,24 @@ class RunContext:
         with self._lock:
             found = [self._losses[reader] for reader in sorted(self._losses)]
         return add_losses((), (one for losses in found for one in losses))
+
+    def leave(self, left: Sequence[Unwatched]) -> None:
+        """Count what readers of this process left unwatched, by place, kind and unit."""
+        with self._lock:
+            for one in left:
+                key = (one.place, one.what, one.unit)
+                known = self._left.get(key)
+                if known is None and len(self._left) >= _MOST_LEFT:
+                    continue
+                amount, numeric = (known.amount, known.numeric) if known else (0, 0)
+                self._left[key] = (known or one)._replace(
+                    amount=amount + one.amount, numeric=numeric + one.numeric
+                )
+
+    def unwatched(self) -> list[Unwatched]:
+        """What `leave` has counted, in the order it was met."""
+        with self._lock:
+            return list(self._left.values())
 
     def note(self, reader: int, watermark: int, lag: int | None = None) -> None:
         """Take down how far a reader has come."""

@@ -9,7 +9,8 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from padit.connectors.uris import parse_address
+from padit.connectors.payloads import payload_of
+from padit.connectors.uris import Address, parse_address
 from padit.domain.config import JobConfig
 from padit.domain.shape import Shape
 from padit.domain.timestamps import MICROS, format_utc
@@ -60,9 +61,7 @@ def shape_of(job: JobOptions, config: JobConfig, decisions: tuple[Any, ...] = ()
             found[name] = value
     address = parse_address(job.input, config.input)
     found["--input"] = address.path  # the same topic may be reached through other brokers
-    found["input"] = {
-        name: value for name, value in address.options.items() if name not in _PLACE_OPTIONS
-    }
+    found["input"] = _input(address)
     if decisions:
         found["--decisions"] = hashlib.sha256(repr(decisions).encode()).hexdigest()
     detection = Detection(config.detectors)
@@ -90,6 +89,17 @@ def _decides(setting: Mapping[str, Any]) -> bool:
 def units_of(config: JobConfig) -> list[tuple[str, str, str]]:
     """The units that a configuration states, which are part of the identity of series."""
     return [(one.source, one.metric, one.unit) for one in config.series if one.unit is not None]
+
+
+def _input(address: Address) -> dict[str, Any]:
+    """Options of the source; of a mapping all its keys, since versions may change a preset."""
+    options = {name: value for name, value in address.options.items() if name not in _PLACE_OPTIONS}
+    payload = payload_of(address.uri, options.pop("format", None), options.pop("schemas", None))
+    if payload.form is not None:
+        options["format"] = payload.form.model_dump(mode="json", exclude_defaults=True)
+    if payload.schemas is not None:  # the same schemas may be reached in another way
+        options["schemas"] = "registry" if payload.schemas.registry else "folder"
+    return options
 
 
 def _seconds(micros: int) -> float:

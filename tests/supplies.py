@@ -21,6 +21,7 @@ from padit.devcluster.errors import LocalError, MissingToolError
 from padit.devcluster.launcher import launcher
 from padit.devcluster.prism import prism
 from tests import debian
+from tests.apicurio import apicurio
 
 __all__ = ["NO_DATA", "SUPPLIES", "Supply", "lacking", "main", "remote_write_client"]
 
@@ -98,6 +99,7 @@ SUPPLIES: tuple[Supply, ...] = (
     Supply("Kafka", jars.kafka, partial(_without_tools, "java", "mvn")),
     Supply("Flink", _bring_flink, partial(_without_tools, "java", "mvn")),
     Supply("Prism", prism, partial(_without_tools, "go")),
+    Supply("Apicurio registry", apicurio, partial(_without_tools, "java", "mvn")),
     Supply("remote-write client", remote_write_client, partial(_without_tools, "go")),
     Supply("network namespaces", _nothing, _without_namespaces),
     *(

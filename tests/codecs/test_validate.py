@@ -1,7 +1,11 @@
 """Validation: an event may not run ahead of its own record."""
 
+import json
+
 import numpy as np
 
+from padit.codecs.mapping import Mapping
+from padit.codecs.mapping_model import format_of
 from padit.codecs.validate import Validate
 from tests.codecs.samples import MAX_BYTES, T, plain, record
 
@@ -43,3 +47,22 @@ def test_only_the_elements_that_are_ahead_are_rejected() -> None:
 
 def test_nothing_readable_needs_no_comparison() -> None:
     assert len(VALIDATE([b"{"], _times(T)).rejects) == 1
+
+
+def test_mapped_records_are_compared_with_their_own_time_too() -> None:
+    form = {"each": "e[*]", "source_id": "s", "metric": "n", "value": "v", "time": "t"}
+    validate = VALIDATE.reading(Mapping(format_of("test", form)).decode)
+    elements = [{"n": "m", "v": i, "t": T + i * 8} for i in range(3)]
+    decoded = validate([json.dumps({"e": elements}).encode()], _times(T))
+    assert [value for *_, value in plain(decoded.rows)] == [0.0, 1.0]
+    [reject] = decoded.rejects
+    assert reject.elements[0][0] == 2
+    assert "16.000 s ahead" in reject.reason
+
+
+def test_records_without_a_mapped_time_have_their_own() -> None:
+    form = {"source_id": "s", "metric": "n", "value": "v"}
+    validate = VALIDATE.reading(Mapping(format_of("test", form)).decode)
+    decoded = validate([b'{"n": "m", "v": 1}', b'{"n": "m", "v": 2}'], _times(T, T + 60))
+    assert decoded.rejects == []
+    assert [time for _, time, _ in plain(decoded.rows)] == _times(T, T + 60).tolist()

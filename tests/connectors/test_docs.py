@@ -20,7 +20,7 @@ def table(model: type[BaseModel], *only: str) -> str:
     for name, field in model.model_fields.items():
         if only and name not in only:
             continue
-        plain = field.default not in (None, PydanticUndefined, ())
+        plain = field.default not in (None, PydanticUndefined, (), "")
         default = f"`{field.default}`" if plain else ""
         rows.append(f"| `{name}` | {default} | {field.description} |")
     return "\n".join(rows)

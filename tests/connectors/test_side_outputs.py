@@ -16,8 +16,9 @@ from padit.codecs.validate import Validate
 from padit.connectors import side_outputs
 from padit.connectors.cursor import Numbered, advance, first_cursors
 from padit.connectors.losses import dead_losses
-from padit.connectors.side_outputs import DEAD, LATE, DeadLog, side_messages
+from padit.connectors.side_outputs import DEAD, LATE, DeadLog, LeftLog, side_messages
 from padit.connectors.source import PartitionRange, ReadBatch
+from padit.domain.findings import Unwatched
 from tests.codecs.samples import T, record
 from tests.laws.codecs import stream
 
@@ -69,7 +70,7 @@ def test_a_record_with_broken_samples_and_such_that_are_ahead_gives_one_letter()
     assert (read.lost, len(read.rows)) == (3, 1)
     assert [element for element, _ in dead.reject.elements] == [0, 1, 3]
     assert "ahead" in dead.reject.elements[0][1]
-    assert "Expected `float`" in dead.reject.elements[1][1]
+    assert dead.reject.elements[1][1] == "value 'x' is no number"
 
 
 def test_a_single_sample_that_is_ahead_has_a_plain_reason() -> None:
@@ -142,3 +143,22 @@ def test_a_storm_of_reasons_of_many_kinds_keeps_the_log_short(
             log.note(dead_losses([DeadRecord(b"", Reject(0, kind), "metrics", 0, i)]))
     assert len(caplog.records) == 20
     assert "--dlq" not in caplog.text
+
+
+def test_what_is_left_is_logged_at_its_first_and_hundredth_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log = LeftLog()
+    reason = "no path leads to it; it holds 1"
+    one = Unwatched("topic", "field 'a'", reason, "format: values", 1, "fields", 1)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(150):
+            log.note([one])
+        log.note([one._replace(what="tombstone", remedy="", amount=7)])
+    assert [record.getMessage() for record in caplog.records] == [
+        "not watched so far: field 'a' of topic, 1 fields: no path leads to it; it holds 1; "
+        "see format: values",
+        "not watched so far: field 'a' of topic, 100 fields: no path leads to it; it holds 1; "
+        "see format: values",
+        "not watched so far: tombstone of topic, 7 fields: no path leads to it; it holds 1",
+    ]

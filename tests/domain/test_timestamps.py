@@ -64,7 +64,7 @@ def test_a_number_that_is_no_time_lies_before_the_earliest(number: float) -> Non
     assert parse_timestamp(number) < EARLIEST_US
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01T00:00:00Z", "1767323045", "NaN"])
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01T00:00:00Z", "17673230", "NaN"])
 def test_text_that_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"isoformat|month"):
         parse_timestamp(text)

@@ -12,6 +12,7 @@ import pytest
 
 import tests.pipelines.drip  # noqa: F401  # registers drip://
 from padit.domain.batch import KeyedBatch
+from padit.domain.findings import Unwatched
 from padit.ops.run_context import RunContext
 from padit.pipelines.job import Summary, run_job
 from padit.transforms.group import GroupMachine, Outcome
@@ -123,3 +124,13 @@ def test_a_lost_row_fails_the_accounts_of_a_bounded_run_and_its_exit_code(
     answered = capsys.readouterr()
     assert "1 records are unaccounted for" in answered.err
     assert json.loads(answered.out)["scored"] == 14
+
+
+def test_what_readers_leave_unwatched_is_summed_by_place_and_kind() -> None:
+    context = RunContext()
+    one = Unwatched("a.jsonl", "field 'x'", "first", "format: values", 2, "fields", 2)
+    context.leave([one, one._replace(place="b.jsonl")])
+    context.leave([one._replace(reason="second", amount=3, numeric=1)])
+    assert context.unwatched() == [
+        one._replace(amount=5, numeric=3), one._replace(place="b.jsonl"),
+    ]  # fmt: skip

@@ -238,6 +238,14 @@ CONFIGS: dict[str, tuple[JobConfig, str]] = {
         _config().model_copy(update={"input": {"value": "v"}}),
         "input.value was not set and is v",
     ),
+    "format": (
+        _config().model_copy(update={"input": {"format": "telegraf"}}),
+        "input.format was not set and is ",
+    ),
+    "schemas": (
+        _config().model_copy(update={"input": {"schemas": "http://h:1"}}),
+        "input.format was not set and is .*input.schemas was not set and is registry",
+    ),
 }
 
 
@@ -276,6 +284,27 @@ def test_a_job_goes_on_with_other_labels() -> None:
 def test_the_same_topic_may_be_reached_through_other_brokers() -> None:
     other = _job("--input=kafka://two:9092,three:9092/metrics?client_config=x.properties")
     assert _refused_or_equal((_job(), _config()), (other, _config())) is None
+
+
+def test_another_key_of_a_mapping_is_another_shape() -> None:
+    one, other = (
+        _config().model_copy(update={"input": {"format": {"preset": "telegraf"} | keys}})
+        for keys in ({}, {"time": "ts"})
+    )
+    message = _refused_or_equal((_job(), one), (_job(), other))
+    assert message is not None
+    assert "input.format.time[0] was timestamp and is ts" in message
+    written = {"preset": "telegraf", "time": ["timestamp"]}
+    same = _config().model_copy(update={"input": {"format": written}})
+    assert _refused_or_equal((_job(), one), (_job(), same)) is None
+
+
+def test_the_same_schemas_may_be_reached_in_another_way() -> None:
+    one, other = (
+        _config().model_copy(update={"input": {"schemas": {"registry": url, "wait_sec": wait}}})
+        for url, wait in (("http://a:1", 1), ("https://b:2", 2))
+    )
+    assert _refused_or_equal((_job(), one), (_job(), other)) is None
 
 
 def test_other_decisions_of_the_clock_are_refused() -> None:

@@ -1,0 +1,154 @@
+"""JSON metrics that differ a little from the contract: read where nothing is lost by it.
+
+Null in an optional field is as good as its absence, a number may be text, a boolean is 1 or 0,
+and a metric_type that is unknown is `custom` (said once). These records are parsed here only
+after the strict parser has refused them, so they cost the others nothing.
+"""
+
+import logging
+import threading
+from typing import cast
+
+import msgspec
+
+from padit.codecs.contract import shorten
+from padit.codecs.mapping_values import number_from
+from padit.codecs.presets import SIGNS
+from padit.domain.errors import WireFormatError
+from padit.domain.metric import METRIC_TYPES, MetricType
+
+__all__ = [
+    "UNREADABLE",
+    "Forgiving",
+    "LabelledForgiving",
+    "NumberedForgiving",
+    "NumberedLabelledForgiving",
+    "forgiving_samples",
+    "hint_of",
+    "known_kind",
+    "note_kind",
+]
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""Exceptions that parsing any text may raise."""
+
+_LOG = logging.getLogger(__name__)
+_MOST_NAMED = 20
+_LONGEST_HINTED = 64 << 10
+_REGISTRY = b"\x00"
+_REQUIRED = {"timestamp", "source_id", "metric_name", "value"}
+_anything = msgspec.json.Decoder()
+
+
+class Forgiving(msgspec.Struct, gc=False):
+    """A metric as others write it."""
+
+    timestamp: float | str
+    source_id: str
+    metric_name: str
+    value: float | str | bool
+    unit: str | None = None
+    metric_type: str | None = None
+
+    def number(self) -> float:
+        """The value. Raises WireFormatError if it is none."""
+        found = number_from(self.value)
+        if isinstance(found, str):
+            raise WireFormatError(found)
+        return found
+
+
+class NumberedForgiving(msgspec.Struct, gc=False):
+    """The same with two JSON numbers."""
+
+    timestamp: float
+    source_id: str
+    metric_name: str
+    value: float
+    unit: str | None = None
+    metric_type: str | None = None
+
+
+class LabelledForgiving(Forgiving, gc=False):
+    """A metric whose metadata are read for labels."""
+
+    metadata: msgspec.Raw = msgspec.Raw(b"")
+
+
+class NumberedLabelledForgiving(NumberedForgiving, gc=False):
+    """The same with two JSON numbers."""
+
+    metadata: msgspec.Raw = msgspec.Raw(b"")
+
+
+forgiving_samples = msgspec.json.Decoder(Forgiving)
+
+
+class _Kinds:
+    """The unknown metric types that were met, to name each once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._met: set[str] = set()
+
+    def note(self, kind: str) -> None:
+        with self._lock:
+            if kind in self._met or len(self._met) >= _MOST_NAMED:
+                return
+            self._met.add(kind)
+        _LOG.warning(
+            "metric_type %s is none of %s; such samples are read as custom",
+            shorten(kind),
+            ", ".join(METRIC_TYPES),
+        )
+
+
+_kinds = _Kinds()
+
+
+def note_kind(kind: str | None) -> None:
+    """Name an unknown metric type once; the first twenty of a process."""
+    if kind is not None and kind not in METRIC_TYPES:
+        _kinds.note(kind[:100])
+
+
+def known_kind(kind: str | None) -> MetricType:
+    """A metric type, or `custom` for one that is absent or unknown, which is named once."""
+    if kind in METRIC_TYPES:
+        return cast(MetricType, kind)
+    note_kind(kind)
+    return "custom"
+
+
+def hint_of(record: bytes) -> str:
+    """What a record that is no metric looks like, with the option that reads it; or nothing.
+
+    >>> hint_of(b'{"fields": {"a": 1}, "name": "cpu", "tags": {}, "timestamp": 1}')
+    '; this looks like a Telegraf record: set `format: telegraf` under `input`'
+    """
+    if record[:1] == _REGISTRY and len(record) > 4:
+        number = int.from_bytes(record[1:5], "big")
+        return (
+            f"; this looks like a record of the schema registry (schema {number}): set "
+            "`schemas: {registry: URL}` and a `format` under `input`"
+        )
+    if len(record) > _LONGEST_HINTED:
+        return ""
+    try:
+        content = _anything.decode(record)
+    except UNREADABLE:
+        return ""
+    for preset, what, paths in SIGNS:
+        if all(_leads(content, path) for path in paths):
+            return f"; this looks like {what}: set `format: {preset}` under `input`"
+    if type(content) is dict and len(content) > 1 and not content.keys() >= _REQUIRED:
+        return "; other JSON is read with a mapping: see `format` under `input`, docs/payloads.md"
+    return ""
+
+
+def _leads(content: object, path: str) -> bool:
+    for name in path.split("."):
+        if type(content) is not dict or name not in content:
+            return False
+        content = content[name]
+    return True

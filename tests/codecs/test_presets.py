@@ -1,0 +1,136 @@
+"""Every preset reads the messages that the documentation of its project shows."""
+
+import json
+from typing import Any
+
+import pytest
+
+from padit.codecs.mapping import Mapping
+from padit.codecs.mapping_model import format_of
+from padit.codecs.presets import PRESETS, SIGNS
+from padit.codecs.records import Decoded
+from tests.codecs.payloads import MESSAGES
+
+T = 1_767_571_200_000_000
+
+
+def read(preset: Any, message: Any) -> Decoded:
+    mapping = Mapping(format_of("test", preset))
+    return mapping.decode([json.dumps(message).encode()], 1 << 20)
+
+
+def plain(decoded: Decoded) -> list[tuple[str, str, str, int, float]]:
+    rows = decoded.rows
+    return [
+        (*rows.series[code], time - T, value)
+        for code, time, value in zip(
+            rows.code.tolist(), rows.time.tolist(), rows.value.tolist(), strict=True
+        )
+    ]
+
+
+DOCKER = [
+    ("raynor", "docker_field_1", "", 0, 30.0), ("raynor", "docker_field_2", "", 0, 4.0),
+    ("raynor", "docker_field_N", "", 0, 59.0), ("raynor", "docker_n_images", "", 0, 660.0),
+]  # fmt: skip
+CPU = [
+    ("raynor", 'cpu_usage_idle{cpu="cpu0"}', "", 0, 98.8),
+    ("raynor", 'cpu_usage_user{cpu="cpu0"}', "", 0, 0.5),
+    ("raynor", 'cpu_active{cpu="cpu0"}', "", 0, 1.0),
+]
+TORQUE = [
+    ("m-7", "id", "", 0, 1004.0), ("m-7", "torque_nm", "", 0, 40.5), ("m-7", "rpm", "", 0, 1480.0),
+    ("m-7", "ok", "", 0, 1.0),
+]  # fmt: skip
+CORE = '{system.core.id="0"}'
+NET = '{system.network.name="en0"}'
+
+
+def machine(name: str, *values: float) -> list[tuple[str, str, str, int, float]]:
+    names = (("air_temp_k", "K"), ("process_temp_k", "K"), ("rpm", "1/min"), ("torque_nm", "Nm"),
+             ("tool_wear_min", "min"))  # fmt: skip
+    return [
+        (name, metric, unit, 0, value) for (metric, unit), value in zip(names, values, strict=True)
+    ]
+
+
+EXPECTED: dict[str, list[list[tuple[str, str, str, int, float]]]] = {
+    "telegraf": [DOCKER, CPU, DOCKER + CPU],
+    "opentsdb": [
+        [("web01", 'sys.cpu.nice{dc="lga"}', "", 0, 18.0)],
+        [("web01", "sys.cpu.nice", "", 0, 18.0), ("b", "sys.cpu.nice", "", 0, 9.5)],
+    ],
+    "connect": [
+        [("s", "m", "", 0, 1.0)],
+        [("m-1", "temp", "", 0, 21.5), ("m-1", "rpm", "", 0, 900.0)],
+        [("h", "load", "", 0, 0.5)],
+    ],
+    "debezium": [TORQUE, TORQUE, [("s", "m", "ms", 0, 1.25)]],
+    "cloudevents": [
+        [("/sensors/tn-1234567/alerts", "temperature", "", 0, 21.5)],
+        [("s", "m", "", 0, 1.0)],
+        [("/x", "a", "", 0, 1.0)],
+    ],
+    "metricbeat": [
+        [("host.example.com", f"system.core.{name}.pct{CORE}", "", 0, value)
+         for name, value in (("idle", 0.8823), ("irq", 0.0), ("user", 0.0588))],
+        [("a", f"system.network.in.bytes{NET}", "", 0, 5817.0),
+         ("a", f"system.network.in.errors{NET}", "", 0, 0.0)],
+    ],
+    "factory": [
+        machine("m-1", 298.1, 308.6, 1551, 42.8, 0),
+        machine("m-2", 298.2, 308.7, 1408, 46.3, 3),
+        machine("m-3", 298.1, 308.6, 1551, 42.8, 0),
+    ],
+}  # fmt: skip
+"""By preset the samples of each of its messages; times are relative."""
+
+
+def test_every_preset_has_messages_and_expected_samples() -> None:
+    assert PRESETS.keys() == MESSAGES.keys() == EXPECTED.keys()
+    assert {preset for preset, _, _ in SIGNS} <= PRESETS.keys()
+
+
+@pytest.mark.parametrize(
+    ("preset", "number"), [(name, i) for name in PRESETS for i in range(len(EXPECTED[name]))]
+)
+def test_a_message_gives_the_samples_that_its_project_means(preset: str, number: int) -> None:
+    decoded = read(preset, MESSAGES[preset][number])
+    assert decoded.rejects == []
+    assert plain(decoded) == EXPECTED[preset][number]
+
+
+def test_a_number_beside_the_data_of_a_cloudevent_is_named() -> None:
+    decoded = read("cloudevents", MESSAGES["cloudevents"][0])
+    assert [one.what for one in decoded.unwatched if one.numeric] == [
+        "field 'comexampleothervalue'"
+    ]
+
+
+def test_deletes_and_tombstones_of_debezium_are_counted_and_not_lost() -> None:
+    mapping = Mapping(format_of("test", "debezium"))
+    event = MESSAGES["debezium"][0] | {"op": "d", "after": None, "before": {"id": 1}}
+    decoded = mapping.decode([json.dumps(event).encode(), None], 1 << 20)
+    assert decoded.rejects == []
+    assert {one.what: one.amount for one in decoded.unwatched} == {
+        "filtered by op": 1, "tombstone": 1,
+    }  # fmt: skip
+
+
+def test_a_table_without_a_column_that_names_its_source_asks_for_one() -> None:
+    event = MESSAGES["debezium"][0] | {"after": {"id": 7, "press": "p1", "bar": 2.5}}
+    [reject] = read("debezium", event).rejects
+    assert "name its place in format: source" in reject.reason
+    form = {"preset": "debezium", "source": "after.press", "values": {"bar": "after.bar"}}
+    assert plain(read(form, event)) == [("p1", "bar", "", 0, 2.5)]
+
+
+def test_the_keys_of_a_configuration_replace_those_of_its_preset() -> None:
+    form = {"preset": "telegraf", "source": "{tags.host}/{name}", "metric": "{field}"}
+    assert plain(read(form, MESSAGES["telegraf"][0]))[0][:2] == ("raynor/docker", "field_1")
+
+
+def test_a_number_beside_the_metrics_of_a_batch_is_named() -> None:
+    decoded = read("telegraf", MESSAGES["telegraf"][2] | {"interval": 10})
+    assert [one.what for one in decoded.unwatched if one.numeric] == ["field 'interval'"]
+    assert len(decoded.rows) == 7

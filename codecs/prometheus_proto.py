@@ -5,26 +5,11 @@ Prometheus publishes no Python package; the field numbers are those of remote wr
 here are left out: protobuf passes over them.
 """
 
-from typing import Any
+from padit.codecs.protobuf_messages import Fields, build_messages
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+__all__ = ["Label", "ReceivedRequest", "ReceivedWriteRequest", "Request", "WriteRequest"]
 
-__all__ = ["Label", "Request", "WriteRequest"]
-
-_F = descriptor_pb2.FieldDescriptorProto
-_TYPES = {
-    "double": _F.TYPE_DOUBLE,
-    "int64": _F.TYPE_INT64,
-    "uint64": _F.TYPE_UINT64,
-    "uint32": _F.TYPE_UINT32,
-    "int32": _F.TYPE_INT32,
-    "sint32": _F.TYPE_SINT32,
-    "sint64": _F.TYPE_SINT64,
-    "string": _F.TYPE_STRING,
-    "bytes": _F.TYPE_BYTES,
-}
-
-_HISTOGRAM = {  # the same in both versions
+_HISTOGRAM: dict[str, Fields] = {  # the same in both versions
     "BucketSpan": {"offset": (1, "sint32", False), "length": (2, "uint32", False)},
     "Histogram": {
         "count_int": (1, "uint64", False),
@@ -45,8 +30,7 @@ _HISTOGRAM = {  # the same in both versions
         "custom_values": (16, "double", True),
     },
 }
-# message: {field: (number, type, repeated)}; a type with a capital is a message of the same file.
-_V1 = {
+_V1: dict[str, Fields] = {
     "Label": {"name": (1, "string", False), "value": (2, "string", False)},
     "Sample": {"value": (1, "double", False), "timestamp": (2, "int64", False)},
     **_HISTOGRAM,
@@ -66,7 +50,7 @@ _V1 = {
         "metadata": (3, "MetricMetadata", True),
     },
 }
-_V2 = {
+_V2: dict[str, Fields] = {
     "Sample": {
         "value": (1, "double", False),
         "timestamp": (2, "int64", False),
@@ -88,33 +72,30 @@ _V2 = {
     "Request": {"symbols": (4, "string", True), "timeseries": (5, "TimeSeries", True)},
 }
 
-
-def _build(
-    package: str, messages: dict[str, dict[str, tuple[int, str, bool]]], *tops: str
-) -> list[Any]:
-    file = descriptor_pb2.FileDescriptorProto(
-        name=f"{package.replace('.', '/')}.proto", package=package, syntax="proto3"
-    )
-    for name, fields in messages.items():
-        message = file.message_type.add(name=name)
-        for field, (number, kind, repeated) in fields.items():
-            label = _F.LABEL_REPEATED if repeated else _F.LABEL_OPTIONAL
-            added = message.field.add(name=field, number=number, label=label)
-            if kind in _TYPES:
-                added.type = _TYPES[kind]
-            else:
-                added.type = _F.TYPE_MESSAGE
-                added.type_name = f".{package}.{kind}"
-    pool = descriptor_pool.DescriptorPool()  # our own: names of other packages cannot clash
-    pool.Add(file)
-    return [
-        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{top}"))
-        for top in tops
-    ]
+_AS_BYTES = {"string": "bytes"}
 
 
-WriteRequest, Label = _build("prometheus", _V1, "WriteRequest", "Label")
+def _tolerant(messages: dict[str, Fields], *names: str) -> dict[str, Fields]:
+    """The same with undecoded texts in some: one that is no UTF-8 costs its own series only."""
+    return messages | {
+        name: {
+            field: (number, _AS_BYTES.get(kind, kind), repeated)
+            for field, (number, kind, repeated) in messages[name].items()
+        }
+        for name in names
+    }
+
+
+WriteRequest, Label = build_messages("prometheus", _V1, "WriteRequest", "Label")
 """Remote write 1.0; labels are undecoded `Label`s."""
 
-(Request,) = _build("io.prometheus.write.v2", _V2, "Request")
+(Request,) = build_messages("io.prometheus.write.v2", _V2, "Request")
 """Remote write 2.0."""
+
+(ReceivedWriteRequest,) = build_messages(
+    "prometheus", _tolerant(_V1, "MetricMetadata"), "WriteRequest"
+)
+"""Remote write 1.0 as it is read: names and units of the metadata are bytes."""
+
+(ReceivedRequest,) = build_messages("io.prometheus.write.v2", _tolerant(_V2, "Request"), "Request")
+"""Remote write 2.0 as it is read: symbols are bytes."""

@@ -58,7 +58,7 @@ class _Head:
         self.measurement = measurement
         self.source_id = source_id
         self.suffix = suffix
-        self.outputs: dict[str, tuple[Output, Labels]] = {}
+        self.outputs: dict[str, Output] = {}
         self.used = 0
 
 
@@ -110,9 +110,9 @@ class InfluxAdapter(ReceiverAdapter):
             head.used = self._request
             when = received if line.time is None else line.time * unit
             for field, value in line.fields:
-                output, identity = head.outputs.get(field) or self._output(head, field)
+                output = head.outputs.get(field) or self._output(head, field)
                 try:
-                    output.take(identity, when)
+                    output.take(head.identity, when)
                 except MixedError as error:
                     mixed.setdefault(position, str(error))
                     continue
@@ -139,10 +139,9 @@ class InfluxAdapter(ReceiverAdapter):
         self._known[line.measurement, line.tags] = head
         return head
 
-    def _output(self, head: _Head, field: str) -> tuple[Output, Labels]:
+    def _output(self, head: _Head, field: str) -> Output:
         name = shorten(name_of(head.measurement, field) + head.suffix)
-        identity = (*head.identity, ("__field__", field))
-        made = head.outputs[field] = (self._outputs.of(head.source_id, name), identity)
+        made = head.outputs[field] = self._outputs.of(head.source_id, name)
         return made
 
 

@@ -154,6 +154,6 @@ def text_of(value: Any) -> str:
     if kind is None:
         return ""
     if kind in ("array_value", "kvlist_value", "bytes_value"):
-        return json_format.MessageToJson(value, indent=None)
+        return str(json_format.MessageToJson(value, indent=None))
     found = getattr(value, kind)
     return str(found).lower() if kind == "bool_value" else str(found)

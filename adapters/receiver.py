@@ -277,7 +277,8 @@ class HttpReceiver:
         except BadRequestError as error:
             emitter.fault("malformed", f"{route.path}: {error}")
             status = 415 if isinstance(error, EncodingError) else 400
-            return web.Response(status=status, text=str(error)[:1000])
+            text = str(error)[:1000].encode("utf-8", "replace")
+            return web.Response(status=status, body=text, content_type="text/plain")
         except Exception as error:  # a bug of ours: the client may try again, others go on
             _log.debug("%s failed", route.path, exc_info=True)
             emitter.fault("internal", f"{route.path}: {error!r}")

@@ -28,7 +28,8 @@ class Refusals:
         if count <= 0:
             return
         self.total += count
-        reason = reason[:_LONGEST]
+        # Half a character, which JSON can hold, must not make the answer impossible to encode.
+        reason = reason[:_LONGEST].encode("utf-8", "replace").decode("utf-8")
         if reason in self._reasons or len(self._reasons) < _MOST_REASONS:
             self._reasons[reason] = self._reasons.get(reason, 0) + count
 

@@ -161,7 +161,7 @@ def _decoded(row: bytes) -> str | UnicodeDecodeError:
     try:
         return row.decode("utf-8")
     except UnicodeDecodeError as error:
-        return error
+        return "" if row.lstrip(_BLANK.encode())[:1] == b"#" else error
 
 
 def _joined(rows: Sequence[str | UnicodeDecodeError], number: int) -> tuple[Line, int]:

@@ -154,7 +154,7 @@ def _salvage_object(metric: dict[str, Any], within: Any, fault: str, lost: Lost)
     if problem or not key:
         lost(len(points), f"{str(metric.get('name', ''))[:100]}: {problem}")
         return
-    into = getattr(made, made.WhichOneof("data"))
+    into = getattr(made, str(made.WhichOneof("data")))
     for point in points:
         problem = _parse(point, into.data_points.add())
         if problem:
@@ -190,7 +190,7 @@ def _items(content: Any, *keys: str) -> Iterator[dict[str, Any]]:
     if not isinstance(content, dict):
         message = f"no ExportMetricsServiceRequest: {str(content)[:60]!r} is no object"
         raise BadRequestError(message)
-    found = next((content[key] for key in keys if content.get(key) is not None), [])
+    found: Any = next((content[key] for key in keys if content.get(key) is not None), [])
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         message = f"no ExportMetricsServiceRequest: {keys[0]} is no list of objects"
         raise BadRequestError(message)

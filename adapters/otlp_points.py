@@ -114,10 +114,11 @@ class Translator:
                 known = known_by.get(key) or self._series.learn(instrument, key, point)
                 known.used = self._series.request
                 unwatched = self._point(take, known, instrument, point)
-            except (PointError, MixedError, IdentityError) as error:
-                self._rejected.add(f"{instrument.name[:100]}: {error}")
             except Exception as error:  # one point never costs the others
-                self._rejected.add(f"{instrument.name[:100]}: {type(error).__name__}: {error}")
+                del self._metrics[before:]
+                known_kind = isinstance(error, PointError | MixedError | IdentityError)
+                reason = str(error) if known_kind else f"{type(error).__name__}: {error}"
+                self._rejected.add(f"{instrument.name[:100]}: {reason}")
             else:
                 if unwatched or len(self._metrics) == before:
                     self._leave(unwatched or NOTHING, instrument.name)
@@ -145,6 +146,9 @@ class Translator:
     def _add(
         self, known: Known, of: Instrument, ending: str, point: Any, value: float, kind: MetricType
     ) -> None:
+        if value - value != 0:
+            message = f"a value of {value}, beyond the largest number"
+            raise PointError(message)
         output = known.outputs.get(ending) or self._series.output(known, of, ending)
         when = point.time_unix_nano / 1e9
         output.take(known.identity, when)
@@ -169,8 +173,9 @@ class Translator:
             return ""
         if of.temporality == _DELTA:
             _check_newer(known, point)
-            known.total = value = known.total + value
+            value += known.total
         self._add(known, of, "", point, value, "custom")
+        known.total = value
         return ""
 
     def _histogram(self, known: Known, of: Instrument, point: Any) -> str:

@@ -195,12 +195,15 @@ class _Write:
         if not _EARLIEST_MS <= one.timestamp < _LATEST_MS:
             self._refuse_time(series, one.timestamp)
             return
+        before = len(self._found)
         try:
             take(series, point, one)
         except MixedError as error:
+            del self._found[before:]
             self._refused.add(str(error))
         except (ValueError, OverflowError) as error:
-            self._refused.add(f"a damaged histogram of {series.name[:100]}: {error}")
+            del self._found[before:]
+            self._refused.add(f"{series.name[:100]}: {error}")
 
     def _rate(self, series: Series, point: Point, sample: Any) -> None:
         value = sample.value
@@ -228,6 +231,9 @@ class _Write:
     def _add(
         self, series: Series, ending: str, unit: str, time: float, value: float, kind: Any
     ) -> None:
+        if value - value != 0:
+            message = f"a rate of {value}, beyond the largest number"
+            raise ValueError(message)
         output = self._series.output(series, ending, unit)
         output.take(series.identity, time)
         self._found.append(
@@ -243,7 +249,11 @@ class _Write:
             self._histograms += 1
             self._not_finite(series, total)
             return
-        parts = parts_of(histogram)
+        try:
+            parts = parts_of(histogram)
+        except (ValueError, OverflowError) as error:
+            message = f"a damaged histogram: {error}"
+            raise ValueError(message) from error
         before = len(self._found)
         if histogram.reset_hint != _GAUGE_HISTOGRAM:  # nothing in that one adds up over time
             if series.observed is None:

@@ -1,9 +1,10 @@
 """Prometheus remote write 1.0 and 2.0: what a Prometheus or an agent forwards.
 
 `POST /api/v1/write`, snappy-compressed protobuf; the Content-Type names the version. Counters
-become rates per second (see `adapters.series`): those that metadata or the option `types` call
-counters, see `adapters.prometheus_series`. Native histograms become `_per_s` (observations),
-`_mean`, `_p50`, `_p95` and `_p99` of what was observed since the point before.
+become rates per second (see `adapters.series`): those that the option `types` or metadata call
+counters, and `_total` without either (see `adapters.prometheus_series`). Native histograms become
+`_per_s` (observations), `_mean`, `_p50`, `_p95` and `_p99` of what was observed since the point
+before.
 
 Every sample and histogram of a request becomes samples, is unwatched, or is refused. Unwatched, and
 counted by cause: stale markers, values that are not finite, the first point of a counter, one that
@@ -16,7 +17,7 @@ reasons, which no sender repeats; the others are taken, as both specifications a
 import math
 import struct
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -25,7 +26,7 @@ from padit.adapters.base import AdapterOptions
 from padit.adapters.histograms import Distribution, summary
 from padit.adapters.identities import MixedError, Output
 from padit.adapters.prometheus_histogram import count_of, parts_of
-from padit.adapters.prometheus_series import Kinds, Series, SeriesOf, looks_like_counter
+from padit.adapters.prometheus_series import Kinds, Series, SeriesOf, guess
 from padit.adapters.receiver import (
     Call,
     ReceiverAdapter,
@@ -43,6 +44,7 @@ __all__ = ["PrometheusAdapter", "PrometheusOptions"]
 
 _STALE = 0x7FF0000000000002
 _GAUGE_HISTOGRAM = 3
+_GUESSES = 2
 _EARLIEST_MS, _LATEST_MS = EARLIEST_US // 1000, LATEST_US // 1000
 
 _UNWATCHED = {
@@ -65,8 +67,8 @@ class PrometheusOptions(ReceiverOptions):
     )
     types: dict[str, Literal["counter", "gauge"]] = Field(
         default_factory=dict,
-        description="Types of series by pattern of the name, before what metadata say; the first "
-        "that fits. What has neither is a gauge, also `_total` and `_count`.",
+        description="Types of series by pattern of the name, the first that fits, before what "
+        "metadata say. With neither, `_total` is a counter and everything else a gauge.",
         examples=[{"pg_stat_*_count": "gauge", "*_total": "counter"}],
     )
     buckets: bool = Field(
@@ -84,7 +86,7 @@ class PrometheusAdapter(ReceiverAdapter):
         super().__init__(options, [route])
         self._series = SeriesOf(options.naming, options.name)
         self._kinds = Kinds(options.types, options.naming.max_series)
-        self._told = False
+        self._told: set[str] = set()
         self._lock = threading.Lock()
 
     def write(self, call: Call) -> Reply:
@@ -100,17 +102,12 @@ class PrometheusAdapter(ReceiverAdapter):
         return write.reply(second=request.second)
 
     def _tell(self, series: Series, point: Point) -> None:
-        """Say once that a name alone makes no counter."""
-        if self._told or not looks_like_counter(series.name) or series.bucket:
-            return
-        if self._kinds.is_known(series, point) or self._emitter is None:
-            return
-        self._told = True
-        message = (
-            f"{series.name} has no metadata and is taken as it is, not as a rate; if it is a "
-            f"counter, let the sender send metadata or set types: {{{series.name}: counter}}"
-        )
-        self._emitter.unwatched("untyped", message, 0)  # as a rate; the values are watched
+        """Say once what is guessed about a type."""
+        what, message = guess(series.name)
+        if what and what not in self._told and not self._kinds.is_known(series, point):
+            self._told.add(what)
+            if self._emitter is not None:
+                self._emitter.unwatched(what, message, 0)
 
 
 class _Write:
@@ -127,21 +124,17 @@ class _Write:
         self._samples = self._histograms = 0
 
     def take(self, points: Iterable[Point]) -> None:
-        """All series of the request."""
-        for point in points:
+        """All series of the request; all are learned first, because they tell each other's type."""
+        for point, series in list(self._resolved(points)):
             count = len(point.samples) + len(point.histograms)
             before = self._samples + self._histograms + self._refused.total
             try:
-                if point.fault:
-                    raise LabelError(point.fault)
-                series = self._series.find(point.labels)
                 for histogram in point.histograms:
                     self._each(series, point, histogram, self._histogram)
                 self._take_samples(series, point)
             except Exception as error:  # one series never costs the others
-                known = isinstance(error, LabelError)
                 left = before + count - self._samples - self._histograms - self._refused.total
-                self._refused.add(str(error) if known else f"internal: {error!r}", left)
+                self._refused.add(f"internal: {error!r}", left)
         emitter = self._adapter._emitter
         if emitter is None:
             return
@@ -151,6 +144,19 @@ class _Write:
         for what, (name, count) in self._unwatched.items():
             emitter.unwatched(what, f"{name}: {_UNWATCHED[what]}", count)
 
+    def _resolved(self, points: Iterable[Point]) -> Iterator[tuple[Point, Series]]:
+        for point in points:
+            try:
+                if point.fault:
+                    raise LabelError(point.fault)
+                series = self._series.find(point.labels)
+            except LabelError as error:
+                self._refused.add(str(error), len(point.samples) + len(point.histograms))
+                continue
+            if series.bucket or series.quantile:
+                self._kinds.see(series)
+            yield point, series
+
     def _take_samples(self, series: Series, point: Point) -> None:
         if not point.samples:
             return
@@ -159,12 +165,12 @@ class _Write:
             self._samples += len(point.samples)
             return
         counter, unit = self._kinds.of(series, point)
+        if len(self._adapter._told) < _GUESSES:
+            self._adapter._tell(series, point)
         if counter and self._options.rates:
             for sample in point.samples:
                 self._each(series, point, sample, self._rate)
             return
-        if not self._adapter._told:
-            self._adapter._tell(series, point)
         output = self._series.output(series, "", unit)
         for sample in point.samples:
             self._value(series, output, sample)

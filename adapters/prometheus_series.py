@@ -1,9 +1,10 @@
 """Series of remote write: their labels, their types, and what is remembered about each.
 
 The type of a series decides whether it becomes a rate. It comes from the option `types`, or else
-from metadata (inline in version 2.0, messages of their own in 1.0), never from the name: a
-`_total` or `_count` without either passes as it is, and the log says so once. The series of a
-classic histogram or summary have the type of their family.
+from metadata (inline in version 2.0, messages of their own in 1.0), or else from the series beside
+it: `x_count` and `x_sum` are counters where `x_bucket{le}` or `x{quantile}` was seen. What is left
+is a counter if its name ends in `_total`, as OpenMetrics demands of counters and of nothing else,
+and a gauge otherwise. Both guesses are said once, with the option that changes them.
 """
 
 import math
@@ -15,10 +16,11 @@ from padit.adapters.identities import Output, Outputs, Records
 from padit.adapters.series import Counter, Labels, Namer, Naming, shorten
 from padit.codecs.remote_write import Key, LabelError, Metadata, Point, labels_of
 
-__all__ = ["UNNAMED", "Kinds", "Series", "SeriesOf", "looks_like_counter"]
+__all__ = ["UNNAMED", "Kinds", "Series", "SeriesOf", "guess"]
 
 _COUNTER, _GAUGE, _HISTOGRAM, _SUMMARY = 1, 2, 3, 5
 _ENDINGS = ("_total", "_count", "_sum", "_bucket")
+_PARTS = ("_count", "_sum")
 UNNAMED = "a series without a name (the label __name__)"
 
 
@@ -31,6 +33,7 @@ class Series:
         source_id: of its samples.
         suffix: labels that its names end in.
         bucket: whether it is a bucket of a classic histogram.
+        quantile: whether it is a quantile of a summary.
         counter: the last point, of a counter.
         observed: the count of the last native histogram.
         distribution: the rest of it.
@@ -39,8 +42,10 @@ class Series:
         used: number of the request that brought it last.
     """
 
-    __slots__ = ("bucket", "counter", "distribution", "identity", "kind", "name", "observed",
-                 "outputs", "source_id", "suffix", "used", "version")  # fmt: skip
+    __slots__ = (
+        "bucket", "counter", "distribution", "identity", "kind", "name", "observed", "outputs",
+        "quantile", "source_id", "suffix", "used", "version",
+    )  # fmt: skip
 
     def __init__(self, identity: Labels, name: str, source_id: str, suffix: str) -> None:
         self.identity = identity
@@ -48,6 +53,7 @@ class Series:
         self.source_id = source_id
         self.suffix = suffix
         self.bucket = name.endswith("_bucket") and any(label == "le" for label, _ in identity)
+        self.quantile = any(label == "quantile" for label, _ in identity)
         self.counter: Counter | None = None
         self.observed: Counter | None = None
         self.distribution = Distribution((), math.nan)
@@ -125,6 +131,7 @@ class Kinds:
     def __init__(self, types: dict[str, Literal["counter", "gauge"]], most: int) -> None:
         self._types = list(types.items())
         self._families: dict[str, tuple[int, str]] = {}
+        self._structures: dict[str, int] = {}
         self._most = most
         self._version = 0
 
@@ -135,6 +142,14 @@ class Kinds:
             return
         if entry.family in self._families or len(self._families) < self._most:
             self._families[entry.family] = found
+            self._version += 1
+
+    def see(self, series: Series) -> None:
+        """Take a series as evidence of what its family is."""
+        kind = _HISTOGRAM if series.bucket else _SUMMARY
+        name = series.name.removesuffix("_bucket") if series.bucket else series.name
+        if name not in self._structures and len(self._structures) < self._most:
+            self._structures[name] = kind
             self._version += 1
 
     def of(self, series: Series, point: Point) -> tuple[bool, str]:
@@ -167,18 +182,39 @@ class Kinds:
         found = self._families.get(name)
         for ending in _ENDINGS:
             if found is None and name.endswith(ending):
-                found = self._families.get(name.removesuffix(ending))
+                base = name.removesuffix(ending)
+                kind = self._structures.get(base, 0) if ending in _PARTS else 0
+                found = self._families.get(base) or ((kind, "") if kind else None)
         return found or (0, "")
 
 
 def _counts(series: Series, kind: int) -> bool:
+    name = series.name
     if series.bucket and kind != _GAUGE:
         return kind in (0, _COUNTER, _HISTOGRAM)
     if kind in (_HISTOGRAM, _SUMMARY):
-        return series.name.endswith(("_count", "_sum", "_bucket"))
-    return kind == _COUNTER and not series.name.endswith("_created")
+        return name.endswith((*_PARTS, "_bucket"))
+    return (kind == _COUNTER and not name.endswith("_created")) or (
+        kind == 0 and name.endswith("_total")
+    )
 
 
-def looks_like_counter(name: str) -> bool:
-    """Whether people would take it for a counter; only to say that it is not taken for one."""
-    return name.endswith(_ENDINGS)
+def guess(name: str) -> tuple[str, str]:
+    """Cause and text of what is guessed of a series whose type nothing tells; ("", "") if nothing.
+
+    >>> guess("jobs_total")[0], guess("pg_stat_activity_count")[0], guess("up")[0]
+    ('untyped_total', 'untyped', '')
+    """
+    if name.endswith("_total"):
+        text = (
+            f"{name} has no metadata and is taken for a counter because of its name, so its rate "
+            f"is watched and not its value; types: {{{name}: gauge}} changes that"
+        )
+        return "untyped_total", text
+    if name.endswith(_ENDINGS):
+        text = (
+            f"{name} has no metadata and is taken for a gauge, so its value is watched and not "
+            f"its rate; types: {{{name}: counter}} or metadata from the sender change that"
+        )
+        return "untyped", text
+    return "", ""

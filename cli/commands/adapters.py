@@ -167,6 +167,8 @@ def _try(args: argparse.Namespace) -> int:
             sys.stdout.write(json.dumps(line) + "\n")
     for cause, count in emitter.faults.items():
         sys.stderr.write(f"{cause} ({count}): {emitter.messages[cause]}\n")
+    for what, count in emitter.left.items():
+        sys.stderr.write(f"not watched: {what} ({count}): {emitter.messages[what]}\n")
     return 0 if emitter.metrics or emitter.rows or not emitter.faults else 1
 
 

@@ -54,14 +54,38 @@ def send(live: Live, body: bytes, **headers: str) -> httpx.Response:
 
 
 PG = (named("pg_stat_activity_count"), [(0, 42), (15, 40), (30, 41), (45, 38)])
-INODES = (named("container_fs_inodes_total"), [(0, 1000), (15, 1000)])
+JOBS = (named("jobs_total"), [(0, 100), (15, 115), (30, 10), (45, 25)])
 
 
 def test_gauge_that_is_named_like_a_counter_keeps_its_values_without_metadata(live: Live) -> None:
-    assert send(live, request(PG, INODES)).status_code == 204
+    assert send(live, request(PG)).status_code == 204
     assert live.emitter.values("pg_stat_activity_count") == [42, 40, 41, 38]
-    assert live.emitter.values("container_fs_inodes_total") == [1000, 1000]
     assert "types: {pg_stat_activity_count: counter}" in live.emitter.messages["untyped"]
+
+
+def test_total_without_metadata_is_a_counter_and_the_log_says_so_once(live: Live) -> None:
+    assert send(live, request(JOBS, (named("x_total"), [(0, 1)]))).status_code == 204
+    assert live.emitter.values("jobs_total_per_s") == pytest.approx([1.0, 10 / 15, 1.0])
+    assert "types: {jobs_total: gauge}" in live.emitter.messages["untyped_total"]
+    assert live.emitter.left == {"untyped_total": 0, "first": 2}
+
+
+def test_count_and_sum_are_counters_beside_the_buckets_or_quantiles_they_belong_to(
+    live: Live,
+) -> None:
+    series = [
+        (named("rpc_count"), [(0, 10), (10, 30)]),
+        (named("rpc_sum"), [(0, 1), (10, 2)]),
+        (named("rpc", quantile="0.99"), [(0, 0.5), (10, 0.6)]),
+        (named("lat_count"), [(0, 10), (10, 60)]),
+        (named("lat_bucket", le="+Inf"), [(0, 10), (10, 60)]),
+        PG,
+    ]
+    assert send(live, request(*series)).status_code == 204
+    assert live.emitter.values("rpc_count_per_s") == [2.0]
+    assert live.emitter.values("rpc_sum_per_s") == [0.1]
+    assert live.emitter.values("lat_count_per_s") == [5.0]
+    assert live.emitter.values("pg_stat_activity_count") == [42, 40, 41, 38]
 
 
 def test_metadata_decide_whether_a_series_is_a_counter(live: Live) -> None:
@@ -107,12 +131,12 @@ def test_types_of_the_configuration_go_before_metadata() -> None:
 
 
 def test_metadata_that_come_later_make_a_rate_from_then_on(live: Live) -> None:
-    labels = named("jobs_total")
+    labels = named("jobs")
     send(live, request((labels, [(0, 10)])))
-    send(live, request(kinds={"jobs_total": COUNTER}))
+    send(live, request(kinds={"jobs": COUNTER}))
     send(live, request((labels, [(10, 20), (20, 50)])))
-    assert live.emitter.values("jobs_total") == [10.0]
-    assert live.emitter.values("jobs_total_per_s") == [3.0]
+    assert live.emitter.values("jobs") == [10.0]
+    assert live.emitter.values("jobs_per_s") == [3.0]
 
 
 def test_buckets_are_counted_where_they_are_not_kept(live: Live) -> None:

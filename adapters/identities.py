@@ -35,21 +35,22 @@ class Output:
     """One series of ours.
 
     Attributes:
+        owner: identity whose points it takes.
         last: latest event time of its owner, epoch seconds.
     """
 
-    __slots__ = ("_owner", "_previous", "_silence", "last", "metric_name", "source_id", "unit")
+    __slots__ = ("_previous", "_silence", "last", "metric_name", "owner", "source_id", "unit")
 
     def __init__(self, key: _Key) -> None:
         self.source_id, self.metric_name, self.unit = key
         self.last = 0.0
-        self._owner: Labels = ()
+        self.owner: Labels = ()
         self._previous: Labels = ()
         self._silence = _SILENCE_SEC
 
     def take(self, identity: Labels, time: float) -> None:
         """Take a point; raises MixedError if the series belongs to another identity."""
-        owner = self._owner
+        owner = self.owner
         if owner is not identity and owner != identity:
             self._change(identity, time)
         if time > self.last:
@@ -57,19 +58,19 @@ class Output:
 
     def release(self, identity: Labels) -> None:
         """The identity has ended: the next one may go on at once."""
-        if self._owner == identity:
+        if self.owner == identity:
             self.last = 0.0
 
     def _change(self, identity: Labels, time: float) -> None:
-        if self._owner and time <= self.last + self._silence:
+        if self.owner and time <= self.last + self._silence:
             message = (
                 f"{self.metric_name} of {self.source_id} would be mixed with another series: "
-                f"{describe(identity, self._owner)}"
+                f"{describe(identity, self.owner)}"
             )
             raise MixedError(message)
         if identity == self._previous:  # it was not gone, only slower than we thought
             self._silence = min(2 * self._silence, _LONGEST_SILENCE_SEC)
-        self._previous, self._owner = self._owner, identity
+        self._previous, self.owner = self.owner, identity
         self.last = time
 
 

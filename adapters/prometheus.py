@@ -17,7 +17,7 @@ reasons, which no sender repeats; the others are taken, as both specifications a
 import math
 import struct
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -26,7 +26,7 @@ from padit.adapters.base import AdapterOptions
 from padit.adapters.histograms import Distribution, summary
 from padit.adapters.identities import MixedError, Output
 from padit.adapters.prometheus_histogram import count_of, parts_of
-from padit.adapters.prometheus_series import Kinds, Series, SeriesOf, guess
+from padit.adapters.prometheus_series import PARTS, Kinds, Series, SeriesOf, guess
 from padit.adapters.receiver import (
     Call,
     ReceiverAdapter,
@@ -37,14 +37,13 @@ from padit.adapters.receiver import (
 from padit.adapters.refusals import Refusals
 from padit.adapters.series import Counter, Naming
 from padit.codecs.remote_write import LabelError, Point, read_request
-from padit.domain.metric import Metric
+from padit.domain.metric import Metric, MetricType
 from padit.domain.timestamps import EARLIEST_US, LATEST_US
 
 __all__ = ["PrometheusAdapter", "PrometheusOptions"]
 
 _STALE = 0x7FF0000000000002
 _GAUGE_HISTOGRAM = 3
-_GUESSES = 2
 _EARLIEST_MS, _LATEST_MS = EARLIEST_US // 1000, LATEST_US // 1000
 
 _UNWATCHED = {
@@ -84,8 +83,8 @@ class PrometheusAdapter(ReceiverAdapter):
     def __init__(self, options: PrometheusOptions) -> None:
         route = Route("POST", "/api/v1/write", self.write, encodings=("snappy",))
         super().__init__(options, [route])
-        self._series = SeriesOf(options.naming, options.name)
         self._kinds = Kinds(options.types, options.naming.max_series)
+        self._series = SeriesOf(options.naming, options.name, self._kinds)
         self._told: set[str] = set()
         self._lock = threading.Lock()
 
@@ -103,6 +102,7 @@ class PrometheusAdapter(ReceiverAdapter):
 
     def _tell(self, series: Series, point: Point) -> None:
         """Say once what is guessed about a type."""
+        series.told = True
         what, message = guess(series.name)
         if what and what not in self._told and not self._kinds.is_known(series, point):
             self._told.add(what)
@@ -124,17 +124,24 @@ class _Write:
         self._samples = self._histograms = 0
 
     def take(self, points: Iterable[Point]) -> None:
-        """All series of the request; all are learned first, because they tell each other's type."""
-        for point, series in list(self._resolved(points)):
-            count = len(point.samples) + len(point.histograms)
-            before = self._samples + self._histograms + self._refused.total
+        """All series of the request.
+
+        New ones that can be parts of a histogram or summary wait for the others, which show it.
+        """
+        find = self._series.find
+        later: list[tuple[Series, Point]] = []
+        for point in points:
             try:
-                for histogram in point.histograms:
-                    self._each(series, point, histogram, self._histogram)
-                self._take_samples(series, point)
-            except Exception as error:  # one series never costs the others
-                left = before + count - self._samples - self._histograms - self._refused.total
-                self._refused.add(f"internal: {error!r}", left)
+                series = find(point.labels, point.fault)
+            except LabelError as error:
+                self._refused.add(str(error), len(point.samples) + len(point.histograms))
+                continue
+            if series.version < 0 and series.name.endswith(PARTS):
+                later.append((series, point))
+            else:
+                self._take_series(series, point)
+        for series, point in later:
+            self._take_series(series, point)
         emitter = self._adapter._emitter
         if emitter is None:
             return
@@ -144,66 +151,89 @@ class _Write:
         for what, (name, count) in self._unwatched.items():
             emitter.unwatched(what, f"{name}: {_UNWATCHED[what]}", count)
 
-    def _resolved(self, points: Iterable[Point]) -> Iterator[tuple[Point, Series]]:
-        for point in points:
-            try:
-                if point.fault:
-                    raise LabelError(point.fault)
-                series = self._series.find(point.labels)
-            except LabelError as error:
-                self._refused.add(str(error), len(point.samples) + len(point.histograms))
-                continue
-            if series.bucket or series.quantile:
-                self._kinds.see(series)
-            yield point, series
+    def _take_series(self, series: Series, point: Point) -> None:
+        before = self._samples + self._histograms + self._refused.total
+        try:
+            for histogram in point.histograms:
+                self._take_histogram(series, point, histogram)
+            if point.samples:
+                self._take_samples(series, point)
+        except Exception as error:  # one series never costs the others
+            count = len(point.samples) + len(point.histograms)
+            left = before + count - self._samples - self._histograms - self._refused.total
+            self._refused.add(f"internal: {error!r}", left)
 
     def _take_samples(self, series: Series, point: Point) -> None:
-        if not point.samples:
-            return
+        samples = point.samples
         if series.bucket and not self._options.buckets:
-            self._leave("buckets", series, len(point.samples))
-            self._samples += len(point.samples)
+            self._leave("buckets", series, len(samples))
+            self._samples += len(samples)
             return
         counter, unit = self._kinds.of(series, point)
-        if len(self._adapter._told) < _GUESSES:
+        if not series.told:
             self._adapter._tell(series, point)
-        if counter and self._options.rates:
-            for sample in point.samples:
-                self._each(series, point, sample, self._rate)
-            return
-        output = self._series.output(series, "", unit)
-        for sample in point.samples:
-            self._value(series, output, sample)
+        rate = counter and self._options.rates
+        if rate:
+            output = self._series.output(series, "_per_s", f"{unit}/s" if unit else "1/s")
+        else:
+            output = self._series.output(series, "", unit)
+        for sample in samples:
+            value, time = sample.value, sample.timestamp
+            if value - value != 0 or not _EARLIEST_MS <= time < _LATEST_MS:
+                self._unusual(series, value, time)
+            elif rate:
+                created = point.created or getattr(sample, "start_timestamp", 0)
+                self._rate(series, output, time / 1000, value, created / 1000)
+            else:
+                self._put(series, output, time / 1000, value, "custom")
 
-    def _value(self, series: Series, output: Output, sample: Any) -> None:
-        """One sample as it is."""
-        value, time = sample.value, sample.timestamp
-        if value - value != 0:  # NaN or infinite
-            self._not_finite(series, value)
-            self._samples += 1
-            return
-        if not _EARLIEST_MS <= time < _LATEST_MS:
+    def _unusual(self, series: Series, value: float, time: int) -> None:
+        if value - value == 0:
             self._refuse_time(series, time)
+        else:  # NaN or infinite
+            self._samples += 1
+            self._not_finite(series, value)
+
+    def _rate(
+        self, series: Series, output: Output, time: float, value: float, created: float
+    ) -> None:
+        counter = series.counter
+        if counter is None:
+            series.counter = Counter(time, value, created)
+            self._samples += 1
+            self._leave("first", series)
+        elif (change := counter.difference(time, value, created)) is None:
+            self._samples += 1
+            self._leave("out_of_order", series)
+        else:
+            self._put(series, output, time, change[0] / change[1], "throughput")
+
+    def _put(
+        self, series: Series, output: Output, time: float, value: float, kind: MetricType
+    ) -> None:
+        """One sample of ours, or the reason against it."""
+        if value - value != 0:
+            self._refused.add(f"{series.name[:100]}: a rate of {value}, beyond the largest number")
             return
-        try:
-            output.take(series.identity, time / 1000)
-        except MixedError as error:
-            self._refused.add(str(error))
-            return
+        if output.owner is series.identity and time >= output.last:
+            output.last = time  # what `take` does, without the cost of a call
+        else:
+            try:
+                output.take(series.identity, time)
+            except MixedError as error:
+                self._refused.add(str(error))
+                return
         self._samples += 1
         source_id, name, unit = output.source_id, output.metric_name, output.unit
-        self._found.append(
-            Metric(time / 1000, source_id, name, value, unit, "custom", "prometheus")
-        )
+        self._found.append(Metric(time, source_id, name, value, unit, kind, "prometheus"))
 
-    def _each(self, series: Series, point: Point, one: Any, take: Any) -> None:
-        """One sample or histogram that is compared with the one before."""
-        if not _EARLIEST_MS <= one.timestamp < _LATEST_MS:
-            self._refuse_time(series, one.timestamp)
+    def _take_histogram(self, series: Series, point: Point, histogram: Any) -> None:
+        if not _EARLIEST_MS <= histogram.timestamp < _LATEST_MS:
+            self._refuse_time(series, histogram.timestamp)
             return
         before = len(self._found)
         try:
-            take(series, point, one)
+            self._histogram(series, point, histogram)
         except MixedError as error:
             del self._found[before:]
             self._refused.add(str(error))
@@ -211,31 +241,8 @@ class _Write:
             del self._found[before:]
             self._refused.add(f"{series.name[:100]}: {error}")
 
-    def _rate(self, series: Series, point: Point, sample: Any) -> None:
-        value = sample.value
-        if value - value != 0:
-            self._samples += 1
-            self._not_finite(series, value)
-            return
-        time = sample.timestamp / 1000
-        created = (point.created or getattr(sample, "start_timestamp", 0)) / 1000
-        counter = series.counter
-        if counter is None:
-            series.counter = Counter(time, value, created)
-            self._leave("first", series)
-        elif (change := counter.difference(time, value, created)) is None:
-            self._leave("out_of_order", series)
-        else:
-            unit = self._kinds.of(series, point)[1]
-            self._add_rate(series, time, change[0] / change[1], unit)
-        self._samples += 1
-
-    def _add_rate(self, series: Series, time: float, rate: float, unit: str) -> None:
-        per_s = f"{unit}/s" if unit else "1/s"
-        self._add(series, "_per_s", per_s, time, rate, "throughput")
-
     def _add(
-        self, series: Series, ending: str, unit: str, time: float, value: float, kind: Any
+        self, series: Series, ending: str, unit: str, time: float, value: float, kind: MetricType
     ) -> None:
         if value - value != 0:
             message = f"a rate of {value}, beyond the largest number"
@@ -276,7 +283,7 @@ class _Write:
             fresh = change[0] == count
             parts, total = series.distribution.since(parts, total, fresh=fresh)
             count = change[0]
-            self._add_rate(series, time, count / change[1], "")
+            self._add(series, "_per_s", "1/s", time, count / change[1], "throughput")
         for ending, value in summary(parts, total, count):
             self._add(series, f"_{ending}", point.unit, time, value, "custom")
         self._histograms += 1

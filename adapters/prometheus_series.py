@@ -16,11 +16,12 @@ from padit.adapters.identities import Output, Outputs, Records
 from padit.adapters.series import Counter, Labels, Namer, Naming, shorten
 from padit.codecs.remote_write import Key, LabelError, Metadata, Point, labels_of
 
-__all__ = ["UNNAMED", "Kinds", "Series", "SeriesOf", "guess"]
+__all__ = ["PARTS", "UNNAMED", "Kinds", "Series", "SeriesOf", "guess"]
 
 _COUNTER, _GAUGE, _HISTOGRAM, _SUMMARY = 1, 2, 3, 5
 _ENDINGS = ("_total", "_count", "_sum", "_bucket")
-_PARTS = ("_count", "_sum")
+PARTS = ("_count", "_sum")
+"""Endings of the series that a histogram or summary has beside its buckets or quantiles."""
 UNNAMED = "a series without a name (the label __name__)"
 
 
@@ -39,12 +40,13 @@ class Series:
         distribution: the rest of it.
         outputs: series of ours, by the ending of the name and the unit.
         kind: whether it is a counter, and its unit, in `version` of the types.
+        told: whether what is guessed of it was said.
         used: number of the request that brought it last.
     """
 
     __slots__ = (
         "bucket", "counter", "distribution", "identity", "kind", "name", "observed", "outputs",
-        "quantile", "source_id", "suffix", "used", "version",
+        "quantile", "source_id", "suffix", "told", "used", "version",
     )  # fmt: skip
 
     def __init__(self, identity: Labels, name: str, source_id: str, suffix: str) -> None:
@@ -60,6 +62,7 @@ class Series:
         self.outputs: dict[tuple[str, str], Output] = {}
         self.kind = (False, "")
         self.version = -1
+        self.told = False
         self.used = 0
 
     def end(self) -> None:
@@ -74,12 +77,14 @@ class SeriesOf:
     Args:
         naming: how labels become names.
         fallback: source of series without a source label.
+        kinds: learns from buckets and quantiles what their families are.
 
     Attributes:
         request: number of the current request.
     """
 
-    def __init__(self, naming: Naming, fallback: str) -> None:
+    def __init__(self, naming: Naming, fallback: str, kinds: "Kinds") -> None:
+        self._kinds = kinds
         self._namer = Namer(naming, fallback)
         self._outputs = Outputs()
         self._records: Records[Series] = Records(naming.max_series, self._outputs)
@@ -87,9 +92,13 @@ class SeriesOf:
         self._most = naming.max_series
         self.request = 0
 
-    def find(self, labels: Key) -> Series:
+    def find(self, labels: Key, fault: str = "") -> Series:
         """The series of labels as they came; raises LabelError if they cannot be one."""
-        found = self._known.get(labels) or self._learn(labels)
+        found = None if fault else self._known.get(labels)
+        if found is None:
+            if fault:
+                raise LabelError(fault)
+            found = self._learn(labels)
         found.used = self.request
         return found
 
@@ -103,6 +112,8 @@ class SeriesOf:
                 raise LabelError(UNNAMED)
             found = Series(identity, name, *self._namer.name(texts))
             found.used = self.request
+            if found.bucket or found.quantile:
+                self._kinds.see(found)
             if self._records.add(found):
                 self._known.clear()
         if len(self._known) >= 2 * self._most:
@@ -183,7 +194,7 @@ class Kinds:
         for ending in _ENDINGS:
             if found is None and name.endswith(ending):
                 base = name.removesuffix(ending)
-                kind = self._structures.get(base, 0) if ending in _PARTS else 0
+                kind = self._structures.get(base, 0) if ending in PARTS else 0
                 found = self._families.get(base) or ((kind, "") if kind else None)
         return found or (0, "")
 
@@ -193,7 +204,7 @@ def _counts(series: Series, kind: int) -> bool:
     if series.bucket and kind != _GAUGE:
         return kind in (0, _COUNTER, _HISTOGRAM)
     if kind in (_HISTOGRAM, _SUMMARY):
-        return name.endswith((*_PARTS, "_bucket"))
+        return name.endswith((*PARTS, "_bucket"))
     return (kind == _COUNTER and not name.endswith("_created")) or (
         kind == 0 and name.endswith("_total")
     )

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from padit.domain.timestamps import EARLIEST_US, LATEST_US
 
@@ -118,7 +118,7 @@ def parse_lines(body: bytes, precision: str = "") -> Lines:
             skip -= 1
             continue
         try:
-            text = _text(row)
+            text = row.strip(_BLANK) if isinstance(row, str) else _refuse_bytes(row)
             if not text or text[0] == "#":
                 continue
             try:
@@ -150,10 +150,8 @@ def _rows(body: bytes) -> Sequence[str | UnicodeDecodeError]:
         return [_decoded(row) for row in body.split(b"\n")]
 
 
-def _text(row: str | UnicodeDecodeError) -> str:
-    if isinstance(row, str):
-        return row.strip(_BLANK)
-    message = f"no UTF-8 at byte {row.start}"
+def _refuse_bytes(error: UnicodeDecodeError) -> NoReturn:
+    message = f"no UTF-8 at byte {error.start}"
     raise LineError(message)
 
 

@@ -116,7 +116,7 @@ def test_two_scopes_with_one_instrument_name_are_two_series(live: Live) -> None:
 
 
 def test_scopes_are_also_told_apart_by_version_and_attributes(live: Live) -> None:
-    scopes = [
+    scopes: list[dict[str, Any]] = [
         {"name": "lib", "version": "1"},
         {"name": "lib", "version": "2"},
         {"name": "lib", "version": "2", "attributes": attributes({"shard": "b"})},

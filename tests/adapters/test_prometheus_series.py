@@ -53,8 +53,11 @@ def send(live: Live, body: bytes, **headers: str) -> httpx.Response:
     return httpx.post(url, content=packed, headers={**given, **names})
 
 
-PG = (named("pg_stat_activity_count"), [(0, 42), (15, 40), (30, 41), (45, 38)])
-JOBS = (named("jobs_total"), [(0, 100), (15, 115), (30, 10), (45, 25)])
+PG: tuple[Labels, Samples] = (
+    named("pg_stat_activity_count"),
+    [(0, 42), (15, 40), (30, 41), (45, 38)],
+)
+JOBS: tuple[Labels, Samples] = (named("jobs_total"), [(0, 100), (15, 115), (30, 10), (45, 25)])
 
 
 def test_gauge_that_is_named_like_a_counter_keeps_its_values_without_metadata(live: Live) -> None:
@@ -73,7 +76,7 @@ def test_total_without_metadata_is_a_counter_and_the_log_says_so_once(live: Live
 def test_count_and_sum_are_counters_beside_the_buckets_or_quantiles_they_belong_to(
     live: Live,
 ) -> None:
-    series = [
+    series: list[tuple[Labels, Samples]] = [
         (named("rpc_count"), [(0, 10), (10, 30)]),
         (named("rpc_sum"), [(0, 1), (10, 2)]),
         (named("rpc", quantile="0.99"), [(0, 0.5), (10, 0.6)]),
@@ -89,7 +92,7 @@ def test_count_and_sum_are_counters_beside_the_buckets_or_quantiles_they_belong_
 
 
 def test_metadata_decide_whether_a_series_is_a_counter(live: Live) -> None:
-    series = [
+    series: list[tuple[Labels, Samples]] = [
         (named("odd"), [(0, 100), (10, 150)]),
         (named("even_total"), [(0, 100), (10, 150)]),
         (named("took_count"), [(0, 100), (10, 150)]),
@@ -119,7 +122,7 @@ def test_metadata_decide_whether_a_series_is_a_counter(live: Live) -> None:
 def test_types_of_the_configuration_go_before_metadata() -> None:
     types = {"pg_*_count": "gauge", "*_total": "counter", "*_count": "counter"}
     with Live({"type": "prometheus", "port": 0, "types": types}) as live:
-        series = [
+        series: list[tuple[Labels, Samples]] = [
             PG,
             (named("jobs_total"), [(0, 1), (10, 11)]),
             (named("n_count"), [(0, 1), (2, 3)]),
@@ -148,7 +151,7 @@ def test_buckets_are_counted_where_they_are_not_kept(live: Live) -> None:
     assert live.emitter.values("leaky_bucket") == [7.0]
 
 
-GOOD = (named("beside"), [(0, 1.0)])
+GOOD: tuple[Labels, Samples] = (named("beside"), [(0, 1.0)])
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,10 @@ class Output:
 
     def take(self, identity: Labels, time: float) -> None:
         """Take a point; raises MixedError if the series belongs to another identity."""
-        owner = self.owner
-        if owner is not identity and owner != identity:
-            self._change(identity, time)
+        if self.owner is not identity:
+            if self.owner != identity:
+                self._change(identity, time)
+            self.owner = identity
         if time > self.last:
             self.last = time
 

@@ -105,11 +105,13 @@ class InfluxAdapter(ReceiverAdapter):
     def _samples(self, lines: Lines, unit: float, received: float) -> list[Metric]:
         found: list[Metric] = []
         mixed: dict[int, str] = {}
+        known, request = self._known, self._request
         for position, line in enumerate(lines.good):
-            head = self._known.get((line.measurement, line.tags)) or self._learn(line)
-            head.used = self._request
-            when = received if line.time is None else line.time * unit
-            for field, value in line.fields:
+            measurement, tags, fields, stamp, _ = line
+            head = known.get((measurement, tags)) or self._learn(line)
+            head.used = request
+            when = received if stamp is None else stamp * unit
+            for field, value in fields:
                 output = head.outputs.get(field) or self._output(head, field)
                 if output.owner is head.identity and when >= output.last:
                     output.last = when  # what `take` does, without the cost of a call
@@ -124,8 +126,9 @@ class InfluxAdapter(ReceiverAdapter):
                         when, output.source_id, output.metric_name, value, "", "custom", "influx"
                     )
                 )
+        numbers = lines.numbers if mixed else []
         for position, reason in mixed.items():
-            lines.refuse(lines.numbers[position], reason)
+            lines.refuse(numbers[position], reason)
             lines.taken -= 1
         return found
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from padit.domain.timestamps import EARLIEST_US, LATEST_US
 
@@ -73,17 +73,24 @@ class Lines:
 
     Attributes:
         good: lines that follow the protocol, in their order.
-        numbers: of these lines in the body; lines count from 1.
+        others: numbers of the rows in which none of them begins; rows count from 1.
         refused: "number: reason" of the first `MOST_NAMED` that do not.
         refused_count: all that do not.
         taken: those of `good` that are taken whole.
     """
 
     good: list[Line] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)
+    others: list[int] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     refused_count: int = 0
     taken: int = 0
+
+    @property
+    def numbers(self) -> list[int]:
+        """The row in which each good line begins."""
+        others = set(self.others)
+        rows = range(1, len(self.good) + len(others) + 1)
+        return [row for row in rows if row not in others]
 
     def refuse(self, number: int, reason: str) -> None:
         """Count a line, and name it while there are few."""
@@ -112,28 +119,41 @@ def parse_lines(body: bytes, precision: str = "") -> Lines:
     found = Lines()
     earliest, latest = _range(precision)
     rows = _rows(body)
+    good, others = found.good, found.others
     skip = 0
     for number, row in enumerate(rows, 1):
-        if skip:
-            skip -= 1
+        if number <= skip:
+            others.append(number)
             continue
         try:
-            text = row.strip(_BLANK) if isinstance(row, str) else _refuse_bytes(row)
-            if not text or text[0] == "#":
+            usual = isinstance(row, str) and row[:1] > "#" and row[-1:] > " "
+            text = row if usual else _trimmed(row)
+            if not text:
+                others.append(number)
                 continue
             try:
                 line = parse_line(text)
             except LineError:
                 line, skip = _joined(rows, number)
-            if line.time is not None and not earliest <= line.time < latest:
-                raise LineError(_time_fault(line.time, precision))
+            when = line.time
+            if when is not None and not earliest <= when < latest:
+                raise LineError(_time_fault(when, precision))
         except LineError as error:
+            others.append(number)
             found.refuse(number, str(error))
         else:
-            found.good.append(line)
-            found.numbers.append(number)
-    found.taken = len(found.good)
+            good.append(line)
+    found.taken = len(good)
     return found
+
+
+def _trimmed(row: str | UnicodeDecodeError) -> str:
+    """A row without blanks around it, "" for a comment; raises LineError if it is no UTF-8."""
+    if isinstance(row, UnicodeDecodeError):
+        message = f"no UTF-8 at byte {row.start}"
+        raise LineError(message)
+    text = row.strip(_BLANK)
+    return "" if text[:1] == "#" else text
 
 
 def _range(precision: str) -> tuple[int, int]:
@@ -150,11 +170,6 @@ def _rows(body: bytes) -> Sequence[str | UnicodeDecodeError]:
         return [_decoded(row) for row in body.split(b"\n")]
 
 
-def _refuse_bytes(error: UnicodeDecodeError) -> NoReturn:
-    message = f"no UTF-8 at byte {error.start}"
-    raise LineError(message)
-
-
 def _decoded(row: bytes) -> str | UnicodeDecodeError:
     try:
         return row.decode("utf-8")
@@ -163,7 +178,7 @@ def _decoded(row: bytes) -> str | UnicodeDecodeError:
 
 
 def _joined(rows: Sequence[str | UnicodeDecodeError], number: int) -> tuple[Line, int]:
-    """A line with a line feed in a quoted string, and how many rows it has beyond the first.
+    """A line with a line feed in a quoted string, and the last of its rows.
 
     Raises:
         LineError: of the first row alone, if no quote is open at its end or the rows that follow
@@ -181,7 +196,7 @@ def _joined(rows: Sequence[str | UnicodeDecodeError], number: int) -> tuple[Line
             break
     if len(joined) > 1 and quotes % 2 == 0:
         try:
-            return parse_line("\n".join(joined).strip(_BLANK)), len(joined) - 1
+            return parse_line("\n".join(joined).strip(_BLANK)), number + len(joined) - 1
         except LineError:
             pass
     return parse_line(str(text).strip(_BLANK)), 0
@@ -213,17 +228,18 @@ def parse_line(line: str) -> Line:
     head, body, stamp = _sections(line, plain)
     named = _remembered if len(head) <= _LONGEST_REMEMBERED else _named
     measurement, tags = named(head, plain)
-    fields, texts = [], []
-    for text in _cut(body, ",", plain, quotes=True):
+    texts: list[str] = []
+    fields: list[tuple[str, float]] = []
+    for text in body.split(",") if plain else _cut(body, ",", plain, quotes=True):
         name, raw = _pair(text, plain, quotes=True)
         value = _number(raw)
         if value is None:
             texts.append(name)
         else:
             fields.append((name, value))
-    if len(fields) + len(texts) > 1:
+    if texts or len(fields) > 1:
         _check_distinct("field", [*(name for name, _ in fields), *texts])
-    return Line(measurement, tags, tuple(fields), _time(stamp), tuple(texts))
+    return Line(measurement, tags, tuple(fields), _time(stamp), tuple(texts) if texts else ())
 
 
 def _check_distinct(what: str, names: list[str]) -> None:
@@ -297,7 +313,9 @@ def _cut(text: str, separator: str, plain: bool, *, quotes: bool) -> list[str]:
 def _pair(text: str, plain: bool, *, quotes: bool) -> tuple[str, str]:
     if plain:
         name, _, value = text.partition("=")
-        single = "=" not in value
+        if name and value and "=" not in value:
+            return name, value
+        single = False
     else:
         name, *values = _cut(text, "=", plain, quotes=quotes)
         single, value = len(values) == 1, values[0] if values else ""

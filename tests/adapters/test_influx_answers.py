@@ -196,9 +196,11 @@ def test_login_of_version_1_needs_a_token_as_its_password(
 
 @pytest.mark.parametrize("kind", ["prometheus", "otlp", "logs"])
 def test_other_receivers_take_no_login(kind: str) -> None:
-    more: dict[str, Any] = {"otlp": {"protocols": ["http"]}, "logs": {"store_dir": ""}}.get(
-        kind, {}
-    )
+    options: dict[str, dict[str, Any]] = {
+        "otlp": {"protocols": ["http"]},
+        "logs": {"store_dir": ""},
+    }
+    more = options.get(kind, {})
     path = {"prometheus": "/api/v1/write", "otlp": "/v1/metrics", "logs": "/api/v1/logs"}[kind]
     with Live({"type": kind, "port": 0, "tokens": ["secret"], **more}) as live:
         answer = post(live, b"{}", path + "?u=x&p=secret", headers=basic("x", "secret"))

@@ -205,6 +205,21 @@ def export_over_grpc(live: Live, token: str) -> Any:
         return stub.Export(cumulative((1, 1.0, 0)), metadata=metadata, timeout=allowed(10))
 
 
+def test_grpc_answer_names_what_was_rejected_too(live: Live) -> None:
+    request = cumulative((1, 1.0, 0), (2, float("nan"), 0), (3, 5.0, 0), (2, 4.0, 0))
+    with grpc.insecure_channel(f"127.0.0.1:{live.adapter.grpc_port}") as channel:
+        stub: Any = metrics_service_pb2_grpc.MetricsServiceStub(channel)
+        metadata = (("authorization", "Bearer secret"),)
+        answer = stub.Export(request, metadata=metadata, timeout=allowed(10))
+    assert answer.partial_success.rejected_data_points == 2
+    assert answer.partial_success.error_message == (
+        "1 x m: a point whose value is nan; "
+        "1 x m: a point that is not newer than the last of its series"
+    )
+    assert live.emitter.values("m_per_s") == [2.0]
+    assert live.emitter.left == {"first": 1}
+
+
 def test_grpc_write_without_the_token_is_refused(live: Live) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         export_over_grpc(live, "wrong")

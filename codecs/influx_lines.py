@@ -126,8 +126,8 @@ def parse_lines(body: bytes, precision: str = "") -> Lines:
             others.append(number)
             continue
         try:
-            usual = isinstance(row, str) and row[:1] > "#" and row[-1:] > " "
-            text = row if usual else _trimmed(row)
+            usual = row if isinstance(row, str) and row[:1] > "#" and row[-1:] > " " else None
+            text = usual or _trimmed(row)
             if not text:
                 others.append(number)
                 continue

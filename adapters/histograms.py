@@ -8,7 +8,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
-__all__ = ["QUANTILES", "Distributions", "Part", "explicit", "quantile", "summary"]
+__all__ = ["QUANTILES", "Distribution", "Distributions", "Part", "explicit", "quantile", "summary"]
 
 Part = tuple[float, float, float]
 
@@ -16,46 +16,72 @@ QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 """Ending of a name, and the share that it stands for."""
 
 
+class Distribution:
+    """The last point of one histogram; begins with the first.
+
+    Args:
+        parts: of the cumulative histogram.
+        total: sum of all its observations, NaN if it is not known.
+    """
+
+    __slots__ = ("_counts", "_total")
+
+    def __init__(self, parts: Sequence[Part], total: float) -> None:
+        self._counts = _counts(parts)
+        self._total = total
+
+    def since(
+        self, parts: Sequence[Part], total: float, *, fresh: bool
+    ) -> tuple[list[Part], float]:
+        """(parts, sum) of what was observed since the point before.
+
+        No parts where the buckets' edges have changed; a sum of NaN where one is not known.
+
+        Args:
+            parts: of the cumulative histogram.
+            total: sum of all its observations, NaN if it is not known.
+            fresh: whether its count began again at 0, so that all of it is new.
+        """
+        counts, total_before = self._counts, self._total
+        now = _counts(parts)
+        self._counts, self._total = now, total
+        if fresh:
+            return list(parts), total
+        if any(now.get(edges, 0.0) < count for edges, count in counts.items()):
+            return [], total - total_before
+        new = [(*edges, count - counts.get(edges, 0.0)) for edges, count in now.items()]
+        return new, total - total_before
+
+
+def _counts(parts: Sequence[Part]) -> dict[tuple[float, float], float]:
+    return {(lower, upper): count for lower, upper, count in parts if count}
+
+
 class Distributions:
-    """The last point of each histogram; bounded.
+    """Many histograms by key; bounded.
 
     Args:
         most: series that are remembered; the one not seen for longest is forgotten.
     """
 
     def __init__(self, most: int) -> None:
-        self._seen: OrderedDict[object, tuple[dict[tuple[float, float], float], float]]
-        self._seen = OrderedDict()
+        self._seen: OrderedDict[object, Distribution] = OrderedDict()
         self._most = most
 
     def since(
         self, key: object, parts: Sequence[Part], total: float, *, fresh: bool
     ) -> tuple[list[Part], float]:
-        """(parts, sum) of what was observed since the point before.
-
-        Args:
-            key: the series.
-            parts: of the cumulative histogram.
-            total: sum of all its observations.
-            fresh: whether its count began again at 0, so that all of it is new.
-
-        No parts where the buckets' edges have changed, and a sum of NaN where the point before
-        is not known.
-        """
-        now = {(lower, upper): count for lower, upper, count in parts if count}
+        """As `Distribution.since`; nothing where the point before is not known and not `fresh`."""
         before = self._seen.pop(key, None)
-        self._seen[key] = now, total
+        if before is None:
+            before = Distribution(parts, total)
+            found: tuple[list[Part], float] = (list(parts), total) if fresh else ([], math.nan)
+        else:
+            found = before.since(parts, total, fresh=fresh)
+        self._seen[key] = before
         if len(self._seen) > self._most:
             self._seen.popitem(last=False)
-        if fresh:
-            return list(parts), total
-        if before is None:
-            return [], math.nan
-        counts, sum_before = before
-        if any(now.get(edges, 0.0) < count for edges, count in counts.items()):
-            return [], total - sum_before
-        new = [(*edges, count - counts.get(edges, 0.0)) for edges, count in now.items()]
-        return new, total - sum_before
+        return found
 
     def knows(self, key: object) -> bool:
         """Whether a point of the series was seen."""

@@ -1,25 +1,34 @@
 """OTLP metrics over HTTP (`POST /v1/metrics`, protobuf or JSON) and gRPC (`adapters.otlp_grpc`).
 
-See `adapters.otlp_points` for what the points become. Points that cannot be used are named in
-the partial success of the answer; the others are taken. While writers have to wait, HTTP
+See `adapters.otlp_points` for what the points become, and `adapters.otlp_names` for their names.
+Points that cannot be used are named in the partial success of the answer, with reasons and counts;
+the others are taken. While writers have to wait, HTTP
 answers 503 or 429 with Retry-After and gRPC UNAVAILABLE or RESOURCE_EXHAUSTED with RetryInfo,
 which exporters follow.
 """
 
 import threading
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from padit.adapters.base import AdapterOptions, Emitter
 from padit.adapters.otlp_grpc import GrpcReceiver
-from padit.adapters.otlp_points import Translator
+from padit.adapters.otlp_names import OtlpNaming
+from padit.adapters.otlp_points import FIRST, NOTHING, REPEATED, STALE, Translator
 from padit.adapters.receiver import Call, ReceiverAdapter, ReceiverOptions, Reply, Route
-from padit.adapters.series import Namer, Naming
+from padit.adapters.refusals import Refusals
 from padit.adapters.threads import Worker
 from padit.codecs.otlp_bodies import JSON, PROTOBUF, read_request, write_response
 
 __all__ = ["OtlpAdapter", "OtlpOptions"]
+
+_UNWATCHED = {
+    FIRST: "the first point of a counter; its rate begins with the next",
+    REPEATED: "a point that was sent before",
+    STALE: "a series ended (no recorded value)",
+    NOTHING: "a point without a value that is finite, such as a summary of no observations",
+}
 
 
 class OtlpOptions(ReceiverOptions):
@@ -34,7 +43,7 @@ class OtlpOptions(ReceiverOptions):
     protocols: tuple[str, ...] = Field(
         default=("http", "grpc"), description="Which to listen for: http, grpc.", min_length=1
     )
-    naming: Naming = Field(default=Naming(), description="How attributes become names.")
+    naming: OtlpNaming = Field(default=OtlpNaming(), description="How attributes become names.")
 
 
 class OtlpAdapter(ReceiverAdapter):
@@ -44,9 +53,7 @@ class OtlpAdapter(ReceiverAdapter):
 
     def __init__(self, options: OtlpOptions) -> None:
         super().__init__(options, [Route("POST", "/v1/metrics", self.write)])
-        self._translator = Translator(
-            Namer(options.naming, options.name), options.naming.max_series
-        )
+        self._translator = Translator(options.naming, options.name)
         self._lock = threading.Lock()
         calls = Worker(f"{options.name} gRPC")
         self._grpc = GrpcReceiver(options, self.export, calls)
@@ -80,25 +87,23 @@ class OtlpAdapter(ReceiverAdapter):
         content = call.headers.get("content-type", PROTOBUF).partition(";")[0].strip().lower()
         if content not in (JSON, PROTOBUF):
             return Reply(415, f"{PROTOBUF} or {JSON}".encode(), "text/plain")
-        rejected, reason = self.take(read_request(call.body, content))
-        return Reply(200, write_response(rejected, reason, content), content)
+        return Reply(200, write_response(*self.take(call.body, content), content), content)
 
     def export(self, body: bytes) -> bytes:
         """Take one gRPC message; raises BadRequestError if it is none."""
-        return write_response(*self.take(read_request(body, PROTOBUF)), PROTOBUF)
+        return write_response(*self.take(body, PROTOBUF), PROTOBUF)
 
-    def take(self, request: Any) -> tuple[int, str]:
-        """Translate and emit; how many points were rejected, and why the first was."""
+    def take(self, body: bytes, content: str) -> tuple[int, str]:
+        """Read, translate and emit; how many points were rejected, and why."""
+        refused = Refusals()
+        request = read_request(body, content, lambda count, reason: refused.add(reason, count))
         with self._lock:
-            outcome = self._translator.translate(request)
+            outcome = self._translator.translate(request, refused)
         emitter = self._emitter
-        if emitter is None:
-            return 0, ""
-        emitter.emit(outcome.metrics)
-        if outcome.rejected:
-            emitter.fault("rejected_point", outcome.reason, outcome.rejected)
-        if outcome.stale:
-            emitter.fault("stale", "a series ended (no recorded value)", outcome.stale)
-        if outcome.old:
-            emitter.fault("out_of_order", "a point that is not newer than its last", outcome.old)
-        return outcome.rejected, outcome.reason
+        if emitter is not None:
+            emitter.emit(outcome.metrics)
+            if refused.total:
+                emitter.fault("rejected_point", refused.text(), refused.total)
+            for what, (name, count) in outcome.unwatched.items():
+                emitter.unwatched(what, f"{name}: {_UNWATCHED[what]}", count)
+        return refused.total, refused.text()

@@ -101,7 +101,8 @@ class GrpcReceiver:
                 return await self._worker.run(self._take, request)
             except BadRequestError as error:
                 emitter.fault("malformed", f"gRPC: {error}")
-                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error)[:1000])
+                text = str(error)[:1000].encode("utf-8", "replace").decode("utf-8")
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, text)
             finally:
                 gate.waiting -= 1
             return b""

@@ -1,29 +1,44 @@
 """OTLP metrics (OpenTelemetry protocol 1.x) to samples of ours.
 
 - Gauges, and sums that can fall: their value. A delta of the latter is added up from 0.
-- Monotonic sums: `<name>_per_s`, from the difference of cumulative points (over resets, see
-  `adapters.series.Counters`) or from a delta and its duration.
-- Histograms, explicit and exponential: `<name>_per_s` (observations), `<name>_mean` and
-  `<name>_p50`, `_p95`, `_p99` of what was observed since the point before.
+- Monotonic sums: `<name>_per_s`, from the difference of cumulative points over resets, or from a
+  delta and its duration; without a start time that is the time since the point before.
+- Histograms, explicit and exponential: `<name>_per_s` (observations), `<name>_mean` if the points
+  bring a sum, and `<name>_p50`, `_p95`, `_p99` of what was observed since the point before.
 - Summaries: `<name>_per_s`, and `<name>_p50` and so on for the quantiles they bring.
 
-A point flagged "no recorded value" marks the end of a series and gives nothing. Points without
-a time or with a value that is not finite are rejected, and counted in the partial success.
+A series is told apart by all attributes of its resource, its scope and its points, by the metric's
+name, unit and kind (`adapters.otlp_series`). Of the points of a request each becomes samples, is
+unwatched (`Outcome.unwatched`: the first of a counter, an exact repeat, one flagged "no recorded
+value"), or is rejected with a reason that goes into the partial success.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
-from padit.adapters.histograms import Distributions, Part, explicit, summary
-from padit.adapters.series import Counters, Labels, Namer, shorten
+from padit.adapters.histograms import Distribution, Part, explicit, summary
+from padit.adapters.identities import MixedError
+from padit.adapters.otlp_names import IdentityError
+from padit.adapters.otlp_series import Instrument, Known, OtlpSeries, Scope
+from padit.adapters.refusals import Refusals
+from padit.adapters.series import Counter, Naming
 from padit.domain.metric import Metric, MetricType
+from padit.domain.timestamps import EARLIEST_US, LATEST_US
 
-__all__ = ["Outcome", "Translator"]
+__all__ = ["FIRST", "NOTHING", "REPEATED", "STALE", "Outcome", "Translator"]
 
-_DELTA = 1
+_DELTA, _CUMULATIVE = 1, 2
 _NO_VALUE = 1
 _MOST_BUCKETS = 10_000
+_EARLIEST_NS, _LATEST_NS = EARLIEST_US * 1000, LATEST_US * 1000
+
+STALE, FIRST, REPEATED, NOTHING = "stale", "first", "repeated", "nothing"
+
+
+class PointError(ValueError):
+    """A point cannot be used."""
 
 
 class Outcome(NamedTuple):
@@ -31,203 +46,251 @@ class Outcome(NamedTuple):
 
     Attributes:
         metrics: samples.
-        rejected: data points that could not be used.
-        reason: why the first of them could not.
-        stale: points that mark the end of a series.
-        old: points that were not newer than the last of their series.
+        rejected: data points that could not be used, by reason.
+        unwatched: points that are good and gave no sample, by `STALE`, `FIRST`, `REPEATED` and
+            `NOTHING`: the name of the first metric, and how many.
     """
 
     metrics: list[Metric]
-    rejected: int
-    reason: str
-    stale: int
-    old: int
+    rejected: Refusals
+    unwatched: dict[str, tuple[str, int]]
 
 
 class Translator:
     """Keeps what cumulative points are compared with; used by one thread at a time.
 
     Args:
-        namer: how attributes become names.
-        most: series that are remembered.
+        naming: how attributes become names.
+        fallback: source of points whose attributes name none.
     """
 
-    def __init__(self, namer: Namer, most: int) -> None:
-        self._namer = namer
-        self._counters = Counters(most)
-        self._seen = Distributions(most)
-        self._start()
-
-    def _start(self) -> None:
-        self._metrics: list[Metric] = []
-        self._rejected = self._stale = self._old = 0
-        self._reason = ""
-
-    def translate(self, request: Any) -> Outcome:
-        """All points of an `ExportMetricsServiceRequest`."""
-        self._start()
-        for resource in request.resource_metrics:
-            shared = _labels(resource.resource.attributes)
-            for scope in resource.scope_metrics:
-                for metric in scope.metrics:
-                    self._metric(metric, shared)
-        return Outcome(self._metrics, self._rejected, self._reason, self._stale, self._old)
-
-    def _metric(self, metric: Any, shared: Labels) -> None:
-        kind = metric.WhichOneof("data")
-        if kind is None or not metric.name:
-            self._reject(1, "a metric without a name or without data")
-            return
-        data = getattr(metric, kind)
-        takers: dict[str, Callable[[Any, Any, Labels], None]] = {
+    def __init__(self, naming: Naming, fallback: str) -> None:
+        self._series = OtlpSeries(naming, fallback)
+        self._takers: dict[str, Callable[[Known, Instrument, Any], str]] = {
             "gauge": self._gauge,
             "sum": self._sum,
             "histogram": self._histogram,
             "exponential_histogram": self._exponential,
             "summary": self._summary,
         }
-        take = takers[kind]
-        for point in data.data_points:
-            if point.flags & _NO_VALUE:
-                self._stale += 1
-            elif not point.time_unix_nano:
-                self._reject(1, f"{metric.name}: a point without a time")
-            else:
-                try:
-                    take(metric, point, shared + _labels(point.attributes))
-                except Exception as error:  # one point never costs the others
-                    self._reject(1, f"{metric.name}: {type(error).__name__}: {error}")
+        self._start(Refusals())
 
-    def _reject(self, count: int, reason: str) -> None:
-        self._rejected += count
-        self._reason = self._reason or reason
+    def _start(self, rejected: Refusals) -> None:
+        self._metrics: list[Metric] = []
+        self._rejected = rejected
+        self._unwatched: dict[str, tuple[str, int]] = {}
+
+    def translate(self, request: Any, lost: Refusals | None = None) -> Outcome:
+        """All points of an `ExportMetricsServiceRequest`.
+
+        Args:
+            request: the message.
+            lost: points that were refused while the request was read.
+        """
+        self._start(Refusals() if lost is None else lost)
+        self._series.begin()
+        for resource in request.resource_metrics:
+            for within in resource.scope_metrics:
+                scope = self._series.scope(resource, within)
+                for metric in within.metrics:
+                    self._metric(metric, scope)
+        return Outcome(self._metrics, self._rejected, self._unwatched)
+
+    def _metric(self, metric: Any, scope: Scope) -> None:
+        kind = metric.WhichOneof("data")
+        if kind is None:
+            return  # no points
+        data = getattr(metric, kind)
+        instrument = self._series.instrument(scope, metric, kind, data)
+        fault = scope.fault or _fault(instrument)
+        if fault:
+            self._rejected.add(f"{instrument.name[:100]}: {fault}", len(data.data_points))
+            return
+        take, known_by = self._takers[kind], instrument.known
+        for point in data.data_points:
+            before = len(self._metrics)
+            try:
+                key = instrument.key(point.attributes)
+                known = known_by.get(key) or self._series.learn(instrument, key, point)
+                known.used = self._series.request
+                unwatched = self._point(take, known, instrument, point)
+            except Exception as error:  # one point never costs the others
+                del self._metrics[before:]
+                known_kind = isinstance(error, PointError | MixedError | IdentityError)
+                reason = str(error) if known_kind else f"{type(error).__name__}: {error}"
+                self._rejected.add(f"{instrument.name[:100]}: {reason}")
+            else:
+                if unwatched or len(self._metrics) == before:
+                    self._leave(unwatched or NOTHING, instrument.name)
+
+    def _point(
+        self,
+        take: Callable[[Known, Instrument, Any], str],
+        known: Known,
+        of: Instrument,
+        point: Any,
+    ) -> str:
+        if point.flags & _NO_VALUE:
+            known.end()
+            return STALE
+        when = point.time_unix_nano
+        if not _EARLIEST_NS <= when < _LATEST_NS:
+            message = f"a point whose time is {when} ns, not in the years 2000 to 2199"
+            raise PointError(message if when else "a point without a time")
+        return take(known, of, point)
+
+    def _leave(self, what: str, name: str) -> None:
+        first, count = self._unwatched.get(what, (name, 0))
+        self._unwatched[what] = (first, count + 1)
 
     def _add(
-        self, metric: Any, point: Any, labels: Labels, ending: str, value: float, kind: MetricType
+        self, known: Known, of: Instrument, ending: str, point: Any, value: float, kind: MetricType
     ) -> None:
-        source, suffix = self._namer.split(labels)
-        per_s = ending == "_per_s"
-        unit = f"{metric.unit or 1}/s" if per_s else metric.unit
-        name = shorten(f"{metric.name}{ending}{suffix}")
+        if value - value != 0:
+            message = f"a value of {value}, beyond the largest number"
+            raise PointError(message)
+        output = known.outputs.get(ending) or self._series.output(known, of, ending)
         when = point.time_unix_nano / 1e9
-        self._metrics.append(Metric(when, source, name, value, unit, kind, "otlp"))
+        output.take(known.identity, when)
+        self._metrics.append(
+            Metric(
+                when, output.source_id, output.metric_name, value, output.unit, kind, "otlp",
+                known.metadata,
+            )
+        )  # fmt: skip
 
-    def _value(self, metric: Any, point: Any) -> float | None:
-        which = point.WhichOneof("value")
-        value = float(getattr(point, which)) if which else math.nan
-        if not math.isfinite(value):
-            self._reject(1, f"{metric.name}: a point whose value is {value}")
-            return None
-        return value
+    def _gauge(self, known: Known, of: Instrument, point: Any) -> str:
+        self._add(known, of, "", point, _value(point), "custom")
+        return ""
 
-    def _gauge(self, metric: Any, point: Any, labels: Labels) -> None:
-        value = self._value(metric, point)
-        if value is not None:
-            self._add(metric, point, labels, "", value, "custom")
+    def _sum(self, known: Known, of: Instrument, point: Any) -> str:
+        value = _value(point)
+        if of.monotonic:
+            change = _change(known, point, value, delta=of.temporality == _DELTA)
+            if isinstance(change, str):
+                return change
+            self._add(known, of, "_per_s", point, change[0] / change[1], "throughput")
+            return ""
+        if of.temporality == _DELTA:
+            _check_newer(known, point)
+            value += known.total
+        self._add(known, of, "", point, value, "custom")
+        known.total = value
+        return ""
 
-    def _sum(self, metric: Any, point: Any, labels: Labels) -> None:
-        value = self._value(metric, point)
-        if value is None:
-            return
-        delta = metric.sum.aggregation_temporality == _DELTA
-        if metric.sum.is_monotonic:
-            change = self._change(metric, point, labels, value, delta=delta)
-            if change is not None:
-                self._add(metric, point, labels, "_per_s", change[0] / change[1], "throughput")
-            return
-        if delta:
-            value = self._counters.total((metric.name, labels), point.time_unix_nano / 1e9, value)
-        self._add(metric, point, labels, "", value, "custom")
-
-    def _change(
-        self, metric: Any, point: Any, labels: Labels, value: float, *, delta: bool
-    ) -> tuple[float, float] | None:
-        """(increase, seconds) that a point of a counter stands for."""
-        when, start = point.time_unix_nano / 1e9, point.start_time_unix_nano / 1e9
-        if delta:
-            return (value, when - start) if when > start > 0 else None
-        key = (metric.name, labels)
-        known = self._counters.knows(key)
-        change = self._counters.difference(key, when, value, start)
-        if change is None and known:
-            self._old += 1
-        return change
-
-    def _histogram(self, metric: Any, point: Any, labels: Labels) -> None:
+    def _histogram(self, known: Known, of: Instrument, point: Any) -> str:
         bounds, counts = point.explicit_bounds, point.bucket_counts
         if len(counts) > _MOST_BUCKETS:
-            self._reject(1, f"{metric.name}: more than {_MOST_BUCKETS} buckets")
-            return
+            message = f"more than {_MOST_BUCKETS} buckets"
+            raise PointError(message)
         if counts and len(counts) != len(bounds) + 1:
-            self._reject(1, f"{metric.name}: {len(counts)} buckets for {len(bounds)} bounds")
-            return
-        delta = metric.histogram.aggregation_temporality == _DELTA
-        parts = explicit(list(bounds), list(map(float, counts)))
-        self._distribution(metric, point, labels, parts, delta=delta)
+            message = f"{len(counts)} buckets for {len(bounds)} bounds"
+            raise PointError(message)
+        if not all(lower < upper for lower, upper in pairwise(bounds)):
+            message = "bounds that do not grow"
+            raise PointError(message)
+        parts = explicit(list(bounds), list(map(float, counts))) if counts else []
+        return self._distribution(known, of, point, parts)
 
-    def _exponential(self, metric: Any, point: Any, labels: Labels) -> None:
+    def _exponential(self, known: Known, of: Instrument, point: Any) -> str:
         if not -10 <= point.scale <= 20:
-            self._reject(1, f"{metric.name}: scale {point.scale}; -10 to 20 are read")
-            return
+            message = f"scale {point.scale}; -10 to 20 are read"
+            raise PointError(message)
         if len(point.positive.bucket_counts) + len(point.negative.bucket_counts) > _MOST_BUCKETS:
-            self._reject(1, f"{metric.name}: more than {_MOST_BUCKETS} buckets")
-            return
-        delta = metric.exponential_histogram.aggregation_temporality == _DELTA
+            message = f"more than {_MOST_BUCKETS} buckets"
+            raise PointError(message)
         try:
             parts = list(_parts(point))
         except (OverflowError, ValueError) as error:
-            self._reject(1, f"{metric.name}: {error}")
-            return
-        self._distribution(metric, point, labels, parts, delta=delta)
+            raise PointError(str(error)) from error
+        return self._distribution(known, of, point, parts)
 
-    def _distribution(
-        self,
-        metric: Any,
-        point: Any,
-        labels: Labels,
-        parts: list[Part],
-        *,
-        delta: bool,
-    ) -> None:
-        change = self._change(metric, point, labels, float(point.count), delta=delta)
-        total = float(point.sum)
-        if change is None and (delta or self._seen.knows((metric.name, labels))):
-            return
-        if not delta:
-            fresh = change is not None and change[0] == point.count
-            parts, total = self._seen.since((metric.name, labels), parts, total, fresh=fresh)
-        if change is None:
-            return
+    def _distribution(self, known: Known, of: Instrument, point: Any, parts: list[Part]) -> str:
+        delta = of.temporality == _DELTA
+        # Absent is not 0: a histogram without a sum has no mean.
+        total = float(point.sum) if point.HasField("sum") else math.nan
+        change = _change(known, point, float(point.count), delta=delta)
+        if isinstance(change, str):
+            if change == FIRST and not delta:
+                known.distribution = Distribution(parts, total)
+            return change
         count, seconds = change
-        self._add(metric, point, labels, "_per_s", count / seconds, "throughput")
+        if not delta and known.distribution is not None:
+            fresh = count == point.count
+            parts, total = known.distribution.since(parts, total, fresh=fresh)
+        self._add(known, of, "_per_s", point, count / seconds, "throughput")
         for ending, value in summary(parts, total, count):
-            self._add(metric, point, labels, f"_{ending}", value, "custom")
+            self._add(known, of, f"_{ending}", point, value, "custom")
+        return ""
 
-    def _summary(self, metric: Any, point: Any, labels: Labels) -> None:
-        change = self._change(metric, point, labels, float(point.count), delta=False)
-        if change is not None:
-            self._add(metric, point, labels, "_per_s", change[0] / change[1], "throughput")
-        for quantile in point.quantile_values:
+    def _summary(self, known: Known, of: Instrument, point: Any) -> str:
+        change = _change(known, point, float(point.count), delta=False)
+        if change == REPEATED:
+            return REPEATED
+        if not isinstance(change, str):
+            self._add(known, of, "_per_s", point, change[0] / change[1], "throughput")
+        before = len(self._metrics)
+        for quantile in point.quantile_values:  # NaN: nothing was observed
             if math.isfinite(quantile.value) and 0 <= quantile.quantile <= 1:
                 ending = f"_p{100 * quantile.quantile:g}"
-                self._add(metric, point, labels, ending, quantile.value, "custom")
+                self._add(known, of, ending, point, quantile.value, "custom")
+        return FIRST if change == FIRST and len(self._metrics) == before else ""
 
 
-def _labels(attributes: Iterable[Any]) -> Labels:
-    return tuple((pair.key, _text(pair.value)) for pair in attributes)
+def _fault(of: Instrument) -> str:
+    if not of.name:
+        return "a metric without a name"
+    if of.temporality not in (_DELTA, _CUMULATIVE):
+        return "aggregationTemporality is unspecified; it is delta or cumulative"
+    return ""
 
 
-def _text(value: Any) -> str:
-    text: str = value.string_value
-    if text:
-        return text
-    kind = value.WhichOneof("value")
-    if kind in (None, "string_value"):
-        return ""
-    if kind in ("array_value", "kvlist_value", "bytes_value"):
-        return str(getattr(value, kind)).replace("\n", " ")[:200]
-    found = getattr(value, kind)
-    return str(found).lower() if kind == "bool_value" else str(found)
+def _value(point: Any) -> float:
+    which = point.WhichOneof("value")
+    value = float(getattr(point, which)) if which else math.nan
+    if value - value != 0:
+        message = f"a point whose value is {value}" if which else "a point without a value"
+        raise PointError(message)
+    return value
+
+
+def _change(known: Known, point: Any, value: float, *, delta: bool) -> tuple[float, float] | str:
+    """(increase, seconds) that a point of a counter stands for; `FIRST` or `REPEATED`."""
+    start = point.start_time_unix_nano
+    if value < 0:
+        message = f"a counter whose value is {value}"
+        raise PointError(message)
+    if delta and start:
+        seconds = (point.time_unix_nano - start) / 1e9
+        if seconds <= 0:
+            message = "a delta whose start is not before its time"
+            raise PointError(message)
+        known.time = max(known.time, point.time_unix_nano)
+        return value, seconds
+    if delta:
+        seconds = _check_newer(known, point)
+        return (value, seconds) if seconds else FIRST
+    when, counter = point.time_unix_nano / 1e9, known.counter
+    if counter is None:
+        known.counter = Counter(when, value, start / 1e9)
+        return FIRST
+    change = counter.difference(when, value, start / 1e9)
+    if change is not None:
+        return change
+    if when == counter.time and value == counter.value:
+        return REPEATED
+    message = "a point that is not newer than the last of its series"
+    raise PointError(message)
+
+
+def _check_newer(known: Known, point: Any) -> float:
+    """Seconds since the point before, 0 for the first; raises PointError if it is not newer."""
+    before, now = known.time, point.time_unix_nano
+    if now <= before:
+        message = "a delta that is not newer than the last of its series"
+        raise PointError(message)
+    known.time = now
+    return (now - before) / 1e9 if before else 0.0
 
 
 def _parts(point: Any) -> Iterator[Part]:

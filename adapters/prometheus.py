@@ -1,25 +1,32 @@
 """Prometheus remote write 1.0 and 2.0: what a Prometheus or an agent forwards.
 
 `POST /api/v1/write`, snappy-compressed protobuf; the Content-Type names the version. Counters
-become rates per second (see `adapters.series`): those with metadata of a counter, else those whose
-name ends in `_total`, `_count`, `_sum` or `_bucket`. Stale markers and samples that are not finite
-give nothing, a sample older than the last of its counter no rate; all are counted.
-Native histograms become `_per_s` (observations), `_mean`, `_p50`, `_p95` and `_p99` of what was
-observed since the point before. A series that cannot be used is refused, its samples are counted
-and the answer is 400; the others of the request are taken, as both specifications allow.
+become rates per second (see `adapters.series`): those that the option `types` or metadata call
+counters, and `_total` without either (see `adapters.prometheus_series`). Native histograms become
+`_per_s` (observations), `_mean`, `_p50`, `_p95` and `_p99` of what was observed since the point
+before.
+
+Every sample and histogram of a request becomes samples, is unwatched, or is refused. Unwatched, and
+counted by cause: stale markers, values that are not finite, the first point of a counter, one that
+is not newer than its last, buckets of classic histograms. Refused: those of a series without a
+name, with a label twice or one that is damaged, times outside the years 2000 to 2199, damaged
+histograms, and what would be mixed into another series. The answer is then 400 with counts and
+reasons, which no sender repeats; the others are taken, as both specifications allow.
 """
 
 import math
 import struct
 import threading
 from collections.abc import Iterable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from padit.adapters.base import AdapterOptions
-from padit.adapters.histograms import Distributions, summary
+from padit.adapters.histograms import Distribution, summary
+from padit.adapters.identities import MixedError, Output
 from padit.adapters.prometheus_histogram import count_of, parts_of
+from padit.adapters.prometheus_series import PARTS, Kinds, Series, SeriesOf, guess
 from padit.adapters.receiver import (
     Call,
     ReceiverAdapter,
@@ -27,17 +34,26 @@ from padit.adapters.receiver import (
     Reply,
     Route,
 )
-from padit.adapters.series import Counters, Namer, Naming, shorten
-from padit.codecs.bodies import BadRequestError
-from padit.codecs.remote_write import Key, LabelError, Point, labels_of, read_request
-from padit.domain.metric import Metric
+from padit.adapters.refusals import Refusals
+from padit.adapters.series import Counter, Naming
+from padit.codecs.remote_write import LabelError, Point, read_request
+from padit.domain.metric import Metric, MetricType
+from padit.domain.timestamps import EARLIEST_US, LATEST_US
 
 __all__ = ["PrometheusAdapter", "PrometheusOptions"]
 
 _STALE = 0x7FF0000000000002
-_COUNTER, _GAUGE, _HISTOGRAM, _SUMMARY = 1, 2, 3, 5
 _GAUGE_HISTOGRAM = 3
-_COUNTER_ENDINGS = ("_total", "_count", "_sum", "_bucket")
+_EARLIEST_MS, _LATEST_MS = EARLIEST_US // 1000, LATEST_US // 1000
+
+_UNWATCHED = {
+    "stale": "the series ended (stale marker)",
+    "not_finite": "a sample that is NaN or infinite",
+    "first": "the first point of a counter; its rate begins with the next",
+    "out_of_order": "a point of a counter that is not newer than its last",
+    "buckets": "a bucket of a classic histogram; `buckets: true` keeps them",
+    "empty": "a histogram of no observations",
+}
 
 
 class PrometheusOptions(ReceiverOptions):
@@ -48,24 +64,15 @@ class PrometheusOptions(ReceiverOptions):
     rates: bool = Field(
         default=True, description="Turn counters into rates; false passes them as they are."
     )
+    types: dict[str, Literal["counter", "gauge"]] = Field(
+        default_factory=dict,
+        description="Types of series by pattern of the name, the first that fits, before what "
+        "metadata say. With neither, `_total` is a counter and everything else a gauge.",
+        examples=[{"pg_stat_*_count": "gauge", "*_total": "counter"}],
+    )
     buckets: bool = Field(
         default=False, description="Keep the `_bucket` series of classic histograms."
     )
-
-
-class _Written(NamedTuple):
-    samples: int
-    histograms: int
-    refused: int
-
-
-class _Series(NamedTuple):
-    name: str
-    source: str
-    label: str
-    rate_label: str
-    key: tuple[str, str, str]
-    suffix: str
 
 
 class PrometheusAdapter(ReceiverAdapter):
@@ -74,191 +81,244 @@ class PrometheusAdapter(ReceiverAdapter):
     Options: ClassVar[type[AdapterOptions]] = PrometheusOptions
 
     def __init__(self, options: PrometheusOptions) -> None:
-        super().__init__(options, [Route("POST", "/api/v1/write", self.write)])
-        self._namer = Namer(options.naming, options.name)
-        self._counters = Counters(options.naming.max_series)
-        self._seen = Distributions(options.naming.max_series)
-        self._kinds: dict[str, tuple[int, str]] = {}
-        self._known: dict[Key, _Series] = {}
+        route = Route("POST", "/api/v1/write", self.write, encodings=("snappy",))
+        super().__init__(options, [route])
+        self._kinds = Kinds(options.types, options.naming.max_series)
+        self._series = SeriesOf(options.naming, options.name, self._kinds)
+        self._told: set[str] = set()
         self._lock = threading.Lock()
 
     def write(self, call: Call) -> Reply:
         """Take one request; raises BadRequestError if it is none."""
-        encoding = call.headers.get("content-encoding", "snappy").lower()
-        if encoding != "snappy":
-            message = f"content-encoding {encoding}; remote write is compressed with snappy"
-            raise BadRequestError(message)
         content = call.headers.get("content-type", "")
         request = read_request(call.body, content, self.options.max_body_bytes)
         with self._lock:
             for entry in request.metadata:
-                if len(self._kinds) < self.options.naming.max_series:
-                    self._kinds[entry.metric_family_name] = (entry.type, entry.unit)
-            written = self._take(request.points)
-        return _reply(written, second=request.second)
+                self._kinds.learn(entry)
+            self._series.request += 1
+            write = _Write(self)
+            write.take(request.points)
+        return write.reply(second=request.second)
 
-    def _take(self, points: Iterable[Point]) -> _Written:
-        found: list[Metric] = []
-        taken = histograms = refused = 0
+    def _tell(self, series: Series, point: Point) -> None:
+        """Say once what is guessed about a type."""
+        series.told = True
+        what, message = guess(series.name)
+        if what and what not in self._told and not self._kinds.is_known(series, point):
+            self._told.add(what)
+            if self._emitter is not None:
+                self._emitter.unwatched(what, message, 0)
+
+
+class _Write:
+    """One request on its way to samples."""
+
+    def __init__(self, adapter: PrometheusAdapter) -> None:
+        self._adapter = adapter
+        self._options = adapter.options
+        self._series = adapter._series
+        self._kinds = adapter._kinds
+        self._found: list[Metric] = []
+        self._refused = Refusals()
+        self._unwatched: dict[str, tuple[str, int]] = {}
+        self._samples = self._histograms = 0
+
+    def take(self, points: Iterable[Point]) -> None:
+        """All series of the request.
+
+        New ones that can be parts of a histogram or summary wait for the others, which show it.
+        """
+        find = self._series.find
+        later: list[tuple[Series, Point]] = []
         for point in points:
-            count = len(found)
             try:
-                good = self._series(point, found)
-            except Exception as error:  # one series never costs the others
-                del found[count:]
-                known = isinstance(error, LabelError)
-                self._fault("malformed" if known else "internal", f"a series: {error!r}")
-                good = -1
-            if good < 0:
-                refused += len(point.samples) + len(point.histograms)
+                series = find(point.labels, point.fault)
+            except LabelError as error:
+                self._refused.add(str(error), len(point.samples) + len(point.histograms))
                 continue
-            taken += len(point.samples)
-            histograms += good
-            refused += len(point.histograms) - good
-        if self._emitter is not None:
-            self._emitter.emit(found)
-        return _Written(taken, histograms, refused)
-
-    def _series(self, point: Point, found: list[Metric]) -> int:
-        """Take one series; how many of its histograms were good, -1 if it is refused."""
-        if point.fault:
-            self._fault("malformed", f"a series: {point.fault}")
-            return -1
-        series = self._known.get(point.labels) or self._learn(point.labels)
-        if not series.name:
-            self._fault("unnamed", "a series without the label __name__")
-            return -1
-        good = sum(self._histogram(series, point, one, found) for one in point.histograms)
-        if self.options.buckets or not series.name.endswith("_bucket"):
-            self._samples(series, point, found)
-        return good
-
-    def _learn(self, labels: Key) -> _Series:
-        if len(self._known) >= self.options.naming.max_series:
-            self._known.clear()
-        rest = labels_of(labels)
-        name = rest.pop("__name__", "")
-        source, suffix = self._namer.split(tuple(rest.items()))
-        made = _Series(
-            name,
-            source,
-            shorten(name + suffix),
-            shorten(f"{name}_per_s{suffix}"),
-            (name, source, suffix),
-            suffix,
-        )
-        self._known[labels] = made
-        return made
-
-    def _samples(self, series: _Series, point: Point, found: list[Metric]) -> None:
-        kind, unit = point.kind, point.unit
-        if not kind and self._kinds:
-            family = series.name.removesuffix("_total")
-            kind, unit = self._kinds.get(series.name) or self._kinds.get(family) or (0, "")
-        counter = self.options.rates and _is_counter(series.name, kind)
-        for sample in point.samples:
-            value, time = sample.value, sample.timestamp / 1000
-            if value - value != 0:  # NaN or infinite
-                self._not_finite(value)
-            elif not counter:
-                found.append(
-                    Metric(time, series.source, series.label, value, unit, "custom", "prometheus")
-                )
+            if series.version < 0 and series.name.endswith(PARTS):
+                later.append((series, point))
             else:
+                self._take_series(series, point)
+        for series, point in later:
+            self._take_series(series, point)
+        emitter = self._adapter._emitter
+        if emitter is None:
+            return
+        emitter.emit(self._found)
+        if self._refused.total:
+            emitter.fault("malformed", self._refused.text(), self._refused.total)
+        for what, (name, count) in self._unwatched.items():
+            emitter.unwatched(what, f"{name}: {_UNWATCHED[what]}", count)
+
+    def _take_series(self, series: Series, point: Point) -> None:
+        before = self._samples + self._histograms + self._refused.total
+        try:
+            for histogram in point.histograms:
+                self._take_histogram(series, point, histogram)
+            if point.samples:
+                self._take_samples(series, point)
+        except Exception as error:  # one series never costs the others
+            count = len(point.samples) + len(point.histograms)
+            left = before + count - self._samples - self._histograms - self._refused.total
+            self._refused.add(f"internal: {error!r}", left)
+
+    def _take_samples(self, series: Series, point: Point) -> None:
+        samples = point.samples
+        if series.bucket and not self._options.buckets:
+            self._leave("buckets", series, len(samples))
+            self._samples += len(samples)
+            return
+        counter, unit = self._kinds.of(series, point)
+        if not series.told:
+            self._adapter._tell(series, point)
+        rate = counter and self._options.rates
+        if rate:
+            output = self._series.output(series, "_per_s", f"{unit}/s" if unit else "1/s")
+        else:
+            output = self._series.output(series, "", unit)
+        for sample in samples:
+            value, time = sample.value, sample.timestamp
+            if value - value != 0 or not _EARLIEST_MS <= time < _LATEST_MS:
+                self._unusual(series, value, time)
+            elif rate:
                 created = point.created or getattr(sample, "start_timestamp", 0)
-                self._rate(series, time, value, created / 1000, unit, found)
+                self._rate(series, output, time / 1000, value, created / 1000)
+            else:
+                self._put(series, output, time / 1000, value, "custom")
+
+    def _unusual(self, series: Series, value: float, time: int) -> None:
+        if value - value == 0:
+            self._refuse_time(series, time)
+        else:  # NaN or infinite
+            self._samples += 1
+            self._not_finite(series, value)
 
     def _rate(
-        self,
-        series: _Series,
-        time: float,
-        value: float,
-        created: float,
-        unit: str,
-        found: list[Metric],
+        self, series: Series, output: Output, time: float, value: float, created: float
     ) -> None:
-        change = self._change(series.key, time, value, created)
-        if change is not None:
-            self._add_rate(series, time, change[0] / change[1], unit, found)
+        counter = series.counter
+        if counter is None:
+            series.counter = Counter(time, value, created)
+            self._samples += 1
+            self._leave("first", series)
+        elif (change := counter.difference(time, value, created)) is None:
+            self._samples += 1
+            self._leave("out_of_order", series)
+        else:
+            self._put(series, output, time, change[0] / change[1], "throughput")
 
-    def _change(
-        self, key: object, time: float, value: float, created: float
-    ) -> tuple[float, float] | None:
-        known = self._counters.knows(key)
-        change = self._counters.difference(key, time, value, created)
-        if change is None and known:
-            self._fault("out_of_order", "a sample of a counter that is not newer than its last")
-        return change
-
-    def _add_rate(
-        self, series: _Series, time: float, rate: float, unit: str, found: list[Metric]
+    def _put(
+        self, series: Series, output: Output, time: float, value: float, kind: MetricType
     ) -> None:
-        per_s = f"{unit}/s" if unit else "1/s"
-        found.append(
-            Metric(time, series.source, series.rate_label, rate, per_s, "throughput", "prometheus")
+        """One sample of ours, or the reason against it."""
+        if value - value != 0:
+            self._refused.add(f"{series.name[:100]}: a rate of {value}, beyond the largest number")
+            return
+        if output.owner is series.identity and time >= output.last:
+            output.last = time  # what `take` does, without the cost of a call
+        else:
+            try:
+                output.take(series.identity, time)
+            except MixedError as error:
+                self._refused.add(str(error))
+                return
+        self._samples += 1
+        source_id, name, unit = output.source_id, output.metric_name, output.unit
+        self._found.append(Metric(time, source_id, name, value, unit, kind, "prometheus"))
+
+    def _take_histogram(self, series: Series, point: Point, histogram: Any) -> None:
+        if not _EARLIEST_MS <= histogram.timestamp < _LATEST_MS:
+            self._refuse_time(series, histogram.timestamp)
+            return
+        before = len(self._found)
+        try:
+            self._histogram(series, point, histogram)
+        except MixedError as error:
+            del self._found[before:]
+            self._refused.add(str(error))
+        except (ValueError, OverflowError) as error:
+            del self._found[before:]
+            self._refused.add(f"{series.name[:100]}: {error}")
+
+    def _add(
+        self, series: Series, ending: str, unit: str, time: float, value: float, kind: MetricType
+    ) -> None:
+        if value - value != 0:
+            message = f"a rate of {value}, beyond the largest number"
+            raise ValueError(message)
+        output = self._series.output(series, ending, unit)
+        output.take(series.identity, time)
+        self._found.append(
+            Metric(
+                time, output.source_id, output.metric_name, value, output.unit, kind, "prometheus"
+            )
         )
 
-    def _histogram(
-        self, series: _Series, point: Point, histogram: Any, found: list[Metric]
-    ) -> bool:
-        """One native histogram; False if it cannot be used."""
+    def _histogram(self, series: Series, point: Point, histogram: Any) -> None:
+        """One native histogram; raises ValueError if it cannot be used."""
         time, count, total = histogram.timestamp / 1000, count_of(histogram), histogram.sum
         if _is_stale(total) or not math.isfinite(count):
-            self._not_finite(total)
-            return True
+            self._histograms += 1
+            self._not_finite(series, total)
+            return
         try:
             parts = parts_of(histogram)
         except (ValueError, OverflowError) as error:
-            self._fault("native_histogram", f"{series.name}: {error}")
-            return False
-        gauge = histogram.reset_hint == _GAUGE_HISTOGRAM  # nothing in it adds up over time
-        change = None
-        if not gauge:
-            change = self._change(series.key, time, count, point.created / 1000)
-            if change is None and self._seen.knows(series.key):
-                return True  # out of order
-            fresh = change is not None and change[0] == count
-            parts, total = self._seen.since(series.key, parts, total, fresh=fresh)
+            message = f"a damaged histogram: {error}"
+            raise ValueError(message) from error
+        before = len(self._found)
+        if histogram.reset_hint != _GAUGE_HISTOGRAM:  # nothing in that one adds up over time
+            if series.observed is None:
+                series.observed = Counter(time, count, point.created / 1000)
+                series.distribution = Distribution(parts, total)
+                self._histograms += 1
+                self._leave("first", series)
+                return
+            change = series.observed.difference(time, count, point.created / 1000)
             if change is None:
-                return True
+                self._histograms += 1
+                self._leave("out_of_order", series)
+                return
+            fresh = change[0] == count
+            parts, total = series.distribution.since(parts, total, fresh=fresh)
             count = change[0]
-            self._add_rate(series, time, count / change[1], "", found)
-        unit = point.unit
+            self._add(series, "_per_s", "1/s", time, count / change[1], "throughput")
         for ending, value in summary(parts, total, count):
-            name = shorten(f"{series.name}_{ending}{series.suffix}")
-            found.append(Metric(time, series.source, name, value, unit, "custom", "prometheus"))
-        return True
+            self._add(series, f"_{ending}", point.unit, time, value, "custom")
+        self._histograms += 1
+        if len(self._found) == before:
+            self._leave("empty", series)
 
-    def _not_finite(self, value: float) -> None:
+    def _not_finite(self, series: Series, value: float) -> None:
         if _is_stale(value):
-            self._fault("stale", "a series ended (stale marker)")
+            series.end()
+            self._leave("stale", series)
         else:
-            self._fault("not_finite", f"a sample of {value}")
+            self._leave("not_finite", series)
 
-    def _fault(self, cause: str, message: str, count: int = 1) -> None:
-        if self._emitter is not None:
-            self._emitter.fault(cause, message, count)
+    def _leave(self, what: str, series: Series, count: int = 1) -> None:
+        first, before = self._unwatched.get(what, (series.name, 0))
+        self._unwatched[what] = (first, before + count)
+
+    def _refuse_time(self, series: Series, time: int) -> None:
+        text = f"{series.name[:100]}: a time of {time} ms is not in the years 2000 to 2199"
+        self._refused.add(text)
+
+    def reply(self, *, second: bool) -> Reply:
+        """204, or 400 with what was refused; version 2.0 wants the counts as well."""
+        headers = {
+            "X-Prometheus-Remote-Write-Samples-Written": str(self._samples),
+            "X-Prometheus-Remote-Write-Histograms-Written": str(self._histograms),
+            "X-Prometheus-Remote-Write-Exemplars-Written": "0",
+        }
+        headers = headers if second else {}
+        refused, taken = self._refused.total, self._samples + self._histograms
+        if not refused:
+            return Reply(204, headers=headers)
+        text = f"{refused} samples were refused, {taken} were taken: {self._refused.text()}"
+        return Reply(400, text.encode("utf-8", "replace"), "text/plain", headers)
 
 
 def _is_stale(value: float) -> bool:
     return bool(struct.unpack("<Q", struct.pack("<d", value))[0] == _STALE)
-
-
-def _is_counter(name: str, kind: int) -> bool:
-    if kind in (_HISTOGRAM, _SUMMARY):
-        return name.endswith(("_count", "_sum", "_bucket"))
-    return kind == _COUNTER or (kind != _GAUGE and name.endswith(_COUNTER_ENDINGS))
-
-
-def _reply(written: _Written, *, second: bool) -> Reply:
-    headers = {
-        "X-Prometheus-Remote-Write-Samples-Written": str(written.samples),
-        "X-Prometheus-Remote-Write-Histograms-Written": str(written.histograms),
-        "X-Prometheus-Remote-Write-Exemplars-Written": "0",
-    }
-    headers = headers if second else {}
-    if written.refused:
-        text = f"{written.refused} were refused: series without a name, damaged labels or "
-        text += "damaged histograms; the others were taken"
-        return Reply(400, text.encode(), "text/plain", headers)
-    return Reply(204, headers=headers)

@@ -16,23 +16,31 @@ away and a clean stop, not a crash of this process.
 """
 
 import asyncio
-import hmac
-import ipaddress
 import logging
-import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from aiohttp import web
-from pydantic import Field, model_validator
 
-from padit.adapters.base import AdapterOptions, Emitter, Seconds
+from padit.adapters.access import (
+    ReceiverOptions,
+    allowed,
+    logged_in,
+    tls_context,
+    tokens_of,
+)
+from padit.adapters.base import Emitter
 from padit.adapters.connections import HEAD_SEC, Connections
 from padit.adapters.errors import AdapterError
 from padit.adapters.threads import Worker
-from padit.codecs.bodies import BadRequestError, TooLargeError, decompressed
+from padit.codecs.bodies import (
+    ENCODINGS,
+    BadRequestError,
+    EncodingError,
+    TooLargeError,
+    decompressed,
+)
 
 __all__ = [
     "BadRequestError",
@@ -51,64 +59,11 @@ __all__ = [
 _log = logging.getLogger("padit.adapters.receiver")
 
 
-class ReceiverOptions(AdapterOptions):
-    """Options that every receiver has."""
-
-    host: str = Field(default="127.0.0.1", description="Address to listen on.")
-    port: int = Field(default=0, ge=0, le=65_535, description="Port; 0 takes a free one.")
-    tokens: tuple[str, ...] = Field(
-        default=(),
-        description="Tokens that may write, as `Authorization: Bearer ...` or `Token ...`.",
-    )
-    token_file: str = Field(
-        default="", description="File with one token per line, beside `tokens`."
-    )
-    allow_anonymous: bool = Field(
-        default=False,
-        description="Accept writes without a token on an address other than the loopback.",
-    )
-    max_body_bytes: int = Field(
-        default=10_000_000, ge=1_000, description="Largest body, after decompression."
-    )
-    max_waiting: int = Field(
-        default=32, ge=1, description="Writes that may wait; more are answered with 429."
-    )
-    max_connections: int = Field(
-        default=1_000, ge=1, description="Connections; for one more the oldest idle one is closed."
-    )
-    body_timeout_sec: Seconds = Field(
-        default=30.0, description="Seconds within which a body must have come; else 408."
-    )
-    retry_after_sec: int = Field(default=5, ge=1, description="What Retry-After says, in seconds.")
-    certificate: str = Field(default="", description="PEM file with the certificate, for TLS.")
-    private_key: str = Field(default="", description="PEM file with its key.")
-
-    @model_validator(mode="after")
-    def _guarded(self) -> "ReceiverOptions":
-        if not (self.tokens or self.token_file or self.allow_anonymous or _loopback(self.host)):
-            message = (
-                f"host {self.host} can be reached from outside: set `tokens` or `token_file`, "
-                "or set `allow_anonymous: true`"
-            )
-            raise ValueError(message)
-        if any(not token.strip() for token in self.tokens):
-            message = "an empty token would let everybody write"
-            raise ValueError(message)
-        return self
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 class Call(NamedTuple):
     """A request that may write.
 
     Attributes:
-        body: decompressed, unless the encoding is snappy.
+        body: decompressed, unless the route takes snappy.
         headers: names in lower case.
         query: parameters of the URL.
     """
@@ -135,41 +90,17 @@ class Route(NamedTuple):
         handle: runs in a thread; may raise BadRequestError.
         needs: "room" for a write, which waits for its turn and needs a token; "token" for a
             question about what was written; "nothing" for a ping.
+        encodings: content encodings that are read; for another one the answer is 415.
+        logins: whether a token may also come as a password, as clients of InfluxDB 1 send it:
+            Basic, `Token user:password`, or `u` and `p` of the query.
     """
 
     method: str
     path: str
     handle: Callable[[Call], Reply]
     needs: Literal["room", "token", "nothing"] = "room"
-
-
-def tokens_of(options: ReceiverOptions) -> tuple[bytes, ...]:
-    """All tokens. Raises AdapterError if the file cannot be read or is empty."""
-    found = [token.strip() for token in options.tokens]
-    if options.token_file:
-        try:
-            text = Path(options.token_file).read_text(encoding="utf-8")
-        except OSError as error:
-            message = f"token_file cannot be read: {error}"
-            raise AdapterError(message, cause="token_file") from error
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        if not lines:
-            message = f"token_file {options.token_file} holds no token"
-            raise AdapterError(message, cause="token_file")
-        found += lines
-    return tuple(token.encode() for token in found)
-
-
-def allowed(tokens: Sequence[bytes], authorization: str) -> bool:
-    """Whether an Authorization header carries one of the tokens; compared in constant time."""
-    if not tokens:
-        return True
-    scheme, _, given = authorization.strip().partition(" ")
-    if scheme.lower() not in ("bearer", "token"):
-        return False
-    offered = given.strip().encode("utf-8", "surrogateescape")
-    matches = [hmac.compare_digest(offered, token) for token in tokens]
-    return any(matches)
+    encodings: tuple[str, ...] = ENCODINGS
+    logins: bool = False
 
 
 class HttpReceiver:
@@ -294,7 +225,10 @@ class HttpReceiver:
     def _refusal(self, route: Route, request: web.Request, emitter: Emitter) -> web.Response | None:
         if route.needs == "nothing":
             return None
-        if not allowed(self._tokens, request.headers.get("Authorization", "")):
+        given = request.headers.get("Authorization", "")
+        if not allowed(self._tokens, given) and not (
+            route.logins and logged_in(self._tokens, given, request.query)
+        ):
             emitter.fault("unauthorized", f"a request of {request.remote} without a valid token")
             return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
         return self._no_room(request, emitter) if route.needs == "room" else None
@@ -320,8 +254,12 @@ class HttpReceiver:
 
     def _handled(self, route: Route, call: Call) -> Reply:
         """In a thread: decompress, then handle."""
-        encoding = call.headers.get("content-encoding", "")
-        if call.body and encoding.lower() != "snappy":
+        encoding = call.headers.get("content-encoding", "").strip(" \t").lower()
+        encoding = encoding.removeprefix("x-")
+        if encoding and encoding not in route.encodings:
+            text = f"content-encoding {encoding[:60]!r}; one of: {', '.join(route.encodings)}"
+            raise EncodingError(text)
+        if call.body and "snappy" not in route.encodings:
             most = self._options.max_body_bytes
             call = call._replace(body=decompressed(call.body, encoding, most))
         return route.handle(call)
@@ -338,7 +276,9 @@ class HttpReceiver:
             return self._too_large(emitter)
         except BadRequestError as error:
             emitter.fault("malformed", f"{route.path}: {error}")
-            return web.Response(status=400, text=str(error)[:1000])
+            status = 415 if isinstance(error, EncodingError) else 400
+            text = str(error)[:1000].encode("utf-8", "replace")
+            return web.Response(status=status, body=text, content_type="text/plain")
         except Exception as error:  # a bug of ours: the client may try again, others go on
             _log.debug("%s failed", route.path, exc_info=True)
             emitter.fault("internal", f"{route.path}: {error!r}")
@@ -382,16 +322,3 @@ class ReceiverAdapter:
     async def close(self) -> None:
         """Finish what was accepted, then stop listening."""
         await self._server.close()
-
-
-def tls_context(options: ReceiverOptions) -> ssl.SSLContext | None:
-    """TLS as the options say, None without. Raises AdapterError if a file cannot be used."""
-    if not options.certificate:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(options.certificate, options.private_key or None)
-    except OSError as error:  # ssl.SSLError is one
-        message = f"certificate {options.certificate} cannot be used: {error}"
-        raise AdapterError(message, cause="certificate") from error
-    return context

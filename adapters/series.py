@@ -1,25 +1,29 @@
 """Labelled points of other systems to series of ours: names and rates.
 
-A series here is (source_id, metric_name). Of a point's labels the first that is in
-`source_labels` becomes the source; the others stay in the name, as in
-`http_requests_total_per_s{code="200",method="GET"}`, sorted, so that no two series fall
-together. A name that would be too long keeps its head and ends in a hash of the whole.
+A series here is (source_id, metric_name). The first rule of `source_labels` that a point's labels
+can fill becomes the source; the others stay in the name, as in
+`http_requests_total_per_s{code="200",method="GET"}`, sorted. A name that would be too long keeps
+its head and ends in a hash of the whole. Where two identities of a protocol would get one name
+after all, `adapters.identities` keeps them apart.
 
 Counters become rates per second (`_per_s`), because an ever-growing number has no normal range.
 """
 
 import hashlib
+import re
 from collections import OrderedDict
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
 from padit.adapters.base import Options
 from padit.codecs.records import MAX_NAME_LENGTH
 
-__all__ = ["Counters", "Namer", "Naming"]
+__all__ = ["Counter", "Counters", "Labels", "Namer", "Naming", "shorten"]
 
 Labels = tuple[tuple[str, str], ...]
+
+_PLACE = re.compile(r"\{([^{}]+)\}")
 
 
 class Naming(Options):
@@ -27,22 +31,29 @@ class Naming(Options):
 
     source_labels: tuple[str, ...] = Field(
         default=(
+            "{service.name}/{service.instance.id}",
+            "{service.name}/{host.name}",
+            "service.name",
             "service.instance.id",
             "host.name",
-            "service.name",
             "instance",
             "host",
             "machine",
             "device",
             "job",
         ),
-        description="Labels that can be the source; the first that a point has is taken.",
+        description="Labels that can be the source, or several in braces within a text; the first "
+        "rule whose labels a point has is taken.",
+        examples=[["{site}/{machine}", "host"]],
     )
     default_source: str = Field(
         default="", description="Source of points without such a label; the adapter's name."
     )
     drop_labels: tuple[str, ...] = Field(
-        default=(), description="Labels that are left out of names.", examples=[["pod_hash"]]
+        default=(),
+        description="Labels that are left out of names. Series that only they tell apart are not "
+        "mixed: the second is refused.",
+        examples=[["pod_hash"]],
     )
     max_series: int = Field(
         default=200_000, ge=1, description="Series whose state is kept; the oldest goes first."
@@ -58,7 +69,7 @@ class Namer:
     """
 
     def __init__(self, naming: Naming, fallback: str) -> None:
-        self._order = naming.source_labels
+        self._rules = [(rule, _PLACE.findall(rule) or [rule]) for rule in naming.source_labels]
         self._drop = frozenset(naming.drop_labels)
         self._fallback = naming.default_source or fallback
         self._known: dict[Labels, tuple[str, str]] = {}
@@ -70,19 +81,36 @@ class Namer:
         if known is None:
             if len(self._known) >= self._most:
                 self._known.clear()
-            known = self._known[labels] = self._make(dict(labels))
+            known = self._known[labels] = self.name(dict(labels))
         return known
 
-    def _make(self, labels: dict[str, str]) -> tuple[str, str]:
-        chosen = next((name for name in self._order if labels.get(name)), None)
-        source = labels[chosen] if chosen else self._fallback
+    def name(self, labels: Mapping[str, str]) -> tuple[str, str]:
+        """As `split`, without remembering the answer.
+
+        >>> naming = Naming(source_labels=("{site}/{machine}", "host"))
+        >>> Namer(naming, "x").name({"site": "a", "machine": "press", "part": "7"})
+        ('a/press', '{part="7"}')
+        """
+        source, chosen = self.source(labels)
+        return source, self.suffix(
+            {name: text for name, text in labels.items() if name not in chosen}
+        )
+
+    def source(self, labels: Mapping[str, str]) -> tuple[str, Sequence[str]]:
+        """The source of a set of labels, and those that it is made of; () if of none."""
+        for rule, names in self._rules:
+            if all(labels.get(name) for name in names):
+                filled = _PLACE.sub(lambda found: labels[found[1]], rule)
+                return shorten(labels[rule] if names == [rule] else filled), names
+        return shorten(self._fallback), ()
+
+    def suffix(self, labels: Mapping[str, str]) -> str:
+        """What labels add to a name."""
         rest = sorted(
-            (name, text)
-            for name, text in labels.items()
-            if name != chosen and name not in self._drop and text
+            (name, text) for name, text in labels.items() if text and name not in self._drop
         )
         quoted = (f'{name}="{_escaped(text)}"' for name, text in rest)
-        return shorten(source), "{" + ",".join(quoted) + "}" if rest else ""
+        return "{" + ",".join(quoted) + "}" if rest else ""
 
 
 def _escaped(text: str) -> str:
@@ -97,59 +125,67 @@ def shorten(name: str) -> str:
     return f"{name[: MAX_NAME_LENGTH - 17]}#{digest}"
 
 
-class _Seen(NamedTuple):
-    time: float
-    value: float
-    start: float
+class Counter:
+    """One cumulative value, to its differences over resets; begins with the first point."""
+
+    __slots__ = ("start", "time", "value")
+
+    def __init__(self, time: float, value: float, start: float = 0.0) -> None:
+        self.time = time
+        self.value = value
+        self.start = start
+
+    def difference(
+        self, time: float, value: float, start: float = 0.0
+    ) -> tuple[float, float] | None:
+        """(increase, seconds) since the point before, None if this one is not newer.
+
+        A value below the one before, or a later `start`, is a reset: the counter began again
+        at 0, so that all of `value` is new.
+
+        Args:
+            time: epoch seconds of the point.
+            value: the counter.
+            start: epoch seconds when the counter began, 0 if unknown.
+
+        >>> counter = Counter(time=100.0, value=50.0)
+        >>> counter.difference(110.0, 70.0), counter.difference(120.0, 30.0)
+        ((20.0, 10.0), (30.0, 10.0))
+        """
+        seconds = time - self.time
+        if seconds <= 0:
+            return None
+        reset = value < self.value or (start > self.start > 0 and start > self.time - 1)
+        increase = value if reset else value - self.value
+        self.time, self.value, self.start = time, value, start
+        return increase, seconds
 
 
 class Counters:
-    """Cumulative values to differences, over resets; bounded.
+    """Many counters by key; bounded.
 
     Args:
         most: series that are remembered; the one not seen for longest is forgotten.
     """
 
     def __init__(self, most: int) -> None:
-        self._seen: OrderedDict[object, _Seen] = OrderedDict()
+        self._seen: OrderedDict[object, Counter] = OrderedDict()
         self._most = most
 
     def difference(
         self, key: object, time: float, value: float, start: float = 0.0
     ) -> tuple[float, float] | None:
-        """(increase, seconds) since the point before.
-
-        A value below the one before, or a later `start`, is a reset: the counter began again
-        at 0, so that all of `value` is new. None for the first point of a series, and for one
-        that is not newer than the last.
-
-        Args:
-            key: the series.
-            time: epoch seconds of the point.
-            value: the counter.
-            start: epoch seconds when the counter began, 0 if unknown.
-        """
+        """As `Counter.difference`; None for the first point of a series, too."""
         before = self._seen.get(key)
         if before is None:
             if len(self._seen) >= self._most:
                 self._seen.popitem(last=False)
-            self._seen[key] = _Seen(time, value, start)
+            self._seen[key] = Counter(time, value, start)
             return None
-        if time <= before.time:
-            return None
-        self._seen[key] = _Seen(time, value, start)
-        self._seen.move_to_end(key)
-        reset = value < before.value or (start > before.start > 0 and start > before.time - 1)
-        return (value if reset else value - before.value), time - before.time
-
-    def total(self, key: object, time: float, delta: float) -> float:
-        """The running total of deltas, from 0 at the first."""
-        before = self._seen.get(key, _Seen(0.0, 0.0, 0.0))
-        self._seen[key] = _Seen(time, before.value + delta, 0.0)
-        self._seen.move_to_end(key)
-        if len(self._seen) > self._most:
-            self._seen.popitem(last=False)
-        return before.value + delta
+        change = before.difference(time, value, start)
+        if change is not None:
+            self._seen.move_to_end(key)
+        return change
 
     def knows(self, key: object) -> bool:
         """Whether a point of the series was seen."""

@@ -8,7 +8,14 @@ import zlib
 
 import cramjam
 
-__all__ = ["ENCODINGS", "BadRequestError", "TooLargeError", "decompressed", "unsnappy"]
+__all__ = [
+    "ENCODINGS",
+    "BadRequestError",
+    "EncodingError",
+    "TooLargeError",
+    "decompressed",
+    "unsnappy",
+]
 
 ENCODINGS = ("identity", "gzip", "deflate", "zstd")
 """Content encodings that `decompressed` reads."""
@@ -22,6 +29,10 @@ class TooLargeError(BadRequestError):
     """The body is larger than allowed when decompressed; answered with 413."""
 
 
+class EncodingError(BadRequestError):
+    """The body has a content encoding that is not read; answered with 415."""
+
+
 def decompressed(body: bytes, encoding: str, most: int) -> bytes:
     """The body without its content encoding.
 
@@ -31,10 +42,11 @@ def decompressed(body: bytes, encoding: str, most: int) -> bytes:
         most: bytes that the result may have.
 
     Raises:
-        BadRequestError: damaged, or in an encoding that is not read.
+        BadRequestError: damaged.
+        EncodingError: in an encoding that is not read.
         TooLargeError: larger than `most`.
     """
-    encoding = encoding.strip().lower()
+    encoding = encoding.strip(" \t").lower()
     if encoding in ("", "identity"):
         return body
     if encoding in ("gzip", "x-gzip", "deflate"):
@@ -42,7 +54,7 @@ def decompressed(body: bytes, encoding: str, most: int) -> bytes:
     if encoding == "zstd":
         return _unzstd(body, most)
     message = f"content-encoding {encoding[:60]!r}; one of: {', '.join(ENCODINGS)}"
-    raise BadRequestError(message)
+    raise EncodingError(message)
 
 
 def _inflated(body: bytes, most: int) -> bytes:

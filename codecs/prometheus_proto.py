@@ -5,11 +5,11 @@ Prometheus publishes no Python package; the field numbers are those of remote wr
 here are left out: protobuf passes over them.
 """
 
-from padit.codecs.proto import build_messages
+from padit.codecs.proto import Fields, build_messages
 
-__all__ = ["Label", "Request", "WriteRequest"]
+__all__ = ["Label", "ReceivedRequest", "ReceivedWriteRequest", "Request", "WriteRequest"]
 
-_HISTOGRAM = {  # the same in both versions
+_HISTOGRAM: dict[str, Fields] = {  # the same in both versions
     "BucketSpan": {"offset": (1, "sint32", False), "length": (2, "uint32", False)},
     "Histogram": {
         "count_int": (1, "uint64", False),
@@ -30,8 +30,7 @@ _HISTOGRAM = {  # the same in both versions
         "custom_values": (16, "double", True),
     },
 }
-# message: {field: (number, type, repeated)}; a type with a capital is a message of the same file.
-_V1 = {
+_V1: dict[str, Fields] = {
     "Label": {"name": (1, "string", False), "value": (2, "string", False)},
     "Sample": {"value": (1, "double", False), "timestamp": (2, "int64", False)},
     **_HISTOGRAM,
@@ -51,7 +50,7 @@ _V1 = {
         "metadata": (3, "MetricMetadata", True),
     },
 }
-_V2 = {
+_V2: dict[str, Fields] = {
     "Sample": {
         "value": (1, "double", False),
         "timestamp": (2, "int64", False),
@@ -73,9 +72,30 @@ _V2 = {
     "Request": {"symbols": (4, "string", True), "timeseries": (5, "TimeSeries", True)},
 }
 
+_AS_BYTES = {"string": "bytes"}
+
+
+def _tolerant(messages: dict[str, Fields], *names: str) -> dict[str, Fields]:
+    """The same with undecoded texts in some: one that is no UTF-8 costs its own series only."""
+    return messages | {
+        name: {
+            field: (number, _AS_BYTES.get(kind, kind), repeated)
+            for field, (number, kind, repeated) in messages[name].items()
+        }
+        for name in names
+    }
+
 
 WriteRequest, Label = build_messages("prometheus", _V1, "WriteRequest", "Label")
 """Remote write 1.0; labels are undecoded `Label`s."""
 
 (Request,) = build_messages("io.prometheus.write.v2", _V2, "Request")
 """Remote write 2.0."""
+
+(ReceivedWriteRequest,) = build_messages(
+    "prometheus", _tolerant(_V1, "MetricMetadata"), "WriteRequest"
+)
+"""Remote write 1.0 as it is read: names and units of the metadata are bytes."""
+
+(ReceivedRequest,) = build_messages("io.prometheus.write.v2", _tolerant(_V2, "Request"), "Request")
+"""Remote write 2.0 as it is read: symbols are bytes."""

@@ -1,6 +1,8 @@
 """Protobuf messages built from their field numbers, for protocols without a Python package.
 
-Fields that are not named are left out: protobuf passes over them.
+Fields that are not named are left out: protobuf passes over them. A field of a string or a message
+can be declared as bytes: it is then kept undecoded, so that one that is damaged does not cost the
+others.
 """
 
 from collections.abc import Mapping

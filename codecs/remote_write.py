@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from google.protobuf.message import DecodeError
 
 from padit.codecs.bodies import BadRequestError, unsnappy
-from padit.codecs.prometheus_proto import Label, Request, WriteRequest
+from padit.codecs.prometheus_proto import Label, ReceivedRequest, ReceivedWriteRequest
 
-__all__ = ["Key", "LabelError", "Point", "RemoteWrite", "labels_of", "read_request"]
+__all__ = ["Key", "LabelError", "Metadata", "Point", "RemoteWrite", "labels_of", "read_request"]
 
 _V2 = "io.prometheus.write.v2.request"
 
@@ -48,17 +48,25 @@ class Point(NamedTuple):
     fault: str = ""
 
 
+class Metadata(NamedTuple):
+    """What a family is: its type's number and its unit."""
+
+    family: str
+    kind: int
+    unit: str
+
+
 class RemoteWrite(NamedTuple):
     """A request.
 
     Attributes:
         second: whether it is of version 2.0.
-        metadata: messages with metric_family_name, type and unit (1.0 only).
+        metadata: of families (1.0 only); a name that cannot be read is left out.
         points: one per series.
     """
 
     second: bool
-    metadata: Sequence[Any]
+    metadata: Sequence[Metadata]
     points: Iterator[Point]
 
 
@@ -74,19 +82,33 @@ def read_request(body: bytes, content_type: str, most: int) -> RemoteWrite:
         BadRequestError: no snappy block, larger than `most`, or no message of its version.
     """
     second = f"proto={_V2}" in content_type.lower().replace(" ", "")
-    message = Request() if second else WriteRequest()
+    message = ReceivedRequest() if second else ReceivedWriteRequest()
     try:
         message.ParseFromString(unsnappy(body, most))
     except DecodeError as error:
         text = f"no {'2.0' if second else '1.0'} message: {error}"
         raise BadRequestError(text) from error
     if not second:
-        return RemoteWrite(False, message.metadata, _points_v1(message))
-    symbols = list(message.symbols)
-    if not symbols or symbols[0]:
+        return RemoteWrite(False, list(_metadata(message)), _points_v1(message))
+    symbols = [_decoded(symbol) for symbol in message.symbols]
+    if not symbols or symbols[0] != "":
         text = "symbols must begin with the empty string"
         raise BadRequestError(text)
     return RemoteWrite(True, (), _points_v2(message, symbols))
+
+
+def _decoded(text: bytes) -> str | None:
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _metadata(message: Any) -> Iterator[Metadata]:
+    for entry in message.metadata:
+        name, unit = _decoded(entry.metric_family_name), _decoded(entry.unit)
+        if name:
+            yield Metadata(name, entry.type, unit or "")
 
 
 def _points_v1(message: Any) -> Iterator[Point]:
@@ -94,10 +116,11 @@ def _points_v1(message: Any) -> Iterator[Point]:
         yield Point(tuple(series.labels), 0, "", 0, series.samples, series.histograms)
 
 
-def _points_v2(message: Any, symbols: list[str]) -> Iterator[Point]:
+def _points_v2(message: Any, symbols: list[str | None]) -> Iterator[Point]:
     for series in message.timeseries:
-        labels: Key = ()
-        unit = fault = ""
+        labels: tuple[str | None, ...] = ()
+        unit: str | None = ""
+        fault = ""
         try:
             labels = tuple(map(symbols.__getitem__, series.labels_refs))
             unit = symbols[series.metadata.unit_ref]
@@ -105,10 +128,12 @@ def _points_v2(message: Any, symbols: list[str]) -> Iterator[Point]:
             fault = "a label refers to a symbol that is not there"
         if len(labels) % 2:
             fault = "a label without a value"
+        if None in labels:
+            fault = "a label that is no UTF-8"
         yield Point(
-            labels,
+            () if fault else labels,  # type: ignore[arg-type]  # None is a fault
             series.metadata.type,
-            unit,
+            unit or "",
             series.created_timestamp,
             series.samples,
             series.histograms,
@@ -117,16 +142,34 @@ def _points_v2(message: Any, symbols: list[str]) -> Iterator[Point]:
 
 
 def labels_of(key: Key) -> dict[str, str]:
-    """Labels by name; raises LabelError if one is damaged."""
-    parts: list[str] = []
+    """Labels by name, without empty ones, which count as absent; raises LabelError.
+
+    A label that is damaged, that has no name, or that is there twice makes the series unusable:
+    none of its values is the right one.
+
+    >>> labels_of(("__name__", "up", "zone", "a", "env", ""))
+    {'__name__': 'up', 'zone': 'a'}
+    """
+    labels: dict[str, str] = {}
+    for name, value in _pairs(key):
+        if not name:
+            text = f"a label without a name (its value is {value[:60]!r})"
+            raise LabelError(text)
+        if name in labels:
+            text = f"the label {name[:60]} is there twice: {labels[name][:60]!r}, {value[:60]!r}"
+            raise LabelError(text)
+        labels[name] = value
+    return {name: value for name, value in labels.items() if value}
+
+
+def _pairs(key: Key) -> Iterator[tuple[str, str]]:
+    texts = [part for part in key if isinstance(part, str)]
+    yield from zip(texts[::2], texts[1::2], strict=False)
     for part in key:
-        if isinstance(part, str):
-            parts.append(part)
-            continue
-        try:
-            label = Label.FromString(part)
-        except DecodeError as error:
-            text = f"a damaged label: {error}"
-            raise LabelError(text) from error
-        parts += [label.name, label.value]
-    return dict(zip(parts[::2], parts[1::2], strict=False))
+        if isinstance(part, bytes):
+            try:
+                label = Label.FromString(part)
+            except DecodeError as error:
+                text = "a label that is no UTF-8, or damaged"
+                raise LabelError(text) from error
+            yield label.name, label.value

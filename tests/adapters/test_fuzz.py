@@ -67,7 +67,12 @@ def _prometheus_v2() -> bytes:
 
 _V2 = "application/x-protobuf;proto=io.prometheus.write.v2.Request"
 BODIES: dict[str, tuple[str, bytes, dict[str, str], Callable[[bytes], bytes]]] = {
-    "influx": ("influx", KINDS[0].make(3) + b'm,a=b\\ c x="q,\\" r",y=-2i,z=t 7\n', {}, bytes),
+    "influx": (
+        "influx",
+        KINDS[0].make(3) + b'm,a=b\\ c x="q,\\" r",y=-2i,z=t 1767323045000000000\n',
+        {},
+        bytes,
+    ),
     "logs": ("logs", KINDS[1].make(3), {}, bytes),
     "logs-array": ("logs", b'[{"service":"a","level":"error","latency_ms":"3"},7]', {}, bytes),
     "otlp": ("otlp", _otlp_rich().SerializeToString(), {}, bytes),
@@ -177,7 +182,7 @@ def test_every_line_is_taken_or_refused_by_its_number(lines: list[bytes]) -> Non
 )  # fmt: skip
 def test_value_that_influxdb_refuses_costs_its_line_only(value: str) -> None:
     write, emitter = handler("influx")
-    body = f"a v=1 1767323045000000000\nb v={value} 1767323045000000000\nc v=-2.5e1,w=.5,x=3u 7"
+    body = f"a v=1 1767323045000000000\nb v={value} 1767323045000000000\nc v=-2.5e1,w=.5,x=3u"
     reply = write(Call(body.encode(), {}, {}))
     assert reply.status == 400
     answer = json.loads(reply.body)
@@ -324,6 +329,7 @@ def test_series_with_a_broken_label_loses_no_rate_of_the_others() -> None:
             label = Label(name="__name__", value=name).SerializeToString()
             series.labels.append(b"\xff\xff" if broken and name == "b_total" else label)
             series.samples.add(value=10.0 * step, timestamp=(T + step) * 1000)
+            message.metadata.add(type=1, metric_family_name=name)
         return snappy(message.SerializeToString())
 
     statuses = [write(Call(body(i, i == 1), {}, {})).status for i in range(3)]

@@ -71,7 +71,7 @@ def test_sdk_exports_arrive(live: Live, protocol: str, temporality: AggregationT
     provider.shutdown()
     names = {m.metric_name.partition("{")[0] for m in live.emitter.metrics}
     assert {"orders_per_s", "duration_per_s", "duration_mean", "duration_p95"} <= names
-    assert {m.source_id for m in live.emitter.metrics} == {"shop-1"}
+    assert {m.source_id for m in live.emitter.metrics} == {"shop/shop-1"}
     assert live.emitter.metrics[-1].unit in ("ms", "ms/s")
     means = [m.value for m in live.emitter.metrics if m.metric_name.startswith("duration_mean")]
     assert means[-1] == pytest.approx(49.5)
@@ -146,7 +146,8 @@ def test_partial_success_names_what_was_rejected(live: Live) -> None:
     assert response.partial_success.rejected_data_points == 2
     assert "without a time" in response.partial_success.error_message
     assert live.emitter.values("m") == [3.0]
-    assert live.emitter.faults == {"rejected_point": 2, "stale": 1}
+    assert live.emitter.faults == {"rejected_point": 2}
+    assert live.emitter.left == {"stale": 1}
 
 
 def test_exponential_histogram_gives_its_quantiles(live: Live) -> None:
@@ -202,6 +203,21 @@ def export_over_grpc(live: Live, token: str) -> Any:
         stub: Any = metrics_service_pb2_grpc.MetricsServiceStub(channel)
         metadata = (("authorization", f"Bearer {token}"),)
         return stub.Export(cumulative((1, 1.0, 0)), metadata=metadata, timeout=allowed(10))
+
+
+def test_grpc_answer_names_what_was_rejected_too(live: Live) -> None:
+    request = cumulative((1, 1.0, 0), (2, float("nan"), 0), (3, 5.0, 0), (2, 4.0, 0))
+    with grpc.insecure_channel(f"127.0.0.1:{live.adapter.grpc_port}") as channel:
+        stub: Any = metrics_service_pb2_grpc.MetricsServiceStub(channel)
+        metadata = (("authorization", "Bearer secret"),)
+        answer = stub.Export(request, metadata=metadata, timeout=allowed(10))
+    assert answer.partial_success.rejected_data_points == 2
+    assert answer.partial_success.error_message == (
+        "1 x m: a point whose value is nan; "
+        "1 x m: a point that is not newer than the last of its series"
+    )
+    assert live.emitter.values("m_per_s") == [2.0]
+    assert live.emitter.left == {"first": 1}
 
 
 def test_grpc_write_without_the_token_is_refused(live: Live) -> None:

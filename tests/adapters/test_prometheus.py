@@ -35,6 +35,7 @@ scrape_configs:
 remote_write:
   - url: http://127.0.0.1:{port}/api/v1/write
     authorization: {{credentials: secret}}
+    metadata_config: {{send_interval: 1s}}
 """
 
 
@@ -68,8 +69,9 @@ def test_real_prometheus_writes_its_own_metrics(tmp_path: Path) -> None:
     assert not any("_bucket" in name for name in found)
 
 
-def v1(samples: list[tuple[int, float]], name: str = "jobs_total") -> bytes:
+def v1(samples: list[tuple[int, float]], name: str = "jobs_total", kind: int = 1) -> bytes:
     message = WriteRequest()
+    message.metadata.add(type=kind, metric_family_name=name)
     series = message.timeseries.add()
     for label, text in (("__name__", name), ("instance", "a"), ("code", "200")):
         series.labels.append(Label(name=label, value=text).SerializeToString())
@@ -107,7 +109,7 @@ def test_counter_becomes_a_rate_over_a_reset() -> None:
 
 def test_gauge_passes_as_it_is() -> None:
     with Live(LOCAL) as live:
-        post(live, v1([(T, 21.5), (T + 1000, 20.5)], "temperature"))
+        post(live, v1([(T, 21.5), (T + 1000, 20.5)], "temperature", 2))
     assert live.emitter.values('temperature{code="200"}') == [21.5, 20.5]
 
 
@@ -117,7 +119,7 @@ def test_stale_marker_and_old_sample_give_nothing_and_are_counted() -> None:
         post(live, v1([(T, 1), (T + 1000, 2)]))
         post(live, v1([(T + 500, 1.5), (T + 2000, stale), (T + 2500, float("inf"))]))
     assert live.emitter.values('jobs_total_per_s{code="200"}') == [1.0]
-    assert live.emitter.faults == {"out_of_order": 1, "stale": 1, "not_finite": 1}
+    assert live.emitter.left == {"first": 1, "out_of_order": 1, "stale": 1, "not_finite": 1}
 
 
 def test_version_2_brings_kind_unit_and_start() -> None:
@@ -198,8 +200,8 @@ def test_version_2_names_what_it_refuses(point: dict[str, Any]) -> None:
     with Live(LOCAL) as live:
         answer = post(live, native(point), V2)
     assert answer.status_code == 400
-    assert "damaged histograms" in answer.text
-    assert live.emitter.faults == {"native_histogram": 1}
+    assert "1 samples were refused, 0 were taken: 1 x h: a damaged histogram: " in answer.text
+    assert live.emitter.faults == {"malformed": 1}
     assert not live.emitter.metrics
 
 
@@ -250,7 +252,8 @@ def test_prometheus_own_client_writes_version_2_and_retries_after_503() -> None:
         "took_seconds_p95": (pytest.approx(7.6), ""),
         "took_seconds_p99": (pytest.approx(7.92), ""),
     }
-    assert live.emitter.faults == {"unauthorized": 1, "blocked": 1, "stale": 1}
+    assert live.emitter.faults == {"unauthorized": 1, "blocked": 1}
+    assert live.emitter.left == {"first": 2, "stale": 1}
 
 
 def test_snappy_bomb_is_refused_by_its_header() -> None:

@@ -1,8 +1,10 @@
-"""Event time: three forms of input, one form inside.
+"""Event time: several forms of input, one form inside.
 
-On the wire a timestamp is epoch seconds (a number below 1e11), epoch milliseconds (a number
-from 1e11 on) or an RFC 3339 string, in UTC; a string without an offset counts as UTC. Inside
-PADIT event time is an int64 of microseconds since 1970, so that it compares exactly.
+On the wire a timestamp is a number since 1970, in seconds (below 1e11), milliseconds (from 1e11
+on), microseconds (from 1e14 on) or nanoseconds (from 1e17 on), or an RFC 3339 string, in UTC; a
+string without an offset counts as UTC. In the years 2000 to 2199 the four units cannot be taken
+for one another. Inside PADIT event time is an int64 of microseconds since 1970, so that it
+compares exactly.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -15,6 +17,7 @@ __all__ = [
     "LATEST_US",
     "MICROS",
     "format_utc",
+    "micros_from_integers",
     "micros_from_numbers",
     "parse_timestamp",
     "seconds_to_micros",
@@ -25,24 +28,42 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST_US = 946_684_800 * MICROS  # 2000-01-01: a clock that is older was never set
 LATEST_US = 7_258_118_400 * MICROS  # 2200-01-01
 _MILLISECONDS_FROM = 1e11  # as seconds this is the year 5138, as milliseconds 1973
+_MICROSECONDS_FROM = 1e14
+_NANOSECONDS_FROM = 1e17
 
 
 def micros_from_numbers(numbers: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Epoch seconds or milliseconds, shape (n,), to microseconds; 0 where out of range.
+    """Numbers since 1970 of any unit, shape (n,), to microseconds; 0 where out of range.
 
     0 lies before `EARLIEST_US`, so the caller's range check rejects it together with the rest.
     """
+    size = np.abs(numbers)
     with np.errstate(over="ignore"):  # infinite is out of range as well
-        scaled = np.where(np.abs(numbers) < _MILLISECONDS_FROM, numbers * 1e6, numbers * 1e3)
+        scaled = np.where(size < _MILLISECONDS_FROM, numbers * 1e6, numbers * 1e3)
+        if not size.max(initial=0) < _MICROSECONDS_FROM:  # NaN too
+            finer = np.where(size < _NANOSECONDS_FROM, numbers, numbers / 1e3)
+            scaled = np.where(size < _MICROSECONDS_FROM, scaled, finer)
     usable = np.abs(scaled) < 9e18  # False for NaN too
     return np.rint(np.where(usable, scaled, 0.0)).astype(np.int64)
 
 
+def micros_from_integers(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """As `micros_from_numbers`, and exact: nanoseconds have more digits than a float.
+
+    >>> micros_from_integers(np.array([1_700_000_000, 1_700_000_000_123_456_789]))
+    array([1700000000000000, 1700000000123456])
+    """
+    size = np.abs(numbers)
+    scale = np.where(size < int(_MILLISECONDS_FROM), 10**6, 10**3)
+    scale = np.where(size < int(_MICROSECONDS_FROM), scale, 1)
+    return np.where(size < int(_NANOSECONDS_FROM), numbers * scale, numbers // 1000)
+
+
 def parse_timestamp(value: float | str) -> int:
-    """One timestamp in any of the three forms to microseconds.
+    """One timestamp in any of the forms to microseconds.
 
     Raises:
-        ValueError: it is none of the three forms, or not a finite number.
+        ValueError: it is none of the forms, or not a finite number.
 
     >>> parse_timestamp("2026-01-02T03:04:05.5Z") == parse_timestamp(1767323045.5)
     True

@@ -4,7 +4,6 @@ Each layer is a stream with `read` and `close` that holds one chunk, so memory d
 the size of the file, nor on how far a compressed one expands.
 """
 
-import codecs
 from pathlib import Path, PurePath
 from typing import Protocol
 
@@ -119,16 +118,27 @@ class _Recoded:
 
     def __init__(self, inner: Stream, encoding: str) -> None:
         self._inner = inner
-        self._decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
+        self._encoding = encoding
+        self._high = 1 if encoding == "utf-16-le" else 0  # byte of a unit that shows a surrogate
+        self._rest = b""
 
     def read(self, size: int, /) -> bytes:
-        while chunk := self._inner.read(max(2, size // 2)):
-            if text := self._decoder.decode(chunk):
-                return text.encode("utf-8", "surrogatepass")
-        return b""
+        while chunk := self._inner.read(max(4, size // 2)):
+            data = self._rest + chunk
+            end = len(data) // 2 * 2
+            if end and 0xD8 <= data[end - 2 + self._high] <= 0xDB:
+                end -= 2  # the other half comes with the next chunk
+            self._rest = data[end:]
+            if end:
+                return self._utf8(data[:end])
+        last, self._rest = self._rest, b""
+        return self._utf8(last[: len(last) // 2 * 2])
 
     def close(self) -> None:
         self._inner.close()
+
+    def _utf8(self, data: bytes) -> bytes:
+        return data.decode(self._encoding, "surrogatepass").encode("utf-8", "surrogatepass")
 
 
 def open_json(path: str) -> Stream:
@@ -197,7 +207,8 @@ class _Values:
             quote &= ~self._behind(data, slash, escaped)
         odd = np.cumsum(quote) + self._within & 1
         self._within = bool(odd[-1])
-        return (odd | quote).astype(bool)
+        quoted: NDArray[np.bool_] = (odd | quote).astype(bool)
+        return quoted
 
     def _behind(self, data: Bytes, slash: NDArray[np.int64], escaped: bool) -> NDArray[np.bool_]:
         """Bytes that a backslash escapes: behind every odd one of a run of them."""
@@ -213,4 +224,5 @@ class _Values:
 
 
 def _any_of(data: Bytes, wanted: bytes) -> NDArray[np.bool_]:
-    return (data == wanted[0]) | (data == wanted[1])
+    found: NDArray[np.bool_] = (data == wanted[0]) | (data == wanted[1])
+    return found

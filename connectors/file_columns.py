@@ -175,7 +175,11 @@ def _fault_of(field: str, text: str) -> str:
 def _cell(table: pa.Table, column: str | GivenTimes, row: int) -> str:
     if isinstance(column, GivenTimes):
         return "given by start and step"
-    return shorten(table[column][row].as_py())
+    scalar = table[column][row]
+    try:
+        return shorten(scalar.as_py())
+    except (ValueError, OverflowError, pa.ArrowException):  # Python has no form for it
+        return f"{getattr(scalar, 'value', '?')} ({scalar.type})"
 
 
 def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:

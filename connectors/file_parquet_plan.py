@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from padit.codecs.contract import shorten
 from padit.connectors.file_columns import numbers
 from padit.connectors.file_options import FileOptions
-from padit.connectors.file_plan import GivenTimes, Plan, make_plan
+from padit.connectors.file_plan import GivenTimes, Narrow, Plan, Wide, make_plan
 from padit.connectors.file_types import Leaf, flattened, leaves_of, shown, valid_text
 from padit.domain.errors import SourceError
 from padit.domain.findings import Findings, Guess, Unwatched
@@ -82,7 +82,8 @@ def lay_out(options: FileOptions, file: pq.ParquetFile, path: str, stem: str) ->
     plan = make_plan(options, names, frozenset(numeric), path, stem)
     used = [leaves[name] for name in plan.needed]
     _check_kinds(plan, leaves, path)
-    metrics = set(getattr(plan.body, "columns", ())) | {getattr(plan.body, "value", "")}
+    body = plan.body
+    metrics = set(body.columns) if isinstance(body, Wide) else {body.value}
     guesses += _of_metrics([leaf for leaf in used if leaf.name in metrics], as_text, path)
     guesses += _of_time(plan, file, leaves, path)
     left = [leaf for leaf in leaves.values() if leaf not in used]
@@ -166,7 +167,7 @@ def _mostly_numbers(column: pa.ChunkedArray) -> bool:
 def _check_kinds(plan: Plan, leaves: dict[str, Leaf], path: str) -> None:
     """Refuse columns that can never hold what they are to hold."""
     body = plan.body
-    values = body.columns if hasattr(body, "columns") else (body.value,)
+    values = body.columns if isinstance(body, Wide) else (body.value,)
     for name in values:
         leaf = leaves[name]
         if not (leaf.numeric or leaf.temporal or leaf.text or pa.types.is_null(leaf.plain)):
@@ -224,7 +225,7 @@ def _why(
         return "it is the index of pandas", f"metrics={leaf.name}"
     if options.metrics:
         return "metrics= does not name it", f"metrics={','.join((*options.metrics, leaf.name))}"
-    if not hasattr(plan.body, "columns"):
+    if isinstance(plan.body, Narrow):
         return "a narrow table has one column of values", f"value_column={leaf.name}"
     example = ""
     if leaf.text and leaf.name in head and len(filled := head[leaf.name].drop_null()):

@@ -166,8 +166,9 @@ def _places(data: bytes) -> Ints:
     text = np.frombuffer(data + _PAD, np.uint8)
     rest = np.frombuffer(_KEY[8:], np.uint8)
     windows = np.lib.stride_tricks.sliding_window_view(text, len(rest))
-    return places[(windows[places + 8] == rest).all(axis=1)]
+    same: NDArray[np.bool_] = (windows[places + 8] == rest).all(axis=1)
+    return np.asarray(places[same])
 
 
 def _past_space(text: Bytes, at: Ints) -> Ints:
-    return at + (text[at] == _SPACE)
+    return np.asarray(at + (text[at] == _SPACE))

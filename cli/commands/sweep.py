@@ -127,7 +127,7 @@ def _trials(args: argparse.Namespace, raw: Mapping[str, Any]) -> Trials:
     random = (args.trials or 100, args.seed) if args.search == "random" else None
 
     config = load_config(path) if path else None
-    repeats = keeps_repeats(source_from_uri(raw["input"], mapping=config and config.input))
+    repeats = keeps_repeats(source_from_uri(raw["input"], mapping=config.input if config else None))
 
     def check(options: Mapping[str, Any]) -> WindowSetting:
         job = JobOptions.checked({**raw, **options})

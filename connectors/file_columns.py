@@ -43,8 +43,9 @@ class Converted(NamedTuple):
     Attributes:
         rows: the readable samples; of a wide table row by row, in each the columns in order.
         rejects: rows of which something is lost, in their order; `record` is the row's position
-            in the table. Of a wide table the elements are the lost cells, numbered as the
-            columns that hold values.
+            in the table, `lost` counts the filled cells of values (a row whose time or name
+            cannot be used counts once at least). Of a wide table the elements are the lost
+            cells, numbered as the columns that hold values.
     """
 
     rows: Rows
@@ -131,17 +132,18 @@ def _wide_rows(
     matrix = np.empty((n, k))
     cells: dict[int, list[tuple[int, str]]] = {}
     for j, name in enumerate(body.columns):
-        matrix[:, j], bad = numbers(_whole(table[name]))
-        for i in np.flatnonzero(bad | np.isinf(matrix[:, j])).tolist():
+        matrix[:, j], wrong = numbers(_whole(table[name]))
+        for i in np.flatnonzero(wrong | np.isinf(matrix[:, j])).tolist():
             text = f"{name}: {_cell(table, name, i)} is not a finite number"
             cells.setdefault(i, []).append((j, bounded(text)))
-        matrix[bad, j] = np.nan
+        matrix[wrong, j] = np.nan
     if plan.source:
         source = encode_names(table[plan.source])
         unnamed = [i for i, name in enumerate(source[0]) if _fault_of("source_id", name)]
         for i in np.flatnonzero(np.isin(source[1], unnamed)).tolist():
             faults.setdefault(i, _fault_of("source_id", source[0][source[1][i]]))
     good = np.isfinite(matrix)
+    lost = {i: int(good[i].sum()) + len(cells.get(i, ())) for i in faults}
     if faults:
         good[list(faults)] = False
     row, column = np.nonzero(good)  # row by row
@@ -156,8 +158,9 @@ def _wide_rows(
         series = [Series(plan.source_id, name, unit) for name, unit in fixed]
         code = column.astype(np.int32)
     rows = Rows(series, code, time[row], matrix[row, column])
-    of_cells = [numbered(i, lost, len(lost)) for i, lost in cells.items() if i not in faults]
-    return Converted(rows, sorted([*of_cells, *_of_rows(faults)]))
+    of_cells = [numbered(i, bad, len(bad)) for i, bad in cells.items() if i not in faults]
+    of_rows = [one._replace(lost=max(1, lost[one.record])) for one in _of_rows(faults)]
+    return Converted(rows, sorted([*of_cells, *of_rows]))
 
 
 def _of_rows(faults: dict[int, str]) -> list[Reject]:

@@ -42,6 +42,7 @@ class Layout(NamedTuple):
     def findings(self, metadata: pq.FileMetaData, path: str) -> Findings:
         """Guesses, and every column that is not watched with the number of its filled cells."""
         filled = _filled(metadata, [leaf.name for leaf, *_ in self.unwatched])
+        filled |= {leaf.name: 0 for leaf, *_ in self.unwatched if pa.types.is_null(leaf.type)}
         return Findings(
             self.guesses,
             [

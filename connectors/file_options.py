@@ -113,8 +113,9 @@ class FileOptions(BaseModel):
     )
     repeats: Literal["keep", "drop"] = Field(
         default="keep",
-        description="`keep`: each row is a sample, also where series, time and value are those of "
-        "another row. `drop`: such rows count once, as they do in a topic.",
+        description="`keep`: each row is a sample, also where series and time are those of another "
+        "row; the times of such samples are a microsecond apart. `drop`: rows with the series, "
+        "time and value of another count once, as in a topic.",
     )
 
 

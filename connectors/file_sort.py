@@ -44,14 +44,21 @@ class SortedFile:
         span: what is read.
         offset: where to begin.
         sorter: takes the samples.
+        spread: is applied to what is handed out.
     """
 
     def __init__(
-        self, scan: Callable[[int], OpenFile], span: Span, offset: int, sorter: Sorter
+        self,
+        scan: Callable[[int], OpenFile],
+        span: Span,
+        offset: int,
+        sorter: Sorter,
+        spread: Callable[[Rows], Rows],
     ) -> None:
         self._span = span
         self._offset = offset
         self._sorter = sorter
+        self._spread = spread
         self._row = span.start
         self._file: OpenFile | None = scan(span.start) if span.start < span.stop else None
         if self._file is None:
@@ -88,7 +95,10 @@ class SortedFile:
     def _finish(self) -> None:
         self.close()
         self._sorter.finish()
-        self._sorter.skip(self._rank(self._offset))
+        passed = self._rank(self._offset)  # handed out before a restore
+        while passed > 0:
+            rows = self._spread(self._sorter.take(min(passed, _BLOCK_ROWS)))
+            passed -= len(rows) or passed
 
     def _shares(self, most: int) -> Piece:
         rows = self._span.stop - self._span.start
@@ -96,7 +106,7 @@ class SortedFile:
         taken = min(most, fitting, self._span.end - self._offset)
         count = self._rank(self._offset + taken) - self._rank(self._offset)
         self._offset += taken
-        return Piece(taken, self._sorter.take(count), [])
+        return Piece(taken, self._spread(self._sorter.take(count)), [])
 
     def _rank(self, offset: int) -> int:
         """Samples before an offset."""

@@ -27,10 +27,11 @@ from padit.connectors.file_options import FileOptions, file_options
 from padit.connectors.file_sort import SortedFile, Span
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader
 from padit.connectors.spill import SORT_BYTES, Sorter, SpillFile
+from padit.connectors.spread import Spread
 from padit.connectors.uris import Address, Bounds, source_for
 from padit.domain.errors import ConfigurationError, SourceError
 from padit.domain.findings import Findings, Guess, Unwatched
-from padit.domain.rows import Rows
+from padit.domain.rows import Rows, concatenate
 
 __all__ = ["BLOCK_ROWS", "FileSource"]
 
@@ -38,6 +39,7 @@ BLOCK_ROWS = 32_768
 """Rows (lines) that are read at once; what a reader holds in memory."""
 
 
+_RECALLED = 1024  # rows that are read again at first when reading goes on
 _SORTED = "the rows are not in the order of their times, and are sorted"
 
 
@@ -96,9 +98,9 @@ class FileSource:
         return unpacked_suffix(self.pattern)
 
     @property
-    def keeps_repeats(self) -> bool:
-        """Whether a row is a sample of its own if series, time and value repeat another's."""
-        return self.options.repeats == "keep"
+    def spreads(self) -> bool:
+        """Whether samples of one series at one time are moved apart."""
+        return self.options.repeats == "keep" and self.options.order == "time"
 
     def paths(self) -> list[str]:
         """The files, sorted; the partition number is the position.
@@ -177,6 +179,7 @@ class _FileReader:
         self._format = file_format(source.suffix, source.options)
         self._waiting = {one.partition: one for one in ranges}  # in turn, first comes next
         self._open: dict[int, OpenFile | SortedFile] = {}
+        self._spread: dict[int, Spread] = {}
         self._spill = SpillFile()
         self._paused: frozenset[int] = frozenset()
 
@@ -217,7 +220,8 @@ class _FileReader:
             return Piece(0, Rows.empty(), [])
         entry = self._source.files[one.partition]
         if one.partition not in self._open:
-            self._open[one.partition] = self._opened(entry, one.start)
+            spread = self._spread[one.partition] = Spread()
+            self._open[one.partition] = self._opened(entry, one.start, spread)
         piece = self._open[one.partition].take(most)
         if not piece.taken:
             message = (
@@ -227,8 +231,10 @@ class _FileReader:
             raise SourceError(message)
         return piece
 
-    def _opened(self, entry: Entry, offset: int) -> OpenFile | SortedFile:
+    def _opened(self, entry: Entry, offset: int, spread: Spread) -> OpenFile | SortedFile:
         if not entry.sorts:
+            if offset and self._source.spreads:
+                self._recall(entry, offset, spread)
             return self._format.open(entry.path, offset, self._decode)
         alone = sum(other.sorts for other in self._source.files) == 1
         sorter = Sorter(self._spill, self._source.sort_bytes, keep=alone)
@@ -236,7 +242,30 @@ class _FileReader:
         def scan(row: int) -> OpenFile:
             return self._format.open(entry.path, row, self._decode)
 
-        return SortedFile(scan, entry.span, offset, sorter)
+        apply = spread.apply if self._source.spreads else _as_they_are
+        return SortedFile(scan, entry.span, offset, sorter, apply)
+
+    def _recall(self, entry: Entry, offset: int, spread: Spread) -> None:
+        """Read the rows before an offset again, from where the time of the last one begins."""
+        back = _RECALLED
+        while True:
+            first = max(0, offset - back)
+            rows = self._between(entry, first, offset)
+            if not first or (len(rows) and rows.time[0] < rows.time[-1]):
+                spread.apply(rows)
+                return
+            back *= 4
+
+    def _between(self, entry: Entry, first: int, stop: int) -> Rows:
+        file = self._format.open(entry.path, first, self._decode)
+        parts = []
+        try:
+            while first < stop and (piece := file.take(stop - first)).taken:
+                parts.append(piece.rows)
+                first += piece.taken
+        finally:
+            file.close()
+        return concatenate(parts)
 
     def _moved(self, one: PartitionRange, piece: Piece) -> ReadBatch:
         """Put the file behind the others, or close it at its end."""
@@ -250,7 +279,10 @@ class _FileReader:
             self._waiting[one.partition] = dataclasses.replace(one, start=following)
         given = self._source.files[one.partition].given
         dead = [dead._replace(topic=given, partition=one.partition) for dead in piece.dead]
-        rows = _within(piece.rows, self._source.bounds)
+        rows = piece.rows
+        if self._source.spreads and len(rows) and not self._source.files[one.partition].sorts:
+            rows = self._spread[one.partition].apply(rows)
+        rows = _within(rows, self._source.bounds)
         return ReadBatch(one.partition, following, rows, dead, ended)
 
     def pause(self, partitions: frozenset[int]) -> None:
@@ -275,6 +307,10 @@ class _FileReader:
             opened.close()
         self._open.clear()
         self._spill.close()
+
+
+def _as_they_are(rows: Rows) -> Rows:
+    return rows
 
 
 def _within(rows: Rows, bounds: Bounds) -> Rows:

@@ -12,7 +12,7 @@ from padit.domain.findings import Findings
 from padit.domain.rows import Rows
 from padit.domain.watermark import WATERMARK_NONE
 
-__all__ = ["Decoder", "PartitionRange", "ReadBatch", "Reader", "Source", "keeps_repeats"]
+__all__ = ["Decoder", "PartitionRange", "ReadBatch", "Reader", "Source"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,6 @@ class Reader(Protocol):
 class Source(Protocol):
     """A place rows come from; pickled into the graph, so it holds addresses, not connections.
 
-    A source whose exact repeats are samples of their own says so with `keeps_repeats`.
-
     Attributes:
         name: topic or file, for dead letters and messages.
     """
@@ -118,11 +116,3 @@ class Source(Protocol):
 
     def open(self, ranges: Sequence[PartitionRange], decode: Decoder) -> Reader:
         """Connect and position at the start of each range."""
-
-
-def keeps_repeats(source: Source) -> bool:
-    """Whether an exact repeat of (series, time, value) in a source is a sample of its own.
-
-    In a topic it is not: producers send again what they do not know to have arrived.
-    """
-    return bool(getattr(source, "keeps_repeats", False))

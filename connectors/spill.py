@@ -147,11 +147,6 @@ class Sorter:
             count -= len(parts[-1])
         return concatenate(parts)
 
-    def skip(self, count: int) -> None:
-        """Pass over the next samples."""
-        while count and (passed := len(self.take(min(count, self._block)))):
-            count -= passed
-
     def _sorted(self) -> Rows:
         rows = concatenate(self._parts)
         self._parts, self._held = [], 0

@@ -13,7 +13,7 @@ from padit.codecs.validate import Validate
 from padit.connectors.cursor import first_cursors
 from padit.connectors.read_shard import ReadOptions
 from padit.connectors.sink import Sink
-from padit.connectors.source import PartitionRange, keeps_repeats
+from padit.connectors.source import PartitionRange
 from padit.connectors.uris import Bounds, sink_from_uri, source_from_uri
 from padit.domain.config import load_config
 from padit.domain.errors import ConfigurationError
@@ -183,9 +183,7 @@ def make_plan(job: JobOptions, *, live: bool) -> tuple[Plan, list[PartitionRange
             shape=shape,
         ),
         groups=job.key_groups,
-        windows=WindowOptions(
-            job.window_size, job.extract_interval, job.max_samples, keeps_repeats(source)
-        ),
+        windows=WindowOptions(job.window_size, job.extract_interval, job.max_samples),
         config=config,
         sinks=_sinks(job),
         off=sink_from_uri("null"),

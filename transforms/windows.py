@@ -30,14 +30,11 @@ class WindowOptions:
         size: length of a window in microseconds, a multiple of `interval`.
         interval: time between the ends of two windows in microseconds.
         max_samples: a window uses at most the latest so many samples of a series.
-        repeats: whether an exact repeat of (series, time, value) is a sample of its own, as it is
-            in a file (ADR 17), and not the same sample delivered twice.
     """
 
     size: int
     interval: int
     max_samples: int
-    repeats: bool = False
 
     @property
     def slots(self) -> int:
@@ -58,7 +55,7 @@ class Closed(NamedTuple):
         newest_kept: slot of the newest sorted row in `kept`, or None.
         oldest_open: slot of the oldest row whose slot is still open, or None.
         scored: rows that stand in a slice of `table`.
-        duplicates: exact repeats of (series, time, value), dropped where they are no samples.
+        duplicates: exact repeats of (series, time, value), dropped.
     """
 
     table: FeatureTable
@@ -91,7 +88,7 @@ def close_windows(
     is_open = slot >= closing
     waiting = rows.select(is_open)
     ready = _sort(rows.select(~is_open))
-    ready, duplicates = (ready, 0) if options.repeats else _drop_repeats(ready)
+    ready, duplicates = _drop_repeats(ready)
     since = max(closed * options.interval, WATERMARK_NONE)
     passed = Passed(since, known_until, options.size, options.interval)
     table, scored = _windows(ready, closed, closing, options, passed)

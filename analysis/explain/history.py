@@ -18,7 +18,7 @@ from padit.analysis.explain.recompute import Check
 from padit.analysis.explain.settings import Difference, differences
 from padit.codecs.validate import Validate
 from padit.connectors.cursor import Cursor, PartitionCursor, advance
-from padit.connectors.source import PartitionRange, ReadBatch, Source, keeps_repeats
+from padit.connectors.source import PartitionRange, ReadBatch, Source
 from padit.connectors.uris import Bounds, source_from_uri
 from padit.domain.alert import Transition
 from padit.domain.audit import Provenance
@@ -108,7 +108,7 @@ def read_history(
             f"the rows came from {known[0].source}, this is {source.name}: offsets are not compared"
         )
     ranges = _ranges(source.ranges(), mine, source.name, history, reading.start_time)
-    _Run(steps, reading, history, keeps_repeats(source)).over(source, ranges)
+    _Run(steps, reading, history).over(source, ranges)
     for one in known:
         again = history.states.get(one.transition, one.state)
         if again != one.state:
@@ -159,18 +159,14 @@ def _ranges(
 class _Run:
     """One pass over a source."""
 
-    def __init__(
-        self, steps: Sequence[ParsedAlert], reading: Reading, history: History, repeats: bool
-    ) -> None:
+    def __init__(self, steps: Sequence[ParsedAlert], reading: Reading, history: History) -> None:
         parsed = steps[0]
         self._history = history
         self._reading = reading
         self._series = parsed.series
         start, end = parsed.window
         size, lines = end - start, parsed.evidence.thresholds
-        self._windows = WindowOptions(
-            size, parsed.interval, parsed.evidence.window.max_samples, repeats
-        )
+        self._windows = WindowOptions(size, parsed.interval, parsed.evidence.window.max_samples)
         detection = Detection(
             [
                 DetectorSetting(name=current_detector(one.name), parameters=one.parameters)

@@ -21,7 +21,6 @@ from padit.analysis.sweep.score import Wish, measure, ranked
 from padit.analysis.sweep.space import read_sweep_file
 from padit.analysis.sweep.trials import WINDOW_OPTIONS, Trials, jobs_of, make_trials
 from padit.codecs.validate import Validate
-from padit.connectors.source import keeps_repeats
 from padit.connectors.uris import Bounds, source_from_uri
 from padit.domain.config import JobConfig, load_config
 from padit.domain.errors import ConfigurationError
@@ -126,15 +125,12 @@ def _trials(args: argparse.Namespace, raw: Mapping[str, Any]) -> Trials:
     path = args.config or (file.config and _shadow(args.grid, file.config))
     random = (args.trials or 100, args.seed) if args.search == "random" else None
 
-    config = load_config(path) if path else None
-    repeats = keeps_repeats(source_from_uri(raw["input"], mapping=config.input if config else None))
-
     def check(options: Mapping[str, Any]) -> WindowSetting:
         job = JobOptions.checked({**raw, **options})
-        shape = WindowOptions(job.window_size, job.extract_interval, job.max_samples, repeats)
+        shape = WindowOptions(job.window_size, job.extract_interval, job.max_samples)
         return WindowSetting(shape, job.out_of_orderness)
 
-    return make_trials(file, config, raw, check, random)
+    return make_trials(file, load_config(path) if path else None, raw, check, random)
 
 
 def _shadow(grid: str, config: str) -> str:

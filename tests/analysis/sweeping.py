@@ -32,7 +32,7 @@ def recording(folder: Path, name: str = "part") -> str:
     for number in range(3):
         lines = recorded_lines()
         write(folder / f"{name}-{number}.jsonl", lines[number::3])
-    return str(folder / f"{name}-*.jsonl?order=arrival&repeats=drop")
+    return str(folder / f"{name}-*.jsonl?order=arrival")
 
 
 def labels(folder: Path) -> str:

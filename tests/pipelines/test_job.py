@@ -90,7 +90,7 @@ def test_every_record_is_accounted_for_and_every_output_is_written(
     names = ("features", "anomalies", "late", "dlq")
     options = [f"--{name}={tmp_path / name}.jsonl" for name in names]
     options = [*options, "--out_of_orderness_sec=200", "--key_groups=3"]
-    ran = _run(tmp_path, capsys, lines, *options, query="?order=arrival&repeats=drop")
+    ran = _run(tmp_path, capsys, lines, *options, query="?order=arrival")
     summary = ran.summary
     assert _balanced(summary)
     assert (summary["read"], summary["late"], summary["duplicate"]) == (21, 1, 1)

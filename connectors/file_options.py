@@ -75,8 +75,8 @@ class FileOptions(BaseModel):
     )
     timestamp: str = Field(
         default="timestamp",
-        description="Column of the event time: epoch seconds or milliseconds, RFC 3339 or "
-        "YYYY-MM-DD HH:MM:SS, in UTC.",
+        description="Column of the event time: a number since 1970 in seconds, milli-, micro- or "
+        "nanoseconds (its size decides), RFC 3339 or YYYY-MM-DD HH:MM:SS, in UTC.",
     )
     start: Annotated[int | None, BeforeValidator(_moment)] = Field(
         default=None,

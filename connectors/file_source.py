@@ -17,12 +17,15 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 import padit.connectors.file_csv
 import padit.connectors.file_json
 import padit.connectors.file_parquet  # noqa: F401  # they register themselves
+from padit.codecs.records import Decoded, decode
 from padit.connectors.file_bytes import PACKED, unpacked_suffix
 from padit.connectors.file_formats import SUFFIXES, OpenFile, Piece, file_format
+from padit.connectors.file_lines import LONGEST_LINE
 from padit.connectors.file_options import FileOptions, file_options
 from padit.connectors.file_sort import SortedFile, Span
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader
@@ -151,7 +154,24 @@ class FileSource:
             unwatched += [other._replace(place=one.given) for other in found.unwatched]
             if one.sorts:
                 guesses.append(Guess(one.given, _SORTED, "order=arrival"))
+        rounds = self._rounds_at_the_start()
+        if rounds > 1:
+            what = f"up to {rounds} samples of a series have one time, and are a microsecond apart"
+            guesses.append(Guess(self.files[0].given, what, "repeats=drop"))
         return Findings(guesses, unwatched)
+
+    def _rounds_at_the_start(self) -> int:
+        """Samples that a series has at one time, in the first rows of the first file."""
+        if not self.files or not self.spreads:
+            return 1
+        file = file_format(self.suffix, self.options).open(self.files[0].path, 0, _decode)
+        try:
+            rows = file.take(self.block_rows).rows
+        finally:
+            file.close()
+        spread = Spread()
+        spread.apply(rows.select(np.argsort(rows.time, kind="stable")))
+        return spread.rounds
 
     def _start(self) -> int:
         start = self.bounds.start or 0
@@ -307,6 +327,10 @@ class _FileReader:
             opened.close()
         self._open.clear()
         self._spill.close()
+
+
+def _decode(values: Sequence[bytes | None], record_time: NDArray[np.int64] | None) -> Decoded:
+    return decode(values, LONGEST_LINE)
 
 
 def _as_they_are(rows: Rows) -> Rows:

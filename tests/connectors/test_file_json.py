@@ -23,7 +23,7 @@ from tests.pipelines.seed import RULE
 
 CASES = Path(__file__).with_name("cases")
 T0 = 1_700_000_000
-RECORDS = [
+RECORDS: list[dict[str, Any]] = [
     {"timestamp": T0 + i, "source_id": "s", "metric_name": 'ä"}],[\\', "value": i} for i in range(5)
 ]
 SERIES = Series("s", 'ä"}],[\\')

@@ -356,3 +356,13 @@ def test_samples_beyond_the_room_of_their_time_stay_within_it(tmp_path: Path) ->
     times = [time for _, time, _ in samples(reads_of(FileSource(path)))]
     assert times == sorted(times)
     assert times[-2:] == [T0 * 1_000_000 + 1999, T0 * 1_000_000 + 2000]
+
+
+def test_times_coarser_than_the_samples_are_said_with_the_option(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.csv")
+    write(path, [(i // 10, "s", i, False) for i in range(100)])
+    source = FileSource(path)
+    source.ranges()
+    (guess,) = source.findings().guesses
+    assert guess.option == "repeats=drop"
+    assert "up to 10 samples" in guess.what

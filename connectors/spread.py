@@ -53,10 +53,11 @@ class Spread:
         number = count - count[first] + begins[first]
         number[time == self._time] += self._round
         self._remember(rows, max(start, int(first[-1])), int(number[-1]))
-        self.rounds = max(self.rounds, int(number.max()) + 1)
         whole, milli = time % MICROS == 0, time % _MILLI == 0
         room = np.where(whole, MICROS, np.where(milli, _MILLI, 1))
-        return dataclasses.replace(rows, time=time + np.minimum(number, room - 1))
+        number = np.minimum(number, room - 1)
+        self.rounds = max(self.rounds, int(number.max()) + 1)
+        return dataclasses.replace(rows, time=time + number)
 
     def _rounds(self, rows: Rows, before: Ints) -> tuple[NDArray[np.bool_], int]:
         """The rows that begin another round of their time, and where the last one begins."""

@@ -183,3 +183,14 @@ def test_case_06_is_read_whole(
     assert (summary["scored"], summary["dead_lettered"]) == (12, 0)
     first = samples(reads_of(source_from_uri(str(CASES / name))))[0]
     assert first[1] == 1_767_571_200_000_000
+
+
+def test_a_field_of_numbers_that_samples_do_not_have_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    more = {"value2": 1.5, "note": "x", "unit": "s", "flag": True}
+    path.write_text("".join(json.dumps({**one, **more}) + "\n" for one in RECORDS))
+    source = source_from_uri(str(path))
+    source.ranges()
+    (left,) = source.findings().unwatched
+    assert (left.what, left.amount, left.numeric) == ("field 'value2' (in the first 5 lines)", 5, 5)
+    assert "format:" in left.remedy

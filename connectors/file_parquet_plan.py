@@ -1,9 +1,9 @@
 """Which column of a Parquet file is what, what of that was guessed, and what is not watched."""
 
+import math
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -165,7 +165,7 @@ def _mostly_numbers(column: pa.ChunkedArray) -> bool:
 
 def _is_number(text: str) -> bool:
     try:
-        return np.isfinite(float(text)).item()
+        return math.isfinite(float(text))
     except ValueError:
         return False
 

@@ -82,6 +82,8 @@ def test_any_order_of_the_rows_gives_the_same_samples_and_dead_letters(
         again = read_in_parts(path, 7, 1 << 20, [])
     assert whole_seconds(found) == whole_seconds(expected)
     assert len({(one, time) for one, time, _ in samples(found)}) == len(samples(found))
+    if len({row[:2] for row in rows}) == len(rows):  # each time of a series once
+        assert sorted(samples(found)) == sorted(samples(expected))
     assert samples(found) == samples(again)
     times = [time for _, time, _ in samples(found)]
     assert times == sorted(times)
@@ -231,7 +233,7 @@ def test_many_files_are_sorted_one_after_the_other(tmp_path: Path) -> None:
 
 def test_a_file_in_order_is_read_as_it_stands(tmp_path: Path) -> None:
     path = str(tmp_path / "a.csv")
-    write(path, [(i // 2, "s", i, False) for i in range(10)])
+    write(path, [(i // 2, "ab"[i % 2], i, False) for i in range(10)])
     source = FileSource(path)
     assert source.ranges() == [PartitionRange(0, 0, 10)]
     assert source.findings().guesses == []
@@ -283,86 +285,60 @@ def run(path: Path, out: Path) -> None:
     assert main(["run", f"--input={path}?source_id=s", *outputs, "--key_groups=1", RULE]) == 0
 
 
-@pytest.mark.parametrize("name", ["melt.csv", "newest-first.csv"])
-def test_case_09_gives_to_the_byte_what_the_sorted_file_gives(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_case_09_newest_first_is_scored_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    header, *rows = (CASES / name).read_text().splitlines()
+    run(CASES / "newest-first.csv", tmp_path / "out")
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["scored"] == summary["read"] == 12
+
+
+def test_case_09_melted_gives_to_the_byte_what_the_sorted_file_gives(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header, *rows = (CASES / "melt.csv").read_text().splitlines()
     ordered = tmp_path / "sorted.csv"
     ordered.write_text("\n".join([header, *sorted(rows), ""]))
     found = []
-    for number, path in enumerate((CASES / name, ordered)):
+    for number, path in enumerate((CASES / "melt.csv", ordered)):
         out = tmp_path / str(number)
         run(path, out)
         summary = json.loads(capsys.readouterr().out)
-        assert summary["scored"] == summary["read"] == len(rows)
+        assert summary["scored"] == summary["read"] == 36
         found.append([(out / f"{one}.jsonl").read_bytes() for one in ("output", "features")])
     assert found[0] == found[1]
     assert found[0][1]
 
 
-@given(
-    rows=st.lists(st.tuples(st.integers(0, 4), st.sampled_from("ab")), min_size=1, max_size=40),
-    scale=st.sampled_from([1, 1000]),
-    cuts=st.lists(st.integers(0, 80), max_size=2),
-    block=st.integers(1, 9),
-)
-@settings(max_examples=60, deadline=None)
-def test_samples_of_a_series_at_one_time_are_microseconds_apart_in_the_order_of_the_rows(
-    rows: list[tuple[int, str]], scale: int, cuts: list[int], block: int
+def _influx() -> list[tuple[int, str, int, bool]]:
+    """Series after series; the second begins two days later, the third stops early."""
+    day = 86_400
+    return [
+        *((60 * i, "pump", i, False) for i in range(200)),
+        *((2 * day + 60 * i, "fan", i, False) for i in range(50)),
+        *((600 * i, "valve", i, False) for i in range(5)),
+    ]
+
+
+def _grafana() -> list[tuple[int, str, int, bool]]:
+    """Newest first, with gaps of days."""
+    return [(at, "panel", at % 7, False) for at in (*range(900_000, 899_000, -10), 86_400, 30, 0)]
+
+
+def _several_exports() -> list[tuple[int, str, int, bool]]:
+    """Three exports one after the other, which overlap."""
+    return [(100 * part + i, "host", 3, False) for part in (2, 0, 1) for i in range(150)]
+
+
+@pytest.mark.parametrize("rows", [_influx(), _grafana(), _several_exports()])
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl.gz", ".parquet"])
+def test_an_export_in_any_order_loses_nothing(
+    rows: list[tuple[int, str, int, bool]], suffix: str, tmp_path: Path
 ) -> None:
-    rows = sorted(rows, key=lambda row: row[0])
-    lines = [f"{T0 * scale + t},{s},m,5" for t, s in rows]
-    with tempfile.TemporaryDirectory() as directory:
-        path = str(Path(directory, "a.csv"))
-        Path(path).write_text("\n".join(["timestamp,source_id,metric_name,value", *lines, ""]))
-        found = samples(read_in_parts(path, block, 1 << 20, cuts))
-        dropped = file_options(path, {"repeats": "drop"})
-        plain = samples(reads_of(FileSource(path, dropped)))
-    ranks = rounds_of(rows)
-    step = 1_000_000 // scale
-    times = [T0 * 1_000_000 + t * step for t, _ in rows]
-    assert [time for _, time, _ in found] == [a + b for a, b in zip(times, ranks, strict=True)]
-    assert [time for _, time, _ in plain] == times
-
-
-def rounds_of(rows: list[tuple[int, str]]) -> list[int]:
-    """By row the round of its time."""
-    found: list[int] = []
-    last, number, met = -1, 0, set[str]()
-    for time, name in rows:
-        if time != last:
-            last, number, met = time, 0, set()
-        elif name in met:
-            number, met = number + 1, set()
-        met.add(name)
-        found.append(number)
-    return found
-
-
-def test_reading_on_far_within_one_time_goes_on_with_its_count(tmp_path: Path) -> None:
-    path = str(tmp_path / "a.csv")
-    rows = [(0, "s", 0, False)] + [(1, "s", i, False) for i in range(6000)]
+    path = str(tmp_path / f"s{suffix}")
     write(path, rows)
-    whole = samples(reads_of(FileSource(path)))
-    assert whole[-1][1] == (T0 + 1) * 1_000_000 + 5999
-    assert samples(read_in_parts(path, 100, 1 << 20, [5500])) == whole
-
-
-def test_samples_beyond_the_room_of_their_time_stay_within_it(tmp_path: Path) -> None:
-    path = str(tmp_path / "a.csv")
-    lines = [f"{T0}.001,{i}" for i in range(1500)]
-    Path(path).write_text("\n".join(["timestamp,value", *lines, f"{T0}.002,1", ""]))
-    times = [time for _, time, _ in samples(reads_of(FileSource(path)))]
+    reads = read_in_parts(path, 64, 3000, [100, 300])
+    assert not any(lost(reads))
+    assert len(samples(reads)) == len(rows)
+    times = [time for _, time, _ in samples(reads)]
     assert times == sorted(times)
-    assert times[-2:] == [T0 * 1_000_000 + 1999, T0 * 1_000_000 + 2000]
-
-
-def test_times_coarser_than_the_samples_are_said_with_the_option(tmp_path: Path) -> None:
-    path = str(tmp_path / "a.csv")
-    write(path, [(i // 10, "s", i, False) for i in range(100)])
-    source = FileSource(path)
-    source.ranges()
-    (guess,) = source.findings().guesses
-    assert guess.option == "repeats=drop"
-    assert "up to 10 samples" in guess.what

@@ -70,7 +70,11 @@ class Csv:
     def in_order(self, path: str) -> bool:
         """Whether no time goes back; only the column of the time is converted."""
         shape = self._shape(path)
-        if isinstance(shape.plan.time, GivenTimes) or _seen_in_order(path, shape):
+        if isinstance(shape.plan.time, GivenTimes):
+            return True
+        # The text may ascend where the times do not: a zone has an hour twice.
+        as_text = not self._options.model_fields_set & {"time_format", "timezone"}
+        if as_text and _seen_in_order(path, shape):
             return True
         return ascending(_times(path, shape))
 

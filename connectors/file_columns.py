@@ -19,9 +19,15 @@ from padit.codecs.names import MAX_NAME_LENGTH, name_fault
 from padit.connectors.file_plan import GivenTimes, Narrow, Plan, Wide
 from padit.domain.metric import METRIC_TYPES, Series
 from padit.domain.rows import Rows
-from padit.domain.timestamps import EARLIEST_US, LATEST_US, micros_from_numbers, parse_timestamp
+from padit.domain.timestamps import (
+    EARLIEST_US,
+    LATEST_US,
+    micros_from_integers,
+    micros_from_numbers,
+    parse_timestamp,
+)
 
-__all__ = ["Converted", "is_number", "numbers", "rows_of", "times"]
+__all__ = ["Converted", "event_times", "is_number", "numbers", "rows_of", "times"]
 
 _MISSING = pa.array(["", "NA", "N/A", "#N/A", "null", "NULL", "None", "-"])
 _FLOAT = pa.float64()
@@ -37,8 +43,9 @@ class Converted(NamedTuple):
     Attributes:
         rows: the readable samples; of a wide table row by row, in each the columns in order.
         rejects: rows of which something is lost, in their order; `record` is the row's position
-            in the table. Of a wide table the elements are the lost cells, numbered as the
-            columns that hold values.
+            in the table, `lost` counts the filled cells of values (a row whose time or name
+            cannot be used counts once at least). Of a wide table the elements are the lost
+            cells, numbered as the columns that hold values.
     """
 
     rows: Rows
@@ -67,6 +74,13 @@ def rows_of(plan: Plan, table: pa.Table, number: NDArray[np.int64]) -> Converted
     if isinstance(plan.body, Narrow):
         return _narrow_rows(plan, plan.body, table, time, faults)
     return _wide_rows(plan, plan.body, table, time, faults)
+
+
+def event_times(plan: Plan, table: pa.Table) -> NDArray[np.int64]:
+    """The times of the rows that have a usable one, microseconds; not for given times."""
+    time, bad = _event_times(plan, table, np.empty(0, np.int64))
+    usable = (time >= EARLIEST_US) & (time < LATEST_US) & ~bad
+    return time if usable.all() else time[usable]
 
 
 def _event_times(
@@ -118,17 +132,18 @@ def _wide_rows(
     matrix = np.empty((n, k))
     cells: dict[int, list[tuple[int, str]]] = {}
     for j, name in enumerate(body.columns):
-        matrix[:, j], bad = numbers(_whole(table[name]))
-        for i in np.flatnonzero(bad | np.isinf(matrix[:, j])).tolist():
+        matrix[:, j], wrong = numbers(_whole(table[name]))
+        for i in np.flatnonzero(wrong | np.isinf(matrix[:, j])).tolist():
             text = f"{name}: {_cell(table, name, i)} is not a finite number"
             cells.setdefault(i, []).append((j, bounded(text)))
-        matrix[bad, j] = np.nan
+        matrix[wrong, j] = np.nan
     if plan.source:
         source = encode_names(table[plan.source])
         unnamed = [i for i, name in enumerate(source[0]) if _fault_of("source_id", name)]
         for i in np.flatnonzero(np.isin(source[1], unnamed)).tolist():
             faults.setdefault(i, _fault_of("source_id", source[0][source[1][i]]))
     good = np.isfinite(matrix)
+    lost = {i: int(good[i].sum()) + len(cells.get(i, ())) for i in faults}
     if faults:
         good[list(faults)] = False
     row, column = np.nonzero(good)  # row by row
@@ -143,8 +158,9 @@ def _wide_rows(
         series = [Series(plan.source_id, name, unit) for name, unit in fixed]
         code = column.astype(np.int32)
     rows = Rows(series, code, time[row], matrix[row, column])
-    of_cells = [numbered(i, lost, len(lost)) for i, lost in cells.items() if i not in faults]
-    return Converted(rows, sorted([*of_cells, *_of_rows(faults)]))
+    of_cells = [numbered(i, bad, len(bad)) for i, bad in cells.items() if i not in faults]
+    of_rows = [one._replace(lost=max(1, lost[one.record])) for one in _of_rows(faults)]
+    return Converted(rows, sorted([*of_cells, *of_rows]))
 
 
 def _of_rows(faults: dict[int, str]) -> list[Reject]:
@@ -162,15 +178,28 @@ def _fault_of(field: str, text: str) -> str:
 def _cell(table: pa.Table, column: str | GivenTimes, row: int) -> str:
     if isinstance(column, GivenTimes):
         return "given by start and step"
-    return shorten(table[column][row].as_py())
+    scalar = table[column][row]
+    try:
+        return shorten(scalar.as_py())
+    except (ValueError, OverflowError, pa.ArrowException):  # Python has no form for it
+        return f"{getattr(scalar, 'value', '?')} ({scalar.type})"
 
 
 def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
     return column
+
+
+def _of_dictionary(
+    column: pa.Array, convert: Callable[[pa.Array], tuple[NDArray[Any], Mask]]
+) -> tuple[NDArray[Any], Mask]:
+    """Convert each entry of a dictionary once; a null is converted as such."""
+    words = pa.concat_arrays([column.dictionary, pa.nulls(1, column.dictionary.type)])
+    value, bad = convert(words)
+    index = column.indices.cast(pa.int64()).fill_null(len(column.dictionary))
+    place = np.asarray(index.to_numpy(zero_copy_only=False), np.int64)
+    return value[place], bad[place]
 
 
 def is_number(kind: pa.DataType) -> bool:
@@ -182,6 +211,8 @@ def is_number(kind: pa.DataType) -> bool:
 
 def numbers(column: pa.Array) -> tuple[NDArray[np.float64], Mask]:
     """A column as float64 (n,), NaN where empty, and a mask of cells that are no number."""
+    if pa.types.is_dictionary(column.type):
+        return _of_dictionary(column, numbers)
     if not _is_text(column.type):
         try:
             return _floats(column), np.zeros(len(column), bool)
@@ -200,6 +231,8 @@ def numbers(column: pa.Array) -> tuple[NDArray[np.float64], Mask]:
 
 def times(column: pa.Array) -> tuple[NDArray[np.int64], Mask]:
     """A column as microseconds, int64 (n,), and a mask of cells that are no time; null is none."""
+    if pa.types.is_dictionary(column.type):
+        return _of_dictionary(column, times)
     kind = column.type
     micros = np.zeros(len(column), np.int64)
     bad = np.asarray(pc.is_null(column)).copy()
@@ -212,6 +245,9 @@ def times(column: pa.Array) -> tuple[NDArray[np.int64], Mask]:
         column = column.cast(_MICRO[0])
     if pa.types.is_timestamp(column.type):
         micros = _epoch(column.fill_null(0))
+    elif pa.types.is_signed_integer(kind):
+        ticks = column.cast(pa.int64()).fill_null(0)
+        micros = micros_from_integers(np.asarray(ticks.to_numpy(zero_copy_only=False), np.int64))
     else:
         try:
             micros = micros_from_numbers(_floats(column))
@@ -245,6 +281,10 @@ def _floats(column: pa.Array) -> NDArray[np.float64]:
 
 
 def _epoch(column: pa.Array) -> NDArray[np.int64]:
+    factor = {"s": 1_000_000, "ms": 1000}.get(column.type.unit)
+    if factor:  # others would wrap around, perhaps into the range
+        ticks = np.asarray(column.cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
+        return np.where((ticks >= 0) & (ticks <= LATEST_US // factor), ticks, 0) * factor
     micros = column.cast(pa.timestamp("us", column.type.tz), safe=False).cast(pa.int64())
     return np.asarray(micros.to_numpy(), np.int64)
 

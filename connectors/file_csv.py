@@ -17,16 +17,26 @@ from numpy.typing import NDArray
 
 from padit.codecs.contract import Reject, bounded
 from padit.codecs.dead_letter import DeadRecord
-from padit.connectors.file_columns import rows_of
+from padit.connectors.file_columns import event_times, rows_of
 from padit.connectors.file_formats import OpenFile, Piece, register
-from padit.connectors.file_lines import LineBlock, LineReader, count_lines, first_lines
+from padit.connectors.file_lines import (
+    LineBlock,
+    LineReader,
+    chunks_of_lines,
+    count_lines,
+    first_lines,
+)
 from padit.connectors.file_options import FileOptions
-from padit.connectors.file_plan import Plan, check_names, make_plan
+from padit.connectors.file_plan import GivenTimes, Plan, Wide, check_names, make_plan
+from padit.connectors.file_sort import ascending
 from padit.connectors.source import Decoder
+from padit.connectors.text_order import TextOrder, line_starts
 from padit.domain.errors import SourceError
+from padit.domain.findings import Findings
 
 __all__ = ["Csv"]
 
+_LINES = 32_768
 _LOOKED_AT = 1000  # lines by which columns are judged to be numeric
 _BOM = b"\xef\xbb\xbf"
 _OTHER_DELIMITERS = {"\t": "tab", ";": ";", ",": ",", "|": "pipe"}
@@ -56,6 +66,21 @@ class Csv:
     def open(self, path: str, row: int, decode: Decoder) -> OpenFile:
         """Open at a line below the header; columns are not for the decoder."""
         return _OpenCsv(path, row, self._shape(path))
+
+    def in_order(self, path: str) -> bool:
+        """Whether no time goes back; only the column of the time is converted."""
+        shape = self._shape(path)
+        if isinstance(shape.plan.time, GivenTimes):
+            return True
+        # The text may ascend where the times do not: a zone has an hour twice.
+        as_text = not self._options.model_fields_set & {"time_format", "timezone"}
+        if as_text and _seen_in_order(path, shape):
+            return True
+        return ascending(_times(path, shape))
+
+    def findings(self, path: str) -> Findings:
+        """What was guessed about a file."""
+        return Findings()
 
     def _shape(self, path: str) -> _Shape:
         """Columns and plan, always from the head of the file, wherever reading begins."""
@@ -198,6 +223,31 @@ def _parse_at_once(
         line = np.delete(line, [number for number, _ in odd])
     columns = f"not the {len(names)} columns of the table"
     return _Parsed(table[:-1], line, [(first + i, columns) for i, text in odd if text.strip()])
+
+
+def _seen_in_order(path: str, shape: _Shape) -> bool:
+    """Whether the times stand in front of each line and do not go back, to the byte."""
+    if shape.plan.time != shape.names[0]:
+        return False
+    order = TextOrder(shape.delimiter.encode() + b'"\r\n')
+    for number, chunk in enumerate(chunks_of_lines(path)):
+        starts = line_starts(chunk)
+        if not order.take(chunk, starts if number else starts[shape.header :]):
+            return False
+    return True
+
+
+def _times(path: str, shape: _Shape) -> Iterator[NDArray[np.int64]]:
+    """Event times of all rows that have one."""
+    lines = LineReader(path, shape.header)
+    plan = shape.plan._replace(source=None, body=Wide((), (), ()))
+    try:
+        while (block := lines.take(_LINES)).lines:
+            data = block.data if block.first else block.data.removeprefix(_BOM)
+            table = _parse(data, shape.names, plan.needed, shape.delimiter).table
+            yield event_times(plan, table)
+    finally:
+        lines.close()
 
 
 class _OpenCsv:

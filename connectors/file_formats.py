@@ -7,15 +7,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from padit.codecs.dead_letter import DeadRecord
-from padit.connectors.file_lines import LineReader, count_lines
 from padit.connectors.file_options import FileOptions
-from padit.connectors.payloads import payload_of
 from padit.connectors.source import Decoder
-from padit.domain.errors import ConfigurationError
-from padit.domain.findings import Unwatched
-from padit.domain.rows import Rows, concatenate
+from padit.domain.findings import Findings, Unwatched
+from padit.domain.rows import Rows
 
-__all__ = ["Format", "OpenFile", "JSON_LINES", "Piece", "SUFFIXES", "file_format", "register"]
+__all__ = ["Format", "OpenFile", "Piece", "SUFFIXES", "file_format", "register"]
 
 
 class Piece(NamedTuple):
@@ -54,6 +51,16 @@ class Format(Protocol):
             SourceError: it cannot.
         """
 
+    def findings(self, path: str) -> Findings:
+        """What is guessed about a file, and what of it is left unwatched; after `count`."""
+
+    def in_order(self, path: str) -> bool:
+        """Whether the event times of a file never go back.
+
+        Raises:
+            SourceError: it cannot be read.
+        """
+
     def open(self, path: str, row: int, decode: Decoder) -> OpenFile:
         """Open a file at a row."""
 
@@ -79,66 +86,3 @@ def file_format(suffix: str, options: FileOptions) -> Format:
         ConfigurationError: an option that the format does not have.
     """
     return SUFFIXES[suffix](options, suffix)
-
-
-JSON_LINES = (".jsonl", ".ndjson")
-
-
-@register(*JSON_LINES)
-class JsonLines:
-    """One metric, or an array of them, in each line; read like a Kafka record's value."""
-
-    def __init__(self, options: FileOptions, suffix: str) -> None:
-        others = options.model_fields_set - {"format"}
-        if others:
-            message = (
-                f"{suffix} files take no options for columns (given: {', '.join(sorted(others))}); "
-                "other JSON is mapped with `format`, see docs/payloads.md"
-            )
-            raise ConfigurationError(message)
-        self._payload = payload_of(suffix, options.format, None)
-
-    def count(self, path: str) -> int:
-        """Lines of the file."""
-        return count_lines(path)
-
-    def open(self, path: str, row: int, decode: Decoder) -> OpenFile:
-        """Open at a line."""
-        return _OpenJsonLines(path, row, self._payload.decoder(decode))
-
-
-class _OpenJsonLines:
-    def __init__(self, path: str, row: int, decode: Decoder) -> None:
-        self._path = path
-        self._decode = decode
-        self._lines = LineReader(path, row)
-
-    def take(self, most: int) -> Piece:
-        block = self._lines.take(most)
-        values = block.data.split(b"\n")[:-1]
-        numbers: range | list[int] = range(block.first, block.first + block.lines)
-        if _untidy(block.data) or not all(values):
-            values = [value.rstrip(b"\r") for value in values]
-            numbers = [block.first + i for i, value in enumerate(values) if value.strip()]
-            values = [value for value in values if value.strip()]
-        parts: list[Rows] = []
-        dead: list[DeadRecord] = []
-        left: list[Unwatched] = []
-        taken = 0
-        while taken < len(values):
-            decoded = self._decode(values[taken:] if taken else values, None)
-            parts.append(decoded.rows)
-            for reject in decoded.rejects:
-                at = taken + reject.record
-                dead.append(DeadRecord(values[at], reject, self._path, 0, numbers[at]))
-            left += decoded.unwatched
-            taken += decoded.taken
-        return Piece(block.lines, concatenate(parts), dead, tuple(left))
-
-    def close(self) -> None:
-        self._lines.close()
-
-
-def _untidy(data: bytes) -> bool:
-    """Whether there may be lines of white space only, or carriage returns."""
-    return b"\r" in data or b"\n " in data or b"\n\t" in data or data[:1].isspace()

@@ -1,13 +1,21 @@
 """Lines of a file of any size, in blocks, from any line on, with bounded memory."""
 
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
+from padit.connectors.file_bytes import Stream, open_unpacked
 from padit.domain.errors import SourceError
 
-__all__ = ["LONGEST_LINE", "LineBlock", "LineReader", "count_lines", "first_lines"]
+__all__ = [
+    "LONGEST_LINE",
+    "LineBlock",
+    "LineReader",
+    "chunks_of_lines",
+    "count_lines",
+    "first_lines",
+]
 
 LONGEST_LINE = 16 << 20
 """Bytes of a line that are kept; what follows is dropped and makes the line unreadable."""
@@ -31,15 +39,17 @@ class LineBlock(NamedTuple):
 class LineReader:
     """A file, read line block by line block."""
 
-    def __init__(self, path: str, line: int) -> None:
-        """Open `path` and stand at a line number.
+    def __init__(
+        self, path: str, line: int, opened: Callable[[str], Stream] = open_unpacked
+    ) -> None:
+        """Open `path` with `opened` and stand at a line number.
 
         Raises:
             SourceError: it cannot be opened, or has fewer lines.
         """
         self._path = path
         try:
-            self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115  # see close
+            self._file = opened(path)
         except OSError as error:
             raise SourceError(_unreadable(path, error)) from error
         self._data = b""  # whole lines, handed out up to `_at`
@@ -102,7 +112,7 @@ class LineReader:
         self._next = 0
 
 
-def count_lines(path: str) -> int:
+def count_lines(path: str, opened: Callable[[str], Stream] = open_unpacked) -> int:
     """Lines of a file; the last one counts with or without a line feed.
 
     Raises:
@@ -110,13 +120,41 @@ def count_lines(path: str) -> int:
     """
     lines, last = 0, b"\n"
     try:
-        with Path(path).open("rb", buffering=0) as file:
+        file = opened(path)
+        try:
             while chunk := file.read(_CHUNK):
                 lines += chunk.count(b"\n")
                 last = chunk[-1:]
+        finally:
+            file.close()
     except OSError as error:
         raise SourceError(_unreadable(path, error)) from error
     return lines + (last != b"\n")
+
+
+def chunks_of_lines(path: str, opened: Callable[[str], Stream] = open_unpacked) -> Iterator[bytes]:
+    """A file in chunks of whole lines; ends, with an empty line, at one that is too long.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    rest = b""
+    try:
+        file = opened(path)
+        try:
+            while len(rest) < LONGEST_LINE and (chunk := file.read(_CHUNK)):
+                cut = chunk.rfind(b"\n") + 1
+                if cut:
+                    yield rest + chunk[:cut]
+                    rest = chunk[cut:]
+                else:
+                    rest += chunk
+        finally:
+            file.close()
+    except OSError as error:
+        raise SourceError(_unreadable(path, error)) from error
+    if rest:
+        yield rest + (b"\n\n" if len(rest) >= LONGEST_LINE else b"\n")
 
 
 def first_lines(path: str, count: int) -> LineBlock:

@@ -1,7 +1,7 @@
 """How the columns of a file become metrics: the options of a URI's query or of a YAML mapping."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -10,7 +10,10 @@ from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import parse_timestamp
 
-__all__ = ["FileOptions", "file_options"]
+__all__ = ["OF_ANY_FORMAT", "FileOptions", "file_options"]
+
+OF_ANY_FORMAT = frozenset(("order", "repeats"))
+"""Options that do not depend on what a file looks like."""
 
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|"}
 
@@ -54,7 +57,7 @@ _Pairs = Annotated[dict[str, str], BeforeValidator(_pairs)]
 
 
 class FileOptions(BaseModel):
-    """Mapping of a CSV or Parquet file; JSON Lines need none.
+    """Mapping of a CSV or Parquet file; of these JSON Lines has only `order` and `repeats`.
 
     A table is *narrow* if it has the metric and the value column: a row is one sample. Any
     other table is *wide*: every metric column is one metric, a row is one sample of each.
@@ -73,8 +76,8 @@ class FileOptions(BaseModel):
     )
     timestamp: str = Field(
         default="timestamp",
-        description="Column of the event time: epoch seconds or milliseconds, RFC 3339 or "
-        "YYYY-MM-DD HH:MM:SS, in UTC.",
+        description="Column of the event time: a number since 1970 in seconds, milli-, micro- or "
+        "nanoseconds (its size decides), RFC 3339 or YYYY-MM-DD HH:MM:SS, in UTC.",
     )
     start: Annotated[int | None, BeforeValidator(_moment)] = Field(
         default=None,
@@ -103,7 +106,19 @@ class FileOptions(BaseModel):
         default_factory=dict, description="Column to metric_name (`a:b,c:d` in a URI)."
     )
     units: _Pairs = Field(default_factory=dict, description="metric_name to unit.")
-    format: Any = Field(default=None, description=f"JSON Lines only. {FORMAT}")
+    format: Any = Field(default=None, description=f"JSON only. {FORMAT}")
+    order: Literal["time", "arrival"] = Field(
+        default="time",
+        description="`time`: rows are read in the order of their times, whatever their order in "
+        "the file. `arrival`: the file is the recording of a stream, rows stand in the order in "
+        "which they came, and late ones are late.",
+    )
+    repeats: Literal["keep", "drop"] = Field(
+        default="keep",
+        description="`keep`: each row is a sample, also where series and time are those of another "
+        "row; the times of such samples are a microsecond apart. `drop`: rows with the series, "
+        "time and value of another count once, as in a topic.",
+    )
 
 
 def file_options(place: str, options: Mapping[str, Any]) -> FileOptions:

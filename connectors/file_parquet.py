@@ -1,23 +1,40 @@
-"""Parquet: typed columns, narrow or wide."""
+"""Parquet: typed columns, narrow or wide.
+
+Only the columns that are needed are read, a batch of rows of one row group at a time, and names as
+dictionaries. So memory is bounded by the cells of a batch, however far a small file expands.
+"""
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import PurePath
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from padit.codecs.dead_letter import DeadRecord
-from padit.connectors.file_columns import is_number, rows_of
+from padit.connectors.file_columns import event_times, rows_of
 from padit.connectors.file_formats import OpenFile, Piece, register
 from padit.connectors.file_options import FileOptions
-from padit.connectors.file_plan import Plan, make_plan
+from padit.connectors.file_parquet_plan import Layout, lay_out
+from padit.connectors.file_plan import GivenTimes, Wide
+from padit.connectors.file_sort import ascending
+from padit.connectors.file_types import as_numbers, flattened, shown, valid_text
 from padit.connectors.source import Decoder
-from padit.domain.errors import ConfigurationError, SourceError
+from padit.domain.errors import ConfigurationError, PaditError, SourceError
+from padit.domain.findings import Findings
 from padit.domain.rows import Rows
 
 __all__ = ["Parquet"]
+
+_TIMES = 262_144  # rows, where only times are read
+_MOST_CELLS = 4 << 20  # of a batch
+_MOST_PAGE = 1 << 30
+_EXPANDS = 100
+_BUFFER = 1 << 20
 
 
 @register(".parquet", ".pq")
@@ -33,53 +50,126 @@ class Parquet:
 
     def count(self, path: str) -> int:
         """Rows of the file, after a look at its columns."""
-        with _open(path) as file:
-            self._plan(file, path)
-            return int(file.metadata.num_rows)
+        with _reading(path, "cannot be read as Parquet"):
+            file, layout = self._open(path)
+            with file:
+                _check_sizes(file.metadata, layout, path)
+                rows = int(file.metadata.num_rows)
+        if rows < 0:
+            message = f"{path} cannot be read as Parquet: it claims to have {rows} rows"
+            raise SourceError(message)
+        return rows
+
+    def in_order(self, path: str) -> bool:
+        """Whether no time goes back; only the column of the time is read."""
+        with _reading(path, "cannot be read"):
+            file, layout = self._open(path)
+            with file:
+                if isinstance(layout.plan.time, GivenTimes):
+                    return True
+                return ascending(_times(file, layout))
+
+    def findings(self, path: str) -> Findings:
+        """What was guessed about a file, and which columns are not watched."""
+        with _reading(path, "cannot be read"):
+            file, layout = self._open(path)
+            with file:
+                return layout.findings(file.metadata, path)
 
     def open(self, path: str, row: int, decode: Decoder) -> OpenFile:
         """Open at a row; columns are not for the decoder."""
-        file = _open(path)
-        return _OpenParquet(path, file, row, self._plan(file, path))
+        with _reading(path, "cannot be read as Parquet"):
+            file, layout = self._open(path)
+        return _OpenParquet(path, file, row, layout)
 
-    def _plan(self, file: pq.ParquetFile, path: str) -> Plan:
-        schema = file.schema_arrow
-        numeric = frozenset(field.name for field in schema if is_number(field.type))
-        return make_plan(self._options, schema.names, numeric, path, PurePath(path).stem)
+    def _open(self, path: str) -> tuple[pq.ParquetFile, Layout]:
+        with _file(path, []) as file:
+            layout = lay_out(self._options, file, path, PurePath(path).stem)
+        return _file(path, layout.texts), layout
 
 
-def _open(path: str) -> pq.ParquetFile:
+def _file(path: str, texts: list[str]) -> pq.ParquetFile:
+    return pq.ParquetFile(
+        path, read_dictionary=texts, coerce_int96_timestamp_unit="us", buffer_size=_BUFFER
+    )
+
+
+@contextmanager
+def _reading(path: str, what: str) -> Iterator[None]:
+    """Whatever damaged bytes raise as a SourceError."""
     try:
-        return pq.ParquetFile(path)
-    except (OSError, pa.ArrowException) as error:
-        message = f"{path} cannot be read as Parquet: {error}"
+        yield
+    except PaditError:
+        raise
+    except Exception as error:  # the reader's errors are those of its C++ libraries
+        message = f"{path} {what}: {error}"
         raise SourceError(message) from error
 
 
+def _check_sizes(metadata: pq.FileMetaData, layout: Layout, path: str) -> None:
+    """Refuse a column that might unpack into more than memory holds, page by page or not."""
+    needed = set(layout.plan.needed)
+    for group in range(metadata.num_row_groups):
+        for number in range(metadata.num_columns):
+            column = metadata.row_group(group).column(number)
+            unpacked, packed = column.total_uncompressed_size, column.total_compressed_size
+            if column.path_in_schema not in needed or unpacked <= _MOST_PAGE:
+                continue
+            if unpacked > _EXPANDS * max(1, packed):
+                message = (
+                    f"{path}: {packed} bytes of the column {column.path_in_schema!r} (row group "
+                    f"{group}) unpack into {unpacked}, more than {_EXPANDS} times as many and than "
+                    f"{_MOST_PAGE}: write the file with smaller row groups"
+                )
+                raise SourceError(message)
+
+
+def _times(file: pq.ParquetFile, layout: Layout) -> Iterator[NDArray[np.int64]]:
+    """Event times of all rows that have one."""
+    column = layout.plan.time
+    plan = layout.plan._replace(source=None, body=Wide((), (), ()))
+    for batch in file.iter_batches(_TIMES, columns=[column], use_threads=False):
+        yield event_times(plan, _prepared(pa.Table.from_batches([batch]), layout, [str(column)]))
+
+
+def _prepared(table: pa.Table, layout: Layout, needed: list[str]) -> pa.Table:
+    """The needed columns in forms that every table may have."""
+    table = flattened(table)
+    if table.column_names == needed and not layout.special:
+        return table
+    columns: dict[str, Any] = {}
+    for name in needed:
+        column = table[name]
+        if name in layout.special:
+            kind = layout.special[name]
+            column = valid_text(column) if name in layout.texts else as_numbers(column, kind)
+        columns[name] = column
+    return pa.table(columns)
+
+
 class _OpenParquet:
-    def __init__(self, path: str, file: pq.ParquetFile, row: int, plan: Plan) -> None:
+    def __init__(self, path: str, file: pq.ParquetFile, row: int, layout: Layout) -> None:
         self._path = path
         self._file = file
         self._row = row
-        self._plan = plan
+        self._layout = layout
+        self._plan = layout.plan
         self._batches: Iterator[pa.RecordBatch] | None = None
         self._rest: pa.Table | None = None
 
     def take(self, most: int) -> Piece:
-        table = self._next(most)
-        if table is None:
-            return Piece(0, Rows.empty(), [])
-        chosen, self._rest = table[:most], table[most:] if table.num_rows > most else None
+        with _reading(self._path, f"cannot be read on at row {self._row}"):
+            table = self._next(most)
+            if table is None:
+                return Piece(0, Rows.empty(), [])
+            chosen, self._rest = table[:most], table[most:] if table.num_rows > most else None
+            return self._piece(_prepared(chosen, self._layout, self._plan.needed))
+
+    def _piece(self, chosen: pa.Table) -> Piece:
         number = np.arange(self._row, self._row + chosen.num_rows)
         converted = rows_of(self._plan, chosen, number)
         dead = [
-            DeadRecord(
-                _text(chosen[one.record : one.record + 1]),
-                one,
-                self._path,
-                0,
-                int(number[one.record]),
-            )
+            DeadRecord(_text(chosen, one.record), one, self._path, 0, int(number[one.record]))
             for one in converted.rejects
         ]
         self._row += chosen.num_rows
@@ -92,12 +182,9 @@ class _OpenParquet:
         if self._rest is not None:
             return self._rest
         if self._batches is None:
-            self._batches = self._from(self._row, most)
-        try:
-            batch = next(self._batches, None)
-        except (OSError, pa.ArrowException) as error:
-            message = f"{self._path} cannot be read on at row {self._row}: {error}"
-            raise SourceError(message) from error
+            width = max(1, len(self._plan.needed))
+            self._batches = self._from(self._row, max(1, min(most, _MOST_CELLS // width)))
+        batch = next(self._batches, None)
         return None if batch is None else pa.Table.from_batches([batch])
 
     def _from(self, row: int, size: int) -> Iterator[pa.RecordBatch]:
@@ -115,6 +202,7 @@ class _OpenParquet:
             row = max(0, row - batch.num_rows)
 
 
-def _text(row: pa.Table) -> bytes:
+def _text(table: pa.Table, row: int) -> bytes:
     """A row as JSON, the nearest thing to its original bytes."""
-    return json.dumps(row.to_pylist()[0], default=str, ensure_ascii=False).encode()
+    values = {name: table[name][row] for name in table.column_names}
+    return json.dumps(shown(values), default=str, ensure_ascii=False).encode("utf-8", "replace")

@@ -32,7 +32,7 @@ class Metric(msgspec.Struct, frozen=True, omit_defaults=True):
     """One sample, as adapters emit it and as it is written to the topic.
 
     Attributes:
-        timestamp: epoch seconds, epoch milliseconds or RFC 3339, in UTC.
+        timestamp: a number since 1970 (seconds, milli-, micro- or nanoseconds) or RFC 3339, in UTC.
         source_id: the probe, machine, service or host it comes from.
         metric_name: the measured quantity, in snake case with its unit, like `udp_echo_rtt_ms`.
         value: a finite number in `unit`.

@@ -28,11 +28,11 @@ def recorded_lines(seed: int = 1, seconds: int = 3000, every: int = 5) -> list[b
 
 
 def recording(folder: Path, name: str = "part") -> str:
-    """Three files, which are three partitions; a pattern that names them."""
+    """Three partitions of a topic as files; a pattern that names them."""
     for number in range(3):
         lines = recorded_lines()
         write(folder / f"{name}-{number}.jsonl", lines[number::3])
-    return str(folder / f"{name}-*.jsonl")
+    return str(folder / f"{name}-*.jsonl?order=arrival")
 
 
 def labels(folder: Path) -> str:

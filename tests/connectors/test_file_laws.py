@@ -85,7 +85,7 @@ def check(path: str, options: FileOptions, block: int, offset: int) -> None:
     end=_ENDS,
     last=st.booleans(),
     block=st.integers(1, 7),
-    offset=st.integers(0, 30),
+    offset=st.integers(0, 60),
 )
 @settings(max_examples=150, deadline=None)
 def test_csv(lines: list[str], end: str, last: bool, block: int, offset: int) -> None:
@@ -112,7 +112,7 @@ def test_csv(lines: list[str], end: str, last: bool, block: int, offset: int) ->
     ),
     end=_ENDS,
     block=st.integers(1, 7),
-    offset=st.integers(0, 30),
+    offset=st.integers(0, 60),
 )
 @settings(max_examples=100, deadline=None)
 def test_json_lines(lines: list[str], end: str, block: int, offset: int) -> None:
@@ -124,7 +124,7 @@ def test_json_lines(lines: list[str], end: str, block: int, offset: int) -> None
     values=st.lists(st.one_of(st.none(), st.floats()), min_size=1, max_size=40),
     group=st.integers(1, 11),
     block=st.integers(1, 7),
-    offset=st.integers(0, 40),
+    offset=st.integers(0, 80),
 )
 @settings(max_examples=50, deadline=None)
 def test_parquet(values: list[float | None], group: int, block: int, offset: int) -> None:

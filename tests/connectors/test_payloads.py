@@ -27,8 +27,9 @@ def test_lines_of_a_file_are_mapped_and_keep_their_numbers(tmp_path: Path, mappi
     source = source_from_uri(f"{path}{'' if mapping else '?format=telegraf'}", mapping=mapping)
     reads = reads_of(pickle.loads(pickle.dumps(source)))  # noqa: S301  # as it travels in a graph
     assert [(one[0].metric_name, one[1], one[2]) for one in samples(reads)] == [
-        ("cpu_a", T * 1_000_000, 1.5)
-    ] * 2
+        ("cpu_a", T * 1_000_000, 1.5),
+        ("cpu_a", T * 1_000_000 + 1, 1.5),  # a row of its own, a microsecond later
+    ]
     assert [letter.offset for letter in letters(reads)] == [3]
 
 
@@ -57,7 +58,7 @@ def test_a_topic_takes_format_and_schemas_and_travels_with_them(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("uri", "mapping", "message"),
     [
-        ("x.csv?format=telegraf", None, "format maps JSON Lines"),
+        ("x.csv?format=telegraf", None, "format maps JSON; a table"),
         ("x.jsonl?format=telegraph", None, "format 'telegraph' is unknown; known are: cloudevents"),
         ("x.jsonl?metrics=a", None, "other JSON is mapped with `format`"),
         ("x.jsonl", {"schemas": "http://h"}, "unknown key schemas"),

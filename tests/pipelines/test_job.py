@@ -37,9 +37,13 @@ class Ran:
 
 
 def _run(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], lines: list[bytes], *options: str
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    lines: list[bytes],
+    *options: str,
+    query: str = "",
 ) -> Ran:
-    source = write(tmp_path / "input.jsonl", lines)
+    source = write(tmp_path / "input.jsonl", lines) + query
     alerts = tmp_path / "alerts.jsonl"
     code = main(["run", f"--input={source}", f"--output={alerts}", *with_rule(options)])
     return Ran(code, capsys.readouterr().out, alerts)
@@ -86,7 +90,8 @@ def test_every_record_is_accounted_for_and_every_output_is_written(
     lines = [*seed_lines(), seed_lines()[3], line(600, 5), b"{", line(1, 5), line(5, "x"), b"[]"]
     names = ("features", "anomalies", "late", "dlq")
     options = [f"--{name}={tmp_path / name}.jsonl" for name in names]
-    ran = _run(tmp_path, capsys, lines, *options, "--out_of_orderness_sec=200", "--key_groups=3")
+    options = [*options, "--out_of_orderness_sec=200", "--key_groups=3"]
+    ran = _run(tmp_path, capsys, lines, *options, query="?order=arrival")
     summary = ran.summary
     assert _balanced(summary)
     assert (summary["read"], summary["late"], summary["duplicate"]) == (21, 1, 1)

@@ -11,6 +11,7 @@ from padit.connectors.file_lines import LineReader, count_lines
 from padit.connectors.file_options import FileOptions
 from padit.connectors.source import Decoder
 from padit.domain.errors import ConfigurationError
+from padit.domain.findings import Findings
 from padit.domain.rows import Rows, concatenate
 
 __all__ = ["Format", "OpenFile", "Piece", "SUFFIXES", "file_format", "register"]
@@ -49,6 +50,9 @@ class Format(Protocol):
         Raises:
             SourceError: it cannot.
         """
+
+    def findings(self, path: str) -> Findings:
+        """What was guessed of a file that was counted, and what is left unwatched."""
 
     def open(self, path: str, row: int, decode: Decoder) -> OpenFile:
         """Open a file at a row."""
@@ -92,6 +96,10 @@ class JsonLines:
     def count(self, path: str) -> int:
         """Lines of the file."""
         return count_lines(path)
+
+    def findings(self, path: str) -> Findings:
+        """None: fields have fixed names."""
+        return Findings()
 
     def open(self, path: str, row: int, decode: Decoder) -> OpenFile:
         """Open at a line."""

@@ -11,10 +11,11 @@ import pyarrow.parquet as pq
 from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.file_columns import is_number, rows_of
 from padit.connectors.file_formats import OpenFile, Piece, register
-from padit.connectors.file_options import FileOptions
+from padit.connectors.file_options import TEXT_ONLY, FileOptions
 from padit.connectors.file_plan import Plan, make_plan
 from padit.connectors.source import Decoder
 from padit.domain.errors import ConfigurationError, SourceError
+from padit.domain.findings import Findings
 from padit.domain.rows import Rows
 
 __all__ = ["Parquet"]
@@ -25,7 +26,7 @@ class Parquet:
     """Parquet files with the same mapping."""
 
     def __init__(self, options: FileOptions, suffix: str) -> None:
-        for name in ("delimiter", "columns"):
+        for name in TEXT_ONLY:
             if name in options.model_fields_set:
                 message = f"{suffix} files have typed columns and no {name}"
                 raise ConfigurationError(message)
@@ -36,6 +37,10 @@ class Parquet:
         with _open(path) as file:
             self._plan(file, path)
             return int(file.metadata.num_rows)
+
+    def findings(self, path: str) -> Findings:
+        """None yet."""
+        return Findings()
 
     def open(self, path: str, row: int, decode: Decoder) -> OpenFile:
         """Open at a row; columns are not for the decoder."""

@@ -13,16 +13,15 @@ import dataclasses
 import glob
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
 
 import numpy as np
 
 import padit.connectors.file_csv
 import padit.connectors.file_parquet  # noqa: F401  # both register themselves
-from padit.connectors.file_formats import SUFFIXES, OpenFile, Piece, file_format
+from padit.connectors.file_formats import SUFFIXES, Format, OpenFile, Piece, file_format
 from padit.connectors.file_options import FileOptions, file_options
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader
-from padit.connectors.uris import Address, Bounds, source_for
+from padit.connectors.uris import Address, Bounds, source_for, suffix_of
 from padit.domain.errors import ConfigurationError, SourceError
 from padit.domain.findings import Findings
 from padit.domain.rows import Rows
@@ -43,6 +42,7 @@ class FileSource:
         bounds: rows by event time and by number.
         block_rows: rows that are read at once.
         name: the path or pattern.
+        form: their format, with what it has found out of the files.
         files: (path as given, absolute path) by partition, resolved once by `ranges`, because
             a worker may start elsewhere, and files may be added while the job runs.
     """
@@ -53,6 +53,7 @@ class FileSource:
     block_rows: int = BLOCK_ROWS
     name: str = dataclasses.field(init=False)
     files: tuple[tuple[str, str], ...] = dataclasses.field(init=False, default=())
+    form: Format = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check options against the format. Raises ConfigurationError."""
@@ -60,12 +61,12 @@ class FileSource:
         if self.suffix not in SUFFIXES:
             message = f"{self.pattern}: files can end with {', '.join(sorted(SUFFIXES))}"
             raise ConfigurationError(message)
-        file_format(self.suffix, self.options)
+        self.form = file_format(self.suffix, self.options)
 
     @property
     def suffix(self) -> str:
         """The suffix of the files, which decides their format."""
-        return PurePath(self.pattern).suffix.lower()
+        return suffix_of(self.pattern)
 
     def paths(self) -> list[str]:
         """The files, sorted; the partition number is the position.
@@ -88,7 +89,6 @@ class FileSource:
             SourceError: a file is missing, empty or lacks a column.
             ConfigurationError: options that do not fit the columns.
         """
-        form = file_format(self.suffix, self.options)
         ranges = []
         paths = self.paths()
         self.files = tuple((path, os.path.abspath(path)) for path in paths)
@@ -96,14 +96,18 @@ class FileSource:
             if not os.path.getsize(path):
                 message = f"{path} is empty (0 bytes)"
                 raise SourceError(message)
-            rows = form.count(path)
+            rows = self.form.count(path)
             stop = rows if self.bounds.stop is None else min(rows, self.bounds.stop)
             ranges.append(PartitionRange(number, min(self._start(), stop), stop))
         return ranges
 
     def findings(self) -> Findings:
         """What was guessed, and what is left unwatched."""
-        return Findings()
+        found = [self.form.findings(path) for path, _ in self.files]
+        return Findings(
+            [guess for one in found for guess in one.guesses],
+            [column for one in found for column in one.unwatched],
+        )
 
     def _start(self) -> int:
         start = self.bounds.start or 0
@@ -128,7 +132,7 @@ class _FileReader:
     ) -> None:
         self._source = source
         self._decode = decode
-        self._format = file_format(source.suffix, source.options)
+        self._format = source.form
         self._waiting = {one.partition: one for one in ranges}  # in turn, first comes next
         self._open: dict[int, OpenFile] = {}
         self._paused: frozenset[int] = frozenset()

@@ -33,6 +33,7 @@ __all__ = [
     "sink_from_uri",
     "source_for",
     "source_from_uri",
+    "suffix_of",
 ]
 
 # A "?" is a wildcard too: options begin where a name and "=" follow it.
@@ -204,10 +205,22 @@ options={'delimiter': ';'})
     if not path:
         message = f"{uri!r} names neither a file nor a service"
         raise ConfigurationError(message)
-    kind = path if path in ("-", "stdout", "null") else PurePath(path).suffix.lower()
+    kind = path if path in ("-", "stdout", "null") else suffix_of(path)
     if path.endswith("/"):
         kind = "/"
     return Address(uri, kind, "", path, {**options, **(mapping or {})})
+
+
+def suffix_of(path: str) -> str:
+    """The suffix that decides a file's format, with that of its packing.
+
+    >>> suffix_of("a.b.CSV"), suffix_of("data.csv.gz"), suffix_of("data.gz")
+    ('.csv', '.csv.gz', '.gz')
+    """
+    name = PurePath(path.lower())
+    if name.suffix in (".gz", ".zst"):
+        return PurePath(name.stem).suffix + name.suffix
+    return name.suffix
 
 
 def read_client_config(path: str | None) -> dict[str, str]:

@@ -1,0 +1,146 @@
+"""Records of a table to columns of text, with a fault for each record that is no row.
+
+A block is parsed at once if every record of it gives exactly one row. Where quotation marks make
+that untrue, the block is halved down to the records that are to blame.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+from numpy.typing import NDArray
+
+from padit.connectors.tables.records import Block
+from padit.connectors.tables.values import MISSING
+
+__all__ = ["Parsed", "Typed", "parse"]
+
+_MISSING = MISSING.to_pylist()
+
+Typed = dict[str, pa.DataType]
+"""Type of a column, text where it has none."""
+
+
+class Parsed(NamedTuple):
+    """Rows of a block; `position` is that of each row's record in the block."""
+
+    table: pa.Table
+    position: NDArray[np.int64]
+    faults: list[tuple[int, str]]
+
+
+class _Shape(NamedTuple):
+    names: Sequence[str]
+    needed: Sequence[str]
+    delimiter: str
+    types: Typed
+
+
+def parse(
+    block: Block,
+    names: Sequence[str],
+    needed: Sequence[str],
+    delimiter: str,
+    types: Typed | None = None,
+) -> Parsed:
+    """Records to columns.
+
+    Args:
+        block: records.
+        names: columns of the table.
+        needed: those that are wanted.
+        delimiter: between cells.
+        types: of columns that are no text.
+
+    Raises:
+        pyarrow.ArrowInvalid: a cell is not of its type; not without `types`.
+    """
+    shape = _Shape(names, needed, delimiter, types or {})
+    if types:
+        at_once = _parse_at_once(block, shape)
+        if at_once is not None:
+            return at_once
+        message = "not one row for each record"
+        raise pa.ArrowInvalid(message)
+    pieces = list(_pieces(block, 0, shape))
+    if len(pieces) == 1:
+        return pieces[0]
+    return Parsed(
+        pa.concat_tables([piece.table for piece in pieces] or [_no_rows(shape)]),
+        np.concatenate([piece.position for piece in pieces] or [np.empty(0, np.int64)]),
+        [fault for piece in pieces for fault in piece.faults],
+    )
+
+
+def _no_rows(shape: _Shape) -> pa.Table:
+    return pa.table({name: pa.array([], pa.string()) for name in shape.needed})
+
+
+def _pieces(block: Block, first: int, shape: _Shape) -> Iterator[Parsed]:
+    if not len(block):
+        return
+    try:
+        parsed = _parse_at_once(block, shape)
+    except (pa.ArrowInvalid, ValueError) as error:
+        parsed, reason = None, str(error)
+    else:
+        reason = "a quotation mark or a line end within a cell"
+    if parsed is not None:
+        faults = [(first + at, fault) for at, fault in parsed.faults]
+        yield Parsed(parsed.table, parsed.position + first, faults)
+    elif len(block) == 1:
+        faults = [(first, f"no row of the table: {reason}")] if block.data.strip() else []
+        yield Parsed(_no_rows(shape), np.empty(0, np.int64), faults)
+    else:
+        half = len(block) // 2
+        yield from _pieces(block.part(0, half), first, shape)
+        yield from _pieces(block.part(half, len(block)), first + half, shape)
+
+
+def _parse_at_once(block: Block, shape: _Shape) -> Parsed | None:
+    """None if records and rows do not agree. Raises pa.ArrowInvalid for invalid UTF-8.
+
+    A guard, one more row, follows the records: a quotation mark that is still open at their end
+    swallows it. Open quotation marks make rows fewer than records, which is seen; only a lone
+    carriage return makes them more, and could make up for that.
+    """
+    data = block.data
+    if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
+        return None
+    lines = data.count(b"\n")
+
+    guard = b"0" if len(shape.names) == 1 else b""  # of every type, empty is null
+    data += guard + shape.delimiter.encode() * (len(shape.names) - 1) + b"\n"
+    odd: list[tuple[int, str]] = []
+
+    def keep(row: pa.csv.InvalidRow) -> str:
+        odd.append((row.number - 1, row.text))
+        return "skip"
+
+    table = pa.csv.read_csv(
+        pa.BufferReader(data),
+        read_options=pa.csv.ReadOptions(
+            column_names=shape.names, use_threads=False, block_size=len(data) + 1
+        ),
+        parse_options=pa.csv.ParseOptions(
+            delimiter=shape.delimiter,
+            ignore_empty_lines=False,
+            invalid_row_handler=keep,
+            newlines_in_values=lines != len(block),
+        ),
+        convert_options=pa.csv.ConvertOptions(
+            column_types={name: shape.types.get(name, pa.string()) for name in shape.names},
+            include_columns=shape.needed,
+            strings_can_be_null=not shape.types,
+            null_values=_MISSING if shape.types else [""],
+        ),
+    )
+    if table.num_rows + len(odd) != len(block) + 1:
+        return None
+    position = np.arange(len(block))
+    if odd:
+        position = np.delete(position, [number for number, _ in odd])
+    fault = f"not the {len(shape.names)} columns of the table"
+    return Parsed(table[:-1], position, [(at, fault) for at, text in odd if text.strip()])

@@ -1,0 +1,113 @@
+"""The text of a file of any size: unpacked, as UTF-8, with line feeds, a chunk at a time."""
+
+import codecs
+import gzip
+import zlib
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+
+from padit.domain.errors import SourceError
+
+__all__ = ["BOM", "COMPRESSED", "TextStream", "read_pieces", "unpacked"]
+
+BOM = b"\xef\xbb\xbf"
+COMPRESSED = (".gz", ".zst")
+_FAULTS = (OSError, EOFError, zlib.error, pa.ArrowException)
+
+
+def unpacked(path: str) -> BinaryIO:
+    """Open a file for reading; what its suffix calls packed is unpacked.
+
+    Raises:
+        SourceError: it cannot be opened.
+    """
+    try:
+        if path.lower().endswith(".gz"):
+            return cast(BinaryIO, gzip.open(path, "rb"))
+        if path.lower().endswith(".zst"):
+            return cast(BinaryIO, pa.CompressedInputStream(pa.OSFile(path), "zstd"))
+        return Path(path).open("rb", buffering=0)
+    except _FAULTS as error:
+        raise SourceError(_unreadable(path, error)) from error
+
+
+def _unreadable(path: str, error: BaseException) -> str:
+    return f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
+
+
+class TextStream:
+    """Text of a file as UTF-8; a byte order mark at its beginning is left out."""
+
+    def __init__(self, path: str, encoding: str, *, lone_cr: bool) -> None:
+        """Open it.
+
+        Args:
+            path: of the file.
+            encoding: Python's name of it; UTF-8 is passed on as it is, valid or not.
+            lone_cr: whether a carriage return ends a line.
+        """
+        self._path = path
+        self._file = unpacked(path)
+        self._lone_cr = lone_cr
+        plain = codecs.lookup(encoding).name == "utf-8"
+        self._decoder = None if plain else codecs.getincrementaldecoder(encoding)("replace")
+        self._begun = False
+        self._ended = False
+
+    def read(self, size: int) -> bytes:
+        """Read on; empty at the end.
+
+        Raises:
+            SourceError: the file cannot be read or unpacked.
+        """
+        while not self._ended:
+            text = self._more(size)
+            if not self._begun and text:
+                text = text.removeprefix(BOM)
+                self._begun = True
+            if text:
+                return text.replace(b"\r", b"\n") if self._lone_cr else text
+        return b""
+
+    def _more(self, size: int) -> bytes:
+        try:
+            chunk = self._file.read(size)
+        except _FAULTS as error:
+            raise SourceError(_unreadable(self._path, error)) from error
+        self._ended = not chunk
+        if self._decoder is None:
+            return chunk
+        return self._decoder.decode(chunk, final=not chunk).encode("utf-8", "replace")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def read_pieces(path: str, head: int, others: int, size: int) -> list[bytes]:
+    """The head of a file and other pieces spread evenly over it; of a packed file the head.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    file = unpacked(path)
+    try:
+        pieces = [b""]
+        while len(pieces[0]) < head and (chunk := file.read(head - len(pieces[0]))):
+            pieces[0] += chunk
+        if path.lower().endswith(COMPRESSED):
+            return pieces
+        whole = file.seek(0, 2)
+        for i in range(1, others + 1):
+            at = whole * i // (others + 1)
+            if at > head:
+                file.seek(at)
+                pieces.append(file.read(size))
+    except _FAULTS as error:
+        raise SourceError(_unreadable(path, error)) from error
+    else:
+        return pieces
+    finally:
+        file.close()

@@ -16,6 +16,8 @@ from padit.connectors.file_formats import OpenFile, Piece, register
 from padit.connectors.file_options import FileOptions
 from padit.connectors.file_plan import Wide
 from padit.connectors.source import Decoder
+from padit.connectors.tables.annotated import Annotated, lay_out_annotated
+from padit.connectors.tables.dialect import find_dialect
 from padit.connectors.tables.layout import Layout, lay_out
 from padit.connectors.tables.parse import Parsed, parse
 from padit.connectors.tables.records import Block, RecordReader
@@ -36,12 +38,12 @@ class Csv:
     def __init__(self, options: FileOptions, suffix: str) -> None:
         self._options = options
         self._suffix = suffix
-        self._layouts: dict[str, Layout] = {}
+        self._layouts: dict[str, Layout | Annotated] = {}
 
     def count(self, path: str) -> int:
         """Records below the header, after a look at the whole file."""
         place = os.path.abspath(path)
-        self._layouts[place] = layout = lay_out(path, self._options, self._suffix)
+        self._layouts[place] = layout = self._look(path)
         return layout.records
 
     def findings(self, path: str) -> Findings:
@@ -50,11 +52,28 @@ class Csv:
 
     def open(self, path: str, row: int, decode: Decoder) -> OpenFile:
         """Open at a record below the header; columns are not for the decoder."""
-        return _OpenCsv(path, row, self._layout(path))
+        layout = self._layout(path)
+        if isinstance(layout, Annotated):
+            return _OpenAnnotated(path, row, layout)
+        return _OpenCsv(path, row, layout)
 
-    def _layout(self, path: str) -> Layout:
-        found = self._layouts.get(os.path.abspath(path))
-        return found or lay_out(path, self._options, self._suffix)
+    def _layout(self, path: str) -> Layout | Annotated:
+        return self._layouts.get(os.path.abspath(path)) or self._look(path)
+
+    def _look(self, path: str) -> Layout | Annotated:
+        dialect = find_dialect(path, self._options, self._suffix)
+        if dialect.annotated:
+            return lay_out_annotated(path, self._options, dialect)
+        return lay_out(path, self._options, dialect)
+
+
+def _dead(block: Block, rejects: list[Reject], path: str) -> list[DeadRecord]:
+    """A letter for each record that is to blame; an empty line is no row."""
+    return [
+        DeadRecord(line, one, path, 0, block.first + one.record)
+        for one in sorted(rejects)
+        if (line := block.record(one.record)).strip()
+    ]
 
 
 class _OpenCsv:
@@ -75,11 +94,7 @@ class _OpenCsv:
             *(Reject(i, bounded(reason), cells) for i, reason in parsed.faults),
             *(one._replace(record=int(parsed.position[one.record])) for one in converted.rejects),
         ]
-        dead = [
-            DeadRecord(line, one, self._path, 0, block.first + one.record)
-            for one in sorted(rejects)
-            if (line := block.record(one.record)).strip()  # an empty line is no row
-        ]
+        dead = _dead(block, rejects, self._path)
         return Piece(len(block), converted.rows, dead)
 
     def _converted(self, block: Block) -> tuple[Parsed, Converted]:
@@ -96,6 +111,29 @@ class _OpenCsv:
             if not converted.rejects:
                 break  # reasons quote cells as they stand in the text
         return parsed, converted
+
+    def close(self) -> None:
+        self._records.close()
+
+
+class _OpenAnnotated:
+    """Several tables: a piece never holds rows of two of them."""
+
+    def __init__(self, path: str, row: int, layout: Annotated) -> None:
+        self._path = path
+        self._layout = layout
+        self._row = row
+        self._records = RecordReader(path, layout.dialect.text, layout.dialect.cut, row)
+
+    def take(self, most: int) -> Piece:
+        section, change = self._layout.section(self._row)
+        block = self._records.take(min(most, change - self._row))
+        self._row += len(block)
+        if section is None or not len(block):
+            return Piece(len(block), Rows.empty(), [])
+        converted, faults = self._layout.convert(block, section)
+        rejects = [*(Reject(i, bounded(reason)) for i, reason in faults), *converted.rejects]
+        return Piece(len(block), converted.rows, _dead(block, rejects, self._path))
 
     def close(self) -> None:
         self._records.close()

@@ -13,7 +13,7 @@ import pyarrow as pa
 from padit.connectors.file_columns import Forms
 from padit.connectors.file_options import FileOptions
 from padit.connectors.file_plan import Narrow, Plan, Wide, make_plan
-from padit.connectors.tables.dialect import Dialect, find_dialect
+from padit.connectors.tables.dialect import Dialect
 from padit.connectors.tables.forms import Column, NumberOptions, family_targets, judge
 from padit.connectors.tables.parse import Typed, parse
 from padit.connectors.tables.records import RecordReader
@@ -54,14 +54,13 @@ class Layout(NamedTuple):
     findings: Findings
 
 
-def lay_out(path: str, options: FileOptions, suffix: str) -> Layout:
+def lay_out(path: str, options: FileOptions, dialect: Dialect) -> Layout:
     """Look at a file.
 
     Raises:
         SourceError: it cannot be read as a table.
         ConfigurationError: options that do not fit its columns.
     """
-    dialect = find_dialect(path, options, suffix)
     seen = survey(path, dialect.text, dialect.cut)
     names = dialect.names
     sample = parse(seen.sample, names, names, dialect.cut.delimiter).table

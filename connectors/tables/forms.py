@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from padit.connectors.tables.units import FAMILIES, factor, family
+from padit.connectors.tables.units import factor, family
 from padit.connectors.tables.values import (
     BODY,
     SEPARATORS,
@@ -39,6 +39,22 @@ class NumberOptions(NamedTuple):
     decimal: str | None = None
     thousands: str | None = None
     states: tuple[tuple[str, float], ...] = ()
+
+
+class _Asked(NamedTuple):
+    """What is known of a column beside its cells.
+
+    Attributes:
+        options: as stated.
+        mark: decimal mark of the file, "" if that is not known.
+        unit: that is stated for the column.
+        mixed: whether each cell may have a unit of its own.
+    """
+
+    options: NumberOptions
+    mark: str
+    unit: str
+    mixed: bool
 
 
 class Column(NamedTuple):
@@ -80,6 +96,7 @@ def judge(
     options: NumberOptions,
     delimiter: str,
     stated_units: Mapping[str, str],
+    mixed: frozenset[str] = frozenset(),
 ) -> dict[str, Column]:
     """Judge columns by a sample of their cells.
 
@@ -89,6 +106,7 @@ def judge(
         options: what is stated.
         delimiter: of the file; a semicolon suggests that the comma is the decimal mark.
         stated_units: column to the unit that its numbers are to have.
+        mixed: columns in which each cell may have a unit of its own.
     """
     cells = {name: filled(table[name].combine_chunks()) for name in names}
     seen = {name: _look(column) for name, column in cells.items() if not _plain(column, options)}
@@ -97,9 +115,14 @@ def judge(
         seen |= {name: one for name in names if name not in seen
                  and (one := _look(cells[name])).doubtful and not one.decimals}  # fmt: skip
     return {
-        name: _judged(name, cells[name], seen[name], options, mark, stated_units.get(name, ""))
+        name: _judged(
+            name,
+            cells[name],
+            seen[name],
+            _Asked(options, mark, stated_units.get(name, ""), name in mixed),
+        )
         if name in seen
-        else _of_plain(cells[name], stated_units.get(name, ""))
+        else _of_plain(cells[name])
         for name in names
     }
 
@@ -115,7 +138,7 @@ def _plain(column: pa.Array, options: NumberOptions) -> bool:
     return True
 
 
-def _of_plain(column: pa.Array, unit: str) -> Column:
+def _of_plain(column: pa.Array) -> Column:
     share = (len(column) - column.null_count) / max(1, len(column))
     return Column(NumberForm(), share)
 
@@ -186,40 +209,50 @@ def _own_mark(seen: _Seen) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def _judged(
-    name: str, column: pa.Array, seen: _Seen, options: NumberOptions, mark: str, unit: str
-) -> Column:
-    states, words = _states(seen, options)
-    count = sum(seen.units.values())
-    total = count + sum(seen.other.values())
+def _judged(name: str, column: pa.Array, seen: _Seen, asked: _Asked) -> Column:
+    states, words = _states(seen, asked.options)
     share = (len(column) - column.null_count) / max(1, len(column))
     example = _example(column)
-    if not states and len(seen.units) > _MOST_UNITS:
-        return Column(None, 0.0, "its cells are text", "", example)
-    known = count + sum(n for word, n in seen.other.items() if word in dict(states))
-    if 2 * known < total:
-        remedy = _states_remedy(seen) if not count else f"metrics={name}"
-        why = "its cells are text" if not count else "less than half of its cells are numbers"
-        return Column(None, share * count / total, why, remedy, example)
-    if "," in seen.doubtful and not _own_mark(seen) and not mark:
-        why = "its cells can be read with a decimal comma or with a comma between thousands"
-        return Column(None, share, why, "decimal=comma or decimal=point", example)
-    decimal, thousands = _both_marks(seen, options, mark)
-    chosen, shortened, fault = _unit(seen, unit)
+    refused = _refusal(name, seen, states, asked)
+    if refused:
+        why, remedy, numbers = refused
+        return Column(None, share * numbers, why, remedy, example)
+    decimal, thousands = _both_marks(seen, asked.options, asked.mark)
+    chosen, shortened, fault = ("", False, "") if asked.mixed else _unit(seen, asked.unit)
     if fault:
         return Column(None, share, fault, f"units={name}:UNIT", example)
     form = NumberForm(decimal, thousands, chosen, shortened, states)
-    fits = _share_that_fits(column, form)
+    fits = _share_that_fits(column, form, mixed=asked.mixed)
     if fits < 0.5 * share:
         why = "its cells are no numbers of one form"
-        return Column(None, share * count / total, why, f"metrics={name}", example)
-    guesses = _guesses(name, seen, form, words, options, unit)
+        return Column(None, share, why, f"metrics={name}", example)
+    guesses = _guesses(name, seen, form, words, asked)
     units = tuple(one for one, _ in seen.units.most_common() if one)
     return Column(form, fits, example=example, guesses=guesses, units=units)
 
 
-def _share_that_fits(column: pa.Array, form: NumberForm) -> float:
-    value, _ = scaled(split_numbers(column, form), form)
+def _refusal(
+    name: str, seen: _Seen, states: tuple[tuple[str, float], ...], asked: _Asked
+) -> tuple[str, str, float] | None:
+    """Why a column cannot be read as numbers, the remedy, and the share that looks like them."""
+    count = sum(seen.units.values())
+    total = count + sum(seen.other.values())
+    if not states and len(seen.units) > _MOST_UNITS and not asked.mixed:
+        return "its cells are text", "", 0.0
+    known = count + sum(n for word, n in seen.other.items() if word in dict(states))
+    if 2 * known < total and not count:
+        return "its cells are text", _states_remedy(seen), 0.0
+    if 2 * known < total:
+        return "less than half of its cells are numbers", f"metrics={name}", count / total
+    if "," in seen.doubtful and not _own_mark(seen) and not asked.mark:
+        why = "its cells can be read with a decimal comma or with a comma between thousands"
+        return why, "decimal=comma or decimal=point", count / total
+    return None
+
+
+def _share_that_fits(column: pa.Array, form: NumberForm, *, mixed: bool) -> float:
+    split = split_numbers(column, form)
+    value = split.value if mixed else scaled(split, form)[0]
     return float(np.count_nonzero(~np.isnan(value))) / max(1, len(value))
 
 
@@ -281,20 +314,22 @@ def _guesses(
     seen: _Seen,
     form: NumberForm,
     words: tuple[str, ...],
-    options: NumberOptions,
-    stated: str,
+    asked: _Asked,
 ) -> tuple[tuple[str, str], ...]:
     names = {mark: word for word, mark in SEPARATORS.items()}
     found = []
-    if form.decimal != "." and options.decimal is None:
+    if form.decimal != "." and asked.options.decimal is None:
         found.append((f"the decimal mark is {form.decimal!r}", f"decimal={names[form.decimal]}"))
-    if form.thousands and options.thousands is None:
+    if form.thousands and asked.options.thousands is None:
         text = f"{form.thousands!r} in column {name!r} stands between thousands"
         found.append((text, f"thousands={names[form.thousands]}"))
     named = [unit for unit in sorted(seen.units) if unit]
     if form.shortened:
         found.append((f"{', '.join(named)} in column {name!r} are sizes of numbers", ""))
-    elif named and form.unit and form.unit != stated:
+    elif named and asked.mixed:
+        text = f"{', '.join(named)} in cells of column {name!r} are units of series"
+        found.append((f"{text}, one for units of one kind", ""))
+    elif named and form.unit and form.unit != asked.unit:
         text = f"column {name!r} is in {form.unit}"
         others = [unit for unit in named if unit != form.unit]
         text += f", into which {', '.join(others)} are converted" if others else ""
@@ -305,12 +340,16 @@ def _guesses(
     return tuple(found)
 
 
-def family_targets(columns: Sequence[Column]) -> dict[str, str]:
-    """The unit that cells of one family are converted to: the commonest of the first column."""
+def family_targets(units: Sequence[str]) -> dict[str, str]:
+    """The unit that cells of one family are converted to: the commonest.
+
+    Numbers that are shortened have none; "K" alone may be kelvin, and is left as it is.
+    """
     targets: dict[str, str] = {}
-    for column in columns:
-        for unit in column.units:
-            name = family(unit)
-            if name in FAMILIES and name is not None:
-                targets.setdefault(name, unit)
+    for unit in units:
+        name = family(unit)
+        if name is not None and name != "counts":
+            targets.setdefault(name, unit)
+    if {"Mil", "mil", "Bil", "Tri"} & set(units):
+        targets["counts"] = ""
     return targets

@@ -75,7 +75,7 @@ def lay_out(path: str, options: FileOptions, dialect: Dialect) -> Layout:
     plan = _with_units(plan, options, values)
     for name in values:
         guesses += [Guess(path, *one) for one in columns[name].guesses]
-    targets = family_targets([columns[name] for name in values])
+    targets = family_targets([unit for name in values for unit in columns[name].units])
     forms = Forms(time, values, targets)
     if time.zone and time.repeated == "order" and isinstance(plan.time, str):
         forms = forms._replace(time=_with_passes(path, dialect, plan, time, guesses))
@@ -96,7 +96,9 @@ def _stem(path: str) -> str:
 def _judge(sample: pa.Table, dialect: Dialect, options: FileOptions) -> dict[str, Column]:
     stated = {name: options.units.get(options.rename.get(name, name), "") for name in dialect.names}
     numbers = NumberOptions(options.decimal, options.thousands, tuple(options.states.items()))
-    return judge(sample, dialect.names, numbers, dialect.cut.delimiter, stated)
+    narrow = options.metric_column in dialect.names and not options.metrics
+    mixed = frozenset([options.value_column] if narrow else [])
+    return judge(sample, dialect.names, numbers, dialect.cut.delimiter, stated, mixed)
 
 
 def _value_columns(plan: Plan) -> tuple[str, ...]:

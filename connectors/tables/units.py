@@ -74,15 +74,15 @@ def family(unit: str) -> str | None:
     return _BY_UNIT.get(unit)
 
 
-def factor(unit: str, into: str) -> float | None:
+def factor(unit: str, into: str) -> Fraction | None:
     """What a value in a unit is multiplied by to stand in another; None if it cannot be.
 
     >>> factor("ms", "s"), factor("KiB", "B"), factor("ms", "MB")
-    (0.001, 1024.0, None)
+    (Fraction(1, 1000), Fraction(1024, 1), None)
     """
     if unit == into:
-        return 1.0
+        return Fraction(1)
     name = _BY_UNIT.get(unit)
     if name is None or into not in FAMILIES[name]:
         return None
-    return float(FAMILIES[name][unit] / FAMILIES[name][into])
+    return FAMILIES[name][unit] / FAMILIES[name][into]

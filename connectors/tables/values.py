@@ -5,6 +5,7 @@ or on where a block of rows begins.
 """
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -178,10 +179,15 @@ def scaled(split: Split, form: NumberForm) -> tuple[NDArray[np.float64], Mask]:
             times = factor(unit, form.unit)
         if times is None:
             bad |= chosen & ~np.isnan(value)
-        elif times != 1.0:
-            value[chosen] *= times
+        elif times != 1:
+            value[chosen] = _times(value[chosen], times)
     value[bad] = np.nan
     return value, bad
+
+
+def _times(value: NDArray[np.float64], times: Fraction) -> NDArray[np.float64]:
+    """950 ms are 0.95 s to the last digit, because 1000 is exact and 0.001 is not."""
+    return value * float(times.numerator) / float(times.denominator)
 
 
 def unit_names(split: Split, targets: Mapping[str, str]) -> tuple[Split, list[str]]:
@@ -192,15 +198,18 @@ def unit_names(split: Split, targets: Mapping[str, str]) -> tuple[Split, list[st
         targets: family to the unit its numbers are converted to.
 
     Returns:
-        The numbers, `unit` now an index into the second value, which ends with "" for none.
+        The numbers, and the distinct units, into which `unit` is now an index.
     """
-    names = [*split.units, ""]
     value = split.value.copy()
+    names = {"": 0}
+    place = []
     for i, unit in enumerate(split.units):
-        into = targets.get(family(unit) or "", unit)
-        times = factor(unit, into) if unit else None
-        if times is not None and times != 1.0:
-            value[split.unit == i] *= times
-            names[i] = into
-    code = np.where(split.unit < 0, len(names) - 1, split.unit)
-    return Split(value, split.bad, split.units, code), names
+        into = targets.get(family(unit) or "", unit) if unit else ""
+        times = factor(unit, into)
+        if times is None or times == 1:
+            into = unit
+        else:
+            value[split.unit == i] = _times(value[split.unit == i], times)
+        place.append(names.setdefault(into, len(names)))
+    code = np.array([*place, 0])[np.where(split.unit < 0, len(place), split.unit)]
+    return Split(value, split.bad, split.units, code), [*names]

@@ -78,7 +78,7 @@ def read(uri: str) -> tuple[int, int, float, float]:
     source = source_from_uri(uri)
     ranges = source.ranges()
     looked = time.process_time()
-    reader = source.open(ranges, lambda values, times: None)  # type: ignore[arg-type,return-value]
+    reader = source.open(ranges, lambda values, times: None)  # type: ignore[arg-type]
     samples, ended = 0, False
     while not ended:
         for one in reader.read(0):

@@ -1,6 +1,5 @@
 """How the columns of a file become metrics: the options of a URI's query or of a YAML mapping."""
 
-import codecs
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -66,7 +65,6 @@ def _mark(value: Any) -> Any:
 def _encoding(value: Any) -> Any:
     if isinstance(value, str):
         try:
-            codecs.lookup(value)
             "".encode(value)
         except (LookupError, UnicodeError) as error:
             message = f"{value!r} is no encoding that Python knows, such as utf-8 or cp1252"

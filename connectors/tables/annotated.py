@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from padit.codecs.contract import Reject
 from padit.connectors.file_columns import Converted, Forms, rows_of
 from padit.connectors.file_options import FileOptions
 from padit.connectors.file_plan import Narrow, Plan
@@ -116,7 +117,7 @@ class Annotated(NamedTuple):
             plan = Plan("time", "source", "", Narrow("metric", "value", None, None))
             forms = Forms(TimeForm(per_second), {"value": form}, {})
             parts.append(rows_of(plan, narrow, number, forms))
-        rejects = {}
+        rejects: dict[int, Reject] = {}
         for one in (reject for part in parts for reject in part.rejects):
             at = int(parsed.position[one.record])
             before = rejects.get(at)

@@ -3,7 +3,6 @@
 What the options state is taken; the rest is found out from the head of the file, and reported.
 """
 
-import codecs
 import csv
 import re
 from typing import NamedTuple
@@ -24,8 +23,8 @@ _LINES = 200  # of the head, by which the delimiter is judged
 _SEP = re.compile(rb'"?sep=(.|\\t)"?[\s;,]*', re.IGNORECASE)
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "space"}
 _MARKS = {
-    codecs.BOM_UTF16_LE: "utf-16-le",
-    codecs.BOM_UTF16_BE: "utf-16-be",
+    b"\xff\xfe": "utf-16-le",
+    b"\xfe\xff": "utf-16-be",
 }
 _ANNOTATIONS = (b"#group", b"#datatype", b"#default")
 
@@ -102,7 +101,7 @@ def _text(path: str, options: FileOptions, guesses: list[Guess]) -> Text:
             guesses.append(Guess(path, f"its text is {encoding} ({why})", f"encoding={encoding}"))
     cr = options.line_end == "cr"
     if options.line_end is None:
-        shown = codecs.getincrementaldecoder(encoding)("replace").decode(head)
+        shown = head.decode(encoding, "replace")
         cr = "\r" in shown and "\n" not in shown
         if cr:
             what = "its lines end with a carriage return alone"

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 from numpy.typing import NDArray
 
@@ -102,14 +103,17 @@ def _pieces(block: Block, first: int, shape: _Shape) -> Iterator[Parsed]:
 def _parse_at_once(block: Block, shape: _Shape) -> Parsed | None:
     """None if records and rows do not agree. Raises pa.ArrowInvalid for invalid UTF-8.
 
+    Line breaks within cells are marks while Arrow reads, so that a record is one line.
+
     A guard, one more row, follows the records: a quotation mark that is still open at their end
     swallows it. Open quotation marks make rows fewer than records, which is seen; only a lone
     carriage return makes them more, and could make up for that.
     """
-    data = block.data
+    data, marks = _one_line_each(block)
+    if not data.isascii():
+        _check_utf8(data)
     if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
         return None
-    lines = data.count(b"\n")
 
     guard = b"0" if len(shape.names) == 1 else b""  # of every type, empty is null
     data += guard + shape.delimiter.encode() * (len(shape.names) - 1) + b"\n"
@@ -128,7 +132,6 @@ def _parse_at_once(block: Block, shape: _Shape) -> Parsed | None:
             delimiter=shape.delimiter,
             ignore_empty_lines=False,
             invalid_row_handler=keep,
-            newlines_in_values=lines != len(block),
         ),
         convert_options=pa.csv.ConvertOptions(
             column_types={name: shape.types.get(name, pa.string()) for name in shape.names},
@@ -139,8 +142,44 @@ def _parse_at_once(block: Block, shape: _Shape) -> Parsed | None:
     )
     if table.num_rows + len(odd) != len(block) + 1:
         return None
+    if marks and shape.types:
+        return None  # as text it is
+    table = _with_breaks(table, marks)
     position = np.arange(len(block))
     if odd:
         position = np.delete(position, [number for number, _ in odd])
     fault = f"not the {len(shape.names)} columns of the table"
     return Parsed(table[:-1], position, [(at, fault) for at, text in odd if text.strip()])
+
+
+def _check_utf8(data: bytes) -> None:
+    """Raises pa.ArrowInvalid; Arrow itself would find it out too late in a row that is too long."""
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        message = f"invalid UTF-8: {error.reason} at byte {error.start}"
+        raise pa.ArrowInvalid(message) from error
+
+
+def _one_line_each(block: Block) -> tuple[bytes, list[tuple[str, str]]]:
+    """Records without line breaks within, and which mark stands for which break."""
+    data = block.data
+    if data.count(b"\n") == len(block):
+        return data, []
+    octets = np.frombuffer(data, np.uint8)
+    inner = np.setdiff1d(np.flatnonzero(octets == ord("\n")), block.ends - 1)
+    free = [mark for mark in range(0x1F, 0, -1) if mark not in b"\t\r\n" and mark not in data]
+    if len(free) < 2:
+        return data, []  # rows and records will not agree
+    changed = octets.copy()
+    changed[inner] = free[0]
+    before = inner[inner > 0] - 1
+    changed[before[octets[before] == ord("\r")]] = free[1]
+    return changed.tobytes(), [(chr(free[0]), "\n"), (chr(free[1]), "\r")]
+
+
+def _with_breaks(table: pa.Table, marks: list[tuple[str, str]]) -> pa.Table:
+    for mark, text in marks:
+        for at, name in enumerate(table.column_names):
+            table = table.set_column(at, name, pc.replace_substring(table[name], mark, text))
+    return table

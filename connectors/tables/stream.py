@@ -1,10 +1,10 @@
 """The text of a file of any size: unpacked, as UTF-8, with line feeds, a chunk at a time."""
 
-import codecs
 import gzip
+import io
 import zlib
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
@@ -14,6 +14,7 @@ __all__ = ["BOM", "COMPRESSED", "TextStream", "read_pieces", "unpacked"]
 
 BOM = b"\xef\xbb\xbf"
 COMPRESSED = (".gz", ".zst")
+_BUFFER = 1 << 20
 _FAULTS = (OSError, EOFError, zlib.error, pa.ArrowException)
 
 
@@ -37,6 +38,21 @@ def _unreadable(path: str, error: BaseException) -> str:
     return f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
 
 
+class _Octets(io.RawIOBase):
+    """A file as the decoder wants it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        chunk = self._file.read(len(buffer))
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+
 class TextStream:
     """Text of a file as UTF-8; a byte order mark at its beginning is left out."""
 
@@ -51,8 +67,10 @@ class TextStream:
         self._path = path
         self._file = unpacked(path)
         self._lone_cr = lone_cr
-        plain = codecs.lookup(encoding).name == "utf-8"
-        self._decoder = None if plain else codecs.getincrementaldecoder(encoding)("replace")
+        self._text: io.TextIOWrapper | None = None
+        if encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
+            octets = io.BufferedReader(_Octets(self._file), _BUFFER)
+            self._text = io.TextIOWrapper(octets, encoding, errors="replace", newline="")
         self._begun = False
         self._ended = False
 
@@ -73,13 +91,17 @@ class TextStream:
 
     def _more(self, size: int) -> bytes:
         try:
-            chunk = self._file.read(size)
+            if self._text is None:
+                chunk = bytes(self._file.read(size))
+            else:
+                chunk = self._text.read(max(1, size // 2)).encode("utf-8", "replace")
         except _FAULTS as error:
             raise SourceError(_unreadable(self._path, error)) from error
+        except UnicodeError as error:  # UTF-16 without a byte order mark, by its name alone
+            message = f"{self._path} is not what encoding= says: {error}"
+            raise SourceError(message) from error
         self._ended = not chunk
-        if self._decoder is None:
-            return chunk
-        return self._decoder.decode(chunk, final=not chunk).encode("utf-8", "replace")
+        return chunk
 
     def close(self) -> None:
         """Close the file."""

@@ -149,7 +149,7 @@ def _months(parts: pa.Array) -> NDArray[np.int64]:
     names = pc.utf8_lower(pc.struct_field(parts, "b"))
     at = pc.index_in(names, pa.array(list(_NAMES))).fill_null(-1)
     numbers = np.array([*_NAMES.values(), 0], np.int64)
-    return numbers[np.asarray(at)]
+    return np.asarray(numbers[np.asarray(at)], np.int64)
 
 
 def _afternoon(parts: pa.Array) -> NDArray[np.int64]:

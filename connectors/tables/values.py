@@ -24,7 +24,7 @@ Mask = NDArray[np.bool_]
 
 MISSING = pa.array(
     ["", "NA", "N/A", "#N/A", "#NV", "n/a", "null", "NULL", "Null", "None", "none", "nil", "-",
-     "--", "\\N"]
+     "NaN", "nan", "NAN", "--", "\\N"]
 )  # fmt: skip
 """Cells that hold nothing."""
 SEPARATORS = {"comma": ",", "point": ".", "space": " ", "apostrophe": "'"}
@@ -32,8 +32,10 @@ _WIDE_SPACES = "\u00a0\u202f\u2009"
 _SIGN = "[-+\u2212]?"
 BODY = f"{_SIGN}(?:[0-9](?:[0-9.,'\u2019 {_WIDE_SPACES}]*[0-9])?[.,]?|[.,][0-9]+)"
 """The digits of a number with anything that may stand between them."""
-UNIT = r"[^0-9\s.,:;\"'+\-_/\\()\[\]{}=<>][^\s:;\"\\]{0,19}"
-_CELL = rf"^(?P<n>{BODY}(?:[eE][-+]?[0-9]+)?)\s*(?P<u>{UNIT})?$"
+UNIT_BEGINS = r"[^0-9\s.,:;\"'+\-_/\\()\[\]{}=<>]"
+LONGEST_UNIT = 20
+UNIT = rf"{UNIT_BEGINS}[^\s:;\"\\]{{0,{LONGEST_UNIT - 1}}}"
+_CELL = rf"^(?P<n>{BODY}(?:[eE][-+]?[0-9]+)?)\s*(?P<u>{UNIT_BEGINS}[^\s:;\"\\]*)?$"
 PLAIN = r"(?i)^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[-+]?[0-9]+)?$|^[-+]?(?:inf|infinity|nan)$"
 _EXCEL_TEXT = r'^="(.*)"$|^\'([-+0-9.,].*)$'
 
@@ -100,7 +102,8 @@ def split_numbers(column: pa.Array, form: NumberForm) -> Split:
     code = np.array(encoded.indices.fill_null(-1), np.int64)
     empty = [i for i, name in enumerate(units) if not name]
     code[np.isin(code, empty)] = -1
-    bad &= np.asarray(pc.is_valid(text))
+    long = [i for i, name in enumerate(units) if len(name) > LONGEST_UNIT]
+    bad = (bad | np.isin(code, long)) & np.asarray(pc.is_valid(text))
     if form.states:
         at = pc.index_in(pc.utf8_lower(words), pa.array([word for word, _ in form.states]))
         known = np.asarray(pc.is_valid(at))

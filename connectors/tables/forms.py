@@ -130,7 +130,7 @@ def judge(
 def _plain(column: pa.Array, options: NumberOptions) -> bool:
     """Whether every filled cell is a number as Arrow reads it."""
     if options.decimal == ",":
-        return column.null_count == len(column)
+        return bool(column.null_count == len(column))
     try:
         column.cast(pa.float64())
     except pa.ArrowInvalid:

@@ -59,20 +59,38 @@ def parse(
         pyarrow.ArrowInvalid: a cell is not of its type; not without `types`.
     """
     shape = _Shape(names, needed, delimiter, types or {})
+    dense, place = _without_empty(block)
     if types:
-        at_once = _parse_at_once(block, shape)
-        if at_once is not None:
-            return at_once
-        message = "not one row for each record"
-        raise pa.ArrowInvalid(message)
-    pieces = list(_pieces(block, 0, shape))
-    if len(pieces) == 1:
+        at_once = _parse_at_once(dense, shape)
+        if at_once is None:
+            message = "not one row for each record"
+            raise pa.ArrowInvalid(message)
+        pieces = [at_once]
+    else:
+        pieces = list(_pieces(dense, 0, shape))
+    if len(pieces) == 1 and place is None:
         return pieces[0]
-    return Parsed(
-        pa.concat_tables([piece.table for piece in pieces] or [_no_rows(shape)]),
-        np.concatenate([piece.position for piece in pieces] or [np.empty(0, np.int64)]),
-        [fault for piece in pieces for fault in piece.faults],
-    )
+    position = np.concatenate([piece.position for piece in pieces] or [np.empty(0, np.int64)])
+    faults = [fault for piece in pieces for fault in piece.faults]
+    table = pa.concat_tables([piece.table for piece in pieces] or [_no_rows(shape)])
+    if place is None:
+        return Parsed(table, position, faults)
+    return Parsed(table, place[position], [(int(place[at]), fault) for at, fault in faults])
+
+
+def _without_empty(block: Block) -> tuple[Block, NDArray[np.int64] | None]:
+    """A block without empty lines, and the place of each record that is left; None if all are."""
+    data = block.data
+    if not (b"\n\n" in data or b"\n\r\n" in data or data[:1] in (b"\n", b"\r")):
+        return block, None
+    octets = np.frombuffer(data, np.uint8)
+    sizes = np.diff(block.ends, prepend=0)
+    empty = sizes == 1
+    two = np.flatnonzero(sizes == 2)
+    empty[two] = octets[block.ends[two] - 2] == ord("\r")
+    keep = np.repeat(~empty, sizes)
+    ends = np.cumsum(sizes[~empty])
+    return Block(block.first, octets[keep].tobytes(), ends), np.flatnonzero(~empty)
 
 
 def _no_rows(shape: _Shape) -> pa.Table:

@@ -154,7 +154,7 @@ def _months(parts: pa.Array) -> NDArray[np.int64]:
 
 def _afternoon(parts: pa.Array) -> NDArray[np.int64]:
     starts = pc.starts_with(pc.utf8_lower(pc.struct_field(parts, "p")), "p").fill_null(False)
-    return np.asarray(starts).astype(np.int64)
+    return np.array(starts, np.int64)
 
 
 def _fraction(column: pa.Array) -> NDArray[np.int64]:
@@ -181,7 +181,8 @@ def _days(
     era = year // 400
     of_era = year - era * 400
     of_year = (153 * (month + np.where(month > 2, -3, 9)) + 2) // 5 + day - 1
-    return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468
+    days = era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468
+    return np.asarray(days, np.int64)
 
 
 _DATES = (

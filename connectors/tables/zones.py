@@ -136,4 +136,4 @@ def _newest_first(local: Times, start: int, stop: int) -> bool:
     if stop < len(local):
         return bool(local[stop] < local[stop - 1])
     step = np.diff(local[start:stop])
-    return np.count_nonzero(step < 0) > np.count_nonzero(step > 0)
+    return bool(np.count_nonzero(step < 0) > np.count_nonzero(step > 0))

@@ -133,6 +133,21 @@ def _parse_at_once(block: Block, shape: _Shape) -> Parsed | None:
     if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
         return None
 
+    table, odd = _read(data, shape)
+    if table.num_rows + len(odd) != len(block) + 1:
+        return None
+    if marks and shape.types:
+        return None  # as text it is
+    table = _with_breaks(table, marks)
+    position = np.arange(len(block))
+    if odd:
+        position = np.delete(position, [number for number, _ in odd])
+    fault = f"not the {len(shape.names)} columns of the table"
+    return Parsed(table[:-1], position, [(at, fault) for at, text in odd if text.strip()])
+
+
+def _read(data: bytes, shape: _Shape) -> tuple[pa.Table, list[tuple[int, str]]]:
+    """Rows of lines and a guard, and the lines that have another number of cells."""
     guard = b"0" if len(shape.names) == 1 else b""  # of every type, empty is null
     data += guard + shape.delimiter.encode() * (len(shape.names) - 1) + b"\n"
     odd: list[tuple[int, str]] = []
@@ -158,16 +173,7 @@ def _parse_at_once(block: Block, shape: _Shape) -> Parsed | None:
             null_values=_MISSING if shape.types else [""],
         ),
     )
-    if table.num_rows + len(odd) != len(block) + 1:
-        return None
-    if marks and shape.types:
-        return None  # as text it is
-    table = _with_breaks(table, marks)
-    position = np.arange(len(block))
-    if odd:
-        position = np.delete(position, [number for number, _ in odd])
-    fault = f"not the {len(shape.names)} columns of the table"
-    return Parsed(table[:-1], position, [(at, fault) for at, text in odd if text.strip()])
+    return table, odd
 
 
 def _check_utf8(data: bytes) -> None:

@@ -170,7 +170,7 @@ def _offsets(column: pa.Array) -> NDArray[np.int64]:
         digits = text[1:].replace(":", "").ljust(4, "0")
         minutes = 0 if text == "Z" else int(digits[:2]) * 60 + int(digits[2:])
         worth.append((-minutes if text[:1] == "-" else minutes) * 60 * MICROS)
-    return np.array(worth, np.int64)[np.asarray(encoded.indices)]
+    return np.asarray(np.array(worth, np.int64)[np.asarray(encoded.indices)], np.int64)
 
 
 def _days(

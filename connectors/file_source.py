@@ -1,8 +1,8 @@
-"""Files as a source: JSON Lines, CSV (narrow or wide, any delimiter) and Parquet.
+"""Files as a source: JSON Lines, CSV (narrow or wide, in any dialect) and Parquet.
 
 What an item must look like: a line like a Kafka record's value (JSON Lines), or a row of a table;
 `FileOptions` defines which column is what. Anything else is a dead letter with its file, row and
-original line; an empty cell of a wide table is no sample. Unit of parallelism: the file; a pattern
+original line; an empty cell is no sample. Unit of parallelism: the file; a pattern
 names many, in sorted order. An offset is the number of a row, counted from 0 below the header;
 unreadable rows and empty lines count.
 In a crash: nothing is lost or doubled; reading goes on at the offset that the job has saved. A

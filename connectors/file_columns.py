@@ -1,11 +1,11 @@
 """Columns of any type to rows, by the same rules as `codecs.records`.
 
-Text is converted in whole columns. Only where that fails is a column halved again and again,
-down to the cells that are to blame, so that the outcome of a cell never depends on its
-neighbours or on where a block of rows begins.
+Text is converted in whole columns, by the forms that the layout of a table has found; the outcome
+of a cell never depends on its neighbours or on where a block of rows begins.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,24 +17,38 @@ from padit.codecs.arrow import combine_names, encode_names
 from padit.codecs.contract import Reject, bounded, numbered, shorten
 from padit.codecs.names import MAX_NAME_LENGTH, name_fault
 from padit.connectors.file_plan import GivenTimes, Narrow, Plan, Wide
+from padit.connectors.tables.times import TimeForm, convert_times, micros_of_integers, text_of
+from padit.connectors.tables.values import (
+    NumberForm,
+    Split,
+    scaled,
+    split_numbers,
+    unit_names,
+)
 from padit.domain.metric import METRIC_TYPES, Series
 from padit.domain.rows import Rows
-from padit.domain.timestamps import (
-    EARLIEST_US,
-    LATEST_US,
-    micros_from_integers,
-    micros_from_numbers,
-    parse_timestamp,
-)
+from padit.domain.timestamps import EARLIEST_US, LATEST_US, micros_from_numbers
 
-__all__ = ["Converted", "event_times", "is_number", "numbers", "rows_of", "times"]
+__all__ = ["Converted", "Forms", "event_times", "is_number", "numbers", "rows_of", "times"]
 
-_MISSING = pa.array(["", "NA", "N/A", "#N/A", "null", "NULL", "None", "-"])
 _FLOAT = pa.float64()
-_MICRO = (pa.timestamp("us"), pa.timestamp("us", "UTC"))
-_NANO = (pa.timestamp("ns"), pa.timestamp("ns", "UTC"))
+_MICRO = pa.timestamp("us")
 
 Mask = NDArray[np.bool_]
+
+
+class Forms(NamedTuple):
+    """How the cells of a text table are written.
+
+    Attributes:
+        time: of the event time.
+        values: column to the form of its numbers; plain numbers where it has none.
+        targets: narrow: family of units to the one into which its numbers are converted.
+    """
+
+    time: TimeForm = TimeForm()
+    values: Mapping[str, NumberForm] = MappingProxyType({})
+    targets: Mapping[str, str] = MappingProxyType({})
 
 
 class Converted(NamedTuple):
@@ -52,61 +66,106 @@ class Converted(NamedTuple):
     rejects: list[Reject]
 
 
-def rows_of(plan: Plan, table: pa.Table, number: NDArray[np.int64]) -> Converted:
+def rows_of(
+    plan: Plan,
+    table: pa.Table,
+    number: NDArray[np.int64],
+    forms: Forms = Forms(),  # noqa: B008
+) -> Converted:
     """Convert a table.
 
     Args:
         plan: which column is what.
         table: n rows with at least the columns of `plan.needed`.
         number: int64 (n,), row numbers in the file; given times follow them.
+        forms: how cells of text are written.
     """
     if not table.num_rows:
         return Converted(Rows.empty(), [])
-    time, bad_time = _event_times(plan, table, number)
+    time, bad_time, why = _event_times(plan, table, number, forms.time)
     in_range = (time >= EARLIEST_US) & (time < LATEST_US)
     faults = {
-        i: (
-            f"timestamp {_cell(table, plan.time, i)} "
-            + ("is none of the forms that are known" if bad_time[i] else "is not in 2000 to 2199")
+        i: f"timestamp {_stamp(table, plan, i)} "
+        + (
+            why.get(i, "is none of the forms that are known" + _form_hint(forms.time))
+            if bad_time[i]
+            else "is not in 2000 to 2199"
         )
         for i in np.flatnonzero(bad_time | ~in_range).tolist()
     }
     if isinstance(plan.body, Narrow):
-        return _narrow_rows(plan, plan.body, table, time, faults)
-    return _wide_rows(plan, plan.body, table, time, faults)
+        return _narrow_rows(plan, plan.body, table, time, faults, forms)
+    return _wide_rows(plan, plan.body, table, time, faults, forms)
 
 
-def event_times(plan: Plan, table: pa.Table) -> NDArray[np.int64]:
-    """The times of the rows that have a usable one, microseconds; not for given times."""
-    time, bad = _event_times(plan, table, np.empty(0, np.int64))
+def _form_hint(form: TimeForm) -> str:
+    return f": it is not {form.format}" if form.format else ""
+
+
+def _stamp(table: pa.Table, plan: Plan, row: int) -> str:
+    if isinstance(plan.time, GivenTimes):
+        return "given by start and step"
+    if len(plan.time_columns) == 1:
+        return _cell(table, plan.time_columns[0], row)
+    return shorten(" ".join(str(table[name][row].as_py()) for name in plan.time_columns))
+
+
+def event_times(
+    plan: Plan,
+    table: pa.Table,
+    number: NDArray[np.int64] | None = None,
+    form: TimeForm | None = None,
+) -> NDArray[np.int64]:
+    """The times of the rows that have a usable one, microseconds; not for given times.
+
+    Args:
+        plan: which column is what.
+        table: with the columns of the time.
+        number: int64 (n,), row numbers in the file, for hours that come twice.
+        form: how the times are written.
+    """
+    rows = np.empty(0, np.int64) if number is None else number
+    time, bad, _ = _event_times(plan, table, rows, form or TimeForm())
     usable = (time >= EARLIEST_US) & (time < LATEST_US) & ~bad
     return time if usable.all() else time[usable]
 
 
 def _event_times(
-    plan: Plan, table: pa.Table, number: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], Mask]:
+    plan: Plan, table: pa.Table, number: NDArray[np.int64], form: TimeForm
+) -> tuple[NDArray[np.int64], Mask, dict[int, str]]:
     if isinstance(plan.time, GivenTimes):
         time = plan.time.start + np.rint(number * plan.time.step).astype(np.int64)
-        return time, np.zeros(len(number), bool)
-    return times(_whole(table[plan.time]))
+        return time, np.zeros(len(number), bool), {}
+    if len(plan.time_columns) == 1 and not _is_text(table[plan.time].type):
+        return *times(_whole(table[plan.time]), form), {}
+    found = convert_times(text_of(table, plan.time_columns), form, number)
+    return found.micros, found.bad, found.why
 
 
 def _narrow_rows(
-    plan: Plan, body: Narrow, table: pa.Table, time: NDArray[np.int64], faults: dict[int, str]
+    plan: Plan,
+    body: Narrow,
+    table: pa.Table,
+    time: NDArray[np.int64],
+    faults: dict[int, str],
+    forms: Forms,
 ) -> Converted:
     n = table.num_rows
     same = np.zeros(n, np.int64)
+    split = _split(_whole(table[body.value]), forms.values.get(body.value, NumberForm()))
+    units = encode_names(table[body.unit]) if body.unit else ([""], same)
+    if split.units:
+        split, units = _cell_units(split, units, forms.targets, stated=body.unit is not None)
     series, code = combine_names(
         encode_names(table[plan.source]) if plan.source else ([plan.source_id], same),
         encode_names(table[body.metric]),
-        encode_names(table[body.unit]) if body.unit else ([""], same),
+        units,
     )
-    value, bad_value = numbers(_whole(table[body.value]))
+    value = split.value
     unusable = {i: fault for i, one in enumerate(series) if (fault := name_fault(one))}
     reasons = {
         i: f"value {_cell(table, body.value, i)} is not a finite number"
-        for i in np.flatnonzero(bad_value | ~np.isfinite(value)).tolist()
+        for i in np.flatnonzero(split.bad | np.isinf(value)).tolist()
     }
     named_badly = np.isin(code, np.fromiter(unusable, np.int32, len(unusable)))
     for i in np.flatnonzero(named_badly).tolist():
@@ -118,25 +177,55 @@ def _narrow_rows(
             reasons[i] = f"metric_type {_cell(table, body.kind, i)} is unknown"
     reasons |= faults
     rows = Rows(series, code, time, value)
-    if not reasons:
+    good = np.isfinite(value)
+    nothing = ~good & ~split.bad & ~np.isinf(value)
+    for i in np.flatnonzero(nothing).tolist() if reasons else ():
+        reasons.pop(i, None)  # a row without a value is no sample, whatever else it holds
+    if reasons:
+        good[list(reasons)] = False
+    elif good.all():
         return Converted(rows, [])
-    good = np.ones(n, bool)
-    good[list(reasons)] = False
     return Converted(rows.select(good), _of_rows(reasons))
 
 
+def _cell_units(
+    split: Split,
+    units: tuple[list[str], NDArray[np.int64]],
+    targets: Mapping[str, str],
+    *,
+    stated: bool,
+) -> tuple[Split, tuple[list[str], NDArray[np.int64]]]:
+    """Units that stand in the cells of a narrow table; beside a column of units they must agree."""
+    if not stated:
+        split, names = unit_names(split, targets)
+        return split, (names, split.unit)
+    bad = split.bad.copy()
+    for i, unit in enumerate(split.units):
+        other = np.array([bool(unit) and name != unit for name in units[0]])[units[1]]
+        bad |= (split.unit == i) & other
+    value = np.where(bad, np.nan, split.value)
+    return Split(value, bad, split.units, split.unit), units
+
+
 def _wide_rows(
-    plan: Plan, body: Wide, table: pa.Table, time: NDArray[np.int64], faults: dict[int, str]
+    plan: Plan,
+    body: Wide,
+    table: pa.Table,
+    time: NDArray[np.int64],
+    faults: dict[int, str],
+    forms: Forms,
 ) -> Converted:
     n, k = table.num_rows, len(body.columns)
     matrix = np.empty((n, k))
     cells: dict[int, list[tuple[int, str]]] = {}
     for j, name in enumerate(body.columns):
-        matrix[:, j], wrong = numbers(_whole(table[name]))
-        for i in np.flatnonzero(wrong | np.isinf(matrix[:, j])).tolist():
-            text = f"{name}: {_cell(table, name, i)} is not a finite number"
+        form = forms.values.get(name, NumberForm())
+        matrix[:, j], bad = _column(_whole(table[name]), form)
+        for i in np.flatnonzero(bad | np.isinf(matrix[:, j])).tolist():
+            within = f" in {form.unit}" if form.unit else ""
+            text = f"{name}: {_cell(table, name, i)} is not a finite number{within}"
             cells.setdefault(i, []).append((j, bounded(text)))
-        matrix[wrong, j] = np.nan
+        matrix[bad, j] = np.nan
     if plan.source:
         source = encode_names(table[plan.source])
         unnamed = [i for i, name in enumerate(source[0]) if _fault_of("source_id", name)]
@@ -146,7 +235,7 @@ def _wide_rows(
     lost = {i: int(good[i].sum()) + len(cells.get(i, ())) for i in faults}
     if faults:
         good[list(faults)] = False
-    row, column = np.nonzero(good)  # row by row
+    row, column, value = _samples(matrix, good)
     if plan.source:
         units = [*dict.fromkeys(body.units)]
         unit = np.array([units.index(name) for name in body.units])
@@ -157,10 +246,23 @@ def _wide_rows(
         fixed = zip(body.names, body.units, strict=True)
         series = [Series(plan.source_id, name, unit) for name, unit in fixed]
         code = column.astype(np.int32)
-    rows = Rows(series, code, time[row], matrix[row, column])
-    of_cells = [numbered(i, bad, len(bad)) for i, bad in cells.items() if i not in faults]
-    of_rows = [one._replace(lost=max(1, lost[one.record])) for one in _of_rows(faults)]
+    rows = Rows(series, code, time[row], value)
+    of_cells = [numbered(i, named, len(named)) for i, named in cells.items() if i not in faults]
+    of_rows = [
+        one._replace(lost=max(1, lost[one.record])) for one in _of_rows(faults)
+    ]  # with the row all that stands in it is lost
     return Converted(rows, sorted([*of_cells, *of_rows]))
+
+
+def _samples(
+    matrix: NDArray[np.float64], good: Mask
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Row, column and value of the chosen cells, row by row."""
+    n, k = matrix.shape
+    if good.all():
+        return np.repeat(np.arange(n), k), np.tile(np.arange(k), n), matrix.ravel()
+    row, column = np.nonzero(good)
+    return row, column, matrix[row, column]
 
 
 def _of_rows(faults: dict[int, str]) -> list[Reject]:
@@ -175,9 +277,7 @@ def _fault_of(field: str, text: str) -> str:
     return ""
 
 
-def _cell(table: pa.Table, column: str | GivenTimes, row: int) -> str:
-    if isinstance(column, GivenTimes):
-        return "given by start and step"
+def _cell(table: pa.Table, column: str, row: int) -> str:
     scalar = table[column][row]
     try:
         return shorten(scalar.as_py())
@@ -211,43 +311,50 @@ def is_number(kind: pa.DataType) -> bool:
 
 def numbers(column: pa.Array) -> tuple[NDArray[np.float64], Mask]:
     """A column as float64 (n,), NaN where empty, and a mask of cells that are no number."""
+    return _column(column, NumberForm())
+
+
+def _column(column: pa.Array, form: NumberForm) -> tuple[NDArray[np.float64], Mask]:
     if pa.types.is_dictionary(column.type):
-        return _of_dictionary(column, numbers)
-    if not _is_text(column.type):
+        return _of_dictionary(column, lambda words: _column(words, form))
+    split = _split(column, form)
+    return scaled(split, form) if split.units or form.unit else (split.value, split.bad)
+
+
+def _split(column: pa.Array, form: NumberForm) -> Split:
+    """Numbers of a column of any type; at once where cells are plain numbers."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if form.plain or not _is_text(column.type):
         try:
-            return _floats(column), np.zeros(len(column), bool)
+            value = _floats(column)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             column = column.cast(pa.string())
-    try:
-        return _floats(column), np.zeros(len(column), bool)
-    except pa.ArrowInvalid:
-        column = pc.utf8_trim_whitespace(column)
-        column = pc.if_else(pc.is_in(column, _MISSING), pa.scalar(None, column.type), column)
-    value = np.full(len(column), np.nan)
-    bad = np.zeros(len(column), bool)
-    _piecewise(column, _floats, value, bad)
-    return value, bad
+        else:
+            return Split(value, np.zeros(len(column), bool), [], np.empty(0, np.int64))
+    return split_numbers(column, form)
 
 
-def times(column: pa.Array) -> tuple[NDArray[np.int64], Mask]:
+def times(
+    column: pa.Array,
+    form: TimeForm = TimeForm(),  # noqa: B008
+) -> tuple[NDArray[np.int64], Mask]:
     """A column as microseconds, int64 (n,), and a mask of cells that are no time; null is none."""
     if pa.types.is_dictionary(column.type):
         return _of_dictionary(column, times)
     kind = column.type
+    if _is_text(kind):
+        found = convert_times(column, form, np.empty(0, np.int64))
+        return found.micros, found.bad
     micros = np.zeros(len(column), np.int64)
     bad = np.asarray(pc.is_null(column)).copy()
-    if _is_text(kind):
-        if bad.any():
-            column = column.fill_null("")
-        _piecewise(column, _micros_of_text, micros, bad)
-        return micros, bad
     if pa.types.is_date(kind):
-        column = column.cast(_MICRO[0])
+        column = column.cast(_MICRO)
     if pa.types.is_timestamp(column.type):
         micros = _epoch(column.fill_null(0))
-    elif pa.types.is_signed_integer(kind):
-        ticks = column.cast(pa.int64()).fill_null(0)
-        micros = micros_from_integers(np.asarray(ticks.to_numpy(zero_copy_only=False), np.int64))
+    elif pa.types.is_integer(kind):
+        whole = np.asarray(column.fill_null(0).cast(pa.int64(), safe=False))
+        micros = micros_of_integers(whole, form.per_second)
     else:
         try:
             micros = micros_from_numbers(_floats(column))
@@ -258,21 +365,6 @@ def times(column: pa.Array) -> tuple[NDArray[np.int64], Mask]:
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _piecewise(
-    column: pa.Array, convert: Callable[[pa.Array], NDArray[Any]], out: NDArray[Any], bad: Mask
-) -> None:
-    """Convert what can be converted into `out`, mark the other cells in `bad`."""
-    try:
-        out[:] = convert(column)
-    except (pa.ArrowInvalid, ValueError, OverflowError):
-        if len(column) == 1:
-            bad[0] = True
-            return
-        half = len(column) // 2
-        _piecewise(column[:half], convert, out[:half], bad[:half])
-        _piecewise(column[half:], convert, out[half:], bad[half:])
 
 
 def _floats(column: pa.Array) -> NDArray[np.float64]:
@@ -287,24 +379,3 @@ def _epoch(column: pa.Array) -> NDArray[np.int64]:
         return np.where((ticks >= 0) & (ticks <= LATEST_US // factor), ticks, 0) * factor
     micros = column.cast(pa.timestamp("us", column.type.tz), safe=False).cast(pa.int64())
     return np.asarray(micros.to_numpy(), np.int64)
-
-
-def _micros_of_text(column: pa.Array) -> NDArray[np.int64]:
-    """A column whose cells are all of one form; raises if they are not."""
-    try:
-        return micros_from_numbers(_floats(column))
-    except pa.ArrowInvalid:
-        pass
-    for kind in (*_MICRO, *_NANO):
-        try:
-            return _epoch(column.cast(kind))
-        except pa.ArrowInvalid:
-            continue
-    if len(column) > 1:
-        message = "more than one form, or none that Arrow reads"
-        raise ValueError(message)
-    text = column[0].as_py()
-    try:
-        return micros_from_numbers(_floats(pc.utf8_trim_whitespace(column)))
-    except pa.ArrowInvalid:
-        return np.array([parse_timestamp(text)], np.int64)

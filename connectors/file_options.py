@@ -2,18 +2,27 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from padit.connectors.payloads import FORMAT
+from padit.connectors.tables.time_formats import check_format
+from padit.connectors.tables.times import EPOCHS
+from padit.connectors.tables.values import SEPARATORS
 from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import parse_timestamp
 
-__all__ = ["OF_ANY_FORMAT", "FileOptions", "file_options"]
+__all__ = ["OF_ANY_FORMAT", "TEXT_ONLY", "FileOptions", "file_options"]
 
 OF_ANY_FORMAT = frozenset(("order", "repeats"))
 """Options that do not depend on what a file looks like."""
+TEXT_ONLY = (
+    "delimiter", "columns", "encoding", "line_end", "skip_lines", "comment", "decimal",
+    "thousands", "states", "time_format", "timezone", "repeated_hour",
+)  # fmt: skip
+"""Options that only text tables have."""
 
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|"}
 
@@ -52,6 +61,44 @@ def _moment(value: Any) -> Any:
         return parse_timestamp(text)
 
 
+def _mark(value: Any) -> Any:
+    return SEPARATORS.get(value, value) if isinstance(value, str) else value
+
+
+def _encoding(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            "".encode(value)
+        except (LookupError, UnicodeError) as error:
+            message = f"{value!r} is no encoding that Python knows, such as utf-8 or cp1252"
+            raise ValueError(message) from error
+    return value
+
+
+def _states(value: Any) -> Any:
+    """Words, in lower case, with their numbers."""
+    pairs = _pairs(value)
+    if not isinstance(pairs, dict):
+        return pairs
+    return {str(word).lower(): number for word, number in pairs.items()}
+
+
+def _time_format(value: Any) -> Any:
+    if isinstance(value, str) and value not in ("iso", *EPOCHS):
+        check_format(value)
+    return value
+
+
+def _zone(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            ZoneInfo(value)
+        except (OSError, ValueError, KeyError) as error:
+            message = f"{value!r} is no time zone of the IANA database, such as Europe/Berlin"
+            raise ValueError(message) from error
+    return value
+
+
 _Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 _Pairs = Annotated[dict[str, str], BeforeValidator(_pairs)]
 
@@ -74,10 +121,41 @@ class FileOptions(BaseModel):
     columns: _Names = Field(
         default=(), description="Names of the columns of a CSV file that has no header line."
     )
+    encoding: Annotated[str | None, BeforeValidator(_encoding)] = Field(
+        default=None,
+        description="Of a CSV file: `utf-8`, `utf-16`, `cp1252`, ...; by default found out.",
+    )
+    line_end: Literal["lf", "cr"] | None = Field(
+        default=None,
+        description="What ends a line: `lf` (or CR LF) or `cr` alone; by default found out.",
+    )
+    skip_lines: int = Field(
+        default=0, ge=0, le=10_000, description="Title lines above the header of a CSV file."
+    )
+    comment: str | None = Field(
+        default=None,
+        max_length=8,
+        description="What a comment line begins with, or empty for none; by default `#` if the "
+        "first line begins with it.",
+    )
+    decimal: Annotated[Literal[",", "."] | None, BeforeValidator(_mark)] = Field(
+        default=None,
+        description="Decimal mark of numbers in text, `comma` or `point`; by default found out.",
+    )
+    thousands: Annotated[Literal[",", ".", " ", "'", ""] | None, BeforeValidator(_mark)] = Field(
+        default=None,
+        description="Mark between thousands: `comma`, `point`, `space`, `apostrophe`, or empty for "
+        "none; by default found out.",
+    )
+    states: Annotated[dict[str, float], BeforeValidator(_states)] = Field(
+        default_factory=dict,
+        description="Words that are numbers (`ok:0,warn:1` in a URI); by default a column of "
+        "true/false, on/off, up/down or yes/no is 1 and 0.",
+    )
     timestamp: str = Field(
         default="timestamp",
-        description="Column of the event time: a number since 1970 in seconds, milli-, micro- or "
-        "nanoseconds (its size decides), RFC 3339 or YYYY-MM-DD HH:MM:SS, in UTC.",
+        description="Column of the event time, or two (`date+time`): seconds, milliseconds, "
+        "microseconds or nanoseconds since 1970, RFC 3339, or another form (see `time_format`).",
     )
     start: Annotated[int | None, BeforeValidator(_moment)] = Field(
         default=None,
@@ -86,6 +164,20 @@ class FileOptions(BaseModel):
     )
     step: float | None = Field(
         default=None, gt=0, description="Seconds from row to row; goes with `start`."
+    )
+    time_format: Annotated[str | None, BeforeValidator(_time_format)] = Field(
+        default=None,
+        description="Form of the times, as for strptime (`%d.%m.%Y %H:%M:%S`), or `iso`, "
+        "`epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns`; by default found out.",
+    )
+    timezone: Annotated[str | None, BeforeValidator(_zone)] = Field(
+        default=None,
+        description="Zone of times without an offset, such as `Europe/Berlin`; by default UTC.",
+    )
+    repeated_hour: Literal["order", "first", "second", "refuse"] = Field(
+        default="order",
+        description="What a time is that comes twice when clocks are set back: what the order of "
+        "rows shows (else refused), the `first`, the `second`, or refused.",
     )
     source_id: str | None = Field(
         default=None,
@@ -145,6 +237,9 @@ def file_options(place: str, options: Mapping[str, Any]) -> FileOptions:
         ),
         "source_id and source_column contradict each other: give one of them": (
             checked.source_id is not None and checked.source_column is not None
+        ),
+        "decimal and thousands cannot be the same mark": (
+            checked.decimal is not None and checked.decimal == checked.thousands
         ),
         "metrics and ignore contradict each other: give one of them": (
             bool(checked.metrics) and bool(checked.ignore)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.file_columns import event_times, rows_of
 from padit.connectors.file_formats import OpenFile, Piece, register
-from padit.connectors.file_options import FileOptions
+from padit.connectors.file_options import TEXT_ONLY, FileOptions
 from padit.connectors.file_parquet_plan import Layout, lay_out
 from padit.connectors.file_plan import GivenTimes, Wide
 from padit.connectors.file_sort import ascending
@@ -42,7 +42,7 @@ class Parquet:
     """Parquet files with the same mapping."""
 
     def __init__(self, options: FileOptions, suffix: str) -> None:
-        for name in ("delimiter", "columns"):
+        for name in TEXT_ONLY:
             if name in options.model_fields_set:
                 message = f"{suffix} files have typed columns and no {name}"
                 raise ConfigurationError(message)

@@ -44,18 +44,27 @@ class Plan(NamedTuple):
         source: column of the source_id, or None.
         source_id: for every row, where `source` is None.
         body: the rest.
+        clock: column of the time of day, where `time` holds the date alone.
     """
 
     time: str | GivenTimes
     source: str | None
     source_id: str
     body: Narrow | Wide
+    clock: str | None = None
+
+    @property
+    def time_columns(self) -> tuple[str, ...]:
+        """The columns that hold the event time."""
+        if not isinstance(self.time, str):
+            return ()
+        return (self.time,) if self.clock is None else (self.time, self.clock)
 
     @property
     def needed(self) -> list[str]:
         """The columns that have to be read, each once."""
         body = self.body.columns if isinstance(self.body, Wide) else self.body
-        names = [self.time if isinstance(self.time, str) else None, self.source, *body]
+        names = [*self.time_columns, self.source, *body]
         return list(dict.fromkeys(name for name in names if name is not None))
 
 
@@ -76,14 +85,14 @@ def make_plan(
         ConfigurationError: names that are too long, or one name for two columns.
     """
     check_names(columns, place)
-    time = _time(options, columns, place)
+    time, clock = _time(options, columns, place)
     source = options.source_column
     if source is not None:
         _require(source, columns, place, "source_column")
     elif options.source_id is None and "source_id" in columns:
         source = "source_id"
     body = _narrow(options, columns, place)
-    plan = Plan(time, source, options.source_id or stem, body or Wide((), (), ()))
+    plan = Plan(time, source, options.source_id or stem, body or Wide((), (), ()), clock)
     if body is None:
         plan = plan._replace(body=_wide(options, columns, numeric, frozenset(plan.needed), place))
     _check_lengths(plan, place)
@@ -107,21 +116,28 @@ def _require(name: str, columns: Sequence[str], place: str, option: str) -> None
         raise SourceError(message)
 
 
-def _time(options: FileOptions, columns: Sequence[str], place: str) -> str | GivenTimes:
+def _time(
+    options: FileOptions, columns: Sequence[str], place: str
+) -> tuple[str | GivenTimes, str | None]:
     if options.start is not None and options.step is not None:
-        return GivenTimes(options.start, options.step * MICROS)
-    if options.timestamp not in columns:
-        message = (
-            f"{place} has no column {options.timestamp!r}; its columns are: {', '.join(columns)}. "
-            "Name the one with the event time with timestamp=COLUMN, or give times with "
-            "start=TIME and step=SECONDS"
-        )
-        raise SourceError(message)
-    return options.timestamp
+        return GivenTimes(options.start, options.step * MICROS), None
+    name = options.timestamp
+    if name in columns:
+        return name, None
+    for at, sign in enumerate(name):  # a "+" in the query of a URI arrives as a space
+        if sign in "+ " and name[:at] in columns and name[at + 1 :] in columns:
+            return name[:at], name[at + 1 :]
+    message = (
+        f"{place} has no column {name!r}; its columns are: {', '.join(columns)}. "
+        "Name the one with the event time with timestamp=COLUMN (or timestamp=DATE+TIME, if two "
+        "columns hold it), or give times with start=TIME and step=SECONDS"
+    )
+    raise SourceError(message)
 
 
 def _narrow(options: FileOptions, columns: Sequence[str], place: str) -> Narrow | None:
-    if options.metrics or options.ignore:  # only a wide table has these
+    taken = {options.metric_column, options.value_column}
+    if options.metrics or taken & set(options.ignore):  # only a wide table has these
         return None
     for option in ("metric_column", "unit_column"):
         if option in options.model_fields_set:
@@ -129,12 +145,18 @@ def _narrow(options: FileOptions, columns: Sequence[str], place: str) -> Narrow 
     if options.metric_column not in columns:
         return None
     _require(options.value_column, columns, place, "value_column")
+    for name in options.ignore:
+        _require(name, columns, place, "ignore")
     return Narrow(
         options.metric_column,
         options.value_column,
-        options.unit_column if options.unit_column in columns else None,
-        "metric_type" if "metric_type" in columns else None,
+        options.unit_column if _there(options.unit_column, columns, options) else None,
+        "metric_type" if _there("metric_type", columns, options) else None,
     )
+
+
+def _there(name: str, columns: Sequence[str], options: FileOptions) -> bool:
+    return name in columns and name not in options.ignore
 
 
 def _wide(

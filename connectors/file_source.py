@@ -1,4 +1,4 @@
-"""Files as a source: JSON Lines, CSV (narrow or wide, any delimiter) and Parquet.
+"""Files as a source: JSON Lines, CSV (narrow or wide, in any dialect) and Parquet.
 
 What an item must look like: a line like a Kafka record's value (JSON Lines), or a row of a table;
 `FileOptions` defines which column is what. Anything else is a dead letter with its file, row and
@@ -24,7 +24,7 @@ import padit.connectors.file_json
 import padit.connectors.file_parquet  # noqa: F401  # they register themselves
 from padit.codecs.records import Decoded, decode
 from padit.connectors.file_bytes import PACKED, unpacked_suffix
-from padit.connectors.file_formats import SUFFIXES, OpenFile, Piece, file_format
+from padit.connectors.file_formats import SUFFIXES, Format, OpenFile, Piece, file_format
 from padit.connectors.file_json import JSON
 from padit.connectors.file_lines import LONGEST_LINE
 from padit.connectors.file_options import FileOptions, file_options
@@ -74,6 +74,7 @@ class FileSource:
         block_rows: rows that are read at once.
         sort_bytes: samples that a sort holds in memory.
         name: the path or pattern.
+        form: their format, with what it has found out of the files.
         files: by partition, resolved once by `ranges`: files may be added while the job runs.
     """
 
@@ -84,6 +85,7 @@ class FileSource:
     sort_bytes: int = SORT_BYTES
     name: str = dataclasses.field(init=False)
     files: tuple[Entry, ...] = dataclasses.field(init=False, default=())
+    form: Format = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check options against the format. Raises ConfigurationError."""
@@ -97,7 +99,7 @@ class FileSource:
         if self.options.format and self.suffix not in JSON:
             message = f"{self.pattern}: format maps JSON; a table has timestamp=, metrics= ..."
             raise ConfigurationError(message)
-        file_format(self.suffix, self.options)
+        self.form = file_format(self.suffix, self.options)
 
     @property
     def suffix(self) -> str:
@@ -130,16 +132,15 @@ class FileSource:
             SourceError: a file is missing, empty or lacks a column.
             ConfigurationError: options that do not fit the columns.
         """
-        form = file_format(self.suffix, self.options)
         entries = []
         for path in self.paths():
             if not os.path.getsize(path):
                 message = f"{path} is empty (0 bytes)"
                 raise SourceError(message)
-            rows = form.count(path)
+            rows = self.form.count(path)
             stop = rows if self.bounds.stop is None else min(rows, self.bounds.stop)
             span = Span(min(self._start(), stop), stop)
-            sorts = self.options.order == "time" and not form.in_order(path)
+            sorts = self.options.order == "time" and not self.form.in_order(path)
             entries.append(Entry(path, os.path.abspath(path), span, sorts))
         self.files = tuple(entries)
         return [
@@ -149,11 +150,10 @@ class FileSource:
 
     def findings(self) -> Findings:
         """What was guessed, and what is left unwatched."""
-        form = file_format(self.suffix, self.options)
         guesses: list[Guess] = []
         unwatched: list[Unwatched] = []
         for one in self.files:
-            found = form.findings(one.path)
+            found = self.form.findings(one.path)
             guesses += [guess._replace(place=one.given) for guess in found.guesses]
             unwatched += [other._replace(place=one.given) for other in found.unwatched]
             if one.sorts:
@@ -168,7 +168,7 @@ class FileSource:
         """Samples that a series has at one time, in the first rows of the first file."""
         if not self.files or not self.spreads:
             return 1
-        file = file_format(self.suffix, self.options).open(self.files[0].path, 0, _decode)
+        file = self.form.open(self.files[0].path, 0, _decode)
         try:
             rows = file.take(self.block_rows).rows
         finally:
@@ -200,7 +200,7 @@ class _FileReader:
     ) -> None:
         self._source = source
         self._decode = decode
-        self._format = file_format(source.suffix, source.options)
+        self._format = source.form
         self._waiting = {one.partition: one for one in ranges}  # in turn, first comes next
         self._open: dict[int, OpenFile | SortedFile] = {}
         self._spread: dict[int, Spread] = {}

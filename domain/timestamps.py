@@ -70,6 +70,8 @@ def parse_timestamp(value: float | str) -> int:
     True
     >>> parse_timestamp(1767323045500)
     1767323045500000
+    >>> parse_timestamp(1767323045500000) == parse_timestamp(1767323045500000000)
+    True
     """
     if not isinstance(value, str):
         return int(micros_from_numbers(np.array([value], dtype=np.float64))[0])

@@ -1,0 +1,275 @@
+"""How the text of a table is written: encoding, line ends, delimiter, and where its rows begin.
+
+What the options state is taken; the rest is found out from the head of the file, and reported.
+"""
+
+import csv
+import re
+from typing import NamedTuple
+
+from padit.connectors.file_options import FileOptions
+from padit.connectors.file_plan import check_names
+from padit.connectors.tables.records import Cut, Text
+from padit.connectors.tables.stream import BOM, TextStream, read_pieces
+from padit.domain.errors import SourceError
+from padit.domain.findings import Guess
+
+__all__ = ["Dialect", "find_dialect"]
+
+_HEAD = 256 << 10
+_PIECE = 16 << 10
+_PIECES = 15
+_LINES = 200  # of the head, by which the delimiter is judged
+_SEP = re.compile(rb'"?sep=(.|\\t)"?[\s;,]*', re.IGNORECASE)
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "space"}
+_MARKS = {
+    b"\xff\xfe": "utf-16-le",
+    b"\xfe\xff": "utf-16-be",
+}
+_ANNOTATIONS = (b"#group", b"#datatype", b"#default")
+
+
+class Dialect(NamedTuple):
+    """The dialect of a file.
+
+    Attributes:
+        text: how its text is read.
+        cut: how it is cut into records; `width` is that of the header.
+        names: columns; those without a name are called `column N`.
+        unnamed: those that were given such a name.
+        annotated: whether it is the annotated CSV of InfluxDB, which has headers of its own.
+        guesses: what was found out.
+    """
+
+    text: Text
+    cut: Cut
+    names: list[str]
+    unnamed: frozenset[str]
+    annotated: bool
+    guesses: list[Guess]
+
+
+def find_dialect(path: str, options: FileOptions, suffix: str) -> Dialect:
+    """Look at the head of a file.
+
+    Raises:
+        SourceError: it cannot be read, is empty, or has no header that fits its rows.
+    """
+    guesses: list[Guess] = []
+    text = _text(path, options, guesses)
+    lines = _head_lines(path, text)
+    if not any(line.strip() for line in lines):
+        message = f"{path} is empty: it has no header line and no rows"
+        raise SourceError(message)
+    at, stated = 0, options.delimiter
+    match = _SEP.fullmatch(lines[0])
+    if match is not None:
+        at = 1
+        sign = match[1].decode("latin-1").replace("\\t", "\t")
+        stated = stated or sign
+    at = max(at, options.skip_lines)
+    if at >= len(lines):
+        message = f"{path} has {len(lines)} lines, and skip_lines={options.skip_lines} leaves none"
+        raise SourceError(message)
+    if any(line.lower().startswith(_ANNOTATIONS) for line in lines[at : at + 1]):
+        cut = Cut(at, stated or ",", 0)
+        return Dialect(text, cut, [], frozenset(), True, guesses)
+    at, comment = _behind_comments(path, options, lines, at, guesses)
+    usual = "\t" if suffix.startswith(".tsv") else ","
+    delimiter = stated or _delimiter(path, lines[at:], usual, guesses)
+    commented = _commented_header(lines, at, comment, delimiter, options)
+    if options.columns:
+        names, body = list(options.columns), at
+    elif commented is not None:
+        names, body = commented, at
+    else:
+        names, used = _header(path, lines[at:], delimiter)
+        body = at + used
+    names, unnamed = _named(_with_trailing(names, lines[body:], delimiter))
+    check_names(names, path)
+    _check_width(path, names, lines, at, delimiter, options)
+    return Dialect(text, Cut(body, delimiter, len(names), comment), names, unnamed, False, guesses)
+
+
+def _text(path: str, options: FileOptions, guesses: list[Guess]) -> Text:
+    pieces = read_pieces(path, _HEAD, _PIECES, _PIECE)
+    head = pieces[0]
+    encoding = options.encoding
+    if encoding is None:
+        encoding, why = _encoding(pieces)
+        if encoding != "utf-8":
+            guesses.append(Guess(path, f"its text is {encoding} ({why})", f"encoding={encoding}"))
+    cr = options.line_end == "cr"
+    if options.line_end is None:
+        shown = head.decode(encoding, "replace")
+        cr = "\r" in shown and "\n" not in shown
+        if cr:
+            what = "its lines end with a carriage return alone"
+            guesses.append(Guess(path, what, "line_end=cr"))
+    return Text(encoding, cr)
+
+
+def _encoding(pieces: list[bytes]) -> tuple[str, str]:
+    """The encoding of a file, and what shows it."""
+    head = pieces[0]
+    if head.startswith(BOM):
+        return "utf-8", ""
+    for mark, name in _MARKS.items():
+        if head.startswith(mark):
+            return name, "it begins with a byte order mark"
+    begin = head[:4096]
+    even, odd = begin[0::2].count(0), begin[1::2].count(0)
+    if max(even, odd) * 2 > len(begin) // 2 and min(even, odd) * 10 < max(even, odd):
+        return ("utf-16-le" if odd > even else "utf-16-be"), "every other byte is 0"
+    lines = [line for piece in pieces for line in piece.splitlines()[:-1]] or [head]
+    first = next((line for line in head.splitlines() if line), b"")
+    wrong = [line for line in lines if not _is_utf8(line)]
+    right = sum(not line.isascii() for line in lines) - len(wrong)
+    many = len(wrong) >= 2 and len(wrong) * 10 >= len(lines) and len(wrong) > right
+    if not _is_utf8(first) or many:
+        return "cp1252", "it is no UTF-8"
+    return "utf-8", ""
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _head_lines(path: str, text: Text) -> list[bytes]:
+    stream = TextStream(path, text.encoding, lone_cr=text.lone_cr)
+    try:
+        data = b""
+        while len(data) < _HEAD and (chunk := stream.read(_HEAD)):
+            data += chunk
+    finally:
+        stream.close()
+    whole = data if len(data) < _HEAD else data[: data.rfind(b"\n") + 1] or data
+    lines = whole.split(b"\n")
+    return [line.rstrip(b"\r") for line in (lines[:-1] if lines[-1] == b"" else lines)]
+
+
+def _behind_comments(
+    path: str, options: FileOptions, lines: list[bytes], at: int, guesses: list[Guess]
+) -> tuple[int, str]:
+    """The first line that is neither empty nor a comment, and what a comment begins with."""
+    comment = options.comment
+    if comment is None:
+        first = next((line for line in lines[at:] if line.strip()), b"")
+        comment = "#" if first.startswith(b"#") else ""
+        if comment:
+            guesses.append(Guess(path, "lines that begin with '#' are comments", "comment=#"))
+    begins = comment.encode()
+    while at < len(lines) and (not lines[at].strip() or (begins and lines[at].startswith(begins))):
+        at += 1
+    if at == len(lines):
+        message = f"{path} has neither a header nor rows: its lines are empty or comments"
+        raise SourceError(message)
+    return at, comment
+
+
+def _cells(line: bytes, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([line.decode("utf-8", "replace")], delimiter=delimiter), [])
+    except csv.Error:
+        return []
+
+
+def _delimiter(path: str, lines: list[bytes], usual: str, guesses: list[Guess]) -> str:
+    """The usual delimiter where it fits header and rows, else one that does."""
+    few = [line for line in lines[:_LINES] if line.strip()]
+
+    def fit(sign: str) -> tuple[float, int]:
+        widths = [len(_cells(line, sign)) for line in few]
+        width = widths[0]
+        if width < 2:
+            return 0.0, width
+        return sum(one in (width, width + 1) for one in widths) / len(widths), width
+
+    if fit(usual)[0] >= 0.5:
+        return usual
+    others = [sign for sign in (";", "\t", ",", "|") if sign != usual]
+    best = max(others, key=lambda sign: fit(sign))
+    if fit(best)[0] < 0.5 or fit(best)[0] <= fit(usual)[0]:
+        return usual
+    what = f"the delimiter is {best!r}, since {usual!r} does not fit"
+    guesses.append(Guess(path, what, f"delimiter={_NAMES[best]}"))
+    return best
+
+
+def _header(path: str, lines: list[bytes], delimiter: str) -> tuple[list[str], int]:
+    """Names of the columns, and how many lines they take: a name may hold line breaks."""
+    for used in range(1, min(20, len(lines)) + 1):
+        try:
+            text = b"\n".join(lines[:used]).decode()
+            rows = list(csv.reader([text + "\n"], delimiter=delimiter, strict=True))
+        except UnicodeDecodeError as error:
+            message = f"{path}: the header line cannot be read: {error}; add encoding=NAME"
+            raise SourceError(message) from error
+        except csv.Error:
+            continue
+        if len(rows) == 1:
+            return [" ".join(cell.split()) for cell in rows[0]], used
+    names = _cells(lines[0], delimiter)
+    if not names:
+        message = f"{path}: the header line cannot be read: {lines[0][:80]!r}"
+        raise SourceError(message)
+    return [cell.strip() for cell in names], 1
+
+
+def _commented_header(
+    lines: list[bytes], at: int, comment: str, delimiter: str, options: FileOptions
+) -> list[str] | None:
+    """Names in the comment right above the rows, as numpy writes them; None if they are not."""
+    if not comment or not at or options.columns or not lines[at - 1].startswith(comment.encode()):
+        return None
+    names = [cell.strip() for cell in _cells(lines[at - 1][len(comment) :].strip(), delimiter)]
+    first = _cells(lines[at], delimiter)
+    numbers = [cell for cell in first if re.fullmatch(r"\s*[-+]?[0-9][0-9.,eE+-]*\s*", cell)]
+    fits = len(names) == len(first) > 1 and len(set(names)) == len(names) and all(names)
+    return names if fits and numbers else None
+
+
+def _with_trailing(names: list[str], lines: list[bytes], delimiter: str) -> list[str]:
+    """One name more, or one less, where all rows end with a delimiter or none of them does."""
+    rows = [_cells(line, delimiter) for line in lines[:_LINES] if line.strip()]
+    if not rows:
+        return names
+    if all(len(row) == len(names) + 1 and not row[-1].strip() for row in rows):
+        return [*names, ""]
+    if not names[-1] and all(len(row) == len(names) - 1 for row in rows):
+        return names[:-1]
+    return names
+
+
+def _named(names: list[str]) -> tuple[list[str], frozenset[str]]:
+    """Every column with a name."""
+    given = [name or f"column {number}" for number, name in enumerate(names, 1)]
+    unnamed = frozenset(one for one, name in zip(given, names, strict=True) if not name)
+    return given, unnamed
+
+
+def _check_width(
+    path: str, names: list[str], lines: list[bytes], at: int, delimiter: str, options: FileOptions
+) -> None:
+    """Refuse a header that fits no row. Raises SourceError."""
+    widths = [len(_cells(line, delimiter)) for line in lines[at : at + _LINES]]
+    rows = [one for one in widths[1:] if one]
+    if not rows or min(rows) <= len(names):
+        return  # what is short is a bad row, each by itself
+    usual = max(set(rows), key=lambda one: (rows.count(one), one))
+    title = next(i for i, one in enumerate(widths) if i and one == usual)
+    what = "columns= names" if options.columns else f"line {at + 1} has"
+    remedy = (
+        f"if title lines stand above the header, add skip_lines={at + title}"
+        if not options.columns
+        else "name every column"
+    )
+    message = (
+        f"{path}: {what} {len(names)} columns ({', '.join(names)[:80]}), the lines below have "
+        f"{usual}, cut at {delimiter!r}; {remedy}, or another delimiter with delimiter="
+    )
+    raise SourceError(message)

@@ -1,0 +1,239 @@
+"""A table's layout: which column is what, how its cells are written, and what is left unwatched.
+
+It is found out once, before reading begins, and decides for every cell of the file; a cell that
+does not fit it is a reject.
+"""
+
+from pathlib import PurePath
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from padit.connectors.file_columns import Forms
+from padit.connectors.file_options import FileOptions
+from padit.connectors.file_plan import Narrow, Plan, Wide, make_plan
+from padit.connectors.tables.dialect import Dialect
+from padit.connectors.tables.forms import Column, NumberOptions, family_targets, judge
+from padit.connectors.tables.parse import Typed, parse
+from padit.connectors.tables.records import RecordReader
+from padit.connectors.tables.survey import Survey, survey
+from padit.connectors.tables.times import (
+    EPOCHS,
+    TimeForm,
+    convert_times,
+    detect_times,
+    text_of,
+)
+from padit.connectors.tables.values import NumberForm
+from padit.connectors.tables.zones import find_passes, repeated
+from padit.domain.findings import Findings, Guess, Unwatched
+
+__all__ = ["Layout", "lay_out"]
+
+_MOST_REPEATED = 5_000_000
+
+
+class Layout(NamedTuple):
+    """The layout of one table.
+
+    Attributes:
+        dialect: how its text is written.
+        plan: which column is what.
+        forms: how cells are written.
+        types: columns that can be read as numbers and times at once, where all cells are plain.
+        records: of the file, empty ones too.
+        findings: what was guessed and what is left unwatched.
+    """
+
+    dialect: Dialect
+    plan: Plan
+    forms: Forms
+    types: Typed
+    records: int
+    findings: Findings
+
+
+def lay_out(path: str, options: FileOptions, dialect: Dialect) -> Layout:
+    """Look at a file.
+
+    Raises:
+        SourceError: it cannot be read as a table.
+        ConfigurationError: options that do not fit its columns.
+    """
+    seen = survey(path, dialect.text, dialect.cut)
+    names = dialect.names
+    sample = parse(seen.sample, names, names, dialect.cut.delimiter).table
+    columns = _judge(sample, dialect, options)
+    numeric = frozenset(
+        name for name in names if columns[name].form is not None and name not in dialect.unnamed
+    )
+    plan = make_plan(options, names, numeric, path, _stem(path))
+    guesses = list(dialect.guesses)
+    time = _time_form(sample, plan, options, path, guesses)
+    values = {name: columns[name].form or NumberForm() for name in _value_columns(plan)}
+    plan = _with_units(plan, options, values)
+    for name in values:
+        guesses += [Guess(path, *one) for one in columns[name].guesses]
+    targets = family_targets([unit for name in values for unit in columns[name].units])
+    forms = Forms(time, values, targets)
+    if time.zone and time.repeated == "order" and isinstance(plan.time, str):
+        forms = forms._replace(time=_with_passes(path, dialect, plan, time, guesses))
+    guesses = list(dict.fromkeys(guesses))
+    unwatched = _unwatched(path, sample, dialect, plan, columns, options, seen)
+    types = _types(sample, plan, forms)
+    return Layout(dialect, plan, forms, types, seen.records, Findings(guesses, unwatched))
+
+
+def _stem(path: str) -> str:
+    """A file's name without the suffixes of format and packing."""
+    name = PurePath(path)
+    if name.suffix.lower() in (".gz", ".zst"):
+        name = PurePath(name.stem)
+    return name.stem
+
+
+def _judge(sample: pa.Table, dialect: Dialect, options: FileOptions) -> dict[str, Column]:
+    stated = {name: options.units.get(options.rename.get(name, name), "") for name in dialect.names}
+    numbers = NumberOptions(options.decimal, options.thousands, tuple(options.states.items()))
+    narrow = options.metric_column in dialect.names and not options.metrics
+    mixed = frozenset([options.value_column] if narrow else [])
+    return judge(sample, dialect.names, numbers, dialect.cut.delimiter, stated, mixed)
+
+
+def _value_columns(plan: Plan) -> tuple[str, ...]:
+    return plan.body.columns if isinstance(plan.body, Wide) else (plan.body.value,)
+
+
+def _with_units(plan: Plan, options: FileOptions, values: dict[str, NumberForm]) -> Plan:
+    """Units that stand in cells become the units of series, unless units= states others."""
+    if not isinstance(plan.body, Wide):
+        return plan
+    body = plan.body
+    units = tuple(
+        options.units.get(name, values[column].unit)
+        for column, name in zip(body.columns, body.names, strict=True)
+    )
+    return plan._replace(body=body._replace(units=units))
+
+
+def _time_form(
+    sample: pa.Table, plan: Plan, options: FileOptions, path: str, guesses: list[Guess]
+) -> TimeForm:
+    form = TimeForm()
+    if options.time_format in EPOCHS:
+        form = TimeForm(EPOCHS[options.time_format])
+    elif options.time_format not in (None, "iso"):
+        form = TimeForm(format=options.time_format or "")
+    elif options.time_format is None and plan.time_columns:
+        text = text_of(sample, plan.time_columns)
+        form, guess = detect_times(text, path, "+".join(plan.time_columns))
+        if guess:
+            guesses.append(Guess(path, *guess))
+    return form._replace(zone=options.timezone or "", repeated=options.repeated_hour)
+
+
+def _with_passes(
+    path: str, dialect: Dialect, plan: Plan, time: TimeForm, guesses: list[Guess]
+) -> TimeForm:
+    """Look through the times of a file for hours that come twice."""
+    reader = RecordReader(path, dialect.text, dialect.cut)
+    local, row, held = [], [], 0
+    plain = time._replace(zone="")
+    needed = list(plan.time_columns)
+    try:
+        while len(block := reader.take(1 << 16)) and held < _MOST_REPEATED:
+            parsed = parse(block, dialect.names, needed, dialect.cut.delimiter)
+            number = parsed.position + block.first
+            times = convert_times(text_of(parsed.table, plan.time_columns), plain, number)
+            chosen = times.local & ~times.bad
+            here, number = times.micros[chosen], number[chosen]
+            twice = np.concatenate(([True], repeated(here, time.zone), [True]))
+            keep = twice[:-2] | twice[1:-1] | twice[2:]
+            local.append(here[keep])
+            row.append(number[keep])
+            held += len(local[-1])
+    finally:
+        reader.close()
+    if not local:
+        return time
+    alone = isinstance(plan.body, Wide) and plan.source is None
+    passes, _ = find_passes(np.concatenate(local), np.concatenate(row), time.zone, alone=alone)
+    if passes:
+        what = f"the order of rows shows which hour of two is which in {time.zone}"
+        guesses.append(Guess(path, what, "repeated_hour=first"))
+    return time._replace(passes=passes)
+
+
+def _types(sample: pa.Table, plan: Plan, forms: Forms) -> Typed:
+    """Columns that Arrow can convert while it reads, where every cell is as plain as the sample."""
+    types: Typed = {name: pa.float64() for name, form in forms.values.items() if form.plain}
+    if isinstance(plan.time, str) and not (plan.clock or forms.time.format or forms.time.zone):
+        cells = sample[plan.time].drop_null()
+        for kind in (pa.int64(), pa.timestamp("us"), pa.timestamp("us", "UTC")):
+            try:
+                cells.cast(kind)
+            except pa.ArrowInvalid:
+                continue
+            types[plan.time] = kind
+            break
+    names = [plan.source]
+    if isinstance(plan.body, Narrow):
+        names += [plan.body.metric, plan.body.unit, plan.body.kind]
+    types |= {name: pa.dictionary(pa.int32(), pa.string()) for name in names if name is not None}
+    return types
+
+
+def _unwatched(
+    path: str,
+    sample: pa.Table,
+    dialect: Dialect,
+    plan: Plan,
+    columns: dict[str, Column],
+    options: FileOptions,
+    seen: Survey,
+) -> list[Unwatched]:
+    rows = seen.records - seen.empty
+    found = []
+    for name in dialect.names:
+        if name in plan.needed:
+            continue
+        column = columns[name]
+        if name in dialect.unnamed and sample[name].null_count == len(sample):
+            continue  # behind a trailing delimiter is nothing
+        reason, remedy, counts = _reason(name, plan, column, options, dialect, sample)
+        numeric = round(column.numbers * rows) if counts else 0
+        if counts and column.numbers:
+            numeric = max(1, numeric)
+        found.append(
+            Unwatched(path, f"column {name!r}", reason, remedy, rows, "cells", min(numeric, rows))
+        )
+    return found
+
+
+def _reason(
+    name: str,
+    plan: Plan,
+    column: Column,
+    options: FileOptions,
+    dialect: Dialect,
+    sample: pa.Table,
+) -> tuple[str, str, bool]:
+    """Why a column is not watched, what changes that, and whether its numbers count as lost."""
+    if name in options.ignore:
+        return "ignore= names it", f"ignore= without {name}", False
+    if options.metrics:
+        return "metrics= does not name it", f"metrics={','.join((*options.metrics, name))}", False
+    cell = column.example or next((one for one in sample[name].to_pylist() if one), "")
+    example = f", such as {cell[:40]!r}" if cell else ""
+    if name in dialect.unnamed:
+        index = [str(i) for i in range(len(sample))] == sample[name].to_pylist()
+        return f"it has no name in the header{example}", f"metrics={name}", not index
+    if isinstance(plan.body, Narrow):
+        numbers = column.form is not None and column.numbers > 0
+        reason = f"a row is one sample, of the column {plan.body.value!r}{example}"
+        remedy = f"metrics={name} to watch it, ignore={name} to leave it out" if numbers else ""
+        return reason, remedy, numbers
+    if column.form is not None:
+        return f"another column has its place{example}", f"metrics={name}", True
+    return f"{column.why}{example}", column.remedy, column.numbers > 0

@@ -1,0 +1,289 @@
+"""The event times of a table: one form for a column, found in a sample of the whole file.
+
+A column of numbers has one unit, since between 2000 and 2199 no two units overlap. A column of
+text has RFC 3339 times, or one format. A date whose day and month cannot be told apart is refused.
+"""
+
+from collections import Counter
+from datetime import datetime
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from padit.connectors.tables.time_formats import parse_format, possible_formats
+from padit.connectors.tables.values import filled
+from padit.connectors.tables.zones import Passes, localize
+from padit.domain.errors import SourceError
+from padit.domain.timestamps import (
+    EARLIEST_US,
+    LATEST_US,
+    MICROS,
+    micros_from_numbers,
+    parse_timestamp,
+)
+
+__all__ = ["EPOCHS", "TimeForm", "Times", "convert_times", "detect_times",
+           "micros_of_integers", "text_of"]  # fmt: skip
+
+EPOCHS = {"epoch_s": 1, "epoch_ms": 1000, "epoch_us": 1_000_000, "epoch_ns": 1_000_000_000}
+"""Name of a unit of times since 1970 to how many of it make a second."""
+_UNIT_NAMES = {1: "seconds", 1000: "milliseconds", 1_000_000: "microseconds",
+               1_000_000_000: "nanoseconds"}  # fmt: skip
+_NUMBER = r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$"
+_WHOLE = r"^[-+]?[0-9]{1,18}$|^[0-8][0-9]{18}$"
+_MICRO = pa.timestamp("us")
+_MICRO_UTC = pa.timestamp("us", "UTC")
+_TRIED = 20  # cells of the sample that a format must fit before all of them are looked at
+
+Mask = NDArray[np.bool_]
+
+
+class TimeForm(NamedTuple):
+    """How the times of a table are written.
+
+    Attributes:
+        per_second: unit of numbers: how many make a second; 0 where each has its own by its size.
+        format: as for strptime; "" for RFC 3339 and its relatives.
+        zone: of times without an offset; "" is UTC.
+        repeated: of an hour that comes twice: `order`, `first`, `second` or `refuse`.
+        passes: of repeated hours, as far as the order of rows shows them.
+    """
+
+    per_second: int = 0
+    format: str = ""
+    zone: str = ""
+    repeated: str = "order"
+    passes: Passes = ()
+
+
+class Times(NamedTuple):
+    """n cells as times.
+
+    Attributes:
+        micros: int64 (n,), 0 where `bad`.
+        bad: bool (n,), cells that are no time.
+        local: bool (n,), times without an offset.
+        why: row to the reason, where it is not that the cell is no time.
+    """
+
+    micros: NDArray[np.int64]
+    bad: Mask
+    local: Mask
+    why: dict[int, str]
+
+
+def text_of(table: pa.Table, columns: tuple[str, ...]) -> pa.Array:
+    """The column of times; date and time of two columns joined by a space."""
+    cells = [pc.utf8_trim_whitespace(table[name].combine_chunks()) for name in columns]
+    return cells[0] if len(cells) == 1 else pc.binary_join_element_wise(*cells, " ")
+
+
+def convert_times(text: pa.Array, form: TimeForm, row: NDArray[np.int64]) -> Times:
+    """Convert a column.
+
+    Args:
+        text: n cells.
+        form: of the column.
+        row: int64 (n,), numbers of the rows in the file, for hours that come twice.
+    """
+    if form.format:
+        parsed = parse_format(text, form.format)
+        times = Times(parsed.micros, parsed.bad, np.full(len(text), parsed.local), {})
+    else:
+        times = _known_forms(text, form.per_second)
+    if not form.zone:
+        return times
+    chosen = np.flatnonzero(times.local & ~times.bad)
+    return _in_zone(times, form, chosen, row) if len(chosen) else times
+
+
+def _known_forms(text: pa.Array, per_second: int) -> Times:
+    """Numbers and RFC 3339; at once if they are all of one kind, which is the usual case."""
+    n = len(text)
+    none = np.zeros(n, bool)
+    if not text.null_count:
+        if not len(text) or pc.utf8_length(text[0]).as_py() < 11 or "-" not in text[0].as_py():
+            try:
+                whole = np.asarray(text.cast(pa.int64()))
+                return Times(micros_of_integers(whole, per_second), none, none, {})
+            except pa.ArrowInvalid:
+                pass
+        for kind in (_MICRO, _MICRO_UTC):
+            try:
+                micros = np.array(text.cast(kind).cast(pa.int64()), np.int64)
+            except pa.ArrowInvalid:
+                continue
+            return Times(micros, none, np.full(n, kind is _MICRO), {})
+    return _mixed_forms(text, per_second)
+
+
+def _mixed_forms(text: pa.Array, per_second: int) -> Times:
+    text = pc.utf8_trim_whitespace(text).fill_null("")
+    micros = np.zeros(len(text), np.int64)
+    bad, local = np.zeros(len(text), bool), np.zeros(len(text), bool)
+    whole = np.asarray(pc.match_substring_regex(text, _WHOLE), bool)
+    number = np.asarray(pc.match_substring_regex(text, _NUMBER), bool) & ~whole
+    if whole.any():
+        digits = pc.replace_substring_regex(text.filter(pa.array(whole)), r"^\+", "")
+        micros[whole] = micros_of_integers(np.asarray(digits.cast(pa.int64())), per_second)
+    if number.any():
+        digits = pc.replace_substring_regex(text.filter(pa.array(number)), r"^\+", "")
+        micros[number] = _of_floats(np.asarray(digits.cast(pa.float64())), per_second)
+    rest = np.flatnonzero(~whole & ~number)
+    distinct = text.take(pa.array(rest)).dictionary_encode()
+    code = np.asarray(distinct.indices)
+    # A loop over distinct cells: there is no vectorised parser of every RFC 3339 form (1 us each).
+    found = [_one(cell) for cell in distinct.dictionary.to_pylist()]
+    for out, column in zip((micros, bad, local), zip(*found, strict=True), strict=False):
+        out[rest] = np.array(column)[code]
+    return Times(micros, bad, local, {})
+
+
+def _one(text: str) -> tuple[int, bool, bool]:
+    """One cell as microseconds; whether it is no time, and whether it has no offset."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return parse_timestamp(text), False, moment.tzinfo is None
+    except (ValueError, OverflowError):
+        return 0, True, False
+
+
+def micros_of_integers(number: NDArray[np.int64], per_second: int) -> NDArray[np.int64]:
+    """Whole numbers of a unit, or of the one that each has by its size, to microseconds."""
+    if per_second:
+        return _scaled(number, per_second)
+    size = np.abs(number)
+    micros = _scaled(number, 1)
+    for per in (1000, 1_000_000, 1_000_000_000):
+        least = 10**8 * per
+        chosen = size >= least
+        if chosen.any():
+            micros = np.where(chosen, _scaled(number, per), micros)
+    return micros
+
+
+def _scaled(number: NDArray[np.int64], per_second: int) -> NDArray[np.int64]:
+    if per_second > MICROS:
+        return number // (per_second // MICROS)
+    times = MICROS // per_second
+    near = np.abs(number) < (1 << 62) // times
+    return np.where(near, number, 0) * times
+
+
+def _of_floats(number: NDArray[np.float64], per_second: int) -> NDArray[np.int64]:
+    if not per_second:
+        return micros_from_numbers(number)
+    with np.errstate(over="ignore"):
+        scaled = number * (MICROS / per_second)
+    usable = np.abs(scaled) < 9e18
+    return np.rint(np.where(usable, scaled, 0.0)).astype(np.int64)
+
+
+def _in_zone(
+    times: Times, form: TimeForm, chosen: NDArray[np.int64], row: NDArray[np.int64]
+) -> Times:
+    """Local times to UTC; those that have no meaning, or two, are refused with the reason."""
+    micros, bad = times.micros.copy(), times.bad.copy()
+    local = times.micros[chosen]
+    utc = localize(local, form.zone)
+    second = np.full(len(chosen), form.repeated == "second")
+    open_ = utc.second != utc.micros
+    if form.repeated == "order" and form.passes:
+        start = np.array([one[0] for one in form.passes])
+        at = np.searchsorted(start, row[chosen], side="right") - 1
+        stop = np.array([one[1] for one in form.passes])[at]
+        inside = (at >= 0) & (row[chosen] < stop)
+        second = inside & (np.array([one[2] for one in form.passes])[at] == 1)
+        open_ &= ~inside
+    elif form.repeated in ("first", "second"):
+        open_[:] = False
+    micros[chosen] = np.where(second, utc.second, utc.micros)
+    why = dict(times.why)
+    for i in chosen[utc.missing].tolist():
+        why[i] = (
+            f"does not exist in {form.zone}: clocks were set forward; if the clock that wrote it "
+            "was not, name a timezone without summer time, such as timezone=Etc/GMT-1"
+        )
+    for i in chosen[open_ & ~utc.missing].tolist():
+        why[i] = (
+            f"comes twice in {form.zone}, and the order of rows does not show which one it is: "
+            "add repeated_hour=first or repeated_hour=second"
+        )
+    if why:
+        bad[list(why)] = True
+    return Times(micros, bad, times.local, why)
+
+
+def detect_times(text: pa.Array, place: str, name: str) -> tuple[TimeForm, tuple[str, str] | None]:
+    """The form of a sample of a column, and what was guessed: (what, option).
+
+    Raises:
+        SourceError: day and month cannot be told apart.
+    """
+    cells = filled(text).drop_null()
+    if not len(cells):
+        return TimeForm(), None
+    times = _known_forms(cells, 0)
+    good = _in_range(times)
+    if 2 * np.count_nonzero(good) < len(cells):
+        found = _format_of(cells, place, name)
+        if found:
+            what = f"the times of column {name!r} have the format {found!r}"
+            return TimeForm(format=found), (what, f"time_format={found}")
+        return TimeForm(), None
+    number = np.asarray(pc.match_substring_regex(cells, _NUMBER), bool)
+    if not number.any():
+        return TimeForm(), None
+    size = np.abs(np.asarray(cells.filter(pa.array(number & good)).cast(pa.float64())))
+    units = np.unique(np.searchsorted([1e11, 1e14, 1e17], size, side="right"))
+    per = [list(EPOCHS.values())[i] for i in units.tolist()]
+    names = " and ".join(_UNIT_NAMES[one] for one in per)
+    what = f"the times of column {name!r} are {names} since 1970, by their size"
+    option = next((one for one, value in EPOCHS.items() if [value] == per), "")
+    return TimeForm(per[0] if len(per) == 1 else 0), (what, option and f"time_format={option}")
+
+
+def _in_range(times: Times) -> Mask:
+    return ~times.bad & (times.micros >= EARLIEST_US) & (times.micros < LATEST_US)
+
+
+def _format_of(cells: pa.Array, place: str, name: str) -> str:
+    """The format that most cells have; "" if none fits half of them."""
+    few = cells.take(pa.array(np.unique(np.linspace(0, len(cells) - 1, _TRIED).astype(int))))
+    votes = Counter(one for cell in few.to_pylist() for one in possible_formats(cell))
+    fits: dict[str, Mask] = {}
+    for one, count in votes.items():
+        if 2 * count < len(few):
+            continue
+        parsed = parse_format(cells, one)
+        fits[one] = _in_range(Times(parsed.micros, parsed.bad, parsed.bad, {}))
+    if not fits:
+        return ""
+    best = max(fits, key=lambda one: (np.count_nonzero(fits[one]), -list(fits).index(one)))
+    if 2 * np.count_nonzero(fits[best]) < len(cells):
+        return ""
+    other = _swapped(best)
+    if other in fits and best[:6] != "%d.%m.":
+        _refuse_doubt(fits, best, other, cells, place, name)
+    return best
+
+
+def _swapped(text: str) -> str:
+    """The format with day and month exchanged."""
+    return text.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
+
+
+def _refuse_doubt(
+    fits: dict[str, Mask], best: str, other: str, cells: pa.Array, place: str, name: str
+) -> None:
+    if np.any(fits[best] & ~fits[other]) and not np.any(fits[other] & ~fits[best]):
+        return
+    example = cells[int(np.flatnonzero(fits[best] | fits[other])[0])].as_py()
+    message = (
+        f"{place}: the times of column {name!r}, such as {example!r}, do not show whether the day "
+        f"or the month comes first; add time_format={best} or time_format={other}"
+    )
+    raise SourceError(message)

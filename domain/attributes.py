@@ -133,9 +133,10 @@ def _used(
     return tuple(table[i] for i in used.tolist()), position[code]
 
 
-def _rank(one: Attributes) -> tuple[bool, str, Labels]:
-    """Order of attributes: who states a family or labels comes after who states none."""
-    return one.metric_type != UNSTATED.metric_type, one.metric_type, one.labels
+def _rank(one: Attributes) -> tuple[bool, str, Labels, tuple[tuple[bool, float], ...]]:
+    """Order of attributes: stated families, labels and bounds come after those that are not."""
+    bounds = tuple((bound is not None, bound or 0.0) for bound in one.bounds or ())
+    return one.metric_type != UNSTATED.metric_type, one.metric_type, one.labels, bounds
 
 
 class Part(NamedTuple):

@@ -90,6 +90,8 @@ class Outcome(NamedTuple):
         judged: by name of the detector, series of which it gave a score for the first time.
         refused: series that found no place, slot by slot.
         run_totals: what all advances did, once nothing can come any more; None before.
+        since_begin: counts of all advances, and scored series by detector; None after a repeated
+            batch, which changes neither.
     """
 
     counts: Counts
@@ -99,6 +101,7 @@ class Outcome(NamedTuple):
     judged: Mapping[str, int] = {}  # never changed
     refused: Sequence[Refused] = ()
     run_totals: RunTotals | None = None
+    since_begin: tuple[Counts, Mapping[str, int]] | None = None
 
 
 class _Header(msgspec.Struct, array_like=True):
@@ -210,7 +213,7 @@ class GroupMachine:
             if watermark == WATERMARK_END:
                 outcome = outcome._replace(run_totals=_run_totals(header))
         store.write_header(_encoder.encode(header))
-        return outcome
+        return outcome._replace(since_begin=(header.totals, header.judged))
 
     def waiting(self, store: Store) -> int:
         """Rows taken whose windows are open; no row is read for it."""

@@ -34,7 +34,6 @@ from padit.transforms.detectors import (
 from padit.transforms.group import GroupMachine, Outcome
 from padit.transforms.keying import split_batch
 from padit.transforms.limit import MOST_SERIES, Refused
-from padit.transforms.store import Store
 from padit.transforms.warmup import Status
 from padit.transforms.windows import WindowOptions
 
@@ -165,8 +164,8 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         store = _BeamStore(header, rows, detection, shape)
         keyed = decode_keyed_batch(data)
         outcome = self._machine.advance(store, keyed)
-        if self._accounts is not None and (len(keyed.rows) or outcome.closings):
-            self._account(self._accounts, group, store)
+        if len(keyed.rows) or outcome.closings:
+            self._account(group, outcome)
         for transition in outcome.transitions:
             yield beam.pvalue.TaggedOutput(ALERTS, transition.to_message())
         for closing in outcome.closings:
@@ -191,12 +190,14 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
                 _run_totals(msgspec.structs.replace(outcome.run_totals, group=group))
             )
 
-    def _account(self, accounts: Accounts, group: int, store: Store) -> None:
+    def _account(self, group: int, outcome: Outcome) -> None:
         """Update the accounts of the run and the runner's counters to the totals in the state."""
-        run_totals = self._machine.run_totals(store)
-        totals = {counter: getattr(run_totals, name) for name, counter in OF_A_GROUP.items()}
-        totals |= {JUDGED_PREFIX + name: count for name, count in run_totals.judged.items()}
-        for name, more in accounts.account("group", group, totals).items():
+        if self._accounts is None or outcome.since_begin is None:
+            return
+        counts, judged = outcome.since_begin
+        totals = {counter: getattr(counts, name) for name, counter in OF_A_GROUP.items()}
+        totals |= {JUDGED_PREFIX + name: count for name, count in judged.items()}
+        for name, more in self._accounts.account("group", group, totals).items():
             self._counters[name].inc(more)
 
     def _anomalies(self, detected: DetectionResult) -> Iterator[Any]:

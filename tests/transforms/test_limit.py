@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from padit.domain.attributes import UNSTATED, Attributes
 from padit.domain.batch import KeyedBatch
 from padit.domain.errors import StateError
 from padit.domain.features import FEATURES
@@ -35,6 +36,15 @@ SAMPLES = st.lists(
         st.integers(0, 300).map(lambda second: (START + second) * SECOND),
         st.sampled_from(NAMES),
         st.sampled_from([0.0, -0.0, 1.0, 80.0]),
+        st.sampled_from(
+            [
+                UNSTATED,
+                Attributes("latency"),
+                Attributes("latency", (("site", "a"),)),
+                Attributes(bounds=(None, None)),
+                Attributes(bounds=(0.0, None)),
+            ]
+        ),
     ),
     max_size=80,
 )

@@ -22,6 +22,7 @@ __all__ = [
     "Attributes",
     "Labels",
     "joined",
+    "rank_of",
 ]
 
 LONGEST_LABEL = 256
@@ -106,7 +107,7 @@ class AttributeColumn:
 
     def ranked(self) -> "AttributeColumn":
         """The same over a sorted table, so that numbers compare as what they stand for."""
-        order = sorted(range(len(self.table)), key=lambda i: _rank(self.table[i]))
+        order = sorted(range(len(self.table)), key=lambda i: rank_of(self.table[i]))
         rank = np.empty(len(order), np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
         return AttributeColumn([self.table[i] for i in order], rank[self.code], self.of_series)
@@ -133,7 +134,7 @@ def _used(
     return tuple(table[i] for i in used.tolist()), position[code]
 
 
-def _rank(one: Attributes) -> tuple[bool, str, Labels, tuple[tuple[bool, float], ...]]:
+def rank_of(one: Attributes) -> tuple[bool, str, Labels, tuple[tuple[bool, float], ...]]:
     """Order of attributes: stated families, labels and bounds come after those that are not."""
     bounds = tuple((bound is not None, bound or 0.0) for bound in one.bounds or ())
     return one.metric_type != UNSTATED.metric_type, one.metric_type, one.labels, bounds

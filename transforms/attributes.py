@@ -11,7 +11,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
-from padit.domain.attributes import UNSTATED, AttributeColumn, Attributes
+from padit.domain.attributes import UNSTATED, AttributeColumn, Attributes, rank_of
 from padit.domain.errors import StateError
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
@@ -151,7 +151,7 @@ def dump_known(known: Known, series: Collection[Series]) -> bytes:
     kept = sorted(one for one in known if one in series)
     if not kept:
         return b""
-    table = sorted({known[one] for one in kept})
+    table = sorted({known[one] for one in kept}, key=rank_of)
     number = {one: i for i, one in enumerate(table)}
     return _encoder.encode(_Saved(_VERSION, table, kept, [number[known[one]] for one in kept]))
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from padit.domain.attributes import UNSTATED, Attributes
 from padit.domain.audit import total
 from padit.domain.batch import KeyedBatch
 from padit.domain.errors import StateError
@@ -35,6 +36,7 @@ SAMPLES = st.lists(
         st.integers(0, 200).map(lambda second: 1_767_225_600 * SECOND + second * SECOND),
         st.sampled_from(NAMES),
         st.sampled_from([0.0, 11.0, 80.0]),
+        st.sampled_from([UNSTATED, Attributes("latency"), Attributes("latency", (("site", "a"),))]),
     ),
     max_size=60,
 )

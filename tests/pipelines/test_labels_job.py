@@ -44,7 +44,7 @@ def _run(folder: Path, lines: list[bytes], *options: str, config: str = CONFIG) 
     source = write(folder / "in.jsonl", lines)
     alerts = folder / "alerts.jsonl"
     options = (f"--config={folder}/job.yaml", f"--output={alerts}", *options)
-    assert main(["replay", f"--input={source}", *options]) == 0
+    assert main(["replay", f"--input={source}?order=arrival", *options]) == 0
     return [json.loads(one) for one in alerts.read_text().splitlines()]
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from padit.adapters.encode import usable
 from padit.adapters.mqtt_reading import Reading
 from padit.adapters.mqtt_subscription import Subscription, plain_path
-from padit.adapters.series import shorten
+from padit.codecs.names import shortened
 from padit.codecs.payload_text import Notation
 from padit.codecs.payloads import (
     Leaf,
@@ -251,9 +251,9 @@ class _Message:
             metric = Metric(
                 time,
                 self._source_of(leaf.path, item),
-                shorten(self._filled(name, leaf.path, item)),
+                shortened(self._filled(name, leaf.path, item)),
                 leaf.value,
-                shorten(unit),
+                shortened(unit),
                 subscription.metric_type,
                 "mqtt",
             )
@@ -275,7 +275,7 @@ class _Message:
     def _source_of(self, path: str, item: Any) -> str:
         if self._source:
             return self._source
-        source = shorten(self._filled(self._reader.source, path, item) or self._topic)
+        source = shortened(self._filled(self._reader.source, path, item) or self._topic)
         if self._reader.source.same_for_all:
             self._source = source
         return source

@@ -17,8 +17,9 @@ from pydantic import Field
 
 from padit.adapters.base import Options
 from padit.adapters.histograms import Distributions, explicit, summary
-from padit.adapters.series import Counters, Namer, Naming, shorten
+from padit.adapters.series import Counters, Namer, Naming
 from padit.codecs.exposition import Exposition, Labels, Sample
+from padit.codecs.names import shortened
 from padit.domain.metric import Metric
 
 __all__ = ["Books", "Points", "Selection", "Taken"]
@@ -348,7 +349,7 @@ class _Scrape:
             Metric(
                 self._when(sample),
                 source,
-                shorten(f"{name}_per_s{suffix}"),
+                shortened(f"{name}_per_s{suffix}"),
                 change[0] / change[1],
                 f"{unit or 1}/s",
                 "throughput",
@@ -359,5 +360,5 @@ class _Scrape:
     def _add(self, sample: Sample, name: str, labels: Labels, value: float) -> None:
         source, suffix = self._points._namer.split(self._labels(labels))
         unit, when = sample.family.unit, self._when(sample)
-        name = shorten(f"{name}{suffix}")
+        name = shortened(f"{name}{suffix}")
         self._metrics.append(Metric(when, source, name, value, unit, "custom", "prometheus"))

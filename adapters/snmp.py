@@ -22,9 +22,10 @@ from pydantic import Field, model_validator
 
 from padit.adapters.base import AdapterOptions, Emitter, Options, Seconds, now
 from padit.adapters.errors import AdapterError
-from padit.adapters.series import Namer, Naming, shorten
+from padit.adapters.series import Namer, Naming
 from padit.adapters.snmp_session import Session, community, user
 from padit.adapters.snmp_values import Rates, Unwatched, Uptime, number_of
+from padit.codecs.names import shortened
 from padit.domain.metric import Metric, MetricType
 
 __all__ = ["SnmpAdapter", "SnmpOptions", "SnmpTable", "SnmpValue"]
@@ -255,7 +256,7 @@ class SnmpAdapter:
         if not math.isfinite(result):
             emitter.fault("not_finite", f"{name}{suffix} is {result}")
             return
-        self._add(shorten(name + suffix), result, unit, kind)
+        self._add(shortened(name + suffix), result, unit, kind)
 
     def _add(
         self,

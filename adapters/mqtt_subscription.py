@@ -38,9 +38,9 @@ class Subscription(Options):
     )
     format: str | dict[str, Any] = Field(
         default="",
-        description="A preset or a mapping of JSON payloads, as in docs/payloads.md. It replaces "
-        "the options below but `source_id` and `retained`; `source_id`, a template over the "
-        "topic alone, is the source where the mapping's own `source` leads to nothing.",
+        description="A preset or a mapping of JSON payloads, as in docs/payloads.md, instead of "
+        "`payload` and the options below. Only `retained` and `source_id` go with it: the latter, "
+        "a template over the topic, is the source where the mapping's own leads to nothing.",
         examples=["telegraf"],
     )
     source_id: str = Field(

@@ -104,6 +104,8 @@ class OpcUaOptions(AdapterOptions):
             message = f"nodes: the name {double} stands there twice"
         elif self.security != "None" and not (self.cert_file and self.key_file):
             message = "`security` needs `cert_file` and `key_file`"
+        elif self.password_file and not self.username:
+            message = "`password_file` needs `username`"
         if message:
             raise ValueError(message)
         return self

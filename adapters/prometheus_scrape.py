@@ -114,6 +114,9 @@ class PrometheusScrapeOptions(AdapterOptions):
         if self.bearer_token_file and self.username:
             message = "`bearer_token_file` and `username` exclude each other"
             raise ValueError(message)
+        if self.password_file and not self.username:
+            message = "`password_file` needs `username`"
+            raise ValueError(message)
         return self
 
     def all_targets(self) -> list[ScrapeTarget]:

@@ -16,14 +16,25 @@ def secret(path: str, variable: str = "") -> str:
         variable: of the environment that holds it, instead.
 
     Raises:
-        AdapterError: it cannot be read; the message names the place and never shows the secret.
+        AdapterError: it cannot be read, or is empty; the message names the place and never shows
+            the secret.
     """
-    if variable:
-        found = os.environ.get(variable)
-        if found is None:
-            message = f"the environment variable {variable} is not set"
-            raise AdapterError(message, cause="secret")
-        return found.strip()
+    found = _in_environment(variable) if variable else _in_file(path)
+    if not found:
+        message = f"{variable or path} is empty: it should hold a password or token"
+        raise AdapterError(message, cause="secret")
+    return found
+
+
+def _in_environment(variable: str) -> str:
+    found = os.environ.get(variable)
+    if found is None:
+        message = f"the environment variable {variable} is not set"
+        raise AdapterError(message, cause="secret")
+    return found.strip()
+
+
+def _in_file(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

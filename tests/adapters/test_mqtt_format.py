@@ -179,6 +179,9 @@ def test_password_comes_from_a_file_or_the_environment_and_is_read_again(
     with pytest.raises(AdapterError, match=place) as caught, Live(settings):
         pass
     assert caught.value.cause == "secret"
+    keep("")
+    with pytest.raises(AdapterError, match=f"{place} is empty"), Live(settings):
+        pass
     keep("wrong")
     with pytest.raises(AdapterError, match="refuses") as caught, Live(settings):
         pass

@@ -26,8 +26,8 @@ from pydantic import Field
 from padit.adapters.base import AdapterOptions, Emitter, Options
 from padit.adapters.can_messages import Address, Frames, Signal, plain_label, read_signals
 from padit.adapters.errors import AdapterError
-from padit.adapters.series import shorten
 from padit.adapters.threads import Worker
+from padit.codecs.names import shortened
 from padit.domain.metric import Metric, MetricType
 
 __all__ = ["CanAdapter", "CanOptions"]
@@ -248,7 +248,14 @@ class CanAdapter:
                 return
         more = _metadata(address, signal.outside and self.options.out_of_range == "mark")
         metric = Metric(
-            when, shorten(source), shorten(name), signal.value, signal.unit, "custom", "can", more
+            when,
+            shortened(source),
+            shortened(name),
+            signal.value,
+            signal.unit,
+            "custom",
+            "can",
+            more,
         )
         found.append(metric)
 

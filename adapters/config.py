@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from padit.adapters.base import Options, Seconds
 from padit.domain.config import load_model
@@ -35,6 +35,12 @@ class KafkaOptions(Options):
         description="Settings of librdkafka for TLS and SASL, by their names there.",
         examples=[{"security.protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-512"}],
     )
+    password_file: str = Field(
+        default="", description="File with `sasl.password`; read at every start of the client."
+    )
+    password_env: str = Field(
+        default="", description="Environment variable with it.", examples=["KAFKA_PASS"]
+    )
 
     @field_validator("bootstrap")
     @classmethod
@@ -54,6 +60,14 @@ class KafkaOptions(Options):
                 message = f"{key} is no security setting; security.protocol, ssl.* and sasl.* are"
                 raise ValueError(message)
         return value
+
+    @model_validator(mode="after")
+    def _one_password(self) -> "KafkaOptions":
+        places = [self.security.get("sasl.password"), self.password_file, self.password_env]
+        if sum(map(bool, places)) > 1:
+            message = "`sasl.password`, `password_file` and `password_env` exclude each other"
+            raise ValueError(message)
+        return self
 
 
 class BufferOptions(Options):

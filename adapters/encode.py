@@ -24,7 +24,7 @@ from padit.domain.metric import Metric, Series
 from padit.domain.rows import Rows
 from padit.domain.timestamps import EARLIEST_US, LATEST_US, parse_timestamp
 
-__all__ = ["LARGEST_RECORD", "Encoder", "Record", "partition_of", "usable"]
+__all__ = ["LARGEST_RECORD", "Encoder", "Record", "metrics_of", "partition_of", "usable"]
 
 LARGEST_RECORD = 900_000
 """Bytes of the largest record; a broker takes 1 MiB by default."""
@@ -122,7 +122,7 @@ class Encoder:
             elif self._by_column:
                 yield from self._arrow_rows(self._checked(batch), partitions)
             else:
-                metrics.extend(_metrics_of(batch))
+                metrics.extend(metrics_of(batch))
         good = [metric for metric in metrics if usable(metric)]
         if len(good) < len(metrics):
             self._on_loss("invalid", len(metrics) - len(good))
@@ -219,7 +219,8 @@ def _by_partition(metrics: list[Metric], partitions: int) -> Iterator[tuple[int,
             yield partition, group
 
 
-def _metrics_of(rows: Rows) -> Iterator[Metric]:
+def metrics_of(rows: Rows) -> Iterator[Metric]:
+    """The same samples one by one; their labels stand in the metadata."""
     series, known = rows.series, rows.attributes
     numbers = None if known is None else known.of_rows(rows.code).tolist()
     for i, (code, time, value) in enumerate(

@@ -4,9 +4,7 @@ No I/O but reading secrets from their files.
 """
 
 import base64
-import os
 import re
-from pathlib import Path
 from typing import Literal
 
 import httpx
@@ -14,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from padit.adapters.base import Options
 from padit.adapters.errors import AdapterError
+from padit.adapters.secrets import secret
 
 __all__ = ["Auth", "Target", "authorization", "shown_url", "source_of", "text_of"]
 
@@ -164,30 +163,15 @@ def authorization(auth: Auth) -> str:
         AdapterError: a secret cannot be read, or cannot stand in a header; never shows it.
     """
     if auth.username:
-        password = _secret(auth.password_file, auth.password_env)
+        password = secret(auth.password_file, auth.password_env)
         pair = f"{auth.username}:{password}".encode()
         return f"Basic {base64.b64encode(pair).decode()}"
-    token = _secret(auth.bearer_token_file, auth.bearer_token_env)
+    token = secret(auth.bearer_token_file, auth.bearer_token_env)
     if _SECRET.fullmatch(token) is None:
         place = auth.bearer_token_file or auth.bearer_token_env
         message = f"{place} holds no token: it is empty, or not of one line of ASCII"
         raise AdapterError(message, cause="secret")
     return f"Bearer {token}"
-
-
-def _secret(path: str, variable: str) -> str:
-    if variable:
-        found = os.environ.get(variable)
-        if found is None:
-            message = f"the environment variable {variable} is not set"
-            raise AdapterError(message, cause="secret")
-        return found.strip()
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
-        message = f"{path} cannot be read: {reason}"
-        raise AdapterError(message, cause="secret") from None
 
 
 def text_of(body: bytes, content_type: str) -> str:

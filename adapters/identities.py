@@ -41,12 +41,12 @@ class Output:
 
     __slots__ = ("_previous", "_silence", "last", "metric_name", "owner", "source_id", "unit")
 
-    def __init__(self, key: _Key) -> None:
+    def __init__(self, key: _Key, silence_sec: float = _SILENCE_SEC) -> None:
         self.source_id, self.metric_name, self.unit = key
         self.last = 0.0
         self.owner: Labels = ()
         self._previous: Labels = ()
-        self._silence = _SILENCE_SEC
+        self._silence = silence_sec
 
     def take(self, identity: Labels, time: float) -> None:
         """Take a point; raises MixedError if the series belongs to another identity."""
@@ -90,9 +90,14 @@ def describe(identity: Labels, other: Labels) -> str:
 
 
 class Outputs:
-    """Series of ours by their names."""
+    """Series of ours by their names.
 
-    def __init__(self) -> None:
+    Args:
+        silence_sec: how long the owner of a series must be silent before another may go on with it.
+    """
+
+    def __init__(self, silence_sec: float = _SILENCE_SEC) -> None:
+        self._silence = silence_sec
         self._outputs: dict[_Key, Output] = {}
 
     def of(self, source_id: str, metric_name: str, unit: str = "") -> Output:
@@ -100,7 +105,7 @@ class Outputs:
         key = _Key(source_id, metric_name, unit)
         found = self._outputs.get(key)
         if found is None:
-            found = self._outputs[key] = Output(key)
+            found = self._outputs[key] = Output(key, self._silence)
         return found
 
     def keep(self, outputs: "dict[int, Output]") -> None:

@@ -25,9 +25,10 @@ from pydantic import Field
 from padit.adapters.base import AdapterOptions
 from padit.adapters.identities import MixedError, Output, Outputs, Records
 from padit.adapters.receiver import Call, ReceiverAdapter, ReceiverOptions, Reply, Route
-from padit.adapters.series import Labels, Namer, Naming, shorten
+from padit.adapters.series import Labels, Namer, Naming
 from padit.codecs.bodies import BadRequestError
 from padit.codecs.influx_lines import MOST_NAMED, PRECISIONS, Line, Lines, parse_lines
+from padit.codecs.names import shortened
 from padit.domain.metric import Metric
 
 __all__ = ["InfluxAdapter", "InfluxOptions", "name_of"]
@@ -146,7 +147,7 @@ class InfluxAdapter(ReceiverAdapter):
         return head
 
     def _output(self, head: _Head, field: str) -> Output:
-        name = shorten(name_of(head.measurement, field) + head.suffix)
+        name = shortened(name_of(head.measurement, field) + head.suffix)
         made = head.outputs[field] = self._outputs.of(head.source_id, name)
         return made
 

@@ -15,6 +15,8 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from padit.adapters.config import KafkaOptions
 from padit.adapters.encode import Record
+from padit.adapters.errors import AdapterError
+from padit.adapters.secrets import secret
 
 __all__ = ["AwayError", "FullError", "KafkaClient", "TooLargeError"]
 
@@ -59,7 +61,7 @@ class KafkaClient:
         self.trouble = ""
         self._number = 0
         self._acknowledged = self._too_large = 0
-        settings = {
+        settings: dict[str, Any] = {
             "bootstrap.servers": options.bootstrap,
             "client.id": "padit-adapters",
             "acks": "all",
@@ -72,8 +74,11 @@ class KafkaClient:
             "error_cb": self._note_error,
         }
         try:
-            self._producer: Any = Producer({**settings, **options.security}, logger=_log)
-        except (KafkaException, ValueError, TypeError) as error:
+            settings |= options.security
+            if options.password_file or options.password_env:
+                settings["sasl.password"] = secret(options.password_file, options.password_env)
+            self._producer: Any = Producer(settings, logger=_log)
+        except (AdapterError, KafkaException, ValueError, TypeError) as error:
             raise AwayError(str(error)) from error
 
     def partitions(self, topic: str) -> int:

@@ -1,11 +1,12 @@
 """MQTT 3.1.1 and 5: subscribes at a broker and turns messages into samples.
 
 A payload is a plain number, JSON (every number, boolean and number in a string is one sample),
-metrics in PADIT's own JSON, or Sparkplug B. Source and name come from templates over the topic's
-levels: `{0}`, `{1}` ... from the left, `{-1}` from the right, `{topic}` the whole, `{parent}` all
-but the last level, `{field}` the path of a JSON value, `{$.path}` another field of the payload.
-Every value of every message is a sample, or is counted as unwatched or as a fault
-(`mqtt_messages.py`). A message belongs to the first subscription whose filter it matches.
+metrics in PADIT's own JSON, Sparkplug B, or JSON as a mapping of `format` reads it. Source and name
+come from templates over the topic's levels: `{0}`, `{1}` ... from the left, `{-1}` from the right,
+`{topic}` the whole, `{parent}` all but the last level, `{field}` the path of a JSON value,
+`{$.path}` another field of the payload. Every value of every message is a sample, or is counted as
+unwatched or as a fault (`mqtt_messages.py`, `mqtt_mapping.py`, `mqtt_sparkplug.py`). A message
+belongs to the first subscription whose filter it matches.
 
 With a `client_id` and `clean_session: false` the broker keeps QoS 1 messages while this process
 is away. A message is acknowledged when it is handed on, so a crash may lose what was in memory.
@@ -23,9 +24,11 @@ from pydantic import Field, model_validator
 
 from padit.adapters.base import AdapterOptions, Emitter, now
 from padit.adapters.errors import AdapterError
+from padit.adapters.mqtt_mapping import MappedReader
 from padit.adapters.mqtt_messages import MessageReader
 from padit.adapters.mqtt_sparkplug import Nodes
 from padit.adapters.mqtt_subscription import Subscription, delivered_filter
+from padit.adapters.secrets import secret
 from padit.adapters.threads import Worker
 
 __all__ = ["MqttAdapter", "MqttOptions"]
@@ -44,7 +47,15 @@ class MqttOptions(AdapterOptions):
     )
     keepalive_sec: int = Field(default=30, ge=5, le=3600, description="Keep-alive.")
     username: str = Field(default="", description="User.")
-    password: str = Field(default="", description="Password.")
+    password: str = Field(
+        default="", description="Password, in clear text; better in a file or the environment."
+    )
+    password_file: str = Field(
+        default="", description="File with the password; read at every connection."
+    )
+    password_env: str = Field(
+        default="", description="Environment variable with the password.", examples=["MQTT_PASS"]
+    )
     tls: bool = Field(default=False, description="Use TLS.")
     ca_file: str = Field(default="", description="PEM file of authorities; the system's if empty.")
     rebirth: bool = Field(
@@ -59,6 +70,13 @@ class MqttOptions(AdapterOptions):
         double = next((one for one in filters if filters.count(one) > 1), "")
         if double:
             message = f"subscriptions: {double!r} stands there twice; the second would get nothing"
+            raise ValueError(message)
+        secrets = [self.password, self.password_file, self.password_env]
+        if sum(map(bool, secrets)) > 1:
+            message = "`password`, `password_file` and `password_env` exclude each other"
+            raise ValueError(message)
+        if any(secrets) and not self.username:
+            message = "a password needs `username`"
             raise ValueError(message)
         return self
 
@@ -85,7 +103,7 @@ class MqttAdapter:
         self._upkeep: asyncio.Task[None] | None = None
         self._joined: asyncio.Future[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._readers = [(_matcher(one), MessageReader(one)) for one in options.subscriptions]
+        self._readers = [(_matcher(one), _reader(one)) for one in options.subscriptions]
         self._nodes = Nodes(options.rebirth)
 
     async def open(self, emitter: Emitter) -> None:
@@ -120,7 +138,9 @@ class MqttAdapter:
             protocol=paho.MQTTv5 if five else paho.MQTTv311,
         )
         if options.username:
-            client.username_pw_set(options.username, options.password)
+            kept = options.password_file or options.password_env
+            password = secret(options.password_file, options.password_env) if kept else ""
+            client.username_pw_set(options.username, password or options.password)
         if options.tls:
             client.tls_set_context(_trusting(options.ca_file))
         client.on_connect = self._on_connect
@@ -248,6 +268,10 @@ class MqttAdapter:
         elif message.retain and subscription.retained == "mark":
             reading.mark_retained()
         reading.hand_to(emitter)
+
+
+def _reader(subscription: Subscription) -> MessageReader | MappedReader:
+    return MappedReader(subscription) if subscription.format else MessageReader(subscription)
 
 
 def _matcher(subscription: Subscription) -> Any:

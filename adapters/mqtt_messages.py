@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from padit.adapters.encode import usable
 from padit.adapters.mqtt_reading import Reading
-from padit.adapters.mqtt_subscription import Subscription, plain_path
-from padit.adapters.series import shorten
+from padit.adapters.mqtt_subscription import Subscription, plain_path, topic_part
+from padit.codecs.names import shortened
 from padit.codecs.payload_text import Notation
 from padit.codecs.payloads import (
     Leaf,
@@ -94,7 +94,6 @@ class _Message:
         self._reader = reader
         self._subscription = reader.subscription
         self._topic = topic
-        self._levels = topic.split("/")
         self._time = time
         self._reading = reading
         self._notation = reader.notation
@@ -251,9 +250,9 @@ class _Message:
             metric = Metric(
                 time,
                 self._source_of(leaf.path, item),
-                shorten(self._filled(name, leaf.path, item)),
+                shortened(self._filled(name, leaf.path, item)),
                 leaf.value,
-                shorten(unit),
+                shortened(unit),
                 subscription.metric_type,
                 "mqtt",
             )
@@ -275,7 +274,7 @@ class _Message:
     def _source_of(self, path: str, item: Any) -> str:
         if self._source:
             return self._source
-        source = shorten(self._filled(self._reader.source, path, item) or self._topic)
+        source = shortened(self._filled(self._reader.source, path, item) or self._topic)
         if self._reader.source.same_for_all:
             self._source = source
         return source
@@ -288,21 +287,11 @@ class _Message:
                 continue
             if name == "field":
                 parts.append(field)
-            elif name == "topic":
-                parts.append(self._topic)
-            elif name == "parent":
-                parts.append("/".join(self._levels[:-1]))
             elif name.startswith("$."):
                 parts.append(self._text_at(item, name[2:]))
             else:
-                parts.append(self._level(int(name)))
+                parts.append(topic_part(name, self._topic))
         return "".join(parts)
-
-    def _level(self, place: int) -> str:
-        if not -len(self._levels) <= place < len(self._levels):
-            message = f"the topic {self._topic} has no level {{{place}}}"
-            raise ValueError(message)
-        return self._levels[place]
 
     def _text_at(self, item: Any, path: str) -> str:
         try:

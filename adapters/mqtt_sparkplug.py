@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from padit.adapters.encode import usable
 from padit.adapters.mqtt_reading import Reading
 from padit.adapters.mqtt_subscription import Subscription
-from padit.adapters.series import shorten
+from padit.codecs.names import shortened
 from padit.codecs.sparkplug import Births, read_message, rebirth_request
 from padit.domain.metric import Metric
 
@@ -121,4 +121,4 @@ def _filled(template: str, levels: list[str], metric: Metric) -> str:
         elif name is not None and name.removeprefix("-").isdecimal():
             place = int(name)
             parts.append(levels[place] if -len(levels) <= place < len(levels) else "")
-    return shorten("".join(parts)) if template else ""
+    return shortened("".join(parts)) if template else ""

@@ -2,16 +2,22 @@
 
 import re
 import string
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from padit.adapters.base import Options
+from padit.codecs.mapping_model import Format, format_of
 from padit.codecs.payload_text import Notation
 from padit.domain.metric import MetricType
 
-__all__ = ["Subscription", "delivered_filter", "plain_path"]
+__all__ = ["Subscription", "delivered_filter", "plain_path", "topic_part"]
 
+_REPLACED = frozenset({
+    "payload", "metric_name", "unit", "metric_type", "timestamp_field", "items", "value_field",
+    "unit_field", "array_limit", "decimal_comma", "strip_units", "states",
+})  # fmt: skip
+"""Options whose part a mapping takes."""
 _INDEX = re.compile(r"\[(?:([0-9]+)|[\"']([^\"']*)[\"'])\]")
 
 
@@ -29,6 +35,13 @@ class Subscription(Options):
         description="What a message holds: one number, JSON, metrics in PADIT's own JSON, or "
         "Sparkplug B. `auto` takes a payload that begins with a brace, a bracket or a quote as "
         "JSON, and any other as a number.",
+    )
+    format: str | dict[str, Any] = Field(
+        default="",
+        description="A preset or a mapping of JSON payloads, as in docs/payloads.md, instead of "
+        "`payload` and the options below. Only `retained` and `source_id` go with it: the latter, "
+        "a template over the topic, is the source where the mapping's own leads to nothing.",
+        examples=["telegraf"],
     )
     source_id: str = Field(
         default="",
@@ -123,13 +136,69 @@ class Subscription(Options):
                 "Sparkplug needs all of a node, in order; subscribe without `$share`"
             )
             raise ValueError(message)
+        if self.format:
+            self._check_format()
         return self
+
+    def _check_format(self) -> None:
+        both = sorted(self.model_fields_set & _REPLACED)
+        if both:
+            message = f"{self.topic!r}: `format` takes the part of `{both[0]}`: leave one of them"
+            raise ValueError(message)
+        for _, name, _, _ in string.Formatter().parse(self.source_id):
+            if name is not None and (name == "field" or name.startswith("$.")):
+                message = (
+                    f"{self.topic!r}: {{{name}}} is of the payload: beside `format`, name it in "
+                    "`format: {source: ...}`"
+                )
+                raise ValueError(message)
+        if self.source_id and isinstance(self.format, dict) and self.format.get("source_id"):
+            message = f"{self.topic!r}: give `source_id` or `format: {{source_id: ...}}`, not both"
+            raise ValueError(message)
+        self.mapping()
+
+    def mapping(self) -> Format:
+        """The mapping of `format`; a source over the topic stands in its `source_id`.
+
+        Raises:
+            ConfigurationError: it is none.
+        """
+        given = {"preset": self.format} if isinstance(self.format, str) else dict(self.format)
+        if self.has_topic_source:
+            given["source_id"] = self.source_id or "{parent}"
+        return format_of(self.topic, given)
+
+    @property
+    def has_topic_source(self) -> bool:
+        """Whether the topic gives the source that a mapping does not."""
+        own = self.format if isinstance(self.format, dict) else {"preset": self.format}
+        return bool(self.source_id) or not any(
+            own.get(k) for k in ("preset", "source", "source_id")
+        )
 
     @property
     def notation(self) -> Notation:
         """How numbers are written in its payloads."""
         states = {word.strip().lower(): number for word, number in self.states.items()}
         return Notation(self.decimal_comma, self.strip_units, states)
+
+
+def topic_part(name: str, topic: str) -> str:
+    """What a name in a template gives of a topic; raises ValueError for an absent level.
+
+    >>> topic_part("parent", "a/b/c"), topic_part("topic", "a/b/c"), topic_part("-1", "a/b/c")
+    ('a/b', 'a/b/c', 'c')
+    """
+    levels = topic.split("/")
+    if name == "topic":
+        return topic
+    if name == "parent":
+        return "/".join(levels[:-1])
+    place = int(name)
+    if not -len(levels) <= place < len(levels):
+        message = f"the topic {topic} has no level {{{name}}}"
+        raise ValueError(message)
+    return levels[place]
 
 
 def plain_path(path: str) -> str:

@@ -14,7 +14,6 @@ between, changes are lost.
 import contextlib
 import math
 from datetime import UTC
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from asyncua import Client, ua
@@ -23,6 +22,7 @@ from pydantic import Field, model_validator
 
 from padit.adapters.base import AdapterOptions, Emitter, Options, Seconds, now
 from padit.adapters.errors import AdapterError
+from padit.adapters.secrets import secret
 from padit.domain.metric import Metric, MetricType
 
 __all__ = ["OpcUaAdapter", "OpcUaNode", "OpcUaOptions", "value_of"]
@@ -104,6 +104,8 @@ class OpcUaOptions(AdapterOptions):
             message = f"nodes: the name {double} stands there twice"
         elif self.security != "None" and not (self.cert_file and self.key_file):
             message = "`security` needs `cert_file` and `key_file`"
+        elif self.password_file and not self.username:
+            message = "`password_file` needs `username`"
         if message:
             raise ValueError(message)
         return self
@@ -208,7 +210,7 @@ class OpcUaAdapter:
         if options.username:
             client.set_user(options.username)
             if options.password_file:
-                client.set_password(Path(options.password_file).read_text().strip())
+                client.set_password(secret(options.password_file))
 
     async def poll(self, emitter: Emitter) -> None:
         """Read the server's state; raises AdapterError when the connection is gone."""

@@ -17,7 +17,8 @@ from padit.adapters.otlp_names import (
     pairs_of,
     text_of,
 )
-from padit.adapters.series import Counter, Labels, Namer, Naming, shorten
+from padit.adapters.series import Counter, Labels, Namer, Naming
+from padit.codecs.names import shortened
 
 __all__ = ["Instrument", "Known", "OtlpSeries", "Scope"]
 
@@ -220,8 +221,8 @@ class OtlpSeries:
     def output(self, known: Known, of: Instrument, ending: str) -> Output:
         """The series of ours whose name has this ending."""
         unit = f"{of.unit or 1}/s" if ending == "_per_s" else of.unit
-        name = shorten(f"{of.name}{ending}{known.suffix}")
-        made = known.outputs[ending] = self._outputs.of(known.source_id, name, shorten(unit))
+        name = shortened(f"{of.name}{ending}{known.suffix}")
+        made = known.outputs[ending] = self._outputs.of(known.source_id, name, shortened(unit))
         return made
 
     def _forget(self) -> None:

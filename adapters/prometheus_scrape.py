@@ -13,7 +13,6 @@ import asyncio
 import base64
 import ssl
 import time
-from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import httpx
@@ -22,6 +21,7 @@ from pydantic import Field, field_validator, model_validator
 from padit.adapters.base import AdapterOptions, Emitter, Options, Seconds, now
 from padit.adapters.errors import AdapterError
 from padit.adapters.scrape_points import Points, Selection
+from padit.adapters.secrets import secret
 from padit.adapters.series import Naming
 from padit.adapters.threads import Worker
 from padit.codecs.bodies import BadRequestError, TooLargeError, decompressed
@@ -114,6 +114,9 @@ class PrometheusScrapeOptions(AdapterOptions):
         if self.bearer_token_file and self.username:
             message = "`bearer_token_file` and `username` exclude each other"
             raise ValueError(message)
+        if self.password_file and not self.username:
+            message = "`password_file` needs `username`"
+            raise ValueError(message)
         return self
 
     def all_targets(self) -> list[ScrapeTarget]:
@@ -137,7 +140,8 @@ class PrometheusScrapeAdapter:
     def __init__(self, options: PrometheusScrapeOptions) -> None:
         self.options = options
         self._targets = options.all_targets()
-        self._points = Points(options.select, options.naming, options.name)
+        silence = max(60.0, 3 * options.interval_sec)
+        self._points = Points(options.select, options.naming, options.name, silence)
         self._client: httpx.AsyncClient | None = None
         self._worker = Worker(f"{options.name}-parse")
         self.workers = (self._worker,)
@@ -189,10 +193,10 @@ class PrometheusScrapeAdapter:
     def _authorization(self) -> dict[str, str]:
         options = self.options
         if options.bearer_token_file:
-            return {"authorization": f"Bearer {_secret(options.bearer_token_file)}"}
+            return {"authorization": f"Bearer {secret(options.bearer_token_file)}"}
         if not options.username:
             return {}
-        password = _secret(options.password_file) if options.password_file else ""
+        password = secret(options.password_file) if options.password_file else ""
         pair = base64.b64encode(f"{options.username}:{password}".encode()).decode()
         return {"authorization": f"Basic {pair}"}
 
@@ -302,14 +306,6 @@ def _say_refused(found: Exposition, source: str, emitter: Emitter) -> None:
         emitter.fault("malformed", f"{source}: {named}", found.refused_count)
     if not found.complete:
         emitter.fault("incomplete", f"{source}: `# EOF` is missing: the page may be cut")
-
-
-def _secret(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"{path} cannot be read: {error}"
-        raise AdapterError(message, cause="secret_file") from error
 
 
 def _too_large(most: int) -> AdapterError:

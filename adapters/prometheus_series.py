@@ -13,7 +13,8 @@ from typing import Literal
 
 from padit.adapters.histograms import Distribution
 from padit.adapters.identities import Output, Outputs, Records
-from padit.adapters.series import Counter, Labels, Namer, Naming, shorten
+from padit.adapters.series import Counter, Labels, Namer, Naming
+from padit.codecs.names import shortened
 from padit.codecs.remote_write import Key, LabelError, Metadata, Point, labels_of
 
 __all__ = ["PARTS", "UNNAMED", "Kinds", "Series", "SeriesOf", "guess"]
@@ -125,8 +126,8 @@ class SeriesOf:
         """The series of ours whose name has this ending, before the labels."""
         found = series.outputs.get((ending, unit))
         if found is None:
-            name = shorten(f"{series.name}{ending}{series.suffix}")
-            found = self._outputs.of(series.source_id, name, shorten(unit))
+            name = shortened(f"{series.name}{ending}{series.suffix}")
+            found = self._outputs.of(series.source_id, name, shortened(unit))
             series.outputs[ending, unit] = found
         return found
 

@@ -5,10 +5,12 @@ are, counters as rates, histograms and summaries as what was observed since the 
 
 The unit of the books is the sample of the exposition: each goes into at least one metric, or is
 counted as unwatched (left out by `select`, of type info, NaN for "no value", a counter that is
-seen for the first time) or as a fault (infinite, or against the rules of its type).
+seen for the first time) or as a fault (infinite, against the rules of its type, or of a series
+that would be mixed with another because of `drop_labels`).
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple, Protocol
@@ -17,9 +19,11 @@ from pydantic import Field
 
 from padit.adapters.base import Options
 from padit.adapters.histograms import Distributions, explicit, summary
-from padit.adapters.series import Counters, Namer, Naming, shorten
+from padit.adapters.identities import MixedError
+from padit.adapters.scrape_series import SeriesOf
+from padit.adapters.series import Counters, Naming
 from padit.codecs.exposition import Exposition, Labels, Sample
-from padit.domain.metric import Metric
+from padit.domain.metric import Metric, MetricType
 
 __all__ = ["Books", "Points", "Selection", "Taken"]
 
@@ -101,11 +105,16 @@ class Points:
         selection: which samples are taken.
         naming: how labels become names.
         fallback: source of samples without a source label.
+        silence_sec: how long a series keeps its names when nothing comes of it.
     """
 
-    def __init__(self, selection: Selection, naming: Naming, fallback: str) -> None:
+    def __init__(
+        self, selection: Selection, naming: Naming, fallback: str, silence_sec: float = 60.0
+    ) -> None:
         self._selection = selection
-        self._namer = Namer(naming, fallback)
+        self._series = SeriesOf(
+            naming, fallback, honor_labels=selection.honor_labels, silence_sec=silence_sec
+        )
         self._counters = Counters(naming.max_series)
         self._seen = Distributions(naming.max_series)
         self._chosen: dict[str, bool] = {}
@@ -120,6 +129,7 @@ class Points:
             time: of the scrape, epoch seconds.
             books: counts what is not watched.
         """
+        self._series.scrape += 1
         scrape = _Scrape(self, target, time, books)
         for sample in exposition.samples:
             if self._takes(sample):
@@ -178,8 +188,7 @@ class _Scrape:
         elif kind in _GROUPED:
             self._group(sample)
         else:
-            self._used += 1
-            self._add(sample, name, sample.labels, sample.value)
+            self._give(sample, name, 1, [self._of(sample, name, sample.value)])
 
     def finish(self) -> Taken:
         """Counters and groups as well; everything."""
@@ -187,13 +196,14 @@ class _Scrape:
             key = (sample.family.name, tuple(sorted(sample.labels)))
             change = self._change(sample, sample.value, self._created.get(key, 0.0), 1)
             if change is not None:
-                self._add_rate(sample, sample.name, sample.labels, change)
-        for (_, labels, _), group in self._groups.items():
+                rate = _rate(sample.name, change, sample.family.unit)
+                self._give(sample, sample.name, 1, [rate])
+        for group in self._groups.values():
             if group.sample.family.kind == "summary":
-                self._summary(group, labels)
-                self._quantiles(group, labels)
+                self._summary(group)
+                self._quantiles(group)
             else:
-                self._histogram(group, labels)
+                self._histogram(group)
         return Taken(self._metrics, self._used)
 
     def _kind(self, sample: Sample) -> str:
@@ -234,7 +244,7 @@ class _Scrape:
             group.quantiles.append((place, sample.value))
         return True
 
-    def _histogram(self, group: _Group, labels: Labels) -> None:
+    def _histogram(self, group: _Group) -> None:
         sample, name = group.sample, group.sample.family.name
         bounds = sorted(group.buckets)
         values = [group.buckets[bound] for bound in bounds]
@@ -249,6 +259,7 @@ class _Scrape:
         else:
             parts = explicit(bounds, [*steps, max(0.0, count - (values[-1] if values else 0.0))])
         total = group.total
+        found: list[_Found] = []
         if sample.family.kind == "histogram":
             known = self._points._seen.knows(self._key(sample))
             change = self._change(sample, count, group.created, group.size)
@@ -260,13 +271,12 @@ class _Scrape:
             if change is None:
                 return
             count = change[0]
-            self._add_rate(sample, name, labels, change, unit="")
-        else:
-            self._used += group.size
+            found.append(_rate(name, change))
         for ending, value in summary(parts, total, count):
-            self._add(sample, f"{name}_{ending}", labels, value)
+            found.append(self._of(sample, f"{name}_{ending}", value))
+        self._give(sample, name, group.size, found)
 
-    def _summary(self, group: _Group, labels: Labels) -> None:
+    def _summary(self, group: _Group) -> None:
         sample, name = group.sample, group.sample.family.name
         size = group.size - len(group.quantiles)
         if group.count < 0 or group.count == math.inf:
@@ -283,11 +293,12 @@ class _Scrape:
                 seen = self._points._seen
                 _, total = seen.since(self._key(sample), [], group.total, fresh=fresh)
             if change is not None:
-                self._add_rate(sample, name, labels, change, unit="")
+                found = [_rate(name, change)]
                 for ending, value in summary([], total, change[0]):
-                    self._add(sample, f"{name}_{ending}", labels, value)
+                    found.append(self._of(sample, f"{name}_{ending}", value))
+                self._give(sample, name, size, found)
 
-    def _quantiles(self, group: _Group, labels: Labels) -> None:
+    def _quantiles(self, group: _Group) -> None:
         name = group.sample.family.name
         for share, value in group.quantiles:
             if not 0 <= share <= 1:
@@ -297,8 +308,8 @@ class _Scrape:
             elif math.isinf(value):
                 self._books.fault("not_finite", f"{name}: its quantile {share} is {value}")
             else:
-                self._used += 1
-                self._add(group.sample, f"{name}_p{100 * share:g}", labels, value)
+                found = self._of(group.sample, f"{name}_p{100 * share:g}", value)
+                self._give(group.sample, name, 1, [found])
 
     def _when(self, sample: Sample) -> float:
         honored = self._options.honor_timestamps and sample.time is not None
@@ -315,8 +326,8 @@ class _Scrape:
         known = counters.knows(key)
         change = counters.difference(key, self._when(sample), value, created)
         if change is not None:
-            self._used += size
-        elif known:
+            return change
+        if known:
             message = f"{sample.name}: its time is not newer than its last"
             self._books.unwatched("not_newer", f"{message}; see `honor_timestamps`", size)
         else:
@@ -324,40 +335,42 @@ class _Scrape:
             self._books.unwatched("first_scrape", message, size)
         return change
 
-    def _labels(self, labels: Labels) -> Labels:
-        own = dict(labels)
-        for name, text in self._target:
-            if name in own and self._options.honor_labels:
-                continue
-            if name in own:
-                own[f"exported_{name}"] = own[name]
-            own[name] = text
-        return tuple(sorted(own.items()))
+    def _of(self, sample: Sample, name: str, value: float) -> "_Found":
+        return _Found(name, value, sample.family.unit, "custom")
 
-    def _add_rate(
-        self,
-        sample: Sample,
-        name: str,
-        labels: Labels,
-        change: tuple[float, float],
-        unit: str | None = None,
-    ) -> None:
-        source, suffix = self._points._namer.split(self._labels(labels))
-        unit = sample.family.unit if unit is None else unit
-        self._metrics.append(
-            Metric(
-                self._when(sample),
-                source,
-                shorten(f"{name}_per_s{suffix}"),
-                change[0] / change[1],
-                f"{unit or 1}/s",
-                "throughput",
-                "prometheus",
-            )
-        )
+    def _give(self, sample: Sample, name: str, size: int, found: Sequence["_Found"]) -> None:
+        """Add what `size` samples of one series have become: all of it, or nothing.
 
-    def _add(self, sample: Sample, name: str, labels: Labels, value: float) -> None:
-        source, suffix = self._points._namer.split(self._labels(labels))
-        unit, when = sample.family.unit, self._when(sample)
-        name = shorten(f"{name}{suffix}")
-        self._metrics.append(Metric(when, source, name, value, unit, "custom", "prometheus"))
+        Args:
+            sample: with the labels of the series.
+            name: of the series.
+            size: samples.
+            found: what they have become.
+        """
+        of, when = self._points._series, self._when(sample)
+        series = of.find(name, sample.labels, self._target)
+        made = []
+        try:
+            for one in found:
+                output = of.output(series, one.name, one.unit)
+                output.take(series.identity, when)
+                made.append(Metric(when, output.source_id, output.metric_name, one.value,
+                                   one.unit, one.kind, "prometheus"))  # fmt: skip
+        except MixedError as error:
+            self._books.fault("mixed", str(error), size)
+            return
+        self._used += size
+        self._metrics += made
+
+
+class _Found(NamedTuple):
+    """A metric before it has the labels of its series."""
+
+    name: str
+    value: float
+    unit: str
+    kind: MetricType
+
+
+def _rate(name: str, change: tuple[float, float], unit: str = "") -> _Found:
+    return _Found(f"{name}_per_s", change[0] / change[1], f"{unit or 1}/s", "throughput")

@@ -9,7 +9,6 @@ after all, `adapters.identities` keeps them apart.
 Counters become rates per second (`_per_s`), because an ever-growing number has no normal range.
 """
 
-import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -17,9 +16,9 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field
 
 from padit.adapters.base import Options
-from padit.codecs.records import MAX_NAME_LENGTH
+from padit.codecs.names import shortened
 
-__all__ = ["Counter", "Counters", "Labels", "Namer", "Naming", "shorten"]
+__all__ = ["Counter", "Counters", "Labels", "Namer", "Naming"]
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -101,8 +100,8 @@ class Namer:
         for rule, names in self._rules:
             if all(labels.get(name) for name in names):
                 filled = _PLACE.sub(lambda found: labels[found[1]], rule)
-                return shorten(labels[rule] if names == [rule] else filled), names
-        return shorten(self._fallback), ()
+                return shortened(labels[rule] if names == [rule] else filled), names
+        return shortened(self._fallback), ()
 
     def suffix(self, labels: Mapping[str, str]) -> str:
         """What labels add to a name."""
@@ -115,14 +114,6 @@ class Namer:
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def shorten(name: str) -> str:
-    """A name within the limit; one that is too long ends in a hash of the whole."""
-    if len(name) <= MAX_NAME_LENGTH:
-        return name
-    digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:16]
-    return f"{name[: MAX_NAME_LENGTH - 17]}#{digest}"
 
 
 class Counter:

@@ -15,16 +15,17 @@ import math
 import time
 from collections import Counter
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from padit.adapters.base import AdapterOptions, Emitter, Options, Seconds, now
 from padit.adapters.errors import AdapterError
-from padit.adapters.series import Namer, Naming, shorten
+from padit.adapters.secrets import secret
+from padit.adapters.series import Namer, Naming
 from padit.adapters.snmp_session import Session, community, user
 from padit.adapters.snmp_values import Rates, Unwatched, Uptime, number_of
+from padit.codecs.names import shortened
 from padit.domain.metric import Metric, MetricType
 
 __all__ = ["SnmpAdapter", "SnmpOptions", "SnmpTable", "SnmpValue"]
@@ -146,10 +147,11 @@ class SnmpAdapter:
         """Read the secrets and find the address; the first poll sends the first request."""
         options = self.options
         if options.version == "2c":
-            name = _secret(options.community_file) or options.community
+            name = secret(options.community_file) if options.community_file else options.community
             credentials = community(name)
         else:
-            auth, priv = _secret(options.auth_password_file), _secret(options.priv_password_file)
+            files = (options.auth_password_file, options.priv_password_file)
+            auth, priv = (secret(one) if one else "" for one in files)
             credentials = user(options.user, options.auth, auth, options.priv, priv)
         self._session = Session(
             options.host,
@@ -255,7 +257,7 @@ class SnmpAdapter:
         if not math.isfinite(result):
             emitter.fault("not_finite", f"{name}{suffix} is {result}")
             return
-        self._add(shorten(name + suffix), result, unit, kind)
+        self._add(shortened(name + suffix), result, unit, kind)
 
     def _add(
         self,
@@ -284,13 +286,3 @@ def _text(cell: Any) -> str:
     if type(cell).__name__ == "OctetString":
         return bytes(cell).decode(errors="replace").strip()
     return str(cell.prettyPrint())
-
-
-def _secret(path: str) -> str:
-    if not path:
-        return ""
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"{path} cannot be read: {error}"
-        raise AdapterError(message, cause="secret_file") from error

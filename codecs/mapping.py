@@ -12,6 +12,7 @@ Speed: names are made once for each distinct (source, set of fields) of a call; 
 object without nesting are taken all at once.
 """
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -50,6 +51,12 @@ class Mapping:
         self._plan = plan_of(form)
         self._times = Times(form.time_format, form.timezone)
         self._parse = parse or _json.decode
+
+    def with_source_id(self, source_id: str) -> "Mapping":
+        """The same with another `source_id`, for elements whose `source` leads to nothing."""
+        made = copy.copy(self)
+        made.form = self.form.model_copy(update={"source_id": source_id})
+        return made
 
     def decode(
         self,

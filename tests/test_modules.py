@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -236,3 +237,12 @@ def test_state_that_outlives_a_run_would_be_noticed(code: str) -> None:
 )
 def test_a_constant_is_no_state(code: str) -> None:
     assert _kept(ast.parse(code)) == set()
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["flink"], *extras["adapters"]]
+    table = (ROOT / "docs" / "dependencies.md").read_text()
+    told = {name for row in re.findall(r"^\| ([^|]+) \|", table, re.M) for name in row.split(", ")}
+    assert {re.split(r"[<>=]", one)[0] for one in wanted} - told == set()

@@ -1,6 +1,7 @@
 """The publisher over TLS, with a password, to a real Kafka that refuses other clients."""
 
 import logging
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from padit.adapters.config import BufferOptions, KafkaOptions
+from padit.adapters.kafka_client import AwayError, KafkaClient
 from padit.adapters.publisher import Publisher
 from padit.devcluster.broker import Broker, prepare_broker
 from padit.domain.metric import Metric
@@ -71,10 +73,12 @@ def security(guarded: Guarded, **more: Any) -> dict[str, Any]:
     }
 
 
-def publish(guarded: Guarded, directory: Path, settings: dict[str, Any]) -> tuple[Publisher, Stats]:
+def publish(
+    guarded: Guarded, directory: Path, settings: dict[str, Any], **more: Any
+) -> tuple[Publisher, Stats]:
     topic = guarded.broker.create_topic(f"metrics-{directory.name}")
     stats = Stats()
-    kafka = KafkaOptions(bootstrap=guarded.bootstrap, topic=topic, security=settings)
+    kafka = KafkaOptions(bootstrap=guarded.bootstrap, topic=topic, security=settings, **more)
     publisher = Publisher(kafka, BufferOptions(directory=str(directory)), stats)
     publisher.start()
     publisher.put([Metric(1_767_323_045.0 + i, "a", "m", float(i)) for i in range(100)])
@@ -85,6 +89,29 @@ def test_samples_arrive_over_tls_with_the_password(guarded: Guarded, tmp_path: P
     publisher, stats = publish(guarded, tmp_path, security(guarded))
     until(lambda: stats.total("padit_publisher_sent_total") == 100, "the samples", 40)
     assert publisher.stop(10) == 0
+
+
+@pytest.mark.parametrize("way", ["password_file", "password_env"])
+def test_password_comes_from_a_file_or_the_environment(
+    guarded: Guarded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    (tmp_path / "word").write_text("s3cret\n")
+    monkeypatch.setenv("KAFKA_WORD", "s3cret")
+    place = {"password_file": str(tmp_path / "word"), "password_env": "KAFKA_WORD"}[way]
+    settings = security(guarded)
+    del settings["sasl.password"]
+    publisher, stats = publish(guarded, tmp_path, settings, **{way: place})
+    until(lambda: stats.total("padit_publisher_sent_total") == 100, "the samples", 40)
+    assert publisher.stop(10) == 0
+
+
+def test_a_password_that_cannot_be_read_or_stands_twice_is_an_error_that_names_it() -> None:
+    with pytest.raises(ValueError, match="exclude each other"):
+        KafkaOptions(security={"sasl.password": "x"}, password_file="/nowhere")  # noqa: S106
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        bootstrap = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(AwayError, match="/nowhere cannot be read"):
+            KafkaClient(KafkaOptions(bootstrap=bootstrap, password_file="/nowhere"))  # noqa: S106
 
 
 @pytest.mark.parametrize(

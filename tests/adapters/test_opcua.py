@@ -255,6 +255,7 @@ def test_value_that_is_no_finite_number_is_refused(value: Any) -> None:
         ({"nodes": [{"node": "torque", "name": "a"}]}, "is no node"),
         ({"security": "Basic256Sha256"}, "cert_file"),
         ({"url": "http://x"}, "url"),
+        ({"password_file": "f"}, "needs `username`"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:

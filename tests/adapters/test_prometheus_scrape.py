@@ -366,6 +366,7 @@ def test_trying_an_adapter_prints_what_is_not_watched(capsys: pytest.CaptureFixt
         ({"urls": ["ftp://x"]}, "no http:// or https:// URL"),
         ({"urls": ["http://x:1/metrics", "http://x:1/"]}, "stands there twice"),
         ({"urls": ["http://x"], "username": "u", "bearer_token_file": "f"}, "exclude each other"),
+        ({"urls": ["http://x"], "password_file": "f"}, "needs `username`"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:

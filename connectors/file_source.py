@@ -144,7 +144,9 @@ class FileSource:
             entries.append(Entry(path, os.path.abspath(path), span, sorts))
         self.files = tuple(entries)
         return [
-            PartitionRange(number, one.span.start, one.span.end if one.sorts else one.span.stop)
+            PartitionRange(number, one.span.start, one.span.end, one.span.stop - one.span.start)
+            if one.sorts
+            else PartitionRange(number, one.span.start, one.span.stop)
             for number, one in enumerate(entries)
         ]
 

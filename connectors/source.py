@@ -23,11 +23,14 @@ class PartitionRange:
         partition: number, from 0.
         start: first offset.
         stop: offset after the last one, or None for no end.
+        records: behind these offsets, where they are fewer: a file that is sorted has offsets for
+            its rows and for its samples in the order of time, and is read whole.
     """
 
     partition: int
     start: int
     stop: int | None
+    records: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

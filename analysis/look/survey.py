@@ -124,8 +124,8 @@ def survey(source: Source, decode: Decoder, out_of_orderness: int, extent: Exten
     return Survey(
         source.name,
         len(ranges),
-        sum((one.stop or 0) - one.start for one in ranges),
-        sum(one.following - one.start for one in at),
+        sum(_records(one) for one in ranges),
+        sum(min(_records(one), cursor.at[one.partition].following - one.start) for one in ranges),
         counted,
         _series(rows),
         tuple(_first(rows)),
@@ -135,8 +135,14 @@ def survey(source: Source, decode: Decoder, out_of_orderness: int, extent: Exten
     )
 
 
+def _records(one: PartitionRange) -> int:
+    return (one.stop or 0) - one.start if one.records is None else one.records
+
+
 def _part(one: PartitionRange, extent: Extent) -> PartitionRange:
     stop = one.stop or 0
+    if one.records is not None:  # sorted, so its first samples may stand anywhere
+        return one
     if extent.from_end:
         return replace(one, start=max(one.start, stop - extent.records))
     return replace(one, stop=min(stop, one.start + extent.records))

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from padit.codecs import records
 from padit.codecs.contract import shorten
 from padit.codecs.mapping_columns import Collected
+from padit.codecs.mapping_labels import ElementAttributes
 from padit.codecs.mapping_model import Format
 from padit.codecs.mapping_paths import MISSING
 from padit.codecs.mapping_plan import WHOLE, Plan, Steps
@@ -35,6 +36,7 @@ class Reading:
     def __init__(self, form: Format, plan: Plan) -> None:
         self.columns = Collected()
         self.left = Left()
+        self.attributes = ElementAttributes(plan)
         self._form = form
         self._plan = plan
         self._wide: dict[Any, _Wide] = {}
@@ -108,6 +110,8 @@ class Reading:
             self._several(record, element, around, context)
         count = len(columns.value) - before
         if count:
+            if self.attributes.stated:
+                self._label(element, around)
             columns.stamp.append(plan.time(element, around) if plan.time else received)
             columns.count.append(count)
             columns.record.append(record)
@@ -116,6 +120,12 @@ class Reading:
             reason = f"{shorten(element)} holds no number"
             self.left.add(what, reason, "format: values", "messages", 0)
         (plan.with_value if single else plan.with_values).check(element, self.left)
+
+    def _label(self, element: Any, around: Sequence[Any]) -> None:
+        number, fault = self.attributes.number(element, around)
+        self.columns.known.append(number)
+        if fault:
+            self.columns.faults.append((len(self.columns.stamp), fault))
 
     def _context(
         self, record: int, element: Any, around: Sequence[Any]

@@ -1,14 +1,15 @@
 """Attributes of the elements of mapped messages: metric type and labels."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from padit.codecs.contract import bounded
 from padit.codecs.forgiving import known_kind
 from padit.codecs.labels import label_fault
-from padit.codecs.mapping_paths import MISSING
+from padit.codecs.mapping_columns import Collected
+from padit.codecs.mapping_paths import MISSING, Text
 from padit.codecs.mapping_plan import Plan
 from padit.domain.attributes import Attributes
 
@@ -23,19 +24,37 @@ class ElementAttributes:
 
     Attributes:
         table: different attributes, each once.
-        stated: whether the mapping has labels or types at all.
+        note: takes an element and what lies around it, and adds its number to the columns; None
+            where the mapping has neither labels nor types.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, columns: Collected) -> None:
         self._plan = plan
+        self._columns = columns
+        self._kinds: dict[str | None, int] = {}
         self._numbers: dict[tuple[str, ...], int] = {}
         self._entries: dict[Attributes, int] = {}
         self.table: list[Attributes] = []
-        self.stated = plan.kind is not None or bool(plan.labels)
+        self.note: Callable[[Any, Sequence[Any]], None] | None = None
+        if plan.labels:
+            self.note = self._note
+        elif plan.kind is not None:
+            self.note = self._kind_alone(plan.kind)
 
-    def number(self, element: Any, around: Sequence[Any]) -> tuple[int, str]:
-        """The number of an element's attributes, and why a label is left out, or ""."""
-        plan = self._plan
+    def _kind_alone(self, kind_of: Text) -> Callable[[Any, Sequence[Any]], None]:
+        kinds, append = self._kinds, self._columns.known.append
+
+        def note(element: Any, around: Sequence[Any]) -> None:
+            kind = kind_of(element, around)
+            number = kinds.get(kind)
+            if number is None:
+                number = kinds[kind] = self._add((kind or "",))
+            append(number)
+
+        return note
+
+    def _note(self, element: Any, around: Sequence[Any]) -> None:
+        plan, columns = self._plan, self._columns
         kind = plan.kind(element, around) if plan.kind else None
         texts, first = [kind or ""], ""
         for name, get in plan.labels:
@@ -50,7 +69,9 @@ class ElementAttributes:
         number = self._numbers.get(key)
         if number is None:
             number = self._numbers[key] = self._add(key)
-        return number, first
+        columns.known.append(number)
+        if first:
+            columns.faults.append((len(columns.stamp), first))
 
     def _add(self, key: tuple[str, ...]) -> int:
         names = (name for name, _ in self._plan.labels)

@@ -36,7 +36,8 @@ class Reading:
     def __init__(self, form: Format, plan: Plan) -> None:
         self.columns = Collected()
         self.left = Left()
-        self.attributes = ElementAttributes(plan)
+        self.attributes = ElementAttributes(plan, self.columns)
+        self._label = self.attributes.note
         self._form = form
         self._plan = plan
         self._wide: dict[Any, _Wide] = {}
@@ -110,7 +111,7 @@ class Reading:
             self._several(record, element, around, context)
         count = len(columns.value) - before
         if count:
-            if self.attributes.stated:
+            if self._label is not None:
                 self._label(element, around)
             columns.stamp.append(plan.time(element, around) if plan.time else received)
             columns.count.append(count)
@@ -120,12 +121,6 @@ class Reading:
             reason = f"{shorten(element)} holds no number"
             self.left.add(what, reason, "format: values", "messages", 0)
         (plan.with_value if single else plan.with_values).check(element, self.left)
-
-    def _label(self, element: Any, around: Sequence[Any]) -> None:
-        number, fault = self.attributes.number(element, around)
-        self.columns.known.append(number)
-        if fault:
-            self.columns.faults.append((len(self.columns.stamp), fault))
 
     def _context(
         self, record: int, element: Any, around: Sequence[Any]

@@ -103,7 +103,9 @@ def test_a_record_that_is_given_up_leaves_no_labels_behind(
     assert decoded.left_out.samples == 0
 
 
-VALUES = st.sampled_from(["a", "b", "", None, 1, 1.0, True, [], {}, "x" * 300])
+VALUES: st.SearchStrategy[Any] = st.sampled_from(
+    ["a", "b", "", None, 1, 1.0, True, [], {}, "x" * 300]
+)
 MESSAGE = st.lists(
     st.tuples(VALUES, st.sampled_from(["latency", "gauge", None, 3]), st.sampled_from([1, "x"]),
               st.sampled_from("pq")),

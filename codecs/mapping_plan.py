@@ -108,11 +108,7 @@ def plan_of(form: Format, labels: Sequence[str] = ()) -> Plan:
         below_path=below_path,
         skip=_skipped(form, below_path),
         time=_first(form.time),
-        labels=sorted(
-            [*((name, getter(parse_path(path))) for name, path in form.labels.items()),
-             *((name, first_of(paths)) for name, paths in below_labels.items())],
-            key=lambda one: one[0],
-        ),
+        labels=_label_getters(form, below_labels),
         kind=_first_text(form.metric_type),
         around=_around(form),
         with_value=_watch(form, form.value, read),
@@ -297,6 +293,12 @@ def _labels_below(form: Format, names: Sequence[str]) -> dict[str, list[Path]]:
         for name in names
         if parents and name not in form.labels
     }
+
+
+def _label_getters(form: Format, below: dict[str, list[Path]]) -> list[tuple[str, Get]]:
+    found = {name: getter(parse_path(path)) for name, path in form.labels.items()}
+    found |= {name: first_of(paths) for name, paths in below.items()}
+    return sorted(found.items(), key=lambda one: one[0])
 
 
 def _watch(form: Format, values: Sequence[str], labels: Sequence[Path]) -> Watch:

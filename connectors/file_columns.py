@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from padit.codecs.arrow import combine_names, encode_names
-from padit.codecs.arrow_labels import RowLabels, attribute_column, known_kinds, labels_of
+from padit.codecs.arrow_labels import attribute_column, known_kinds
 from padit.codecs.contract import NOTHING_LEFT_OUT, LeftOut, Reject, bounded, numbered, shorten
 from padit.codecs.names import MAX_NAME_LENGTH, name_fault
+from padit.connectors.file_labels import attributes_of_cells, labels_of_rows
 from padit.connectors.file_plan import GivenTimes, Narrow, Plan, Wide
 from padit.connectors.tables.times import TimeForm, convert_times, micros_of_integers, text_of
 from padit.connectors.tables.values import (
@@ -180,7 +181,7 @@ def _narrow_rows(
         reasons.pop(i, None)  # a row without a value is no sample, whatever else it holds
     if reasons:
         good[list(reasons)] = False
-    labels = _labels(plan, table)
+    labels = labels_of_rows(plan, table)
     left_out = labels.left_out(good) if labels else NOTHING_LEFT_OUT
     kinds = known_kinds(encode_names(table[body.kind])) if body.kind else None
     attributes = attribute_column(kinds, labels, (code, len(series))) if kinds or labels else None
@@ -188,13 +189,6 @@ def _narrow_rows(
     if good.all():
         return Converted(rows, [], left_out)
     return Converted(rows.select(good), _of_rows(reasons), left_out)
-
-
-def _labels(plan: Plan, table: pa.Table) -> RowLabels | None:
-    """Labels of the rows of a table; None where the file has no column of any."""
-    if not plan.labels.needed:
-        return None
-    return labels_of(table, plan.labels.columns, plan.labels.keys)
 
 
 def _cell_units(
@@ -255,11 +249,7 @@ def _wide_rows(
         fixed = zip(body.names, body.units, strict=True)
         series = [Series(plan.source_id, name, unit) for name, unit in fixed]
         code = column.astype(np.int32)
-    labels, left_out, attributes = _labels(plan, table), NOTHING_LEFT_OUT, None
-    if labels is not None and len(row):
-        labels = labels.take(row)
-        left_out = labels.left_out(np.ones(len(row), bool))
-        attributes = attribute_column(None, labels, (code, len(series)))
+    attributes, left_out = attributes_of_cells(plan, table, row, (code, len(series)))
     rows = Rows(series, code, time[row], value, attributes)
     of_cells = [numbered(i, named, len(named)) for i, named in cells.items() if i not in faults]
     of_rows = [

@@ -11,10 +11,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from padit.codecs.arrow_headers import Layout, weigh
-from padit.codecs.arrow_labels import attributes_of
+from padit.codecs.arrow_labels import attributes_of, known_kinds
 from padit.codecs.arrow_text import Names, encode_names
 from padit.codecs.contract import NOTHING_LEFT_OUT, Faults, LeftOut, Sampled, shorten
-from padit.codecs.forgiving import known_kind
 from padit.codecs.names import find_unusable
 from padit.domain.errors import WireFormatError
 from padit.domain.metric import Series
@@ -134,8 +133,7 @@ def _complete(table: pa.Table, faults: Faults) -> tuple[pa.Table, NDArray[np.int
             faults.note(np.flatnonzero(null & good), f"{name} is null")
             good &= ~null
     if "metric_type" in table.column_names:
-        kinds, code = encode_names(table["metric_type"], absent="custom")
-        types = [known_kind(kind) for kind in kinds], code
+        types = known_kinds(encode_names(table["metric_type"]))
     element = np.flatnonzero(good)
     if len(element) == len(good):
         return table, element, types

@@ -44,11 +44,14 @@ class Mapping:
     Args:
         form: the mapping.
         parse: bytes to values; JSON by default.
+        labels: that the configuration names, beside those of the mapping.
     """
 
-    def __init__(self, form: Format, parse: Parse | None = None) -> None:
+    def __init__(
+        self, form: Format, parse: Parse | None = None, labels: tuple[str, ...] = ()
+    ) -> None:
         self.form = form
-        self._plan = plan_of(form)
+        self._plan = plan_of(form, labels)
         self._times = Times(form.time_format, form.timezone)
         self._parse = parse or _json.decode
 
@@ -91,10 +94,13 @@ class Mapping:
                     fault = message(position, content, when)
             if fault:
                 rejects.append(Reject(position, bounded(fault)))
-        found = reading.columns.finish(self._times if self._plan.time else _RECEIVED)
+        times = self._times if self._plan.time else _RECEIVED
+        found = reading.columns.finish(times, reading.attributes.table)
         rejects = sorted([*rejects, *found.rejects])
         left = reading.left.all()
-        return Decoded(found.rows, found.record, rejects, found.element, taken, unwatched=left)
+        return Decoded(
+            found.rows, found.record, rejects, found.element, taken, found.left_out, left
+        )
 
 
 def _unread(value: bytes | None, max_bytes: int, reading: Reading) -> str:

@@ -2,15 +2,23 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.codecs.contract import MOST_NAMED, Reject, bounded, numbered
+from padit.codecs.contract import (
+    MOST_NAMED,
+    NOTHING_LEFT_OUT,
+    LeftOut,
+    Reject,
+    bounded,
+    numbered,
+)
 from padit.codecs.mapping_times import Times
 from padit.codecs.names import find_unusable
+from padit.domain.attributes import AttributeColumn, Attributes
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
 
@@ -20,12 +28,13 @@ Ints = NDArray[np.int64]
 
 
 class Finished(NamedTuple):
-    """Rows (n,), the record and the number in it of each, and at most one reject a record."""
+    """Rows (n,), the record and number in it of each, a reject a record, and labels left out."""
 
     rows: Rows
     record: NDArray[np.int64]
     element: NDArray[np.int32]
     rejects: list[Reject]
+    left_out: LeftOut
 
 
 class Collected:
@@ -42,6 +51,10 @@ class Collected:
         self.stamp: list[Any] = []
         self.count: list[int] = []
         self.record: list[int] = []
+        self.known: list[int] = []
+        """Numbers of the elements' attributes; empty in a mapping without any."""
+        self.faults: list[tuple[int, str]] = []
+        """Elements of which a label is left out, and why."""
         self.lost = array("q")
         """Records of lost samples, ascending."""
         self._lost_at = array("q")
@@ -74,9 +87,17 @@ class Collected:
             self._reasons.pop(record, None)
         del self.code[values:], self.value[values:], self.lost[lost:], self._lost_at[lost:]
         del self.stamp[elements:], self.count[elements:], self.record[elements:]
+        del self.known[elements:]
+        while self.faults and self.faults[-1][0] >= elements:
+            self.faults.pop()
 
-    def finish(self, times: Times) -> Finished:
-        """Convert, check, and number what there is."""
+    def finish(self, times: Times, attributes: Sequence[Attributes] = ()) -> Finished:
+        """Convert, check, and number what there is.
+
+        Args:
+            times: converts the stamps.
+            attributes: what the numbers in `known` stand for.
+        """
         time, late = times.convert(self.stamp) if self.stamp else (np.empty(0, np.int64), {})
         count = np.array(self.count, np.int64)
         element_of = np.repeat(np.arange(len(count)), count)
@@ -98,10 +119,21 @@ class Collected:
             return fault or f"value {value[row]} is not a finite number"
 
         rejects = self._rejects(lost_number, bad, record[bad], number[bad], reason)
-        rows = Rows(table, code, time[element_of], value)
+        known = None
+        if self.known:
+            by_row = np.array(self.known, np.int32)[element_of]
+            known = AttributeColumn.of(attributes, by_row, code, len(table))
+        rows = Rows(table, code, time[element_of], value, known)
+        left_out = self._left_out(element_of[good]) if self.faults else NOTHING_LEFT_OUT
         if len(bad):
             rows, record, number = rows.select(good), record[good], number[good]
-        return Finished(_compact(rows), record, number.astype(np.int32), rejects)
+        return Finished(_compact(rows), record, number.astype(np.int32), rejects, left_out)
+
+    def _left_out(self, element_of: Ints) -> LeftOut:
+        """Samples of which a label is left out; `element_of` of each that is used."""
+        reasons = dict(self.faults)
+        chosen = element_of[np.isin(element_of, np.fromiter(reasons, np.int64, len(reasons)))]
+        return LeftOut(len(chosen), reasons[int(chosen[0])]) if len(chosen) else NOTHING_LEFT_OUT
 
     def _numbers(self, record: Ints) -> tuple[Ints, Ints]:
         """The number in its record of each value, and of each lost sample."""
@@ -161,4 +193,5 @@ def _compact(rows: Rows) -> Rows:
         return rows
     position = np.cumsum(seen, dtype=np.int32) - np.int32(1)
     table = [one for one, kept in zip(rows.series, seen.tolist(), strict=True) if kept]
-    return Rows(table, position[rows.code], rows.time, rows.value)
+    known = rows.attributes and rows.attributes.with_series(np.flatnonzero(seen))
+    return Rows(table, position[rows.code], rows.time, rows.value, known)

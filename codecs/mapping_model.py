@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_v
 from padit.codecs.mapping_paths import holes_of, parse_path
 from padit.codecs.mapping_times import Times
 from padit.codecs.presets import PRESETS
+from padit.domain.attributes import LONGEST_LABEL_NAME, MOST_LABELS
 from padit.domain.config import Section, explain
 from padit.domain.errors import ConfigurationError
 
@@ -133,6 +134,12 @@ class Format(Section):
         description="Label to path; a label is no part of the identity of a series.",
         examples=[{"site": "tags.site"}],
     )
+    labels_below: Paths = Field(
+        default=(),
+        description="Objects whose members become labels where `labels` of the configuration "
+        "names them; others are not read.",
+        examples=["tags"],
+    )
     text_numbers: bool = Field(
         default=False,
         description="Below `values`: whether text like `12.5` is a value. Where a path names a "
@@ -161,9 +168,18 @@ class Format(Section):
             if applies:
                 raise ValueError(fault)
         Times(self.time_format, self.timezone)
-        for text in self.labels.values():
-            parse_path(text)
+        self._check_labels()
         return self
+
+    def _check_labels(self) -> None:
+        if len(self.labels) > MOST_LABELS:
+            message = f"labels names {len(self.labels)} labels, at most {MOST_LABELS} are allowed"
+            raise ValueError(message)
+        for name, text in self.labels.items():
+            if not 0 < len(name) <= LONGEST_LABEL_NAME:
+                message = f"labels: {name[:40]!r} must have 1 to {LONGEST_LABEL_NAME} characters"
+                raise ValueError(message)
+            parse_path(text)
 
 
 def format_of(place: str, given: Any) -> Format:

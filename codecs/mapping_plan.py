@@ -44,7 +44,8 @@ class Plan:
         below: the path below which every number counts.
         skip: steps below it that are no values.
         time: the event time; None: the record's.
-        labels: label and getter; not read by the decoder yet.
+        labels: label and getter, sorted by label.
+        kind: the metric type; None where there is none.
     """
 
     root: Sequence[Get]
@@ -63,18 +64,26 @@ class Plan:
     skip: Sequence[Steps]
     time: Get | None
     labels: Sequence[tuple[str, Get]]
+    kind: Text | None
     around: Watch
     with_value: Watch
     with_values: Watch
 
 
-def plan_of(form: Format) -> Plan:
-    """Compile a mapping."""
+def plan_of(form: Format, labels: Sequence[str] = ()) -> Plan:
+    """Compile a mapping.
+
+    Args:
+        form: the mapping.
+        labels: that the configuration names; `labels_below` of the mapping says where they are.
+    """
+    below_labels = _labels_below(form, labels)
     below = form.values if isinstance(form.values, tuple) and form.values else ()
     named = form.values if isinstance(form.values, dict) else {}
     below_path = parse_path(below[0]) if below else None
     single = [one for one in form.metric if FIELD not in one]
     wide = [one for one in form.metric if FIELD in one] or [FIELD]
+    read = [path for paths in below_labels.values() for path in paths]
     each = [WHOLE if path == "." else _parts(path) for path in form.each]
     return Plan(
         root=[getter(parse_path(path)) for path in form.root],
@@ -99,10 +108,13 @@ def plan_of(form: Format) -> Plan:
         below_path=below_path,
         skip=_skipped(form, below_path),
         time=_first(form.time),
-        labels=[(name, getter(parse_path(path))) for name, path in form.labels.items()],
+        labels=_label_getters(form, below_labels),
+        kind=_first_text(form.metric_type),
         around=_around(form),
-        with_value=_watch(form, form.value),
-        with_values=_watch(form, below or [path for paths in named.values() for path in paths]),
+        with_value=_watch(form, form.value, read),
+        with_values=_watch(
+            form, below or [path for paths in named.values() for path in paths], read
+        ),
     )  # fmt: skip
 
 
@@ -266,9 +278,32 @@ def _skipped(form: Format, below: Path | None) -> list[Steps]:
     return found
 
 
-def _watch(form: Format, values: Sequence[str]) -> Watch:
+def _labels_below(form: Format, names: Sequence[str]) -> dict[str, list[Path]]:
+    """Paths of the labels that the configuration names and the mapping does not.
+
+    They change no name: labels may change while a series stays the same.
+    """
+    parents = [parse_path(text) for text in form.labels_below]
+    return {
+        name: [
+            parent._replace(steps=(*parent.steps, *steps))
+            for parent in parents
+            for steps in dict.fromkeys([(name,), tuple(name.split("."))])
+        ]
+        for name in names
+        if parents and name not in form.labels
+    }
+
+
+def _label_getters(form: Format, below: dict[str, list[Path]]) -> list[tuple[str, Get]]:
+    found = {name: getter(parse_path(path)) for name, path in form.labels.items()}
+    found |= {name: first_of(paths) for name, paths in below.items()}
+    return sorted(found.items(), key=lambda one: one[0])
+
+
+def _watch(form: Format, values: Sequence[str], labels: Sequence[Path]) -> Watch:
     """The tree of paths that begin at the element."""
-    paths = [*_structural(form), *(parse_path(text) for text in values)]
+    paths = [*_structural(form), *(parse_path(text) for text in values), *labels]
     whole = not form.each or "." in form.each  # an element may be the whole message
     own = [path for path in paths if path.outer == 0 or (path.outer < 0 and whole)]
     return Watch([path.steps for path in own])

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from padit.codecs import records
 from padit.codecs.contract import shorten
 from padit.codecs.mapping_columns import Collected
+from padit.codecs.mapping_labels import ElementAttributes
 from padit.codecs.mapping_model import Format
 from padit.codecs.mapping_paths import MISSING
 from padit.codecs.mapping_plan import WHOLE, Plan, Steps
@@ -35,6 +36,8 @@ class Reading:
     def __init__(self, form: Format, plan: Plan) -> None:
         self.columns = Collected()
         self.left = Left()
+        self.attributes = ElementAttributes(plan, self.columns)
+        self._label = self.attributes.note
         self._form = form
         self._plan = plan
         self._wide: dict[Any, _Wide] = {}
@@ -108,6 +111,8 @@ class Reading:
             self._several(record, element, around, context)
         count = len(columns.value) - before
         if count:
+            if self._label is not None:
+                self._label(element, around)
             columns.stamp.append(plan.time(element, around) if plan.time else received)
             columns.count.append(count)
             columns.record.append(record)

@@ -35,6 +35,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "source": ["tags.host", "name"],
         "metric": "{name}_{field}",
         "by": "tags.*",
+        "labels_below": "tags",
         "values": "fields",
         "time": "timestamp",
     },
@@ -42,6 +43,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "source": ["tags.host", "metric"],
         "metric": "metric",
         "by": "tags.*",
+        "labels_below": "tags",
         "value": "value",
         "time": "timestamp",
     },
@@ -55,6 +57,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "time": list(_TIMES),
         "unit": "unit",
         "metric_type": "metric_type",
+        "labels_below": ["metadata", "."],
     },
     "debezium": {
         "root": ["payload", "$"],
@@ -66,6 +69,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "values": "after",
         "time": [*_below("after", _TIMES), "source.ts_ms", "ts_ms"],
         "unit": "after.unit",
+        "metric_type": "after.metric_type",
+        "labels_below": ["after.metadata", "after"],
     },
     "cloudevents": {
         "source": [*_below("data", SOURCES), "source"],
@@ -74,6 +79,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "values": "data",
         "time": [*_below("data", _TIMES), "time"],
         "unit": "data.unit",
+        "metric_type": "data.metric_type",
+        "labels_below": ["data.metadata", "data", "."],
         "ignore": [
             "specversion", "id", "type", "subject", "datacontenttype", "dataschema", "sequence",
             "sequencetype", "partitionkey", "traceparent", "tracestate",
@@ -94,10 +101,12 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             "service.address",
         ],
         "time": ["@timestamp"],
+        "labels_below": ["labels", "fields", "."],
     },
     "factory": {
         "source": _spelled("machine_id", "machine", "device_id", "source_id", "udi", "product_id"),
         "time": list(_TIMES),
+        "labels_below": ["metadata", "."],
         "values": {
             "air_temp_k": [
                 *_spelled("air_temp_k", "air_temperature_k", "air_temp", "air_temperature"),

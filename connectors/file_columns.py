@@ -14,8 +14,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from padit.codecs.arrow import combine_names, encode_names
-from padit.codecs.contract import Reject, bounded, numbered, shorten
+from padit.codecs.arrow_labels import attribute_column, known_kinds
+from padit.codecs.contract import NOTHING_LEFT_OUT, LeftOut, Reject, bounded, numbered, shorten
 from padit.codecs.names import MAX_NAME_LENGTH, name_fault
+from padit.connectors.file_labels import attributes_of_cells, labels_of_rows
 from padit.connectors.file_plan import GivenTimes, Narrow, Plan, Wide
 from padit.connectors.tables.times import TimeForm, convert_times, micros_of_integers, text_of
 from padit.connectors.tables.values import (
@@ -25,7 +27,7 @@ from padit.connectors.tables.values import (
     split_numbers,
     unit_names,
 )
-from padit.domain.metric import METRIC_TYPES, Series
+from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.domain.timestamps import EARLIEST_US, LATEST_US, micros_from_numbers
 
@@ -60,10 +62,12 @@ class Converted(NamedTuple):
             in the table, `lost` counts the filled cells of values (a row whose time or name
             cannot be used counts once at least). Of a wide table the elements are the lost
             cells, numbered as the columns that hold values.
+        left_out: samples of which a label could not be used.
     """
 
     rows: Rows
     rejects: list[Reject]
+    left_out: LeftOut = NOTHING_LEFT_OUT
 
 
 def rows_of(
@@ -170,22 +174,21 @@ def _narrow_rows(
     named_badly = np.isin(code, np.fromiter(unusable, np.int32, len(unusable)))
     for i in np.flatnonzero(named_badly).tolist():
         reasons[i] = unusable[int(code[i])]
-    if body.kind:
-        kinds = table[body.kind].cast(pa.string()).fill_null("custom")
-        known = np.asarray(pc.is_in(kinds, pa.array([*METRIC_TYPES, ""])))
-        for i in np.flatnonzero(~known).tolist():
-            reasons[i] = f"metric_type {_cell(table, body.kind, i)} is unknown"
     reasons |= faults
-    rows = Rows(series, code, time, value)
     good = np.isfinite(value)
     nothing = ~good & ~split.bad & ~np.isinf(value)
     for i in np.flatnonzero(nothing).tolist() if reasons else ():
         reasons.pop(i, None)  # a row without a value is no sample, whatever else it holds
     if reasons:
         good[list(reasons)] = False
-    elif good.all():
-        return Converted(rows, [])
-    return Converted(rows.select(good), _of_rows(reasons))
+    labels = labels_of_rows(plan, table)
+    left_out = labels.left_out(good) if labels else NOTHING_LEFT_OUT
+    kinds = known_kinds(encode_names(table[body.kind])) if body.kind else None
+    attributes = attribute_column(kinds, labels, (code, len(series))) if kinds or labels else None
+    rows = Rows(series, code, time, value, attributes)
+    if good.all():
+        return Converted(rows, [], left_out)
+    return Converted(rows.select(good), _of_rows(reasons), left_out)
 
 
 def _cell_units(
@@ -246,12 +249,13 @@ def _wide_rows(
         fixed = zip(body.names, body.units, strict=True)
         series = [Series(plan.source_id, name, unit) for name, unit in fixed]
         code = column.astype(np.int32)
-    rows = Rows(series, code, time[row], value)
+    attributes, left_out = attributes_of_cells(plan, table, row, (code, len(series)))
+    rows = Rows(series, code, time[row], value, attributes)
     of_cells = [numbered(i, named, len(named)) for i, named in cells.items() if i not in faults]
     of_rows = [
         one._replace(lost=max(1, lost[one.record])) for one in _of_rows(faults)
     ]  # with the row all that stands in it is lost
-    return Converted(rows, sorted([*of_cells, *of_rows]))
+    return Converted(rows, sorted([*of_cells, *of_rows]), left_out)
 
 
 def _samples(

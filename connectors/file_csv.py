@@ -6,15 +6,18 @@ out once, when its records are counted; `padit.connectors.tables` has the parts.
 """
 
 import os
+from collections.abc import Callable
+from functools import partial
 
 import pyarrow as pa
 
-from padit.codecs.contract import Reject, bounded
+from padit.codecs.contract import LeftOut, Reject, bounded
 from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.file_columns import Converted, rows_of
 from padit.connectors.file_formats import OpenFile, Piece, register
 from padit.connectors.file_options import FileOptions
 from padit.connectors.file_plan import Wide
+from padit.connectors.side_outputs import label_names, note_left_out
 from padit.connectors.source import Decoder
 from padit.connectors.tables.annotated import Annotated, lay_out_annotated
 from padit.connectors.tables.dialect import find_dialect
@@ -26,6 +29,8 @@ from padit.domain.findings import Findings
 from padit.domain.rows import Rows
 
 __all__ = ["Csv"]
+
+Note = Callable[[LeftOut], None]
 
 
 @register(".csv", ".tsv", ".txt")
@@ -43,20 +48,22 @@ class Csv:
         self._layouts[place] = layout = self._look(path)
         return layout.records
 
-    def findings(self, path: str) -> Findings:
+    def findings(self, path: str, labels: tuple[str, ...] = ()) -> Findings:
         """What was guessed of a file, and what is left unwatched."""
-        return self._layout(path).findings
+        layout = self._layout(path)
+        return layout.labelled(labels).findings
 
     def in_order(self, path: str) -> bool:
         """Whether no time goes back."""
         return in_order(path, self._layout(path))
 
     def open(self, path: str, row: int, decode: Decoder) -> OpenFile:
-        """Open at a record below the header; columns are not for the decoder."""
-        layout = self._layout(path)
+        """Open at a record below the header; the decoder only names the labels."""
+        layout = self._layout(path).labelled(label_names(decode))
+        note = partial(note_left_out, decode)
         if isinstance(layout, Annotated):
-            return _OpenAnnotated(path, row, layout)
-        return _OpenCsv(path, row, layout)
+            return _OpenAnnotated(path, row, layout, note)
+        return _OpenCsv(path, row, layout, note)
 
     def _layout(self, path: str) -> Layout | Annotated:
         return self._layouts.get(os.path.abspath(path)) or self._look(path)
@@ -78,8 +85,9 @@ def _dead(block: Block, rejects: list[Reject], path: str) -> list[DeadRecord]:
 
 
 class _OpenCsv:
-    def __init__(self, path: str, row: int, layout: Layout) -> None:
+    def __init__(self, path: str, row: int, layout: Layout, note: Note) -> None:
         self._path = path
+        self._note = note
         self._layout = layout
         self._records = RecordReader(path, layout.dialect.text, layout.dialect.cut, row)
 
@@ -89,6 +97,7 @@ class _OpenCsv:
             return Piece(0, Rows.empty(), [])
         layout = self._layout
         parsed, converted = self._converted(block)
+        self._note(converted.left_out)
         body = layout.plan.body
         cells = len(body.columns) if isinstance(body, Wide) else 1
         rejects = [
@@ -120,8 +129,9 @@ class _OpenCsv:
 class _OpenAnnotated:
     """Several tables: a piece never holds rows of two of them."""
 
-    def __init__(self, path: str, row: int, layout: Annotated) -> None:
+    def __init__(self, path: str, row: int, layout: Annotated, note: Note) -> None:
         self._path = path
+        self._note = note
         self._layout = layout
         self._row = row
         self._records = RecordReader(path, layout.dialect.text, layout.dialect.cut, row)
@@ -133,6 +143,7 @@ class _OpenAnnotated:
         if section is None or not len(block):
             return Piece(len(block), Rows.empty(), [])
         converted, faults = self._layout.convert(block, section)
+        self._note(converted.left_out)
         rejects = [*(Reject(i, bounded(reason)) for i, reason in faults), *converted.rejects]
         return Piece(len(block), converted.rows, _dead(block, rejects, self._path))
 

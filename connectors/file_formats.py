@@ -51,8 +51,13 @@ class Format(Protocol):
             SourceError: it cannot.
         """
 
-    def findings(self, path: str) -> Findings:
-        """What is guessed about a file, and what of it is left unwatched; after `count`."""
+    def findings(self, path: str, labels: tuple[str, ...] = ()) -> Findings:
+        """What is guessed about a file, and what of it is left unwatched; after `count`.
+
+        Args:
+            path: of the file.
+            labels: columns of these names are labels, and so not left.
+        """
 
     def in_order(self, path: str) -> bool:
         """Whether the event times of a file never go back.

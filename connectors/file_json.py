@@ -73,7 +73,7 @@ class Json:
         finally:
             lines.close()
 
-    def findings(self, path: str) -> Findings:
+    def findings(self, path: str, labels: tuple[str, ...] = ()) -> Findings:
         """Fields of the first lines that hold numbers and are not read; a mapping counts itself."""
         if self._payload.form is not None:
             return Findings()

@@ -23,6 +23,7 @@ from padit.connectors.file_parquet_plan import Layout, lay_out
 from padit.connectors.file_plan import GivenTimes, Wide
 from padit.connectors.file_sort import ascending
 from padit.connectors.file_types import as_numbers, flattened, shown, valid_text
+from padit.connectors.side_outputs import label_names, note_left_out
 from padit.connectors.source import Decoder
 from padit.domain.errors import ConfigurationError, PaditError, SourceError
 from padit.domain.findings import Findings
@@ -69,22 +70,24 @@ class Parquet:
                     return True
                 return ascending(_times(file, layout))
 
-    def findings(self, path: str) -> Findings:
+    def findings(self, path: str, labels: tuple[str, ...] = ()) -> Findings:
         """What was guessed about a file, and which columns are not watched."""
         with _reading(path, "cannot be read"):
-            file, layout = self._open(path)
+            file, layout = self._open(path, labels)
             with file:
                 return layout.findings(file.metadata, path)
 
     def open(self, path: str, row: int, decode: Decoder) -> OpenFile:
-        """Open at a row; columns are not for the decoder."""
+        """Open at a row; the decoder only names the labels."""
         with _reading(path, "cannot be read as Parquet"):
-            file, layout = self._open(path)
-        return _OpenParquet(path, file, row, layout)
+            file, layout = self._open(path, label_names(decode))
+            if layout.plan.labels.needed:
+                _check_sizes(file.metadata, layout, path)
+        return _OpenParquet(path, file, row, layout, decode)
 
-    def _open(self, path: str) -> tuple[pq.ParquetFile, Layout]:
+    def _open(self, path: str, labels: tuple[str, ...] = ()) -> tuple[pq.ParquetFile, Layout]:
         with _file(path, []) as file:
-            layout = lay_out(self._options, file, path, PurePath(path).stem)
+            layout = lay_out(self._options, file, path, PurePath(path).stem, labels)
         return _file(path, layout.texts), layout
 
 
@@ -148,8 +151,11 @@ def _prepared(table: pa.Table, layout: Layout, needed: list[str]) -> pa.Table:
 
 
 class _OpenParquet:
-    def __init__(self, path: str, file: pq.ParquetFile, row: int, layout: Layout) -> None:
+    def __init__(
+        self, path: str, file: pq.ParquetFile, row: int, layout: Layout, decode: Decoder
+    ) -> None:
         self._path = path
+        self._decode = decode
         self._file = file
         self._row = row
         self._layout = layout
@@ -168,6 +174,7 @@ class _OpenParquet:
     def _piece(self, chosen: pa.Table) -> Piece:
         number = np.arange(self._row, self._row + chosen.num_rows)
         converted = rows_of(self._plan, chosen, number)
+        note_left_out(self._decode, converted.left_out)
         dead = [
             DeadRecord(_text(chosen, one.record), one, self._path, 0, int(number[one.record]))
             for one in converted.rejects

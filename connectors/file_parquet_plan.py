@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 
 from padit.codecs.contract import shorten
 from padit.connectors.file_columns import numbers
+from padit.connectors.file_labels import with_labels
 from padit.connectors.file_options import FileOptions
-from padit.connectors.file_plan import GivenTimes, Narrow, Plan, Wide, make_plan
+from padit.connectors.file_plan import GivenTimes, Narrow, Plan, labelled, make_plan
 from padit.connectors.file_types import Leaf, flattened, leaves_of, shown, valid_text
 from padit.domain.errors import SourceError
 from padit.domain.findings import Findings, Guess, Unwatched
@@ -60,7 +61,9 @@ class Layout(NamedTuple):
         )
 
 
-def lay_out(options: FileOptions, file: pq.ParquetFile, path: str, stem: str) -> Layout:
+def lay_out(
+    options: FileOptions, file: pq.ParquetFile, path: str, stem: str, labels: tuple[str, ...] = ()
+) -> Layout:
     """Decide.
 
     Args:
@@ -68,6 +71,7 @@ def lay_out(options: FileOptions, file: pq.ParquetFile, path: str, stem: str) ->
         file: open; its first rows are looked at.
         path: for messages.
         stem: default of the source_id.
+        labels: that the configuration names.
 
     Raises:
         SourceError: a column is missing, or cannot be what it is to be.
@@ -81,12 +85,13 @@ def lay_out(options: FileOptions, file: pq.ParquetFile, path: str, stem: str) ->
     numeric = {leaf.name for leaf in leaves.values() if leaf.numeric} - index | as_text
     names = [leaf.name for leaf in leaves_of(file.schema_arrow)]
     plan = make_plan(options, names, frozenset(numeric), path, stem)
+    plan = labelled(plan, [one.name for one in leaves.values() if _is_label(one)], labels)
     used = [leaves[name] for name in plan.needed]
     _check_kinds(plan, leaves, path)
-    body = plan.body
-    metrics = set(body.columns) if isinstance(body, Wide) else {body.value}
+    metrics = set(plan.value_columns)
     guesses += _of_metrics([leaf for leaf in used if leaf.name in metrics], as_text, path)
     guesses += _of_time(plan, file, leaves, path)
+    guesses += with_labels(Findings(), plan, labels).guesses
     left = [leaf for leaf in leaves.values() if leaf not in used]
     return Layout(
         plan,
@@ -102,6 +107,11 @@ def lay_out(options: FileOptions, file: pq.ParquetFile, path: str, stem: str) ->
             for leaf in left
         ),
     )
+
+
+def _is_label(leaf: Leaf) -> bool:
+    """Whether a column of this type can hold labels."""
+    return leaf.text or (leaf.numeric and not pa.types.is_duration(leaf.plain))
 
 
 def _is_special(leaf: Leaf, metrics: set[str]) -> bool:
@@ -172,9 +182,7 @@ def _is_number(text: str) -> bool:
 
 def _check_kinds(plan: Plan, leaves: dict[str, Leaf], path: str) -> None:
     """Refuse columns that can never hold what they are to hold."""
-    body = plan.body
-    values = body.columns if isinstance(body, Wide) else (body.value,)
-    for name in values:
+    for name in plan.value_columns:
         leaf = leaves[name]
         if not (leaf.numeric or leaf.temporal or leaf.text or pa.types.is_null(leaf.plain)):
             message = f"{path}: the column {name!r} holds {leaf.held}, which cannot be a metric"

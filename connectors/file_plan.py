@@ -9,7 +9,18 @@ from padit.connectors.file_options import FileOptions
 from padit.domain.errors import ConfigurationError, SourceError
 from padit.domain.timestamps import MICROS
 
-__all__ = ["GivenTimes", "Narrow", "Plan", "Wide", "check_names", "make_plan"]
+__all__ = [
+    "LabelColumns",
+    "GivenTimes",
+    "Narrow",
+    "Plan",
+    "Wide",
+    "check_names",
+    "labelled",
+    "make_plan",
+]
+
+_METADATA = "metadata"
 
 
 class GivenTimes(NamedTuple):
@@ -36,6 +47,23 @@ class Wide(NamedTuple):
     units: tuple[str, ...]
 
 
+class LabelColumns(NamedTuple):
+    """Columns of labels.
+
+    Attributes:
+        columns: label and the column that holds it.
+        keys: labels that are keys of the JSON text in the column `metadata`.
+    """
+
+    columns: tuple[tuple[str, str], ...] = ()
+    keys: tuple[str, ...] = ()
+
+    @property
+    def needed(self) -> list[str]:
+        """The columns that have to be read."""
+        return [*(column for _, column in self.columns), *([_METADATA] if self.keys else [])]
+
+
 class Plan(NamedTuple):
     """Which column is what.
 
@@ -45,6 +73,7 @@ class Plan(NamedTuple):
         source_id: for every row, where `source` is None.
         body: the rest.
         clock: column of the time of day, where `time` holds the date alone.
+        labels: columns of labels.
     """
 
     time: str | GivenTimes
@@ -52,6 +81,7 @@ class Plan(NamedTuple):
     source_id: str
     body: Narrow | Wide
     clock: str | None = None
+    labels: LabelColumns = LabelColumns()
 
     @property
     def time_columns(self) -> tuple[str, ...]:
@@ -64,8 +94,13 @@ class Plan(NamedTuple):
     def needed(self) -> list[str]:
         """The columns that have to be read, each once."""
         body = self.body.columns if isinstance(self.body, Wide) else self.body
-        names = [*self.time_columns, self.source, *body]
+        names = [*self.time_columns, self.source, *body, *self.labels.needed]
         return list(dict.fromkeys(name for name in names if name is not None))
+
+    @property
+    def value_columns(self) -> tuple[str, ...]:
+        """The columns of values."""
+        return self.body.columns if isinstance(self.body, Wide) else (self.body.value,)
 
 
 def make_plan(
@@ -97,6 +132,30 @@ def make_plan(
         plan = plan._replace(body=_wide(options, columns, numeric, frozenset(plan.needed), place))
     _check_lengths(plan, place)
     return plan
+
+
+def labelled(plan: Plan, columns: Sequence[str], names: Sequence[str]) -> Plan:
+    """The plan with the columns that hold labels.
+
+    A label is the column of its name; or, in a column `metadata`, a field of a struct or a key of
+    the JSON text. Columns of times and values are none.
+
+    Args:
+        plan: which column is what.
+        columns: of the file.
+        names: labels of the configuration.
+    """
+    if not names:
+        return plan
+    free = set(columns) - {*plan.time_columns, *plan.value_columns}
+    found, keys = [], []
+    for name in names:
+        column = next((one for one in (name, f"{_METADATA}.{name}") if one in free), None)
+        if column is not None:
+            found.append((name, column))
+        elif _METADATA in free:
+            keys.append(name)
+    return plan._replace(labels=LabelColumns(tuple(found), tuple(keys)))
 
 
 def check_names(columns: Sequence[str], place: str) -> None:

@@ -73,6 +73,8 @@ class FileSource:
         bounds: rows by event time and by number.
         block_rows: rows that are read at once.
         sort_bytes: samples that a sort holds in memory.
+        labels: that the configuration names; columns of these names are not left unwatched. What
+            a reader reads of them its decoder decides.
         name: the path or pattern.
         form: their format, with what it has found out of the files.
         files: by partition, resolved once by `ranges`: files may be added while the job runs.
@@ -83,6 +85,7 @@ class FileSource:
     bounds: Bounds = Bounds()  # noqa: RUF009  # frozen
     block_rows: int = BLOCK_ROWS
     sort_bytes: int = SORT_BYTES
+    labels: tuple[str, ...] = ()
     name: str = dataclasses.field(init=False)
     files: tuple[Entry, ...] = dataclasses.field(init=False, default=())
     form: Format = dataclasses.field(init=False, repr=False, compare=False)
@@ -100,6 +103,10 @@ class FileSource:
             message = f"{self.pattern}: format maps JSON; a table has timestamp=, metrics= ..."
             raise ConfigurationError(message)
         self.form = file_format(self.suffix, self.options)
+
+    def labelled(self, labels: tuple[str, ...]) -> "FileSource":
+        """The same for a configuration that names labels."""
+        return dataclasses.replace(self, labels=labels)
 
     @property
     def suffix(self) -> str:
@@ -155,7 +162,7 @@ class FileSource:
         guesses: list[Guess] = []
         unwatched: list[Unwatched] = []
         for one in self.files:
-            found = self.form.findings(one.path)
+            found = self.form.findings(one.path, self.labels)
             guesses += [guess._replace(place=one.given) for guess in found.guesses]
             unwatched += [other._replace(place=one.given) for other in found.unwatched]
             if one.sorts:

@@ -8,7 +8,7 @@ from padit.codecs.mapping_model import Format, format_of
 from padit.codecs.registry_format import RegistryFormat
 from padit.codecs.validate import Validate
 from padit.connectors.schema_registry import SchemaOptions, lookup_of, schema_options
-from padit.connectors.side_outputs import LabelLog
+from padit.connectors.side_outputs import LabelLog, label_names
 from padit.connectors.source import Decoder
 
 __all__ = ["FORMAT", "SCHEMAS", "Payload", "payload_of"]
@@ -39,7 +39,7 @@ class Payload:
         if self.form is None:
             return decode
         parse = None if self.schemas is None else RegistryFormat(lookup_of(self.schemas))
-        read = Mapping(self.form, parse).decode
+        read = Mapping(self.form, parse, label_names(decode)).decode
         if isinstance(decode, Validate | LabelLog):
             return decode.reading(read)
         return Validate(4 << 20, _UNBOUNDED).reading(read)

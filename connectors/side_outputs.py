@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from padit.codecs.contract import LeftOut
 from padit.codecs.records import Decoded
 from padit.codecs.validate import Read, Validate
 from padit.connectors.cursor import Advance, Cursor, Numbered
@@ -31,7 +32,9 @@ __all__ = [
     "LabelLog",
     "LeftLog",
     "decision_message",
+    "label_names",
     "losses_message",
+    "note_left_out",
     "side_messages",
 ]
 
@@ -117,16 +120,26 @@ class LabelLog:
     ) -> Decoded:
         """Decode, and count samples of which a label was left out."""
         decoded = self._decode(values, record_time)
-        if decoded.left_out.samples:
-            self._total += decoded.left_out.samples
-            if self._total >= self._next:
-                while self._next <= self._total:
-                    self._next *= _MORE_OFTEN
-                _LOG.warning(
-                    "samples of %s without one of their labels so far: %d; %s",
-                    self._name, self._total, decoded.left_out.reason,
-                )  # fmt: skip
+        self.note(decoded.left_out)
         return decoded
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels that the configuration names, for readers whose records are not decoded."""
+        return label_names(self._decode)
+
+    def note(self, left_out: LeftOut) -> None:
+        """Count samples of which a label was left out."""
+        if not left_out.samples:
+            return
+        self._total += left_out.samples
+        if self._total >= self._next:
+            while self._next <= self._total:
+                self._next *= _MORE_OFTEN
+            _LOG.warning(
+                "samples of %s without one of their labels so far: %d; %s",
+                self._name, self._total, left_out.reason,
+            )  # fmt: skip
 
     def reading(self, read: Read) -> "LabelLog":
         """The same log over records that are read in another way."""
@@ -138,6 +151,17 @@ class LabelLog:
         """Samples counted since the last call."""
         more, self._taken = self._total - self._taken, self._total
         return more
+
+
+def label_names(decode: Decoder) -> tuple[str, ...]:
+    """Labels that the configuration names, as a reader's decoder knows them."""
+    return decode.labels if isinstance(decode, Validate | LabelLog) else ()
+
+
+def note_left_out(decode: Decoder, left_out: LeftOut) -> None:
+    """Count samples of which a label was left out, where the reader's decoder counts them."""
+    if isinstance(decode, LabelLog):
+        decode.note(left_out)
 
 
 class DeadLog:

@@ -16,6 +16,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
+from padit.domain.attributes import AttributeColumn
 from padit.domain.batch import decode_kept, encode_kept
 from padit.domain.errors import SourceError
 from padit.domain.rows import Rows, concatenate
@@ -120,6 +121,8 @@ class Sorter:
         self._parts.append(rows)
         names = sum(len(source) + len(metric) + len(unit) for source, metric, unit in rows.series)
         self._held += _ROW_BYTES * len(rows) + names + _NAME_BYTES * len(rows.series)
+        if rows.attributes is not None:
+            self._held += _held_by(rows.attributes)
         if self._held > self._most:
             self._write_run()
 
@@ -163,9 +166,17 @@ class Sorter:
             yield keyed.rows
 
 
+def _held_by(column: AttributeColumn) -> int:
+    """Bytes of attributes, about."""
+    texts = sum(len(name) + len(text) for one in column.table for name, text in one.labels)
+    pairs = sum(len(one.labels) for one in column.table)
+    return column.code.nbytes + texts + _NAME_BYTES * (len(column.table) + pairs)
+
+
 def _blocks(rows: Rows, size: int) -> Iterator[Rows]:
     for start in range(0, len(rows), size):
-        yield _cut(rows, start, start + size)
+        block = _cut(rows, start, start + size)
+        yield block if block.attributes is None else _compact(block)
 
 
 def _cut(rows: Rows, start: int, stop: int) -> Rows:
@@ -174,14 +185,17 @@ def _cut(rows: Rows, start: int, stop: int) -> Rows:
 
 
 def _compact(rows: Rows) -> Rows:
-    """The same over only those series that have rows."""
+    """The same over only those series and attributes that have rows."""
+    if rows.attributes is not None:
+        rows = dataclasses.replace(rows, attributes=rows.attributes.compact())
     present = np.flatnonzero(np.bincount(rows.code, minlength=len(rows.series)))
     if len(present) == len(rows.series):
         return rows
     place = np.zeros(len(rows.series), np.int32)
     place[present] = np.arange(len(present), dtype=np.int32)
     series = tuple(rows.series[i] for i in present.tolist())
-    return dataclasses.replace(rows, series=series, code=place[rows.code])
+    known = rows.attributes and rows.attributes.with_series(present)
+    return dataclasses.replace(rows, series=series, code=place[rows.code], attributes=known)
 
 
 def _merge(runs: Sequence[Iterator[Rows]]) -> Iterator[Rows]:

@@ -1,4 +1,4 @@
-"""Units that the configuration states, given to the rows of any source.
+"""Units and labels that the configuration states, given to any source.
 
 The unit is part of a series' identity, so it is set before anything reads the identity: between
 the source's reader and the cursor. All else that `series:` states is no part of it, and waits for
@@ -7,6 +7,7 @@ the detectors (`transforms/attributes.py`).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,7 +17,20 @@ from padit.domain.findings import Findings
 from padit.domain.rows import Rows
 from padit.domain.series_rules import SeriesRules
 
-__all__ = ["with_units"]
+__all__ = ["with_labels", "with_units"]
+
+
+@runtime_checkable
+class _Labelled(Protocol):
+    """A source that shows before it is read which labels it has."""
+
+    def labelled(self, labels: tuple[str, ...]) -> Source:
+        """The same for a configuration that names labels."""
+
+
+def with_labels(source: Source, labels: tuple[str, ...]) -> Source:
+    """The source as it is for a configuration that names labels: their columns are not left."""
+    return source.labelled(labels) if labels and isinstance(source, _Labelled) else source
 
 
 def with_units(source: Source, settings: Sequence[SeriesSetting]) -> Source:

@@ -125,7 +125,8 @@ class JobConfig(Section):
     labels: tuple[LabelName, ...] = Field(
         default=(),
         max_length=MOST_LABELS,
-        description="Keys of the samples' `metadata` that become labels of alerts.",
+        description="Keys of the samples' `metadata`, and columns of tables, that become labels of "
+        "alerts.",
         examples=[["site", "cluster"]],
     )
     series: tuple[SeriesSetting, ...] = Field(

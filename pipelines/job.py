@@ -16,7 +16,7 @@ from padit.connectors.cursor import first_cursors
 from padit.connectors.read_shard import ReadOptions
 from padit.connectors.sink import Sink
 from padit.connectors.source import PartitionRange
-from padit.connectors.units import with_units
+from padit.connectors.units import with_labels, with_units
 from padit.connectors.uris import Bounds, sink_from_uri, source_from_uri
 from padit.domain.config import load_config
 from padit.domain.errors import ConfigurationError
@@ -214,7 +214,7 @@ def make_plan(job: JobOptions, *, live: bool) -> tuple[Plan, list[PartitionRange
         ),
         config.input,
     )
-    source = with_units(source, config.series)
+    source = with_units(with_labels(source, config.labels), config.series)
     ranges = source.ranges()
     plan = Plan(
         source=source,

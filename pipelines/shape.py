@@ -96,7 +96,9 @@ def _input(address: Address) -> dict[str, Any]:
     options = {name: value for name, value in address.options.items() if name not in _PLACE_OPTIONS}
     payload = payload_of(address.uri, options.pop("format", None), options.pop("schemas", None))
     if payload.form is not None:
-        options["format"] = payload.form.model_dump(mode="json", exclude_defaults=True)
+        options["format"] = payload.form.model_dump(  # labels from there decide nothing
+            mode="json", exclude_defaults=True, exclude={"labels_below"}
+        )
     if payload.schemas is not None:  # the same schemas may be reached in another way
         options["schemas"] = "registry" if payload.schemas.registry else "folder"
     return options

@@ -8,6 +8,7 @@ import msgspec
 from padit.analysis.look.page import command_of, page_of, values_of
 from padit.analysis.look.survey import Extent, survey
 from padit.codecs.validate import Validate
+from padit.connectors.units import with_labels
 from padit.connectors.uris import Bounds, parse_address, source_from_uri
 from padit.domain.config import load_config
 from padit.domain.errors import ConfigurationError, LossError, SourceError
@@ -65,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
     """
     _check(args.rest)
     job = JobOptions.of(parse_options([f"--input={args.input}", *args.rest]))
+    config = load_config(job.config)
     source = source_from_uri(
         job.input,
         Bounds(
@@ -75,12 +77,16 @@ def run(args: argparse.Namespace) -> int:
             patience=job.broker_timeout_sec,
             allow_missing=job.allow_missing,
         ),
-        load_config(job.config).input,
+        config.input,
     )
+    source = with_labels(source, config.labels)
     extent = Extent(args.records, args.seconds, bool(parse_address(job.input).host))
     try:
         seen = survey(
-            source, Validate(job.max_record_bytes, job.max_ahead), job.out_of_orderness, extent
+            source,
+            Validate(job.max_record_bytes, job.max_ahead, config.labels),
+            job.out_of_orderness,
+            extent,
         )
     except SourceError as error:
         message = f"nothing can be read: {error}"

@@ -23,7 +23,7 @@ from padit.analysis.sweep.space import read_sweep_file
 from padit.analysis.sweep.trials import WINDOW_OPTIONS, Trials, jobs_of, make_trials
 from padit.cli.commands._job import LOST_TOO_MUCH
 from padit.codecs.validate import Validate
-from padit.connectors.units import with_units
+from padit.connectors.units import with_labels, with_units
 from padit.connectors.uris import Bounds, source_from_uri
 from padit.domain.config import JobConfig, load_config
 from padit.domain.errors import ConfigurationError, LossError
@@ -161,7 +161,8 @@ def _read(
     """The recording, and whether too much of it was lost."""
     bounds = Bounds(job.start_time, job.end_time, job.start_offset or "earliest", job.end_offset,
                     patience=job.broker_timeout_sec)  # fmt: skip
-    source = with_units(source_from_uri(job.input, bounds, config.input), config.series)
+    source = with_labels(source_from_uri(job.input, bounds, config.input), config.labels)
+    source = with_units(source, config.series)
     ranges = source.ranges()
     findings = source.findings()
     say(opening(findings))

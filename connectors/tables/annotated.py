@@ -8,6 +8,7 @@ are those that the receiver of line protocol gives: metric `measurement_field`, 
 
 import csv
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import PurePath
 from typing import NamedTuple
 
@@ -15,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from padit.codecs.contract import Reject
+from padit.codecs.contract import LeftOut, Reject
 from padit.connectors.file_columns import Converted, Forms, rows_of
 from padit.connectors.file_options import FileOptions
-from padit.connectors.file_plan import Narrow, Plan
+from padit.connectors.file_plan import LabelColumns, Narrow, Plan
 from padit.connectors.tables.dialect import Dialect
 from padit.connectors.tables.parse import parse
 from padit.connectors.tables.records import Block, RecordReader
@@ -80,6 +81,17 @@ class Annotated(NamedTuple):
     source_id: str
     records: int
     findings: Findings
+    labels: tuple[str, ...] = ()
+
+    def labelled(self, names: tuple[str, ...]) -> "Annotated":
+        """The same with columns of labels, which are not left unwatched then.
+
+        Args:
+            names: labels of the configuration.
+        """
+        read = {f"column {name!r}" for name in names}
+        left = [one for one in self.findings.unwatched if one.what not in read]
+        return self._replace(labels=names, findings=Findings(self.findings.guesses, left))
 
     def section(self, record: int) -> tuple[Section | None, int]:
         """The table that a record belongs to, if it is a row of one, and where that changes."""
@@ -101,6 +113,10 @@ class Annotated(NamedTuple):
         number = parsed.position + block.first
         if not section.time or not section.values:
             return Converted(concatenate([]), []), parsed.faults
+        labels = [
+            name for name in self.labels
+            if name in section.names and name not in (section.time, *section.values)
+        ]  # fmt: skip
         parts = []
         for column in section.values:
             kind = section.kinds[section.names.index(column)]
@@ -112,9 +128,12 @@ class Annotated(NamedTuple):
                     "source": _source(table, section, self.source_id),
                     "metric": _metric(table, section, column),
                     "value": table[column],
+                    **{f"label {name}": table[name] for name in labels},
                 }
             )
             plan = Plan("time", "source", "", Narrow("metric", "value", None, None))
+            columns = tuple((name, f"label {name}") for name in labels)
+            plan = plan._replace(labels=LabelColumns(columns))
             forms = Forms(TimeForm(per_second), {"value": form}, {})
             parts.append(rows_of(plan, narrow, number, forms))
         rejects: dict[int, Reject] = {}
@@ -124,7 +143,8 @@ class Annotated(NamedTuple):
             lost = one.lost + (before.lost if before else 0)
             rejects[at] = (before or one)._replace(record=at, lost=lost)
         rows = concatenate([part.rows for part in parts])
-        return Converted(rows, sorted(rejects.values())), parsed.faults
+        left_out = reduce(LeftOut.plus, (part.left_out for part in parts))
+        return Converted(rows, sorted(rejects.values()), left_out), parsed.faults
 
 
 def _kind(section: Section, name: str) -> str:

@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from padit.connectors.file_columns import Forms
+from padit.connectors.file_labels import with_labels
 from padit.connectors.file_options import FileOptions
-from padit.connectors.file_plan import Narrow, Plan, Wide, make_plan
+from padit.connectors.file_plan import Narrow, Plan, Wide, labelled, make_plan
 from padit.connectors.tables.dialect import Dialect
 from padit.connectors.tables.forms import Column, NumberOptions, family_targets, judge
 from padit.connectors.tables.parse import Typed, parse
@@ -32,6 +33,7 @@ from padit.domain.findings import Findings, Guess, Unwatched
 __all__ = ["Layout", "lay_out"]
 
 _MOST_REPEATED = 5_000_000
+_NAMES = pa.dictionary(pa.int32(), pa.string())
 
 
 class Layout(NamedTuple):
@@ -53,6 +55,18 @@ class Layout(NamedTuple):
     records: int
     findings: Findings
 
+    def labelled(self, names: tuple[str, ...]) -> "Layout":
+        """The same with columns of labels, which are not left unwatched then.
+
+        Args:
+            names: labels of the configuration.
+        """
+        plan = labelled(self.plan, self.dialect.names, names)
+        needed = plan.labels.needed
+        types = dict.fromkeys(needed, _NAMES) | self.types
+        findings = with_labels(self.findings, plan, names)
+        return self._replace(plan=plan, types=types, findings=findings)
+
 
 def lay_out(path: str, options: FileOptions, dialect: Dialect) -> Layout:
     """Look at a file.
@@ -71,7 +85,7 @@ def lay_out(path: str, options: FileOptions, dialect: Dialect) -> Layout:
     plan = make_plan(options, names, numeric, path, _stem(path))
     guesses = list(dialect.guesses)
     time = _time_form(sample, plan, options, path, guesses)
-    values = {name: columns[name].form or NumberForm() for name in _value_columns(plan)}
+    values = {name: columns[name].form or NumberForm() for name in plan.value_columns}
     plan = _with_units(plan, options, values)
     for name in values:
         guesses += [Guess(path, *one) for one in columns[name].guesses]
@@ -99,10 +113,6 @@ def _judge(sample: pa.Table, dialect: Dialect, options: FileOptions) -> dict[str
     narrow = options.metric_column in dialect.names and not options.metrics
     mixed = frozenset([options.value_column] if narrow else [])
     return judge(sample, dialect.names, numbers, dialect.cut.delimiter, stated, mixed)
-
-
-def _value_columns(plan: Plan) -> tuple[str, ...]:
-    return plan.body.columns if isinstance(plan.body, Wide) else (plan.body.value,)
 
 
 def _with_units(plan: Plan, options: FileOptions, values: dict[str, NumberForm]) -> Plan:
@@ -180,7 +190,7 @@ def _types(sample: pa.Table, plan: Plan, forms: Forms) -> Typed:
     names = [plan.source]
     if isinstance(plan.body, Narrow):
         names += [plan.body.metric, plan.body.unit, plan.body.kind]
-    types |= {name: pa.dictionary(pa.int32(), pa.string()) for name in names if name is not None}
+    types |= {name: _NAMES for name in names if name is not None}
     return types
 
 

@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from padit.cli.main import main
 from padit.domain.config import load_config
 from padit.domain.errors import ConfigurationError
+from padit.pipelines.options import JobOptions, parse_options
+from padit.pipelines.shape import shape_of
 from tests.pipelines.seed import HIGH, ORDINARY, START, write
 
 CONFIG = """
@@ -96,7 +99,9 @@ def test_without_labels_the_alerts_are_those_of_samples_without_metadata(tmp_pat
 def test_late_samples_keep_labels_and_family(tmp_path: Path) -> None:
     late = tmp_path / "late.jsonl"
     lines = _lines()
-    _run(tmp_path, [*lines, lines[0]], f"--late={late}", "--out_of_orderness_sec=1")
+    stream = CONFIG + "input: {order: arrival}\n"
+    options = (f"--late={late}", "--out_of_orderness_sec=1")
+    _run(tmp_path, [*lines, lines[0]], *options, config=stream)
     [one] = [json.loads(line) for line in late.read_text().splitlines()]
     assert one["metadata"] == {"cluster": "0", "site": "wire"}
     assert one["metric_type"] == "latency"
@@ -139,3 +144,94 @@ def test_a_second_configuration_must_read_the_same_labels_and_units(
             f"--config={tmp_path}/a.yaml", f"--config={tmp_path}/b.yaml"]  # fmt: skip
     assert main(argv) == 2
     assert "reads other labels or units" in capsys.readouterr().err
+
+
+def _table(folder: Path, suffix: str) -> str:
+    """The same samples as a narrow table, with a column for each label."""
+    fields = [json.loads(one) for one in _lines()]
+    columns = {name: [one[name] for one in fields] for name in fields[0] if name != "metadata"}
+    for name in ("site", "cluster"):
+        columns[name] = [str(one["metadata"][name]) for one in fields]
+    path = folder / f"in{suffix}"
+    if suffix == ".csv":
+        rows = zip(*columns.values(), strict=True)
+        lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
+        path.write_text("\n".join(lines) + "\n")
+    else:
+        pq.write_table(pa.table(columns), path)
+    return str(path)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_table_gives_the_alerts_that_its_json_lines_give(
+    tmp_path: Path, suffix: str, capsys: Capture
+) -> None:
+    expected = _run(tmp_path / "lines", _lines())
+    found = tmp_path / "alerts.jsonl"
+    argv = ["replay", f"--input={_table(tmp_path, suffix)}", f"--output={found}",
+            f"--config={tmp_path}/lines/job.yaml"]  # fmt: skip
+    assert main(argv) == 0
+    events = [json.loads(one) for one in found.read_text().splitlines()]
+    keys = ("source_id", "labels", "metric_type")
+    assert [[one["data"][key] for key in keys] for one in events] == [
+        [one["data"][key] for key in keys] for one in expected
+    ]
+    assert {one["data"]["labels"]["cluster"] for one in events} == {"1"}
+    said = capsys.readouterr().err
+    assert "'site'" not in said  # nothing is left unwatched
+    assert "'cluster'" not in said
+    argv = ["explain", events[0]["data"]["id"], f"--from={found}", f"--input={tmp_path}/in{suffix}"]
+    assert main(argv) == 0
+    assert "every byte" in capsys.readouterr().out
+
+
+def test_a_mapping_gives_the_alerts_that_its_json_lines_give(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    expected = _run(tmp_path / "own", _lines())
+    form = """
+input:
+  format:
+    source: source_id
+    metric: metric_name
+    value: value
+    unit: unit
+    time: timestamp
+    metric_type: metric_type
+    labels: {site: metadata.site}
+    labels_below: metadata
+"""
+    events = _run(tmp_path / "mapped", _lines(), config=CONFIG + form)
+    assert [one["data"]["labels"] for one in events] == [one["data"]["labels"] for one in expected]
+    assert {one["data"]["metric_type"] for one in events} == {"latency"}
+    argv = [
+        "explain", events[0]["data"]["id"], f"--from={tmp_path}/mapped/alerts.jsonl",
+        f"--input={tmp_path}/mapped/in.jsonl", f"--config={tmp_path}/mapped/job.yaml",
+    ]  # fmt: skip
+    capsys.readouterr()
+    assert main(argv) == 0
+    assert "every byte" in capsys.readouterr().out
+
+
+def test_labels_of_a_table_that_cannot_be_used_are_counted_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "in.csv"
+    lines = [f"{START + i},a,rtt_ms,{value},{'x' * 300}" for i, value in enumerate(ORDINARY)]
+    path.write_text("timestamp,source_id,metric_name,value,site\n" + "\n".join(lines) + "\n")
+    (tmp_path / "job.yaml").write_text(CONFIG)
+    argv = ["replay", f"--input={path}", "--output=null", f"--config={tmp_path}/job.yaml"]
+    assert main(argv) == 0
+    [said] = [one.message for one in caplog.records if "without one of their labels" in one.message]
+    assert f"so far: {len(ORDINARY)}; label site has 300 characters" in said
+
+
+def test_what_is_below_labels_below_is_no_part_of_the_shape(tmp_path: Path) -> None:
+    shapes = []
+    for below in ("tags", "metadata"):
+        (tmp_path / "job.yaml").write_text(
+            f"input: {{format: {{preset: telegraf, labels_below: {below}}}}}\n"
+        )
+        job = JobOptions.of(parse_options(["--input=in.jsonl"]))
+        shapes.append(shape_of(job, load_config(str(tmp_path / "job.yaml"))))
+    assert shapes[0] == shapes[1]

@@ -317,3 +317,33 @@ def test_only_the_columns_that_are_used_are_read() -> None:
         assert layout.options.included_fields == [1, 2, 3, 4, 5, 6]
         assert bool(layout.no_labels) == labelled
     assert weigh(arrow(value=np.ones(3)))[1].options is None
+
+
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [
+        (pa.array(["{}"]), ""), (pa.array(["{}"], pa.large_string()), ""),
+        (pa.array(["{}"], pa.string_view()), ""), (pa.nulls(1), ""),
+        (pa.array(["{}"]).dictionary_encode(), ""), (pa.array([{"a": 1}]), ""),
+        (pa.array([{"a": [1]}]), "metadata holds struct<a: list<item: int64>>: labels are read "
+                                 "from JSON text or a struct of plain values"),
+        (pa.array([1.5]), "metadata holds double: labels are read from JSON text or a struct of "
+                          "plain values"),
+    ],
+)  # fmt: skip
+def test_labels_are_read_from_text_and_plain_structs(column: pa.Array, reason: str) -> None:
+    assert weigh(arrow(metadata=column, value=[1.0]), labelled=True)[1].no_labels == reason
+
+
+def test_labels_are_not_read_from_two_columns_of_the_name() -> None:
+    for count in (2, 3):
+        columns = [pa.array(["{}"])] * count
+        made = pa.RecordBatch.from_arrays(columns, names=["metadata"] * count)
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, made.schema) as writer:
+            writer.write_batch(made)
+        value = sink.getvalue().to_pybytes()
+        assert weigh(value, labelled=True)[1].no_labels == (
+            f"the stream has {count} columns of the name metadata"
+        )
+        assert weigh(value)[1].no_labels == ""

@@ -1,5 +1,6 @@
 """Columns of names and times: the fast ways give what the slow ones give, up to their bounds."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ def test_numbers_of_all_kinds_are_times_and_values() -> None:
 )
 def test_column_of_values_that_holds_no_numbers_is_refused(column: pa.Array) -> None:
     reason = f"the column value holds {column.type}, it must hold numbers"
-    with pytest.raises(WireFormatError, match=reason):
+    with pytest.raises(WireFormatError, match=re.escape(reason)):
         decode_stream(arrow(timestamp=[T], source_id=["a"], metric_name=["b"], value=column))
 
 

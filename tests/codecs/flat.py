@@ -60,8 +60,8 @@ class _Writer:
             self.data += struct.pack("<I", len(text)) + text + b"\0"
         elif isinstance(part, Structs):
             self.data += struct.pack("<I", len(part.entries))
-            for one in part.entries:
-                self.data += struct.pack("<qq", *one)
+            for pair in part.entries:
+                self.data += struct.pack("<qq", *pair)
         else:
             self.data += struct.pack("<I", len(part.entries)) + bytes(4 * len(part.entries))
             known: dict[int, int] = {}

@@ -283,7 +283,7 @@ def test_stream_of_a_schema_alone_has_no_weight() -> None:
 def test_schema_of_64_kilobytes_is_the_largest(spare: int) -> None:
     def stream(size: int) -> bytes:
         schema = pa.schema([("value", pa.float64())], metadata={"note": "x" * size})
-        return schema.serialize().to_pybytes()
+        return bytes(schema.serialize().to_pybytes())
 
     base = len(stream(0)) - 8
     size = (64 << 10) - base + spare

@@ -60,7 +60,7 @@ def test_unit_of_a_number_changes_exactly_at_its_bound(number: int, micros: int)
 )  # fmt: skip
 def test_whole_numbers_are_exact_where_floats_are_not(number: float, micros: int) -> None:
     read = micros_from_integers if isinstance(number, int) else micros_from_numbers
-    assert read(np.array([number])).tolist() == [micros]  # type: ignore[operator]
+    assert read(np.array([number])).tolist() == [micros]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_limits_of_severity_labels_and_originals_are_those_that_are_documented()
     assert Attributes() == ("custom", (), None)
     assert (LARGEST_ORIGINAL, MOST_KINDS, FAR) == (700_000, 20, 86_400_000_000)
     assert Position(1, 2, 3, 4, 5) == (1, 2, 3, 4, 5, 0, 0, 0, WATERMARK_NONE)
-    assert Vote() == Vote(0, 0, *[WATERMARK_NONE], {}, *[WATERMARK_NONE] * 3)
+    assert Vote() == Vote(0, 0, WATERMARK_NONE, {}, WATERMARK_NONE, WATERMARK_NONE, WATERMARK_NONE)
 
 
 @pytest.mark.parametrize("size", [0, LARGEST_ORIGINAL, LARGEST_ORIGINAL + 1])

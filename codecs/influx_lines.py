@@ -336,12 +336,18 @@ def _number(raw: str) -> float | None:
         number = _whole(raw)
         if number is not None:
             return number
-    elif raw[0] == '"' and raw[-1] == '"' and len(raw) > 1:
+    elif raw[0] == '"' and _closed(raw):
         return None
     elif raw in _WORDS:
         return _WORDS[raw]
     message = f"{raw[:60]!r} is no field value"
     raise LineError(message)
+
+
+def _closed(raw: str) -> bool:
+    """Whether a text that begins with a quote ends with another one that is not escaped."""
+    text = raw[1:-1]
+    return len(raw) > 1 and raw[-1] == '"' and (len(text) - len(text.rstrip("\\"))) % 2 == 0
 
 
 def _whole(raw: str) -> float | None:

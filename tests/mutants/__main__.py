@@ -21,7 +21,12 @@ from tests.mutants.trial import Outcome, Trial, run_all, warm_up
 ROOT = Path(__file__).resolve().parents[2]
 # What has no clock, no process and no connection. Folders that do not exist are passed over.
 _SOURCES = ("codecs", "domain", "transforms")
-_TESTS = ("tests/codecs", "tests/detectors", "tests/domain", "tests/laws", "tests/transforms")
+_TESTS = (
+    "tests/codecs", "tests/detectors", "tests/domain", "tests/laws", "tests/transforms",
+    # What tests codecs through those who use them, without a server, a broker or a device.
+    "tests/adapters/test_fuzz.py", "tests/adapters/test_receiver_books.py",
+    "tests/connectors/test_case_payloads.py", "tests/connectors/test_payloads.py",
+)  # fmt: skip
 _SEED = 20_261_128
 _MARGIN, _LEAST_S = 10.0, 60.0
 

@@ -21,6 +21,9 @@ __all__ = ["Reading"]
 _NUMBERS = frozenset({int, float})
 _VALUES = frozenset({int, float, bool, Decimal})
 _DEEPEST = 8
+_TEXT_NUMBERS = (
+    "add text_numbers: true to format (a preset becomes format: {preset: NAME, text_numbers: true})"
+)
 
 
 class _Wide(NamedTuple):
@@ -79,7 +82,9 @@ class Reading:
         else:
             if plan.each:
                 paths = ", ".join(self._form.each)
-                reason = f"nothing at {paths}, where format: each looks for elements"
+                reason = (
+                    f"nothing at {paths}, where format: each looks for elements (of an array: a[*])"
+                )
                 self.columns.lose(record, reason)
                 return
         self._element(record, message, (), received)
@@ -307,9 +312,7 @@ class Reading:
     def _left_out(self, place: str, value: Any) -> None:
         """Text and null below `values`."""
         if type(value) is str and is_number_text(value):
-            self.left.field(
-                place, value, f"a number as text: {value[:40]}", "format: {text_numbers: true}"
-            )
+            self.left.field(place, value, f"a number as text: {value[:40]}", _TEXT_NUMBERS)
             return
         what = "null" if value is None else f"text, such as {shorten(value)}"
         self.left.add(f"text of {shorten(place)}", what, "", "fields", 0)

@@ -38,6 +38,7 @@ JSON = (".jsonl", ".ndjson", ".json")
 
 _LINES = 32_768
 _LOOKED_AT = 1000
+_NEEDED = {"timestamp", "source_id", "metric_name", "value"}
 _FIELDS = frozenset(Metric.__struct_fields__)
 _FORMAT = "format: in the configuration names other fields"
 
@@ -133,8 +134,8 @@ def _other_numbers(values: list[bytes]) -> dict[str, int]:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
         for one in read if isinstance(read, list) else [read]:
-            if not isinstance(one, dict):
-                continue
+            if not isinstance(one, dict) or not one.keys() >= _NEEDED:
+                continue  # a record that is refused as a whole is counted there
             for name in one.keys() - _FIELDS:
                 if isinstance(one[name], int | float) and not isinstance(one[name], bool):
                     found[name] = found.get(name, 0) + 1

@@ -1,5 +1,6 @@
 """Options and a file's columns together: which column is what."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,17 +11,30 @@ from padit.domain.errors import ConfigurationError, SourceError
 from padit.domain.timestamps import MICROS
 
 __all__ = [
-    "LabelColumns",
     "GivenTimes",
+    "LabelColumns",
     "Narrow",
+    "NoMetricError",
     "Plan",
     "Wide",
     "check_names",
     "labelled",
+    "likely_time",
     "make_plan",
 ]
 
 _METADATA = "metadata"
+_MOMENTS = (
+    "timestamp", "time", "datetime", "datetimeutc", "dateandtime", "ts", "eventtime", "zeitstempel",
+    "zeitpunkt", "datumuhrzeit", "horodatage", "fechahora", "dateheure", "createdat", "recordedat",
+    "ds", "index",
+)  # fmt: skip
+_DATES = ("date", "datum", "fecha", "jour", "tag", "day")
+_CLOCKS = ("time", "uhrzeit", "zeit", "hora", "heure", "timeofday")
+
+
+class NoMetricError(SourceError):
+    """A table without a column that can be a metric."""
 
 
 class GivenTimes(NamedTuple):
@@ -186,12 +200,30 @@ def _time(
     for at, sign in enumerate(name):  # a "+" in the query of a URI arrives as a space
         if sign in "+ " and name[:at] in columns and name[at + 1 :] in columns:
             return name[:at], name[at + 1 :]
+    likely = likely_time(columns)
     message = (
         f"{place} has no column {name!r}; its columns are: {', '.join(columns)}. "
-        "Name the one with the event time with timestamp=COLUMN (or timestamp=DATE+TIME, if two "
+        + (f"Perhaps you mean timestamp={likely}. " if likely else "")
+        + "Name the one with the event time with timestamp=COLUMN (or timestamp=DATE+TIME, if two "
         "columns hold it), or give times with start=TIME and step=SECONDS"
     )
+    if len(columns) == 1:
+        message += "; if other lines stand before the header, add skip_lines=NUMBER"
     raise SourceError(message)
+
+
+def likely_time(columns: Sequence[str]) -> str:
+    """The value of `timestamp` that the names of columns suggest; "" where none does.
+
+    >>> likely_time(["Datum", "Uhrzeit", "Druck"]), likely_time(["cpu", "Time"])
+    ('Datum+Uhrzeit', 'Time')
+    """
+    names = {re.sub(r"[\W_]", "", re.sub(r"[\[(].*", "", one)).lower(): one for one in columns}
+    date = next((names[one] for one in _DATES if one in names), None)
+    clock = next((names[one] for one in _CLOCKS if one in names), None)
+    if date and clock:
+        return f"{date}+{clock}"
+    return next((names[one] for one in _MOMENTS if one in names), None) or date or clock or ""
 
 
 def _narrow(options: FileOptions, columns: Sequence[str], place: str) -> Narrow | None:
@@ -238,7 +270,7 @@ def _wide(
             f"{place} has no numeric column left for a metric; its columns are: "
             f"{', '.join(columns)}. Name them with metrics=COLUMN,COLUMN"
         )
-        raise SourceError(message)
+        raise NoMetricError(message)
     names = tuple(options.rename.get(name, name) for name in chosen)
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:

@@ -5,10 +5,12 @@ in the source's own unit. A source that decides not to watch something says so o
 reason and the option that changes the decision.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-__all__ = ["Findings", "Guess", "Unwatched"]
+__all__ = ["Findings", "Guess", "Unwatched", "UnwatchedCounts"]
+
+_MOST_KINDS = 1000
 
 
 class Guess(NamedTuple):
@@ -17,12 +19,16 @@ class Guess(NamedTuple):
     Attributes:
         place: file or topic.
         what: as a sentence's subject and verb, such as "the delimiter is ';'".
-        option: states it outright, or states otherwise; such as "delimiter=comma".
+        option: states it outright, or states otherwise; such as "delimiter=comma"; "" where no
+            option does.
+        certain: whether it cannot be otherwise and changes nothing for the user; only
+            `padit look` shows it then.
     """
 
     place: str
     what: str
     option: str
+    certain: bool = False
 
 
 class Unwatched(NamedTuple):
@@ -58,3 +64,35 @@ class Findings(NamedTuple):
 
     guesses: Sequence[Guess] = ()
     unwatched: Sequence[Unwatched] = ()
+
+    def adding(self, unwatched: Iterable[Unwatched]) -> "Findings":
+        """The same with more that is not watched, which was met while reading."""
+        return self._replace(unwatched=(*self.unwatched, *unwatched))
+
+
+class UnwatchedCounts:
+    """Counts what is left unwatched while reading, by place, kind and unit.
+
+    Kinds beyond the first thousand are counted together, so memory stays bounded and the sums
+    stay true.
+    """
+
+    def __init__(self) -> None:
+        self._kinds: dict[tuple[str, str, str], Unwatched] = {}
+
+    def add(self, left: Iterable[Unwatched]) -> None:
+        """Count."""
+        for one in left:
+            key = (one.place, one.what, one.unit)
+            if key not in self._kinds and len(self._kinds) >= _MOST_KINDS:
+                one = one._replace(place="", what="things of other kinds")
+                key = ("", one.what, one.unit)
+            known = self._kinds.get(key)
+            amount, numeric = (known.amount, known.numeric) if known else (0, 0)
+            self._kinds[key] = (known or one)._replace(
+                amount=amount + one.amount, numeric=numeric + one.numeric
+            )
+
+    def all(self) -> list[Unwatched]:
+        """What was counted, in the order it was met."""
+        return list(self._kinds.values())

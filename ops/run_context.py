@@ -16,12 +16,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
-from padit.domain.findings import Unwatched
+from padit.domain.findings import Unwatched, UnwatchedCounts
 from padit.domain.losses import Loss, add_losses
 
 __all__ = ["RunContext", "RunProgress"]
-
-_MOST_LEFT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ class RunContext:
         self._mark: dict[int, int] = {}
         self._lag: dict[int, int] = {}
         self._losses: dict[int, tuple[Loss, ...]] = {}
-        self._left: dict[tuple[str, str, str], Unwatched] = {}
+        self._left = UnwatchedCounts()
         with _lock:
             _here[self.run] = self
 
@@ -115,20 +113,12 @@ class RunContext:
     def leave(self, left: Sequence[Unwatched]) -> None:
         """Count what readers of this process left unwatched, by place, kind and unit."""
         with self._lock:
-            for one in left:
-                key = (one.place, one.what, one.unit)
-                known = self._left.get(key)
-                if known is None and len(self._left) >= _MOST_LEFT:
-                    continue
-                amount, numeric = (known.amount, known.numeric) if known else (0, 0)
-                self._left[key] = (known or one)._replace(
-                    amount=amount + one.amount, numeric=numeric + one.numeric
-                )
+            self._left.add(left)
 
     def unwatched(self) -> list[Unwatched]:
         """What `leave` has counted, in the order it was met."""
         with self._lock:
-            return list(self._left.values())
+            return self._left.all()
 
     def note(self, reader: int, watermark: int, lag: int | None = None) -> None:
         """Take down how far a reader has come."""

@@ -162,6 +162,8 @@ def _ended(plan: Plan, job: JobOptions, runner: Runner, watch: RunMonitor, end: 
         for sink in plan.every_sink:
             sink.finish(complete=not watch.stopped)
     counts = None if runner.here or not bounded else read_run_totals(job.audit)
+    if runner.here:
+        end = end._replace(findings=end.findings.adding(plan.context.unwatched()))
     summary = _summary(counts or watch.counts(), end, cancelled=not (runner.here or bounded))
     losses = plan.context.losses() if runner.here else None
     judged = bounded and not watch.stopped

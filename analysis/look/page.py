@@ -56,7 +56,8 @@ def _additions(seen: Survey) -> dict[str, str]:
     """Options of the URI that mend what is lost for the commonest reasons."""
     common = [one for one in seen.reasons if 2 * one.amount >= seen.counted.read]
     found = [match for one in common if (match := _URI_OPTION.fullmatch(one.remedy))]
-    return {match[1]: match[2] for match in found if match[1] in FileOptions.model_fields}
+    known = FileOptions.model_fields.keys() - {"metrics"}  # it would leave out other columns
+    return {match[1]: match[2] for match in found if match[1] in known}
 
 
 def values_of(seen: Survey, command: str) -> dict[str, Any]:
@@ -164,7 +165,7 @@ def _samples(seen: Survey) -> Iterator[str]:
 
 def _guessed(seen: Survey) -> Iterator[str]:
     lines = [
-        f"{_of(seen, one.place)}{one.what} (the option: {one.option})"
+        f"{_of(seen, one.place)}{one.what}" + (f" (the option: {one.option})" if one.option else "")
         for one in seen.findings.guesses
     ]
     yield from _section("Guessed", lines, "guesses")

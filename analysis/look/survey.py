@@ -10,7 +10,7 @@ import numpy as np
 from padit.analysis.losses.report import Counted, Reason, reasons_of
 from padit.connectors.cursor import advance, first_cursors
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Source
-from padit.domain.findings import Findings
+from padit.domain.findings import Findings, UnwatchedCounts
 from padit.domain.metric import Series
 from padit.domain.rows import Rows, concatenate
 from padit.domain.timestamps import MICROS
@@ -110,14 +110,17 @@ def survey(source: Source, decode: Decoder, out_of_orderness: int, extent: Exten
     [cursor] = first_cursors(chosen, 1)
     parts: list[Rows] = []
     kept = 0
+    left = UnwatchedCounts()
     for reads in _reads(source, chosen, decode, extent.seconds):
         found = advance(cursor, reads, out_of_orderness, source.name)
         cursor = found.cursor
         parts.append(found.batch.rows)
+        left.add(one for read in reads for one in read.unwatched)
         kept += len(found.batch.rows)
         if kept >= _MOST_SAMPLES:
             break
     rows = concatenate(parts)
+    findings = findings.adding(left.all())
     at = cursor.at.values()
     late, dead = sum(one.late for one in at), sum(one.dead_lettered for one in at)
     counted = Counted(sum(one.read for one in at), len(rows), late, dead)

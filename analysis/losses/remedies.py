@@ -2,12 +2,9 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping
-
-import msgspec
+from collections.abc import Callable
 
 from padit.connectors.file_options import FileOptions
-from padit.domain.config import JobConfig
 from padit.domain.losses import LATE_KIND, Loss
 from padit.domain.timestamps import MICROS
 
@@ -21,14 +18,8 @@ _TOO_LONG = re.compile(r"(\d+) bytes, more than")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d{1,3}(\.?\d{3})*,\d+")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
 _EPOCHS = ((1e17, "nanoseconds"), (1e14, "microseconds"))
-_ENVELOPES: Mapping[str, frozenset[str]] = {
-    "telegraf": frozenset({"fields", "name", "tags"}),
-    "cloudevents": frozenset({"specversion", "data"}),
-    "debezium": frozenset({"op", "after"}),
-    "connect": frozenset({"schema", "payload"}),
-    "metricbeat": frozenset({"@timestamp", "metricset"}),
-    "opentsdb": frozenset({"metric", "tags", "value"}),
-}
+_FORMAT = re.compile(r"set `format: (\w+)` under `input`")
+_TABLES = (".csv", ".tsv", ".txt")
 
 
 def remedy_of(loss: Loss) -> str:
@@ -102,13 +93,17 @@ def _epoch(loss: Loss) -> str:
 
 def _number_format(loss: Loss) -> str:
     found = _QUOTED.search(loss.reason)
-    if found is None or "number" not in loss.reason:
+    if found is None or "number" not in loss.reason or not _is_table(loss.place):
         return ""
     if _THOUSANDS.fullmatch(found[1]) and "thousands" in FileOptions.model_fields:
         return "thousands=,"
     if _DECIMAL_COMMA.fullmatch(found[1]) and "decimal" in FileOptions.model_fields:
         return "decimal=,"
     return ""
+
+
+def _is_table(place: str) -> bool:
+    return place.removesuffix(".gz").removesuffix(".zst").lower().endswith(_TABLES)
 
 
 def _ahead(loss: Loss) -> str:
@@ -126,25 +121,24 @@ def _too_long(loss: Loss) -> str:
 
 def _envelope(loss: Loss) -> str:
     """A preset of `format`, for a record that looks like another system's."""
-    if "format" not in JobConfig.model_fields:
+    found = _FORMAT.search(loss.reason)
+    return f"`input: {{format: {found[1]}}}` in the file of --config" if found else ""
+
+
+def _day_number(loss: Loss) -> str:
+    """Excel's count of days, which lies in the years 2000 to 2199 from 36526 to 109571."""
+    found = _QUOTED.search(loss.reason) if loss.kind.startswith("timestamp") else None
+    if found is None or not re.fullmatch(r"\d{5,6}([.,]\d+)?", found[1]):
         return ""
-    keys = _keys(loss.record)
-    name = next((name for name, needed in _ENVELOPES.items() if needed <= keys), None)
-    return f"`format: {name}` in the file of --config" if name else ""
-
-
-def _keys(record: str) -> frozenset[str]:
-    """Keys of a JSON object of which only the beginning may be at hand."""
-    try:
-        content = msgspec.json.decode(record)
-    except msgspec.DecodeError:
-        return frozenset(re.findall(r'"([@\w]+)"\s*:', record))
-    return frozenset(content) if isinstance(content, dict) else frozenset()
+    if not 36_526 <= float(found[1].replace(",", ".")) <= 109_571:
+        return ""
+    return "the times look like Excel's numbers of days: give the column a date format there"
 
 
 _RULES: tuple[Callable[[Loss], str], ...] = (
     _time_format,
     _epoch,
+    _day_number,
     _number_format,
     _ahead,
     _too_long,

@@ -79,15 +79,20 @@ def printable(text: str) -> str:
 
 
 def opening(findings: Findings) -> list[str]:
-    """What is guessed and what is not watched, one line each, bounded in number."""
-    lines = [_guess(one) for one in findings.guesses[:MOST_LINES]]
-    lines += _rest(len(findings.guesses), "guesses; `padit look --json` lists all")
+    """What is guessed and what is not watched, one line each, bounded in number.
+
+    A guess that is certain would only keep a newcomer from seeing the others.
+    """
+    guesses = [one for one in findings.guesses if not one.certain]
+    lines = [_guess(one) for one in guesses[:MOST_LINES]]
+    lines += _rest(len(guesses), "guesses; `padit look --json` lists all")
     lines += [_unwatched(one) for one in findings.unwatched[:MOST_LINES]]
     return lines + _rest(len(findings.unwatched), "like it; `padit look --json` lists all")
 
 
 def _guess(one: Guess) -> str:
-    return f"{one.place}: {one.what} (a guess; the option: {one.option})"
+    option = f"; the option: {one.option}" if one.option else ""
+    return f"{one.place}: {one.what} (a guess{option})"
 
 
 def _unwatched(one: Unwatched) -> str:

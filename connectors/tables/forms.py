@@ -165,6 +165,8 @@ def _look(column: pa.Array) -> _Seen:
         seen.units[unit or ""] += 1
         if not exponent:
             _marks(body.lstrip("-+"), seen)
+        elif re.fullmatch("[0-9],[0-9]+", body.lstrip("-+")):  # no group of three fits there
+            seen.decimals.add(",")
     return seen
 
 

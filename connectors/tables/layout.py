@@ -4,6 +4,7 @@ It is found out once, before reading begins, and decides for every cell of the f
 does not fit it is a reject.
 """
 
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 from padit.connectors.file_columns import Forms
 from padit.connectors.file_labels import with_labels
 from padit.connectors.file_options import FileOptions
-from padit.connectors.file_plan import Narrow, Plan, Wide, labelled, make_plan
+from padit.connectors.file_plan import Narrow, NoMetricError, Plan, Wide, labelled, make_plan
 from padit.connectors.tables.dialect import Dialect
 from padit.connectors.tables.forms import Column, NumberOptions, family_targets, judge
 from padit.connectors.tables.parse import Typed, parse
@@ -28,12 +29,14 @@ from padit.connectors.tables.times import (
 )
 from padit.connectors.tables.values import NumberForm
 from padit.connectors.tables.zones import find_passes, repeated
+from padit.domain.errors import SourceError
 from padit.domain.findings import Findings, Guess, Unwatched
 
 __all__ = ["Layout", "lay_out"]
 
 _MOST_REPEATED = 5_000_000
 _NAMES = pa.dictionary(pa.int32(), pa.string())
+_USUAL = (EPOCHS["epoch_s"], EPOCHS["epoch_ms"])
 
 
 class Layout(NamedTuple):
@@ -82,7 +85,11 @@ def lay_out(path: str, options: FileOptions, dialect: Dialect) -> Layout:
     numeric = frozenset(
         name for name in names if columns[name].form is not None and name not in dialect.unnamed
     )
-    plan = make_plan(options, names, numeric, path, _stem(path))
+    try:
+        plan = make_plan(options, names, numeric, path, _stem(path))
+    except NoMetricError as error:
+        message = f"{error}{_why_none(columns, options)}"
+        raise SourceError(message) from error
     guesses = list(dialect.guesses)
     time = _time_form(sample, plan, options, path, guesses)
     values = {name: columns[name].form or NumberForm() for name in plan.value_columns}
@@ -127,6 +134,16 @@ def _with_units(plan: Plan, options: FileOptions, values: dict[str, NumberForm])
     return plan._replace(body=body._replace(units=units))
 
 
+def _why_none(columns: Mapping[str, Column], options: FileOptions) -> str:
+    """Why the first columns of a table without a metric are none."""
+    why = [
+        f"{name!r}: {one.why}, such as {one.example!r}" + (f" ({one.remedy})" if one.remedy else "")
+        for name, one in columns.items()
+        if one.why and one.example and name not in options.timestamp
+    ]
+    return "; " + "; ".join(why[:3]) if why else ""
+
+
 def _time_form(
     sample: pa.Table, plan: Plan, options: FileOptions, path: str, guesses: list[Guess]
 ) -> TimeForm:
@@ -139,7 +156,7 @@ def _time_form(
         text = text_of(sample, plan.time_columns)
         form, guess = detect_times(text, path, "+".join(plan.time_columns))
         if guess:
-            guesses.append(Guess(path, *guess))
+            guesses.append(Guess(path, *guess, certain=form.per_second in _USUAL))
     return form._replace(zone=options.timezone or "", repeated=options.repeated_hour)
 
 

@@ -1,9 +1,12 @@
 """Reasons, shares and remedies of what a run lost."""
 
+import json
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -14,9 +17,12 @@ from padit.analysis.losses.report import Counted, Limits, judge, opening, reason
 from padit.analysis.losses.warmup import WarmUp, warm_up_line
 from padit.codecs.contract import Reject
 from padit.codecs.dead_letter import DeadRecord
+from padit.codecs.forgiving import hint_of
+from padit.codecs.presets import SIGNS
 from padit.connectors.cursor import advance, first_cursors
 from padit.connectors.losses import dead_losses, kind_of
 from padit.connectors.source import PartitionRange, ReadBatch
+from padit.domain.config import JobConfig
 from padit.domain.findings import Findings, Guess, Unwatched
 from padit.domain.losses import LATE_KIND, MOST_KINDS, Loss, add_losses
 from padit.domain.metric import Series
@@ -149,6 +155,7 @@ def test_the_out_of_orderness_that_is_proposed_is_enough(behind: int) -> None:
         ("timestamp '1767571200000000' is not in 2000 to 2199", "microseconds"),
         ("timestamp 1767571207000000000.0 lies outside the years 2000 to 2199", "nanoseconds"),
         ("timestamp '12' is not in 2000 to 2199", ""),
+        ("value '1,5' is no number", ""),
         (
             "timestamp lies 5400.000 s ahead of its record's, more than the 3600 s of "
             "--max_ahead_sec", "--max_ahead_sec=5400",
@@ -239,12 +246,6 @@ class _FileOptions(BaseModel):
     thousands: str = ""
 
 
-class _Config(BaseModel):
-    """A configuration that maps payloads."""
-
-    format: str = ""
-
-
 @pytest.mark.parametrize(
     ("reason", "record", "remedy"),
     [
@@ -255,25 +256,36 @@ class _Config(BaseModel):
         ("bytes: '7,554.9' is not a finite number", "", "thousands=,"),
         ("Druck: '1,5' is not a finite number", "", "decimal=,"),
         ("Druck: 'n/a' is not a finite number", "", ""),
-        (
-            "Object missing required field `source_id`",
-            '{"fields": {"usage": 9}, "name": "cpu", "tags": {}, "timestamp": 1}',
-            "`format: telegraf` in the file of --config",
-        ),
-        (
-            "Object missing required field `timestamp`",
-            '{"specversion": "1.0", "id": "1", "data": {"cut off he...',
-            "`format: cloudevents` in the file of --config",
-        ),
-        ("Object missing required field `timestamp`", '{"schema": {}, "payload": {}}',
-         "`format: connect` in the file of --config"),
+        ("timestamp '46027.5' is not in 2000 to 2199", "",
+         "the times look like Excel's numbers of days: give the column a date format there"),
         ("Object missing required field `timestamp`", "[1, 2]", ""),
     ],
 )  # fmt: skip
 def test_options_of_a_source_are_proposed_where_it_has_them(
     monkeypatch: pytest.MonkeyPatch, reason: str, record: str, remedy: str
 ) -> None:
-    loss = Loss(kind_of(reason), 1, reason, "t", record=record)
+    loss = Loss(kind_of(reason), 1, reason, "t.csv.gz", record=record)
     monkeypatch.setattr(remedies, "FileOptions", _FileOptions)
-    monkeypatch.setattr(remedies, "JobConfig", _Config)
     assert remedy_of(loss) == remedy
+
+
+@pytest.mark.parametrize("preset", sorted({preset for preset, _, _ in SIGNS}))
+def test_the_format_of_a_foreign_record_is_proposed_as_it_stands_in_the_configuration(
+    preset: str,
+) -> None:
+    _, _, paths = next(one for one in SIGNS if one[0] == preset)
+    record: dict[str, Any] = {}
+    for path in paths:
+        inner = record
+        for name in path.split("."):
+            inner = inner.setdefault(name, {})
+    reason = f"Object missing required field `value`{hint_of(json.dumps(record).encode())}"
+    remedy = remedy_of(Loss(kind_of(reason), 1, reason, "t"))
+    assert remedy == f"`input: {{format: {preset}}}` in the file of --config"
+    JobConfig.model_validate(yaml.safe_load(remedy.split("`")[1]))
+
+
+def test_a_certain_guess_is_left_to_look_and_one_without_an_option_names_none() -> None:
+    sure = Guess("a.csv", "the times are seconds", "time_format=epoch_s", certain=True)
+    bare = Guess("a.csv", "it is annotated", "")
+    assert opening(Findings([sure, bare])) == ["a.csv: it is annotated (a guess)"]

@@ -103,7 +103,11 @@ def test_text_numbers_below_a_path_are_values_if_that_is_asked_for() -> None:
     decoded = mapped(form, message)
     assert plain(decoded) == []
     found = {one.what: (one.numeric, one.remedy) for one in decoded.unwatched}
-    assert found["field 'data.a'"] == (1, "format: {text_numbers: true}")
+    assert found["field 'data.a'"] == (
+        1,
+        "add text_numbers: true to format "
+        "(a preset becomes format: {preset: NAME, text_numbers: true})",
+    )
     assert found["text of 'data.b'"] == (0, "")
     assert [value for *_, value in plain(mapped(form | {"text_numbers": True}, message))] == [1.5]
 

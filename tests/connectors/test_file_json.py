@@ -194,3 +194,11 @@ def test_a_field_of_numbers_that_samples_do_not_have_is_named(tmp_path: Path) ->
     (left,) = source.findings().unwatched
     assert (left.what, left.amount, left.numeric) == ("field 'value2' (in the first 5 lines)", 5, 5)
     assert "format:" in left.remedy
+
+
+def test_a_line_that_is_refused_is_not_counted_as_unwatched_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"ts": 1767571200, "readings": [1, 2]}\n' * 3)
+    source = source_from_uri(str(path))
+    source.ranges()
+    assert source.findings().unwatched == []

@@ -1,6 +1,7 @@
 """Tables as people have them: exports of Grafana, Excel and InfluxDB, and what was found out."""
 
 import gzip
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -350,3 +351,44 @@ def test_a_number_that_a_narrow_table_leaves_out_is_counted_until_it_is_ignored(
     (column,) = seen(f"{path}?ignore=quality")[1].unwatched
     assert (column.amount, column.numeric) == (1, 0)
     assert values(f"{path}?ignore=quality") == {"a": [1.0]}
+
+
+@pytest.mark.parametrize(
+    ("header", "option"),
+    [
+        ("Datum;Uhrzeit;Temperatur [°C]", "Datum+Uhrzeit"),
+        ("Horodatage;Débit", "Horodatage"),
+        ("value;Date/Time", "Date/Time"),
+        ("cpu;Event Time (UTC)", "Event Time (UTC)"),
+    ],
+)
+def test_the_column_of_the_time_is_proposed_where_its_name_is_another(
+    tmp_path: Path, header: str, option: str
+) -> None:
+    path = write(tmp_path / "a.csv", f"{header}\n{header.count(chr(59)) * chr(59)}1\n")
+    with pytest.raises(SourceError, match=re.escape(f"Perhaps you mean timestamp={option}. ")):
+        seen(path)
+
+
+def test_a_title_above_the_header_is_proposed_to_be_skipped(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "Station Nord\nDatum;Wert\n2026-01-05;1\n")
+    with pytest.raises(SourceError, match="add skip_lines=NUMBER"):
+        seen(path)
+
+
+def test_a_table_without_a_metric_shows_what_its_cells_hold(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"timestamp,v\n{MINUTES[0]},(12.5)\n{MINUTES[1]},(13.5)\n")
+    with pytest.raises(SourceError, match=r"'v': .*such as '\(13.5\)'"):
+        seen(path)
+
+
+def test_numbers_with_an_exponent_and_a_decimal_comma_are_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"timestamp;v\n{MINUTES[0]};1,00E+03\n{MINUTES[1]};-2,5E-1\n")
+    assert values(path) == {"v": [1000.0, -0.25]}
+
+
+def test_seconds_and_milliseconds_are_certain_and_finer_times_are_said(tmp_path: Path) -> None:
+    for unit, certain in ((1, True), (1000, True), (10**6, False), (10**9, False)):
+        path = write(tmp_path / f"{unit}.csv", f"timestamp,v\n{EPOCH * unit},1\n")
+        (guess,) = seen(path)[1].guesses
+        assert guess.certain == certain

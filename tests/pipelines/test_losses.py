@@ -304,3 +304,89 @@ def test_every_exit_code_is_in_help(capsys: Capture, monkeypatch: pytest.MonkeyP
         text = " ".join(capsys.readouterr().out.split())
         assert "Exit codes: 0 done; 1 " in text
         assert "; 3 nothing could be read, or too much" in text
+
+
+def _config(folder: Path, text: str) -> str:
+    (folder / "job.yaml").write_text(f"detectors: [{{name: rule}}]\n{text}\n")
+    return f"--config={folder}/job.yaml"
+
+
+MACHINES = [
+    b'{"timestamp": %d, "m": "a", "temp": 20.5, "rpm": "9%d"}' % (1767571200 + 60 * i, i)
+    for i in range(12)
+]
+
+
+def test_what_a_mapping_leaves_unwatched_is_in_the_summary_the_verdict_and_the_reasons(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    source = write(tmp_path / "m.jsonl", MACHINES)
+    form = "{time: timestamp, source: m, value: temp, metric: m}"
+    config = _config(tmp_path, f"input: {{format: {form}}}")
+    code = main(["run", f"--input={source}", "--output=null", config])
+    answered = capsys.readouterr()
+    summary = json.loads(answered.out)
+    assert (code, summary["read"], summary["scored"], summary["unwatched"]) == (3, 12, 12, 12)
+    assert _reasons(answered.err) == [(12, "not watched: field 'rpm'")]
+    assert "12 of 24 values (50 %) were lost" in answered.err
+
+
+def test_look_shows_what_a_mapping_leaves_unwatched(tmp_path: Path, capsys: Capture) -> None:
+    source = write(tmp_path / "m.jsonl", MACHINES)
+    form = "{time: timestamp, source: m, value: temp, metric: m}"
+    assert main(["look", source, _config(tmp_path, f"input: {{format: {form}}}")]) == 0
+    shown = capsys.readouterr().out
+    assert "field 'rpm' (12 fields)" in shown
+    assert "Not watched" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("telegraf.jsonl", TELEGRAF.decode()),
+        ("connect.jsonl", CONNECT.decode()),
+        (
+            "change.jsonl",
+            '{"before": null, "after": {"machine_id": "m", "temp": 20.5}, "op": "c", '
+            '"source": {"connector": "mysql", "name": "s", "table": "t"}, "ts_ms": 1767571200000}',
+        ),
+    ],
+)
+def test_the_remedy_for_a_foreign_record_reads_it(
+    tmp_path: Path, capsys: Capture, name: str, text: str
+) -> None:
+    source = write(tmp_path / name, [text.encode()] * 3)
+    code, _, error = _run(capsys, source)
+    assert code == 3
+    [remedy] = re.findall("remedy: `(.*)` in the file of --config", error)
+    code = main(["run", f"--input={source}", "--output=null", _config(tmp_path, remedy)])
+    summary = json.loads(capsys.readouterr().out)
+    assert (code, summary["dead_lettered"], summary["unwatched"]) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "stated"),
+    [
+        ("timestamp,v\n05.01.2026 00:00,1\n05.01.2026 00:01,2\n", "time_format"),
+        ("timestamp,v\n1767571200000000,1\n1767571260000000,2\n", "time_format"),
+        ("timestamp;v\n2026-01-05 00:00:00;1,5\n2026-01-05 00:01:00;2,25\n", "decimal"),
+        ('timestamp,v\n2026-01-05 00:00:00,"7,554.9"\n2026-01-05 00:01:00,8\n', "thousands"),
+    ],
+)
+def test_the_option_that_a_guess_names_states_it_and_silences_the_guess(
+    tmp_path: Path, capsys: Capture, text: str, stated: str
+) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    _, guessed, error = _run(capsys, f"{tmp_path}/a.csv")
+    [option] = re.findall(rf"the option: ({stated}=[^)]*)\)", error)
+    code, summary, error = _run(capsys, f"{tmp_path}/a.csv?{option}")
+    assert (code, summary["scored"]) == (0, guessed["scored"])
+    assert f"{stated}=" not in error
+
+
+def test_a_plain_file_begins_without_a_word(tmp_path: Path, capsys: Capture) -> None:
+    rows = "".join(f"{1767571200 + 60 * i},a,cpu,{i % 5}\n" for i in range(12))
+    (tmp_path / "a.csv").write_text(f"timestamp,source_id,metric_name,value\n{rows}")
+    assert "guess" not in _run(capsys, f"{tmp_path}/a.csv")[2]
+    assert main(["look", f"{tmp_path}/a.csv"]) == 0
+    assert "are seconds since 1970" in capsys.readouterr().out

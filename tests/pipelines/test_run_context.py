@@ -134,3 +134,14 @@ def test_what_readers_leave_unwatched_is_summed_by_place_and_kind() -> None:
     assert context.unwatched() == [
         one._replace(amount=5, numeric=3), one._replace(place="b.jsonl"),
     ]  # fmt: skip
+
+
+def test_kinds_beyond_the_most_are_counted_together_and_never_lost() -> None:
+    context = RunContext()
+    context.leave(
+        [Unwatched("t", f"field 'x{i}'", "text", "", 2, "fields", 1) for i in range(3000)]
+    )
+    left = context.unwatched()
+    assert len(left) == 1001
+    assert left[-1].what == "things of other kinds"
+    assert (sum(one.amount for one in left), sum(one.numeric for one in left)) == (6000, 3000)

@@ -201,7 +201,8 @@ input:
     labels: {site: metadata.site}
     labels_below: metadata
 """
-    events = _run(tmp_path / "mapped", _lines(), config=CONFIG + form)
+    lost = "--max_loss_share=1"  # a number in the metadata is not mapped
+    events = _run(tmp_path / "mapped", _lines(), lost, config=CONFIG + form)
     assert [one["data"]["labels"] for one in events] == [one["data"]["labels"] for one in expected]
     assert {one["data"]["metric_type"] for one in events} == {"latency"}
     argv = [

@@ -165,11 +165,33 @@ def _decode_unknown(
     read = _parse_joined(chosen, max_bytes, labels)
     if read is None:
         found = _decode_streams(chosen, max_bytes, labels)
+        found = found or _decode_without_empty(chosen, max_bytes, labels)
         return found or _decode_one_by_one(chosen, max_bytes, labels)
     rows, left_out, good, bad, reason = json_reader(labels).columns_of(read)
     record = np.arange(len(chosen)) if good is None else np.flatnonzero(good)
     rejects = [Reject(i, bounded(reason(i))) for i in bad.tolist()]
     return Decoded(rows, record, rejects, np.zeros(len(rows), np.int32), len(chosen), left_out)
+
+
+def _decode_without_empty(
+    chosen: Sequence[bytes | None], max_bytes: int, labels: tuple[str, ...]
+) -> Decoded | None:
+    """The records that hold something, together: a tombstone must not cost its neighbours.
+
+    None where all of them do, or none.
+    """
+    kept = np.flatnonzero([bool(value) for value in chosen])
+    if not 0 < len(kept) < len(chosen):
+        return None
+    rest = _decode_together([chosen[i] for i in kept.tolist()], max_bytes, labels)
+    taken = len(chosen) if rest.taken == len(kept) else int(kept[rest.taken])
+    empty = np.setdiff1d(np.arange(taken), kept).tolist()
+    rejects = [one._replace(record=int(kept[one.record])) for one in rest.rejects]
+    for position in empty:
+        _, reject = _decode_record(chosen[position], position, max_bytes, labels)
+        rejects += [] if reject is None else [reject]
+    rejects.sort(key=lambda one: one.record)
+    return replace(rest, record=kept[rest.record], rejects=rejects, taken=taken)
 
 
 def _decode_streams(

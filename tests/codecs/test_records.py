@@ -304,3 +304,28 @@ def test_a_damaged_arrow_stream_never_stops_the_job(data: st.DataObject) -> None
 def test_bytes_of_any_kind_never_stop_the_job(value: bytes) -> None:
     decoded = decode([value, GOOD], MAX_BYTES)
     assert decoded.record.tolist()[-1] == 1
+
+
+@steady
+@given(
+    st.lists(
+        st.sampled_from(["known", "other", "broken", "none", "empty"]), min_size=1, max_size=40
+    )
+)
+def test_a_tombstone_changes_nothing_of_its_neighbours(kinds: list[str]) -> None:
+    values = {
+        "known": record(),
+        "other": record(extra={"x": 1}),
+        "broken": b'{"timestamp": 1',
+        "none": None,
+        "empty": b"",
+    }
+    chosen = [values[kind] for kind in kinds]
+    together = decode(chosen, MAX_BYTES)
+    alone = [decode([value], MAX_BYTES) for value in chosen]
+    assert together.taken == len(chosen)
+    assert together.record.tolist() == [i for i, one in enumerate(alone) for _ in one.rows.time]
+    assert [(one.record, one.reason) for one in together.rejects] == [
+        (i, reject.reason) for i, one in enumerate(alone) for reject in one.rejects
+    ]
+    assert together.rows.value.tolist() == [v for one in alone for v in one.rows.value.tolist()]

@@ -128,7 +128,7 @@ def survey(source: Source, decode: Decoder, out_of_orderness: int, extent: Exten
         source.name,
         len(ranges),
         sum(_records(one) for one in ranges),
-        sum(min(_records(one), cursor.at[one.partition].following - one.start) for one in ranges),
+        sum(min(_records(one), cursor.at[one.partition].following - one.start) for one in chosen),
         counted,
         _series(rows),
         tuple(_first(rows)),

@@ -143,12 +143,17 @@ def test_an_array_gives_its_elements_one_a_line_wherever_it_is_cut(
 def test_no_bytes_make_a_json_file_raise(data: bytes, array: bool) -> None:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "a.json")
-        path.write_bytes(b"[" + data if array else data)
+        content = b"[" + data if array else data
+        path.write_bytes(content)
+        if content.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")):  # packed, and cut
+            with pytest.raises((OSError, SourceError)):
+                reads_of(source_from_uri(str(path)))
+            return
         stream = open_json(str(path))
         while stream.read(7):
             pass
         stream.close()
-        if path.stat().st_size and not data.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")):
+        if content:
             reads_of(source_from_uri(str(path)))
 
 

@@ -246,3 +246,21 @@ def test_every_dependency_has_its_reason() -> None:
     table = (ROOT / "docs" / "dependencies.md").read_text()
     told = {name for row in re.findall(r"^\| ([^|]+) \|", table, re.M) for name in row.split(", ")}
     assert {re.split(r"[<>=]", one)[0] for one in wanted} - told == set()
+
+
+ROOMS = {path.parts[len(ROOT.parts)] for path in SOURCES}
+
+
+def test_a_room_named_in_a_text_is_named_within_the_package() -> None:
+    """As `files("pipelines")` is not, which works only where the checkout is the directory."""
+    loads = {"files", "import_module", "find_spec", "resource_filename"}
+    wrong = [
+        f"{_name(path)}: {argument.value!r}"
+        for path in SOURCES
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "attr", getattr(node.func, "id", "")) in loads
+        for argument in node.args[:1]
+        if isinstance(argument, ast.Constant) and str(argument.value).split(".")[0] in ROOMS
+    ]
+    assert wrong == []

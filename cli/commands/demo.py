@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
             f"--input={places['metrics.jsonl']}",
             f"--output={places['alerts.jsonl']}",
             f"--features={places['features.jsonl']}",
-            f"--config={files('pipelines').joinpath('demo/factory.yaml')}",
+            f"--config={files('padit.pipelines').joinpath('demo/factory.yaml')}",
             *WINDOW_OPTIONS,
             *_overwrites(args),
         ]

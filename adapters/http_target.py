@@ -14,7 +14,7 @@ from padit.adapters.base import Options
 from padit.adapters.errors import AdapterError
 from padit.adapters.secrets import secret
 
-__all__ = ["Auth", "Target", "authorization", "shown_url", "source_of", "text_of"]
+__all__ = ["Auth", "Target", "authorization", "http_url", "shown_url", "source_of", "text_of"]
 
 _STATUS = re.compile(r"([1-5])xx|([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?", re.IGNORECASE)
 _DECLARED = re.compile(
@@ -90,10 +90,7 @@ class Target(Options):
     @field_validator("url")
     @classmethod
     def _is_url(cls, value: str) -> str:
-        url = httpx.URL(value)
-        if url.scheme not in ("http", "https") or not url.host:
-            message = f"{shown_url(url)!r} is no http:// or https:// URL"
-            raise ValueError(message)
+        url = http_url(value)
         if url.userinfo:
             message = (
                 f"{shown_url(url)}: credentials in a URL end up in logs and process lists; give "
@@ -144,6 +141,15 @@ def source_of(target: Target) -> str:
     url = httpx.URL(target.url)
     port = f":{url.port}" if url.port else ""
     return f"{url.host}{port}{url.path if url.path != '/' else ''}"
+
+
+def http_url(text: str) -> httpx.URL:
+    """A URL to be fetched. Raises ValueError for another scheme, or without a host."""
+    url = httpx.URL(text)
+    if url.scheme not in ("http", "https") or not url.host:
+        message = f"{shown_url(url)!r} is no http:// or https:// URL"
+        raise ValueError(message)
+    return url
 
 
 def shown_url(url: httpx.URL) -> str:

@@ -4,7 +4,7 @@ A protocol tells its series apart by more than a name of ours can hold: two scop
 that `drop_labels` leaves out, a measurement `a_b` beside a field `b_c`. State, such as the last
 value of a counter, belongs to the whole identity. An `Output`, a series of ours, belongs to one
 identity at a time: points of another that would get the same name are refused, and the answer says
-what tells the two apart. When the owner has ended or has been silent for a minute, the next
+in what the two differ. When the owner has ended or has been silent for a minute, the next
 identity goes on with the series, so that a restart under another id does not begin a new one.
 
 The owner follows from the points and their order alone, so the same input gives the same series.
@@ -76,7 +76,7 @@ class Output:
 
 
 def describe(identity: Labels, other: Labels) -> str:
-    """What tells two identities apart.
+    """In what two identities differ.
 
     >>> describe((("host", "a"), ("pod", "p-2")), (("host", "a"), ("pod", "p-1")))
     "pod='p-2' against pod='p-1'; see naming.source_labels and naming.drop_labels"
@@ -85,8 +85,8 @@ def describe(identity: Labels, other: Labels) -> str:
         ", ".join(f"{name[:60]}={text[:60]!r}" for name, text in one if (name, text) not in two)
         for one, two in ((identity, set(other)), (other, set(identity)))
     )
-    told = f"{own[:200] or 'nothing'} against {theirs[:200] or 'nothing'}"
-    return f"{told}; see naming.source_labels and naming.drop_labels"
+    differ = f"{own[:200] or 'nothing'} against {theirs[:200] or 'nothing'}"
+    return f"{differ}; see naming.source_labels and naming.drop_labels"
 
 
 class Outputs:

@@ -22,7 +22,7 @@ class LogParsing(Options):
     timezone: str = Field(
         default="UTC",
         description="Zone of times without an offset; in the hour that a clock is put back, the "
-        "first one is meant.",
+        "first of the two is taken.",
         examples=["Europe/Berlin"],
     )
     levels: dict[str, str] = Field(

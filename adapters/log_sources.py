@@ -68,7 +68,7 @@ class LogSource:
     Args:
         options: the entry.
         state: where positions are kept, or None.
-        emitter: where it is said what is not read; asked each time, for an adapter may get another.
+        emitter: gets what is not read; looked up each time, since `open` may bring another.
         take: takes records.
     """
 

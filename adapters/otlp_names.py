@@ -3,13 +3,13 @@
 A resource with `service.name` is a service. Its source is `service.name/service.instance.id`, or
 else with the host's name, or the service's name alone. The attributes that OpenTelemetry defines to
 describe a process, its host or its container (`naming.descriptive`) go to the metadata of the
-samples; all others stay in the name, because they can tell series apart. A resource without
-`service.name`, such as a host or a pod that a collector watches, is told apart by all of its
-attributes, so all but `telemetry.*` stay in its name.
+samples; all others stay in the name, because two series may differ in them alone. A resource may
+have no `service.name`: a host or a pod that a collector watches. All of its attributes identify it
+then, so all but `telemetry.*` stay in its name.
 
-An id that is made anew with every start (a random UUID, a container's id, the name of a pod of a
-Deployment) is no part of a service's name but goes to the metadata, or each restart would begin
-new series. Where `naming.source_labels` is given, it is followed to the letter.
+An id that changes with every restart (a random UUID, a container's id, the name of a pod of a
+Deployment) goes to the metadata and not into the name of a service: each restart would begin new
+series. `naming.source_labels`, if it is given, overrides all of this.
 """
 
 import re
@@ -113,7 +113,7 @@ class ResourceNamer:
 
 
 def _is_unstable(text: str) -> bool:
-    """Whether an id is made anew with every start.
+    """Whether an id changes with every restart.
 
     >>> [_is_unstable(text) for text in ("627cc493-f310-47de-96bd-71410b7dec09", "eu-1",
     ...     "shop-7d9f8b6c5d-x2x9z", "kafka-0", "9f1c0a77be21")]

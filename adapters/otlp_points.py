@@ -7,7 +7,7 @@
   bring a sum, and `<name>_p50`, `_p95`, `_p99` of what was observed since the point before.
 - Summaries: `<name>_per_s`, and `<name>_p50` and so on for the quantiles they bring.
 
-A series is told apart by all attributes of its resource, its scope and its points, by the metric's
+All attributes of its resource, its scope and its points identify a series, and so do the metric's
 name, unit and kind (`adapters.otlp_series`). Of the points of a request each becomes samples, is
 unwatched (`Outcome.unwatched`: the first of a counter, an exact repeat, one flagged "no recorded
 value"), or is rejected with a reason that goes into the partial success.

@@ -20,6 +20,7 @@ from pydantic import Field, field_validator, model_validator
 
 from padit.adapters.base import AdapterOptions, Emitter, Options, Seconds, now
 from padit.adapters.errors import AdapterError
+from padit.adapters.http_target import http_url
 from padit.adapters.scrape_points import Points, Selection
 from padit.adapters.secrets import secret
 from padit.adapters.series import Naming
@@ -53,10 +54,7 @@ class ScrapeTarget(Options):
     @field_validator("url")
     @classmethod
     def _is_url(cls, value: str) -> str:
-        url = httpx.URL(value)
-        if url.scheme not in ("http", "https") or not url.host:
-            message = f"{value!r} is no http:// or https:// URL"
-            raise ValueError(message)
+        http_url(value)
         return value
 
     @property

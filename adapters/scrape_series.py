@@ -39,7 +39,7 @@ class SeriesOf:
     Args:
         naming: how labels become names.
         fallback: source of series without a source label.
-        honor_labels: whether a label of the sample goes before one of the target.
+        honor_labels: whether a label of the sample overrides the target's label of that name.
         silence_sec: how long a series keeps its names when nothing comes of it.
 
     Attributes:

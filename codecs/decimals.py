@@ -13,7 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BEFORE", "masks", "parse_decimals", "windows"]
+__all__ = ["BEFORE", "DECIMAL", "masks", "parse_decimals", "windows"]
+
+DECIMAL = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+"""A decimal number as text, as a regular expression."""
 
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
+from padit.codecs.decimals import DECIMAL
+
 __all__ = ["MOST_NAMED", "Exposition", "Family", "Labels", "LineError", "Sample", "parse"]
 
 MOST_NAMED = 100
@@ -25,7 +27,7 @@ _SAMPLE = re.compile(
     r"[ \t]*(?<=[ \t}])([^ \t\r{}]+)(?:[ \t]+([^ \t\r#]+))?(?:[ \t]+(#.*))?[ \t\r]*"
 )
 _LABEL = re.compile(r'[ \t]*([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*"([^"\\]*(?:\\.[^"\\]*)*)"[ \t]*')
-_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", re.ASCII)
+_NUMBER = re.compile(DECIMAL)
 _MILLIS = re.compile(r"-?[0-9]{1,16}", re.ASCII)
 _WORDS = {"nan": math.nan, "inf": math.inf, "infinity": math.inf}
 _ESCAPES = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}

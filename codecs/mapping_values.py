@@ -6,10 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 from padit.codecs.contract import shorten
+from padit.codecs.decimals import DECIMAL
 
 __all__ = ["is_number_text", "number_from"]
 
-_NUMBER = re.compile(r"\s*[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\s*")
+_NUMBER = re.compile(rf"\s*{DECIMAL}\s*")
 _LONGEST = 64
 _BEGINS = frozenset(" +-.0123456789")
 

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from padit.codecs.decimals import DECIMAL
+
 __all__ = ["LONGEST", "Notation", "Written", "looks_numeric", "read_text"]
 
 LONGEST = 64
 """Characters of the longest text that is looked at as a number."""
 
-_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", re.ASCII)
+_NUMBER = re.compile(DECIMAL)
 _UNIT = re.compile(r"(.*[0-9.,])[ \t\u00a0\u202f]*([A-Za-z%‰°µμΩ][A-Za-z%‰°µμΩ/·*^²³-]*[23]?)")
 _LIKE = re.compile(
     r"[-+]?[.,]?[0-9][0-9.,'_ \u00a0\u202f]*(?:[eE][-+]?[0-9]+)?\s*[^\s0-9]{0,8}[23]?"

@@ -31,7 +31,7 @@ from padit.domain.findings import Findings, Unwatched
 from padit.domain.metric import Metric
 from padit.domain.rows import Rows, concatenate
 
-__all__ = ["JSON", "Json"]
+__all__ = ["JSON", "Json", "decode_own"]
 
 JSON = (".jsonl", ".ndjson", ".json")
 """Suffixes of these files."""
@@ -70,7 +70,7 @@ class Json:
             return True
         lines = LineReader(path, 0, self._opened)
         try:
-            return ascending(_times(lines, self._payload.decoder(_own)))
+            return ascending(_times(lines, self._payload.decoder(decode_own)))
         finally:
             lines.close()
 
@@ -110,7 +110,8 @@ def _seen_in_order(chunks: Iterator[bytes]) -> bool:
     return True
 
 
-def _own(values: Sequence[bytes | None], record_time: NDArray[np.int64] | None) -> Decoded:
+def decode_own(values: Sequence[bytes | None], record_time: NDArray[np.int64] | None) -> Decoded:
+    """PADIT's own JSON as files hold it, for looks before the job's decoder is at hand."""
     return decode(values, LONGEST_LINE)
 
 

@@ -17,16 +17,13 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 import padit.connectors.file_csv
 import padit.connectors.file_json
 import padit.connectors.file_parquet  # noqa: F401  # they register themselves
-from padit.codecs.records import Decoded, decode
 from padit.connectors.file_bytes import PACKED, unpacked_suffix
 from padit.connectors.file_formats import SUFFIXES, Format, OpenFile, Piece, file_format
-from padit.connectors.file_json import JSON
-from padit.connectors.file_lines import LONGEST_LINE
+from padit.connectors.file_json import JSON, decode_own
 from padit.connectors.file_options import FileOptions, file_options
 from padit.connectors.file_sort import SortedFile, Span
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader
@@ -177,7 +174,7 @@ class FileSource:
         """Samples that a series has at one time, in the first rows of the first file."""
         if not self.files or not self.spreads:
             return 1
-        file = self.form.open(self.files[0].path, 0, _decode)
+        file = self.form.open(self.files[0].path, 0, decode_own)
         try:
             rows = file.take(self.block_rows).rows
         finally:
@@ -341,10 +338,6 @@ class _FileReader:
             opened.close()
         self._open.clear()
         self._spill.close()
-
-
-def _decode(values: Sequence[bytes | None], record_time: NDArray[np.int64] | None) -> Decoded:
-    return decode(values, LONGEST_LINE)
 
 
 def _as_they_are(rows: Rows) -> Rows:

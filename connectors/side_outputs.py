@@ -1,8 +1,9 @@
 """Side outputs of the source: late rows, dead letters, idleness decisions."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import numpy as np
@@ -41,6 +42,7 @@ __all__ = [
 LATE = "late"
 DEAD = "dead"
 
+_Kind = TypeVar("_Kind", bound=Hashable)
 _LOG = logging.getLogger(__name__)
 _MOST_LEFT = 50
 _MORE_OFTEN = 100  # a kind is logged again when so many times as many samples are lost
@@ -101,6 +103,33 @@ def _metric(series: Series, moment: int, value: float, known: Attributes) -> Met
     )
 
 
+class _Seldom(Generic[_Kind]):
+    """Counts by kind, and when a kind is due to be logged: at its 1st, 100th, 10,000th ... time.
+
+    Args:
+        most: kinds that are counted; others are never due.
+        first: count at which a kind is due for the first time, where that is not 1.
+    """
+
+    def __init__(self, most: int, first: Mapping[_Kind, int] = MappingProxyType({})) -> None:
+        self._most = most
+        self._count: dict[_Kind, int] = {}
+        self._next = dict(first)
+
+    def due(self, kind: _Kind, more: int) -> int | None:
+        """Count; the total of the kind if it is to be logged now, else None."""
+        if kind not in self._count and len(self._count) == self._most:
+            return None
+        self._count[kind] = total = self._count.get(kind, 0) + more
+        at = self._next.get(kind, 1)
+        if total < at:
+            return None
+        while at <= total:
+            at *= _MORE_OFTEN
+        self._next[kind] = at
+        return total
+
+
 class LabelLog:
     """A decoder that warns of labels that cannot be used: at the 1st, 100th, 10,000th ... sample.
 
@@ -112,7 +141,7 @@ class LabelLog:
     def __init__(self, decode: Decoder, name: str) -> None:
         self._decode = decode
         self._name = name
-        self._next = 1
+        self._seldom: _Seldom[str] = _Seldom(1)
         self._total = self._taken = 0
 
     def __call__(
@@ -133,9 +162,7 @@ class LabelLog:
         if not left_out.samples:
             return
         self._total += left_out.samples
-        if self._total >= self._next:
-            while self._next <= self._total:
-                self._next *= _MORE_OFTEN
+        if self._seldom.due("", left_out.samples) is not None:
             _LOG.warning(
                 "samples of %s without one of their labels so far: %d; %s",
                 self._name, self._total, left_out.reason,
@@ -177,21 +204,14 @@ class DeadLog:
 
     def __init__(self, kept: bool) -> None:
         self._hint = "" if kept else "; --dlq keeps such records"
-        self._lost: dict[str, int] = {}
-        self._next: dict[str, int] = {LATE_KIND: _MORE_OFTEN}
+        self._seldom: _Seldom[str] = _Seldom(MOST_KINDS, {LATE_KIND: _MORE_OFTEN})
 
     def note(self, lost_now: Sequence[Loss]) -> None:
         """Count what a read lost, and log the kinds that are due."""
         for one in lost_now:
-            kind = one.kind
-            if kind not in self._lost and len(self._lost) == MOST_KINDS:
-                continue
-            self._lost[kind] = lost = self._lost.get(kind, 0) + one.count
-            if lost >= self._next.get(kind, 1):
-                self._next[kind] = _MORE_OFTEN * self._next.get(kind, 1)
-                while self._next[kind] <= lost:
-                    self._next[kind] *= _MORE_OFTEN
-                late = kind == LATE_KIND
+            lost = self._seldom.due(one.kind, one.count)
+            if lost is not None:
+                late = one.kind == LATE_KIND
                 what = "late" if late else "unusable"
                 hint = "; --out_of_orderness_sec allows for it" if late else self._hint
                 _LOG.warning(
@@ -204,19 +224,13 @@ class LeftLog:
     """Names what a mapping leaves unwatched: each kind at its 1st, 100th, 10,000th ... time."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str], int] = {}
-        self._next: dict[tuple[str, str], int] = {}
+        self._seldom: _Seldom[tuple[str, str]] = _Seldom(_MOST_LEFT)
 
     def note(self, left: Sequence[Unwatched]) -> None:
         """Count, and log the kinds that are due."""
         for one in left:
-            kind = (one.place, one.what)
-            if kind not in self._found and len(self._found) == _MOST_LEFT:
-                continue
-            self._found[kind] = total = self._found.get(kind, 0) + one.amount
-            if total >= self._next.get(kind, 1):
-                while self._next.get(kind, 1) <= total:
-                    self._next[kind] = _MORE_OFTEN * self._next.get(kind, 1)
+            total = self._seldom.due((one.place, one.what), one.amount)
+            if total is not None:
                 _LOG.warning(
                     "not watched so far: %s of %s, %d %s: %s%s", one.what, one.place, total,
                     one.unit, one.reason, f"; see {one.remedy}" if one.remedy else "",

@@ -1,4 +1,4 @@
-"""Times coarser than the samples: samples of one series at one time are told apart (ADR 17).
+"""Gives the samples that a series has at one time a microsecond of distance each (ADR 17).
 
 Many files have whole seconds, or minutes, and more samples than that. The rows of one time are
 taken in *rounds*: a row whose series has a sample in the round already begins the next one. Round

@@ -66,7 +66,7 @@ class Verdict(NamedTuple):
 
     Attributes:
         failed: whether too much was lost.
-        lines: to be shown; the first says what was lost.
+        lines: for standard error; the first one states what was lost.
     """
 
     failed: bool

@@ -58,6 +58,12 @@ class TextForm(Protocol):
         """The line; None if it is not of this format."""
 
 
+def _severity(priority: str) -> str:
+    """The level of a syslog priority; "" of a number that is none."""
+    number = int(priority)
+    return _SYSLOG[number & 7] if number <= 191 else ""
+
+
 def _line(
     context: Context, service: str, stamp: str, level: str, message: str,
     attributes: dict[str, Any], *, whole: bool = False,
@@ -128,7 +134,7 @@ class Syslog5424:
     def read(self, text: str, service: str, context: Context) -> Line | None:
         """See `TextForm`."""
         found = self._shape.match(text)
-        if not found or int(found[1]) > 191:
+        if not found or not (severity := _severity(found[1])):
             return None
         stamp = context.time(found[2]) if found[2] != "-" else ""
         names = ("host", "app", "process", "message_id")
@@ -137,7 +143,7 @@ class Syslog5424:
         for element, pairs in self._element.findall(found[7]):
             for key, value in self._pair.findall(pairs):
                 rest[f"{element}.{key}"] = re.sub(r'\\(["\\\]])', r"\1", value)
-        level = context.stated(found[8], strict=True) or _SYSLOG[int(found[1]) & 7]
+        level = context.stated(found[8], strict=True) or severity
         return _line(context, rest.pop("app", service), stamp, level, found[8], rest)
 
 
@@ -155,7 +161,10 @@ class Syslog3164:
     def read(self, text: str, service: str, context: Context) -> Line | None:
         """See `TextForm`."""
         found = self._shape.match(text)
-        if not found or (found[1] and int(found[1]) > 191):
+        if not found:
+            return None
+        severity = _severity(found[1]) if found[1] else ""
+        if found[1] and not severity:
             return None
         begin = found.end(1) + 1 if found[1] else 0
         when, _ = leading_time(text[begin:], context.settings.zone, context.reference)
@@ -163,9 +172,7 @@ class Syslog3164:
             return None
         names = zip(("host", "process"), found.group(5, 7), strict=True)
         rest = {name: value for name, value in names if value}
-        level = context.stated(found[8], strict=bool(found[1]))
-        if not level and found[1]:
-            level = _SYSLOG[int(found[1]) & 7]
+        level = context.stated(found[8], strict=bool(found[1])) or severity
         return _line(context, found[6], format_time(when), level, found[8], rest)
 
 
@@ -200,11 +207,11 @@ class Priority:
     def read(self, text: str, service: str, context: Context) -> Line | None:
         """See `TextForm`."""
         found = self._shape.match(text)
-        if not found or int(found[1]) > 191:
+        if not found or not (severity := _severity(found[1])):
             return None
         when, end = leading_time(found[2], context.settings.zone, context.reference)
         message = found[2][end:]
-        level = context.stated(message, strict=True) or _SYSLOG[int(found[1]) & 7]
+        level = context.stated(message, strict=True) or severity
         return _line(context, service, format_time(when) if when else "", level, message, {})
 
 

@@ -21,6 +21,7 @@ from padit.domain.timestamps import (
     EARLIEST_US,
     LATEST_US,
     MICROS,
+    micros_from_integers,
     micros_from_numbers,
     parse_timestamp,
 )
@@ -153,19 +154,8 @@ def _one(text: str) -> tuple[int, bool, bool]:
 
 def micros_of_integers(number: NDArray[np.int64], per_second: int) -> NDArray[np.int64]:
     """Whole numbers of a unit, or of the one that each has by its size, to microseconds."""
-    if per_second:
-        return _scaled(number, per_second)
-    size = np.abs(number)
-    micros = _scaled(number, 1)
-    for per in (1000, 1_000_000, 1_000_000_000):
-        least = 10**8 * per
-        chosen = size >= least
-        if chosen.any():
-            micros = np.where(chosen, _scaled(number, per), micros)
-    return micros
-
-
-def _scaled(number: NDArray[np.int64], per_second: int) -> NDArray[np.int64]:
+    if not per_second:
+        return micros_from_integers(number)
     if per_second > MICROS:
         return number // (per_second // MICROS)
     times = MICROS // per_second

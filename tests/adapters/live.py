@@ -11,7 +11,7 @@ from padit.adapters.base import ListEmitter
 from padit.adapters.registry import create_adapter
 from tests.limits import allowed
 
-__all__ = ["Live", "poll_once", "until"]
+__all__ = ["Live", "poll_made", "poll_once", "until"]
 
 
 def until(condition: Callable[[], Any], what: str, timeout_sec: float = 20.0) -> Any:
@@ -32,6 +32,19 @@ def poll_once(config: Mapping[str, Any], polls: int = 1) -> ListEmitter:
         for _ in range(polls):
             live.poll()
     return live.emitter
+
+
+def poll_made(adapter: Any) -> ListEmitter:
+    """Open an adapter that was made, poll it once, close it; what came out."""
+    emitter = ListEmitter()
+
+    async def once() -> None:
+        await adapter.open(emitter)
+        await adapter.poll(emitter)
+        await adapter.close()
+
+    asyncio.run(once())
+    return emitter
 
 
 class Live:

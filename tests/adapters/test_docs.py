@@ -1,6 +1,5 @@
 """The guide keeps its word: its example adapter works, its reference is the models'."""
 
-import asyncio
 import re
 import sys
 import types
@@ -10,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from padit.adapters.base import ListEmitter
 from padit.adapters.config import AdaptersConfig
 from padit.adapters.reference import full_reference
 from padit.adapters.registry import create_all
+from tests.adapters.live import poll_made
 
 GUIDE = Path(__file__).parents[2] / "docs" / "adapters.md"
 
@@ -33,18 +32,10 @@ def test_example_adapter_works(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     path = tmp_path / "level"
     path.write_text("41.5\n")
     adapter: Any = create_all([{"type": "fill-level", "path": str(path), "source_id": "tank-1"}])[0]
-    emitter = ListEmitter()
-
-    async def once() -> None:
-        await adapter.open(emitter)
-        await adapter.poll(emitter)
-        await adapter.close()
-
-    asyncio.run(once())
-    assert emitter.values("fill_level_percent") == [41.5]
+    assert poll_made(adapter).values("fill_level_percent") == [41.5]
     path.write_text("not a number")
     with pytest.raises(Exception, match="not a number"):
-        asyncio.run(once())
+        poll_made(adapter)
 
 
 def test_configurations_in_the_guide_are_valid() -> None:

@@ -1,6 +1,6 @@
 """What tests of sources share: a decoder, and a whole source as plain values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,25 @@ from tests.parts import skip_for_data
 SHARED = Path(__file__).parents[2] / "../shared/data"
 
 Sample = tuple[Series, int, float]
+
+
+class FixedReader:
+    """What a reader of fixed partitions has beside `read`: nothing to do."""
+
+    def pause(self, partitions: frozenset[int]) -> None:
+        pass
+
+    def lag(self) -> Mapping[int, int]:
+        return {}
+
+    def added(self, known: int) -> list[PartitionRange]:
+        return []
+
+    def extend(self, ranges: Sequence[PartitionRange]) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 def shared(path: str) -> str:

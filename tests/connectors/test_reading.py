@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from padit.domain.errors import SourceError
 from padit.domain.findings import Findings
 from padit.domain.rows import Rows
 from padit.ops.run_context import RunContext
+from tests.connectors.reading import FixedReader
 from tests.laws.machine import SECOND, Sample, rows_of
 from tests.laws.streams import SERIES
 
@@ -52,7 +53,7 @@ class Fails:
         return _Reader(self, ranges[0].start)
 
 
-class _Reader:
+class _Reader(FixedReader):
     """Ten rows a read."""
 
     def __init__(self, source: Fails, at: int) -> None:
@@ -67,21 +68,6 @@ class _Reader:
         first, self._at = self._at, min(self._at + 10, ROWS)
         rows = rows_of([Sample(i * SECOND, SERIES[i % 2], 1.0) for i in range(first, self._at)])
         return [ReadBatch(0, self._at, rows, ended=self._at == ROWS)]
-
-    def pause(self, partitions: frozenset[int]) -> None:
-        pass
-
-    def lag(self) -> Mapping[int, int]:
-        return {}
-
-    def added(self, known: int) -> list[PartitionRange]:
-        return []
-
-    def extend(self, ranges: Sequence[PartitionRange]) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 class _Tracker:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from padit.adapters.base import ListEmitter
 from padit.adapters.registry import adapter_class, adapter_types, create_adapter
 from padit.cli.main import main
 from padit.domain.config import AlertSettings, DetectorSetting, JobConfig
@@ -19,6 +16,7 @@ from padit.domain.errors import ConfigurationError
 from padit.ops.plugins import ENVIRONMENT, find_plugins
 from padit.transforms.detect import Detection
 from padit.transforms.detectors import create_detector, require_plugins
+from tests.adapters.live import poll_made
 
 ROOT = Path(__file__).parents[2]
 TANK, LIMIT = (
@@ -49,18 +47,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (found / name).write_text(text)
     monkeypatch.setenv(ENVIRONMENT, str(found))
     return found
-
-
-def poll(adapter: Any) -> ListEmitter:
-    emitter = ListEmitter()
-
-    async def once() -> None:
-        await adapter.open(emitter)
-        await adapter.poll(emitter)
-        await adapter.close()
-
-    asyncio.run(once())
-    return emitter
 
 
 def test_plugins_are_listed_with_their_faults(
@@ -97,7 +83,7 @@ def test_adapter_in_a_folder_collects_beside_a_broken_one(folder: Path) -> None:
     level = folder / "level"
     level.write_text("41.5\n")
     made = create_adapter({"type": "tank", "path": str(level), "interval_sec": 1})
-    (metric,) = poll(made).metrics
+    (metric,) = poll_made(made).metrics
     assert (metric.source_id, metric.value) == ("tank-1", 41.5)
     assert made.options.interval_sec == 1
     assert {"tank", "broken", "http"} <= {*adapter_types()}
@@ -153,7 +139,7 @@ def test_every_form_of_create_adapter_gives_samples(
     folder: Path, text: str, values: list[float], faults: int
 ) -> None:
     (folder / "protocol_adapters" / "form.py").write_text(text)
-    emitter = poll(create_adapter({"type": "form", "n": 3}))
+    emitter = poll_made(create_adapter({"type": "form", "n": 3}))
     assert [metric.value for metric in emitter.metrics] == values
     assert emitter.faults.get("malformed", 0) == faults
 

@@ -7,7 +7,7 @@ seconds; `live=1`, never to end.
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from padit.connectors.uris import Address, Bounds, source_for
 from padit.domain.errors import SourceError
 from padit.domain.findings import Findings
 from padit.domain.rows import Rows
+from tests.connectors.reading import FixedReader
 from tests.pipelines.seed import NEXT_HOUR, seed_lines
 
 FIRST = [*seed_lines(), NEXT_HOUR, b"no JSON"]
@@ -47,7 +48,7 @@ class Drip:
         return _Reader(self, ranges[0].start, decode)
 
 
-class _Reader:
+class _Reader(FixedReader):
     def __init__(self, source: Drip, at: int, decode: Decoder) -> None:
         self._source = source
         self._at = at
@@ -70,21 +71,6 @@ class _Reader:
             raise SourceError(message)
         time.sleep(seconds)
         return []
-
-    def pause(self, partitions: frozenset[int]) -> None:
-        pass
-
-    def lag(self) -> Mapping[int, int]:
-        return {}
-
-    def added(self, known: int) -> list[PartitionRange]:
-        return []
-
-    def extend(self, ranges: Sequence[PartitionRange]) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 @source_for("drip")

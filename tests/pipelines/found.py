@@ -6,7 +6,7 @@ Options of the URI: `file`, JSON Lines; `findings`, a JSON file with `guesses` a
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader, Source
 from padit.connectors.uris import Address, Bounds, source_for
 from padit.domain.findings import Findings, Guess, Unwatched
+from tests.connectors.reading import FixedReader
 
 
 @dataclass
@@ -47,7 +48,7 @@ class Found:
         return _Reader(self, ranges[0], decode)
 
 
-class _Reader:
+class _Reader(FixedReader):
     def __init__(self, source: Found, given: PartitionRange, decode: Decoder) -> None:
         self._source = source
         self._lines = source.lines[given.start : given.stop]
@@ -66,21 +67,6 @@ class _Reader:
         ]
         self._at, self._lines = first + len(self._lines), []
         return [ReadBatch(0, self._at, decoded.rows, dead, ended=not self._source.live)]
-
-    def pause(self, partitions: frozenset[int]) -> None:
-        pass
-
-    def lag(self) -> Mapping[int, int]:
-        return {}
-
-    def added(self, known: int) -> list[PartitionRange]:
-        return []
-
-    def extend(self, ranges: Sequence[PartitionRange]) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 @source_for("found")

@@ -107,7 +107,7 @@ def require_plugins(digests: Mapping[str, str], folder: str | None) -> None:
     Raises:
         ConfigurationError: one is missing, or another one.
     """
-    plugins = plugged(folder)
+    plugins = plugged(folder) if digests else {}
     for name, digest in digests.items():
         found = plugins[name].digest() if name in plugins else None
         if found != digest:

@@ -100,7 +100,7 @@ def headers_of(data: memoryview, *, checked: bool = True) -> Iterator[BatchHeade
     Raises:
         WireFormatError: a batch is damaged, or of an old format.
     """
-    at = 0
+    at, before = 0, -1
     while at + _LENGTH.size <= len(data):
         first, length = _LENGTH.unpack_from(data, at)
         end = at + _LENGTH.size + length
@@ -111,8 +111,12 @@ def headers_of(data: memoryview, *, checked: bool = True) -> Iterator[BatchHeade
             return
         fields = _HEADER.unpack_from(data, at)
         _check(data[at:end], fields, checked)
-        yield _header(fields, data[at + _HEADER.size : end])
-        at = end
+        one = _header(fields, data[at + _HEADER.size : end])
+        if one.first <= before:
+            message = f"the record batch at offset {first} follows one that ends at {before}"
+            raise WireFormatError(message)
+        yield one
+        at, before = end, one.last
 
 
 def _check(batch: memoryview, fields: tuple[int, ...], checked: bool) -> None:
@@ -279,15 +283,62 @@ def _varint(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
         return 0, -1
     value = np.int64(data[at])
     if value < 0x80:  # most are this short
-        return (value >> 1) ^ -(value & 1), at + 1
+        return int((value >> 1) ^ -(value & 1)), at + 1
     value &= 0x7F
     for i in range(1, min(10, end - at)):
         byte = np.int64(data[at + i])
         value |= (byte & 0x7F) << (7 * i)
         if byte < 0x80:
             half = (value >> 1) & 0x7FFFFFFFFFFFFFFF  # the sign of the pattern means nothing
-            return half ^ -(value & 1), at + i + 1
+            return int(half ^ -(value & 1)), at + i + 1
     return 0, -1
+
+
+@kernel
+def _record(body: NDArray[np.uint8], at: int, stop: int) -> tuple[int, int, int, int, int]:
+    """One record: deltas of time and offset, start and length of its value, and its end.
+
+    The end is -1 where a length does not fit into what is there.
+    """
+    broken = (0, 0, 0, 0, -1)
+    length, at = _varint(body, at, stop)
+    if at < 0 or length < 6 or length > stop - at:
+        return broken
+    end = at + length
+    time, at = _varint(body, at + 1, end)  # behind the attributes of the record
+    number, at = _varint(body, at, end) if at >= 0 else (0, -1)
+    key, at = _varint(body, at, end) if at >= 0 else (0, -1)
+    if at < 0 or key > end - at:
+        return broken
+    value, at = _varint(body, at + max(key, 0), end)
+    if at < 0 or value > end - at:
+        return broken
+    return time, number, at, value, end
+
+
+@kernel
+def _walk_batch(
+    body: NDArray[np.uint8], at: int, row: Ints, text: NDArray[np.uint8], put: int, found: Ints
+) -> tuple[int, int]:
+    """Copy the values of one batch to `text`; where it ends there and here, -1 if it is broken."""
+    records, size, first, last, base = row
+    stop = at + size
+    before = -1
+    for n in range(records):
+        time, number, start, length, at = _record(body, at, stop)
+        if at < 0 or number <= before or first + number > last:
+            return -1, put
+        before = number
+        found[0, n] = first + number
+        found[1, n] = base + time if base >= -1 else -2 - base
+        found[2, n] = put
+        found[3, n] = max(length, -1)
+        if length > 0:
+            text[put : put + length] = body[start : start + length]
+            put += length
+        text[put] = _BREAK
+        put += 1
+    return (at, put) if at == stop else (-1, put)
 
 
 @kernel
@@ -297,41 +348,10 @@ def _walk(body: NDArray[np.uint8], table: Ints, text: NDArray[np.uint8], found: 
     `table` has a row for each batch: records, bytes, first and last offset, base time (or -2
     minus the time that the broker set). `found` gets offset, time, start and length of values.
     """
-    at = 0
-    n = 0
-    put = 0
+    at = n = put = 0
     for batch in range(len(table)):
-        records, size, first, last, base = table[batch]
-        stop = at + size
-        for _ in range(records):
-            length, at = _varint(body, at, stop)
-            end = at + length
-            if at < 0 or length < 6 or end > stop:
-                return batch
-            delta, at = _varint(body, at + 1, end)  # behind the attributes of the record
-            if at < 0:
-                return batch
-            number, at = _varint(body, at, end)
-            if at < 0 or number < 0 or first + number > last:
-                return batch
-            key, at = _varint(body, at, end)
-            if at < 0 or key > end - at:
-                return batch
-            at += max(key, 0)
-            value, at = _varint(body, at, end)
-            if at < 0 or value > end - at:
-                return batch
-            found[0, n] = first + number
-            found[1, n] = base + delta if base >= -1 else -2 - base
-            found[2, n] = put
-            found[3, n] = value if value >= 0 else -1
-            if value > 0:
-                text[put : put + value] = body[at : at + value]
-                put += value
-            text[put] = 0x0A
-            put += 1
-            n += 1
-            at = end
-        if at != stop:
+        at, put = _walk_batch(body, at, table[batch], text, put, found[:, n:])
+        if at < 0:
             return batch
+        n += table[batch, 0]
     return -1

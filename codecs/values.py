@@ -46,7 +46,7 @@ class JoinedValues(Sequence[bytes | None]):
         return self.text[first : first + size].tobytes()
 
     def __iter__(self) -> Iterator[bytes | None]:
-        data = memoryview(self.text)
+        data = self.text.data
         for first, size in zip(self.start.tolist(), self.length.tolist(), strict=True):
             yield None if size < 0 else bytes(data[first : first + size])
 

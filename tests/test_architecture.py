@@ -18,12 +18,12 @@ EVERYTHING = [
     *sorted(path for part in ("tests", "benchmarks") for path in (ROOT / part).rglob("*.py")),
 ]
 
-# domain <- codecs, ops <- connectors, transforms, adapters <- analysis <- pipelines <- cli
+# domain <- ops <- codecs <- connectors, transforms, adapters <- analysis <- pipelines <- cli
 _BASE = {"domain", "codecs", "ops"}
 _PARTS = _BASE | {"adapters", "connectors", "transforms"}
 ALLOWED = {
     "domain": {"domain"},
-    "codecs": {"domain", "codecs"},
+    "codecs": {"domain", "ops", "codecs"},
     "ops": {"domain", "ops"},
     "adapters": _BASE | {"adapters"},
     "connectors": _BASE | {"connectors"},

@@ -8,5 +8,5 @@ from setuptools import find_packages, setup
 
 setup(
     packages=find_packages(include=["padit", "padit.*"]),
-    package_data={"padit": ["py.typed", "**/*.html", "**/*.yaml"]},
+    package_data={"padit": ["py.typed", "**/*.html", "**/*.yaml", "**/*.sql"]},
 )

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
     "domain", "codecs", "ops", "adapters", "connectors", "transforms", "analysis", "pipelines",
-    "cli", "portal", "devcluster",
+    "alerting", "cli", "portal", "devcluster",
 )  # fmt: skip
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 EVERYTHING = [
@@ -18,7 +18,7 @@ EVERYTHING = [
     *sorted(path for part in ("tests", "benchmarks") for path in (ROOT / part).rglob("*.py")),
 ]
 
-# domain <- ops <- codecs <- connectors, transforms, adapters <- analysis <- pipelines <- cli
+# domain <- ops <- codecs <- connectors, transforms, adapters <- analysis, alerting <- pipelines <- cli
 _BASE = {"domain", "codecs", "ops"}
 _PARTS = _BASE | {"adapters", "connectors", "transforms"}
 ALLOWED = {
@@ -29,6 +29,7 @@ ALLOWED = {
     "connectors": _BASE | {"connectors"},
     "transforms": _BASE | {"transforms"},
     "analysis": _PARTS | {"analysis"},
+    "alerting": _BASE | {"connectors", "alerting"},
     "pipelines": _PARTS | {"analysis", "pipelines", "devcluster"},
     "cli": set(PACKAGES) - {"portal"},
     "portal": _BASE | {"analysis", "portal"},

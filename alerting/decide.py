@@ -1,0 +1,181 @@
+"""One pure function decides what a transition becomes on a route.
+
+The service, previews and explanations all use it.
+The reasons are `effects.Reason`, a closed list. Nothing here changes the state.
+"""
+
+from typing import Literal, NamedTuple
+
+from padit.alerting.compiled import Policy, ReadyRoute
+from padit.alerting.effects import Reason
+from padit.alerting.entries import AlertEvent
+from padit.alerting.matching import RANK, next_start, targets, within
+from padit.alerting.state import Incident, State, Told
+
+__all__ = ["Decision", "Gate", "decide", "gate", "room"]
+
+Action = Literal["send", "worse", "quiet", "wait", "join", "close", "drop", "none"]
+
+
+class Decision(NamedTuple):
+    """What becomes of a transition on a route.
+
+    Attributes:
+        action: `send` a first message; `worse`, a rise in severity; `quiet`, a change that only
+            a message that can be edited shows; `wait` until `until`; `join` what waits already;
+            `close`, send the end once it has lasted; `drop` what waits; `none`.
+        reason: of the outcome; while it waits, the reason of that.
+        detail: the silence, the inhibition, the acknowledging person ...
+        until: event time of the next look, microseconds; 0: no other than by a transition.
+    """
+
+    action: Action
+    reason: Reason
+    detail: str = ""
+    until: int = 0
+
+
+class Gate(NamedTuple):
+    """What keeps an alert from a route for now."""
+
+    reason: Reason
+    detail: str
+    until: int
+
+
+def gate(
+    policy: Policy, state: State, event: AlertEvent, route: ReadyRoute, time: int
+) -> Gate | None:
+    """The first thing that keeps an alert from a route at an event time; None: nothing does."""
+    least = policy.config.min_score
+    if event.score < least:
+        return Gate(Reason.BELOW_SCORE, f"score {event.score:.3g} is below {least:.3g}", 0)
+    for silence in policy.silences:
+        if silence.start <= time < silence.end and silence.matches(event):
+            return Gate(Reason.SILENCED, silence.id, silence.end)
+    for one in state.silences.values():
+        if one.start <= time < one.end and targets(one.target, event):
+            return Gate(Reason.SILENCED, f"{one.id} by {one.by}", one.end)
+    found = _inhibited(policy, state, event)
+    if found is not None:
+        return found
+    if route.hours is not None and not within(route.hours, time):
+        return Gate(Reason.OUTSIDE_HOURS, route.setting.hours or "", next_start(route.hours, time))
+    return None
+
+
+def _inhibited(policy: Policy, state: State, event: AlertEvent) -> Gate | None:
+    for rule in policy.inhibitions:
+        if not rule.effect(event) or rule.cause(event):
+            continue
+        for alert in state.causes.get(rule.setting.name, ()):
+            incident_id, fingerprint = state.alerts[alert]
+            cause = state.incidents[incident_id].members[fingerprint].event
+            if rule.cause(cause) and all(_shared(event, cause, name) for name in rule.setting.same):
+                what = f"{rule.setting.name}: {cause.source_id} {cause.metric_name}"
+                return Gate(Reason.INHIBITED, what, 0)
+    return None
+
+
+def _shared(one: AlertEvent, other: AlertEvent, name: str) -> bool:
+    if name == "source":
+        return one.source_id == other.source_id
+    return name in one.labels and one.labels[name] == other.labels.get(name)
+
+
+def room(state: State, route: ReadyRoute, time: int) -> int:
+    """0 if a route may send now; else the event time at which it may."""
+    rate = route.setting.rate
+    if rate is None:
+        return 0
+    recent = [one for one in state.sent.get(route.name, ()) if one > time - rate.per]
+    return 0 if len(recent) < rate.messages else recent[0] + rate.per
+
+
+def decide(
+    policy: Policy, state: State, event: AlertEvent, incident: Incident | None, route: ReadyRoute
+) -> Decision:
+    """What becomes of a transition that stands in its incident already.
+
+    Args:
+        policy: the configuration.
+        state: after `incidents.place`.
+        event: the transition.
+        incident: where it was placed; None: its alert is not known.
+        route: one that takes it.
+    """
+    told = None if incident is None else incident.told.get(route.name)
+    if incident is None or (event.kind == "resolved" and told is None):
+        return Decision("none", Reason.NOT_SENT)
+    if event.kind == "resolved":
+        return _end(policy, event, incident, route, told)
+    if told is None or (told.state == "ended" and _cool(event, route, told) <= event.time):
+        return first(policy, state, event, route)
+    if told.state == "waiting":
+        return _while_waiting(policy, state, event, route, told)
+    return _again(policy, state, event, incident, route, told)
+
+
+def _cool(event: AlertEvent, route: ReadyRoute, told: Told) -> int:
+    return told.since + route.setting.cool_down
+
+
+def first(policy: Policy, state: State, event: AlertEvent, route: ReadyRoute) -> Decision:
+    """For an incident of which the route knows nothing."""
+    held = gate(policy, state, event, route, event.time)
+    if held is not None:
+        return Decision("wait", held.reason, held.detail, held.until)
+    if route.setting.min_duration and event.time < event.opened + route.setting.min_duration:
+        return Decision("wait", Reason.TOO_SHORT, "", event.opened + route.setting.min_duration)
+    later = room(state, route, event.time)
+    if later:
+        return Decision("wait", Reason.RATE_LIMITED, "", later)
+    return Decision("send", Reason.HANDED)
+
+
+def _while_waiting(
+    policy: Policy, state: State, event: AlertEvent, route: ReadyRoute, told: Told
+) -> Decision:
+    """A further alert may be free of what made the first one wait."""
+    if told.why in (Reason.SILENCED, Reason.INHIBITED, Reason.BELOW_SCORE):
+        return first(policy, state, event, route)
+    return Decision("join", Reason(told.why), told.detail)
+
+
+def _again(
+    policy: Policy,
+    state: State,
+    event: AlertEvent,
+    incident: Incident,
+    route: ReadyRoute,
+    told: Told,
+) -> Decision:
+    """For an incident that the route was sent."""
+    held = gate(policy, state, event, route, event.time)
+    if held is not None:
+        return Decision("none", held.reason, held.detail)
+    if RANK[event.severity] > RANK[told.severity]:
+        return Decision("worse", Reason.HANDED)
+    if incident.flapping:
+        return Decision("quiet", Reason.FLAPPING)
+    if told.state == "ended":
+        return Decision("wait", Reason.COOL_DOWN, "", _cool(event, route, told))
+    if incident.acknowledged_by:
+        return Decision("quiet", Reason.ACKNOWLEDGED, incident.acknowledged_by)
+    return Decision("quiet", Reason.GROUPED, incident.id)
+
+
+def _end(
+    policy: Policy, event: AlertEvent, incident: Incident, route: ReadyRoute, told: Told | None
+) -> Decision:
+    if told is None or told.state == "ended":
+        return Decision("none", Reason.NOT_SENT)
+    if policy.firing_on(incident, route):
+        return Decision("quiet" if told.state != "waiting" else "none", Reason.STILL_OPEN)
+    if told.state == "waiting":
+        return Decision("drop", Reason(told.why), told.detail)
+    if incident.flapping:
+        return Decision("quiet", Reason.FLAPPING)
+    if not route.setting.resolved:
+        return Decision("none", Reason.END_NOT_WANTED)
+    return Decision("close", Reason.HANDED, "", event.time + route.setting.settle)

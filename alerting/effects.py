@@ -1,0 +1,152 @@
+"""What the engine decides: messages to hand out, outcomes of transitions, results of commands."""
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from padit.domain.alert import Severity
+
+__all__ = [
+    "CommandResult",
+    "Effect",
+    "Feedback",
+    "Handed",
+    "MemberView",
+    "Outcome",
+    "Reason",
+    "Refresh",
+    "View",
+]
+
+
+class Reason(StrEnum):
+    """Why a transition became a message of its own, or did not; the list is closed."""
+
+    HANDED = "handed"
+    NO_ROUTE = "no_route"
+    NOT_MATCHED = "not_matched"
+    BELOW_SCORE = "below_score"
+    SILENCED = "silenced"
+    INHIBITED = "inhibited"
+    OUTSIDE_HOURS = "outside_hours"
+    TOO_SHORT = "too_short"
+    COOL_DOWN = "cool_down"
+    RATE_LIMITED = "rate_limited"
+    GROUPED = "grouped"
+    ACKNOWLEDGED = "acknowledged"
+    FLAPPING = "flapping"
+    STILL_OPEN = "still_open"
+    REOPENED = "reopened"
+    NOT_SENT = "not_sent"
+    END_NOT_WANTED = "end_not_wanted"
+
+
+MessageKind = Literal[
+    "opened", "worse", "acknowledged", "resolved", "flapping", "steady", "reminder",
+    "digest", "test",
+]  # fmt: skip
+
+
+class MemberView(msgspec.Struct, frozen=True):
+    """A member of an incident as a message shows it; times in microseconds, `closed` 0: open."""
+
+    fingerprint: str
+    source_id: str
+    metric_name: str
+    severity: Severity
+    score: float
+    summary: str
+    opened: int
+    closed: int
+    labels: dict[str, str]
+    alert: str
+
+
+class View(msgspec.Struct, frozen=True):
+    """An incident as of one moment.
+
+    Attributes:
+        id, opened, acknowledged_by: as in `Incident`.
+        severity: the highest of its open members; of all once it is over.
+        firing: whether a member is open.
+        flapping: whether it comes and goes.
+        members: the worst first, at most 20.
+        more: members beyond these.
+        causes: likely first causes with their evidence, at most three, the likeliest first.
+        decided: whether the first of them is clearly ahead.
+    """
+
+    id: str
+    opened: int
+    severity: Severity
+    firing: bool
+    flapping: bool
+    acknowledged_by: str
+    members: tuple[MemberView, ...]
+    more: int
+    causes: tuple[tuple[str, float, str], ...]
+    decided: bool
+
+
+class Handed(msgspec.Struct, frozen=True, tag="handed", tag_field="effect"):
+    """A message for a receiver.
+
+    Attributes:
+        id: identity; the same log gives the same ids.
+        route, receiver: their names.
+        kind: what it reports.
+        time: event time, microseconds.
+        view: of the incident; None for a digest and a test.
+        others: incidents of a digest.
+        transitions: that it stands for.
+    """
+
+    id: str
+    route: str
+    receiver: str
+    kind: MessageKind
+    time: int
+    view: View | None
+    others: tuple[View, ...] = ()
+    transitions: tuple[str, ...] = ()
+
+
+class Outcome(msgspec.Struct, frozen=True, tag="outcome", tag_field="effect"):
+    """What became of a transition on a route."""
+
+    transition: str
+    route: str
+    reason: Reason
+    detail: str
+    time: int
+
+
+class CommandResult(msgspec.Struct, frozen=True, tag="command", tag_field="effect"):
+    """What became of a command: applied, duplicate, held, no_target or no_match."""
+
+    id: str
+    result: Literal["applied", "duplicate", "held", "no_target", "no_match"]
+    time: int
+    alerts: tuple[str, ...] = ()
+
+
+class Feedback(msgspec.Struct, frozen=True, tag="feedback", tag_field="effect"):
+    """A person's judgement of alerts."""
+
+    command: str
+    by: str
+    verdict: str
+    alerts: tuple[str, ...]
+    time: int
+
+
+class Refresh(msgspec.Struct, frozen=True, tag="refresh", tag_field="effect"):
+    """What a route was sent about an incident has changed a little; a channel may edit it."""
+
+    incident: str
+    route: str
+    time: int
+
+
+Effect = Handed | Outcome | Refresh | CommandResult | Feedback

@@ -1,0 +1,166 @@
+"""The engine: `apply(state, entry) -> effects`, the only code that changes the state.
+
+Before an entry is applied, everything that was due up to its time happens, each at its own time.
+So it makes no difference whether a tick, the job's progress or the next alert lets time pass.
+"""
+
+from heapq import heappop
+
+from padit.alerting import people, routing
+from padit.alerting.compiled import Policy, ReadyRoute
+from padit.alerting.decide import decide
+from padit.alerting.effects import Effect, Reason
+from padit.alerting.entries import AlertEvent, Command, Entry, Progress, RunBegan
+from padit.alerting.incidents import close, forget, place
+from padit.alerting.state import Incident, State
+from padit.alerting.step import Step
+
+__all__ = ["Engine"]
+
+
+class Engine:
+    """Applies entries of the log.
+
+    Args:
+        policy: the configuration, ready.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+
+    def apply(self, state: State, entry: Entry) -> list[Effect]:
+        """Change the state by one entry; what follows from it, in order."""
+        step = Step(self.policy, state)
+        if not isinstance(entry, Command):  # one from the future does not make time pass
+            self._pass_time(step, entry.time)
+            state.now = max(state.now, entry.time)
+        if isinstance(entry, AlertEvent):
+            state.out_of_order += entry.time < state.now - self.policy.config.merge_delay
+            self._transition(step, entry)
+        elif isinstance(entry, Command):
+            people.receive(step, entry)
+        elif isinstance(entry, RunBegan):
+            self._run_began(step, entry)
+        elif isinstance(entry, Progress):
+            state.run = entry.run or state.run
+        return step.effects
+
+    def next_due(self, state: State) -> int | None:
+        """Event time at which something happens without an entry; None: nothing does."""
+        return state.timers[0][0] if state.timers else None
+
+    def _pass_time(self, step: Step, time: int) -> None:
+        state = step.state
+        while state.timers and state.timers[0][0] <= time:
+            due, _, kind, name, route = heappop(state.timers)
+            state.now = max(state.now, due)
+            if kind == "command":
+                people.obey(step, state.held.pop(name))
+            elif kind == "silence":
+                state.silences.pop(name, None)
+            elif kind == "run":
+                self._close_lost(step, name, due)
+            elif name in state.incidents:
+                self._due(step, state.incidents[name], kind, route, due)
+
+    def _due(self, step: Step, incident: Incident, kind: str, route: str, time: int) -> None:
+        if kind == "route":
+            told = incident.told.get(route)
+            if told is not None and told.due == time:
+                routing.look_again(step, incident, self.policy.by_name[route], time)
+        elif kind == "flapping":
+            routing.calm(step, incident, time)
+            step.leave(incident)
+        elif kind == "reminder":
+            people.remind(step, incident, time)
+        elif kind == "forget":
+            self._forget(step, incident, time)
+
+    def _transition(self, step: Step, event: AlertEvent) -> None:
+        state = step.state
+        if event.kind == "opened" and event.alert in state.alerts:
+            return  # the same opening once more
+        incident = place(self.policy, state, event)
+        taking = self._taking(step, event)
+        if incident is not None:
+            self._mark_flapping(step, incident, event)
+        for one in taking:
+            decision = decide(self.policy, state, event, incident, one)
+            if incident is None or decision.action == "none":
+                step.settle(one.name, [event.id], decision.reason, decision.detail, event.time)
+            else:
+                routing.act(step, event, incident, one, decision)
+        if event.kind == "resolved" and incident is not None:
+            self._free_effects(step, event)
+            step.leave(incident)
+
+    def _taking(self, step: Step, event: AlertEvent) -> list[ReadyRoute]:
+        """The routes that take a transition; the others are counted."""
+        taking = self.policy.routes_of(event)
+        names = {route.name for route in taking}
+        for route in self.policy.by_name:
+            if route not in names:
+                step.count(route, Reason.NOT_MATCHED)
+        if not taking:
+            step.settle("", [event.id], Reason.NO_ROUTE, "", event.time)
+        return taking
+
+    def _mark_flapping(self, step: Step, incident: Incident, event: AlertEvent) -> None:
+        """One message says that an incident comes and goes; a rise in severity passes as ever."""
+        setting = self.policy.config.flapping
+        begins = [one for one in incident.begins if one > event.time - setting.within]
+        if incident.flapping or len(begins) < setting.changes or event.kind != "opened":
+            return
+        incident.flapping = True
+        step.set_timer(event.time + setting.quiet, "flapping", incident.id)
+        for name, told in incident.told.items():
+            if told.state != "waiting":
+                routing.tell(step, incident, self.policy.by_name[name], "flapping", event.time, [])
+
+    def _free_effects(self, step: Step, event: AlertEvent) -> None:
+        """The end of a cause lets through what it inhibited."""
+        if not any(rule.cause(event) for rule in self.policy.inhibitions):
+            return
+        for incident in step.state.incidents.values():
+            for name, told in list(incident.told.items()):
+                if told.state == "waiting" and told.why == Reason.INHIBITED:
+                    routing.look_again(step, incident, self.policy.by_name[name], event.time)
+
+    # ---- ends
+
+    def _forget(self, step: Step, incident: Incident, time: int) -> None:
+        incident.leaving = False
+        if incident.firing:
+            return
+        if incident.flapping or incident.changed + self.policy.memory > time:
+            step.leave(incident)
+            return
+        for name, told in incident.told.items():
+            step.settle(name, told.pending, Reason.NOT_SENT, "forgotten", time)
+        forget(step.state, incident)
+
+    # ---- runs of the job
+
+    def _run_began(self, step: Step, entry: RunBegan) -> None:
+        """A run without state began: what it does not raise again within a window is over."""
+        state = step.state
+        state.run = entry.run
+        if state.alerts:
+            state.suspects[entry.run] = list(state.alerts)
+            step.set_timer(entry.time + self.policy.config.incidents.window, "run", entry.run)
+
+    def _close_lost(self, step: Step, run: str, time: int) -> None:
+        for alert in step.state.suspects.pop(run, ()):
+            known = step.state.alerts.get(alert)
+            if known is None:
+                continue
+            incident = step.state.incidents[known[0]]
+            event = incident.members[known[1]].event
+            close(step.state, incident, known[1], time, "run_lost")
+            if not incident.firing:
+                for name, told in incident.told.items():
+                    routing.end_without_transition(
+                        step, incident, self.policy.by_name[name], told, time
+                    )
+                step.leave(incident)
+            self._free_effects(step, event)

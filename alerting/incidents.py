@@ -1,0 +1,147 @@
+"""Puts the job's transitions into incidents: what shares something and begins close in time."""
+
+from collections.abc import Iterator
+
+from padit.alerting.compiled import Policy
+from padit.alerting.entries import AlertEvent, fingerprint_of
+from padit.alerting.matching import RANK
+from padit.alerting.state import Incident, Member, State
+from padit.domain.message import digest_of
+
+__all__ = ["close", "forget", "place", "worst"]
+
+_MOST_BEGINS = 100
+
+
+def place(policy: Policy, state: State, event: AlertEvent) -> Incident | None:
+    """Bring a transition to its incident; None if it is about an alert that is not known.
+
+    An alert whose opening was not seen (the log begins in the middle) counts as opened by its
+    first update. The end of an alert that is not known changes nothing.
+    """
+    known = state.alerts.get(event.alert)
+    if event.kind == "resolved":
+        if known is None:
+            return None
+        incident = state.incidents[known[0]]
+        close(state, incident, known[1], event.time, event.reason or "level")
+        return incident
+    if known is not None:
+        incident = state.incidents[known[0]]
+        member = incident.members[known[1]]
+        if RANK[event.severity] >= RANK[member.event.severity]:
+            member.event = event
+        return incident
+    return _open(policy, state, event)
+
+
+def _open(policy: Policy, state: State, event: AlertEvent) -> Incident:
+    fingerprint = fingerprint_of(event.source_id, event.metric_name)
+    before = state.series.get(fingerprint)
+    incident = _incident_for(policy, state, event, before)
+    if before is not None:
+        _drop_alert(state, before)
+        incident.firing -= 1
+    elif not incident.firing:
+        incident.begins = [*incident.begins[1 - _MOST_BEGINS :], event.time]
+        incident.changed = max(incident.changed, event.time)
+    incident.firing += 1
+    incident.joined = max(incident.joined, event.time)
+    member = incident.members.get(fingerprint)
+    if member is None:
+        incident.members[fingerprint] = Member(event, event.time)
+    else:
+        member.event, member.closed, member.ended_by = event, 0, ""
+        member.openings += 1
+    _index(policy, state, event, incident, fingerprint)
+    return incident
+
+
+def _incident_for(policy: Policy, state: State, event: AlertEvent, before: str | None) -> Incident:
+    """Where an opening belongs; `before`: an alert of its series that a lost run left open."""
+    if before is not None:
+        return state.incidents[state.alerts[before][0]]
+    incident = _find(policy, state, event)
+    if incident is not None:
+        return incident
+    identity = digest_of("incident", event.alert)
+    if identity not in state.incidents:  # else an alert that a lost run left, once more
+        state.incidents[identity] = Incident(identity, event.time, event.time, event.time)
+    return state.incidents[identity]
+
+
+def _index(
+    policy: Policy, state: State, event: AlertEvent, incident: Incident, fingerprint: str
+) -> None:
+    state.alerts[event.alert] = (incident.id, fingerprint)
+    state.series[fingerprint] = event.alert
+    for key in _keys(policy, event):
+        state.keys[key] = incident.id
+    for rule in policy.inhibitions:
+        if rule.cause(event):
+            state.causes.setdefault(rule.setting.name, {})[event.alert] = event.time
+
+
+def _drop_alert(state: State, alert: str) -> None:
+    _, fingerprint = state.alerts.pop(alert)
+    state.series.pop(fingerprint)
+    for open_causes in state.causes.values():
+        open_causes.pop(alert, None)
+
+
+def close(state: State, incident: Incident, fingerprint: str, time: int, reason: str) -> None:
+    """End the open alert of a member."""
+    member = incident.members[fingerprint]
+    _drop_alert(state, member.event.alert)
+    member.closed, member.ended_by = time, reason
+    incident.firing -= 1
+    if not incident.firing:
+        incident.changed = max(incident.changed, time)
+        incident.acknowledged_by, incident.acknowledged_at, incident.reminded = "", 0, False
+
+
+def forget(state: State, incident: Incident) -> None:
+    """Drop an incident of which nothing more can come."""
+    del state.incidents[incident.id]
+    for key in [key for key, one in state.keys.items() if one == incident.id]:
+        del state.keys[key]
+
+
+def worst(incident: Incident) -> list[Member]:
+    """Members by severity, open ones first, then by opening and name."""
+    return sorted(
+        incident.members.values(),
+        key=lambda one: (
+            bool(one.closed),
+            -RANK[one.event.severity],
+            one.opened,
+            one.event.source_id,
+            one.event.metric_name,
+        ),
+    )
+
+
+def _keys(policy: Policy, event: AlertEvent) -> Iterator[str]:
+    """What an alert shares with others, the closest first."""
+    if event.page:
+        yield f"page {event.page}"
+    for name in policy.config.incidents.share:
+        if name == "source":
+            yield f"source {event.source_id}"
+        elif name in event.labels:
+            yield f"label {name}={event.labels[name]}"
+    if policy.neighbours and "source" not in policy.config.incidents.share:
+        yield f"source {event.source_id}"
+
+
+def _find(policy: Policy, state: State, event: AlertEvent) -> Incident | None:
+    """The oldest incident that shares something with an alert and is close to it in time."""
+    keys = list(_keys(policy, event))
+    keys += [f"source {one}" for one in sorted(policy.neighbours.get(event.source_id, ()))]
+    window = policy.config.incidents.window
+    near = [
+        state.incidents[state.keys[key]]
+        for key in keys
+        if key in state.keys and event.time - state.incidents[state.keys[key]].joined <= window
+    ]
+    return min(near, key=lambda one: (one.opened, one.id), default=None)

@@ -1,0 +1,133 @@
+"""Matchers of routes, silences and commands: patterns of names and labels, severities, hours."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from fnmatch import translate
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from padit.alerting.entries import AlertEvent, Target, fingerprint_of
+from padit.domain.timestamps import MICROS, parse_timestamp
+
+__all__ = ["RANK", "Hours", "Matcher", "next_start", "targets", "within"]
+
+RANK = {"INFO": 0, "WARNING": 1, "CRITICAL": 2}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MINUTES_OF_WEEK = 7 * 24 * 60
+
+
+@lru_cache(maxsize=4096)
+def _pattern(text: str) -> re.Pattern[str] | None:
+    """A compiled pattern; None for `*`, which matches everything."""
+    return None if text == "*" else re.compile(translate(text))
+
+
+def _fits(patterns: Sequence[str], value: str) -> bool:
+    if not patterns:
+        return True
+    for one in patterns:
+        compiled = _pattern(one)
+        if compiled is None or compiled.match(value):
+            return True
+    return False
+
+
+class Matcher:
+    """Whether an alert matches; every part that is stated has to.
+
+    Args:
+        source, metric: patterns, any of which may match; none: everything does.
+        labels: patterns by name of the label; an alert without the label does not match.
+        severity: least severity.
+        detectors: names of detectors, any of which may be it.
+    """
+
+    __slots__ = ("_detectors", "_labels", "_least", "_metric", "_source")
+
+    def __init__(
+        self,
+        source: Sequence[str] = (),
+        metric: Sequence[str] = (),
+        labels: Mapping[str, Sequence[str]] | None = None,
+        severity: str = "INFO",
+        detectors: Sequence[str] = (),
+    ) -> None:
+        self._source = tuple(source)
+        self._metric = tuple(metric)
+        self._labels = tuple(sorted((labels or {}).items()))
+        self._least = RANK[severity]
+        self._detectors = tuple(detectors)
+
+    def __call__(self, event: AlertEvent) -> bool:
+        """Whether it matches."""
+        if RANK[event.severity] < self._least:
+            return False
+        if not (_fits(self._source, event.source_id) and _fits(self._metric, event.metric_name)):
+            return False
+        if self._detectors and event.detector not in self._detectors:
+            return False
+        return all(
+            name in event.labels and _fits(patterns, event.labels[name])
+            for name, patterns in self._labels
+        )
+
+
+def targets(target: Target, event: AlertEvent) -> bool:
+    """Whether a command's target means this alert; an empty target means none."""
+    if target.empty:
+        return False
+    if target.fingerprint and target.fingerprint != fingerprint_of(
+        event.source_id, event.metric_name
+    ):
+        return False
+    if target.time and parse_timestamp(target.time) < event.opened:
+        return False
+    labels = {name: [pattern] for name, pattern in target.labels.items()}
+    source = [target.source] if target.source else []
+    metric = [target.metric] if target.metric else []
+    return Matcher(source, metric, labels)(event)
+
+
+class Hours:
+    """Hours of a week in a time zone, as ranges of minutes since Monday midnight, local time.
+
+    Args:
+        ranges: (from, to) minutes of the week, 0 <= from < to <= 10,080.
+        zone: name of the time zone.
+    """
+
+    __slots__ = ("ranges", "zone")
+
+    def __init__(self, ranges: Sequence[tuple[int, int]], zone: str) -> None:
+        self.ranges = tuple(sorted(ranges))
+        self.zone = ZoneInfo(zone)
+
+
+def _local(hours: Hours, time: int) -> datetime:
+    return (_EPOCH + timedelta(microseconds=time)).astimezone(hours.zone)
+
+
+def _minute_of_week(at: datetime) -> int:
+    return at.weekday() * 1440 + at.hour * 60 + at.minute
+
+
+def within(hours: Hours, time: int) -> bool:
+    """Whether an event time lies in the hours."""
+    minute = _minute_of_week(_local(hours, time))
+    return any(start <= minute < end for start, end in hours.ranges)
+
+
+def next_start(hours: Hours, time: int) -> int:
+    """The first event time after `time` at which a range begins, microseconds.
+
+    A change of the clocks may lie between: the local time counts, and a start that the change
+    skips is the moment after it.
+    """
+    local = _local(hours, time).replace(second=0, microsecond=0)
+    minute = _minute_of_week(local)
+    ahead = min((start - minute - 1) % _MINUTES_OF_WEEK + 1 for start, _ in hours.ranges)
+    naive = local.replace(tzinfo=None) + timedelta(minutes=ahead)
+    found = naive.replace(tzinfo=hours.zone).astimezone(UTC)
+    micros = (found - _EPOCH) // timedelta(microseconds=1)
+    return max(micros, time + MICROS)

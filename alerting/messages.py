@@ -1,0 +1,93 @@
+"""Messages for receivers: the incident as of one moment, under an id that the log decides."""
+
+from collections.abc import Sequence
+
+from padit.alerting.cause import likely_causes
+from padit.alerting.compiled import Policy, ReadyRoute
+from padit.alerting.effects import Handed, MemberView, MessageKind, View
+from padit.alerting.entries import fingerprint_of
+from padit.alerting.incidents import worst
+from padit.alerting.matching import RANK
+from padit.alerting.state import Incident, Member, State
+from padit.domain.message import digest_of
+
+__all__ = ["hand", "view_of"]
+
+_MOST_MEMBERS = 20
+
+
+def view_of(policy: Policy, incident: Incident) -> View:
+    """An incident as a message shows it."""
+    members = worst(incident)
+    still_open = [one for one in members if not one.closed] or members
+    grouping = policy.config.incidents
+    causes, decided = likely_causes(members, grouping.depends_on, grouping.margin)
+    severity = max((one.event.severity for one in still_open), key=RANK.__getitem__)
+    return View(
+        id=incident.id,
+        opened=incident.opened,
+        severity=severity,
+        firing=incident.firing > 0,
+        flapping=incident.flapping,
+        acknowledged_by=incident.acknowledged_by,
+        members=tuple(_view(one) for one in members[:_MOST_MEMBERS]),
+        more=max(len(members) - _MOST_MEMBERS, 0),
+        causes=tuple((one.source, one.score, one.why) for one in causes),
+        decided=decided,
+    )
+
+
+def _view(member: Member) -> MemberView:
+    event = member.event
+    return MemberView(
+        fingerprint=fingerprint_of(event.source_id, event.metric_name),
+        source_id=event.source_id,
+        metric_name=event.metric_name,
+        severity=event.severity,
+        score=event.score,
+        summary=event.summary,
+        opened=member.opened,
+        closed=member.closed,
+        labels=event.labels,
+        alert=event.alert,
+    )
+
+
+def hand(
+    policy: Policy,
+    state: State,
+    route: ReadyRoute,
+    kind: MessageKind,
+    time: int,
+    incidents: Sequence[Incident],
+    transitions: Sequence[str] = (),
+) -> Handed:
+    """Make a message for a route, and count it.
+
+    Args:
+        policy: the configuration.
+        state: whose counts change.
+        route: where it goes.
+        kind: what it reports.
+        time: event time, microseconds.
+        incidents: one; several for a digest.
+        transitions: that it stands for.
+    """
+    number = state.messages.get(route.name, 0) + 1
+    state.messages[route.name] = number
+    rate = route.setting.rate
+    if rate is not None:
+        sent = [one for one in state.sent.get(route.name, ()) if one > time - rate.per]
+        state.sent[route.name] = [*sent, time][-rate.messages :]
+    views = tuple(view_of(policy, one) for one in incidents)
+    name = incidents[0].id if len(incidents) == 1 else kind
+    return Handed(
+        id=digest_of("message", route.name, kind, name, str(time), str(number)),
+        route=route.name,
+        receiver=route.receiver,
+        kind=kind,
+        time=time,
+        view=views[0] if kind != "digest" else None,
+        others=views if kind == "digest" else (),
+        transitions=tuple(transitions),
+    )

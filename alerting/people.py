@@ -1,0 +1,146 @@
+"""What people do: acknowledge, resolve by hand, silence, judge.
+
+A command names alerts by fingerprint or patterns, never an incident, because incidents are what a
+configuration makes of alerts. It acts on what is open when it takes effect.
+"""
+
+from padit.alerting.effects import CommandResult, Feedback
+from padit.alerting.entries import Command
+from padit.alerting.incidents import close
+from padit.alerting.matching import targets
+from padit.alerting.routing import end_without_transition
+from padit.alerting.state import Incident, SilenceSet
+from padit.alerting.step import Step
+
+__all__ = ["obey", "receive", "remind"]
+
+_MOST_REMEMBERED = 100_000
+_FOR_EVER = 1 << 62
+Alerts = list[tuple[Incident, str, str]]
+
+
+def receive(step: Step, command: Command) -> None:
+    """Take a command; one from the future waits for its time, a second of one id is ignored."""
+    state = step.state
+    if command.id in state.commands:
+        step.effects.append(CommandResult(command.id, "duplicate", command.time))
+        return
+    if len(state.commands) >= _MOST_REMEMBERED:
+        del state.commands[next(iter(state.commands))]
+    state.commands[command.id] = command.time
+    if command.kind != "unsilence" and command.target.empty:
+        state.unmatched += 1
+        step.effects.append(CommandResult(command.id, "no_target", command.time))
+    elif command.kind != "silence" and command.time > state.now:
+        state.held[command.id] = command
+        step.set_timer(command.time, "command", command.id)
+        step.effects.append(CommandResult(command.id, "held", command.time))
+    else:
+        obey(step, command)
+
+
+def obey(step: Step, command: Command) -> None:
+    """Carry a command out."""
+    if command.kind == "silence":
+        _silence(step, command)
+        return
+    if command.kind == "unsilence":
+        found = step.state.silences.pop(command.note, None)
+        result = "applied" if found is not None else "no_match"
+        step.effects.append(CommandResult(command.id, result, command.time))  # type: ignore[arg-type]
+        return
+    alerts = _alerts(step, command)
+    if not alerts:
+        step.state.unmatched += 1
+        step.effects.append(CommandResult(command.id, "no_match", command.time))
+        return
+    ids = tuple(alert for _, _, alert in alerts)
+    _ACTIONS[command.kind](step, command, alerts)
+    step.effects.append(CommandResult(command.id, "applied", command.time, ids))
+
+
+def _judge(step: Step, command: Command, alerts: Alerts) -> None:
+    ids = tuple(alert for _, _, alert in alerts)
+    step.effects.append(Feedback(command.id, command.by, command.note, ids, command.time))
+
+
+def _acknowledge_all(step: Step, command: Command, alerts: Alerts) -> None:
+    for incident in _incidents(alerts):
+        _acknowledge(step, incident, command)
+
+
+def _unacknowledge(step: Step, command: Command, alerts: Alerts) -> None:
+    for incident in _incidents(alerts):
+        incident.acknowledged_by, incident.acknowledged_at = "", 0
+
+
+def _resolve(step: Step, command: Command, alerts: Alerts) -> None:
+    for incident, fingerprint, _ in alerts:
+        close(step.state, incident, fingerprint, command.time, f"by {command.by}")
+    for incident in _incidents(alerts):
+        if incident.firing:
+            continue
+        for name, told in incident.told.items():
+            route = step.policy.by_name[name]
+            end_without_transition(step, incident, route, told, command.time)
+        step.leave(incident)
+
+
+def _incidents(alerts: Alerts) -> list[Incident]:
+    return list({incident.id: incident for incident, _, _ in alerts}.values())
+
+
+def _alerts(step: Step, command: Command) -> Alerts:
+    """Incident, fingerprint and id of the alerts that a command is about.
+
+    Feedback may be about alerts that have ended.
+    """
+    return [
+        (incident, fingerprint, member.event.alert)
+        for incident in step.state.incidents.values()
+        for fingerprint, member in incident.members.items()
+        if (not member.closed or command.kind == "feedback")
+        and targets(command.target, member.event)
+    ]
+
+
+def _silence(step: Step, command: Command) -> None:
+    end = command.until or _FOR_EVER
+    step.state.silences[command.id] = SilenceSet(
+        command.id, command.target, command.time, end, command.by
+    )
+    if command.until:
+        step.set_timer(command.until, "silence", command.id)
+    step.effects.append(CommandResult(command.id, "applied", command.time))
+
+
+def _acknowledge(step: Step, incident: Incident, command: Command) -> None:
+    if not incident.firing or incident.acknowledged_by:
+        return
+    incident.acknowledged_by, incident.acknowledged_at = command.by, command.time
+    lasts = step.policy.config.acknowledged_for
+    due = command.until or (command.time + lasts if lasts else 0)
+    if due:
+        step.set_timer(due, "reminder", incident.id)
+    for name, told in incident.told.items():
+        if told.state == "told":
+            step.hand(step.policy.by_name[name], "acknowledged", command.time, [incident])
+
+
+def remind(step: Step, incident: Incident, time: int) -> None:
+    """An acknowledgement has run out while the incident goes on: one message."""
+    if not incident.firing or not incident.acknowledged_by or incident.reminded:
+        return
+    incident.reminded = True
+    for name, told in incident.told.items():
+        if told.state == "told":
+            told.messages += 1
+            step.hand(step.policy.by_name[name], "reminder", time, [incident])
+
+
+_ACTIONS = {
+    "acknowledge": _acknowledge_all,
+    "unacknowledge": _unacknowledge,
+    "resolve": _resolve,
+    "feedback": _judge,
+}

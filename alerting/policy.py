@@ -1,0 +1,306 @@
+"""The alerting configuration: routes, silences, inhibition, incidents; unknown keys are refused."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+
+from padit.domain.config import Section
+from padit.domain.timestamps import MICROS, format_utc, parse_timestamp
+
+__all__ = [
+    "AlertingConfig",
+    "Duration",
+    "Flapping",
+    "Grouping",
+    "HoursSetting",
+    "Inhibition",
+    "Match",
+    "Rate",
+    "Route",
+    "Silence",
+    "TestPage",
+]
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*(s|m|h|d|w)")
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+_DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_SPAN = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)")
+
+
+def _micros(value: Any) -> int:
+    """Microseconds of `90s`, `5m`, `2h`, `1d`."""
+    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        message = f"a duration is a number and s, m, h, d or w, like 5m; not {value!r}"
+        raise ValueError(message)
+    return round(float(found[1]) * _UNITS[found[2]] * MICROS)
+
+
+def _moment(value: Any) -> int:
+    """Microseconds of an RFC 3339 time."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    text = value.isoformat() if hasattr(value, "isoformat") else value
+    if not isinstance(text, str):
+        message = f"a time is RFC 3339 text, like 2026-03-01T08:00:00Z; not {value!r}"
+        raise ValueError(message)
+    return parse_timestamp(text)
+
+
+def _several(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (OSError, ValueError) as error:
+        message = f"there is no time zone {value!r}; give a name like Europe/Berlin"
+        raise ValueError(message) from error
+    return value
+
+
+Duration = Annotated[int, BeforeValidator(_micros)]
+Moment = Annotated[int, BeforeValidator(_moment)]
+Patterns = Annotated[tuple[str, ...], BeforeValidator(_several)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\w.\-/ ]+$")]
+
+
+class Match(Section):
+    """Which alerts: every key that is given has to match, a list with any of its entries."""
+
+    source: Patterns = Field(default=(), description="Patterns of source_id.")
+    metric: Patterns = Field(default=(), description="Patterns of metric_name.")
+    severity: Literal["INFO", "WARNING", "CRITICAL"] = Field(
+        default="INFO", description="Least severity."
+    )
+    labels: dict[str, Patterns] = Field(default_factory=dict, description="Patterns by label.")
+    detector: Patterns = Field(default=(), description="Names of detectors.")
+
+
+class HoursSetting(Section):
+    """Hours of the week, in local time."""
+
+    days: tuple[Day, ...] = Field(
+        default=_DAYS,
+        min_length=1,
+        description="Days of the week.",
+    )
+    hours: Patterns = Field(default=("00:00-24:00",), min_length=1, examples=[["08:00-18:00"]],
+                            description="Spans of local time; one may pass midnight.")  # fmt: skip
+    timezone: Zone | None = Field(default=None, description="By default that of the file.")
+
+    @field_validator("hours")
+    @classmethod
+    def _spans(cls, spans: tuple[str, ...]) -> tuple[str, ...]:
+        for span in spans:
+            _minutes(span)
+        return spans
+
+    def ranges(self) -> list[tuple[int, int]]:
+        """Minutes of the week, each span cut at midnight."""
+        found = []
+        for day in self.days:
+            for span in self.hours:
+                start, end = _minutes(span)
+                first = _DAYS.index(day) * 1440
+                pieces = [(start, end)] if start < end else [(start, 1440), (1440, 1440 + end)]
+                for begin, stop in pieces:
+                    if begin < stop:
+                        low = (first + begin) % 10_080
+                        found.append((low, low + stop - begin))
+        return found
+
+
+def _minutes(span: str) -> tuple[int, int]:
+    found = _SPAN.fullmatch(span)
+    if found is None:
+        message = f"hours are written like 08:00-18:00, not {span!r}"
+        raise ValueError(message)
+    h1, m1, h2, m2 = map(int, found.groups())
+    start, end = h1 * 60 + m1, h2 * 60 + m2
+    if m1 > 59 or m2 > 59 or start >= 1440 or end > 1440 or start == end:
+        message = f"{span!r} are no hours of a day"
+        raise ValueError(message)
+    return start, end
+
+
+class Rate(Section):
+    """Messages that a route may send at most; what is beyond comes together in one."""
+
+    messages: int = Field(ge=1, le=10_000, description="Messages.")
+    per: Duration = Field(description="In this time.", examples=["10m"])
+
+
+class Route(Section):
+    """Where alerts go. Of several routes side by side the first that matches takes an alert."""
+
+    name: Name = Field(description="For people, and for reports.")
+    match: Match = Field(default=Match(), description="Which alerts.")
+    receiver: Name | None = Field(
+        default=None, description="Name of a receiver; by default that of the route above."
+    )
+    hours: Name | None = Field(
+        default=None, description="Name of hours; outside of them the route waits for the next."
+    )
+    min_duration: Duration = Field(
+        default=0, description="An alert shorter than this is not sent.",
+        examples=["2m"],
+    )  # fmt: skip
+    cool_down: Duration = Field(
+        default=600 * MICROS,
+        description="An incident that begins again sooner than this after its end waits.",
+    )  # fmt: skip
+    settle: Duration = Field(
+        default=60 * MICROS,
+        description="Its end is sent once it has lasted this long.",
+    )  # fmt: skip
+    rate: Rate | None = Field(default=None, description="Messages at most.")
+    resolved: bool = Field(default=True, description="Whether the end of an incident is sent.")
+    go_on: bool = Field(default=False, description="Let the routes behind this one match, too.")
+    routes: tuple["Route", ...] = Field(default=(), description="Finer routes, tried first.")
+
+
+class Silence(Section):
+    """Mutes alerts for a while; it may lie in the past or in the future."""
+
+    id: Name = Field(description="Its name in explanations.")
+    match: Match = Field(description="Which alerts.")
+    start: Moment = Field(description="Event time, RFC 3339.")
+    end: Moment = Field(description="Event time, RFC 3339.")
+    reason: str = Field(default="", description="For people.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Silence":
+        if self.start >= self.end:
+            message = f"it ends at {format_utc(self.end)}, before it starts"
+            raise ValueError(message)
+        if self.match == Match():
+            message = "a silence of everything needs a pattern: source: '*'"
+            raise ValueError(message)
+        return self
+
+
+class Inhibition(Section):
+    """While an alert that matches `cause` is open, those that match `effect` are not sent."""
+
+    name: Name = Field(description="For explanations.")
+    cause: Match = Field(description="The alert that explains the others.")
+    effect: Match = Field(description="The alerts that it explains.")
+    same: tuple[str, ...] = Field(
+        default=(), description="`source`, or labels, that both must share.", examples=[["site"]]
+    )
+
+
+class Grouping(Section):
+    """Which alerts are one incident: those that share something and begin close in event time."""
+
+    window: Duration = Field(
+        default=300 * MICROS,
+        description="An alert joins an incident to which another came no longer ago.",
+    )  # fmt: skip
+    share: tuple[str, ...] = Field(
+        default=("source",), description="`source`, or labels, of which one must be shared."
+    )
+    depends_on: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="Sources that a source depends on.",
+        examples=[{"shop": ["database", "cache"]}],
+    )  # fmt: skip
+    margin: float = Field(
+        default=0.2, ge=0, le=1,
+        description="The first cause is named if its score exceeds the next one's by this share.",
+    )  # fmt: skip
+
+
+class Flapping(Section):
+    """An incident that ends and begins again and again is one state, not many messages."""
+
+    changes: int = Field(default=4, ge=2, le=100, description="Beginnings, in this time:")
+    within: Duration = Field(default=1800 * MICROS, description="Time.")
+    quiet: Duration = Field(
+        default=900 * MICROS,
+        description="It is over when nothing has changed for this long.",
+    )  # fmt: skip
+
+
+class TestPage(Section):
+    """A message every week at the same hour, so that a silent receiver is noticed."""
+
+    receiver: Name = Field(description="Name of a receiver.")
+    day: Day = Field(default="mon")
+    at: str = Field(default="10:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+
+
+class AlertingConfig(Section):
+    """All keys of an alerting configuration."""
+
+    timezone: Zone = Field(default="UTC", description="Of hours without one of their own.")
+    link: str = Field(
+        default="", description="Page of an incident; `{incident}` and `{time}` are filled in."
+    )
+    receivers: dict[Name, dict[str, Any]] = Field(
+        default_factory=dict, description="By name: `kind` and the options of its notifier."
+    )
+    routes: tuple[Route, ...] = Field(default=(), description="The tree of routes.")
+    hours: dict[Name, HoursSetting] = Field(default_factory=dict, description="By name.")
+    silences: tuple[Silence, ...] = Field(default=(), description="Maintenance and the like.")
+    inhibit: tuple[Inhibition, ...] = Field(default=(), description="What explains what.")
+    incidents: Grouping = Field(default=Grouping(), description="What belongs together.")
+    flapping: Flapping = Field(default=Flapping(), description="What comes and goes.")
+    min_score: float = Field(
+        default=0.0, ge=0, le=1, description="Alerts with a lower score are not sent."
+    )
+    acknowledged_for: Duration = Field(
+        default=0, examples=["4h"],
+        description="An acknowledged incident that lasts longer is sent once more; 0s: never.",
+    )  # fmt: skip
+    merge_delay: Duration = Field(
+        default=0,
+        description="Time that transitions of several partitions are waited for, to be in order.",
+    )  # fmt: skip
+    test_page: TestPage | None = Field(default=None, description="A weekly test.")
+
+    @model_validator(mode="after")
+    def _refers(self) -> "AlertingConfig":
+        names: set[str] = set()
+        for route, receiver in flat(self.routes):
+            if route.name in names:
+                message = f"two routes are called {route.name!r}"
+                raise ValueError(message)
+            names.add(route.name)
+            if receiver is None or receiver not in self.receivers:
+                have = ", ".join(sorted(self.receivers)) or "none"
+                message = f"route {route.name!r}: there is no receiver {receiver!r} (have: {have})"
+                raise ValueError(message)
+            if route.hours is not None and route.hours not in self.hours:
+                message = f"route {route.name!r}: there are no hours {route.hours!r}"
+                raise ValueError(message)
+        if len({one.id for one in self.silences}) < len(self.silences):
+            message = "two silences have the same id"
+            raise ValueError(message)
+        if self.test_page is not None and self.test_page.receiver not in self.receivers:
+            message = f"test_page: there is no receiver {self.test_page.receiver!r}"
+            raise ValueError(message)
+        return self
+
+
+def flat(routes: tuple[Route, ...], above: str | None = None) -> list[tuple[Route, str | None]]:
+    """All routes of a tree with their receivers, parents first."""
+    found: list[tuple[Route, str | None]] = []
+    for route in routes:
+        receiver = route.receiver or above
+        found.append((route, receiver))
+        found += flat(route.routes, receiver)
+    return found
+
+
+def hours_of(config: AlertingConfig) -> Mapping[str, tuple[list[tuple[int, int]], str]]:
+    """Ranges of minutes and the time zone by name of the hours."""
+    return {
+        name: (one.ranges(), one.timezone or config.timezone) for name, one in config.hours.items()
+    }

@@ -1,0 +1,203 @@
+"""Carries out on a route what `decide` decided, and looks again when something is due."""
+
+from padit.alerting.compiled import ReadyRoute
+from padit.alerting.decide import Decision, Gate, gate, room
+from padit.alerting.effects import MessageKind, Reason, Refresh
+from padit.alerting.entries import AlertEvent
+from padit.alerting.matching import RANK
+from padit.alerting.state import Incident, Told
+from padit.alerting.step import Step
+
+__all__ = ["act", "calm", "end_without_transition", "look_again", "tell"]
+
+
+def act(
+    step: Step, event: AlertEvent, incident: Incident, route: ReadyRoute, decision: Decision
+) -> None:
+    """Carry out a decision about a transition; its action is not `none`."""
+    told = incident.told.get(route.name)
+    if told is None:
+        told = incident.told[route.name] = Told("waiting", since=event.time)
+    action, time = decision.action, event.time
+    if action in ("send", "worse"):
+        kind: MessageKind = "worse" if action == "worse" and told.state != "ended" else "opened"
+        tell(step, incident, route, kind, time, [*told.pending, event.id])
+    elif action == "wait":
+        _wait(step, event, incident, route, decision)
+    elif action == "join":
+        _outcome_or_pending(step, event, route, told, decision)
+    elif action == "close":
+        told.state, told.since, told.pending = "closing", time, [event.id]
+        _look_at(step, incident, route, told, decision.until)
+    elif action == "drop":
+        ids = [*told.pending, event.id]
+        step.settle(route.name, ids, decision.reason, decision.detail, time)
+        del incident.told[route.name]
+    else:  # quiet
+        _go_on(step, route, told, time)
+        step.settle(route.name, [event.id], decision.reason, decision.detail, time)
+        step.effects.append(Refresh(incident.id, route.name, time))
+
+
+def _wait(
+    step: Step, event: AlertEvent, incident: Incident, route: ReadyRoute, decision: Decision
+) -> None:
+    told = incident.told[route.name]
+    if told.state == "ended":
+        told.pending = []
+    told.state, told.why, told.detail = "waiting", decision.reason, decision.detail
+    _outcome_or_pending(step, event, route, told, decision)
+    if decision.until:
+        _look_at(step, incident, route, told, decision.until)
+
+
+def _outcome_or_pending(
+    step: Step, event: AlertEvent, route: ReadyRoute, told: Told, decision: Decision
+) -> None:
+    """What only has to last has no outcome yet; everything else has."""
+    if decision.reason is Reason.TOO_SHORT:
+        told.pending = [*told.pending, event.id]
+    else:
+        step.settle(route.name, [event.id], decision.reason, decision.detail, event.time)
+
+
+def _go_on(step: Step, route: ReadyRoute, told: Told, time: int) -> None:
+    """The end of an incident was about to be sent, and it goes on."""
+    if told.state == "closing":
+        step.settle(route.name, told.pending, Reason.REOPENED, "", time)
+        told.state, told.pending, told.due = "told", [], 0
+
+
+def tell(
+    step: Step,
+    incident: Incident,
+    route: ReadyRoute,
+    kind: MessageKind,
+    time: int,
+    transitions: list[str],
+) -> None:
+    """Send a route something about an incident that goes on."""
+    told = incident.told[route.name]
+    if told.state == "closing":
+        transitions = [one for one in transitions if one not in told.pending]
+        _go_on(step, route, told, time)
+    told.state, told.since, told.due, told.pending = "told", time, 0, []
+    severities = [one.event.severity for one in step.policy.open_on(incident, route)]
+    told.severity = max(severities, key=RANK.__getitem__, default=told.severity)
+    told.messages += 1
+    step.hand(route, kind, time, [incident], transitions)
+
+
+def _look_at(step: Step, incident: Incident, route: ReadyRoute, told: Told, due: int) -> None:
+    told.due = due
+    step.set_timer(due, "route", incident.id, route.name)
+
+
+def look_again(step: Step, incident: Incident, route: ReadyRoute, time: int) -> None:
+    """Something was due on a route: the end of a wait, or of an incident."""
+    told = incident.told[route.name]
+    told.due = 0
+    if told.state == "closing":
+        _finish(step, incident, route, told, time)
+        return
+    if told.state != "waiting":
+        return
+    if not step.policy.firing_on(incident, route):
+        step.settle(route.name, told.pending, Reason(told.why), told.detail, time)
+        del incident.told[route.name]
+        return
+    held = _held(step, incident, route, time)
+    if held is not None:
+        told.why, told.detail = held.reason, held.detail
+        step.settle(route.name, told.pending, held.reason, held.detail, time)
+        told.pending = []
+        if held.until > time:
+            _look_at(step, incident, route, told, held.until)
+        return
+    if told.why == Reason.RATE_LIMITED:
+        _digest(step, route, time)
+    else:
+        tell(step, incident, route, "opened", time, told.pending)
+
+
+def _held(step: Step, incident: Incident, route: ReadyRoute, time: int) -> Gate | None:
+    """What keeps an incident from a route: something keeps each of its open alerts."""
+    found: Gate | None = None
+    for member in step.policy.open_on(incident, route):
+        held = gate(step.policy, step.state, member.event, route, time)
+        if held is None:
+            later = room(step.state, route, time)
+            return Gate(Reason.RATE_LIMITED, "", later) if later else None
+        if found is None or 0 < held.until < (found.until or held.until + 1):
+            found = held
+    return found
+
+
+def _digest(step: Step, route: ReadyRoute, time: int) -> None:
+    """All incidents that waited for room on a route in one message."""
+    waiting = [
+        one
+        for one in step.state.incidents.values()
+        if route.name in one.told
+        and one.told[route.name].state == "waiting"
+        and one.told[route.name].why == Reason.RATE_LIMITED
+        and step.policy.firing_on(one, route)
+    ]
+    for one in waiting:
+        told = one.told[route.name]
+        told.state, told.since, told.due = "told", time, 0
+        severities = [member.event.severity for member in step.policy.open_on(one, route)]
+        told.severity = max(severities, key=RANK.__getitem__)
+    if len(waiting) == 1:
+        step.hand(route, "opened", time, waiting)
+    elif waiting:
+        step.hand(route, "digest", time, waiting)
+
+
+def _finish(step: Step, incident: Incident, route: ReadyRoute, told: Told, time: int) -> None:
+    """An incident is over for good, so its end is sent."""
+    if incident.flapping or step.policy.firing_on(incident, route):
+        _go_on(step, route, told, time)
+        return
+    ended, pending = told.since, told.pending
+    told.state, told.since, told.pending = "ended", ended, []
+    if room(step.state, route, time):
+        step.settle(route.name, pending, Reason.RATE_LIMITED, "", time)
+        return
+    told.messages += 1
+    step.hand(route, "resolved", time, [incident], pending)
+
+
+def calm(step: Step, incident: Incident, time: int) -> None:
+    """An incident that came and went does so no more: one message says how it ended up."""
+    quiet = step.policy.config.flapping.quiet
+    if not incident.flapping:
+        return
+    if incident.changed + quiet > time:
+        step.set_timer(incident.changed + quiet, "flapping", incident.id)
+        return
+    incident.flapping = False
+    for name, told in incident.told.items():
+        if told.state == "waiting" or told.state == "ended":
+            continue
+        route = step.policy.by_name[name]
+        if step.policy.firing_on(incident, route):
+            told.messages += 1
+            step.hand(route, "steady", time, [incident])
+        else:
+            told.state, told.since = "ended", incident.changed
+            if route.setting.resolved:
+                told.messages += 1
+                step.hand(route, "resolved", time, [incident])
+
+
+def end_without_transition(
+    step: Step, incident: Incident, route: ReadyRoute, told: Told, time: int
+) -> None:
+    """An incident is over without the job's word for it."""
+    if told.state == "waiting":
+        step.settle(route.name, told.pending, Reason(told.why), told.detail, time)
+    elif told.state != "ended" and route.setting.resolved:
+        told.messages += 1
+        step.hand(route, "resolved", time, [incident], told.pending)
+    told.state, told.since, told.due, told.pending = "ended", time, 0, []

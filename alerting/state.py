@@ -1,0 +1,183 @@
+"""What the engine remembers: open incidents, what each route was sent, silences, timers, counts.
+
+All of it follows from the log, so it may be thrown away and made again. It is saved so that a
+start need not read the whole log.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from padit.alerting.entries import AlertEvent, Command, Target
+from padit.domain.alert import Severity
+from padit.domain.errors import StateError
+
+__all__ = ["Incident", "Member", "SilenceSet", "State", "Told", "dump", "load"]
+
+_VERSION = 1
+
+
+class Member(msgspec.Struct, array_like=True):
+    """One series of an incident, as of its latest alert.
+
+    Attributes:
+        event: the latest transition that said something about it.
+        opened: event time at which its first alert in this incident opened.
+        closed: event time at which its latest alert ended; 0 while it is open.
+        openings: alerts of it in this incident.
+        ended_by: reason of its end.
+    """
+
+    event: AlertEvent
+    opened: int
+    closed: int = 0
+    openings: int = 1
+    ended_by: str = ""
+
+
+class Told(msgspec.Struct, array_like=True):
+    """What one route knows of an incident.
+
+    Attributes:
+        state: `waiting` (nothing was sent yet), `told`, `closing` (its end waits a little) or
+            `ended`.
+        severity: the highest that was sent.
+        since: event time of the latest change of `state`.
+        due: when to look again, microseconds; 0: never.
+        why: while it waits, the reason.
+        detail: of the reason.
+        pending: transitions whose outcome is open.
+        messages: sent so far.
+    """
+
+    state: Literal["waiting", "told", "closing", "ended"]
+    severity: Severity = "INFO"
+    since: int = 0
+    due: int = 0
+    why: str = ""
+    detail: str = ""
+    pending: list[str] = []
+    messages: int = 0
+
+
+class Incident(msgspec.Struct, array_like=True):
+    """Alerts that belong together.
+
+    Attributes:
+        id: follows from its first alert, so it is the same in every run.
+        opened: event time of its first alert.
+        joined: event time at which the latest alert joined.
+        changed: event time at which it last began or ended.
+        members: by fingerprint.
+        firing: members that are open.
+        begins: event times at which it began anew, the latest ones.
+        flapping: whether it comes and goes.
+        acknowledged_by, acknowledged_at: who, and when; empty and 0 where nobody did.
+        reminded: whether the expiry of that was sent.
+        told: by name of the route.
+        leaving: whether a timer will look whether it can be forgotten.
+    """
+
+    id: str
+    opened: int
+    joined: int
+    changed: int
+    members: dict[str, Member] = {}
+    firing: int = 0
+    begins: list[int] = []
+    flapping: bool = False
+    acknowledged_by: str = ""
+    acknowledged_at: int = 0
+    reminded: bool = False
+    told: dict[str, Told] = {}
+    leaving: bool = False
+
+    @property
+    def open_members(self) -> list[Member]:
+        """Members that are open, in the order in which they joined."""
+        return [one for one in self.members.values() if not one.closed]
+
+
+class SilenceSet(msgspec.Struct, array_like=True):
+    """A silence by command, or by the configuration, in event time."""
+
+    id: str
+    target: Target
+    start: int
+    end: int
+    by: str = ""
+
+
+class State(msgspec.Struct, array_like=True):
+    """Everything; see `Engine.apply`.
+
+    Attributes:
+        version: of this layout.
+        now: the latest event time seen, microseconds.
+        number: of timers set so far, which orders timers of one moment.
+        incidents: by id, until nothing can come of them.
+        alerts: open alerts: incident and fingerprint.
+        series: open alerts by fingerprint; the job has one alert of a series at a time.
+        causes: open alerts that match the cause of an inhibition, by its name.
+        keys: what alerts share, to the latest incident that has it.
+        silences: by id.
+        commands: ids that were seen, with their time.
+        held: commands from the future, by id.
+        timers: a heap of (due, number, kind, name, route).
+        sent: event times of the latest messages by route, where it has a rate.
+        counts: outcomes of transitions by route.
+        messages: handed out by route.
+        out_of_order: transitions that came later than `merge_delay`.
+        unmatched: commands that met no alert.
+        run: of the job.
+        suspects: open alerts of a lost run, by run.
+    """
+
+    version: int = _VERSION
+    now: int = 0
+    number: int = 0
+    incidents: dict[str, Incident] = {}
+    alerts: dict[str, tuple[str, str]] = {}
+    series: dict[str, str] = {}
+    causes: dict[str, dict[str, int]] = {}
+    keys: dict[str, str] = {}
+    silences: dict[str, SilenceSet] = {}
+    commands: dict[str, int] = {}
+    held: dict[str, Command] = {}
+    timers: list[tuple[int, int, str, str, str]] = []
+    sent: dict[str, list[int]] = {}
+    counts: dict[str, dict[str, int]] = {}
+    messages: dict[str, int] = {}
+    out_of_order: int = 0
+    unmatched: int = 0
+    run: str = ""
+    suspects: dict[str, list[str]] = {}
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(State)
+
+
+def dump(state: State) -> bytes:
+    """The state as versioned bytes; equal states have equal bytes."""
+    return _encoder.encode(state)
+
+
+def load(data: bytes) -> State:
+    """A state from bytes.
+
+    Raises:
+        StateError: damaged, or of another version; the log makes it anew.
+    """
+    try:
+        state = _decoder.decode(data)
+    except msgspec.DecodeError as error:
+        message = f"the saved state of alerting ({len(data)} bytes) is damaged: {error}"
+        raise StateError(message) from error
+    if state.version != _VERSION:
+        message = (
+            f"the saved state of alerting has version {state.version}, this code reads {_VERSION}: "
+            "start with --rebuild, which makes it from the log"
+        )
+        raise StateError(message)
+    return state

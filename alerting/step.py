@@ -1,0 +1,58 @@
+"""One step of the engine: the state it may change, and the effects it gathers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from heapq import heappush
+
+from padit.alerting.compiled import Policy, ReadyRoute
+from padit.alerting.effects import Effect, MessageKind, Outcome, Reason
+from padit.alerting.messages import hand
+from padit.alerting.state import Incident, State
+
+__all__ = ["Step"]
+
+
+@dataclass(slots=True)
+class Step:
+    """The policy, the state and the effects so far."""
+
+    policy: Policy
+    state: State
+    effects: list[Effect] = field(default_factory=list)
+
+    def set_timer(self, due: int, kind: str, name: str, route: str = "") -> None:
+        """Have the engine look again at an event time."""
+        self.state.number += 1
+        heappush(self.state.timers, (due, self.state.number, kind, name, route))
+
+    def leave(self, incident: Incident) -> None:
+        """Nothing of an incident is open: it is forgotten once nothing can come of it."""
+        if not incident.firing and not incident.leaving:
+            incident.leaving = True
+            self.set_timer(incident.changed + self.policy.memory, "forget", incident.id)
+
+    def settle(
+        self, route: str, transitions: Sequence[str], reason: Reason, detail: str, time: int
+    ) -> None:
+        """Write down what became of transitions on a route; each gets one outcome a route."""
+        for one in transitions:
+            self.effects.append(Outcome(one, route, reason, detail, time))
+            self.count(route, reason)
+
+    def count(self, route: str, reason: Reason) -> None:
+        """Count an outcome."""
+        counts = self.state.counts.setdefault(route, {})
+        counts[reason] = counts.get(reason, 0) + 1
+
+    def hand(
+        self,
+        route: ReadyRoute,
+        kind: MessageKind,
+        time: int,
+        incidents: Sequence[Incident],
+        transitions: Sequence[str] = (),
+    ) -> None:
+        """Hand a message out; the transitions that it stands for have their outcome with it."""
+        made = hand(self.policy, self.state, route, kind, time, incidents, transitions)
+        self.effects.append(made)
+        self.settle(route.name, transitions, Reason.HANDED, kind, time)

@@ -28,7 +28,10 @@ def act(
         _outcome_or_pending(step, event, route, told, decision)
     elif action == "close":
         told.state, told.since, told.pending = "closing", time, [event.id]
-        _look_at(step, incident, route, told, decision.until)
+        if decision.until > time:
+            _look_at(step, incident, route, told, decision.until)
+        else:
+            _finish(step, incident, route, told, time)
     elif action == "drop":
         ids = [*told.pending, event.id]
         step.settle(route.name, ids, decision.reason, decision.detail, time)

@@ -99,7 +99,7 @@ def _exit_code(error: PaditError) -> int:
 
 def _dispatch(arguments: list[str]) -> int:
     found = pkgutil.iter_modules(padit.cli.commands.__path__)
-    names = sorted(info.name for info in found if not info.name.startswith("_"))
+    names = sorted(info.name.replace("_", "-") for info in found if not info.name.startswith("_"))
     if not arguments:
         message = "give a command; `padit --help` lists them"
         raise ConfigurationError(message)
@@ -134,7 +134,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 def _add(commands: Any, name: str) -> Any:
     """Import a command's module and give it a parser."""
-    module = importlib.import_module(f"padit.cli.commands.{name}")
+    module = importlib.import_module(f"padit.cli.commands.{name.replace('-', '_')}")
     command = commands.add_parser(
         name,
         help=module.HELP,

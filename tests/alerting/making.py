@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
 import yaml
 
 from padit.alerting.compiled import Policy
@@ -11,7 +12,7 @@ from padit.alerting.engine import Engine
 from padit.alerting.entries import AlertEvent, Command, Entry, Target, Tick
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.state import State
-from padit.domain.timestamps import MICROS
+from padit.domain.timestamps import MICROS, format_utc
 
 START = 1_772_352_000 * MICROS  # 2026-03-01 08:00, a Sunday
 MINUTE = 60 * MICROS
@@ -96,3 +97,30 @@ def reasons(effects: Sequence[Effect], route: str = "all") -> dict[str, str]:
         for one in effects
         if isinstance(one, Outcome) and one.route == route
     }
+
+
+def cloud_event(one: AlertEvent) -> bytes:
+    """The bytes that the job would have written for a transition."""
+    stamp, opened = format_utc(one.time), format_utc(one.opened)
+    content = {
+        "specversion": "1.0",
+        "id": one.id,
+        "source": f"/padit/{one.source_id}",
+        "type": f"io.padit.alert.{one.kind}",
+        "subject": one.metric_name,
+        "time": stamp,
+        "data": {
+            "id": one.alert,
+            "source_id": one.source_id,
+            "metric_name": one.metric_name,
+            "severity": one.severity,
+            "score": one.score,
+            "summary": one.summary,
+            "evidence": {},
+            "detector": {"name": "novelty", "version": 4},
+            "event_time": stamp,
+            "opened": opened,
+            "labels": one.labels,
+        },
+    }
+    return msgspec.json.encode(content)

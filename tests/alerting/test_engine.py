@@ -47,7 +47,7 @@ def test_what_the_job_calls_one_page_is_one_incident() -> None:
 
 def test_a_source_joins_the_incident_of_what_it_depends_on_and_the_deepest_is_the_cause() -> None:
     policy = policy_of(ROUTE.format("") + "incidents: {depends_on: {shop: [database]}}")
-    log = [
+    log: list[Entry] = [
         event("opened", 0, source="shop", metric="latency_ms", shift=40.0),
         event("opened", 1, "b", source="database", metric="latency_ms", shift=5.0),
         event("updated", 2, source="shop", metric="latency_ms", severity="CRITICAL", score=0.95),
@@ -61,14 +61,18 @@ def test_a_source_joins_the_incident_of_what_it_depends_on_and_the_deepest_is_th
 
 
 def test_a_rise_in_severity_is_sent_also_when_somebody_has_acknowledged() -> None:
-    log = [event("opened", 0), command("acknowledge", 1), tick(2),
+    log: list[Entry] = [event("opened", 0), command("acknowledge", 1), tick(2),
            event("updated", 3, severity="CRITICAL", score=0.95)]  # fmt: skip
     _, effects = run(log)
     assert [kind for _, kind, _ in sent(effects)] == ["opened", "acknowledged", "worse"]
 
 
 def test_an_acknowledged_incident_takes_further_alerts_quietly() -> None:
-    log = [event("opened", 0), command("acknowledge", 0), event("opened", 1, "b", metric="rpm")]
+    log: list[Entry] = [
+        event("opened", 0),
+        command("acknowledge", 0),
+        event("opened", 1, "b", metric="rpm"),
+    ]
     _, effects = run(log)
     assert reasons(effects)[f"b-opened-{at(1)}"] == "acknowledged"
 
@@ -95,7 +99,12 @@ def test_an_alert_that_lasts_long_enough_is_sent_when_it_has() -> None:
 
 
 def test_an_incident_that_begins_again_at_once_sends_neither_its_end_nor_a_new_beginning() -> None:
-    log = [event("opened", 0), event("resolved", 1), event("opened", 1.5, "b"), tick(9)]
+    log: list[Entry] = [
+        event("opened", 0),
+        event("resolved", 1),
+        event("opened", 1.5, "b"),
+        tick(9),
+    ]
     _, effects = run(log)
     assert sent(effects) == [("all", "opened", 0)]
     assert reasons(effects) == {
@@ -106,7 +115,7 @@ def test_an_incident_that_begins_again_at_once_sends_neither_its_end_nor_a_new_b
 
 
 def test_an_incident_that_begins_again_in_its_cool_down_waits_for_its_end() -> None:
-    log = [event("opened", 0), event("resolved", 1), event("opened", 4, "b"), tick(60)]
+    log: list[Entry] = [event("opened", 0), event("resolved", 1), event("opened", 4, "b"), tick(60)]
     _, effects = run(log)
     assert sent(effects) == [("all", "opened", 0), ("all", "resolved", 2), ("all", "opened", 11)]
     assert reasons(effects)[f"b-opened-{at(4)}"] == "cool_down"
@@ -135,7 +144,7 @@ def test_a_silence_mutes_by_event_time_and_what_goes_on_behind_it_is_sent() -> N
 
 
 def test_a_silence_by_command_ends_by_command() -> None:
-    log = [command("silence", 0, id="s", until=at(60)), event("opened", 1),
+    log: list[Entry] = [command("silence", 0, id="s", until=at(60)), event("opened", 1),
            command("unsilence", 2, note="s"), event("opened", 3, "b", metric="rpm")]  # fmt: skip
     _, effects = run(log)
     assert reasons(effects) == {f"a-opened-{at(1)}": "silenced", f"b-opened-{at(3)}": "handed"}
@@ -146,7 +155,7 @@ def test_a_cause_inhibits_its_effects_until_it_is_over() -> None:
         ROUTE.format("")
         + "inhibit: [{name: power, cause: {metric: power}, effect: {metric: rtt}, same: [site]}]"
     )
-    log = [
+    log: list[Entry] = [
         event("opened", 0, "p", source="ups", metric="power", labels={"site": "x"}),
         event("opened", 1, "r", metric="rtt", labels={"site": "x"}),
         event("opened", 1, "q", source="far", metric="rtt", labels={"site": "y"}),
@@ -170,7 +179,7 @@ def test_outside_its_hours_a_route_waits_for_the_next() -> None:
 
 def test_beyond_its_rate_a_route_gets_the_rest_in_one_message() -> None:
     policy = policy_of(ROUTE.format("rate: {messages: 2, per: 10m}"))
-    log = [event("opened", i / 10, f"a{i}", source=f"s{i}") for i in range(6)]
+    log: list[Entry] = [event("opened", i / 10, f"a{i}", source=f"s{i}") for i in range(6)]
     _, effects = run([*log, tick(30)], policy)
     assert [kind for _, kind, _ in sent(effects)] == ["opened", "opened", "digest"]
     digest = [one for one in effects if isinstance(one, Handed)][-1]
@@ -213,7 +222,7 @@ def test_an_alert_that_no_route_takes_is_counted() -> None:
 
 
 def test_the_end_of_one_alert_leaves_the_incident_open_while_others_are() -> None:
-    log = [
+    log: list[Entry] = [
         event("opened", 0),
         event("opened", 1, "b", metric="rpm"),
         event("resolved", 2, "b", metric="rpm"),
@@ -235,14 +244,20 @@ def test_a_low_score_is_not_sent() -> None:
 
 
 def test_resolving_by_hand_ends_an_incident_and_the_jobs_end_is_no_second_message() -> None:
-    log = [event("opened", 0), command("resolve", 5), tick(5), event("resolved", 9), tick(30)]
+    log: list[Entry] = [
+        event("opened", 0),
+        command("resolve", 5),
+        tick(5),
+        event("resolved", 9),
+        tick(30),
+    ]
     _, effects = run(log)
     assert sent(effects) == [("all", "opened", 0), ("all", "resolved", 5)]
     assert reasons(effects)[f"a-resolved-{at(9)}"] == "not_sent"
 
 
 def test_a_command_from_the_future_waits_for_its_time() -> None:
-    log = [event("opened", 0), command("acknowledge", 10), tick(5), tick(11)]
+    log: list[Entry] = [event("opened", 0), command("acknowledge", 10), tick(5), tick(11)]
     _, effects = run(log)
     results = [one.result for one in effects if isinstance(one, CommandResult)]
     assert results == ["held", "applied"]
@@ -250,8 +265,8 @@ def test_a_command_from_the_future_waits_for_its_time() -> None:
 
 
 def test_a_command_is_obeyed_once_and_one_about_nothing_is_counted() -> None:
-    log = [event("opened", 0), command("acknowledge", 0, id="x"), command("resolve", 0, id="x"),
-           command("resolve", 0, id="y", target=Target()),
+    log: list[Entry] = [event("opened", 0), command("acknowledge", 0, id="x"),
+           command("resolve", 0, id="x"), command("resolve", 0, id="y", target=Target()),
            command("resolve", 0, id="z", target=Target(source="nobody"))]  # fmt: skip
     state, effects = run(log)
     results = [one.result for one in effects if isinstance(one, CommandResult)]
@@ -260,7 +275,12 @@ def test_a_command_is_obeyed_once_and_one_about_nothing_is_counted() -> None:
 
 
 def test_feedback_may_be_about_an_alert_that_has_ended() -> None:
-    log = [event("opened", 0), event("resolved", 2), tick(3), command("feedback", 3, note="noise")]
+    log: list[Entry] = [
+        event("opened", 0),
+        event("resolved", 2),
+        tick(3),
+        command("feedback", 3, note="noise"),
+    ]
     _, effects = run(log)
     verdicts = [(one.verdict, one.alerts) for one in effects if isinstance(one, Feedback)]
     assert verdicts == [("noise", ("a",))]

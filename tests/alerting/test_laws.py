@@ -1,6 +1,7 @@
 """Laws of the engine, over generated logs and policies."""
 
 from collections import Counter
+from typing import Literal
 
 import msgspec
 from hypothesis import given, settings
@@ -35,6 +36,10 @@ min_score: 0.72
     )
 ]
 
+_KINDS: list[Literal["acknowledge", "resolve", "silence", "feedback"]] = [
+    "acknowledge", "resolve", "silence", "feedback",
+]  # fmt: skip
+
 
 @st.composite
 def logs(draw: st.DrawFn) -> list[Entry]:
@@ -52,14 +57,14 @@ def logs(draw: st.DrawFn) -> list[Entry]:
         elif what == 7:
             log.append(Tick(at(minute)))
         elif what == 8:
-            kind = draw(st.sampled_from(["acknowledge", "resolve", "silence", "feedback"]))
+            what_they_do = draw(st.sampled_from(_KINDS))
             ahead = draw(st.sampled_from([-1.0, 0.0, 2.0]))
             log.append(
                 Command(
                     f"c{number}",
                     at(minute + ahead),
                     "ann",
-                    kind,
+                    what_they_do,
                     Target(source=source),
                     at(minute + 10),
                     "noise",

@@ -1,0 +1,108 @@
+"""Receivers by name, each with its notifier; unknown kinds and settings are refused."""
+
+import importlib
+import pkgutil
+from email.message import EmailMessage
+from typing import Any
+
+import httpx
+from pydantic import ValidationError
+
+import padit.alerting.notifiers
+from padit.alerting.effects import Handed
+from padit.alerting.notifiers.base import Request, Result
+from padit.alerting.policy import AlertingConfig
+from padit.domain.config import explain
+from padit.domain.errors import ConfigurationError
+
+__all__ = ["Receiver", "kinds", "receivers_of"]
+
+_SKIP = Result("delivered", "this receiver is not sent this kind of message")
+
+
+class Receiver:
+    """One receiver: makes the request of a message, and sends it once.
+
+    Args:
+        name: as configured.
+        notifier: of its kind.
+        timeout: seconds of one attempt.
+    """
+
+    def __init__(self, name: str, notifier: Any, timeout: float) -> None:
+        self.name = name
+        self._notifier = notifier
+        self._client = httpx.Client(timeout=timeout, follow_redirects=False)
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
+    def attempt(self, message: Handed, reference: str) -> Result:
+        """Send once. A fault of the notifier itself makes the message a dead one, by its name."""
+        try:
+            request = self._notifier.render(message, reference)
+        except Exception as error:  # whatever a stranger's notifier does
+            return Result("dead", f"the notifier failed: {type(error).__name__}"[:300])
+        if request is None:
+            return _SKIP
+        if isinstance(request, EmailMessage):
+            mailed: Result = self._notifier.send(request)
+            return mailed
+        return self._post(request)
+
+    def _post(self, request: Request) -> Result:
+        try:
+            answer = self._client.request(
+                request.method, request.url, headers=request.headers, content=request.body
+            )
+            body = answer.content[:10_000]
+        except httpx.HTTPError as error:
+            return Result("retry", type(error).__name__)  # its text may hold the address
+        except (ValueError, httpx.InvalidURL) as error:
+            return Result("dead", f"{type(error).__name__}: the address cannot be used")
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        result: Result = self._notifier.result(answer.status_code, headers, body)
+        return result
+
+
+def kinds() -> dict[str, Any]:
+    """Notifiers by kind."""
+    found = {}
+    for info in pkgutil.iter_modules(padit.alerting.notifiers.__path__):
+        module = importlib.import_module(f"padit.alerting.notifiers.{info.name}")
+        notifier = getattr(module, "NOTIFIER", None)
+        if notifier is not None:
+            found[info.name] = notifier
+    return found
+
+
+def receivers_of(config: AlertingConfig) -> dict[str, Receiver]:
+    """All receivers of a configuration.
+
+    Raises:
+        ConfigurationError: a kind or a setting is wrong, or a secret cannot be read.
+    """
+    have = kinds()
+    return {
+        name: _receiver(name, dict(setting), have, config.link)
+        for name, setting in sorted(config.receivers.items())
+    }
+
+
+def _receiver(name: str, setting: dict[str, Any], have: dict[str, Any], link: str) -> Receiver:
+    kind = setting.pop("kind", None)
+    if kind not in have:
+        message = f"receivers.{name}: kind is {kind!r}; there are {', '.join(sorted(have))}"
+        raise ConfigurationError(message)
+    notifier = have[kind]
+    try:
+        settings = notifier.Settings.model_validate(setting)
+        made = notifier(settings, link)
+    except ValidationError as error:
+        message = explain(f"receivers.{name}", notifier.Settings, error)
+        raise ConfigurationError(message) from error
+    except ConfigurationError as error:
+        message = f"receivers.{name}: {error}"
+        raise ConfigurationError(message) from error
+    return Receiver(name, made, settings.timeout_sec)

@@ -1,0 +1,125 @@
+"""Delivers the messages in the store, with one thread for each receiver.
+
+Of an incident and route only the oldest pending message is tried, so the end of an incident never
+overtakes its beginning. A receiver that fails is tried again, later each time; one that fails often
+is left alone by its breaker. Nothing is dropped: a message is pending, delivered or dead.
+"""
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from time import time as clock
+
+import msgspec
+
+from padit.alerting.delivery.breaker import Breaker
+from padit.alerting.delivery.receivers import Receiver
+from padit.alerting.effects import Handed
+from padit.alerting.notifiers.base import Result
+from padit.alerting.store.sqlite import Delivery, SqliteStore
+from padit.domain.errors import SinkError
+
+__all__ = ["MOST_ATTEMPTS", "Worker", "backoff"]
+
+_LOG = logging.getLogger(__name__)
+MOST_ATTEMPTS = 20
+_FIRST_WAIT = 1.0
+_LONGEST_WAIT = 600.0
+_IDLE_SECONDS = 0.5
+_decoder = msgspec.json.Decoder(Handed)
+
+
+def backoff(attempts: int, chance: float) -> float:
+    """Seconds to wait after so many attempts; `chance` in [0, 1) spreads receivers apart.
+
+    >>> backoff(1, 0.0), backoff(3, 0.5), backoff(30, 0.0)
+    (0.5, 3.0, 300.0)
+    """
+    whole = min(_FIRST_WAIT * 2.0 ** min(attempts - 1, 30), _LONGEST_WAIT)
+    return whole * (0.5 + chance / 2)
+
+
+class Worker:
+    """Delivers to one receiver.
+
+    Args:
+        receiver: where to.
+        open_store: opens the store for this thread.
+        wait: seconds that its breaker stays open.
+    """
+
+    def __init__(
+        self, receiver: Receiver, open_store: Callable[[], SqliteStore], wait: float = 60.0
+    ) -> None:
+        self._receiver = receiver
+        self._open = open_store
+        self._breaker = Breaker(receiver.name, wait)
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"deliver {receiver.name}")
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There may be something new."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End after the attempt that is under way."""
+        self._stop.set()
+        self._wake.set()
+        self._thread.join()
+        self._receiver.close()
+
+    def _run(self) -> None:
+        store = self._open()
+        try:
+            while not self._stop.is_set():
+                try:
+                    busy = self.deliver(store)
+                except SinkError as error:  # full or locked: the message stays pending
+                    _LOG.warning("%s: %s", self._receiver.name, error)
+                    busy = False
+                if not busy:
+                    self._wake.wait(_IDLE_SECONDS)
+                    self._wake.clear()
+        finally:
+            store.close()
+
+    def deliver(self, store: SqliteStore) -> bool:
+        """Try what is due; whether anything was tried."""
+        tried = False
+        for one in store.due(self._receiver.name, clock()):
+            if self._stop.is_set():
+                break
+            result = self._breaker.call(lambda one=one: self._attempt(store, one))  # type: ignore[misc]
+            if result is None:
+                return False
+            tried = True
+            with store.transaction():
+                _record(store, one, result)
+        return tried
+
+    def _attempt(self, store: SqliteStore, one: Delivery) -> Result:
+        message = _decoder.decode(one.message)
+        return self._receiver.attempt(message, store.reference(one))
+
+
+def _record(store: SqliteStore, one: Delivery, result: Result) -> None:
+    attempts = one.attempts + 1
+    if result.state == "retry" and attempts < MOST_ATTEMPTS:
+        wait = max(backoff(attempts, random.random()), result.after)  # noqa: S311  # spreads only
+        store.record(
+            one.number, "pending", attempts, next_attempt_at=clock() + wait, reason=result.reason
+        )
+        return
+    state = "delivered" if result.state == "delivered" else "dead"
+    reason = result.reason
+    if result.state == "retry":
+        reason = f"given up after {attempts} attempts: {reason}"
+    store.record(one.number, state, attempts, reason=reason, reference=result.reference)
+    if state == "dead":
+        _LOG.warning("message %s to %s is dead: %s", one.id, one.receiver, reason)

@@ -1,0 +1,211 @@
+"""Inputs of alerting: files that are read once, or topics that go on.
+
+Lines of files are ordered by event time and id, as they would have come. Topics are read from
+where the store stands, so a restart neither misses nor repeats a record.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from time import monotonic
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from padit.alerting.entries import AlertEvent
+from padit.alerting.sequencer import Record, entry_of
+from padit.connectors.uris import Address, parse_address, read_client_config
+from padit.domain.errors import ConfigurationError, SourceError, WireFormatError
+
+__all__ = ["FileInput", "TopicInput", "input_of"]
+
+_BATCH = 500
+_LONGEST_LINE = 16_000_000
+_ASK_SECONDS = 10.0
+_LOOK_EVERY_SECONDS = 30.0
+
+
+class FileInput:
+    """The lines of files, at once.
+
+    Args:
+        paths: (kind, path) of each file.
+    """
+
+    def __init__(self, paths: Sequence[tuple[str, Path]]) -> None:
+        self._paths = list(paths)
+        self._records: list[Record] = []
+        self._at = 0
+
+    def seek(self, positions: dict[tuple[str, int], int]) -> None:
+        """Read the lines behind the positions."""
+        found = []
+        for kind, path in self._paths:
+            begin = positions.get((str(path), 0), 0)
+            for number, line in _lines(path):
+                if number > begin:
+                    found.append(_ranked(Record(kind, str(path), 0, number, number, line)))
+        found.sort(key=lambda one: one[0])
+        self._records = _with_positions([record for _, record in found])
+
+    def poll(self, seconds: float) -> Sequence[Record]:
+        """The next lines."""
+        del seconds
+        batch = self._records[self._at : self._at + _BATCH]
+        self._at += len(batch)
+        return batch
+
+    @property
+    def ended(self) -> bool:
+        """Whether all lines were given."""
+        return self._at >= len(self._records)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield number, line.rstrip(b"\r\n")[:_LONGEST_LINE]
+    except OSError as error:
+        message = f"{path} cannot be read: {error.strerror}"
+        raise SourceError(message) from error
+
+
+def _ranked(record: Record) -> tuple[tuple[int, bool, str], Record]:
+    """A place in the order of event time and id; what cannot be read comes first."""
+    try:
+        found = entry_of(record.kind, record.data)
+    except WireFormatError:
+        found = None
+    if found is None:
+        return (0, False, ""), record
+    identity, entry = found
+    return (entry.time, isinstance(entry, AlertEvent), identity or ""), record
+
+
+def _with_positions(records: list[Record]) -> list[Record]:
+    """Records out of a file's order: its position moves only behind lines that were all given."""
+    waiting: dict[str, set[int]] = {}
+    for one in records:
+        waiting.setdefault(one.place, set()).add(one.number)
+    lowest = {place: sorted(numbers, reverse=True) for place, numbers in waiting.items()}
+    given: dict[str, set[int]] = {place: set() for place in waiting}
+    reached = dict.fromkeys(waiting, 0)
+    moved = []
+    for one in records:
+        given[one.place].add(one.number)
+        left = lowest[one.place]
+        while left and left[-1] in given[one.place]:
+            reached[one.place] = left.pop()
+        moved.append(one._replace(following=reached[one.place]))
+    return moved
+
+
+class TopicInput:
+    """Topics of one broker, from where the store stands.
+
+    Args:
+        topics: (kind, address) of each.
+
+    Raises:
+        SourceError: no broker answers, or a topic does not exist.
+    """
+
+    def __init__(self, topics: Sequence[tuple[str, Address]]) -> None:
+        self._kinds = {address.path: kind for kind, address in topics}
+        first = topics[0][1]
+        self._place = first.host
+        settings = read_client_config(first.options.get("client_config"))
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": first.host,
+                "group.id": "padit-alerting",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "isolation.level": "read_committed",
+                **settings,
+            }
+        )
+        self._positions: dict[tuple[str, int], int] = {}
+        self._known: set[tuple[str, int]] = set()
+        self._looked = 0.0
+
+    def seek(self, positions: dict[tuple[str, int], int]) -> None:
+        """Read from the positions; what has none from its beginning."""
+        self._positions = positions
+        self._look_for_partitions()
+
+    def _look_for_partitions(self) -> None:
+        """Take partitions that are new, too."""
+        self._looked = monotonic()
+        fresh = []
+        for topic in self._kinds:
+            try:
+                found = self._consumer.list_topics(topic, timeout=_ASK_SECONDS).topics[topic]
+            except KafkaException as error:
+                message = f"no broker answers at {self._place} ({error.args[0].str()}); is it up?"
+                raise SourceError(message) from error
+            if found.error is not None:
+                message = f"topic {topic} at {self._place}: {found.error.str()}"
+                raise SourceError(message)
+            fresh += [(topic, number) for number in found.partitions]
+        added = sorted(set(fresh) - self._known)
+        self._known.update(added)
+        if added:
+            self._consumer.incremental_assign(
+                [
+                    TopicPartition(topic, number, self._positions.get((self._at(topic), number), 0))
+                    for topic, number in added
+                ]
+            )
+
+    def _at(self, topic: str) -> str:
+        return f"{self._place}/{topic}"
+
+    def poll(self, seconds: float) -> Sequence[Record]:
+        """What has come."""
+        if monotonic() - self._looked > _LOOK_EVERY_SECONDS:
+            self._look_for_partitions()
+        records = []
+        for one in self._consumer.consume(_BATCH, max(seconds, 0.01)):
+            if one.error() is not None:
+                continue  # the client tries again by itself
+            topic, data = one.topic(), one.value()
+            if topic is not None and data is not None:
+                offset = one.offset() or 0
+                place, partition = self._at(topic), one.partition() or 0
+                records.append(
+                    Record(self._kinds[topic], place, partition, offset, offset + 1, data)
+                )
+        return records
+
+    @property
+    def ended(self) -> bool:
+        """A topic goes on."""
+        return False
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._consumer.close()
+
+
+def input_of(alerts: str, audit: str | None, commands: str | None) -> FileInput | TopicInput:
+    """The input that addresses name: all files, or all topics of one broker.
+
+    Raises:
+        ConfigurationError: they are of both kinds.
+    """
+    given = [("alert", alerts), ("audit", audit), ("command", commands)]
+    addresses = [(kind, parse_address(uri)) for kind, uri in given if uri is not None]
+    of_topics = [one.kind == "kafka" for _, one in addresses]
+    if all(of_topics):
+        if len({one.host for _, one in addresses}) > 1:
+            message = "alerts, audit log and commands have to be topics of one broker"
+            raise ConfigurationError(message)
+        return TopicInput(addresses)
+    if any(of_topics):
+        message = "alerts, audit log and commands have to be all files or all topics"
+        raise ConfigurationError(message)
+    return FileInput([(kind, Path(one.path)) for kind, one in addresses])

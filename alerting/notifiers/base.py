@@ -1,0 +1,177 @@
+"""What a notifier is, what it makes, and how a secret reaches it."""
+
+import os
+from pathlib import Path
+from typing import Annotated, ClassVar, NamedTuple, Protocol
+
+from pydantic import AfterValidator, Field
+
+from padit.alerting.effects import Handed, View
+from padit.domain.config import Section
+from padit.domain.errors import ConfigurationError
+from padit.domain.timestamps import format_utc
+
+__all__ = ["HttpSettings", "Notifier", "Request", "Result", "headline", "link_to", "secret"]
+
+_LONGEST_SECRET = 10_000
+
+
+class Request(NamedTuple):
+    """One HTTP request, ready to be sent.
+
+    Attributes:
+        method: of HTTP.
+        url: where.
+        headers: by name.
+        body: bytes.
+    """
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Result(NamedTuple):
+    """What came of an attempt.
+
+    Attributes:
+        state: `delivered`, `retry` or `dead`.
+        reason: for people; holds no secret.
+        after: seconds that the receiver wants to wait, or 0.
+        reference: what the receiver calls the message.
+    """
+
+    state: str
+    reason: str = ""
+    after: float = 0.0
+    reference: str = ""
+
+
+class Notifier(Protocol):
+    """A kind of receiver.
+
+    Attributes:
+        Settings: of one receiver, without `kind`.
+    """
+
+    Settings: ClassVar[type[Section]]
+
+    def render(self, message: Handed, reference: str) -> Request | None:
+        """The request of a message; None: this receiver is not sent this kind.
+
+        Args:
+            message: of the engine.
+            reference: of the first message of the same incident; empty without one.
+        """
+
+    def result(self, status: int, headers: dict[str, str], body: bytes) -> Result:
+        """What an answer means."""
+
+
+def _loopback_or_tls(url: str) -> str:
+    host = url.split("://", 1)[-1].split("/", 1)[0]
+    name = host.rsplit("@", 1)[-1].split(":", 1)[0].strip("[]")
+    if url.startswith("https://") or (
+        url.startswith("http://") and name in ("127.0.0.1", "localhost")
+    ):
+        return url
+    message = "it must begin with https:// (http:// only for 127.0.0.1)"
+    raise ValueError(message)
+
+
+Url = Annotated[str, AfterValidator(_loopback_or_tls)]
+
+
+class HttpSettings(Section):
+    """Settings that all receivers over HTTP have."""
+
+    url: Url = Field(default="", description="Address; https, except on this machine.")
+    url_file: str = Field(default="", description="File that holds the address, if it is secret.")
+    timeout_sec: float = Field(default=10.0, gt=0, le=120, description="Of one attempt.")
+
+    def address(self, default: str = "") -> str:
+        """The address, from the file if one is given."""
+        found = _loopback_or_tls(secret(self.url_file)) if self.url_file else self.url or default
+        if not found:
+            message = "a receiver needs `url` or `url_file`"
+            raise ConfigurationError(message)
+        return found
+
+
+def secret(place: str) -> str:
+    """A secret from a file, or from the environment as `env:NAME`; never from the configuration.
+
+    Raises:
+        ConfigurationError: there is none; names the place, not the secret.
+    """
+    if place.startswith("env:"):
+        value = os.environ.get(place[4:], "")
+    else:
+        try:
+            value = Path(place).read_text(encoding="utf-8")[:_LONGEST_SECRET]
+        except (OSError, UnicodeDecodeError) as error:
+            message = f"the secret {place} cannot be read: {error}"
+            raise ConfigurationError(message) from error
+    if not value.strip():
+        message = f"the secret {place} is empty"
+        raise ConfigurationError(message)
+    return value.strip()
+
+
+def headline(message: Handed) -> str:
+    """One line for a person.
+
+    Controls and marks that turn text around are taken out, so that a name cannot disguise itself.
+    """
+    if message.kind == "test":
+        return "Weekly test of PADIT: this receiver works"
+    if message.view is None:
+        return f"{len(message.others)} more incidents, together because the route's rate is reached"
+    return plain(f"{_PREFIX[message.kind]}{_what(message.view)}")
+
+
+_PREFIX = {
+    "opened": "",
+    "worse": "Worse: ",
+    "acknowledged": "Acknowledged: ",
+    "resolved": "Over: ",
+    "flapping": "Comes and goes: ",
+    "steady": "Steady again: ",
+    "reminder": "Still open: ",
+}
+
+
+def _what(view: View) -> str:
+    first = view.members[0]
+    count = len(view.members) + view.more
+    others = f" and {count - 1} more" if count > 1 else ""
+    return f"{view.severity} {first.source_id}: {first.summary}{others}"
+
+
+def plain(text: str) -> str:
+    """Text without controls and marks that change the direction of writing."""
+    return "".join(
+        one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text
+    )
+
+
+def link_to(template: str, view: View | None) -> str:
+    """The page of an incident at its event time; empty without a template."""
+    if not template or view is None:
+        return ""
+    return template.replace("{incident}", view.id).replace("{time}", format_utc(view.opened))
+
+
+def by_status(status: int, headers: dict[str, str], body: bytes, reference: str = "") -> Result:
+    """The usual meaning of an answer of HTTP."""
+    if 200 <= status < 300:
+        return Result("delivered", reference=reference)
+    shown = plain(body[:200].decode("utf-8", "replace"))
+    if status == 429 or status >= 500:
+        return Result("retry", f"HTTP {status} {shown}", _seconds(headers.get("retry-after", "")))
+    return Result("dead", f"HTTP {status} {shown}")
+
+
+def _seconds(value: str) -> float:
+    return min(float(value), 3600.0) if value.isascii() and value.isdigit() else 0.0

@@ -1,0 +1,128 @@
+"""E-mail over SMTP with TLS: text and HTML, threaded by incident."""
+
+import smtplib
+import ssl
+from datetime import datetime
+from email.message import EmailMessage
+from email.utils import format_datetime
+from html import escape
+from typing import Literal
+
+from pydantic import Field
+
+from padit.alerting.effects import Handed, View
+from padit.alerting.notifiers.base import Result, headline, link_to, plain, secret
+from padit.domain.config import Section
+from padit.domain.timestamps import format_utc
+
+__all__ = ["Email"]
+
+_LONGEST_SUBJECT = 200
+
+
+class Email:
+    """Sends through one server.
+
+    Args:
+        settings: of this receiver.
+        link: template of the page of an incident.
+    """
+
+    class Settings(Section):
+        """Settings of a mail server and its recipients."""
+
+        host: str = Field(description="Mail server.")
+        port: int = Field(default=587, ge=1, le=65_535, description="Port.")
+        tls: Literal["starttls", "tls", "none"] = Field(
+            default="starttls", description="`none` only to this machine."
+        )
+        ca_file: str = Field(default="", description="Certificates to trust besides the usual.")
+        user: str = Field(default="", description="User name, if the server wants one.")
+        password: str = Field(default="", description="File or `env:NAME` of the password.")
+        sender: str = Field(description="Address.", examples=["padit@example.com"])
+        to: tuple[str, ...] = Field(min_length=1, description="Addresses.")
+        timeout_sec: float = Field(default=20.0, gt=0, le=120, description="Of one attempt.")
+
+    def __init__(self, settings: Settings, link: str) -> None:
+        if settings.tls == "none" and settings.host not in ("127.0.0.1", "localhost"):
+            message = f"e-mail to {settings.host} needs `tls: starttls` or `tls: tls`"
+            raise ValueError(message)
+        self._settings = settings
+        self._password = secret(settings.password) if settings.password else ""
+        self._link = link
+
+    def render(self, message: Handed, reference: str) -> EmailMessage:
+        """The mail; the same message gives the same bytes."""
+        del reference
+        mail = EmailMessage()
+        view = message.view
+        mail["From"] = self._settings.sender
+        mail["To"] = ", ".join(self._settings.to)
+        mail["Subject"] = headline(message).replace("\n", " ")[:_LONGEST_SUBJECT]
+        mail["Date"] = format_datetime(datetime.fromisoformat(format_utc(message.time)))
+        mail["Message-ID"] = f"<{message.id}@padit.invalid>"
+        if view is not None:
+            thread = f"<{view.id}@padit.invalid>"
+            mail["References"] = mail["In-Reply-To"] = thread
+        link = link_to(self._link, view)
+        lines = _lines(message)
+        mail.set_content("\n".join([headline(message), "", *lines, *([link] if link else [])]))
+        mail.add_alternative(_html(headline(message), lines, link), subtype="html")
+        mail.set_boundary(f"padit-{message.id}")
+        return mail
+
+    def send(self, mail: EmailMessage) -> Result:
+        """One attempt; an answer 4xx is tried again, 5xx is not."""
+        settings = self._settings
+        context = ssl.create_default_context(cafile=settings.ca_file or None)
+        try:
+            if settings.tls == "tls":
+                server: smtplib.SMTP = smtplib.SMTP_SSL(
+                    settings.host, settings.port, timeout=settings.timeout_sec, context=context
+                )
+            else:
+                server = smtplib.SMTP(settings.host, settings.port, timeout=settings.timeout_sec)
+            with server:
+                if settings.tls == "starttls":
+                    server.starttls(context=context)
+                if settings.user:
+                    server.login(settings.user, self._password)
+                server.send_message(mail)
+        except smtplib.SMTPRecipientsRefused as error:
+            codes = [code for code, _ in error.recipients.values()]
+            return Result("retry" if min(codes) < 500 else "dead", f"recipients refused: {codes}")
+        except smtplib.SMTPResponseException as error:
+            state = "retry" if error.smtp_code < 500 else "dead"
+            return Result(state, f"SMTP {error.smtp_code}")
+        except (OSError, smtplib.SMTPException) as error:
+            return Result("retry", f"{type(error).__name__}: {error}"[:300])
+        return Result("delivered")
+
+
+def _lines(message: Handed) -> list[str]:
+    view = message.view
+    if view is None:
+        return [f"{one.severity} {one.members[0].source_id}: {plain(one.members[0].summary)}"
+                for one in message.others]  # fmt: skip
+    lines = [
+        plain(f"{one.severity} {one.source_id} {one.metric_name} since {format_utc(one.opened)}: "
+              f"{one.summary}")
+        for one in view.members
+    ]  # fmt: skip
+    return [*lines, *_more(view)]
+
+
+def _more(view: View) -> list[str]:
+    lines = [f"and {view.more} more"] if view.more else []
+    if view.decided and len(view.members) > 1 and view.causes:
+        lines.append(plain(f"Likely first: {view.causes[0][0]} ({view.causes[0][2]})"))
+    return lines
+
+
+def _html(title: str, lines: list[str], link: str) -> str:
+    items = "".join(f"<li>{escape(one)}</li>" for one in lines)
+    anchor = f'<p><a href="{escape(link)}">Incident in PADIT</a></p>' if link else ""
+    return f"<html><body><h3>{escape(title)}</h3><ul>{items}</ul>{anchor}</body></html>"
+
+
+NOTIFIER = Email

@@ -1,0 +1,126 @@
+"""Slack: posts a message for an incident, and edits it when something changes.
+
+With `token` the Web API is used (chat.postMessage, chat.update), so that an incident is one
+message; an incoming webhook (`url_file`) can only post.
+https://docs.slack.dev/reference/methods/chat.postMessage
+"""
+
+from typing import Any
+
+import msgspec
+from pydantic import Field, model_validator
+
+from padit.alerting.effects import Handed, View
+from padit.alerting.notifiers.base import (
+    HttpSettings,
+    Request,
+    Result,
+    by_status,
+    headline,
+    link_to,
+    plain,
+    secret,
+)
+
+__all__ = ["Slack"]
+
+_API = "https://slack.com/api"
+_LONGEST_TEXT = 2900
+_RETRY = {"ratelimited", "internal_error", "service_unavailable", "request_timeout", "fatal_error"}
+_MARKS = {"INFO": ":information_source:", "WARNING": ":warning:", "CRITICAL": ":rotating_light:"}
+_ANEW = {"worse", "flapping", "reminder", "digest", "test"}
+
+
+class Slack:
+    """Posts to one channel.
+
+    Args:
+        settings: of this receiver.
+        link: template of the page of an incident.
+    """
+
+    class Settings(HttpSettings):
+        """Settings of a channel."""
+
+        token: str = Field(default="", description="File or `env:NAME` of a bot token.")
+        channel: str = Field(default="", description="Id of the channel, with a token.")
+
+        @model_validator(mode="after")
+        def _one_way(self) -> "Slack.Settings":
+            if bool(self.token) != bool(self.channel):
+                message = "`token` and `channel` go together"
+                raise ValueError(message)
+            return self
+
+    def __init__(self, settings: Settings, link: str) -> None:
+        self._url = settings.address(_API if settings.token else "")
+        self._token = secret(settings.token) if settings.token else ""
+        self._channel = settings.channel
+        self._link = link
+
+    def render(self, message: Handed, reference: str) -> Request | None:
+        """A message of blocks; one that edits the first where Slack allows it."""
+        content: dict[str, Any] = {
+            "text": _escaped(headline(message)),
+            "blocks": self._blocks(message),
+        }
+        headers = {"content-type": "application/json; charset=utf-8"}
+        url = self._url
+        if self._token:
+            headers["authorization"] = f"Bearer {self._token}"
+            content["channel"] = self._channel
+            edits = reference and message.kind not in _ANEW
+            url += "/chat.update" if edits else "/chat.postMessage"
+            if edits:
+                content["ts"] = reference
+            elif reference:
+                content["thread_ts"], content["reply_broadcast"] = reference, True
+        return Request("POST", url, headers, msgspec.json.encode(content))
+
+    def _blocks(self, message: Handed) -> list[dict[str, Any]]:
+        view = message.view
+        mark = _MARKS[view.severity] if view is not None else ":information_source:"
+        blocks = [_section(f"{mark} *{_escaped(headline(message))}*")]
+        for one in message.others[:10]:
+            blocks.append(_section(_escaped(_line(one))))
+        if view is not None:
+            lines = [
+                f"• {one.source_id} {one.metric_name}: {one.summary}" for one in view.members[:8]
+            ]
+            if view.causes and view.decided and len(view.members) > 1:
+                lines.append(f"Likely first: {view.causes[0][0]} ({view.causes[0][2]})")
+            blocks.append(_section(_escaped(plain("\n".join(lines)))))
+            link = link_to(self._link, view)
+            if link:
+                blocks.append(_section(f"<{_escaped(link)}|Incident in PADIT>"))
+        return blocks
+
+    def result(self, status: int, headers: dict[str, str], body: bytes) -> Result:
+        """The Web API answers 200 also when it refuses; `ok` says which."""
+        if not self._token or not 200 <= status < 300:
+            return by_status(status, headers, body)
+        try:
+            answer = msgspec.json.decode(body, type=dict[str, Any])
+        except msgspec.DecodeError:
+            return Result("retry", "the answer is no JSON")
+        if answer.get("ok") is True:
+            return Result("delivered", reference=str(answer.get("ts", "")))
+        error = str(answer.get("error", ""))[:100]
+        return Result("retry" if error in _RETRY else "dead", f"Slack: {error}")
+
+
+def _line(view: View) -> str:
+    first = view.members[0]
+    return plain(f"{view.severity} {first.source_id}: {first.summary}")
+
+
+def _section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text[:_LONGEST_TEXT] or " "}}
+
+
+def _escaped(text: str) -> str:
+    """Slack's three characters, so that a name can neither mention people nor make a link."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+NOTIFIER = Slack

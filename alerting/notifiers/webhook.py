@@ -1,0 +1,77 @@
+"""A webhook of your own: a CloudEvent with a signature.
+
+The header `X-PADIT-Signature` is `sha256=` and the HMAC of the body with the secret.
+"""
+
+import hashlib
+import hmac
+
+import msgspec
+from pydantic import Field
+
+from padit.alerting.effects import Handed
+from padit.alerting.notifiers.base import (
+    HttpSettings,
+    Request,
+    Result,
+    by_status,
+    headline,
+    link_to,
+    secret,
+)
+from padit.domain.timestamps import format_utc
+
+__all__ = ["Webhook"]
+
+
+class Webhook:
+    """Sends messages as CloudEvents.
+
+    Args:
+        settings: of this receiver.
+        link: template of the page of an incident.
+    """
+
+    class Settings(HttpSettings):
+        """Settings of a webhook."""
+
+        secret: str = Field(default="", description="File or `env:NAME` of the key of the HMAC.")
+
+    def __init__(self, settings: Settings, link: str) -> None:
+        self._url = settings.address()
+        self._key = secret(settings.secret).encode() if settings.secret else None
+        self._link = link
+
+    def render(self, message: Handed, reference: str) -> Request | None:
+        """A CloudEvent in JSON."""
+        del reference
+        event = {
+            "specversion": "1.0",
+            "id": message.id,
+            "source": "/padit/alerting",
+            "type": f"io.padit.incident.{message.kind}",
+            "subject": message.view.id if message.view is not None else message.route,
+            "time": format_utc(message.time),
+            "datacontenttype": "application/json",
+            "data": {
+                "route": message.route,
+                "summary": headline(message),
+                "link": link_to(self._link, message.view),
+                "incident": message.view,
+                "others": message.others,
+                "transitions": message.transitions,
+            },
+        }
+        body = msgspec.json.encode(event)
+        headers = {"content-type": "application/cloudevents+json"}
+        if self._key is not None:
+            digest = hmac.new(self._key, body, hashlib.sha256).hexdigest()
+            headers["x-padit-signature"] = f"sha256={digest}"
+        return Request("POST", self._url, headers, body)
+
+    def result(self, status: int, headers: dict[str, str], body: bytes) -> Result:
+        """As usual."""
+        return by_status(status, headers, body)
+
+
+NOTIFIER = Webhook

@@ -1,0 +1,167 @@
+"""A configuration over a recorded past: what it would have sent, and how that differs.
+
+A preview is a fresh engine that is fed the log, so it is what a live run would have sent, to the
+byte. Breakers and receivers belong to delivery and are outside.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+from padit.alerting.compiled import Policy
+from padit.alerting.effects import Effect, Feedback, Handed, Outcome, Reason, View
+from padit.alerting.engine import Engine
+from padit.alerting.entries import AlertEvent, Entry, Tick
+from padit.alerting.policy import AlertingConfig
+from padit.alerting.state import State
+from padit.domain.timestamps import MICROS
+
+__all__ = ["Comparison", "Hidden", "Preview", "compare", "preview"]
+
+_Key = TypeVar("_Key", str, int)
+_DAY = 86_400 * MICROS
+_QUIET_KINDS = frozenset({"acknowledged", "resolved"})
+
+
+class Preview(NamedTuple):
+    """What a configuration makes of a log.
+
+    Attributes:
+        effects: all of them, in order.
+        state: at the end.
+    """
+
+    effects: Sequence[Effect]
+    state: State
+
+    @property
+    def messages(self) -> list[Handed]:
+        """All messages."""
+        return [one for one in self.effects if isinstance(one, Handed)]
+
+    @property
+    def pages(self) -> list[Handed]:
+        """Messages that wake somebody: not ends and acknowledgements."""
+        return [one for one in self.messages if one.kind not in _QUIET_KINDS]
+
+
+class Hidden(NamedTuple):
+    """Alerts that somebody had marked as real, and that nobody would be sent.
+
+    Attributes:
+        alert: its id.
+        source_id, metric_name: of its series.
+        reason: why its opening is no message.
+    """
+
+    alert: str
+    source_id: str
+    metric_name: str
+    reason: str
+
+
+class Comparison(NamedTuple):
+    """The difference that a configuration makes.
+
+    Attributes:
+        pages: before and after by route.
+        nights: before and after by day of event time, days since 1970.
+        hidden: real alerts of which nobody would hear.
+        later: seconds by which the first page of an alert comes later, by id; negative: earlier.
+        needs_detection: whether it asks for alerts that the job did not record.
+    """
+
+    pages: Mapping[str, tuple[int, int]]
+    nights: Mapping[int, tuple[int, int]]
+    hidden: Sequence[Hidden]
+    later: Mapping[str, float]
+
+
+def preview(config: AlertingConfig, entries: Iterable[Entry], end: int | None = None) -> Preview:
+    """Feed a log to a fresh engine.
+
+    Args:
+        config: to try.
+        entries: of the log, in order; its ticks may be there or not.
+        end: event time up to which time passes behind the last entry, microseconds.
+    """
+    engine, state = Engine(Policy(config)), State()
+    effects: list[Effect] = []
+    for entry in entries:
+        effects += engine.apply(state, entry)
+    if end is not None:
+        effects += engine.apply(state, Tick(end))
+    return Preview(effects, state)
+
+
+def compare(before: Preview, after: Preview, entries: Sequence[Entry]) -> Comparison:
+    """What changes from one preview to the other, over the same entries."""
+    events = {one.id: one for one in entries if isinstance(one, AlertEvent)}
+    real = {
+        alert
+        for one in before.effects
+        if isinstance(one, Feedback) and one.verdict == "real"
+        for alert in one.alerts
+    }
+    first_before, first_after = _first_pages(before, events), _first_pages(after, events)
+    return Comparison(
+        pages=_both(_by_route(before), _by_route(after)),
+        nights=_both(_by_day(before), _by_day(after)),
+        hidden=_hidden(after, events, real - first_after.keys()),
+        later={
+            alert: (first_after[alert] - time) / MICROS
+            for alert, time in first_before.items()
+            if alert in first_after and first_after[alert] != time
+        },
+    )
+
+
+def _by_route(of: Preview) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for one in of.pages:
+        found[one.route] = found.get(one.route, 0) + 1
+    return found
+
+
+def _by_day(of: Preview) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for one in of.pages:
+        found[one.time // _DAY] = found.get(one.time // _DAY, 0) + 1
+    return found
+
+
+def _both(before: Mapping[_Key, int], after: Mapping[_Key, int]) -> dict[_Key, tuple[int, int]]:
+    return {key: (before.get(key, 0), after.get(key, 0)) for key in {**before, **after}}
+
+
+def _first_pages(of: Preview, events: Mapping[str, AlertEvent]) -> dict[str, int]:
+    """Event time of the first page in which each alert stands."""
+    found: dict[str, int] = {}
+    for one in of.pages:
+        alerts = [member.alert for view in _views(one) for member in view.members]
+        alerts += [
+            events[transition].alert for transition in one.transitions if transition in events
+        ]
+        for alert in alerts:
+            found.setdefault(alert, one.time)
+    return found
+
+
+def _views(one: Handed) -> list[View]:
+    return [one.view, *one.others] if one.view is not None else list(one.others)
+
+
+def _hidden(after: Preview, events: Mapping[str, AlertEvent], alerts: set[str]) -> list[Hidden]:
+    reasons: dict[str, tuple[str, str]] = {}
+    for one in after.effects:
+        if not isinstance(one, Outcome) or one.reason is Reason.HANDED:
+            continue
+        event = events.get(one.transition)
+        if event is not None and event.kind == "opened" and event.alert in alerts:
+            reasons.setdefault(event.alert, (one.reason.value, one.detail))
+    found = []
+    for event in events.values():
+        if event.kind == "opened" and event.alert in alerts:
+            reason, detail = reasons.get(event.alert, ("no_route", ""))
+            words = f"{reason} ({detail})" if detail else reason
+            found.append(Hidden(event.alert, event.source_id, event.metric_name, words))
+    return found

@@ -1,0 +1,30 @@
+"""The account of alerting in words: of each route what came and what became of it."""
+
+from collections.abc import Mapping
+
+__all__ = ["account"]
+
+_PREFIX = "message "
+
+
+def account(counts: Mapping[str, Mapping[str, int]]) -> str:
+    """One line for each route: transitions by reason, then messages by state.
+
+    >>> print(account({"all": {"handed": 2, "grouped": 1, "message delivered": 2}}))
+    all: 3 transitions = 2 handed + 1 grouped; 2 messages = 2 delivered
+    """
+    lines = []
+    for route, found in sorted(counts.items()):
+        reasons = {key: value for key, value in found.items() if not key.startswith(_PREFIX)}
+        states = {key[len(_PREFIX) :]: value for key, value in found.items() if key not in reasons}
+        name = route or "no route"
+        line = f"{name}: {sum(reasons.values())} transitions = {_sum(reasons)}"
+        if states:
+            line += f"; {sum(states.values())} messages = {_sum(states)}"
+        lines.append(line)
+    return "\n".join(lines) or "no transition came"
+
+
+def _sum(parts: Mapping[str, int]) -> str:
+    ordered = sorted(parts.items(), key=lambda one: (-one[1], one[0]))
+    return " + ".join(f"{count} {name}" for name, count in ordered) or "0"

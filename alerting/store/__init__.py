@@ -1,0 +1,1 @@
+"""Where alerting keeps its log, its state and its messages: SQLite by default."""

@@ -1,0 +1,1 @@
+"""Numbered changes of the tables, a folder for each kind of store."""

@@ -1,0 +1,63 @@
+"""`padit alerting`: who hears of the job's alerts; reads topics or files, delivers to receivers."""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from padit.alerting.inputs import input_of
+from padit.alerting.policy import AlertingConfig
+from padit.alerting.report import account
+from padit.alerting.service import Service, wait_for_lead
+from padit.domain.config import load_model
+
+__all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
+
+HELP = "Send the job's alerts to people: routes, silences, incidents; keeps them until they end."
+EXAMPLES = """examples:
+  padit alerting --config alerting.yaml --alerts kafka://127.0.0.1:9092/alerts \\
+      --audit kafka://127.0.0.1:9092/alerts-audit \\
+      --commands kafka://127.0.0.1:9092/alert-commands --data /var/lib/padit/alerting
+  padit alerting --config alerting.yaml --alerts alerts.jsonl --data build/alerting
+
+Of several processes with the same --data one works, and the others stand by. Files are read once;
+the process ends when every message is delivered or dead. docs/alerting.md describes the model.
+Exit codes: 0 done; 2 the configuration, an input or a secret is wrong.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Configuration, inputs and the folder of the store."""
+    add = parser.add_argument
+    add("--config", required=True, help="YAML file with receivers, routes and silences")
+    add("--alerts", required=True, help="the job's alerts: a .jsonl file or kafka://host/topic")
+    add("--audit", help="audit log of the job, so that alerts of lost runs are closed")
+    add("--commands", help="what people do: acknowledge, silence, resolve, feedback")
+    add("--data", required=True, help="folder of the store (SQLite)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Work until stopped by a signal, or until the files are done."""
+    config = load_model(args.config, AlertingConfig)
+    source = input_of(args.alerts, args.audit, args.commands)
+    stopping = False
+
+    def stop(number: int, frame: object) -> None:
+        nonlocal stopping
+        del number, frame
+        stopping = True
+
+    before = {one: signal.signal(one, stop) for one in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        store = wait_for_lead(Path(args.data), lambda: stopping)
+        if store is None:
+            return 0
+        try:
+            Service(config, Path(args.data), store, source).run(lambda: stopping)
+            print(account(store.counts()), file=sys.stderr)
+        finally:
+            store.close()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 0

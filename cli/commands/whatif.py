@@ -1,0 +1,115 @@
+"""`padit whatif`: another alerting configuration over the recorded past."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from padit.alerting.entries import AlertEvent, Entry
+from padit.alerting.policy import AlertingConfig
+from padit.alerting.preview import Comparison, compare, preview
+from padit.alerting.recorded import merged, of_store
+from padit.analysis.alert_files import read_lines
+from padit.domain.config import load_model
+from padit.domain.errors import ConfigurationError
+from padit.domain.timestamps import MICROS, format_utc, parse_timestamp
+
+__all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
+
+HELP = "Try an alerting configuration over the recorded past: who would have been paged, and when."
+EXAMPLES = """examples:
+  padit whatif --config new.yaml --now alerting.yaml --data /var/lib/padit/alerting
+  padit whatif --config new.yaml --alerts alerts.jsonl
+  padit whatif --config new.yaml --now alerting.yaml --alerts kafka://127.0.0.1:9092/alerts \\
+      --commands kafka://127.0.0.1:9092/alert-commands --since 2026-11-01
+
+The preview is what a live run with that configuration would have sent, because it is decided by the
+same code over the same log. Alerts that the job did not record cannot be shown: to lower a
+detection threshold, use `padit sweep`. Exit codes: 0 done; 2 something cannot be read.
+"""
+_SHOWN = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Two configurations, and the past."""
+    add = parser.add_argument
+    add("--config", required=True, help="the configuration to try")
+    add("--now", help="the present one; without it one route that takes everything")
+    add("--data", help="folder of the store of `padit alerting`: its log is the past")
+    add("--alerts", help="or: the job's alerts, a .jsonl file or kafka://host/topic")
+    add("--commands", help="what people did")
+    add("--audit", help="audit log of the job")
+    add("--since", help="event time from which on messages count, RFC 3339")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the comparison."""
+    entries = entries_of(args)
+    new = load_model(args.config, AlertingConfig)
+    now = load_model(args.now, AlertingConfig) if args.now else _everything()
+    end = max((one.time for one in entries), default=0) + 7 * 86_400 * MICROS
+    before, after = preview(now, entries, end), preview(new, entries, end)
+    if args.since:
+        since = parse_timestamp(args.since)
+        before, after = (one._replace(effects=[effect for effect in one.effects
+                                               if effect.time >= since])
+                         for one in (before, after))  # fmt: skip
+    alerts = sum(isinstance(one, AlertEvent) for one in entries)
+    print(f"{alerts} transitions of alerts; pages now {len(before.pages)}, then {len(after.pages)}")
+    _print(compare(before, after, entries))
+    return 0
+
+
+def entries_of(args: argparse.Namespace) -> list[Entry]:
+    """The past that the arguments name.
+
+    Raises:
+        ConfigurationError: they name none, or two.
+    """
+    if bool(args.data) == bool(args.alerts):
+        message = "give the past once: --data FOLDER, or --alerts FILE or topic"
+        raise ConfigurationError(message)
+    if args.data:
+        return of_store(Path(args.data))
+    parts = [("alert", args.alerts), ("audit", args.audit), ("command", args.commands)]
+    found, refused = merged((kind, read_lines(uri)) for kind, uri in parts if uri)
+    if refused:
+        print(f"{refused} records are neither alerts, commands nor audit records: left out")
+    return found
+
+
+def _everything() -> AlertingConfig:
+    return AlertingConfig.model_validate(
+        {"receivers": {"-": {"kind": "webhook"}}, "routes": [{"name": "all", "receiver": "-"}]}
+    )
+
+
+def _print(found: Comparison) -> None:
+    _table("pages by route", {name: pair for name, pair in sorted(found.pages.items())})
+    nights = {format_utc(day * 86_400 * MICROS)[:10]: pair
+              for day, pair in sorted(found.nights.items())}  # fmt: skip
+    _table("pages by day", {day: pair for day, pair in nights.items() if pair[0] != pair[1]})
+    if found.later:
+        ordered = sorted(found.later.values())
+        print(
+            f"the first page of {len(ordered)} alerts moves: by {ordered[0]:+.0f} s to "
+            f"{ordered[-1]:+.0f} s, median {ordered[len(ordered) // 2]:+.0f} s"
+        )
+    if found.hidden:
+        print("marked as real, and nobody would be sent:")
+        for one in found.hidden[:_SHOWN]:
+            print(f"    {one.source_id} {one.metric_name}: {one.reason}")
+        _more(found.hidden)
+
+
+def _table(title: str, rows: Mapping[str, tuple[int, int]]) -> None:
+    if not rows:
+        return
+    print(f"{title}, now and then:")
+    for name, (before, after) in list(rows.items())[:_SHOWN]:
+        print(f"    {name:<30} {before:>6} {after:>6}")
+    _more(list(rows))
+
+
+def _more(items: Sequence[object]) -> None:
+    if len(items) > _SHOWN:
+        print(f"    and {len(items) - _SHOWN} more")

@@ -1,0 +1,71 @@
+"""`padit why-not`: why an alert of a series was, or was not, sent to somebody."""
+
+import argparse
+
+from padit.alerting.effects import Outcome
+from padit.alerting.entries import AlertEvent
+from padit.alerting.policy import AlertingConfig
+from padit.alerting.preview import preview
+from padit.cli.commands.whatif import entries_of
+from padit.domain.config import load_model
+from padit.domain.timestamps import MICROS, format_utc, parse_timestamp
+
+__all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
+
+HELP = "Explain what became of the alerts of a series on each route, and why."
+EXAMPLES = """examples:
+  padit why-not press-1 torque_nm --config alerting.yaml --alerts alerts.jsonl
+  padit why-not press-1 torque_nm --at 2026-11-28T03:10:00Z --config alerting.yaml \\
+      --data /var/lib/padit/alerting
+
+With --at only the transitions within an hour count. Exit codes: 0 there are some; 1 the job wrote
+no alert of that series then, and what can be done about it; 2 something cannot be read.
+"""
+_NEAR = 3600 * MICROS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The series, the time, the past."""
+    add = parser.add_argument
+    add("source", metavar="SOURCE", help="source_id")
+    add("metric", metavar="METRIC", help="metric_name")
+    add("--at", help="event time, RFC 3339")
+    add("--config", required=True, help="YAML file of `padit alerting`")
+    add("--data", help="folder of the store of `padit alerting`: its log is the past")
+    add("--alerts", help="or: the job's alerts, a .jsonl file or kafka://host/topic")
+    add("--commands", help="what people did")
+    add("--audit", help="audit log of the job")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print each transition with its outcomes."""
+    entries = entries_of(args)
+    config = load_model(args.config, AlertingConfig)
+    when = parse_timestamp(args.at) if args.at else None
+    wanted = [
+        one
+        for one in entries
+        if isinstance(one, AlertEvent)
+        and (one.source_id, one.metric_name) == (args.source, args.metric)
+        and (when is None or abs(one.time - when) <= _NEAR)
+    ]
+    if not wanted:
+        print(
+            f"the job wrote no alert of {args.source} {args.metric}"
+            + (f" within an hour of {args.at}" if args.at else "")
+            + ": no data, a dead letter, late, still warming up, or a score below the threshold; "
+            "`padit replay --features` over the topic shows which"
+        )
+        return 1
+    outcomes: dict[str, list[Outcome]] = {}
+    for effect in preview(config, entries).effects:
+        if isinstance(effect, Outcome):
+            outcomes.setdefault(effect.transition, []).append(effect)
+    for one in wanted:
+        print(f"{format_utc(one.time)} {one.kind} {one.severity} {one.score:.2f} {one.summary}")
+        for outcome in outcomes.get(one.id, []):
+            detail = f" ({outcome.detail})" if outcome.detail else ""
+            print(f"    {outcome.route or 'no route'}: {outcome.reason.value}{detail}")
+        if one.id not in outcomes:
+            print("    waits: its outcome is open at the end of the recording")
+    return 0

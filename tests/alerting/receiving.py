@@ -1,0 +1,69 @@
+"""A receiver for tests: a real HTTP server on this machine, which answers as it is told."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
+
+import msgspec
+
+__all__ = ["Answer", "Receiving", "receiving"]
+
+
+class Answer(NamedTuple):
+    """What the server answers; status 0: it drops the connection."""
+
+    status: int = 200
+    body: bytes = b"{}"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Receiving:
+    """Requests that came, and where to send them."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        self.answer: Callable[[int], Answer] = lambda number: Answer()
+        self.url = ""
+
+    @property
+    def events(self) -> list[dict[str, object]]:
+        """The bodies, as JSON."""
+        return [msgspec.json.decode(body) for _, _, body in self.requests]
+
+
+@contextmanager
+def receiving() -> Iterator[Receiving]:
+    """A server on a free port of the loopback."""
+    found = Receiving()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            answer = found.answer(len(found.requests))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            found.requests.append((self.path, headers, body))
+            if not answer.status:
+                self.close_connection = True
+                return
+            self.send_response(answer.status)
+            for name, value in answer.headers:
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        def log_message(self, *args: object) -> None:
+            del args
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    found.url = f"http://127.0.0.1:{server.server_port}/"
+    try:
+        yield found
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

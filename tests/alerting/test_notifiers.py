@@ -1,0 +1,198 @@
+"""Requests of notifiers, byte for byte, and what their answers mean."""
+
+import hashlib
+import hmac
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from padit.alerting.delivery.receivers import kinds
+from padit.alerting.effects import Handed
+from padit.alerting.notifiers.base import Request, headline
+from tests.alerting.making import command, event, policy_of, run, tick
+
+KEY = "env:PADIT_TEST_KEY"
+LINK = "https://padit.example/incidents/{incident}?t={time}"
+DEMANDS = {
+    "webhook": {"url": "http://127.0.0.1:9/hook"},
+    "slack": {"url": "http://127.0.0.1:9/hook"},
+    "teams": {"url": "http://127.0.0.1:9/hook"},
+    "alertmanager": {"url": "http://127.0.0.1:9/hook"},
+    "pagerduty": {"routing_key": KEY},
+    "email": {"host": "127.0.0.1", "tls": "none", "sender": "padit@example.com",
+              "to": ["ann@example.com"]},
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PADIT_TEST_KEY", "s3cret-key")
+
+
+def notifier(kind: str, **settings_: Any) -> Any:
+    """A notifier with the settings it needs, and these."""
+    made = kinds()[kind]
+    return made(made.Settings.model_validate(DEMANDS[kind] | settings_), LINK)
+
+
+def messages(summary: str = "torque_nm is 9 IQR above its usual") -> list[Handed]:
+    """One of each kind that an incident has in its life."""
+    log = [
+        event("opened", 0, summary=summary, labels={"site": "a"}, shift=9.0),
+        event("opened", 1, "b", metric="latency_ms", summary=summary),
+        event("updated", 2, severity="CRITICAL", score=0.97, summary=summary),
+        command("acknowledge", 2),
+        event("resolved", 5),
+        event("resolved", 6, "b", metric="latency_ms"),
+        tick(30),
+    ]
+    _, effects = run(log)
+    return [one for one in effects if isinstance(one, Handed)]
+
+
+def body(request: Request | None) -> Any:
+    """The JSON of a request."""
+    assert request is not None
+    return msgspec.json.decode(request.body)
+
+
+def test_pagerduty_triggers_acknowledges_and_resolves_one_incident() -> None:
+    bodies = [body(notifier("pagerduty").render(one, "")) for one in messages()]
+    assert [one["event_action"] for one in bodies] == [
+        "trigger",
+        "trigger",
+        "acknowledge",
+        "resolve",
+    ]
+    assert len({one["dedup_key"] for one in bodies}) == 1
+    first = bodies[0]
+    assert first["routing_key"] == "s3cret-key"
+    assert first["payload"]["summary"] == "WARNING press-1: torque_nm is 9 IQR above its usual"
+    assert first["payload"]["timestamp"] == "2026-03-01T08:00:00.000000Z"
+    assert first["links"][0]["href"].startswith("https://padit.example/incidents/")
+    assert bodies[1]["payload"]["severity"] == "critical"
+    assert "payload" not in bodies[2]
+
+
+def test_pagerduty_is_never_asked_again_after_a_400() -> None:
+    one = notifier("pagerduty")
+    assert one.result(400, {}, b"invalid").state == "dead"
+    assert one.result(429, {"retry-after": "7"}, b"") == one.result(429, {"retry-after": "7"}, b"")
+    assert one.result(429, {"retry-after": "7"}, b"").after == 7.0
+    assert one.result(503, {}, b"").state == "retry"
+    assert one.result(202, {}, b"{}").state == "delivered"
+
+
+def test_a_webhook_is_a_signed_cloud_event() -> None:
+    request = notifier("webhook", secret=KEY).render(messages()[0], "")
+    event_ = body(request)
+    digest = hmac.new(b"s3cret-key", request.body, hashlib.sha256).hexdigest()
+    assert request.headers["x-padit-signature"] == f"sha256={digest}"
+    assert event_["type"] == "io.padit.incident.opened"
+    assert event_["data"]["incident"]["members"][0]["source_id"] == "press-1"
+    assert event_["data"]["transitions"] == [f"a-opened-{event('opened', 0).time}"]
+
+
+def test_slack_edits_its_message_and_answers_in_its_thread_when_it_gets_worse() -> None:
+    slack = notifier("slack", token=KEY, channel="C1", url="http://127.0.0.1:9/api")
+    opened, worse, acknowledged, resolved = messages()
+    first = slack.render(opened, "")
+    assert first.url.endswith("/chat.postMessage")
+    assert first.headers["authorization"] == "Bearer s3cret-key"
+    later = body(slack.render(worse, "17.5"))
+    assert (later["thread_ts"], later["reply_broadcast"]) == ("17.5", True)
+    for one in (acknowledged, resolved):
+        request = slack.render(one, "17.5")
+        assert request.url.endswith("/chat.update")
+        assert body(request)["ts"] == "17.5"
+
+
+def test_slack_refuses_with_a_200_and_says_how() -> None:
+    slack = notifier("slack", token=KEY, channel="C1", url="http://127.0.0.1:9/api")
+    assert slack.result(200, {}, b'{"ok": true, "ts": "17.5"}').reference == "17.5"
+    assert slack.result(200, {}, b'{"ok": false, "error": "ratelimited"}').state == "retry"
+    assert slack.result(200, {}, b'{"ok": false, "error": "channel_not_found"}').state == "dead"
+    assert slack.result(200, {}, b"<html>").state == "retry"
+    assert slack.result(429, {"retry-after": "30"}, b"").after == 30.0
+
+
+def test_a_name_can_neither_mention_people_nor_make_a_link_in_slack() -> None:
+    text = (
+        notifier("slack").render(messages("<!channel> <http://evil|ok> & co")[0], "").body.decode()
+    )
+    assert "<!channel>" not in text
+    assert "&lt;!channel&gt;" in text
+
+
+def test_a_card_for_teams_stays_within_its_limit() -> None:
+    log = [
+        event("opened", 0, f"a{i}", metric=f"m{i}", summary="x" * 9000, page="p") for i in range(20)
+    ]
+    _, effects = run(
+        [
+            *log,
+            event(
+                "updated", 1, "a0", metric="m0", severity="CRITICAL", score=1.0, summary="x" * 9000
+            ),
+        ]
+    )
+    last = [one for one in effects if isinstance(one, Handed)][-1]
+    assert len(notifier("teams").render(last, "").body) <= 28_000
+
+
+def test_alertmanagers_webhook_has_its_fields() -> None:
+    first, *_, last = [body(notifier("alertmanager").render(one, "")) for one in messages()]
+    assert (first["version"], first["status"], last["status"]) == ("4", "firing", "resolved")
+    assert first["alerts"][0]["labels"] == {
+        "alertname": "torque_nm", "instance": "press-1", "severity": "warning", "site": "a",
+    }  # fmt: skip
+    assert first["alerts"][0]["endsAt"] == "0001-01-01T00:00:00Z"
+    assert {one["status"] for one in last["alerts"]} == {"resolved"}
+
+
+@pytest.mark.parametrize("kind", sorted(DEMANDS))
+def test_the_same_message_is_the_same_bytes_and_no_kind_is_missing(kind: str) -> None:
+    assert sorted(kinds()) == sorted(DEMANDS)
+    for one in messages():
+        assert _bytes(notifier(kind).render(one, "")) == _bytes(notifier(kind).render(one, ""))
+
+
+@pytest.mark.parametrize("kind", sorted(DEMANDS))
+@given(name=st.text(max_size=60))
+@settings(max_examples=25, deadline=None)
+def test_no_name_breaks_a_message(kind: str, name: str) -> None:
+    made = notifier(kind)
+    log = [event("opened", 0, source=name, metric=name, summary=name, labels={"l": name})]
+    for one in run(log)[1]:
+        if isinstance(one, Handed):
+            text = headline(one)
+            assert all(char.isprintable() or char == "\n" for char in text)
+            _bytes(made.render(one, ""))
+
+
+def _bytes(request: Any) -> bytes:
+    return request.body if isinstance(request, Request) else request.as_bytes()
+
+
+def test_a_secret_stands_in_no_error(tmp_path: Path) -> None:
+    place = tmp_path / "key"
+    place.write_text("")
+    with pytest.raises(Exception, match="is empty") as error:
+        notifier("pagerduty", routing_key=str(place))
+    assert "s3cret" not in str(error.value)
+
+
+def test_a_digest_names_its_incidents() -> None:
+    policy = policy_of(
+        "{receivers: {r: {kind: webhook}}, routes: [{name: all, receiver: r,"
+        " rate: {messages: 1, per: 10m}}]}"
+    )
+    log = [event("opened", i / 10, f"a{i}", source=f"s{i}") for i in range(4)]
+    digest = [one for one in run([*log, tick(30)], policy)[1] if isinstance(one, Handed)][-1]
+    assert headline(digest).startswith("3 more incidents")
+    for kind in sorted(DEMANDS):
+        assert b"s2" in _bytes(notifier(kind).render(digest, "")) or kind in ("pagerduty",)

@@ -59,7 +59,7 @@ quality: $(VENV)/.test
 lock:
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet --upgrade pip
-	build/lock/bin/pip install --quiet '.[flink,adapters,dev,fuzz,mutants]'
+	build/lock/bin/pip install --quiet '.[flink,adapters,alerting,dev,fuzz,mutants]'
 	build/lock/bin/pip freeze --exclude padit > requirements.lock
 	rm -rf build/lock build/lib build/bdist.*
 
@@ -83,7 +83,7 @@ $(VENV)/.demo: requirements.lock pyproject.toml setup.py | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.test: requirements.lock pyproject.toml setup.py | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[flink,adapters,dev]'
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[flink,adapters,alerting,dev]'
 	touch $@ $(VENV)/.demo
 
 $(VENV)/.fuzz $(VENV)/.mutants: $(VENV)/.%: $(VENV)/.test

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from padit.alerting.entries import AlertEvent
 from padit.alerting.matching import Hours, Matcher
@@ -99,7 +100,7 @@ class Policy:
         """Whether an incident goes on as far as a route is concerned."""
         return incident.firing > 0 and any(True for _ in self.open_on(incident, route))
 
-    @property
+    @cached_property
     def memory(self) -> int:
         """How long an incident that is over is remembered, microseconds."""
         config = self.config

@@ -15,7 +15,6 @@ __all__ = [
     "MemberView",
     "Outcome",
     "Reason",
-    "Refresh",
     "View",
 ]
 
@@ -141,12 +140,4 @@ class Feedback(msgspec.Struct, frozen=True, tag="feedback", tag_field="effect"):
     time: int
 
 
-class Refresh(msgspec.Struct, frozen=True, tag="refresh", tag_field="effect"):
-    """What a route was sent about an incident has changed a little; a channel may edit it."""
-
-    incident: str
-    route: str
-    time: int
-
-
-Effect = Handed | Outcome | Refresh | CommandResult | Feedback
+Effect = Handed | Outcome | CommandResult | Feedback

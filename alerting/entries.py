@@ -4,6 +4,7 @@ An entry is a transition of an alert, a command of a person, progress of the job
 run, or a tick of the clock. Each has an event time.
 """
 
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -171,6 +172,7 @@ _commands = msgspec.json.Decoder(_Command)
 _TYPE = "io.padit.alert."
 
 
+@lru_cache(maxsize=1 << 16)
 def fingerprint_of(source_id: str, metric_name: str) -> str:
     """Identity of a series for people and commands; the same in every run.
 

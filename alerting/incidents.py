@@ -76,7 +76,9 @@ def _index(
     state.alerts[event.alert] = (incident.id, fingerprint)
     state.series[fingerprint] = event.alert
     for key in _keys(policy, event):
-        state.keys[key] = incident.id
+        if state.keys.get(key) != incident.id:
+            state.keys[key] = incident.id
+            incident.keys.append(key)
     for rule in policy.inhibitions:
         if rule.cause(event):
             state.causes.setdefault(rule.setting.name, {})[event.alert] = event.time
@@ -103,8 +105,9 @@ def close(state: State, incident: Incident, fingerprint: str, time: int, reason:
 def forget(state: State, incident: Incident) -> None:
     """Drop an incident of which nothing more can come."""
     del state.incidents[incident.id]
-    for key in [key for key, one in state.keys.items() if one == incident.id]:
-        del state.keys[key]
+    for key in incident.keys:
+        if state.keys.get(key) == incident.id:
+            del state.keys[key]
 
 
 def worst(incident: Incident) -> list[Member]:

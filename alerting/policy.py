@@ -1,7 +1,6 @@
 """The alerting configuration: routes, silences, inhibition, incidents; unknown keys are refused."""
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -21,7 +20,6 @@ __all__ = [
     "Rate",
     "Route",
     "Silence",
-    "TestPage",
 ]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -228,14 +226,6 @@ class Flapping(Section):
     )  # fmt: skip
 
 
-class TestPage(Section):
-    """A message every week at the same hour, so that a silent receiver is noticed."""
-
-    receiver: Name = Field(description="Name of a receiver.")
-    day: Day = Field(default="mon")
-    at: str = Field(default="10:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
-
-
 class AlertingConfig(Section):
     """All keys of an alerting configuration."""
 
@@ -263,7 +253,6 @@ class AlertingConfig(Section):
         default=0,
         description="Time that transitions of several partitions are waited for, to be in order.",
     )  # fmt: skip
-    test_page: TestPage | None = Field(default=None, description="A weekly test.")
 
     @model_validator(mode="after")
     def _refers(self) -> "AlertingConfig":
@@ -283,9 +272,6 @@ class AlertingConfig(Section):
         if len({one.id for one in self.silences}) < len(self.silences):
             message = "two silences have the same id"
             raise ValueError(message)
-        if self.test_page is not None and self.test_page.receiver not in self.receivers:
-            message = f"test_page: there is no receiver {self.test_page.receiver!r}"
-            raise ValueError(message)
         return self
 
 
@@ -297,10 +283,3 @@ def flat(routes: tuple[Route, ...], above: str | None = None) -> list[tuple[Rout
         found.append((route, receiver))
         found += flat(route.routes, receiver)
     return found
-
-
-def hours_of(config: AlertingConfig) -> Mapping[str, tuple[list[tuple[int, int]], str]]:
-    """Ranges of minutes and the time zone by name of the hours."""
-    return {
-        name: (one.ranges(), one.timezone or config.timezone) for name, one in config.hours.items()
-    }

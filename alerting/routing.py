@@ -2,7 +2,7 @@
 
 from padit.alerting.compiled import ReadyRoute
 from padit.alerting.decide import Decision, Gate, gate, room
-from padit.alerting.effects import MessageKind, Reason, Refresh
+from padit.alerting.effects import MessageKind, Reason
 from padit.alerting.entries import AlertEvent
 from padit.alerting.matching import RANK
 from padit.alerting.state import Incident, Told
@@ -39,7 +39,6 @@ def act(
     else:  # quiet
         _go_on(step, route, told, time)
         step.settle(route.name, [event.id], decision.reason, decision.detail, time)
-        step.effects.append(Refresh(incident.id, route.name, time))
 
 
 def _wait(

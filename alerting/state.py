@@ -76,6 +76,7 @@ class Incident(msgspec.Struct, array_like=True):
         reminded: whether the expiry of that was sent.
         told: by name of the route.
         leaving: whether a timer will look whether it can be forgotten.
+        keys: of `State.keys` that led to it.
     """
 
     id: str
@@ -91,6 +92,7 @@ class Incident(msgspec.Struct, array_like=True):
     reminded: bool = False
     told: dict[str, Told] = {}
     leaving: bool = False
+    keys: list[str] = []
 
     @property
     def open_members(self) -> list[Member]:

@@ -18,7 +18,8 @@ EVERYTHING = [
     *sorted(path for part in ("tests", "benchmarks") for path in (ROOT / part).rglob("*.py")),
 ]
 
-# domain <- ops <- codecs <- connectors, transforms, adapters <- analysis, alerting <- pipelines <- cli
+# domain <- ops <- codecs <- connectors, transforms, adapters <- analysis, alerting
+# <- pipelines <- cli
 _BASE = {"domain", "codecs", "ops"}
 _PARTS = _BASE | {"adapters", "connectors", "transforms"}
 ALLOWED = {

@@ -8,8 +8,8 @@ from pathlib import Path
 from padit.alerting.inputs import input_of
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.report import account
-from padit.alerting.service import Service, wait_for_lead
 from padit.domain.config import load_model
+from padit.domain.errors import ConfigurationError
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
@@ -38,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Work until stopped by a signal, or until the files are done."""
+    try:
+        from padit.alerting.service import Service, wait_for_lead
+    except ModuleNotFoundError as error:
+        message = f"`padit alerting` needs {error.name}: pip install 'padit[alerting]'"
+        raise ConfigurationError(message) from error
     config = load_model(args.config, AlertingConfig)
     source = input_of(args.alerts, args.audit, args.commands)
     stopping = False

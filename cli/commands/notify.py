@@ -4,7 +4,6 @@ import argparse
 import time
 
 from padit.alerting.compiled import Policy
-from padit.alerting.delivery.receivers import receivers_of
 from padit.alerting.effects import Handed
 from padit.alerting.policy import AlertingConfig
 from padit.domain.config import load_model
@@ -32,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Send one message."""
+    try:
+        from padit.alerting.delivery.receivers import receivers_of
+    except ModuleNotFoundError as error:
+        message = f"`padit notify` needs {error.name}: pip install 'padit[alerting]'"
+        raise ConfigurationError(message) from error
     config = load_model(args.config, AlertingConfig)
     route = Policy(config).by_name.get(args.route)
     if route is None:

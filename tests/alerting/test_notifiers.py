@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from padit.alerting.delivery.receivers import kinds
 from padit.alerting.effects import Handed
+from padit.alerting.entries import Entry
 from padit.alerting.notifiers.base import Request, headline
 from tests.alerting.making import command, event, policy_of, run, tick
 
@@ -41,7 +42,7 @@ def notifier(kind: str, **settings_: Any) -> Any:
 
 def messages(summary: str = "torque_nm is 9 IQR above its usual") -> list[Handed]:
     """One of each kind that an incident has in its life."""
-    log = [
+    log: list[Entry] = [
         event("opened", 0, summary=summary, labels={"site": "a"}, shift=9.0),
         event("opened", 1, "b", metric="latency_ms", summary=summary),
         event("updated", 2, severity="CRITICAL", score=0.97, summary=summary),

@@ -13,6 +13,7 @@ from padit.alerting.store.sqlite import SqliteStore
 from padit.cli.main import main
 from tests.alerting.making import at, cloud_event, event
 from tests.alerting.receiving import Answer, Receiving, receiving
+from tests.limits import allowed
 
 CONFIG = """
 receivers: {{ops: {{kind: webhook, url: "{url}", timeout_sec: 5}}}}
@@ -93,7 +94,6 @@ def test_bytes_that_are_no_alert_are_kept_with_the_reason(tmp_path: Path) -> Non
     assert all("it is no transition" in reason for reason in reasons)
 
 
-@pytest.mark.timeout(300)
 def test_killed_at_random_it_loses_nothing_and_keeps_the_order(tmp_path: Path) -> None:
     chance = random.Random(7)
     with receiving() as got:
@@ -103,7 +103,7 @@ def test_killed_at_random_it_loses_nothing_and_keeps_the_order(tmp_path: Path) -
             process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
             time.sleep(0.8 + chance.random())
             process.send_signal(signal.SIGKILL)
-            process.wait()
+            process.wait(allowed(30))
         got.answer = lambda number: Answer()
         assert main(command[3:]) == 0
     first: dict[object, list[object]] = {}
@@ -128,7 +128,7 @@ def test_a_second_process_stands_by_and_takes_over(tmp_path: Path) -> None:
             assert "stands by" in process.stderr.readline()
             assert not got.requests
             leader.close()
-            assert process.wait(60) == 0
+            assert process.wait(allowed(60)) == 0
         finally:
             process.kill()
             process.stderr.close()

@@ -13,7 +13,7 @@ from padit.cli.main import main
 from tests.pipelines.seed import seed_lines, write
 
 COMMANDS = sorted(
-    module.name
+    module.name.replace("_", "-")
     for module in pkgutil.iter_modules(padit.cli.commands.__path__)
     if not module.name.startswith("_")
 )

@@ -1,0 +1,80 @@
+"""Alerting over topics of a real broker: it goes on where it stands, and obeys commands."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+from confluent_kafka import Producer
+
+from padit.alerting.store.sqlite import SqliteStore
+from padit.domain.audit import RunStarted, encode_record
+from padit.domain.timestamps import MICROS, format_utc
+from tests.alerting.making import START, cloud_event, event
+from tests.alerting.receiving import Receiving, receiving
+from tests.limits import allowed
+from tests.parts import KafkaPart
+
+
+def _produce(kafka: KafkaPart, topic: str, values: Sequence[bytes]) -> None:
+    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    for value in values:
+        producer.produce(topic, value)
+    assert producer.flush(30) == 0
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + allowed(60)
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _kinds(got: Receiving) -> list[str]:
+    return [str(one["type"]).rsplit(".", 1)[-1] for one in got.events]
+
+
+def test_topics_are_read_once_over_a_kill_and_commands_count(
+    kafka: KafkaPart, tmp_path: Path
+) -> None:
+    alerts, audit, commands = (kafka.topic(name) for name in ("alerts", "alerts-audit", "commands"))
+    now = (time.time_ns() // 1000 - START) / MICROS / 60  # minutes since the tests' start
+    acknowledge = {
+        "id": "c1", "time": format_utc(time.time_ns() // 1000), "by": "ann",
+        "kind": "acknowledge", "target": {"source": "press-1"},
+    }  # fmt: skip
+    lost = RunStarted("run-2", "", "", True, {}, "1", moment=format_utc(time.time_ns() // 1000))
+    with receiving() as got:
+        (tmp_path / "c.yaml").write_text(
+            f"receivers: {{ops: {{kind: webhook, url: '{got.url}'}}}}\n"
+            "routes: [{name: all, receiver: ops}]\nincidents: {window: 3s}"
+        )
+        command = [
+            sys.executable, "-m", "padit.cli.main", "alerting",
+            "--config", str(tmp_path / "c.yaml"), "--alerts", kafka.uri(alerts),
+            "--audit", kafka.uri(audit), "--commands", kafka.uri(commands),
+            "--data", str(tmp_path / "data"),
+        ]  # fmt: skip
+        _produce(kafka, alerts, [cloud_event(event("opened", now))])
+        process = subprocess.Popen(command)
+        try:
+            _until(lambda: _kinds(got) == ["opened"])
+            process.send_signal(signal.SIGKILL)
+            process.wait(allowed(30))
+            _produce(kafka, commands, [msgspec.json.encode(acknowledge)])
+            process = subprocess.Popen(command)
+            _until(lambda: _kinds(got) == ["opened", "acknowledged"])
+            _produce(kafka, audit, [encode_record(lost)])
+            _until(lambda: _kinds(got) == ["opened", "acknowledged", "resolved"])
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(allowed(30)) == 0
+        finally:
+            process.kill()
+            process.wait(allowed(30))
+    store = SqliteStore(tmp_path / "data", leading=False)
+    assert store.counts()["all"] == {"handed": 1, "message delivered": 3}
+    assert {place.rsplit("/", 1)[-1] for place, _ in store.positions()} == {alerts, audit, commands}
+    store.close()

@@ -1,0 +1,142 @@
+"""Previews: true, to the byte; and what the commands say of the past."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from padit.alerting.compiled import Policy
+from padit.alerting.effects import Effect, Handed
+from padit.alerting.engine import Engine
+from padit.alerting.entries import AlertEvent, Entry, Tick
+from padit.alerting.policy import AlertingConfig
+from padit.alerting.preview import compare, preview
+from padit.alerting.recorded import merged, of_store
+from padit.alerting.sequencer import Alerting, Record
+from padit.alerting.state import State
+from padit.alerting.store.sqlite import SqliteStore
+from padit.cli.main import main
+from tests.alerting.making import SIMPLE, at, cloud_event, command, event
+from tests.alerting.test_laws import POLICIES, logs
+
+SILENT = (
+    SIMPLE + "silences: [{id: works, match: {source: 'press-*'}, start: 2026-03-01T07:00:00Z,"
+    " end: 2026-03-02T08:00:00Z}]"
+)
+
+
+def config_of(text: str) -> AlertingConfig:
+    """A configuration from YAML."""
+    return AlertingConfig.model_validate(yaml.safe_load(text))
+
+
+@given(log=logs(), policy=st.sampled_from(POLICIES))
+@settings(max_examples=40, deadline=None)
+def test_a_preview_is_what_the_service_would_have_done_to_the_byte(
+    tmp_path_factory: pytest.TempPathFactory, log: list[Entry], policy: Policy
+) -> None:
+    """The service, over its store, in batches, with restarts; the preview over the store's log."""
+    folder = tmp_path_factory.mktemp("store")
+    live: list[Effect] = []
+    events = [one for one in log if isinstance(one, AlertEvent)]
+    for begin in range(0, len(events), 7):
+        store = SqliteStore(folder)
+        core = Alerting(policy.config, store)
+        records = [
+            Record("alert", "f", 0, begin + i, begin + i + 1, cloud_event(one))
+            for i, one in enumerate(events[begin : begin + 7])
+        ]
+        live += core.take(records)
+        live += core.tick(events[begin].time + 1)
+        if begin % 2:
+            core.save()
+        store.close()
+    if not events:
+        return
+    store = SqliteStore(folder, leading=False)
+    written = [one.message for one in store.deliveries()]
+    store.close()
+    effects = preview(policy.config, of_store(folder)).effects
+    assert msgspec.json.encode(effects) == msgspec.json.encode(live)
+    handed = [msgspec.json.encode(one) for one in effects if isinstance(one, Handed)]
+    assert written == handed
+
+
+@given(log=logs(), policy=st.sampled_from(POLICIES))
+@settings(max_examples=40, deadline=None)
+def test_a_log_that_is_built_again_from_the_topics_gives_the_same_decisions(
+    log: list[Entry], policy: Policy
+) -> None:
+    events = [one for one in log if isinstance(one, AlertEvent)]
+    lines = [cloud_event(one) for one in events]
+    again, refused = merged([("alert", [*reversed(lines), *lines])])
+    ordered = sorted(events, key=lambda one: (one.time, one.id))
+    assert not refused
+    assert [one.id for one in again if isinstance(one, AlertEvent)] == [one.id for one in ordered]
+    engine, state = Engine(policy), State()
+    expected = [effect for one in ordered for effect in engine.apply(state, one)]
+    assert preview(policy.config, again).effects == expected
+
+
+def test_a_silence_that_would_have_hidden_a_real_incident_is_named() -> None:
+    log: list[Entry] = [
+        event("opened", 0),
+        command("feedback", 1, note="real"),
+        Tick(at(2)),
+        event("opened", 3, "b", source="other"),
+    ]
+    found = compare(preview(config_of(SIMPLE), log), preview(config_of(SILENT), log), log)
+    assert found.pages == {"all": (2, 1)}
+    assert [(one.alert, one.reason) for one in found.hidden] == [("a", "silenced (works)")]
+
+
+def test_a_page_that_comes_later_is_measured() -> None:
+    log: list[Entry] = [event("opened", 0), Tick(at(9))]
+    late = config_of(SIMPLE.replace("receiver: ops}]", "receiver: ops, min_duration: 3m}]"))
+    found = compare(preview(config_of(SIMPLE), log), preview(late, log), log)
+    assert found.later == {"a": 180.0}
+
+
+def test_whatif_compares_two_configurations_over_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "now.yaml").write_text(SIMPLE)
+    (tmp_path / "new.yaml").write_text(SILENT)
+    lines = [
+        cloud_event(event(kind, minutes, f"a{i}", source=f"{source}-{i}", opened=at(i * 20)))
+        for i, source in enumerate(("press", "press", "pump"))
+        for kind, minutes in (("opened", i * 20), ("resolved", i * 20 + 5))
+    ]
+    (tmp_path / "alerts.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    paths = [str(tmp_path / name) for name in ("new.yaml", "now.yaml", "alerts.jsonl")]
+    options = [
+        f"--{name}={path}" for name, path in zip(("config", "now", "alerts"), paths, strict=True)
+    ]
+    assert main(["whatif", *options]) == 0
+    assert "6 transitions of alerts; pages now 3, then 1" in capsys.readouterr().out
+
+
+def test_why_not_names_the_reason_of_each_transition(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "c.yaml").write_text(SILENT)
+    (tmp_path / "alerts.jsonl").write_bytes(cloud_event(event("opened", 0)) + b"\n")
+    options = ["--config", str(tmp_path / "c.yaml"), "--alerts", str(tmp_path / "alerts.jsonl")]
+    assert main(["why-not", "press-1", "torque_nm", *options]) == 0
+    assert "all: silenced (works)" in capsys.readouterr().out
+    assert main(["why-not", "press-1", "rpm", *options]) == 1
+    assert "the job wrote no alert of press-1 rpm" in capsys.readouterr().out
+
+
+def test_routes_test_says_where_an_alert_would_go(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "c.yaml").write_text(SILENT)
+    base = ["routes", "test", "--config", str(tmp_path / "c.yaml"), "--metric", "m"]
+    assert main([*base, "--source", "x"]) == 0
+    assert capsys.readouterr().out == "all -> ops: sent\n"
+    assert main([*base, "--source", "press-1", "--at", "2026-03-01T09:00:00Z"]) == 0
+    assert "silenced (works) until 2026-03-02T08:00:00" in capsys.readouterr().out

@@ -18,7 +18,7 @@ from tests.alerting.making import command, event, policy_of, run, tick
 
 KEY = "env:PADIT_TEST_KEY"
 LINK = "https://padit.example/incidents/{incident}?t={time}"
-DEMANDS = {
+DEMANDS: dict[str, dict[str, Any]] = {
     "webhook": {"url": "http://127.0.0.1:9/hook"},
     "slack": {"url": "http://127.0.0.1:9/hook"},
     "teams": {"url": "http://127.0.0.1:9/hook"},

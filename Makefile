@@ -5,7 +5,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-quick parts coverage check bench quality faults mutants fuzz lock clean
+.PHONY: cause demo test test-quick parts coverage check bench quality faults mutants fuzz lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/padit demo
@@ -51,6 +51,9 @@ mutants: $(VENV)/.mutants
 SECONDS ?= 600
 fuzz: $(VENV)/.fuzz
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
+
+cause: $(VENV)/.test
+	$(BIN)/python -m benchmarks.cause $(ARGS)
 
 quality: $(VENV)/.test
 	$(BIN)/python -m benchmarks.quality $(if $(DATA),--data $(DATA),--references) $(if $(OUT),--out $(OUT))

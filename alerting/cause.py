@@ -3,7 +3,8 @@
 Each source gets the largest shift of its members in interquartile ranges of their usual values.
 Public data shows that more than that rarely helps (docs/first-cause.md). Internal metrics (cpu,
 memory, temperature) come before external ones (latency, errors), and of sources that depend on
-each other the deepest one comes first, because its fault is what the others suffer from.
+each other the deepest one comes first, because its fault is what the others suffer from. What moved
+to its good side (latency that fell) is no cause.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,8 @@ __all__ = ["Cause", "likely_causes"]
 
 _EXTERNAL_TYPES = frozenset({"latency", "error_rate", "availability", "throughput"})
 _EXTERNAL_WORDS = ("latency", "error", "duration", "rtt", "response", "request", "qps", "status")
+_GOOD_HIGH = ("availability", "success", "uptime")
+_GOOD_LOW = ("latency", "error", "duration", "rtt", "response")
 _MOST = 3
 _LEAST = 1e-9
 
@@ -37,6 +40,17 @@ def _external(member: Member) -> bool:
     event = member.event
     name = event.metric_name.lower()
     return event.metric_type in _EXTERNAL_TYPES or any(word in name for word in _EXTERNAL_WORDS)
+
+
+def _better(member: Member) -> bool:
+    """Whether a metric moved to its good side: that is no fault, so no cause of one."""
+    event = member.event
+    name = event.metric_name.lower()
+    if event.metric_type == "availability" or any(word in name for word in _GOOD_HIGH):
+        return event.shift > 0
+    if event.metric_type in ("latency", "error_rate") or any(word in name for word in _GOOD_LOW):
+        return event.shift < 0
+    return False
 
 
 def _depths(sources: Sequence[str], depends_on: Mapping[str, Sequence[str]]) -> dict[str, int]:
@@ -66,7 +80,7 @@ def likely_causes(
         margin: share by which the first must exceed the second.
     """
     best: dict[str, tuple[bool, float, int, Member]] = {}
-    for member in members:
+    for member in [one for one in members if not _better(one)] or members:
         event = member.event
         size = abs(event.shift) or event.score
         rank = (not _external(member), size, -member.opened)

@@ -25,7 +25,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _kernels: "list[Kernel]" = []
 _warm_ups: list[Callable[[], None]] = []
 _warm: set[Callable[[], None]] = set()
-_turn = threading.RLock()
+_turn = threading.RLock()  # of `ready`
 
 
 def cache_folder() -> Path:
@@ -60,11 +60,12 @@ class Kernel:
         Raises:
             KernelError: numba cannot be used.
         """
-        with _turn:
-            if self._dispatcher is None:
-                from padit.ops.compiler import dispatcher_of
+        if self._dispatcher is None:
+            from padit.ops.compiler import dispatcher_of, one_at_a_time
 
-                self._dispatcher = dispatcher_of(self.py_func)
+            with one_at_a_time:
+                if self._dispatcher is None:
+                    self._dispatcher = dispatcher_of(self.py_func)
         return self._dispatcher
 
     @property
@@ -124,5 +125,5 @@ def ready(done: Callable[[str, float], None] | None = None) -> None:
                 one()
                 _warm.add(one)
                 if done:
-                    done(f"{one.__module__.removeprefix('padit.')}.{one.__name__}",
-                         time.monotonic() - begun)  # fmt: skip
+                    name = f"{one.__module__}.{one.__name__}".removeprefix("padit.")
+                    done(name, time.monotonic() - begun)

@@ -37,7 +37,17 @@ except Exception as error:
     )
     raise KernelError(message) from error
 
-__all__ = ["DEFAULT_CPU", "FEATURES", "compiled_here", "cpu_name", "dispatcher_of", "require"]
+__all__ = [
+    "DEFAULT_CPU",
+    "FEATURES",
+    "NotCompiledError",
+    "compiled_here",
+    "cpu_name",
+    "dispatcher_of",
+    "loading_only",
+    "one_at_a_time",
+    "require",
+]
 
 DEFAULT_CPU = "generic"
 # What a processor must have for code of a baseline, in LLVM's words; as in the psABI of x86-64.
@@ -50,6 +60,8 @@ FEATURES = {"generic": frozenset[str]()} | (
     else {}
 )
 _HOST = "host"
+one_at_a_time = global_compiler_lock
+"""numba's lock of a process, which may be taken again by the thread that has it."""
 _compiled: list[str] = []
 
 
@@ -135,6 +147,9 @@ def _under_lock(made: Any, cache: "_Cache") -> Callable[[Any], Any]:
                 sig = args = tuple(map(types.unliteral, args))
             if tuple(args) in made.overloads or cache.has(sig, made.targetctx):
                 return compile_now(sig)
+            if not _LOCK.open:
+                message = f"the kernel {cache.name} is not compiled yet for {cpu_name()}"
+                raise NotCompiledError(message)
             with _LOCK.held():
                 if not cache.has(sig, made.targetctx):
                     _announce(cache.name)
@@ -162,11 +177,16 @@ def _folder() -> Path:
     return cache_folder() / f"numba-{numba.__version__}-{python}{checked}{opt}"
 
 
+class NotCompiledError(KernelError):
+    """A kernel would have to be compiled, and is only to be loaded."""
+
+
 class _Lock:
     """One process at a time compiles; within a process numba's own lock does that."""
 
     def __init__(self) -> None:
         self._depth = 0
+        self.open = True
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -198,6 +218,16 @@ class _Lock:
 
 
 _LOCK = _Lock()
+
+
+@contextmanager
+def loading_only() -> Iterator[None]:
+    """Within it a kernel that is not compiled yet raises NotCompiledError."""
+    _LOCK.open = False
+    try:
+        yield
+    finally:
+        _LOCK.open = True
 
 
 def _unwritable(folder: Path, error: OSError) -> str:

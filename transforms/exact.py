@@ -10,7 +10,7 @@ logarithm as the unevaluated sum of two float64 (Dekker 1971, Numerische Mathema
 
 import numpy as np
 
-from padit.ops.compiled import kernel
+from padit.ops.compiled import kernel, warm_up
 
 __all__ = ["exp", "log", "pow"]
 
@@ -55,7 +55,7 @@ def exp(x: float) -> float:
 
 
 @kernel
-def pow(x: float, y: float) -> float:  # noqa: A001  # as in C
+def pow(x: float, y: float) -> float:
     """The number x to the power of y; NaN where x is negative and y no integer."""
     if y == 0.0 or x == 1.0:
         return 1.0
@@ -173,3 +173,11 @@ def _log(x: float) -> tuple[float, float]:
     high, low = _times_plus(z, z_low, high, low, 1.0, 0.0)
     high, low = _times_plus(high, low, 2.0 * s, 2.0 * s_low, k * _LN2, 0.0)
     return _plus(high, low + k * _LN2_REST)
+
+
+@warm_up
+def functions() -> None:
+    """All three, of float64."""
+    log(2.0)
+    exp(1.0)
+    pow(2.0, 0.5)

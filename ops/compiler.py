@@ -11,6 +11,7 @@ import os
 import pickle
 import platform
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -44,6 +45,7 @@ __all__ = [
     "compiled_here",
     "cpu_name",
     "dispatcher_of",
+    "is_kept",
     "loading_only",
     "one_at_a_time",
     "require",
@@ -130,6 +132,11 @@ def dispatcher_of(function: Callable[..., Any]) -> Any:
     return made
 
 
+def is_kept(one: Kernel) -> bool:
+    """Whether there is code of a kernel on the disk, for some types and processor."""
+    return Path(_Cache(one.py_func)._cache_file._index_path).exists()
+
+
 @typeof_impl.register(Kernel)
 def _type_of_kernel(value: Kernel, context: Any) -> Any:
     """Compiled code meets a kernel of any module."""
@@ -199,6 +206,7 @@ class _Lock:
         folder = _folder()
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
             descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise KernelError(_unwritable(folder, error)) from error
@@ -295,7 +303,9 @@ def _intact(path: Path) -> bytes:
     """What a file of compiled code holds. Raises OSError, or KernelError if it may not be read."""
     try:
         data = path.read_bytes()
-    except PermissionError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(path) from error
+    except OSError as error:
         message = f"compiled kernels cannot be read: {error}; set {CACHE} to a folder of your own"
         raise KernelError(message) from error
     if hashlib.sha256(data[32:]).digest() == data[:32]:

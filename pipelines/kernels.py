@@ -32,7 +32,7 @@ from padit.transforms.keying import split_batch
 from padit.transforms.store import MemoryStore
 from padit.transforms.windows import WindowOptions
 
-__all__ = ["prepare"]
+__all__ = ["prepare", "record_batch"]
 
 _BEGIN = 1_767_225_600  # seconds
 _SAMPLES = 90
@@ -66,7 +66,7 @@ def _joined(values: list[bytes]) -> JoinedValues:
     return JoinedValues(text, np.cumsum(length + 1) - length - 1, length)
 
 
-def _record_batch(value: bytes) -> bytes:
+def record_batch(value: bytes) -> bytes:
     """A record batch of one record, uncompressed."""
     size = struct.pack(">B", len(value) << 1)
     record = b"\0\0\0\1" + size + value + b"\0"
@@ -77,7 +77,7 @@ def _record_batch(value: bytes) -> bytes:
 @warm_up
 def record_batches() -> None:
     """Kafka's batches to values."""
-    walk(list(headers_of(memoryview(_record_batch(b"{}")))), None, 0)
+    walk(list(headers_of(memoryview(record_batch(b"{}")))), None, 0)
 
 
 @warm_up

@@ -2,7 +2,7 @@
 
 It imports everything, loads the kernels, writes `ready` to standard output, reads its assignment
 (a JSON object) as one line from standard input, then works for one runner until that disconnects.
-Output of the job goes to the log. If an import fails, or kernels can be neither loaded nor compiled,
+Output of the job goes to the log. If an import fails, or kernels can be neither loaded nor compiled
 it ends with exit code 1, and writes the reason instead of `ready`.
 """
 

@@ -181,7 +181,8 @@ def _folder() -> Path:
     opt = "" if config.OPT == 3 else f"-O{int(config.OPT)}"
     opt += "" if config.LOOP_VECTORIZE else "-scalar"
     python = f"{sys.implementation.cache_tag}{sys.abiflags}"
-    return cache_folder() / f"numba-{numba.__version__}-{python}{checked}{opt}"
+    kind = f"{python}-{platform.machine()}"
+    return cache_folder() / f"numba-{numba.__version__}-{kind}{checked}{opt}"
 
 
 class NotCompiledError(KernelError):

@@ -76,6 +76,7 @@ def digests(say: Callable[[str], None], names: list[str]) -> dict[str, str]:
         "PYTHONPATH": f"{ROOT}{os.pathsep}{place / 'site'}",
         "LD_LIBRARY_PATH": f"{libraries}{os.pathsep}{system / 'lib' / 'aarch64-linux-gnu'}",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PADIT_CACHE_DIR": str(place / "cache"),
     }
     command = [str(place / "host" / "usr" / "bin" / "qemu-aarch64-static"), "-L", str(system)]
     command += [word for name, value in given.items() for word in ("-E", f"{name}={value}")]

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,7 +26,7 @@ from padit.transforms.detectors import registry
 from padit.transforms.features import compute_features
 from tests.codecs.payloads import MESSAGES
 from tests.laws.codecs import SEEDS, decode_all, outcome
-from tests.laws.machine import SECOND, Log, Sample, run, setting
+from tests.laws.machine import SECOND, Log, Result, Sample, run, setting
 from tests.laws.streams import START
 from tests.laws.test_laws import PARAMETERS
 
@@ -109,12 +108,13 @@ def _feature(name: str) -> bytes:
 
 @cache
 def _log() -> Log:
-    """Two sources of two metrics with jumps, gaps, plateaus and huge values."""
+    """Two sources of four metrics with jumps, gaps, plateaus and huge values."""
     chance = np.random.default_rng(13)
     found = []
     for source in "ab":
-        for metric in "xy":
-            values = 5 + _wave(chance, _LENGTH)
+        common = _wave(chance, _LENGTH)
+        for metric in "wxyz":
+            values = 5 + common + _wave(chance, _LENGTH) / 4
             values[300:330] += 80
             values[380:400] = values[380]
             values[430] = 1e200
@@ -129,10 +129,17 @@ def _log() -> Log:
     return sorted(found)
 
 
-def _detector(name: str) -> bytes:
-    found = run([_log()], setting(name, PARAMETERS.get(name)))
-    scores = b"".join(canonical(one) for one in found.scores)
-    return scores + repr(found.alerts).encode() + msgspec.msgpack.encode(found.counts)
+@cache
+def _run(detector: str) -> Result:
+    return run([_log()], setting(detector, PARAMETERS.get(detector)))
+
+
+def _scores(detector: str) -> bytes:
+    return b"".join(canonical(one) for one in _run(detector).scores)
+
+
+def _alerts(detector: str) -> bytes:
+    return repr((_run(detector).alerts, _run(detector).counts)).encode()
 
 
 def _arguments() -> Iterator[float]:
@@ -157,7 +164,8 @@ CASES: dict[str, Callable[[], bytes]] = (
     | {f"preset: {name}": partial(_preset, name) for name in MESSAGES}
     | {"decimal numbers": _numbers, "record batches": _record_batch}
     | {f"feature: {name}": partial(_feature, name) for name in FEATURES}
-    | {f"detector: {name}": partial(_detector, name) for name in registry()}
+    | {f"scores: {name}": partial(_scores, name) for name in registry()}
+    | {f"alerts: {name}": partial(_alerts, name) for name in registry()}
     | {"exact: log": partial(_exact, exact.log), "exact: exp": partial(_exact, exact.exp)}
     | {"exact: pow": _power}
 )

@@ -49,9 +49,9 @@ class Kernel:
         self.py_func = function
         self._dispatcher: Any = None
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **named: Any) -> Any:
         """Run the compiled function."""
-        return (self._dispatcher or self.dispatcher)(*args)
+        return (self._dispatcher or self.dispatcher)(*args, **named)
 
     @property
     def dispatcher(self) -> Any:

@@ -42,9 +42,18 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         PaditError: kernels cannot be compiled here, with the remedy.
     """
+    before = dict(os.environ)
     for name, value in ((CPU, args.cpu), (CACHE, args.cache_dir)):
         if value:
             os.environ[name] = value
+    try:
+        return _compile()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _compile() -> int:
     begun = time.monotonic()
     from padit.ops.compiler import compiled_here, cpu_name
     from padit.pipelines.kernels import prepare

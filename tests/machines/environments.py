@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 from tests.limits import allowed
@@ -16,6 +17,7 @@ from tests.limits import allowed
 __all__ = ["PLAIN", "digests_with", "environments"]
 
 ROOT = Path(__file__).resolve().parents[2]
+_NUMPY = "numpy._core._multiarray_umath"  # where numpy says what it found and was built for
 PLAIN: Mapping[str, str] = {}
 _OPENBLAS = {"Nehalem": "SSE42", "Sandybridge": "AVX", "Haswell": "AVX2", "Zen": "AVX2",
              "SkylakeX": "X86_V4"}  # fmt: skip
@@ -56,17 +58,13 @@ def environments(*, every: bool = False) -> dict[str, dict[str, str]]:
 
 
 def _features() -> Mapping[str, bool]:
-    from numpy._core._multiarray_umath import __cpu_features__
-
-    known: Mapping[str, bool] = __cpu_features__
+    known: Mapping[str, bool] = import_module(_NUMPY).__cpu_features__
     return known
 
 
 def _dispatched() -> list[str]:
     """The levels that numpy was built for, the oldest first."""
-    from numpy._core._multiarray_umath import __cpu_dispatch__
-
-    return [str(one) for one in __cpu_dispatch__]
+    return [str(one) for one in import_module(_NUMPY).__cpu_dispatch__]
 
 
 @cache

@@ -160,7 +160,10 @@ def _under_lock(made: Any, cache: "_Cache") -> Callable[[Any], Any]:
             with _LOCK.held():
                 if not cache.has(sig, made.targetctx):
                     _announce(cache.name)
-                return compile_now(sig)
+                try:
+                    return compile_now(sig)
+                except OSError as error:  # the disk is full, say
+                    raise KernelError(_unwritable(_folder(), error)) from error
 
     return compile_once
 

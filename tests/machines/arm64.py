@@ -22,6 +22,7 @@ from tests.limits import allowed
 __all__ = ["bring", "digests"]
 
 ROOT = Path(__file__).resolve().parents[2]
+_EMULATOR = "qemu-aarch64-static"
 _SYSTEM = ("python3.11", "libstdc++6", "libgcc-s1")
 # What codecs, transforms and their laws import; the versions are those of requirements.lock.
 _WHEELS = ("annotated-types", "crc32c", "hypothesis", "iniconfig", "llvmlite", "lz4", "msgspec",
@@ -45,6 +46,9 @@ def bring(say: Callable[[str], None]) -> Path:
     with debian.staged(place) as staging:
         say("bringing qemu's user mode (once)")
         debian.fetch(["qemu-user-static"], staging / "host")
+        for other in (staging / "host" / "usr" / "bin").glob("qemu-*"):
+            if other.name != _EMULATOR:
+                other.unlink()
         say("bringing Python for ARM64 (once)")
         debian.fetch(list(_SYSTEM), staging / "system", architecture="arm64")
         say(f"bringing {len(wanted)} packages for ARM64 (once)")
@@ -78,7 +82,7 @@ def digests(say: Callable[[str], None], names: list[str]) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PADIT_CACHE_DIR": str(place / "cache"),
     }
-    command = [str(place / "host" / "usr" / "bin" / "qemu-aarch64-static"), "-L", str(system)]
+    command = [str(place / "host" / "usr" / "bin" / _EMULATOR), "-L", str(system)]
     command += [word for name, value in given.items() for word in ("-E", f"{name}={value}")]
     command += [str(system / "usr" / "bin" / "python3.11"), "-m", "tests.machines.digests", *names]
     say("computing on ARM64; kernels are compiled there the first time, which takes minutes")

@@ -27,7 +27,7 @@ from padit.ops.compiled import CACHE, CPU, Kernel, cache_folder
 try:
     import numba
     from llvmlite import binding
-    from numba.core import caching, config, sigutils, types
+    from numba.core import caching, config, sigutils
     from numba.core.compiler_lock import global_compiler_lock
     from numba.core.registry import cpu_target
     from numba.extending import typeof_impl
@@ -137,10 +137,10 @@ def is_kept(one: Kernel) -> bool:
     return Path(_Cache(one.py_func)._cache_file._index_path).exists()
 
 
-@typeof_impl.register(Kernel)
+@typeof_impl.register(Kernel)  # type: ignore[untyped-decorator]
 def _type_of_kernel(value: Kernel, context: Any) -> Any:
     """Compiled code meets a kernel of any module."""
-    return types.Dispatcher(value.dispatcher)
+    return numba.types.Dispatcher(value.dispatcher)
 
 
 def _under_lock(made: Any, cache: "_Cache") -> Callable[[Any], Any]:
@@ -151,7 +151,7 @@ def _under_lock(made: Any, cache: "_Cache") -> Callable[[Any], Any]:
         with global_compiler_lock:
             args, returned = sigutils.normalize_signature(sig)
             if returned is None:  # a literal argument is no reason to compile once more
-                sig = args = tuple(map(types.unliteral, args))
+                sig = args = tuple(map(numba.types.unliteral, args))
             if tuple(args) in made.overloads or cache.has(sig, made.targetctx):
                 return compile_now(sig)
             if not _LOCK.open:

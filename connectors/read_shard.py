@@ -14,7 +14,7 @@ apache/beam PR 39191 keep a little state for every self-checkpoint forever.
 import dataclasses
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +52,7 @@ from padit.domain.shape import Shape
 from padit.domain.timestamps import MICROS
 from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE, Position
 from padit.ops import metric_names
+from padit.ops.compiled import ready
 from padit.ops.metric_names import NAMESPACE
 from padit.ops.run_context import RunContext
 
@@ -113,7 +114,9 @@ class ReadShard(beam.DoFn):  # type: ignore[misc]
         decode: Decoder,
         options: ReadOptions,
         context: RunContext | None = None,
+        prepare: Callable[[], None] = ready,
     ) -> None:
+        self._prepare = prepare
         self._source = source
         self._decode = decode
         self._options = options
@@ -121,7 +124,8 @@ class ReadShard(beam.DoFn):  # type: ignore[misc]
         self._readers: dict[int, _OpenReader] = {}
 
     def setup(self) -> None:
-        """Prepare the process for many short-lived objects."""
+        """Prepare the process: load the kernels, expect many short-lived objects."""
+        self._prepare()
         relax_collector()
 
     @beam.DoFn.unbounded_per_element()  # type: ignore[untyped-decorator]

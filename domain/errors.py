@@ -6,12 +6,14 @@ PaditError
 ├── SourceError          a topic, a file or a broker cannot be read
 ├── LossError            an input was read, and nothing in it is of use
 ├── SinkError            results could not be delivered
+├── KernelError          compiled code can be neither loaded nor compiled
 └── StateError           saved state is damaged or of an unknown version
 """
 
 __all__ = [
     "FRESH_START",
     "ConfigurationError",
+    "KernelError",
     "LossError",
     "PaditError",
     "RunError",
@@ -55,6 +57,10 @@ class SinkError(PaditError, RuntimeError):
 
 class RunError(PaditError, RuntimeError):
     """The job failed while it ran."""
+
+
+class KernelError(PaditError, RuntimeError):
+    """Compiled code can be neither loaded nor compiled here."""
 
 
 class StateError(PaditError, RuntimeError):

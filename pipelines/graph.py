@@ -28,6 +28,7 @@ from padit.domain.config import JobConfig
 from padit.domain.message import Message
 from padit.domain.shape import Shape
 from padit.ops.run_context import RunContext
+from padit.pipelines.kernels import prepare
 from padit.transforms.limit import MOST_SERIES
 from padit.transforms.watch import (
     ALERTS,
@@ -127,6 +128,7 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
             plan.context,
             shape=plan.shape,
             most_series=plan.most_series,
+            prepare=prepare,
         )
     ).with_outputs(ALERTS, ANOMALIES, FEATURES, AUDIT, REFUSED)
     for messages in (read[NOTES], watched[AUDIT], read[DEAD], watched[REFUSED]):
@@ -161,9 +163,9 @@ def _read(pipeline: beam.Pipeline, plan: Plan) -> Any:
         | "Shards" >> beam.Create(cursors, reshuffle=False)
         | "SpreadShards" >> beam.Reshuffle()
         | "ReadMetrics"
-        >> beam.ParDo(ReadShard(plan.source, plan.validate, reading, plan.context)).with_outputs(
-            LATE, DEAD, NOTES, main="batches"
-        )
+        >> beam.ParDo(
+            ReadShard(plan.source, plan.validate, reading, plan.context, prepare)
+        ).with_outputs(LATE, DEAD, NOTES, main="batches")
     )
     read.batches.element_type = Batch
     return read
@@ -181,6 +183,7 @@ def _watch_beside(
         plan.source.name,
         shape=one.shape,
         most_series=plan.most_series,
+        prepare=prepare,
     )
     watched = keyed | f"WatchGroup.{one.name}" >> beam.ParDo(watch).with_outputs(
         ALERTS, ANOMALIES, FEATURES, AUDIT, REFUSED

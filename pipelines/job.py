@@ -24,6 +24,7 @@ from padit.domain.timestamps import MICROS, format_utc
 from padit.ops.metric_names import JUDGED_PREFIX, OF_A_GROUP
 from padit.ops.progress_bar import Progress
 from padit.ops.run_context import RunContext
+from padit.pipelines import kernels
 from padit.pipelines.graph import Plan, ShadowConfig, build
 from padit.pipelines.options import JobOptions, parse_options
 from padit.pipelines.outputs import Run, places_of, prepare, refuse_shared
@@ -138,6 +139,8 @@ def run_to_end(
     refuse_shared(job.input, [places_of(job), *(_own_places(one) for one in others.values())])
     plan, ranges = make_plan(job, live=live)
     runner = choose_runner(argv, bounded=_total(ranges) is not None, detach=detach)
+    if runner.here:
+        kernels.prepare()
     context = context or RunContext()
     plan = _completed(plan, context, others, live)
     prepare(plan, job, Run(ranges, runner.restores, detach, job.overwrite))

@@ -1,9 +1,9 @@
 """One Beam worker process, started by the worker pool; never by hand.
 
-It imports everything, writes `ready` to standard output, reads its assignment (a JSON object) as
-one line from standard input, then works for one runner until that disconnects. Output of the job
-goes to the log. If an import fails it ends with exit code 1, and writes the reason instead of
-`ready`.
+It imports everything, loads the kernels, writes `ready` to standard output, reads its assignment
+(a JSON object) as one line from standard input, then works for one runner until that disconnects.
+Output of the job goes to the log. If an import fails, or kernels can be neither loaded nor compiled
+it ends with exit code 1, and writes the reason instead of `ready`.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def _import() -> Any:
     importlib.import_module("apache_beam.io")
     importlib.import_module("padit.pipelines.graph")
     importlib.import_module("padit.connectors.kafka_source")
+    importlib.import_module("padit.pipelines.kernels").prepare()
     _size_cached_state_by_length()
     importlib.import_module("padit.pipelines.sampler").sample_often()
     return SdkHarness

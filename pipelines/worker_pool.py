@@ -35,8 +35,9 @@ __all__ = ["DEFAULT_STATE_CACHE_MB", "WorkerPool", "main"]
 
 _LOGGER = logging.getLogger("padit.worker_pool")
 DEFAULT_STATE_CACHE_MB = 256
-# Imports take 2 to 5 s, on a busy machine several times that.
-_READY_TIMEOUT_S = 120.0
+# Imports take 2 to 5 s, on a busy machine several times that; kernels that are not compiled yet, or
+# that another worker compiles, a minute or two.
+_READY_TIMEOUT_S = 600.0
 
 
 class WorkerFailedError(RuntimeError):

@@ -9,20 +9,34 @@ One more package is one more line in `PACKAGES`.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from padit.devcluster.errors import LocalError, MissingToolError
 from padit.devcluster.jars import home
 
-__all__ = ["PACKAGES", "Program", "bring", "bring_missing", "lacks", "program", "unpacked"]
+__all__ = [
+    "PACKAGES",
+    "Program",
+    "bring",
+    "bring_missing",
+    "digest_of",
+    "fetch",
+    "lacks",
+    "program",
+    "run",
+    "staged",
+    "unpacked",
+]
 
 # Package: the programs of it that tests start.
 PACKAGES: dict[str, tuple[str, ...]] = {
@@ -101,14 +115,26 @@ def bring(package: str, say: Callable[[str], None] | None = None) -> Path:
         raise MissingToolError(message)
     if say:
         say(f"bringing the Debian package {package} (once)")
+    with staged(place) as staging:
+        fetch([package], staging)
+    return place
+
+
+@contextmanager
+def staged(place: Path) -> Iterator[Path]:
+    """A folder to fill, which takes its place once it is complete."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{package}-", dir=place.parent))
+    staging = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
     try:
-        _fetch(package, staging)
-        _publish(staging / "root", place)
+        yield staging
+        _publish(staging, place)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return place
+
+
+def digest_of(names: Sequence[str]) -> str:
+    """A short name for a folder that holds these."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
 
 
 def _is_installed(package: str) -> bool:
@@ -146,43 +172,56 @@ def _library_folders(root: Path) -> list[Path]:
     return [folder for folder in places if any(folder.glob("*.so*"))]
 
 
-def _fetch(package: str, staging: Path) -> None:
-    """Download and unpack the package and what apt would install with it."""
-    apt = _apt(staging / "apt")
-    _run([*apt, "update"], check=False)  # a source that does not answer may not be needed
-    plan = _run([*apt, "install", "--simulate", "--no-install-recommends", package])
-    chosen = dict(re.findall(r"^Inst (\S+) (?:\[\S+\] )?\((\S+) ", plan, re.MULTILINE))
-    names = [f"{name}={version}" for name, version in chosen.items()]
-    if package not in chosen:  # it is installed, but the cache was asked for
-        names.append(package)
-    debs, root = staging / "debs", staging / "root"
-    debs.mkdir()
-    root.mkdir()
-    _run([*apt, "download", *names], cwd=debs)
-    for deb in sorted(debs.glob("*.deb")):
-        _run(["dpkg", "-x", str(deb), str(root)])
-    versions = (deb.name.removesuffix(".deb") for deb in sorted(debs.glob("*.deb")))
-    (root / "versions").write_text("".join(f"{one}\n" for one in versions))
+def fetch(packages: Sequence[str], root: Path, architecture: str | None = None) -> None:
+    """Download and unpack packages to a folder, with what apt would install with them.
+
+    Args:
+        packages: their names.
+        root: the folder.
+        architecture: of another kind of machine, on which nothing is installed; None: of this one.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".apt-", dir=root.parent) as scratch:
+        apt = _apt(Path(scratch) / "apt", architecture)
+        run([*apt, "update"], check=False)  # a source that does not answer may not be needed
+        plan = run([*apt, "install", "--simulate", "--no-install-recommends", *packages])
+        chosen = dict(re.findall(r"^Inst (\S+) (?:\[\S+\] )?\((\S+) ", plan, re.MULTILINE))
+        names = [f"{name}={version}" for name, version in chosen.items()]
+        # It is installed, but the cache was asked for.
+        names += [one for one in packages if one not in chosen]
+        debs = Path(scratch) / "debs"
+        debs.mkdir()
+        run([*apt, "download", *names], cwd=debs)
+        for deb in sorted(debs.glob("*.deb")):
+            run(["dpkg", "-x", str(deb), str(root)])
+        versions = (deb.name.removesuffix(".deb") for deb in sorted(debs.glob("*.deb")))
+        (root / "versions").write_text("".join(f"{one}\n" for one in versions))
 
 
-def _apt(directory: Path) -> list[str]:
+def _apt(directory: Path, architecture: str | None) -> list[str]:
     """`apt-get` with directories of its own and the list of what is installed; it takes no lock."""
     for folder in ("state/lists/partial", "cache/archives/partial"):
         (directory / folder).mkdir(parents=True)
+    installed = Path("/var/lib/dpkg/status")
+    if architecture is not None:
+        installed = directory / "status"
+        installed.touch()
     settings = {
         "Dir::State": directory / "state",
-        "Dir::State::status": "/var/lib/dpkg/status",
+        "Dir::State::status": installed,
         "Dir::Cache": directory / "cache",
         "Dir::Log": directory,
         "Debug::NoLocking": "1",
         "APT::Sandbox::User": "",
         "Acquire::Languages": "none",
     }
+    if architecture is not None:
+        settings |= {"APT::Architecture": architecture, "APT::Architectures": architecture}
     options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
     return ["apt-get", "--quiet", "--yes", *options]
 
 
-def _run(command: list[str], *, check: bool = True, cwd: Path | None = None) -> str:
+def run(command: list[str], *, check: bool = True, cwd: Path | None = None) -> str:
     """Run it in the C locale; MissingToolError with its last words if it fails."""
     try:
         done = subprocess.run(

@@ -12,6 +12,9 @@ from tests.test_architecture import EVERYTHING, ROOT, SOURCES
 
 # What outlives a run in one process, and why it may.
 KEPT = {
+    "cli/commands/compile.py": {
+        "os.environ": "processor and folder during the command, restored after it"
+    },
     "cli/main.py": {"os.environ": "the folder of plug-ins during one command, restored after it"},
     "adapters/fronthaul/links.py": {"_programs": "the last eight filters given to the kernel"},
     "adapters/http_timing.py": {"_current": "phases by task, removed when its request ends"},
@@ -21,6 +24,15 @@ KEPT = {
         "_readers": "readers that share the collector's settings",
     },
     "domain/renamed.py": {"_reported": "old names reported by this command, cleared by the next"},
+    "ops/compiled.py": {
+        "_kernels": "registry, filled while modules are imported",
+        "_warm_ups": "registry, filled while modules are imported",
+        "_warm": "what is loaded already, as the code itself is",
+    },
+    "ops/compiler.py": {
+        "_compiled": "what this process compiled, for a line on standard error",
+        "config": "numba's processor, which a process chooses once",
+    },
     "ops/run_context.py": {"_here": "the runs of this process by their id, while they live"},
     "connectors/sinks/_kafka_once.py": {"_open": "open transactional writers, by place"},
     "pipelines/direct.py": {

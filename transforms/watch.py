@@ -1,7 +1,7 @@
 """The Beam shells around keying and the group machine; nothing is decided here."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import apache_beam as beam
@@ -20,6 +20,7 @@ from padit.domain.series_rules import SeriesRules
 from padit.domain.shape import Shape
 from padit.domain.timestamps import format_utc
 from padit.domain.watermark import WATERMARK_END
+from padit.ops.compiled import ready
 from padit.ops.metric_names import JUDGED_PREFIX, NAMESPACE, OF_A_GROUP
 from padit.ops.plugins import plugins_folder
 from padit.transforms.alerts import Alerts
@@ -93,6 +94,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             only one is counted.
         shape: of the job; state of a job of another shape is refused.
         most_series: series of a group that may have state at a time.
+        prepare: loads the kernels of a worker.
     """
 
     HEADER = ReadModifyWriteStateSpec("header", BytesCoder())
@@ -114,7 +116,9 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         *,
         shape: Shape | None = None,
         most_series: int = MOST_SERIES,
+        prepare: Callable[[], None] = ready,
     ) -> None:
+        self._prepare = prepare
         self._windows = windows
         self._config = config
         self._outputs = outputs
@@ -133,7 +137,9 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
 
         Raises:
             ConfigurationError: the worker lacks a plug-in, or has another one.
+            KernelError: it cannot load or compile kernels.
         """
+        self._prepare()
         here = self._plugins if os.path.isdir(self._plugins or "") else None
         require_plugins(self._digests, here)
         self._detection = Detection(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from padit.cli.checks.findings import Finding, Level, broken
+from padit.cli.checks.kernels import check_kernels
 from padit.cli.checks.services import (
     check_broker,
     check_flink,
@@ -25,7 +26,7 @@ HELP = "Check versions, broker, cluster, workers and settings; name the fix."
 EXAMPLES = """\
 examples:
   padit doctor                                    the parts of `padit up`, or the usual ports
-  padit doctor --only tools,packages              this machine only, no running services needed
+  padit doctor --only tools,packages,kernels      this machine only, no running services needed
   padit doctor --bootstrap kafka:9092 --topic metrics --flink http://flink:8081
   padit doctor --start_offset=latest              would these options of `padit run` be safe?
   padit doctor --json                             for programs
@@ -33,7 +34,7 @@ examples:
 Exit code 1 if something is broken; warnings do not count.
 """
 PASS_THROUGH = True
-_GROUPS = ("tools", "packages", "broker", "flink", "workers", "options")
+_GROUPS = ("tools", "packages", "kernels", "broker", "flink", "workers", "options")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,6 +83,8 @@ def _findings(args: argparse.Namespace) -> Iterator[Finding]:
         yield from check_tools()
     if "packages" in only:
         yield from check_packages()
+    if "kernels" in only:
+        yield check_kernels()
     state = read_state(args.state_dir)
     if state is not None:
         yield from _ended(state)

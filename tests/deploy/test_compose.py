@@ -132,6 +132,13 @@ def test_the_image_gets_every_room() -> None:
     assert links | {"padit"} <= copied
 
 
+def test_the_image_holds_compiled_kernels_where_its_user_only_reads() -> None:
+    before = DOCKERFILE.partition("\nUSER ")[0]
+    assert "ENV PADIT_CACHE_DIR=/opt/padit/" in before
+    assert "padit compile" in before
+    assert "PADIT_CPU" not in DOCKERFILE  # for any processor
+
+
 def test_the_containers_run_the_supported_python() -> None:
     (version,) = re.findall(r"^FROM python:(\d+\.\d+)", DOCKERFILE, re.MULTILINE)
     assert _project()["requires-python"].startswith(f">={version}")

@@ -1,0 +1,1 @@
+"""The law of machines: the same bytes whatever processor computes them."""

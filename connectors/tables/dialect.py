@@ -14,7 +14,7 @@ from padit.connectors.tables.stream import BOM, TextStream, read_pieces
 from padit.domain.errors import SourceError
 from padit.domain.findings import Guess
 
-__all__ = ["Dialect", "find_dialect"]
+__all__ = ["Dialect", "cells_of", "find_dialect", "named", "with_trailing"]
 
 _HEAD = 256 << 10
 _PIECE = 16 << 10
@@ -85,7 +85,7 @@ def find_dialect(path: str, options: FileOptions, suffix: str) -> Dialect:
     else:
         names, used = _header(path, lines[at:], delimiter)
         body = at + used
-    names, unnamed = _named(_with_trailing(names, lines[body:], delimiter))
+    names, unnamed = named(with_trailing(names, lines[body:], delimiter))
     check_names(names, path)
     _check_width(path, names, lines, at, delimiter, options)
     return Dialect(text, Cut(body, delimiter, len(names), comment), names, unnamed, False, guesses)
@@ -171,7 +171,8 @@ def _behind_comments(
     return at, comment
 
 
-def _cells(line: bytes, delimiter: str) -> list[str]:
+def cells_of(line: bytes, delimiter: str) -> list[str]:
+    """Cells of one record; none if it cannot be cut."""
     try:
         return next(csv.reader([line.decode("utf-8", "replace")], delimiter=delimiter), [])
     except csv.Error:
@@ -183,7 +184,7 @@ def _delimiter(path: str, lines: list[bytes], usual: str, guesses: list[Guess]) 
     few = [line for line in lines[:_LINES] if line.strip()]
 
     def fit(sign: str) -> tuple[float, int]:
-        widths = [len(_cells(line, sign)) for line in few]
+        widths = [len(cells_of(line, sign)) for line in few]
         width = widths[0]
         if width < 2:
             return 0.0, width
@@ -213,7 +214,7 @@ def _header(path: str, lines: list[bytes], delimiter: str) -> tuple[list[str], i
             continue
         if len(rows) == 1:
             return [" ".join(cell.split()) for cell in rows[0]], used
-    names = _cells(lines[0], delimiter)
+    names = cells_of(lines[0], delimiter)
     if not names:
         message = f"{path}: the header line cannot be read: {lines[0][:80]!r}"
         raise SourceError(message)
@@ -226,16 +227,16 @@ def _commented_header(
     """Names in the comment right above the rows, as numpy writes them; None if they are not."""
     if not comment or not at or options.columns or not lines[at - 1].startswith(comment.encode()):
         return None
-    names = [cell.strip() for cell in _cells(lines[at - 1][len(comment) :].strip(), delimiter)]
-    first = _cells(lines[at], delimiter)
+    names = [cell.strip() for cell in cells_of(lines[at - 1][len(comment) :].strip(), delimiter)]
+    first = cells_of(lines[at], delimiter)
     numbers = [cell for cell in first if re.fullmatch(r"\s*[-+]?[0-9][0-9.,eE+-]*\s*", cell)]
     fits = len(names) == len(first) > 1 and len(set(names)) == len(names) and all(names)
     return names if fits and numbers else None
 
 
-def _with_trailing(names: list[str], lines: list[bytes], delimiter: str) -> list[str]:
+def with_trailing(names: list[str], lines: list[bytes], delimiter: str) -> list[str]:
     """One name more, or one less, where all rows end with a delimiter or none of them does."""
-    rows = [_cells(line, delimiter) for line in lines[:_LINES] if line.strip()]
+    rows = [cells_of(line, delimiter) for line in lines[:_LINES] if line.strip()]
     if not rows:
         return names
     if all(len(row) == len(names) + 1 and not row[-1].strip() for row in rows):
@@ -245,7 +246,7 @@ def _with_trailing(names: list[str], lines: list[bytes], delimiter: str) -> list
     return names
 
 
-def _named(names: list[str]) -> tuple[list[str], frozenset[str]]:
+def named(names: list[str]) -> tuple[list[str], frozenset[str]]:
     """Every column with a name."""
     given = [name or f"column {number}" for number, name in enumerate(names, 1)]
     unnamed = frozenset(one for one, name in zip(given, names, strict=True) if not name)
@@ -256,7 +257,7 @@ def _check_width(
     path: str, names: list[str], lines: list[bytes], at: int, delimiter: str, options: FileOptions
 ) -> None:
     """Refuse a header that fits no row. Raises SourceError."""
-    widths = [len(_cells(line, delimiter)) for line in lines[at : at + _LINES]]
+    widths = [len(cells_of(line, delimiter)) for line in lines[at : at + _LINES]]
     rows = [one for one in widths[1:] if one]
     if not rows or min(rows) <= len(names):
         return  # what is short is a bad row, each by itself

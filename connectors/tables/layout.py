@@ -4,7 +4,7 @@ It is found out once, before reading begins, and decides for every cell of the f
 does not fit it is a reject.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePath
 from typing import NamedTuple
 
@@ -18,8 +18,8 @@ from padit.connectors.file_plan import Narrow, NoMetricError, Plan, Wide, labell
 from padit.connectors.tables.dialect import Dialect
 from padit.connectors.tables.forms import Column, NumberOptions, family_targets, judge
 from padit.connectors.tables.parse import Typed, parse
-from padit.connectors.tables.records import RecordReader
-from padit.connectors.tables.survey import Survey, survey
+from padit.connectors.tables.records import Block
+from padit.connectors.tables.survey import Survey
 from padit.connectors.tables.times import (
     EPOCHS,
     TimeForm,
@@ -71,14 +71,26 @@ class Layout(NamedTuple):
         return self._replace(plan=plan, types=types, findings=findings)
 
 
-def lay_out(path: str, options: FileOptions, dialect: Dialect) -> Layout:
-    """Look at a file.
+def lay_out(
+    path: str,
+    options: FileOptions,
+    dialect: Dialect,
+    seen: Survey,
+    blocks: Callable[[], Iterable[Block]],
+) -> Layout:
+    """Look at a table.
+
+    Args:
+        path: of its file.
+        options: of the mapping.
+        dialect: how its text is written.
+        seen: its records.
+        blocks: reads them again.
 
     Raises:
         SourceError: it cannot be read as a table.
         ConfigurationError: options that do not fit its columns.
     """
-    seen = survey(path, dialect.text, dialect.cut)
     names = dialect.names
     sample = parse(seen.sample, names, names, dialect.cut.delimiter).table
     columns = _judge(sample, dialect, options)
@@ -99,7 +111,7 @@ def lay_out(path: str, options: FileOptions, dialect: Dialect) -> Layout:
     targets = family_targets([unit for name in values for unit in columns[name].units])
     forms = Forms(time, values, targets)
     if time.zone and time.repeated == "order" and isinstance(plan.time, str):
-        forms = forms._replace(time=_with_passes(path, dialect, plan, time, guesses))
+        forms = forms._replace(time=_with_passes(path, blocks(), dialect, plan, time, guesses))
     guesses = list(dict.fromkeys(guesses))
     unwatched = _unwatched(path, sample, dialect, plan, columns, options, seen)
     types = _types(sample, plan, forms)
@@ -161,27 +173,30 @@ def _time_form(
 
 
 def _with_passes(
-    path: str, dialect: Dialect, plan: Plan, time: TimeForm, guesses: list[Guess]
+    path: str,
+    blocks: Iterable[Block],
+    dialect: Dialect,
+    plan: Plan,
+    time: TimeForm,
+    guesses: list[Guess],
 ) -> TimeForm:
-    """Look through the times of a file for hours that come twice."""
-    reader = RecordReader(path, dialect.text, dialect.cut)
+    """Look through the times of a table for hours that come twice."""
     local, row, held = [], [], 0
     plain = time._replace(zone="")
     needed = list(plan.time_columns)
-    try:
-        while len(block := reader.take(1 << 16)) and held < _MOST_REPEATED:
-            parsed = parse(block, dialect.names, needed, dialect.cut.delimiter)
-            number = parsed.position + block.first
-            times = convert_times(text_of(parsed.table, plan.time_columns), plain, number)
-            chosen = times.local & ~times.bad
-            here, number = times.micros[chosen], number[chosen]
-            twice = np.concatenate(([True], repeated(here, time.zone), [True]))
-            keep = twice[:-2] | twice[1:-1] | twice[2:]
-            local.append(here[keep])
-            row.append(number[keep])
-            held += len(local[-1])
-    finally:
-        reader.close()
+    for block in blocks:
+        parsed = parse(block, dialect.names, needed, dialect.cut.delimiter)
+        number = parsed.position + block.first
+        times = convert_times(text_of(parsed.table, plan.time_columns), plain, number)
+        chosen = times.local & ~times.bad
+        here, number = times.micros[chosen], number[chosen]
+        twice = np.concatenate(([True], repeated(here, time.zone), [True]))
+        keep = twice[:-2] | twice[1:-1] | twice[2:]
+        local.append(here[keep])
+        row.append(number[keep])
+        held += len(local[-1])
+        if held >= _MOST_REPEATED:
+            break
     if not local:
         return time
     alone = isinstance(plan.body, Wide) and plan.source is None

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from padit.connectors.file_columns import Forms
 from padit.connectors.file_labels import with_labels
@@ -28,13 +29,12 @@ from padit.connectors.tables.times import (
     text_of,
 )
 from padit.connectors.tables.values import NumberForm
-from padit.connectors.tables.zones import find_passes, repeated
+from padit.connectors.tables.zones import passes_of
 from padit.domain.errors import SourceError
 from padit.domain.findings import Findings, Guess, Unwatched
 
-__all__ = ["Layout", "lay_out"]
+__all__ = ["Layout", "guess_of_passes", "lay_out"]
 
-_MOST_REPEATED = 5_000_000
 _NAMES = pa.dictionary(pa.int32(), pa.string())
 _USUAL = (EPOCHS["epoch_s"], EPOCHS["epoch_ms"])
 
@@ -181,30 +181,27 @@ def _with_passes(
     guesses: list[Guess],
 ) -> TimeForm:
     """Look through the times of a table for hours that come twice."""
-    local, row, held = [], [], 0
     plain = time._replace(zone="")
     needed = list(plan.time_columns)
-    for block in blocks:
+
+    def locals_of(block: Block) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         parsed = parse(block, dialect.names, needed, dialect.cut.delimiter)
         number = parsed.position + block.first
         times = convert_times(text_of(parsed.table, plan.time_columns), plain, number)
         chosen = times.local & ~times.bad
-        here, number = times.micros[chosen], number[chosen]
-        twice = np.concatenate(([True], repeated(here, time.zone), [True]))
-        keep = twice[:-2] | twice[1:-1] | twice[2:]
-        local.append(here[keep])
-        row.append(number[keep])
-        held += len(local[-1])
-        if held >= _MOST_REPEATED:
-            break
-    if not local:
-        return time
+        return times.micros[chosen], number[chosen]
+
     alone = isinstance(plan.body, Wide) and plan.source is None
-    passes, _ = find_passes(np.concatenate(local), np.concatenate(row), time.zone, alone=alone)
+    passes = passes_of(map(locals_of, blocks), time.zone, alone=alone)
     if passes:
-        what = f"the order of rows shows which hour of two is which in {time.zone}"
-        guesses.append(Guess(path, what, "repeated_hour=first"))
+        guesses.append(guess_of_passes(path, time.zone))
     return time._replace(passes=passes)
+
+
+def guess_of_passes(path: str, zone: str) -> Guess:
+    """That the order of rows told apart the hours that come twice."""
+    what = f"the order of rows shows which hour of two is which in {zone}"
+    return Guess(path, what, "repeated_hour=first")
 
 
 def _types(sample: pa.Table, plan: Plan, forms: Forms) -> Typed:

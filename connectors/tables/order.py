@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from padit.connectors.file_columns import event_times
 from padit.connectors.file_plan import GivenTimes, Wide
 from padit.connectors.file_sort import ascending
+from padit.connectors.file_times import event_times
 from padit.connectors.tables.annotated import Annotated
 from padit.connectors.tables.layout import Layout
 from padit.connectors.tables.parse import parse

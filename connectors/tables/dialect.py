@@ -7,6 +7,7 @@ import csv
 import re
 from typing import NamedTuple
 
+from padit.codecs.promtool import is_export
 from padit.connectors.file_options import FileOptions
 from padit.connectors.file_plan import check_names
 from padit.connectors.tables.records import Cut, Text
@@ -60,6 +61,9 @@ def find_dialect(path: str, options: FileOptions, suffix: str) -> Dialect:
     lines = _head_lines(path, text)
     if not any(line.strip() for line in lines):
         message = f"{path} is empty: it has no header line and no rows"
+        raise SourceError(message)
+    if is_export(lines[0].decode("utf-8", "replace")):
+        message = f"{path} is an export of promtool: name it with the suffix .prom"
         raise SourceError(message)
     at, stated = 0, options.delimiter
     match = _SEP.fullmatch(lines[0])

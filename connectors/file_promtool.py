@@ -149,7 +149,8 @@ class _OpenPromtool:
         code = np.array([distinct[one] for one in labels], np.int64)
         names = [_series(self._path, one, self._options) for one in distinct]
         table = list(dict.fromkeys(names))
-        codes = np.array([table.index(one) for one in names], np.int32)[code]
+        place = {one: number for number, one in enumerate(table)}
+        codes = np.array([place[one] for one in names], np.int32)[code]
         known = None
         if self._names:
             columns = {

@@ -1,5 +1,6 @@
 """Exports of promtool: dumps, ranges and instants."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,5 @@ def test_an_export_with_the_suffix_of_a_table_is_refused_with_the_right_one(tmp_
 @settings(max_examples=500, deadline=None)
 def test_no_line_can_raise_anything_else(line: str) -> None:
     is_export(line)
-    try:
+    with contextlib.suppress(WireFormatError):
         read_line(line)
-    except WireFormatError as error:
-        assert str(error)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from padit.codecs.arrow import combine_names, encode_names
-from padit.codecs.arrow_labels import attribute_column, known_kinds
+from padit.codecs.arrow_labels import attribute_column, known_kinds, unknown_kinds
 from padit.codecs.contract import NOTHING_LEFT_OUT, LeftOut, Reject, bounded, numbered, shorten
 from padit.codecs.names import MAX_NAME_LENGTH, name_fault
 from padit.connectors.file_labels import attributes_of_cells, labels_of_rows
@@ -27,6 +27,7 @@ from padit.connectors.tables.values import (
     split_numbers,
     unit_names,
 )
+from padit.domain.findings import Unwatched
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.domain.timestamps import EARLIEST_US, LATEST_US
@@ -60,11 +61,13 @@ class Converted(NamedTuple):
             cannot be used counts once at least). Of a wide table the elements are the lost
             cells, numbered as the columns that hold values.
         left_out: samples of which a label could not be used.
+        unwatched: types of metrics that are unknown, and read as `custom`.
     """
 
     rows: Rows
     rejects: list[Reject]
     left_out: LeftOut = NOTHING_LEFT_OUT
+    unwatched: tuple[Unwatched, ...] = ()
 
 
 def rows_of(
@@ -148,12 +151,15 @@ def _narrow_rows(
         good[list(reasons)] = False
     labels = labels_of_rows(plan, table)
     left_out = labels.left_out(good) if labels else NOTHING_LEFT_OUT
-    kinds = known_kinds(encode_names(table[body.kind])) if body.kind else None
+    kinds, unknown = None, ()
+    if body.kind:
+        stated = encode_names(table[body.kind])
+        kinds, unknown = known_kinds(stated), unknown_kinds(stated, good)
     attributes = attribute_column(kinds, labels, (code, len(series))) if kinds or labels else None
     rows = Rows(series, code, time, value, attributes)
     if good.all():
-        return Converted(rows, [], left_out)
-    return Converted(rows.select(good), _of_rows(reasons), left_out)
+        return Converted(rows, [], left_out, unknown)
+    return Converted(rows.select(good), _of_rows(reasons), left_out, unknown)
 
 
 def _cell_units(

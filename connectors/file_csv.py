@@ -102,7 +102,7 @@ def _piece(layout: Layout, block: Block, note: Note, path: str) -> Piece:
         *(Reject(i, bounded(reason), cells) for i, reason in parsed.faults),
         *(one._replace(record=int(parsed.position[one.record])) for one in converted.rejects),
     ]
-    return Piece(len(block), converted.rows, _dead(block, rejects, path))
+    return Piece(len(block), converted.rows, _dead(block, rejects, path), converted.unwatched)
 
 
 def _converted(layout: Layout, block: Block) -> tuple[Parsed, Converted]:

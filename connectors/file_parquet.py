@@ -217,7 +217,7 @@ class _OpenParquet:
             for one in converted.rejects
         ]
         self._row += chosen.num_rows
-        return Piece(chosen.num_rows, converted.rows, dead)
+        return Piece(chosen.num_rows, converted.rows, dead, converted.unwatched)
 
     def close(self) -> None:
         self._file.close()

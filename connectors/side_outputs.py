@@ -158,7 +158,7 @@ class LabelLog:
         if not isinstance(self._decode, Validate) or self._decode.read is not None:
             return decoded  # a mapping counts itself
         left = self._others.count(values, decoded.taken)
-        return dataclasses.replace(decoded, unwatched=left) if left else decoded
+        return _leaving(decoded, left) if left else decoded
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -186,6 +186,10 @@ class LabelLog:
         """Samples counted since the last call."""
         more, self._taken = self._total - self._taken, self._total
         return more
+
+
+def _leaving(decoded: Decoded, left: tuple[Unwatched, ...]) -> Decoded:
+    return dataclasses.replace(decoded, unwatched=(*decoded.unwatched, *left))
 
 
 def label_names(decode: Decoder) -> tuple[str, ...]:

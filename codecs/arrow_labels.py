@@ -122,13 +122,8 @@ def unknown_kinds(names: Names, good: NDArray[np.bool_]) -> tuple[Unwatched, ...
     counts = np.bincount(names[1][good], minlength=len(names[0]))
     reason = f"it is none of {', '.join(METRIC_TYPES)}, and read as custom"
     remedy = "series: in the configuration states the type"
-    return tuple(
-        Unwatched(
-            "", f"metric_type {shorten(names[0][i])}", reason, remedy, int(counts[i]), "cells"
-        )
-        for i in unknown[:_MOST_KINDS]
-        if counts[i]
-    )
+    kinds = [(f"metric_type {shorten(names[0][i])}", int(counts[i])) for i in unknown[:_MOST_KINDS]]
+    return tuple(Unwatched("", kind, reason, remedy, n, "cells") for kind, n in kinds if n)
 
 
 def labels_of(

@@ -21,6 +21,18 @@ _HEAD = 256 << 10
 _PIECE = 16 << 10
 _PIECES = 15
 _LINES = 200  # of the head, by which the delimiter is judged
+_BEGIN = 4096
+_MAGIC = (
+    (b"PK\x03\x04", "a zip archive, as Excel's .xlsx are", "save it as CSV, or unpack it"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook (.xls)", "save it as CSV"),
+    (b"PAR1", "Parquet", "name it with the suffix .parquet"),
+    (b"ARROW1", "an Arrow file", "write it as Parquet or CSV"),
+    (b"SQLite format 3", "an SQLite database", "export the table as CSV"),
+    (b"%PDF", "a PDF", "export the table as CSV"),
+    (b"\x89HDF", "an HDF5 file", "write it as Parquet or CSV"),
+    (b"Obj\x01", "an Avro file", "write it as Parquet or CSV"),
+)
+"""What a file begins with, what it is, and what helps."""
 _SEP = re.compile(rb'"?sep=(.|\\t)"?[\s;,]*', re.IGNORECASE)
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "space"}
 _MARKS = {
@@ -58,6 +70,7 @@ def find_dialect(path: str, options: FileOptions, suffix: str) -> Dialect:
     """
     guesses: list[Guess] = []
     text = _text(path, options, guesses)
+    _refuse_binary(path, text)
     lines = _head_lines(path, text)
     if not any(line.strip() for line in lines):
         message = f"{path} is empty: it has no header line and no rows"
@@ -111,6 +124,22 @@ def _text(path: str, options: FileOptions, guesses: list[Guess]) -> Text:
             what = "its lines end with a carriage return alone"
             guesses.append(Guess(path, what, "line_end=cr"))
     return Text(encoding, cr)
+
+
+def _refuse_binary(path: str, text: Text) -> None:
+    """Refuse what is no text. Raises SourceError with what it is, and what to do."""
+    head = read_pieces(path, _BEGIN, 0, 0)[0]
+    for magic, what, remedy in _MAGIC:
+        if head.startswith(magic):
+            message = f"{path} is no text: it is {what}; {remedy}"
+            raise SourceError(message)
+    controls = sum(head.count(bytes([one])) for one in range(32) if one not in b"\t\n\f\r\x1b")
+    if not text.encoding.startswith("utf-16") and controls * 20 > len(head):
+        message = (
+            f"{path} is no text: {controls} of its first {len(head)} bytes are control characters; "
+            "export it as CSV, or name its encoding with encoding="
+        )
+        raise SourceError(message)
 
 
 def _encoding(pieces: list[bytes]) -> tuple[str, str]:

@@ -52,6 +52,7 @@ class Dialect(NamedTuple):
         unnamed: those that were given such a name.
         annotated: whether it is the annotated CSV of InfluxDB, which has headers of its own.
         guesses: what was found out.
+        commented: whether headers are comments, as numpy writes them.
     """
 
     text: Text
@@ -60,6 +61,7 @@ class Dialect(NamedTuple):
     unnamed: frozenset[str]
     annotated: bool
     guesses: list[Guess]
+    commented: bool = False
 
 
 def find_dialect(path: str, options: FileOptions, suffix: str) -> Dialect:
@@ -105,7 +107,8 @@ def find_dialect(path: str, options: FileOptions, suffix: str) -> Dialect:
     names, unnamed = named(with_trailing(names, lines[body:], delimiter))
     check_names(names, path)
     _check_width(path, names, lines, at, delimiter, options)
-    return Dialect(text, Cut(body, delimiter, len(names), comment), names, unnamed, False, guesses)
+    cut = Cut(body, delimiter, len(names), comment)
+    return Dialect(text, cut, names, unnamed, False, guesses, commented is not None)
 
 
 def _text(path: str, options: FileOptions, guesses: list[Guess]) -> Text:

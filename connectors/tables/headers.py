@@ -64,11 +64,18 @@ class HeaderFinder:
         names: of the first header.
         times: columns of the event time.
         delimiter: between cells.
+        comment: what a header begins with, or "".
     """
 
     def __init__(
-        self, place: str, names: Sequence[str], times: Sequence[str], delimiter: str
+        self,
+        place: str,
+        names: Sequence[str],
+        times: Sequence[str],
+        delimiter: str,
+        comment: str = "",
     ) -> None:
+        self._comment = comment.encode()
         self._place = place
         self._delimiter = delimiter
         self._times = frozenset(times)
@@ -103,7 +110,9 @@ class HeaderFinder:
         begin = octets[np.minimum(starts + quoted, len(octets) - 1)]
         letters = _LETTER[begin]
         chosen = behind
-        if 2 * np.count_nonzero(letters) <= len(block):  # rows begin with something else
+        if self._comment:
+            chosen = octets[starts] == self._comment[0]
+        elif 2 * np.count_nonzero(letters) <= len(block):  # rows begin with something else
             chosen = chosen | letters
         found = np.flatnonzero(chosen)
         if any(name in block.data for name in self._bytes):
@@ -114,14 +123,20 @@ class HeaderFinder:
 
     def _look(self, block: Block, at: int, empty: NDArray[np.bool_], *, behind: bool) -> None:
         line = block.record(at)
+        if not line.startswith(self._comment):
+            return
+        line = line[len(self._comment) :].strip() if self._comment else line
         cells = _trimmed(tuple(" ".join(one.split()) for one in cells_of(line, self._delimiter)))
         if not _are_names(cells):
             return
         number = block.first + at
         above = self.tables[-1]
-        if cells == above.names or self._times & set(cells) or likely_time(cells):
+        rows = number > above.header + 1  # of the table above, as far as there are any
+        if cells == above.names or self._times & set(cells) or (rows and likely_time(cells)):
             self._found(block, at, empty, Table(cells, number))
-        elif len(cells) > 1 and (behind or len(cells) != len(above.names)):
+            return
+        fits = len(cells) > 1 or len(above.names) == 1
+        if rows and fits and not self._comment and (behind or len(cells) != len(above.names)):
             below = at + 1
             while below < len(block) and empty[below]:
                 below += 1

@@ -115,11 +115,15 @@ def find_tables(path: str, options: FileOptions, dialect: Dialect) -> tuple[list
     names = ["" if name in dialect.unnamed else name for name in dialect.names]
     parts = _parts_of(options.timestamp)
     times = [name for name in names if name in parts]
-    finder = HeaderFinder(path, names, times, dialect.cut.delimiter)
+    comment = dialect.cut.comment if dialect.commented else ""
+    finder = HeaderFinder(path, names, times, dialect.cut.delimiter, comment)
     surveyor = Surveyor()
     for block in blocks_of(path, dialect.text, dialect.cut):
         surveyor.add(block)
-        if not options.columns:
+        if not (options.columns or comment):
+            finder.see(block)
+    if comment and not options.columns:  # comments are left out of records, so once more with them
+        for block in blocks_of(path, dialect.text, dialect.cut._replace(comment="")):
             finder.see(block)
     return finder.tables, surveyor.end()
 

@@ -74,6 +74,25 @@ def test_tables_of_which_none_can_be_read_are_refused(tmp_path: Path) -> None:
         source_from_uri(path).ranges()
 
 
+def test_headers_in_comments_begin_tables_too(tmp_path: Path) -> None:
+    rows = ["".join(f"{1_767_571_200 + i},{i * k}\n" for i in range(3)) for k in (1, 10)]
+    text = f"# timestamp,a\n{rows[0]}# made by hand, on Monday\n# timestamp,b\n{rows[1]}"
+    assert values(write(tmp_path / "np.csv", text)) == {"a": [0, 1, 2], "b": [0, 10, 20]}
+
+
+def test_a_description_below_the_header_costs_no_more_than_itself(tmp_path: Path) -> None:
+    text = f"timestamp,a,b\nTime,Oil pressure,Oil temp\n{stamp(0)},1,2\n{stamp(1)},3,4\n"
+    reads, _ = seen(write(tmp_path / "words.csv", text))
+    assert [value for _, _, value in samples(reads)] == [1, 2, 3, 4]
+    assert [one.offset for one in letters(reads)] == [0]
+
+
+def test_a_second_column_below_the_first_is_a_table_where_times_are_given(tmp_path: Path) -> None:
+    path = write(tmp_path / "one.csv", "cpu\n1\n2\n\nmem\n3\n4\n")
+    found = values(f"{path}?start=2026-01-05T00:00:00Z&step=60")
+    assert found == {"cpu": [1, 2], "mem": [3, 4]}
+
+
 def test_options_name_columns_of_any_of_the_tables(tmp_path: Path) -> None:
     path = write(tmp_path / "two.csv", f"{CPU}\n{DISK}")
     assert values(f"{path}?ignore=free&rename=disk:hda&units=hda:%25") == {

@@ -151,7 +151,8 @@ def _narrow_rows(
         good[list(reasons)] = False
     labels = labels_of_rows(plan, table)
     left_out = labels.left_out(good) if labels else NOTHING_LEFT_OUT
-    kinds, unknown = None, ()
+    kinds = None
+    unknown: tuple[Unwatched, ...] = ()
     if body.kind:
         stated = encode_names(table[body.kind])
         kinds, unknown = known_kinds(stated), unknown_kinds(stated, good)

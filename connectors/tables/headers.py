@@ -176,7 +176,7 @@ class HeaderFinder:
 def _empty(block: Block) -> NDArray[np.bool_]:
     octets = np.frombuffer(block.data, np.uint8)
     sizes = np.diff(block.ends, prepend=0)
-    empty = sizes == 1
+    empty: NDArray[np.bool_] = sizes == 1
     two = np.flatnonzero(sizes == 2)
     empty[two] = octets[block.ends[two] - 2] == ord("\r")
     return empty

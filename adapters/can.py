@@ -25,6 +25,7 @@ from pydantic import Field
 
 from padit.adapters.base import AdapterOptions, Emitter, Options
 from padit.adapters.can_messages import Address, Frames, Signal, plain_label, read_signals
+from padit.adapters.can_transport import Transport, Whole
 from padit.adapters.errors import AdapterError
 from padit.adapters.threads import Worker
 from padit.codecs.names import shortened
@@ -110,6 +111,7 @@ class CanAdapter:
         self.workers = (self._worker,)
         self._bus: Any = None
         self._known: Any = None
+        self._transport = Transport()
         self._absent = frozenset(plain_label(label) for label in options.absent_labels)
         self._descriptor = -1
         self._count = _Count()
@@ -192,7 +194,7 @@ class CanAdapter:
 
     def _take(self, frame: can.Message, found: list[Metric], emitter: Emitter) -> None:
         self._count.frames += 1
-        identity, extended = frame.arbitration_id, frame.is_extended_id
+        identity = frame.arbitration_id
         if frame.is_error_frame:
             self._count.errors += 1
             emitter.unwatched("error_frame", "error frames are counted in can_error_frames_per_s")
@@ -200,20 +202,54 @@ class CanAdapter:
         if frame.is_remote_frame:
             emitter.unwatched("remote_frame", f"frame 0x{identity:x} asks for data and has none")
             return
-        message, address = self._known.find(identity, extended)
-        if message is None:
-            emitter.unwatched(*self._known.why_unknown(identity, extended))
+        when = frame.timestamp if frame.timestamp > 1e9 else time.time()  # some count from 0
+        known = self._message(frame, when, emitter)
+        if known is None:
             return
+        message, address, data = known
         try:
-            signals = read_signals(message, bytes(frame.data), address is not None, self._absent)
+            signals = read_signals(message, data, address is not None, self._absent)
         except ValueError as error:
             emitter.fault("malformed", str(error))
             return
         if not signals:
             emitter.unwatched("no_signal", f"{message.name} has no signals in the DBC")
-        when = frame.timestamp if frame.timestamp > 1e9 else time.time()  # some count from 0
         for signal in signals:
             self._add(message.name, signal, address, when, found, emitter)
+
+    def _message(
+        self, frame: can.Message, when: float, emitter: Emitter
+    ) -> tuple[Any, Address | None, bytes] | None:
+        """The message of the DBC that a frame is, or completes; what is none is counted."""
+        identity, extended = frame.arbitration_id, frame.is_extended_id
+        message, address = self._known.find(identity, extended)
+        if message is not None:
+            return message, address, bytes(frame.data)
+        if address is None or not Transport.carries(address.pgn):
+            emitter.unwatched(*self._known.why_unknown(identity, extended))
+            return None
+        whole = self._put_together(address, bytes(frame.data), when, emitter)
+        if whole is None:
+            return None
+        message = self._known.of_group(whole.address.pgn)
+        if message is None:
+            group, size = whole.address.pgn, len(whole.data)
+            text = f"PGN {group} (0x{group:04x}) of {size} bytes is not in the DBC"
+            emitter.unwatched("unknown_message", text)
+            return None
+        return message, *whole
+
+    def _put_together(
+        self, address: Address, data: bytes, when: float, emitter: Emitter
+    ) -> Whole | None:
+        """A message of several frames, once it is complete; what it is not is counted."""
+        whole, notes = self._transport.take(address, data, when)
+        for note in notes:
+            if note.kind == "incomplete":
+                emitter.fault(note.kind, note.text)
+            else:
+                emitter.unwatched(note.kind, note.text)
+        return whole
 
     def _add(
         self,

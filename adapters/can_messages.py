@@ -32,7 +32,6 @@ __all__ = [
 
 _ANY = 0xFE
 _LONG = 0x1FFFFFFF
-_TRANSPORT = {0xEC00: "TP.CM", 0xEB00: "TP.DT", 0xC800: "ETP.CM", 0xC700: "ETP.DT"}
 _LABEL = re.compile(r"[^a-z0-9]+")
 
 Lack = Literal["", "not_available", "error_indicator", "reserved"]
@@ -104,6 +103,10 @@ class Frames:
         address = address_of(identity)
         return self._groups.get(address.pgn) if message is None else message, address
 
+    def of_group(self, pgn: int) -> Any:
+        """The message of a parameter group; None for an unknown one."""
+        return self._groups.get(pgn)
+
     def why_unknown(self, identity: int, extended: bool) -> tuple[str, str]:
         """(kind, message) to count an unknown frame by."""
         name = f"frame 0x{identity:x} ({29 if extended else 11} bits)"
@@ -115,9 +118,6 @@ class Frames:
                 f"{name}: in the DBC 0x{identity:x} is {other.name} of {kind} bits",
             )
         pgn = address_of(identity).pgn if extended else -1
-        if self.speaks_j1939 and pgn in _TRANSPORT:
-            text = f"{name} is {_TRANSPORT[pgn]}: messages of several frames are not put together"
-            return "multi_packet", text
         if pgn in self._others:
             text = f"{name} has the PGN of {self._others[pgn]}: `j1939: yes` reads it"
             return "unknown_frame", text

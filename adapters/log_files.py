@@ -79,6 +79,7 @@ class Followed:
         skipping: whether `position` is inside a line whose head was given already.
         uneven: whether a line was longer than what was given of it.
         idle: looks without anything new since its name is gone.
+        encoding: "utf-16-le" or "utf-16-be", "" for all others; None before it is known.
         reader: what the user of the lines keeps for this file.
     """
 
@@ -95,6 +96,7 @@ class Followed:
     skipping: bool = False
     uneven: bool = False
     idle: int = 0
+    encoding: str | None = None
     reader: Any = field(default=None)
 
     @property

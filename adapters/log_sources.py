@@ -15,7 +15,7 @@ from padit.codecs.logs.record import LogRecord
 __all__ = ["LogSource", "report_books", "service_of"]
 
 _KUBERNETES = re.compile(r"[\w.-]+_[\w.-]+_([\w.-]+)-[0-9a-f]{64}\.log(?:\W.*)?")
-_UNWATCHED = ("copy", "compressed")
+_UNWATCHED = ("copy", "compressed", "utf_16")
 # What was noticed: kinds of `LineParser.left` and `.notes`, with the reason and the option.
 _LEFT = {
     "blank": "a blank line that belongs to no record",

@@ -32,6 +32,7 @@ from padit.adapters.log_files import (
     unmoved,
 )
 from padit.adapters.log_positions import Saved, load, write
+from padit.adapters.log_text import decoded, encoding_of, line_start, split_lines
 
 __all__ = ["LONGEST_LINE", "Batch", "Tail"]
 
@@ -197,7 +198,7 @@ class Tail:
             self._cut(saved.generation, 0)
             index.add(saved.generation)
         elif not self._start:
-            file.position = _line_start(handle, status.st_size)
+            file.position = line_start(handle, status.st_size, LONGEST_LINE)
         if saved is None or not file.position:
             copied = index.copied(handle, path, status.st_size)
             if copied is not None:
@@ -223,6 +224,12 @@ class Tail:
                 self._cut(file.generation, max(file.size - file.position, 0))
                 yield Batch(file, [], ended=True)
                 file.position, file.head, file.skipping = 0, NOTHING, False
+            if file.encoding is None or file.position < 4:
+                file.encoding = encoding_of(handle)
+            if file.encoding:
+                self._once(
+                    "utf_16", file.path, f"{file.path} is read as UTF-16, by its first bytes"
+                )
             yield from self._lines(file, handle)
             file.printed(handle)
         except OSError as error:
@@ -240,7 +247,7 @@ class Tail:
         rest, file.more = b"", False
         while data := os.pread(handle, _READ_AT_ONCE, file.position + len(rest)):
             self._left -= len(data)
-            *lines, last = (rest + data).split(b"\n")
+            lines, last = split_lines(rest + data, file)
             file.position += len(rest) + len(data) - len(last)
             rest = last
             if lines and file.skipping:  # the end of a line whose head was given already
@@ -249,7 +256,7 @@ class Tail:
             if len(rest) > LONGEST_LINE:
                 file.position += len(rest)
                 if not file.skipping:
-                    lines.append(rest)
+                    lines.append(decoded(rest, file))
                 rest, file.skipping = b"", True
             if lines:
                 yield Batch(file, self._shortened(file, lines))
@@ -281,7 +288,7 @@ class Tail:
         file.idle = file.idle + 1 if file.position == before else 0
         if not file.more and (status.st_nlink == 0 or file.idle >= _IDLE_LOOKS):
             end = os.pread(handle, LONGEST_LINE, file.position)
-            yield from self._end(file, [end] if end and not file.skipping else [])
+            yield from self._end(file, [decoded(end, file)] if end and not file.skipping else [])
 
     def _end(self, file: Followed, lines: list[bytes]) -> Iterator[Batch]:
         self._close(file.place)
@@ -343,6 +350,7 @@ class Tail:
     def _note(self, file: Followed) -> Saved:
         held = self._held(file.reader)
         file.uneven = file.uneven and held > 0
+        held *= 2 if file.encoding else 1
         back = 0 if file.uneven else min(held, file.position)
         return Saved(file.place, file.birth, file.path, file.position - back, file.position,
                      file.head, file.before, file.skipping)  # fmt: skip
@@ -380,10 +388,3 @@ class _Index:
                 if end is not None and (best is None or end > best[1]):
                     best = (one, end)
         return best
-
-
-def _line_start(handle: int, size: int) -> int:
-    """Where the unfinished line at the end begins."""
-    data = os.pread(handle, min(size, LONGEST_LINE), max(size - LONGEST_LINE, 0))
-    cut = data.rfind(b"\n")
-    return size - len(data) + cut + 1 if cut >= 0 else (size if size > LONGEST_LINE else 0)

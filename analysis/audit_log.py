@@ -11,12 +11,14 @@ from padit.domain.audit import (
     IdlenessDecision,
     ReaderLosses,
     Record,
+    RunStarted,
     RunTotals,
     decode_record,
     judged_by,
     total,
 )
 from padit.domain.errors import ConfigurationError, SourceError
+from padit.domain.findings import Unwatched, UnwatchedCounts
 from padit.domain.losses import Loss, add_losses
 from padit.ops.metric_names import JUDGED_PREFIX, OF_A_GROUP
 
@@ -27,6 +29,7 @@ __all__ = [
     "read_audit_log",
     "read_losses",
     "read_run_totals",
+    "read_unwatched",
 ]
 
 
@@ -105,14 +108,59 @@ def read_losses(uri: str | None, most: int) -> tuple[Loss, ...] | None:
         uri: file or topic; a topic may hold records of earlier runs, of which the last count.
         most: samples that the run has lost; records of more are those of another run.
     """
+    latest = _of_readers(uri)
+    if latest is None:
+        return None
+    found = add_losses((), (one for reader in sorted(latest) for one in latest[reader].losses))
+    return found if found and sum(one.count for one in found) <= most else None
+
+
+def read_unwatched(uri: str | None) -> list[Unwatched]:
+    """What the readers of a run left unwatched; nothing without an audit log that says so.
+
+    Args:
+        uri: file or topic; a topic may hold records of earlier runs, of which the last count.
+    """
+    latest = _of_readers(uri, since_start=True) or {}
+    counts = UnwatchedCounts()
+    for reader in sorted(latest):
+        counts.add(msgspec.convert(one, _AsObject).value() for one in latest[reader].unwatched)
+    return counts.all()
+
+
+class _AsObject(msgspec.Struct):
+    """A tally of the audit log."""
+
+    place: str
+    what: str
+    reason: str
+    remedy: str
+    amount: int
+    unit: str
+    numeric: int = 0
+
+    def value(self) -> Unwatched:
+        return Unwatched(*msgspec.structs.astuple(self))
+
+
+def _of_readers(uri: str | None, *, since_start: bool = False) -> dict[int, ReaderLosses] | None:
+    """By reader its last record; None without an audit log.
+
+    Args:
+        uri: file or topic.
+        since_start: whether records of a topic before the last start do not count. The records of
+            a file are those of one run, and sorted.
+    """
     if uri is None or parse_address(uri).kind not in (".jsonl", ".ndjson", "kafka"):
         return None
-    latest: dict[int, tuple[Loss, ...]] = {}
+    latest: dict[int, ReaderLosses] = {}
+    is_topic = parse_address(uri).kind == "kafka"
     try:
         for record in read_audit_log(uri):
-            if isinstance(record, ReaderLosses):
-                latest[record.reader] = record.losses
+            if isinstance(record, RunStarted) and since_start and is_topic:
+                latest.clear()
+            elif isinstance(record, ReaderLosses):
+                latest[record.reader] = record
     except (SourceError, ConfigurationError):
         return None
-    found = add_losses((), (one for reader in sorted(latest) for one in latest[reader]))
-    return found if found and sum(one.count for one in found) <= most else None
+    return latest

@@ -13,14 +13,24 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from padit.codecs.arrow_text import Names, encode_names
-from padit.codecs.contract import NOTHING_LEFT_OUT, LeftOut
+from padit.codecs.contract import NOTHING_LEFT_OUT, LeftOut, shorten
 from padit.codecs.forgiving import known_kind
 from padit.codecs.labels import label_fault, label_reader
 from padit.domain.attributes import AttributeColumn, Attributes, Labels
+from padit.domain.findings import Unwatched
+from padit.domain.metric import METRIC_TYPES
 
-__all__ = ["RowLabels", "attribute_column", "attributes_of", "known_kinds", "labels_of"]
+__all__ = [
+    "RowLabels",
+    "attribute_column",
+    "attributes_of",
+    "known_kinds",
+    "labels_of",
+    "unknown_kinds",
+]
 
 _METADATA = "metadata"
+_MOST_KINDS = 50
 _CUSTOM = Attributes().metric_type
 
 
@@ -102,6 +112,18 @@ def known_kinds(names: Names) -> Names:
     kinds = [known_kind(name or None) for name in names[0]]
     position = [table.setdefault(kind, len(table)) for kind in kinds]
     return list(table), np.array(position, np.int64)[names[1]]
+
+
+def unknown_kinds(names: Names, good: NDArray[np.bool_]) -> tuple[Unwatched, ...]:
+    """The good rows whose metric type is stated and unknown, by type; the first fifty of them."""
+    unknown = [i for i, name in enumerate(names[0]) if name and name not in METRIC_TYPES]
+    if not unknown:
+        return ()
+    counts = np.bincount(names[1][good], minlength=len(names[0]))
+    reason = f"it is none of {', '.join(METRIC_TYPES)}, and read as custom"
+    remedy = "series: in the configuration states the type"
+    kinds = [(f"metric_type {shorten(names[0][i])}", int(counts[i])) for i in unknown[:_MOST_KINDS]]
+    return tuple(Unwatched("", kind, reason, remedy, n, "cells") for kind, n in kinds if n)
 
 
 def labels_of(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from padit.codecs.absent import without_absent
 from padit.codecs.contract import Faults, merged
 from padit.codecs.records import Decoded, Reject, codec_of, decode
 from padit.domain.timestamps import MICROS
@@ -43,7 +44,9 @@ class Validate:
     ) -> Decoded:
         """Decode records; `record_time` in microseconds, None where records have none."""
         if self.read is None:
-            decoded = decode(values, self.max_bytes, self.labels)
+            decoded = self._decode(values)
+            if decoded.rejects:
+                decoded = without_absent(values, decoded, self._decode)
         else:
             decoded = self.read(values, self.max_bytes, record_time)
         if record_time is None or not len(decoded.rows):
@@ -63,6 +66,9 @@ class Validate:
             rejects=[rejects[record] for record in sorted(rejects)],
             element=decoded.element[~too_far],
         )
+
+    def _decode(self, values: Sequence[bytes | None]) -> Decoded:
+        return decode(values, self.max_bytes, self.labels)
 
     def _refuse(
         self,

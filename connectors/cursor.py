@@ -16,6 +16,7 @@ from padit.connectors.losses import dead_losses, far_loss, late_loss
 from padit.connectors.source import PartitionRange, ReadBatch
 from padit.domain.batch import Batch
 from padit.domain.errors import FRESH_START, StateError
+from padit.domain.findings import Unwatched, add_unwatched
 from padit.domain.losses import Loss, add_losses
 from padit.domain.rows import Rows, concatenate
 from padit.domain.watermark import (
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 
-_VERSION = 5
+_VERSION = 6
 
 
 class PartitionCursor(msgspec.Struct, array_like=True, frozen=True):
@@ -97,6 +98,7 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
         version: of this layout.
         shape: `data` of the job's `Shape`; a reader of a job of another shape refuses it.
         losses: what was lost so far, by kind of reason.
+        unwatched: what was left unwatched so far by a mapping, by kind.
     """
 
     shard: int
@@ -107,6 +109,7 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
     version: int = _VERSION
     shape: bytes = b""
     losses: tuple[Loss, ...] = ()
+    unwatched: tuple[Unwatched, ...] = ()
 
     def to_bytes(self) -> bytes:
         """Encode; the same cursor always gives the same bytes."""
@@ -232,7 +235,8 @@ def advance(
             lost.append(far_loss(name, read.partition, rows))
         lost += dead_losses(read.dead)
     losses = add_losses(cursor.losses, lost) if lost else cursor.losses
-    moved = msgspec.structs.replace(cursor, at=at, losses=losses)
+    left = add_unwatched(cursor.unwatched, [one for read in reads for one in read.unwatched])
+    moved = msgspec.structs.replace(cursor, at=at, losses=losses, unwatched=left)
     positions = [at[number].position(number, first) for number, first in touched.items()]
     return Advance(
         moved,

@@ -4,22 +4,22 @@ Text is converted in whole columns, by the forms that the layout of a table has 
 of a cell never depends on its neighbours or on where a block of rows begins.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from padit.codecs.arrow import combine_names, encode_names
-from padit.codecs.arrow_labels import attribute_column, known_kinds
+from padit.codecs.arrow_labels import attribute_column, known_kinds, unknown_kinds
 from padit.codecs.contract import NOTHING_LEFT_OUT, LeftOut, Reject, bounded, numbered, shorten
 from padit.codecs.names import MAX_NAME_LENGTH, name_fault
 from padit.connectors.file_labels import attributes_of_cells, labels_of_rows
 from padit.connectors.file_plan import GivenTimes, Narrow, Plan, Wide
-from padit.connectors.tables.times import TimeForm, convert_times, micros_of_integers, text_of
+from padit.connectors.file_times import floats, is_text, of_dictionary, times_of_rows, whole
+from padit.connectors.tables.times import TimeForm
 from padit.connectors.tables.values import (
     NumberForm,
     Split,
@@ -27,14 +27,12 @@ from padit.connectors.tables.values import (
     split_numbers,
     unit_names,
 )
+from padit.domain.findings import Unwatched
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
-from padit.domain.timestamps import EARLIEST_US, LATEST_US, micros_from_numbers
+from padit.domain.timestamps import EARLIEST_US, LATEST_US
 
-__all__ = ["Converted", "Forms", "event_times", "is_number", "numbers", "rows_of", "times"]
-
-_FLOAT = pa.float64()
-_MICRO = pa.timestamp("us")
+__all__ = ["Converted", "Forms", "is_number", "numbers", "rows_of"]
 
 Mask = NDArray[np.bool_]
 
@@ -63,11 +61,13 @@ class Converted(NamedTuple):
             cannot be used counts once at least). Of a wide table the elements are the lost
             cells, numbered as the columns that hold values.
         left_out: samples of which a label could not be used.
+        unwatched: types of metrics that are unknown, and read as `custom`.
     """
 
     rows: Rows
     rejects: list[Reject]
     left_out: LeftOut = NOTHING_LEFT_OUT
+    unwatched: tuple[Unwatched, ...] = ()
 
 
 def rows_of(
@@ -86,7 +86,7 @@ def rows_of(
     """
     if not table.num_rows:
         return Converted(Rows.empty(), [])
-    time, bad_time, why = _event_times(plan, table, number, forms.time)
+    time, bad_time, why = times_of_rows(plan, table, number, forms.time)
     in_range = (time >= EARLIEST_US) & (time < LATEST_US)
     faults = {
         i: f"timestamp {_stamp(table, plan, i)} "
@@ -114,38 +114,6 @@ def _stamp(table: pa.Table, plan: Plan, row: int) -> str:
     return shorten(" ".join(str(table[name][row].as_py()) for name in plan.time_columns))
 
 
-def event_times(
-    plan: Plan,
-    table: pa.Table,
-    number: NDArray[np.int64] | None = None,
-    form: TimeForm | None = None,
-) -> NDArray[np.int64]:
-    """The times of the rows that have a usable one, microseconds; not for given times.
-
-    Args:
-        plan: which column is what.
-        table: with the columns of the time.
-        number: int64 (n,), row numbers in the file, for hours that come twice.
-        form: how the times are written.
-    """
-    rows = np.empty(0, np.int64) if number is None else number
-    time, bad, _ = _event_times(plan, table, rows, form or TimeForm())
-    usable = (time >= EARLIEST_US) & (time < LATEST_US) & ~bad
-    return time if usable.all() else time[usable]
-
-
-def _event_times(
-    plan: Plan, table: pa.Table, number: NDArray[np.int64], form: TimeForm
-) -> tuple[NDArray[np.int64], Mask, dict[int, str]]:
-    if isinstance(plan.time, GivenTimes):
-        time = plan.time.start + np.rint(number * plan.time.step).astype(np.int64)
-        return time, np.zeros(len(number), bool), {}
-    if len(plan.time_columns) == 1 and not _is_text(table[plan.time].type):
-        return *times(_whole(table[plan.time]), form), {}
-    found = convert_times(text_of(table, plan.time_columns), form, number)
-    return found.micros, found.bad, found.why
-
-
 def _narrow_rows(
     plan: Plan,
     body: Narrow,
@@ -156,7 +124,7 @@ def _narrow_rows(
 ) -> Converted:
     n = table.num_rows
     same = np.zeros(n, np.int64)
-    split = _split(_whole(table[body.value]), forms.values.get(body.value, NumberForm()))
+    split = _split(whole(table[body.value]), forms.values.get(body.value, NumberForm()))
     units = encode_names(table[body.unit]) if body.unit else ([""], same)
     if split.units:
         split, units = _cell_units(split, units, forms.targets, stated=body.unit is not None)
@@ -183,12 +151,16 @@ def _narrow_rows(
         good[list(reasons)] = False
     labels = labels_of_rows(plan, table)
     left_out = labels.left_out(good) if labels else NOTHING_LEFT_OUT
-    kinds = known_kinds(encode_names(table[body.kind])) if body.kind else None
+    kinds = None
+    unknown: tuple[Unwatched, ...] = ()
+    if body.kind:
+        stated = encode_names(table[body.kind])
+        kinds, unknown = known_kinds(stated), unknown_kinds(stated, good)
     attributes = attribute_column(kinds, labels, (code, len(series))) if kinds or labels else None
     rows = Rows(series, code, time, value, attributes)
     if good.all():
-        return Converted(rows, [], left_out)
-    return Converted(rows.select(good), _of_rows(reasons), left_out)
+        return Converted(rows, [], left_out, unknown)
+    return Converted(rows.select(good), _of_rows(reasons), left_out, unknown)
 
 
 def _cell_units(
@@ -223,7 +195,7 @@ def _wide_rows(
     cells: dict[int, list[tuple[int, str]]] = {}
     for j, name in enumerate(body.columns):
         form = forms.values.get(name, NumberForm())
-        matrix[:, j], bad = _column(_whole(table[name]), form)
+        matrix[:, j], bad = _column(whole(table[name]), form)
         for i in np.flatnonzero(bad | np.isinf(matrix[:, j])).tolist():
             within = f" in {form.unit}" if form.unit else ""
             text = f"{name}: {_cell(table, name, i)} is not a finite number{within}"
@@ -289,23 +261,6 @@ def _cell(table: pa.Table, column: str, row: int) -> str:
         return f"{getattr(scalar, 'value', '?')} ({scalar.type})"
 
 
-def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    if isinstance(column, pa.ChunkedArray):
-        column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-    return column
-
-
-def _of_dictionary(
-    column: pa.Array, convert: Callable[[pa.Array], tuple[NDArray[Any], Mask]]
-) -> tuple[NDArray[Any], Mask]:
-    """Convert each entry of a dictionary once; a null is converted as such."""
-    words = pa.concat_arrays([column.dictionary, pa.nulls(1, column.dictionary.type)])
-    value, bad = convert(words)
-    index = column.indices.cast(pa.int64()).fill_null(len(column.dictionary))
-    place = np.asarray(index.to_numpy(zero_copy_only=False), np.int64)
-    return value[place], bad[place]
-
-
 def is_number(kind: pa.DataType) -> bool:
     """Whether a typed column holds numbers."""
     return bool(
@@ -320,7 +275,7 @@ def numbers(column: pa.Array) -> tuple[NDArray[np.float64], Mask]:
 
 def _column(column: pa.Array, form: NumberForm) -> tuple[NDArray[np.float64], Mask]:
     if pa.types.is_dictionary(column.type):
-        return _of_dictionary(column, lambda words: _column(words, form))
+        return of_dictionary(column, lambda words: _column(words, form))
     split = _split(column, form)
     return scaled(split, form) if split.units or form.unit else (split.value, split.bad)
 
@@ -329,57 +284,11 @@ def _split(column: pa.Array, form: NumberForm) -> Split:
     """Numbers of a column of any type; at once where cells are plain numbers."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    if form.plain or not _is_text(column.type):
+    if form.plain or not is_text(column.type):
         try:
-            value = _floats(column)
+            value = floats(column)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             column = column.cast(pa.string())
         else:
             return Split(value, np.zeros(len(column), bool), [], np.empty(0, np.int64))
     return split_numbers(column, form)
-
-
-def times(
-    column: pa.Array,
-    form: TimeForm = TimeForm(),  # noqa: B008
-) -> tuple[NDArray[np.int64], Mask]:
-    """A column as microseconds, int64 (n,), and a mask of cells that are no time; null is none."""
-    if pa.types.is_dictionary(column.type):
-        return _of_dictionary(column, times)
-    kind = column.type
-    if _is_text(kind):
-        found = convert_times(column, form, np.empty(0, np.int64))
-        return found.micros, found.bad
-    micros = np.zeros(len(column), np.int64)
-    bad = np.asarray(pc.is_null(column)).copy()
-    if pa.types.is_date(kind):
-        column = column.cast(_MICRO)
-    if pa.types.is_timestamp(column.type):
-        micros = _epoch(column.fill_null(0))
-    elif pa.types.is_integer(kind):
-        whole = np.asarray(column.fill_null(0).cast(pa.int64(), safe=False))
-        micros = micros_of_integers(whole, form.per_second)
-    else:
-        try:
-            micros = micros_from_numbers(_floats(column))
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            bad[:] = True
-    return micros, bad
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _floats(column: pa.Array) -> NDArray[np.float64]:
-    cast = column.cast(_FLOAT, safe=False)
-    return np.asarray(cast.to_numpy(zero_copy_only=False), np.float64)
-
-
-def _epoch(column: pa.Array) -> NDArray[np.int64]:
-    factor = {"s": 1_000_000, "ms": 1000}.get(column.type.unit)
-    if factor:  # others would wrap around, perhaps into the range
-        ticks = np.asarray(column.cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
-        return np.where((ticks >= 0) & (ticks <= LATEST_US // factor), ticks, 0) * factor
-    micros = column.cast(pa.timestamp("us", column.type.tz), safe=False).cast(pa.int64())
-    return np.asarray(micros.to_numpy(), np.int64)

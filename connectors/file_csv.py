@@ -22,9 +22,11 @@ from padit.connectors.source import Decoder
 from padit.connectors.tables.annotated import Annotated, lay_out_annotated
 from padit.connectors.tables.dialect import find_dialect
 from padit.connectors.tables.layout import Layout, lay_out
-from padit.connectors.tables.order import in_order
+from padit.connectors.tables.order import AnyLayout, in_order
 from padit.connectors.tables.parse import Parsed, parse
 from padit.connectors.tables.records import Block, RecordReader
+from padit.connectors.tables.stacked import Stacked, begins_with_units, find_tables, lay_out_stacked
+from padit.connectors.tables.survey import blocks_of
 from padit.domain.findings import Findings
 from padit.domain.rows import Rows
 
@@ -40,7 +42,7 @@ class Csv:
     def __init__(self, options: FileOptions, suffix: str) -> None:
         self._options = options
         self._suffix = suffix
-        self._layouts: dict[str, Layout | Annotated] = {}
+        self._layouts: dict[str, AnyLayout] = {}
 
     def count(self, path: str) -> int:
         """Records below the header, after a look at the whole file."""
@@ -63,16 +65,22 @@ class Csv:
         note = partial(note_left_out, decode)
         if isinstance(layout, Annotated):
             return _OpenAnnotated(path, row, layout, note)
+        if isinstance(layout, Stacked):
+            return _OpenStacked(path, row, layout, note)
         return _OpenCsv(path, row, layout, note)
 
-    def _layout(self, path: str) -> Layout | Annotated:
+    def _layout(self, path: str) -> AnyLayout:
         return self._layouts.get(os.path.abspath(path)) or self._look(path)
 
-    def _look(self, path: str) -> Layout | Annotated:
+    def _look(self, path: str) -> AnyLayout:
         dialect = find_dialect(path, self._options, self._suffix)
         if dialect.annotated:
             return lay_out_annotated(path, self._options, dialect)
-        return lay_out(path, self._options, dialect)
+        tables, seen = find_tables(path, self._options, dialect)
+        if len(tables) > 1 or begins_with_units(dialect, seen):
+            return lay_out_stacked(path, self._options, dialect)
+        blocks = partial(blocks_of, path, dialect.text, dialect.cut)
+        return lay_out(path, self._options, dialect, seen, blocks)
 
 
 def _dead(block: Block, rejects: list[Reject], path: str) -> list[DeadRecord]:
@@ -82,6 +90,34 @@ def _dead(block: Block, rejects: list[Reject], path: str) -> list[DeadRecord]:
         for one in sorted(rejects)
         if (line := block.record(one.record)).strip()
     ]
+
+
+def _piece(layout: Layout, block: Block, note: Note, path: str) -> Piece:
+    """Records of one table as rows and dead letters."""
+    parsed, converted = _converted(layout, block)
+    note(converted.left_out)
+    body = layout.plan.body
+    cells = len(body.columns) if isinstance(body, Wide) else 1
+    rejects = [
+        *(Reject(i, bounded(reason), cells) for i, reason in parsed.faults),
+        *(one._replace(record=int(parsed.position[one.record])) for one in converted.rejects),
+    ]
+    return Piece(len(block), converted.rows, _dead(block, rejects, path), converted.unwatched)
+
+
+def _converted(layout: Layout, block: Block) -> tuple[Parsed, Converted]:
+    """As numbers and times where all cells are plain, which is the usual case; else as text."""
+    names, needed = layout.dialect.names, layout.plan.needed
+    for types in (layout.types, None):
+        try:
+            parsed = parse(block, names, needed, layout.dialect.cut.delimiter, types)
+        except pa.ArrowInvalid:
+            continue  # not with `types` None
+        number = parsed.position + block.first
+        converted = rows_of(layout.plan, parsed.table, number, layout.forms)
+        if not converted.rejects:
+            break  # reasons quote cells as they stand in the text
+    return parsed, converted
 
 
 class _OpenCsv:
@@ -95,32 +131,29 @@ class _OpenCsv:
         block = self._records.take(most)
         if not len(block):
             return Piece(0, Rows.empty(), [])
-        layout = self._layout
-        parsed, converted = self._converted(block)
-        self._note(converted.left_out)
-        body = layout.plan.body
-        cells = len(body.columns) if isinstance(body, Wide) else 1
-        rejects = [
-            *(Reject(i, bounded(reason), cells) for i, reason in parsed.faults),
-            *(one._replace(record=int(parsed.position[one.record])) for one in converted.rejects),
-        ]
-        dead = _dead(block, rejects, self._path)
-        return Piece(len(block), converted.rows, dead)
+        return _piece(self._layout, block, self._note, self._path)
 
-    def _converted(self, block: Block) -> tuple[Parsed, Converted]:
-        """As numbers and times where all cells are plain, which is the usual case; else as text."""
-        layout = self._layout
-        names, needed = layout.dialect.names, layout.plan.needed
-        for types in (layout.types, None):
-            try:
-                parsed = parse(block, names, needed, layout.dialect.cut.delimiter, types)
-            except pa.ArrowInvalid:
-                continue  # not with `types` None
-            number = parsed.position + block.first
-            converted = rows_of(layout.plan, parsed.table, number, layout.forms)
-            if not converted.rejects:
-                break  # reasons quote cells as they stand in the text
-        return parsed, converted
+    def close(self) -> None:
+        self._records.close()
+
+
+class _OpenStacked:
+    """Several tables: a piece never holds rows of two of them."""
+
+    def __init__(self, path: str, row: int, layout: Stacked, note: Note) -> None:
+        self._path = path
+        self._note = note
+        self._layout = layout
+        self._row = row
+        self._records = RecordReader(path, layout.dialect.text, layout.dialect.cut, row)
+
+    def take(self, most: int) -> Piece:
+        layout, change = self._layout.section(self._row)
+        block = self._records.take(min(most, change - self._row))
+        self._row += len(block)
+        if layout is None or not len(block):
+            return Piece(len(block), Rows.empty(), [])
+        return _piece(layout, block, self._note, self._path)
 
     def close(self) -> None:
         self._records.close()

@@ -6,7 +6,6 @@ order mark; with one UTF-16 is read as well.
 
 from collections.abc import Callable, Iterator, Sequence
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +27,6 @@ from padit.connectors.source import Decoder
 from padit.connectors.text_order import TextOrder, key_values
 from padit.domain.errors import ConfigurationError
 from padit.domain.findings import Findings, Unwatched
-from padit.domain.metric import Metric
 from padit.domain.rows import Rows, concatenate
 
 __all__ = ["JSON", "Json", "decode_own"]
@@ -37,10 +35,6 @@ JSON = (".jsonl", ".ndjson", ".json")
 """Suffixes of these files."""
 
 _LINES = 32_768
-_LOOKED_AT = 1000
-_NEEDED = {"timestamp", "source_id", "metric_name", "value"}
-_FIELDS = frozenset(Metric.__struct_fields__)
-_FORMAT = "format: in the configuration names other fields"
 
 
 @register(*JSON)
@@ -75,25 +69,8 @@ class Json:
             lines.close()
 
     def findings(self, path: str, labels: tuple[str, ...] = ()) -> Findings:
-        """Fields of the first lines that hold numbers and are not read; a mapping counts itself."""
-        if self._payload.form is not None:
-            return Findings()
-        lines = LineReader(path, 0, self._opened)
-        try:
-            values, _ = _records(lines.take(_LOOKED_AT))
-        finally:
-            lines.close()
-        where = f"in the first {len(values)} lines"
-        reason = "it is no field of a sample, which has one value"
-        return Findings(
-            (),
-            [
-                Unwatched(
-                    path, f"field {name!r} ({where})", reason, _FORMAT, count, "fields", count
-                )
-                for name, count in sorted(_other_numbers(values).items())
-            ],
-        )
+        """None: what lines hold beside samples is met, and counted, while they are read."""
+        return Findings()
 
     def open(self, path: str, row: int, decode: Decoder) -> OpenFile:
         """Open at a line."""
@@ -124,23 +101,6 @@ def _times(lines: LineReader, decode: Decoder) -> Iterator[NDArray[np.int64]]:
             found = decode(values[taken:] if taken else values, None)
             yield found.rows.time
             taken += found.taken
-
-
-def _other_numbers(values: list[bytes]) -> dict[str, int]:
-    """Fields of numbers that samples do not have, and how many there are."""
-    found: dict[str, int] = {}
-    for value in values:
-        try:
-            read = msgspec.json.decode(value)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            continue
-        for one in read if isinstance(read, list) else [read]:
-            if not isinstance(one, dict) or not one.keys() >= _NEEDED:
-                continue  # a record that is refused as a whole is counted there
-            for name in one.keys() - _FIELDS:
-                if isinstance(one[name], int | float) and not isinstance(one[name], bool):
-                    found[name] = found.get(name, 0) + 1
-    return found
 
 
 class _OpenJson:

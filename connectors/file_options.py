@@ -20,7 +20,7 @@ OF_ANY_FORMAT = frozenset(("order", "repeats"))
 """Options that do not depend on what a file looks like."""
 TEXT_ONLY = (
     "delimiter", "columns", "encoding", "line_end", "skip_lines", "comment", "decimal",
-    "thousands", "states", "time_format", "timezone", "repeated_hour",
+    "thousands", "states", "time_format",
 )  # fmt: skip
 """Options that only text tables have."""
 

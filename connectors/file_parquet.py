@@ -5,6 +5,7 @@ dictionaries. So memory is bounded by the cells of a batch, however far a small 
 """
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePath
@@ -16,15 +17,18 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from padit.codecs.dead_letter import DeadRecord
-from padit.connectors.file_columns import event_times, rows_of
+from padit.connectors.file_columns import Forms, rows_of
 from padit.connectors.file_formats import OpenFile, Piece, register
 from padit.connectors.file_options import TEXT_ONLY, FileOptions
 from padit.connectors.file_parquet_plan import Layout, lay_out
 from padit.connectors.file_plan import GivenTimes, Wide
 from padit.connectors.file_sort import ascending
+from padit.connectors.file_times import event_times, local_times
 from padit.connectors.file_types import as_numbers, flattened, shown, valid_text
 from padit.connectors.side_outputs import label_names, note_left_out
 from padit.connectors.source import Decoder
+from padit.connectors.tables.layout import guess_of_passes
+from padit.connectors.tables.zones import Passes, passes_of
 from padit.domain.errors import ConfigurationError, PaditError, SourceError
 from padit.domain.findings import Findings
 from padit.domain.rows import Rows
@@ -48,6 +52,7 @@ class Parquet:
                 message = f"{suffix} files have typed columns and no {name}"
                 raise ConfigurationError(message)
         self._options = options
+        self._passes: dict[str, Passes] = {}
 
     def count(self, path: str) -> int:
         """Rows of the file, after a look at its columns."""
@@ -56,6 +61,8 @@ class Parquet:
             with file:
                 _check_sizes(file.metadata, layout, path)
                 rows = int(file.metadata.num_rows)
+                if layout.form.zone and layout.form.repeated == "order":
+                    self._passes[os.path.abspath(path)] = _passes(file, layout)
         if rows < 0:
             message = f"{path} cannot be read as Parquet: it claims to have {rows} rows"
             raise SourceError(message)
@@ -75,7 +82,11 @@ class Parquet:
         with _reading(path, "cannot be read"):
             file, layout = self._open(path, labels)
             with file:
-                return layout.findings(file.metadata, path)
+                found = layout.findings(file.metadata, path)
+        if not layout.form.passes:
+            return found
+        guesses = [*found.guesses, guess_of_passes(path, layout.form.zone)]
+        return found._replace(guesses=guesses)
 
     def open(self, path: str, row: int, decode: Decoder) -> OpenFile:
         """Open at a row; the decoder only names the labels."""
@@ -88,6 +99,8 @@ class Parquet:
     def _open(self, path: str, labels: tuple[str, ...] = ()) -> tuple[pq.ParquetFile, Layout]:
         with _file(path, []) as file:
             layout = lay_out(self._options, file, path, PurePath(path).stem, labels)
+        passes = self._passes.get(os.path.abspath(path), ())
+        layout = layout._replace(form=layout.form._replace(passes=passes))
         return _file(path, layout.texts), layout
 
 
@@ -129,10 +142,34 @@ def _check_sizes(metadata: pq.FileMetaData, layout: Layout, path: str) -> None:
 
 def _times(file: pq.ParquetFile, layout: Layout) -> Iterator[NDArray[np.int64]]:
     """Event times of all rows that have one."""
-    column = layout.plan.time
     plan = layout.plan._replace(source=None, body=Wide((), (), ()))
+    for first, table in _column_of_times(file, layout):
+        number = np.arange(first, first + table.num_rows)
+        yield event_times(plan, table, number, layout.form)
+
+
+def _column_of_times(file: pq.ParquetFile, layout: Layout) -> Iterator[tuple[int, pa.Table]]:
+    """The column of the time alone, each part with the number of its first row."""
+    first, column = 0, str(layout.plan.time)
     for batch in file.iter_batches(_TIMES, columns=[column], use_threads=False):
-        yield event_times(plan, _prepared(pa.Table.from_batches([batch]), layout, [str(column)]))
+        yield first, _prepared(pa.Table.from_batches([batch]), layout, [column])
+        first += batch.num_rows
+
+
+def _passes(file: pq.ParquetFile, layout: Layout) -> Passes:
+    """Which rows of hours that come twice are the first and which the second ones."""
+    column = layout.plan.time
+    if isinstance(column, GivenTimes):
+        return ()
+
+    def locals_of(part: tuple[int, pa.Table]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        first, table = part
+        found = local_times(table[column])
+        chosen = found.local & ~found.bad
+        return found.micros[chosen], np.flatnonzero(chosen) + first
+
+    alone = isinstance(layout.plan.body, Wide) and layout.plan.source is None
+    return passes_of(map(locals_of, _column_of_times(file, layout)), layout.form.zone, alone=alone)
 
 
 def _prepared(table: pa.Table, layout: Layout, needed: list[str]) -> pa.Table:
@@ -173,14 +210,14 @@ class _OpenParquet:
 
     def _piece(self, chosen: pa.Table) -> Piece:
         number = np.arange(self._row, self._row + chosen.num_rows)
-        converted = rows_of(self._plan, chosen, number)
+        converted = rows_of(self._plan, chosen, number, Forms(self._layout.form))
         note_left_out(self._decode, converted.left_out)
         dead = [
             DeadRecord(_text(chosen, one.record), one, self._path, 0, int(number[one.record]))
             for one in converted.rejects
         ]
         self._row += chosen.num_rows
-        return Piece(chosen.num_rows, converted.rows, dead)
+        return Piece(chosen.num_rows, converted.rows, dead, converted.unwatched)
 
     def close(self) -> None:
         self._file.close()

@@ -13,6 +13,7 @@ from padit.connectors.file_labels import with_labels
 from padit.connectors.file_options import FileOptions
 from padit.connectors.file_plan import GivenTimes, Narrow, Plan, labelled, make_plan
 from padit.connectors.file_types import Leaf, flattened, leaves_of, shown, valid_text
+from padit.connectors.tables.times import TimeForm
 from padit.domain.errors import SourceError
 from padit.domain.findings import Findings, Guess, Unwatched
 
@@ -32,6 +33,7 @@ class Layout(NamedTuple):
         special: needed columns that have to be converted first, and their types.
         guesses: what was detected.
         unwatched: column, reason, remedy, and whether the cells hold numbers.
+        form: zone of times that have none.
     """
 
     plan: Plan
@@ -39,6 +41,7 @@ class Layout(NamedTuple):
     special: dict[str, pa.DataType]
     guesses: tuple[Guess, ...]
     unwatched: tuple[tuple[Leaf, str, str, bool], ...]
+    form: TimeForm = TimeForm()
 
     def findings(self, metadata: pq.FileMetaData, path: str) -> Findings:
         """Guesses, and every column that is not watched with the number of its filled cells."""
@@ -106,6 +109,7 @@ def lay_out(
             )
             for leaf in left
         ),
+        TimeForm(zone=options.timezone or "", repeated=options.repeated_hour),
     )
 
 

@@ -2,10 +2,10 @@
 
 A file is complete before it is read, so the order of its rows has no meaning: series after series
 (pandas `melt`), newest first, several tables. Such a file of R rows is read twice. Offsets 0 to R
-are its rows as they stand: they give the dead letters, and the samples are collected. Offsets R to
-2 R are R equal shares of the samples in the order of time, those of one time in the order of the
-file. So an offset is a place that every worker finds again, whatever its memory, and reading goes
-on from it after a restore; the sort is then done again.
+are its rows as they stand: they give the dead letters and what is left unwatched, and the samples
+are collected. Offsets R to 2 R are R equal shares of the samples in the order of time, those of one
+time in the order of the file. So an offset is a place that every worker finds again, whatever its
+memory, and reading goes on from it after a restore; the sort is then done again.
 """
 
 from collections.abc import Callable, Iterable
@@ -83,7 +83,7 @@ class SortedFile:
                 self._finish()
             if wanted <= 0:
                 self._offset += piece.taken
-                return Piece(piece.taken, Rows.empty(), piece.dead)
+                return Piece(piece.taken, Rows.empty(), piece.dead, piece.unwatched)
         return self._shares(most)
 
     def close(self) -> None:

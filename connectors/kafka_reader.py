@@ -19,6 +19,7 @@ from confluent_kafka import (
 )
 from numpy.typing import NDArray
 
+from padit.codecs.cloudevents import structured
 from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch
 from padit.domain.errors import SourceError
@@ -64,6 +65,7 @@ class KafkaReader:
         decode: record values to rows.
         look_every: seconds between two looks for added partitions; None for a bounded read.
         decisions: (partition, offset, watermark) of a recorded run, to be repeated there.
+        in_headers: whether the attributes of CloudEvents may stand in the headers of a record.
         patience: seconds in which a broker may answer that it does not know a partition, as happens
             briefly after its restart.
     """
@@ -77,7 +79,10 @@ class KafkaReader:
         look_every: float | None,
         decisions: Sequence[tuple[int, int, int]] = (),
         patience: float = 60.0,
+        *,
+        in_headers: bool = False,
     ) -> None:
+        self._in_headers = in_headers
         self._patience = patience
         self._unknown: dict[int, float] = {}
         self._asked = 0.0
@@ -187,7 +192,10 @@ class KafkaReader:
             times = times[: len(messages)]
             following = stop
         values = [message.value() for message in messages]
-        decoded = self._decode(values, np.minimum(times, _NO_TIME) * 1000)
+        read = values
+        if self._in_headers:
+            read = [structured(message.headers(), message.value()) for message in messages]
+        decoded = self._decode(read, np.minimum(times, _NO_TIME) * 1000)
         if decoded.taken < len(messages):
             taken, ended = decoded.taken, False
             following = messages[taken].offset()

@@ -124,7 +124,14 @@ class KafkaSource:
         decode = self.payload.decoder(decode)
         consumer = self.consumer()
         return KafkaReader(
-            consumer, self.topic, ranges, decode, look_every, self.decisions, self.patience
+            consumer,
+            self.topic,
+            ranges,
+            decode,
+            look_every,
+            self.decisions,
+            self.patience,
+            in_headers=self.payload.in_headers,
         )
 
     def consumer(self, trouble: ClientErrors | None = None) -> Consumer:

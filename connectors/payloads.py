@@ -30,6 +30,11 @@ class Payload:
     form: Format | None = None
     schemas: SchemaOptions | None = None
 
+    @property
+    def in_headers(self) -> bool:
+        """Whether a part of a record may stand in its headers: CloudEvents in binary mode."""
+        return self.form is not None and self.form.preset == "cloudevents"
+
     def decoder(self, decode: Decoder) -> Decoder:
         """The decoder of a reader that is opened.
 

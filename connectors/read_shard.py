@@ -247,7 +247,7 @@ class _OpenReader:
             self._counters[name].inc(more)
         self._left_out.inc(self._labels.news())
         self._context.note(self.shard, cursor.watermark)
-        self._context.keep_losses(self.shard, cursor.losses)
+        self._context.keep_losses(self.shard, cursor.losses, cursor.unwatched)
 
     def stands_at(self, cursor: Cursor) -> bool:
         """Whether reading can go on here without seeking."""
@@ -270,7 +270,6 @@ class _OpenReader:
         for read in reads:
             self._last[read.partition] = now
             self._left_log.note(read.unwatched)
-            self._context.leave(read.unwatched)
         found = advance(grown, reads, self._options.out_of_orderness, self._name)
         moved, batch = found.cursor, found.batch
         for read in reads:
@@ -323,7 +322,7 @@ class _OpenReader:
         rows = found.batch.rows
         earliest = int(rows.time.min()) if len(rows) else WATERMARK_NONE
         sides = side_messages(self._name, found, self._options.outputs)
-        ended = found.cursor.finished and found.cursor.losses
+        ended = found.cursor.finished and (found.cursor.losses or found.cursor.unwatched)
         notes = [(NOTES, losses_message(found.cursor))] if ended else []
         return itertools.chain(
             [TimestampedValue(found.batch, _timestamp(earliest))],

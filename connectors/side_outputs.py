@@ -1,5 +1,6 @@
 """Side outputs of the source: late rows, dead letters, idleness decisions."""
 
+import dataclasses
 import logging
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.codecs.contract import LeftOut
+from padit.codecs.other_fields import OtherFields
 from padit.codecs.records import Decoded
 from padit.codecs.validate import Read, Validate
 from padit.connectors.cursor import Advance, Cursor, Numbered
@@ -131,7 +133,9 @@ class _Seldom(Generic[_Kind]):
 
 
 class LabelLog:
-    """A decoder that warns of labels that cannot be used: at the 1st, 100th, 10,000th ... sample.
+    """A decoder that counts what becomes no part of a sample: labels, and fields of numbers.
+
+    It warns of labels that cannot be used: at the 1st, 100th, 10,000th ... sample.
 
     Args:
         decode: the decoder.
@@ -141,16 +145,20 @@ class LabelLog:
     def __init__(self, decode: Decoder, name: str) -> None:
         self._decode = decode
         self._name = name
+        self._others = OtherFields()
         self._seldom: _Seldom[str] = _Seldom(1)
         self._total = self._taken = 0
 
     def __call__(
         self, values: Sequence[bytes | None], record_time: NDArray[np.int64] | None
     ) -> Decoded:
-        """Decode, and count samples of which a label was left out."""
+        """Decode; count samples of which a label was left out, and numbers that no sample has."""
         decoded = self._decode(values, record_time)
         self.note(decoded.left_out)
-        return decoded
+        if not isinstance(self._decode, Validate) or self._decode.read is not None:
+            return decoded  # a mapping counts itself
+        left = self._others.count(values, decoded.taken)
+        return _leaving(decoded, left) if left else decoded
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -178,6 +186,10 @@ class LabelLog:
         """Samples counted since the last call."""
         more, self._taken = self._total - self._taken, self._total
         return more
+
+
+def _leaving(decoded: Decoded, left: tuple[Unwatched, ...]) -> Decoded:
+    return dataclasses.replace(decoded, unwatched=(*decoded.unwatched, *left))
 
 
 def label_names(decode: Decoder) -> tuple[str, ...]:
@@ -255,7 +267,8 @@ def decision_message(cursor: Cursor, batch: Batch) -> Message:
 
 def losses_message(cursor: Cursor) -> Message:
     """What a reader lost and why, for the audit log, once it has read all of its input."""
-    record = encode_record(ReaderLosses(cursor.shard, cursor.losses))
+    left = tuple(one._asdict() for one in cursor.unwatched)
+    record = encode_record(ReaderLosses(cursor.shard, cursor.losses, left))
     return Message.of(Kind.AUDIT, ("losses",), 0, record, "losses", record.decode())
 
 

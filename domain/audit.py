@@ -70,16 +70,20 @@ class IdlenessDecision(msgspec.Struct, frozen=True, tag="idleness_decision", tag
     watermarks: dict[int, int]
 
 
-class ReaderLosses(msgspec.Struct, frozen=True, tag="losses", tag_field="record"):
-    """What a reader lost, once it has read all of a bounded input.
+class ReaderLosses(
+    msgspec.Struct, frozen=True, omit_defaults=True, tag="losses", tag_field="record"
+):
+    """What a reader lost or left unwatched, once it has read all of a bounded input.
 
     Attributes:
         reader: its number.
         losses: by kind of reason, since the job began.
+        unwatched: what a mapping left, with the fields of `domain.findings.Unwatched`.
     """
 
     reader: int
     losses: tuple[Loss, ...]
+    unwatched: tuple[dict[str, str | int], ...] = ()
 
 
 class Provenance(msgspec.Struct, frozen=True, tag="provenance", tag_field="record"):

@@ -8,9 +8,10 @@ reason and the option that changes the decision.
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-__all__ = ["Findings", "Guess", "Unwatched", "UnwatchedCounts"]
+__all__ = ["Findings", "Guess", "Unwatched", "UnwatchedCounts", "add_unwatched"]
 
 _MOST_KINDS = 1000
+_MOST_SAVED = 50
 
 
 class Guess(NamedTuple):
@@ -73,18 +74,21 @@ class Findings(NamedTuple):
 class UnwatchedCounts:
     """Counts what is left unwatched while reading, by place, kind and unit.
 
-    Kinds beyond the first thousand are counted together, so memory stays bounded and the sums
-    stay true.
+    Kinds beyond the first are counted together, so memory stays bounded and the sums stay true.
+
+    Args:
+        most: kinds that are told apart.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST_KINDS) -> None:
+        self._most = most
         self._kinds: dict[tuple[str, str, str], Unwatched] = {}
 
     def add(self, left: Iterable[Unwatched]) -> None:
         """Count."""
         for one in left:
             key = (one.place, one.what, one.unit)
-            if key not in self._kinds and len(self._kinds) >= _MOST_KINDS:
+            if key not in self._kinds and len(self._kinds) >= self._most:
                 one = one._replace(place="", what="things of other kinds")
                 key = ("", one.what, one.unit)
             known = self._kinds.get(key)
@@ -96,3 +100,17 @@ class UnwatchedCounts:
     def all(self) -> list[Unwatched]:
         """What was counted, in the order it was met."""
         return list(self._kinds.values())
+
+
+def add_unwatched(known: Sequence[Unwatched], more: Sequence[Unwatched]) -> tuple[Unwatched, ...]:
+    """Both tallies as one, in the order of place and name; at most 50 kinds and one for others.
+
+    >>> one = Unwatched("t", "field 'a'", "no path leads to it", "", 2, "fields", 2)
+    >>> [(left.what, left.amount) for left in add_unwatched([one], [one])]
+    [("field 'a'", 4)]
+    """
+    if not more:
+        return tuple(known)
+    counts = UnwatchedCounts(_MOST_SAVED)
+    counts.add((*known, *more))
+    return tuple(sorted(counts.all(), key=lambda one: (one.place, one.what, one.unit)))

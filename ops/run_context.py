@@ -12,7 +12,7 @@ A total replaces the one before, so it does not matter how many instances take t
 
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
@@ -52,7 +52,7 @@ class RunContext:
         self._mark: dict[int, int] = {}
         self._lag: dict[int, int] = {}
         self._losses: dict[int, tuple[Loss, ...]] = {}
-        self._left = UnwatchedCounts()
+        self._left: dict[int, tuple[Unwatched, ...]] = {}
         with _lock:
             _here[self.run] = self
 
@@ -99,10 +99,13 @@ class RunContext:
                     sums[name] = sums.get(name, 0) + total
         return sums
 
-    def keep_losses(self, reader: int, losses: tuple[Loss, ...]) -> None:
-        """Take what a reader has lost since the job began."""
+    def keep_losses(
+        self, reader: int, losses: tuple[Loss, ...], left: tuple[Unwatched, ...] = ()
+    ) -> None:
+        """Take what a reader has lost, and left unwatched, since the job began."""
         with self._lock:
             self._losses[reader] = losses
+            self._left[reader] = left
 
     def losses(self) -> tuple[Loss, ...]:
         """What the readers of this process have lost, by kind of reason."""
@@ -110,15 +113,13 @@ class RunContext:
             found = [self._losses[reader] for reader in sorted(self._losses)]
         return add_losses((), (one for losses in found for one in losses))
 
-    def leave(self, left: Sequence[Unwatched]) -> None:
-        """Count what readers of this process left unwatched, by place, kind and unit."""
-        with self._lock:
-            self._left.add(left)
-
     def unwatched(self) -> list[Unwatched]:
-        """What `leave` has counted, in the order it was met."""
+        """What the readers of this process left unwatched, by place, kind and unit."""
+        counts = UnwatchedCounts()
         with self._lock:
-            return self._left.all()
+            for reader in sorted(self._left):
+                counts.add(self._left[reader])
+        return counts.all()
 
     def note(self, reader: int, watermark: int, lag: int | None = None) -> None:
         """Take down how far a reader has come."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import apache_beam as beam
 import msgspec
 
-from padit.analysis.audit_log import read_decisions, read_run_totals
+from padit.analysis.audit_log import read_decisions, read_run_totals, read_unwatched
 from padit.analysis.losses.report import Verdict, counted_unwatched
 from padit.codecs.validate import Validate
 from padit.connectors.cursor import first_cursors
@@ -165,8 +165,8 @@ def _ended(plan: Plan, job: JobOptions, runner: Runner, watch: RunMonitor, end: 
         for sink in plan.every_sink:
             sink.finish(complete=not watch.stopped)
     counts = None if runner.here or not bounded else read_run_totals(job.audit)
-    if runner.here:
-        end = end._replace(findings=end.findings.adding(plan.context.unwatched()))
+    left = plan.context.unwatched() if runner.here else read_unwatched(job.audit) if bounded else []
+    end = end._replace(findings=end.findings.adding(left))
     summary = _summary(counts or watch.counts(), end, cancelled=not (runner.here or bounded))
     losses = plan.context.losses() if runner.here else None
     judged = bounded and not watch.stopped

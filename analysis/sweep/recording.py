@@ -15,6 +15,7 @@ from padit.connectors.losses import dead_losses, far_loss, late_loss
 from padit.connectors.source import Decoder, PartitionRange, Source
 from padit.domain.attributes import AttributeColumn, Attributes
 from padit.domain.errors import ConfigurationError, LossError, PaditError
+from padit.domain.findings import Unwatched, UnwatchedCounts
 from padit.domain.losses import Loss, add_losses
 from padit.domain.metric import Series
 from padit.domain.rows import Rows, concatenate
@@ -38,6 +39,7 @@ class Recording:
             if there are none.
         dead_lettered: samples that could not be read.
         losses: what is lost with the largest out-of-orderness, by kind of reason.
+        unwatched: what was left unwatched while it was read.
     """
 
     rows: Rows
@@ -45,6 +47,7 @@ class Recording:
     late: dict[int, NDArray[np.bool_] | None]
     dead_lettered: int = 0
     losses: tuple[Loss, ...] = ()
+    unwatched: tuple[Unwatched, ...] = ()
 
     @property
     def late_at_best(self) -> int:
@@ -134,12 +137,14 @@ def read_recording(
     parts: dict[int, list[Rows]] = {one.partition: [] for one in ranges}
     waiting, dead = set(parts), 0
     losses: tuple[Loss, ...] = ()
+    left = UnwatchedCounts()
     try:
         while waiting:
             for read in reader.read(1.0):
                 parts[read.partition].append(read.rows)
                 dead += read.lost
                 losses = add_losses(losses, dead_losses(read.dead))
+                left.add(read.unwatched)
                 note(len(read.rows) + read.lost)
                 if read.ended:
                     waiting.discard(read.partition)
@@ -150,7 +155,8 @@ def read_recording(
         raise _nothing_there(source.name, dead, losses)
     recording = _arrange(logs, allowed, processes)
     late = _late_losses(source.name, dict(zip(sorted(parts), logs, strict=True)), max(allowed))
-    return replace(recording, dead_lettered=dead, losses=add_losses(losses, late))
+    losses = add_losses(losses, late)
+    return replace(recording, dead_lettered=dead, losses=losses, unwatched=tuple(left.all()))
 
 
 def _nothing_there(name: str, dead: int, losses: Sequence[Loss]) -> PaditError:

@@ -8,6 +8,7 @@ import msgspec
 from padit.analysis.look.page import command_of, page_of, values_of
 from padit.analysis.look.survey import Extent, survey
 from padit.codecs.validate import Validate
+from padit.connectors.side_outputs import LabelLog
 from padit.connectors.units import with_labels
 from padit.connectors.uris import Bounds, parse_address, source_from_uri
 from padit.domain.config import load_config
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         seen = survey(
             source,
-            Validate(job.max_record_bytes, job.max_ahead, config.labels),
+            LabelLog(Validate(job.max_record_bytes, job.max_ahead, config.labels), source.name),
             job.out_of_orderness,
             extent,
         )

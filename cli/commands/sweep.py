@@ -23,10 +23,12 @@ from padit.analysis.sweep.space import read_sweep_file
 from padit.analysis.sweep.trials import WINDOW_OPTIONS, Trials, jobs_of, make_trials
 from padit.cli.commands._job import LOST_TOO_MUCH
 from padit.codecs.validate import Validate
+from padit.connectors.side_outputs import LabelLog
 from padit.connectors.units import with_labels, with_units
 from padit.connectors.uris import Bounds, source_from_uri
 from padit.domain.config import JobConfig, load_config
 from padit.domain.errors import ConfigurationError, LossError
+from padit.domain.findings import Findings
 from padit.ops.progress_bar import Progress
 from padit.ops.run_context import RunProgress
 from padit.pipelines.bounds import Number
@@ -172,7 +174,7 @@ def _read(
             recording = read_recording(
                 source,
                 ranges,
-                Validate(job.max_record_bytes, job.max_ahead, config.labels),
+                LabelLog(Validate(job.max_record_bytes, job.max_ahead, config.labels), source.name),
                 sorted({one.setting.out_of_orderness for one in jobs}),
                 processes,
                 seen.add,
@@ -186,6 +188,8 @@ def _read(
     dead = recording.dead_lettered
     counted = Counted(kept + dead, kept - late, late, dead)
     limits = Limits(job.max_loss_share, job.strict)
+    say(opening(Findings(unwatched=recording.unwatched)))
+    findings = findings.adding(recording.unwatched)
     return recording, judge(counted, findings, recording.losses, limits, source.name)
 
 

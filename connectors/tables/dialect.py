@@ -7,6 +7,7 @@ import csv
 import re
 from typing import NamedTuple
 
+from padit.codecs.promtool import is_export
 from padit.connectors.file_options import FileOptions
 from padit.connectors.file_plan import check_names
 from padit.connectors.tables.records import Cut, Text
@@ -14,12 +15,24 @@ from padit.connectors.tables.stream import BOM, TextStream, read_pieces
 from padit.domain.errors import SourceError
 from padit.domain.findings import Guess
 
-__all__ = ["Dialect", "find_dialect"]
+__all__ = ["Dialect", "cells_of", "find_dialect", "named", "with_trailing"]
 
 _HEAD = 256 << 10
 _PIECE = 16 << 10
 _PIECES = 15
 _LINES = 200  # of the head, by which the delimiter is judged
+_BEGIN = 4096
+_MAGIC = (
+    (b"PK\x03\x04", "a zip archive, as Excel's .xlsx are", "save it as CSV, or unpack it"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook (.xls)", "save it as CSV"),
+    (b"PAR1", "Parquet", "name it with the suffix .parquet"),
+    (b"ARROW1", "an Arrow file", "write it as Parquet or CSV"),
+    (b"SQLite format 3", "an SQLite database", "export the table as CSV"),
+    (b"%PDF", "a PDF", "export the table as CSV"),
+    (b"\x89HDF", "an HDF5 file", "write it as Parquet or CSV"),
+    (b"Obj\x01", "an Avro file", "write it as Parquet or CSV"),
+)
+"""What a file begins with, what it is, and what helps."""
 _SEP = re.compile(rb'"?sep=(.|\\t)"?[\s;,]*', re.IGNORECASE)
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "space"}
 _MARKS = {
@@ -39,6 +52,7 @@ class Dialect(NamedTuple):
         unnamed: those that were given such a name.
         annotated: whether it is the annotated CSV of InfluxDB, which has headers of its own.
         guesses: what was found out.
+        commented: whether headers are comments, as numpy writes them.
     """
 
     text: Text
@@ -47,6 +61,7 @@ class Dialect(NamedTuple):
     unnamed: frozenset[str]
     annotated: bool
     guesses: list[Guess]
+    commented: bool = False
 
 
 def find_dialect(path: str, options: FileOptions, suffix: str) -> Dialect:
@@ -57,9 +72,13 @@ def find_dialect(path: str, options: FileOptions, suffix: str) -> Dialect:
     """
     guesses: list[Guess] = []
     text = _text(path, options, guesses)
+    _refuse_binary(path, text)
     lines = _head_lines(path, text)
     if not any(line.strip() for line in lines):
         message = f"{path} is empty: it has no header line and no rows"
+        raise SourceError(message)
+    if is_export(lines[0].decode("utf-8", "replace")):
+        message = f"{path} is an export of promtool: name it with the suffix .prom"
         raise SourceError(message)
     at, stated = 0, options.delimiter
     match = _SEP.fullmatch(lines[0])
@@ -85,10 +104,11 @@ def find_dialect(path: str, options: FileOptions, suffix: str) -> Dialect:
     else:
         names, used = _header(path, lines[at:], delimiter)
         body = at + used
-    names, unnamed = _named(_with_trailing(names, lines[body:], delimiter))
+    names, unnamed = named(with_trailing(names, lines[body:], delimiter))
     check_names(names, path)
     _check_width(path, names, lines, at, delimiter, options)
-    return Dialect(text, Cut(body, delimiter, len(names), comment), names, unnamed, False, guesses)
+    cut = Cut(body, delimiter, len(names), comment)
+    return Dialect(text, cut, names, unnamed, False, guesses, commented is not None)
 
 
 def _text(path: str, options: FileOptions, guesses: list[Guess]) -> Text:
@@ -107,6 +127,22 @@ def _text(path: str, options: FileOptions, guesses: list[Guess]) -> Text:
             what = "its lines end with a carriage return alone"
             guesses.append(Guess(path, what, "line_end=cr"))
     return Text(encoding, cr)
+
+
+def _refuse_binary(path: str, text: Text) -> None:
+    """Refuse what is no text. Raises SourceError with what it is, and what to do."""
+    head = read_pieces(path, _BEGIN, 0, 0)[0]
+    for magic, what, remedy in _MAGIC:
+        if head.startswith(magic):
+            message = f"{path} is no text: it is {what}; {remedy}"
+            raise SourceError(message)
+    controls = sum(head.count(bytes([one])) for one in range(32) if one not in b"\t\n\f\r\x1b")
+    if not text.encoding.startswith("utf-16") and controls * 20 > len(head):
+        message = (
+            f"{path} is no text: {controls} of its first {len(head)} bytes are control characters; "
+            "export it as CSV, or name its encoding with encoding="
+        )
+        raise SourceError(message)
 
 
 def _encoding(pieces: list[bytes]) -> tuple[str, str]:
@@ -171,7 +207,8 @@ def _behind_comments(
     return at, comment
 
 
-def _cells(line: bytes, delimiter: str) -> list[str]:
+def cells_of(line: bytes, delimiter: str) -> list[str]:
+    """Cells of one record; none if it cannot be cut."""
     try:
         return next(csv.reader([line.decode("utf-8", "replace")], delimiter=delimiter), [])
     except csv.Error:
@@ -183,7 +220,7 @@ def _delimiter(path: str, lines: list[bytes], usual: str, guesses: list[Guess]) 
     few = [line for line in lines[:_LINES] if line.strip()]
 
     def fit(sign: str) -> tuple[float, int]:
-        widths = [len(_cells(line, sign)) for line in few]
+        widths = [len(cells_of(line, sign)) for line in few]
         width = widths[0]
         if width < 2:
             return 0.0, width
@@ -213,7 +250,7 @@ def _header(path: str, lines: list[bytes], delimiter: str) -> tuple[list[str], i
             continue
         if len(rows) == 1:
             return [" ".join(cell.split()) for cell in rows[0]], used
-    names = _cells(lines[0], delimiter)
+    names = cells_of(lines[0], delimiter)
     if not names:
         message = f"{path}: the header line cannot be read: {lines[0][:80]!r}"
         raise SourceError(message)
@@ -226,16 +263,16 @@ def _commented_header(
     """Names in the comment right above the rows, as numpy writes them; None if they are not."""
     if not comment or not at or options.columns or not lines[at - 1].startswith(comment.encode()):
         return None
-    names = [cell.strip() for cell in _cells(lines[at - 1][len(comment) :].strip(), delimiter)]
-    first = _cells(lines[at], delimiter)
+    names = [cell.strip() for cell in cells_of(lines[at - 1][len(comment) :].strip(), delimiter)]
+    first = cells_of(lines[at], delimiter)
     numbers = [cell for cell in first if re.fullmatch(r"\s*[-+]?[0-9][0-9.,eE+-]*\s*", cell)]
     fits = len(names) == len(first) > 1 and len(set(names)) == len(names) and all(names)
     return names if fits and numbers else None
 
 
-def _with_trailing(names: list[str], lines: list[bytes], delimiter: str) -> list[str]:
+def with_trailing(names: list[str], lines: list[bytes], delimiter: str) -> list[str]:
     """One name more, or one less, where all rows end with a delimiter or none of them does."""
-    rows = [_cells(line, delimiter) for line in lines[:_LINES] if line.strip()]
+    rows = [cells_of(line, delimiter) for line in lines[:_LINES] if line.strip()]
     if not rows:
         return names
     if all(len(row) == len(names) + 1 and not row[-1].strip() for row in rows):
@@ -245,7 +282,7 @@ def _with_trailing(names: list[str], lines: list[bytes], delimiter: str) -> list
     return names
 
 
-def _named(names: list[str]) -> tuple[list[str], frozenset[str]]:
+def named(names: list[str]) -> tuple[list[str], frozenset[str]]:
     """Every column with a name."""
     given = [name or f"column {number}" for number, name in enumerate(names, 1)]
     unnamed = frozenset(one for one, name in zip(given, names, strict=True) if not name)
@@ -256,7 +293,7 @@ def _check_width(
     path: str, names: list[str], lines: list[bytes], at: int, delimiter: str, options: FileOptions
 ) -> None:
     """Refuse a header that fits no row. Raises SourceError."""
-    widths = [len(_cells(line, delimiter)) for line in lines[at : at + _LINES]]
+    widths = [len(cells_of(line, delimiter)) for line in lines[at : at + _LINES]]
     rows = [one for one in widths[1:] if one]
     if not rows or min(rows) <= len(names):
         return  # what is short is a bad row, each by itself

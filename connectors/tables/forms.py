@@ -30,6 +30,18 @@ _MOST_UNITS = 8  # more different ones are no units, but text that begins with d
 _MOST_WORDS = 6  # more different ones are no states
 _NUMBER = re.compile(rf"({BODY})((?:[eE][-+]?[0-9]+)?)\s*({UNIT})?")
 _SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'", "\u2212": "-"})
+_STATES = frozenset(
+    (
+        "ok", "good", "bad", "normal", "warn", "warning", "error", "err", "fail", "failed",
+        "fault", "alarm", "alert", "critical", "crit", "info", "debug", "fatal", "unknown",
+        "pass", "passed", "running", "run", "stopped", "stop", "idle", "active", "inactive",
+        "standby", "ready", "busy", "open", "closed", "opened", "close", "on", "off", "up",
+        "down", "yes", "no", "true", "false", "enabled", "disabled", "high", "low", "medium",
+        "mid", "degraded", "healthy", "unhealthy", "online", "offline", "connected",
+        "disconnected", "success", "successful", "starting", "auto", "manual", "an", "aus",
+        "ja", "nein", "warnung", "fehler", "gut", "schlecht", "stopp",
+    )
+)  # fmt: skip
 _BOOLEANS = (("true", "false"), ("on", "off"), ("up", "down"), ("yes", "no"))
 
 
@@ -306,7 +318,11 @@ def _states(
 
 
 def _states_remedy(seen: _Seen) -> str:
-    if len(seen.other) > _MOST_WORDS or any("," in word or ":" in word for word in seen.other):
+    """`states=` for words that are states by their meaning; names of hosts are none."""
+    known = sum(word in _STATES for word in seen.other)
+    if len(seen.other) > _MOST_WORDS or 2 * known < len(seen.other) or not known:
+        return ""
+    if any("," in word or ":" in word for word in seen.other):
         return ""
     return "states=" + ",".join(f"{word}:{i}" for i, word in enumerate(sorted(seen.other)))
 

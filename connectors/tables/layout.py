@@ -4,12 +4,13 @@ It is found out once, before reading begins, and decides for every cell of the f
 does not fit it is a reject.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePath
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from padit.connectors.file_columns import Forms
 from padit.connectors.file_labels import with_labels
@@ -18,8 +19,8 @@ from padit.connectors.file_plan import Narrow, NoMetricError, Plan, Wide, labell
 from padit.connectors.tables.dialect import Dialect
 from padit.connectors.tables.forms import Column, NumberOptions, family_targets, judge
 from padit.connectors.tables.parse import Typed, parse
-from padit.connectors.tables.records import RecordReader
-from padit.connectors.tables.survey import Survey, survey
+from padit.connectors.tables.records import Block
+from padit.connectors.tables.survey import Survey
 from padit.connectors.tables.times import (
     EPOCHS,
     TimeForm,
@@ -28,13 +29,12 @@ from padit.connectors.tables.times import (
     text_of,
 )
 from padit.connectors.tables.values import NumberForm
-from padit.connectors.tables.zones import find_passes, repeated
+from padit.connectors.tables.zones import passes_of
 from padit.domain.errors import SourceError
 from padit.domain.findings import Findings, Guess, Unwatched
 
-__all__ = ["Layout", "lay_out"]
+__all__ = ["Layout", "guess_of_passes", "lay_out"]
 
-_MOST_REPEATED = 5_000_000
 _NAMES = pa.dictionary(pa.int32(), pa.string())
 _USUAL = (EPOCHS["epoch_s"], EPOCHS["epoch_ms"])
 
@@ -71,14 +71,26 @@ class Layout(NamedTuple):
         return self._replace(plan=plan, types=types, findings=findings)
 
 
-def lay_out(path: str, options: FileOptions, dialect: Dialect) -> Layout:
-    """Look at a file.
+def lay_out(
+    path: str,
+    options: FileOptions,
+    dialect: Dialect,
+    seen: Survey,
+    blocks: Callable[[], Iterable[Block]],
+) -> Layout:
+    """Look at a table.
+
+    Args:
+        path: of its file.
+        options: of the mapping.
+        dialect: how its text is written.
+        seen: its records.
+        blocks: reads them again.
 
     Raises:
         SourceError: it cannot be read as a table.
         ConfigurationError: options that do not fit its columns.
     """
-    seen = survey(path, dialect.text, dialect.cut)
     names = dialect.names
     sample = parse(seen.sample, names, names, dialect.cut.delimiter).table
     columns = _judge(sample, dialect, options)
@@ -99,7 +111,7 @@ def lay_out(path: str, options: FileOptions, dialect: Dialect) -> Layout:
     targets = family_targets([unit for name in values for unit in columns[name].units])
     forms = Forms(time, values, targets)
     if time.zone and time.repeated == "order" and isinstance(plan.time, str):
-        forms = forms._replace(time=_with_passes(path, dialect, plan, time, guesses))
+        forms = forms._replace(time=_with_passes(path, blocks(), dialect, plan, time, guesses))
     guesses = list(dict.fromkeys(guesses))
     unwatched = _unwatched(path, sample, dialect, plan, columns, options, seen)
     types = _types(sample, plan, forms)
@@ -161,35 +173,35 @@ def _time_form(
 
 
 def _with_passes(
-    path: str, dialect: Dialect, plan: Plan, time: TimeForm, guesses: list[Guess]
+    path: str,
+    blocks: Iterable[Block],
+    dialect: Dialect,
+    plan: Plan,
+    time: TimeForm,
+    guesses: list[Guess],
 ) -> TimeForm:
-    """Look through the times of a file for hours that come twice."""
-    reader = RecordReader(path, dialect.text, dialect.cut)
-    local, row, held = [], [], 0
+    """Look through the times of a table for hours that come twice."""
     plain = time._replace(zone="")
     needed = list(plan.time_columns)
-    try:
-        while len(block := reader.take(1 << 16)) and held < _MOST_REPEATED:
-            parsed = parse(block, dialect.names, needed, dialect.cut.delimiter)
-            number = parsed.position + block.first
-            times = convert_times(text_of(parsed.table, plan.time_columns), plain, number)
-            chosen = times.local & ~times.bad
-            here, number = times.micros[chosen], number[chosen]
-            twice = np.concatenate(([True], repeated(here, time.zone), [True]))
-            keep = twice[:-2] | twice[1:-1] | twice[2:]
-            local.append(here[keep])
-            row.append(number[keep])
-            held += len(local[-1])
-    finally:
-        reader.close()
-    if not local:
-        return time
+
+    def locals_of(block: Block) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        parsed = parse(block, dialect.names, needed, dialect.cut.delimiter)
+        number = parsed.position + block.first
+        times = convert_times(text_of(parsed.table, plan.time_columns), plain, number)
+        chosen = times.local & ~times.bad
+        return times.micros[chosen], number[chosen]
+
     alone = isinstance(plan.body, Wide) and plan.source is None
-    passes, _ = find_passes(np.concatenate(local), np.concatenate(row), time.zone, alone=alone)
+    passes = passes_of(map(locals_of, blocks), time.zone, alone=alone)
     if passes:
-        what = f"the order of rows shows which hour of two is which in {time.zone}"
-        guesses.append(Guess(path, what, "repeated_hour=first"))
+        guesses.append(guess_of_passes(path, time.zone))
     return time._replace(passes=passes)
+
+
+def guess_of_passes(path: str, zone: str) -> Guess:
+    """That the order of rows told apart the hours that come twice."""
+    what = f"the order of rows shows which hour of two is which in {zone}"
+    return Guess(path, what, "repeated_hour=first")
 
 
 def _types(sample: pa.Table, plan: Plan, forms: Forms) -> Typed:

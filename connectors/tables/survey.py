@@ -1,12 +1,13 @@
 """One pass over a table before it is read: how many records it has, and a sample of all of them."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from padit.connectors.tables.records import Block, Cut, RecordReader, Text
 
-__all__ = ["Survey", "survey"]
+__all__ = ["Survey", "Surveyor", "blocks_of"]
 
 _FIRST = 1000  # records of the first block that are kept
 _OTHERS = 250  # of each block that follows
@@ -29,31 +30,47 @@ class Survey(NamedTuple):
     sample: Block
 
 
-def survey(path: str, text: Text, cut: Cut) -> Survey:
-    """Count the records of a file and keep a sample, the same in every pass.
+class Surveyor:
+    """Takes blocks of records and keeps a sample, the same in every pass over a file."""
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[int, list[bytes]]] = []
+        self._every = 1
+        self._number = 0
+        self._records = 0
+        self._empty = 0
+
+    def add(self, block: Block) -> None:
+        """Take in records."""
+        self._records += len(block)
+        self._empty += _empty(block)
+        if self._number % self._every == 0:
+            some = _some(block, _OTHERS if self._number else _FIRST)
+            self._kept.append((self._number, some))
+        self._number += 1
+        if len(self._kept) > _BLOCKS:
+            self._every *= 2
+            self._kept = [one for one in self._kept if one[0] % self._every == 0]
+
+    def end(self) -> Survey:
+        """What was seen."""
+        parts = [part for _, some in self._kept for part in some]
+        ends = np.cumsum([len(part) for part in parts], dtype=np.int64)
+        return Survey(self._records, self._empty, Block(0, b"".join(parts), ends))
+
+
+def blocks_of(path: str, text: Text, cut: Cut, most: int = _TAKEN) -> Iterator[Block]:
+    """All records of a file, block by block.
 
     Raises:
         SourceError: it cannot be read.
     """
     reader = RecordReader(path, text, cut)
-    kept: list[tuple[int, list[bytes]]] = []
-    records = empty = number = 0
-    every = 1
     try:
-        while len(block := reader.take(_TAKEN)):
-            records += len(block)
-            empty += _empty(block)
-            if number % every == 0:
-                kept.append((number, _some(block, _OTHERS if number else _FIRST)))
-            number += 1
-            if len(kept) > _BLOCKS:
-                every *= 2
-                kept = [one for one in kept if one[0] % every == 0]
+        while len(block := reader.take(most)):
+            yield block
     finally:
         reader.close()
-    parts = [part for _, some in kept for part in some]
-    ends = np.cumsum([len(part) for part in parts], dtype=np.int64)
-    return Survey(records, empty, Block(0, b"".join(parts), ends))
 
 
 def _some(block: Block, most: int) -> list[bytes]:

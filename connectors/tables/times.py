@@ -27,7 +27,7 @@ from padit.domain.timestamps import (
 )
 
 __all__ = ["EPOCHS", "TimeForm", "Times", "convert_times", "detect_times",
-           "micros_of_integers", "text_of"]  # fmt: skip
+           "in_zone", "micros_of_integers", "text_of"]  # fmt: skip
 
 EPOCHS = {"epoch_s": 1, "epoch_ms": 1000, "epoch_us": 1_000_000, "epoch_ns": 1_000_000_000}
 """Name of a unit of times since 1970 to how many of it make a second."""
@@ -95,10 +95,7 @@ def convert_times(text: pa.Array, form: TimeForm, row: NDArray[np.int64]) -> Tim
         times = Times(parsed.micros, parsed.bad, np.full(len(text), parsed.local), {})
     else:
         times = _known_forms(text, form.per_second)
-    if not form.zone:
-        return times
-    chosen = np.flatnonzero(times.local & ~times.bad)
-    return _in_zone(times, form, chosen, row) if len(chosen) else times
+    return in_zone(times, form, row)
 
 
 def _known_forms(text: pa.Array, per_second: int) -> Times:
@@ -172,10 +169,17 @@ def _of_floats(number: NDArray[np.float64], per_second: int) -> NDArray[np.int64
     return np.rint(np.where(usable, scaled, 0.0)).astype(np.int64)
 
 
-def _in_zone(
-    times: Times, form: TimeForm, chosen: NDArray[np.int64], row: NDArray[np.int64]
-) -> Times:
-    """Local times to UTC; those that have no meaning, or two, are refused with the reason."""
+def in_zone(times: Times, form: TimeForm, row: NDArray[np.int64]) -> Times:
+    """Local times to UTC; those that have no meaning, or two, are refused with the reason.
+
+    Args:
+        times: n of them.
+        form: its zone; without one all are as they are.
+        row: int64 (n,), numbers of the rows in the file.
+    """
+    chosen = np.flatnonzero(times.local & ~times.bad)
+    if not form.zone or not len(chosen):
+        return times
     micros, bad = times.micros.copy(), times.bad.copy()
     local = times.micros[chosen]
     utc = localize(local, form.zone)

@@ -5,6 +5,7 @@ rows decides where it can: times that go on and then begin again are the first a
 pass. Otherwise the row is refused; a local time that never was is always refused.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import NamedTuple
@@ -15,13 +16,14 @@ from numpy.typing import NDArray
 
 from padit.domain.timestamps import EARLIEST_US, LATEST_US, MICROS
 
-__all__ = ["Localized", "Passes", "find_passes", "localize", "repeated"]
+__all__ = ["Localized", "Passes", "find_passes", "localize", "passes_of", "repeated"]
 
 Times = NDArray[np.int64]
 Passes = tuple[tuple[int, int, int], ...]
 """(first row, row behind the last, 0 for the first pass of a repeated hour or 1 for the second)."""
 
 _MOST_PASSES = 10_000
+_MOST_REPEATED = 5_000_000
 _DAY = 86_400 * MICROS
 
 
@@ -118,6 +120,28 @@ def find_passes(local: Times, row: Times, zone: str, *, alone: bool) -> tuple[Pa
         found.append((int(row[start]), int(row[middle]), int(backwards)))
         found.append((int(row[middle]), int(row[stop - 1]) + 1, int(not backwards)))
     return tuple(found), left
+
+
+def passes_of(parts: Iterable[tuple[Times, Times]], zone: str, *, alone: bool) -> Passes:
+    """The same for a whole table, of which only the times around repeated hours are kept.
+
+    Args:
+        parts: local times and row numbers, in the order of the rows.
+        zone: of the times.
+        alone: whether each time stands in one row.
+    """
+    local, row, held = [], [], 0
+    for here, number in parts:
+        twice = np.concatenate(([True], repeated(here, zone), [True]))
+        keep = twice[:-2] | twice[1:-1] | twice[2:]
+        local.append(here[keep])
+        row.append(number[keep])
+        held += len(local[-1])
+        if held >= _MOST_REPEATED:
+            break
+    if not local:
+        return ()
+    return find_passes(np.concatenate(local), np.concatenate(row), zone, alone=alone)[0]
 
 
 def _fold(zone: str, local: int) -> int:

@@ -183,9 +183,9 @@ def test_dbc_that_calls_a_message_j1939_is_believed(where: str, tmp_path: Path) 
     assert found(read(path, [other])) == {("can0/0x05", "Vendor_Level"): 50.0}
 
 
-def test_messages_of_several_frames_are_counted(truck: Path) -> None:
+def test_parts_whose_beginning_was_not_seen_are_counted(truck: Path) -> None:
     emitter = read(truck, [frame(0x1CECFF00, bytes(8), True), frame(0x1CEBFF00, bytes(8), True)])
-    assert emitter.left == {"multi_packet": 2}
+    assert emitter.left == {"transport_control": 1, "multi_packet": 1}
 
 
 def test_filter_can_ask_for_one_kind_of_identifier(truck: Path) -> None:

@@ -13,10 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from padit.cli.main import main
+from padit.codecs.other_fields import OtherFields
+from padit.codecs.validate import Validate
 from padit.connectors import file_bytes
 from padit.connectors.file_bytes import open_json
+from padit.connectors.side_outputs import LabelLog
 from padit.connectors.uris import source_from_uri
 from padit.domain.errors import ConfigurationError, SourceError
+from padit.domain.findings import Unwatched, UnwatchedCounts
 from padit.domain.metric import Series
 from tests.connectors.reading import letters, reads_of, samples
 from tests.pipelines.seed import RULE
@@ -190,20 +194,60 @@ def test_case_06_is_read_whole(
     assert first[1] == 1_767_571_200_000_000
 
 
+def left_of(path: Path) -> list[Unwatched]:
+    """What a job's reader leaves of a file."""
+    source = source_from_uri(str(path))
+    reader = source.open(source.ranges(), LabelLog(Validate(1 << 20, 10**18), "a"))
+    counts = UnwatchedCounts()
+    while reads := reader.read(0.1):
+        counts.add(one for read in reads for one in read.unwatched)
+    reader.close()
+    return counts.all()
+
+
 def test_a_field_of_numbers_that_samples_do_not_have_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     more = {"value2": 1.5, "note": "x", "unit": "s", "flag": True}
     path.write_text("".join(json.dumps({**one, **more}) + "\n" for one in RECORDS))
-    source = source_from_uri(str(path))
-    source.ranges()
-    (left,) = source.findings().unwatched
-    assert (left.what, left.amount, left.numeric) == ("field 'value2' (in the first 5 lines)", 5, 5)
+    (left,) = left_of(path)
+    assert (left.what, left.amount, left.numeric) == ("field 'value2'", 5, 5)
+    assert left.place == str(path)
     assert "format:" in left.remedy
+
+
+def test_numbers_that_samples_do_not_have_are_counted_in_the_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    lines = [{**RECORDS[i % 5], **({"late": i} if i >= 40_000 else {})} for i in range(100_000)]
+    path.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    (left,) = left_of(path)
+    assert left.what == "field 'late'"
+    assert 0.7 * 60_000 <= left.amount <= 1.3 * 60_000  # a sample of the records
+
+
+def test_names_of_fields_are_bounded_and_arrays_are_looked_into() -> None:
+    others = OtherFields()
+    record = [{**RECORDS[0], f"x{i}": i} for i in range(80)]
+    found = others.count([json.dumps(record).encode(), b"[1", None, b'{"a": 1}'], 4)
+    assert len(found) == 51
+    assert sum(one.amount for one in found) == 80
 
 
 def test_a_line_that_is_refused_is_not_counted_as_unwatched_too(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"ts": 1767571200, "readings": [1, 2]}\n' * 3)
-    source = source_from_uri(str(path))
-    source.ranges()
-    assert source.findings().unwatched == []
+    assert left_of(path) == []
+
+
+def test_a_type_that_is_unknown_is_counted_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    lines = [{**RECORDS[i % 5], "metric_type": "gauge"} for i in range(3)]
+    lines += [{**RECORDS[0], "metric_type": "latency"}, {**RECORDS[0], "metric_type": None}]
+    path.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    (left,) = left_of(path)
+    assert (left.what, left.amount, left.numeric) == ("metric_type 'gauge'", 3, 0)
+    assert "series:" in left.remedy
+    path = tmp_path / "a.csv"
+    rows = [f"{T0 + i},m,{i},{kind}" for i, kind in enumerate(["gauge", "latency", "", "gauge"])]
+    path.write_text("\n".join(["timestamp,metric_name,value,metric_type", *rows]))
+    (left,) = left_of(path)
+    assert (left.what, left.amount, left.numeric) == ("metric_type 'gauge'", 2, 0)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from padit.connectors.source import PartitionRange
@@ -143,5 +145,44 @@ def test_options_that_are_wrong_are_named(query: str, part: str) -> None:
 
 
 def test_options_of_text_are_refused_for_parquet() -> None:
-    with pytest.raises(ConfigurationError, match="no timezone"):
-        source_from_uri("x.parquet?timezone=Europe/Berlin")
+    with pytest.raises(ConfigurationError, match="no time_format"):
+        source_from_uri("x.parquet?time_format=iso")
+
+
+def parquet(path: Path, hours: list[str], kind: pa.DataType) -> str:
+    column = pa.array(local(hours))
+    if not pa.types.is_string(kind):
+        column = column.cast(pa.timestamp("us")).cast(kind)
+    pq.write_table(pa.table({"timestamp": column, "a": range(len(hours))}), path)
+    return str(path)
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns", "text"])
+@pytest.mark.parametrize(("hours", "utc"), [(ASCENDING, UTC), (ASCENDING[::-1], UTC[::-1])])
+def test_times_without_a_zone_in_parquet_are_local_times_of_the_stated_one(
+    tmp_path: Path, unit: str, hours: list[str], utc: list[str]
+) -> None:
+    kind = pa.string() if unit == "text" else pa.timestamp(unit)
+    uri = f"{parquet(tmp_path / 'a.parquet', hours, kind)}?timezone=Europe/Berlin&order=arrival"
+    assert [time[11:16] for time in times(uri)] == utc
+    assert "repeated_hour=first" in options(uri)
+    plain = uri.partition("?")[0]
+    assert sorted(time[11:16] for time in times(f"{plain}?repeats=drop")) == sorted(hours)
+
+
+def test_times_with_a_zone_in_parquet_stay_what_they_are(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "a.parquet", ["10:00", "11:00"], pa.timestamp("us", "UTC"))
+    assert times(f"{path}?timezone=Europe/Berlin") == times(path)
+
+
+def test_a_time_in_parquet_that_never_was_or_was_twice_is_refused_with_the_option(
+    tmp_path: Path,
+) -> None:
+    path = parquet(tmp_path / "a.parquet", ["01:30", "02:30", "03:30"], pa.timestamp("ms"))
+    (letter,) = letters(seen(f"{path}?timezone=Europe/Berlin")[0])
+    assert "repeated_hour=first" in letter.reason
+    assert len(times(f"{path}?timezone=Europe/Berlin&repeated_hour=second")) == 3
+    days = pa.array(["2026-03-29 02:30:00"]).cast(pa.timestamp("us"))
+    pq.write_table(pa.table({"timestamp": days, "a": [1]}), path)
+    (letter,) = letters(seen(f"{path}?timezone=Europe/Berlin")[0])
+    assert "clocks were set forward" in letter.reason

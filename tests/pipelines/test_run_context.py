@@ -129,8 +129,9 @@ def test_a_lost_row_fails_the_accounts_of_a_bounded_run_and_its_exit_code(
 def test_what_readers_leave_unwatched_is_summed_by_place_and_kind() -> None:
     context = RunContext()
     one = Unwatched("a.jsonl", "field 'x'", "first", "format: values", 2, "fields", 2)
-    context.leave([one, one._replace(place="b.jsonl")])
-    context.leave([one._replace(reason="second", amount=3, numeric=1)])
+    context.keep_losses(0, (), (one,))  # a total replaces the one before
+    context.keep_losses(0, (), (one, one._replace(place="b.jsonl")))
+    context.keep_losses(1, (), (one._replace(reason="second", amount=3, numeric=1),))
     assert context.unwatched() == [
         one._replace(amount=5, numeric=3), one._replace(place="b.jsonl"),
     ]  # fmt: skip
@@ -138,10 +139,11 @@ def test_what_readers_leave_unwatched_is_summed_by_place_and_kind() -> None:
 
 def test_kinds_beyond_the_most_are_counted_together_and_never_lost() -> None:
     context = RunContext()
-    context.leave(
-        [Unwatched("t", f"field 'x{i}'", "text", "", 2, "fields", 1) for i in range(3000)]
-    )
-    left = context.unwatched()
-    assert len(left) == 1001
-    assert left[-1].what == "things of other kinds"
-    assert (sum(one.amount for one in left), sum(one.numeric for one in left)) == (6000, 3000)
+    for reader in range(60):
+        fields = [f"field 'x{reader}.{i}'" for i in range(50)]
+        left = tuple(Unwatched("t", field, "text", "", 2, "fields", 1) for field in fields)
+        context.keep_losses(reader, (), left)
+    found = context.unwatched()
+    assert len(found) == 1001
+    assert found[-1].what == "things of other kinds"
+    assert (sum(one.amount for one in found), sum(one.numeric for one in found)) == (6000, 3000)

@@ -126,6 +126,7 @@ class _Meanings:
         self._attribute = np.empty(0, np.int32)  # of each pair
         self._pairs: dict[tuple[Series, Attributes], int] = {}
         self._attributes: dict[Attributes, int] = {}
+        self._known: set[Series] = set()
         self._single = True  # no series stands in two pairs
 
     def add(self, found: Sequence[tuple[Series, Attributes] | None]) -> None:
@@ -138,11 +139,12 @@ class _Meanings:
             number = self._pairs.setdefault(pair, len(self._pairs))
             if number == len(self.series):
                 self.series.append(pair[0])
+                self._known.add(pair[0])
                 attributes.append(self._attributes.setdefault(pair[1], len(self._attributes)))
             numbers.append(number)
         self.pair = np.concatenate([self.pair, np.array(numbers, np.int32)])
         self._attribute = np.concatenate([self._attribute, np.array(attributes, np.int32)])
-        self._single = len(set(self.series)) == len(self.series)
+        self._single = len(self._known) == len(self.series)
 
     def rows(
         self,
@@ -262,10 +264,12 @@ class KnownRecords(threading.local):
 def _records_of(values: Sequence[bytes | None]) -> Records:
     """All records in one text with `PADDING` bytes behind them."""
     if isinstance(values, JoinedValues):
-        text, start, length = values.text, values.start, values.length
+        text, start, length = np.ascontiguousarray(values.text), values.start, values.length
         end = int((start + length).max(initial=0))
         if end + PADDING > len(text) or not text.flags.writeable:
-            text = np.concatenate([text, np.zeros(PADDING, np.uint8)])
+            first = max(int(start.min(initial=end)), 0)
+            text = np.concatenate([text[first:end], np.zeros(PADDING, np.uint8)])
+            start = start - first
         return _with_words(text, np.ascontiguousarray(start), np.ascontiguousarray(length))
     kept = values
     if None in values:
@@ -279,6 +283,7 @@ def _records_of(values: Sequence[bytes | None]) -> Records:
 def _with_words(
     text: NDArray[np.uint8], start: NDArray[np.int64], length: NDArray[np.int64]
 ) -> Records:
+    """Records whose words begin at any byte, which processors of today can read."""
     words = np.ndarray((len(text) - 7,), np.dtype("<u8"), text.data, strides=(1,))
     return Records(text, words, start, length)
 

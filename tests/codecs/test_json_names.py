@@ -252,4 +252,5 @@ def test_a_buffer_is_not_copied_where_so_many_bytes_follow_its_last_record() -> 
 
 def _known_values(values: JoinedValues) -> list[float]:
     """The values of records that are recognised."""
-    return _known().read(values, _LIMIT).rows.value.tolist()
+    found: list[float] = _known().read(values, _LIMIT).rows.value.tolist()
+    return found

@@ -4,8 +4,9 @@
 
 Every line is process CPU time on one core, the median of several rounds and the fastest of them
 (what other processes do to the caches is not ours): decoding alone, from the bytes of records to
-columns. `known` are records that differ in their two numbers only,
-`other` are those that a JSON parser reads.
+columns. The records of PADIT's own JSON are `known` as they are
+mostly written, with line breaks, with a time as text, or many in an array; `other` are those that
+are left to a JSON parser.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from padit.codecs.records import Decoded, decode
@@ -23,6 +25,7 @@ __all__ = ["main"]
 _T = 1_767_571_200
 _MAX_BYTES = 1 << 20
 _AT_ONCE = 10_000
+_EACH = 50
 
 
 def _own(i: int, rng: random.Random) -> dict[str, Any]:
@@ -31,8 +34,18 @@ def _own(i: int, rng: random.Random) -> dict[str, Any]:
             "value": value, "unit": "1/min"}  # fmt: skip
 
 
+def _text_time(i: int, rng: random.Random) -> dict[str, Any]:
+    moment = datetime.fromtimestamp(_T + i / 8, timezone(timedelta(hours=2)))
+    return _own(i, rng) | {"timestamp": moment.isoformat(), "sequence": i}
+
+
+def _array(i: int, rng: random.Random) -> list[dict[str, Any]]:
+    return [_own(i * _EACH + n, rng) for n in range(_EACH)]
+
+
 def _other(i: int, rng: random.Random) -> dict[str, Any]:
-    return _own(i, rng) | {"metadata": {"id": f"{i:x}"}}
+    record = _own(i, rng)
+    return record | {"value": f"{record['value']}"}
 
 
 def _telegraf(i: int, rng: random.Random) -> dict[str, Any]:
@@ -58,8 +71,11 @@ def _plain(i: int, rng: random.Random) -> dict[str, Any]:
 
 PLAIN = {"source": "{tags.host}/rack", "metric": "sensor", "value": "reading.value",
          "unit": "reading.unit", "time": "ts"}  # fmt: skip
-MAKERS: Mapping[str, tuple[Callable[[int, random.Random], dict[str, Any]], Any]] = {
+MAKERS: Mapping[str, tuple[Callable[[int, random.Random], Any], Any]] = {
     "own, known": (_own, None),
+    "own, line breaks": (_own, None),
+    "own, text time": (_text_time, None),
+    "own, array of 50": (_array, None),
     "own, other": (_other, None),
     "telegraf": (_telegraf, "telegraf"),
     "connect": (_connect, "connect"),
@@ -81,7 +97,8 @@ def measure(name: str, records: int, rounds: int) -> tuple[float, float, int]:
     """Nanoseconds a record, the median of several rounds and the least; and samples a round."""
     make, form = MAKERS[name]
     rng = random.Random(0)
-    values = [json.dumps(make(i, rng), separators=(",", ":")).encode() for i in range(records)]
+    style: Any = {"indent": 2} if name.endswith("breaks") else {"separators": (",", ":")}
+    values = [json.dumps(make(i, rng), **style).encode() for i in range(records)]
     read = _reader(form)
     spent = []
     samples = 0

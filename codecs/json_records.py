@@ -19,11 +19,11 @@ from padit.codecs.forgiving import (
     hint_of,
     known_kind,
 )
-from padit.codecs.json_layouts import KnownRecords
+from padit.codecs.json_known import KnownRecords
 from padit.codecs.labels import label_reader
 from padit.codecs.names import find_unusable, name_fault
 from padit.codecs.series_table import SeriesTable
-from padit.domain.attributes import Attributes
+from padit.domain.attributes import AttributeColumn, Attributes
 from padit.domain.errors import WireFormatError
 from padit.domain.metric import MetricType, Series
 from padit.domain.rows import Rows
@@ -113,7 +113,7 @@ class JsonReader:
             NumberedLabelledForgiving if names else NumberedForgiving
         )
         self._forgiving = msgspec.json.Decoder(LabelledForgiving if names else Forgiving)
-        self.known = KnownRecords(self.parse)
+        self.known = KnownRecords(self.parse, labelled=bool(names))
 
     def parse(self, record: bytes) -> tuple[Series, float, float, Attributes] | None:
         """One record as `KnownRecords` wants it."""
@@ -204,17 +204,19 @@ class JsonReader:
                 number.append(position)
         return read, np.array(number, np.int32)
 
+    def _attributes(
+        self, read: Samples, code: NDArray[np.int32], count: int
+    ) -> tuple[AttributeColumn | None, LeftOut]:
+        """The attributes of samples as a column over `count` series."""
+        metadata = [_metadata(sample) for sample in read] if self._labels.names else ()
+        return self._labels.encode([sample.metric_type for sample in read], metadata, code, count)
+
     def columns_of(self, read: Samples) -> Columns:
         """Samples to checked rows."""
         time, unread = _times(read)
         value = np.array([sample.value for sample in read], np.float64)
         table, code = _names.encode(read)
-        attributes, left_out = self._labels.encode(
-            [sample.metric_type for sample in read],
-            [_metadata(sample) for sample in read] if self._labels.names else (),
-            code,
-            len(table),
-        )
+        attributes, left_out = self._attributes(read, code, len(table))
         unusable = find_unusable(table)
         good = (time >= EARLIEST_US) & (time < LATEST_US) & np.isfinite(value)
         if unusable:
@@ -223,6 +225,9 @@ class JsonReader:
         none = np.empty(0, np.int64)
         if good.all():
             return Columns(rows, left_out, None, none, str)
+        if left_out.samples:  # a sample that is lost has lost no label
+            kept: Any = [read[i] for i in np.flatnonzero(good).tolist()]
+            _, left_out = self._attributes(kept, code[good], len(table))
         texts = frozenset(unread.tolist())
 
         def reason(i: int) -> str:

@@ -13,7 +13,7 @@ record ends; `_joints_are_sound` decides that.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +31,7 @@ from padit.codecs.contract import (
     Sampled,
     bounded,
 )
+from padit.codecs.json_known import Found
 from padit.codecs.json_records import UNREADABLE, Samples, json_reader
 from padit.codecs.names import MAX_NAME_LENGTH
 from padit.domain.findings import Unwatched
@@ -39,9 +40,11 @@ from padit.domain.rows import Rows, concatenate
 __all__ = ["CODECS", "MAX_NAME_LENGTH", "Decoded", "Reject", "codec_of", "decode"]
 
 _LOG = logging.getLogger(__name__)
-_SLICE = 10_000
+_TOGETHER = 1 << 16  # records that are looked up in one go
+_SLICE = 10_000  # records that are parsed in one go
 _OPEN, _CLOSE, _BREAK = b"{}\n"
 _STREAM = 0xFF  # an Arrow IPC stream begins with the continuation marker 0xFFFFFFFF
+_TOMBSTONE = "tombstone: the record has no value"
 _KNOWN_ERRORS = (*UNREADABLE, pa.ArrowException, OSError, ValueError)  # OSError: cut streams
 
 CODECS = (
@@ -89,15 +92,27 @@ def decode(values: Sequence[bytes | None], max_bytes: int, labels: tuple[str, ..
         max_bytes: a longer record is rejected unread.
         labels: keys of the samples' metadata that become labels.
     """
+    parts = _in_parts(values, _TOGETHER, lambda some: _decode_some(some, max_bytes, labels))
+    return _joined(parts)
+
+
+def _in_parts(
+    values: Sequence[bytes | None], size: int, read: Callable[[Sequence[bytes | None]], Decoded]
+) -> list[Decoded]:
+    """So many records at a time, until one call does not take all it is given."""
     parts: list[Decoded] = []
     start = 0
     while start < len(values):
-        chosen = values[start : start + _SLICE] if len(values) > _SLICE else values
-        part = _decode_slice(chosen, max_bytes, labels)
+        chosen = values[start : start + size] if len(values) > size else values
+        part = read(chosen)
         parts.append(part.moved(start) if start else part)
         start += part.taken
         if part.taken < len(chosen):
             break
+    return parts
+
+
+def _joined(parts: Sequence[Decoded]) -> Decoded:
     if len(parts) == 1:
         return parts[0]
     return Decoded(
@@ -105,7 +120,7 @@ def decode(values: Sequence[bytes | None], max_bytes: int, labels: tuple[str, ..
         np.concatenate([part.record for part in parts] or [np.empty(0, np.int64)]),
         [reject for part in parts for reject in part.rejects],
         np.concatenate([part.element for part in parts] or [np.empty(0, np.int32)]),
-        start,
+        sum(part.taken for part in parts),
         _all_left_out(parts),
     )
 
@@ -117,46 +132,65 @@ def _all_left_out(parts: Sequence[Decoded | Sampled]) -> LeftOut:
     return found
 
 
+def _decode_some(
+    values: Sequence[bytes | None], max_bytes: int, labels: tuple[str, ...]
+) -> Decoded:
+    """Records that are known, and then the others."""
+    known = json_reader(labels).known
+    try:
+        found = known.read(values, max_bytes)
+    except Exception as error:  # no record may stop the job, whatever is wrong with this code
+        note_unexpected(error)
+        known.forget()
+        return _decode_others(values, max_bytes, labels)
+    if not len(found.record):
+        return _decode_others(values, max_bytes, labels)
+    if not len(found.others):
+        return Decoded(found.rows, found.record, [], found.element, len(values))
+    return _merged(found, values, max_bytes, labels)
+
+
+def _merged(
+    found: Found, values: Sequence[bytes | None], max_bytes: int, labels: tuple[str, ...]
+) -> Decoded:
+    """The records that are known, with all others in their places."""
+    rows, record, element, others = found
+    taken = len(values)
+    rest = _decode_others([values[i] for i in others.tolist()], max_bytes, labels)
+    if rest.taken < len(others):
+        taken = int(others[rest.taken])
+        kept = record < taken
+        rows, record, element = rows.select(kept), record[kept], element[kept]
+    record = np.concatenate([record, others[rest.record]])
+    order = np.argsort(record, kind="stable")
+    element = np.concatenate([element, rest.element])
+    rejects = [one._replace(record=int(others[one.record])) for one in rest.rejects]
+    whole = concatenate([rows, rest.rows])
+    return Decoded(
+        whole.select(order), record[order], rejects, element[order], taken, rest.left_out
+    )
+
+
+def _decode_others(
+    values: Sequence[bytes | None], max_bytes: int, labels: tuple[str, ...]
+) -> Decoded:
+    """Records that are not known, in slices."""
+    return _joined(_in_parts(values, _SLICE, lambda some: _decode_slice(some, max_bytes, labels)))
+
+
 def _decode_slice(
     chosen: Sequence[bytes | None], max_bytes: int, labels: tuple[str, ...]
 ) -> Decoded:
     try:
-        return _decode_together(chosen, max_bytes, labels)
+        return _decode_unknown(chosen, max_bytes, labels)
     except Exception as error:  # no record may stop the job, whatever is wrong with this code
         note_unexpected(error)
-        json_reader(labels).known.forget()
         return _decode_one_by_one(chosen, max_bytes, labels)
 
 
 def note_unexpected(error: Exception) -> None:
     """Log an error that decoding should not have met, with its place."""
     _LOG.warning("decoding met an error that it does not know; please report it", exc_info=error)
-
-
-def _decode_together(
-    chosen: Sequence[bytes | None], max_bytes: int, labels: tuple[str, ...]
-) -> Decoded:
-    known = json_reader(labels).known
-    found = known.read(chosen, max_bytes) if chosen[0] and chosen[0][0] == _OPEN else None
-    if found is None or not len(found[1]):
-        return _decode_unknown(chosen, max_bytes, labels)
-    rows, record = found
-    taken = len(chosen)
-    if len(rows) == taken:
-        return Decoded(rows, record, [], np.zeros(taken, np.int32), taken)
-    others = np.delete(np.arange(taken), record)
-    rest = _decode_unknown([chosen[i] for i in others.tolist()], max_bytes, labels)
-    if rest.taken < len(others):
-        taken = int(others[rest.taken])
-        rows, record = rows.select(record < taken), record[record < taken]
-    record = np.concatenate([record, others[rest.record]])
-    order = np.argsort(record, kind="stable")
-    element = np.concatenate([np.zeros(len(rows), np.int32), rest.element])
-    rejects = [one._replace(record=int(others[one.record])) for one in rest.rejects]
-    whole = concatenate([rows, rest.rows])
-    return Decoded(
-        whole.select(order), record[order], rejects, element[order], taken, rest.left_out
-    )
 
 
 def _decode_unknown(
@@ -178,18 +212,17 @@ def _decode_without_empty(
 ) -> Decoded | None:
     """The records that hold something, together: a tombstone must not cost its neighbours.
 
-    None where all of them do, or none.
+    None where all of them do.
     """
     kept = np.flatnonzero([bool(value) for value in chosen])
-    if not 0 < len(kept) < len(chosen):
+    if len(kept) == len(chosen):
         return None
-    rest = _decode_together([chosen[i] for i in kept.tolist()], max_bytes, labels)
+    rest = _decode_others([chosen[i] for i in kept.tolist()], max_bytes, labels)
     taken = len(chosen) if rest.taken == len(kept) else int(kept[rest.taken])
-    empty = np.setdiff1d(np.arange(taken), kept).tolist()
     rejects = [one._replace(record=int(kept[one.record])) for one in rest.rejects]
-    for position in empty:
-        _, reject = _decode_record(chosen[position], position, max_bytes, labels)
-        rejects += [] if reject is None else [reject]
+    for position, value in enumerate(chosen[:taken]):
+        if not value:
+            rejects.append(Reject(position, _TOMBSTONE if value is None else "empty"))
     rejects.sort(key=lambda one: one.record)
     return replace(rest, record=kept[rest.record], rejects=rejects, taken=taken)
 
@@ -275,8 +308,7 @@ def _decode_record(
     """One record of any format."""
     nothing = Sampled(Rows.empty(), np.empty(0, np.int32), Faults())
     if not value:
-        why = "tombstone: the record has no value" if value is None else "empty"
-        return nothing, Reject(position, why)
+        return nothing, Reject(position, _TOMBSTONE if value is None else "empty")
     if len(value) > max_bytes:
         why = f"{len(value)} bytes, more than the {max_bytes} of --max_record_bytes"
         return nothing, Reject(position, why)

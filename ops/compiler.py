@@ -117,16 +117,17 @@ def require() -> None:
     config.CPU_NAME, config.CPU_FEATURES = wanted
 
 
-def dispatcher_of(function: Callable[..., Any]) -> Any:
-    """The function as numba calls it: compiled for each combination of types, or loaded.
+def dispatcher_of(one: Kernel) -> Any:
+    """A kernel as numba calls it: compiled for each combination of types, or loaded.
 
     Raises:
         PaditError: kernels cannot be compiled or loaded here.
     """
     require()
-    made = numba.njit(error_model="numpy", nogil=True)(function)
+    lean = {"_nrt": False, "forceinline": True} if one.lean else {}
+    made = numba.njit(error_model="numpy", nogil=True, **lean)(one.py_func)
     if not config.DISABLE_JIT:
-        cache = _Cache(function)
+        cache = _Cache(one)
         made._cache = cache
         made.compile = _under_lock(made, cache)
     return made
@@ -134,7 +135,7 @@ def dispatcher_of(function: Callable[..., Any]) -> Any:
 
 def is_kept(one: Kernel) -> bool:
     """Whether there is code of a kernel on the disk, for some types and processor."""
-    return Path(_Cache(one.py_func)._cache_file._index_path).exists()
+    return Path(_Cache(one)._cache_file._index_path).exists()
 
 
 @typeof_impl.register(Kernel)  # type: ignore[untyped-decorator]
@@ -253,8 +254,8 @@ def _unwritable(folder: Path, error: OSError) -> str:
 class _Locator(caching._CacheLocator):  # type: ignore[misc]
     """Tells numba where the code of one function lies."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._digest = _digest(function)
+    def __init__(self, one: Kernel) -> None:
+        self._digest = _digest(one)
 
     def get_cache_path(self) -> str:
         """Return the folder."""
@@ -270,8 +271,9 @@ class _Locator(caching._CacheLocator):  # type: ignore[misc]
 
 
 class _Impl(caching.CompileResultCacheImpl):  # type: ignore[misc]
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._locator = _Locator(function)
+    def __init__(self, one: Kernel) -> None:
+        function = one.py_func
+        self._locator = _Locator(one)
         self._lineno = function.__code__.co_firstlineno
         name = f"{function.__module__}.{function.__qualname__}"
         self._filename_base = self.get_filename_base(name, sys.abiflags)
@@ -321,11 +323,12 @@ def _intact(path: Path) -> bytes:
 class _Cache(caching.Cache):  # type: ignore[misc]
     """Compiled code of one function on the disk."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, one: Kernel) -> None:
+        function = one.py_func
         self.name = f"{function.__module__}.{function.__qualname__}".removeprefix("padit.")
         self._name = repr(function)
         self._py_func = function
-        self._impl = _Impl(function)
+        self._impl = _Impl(one)
         self._cache_path = self._impl.locator.get_cache_path()
         stamp = self._impl.locator.get_source_stamp()
         self._cache_file = _File(self._cache_path, self._impl.filename_base, stamp)
@@ -338,10 +341,11 @@ class _Cache(caching.Cache):  # type: ignore[misc]
         return self._cache_file.load(key) is not None
 
 
-def _digest(function: Callable[..., Any], within: frozenset[str] = frozenset()) -> str:
+def _digest(kernel: Kernel, within: frozenset[str] = frozenset()) -> str:
     """A digest of a function, the constants that it reads and the kernels that it calls."""
+    function = kernel.py_func
     name = f"{function.__module__}.{function.__qualname__}"
-    found = hashlib.sha256(name.encode())
+    found = hashlib.sha256(f"{name} lean={kernel.lean}".encode())
     closure = [cell.cell_contents for cell in function.__closure__ or ()]
     for part in (*_code_parts(function.__code__), *closure, function.__defaults__):
         found.update(_spelled(part, within | {name}).encode() + b"\0")
@@ -378,7 +382,7 @@ def _spelled(value: Any, within: frozenset[str]) -> str:
     if isinstance(value, Kernel):
         function = value.py_func
         name = f"{function.__module__}.{function.__qualname__}"
-        return name if name in within else _digest(function, within)
+        return name if name in within else _digest(value, within)
     if isinstance(value, np.ndarray):
         return f"{value.dtype.str}{value.shape}{hashlib.sha256(value.tobytes()).hexdigest()}"
     if isinstance(value, np.generic):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from padit.codecs import forgiving
 from padit.codecs.forgiving import note_kind
+from padit.codecs.json_records import json_reader
 from padit.codecs.payloads import metrics_of
 from padit.codecs.records import decode
 from tests.codecs.samples import MAX_BYTES, T, arrow, one_by_one, outcome, plain, record, steady
@@ -71,6 +72,7 @@ def test_an_unknown_metric_type_is_named_once(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forgiving, "_kinds", forgiving._Kinds())
+    json_reader(()).known.forget()
     with caplog.at_level(logging.WARNING):
         decode([record(metric_type="gauge"), record(metric_type="counter")] * 5, MAX_BYTES)
         note_kind("latency")

@@ -11,7 +11,7 @@ from padit.analysis.audit_log import read_losses, read_unwatched
 from padit.cli.main import main
 from padit.connectors.cursor import Cursor, advance, first_cursors
 from padit.connectors.source import PartitionRange, ReadBatch
-from padit.domain.audit import ReaderLosses, RunStarted, encode_record
+from padit.domain.audit import ReaderLosses, Record, RunStarted, encode_record
 from padit.domain.errors import StateError
 from padit.domain.findings import Unwatched, add_unwatched
 from padit.domain.losses import Loss
@@ -139,7 +139,7 @@ def test_records_of_an_earlier_run_in_one_log_do_not_count_for_readers_that_wrot
 ) -> None:
     log = tmp_path / "log.jsonl"
     lost = Loss("late", 3, "a", "t")
-    records = [
+    records: list[Record] = [
         ReaderLosses(0, (lost,), (LEFT._asdict(),)),
         RunStarted("r", "s", "t", live=False, ranges={}, version="1"),
         ReaderLosses(0, (), (LEFT._replace(amount=7)._asdict(),)),

@@ -158,7 +158,7 @@ class Detection:
         anomaly = bool(detected.anomaly[row])
         known = table.attributes_of(row)
         evidence = detector.explain(table, detected.scores[best], row)
-        evidence["features"] = {name: float(values[row]) for name, values in table.features.items()}
+        evidence["features"] = table.features_of(row)
         return DetectionScore(
             source_id=series.source_id,
             metric_name=series.metric_name,

@@ -24,6 +24,7 @@ from padit.ops.metric_names import JUDGED_PREFIX, NAMESPACE, OF_A_GROUP
 from padit.ops.plugins import plugins_folder
 from padit.transforms.alerts import Alerts
 from padit.transforms.audit import Audit
+from padit.transforms.beam_store import BeamStore
 from padit.transforms.detect import Create, Detection, DetectionResult
 from padit.transforms.detectors import (
     Detector,
@@ -97,11 +98,17 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
 
     HEADER = ReadModifyWriteStateSpec("header", BytesCoder())
     ROWS = BagStateSpec("rows", BytesCoder())
+    KEPT_0 = BagStateSpec("kept_0", BytesCoder())
+    KEPT_1 = BagStateSpec("kept_1", BytesCoder())
     DETECTION = ReadModifyWriteStateSpec("detection", BytesCoder())
+    CHANGES = BagStateSpec("changes", BytesCoder())
     SHAPE = ReadModifyWriteStateSpec("shape", BytesCoder())
     _HEADER_PARAM = beam.DoFn.StateParam(HEADER)
     _ROWS_PARAM = beam.DoFn.StateParam(ROWS)
+    _KEPT_0_PARAM = beam.DoFn.StateParam(KEPT_0)
+    _KEPT_1_PARAM = beam.DoFn.StateParam(KEPT_1)
     _DETECTION_PARAM = beam.DoFn.StateParam(DETECTION)
+    _CHANGES_PARAM = beam.DoFn.StateParam(CHANGES)
     _SHAPE_PARAM = beam.DoFn.StateParam(SHAPE)
 
     def __init__(
@@ -156,12 +163,15 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         element: tuple[int, bytes],
         header: Any = _HEADER_PARAM,
         rows: Any = _ROWS_PARAM,
+        kept_0: Any = _KEPT_0_PARAM,
+        kept_1: Any = _KEPT_1_PARAM,
         detection: Any = _DETECTION_PARAM,
+        changes: Any = _CHANGES_PARAM,
         shape: Any = _SHAPE_PARAM,
     ) -> Iterator[Any]:
         """Advance one group by one keyed batch."""
         group, data = element
-        store = _BeamStore(header, rows, detection, shape)
+        store = BeamStore(header, rows, (kept_0, kept_1), (detection, changes), shape)
         keyed = decode_keyed_batch(data)
         outcome = self._machine.advance(store, keyed)
         if len(keyed.rows) or outcome.closings:
@@ -299,43 +309,3 @@ def _letter(refused: Refused, source: str, most: int) -> Message:
         original, reason, source, -1, -1, lost=refused.samples
     )  # of many records
     return Message.dead_letter(letter, 0, "series_limit", *series, str(end))
-
-
-class _BeamStore:
-    """`transforms.store.Store` over Beam state."""
-
-    def __init__(self, header: Any, rows: Any, detection: Any, shape: Any) -> None:
-        self._header, self._rows, self._detection = header, rows, detection
-        self._shape = shape
-
-    def read_header(self) -> bytes | None:
-        value: bytes | None = self._header.read()
-        return value
-
-    def write_header(self, data: bytes) -> None:
-        self._header.write(data)
-
-    def add_rows(self, data: bytes) -> None:
-        self._rows.add(data)
-
-    def read_rows(self) -> Sequence[bytes]:
-        return list(self._rows.read())
-
-    def replace_rows(self, data: bytes | None) -> None:
-        self._rows.clear()
-        if data is not None:
-            self._rows.add(data)
-
-    def read_detection(self) -> bytes | None:
-        value: bytes | None = self._detection.read()
-        return value
-
-    def write_detection(self, data: bytes) -> None:
-        self._detection.write(data)
-
-    def read_shape(self) -> bytes | None:
-        value: bytes | None = self._shape.read()
-        return value
-
-    def write_shape(self, data: bytes) -> None:
-        self._shape.write(data)

@@ -138,35 +138,67 @@ def locate(
     state: Columns, fields: Mapping[str, Field], table: FeatureTable, retention: int
 ) -> tuple[Columns, NDArray[np.int64]]:
     """Rows of the table's series; new ones are made, those unseen for too long are reset."""
-    first = np.full(len(table.series), np.iinfo(np.int64).max)
-    last = np.full(len(table.series), np.iinfo(np.int64).min)
-    np.minimum.at(first, table.code, table.window_end)
-    np.maximum.at(last, table.code, table.window_end)
-    known = [state.row[key] for key in table.series if key in state.row]
-    state = _purge(state, fields, table.closed_until - retention, known)
-    fresh = [key for key in table.series if key not in state.row]
-    if fresh:
+    rows = _rows_of(state, table)
+    purged = _purge(state, fields, table.closed_until - retention, rows)
+    if purged is not state:
+        state = purged
+        rows = _rows_of(state, table)
+    fresh = np.flatnonzero(rows < 0)
+    if len(fresh):
         size = len(state.seen)
-        state.row.update({key: size + i for i, key in enumerate(fresh)})
+        rows[fresh] = np.arange(size, size + len(fresh))
+        state.row.update({table.series[i]: size + n for n, i in enumerate(fresh.tolist())})
         state.seen = np.concatenate([state.seen, np.zeros(len(fresh), np.int64)])
         for name, f in fields.items():
             new = np.full((len(fresh), *f.shape), f.start, f.dtype)
             state.data[name] = np.concatenate([state.data[name], new])
-    rows = np.array([state.row[key] for key in table.series], np.int64)
-    stale = rows[(state.seen[rows] > 0) & (first - state.seen[rows] > retention)]
-    for name, f in fields.items():
-        state.data[name][stale] = np.array(f.start, f.dtype)
-    state.seen[rows] = np.maximum(last, state.seen[rows])
+    stale = rows[_see(table.code, table.window_end, rows, state.seen, retention)]
+    if len(stale):
+        for name, f in fields.items():
+            state.data[name][stale] = np.array(f.start, f.dtype)
     return state, rows
 
 
+def _rows_of(state: Columns, table: FeatureTable) -> NDArray[np.int64]:
+    """The row of each series of a table; -1 for those that have none."""
+    found = [state.row.get(key, -1) for key in table.series]
+    return np.array(found, np.int64)
+
+
+@kernel
+def _see(
+    code: NDArray[np.int32],
+    end: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    seen: NDArray[np.int64],
+    retention: int,
+) -> NDArray[np.bool_]:
+    """Note the latest window of each series; which were unseen for too long before the first.
+
+    Args:
+        code: int32 (n,), the series of each window of the table.
+        end: int64 (n,), sorted.
+        rows: int64 (series,), the row of each series.
+        seen: int64, end of the last window by row, written; 0 for a new one.
+        retention: microseconds.
+    """
+    stale = np.zeros(len(rows), np.bool_)
+    for i in range(len(code)):
+        before = seen[rows[code[i]]]
+        if before > 0 and end[i] - before > retention:
+            # A gap within the table shows as well, but only what came before it is dropped.
+            stale[code[i]] = True
+        seen[rows[code[i]]] = max(before, end[i])
+    return stale
+
+
 def _purge(
-    state: Columns, fields: Mapping[str, Field], before: int, needed: Sequence[int]
+    state: Columns, fields: Mapping[str, Field], before: int, needed: NDArray[np.int64]
 ) -> Columns:
-    """Drop series unseen since `before`, except those in `needed`."""
+    """Drop series unseen since `before`, except those in `needed` (-1: none)."""
     gone = state.seen < before
-    gone[list(needed)] = False
-    if 4 * int(gone.sum()) <= len(gone):  # copying is worth it only for many
+    gone[needed[needed >= 0]] = False
+    if 4 * int(np.count_nonzero(gone)) <= len(gone):  # copying is worth it only for many
         return state
     keep = np.flatnonzero(~gone)
     number = {int(old): new for new, old in enumerate(keep)}

@@ -1,15 +1,17 @@
-"""The state of detectors as one value of which only what changed is written.
+"""The states of a key group as parts of bytes, of which only what changed is written.
 
 After a close most bytes of a large state are what they were: names, memories that no sample
-touched, series without a sample. So the new bytes are compared with the old ones in blocks, and
-the blocks that differ are appended as a *change*. When the changes are many, or as large as the
-value itself, the value is written as a whole. What is read back is the value, to the byte.
+touched, series without a sample. So each part is compared with what it was in blocks, and the
+blocks that differ are appended as a *change*. Where most bytes changed, or the changes are many, or
+together as large as the parts themselves, all parts are written as a whole. What is read back is
+the parts, to the byte.
 """
 
 from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from padit.domain.errors import FRESH_START, StateError
 from padit.transforms.store import Store
@@ -17,110 +19,149 @@ from padit.transforms.store import Store
 __all__ = ["DetectionCell"]
 
 _VERSION = 1
-_BLOCK = 64  # bytes; measured: smaller ones cost more in numbers than they save in bytes
-_MOST = 32  # changes; each has to be read at every close
+_BLOCK = 64  # bytes: of smaller ones the numbers cost as much as they save
+_SMALL = 2048  # bytes: smaller parts are written as a whole
+_MOST = 32  # changes, because each has to be read at every close
 
 
-class _Change(msgspec.Struct, array_like=True):
-    """Blocks that differ: `block` their numbers (uint32), `data` their bytes, one after another.
+class _Part(msgspec.Struct, array_like=True):
+    """What changed in one part.
 
-    `number` counts the changes since the value was written. The last block may be short.
+    Attributes:
+        number: of the part.
+        blocks: uint32, numbers of the blocks that differ; None: `data` is the whole part.
+        data: their bytes, one after another; the last block of a part may be short.
     """
 
-    version: int
     number: int
-    block: bytes
+    blocks: bytes | None
     data: bytes
 
 
+class _Change(msgspec.Struct, array_like=True):
+    """What changed at one close; `number` counts the changes since all parts were written."""
+
+    version: int
+    number: int
+    parts: list[_Part]
+
+
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_Change)
+_read_change = msgspec.msgpack.Decoder(_Change).decode
+_read_parts = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
 class DetectionCell:
-    """The cells `detection` and `changes` of a store as one value, read once and written once."""
+    """The cells `detection` and `changes` of a store as one list of parts."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._value: bytes | None = None
+        self._parts: list[bytes] | None = None
         self._changes = 0
-        self._spare = 0
+        self._room = 0  # bytes that changes may have, before writing everything is less
 
-    def read(self) -> bytes | None:
-        """The value; None where there is none.
+    def read(self) -> list[bytes] | None:
+        """The parts; None where there are none.
 
         Raises:
-            StateError: the changes are damaged, of another version, or not all of them are there.
+            StateError: they or their changes are damaged, of another version, or not complete.
         """
         value = self._store.read_detection()
         if value is None:
             return None
         saved = self._store.read_changes()
+        try:
+            parts = _read_parts(value)
+            changes = sorted((_read_change(one) for one in saved), key=lambda one: one.number)
+        except msgspec.DecodeError as error:
+            message = f"the saved detector state ({len(value)} bytes) is damaged: {error}"
+            raise StateError(message) from error
+        for number, change in enumerate(changes):
+            _check(change, number)
+            for part in change.parts:
+                _apply(parts, part)
         self._changes = len(saved)
-        self._spare = len(value) - sum(map(len, saved))
-        self._value = _applied(value, saved) if saved else value
-        return self._value
+        self._room = min(len(value) - sum(map(len, saved)), 3 * len(value) // 4)
+        self._parts = parts
+        return parts
 
-    def write(self, value: bytes) -> None:
-        """Replace the value."""
-        change = None
-        if self._value is not None and self._changes < _MOST:
-            change = _difference(self._value, value, self._changes, self._spare)
-        if change is None:
-            self._store.write_detection(value)
-        elif change:
-            self._store.add_change(change)
+    def write(self, parts: list[bytes]) -> None:
+        """Replace the parts."""
+        old = self._parts
+        if old is not None and len(old) == len(parts) and self._changes < _MOST:
+            changed = _differences(old, parts)
+            if not changed:
+                return
+            size = sum(len(one.data) + len(one.blocks or b"") for one in changed)
+            if size < self._room:
+                change = _Change(_VERSION, self._changes, changed)
+                self._store.add_change(_encoder.encode(change))
+                return
+        self._store.write_detection(_encoder.encode(parts))
 
 
-def _difference(old: bytes, new: bytes, number: int, most: int) -> bytes | None:
-    """The change from one value to another; empty if there is none, None if it is too large."""
-    if len(old) != len(new):
+def _differences(old: Sequence[bytes], new: Sequence[bytes]) -> list[_Part]:
+    found = []
+    for number, (before, after) in enumerate(zip(old, new, strict=True)):
+        if before != after:
+            part = _blocks(number, before, after)
+            found.append(_Part(number, None, after) if part is None else part)
+    return found
+
+
+def _blocks(number: int, old: bytes, new: bytes) -> _Part | None:
+    """The blocks of a part that differ; None where that saves nothing."""
+    if len(old) != len(new) or len(new) < _SMALL:
         return None
     whole = len(new) - len(new) % _BLOCK
     before = np.frombuffer(old, "<u8", whole // 8).reshape(-1, _BLOCK // 8)
     after = np.frombuffer(new, "<u8", whole // 8).reshape(-1, _BLOCK // 8)
-    block = np.flatnonzero((before != after).any(axis=1))
-    data = after[block].tobytes()
+    blocks = np.flatnonzero((before != after).any(axis=1))
+    data = after[blocks].tobytes()
     if old[whole:] != new[whole:]:
-        block = np.append(block, whole // _BLOCK)
+        blocks = np.append(blocks, whole // _BLOCK)
         data += new[whole:]
-    if not len(block):
-        return b""
-    change = _encoder.encode(_Change(_VERSION, number, block.astype("<u4").tobytes(), data))
-    return change if len(change) <= most else None
+    numbers = blocks.astype("<u4").tobytes()
+    return _Part(number, numbers, data) if len(numbers) + len(data) < len(new) else None
 
 
-def _applied(value: bytes, saved: Sequence[bytes]) -> bytes:
-    try:
-        changes = sorted((_decoder.decode(one) for one in saved), key=lambda one: one.number)
-    except msgspec.DecodeError as error:
-        message = f"the saved changes of the detector state are damaged: {error}"
-        raise StateError(message) from error
-    found = bytearray(value)
-    for number, change in enumerate(changes):
-        if change.version != _VERSION or change.number != number:
-            message = (
-                f"a saved change of the detector state has version {change.version} and number "
-                f"{change.number}, this code reads version {_VERSION} and expects {number}: "
-                f"{FRESH_START}"
-            )
-            raise StateError(message)
-        _apply(found, change)
-    return bytes(found)
-
-
-def _apply(found: bytearray, change: _Change) -> None:
-    block = np.frombuffer(change.block, "<u4").astype(np.int64)
-    whole = len(found) // _BLOCK
-    short = len(block) > 0 and int(block[-1]) == whole
-    tail = len(found) - whole * _BLOCK if short else 0
-    block = block[:-1] if short else block
-    if len(change.data) != len(block) * _BLOCK + tail or (len(block) and int(block.max()) >= whole):
-        message = f"a saved change of the detector state does not fit its {len(found)} bytes"
+def _check(change: _Change, number: int) -> None:
+    if change.version != _VERSION or change.number != number:
+        message = (
+            f"a saved change of the detector state has version {change.version} and number "
+            f"{change.number}, this code reads version {_VERSION} and expects {number}: "
+            f"{FRESH_START}"
+        )
         raise StateError(message)
-    view = np.frombuffer(found, np.uint8)
-    view[: whole * _BLOCK].reshape(-1, _BLOCK)[block] = np.frombuffer(
-        change.data, np.uint8, len(block) * _BLOCK
-    ).reshape(-1, _BLOCK)
-    if short:
-        view[whole * _BLOCK :] = np.frombuffer(change.data, np.uint8, tail, len(block) * _BLOCK)
+
+
+def _apply(parts: list[bytes], part: _Part) -> None:
+    if not 0 <= part.number < len(parts):
+        message = f"a saved change is damaged: there is no part {part.number} of {len(parts)}"
+        raise StateError(message)
+    if part.blocks is None:
+        parts[part.number] = part.data
+        return
+    if len(part.blocks) % 4:
+        message = f"a saved change is damaged: {len(part.blocks)} bytes of numbers"
+        raise StateError(message)
+    found = np.frombuffer(bytearray(parts[part.number]), np.uint8)
+    numbers = np.frombuffer(part.blocks, "<u4").astype(np.int64)
+    full, rest = divmod(len(found), _BLOCK)
+    data = np.frombuffer(part.data, np.uint8)
+    if len(numbers) and numbers[-1] == full and rest:
+        kept = max(len(data) - rest, 0)
+        found[full * _BLOCK :] = _fitting(data[kept:], (rest,))
+        data, numbers = data[:kept], numbers[:-1]
+    if len(numbers) and int(numbers.max()) >= full:
+        message = f"a saved change is damaged: part {part.number} has {full} blocks"
+        raise StateError(message)
+    found[: full * _BLOCK].reshape(-1, _BLOCK)[numbers] = _fitting(data, (len(numbers), _BLOCK))
+    parts[part.number] = found.tobytes()
+
+
+def _fitting(data: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    if data.size != np.prod(shape):
+        message = f"a saved change is damaged: {data.size} bytes where {shape} were expected"
+        raise StateError(message)
+    return data.reshape(shape)

@@ -56,15 +56,14 @@ def compute_features(value: Floats, start: Ints, count: Ints) -> Mapping[str, Fl
     Raises:
         IndexError: a segment is empty, or not within the samples.
     """
-    if len(start) and (
-        int(start.min()) < 0 or int(count.min()) < 1 or int((start + count).max()) > len(value)
-    ):
+    shortest, longest = _lengths(start, count, len(value))
+    if shortest < 1:
         message = f"a segment lies outside of the {len(value)} samples, or is empty"
         raise IndexError(message)
     moments = np.empty((len(_MOMENTS), len(start)))
     quantiles = np.empty((len(_QUANTILES), len(start)))
     wanted = np.array([quantile for _, quantile in _QUANTILES])
-    for chosen in _batches(count):
+    for chosen in _batches(count, shortest, longest):
         matrix = np.empty((len(chosen), int(count[chosen[-1]])))
         _moments(value, start, count, chosen, matrix, moments)
         matrix.sort(axis=1)
@@ -77,9 +76,23 @@ def compute_features(value: Floats, start: Ints, count: Ints) -> Mapping[str, Fl
     )
 
 
-def _batches(count: Ints) -> Iterator[Ints]:
+@kernel
+def _lengths(start: Ints, count: Ints, samples: int) -> tuple[int, int]:
+    """The shortest and the longest segment; 0 if one is not within the samples."""
+    shortest, longest = samples + 1, 0
+    for i in range(len(start)):
+        if start[i] < 0 or start[i] > samples or count[i] > samples - start[i]:
+            return 0, 0
+        shortest, longest = min(shortest, count[i]), max(longest, count[i])
+    return shortest, longest
+
+
+def _batches(count: Ints, shortest: int, longest: int) -> Iterator[Ints]:
     """Segments of like length share a padded matrix, so no more than half of it is padding."""
     if not len(count):
+        return
+    if longest == shortest and longest * len(count) <= _SAMPLES_AT_ONCE:
+        yield np.arange(len(count))
         return
     order = np.argsort(count, kind="stable")
     ranked = count[order]

@@ -243,7 +243,10 @@ class GroupMachine:
         came = [decode_kept(data) for data in store.read_rows()]
         kept = header.kept.read(store, self._windows, header.closed)
         ranges_of_came = offset_ranges_of(came, self._windows)
-        ranges = offset_ranges_of(came + kept, self._windows) if kept else ranges_of_came
+
+        def ranges() -> Sequence[OffsetRange]:
+            return offset_ranges_of(came + kept, self._windows) if kept else ranges_of_came
+
         cell = DetectionCell(store)
         states, before = self._states.load(cell.read())
         closed = first = WATERMARK_NONE if header.closed is None else header.closed
@@ -262,7 +265,7 @@ class GroupMachine:
             if self._audit is not None:
                 done.provenance += self._audit.step(transitions, ranges, began, before, table)
             pieces, closed = [result.kept] if stage is not stages[-1] else [], stage.closing
-        header.kept.write(store, self._windows, result, (first, closing), (ranges_of_came, ranges))
+        header.kept.write(store, self._windows, result, (first, closing), ranges_of_came, ranges)
         self._wait(store, bool(came), result.waiting, closing, ranges_of_came)
         header.newest_kept, header.oldest_open = result.newest_kept, result.oldest_open
         header.alerts_due = self._alerts.next_due(states.episodes)

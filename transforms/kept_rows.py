@@ -6,9 +6,10 @@ written once here, and is cleared at most a window late. All of it is written an
 where the pieces are many (short slots) or most rows are not needed (`--max_samples`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
+import numpy as np
 
 from padit.domain.batch import KeyedBatch, OffsetRange, decode_kept, encode_kept
 from padit.domain.rows import Rows
@@ -61,7 +62,8 @@ class KeptRows(msgspec.Struct, array_like=True):
         windows: WindowOptions,
         result: Closed,
         slots: tuple[int, int],
-        ranges: tuple[Sequence[OffsetRange], Sequence[OffsetRange]],
+        came: Sequence[OffsetRange],
+        ranges: Callable[[], Sequence[OffsetRange]],
     ) -> None:
         """Keep what later windows need.
 
@@ -70,7 +72,8 @@ class KeptRows(msgspec.Struct, array_like=True):
             windows: their shape.
             result: of the close.
             slots: the first one that it closed, and the first that stays open.
-            ranges: where the rows that came since the last close are from, and all rows.
+            came: where the rows that came since the last close are from.
+            ranges: gives the same of all rows.
         """
         closed, closing = slots
         self._clear(store, closing + 1 - windows.slots)
@@ -83,9 +86,9 @@ class KeptRows(msgspec.Struct, array_like=True):
                 if cell.pieces:
                     store.clear_kept(number)
             self.cells = [KeptCell() for _ in range(KEPT_CELLS)]
-            self._add(store, windows, result.kept_since(NEVER), closing, ranges[1])
+            self._add(store, windows, result.kept_since(NEVER), closing, ranges())
         else:
-            self._add(store, windows, fresh, closing, ranges[0])
+            self._add(store, windows, fresh, closing, came)
 
     def _clear(self, store: Store, oldest: int) -> None:
         """Clear cells without a row of a slot from `oldest` on; append to one that is empty."""
@@ -107,13 +110,25 @@ class KeptRows(msgspec.Struct, array_like=True):
     ) -> None:
         if not len(rows):
             return
-        rows = keep_latest(rows, windows.interval)
+        rows = keep_latest(_with_few_names(rows), windows.interval)
         store.add_kept(self.current, encode_kept(rows, still_needed(ranges, closing, windows)))
         cell = self.cells[self.current]
         newest = int(rows.time.max()) // windows.interval
         self.cells[self.current] = KeptCell(
             max(newest, _newest(cell, newest)), cell.pieces + 1, cell.rows + len(rows)
         )
+
+
+def _with_few_names(rows: Rows) -> Rows:
+    """The rows over a table of their own series, where most of the others have none."""
+    present = np.flatnonzero(np.bincount(rows.code, minlength=len(rows.series)))
+    if 2 * len(present) > len(rows.series):
+        return rows
+    number = np.zeros(len(rows.series), np.int32)
+    number[present] = np.arange(len(present), dtype=np.int32)
+    known = None if rows.attributes is None else rows.attributes.with_series(present)
+    names = tuple(rows.series[i] for i in present.tolist())
+    return Rows(names, number[rows.code], rows.time, rows.value, known)
 
 
 def _newest(cell: KeptCell, otherwise: int) -> int:

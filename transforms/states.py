@@ -1,5 +1,6 @@
-"""All state of a key group that a close steps, as one value of bytes, and what it is made of."""
+"""All state of a key group that a close steps, loaded, and as parts of bytes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,17 +20,19 @@ VERSION = 7
 """Of everything a key group saves."""
 
 
-class _DetectionState(msgspec.Struct, array_like=True):
+class _Index(msgspec.Struct, array_like=True):
+    """First of the parts; name and version of each detector, whose states come next."""
+
     version: int
-    detectors: list[tuple[str, int, bytes]]
-    alerts: bytes
-    warmup: bytes
-    census: bytes
-    attributes: bytes
+    detectors: list[tuple[str, int]]
+
+
+_OTHERS = 4
+"""Parts behind the detectors: alerts, warm-up, census, attributes."""
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_DetectionState)
+_decoder = msgspec.msgpack.Decoder(_Index)
 
 
 @dataclass(slots=True)
@@ -66,42 +69,60 @@ class SavedStates:
         self._warmup = warmup
         self._limit = limit
 
-    def load(self, data: bytes | None) -> tuple[States, list[tuple[str, int, bytes]] | None]:
+    def load(
+        self, parts: Sequence[bytes] | None
+    ) -> tuple[States, list[tuple[str, int, bytes]] | None]:
         """All states, and those of the detectors as they were saved; the first ones of None.
 
         Raises:
             StateError: damaged, of another version, or of other detectors.
         """
-        if data is None:
+        if parts is None:
             detectors, warmup = self._detection.initial(), self._warmup.initial()
             return States(detectors, self._alerts.initial(), warmup, {}, {}), None
-        try:
-            saved = _decoder.decode(data)
-        except msgspec.DecodeError as error:
-            message = f"the saved detector state ({len(data)} bytes) is damaged: {error}"
-            raise StateError(message) from error
-        check_version(saved.version)
+        detectors = _detectors_of(parts)
+        alerts, warmup, census, attributes = parts[-_OTHERS:]
         states = States(
-            self._detection.load(saved.detectors),
-            self._alerts.load(saved.alerts),
-            self._warmup.load(saved.warmup),
-            self._limit.load(saved.census),
-            load_known(saved.attributes),
+            self._detection.load(detectors),
+            self._alerts.load(alerts),
+            self._warmup.load(warmup),
+            self._limit.load(census),
+            load_known(attributes),
         )
-        return states, saved.detectors
+        return states, detectors
 
-    def dump(self, states: States) -> bytes:
+    def dump(self, states: States) -> list[bytes]:
         """All states as versioned bytes; the same states always give the same bytes."""
-        return _encoder.encode(
-            _DetectionState(
-                VERSION,
-                self._detection.dump(states.detectors),
-                self._alerts.dump(states.episodes),
-                self._warmup.dump(states.warmup),
-                self._limit.dump(states.census),
-                dump_known(states.attributes, states.census),
-            )
+        detectors = self._detection.dump(states.detectors)
+        index = _Index(VERSION, [(name, version) for name, version, _ in detectors])
+        return [
+            _encoder.encode(index),
+            *(data for _, _, data in detectors),
+            self._alerts.dump(states.episodes),
+            self._warmup.dump(states.warmup),
+            self._limit.dump(states.census),
+            dump_known(states.attributes, states.census),
+        ]
+
+
+def _detectors_of(parts: Sequence[bytes]) -> list[tuple[str, int, bytes]]:
+    """State of every detector with its name and version."""
+    try:
+        index = _decoder.decode(parts[0])
+    except (msgspec.DecodeError, IndexError) as error:
+        message = f"the saved detector state ({len(parts)} parts) is damaged: {error}"
+        raise StateError(message) from error
+    check_version(index.version)
+    if len(parts) != 1 + len(index.detectors) + _OTHERS:
+        message = (
+            f"the saved detector state is damaged: it has {len(parts)} parts for "
+            f"{len(index.detectors)} detectors"
         )
+        raise StateError(message)
+    return [
+        (name, version, data)
+        for (name, version), data in zip(index.detectors, parts[1:], strict=False)
+    ]
 
 
 def check_version(version: int) -> None:

@@ -9,6 +9,9 @@ import msgspec
 from apache_beam.coders import BytesCoder
 from apache_beam.metrics import Metrics
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec
+from apache_beam.transforms.window import GlobalWindow, TimestampedValue
+from apache_beam.utils.timestamp import MAX_TIMESTAMP
+from apache_beam.utils.windowed_value import WindowedValue
 
 from padit.domain.attributes import UNSTATED, Attributes
 from padit.domain.audit import Provenance, RunTotals, encode_record
@@ -33,7 +36,7 @@ from padit.transforms.detectors import (
     require_plugins,
 )
 from padit.transforms.group import GroupMachine, Outcome
-from padit.transforms.keying import split_batch
+from padit.transforms.keying import join_batches, split_batch
 from padit.transforms.limit import MOST_SERIES, Refused
 from padit.transforms.warmup import Status
 from padit.transforms.windows import WindowOptions
@@ -65,15 +68,46 @@ class Accounts(Protocol):
 
 
 class KeyByGroup(beam.DoFn):  # type: ignore[misc]
-    """`Batch` to (key group, keyed batch bytes), one for every group."""
+    """`Batch` to (key group, keyed batch bytes), one for every group.
+
+    Batches of a bundle are joined first: a keyed batch costs its group as much with one row as with
+    a thousand, and runners hand on what a bundle made when it ends. So it is no later for that.
+    """
+
+    _MOST = 65_536  # rows that wait for the end of the bundle
 
     def __init__(self, groups: int) -> None:
         self._groups = groups
 
-    def process(self, element: Batch) -> Iterator[tuple[int, bytes]]:
-        """Split one batch."""
-        for group, keyed in split_batch(element, self._groups):
-            yield group, encode_keyed_batch(keyed)
+    def start_bundle(self) -> None:
+        """Begin with nothing: a bundle that failed leaves nothing behind."""
+        self._waiting: list[Batch] = []
+        self._rows = 0
+        self._earliest = MAX_TIMESTAMP
+
+    def process(
+        self, element: Batch, timestamp: Any = beam.DoFn.TimestampParam
+    ) -> Iterator[TimestampedValue] | None:
+        """Take one batch; returns keyed batches if many rows are waiting."""
+        self._waiting.append(element)
+        self._rows += len(element.rows)
+        self._earliest = min(self._earliest, timestamp)
+        if self._rows < self._MOST:
+            return None
+        return (TimestampedValue(one, time) for time, one in self._keyed())
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        """The keyed batches of what waits, at its earliest event time."""
+        for time, one in self._keyed():
+            yield WindowedValue(one, time, [GlobalWindow()])
+
+    def _keyed(self) -> Iterator[tuple[Any, tuple[int, bytes]]]:
+        if not self._waiting:
+            return
+        batch, earliest = join_batches(self._waiting), self._earliest
+        self.start_bundle()
+        for group, keyed in split_batch(batch, self._groups):
+            yield earliest, (group, encode_keyed_batch(keyed))
 
 
 class WatchGroup(beam.DoFn):  # type: ignore[misc]

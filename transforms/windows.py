@@ -23,6 +23,7 @@ __all__ = ["Closed", "WindowOptions", "close_windows"]
 
 Ints = NDArray[np.int64]
 _FAR = 2**63 - 1
+_NO_ROWS = Rows.empty()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +110,10 @@ def close_windows(
     """
     rows = concatenate(pieces)
     limit = options.start_of(closing)
-    waiting = rows.select(rows.time >= limit)
-    ready, bounds = _sort(rows, limit)
+    count = arranging.count(rows.code, rows.time, limit, len(rows.series))
+    early = int(count.sum()) == len(rows)
+    waiting = _NO_ROWS if early else rows.select(rows.time >= limit)
+    ready, bounds = _sort(rows, count, limit)
     since = max(closed * options.interval, WATERMARK_NONE)
     passed = Passed(since, known_until, options.size, options.interval)
     table = _windows(ready, bounds, closed, closing, options, passed)
@@ -128,12 +131,11 @@ def close_windows(
     )
 
 
-def _sort(rows: Rows, limit: int) -> tuple[Rows, Ints]:
+def _sort(rows: Rows, count: Ints, limit: int) -> tuple[Rows, Ints]:
     """Rows before `limit` by (series, time, value), without repeats, and where each series begins.
 
-    Their table holds the series that have rows, sorted.
+    Their table holds the series that have rows, sorted; `count` of them has each series.
     """
-    count = arranging.count(rows.code, rows.time, limit, len(rows.series))
     present = np.flatnonzero(count).tolist()
     ranked = sorted(present, key=rows.series.__getitem__)
     rank = np.zeros(len(rows.series), np.int32)

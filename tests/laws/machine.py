@@ -208,9 +208,9 @@ def samples_in(store: MemoryStore) -> list[Any]:
     return [sample for data in pieces for sample in plain(decode_rows(without_checksum(data, "")))]
 
 
-def detection_in(store: MemoryStore) -> bytes:
-    """The state of detectors and alerts, with all that changed in it since it was written."""
-    return DetectionCell(ChecksummedStore(store)).read() or b""
+def detection_in(store: MemoryStore) -> list[bytes] | None:
+    """The states, with all that changed in them since they were written."""
+    return DetectionCell(ChecksummedStore(store)).read()
 
 
 def _unclosed(store: MemoryStore, windows: WindowOptions) -> int:
@@ -227,13 +227,12 @@ def _canonical(store: MemoryStore, windows: WindowOptions, detection: Detection)
     closed = header[2] if header else None
     needed = -(2**63) if closed is None else (closed + 1 - windows.slots) * windows.interval
     rows = samples_in(store)
-    saved: Any = None
-    if store.detection is not None:
-        saved = msgspec.msgpack.decode(detection_in(store))[1:]
-        saved[1] = msgspec.msgpack.decode(saved[1])
-        if not saved[1][1] and [tuple(one) for one in saved[0]] == detection.dump(
-            detection.initial()
-        ):
+    saved: Any = detection_in(store)
+    if saved is not None:
+        first = [data for *_, data in detection.dump(detection.initial())]
+        alerts = len(first) + 1
+        saved[alerts] = msgspec.msgpack.decode(saved[alerts])
+        if not saved[alerts][1] and saved[1:alerts] == first:
             saved = None
     return [header[1:3], sorted(row for row in rows if row[1] >= needed), saved]
 

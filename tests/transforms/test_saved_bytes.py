@@ -40,13 +40,13 @@ _ENCODED = {
     "93019193a161a162a09107": limit._Saved(1, [Series("a", "b")], [7]),
     "920190": alerts._Saved(1, []),
     "9b07920080c0c0c0c09a00000000000000000000c080c400929293c0000093c0000000": group._Header(),
-    "96079193a16401c40178c40161c40177c40163c40174": states._DetectionState(
-        7, [("d", 1, b"x")], b"a", b"w", b"c", b"t"
-    ),
+    "92079192a16401": states._Index(7, [("d", 1)]),
     "94019193a161a162a163c4017381a178c40179": columns._Saved(
         1, [("a", "b", "c")], b"s", {"x": b"y"}
     ),
-    "940102c4016cc40174": changes._Change(1, 2, b"l", b"t"),
+    "930102929303c4016fc40174930ac0c40175": changes._Change(
+        1, 2, [changes._Part(3, b"o", b"t"), changes._Part(10, None, b"u")]
+    ),
     "9301c4016cc40174": model._Source(1, b"l", b"t"),
 }
 
@@ -66,7 +66,7 @@ def test_versions_of_saved_values_are_those_of_their_layouts() -> None:
 def test_keyed_batch_is_laid_out_as_its_version_says() -> None:
     keyed = KeyedBatch(3, (_POSITION,), _ROWS)
     written = (
-        "9c040391990102030405060708099293a161a162a17593a163a164a0c40600000100010005c40c00000000020000"
+        "9c05039199010203040506070809c40e9293a161a162a17593a163a164a0c40600000100010005c40c00000000020000"
         "0001000000c418000000000000f83f00000000000000c00000000000000000909293a76c6174656e63799192a473"
         "697465a161c093a6637573746f6d90c0c4020001c3"
     )
@@ -79,7 +79,7 @@ def test_keyed_batch_is_laid_out_as_its_version_says() -> None:
 
 
 def test_rows_that_wait_are_laid_out_as_their_version_says() -> None:
-    written = "9c04009090c40000c400c400919601020304050690c400c3"
+    written = "9c050090c40190c40000c400c400919601020304050690c400c3"
     ranges = [OffsetRange(1, 2, 3, 4, 5, 6)]
     assert encode_kept(Rows.empty(), ranges).hex() == written
     assert decode_kept(bytes.fromhex(written))[1] == ranges

@@ -5,7 +5,7 @@ after `retention` without a sample. Rows are dropped once no sample can continue
 has an end; whether a series is reset depends on its own times alone.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from padit.domain.errors import StateError
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
+from padit.ops.compiled import kernel
 
 __all__ = ["Columns", "Field", "Samples", "locate", "row_argmax", "samples_of"]
 
@@ -63,7 +64,7 @@ class Columns:
         order = np.array([self.row[key] for key in keys], np.int64)
         saved = _Saved(
             version,
-            [(key.source_id, key.metric_name, key.unit) for key in keys],
+            keys,
             self.seen[order].astype("<i8").tobytes(),
             {name: self.data[name][order].tobytes() for name in sorted(self.data)},
         )
@@ -87,7 +88,7 @@ class Columns:
                 "replay the history instead of restoring it"
             )
             raise StateError(message)
-        keys = [Series(*key) for key in saved.keys]
+        keys = saved.keys
         try:
             arrays: dict[str, NDArray[np.generic]] = {
                 name: np.frombuffer(saved.data[name], f.dtype).reshape(len(keys), *f.shape).copy()
@@ -102,7 +103,7 @@ class Columns:
 
 class _Saved(msgspec.Struct, array_like=True):
     version: int
-    keys: list[tuple[str, str, str]]
+    keys: list[Series]
     seen: bytes
     data: dict[str, bytes]
 
@@ -182,13 +183,14 @@ def _see(
         seen: int64, end of the last window by row, written; 0 for a new one.
         retention: microseconds.
     """
-    stale = np.zeros(len(rows), np.bool_)
+    stale, met = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
     for i in range(len(code)):
-        before = seen[rows[code[i]]]
-        if before > 0 and end[i] - before > retention:
-            # A gap within the table shows as well, but only what came before it is dropped.
-            stale[code[i]] = True
-        seen[rows[code[i]]] = max(before, end[i])
+        one = code[i]
+        before = seen[rows[one]]
+        if not met[one]:
+            met[one] = True
+            stale[one] = before > 0 and end[i] - before > retention
+        seen[rows[one]] = max(before, end[i])
     return stale
 
 

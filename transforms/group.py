@@ -10,7 +10,7 @@ rows, series and transitions.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
@@ -182,7 +182,7 @@ class GroupMachine:
         outcome = Outcome(Counts(waiting=len(keyed.rows)))
         if len(keyed.rows):
             rows = keep_latest(keyed.rows, self._windows.interval)
-            store.add_rows(encode_keyed_batch(replace(keyed, rows=rows)))
+            store.add_rows(encode_keyed_batch(KeyedBatch(keyed.partitions, keyed.positions, rows)))
             oldest = self._windows.slot_before(int(keyed.rows.time.min()))
             header.oldest_open = (
                 oldest if header.oldest_open is None else min(oldest, header.oldest_open)

@@ -3,7 +3,8 @@
 A close appends the rows of the slots it closed, as one piece, to one of two cells. Once nothing in
 the other cell is needed any more, it is cleared as a whole and takes its turn. So each row is
 written once here, and is cleared at most a window late. All of it is written anew, as one piece,
-where the pieces are many (short slots) or most rows are not needed (`--max_samples`).
+where the pieces are many (short slots), most rows are not needed (`--max_samples`), or there are so
+few that reading several pieces costs more.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ __all__ = ["KeptCell", "KeptRows", "Piece"]
 
 _MOST_PIECES = 16
 _SPARE_ROWS = 1024
+_FEW_ROWS = 512
+_FEW_NAMES = 8
 
 Piece = tuple[KeyedBatch, Sequence[OffsetRange]]
 
@@ -81,7 +84,7 @@ class KeptRows(msgspec.Struct, array_like=True):
         fresh = result.kept_since(windows.start_of(closed))
         pieces = sum(one.pieces for one in self.cells)
         rows = sum(one.rows for one in self.cells) + len(fresh)
-        if pieces >= _MOST_PIECES or rows > 3 * needed + _SPARE_ROWS:
+        if pieces >= _MOST_PIECES or rows > 3 * needed + _SPARE_ROWS or needed <= _FEW_ROWS:
             for number, cell in enumerate(self.cells):
                 if cell.pieces:
                     store.clear_kept(number)
@@ -121,6 +124,8 @@ class KeptRows(msgspec.Struct, array_like=True):
 
 def _with_few_names(rows: Rows) -> Rows:
     """The rows over a table of their own series, where most of the others have none."""
+    if len(rows.series) <= _FEW_NAMES:
+        return rows
     present = np.flatnonzero(np.bincount(rows.code, minlength=len(rows.series)))
     if 2 * len(present) > len(rows.series):
         return rows

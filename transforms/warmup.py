@@ -5,7 +5,6 @@ visible: where there is no alert, a quiet series must differ from one that no de
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,8 +80,8 @@ class WarmUpTracker:
         """
         until = table.closed_until if table.passed is None else table.passed.until
         # The end of the input is later than any time, but must not expire any series.
-        seen = replace(table, closed_until=min(until, table.closed_until))
-        state, rows = locate(state, self._fields, seen, RETENTION)
+        until = min(until, table.closed_until)
+        state, rows = locate(state, self._fields, table, RETENTION, until)
         data: dict[str, Any] = state.data
         status = Status(
             np.zeros(len(detected.table), np.int64),

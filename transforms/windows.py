@@ -136,11 +136,12 @@ def _sort(rows: Rows, count: Ints, limit: int) -> tuple[Rows, Ints]:
 
     Their table holds the series that have rows, sorted; `count` of them has each series.
     """
-    present = np.flatnonzero(count).tolist()
+    present = count.nonzero()[0].tolist()
     ranked = sorted(present, key=rows.series.__getitem__)
     rank = np.zeros(len(rows.series), np.int32)
     rank[ranked] = np.arange(len(ranked), dtype=np.int32)
-    bounds = np.concatenate(([0], np.cumsum(count[ranked]))).astype(np.int64)
+    bounds = np.zeros(len(ranked) + 1, np.int64)
+    count[ranked].cumsum(out=bounds[1:])
     known = rows.attributes if rows.attributes is None else rows.attributes.ranked()
     attribute = arranging.NOTHING if known is None or known.of_series else known.code
     code, time, value, attribute = scatter(
@@ -169,7 +170,7 @@ def _windows(
         find_windows(bounds, rows.time, *shape, found)
     found = found[:windows]
     end = found[:, 0]
-    if windows and int(end.min()) != int(end.max()):
+    if windows > len(rows.series) or (end != end[:1]).any():
         found = found[np.argsort(end, kind="stable")]
     offset, time, value = arranging.slices(found, rows.time, rows.value)
     start, stop = found[:, 2], found[:, 3]

@@ -136,15 +136,28 @@ def samples_of(table: FeatureTable) -> Samples:
 
 
 def locate(
-    state: Columns, fields: Mapping[str, Field], table: FeatureTable, retention: int
+    state: Columns,
+    fields: Mapping[str, Field],
+    table: FeatureTable,
+    retention: int,
+    closed_until: int | None = None,
 ) -> tuple[Columns, NDArray[np.int64]]:
-    """Rows of the table's series; new ones are made, those unseen for too long are reset."""
+    """Rows of the table's series; new ones are made, those unseen for too long are reset.
+
+    Args:
+        state: before the table.
+        fields: the columns.
+        table: the windows that closed.
+        retention: after so long without a sample a series counts as new, microseconds.
+        closed_until: up to when time has passed for all series; None: as the table says.
+    """
+    until = table.closed_until if closed_until is None else closed_until
     rows = _rows_of(state, table)
-    purged = _purge(state, fields, table.closed_until - retention, rows)
+    purged = _purge(state, fields, until - retention, rows)
     if purged is not state:
         state = purged
         rows = _rows_of(state, table)
-    fresh = np.flatnonzero(rows < 0)
+    fresh = (rows < 0).nonzero()[0]
     if len(fresh):
         size = len(state.seen)
         rows[fresh] = np.arange(size, size + len(fresh))
@@ -199,6 +212,8 @@ def _purge(
 ) -> Columns:
     """Drop series unseen since `before`, except those in `needed` (-1: none)."""
     gone = state.seen < before
+    if not gone.any():
+        return state
     gone[needed[needed >= 0]] = False
     if 4 * int(np.count_nonzero(gone)) <= len(gone):  # copying is worth it only for many
         return state

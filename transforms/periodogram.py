@@ -36,7 +36,7 @@ def seasonality(value: Floats, start: Ints, count: Ints) -> Floats:
 
 
 @lru_cache(maxsize=64)
-def _plan(length: int) -> tuple[Floats, ...]:
+def _plan(length: int) -> tuple[Floats, Floats, Floats, Floats]:
     """What all segments of one length share, each (2, .) of real and imaginary parts.
 
     Roots of unity, the chirp, the transform of its filter, and the turns that bring the two halves

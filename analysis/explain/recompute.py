@@ -153,7 +153,7 @@ def _rows(parsed: ParsedAlert) -> list[Check]:
 
 
 def _rounded(parsed: ParsedAlert, name: str, found: float, value: NDArray[np.float64]) -> bool:
-    """Whether a feature differs by rounding only, as those do that were not computed by compiled code."""
+    """Whether a feature differs by rounding only, as of an alert before they were compiled."""
     size = 1.0 if name == "seasonality" else len(value) * float(np.abs(value).max())
     known = parsed.evidence.features.get(name)
     return known is not None and abs(known - found) <= _ROUNDING * size

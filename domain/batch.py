@@ -82,7 +82,8 @@ class _Columns(msgspec.Struct, array_like=True):
     `since` where the rows lie within 71 minutes, else 8. Waiting rows are most of a series'
     state and are copied twice: 14 instead of 20 bytes. `attribute` is as narrow: a number for each
     series if `of_series`, else for each row; empty without attributes. `series` is a MessagePack
-    array of its own, so that a table of names that comes again and again is read once.
+    array of its own, so that a table of names that comes again and again is read once. Where
+    `counted`, the rows stand series by series, and `code` holds 4 bytes for each series: how many.
     """
 
     version: int
@@ -97,6 +98,7 @@ class _Columns(msgspec.Struct, array_like=True):
     attributes: list[Attributes] = []
     attribute: memoryview = memoryview(b"")
     of_series: bool = True
+    counted: bool = False
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -110,8 +112,11 @@ def encode_keyed_batch(keyed: KeyedBatch) -> bytes:
     return _encode(keyed, [])
 
 
-def _encode(keyed: KeyedBatch, offset_ranges: list[OffsetRange]) -> bytes:
+def _encode(
+    keyed: KeyedBatch, offset_ranges: list[OffsetRange], *, by_series: bool = False
+) -> bytes:
     rows = keyed.rows
+    counted = by_series and 2 * len(rows.series) <= len(rows)
     since = int(rows.time.min()) if len(rows) else 0
     near = len(rows) and int(rows.time.max()) - since < 1 << 32
     known = rows.attributes.compact() if rows.attributes is not None and len(rows) else None
@@ -121,12 +126,15 @@ def _encode(keyed: KeyedBatch, offset_ranges: list[OffsetRange]) -> bytes:
             keyed.partitions,
             list(keyed.positions),
             _encoder.encode(rows.series),
-            _raw(rows.code, "<u2" if len(rows.series) <= 1 << 16 else "<i4"),
+            _raw(np.bincount(rows.code, minlength=len(rows.series)), "<u4")
+            if counted
+            else _raw(rows.code, "<u2" if len(rows.series) <= 1 << 16 else "<i4"),
             since,
             _raw(rows.time - since, "<u4") if near else _raw(rows.time, "<i8"),
             _raw(rows.value, "<f8"),
             offset_ranges,
-            *(() if known is None else _written(known)),
+            *(([], memoryview(b""), True) if known is None else _written(known)),
+            counted,
         )
     )
 
@@ -151,7 +159,7 @@ def _decode(data: bytes | memoryview) -> tuple[KeyedBatch, list[OffsetRange]]:
         raise StateError(message) from error
     _check_version(columns.version)
     value = np.frombuffer(columns.value, "<f8")
-    code = np.frombuffer(columns.code, "<u2" if len(columns.code) == 2 * len(value) else "<i4")
+    code = _codes(columns, len(series), len(value))
     if len(columns.time) == 4 * len(value):
         time = np.frombuffer(columns.time, "<u4") + np.int64(columns.since)
     else:
@@ -187,6 +195,17 @@ def _check_version(version: int) -> None:
         raise StateError(message)
 
 
+def _codes(columns: _Columns, series: int, rows: int) -> NDArray[Any]:
+    """The series of each row."""
+    if not columns.counted:
+        return np.frombuffer(columns.code, "<u2" if len(columns.code) == 2 * rows else "<i4")
+    count = np.frombuffer(columns.code, "<u4") if len(columns.code) == 4 * series else None
+    if count is None or int(count.sum(dtype=np.int64)) != rows:
+        message = f"a batch of {rows} rows is damaged: its {series} series have other counts"
+        raise StateError(message)
+    return np.repeat(np.arange(series, dtype=np.int32), count)
+
+
 def _written(known: AttributeColumn) -> tuple[list[Attributes], memoryview, bool]:
     """Attributes as the last three fields of `_Columns`."""
     return list(known.table), _raw(known.code, _narrow(len(known.table))), known.of_series
@@ -206,9 +225,15 @@ def _narrow(different: int) -> str:
     return "u1" if different <= 1 << 8 else "<u2" if different <= 1 << 16 else "<i4"
 
 
-def encode_kept(rows: Rows, offset_ranges: list[OffsetRange]) -> bytes:
-    """Rows of many keyed batches that wait in the state, and their offsets."""
-    return _encode(KeyedBatch(0, (), rows), offset_ranges)
+def encode_kept(rows: Rows, offset_ranges: list[OffsetRange], *, by_series: bool = False) -> bytes:
+    """Rows of many keyed batches that wait in the state, and their offsets.
+
+    Args:
+        rows: as they came, or sorted.
+        offset_ranges: where they came from.
+        by_series: the rows stand series by series, in the order of their table.
+    """
+    return _encode(KeyedBatch(0, (), rows), offset_ranges, by_series=by_series)
 
 
 def decode_kept(data: bytes | memoryview) -> tuple[KeyedBatch, list[OffsetRange]]:

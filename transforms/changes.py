@@ -2,9 +2,8 @@
 
 After a close most bytes of a large state are what they were: names, memories that no sample
 touched, series without a sample. So each part is compared with what it was in blocks, and the
-blocks that differ are appended as a *change*. Where most bytes changed, or the changes are many, or
-together as large as the parts themselves, all parts are written as a whole. What is read back is
-the parts, to the byte.
+blocks that differ are appended as a *change*. Where the changes are many, or together larger than a
+quarter of the parts, all parts are written as a whole. What is read back is the parts, to the byte.
 """
 
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ __all__ = ["DetectionCell"]
 _VERSION = 1
 _BLOCK = 64  # bytes: of smaller ones the numbers cost as much as they save
 _SMALL = 2048  # bytes: smaller parts are written as a whole
+_SHARE = 4  # changes have at most this part of the bytes, because they add to the state
 _MOST = 32  # changes, because each has to be read at every close
 
 
@@ -58,7 +58,7 @@ class DetectionCell:
         self._store = store
         self._parts: list[bytes] | None = None
         self._changes = 0
-        self._room = 0  # bytes that changes may have, before writing everything is less
+        self._room = 0  # bytes that changes may still have
 
     def read(self) -> list[bytes] | None:
         """The parts; None where there are none.
@@ -81,7 +81,7 @@ class DetectionCell:
             for part in change.parts:
                 _apply(parts, part)
         self._changes = len(saved)
-        self._room = min(len(value) - sum(map(len, saved)), 3 * len(value) // 4)
+        self._room = len(value) // _SHARE - sum(map(len, saved))
         self._parts = parts
         return parts
 

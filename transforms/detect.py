@@ -77,7 +77,7 @@ class Detection:
             create(setting.name, setting.parameters) for setting in settings
         )
         # Protocols are looked at once: that is slow, and happens at every close.
-        self._timed = tuple(isinstance(one, TimeDriven) for one in self.detectors)
+        self._timed = tuple(one if isinstance(one, TimeDriven) else None for one in self.detectors)
         self._applies = lru_cache(maxsize=1 << 18)(self._find_applicable)
 
     def initial(self) -> tuple[Any, ...]:
@@ -130,8 +130,8 @@ class Detection:
         """Event time from which on time alone can change a result, microseconds; None: never."""
         due = [
             detector.next_due(state)
-            for detector, state, timed in zip(self.detectors, states, self._timed, strict=True)
-            if timed
+            for detector, state in zip(self._timed, states, strict=True)
+            if detector is not None
         ]
         return min((one for one in due if one is not None), default=None)
 

@@ -114,7 +114,9 @@ class KeptRows(msgspec.Struct, array_like=True):
         if not len(rows):
             return
         rows = keep_latest(_with_few_names(rows), windows.interval)
-        store.add_kept(self.current, encode_kept(rows, still_needed(ranges, closing, windows)))
+        store.add_kept(
+            self.current, encode_kept(rows, still_needed(ranges, closing, windows), by_series=True)
+        )
         cell = self.cells[self.current]
         newest = int(rows.time.max()) // windows.interval
         self.cells[self.current] = KeptCell(

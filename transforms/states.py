@@ -80,16 +80,16 @@ class SavedStates:
         if parts is None:
             detectors, warmup = self._detection.initial(), self._warmup.initial()
             return States(detectors, self._alerts.initial(), warmup, {}, {}), None
-        detectors = _detectors_of(parts)
-        alerts, warmup, census, attributes = parts[-_OTHERS:]
+        saved = _detectors_of(parts)
+        alerts, of_warmup, census, attributes = parts[-_OTHERS:]
         states = States(
-            self._detection.load(detectors),
+            self._detection.load(saved),
             self._alerts.load(alerts),
-            self._warmup.load(warmup),
+            self._warmup.load(of_warmup),
             self._limit.load(census),
             load_known(attributes),
         )
-        return states, detectors
+        return states, saved
 
     def dump(self, states: States) -> list[bytes]:
         """All states as versioned bytes; the same states always give the same bytes."""

@@ -105,6 +105,19 @@ def _batches(count: Ints, shortest: int, longest: int) -> Iterator[Ints]:
 
 
 @kernel
+def _copy(segment: Floats, line: Floats) -> tuple[float, float]:
+    """Write the values, 0.0 for -0.0, then infinities; returns the least and the greatest."""
+    low = high = segment[0] + 0.0
+    for i in range(len(segment)):
+        x = segment[i] + 0.0
+        line[i] = x
+        low = min(low, x)
+        high = max(high, x)
+    line[len(segment) :] = np.inf
+    return low, high
+
+
+@kernel
 def _moments(
     value: Floats, start: Ints, count: Ints, chosen: Ints, matrix: Floats, out: Floats
 ) -> None:
@@ -120,22 +133,12 @@ def _moments(
     """
     for row in range(len(chosen)):
         segment = chosen[row]
-        first, n = start[segment], count[segment]
-        low = high = total = value[first] + 0.0
-        matrix[row, 0] = low
-        for i in range(1, n):
-            x = value[first + i] + 0.0
-            matrix[row, i] = x
-            low = min(low, x)
-            high = max(high, x)
-            total += x
-        for i in range(n, matrix.shape[1]):
-            matrix[row, i] = np.inf
+        n = count[segment]
+        low, high = _copy(value[start[segment] : start[segment] + n], matrix[row])
         scale = _DOWN if max(abs(low), abs(high)) > _HUGE else 1.0
-        if scale != 1.0:
-            low, high, total = low * scale, high * scale, 0.0
-            for i in range(n):
-                total += matrix[row, i] * scale
+        low, high, total = low * scale, high * scale, 0.0
+        for i in range(n):
+            total += matrix[row, i] * scale
         # The rounded sum of equal values can lie outside their range; the mean may not.
         mean = min(max(total / n, low), high)
         middle = (n - 1) / 2

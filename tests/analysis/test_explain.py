@@ -108,7 +108,8 @@ def test_a_feature_may_differ_in_its_last_digits_only(
     alerts = edit(seed, tmp_path / "rounded.jsonl", rounded)
     assert main(["explain", seed.first, "--from", alerts]) == (state == "different")
     out = capsys.readouterr().out
-    assert f"{state:10} opened: features" in out
+    assert ("different" in out) == (state == "different")
+    assert "opened: features: " in out
     assert ("1 to nine digits" in out) == (state == "equal")
 
 

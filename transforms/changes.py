@@ -2,8 +2,8 @@
 
 After a close most bytes of a large state are what they were: names, memories that no sample
 touched, series without a sample. So each part is compared with what it was in blocks, and the
-blocks that differ are appended as a *change*. Where the changes are many, or together larger than a
-quarter of the parts, all parts are written as a whole. What is read back is the parts, to the byte.
+blocks that differ are appended as a *change*. Where the changes are many, or together larger than
+half of the parts, all parts are written as a whole. What is read back is the parts, to the byte.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ __all__ = ["DetectionCell"]
 _VERSION = 1
 _BLOCK = 64  # bytes: of smaller ones the numbers cost as much as they save
 _SMALL = 2048  # bytes: smaller parts are written as a whole
-_SHARE = 4  # changes have at most this part of the bytes, because they add to the state
+_SHARE = 2  # changes have at most this part of the bytes, because they add to the state
 _MOST = 32  # changes, because each has to be read at every close
 
 

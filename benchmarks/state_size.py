@@ -73,5 +73,4 @@ def measure_state(series: int = 100, seconds_per_fragment: int = 1) -> StateSize
 
 
 def _size(store: MemoryStore) -> int:
-    pieces = (store.header or b"", *store.rows, store.detection or b"")
-    return sum(map(len, pieces))
+    return sum(map(len, store.pieces()))

@@ -55,7 +55,7 @@ class OtherFields:
         found: dict[str, float] = {}
         most = min(taken, max(_OF_A_READ, _FIRST - self._seen))
         weight = taken / most
-        for i in np.linspace(0, taken - 1, most).astype(int).tolist():
+        for i in [n * (taken - 1) // max(most - 1, 1) for n in range(most)]:
             value = values[i]
             if value is not None and value[:1] in (b"{", b"["):
                 for name in _others(value):

@@ -1,6 +1,6 @@
 """Features of closed windows, as columns: the input of detectors."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from padit.domain.attributes import UNSTATED, AttributeColumn, Attributes
 from padit.domain.metric import Series
 
-__all__ = ["FEATURES", "FeatureTable", "Passed"]
+__all__ = ["FEATURES", "FeatureTable", "LateFeatures", "Passed"]
 
 FEATURES = (
     "mean",
@@ -28,6 +28,47 @@ FEATURES = (
     "seasonality",
     "count",
 )
+
+
+class LateFeatures(Mapping[str, NDArray[np.float64]]):
+    """Columns of features of which one costs more than the others and is mostly not read.
+
+    Args:
+        columns: by name, all but the late one.
+        name: of the late one.
+        compute: gives its values for some rows (numbers), each as if it were computed alone.
+    """
+
+    def __init__(
+        self,
+        columns: dict[str, NDArray[np.float64]],
+        name: str,
+        compute: Callable[[NDArray[np.int64]], NDArray[np.float64]],
+    ) -> None:
+        self._columns = columns
+        self._name = name
+        self._compute = compute
+
+    def __getitem__(self, name: str) -> NDArray[np.float64]:
+        if name == self._name and name not in self._columns:
+            rows = len(next(iter(self._columns.values())))
+            self._columns[name] = self._compute(np.arange(rows))
+        return self._columns[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(FEATURES)
+
+    def __len__(self) -> int:
+        return len(FEATURES)
+
+    def of_row(self, row: int) -> dict[str, float]:
+        """All features of one row; the late one is computed for this row only."""
+        late = self._columns.get(self._name)
+        found = self._compute(np.array([row]))[0] if late is None else late[row]
+        return {
+            name: float(found if name == self._name else self._columns[name][row])
+            for name in FEATURES
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +133,12 @@ class FeatureTable:
         known = self.attributes
         one: Attributes = known.table[known.code[self.code[row] if known.of_series else row]]
         return one
+
+    def features_of(self, row: int) -> dict[str, float]:
+        """The features of a row by name, as plain numbers."""
+        if isinstance(self.features, LateFeatures):
+            return self.features.of_row(row)
+        return {name: float(column[row]) for name, column in self.features.items()}
 
     @property
     def bounds(self) -> NDArray[np.float64]:

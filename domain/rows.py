@@ -50,27 +50,39 @@ def concatenate(parts: Sequence[Rows]) -> Rows:
     """All rows of all parts in order, over one table of series."""
     if len(parts) == 1:
         return parts[0]
-    table: dict[Series, int] = {}
-    maps = [
-        np.fromiter(
-            (table.setdefault(series, len(table)) for series in part.series),
-            np.int32,
-            len(part.series),
-        )
-        for part in parts
-    ]
     if not parts:
         return Rows.empty()
+    series, maps = _one_table(parts)
     attributes = None
     if any(part.attributes is not None for part in parts):
+        everything = np.arange(len(series), dtype=np.int32)
         columns = [
-            Part(part.attributes, remap, part.code) for part, remap in zip(parts, maps, strict=True)
+            Part(part.attributes, everything if remap is None else remap, part.code)
+            for part, remap in zip(parts, maps, strict=True)
         ]
-        attributes = joined(columns, len(table))
+        attributes = joined(columns, len(series))
     return Rows(
-        tuple(table),
-        np.concatenate([remap[part.code] for part, remap in zip(parts, maps, strict=True)]),
+        series,
+        np.concatenate(
+            [
+                part.code if remap is None else remap[part.code]
+                for part, remap in zip(parts, maps, strict=True)
+            ]
+        ),
         np.concatenate([part.time for part in parts]),
         np.concatenate([part.value for part in parts]),
         attributes,
     )
+
+
+def _one_table(parts: Sequence[Rows]) -> tuple[Sequence[Series], list[NDArray[np.int32] | None]]:
+    """The series of all parts, and the numbers of each part's series there; None: the same."""
+    first = parts[0].series
+    if all(part.series is first for part in parts):
+        return first, [None] * len(parts)
+    table: dict[Series, int] = {}
+    maps: list[NDArray[np.int32] | None] = []
+    for part in parts:
+        numbers = [table.setdefault(series, len(table)) for series in part.series]
+        maps.append(np.array(numbers, np.int32))
+    return tuple(table), maps

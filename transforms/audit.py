@@ -4,7 +4,7 @@ A group machine has an audit only where an audit log is wanted. Everything is wo
 close: states are loaded once, each source is stepped once, offsets are joined once per window.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -36,7 +36,7 @@ class Audit:
     def step(
         self,
         transitions: Sequence[Transition],
-        offset_ranges: Sequence[OffsetRange],
+        offset_ranges: Callable[[], Sequence[OffsetRange]],
         began: Mapping[int, int],
         saved: Sequence[tuple[str, int, bytes]] | None,
         table: FeatureTable,
@@ -45,15 +45,15 @@ class Audit:
 
         Args:
             transitions: of the close.
-            offset_ranges: where the rows came from.
+            offset_ranges: gives where the rows came from; asked only if a window caused one.
             began: by partition the offset at which the job began; for windows without samples,
                 which have no rows.
             saved: states of the detectors before the close; None: the initial ones.
             table: the windows that closed.
         """
-        found = provenance_of(transitions, offset_ranges, self._windows)
-        if not found:
+        if all(one.kind == "resolved" for one in transitions):
             return []
+        found = provenance_of(transitions, offset_ranges(), self._windows)
         wanted = {record.transition: _window(one) for record, one in found}
         states = memory_digests(self._detection, saved, table, wanted.values())
         return [

@@ -70,6 +70,18 @@ class ChecksummedStore:
         """See `Store`."""
         self._store.replace_rows(None if data is None else with_checksum(data))
 
+    def add_kept(self, cell: int, data: bytes) -> None:
+        """See `Store`."""
+        self._store.add_kept(cell, with_checksum(data))
+
+    def read_kept(self, cell: int) -> Sequence[bytes]:
+        """See `Store`."""
+        return [without_checksum(data, "rows") for data in self._store.read_kept(cell)]
+
+    def clear_kept(self, cell: int) -> None:
+        """See `Store`."""
+        self._store.clear_kept(cell)
+
     def read_detection(self) -> bytes | None:
         """See `Store`."""
         return _checked(self._store.read_detection(), "states of detectors and alerts")
@@ -77,6 +89,15 @@ class ChecksummedStore:
     def write_detection(self, data: bytes) -> None:
         """See `Store`."""
         self._store.write_detection(with_checksum(data))
+
+    def read_changes(self) -> Sequence[bytes]:
+        """See `Store`."""
+        what = "changes of detectors and alerts"
+        return [without_checksum(data, what) for data in self._store.read_changes()]
+
+    def add_change(self, data: bytes) -> None:
+        """See `Store`."""
+        self._store.add_change(with_checksum(data))
 
     def read_shape(self) -> bytes | None:
         """See `Store`."""

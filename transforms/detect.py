@@ -76,6 +76,8 @@ class Detection:
         self.detectors: tuple[Detector[Any], ...] = tuple(
             create(setting.name, setting.parameters) for setting in settings
         )
+        # Protocols are looked at once: that is slow, and happens at every close.
+        self._timed = tuple(one if isinstance(one, TimeDriven) else None for one in self.detectors)
         self._applies = lru_cache(maxsize=1 << 18)(self._find_applicable)
 
     def initial(self) -> tuple[Any, ...]:
@@ -128,8 +130,8 @@ class Detection:
         """Event time from which on time alone can change a result, microseconds; None: never."""
         due = [
             detector.next_due(state)
-            for detector, state in zip(self.detectors, states, strict=True)
-            if isinstance(detector, TimeDriven)
+            for detector, state in zip(self._timed, states, strict=True)
+            if detector is not None
         ]
         return min((one for one in due if one is not None), default=None)
 
@@ -158,7 +160,7 @@ class Detection:
         anomaly = bool(detected.anomaly[row])
         known = table.attributes_of(row)
         evidence = detector.explain(table, detected.scores[best], row)
-        evidence["features"] = {name: float(values[row]) for name, values in table.features.items()}
+        evidence["features"] = table.features_of(row)
         return DetectionScore(
             source_id=series.source_id,
             metric_name=series.metric_name,

@@ -10,36 +10,42 @@ rows, series and transitions.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 
 from padit.domain.alert import Transition
 from padit.domain.audit import Provenance, RunTotals
-from padit.domain.batch import KeyedBatch, decode_kept, encode_kept, encode_keyed_batch
-from padit.domain.errors import FRESH_START, StateError
+from padit.domain.batch import (
+    KeyedBatch,
+    OffsetRange,
+    decode_kept,
+    encode_kept,
+    encode_keyed_batch,
+)
+from padit.domain.errors import StateError
 from padit.domain.features import FeatureTable
-from padit.domain.rows import concatenate
+from padit.domain.rows import Rows, concatenate
 from padit.domain.shape import Shape
 from padit.domain.timestamps import MICROS
 from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE
-from padit.transforms.alerts import Alerts, Episodes
-from padit.transforms.attributes import Known, dump_known, keep_latest, learn, load_known
+from padit.transforms.alerts import Alerts
+from padit.transforms.attributes import keep_latest, learn
 from padit.transforms.audit import Audit
+from padit.transforms.changes import DetectionCell
 from padit.transforms.checksum import ChecksummedStore
 from padit.transforms.detect import Detection, DetectionResult
-from padit.transforms.detectors.columns import Columns
-from padit.transforms.limit import MOST_SERIES, Census, Refused, SeriesLimit, Stage
+from padit.transforms.kept_rows import KeptRows
+from padit.transforms.limit import MOST_SERIES, Refused, SeriesLimit, Stage
 from padit.transforms.progress import Progress
-from padit.transforms.provenance import offset_ranges_of, still_needed
+from padit.transforms.provenance import offset_ranges_of
+from padit.transforms.states import VERSION, SavedStates, States, check_version
 from padit.transforms.store import Store
 from padit.transforms.warmup import RETENTION, Status, WarmUpTracker
 from padit.transforms.windows import Closed, WindowOptions, close_windows
 
 __all__ = ["Closing", "Counts", "GroupMachine", "Outcome"]
-
-_VERSION = 6
 
 
 class Counts(NamedTuple):
@@ -110,10 +116,11 @@ class _Header(msgspec.Struct, array_like=True):
     `closed` is the first slot that is not closed; `newest_kept` and `oldest_open` decide whether
     closing can yield a window, so that rows are read back only then; `alerts_due` and
     `detectors_due` are the event times at which time alone changes something. `totals` are the
-    counts of all advances. `shape` is the digest of the job's shape.
+    counts of all advances. `shape` is the digest of the job's shape. `kept` tells where rows of
+    closed slots are.
     """
 
-    version: int = _VERSION
+    version: int = VERSION
     progress: Progress = msgspec.field(default_factory=Progress)
     closed: int | None = None
     newest_kept: int | None = None
@@ -123,30 +130,10 @@ class _Header(msgspec.Struct, array_like=True):
     detectors_due: int | None = None
     judged: dict[str, int] = {}
     shape: bytes = b""
-
-
-class _DetectionState(msgspec.Struct, array_like=True):
-    version: int
-    detectors: list[tuple[str, int, bytes]]
-    alerts: bytes
-    warmup: bytes
-    census: bytes
-    attributes: bytes
-
-
-@dataclass(slots=True)
-class _States:
-    """The parts of `_DetectionState`, loaded."""
-
-    detectors: tuple[Any, ...]
-    episodes: Episodes
-    warmup: Columns
-    census: Census
-    attributes: Known
+    kept: KeptRows = msgspec.field(default_factory=KeptRows)
 
 
 _header_decoder = msgspec.msgpack.Decoder(_Header)
-_detection_decoder = msgspec.msgpack.Decoder(_DetectionState)
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -181,6 +168,7 @@ class GroupMachine:
         remembered = [one["parameters"].get("retention_sec", 0.0) for one in detection.resolved]
         longest = max(RETENTION, alerts.resolve_after, *(round(x * MICROS) for x in remembered))
         self._limit = SeriesLimit(most_series, windows, longest + windows.size)
+        self._states = SavedStates(detection, alerts, self._warmup, self._limit)
 
     def advance(self, store: Store, keyed: KeyedBatch) -> Outcome:
         """Take one keyed batch; the same keyed batch twice counts as duplicates the second time."""
@@ -194,7 +182,7 @@ class GroupMachine:
         outcome = Outcome(Counts(waiting=len(keyed.rows)))
         if len(keyed.rows):
             rows = keep_latest(keyed.rows, self._windows.interval)
-            store.add_rows(encode_keyed_batch(replace(keyed, rows=rows)))
+            store.add_rows(encode_keyed_batch(KeyedBatch(keyed.partitions, keyed.positions, rows)))
             oldest = self._windows.slot_before(int(keyed.rows.time.min()))
             header.oldest_open = (
                 oldest if header.oldest_open is None else min(oldest, header.oldest_open)
@@ -232,7 +220,7 @@ class GroupMachine:
         except msgspec.DecodeError as error:
             message = f"the saved progress ({len(data)} bytes) is damaged: {error}"
             raise StateError(message) from error
-        _check_version(header.version)
+        check_version(header.version)
         if header.shape != self._shape.digest:
             self._shape.check(store.read_shape() or b"")
         return header
@@ -252,38 +240,53 @@ class GroupMachine:
         )
 
     def _close(self, store: Store, header: _Header, closing: int) -> Outcome:
-        pieces = [decode_kept(data) for data in store.read_rows()]
-        offset_ranges = offset_ranges_of(pieces, self._windows)
-        states, before = self._load_detection(store.read_detection())
-        closed = WATERMARK_NONE if header.closed is None else header.closed
+        came = [decode_kept(data) for data in store.read_rows()]
+        kept = header.kept.read(store, self._windows, header.closed)
+        ranges_of_came = offset_ranges_of(came, self._windows)
+
+        def ranges() -> Sequence[OffsetRange]:
+            return offset_ranges_of(came + kept, self._windows) if kept else ranges_of_came
+
+        cell = DetectionCell(store)
+        states, before = self._states.load(cell.read())
+        closed = first = WATERMARK_NONE if header.closed is None else header.closed
         known_until = header.progress.known_until
         began = {number: one.start for number, one in sorted(header.progress.known.items())}
-        rows = concatenate([piece.rows for piece, _ in pieces])
+        rows = concatenate([piece.rows for piece, _ in came])
         rows, stages, refused = self._limit.step(states.census, rows, closed, closing)
+        pieces = [piece.rows for piece, _ in kept] + [rows]
         done = _Done()
         for number, stage in enumerate(stages):
             self._evict(states, stage, done)
             if self._audit is not None and (number or stage.evicted):
                 before = self._detection.dump(states.detectors)
-            result = close_windows([rows], closed, stage.closing, self._windows, known_until)
+            result = close_windows(pieces, closed, stage.closing, self._windows, known_until)
             transitions, table = self._judge(states, result, done)
             if self._audit is not None:
-                done.provenance += self._audit.step(
-                    transitions, offset_ranges, began, before, table
-                )
-            rows, closed = result.kept, stage.closing
-        kept = None
-        if len(rows):
-            rows = keep_latest(rows, self._windows.interval)
-            kept = encode_kept(rows, still_needed(offset_ranges, closing, self._windows))
-        store.replace_rows(kept)
+                done.provenance += self._audit.step(transitions, ranges, began, before, table)
+            pieces, closed = [result.kept] if stage is not stages[-1] else [], stage.closing
+        header.kept.write(store, self._windows, result, (first, closing), ranges_of_came, ranges)
+        self._wait(store, bool(came), result.waiting, closing, ranges_of_came)
         header.newest_kept, header.oldest_open = result.newest_kept, result.oldest_open
         header.alerts_due = self._alerts.next_due(states.episodes)
         header.detectors_due = self._detection.next_due(states.detectors)
-        store.write_detection(_encoder.encode(self._dump_detection(states)))
+        cell.write(self._states.dump(states))
         return done.outcome(refused)
 
-    def _evict(self, states: _States, stage: Stage, done: "_Done") -> None:
+    def _wait(
+        self, store: Store, some: bool, rows: Rows, closing: int, ranges: Sequence[OffsetRange]
+    ) -> None:
+        """Keep the rows whose slot is still open; `some`: there were rows."""
+        if not some:
+            return
+        if not len(rows):
+            store.replace_rows(None)
+            return
+        since = closing * self._windows.interval
+        needed = [one for one in ranges if one.newest >= since]
+        store.replace_rows(encode_kept(keep_latest(rows, self._windows.interval), needed))
+
+    def _evict(self, states: States, stage: Stage, done: "_Done") -> None:
         """Drop all that is remembered of the series that make room."""
         if not stage.evicted:
             return
@@ -297,7 +300,7 @@ class GroupMachine:
         done.counts = done.counts.plus(Counts(series_evicted=len(gone)))
 
     def _judge(
-        self, states: _States, closed: Closed, done: "_Done"
+        self, states: States, closed: Closed, done: "_Done"
     ) -> tuple[list[Transition], FeatureTable]:
         """Step everything that reads closed windows; transitions, and the table they refer to."""
         known = states.attributes
@@ -322,38 +325,6 @@ class GroupMachine:
         for name, more in gained.judged.items():
             done.judged[name] = done.judged.get(name, 0) + more
         return transitions, detected.table
-
-    def _load_detection(
-        self, data: bytes | None
-    ) -> tuple[_States, list[tuple[str, int, bytes]] | None]:
-        """All states, and those of the detectors as they were saved."""
-        if data is None:
-            detectors, warmup = self._detection.initial(), self._warmup.initial()
-            return _States(detectors, self._alerts.initial(), warmup, {}, {}), None
-        try:
-            saved = _detection_decoder.decode(data)
-        except msgspec.DecodeError as error:
-            message = f"the saved detector state ({len(data)} bytes) is damaged: {error}"
-            raise StateError(message) from error
-        _check_version(saved.version)
-        states = _States(
-            self._detection.load(saved.detectors),
-            self._alerts.load(saved.alerts),
-            self._warmup.load(saved.warmup),
-            self._limit.load(saved.census),
-            load_known(saved.attributes),
-        )
-        return states, saved.detectors
-
-    def _dump_detection(self, states: _States) -> _DetectionState:
-        return _DetectionState(
-            _VERSION,
-            self._detection.dump(states.detectors),
-            self._alerts.dump(states.episodes),
-            self._warmup.dump(states.warmup),
-            self._limit.dump(states.census),
-            dump_known(states.attributes, states.census),
-        )
 
 
 @dataclass(slots=True)
@@ -385,11 +356,3 @@ def _run_totals(header: _Header) -> RunTotals:
         for number, one in sorted(header.progress.known.items())
     }
     return RunTotals(read, judged=dict(header.judged), **header.totals._asdict())
-
-
-def _check_version(version: int) -> None:
-    if version != _VERSION:
-        message = (
-            f"the saved state has version {version}, this code reads {_VERSION}: {FRESH_START}"
-        )
-        raise StateError(message)

@@ -5,16 +5,24 @@ together. The hash is CRC-32 of the source's UTF-8 bytes: stable across processe
 versions, which Python's own `hash` is not.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
+from numpy.typing import NDArray
 
 from padit.domain.batch import Batch, KeyedBatch
-from padit.domain.rows import Rows
+from padit.domain.metric import Series
+from padit.domain.rows import Rows, concatenate
+from padit.domain.watermark import Position
+from padit.ops.compiled import kernel
 
-__all__ = ["group_of", "split_batch"]
+__all__ = ["group_of", "join_batches", "split_batch"]
+
+Ints = NDArray[np.int64]
+Codes = NDArray[np.int32]
 
 
 @lru_cache(maxsize=1 << 18)
@@ -23,28 +31,117 @@ def group_of(source_id: str, groups: int) -> int:
     return crc32(source_id.encode()) % groups
 
 
+class _Plan(NamedTuple):
+    """How the series of a table are spread over groups.
+
+    Attributes:
+        group: int32 (series,), group of each.
+        number: int32 (series,), its place in the group's own table.
+        tables: of each group, sorted, so that the same series always give the same table.
+        places: int64 (k,) of each group, where its series stand in the whole table.
+    """
+
+    group: Codes
+    number: Codes
+    tables: tuple[tuple[Series, ...], ...]
+    places: tuple[Ints, ...]
+
+
+@lru_cache(maxsize=16)
+def _plan(series: tuple[Series, ...], groups: int) -> _Plan:
+    """Worked out once for a table: a reader's batches mostly have the same series."""
+    members: list[list[int]] = [[] for _ in range(groups)]
+    group = np.empty(len(series), np.int32)
+    number = np.empty(len(series), np.int32)
+    for place, one in enumerate(series):
+        group[place] = group_of(one.source_id, groups)
+        members[group[place]].append(place)
+    for mine in members:
+        mine.sort(key=series.__getitem__)
+        number[mine] = np.arange(len(mine), dtype=np.int32)
+    tables = tuple(tuple(series[place] for place in mine) for mine in members)
+    return _Plan(group, number, tables, tuple(np.array(mine, np.int64) for mine in members))
+
+
 def split_batch(batch: Batch, groups: int) -> Iterator[tuple[int, KeyedBatch]]:
     """One keyed batch for every group, in the order of the groups; rows keep their order."""
     rows = batch.rows
-    group = np.array([group_of(series.source_id, groups) for series in rows.series], np.int16)
-    by_group = np.argsort(group, kind="stable")
-    edges = np.searchsorted(group[by_group], np.arange(groups + 1)).tolist()
-    of_row = group[rows.code] if len(rows) else np.empty(0, np.int16)
-    order = np.argsort(of_row, kind="stable")
-    bounds = np.searchsorted(of_row[order], np.arange(groups + 1))
-    code, time, value = rows.code[order], rows.time[order], rows.value[order]
-    # A series' number within its group: its place in `by_group` behind the first of the group.
-    number = np.empty(len(rows.series), np.int32)
-    number[by_group] = np.arange(len(by_group)) - np.array(edges)[group[by_group]]
+    plan = _plan(tuple(rows.series), groups)
+    bounds, order, code = _spread(rows.code, plan.group, plan.number, groups)
+    time, value = rows.time[order], rows.value[order]
     attributes = None if rows.attributes is None else rows.attributes.select(order)
-    for key in range(groups):
-        chosen = slice(int(bounds[key]), int(bounds[key + 1]))
-        mine = by_group[edges[key] : edges[key + 1]]
-        part = Rows(
-            [rows.series[i] for i in mine.tolist()],
-            number[code[chosen]],
-            time[chosen],
-            value[chosen],
-            None if attributes is None else attributes.select(chosen).with_series(mine),
-        )
+    edges = bounds.tolist()
+    for key, table in enumerate(plan.tables):
+        chosen = slice(edges[key], edges[key + 1])
+        known = attributes
+        if known is not None:
+            known = known.select(chosen).with_series(plan.places[key])
+        part = Rows(table, code[chosen], time[chosen], value[chosen], known)
         yield key, KeyedBatch(batch.partitions, batch.positions, part)
+
+
+def join_batches(batches: Sequence[Batch]) -> Batch:
+    """Batches that one reader made one after another, as one.
+
+    Args:
+        batches: at least one, in the order they were read.
+    """
+    if len(batches) == 1:
+        return batches[0]
+    last: dict[int, int] = {}
+    positions: list[Position] = []
+    for position in (one for batch in batches for one in batch.positions):
+        at = last.get(position.partition)
+        if at is not None and _continues(positions[at], position):
+            positions[at] = position._replace(first=positions[at].first)
+            continue
+        last[position.partition] = len(positions)
+        positions.append(position)
+    return Batch(
+        max(batch.partitions for batch in batches),
+        tuple(positions),
+        concatenate([batch.rows for batch in batches]),
+    )
+
+
+def _continues(before: Position, after: Position) -> bool:
+    """Whether one position goes on where another ends, and covers no less of anything."""
+    return (
+        after.first == before.following
+        and after.start == before.start
+        and after.watermark >= before.watermark
+        and after.reached >= before.reached
+    )
+
+
+@kernel
+def _spread(code: Codes, group: Codes, number: Codes, groups: int) -> tuple[Ints, Ints, Codes]:
+    """Rows by group, in the order they came within each; a counting sort.
+
+    Args:
+        code: int32 (n,), the series of each row.
+        group: as of `_Plan`.
+        number: as of `_Plan`.
+        groups: how many.
+
+    Returns:
+        Where the rows of each group begin, int64 (groups + 1,); the rows in the order of their
+        groups, int64 (n,); and the number of the series of each within its group, int32 (n,).
+
+    Raises:
+        IndexError: a code is outside of the series.
+    """
+    bounds = np.zeros(groups + 1, np.int64)
+    for i in range(len(code)):
+        if code[i] < 0 or code[i] >= len(group):
+            raise IndexError("a row belongs to a series that is not in its table")  # noqa: EM101
+        bounds[group[code[i]] + 1] += 1
+    for i in range(groups):
+        bounds[i + 1] += bounds[i]
+    at = bounds.copy()
+    order, numbers = np.empty(len(code), np.int64), np.empty(len(code), np.int32)
+    for i in range(len(code)):
+        place = at[group[code[i]]]
+        at[group[code[i]]] = place + 1
+        order[place], numbers[place] = i, number[code[i]]
+    return bounds, order, numbers

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from padit.domain.errors import StateError
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
+from padit.transforms.arranging import NEVER, latest
 from padit.transforms.windows import WindowOptions
 
 __all__ = ["MOST_SERIES", "Census", "Refused", "SeriesLimit", "Stage"]
 
 MOST_SERIES = 32_768
 _VERSION = 1
-_NEVER = np.iinfo(np.int64).min
 
 Census = dict[Series, int]
 """The series that may have state, each with the event time of its newest sample, microseconds."""
@@ -99,14 +99,14 @@ class SeriesLimit:
             The rows without those of refused series, the stages in which to close the slots (the
             last one ends at `closing`), and what was refused.
         """
-        slot = rows.time // self._windows.interval
-        fresh = np.flatnonzero((slot >= closed) & (slot < closing))
-        newest = np.full(len(rows.series), _NEVER)
-        np.maximum.at(newest, rows.code[fresh], rows.time[fresh])
-        met = {rows.series[i]: int(newest[i]) for i in np.flatnonzero(newest > _NEVER).tolist()}
-        if len(census) + sum(one not in census for one in met) <= self._most:
+        since, until = self._windows.start_of(closed), self._windows.start_of(closing)
+        newest = latest(rows.code, rows.time, since, until, len(rows.series)).tolist()
+        met = {name: time for name, time in zip(rows.series, newest, strict=True) if time != NEVER}
+        if len(census) + len(met.keys() - census.keys()) <= self._most:
             census.update(met)
             return rows, [Stage(closing)], []
+        slot = rows.time // self._windows.interval
+        fresh = np.flatnonzero((slot >= closed) & (slot < closing))
         stages: list[Stage] = []
         refused: list[Refused] = []
         keep = np.ones(len(rows), bool)
@@ -150,23 +150,23 @@ class SeriesLimit:
     ) -> tuple[list[Series], list[int]]:
         """Series that are evicted for those of one slot, and codes of those that are refused."""
         present, where = np.unique(rows.code[part], return_inverse=True)
-        first = np.full(len(present), -_NEVER - 1)
-        newest = np.full(len(present), _NEVER)
+        first = np.full(len(present), -NEVER - 1)
+        newest = np.full(len(present), NEVER)
         np.minimum.at(first, where, rows.time[part])
         np.maximum.at(newest, where, rows.time[part])
         new: list[tuple[int, Series, int, int]] = []
-        for code, begin, latest in zip(
+        for code, begin, last in zip(
             present.tolist(), first.tolist(), newest.tolist(), strict=True
         ):
             name = rows.series[code]
             if name in census:
-                census[name] = latest
+                census[name] = last
             else:
-                new.append((begin, name, code, latest))
+                new.append((begin, name, code, last))
         evicted = self._make_room(census, len(new), end)
         room = self._most - len(census)
         new.sort()
-        census.update((name, latest) for _, name, _, latest in new[:room])
+        census.update((name, last) for _, name, _, last in new[:room])
         return evicted, [code for _, _, code, _ in new[room:]]
 
     def _make_room(self, census: Census, wanted: int, end: int) -> list[Series]:

@@ -69,6 +69,9 @@ def _ends(pieces: Sequence[KeyedBatch]) -> tuple[list[int], list[int]]:
     """Event times of the oldest and the newest row of each piece."""
     if not pieces:
         return [], []
+    if len(pieces) == 1:
+        time = pieces[0].rows.time
+        return [int(time.min())], [int(time.max())]
     time = np.concatenate([piece.rows.time for piece in pieces])
     start = np.cumsum([0] + [len(piece.rows) for piece in pieces[:-1]])
     return np.minimum.reduceat(time, start).tolist(), np.maximum.reduceat(time, start).tolist()

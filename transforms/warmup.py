@@ -5,7 +5,6 @@ visible: where there is no alert, a quiet series must differ from one that no de
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
+from padit.ops.compiled import kernel
 from padit.transforms.detect import DetectionResult
 from padit.transforms.detectors.columns import Columns, Field, locate
 
@@ -21,7 +21,6 @@ __all__ = ["RETENTION", "Gained", "Status", "WarmUpTracker"]
 _VERSION = 1
 RETENTION = 30 * 86_400_000_000
 """After so long without a sample a series counts as new, microseconds."""
-_NOT_YET = np.iinfo(np.int64).max
 
 
 class Status(NamedTuple):
@@ -81,34 +80,28 @@ class WarmUpTracker:
         """
         until = table.closed_until if table.passed is None else table.passed.until
         # The end of the input is later than any time, but must not expire any series.
-        seen = replace(table, closed_until=min(until, table.closed_until))
-        state, rows = locate(state, self._fields, seen, RETENTION)
+        until = min(until, table.closed_until)
+        state, rows = locate(state, self._fields, table, RETENTION, until)
         data: dict[str, Any] = state.data
-        before, first = data["extractions"][rows], data["first"][rows]
-        had = first > 0
-        here = np.flatnonzero(detected.table.features["count"] > 0)
-        number = before[table.code] + _rank(table.code)
-        for detector, score in enumerate(detected.matrix[:, here]):
-            spoken = ~np.isnan(score)
-            earliest = np.full(len(rows), _NOT_YET)
-            np.minimum.at(earliest, table.code[spoken], number[spoken])
-            fresh = (first[:, detector] == 0) & (earliest < _NOT_YET)
-            first[fresh, detector] = earliest[fresh]
-        data["first"][rows] = first
-        data["extractions"][rows] = before + np.bincount(table.code, minlength=len(rows))
         status = Status(
             np.zeros(len(detected.table), np.int64),
             np.zeros((len(detected.table), len(self._detectors)), bool),
         )
-        status.extractions[here] = number
-        begun = first[table.code]
-        status.judged[here] = (begun > 0) & (begun <= number[:, None])
-        has = first > 0
+        gained = np.zeros(len(self._detectors), np.int64)
+        met, warm = _follow(
+            detected.table.features["count"],
+            rows[table.code],
+            np.ascontiguousarray(detected.matrix),
+            data["extractions"],
+            data["first"],
+            status.extractions,
+            status.judged,
+            gained,
+        )
         judged = dict.fromkeys(self._detectors, 0)
-        for name, gained in zip(self._detectors, (has & ~had).sum(axis=0).tolist(), strict=True):
-            judged[name] += gained
-        warm = int((has.any(axis=1) & ~had.any(axis=1)).sum())
-        return state, status, Gained(int((before == 0).sum()), warm, judged)
+        for name, more in zip(self._detectors, gained.tolist(), strict=True):
+            judged[name] += more
+        return state, status, Gained(met, warm, judged)
 
     def forget(self, state: Columns, gone: Collection[Series]) -> Columns:
         """The state as if these series had never been."""
@@ -127,11 +120,46 @@ class WarmUpTracker:
         return Columns.load(data, _VERSION, self._fields)
 
 
-def _rank(code: NDArray[np.int32]) -> NDArray[np.int64]:
-    """1 for the first row of each code, 2 for the next, ..."""
-    order = np.argsort(code, kind="stable")
-    count = np.bincount(code)
-    start = np.cumsum(count) - count
-    rank = np.empty(len(code), np.int64)
-    rank[order] = np.arange(len(code)) - start[code[order]] + 1
-    return rank
+@kernel
+def _follow(
+    count: NDArray[np.float64],
+    row: NDArray[np.int64],
+    score: NDArray[np.float64],
+    extractions: NDArray[np.int64],
+    first: NDArray[np.int64],
+    number: NDArray[np.int64],
+    judged: NDArray[np.bool_],
+    gained: NDArray[np.int64],
+) -> tuple[int, int]:
+    """Count windows in the order of time.
+
+    Args:
+        count: float64 (n,), samples of each window; those without one are left out.
+        row: int64 (m,), the row of state of each window that has samples.
+        score: float64 (detectors, n).
+        extractions: int64 (series,), state.
+        first: int64 (series, detectors), state.
+        number: int64 (n,), written: as `Status.extractions`.
+        judged: bool (n, detectors), written: as `Status.judged`.
+        gained: int64 (detectors,), written: as `Gained.judged`.
+
+    Returns:
+        As `Gained.series` and `Gained.warm`.
+    """
+    met = warm = place = 0
+    for i in range(len(count)):
+        if count[i] <= 0.0:
+            continue
+        one = row[place]
+        place += 1
+        met += extractions[one] == 0
+        extractions[one] += 1
+        number[i] = extractions[one]
+        cold = not first[one].any()
+        for detector in range(len(gained)):
+            if first[one, detector] == 0 and not np.isnan(score[detector, i]):
+                first[one, detector] = extractions[one]
+                gained[detector] += 1
+            judged[i, detector] = first[one, detector] > 0
+        warm += cold and first[one].any()
+    return met, warm

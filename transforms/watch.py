@@ -9,6 +9,9 @@ import msgspec
 from apache_beam.coders import BytesCoder
 from apache_beam.metrics import Metrics
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec
+from apache_beam.transforms.window import GlobalWindow, TimestampedValue
+from apache_beam.utils.timestamp import MAX_TIMESTAMP
+from apache_beam.utils.windowed_value import WindowedValue
 
 from padit.domain.attributes import UNSTATED, Attributes
 from padit.domain.audit import Provenance, RunTotals, encode_record
@@ -25,6 +28,7 @@ from padit.ops.metric_names import JUDGED_PREFIX, NAMESPACE, OF_A_GROUP
 from padit.ops.plugins import plugins_folder
 from padit.transforms.alerts import Alerts
 from padit.transforms.audit import Audit
+from padit.transforms.beam_store import BeamStore
 from padit.transforms.detect import Create, Detection, DetectionResult
 from padit.transforms.detectors import (
     Detector,
@@ -33,7 +37,7 @@ from padit.transforms.detectors import (
     require_plugins,
 )
 from padit.transforms.group import GroupMachine, Outcome
-from padit.transforms.keying import split_batch
+from padit.transforms.keying import join_batches, split_batch
 from padit.transforms.limit import MOST_SERIES, Refused
 from padit.transforms.warmup import Status
 from padit.transforms.windows import WindowOptions
@@ -65,15 +69,46 @@ class Accounts(Protocol):
 
 
 class KeyByGroup(beam.DoFn):  # type: ignore[misc]
-    """`Batch` to (key group, keyed batch bytes), one for every group."""
+    """`Batch` to (key group, keyed batch bytes), one for every group.
+
+    Batches of a bundle are joined first: a keyed batch costs its group as much with one row as with
+    a thousand, and runners hand on what a bundle made when it ends. So it is no later for that.
+    """
+
+    _MOST = 65_536  # rows that wait for the end of the bundle
 
     def __init__(self, groups: int) -> None:
         self._groups = groups
 
-    def process(self, element: Batch) -> Iterator[tuple[int, bytes]]:
-        """Split one batch."""
-        for group, keyed in split_batch(element, self._groups):
-            yield group, encode_keyed_batch(keyed)
+    def start_bundle(self) -> None:
+        """Begin with nothing: a bundle that failed leaves nothing behind."""
+        self._waiting: list[Batch] = []
+        self._rows = 0
+        self._earliest = MAX_TIMESTAMP
+
+    def process(
+        self, element: Batch, timestamp: Any = beam.DoFn.TimestampParam
+    ) -> Iterator[TimestampedValue] | None:
+        """Take one batch; returns keyed batches if many rows are waiting."""
+        self._waiting.append(element)
+        self._rows += len(element.rows)
+        self._earliest = min(self._earliest, timestamp)
+        if self._rows < self._MOST:
+            return None
+        return (TimestampedValue(one, time) for time, one in self._keyed())
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        """The keyed batches of what waits, at its earliest event time."""
+        for time, one in self._keyed():
+            yield WindowedValue(one, time, [GlobalWindow()])
+
+    def _keyed(self) -> Iterator[tuple[Any, tuple[int, bytes]]]:
+        if not self._waiting:
+            return
+        batch, earliest = join_batches(self._waiting), self._earliest
+        self.start_bundle()
+        for group, keyed in split_batch(batch, self._groups):
+            yield earliest, (group, encode_keyed_batch(keyed))
 
 
 class WatchGroup(beam.DoFn):  # type: ignore[misc]
@@ -99,11 +134,17 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
 
     HEADER = ReadModifyWriteStateSpec("header", BytesCoder())
     ROWS = BagStateSpec("rows", BytesCoder())
+    KEPT_0 = BagStateSpec("kept_0", BytesCoder())
+    KEPT_1 = BagStateSpec("kept_1", BytesCoder())
     DETECTION = ReadModifyWriteStateSpec("detection", BytesCoder())
+    CHANGES = BagStateSpec("changes", BytesCoder())
     SHAPE = ReadModifyWriteStateSpec("shape", BytesCoder())
     _HEADER_PARAM = beam.DoFn.StateParam(HEADER)
     _ROWS_PARAM = beam.DoFn.StateParam(ROWS)
+    _KEPT_0_PARAM = beam.DoFn.StateParam(KEPT_0)
+    _KEPT_1_PARAM = beam.DoFn.StateParam(KEPT_1)
     _DETECTION_PARAM = beam.DoFn.StateParam(DETECTION)
+    _CHANGES_PARAM = beam.DoFn.StateParam(CHANGES)
     _SHAPE_PARAM = beam.DoFn.StateParam(SHAPE)
 
     def __init__(
@@ -162,12 +203,15 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         element: tuple[int, bytes],
         header: Any = _HEADER_PARAM,
         rows: Any = _ROWS_PARAM,
+        kept_0: Any = _KEPT_0_PARAM,
+        kept_1: Any = _KEPT_1_PARAM,
         detection: Any = _DETECTION_PARAM,
+        changes: Any = _CHANGES_PARAM,
         shape: Any = _SHAPE_PARAM,
     ) -> Iterator[Any]:
         """Advance one group by one keyed batch."""
         group, data = element
-        store = _BeamStore(header, rows, detection, shape)
+        store = BeamStore(header, rows, (kept_0, kept_1), (detection, changes), shape)
         keyed = decode_keyed_batch(data)
         outcome = self._machine.advance(store, keyed)
         if len(keyed.rows) or outcome.closings:
@@ -305,43 +349,3 @@ def _letter(refused: Refused, source: str, most: int) -> Message:
         original, reason, source, -1, -1, lost=refused.samples
     )  # of many records
     return Message.dead_letter(letter, 0, "series_limit", *series, str(end))
-
-
-class _BeamStore:
-    """`transforms.store.Store` over Beam state."""
-
-    def __init__(self, header: Any, rows: Any, detection: Any, shape: Any) -> None:
-        self._header, self._rows, self._detection = header, rows, detection
-        self._shape = shape
-
-    def read_header(self) -> bytes | None:
-        value: bytes | None = self._header.read()
-        return value
-
-    def write_header(self, data: bytes) -> None:
-        self._header.write(data)
-
-    def add_rows(self, data: bytes) -> None:
-        self._rows.add(data)
-
-    def read_rows(self) -> Sequence[bytes]:
-        return list(self._rows.read())
-
-    def replace_rows(self, data: bytes | None) -> None:
-        self._rows.clear()
-        if data is not None:
-            self._rows.add(data)
-
-    def read_detection(self) -> bytes | None:
-        value: bytes | None = self._detection.read()
-        return value
-
-    def write_detection(self, data: bytes) -> None:
-        self._detection.write(data)
-
-    def read_shape(self) -> bytes | None:
-        value: bytes | None = self._shape.read()
-        return value
-
-    def write_shape(self, data: bytes) -> None:
-        self._shape.write(data)

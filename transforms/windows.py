@@ -6,7 +6,7 @@ sorted by (series, time, value) before anything is computed, never by arrival.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 from padit.domain.features import FeatureTable, Passed
 from padit.domain.rows import Rows, concatenate
 from padit.domain.watermark import WATERMARK_NONE
+from padit.transforms import arranging
+from padit.transforms.arranging import drop_repeats, find_windows, order, scatter
 from padit.transforms.features import compute_features
 
 __all__ = ["Closed", "WindowOptions", "close_windows"]
 
 Ints = NDArray[np.int64]
+_FAR = 2**63 - 1
+_NO_ROWS = Rows.empty()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,10 @@ class WindowOptions:
         """Slots in a window."""
         return self.size // self.interval
 
+    def start_of(self, slot: int) -> int:
+        """Where a slot begins, microseconds, within what 64 bits can hold."""
+        return max(-_FAR, min(slot * self.interval, _FAR))
+
     def slot_before(self, watermark: int) -> int:
         """Number of the first slot that a watermark leaves open; all before it are complete."""
         return watermark // self.interval
@@ -51,19 +59,36 @@ class Closed(NamedTuple):
 
     Attributes:
         table: the windows that closed.
-        kept: rows that later windows need, sorted; then those whose slot is still open.
-        newest_kept: slot of the newest sorted row in `kept`, or None.
+        ready: the rows of all slots before the first open one, sorted, without repeats.
+        bounds: int64 (series + 1,), where the rows of each series begin in `ready`.
+        needed: int64 (series,), the first of them that later windows need.
+        waiting: rows whose slot is still open, as they came.
+        newest_kept: slot of the newest needed row, or None.
         oldest_open: slot of the oldest row whose slot is still open, or None.
         scored: rows that stand in a slice of `table`.
         duplicates: exact repeats of (series, time, value), dropped.
     """
 
     table: FeatureTable
-    kept: Rows
+    ready: Rows
+    bounds: Ints
+    needed: Ints
+    waiting: Rows
     newest_kept: int | None
     oldest_open: int | None
     scored: int
     duplicates: int
+
+    @property
+    def kept(self) -> Rows:
+        """Rows that later windows need, sorted; then those whose slot is still open."""
+        kept = self.kept_since(arranging.NEVER)
+        return concatenate([kept, self.waiting]) if len(self.waiting) else kept
+
+    def kept_since(self, time: int) -> Rows:
+        """Of the sorted rows that later windows need, those that are not older; microseconds."""
+        chosen = arranging.suffixes(self.bounds, self.needed, self.ready.time, time)
+        return self.ready if len(chosen) == len(self.ready) else self.ready.select(chosen)
 
 
 def close_windows(
@@ -76,7 +101,7 @@ def close_windows(
     """Close all windows that end after slot `closed` and by slot `closing`.
 
     Args:
-        pieces: all rows kept so far, in any order.
+        pieces: all rows kept so far, in any order; quickest in the order of time.
         closed: the first slot not closed before this call; older rows were scored already.
         closing: the first slot that stays open.
         options: shape of the windows.
@@ -84,139 +109,88 @@ def close_windows(
             microseconds.
     """
     rows = concatenate(pieces)
-    slot = rows.time // options.interval
-    is_open = slot >= closing
-    waiting = rows.select(is_open)
-    ready = _sort(rows.select(~is_open))
-    ready, duplicates = _drop_repeats(ready)
+    limit = options.start_of(closing)
+    count = arranging.count(rows.code, rows.time, limit, len(rows.series))
+    early = int(count.sum()) == len(rows)
+    waiting = _NO_ROWS if early else rows.select(rows.time >= limit)
+    ready, bounds = _sort(rows, count, limit)
     since = max(closed * options.interval, WATERMARK_NONE)
     passed = Passed(since, known_until, options.size, options.interval)
-    table, scored = _windows(ready, closed, closing, options, passed)
-    kept = _keep(ready, closing, options)
+    table = _windows(ready, bounds, closed, closing, options, passed)
+    needed, newest = _needed(ready, bounds, closing, options)
     return Closed(
         table,
-        concatenate([kept, waiting]) if len(waiting) else kept,
-        int(kept.time.max()) // options.interval if len(kept) else None,
+        ready,
+        bounds,
+        needed,
+        waiting,
+        newest // options.interval if newest != arranging.NEVER else None,
         int(waiting.time.min()) // options.interval if len(waiting) else None,
-        scored,
-        duplicates,
+        len(table.time),
+        len(rows) - len(waiting) - len(ready),
     )
 
 
-def _sort(rows: Rows) -> Rows:
-    """Rows by (series, time, value), over the sorted table of the series that have rows."""
-    present = np.flatnonzero(np.bincount(rows.code, minlength=len(rows.series)))
-    order = sorted(present.tolist(), key=lambda i: rows.series[i])
+def _sort(rows: Rows, count: Ints, limit: int) -> tuple[Rows, Ints]:
+    """Rows before `limit` by (series, time, value), without repeats, and where each series begins.
+
+    Their table holds the series that have rows, sorted; `count` of them has each series.
+    """
+    present = count.nonzero()[0].tolist()
+    ranked = sorted(present, key=rows.series.__getitem__)
     rank = np.zeros(len(rows.series), np.int32)
-    rank[order] = np.arange(len(order), dtype=np.int32)
-    code = rank[rows.code]
-    # Two stable sorts are three times faster than lexsort: times come nearly sorted.
-    by_time = np.argsort(rows.time, kind="stable")
-    narrow = code[by_time].astype(np.uint16) if len(order) < 1 << 16 else code[by_time]
-    position = by_time[np.argsort(narrow, kind="stable")]
-    # -0.0 equals 0.0 and has other bits: adding 0.0 leaves one of the two, whichever came first.
-    value = rows.value[position] + 0.0
-    table = [rows.series[i] for i in order]
-    known = rows.attributes
-    if known is not None:
-        known = known.ranked().select(position).with_series(np.array(order, np.int64))
-    return _order_ties(Rows(table, code[position], rows.time[position], value, known))
-
-
-def _order_ties(rows: Rows) -> Rows:
-    """Order rows of equal series and time by value, and equal ones by their attributes."""
-    tie = (rows.time[1:] == rows.time[:-1]) & (rows.code[1:] == rows.code[:-1])
-    differ = rows.value[1:] != rows.value[:-1]
-    known = rows.attributes
-    if known is None or known.of_series:
-        if not (tie & differ).any():
-            return rows
-        return rows.select(np.lexsort((rows.value, rows.time, rows.code)))
-    if not (tie & (differ | (known.code[1:] != known.code[:-1]))).any():
-        return rows
-    # The greatest comes first: of repeats the first one is kept.
-    return rows.select(np.lexsort((-known.code, rows.value, rows.time, rows.code)))
-
-
-def _drop_repeats(rows: Rows) -> tuple[Rows, int]:
-    repeat = (
-        (rows.time[1:] == rows.time[:-1])
-        & (rows.code[1:] == rows.code[:-1])
-        & (rows.value[1:] == rows.value[:-1])
+    rank[ranked] = np.arange(len(ranked), dtype=np.int32)
+    bounds = np.zeros(len(ranked) + 1, np.int64)
+    count[ranked].cumsum(out=bounds[1:])
+    known = rows.attributes if rows.attributes is None else rows.attributes.ranked()
+    attribute = arranging.NOTHING if known is None or known.of_series else known.code
+    code, time, value, attribute = scatter(
+        rows.code, rows.time, rows.value, attribute, limit, rank, bounds
     )
-    if not repeat.any():
-        return rows, 0
-    return rows.select(np.concatenate(([True], ~repeat))), int(repeat.sum())
+    order(bounds, time, value, attribute)
+    bounds = drop_repeats(bounds, code, time, value, attribute)
+    some = int(bounds[-1])
+    if known is not None:
+        known = known.with_series(np.array(ranked, np.int64))
+        known = known if known.of_series else replace(known, code=attribute[:some])
+    same = ranked == list(range(len(rows.series)))
+    table = tuple(rows.series) if same else tuple([rows.series[i] for i in ranked])
+    return Rows(table, code[:some], time[:some], value[:some], known), bounds
 
 
 def _windows(
-    rows: Rows, closed: int, closing: int, options: WindowOptions, passed: Passed
-) -> tuple[FeatureTable, int]:
+    rows: Rows, bounds: Ints, closed: int, closing: int, options: WindowOptions, passed: Passed
+) -> FeatureTable:
     """All windows of sorted rows that end in the slots (closed, closing]."""
-    slot = rows.time // options.interval
-    base = int(slot.min()) if len(slot) else 0
-    # One number for (series, slot), with room for the windows after the last slot.
-    stride = (int(slot.max()) - base if len(slot) else 0) + options.slots + 1
-    run_key, run_start = _runs(rows.code.astype(np.int64) * stride + (slot - base))
-    key = _union_of_windows(run_key, options.slots)
-    end = key % stride + base
-    chosen = (end > closed) & (end <= closing)
-    key, end = key[chosen], end[chosen]
-    order = np.argsort(end, kind="stable")
-    key, end = key[order], end[order]
-
-    low = np.searchsorted(run_key, key - options.slots, side="left")
-    newest = np.searchsorted(run_key, key - 1, side="left")
-    # Behind the last run stands a key that equals none, so `newest` may point there.
-    has_slice = np.append(run_key, -1)[newest] == key - 1
-    stop = run_start[newest + has_slice]
-    count = np.minimum(stop - run_start[low], options.max_samples)
-    slice_count = np.where(has_slice, stop - run_start[newest], 0)
-    sample = _ragged(stop - slice_count, slice_count)
-    table = FeatureTable(
+    found = np.empty((len(rows.series), 5), np.int64)
+    shape = (options.interval, options.slots, closed, closing, options.max_samples)
+    windows = find_windows(bounds, rows.time, *shape, found)
+    if windows > len(found):
+        found = np.empty((windows, 5), np.int64)
+        find_windows(bounds, rows.time, *shape, found)
+    found = found[:windows]
+    end = found[:, 0]
+    if windows > len(rows.series) or (end != end[:1]).any():
+        found = found[np.argsort(end, kind="stable")]
+    offset, time, value = arranging.slices(found, rows.time, rows.value)
+    start, stop = found[:, 2], found[:, 3]
+    return FeatureTable(
         series=tuple(rows.series),
-        window_end=end * options.interval,
-        code=(key // stride).astype(np.int32),
-        features=compute_features(rows.value, stop - count, count),
-        offset=np.concatenate(([0], np.cumsum(slice_count))),
-        time=rows.time[sample],
-        value=rows.value[sample],
+        window_end=found[:, 0] * options.interval,
+        code=found[:, 1].astype(np.int32),
+        features=compute_features(rows.value, start, stop - start),
+        offset=offset,
+        time=time,
+        value=value,
         closed_until=closing * options.interval,
         history=(rows.time, rows.value),
-        history_start=stop - count,
+        history_start=start,
         passed=passed,
         attributes=None if rows.attributes is None else rows.attributes.select(stop - 1),
     )
-    return table, len(sample)
 
 
-def _runs(key: Ints) -> tuple[Ints, Ints]:
-    """Distinct values of a sorted column, where each begins, and the end behind them."""
-    if not len(key):
-        return key, np.zeros(1, np.int64)
-    start = np.concatenate(([0], np.flatnonzero(key[1:] != key[:-1]) + 1))
-    return key[start], np.append(start, len(key))
-
-
-def _union_of_windows(run_key: Ints, slots: int) -> Ints:
-    """Keys of all windows that hold a run: for each run the `slots` keys after it, once."""
-    if not len(run_key):
-        return run_key
-    fresh = np.minimum(np.diff(run_key, prepend=run_key[0] - slots), slots)
-    return _ragged(run_key + slots - fresh + 1, fresh)
-
-
-def _ragged(start: Ints, count: Ints) -> Ints:
-    """start[0], start[0] + 1, ... (count[0] of them), then the same for the next."""
-    before = np.cumsum(count) - count
-    return np.repeat(start - before, count) + np.arange(int(count.sum()))
-
-
-def _keep(rows: Rows, closing: int, options: WindowOptions) -> Rows:
-    """Of sorted rows those that windows after `closing` can use."""
-    needed = rows.time >= (closing + 1 - options.slots) * options.interval
-    per_series = np.bincount(rows.code, minlength=len(rows.series))
-    if len(rows) and int(per_series.max()) > options.max_samples:
-        rank_from_end = np.cumsum(per_series)[rows.code] - np.arange(len(rows))
-        needed &= rank_from_end <= options.max_samples
-    return rows if needed.all() else rows.select(needed)
+def _needed(rows: Rows, bounds: Ints, closing: int, options: WindowOptions) -> tuple[Ints, int]:
+    """The first row of each series that windows after `closing` can use, and the newest time."""
+    since = options.start_of(closing + 1 - options.slots)
+    return arranging.first_needed(bounds, rows.time, since, options.max_samples)

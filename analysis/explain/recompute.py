@@ -5,6 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from padit.analysis.explain.alert_record import DecidingDetector, DetectorScore, ParsedAlert
 from padit.domain.alert import Transition, alert_id, severity_of
@@ -28,6 +29,7 @@ from padit.transforms.features import compute_features
 __all__ = ["Check", "best_score", "recompute", "versions"]
 
 _MOST_FEATURES = 20
+_ROUNDING = 1e-9  # of the size of the values and their number
 
 
 class Check(NamedTuple):
@@ -139,9 +141,22 @@ def _rows(parsed: ParsedAlert) -> list[Check]:
         for name, column in found.items()
         if parsed.evidence.features.get(name) != float(column[0])
     ]
-    if wrong:
-        return [*checks, *(Check("features", "different", one) for one in wrong[:_MOST_FEATURES])]
-    return [*checks, Check("features", "equal", f"all {len(found)}, from {len(time)} rows")]
+    from_rows = f"from {len(time)} rows"
+    if not wrong:
+        return [*checks, Check("features", "equal", f"all {len(found)}, {from_rows}")]
+    if all(_rounded(parsed, name, float(column[0]), value) for name, column in found.items()):
+        text = (
+            f"all {len(found)}, {from_rows}; {len(wrong)} to nine digits, as of an earlier version"
+        )
+        return [*checks, Check("features", "equal", text)]
+    return [*checks, *(Check("features", "different", one) for one in wrong[:_MOST_FEATURES])]
+
+
+def _rounded(parsed: ParsedAlert, name: str, found: float, value: NDArray[np.float64]) -> bool:
+    """Whether a feature differs by rounding only, as of an alert before they were compiled."""
+    size = 1.0 if name == "seasonality" else len(value) * float(np.abs(value).max())
+    known = parsed.evidence.features.get(name)
+    return known is not None and abs(known - found) <= _ROUNDING * size
 
 
 def _some_rows(parsed: ParsedAlert) -> list[Check]:

@@ -98,6 +98,21 @@ def test_whatever_was_changed_in_an_alert_is_found(
     assert out.splitlines()[-1].startswith("different (from the evidence alone)")
 
 
+@pytest.mark.parametrize(("share", "state"), [(1e-12, "equal"), (1e-6, "different")])
+def test_a_feature_may_differ_in_its_last_digits_only(
+    seed: Ran, tmp_path: Path, capsys: Capture, share: float, state: str
+) -> None:
+    def rounded(event: dict[str, Any]) -> None:
+        event["data"]["evidence"]["features"]["mean"] *= 1 + share
+
+    alerts = edit(seed, tmp_path / "rounded.jsonl", rounded)
+    assert main(["explain", seed.first, "--from", alerts]) == (state == "different")
+    out = capsys.readouterr().out
+    assert ("different" in out) == (state == "different")
+    assert "opened: features: " in out
+    assert ("1 to nine digits" in out) == (state == "equal")
+
+
 def test_other_rows_in_the_input_are_found_field_by_field(
     seed: Ran, tmp_path: Path, capsys: Capture
 ) -> None:

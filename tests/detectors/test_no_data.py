@@ -154,7 +154,7 @@ def test_a_series_past_its_retention_is_forgotten_and_its_alert_resolved() -> No
     kind, source, second, _ = _events(found)[-1]
     # The last window within 1800 s of the last sample ends at 2340; 300 s later it is over.
     assert (kind, source, second) == ("resolved", "pump", 2640)
-    remembered = b"".join(state for _, _, saved in found.state if saved for *_, state in saved[0])
+    remembered = b"".join(saved[1] for _, _, saved in found.state if saved)
     assert b"fan" in remembered
     assert b"pump" not in remembered
 

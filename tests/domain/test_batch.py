@@ -96,7 +96,7 @@ def test_attributes_cost_three_bytes_if_none_is_stated_and_else_a_byte_a_series(
         np.arange(900), np.zeros(900),
     )  # fmt: skip
     bare = encode_kept(content, [])
-    assert msgspec.msgpack.decode(bare)[-3:] == [[], b"", True]
+    assert msgspec.msgpack.decode(bare)[-4:] == [[], b"", True, False]
     for values, most in ((["latency"], 140), (["latency", "throughput"], 160)):
         table = [Attributes(one) for one in values]
         code = content.code % len(table)
@@ -119,7 +119,14 @@ def test_damaged_bytes_are_a_clear_error(data: bytes) -> None:
 def test_another_version_is_a_clear_error() -> None:
     columns = msgspec.msgpack.decode(encode_kept(Rows.empty(), []))
     columns[0] = 99
-    with pytest.raises(StateError, match=r"version 99, this code reads 4.*start without"):
+    with pytest.raises(StateError, match=r"version 99, this code reads 5.*start without"):
+        decode_rows(msgspec.msgpack.encode(columns))
+
+
+def test_a_batch_of_the_version_before_is_refused_by_its_version() -> None:
+    columns = msgspec.msgpack.decode(encode_kept(Rows.empty(), []))
+    columns[0], columns[3] = 4, [["a", "b", ""]]  # names stood there as they are
+    with pytest.raises(StateError, match=r"version 4, this code reads 5.*start without"):
         decode_rows(msgspec.msgpack.encode(columns))
 
 

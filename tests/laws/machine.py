@@ -17,7 +17,8 @@ from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.transforms.alerts import Alerts
 from padit.transforms.audit import Audit
-from padit.transforms.checksum import without_checksum
+from padit.transforms.changes import DetectionCell
+from padit.transforms.checksum import ChecksummedStore, without_checksum
 from padit.transforms.detect import Detection, DetectionResult
 from padit.transforms.group import Counts, GroupMachine
 from padit.transforms.keying import split_batch
@@ -201,13 +202,22 @@ def _scores(detected: DetectionResult) -> list[np.ndarray[Any, Any]]:
     return [detected.matrix.ravel(), *samples]
 
 
+def samples_in(store: MemoryStore) -> list[Any]:
+    """All samples in the state, in no order."""
+    pieces = (*store.rows, *(piece for cell in store.kept for piece in cell))
+    return [sample for data in pieces for sample in plain(decode_rows(without_checksum(data, "")))]
+
+
+def detection_in(store: MemoryStore) -> list[bytes] | None:
+    """The states, with all that changed in them since they were written."""
+    return DetectionCell(ChecksummedStore(store)).read()
+
+
 def _unclosed(store: MemoryStore, windows: WindowOptions) -> int:
     """Rows in slots that are not closed."""
     header = msgspec.msgpack.decode(without_checksum(store.header, "") if store.header else b"\x90")
     closed = header[2] if header else None
-    times = [
-        time for data in store.rows for _, time, _ in plain(decode_rows(without_checksum(data, "")))
-    ]
+    times = [time for _, time, _ in samples_in(store)]
     return sum(closed is None or time >= closed * windows.interval for time in times)
 
 
@@ -216,16 +226,13 @@ def _canonical(store: MemoryStore, windows: WindowOptions, detection: Detection)
     header = msgspec.msgpack.decode(without_checksum(store.header, "") if store.header else b"\x90")
     closed = header[2] if header else None
     needed = -(2**63) if closed is None else (closed + 1 - windows.slots) * windows.interval
-    rows = [
-        sample for data in store.rows for sample in plain(decode_rows(without_checksum(data, "")))
-    ]
-    saved: Any = None
-    if store.detection is not None:
-        saved = msgspec.msgpack.decode(without_checksum(store.detection, ""))[1:]
-        saved[1] = msgspec.msgpack.decode(saved[1])
-        if not saved[1][1] and [tuple(one) for one in saved[0]] == detection.dump(
-            detection.initial()
-        ):
+    rows = samples_in(store)
+    saved: Any = detection_in(store)
+    if saved is not None:
+        first = [data for *_, data in detection.dump(detection.initial())]
+        alerts = len(first) + 1
+        saved[alerts] = msgspec.msgpack.decode(saved[alerts])
+        if not saved[alerts][1] and saved[1:alerts] == first:
             saved = None
     return [header[1:3], sorted(row for row in rows if row[1] >= needed), saved]
 

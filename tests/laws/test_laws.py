@@ -1,5 +1,6 @@
 """Every registered detector is crossed with every law; a broken one fails the law it breaks."""
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -162,9 +163,17 @@ def _use(detector: type[_Broken]) -> Callable[[Patch], None]:
     return apply
 
 
+def _by_time(bounds: Any, time: Any, value: Any, attribute: Any) -> None:
+    """Orders the rows of each series by time only."""
+    for first, last in itertools.pairwise(bounds.tolist()):
+        order = first + np.argsort(time[first:last], kind="stable")
+        for column in (time, value, attribute)[: 3 if len(attribute) else 2]:
+            column[first:last] = column[order]
+
+
 def _ties_by_arrival(patch: Patch) -> None:
     _use(_Broken)(patch)
-    patch.setattr(windows, "_order_ties", lambda rows: rows)
+    patch.setattr(windows, "order", _by_time)
 
 
 def _loses_a_row(patch: Patch) -> None:
@@ -181,10 +190,12 @@ def _loses_a_row(patch: Patch) -> None:
 def _keeps_too_little(patch: Patch) -> None:
     _use(_Broken)(patch)
 
-    def careless(rows: Rows, closing: int, options: windows.WindowOptions) -> Rows:
-        return rows.select(rows.time >= closing * options.interval)
+    needed = windows._needed
 
-    patch.setattr(windows, "_keep", careless)
+    def careless(rows: Rows, bounds: Any, closing: int, options: Any) -> Any:
+        return needed(rows, bounds, closing, windows.WindowOptions(1, options.interval, 9))
+
+    patch.setattr(windows, "_needed", careless)
 
 
 def _attributes_by_arrival(patch: Patch) -> None:

@@ -120,10 +120,6 @@ def _keyed(first: int, seconds: int) -> KeyedBatch:
     return KeyedBatch(1, (at,), rows)
 
 
-def _copy(store: MemoryStore) -> MemoryStore:
-    return MemoryStore(store.header, list(store.rows), store.detection, store.shape)
-
-
 def _refused_or_equal(
     before: tuple[JobOptions, JobConfig], after: tuple[JobOptions, JobConfig]
 ) -> str | None:
@@ -131,12 +127,12 @@ def _refused_or_equal(
     store = MemoryStore()
     same = _Run(*before)
     same.over(store, 0, 200)
-    expected = same.over(_copy(store), 200, 400)
+    expected = same.over(store.copy(), 200, 400)
     assert expected
     cursor = Cursor(0, 1, 1, {0: PartitionCursor(0, 0, None)}, shape=shape_of(*before).data)
     other = _Run(*after)
     try:
-        found = other.over(_copy(store), 200, 400)
+        found = other.over(store.copy(), 200, 400)
     except StateError as error:
         with pytest.raises(StateError, match=re.escape(str(error))):
             shape_of(*after).check(Cursor.from_bytes(cursor.to_bytes()).shape)

@@ -21,7 +21,15 @@ from padit.transforms.detectors import Scores
 from padit.transforms.store import MemoryStore
 from padit.transforms.windows import WindowOptions
 from tests.codecs.samples import attributes
-from tests.laws.machine import SECOND, Sample, machine_of, rows_of, run, schedule_by
+from tests.laws.machine import (
+    SECOND,
+    Sample,
+    detection_in,
+    machine_of,
+    rows_of,
+    run,
+    schedule_by,
+)
 from tests.transforms.keyed import keyed_batch
 
 START = 1_767_225_600
@@ -198,8 +206,8 @@ def test_a_label_that_is_new_in_every_sample_takes_one_place_for_each_series_and
     assert len(kept.attributes.table) == 5
     assert len(store.rows[0]) < 5_000 * 16
     machine.advance(store, keyed_batch(rows_of([]), 5_000, 5_000, START + 60))
-    assert store.detection is not None
-    saved = msgspec.msgpack.decode(without_checksum(store.detection, ""))
+    saved = detection_in(store)
+    assert saved is not None
     assert load_known(saved[-1]) == {NAME: log[-1].attributes}
 
 
@@ -216,8 +224,8 @@ def test_labels_go_with_the_series_that_makes_room_for_another() -> None:
     later = [Sample((START + 100 + i) * SECOND, new, 5.0, _labels(site="b")) for i in range(10)]
     machine.advance(store, keyed_batch(rows_of(old), 0, 10, START + 60))
     machine.advance(store, keyed_batch(rows_of(later), 10, 20, START + 160))
-    assert store.detection is not None
-    saved = msgspec.msgpack.decode(without_checksum(store.detection, ""))
+    saved = detection_in(store)
+    assert saved is not None
     assert load_known(saved[-1]) == {new: _labels(site="b")}
 
 

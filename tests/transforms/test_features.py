@@ -2,19 +2,33 @@
 
 import math
 from collections.abc import Sequence
+from decimal import Decimal, localcontext
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from padit.domain.features import FEATURES
+from padit.domain.features import FEATURES, LateFeatures
 from padit.transforms import features as module
+from padit.transforms import periodogram
 from padit.transforms.features import compute_features
 from tests.codecs.samples import steady
-from tests.transforms import reference
+from tests.transforms import plainly, reference
 
 MODERATE = st.floats(-1e6, 1e6).map(lambda x: round(x, 3))
+EWMA = module._MOMENTS.index("ewma")
+PI = Decimal("3.141592653589793238462643383279502884197169399375105820974944")
+ANY = st.lists(
+    st.one_of(
+        st.floats(-1e6, 1e6),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.sampled_from([0.0, -0.0, 1.0, 1e100, -1.7976931348623157e308, 5e-324]),
+    ),
+    min_size=1,
+    max_size=40,
+)
 SEGMENT = st.one_of(
     st.lists(MODERATE, min_size=1, max_size=40),
     st.lists(st.sampled_from([0.0, 1.0, 5.5]), min_size=1, max_size=40),
@@ -58,9 +72,80 @@ def test_features_of_waves_and_walks_equal_the_reference(length: int) -> None:
 
 
 def test_the_check_against_the_reference_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_ALPHA", 0.3000001)
+    def broken(*arguments: Any) -> None:
+        _moments(*arguments)
+        arguments[-1][EWMA] += 1e-6
+
+    _moments = module._moments
+    monkeypatch.setattr(module, "_moments", broken)
     with pytest.raises(AssertionError, match="ewma"):
         _check([[1.0, 2.0, 3.0]])
+
+
+@steady
+@given(st.lists(ANY, min_size=1, max_size=4))
+def test_features_have_the_bits_of_plain_python(segments: list[list[float]]) -> None:
+    found = _compute(segments)
+    for row, segment in enumerate(segments):
+        expected = plainly.features(segment)
+        assert tuple(expected) == FEATURES
+        for name, value in expected.items():
+            assert found[name][row].hex() == value.hex(), (name, segment)
+
+
+def test_compiled_code_has_the_bits_of_its_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = np.random.default_rng(5)
+    segments = [chance.normal(9, 4, size=n).tolist() for n in (1, 7, 8, 9, 12, 31, 32, 60, 97)]
+    segments.append([1e300, -1e300, 5e-324, 0.0, -0.0] * 3)
+    compiled = _compute(segments)
+    for part in (module, periodogram):
+        for name, function in vars(part).copy().items():
+            if hasattr(function, "py_func"):
+                monkeypatch.setattr(part, name, function.py_func)
+    periodogram._plan.cache_clear()
+    with np.errstate(all="ignore"):
+        assert _compute(segments) == compiled
+    periodogram._plan.cache_clear()
+
+
+@pytest.mark.parametrize("whole", [1, 2, 3, 7, 8, 16, 60, 97, 300, 1024])
+def test_sines_and_cosines_are_exact_to_an_ulp(whole: int) -> None:
+    with localcontext() as exact:
+        exact.prec = 40
+        for part in range(whole):
+            angle = 2 * PI * part / whole
+            for found, first in zip(periodogram._turn(part, whole), (0, 1), strict=True):
+                error = abs(Decimal(found) - _taylor(angle, first))
+                assert error <= Decimal(math.ulp(1.0)), (part, whole)
+
+
+def _taylor(angle: Decimal, power: int) -> Decimal:
+    """The series of the cosine (power 0) or the sine (power 1)."""
+    term, total = angle if power else Decimal(1), Decimal(0)
+    for k in range(power, 90 + power, 2):
+        total += term
+        term *= -angle * angle / ((k + 1) * (k + 2))
+    return total
+
+
+def test_a_late_feature_of_one_row_is_that_of_the_column() -> None:
+    value = np.random.default_rng(8).normal(size=90)
+    start, count = np.array([0, 30, 50]), np.array([30, 20, 40])
+    table = compute_features(value, start, count)
+    assert isinstance(table, LateFeatures)
+    rows = [table.of_row(row) for row in range(3)]
+    column = table["seasonality"]
+    assert [one["seasonality"] for one in rows] == column.tolist()
+    assert rows == [table.of_row(row) for row in range(3)]
+    assert [tuple(one) for one in rows] == [FEATURES] * 3
+
+
+@pytest.mark.parametrize(
+    ("start", "count"), [([0], [0]), ([-1], [1]), ([2], [2]), ([0, 3], [3, 1]), ([0], [-1])]
+)
+def test_a_segment_outside_of_the_samples_is_refused(start: list[int], count: list[int]) -> None:
+    with pytest.raises(IndexError, match="of the 3 samples"):
+        compute_features(np.zeros(3), np.array(start), np.array(count))
 
 
 @steady

@@ -9,7 +9,8 @@ from padit.domain.batch import Batch
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.domain.watermark import Position
-from padit.transforms.keying import group_of, split_batch
+from padit.transforms.keying import group_of, join_batches, split_batch
+from padit.transforms.progress import Progress
 from tests.codecs.samples import plain, steady
 
 NAMES = st.text(max_size=5)
@@ -46,3 +47,60 @@ def test_every_group_gets_the_watermarks_and_every_row_its_group(
 @pytest.mark.parametrize(("source", "group"), [("cell-7", 21), ("", 0), ("pump-1", 6)])
 def test_a_source_has_the_same_group_in_every_process(source: str, group: int) -> None:
     assert group_of(source, 32) == group
+
+
+READS = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 4), st.integers(0, 9)),
+    min_size=1, max_size=12,
+)  # fmt: skip
+
+
+@steady
+@given(READS)
+def test_joined_batches_are_the_progress_and_the_rows_of_all(
+    reads: list[tuple[int, int, int]],
+) -> None:
+    at = [5, 0, 7]
+    starts = list(at)
+    marks = [0, 0, 0]
+    batches = []
+    for partition, count, climb in reads:
+        first = at[partition]
+        at[partition], marks[partition] = first + count, marks[partition] + climb
+        position = Position(
+            partition, starts[partition], first, at[partition], marks[partition], first
+        )
+        samples = [(str(partition), "m", first + i) for i in range(count)]
+        batches.append(Batch(3, (position,), _batch(samples).rows))
+    joined = join_batches(batches)
+    assert plain(joined.rows) == [row for one in batches for row in plain(one.rows)]
+    assert len(joined.positions) == len({partition for partition, *_ in reads})
+    apart, together = Progress(), Progress()
+    for one in batches:
+        apart.observe(one.partitions, one.positions)
+    assert together.observe(joined.partitions, joined.positions)
+    assert together == apart
+
+
+def test_positions_that_do_not_follow_each_other_stay_apart() -> None:
+    there = [Position(0, 0, 0, 5, 9), Position(0, 0, 6, 7, 9), Position(0, 3, 7, 8, 9)]
+    batches = [Batch(1, (one,), Rows.empty()) for one in there]
+    assert join_batches(batches).positions == tuple(there)
+
+
+def test_the_same_series_give_the_same_table_in_any_order() -> None:
+    batch = _batch([(str(i), "m", i) for i in range(9)])
+    rows = batch.rows
+    turned = Rows(rows.series[::-1], (8 - rows.code).astype(np.int32), rows.time, rows.value)
+    for (_, one), (_, other) in zip(
+        split_batch(batch, 4), split_batch(Batch(3, (), turned), 4), strict=True
+    ):
+        assert one.rows.series == other.rows.series
+        assert plain(one.rows) == plain(other.rows)
+
+
+@pytest.mark.parametrize("code", [-1, 1])
+def test_a_row_of_a_series_that_is_not_there_is_refused(code: int) -> None:
+    rows = Rows((Series("a", "b"),), np.array([code], np.int32), np.zeros(1, np.int64), np.zeros(1))
+    with pytest.raises(IndexError, match="not in its table"):
+        list(split_batch(Batch(1, (), rows), 2))

@@ -18,10 +18,11 @@ from padit.domain.batch import (
     encode_kept,
     encode_keyed_batch,
 )
+from padit.domain.errors import StateError
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE, Position, Vote
-from padit.transforms import alerts, attributes, group, limit, warmup
+from padit.transforms import alerts, attributes, changes, group, limit, states, warmup
 from padit.transforms.detectors import columns, model
 from padit.transforms.progress import PartitionProgress, Progress
 
@@ -39,12 +40,13 @@ _ENCODED = {
     "920080": Progress(),
     "93019193a161a162a09107": limit._Saved(1, [Series("a", "b")], [7]),
     "920190": alerts._Saved(1, []),
-    "9a06920080c0c0c0c09a00000000000000000000c080c400": group._Header(),
-    "96069193a16401c40178c40161c40177c40163c40174": group._DetectionState(
-        6, [("d", 1, b"x")], b"a", b"w", b"c", b"t"
-    ),
+    "9b07920080c0c0c0c09a00000000000000000000c080c400929293c0000093c0000000": group._Header(),
+    "92079192a16401": states._Index(7, [("d", 1)]),
     "94019193a161a162a163c4017381a178c40179": columns._Saved(
-        1, [("a", "b", "c")], b"s", {"x": b"y"}
+        1, [Series("a", "b", "c")], b"s", {"x": b"y"}
+    ),
+    "930102929303c4016fc40174930ac0c40175": changes._Change(
+        1, 2, [changes._Part(3, b"o", b"t"), changes._Part(10, None, b"u")]
     ),
     "9301c4016cc40174": model._Source(1, b"l", b"t"),
 }
@@ -57,17 +59,17 @@ def test_saved_value_is_laid_out_as_its_version_says(written: str, value: Any) -
 
 
 def test_versions_of_saved_values_are_those_of_their_layouts() -> None:
-    versions = [one._VERSION for one in (group, alerts, limit, attributes, warmup)]
-    assert versions == [6, 1, 1, 1, 1]
+    versions = [one._VERSION for one in (alerts, limit, attributes, warmup, changes)]
+    assert (states.VERSION, *versions) == (7, 1, 1, 1, 1, 1)
     assert (WATERMARK_NONE, WATERMARK_END) == (-(1 << 62), 1 << 62)
 
 
 def test_keyed_batch_is_laid_out_as_its_version_says() -> None:
     keyed = KeyedBatch(3, (_POSITION,), _ROWS)
     written = (
-        "9c040391990102030405060708099293a161a162a17593a163a164a0c40600000100010005c40c00000000020000"
+        "9d05039199010203040506070809c40e9293a161a162a17593a163a164a0c40600000100010005c40c00000000020000"
         "0001000000c418000000000000f83f00000000000000c00000000000000000909293a76c6174656e63799192a473"
-        "697465a161c093a6637573746f6d90c0c4020001c3"
+        "697465a161c093a6637573746f6d90c0c4020001c3c2"
     )
     assert encode_keyed_batch(keyed).hex() == written
     again = decode_keyed_batch(bytes.fromhex(written))
@@ -78,10 +80,27 @@ def test_keyed_batch_is_laid_out_as_its_version_says() -> None:
 
 
 def test_rows_that_wait_are_laid_out_as_their_version_says() -> None:
-    written = "9c04009090c40000c400c400919601020304050690c400c3"
+    written = "9d050090c40190c40000c400c400919601020304050690c400c3c2"
     ranges = [OffsetRange(1, 2, 3, 4, 5, 6)]
     assert encode_kept(Rows.empty(), ranges).hex() == written
     assert decode_kept(bytes.fromhex(written))[1] == ranges
+
+
+def test_sorted_rows_that_wait_count_the_rows_of_each_series() -> None:
+    names = [Series("a", "b"), Series("a", "c"), Series("a", "d")]
+    code = np.array([0, 0, 0, 2, 2, 2], np.int32)
+    rows = Rows(names, code, np.arange(6, dtype=np.int64), np.arange(6.0))
+    plain, counted = encode_kept(rows, []), encode_kept(rows, [], by_series=True)
+    columns = msgspec.msgpack.decode(counted)
+    assert (columns[4].hex(), columns[-1]) == ("030000000000000003000000", True)
+    again = decode_kept(counted)[0].rows
+    assert again.code.tolist() == code.tolist()
+    assert again.code.dtype == np.int32
+    assert again.value.tolist() == rows.value.tolist()
+    assert msgspec.msgpack.decode(plain)[4] == code.astype("<u2").tobytes()
+    for broken in (columns[4][:-4], columns[4] + bytes(4), bytes(12), b"\xff" * 12):
+        with pytest.raises(StateError, match="a batch of 6 rows is damaged"):
+            decode_kept(msgspec.msgpack.encode([*columns[:4], broken, *columns[5:]]))
 
 
 def test_attributes_that_wait_are_laid_out_as_their_version_says() -> None:

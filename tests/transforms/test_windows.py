@@ -136,7 +136,7 @@ def test_the_order_of_arrival_changes_nothing(
 def test_without_order_among_ties_the_order_of_arrival_would_show(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "_order_ties", lambda rows: rows)
+    monkeypatch.setattr(module, "order", lambda *columns: None)
     options = WindowOptions(10, 10, 5)
     ties: list[Sample] = [(("a", "x"), 1000, 1.0), (("a", "x"), 1000, 2.0)]
     assert run(ties, [2000], options) != run(ties[::-1], [2000], options)

@@ -5,7 +5,7 @@ after `retention` without a sample. Rows are dropped once no sample can continue
 has an end; whether a series is reset depends on its own times alone.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from padit.domain.errors import StateError
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
+from padit.ops.compiled import kernel
 
 __all__ = ["Columns", "Field", "Samples", "locate", "row_argmax", "samples_of"]
 
@@ -63,7 +64,7 @@ class Columns:
         order = np.array([self.row[key] for key in keys], np.int64)
         saved = _Saved(
             version,
-            [(key.source_id, key.metric_name, key.unit) for key in keys],
+            keys,
             self.seen[order].astype("<i8").tobytes(),
             {name: self.data[name][order].tobytes() for name in sorted(self.data)},
         )
@@ -87,7 +88,7 @@ class Columns:
                 "replay the history instead of restoring it"
             )
             raise StateError(message)
-        keys = [Series(*key) for key in saved.keys]
+        keys = saved.keys
         try:
             arrays: dict[str, NDArray[np.generic]] = {
                 name: np.frombuffer(saved.data[name], f.dtype).reshape(len(keys), *f.shape).copy()
@@ -102,7 +103,7 @@ class Columns:
 
 class _Saved(msgspec.Struct, array_like=True):
     version: int
-    keys: list[tuple[str, str, str]]
+    keys: list[Series]
     seen: bytes
     data: dict[str, bytes]
 
@@ -135,38 +136,86 @@ def samples_of(table: FeatureTable) -> Samples:
 
 
 def locate(
-    state: Columns, fields: Mapping[str, Field], table: FeatureTable, retention: int
+    state: Columns,
+    fields: Mapping[str, Field],
+    table: FeatureTable,
+    retention: int,
+    closed_until: int | None = None,
 ) -> tuple[Columns, NDArray[np.int64]]:
-    """Rows of the table's series; new ones are made, those unseen for too long are reset."""
-    first = np.full(len(table.series), np.iinfo(np.int64).max)
-    last = np.full(len(table.series), np.iinfo(np.int64).min)
-    np.minimum.at(first, table.code, table.window_end)
-    np.maximum.at(last, table.code, table.window_end)
-    known = [state.row[key] for key in table.series if key in state.row]
-    state = _purge(state, fields, table.closed_until - retention, known)
-    fresh = [key for key in table.series if key not in state.row]
-    if fresh:
+    """Rows of the table's series; new ones are made, those unseen for too long are reset.
+
+    Args:
+        state: before the table.
+        fields: the columns.
+        table: the windows that closed.
+        retention: after so long without a sample a series counts as new, microseconds.
+        closed_until: up to when time has passed for all series; None: as the table says.
+    """
+    until = table.closed_until if closed_until is None else closed_until
+    rows = _rows_of(state, table)
+    purged = _purge(state, fields, until - retention, rows)
+    if purged is not state:
+        state = purged
+        rows = _rows_of(state, table)
+    fresh = (rows < 0).nonzero()[0]
+    if len(fresh):
         size = len(state.seen)
-        state.row.update({key: size + i for i, key in enumerate(fresh)})
+        rows[fresh] = np.arange(size, size + len(fresh))
+        state.row.update({table.series[i]: size + n for n, i in enumerate(fresh.tolist())})
         state.seen = np.concatenate([state.seen, np.zeros(len(fresh), np.int64)])
         for name, f in fields.items():
             new = np.full((len(fresh), *f.shape), f.start, f.dtype)
             state.data[name] = np.concatenate([state.data[name], new])
-    rows = np.array([state.row[key] for key in table.series], np.int64)
-    stale = rows[(state.seen[rows] > 0) & (first - state.seen[rows] > retention)]
-    for name, f in fields.items():
-        state.data[name][stale] = np.array(f.start, f.dtype)
-    state.seen[rows] = np.maximum(last, state.seen[rows])
+    stale = rows[_see(table.code, table.window_end, rows, state.seen, retention)]
+    if len(stale):
+        for name, f in fields.items():
+            state.data[name][stale] = np.array(f.start, f.dtype)
     return state, rows
 
 
+def _rows_of(state: Columns, table: FeatureTable) -> NDArray[np.int64]:
+    """The row of each series of a table; -1 for those that have none."""
+    found = [state.row.get(key, -1) for key in table.series]
+    return np.array(found, np.int64)
+
+
+@kernel
+def _see(
+    code: NDArray[np.int32],
+    end: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    seen: NDArray[np.int64],
+    retention: int,
+) -> NDArray[np.bool_]:
+    """Note the latest window of each series; which were unseen for too long before the first.
+
+    Args:
+        code: int32 (n,), the series of each window of the table.
+        end: int64 (n,), sorted.
+        rows: int64 (series,), the row of each series.
+        seen: int64, end of the last window by row, written; 0 for a new one.
+        retention: microseconds.
+    """
+    stale, met = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
+    for i in range(len(code)):
+        one = code[i]
+        before = seen[rows[one]]
+        if not met[one]:
+            met[one] = True
+            stale[one] = before > 0 and end[i] - before > retention
+        seen[rows[one]] = max(before, end[i])
+    return stale
+
+
 def _purge(
-    state: Columns, fields: Mapping[str, Field], before: int, needed: Sequence[int]
+    state: Columns, fields: Mapping[str, Field], before: int, needed: NDArray[np.int64]
 ) -> Columns:
-    """Drop series unseen since `before`, except those in `needed`."""
+    """Drop series unseen since `before`, except those in `needed` (-1: none)."""
     gone = state.seen < before
-    gone[list(needed)] = False
-    if 4 * int(gone.sum()) <= len(gone):  # copying is worth it only for many
+    if not gone.any():
+        return state
+    gone[needed[needed >= 0]] = False
+    if 4 * int(np.count_nonzero(gone)) <= len(gone):  # copying is worth it only for many
         return state
     keep = np.flatnonzero(~gone)
     number = {int(old): new for new, old in enumerate(keep)}

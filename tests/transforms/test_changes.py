@@ -1,0 +1,128 @@
+"""States of which only what changed is written: read back they are the same, to the byte."""
+
+from itertools import pairwise
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from padit.domain.errors import StateError
+from padit.transforms import changes
+from padit.transforms.changes import DetectionCell
+from padit.transforms.store import MemoryStore
+from tests.codecs.samples import steady
+
+LENGTHS = st.lists(st.sampled_from([0, 1, 63, 64, 2047, 2048, 2049, 5000]), min_size=1, max_size=4)
+EDITS = st.lists(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.floats(0, 1, exclude_max=True), st.integers(0, 255)),
+        max_size=6,
+    ),
+    max_size=12,
+)
+
+
+def _written(values: list[list[bytes]]) -> MemoryStore:
+    store = MemoryStore()
+    for parts in values:
+        cell = DetectionCell(store)
+        cell.read()
+        cell.write(parts)
+    return store
+
+
+def _edited(parts: list[bytes], edits: list[tuple[int, float, int]]) -> list[bytes]:
+    found = [bytearray(one) for one in parts]
+    for number, place, byte in edits:
+        part = found[number % len(found)]
+        if byte == 0:
+            part.append(byte)  # a part that grows
+        elif part:
+            part[int(place * len(part))] = byte
+    return [bytes(one) for one in found]
+
+
+@steady
+@given(LENGTHS, EDITS)
+def test_what_is_read_is_what_was_written_last(
+    lengths: list[int], edits: list[list[tuple[int, float, int]]]
+) -> None:
+    values = [[bytes(length) for length in lengths]]
+    for one in edits:
+        values.append(_edited(values[-1], one))
+    store = MemoryStore()
+    for parts in values:
+        cell = DetectionCell(store)
+        cell.read()
+        cell.write(parts)
+        assert DetectionCell(store).read() == parts
+        store.changes.reverse()  # a bag has no order
+        assert DetectionCell(store).read() == parts
+    size = sum(map(len, store.pieces()))
+    assert size <= 2 * sum(map(len, values[-1])) + 50 * (len(lengths) + len(edits) + 1)
+
+
+def test_a_byte_that_changes_costs_a_block_and_what_does_not_change_costs_nothing() -> None:
+    first = [bytes(100_000), bytes(50_000)]
+    second = [first[0][:500] + b"\x01" + first[0][501:], first[1]]
+    store = _written([first, second, second])
+    assert len(store.changes) == 1
+    assert len(store.changes[0]) < 100
+
+
+def test_states_that_change_everywhere_are_written_as_a_whole() -> None:
+    values = [[bytes([i]) * 5000] for i in range(4)]
+    store = _written(values)
+    assert store.changes == []
+    assert DetectionCell(store).read() == values[-1]
+
+
+def test_many_changes_are_written_as_one_value() -> None:
+    values = [[b"\x00" * 50_000]]
+    for i in range(100):
+        values.append([values[-1][0][:i] + b"\x01" + values[-1][0][i + 1 :]])
+    sizes = [len(_written(values[:n]).changes) for n in (2, 33, 34, 35)]
+    assert sizes == [1, 32, 0, 1]
+    assert all(one != other for one, other in pairwise(values))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (changes._Change(9, 0, []), "version 9 and number 0"),
+        (changes._Change(1, 1, []), "number 1"),
+        (changes._Change(1, 0, [changes._Part(1, None, b"")]), "no part 1"),
+        (changes._Change(1, 0, [changes._Part(-1, None, b"")]), "no part -1"),
+        (changes._Change(1, 0, [changes._Part(0, b"\0\0\0\0", b"x")]), "1 bytes where"),
+        (changes._Change(1, 0, [changes._Part(0, b"\x02\0\0\0", b"x" * 64)]), "has 1 blocks"),
+        (changes._Change(1, 0, [changes._Part(0, b"\x01\0\0\0", b"x" * 9)]), "bytes where"),
+        (changes._Change(1, 0, [changes._Part(0, b"\x07\0\0\0", b"x" * 64)]), "has 1 blocks"),
+    ],
+)
+def test_changes_that_do_not_fit_are_a_clear_error(change: changes._Change, message: str) -> None:
+    store = _written([[bytes(100)]])
+    store.changes.append(msgspec.msgpack.encode(change))
+    with pytest.raises(StateError, match=message):
+        DetectionCell(store).read()
+
+
+@steady
+@given(st.binary(max_size=40))
+def test_no_bytes_of_a_change_do_anything_but_a_clear_error(data: bytes) -> None:
+    store = _written([[bytes(100), bytes(3000)]])
+    store.changes.append(data)
+    try:
+        parts = DetectionCell(store).read()
+    except StateError:
+        return
+    assert parts is not None
+
+
+@pytest.mark.parametrize("blocks", [b"\x00", b"\0\0\0\0\0"])
+def test_numbers_of_blocks_that_are_cut_are_a_clear_error(blocks: bytes) -> None:
+    store = _written([[bytes(100)]])
+    change = changes._Change(1, 0, [changes._Part(0, blocks, b"x" * 64)])
+    store.changes.append(msgspec.msgpack.encode(change))
+    with pytest.raises(StateError, match="damaged"):
+        DetectionCell(store).read()

@@ -1,0 +1,167 @@
+"""The states of a key group as parts of bytes, of which only what changed is written.
+
+After a close most bytes of a large state are what they were: names, memories that no sample
+touched, series without a sample. So each part is compared with what it was in blocks, and the
+blocks that differ are appended as a *change*. Where the changes are many, or together larger than
+half of the parts, all parts are written as a whole. What is read back is the parts, to the byte.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from padit.domain.errors import FRESH_START, StateError
+from padit.transforms.store import Store
+
+__all__ = ["DetectionCell"]
+
+_VERSION = 1
+_BLOCK = 64  # bytes: of smaller ones the numbers cost as much as they save
+_SMALL = 2048  # bytes: smaller parts are written as a whole
+_SHARE = 2  # changes have at most this part of the bytes, because they add to the state
+_MOST = 32  # changes, because each has to be read at every close
+
+
+class _Part(msgspec.Struct, array_like=True):
+    """What changed in one part.
+
+    Attributes:
+        number: of the part.
+        blocks: uint32, numbers of the blocks that differ; None: `data` is the whole part.
+        data: their bytes, one after another; the last block of a part may be short.
+    """
+
+    number: int
+    blocks: bytes | None
+    data: bytes
+
+
+class _Change(msgspec.Struct, array_like=True):
+    """What changed at one close; `number` counts the changes since all parts were written."""
+
+    version: int
+    number: int
+    parts: list[_Part]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_read_change = msgspec.msgpack.Decoder(_Change).decode
+_read_parts = msgspec.msgpack.Decoder(list[bytes]).decode
+
+
+class DetectionCell:
+    """The cells `detection` and `changes` of a store as one list of parts."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._parts: list[bytes] | None = None
+        self._changes = 0
+        self._room = 0  # bytes that changes may still have
+
+    def read(self) -> list[bytes] | None:
+        """The parts; None where there are none.
+
+        Raises:
+            StateError: they or their changes are damaged, of another version, or not complete.
+        """
+        value = self._store.read_detection()
+        if value is None:
+            return None
+        saved = self._store.read_changes()
+        try:
+            parts = _read_parts(value)
+            changes = sorted((_read_change(one) for one in saved), key=lambda one: one.number)
+        except msgspec.DecodeError as error:
+            message = f"the saved detector state ({len(value)} bytes) is damaged: {error}"
+            raise StateError(message) from error
+        for number, change in enumerate(changes):
+            _check(change, number)
+            for part in change.parts:
+                _apply(parts, part)
+        self._changes = len(saved)
+        self._room = len(value) // _SHARE - sum(map(len, saved))
+        self._parts = parts
+        return parts
+
+    def write(self, parts: list[bytes]) -> None:
+        """Replace the parts."""
+        old = self._parts
+        if old is not None and len(old) == len(parts) and self._changes < _MOST:
+            changed = _differences(old, parts)
+            if not changed:
+                return
+            size = sum(len(one.data) + len(one.blocks or b"") for one in changed)
+            if size < self._room:
+                change = _Change(_VERSION, self._changes, changed)
+                self._store.add_change(_encoder.encode(change))
+                return
+        self._store.write_detection(_encoder.encode(parts))
+
+
+def _differences(old: Sequence[bytes], new: Sequence[bytes]) -> list[_Part]:
+    found = []
+    for number, (before, after) in enumerate(zip(old, new, strict=True)):
+        if before != after:
+            part = _blocks(number, before, after)
+            found.append(_Part(number, None, after) if part is None else part)
+    return found
+
+
+def _blocks(number: int, old: bytes, new: bytes) -> _Part | None:
+    """The blocks of a part that differ; None where that saves nothing."""
+    if len(old) != len(new) or len(new) < _SMALL:
+        return None
+    whole = len(new) - len(new) % _BLOCK
+    before = np.frombuffer(old, "<u8", whole // 8).reshape(-1, _BLOCK // 8)
+    after = np.frombuffer(new, "<u8", whole // 8).reshape(-1, _BLOCK // 8)
+    blocks = np.flatnonzero((before != after).any(axis=1))
+    data = after[blocks].tobytes()
+    if old[whole:] != new[whole:]:
+        blocks = np.append(blocks, whole // _BLOCK)
+        data += new[whole:]
+    numbers = blocks.astype("<u4").tobytes()
+    return _Part(number, numbers, data) if len(numbers) + len(data) < len(new) else None
+
+
+def _check(change: _Change, number: int) -> None:
+    if change.version != _VERSION or change.number != number:
+        message = (
+            f"a saved change of the detector state has version {change.version} and number "
+            f"{change.number}, this code reads version {_VERSION} and expects {number}: "
+            f"{FRESH_START}"
+        )
+        raise StateError(message)
+
+
+def _apply(parts: list[bytes], part: _Part) -> None:
+    if not 0 <= part.number < len(parts):
+        message = f"a saved change is damaged: there is no part {part.number} of {len(parts)}"
+        raise StateError(message)
+    if part.blocks is None:
+        parts[part.number] = part.data
+        return
+    if len(part.blocks) % 4:
+        message = f"a saved change is damaged: {len(part.blocks)} bytes of numbers"
+        raise StateError(message)
+    found = np.frombuffer(bytearray(parts[part.number]), np.uint8)
+    numbers = np.frombuffer(part.blocks, "<u4").astype(np.int64)
+    full, rest = divmod(len(found), _BLOCK)
+    data = np.frombuffer(part.data, np.uint8)
+    if len(numbers) and numbers[-1] == full and rest:
+        kept = max(len(data) - rest, 0)
+        found[full * _BLOCK :] = _fitting(data[kept:], (rest,))
+        data, numbers = data[:kept], numbers[:-1]
+    if len(numbers) and int(numbers.max()) >= full:
+        message = f"a saved change is damaged: part {part.number} has {full} blocks"
+        raise StateError(message)
+    found[: full * _BLOCK].reshape(-1, _BLOCK)[numbers] = _fitting(data, (len(numbers), _BLOCK))
+    parts[part.number] = found.tobytes()
+
+
+def _fitting(data: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    if data.size != np.prod(shape):
+        message = f"a saved change is damaged: {data.size} bytes where {shape} were expected"
+        raise StateError(message)
+    return data.reshape(shape)

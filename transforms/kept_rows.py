@@ -1,0 +1,143 @@
+"""Rows of closed slots that later windows need: appended at each close, dropped many at a time.
+
+A close appends the rows of the slots it closed, as one piece, to one of two cells. Once nothing in
+the other cell is needed any more, it is cleared as a whole and takes its turn. So each row is
+written once here, and is cleared at most a window late. All of it is written anew, as one piece,
+where the pieces are many (short slots), most rows are not needed (`--max_samples`), or there are so
+few that reading several pieces costs more.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+import numpy as np
+
+from padit.domain.batch import KeyedBatch, OffsetRange, decode_kept, encode_kept
+from padit.domain.rows import Rows
+from padit.transforms.arranging import NEVER
+from padit.transforms.attributes import keep_latest
+from padit.transforms.provenance import still_needed
+from padit.transforms.store import KEPT_CELLS, Store
+from padit.transforms.windows import Closed, WindowOptions
+
+__all__ = ["KeptCell", "KeptRows", "Piece"]
+
+_MOST_PIECES = 16
+_SPARE_ROWS = 1024
+_FEW_ROWS = 512
+_FEW_NAMES = 8
+
+Piece = tuple[KeyedBatch, Sequence[OffsetRange]]
+
+
+class KeptCell(msgspec.Struct, array_like=True):
+    """What a cell holds: slot of its newest row (None: it is empty), pieces and rows."""
+
+    newest: int | None = None
+    pieces: int = 0
+    rows: int = 0
+
+
+class KeptRows(msgspec.Struct, array_like=True):
+    """Part of the header: what the cells hold, and which of them is appended to."""
+
+    cells: list[KeptCell] = msgspec.field(
+        default_factory=lambda: [KeptCell() for _ in range(KEPT_CELLS)]
+    )
+    current: int = 0
+
+    def read(self, store: Store, windows: WindowOptions, closed: int | None) -> list[Piece]:
+        """The rows that windows after slot `closed` can use, and some older ones."""
+        if closed is None:
+            return []
+        oldest = closed + 1 - windows.slots
+        other = 1 - self.current
+        return [
+            decode_kept(data)
+            for number in (other, self.current)
+            if _newest(self.cells[number], oldest) >= oldest
+            for data in store.read_kept(number)
+        ]
+
+    def write(
+        self,
+        store: Store,
+        windows: WindowOptions,
+        result: Closed,
+        slots: tuple[int, int],
+        came: Sequence[OffsetRange],
+        ranges: Callable[[], Sequence[OffsetRange]],
+    ) -> None:
+        """Keep what later windows need.
+
+        Args:
+            store: of the key group.
+            windows: their shape.
+            result: of the close.
+            slots: the first one that it closed, and the first that stays open.
+            came: where the rows that came since the last close are from.
+            ranges: gives the same of all rows.
+        """
+        closed, closing = slots
+        self._clear(store, closing + 1 - windows.slots)
+        needed = int((result.bounds[1:] - result.needed).sum())
+        fresh = result.kept_since(windows.start_of(closed))
+        pieces = sum(one.pieces for one in self.cells)
+        rows = sum(one.rows for one in self.cells) + len(fresh)
+        if pieces >= _MOST_PIECES or rows > 3 * needed + _SPARE_ROWS or needed <= _FEW_ROWS:
+            for number, cell in enumerate(self.cells):
+                if cell.pieces:
+                    store.clear_kept(number)
+            self.cells = [KeptCell() for _ in range(KEPT_CELLS)]
+            self._add(store, windows, result.kept_since(NEVER), closing, ranges())
+        else:
+            self._add(store, windows, fresh, closing, came)
+
+    def _clear(self, store: Store, oldest: int) -> None:
+        """Clear cells without a row of a slot from `oldest` on; append to one that is empty."""
+        for number, cell in enumerate(self.cells):
+            if cell.pieces and _newest(cell, oldest) < oldest:
+                store.clear_kept(number)
+                self.cells[number] = KeptCell()
+        other = 1 - self.current
+        if self.cells[self.current].pieces and not self.cells[other].pieces:
+            self.current = other
+
+    def _add(
+        self,
+        store: Store,
+        windows: WindowOptions,
+        rows: Rows,
+        closing: int,
+        ranges: Sequence[OffsetRange],
+    ) -> None:
+        if not len(rows):
+            return
+        rows = keep_latest(_with_few_names(rows), windows.interval)
+        store.add_kept(
+            self.current, encode_kept(rows, still_needed(ranges, closing, windows), by_series=True)
+        )
+        cell = self.cells[self.current]
+        newest = int(rows.time.max()) // windows.interval
+        self.cells[self.current] = KeptCell(
+            max(newest, _newest(cell, newest)), cell.pieces + 1, cell.rows + len(rows)
+        )
+
+
+def _with_few_names(rows: Rows) -> Rows:
+    """The rows over a table of their own series, where most of the others have none."""
+    if len(rows.series) <= _FEW_NAMES:
+        return rows
+    present = np.flatnonzero(np.bincount(rows.code, minlength=len(rows.series)))
+    if 2 * len(present) > len(rows.series):
+        return rows
+    number = np.zeros(len(rows.series), np.int32)
+    number[present] = np.arange(len(present), dtype=np.int32)
+    known = None if rows.attributes is None else rows.attributes.with_series(present)
+    names = tuple(rows.series[i] for i in present.tolist())
+    return Rows(names, number[rows.code], rows.time, rows.value, known)
+
+
+def _newest(cell: KeptCell, otherwise: int) -> int:
+    """Slot of the newest row; a slot before `otherwise` where there is none."""
+    return otherwise - 1 if cell.newest is None else cell.newest

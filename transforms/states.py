@@ -1,0 +1,136 @@
+"""All state of a key group that a close steps, loaded, and as parts of bytes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from padit.domain.errors import FRESH_START, StateError
+from padit.transforms.alerts import Alerts, Episodes
+from padit.transforms.attributes import Known, dump_known, load_known
+from padit.transforms.detect import Detection
+from padit.transforms.detectors.columns import Columns
+from padit.transforms.limit import Census, SeriesLimit
+from padit.transforms.warmup import WarmUpTracker
+
+__all__ = ["VERSION", "SavedStates", "States", "check_version"]
+
+VERSION = 7
+"""Of everything a key group saves."""
+
+
+class _Index(msgspec.Struct, array_like=True):
+    """First of the parts; name and version of each detector, whose states come next."""
+
+    version: int
+    detectors: list[tuple[str, int]]
+
+
+_OTHERS = 4
+"""Parts behind the detectors: alerts, warm-up, census, attributes."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Index)
+
+
+@dataclass(slots=True)
+class States:
+    """The parts, loaded.
+
+    Attributes:
+        detectors: of each, in the order of the configuration.
+        episodes: open alerts.
+        warmup: how far each series has come.
+        census: series that may have state.
+        attributes: what the latest sample of each series stated.
+    """
+
+    detectors: tuple[Any, ...]
+    episodes: Episodes
+    warmup: Columns
+    census: Census
+    attributes: Known
+
+
+class SavedStates:
+    """Loads and dumps them.
+
+    Args:
+        detection, alerts, warmup, limit: whose states they are.
+    """
+
+    def __init__(
+        self, detection: Detection, alerts: Alerts, warmup: WarmUpTracker, limit: SeriesLimit
+    ) -> None:
+        self._detection = detection
+        self._alerts = alerts
+        self._warmup = warmup
+        self._limit = limit
+
+    def load(
+        self, parts: Sequence[bytes] | None
+    ) -> tuple[States, list[tuple[str, int, bytes]] | None]:
+        """All states, and those of the detectors as they were saved; the first ones of None.
+
+        Raises:
+            StateError: damaged, of another version, or of other detectors.
+        """
+        if parts is None:
+            detectors, warmup = self._detection.initial(), self._warmup.initial()
+            return States(detectors, self._alerts.initial(), warmup, {}, {}), None
+        saved = _detectors_of(parts)
+        alerts, of_warmup, census, attributes = parts[-_OTHERS:]
+        states = States(
+            self._detection.load(saved),
+            self._alerts.load(alerts),
+            self._warmup.load(of_warmup),
+            self._limit.load(census),
+            load_known(attributes),
+        )
+        return states, saved
+
+    def dump(self, states: States) -> list[bytes]:
+        """All states as versioned bytes; the same states always give the same bytes."""
+        detectors = self._detection.dump(states.detectors)
+        index = _Index(VERSION, [(name, version) for name, version, _ in detectors])
+        return [
+            _encoder.encode(index),
+            *(data for _, _, data in detectors),
+            self._alerts.dump(states.episodes),
+            self._warmup.dump(states.warmup),
+            self._limit.dump(states.census),
+            dump_known(states.attributes, states.census),
+        ]
+
+
+def _detectors_of(parts: Sequence[bytes]) -> list[tuple[str, int, bytes]]:
+    """State of every detector with its name and version."""
+    try:
+        index = _decoder.decode(parts[0])
+    except (msgspec.DecodeError, IndexError) as error:
+        message = f"the saved detector state ({len(parts)} parts) is damaged: {error}"
+        raise StateError(message) from error
+    check_version(index.version)
+    if len(parts) != 1 + len(index.detectors) + _OTHERS:
+        message = (
+            f"the saved detector state is damaged: it has {len(parts)} parts for "
+            f"{len(index.detectors)} detectors"
+        )
+        raise StateError(message)
+    return [
+        (name, version, data)
+        for (name, version), data in zip(index.detectors, parts[1:], strict=False)
+    ]
+
+
+def check_version(version: int) -> None:
+    """Refuse state of another version.
+
+    Raises:
+        StateError: with the way out.
+    """
+    if version != VERSION:
+        message = f"the saved state has version {version}, this code reads {VERSION}: {FRESH_START}"
+        raise StateError(message)

@@ -11,7 +11,6 @@ thousandth of decoding, and the counts are estimates.
 from collections.abc import Sequence
 
 import msgspec
-import numpy as np
 
 from padit.codecs.contract import shorten
 from padit.domain.findings import Unwatched

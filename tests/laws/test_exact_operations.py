@@ -36,7 +36,6 @@ EXCEPTIONS: Mapping[str, frozenset[str]] = {
     "transforms/detectors/residual_block.py": frozenset(("** of no constants",)),
     "transforms/detectors/seasons.py": frozenset(("np.fft", "** of no constants")),
     "transforms/detectors/spread.py": frozenset(("** of no constants",)),
-    "transforms/features.py": frozenset(("np.fft", "** of no constants")),
 }
 """Files that do not keep this law yet, and how. Entries are only ever taken off this list."""
 

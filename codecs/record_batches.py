@@ -266,7 +266,7 @@ def _kind(one: BatchHeader) -> int:
     if length < _CONTROL.size:
         message = f"the end of a transaction at offset {one.first} cannot be read"
         raise WireFormatError(message)
-    return int(_CONTROL.unpack(body[start : start + _CONTROL.size])[1])
+    return int(_CONTROL.unpack(body[start : start + _CONTROL.size].tobytes())[1])
 
 
 def _key(body: Bytes) -> tuple[int, int]:

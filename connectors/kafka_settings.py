@@ -5,6 +5,7 @@ one of the tables here: it is carried over, or it has no meaning for a fetch (gr
 statistics). A name in neither is refused, so that no setting is left out in silence.
 """
 
+import os
 import socket
 import ssl
 from collections.abc import Mapping
@@ -52,8 +53,7 @@ _TLS = frozenset(
     }
 )  # fmt: skip
 _OTHER = frozenset(
-    {"bootstrap.servers", "metadata.broker.list", "security.protocol", "isolation.level",
-     "check.crcs"}
+    {"bootstrap.servers", "metadata.broker.list", "security.protocol", "check.crcs"}
 )  # fmt: skip
 # They mean nothing to a fetch: groups and commits, buffers of librdkafka, producers, statistics.
 _NO_MEANING = frozenset(
@@ -84,6 +84,12 @@ _NO_MEANING = frozenset(
         "broker.version.fallback",
     }
 )  # fmt: skip
+_ONLY = {
+    "auto.offset.reset": (("error",), "use --start_offset or --allow_missing"),
+    "client.rack": (("",), "records are read from the leaders"),
+    "broker.address.family": (("any",), "name the brokers by address"),
+    "isolation.level": (("read_committed", "read_uncommitted"), "there is no other"),
+}
 _MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _TRUE, _FALSE = ("true", "t", "1"), ("false", "f", "0")
@@ -135,10 +141,8 @@ def fetch_settings(bootstrap: str, given: Mapping[str, str], place: str) -> Fetc
             )
             raise ConfigurationError(message)
     values = _Values(given, place)
-    # The reader asks for retention gaps and never jumps by itself.
-    values.only("auto.offset.reset", ("error",), "use --start_offset or --allow_missing")
-    values.only("client.rack", ("",), "records are read from the leaders")
-    values.only("broker.address.family", ("any",), "name the brokers by address")
+    for name, (allowed, remedy) in _ONLY.items():
+        values.only(name, allowed, remedy)
     connection: dict[str, Any] = {
         "bootstrap_servers": (
             given.get("bootstrap.servers") or given.get("metadata.broker.list") or bootstrap
@@ -158,16 +162,14 @@ def fetch_settings(bootstrap: str, given: Mapping[str, str], place: str) -> Fetc
         connection["sasl_mechanism"] = values.one_of(name, "GSSAPI", _MECHANISMS)
     if protocol.endswith("SSL"):
         connection["ssl_context"] = values.tls()
-    level = values.one_of("isolation.level", "read_committed", None)
-    values.only("isolation.level", ("read_committed", "read_uncommitted"), "there is no other")
+    level = given.get("isolation.level", "read_committed")
     fetch = {to: values.number(name) for name, to in _FETCH.items() if name in given}
     checked = values.flag("check.crcs", True)
     return FetchSettings(connection, committed=level == "read_committed", checked=checked, **fetch)
 
 
 def _known(name: str) -> bool:
-    only = ("auto.offset.reset", "client.rack", "broker.address.family")
-    tables = (_TEXTS, _NUMBERS, _FETCH, _SOCKET, _TLS, _OTHER, _NO_MEANING, only)
+    tables = (_TEXTS, _NUMBERS, _FETCH, _SOCKET, _TLS, _OTHER, _NO_MEANING, _ONLY)
     return any(name in table for table in tables)
 
 
@@ -193,10 +195,8 @@ class _Values:
             raise self._refuse(name, "is neither true nor false")
         return value in _TRUE
 
-    def one_of(self, name: str, default: str, allowed: tuple[str, ...] | None) -> str:
+    def one_of(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
         value = self._given.get(name, default)
-        if allowed is None:
-            return value
         if value.upper() not in allowed:
             raise self._refuse(name, f"is none of those with which records are read: {allowed}")
         return value.upper()
@@ -245,8 +245,6 @@ class _Values:
             context.load_verify_locations(cadata=text.replace("\\n", "\n"))
         elif place and place != "probe":
             # A file, or a folder of files whose names are hashes.
-            import os
-
             folder = os.path.isdir(place)
             context.load_verify_locations(
                 cafile=None if folder else place, capath=place if folder else None

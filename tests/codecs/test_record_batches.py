@@ -295,7 +295,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kernels as plain Python over guarded arrays."""
     for name in ("_varint", "_record", "_walk_batch"):
         monkeypatch.setattr(record_batches, name, getattr(record_batches, name).py_func)
-    inner = record_batches._walk.py_func
+    inner = getattr(record_batches._walk, "py_func")  # noqa: B009
 
     def walked(*arrays: np.ndarray[Any, Any]) -> int:
         body, table, text, found, done = arrays

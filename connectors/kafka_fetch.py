@@ -156,10 +156,11 @@ class Fetcher:
     def close(self) -> None:
         """Leave the brokers."""
         self._closed = True
-        try:
-            self._net.run(self._manager.close)
-        except (RuntimeError, OSError, errors.KafkaError) as error:
-            _LOG.info("%s: closing: %s", self._topic, error)
+        if self._net._exception is None:
+            try:
+                self._net.run(self._manager.close)
+            except (RuntimeError, OSError, errors.KafkaError) as error:
+                _LOG.info("%s: closing: %s", self._topic, error)
         self._net.close()
 
     # What follows runs in kafka-python's thread.
@@ -177,6 +178,7 @@ class Fetcher:
             return
         now = time.monotonic()
         self._check_unknown()
+        self._keep_looking()
         if self._refused is not None and now - self._refused >= self._patience:
             self._fail("the brokers refuse the login; check the settings in client_config")
         if now - self._heard >= _LOST_SECONDS and self._wanted:
@@ -186,6 +188,16 @@ class Fetcher:
             begun.add_errback(self._lost)
         self._send_due()
         self._net.call_later(_TICK_SECONDS, self._tick)
+
+    def _keep_looking(self) -> None:
+        """Begin to refresh metadata again: a login that is refused ends that for good."""
+        looking = self._cluster._refresh_loop_future
+        if looking is not None and looking.is_done:
+            if looking.failed():
+                self._lost(looking.exception)
+            self._manager._auth_failures.clear()
+            self._cluster._refresh_loop_future = None
+            self._cluster.start_refresh_loop()
 
     def _lost(self, error: Exception) -> None:
         if isinstance(error, errors.IncompatibleBrokerVersion):

@@ -78,16 +78,15 @@ class KafkaReader:
             for number in self._nothing
         ]
         self._nothing = []
+        left = seconds
         until = time.monotonic() + seconds
-        while self._reading and not reads:
+        while self._reading and not reads and left >= 0:
             number = next((n for n in self._open if n not in self._paused), None)
             if number is not None:
                 reads = self._next(number)
-                continue
-            answer = self._fetcher.take(max(0.0, until - time.monotonic()))
-            if answer is None:
-                break
-            self._begin(answer)
+            elif (answer := self._fetcher.take(left)) is not None:
+                self._begin(answer)
+            left = until - time.monotonic()  # answers may hold nothing that counts
         return reads
 
     def _begin(self, answer: Answer) -> None:

@@ -10,6 +10,8 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
     ConfigResource,
     ResourceType,
 )

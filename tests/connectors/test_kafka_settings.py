@@ -140,3 +140,12 @@ def _has(name: str) -> bool:
     except KafkaException as error:
         return "No such configuration property" not in str(error)
     return True
+
+
+def test_the_page_names_everything_that_is_carried_over() -> None:
+    page = (Path(__file__).parents[2] / "docs/connectors.md").read_text()
+    tables = (
+        kafka_settings._TEXTS, kafka_settings._NUMBERS, kafka_settings._FETCH,
+        kafka_settings._SOCKET, kafka_settings._TLS, kafka_settings._OTHER, kafka_settings._ONLY,
+    )  # fmt: skip
+    assert [name for table in tables for name in table if f"`{name}`" not in page] == []

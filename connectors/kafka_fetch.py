@@ -279,20 +279,22 @@ class Fetcher:
         if failed is not errors.NoError:
             raise failed
         size = 0
-        found = [one for topic in answer.responses for one in topic.partitions]
-        for one in found:
-            place = places.get(one.partition_index)
+        found = {one.partition_index: one for topic in answer.responses for one in topic.partitions}
+        for number, place in places.items():
+            one = found.get(number)
             with self._news:
-                if place is None or self._wanted.get(one.partition_index) is not place:
-                    continue  # nobody waits for it any more
+                wanted = self._wanted.get(number) is place
+            if one is None:
+                continue
             kind = errors.for_code(one.error_code)
-            if kind is errors.NoError:
-                size += self._take(one, place, one.partition_index == next(iter(places)))
-            else:
-                self._take_error(one.partition_index, place, kind)
+            if wanted and kind is errors.NoError:
+                self._take(one, place, size == 0)
+            elif wanted:  # else nobody waits for it any more
+                self._take_error(number, place, kind)
+            size += len(one.records or b"")
         return size
 
-    def _take(self, one: Any, place: Place, first: bool) -> int:
+    def _take(self, one: Any, place: Place, first: bool) -> None:
         number, data = one.partition_index, one.records or b""
         diverging = one.diverging_epoch
         if diverging is not None and diverging.end_offset >= 0:
@@ -301,28 +303,28 @@ class Fetcher:
                 f"{diverging.end_offset} when its leader changed (unclean election). Start again "
                 "with --start_offset"
             )
-            return 0
+            return
         self._unknown.pop(number, None)
         aborted = tuple(
             Aborted(each.producer_id, each.first_offset) for each in one.aborted_transactions or ()
         )
         end = self._end(one) if first and not data else -1
         with self._news:
-            self._ends[number] = (one.high_watermark, time.monotonic())
-            if not data and end <= place.offset:
-                return 0
+            if number not in self._paused:
+                self._ends[number] = (one.high_watermark, time.monotonic())
+            if self._wanted.get(number) is not place or (not data and end <= place.offset):
+                return
             self._turns += 1
             self._turn[number] = self._turns
             del self._wanted[number]
             self._answers.append(Answer(number, place.offset, data, aborted, end))
             self._news.notify_all()
-        return len(data)
 
     def _end(self, one: Any) -> int:
         """Up to where an answer without data says that there is nothing.
 
-        Only the first partition of a request gets a batch that is larger than the limits; another
-        one may get nothing because of them.
+        Of the partitions that have something the first one of a request gets a batch that is larger
+        than the limits; those behind it may get nothing because of them.
         """
         stable = one.last_stable_offset
         known = stable is not None and stable >= 0 and self._settings.committed

@@ -14,6 +14,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from padit.connectors.kafka_reader import KafkaReader
+from padit.connectors.kafka_settings import fetch_settings
 from padit.connectors.source import PartitionRange, ReadBatch
 from padit.devcluster.broker import Broker, prepare_broker
 from padit.devcluster.processes import Part, port_answers
@@ -26,6 +27,7 @@ from tests.connectors.kafka_topics import (
     producer,
     reader_of,
 )
+from tests.integration.helpers import wait_for
 from tests.limits import allowed
 from tests.parts import KafkaPart, required
 
@@ -153,6 +155,17 @@ def test_what_retention_takes_before_it_was_read_is_an_error_with_its_offset(
         pytest.raises(SourceError, match=words),
     ):
         live.until(lambda: False)
+
+
+def test_a_broker_of_a_version_without_batches_is_an_error_that_says_so(kafka: KafkaPart) -> None:
+    """The broker is held to what one of version 0.10 knows."""
+    topic = create(kafka.bootstrap, "old")
+    settings = fetch_settings(kafka.bootstrap, {}, "the test")
+    settings = replace(settings, connection={**settings.connection, "api_version": (0, 10, 0)})
+    reader = KafkaReader(settings, topic, [PartitionRange(0, 0, None)], Recorder(), None)
+    words = rf"{topic} the brokers? .*of a version that cannot be read from"
+    with closing(reader), pytest.raises(SourceError, match=words):
+        wait_for(lambda: reader.read(0.5))
 
 
 # --- bytes that were damaged on the disk ---

@@ -36,7 +36,6 @@ _METADATA_SECONDS = 0.5  # between two requests for metadata that are due to mis
 _LOST_SECONDS = 10.0  # without any answer: begin again with the brokers that were given
 _FRESH_SECONDS = 2.0  # an end of a log that is older says nothing about now
 _SAY_AGAIN_SECONDS = 30.0
-_REFUSED = (errors.SaslAuthenticationFailedError, errors.AuthorizationError)
 _MOVED = (
     errors.NotLeaderForPartitionError,
     errors.ReplicaNotAvailableError,
@@ -79,7 +78,6 @@ class Fetcher:
         self._turns = 0
         self._unknown: dict[int, float] = {}
         self._said: dict[str, float] = {}
-        self._refused: float | None = None
         self._metadata_at = self._asked = 0.0
         self._heard = time.monotonic()
         age = 300.0 if look_every is None else look_every
@@ -179,8 +177,12 @@ class Fetcher:
         now = time.monotonic()
         self._check_unknown()
         self._keep_looking()
-        if self._refused is not None and now - self._refused >= self._patience:
-            self._fail("the brokers refuse the login; check the settings in client_config")
+        refused = self._manager.refused
+        if refused is not None and now - refused >= self._patience:
+            self._fail(
+                f"the brokers refuse the login, or cannot be trusted ({self._manager.reason}); "
+                "check the settings in client_config"
+            )
         if now - self._heard >= _LOST_SECONDS and self._wanted:
             self._heard = now
             self._manager._auth_failures.clear()
@@ -202,8 +204,6 @@ class Fetcher:
     def _lost(self, error: Exception) -> None:
         if isinstance(error, errors.IncompatibleBrokerVersion):
             self._fail(f"the brokers are of a version that cannot be read from: {error}")
-        elif isinstance(error, _REFUSED):
-            self._refused = self._refused or time.monotonic()
         self._say("no broker answers: ", error)
 
     def _send_due(self) -> None:
@@ -253,14 +253,12 @@ class Fetcher:
             )
             if self._take_answers(answer, places) >= _SMALL:
                 pause = 0.0
-            self._heard, self._refused = time.monotonic(), None
+            self._heard, self._manager.refused = time.monotonic(), None
         except errors.IncompatibleBrokerVersion as error:
             self._fail(f"the broker {leader} is of a version that cannot be read from: {error}")
         except errors.KafkaError as error:
             pause = self._settings.backoff_ms / 1000
-            if isinstance(error, _REFUSED):
-                self._refused = self._refused or time.monotonic()
-                self._manager._auth_failures.clear()  # the login may be right a moment later
+            self._manager._auth_failures.clear()  # a login may be right a moment later
             if not self._closed:
                 self._say(f"broker {leader} does not answer: ", error)
                 self._ask_metadata()

@@ -167,16 +167,23 @@ def test_wrong_security_settings_are_an_error_at_once_without_the_password(
     assert "Traceback" not in run.err
 
 
-def test_a_reader_whose_login_is_refused_says_so_when_it_lasts(secured: Secured) -> None:
+@pytest.mark.parametrize("name", ["password", "certificate"])
+def test_a_reader_whose_login_is_refused_says_so_when_it_lasts(
+    secured: Secured, tmp_path: Path, name: str
+) -> None:
     """A worker that is restored looks nothing up beforehand, so the fetches have to say it."""
-    config = secured.config("refused", sasl_password="wrong-0815")  # noqa: S106
+    wrong = {"sasl_password": "wrong-0815"}
+    if name == "certificate":
+        wrong = {"ssl_ca_location": str(_certificate(tmp_path, "other"))}
+    config = secured.config(f"refused-{name}", **wrong)
     source = KafkaSource(
         secured.bootstrap, "metrics", live=True, client_config=str(config), patience=3.0
     )
     reader = source.open([PartitionRange(0, 0, None)], decoder)
     try:
-        with pytest.raises(SourceError, match="refuse the login; check the settings in client_con"):
+        with pytest.raises(SourceError, match="check the settings in client_config") as caught:
             wait_for(lambda: reader.read(0.2), 60)
+        assert "wrong-0815" not in str(caught.value)
         assert reader.lag() == {}
     finally:
         reader.close()

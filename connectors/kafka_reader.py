@@ -1,65 +1,40 @@
-"""Reading records of a Kafka topic: polls to rows, in the order of each partition's log."""
+"""Reading records of a Kafka topic: batches to rows, in the order of each partition's log."""
 
 import dataclasses
 import itertools
 import logging
 import time
-from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from confluent_kafka import (
-    OFFSET_END,
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Message,
-    TopicPartition,
-)
 from numpy.typing import NDArray
 
 from padit.codecs.cloudevents import structured
 from padit.codecs.dead_letter import DeadRecord
+from padit.codecs.record_batches import BatchHeader, Walked, headers_in
+from padit.connectors.kafka_fetch import Fetcher
+from padit.connectors.kafka_records import Opened, letter_of, open_answer, portions
+from padit.connectors.kafka_request import Answer
+from padit.connectors.kafka_settings import FetchSettings
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch
-from padit.domain.errors import SourceError
+from padit.domain.errors import SourceError, WireFormatError
 from padit.domain.rows import Rows
 from padit.domain.watermark import WATERMARK_NONE
 
 __all__ = ["KafkaReader"]
 
 _LOG = logging.getLogger(__name__)
-_MESSAGES_AT_ONCE = 10_000  # what `codecs.records` decodes best at a time
-_END_SECONDS = 1.0
-_ASK_AGAIN_SECONDS = 1.0
-_UNKNOWN = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION)
-_GRACE_SECONDS = 0.005  # after the first record, for those that come with it
 _NO_TIME = 2**53  # milliseconds: no event lies ahead of it
-_FATAL = (
-    KafkaError._AUTO_OFFSET_RESET,
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-)
 
-
-class _Batch(NamedTuple):
-    """Records that were fetched together.
-
-    Attributes:
-        messages: without events.
-        times: int64 (n,), their timestamps, milliseconds.
-        ends: (partition, offset) where a partition's log ends behind them.
-    """
-
-    messages: list[Message]
-    times: NDArray[np.int64]
-    ends: list[tuple[int, int]]
+_Portions = Iterator[Walked | BatchHeader]
 
 
 class KafkaReader:
-    """A `Reader`: one consumer over some partitions of a topic.
+    """A `Reader`: fetches of some partitions of a topic.
 
     Args:
-        consumer: connected, with nothing assigned.
+        settings: how to connect and to fetch.
         topic: name of the topic.
         ranges: what to read.
         decode: record values to rows.
@@ -72,7 +47,7 @@ class KafkaReader:
 
     def __init__(
         self,
-        consumer: Consumer,
+        settings: FetchSettings,
         topic: str,
         ranges: Sequence[PartitionRange],
         decode: Decoder,
@@ -83,79 +58,102 @@ class KafkaReader:
         in_headers: bool = False,
     ) -> None:
         self._in_headers = in_headers
-        self._patience = patience
-        self._unknown: dict[int, float] = {}
-        self._asked = 0.0
+        self._settings = settings
         self._decisions = _by_partition(decisions)
-        self._consumer = consumer
         self._topic = topic
         self._look_every = look_every
         self._decode = decode
         self._stop = {one.partition: one.stop for one in ranges}
-        self._following = {one.partition: one.start for one in ranges}
+        self._at = {one.partition: one.start for one in ranges}
         self._nothing = [
             one.partition for one in ranges if one.stop is not None and one.start >= one.stop
         ]
         self._paused: frozenset[int] = frozenset()
-        self._left: _Batch | None = None
-        self._delivered: set[int] = set()
-        self._end_reached: dict[int, int] = {}
-        self._looked = time.monotonic()
+        self._suspect: dict[int, int] = {}
+        self._open: dict[int, tuple[_Portions, int]] = {}
         self._reading = {one.partition for one in ranges if one.partition not in self._nothing}
-        self._consumer.assign(
-            [
-                TopicPartition(topic, one.partition, one.start)
-                for one in ranges
-                if one.partition in self._reading
-            ]
-        )
+        self._fetcher = Fetcher(settings, topic, patience, look_every)
+        for number in sorted(self._reading):
+            self._fetcher.go_on(number, self._at[number])
 
     def read(self, seconds: float) -> list[ReadBatch]:
         """Wait at most so long for records; see `Reader`."""
         reads = [
-            ReadBatch(number, self._following[number], Rows.empty(), ended=True)
+            ReadBatch(number, self._at[number], Rows.empty(), ended=True)
             for number in self._nothing
         ]
         self._nothing = []
-        if not self._reading:
-            return reads
-        batch = self._next(seconds) if self._left is None else self._left
-        self._left = None
-        messages, times, ends = batch
-        number = np.fromiter(map(Message.partition, messages), np.int64, len(messages))
-        bounds = (np.flatnonzero(number[1:] != number[:-1]) + 1).tolist()
-        for first, last in itertools.pairwise([0, *bounds, len(number)]):
-            if first < last:
-                found, taken = self._runs(
-                    int(number[first]), messages[first:last], times[first:last]
-                )
-                reads += found
-                if taken < last - first:
-                    first += taken
-                    self._left = _Batch(messages[first:], times[first:], ends)
-                    return reads
-        # An end may come together with the last records before it.
-        return reads + self._ended(ends)
+        left = seconds
+        until = time.monotonic() + seconds
+        while self._reading and not reads and left >= 0:
+            number = next((n for n in self._open if n not in self._paused), None)
+            if number is not None:
+                reads = self._next(number)
+            elif (answer := self._fetcher.take(left)) is not None:
+                self._begin(answer)
+            left = until - time.monotonic()  # answers may hold nothing that counts
+        return reads
 
-    def _next(self, seconds: float) -> "_Batch":
-        """Wait at most so long for records."""
-        self._check_unknown()
-        # Asked for many, the consumer waits out its time unless there are so many.
-        messages = self._consumer.consume(1, seconds)
-        if messages:
-            messages += self._consumer.consume(_MESSAGES_AT_ONCE - 1, _GRACE_SECONDS)
-        times = _record_times(messages)
-        ends: list[tuple[int, int]] = []
-        if len(times) and int(times.min()) < 0:  # an event, or a record without a timestamp
-            messages, ends = self._take_events(messages)
-            self._end_reached.update(ends)
-            times = _record_times(messages)
-            times[times < 0] = _NO_TIME
-        return _Batch(messages, times, ends)
+    def _begin(self, answer: Answer) -> None:
+        """Take the batches of an answer, and fetch what comes behind them meanwhile."""
+        number, settings = answer.partition, self._settings
+        if number not in self._reading:
+            return
+        try:
+            opened = open_answer(answer, checked=settings.checked, stable=settings.committed)
+        except WireFormatError as error:
+            message = (
+                f"{self._topic} partition {number}: {error}. It cannot be read; to go on behind "
+                "it, start again with --start_offset"
+            )
+            raise SourceError(message) from error
+        last = opened.batches[-1] if opened.batches else None
+        if last is not None and last.damage and self._suspect.get(number) != last.first:
+            self._suspect[number] = last.first  # it may have been damaged on its way
+            opened = Opened(opened.batches[:-1], max(answer.at, last.first), last.epoch)
+        stop = self._stop[number]
+        if stop is None or opened.following < stop:
+            self._fetcher.go_on(number, opened.following, opened.epoch)
+        self._open[number] = (
+            portions(opened.batches, answer.at, headers=self._in_headers),
+            opened.following,
+        )
 
-    def _runs(
-        self, number: int, messages: list[Message], times: NDArray[np.int64]
-    ) -> tuple[list[ReadBatch], int]:
+    def _next(self, number: int) -> list[ReadBatch]:
+        """The next records of an answer, or what follows from its end."""
+        parts, following = self._open[number]
+        found = next(parts, None)
+        if found is None:
+            return self._end(number, following)
+        if isinstance(found, BatchHeader):
+            return self._damaged(number, found)
+        reads, taken = self._runs(number, found)
+        if taken < len(found.offset) and number in self._open:
+            rest = itertools.chain([found.part(taken)], parts)
+            self._open[number] = rest, following
+        return reads
+
+    def _end(self, number: int, following: int) -> list[ReadBatch]:
+        """An answer is used up; the last records before `stop` may be compacted or aborted."""
+        del self._open[number]
+        self._at[number] = max(self._at[number], following)
+        stop = self._stop[number]
+        if stop is None or following < stop:
+            return []
+        self._forget(number)
+        return [ReadBatch(number, stop, Rows.empty(), ended=True)]
+
+    def _damaged(self, number: int, batch: BatchHeader) -> list[ReadBatch]:
+        stop = self._stop[number]
+        if stop is not None and batch.first >= stop:
+            return []
+        following = batch.last + 1 if stop is None else min(batch.last + 1, stop)
+        dead = [letter_of(batch, self._topic, number)]
+        _LOG.warning("%s partition %d: %s", self._topic, number, batch.damage)
+        self._at[number] = following
+        return [ReadBatch(number, following, Rows.empty(), dead)]
+
+    def _runs(self, number: int, found: Walked) -> tuple[list[ReadBatch], int]:
         """Consecutive records of one partition, cut where a recorded run decided something.
 
         Returns:
@@ -163,182 +161,78 @@ class KafkaReader:
         """
         offsets, watermarks = self._decisions.get(number, ((), ()))
         if not offsets:
-            return self._run(number, messages, times)
-        at = [message.offset() for message in messages]
+            return self._run(number, found)
+        at = found.offset
         inside = offsets[bisect_right(offsets, at[0]) : bisect_right(offsets, at[-1])]
-        cuts = sorted({bisect_left(at, offset) for offset in inside})
+        cuts = sorted(set(np.searchsorted(at, np.array(inside, np.int64)).tolist()))
         reads: list[ReadBatch] = []
-        for first, last in itertools.pairwise([0, *cuts, len(messages)]):
-            found, taken = self._run(number, messages[first:last], times[first:last])
+        for first, last in itertools.pairwise([0, *cuts, len(at)]):
+            part, taken = self._run(number, found.part(first, last))
             known = bisect_right(offsets, at[first])
             decided = watermarks[known - 1] if known else WATERMARK_NONE
-            reads += [dataclasses.replace(one, decided=decided) for one in found]
+            reads += [dataclasses.replace(one, decided=decided) for one in part]
             if taken < last - first:
                 return reads, first + taken
-        return reads, len(messages)
+        return reads, len(at)
 
-    def _run(
-        self, number: int, messages: list[Message], times: NDArray[np.int64]
-    ) -> tuple[list[ReadBatch], int]:
+    def _run(self, number: int, found: Walked) -> tuple[list[ReadBatch], int]:
         """Turn consecutive records of one partition into rows; returns as `_runs`."""
-        taken = len(messages)
+        taken = len(found.offset)
         if number not in self._reading:
             return [], taken
         stop = self._stop[number]
-        following = messages[-1].offset() + 1
+        following = int(found.offset[-1]) + 1
         ended = stop is not None and following >= stop
         if stop is not None and following > stop:
-            messages = [message for message in messages if message.offset() < stop]
-            times = times[: len(messages)]
+            found = found.part(0, int(np.searchsorted(found.offset, stop)))
             following = stop
-        values = [message.value() for message in messages]
-        read = values
-        if self._in_headers:
-            read = [structured(message.headers(), message.value()) for message in messages]
-        decoded = self._decode(read, np.minimum(times, _NO_TIME) * 1000)
-        if decoded.taken < len(messages):
+        if not len(found.offset):
+            self._forget(number)
+            return [ReadBatch(number, following, Rows.empty(), ended=True)], taken
+        decoded = self._decode(_with_headers(found), _micros(found.time))
+        if decoded.taken < len(found.offset):
             taken, ended = decoded.taken, False
-            following = messages[taken].offset()
+            following = int(found.offset[taken])
         dead = [
             DeadRecord(
-                values[reject.record], reject, self._topic, number, messages[reject.record].offset()
+                found.values[reject.record],
+                reject,
+                self._topic,
+                number,
+                int(found.offset[reject.record]),
             )
             for reject in decoded.rejects
         ]
-        self._following[number] = following
-        self._delivered.add(number)
-        self._unknown.pop(number, None)
+        self._at[number] = following
         if ended:
             self._forget(number)
         left = tuple(one._replace(place=self._topic) for one in decoded.unwatched)
         return [ReadBatch(number, following, decoded.rows, dead, ended, unwatched=left)], taken
 
-    def _take_events(self, messages: list[Message]) -> tuple[list[Message], list[tuple[int, int]]]:
-        """Records alone; and (partition, offset) where a partition's log ends."""
-        records = []
-        ends = []
-        for message in messages:
-            error = message.error()
-            if error is None:
-                records.append(message)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                ends.append((message.partition(), message.offset()))
-                self._unknown.pop(message.partition(), None)
-            elif error.code() in _UNKNOWN:
-                self._unknown.setdefault(message.partition(), time.monotonic())
-                _LOG.warning("%s: %s; waiting", self._topic, error.str())
-            elif error.code() in _FATAL or error.fatal():
-                raise SourceError(self._explain(error, message.partition()))
-            else:
-                _LOG.warning("%s: %s", self._topic, error.str())
-        return records, ends
-
-    def _check_unknown(self) -> None:
-        """Look for partitions that no broker knows; give up one that stays unknown for too long.
-
-        A client reports this once, and then waits for its own next refresh.
-        """
-        now = time.monotonic()
-        if not self._unknown or now - self._asked < _ASK_AGAIN_SECONDS:
-            return
-        self._asked = now
-        try:
-            topic = self._consumer.list_topics(self._topic, timeout=_END_SECONDS).topics[
-                self._topic
-            ]
-        except KafkaException:
-            return  # no broker answers: that is an outage, which may last
-        for number, since in list(self._unknown.items()):
-            if topic.error is None and number in topic.partitions:
-                del self._unknown[number]
-            elif now - since >= self._patience:
-                message = (
-                    f"{self._topic} partition {number}: no broker has known it for "
-                    f"{self._patience:g} s; was the topic deleted?"
-                )
-                raise SourceError(message)
-
-    def _ended(self, ends: list[tuple[int, int]]) -> list[ReadBatch]:
-        """Partitions whose last records before `stop` do not exist (compacted, aborted)."""
-        reads = []
-        for number, offset in ends:
-            stop = self._stop.get(number)
-            if number in self._reading and stop is not None and offset >= stop:
-                self._forget(number)
-                reads.append(ReadBatch(number, stop, Rows.empty(), ended=True))
-        return reads
-
     def _forget(self, number: int) -> None:
         self._reading.discard(number)
-        self._consumer.incremental_unassign([TopicPartition(self._topic, number)])
-
-    def _explain(self, error: KafkaError, partition: int) -> str:
-        text = f"{self._topic} partition {partition}: {error.str()}"
-        if error.code() == KafkaError._AUTO_OFFSET_RESET:
-            following = self._following.get(partition)
-            text += f"; offset {following} is gone (retention). Start again with --start_offset"
-        return text
+        self._open.pop(number, None)
+        self._fetcher.forget(number)
 
     def pause(self, partitions: frozenset[int]) -> None:
         """Read only the other partitions; see `Reader`."""
-        topic = self._topic
-        on = [TopicPartition(topic, n) for n in self._paused - partitions if n in self._reading]
-        off = [TopicPartition(topic, n) for n in partitions - self._paused if n in self._reading]
-        if on:
-            self._consumer.resume(on)
-        if off:
-            self._consumer.pause(off)
         self._paused = partitions
+        self._fetcher.pause(partitions)
 
     def lag(self) -> Mapping[int, int]:
         """Records behind the last one read; see `Reader`.
 
-        Live, the end of a partition that gave nothing since the last call is looked up, and the
-        partition is left out if its broker does not answer: from the fetches alone an idle topic
-        and an outage look the same.
+        A partition is left out unless its broker said within the last seconds where the log ends.
+        Records of open transactions count: they may become readable.
         """
-        quiet = self._reading - self._delivered if self._look_every is not None else set()
-        self._delivered = set()
-        ends = self._ask_ends(sorted(quiet))
-        for number in self._reading - quiet:
-            partition = TopicPartition(self._topic, number)
-            _, ends[number] = self._consumer.get_watermark_offsets(partition, cached=True)
-        # Markers of transactions are offsets that no record comes from.
-        at = {n: max(self._following[n], self._end_reached.get(n, 0)) for n in ends}
-        return {number: max(0, end - at[number]) for number, end in ends.items()}
-
-    def _ask_ends(self, numbers: list[int]) -> dict[int, int]:
-        """Where partitions end now, as far as their brokers answer."""
-        if not numbers:
-            return {}
-        # In Kafka's protocol the end is the offset "of the time -1".
-        wanted = [TopicPartition(self._topic, number, OFFSET_END) for number in numbers]
-        try:
-            answers = self._consumer.offsets_for_times(wanted, timeout=_END_SECONDS)
-        except KafkaException as error:
-            _LOG.info("%s: asking for its end: %s", self._topic, error)
-            answers = []
-        ends = {one.partition: one.offset for one in answers if not one.error and one.offset >= 0}
-        for number in numbers:
-            if number not in ends:  # an outage, or it is gone
-                self._unknown.setdefault(number, time.monotonic())
-        return ends
+        ends = self._fetcher.ends()
+        return {n: max(0, ends[n] - self._at[n]) for n in self._reading if n in ends}
 
     def added(self, known: int) -> list[PartitionRange]:
-        """Look for new partitions now and then; see `Reader`."""
-        now = time.monotonic()
-        if self._look_every is None or now - self._looked < self._look_every:
+        """Partitions that were found since; see `Reader`. The client looks for them by itself."""
+        if self._look_every is None:
             return []
-        self._looked = now
-        try:
-            topic = self._consumer.list_topics(self._topic, timeout=1.0).topics
-        except KafkaException as error:
-            _LOG.warning("%s: looking for partitions: %s", self._topic, error)
-            return []
-        if topic[self._topic].error is not None:
-            _LOG.warning("%s: looking for partitions: %s", self._topic, topic[self._topic].error)
-            return []
-        numbers = sorted(topic[self._topic].partitions)
+        numbers = sorted(self._fetcher.partitions())
         return [PartitionRange(number, 0, None) for number in numbers if number >= known]
 
     def extend(self, ranges: Sequence[PartitionRange]) -> None:
@@ -348,15 +242,26 @@ class KafkaReader:
             _LOG.warning("%s: partitions were added and are read, too: %s", self._topic, numbers)
         for one in ranges:
             self._stop[one.partition] = one.stop
-            self._following[one.partition] = one.start
+            self._at[one.partition] = one.start
             self._reading.add(one.partition)
-        self._consumer.incremental_assign(
-            [TopicPartition(self._topic, one.partition, one.start) for one in ranges]
-        )
+            self._fetcher.go_on(one.partition, one.start)
 
     def close(self) -> None:
         """Leave the broker."""
-        self._consumer.close()
+        self._fetcher.close()
+
+
+def _with_headers(found: Walked) -> Sequence[bytes | None]:
+    """Values as they are; those of CloudEvents in binary mode with what stands in their headers."""
+    if found.headers is None:
+        return found.values
+    pairs = zip(found.headers, found.values, strict=True)
+    return [structured(headers_in(headers), value) for headers, value in pairs]
+
+
+def _micros(times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Times of records in microseconds; far ahead of every event where a record has none."""
+    return np.where(times < 0, _NO_TIME, np.minimum(times, _NO_TIME)) * 1000
 
 
 def _by_partition(
@@ -373,8 +278,3 @@ def _by_partition(
         )
         for number, pairs in grouped.items()
     }
-
-
-def _record_times(messages: list[Message]) -> NDArray[np.int64]:
-    """Milliseconds since 1970; -1 for events and records without a timestamp."""
-    return np.array([message.timestamp()[1] for message in messages], np.int64)

@@ -1,4 +1,7 @@
-"""Kafka as a source, natively, with confluent-kafka (librdkafka).
+"""Kafka as a source, natively: record batches as brokers keep them.
+
+Before a job starts, confluent-kafka (librdkafka) looks up what there is; records are fetched as
+whole batches (`kafka_fetch`) and unpacked by compiled code.
 
 What an item must look like: a record in one of the formats of `codecs.records`; its key is not
 read. Unit of parallelism: the partition, dealt to shards. In a crash: nothing is committed to
@@ -20,6 +23,7 @@ from padit.connectors.kafka_errors import ClientErrors
 from padit.connectors.kafka_lookup import Lookup, passes, record_clock
 from padit.connectors.kafka_reader import KafkaReader
 from padit.connectors.kafka_retention import RequestedRange, nothing_there, what_is_gone
+from padit.connectors.kafka_settings import FetchSettings, fetch_settings
 from padit.connectors.payloads import FORMAT, SCHEMAS, Payload, payload_of
 from padit.connectors.source import Decoder, PartitionRange, Reader
 from padit.connectors.uris import Address, Bounds, absolute, read_client_config, source_for
@@ -33,11 +37,7 @@ _LOG = logging.getLogger(__name__)
 _METADATA_SECONDS = 5.0
 _UNKNOWN_SECONDS = 3.0  # a wrong name is more frequent than a broker that just started
 _PAUSE_SECONDS = 0.2
-_TUNED = {
-    "fetch.message.max.bytes": 2 << 20,  # small enough that partitions stay in step
-    "fetch.max.bytes": 64 << 20,
-    "queued.min.messages": 500_000,
-    "queued.max.messages.kbytes": 128 << 10,
+_LOOKUP = {
     "fetch.wait.max.ms": 50,
     "fetch.error.backoff.ms": 100,
     "reconnect.backoff.max.ms": 2000,
@@ -45,7 +45,6 @@ _TUNED = {
     "enable.auto.commit": False,
     "auto.offset.reset": "error",
     "isolation.level": "read_committed",
-    "check.crcs": False,
 }
 
 
@@ -97,7 +96,9 @@ class KafkaSource:
 
         Raises:
             SourceError: no broker answers, or the topic does not exist.
+            ConfigurationError: a setting of `client_config` cannot be used.
         """
+        self._settings()  # what cannot be used is refused before the job starts
         trouble = ClientErrors()
         consumer = self.consumer(trouble)
         try:
@@ -121,18 +122,20 @@ class KafkaSource:
     def open(self, ranges: Sequence[PartitionRange], decode: Decoder) -> Reader:
         """Connect and position at the start of each range."""
         look_every = self.look_every if self.live else None
-        decode = self.payload.decoder(decode)
-        consumer = self.consumer()
         return KafkaReader(
-            consumer,
+            self._settings(),
             self.topic,
             ranges,
-            decode,
+            self.payload.decoder(decode),
             look_every,
             self.decisions,
             self.patience,
             in_headers=self.payload.in_headers,
         )
+
+    def _settings(self) -> FetchSettings:
+        place = f"client_config={self.client_config}"
+        return fetch_settings(self.bootstrap, read_client_config(self.client_config), place)
 
     def consumer(self, trouble: ClientErrors | None = None) -> Consumer:
         """Connect without reading anything yet; `trouble` collects why that fails."""
@@ -140,7 +143,7 @@ class KafkaSource:
             {
                 "bootstrap.servers": self.bootstrap,
                 "group.id": "padit",
-                **_TUNED,
+                **_LOOKUP,
                 **read_client_config(self.client_config),
                 **({} if trouble is None else {"error_cb": trouble.note}),
             },

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import crc32c
 import numpy as np
 
-from padit.codecs.record_batches import headers_of, walk
+from padit.codecs.record_batches import headers_in, headers_of, walk
 from padit.codecs.validate import Validate
 from padit.codecs.values import JoinedValues
 from padit.connectors.cursor import Cursor, PartitionCursor, advance
@@ -77,7 +77,8 @@ def record_batch(value: bytes) -> bytes:
 @warm_up
 def record_batches() -> None:
     """Kafka's batches to values."""
-    walk(list(headers_of(memoryview(record_batch(b"{}")))), None, 0)
+    batches = list(headers_of(memoryview(record_batch(b"{}"))))
+    headers_in((walk(batches, 0, headers=True).headers or [None])[0])
 
 
 @warm_up

@@ -4,10 +4,11 @@ import time
 from typing import Any
 
 import numpy as np
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Producer
 
 from padit.codecs.validate import Validate
 from padit.connectors.kafka_reader import KafkaReader
+from padit.connectors.kafka_settings import fetch_settings
 from padit.connectors.source import PartitionRange, ReadBatch
 from padit.domain.timestamps import MICROS
 from tests.codecs.samples import T, record
@@ -26,12 +27,9 @@ def _fill(kafka: Any, topic: str, values: list[bytes]) -> None:
 
 
 def _read_all(kafka: Any, topic: str, stop: int) -> list[list[ReadBatch]]:
-    consumer = Consumer(
-        {"bootstrap.servers": kafka.bootstrap, "group.id": "unused", "enable.auto.commit": False,
-         "enable.partition.eof": True}
-    )  # fmt: skip
+    settings = fetch_settings(kafka.bootstrap, {}, "the test")
     ranges = [PartitionRange(number, 0, stop) for number in range(2)]
-    reader = KafkaReader(consumer, topic, ranges, Validate(4 << 20, 3600 * MICROS), None)
+    reader = KafkaReader(settings, topic, ranges, Validate(4 << 20, 3600 * MICROS), None)
     found: list[list[ReadBatch]] = []
     ended, deadline = 0, time.monotonic() + 60
     try:

@@ -13,10 +13,14 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from padit.connectors.kafka_source import KafkaSource
+from padit.connectors.source import PartitionRange
 from padit.devcluster import jars
 from padit.devcluster.broker import prepare_broker
 from padit.devcluster.processes import Part, port_answers
-from tests.integration.helpers import alerts_of, live, padit, seed_case
+from padit.domain.errors import SourceError
+from tests.connectors.reading import decoder
+from tests.integration.helpers import alerts_of, live, padit, seed_case, wait_for
 from tests.limits import allowed
 from tests.parts import KafkaPart
 
@@ -161,3 +165,25 @@ def test_wrong_security_settings_are_an_error_at_once_without_the_password(
     assert "wrong-0815" not in run.err
     assert PASSWORD not in run.err
     assert "Traceback" not in run.err
+
+
+@pytest.mark.parametrize("name", ["password", "certificate"])
+def test_a_reader_whose_login_is_refused_says_so_when_it_lasts(
+    secured: Secured, tmp_path: Path, name: str
+) -> None:
+    """A worker that is restored looks nothing up beforehand, so the fetches have to say it."""
+    wrong = {"sasl_password": "wrong-0815"}
+    if name == "certificate":
+        wrong = {"ssl_ca_location": str(_certificate(tmp_path, "other"))}
+    config = secured.config(f"refused-{name}", **wrong)
+    source = KafkaSource(
+        secured.bootstrap, "metrics", live=True, client_config=str(config), patience=3.0
+    )
+    reader = source.open([PartitionRange(0, 0, None)], decoder)
+    try:
+        with pytest.raises(SourceError, match="check the settings in client_config") as caught:
+            wait_for(lambda: reader.read(0.2), 60)
+        assert "wrong-0815" not in str(caught.value)
+        assert reader.lag() == {}
+    finally:
+        reader.close()

@@ -74,7 +74,7 @@ def _numbers() -> bytes:
 
 
 def _record_batch() -> bytes:
-    found = walk(list(headers_of(memoryview(kernels.record_batch(b'{"a":1}')))), None, 0)
+    found = walk(list(headers_of(memoryview(kernels.record_batch(b'{"a":1}')))), 0)
     return repr((list(found.values), found.offset.tolist(), found.time.tolist())).encode()
 
 
@@ -88,7 +88,7 @@ def _wave(chance: np.random.Generator, length: int) -> Floats:
 
 
 @cache
-def _features() -> dict[str, Floats]:
+def _features() -> Any:
     chance = np.random.default_rng(12)
     count = np.array([*range(1, 60), *chance.integers(60, 700, 60).tolist()], np.int64)
     value = np.concatenate([

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from padit.domain.alert import DetectionScore
 from padit.domain.attributes import Attributes
-from padit.domain.config import DetectorSetting
+from padit.domain.config import DetectorSetting, Levels
 from padit.domain.errors import FRESH_START, StateError
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
@@ -22,6 +22,7 @@ from padit.transforms.attributes import complete, with_rules
 from padit.transforms.detectors import (
     Detector,
     Forgetting,
+    Levelled,
     Scores,
     TimeDriven,
     create_detector,
@@ -63,6 +64,7 @@ class Detection:
         settings: of the configuration.
         create: makes a detector; a sweep shares work between those it makes.
         rules: what the configuration states about series.
+        levels: where alerts open and close.
     """
 
     def __init__(
@@ -70,11 +72,13 @@ class Detection:
         settings: Sequence[DetectorSetting],
         create: Create = create_detector,
         rules: SeriesRules | None = None,
+        levels: Levels | None = None,
     ) -> None:
         self.rules = rules or SeriesRules()
+        self.levels = levels or Levels()
         self.settings = tuple(settings)
         self.detectors: tuple[Detector[Any], ...] = tuple(
-            create(setting.name, setting.parameters) for setting in settings
+            _at(create(setting.name, setting.parameters), self.levels) for setting in settings
         )
         self._applies = lru_cache(maxsize=1 << 18)(self._find_applicable)
 
@@ -246,6 +250,10 @@ class Detection:
             and fnmatchcase(series.metric_name, setting.metric)
             for setting in self.settings
         )
+
+
+def _at(detector: Detector[Any], levels: Levels) -> Detector[Any]:
+    return detector.at(levels) if isinstance(detector, Levelled) else detector  # type: ignore[return-value]
 
 
 def _parameters(detector: Detector[Any], setting: DetectorSetting) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateS
 from padit.domain.attributes import UNSTATED, Attributes
 from padit.domain.audit import Provenance, RunTotals, encode_record
 from padit.domain.batch import Batch, decode_keyed_batch, encode_keyed_batch
-from padit.domain.config import JobConfig
+from padit.domain.config import JobConfig, Levels
 from padit.domain.dead_letter import DeadLetter
 from padit.domain.message import Kind, Message
 from padit.domain.series_rules import SeriesRules
@@ -140,6 +140,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             self._config.detectors,
             _creator(self._directory, here),
             SeriesRules(self._config.series),
+            Levels.of(self._config.alerts),
         )
         alerts = Alerts.of(self._detection, self._config.alerts, self._windows)
         self._machine = GroupMachine(

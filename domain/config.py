@@ -82,12 +82,12 @@ class AlertSettings(Section):
         examples=["30min"],
     )
 
-    @field_validator("accept_after")
+    @field_validator("accept_after", mode="before")
     @classmethod
-    def _duration(cls, text: str | None) -> str | None:
-        if text is not None:
-            parse_duration(text)
-        return text
+    def _duration(cls, given: Any) -> Any:
+        if given is not None:
+            parse_duration(str(given))
+        return given
 
     @model_validator(mode="after")
     def _in_order(self) -> "AlertSettings":

@@ -29,6 +29,7 @@ from padit.transforms.detectors import (
     plugin_digests,
 )
 from padit.transforms.detectors.columns import Columns
+from padit.transforms.levels import RowStates, combine
 from padit.transforms.no_data_rows import with_no_data_rows
 
 __all__ = ["ANOMALY_ABOVE", "Detection", "DetectionResult"]
@@ -48,6 +49,7 @@ class DetectionResult:
         matrix: float64 (detectors, n); NaN where a detector warms up or does not apply.
         composite: float64 (n,), the highest score; NaN while every detector warms up.
         anomaly: bool (n,), composite above 0.5, unless it only goes on (`Scores.ongoing`).
+        states: how the series are at the end of the windows, which keeps alerts open.
     """
 
     table: FeatureTable
@@ -55,6 +57,7 @@ class DetectionResult:
     matrix: NDArray[np.float64]
     composite: NDArray[np.float64]
     anomaly: NDArray[np.bool_]
+    states: RowStates
 
 
 class Detection:
@@ -110,16 +113,23 @@ class Detection:
         table = complete(table, known or {}, self.rules)
         matrix = np.array([score.score for score in scores]).reshape(len(scores), len(table))
         applies = np.array([self._applies(series) for series in table.series], bool)
+        looks = applies.reshape(len(table.series), len(scores))[table.code].T
         if not applies.all():
-            matrix = np.where(applies[table.code].T, matrix, np.nan)
-        nothing = np.full(len(table), np.nan)  # where no detector has a score
-        composite = np.fmax.reduce(matrix, axis=0) if len(scores) else nothing
-        anomaly = composite > ANOMALY_ABOVE
+            matrix = np.where(looks, matrix, np.nan)
+        anomaly = _highest(matrix) > ANOMALY_ABOVE
         if any(one.ongoing is not None for one in scores):
             news = [np.where(one.ongoing is not None and one.ongoing, np.nan, row)
                     for one, row in zip(scores, matrix, strict=True)]  # fmt: skip
-            anomaly = np.fmax.reduce(np.array(news), axis=0) > ANOMALY_ABOVE
-        return tuple(after), DetectionResult(table, tuple(scores), matrix, composite, anomaly)
+            anomaly = _highest(np.array(news)) > ANOMALY_ABOVE
+        detected = DetectionResult(
+            table,
+            tuple(scores),
+            matrix,
+            _highest(matrix),
+            anomaly,
+            combine(scores, looks, self.levels.close_at),
+        )
+        return tuple(after), detected
 
     def forget(self, states: tuple[Any, ...], gone: Collection[Series]) -> tuple[Any, ...]:
         """States as if these series had never been."""
@@ -254,6 +264,12 @@ class Detection:
 
 def _at(detector: Detector[Any], levels: Levels) -> Detector[Any]:
     return detector.at(levels) if isinstance(detector, Levelled) else detector  # type: ignore[return-value]
+
+
+def _highest(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """float64 (n,): the highest score of each row; NaN where no detector has one."""
+    nothing = np.full(matrix.shape[1], np.nan)
+    return np.fmax.reduce(matrix, axis=0) if len(matrix) else nothing
 
 
 def _parameters(detector: Detector[Any], setting: DetectorSetting) -> dict[str, Any]:

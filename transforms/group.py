@@ -24,12 +24,13 @@ from padit.domain.rows import concatenate
 from padit.domain.shape import Shape
 from padit.domain.timestamps import MICROS
 from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE
-from padit.transforms.alerts import Alerts, Episodes
+from padit.transforms.alerts import Alerts
 from padit.transforms.attributes import Known, dump_known, keep_latest, learn, load_known
 from padit.transforms.audit import Audit
 from padit.transforms.checksum import ChecksummedStore
 from padit.transforms.detect import Detection, DetectionResult
 from padit.transforms.detectors.columns import Columns
+from padit.transforms.episodes import Followed
 from padit.transforms.limit import MOST_SERIES, Census, Refused, SeriesLimit, Stage
 from padit.transforms.progress import Progress
 from padit.transforms.provenance import offset_ranges_of, still_needed
@@ -39,7 +40,7 @@ from padit.transforms.windows import Closed, WindowOptions, close_windows
 
 __all__ = ["Closing", "Counts", "GroupMachine", "Outcome"]
 
-_VERSION = 6
+_VERSION = 7
 
 
 class Counts(NamedTuple):
@@ -139,7 +140,7 @@ class _States:
     """The parts of `_DetectionState`, loaded."""
 
     detectors: tuple[Any, ...]
-    episodes: Episodes
+    followed: Followed
     warmup: Columns
     census: Census
     attributes: Known
@@ -179,7 +180,7 @@ class GroupMachine:
         self._shape = shape or Shape()
         self._warmup = WarmUpTracker([detector.name for detector in detection.detectors])
         remembered = [one["parameters"].get("retention_sec", 0.0) for one in detection.resolved]
-        longest = max(RETENTION, alerts.resolve_after, *(round(x * MICROS) for x in remembered))
+        longest = max(RETENTION, alerts.remembers, *(round(x * MICROS) for x in remembered))
         self._limit = SeriesLimit(most_series, windows, longest + windows.size)
 
     def advance(self, store: Store, keyed: KeyedBatch) -> Outcome:
@@ -278,7 +279,7 @@ class GroupMachine:
             kept = encode_kept(rows, still_needed(offset_ranges, closing, self._windows))
         store.replace_rows(kept)
         header.newest_kept, header.oldest_open = result.newest_kept, result.oldest_open
-        header.alerts_due = self._alerts.next_due(states.episodes)
+        header.alerts_due = self._alerts.next_due(states.followed)
         header.detectors_due = self._detection.next_due(states.detectors)
         store.write_detection(_encoder.encode(self._dump_detection(states)))
         return done.outcome(refused)
@@ -292,7 +293,7 @@ class GroupMachine:
         states.warmup = self._warmup.forget(states.warmup, gone)
         for one in gone:
             states.attributes.pop(one, None)
-        states.episodes, transitions = self._alerts.evict(states.episodes, gone, stage.end)
+        states.followed, transitions = self._alerts.evict(states.followed, gone, stage.end)
         done.transitions += transitions
         done.counts = done.counts.plus(Counts(series_evicted=len(gone)))
 
@@ -303,7 +304,7 @@ class GroupMachine:
         known = states.attributes
         states.detectors, detected = self._detection.step(states.detectors, closed.table, known)
         states.attributes = learn(known, closed.table)
-        states.episodes, transitions = self._alerts.step(states.episodes, detected)
+        states.followed, transitions = self._alerts.step(states.followed, detected)
         states.warmup, status, gained = self._warmup.step(states.warmup, closed.table, detected)
         done.counts = done.counts.plus(
             Counts(
@@ -349,7 +350,7 @@ class GroupMachine:
         return _DetectionState(
             _VERSION,
             self._detection.dump(states.detectors),
-            self._alerts.dump(states.episodes),
+            self._alerts.dump(states.followed),
             self._warmup.dump(states.warmup),
             self._limit.dump(states.census),
             dump_known(states.attributes, states.census),

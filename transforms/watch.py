@@ -219,6 +219,11 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         ends = table.window_end.tolist()
         codes = table.code.tolist()
         scores = detected.composite.tolist()
+        of_rows = detected.states
+        states = [
+            column.tolist()
+            for column in (of_rows.level, of_rows.expected_low, of_rows.expected_high)
+        ]
         for row, values in enumerate(zip(*columns, strict=True)):
             if not table.features["count"][row]:
                 continue  # a window without a sample has no features
@@ -232,6 +237,9 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
                 "window_end": format_utc(end),
                 **dict(zip(names, values, strict=True)),
                 "score": scores[row],  # NaN, warming up, becomes null
+                "level": states[0][row],  # so do those that are not known
+                "expected_low": states[1][row],
+                "expected_high": states[2][row],
                 "extractions": extractions[row],
                 "judged_by": [
                     name

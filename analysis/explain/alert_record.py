@@ -12,7 +12,7 @@ from msgspec import UNSET
 from padit.analysis.alert_files import Event
 from padit.domain.alert import Alert
 from padit.domain.attributes import UNSTATED, Attributes
-from padit.domain.config import SeriesSetting
+from padit.domain.config import NEVER_ACCEPT, Levels, SeriesSetting
 from padit.domain.errors import SourceError
 from padit.domain.features import FEATURES
 from padit.domain.metric import Series
@@ -61,13 +61,29 @@ class DecidingDetector(msgspec.Struct, frozen=True):
 
 
 class Thresholds(msgspec.Struct, frozen=True):
-    """Lines that a score may cross."""
+    """Lines that a score may cross, and durations.
+
+    Older alerts have neither `close_at`, which was `open_at` then, nor `accept_after_sec`, since
+    nothing was accepted.
+    """
 
     open_at: float
     resolve_after_sec: float
     anomaly_above: float
     warning_from: float
     critical_from: float
+    close_at: float | None = None
+    accept_after_sec: float | None = None
+
+    @property
+    def levels(self) -> Levels:
+        """Where alerts opened and closed."""
+        after = self.accept_after_sec
+        return Levels(
+            self.open_at,
+            self.open_at if self.close_at is None else self.close_at,
+            NEVER_ACCEPT if after is None else round(after * MICROS),
+        )
 
 
 class Stated(msgspec.Struct, frozen=True):

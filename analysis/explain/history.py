@@ -175,12 +175,13 @@ class _Run:
                 for one in parsed.detectors
             ],
             rules=SeriesRules(parsed.settings),
+            levels=lines.levels,
         )
         stated = {*parsed.evidence.stated.labels}
         names = {name for step in steps for name, _ in step.attributes.labels}
         self._labels = tuple(sorted(names - stated))
         after = round(lines.resolve_after_sec * MICROS)
-        alerts = Alerts(detection, lines.open_at, after, self._windows)
+        alerts = Alerts(detection, after, self._windows)
         audit = Audit(detection, self._windows)
         self._machine = GroupMachine(self._windows, detection, alerts, audit=audit)
         self._store = MemoryStore()

@@ -101,7 +101,7 @@ def machine_of(
     detection: Detection, windows: WindowOptions = WINDOWS, most_series: int = MOST_SERIES
 ) -> GroupMachine:
     """The machine of the job, with an audit log."""
-    alerts = Alerts(detection, 0.7, windows.size, windows)
+    alerts = Alerts(detection, windows.size, windows)
     audit = Audit(detection, windows)
     return GroupMachine(windows, detection, alerts, audit=audit, most_series=most_series)
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from padit.connectors.cursor import Cursor, PartitionCursor
 from padit.domain.batch import Batch, KeyedBatch
-from padit.domain.config import AlertSettings, DetectorSetting, JobConfig, SeriesSetting
+from padit.domain.config import AlertSettings, DetectorSetting, JobConfig, Levels, SeriesSetting
 from padit.domain.errors import StateError
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
@@ -82,7 +82,7 @@ class _Run:
     """A group's machine as the options say; the same bytes go in whatever they are."""
 
     def __init__(self, job: JobOptions, config: JobConfig) -> None:
-        self._detection = Detection(config.detectors)
+        self._detection = Detection(config.detectors, levels=Levels.of(config.alerts))
         self._job = job
         windows = WindowOptions(job.window_size, job.extract_interval, job.max_samples)
         alerts = Alerts.of(self._detection, config.alerts, windows)

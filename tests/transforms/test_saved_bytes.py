@@ -21,7 +21,7 @@ from padit.domain.batch import (
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE, Position, Vote
-from padit.transforms import alerts, attributes, group, limit, warmup
+from padit.transforms import attributes, episodes, group, limit, warmup
 from padit.transforms.detectors import columns, model
 from padit.transforms.progress import PartitionProgress, Progress
 
@@ -38,8 +38,9 @@ _ENCODED = {
     "9202810198010291990102030405060708090304050607": _PROGRESS,
     "920080": Progress(),
     "93019193a161a162a09107": limit._Saved(1, [Series("a", "b")], [7]),
-    "920190": alerts._Saved(1, []),
-    "9a06920080c0c0c0c09a00000000000000000000c080c400": group._Header(),
+    "93029090": episodes._Saved(2, [], []),
+    "9302909192a16192a16907": episodes._Saved(2, [], [("a", episodes.Incident("i", 7))]),
+    "9a07920080c0c0c0c09a00000000000000000000c080c400": group._Header(),
     "96069193a16401c40178c40161c40177c40163c40174": group._DetectionState(
         6, [("d", 1, b"x")], b"a", b"w", b"c", b"t"
     ),
@@ -57,8 +58,8 @@ def test_saved_value_is_laid_out_as_its_version_says(written: str, value: Any) -
 
 
 def test_versions_of_saved_values_are_those_of_their_layouts() -> None:
-    versions = [one._VERSION for one in (group, alerts, limit, attributes, warmup)]
-    assert versions == [6, 1, 1, 1, 1]
+    versions = [one._VERSION for one in (group, episodes, limit, attributes, warmup)]
+    assert versions == [7, 2, 1, 1, 1]
     assert (WATERMARK_NONE, WATERMARK_END) == (-(1 << 62), 1 << 62)
 
 

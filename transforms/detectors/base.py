@@ -78,6 +78,8 @@ class Scores:
         held: bool (n,), what goes on may never be accepted as the new normal: missing data, a
             stuck value, an availability below its usual, a value at the bad end of its bounds.
             None: nothing is.
+        missing: bool (n,), what is reported is that samples are missing; it is held, too. None:
+            nowhere.
         accepted: bool (n,), within this window the detector took what it had reported as the new
             normal. None: it never does.
         expected_low, expected_high: float64 (n,), the usual range of the next values, in the unit
@@ -95,6 +97,7 @@ class Scores:
     absent: NoDataRows | None = None
     level: NDArray[np.float64] | None = None
     held: NDArray[np.bool_] | None = None
+    missing: NDArray[np.bool_] | None = None
     accepted: NDArray[np.bool_] | None = None
     expected_low: NDArray[np.float64] | None = None
     expected_high: NDArray[np.float64] | None = None

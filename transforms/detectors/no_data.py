@@ -120,7 +120,8 @@ class NoDataDetector:
         )  # fmt: skip
         mine = {name: column[here] for name, column in detail.items()}
         state = self._learn(state, moments, habits, limit, table)
-        return state, Scores(score[here], None, mine, ongoing[here], added)
+        missing = score[here] >= _WARNING
+        return state, Scores(score[here], None, mine, ongoing[here], added, missing=missing)
 
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
         """Length of the gap, the usual gap, and the last sample."""

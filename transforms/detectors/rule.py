@@ -101,7 +101,8 @@ class RuleDetector:
             for condition in parameters.conditions:
                 score[rows] += condition.adds * _holds(condition, table, rows)
         # 0.7 + 0.2 must be 0.9, not 0.8999...: rounding takes the binary fractions away.
-        return state, Scores(np.minimum(np.round(score, 9), 1.0))
+        # What an engineer limits is never the new normal: an alert stays until it is over.
+        return state, Scores(np.minimum(np.round(score, 9), 1.0), held=np.ones(len(table), bool))
 
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
         """Which limits the row crosses, and by how much."""

@@ -182,7 +182,8 @@ def load(data: bytes) -> Followed:
     try:
         version = msgspec.msgpack.decode(data, type=_Version).version
         if version != _VERSION:
-            message = f"the saved alerts have version {version}, this code reads {_VERSION}: {FRESH_START}"
+            message = f"the saved alerts have version {version}, this code reads {_VERSION}"
+            message += f": {FRESH_START}"
             raise StateError(message)
         saved = _decoder.decode(data)
     except msgspec.DecodeError as error:

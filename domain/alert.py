@@ -16,6 +16,7 @@ __all__ = [
     "Alert",
     "DetectionScore",
     "ResolveReason",
+    "Severity",
     "Transition",
     "alert_id",
     "severity_of",

@@ -16,6 +16,7 @@ from padit.domain.timestamps import MICROS, parse_duration
 
 __all__ = [
     "AlertSettings",
+    "Budget",
     "DetectorSetting",
     "JobConfig",
     "Levels",
@@ -29,6 +30,7 @@ __all__ = [
 NEVER_ACCEPT = 2**62
 """An `accept_after` that no event time reaches, microseconds."""
 _Model = TypeVar("_Model", bound=BaseModel)
+_BUDGET = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) per (?:([0-9]{1,9}) )?series (?:a|per) day")
 _CREDENTIALS = re.compile(r"://[^/@\s]*@")
 
 
@@ -67,6 +69,18 @@ class AlertSettings(Section):
         description="Level from which on a window keeps an alert open; by default 0.5, or "
         "`open_at` where that is lower.",
     )
+    budget: str | None = Field(
+        default="5 per 1000 series a day",
+        description="Alerts that ordinary behaviour may cost, in event time. It raises the score "
+        "from which on a series opens an alert, by the series' own past, where that calls for it; "
+        "null: `open_at` for all. What a detector judges by stated limits is not affected.",
+        examples=["2 per 100 series a day"],
+    )
+    critical_budget: str = Field(
+        default="1 per 1000 series a day",
+        description="The same for alerts that are CRITICAL, of which the least score is 0.9; it "
+        "goes with `budget`.",
+    )
     resolve_after_sec: float | None = Field(
         default=None,
         gt=0,
@@ -81,6 +95,13 @@ class AlertSettings(Section):
         "limits and what else a detector holds are never accepted.",
         examples=["30min"],
     )
+
+    @field_validator("budget", "critical_budget")
+    @classmethod
+    def _rate(cls, text: str | None) -> str | None:
+        if text is not None:
+            Budget.parse(text)
+        return text
 
     @field_validator("accept_after", mode="before")
     @classmethod
@@ -98,6 +119,36 @@ class AlertSettings(Section):
             )
             raise ValueError(message)
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A rate of alerts.
+
+    Attributes:
+        text: as it was written.
+        daily: alerts a series and day of event time, above 0.
+    """
+
+    text: str
+    daily: float
+
+    @classmethod
+    def parse(cls, text: str) -> "Budget":
+        """Read "5 per 1000 series a day".
+
+        Raises:
+            ValueError: it has another form, or is not above 0.
+
+        >>> Budget.parse("5 per 1000 series a day").daily
+        0.005
+        """
+        found = _BUDGET.fullmatch(text.strip())
+        alerts, series = (float(found[1]), float(found[2] or 1)) if found else (0.0, 0.0)
+        if not (alerts > 0 and series > 0):
+            message = f"{text!r} is no budget; write it like '5 per 1000 series a day'"
+            raise ValueError(message)
+        return cls(text, alerts / series)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,14 +24,15 @@ from padit.domain.alert import (
     ResolveReason,
     Transition,
     alert_id,
-    severity_of,
     severity_rank,
 )
 from padit.domain.attributes import UNSTATED
-from padit.domain.config import NEVER_ACCEPT, AlertSettings, Levels
+from padit.domain.config import NEVER_ACCEPT, AlertSettings, Budget, Levels
 from padit.domain.metric import Series
 from padit.domain.timestamps import MICROS, format_utc
 from padit.transforms import episodes
+from padit.transforms.alert_windows import Windows
+from padit.transforms.budget import BudgetLines, Lines
 from padit.transforms.detect import ANOMALY_ABOVE, Detection, DetectionResult
 from padit.transforms.episodes import Durations, Episode, Followed
 from padit.transforms.warmup import RETENTION
@@ -40,7 +41,6 @@ from padit.transforms.windows import WindowOptions
 __all__ = ["Alerts", "rows_digest"]
 
 _ROWS_IN_EVIDENCE = 64
-_FEW = 3  # samples of a window, below which the next sample may come after the window
 _EVICTED = "series_limit: its state was dropped to make room for a new series"
 
 
@@ -54,13 +54,22 @@ class Alerts:
             open, microseconds.
         windows: their shape, for the evidence; alerts of a source that open within its size are one
             incident.
+        budget: raises the score at which a series opens alerts by its own past; None: it is the
+            same for all.
     """
 
-    def __init__(self, detection: Detection, resolve_after: int, windows: WindowOptions) -> None:
+    def __init__(
+        self,
+        detection: Detection,
+        resolve_after: int,
+        windows: WindowOptions,
+        budget: BudgetLines | None = None,
+    ) -> None:
         levels = detection.levels
         self._detection = detection
         self._levels = levels
         self._windows = windows
+        self._budget = budget
         unknown_after = max(resolve_after, min(levels.accept_after, RETENTION))
         self._after = Durations(resolve_after, unknown_after, levels.accept_after, windows.size)
         accept = None if levels.accept_after == NEVER_ACCEPT else levels.accept_after / MICROS
@@ -73,6 +82,9 @@ class Alerts:
             "warning_from": WARNING_FROM,
             "critical_from": CRITICAL_FROM,
         }
+        if budget is not None:
+            self._thresholds["budget"] = budget.budget.text
+            self._thresholds["critical_budget"] = budget.critical.text
 
     @property
     def resolve_after(self) -> int:
@@ -97,47 +109,42 @@ class Alerts:
         resolve_after = windows.size
         if settings.resolve_after_sec is not None:
             resolve_after = round(settings.resolve_after_sec * MICROS)
-        return cls(detection, resolve_after, windows)
+        budget = None
+        if settings.budget is not None:
+            rates = Budget.parse(settings.budget), Budget.parse(settings.critical_budget)
+            budget = BudgetLines(*rates, settings.open_at)
+        return cls(detection, resolve_after, windows, budget)
 
     def initial(self) -> Followed:
         """No open alerts."""
-        return Followed()
+        return Followed(calibration=None if self._budget is None else self._budget.initial())
 
     def step(
         self, followed: Followed, detected: DetectionResult
     ) -> tuple[Followed, list[Transition]]:
         """Follow the scores of closed windows; transitions are sorted by (time, series)."""
-        table, states = detected.table, detected.states
-        transitions: list[Transition] = []
-        with np.errstate(invalid="ignore"):
-            news = detected.composite >= self._levels.open_at
-            keeps = news | (states.level >= self._levels.close_at)
-        of_interest = news.copy()
-        if followed.episodes or news.any():
-            may = [key in followed.episodes for key in table.series]
-            watched = np.array(may, bool)
-            watched[table.code[news]] = True
-            of_interest = watched[table.code]
-        for row in np.flatnonzero(of_interest).tolist():
+        table = detected.table
+        found = self._judge(followed, detected)
+        with_episode = [key in followed.episodes for key in table.series]
+        watched = np.array(with_episode, bool)
+        watched[table.code[found.news]] = True
+        for row in np.flatnonzero(watched[table.code]).tolist():
             key = table.series[table.code[row]]
             episode = followed.episodes.get(key)
-            if episode is not None:
-                episode = self._pass(
-                    followed, key, episode, int(table.window_end[row]), transitions
-                )
-            if episode is not None:
-                episode = self._go_on(
-                    followed, key, episode, detected, row, bool(keeps[row]), transitions
-                )
-            if episode is None and news[row]:
-                transitions.append(self._open(followed, detected, row))
+            if episode is not None and found.end(row) > episode.due(self._after):
+                self._end(followed, key, episode, found)
+                episode = None
+            if episode is not None and not self._go_on(followed, key, episode, found, row):
+                episode = None
+            if episode is None and found.news[row]:
+                self._open(followed, key, found, row)
         for key in sorted(followed.episodes):
             episode = followed.episodes[key]
             if table.closed_until >= episode.due(self._after):
-                self._end(followed, key, episode, transitions)
+                self._end(followed, key, episode, found)
         episodes.purge(followed, table.closed_until, self._after)
-        transitions.sort(key=_order)
-        return followed, transitions
+        found.transitions.sort(key=_order)
+        return followed, found.transitions
 
     def evict(
         self, followed: Followed, gone: Iterable[Series], end: int
@@ -150,16 +157,16 @@ class Alerts:
             end: event time of the eviction, microseconds; an alert due earlier resolves then.
         """
         transitions: list[Transition] = []
-        for key in sorted(gone):
-            episode = followed.episodes.get(key)
-            if episode is None:
+        gone = sorted(gone)
+        if self._budget is not None and followed.calibration is not None:
+            followed.calibration = followed.calibration.without(gone)
+        for key in gone:
+            episode = followed.drop(key)
+            if episode is None or episode.accepted:
                 continue
-            if episode.due(self._after) <= end or episode.accepted:
-                self._end(followed, key, episode, transitions)
-            else:
-                del followed.episodes[key]
-                followed.leave(key)
-                transitions.append(_resolved(episode.alert, end, "series_limit"))
+            due = episode.due(self._after)
+            reason: ResolveReason = episode.reason if due <= end else "series_limit"
+            transitions.append(_resolved(episode.alert, min(due, end), reason))
         transitions.sort(key=_order)
         return followed, transitions
 
@@ -169,7 +176,10 @@ class Alerts:
 
     def dump(self, followed: Followed) -> bytes:
         """State as versioned bytes."""
-        return episodes.dump(followed)
+        state = b""
+        if self._budget is not None and followed.calibration is not None:
+            state = self._budget.dump(followed.calibration)
+        return episodes.dump(followed, state)
 
     def load(self, data: bytes) -> Followed:
         """State from bytes.
@@ -177,91 +187,73 @@ class Alerts:
         Raises:
             StateError: damaged, or of another version.
         """
-        return episodes.load(data)
+        followed, state = episodes.load(data)
+        if self._budget is not None:
+            followed.calibration = self._budget.load(state)
+        return followed
 
-    def _pass(
-        self,
-        followed: Followed,
-        key: Series,
-        episode: Episode,
-        time: int,
-        transitions: list[Transition],
-    ) -> Episode | None:
-        """The episode at a window's end, if it lasted until then."""
-        if time <= episode.due(self._after):
-            return episode
-        self._end(followed, key, episode, transitions)
-        return None
+    def _judge(self, followed: Followed, detected: DetectionResult) -> Windows:
+        """Which windows are news, keep an alert open, and are critical."""
+        least = self._levels.open_at
+        lines = Lines(
+            np.full(len(detected.table), least), np.full(len(detected.table), CRITICAL_FROM)
+        )
+        if self._budget is not None and followed.calibration is not None:
+            followed.calibration, lines = self._budget.step(followed.calibration, detected)
+            followed.spent.hours += lines.hours
+            followed.spent.more += lines.more
+        with np.errstate(invalid="ignore"):
+            news = (detected.calibrated >= lines.open_at) | (detected.stated >= least)
+            keeps = news | (detected.states.level >= self._levels.close_at)
+            critical = detected.calibrated >= lines.critical_at
+            critical |= detected.stated >= CRITICAL_FROM
+        return Windows(detected, lines, news, keeps, critical, [])
 
-    def _end(
-        self, followed: Followed, key: Series, episode: Episode, transitions: list[Transition]
-    ) -> None:
+    def _end(self, followed: Followed, key: Series, episode: Episode, found: Windows) -> None:
         """An episode is due."""
-        del followed.episodes[key]
-        followed.leave(key)
+        followed.drop(key)
         if not episode.accepted:
             time = episode.due(self._after)
-            transitions.append(_resolved(episode.alert, time, episode.reason))
+            found.transitions.append(_resolved(episode.alert, time, episode.reason))
 
     def _go_on(
-        self,
-        followed: Followed,
-        key: Series,
-        episode: Episode,
-        detected: DetectionResult,
-        row: int,
-        keeps: bool,
-        transitions: list[Transition],
-    ) -> Episode | None:
-        """What a window makes of an episode; None: it has ended, and another may open."""
-        states, end = detected.states, int(detected.table.window_end[row])
+        self, followed: Followed, key: Series, episode: Episode, found: Windows, row: int
+    ) -> bool:
+        """What a window makes of an episode; False: another may open."""
+        states, end = found.detected.states, found.end(row)
         low = float(states.level[row]) < self._levels.close_at
         if states.accepted[row] and low:
-            del followed.episodes[key]
-            followed.leave(key)
+            followed.drop(key)
             if not episode.accepted:
-                transitions.append(_resolved(episode.alert, end, "accepted"))
-            return None
-        if not keeps:
+                found.transitions.append(_resolved(episode.alert, end, "accepted"))
+            return False
+        if not found.keeps[row]:
             if episode.over is None and (low or episode.missing):
                 episode.over = end
-            return episode
-        self._keep(episode, detected, row)
+            return True
+        found.keep(episode, row)
         if episode.accepted:
-            return None if self._worse(episode, detected, row) else episode
-        transitions += self._update(episode, detected, row)
+            worse = severity_rank(found.severity(row)) > severity_rank(episode.alert.severity)
+            return not worse
+        self._update(episode, found, row)
         if states.held[row]:
             episode.since = end
         elif end >= episode.since + self._after.accept_after:
             followed.leave(key)
-            transitions.append(_resolved(episode.alert, end, "accepted"))
+            found.transitions.append(_resolved(episode.alert, end, "accepted"))
             episode.alert = msgspec.structs.replace(episode.alert, evidence={}, metadata={})
             episode.accepted = True
-        return episode
+        return True
 
-    def _worse(self, episode: Episode, detected: DetectionResult, row: int) -> bool:
-        """Whether a window is news beyond what was accepted."""
-        severity = severity_of(float(detected.composite[row]))
-        return severity_rank(severity) > severity_rank(episode.alert.severity)
-
-    def _keep(self, episode: Episode, detected: DetectionResult, row: int) -> None:
-        """A window keeps the episode going."""
-        count = float(detected.table.features["count"][row])
-        episode.last = int(detected.table.window_end[row])
-        episode.slow = 0 < count < _FEW
-        episode.missing = bool(detected.states.missing[row])
-        episode.over = None
-
-    def _open(self, followed: Followed, detected: DetectionResult, row: int) -> Transition:
-        key = detected.table.series[detected.table.code[row]]
-        end = int(detected.table.window_end[row])
-        score = self._detection.describe(detected, row)
-        detector, evidence = self._evidence(detected, row, score.evidence)
+    def _open(self, followed: Followed, key: Series, found: Windows, row: int) -> None:
+        end = found.end(row)
+        score = self._detection.describe(found.detected, row)
+        detector, evidence = self._evidence(found, row, score.evidence)
         alert = Alert(
             id=alert_id(key, detector["name"], end),
             source_id=score.source_id,
             metric_name=score.metric_name,
-            severity=severity_of(score.composite),
+            severity=found.severity(row),
             score=score.composite,
             summary=_summary(score.metric_name, score.source_id, score.evidence),
             evidence=evidence,
@@ -270,36 +262,36 @@ class Alerts:
             opened=score.event_time,
             metadata={"incident": episodes.join(followed, key.source_id, end, self._after)},
         )
-        _describe(alert, score, detected, row)
+        _describe(alert, score, found.detected, row)
         episode = Episode(alert, end, end)
-        self._keep(episode, detected, row)
+        found.keep(episode, row)
         followed.put(key, episode)
-        return Transition("opened", end, msgspec.structs.replace(alert))
+        followed.spent.alerts += bool(found.detected.calibrated[row] >= found.lines.open_at[row])
+        found.transitions.append(Transition("opened", end, msgspec.structs.replace(alert)))
 
-    def _update(self, episode: Episode, detected: DetectionResult, row: int) -> list[Transition]:
+    def _update(self, episode: Episode, found: Windows, row: int) -> None:
         """A transition if the severity rose; none for a higher score within the same severity."""
-        alert = episode.alert
-        score = float(detected.composite[row])
+        alert, severity = episode.alert, found.severity(row)
+        score = float(found.detected.composite[row])
         if not score > alert.score:  # NaN too: the level alone keeps it open
-            return []
-        if severity_of(score) == alert.severity:
-            alert.score = score
-            return []
-        described = self._detection.describe(detected, row)
+            return
         alert.score = score
-        alert.severity = severity_of(score)
+        if severity_rank(severity) <= severity_rank(alert.severity):
+            return
+        described = self._detection.describe(found.detected, row)
+        alert.severity = severity
         alert.summary = _summary(alert.metric_name, alert.source_id, described.evidence)
-        alert.detector, alert.evidence = self._evidence(detected, row, described.evidence)
+        alert.detector, alert.evidence = self._evidence(found, row, described.evidence)
         alert.event_time = described.event_time
-        _describe(alert, described, detected, row)
-        end = int(detected.table.window_end[row])
-        return [Transition("updated", end, msgspec.structs.replace(alert))]
+        _describe(alert, described, found.detected, row)
+        step = Transition("updated", found.end(row), msgspec.structs.replace(alert))
+        found.transitions.append(step)
 
     def _evidence(
-        self, detected: DetectionResult, row: int, seen: dict[str, Any]
+        self, found: Windows, row: int, seen: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The detector that decided, and all that is needed to decide again."""
-        table = detected.table
+        detected, table = found.detected, found.detected.table
         series = table.series[table.code[row]]
         end = int(table.window_end[row])
         time, value = table.window(row)
@@ -324,7 +316,9 @@ class Alerts:
                 **detected.states.level_facts(row),
                 **seen,
                 "detectors": detectors,
-                "thresholds": self._thresholds,
+                "thresholds": self._thresholds
+                if self._budget is None
+                else {**self._thresholds, **found.calibrated(row)},
             },
         )
 

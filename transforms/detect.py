@@ -49,6 +49,9 @@ class DetectionResult:
         matrix: float64 (detectors, n); NaN where a detector warms up or does not apply.
         composite: float64 (n,), the highest score; NaN while every detector warms up.
         anomaly: bool (n,), composite above 0.5, unless it only goes on (`Scores.ongoing`).
+        calibrated: float64 (n,), the highest score of the detectors under the budget of alerts;
+            NaN where none has one.
+        stated: float64 (n,), the highest score of the others, which judge by stated limits.
         states: how the series are at the end of the windows, which keeps alerts open.
     """
 
@@ -57,6 +60,8 @@ class DetectionResult:
     matrix: NDArray[np.float64]
     composite: NDArray[np.float64]
     anomaly: NDArray[np.bool_]
+    calibrated: NDArray[np.float64]
+    stated: NDArray[np.float64]
     states: RowStates
 
 
@@ -82,6 +87,9 @@ class Detection:
         self.settings = tuple(settings)
         self.detectors: tuple[Detector[Any], ...] = tuple(
             _at(create(setting.name, setting.parameters), self.levels) for setting in settings
+        )
+        self._budgeted = np.array(
+            [getattr(detector, "budgeted", True) for detector in self.detectors], bool
         )
         self._applies = lru_cache(maxsize=1 << 18)(self._find_applicable)
 
@@ -127,6 +135,8 @@ class Detection:
             matrix,
             _highest(matrix),
             anomaly,
+            _highest(matrix[self._budgeted]),
+            _highest(matrix[~self._budgeted]),
             combine(scores, looks, self.levels.close_at),
         )
         return tuple(after), detected

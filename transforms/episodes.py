@@ -13,8 +13,9 @@ from padit.domain.alert import Alert
 from padit.domain.errors import FRESH_START, StateError
 from padit.domain.message import digest_of
 from padit.domain.metric import Series
+from padit.transforms.detectors.columns import Columns
 
-__all__ = ["Durations", "Episode", "Followed", "Incident", "dump", "join", "load", "purge"]
+__all__ = ["Durations", "Episode", "Followed", "Incident", "Spent", "dump", "join", "load", "purge"]
 
 _VERSION = 2
 _encoder = msgspec.msgpack.Encoder()
@@ -91,6 +92,20 @@ class Incident(msgspec.Struct, array_like=True):
     latest: int
 
 
+class Spent(msgspec.Struct, array_like=True):
+    """What the budget of alerts has come to so far.
+
+    Attributes:
+        hours: hours of series in which they were judged.
+        alerts: alerts under the budget.
+        more: alerts that twice the budget would have added; see `Lines`.
+    """
+
+    hours: int = 0
+    alerts: int = 0
+    more: int = 0
+
+
 class Followed(msgspec.Struct):
     """All that is remembered of alerts.
 
@@ -98,16 +113,25 @@ class Followed(msgspec.Struct):
         episodes: by series.
         incidents: by source.
         members: series of the open alerts of each incident, by source; derived from the others.
+        calibration: state of `BudgetLines`; None without a budget.
+        spent: of the budget.
     """
 
     episodes: dict[Series, Episode] = {}
     incidents: dict[str, Incident] = {}
     members: dict[str, dict[Series, None]] = {}
+    calibration: Columns | None = None
+    spent: Spent = msgspec.field(default_factory=Spent)
 
     def put(self, key: Series, episode: Episode) -> None:
         """Take an alert that opens."""
         self.episodes[key] = episode
         self.members.setdefault(key.source_id, {})[key] = None
+
+    def drop(self, key: Series) -> Episode | None:
+        """Forget an episode."""
+        self.leave(key)
+        return self.episodes.pop(key, None)
 
     def leave(self, key: Series) -> None:
         """An alert is not open any more."""
@@ -158,6 +182,8 @@ class _Saved(msgspec.Struct, array_like=True):
     version: int
     episodes: list[tuple[Series, Episode]]
     incidents: list[tuple[str, Incident]]
+    calibration: bytes
+    spent: Spent
 
 
 _decoder = msgspec.msgpack.Decoder(_Saved)
@@ -167,14 +193,20 @@ class _Version(msgspec.Struct, array_like=True):
     version: int
 
 
-def dump(followed: Followed) -> bytes:
+def dump(followed: Followed, calibration: bytes) -> bytes:
     """Versioned bytes, the same for the same state."""
-    episodes = sorted(followed.episodes.items(), key=_key)
-    return _encoder.encode(_Saved(_VERSION, episodes, sorted(followed.incidents.items(), key=_key)))
+    saved = _Saved(
+        _VERSION,
+        sorted(followed.episodes.items(), key=_key),
+        sorted(followed.incidents.items(), key=_key),
+        calibration,
+        followed.spent,
+    )
+    return _encoder.encode(saved)
 
 
-def load(data: bytes) -> Followed:
-    """State from bytes.
+def load(data: bytes) -> tuple[Followed, bytes]:
+    """State from bytes, and the bytes of its calibration.
 
     Raises:
         StateError: damaged, or of another version.
@@ -189,13 +221,13 @@ def load(data: bytes) -> Followed:
     except msgspec.DecodeError as error:
         message = f"the saved alerts ({len(data)} bytes) are damaged: {error}"
         raise StateError(message) from error
-    followed = Followed({}, dict(saved.incidents), {})
+    followed = Followed({}, dict(saved.incidents), {}, None, saved.spent)
     for key, episode in saved.episodes:
         if episode.accepted:
             followed.episodes[key] = episode
         else:
             followed.put(key, episode)
-    return followed
+    return followed, saved.calibration
 
 
 def _key(item: tuple[Series | str, object]) -> Series | str:

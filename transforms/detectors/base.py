@@ -19,6 +19,7 @@ from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 
 __all__ = [
+    "Budgeted",
     "Detector",
     "Forgetting",
     "Levelled",
@@ -175,6 +176,17 @@ class Forgetting(Protocol[State]):
 
     def forget(self, state: State, gone: Collection[Series]) -> State:
         """The state as if these series had never been; `state` is not used again after."""
+
+
+@runtime_checkable
+class Budgeted(Protocol):
+    """A detector that states whether the budget of alerts decides when it opens one.
+
+    Attributes:
+        budgeted: False where limits that somebody stated decide; without it, a detector is.
+    """
+
+    budgeted: ClassVar[bool]
 
 
 @runtime_checkable

@@ -90,6 +90,7 @@ class NoDataDetector:
     name: ClassVar[str] = "no_data"
     version: ClassVar[int] = 2
     Parameters: ClassVar[type[Parameters]] = NoDataParameters
+    budgeted: ClassVar[bool] = False
     confidence = staticmethod(measured_confidence)
 
     def __init__(self, parameters: NoDataParameters) -> None:

@@ -83,6 +83,7 @@ class RuleDetector:
     name: ClassVar[str] = "rule"
     version: ClassVar[int] = 2
     Parameters: ClassVar[type[Parameters]] = RuleParameters
+    budgeted: ClassVar[bool] = False
 
     def __init__(self, parameters: RuleParameters) -> None:
         self.parameters = parameters

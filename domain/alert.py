@@ -36,13 +36,13 @@ without the state, did not find it again; the job itself never writes it."""
 _SEVERITIES: tuple[Severity, ...] = ("INFO", "WARNING", "CRITICAL")
 
 
-def severity_of(score: float) -> Severity:
-    """Severity of a score in [0, 1].
+def severity_of(score: float, critical_from: float = CRITICAL_FROM) -> Severity:
+    """Severity of a score in [0, 1]; a budget of alerts may raise where CRITICAL begins.
 
     >>> severity_of(0.9), severity_of(0.7), severity_of(0.69)
     ('CRITICAL', 'WARNING', 'INFO')
     """
-    if score >= CRITICAL_FROM:
+    if score >= critical_from:
         return "CRITICAL"
     return "WARNING" if score >= WARNING_FROM else "INFO"
 

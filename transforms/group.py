@@ -10,6 +10,7 @@ rows, series and transitions.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -50,6 +51,7 @@ class Counts(NamedTuple):
         waiting: rows taken, less those that a window scored, dropped as repeats or refused.
         dead_lettered: rows of series beyond the limit.
         series_evicted: series whose state made room for others.
+        judged_hours, budget_alerts, budget_more: of the budget of alerts, see `Spent`.
     """
 
     scored: int = 0
@@ -62,6 +64,9 @@ class Counts(NamedTuple):
     waiting: int = 0
     dead_lettered: int = 0
     series_evicted: int = 0
+    judged_hours: int = 0
+    budget_alerts: int = 0
+    budget_more: int = 0
 
     def plus(self, other: "Counts") -> "Counts":
         """The sum of both."""
@@ -304,7 +309,9 @@ class GroupMachine:
         known = states.attributes
         states.detectors, detected = self._detection.step(states.detectors, closed.table, known)
         states.attributes = learn(known, closed.table)
+        before = copy(states.followed.spent)
         states.followed, transitions = self._alerts.step(states.followed, detected)
+        spent = states.followed.spent
         states.warmup, status, gained = self._warmup.step(states.warmup, closed.table, detected)
         done.counts = done.counts.plus(
             Counts(
@@ -316,6 +323,9 @@ class GroupMachine:
                 series=gained.series,
                 warm=gained.warm,
                 waiting=-closed.scored - closed.duplicates,
+                judged_hours=spent.hours - before.hours,
+                budget_alerts=spent.alerts - before.alerts,
+                budget_more=spent.more - before.more,
             )
         )
         done.closings.append(Closing(detected, status))

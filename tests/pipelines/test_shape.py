@@ -231,6 +231,24 @@ CONFIGS: dict[str, tuple[JobConfig, str]] = {
         _config().model_copy(update={"alerts": AlertSettings(resolve_after_sec=90)}),
         "alerts.resolve_after_sec was 40.0 and is 90.0",
     ),
+    "close_at": (
+        _config().model_copy(update={"alerts": AlertSettings(close_at=0.6)}),
+        "alerts.close_at was 0.5 and is 0.6",
+    ),
+    "accept_after": (
+        _config().model_copy(update={"alerts": AlertSettings(accept_after="30min")}),
+        "alerts.accept_after was 7200.0 and is 1800.0",
+    ),
+    "budget": (
+        _config().model_copy(update={"alerts": AlertSettings(budget="1 per series a day")}),
+        "alerts.budget was 5 per 1000 series a day and is 1 per series a day",
+    ),
+    "critical_budget": (
+        _config().model_copy(
+            update={"alerts": AlertSettings(critical_budget="1 per series a day")}
+        ),
+        "alerts.critical_budget was 1 per 1000 series a day and is 1 per series a day",
+    ),
     "unit": (_stating(unit="ms"), r"series was not set and is .*ms"),
     "bounds": (_stating(bounds=(0, 100)), r"series was not set and is .*100"),
     "metric_type": (_stating(metric_type="latency"), r"series was not set and is .*latency"),
@@ -259,7 +277,11 @@ def test_a_restore_with_another_configuration_is_refused(kind: str) -> None:
 
 def test_the_default_written_out_is_no_other_configuration() -> None:
     written = _config("novelty", {"warning": 0.6}).model_copy(
-        update={"alerts": AlertSettings(open_at=0.7, resolve_after_sec=40)}
+        update={
+            "alerts": AlertSettings(
+                open_at=0.7, close_at=0.5, accept_after="120min", resolve_after_sec=40
+            )
+        }
     )
     assert _refused_or_equal((_job(), _config("novelty")), (_job(), written)) is None
 

@@ -11,6 +11,7 @@ from padit.domain.config import DetectorSetting, Levels
 from padit.domain.features import FEATURES, FeatureTable
 from padit.domain.metric import Series
 from padit.transforms.alerts import Alerts
+from padit.transforms.budget import BudgetLines
 from padit.transforms.detect import Detection
 from padit.transforms.detectors import Scores
 from padit.transforms.windows import WindowOptions
@@ -49,6 +50,7 @@ class Scripted:
 
     rows: Mapping[tuple[int, Series], Row] = field(default_factory=dict)
     levels: Levels | None = None
+    budgeted: bool = True
     name: ClassVar[str] = "scripted"
     version: ClassVar[int] = 1
 
@@ -100,6 +102,8 @@ def follow(
     resolve_after: int = 30,
     accept_after: int = 10**9,
     reload: bool = False,
+    budget: BudgetLines | None = None,
+    budgeted: bool = True,
 ) -> list[Transition]:
     """Transitions over windows.
 
@@ -110,14 +114,16 @@ def follow(
         resolve_after: microseconds.
         accept_after: microseconds.
         reload: state is written and read between passes.
+        budget: of alerts.
+        budgeted: whether the detector is under it.
     """
-    scripted = Scripted({(end, series): row for end, series, row in windows})
+    scripted = Scripted({(end, series): row for end, series, row in windows}, budgeted=budgeted)
     detection = Detection(
         [DetectorSetting(name="scripted")],
         lambda *_: scripted,
         levels=Levels(0.7, 0.5, accept_after),
     )
-    alerts = Alerts(detection, resolve_after, WINDOWS)
+    alerts = Alerts(detection, resolve_after, WINDOWS, budget)
     followed, found = alerts.initial(), []
     before = -1
     for end in sorted({*cuts, until}):

@@ -73,7 +73,7 @@ class Alerts:
         unknown_after = max(resolve_after, min(levels.accept_after, RETENTION))
         self._after = Durations(resolve_after, unknown_after, levels.accept_after, windows.size)
         accept = None if levels.accept_after == NEVER_ACCEPT else levels.accept_after / MICROS
-        self._thresholds = {
+        self._thresholds: dict[str, Any] = {
             "open_at": levels.open_at,
             "close_at": levels.close_at,
             "resolve_after_sec": resolve_after / MICROS,

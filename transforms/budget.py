@@ -14,7 +14,7 @@ of ordinary noise follow a Gumbel distribution, of which two quantiles give the 
 so every halving of the rate costs one more distance of median and quartile. Only the lower half of
 the peaks counts: faults in less than half of the blocks do not raise the line. The larger of the
 lines of hours and days counts, and never less than the fixed one (0.7, and 0.9 for critical). A
-young series begins with a few pseudo-blocks, the prior.
+young series begins with eight pseudo-hours, the prior; its days count from the eighth on.
 
 Reference: E. J. Gumbel (1958), Statistics of Extremes, chapter 6.
 """
@@ -44,9 +44,10 @@ _MOST = np.array([24 * 28, 7 * 16], np.int64)
 """Blocks of a histogram; at that number all counts are halved, so that the past fades."""
 _BINS = 32
 _NEVER = -(2**62)
+_FEWEST = 8
+"""Blocks, with those of the prior, from which on a histogram has a line."""
 _PRIOR = np.zeros((2, _BINS))
-_PRIOR[0, [3, 5, 7, 10, 13, 15, 18, 21]] = 1.0  # eight hours with peaks of 0.1 to 0.7
-_PRIOR[1, [3, 5, 7, 10, 13, 15, 18, 21]] = 0.5  # four days
+_PRIOR[0, [3, 5, 7, 10, 13, 15, 18, 21]] = 1.0  # eight hours with peaks of 0.1 to 0.7; no days
 _FIELDS = {
     "counts": Field((2, _BINS), "<u2"),
     "block": Field((2,), "<i8", _NEVER),
@@ -192,6 +193,8 @@ def _draw(
     for j in range(3):
         lines[j] = least[j]
     for k in range(2):
+        if counts[k].sum() + prior[k].sum() < _FEWEST:
+            continue
         quartile = _quantile(counts[k], prior[k], 0.25)
         median = _quantile(counts[k], prior[k], 0.5)
         for j in range(3):

@@ -273,7 +273,7 @@ class Detection:
 
 
 def _at(detector: Detector[Any], levels: Levels) -> Detector[Any]:
-    return detector.at(levels) if isinstance(detector, Levelled) else detector  # type: ignore[return-value]
+    return detector.at(levels) if isinstance(detector, Levelled) else detector
 
 
 def _highest(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

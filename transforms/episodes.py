@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from padit.domain.alert import Alert
+from padit.domain.alert import Alert, ResolveReason
 from padit.domain.errors import FRESH_START, StateError
 from padit.domain.message import digest_of
 from padit.domain.metric import Series
@@ -69,7 +69,7 @@ class Episode(msgspec.Struct, array_like=True):
         return max(self.last + after.resolve_after, self.over)
 
     @property
-    def reason(self) -> str:
+    def reason(self) -> ResolveReason:
         """Why it resolves when it is due.
 
         `no_level`: no window says that it is over, because the series sent no samples, or because

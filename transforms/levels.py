@@ -89,10 +89,15 @@ def combine(scores: Sequence[Scores], looks: NDArray[np.bool_], close_at: float)
             use = mine if before is None else mine & np.isnan(before)
             facts[name] = np.where(use, values, nothing if before is None else before)
     return RowStates(
-        level, held, missing, accepted,
-        *(facts.get(name, nothing) for name in ("expected_low", "expected_high", "shift")),
-        {name: facts.get(name, nothing) for name in BASELINE},
-    )  # fmt: skip
+        level=level,
+        held=held,
+        missing=missing,
+        accepted=accepted,
+        expected_low=facts.get("expected_low", nothing),
+        expected_high=facts.get("expected_high", nothing),
+        shift=facts.get("shift", nothing),
+        baseline={name: facts.get(name, nothing) for name in BASELINE},
+    )
 
 
 def _facts(one: Scores) -> dict[str, Values]:

@@ -31,7 +31,7 @@ class Sharing:
         full = own.parameters.model_dump_json()  # type: ignore[attr-defined]
         learns = f"{full} at {levels}"
         if levels is not None and isinstance(own, Levelled):
-            own, full = own.at(levels), learns  # type: ignore[assignment]
+            own, full = own.at(levels), learns
         if (name, full) not in self._detectors:
             judging = own.judging if isinstance(own, TwoStage) else frozenset()
             measuring = own.parameters.model_dump_json(exclude=set(judging))  # type: ignore[attr-defined]

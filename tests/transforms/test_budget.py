@@ -36,7 +36,8 @@ def _run(
 ) -> tuple[Any, Lines]:
     """State and lines over scores (windows, series), one window each `step` microseconds."""
     names = tuple(Series("s", f"{i:04}") for i in range(scores.shape[1]))
-    state, found = lines.initial(), []
+    state = lines.initial()
+    found: list[Lines] = []
     bounds = sorted({0, len(scores), *cuts})
     for first, last in itertools.pairwise(bounds):
         if found:
@@ -159,7 +160,9 @@ def _reference(
                 peak[k] = max(score, peak[k] or 0.0)
         row = [0.7, 0.9]
         for k, length in enumerate((HOUR, DAY)):
-            counts = module._PRIOR[k] + np.histogram(blocks[k], 32, (0, 1))[0]
+            counts = np.histogram(blocks[k], 32, (0, 1))[0] + module._PRIOR[k]
+            if counts.sum() < 8:
+                continue
             quartile, median = (_quantile(counts, share) for share in (0.25, 0.5))
             for j, rate in enumerate((0.005, 0.001)):
                 measure = median + doublings(rate, length) * (median - quartile)

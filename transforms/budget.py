@@ -14,7 +14,8 @@ of ordinary noise follow a Gumbel distribution, of which two quantiles give the 
 so every halving of the rate costs one more distance of median and quartile. Only the lower half of
 the peaks counts: faults in less than half of the blocks do not raise the line. The larger of the
 lines of hours and days counts, and never less than the fixed one (0.7, and 0.9 for critical). A
-young series begins with eight pseudo-hours, the prior; its days count from the eighth on.
+young series begins with eight quiet pseudo-hours, the prior, and so with the fixed line: detectors
+are careful about young series themselves. Its days count from the eighth on.
 
 Reference: E. J. Gumbel (1958), Statistics of Extremes, chapter 6.
 """
@@ -46,8 +47,10 @@ _BINS = 32
 _NEVER = -(2**62)
 _FEWEST = 8
 """Blocks, with those of the prior, from which on a histogram has a line."""
+_PRIOR_UNTIL = 12
+"""Hours of its own from which on a series needs no prior."""
 _PRIOR = np.zeros((2, _BINS))
-_PRIOR[0, [3, 5, 7, 10, 13, 15, 18, 21]] = 1.0  # eight hours with peaks of 0.1 to 0.7; no days
+_PRIOR[0, 5:13] = 1.0  # eight quiet hours with peaks of 0.2 to 0.4, and no day
 _FIELDS = {
     "counts": Field((2, _BINS), "<u2"),
     "block": Field((2,), "<i8", _NEVER),
@@ -193,10 +196,12 @@ def _draw(
     for j in range(3):
         lines[j] = least[j]
     for k in range(2):
-        if counts[k].sum() + prior[k].sum() < _FEWEST:
+        own = counts[k].sum()
+        before = prior[k] if own < _PRIOR_UNTIL else np.zeros(_BINS)
+        if own + before.sum() < _FEWEST:
             continue
-        quartile = _quantile(counts[k], prior[k], 0.25)
-        median = _quantile(counts[k], prior[k], 0.5)
+        quartile = _quantile(counts[k], before, 0.25)
+        median = _quantile(counts[k], before, 0.5)
         for j in range(3):
             measure = median + steps[k, j] * (median - quartile)
             lines[j] = max(lines[j], measure / (measure + 3.0 / 7.0))

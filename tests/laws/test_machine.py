@@ -166,7 +166,7 @@ def test_state_of_another_version_is_a_clear_error(part: str) -> None:
     machine.advance(store, _keyed(0, 25, 20))
     saved = msgspec.msgpack.decode(without_checksum(getattr(store, part), part))
     setattr(store, part, with_checksum(msgspec.msgpack.encode([99, *saved[1:]])))
-    with pytest.raises(StateError, match=r"version 99, this code reads 6.*history"):
+    with pytest.raises(StateError, match=r"version 99, this code reads 7.*history"):
         machine.advance(store, _keyed(25, 50, 50))
 
 

@@ -97,7 +97,7 @@ class Scripted:
 def follow(
     windows: Sequence[Window],
     cuts: Sequence[int] = (),
-    until: int = 100_000,
+    until: int = 10**12,
     *,
     resolve_after: int = 30,
     accept_after: int = 10**9,

@@ -9,6 +9,7 @@ from padit.domain.alert import WARNING_FROM, Severity, Transition
 from padit.transforms.budget import Lines
 from padit.transforms.detect import DetectionResult
 from padit.transforms.episodes import Episode
+from padit.transforms.usual_range import level_outside
 
 __all__ = ["Windows"]
 
@@ -23,6 +24,7 @@ class Windows:
         detected: scores of them.
         lines: where they open an alert.
         news, keeps, critical: bool (n,), whether they open one, keep one open, make one critical.
+        usual: float64 (n, 4), the usual range of the series, see `UsualRange`.
         transitions: so far.
     """
 
@@ -31,6 +33,7 @@ class Windows:
     news: NDArray[np.bool_]
     keeps: NDArray[np.bool_]
     critical: NDArray[np.bool_]
+    usual: NDArray[np.float64]
     transitions: list[Transition]
 
     def end(self, row: int) -> int:
@@ -42,6 +45,20 @@ class Windows:
         if self.critical[row]:
             return "CRITICAL"
         return "WARNING" if self.detected.composite[row] >= WARNING_FROM else "INFO"
+
+    def usual_of(self, row: int) -> tuple[float, float, float, float] | None:
+        """The range that an alert of this window keeps; None where it needs or has none."""
+        best = int(np.nanargmax(self.detected.matrix[:, row]))
+        low, high, least, most = self.usual[row].tolist()
+        if self.detected.needs_level[best] and low == low:
+            return (low, high, least, most)
+        return None
+
+    def outside(self, episode: Episode, row: int) -> float:
+        """Level of a window by the range of an alert; NaN where that is not known."""
+        if episode.usual is None:
+            return float("nan")
+        return level_outside(episode.usual, self.detected.table, row)
 
     def calibrated(self, row: int) -> dict[str, float]:
         """The lines of the series, for the evidence."""

@@ -35,6 +35,7 @@ from padit.transforms.alert_windows import Windows
 from padit.transforms.budget import BudgetLines, Lines
 from padit.transforms.detect import ANOMALY_ABOVE, Detection, DetectionResult
 from padit.transforms.episodes import Durations, Episode, Followed
+from padit.transforms.usual_range import UsualRange
 from padit.transforms.warmup import RETENTION
 from padit.transforms.windows import WindowOptions
 
@@ -70,6 +71,7 @@ class Alerts:
         self._levels = levels
         self._windows = windows
         self._budget = budget
+        self._ranges = UsualRange()
         unknown_after = max(resolve_after, min(levels.accept_after, RETENTION))
         self._after = Durations(resolve_after, unknown_after, levels.accept_after, windows.size)
         accept = None if levels.accept_after == NEVER_ACCEPT else levels.accept_after / MICROS
@@ -159,7 +161,8 @@ class Alerts:
         transitions: list[Transition] = []
         gone = sorted(gone)
         if self._budget is not None and followed.calibration is not None:
-            followed.calibration = followed.calibration.without(gone)
+            followed.calibration = self._budget.forget(followed.calibration, gone)
+        followed.ranges = self._ranges.forget(followed.ranges, gone)
         for key in gone:
             episode = followed.drop(key)
             if episode is None or episode.accepted:
@@ -179,7 +182,7 @@ class Alerts:
         state = b""
         if self._budget is not None and followed.calibration is not None:
             state = self._budget.dump(followed.calibration)
-        return episodes.dump(followed, state)
+        return episodes.dump(followed, state, self._ranges.dump(followed.ranges))
 
     def load(self, data: bytes) -> Followed:
         """State from bytes.
@@ -187,7 +190,8 @@ class Alerts:
         Raises:
             StateError: damaged, or of another version.
         """
-        followed, state = episodes.load(data)
+        followed, state, ranges = episodes.load(data)
+        followed.ranges = self._ranges.load(ranges)
         if self._budget is not None:
             followed.calibration = self._budget.load(state)
         return followed
@@ -207,7 +211,8 @@ class Alerts:
             keeps = news | (detected.states.level >= self._levels.close_at)
             critical = detected.calibrated >= lines.critical_at
             critical |= detected.stated >= CRITICAL_FROM
-        return Windows(detected, lines, news, keeps, critical, [])
+        followed.ranges, usual = self._ranges.step(followed.ranges, detected.table)
+        return Windows(detected, lines, news, keeps, critical, usual, [])
 
     def _end(self, followed: Followed, key: Series, episode: Episode, found: Windows) -> None:
         """An episode is due."""
@@ -221,13 +226,15 @@ class Alerts:
     ) -> bool:
         """What a window makes of an episode; False: another may open."""
         states, end = found.detected.states, found.end(row)
-        low = float(states.level[row]) < self._levels.close_at
+        outside = found.outside(episode, row)
+        keeps = found.keeps[row] or outside >= self._levels.close_at
+        low = not keeps and (states.level[row] < self._levels.close_at or outside == outside)
         if states.accepted[row] and low:
             followed.drop(key)
             if not episode.accepted:
                 found.transitions.append(_resolved(episode.alert, end, "accepted"))
             return False
-        if not found.keeps[row]:
+        if not keeps:
             if episode.over is None and (low or episode.missing):
                 episode.over = end
             return True
@@ -263,7 +270,7 @@ class Alerts:
             metadata={"incident": episodes.join(followed, key.source_id, end, self._after)},
         )
         _describe(alert, score, found.detected, row)
-        episode = Episode(alert, end, end)
+        episode = Episode(alert, end, end, usual=found.usual_of(row))
         found.keep(episode, row)
         followed.put(key, episode)
         followed.spent.alerts += bool(found.detected.calibrated[row] >= found.lines.open_at[row])

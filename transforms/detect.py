@@ -52,6 +52,7 @@ class DetectionResult:
         calibrated: float64 (n,), the highest score of the detectors under the budget of alerts;
             NaN where none has one.
         stated: float64 (n,), the highest score of the others, which judge by stated limits.
+        needs_level: bool (detectors,), whether a detector under the budget has no level of its own.
         states: how the series are at the end of the windows, which keeps alerts open.
     """
 
@@ -62,6 +63,7 @@ class DetectionResult:
     anomaly: NDArray[np.bool_]
     calibrated: NDArray[np.float64]
     stated: NDArray[np.float64]
+    needs_level: NDArray[np.bool_]
     states: RowStates
 
 
@@ -137,6 +139,7 @@ class Detection:
             anomaly,
             _highest(matrix[self._budgeted]),
             _highest(matrix[~self._budgeted]),
+            self._budgeted & np.array([one.level is None for one in scores], bool),
             combine(scores, looks, self.levels.close_at),
         )
         return tuple(after), detected

@@ -14,6 +14,7 @@ from padit.domain.errors import FRESH_START, StateError
 from padit.domain.message import digest_of
 from padit.domain.metric import Series
 from padit.transforms.detectors.columns import Columns
+from padit.transforms.usual_range import UsualRange
 
 __all__ = ["Durations", "Episode", "Followed", "Incident", "Spent", "dump", "join", "load", "purge"]
 
@@ -50,6 +51,8 @@ class Episode(msgspec.Struct, array_like=True):
         missing: that window reported missing samples.
         over: end of the first window after it that says it is over.
         accepted: it is resolved, and opens again only after it was over, or if it gets worse.
+        usual: range of the series when it opened, see `UsualRange`; None where the detector has a
+            level of its own, or nothing is known.
     """
 
     alert: Alert
@@ -59,6 +62,7 @@ class Episode(msgspec.Struct, array_like=True):
     missing: bool = False
     over: int | None = None
     accepted: bool = False
+    usual: tuple[float, float, float, float] | None = None
 
     def due(self, after: Durations) -> int:
         """When it ends if no further window keeps it open, microseconds."""
@@ -114,6 +118,7 @@ class Followed(msgspec.Struct):
         incidents: by source.
         members: series of the open alerts of each incident, by source; derived from the others.
         calibration: state of `BudgetLines`; None without a budget.
+        ranges: state of `UsualRange`.
         spent: of the budget.
     """
 
@@ -121,6 +126,7 @@ class Followed(msgspec.Struct):
     incidents: dict[str, Incident] = {}
     members: dict[str, dict[Series, None]] = {}
     calibration: Columns | None = None
+    ranges: Columns = msgspec.field(default_factory=UsualRange().initial)
     spent: Spent = msgspec.field(default_factory=Spent)
 
     def put(self, key: Series, episode: Episode) -> None:
@@ -183,6 +189,7 @@ class _Saved(msgspec.Struct, array_like=True):
     episodes: list[tuple[Series, Episode]]
     incidents: list[tuple[str, Incident]]
     calibration: bytes
+    ranges: bytes
     spent: Spent
 
 
@@ -193,20 +200,21 @@ class _Version(msgspec.Struct, array_like=True):
     version: int
 
 
-def dump(followed: Followed, calibration: bytes) -> bytes:
+def dump(followed: Followed, calibration: bytes, ranges: bytes) -> bytes:
     """Versioned bytes, the same for the same state."""
     saved = _Saved(
         _VERSION,
         sorted(followed.episodes.items(), key=_key),
         sorted(followed.incidents.items(), key=_key),
         calibration,
+        ranges,
         followed.spent,
     )
     return _encoder.encode(saved)
 
 
-def load(data: bytes) -> tuple[Followed, bytes]:
-    """State from bytes, and the bytes of its calibration.
+def load(data: bytes) -> tuple[Followed, bytes, bytes]:
+    """State from bytes, and the bytes of its calibration and ranges.
 
     Raises:
         StateError: damaged, or of another version.
@@ -221,13 +229,13 @@ def load(data: bytes) -> tuple[Followed, bytes]:
     except msgspec.DecodeError as error:
         message = f"the saved alerts ({len(data)} bytes) are damaged: {error}"
         raise StateError(message) from error
-    followed = Followed({}, dict(saved.incidents), {}, None, saved.spent)
+    followed = Followed({}, dict(saved.incidents), spent=saved.spent)
     for key, episode in saved.episodes:
         if episode.accepted:
             followed.episodes[key] = episode
         else:
             followed.put(key, episode)
-    return followed, saved.calibration
+    return followed, saved.calibration, saved.ranges
 
 
 def _key(item: tuple[Series | str, object]) -> Series | str:

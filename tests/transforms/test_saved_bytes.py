@@ -38,9 +38,9 @@ _ENCODED = {
     "9202810198010291990102030405060708090304050607": _PROGRESS,
     "920080": Progress(),
     "93019193a161a162a09107": limit._Saved(1, [Series("a", "b")], [7]),
-    "95029090c40093000000": episodes._Saved(2, [], [], b"", episodes.Spent()),
-    "9502909192a16192a16907c4016393010203": episodes._Saved(
-        2, [], [("a", episodes.Incident("i", 7))], b"c", episodes.Spent(1, 2, 3)
+    "96029090c400c40093000000": episodes._Saved(2, [], [], b"", b"", episodes.Spent()),
+    "9602909192a16192a16907c40163c4017293010203": episodes._Saved(
+        2, [], [("a", episodes.Incident("i", 7))], b"c", b"r", episodes.Spent(1, 2, 3)
     ),
     "9a07920080c0c0c0c09d00000000000000000000000000c080c400": group._Header(),
     "96069193a16401c40178c40161c40177c40163c40174": group._DetectionState(

@@ -75,7 +75,8 @@ class Scores:
             is no anomaly of its own. None where nothing does.
         absent: scores of windows without a sample; only the `no_data` detector gives them.
         level: float64 (n,) in [0, 1], how far outside of the usual the series is at the end of the
-            window; NaN where that is not known. None: the score is the level.
+            window; NaN where that is not known. None: the score is the level, and an alert of a
+            detector under the budget lasts while the series is out of its usual range, too.
         held: bool (n,), what goes on may never be accepted as the new normal: missing data, a
             stuck value, an availability below its usual, a value at the bad end of its bounds.
             None: nothing is.

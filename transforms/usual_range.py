@@ -56,11 +56,12 @@ class UsualRange:
         seen = replace(table, closed_until=min(until, table.closed_until))
         state, rows = locate(state, _FIELDS, seen, RETENTION)
         found = np.empty((len(table), 4))
-        features, data = table.features, state.data
-        arrays: Any = (data[name] for name in ("hours", "ended", "block", "now", "range"))
+        features = table.features
+        data: dict[str, Any] = state.data
         _follow(
             rows[table.code], table.window_end, features["count"], features["median"],
-            features["p75"] - features["p25"], *arrays, found,
+            features["p75"] - features["p25"], data["hours"], data["ended"], data["block"],
+            data["now"], data["range"], found,
         )  # fmt: skip
         return state, found
 

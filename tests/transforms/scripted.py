@@ -120,7 +120,7 @@ def follow(
     scripted = Scripted({(end, series): row for end, series, row in windows}, budgeted=budgeted)
     detection = Detection(
         [DetectorSetting(name="scripted")],
-        lambda *_: scripted,  # type: ignore[arg-type,return-value]
+        lambda *_: scripted,  # type: ignore[arg-type]
         levels=Levels(0.7, 0.5, accept_after),
     )
     alerts = Alerts(detection, resolve_after, WINDOWS, budget)

@@ -1,8 +1,8 @@
 """The usual range of each series' windows, which gives a level where a detector has none.
 
-What flows in: centre (median) and spread (p75 - p25) of closed windows. What flows out: for each
-window the range that both had in the hours before. An alert of a detector that knows only news
-keeps the range of its opening, and is open while centre or spread of the series lie outside of it:
+What flows in: centre (median) and spread ((p75 - p25) / 2) of closed windows. What flows out: for
+each window the range that both had in the hours before. An alert of a detector that knows only
+news keeps the range of its opening, and is open while centre or spread lie outside of it:
 
     outside = (distance from the range) / (width of the range)
     level = outside / (outside + 1/4)
@@ -56,12 +56,11 @@ class UsualRange:
         seen = replace(table, closed_until=min(until, table.closed_until))
         state, rows = locate(state, _FIELDS, seen, RETENTION)
         found = np.empty((len(table), 4))
-        features = table.features
+        features, spread = table.features, _spread(table)
         data: dict[str, Any] = state.data
         _follow(
             rows[table.code], table.window_end, features["count"], features["median"],
-            features["p75"] - features["p25"], data["hours"], data["ended"], data["block"],
-            data["now"], data["range"], found,
+            spread, data["hours"], data["ended"], data["block"], data["now"], data["range"], found,
         )  # fmt: skip
         return state, found
 
@@ -86,12 +85,16 @@ def level_outside(usual: Sequence[float], table: FeatureTable, row: int) -> floa
         table: of the window.
         row: its row.
     """
-    features = table.features
-    if not features["count"][row]:
+    if not table.features["count"][row]:
         return _NAN
-    spread = float(features["p75"][row]) - float(features["p25"][row])
-    centre = float(features["median"][row])
+    spread = float(_spread(table)[row])
+    centre = float(table.features["median"][row])
     return max(_outside(centre, usual[0], usual[1]), _outside(spread, usual[2], usual[3]))
+
+
+def _spread(table: FeatureTable) -> NDArray[np.float64]:
+    spread: NDArray[np.float64] = table.features["p75"] / 2 - table.features["p25"] / 2
+    return spread  # the halves, because the difference of two finite values may be infinite
 
 
 def _outside(value: float, low: float, high: float) -> float:

@@ -28,7 +28,7 @@ def _table(centre: Any, spread: Any, first: int, step: int) -> FeatureTable:
     n = len(centre)
     end = BEGIN + step * np.arange(first + 1, first + n + 1)
     features = {
-        "count": np.ones(n), "median": np.asarray(centre, float), "p25": np.zeros(n),
+        "count": np.ones(n), "median": np.asarray(centre, float), "p25": -np.asarray(spread, float),
         "p75": np.asarray(spread, float),
     }  # fmt: skip
     code = np.zeros(n, np.int32)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from padit.domain.alert import Transition
 from padit.domain.config import AlertSettings, DetectorSetting, Levels
 from padit.domain.errors import StateError
-from padit.domain.features import FeatureTable
+from padit.domain.features import FEATURES, FeatureTable
 from padit.domain.metric import Series
 from padit.domain.timestamps import format_utc
 from padit.transforms.alerts import Alerts
@@ -41,7 +41,11 @@ def _table(levels: Sequence[Level], closed_until: int) -> FeatureTable:
         SERIES,
         np.array([end for end, _, _ in levels], np.int64),
         np.array([series for _, series, _ in levels], np.int32),
-        {"mean": np.array([float(level) for _, _, level in levels]), "count": np.full(n, 9.0)},
+        {
+            **{name: np.zeros(n) for name in FEATURES},
+            "mean": np.array([float(level) for _, _, level in levels]),
+            "count": np.full(n, 9.0),
+        },
         np.arange(n + 1),
         np.array([end - 1 for end, _, _ in levels], np.int64),
         np.array([float(level) for _, _, level in levels]),

@@ -34,7 +34,7 @@ def test_what_a_file_says_is_taken(tmp_path: Path) -> None:
         ("detektors: []", ["unknown key detektors", "allowed are: detectors, input, alerts"]),
         (
             "alerts: {open: 0.5}",
-            ["unknown key alerts.open", "allowed are: open_at, close_at, resolve_after_sec"],
+            ["unknown key alerts.open", "allowed are: open_at, close_at, budget, critical_budget"],
         ),
         (
             "detectors: [{name: rule, sauce: x}]",

@@ -47,7 +47,7 @@ def measure_state(series: int = 100, seconds_per_fragment: int = 1) -> StateSize
     """
     detection = Detection(JobConfig().detectors)
     windows = WindowOptions(_WINDOW, _INTERVAL, 1000)
-    machine = GroupMachine(windows, detection, Alerts(detection, 0.7, _WINDOW, windows))
+    machine = GroupMachine(windows, detection, Alerts(detection, _WINDOW, windows))
     store = MemoryStore()
     names = [
         Series(f"cell-{source_of(n):05d}", METRICS[n % len(METRICS)], "ms") for n in range(series)

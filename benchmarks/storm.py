@@ -48,7 +48,7 @@ def measure_storm(series: int, *, audit: bool = True, detectors: int = 2) -> Sto
     """
     windows = WindowOptions(_WINDOW * MICROS, _INTERVAL * MICROS, 1000)
     detection = Detection(JobConfig().detectors[:detectors])
-    alerts = Alerts(detection, 0.7, windows.size, windows)
+    alerts = Alerts(detection, windows.size, windows)
     log = Audit(detection, windows) if audit else None
     machine = GroupMachine(windows, detection, alerts, audit=log)
     names = [Series(f"cell-{n // _METRICS:05d}", f"m{n % _METRICS}", "ms") for n in range(series)]

@@ -86,6 +86,8 @@ ALERTS = Layout(
             ("resolved_at", _TIME),
             ("metric_type", _TEXT),
             ("labels", _TEXT),
+            ("baseline", _TEXT),
+            ("shift", pa.float64()),
         ]
     ),
     inside="data",
@@ -118,6 +120,9 @@ FEATURE_ROWS = Layout(
             ("window_end", _TIME),
             *((name, pa.float64()) for name in FEATURES),
             ("score", pa.float64()),
+            ("level", pa.float64()),
+            ("expected_low", pa.float64()),
+            ("expected_high", pa.float64()),
             ("extractions", pa.int64()),
             ("judged_by", _TEXT),
             ("metric_type", _TEXT),

@@ -15,26 +15,41 @@ __all__ = [
     "WARNING_FROM",
     "Alert",
     "DetectionScore",
+    "ResolveReason",
+    "Severity",
     "Transition",
     "alert_id",
     "severity_of",
+    "severity_rank",
 ]
 
 WARNING_FROM = 0.7
 CRITICAL_FROM = 0.9
 Severity = Literal["INFO", "WARNING", "CRITICAL"]
 TransitionKind = Literal["opened", "updated", "resolved"]
+ResolveReason = Literal[
+    "level", "accepted", "no_data_ended", "no_level", "series_limit", "run_lost"
+]
+"""Why an alert resolved. Level: it is over. Accepted: what goes on is the new normal. No level: no
+window says that it is over, since the series sends no samples. Run lost: a later run, which began
+without the state, did not find it again; the job itself never writes it."""
+_SEVERITIES: tuple[Severity, ...] = ("INFO", "WARNING", "CRITICAL")
 
 
-def severity_of(score: float) -> Severity:
-    """Severity of a score in [0, 1].
+def severity_of(score: float, critical_from: float = CRITICAL_FROM) -> Severity:
+    """Severity of a score in [0, 1]; a budget of alerts may raise where CRITICAL begins.
 
     >>> severity_of(0.9), severity_of(0.7), severity_of(0.69)
     ('CRITICAL', 'WARNING', 'INFO')
     """
-    if score >= CRITICAL_FROM:
+    if score >= critical_from:
         return "CRITICAL"
     return "WARNING" if score >= WARNING_FROM else "INFO"
+
+
+def severity_rank(severity: Severity) -> int:
+    """0 for INFO up to 2 for CRITICAL."""
+    return _SEVERITIES.index(severity)
 
 
 class DetectionScore(msgspec.Struct, omit_defaults=True):
@@ -80,7 +95,12 @@ class Alert(msgspec.Struct):
         event_time: end of the window of this transition, RFC 3339.
         opened: end of the window that opened the alert, RFC 3339.
         evidence: window, features, detectors and their reasons at this transition.
+        metadata: `incident`, which the alerts of one source that open together share; of a resolved
+            alert also `reason`, a `ResolveReason`.
         metric_type: family of the metric; left out where none is stated.
+        baseline: `median`, `iqr` (unit of the metric) and `n` (samples) of what the window was
+            compared with; left out where no detector has one.
+        shift: distance of the window from the baseline in IQRs of it; likewise.
         labels: where the series belongs, as of the window of the evidence; left out without any.
             They are no part of the alert's identity.
     """
@@ -105,6 +125,8 @@ class Alert(msgspec.Struct):
     resolved_at: str | None = None
     metric_type: str | UnsetType = UNSET
     labels: dict[str, str] | UnsetType = UNSET
+    baseline: dict[str, float] | UnsetType = UNSET
+    shift: float | UnsetType = UNSET
 
 
 class Transition(msgspec.Struct):

@@ -41,6 +41,9 @@ class RunTotals(msgspec.Struct, frozen=True, tag="run_totals", tag_field="record
         series_evicted: series whose state made room for others.
         group: number of the key group.
         judged: by name of the detector, series that it has scored.
+        judged_hours: hours in which a series was judged, of all series.
+        budget_alerts: alerts under the budget.
+        budget_more: alerts that twice the budget would have added.
     """
 
     read: dict[int, tuple[int, int, int]]
@@ -56,6 +59,9 @@ class RunTotals(msgspec.Struct, frozen=True, tag="run_totals", tag_field="record
     dead_lettered: int = 0
     series_evicted: int = 0
     judged: dict[str, int] = {}
+    judged_hours: int = 0
+    budget_alerts: int = 0
+    budget_more: int = 0
 
 
 class IdlenessDecision(msgspec.Struct, frozen=True, tag="idleness_decision", tag_field="record"):
@@ -143,7 +149,7 @@ class RunStarted(msgspec.Struct, frozen=True, tag="run_started", tag_field="reco
 
 _OF_GROUPS = (
     "scored", "duplicate", "windows", "anomalies", "alerts", "series", "warm", "waiting",
-    "series_evicted",
+    "series_evicted", "judged_hours", "budget_alerts", "budget_more",
 )  # fmt: skip
 Record = RunTotals | IdlenessDecision | Provenance | RunStarted | ReaderLosses
 _OLD_TAGS = {"ledger": "run_totals", "idle": "idleness_decision"}
@@ -187,7 +193,8 @@ def total(run_totals: Iterable[RunTotals]) -> dict[str, int]:
     >>> one = RunTotals({0: (3, 1, 0)}, 1, 0, 1, 0, 0, 1, 1)
     >>> total([one, RunTotals({0: (3, 1, 0)}, 1, 0, 1, 1, 1, 1, 0, group=1)])
     {'read': 3, 'late': 1, 'dead_lettered': 0, 'scored': 2, 'duplicate': 0, 'windows': 2, \
-'anomalies': 1, 'alerts': 1, 'series': 2, 'warm': 1, 'waiting': 0, 'series_evicted': 0}
+'anomalies': 1, 'alerts': 1, 'series': 2, 'warm': 1, 'waiting': 0, 'series_evicted': 0, \
+'judged_hours': 0, 'budget_alerts': 0, 'budget_more': 0}
     """
     latest = _latest(run_totals)
     read = [sum(column) for column in zip(*_furthest(latest), strict=True)] or [0, 0, 0]

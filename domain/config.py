@@ -1,28 +1,36 @@
 """The YAML configuration (`--config`); settings of a single run are pipeline options."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from padit.domain.attributes import LONGEST_LABEL, LONGEST_LABEL_NAME, MOST_LABELS
 from padit.domain.errors import ConfigurationError
 from padit.domain.metric import MetricType
 from padit.domain.renamed import accept_detector
+from padit.domain.timestamps import MICROS, parse_duration
 
 __all__ = [
     "AlertSettings",
+    "Budget",
     "DetectorSetting",
     "JobConfig",
+    "Levels",
+    "NEVER_ACCEPT",
     "Section",
     "SeriesSetting",
     "load_config",
     "load_model",
 ]
 
+NEVER_ACCEPT = 2**62
+"""An `accept_after` that no event time reaches, microseconds."""
 _Model = TypeVar("_Model", bound=BaseModel)
+_BUDGET = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) per (?:([0-9]{1,9}) )?series (?:a|per) day")
 _CREDENTIALS = re.compile(r"://[^/@\s]*@")
 
 
@@ -52,15 +60,125 @@ class AlertSettings(Section):
     """When alerts open and resolve."""
 
     open_at: float = Field(
-        default=0.7, gt=0, le=1, description="Score from which on a window alerts."
+        default=0.7, gt=0, le=1, description="Score from which on a window opens an alert."
+    )
+    close_at: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Level from which on a window keeps an alert open; by default 0.5, or "
+        "`open_at` where that is lower.",
+    )
+    budget: str | None = Field(
+        default="5 per 1000 series a day",
+        description="Alerts that ordinary behaviour may cost, in event time. It raises the score "
+        "from which on a series opens an alert, by the series' own past, where that calls for it; "
+        "null: `open_at` for all. What a detector judges by stated limits is not affected.",
+        examples=["2 per 100 series a day"],
+    )
+    critical_budget: str = Field(
+        default="1 per 1000 series a day",
+        description="The same for alerts that are CRITICAL, of which the least score is 0.9; it "
+        "goes with `budget`.",
     )
     resolve_after_sec: float | None = Field(
         default=None,
         gt=0,
         le=1e9,
-        description="Event time without an alerting window after which an alert resolves, in "
-        "seconds; by default one window.",
+        description="Event time without a window that keeps it open after which an alert "
+        "resolves, in seconds; by default one window.",
     )
+    accept_after: str | None = Field(
+        default="2h",
+        description="Event time that an alert has stood after which what goes on is the new normal "
+        "and the alert resolves, with a unit (s, min, h, d); null: never. Missing data, fixed "
+        "limits and what else a detector holds are never accepted.",
+        examples=["30min"],
+    )
+
+    @field_validator("budget", "critical_budget")
+    @classmethod
+    def _rate(cls, text: str | None) -> str | None:
+        if text is not None:
+            Budget.parse(text)
+        return text
+
+    @field_validator("accept_after", mode="before")
+    @classmethod
+    def _duration(cls, given: Any) -> Any:
+        if given is not None:
+            parse_duration(str(given))
+        return given
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "AlertSettings":
+        if self.close_at is not None and self.close_at > self.open_at:
+            message = (
+                f"close_at {self.close_at:g} is above open_at {self.open_at:g}, so an alert would "
+                "close while it opens: lower close_at, or leave it out"
+            )
+            raise ValueError(message)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A rate of alerts.
+
+    Attributes:
+        text: as it was written.
+        daily: alerts a series and day of event time, above 0.
+    """
+
+    text: str
+    daily: float
+
+    @classmethod
+    def parse(cls, text: str) -> "Budget":
+        """Read "5 per 1000 series a day".
+
+        Raises:
+            ValueError: it has another form, or is not above 0.
+
+        >>> Budget.parse("5 per 1000 series a day").daily
+        0.005
+        """
+        found = _BUDGET.fullmatch(text.strip())
+        alerts, series = (float(found[1]), float(found[2] or 1)) if found else (0.0, 0.0)
+        if not (alerts > 0 and series > 0):
+            message = f"{text!r} is no budget; write it like '5 per 1000 series a day'"
+            raise ValueError(message)
+        return cls(text, alerts / series)
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Where alerts open and close, for detectors and for the alerts themselves.
+
+    Attributes:
+        open_at: score in [0, 1] from which on a window opens an alert.
+        close_at: level in [0, 1] from which on a window keeps it open, at most `open_at`.
+        accept_after: event time that an alert has stood after which what goes on is the new normal,
+            microseconds; `NEVER_ACCEPT`: never.
+    """
+
+    open_at: float = 0.7
+    close_at: float = 0.5
+    accept_after: int = 2 * 3600 * MICROS
+
+    @classmethod
+    def of(cls, settings: AlertSettings) -> "Levels":
+        """The levels of a configuration.
+
+        >>> Levels.of(AlertSettings(open_at=0.3, accept_after=None)).close_at
+        0.3
+        """
+        close_at, after = settings.close_at, settings.accept_after
+        return cls(
+            settings.open_at,
+            min(0.5, settings.open_at) if close_at is None else close_at,
+            NEVER_ACCEPT if after is None else parse_duration(after),
+        )
 
 
 LabelName = Annotated[

@@ -19,6 +19,7 @@ __all__ = [
     "format_utc",
     "micros_from_integers",
     "micros_from_numbers",
+    "parse_duration",
     "parse_timestamp",
     "seconds_to_micros",
 ]
@@ -30,6 +31,8 @@ LATEST_US = 7_258_118_400 * MICROS  # 2200-01-01
 _MILLISECONDS_FROM = 1e11  # as seconds this is the year 5138, as milliseconds 1973
 _MICROSECONDS_FROM = 1e14
 _NANOSECONDS_FROM = 1e17
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(s|min|h|d)")
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _EPOCH_TEXT = re.compile(r"[0-9]{9,20}(\.[0-9]+)?")  # fewer digits may be a date: 20260102
 
 
@@ -97,3 +100,20 @@ def format_utc(micros: int) -> str:
 def seconds_to_micros(seconds: float) -> int:
     """A duration in seconds as whole microseconds."""
     return round(seconds * MICROS)
+
+
+def parse_duration(text: str) -> int:
+    """A duration with its unit (s, min, h, d) as whole microseconds.
+
+    Raises:
+        ValueError: it has another form, or is not above 0 and up to 1e9 s.
+
+    >>> parse_duration("2h"), parse_duration("1.5min")
+    (7200000000, 90000000)
+    """
+    found = _DURATION.fullmatch(text)
+    micros = round(float(found[1]) * _SECONDS[found[2]] * MICROS) if found else 0
+    if not 0 < micros <= 10**9 * MICROS:
+        message = f"{text!r} is no duration above 0 and up to 1e9 s; write 90s, 15min, 2h or 1d"
+        raise ValueError(message)
+    return micros

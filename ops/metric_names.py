@@ -24,6 +24,9 @@ SERIES = "series"
 SERIES_WARMED_UP = "series_warmed_up"
 SERIES_EVICTED = "series_evicted"
 WAITING = "waiting"
+JUDGED_HOURS = "series_hours_judged"
+BUDGET_ALERTS = "budget_alerts"
+BUDGET_MORE = "budget_more"
 JUDGED_PREFIX = "judged_"
 """Begins the names of counters of the series that a detector has scored."""
 
@@ -38,6 +41,9 @@ OF_A_GROUP: Mapping[str, str] = {
     "waiting": WAITING,
     "dead_lettered": DEAD_LETTERED,
     "series_evicted": SERIES_EVICTED,
+    "judged_hours": JUDGED_HOURS,
+    "budget_alerts": BUDGET_ALERTS,
+    "budget_more": BUDGET_MORE,
 }
 """Counter of each total that a key group keeps, by the total's name in state, log and summary."""
 

@@ -57,6 +57,9 @@ class Summary(msgspec.Struct):
         windows, anomalies, alerts: how many.
         series, warm: series met, and those of them that a detector has scored.
         series_evicted: series that made room for others (`--max_series_per_group`).
+        judged_hours: hours in which a series was judged, of all series.
+        budget_alerts, budget_more: alerts under the budget, and those that twice the budget would
+            have added.
         judged: series that each detector has scored, by its name.
         unwatched: what the source holds and becomes no sample, each thing in the source's own
             unit (cells, fields, messages); it is no part of `read`.
@@ -76,6 +79,9 @@ class Summary(msgspec.Struct):
     series: int = 0
     warm: int = 0
     series_evicted: int = 0
+    judged_hours: int = 0
+    budget_alerts: int = 0
+    budget_more: int = 0
     judged: dict[str, int] = {}
     unwatched: int = 0
     seconds: float = 0.0

@@ -17,7 +17,7 @@ from padit.codecs.values import JoinedValues
 from padit.connectors.cursor import Cursor, PartitionCursor, advance
 from padit.connectors.source import ReadBatch
 from padit.domain.batch import Batch, decode_keyed_batch, encode_keyed_batch
-from padit.domain.config import DetectorSetting
+from padit.domain.config import AlertSettings, DetectorSetting
 from padit.domain.errors import ConfigurationError
 from padit.domain.rows import Rows
 from padit.domain.timestamps import MICROS
@@ -98,7 +98,7 @@ def groups() -> None:
     store = MemoryStore()
     for keyed in _keyed_batches():
         detection = Detection(settings)  # as after a restart
-        alerts = Alerts(detection, 0.7, windows.size, windows)
+        alerts = Alerts.of(detection, AlertSettings(), windows)
         machine = GroupMachine(windows, detection, alerts, audit=Audit(detection, windows))
         machine.advance(store, decode_keyed_batch(keyed))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from padit.analysis.audit_log import read_losses
+from padit.analysis.budget import Spending, budget_line
 from padit.analysis.losses.report import Counted, Limits, Verdict, judge, opening, printable
 from padit.analysis.losses.warmup import WarmUp, warm_up_line
 from padit.domain.findings import Findings
@@ -30,6 +31,9 @@ class Totals(Protocol):
     windows: int
     series: int
     warm: int
+    judged_hours: int
+    budget_alerts: int
+    budget_more: int
 
 
 class Ending(NamedTuple):
@@ -100,4 +104,6 @@ def verdict_of(
         windows.slots,
     )
     young = warm_up_line(seen, Detection(plan.config.detectors).detectors)
-    return verdict._replace(lines=(*verdict.lines, *([young] if young else [])))
+    spent = Spending(totals.judged_hours, totals.budget_alerts, totals.budget_more, totals.series)
+    more = [line for line in (young, budget_line(plan.config.alerts, spent)) if line]
+    return verdict._replace(lines=(*verdict.lines, *more))

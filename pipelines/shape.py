@@ -11,7 +11,7 @@ from typing import Any
 
 from padit.connectors.payloads import payload_of
 from padit.connectors.uris import Address, parse_address
-from padit.domain.config import JobConfig
+from padit.domain.config import NEVER_ACCEPT, JobConfig, Levels
 from padit.domain.shape import Shape
 from padit.domain.timestamps import MICROS, format_utc
 from padit.pipelines.options import JobOptions
@@ -64,11 +64,14 @@ def shape_of(job: JobOptions, config: JobConfig, decisions: tuple[Any, ...] = ()
     found["input"] = _input(address)
     if decisions:
         found["--decisions"] = hashlib.sha256(repr(decisions).encode()).hexdigest()
-    detection = Detection(config.detectors)
+    detection = Detection(config.detectors, levels=Levels.of(config.alerts))
     windows = WindowOptions(job.window_size, job.extract_interval, job.max_samples)
     alerts = Alerts.of(detection, config.alerts, windows)
+    never = detection.levels.accept_after == NEVER_ACCEPT
     found["alerts"] = {
         **config.alerts.model_dump(mode="json"),
+        "close_at": detection.levels.close_at,
+        "accept_after": None if never else detection.levels.accept_after / MICROS,
         "resolve_after_sec": alerts.resolve_after / MICROS,  # of which the default is a window
     }
     found["detectors"] = [

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from padit.domain.alert import DetectionScore
 from padit.domain.attributes import Attributes
-from padit.domain.config import DetectorSetting
+from padit.domain.config import DetectorSetting, Levels
 from padit.domain.errors import FRESH_START, StateError
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
@@ -22,12 +22,14 @@ from padit.transforms.attributes import complete, with_rules
 from padit.transforms.detectors import (
     Detector,
     Forgetting,
+    Levelled,
     Scores,
     TimeDriven,
     create_detector,
     plugin_digests,
 )
 from padit.transforms.detectors.columns import Columns
+from padit.transforms.levels import RowStates, combine
 from padit.transforms.no_data_rows import with_no_data_rows
 
 __all__ = ["ANOMALY_ABOVE", "Detection", "DetectionResult"]
@@ -47,6 +49,11 @@ class DetectionResult:
         matrix: float64 (detectors, n); NaN where a detector warms up or does not apply.
         composite: float64 (n,), the highest score; NaN while every detector warms up.
         anomaly: bool (n,), composite above 0.5, unless it only goes on (`Scores.ongoing`).
+        calibrated: float64 (n,), the highest score of the detectors under the budget of alerts;
+            NaN where none has one.
+        stated: float64 (n,), the highest score of the others, which judge by stated limits.
+        needs_level: bool (detectors,), whether a detector under the budget has no level of its own.
+        states: how the series are at the end of the windows, which keeps alerts open.
     """
 
     table: FeatureTable
@@ -54,6 +61,10 @@ class DetectionResult:
     matrix: NDArray[np.float64]
     composite: NDArray[np.float64]
     anomaly: NDArray[np.bool_]
+    calibrated: NDArray[np.float64]
+    stated: NDArray[np.float64]
+    needs_level: NDArray[np.bool_]
+    states: RowStates
 
 
 class Detection:
@@ -63,6 +74,7 @@ class Detection:
         settings: of the configuration.
         create: makes a detector; a sweep shares work between those it makes.
         rules: what the configuration states about series.
+        levels: where alerts open and close.
     """
 
     def __init__(
@@ -70,11 +82,16 @@ class Detection:
         settings: Sequence[DetectorSetting],
         create: Create = create_detector,
         rules: SeriesRules | None = None,
+        levels: Levels | None = None,
     ) -> None:
         self.rules = rules or SeriesRules()
+        self.levels = levels or Levels()
         self.settings = tuple(settings)
         self.detectors: tuple[Detector[Any], ...] = tuple(
-            create(setting.name, setting.parameters) for setting in settings
+            _at(create(setting.name, setting.parameters), self.levels) for setting in settings
+        )
+        self._budgeted = np.array(
+            [getattr(detector, "budgeted", True) for detector in self.detectors], bool
         )
         # Protocols are looked at once: that is slow, and happens at every close.
         self._timed = tuple(one if isinstance(one, TimeDriven) else None for one in self.detectors)
@@ -108,16 +125,26 @@ class Detection:
         table = complete(table, known or {}, self.rules)
         matrix = np.array([score.score for score in scores]).reshape(len(scores), len(table))
         applies = np.array([self._applies(series) for series in table.series], bool)
+        looks = applies.reshape(len(table.series), len(scores))[table.code].T
         if not applies.all():
-            matrix = np.where(applies[table.code].T, matrix, np.nan)
-        nothing = np.full(len(table), np.nan)  # where no detector has a score
-        composite = np.fmax.reduce(matrix, axis=0) if len(scores) else nothing
-        anomaly = composite > ANOMALY_ABOVE
+            matrix = np.where(looks, matrix, np.nan)
+        anomaly = _highest(matrix) > ANOMALY_ABOVE
         if any(one.ongoing is not None for one in scores):
             news = [np.where(one.ongoing is not None and one.ongoing, np.nan, row)
                     for one, row in zip(scores, matrix, strict=True)]  # fmt: skip
-            anomaly = np.fmax.reduce(np.array(news), axis=0) > ANOMALY_ABOVE
-        return tuple(after), DetectionResult(table, tuple(scores), matrix, composite, anomaly)
+            anomaly = _highest(np.array(news)) > ANOMALY_ABOVE
+        detected = DetectionResult(
+            table,
+            tuple(scores),
+            matrix,
+            _highest(matrix),
+            anomaly,
+            _highest(matrix[self._budgeted]),
+            _highest(matrix[~self._budgeted]),
+            self._budgeted & np.array([one.level is None for one in scores], bool),
+            combine(scores, looks, self.levels.close_at),
+        )
+        return tuple(after), detected
 
     def forget(self, states: tuple[Any, ...], gone: Collection[Series]) -> tuple[Any, ...]:
         """States as if these series had never been."""
@@ -248,6 +275,16 @@ class Detection:
             and fnmatchcase(series.metric_name, setting.metric)
             for setting in self.settings
         )
+
+
+def _at(detector: Detector[Any], levels: Levels) -> Detector[Any]:
+    return detector.at(levels) if isinstance(detector, Levelled) else detector
+
+
+def _highest(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """float64 (n,): the highest score of each row; NaN where no detector has one."""
+    nothing = np.full(matrix.shape[1], np.nan)
+    return np.fmax.reduce(matrix, axis=0) if len(matrix) else nothing
 
 
 def _parameters(detector: Detector[Any], setting: DetectorSetting) -> dict[str, Any]:

@@ -10,6 +10,7 @@ rows, series and transitions.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ from padit.transforms.attributes import keep_latest, learn
 from padit.transforms.audit import Audit
 from padit.transforms.changes import DetectionCell
 from padit.transforms.checksum import ChecksummedStore
+from padit.transforms.counts import Counts
 from padit.transforms.detect import Detection, DetectionResult
 from padit.transforms.kept_rows import KeptRows
 from padit.transforms.limit import MOST_SERIES, Refused, SeriesLimit, Stage
@@ -46,31 +48,6 @@ from padit.transforms.warmup import RETENTION, Status, WarmUpTracker
 from padit.transforms.windows import Closed, WindowOptions, close_windows
 
 __all__ = ["Closing", "Counts", "GroupMachine", "Outcome"]
-
-
-class Counts(NamedTuple):
-    """Counts of an advance, for the conservation line; `series` and `warm` as in `Gained`.
-
-    Attributes:
-        waiting: rows taken, less those that a window scored, dropped as repeats or refused.
-        dead_lettered: rows of series beyond the limit.
-        series_evicted: series whose state made room for others.
-    """
-
-    scored: int = 0
-    duplicate: int = 0
-    windows: int = 0
-    anomalies: int = 0
-    alerts: int = 0
-    series: int = 0
-    warm: int = 0
-    waiting: int = 0
-    dead_lettered: int = 0
-    series_evicted: int = 0
-
-    def plus(self, other: "Counts") -> "Counts":
-        """The sum of both."""
-        return Counts(*map(int.__add__, self, other))
 
 
 class Closing(NamedTuple):
@@ -166,7 +143,7 @@ class GroupMachine:
         self._shape = shape or Shape()
         self._warmup = WarmUpTracker([detector.name for detector in detection.detectors])
         remembered = [one["parameters"].get("retention_sec", 0.0) for one in detection.resolved]
-        longest = max(RETENTION, alerts.resolve_after, *(round(x * MICROS) for x in remembered))
+        longest = max(RETENTION, alerts.remembers, *(round(x * MICROS) for x in remembered))
         self._limit = SeriesLimit(most_series, windows, longest + windows.size)
         self._states = SavedStates(detection, alerts, self._warmup, self._limit)
 
@@ -268,7 +245,7 @@ class GroupMachine:
         header.kept.write(store, self._windows, result, (first, closing), ranges_of_came, ranges)
         self._wait(store, bool(came), result.waiting, closing, ranges_of_came)
         header.newest_kept, header.oldest_open = result.newest_kept, result.oldest_open
-        header.alerts_due = self._alerts.next_due(states.episodes)
+        header.alerts_due = self._alerts.next_due(states.followed)
         header.detectors_due = self._detection.next_due(states.detectors)
         cell.write(self._states.dump(states))
         return done.outcome(refused)
@@ -295,7 +272,7 @@ class GroupMachine:
         states.warmup = self._warmup.forget(states.warmup, gone)
         for one in gone:
             states.attributes.pop(one, None)
-        states.episodes, transitions = self._alerts.evict(states.episodes, gone, stage.end)
+        states.followed, transitions = self._alerts.evict(states.followed, gone, stage.end)
         done.transitions += transitions
         done.counts = done.counts.plus(Counts(series_evicted=len(gone)))
 
@@ -306,7 +283,9 @@ class GroupMachine:
         known = states.attributes
         states.detectors, detected = self._detection.step(states.detectors, closed.table, known)
         states.attributes = learn(known, closed.table)
-        states.episodes, transitions = self._alerts.step(states.episodes, detected)
+        before = copy(states.followed.spent)
+        states.followed, transitions = self._alerts.step(states.followed, detected)
+        spent = states.followed.spent
         states.warmup, status, gained = self._warmup.step(states.warmup, closed.table, detected)
         done.counts = done.counts.plus(
             Counts(
@@ -318,6 +297,9 @@ class GroupMachine:
                 series=gained.series,
                 warm=gained.warm,
                 waiting=-closed.scored - closed.duplicates,
+                judged_hours=spent.hours - before.hours,
+                budget_alerts=spent.alerts - before.alerts,
+                budget_more=spent.more - before.more,
             )
         )
         done.closings.append(Closing(detected, status))

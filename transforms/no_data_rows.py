@@ -96,14 +96,34 @@ def _renumbered(
 def _scores(one: Scores, absent: NoDataRows | None, number: int, place: _Place) -> Scores:
     at = place.absent.get(number)
     score = _spread(one.score, place, np.nan)
-    ongoing = None if one.ongoing is None else _spread(one.ongoing, place, 0)
+    flags = {name: _optional(getattr(one, name), place, 0) for name in _FLAGS}
+    facts = {name: _optional(getattr(one, name), place, np.nan) for name in _FACTS}
+    baseline = one.baseline and {
+        name: _spread(column, place, np.nan) for name, column in one.baseline.items()
+    }
     detail = {name: _spread(column, place, 0) for name, column in (one.detail or {}).items()}
     if absent is not None:
-        ongoing = np.zeros(place.rows, bool) if ongoing is None else ongoing
-        score[at], ongoing[at] = absent.score, absent.ongoing
+        for name, values in (("ongoing", absent.ongoing), ("missing", True)):
+            column = flags[name]
+            flags[name] = column = np.zeros(place.rows, bool) if column is None else column
+            column[at] = values
+        score[at] = absent.score
+        if facts["level"] is not None:
+            facts["level"][at] = absent.score
         for name, column in absent.detail.items():
             detail[name][at] = column
-    return replace(one, score=score, ongoing=ongoing, detail=detail or one.detail, absent=None)
+    return replace(
+        one, score=score, detail=detail or one.detail, absent=None, baseline=baseline,
+        **flags, **facts,
+    )  # fmt: skip
+
+
+_FLAGS = ("ongoing", "held", "missing", "accepted")
+_FACTS = ("level", "expected_low", "expected_high", "shift")
+
+
+def _optional(column: NDArray[Any] | None, place: _Place, rest: float) -> NDArray[Any] | None:
+    return None if column is None else _spread(column, place, rest)
 
 
 def _spread(column: NDArray[Any], place: _Place, rest: float) -> NDArray[Any]:

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 
 from padit.domain.errors import FRESH_START, StateError
-from padit.transforms.alerts import Alerts, Episodes
+from padit.transforms.alerts import Alerts
 from padit.transforms.attributes import Known, dump_known, load_known
 from padit.transforms.detect import Detection
 from padit.transforms.detectors.columns import Columns
+from padit.transforms.episodes import Followed
 from padit.transforms.limit import Census, SeriesLimit
 from padit.transforms.warmup import WarmUpTracker
 
@@ -41,14 +42,14 @@ class States:
 
     Attributes:
         detectors: of each, in the order of the configuration.
-        episodes: open alerts.
+        followed: open alerts, and what is known of their series.
         warmup: how far each series has come.
         census: series that may have state.
         attributes: what the latest sample of each series stated.
     """
 
     detectors: tuple[Any, ...]
-    episodes: Episodes
+    followed: Followed
     warmup: Columns
     census: Census
     attributes: Known
@@ -98,7 +99,7 @@ class SavedStates:
         return [
             _encoder.encode(index),
             *(data for _, _, data in detectors),
-            self._alerts.dump(states.episodes),
+            self._alerts.dump(states.followed),
             self._warmup.dump(states.warmup),
             self._limit.dump(states.census),
             dump_known(states.attributes, states.census),

@@ -16,7 +16,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from padit.domain.attributes import UNSTATED, Attributes
 from padit.domain.audit import Provenance, RunTotals, encode_record
 from padit.domain.batch import Batch, decode_keyed_batch, encode_keyed_batch
-from padit.domain.config import JobConfig
+from padit.domain.config import JobConfig, Levels
 from padit.domain.dead_letter import DeadLetter
 from padit.domain.message import Kind, Message
 from padit.domain.series_rules import SeriesRules
@@ -187,6 +187,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             self._config.detectors,
             _creator(self._directory, here),
             SeriesRules(self._config.series),
+            Levels.of(self._config.alerts),
         )
         alerts = Alerts.of(self._detection, self._config.alerts, self._windows)
         self._machine = GroupMachine(
@@ -268,6 +269,11 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         ends = table.window_end.tolist()
         codes = table.code.tolist()
         scores = detected.composite.tolist()
+        of_rows = detected.states
+        states = [
+            column.tolist()
+            for column in (of_rows.level, of_rows.expected_low, of_rows.expected_high)
+        ]
         for row, values in enumerate(zip(*columns, strict=True)):
             if not table.features["count"][row]:
                 continue  # a window without a sample has no features
@@ -281,6 +287,9 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
                 "window_end": format_utc(end),
                 **dict(zip(names, values, strict=True)),
                 "score": scores[row],  # NaN, warming up, becomes null
+                "level": states[0][row],  # so do those that are not known
+                "expected_low": states[1][row],
+                "expected_high": states[2][row],
                 "extractions": extractions[row],
                 "judged_by": [
                     name

@@ -12,7 +12,7 @@ from msgspec import UNSET
 from padit.analysis.alert_files import Event
 from padit.domain.alert import Alert
 from padit.domain.attributes import UNSTATED, Attributes
-from padit.domain.config import SeriesSetting
+from padit.domain.config import AlertSettings, Levels, SeriesSetting
 from padit.domain.errors import SourceError
 from padit.domain.features import FEATURES
 from padit.domain.metric import Series
@@ -61,13 +61,53 @@ class DecidingDetector(msgspec.Struct, frozen=True):
 
 
 class Thresholds(msgspec.Struct, frozen=True):
-    """Lines that a score may cross."""
+    """Lines that a score may cross, and durations.
+
+    `opened_at` and `critical_at` are those of the series at the time, under a budget of alerts;
+    without a budget they are `open_at` and `critical_from`. Older alerts have neither `close_at`,
+    which was `open_at` then, nor `accept_after_sec`, since nothing was accepted.
+    """
 
     open_at: float
     resolve_after_sec: float
     anomaly_above: float
     warning_from: float
     critical_from: float
+    close_at: float | None = None
+    accept_after_sec: float | None = None
+    budget: str | None = None
+    critical_budget: str | None = None
+    opened_at: float | None = None
+    critical_at: float | None = None
+
+    @property
+    def opens(self) -> float:
+        """Score from which on the series opened an alert."""
+        return self.open_at if self.opened_at is None else self.opened_at
+
+    @property
+    def critical(self) -> float:
+        """Score from which on the alert was critical."""
+        return self.critical_from if self.critical_at is None else self.critical_at
+
+    @property
+    def alerts(self) -> AlertSettings:
+        """The settings of the job, as a configuration has them."""
+        after = self.accept_after_sec
+        given = {} if self.critical_budget is None else {"critical_budget": self.critical_budget}
+        return AlertSettings(
+            open_at=self.open_at,
+            close_at=self.open_at if self.close_at is None else self.close_at,
+            resolve_after_sec=self.resolve_after_sec,
+            accept_after=None if after is None else f"{after:.6f}s",
+            budget=self.budget,
+            **given,
+        )
+
+    @property
+    def levels(self) -> Levels:
+        """Where alerts opened and closed."""
+        return Levels.of(self.alerts)
 
 
 class Stated(msgspec.Struct, frozen=True):

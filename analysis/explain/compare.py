@@ -260,7 +260,7 @@ def _judged(parsed: ParsedAlert, other: ParsedAlert, run: str) -> Iterator[str]:
         score = best_score(other.detectors, parsed)
     except SourceError:
         return
-    opens = other.evidence.thresholds.open_at
+    opens = other.evidence.thresholds.opens
     if score is None:
         names = ", ".join(one.name for one in other.detectors)
         yield f"{names} in {run} may have other state; `padit explain --input` replays it"

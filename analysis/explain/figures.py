@@ -139,8 +139,8 @@ def score_bar(name: str, score: float | None, lines: Thresholds) -> str:
     text = "warming up" if score is None else f"{score:.6g}"
     value = score or 0.0
     style = "over" if value >= lines.critical_from else "warning"
-    style = style if value >= lines.open_at else "under"
-    marks = {lines.open_at: "opens", lines.critical_from: "critical"}
+    style = style if value >= lines.opens else "under"
+    marks = {lines.opens: "opens", lines.critical: "critical"}
     ticks = "".join(
         f'<line class="edge" x1="{x(at)}" x2="{x(at)}" y1="16" y2="40"/>'
         f'<text x="{x(at)}" y="12" text-anchor="middle">{label} {at:g}</text>'

@@ -30,7 +30,7 @@ from padit.domain.features import FeatureTable
 from padit.domain.renamed import current_detector
 from padit.domain.rows import Rows, concatenate
 from padit.domain.series_rules import SeriesRules
-from padit.domain.timestamps import MICROS, format_utc
+from padit.domain.timestamps import format_utc
 from padit.transforms.alerts import Alerts, rows_digest
 from padit.transforms.audit import Audit
 from padit.transforms.detect import Detection, DetectionResult
@@ -175,12 +175,12 @@ class _Run:
                 for one in parsed.detectors
             ],
             rules=SeriesRules(parsed.settings),
+            levels=lines.levels,
         )
         stated = {*parsed.evidence.stated.labels}
         names = {name for step in steps for name, _ in step.attributes.labels}
         self._labels = tuple(sorted(names - stated))
-        after = round(lines.resolve_after_sec * MICROS)
-        alerts = Alerts(detection, lines.open_at, after, self._windows)
+        alerts = Alerts.of(detection, lines.alerts, self._windows)
         audit = Audit(detection, self._windows)
         self._machine = GroupMachine(self._windows, detection, alerts, audit=audit)
         self._store = MemoryStore()

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from padit.analysis.explain.alert_record import DecidingDetector, ParsedAlert
-from padit.domain.config import JobConfig
+from padit.domain.config import NEVER_ACCEPT, AlertSettings, JobConfig, Levels
 from padit.domain.metric import Series
 from padit.domain.timestamps import MICROS
 from padit.transforms.detect import Detection
@@ -31,7 +31,7 @@ def settings_of(parsed: ParsedAlert) -> Tree:
             "max_samples": evidence.window.max_samples,
         },
         "alerts": {
-            "open_at": evidence.thresholds.open_at,
+            **_levels(evidence.thresholds.alerts),
             "resolve_after_sec": evidence.thresholds.resolve_after_sec,
         },
         "severity": {
@@ -76,10 +76,22 @@ def settings_of_config(config: JobConfig, series: Series, size_sec: float) -> Tr
     after = config.alerts.resolve_after_sec
     return {
         "alerts": {
-            "open_at": config.alerts.open_at,
+            **_levels(config.alerts),
             "resolve_after_sec": size_sec if after is None else after,
         },
         **_named(looking_at(config, series)),
+    }
+
+
+def _levels(settings: AlertSettings) -> Tree:
+    levels = Levels.of(settings)
+    never = levels.accept_after == NEVER_ACCEPT
+    return {
+        "open_at": levels.open_at,
+        "close_at": levels.close_at,
+        "accept_after_sec": None if never else levels.accept_after / MICROS,
+        "budget": settings.budget,
+        "critical_budget": None if settings.budget is None else settings.critical_budget,
     }
 
 

@@ -9,13 +9,14 @@ import multiprocessing
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from padit.analysis.sweep.recording import Recording
 from padit.analysis.sweep.sharing import Sharing
 from padit.domain.alert import Transition
-from padit.domain.config import JobConfig
+from padit.domain.config import JobConfig, Levels
 from padit.domain.features import FeatureTable
 from padit.domain.message import Message
 from padit.domain.rows import Rows
@@ -176,7 +177,10 @@ class _Judge:
     """The detectors and alerts of one configuration, as `transforms.watch` sets them up."""
 
     def __init__(self, config: JobConfig, windows: WindowOptions, sharing: Sharing) -> None:
-        self._detection = Detection(config.detectors, sharing.create)
+        levels = Levels.of(config.alerts)
+        self._detection = Detection(
+            config.detectors, partial(sharing.create, levels=levels), levels=levels
+        )
         self._alerts = Alerts.of(self._detection, config.alerts, windows)
         self._states = self._detection.initial()
         self._episodes = self._alerts.initial()

@@ -6,11 +6,12 @@ measurements.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+from padit.domain.config import Levels
 from padit.domain.features import FeatureTable
 from padit.transforms.detectors import Detector, Parameters, Scores, create_detector
-from padit.transforms.detectors.base import TwoStage
+from padit.transforms.detectors.base import Levelled, TwoStage
 
 __all__ = ["Sharing"]
 
@@ -22,10 +23,15 @@ class Sharing:
         self._works: dict[tuple[str, str], _Work] = {}
         self._detectors: dict[tuple[str, str], _Shared] = {}
 
-    def create(self, name: str, parameters: Mapping[str, Any]) -> Detector[Any]:
-        """A detector; raises as `create_detector`."""
+    def create(
+        self, name: str, parameters: Mapping[str, Any], levels: Levels | None = None
+    ) -> Detector[Any]:
+        """A detector with levels; raises as `create_detector`."""
         own = create_detector(name, parameters)
         full = own.parameters.model_dump_json()  # type: ignore[attr-defined]
+        learns = f"{full} at {levels}"
+        if levels is not None and isinstance(own, Levelled):
+            own, full = own.at(levels), learns
         if (name, full) not in self._detectors:
             judging = own.judging if isinstance(own, TwoStage) else frozenset()
             measuring = own.parameters.model_dump_json(exclude=set(judging))  # type: ignore[attr-defined]
@@ -67,6 +73,10 @@ class _Shared:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._own, name)  # name, version, Parameters, parameters
+
+    def at(self, levels: Levels) -> Self:
+        """It was made with them."""
+        return self
 
     def initial(self) -> None:
         return None

@@ -23,7 +23,7 @@ from padit.adapters.factory_faults import FAULTS, Label, schedule_faults
 from padit.analysis.training import Training, save
 from padit.analysis.training.train import model_of
 from padit.domain.alert import Transition
-from padit.domain.config import AlertSettings, DetectorSetting, JobConfig, load_config
+from padit.domain.config import AlertSettings, DetectorSetting, JobConfig, Levels, load_config
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
@@ -124,7 +124,10 @@ def rows_of_blocks(blocks: Sequence[Rows]) -> list[Rows]:
 
 def watch(blocks: Iterator[Rows], configs: Mapping[str, JobConfig]) -> dict[str, list[Transition]]:
     """Transitions of the job's alerts over a stream of rows, for several configurations at once."""
-    detections = {name: Detection(config.detectors) for name, config in configs.items()}
+    detections = {
+        name: Detection(config.detectors, levels=Levels.of(config.alerts))
+        for name, config in configs.items()
+    }
     alerts = {
         name: Alerts.of(detections[name], config.alerts, WINDOWS)
         for name, config in configs.items()

@@ -147,7 +147,9 @@ def test_message_of_a_dead_letter_has_its_place_in_key_and_id() -> None:
 _RECORDS = {
     '{"record":"run_totals","read":{"1":[2,3,4]},"scored":5,"duplicate":6,"windows":7,'
     '"anomalies":8,"alerts":9,"series":0,"warm":0,"group":0,"waiting":0,"dead_lettered":0,'
-    '"series_evicted":0,"judged":{}}': RunTotals({1: (2, 3, 4)}, 5, 6, 7, 8, 9),
+    '"series_evicted":0,"judged":{},"judged_hours":0,"budget_alerts":0,"budget_more":0}': RunTotals(
+        {1: (2, 3, 4)}, 5, 6, 7, 8, 9
+    ),
     '{"record":"idleness_decision","following":{"1":2},"watermarks":{"3":4}}': IdlenessDecision(
         {1: 2}, {3: 4}
     ),
@@ -183,12 +185,14 @@ def test_earlier_tags_are_read_and_others_are_refused() -> None:
 def test_totals_of_a_run_are_those_of_the_record_of_each_group_that_read_most() -> None:
     early = RunTotals({0: (5, 1, 1)}, 1, 1, 1, 1, 1, 1, 1, group=0, waiting=9, judged={"a": 9})
     late = RunTotals({0: (7, 2, 1), 1: (1, 0, 1)}, 2, 3, 4, 5, 6, 7, 8, 0, 9, 10, 11,
-                     {"a": 1, "b": 2})  # fmt: skip
-    other = RunTotals({1: (3, 1, 2)}, 20, 30, 40, 50, 60, 70, 80, 1, 90, 100, 110, {"b": 5})
+                     {"a": 1, "b": 2}, 12, 13, 14)  # fmt: skip
+    other = RunTotals(
+        {1: (3, 1, 2)}, 20, 30, 40, 50, 60, 70, 80, 1, 90, 100, 110, {"b": 5}, 120, 130, 140
+    )
     expected = {
         "read": 10, "late": 3, "dead_lettered": 3 + 110, "scored": 22, "duplicate": 33,
         "windows": 44, "anomalies": 55, "alerts": 66, "series": 77, "warm": 88, "waiting": 99,
-        "series_evicted": 121,
+        "series_evicted": 121, "judged_hours": 132, "budget_alerts": 143, "budget_more": 154,
     }  # fmt: skip
     for order in ([early, late, other], [other, late, early], [late, early, other]):
         assert total(order) == expected

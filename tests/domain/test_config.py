@@ -34,7 +34,7 @@ def test_what_a_file_says_is_taken(tmp_path: Path) -> None:
         ("detektors: []", ["unknown key detektors", "allowed are: detectors, input, alerts"]),
         (
             "alerts: {open: 0.5}",
-            ["unknown key alerts.open", "allowed are: open_at, resolve_after_sec"],
+            ["unknown key alerts.open", "allowed are: open_at, close_at, budget, critical_budget"],
         ),
         (
             "detectors: [{name: rule, sauce: x}]",
@@ -45,6 +45,11 @@ def test_what_a_file_says_is_taken(tmp_path: Path) -> None:
         ("alerts: {resolve_after_sec: .inf}", ["alerts.resolve_after_sec", "finite number"]),
         ("alerts: {resolve_after_sec: .nan}", ["alerts.resolve_after_sec", "finite number"]),
         ("alerts: {resolve_after_sec: -1}", ["alerts.resolve_after_sec", "greater than 0"]),
+        ("alerts: {accept_after: 2}", ["alerts.accept_after", "'2'", "90s, 15min"]),
+        ("alerts: {accept_after: 2 weeks}", ["alerts.accept_after", "'2 weeks'", "90s, 15min"]),
+        ("alerts: {accept_after: 0h}", ["alerts.accept_after", "'0h'", "above 0"]),
+        ("alerts: {accept_after: 99999d}", ["alerts.accept_after", "'99999d'", "1e9 s"]),
+        ("alerts: {open_at: 0.4, close_at: 0.6}", ["close_at 0.6 is above open_at 0.4", "lower"]),
         ("detectors: [{source: x}]", ["detectors.0.name", "required"]),
         ("- a\n- b", ["must be a mapping, it is a list"]),
         ("a: [", ["cannot be read"]),

@@ -12,11 +12,12 @@ from padit.connectors.source import ReadBatch
 from padit.domain.attributes import UNSTATED, AttributeColumn, Attributes
 from padit.domain.audit import Provenance, RunTotals, total
 from padit.domain.batch import decode_rows
-from padit.domain.config import DetectorSetting
+from padit.domain.config import Budget, DetectorSetting
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.transforms.alerts import Alerts
 from padit.transforms.audit import Audit
+from padit.transforms.budget import BudgetLines
 from padit.transforms.changes import DetectionCell
 from padit.transforms.checksum import ChecksummedStore, without_checksum
 from padit.transforms.detect import Detection, DetectionResult
@@ -30,6 +31,7 @@ from tests.codecs.samples import plain
 SECOND = 1_000_000
 GROUPS = 2
 DISORDER = 20 * SECOND
+_BUDGET = Budget.parse("5 per 1000 series a day")
 WINDOWS = WindowOptions(60 * SECOND, 20 * SECOND, 50)
 
 
@@ -102,7 +104,8 @@ def machine_of(
     detection: Detection, windows: WindowOptions = WINDOWS, most_series: int = MOST_SERIES
 ) -> GroupMachine:
     """The machine of the job, with an audit log."""
-    alerts = Alerts(detection, 0.7, windows.size, windows)
+    budget = BudgetLines(_BUDGET, _BUDGET, detection.levels.open_at)
+    alerts = Alerts(detection, windows.size, windows, budget)
     audit = Audit(detection, windows)
     return GroupMachine(windows, detection, alerts, audit=audit, most_series=most_series)
 

@@ -64,7 +64,7 @@ def _storm(name: str, sources: int, ends: int, audit: bool = True) -> tuple[Coun
 
     settings = [DetectorSetting(name=name, parameters=PARAMETERS.get(name, {})), RULE]
     detection = Detection(settings if name != "rule" else [RULE], create)
-    alerts = Alerts(detection, 0.7, SECOND, WINDOWS)  # so short that each window opens one
+    alerts = Alerts(detection, SECOND, WINDOWS)  # so short that each window opens one
     log = Audit(detection, WINDOWS) if audit else None
     machine, store = GroupMachine(WINDOWS, detection, alerts, audit=log), MemoryStore()
     names = [Series(f"s{i:04d}", metric) for i in range(sources) for metric in "xy"]

@@ -64,6 +64,7 @@ def test_the_seed_case_opens_one_critical_alert(
     assert set(ran.summary) == {
         "read", "scored", "late", "duplicate", "dead_lettered", "waiting", "in_flight", "windows",
         "anomalies", "alerts", "series", "warm", "series_evicted", "judged",
+        "judged_hours", "budget_alerts", "budget_more",
         "unwatched", "seconds",
     }  # fmt: skip
     assert (ran.summary["read"], ran.summary["scored"], ran.summary["alerts"]) == (15, 15, 1)

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from padit.connectors.cursor import Cursor, PartitionCursor
 from padit.domain.batch import Batch, KeyedBatch
-from padit.domain.config import AlertSettings, DetectorSetting, JobConfig, SeriesSetting
+from padit.domain.config import AlertSettings, DetectorSetting, JobConfig, Levels, SeriesSetting
 from padit.domain.errors import StateError
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
@@ -82,7 +82,7 @@ class _Run:
     """A group's machine as the options say; the same bytes go in whatever they are."""
 
     def __init__(self, job: JobOptions, config: JobConfig) -> None:
-        self._detection = Detection(config.detectors)
+        self._detection = Detection(config.detectors, levels=Levels.of(config.alerts))
         self._job = job
         windows = WindowOptions(job.window_size, job.extract_interval, job.max_samples)
         alerts = Alerts.of(self._detection, config.alerts, windows)
@@ -227,6 +227,24 @@ CONFIGS: dict[str, tuple[JobConfig, str]] = {
         _config().model_copy(update={"alerts": AlertSettings(resolve_after_sec=90)}),
         "alerts.resolve_after_sec was 40.0 and is 90.0",
     ),
+    "close_at": (
+        _config().model_copy(update={"alerts": AlertSettings(close_at=0.6)}),
+        "alerts.close_at was 0.5 and is 0.6",
+    ),
+    "accept_after": (
+        _config().model_copy(update={"alerts": AlertSettings(accept_after="30min")}),
+        "alerts.accept_after was 7200.0 and is 1800.0",
+    ),
+    "budget": (
+        _config().model_copy(update={"alerts": AlertSettings(budget="1 per series a day")}),
+        "alerts.budget was 5 per 1000 series a day and is 1 per series a day",
+    ),
+    "critical_budget": (
+        _config().model_copy(
+            update={"alerts": AlertSettings(critical_budget="1 per series a day")}
+        ),
+        "alerts.critical_budget was 1 per 1000 series a day and is 1 per series a day",
+    ),
     "unit": (_stating(unit="ms"), r"series was not set and is .*ms"),
     "bounds": (_stating(bounds=(0, 100)), r"series was not set and is .*100"),
     "metric_type": (_stating(metric_type="latency"), r"series was not set and is .*latency"),
@@ -255,7 +273,11 @@ def test_a_restore_with_another_configuration_is_refused(kind: str) -> None:
 
 def test_the_default_written_out_is_no_other_configuration() -> None:
     written = _config("novelty", {"warning": 0.6}).model_copy(
-        update={"alerts": AlertSettings(open_at=0.7, resolve_after_sec=40)}
+        update={
+            "alerts": AlertSettings(
+                open_at=0.7, close_at=0.5, accept_after="120min", resolve_after_sec=40
+            )
+        }
     )
     assert _refused_or_equal((_job(), _config("novelty")), (_job(), written)) is None
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from padit.adapters.factory import Factory
 from padit.adapters.factory_faults import schedule_faults
-from padit.domain.config import load_config
+from padit.domain.config import Levels, load_config
 from padit.domain.rows import Rows
 from padit.domain.timestamps import MICROS, format_utc, parse_timestamp
 from padit.transforms.alerts import Alerts
@@ -51,8 +51,8 @@ def record(
 
 def _detect(rows: Rows, end: int) -> tuple[DetectionResult, list[bytes]]:
     config = load_config(CONFIG)
-    detection = Detection(config.detectors)
-    alerts = Alerts(detection, config.alerts.open_at, 120 * MICROS, WINDOWS)
+    detection = Detection(config.detectors, levels=Levels.of(config.alerts))
+    alerts = Alerts(detection, 120 * MICROS, WINDOWS)
     first, last = START // WINDOWS.interval - 10, (end + WINDOWS.size) // WINDOWS.interval
     table = close_windows([rows], first, last, WINDOWS).table
     _, verdict = detection.step(detection.initial(), table)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from padit.domain.alert import Transition
-from padit.domain.config import DetectorSetting
+from padit.domain.config import AlertSettings, DetectorSetting, Levels
 from padit.domain.errors import StateError
-from padit.domain.features import FeatureTable
+from padit.domain.features import FEATURES, FeatureTable
 from padit.domain.metric import Series
 from padit.domain.timestamps import format_utc
 from padit.transforms.alerts import Alerts
@@ -27,9 +27,8 @@ CONDITIONS = [
     {"feature": "mean", "op": ">=", "limit": 2, "adds": 0.35},
     {"feature": "mean", "op": ">=", "limit": 3, "adds": 0.2},
 ]
-DETECTION = Detection(
-    [DetectorSetting(name="rule", parameters={"rules": [{"conditions": CONDITIONS}]})]
-)
+RULE = [DetectorSetting(name="rule", parameters={"rules": [{"conditions": CONDITIONS}]})]
+DETECTION = Detection(RULE)
 WINDOWS = WindowOptions(20, 10, 1000)
 Level = tuple[int, int, int]
 """End of the window, number of the series, level 0 to 3."""
@@ -42,7 +41,11 @@ def _table(levels: Sequence[Level], closed_until: int) -> FeatureTable:
         SERIES,
         np.array([end for end, _, _ in levels], np.int64),
         np.array([series for _, series, _ in levels], np.int32),
-        {"mean": np.array([float(level) for _, _, level in levels]), "count": np.ones(n)},
+        {
+            **{name: np.zeros(n) for name in FEATURES},
+            "mean": np.array([float(level) for _, _, level in levels]),
+            "count": np.full(n, 9.0),
+        },
         np.arange(n + 1),
         np.array([end - 1 for end, _, _ in levels], np.int64),
         np.array([float(level) for _, _, level in levels]),
@@ -57,13 +60,14 @@ def _follow(
     reload: bool = False,
 ) -> list[Transition]:
     """Transitions of several steps, each with the windows that close in it and up to when."""
-    alerts = Alerts(DETECTION, open_at, resolve_after, WINDOWS)
-    episodes, states = alerts.initial(), DETECTION.initial()
+    detection = Detection(RULE, levels=Levels.of(AlertSettings(open_at=open_at)))
+    alerts = Alerts(detection, resolve_after, WINDOWS)
+    episodes, states = alerts.initial(), detection.initial()
     found: list[Transition] = []
     for levels, closed_until in steps:
         if reload:
             episodes = alerts.load(alerts.dump(episodes))
-        states, detected = DETECTION.step(states, _table(levels, closed_until))
+        states, detected = detection.step(states, _table(levels, closed_until))
         episodes, transitions = alerts.step(episodes, detected)
         found += transitions
     return found
@@ -162,8 +166,8 @@ def test_evidence_holds_every_detector_with_its_parameters_and_the_thresholds() 
     evidence = opened.alert.evidence
     assert evidence["detectors"] == [{"name": "rule", "version": 2, "score": 0.95}]
     assert evidence["thresholds"] == {
-        "open_at": 0.7, "resolve_after_sec": 30e-6, "anomaly_above": 0.5, "warning_from": 0.7,
-        "critical_from": 0.9,
+        "open_at": 0.7, "close_at": 0.5, "resolve_after_sec": 30e-6, "accept_after_sec": 7200.0,
+        "anomaly_above": 0.5, "warning_from": 0.7, "critical_from": 0.9,
     }  # fmt: skip
 
 
@@ -217,8 +221,8 @@ def test_every_alert_opens_first_resolves_last_and_rises_between(levels: list[Le
 
 
 def test_damaged_state_and_other_versions_are_a_clear_error() -> None:
-    alerts = Alerts(DETECTION, 0.7, 30, WINDOWS)
+    alerts = Alerts(DETECTION, 30, WINDOWS)
     with pytest.raises(StateError, match="damaged"):
         alerts.load(b"\xc1")
-    with pytest.raises(StateError, match=r"version 9, this code reads 1"):
+    with pytest.raises(StateError, match=r"version 9, this code reads 2: start without"):
         alerts.load(msgspec.msgpack.encode([9, []]))

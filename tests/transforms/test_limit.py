@@ -146,7 +146,7 @@ def test_a_new_series_is_refused_while_all_are_within_the_window() -> None:
 
 
 def test_a_resolved_alert_gives_the_eviction_as_its_reason() -> None:
-    alerts = Alerts(RULE, 0.7, 10**12, WINDOWS)  # by itself it would stay open
+    alerts = Alerts(RULE, 10**12, WINDOWS)  # by itself it would stay open
     machine, store = GroupMachine(WINDOWS, RULE, alerts, most_series=1), MemoryStore()
     _advance(machine, store, 0, _minute([Series("a", "x")], 0, 50.0))
     outcome = _advance(machine, store, 9, _minute([Series("b", "x")], 9), 1)

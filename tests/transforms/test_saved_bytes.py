@@ -22,7 +22,7 @@ from padit.domain.errors import StateError
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE, Position, Vote
-from padit.transforms import alerts, attributes, changes, group, limit, states, warmup
+from padit.transforms import attributes, changes, episodes, group, limit, states, warmup
 from padit.transforms.detectors import columns, model
 from padit.transforms.progress import PartitionProgress, Progress
 
@@ -39,8 +39,11 @@ _ENCODED = {
     "9202810198010291990102030405060708090304050607": _PROGRESS,
     "920080": Progress(),
     "93019193a161a162a09107": limit._Saved(1, [Series("a", "b")], [7]),
-    "920190": alerts._Saved(1, []),
-    "9b07920080c0c0c0c09a00000000000000000000c080c400929293c0000093c0000000": group._Header(),
+    "96029090c400c40093000000": episodes._Saved(2, [], [], b"", b"", episodes.Spent()),
+    "9602909192a16192a16907c40163c4017293010203": episodes._Saved(
+        2, [], [("a", episodes.Incident("i", 7))], b"c", b"r", episodes.Spent(1, 2, 3)
+    ),
+    "9b07920080c0c0c0c09d00000000000000000000000000c080c400929293c0000093c0000000": group._Header(),
     "92079192a16401": states._Index(7, [("d", 1)]),
     "94019193a161a162a163c4017381a178c40179": columns._Saved(
         1, [Series("a", "b", "c")], b"s", {"x": b"y"}
@@ -59,8 +62,8 @@ def test_saved_value_is_laid_out_as_its_version_says(written: str, value: Any) -
 
 
 def test_versions_of_saved_values_are_those_of_their_layouts() -> None:
-    versions = [one._VERSION for one in (alerts, limit, attributes, warmup, changes)]
-    assert (states.VERSION, *versions) == (7, 1, 1, 1, 1, 1)
+    versions = [one._VERSION for one in (episodes, limit, attributes, warmup, changes)]
+    assert (states.VERSION, *versions) == (7, 2, 1, 1, 1, 1)
     assert (WATERMARK_NONE, WATERMARK_END) == (-(1 << 62), 1 << 62)
 
 

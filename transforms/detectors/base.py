@@ -8,16 +8,27 @@ into tables. A new detector is one new file in this folder: `registry()` finds i
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from padit.domain.config import Levels
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 
-__all__ = ["NoDataRows", "Detector", "Forgetting", "Parameters", "Scores", "TwoStage", "TimeDriven"]
+__all__ = [
+    "Budgeted",
+    "Detector",
+    "Forgetting",
+    "Levelled",
+    "NoDataRows",
+    "Parameters",
+    "Scores",
+    "TimeDriven",
+    "TwoStage",
+]
 
 State = TypeVar("State")
 
@@ -51,9 +62,11 @@ class NoDataRows:
 class Scores:
     """Scores of one detector over a table of n rows and m samples.
 
+    A score is news and opens an alert; a level is a state and keeps it open. Both are on the same
+    scale: from 0.7 on worth a warning, from 0.9 on critical.
+
     Attributes:
-        score: float64 (n,) in [0, 1]; NaN while the series is warming up. From 0.7 on it is
-            worth a warning, from 0.9 on critical.
+        score: float64 (n,) in [0, 1]; NaN while the series is warming up.
         sample: float64 (m,) with the score of each sample, or None where the detector judges
             windows and not samples.
         detail: columns (n,) that `explain` needs later, so that evidence costs nothing for rows
@@ -61,6 +74,22 @@ class Scores:
         ongoing: bool (n,), what only goes on since the window before: it keeps an alert open, but
             is no anomaly of its own. None where nothing does.
         absent: scores of windows without a sample; only the `no_data` detector gives them.
+        level: float64 (n,) in [0, 1], how far outside of the usual the series is at the end of the
+            window; NaN where that is not known. None: the score is the level, and an alert of a
+            detector under the budget lasts while the series is out of its usual range, too.
+        held: bool (n,), what goes on may never be accepted as the new normal: missing data, a
+            stuck value, an availability below its usual, a value at the bad end of its bounds.
+            None: nothing is.
+        missing: bool (n,), what is reported is that samples are missing; it is held, too. None:
+            nowhere.
+        accepted: bool (n,), within this window the detector took what it had reported as the new
+            normal. None: it never does.
+        expected_low, expected_high: float64 (n,), the usual range of the next values, in the unit
+            of the metric; NaN where there is none. None: the detector has none.
+        baseline: columns `median`, `iqr` and `n` (n,) of what the window was compared with: float64
+            in the unit of the metric, twice, and the number of samples; NaN where there is none.
+        shift: float64 (n,), signed distance of the window from the baseline in IQRs of the
+            baseline; NaN where there is none.
     """
 
     score: NDArray[np.float64]
@@ -68,6 +97,14 @@ class Scores:
     detail: Mapping[str, NDArray[Any]] | None = None
     ongoing: NDArray[np.bool_] | None = None
     absent: NoDataRows | None = None
+    level: NDArray[np.float64] | None = None
+    held: NDArray[np.bool_] | None = None
+    missing: NDArray[np.bool_] | None = None
+    accepted: NDArray[np.bool_] | None = None
+    expected_low: NDArray[np.float64] | None = None
+    expected_high: NDArray[np.float64] | None = None
+    baseline: Mapping[str, NDArray[np.float64]] | None = None
+    shift: NDArray[np.float64] | None = None
 
 
 @runtime_checkable
@@ -140,3 +177,26 @@ class Forgetting(Protocol[State]):
 
     def forget(self, state: State, gone: Collection[Series]) -> State:
         """The state as if these series had never been; `state` is not used again after."""
+
+
+@runtime_checkable
+class Budgeted(Protocol):
+    """A detector that states whether the budget of alerts decides when it opens one.
+
+    Attributes:
+        budgeted: False where limits that somebody stated decide; without it, a detector is.
+    """
+
+    budgeted: ClassVar[bool]
+
+
+@runtime_checkable
+class Levelled(Protocol):
+    """A detector that does not learn while it reports, and so has to know when alerts are open.
+
+    What is learnt while an alert is open is decided inside the detector, sample by sample. A report
+    of the alerts stage would come once a pass, and where passes begin is not the data's decision.
+    """
+
+    def at(self, levels: Levels) -> Self:
+        """The same detector with these levels; `Detection` calls it once, before the first step."""

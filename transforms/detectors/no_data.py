@@ -90,6 +90,7 @@ class NoDataDetector:
     name: ClassVar[str] = "no_data"
     version: ClassVar[int] = 2
     Parameters: ClassVar[type[Parameters]] = NoDataParameters
+    budgeted: ClassVar[bool] = False
     confidence = staticmethod(measured_confidence)
 
     def __init__(self, parameters: NoDataParameters) -> None:
@@ -120,7 +121,8 @@ class NoDataDetector:
         )  # fmt: skip
         mine = {name: column[here] for name, column in detail.items()}
         state = self._learn(state, moments, habits, limit, table)
-        return state, Scores(score[here], None, mine, ongoing[here], added)
+        missing = score[here] >= _WARNING
+        return state, Scores(score[here], None, mine, ongoing[here], added, missing=missing)
 
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
         """Length of the gap, the usual gap, and the last sample."""

@@ -69,7 +69,7 @@ class RuleDetector:
 
     score = min(1, sum of `adds` over the conditions that hold). With the defaults (p99 > 10
     adds 0.5, cusum > 50 adds 0.5) both must hold to be above the anomaly threshold of 0.5.
-    A series that no rule matches scores 0.
+    A series that no rule matches scores 0. The level is 1 while the score is above 0.5.
 
     >>> table = FeatureTable(
     ...     (Series("cell-7", "rtt_ms"),), np.array([60_000_000]), np.array([0], np.int32),
@@ -83,6 +83,7 @@ class RuleDetector:
     name: ClassVar[str] = "rule"
     version: ClassVar[int] = 2
     Parameters: ClassVar[type[Parameters]] = RuleParameters
+    budgeted: ClassVar[bool] = False
 
     def __init__(self, parameters: RuleParameters) -> None:
         self.parameters = parameters
@@ -101,7 +102,11 @@ class RuleDetector:
             for condition in parameters.conditions:
                 score[rows] += condition.adds * _holds(condition, table, rows)
         # 0.7 + 0.2 must be 0.9, not 0.8999...: rounding takes the binary fractions away.
-        return state, Scores(np.minimum(np.round(score, 9), 1.0))
+        score = np.minimum(np.round(score, 9), 1.0)
+        # What an engineer limits is never the new normal: an alert stays until it is over.
+        return state, Scores(
+            score, level=np.where(score > 0.5, 1.0, 0.0), held=np.ones(len(table), bool)
+        )
 
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
         """Which limits the row crosses, and by how much."""

@@ -1,0 +1,111 @@
+"""Combines what detectors say about the state of series: level, usual range, baseline.
+
+What flows in: scores of each detector over a table of n rows. What flows out: columns (n,) of the
+state that keeps an alert open. The level is the highest; usual range, baseline and shift are those
+of the first detector, in the order of the configuration, that knows them for the row.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from padit.transforms.detectors.base import Scores
+
+__all__ = ["BASELINE", "RowStates", "combine"]
+
+BASELINE = ("median", "iqr", "n")
+Flags = NDArray[np.bool_]
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class RowStates:
+    """How the series of n rows are at the end of their windows; see `Scores`.
+
+    Attributes:
+        level: float64 (n,), the highest of all detectors; NaN where none knows it.
+        held: bool (n,), a level that keeps alerts open is held by its detector.
+        missing: bool (n,), such a level says that samples are missing.
+        accepted: bool (n,), a detector took what it had reported as the new normal.
+        expected_low, expected_high, shift: float64 (n,); NaN where there is none.
+        baseline: float64 (n,) by the names of `BASELINE`; NaN where there is none.
+    """
+
+    level: Values
+    held: Flags
+    missing: Flags
+    accepted: Flags
+    expected_low: Values
+    expected_high: Values
+    shift: Values
+    baseline: Mapping[str, Values]
+
+    def level_facts(self, row: int) -> dict[str, Any]:
+        """Level and usual range of a row as plain values, without what is not known."""
+        low, high = float(self.expected_low[row]), float(self.expected_high[row])
+        level = float(self.level[row])
+        facts: dict[str, Any] = {} if np.isnan(level) else {"level": level}
+        if not np.isnan(low) or not np.isnan(high):
+            facts["expected"] = {"low": _known(low), "high": _known(high)}
+        return facts
+
+    def baseline_of(self, row: int) -> dict[str, float] | None:
+        """Median and IQR in the unit of the metric, and number of samples; None: not known."""
+        found = {name: float(self.baseline[name][row]) for name in BASELINE}
+        return None if any(np.isnan(one) for one in found.values()) else found
+
+    def shift_of(self, row: int) -> float | None:
+        """Distance of the window from the baseline in IQRs of the baseline; None: not known."""
+        return _known(float(self.shift[row]))
+
+
+def combine(scores: Sequence[Scores], looks: NDArray[np.bool_], close_at: float) -> RowStates:
+    """The state of every row.
+
+    Args:
+        scores: of each detector over n rows.
+        looks: bool (detectors, n), whether the detector looks at the row's series.
+        close_at: level from which on a window keeps an alert open.
+    """
+    n = looks.shape[1]
+    nothing = np.full(n, np.nan)
+    level, flags = nothing, [np.zeros(n, bool) for _ in range(3)]
+    held, missing, accepted = flags
+    facts: dict[str, Values] = {}
+    for one, mine in zip(scores, looks, strict=True):
+        own = np.where(mine, one.score if one.level is None else one.level, np.nan)
+        level = np.fmax(level, own)
+        keeps = own >= close_at
+        for target, column in ((held, one.held), (held, one.missing), (missing, one.missing)):
+            if column is not None:
+                target |= column & keeps
+        if one.accepted is not None:
+            accepted |= one.accepted & mine
+        for name, values in _facts(one).items():
+            before = facts.get(name)
+            use = mine if before is None else mine & np.isnan(before)
+            facts[name] = np.where(use, values, nothing if before is None else before)
+    return RowStates(
+        level=level,
+        held=held,
+        missing=missing,
+        accepted=accepted,
+        expected_low=facts.get("expected_low", nothing),
+        expected_high=facts.get("expected_high", nothing),
+        shift=facts.get("shift", nothing),
+        baseline={name: facts.get(name, nothing) for name in BASELINE},
+    )
+
+
+def _facts(one: Scores) -> dict[str, Values]:
+    """The columns that a detector knows."""
+    found = {name: getattr(one, name) for name in ("expected_low", "expected_high", "shift")}
+    found |= {name: column for name, column in (one.baseline or {}).items() if name in BASELINE}
+    return {name: column for name, column in found.items() if column is not None}
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -16,6 +16,7 @@ __all__ = [
     "AlertSettings",
     "DetectorSetting",
     "JobConfig",
+    "Levels",
     "Section",
     "SeriesSetting",
     "load_config",
@@ -48,11 +49,35 @@ class DetectorSetting(Section):
         return accept_detector(name)
 
 
+class Levels(NamedTuple):
+    """Where alerts open and close, for detectors that follow them.
+
+    Attributes:
+        open_at: score from which on a window opens an alert.
+        close_at: level down to which it stays open.
+        accept_after: microseconds inside an alert until what is seen there is the new normal.
+    """
+
+    open_at: float = 0.7
+    close_at: float = 0.35
+    accept_after: int = 7_200_000_000
+
+
 class AlertSettings(Section):
     """When alerts open and resolve."""
 
     open_at: float = Field(
         default=0.7, gt=0, le=1, description="Score from which on a window alerts."
+    )
+    close_at: float = Field(
+        default=0.35, gt=0, le=1, description="Level down to which an alert stays open."
+    )
+    accept_after_sec: float = Field(
+        default=7200.0,
+        gt=0,
+        le=1e9,
+        description="Event time inside an alert until what is seen there is learnt as the new "
+        "normal, in seconds.",
     )
     resolve_after_sec: float | None = Field(
         default=None,
@@ -61,6 +86,11 @@ class AlertSettings(Section):
         description="Event time without an alerting window after which an alert resolves, in "
         "seconds; by default one window.",
     )
+
+    @property
+    def levels(self) -> Levels:
+        """What detectors follow."""
+        return Levels(self.open_at, self.close_at, round(self.accept_after_sec * 1_000_000))
 
 
 LabelName = Annotated[

@@ -66,13 +66,20 @@ class Alerts:
         resolve_after: event time without an alerting window after which an alert resolves,
             microseconds.
         windows: their shape, for the evidence.
+        close_at: level in [0, 1] down to which an alert stays open; None: as `open_at`.
     """
 
     def __init__(
-        self, detection: Detection, open_at: float, resolve_after: int, windows: WindowOptions
+        self,
+        detection: Detection,
+        open_at: float,
+        resolve_after: int,
+        windows: WindowOptions,
+        close_at: float | None = None,
     ) -> None:
         self._detection = detection
         self._open_at = open_at
+        self._close_at = open_at if close_at is None else close_at
         self._resolve_after = resolve_after
         self._windows = windows
         self._thresholds = {
@@ -94,7 +101,7 @@ class Alerts:
         resolve_after = windows.size
         if settings.resolve_after_sec is not None:
             resolve_after = round(settings.resolve_after_sec * MICROS)
-        return cls(detection, settings.open_at, resolve_after, windows)
+        return cls(detection, settings.open_at, resolve_after, windows, settings.close_at)
 
     def initial(self) -> Episodes:
         """No open alerts."""
@@ -107,7 +114,8 @@ class Alerts:
         table = detected.table
         transitions: list[Transition] = []
         with np.errstate(invalid="ignore"):
-            alerting = np.flatnonzero(detected.composite >= self._open_at)
+            news = detected.composite >= self._open_at
+            alerting = np.flatnonzero(news | (detected.level >= self._close_at))
         for row in alerting.tolist():
             key = table.series[table.code[row]]
             end = int(table.window_end[row])
@@ -115,14 +123,16 @@ class Alerts:
             if episode is not None and end > episode.last + self._resolve_after:
                 transitions.append(self._resolve(episodes.pop(key)))
                 episode = None
+            if episode is None and not news[row]:
+                continue
             if episode is None:
                 episodes[key] = episode = self._open(detected, row)
                 transitions.append(
                     Transition("opened", end, msgspec.structs.replace(episode.alert))
                 )
-            else:
+            elif news[row]:
                 transitions += self._update(episode, detected, row)
-            episode.last = end
+            episode.last = end + int(detected.hold[row])
         for key in sorted(episodes):
             if table.closed_until >= episodes[key].last + self._resolve_after:
                 transitions.append(self._resolve(episodes.pop(key)))

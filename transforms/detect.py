@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from padit.domain.alert import DetectionScore
 from padit.domain.attributes import Attributes
-from padit.domain.config import DetectorSetting
+from padit.domain.config import DetectorSetting, Levels
 from padit.domain.errors import FRESH_START, StateError
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
@@ -22,6 +22,7 @@ from padit.transforms.attributes import complete, with_rules
 from padit.transforms.detectors import (
     Detector,
     Forgetting,
+    Levelled,
     Scores,
     TimeDriven,
     create_detector,
@@ -46,6 +47,8 @@ class DetectionResult:
         scores: of each detector, in the order of the configuration.
         matrix: float64 (detectors, n); NaN where a detector warms up or does not apply.
         composite: float64 (n,), the highest score; NaN while every detector warms up.
+        level: float64 (n,), the highest level of the detectors that have one, else NaN.
+        hold: int64 (n,), microseconds that an alert stays open beyond the window.
         anomaly: bool (n,), composite above 0.5, unless it only goes on (`Scores.ongoing`).
     """
 
@@ -53,6 +56,8 @@ class DetectionResult:
     scores: tuple[Scores, ...]
     matrix: NDArray[np.float64]
     composite: NDArray[np.float64]
+    level: NDArray[np.float64]
+    hold: NDArray[np.int64]
     anomaly: NDArray[np.bool_]
 
 
@@ -63,6 +68,7 @@ class Detection:
         settings: of the configuration.
         create: makes a detector; a sweep shares work between those it makes.
         rules: what the configuration states about series.
+        levels: where the job's alerts open and close.
     """
 
     def __init__(
@@ -70,11 +76,12 @@ class Detection:
         settings: Sequence[DetectorSetting],
         create: Create = create_detector,
         rules: SeriesRules | None = None,
+        levels: Levels | None = None,
     ) -> None:
         self.rules = rules or SeriesRules()
         self.settings = tuple(settings)
         self.detectors: tuple[Detector[Any], ...] = tuple(
-            create(setting.name, setting.parameters) for setting in settings
+            _at(create(setting.name, setting.parameters), levels) for setting in settings
         )
         self._applies = lru_cache(maxsize=1 << 18)(self._find_applicable)
 
@@ -111,11 +118,14 @@ class Detection:
         nothing = np.full(len(table), np.nan)  # where no detector has a score
         composite = np.fmax.reduce(matrix, axis=0) if len(scores) else nothing
         anomaly = composite > ANOMALY_ABOVE
+        level, hold = _levels(scores, applies, table.code)
         if any(one.ongoing is not None for one in scores):
             news = [np.where(one.ongoing is not None and one.ongoing, np.nan, row)
                     for one, row in zip(scores, matrix, strict=True)]  # fmt: skip
             anomaly = np.fmax.reduce(np.array(news), axis=0) > ANOMALY_ABOVE
-        return tuple(after), DetectionResult(table, tuple(scores), matrix, composite, anomaly)
+        return tuple(after), DetectionResult(
+            table, tuple(scores), matrix, composite, level, hold, anomaly
+        )
 
     def forget(self, states: tuple[Any, ...], gone: Collection[Series]) -> tuple[Any, ...]:
         """States as if these series had never been."""
@@ -246,6 +256,27 @@ class Detection:
             and fnmatchcase(series.metric_name, setting.metric)
             for setting in self.settings
         )
+
+
+def _at(detector: Detector[Any], levels: Levels | None) -> Detector[Any]:
+    if levels is not None and isinstance(detector, Levelled):
+        moved: Detector[Any] = detector.at(levels)
+        return moved
+    return detector
+
+
+def _levels(
+    scores: Sequence[Scores], applies: NDArray[np.bool_], code: NDArray[np.int32]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The highest level of each row, and how long it holds; microseconds."""
+    hold = np.zeros(len(code), np.int64)
+    level = np.full(len(hold), np.nan)
+    for number, one in enumerate(scores):
+        if one.level is not None:
+            level = np.fmax(level, np.where(applies[code, number], one.level, np.nan))
+        if one.hold is not None:
+            hold = np.maximum(hold, np.where(applies[code, number], one.hold, 0))
+    return level, hold
 
 
 def _parameters(detector: Detector[Any], setting: DetectorSetting) -> dict[str, Any]:

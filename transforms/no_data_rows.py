@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from padit.domain.attributes import AttributeColumn
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
-from padit.transforms.detectors.base import NoDataRows, Scores
+from padit.transforms.detectors.base import Baseline, NoDataRows, Scores
 
 __all__ = ["with_no_data_rows"]
 
@@ -103,7 +103,23 @@ def _scores(one: Scores, absent: NoDataRows | None, number: int, place: _Place) 
         score[at], ongoing[at] = absent.score, absent.ongoing
         for name, column in absent.detail.items():
             detail[name][at] = column
-    return replace(one, score=score, ongoing=ongoing, detail=detail or one.detail, absent=None)
+    added: dict[str, Any] = {
+        name: _spread(getattr(one, name), place, rest)
+        for name, rest in _COLUMNS.items()
+        if getattr(one, name) is not None
+    }
+    if one.baseline is not None:
+        columns = [_spread(column, place, np.nan) for column in one.baseline]
+        added["baseline"] = Baseline(*columns)
+    return replace(
+        one, score=score, ongoing=ongoing, detail=detail or one.detail, absent=None, **added
+    )
+
+
+_COLUMNS = {
+    "level": np.nan, "expected_low": np.nan, "expected_high": np.nan, "shift": np.nan,
+    "held": 0, "hold": 0,
+}  # fmt: skip
 
 
 def _spread(column: NDArray[Any], place: _Place, rest: float) -> NDArray[Any]:

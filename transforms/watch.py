@@ -140,6 +140,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             self._config.detectors,
             _creator(self._directory, here),
             SeriesRules(self._config.series),
+            self._config.alerts.levels,
         )
         alerts = Alerts.of(self._detection, self._config.alerts, self._windows)
         self._machine = GroupMachine(

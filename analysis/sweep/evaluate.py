@@ -176,7 +176,7 @@ class _Judge:
     """The detectors and alerts of one configuration, as `transforms.watch` sets them up."""
 
     def __init__(self, config: JobConfig, windows: WindowOptions, sharing: Sharing) -> None:
-        self._detection = Detection(config.detectors, sharing.create)
+        self._detection = Detection(config.detectors, sharing.create, levels=config.alerts.levels)
         self._alerts = Alerts.of(self._detection, config.alerts, windows)
         self._states = self._detection.initial()
         self._episodes = self._alerts.initial()

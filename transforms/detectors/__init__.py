@@ -12,12 +12,20 @@ from pydantic import ValidationError
 from padit.domain.errors import ConfigurationError
 from padit.domain.renamed import current_detector
 from padit.ops.plugins import ENVIRONMENT, Plugin, find_plugins
-from padit.transforms.detectors.base import Detector, Forgetting, Parameters, Scores, TimeDriven
+from padit.transforms.detectors.base import (
+    Detector,
+    Forgetting,
+    Levelled,
+    Parameters,
+    Scores,
+    TimeDriven,
+)
 from padit.transforms.detectors.plugged import PluggedDetector
 
 __all__ = [
     "Detector",
     "Forgetting",
+    "Levelled",
     "Parameters",
     "Scores",
     "TimeDriven",

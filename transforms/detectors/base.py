@@ -8,16 +8,27 @@ into tables. A new detector is one new file in this folder: `registry()` finds i
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from padit.domain.config import Levels
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 
-__all__ = ["NoDataRows", "Detector", "Forgetting", "Parameters", "Scores", "TwoStage", "TimeDriven"]
+__all__ = [
+    "Baseline",
+    "Detector",
+    "Forgetting",
+    "Levelled",
+    "NoDataRows",
+    "Parameters",
+    "Scores",
+    "TimeDriven",
+    "TwoStage",
+]
 
 State = TypeVar("State")
 
@@ -47,6 +58,20 @@ class NoDataRows:
     detail: Mapping[str, NDArray[Any]]
 
 
+class Baseline(NamedTuple):
+    """What is usual for the series of n rows, float64 (n,) each; NaN while it is not known.
+
+    Attributes:
+        median: of the values that are usual.
+        iqr: distance between their quartiles.
+        n: how many samples it was learnt from.
+    """
+
+    median: NDArray[np.float64]
+    iqr: NDArray[np.float64]
+    n: NDArray[np.float64]
+
+
 @dataclass(frozen=True, slots=True)
 class Scores:
     """Scores of one detector over a table of n rows and m samples.
@@ -61,6 +86,14 @@ class Scores:
         ongoing: bool (n,), what only goes on since the window before: it keeps an alert open, but
             is no anomaly of its own. None where nothing does.
         absent: scores of windows without a sample; only the `no_data` detector gives them.
+        level: float64 (n,) in [0, 1], how far the series is outside of what is usual now; from
+            `close_at` on it keeps an open alert open. None: the score does.
+        expected_low, expected_high: float64 (n,), the usual range; NaN where there is none.
+        baseline: what is usual.
+        shift: float64 (n,), distance from the median of what is usual.
+        held: bool (n,), never accepted as a new normal.
+        hold: int64 (n,), microseconds; an alert stays open that much longer, since no sample of
+            the series is due before.
     """
 
     score: NDArray[np.float64]
@@ -68,6 +101,13 @@ class Scores:
     detail: Mapping[str, NDArray[Any]] | None = None
     ongoing: NDArray[np.bool_] | None = None
     absent: NoDataRows | None = None
+    level: NDArray[np.float64] | None = None
+    expected_low: NDArray[np.float64] | None = None
+    expected_high: NDArray[np.float64] | None = None
+    baseline: Baseline | None = None
+    shift: NDArray[np.float64] | None = None
+    held: NDArray[np.bool_] | None = None
+    hold: NDArray[np.int64] | None = None
 
 
 @runtime_checkable
@@ -124,6 +164,14 @@ class TwoStage(Protocol[State]):
 
     def judge(self, table: FeatureTable, measured: Any) -> Scores:
         """Scores from what was measured; changes nothing."""
+
+
+@runtime_checkable
+class Levelled(Protocol):
+    """A detector that knows whether an alert of its series is open, and learns nothing then."""
+
+    def at(self, levels: Levels) -> Self:
+        """The same detector with the levels at which the job's alerts open and close."""
 
 
 @runtime_checkable

@@ -163,7 +163,7 @@ class Levels:
     """
 
     open_at: float = 0.7
-    close_at: float = 0.5
+    close_at: float = 0.35
     accept_after: int = 2 * 3600 * MICROS
 
     @classmethod
@@ -176,7 +176,7 @@ class Levels:
         close_at, after = settings.close_at, settings.accept_after
         return cls(
             settings.open_at,
-            min(0.5, settings.open_at) if close_at is None else close_at,
+            min(0.35, settings.open_at) if close_at is None else close_at,
             NEVER_ACCEPT if after is None else parse_duration(after),
         )
 

@@ -12,7 +12,7 @@ from padit.domain.metric import Series
 from padit.transforms.detectors import create_detector
 from tests.detectors.tables import cut, samples, table_of
 
-NAMES = ("changepoint", "multivariate", "novelty", "residual")
+NAMES = ("changepoint", "multivariate", "novelty", "residual", "usual")
 HOSTILE = {
     "constant": np.full(900, 5.0),
     "one sample": np.array([3.0]),

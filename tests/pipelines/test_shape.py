@@ -229,7 +229,7 @@ CONFIGS: dict[str, tuple[JobConfig, str]] = {
     ),
     "close_at": (
         _config().model_copy(update={"alerts": AlertSettings(close_at=0.6)}),
-        "alerts.close_at was 0.5 and is 0.6",
+        "alerts.close_at was 0.35 and is 0.6",
     ),
     "accept_after": (
         _config().model_copy(update={"alerts": AlertSettings(accept_after="30min")}),
@@ -275,7 +275,7 @@ def test_the_default_written_out_is_no_other_configuration() -> None:
     written = _config("novelty", {"warning": 0.6}).model_copy(
         update={
             "alerts": AlertSettings(
-                open_at=0.7, close_at=0.5, accept_after="120min", resolve_after_sec=40
+                open_at=0.7, close_at=0.35, accept_after="120min", resolve_after_sec=40
             )
         }
     )

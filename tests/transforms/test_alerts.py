@@ -166,7 +166,7 @@ def test_evidence_holds_every_detector_with_its_parameters_and_the_thresholds() 
     evidence = opened.alert.evidence
     assert evidence["detectors"] == [{"name": "rule", "version": 2, "score": 0.95}]
     assert evidence["thresholds"] == {
-        "open_at": 0.7, "close_at": 0.5, "resolve_after_sec": 30e-6, "accept_after_sec": 7200.0,
+        "open_at": 0.7, "close_at": 0.35, "resolve_after_sec": 30e-6, "accept_after_sec": 7200.0,
         "anomaly_above": 0.5, "warning_from": 0.7, "critical_from": 0.9,
     }  # fmt: skip
 

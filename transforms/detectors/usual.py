@@ -1,0 +1,227 @@
+"""Usual: what is usual for a series, on several time scales, and when it has left that."""
+
+from typing import Any, ClassVar, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field as Option
+
+from padit.domain.attributes import UNSTATED
+from padit.domain.config import Levels
+from padit.domain.features import FeatureTable
+from padit.transforms.detectors import usual_state as state_of
+from padit.transforms.detectors.base import Parameters, Scores
+from padit.transforms.detectors.calibration import measured_confidence, score_of
+from padit.transforms.detectors.columns import Columns, Field, locate
+from padit.transforms.detectors.usual_kernel import run
+from padit.transforms.detectors.usual_season import SLOTS_OF_SEASON
+from padit.transforms.detectors.wording import number, span
+
+__all__ = ["DETECTOR", "UsualDetector", "UsualParameters"]
+
+_FIELDS = {
+    "state": Field((state_of.SLOTS,), "float64"),
+    "season": Field((SLOTS_OF_SEASON,), "float32", np.nan),
+}
+_HIGHER, _LOWER, _NEVER_ACCEPTED = 1, 2, 4
+_DIRECTIONS = {
+    "availability": _LOWER | _NEVER_ACCEPTED,
+    "error_rate": _HIGHER | _NEVER_ACCEPTED,
+}
+_WORDS = (
+    "above its usual", "below its usual", "higher than usual", "lower than usual",
+    "between its usual values", "noisier or calmer than usual", "stuck",
+    "not usual at this time",
+)  # fmt: skip
+
+
+class UsualParameters(Parameters):
+    """How easily the detector speaks, and how long it remembers."""
+
+    sensitivity: float = Option(
+        1.0,
+        ge=0.1,
+        le=10,
+        description="Evidence needed for a warning is divided by this; 2 speaks sooner, and "
+        "more often in vain.",
+    )
+    retention_sec: float = Option(
+        35 * 86400.0,
+        gt=0,
+        le=1e9,
+        description="Seconds without a sample until a series is forgotten.",
+    )
+
+
+class UsualDetector:
+    """Cumulative evidence that a series has left what is usual for it.
+
+    A series is judged sample by sample, in event-time order, by compiled code. Its value (of a
+    counter its increase a second) and its activity (log2 of the size of its steps) are channels,
+    each with a memory on five time scales (`usual_scale`); `usual_evidence` adds up what lies
+    outside of them, `usual_season` what does not belong to this time of the day or week, and a
+    value that is repeated for longer than 2.5 times the longest run before, plus 8, is stuck. Each
+    gives a verdict, 1 where it is news; the highest counts:
+
+        score = verdict / (verdict + 3/7)    while no alert is open; 0 inside one
+        level = verdict / (verdict + 3/7)    always
+
+    What lies inside an alert is not learnt until it has lasted for `accept_after` and stays where
+    it is; then half of the memory becomes the new normal. It is never accepted of an availability
+    (only its fall is news), of an error rate (only its rise is) or of a stuck value. An excursion
+    of another kind that comes a third time, or the second time if such excursions take a seventh
+    of all time, is learnt as routine.
+
+    The sums are those of Page (1954), Continuous inspection schemes.
+
+    >>> from padit.domain.metric import Series
+    >>> value = np.random.default_rng(7).normal(size=2000)
+    >>> value[1500:1600] += 8.0
+    >>> table = FeatureTable(
+    ...     (Series("probe", "rtt", "ms"),), np.array([2000]) * 1_000_000, np.array([0], np.int32),
+    ...     {}, np.array([0, 2000]), np.arange(2000) * 1_000_000, value, 3000)
+    >>> detector = UsualDetector(UsualParameters())
+    >>> state, scores = detector.step(detector.initial(), table)
+    >>> np.flatnonzero(scores.sample >= 0.7)
+    array([1502])
+    >>> detector.explain(table, scores, 0)["text"]
+    'rtt 8.507 ms, above its usual -2.255 to 2.829'
+    """
+
+    name: ClassVar[str] = "usual"
+    version: ClassVar[int] = 1
+    Parameters: ClassVar[type[Parameters]] = UsualParameters
+    confidence = staticmethod(measured_confidence)
+
+    def __init__(self, parameters: UsualParameters, levels: Levels | None = None) -> None:
+        self.parameters = parameters
+        self.levels = levels or Levels()
+
+    def at(self, levels: Levels) -> "UsualDetector":
+        """The same detector that opens, closes and accepts where the job's alerts do."""
+        return UsualDetector(self.parameters, levels)
+
+    def initial(self) -> Columns:
+        """No series yet."""
+        return Columns.empty(_FIELDS)
+
+    def step(self, state: Columns, table: FeatureTable) -> tuple[Columns, Scores]:
+        """Judge every new sample, then learn from it."""
+        retention = int(self.parameters.retention_sec * 1e6)
+        state, rows = locate(state, _FIELDS, table, retention)
+        facts = np.zeros((state_of.FACTS, len(table)))
+        verdict = np.zeros(len(table.value))
+        sensitivity = self.parameters.sensitivity
+        opens, closes = _verdict(self.levels.open_at), _verdict(self.levels.close_at)
+        limits = np.array([opens, closes, float(self.levels.accept_after)])
+        limits[:2] /= sensitivity
+        run(
+            cast(NDArray[np.float64], state.data["state"]),
+            cast(NDArray[np.float32], state.data["season"]),
+            rows[table.code],
+            table.offset.astype(np.int64, copy=False),
+            table.time.astype(np.int64, copy=False),
+            np.clip(np.nan_to_num(table.value), -1e150, 1e150),
+            _directions(table),
+            limits,
+            verdict,
+            facts,
+        )
+        return state, _scores(_Facts(*facts), verdict * sensitivity, sensitivity)
+
+    def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
+        """What left its usual range, and the range."""
+        if not np.isfinite(scores.score[row]):
+            return {"text": "warming up"}
+        detail = {key: float(column[row]) for key, column in (scores.detail or {}).items()}
+        series = table.series[table.code[row]]
+        channel = int(detail["channel"])
+        what = _WORDS[channel]
+        unit = f"{series.unit}/s" if detail["counter"] and series.unit else series.unit
+        seen = f"{series.metric_name} {number(detail['value'])} {unit}".rstrip()
+        text = f"{seen}, {what}"
+        if channel == state_of.STUCK:
+            lasts = int(detail["run"] * detail["interval"])
+            text = f"{seen}, the same for {span(lasts)}"
+        elif channel < state_of.BETWEEN or channel == state_of.SEASONAL:
+            low, high = detail["expected_low"], detail["expected_high"]
+            text += f" {number(low)} to {number(high)}" if channel < state_of.BETWEEN else ""
+        names = ("value", "expected_low", "expected_high", "median", "iqr", "seen")
+        found = {name: detail[name] for name in names if np.isfinite(detail[name])}
+        return {"text": text, "what": what, **found}
+
+    def dump(self, state: Columns) -> bytes:
+        """Series in their canonical order."""
+        return state.dump(self.version)
+
+    def load(self, data: bytes) -> Columns:
+        """Series from bytes.
+
+        Raises:
+            StateError: damaged, of another version or of other parameters.
+        """
+        return Columns.load(data, self.version, _FIELDS)
+
+
+class _Facts(NamedTuple):
+    """What the kernel found out about each window, float64 (n,) each, in its order."""
+
+    event: NDArray[np.float64]
+    best: NDArray[np.float64]
+    level: NDArray[np.float64]
+    held: NDArray[np.float64]
+    accepted: NDArray[np.float64]
+    channel: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    median: NDArray[np.float64]
+    iqr: NDArray[np.float64]
+    seen: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    interval: NDArray[np.float64]
+    value: NDArray[np.float64]
+    counter: NDArray[np.float64]
+    run: NDArray[np.float64]
+
+
+def _scores(facts: _Facts, verdict: NDArray[np.float64], sensitivity: float) -> Scores:
+    detail = {
+        "value": facts.value, "channel": facts.channel, "median": facts.median, "iqr": facts.iqr,
+        "seen": facts.seen, "interval": facts.interval, "counter": facts.counter,
+        "run": facts.run, "expected_low": facts.low, "expected_high": facts.high,
+        "accepted": facts.accepted,
+    }  # fmt: skip
+    return Scores(
+        score=score_of(facts.event * sensitivity, 1.0),
+        sample=score_of(verdict, 1.0),
+        detail=detail,
+        level=score_of(facts.level * sensitivity, 1.0),
+        expected_low=facts.low,
+        expected_high=facts.high,
+        baseline={"median": facts.median, "iqr": facts.iqr, "n": facts.seen},
+        shift=facts.shift,
+        held=np.ones(len(facts.level), bool),  # it accepts by itself, and says so
+        accepted=facts.accepted > 0,
+    )
+
+
+def _verdict(score: float) -> float:
+    """The verdict that has a score; the inverse of `score_of`."""
+    return 3 / 7 * score / (1 - score) if score < 1 else np.inf
+
+
+def _directions(table: FeatureTable) -> NDArray[np.int64]:
+    """int64 (n,): which side of each window is worth a word, see the state_of."""
+    both = _HIGHER | _LOWER
+    if table.attributes is None:
+        return np.full(len(table), both, np.int64)
+    found = np.array(
+        [_DIRECTIONS.get(one.metric_type, both) for one in table.attributes.table]
+        or [_DIRECTIONS.get(UNSTATED.metric_type, both)],
+        np.int64,
+    )
+    chosen: NDArray[np.int64] = found[table.attributes.of_rows(table.code)]
+    return chosen
+
+
+DETECTOR = UsualDetector

@@ -1,0 +1,143 @@
+"""Evidence that a channel has left its usual range: sums that fall while all is usual.
+
+Page's cumulative sums (1954), on both sides, of two things. *Outside*: how far a sample lies
+beyond the 99 % quantile, in units of the tail, at most 3 a sample, so that no single sample
+decides. *Shifted*: how far it lies from the centre in standard deviations, at most 3, less 1,
+divided by how slowly the channel swings. *Between*: samples in a gap of the memory.
+
+A sum is judged against the larger of a fixed limit and 1.6 times the highest it reached before
+without an alert, a record that fades within some 4,000 samples: what a channel does now and then
+is no news. A verdict is sum / limit: 1 is news.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from padit.ops.compiled import kernel
+from padit.transforms.detectors.usual_scale import (
+    CENTRE,
+    EDGE,
+    FULL_SWINGS,
+    GAP_COUNT,
+    GAPS,
+    JUMP,
+    SIDES,
+    STATISTICS,
+    UNIT,
+    WIDTH,
+    distance,
+    slowness,
+    tolerance,
+)
+
+__all__ = ["AGED", "DOWN", "HINT", "KNOWN", "UP", "accept_evidence", "judge"]
+
+Array = NDArray[np.float64]
+
+OUTSIDE, SHIFTED, BETWEEN = 5.0, 9.0, 8.0
+UP, DOWN, AGED, KNOWN, HINT = 1, 2, 4, 8, 16
+RECORD, FADE, CAP = 1.6, 1.0 - 1.0 / 4096, 1.5
+
+
+@kernel
+def judge(
+    c: Array, y: float, before: float, context: int, learn: bool, relief: float
+) -> tuple[float, float]:
+    """The highest verdict of a channel over a sample, and the number of the sum that gives it.
+
+    Args:
+        c: float64 (CHANNEL,).
+        y: the value.
+        before: what it was some samples ago, before a jump.
+        context: what else is known, bits of `UP` (higher is worth a word), `DOWN` (lower is),
+            `AGED` (the channel is older than a day), `KNOWN` (this is usual at this time of the
+            day, and counts for nothing), `HINT` (it was so a day ago: a walk there is no news).
+        learn: whether records may rise.
+        relief: how much faster sums fall inside an alert.
+    """
+    away = y - c[CENTRE]
+    over, z, slack = _outside(c, away, before - c[CENTRE], context, learn)
+    slow, wide = slowness(c), tolerance(c)
+    verdict, which = 0.0, 0.0
+    for k in range(2):
+        mine = (away >= 0) == (k == 0)
+        gain = min(over, 4.0) - slack if mine and over > 0 else -1.0
+        v = _sum(c, STATISTICS + k, gain, OUTSIDE * wide, relief, learn)
+        shift = ((z if mine else -z) - 1.0) / slow
+        w = _sum(c, STATISTICS + 2 + k, shift, SHIFTED * wide, slow * relief, learn)
+        if context & (UP << k) and max(v, w) > verdict:
+            verdict, which = max(v, w), k + (2.0 if w > v else 0.0)
+    between = 1.0 if _in_gap(c, y, before) else -1.0
+    v = _sum(c, STATISTICS + 4, between, BETWEEN * wide, relief, learn)
+    return (v, 4.0) if v > verdict else (verdict, which)
+
+
+@kernel
+def _outside(
+    c: Array, away: float, ahead: float, context: int, learn: bool
+) -> tuple[float, float, float]:
+    """How far beyond its 99 % quantile and from its centre a value is, and what does not count.
+
+    Args:
+        c: float64 (CHANNEL,).
+        away: distance of the value from the centre.
+        ahead: distance of what it was before.
+        context: as in `judge`.
+        learn: as in `judge`.
+    """
+    side = SIDES if away >= 0 else SIDES + 5
+    u, wide, slow = distance(c, away), tolerance(c), slowness(c)
+    over = (u - c[side + EDGE]) / (c[side + UNIT] * wide)
+    z = min(u / (c[side + WIDTH] * wide), 3.0)
+    if context & KNOWN:
+        return min(over, 0.0), min(z, 1.0), 0.5
+    if not learn:
+        return over, z, 0.5
+    slack = 2.2 - 1.7 / slow
+    range_is_known = context & AGED or (slow >= 8.0 and c[FULL_SWINGS] >= 4.0)
+    walks = ahead * away > 0 and distance(c, ahead) > 0.3 * u
+    if walks and (context & HINT or not range_is_known):
+        return over, min(z, 1.0), max(slack, over + 1.0)
+    return over, z, slack
+
+
+@kernel
+def _in_gap(c: Array, y: float, before: float) -> bool:
+    """Whether a value lies where the channel jumps across."""
+    for k in range(GAP_COUNT):
+        low, high = c[GAPS + 2 * k], c[GAPS + 2 * k + 1]
+        margin = 0.15 * (high - low)
+        if high - low > 1.2 * c[JUMP]:
+            continue  # a smooth series, seen at intervals
+        if low + margin < y < high - margin and abs(y - before) > margin:
+            return True
+    return False
+
+
+@kernel
+def _sum(c: Array, at: int, gain: float, limit: float, relief: float, learn: bool) -> float:
+    """Add to a sum; inside an alert it falls faster, so that the alert closes in time."""
+    record, peak = at + 5, at + 10
+    limit = max(limit, RECORD * c[record])
+    if not learn and gain < 0:
+        gain *= relief * limit / 4.0
+    c[at] = min(max(0.0, c[at] + gain), CAP * limit)
+    if learn:
+        c[record] *= FADE
+        if c[at] > c[peak]:
+            c[peak] = c[at]
+        if c[at] == 0.0:
+            c[record] = max(c[record], c[peak])
+            c[peak] = 0.0
+    else:
+        c[peak] = 0.0
+    return float(c[at] / limit)
+
+
+@kernel
+def accept_evidence(c: Array) -> None:
+    """Start the sums again; what was reached is a record now."""
+    for k in range(5):
+        s = STATISTICS + k
+        c[s + 5] = max(c[s + 5], c[s])
+        c[s] = c[s + 10] = 0.0

@@ -1,0 +1,322 @@
+"""The loop of `usual` over the samples of a table, each series in event-time order."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from padit.ops.compiled import kernel
+from padit.transforms.detectors.usual_channels import activity, before, increase, stuck
+from padit.transforms.detectors.usual_evidence import AGED, DOWN, UP, accept_evidence, judge
+from padit.transforms.detectors.usual_scale import (
+    CENTRE,
+    CHANNEL,
+    COUNT,
+    HIGH,
+    LOW,
+    REACH,
+    SIDES,
+    SWINGS,
+    adopt,
+    fit,
+    remember,
+)
+from padit.transforms.detectors.usual_season import SEASON, season_judge, season_learn
+from padit.transforms.detectors.usual_state import (
+    ACCEPTED,
+    ACTIVE,
+    ACTIVE_CHANNEL,
+    ACTIVITY,
+    AGE,
+    BORN,
+    CALM,
+    CALM_AFTER,
+    CHANNEL_OF,
+    COUNTER,
+    DAY_OLD,
+    EPISODES,
+    FIT_EVERY,
+    INSIDE,
+    INTERVAL,
+    JUDGED,
+    JUDGED_VALUE,
+    LAST,
+    LAST_TIME,
+    LEVEL,
+    OPEN,
+    QUEUE,
+    RUN,
+    SEASON_AT,
+    SEASONAL,
+    SINCE,
+    STASH,
+    STASHED,
+    STORE,
+    STRIDE,
+    STUCK,
+    TOLD,
+    TURN,
+    VALUE,
+    WAIT,
+    WAIT_A,
+    WAITING,
+    WAITING_A,
+    YOUNG,
+)
+
+__all__ = ["run"]
+
+Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@kernel
+def run(
+    states: Array,
+    seasons: NDArray[np.float32],
+    rows: Ints,
+    offset: Ints,
+    time: Ints,
+    value: Array,
+    directions: Ints,
+    limits: Array,
+    sample: Array,
+    out: Array,
+) -> None:
+    """Judge the samples of n windows, in the order of the table, then learn from them.
+
+    Args:
+        states: float64 (series, SLOTS).
+        seasons: float32 (series, SLOTS_OF_SEASON).
+        rows: int64 (n,), the series of each window.
+        offset: int64 (n + 1,), its samples.
+        time: int64 (m,), microseconds, ascending within a series.
+        value: float64 (m,), finite, squares finite.
+        directions: int64 (n,): bit 0: higher is worth a word; bit 1: lower is; bit 2: a shift
+            is never accepted.
+        limits: float64 (3,): verdicts from which an alert opens and down to which it stays open;
+            microseconds until a new normal is accepted.
+        sample: float64 (m,), gets the event verdict of each sample; NaN while warming up.
+        out: float64 (FACTS, n), gets what `FACT` names.
+    """
+    for row in range(len(rows)):
+        s = states[rows[row]]
+        event, best = np.nan, -1.0
+        level, held, accepted = 0.0, 0.0, 0.0
+        for i in range(offset[row], offset[row + 1]):
+            s[ACCEPTED] = 0.0
+            sample[i] = _step(s, seasons[rows[row]], time[i], value[i], directions[row], limits)
+            if not sample[i] <= event and sample[i] == sample[i]:
+                event, best = sample[i], float(i)
+                _facts(s, out, row)
+            level, accepted = max(level, s[LEVEL]), max(accepted, s[ACCEPTED])
+        if offset[row] == offset[row + 1]:
+            level = s[LEVEL] if s[OPEN] > 0 else 0.0
+        if s[OPEN] > 0 and (directions[row] & 4 or s[CHANNEL_OF] == STUCK):
+            held = 1.0
+        if best < 0:
+            _facts(s, out, row)
+        out[0, row], out[1, row], out[2, row], out[3, row] = event, best, level, held
+        out[4, row] = accepted
+
+
+@kernel
+def _facts(s: Array, out: Array, row: int) -> None:
+    c = s[VALUE : VALUE + CHANNEL]
+    known = c[COUNT] >= YOUNG
+    out[5, row] = s[CHANNEL_OF]
+    out[6, row] = c[CENTRE] - c[SIDES + 5 + REACH] if known else np.nan
+    out[7, row] = c[CENTRE] + c[SIDES + REACH] if known else np.nan
+    out[8, row] = c[CENTRE] if known else np.nan
+    out[9, row] = c[HIGH] - c[LOW] if known else np.nan
+    out[10, row] = c[COUNT]
+    out[11, row] = s[JUDGED_VALUE] - c[CENTRE] if known else np.nan
+    out[12, row] = s[INTERVAL]
+    out[13, row] = s[JUDGED_VALUE]
+    out[14, row] = s[COUNTER]
+    out[15, row] = s[RUN]
+
+
+@kernel
+def _step(
+    s: Array, season: NDArray[np.float32], t: int, x: float, directions: int, limits: Array
+) -> float:
+    """One sample; the verdict that it is news, NaN while warming up; the level is in its slot."""
+    c, a = s[VALUE : VALUE + CHANNEL], s[ACTIVITY : ACTIVITY + CHANNEL]
+    if s[AGE] == 0:
+        s[BORN] = t
+    else:
+        s[INTERVAL] += (t - s[LAST_TIME] - s[INTERVAL]) / min(s[AGE], 16.0)
+    closed = s[OPEN] == 0
+    y, fresh = increase(s, t, x)
+    active = activity(s, x)
+    repeats = stuck(s, x, closed)
+    verdict, channel = 0.0, 0.0
+    if fresh:
+        verdict, channel = _judge(s, c, a, season, t, y, active, directions, closed)
+        s[JUDGED_VALUE] = y
+    if repeats > verdict:
+        verdict, channel = repeats, STUCK
+    s[LEVEL] = verdict
+    news = 0.0
+    if closed:
+        s[CHANNEL_OF] = channel
+        news = _news(s, c, verdict, limits[0])
+        if news >= limits[0]:
+            _open(s, t)
+    if s[OPEN] > 0:
+        s[LEVEL] = _follow(s, t, y, verdict, channel, limits, (directions & 4) != 0)
+    elif fresh:
+        _learn(s, c, a, y, active)
+    s[AGE] += 1
+    s[LAST_TIME], s[LAST] = t, x
+    return news
+
+
+@kernel
+def _news(s: Array, c: Array, verdict: float, opens: float) -> float:
+    """The verdict where it is a quarter above what was reported since the last calm, else 0."""
+    if c[COUNT] < YOUNG or (c[SWINGS] < 6 and c[COUNT] < 512):
+        return np.nan
+    if verdict < 0.1:
+        s[TOLD] = 0.0
+    if verdict <= 1.25 * s[TOLD] and verdict < opens:
+        return 0.0
+    s[TOLD] = verdict
+    return verdict
+
+
+@kernel
+def _judge(
+    s: Array,
+    c: Array,
+    a: Array,
+    season: NDArray[np.float32],
+    t: int,
+    y: float,
+    active: bool,
+    directions: int,
+    closed: bool,
+) -> tuple[float, float]:
+    """The highest verdict of the channels over a value, and the channel."""
+    seasonal = s[SEASON_AT : SEASON_AT + SEASON]
+    season_learn(seasonal, season, t, y)
+    timely, context = season_judge(seasonal, y, directions & (UP | DOWN), closed)
+    verdict, channel = 0.0, 0.0
+    if c[COUNT] >= YOUNG and (c[SWINGS] >= 6 or c[COUNT] >= 512):
+        if t - s[BORN] >= DAY_OLD:
+            context |= AGED
+        verdict, channel = judge(c, y, before(s, c[CENTRE]), context, closed, 1.0)
+        if a[COUNT] >= 32 and a[SWINGS] >= 3 and c[LOW] < c[HIGH]:
+            if active:
+                context = (context & AGED) | UP | DOWN
+                s[JUDGED], _ = judge(a, s[ACTIVE], a[CENTRE], context, closed, 2.0)
+            if s[JUDGED] > verdict:
+                verdict, channel = s[JUDGED], ACTIVE_CHANNEL
+    return (timely, SEASONAL) if timely > verdict else (verdict, channel)
+
+
+@kernel
+def _open(s: Array, t: int) -> None:
+    s[OPEN], s[SINCE], s[CALM] = 1.0, t, 0.0
+    s[WAITING], s[WAITING_A] = 0.0, 0.0
+    s[STASHED], s[STRIDE], s[TURN] = 0.0, 1.0, 0.0
+
+
+@kernel
+def _follow(
+    s: Array, t: int, y: float, verdict: float, channel: float, limits: Array, held: bool
+) -> float:
+    """Inside an alert: close it when all is usual, accept what has lasted."""
+    s[INSIDE] += 1
+    if verdict < limits[1]:
+        if s[CALM] == 0:
+            s[CALM] = t
+        if t - s[CALM] >= max(CALM_AFTER, 2 * s[INTERVAL]):
+            _close(s, held)
+        return verdict
+    s[CALM] = 0.0
+    _stash(s, y)
+    age = t - s[SINCE]
+    if age < limits[2] or channel == STUCK or held or s[STASHED] < 12:
+        return verdict
+    goes_on = channel == SEASONAL or _moves(s[STORE : STORE + int(s[STASHED])])
+    if goes_on and age < 8 * limits[2]:
+        return verdict
+    _accept(s)
+    return 0.0
+
+
+@kernel
+def _stash(s: Array, y: float) -> None:
+    """Keep at most 128 values of the alert, evenly spaced."""
+    if s[TURN] % s[STRIDE] == 0:
+        if s[STASHED] == STASH:
+            for k in range(STASH // 2):
+                s[STORE + k] = s[STORE + 2 * k]
+            s[STASHED] = STASH // 2
+            s[STRIDE] *= 2
+        s[STORE + int(s[STASHED])] = y
+        s[STASHED] += 1
+    s[TURN] += 1
+
+
+@kernel
+def _close(s: Array, held: bool) -> None:
+    """The end of an alert; what comes a third time, or takes a sixth of the time, is routine."""
+    s[EPISODES] += 1
+    routine = s[EPISODES] >= 3 or (s[EPISODES] >= 2 and s[INSIDE] >= 0.15 * s[AGE])
+    if routine and not held:
+        _adopt(s)
+    s[OPEN] = 0.0
+
+
+@kernel
+def _moves(values: Array) -> bool:
+    """Whether the second half lies elsewhere than the first, by its own quartiles."""
+    half = len(values) // 2
+    first, second = np.sort(values[:half]), np.sort(values[half:])
+    n = half // 4
+    spread = max(first[half - 1 - n] - first[n], second[half - 1 - n] - second[n])
+    return bool(abs(np.median(second) - np.median(first)) > spread)
+
+
+@kernel
+def _accept(s: Array) -> None:
+    """Begin again with what was seen inside the alert."""
+    c, a = s[VALUE : VALUE + CHANNEL], s[ACTIVITY : ACTIVITY + CHANNEL]
+    accept_evidence(c)
+    accept_evidence(a)
+    _adopt(s)
+    s[JUDGED] = 0.0
+    s[OPEN] = 0.0
+    s[ACCEPTED] = 1.0
+
+
+@kernel
+def _adopt(s: Array) -> None:
+    c = s[VALUE : VALUE + CHANNEL]
+    if s[STASHED] > 0:
+        adopt(c, s[STORE : STORE + int(s[STASHED])])
+        fit(c, 1e-3 if s[COUNTER] > 0 else 1e-12)
+
+
+@kernel
+def _learn(s: Array, c: Array, a: Array, y: float, activity: bool) -> None:
+    """Put the sample into the queue, and the one from 32 samples ago into the memory."""
+    at = int(s[WAITING])
+    place = QUEUE + at % WAIT
+    if at >= WAIT or s[AGE] < WAIT + 24:
+        remember(c, y if s[AGE] < WAIT + 24 else s[place])  # young: no wait
+        n = int(c[COUNT])
+        if n % FIT_EVERY == 0 or n == 8 or n == 16 or n == 24:
+            fit(c, 1e-3 if s[COUNTER] > 0 else 1e-12)
+    s[place] = y
+    s[WAITING] = at + 1
+    if activity:
+        at = int(s[WAITING_A])
+        place = QUEUE + WAIT + at % WAIT_A
+        if at >= WAIT_A:
+            remember(a, s[place])
+            if a[COUNT] % 16 == 0:
+                fit(a, 0.0)
+        s[place] = s[ACTIVE]
+        s[WAITING_A] = at + 1

@@ -1,0 +1,140 @@
+"""Season: what the series did at the same time of the days and weeks before.
+
+Four weeks of half hours, each with the least and greatest value seen in it. At the beginning of
+each half hour the envelope is read again: of every day and week before, least and greatest within
+an hour of the same time (a clock change is no news). From the second least to the second greatest
+of the days is *known*: two days agree on it. From three days on a value outside of what is known
+is evidence as in `usual_evidence`; from two weeks on the weeks decide, so that a working day as
+quiet as a weekend is news and a weekend is not.
+
+All that happens is learnt here, faults too: one of them moves no second least.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from padit.ops.compiled import kernel
+from padit.transforms.detectors.usual_evidence import DOWN, HINT, KNOWN, UP
+
+__all__ = ["SEASON", "SLOTS_OF_SEASON", "season_judge", "season_learn"]
+
+Array = NDArray[np.float64]
+HALF_HOUR = 1_800_000_000
+DAY, WEEK, WEEKS = 48, 336, 4
+RING = WEEK * WEEKS
+SLOTS_OF_SEASON = 2 * RING
+# Slots of the state of a season.
+NOW, DAYS, LOW, HIGH, TIMES, STRICT_LOW, STRICT_HIGH, NOISE, SUM, RECORD, PEAK, SEEN, OUT = range(
+    13
+)
+SEASON = 16
+LIMIT = 5.0
+
+
+@kernel
+def season_judge(s: Array, y: float, directions: int, learn: bool) -> tuple[float, int]:
+    """Evidence that a value is not of this time, and the context of `usual_evidence.judge`.
+
+    Args:
+        s: float64 (SEASON,).
+        y: the value.
+        directions: bits UP and DOWN, the sides that are worth a word.
+        learn: whether no alert is open.
+    """
+    if s[DAYS] < 1:
+        return 0.0, directions
+    unit = 0.25 * (s[HIGH] - s[LOW]) + s[NOISE]
+    context = directions
+    if s[LOW] - unit <= y <= s[HIGH] + unit:
+        context |= HINT | KNOWN if s[DAYS] >= 2 else HINT
+    if s[DAYS] < 3:
+        return 0.0, context
+    unit = 0.2 * (s[STRICT_HIGH] - s[STRICT_LOW]) + s[NOISE] + 1e-300
+    over = 0.0
+    if directions & UP:
+        over = max(over, (y - s[STRICT_HIGH]) / unit)
+    if directions & DOWN:
+        over = max(over, (s[STRICT_LOW] - y) / unit)
+    verdict = _add(s, over, learn)
+    return verdict, context & ~KNOWN if verdict >= 1 else context
+
+
+@kernel
+def _add(s: Array, over: float, learn: bool) -> float:
+    """Add to the sum; its limit rises with its record and with how often the season is wrong."""
+    limit = max(LIMIT, 1.6 * s[RECORD]) * (1.0 + 30.0 * max(s[OUT], 2.0 / (s[SEEN] + 1.0)))
+    if learn:
+        s[SEEN] += 1
+        s[OUT] += ((1.0 if over > 0 else 0.0) - s[OUT]) / min(s[SEEN], 512.0)
+    gain = min(over, 4.0) - 0.5 if over > 0 else -1.0
+    if not learn and gain < 0:
+        gain *= limit / 2.5
+    s[SUM] = min(max(0.0, s[SUM] + gain), 1.5 * limit)
+    if not learn:
+        s[PEAK] = 0.0
+        return float(s[SUM] / limit)
+    s[PEAK] = max(s[PEAK], s[SUM])
+    if s[SUM] == 0.0:
+        s[RECORD] = max(s[RECORD] * (1.0 - 1.0 / 1024), s[PEAK])
+        s[PEAK] = 0.0
+    if s[SUM] >= limit:
+        s[OUT] = min(1.0, s[OUT] + 0.04)
+    return float(s[SUM] / limit)
+
+
+@kernel
+def season_learn(s: Array, slots: NDArray[np.float32], t: int, y: float) -> None:
+    """Move on to the half hour of `t`, and put the value into it."""
+    now = t // HALF_HOUR + 1
+    if now != s[NOW]:
+        before = int(s[NOW])
+        if before > 0:
+            at = before % RING
+            spread = 0.5 * (slots[2 * at + 1] - slots[2 * at])
+            if spread >= 0:
+                s[NOISE] = spread if s[NOISE] == 0 else s[NOISE] + 0.05 * (spread - s[NOISE])
+            for k in range(before + 1, min(now, before + RING) + 1):
+                slots[2 * (k % RING)] = slots[2 * (k % RING) + 1] = np.nan
+        s[NOW] = now
+        _envelope(s, slots, now)
+    at = 2 * (now % RING)
+    low, high = slots[at], slots[at + 1]
+    slots[at] = y if not low <= y else low
+    slots[at + 1] = y if not high >= y else high
+
+
+@kernel
+def _envelope(s: Array, slots: NDArray[np.float32], now: int) -> None:
+    low1, low2, high1, high2, days = _extremes(slots, now, DAY, 7)
+    s[DAYS] = days
+    s[LOW], s[HIGH] = (low2, high2) if days >= 2 else (low1, high1)
+    s[STRICT_LOW], s[STRICT_HIGH] = (low2, high2) if days >= 5 else (low1, high1)
+    low1, low2, high1, high2, weeks = _extremes(slots, now, WEEK, WEEKS - 1)
+    if weeks >= 2:
+        s[STRICT_LOW], s[STRICT_HIGH] = low1, high1
+        s[LOW], s[HIGH] = min(s[LOW], low2), max(s[HIGH], high2)
+        if weeks >= 3:
+            s[STRICT_LOW], s[STRICT_HIGH] = low2, high2
+
+
+@kernel
+def _extremes(
+    slots: NDArray[np.float32], now: int, period: int, most: int
+) -> tuple[float, float, float, float, int]:
+    """Least, second least, greatest and second greatest of the periods before; how many."""
+    low1 = low2 = np.inf
+    high1 = high2 = -np.inf
+    found = 0
+    for lag in range(1, most + 1):
+        low, high = np.inf, -np.inf
+        for k in range(now - lag * period - 2, now - lag * period + 3):
+            at = 2 * (k % RING)
+            if slots[at] <= low:
+                low = slots[at]
+            if slots[at + 1] >= high:
+                high = slots[at + 1]
+        if low <= high:
+            found += 1
+            low1, low2 = min(low1, low), min(max(low1, low), low2)
+            high1, high2 = max(high1, high), max(min(high1, high), high2)
+    return low1, low2, high1, high2, found

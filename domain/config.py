@@ -66,7 +66,7 @@ class AlertSettings(Section):
         default=None,
         gt=0,
         le=1,
-        description="Level from which on a window keeps an alert open; by default 0.5, or "
+        description="Level from which on a window keeps an alert open; by default 0.35, or "
         "`open_at` where that is lower.",
     )
     budget: str | None = Field(
@@ -232,7 +232,10 @@ class JobConfig(Section):
     """All keys of a configuration file."""
 
     detectors: tuple[DetectorSetting, ...] = Field(
-        default=(DetectorSetting(name="novelty"), DetectorSetting(name="multivariate")),
+        default=(
+            DetectorSetting(name="usual"),
+            DetectorSetting(name="no_data", parameters={"lived_sec": 3600}),
+        ),
         description="Detectors, in any number; the highest score of a series counts.",
     )
     input: dict[str, Any] = Field(

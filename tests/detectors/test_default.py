@@ -105,28 +105,29 @@ def test_awkward_input_neither_fails_nor_floods(kind: str) -> None:
 
 def test_a_step_change_is_one_episode() -> None:
     [alert] = _opened({"m": np.r_[_noise(13, 3000), 10 + _noise(14, 6000)]})
-    assert alert["detector"]["name"] == "novelty"
+    assert alert["detector"]["name"] == "usual"
 
 
 def test_gaps_of_days_and_a_clock_that_jumps_are_no_anomaly() -> None:
     value = _noise(15, 3000)
     times = np.arange(3000) + np.repeat([0, 3 * 86_400, 10 * 86_400], 1000)
-    assert _opened({"m": value}, times=times) == []
+    names = {one["detector"]["name"] for one in _opened({"m": value}, times=times)}
+    assert names <= {"no_data"}
 
 
 @pytest.mark.parametrize("absurd", [1e6, 1e300])
 def test_one_absurd_value_does_not_hide_what_comes_after(absurd: float) -> None:
     value = _noise(16, 8000)
-    value[2000], value[6000] = absurd, 25.0
+    value[2000], value[6000:6030] = absurd, 9.0
     assert [one["summary"].split(",")[0] for one in _opened({"m": value})] == [
         f"m of machine-1: m {absurd:.4g}",
-        "m of machine-1: m 25",
+        "m of machine-1: m 9",
     ]
 
 
 def test_confidence_follows_the_score() -> None:
     value = _noise(17, 3000)
-    value[2500] = 40.0
+    value[2500] = 9e3
     detection = Detection(JobConfig().detectors)
     table = table_of({Series("s", "m"): value})
     _, detected = detection.step(detection.initial(), table)
@@ -142,6 +143,6 @@ def test_another_detector_is_one_line_of_configuration() -> None:
     detection = Detection(settings)
     _, detected = detection.step(detection.initial(), table)
     assert detected.composite[0] == np.nanmax(detected.matrix[:, 0])
-    assert set(detection.describe(detected, 0).scores) >= {"novelty", "changepoint"}
+    assert set(detection.describe(detected, 0).scores) >= {"usual", "changepoint"}
     highest = np.fmax.reduce([one.sample for one in detected.scores if one.sample is not None])
     assert np.array_equal(detection.samples(detected), highest, equal_nan=True)

@@ -32,6 +32,7 @@ FIELDS = {
     "begins": Field((_PAUSES,), "<i8"),
     "limit": Field((), "<i8"),
     "value": Field((), "<f8"),
+    "born": Field((), "<i8", NEVER),
 }
 
 
@@ -49,6 +50,7 @@ class Moments:
         owner: int64 (M,), row of the state.
         time, value: (M,) of the latest sample; time is `NEVER` before the first.
         gap: int64 (M,), time since the sample before; 0 where there is none.
+        born: int64 (M,), time of the first sample since the series began.
         news: bool (M,), whether it is the moment of a sample of the table.
         of_row: int64 (n,), the moment at the end of each row of the table.
     """
@@ -75,6 +77,10 @@ class Moments:
         known = self.news & (before != NEVER)
         self.gap = np.where(known, self.time - np.where(known, before, 0), 0)
         self.begins = self.news & (~known | (self.gap > retention))
+        begun = np.where(self.begins, np.arange(total), 0)
+        begun[self.first] = self.first
+        begun = np.maximum.accumulate(begun)
+        self.born = np.where(self.begins[begun], self.time[begun], state.data["born"][self.owner])
         self.of_row = np.empty(len(table), np.int64)
         self.of_row[by_owner] = np.cumsum(size[by_owner]) + owner[by_owner]
 

@@ -35,6 +35,12 @@ class NoDataParameters(Parameters):
     warm_up: int = Option(
         10, ge=3, le=RECENT, description="Gaps between samples before a series is judged."
     )
+    lived_sec: float = Option(
+        0.0,
+        ge=0,
+        le=1e9,
+        description="A series that had data for a shorter time is not reported, seconds.",
+    )
     retention_sec: float = Option(
         7 * 86400.0,
         gt=0,
@@ -88,7 +94,7 @@ class NoDataDetector:
     """
 
     name: ClassVar[str] = "no_data"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Parameters: ClassVar[type[Parameters]] = NoDataParameters
     budgeted: ClassVar[bool] = False
     confidence = staticmethod(measured_confidence)
@@ -96,6 +102,7 @@ class NoDataDetector:
     def __init__(self, parameters: NoDataParameters) -> None:
         self.parameters = parameters
         self._retention = round(parameters.retention_sec * MICROS)
+        self._lived = round(parameters.lived_sec * MICROS)
 
     def initial(self) -> Columns:
         """No series yet."""
@@ -184,6 +191,8 @@ class NoDataDetector:
         judged[np.flatnonzero(moments.gap >= habits.minimum) - 1] = True
         at = np.flatnonzero(judged & moments.news)
         limit[at] = habits.limits(at)
+        lived = np.where(moments.news, moments.time - moments.born, self._lived)
+        limit[lived < self._lived] = 0
         return limit
 
     def _absent(self, moments: Moments, limit: Ints, table: FeatureTable) -> _Ends:
@@ -231,6 +240,7 @@ class NoDataDetector:
         for name, recent in habits.recent.items():
             data[name][changed] = recent.at(at)
         data["limit"][changed], data["value"][changed] = limit[at], moments.value[at]
+        data["born"][changed] = moments.born[at]
         state.seen[changed] = moments.time[at]
         # Exactly when it is due, so that the state does not depend on how the stream is cut.
         until = _known_until(table)

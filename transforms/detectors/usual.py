@@ -34,6 +34,8 @@ _WORDS = (
     "not usual at this time",
 )  # fmt: skip
 
+_EXTREMES = ("highest", "lowest")
+
 
 class UsualParameters(Parameters):
     """How easily the detector speaks, and how long it remembers."""
@@ -137,6 +139,9 @@ class UsualDetector:
         series = table.series[table.code[row]]
         channel = int(detail["channel"])
         what = _WORDS[channel]
+        at = int(detail.pop("at"))
+        if not detail["counter"] and at >= 0:
+            detail["value"] = float(table.value[at])  # the kernel's is bounded
         unit = f"{series.unit}/s" if detail["counter"] and series.unit else series.unit
         seen = f"{series.metric_name} {number(detail['value'])} {unit}".rstrip()
         text = f"{seen}, {what}"
@@ -145,7 +150,10 @@ class UsualDetector:
             text = f"{seen}, the same for {span(lasts)}"
         elif channel < state_of.BETWEEN or channel == state_of.SEASONAL:
             low, high = detail["expected_low"], detail["expected_high"]
-            text += f" {number(low)} to {number(high)}" if channel < state_of.BETWEEN else ""
+            if not np.isfinite(low):
+                text = f"{seen}, {_EXTREMES[channel % 2]} in {int(detail['seen'])} samples"
+            elif channel < state_of.BETWEEN:
+                text += f" {number(low)} to {number(high)}"
         names = ("value", "expected_low", "expected_high", "median", "iqr", "seen")
         found = {name: detail[name] for name in names if np.isfinite(detail[name])}
         return {"text": text, "what": what, **found}
@@ -189,7 +197,7 @@ def _scores(facts: _Facts, verdict: NDArray[np.float64], sensitivity: float) -> 
         "value": facts.value, "channel": facts.channel, "median": facts.median, "iqr": facts.iqr,
         "seen": facts.seen, "interval": facts.interval, "counter": facts.counter,
         "run": facts.run, "expected_low": facts.low, "expected_high": facts.high,
-        "accepted": facts.accepted,
+        "accepted": facts.accepted, "at": facts.best,
     }  # fmt: skip
     return Scores(
         score=score_of(facts.event * sensitivity, 1.0),

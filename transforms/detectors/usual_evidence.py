@@ -16,11 +16,16 @@ from numpy.typing import NDArray
 from padit.ops.compiled import kernel
 from padit.transforms.detectors.usual_scale import (
     CENTRE,
+    COUNT,
     EDGE,
     FULL_SWINGS,
     GAP_COUNT,
     GAPS,
+    HIGH,
     JUMP,
+    LEAST,
+    LOW,
+    MOST,
     SIDES,
     STATISTICS,
     UNIT,
@@ -30,12 +35,13 @@ from padit.transforms.detectors.usual_scale import (
     tolerance,
 )
 
-__all__ = ["AGED", "DOWN", "HINT", "KNOWN", "UP", "accept_evidence", "judge"]
+__all__ = ["AGED", "DOWN", "HINT", "KNOWN", "UP", "YOUNG", "accept_evidence", "extreme", "judge"]
 
 Array = NDArray[np.float64]
 
 OUTSIDE, SHIFTED, BETWEEN = 5.0, 9.0, 8.0
 UP, DOWN, AGED, KNOWN, HINT = 1, 2, 4, 8, 16
+YOUNG = 24  # samples, until quantiles are known
 RECORD, FADE, CAP = 1.6, 1.0 - 1.0 / 4096, 1.5
 
 
@@ -70,6 +76,20 @@ def judge(
     between = 1.0 if _in_gap(c, y, before) else -1.0
     v = _sum(c, STATISTICS + 4, between, BETWEEN * wide, relief, learn)
     return (v, 4.0) if v > verdict else (verdict, which)
+
+
+@kernel
+def extreme(c: Array, y: float) -> float:
+    """The verdict that one value alone is news: how far it lies beyond all that was seen.
+
+    That is 8 times its range while the channel is young, when nothing else can be judged, and 50
+    times later: a spike is no news, an absurd value is. A channel that never moved has no range.
+    """
+    reach = c[MOST] - c[LEAST]
+    beyond = max(y - c[MOST], c[LEAST] - y)
+    if c[COUNT] < 8 or not reach > 0 or beyond <= 0 or (c[COUNT] >= YOUNG and c[LOW] == c[HIGH]):
+        return 0.0
+    return float(min(beyond / ((8.0 if c[COUNT] < YOUNG else 50.0) * reach), 1e6))
 
 
 @kernel

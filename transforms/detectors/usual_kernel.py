@@ -5,7 +5,15 @@ from numpy.typing import NDArray
 
 from padit.ops.compiled import kernel
 from padit.transforms.detectors.usual_channels import activity, before, increase, stuck
-from padit.transforms.detectors.usual_evidence import AGED, DOWN, UP, accept_evidence, judge
+from padit.transforms.detectors.usual_evidence import (
+    AGED,
+    DOWN,
+    UP,
+    YOUNG,
+    accept_evidence,
+    extreme,
+    judge,
+)
 from padit.transforms.detectors.usual_scale import (
     CENTRE,
     CHANNEL,
@@ -59,7 +67,6 @@ from padit.transforms.detectors.usual_state import (
     WAIT_A,
     WAITING,
     WAITING_A,
-    YOUNG,
 )
 
 __all__ = ["run"]
@@ -174,7 +181,7 @@ def _step(
 @kernel
 def _news(s: Array, c: Array, verdict: float, opens: float) -> float:
     """The verdict where it is a quarter above what was reported since the last calm, else 0."""
-    if c[COUNT] < YOUNG or (c[SWINGS] < 6 and c[COUNT] < 512):
+    if (c[COUNT] < YOUNG or (c[SWINGS] < 6 and c[COUNT] < 512)) and verdict < opens:
         return np.nan
     if verdict < 0.1:
         s[TOLD] = 0.0
@@ -211,7 +218,12 @@ def _judge(
                 s[JUDGED], _ = judge(a, s[ACTIVE], a[CENTRE], context, closed, 2.0)
             if s[JUDGED] > verdict:
                 verdict, channel = s[JUDGED], ACTIVE_CHANNEL
-    return (timely, SEASONAL) if timely > verdict else (verdict, channel)
+    if timely > verdict:
+        verdict, channel = timely, SEASONAL
+    alone = extreme(c, y)
+    if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
+        verdict, channel = alone, 0.0 if y >= c[CENTRE] else 1.0
+    return verdict, channel
 
 
 @kernel

@@ -19,8 +19,8 @@ from padit.ops.compiled import kernel
 
 __all__ = [
     "CENTRE", "CHANNEL", "COUNT", "EDGE", "FULL_SWINGS", "GAPS", "GAP_COUNT", "HIGH", "JUMP",
-    "LOW", "REACH", "SIDE", "SIDES", "SWINGS", "UNIT", "WIDTH", "adopt", "distance", "fit",
-    "log2", "remember", "slowness", "tolerance",
+    "LEAST", "LOW", "MOST", "REACH", "SIDE", "SIDES", "SWINGS", "UNIT", "WIDTH", "adopt",
+    "distance", "fit", "log2", "remember", "slowness", "tolerance",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -33,7 +33,8 @@ GAPS, GAP_COUNT = 16, 3
 OUTSIDE_RUN, JUMP = 22, 23
 NEWEST, RECENT, FULL_SWINGS = 39, 40, 41
 STATISTICS = 24  # fifteen numbers of `usual_evidence`
-MEMORY = 42
+LEAST, MOST = 42, 43  # of the memory
+MEMORY = 44
 CHANNEL = MEMORY + RINGS * RING
 
 HEAVY = 2.3
@@ -88,6 +89,8 @@ def remember(c: Array, y: float) -> None:
     if count > 0:
         c[JUMP] = max(c[JUMP] * FADE, abs(y - c[NEWEST]))
     c[NEWEST] = y
+    c[LEAST] = min(c[LEAST], y) if count > 0 else y
+    c[MOST] = max(c[MOST], y) if count > 0 else y
     away = y - c[CENTRE]
     side = SIDES if away >= 0 else SIDES + 5
     outside = count >= 64 and distance(c, away) > c[side + EDGE] + c[side + UNIT]
@@ -134,6 +137,7 @@ def fit(c: Array, floor: float) -> None:
             size += 1
         stride *= 4
     values = np.sort(values[:size])
+    c[LEAST], c[MOST] = values[0], values[size - 1]
     c[CENTRE] = values[size // 2]
     before = c[HIGH] - c[LOW]
     c[LOW], c[HIGH] = values[size // 4], values[(3 * size) // 4]

@@ -10,7 +10,7 @@ __all__ = [
     "JUDGED_VALUE", "LAST", "LAST_TIME", "LEVEL", "OPEN", "QUEUE", "RISES", "RUN", "RUNS",
     "RUN_RECORD", "SEASONAL", "SEASON_AT", "SINCE", "SLOTS", "STASH", "STASHED", "STEP1",
     "STEP2", "STEPS", "STEP_SUM", "STORE", "STRIDE", "STUCK", "TOLD", "TURN", "VALUE", "WAIT",
-    "WAITING", "WAITING_A", "WAIT_A", "YOUNG",
+    "WAITING", "WAITING_A", "WAIT_A",
 ]  # fmt: skip
 
 # Slots of a series, before its channels.
@@ -36,6 +36,5 @@ BLOCK = 8
 CALM_AFTER = 300_000_000
 HALF_HOUR = 1_800_000_000
 DAY_OLD = 26 * 3_600_000_000
-YOUNG = 24
 FACTS = 16
 BETWEEN, ACTIVE_CHANNEL, STUCK, SEASONAL = 4.0, 5.0, 6.0, 7.0

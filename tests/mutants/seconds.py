@@ -1,14 +1,35 @@
-"""A pytest plugin that writes down how long every test takes."""
+"""A pytest plugin for the measured run: how long every test takes, each without remembered results.
+
+What a function with `functools.cache` remembers from one test, the next does not run, and would not
+seem to reach.
+"""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+_Cached = type(functools.cache(lambda: None))
 _seconds: dict[str, float] = {}
+_seen: set[str] = set()
+_caches: list[Any] = []
+
+
+def pytest_runtest_setup() -> None:
+    """Forget."""
+    for name in set(sys.modules) - _seen:
+        _seen.add(name)
+        if name.startswith("padit."):
+            _caches.extend(_cached(vars(sys.modules[name])))
+    for one in _caches:
+        one.cache_clear()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -19,3 +40,11 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_sessionfinish() -> None:
     """Write."""
     Path(os.environ["PADIT_MUTANTS_SECONDS"]).write_text(json.dumps(_seconds))
+
+
+def _cached(names: Any) -> Iterator[Any]:
+    for one in list(names.values()):
+        if isinstance(one, _Cached):
+            yield one
+        elif isinstance(one, type) and str(one.__module__).startswith("padit."):
+            yield from (each for each in vars(one).values() if isinstance(each, _Cached))

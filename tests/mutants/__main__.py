@@ -53,9 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.only:
         drawn = [one for one in drawn if one[0].path.startswith(tuple(args.only))]
     _say(f"{len(drawn)} of {len(every)} mutants in {len(files)} files, seed {args.seed}")
-    reach = measure(
-        ROOT, [(ROOT / one).resolve() for one in files], tests, args.directory.resolve()
-    )
+    paths = [(ROOT / one).resolve() for one in files]
+    reach = measure(ROOT, paths, tests, args.directory.resolve(), args.workers)
     judged = _try_all(drawn, reach, args)
     killed = sum(one.outcome.killed for one in judged)
     write(args.output, judged, len(every), args.seed)

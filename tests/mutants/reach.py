@@ -56,7 +56,9 @@ class Reach:
         return sorted(reached - {""}, key=lambda one: (self.seconds.get(one, 0.0), one))
 
 
-def measure(root: Path, files: Sequence[Path], tests: Sequence[str], directory: Path) -> Reach:
+def measure(
+    root: Path, files: Sequence[Path], tests: Sequence[str], directory: Path, workers: int
+) -> Reach:
     """Run the tests once. Raises RuntimeError if one fails: then no mutant can be judged.
 
     What was found is kept in the directory: a file of tests runs again if it or any file but
@@ -68,7 +70,7 @@ def measure(root: Path, files: Sequence[Path], tests: Sequence[str], directory: 
     states = _states(root, files, tests)
     stale = [one for one, state in states.items() if known.get(one, {}).get("state") != state]
     if stale:
-        known |= _run(root, files, {one: states[one] for one in stale}, directory)
+        known |= _run(root, files, {one: states[one] for one in stale}, directory, workers)
         kept.write_text(json.dumps(known))
     lines: dict[str, dict[int, set[str]]] = {}
     seconds: dict[str, float] = {}
@@ -91,7 +93,7 @@ class _Found(TypedDict, total=False):
 
 
 def _run(
-    root: Path, files: Sequence[Path], states: dict[str, str], directory: Path
+    root: Path, files: Sequence[Path], states: dict[str, str], directory: Path, workers: int
 ) -> dict[str, _Found]:
     settings = directory / "coveragerc"
     settings.write_text(
@@ -100,7 +102,8 @@ def _run(
     report = directory / "seconds.json"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.mutants.seconds"]
     command += ["-p", "no:cacheprovider", "--cov", f"--cov-config={settings}"]
-    command += ["--cov-context=test", "--cov-report=", *states]
+    command += ["--cov-context=test", "--cov-report=", "-n", str(workers), "--dist", "loadfile"]
+    command += [*states]
     env = {**os.environ, "PADIT_MUTANTS_SECONDS": str(report)}
     done = subprocess.run(command, cwd=root, env=env, check=False)
     if done.returncode != 0:

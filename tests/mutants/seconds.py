@@ -38,7 +38,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """Write."""
+    """Write, where the reports of all workers come together."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
     Path(os.environ["PADIT_MUTANTS_SECONDS"]).write_text(json.dumps(_seconds))
 
 

@@ -1,4 +1,4 @@
-"""Of an OTLP request with a damaged part everything but the part is read, and the loss is counted."""
+"""Of an OTLP request with a damaged part all but the part is read, and the loss is counted."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ def test_what_has_no_structure_is_refused_with_the_place(body: bytes, reason: st
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000])
 def test_what_is_no_json_is_refused(body: bytes) -> None:
-    with pytest.raises(BadRequestError, match="^no ExportMetricsServiceRequest: "):
+    with pytest.raises(BadRequestError, match=r"^no ExportMetricsServiceRequest: "):
         as_json(body)
 
 

@@ -1,6 +1,6 @@
 """Messages built from field numbers are those that their standards publish.
 
-The texts are excerpts of prompb/types.proto and remote.proto and of io/prometheus/write/v2/types.proto
+The texts are excerpts of prompb/types.proto, remote.proto and io/prometheus/write/v2/types.proto
 (Prometheus, remote write 1.0 and 2.0) and of sparkplug_b.proto (Eclipse Tahu): what is read here.
 OTLP comes with a package of its own, opentelemetry-proto.
 """
@@ -143,8 +143,8 @@ UNDECODED = {("TimeSeries", "Label"), ("Metric", "DataSet")}
 
 
 def test_what_is_needed_of_a_message_is_there() -> None:
-    there = {name: {one.name for one in built.DESCRIPTOR.fields}
-             for name, built in {"1": WriteRequest, "2": Request, "B": Payload}.items()}  # fmt: skip
+    wanted = {"1": WriteRequest, "2": Request, "B": Payload}
+    there = {name: {one.name for one in built.DESCRIPTOR.fields} for name, built in wanted.items()}
     assert there == {
         "1": {"timeseries", "metadata"},
         "2": {"symbols", "timeseries"},

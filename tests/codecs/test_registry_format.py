@@ -99,9 +99,9 @@ def test_a_registry_that_cannot_be_asked_is_no_fault_of_the_record() -> None:
 def test_bytes_that_do_not_fit_are_refused() -> None:
     read = RegistryFormat(Registry(avro(POINT)))
     whole = encoded(POINT, {"at": 5, "v": 2.5})
-    with pytest.raises(ValueError, match="^the bytes do not fit the schema: "):
+    with pytest.raises(ValueError, match=r"^the bytes do not fit the schema: "):
         read(record(0, whole[:-1]))
-    with pytest.raises(ValueError, match="^2 bytes are left behind a value of the schema$"):
+    with pytest.raises(ValueError, match=r"^2 bytes are left behind a value of the schema$"):
         read(record(0, whole + b"12"))
 
 
@@ -126,8 +126,8 @@ FULL_OF_NOTHING = {"type": "record", "name": "Full", "fields": [
 )  # fmt: skip
 def test_an_array_of_what_takes_no_byte_is_refused(items: Any) -> None:
     arrays = {"type": "array", "items": items}
-    for content in (arrays, wrapped(arrays), wrapped(["null", arrays]),
-                    {"type": "map", "values": arrays}, {"type": "array", "items": arrays}):  # fmt: skip
+    around = [{"type": "map", "values": arrays}, {"type": "array", "items": arrays}]
+    for content in (arrays, wrapped(arrays), wrapped(["null", arrays]), *around):
         with pytest.raises(ValueError, match="an array of values that take no byte"):
             RegistryFormat(Registry(avro(content)))(record(0, b"\x00"))
 

@@ -81,5 +81,5 @@ def test_a_field_of_another_type_is_named(field: str, wrong: Any) -> None:
         columns(SCORES, {field: wrong})
     layout = LAYOUTS[Kind.DEAD_LETTER]
     for value in (1.5, 1 << 40):
-        with pytest.raises(ValueError, match="^partition: "):
+        with pytest.raises(ValueError, match=r"^partition: "):
             columns(layout, {"partition": value})

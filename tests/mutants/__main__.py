@@ -10,16 +10,16 @@ import argparse
 import functools
 import os
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import CodeType
 
-from tests.mutants.live import changed_function, run_live
+from tests.mutants.live import changed_function, check_noticed, run_live
 from tests.mutants.mutate import Mutant, mutants_of, sample
+from tests.mutants.outcomes import Outcomes, say
 from tests.mutants.reach import Reach, measure
 from tests.mutants.report import Judged, judgements, write
-from tests.mutants.trial import Outcome, Trial, anew, run_all, warm_up
+from tests.mutants.trial import Trial, anew, run_all, warm_up
 
 ROOT = Path(__file__).resolve().parents[2]
 # What has no clock, no process and no connection. Folders that do not exist are passed over.
@@ -52,13 +52,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     drawn = sample(ROOT, every, args.count, args.seed)
     if args.only:
         drawn = [one for one in drawn if one[0].path.startswith(tuple(args.only))]
-    _say(f"{len(drawn)} of {len(every)} mutants in {len(files)} files, seed {args.seed}")
+    say(f"{len(drawn)} of {len(every)} mutants in {len(files)} files, seed {args.seed}")
     paths = [(ROOT / one).resolve() for one in files]
     reach = measure(ROOT, paths, tests, args.directory.resolve(), args.workers)
     judged = _try_all(drawn, reach, args)
     killed = sum(one.outcome.killed for one in judged)
     write(args.output, judged, len(every), args.seed)
-    _say(f"{killed} of {len(judged)} killed; the report is {args.output}")
+    say(f"{killed} of {len(judged)} killed; the report is {args.output}")
     return 0 if killed >= args.least * len(judged) else 1
 
 
@@ -73,6 +73,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--anew", action="store_true", help="import everything for every mutant")
     parser.add_argument("--workers", type=int, default=2, help="mutants tried at a time")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=100.0,
+        help="of tests that a mutant gets, quickest first; what only others notice survives",
+    )
     parser.add_argument("--least", type=float, default=0.8, help="share that has to be killed")
     parser.add_argument("--output", type=Path, default=Path("docs/mutants.md"))
     parser.add_argument("--directory", type=Path, default=Path("build/mutants"))
@@ -88,60 +94,49 @@ def _files(source: str) -> list[str]:
 def _try_all(
     drawn: Sequence[tuple[Mutant, str]], reach: Reach, args: argparse.Namespace
 ) -> list[Judged]:
-    mutants = [mutant for mutant, _ in drawn]
     trials: list[Trial] = []
     codes: list[CodeType | None] = []
     for mutant, text in drawn:
         file = ROOT / mutant.path
-        trials.append(Trial(file, text, reach.tests(file, mutant.line), reach.seconds))
+        tests = reach.tests(file, mutant.line, args.seconds)
+        trials.append(Trial(file, text, tests, reach.seconds))
         codes.append(None if args.anew else changed_function(file, text, reach.imported(file)))
-    outcomes = _Outcomes(mutants)
+    outcomes = Outcomes(ROOT, args.directory / "outcomes.jsonl", drawn)
+    kept = {number for number, one in outcomes.known().items() if one.killed}
+    say(f"{len(kept)} were killed before")
+    left = [number for number in range(len(drawn)) if number not in kept]
+    elsewhere = [number for number in left if codes[number] is None]
+    live = [(number, code) for number, code in enumerate(codes) if code and number not in kept]
+    say(f"{len(live)} of the other {len(left)} change one function only")
     run = functools.partial(run_all, workers=args.workers, log=args.directory / "log")
-    elsewhere = [number for number, code in enumerate(codes) if code is None]
-    within = [(number, code) for number, code in enumerate(codes) if code is not None]
-    _say(f"{len(within)} of {len(trials)} change one function only")
-    warm_up()
-    run([trials[number] for number in elsewhere], child=anew, done=outcomes.of(elsewhere))
-    live = [(trials[number], code) for number, code in within]
-    numbers = [number for number, _ in within]
     files = sorted({test.partition("::")[0] for one in trials for test in one.tests})
-    run_live(live, files, run, outcomes.of(numbers), lambda: outcomes.noticed(reach.seconds))
-    notes = judgements(ROOT)
+    warm_up()
+    numbers = [number for number, _ in live]
+    texts = [(trials[number], code) for number, code in live]
+    _forked(lambda: run_live(texts, files, run, outcomes.of(numbers)))
+    run([trials[number] for number in elsewhere], child=anew, done=outcomes.of(elsewhere))
+    _forked(lambda: check_noticed(outcomes.noticed(reach.seconds), files, run))
+    notes, found = judgements(ROOT), outcomes.known()
     return [
-        Judged(mutant, outcomes.found[number], notes.get(mutant.key, ""))
-        for number, mutant in enumerate(mutants)
+        Judged(mutant, found[number], notes.get(mutant.key, ""))
+        for number, (mutant, _) in enumerate(drawn)
     ]
 
 
-class _Outcomes:
-    """What became of each mutant, said as it comes."""
-
-    def __init__(self, mutants: Sequence[Mutant]) -> None:
-        self.found: dict[int, Outcome] = {}
-        self._mutants = mutants
-        self._started = time.monotonic()
-
-    def of(self, numbers: Sequence[int]) -> Callable[[int, Outcome], None]:
-        """Return what takes the outcomes of those mutants."""
-        return lambda which, outcome: self._take(numbers[which], outcome)
-
-    def _take(self, number: int, outcome: Outcome) -> None:
-        self.found[number] = outcome
-        if not outcome.killed:
-            _say(f"  {outcome.how}, {outcome.seconds:.0f} s: {self._mutants[number].key}")
-        if len(self.found) % 50 == 0:
-            killed = sum(one.killed for one in self.found.values())
-            minutes = (time.monotonic() - self._started) / 60
-            _say(f"{len(self.found)} of {len(self._mutants)}, {killed} killed, {minutes:.1f} min")
-
-    def noticed(self, seconds: Mapping[str, float]) -> list[Trial]:
-        """Every test that noticed a mutant, to be run alone without any."""
-        names = sorted({one.test for one in self.found.values() if one.killed} - {""})
-        return [Trial(ROOT, "", [name], seconds) for name in names]
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def _forked(work: Callable[[], None]) -> None:
+    """In a process of its own: this one may not import what the next mutants change."""
+    pid, code = os.fork(), 1
+    if not pid:
+        try:
+            work()
+            code = 0
+        except RuntimeError as error:
+            say(str(error))
+        finally:
+            os._exit(code)
+    if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
+        message = "the tests cannot judge mutants, see above"
+        raise RuntimeError(message)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import pytest
 
 from tests.mutants.trial import QUIET, Limits, Outcome, Trial
 
-__all__ = ["changed_function", "run_live"]
+__all__ = ["changed_function", "check_noticed", "run_live"]
 
 _Key = tuple[str, str, int]
 
@@ -57,48 +57,67 @@ def run_live(
     tests: Sequence[str],
     run: Callable[..., None],
     done: Callable[[int, Outcome], None],
-    noticed: Callable[[], Sequence[Trial]],
 ) -> None:
-    """Collect the tests and run all trials, then what `noticed` returns, without any change.
+    """Collect the tests and run all trials.
 
     Args:
         trials: with the new code of the function.
         tests: files to collect.
         run: `run_all`, given trials, `child` and `done`.
         done: called with the number and the outcome of each of the trials.
-        noticed: called when they are done.
 
     Raises:
-        RuntimeError: the tests cannot be collected, or one of those in `noticed` fails.
+        RuntimeError: the tests cannot be collected.
     """
-    plugin = _Server(trials, run, done, noticed)
-    sys.dont_write_bytecode = True
-    code = pytest.main(
-        ["-q", "-p", "no:cacheprovider", "--tb=line", *QUIET, *tests], plugins=[plugin]
-    )
-    if not plugin.served:
-        message = f"the tests cannot be collected: exit code {int(code)}"
+    _serve(_Server([trial for trial, _ in trials], [code for _, code in trials], run, done), tests)
+
+
+def check_noticed(
+    unchanged: Sequence[Trial], tests: Sequence[str], run: Callable[..., None]
+) -> None:
+    """Run trials without any change; raises RuntimeError if one of their tests fails."""
+    failed: list[str] = []
+
+    def done(number: int, outcome: Outcome) -> None:
+        if outcome.killed:
+            failed.extend(unchanged[number].tests)
+
+    _serve(_Server(unchanged, [], run, done), tests)
+    if failed:
+        message = f"these tests fail alone, without any mutant: {failed}"
         raise RuntimeError(message)
-    if plugin.failed:
-        message = f"these tests fail alone, without any mutant: {plugin.failed}"
+
+
+def _serve(server: _Server, tests: Sequence[str]) -> None:
+    sys.dont_write_bytecode = True
+    arguments = ["-q", "-p", "no:cacheprovider", "--tb=line", *QUIET]
+    code = pytest.main([*arguments, *tests], plugins=[server])
+    if not server.served:
+        message = f"the tests cannot be collected: exit code {int(code)}"
         raise RuntimeError(message)
 
 
 class _Server(Limits):
-    """A pytest plugin that forks for every trial instead of running the tests."""
+    """A pytest plugin that forks for every trial instead of running the tests.
+
+    Args:
+        trials: to run.
+        codes: of the changed functions; none if nothing is changed.
+        run: `run_all`.
+        done: takes the outcomes.
+    """
 
     def __init__(
         self,
-        trials: Sequence[tuple[Trial, CodeType]],
+        trials: Sequence[Trial],
+        codes: Sequence[CodeType],
         run: Callable[..., None],
         done: Callable[[int, Outcome], None],
-        noticed: Callable[[], Sequence[Trial]],
     ) -> None:
-        self._trials, self._run, self._done, self._noticed = trials, run, done, noticed
-        self._codes = {id(trial.text): code for trial, code in trials}
+        self._trials, self._run, self._done = trials, run, done
+        self._codes = {trial.text: code for trial, code in zip(trials, codes, strict=False)}
         self._functions: dict[_Key, list[FunctionType]] = {}
         self._items: dict[str, pytest.Item] = {}
-        self.failed: list[str] = []
         self.served = False
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -108,19 +127,13 @@ class _Server(Limits):
         self._items = {item.nodeid: item for item in session.items}
         self._functions = _functions()
         gc.freeze()
-        self._run([trial for trial, _ in self._trials], child=self._changed, done=self._done)
-        unchanged = list(self._noticed())
-
-        def control(number: int, outcome: Outcome) -> None:
-            if outcome.killed:
-                self.failed.extend(unchanged[number].tests)
-
-        self._run(unchanged, child=self._tests, done=control)
+        child = self._changed if self._codes else self._tests
+        self._run(self._trials, child=child, done=self._done)
         self.served = True
         return True
 
     def _changed(self, trial: Trial) -> int:
-        code = self._codes[id(trial.text)]
+        code = self._codes[trial.text]
         live = self._functions[_key(code)]
         if not live:
             message = f"nothing is made of {code}"

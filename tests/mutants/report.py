@@ -11,7 +11,7 @@ import yaml
 from tests.mutants.mutate import Mutant
 from tests.mutants.trial import Outcome
 
-__all__ = ["Judged", "judgements", "write"]
+__all__ = ["Judged", "Run", "judgements", "write"]
 
 _HEAD = """# Mutants
 
@@ -19,10 +19,18 @@ _HEAD = """# Mutants
 an operator, a comparison, a number, a condition, a loop. The change is *killed* if a test that
 reaches its line fails; a *survivor* is a change that no test noticed. What is changed depends
 on the seed and the source alone: cosmic-ray's operators, one change for each place that is drawn.
-The bar is 80 %.
+A line that changes leaves the draw of all others as it was. The bar is 80 %.
 
 {drawn} of {every} possible mutants, seed {seed}: **{killed} killed, {share:.1f} %**
 ({failed} by a test that failed, {slow} by taking too long; {reached} survivors were not reached).
+
+A mutant gets the tests that ran its line, quickest first, for at most {seconds:g} s of the
+processor's time in all; each is ended after many times what it takes otherwise. If only one
+function changes, and nothing called it at import, a process that has imported everything and
+collected all tests forks and exchanges its code; for any other change a process imports everything
+anew. Compiled code is tried with its compiler off. Every test that noticed a mutant passed alone
+without any. Tests:
+{tests}.
 
 | file | mutants | killed | % |
 |---|---|---|---|
@@ -51,20 +59,39 @@ class Judged:
     judgement: str
 
 
+@dataclass(frozen=True)
+class Run:
+    """What a report says of the run.
+
+    Attributes:
+        every: mutants that are possible.
+        seed: of the draw.
+        seconds: of tests for each mutant.
+        tests: files and folders of tests.
+    """
+
+    every: int
+    seed: int
+    seconds: float
+    tests: Sequence[str]
+
+
 def judgements(root: Path) -> dict[str, str]:
     """By `Mutant.key`."""
     found = yaml.safe_load((root / "tests" / "mutants" / "judged.yaml").read_text())
     return {str(key): str(text) for key, text in (found or {}).items()}
 
 
-def write(output: Path, judged: Sequence[Judged], every: int, seed: int) -> None:
+def write(output: Path, judged: Sequence[Judged], run: Run) -> None:
     """Write the report."""
     killed = [one for one in judged if one.outcome.killed]
     survivors = [one for one in judged if not one.outcome.killed]
     head = _HEAD.format(
         drawn=len(judged),
-        every=every,
-        seed=seed,
+        every=run.every,
+        seed=run.seed,
+        seconds=run.seconds,
+        tests=", ".join(f"`{one}`" for one in run.tests),
         killed=len(killed),
         share=100 * len(killed) / max(1, len(judged)),
         failed=sum(one.outcome.how == "failed" for one in killed),

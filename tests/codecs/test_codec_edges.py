@@ -7,6 +7,10 @@ import pytest
 from padit.codecs.exposition import MOST_NAMED, parse
 from padit.codecs.forgiving import hint_of
 from padit.codecs.influx_lines import LineError, parse_line, parse_lines
+from padit.codecs.names import MAX_NAME_LENGTH, name_fault
+from padit.codecs.sparkplug import Births, read_message
+from padit.codecs.sparkplug_proto import Payload
+from padit.domain.metric import Series
 
 
 def test_the_id_of_a_schema_in_a_hint_is_all_four_bytes() -> None:
@@ -58,3 +62,32 @@ def test_a_row_that_begins_no_line_is_not_counted_as_one() -> None:
     assert found.numbers == [1, 4, 7]
     assert found.others == [2, 3, 5, 6]
     assert parse_lines(b"a v=1").numbers == [1]
+
+
+def test_a_group_of_any_name_is_read_and_only_state_is_the_state_of_a_host() -> None:
+    message = Payload(timestamp=1_767_323_045_000)
+    message.metrics.add(name="m", datatype=10, double_value=1.5)
+    for group in ("AREA", "STATE2", "state", "A"):
+        found = read_message(
+            f"spBv1.0/{group}/NBIRTH/edge", message.SerializeToString(), Births(), 0.0
+        )
+        assert [one.source_id for one in found.metrics] == [f"{group}/edge"]
+    found = read_message("spBv1.0/STATE/host", b"", Births(), 0.0)
+    assert ([one.what for one in found.unwatched], found.rejects) == (["topic"], [])
+
+
+def test_properties_without_a_value_are_passed_over() -> None:
+    message = Payload(timestamp=1_767_323_045_000)
+    one = message.metrics.add(name="m", datatype=10, double_value=1.5)
+    one.properties.keys.extend(["quality", "engUnit", "more"])
+    one.properties.values.add(type=3)
+    one.properties.values.add(type=12, string_value="bar")
+    found = read_message("spBv1.0/g/NBIRTH/e", message.SerializeToString(), Births(), 0.0)
+    assert [one.unit for one in found.metrics] == ["bar"]
+
+
+def test_a_name_may_be_as_long_as_is_allowed_and_no_longer() -> None:
+    longest = "n" * MAX_NAME_LENGTH
+    assert not name_fault(Series(longest, longest))
+    assert name_fault(Series(longest + "n", "m"))
+    assert name_fault(Series("s", longest + "n"))

@@ -144,7 +144,7 @@ def test_the_time_taken_stands_at_the_end_of_an_access_log(
 
 def test_a_whole_line_of_pairs_is_not_added_to_the_one_before() -> None:
     found = parsed('level=error msg="no route"', "  at x", 'level=info msg="up" took=5ms')
-    assert [(one.level, one.message.split("\n")[0]) for one in found][0] == ("ERROR", "no route")
+    assert (found[0].level, found[0].message.split("\n")[0]) == ("ERROR", "no route")
     assert found[-1].level == "INFO"
     assert found[-1].message == "up"
 

@@ -141,7 +141,8 @@ def test_the_paths_of_a_template_are_those_in_single_braces() -> None:
     ("value", "text"),
     [
         ("a", "a"), ("", None), (0, "0"), (-7, "-7"), ((1 << 64) - 1, str((1 << 64) - 1)),
-        (1 << 64, None), (1 - (1 << 64), str(1 - (1 << 64))), (-(1 << 64), None),
+        (1 << 64, None),
+        (-(1 << 70), None), (1 - (1 << 64), str(1 - (1 << 64))), (-(1 << 64), None),
         (0.1, "0.1"), (1e300, "1e+300"), (True, None), (None, None), ([1], None), ({}, None),
         (MISSING, None),
     ],

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import functools
+import math
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import CodeType
@@ -19,7 +21,7 @@ from tests.mutants.mutate import Mutant, mutants_of, sample
 from tests.mutants.outcomes import Outcomes, say
 from tests.mutants.reach import Reach, measure
 from tests.mutants.report import Judged, Run, judgements, write
-from tests.mutants.trial import Trial, anew, run_all, warm_up
+from tests.mutants.trial import Outcome, Trial, anew, run_all, warm_up
 
 ROOT = Path(__file__).resolve().parents[2]
 # What has no clock, no process and no connection. Folders that do not exist are passed over.
@@ -36,6 +38,7 @@ _TESTS = (
     "tests/connectors/test_schema_registry.py", "tests/connectors/test_side_outputs.py",
     "tests/connectors/test_text_order.py", "tests/connectors/test_units.py",
 )  # fmt: skip
+_UNTRIED = Outcome(False, "not tried")
 _SEED = 20_261_128
 
 
@@ -79,6 +82,12 @@ def _parser() -> argparse.ArgumentParser:
         default=30.0,
         help="of tests that a mutant gets, quickest first; what only others notice survives",
     )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=math.inf,
+        help="none is tried after them: what is left counts as survived, and the next run goes on",
+    )
     parser.add_argument("--least", type=float, default=0.8, help="share that has to be killed")
     parser.add_argument("--output", type=Path, default=Path("docs/mutants.md"))
     parser.add_argument("--directory", type=Path, default=Path("build/mutants"))
@@ -108,17 +117,21 @@ def _try_all(
     elsewhere = [number for number in left if codes[number] is None]
     live = [(number, code) for number, code in enumerate(codes) if code and number not in kept]
     say(f"{len(live)} of the other {len(left)} change one function only")
-    run = functools.partial(run_all, workers=args.workers, log=args.directory / "log")
+    until = time.monotonic() + 60 * args.minutes
+    run = functools.partial(run_all, workers=args.workers, log=args.directory / "log", until=until)
     files = sorted({test.partition("::")[0] for one in trials for test in one.tests})
     warm_up()
     numbers = [number for number, _ in live]
     texts = [(trials[number], code) for number, code in live]
-    _forked(lambda: run_live(texts, files, run, outcomes.of(numbers)))
+    if texts and args.minutes:
+        _forked(lambda: run_live(texts, files, run, outcomes.of(numbers)))
     run([trials[number] for number in elsewhere], child=anew, done=outcomes.of(elsewhere))
-    _forked(lambda: check_noticed(outcomes.noticed(reach.seconds), files, run))
+    if args.minutes:
+        check = functools.partial(run, until=math.inf)
+        _forked(lambda: check_noticed(outcomes.noticed(reach.seconds), files, check))
     notes, found = judgements(ROOT), outcomes.known()
     return [
-        Judged(mutant, found[number], notes.get(mutant.key, ""))
+        Judged(mutant, found.get(number, _UNTRIED), notes.get(mutant.key, ""))
         for number, (mutant, _) in enumerate(drawn)
     ]
 

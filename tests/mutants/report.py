@@ -22,7 +22,8 @@ on the seed and the source alone: cosmic-ray's operators, one change for each pl
 A line that changes leaves the draw of all others as it was. The bar is 80 %.
 
 {drawn} of {every} possible mutants, seed {seed}: **{killed} killed, {share:.1f} %**
-({failed} by a test that failed, {slow} by taking too long; {reached} survivors were not reached).
+({failed} by a test that failed, {slow} by taking too long; of the survivors {reached} were not
+reached and {untried} not tried in this run's time).
 
 A mutant gets the tests that ran its line, quickest first, for at most {seconds:g} s of the
 processor's time in all; each is ended after many times what it takes otherwise. If only one
@@ -97,6 +98,7 @@ def write(output: Path, judged: Sequence[Judged], run: Run) -> None:
         failed=sum(one.outcome.how == "failed" for one in killed),
         slow=sum(one.outcome.how == "took too long" for one in killed),
         reached=sum(one.outcome.how == "not reached" for one in survivors),
+        untried=sum(one.outcome.how == "not tried" for one in survivors),
         table="\n".join(_rows(judged)),
     )
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +117,8 @@ def _rows(judged: Sequence[Judged]) -> list[str]:
 
 def _survivor(one: Judged) -> str:
     mutant = one.mutant
-    reached = " (not reached)" if one.outcome.how == "not reached" else ""
+    how = one.outcome.how
+    reached = f" ({how})" if how.startswith("not ") else ""
     return (
         f"- `{mutant.path}:{mutant.line}`{reached}  \n  `{mutant.before}`  \n"
         f"  `{mutant.after}`  \n  {one.judgement or 'not judged yet'}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 import os
 import resource
 import signal
@@ -134,8 +135,11 @@ def run_all(
     log: Path,
     done: Callable[[int, Outcome], None],
     child: Callable[[Trial], int],
+    until: float = math.inf,
 ) -> None:
     """Run all, `workers` at a time; `done` is called with each one's number and outcome.
+
+    None is begun after `until`, a time of `time.monotonic`.
 
     `child` is called in a process of its own and returns its exit code, 0 if all tests passed.
     Tests that noticed another change of the same file are run first.
@@ -144,8 +148,8 @@ def run_all(
     running: dict[int, _Running] = {}
     noticed: dict[Path, Counter[str]] = {}
     try:
-        while waiting or running:
-            while waiting and len(running) < workers:
+        while running or (waiting and time.monotonic() < until):
+            while waiting and len(running) < workers and time.monotonic() < until:
                 number, trial = waiting.pop()
                 if trial.tests:
                     before = noticed.setdefault(trial.file, Counter())

@@ -99,16 +99,19 @@ def test_a_metric_without_a_readable_name_costs_its_points() -> None:
     assert losses == [(3, "a metric whose name or unit is no UTF-8")] * 2
 
 
-def test_a_damaged_scope_costs_its_metrics_and_the_next_is_read() -> None:
-    for damage in (lambda one: setattr(one, "schema_url", BAD),
-                   lambda one: setattr(one.scope, "version", BAD)):  # fmt: skip
-        made = request()
-        damage(made.resource_metrics[0].scope_metrics[0])
-        found, losses = salvaged(made)
-        first, second = found.resource_metrics[0].scope_metrics
-        assert (len(first.metrics), len(second.metrics)) == (0, 1)
-        assert losses == [(3, "a scope with a text that is no UTF-8, or damaged")] * 5
-        assert second == made.resource_metrics[0].scope_metrics[1]
+@pytest.mark.parametrize("where", ["scope", "schema_url"])
+def test_a_damaged_scope_costs_its_metrics_and_the_next_is_read(where: str) -> None:
+    made = request()
+    damaged = made.resource_metrics[0].scope_metrics[0]
+    if where == "scope":
+        damaged.scope.version = BAD
+    else:
+        damaged.schema_url = BAD
+    found, losses = salvaged(made)
+    first, second = found.resource_metrics[0].scope_metrics
+    assert (len(first.metrics), len(second.metrics)) == (0, 1)
+    assert losses == [(3, "a scope with a text that is no UTF-8, or damaged")] * 5
+    assert second == made.resource_metrics[0].scope_metrics[1]
 
 
 def test_a_damaged_resource_costs_all_that_it_holds_and_the_next_is_read() -> None:
@@ -141,7 +144,7 @@ def as_json(content: Any) -> tuple[Any, Losses]:
     return salvage_json(body, lambda *loss: losses.append(loss)), losses
 
 
-def gauge(*values: Any, name: str = "g", key: str = "dataPoints", **more: Any) -> dict[str, Any]:
+def gauge(*values: Any, name: Any = "g", key: str = "dataPoints", **more: Any) -> dict[str, Any]:
     return {"name": name, "gauge": {key: [{"asDouble": one} for one in values]}, **more}
 
 

@@ -20,7 +20,7 @@ def step(state: Columns, start: int, *keys: Series) -> tuple[Columns, list[int]]
     table = table_of({key: np.ones(1) for key in keys}, dict.fromkeys(keys, start))
     state, rows = locate(state, FIELDS, table, RETENTION)
     counts = state.data["count"][rows].tolist()
-    state.data["count"][rows] += 1
+    state.data["count"][rows] = np.array(counts) + 1
     state.data["pair"][rows] = start
     return state, counts
 

@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     reach = measure(ROOT, paths, tests, args.directory.resolve(), args.workers)
     judged = _try_all(drawn, reach, args)
     killed = sum(one.outcome.killed for one in judged)
-    write(args.output, judged, Run(len(every), args.seed, args.seconds, tests))
+    write(args.output, judged, Run(len(every), args.seed, args.seconds, tests, bool(args.minutes)))
     say(f"{killed} of {len(judged)} killed; the report is {args.output}")
     return 0 if killed >= args.least * len(judged) else 1
 
@@ -111,11 +111,13 @@ def _try_all(
         trials.append(Trial(file, text, tests, reach.seconds))
         codes.append(None if args.anew else changed_function(file, text, reach.imported(file)))
     outcomes = Outcomes(ROOT, args.directory / "outcomes.jsonl", drawn)
-    kept = {number for number, one in outcomes.known().items() if one.killed}
+    known = outcomes.known()
+    kept = {number for number, one in known.items() if one.killed}
     say(f"{len(kept)} were killed before")
     left = [number for number in range(len(drawn)) if number not in kept]
+    left.sort(key=known.__contains__)  # those that were never tried first
     elsewhere = [number for number in left if codes[number] is None]
-    live = [(number, code) for number, code in enumerate(codes) if code and number not in kept]
+    live = [(number, code) for number in left if (code := codes[number]) is not None]
     say(f"{len(live)} of the other {len(left)} change one function only")
     until = time.monotonic() + 60 * args.minutes
     run = functools.partial(run_all, workers=args.workers, log=args.directory / "log", until=until)

@@ -29,8 +29,7 @@ A mutant gets the tests that ran its line, quickest first, for at most {seconds:
 processor's time in all; each is ended after many times what it takes otherwise. If only one
 function changes, and nothing called it at import, a process that has imported everything and
 collected all tests forks and exchanges its code; for any other change a process imports everything
-anew. Compiled code is tried with its compiler off. Every test that noticed a mutant passed alone
-without any. Tests:
+anew. Compiled code is tried with its compiler off. {checked}Tests:
 {tests}.
 
 | file | mutants | killed | % |
@@ -43,6 +42,9 @@ What was thought of each is kept in `tests/mutants/judged.yaml`; a line there wh
 does no harm.
 
 """
+
+
+_CHECKED = "Every test that noticed a\nmutant passed alone without any. "
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,14 @@ class Run:
         seed: of the draw.
         seconds: of tests for each mutant.
         tests: files and folders of tests.
+        checked: whether the tests that noticed were run alone, too.
     """
 
     every: int
     seed: int
     seconds: float
     tests: Sequence[str]
+    checked: bool
 
 
 def judgements(root: Path) -> dict[str, str]:
@@ -92,6 +96,7 @@ def write(output: Path, judged: Sequence[Judged], run: Run) -> None:
         every=run.every,
         seed=run.seed,
         seconds=run.seconds,
+        checked=_CHECKED if run.checked else "",
         tests=", ".join(f"`{one}`" for one in run.tests),
         killed=len(killed),
         share=100 * len(killed) / max(1, len(judged)),

@@ -26,7 +26,7 @@ from types import CodeType
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-__all__ = ["QUIET", "Limits", "Outcome", "Trial", "anew", "run_all", "warm_up"]
+__all__ = ["QUIET", "Limits", "Outcome", "Trial", "anew", "install", "run_all", "warm_up"]
 
 # Hypothesis is imported before pytest could rewrite it; the compiler may find a mutant odd.
 QUIET = ("-W", "ignore::pytest.PytestAssertRewriteWarning", "-W", "ignore::SyntaxWarning")
@@ -38,6 +38,7 @@ _LEAST_S, _TIMES = (
 _IMPORTS_S = 120.0
 _WAITING = 10.0  # so much longer by the clock, for what waits and for a machine with other work
 _MEMORY = 8 << 30
+_OURS = 70  # exit code of a child that does not get as far as its tests
 _NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
@@ -184,13 +185,14 @@ def _ended(running: Mapping[int, _Running]) -> Iterator[tuple[int, Outcome]]:
     for pid, one in running.items():
         found, status = os.waitpid(pid, os.WNOHANG)
         if found == 0 and now > one.deadline:
-            _kill(pid)
-            yield pid, Outcome(True, "took too long", now - one.started, _last_test(pid))
+            _kill(pid)  # on a machine with so much other work that nothing is known
+            yield pid, Outcome(False, "not tried", now - one.started, _last_test(pid))
         elif found:
             code = os.waitstatus_to_exitcode(status)
             assert code != _NO_TESTS, "a mutant's tests are gone"
-            how = {0: "passed", -signal.SIGPROF: "took too long"}.get(code, "failed")
-            yield pid, Outcome(code != 0, how, now - one.started, _last_test(pid))
+            how = {0: "passed", -signal.SIGPROF: "took too long", _OURS: "not tried"}
+            killed = code not in (0, _OURS)
+            yield pid, Outcome(killed, how.get(code, "failed"), now - one.started, _last_test(pid))
 
 
 def _note(pid: int | None = None) -> Path:
@@ -223,7 +225,7 @@ def _start(trial: Trial, log: Path, child: Callable[[Trial], int]) -> int:
         with contextlib.suppress(PermissionError, ProcessLookupError):
             os.setpgid(pid, pid)  # in parent and child: the first call counts
         return pid
-    code = 70
+    code = _OURS
     try:
         os.setpgid(0, 0)
         _limit(_IMPORTS_S)
@@ -239,8 +241,8 @@ def _start(trial: Trial, log: Path, child: Callable[[Trial], int]) -> int:
         os._exit(code)
 
 
-def anew(trial: Trial) -> int:
-    """Import the repository with the changed text and run the tests; their exit code."""
+def install(trial: Trial) -> None:
+    """Let the file have the changed text when it is imported, by whatever name."""
     place, text = os.path.realpath(trial.file), trial.text.encode()
     former = SourceFileLoader.get_code
 
@@ -252,5 +254,10 @@ def anew(trial: Trial) -> int:
 
     SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]
     sys.dont_write_bytecode = True
+
+
+def anew(trial: Trial) -> int:
+    """Import the repository with the changed text and run the tests; their exit code."""
+    install(trial)
     arguments = ["-x", "-q", "-p", "no:cacheprovider", "--tb=line"]
     return int(pytest.main([*arguments, *QUIET, *trial.tests], plugins=[Limits(trial)]))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
-import random
+import hashlib
+import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.operators.operator import Operator
 from cosmic_ray.plugins import get_operator, operator_names
 
-__all__ = ["Mutant", "changed", "mutants_of", "sample"]
+__all__ = ["Mutant", "mutants_of", "sample"]
 
 # Operators that need arguments; those that change what a name stands for everywhere; and `is` in
 # place of `==`, which is the same for the small numbers and names that most comparisons are about.
@@ -34,6 +36,8 @@ class Mutant:
         operator: cosmic-ray's name of it.
         occurrence: which of the operator's places in the file, from 0.
         before, after: the line, or the lines, without indentation.
+        place: the line's text, how often it came before and the column in it: other lines may come
+            and go without changing it.
     """
 
     path: str
@@ -43,6 +47,7 @@ class Mutant:
     occurrence: int
     before: str = ""
     after: str = ""
+    place: str = ""
 
     @property
     def key(self) -> str:
@@ -54,6 +59,7 @@ def mutants_of(root: Path, path: str) -> list[Mutant]:
     """All mutants of a file, without those that could not change anything."""
     source = (root / path).read_text()
     nodes = list(ast_nodes(parso.parse(source)))
+    named = _line_names(source)
     left_out = list(_left_out(ast.parse(source)))
     found = []
     for name in sorted(operator_names()):
@@ -63,7 +69,9 @@ def mutants_of(root: Path, path: str) -> list[Mutant]:
         for occurrence, ((line, column), end) in enumerate(places):
             within = any(first <= (line, column) and end <= last for first, last in left_out)
             if not within and _possible(source, name, occurrence):
-                found.append(Mutant(path, line, column, name, occurrence))
+                name_of, indent = named[line - 1]
+                place = f"{name_of}|{column - indent}"
+                found.append(Mutant(path, line, column, name, occurrence, place=place))
     return found
 
 
@@ -77,29 +85,67 @@ def _possible(source: str, name: str, occurrence: int) -> bool:
         return False
 
 
-def sample(mutants: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
+def _line_names(source: str) -> list[tuple[str, int]]:
+    """For every line its text with the number of equal ones before it, and its indentation."""
+    seen: Counter[str] = Counter()
+    names = []
+    for line in source.splitlines():
+        text = line.strip()
+        names.append((f"{text}|{seen[text]}", len(line) - len(line.lstrip())))
+        seen[text] += 1
+    return names
+
+
+def sample(
+    root: Path, mutants: Sequence[Mutant], count: int, seed: int
+) -> list[tuple[Mutant, str]]:
     """Draw at most `count` of them, one for each place; the same seed draws the same.
 
     A place is drawn first and one of its mutants then: an addition has eleven, a number two, and
-    additions are not for that reason more worth testing.
+    additions are not for that reason more worth testing. Those with the least digests are drawn:
+    a line that is added or changed leaves the draw of the others as it was. What is no Python (the
+    star of a signature is no product) is passed over.
+
+    Returns:
+        Each with its lines, and the whole text of the changed file.
     """
-    chance = random.Random(seed)
-    by_place: dict[tuple[str, int, int], list[Mutant]] = {}
+    by_place: dict[tuple[str, str], list[Mutant]] = {}
     for mutant in sorted(mutants):
-        by_place.setdefault((mutant.path, mutant.line, mutant.column), []).append(mutant)
-    places = sorted(by_place)
-    chosen = chance.sample(places, min(count, len(places)))
-    return [chance.choice(by_place[place]) for place in sorted(chosen)]
+        by_place.setdefault((mutant.path, mutant.place), []).append(mutant)
+    drawn: list[tuple[Mutant, str]] = []
+    for place in sorted(by_place, key=lambda place: _digest(seed, *place)):
+        kinds: Counter[str] = Counter()
+        digests = {}
+        for mutant in by_place[place]:
+            digests[_digest(seed, *place, mutant.operator, kinds[mutant.operator])] = mutant
+            kinds[mutant.operator] += 1
+        mutant, text = _changed(root, digests[min(digests)])
+        if _compiles(text):
+            drawn.append((mutant, text))
+        if len(drawn) == count:
+            break
+    return sorted(drawn)
 
 
-def changed(root: Path, mutant: Mutant) -> tuple[Mutant, str]:
-    """Return the mutant with its lines, and the whole text of the changed file."""
+def _compiles(text: str) -> bool:
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            compile(text, "mutant", "exec", dont_inherit=True)
+    except SyntaxError:
+        return False
+    return True
+
+
+def _digest(*what: object) -> bytes:
+    return hashlib.sha256(repr(what).encode()).digest()
+
+
+def _changed(root: Path, mutant: Mutant) -> tuple[Mutant, str]:
     source = (root / mutant.path).read_text()
     text = mutate_code(source, get_operator(mutant.operator)(), mutant.occurrence)
     assert text is not None, mutant
     before, after = _difference(source.splitlines(), text.splitlines())
-    where = (mutant.path, mutant.line, mutant.column, mutant.operator, mutant.occurrence)
-    return Mutant(*where, before, after), text
+    return replace(mutant, before=before, after=after), text
 
 
 def _difference(before: list[str], after: list[str]) -> tuple[str, str]:

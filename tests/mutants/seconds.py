@@ -1,14 +1,49 @@
-"""A pytest plugin that writes down how long every test takes."""
+"""A pytest plugin for the measured run: the processor's seconds of every test.
+
+Each test runs without remembered results.
+
+What a function with `functools.cache` remembers from one test, the next does not run, and would not
+seem to reach.
+"""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import sys
+import time
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+_Cached = type(functools.cache(lambda: None))
 _seconds: dict[str, float] = {}
+_seen: set[str] = set()
+_caches: list[Any] = []
+_last = [0.0]  # the processor's time at the end of the last phase
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Forget."""
+    for name in set(sys.modules) - _seen:
+        _seen.add(name)
+        if name.startswith("padit."):
+            _caches.extend(_cached(vars(sys.modules[name])))
+    for one in _caches:
+        one.cache_clear()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A phase lasts as long as the processor worked for it: other work does not count."""
+    report = yield
+    now = time.process_time()
+    report.duration, _last[0] = now - _last[0], now
+    return report
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -17,5 +52,15 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """Write."""
+    """Write, where the reports of all workers come together."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
     Path(os.environ["PADIT_MUTANTS_SECONDS"]).write_text(json.dumps(_seconds))
+
+
+def _cached(names: Any) -> Iterator[Any]:
+    for one in list(names.values()):
+        if isinstance(one, _Cached):
+            yield one
+        elif isinstance(one, type) and str(one.__module__).startswith("padit."):
+            yield from (each for each in vars(one).values() if isinstance(each, _Cached))

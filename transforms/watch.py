@@ -88,13 +88,13 @@ class KeyByGroup(beam.DoFn):  # type: ignore[misc]
 
     def process(
         self, element: Batch, timestamp: Any = beam.DoFn.TimestampParam
-    ) -> Iterator[TimestampedValue] | None:
+    ) -> Iterator[TimestampedValue]:
         """Take one batch; returns keyed batches if many rows are waiting."""
         self._waiting.append(element)
         self._rows += len(element.rows)
         self._earliest = min(self._earliest, timestamp)
         if self._rows < self._MOST:
-            return None
+            return iter(())
         return (TimestampedValue(one, time) for time, one in self._keyed())
 
     def finish_bundle(self) -> Iterator[WindowedValue]:

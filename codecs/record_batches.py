@@ -33,7 +33,6 @@ _ABORT = 0
 _TOGETHER = 64 << 10
 _SHORTEST = 7  # bytes of a record: seven fields of at least one byte
 _BREAK = 0x0A
-_BROKEN = -1
 
 
 class BatchHeader(NamedTuple):

@@ -184,7 +184,8 @@ class Budgeted(Protocol):
     """A detector that states whether the budget of alerts decides when it opens one.
 
     Attributes:
-        budgeted: False where limits that somebody stated decide; without it, a detector is.
+        budgeted: False where limits that somebody stated decide, or lines that the detector makes
+            from the series' own past; without it, a detector is.
     """
 
     budgeted: ClassVar[bool]

@@ -93,6 +93,7 @@ class UsualDetector:
     name: ClassVar[str] = "usual"
     version: ClassVar[int] = 1
     Parameters: ClassVar[type[Parameters]] = UsualParameters
+    budgeted: ClassVar[bool] = False  # its verdicts are calibrated by the series' own past already
     confidence = staticmethod(measured_confidence)
 
     def __init__(self, parameters: UsualParameters, levels: Levels | None = None) -> None:

@@ -59,7 +59,7 @@ def test_every_row_of_features_lists_the_detectors_of_its_series(tmp_path: Path)
     begun = next(row["extractions"] for row in rows if row["judged_by"])
     assert 1 < begun <= FEW
     for row in rows:
-        assert row["judged_by"] == (["novelty"] if row["extractions"] >= begun else [])
+        assert row["judged_by"] == (["usual"] if row["extractions"] >= begun else [])
         assert row["judged_by"] or row["score"] is None
 
 
@@ -68,7 +68,7 @@ def test_the_summary_counts_warm_series(tmp_path: Path, capsys: pytest.CaptureFi
     _features(tmp_path, [*_noise(40)[:11], *others, *_noise(40)[11:]])
     summary = json.loads(capsys.readouterr().out)
     assert (summary["series"], summary["warm"]) == (3, 1)
-    assert summary["judged"] == {"multivariate": 0, "novelty": 1}
+    assert summary["judged"] == {"no_data": 0, "usual": 1}
     audit = (tmp_path / "alerts.audit.jsonl").read_text().splitlines()
     run_totals = [one for one in map(json.loads, audit) if one["record"] == "run_totals"]
     assert sum(one["series"] for one in run_totals) == 3
@@ -79,7 +79,7 @@ def test_history_makes_a_job_warm_before_it_goes_live(tmp_path: Path) -> None:
     live = str(START + 40 * 60)
     rows = _features(tmp_path, _noise(60), f"--bootstrap_from={begin}", f"--live_from={live}")
     assert rows[0]["extractions"] >= FEW
-    assert all(row["judged_by"] == ["novelty"] for row in rows)
+    assert all(row["judged_by"] == ["usual"] for row in rows)
 
 
 def test_the_status_does_not_depend_on_how_the_stream_was_cut() -> None:
@@ -104,7 +104,7 @@ def test_a_detector_that_does_not_look_at_a_series_never_judges_it() -> None:
     assert (found.counts.series, found.counts.warm) == (6, 6)
 
 
-@pytest.mark.parametrize(("step", "expected"), [(1, (1, 9)), (60, (9, 501))])
+@pytest.mark.parametrize(("step", "expected"), [(1, (1, 61)), (60, (9, 61))])
 def test_the_shipped_detectors_judge_from_the_extraction_that_the_docs_name(
     step: int, expected: tuple[int, int], tmp_path: Path
 ) -> None:
@@ -116,5 +116,5 @@ def test_the_shipped_detectors_judge_from_the_extraction_that_the_docs_name(
     ]
     rows = _features(tmp_path, lines)
     first = [min(row["extractions"] for row in rows if name in row["judged_by"])
-             for name in ("novelty", "multivariate")]  # fmt: skip
+             for name in ("usual", "no_data")]  # fmt: skip
     assert tuple(first) == expected

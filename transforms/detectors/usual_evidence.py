@@ -28,6 +28,7 @@ from padit.transforms.detectors.usual_scale import (
     MOST,
     SIDES,
     STATISTICS,
+    SWINGS,
     UNIT,
     WIDTH,
     distance,
@@ -35,13 +36,24 @@ from padit.transforms.detectors.usual_scale import (
     tolerance,
 )
 
-__all__ = ["AGED", "DOWN", "HINT", "KNOWN", "UP", "YOUNG", "accept_evidence", "extreme", "judge"]
+__all__ = [
+    "AGED",
+    "DOWN",
+    "HINT",
+    "KNOWN",
+    "UP",
+    "YOUNG",
+    "accept_evidence",
+    "extreme",
+    "judge",
+    "known",
+]
 
 Array = NDArray[np.float64]
 
 OUTSIDE, SHIFTED, BETWEEN = 5.0, 9.0, 8.0
 UP, DOWN, AGED, KNOWN, HINT = 1, 2, 4, 8, 16
-YOUNG = 24  # samples, until quantiles are known
+FEW, YOUNG = 8, 24  # samples, until a range, and until quantiles are known
 RECORD, FADE, CAP = 1.6, 1.0 - 1.0 / 4096, 1.5
 
 
@@ -87,9 +99,15 @@ def extreme(c: Array, y: float) -> float:
     """
     reach = c[MOST] - c[LEAST]
     beyond = max(y - c[MOST], c[LEAST] - y)
-    if c[COUNT] < 8 or not reach > 0 or beyond <= 0 or (c[COUNT] >= YOUNG and c[LOW] == c[HIGH]):
+    if c[COUNT] < FEW or not reach > 0 or beyond <= 0 or (c[COUNT] >= YOUNG and c[LOW] == c[HIGH]):
         return 0.0
-    return float(min(beyond / ((8.0 if c[COUNT] < YOUNG else 50.0) * reach), 1e6))
+    return float(min(beyond / ((50.0 if known(c) else 8.0) * reach), 1e6))
+
+
+@kernel
+def known(c: Array) -> bool:
+    """Whether a channel has been seen for long enough, in samples and swings, to be judged."""
+    return bool(c[COUNT] >= YOUNG and (c[SWINGS] >= 6 or c[COUNT] >= 512))
 
 
 @kernel

@@ -8,11 +8,13 @@ from padit.transforms.detectors.usual_channels import activity, before, increase
 from padit.transforms.detectors.usual_evidence import (
     AGED,
     DOWN,
+    FEW,
     UP,
     YOUNG,
     accept_evidence,
     extreme,
     judge,
+    known,
 )
 from padit.transforms.detectors.usual_scale import (
     CENTRE,
@@ -181,8 +183,10 @@ def _step(
 @kernel
 def _news(s: Array, c: Array, verdict: float, opens: float) -> float:
     """The verdict where it is a quarter above what was reported since the last calm, else 0."""
-    if (c[COUNT] < YOUNG or (c[SWINGS] < 6 and c[COUNT] < 512)) and verdict < opens:
+    if c[COUNT] < FEW:
         return np.nan
+    if not known(c) and verdict < opens:
+        return 0.0
     if verdict < 0.1:
         s[TOLD] = 0.0
     if verdict <= 1.25 * s[TOLD] and verdict < opens:
@@ -208,7 +212,7 @@ def _judge(
     season_learn(seasonal, season, t, y)
     timely, context = season_judge(seasonal, y, directions & (UP | DOWN), closed)
     verdict, channel = 0.0, 0.0
-    if c[COUNT] >= YOUNG and (c[SWINGS] >= 6 or c[COUNT] >= 512):
+    if known(c):
         if t - s[BORN] >= DAY_OLD:
             context |= AGED
         verdict, channel = judge(c, y, before(s, c[CENTRE]), context, closed, 1.0)

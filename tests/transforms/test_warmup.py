@@ -46,7 +46,7 @@ def _noise(minutes: int) -> list[bytes]:
 def test_the_shipped_detectors_find_a_gross_outlier_after_few_extractions(step: float) -> None:
     count = round(FEW * 60 / step)
     values = np.random.default_rng(2).normal(5, 1, count)
-    values[-1] = 60
+    values[-1 if step == 60.0 else -4 :] = 60  # a single spike is no news once a series is known
     found = run([_log(values, step)], Detection(JobConfig().detectors), windows=WINDOWS)
     events = [msgspec.json.decode(event) for group in found.alerts for event in group]
     [opened] = [one["data"] for one in events if one["type"].endswith("opened")]
@@ -104,9 +104,9 @@ def test_a_detector_that_does_not_look_at_a_series_never_judges_it() -> None:
     assert (found.counts.series, found.counts.warm) == (6, 6)
 
 
-@pytest.mark.parametrize(("step", "expected"), [(1, (1, 61)), (60, (9, 61))])
+@pytest.mark.parametrize(("step", "expected"), [(1, 1), (60, 9)])
 def test_the_shipped_detectors_judge_from_the_extraction_that_the_docs_name(
-    step: int, expected: tuple[int, int], tmp_path: Path
+    step: int, expected: int, tmp_path: Path
 ) -> None:
     values = np.random.default_rng(3).normal(5, 1, (max(600 // step, 510), 2)).tolist()
     lines = [
@@ -115,6 +115,4 @@ def test_the_shipped_detectors_judge_from_the_extraction_that_the_docs_name(
         for one in (line(i * step, left), line(i * step, right).replace(b"rtt_ms", b"loss"))
     ]
     rows = _features(tmp_path, lines)
-    first = [min(row["extractions"] for row in rows if name in row["judged_by"])
-             for name in ("usual", "no_data")]  # fmt: skip
-    assert tuple(first) == expected
+    assert min(row["extractions"] for row in rows if "usual" in row["judged_by"]) == expected

@@ -39,6 +39,7 @@ from padit.transforms.detectors.usual_scale import (
 __all__ = [
     "AGED",
     "DOWN",
+    "FEW",
     "HINT",
     "KNOWN",
     "UP",

@@ -38,7 +38,10 @@ class _Counting:
         self._inner, self._calls = inner, calls
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
+        found = getattr(self._inner, name)
+        if name == "at":  # the detector that follows the job's levels is another one
+            return lambda levels: _Counting(found(levels), self._calls)
+        return found
 
     def step(self, state: Any, table: FeatureTable) -> Any:
         self._calls["step"] += 1

@@ -9,7 +9,8 @@ from padit.transforms.detectors import Detector
 __all__ = ["WarmUp", "warm_up_line"]
 
 _SAMPLES = ("warm_up", "learn")
-"""Parameters that hold how many samples of a series, or rows of a source, come first."""
+"""Parameters that hold how many samples of a series, or rows of a source, come first; a detector
+without one of these may state them as `samples_first`."""
 
 
 class WarmUp(NamedTuple):
@@ -50,6 +51,9 @@ def warm_up_line(seen: WarmUp, detectors: Sequence[Detector[Any]]) -> str | None
 
 
 def _samples_first(detector: Detector[Any]) -> int:
+    stated: int | None = getattr(detector, "samples_first", None)
+    if stated is not None:
+        return stated
     parameters = getattr(detector, "parameters", None)
     found = (getattr(parameters, name, None) for name in _SAMPLES)
     return next((one for one in found if isinstance(one, int)), 0)

@@ -218,9 +218,7 @@ def test_a_run_that_is_only_warming_up_ends_with_0_and_says_how_many_windows_are
     error = capsys.readouterr().err
     assert code == 0
     assert "all 1 series are still warming up" in error
-    assert (
-        "novelty judges a series from sample 9 on, they have 4 each; about 5 more windows" in error
-    )
+    assert "usual judges a series from sample 9 on, they have 4 each; about 5 more windows" in error
     assert "detectors: [{name: rule" in error
 
 

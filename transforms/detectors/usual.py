@@ -13,6 +13,7 @@ from padit.transforms.detectors import usual_state as state_of
 from padit.transforms.detectors.base import Parameters, Scores
 from padit.transforms.detectors.calibration import measured_confidence, score_of
 from padit.transforms.detectors.columns import Columns, Field, locate
+from padit.transforms.detectors.usual_evidence import FEW
 from padit.transforms.detectors.usual_kernel import run
 from padit.transforms.detectors.usual_season import SLOTS_OF_SEASON
 from padit.transforms.detectors.wording import number, span
@@ -93,6 +94,7 @@ class UsualDetector:
     name: ClassVar[str] = "usual"
     version: ClassVar[int] = 1
     Parameters: ClassVar[type[Parameters]] = UsualParameters
+    samples_first: ClassVar[int] = FEW  # without a score
     budgeted: ClassVar[bool] = False  # its verdicts are calibrated by the series' own past already
     confidence = staticmethod(measured_confidence)
 

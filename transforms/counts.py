@@ -1,5 +1,6 @@
 """Counts of what a key group did, for the conservation line and the end of a run."""
 
+import operator
 from typing import NamedTuple
 
 __all__ = ["Counts"]
@@ -31,4 +32,4 @@ class Counts(NamedTuple):
 
     def plus(self, other: "Counts") -> "Counts":
         """The sum of both."""
-        return Counts(*map(int.__add__, self, other))
+        return Counts(*map(operator.add, self, other))

@@ -10,6 +10,7 @@ from padit.alerting.state import State
 from padit.domain.config import load_model
 from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import format_utc, parse_timestamp
+from padit.pipelines.bounds import Number
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--source", required=True, help="source_id")
     add("--metric", required=True, help="metric_name")
     add("--severity", choices=("INFO", "WARNING", "CRITICAL"), default="WARNING", help="severity")
-    add("--score", type=float, default=0.8, help="score, in [0, 1]")
+    add("--score", type=Number(0.0, 1.0), default=0.8, help="score, in [0, 1]")
     add("--label", action="append", default=[], metavar="NAME=VALUE", help="a label")
     add("--at", required=False, default="2026-01-01T12:00:00Z", help="event time, RFC 3339")
 

@@ -129,6 +129,9 @@ def _text(path: str, options: FileOptions, guesses: list[Guess]) -> Text:
     return Text(encoding, cr)
 
 
+_MANY_CONTROLS = 32  # a few stand in text that a device has written
+
+
 def _refuse_binary(path: str, text: Text) -> None:
     """Refuse what is no text. Raises SourceError with what it is, and what to do."""
     head = read_pieces(path, _BEGIN, 0, 0)[0]
@@ -137,7 +140,11 @@ def _refuse_binary(path: str, text: Text) -> None:
             message = f"{path} is no text: it is {what}; {remedy}"
             raise SourceError(message)
     controls = sum(head.count(bytes([one])) for one in range(32) if one not in b"\t\n\f\r\x1b")
-    if not text.encoding.startswith("utf-16") and controls * 20 > len(head):
+    if (
+        not text.encoding.startswith("utf-16")
+        and controls >= _MANY_CONTROLS
+        and controls * 12 > len(head)
+    ):
         message = (
             f"{path} is no text: {controls} of its first {len(head)} bytes are control characters; "
             "export it as CSV, or name its encoding with encoding="

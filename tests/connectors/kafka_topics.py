@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from numpy.typing import NDArray
 
@@ -135,12 +135,24 @@ def ends_of(bootstrap: str, topic: str, partitions: int, level: str = "read_comm
     """First and last-but-one offsets as the broker tells a client of this isolation."""
     consumer = _consumer(bootstrap, level)
     try:
-        return {
-            number: consumer.get_watermark_offsets(TopicPartition(topic, number), allowed(30))
-            for number in range(partitions)
-        }
+        return {number: _ends(consumer, topic, number) for number in range(partitions)}
     finally:
         consumer.close()
+
+
+def _ends(consumer: Consumer, topic: str, number: int) -> tuple[int, int]:
+    """A topic that was just made may have no leader yet."""
+    for _ in range(100):
+        try:
+            found: tuple[int, int] = consumer.get_watermark_offsets(
+                TopicPartition(topic, number), allowed(30)
+            )
+        except KafkaException:
+            time.sleep(0.1)
+        else:
+            return found
+    message = f"{topic} {number} has no leader"
+    raise AssertionError(message)
 
 
 def by_librdkafka(

@@ -17,7 +17,8 @@ from padit.pipelines.suggest import OptionParser
 def _actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
     found = []
     for action in parser._actions:
-        found.append(action)
+        if action.option_strings or isinstance(action, argparse._SubParsersAction):
+            found.append(action)
         if isinstance(action, argparse._SubParsersAction):
             for inner in action.choices.values():
                 found += _actions(inner)

@@ -94,7 +94,7 @@ class NoDataDetector:
     """
 
     name: ClassVar[str] = "no_data"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 2
     Parameters: ClassVar[type[Parameters]] = NoDataParameters
     budgeted: ClassVar[bool] = False
     confidence = staticmethod(measured_confidence)

@@ -9,6 +9,7 @@ detectors stepped and episodes followed. The machine keeps nothing itself; all s
 rows, series and transitions.
 """
 
+import operator
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
@@ -111,7 +112,14 @@ class _Header(msgspec.Struct, array_like=True):
 
 
 _header_decoder = msgspec.msgpack.Decoder(_Header)
-_encoder = msgspec.msgpack.Encoder()
+
+
+def _whole(value: object) -> int:
+    """Kernels that run as plain Python give whole numbers of numpy."""
+    return operator.index(value)  # type: ignore[arg-type]
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_whole)
 
 
 class GroupMachine:

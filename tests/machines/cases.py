@@ -139,7 +139,8 @@ def _scores(detector: str) -> bytes:
 
 
 def _alerts(detector: str) -> bytes:
-    return repr((_run(detector).alerts, _run(detector).counts)).encode()
+    found = _run(detector)
+    return repr((found.alerts, [int(one) for one in found.counts])).encode()
 
 
 def _arguments() -> Iterator[float]:

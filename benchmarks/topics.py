@@ -136,6 +136,7 @@ def _arrow(series: Ints, time: Ints, value: Ints) -> bytes:
         ),
         value.ravel() / 1000,
         pa.DictionaryArray.from_arrays(np.zeros(size, np.int32), pa.array(["ms"])),
+        pa.DictionaryArray.from_arrays(np.zeros(size, np.int32), pa.array(["latency"])),
     )
 
 

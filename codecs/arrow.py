@@ -304,6 +304,7 @@ def arrow_from_columns(
     metric_name: pa.Array,
     value: NDArray[np.float64],
     unit: pa.Array | None = None,
+    metric_type: pa.Array | None = None,
 ) -> bytes:
     """Columns to one Arrow IPC stream.
 
@@ -313,6 +314,7 @@ def arrow_from_columns(
         metric_name: (n,), best dictionary-encoded.
         value: float64 (n,).
         unit: (n,), optional.
+        metric_type: (n,), optional.
     """
     columns = {
         "timestamp": pa.array(timestamp),
@@ -322,6 +324,8 @@ def arrow_from_columns(
     }
     if unit is not None:
         columns["unit"] = unit
+    if metric_type is not None:
+        columns["metric_type"] = metric_type
     batch = pa.RecordBatch.from_pydict(columns)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as writer:

@@ -226,7 +226,7 @@ def command_of(data: bytes) -> Command:
     """A command from its JSON object `{id, time, by, kind, target, until, note}`.
 
     Raises:
-        WireFormatError: it is none; says what is wrong.
+        WireFormatError: it is no command; the message names the fault.
     """
     try:
         one = _commands.decode(data)

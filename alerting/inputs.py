@@ -6,12 +6,11 @@ where the store stands, so a restart neither misses nor repeats a record.
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from padit.alerting.entries import AlertEvent
-from padit.alerting.sequencer import Record, entry_of
+from padit.alerting.sequencer import Record, entry_of, rank_of
 from padit.connectors.uris import Address, parse_address, read_client_config
 from padit.domain.errors import ConfigurationError, SourceError, WireFormatError
 
@@ -47,8 +46,9 @@ class FileInput:
         self._records = _with_positions([record for _, record in found])
 
     def poll(self, seconds: float) -> Sequence[Record]:
-        """The next lines."""
-        del seconds
+        """The next lines; behind the last one it waits, as a topic does."""
+        if self.ended:
+            sleep(seconds)
         batch = self._records[self._at : self._at + _BATCH]
         self._at += len(batch)
         return batch
@@ -82,7 +82,7 @@ def _ranked(record: Record) -> tuple[tuple[int, bool, str], Record]:
     if found is None:
         return (0, False, ""), record
     identity, entry = found
-    return (entry.time, isinstance(entry, AlertEvent), identity or ""), record
+    return rank_of(identity, entry), record
 
 
 def _with_positions(records: list[Record]) -> list[Record]:

@@ -45,7 +45,7 @@ class Preview(NamedTuple):
 
 
 class Hidden(NamedTuple):
-    """Alerts that somebody had marked as real, and that nobody would be sent.
+    """An alert that feedback marks as real, and of which no message would be sent.
 
     Attributes:
         alert: its id.
@@ -65,7 +65,7 @@ class Comparison(NamedTuple):
     Attributes:
         pages: before and after by route.
         nights: before and after by day of event time, days since 1970.
-        hidden: real alerts of which nobody would hear.
+        hidden: real alerts of which no message would be sent.
         later: seconds by which the first page of an alert comes later, by id; negative: earlier.
         needs_detection: whether it asks for alerts that the job did not record.
     """

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from padit.alerting.entries import AlertEvent, Entry
-from padit.alerting.sequencer import entry_of
+from padit.alerting.entries import Entry
+from padit.alerting.sequencer import entry_of, rank_of
 from padit.alerting.store.sqlite import SqliteStore
 from padit.domain.errors import ConfigurationError, WireFormatError
 
@@ -45,7 +45,6 @@ def merged(parts: Iterable[tuple[str, Iterable[bytes]]]) -> tuple[list[Entry], i
                 continue
             if one is not None:
                 identity, entry = one
-                rank = (entry.time, isinstance(entry, AlertEvent), identity or "")
-                found.setdefault((kind, identity), (rank, entry))
+                found.setdefault((kind, identity), (rank_of(identity, entry), entry))
     ordered = sorted(found.values(), key=lambda one: one[0])
     return [entry for _, entry in ordered], refused

@@ -171,7 +171,7 @@ def _finish(step: Step, incident: Incident, route: ReadyRoute, told: Told, time:
 
 
 def calm(step: Step, incident: Incident, time: int) -> None:
-    """An incident that came and went does so no more: one message says how it ended up."""
+    """Flapping has ended: one message reports whether the incident is open or over."""
     quiet = step.policy.config.flapping.quiet
     if not incident.flapping:
         return

@@ -1,8 +1,8 @@
 """The sequencer: numbers every input, appends it to the log, and only then applies it.
 
 `Alerting` is the whole core without threads, network or clock: bytes in, effects in the store. It
-goes on where its store stands; another configuration makes the state anew from the log, without
-sending anything again.
+continues where its store ends. Under another configuration the state is computed again from the
+log, and no message is sent again.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import msgspec
 from padit.alerting.compiled import Policy
 from padit.alerting.effects import Effect
 from padit.alerting.engine import Engine
-from padit.alerting.entries import Entry, Progress, RunBegan, Tick, command_of, event_of
+from padit.alerting.entries import AlertEvent, Entry, Progress, RunBegan, Tick, command_of, event_of
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.state import State, dump, load
 from padit.alerting.store.sqlite import LogRow, SqliteStore
@@ -22,7 +22,7 @@ from padit.domain.audit import RunStarted, decode_record
 from padit.domain.errors import WireFormatError
 from padit.domain.timestamps import parse_timestamp
 
-__all__ = ["Alerting", "Record", "entry_of"]
+__all__ = ["Alerting", "Record", "entry_of", "rank_of"]
 
 
 class Record(NamedTuple):
@@ -70,6 +70,11 @@ def entry_of(kind: str, data: bytes) -> tuple[str | None, Entry] | None:
             began = parse_timestamp(record.moment)
         return None if began is None else (record.run, RunBegan(began, record.run))
     return None
+
+
+def rank_of(identity: str | None, entry: Entry) -> tuple[int, bool, str]:
+    """The place of an entry in a log that is built from inputs: event time, then id."""
+    return entry.time, isinstance(entry, AlertEvent), identity or ""
 
 
 class Alerting:

@@ -21,7 +21,7 @@ class Member(msgspec.Struct, array_like=True):
     """One series of an incident, as of its latest alert.
 
     Attributes:
-        event: the latest transition that said something about it.
+        event: the latest transition that raised or opened it.
         opened: event time at which its first alert in this incident opened.
         closed: event time at which its latest alert ended; 0 while it is open.
         openings: alerts of it in this incident.
@@ -70,9 +70,9 @@ class Incident(msgspec.Struct, array_like=True):
         changed: event time at which it last began or ended.
         members: by fingerprint.
         firing: members that are open.
-        begins: event times at which it began anew, the latest ones.
+        begins: event times at which it began again, the latest ones.
         flapping: whether it comes and goes.
-        acknowledged_by, acknowledged_at: who, and when; empty and 0 where nobody did.
+        acknowledged_by, acknowledged_at: who, and when; empty and 0: not acknowledged.
         reminded: whether the expiry of that was sent.
         told: by name of the route.
         leaving: whether a timer will look whether it can be forgotten.
@@ -93,11 +93,6 @@ class Incident(msgspec.Struct, array_like=True):
     told: dict[str, Told] = {}
     leaving: bool = False
     keys: list[str] = []
-
-    @property
-    def open_members(self) -> list[Member]:
-        """Members that are open, in the order in which they joined."""
-        return [one for one in self.members.values() if not one.closed]
 
 
 class SilenceSet(msgspec.Struct, array_like=True):
@@ -169,7 +164,7 @@ def load(data: bytes) -> State:
     """A state from bytes.
 
     Raises:
-        StateError: damaged, or of another version; the log makes it anew.
+        StateError: damaged, or of another version; it can be made again from the log.
     """
     try:
         state = _decoder.decode(data)

@@ -8,6 +8,7 @@ out once, when its records are counted; `padit.connectors.tables` has the parts.
 import os
 from collections.abc import Callable
 from functools import partial
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 
@@ -19,7 +20,7 @@ from padit.connectors.file_options import FileOptions
 from padit.connectors.file_plan import Wide
 from padit.connectors.side_outputs import label_names, note_left_out
 from padit.connectors.source import Decoder
-from padit.connectors.tables.annotated import Annotated, lay_out_annotated
+from padit.connectors.tables.annotated import Annotated, Section, lay_out_annotated
 from padit.connectors.tables.dialect import find_dialect
 from padit.connectors.tables.layout import Layout, lay_out
 from padit.connectors.tables.order import AnyLayout, in_order
@@ -33,6 +34,7 @@ from padit.domain.rows import Rows
 __all__ = ["Csv"]
 
 Note = Callable[[LeftOut], None]
+_Section = TypeVar("_Section")
 
 
 @register(".csv", ".tsv", ".txt")
@@ -63,11 +65,15 @@ class Csv:
         """Open at a record below the header; the decoder only names the labels."""
         layout = self._layout(path).labelled(label_names(decode))
         note = partial(note_left_out, decode)
-        if isinstance(layout, Annotated):
-            return _OpenAnnotated(path, row, layout, note)
+        if not isinstance(layout, Annotated | Stacked):
+            return _OpenCsv(path, row, layout, note)
+        records = RecordReader(path, layout.dialect.text, layout.dialect.cut, row)
         if isinstance(layout, Stacked):
-            return _OpenStacked(path, row, layout, note)
-        return _OpenCsv(path, row, layout, note)
+            piece = partial(_stacked_piece, note, path)
+            return _OpenSections(records, row, layout.section, piece)
+        return _OpenSections(
+            records, row, layout.section, partial(_annotated_piece, layout, note, path)
+        )
 
     def _layout(self, path: str) -> AnyLayout:
         return self._layouts.get(os.path.abspath(path)) or self._look(path)
@@ -137,48 +143,48 @@ class _OpenCsv:
         self._records.close()
 
 
-class _OpenStacked:
-    """Several tables: a piece never holds rows of two of them."""
+class _OpenSections(Generic[_Section]):
+    """Several tables: a piece never holds rows of two of them.
 
-    def __init__(self, path: str, row: int, layout: Stacked, note: Note) -> None:
-        self._path = path
-        self._note = note
-        self._layout = layout
+    Args:
+        records: of the file, from a row on.
+        row: that row.
+        section: the table of a row (None: it is none), and the row where that changes.
+        piece: rows of a block of one table.
+    """
+
+    def __init__(
+        self,
+        records: RecordReader,
+        row: int,
+        section: Callable[[int], tuple[_Section | None, int]],
+        piece: Callable[[_Section, Block], Piece],
+    ) -> None:
+        self._records = records
         self._row = row
-        self._records = RecordReader(path, layout.dialect.text, layout.dialect.cut, row)
+        self._section = section
+        self._piece = piece
 
     def take(self, most: int) -> Piece:
-        layout, change = self._layout.section(self._row)
-        block = self._records.take(min(most, change - self._row))
-        self._row += len(block)
-        if layout is None or not len(block):
-            return Piece(len(block), Rows.empty(), [])
-        return _piece(layout, block, self._note, self._path)
-
-    def close(self) -> None:
-        self._records.close()
-
-
-class _OpenAnnotated:
-    """Several tables: a piece never holds rows of two of them."""
-
-    def __init__(self, path: str, row: int, layout: Annotated, note: Note) -> None:
-        self._path = path
-        self._note = note
-        self._layout = layout
-        self._row = row
-        self._records = RecordReader(path, layout.dialect.text, layout.dialect.cut, row)
-
-    def take(self, most: int) -> Piece:
-        section, change = self._layout.section(self._row)
+        section, change = self._section(self._row)
         block = self._records.take(min(most, change - self._row))
         self._row += len(block)
         if section is None or not len(block):
             return Piece(len(block), Rows.empty(), [])
-        converted, faults = self._layout.convert(block, section)
-        self._note(converted.left_out)
-        rejects = [*(Reject(i, bounded(reason)) for i, reason in faults), *converted.rejects]
-        return Piece(len(block), converted.rows, _dead(block, rejects, self._path))
+        return self._piece(section, block)
 
     def close(self) -> None:
         self._records.close()
+
+
+def _stacked_piece(note: Note, path: str, layout: Layout, block: Block) -> Piece:
+    return _piece(layout, block, note, path)
+
+
+def _annotated_piece(
+    layout: Annotated, note: Note, path: str, section: Section, block: Block
+) -> Piece:
+    converted, faults = layout.convert(block, section)
+    note(converted.left_out)
+    rejects = [*(Reject(i, bounded(reason)) for i, reason in faults), *converted.rejects]
+    return Piece(len(block), converted.rows, _dead(block, rejects, path))

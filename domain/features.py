@@ -126,6 +126,16 @@ class FeatureTable:
     passed: Passed | None = None
     attributes: AttributeColumn | None = None
 
+    @property
+    def passed_until(self) -> int:
+        """Up to when time has passed for all series, microseconds.
+
+        The end of the input is later than any time, but must not expire any series.
+        """
+        if self.passed is None:
+            return self.closed_until
+        return min(self.passed.until, self.closed_until)
+
     def attributes_of(self, row: int) -> Attributes:
         """Family, labels and bounds of a row; its unit stands in its series."""
         if self.attributes is None:

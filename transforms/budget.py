@@ -21,7 +21,6 @@ Reference: E. J. Gumbel (1958), Statistics of Extremes, chapter 6.
 """
 
 from collections.abc import Collection
-from dataclasses import replace
 from decimal import Decimal, localcontext
 from typing import Any, NamedTuple
 
@@ -116,10 +115,7 @@ class BudgetLines:
     def step(self, state: Columns, detected: DetectionResult) -> tuple[Columns, Lines]:
         """Lines of every row from what was before its window; then learn its score."""
         table = detected.table
-        until = table.closed_until if table.passed is None else table.passed.until
-        # The end of the input is later than any time, but must not expire any series.
-        seen = replace(table, closed_until=min(until, table.closed_until))
-        state, rows = locate(state, _FIELDS, seen, RETENTION)
+        state, rows = locate(state, _FIELDS, table, RETENTION, table.passed_until)
         n = len(table)
         lines, counted = np.empty((2, n)), np.zeros(2, np.int64)
         data: dict[str, Any] = state.data

@@ -13,7 +13,6 @@ which the next one is judged.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,10 +50,7 @@ class UsualRange:
 
     def step(self, state: Columns, table: FeatureTable) -> tuple[Columns, NDArray[np.float64]]:
         """float64 (n, 4): low and high of the centre, then of the spread; NaN where not known."""
-        until = table.closed_until if table.passed is None else table.passed.until
-        # The end of the input is later than any time, but must not expire any series.
-        seen = replace(table, closed_until=min(until, table.closed_until))
-        state, rows = locate(state, _FIELDS, seen, RETENTION)
+        state, rows = locate(state, _FIELDS, table, RETENTION, table.passed_until)
         found = np.empty((len(table), 4))
         features, spread = table.features, _spread(table)
         data: dict[str, Any] = state.data

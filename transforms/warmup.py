@@ -78,10 +78,7 @@ class WarmUpTracker:
             table: the windows that closed, those with samples only.
             detected: on them; it may hold rows of windows without a sample, too.
         """
-        until = table.closed_until if table.passed is None else table.passed.until
-        # The end of the input is later than any time, but must not expire any series.
-        until = min(until, table.closed_until)
-        state, rows = locate(state, self._fields, table, RETENTION, until)
+        state, rows = locate(state, self._fields, table, RETENTION, table.passed_until)
         data: dict[str, Any] = state.data
         status = Status(
             np.zeros(len(detected.table), np.int64),

@@ -9,10 +9,9 @@ import msgspec
 
 from padit.alerting.effects import Handed, MemberView, View
 from padit.alerting.notifiers.base import (
+    HttpNotifier,
     HttpSettings,
     Request,
-    Result,
-    by_status,
     headline,
     link_to,
 )
@@ -23,7 +22,7 @@ __all__ = ["Alertmanager"]
 _NEVER = "0001-01-01T00:00:00Z"
 
 
-class Alertmanager:
+class Alertmanager(HttpNotifier):
     """Sends an incident as a group of alerts.
 
     Args:
@@ -33,10 +32,6 @@ class Alertmanager:
 
     class Settings(HttpSettings):
         """Settings of a receiver."""
-
-    def __init__(self, settings: Settings, link: str) -> None:
-        self._url = settings.address()
-        self._link = link
 
     def render(self, message: Handed, reference: str) -> Request | None:
         """The group; a digest is one group of all its incidents."""
@@ -76,10 +71,6 @@ class Alertmanager:
             "generatorURL": link_to(self._link, view),
             "fingerprint": one.fingerprint[:16],
         }
-
-    def result(self, status: int, headers: dict[str, str], body: bytes) -> Result:
-        """As usual."""
-        return by_status(status, headers, body)
 
 
 NOTIFIER = Alertmanager

@@ -11,7 +11,16 @@ from padit.domain.config import Section
 from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import format_utc
 
-__all__ = ["HttpSettings", "Notifier", "Request", "Result", "headline", "link_to", "secret"]
+__all__ = [
+    "HttpNotifier",
+    "HttpSettings",
+    "Notifier",
+    "Request",
+    "Result",
+    "headline",
+    "link_to",
+    "secret",
+]
 
 _LONGEST_SECRET = 10_000
 
@@ -97,6 +106,25 @@ class HttpSettings(Section):
             message = "a receiver needs `url` or `url_file`"
             raise ConfigurationError(message)
         return found
+
+
+class HttpNotifier:
+    """What receivers over HTTP share: an address, a link, and the usual meaning of answers.
+
+    Args:
+        settings: of this receiver.
+        link: template of the page of an incident.
+    """
+
+    default_url: ClassVar[str] = ""
+
+    def __init__(self, settings: HttpSettings, link: str) -> None:
+        self._url = settings.address(self.default_url)
+        self._link = link
+
+    def result(self, status: int, headers: dict[str, str], body: bytes) -> Result:
+        """As `by_status`: 429 and 5xx are tried again, all else that is refused is dead."""
+        return by_status(status, headers, body)
 
 
 def secret(place: str) -> str:

@@ -1,6 +1,7 @@
 """PagerDuty, Events API version 2: https://developer.pagerduty.com/docs/events-api-v2-overview.
 
-The incident is the `dedup_key`, so PagerDuty has one incident for each of ours.
+The incident is the `dedup_key`, so PagerDuty has one incident for each of ours. An event that is
+refused with 400 is wrong, and is never sent again.
 """
 
 from typing import Any
@@ -10,10 +11,9 @@ from pydantic import Field
 
 from padit.alerting.effects import Handed, View
 from padit.alerting.notifiers.base import (
+    HttpNotifier,
     HttpSettings,
     Request,
-    Result,
-    by_status,
     headline,
     link_to,
     secret,
@@ -22,14 +22,13 @@ from padit.domain.timestamps import format_utc
 
 __all__ = ["PagerDuty"]
 
-_URL = "https://events.pagerduty.com/v2/enqueue"
 _LONGEST_SUMMARY = 1024
 _LARGEST = 512_000
 _ACTIONS = {"resolved": "resolve", "acknowledged": "acknowledge"}
 _SEVERITY = {"INFO": "info", "WARNING": "warning", "CRITICAL": "critical"}
 
 
-class PagerDuty:
+class PagerDuty(HttpNotifier):
     """Triggers, acknowledges and resolves.
 
     Args:
@@ -37,15 +36,16 @@ class PagerDuty:
         link: template of the page of an incident.
     """
 
+    default_url = "https://events.pagerduty.com/v2/enqueue"
+
     class Settings(HttpSettings):
         """Settings of a service in PagerDuty."""
 
         routing_key: str = Field(description="File or `env:NAME` of the integration key.")
 
     def __init__(self, settings: Settings, link: str) -> None:
-        self._url = settings.address(_URL)
+        super().__init__(settings, link)
         self._key = secret(settings.routing_key)
-        self._link = link
 
     def render(self, message: Handed, reference: str) -> Request | None:
         """One event; a digest is one for the first of its incidents."""
@@ -77,10 +77,6 @@ class PagerDuty:
             "component": first.metric_name if first is not None else "",
             "custom_details": _details(view) if view is not None else {},
         }
-
-    def result(self, status: int, headers: dict[str, str], body: bytes) -> Result:
-        """400 is never tried again: the event is wrong, and stays so."""
-        return by_status(status, headers, body)
 
 
 def _details(view: View) -> dict[str, Any]:

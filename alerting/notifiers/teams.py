@@ -9,10 +9,9 @@ import msgspec
 
 from padit.alerting.effects import Handed
 from padit.alerting.notifiers.base import (
+    HttpNotifier,
     HttpSettings,
     Request,
-    Result,
-    by_status,
     headline,
     link_to,
     plain,
@@ -23,7 +22,7 @@ __all__ = ["Teams"]
 _LARGEST = 28_000
 
 
-class Teams:
+class Teams(HttpNotifier):
     """Posts adaptive cards.
 
     Args:
@@ -33,10 +32,6 @@ class Teams:
 
     class Settings(HttpSettings):
         """Settings of a workflow."""
-
-    def __init__(self, settings: Settings, link: str) -> None:
-        self._url = settings.address()
-        self._link = link
 
     def render(self, message: Handed, reference: str) -> Request | None:
         """A card; as many members as its size allows."""
@@ -54,10 +49,6 @@ class Teams:
             if len(body) <= _LARGEST or not lines:
                 return Request("POST", self._url, {"content-type": "application/json"}, body)
             lines = lines[: len(lines) // 2]
-
-    def result(self, status: int, headers: dict[str, str], body: bytes) -> Result:
-        """As usual."""
-        return by_status(status, headers, body)
 
 
 def _card(title: str, lines: list[str], link: str) -> dict[str, Any]:

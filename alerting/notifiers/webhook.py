@@ -11,10 +11,9 @@ from pydantic import Field
 
 from padit.alerting.effects import Handed
 from padit.alerting.notifiers.base import (
+    HttpNotifier,
     HttpSettings,
     Request,
-    Result,
-    by_status,
     headline,
     link_to,
     secret,
@@ -24,7 +23,7 @@ from padit.domain.timestamps import format_utc
 __all__ = ["Webhook"]
 
 
-class Webhook:
+class Webhook(HttpNotifier):
     """Sends messages as CloudEvents.
 
     Args:
@@ -38,9 +37,8 @@ class Webhook:
         secret: str = Field(default="", description="File or `env:NAME` of the key of the HMAC.")
 
     def __init__(self, settings: Settings, link: str) -> None:
-        self._url = settings.address()
+        super().__init__(settings, link)
         self._key = secret(settings.secret).encode() if settings.secret else None
-        self._link = link
 
     def render(self, message: Handed, reference: str) -> Request | None:
         """A CloudEvent in JSON."""
@@ -68,10 +66,6 @@ class Webhook:
             digest = hmac.new(self._key, body, hashlib.sha256).hexdigest()
             headers["x-padit-signature"] = f"sha256={digest}"
         return Request("POST", self._url, headers, body)
-
-    def result(self, status: int, headers: dict[str, str], body: bytes) -> Result:
-        """As usual."""
-        return by_status(status, headers, body)
 
 
 NOTIFIER = Webhook

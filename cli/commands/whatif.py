@@ -13,7 +13,7 @@ from padit.domain.config import load_model
 from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import MICROS, format_utc, parse_timestamp
 
-__all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "HELP", "add_arguments", "add_past", "entries_of", "run"]
 
 HELP = "Try an alerting configuration over the recorded past: who would have been paged, and when."
 EXAMPLES = """examples:
@@ -34,11 +34,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--config", required=True, help="the configuration to try")
     add("--now", help="the present one; without it one route that takes everything")
+    add_past(parser)
+    add("--since", help="event time from which on messages count, RFC 3339")
+
+
+def add_past(parser: argparse.ArgumentParser) -> None:
+    """The options that `entries_of` reads."""
+    add = parser.add_argument
     add("--data", help="folder of the store of `padit alerting`: its log is the past")
     add("--alerts", help="or: the job's alerts, a .jsonl file or kafka://host/topic")
     add("--commands", help="what people did")
     add("--audit", help="audit log of the job")
-    add("--since", help="event time from which on messages count, RFC 3339")
 
 
 def run(args: argparse.Namespace) -> int:

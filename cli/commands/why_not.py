@@ -6,7 +6,7 @@ from padit.alerting.effects import Outcome
 from padit.alerting.entries import AlertEvent
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.preview import preview
-from padit.cli.commands.whatif import entries_of
+from padit.cli.commands.whatif import add_past, entries_of
 from padit.domain.config import load_model
 from padit.domain.timestamps import MICROS, format_utc, parse_timestamp
 
@@ -31,10 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("metric", metavar="METRIC", help="metric_name")
     add("--at", help="event time, RFC 3339")
     add("--config", required=True, help="YAML file of `padit alerting`")
-    add("--data", help="folder of the store of `padit alerting`: its log is the past")
-    add("--alerts", help="or: the job's alerts, a .jsonl file or kafka://host/topic")
-    add("--commands", help="what people did")
-    add("--audit", help="audit log of the job")
+    add_past(parser)
 
 
 def run(args: argparse.Namespace) -> int:

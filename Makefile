@@ -66,7 +66,7 @@ quality: $(VENV)/.test
 lock:
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet --upgrade pip
-	build/lock/bin/pip install --quiet '.[flink,adapters,alerting,dev,fuzz,mutants]'
+	build/lock/bin/pip install --quiet '.[flink,adapters,alerting,notify,stores,portal,telemetry,docs,dev,fuzz,mutants]'
 	build/lock/bin/pip freeze --exclude padit > requirements.lock
 	rm -rf build/lock build/lib build/bdist.*
 
@@ -91,7 +91,7 @@ $(VENV)/.demo: requirements.lock pyproject.toml setup.py | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.test: requirements.lock pyproject.toml setup.py | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[flink,adapters,alerting,dev]'
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[flink,adapters,alerting,notify,stores,portal,telemetry,dev]'
 	$(BIN)/padit compile
 	touch $@ $(VENV)/.demo
 

@@ -8,5 +8,7 @@ from setuptools import find_packages, setup
 
 setup(
     packages=find_packages(include=["padit", "padit.*"]),
-    package_data={"padit": ["py.typed", "**/*.html", "**/*.yaml", "**/*.sql"]},
+    package_data={
+        "padit": ["py.typed", *(f"**/*.{kind}" for kind in ("html", "yaml", "sql", "js", "css"))]
+    },
 )

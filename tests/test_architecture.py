@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
     "domain", "codecs", "ops", "adapters", "connectors", "transforms", "analysis", "pipelines",
-    "alerting", "cli", "portal", "devcluster",
+    "stores", "alerting", "cli", "portal", "devcluster",
 )  # fmt: skip
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 EVERYTHING = [
@@ -18,8 +18,8 @@ EVERYTHING = [
     *sorted(path for part in ("tests", "benchmarks") for path in (ROOT / part).rglob("*.py")),
 ]
 
-# domain <- ops <- codecs <- connectors, transforms, adapters <- analysis, alerting
-# <- pipelines <- cli
+# domain <- ops <- codecs <- connectors, transforms, adapters <- stores, analysis <- alerting
+# <- pipelines, portal <- cli
 _BASE = {"domain", "codecs", "ops"}
 _PARTS = _BASE | {"adapters", "connectors", "transforms"}
 ALLOWED = {
@@ -30,10 +30,11 @@ ALLOWED = {
     "connectors": _BASE | {"connectors"},
     "transforms": _BASE | {"transforms"},
     "analysis": _PARTS | {"analysis"},
-    "alerting": _BASE | {"connectors", "alerting"},
+    "stores": _BASE | {"connectors", "stores"},
+    "alerting": _BASE | {"connectors", "stores", "alerting"},
     "pipelines": _PARTS | {"analysis", "pipelines", "devcluster"},
-    "cli": set(PACKAGES) - {"portal"},
-    "portal": _BASE | {"analysis", "portal"},
+    "cli": set(PACKAGES),
+    "portal": _PARTS | {"analysis", "stores", "alerting", "portal"},
     "devcluster": {"domain", "devcluster"},
 }
 DOMAIN_LIBRARIES = {"numpy", "msgspec", "pydantic", "yaml"}

@@ -22,7 +22,7 @@ import numpy as np
 
 from padit.stores.base import Batch
 from padit.stores.postgres.copying import binary_rows
-from padit.stores.postgres.samples import Readings, readings_of
+from padit.stores.postgres.readings import Readings, readings_of
 from padit.stores.postgres.settings import SENSOR_COLUMNS
 from padit.stores.registry import store_from_uri
 from tests.postgres import Postgres, start_postgres
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     os.environ["PGUSER"] = "padit"
     with tempfile.TemporaryDirectory(prefix="padit-bench-") as scratch:
-        server = start_postgres(Path(scratch))
+        server = start_postgres(Path(scratch), fsync="on")
         try:
             return _postgres(server, args.rows, args.machines, args.pairs)
         finally:

@@ -1,87 +1,39 @@
-"""Samples to `sensor_log` and `metric_sample`: arranged as columns, copied, merged at once.
+"""Samples to `sensor_log` and `metric_sample`, as `readings` describes it.
 
-Rows go by binary COPY to a temporary table, and from there by INSERT ... ON CONFLICT to the table.
-A row that changes nothing is not written, so repeats cost no bloat. Of samples that share a place
-in the table the last one counts, in the order of the topic.
+Of samples that share a place in a table the last one counts, in the order of the topic.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import psycopg
 from numpy.typing import NDArray
-from psycopg import sql
 
 from padit.domain.attributes import Attributes
 from padit.domain.rows import Rows
 from padit.stores.base import Written
 from padit.stores.postgres.connect import Connection
-from padit.stores.postgres.copying import binary_rows
+from padit.stores.postgres.copying import binary_rows, copy_rows
+from padit.stores.postgres.frontier import Frontier
+from padit.stores.postgres.readings import SensorLog, readings_of
 from padit.stores.postgres.series import SeriesTable
 
-__all__ = ["Readings", "SampleWriter", "readings_of"]
+__all__ = ["SampleWriter"]
 
-Staged = list[tuple[str, NDArray[Any]]]
-JOINED = "joined to a row"
+_JOINED = "joined to a row"
 _LEFT_OUT = "of metrics that the settings leave out"
 _EXPIRED = "older than what is kept"
-_STAGE_SAMPLE = (
+_STAGE = (
     "CREATE TEMP TABLE stage_sample (series int, at timestamptz, value float8) "
     "ON COMMIT DELETE ROWS"
 )
-_MERGE_SAMPLE = """
+_MERGE = """
 INSERT INTO metric_sample AS t (series, "time", value)
 SELECT series, at, NULLIF(value, 'NaN') FROM stage_sample
 ON CONFLICT (series, "time") DO UPDATE SET value = COALESCE(excluded.value, t.value)
 WHERE t.value IS DISTINCT FROM COALESCE(excluded.value, t.value)
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Readings:
-    """Samples as rows of `sensor_log`.
-
-    Attributes:
-        machines: names, each once.
-        machine: int32 (m,), index into `machines`.
-        time: int64 (m,), microseconds.
-        values: float64 (columns, m); NaN where there is none.
-    """
-
-    machines: Sequence[str]
-    machine: NDArray[np.int32]
-    time: NDArray[np.int64]
-    values: NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.machine)
-
-
-def readings_of(rows: Rows, columns: Mapping[str, int], count: int) -> Readings:
-    """Samples with a column each, as one row for each machine and time.
-
-    Args:
-        rows: only metrics of `columns`.
-        columns: metric to the number of its column.
-        count: of columns.
-    """
-    machines: dict[str, int] = {}
-    of_series = np.array(
-        [machines.setdefault(one.source_id, len(machines)) for one in rows.series], np.int32
-    )
-    column = np.array([columns.get(one.metric_name, 0) for one in rows.series], np.int32)
-    if not len(rows):
-        nothing = np.empty((count, 0))
-        return Readings((), np.empty(0, np.int32), np.empty(0, np.int64), nothing)
-    machine = of_series[rows.code]
-    order = np.lexsort((rows.time, machine))  # stable: of equals the last one counts
-    time, machine = rows.time[order], machine[order]
-    first = np.concatenate(([True], (time[1:] != time[:-1]) | (machine[1:] != machine[:-1])))
-    row = np.cumsum(first) - 1
-    values = np.full((count, int(row[-1]) + 1), np.nan)
-    values[column[rows.code[order]], row] = rows.value[order]
-    return Readings(tuple(machines), machine[first], time[first], values)
 
 
 class SampleWriter:
@@ -106,46 +58,48 @@ class SampleWriter:
         self._series = series
         self._names = sorted(set(columns.values()))
         self._column = {metric: self._names.index(name) for metric, name in columns.items()}
-        self._merge = _merge_sensor(self._names)
-        connection.execute(_STAGE_SAMPLE)
-        connection.execute(_stage_sensor(self._names))
+        self._sensor_log = SensorLog(connection, self._names) if columns else None
+        self._frontier: Frontier[int] = Frontier(
+            connection, "metric_sample", "series", "time", "int"
+        )
+        connection.execute(_STAGE)
 
     def write(self, rows: Rows, since: int | None) -> Written:
         """Write samples; those before `since` (microseconds) are counted and left out."""
-        count = len(rows)
         others: dict[str, int] = {}
         value = np.where(np.isfinite(rows.value), rows.value, np.nan)
         nulled = int(np.count_nonzero(np.isnan(value)))
+        count = len(rows)
         rows = Rows(rows.series, rows.code, rows.time, value, rows.attributes)
         if since is not None and (rows.time < since).any():
             rows = rows.select(rows.time >= since)
             others[_EXPIRED] = count - len(rows)
         has_column = np.array([one.metric_name in self._column for one in rows.series], bool)
-        in_column = has_column[rows.code] if len(rows) else np.empty(0, bool)
-        done = Written(0)
-        if in_column.any():
-            done = self._sensor(rows.select(in_column))
-        chosen = {"others": ~in_column, "all": ~in_column, "none": np.zeros(len(rows), bool)}
-        plain = rows.select(chosen[self._samples])
-        if self._samples == "all":
+        in_column = has_column[rows.code]
+        readings = self._sensor(rows.select(in_column))
+        if self._samples == "all":  # counted once, by its row in sensor_log
             self._sample(rows.select(in_column))
-        more = self._sample(plain)
-        left = int(np.count_nonzero(~in_column)) - len(plain)
-        if left:
-            others[_LEFT_OUT] = left
-        joined = done.others.get(JOINED, 0) + more.others.get(JOINED, 0)
+        plain = rows.select(~in_column)
+        if self._samples == "none" and len(plain):
+            others[_LEFT_OUT] = len(plain)
+            plain = Rows.empty()
+        samples = self._sample(plain)
+        joined = readings.others.get(_JOINED, 0) + samples.others.get(_JOINED, 0)
         if joined:
-            others[JOINED] = joined
-        written, repeated = done.written + more.written, done.repeated + more.repeated
-        return Written(written, repeated, others=others, nulled=nulled)
+            others[_JOINED] = joined
+        return Written(
+            readings.written + samples.written,
+            readings.repeated + samples.repeated,
+            others=others,
+            nulled=nulled,
+        )
 
     def _sensor(self, rows: Rows) -> Written:
+        if not len(rows) or self._sensor_log is None:
+            return Written(0)
         readings = readings_of(rows, self._column, len(self._names))
-        staged: Staged = [("int4", readings.machine), ("timestamptz", readings.time)]
-        staged += [("float8", column) for column in readings.values]
-        self._copy("stage_sensor", binary_rows(staged))
-        changed = self._connection.execute(self._merge, (list(readings.machines),)).rowcount
-        return Written(changed, len(readings) - changed, others={JOINED: len(rows) - len(readings)})
+        changed, count = self._sensor_log.write(readings), len(readings)
+        return Written(changed, count - changed, others={_JOINED: len(rows) - count})
 
     def _sample(self, rows: Rows) -> Written:
         if not len(rows):
@@ -155,20 +109,38 @@ class SampleWriter:
         number[used] = self._series.numbers(
             [rows.series[n] for n in used.tolist()], _attributes(rows, used)
         )
-        series, time, value = number[rows.code], rows.time, rows.value
+        series, time = number[rows.code], rows.time
         order = np.lexsort((time, series))
         series, time = series[order], time[order]
         last = np.concatenate(((time[1:] != time[:-1]) | (series[1:] != series[:-1]), [True]))
-        staged: Staged = [("int4", series[last]), ("timestamptz", time[last])]
-        self._copy("stage_sample", binary_rows([*staged, ("float8", value[order][last])]))
-        changed = self._connection.execute(_MERGE_SAMPLE).rowcount
+        changed = self._merged_or_copied(series[last], time[last], rows.value[order][last])
         count = int(np.count_nonzero(last))
-        return Written(changed, count - changed, others={JOINED: len(rows) - count})
+        return Written(changed, count - changed, others={_JOINED: len(rows) - count})
 
-    def _copy(self, table: str, data: bytes) -> None:
-        statement = sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table))
-        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.write(data)
+    def _merged_or_copied(
+        self, series: NDArray[np.int32], time: NDArray[np.int64], value: NDArray[np.float64]
+    ) -> int:
+        """Write rows that differ in series and time; how many changed something."""
+        keys, key = np.unique(series, return_inverse=True)
+        fresh = self._frontier.beyond(keys.tolist(), key.astype(np.int32), time)
+        fresh &= ~np.isnan(value)  # null has another form
+        columns: list[tuple[str, NDArray[Any]]] = [
+            ("int4", series), ("timestamptz", time), ("float8", value)
+        ]  # fmt: skip
+        if fresh.any():
+            data = binary_rows([(kind, values[fresh]) for kind, values in columns])
+            try:
+                with self._connection.transaction():
+                    copy_rows(self._connection, "metric_sample", ["series", "time", "value"], data)
+            except psycopg.errors.UniqueViolation:
+                self._frontier.forget()
+                fresh[:] = False
+        copied = int(np.count_nonzero(fresh))
+        if copied == len(series):
+            return copied
+        data = binary_rows([(kind, values[~fresh]) for kind, values in columns])
+        copy_rows(self._connection, "stage_sample", ["series", "at", "value"], data)
+        return copied + self._connection.execute(_MERGE).rowcount
 
 
 def _attributes(rows: Rows, used: NDArray[np.int32]) -> list[Attributes | None]:
@@ -179,32 +151,3 @@ def _attributes(rows: Rows, used: NDArray[np.int32]) -> list[Attributes | None]:
     of_series = np.zeros(len(rows.series), np.int32)
     of_series[rows.code] = column.of_rows(rows.code)
     return [column.table[n] for n in of_series[used].tolist()]
-
-
-def _stage_sensor(names: Sequence[str]) -> sql.Composed:
-    columns = [sql.SQL("{} float8").format(sql.Identifier(name)) for name in names]
-    return sql.SQL(
-        "CREATE TEMP TABLE stage_sensor (machine int, at timestamptz, {}) ON COMMIT DELETE ROWS"
-    ).format(sql.SQL(", ").join(columns))
-
-
-def _merge_sensor(names: Sequence[str]) -> sql.Composed:
-    columns = [sql.Identifier(name) for name in names]
-    merged = [
-        sql.SQL("{0} = COALESCE(excluded.{0}, t.{0})").format(one) for one in columns
-    ]  # a batch without a metric leaves its column alone
-    changed = [
-        sql.SQL("t.{0} IS DISTINCT FROM COALESCE(excluded.{0}, t.{0})").format(one)
-        for one in columns
-    ]
-    return sql.SQL(
-        'INSERT INTO sensor_log AS t (machine_id, "timestamp", {names}) '
-        "SELECT m.name, s.at, {values} FROM stage_sensor s "
-        "JOIN unnest(%s::text[]) WITH ORDINALITY AS m(name, number) ON m.number = s.machine + 1 "
-        'ON CONFLICT (machine_id, "timestamp") DO UPDATE SET {merged} WHERE {changed}'
-    ).format(
-        names=sql.SQL(", ").join(columns),
-        values=sql.SQL(", ").join(sql.SQL("NULLIF(s.{}, 'NaN')").format(one) for one in columns),
-        merged=sql.SQL(", ").join(merged),
-        changed=sql.SQL(" OR ").join(changed),
-    )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
-from padit.connectors.uris import Address
+from padit.connectors.uris import Address, sink_from_uri
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.stores.base import Background, Content, Writer
 from padit.stores.migrations import migrate
@@ -16,7 +16,9 @@ from padit.stores.postgres.connect import (
     translated,
     writable,
 )
+from padit.stores.postgres.relay import Relay
 from padit.stores.postgres.settings import Settings
+from padit.stores.postgres.upkeep import Upkeep
 from padit.stores.postgres.writer import PostgresWriter
 
 __all__ = ["PostgresStore", "prepared"]
@@ -63,7 +65,11 @@ class PostgresStore:
 
     def background(self) -> Sequence[Background]:
         """Retention and heartbeat; the relay, if there is one."""
-        return ()
+        found: list[Background] = [Upkeep(self.conninfo, self.name, self.settings)]
+        if self.settings.relay is not None:
+            sink_from_uri(self.settings.relay)  # a wrong one is an error of the start
+            found.append(Relay(self.conninfo, self.name, self.settings))
+        return found
 
     def _lead(self, connection: Connection) -> None:
         """One process of a name writes. The lock ends with the connection, as its writes do."""

@@ -29,6 +29,7 @@ from padit.domain.message import Message
 from padit.domain.shape import Shape
 from padit.ops.run_context import RunContext
 from padit.pipelines.kernels import prepare
+from padit.transforms.job_progress import RunName
 from padit.transforms.limit import MOST_SERIES
 from padit.transforms.watch import (
     ALERTS,
@@ -79,6 +80,7 @@ class Plan:
         shadow: shadow configurations, each with steps of its own behind `KeyByGroup`.
         context: of the run.
         most_series: series of a key group that may have state at a time.
+        name: of a run that records its progress; None: it does not.
     """
 
     source: Source
@@ -94,6 +96,7 @@ class Plan:
     shadow: tuple[ShadowConfig, ...] = ()
     context: RunContext = field(default_factory=RunContext)
     most_series: int = MOST_SERIES
+    name: RunName | None = None
 
     @property
     def outputs(self) -> frozenset[str]:
@@ -129,6 +132,7 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
             shape=plan.shape,
             most_series=plan.most_series,
             prepare=prepare,
+            name=plan.name,
         )
     ).with_outputs(ALERTS, ANOMALIES, FEATURES, AUDIT, REFUSED)
     for messages in (read[NOTES], watched[AUDIT], read[DEAD], watched[REFUSED]):

@@ -31,19 +31,29 @@ class Engine:
     def apply(self, state: State, entry: Entry) -> list[Effect]:
         """Change the state by one entry; what follows from it, in order."""
         step = Step(self.policy, state)
-        if not isinstance(entry, Command):  # one from the future does not make time pass
+        if not isinstance(entry, Command | RunBegan):  # their time is that of a clock
             self._pass_time(step, entry.time)
             state.now = max(state.now, entry.time)
         if isinstance(entry, AlertEvent):
             state.out_of_order += entry.time < state.now - self.policy.config.merge_delay
+            state.seen = max(state.seen, entry.time)
             self._transition(step, entry)
         elif isinstance(entry, Command):
             people.receive(step, entry)
         elif isinstance(entry, RunBegan):
             self._run_began(step, entry)
         elif isinstance(entry, Progress):
-            state.run = entry.run or state.run
+            self._catch_up(step, entry)
         return step.effects
+
+    def heeds(self, state: State, entry: Progress) -> bool:
+        """Whether progress makes a difference; what makes none need not stand in the log."""
+        due = self.next_due(state)
+        return (due is not None and due <= entry.time) or (
+            entry.run in state.suspects
+            and state.caught_up != entry.run
+            and (state.run != entry.run or entry.time >= state.seen)
+        )
 
     def next_due(self, state: State) -> int | None:
         """Event time at which something happens without an entry; None: nothing does."""
@@ -58,7 +68,7 @@ class Engine:
                 people.obey(step, state.held.pop(name))
             elif kind == "silence":
                 state.silences.pop(name, None)
-            elif kind == "run":
+            elif kind == "caught up" or (kind == "run" and name != state.run):
                 self._close_lost(step, name, due)
             elif name in state.incidents:
                 self._due(step, state.incidents[name], kind, route, due)
@@ -144,10 +154,19 @@ class Engine:
     def _run_began(self, step: Step, entry: RunBegan) -> None:
         """A run without state began: what it does not raise again within a window is over."""
         state = step.state
-        state.run = entry.run
         if state.alerts:
             state.suspects[entry.run] = list(state.alerts)
             step.set_timer(entry.time + self.policy.config.incidents.window, "run", entry.run)
+
+    def _catch_up(self, step: Step, entry: Progress) -> None:
+        """The window begins when a run has come to where the lost one was, if it reports."""
+        state = step.state
+        state.run = entry.run or state.run
+        began = entry.run in state.suspects and state.caught_up != entry.run
+        if began and entry.time >= state.seen:
+            state.caught_up = entry.run
+            due = entry.time + self.policy.config.incidents.window
+            step.set_timer(due, "caught up", entry.run)
 
     def _close_lost(self, step: Step, run: str, time: int) -> None:
         for alert in step.state.suspects.pop(run, ()):

@@ -3,6 +3,7 @@
     Shards > SpreadShards > ReadMetrics > KeyByGroup > WatchGroup > Alerts, Anomalies, Features
                                  |                         |
                                  +--> Late                 |
+                                 |                         +--> Progress
             dead letters         +--> MergeDeadLetters <---+   > DeadLetters
             audit records        +--> MergeAudit <---------+   > Audit
 
@@ -36,6 +37,7 @@ from padit.transforms.watch import (
     ANOMALIES,
     AUDIT,
     FEATURES,
+    PROGRESS,
     REFUSED,
     KeyByGroup,
     WatchGroup,
@@ -134,8 +136,10 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
             prepare=prepare,
             name=plan.name,
         )
-    ).with_outputs(ALERTS, ANOMALIES, FEATURES, AUDIT, REFUSED)
-    for messages in (read[NOTES], watched[AUDIT], read[DEAD], watched[REFUSED]):
+    ).with_outputs(ALERTS, ANOMALIES, FEATURES, AUDIT, PROGRESS, REFUSED)
+    for messages in (
+        read[NOTES], watched[AUDIT], watched[PROGRESS], read[DEAD], watched[REFUSED],
+    ):  # fmt: skip
         messages.element_type = Message
     dead = (read[DEAD], watched[REFUSED]) | "MergeDeadLetters" >> beam.Flatten()
     audit = (read[NOTES], watched[AUDIT]) | "MergeAudit" >> beam.Flatten()
@@ -152,6 +156,9 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
         # Dead letters have no event time, and a replay needs the whole audit log.
         since = None if name in (DEAD, AUDIT) else plan.live_from
         messages | label >> Deliver(plan.sinks.get(name, plan.off), since)
+    # The DirectRunner hands on what a Flatten merges only when its inputs have ended.
+    progress = plan.off if plan.name is None else plan.sinks[AUDIT]
+    watched[PROGRESS] | "Progress" >> Deliver(progress)
     for one in plan.shadow:
         _watch_beside(keyed, read[NOTES], plan, one)
 

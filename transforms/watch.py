@@ -49,6 +49,7 @@ __all__ = [
     "Accounts",
     "FEATURES",
     "AUDIT",
+    "PROGRESS",
     "REFUSED",
     "KeyByGroup",
     "WatchGroup",
@@ -58,6 +59,8 @@ ALERTS = "alerts"
 ANOMALIES = "anomalies"
 FEATURES = "features"
 AUDIT = "audit"
+PROGRESS = "progress"
+"""Records of the audit log that have to come while the job runs; see `transforms.job_progress`."""
 REFUSED = "refused"
 """Dead letters of series beyond the limit."""
 
@@ -245,10 +248,9 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             yield _audit_record(
                 _run_totals(msgspec.structs.replace(outcome.run_totals, group=group))
             )
-        if self._progress is not None:
-            come = self._progress.observe(group, outcome.watermark)
-            if come is not None:
-                yield _audit_record(_job_progress(come))
+        come = None if self._progress is None else self._progress.observe(group, outcome.watermark)
+        if come is not None:
+            yield beam.pvalue.TaggedOutput(PROGRESS, _job_progress(come))
 
     def _account(self, group: int, outcome: Outcome) -> None:
         """Update the accounts of the run and the runner's counters to the totals in the state."""

@@ -93,6 +93,7 @@ class PostgresStore(Store):
         return cast("psycopg.Connection[Any]", self._open)
 
     def _connect(self) -> None:
+        self.close()
         self._open = None
         try:
             connection = psycopg.connect(self._address, autocommit=True, **_CONNECTING)

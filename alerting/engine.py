@@ -8,7 +8,7 @@ from heapq import heappop
 
 from padit.alerting import people, routing
 from padit.alerting.compiled import Policy, ReadyRoute
-from padit.alerting.decide import decide
+from padit.alerting.decide import decide, room
 from padit.alerting.effects import Effect, Reason
 from padit.alerting.entries import AlertEvent, Command, Entry, Progress, RunBegan
 from padit.alerting.incidents import close, forget, place
@@ -124,8 +124,9 @@ class Engine:
         incident.flapping = True
         step.set_timer(event.time + setting.quiet, "flapping", incident.id)
         for name, told in incident.told.items():
-            if told.state != "waiting":
-                routing.tell(step, incident, self.policy.by_name[name], "flapping", event.time, [])
+            route = self.policy.by_name[name]
+            if told.state != "waiting" and not room(step.state, route, event.time):
+                routing.tell(step, incident, route, "flapping", event.time, [])
 
     def _free_effects(self, step: Step, event: AlertEvent) -> None:
         """The end of a cause lets through what it inhibited."""
@@ -141,6 +142,11 @@ class Engine:
     def _forget(self, step: Step, incident: Incident, time: int) -> None:
         incident.leaving = False
         if incident.firing:
+            return
+        closing = any(told.state == "closing" and told.due for told in incident.told.values())
+        if closing:  # its end waits for room on a route
+            incident.leaving = True
+            step.set_timer(time + self.policy.memory, "forget", incident.id)
             return
         if incident.flapping or incident.changed + self.policy.memory > time:
             step.leave(incident)

@@ -107,7 +107,7 @@ def play(
         for number in range(kills):
             _append(file, number)
             of_database = server is not None and number % 10 == 9
-            _round(command, chance, server if of_database else None)
+            _round(command, chance, got, server if of_database else None)
             found.database_kills += of_database
             found.kills += not of_database
             if say and number % 10 == 9:
@@ -126,11 +126,20 @@ def _append(file: object, number: int) -> None:
     file.flush()  # type: ignore[attr-defined]
 
 
-def _round(command: Sequence[str], chance: random.Random, server: Postgres | None) -> None:
-    """One start, and one kill."""
+def _round(
+    command: Sequence[str], chance: random.Random, got: Receiving, server: Postgres | None
+) -> None:
+    """One start, and one kill: in one of four rounds at any moment, else while it delivers."""
+    before = len(got.requests)
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
-        time.sleep(0.6 + 1.2 * chance.random())
+        if chance.random() < 0.25:
+            time.sleep(1.5 * chance.random())
+        else:
+            deadline = time.monotonic() + allowed(20)
+            while len(got.requests) == before and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(0.3 * chance.random())
         if server is not None:
             server.kill()
             time.sleep(chance.random())

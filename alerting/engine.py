@@ -8,7 +8,7 @@ from heapq import heappop
 
 from padit.alerting import people, routing
 from padit.alerting.compiled import Policy, ReadyRoute
-from padit.alerting.decide import decide
+from padit.alerting.decide import decide, room
 from padit.alerting.effects import Effect, Reason
 from padit.alerting.entries import AlertEvent, Command, Entry, Progress, RunBegan
 from padit.alerting.incidents import close, forget, place
@@ -31,19 +31,29 @@ class Engine:
     def apply(self, state: State, entry: Entry) -> list[Effect]:
         """Change the state by one entry; what follows from it, in order."""
         step = Step(self.policy, state)
-        if not isinstance(entry, Command):  # one from the future does not make time pass
+        if not isinstance(entry, Command | RunBegan):  # their time is that of a clock
             self._pass_time(step, entry.time)
             state.now = max(state.now, entry.time)
         if isinstance(entry, AlertEvent):
             state.out_of_order += entry.time < state.now - self.policy.config.merge_delay
+            state.seen = max(state.seen, entry.time)
             self._transition(step, entry)
         elif isinstance(entry, Command):
             people.receive(step, entry)
         elif isinstance(entry, RunBegan):
             self._run_began(step, entry)
         elif isinstance(entry, Progress):
-            state.run = entry.run or state.run
+            self._catch_up(step, entry)
         return step.effects
+
+    def heeds(self, state: State, entry: Progress) -> bool:
+        """Whether progress makes a difference; what makes none need not stand in the log."""
+        due = self.next_due(state)
+        return (due is not None and due <= entry.time) or (
+            entry.run in state.suspects
+            and state.caught_up != entry.run
+            and (state.run != entry.run or entry.time >= state.seen)
+        )
 
     def next_due(self, state: State) -> int | None:
         """Event time at which something happens without an entry; None: nothing does."""
@@ -58,7 +68,7 @@ class Engine:
                 people.obey(step, state.held.pop(name))
             elif kind == "silence":
                 state.silences.pop(name, None)
-            elif kind == "run":
+            elif kind == "caught up" or (kind == "run" and name != state.run):
                 self._close_lost(step, name, due)
             elif name in state.incidents:
                 self._due(step, state.incidents[name], kind, route, due)
@@ -114,8 +124,9 @@ class Engine:
         incident.flapping = True
         step.set_timer(event.time + setting.quiet, "flapping", incident.id)
         for name, told in incident.told.items():
-            if told.state != "waiting":
-                routing.tell(step, incident, self.policy.by_name[name], "flapping", event.time, [])
+            route = self.policy.by_name[name]
+            if told.state != "waiting" and not room(step.state, route, event.time):
+                routing.tell(step, incident, route, "flapping", event.time, [])
 
     def _free_effects(self, step: Step, event: AlertEvent) -> None:
         """The end of a cause lets through what it inhibited."""
@@ -132,6 +143,11 @@ class Engine:
         incident.leaving = False
         if incident.firing:
             return
+        closing = any(told.state == "closing" and told.due for told in incident.told.values())
+        if closing:  # its end waits for room on a route
+            incident.leaving = True
+            step.set_timer(time + self.policy.memory, "forget", incident.id)
+            return
         if incident.flapping or incident.changed + self.policy.memory > time:
             step.leave(incident)
             return
@@ -144,10 +160,19 @@ class Engine:
     def _run_began(self, step: Step, entry: RunBegan) -> None:
         """A run without state began: what it does not raise again within a window is over."""
         state = step.state
-        state.run = entry.run
         if state.alerts:
             state.suspects[entry.run] = list(state.alerts)
             step.set_timer(entry.time + self.policy.config.incidents.window, "run", entry.run)
+
+    def _catch_up(self, step: Step, entry: Progress) -> None:
+        """The window begins when a run has come to where the lost one was, if it reports."""
+        state = step.state
+        state.run = entry.run or state.run
+        began = entry.run in state.suspects and state.caught_up != entry.run
+        if began and entry.time >= state.seen:
+            state.caught_up = entry.run
+            due = entry.time + self.policy.config.incidents.window
+            step.set_timer(due, "caught up", entry.run)
 
     def _close_lost(self, step: Step, run: str, time: int) -> None:
         for alert in step.state.suspects.pop(run, ()):

@@ -76,6 +76,7 @@ class Outcome(NamedTuple):
         run_totals: what all advances did, once nothing can come any more; None before.
         since_begin: counts of all advances, and scored series by detector; None after a repeated
             batch, which changes neither.
+        watermark: of the group, microseconds; not stated after a repeated batch.
     """
 
     counts: Counts
@@ -86,6 +87,7 @@ class Outcome(NamedTuple):
     refused: Sequence[Refused] = ()
     run_totals: RunTotals | None = None
     since_begin: tuple[Counts, Mapping[str, int]] | None = None
+    watermark: int = WATERMARK_NONE
 
 
 class _Header(msgspec.Struct, array_like=True):
@@ -186,7 +188,7 @@ class GroupMachine:
             if watermark == WATERMARK_END:
                 outcome = outcome._replace(run_totals=_run_totals(header))
         store.write_header(_encoder.encode(header))
-        return outcome._replace(since_begin=(header.totals, header.judged))
+        return outcome._replace(since_begin=(header.totals, header.judged), watermark=watermark)
 
     def waiting(self, store: Store) -> int:
         """Rows taken whose windows are open; no row is read for it."""

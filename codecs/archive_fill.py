@@ -118,7 +118,7 @@ def _copy_words(source: Words, at: int, end: int, text: Words, put: int) -> int:
 @lean_kernel
 def _time(numbers: Numbers, n: int, text: Bytes, put: int) -> int:
     """The time of a row as it was written."""
-    style = np.int64(numbers.time_style[n])
+    style = int(numbers.time_style[n])
     if style == SHORTEST_TEXT:
         one = numbers.time_text
         return _copy(one.text, one.start[n], one.length[n], text, put)
@@ -130,7 +130,7 @@ def _time(numbers: Numbers, n: int, text: Bytes, put: int) -> int:
 @lean_kernel
 def _value(numbers: Numbers, n: int, text: Bytes, put: int) -> int:
     """The value of a row as it was written."""
-    style = np.int64(numbers.value_style[n])
+    style = int(numbers.value_style[n])
     if style == SHORTEST_TEXT:
         one = numbers.value_text
         return _copy(one.text, one.start[n], one.length[n], text, put)
@@ -157,7 +157,8 @@ def fill(
         raw: texts of the rows without a form.
         text: takes the records; `room_for` says how many bytes it needs.
         words: the same as words that begin at any byte.
-        start, length: take where each record is; a length of -1 for one without a value.
+        start: takes where each record begins.
+        length: takes the bytes of each, -1 for one without a value.
     """
     put = 0
     for n in range(len(form)):

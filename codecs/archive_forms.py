@@ -103,10 +103,10 @@ def _key_at(text: Bytes, at: int, end: int, first: int, size: int) -> bool:
     """Whether a key of ours stands at a position."""
     if at + size > end:
         return False
+    same = True
     for k in range(size):
-        if text[at + k] != _KEYS[first + k]:
-            return False
-    return True
+        same &= text[at + k] == _KEYS[first + k]
+    return same
 
 
 @lean_kernel
@@ -146,7 +146,7 @@ def _fixed(text: Bytes, at: int, end: int) -> tuple[int, int]:
         return 0, -1
     number, digits, point = 0, 0, -1
     for place in range(at, end):
-        byte = np.int64(text[place])
+        byte = int(text[place])
         if byte == _POINT and point < 0 and place > at:
             point = place
             continue
@@ -279,6 +279,19 @@ def _number_of(text: Bytes, words: Words, cut: Ints, table: FormTable, first: bo
 
 
 @lean_kernel
+def _value_hole(text: Bytes, after: int, end: int, cut: Ints) -> tuple[int, int]:
+    """Where the value begins and ends behind the time; first where it stood before."""
+    guess = after + cut[6]
+    if guess < end and _key_at(text, guess, end, *_VALUE_KEY):
+        value, behind = _hole(text, guess, end, *_VALUE_KEY)
+        if value >= 0:
+            return value, behind
+    value, behind = _hole(text, after, end, *_VALUE_KEY)
+    cut[6] = max(value - after - _VALUE_KEY[1], 0)
+    return value, behind
+
+
+@lean_kernel
 def _split_one(
     text: Bytes,
     words: Words,
@@ -293,13 +306,7 @@ def _split_one(
     time, after = _hole(text, start, end, *_TIME_KEY)
     if time < 0:
         return
-    value, behind = -1, -1
-    guess = after + cut[6]  # where it stood in the record before
-    if guess < end and _key_at(text, guess, end, *_VALUE_KEY):
-        value, behind = _hole(text, guess, end, *_VALUE_KEY)
-    if value < 0:
-        value, behind = _hole(text, after, end, *_VALUE_KEY)
-        cut[6] = max(value - after - _VALUE_KEY[1], 0)
+    value, behind = _value_hole(text, after, end, cut)
     if value < 0:
         value, behind = _hole(text, start, time, *_VALUE_KEY)
     if value < 0:

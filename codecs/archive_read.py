@@ -94,9 +94,7 @@ def _batch(table: pa.Table, row: int) -> BatchHeader:
     if last is None or records is None:
         message = f"offset {offset} of the archive names no end of its damage"
         raise WireFormatError(message)
-    return BatchHeader(
-        offset, last, -1, -1, 0, -1, records, memoryview(body), damage=one["damage"]
-    )
+    return BatchHeader(offset, last, -1, -1, 0, -1, records, memoryview(body), damage=one["damage"])
 
 
 def _walked(table: pa.Table, following: int) -> Walked:
@@ -184,7 +182,9 @@ def _texts(column: pa.ChunkedArray) -> Texts:
     ends = np.frombuffer(offsets, np.int64, count + 1, array.offset * 8)
     length = np.diff(ends)
     length[~_mask(array)] = -1
-    text = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
+    text = (
+        np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
+    )
     return Texts(text, ends[:-1].astype(np.int64), length)
 
 

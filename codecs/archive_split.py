@@ -99,7 +99,7 @@ class FormReader:
             counters[SHORT] = 0
             counters[LEFT] = self._credit
             before = int(counters[COUNT])
-            rest = Split(*(column[done:] for column in found))
+            rest = Split(*(column[done:] for column in found))  # type: ignore[arg-type]
             done += split(text, words, start[done:], values.length[done:], self._cut,
                           self._table, rest)  # fmt: skip
             self._credit -= int(counters[COUNT]) - before

@@ -150,7 +150,7 @@ class SliceBuilder:
         part = _joined(parts)
         if len(parts) > 1:
             order = np.lexsort((part.element, part.offset))
-            part = _Part(*(column[order] for column in part))
+            part = _Part(*(column[order] for column in part))  # type: ignore[arg-type]
         self._note_headers(walked, part)
         self._parts.append(part)
         self.records += len(values)

@@ -151,7 +151,8 @@ class Written(NamedTuple):
     Attributes:
         written: rows or messages that are new or changed something.
         repeated: those that were there already, and those that a later one of the batch replaces.
-        left_out: those that the settings leave out, by reason.
+        refused: those that a store with dead letters of its own has put there.
+        others: what else became of them, by what: left out by the settings, joined to a row.
         nulled: values without a form in the store (NaN, infinities) that became null; no part of
             the sum.
         durable: positions up to which everything is safe now; may lag behind the batch.
@@ -159,7 +160,8 @@ class Written(NamedTuple):
 
     written: int
     repeated: int = 0
-    left_out: Mapping[str, int] = _NONE
+    refused: int = 0
+    others: Mapping[str, int] = _NONE
     nulled: int = 0
     durable: Positions = NOTHING
 

@@ -77,7 +77,7 @@ class Counts:
         records: read.
         items: rows or messages in them.
         written, repeated, nulled: see `Written`.
-        left_out: by reason.
+        others: by what.
         dead: dead letters.
         refused: rows in them that the store did not take.
         failures: attempts at the store that failed.
@@ -91,29 +91,29 @@ class Counts:
     dead: int = 0
     refused: int = 0
     failures: int = 0
-    left_out: dict[str, int] = field(default_factory=dict)
+    others: dict[str, int] = field(default_factory=dict)
 
     def add(self, batch: Batch, written: Written, refused: int = 0) -> None:
         """Account for a batch that is written; `refused`: rows of it that became a dead letter."""
         self.records += len(batch.records)
         self.items += batch.count + refused
-        self.refused += refused
+        self.refused += refused + written.refused
         self.written += written.written
         self.repeated += written.repeated
         self.nulled += written.nulled
         self.dead += len(batch.dead)
-        for reason, count in written.left_out.items():
-            self.left_out[reason] = self.left_out.get(reason, 0) + count
+        for what, count in written.others.items():
+            self.others[what] = self.others.get(what, 0) + count
 
     @property
     def holds(self) -> bool:
         """Whether every row and message is accounted for."""
-        known = self.written + self.repeated + self.refused + sum(self.left_out.values())
+        known = self.written + self.repeated + self.refused + sum(self.others.values())
         return known == self.items
 
     def line(self) -> str:
         """The account, for people."""
-        left = "".join(f" + {count} {why}" for why, count in sorted(self.left_out.items()))
+        left = "".join(f" + {count} {why}" for why, count in sorted(self.others.items()))
         nulled = f"; {self.nulled} values without a form there became null" if self.nulled else ""
         return (
             f"{self.records} records read, {self.dead} dead letters; {self.items} rows = "

@@ -40,6 +40,7 @@ __all__ = [
 
 # Package: the programs of it that tests start.
 PACKAGES: dict[str, tuple[str, ...]] = {
+    "influxdb": ("influxd",),
     "mosquitto": ("mosquitto", "mosquitto_passwd"),
     "postgresql-15": ("initdb", "postgres", "psql"),
     "prometheus": ("prometheus",),

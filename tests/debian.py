@@ -42,7 +42,7 @@ __all__ = [
 PACKAGES: dict[str, tuple[str, ...]] = {
     "mosquitto": ("mosquitto", "mosquitto_passwd"),
     "postgresql-15": ("initdb", "postgres", "psql"),
-    "prometheus": ("prometheus",),
+    "prometheus": ("prometheus", "promtool"),
     "redis-server": ("redis-server", "redis-cli"),
     "snmpd": ("snmpd",),
 }

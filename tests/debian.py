@@ -44,7 +44,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "chromium": ("chromium",),
     "mosquitto": ("mosquitto", "mosquitto_passwd"),
     "postgresql-15": ("initdb", "postgres", "psql"),
-    "prometheus": ("prometheus",),
+    "prometheus": ("prometheus", "promtool"),
     "redis-server": ("redis-server", "redis-cli"),
     "snmpd": ("snmpd",),
 }

@@ -43,7 +43,7 @@ class Reason(StrEnum):
 
 MessageKind = Literal[
     "opened", "worse", "acknowledged", "resolved", "flapping", "steady", "reminder",
-    "digest", "test",
+    "digest", "test", "heartbeat", "job_silent", "job_back",
 ]  # fmt: skip
 
 
@@ -96,7 +96,7 @@ class Handed(msgspec.Struct, frozen=True, tag="handed", tag_field="effect"):
         route, receiver: their names.
         kind: what it reports.
         time: event time, microseconds.
-        view: of the incident; None for a digest and a test.
+        view: of the incident; None for a digest, a test, a heartbeat and what is about the job.
         others: incidents of a digest.
         transitions: that it stands for.
     """

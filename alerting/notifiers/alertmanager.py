@@ -14,6 +14,7 @@ from padit.alerting.notifiers.base import (
     Request,
     headline,
     link_to,
+    subject_of,
 )
 from padit.domain.timestamps import format_utc
 
@@ -38,8 +39,8 @@ class Alertmanager(HttpNotifier):
         del reference
         views = [message.view] if message.view is not None else list(message.others)
         alerts = [self._alert(view, one) for view in views for one in view.members]
-        firing = any(view.firing for view in views) or message.kind == "test"
-        key = message.view.id if message.view is not None else message.id
+        firing = any(view.firing for view in views) or message.kind in ("test", "job_silent")
+        key = subject_of(message)
         content = {
             "version": "4",
             "groupKey": f"{message.route}:{key}",

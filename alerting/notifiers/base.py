@@ -20,6 +20,7 @@ __all__ = [
     "headline",
     "link_to",
     "secret",
+    "subject_of",
 ]
 
 _LONGEST_SECRET = 10_000
@@ -152,13 +153,27 @@ def headline(message: Handed) -> str:
 
     Controls and marks that turn text around are taken out, so that a name cannot disguise itself.
     """
-    if message.kind == "test":
-        return "Weekly test of PADIT: this receiver works"
+    if message.kind in _WITHOUT_INCIDENT:
+        return _WITHOUT_INCIDENT[message.kind].format(time=format_utc(message.time))
     if message.view is None:
         return f"{len(message.others)} more incidents, together because the route's rate is reached"
     return plain(f"{_PREFIX[message.kind]}{_what(message.view)}")
 
 
+def subject_of(message: Handed) -> str:
+    """What a message is about: the incident, the job, or only itself."""
+    if message.view is not None:
+        return message.view.id
+    about_job = message.kind in ("job_silent", "job_back")
+    return f"job of {message.route}" if about_job else message.id
+
+
+_WITHOUT_INCIDENT = {
+    "test": "Weekly test of PADIT: this receiver works",
+    "heartbeat": "PADIT works as of {time}",
+    "job_silent": "PADIT's job has reported no progress since before {time}: nothing is watched",
+    "job_back": "PADIT's job reports progress again as of {time}",
+}
 _PREFIX = {
     "opened": "",
     "worse": "Worse: ",

@@ -17,6 +17,7 @@ from padit.alerting.notifiers.base import (
     headline,
     link_to,
     secret,
+    subject_of,
 )
 from padit.domain.timestamps import format_utc
 
@@ -24,7 +25,7 @@ __all__ = ["PagerDuty"]
 
 _LONGEST_SUMMARY = 1024
 _LARGEST = 512_000
-_ACTIONS = {"resolved": "resolve", "acknowledged": "acknowledge"}
+_ACTIONS = {"resolved": "resolve", "acknowledged": "acknowledge", "job_back": "resolve"}
 _SEVERITY = {"INFO": "info", "WARNING": "warning", "CRITICAL": "critical"}
 
 
@@ -50,10 +51,12 @@ class PagerDuty(HttpNotifier):
     def render(self, message: Handed, reference: str) -> Request | None:
         """One event; a digest is one for the first of its incidents."""
         del reference
+        if message.kind == "heartbeat":
+            return None  # it would be a page
         event: dict[str, Any] = {
             "routing_key": self._key,
             "event_action": _ACTIONS.get(message.kind, "trigger"),
-            "dedup_key": message.view.id if message.view is not None else message.id,
+            "dedup_key": subject_of(message),
         }
         if event["event_action"] == "trigger":
             event["payload"] = self._payload(message)

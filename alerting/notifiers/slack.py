@@ -28,7 +28,9 @@ _API = "https://slack.com/api"
 _LONGEST_TEXT = 2900
 _RETRY = {"ratelimited", "internal_error", "service_unavailable", "request_timeout", "fatal_error"}
 _MARKS = {"INFO": ":information_source:", "WARNING": ":warning:", "CRITICAL": ":rotating_light:"}
-_ANEW = {"worse", "flapping", "reminder", "digest", "test"}
+_ANEW = {
+    "worse", "flapping", "reminder", "digest", "test", "heartbeat", "job_silent", "job_back",
+}  # fmt: skip
 
 
 class Slack:
@@ -60,6 +62,7 @@ class Slack:
 
     def render(self, message: Handed, reference: str) -> Request | None:
         """A message of blocks; one that edits the first where Slack allows it."""
+        view = message.view
         content: dict[str, Any] = {
             "text": _escaped(headline(message)),
             "blocks": self._blocks(message),
@@ -73,7 +76,7 @@ class Slack:
             url += "/chat.update" if edits else "/chat.postMessage"
             if edits:
                 content["ts"] = reference
-            elif reference:
+            elif reference and view is not None:
                 content["thread_ts"], content["reply_broadcast"] = reference, True
         return Request("POST", url, headers, msgspec.json.encode(content))
 

@@ -297,6 +297,10 @@ class AlertingConfig(Section):
         description="Time that transitions of several partitions are waited for, to be in order.",
     )  # fmt: skip
 
+    command_key: str = Field(
+        default="",
+        description="File or `env:NAME` of the key of commands; others are refused then.",
+    )
     heartbeat: Heartbeat | None = Field(default=None, description="A dead man's switch.")
     weekly_test: WeeklyTest | None = Field(default=None, description="A test page each week.")
     silent_job: SilentJob | None = Field(default=None, description="When the job is silent.")

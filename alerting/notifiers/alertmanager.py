@@ -13,6 +13,7 @@ from padit.alerting.notifiers.base import (
     HttpSettings,
     Request,
     headline,
+    lines_of,
     link_to,
     subject_of,
 )
@@ -49,7 +50,10 @@ class Alertmanager(HttpNotifier):
             "receiver": message.receiver,
             "groupLabels": {"incident": key},
             "commonLabels": {"incident": key},
-            "commonAnnotations": {"summary": headline(message)},
+            "commonAnnotations": {
+                "summary": headline(message),
+                **({"description": "\n".join(lines_of(message))} if _own_text(message) else {}),
+            },
             "externalURL": link_to(self._link, message.view),
             "alerts": alerts,
         }
@@ -72,6 +76,10 @@ class Alertmanager(HttpNotifier):
             "generatorURL": link_to(self._link, view),
             "fingerprint": one.fingerprint[:16],
         }
+
+
+def _own_text(message: Handed) -> bool:
+    return bool(message.text or message.note)
 
 
 NOTIFIER = Alertmanager

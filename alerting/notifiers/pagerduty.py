@@ -15,6 +15,7 @@ from padit.alerting.notifiers.base import (
     HttpSettings,
     Request,
     headline,
+    lines_of,
     link_to,
     secret,
     subject_of,
@@ -78,7 +79,10 @@ class PagerDuty(HttpNotifier):
             "severity": _SEVERITY[view.severity] if view is not None else "warning",
             "timestamp": format_utc(message.time),
             "component": first.metric_name if first is not None else "",
-            "custom_details": _details(view) if view is not None else {},
+            "custom_details": {
+                **(_details(view) if view is not None else {}),
+                **({"text": lines_of(message)} if message.text or message.note else {}),
+            },
         }
 
 

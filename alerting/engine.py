@@ -9,6 +9,7 @@ from heapq import heappop
 from padit.alerting import people, routing
 from padit.alerting.compiled import Policy, ReadyRoute
 from padit.alerting.decide import decide, room
+from padit.alerting.duties import Duties
 from padit.alerting.effects import Effect, Reason
 from padit.alerting.entries import AlertEvent, Command, Entry, Progress, RunBegan
 from padit.alerting.incidents import close, forget, place
@@ -27,13 +28,16 @@ class Engine:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
+        self._duties = Duties(policy)
 
     def apply(self, state: State, entry: Entry) -> list[Effect]:
         """Change the state by one entry; what follows from it, in order."""
         step = Step(self.policy, state)
         if not isinstance(entry, Command | RunBegan):  # their time is that of a clock
-            self._pass_time(step, entry.time)
+            self._duties.begin(step, entry.time)
+            self._pass_time(step, entry)
             state.now = max(state.now, entry.time)
+            self._duties.heard(step, entry)
         if isinstance(entry, AlertEvent):
             state.out_of_order += entry.time < state.now - self.policy.config.merge_delay
             state.seen = max(state.seen, entry.time)
@@ -49,19 +53,23 @@ class Engine:
     def heeds(self, state: State, entry: Progress) -> bool:
         """Whether progress makes a difference; what makes none need not stand in the log."""
         due = self.next_due(state)
-        return (due is not None and due <= entry.time) or (
-            entry.run in state.suspects
-            and state.caught_up != entry.run
-            and (state.run != entry.run or entry.time >= state.seen)
+        return (
+            (due is not None and due <= entry.time)
+            or self._duties.wants(state)
+            or (
+                entry.run in state.suspects
+                and state.caught_up != entry.run
+                and (state.run != entry.run or entry.time >= state.seen)
+            )
         )
 
     def next_due(self, state: State) -> int | None:
         """Event time at which something happens without an entry; None: nothing does."""
         return state.timers[0][0] if state.timers else None
 
-    def _pass_time(self, step: Step, time: int) -> None:
+    def _pass_time(self, step: Step, entry: Entry) -> None:
         state = step.state
-        while state.timers and state.timers[0][0] <= time:
+        while state.timers and state.timers[0][0] <= entry.time:
             due, _, kind, name, route = heappop(state.timers)
             state.now = max(state.now, due)
             if kind == "command":
@@ -70,6 +78,8 @@ class Engine:
                 state.silences.pop(name, None)
             elif kind == "caught up" or (kind == "run" and name != state.run):
                 self._close_lost(step, name, due)
+            elif kind in Duties.kinds:
+                self._duties.due(step, kind, due, entry)
             elif name in state.incidents:
                 self._due(step, state.incidents[name], kind, route, due)
 

@@ -18,7 +18,9 @@ from padit.alerting.effects import Effect
 from padit.alerting.engine import Engine
 from padit.alerting.entries import AlertEvent, Entry, Progress, RunBegan, Tick, command_of, event_of
 from padit.alerting.job_progress import Reports
+from padit.alerting.notifiers.base import secret
 from padit.alerting.policy import AlertingConfig
+from padit.alerting.signing import check
 from padit.alerting.state import State, dump, load
 from padit.alerting.store.base import LogRow, Store
 from padit.domain.audit import JobProgress, RunStarted, decode_record
@@ -106,6 +108,7 @@ class Alerting:
 
     def __init__(self, config: AlertingConfig, store: Store) -> None:
         self._store = store
+        self._key = secret(config.command_key).encode() if config.command_key else b""
         self.reports = 0
         self.state = State()
         self._stale = False
@@ -181,6 +184,8 @@ class Alerting:
 
     def _take(self, record: Record) -> list[Effect]:
         try:
+            if record.kind == "command" and self._key:
+                check(record.data, self._key)
             if record.kind == "audit":
                 told = audit_record(record.data)
                 if isinstance(told, JobProgress):

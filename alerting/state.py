@@ -130,6 +130,10 @@ class State(msgspec.Struct, array_like=True):
         run: of the job, as its progress names it.
         caught_up: the run that has come to `seen`.
         suspects: open alerts of a lost run, by the run that began after it.
+        began: whether any time is known.
+        reports: whether the job has ever reported its progress.
+        missed: looks for the job in vain.
+        silent_since: event time from which the job is silent; 0: it is not.
     """
 
     version: int = _VERSION
@@ -153,6 +157,10 @@ class State(msgspec.Struct, array_like=True):
     run: str = ""
     caught_up: str = ""
     suspects: dict[str, list[str]] = {}
+    began: bool = False
+    reports: bool = False
+    missed: int = 0
+    silent_since: int = 0
 
 
 _encoder = msgspec.msgpack.Encoder()

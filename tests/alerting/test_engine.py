@@ -240,10 +240,10 @@ def test_an_end_beyond_the_rate_waits_for_room() -> None:
 
 def test_a_beginning_beyond_the_rate_is_counted_and_comes_with_others_later() -> None:
     policy = policy_of(ROUTE.format("rate: {messages: 1, per: 1h}"))
-    others = [event("opened", one, f"b{one}", source=f"press-{one}") for one in (2, 3)]
+    others: list[Entry] = [event("opened", one, f"b{one}", source=f"press-{one}") for one in (2, 3)]
     _, effects = run([event("opened", 0), *others, tick(90)], policy)
     assert sent(effects) == [("all", "opened", 0), ("all", "digest", 60)]
-    assert reasons(effects)[others[0].id] == "rate_limited"
+    assert reasons(effects)[f"b2-opened-{at(2)}"] == "rate_limited"
 
 
 def test_an_end_that_waits_for_room_is_dropped_when_it_begins_again() -> None:
@@ -255,7 +255,7 @@ def test_an_end_that_waits_for_room_is_dropped_when_it_begins_again() -> None:
 
 
 def test_a_cool_down_lasts_over_a_beginning_that_waited_for_it_in_vain() -> None:
-    log = [
+    log: list[Entry] = [
         event("opened", 0), event("resolved", 1),
         event("opened", 3, "b"), event("resolved", 4, "b"),
         event("opened", 6, "c"), event("resolved", 7, "c"), tick(60),

@@ -222,7 +222,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         group, data = element
         store = BeamStore(header, rows, (kept_0, kept_1), (detection, changes), shape)
         keyed = decode_keyed_batch(data)
-        outcome = self._machine.advance(store, keyed)
+        outcome = self._machine.advance(store, keyed, data)
         if len(keyed.rows) or outcome.closings:
             self._account(group, outcome)
         for transition in outcome.transitions:

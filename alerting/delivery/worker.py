@@ -19,26 +19,15 @@ from padit.alerting.effects import Handed
 from padit.alerting.notifiers.base import Result
 from padit.alerting.store.base import Delivery, Store
 from padit.domain.errors import SinkError
+from padit.ops.retrying import backoff
 
-__all__ = ["MOST_ATTEMPTS", "Worker", "backoff"]
+__all__ = ["MOST_ATTEMPTS", "Worker"]
 
 _LOG = logging.getLogger(__name__)
 MOST_ATTEMPTS = 20
-_FIRST_WAIT = 1.0
-_LONGEST_WAIT = 600.0
 _IDLE_SECONDS = 0.5
 _AWAY_SECONDS = 1.0
 _decoder = msgspec.json.Decoder(Handed)
-
-
-def backoff(attempts: int, chance: float) -> float:
-    """Seconds to wait after so many attempts; `chance` in [0, 1) spreads receivers apart.
-
-    >>> backoff(1, 0.0), backoff(3, 0.5), backoff(30, 0.0)
-    (0.5, 3.0, 300.0)
-    """
-    whole = min(_FIRST_WAIT * 2.0 ** min(attempts - 1, 30), _LONGEST_WAIT)
-    return whole * (0.5 + chance / 2)
 
 
 class Worker:

@@ -16,7 +16,7 @@ from padit.stores.base import Writer
 from padit.stores.postgres.relay import Relay
 from padit.stores.postgres.store import PostgresStore
 from padit.stores.postgres.upkeep import PUBLICATION, Upkeep
-from padit.stores.service import _work
+from padit.stores.service import keep_working
 from tests.connect import prepare_connect
 from tests.limits import allowed
 from tests.parts import KafkaPart, required
@@ -38,7 +38,7 @@ def relay_of(database: Database, **settings: object) -> Relay:
 def running(relay: Relay) -> Iterator[threading.Event]:
     """As `padit store` runs it: again after every error."""
     stopped = threading.Event()
-    thread = threading.Thread(target=_work, args=(relay, stopped))
+    thread = threading.Thread(target=keep_working, args=(relay, stopped))
     thread.start()
     try:
         yield stopped

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from psycopg import sql
 
 from padit.connectors.uris import Address, sink_from_uri
-from padit.domain.errors import ConfigurationError, SinkError
+from padit.domain.errors import SinkError
 from padit.stores.base import Background, Content, Writer
 from padit.stores.migrations import migrate
 from padit.stores.postgres.connect import (
@@ -19,7 +19,7 @@ from padit.stores.postgres.connect import (
 from padit.stores.postgres.relay import Relay
 from padit.stores.postgres.settings import Settings
 from padit.stores.postgres.upkeep import Upkeep
-from padit.stores.postgres.writer import PostgresWriter
+from padit.stores.postgres.writer import PostgresWriter, check_columns
 
 __all__ = ["PostgresStore", "prepared"]
 
@@ -55,7 +55,7 @@ class PostgresStore:
             prepared(connection, self.name, self.settings)
             with translated(self.name):
                 self._lead(connection)
-                self._check_columns(connection)
+                check_columns(connection, self.name, self.settings)
                 writer = PostgresWriter(connection, self.name, self.settings)
         except BaseException:
             connection.close()
@@ -83,20 +83,6 @@ class PostgresStore:
                 "stands by"
             )
             raise SinkError(message)
-
-    def _check_columns(self, connection: Connection) -> None:
-        rows = connection.execute(
-            "SELECT attname FROM pg_attribute WHERE attrelid = 'sensor_log'::regclass "
-            "AND attnum > 0 AND NOT attisdropped"
-        ).fetchall()
-        there = {name for (name,) in rows}
-        for metric, column in sorted(self.settings.columns.items()):
-            if column not in there:
-                message = (
-                    f"{self.name}: sensor_log has no column {column}: ALTER TABLE sensor_log ADD "
-                    f"COLUMN {column} double precision, or take {metric} out of `columns`"
-                )
-                raise ConfigurationError(message)
 
 
 def prepared(connection: Connection, name: str, settings: Settings) -> None:

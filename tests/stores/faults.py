@@ -28,7 +28,7 @@ from typing import Any
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from padit.devcluster.broker import Broker, start_broker
-from padit.devcluster.processes import Part
+from padit.devcluster.processes import Part, log_tail
 from tests.limits import allowed
 from tests.parts import required
 from tests.postgres import Postgres, start_postgres
@@ -227,7 +227,7 @@ def fill_disk(site: Site, chance: random.Random) -> None:
             file.write(bytes(1 << 16))
             file.flush()
     before = (site.server.directory.parent / "postgres.log").read_text(errors="replace")
-    site.produce(30_000, 20)
+    site.produce(6000, 20)
     log = site.server.directory.parent / "postgres.log"
     try:
         site.wait(
@@ -275,11 +275,11 @@ def strike(site: Site, kind: str, chance: random.Random) -> None:
 
 
 @contextlib.contextmanager
-def _small_disk(directory: Path) -> Iterator[Path | None]:
-    """A file system of 96 MiB, where one can be mounted."""
+def _small_disk(directory: Path, size: int) -> Iterator[Path | None]:
+    """A file system of so many MiB, where one can be mounted."""
     place = directory / "disk"
     place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", str(place)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}m", "tmpfs", str(place)]
     if os.geteuid() or subprocess.run(command, check=False, capture_output=True).returncode:
         yield None
         return
@@ -290,14 +290,14 @@ def _small_disk(directory: Path) -> Iterator[Path | None]:
 
 
 @contextlib.contextmanager
-def site(directory: Path) -> Iterator[Site]:
-    """Start everything; end it by process id."""
+def site(directory: Path, disk_mib: int = 96) -> Iterator[Site]:
+    """Start everything; end it by process id. After a failure the ends of the logs are printed."""
     with contextlib.ExitStack() as stack:
         broker = required(lambda: start_broker(directory / "kafka"))
         stack.callback(broker.stop)
         for topic in ("metrics", "alerts", "anomaly-alerts"):
             broker.create_topic(topic)
-        disk = stack.enter_context(_small_disk(directory))
+        disk = stack.enter_context(_small_disk(directory, disk_mib))
         server = start_postgres(directory / "postgres")
         stack.callback(server.stop)
         server.database("plant")
@@ -318,7 +318,11 @@ def site(directory: Path) -> Iterator[Site]:
                      env={**os.environ, "PGUSER": "padit"})  # fmt: skip
         stack.callback(store.stop)
         store.launch()
-        yield Site(broker, server, proxy, store, disk)
+        try:
+            yield Site(broker, server, proxy, store, disk)
+        except BaseException:
+            print(log_tail(store.log, 15), log_tail(server.part.log, 15), sep="\n")
+            raise
 
 
 def play(place: Site, faults: int, seed: int, say: Callable[[str], None]) -> Verdict:
@@ -348,7 +352,7 @@ def main() -> int:
     directory = Path(tempfile.mkdtemp(prefix="padit-faults-"))
     begin = time.monotonic()
     try:
-        with site(directory) as place:
+        with site(directory, 96 + args.faults) as place:
             verdict = play(place, args.faults, args.seed, lambda text: print(text, flush=True))
             made = {"samples": place.samples, "alerts": len(place.events)}
     finally:

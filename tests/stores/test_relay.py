@@ -16,7 +16,7 @@ from padit.stores.base import Writer
 from padit.stores.postgres.relay import Relay
 from padit.stores.postgres.store import PostgresStore
 from padit.stores.postgres.upkeep import PUBLICATION, Upkeep
-from padit.stores.service import _work
+from padit.stores.service import keep_working
 from tests.connect import prepare_connect
 from tests.limits import allowed
 from tests.parts import KafkaPart, required
@@ -38,7 +38,7 @@ def relay_of(database: Database, **settings: object) -> Relay:
 def running(relay: Relay) -> Iterator[threading.Event]:
     """As `padit store` runs it: again after every error."""
     stopped = threading.Event()
-    thread = threading.Thread(target=_work, args=(relay, stopped))
+    thread = threading.Thread(target=keep_working, args=(relay, stopped))
     thread.start()
     try:
         yield stopped
@@ -160,6 +160,8 @@ def _connector(database: Database, topic: str) -> dict[str, str]:
         "tombstones.on.delete": "false",
         "heartbeat.interval.ms": "1000",
         "heartbeat.action.query": "SELECT pg_logical_emit_message(false, 'padit', 'heartbeat')",
+        "topic.creation.default.partitions": "1",
+        "topic.creation.default.replication.factor": "1",
         "transforms": "outbox",
         "transforms.outbox.type": "io.debezium.transforms.outbox.EventRouter",
         "transforms.outbox.table.field.event.key": "aggregateid",
@@ -189,7 +191,7 @@ def test_debezium_publishes_the_outbox_over_a_crash_and_the_relay_takes_over(
             connect.kill()
             write(writer, events[30:60], 30)
             connect.restart()
-            found = read(kafka, topic, 60, 60)
+            found = read(kafka, topic, 60, 40)
             # What it had not confirmed before it was killed may come again, with the same id.
             assert list(dict.fromkeys(found)) == events[:60]
             relay_is_at = (

@@ -20,7 +20,10 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
     if (error.name === "AbortError") throw error;
     throw new Problem(0, "", "The server does not answer.");
   }
-  const content = await answer.json().catch(() => ({}));
+  const content = await answer.json().catch((error) => {
+    if (error.name === "AbortError") throw error;
+    return {};
+  });
   if (!answer.ok) {
     if (answer.status === 401 && path !== "/api/session" && path !== "/api/first") {
       session.value = null;

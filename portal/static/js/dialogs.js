@@ -62,7 +62,7 @@ function Silence({ incident }) {
   const [metric, setMetric] = useState("*");
   const list = bodies(kind, incident, source, metric, until, note);
   const found = usePreview(list.map(({ note: _, ...one }) => one));
-  const choice = (value, words) => html`<label class="choice"><input type="radio" name="kind" checked=${kind === value}
+  const choice = (value, words) => html`<label class="choice"><input type="radio" name="kind" autofocus=${value === "series"} checked=${kind === value}
     onChange=${() => setKind(value)} />${words}</label>`;
   return html`<${Frame} title=${t("silenceTitle")}>
     <p class="soft">${incident.title}</p>

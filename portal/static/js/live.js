@@ -72,5 +72,5 @@ export function disconnect() {
   source = null;
 }
 addEventListener("online", () => { if (session.value) connect(); });
-addEventListener("offline", () => { online.value = false; });
+addEventListener("offline", () => { disconnect(); online.value = false; });
 setInterval(() => { clock.value = Date.now(); }, 1000);

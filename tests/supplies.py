@@ -22,8 +22,8 @@ from padit.devcluster.launcher import launcher
 from padit.devcluster.prism import prism
 from tests import debian
 from tests.apicurio import apicurio
-from tests.s3 import versitygw
 from tests.connect import connect_jars
+from tests.s3 import versitygw
 
 __all__ = ["NO_DATA", "SUPPLIES", "Supply", "lacking", "main", "remote_write_client"]
 

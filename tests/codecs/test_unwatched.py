@@ -81,6 +81,12 @@ def test_columns_of_numbers_that_no_sample_has_are_named_in_every_stream() -> No
     assert left(faulty) == {f"field {name!r}": 2 for name in names}
 
 
+def test_streams_of_different_columns_are_each_counted_by_their_own() -> None:
+    values = [stream(["custom"], [1.0], p95=[2.0]), stream(["custom"] * 2, [1.0] * 2, p99=[2, 3])]
+    assert left(decode(values, 1 << 20)) == {"field 'p95'": 1, "field 'p99'": 2}
+    assert left(decode([*values, values[0]], 1 << 20)) == {"field 'p95'": 2, "field 'p99'": 2}
+
+
 def test_a_reader_counts_what_streams_leave_beside_what_json_leaves() -> None:
     log = LabelLog(Validate(MAX_BYTES, 1 << 60), "in")
     values = [stream(["gauge"], [1.0], p95=[2.0]), record(p99=3.0), record(metric_type="gauge")]

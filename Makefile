@@ -5,7 +5,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: cause demo test test-quick parts coverage check bench quality faults faults-stores machines mutants fuzz lock clean
+.PHONY: cause demo test test-quick parts coverage check bench quality faults faults-alerting faults-stores machines mutants fuzz lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/padit demo
@@ -43,6 +43,10 @@ bench: tools $(VENV)/.test
 N ?= 1
 faults: tools $(VENV)/.test
 	$(BIN)/python -m tests.faults --rounds $(N) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+# Alerting, its database and its receivers fail; see docs/faults.md.
+faults-alerting: $(VENV)/.test
+	$(BIN)/python -m tests.alerting.faults $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 # A store, PostgreSQL and its relay, struck N times; nothing may be lost or doubled (docs/stores.md).
 faults-stores: N = 300

@@ -17,7 +17,7 @@ from padit.stores.decode import Decoder
 from padit.stores.registry import store_from_uri
 from padit.stores.topics import Topics, topics_of
 
-__all__ = ["Plan", "serve"]
+__all__ = ["Plan", "keep_working", "serve"]
 
 _LOG = logging.getLogger(__name__)
 _PAUSE_SECONDS = 5.0
@@ -65,7 +65,7 @@ def serve(plan: Plan, stopped: threading.Event, say: Callable[[str], None]) -> C
     if not plan.topics and not background:
         message = "give --from kafka://host:9092/topic: this store has nothing to do without topics"
         raise ConfigurationError(message)
-    threads = [threading.Thread(target=_work, args=(one, stopped), name=one.name)
+    threads = [threading.Thread(target=keep_working, args=(one, stopped), name=one.name)
                for one in background]  # fmt: skip
     if plan.topics:
         return _consume(plan, store, stopped, say, threads)
@@ -142,7 +142,8 @@ def _warn(topics: Topics, survive: float, say: Callable[[str], None]) -> None:
             )
 
 
-def _work(one: Background, stopped: Stopped) -> None:
+def keep_working(one: Background, stopped: Stopped) -> None:
+    """Run background work again after every error that may pass."""
     while not stopped.is_set():
         try:
             one.run(stopped)

@@ -22,6 +22,7 @@ __all__ = ["DAY", "TABLES", "Partitions", "Table"]
 _LOG = logging.getLogger(__name__)
 DAY = 86_400 * 10**6
 _EPOCH = date(1970, 1, 1)
+_LOCK_SECONDS = 2
 
 
 class Table(NamedTuple):
@@ -88,6 +89,13 @@ class Partitions:
         now = self._now()
         self.ensure(table, np.array([now, now + self._days * DAY], np.int64))
 
+    def ensure_next(self, table: str) -> None:
+        """Make the next partition, ahead of its rows, of a table that has one of this moment."""
+        now = self._now()
+        begin = _EPOCH + timedelta(days=now // (self._days * DAY) * self._days)
+        if begin in self.of(table):
+            self.ensure(table, np.array([now + self._days * DAY], np.int64))
+
     def _now(self) -> int:
         row = self._connection.execute("SELECT extract(epoch FROM now()) * 1e6").fetchone()
         return int(row[0]) if row else 0
@@ -114,6 +122,7 @@ class Partitions:
         bounds = {"begin": sql.Literal(f"{begin} 00:00Z"), "end": sql.Literal(f"{end} 00:00Z")}
         try:
             with self._connection.transaction():
+                self._connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'".encode())
                 self._connection.execute(
                     sql.SQL(
                         "CREATE TABLE {name} (LIKE {parent} INCLUDING DEFAULTS INCLUDING INDEXES "
@@ -129,6 +138,10 @@ class Partitions:
         except (psycopg.errors.DuplicateTable, psycopg.errors.CheckViolation) as error:
             # Another process was faster, or the default partition has rows of that day.
             _LOG.info("%s: no partition from %s on: %s", table.name, begin, error)
+        except psycopg.errors.LockNotAvailable:
+            _LOG.warning(
+                "%s is in use: rows from %s on go to its default partition", table.name, begin
+            )
 
     def drop_before(self, table: str, moment: int, but: Iterable[str] = ()) -> list[str]:
         """Drop partitions that end at or before a moment, microseconds; their names."""

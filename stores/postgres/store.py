@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
-from padit.connectors.uris import Address
-from padit.domain.errors import ConfigurationError, SinkError
+from padit.connectors.uris import Address, sink_from_uri
+from padit.domain.errors import SinkError
 from padit.stores.base import Background, Content, Writer
 from padit.stores.migrations import migrate
 from padit.stores.postgres.connect import (
@@ -16,8 +16,10 @@ from padit.stores.postgres.connect import (
     translated,
     writable,
 )
+from padit.stores.postgres.relay import Relay
 from padit.stores.postgres.settings import Settings
-from padit.stores.postgres.writer import PostgresWriter
+from padit.stores.postgres.upkeep import Upkeep
+from padit.stores.postgres.writer import PostgresWriter, check_columns
 
 __all__ = ["PostgresStore", "prepared"]
 
@@ -53,7 +55,7 @@ class PostgresStore:
             prepared(connection, self.name, self.settings)
             with translated(self.name):
                 self._lead(connection)
-                self._check_columns(connection)
+                check_columns(connection, self.name, self.settings)
                 writer = PostgresWriter(connection, self.name, self.settings)
         except BaseException:
             connection.close()
@@ -63,7 +65,11 @@ class PostgresStore:
 
     def background(self) -> Sequence[Background]:
         """Retention and heartbeat; the relay, if there is one."""
-        return ()
+        found: list[Background] = [Upkeep(self.conninfo, self.name, self.settings)]
+        if self.settings.relay is not None:
+            sink_from_uri(self.settings.relay)  # a wrong one is an error of the start
+            found.append(Relay(self.conninfo, self.name, self.settings))
+        return found
 
     def _lead(self, connection: Connection) -> None:
         """One process of a name writes. The lock ends with the connection, as its writes do."""
@@ -77,20 +83,6 @@ class PostgresStore:
                 "stands by"
             )
             raise SinkError(message)
-
-    def _check_columns(self, connection: Connection) -> None:
-        rows = connection.execute(
-            "SELECT attname FROM pg_attribute WHERE attrelid = 'sensor_log'::regclass "
-            "AND attnum > 0 AND NOT attisdropped"
-        ).fetchall()
-        there = {name for (name,) in rows}
-        for metric, column in sorted(self.settings.columns.items()):
-            if column not in there:
-                message = (
-                    f"{self.name}: sensor_log has no column {column}: ALTER TABLE sensor_log ADD "
-                    f"COLUMN {column} double precision, or take {metric} out of `columns`"
-                )
-                raise ConfigurationError(message)
 
 
 def prepared(connection: Connection, name: str, settings: Settings) -> None:

@@ -8,6 +8,7 @@ import psycopg
 
 from padit.codecs.contract import Reject, bounded
 from padit.codecs.dead_letter import DeadRecord
+from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import parse_timestamp
 from padit.stores.base import NOTHING, Batch, Content, Place, Positions, Written
 from padit.stores.postgres.connect import Connection, translated
@@ -17,7 +18,7 @@ from padit.stores.postgres.samples import SampleWriter
 from padit.stores.postgres.series import SeriesTable
 from padit.stores.postgres.settings import Settings
 
-__all__ = ["PostgresWriter"]
+__all__ = ["PostgresWriter", "check_columns"]
 
 _EXPIRED = "older than what is kept"
 _POSITIONS = """
@@ -66,8 +67,10 @@ class PostgresWriter:
                 if batch.content is Content.METRICS:
                     return self._metrics(batch)
                 return self._results(batch)
-            except psycopg.Error:
+            except psycopg.Error as error:
                 self._series.forget()
+                if isinstance(error, psycopg.DataError):  # of the rows, or of a changed column?
+                    check_columns(self._connection, self._name, self._settings)
                 raise
 
     def _metrics(self, batch: Batch) -> Written:
@@ -143,6 +146,33 @@ class PostgresWriter:
     def close(self) -> None:
         """Close the connection, and with it give the lock back."""
         self._connection.close()
+
+
+def check_columns(connection: Connection, name: str, settings: Settings) -> None:
+    """Look whether `sensor_log` has the columns of the settings.
+
+    Raises:
+        ConfigurationError: one is not there, or of another type.
+    """
+    rows = connection.execute(
+        "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute "
+        "WHERE attrelid = 'sensor_log'::regclass AND attnum > 0 AND NOT attisdropped"
+    ).fetchall()
+    there: dict[str, str] = dict(rows)
+    for metric, column in sorted(settings.columns.items()):
+        if column not in there:
+            message = (
+                f"{name}: sensor_log has no column {column}: ALTER TABLE sensor_log ADD "
+                f"COLUMN {column} double precision, or take {metric} out of `columns`"
+            )
+            raise ConfigurationError(message)
+        if there[column] != "double precision":
+            message = (
+                f"{name}: the column {column} of sensor_log is {there[column]}: ALTER "
+                f"TABLE sensor_log ALTER COLUMN {column} TYPE double precision USING "
+                f"{column}::float8, or take {metric} out of `columns`"
+            )
+            raise ConfigurationError(message)
 
 
 def _dead(batch: Batch, position: int, reason: str) -> DeadRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 
@@ -17,6 +18,13 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     made = start_postgres(tmp_path_factory.mktemp("postgres"))
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="session")
+def server(postgres: Postgres) -> Postgres:
+    """The server alone, for tests that make databases themselves."""
+    os.environ.setdefault("PGUSER", "padit")
+    return postgres
 
 
 @pytest.fixture

@@ -7,11 +7,14 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.stores.base import Place, RefusedError
+from tests.postgres import Postgres
 from tests.stores.databases import BEGIN, Database, alert_events, batch_of, check_sum, sample
 
 _READINGS = (
@@ -180,6 +183,8 @@ def test_features_and_scores_have_their_tables(database: Database) -> None:
         ("anomalies", b"\xff\x00", "it is no JSON object"),
         ("metrics", sample("rpm", -(10**9), 1), "timestamp"),
         ("metrics", b'{"timestamp":1,"a":"\\u0000"}', ""),
+        ("metrics", sample("rpm", 0, 1, "x" * 10_000), "10000 characters"),
+        ("metrics", sample("rpm", 9 * 10**10, 1), "timestamp"),
     ],
 )
 def test_what_is_no_row_is_a_dead_letter_with_its_reason(
@@ -226,6 +231,76 @@ def test_a_dropped_column_is_an_error_that_names_it(database: Database) -> None:
     writer.close()
     with pytest.raises(ConfigurationError, match="ADD COLUMN rpm double precision"):
         store.open()
+
+
+def test_a_column_of_another_type_is_an_error_and_no_dead_letter(database: Database) -> None:
+    store = database.store()
+    writer = store.open()
+    database.query_none("ALTER TABLE sensor_log ALTER COLUMN rpm TYPE text")
+    with pytest.raises(ConfigurationError, match="rpm of sensor_log is text: ALTER TABLE"):
+        writer.write(batch_of("metrics", [sample("rpm", 0, 1)]))
+    writer.close()
+    with pytest.raises(ConfigurationError, match="rpm of sensor_log is text: ALTER TABLE"):
+        store.open()
+    assert database.one("SELECT count(*) FROM dead_letter") == 0
+
+
+def test_rows_that_another_program_wrote_meanwhile_are_merged(database: Database) -> None:
+    writer = database.writer()
+    writer.write(batch_of("metrics", [sample("rpm", 0, 1), sample("x", 0, 1)]))
+    database.query_none(
+        "INSERT INTO sensor_log (machine_id, timestamp, torque_nm) "
+        "VALUES ('press-1', '2026-01-01 00:00:05Z', 40); "
+        "INSERT INTO metric_sample VALUES (1, '2026-01-01 00:00:05Z', 9)"
+    )
+    batch = batch_of("metrics", [sample(name, n, n) for n in (4, 5, 6) for name in ("rpm", "x")], 9)
+    written = writer.write(batch)
+    check_sum(written, batch)
+    assert written.written == 6
+    writer.close()
+    assert database.query("SELECT count(*), sum(rpm), sum(torque_nm) FROM sensor_log") == [
+        (4, 16.0, 40.0)
+    ]
+    assert database.query("SELECT count(*), sum(value) FROM metric_sample") == [(4, 16.0)]
+
+
+def test_a_table_that_somebody_holds_stalls_no_rows(database: Database) -> None:
+    writer = database.writer()
+    with database.server.connect(database.name) as reader, reader.transaction():
+        reader.execute("SELECT count(*) FROM sensor_log")
+        assert writer.write(batch_of("metrics", [sample("rpm", 0, 1)])).written == 1
+    writer.close()
+    assert database.one("SELECT count(*) FROM sensor_log_default") == 1
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(st.sampled_from("ab"), st.integers(0, 6), st.sampled_from(["rpm", "x", "y"]),
+                      st.integers(0, 3)), max_size=12,
+        ), max_size=5,
+    )
+)  # fmt: skip
+def test_whatever_the_order_the_latest_sample_of_a_place_is_there(
+    server: Postgres, batches: list[list[tuple[str, int, str, int]]]
+) -> None:
+    database = Database(server, server.database("law"))
+    writer = database.writer()
+    wanted: dict[tuple[str, int, str], float] = {}
+    for n, some in enumerate(batches):
+        values = [sample(metric, second, value, source) for source, second, metric, value in some]
+        batch = batch_of("metrics", values, 20 * n)
+        check_sum(writer.write(batch), batch)
+        wanted |= {(source, second, metric): value for source, second, metric, value in some}
+    writer.close()
+    found = database.query(
+        "SELECT machine_id, extract(epoch FROM timestamp)::bigint, 'rpm', rpm FROM sensor_log "
+        "UNION ALL SELECT source_id, extract(epoch FROM time)::bigint, metric_name, value "
+        "FROM metric"
+    )
+    assert {(a, b - BEGIN, c): d for a, b, c, d in found} == wanted
+    assert len(found) == len(wanted)
 
 
 def test_a_second_process_of_the_same_name_stands_by(database: Database) -> None:

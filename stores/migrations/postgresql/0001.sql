@@ -127,6 +127,7 @@ CREATE TABLE outbox_position (
     relay text PRIMARY KEY,
     txid xid8 NOT NULL,
     seq bigint NOT NULL,
+    leads boolean NOT NULL, -- whether the relay publishes, or follows the slot of Debezium
     moved timestamptz NOT NULL DEFAULT now()
 );
 

@@ -134,3 +134,36 @@ def test_so_many_types_that_are_none_are_still_all_counted(kinds: int) -> None:
     assert len(found) == min(kinds, 51)
     assert (found[-1].what == "other metric types") == (kinds > 50)
     assert all("read as custom" in one.reason and "series:" in one.remedy for one in found)
+
+
+def test_what_lies_too_deep_is_counted_and_text_and_null_are_told_apart() -> None:
+    deep: Any = {"x": 7}
+    for _ in range(12):
+        deep = {"d": deep}
+    form = {"source": "$.site", "metric": "{field}", "values": ["."], "time": "t"}
+    message = {"t": T, "site": "s", "a": 1, "deep": deep, "word": "on", "gone": None}
+    decoded = Mapping(format_of("test", form)).decode([json.dumps(message).encode()], 1 << 20)
+    assert [one.metric_name for one in decoded.rows.series] == ["a"]
+    [lost] = [one for one in decoded.unwatched if one.numeric]
+    assert (lost.amount, lost.what.count("d.")) == (1, 12)
+    reasons = {one.what: one.reason for one in decoded.unwatched}
+    assert reasons["text of 'gone'"] == "null"
+    assert reasons["text of 'word'"] == "text, such as 'on'"
+
+
+@pytest.mark.parametrize(
+    ("stamp", "read"),
+    [
+        ("1767571200", True), ("17675712.5", False), ("176757120", False), ("20260105", True),
+        ("2026-01-05T00:00:00Z", True), ("12345678", False),
+    ],
+)  # fmt: skip
+def test_a_time_as_text_is_an_epoch_from_nine_digits_on_and_a_date_below(
+    stamp: str, read: bool
+) -> None:
+    form = {"source": "$.site", "metric": "n", "value": "v", "time": "t"}
+    message = {"t": stamp, "site": "s", "n": "m", "v": 1}
+    decoded = Mapping(format_of("test", form)).decode([json.dumps(message).encode()], 1 << 20)
+    assert len(decoded.rows) == read, decoded.rejects
+    if read:
+        assert decoded.rows.time.tolist() == [1_767_571_200_000_000]

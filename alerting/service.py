@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from padit.alerting.announcing import Announcer
 from padit.alerting.delivery.receivers import receivers_of
 from padit.alerting.delivery.worker import Worker
 from padit.alerting.effects import Effect
@@ -18,6 +19,7 @@ from padit.alerting.policy import AlertingConfig
 from padit.alerting.sequencer import Alerting, Record
 from padit.alerting.store.base import LeadLostError, LeadTakenError, Store
 from padit.alerting.store.opening import open_store
+from padit.connectors.uris import Address
 from padit.domain.errors import SinkError
 from padit.domain.timestamps import MICROS
 
@@ -74,6 +76,7 @@ class Service:
         place: of the store.
         store: held by this process.
         source: of the inputs.
+        notifications: topic for everything that is handed out; None: none.
 
     Attributes:
         figures: for Prometheus and probes.
@@ -83,7 +86,12 @@ class Service:
     """
 
     def __init__(
-        self, config: AlertingConfig, place: str | Path, store: Store, source: Input
+        self,
+        config: AlertingConfig,
+        place: str | Path,
+        store: Store,
+        source: Input,
+        notifications: Address | None = None,
     ) -> None:
         self._store = store
         self._source = source
@@ -97,6 +105,11 @@ class Service:
             Worker(one, lambda: open_store(place, leading=False))
             for one in receivers_of(config).values()
         ]
+        self._announcer = None
+        if notifications is not None:
+            self._announcer = Announcer(
+                notifications, config.link, lambda: open_store(place, leading=False)
+            )
         self.figures = Figures()
         self._routes = tuple(self._core.routes)
         self._stopped: Callable[[], bool] = lambda: False
@@ -111,6 +124,8 @@ class Service:
         self._stopped = stopped
         for worker in self._workers:
             worker.start()
+        if self._announcer is not None:
+            self._announcer.start()
         saved = time.monotonic()
         try:
             while not stopped() and not (self._source.ended and not self._store.waiting()):
@@ -123,6 +138,8 @@ class Service:
         finally:
             for worker in self._workers:
                 worker.stop()
+            if self._announcer is not None:
+                self._announcer.stop()
             self._source.close()
         self._core.save()
 

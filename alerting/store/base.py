@@ -260,6 +260,13 @@ class Store(ABC):
         rows = self.execute(f"SELECT * FROM delivery {where} ORDER BY number", values)  # noqa: S608
         return [Delivery._make(row) for row in rows]
 
+    def handed(self, after: int, most: int = 500) -> list[Delivery]:
+        """Messages behind a number, oldest first."""
+        rows = self.execute(
+            "SELECT * FROM delivery WHERE number > ? ORDER BY number LIMIT ?", (after, most)
+        )
+        return [Delivery._make(row) for row in rows]
+
     def waiting(self) -> int:
         """Messages that are pending."""
         return int(

@@ -8,6 +8,7 @@ import sys
 from padit.alerting.inputs import input_of
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.report import account
+from padit.connectors.uris import parse_address
 from padit.domain.config import load_model
 from padit.domain.errors import ConfigurationError
 
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--alerts", required=True, help="the job's alerts: a .jsonl file or kafka://host/topic")
     add("--audit", help="audit log of the job: its progress, and starts without state")
     add("--commands", help="what people do: acknowledge, silence, resolve, feedback")
+    add("--notifications", help="kafka://host/topic for everything that is handed out")
     add("--metrics", help="HOST:PORT of /metrics and /health; by default there is none")
     add("--data", required=True, help="store: a folder (SQLite), or postgresql://user@host/db")
 
@@ -50,6 +52,10 @@ def run(args: argparse.Namespace) -> int:
         message = f"`padit alerting` needs {error.name}: pip install 'padit[alerting]'"
         raise ConfigurationError(message) from error
     config = load_model(args.config, AlertingConfig)
+    topic = parse_address(args.notifications) if args.notifications else None
+    if topic is not None and topic.kind != "kafka":
+        message = f"--notifications {args.notifications}: it is a topic, kafka://host/topic"
+        raise ConfigurationError(message)
     stopping = False
 
     def stop(number: int, frame: object) -> None:
@@ -65,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
             if store is None:
                 return 0
             try:
-                service = Service(config, args.data, store, source)
+                service = Service(config, args.data, store, source, topic)
                 figures = service.figures
                 with serving(args.metrics, figures.stats, healthy=lambda: figures.healthy):  # noqa: B023
                     service.run(lambda: stopping)

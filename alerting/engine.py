@@ -100,6 +100,7 @@ class Engine:
         state = step.state
         if event.kind == "opened" and event.alert in state.alerts:
             return  # the same opening once more
+        state.transitions += 1
         incident = place(self.policy, state, event)
         taking = self._taking(step, event)
         if incident is not None:

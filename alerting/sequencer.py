@@ -6,7 +6,7 @@ log, and no message is sent again.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import NamedTuple
@@ -159,6 +159,11 @@ class Alerting:
         effects = self._engine.apply(self.state, entry)
         self._store.add(effects)
         return effects
+
+    @property
+    def routes(self) -> Iterable[str]:
+        """Names of the routes."""
+        return self._engine.policy.by_name
 
     @property
     def job_time(self) -> int | None:

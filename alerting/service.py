@@ -13,6 +13,7 @@ from padit.alerting.delivery.receivers import receivers_of
 from padit.alerting.delivery.worker import Worker
 from padit.alerting.effects import Effect
 from padit.alerting.event_clock import EventClock
+from padit.alerting.figures import Figures
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.sequencer import Alerting, Record
 from padit.alerting.store.base import LeadLostError, LeadTakenError, Store
@@ -30,7 +31,10 @@ _T = TypeVar("_T")
 
 
 class Input(Protocol):
-    """Where transitions, commands and audit records come from."""
+    """Where transitions, commands and audit records come from.
+
+    One whose `reports` is true may bring the job's progress.
+    """
 
     def seek(self, positions: dict[tuple[str, int], int]) -> None:
         """Go on where the store stands."""
@@ -41,10 +45,6 @@ class Input(Protocol):
     @property
     def ended(self) -> bool:
         """Whether nothing more can come."""
-
-    @property
-    def reports(self) -> bool:
-        """Whether the job's progress may come."""
 
     def close(self) -> None:
         """Let go of everything."""
@@ -75,6 +75,9 @@ class Service:
         store: held by this process.
         source: of the inputs.
 
+    Attributes:
+        figures: for Prometheus and probes.
+
     Raises:
         SinkError: the store does not answer.
     """
@@ -86,12 +89,16 @@ class Service:
         self._source = source
         self._core = Alerting(config, store)
         self._clock = EventClock(
-            config.merge_delay, waits=source.reports, progress=self._core.job_time
+            config.merge_delay,
+            waits=getattr(source, "reports", False),
+            progress=self._core.job_time,
         )
         self._workers = [
             Worker(one, lambda: open_store(place, leading=False))
             for one in receivers_of(config).values()
         ]
+        self.figures = Figures()
+        self._routes = tuple(self._core.routes)
         self._stopped: Callable[[], bool] = lambda: False
         source.seek(store.positions())
 
@@ -108,6 +115,8 @@ class Service:
         try:
             while not stopped() and not (self._source.ended and not self._store.waiting()):
                 self._once()
+                if self.figures.round():
+                    self._held(self._figure)
                 if time.monotonic() - saved > _SAVE_EVERY_SECONDS:
                     self._held(self._core.save)
                     saved = time.monotonic()
@@ -135,15 +144,23 @@ class Service:
             for worker in self._workers:
                 worker.wake()
 
+    def _figure(self) -> None:
+        breakers = [(worker.name, worker.left_alone) for worker in self._workers]
+        silent = self._clock.silent
+        self.figures.make(self._core.state, self._store, self._routes, breakers, silent)
+
     def _held(self, work: Callable[[], _T]) -> _T | None:
         """A store that is full or away holds everything up; nothing is lost."""
         while True:
             try:
-                return work()
+                found = work()
+                self.figures.store(up=True)
+                return found
             except LeadLostError:
                 raise
             except SinkError as error:
                 _LOG.warning("%s; trying again", error)
+                self.figures.store(up=False)
                 if self._stopped():
                     return None
                 time.sleep(_RETRY_SECONDS)

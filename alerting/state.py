@@ -133,6 +133,7 @@ class State(msgspec.Struct, array_like=True):
         began: whether any time is known.
         reports: whether the job has ever reported its progress.
         missed: looks for the job in vain.
+        transitions: taken so far, a repeated opening not counted.
         silent_since: event time from which the job is silent; 0: it is not.
     """
 
@@ -160,6 +161,7 @@ class State(msgspec.Struct, array_like=True):
     began: bool = False
     reports: bool = False
     missed: int = 0
+    transitions: int = 0
     silent_since: int = 0
 
 

@@ -18,6 +18,7 @@ Small = NDArray[np.int8]
 Floats = NDArray[np.float64]
 
 _ZERO, _MINUS, _POINT, _BREAK = b"0-.\n"
+_TEN = np.uint64(10)
 _ROOM = 48  # bytes of two numbers
 _WORD = 8  # a copy may write so many bytes behind its end
 
@@ -82,10 +83,11 @@ def _write(text: Bytes, put: int, number: int, digits: int) -> int:
         text[put] = _MINUS
         put += 1
         number = -number
-    size, limit = 1, 10
-    while number >= limit and size < 18:
+    left = np.uint64(number)  # divided without a look at signs
+    size, limit = 1, _TEN
+    while left >= limit and size < 18:
         size += 1
-        limit *= 10
+        limit *= _TEN
     size = max(size, digits + 1)
     end = put + size + (1 if digits else 0)
     place = end - 1
@@ -93,8 +95,9 @@ def _write(text: Bytes, put: int, number: int, digits: int) -> int:
         if digits and k == digits:
             text[place] = _POINT
             place -= 1
-        text[place] = _ZERO + number % 10
-        number //= 10
+        rest = left // _TEN
+        text[place] = _ZERO + np.int64(left - rest * _TEN)
+        left = rest
         place -= 1
     return end
 

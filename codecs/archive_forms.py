@@ -46,7 +46,8 @@ TENS = np.array([float(10**power) for power in range(_DIGITS + 1)])
 WHOLE = np.array([10**power for power in range(_DIGITS + 1)], np.int64)
 UNIT = 16
 """What the styles of times in two neighbouring units differ by."""
-_ZERO, _NINE, _MINUS, _POINT, _QUOTE, _COLON, _SPACE, _E, _SMALL_E, _PLUS = b'09-.": Ee+'
+_ZERO, _NINE, _MINUS, _POINT, _QUOTE, _SPACE = b'09-." '
+_NUMERIC = np.isin(np.arange(256), np.frombuffer(b"0123456789.-+eE", np.uint8))
 _KEYS = np.frombuffer(b'"timestamp":"value":', np.uint8)
 _TIME_KEY, _VALUE_KEY = (0, 12), (12, 8)  # start and length there
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
@@ -65,6 +66,7 @@ class FormTable(NamedTuple):
         kept: the pieces of all forms, each form followed by at least 8 bytes.
         words: `kept` as words that begin at any byte.
         counters: see `COUNT`.
+        after: of each form the one that came behind it the last time; -1: none.
     """
 
     slots: Codes
@@ -74,6 +76,7 @@ class FormTable(NamedTuple):
     kept: Bytes
     words: Words
     counters: Ints
+    after: Codes
 
 
 class Split(NamedTuple):
@@ -124,14 +127,7 @@ def _hole(text: Bytes, at: int, end: int, first: int, size: int) -> tuple[int, i
     while begin < end and text[begin] == _SPACE:
         begin += 1
     stop = begin
-    while stop < end and (
-        _ZERO <= text[stop] <= _NINE
-        or text[stop] == _POINT
-        or text[stop] == _MINUS
-        or text[stop] == _PLUS
-        or text[stop] == _E
-        or text[stop] == _SMALL_E
-    ):
+    while stop < end and _NUMERIC[text[stop]]:
         stop += 1
     return (begin, stop) if 0 < stop - begin <= LONGEST_NUMBER else (-1, -1)
 
@@ -279,6 +275,23 @@ def _number_of(text: Bytes, words: Words, cut: Ints, table: FormTable, first: bo
 
 
 @lean_kernel
+def _form_of(text: Bytes, words: Words, cut: Ints, table: FormTable, first: bool) -> int:
+    """The number of the form of a record: first the one that came next before."""
+    before = cut[7]
+    if before >= 0:
+        number = int(np.int64(table.after[before]))
+        if number >= 0 and _same(words, cut, table, number, first):
+            cut[7] = number
+            return number
+    number = _number_of(text, words, cut, table, first)
+    if number >= 0:
+        if before >= 0:
+            table.after[before] = number
+        cut[7] = number
+    return number
+
+
+@lean_kernel
 def _value_hole(text: Bytes, after: int, end: int, cut: Ints) -> tuple[int, int]:
     """Where the value begins and ends behind the time; first where it stood before."""
     guess = after + cut[6]
@@ -315,7 +328,7 @@ def _split_one(
     cut[0], cut[5] = start, end
     cut[1], cut[2] = (time, after) if first else (value, behind)
     cut[3], cut[4] = (value, behind) if first else (time, after)
-    number = _number_of(text, words, cut, table, first)
+    number = _form_of(text, words, cut, table, first)
     if number < 0:
         return
     found.form[n] = number
@@ -342,7 +355,7 @@ def split(
         words: the same as words that begin at any byte.
         start: where each record begins.
         length: bytes of each, -1: it has no value.
-        cut: room for seven numbers; where the last value stood is kept there.
+        cut: room for eight numbers; keeps where the last value stood, and the last form.
         table: of forms; new ones are added.
         found: takes what is found; filled with NO_FORM and -1 before.
     """

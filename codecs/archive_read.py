@@ -1,7 +1,7 @@
 """Records of an archive again: from the rows of a table to what a broker's log gave."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -57,17 +57,58 @@ def records_of(
     """
     table = pa.concat_tables(tables) if len(tables) > 1 else tables[0]
     table = _in_order(table.combine_chunks())
+    columns = _columns(table)
     damaged: list[int] = []
     if table["damage"].null_count < len(table):
         damaged = np.flatnonzero(_mask(table["damage"])).tolist()
     first = 0
     for end in [*damaged, len(table)]:
         for begin in range(first, end, at_once):
-            size = min(at_once, end - begin)
-            yield _walked(table.slice(begin, size), following)
+            yield _walked(columns, slice(begin, min(begin + at_once, end)), following)
         if end < len(table):
             yield _batch(table, end)
         first = end + 1
+
+
+class _Columns(NamedTuple):
+    """Columns of a table: numbers as in `archive_forms.Split`, texts as they lie."""
+
+    offset: Ints
+    stamp: Ints
+    form: NDArray[np.int32]
+    pieces: Pieces
+    time: Ints
+    time_style: NDArray[np.int8]
+    exact: NDArray[np.float64]
+    value: NDArray[np.float64]
+    value_style: NDArray[np.int8]
+    raw: Texts
+    headers: Texts
+
+
+def _columns(table: pa.Table) -> _Columns:
+    """Check a table. Raises WireFormatError if it is none of an archive."""
+    form, pieces = _forms(table["form"])
+    raw = _texts(table["raw"])
+    if ((form >= 0) & (raw.length >= 0)).any():
+        message = "a row of the archive has a form and stands whole, too"
+        raise WireFormatError(message)
+    value = _numbers(table["value"], np.float64)
+    time_style = _numbers(table["time_style"], np.int8)
+    value_style = _numbers(table["value_style"], np.int8)
+    good = (time_style >= 0) & (value_style >= 0) & np.isfinite(value)
+    good &= _STYLES[np.maximum(time_style, 0)] & _VALUE_STYLES[np.maximum(value_style, 0)]
+    if not good[form >= 0].all():
+        message = "a number of the archive is written in no known style"
+        raise WireFormatError(message)
+    return _Columns(
+        _numbers(table["offset"], np.int64),
+        _numbers(table["timestamp"].cast(pa.int64()), np.int64, -1),
+        form, pieces,
+        _numbers(table["time"].cast(pa.int64()), np.int64), time_style,
+        _numbers(table["time_exact"], np.float64), value, value_style,
+        raw, _texts(table["headers"]),
+    )  # fmt: skip
 
 
 def _in_order(table: pa.Table) -> pa.Table:
@@ -97,45 +138,34 @@ def _batch(table: pa.Table, row: int) -> BatchHeader:
     return BatchHeader(offset, last, -1, -1, 0, -1, records, memoryview(body), damage=one["damage"])
 
 
-def _walked(table: pa.Table, following: int) -> Walked:
-    count = len(table)
-    form, pieces = _forms(table["form"])
-    raw = _texts(table["raw"])
-    numbers = _read_numbers(table, form >= 0)
-    if ((form >= 0) & (raw.length >= 0)).any():
-        message = "a row of the archive has a form and stands whole, too"
-        raise WireFormatError(message)
-    text = np.empty(room_for(pieces, form, raw) + PADDING, np.uint8)
-    start, length = np.empty(count, np.int64), np.empty(count, np.int64)
-    end = fill(pieces, form, numbers, raw, text, words_of(text), start, length)
+def _walked(columns: _Columns, part: slice, following: int) -> Walked:
+    """Some rows as records again."""
+    form = columns.form[part]
+    formed = form >= 0
+    raw = _part(columns.raw, part)
+    value, value_style = columns.value[part], columns.value_style[part]
+    time_style = columns.time_style[part]
+    numbers = Numbers(
+        columns.time[part], time_style, value, value_style,
+        _shortest(columns.exact[part], formed & (time_style == SHORTEST_TEXT)),
+        _shortest(value, formed & (value_style == SHORTEST_TEXT)),
+    )  # fmt: skip
+    text = np.empty(room_for(columns.pieces, form, raw) + PADDING, np.uint8)
+    start, length = np.empty(len(form), np.int64), np.empty(len(form), np.int64)
+    end = fill(columns.pieces, form, numbers, raw, text, words_of(text), start, length)
     text[end : end + PADDING] = 0
-    values = JoinedValues(text[: end + PADDING], start, length)
-    stamp = table["timestamp"].cast(pa.int64())
+    headers = _part(columns.headers, part)  # a record without any has no byte
     return Walked(
-        values,
-        _numbers(table["offset"], np.int64),
-        _numbers(stamp, np.int64, -1),
+        JoinedValues(text[: end + PADDING], start, length),
+        columns.offset[part],
+        columns.stamp[part],
         following,
-        _headers(table["headers"]),
+        JoinedValues(headers.text, headers.start, np.maximum(headers.length, 0)),
     )
 
 
-def _read_numbers(table: pa.Table, formed: NDArray[np.bool_]) -> Numbers:
-    time = _numbers(table["time"].cast(pa.int64()), np.int64)
-    value = _numbers(table["value"], np.float64)
-    time_style = _numbers(table["time_style"], np.int8)
-    value_style = _numbers(table["value_style"], np.int8)
-    good = (time_style >= 0) & (value_style >= 0) & np.isfinite(value)
-    good &= _STYLES[np.maximum(time_style, 0)] & _VALUE_STYLES[np.maximum(value_style, 0)]
-    if not good[formed].all():
-        message = "a number of the archive is written in no known style"
-        raise WireFormatError(message)
-    exact = _numbers(table["time_exact"], np.float64)
-    return Numbers(
-        time, time_style, value, value_style,
-        _shortest(exact, formed & (time_style == SHORTEST_TEXT)),
-        _shortest(value, formed & (value_style == SHORTEST_TEXT)),
-    )  # fmt: skip
+def _part(texts: Texts, part: slice) -> Texts:
+    return Texts(texts.text, texts.start[part], texts.length[part])
 
 
 def _shortest(numbers: NDArray[np.float64], chosen: NDArray[np.bool_]) -> Texts:
@@ -188,16 +218,6 @@ def _texts(column: pa.ChunkedArray) -> Texts:
     return Texts(text, ends[:-1].astype(np.int64), length)
 
 
-def _headers(column: pa.ChunkedArray) -> JoinedValues | None:
-    """Headers as a batch holds them; a record without any has no byte."""
-    if column.null_count == len(column):
-        count = len(column)
-        return JoinedValues(np.zeros(1, np.uint8), np.zeros(count, np.int64),
-                            np.zeros(count, np.int64))  # fmt: skip
-    found = _texts(column)
-    return JoinedValues(found.text, found.start, np.maximum(found.length, 0))
-
-
 def _one(column: Any) -> pa.Array:
     """A column as one array."""
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
@@ -228,4 +248,4 @@ def archive_records() -> None:
     one = np.zeros(1, np.int64)
     builder = SliceBuilder(0, FormReader())
     builder.add(Walked(values, one, one, 1))
-    list(records_of([builder.table()[0]], 1))
+    list(records_of([builder.table()], 1))

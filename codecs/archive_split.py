@@ -67,12 +67,14 @@ class FormReader:
     def __init__(self, max_bytes: int = 4 << 20) -> None:
         self._max_bytes = max_bytes
         self._credit = _CREDIT
-        self._cut = np.zeros(7, np.int64)
         self._begin()
 
     def _begin(self) -> None:
         self.forms: list[Form | None] = []
+        self._meaningless: list[int] = []
         self._table = _table(_FIRST, _BYTES)
+        self._cut = np.zeros(8, np.int64)
+        self._cut[7] = NO_FORM
 
     @property
     def full(self) -> bool:
@@ -116,15 +118,16 @@ class FormReader:
         return found
 
     def _refuse_meaningless(self, found: Split) -> None:
-        if not self.forms:
+        if not self._meaningless:
             return
-        known = np.array([one is not None for one in self.forms])
         form = found.form
-        form[(form >= 0) & ~known[np.maximum(form, 0)]] = NO_FORM
+        form[np.isin(form, self._meaningless)] = NO_FORM
 
     def _learn(self) -> None:
         for number in range(len(self.forms), int(self._table.counters[COUNT])):
             self.forms.append(self._meaning(*_pieces(self._table, number)))
+            if self.forms[-1] is None:
+                self._meaningless.append(number)
 
     def _meaning(self, pieces: Sequence[bytes], first: bool) -> Form | None:
         marks = bytes([TIME_MARK]), bytes([VALUE_MARK])
@@ -174,6 +177,7 @@ def _table(forms: int, size: int) -> FormTable:
         kept,
         words_of(kept),
         np.zeros(4, np.int64),
+        np.full(forms, -1, np.int32),
     )
 
 
@@ -185,6 +189,7 @@ def _grown(table: FormTable) -> FormTable:
     made.hashes[:count] = table.hashes[:count]
     made.where[:count] = table.where[:count]
     made.first[:count] = table.first[:count]
+    made.after[:count] = table.after[:count]
     made.kept[:used] = table.kept[:used]
     made.counters[[COUNT, USED]] = count, used
     last = len(made.slots) - 1

@@ -124,7 +124,7 @@ class SliceBuilder:
     _texts: list[bytes | None] = field(default_factory=list)
     _headers: dict[int, bytes] = field(default_factory=dict)
     _damaged: dict[int, BatchHeader] = field(default_factory=dict)
-    _form_names: list[int] = field(default_factory=list)
+    _form_names: Codes = field(default_factory=lambda: np.empty(0, np.int32))
 
     def add(self, walked: Walked) -> None:
         """Take in records."""
@@ -135,7 +135,7 @@ class SliceBuilder:
         self._learn()
         formed = np.flatnonzero(found.form >= 0)
         others = np.flatnonzero(found.form < 0)
-        names = np.array(self._form_names, np.int32)
+        names = self._form_names
         parts = [
             _Part(
                 walked.offset[formed], walked.time[formed], np.zeros(len(formed), np.int32),
@@ -161,9 +161,13 @@ class SliceBuilder:
         self.newest = max(self.newest, int(walked.time.max()))
 
     def _learn(self) -> None:
-        for one in self.forms.forms[len(self._form_names) :]:
-            number = -1 if one is None else self._names.number(one.series, one.metric_type)
-            self._form_names.append(number)
+        more = self.forms.forms[len(self._form_names) :]
+        if more:
+            numbers = [
+                -1 if one is None else self._names.number(one.series, one.metric_type)
+                for one in more
+            ]
+            self._form_names = np.append(self._form_names, np.array(numbers, np.int32))
 
     def _whole(self, walked: Walked, others: Ints) -> Iterator[_Part]:
         """Records that stand whole, with the samples that they hold."""
@@ -237,9 +241,25 @@ class SliceBuilder:
         self.rows += 1
         self.size += len(batch.body)
 
-    def table(self) -> tuple[pa.Table, list[str]]:
-        """All rows, and the sources of their samples by number in the column `source_id`."""
-        part = _joined(self._parts)
+    def keys(self) -> tuple[Ints, Codes, list[str]]:
+        """Of each row its time (milliseconds, -1) and the number of its source (-1); the sources.
+
+        Sources stand there once for each of their series.
+        """
+        part = self._whole_part()
+        return part.stamp, part.name, [one.source_id for one, _ in self._names.pairs]
+
+    def _whole_part(self) -> _Part:
+        if len(self._parts) > 1:
+            self._parts = [_joined(self._parts)]
+        return self._parts[0]
+
+    def table(self, order: Ints | None = None) -> pa.Table:
+        """All rows, as they came or in another order."""
+        part = self._whole_part()
+        if order is not None:
+            part = _Part(*(column[order] for column in part))  # type: ignore[arg-type]
+        place = np.arange(len(part.offset)) if order is None else order
         pairs = self._names.pairs
         columns: dict[str, Any] = {
             "partition": pa.array(np.full(len(part.offset), self.partition, np.int32)),
@@ -247,7 +267,6 @@ class SliceBuilder:
             "timestamp": pa.array(part.stamp, mask=part.stamp == -1),
             "element": pa.array(part.element),
         }
-        sources: list[str] = []
         for column, texts in (
             ("source_id", [one.source_id for one, _ in pairs]),
             ("metric_name", [one.metric_name for one, _ in pairs]),
@@ -255,7 +274,6 @@ class SliceBuilder:
             ("metric_type", [kind for _, kind in pairs]),
         ):
             columns[column] = _named(part.name, texts)
-            sources = sources or columns[column].dictionary.to_pylist()
         nameless, formless = part.name < 0, part.form < 0
         columns["time"] = pa.array(part.time, mask=nameless)
         columns["value"] = pa.array(part.value, mask=nameless)
@@ -267,16 +285,16 @@ class SliceBuilder:
         columns["time_exact"] = pa.array(part.exact, mask=np.isnan(part.exact))
         texts = pa.array(self._texts, pa.binary())
         columns["raw"] = texts.take(pa.array(part.raw, mask=part.raw < 0))
-        columns["headers"] = _sparse(self._headers, len(part.offset), pa.binary())
+        columns["headers"] = _sparse(self._headers, place, pa.binary())
         damaged = self._damaged.items()
         for column, values in (
             ("damage", {row: one.damage for row, one in damaged}),
             ("damage_last", {row: one.last for row, one in damaged}),
             ("damage_records", {row: one.records for row, one in damaged}),
         ):
-            columns[column] = _sparse(values, len(part.offset), SCHEMA.field(column).type)
+            columns[column] = _sparse(values, place, SCHEMA.field(column).type)
         arrays = [columns[one.name].cast(one.type) for one in SCHEMA]
-        return pa.table(arrays, schema=SCHEMA), sources
+        return pa.table(arrays, schema=SCHEMA)
 
 
 def _joined(parts: Sequence[_Part]) -> _Part:
@@ -300,12 +318,12 @@ def _named(code: Codes, texts: Sequence[str]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(index, pa.array(list(place), pa.string()))
 
 
-def _sparse(values: dict[int, Any], count: int, kind: pa.DataType) -> pa.Array:
-    """A column that is null but in a few rows."""
+def _sparse(values: dict[int, Any], place: Ints, kind: pa.DataType) -> pa.Array:
+    """A column that is null but in a few rows; `place` is where each row was before."""
     if not values:
-        return pa.nulls(count, kind)
-    index = np.zeros(count, np.int64)
-    there = np.zeros(count, bool)
-    for place, row in enumerate(values):
-        index[row], there[row] = place, True
-    return pa.array(list(values.values()), kind).take(pa.array(index, mask=~there))
+        return pa.nulls(len(place), kind)
+    index = np.full(len(place), -1, np.int64)
+    for number, row in enumerate(values):
+        index[row] = number
+    index = index[place]
+    return pa.array(list(values.values()), kind).take(pa.array(index, mask=index < 0))

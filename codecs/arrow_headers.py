@@ -226,11 +226,15 @@ def _layout(data: bytes, labelled: bool) -> Layout:
 
 def _others(schema: pa.Schema) -> tuple[str, ...]:
     """Columns of numbers that are not read."""
-    return tuple(one.name for one in schema if one.name not in _USED and _is_number(one.type))
+    known = _USED | {_METADATA}
+    return tuple(one.name for one in schema if one.name not in known and _is_number(one.type))
 
 
 def _is_number(kind: pa.DataType) -> bool:
+    """Whether a column holds numbers, perhaps within lists or structs."""
     inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if pa.types.is_nested(inner):
+        return any(_is_number(inner.field(i).type) for i in range(inner.num_fields))
     number = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
     return any(is_one(inner) for is_one in number)
 

@@ -68,6 +68,20 @@ PUBLISHER_BUFFERED = "padit_publisher_buffered"
 PUBLISHER_DISK_ERRORS = "padit_publisher_disk_errors_total"
 PUBLISHER_DISK_BYTES = "padit_publisher_disk_bytes"
 PUBLISHER_CONNECTED = "padit_publisher_connected"
+
+# Alerting.
+ALERTING_TRANSITIONS = "padit_alerting_transitions_total"
+ALERTING_RESIDUE = "padit_alerting_residue"
+ALERTING_MESSAGES = "padit_alerting_messages"
+ALERTING_BREAKER_OPEN = "padit_alerting_breaker_open"
+ALERTING_OPEN_ALERTS = "padit_alerting_open_alerts"
+ALERTING_INCIDENTS = "padit_alerting_incidents"
+ALERTING_OUT_OF_ORDER = "padit_alerting_out_of_order_total"
+ALERTING_UNMATCHED = "padit_alerting_unmatched_commands_total"
+ALERTING_REFUSED = "padit_alerting_refused_total"
+ALERTING_STORE_UP = "padit_alerting_store_up"
+ALERTING_JOB_SILENT = "padit_alerting_job_silent_seconds"
+
 PROCESS_MEMORY = "process_resident_memory_bytes"
 PROCESS_CPU = "process_cpu_seconds_total"
 
@@ -113,6 +127,17 @@ HELP: Mapping[str, str] = {
     PUBLISHER_DISK_ERRORS: "Reads, writes and removals that the disk refused.",
     PUBLISHER_DISK_BYTES: "Bytes in the disk buffer.",
     PUBLISHER_CONNECTED: "1 while the broker acknowledges.",
+    ALERTING_TRANSITIONS: "Transitions of alerts by route and what became of them.",
+    ALERTING_RESIDUE: "Transitions that a route has neither decided nor holds; must be 0.",
+    ALERTING_MESSAGES: "Messages by route and state: pending, delivered or dead.",
+    ALERTING_BREAKER_OPEN: "1 while a receiver that failed too often is left alone.",
+    ALERTING_OPEN_ALERTS: "Alerts that are open.",
+    ALERTING_INCIDENTS: "Incidents that are open or may begin again.",
+    ALERTING_OUT_OF_ORDER: "Transitions that came later than merge_delay.",
+    ALERTING_UNMATCHED: "Commands that met no alert.",
+    ALERTING_REFUSED: "Records of the inputs that are no entry.",
+    ALERTING_STORE_UP: "0 while the store is full, locked or away.",
+    ALERTING_JOB_SILENT: "Seconds since the job last reported its progress.",
     PROCESS_MEMORY: "Resident memory of the process.",
     PROCESS_CPU: "CPU time of the process, user and system.",
     PROCESS_MEMORY_LIMIT: "Memory that the process may use: of its container, else the machine.",

@@ -1,6 +1,7 @@
 """Parquet files of an archive: slices of one partition, divided by date and group of sources."""
 
 import io
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -83,9 +84,8 @@ class SegmentBuilder:
         """Encode a slice; `following` is the offset behind it."""
         if not builder.records:
             return
-        table, sources = builder.table()
         where = []
-        for key, part in self._divided(table, sources):
+        for key, part in self._divided(builder):
             one = self._file(key)
             one.writer.write_table(part, row_group_size=max(1, len(part)))
             where.append((one.number, len(self._rows[one.number])))
@@ -118,26 +118,26 @@ class SegmentBuilder:
         )
         return Built(segment, data)
 
-    def _divided(self, table: pa.Table, sources: list[str]) -> Any:
-        """Parts of a table by day and group, each with its key."""
-        group = np.zeros(len(table), np.int64)
+    def _divided(self, builder: SliceBuilder) -> Iterator[tuple[tuple[int, int], pa.Table]]:
+        """Parts of a slice by day and group, each with its key; rows keep their order there."""
+        stamp, name, sources = builder.keys()
+        group = np.zeros(len(name), np.int64)
         if sources and self._groups > 1:
             of_source = np.array([crc32(one.encode()) % self._groups for one in sources], np.int64)
-            column = table["source_id"].combine_chunks()
-            index = column.indices.fill_null(0).to_numpy(zero_copy_only=False)
-            group = np.where(column.is_valid().to_numpy(zero_copy_only=False), of_source[index], 0)
-        stamp = table["timestamp"].cast(pa.int64()).combine_chunks().fill_null(-1)
-        day = np.clip(stamp.to_numpy(zero_copy_only=False) // _DAY_MS, _LEAST, _GREATEST)
-        days = np.unique(day)
-        if len({key[0] for key in self._files} | set(days.tolist())) > _MOST_DAYS:
-            known = np.array(sorted({key[0] for key in self._files})[: _MOST_DAYS - 1], np.int64)
-            more = days[~np.isin(days, known)][: max(0, _MOST_DAYS - 1 - len(known))]
-            day = np.where(np.isin(day, [*known, *more]), day, _LEAST)
+            group = np.where(name >= 0, of_source[np.maximum(name, 0)], 0)
+        day = np.clip(stamp // _DAY_MS, _LEAST, _GREATEST)
+        known = {key[0] for key in self._files}
+        more = [one for one in np.unique(day).tolist() if one not in known]
+        room = _MOST_DAYS - 1 - len(known)
+        if len(more) > room:  # clocks that run wild must not make a file for each day
+            day = np.where(np.isin(day, [*known, *more[: max(room, 0)]]), day, _LEAST)
         number = (day - _LEAST) * self._groups + group
-        keys = np.unique(number)
-        for key in keys.tolist():
-            part = table if len(keys) == 1 else table.filter(pa.array(number == key))
-            yield (key // self._groups + _LEAST, key % self._groups), _compact(part)
+        order = np.argsort(number, kind="stable")
+        table = builder.table(order)
+        keys, first = np.unique(number[order], return_index=True)
+        for key, begin, end in zip(keys.tolist(), first, [*first[1:], len(order)], strict=True):
+            where = (key // self._groups + _LEAST, key % self._groups)
+            yield where, _compact(table.slice(int(begin), int(end - begin)))
 
     def _file(self, key: tuple[int, int]) -> _Open:
         if key not in self._files:

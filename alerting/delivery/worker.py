@@ -49,6 +49,16 @@ class Worker:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"deliver {receiver.name}")
 
+    @property
+    def name(self) -> str:
+        """Of its receiver."""
+        return self._receiver.name
+
+    @property
+    def left_alone(self) -> bool:
+        """Whether the receiver failed too often, so that nothing is sent now."""
+        return self._breaker.open
+
     def start(self) -> None:
         """Begin to deliver."""
         self._thread.start()

@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--alerts", required=True, help="the job's alerts: a .jsonl file or kafka://host/topic")
     add("--audit", help="audit log of the job: its progress, and starts without state")
     add("--commands", help="what people do: acknowledge, silence, resolve, feedback")
+    add("--metrics", help="HOST:PORT of /metrics and /health; by default there is none")
     add("--data", required=True, help="store: a folder (SQLite), or postgresql://user@host/db")
 
 
@@ -44,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         from padit.alerting.service import Service, wait_for_lead
         from padit.alerting.store.base import LeadLostError
+        from padit.ops.exporter import serving
     except ModuleNotFoundError as error:
         message = f"`padit alerting` needs {error.name}: pip install 'padit[alerting]'"
         raise ConfigurationError(message) from error
@@ -63,7 +65,10 @@ def run(args: argparse.Namespace) -> int:
             if store is None:
                 return 0
             try:
-                Service(config, args.data, store, source).run(lambda: stopping)
+                service = Service(config, args.data, store, source)
+                figures = service.figures
+                with serving(args.metrics, figures.stats, healthy=lambda: figures.healthy):  # noqa: B023
+                    service.run(lambda: stopping)
                 print(account(store.counts()), file=sys.stderr)
                 return 0
             except LeadLostError as error:

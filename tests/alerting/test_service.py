@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from padit.alerting.store.sqlite import SqliteStore
 from padit.cli.main import main
+from padit.devcluster.processes import free_port
 from tests.alerting.making import at, cloud_event, event
 from tests.alerting.receiving import Answer, Receiving, receiving
 from tests.limits import allowed
@@ -125,6 +128,38 @@ def test_a_dead_receiver_costs_the_others_nothing(tmp_path: Path) -> None:
     store.close()
     assert counts["all"]["message delivered"] == 10
     assert counts["bad"]["message dead"] == 10
+
+
+def test_prometheus_and_probes_are_answered_while_it_runs(tmp_path: Path) -> None:
+    with receiving() as got:
+        got.answer = lambda number: Answer(500, wait=0.2)
+        command = _write(tmp_path, got.url, 3)
+        address = f"127.0.0.1:{free_port()}"
+        whole = [sys.executable, "-m", "padit.cli.main", *command, "--metrics", address]
+        process = subprocess.Popen(whole, stderr=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + allowed(30)
+            text = ""
+            while 'padit_alerting_messages{route="all",state="pending"} ' not in text:
+                assert time.monotonic() < deadline, text
+                time.sleep(0.2)
+                text = _get(f"http://{address}/metrics")
+            assert _get(f"http://{address}/health") == "ok\n"
+        finally:
+            process.terminate()
+            process.wait(allowed(30))
+    assert 'padit_alerting_transitions_total{reason="handed",route="all"} 6' in text
+    assert 'padit_alerting_residue{route="all"} 0' in text
+    assert 'padit_alerting_breaker_open{receiver="ops"}' in text
+    assert "padit_alerting_store_up 1" in text
+
+
+def _get(url: str) -> str:
+    try:
+        with urllib.request.urlopen(url, timeout=allowed(5)) as answer:  # noqa: S310  # loopback
+            return str(answer.read().decode())
+    except OSError:
+        return ""
 
 
 @pytest.mark.parametrize(

@@ -68,15 +68,23 @@ def test_columns_of_numbers_that_no_sample_has_are_named_in_every_stream() -> No
     columns = {
         "p95": pa.array([1.0, 2.0]), "errors": pa.array([1, 2]).dictionary_encode(),
         "cost": pa.array([Decimal("1.5"), None]), "host": ["a", "b"], "up": [True, False],
+        "bins": [[1, 2], [3]], "by": [{"n": 1.5, "s": "x"}] * 2, "words": [["a"], []],
         "metadata": [{"a": 1}] * 2,
     }  # fmt: skip
     decoded = decode([stream(["custom"] * 2, [1.0, 2.0], **columns)] * 3, 1 << 20)
     assert len(decoded.rows) == 6
-    assert left(decoded) == {"field 'p95'": 6, "field 'errors'": 6, "field 'cost'": 6}
-    assert [one.numeric for one in decoded.unwatched] == [6, 6, 6]
+    names = ("p95", "errors", "cost", "bins", "by")
+    assert left(decoded) == {f"field {name!r}": 6 for name in names}
+    assert [one.numeric for one in decoded.unwatched] == [6] * 5
     faulty = decode([stream(["custom"] * 2, [None, 2.0], **columns), b"{"], 1 << 20)
     assert (len(faulty.rows), [one.lost for one in faulty.rejects]) == (1, [1, 1])
-    assert left(faulty) == {"field 'p95'": 2, "field 'errors'": 2, "field 'cost'": 2}
+    assert left(faulty) == {f"field {name!r}": 2 for name in names}
+
+
+def test_streams_of_different_columns_are_each_counted_by_their_own() -> None:
+    values = [stream(["custom"], [1.0], p95=[2.0]), stream(["custom"] * 2, [1.0] * 2, p99=[2, 3])]
+    assert left(decode(values, 1 << 20)) == {"field 'p95'": 1, "field 'p99'": 2}
+    assert left(decode([*values, values[0]], 1 << 20)) == {"field 'p95'": 2, "field 'p99'": 2}
 
 
 def test_a_reader_counts_what_streams_leave_beside_what_json_leaves() -> None:

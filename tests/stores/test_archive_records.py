@@ -86,7 +86,7 @@ def test_every_record_comes_back_to_the_byte(
 def test_columns_hold_the_samples_that_the_job_reads(values: list[bytes | None]) -> None:
     builder = SliceBuilder(0, FormReader())
     builder.add(walked(values))
-    table, _ = builder.table()
+    table = builder.table()
     rows = table.filter(pa.compute.is_valid(table["source_id"])).to_pylist()
     expected = decode(values, 4 << 20)
     columns = ("offset", "source_id", "metric_name", "value")
@@ -105,7 +105,7 @@ def test_plain_samples_have_no_raw_bytes_and_others_do() -> None:
     builder = SliceBuilder(0, FormReader())
     builder.add(walked(plain(3000)))
     assert builder.raw == 0
-    table, _ = builder.table()
+    table = builder.table()
     assert table["raw"].null_count == len(table)
     builder.add(walked([b'{"timestamp":1767225600,"source_id":"a","metric_name":"b","value":1e3}']))
     assert builder.raw == 1
@@ -164,7 +164,7 @@ def test_a_file_that_was_changed_is_refused_with_the_reason(
 ) -> None:
     builder = SliceBuilder(0, FormReader())
     builder.add(walked(plain(1)))
-    table, _ = builder.table()
+    table = builder.table()
     place = table.schema.get_field_index(column)
     with pytest.raises(WireFormatError, match=reason):
         _again([table.set_column(place, column, value)])

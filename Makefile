@@ -5,7 +5,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: cause demo test test-quick parts coverage check bench quality faults faults-stores machines mutants fuzz lock clean
+.PHONY: cause demo test test-quick parts coverage check bench quality faults faults-stores stores-day machines mutants fuzz lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/padit demo
@@ -48,6 +48,11 @@ faults: tools $(VENV)/.test
 faults-stores: N = 300
 faults-stores: tools $(VENV)/.test
 	$(BIN)/python -m tests.stores.faults --faults $(N) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	$(BIN)/python -m tests.stores.archive_faults --faults $(N) $(if $(SEED),--seed $(SEED))
+
+# One simulated day in all stores at once; counts and sums are the same in the language of each.
+stores-day: tools $(VENV)/.test
+	$(BIN)/python -m tests.stores.day
 
 # The same bytes on other processors, ARM64 among them (emulated; 150 MB are downloaded once).
 machines: $(VENV)/.test

@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: cause demo test test-quick parts coverage check audit docs soak bench quality faults faults-alerting
-.PHONY: faults-stores machines mutants fuzz lock clean
+.PHONY: faults-stores stores-day machines mutants fuzz lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/padit demo
@@ -71,6 +71,11 @@ faults-alerting: $(VENV)/.test
 faults-stores: N = 300
 faults-stores: tools $(VENV)/.test
 	$(BIN)/python -m tests.stores.faults --faults $(N) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	$(BIN)/python -m tests.stores.archive_faults --faults $(N) $(if $(SEED),--seed $(SEED))
+
+# One simulated day in all stores at once; counts and sums are the same in the language of each.
+stores-day: tools $(VENV)/.test
+	$(BIN)/python -m tests.stores.day
 
 # The same bytes on other processors, ARM64 among them (emulated; 150 MB are downloaded once).
 machines: $(VENV)/.test

@@ -12,6 +12,7 @@ setup(
         "padit": [
             "py.typed",
             *(f"**/*.{kind}" for kind in ("html", "yaml", "sql", "js", "css", "svg", "txt")),
+            *(f"devcluster/conf/{name}" for name in ("*.*", "java/*.java")),
         ]
     },
 )

@@ -103,6 +103,11 @@ class GrowingInput:
         """A file that grows goes on."""
         return False
 
+    @property
+    def reports(self) -> bool:
+        """Only an audit log that is a topic has a job's progress."""
+        return False
+
     def close(self) -> None:
         """Nothing is held."""
 

@@ -19,7 +19,7 @@ __all__ = ["Comparison", "Hidden", "Preview", "compare", "preview"]
 
 _Key = TypeVar("_Key", str, int)
 _DAY = 86_400 * MICROS
-_QUIET_KINDS = frozenset({"acknowledged", "resolved"})
+_QUIET_KINDS = frozenset({"acknowledged", "resolved", "heartbeat", "test", "job_back"})
 
 
 class Preview(NamedTuple):

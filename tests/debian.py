@@ -40,10 +40,11 @@ __all__ = [
 
 # Package: the programs of it that tests start.
 PACKAGES: dict[str, tuple[str, ...]] = {
+    "influxdb": ("influxd",),
     "chromium": ("chromium",),
     "mosquitto": ("mosquitto", "mosquitto_passwd"),
     "postgresql-15": ("initdb", "postgres", "psql"),
-    "prometheus": ("prometheus",),
+    "prometheus": ("prometheus", "promtool"),
     "redis-server": ("redis-server", "redis-cli"),
     "snmpd": ("snmpd",),
 }

@@ -32,6 +32,7 @@ from padit.portal.recorder import Recorder, Rows
 __all__ = ["DEFAULT_CONFIG", "Portal", "parse_config"]
 
 _MOST_PAGES = 2_000
+_MOST_KEPT = 64 << 20
 DEFAULT_CONFIG = """\
 # Without --config every alert is shown on this page, and sent to nobody.
 receivers:
@@ -103,6 +104,7 @@ class Portal:
         self.reader = StoreReader(state / "alerting")
         self.store_folder = state / "alerting"
         self.pages: dict[str, bytes] = {}
+        self._kept = 0
         self.overview = Overview(self.config)
         self.presenter = Presenter(self.overview)
         self.hub = Hub(self.overview, self.presenter)
@@ -140,9 +142,11 @@ class Portal:
                 self.hub.publish(change)
 
     def keep(self, tag: str, data: bytes) -> None:
-        """Remember an answer, at most some thousands of them."""
-        if len(self.pages) >= _MOST_PAGES:
+        """Remember an answer, at most some thousands of them and 64 MB."""
+        self._kept += len(data)
+        if len(self.pages) >= _MOST_PAGES or self._kept > _MOST_KEPT:
             self.pages.clear()
+            self._kept = len(data)
         self.pages[tag] = data
 
     def sources(self) -> set[str]:

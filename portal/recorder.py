@@ -67,6 +67,7 @@ class Recorder:
             for one in (receivers_of(config).values() if deliver else ())
         ]
         self.trouble = ""
+        self.caught_up = threading.Event()
         source.seek(self.store.positions())
 
     def start(self, listener: Callable[[Rows], None]) -> None:
@@ -128,6 +129,8 @@ class Recorder:
             self._take([_record(self.store, data) for data, _ in waiting])
         else:
             records = self._source.poll(_STEP_SECONDS)
+            if not records:
+                self.caught_up.set()
             for begin in range(0, len(records), _BATCH):
                 self._take(records[begin : begin + _BATCH])
         if self._core.tick(self.now):

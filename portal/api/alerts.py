@@ -70,20 +70,21 @@ async def list_alerts(
     """Alerts by opening, the newest first; `severity` is the least."""
     ordered(since, until)
     portal = portal_of(request)
-    overview, names, place = portal.overview, list[str](), ""
+    overview, names = portal.overview, list[str]()
+    place: tuple[int, str] | None = None
     before = cursor_of(cursor)
     if before is None and until is not None:
         before = until + 1, ""
     for scanned, row in enumerate(overview.newest_alerts(before, since or 0)):
         if len(names) == limit or scanned >= _MOST_SCANNED:
             break
-        place = put_cursor(row.opened, row.id)
+        place = row.opened, row.id
         if _matches(row, state, RANK[severity], source, metric):
             names.append(row.id)
     else:
-        place = ""
+        place = None
     data = b'{"items":' + joined(map(portal.presenter.alert, names))
-    data += b',"next":' + msgspec.json.encode(place or None) + b"}"
+    data += b',"next":' + msgspec.json.encode(put_cursor(*place) if place else None) + b"}"
     return json_answer(request, data, f"{portal.boot}-{overview.version}")
 
 

@@ -24,12 +24,12 @@ async def live(request: Request) -> Response:
 
 @router.get("/ready", openapi_extra=needs("public"), responses=example({"status": "ready"}))
 async def ready(request: Request) -> Response:
-    """Whether readings were read and the engine works."""
+    """Whether the run was read and the engine works."""
     portal = portal_of(request)
     if portal.recorder.trouble:
         return problem(503, "not ready", "the alerting engine waits for its store")
-    if not portal.feeder.caught_up.is_set():
-        return problem(503, "not ready", "readings are still being read")
+    if not (portal.feeder.caught_up.is_set() and portal.recorder.caught_up.is_set()):
+        return problem(503, "not ready", "the run is still being read")
     return answer({"status": "ready"})
 
 
@@ -45,7 +45,7 @@ def summary(portal: Portal) -> dict[str, Any]:
         "open_incidents": sum(one.firing > 0 for one in overview.state.incidents.values()),
         "clear_since": moment(last_end), "n": overview.version,
         "lacks": list(portal.places.lacks), "delivers": portal.deliver,
-        "reading": not portal.feeder.caught_up.is_set(),
+        "reading": not (portal.feeder.caught_up.is_set() and portal.recorder.caught_up.is_set()),
         "trouble": [one for one in (portal.recorder.trouble, portal.feeder.trouble) if one],
     }  # fmt: skip
 

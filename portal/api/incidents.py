@@ -49,7 +49,8 @@ async def list_incidents(
     ordered(since, until)
     portal = portal_of(request)
     overview = portal.overview
-    names, place = [], ""
+    names = list[str]()
+    place: tuple[int, str] | None = None
     if state == "open" and cursor is None and source is None and since is None and until is None:
         names = [one.id for one in overview.open_incidents()[:limit]]
     else:
@@ -59,13 +60,13 @@ async def list_incidents(
         for scanned, one in enumerate(overview.newest_incidents(before, since or 0)):
             if len(names) == limit or scanned >= _MOST_SCANNED:
                 break
-            place = put_cursor(one.opened, one.id)
+            place = one.opened, one.id
             if _matches(one, state, source):
                 names.append(one.id)
         else:
-            place = ""
+            place = None
     data = b'{"items":' + joined(map(portal.presenter.incident, names))
-    data += b',"next":' + msgspec.json.encode(place or None) + b"}"
+    data += b',"next":' + msgspec.json.encode(put_cursor(*place) if place else None) + b"}"
     return json_answer(request, data, f"{portal.boot}-{overview.version}")
 
 

@@ -62,7 +62,7 @@ def known(portal: Portal, source: str) -> None:
         raise HTTPException(404, "there is no such machine")
 
 
-@router.get("/{machine}/logs", openapi_extra=needs("viewer"), responses=example(
+@router.get("/{machine:path}/logs", openapi_extra=needs("viewer"), responses=example(
     {"items": [{"metric_name": "rpm", "time": "2026-01-05T06:00:00.000000Z", "value": 1365.0}],
      "next": "MTAw"}))  # fmt: skip
 async def readings(
@@ -90,7 +90,7 @@ async def readings(
 
 
 @router.get(
-    "/{machine}/status",
+    "/{machine:path}/status",
     openapi_extra=needs("viewer"),
     responses=example(
         {"id": "machine-01", "metrics": [{"metric_name": "rpm", "features": {"mean": 1347.1}}]}

@@ -1,5 +1,6 @@
 """Series: what there is, values with bands and scores, what moved in a span, swim lanes."""
 
+from hashlib import sha256
 from typing import Annotated, Any
 
 import msgspec
@@ -105,6 +106,19 @@ async def lanes(request: Request, since: Since = None, until: Until = None,
     return answer({"from": start, "to": end, "lanes": found, "alerts": alerts})
 
 
+@router.get("/values", openapi_extra=needs("viewer"), responses=example(_EXAMPLE))
+async def values(
+    request: Request,
+    source: str,
+    metric: str,
+    since: Since = None,
+    until: Until = None,
+    points: Points = 2000,
+) -> Response:
+    """The same as `/{source}/{metric}`, for names that hold a slash."""
+    return await one_series(request, source, metric, since, until, points)
+
+
 @router.get("/{source}/{metric}", openapi_extra=needs("viewer"), responses=example(_EXAMPLE))
 async def one_series(request: Request, source: str, metric: str, since: Since = None,
                      until: Until = None, points: Points = 2000) -> Response:  # fmt: skip
@@ -120,7 +134,8 @@ async def one_series(request: Request, source: str, metric: str, since: Since = 
         raise HTTPException(404, "there is no such series")
     start, end = _span(portal, since, until)
     version = (portal.series.version, portal.overview.version)
-    tag = msgspec.json.encode((portal.boot, version, source, metric, start, end, points)).hex()
+    key = msgspec.json.encode((portal.boot, version, source, metric, start, end, points))
+    tag = sha256(key).hexdigest()
     data = portal.pages.get(tag)
     if data is None:
         data = await run_in_threadpool(_page, portal, source, metric, start, end, points)

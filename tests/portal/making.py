@@ -127,6 +127,7 @@ def served(
         port = server.servers[0].sockets[0].getsockname()[1]
         found = Served(portal, app, f"http://127.0.0.1:{port}")
         wait_for(portal.feeder.caught_up.is_set)
+        wait_for(portal.recorder.caught_up.is_set)
         yield found
     finally:
         if found is not None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -152,6 +153,20 @@ def test_a_series_is_exact_where_its_values_fit_and_keeps_extremes_where_not(sam
     assert thin["time_us"] == sorted(thin["time_us"])
     assert whole["windows"]["expected_low"][0] == 10.0
     assert [one["severity"] for one in whole["alerts"]] == ["CRITICAL"]
+
+
+def test_names_may_hold_slashes_and_anything_else(tmp_path: Path) -> None:
+    name = "site/a b/%2F?#é"
+    append(tmp_path / "alerts.jsonl", transition("opened", 60, source_id=name, metric_name=name))
+    append(tmp_path / "metrics.jsonl", *readings(10, source=name))
+    with served(tmp_path) as one:
+        wait_for(lambda: one.portal.overview.version)
+        client = one.client("viewer")
+        found = _get(client, "/api/series/values", source=name, metric=name)
+        assert found["value"] == [1.0, 9.5]
+        encoded = quote(name, safe="")
+        assert len(_get(client, f"/api/machines/{encoded}/logs")["items"]) == 10
+        assert _get(client, f"/api/machines/{encoded}/status")["id"] == name
 
 
 def test_without_readings_a_series_shows_the_evidence_and_says_so(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ export default {
   login: "Log in", name: "Name", password: "Password", first: "Make the first user",
   firstHint: "This link works once. Choose a name and a password of at least 10 characters.", make: "Make and log in",
   offline: "No connection. What you see is from {ago}; it goes on by itself.", recording: "A recording: it ends at {time}, and ages count from there.",
-  reading: "Readings are still being read.", lacks: "Without {what}", trouble: "Something needs attention: {what}",
+  reading: "The run is still being read.", lacks: "Without {what}", trouble: "Something needs attention: {what}",
   clear: "All clear", clearSince: "All clear for {ago}", watched: "{n} series watched", last: "last record",
   openNow: "{n} open", incidentsOpen: "{n} incidents are open", oneOpen: "One incident is open", recently: "Recently over", noneYet: "Nothing has happened yet.",
   acknowledge: "Acknowledge", unacknowledge: "Take back", resolve: "Resolve", silence: "Silence…", open: "Open", select: "Select",

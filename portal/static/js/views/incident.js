@@ -26,8 +26,7 @@ function Picture({ one }) {
   const from = Date.parse(one.opened), until = one.closed ? Date.parse(one.closed) : now();
   const margin = Math.max(20 * 60e3, (until - from) / 2);
   useEffect(() => {
-    const path = `/api/series/${id(member.source_id)}/${id(member.metric_name)}`;
-    ask(at(path, { from: new Date(from - margin).toISOString(), to: new Date(until + margin / 2).toISOString(), points: 1500 }))
+    ask(at("/api/series/values", { source: member.source_id, metric: member.metric_name, from: new Date(from - margin).toISOString(), to: new Date(until + margin / 2).toISOString(), points: 1500 }))
       .then((found) => setData(columns(found)), report);
   }, [one.id, one.closed]);
   const name = `${member.source_id} ${member.metric_name}`;

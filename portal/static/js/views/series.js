@@ -1,5 +1,5 @@
 // Series: find one; its values with bands, scores and alerts; zoom by mouse, touch and keys.
-import { ask, at, id, report } from "../api.js";
+import { ask, at, report } from "../api.js";
 import { Chart } from "../chart.js";
 import { absolute, Ago, number, whole } from "../format.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
@@ -35,7 +35,7 @@ function useSeries(source, metric, from, to, shift) {
     const by = shift || 0;
     const moment = (text) => text && new Date(Date.parse(text) - by).toISOString();
     if (shift != null) {
-      ask(at(`/api/series/${id(source)}/${id(metric)}`, { from: moment(from), to: moment(to), points: Math.max(800, Math.round(innerWidth * devicePixelRatio) * 2) }),
+      ask(at("/api/series/values", { source, metric, from: moment(from), to: moment(to), points: Math.max(800, Math.round(innerWidth * devicePixelRatio) * 2) }),
         { signal: stop.signal }).then((found) => setData(columns(found)), report);
     } else setData(null);
     return () => stop.abort();

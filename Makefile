@@ -5,7 +5,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: cause demo test test-quick parts coverage check audit docs soak bench quality faults machines mutants fuzz lock clean
+.PHONY: cause demo test test-quick parts coverage check audit docs soak bench quality faults faults-alerting
+.PHONY: faults-stores machines mutants fuzz lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/padit demo
@@ -52,11 +53,21 @@ soak: tools $(VENV)/.test
 bench: tools $(VENV)/.test
 	$(BIN)/python -m benchmarks.throughput $(ARGS)
 	$(BIN)/python -m benchmarks.adapters --into build/bench.json
+	$(BIN)/python -m benchmarks.stores
 
 # N rounds, each a replay that is struck by every kind of fault; see docs/faults.md.
 N ?= 1
 faults: tools $(VENV)/.test
 	$(BIN)/python -m tests.faults --rounds $(N) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+# Alerting, its database and its receivers fail; see docs/faults.md.
+faults-alerting: $(VENV)/.test
+	$(BIN)/python -m tests.alerting.faults $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+# A store, PostgreSQL and its relay, struck N times; nothing may be lost or doubled (docs/stores.md).
+faults-stores: N = 300
+faults-stores: tools $(VENV)/.test
+	$(BIN)/python -m tests.stores.faults --faults $(N) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 # The same bytes on other processors, ARM64 among them (emulated; 150 MB are downloaded once).
 machines: $(VENV)/.test

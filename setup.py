@@ -11,7 +11,7 @@ setup(
     package_data={
         "padit": [
             "py.typed",
-            *(f"**/*.{kind}" for kind in ("html", "yaml", "sql", "js", "css")),
+            *(f"**/*.{kind}" for kind in ("html", "yaml", "sql", "js", "css", "svg", "txt")),
             *(f"devcluster/conf/{name}" for name in ("*.*", "java/*.java")),
         ]
     },

@@ -1,10 +1,7 @@
 """The service as people run it: files in, a real receiver, a store that survives."""
 
-import random
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -92,30 +89,6 @@ def test_bytes_that_are_no_alert_are_kept_with_the_reason(tmp_path: Path) -> Non
     store.close()
     assert len(reasons) == 3
     assert all("it is no transition" in reason for reason in reasons)
-
-
-def test_killed_at_random_it_loses_nothing_and_keeps_the_order(tmp_path: Path) -> None:
-    chance = random.Random(7)
-    with receiving() as got:
-        command = [sys.executable, "-m", "padit.cli.main", *_write(tmp_path, got.url, 40)]
-        got.answer = lambda number: Answer((200, 500, 0, 200)[number % 4])
-        for _ in range(12):
-            process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-            time.sleep(0.8 + chance.random())
-            process.send_signal(signal.SIGKILL)
-            process.wait(allowed(30))
-        got.answer = lambda number: Answer()
-        assert main(command[3:]) == 0
-    first: dict[object, list[object]] = {}
-    for one in got.events:
-        ids = first.setdefault(one["subject"], [])
-        if one["id"] not in ids:
-            ids.append(one["id"])
-    assert len(first) == 40
-    assert all(len(ids) == 2 for ids in first.values())  # the receiver drops repeated ids
-    store = SqliteStore(tmp_path / "data", leading=False)
-    assert store.counts()["all"] == {"handed": 80, "message delivered": 80}
-    store.close()
 
 
 def test_a_second_process_stands_by_and_takes_over(tmp_path: Path) -> None:

@@ -73,7 +73,16 @@ def _whole(schema: Any, definitions: dict[str, Any]) -> Any:
 
 
 def _flink(scratch: Path, target: Path) -> None:
-    _run([jars.tool("mvn"), "-q", "-B", _COPY, f"-Dartifact={_FLINK}", f"-DoutputDirectory={scratch}"])
+    _run(
+        [
+            jars.tool("mvn"),
+            "-q",
+            "-B",
+            _COPY,
+            f"-Dartifact={_FLINK}",
+            f"-DoutputDirectory={scratch}",
+        ]
+    )
     archive = zipfile.ZipFile(next(scratch.glob("flink-kubernetes-operator-api-*.jar")))
     for name in archive.namelist():
         if name.startswith("META-INF/fabric8/") and name.endswith("-v1.yml"):

@@ -33,7 +33,9 @@ VALUES: dict[str, tuple[str, ...]] = {
 _MONITORING = "PodMonitor,ServiceMonitor,PrometheusRule"  # their schemas are on no registry
 
 
-def _run(tool: str, *arguments: object, given: str | None = None) -> subprocess.CompletedProcess[str]:
+def _run(
+    tool: str, *arguments: object, given: str | None = None
+) -> subprocess.CompletedProcess[str]:
     program = required(lambda: go_tool(tool, print))
     return subprocess.run(
         [str(program), *map(str, arguments)],
@@ -59,7 +61,9 @@ def objects(name: str) -> list[dict[str, Any]]:
 
 def _one(name: str, kind: str, ends: str) -> dict[str, Any]:
     (found,) = [
-        one for one in objects(name) if one["kind"] == kind and re.search(ends, one["metadata"]["name"])
+        one
+        for one in objects(name)
+        if one["kind"] == kind and re.search(ends, one["metadata"]["name"])
     ]
     return found
 
@@ -143,7 +147,9 @@ def test_commands_of_the_chart_are_those_of_the_code(capsys: pytest.CaptureFixtu
     assert args.port == 50000
     assert args.host == "127.0.0.1"
     assert args.metrics.endswith(f":{workers['ports'][0]['containerPort']}")
-    submit = next(c for c in _containers(_one("production", "Job", "submit")) if c["name"] == "submit")
+    submit = next(
+        c for c in _containers(_one("production", "Job", "submit")) if c["name"] == "submit"
+    )
     known = option_names() | {"--detach"}
     given = {one.partition("=")[0] for one in submit["args"] if one.startswith("--")}
     assert given <= known
@@ -205,12 +211,16 @@ def test_the_green_job_writes_to_topics_of_its_own() -> None:
             c for c in _containers(_one(name, "Job", "submit")) if c["name"] == "submit"
         )
         found = [one.partition("=") for one in container["args"]]
-        return {value for option, _, value in found if option in ("--output", "--features", "--dlq")}
+        return {
+            value for option, _, value in found if option in ("--output", "--features", "--dlq")
+        }
 
     assert not outputs("default") & outputs("green")
     assert all(one.endswith("-green") for one in outputs("green"))
     submit = _one("green", "Job", "submit")
-    assert "--window_size_sec=600" in _containers(submit)[-1]["args"] + _containers(submit)[0]["args"]
+    assert (
+        "--window_size_sec=600" in _containers(submit)[-1]["args"] + _containers(submit)[0]["args"]
+    )
 
 
 def test_nothing_but_flink_and_the_submission_reaches_flinks_rest() -> None:

@@ -5,7 +5,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: cause demo test test-quick parts coverage check audit docs soak bench quality faults faults-alerting
+.PHONY: cause demo test test-quick parts coverage check audit docs bench quality faults faults-alerting
 .PHONY: faults-stores stores-day machines mutants fuzz lock clean
 
 demo: $(VENV)/.demo
@@ -45,13 +45,8 @@ audit: $(VENV)/.test
 
 # The documentation site, in build/site; fails for a link that leads nowhere.
 docs: $(VENV)/.docs
-	$(BIN)/python -m docs.site
-	$(BIN)/mkdocs build --strict --quiet --config-file deploy/docs/mkdocs.yml
-
-# A job under load, with faults, for so many hours; prints a report. docs/soak.md.
-HOURS ?= 2
-soak: tools $(VENV)/.test
-	$(BIN)/python -m tests.soak --hours $(HOURS) $(ARGS)
+	$(BIN)/python -m benchmarks.site --into build
+	$(BIN)/mkdocs build --strict --quiet --config-file build/mkdocs.yml
 
 bench: tools $(VENV)/.test
 	$(BIN)/python -m benchmarks.throughput $(ARGS)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.security import REVIEWED, audit, findings, licence_of, wrong_licences
-from tests.test_architecture import ROOT
+from tests.security import audit, findings, licence_of, wrong_licences
 
 
 def test_a_shell_and_a_pickle_would_be_found(tmp_path: Path) -> None:
@@ -18,10 +17,11 @@ def test_a_shell_and_a_pickle_would_be_found(tmp_path: Path) -> None:
     assert {test for _, test, _ in findings([tmp_path])} == {"B301", "B602"}
 
 
-def test_every_reviewed_finding_is_still_there() -> None:
-    files = sorted({file for file, _ in REVIEWED})
-    found = {(file, test) for file, test, _ in findings(ROOT / file for file in files)}
-    assert set(REVIEWED) <= found
+def test_a_line_that_was_reviewed_is_reviewed_for_both(tmp_path: Path) -> None:
+    (tmp_path / "fine.py").write_text(
+        "import pickle\ndef f(x):\n    return pickle.loads(x)  # noqa: S301  # our own\n"
+    )
+    assert list(findings([tmp_path])) == []
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def _kubernetes(scratch: Path, target: Path) -> None:
 
 
 def _whole(schema: Any, definitions: dict[str, Any]) -> Any:
-    """The schema with every reference replaced by what it refers to; none of ours goes in circles."""
+    """The schema with what its references refer to; none of ours goes in circles."""
     if isinstance(schema, list):
         return [_whole(one, definitions) for one in schema]
     if not isinstance(schema, dict):

@@ -188,7 +188,7 @@ def test_the_page_about_security_lists_what_the_file_allows() -> None:
 
 
 def test_each_part_can_do_its_work(guarded: Guarded, tmp_path: Path) -> None:
-    values = [(one.value, round(one.time * 1000)) for one in seed_case(START)]
+    values = [(one.value or b"", round(one.time * 1000)) for one in seed_case(START)]
     _write(guarded, "padit-adapters", "metrics", [*values, (b"broken", START * 1000)])
     outputs = {"output": "alerts", "anomalies": "anomalies", "features": "features", "late": "late",
                "dlq": "dlq"}  # fmt: skip

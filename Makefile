@@ -45,8 +45,7 @@ audit: $(VENV)/.test
 
 # The documentation site, in build/site; fails for a link that leads nowhere.
 docs: $(VENV)/.docs
-	$(BIN)/python -m benchmarks.site --into build
-	$(BIN)/mkdocs build --strict --quiet --config-file build/mkdocs.yml
+	$(BIN)/mkdocs build --strict --quiet --config-file deploy/docs/mkdocs.yml
 
 bench: tools $(VENV)/.test
 	$(BIN)/python -m benchmarks.throughput $(ARGS)
@@ -120,7 +119,7 @@ $(VENV)/.demo: requirements.lock pyproject.toml setup.py | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.test: requirements.lock pyproject.toml setup.py | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[flink,adapters,alerting,notify,stores,portal,telemetry,dev]'
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[flink,adapters,alerting,notify,stores,portal,telemetry,docs,dev]'
 	$(BIN)/padit compile
 	touch $@ $(VENV)/.demo
 

@@ -23,6 +23,8 @@ from padit.devcluster.prism import prism
 from tests import debian
 from tests.apicurio import apicurio
 from tests.connect import connect_jars
+from tests.deploy.schemas import schemas
+from tests.go_tools import GO_TOOLS, go_tool
 from tests.s3 import versitygw
 
 __all__ = ["NO_DATA", "SUPPLIES", "Supply", "lacking", "main", "remote_write_client"]
@@ -105,6 +107,8 @@ SUPPLIES: tuple[Supply, ...] = (
     Supply("S3 server", versitygw, partial(_without_tools, "go")),
     Supply("Kafka Connect", connect_jars, partial(_without_tools, "java", "mvn")),
     Supply("remote-write client", remote_write_client, partial(_without_tools, "go")),
+    *(Supply(name, partial(go_tool, name), partial(_without_tools, "go")) for name in GO_TOOLS),
+    Supply("schemas of Kubernetes", lambda _: schemas(), partial(_without_tools, "mvn")),
     Supply("network namespaces", _nothing, _without_namespaces),
     *(
         Supply(name, partial(debian.bring_missing, name), partial(debian.lacks, name))

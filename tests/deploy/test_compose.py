@@ -31,6 +31,10 @@ KNOWN = set(
         "network_mode",
         "profiles",
         "user",
+        "read_only",
+        "tmpfs",
+        "cap_drop",
+        "security_opt",
     ]
 )
 
@@ -52,7 +56,7 @@ def _project() -> dict[str, Any]:
 def test_every_service_uses_known_keys_and_an_image_pinned_by_version(name: str) -> None:
     service = SERVICES[name]
     assert set(service) <= KNOWN
-    assert re.search(r":\d+\.\d+\.\d+", service["image"]), service["image"]
+    assert re.search(r":(v?\d+\.\d+\.?\d*|RELEASE\.\d)", service["image"]), service["image"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -68,7 +72,9 @@ def test_what_a_service_depends_on_exists(name: str) -> None:
         named.add(service["network_mode"].removeprefix("service:"))
     assert named <= set(SERVICES)
     volumes = {volume.split(":")[0] for volume in service.get("volumes", [])}
-    assert volumes <= set(COMPOSE["volumes"])
+    files = {volume for volume in volumes if volume.startswith("./")}
+    assert volumes - files <= set(COMPOSE["volumes"])
+    assert all((ROOT / file).exists() for file in files)
 
 
 def test_images_have_the_versions_of_the_pom() -> None:
@@ -119,7 +125,7 @@ def test_the_dockerfile_builds_what_compose_names_from_pinned_images() -> None:
 
 
 def test_the_dockerfile_copies_only_what_exists() -> None:
-    for line in re.findall(r"^COPY (.+)$", DOCKERFILE, re.MULTILINE):
+    for line in re.findall(r"^COPY ([^-].+)$", DOCKERFILE, re.MULTILINE):
         *sources, _target = line.split()
         for source in sources:
             if source not in {"README.md", "LICENSE"}:
@@ -133,12 +139,114 @@ def test_the_image_gets_every_room() -> None:
 
 
 def test_the_image_holds_compiled_kernels_where_its_user_only_reads() -> None:
-    before = DOCKERFILE.partition("\nUSER ")[0]
+    before, _, after = DOCKERFILE.partition("\nUSER ")
+    assert "RUN " not in after
     assert "ENV PADIT_CACHE_DIR=/opt/padit/" in before
     assert "padit compile" in before
     assert "PADIT_CPU" not in DOCKERFILE  # for any processor
 
 
 def test_the_containers_run_the_supported_python() -> None:
-    (version,) = re.findall(r"^FROM python:(\d+\.\d+)", DOCKERFILE, re.MULTILINE)
+    (version,) = set(re.findall(r"^FROM python:(\d+\.\d+)", DOCKERFILE, re.MULTILINE))
     assert _project()["requires-python"].startswith(f">={version}")
+
+
+OURS = ("workers", "job", "adapters", "alerting", "portal")
+ALL = {
+    "kafka", "jobmanager", "taskmanager", "workers", "postgres", "redis", "influxdb", "minio",
+    "grafana", "portal", "prometheus", "adapters", "alerting",
+}  # fmt: skip
+
+
+def test_everything_that_padit_works_with_is_there() -> None:
+    assert set(SERVICES) >= ALL
+
+
+@pytest.mark.parametrize("name", sorted(ALL - {"taskmanager", "alerting"}))
+def test_what_runs_long_says_whether_it_is_well(name: str) -> None:
+    assert SERVICES[name]["healthcheck"]["test"]
+    assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_ours_write_nowhere_but_where_something_is_mounted(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["tmpfs"] == ["/tmp"]  # noqa: S108
+    assert "privileged" not in service
+
+
+def test_no_password_has_a_default() -> None:
+    for name, service in SERVICES.items():
+        for variable, value in (service.get("environment") or {}).items():
+            if "PASSWORD" in variable:
+                assert str(value).startswith("${PADIT_PASSWORD:?"), (name, variable)
+
+
+def test_the_ports_that_the_source_documents_name_are_published() -> None:
+    published = {
+        port.split(":")[1]: name for name, one in SERVICES.items() for port in one.get("ports", [])
+    }
+    assert published["8080"] == published["3000"] == "portal"
+    assert published["3100"] == "grafana"
+    ports = [port.split(":")[1] for one in SERVICES.values() for port in one.get("ports", [])]
+    assert len(ports) == len(set(ports))
+
+
+def _words(command: Any) -> list[str]:
+    return [str(one) for one in command]
+
+
+@pytest.mark.parametrize("name", ["adapters", "alerting", "portal"])
+def test_a_command_has_only_options_that_the_code_takes(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from padit.cli.main import main
+
+    command, *given = _words(SERVICES[name]["command"])
+    assert command == name
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    known = set(re.findall(r"--\w+", capsys.readouterr().out))
+    assert {one.partition("=")[0] for one in given if one.startswith("--")} <= known
+
+
+def test_the_worker_image_starts_the_pool_with_options_that_it_takes() -> None:
+    import json
+
+    from padit.pipelines.worker_pool import _parser
+
+    stage = DOCKERFILE.partition("AS worker")[2].partition("\nFROM ")[0]
+    (command,) = re.findall(r"^CMD (\[.*\])$", stage, re.MULTILINE)
+    found = _parser().parse_args(json.loads(command))
+    assert (found.host, found.port, found.metrics) == ("127.0.0.1", 50000, "0.0.0.0:9464")
+    (entry,) = re.findall(r"^ENTRYPOINT (\[.*\])$", stage, re.MULTILINE)
+    assert json.loads(entry) == ["python", "-m", "padit.pipelines.worker_pool"]
+
+
+def test_configurations_of_compose_are_ones_that_the_code_takes() -> None:
+    from padit.adapters.config import load_adapters
+    from padit.adapters.registry import create_adapter
+    from padit.alerting.policy import AlertingConfig
+    from padit.domain.config import load_model
+
+    place = ROOT / "deploy" / "compose"
+    adapters = load_adapters(str(place / "adapters.yaml"))
+    assert adapters.health.port == 9464
+    for one in adapters.adapters:
+        create_adapter(dict(one))
+    load_model(str(place / "alerting.yaml"), AlertingConfig)
+
+
+def test_prometheus_scrapes_ports_that_are_served() -> None:
+    settings = yaml.safe_load((ROOT / "deploy" / "compose" / "prometheus.yml").read_text())
+    jobs = {
+        one["job_name"]: [target for part in one["static_configs"] for target in part["targets"]]
+        for one in settings["scrape_configs"]
+    }
+    flink = yaml.safe_load(SERVICES["jobmanager"]["environment"]["FLINK_PROPERTIES"])
+    reporter = flink["metrics.reporter.prom.port"]
+    assert jobs["padit-flink"] == [f"jobmanager:{reporter}", f"taskmanager:{reporter}"]
+    assert jobs["padit-workers"] == ["taskmanager:9464"]  # whose network the workers share
+    assert jobs["padit-adapters"] == ["adapters:9464"]

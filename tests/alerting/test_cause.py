@@ -66,8 +66,8 @@ def test_depths_are_those_of_a_walk_from_each_source(
 ) -> None:
     """Also with cycles, and over nodes that are no source of the incident."""
     depends_on: dict[str, list[str]] = {}
-    for above, below in edges:
-        depends_on.setdefault(str(above), []).append(str(below))
+    for above, under in edges:
+        depends_on.setdefault(str(above), []).append(str(under))
     names = [str(one) for one in sources]
     expected = dict.fromkeys(names, 0)
     for one in names:

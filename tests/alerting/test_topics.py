@@ -28,7 +28,7 @@ def _produce(kafka: KafkaPart, topic: str, values: Sequence[bytes]) -> None:
 
 
 def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + allowed(60)
+    deadline = time.monotonic() + allowed(90)
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -68,6 +68,8 @@ def test_topics_are_read_once_over_a_kill_and_commands_count(
             process.send_signal(signal.SIGKILL)
             process.wait(allowed(30))
             _produce(kafka, commands, [msgspec.json.encode(acknowledge)])
+            soon = time.time_ns() // 1000 + 30 * MICROS  # behind the command's time
+            _produce(kafka, audit, [encode_record(JobProgress(soon, "run-1", "s", 0, 1))])
             process = subprocess.Popen(command)
             _until(lambda: _kinds(got) == ["opened", "acknowledged"])
             _produce(kafka, audit, [encode_record(lost)])

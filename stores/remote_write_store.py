@@ -29,6 +29,7 @@ __all__ = ["RemoteWriteStore"]
 
 _KEYS = ("username", "password", "token")
 _NO_POINT = "without a number or a time"
+_TOO_OLD = "older than what Prometheus has or takes (out_of_order_time_window)"
 _OLDER = ("out of order", "out of bounds", "too old", "duplicate sample")
 _MOST_KNOWN = 1_000_000
 Key = tuple[str, str, str, str]
@@ -145,9 +146,19 @@ class _RemoteWriter:
             self._labels.clear()
         for key, each in points.items():
             self._newest[key] = max(self._newest.get(key, 0), max(each))
-        repeated = batch.count - without - len(records)
-        others = {_NO_POINT: without} if without else {}
-        return Written(len(records), repeated, others=others, durable=batch.after)
+        older = {
+            points[key][time][1]
+            for key, each in fresh.items()
+            for time, _ in each
+            if key not in taken or time < taken[key]
+        } - records
+        others = {_NO_POINT: without, _TOO_OLD: len(older)}
+        return Written(
+            len(records),
+            batch.count - without - len(records) - len(older),
+            others={why: count for why, count in others.items() if count},
+            durable=batch.after,
+        )
 
     def _points(self, batch: Batch) -> Iterator[list[tuple[Key, int, float]]]:
         if batch.content is Content.METRICS:

@@ -105,7 +105,7 @@ def all_stores(
         stack.callback(part.stop)
         influx_port, part = influx_server(folder / "influx")
         stack.callback(part.stop)
-        prometheus_port, part = prometheus_server(folder / "prometheus")
+        prometheus_port, part = prometheus_server(folder / "prometheus", "1d")
         stack.callback(part.stop)
         get(influx_port, f"/query?q={quote('CREATE DATABASE plant')}")
         s3.bucket("day")

@@ -1,8 +1,9 @@
 """A file that grows is read whole, line by line, whatever pieces it comes in."""
 
+import tempfile
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from padit.alerting.entries import Entry, Target
@@ -14,11 +15,16 @@ from tests.alerting.making import SIMPLE, at, command, event, policy_of, tick
 TEXT = st.lists(st.binary(max_size=20).map(lambda one: one.replace(b"\n", b"").replace(b"\r", b"")))
 
 
+@settings(max_examples=40, deadline=None)
 @given(lines=TEXT, cuts=st.lists(st.integers(0, 400), max_size=8))
 def test_lines_come_once_and_whole_however_they_are_written(
-    tmp_path_factory: object, lines: list[bytes], cuts: list[int]
+    lines: list[bytes], cuts: list[int]
 ) -> None:
-    folder = tmp_path_factory.mktemp("grow")  # type: ignore[attr-defined]
+    with tempfile.TemporaryDirectory() as folder:
+        _read_in_pieces(Path(folder), lines, cuts)
+
+
+def _read_in_pieces(folder: Path, lines: list[bytes], cuts: list[int]) -> None:
     whole = b"".join(line + b"\n" for line in lines)
     places = sorted({min(cut, len(whole)) for cut in cuts} | {len(whole)})
     path, found, begin = folder / "a.jsonl", [], 0

@@ -5,7 +5,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: cause demo test test-quick parts coverage check bench quality faults faults-stores stores-day machines mutants fuzz lock clean
+.PHONY: cause demo test test-quick parts coverage check audit docs soak bench quality faults faults-alerting
+.PHONY: faults-stores stores-day machines mutants fuzz lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/padit demo
@@ -33,6 +34,21 @@ check: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m tests.security
+
+# Whether a pinned version has a known vulnerability; asks a service on the network.
+audit: $(VENV)/.test
+	$(BIN)/python -m tests.security --audit
+
+# The documentation site, in build/site; fails for a link that leads nowhere.
+docs: $(VENV)/.docs
+	$(BIN)/python -m docs.site
+	$(BIN)/mkdocs build --strict --quiet --config-file deploy/docs/mkdocs.yml
+
+# A job under load, with faults, for so many hours; prints a report. docs/soak.md.
+HOURS ?= 2
+soak: tools $(VENV)/.test
+	$(BIN)/python -m tests.soak --hours $(HOURS) $(ARGS)
 
 bench: tools $(VENV)/.test
 	$(BIN)/python -m benchmarks.throughput $(ARGS)
@@ -43,6 +59,10 @@ bench: tools $(VENV)/.test
 N ?= 1
 faults: tools $(VENV)/.test
 	$(BIN)/python -m tests.faults --rounds $(N) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+# Alerting, its database and its receivers fail; see docs/faults.md.
+faults-alerting: $(VENV)/.test
+	$(BIN)/python -m tests.alerting.faults $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 # A store, PostgreSQL and its relay, struck N times; nothing may be lost or doubled (docs/stores.md).
 faults-stores: N = 300
@@ -106,6 +126,6 @@ $(VENV)/.test: requirements.lock pyproject.toml setup.py | $(VENV)/bin/python
 	$(BIN)/padit compile
 	touch $@ $(VENV)/.demo
 
-$(VENV)/.fuzz $(VENV)/.mutants: $(VENV)/.%: $(VENV)/.test
+$(VENV)/.docs $(VENV)/.fuzz $(VENV)/.mutants: $(VENV)/.%: $(VENV)/.test
 	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[$*]'
 	touch $@

@@ -133,7 +133,7 @@ class Topics:
         self._consumer = Consumer(
             {
                 "enable.auto.commit": False,
-                "auto.offset.reset": "earliest",
+                "auto.offset.reset": "error",
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
                 "queued.max.messages.kbytes": _AHEAD_KIB,
@@ -198,7 +198,31 @@ class Topics:
         known = self._positions
         if known is None:
             known = self._committed(places)
-        return [TopicPartition(one.topic, one.partition, known.get(one, 0)) for one in places]
+        return [self._begin(one, known.get(one, 0)) for one in places]
+
+    def _begin(self, place: Place, position: int) -> TopicPartition:
+        """Where a partition is read from; what it no longer holds is said."""
+        try:
+            low, high = self._consumer.get_watermark_offsets(
+                TopicPartition(*place), timeout=_ASK_SECONDS
+            )
+        except KafkaException as error:
+            message = f"{self._place} does not give the offsets: {error.args[0].str()}"
+            raise SourceError(message) from error
+        if position > high:
+            _LOG.warning(
+                "%s, partition %d ends at %d, before position %d: it was made anew, and is read "
+                "from its beginning", place.topic, place.partition, high, position,
+            )  # fmt: skip
+            position = low
+        elif position < low:
+            if position:
+                _LOG.warning(
+                    "%s, partition %d begins at %d: %d records were deleted before they were read; "
+                    "raise retention.ms", place.topic, place.partition, low, low - position,
+                )  # fmt: skip
+            position = low
+        return TopicPartition(*place, position)
 
     def _committed(self, places: Sequence[Place]) -> dict[Place, int]:
         asked = [TopicPartition(one.topic, one.partition) for one in places]
@@ -244,6 +268,11 @@ class Topics:
     def _note(self, error: KafkaError, place: Place) -> None:
         if error.code() == KafkaError._PARTITION_EOF:
             self._ended.add(place)
+            return
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:  # deleted while it was being read
+            at = self._consumer.position([TopicPartition(*place)])[0].offset
+            self._consumer.incremental_unassign([TopicPartition(*place)])
+            self._consumer.incremental_assign([self._begin(place, max(at, 1))])
             return
         if error.fatal() or self._trouble.hopeless:
             message = f"--from {self._place}: {self._trouble.text or error.str()}"

@@ -85,7 +85,7 @@ def prepare_connect(directory: Path, bootstrap: str, connector: dict[str, str]) 
 
     def answers() -> bool:
         url = f"http://{LOOPBACK}:{port}/connectors/{connector['name']}/status"
-        with urllib.request.urlopen(url, timeout=2) as answer:
+        with urllib.request.urlopen(url, timeout=allowed(2)) as answer:
             status = json.load(answer)
         states = [status["connector"]["state"], *(one["state"] for one in status["tasks"])]
         return len(states) > 1 and set(states) == {"RUNNING"}

@@ -58,6 +58,8 @@ class Webhook(HttpNotifier):
                 "incident": message.view,
                 "others": message.others,
                 "transitions": message.transitions,
+                **({"text": message.text} if message.text else {}),
+                **({"note": message.note} if message.note else {}),
             },
         }
         body = msgspec.json.encode(event)

@@ -111,9 +111,10 @@ def writable(connection: Connection, name: str, *, first: bool) -> None:
         ConfigurationError: it is one, at the first connection.
         SinkError: it has become one; a failover may go on.
     """
-    row = connection.execute(
-        "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"
-    ).fetchone()
+    with translated(name):
+        row = connection.execute(
+            "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"
+        ).fetchone()
     if row and row[0]:
         message = (
             f"{name} is read-only (a replica?): name the primary, or all hosts together with "

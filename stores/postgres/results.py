@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from psycopg import sql
 
 from padit.domain.features import FEATURES
 from padit.domain.message import digest_of, key_of
@@ -23,14 +24,15 @@ Row = dict[str, Any]
 _NUMBERS = (*FEATURES, "score", "level", "expected_low", "expected_high")
 _KINDS = ("opened", "updated", "resolved")
 
-_FEATURE = f"""
-INSERT INTO feature (series, window_end, {", ".join(_NUMBERS)})
-SELECT series, window_end, {", ".join(_NUMBERS)}
-FROM jsonb_to_recordset(%s::jsonb) AS r(series int, window_end timestamptz,
-    {", ".join(f"{name} float8" for name in _NUMBERS)})
-ON CONFLICT DO NOTHING
-"""  # noqa: S608  # names of ours
-_SCORE = """
+_FEATURE = sql.SQL(
+    "INSERT INTO feature (series, window_end, {names}) SELECT series, window_end, {names} "
+    "FROM jsonb_to_recordset(%s::jsonb) AS r(series int, window_end timestamptz, {typed}) "
+    "ON CONFLICT DO NOTHING"
+).format(
+    names=sql.SQL(", ").join(map(sql.Identifier, _NUMBERS)),
+    typed=sql.SQL(", ").join(sql.SQL("{} float8").format(sql.Identifier(n)) for n in _NUMBERS),
+)
+_SCORE = sql.SQL("""
 INSERT INTO anomaly_score
     (id, event_time, source_id, metric_name, composite, confidence, is_anomaly, detector, scores,
      evidence, labels)
@@ -40,8 +42,8 @@ FROM jsonb_to_recordset(%s::jsonb) AS r(id text, event_time timestamptz, source_
     metric_name text, composite float8, confidence float8, is_anomaly boolean, detector text,
     scores jsonb, evidence jsonb, labels jsonb)
 ON CONFLICT DO NOTHING
-"""
-_ALERT = """
+""")
+_ALERT = sql.SQL("""
 WITH given AS (
     SELECT * FROM jsonb_to_recordset(%s::jsonb) AS r(n int, transition_id text, at timestamptz,
         alert_id text, kind text, opened timestamptz, source_id text, metric_name text,
@@ -60,7 +62,7 @@ INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload)
 SELECT transition_id, 'anomaly-alerts', aggregate, type, payload
 FROM (SELECT DISTINCT ON (transition_id) * FROM given ORDER BY transition_id, n) AS once
 JOIN fresh USING (transition_id) ORDER BY n
-"""
+""")
 
 
 def _number(message: Row, name: str) -> float | None:
@@ -173,7 +175,11 @@ MAKERS: dict[Content, tuple[str, str, Callable[[Batch, int], Row]]] = {
 }
 """By content: the table, the name of the time in a row, and what makes a row of a message. The
 maker raises ValueError for a message that is none."""
-_STATEMENTS = {"feature": _FEATURE, "anomaly_score": _SCORE, "anomaly_history": _ALERT}
+_STATEMENTS: dict[str, sql.SQL | sql.Composed] = {
+    "feature": _FEATURE,
+    "anomaly_score": _SCORE,
+    "anomaly_history": _ALERT,
+}
 
 
 def write_rows(connection: Connection, table: str, rows: Sequence[Row], series: SeriesTable) -> int:
@@ -187,4 +193,4 @@ def write_rows(connection: Connection, table: str, rows: Sequence[Row], series: 
         rows = [{**row, "of": None, "series": numbers[row["of"]]} for row in rows]
     statement = _STATEMENTS[table]
     encoded = msgspec.json.encode(rows).decode()
-    return connection.execute(statement.encode(), (encoded,)).rowcount
+    return connection.execute(statement, (encoded,)).rowcount

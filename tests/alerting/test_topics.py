@@ -11,7 +11,7 @@ import msgspec
 from confluent_kafka import Producer
 
 from padit.alerting.store.sqlite import SqliteStore
-from padit.domain.audit import RunStarted, encode_record
+from padit.domain.audit import JobProgress, RunStarted, encode_record
 from padit.domain.timestamps import MICROS, format_utc
 from tests.alerting.making import START, cloud_event, event
 from tests.alerting.receiving import Receiving, receiving
@@ -68,6 +68,8 @@ def test_topics_are_read_once_over_a_kill_and_commands_count(
             process = subprocess.Popen(command)
             _until(lambda: _kinds(got) == ["opened", "acknowledged"])
             _produce(kafka, audit, [encode_record(lost)])
+            later = time.time_ns() // 1000 + 60 * MICROS
+            _produce(kafka, audit, [encode_record(JobProgress(later, "run-2", "s", 0, 1))])
             _until(lambda: _kinds(got) == ["opened", "acknowledged", "resolved"])
             process.send_signal(signal.SIGTERM)
             assert process.wait(allowed(30)) == 0

@@ -349,6 +349,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--output", type=Path, default=Path("build/faults-stores.json"))
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all parts are stopped
     directory = Path(tempfile.mkdtemp(prefix="padit-faults-"))
     begin = time.monotonic()
     try:

@@ -14,8 +14,10 @@ from padit.domain.errors import ConfigurationError, SinkError
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.stores.base import Place, RefusedError
+from padit.stores.registry import store_from_uri
 from tests.postgres import Postgres
 from tests.stores.databases import BEGIN, Database, alert_events, batch_of, check_sum, sample
+from tests.stores.proxy import Proxy
 
 _READINGS = (
     'SELECT machine_id, extract(epoch FROM "timestamp")::float8, torque_nm, rpm '
@@ -264,6 +266,35 @@ def test_rows_that_another_program_wrote_meanwhile_are_merged(database: Database
     assert database.query("SELECT count(*), sum(value) FROM metric_sample") == [(4, 16.0)]
 
 
+def test_a_connection_cut_at_any_byte_is_tried_again_and_doubles_nothing(
+    database: Database,
+) -> None:
+    database.writer().close()
+    proxy = Proxy(database.server.port)
+    batch = batch_of("metrics", [sample("rpm", n, n) for n in range(50)])
+    events = batch_of("alerts", alert_events(5))
+    store = store_from_uri(f"postgresql://127.0.0.1:{proxy.port}/{database.name}")
+    done = 0
+    try:
+        for after in (0, 100, 700, 1500, 2500, 3500, 5000, 7000, 9000, 12_000, 20_000, 60_000):
+            proxy.cut(after)
+            try:
+                writer = store.open()
+            except SinkError:
+                continue
+            try:
+                done += writer.write(batch).written + writer.write(events).written
+            except SinkError:
+                continue
+            finally:
+                writer.close()
+    finally:
+        proxy.close()
+    assert done
+    assert database.query("SELECT count(*), sum(rpm) FROM sensor_log") == [(50, 1225.0)]
+    assert database.query("SELECT count(*), count(DISTINCT id) FROM outbox") == [(5, 5)]
+
+
 def test_a_table_that_somebody_holds_stalls_no_rows(database: Database) -> None:
     writer = database.writer()
     with database.server.connect(database.name) as reader, reader.transaction():
@@ -343,7 +374,6 @@ def test_a_user_without_rights_is_told_which_are_missing(
 
 def test_a_server_that_is_away_is_tried_again(database: Database) -> None:
     from padit.devcluster.processes import free_port
-    from padit.stores.registry import store_from_uri
 
     store = store_from_uri(f"postgresql://127.0.0.1:{free_port()}/x")
     with pytest.raises(SinkError, match="is away"):
@@ -361,7 +391,5 @@ def test_a_server_that_is_away_is_tried_again(database: Database) -> None:
     ],
 )
 def test_settings_that_are_wrong_name_the_place(uri: str, config: dict, match: str) -> None:  # type: ignore[type-arg]
-    from padit.stores.registry import store_from_uri
-
     with pytest.raises(ConfigurationError, match=match):
         store_from_uri(uri, config)

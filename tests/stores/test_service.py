@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from padit.alerting.sequencer import entry_of
 from padit.cli.main import main
@@ -53,8 +54,15 @@ def test_a_store_that_is_unknown_is_an_error_with_those_that_are(
     assert main(["store", "postgresql://h/d", "--config", "/nowhere.yaml"]) == 2
 
 
+def _delete(kafka: KafkaPart, topic: str, before: int) -> None:
+    """Delete the records before an offset, as retention does."""
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    for one in admin.delete_records([TopicPartition(topic, 0, before)]).values():
+        one.result(30)
+
+
 def test_topics_reach_the_database_and_their_retention_is_compared(
-    database: Database, kafka: KafkaPart
+    database: Database, kafka: KafkaPart, caplog: pytest.LogCaptureFixture
 ) -> None:
     metrics, alerts = kafka.topic("metrics", 3), kafka.topic("alerts")
     producer = Producer({"bootstrap.servers": kafka.bootstrap})
@@ -80,6 +88,12 @@ def test_topics_reach_the_database_and_their_retention_is_compared(
     again = serve(plan, threading.Event(), lines.append)
     assert again is not None
     assert again.counts.records == 0
+    _delete(kafka, alerts, 7)
+    database.query_none("UPDATE store_position SET following = 3 WHERE topic LIKE 'alerts%'")
+    third = serve(plan, threading.Event(), lines.append)
+    assert third is not None
+    assert third.counts.records == 3
+    assert "4 records were deleted before they were read" in caplog.text
     # What the outbox holds is what feeds alerting, too.
     rows = database.query("SELECT id, payload FROM outbox ORDER BY txid, seq")
     found = [entry_of("alert", payload.encode()) for _, payload in rows]

@@ -5,7 +5,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: cause demo test test-quick parts coverage check bench quality faults machines mutants fuzz lock clean
+.PHONY: cause demo test test-quick parts coverage check bench quality scenes faults machines mutants fuzz lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/padit demo
@@ -61,6 +61,10 @@ cause: $(VENV)/.test
 
 quality: $(VENV)/.test
 	$(BIN)/python -m benchmarks.quality $(if $(DATA),--data $(DATA),--references) $(if $(OUT),--out $(OUT))
+
+# Alerts of the shipped configuration over what people on call would see; build/scenes.json.
+scenes: $(VENV)/.test
+	$(BIN)/python -m benchmarks.scenes $(ARGS)
 
 # What pip resolves pyproject.toml to today; commit the result together with the change.
 lock:

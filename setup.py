@@ -9,6 +9,10 @@ from setuptools import find_packages, setup
 setup(
     packages=find_packages(include=["padit", "padit.*"]),
     package_data={
-        "padit": ["py.typed", *(f"**/*.{kind}" for kind in ("html", "yaml", "sql", "js", "css"))]
+        "padit": [
+            "py.typed",
+            *(f"**/*.{kind}" for kind in ("html", "yaml", "sql", "js", "css", "svg", "txt")),
+            *(f"devcluster/conf/{name}" for name in ("*.*", "java/*.java")),
+        ]
     },
 )

@@ -4,7 +4,8 @@ A message of 9 to 1,785 bytes is announced (TP.CM: to all, BAM, or to one node, 
 packets of 7 bytes (TP.DT). In: transport frames in the order of a bus. Out: whole messages, and
 why a frame or an announced message is none. Time is that of the frames: a message whose next packet
 is late by more than `TIMEOUT` is given up, as by SAE J1939-21 (T1 750 ms, T2 1,250 ms). At most
-`MOST_OPEN` messages are open, so memory is bounded. Longer messages (ETP) are not put together.
+`MOST_OPEN` messages are open, so memory is bounded. Longer ones (ETP, to 117 MB) carry files for
+one node, such as pictures of a terminal, and are counted: no group with signals is that long.
 """
 
 from collections import OrderedDict

@@ -54,19 +54,43 @@ def _better(member: Member) -> bool:
 
 
 def _depths(sources: Sequence[str], depends_on: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    """How many of the sources depend on each of them, directly or not."""
-    wanted = set(sources)
-    depth = dict.fromkeys(sources, 0)
-    for one in sources:
-        seen, queue = {one}, [one]
-        while queue:
-            for below in depends_on.get(queue.pop(), ()):
-                if below not in seen:
-                    seen.add(below)
-                    queue.append(below)
-                    if below in wanted:
-                        depth[below] += 1
-    return depth
+    """How many of the sources depend on each of them, directly or not.
+
+    Those that depend on a node are bits of a number, handed down edge by edge. In the order below
+    once is enough, but for cycles.
+    """
+    if not depends_on:
+        return dict.fromkeys(sources, 0)
+    order = _dependants_first(sources, depends_on)
+    bits = {one: 1 << number for number, one in enumerate(sources)}
+    users = dict.fromkeys(order, 0)
+    changed = True
+    while changed:
+        changed = False
+        for one in order:
+            more = users[one] | bits.get(one, 0)
+            for below in depends_on.get(one, ()):
+                if more & ~users[below]:
+                    users[below] |= more
+                    changed = True
+    return {one: (users[one] & ~bits[one]).bit_count() for one in sources}
+
+
+def _dependants_first(sources: Sequence[str], depends_on: Mapping[str, Sequence[str]]) -> list[str]:
+    """All nodes that the sources reach; without cycles what depends on a node comes first."""
+    seen: set[str] = set()
+    left: list[str] = []
+    for source in sources:
+        waiting = [(source, False)]
+        while waiting:
+            one, done = waiting.pop()
+            if done:
+                left.append(one)
+            elif one not in seen:
+                seen.add(one)
+                waiting.append((one, True))
+                waiting += [(below, False) for below in depends_on.get(one, ())]
+    return left[::-1]
 
 
 def likely_causes(

@@ -43,7 +43,7 @@ class Reason(StrEnum):
 
 MessageKind = Literal[
     "opened", "worse", "acknowledged", "resolved", "flapping", "steady", "reminder",
-    "digest", "test",
+    "digest", "test", "heartbeat", "job_silent", "job_back",
 ]  # fmt: skip
 
 
@@ -96,9 +96,10 @@ class Handed(msgspec.Struct, frozen=True, tag="handed", tag_field="effect"):
         route, receiver: their names.
         kind: what it reports.
         time: event time, microseconds.
-        view: of the incident; None for a digest and a test.
+        view: of the incident; None for a digest, a test, a heartbeat and what is about the job.
         others: incidents of a digest.
         transitions: that it stands for.
+        title, text, note: of the receiver's templates, added when it is delivered.
     """
 
     id: str
@@ -109,6 +110,9 @@ class Handed(msgspec.Struct, frozen=True, tag="handed", tag_field="effect"):
     view: View | None
     others: tuple[View, ...] = ()
     transitions: tuple[str, ...] = ()
+    title: str = ""
+    text: str = ""
+    note: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True, tag="outcome", tag_field="effect"):

@@ -8,7 +8,8 @@ from heapq import heappop
 
 from padit.alerting import people, routing
 from padit.alerting.compiled import Policy, ReadyRoute
-from padit.alerting.decide import decide
+from padit.alerting.decide import decide, room
+from padit.alerting.duties import Duties
 from padit.alerting.effects import Effect, Reason
 from padit.alerting.entries import AlertEvent, Command, Entry, Progress, RunBegan
 from padit.alerting.incidents import close, forget, place
@@ -27,39 +28,58 @@ class Engine:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
+        self._duties = Duties(policy)
 
     def apply(self, state: State, entry: Entry) -> list[Effect]:
         """Change the state by one entry; what follows from it, in order."""
         step = Step(self.policy, state)
-        if not isinstance(entry, Command):  # one from the future does not make time pass
-            self._pass_time(step, entry.time)
+        if not isinstance(entry, Command | RunBegan):  # their time is that of a clock
+            self._duties.begin(step, entry.time)
+            self._pass_time(step, entry)
             state.now = max(state.now, entry.time)
+            self._duties.heard(step, entry)
         if isinstance(entry, AlertEvent):
             state.out_of_order += entry.time < state.now - self.policy.config.merge_delay
+            state.seen = max(state.seen, entry.time)
             self._transition(step, entry)
         elif isinstance(entry, Command):
             people.receive(step, entry)
         elif isinstance(entry, RunBegan):
             self._run_began(step, entry)
         elif isinstance(entry, Progress):
-            state.run = entry.run or state.run
+            self._catch_up(step, entry)
         return step.effects
+
+    def heeds(self, state: State, entry: Progress) -> bool:
+        """Whether progress makes a difference; what makes none need not stand in the log."""
+        due = self.next_due(state)
+        return (
+            (due is not None and due <= entry.time)
+            or self._duties.wants(state)
+            or (
+                entry.run in state.suspects
+                and state.caught_up != entry.run
+                and (state.run != entry.run or entry.time >= state.seen)
+            )
+        )
 
     def next_due(self, state: State) -> int | None:
         """Event time at which something happens without an entry; None: nothing does."""
         return state.timers[0][0] if state.timers else None
 
-    def _pass_time(self, step: Step, time: int) -> None:
+    def _pass_time(self, step: Step, entry: Entry) -> None:
         state = step.state
-        while state.timers and state.timers[0][0] <= time:
+        while state.timers and state.timers[0][0] <= entry.time:
             due, _, kind, name, route = heappop(state.timers)
             state.now = max(state.now, due)
             if kind == "command":
                 people.obey(step, state.held.pop(name))
             elif kind == "silence":
                 state.silences.pop(name, None)
-            elif kind == "run":
+            elif kind == "caught up" or (kind == "run" and name != state.run):
                 self._close_lost(step, name, due)
+            elif kind in Duties.kinds:
+                self._duties.due(step, kind, due, entry)
             elif name in state.incidents:
                 self._due(step, state.incidents[name], kind, route, due)
 
@@ -80,6 +100,7 @@ class Engine:
         state = step.state
         if event.kind == "opened" and event.alert in state.alerts:
             return  # the same opening once more
+        state.transitions += 1
         incident = place(self.policy, state, event)
         taking = self._taking(step, event)
         if incident is not None:
@@ -114,8 +135,9 @@ class Engine:
         incident.flapping = True
         step.set_timer(event.time + setting.quiet, "flapping", incident.id)
         for name, told in incident.told.items():
-            if told.state != "waiting":
-                routing.tell(step, incident, self.policy.by_name[name], "flapping", event.time, [])
+            route = self.policy.by_name[name]
+            if told.state != "waiting" and not room(step.state, route, event.time):
+                routing.tell(step, incident, route, "flapping", event.time, [])
 
     def _free_effects(self, step: Step, event: AlertEvent) -> None:
         """The end of a cause lets through what it inhibited."""
@@ -132,6 +154,11 @@ class Engine:
         incident.leaving = False
         if incident.firing:
             return
+        closing = any(told.state == "closing" and told.due for told in incident.told.values())
+        if closing:  # its end waits for room on a route
+            incident.leaving = True
+            step.set_timer(time + self.policy.memory, "forget", incident.id)
+            return
         if incident.flapping or incident.changed + self.policy.memory > time:
             step.leave(incident)
             return
@@ -144,10 +171,19 @@ class Engine:
     def _run_began(self, step: Step, entry: RunBegan) -> None:
         """A run without state began: what it does not raise again within a window is over."""
         state = step.state
-        state.run = entry.run
         if state.alerts:
             state.suspects[entry.run] = list(state.alerts)
             step.set_timer(entry.time + self.policy.config.incidents.window, "run", entry.run)
+
+    def _catch_up(self, step: Step, entry: Progress) -> None:
+        """The window begins when a run has come to where the lost one was, if it reports."""
+        state = step.state
+        state.run = entry.run or state.run
+        began = entry.run in state.suspects and state.caught_up != entry.run
+        if began and entry.time >= state.seen:
+            state.caught_up = entry.run
+            due = entry.time + self.policy.config.incidents.window
+            step.set_timer(due, "caught up", entry.run)
 
     def _close_lost(self, step: Step, run: str, time: int) -> None:
         for alert in step.state.suspects.pop(run, ()):

@@ -119,7 +119,7 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True, tag="progress", 
 
 
 class RunBegan(msgspec.Struct, frozen=True, omit_defaults=True, tag="run", tag_field="entry"):
-    """A run of the job began without state; `time` is the event time from which it alerts."""
+    """A run of the job began without state; `time` is that of the clock, so none passes by it."""
 
     time: int
     run: str

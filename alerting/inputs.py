@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import monotonic, sleep
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from padit.alerting.merging import Merge
 from padit.alerting.sequencer import Record, entry_of, rank_of
 from padit.connectors.uris import Address, parse_address, read_client_config
 from padit.domain.errors import ConfigurationError, SourceError, WireFormatError
@@ -57,6 +58,11 @@ class FileInput:
     def ended(self) -> bool:
         """Whether all lines were given."""
         return self._at >= len(self._records)
+
+    @property
+    def reports(self) -> bool:
+        """Files are read to their end, and then all time passes."""
+        return False
 
     def close(self) -> None:
         """Nothing is held."""
@@ -125,12 +131,15 @@ class TopicInput:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_committed",
+                "enable.partition.eof": True,
                 **settings,
             }
         )
         self._positions: dict[tuple[str, int], int] = {}
         self._known: set[tuple[str, int]] = set()
         self._looked = 0.0
+        self._merge = Merge()
+        self._paused: set[tuple[str, int]] = set()
 
     def seek(self, positions: dict[tuple[str, int], int]) -> None:
         """Read from the positions; what has none from its beginning."""
@@ -153,6 +162,8 @@ class TopicInput:
             fresh += [(topic, number) for number in found.partitions]
         added = sorted(set(fresh) - self._known)
         self._known.update(added)
+        for one in added:
+            self._merge.begin(one, monotonic())
         if added:
             self._consumer.incremental_assign(
                 [
@@ -168,23 +179,50 @@ class TopicInput:
         """What has come."""
         if monotonic() - self._looked > _LOOK_EVERY_SECONDS:
             self._look_for_partitions()
-        records = []
-        for one in self._consumer.consume(_BATCH, max(seconds, 0.01)):
-            if one.error() is not None:
-                continue  # the client tries again by itself
-            topic, data = one.topic(), one.value()
-            if topic is not None and data is not None:
-                offset = one.offset() or 0
-                place, partition = self._at(topic), one.partition() or 0
-                records.append(
-                    Record(self._kinds[topic], place, partition, offset, offset + 1, data)
-                )
-        return records
+        # `consume` with a time waits for all of it, also when something has come.
+        first = self._consumer.poll(max(seconds, 0.01))
+        if first is not None:
+            for one in [first, *self._consumer.consume(_BATCH, 0.0)]:
+                self._receive(one)
+        found = self._merge.take(monotonic())
+        self._pause_what_is_ahead()
+        return found
+
+    def _receive(self, one: Message) -> None:
+        topic, partition = one.topic(), one.partition() or 0
+        error = one.error()
+        if error is not None:  # the client tries again by itself
+            if error.code() == KafkaError._PARTITION_EOF and topic is not None:
+                self._merge.end((topic, partition))
+            return
+        data = one.value()
+        if topic is not None and data is not None:
+            offset, (_, written) = one.offset() or 0, one.timestamp()
+            record = Record(
+                self._kinds[topic], self._at(topic), partition, offset, offset + 1, data
+            )
+            self._merge.add((topic, partition), written, record, monotonic())
+
+    def _pause_what_is_ahead(self) -> None:
+        """Partitions with many records that wait for those of others are not read on."""
+        ahead = {one for one in self._known if self._merge.crowded(one)}
+        for wanted, act in (
+            (ahead - self._paused, self._consumer.pause),
+            (self._paused - ahead, self._consumer.resume),
+        ):
+            if wanted:
+                act([TopicPartition(topic, number) for topic, number in sorted(wanted)])
+        self._paused = ahead
 
     @property
     def ended(self) -> bool:
         """A topic goes on."""
         return False
+
+    @property
+    def reports(self) -> bool:
+        """Whether the audit log is read, to which a live job writes its progress."""
+        return "audit" in self._kinds.values()
 
     def close(self) -> None:
         """Leave the broker."""

@@ -70,7 +70,7 @@ def hand(
         route: where it goes.
         kind: what it reports.
         time: event time, microseconds.
-        incidents: one; several for a digest.
+        incidents: one; several for a digest; none for what is about no incident.
         transitions: that it stands for.
     """
     number = state.messages.get(route.name, 0) + 1
@@ -87,7 +87,7 @@ def hand(
         receiver=route.receiver,
         kind=kind,
         time=time,
-        view=views[0] if kind != "digest" else None,
+        view=views[0] if views and kind != "digest" else None,
         others=views if kind == "digest" else (),
         transitions=tuple(transitions),
     )

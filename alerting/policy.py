@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from padit.alerting.matching import Hours
 from padit.domain.config import Section
 from padit.domain.timestamps import MICROS, format_utc, parse_timestamp
 
@@ -14,12 +15,15 @@ __all__ = [
     "Duration",
     "Flapping",
     "Grouping",
+    "Heartbeat",
     "HoursSetting",
     "Inhibition",
     "Match",
     "Rate",
     "Route",
     "Silence",
+    "SilentJob",
+    "WeeklyTest",
 ]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -226,6 +230,45 @@ class Flapping(Section):
     )  # fmt: skip
 
 
+class Heartbeat(Section):
+    """A message to somebody outside who misses it; only while the job reports its progress."""
+
+    route: Name = Field(description="Where to.")
+    every: Duration = Field(
+        default=300 * MICROS, description="How often.", examples=["5m"], ge=10 * MICROS
+    )  # fmt: skip
+
+
+class WeeklyTest(Section):
+    """A test page each week, so that a receiver that no longer works is noticed."""
+
+    route: Name = Field(description="Where to.")
+    day: Day = Field(default="mon", description="Day of the week.")
+    at: str = Field(default="10:00", description="Local time.", pattern=r"^\d\d:\d\d$")
+    timezone: Zone | None = Field(default=None, description="By default that of the file.")
+
+    @field_validator("at")
+    @classmethod
+    def _is_time(cls, value: str) -> str:
+        _minutes(f"{value}-24:00")
+        return value
+
+    def hours(self, config: "AlertingConfig") -> Hours:
+        """The minute of the week, for `matching.next_start`."""
+        begin, _ = _minutes(f"{self.at}-24:00")
+        minute = _DAYS.index(self.day) * 1440 + begin
+        return Hours([(minute, minute + 1)], self.timezone or config.timezone)
+
+
+class SilentJob(Section):
+    """A message when the job reports no progress any more, and one when it does again."""
+
+    route: Name = Field(description="Where to.")
+    after: Duration = Field(
+        default=600 * MICROS, description="Without progress for at least so long.", ge=60 * MICROS
+    )  # fmt: skip
+
+
 class AlertingConfig(Section):
     """All keys of an alerting configuration."""
 
@@ -253,6 +296,25 @@ class AlertingConfig(Section):
         default=0,
         description="Time that transitions of several partitions are waited for, to be in order.",
     )  # fmt: skip
+
+    command_key: str = Field(
+        default="",
+        description="File or `env:NAME` of the key of commands; others are refused then.",
+    )
+    heartbeat: Heartbeat | None = Field(default=None, description="A dead man's switch.")
+    weekly_test: WeeklyTest | None = Field(default=None, description="A test page each week.")
+    silent_job: SilentJob | None = Field(default=None, description="When the job is silent.")
+
+    @model_validator(mode="after")
+    def _duties(self) -> "AlertingConfig":
+        names = {route.name for route, _ in flat(self.routes)}
+        for key in ("heartbeat", "weekly_test", "silent_job"):
+            duty = getattr(self, key)
+            if duty is not None and duty.route not in names:
+                have = ", ".join(sorted(names)) or "none"
+                message = f"{key}: there is no route {duty.route!r} (have: {have})"
+                raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _refers(self) -> "AlertingConfig":

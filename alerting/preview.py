@@ -19,7 +19,7 @@ __all__ = ["Comparison", "Hidden", "Preview", "compare", "preview"]
 
 _Key = TypeVar("_Key", str, int)
 _DAY = 86_400 * MICROS
-_QUIET_KINDS = frozenset({"acknowledged", "resolved"})
+_QUIET_KINDS = frozenset({"acknowledged", "resolved", "heartbeat", "test", "job_back"})
 
 
 class Preview(NamedTuple):
@@ -66,14 +66,15 @@ class Comparison(NamedTuple):
         pages: before and after by route.
         nights: before and after by day of event time, days since 1970.
         hidden: real alerts of which no message would be sent.
+        missed: alerts of which a page is sent before, and none after.
         later: seconds by which the first page of an alert comes later, by id; negative: earlier.
-        needs_detection: whether it asks for alerts that the job did not record.
     """
 
     pages: Mapping[str, tuple[int, int]]
     nights: Mapping[int, tuple[int, int]]
     hidden: Sequence[Hidden]
     later: Mapping[str, float]
+    missed: Sequence[str] = ()
 
 
 def preview(config: AlertingConfig, entries: Iterable[Entry], end: int | None = None) -> Preview:
@@ -112,6 +113,7 @@ def compare(before: Preview, after: Preview, entries: Sequence[Entry]) -> Compar
             for alert, time in first_before.items()
             if alert in first_after and first_after[alert] != time
         },
+        missed=[alert for alert in first_before if alert not in first_after],
     )
 
 

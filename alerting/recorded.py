@@ -3,24 +3,23 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from padit.alerting.entries import Entry
-from padit.alerting.sequencer import entry_of, rank_of
-from padit.alerting.store.sqlite import SqliteStore
-from padit.domain.errors import ConfigurationError, WireFormatError
+from padit.alerting.entries import Entry, Progress
+from padit.alerting.job_progress import Reports
+from padit.alerting.sequencer import audit_record, entry_of, rank_of
+from padit.alerting.store.opening import open_recorded
+from padit.domain.audit import JobProgress
+from padit.domain.errors import WireFormatError
 
 __all__ = ["merged", "of_store"]
 
 
-def of_store(folder: Path) -> list[Entry]:
-    """The log of a store, as it was applied.
+def of_store(place: str | Path) -> list[Entry]:
+    """The log of a store (a folder or a database), as it was applied.
 
     Raises:
         ConfigurationError: there is none.
     """
-    if not (folder / "alerting.sqlite").exists():
-        message = f"{folder} holds no store of `padit alerting`"
-        raise ConfigurationError(message)
-    store = SqliteStore(folder, leading=False)
+    store = open_recorded(place)
     try:
         found = [entry_of(row.kind, row.payload) for row in store.entries()]
     finally:
@@ -35,11 +34,11 @@ def merged(parts: Iterable[tuple[str, Iterable[bytes]]]) -> tuple[list[Entry], i
         parts: (kind, records) of each input; kinds as in `sequencer.Record`.
     """
     found: dict[tuple[str, str | None], tuple[tuple[int, bool, str], Entry]] = {}
-    refused = 0
+    refused, reports = 0, Reports(())
     for kind, lines in parts:
         for line in lines:
             try:
-                one = entry_of(kind, line)
+                one = entry_of(kind, line) or _progress(kind, line, reports)
             except WireFormatError:
                 refused += 1
                 continue
@@ -48,3 +47,16 @@ def merged(parts: Iterable[tuple[str, Iterable[bytes]]]) -> tuple[list[Entry], i
                 found.setdefault((kind, identity), (rank_of(identity, entry), entry))
     ordered = sorted(found.values(), key=lambda one: one[0])
     return [entry for _, entry in ordered], refused
+
+
+def _progress(kind: str, line: bytes, reports: Reports) -> tuple[str, Entry] | None:
+    """What a record of the job's progress adds to those before it."""
+    record = audit_record(line) if kind == "audit" else None
+    if not isinstance(record, JobProgress):
+        return None
+    before = reports.reached
+    reports.take(record)
+    reached = reports.reached
+    if reached is None or reached == before:
+        return None
+    return f"{record.run} {reached}", Progress(reached, record.run, record.shape)

@@ -1,8 +1,10 @@
 """The account of alerting in words: of each route what came and what became of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-__all__ = ["account"]
+from padit.alerting.state import State
+
+__all__ = ["account", "residues"]
 
 _PREFIX = "message "
 
@@ -28,3 +30,18 @@ def account(counts: Mapping[str, Mapping[str, int]]) -> str:
 def _sum(parts: Mapping[str, int]) -> str:
     ordered = sorted(parts.items(), key=lambda one: (-one[1], one[0]))
     return " + ".join(f"{count} {name}" for name, count in ordered) or "0"
+
+
+def residues(state: State, routes: Iterable[str]) -> dict[str, int]:
+    """Of each route, transitions without an outcome that nothing holds back: always 0.
+
+    A transition is decided, counted as not matched, or pending in an incident.
+    """
+    held: dict[str, int] = {}
+    for incident in state.incidents.values():
+        for name, told in incident.told.items():
+            held[name] = held.get(name, 0) + len(told.pending)
+    return {
+        name: state.transitions - sum(state.counts.get(name, {}).values()) - held.get(name, 0)
+        for name in routes
+    }

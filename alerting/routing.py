@@ -35,10 +35,18 @@ def act(
     elif action == "drop":
         ids = [*told.pending, event.id]
         step.settle(route.name, ids, decision.reason, decision.detail, time)
-        del incident.told[route.name]
+        _drop(incident, route, told)
     else:  # quiet
         _go_on(step, route, told, time)
         step.settle(route.name, [event.id], decision.reason, decision.detail, time)
+
+
+def _drop(incident: Incident, route: ReadyRoute, told: Told) -> None:
+    """What waited is over; a cool-down goes on for what was sent before."""
+    if told.messages:
+        told.state, told.why, told.due, told.pending = "ended", "", 0, []
+    else:
+        del incident.told[route.name]
 
 
 def _wait(
@@ -106,7 +114,7 @@ def look_again(step: Step, incident: Incident, route: ReadyRoute, time: int) -> 
         return
     if not step.policy.firing_on(incident, route):
         step.settle(route.name, told.pending, Reason(told.why), told.detail, time)
-        del incident.told[route.name]
+        _drop(incident, route, told)
         return
     held = _held(step, incident, route, time)
     if held is not None:
@@ -161,11 +169,12 @@ def _finish(step: Step, incident: Incident, route: ReadyRoute, told: Told, time:
     if incident.flapping or step.policy.firing_on(incident, route):
         _go_on(step, route, told, time)
         return
-    ended, pending = told.since, told.pending
-    told.state, told.since, told.pending = "ended", ended, []
-    if room(step.state, route, time):
-        step.settle(route.name, pending, Reason.RATE_LIMITED, "", time)
+    later = room(step.state, route, time)
+    if later:  # an end that nobody hears of would leave a page open for ever
+        _look_at(step, incident, route, told, later)
         return
+    pending = told.pending
+    told.state, told.pending = "ended", []
     told.messages += 1
     step.hand(route, "resolved", time, [incident], pending)
 
@@ -180,17 +189,26 @@ def calm(step: Step, incident: Incident, time: int) -> None:
         return
     incident.flapping = False
     for name, told in incident.told.items():
-        if told.state == "waiting" or told.state == "ended":
-            continue
-        route = step.policy.by_name[name]
-        if step.policy.firing_on(incident, route):
+        if told.state != "waiting" and told.state != "ended":
+            _calm(step, incident, step.policy.by_name[name], told, time)
+
+
+def _calm(step: Step, incident: Incident, route: ReadyRoute, told: Told, time: int) -> None:
+    later = room(step.state, route, time)
+    if step.policy.firing_on(incident, route):
+        if not later:
             told.messages += 1
             step.hand(route, "steady", time, [incident])
-        else:
-            told.state, told.since = "ended", incident.changed
-            if route.setting.resolved:
-                told.messages += 1
-                step.hand(route, "resolved", time, [incident])
+        return
+    told.state, told.since = "ended", incident.changed
+    if not route.setting.resolved:
+        return
+    if later:
+        told.state, told.pending = "closing", []
+        _look_at(step, incident, route, told, later)
+    else:
+        told.messages += 1
+        step.hand(route, "resolved", time, [incident])
 
 
 def end_without_transition(

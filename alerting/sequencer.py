@@ -5,7 +5,9 @@ continues where its store ends. Under another configuration the state is compute
 log, and no message is sent again.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -15,14 +17,20 @@ from padit.alerting.compiled import Policy
 from padit.alerting.effects import Effect
 from padit.alerting.engine import Engine
 from padit.alerting.entries import AlertEvent, Entry, Progress, RunBegan, Tick, command_of, event_of
+from padit.alerting.job_progress import Reports
+from padit.alerting.notifiers.base import secret
 from padit.alerting.policy import AlertingConfig
+from padit.alerting.signing import check
 from padit.alerting.state import State, dump, load
-from padit.alerting.store.sqlite import LogRow, SqliteStore
-from padit.domain.audit import RunStarted, decode_record
-from padit.domain.errors import WireFormatError
+from padit.alerting.store.base import LogRow, Store
+from padit.domain.audit import JobProgress, RunStarted, decode_record
+from padit.domain.errors import StateError, WireFormatError
 from padit.domain.timestamps import parse_timestamp
 
-__all__ = ["Alerting", "Record", "entry_of", "rank_of"]
+__all__ = ["Alerting", "Record", "audit_record", "entry_of", "rank_of"]
+
+
+_LOG = logging.getLogger(__name__)
 
 
 class Record(NamedTuple):
@@ -59,17 +67,26 @@ def entry_of(kind: str, data: bytes) -> tuple[str | None, Entry] | None:
         return command.id, command
     if kind == "tick":
         return None, Tick(int(data))
+    if kind == "progress":
+        return None, msgspec.json.decode(data, type=Progress)
+    record = audit_record(data)
+    if isinstance(record, RunStarted):
+        began = parse_timestamp(record.moment) if record.moment else record.live_from
+        return None if began is None else (record.run, RunBegan(began, record.run))
+    return None
+
+
+def audit_record(data: bytes) -> object:
+    """A record of the job's audit log.
+
+    Raises:
+        WireFormatError: it is none.
+    """
     try:
-        record = decode_record(data)
+        return decode_record(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         message = f"it is no record of an audit log: {error}"
         raise WireFormatError(message) from error
-    if isinstance(record, RunStarted):
-        began = record.live_from
-        if began is None and record.moment:
-            began = parse_timestamp(record.moment)
-        return None if began is None else (record.run, RunBegan(began, record.run))
-    return None
 
 
 def rank_of(identity: str | None, entry: Entry) -> tuple[int, bool, str]:
@@ -83,15 +100,23 @@ class Alerting:
     Args:
         config: what to do with alerts.
         store: where it stands.
+
+    Attributes:
+        state: of the engine.
+        reports: records of the job's progress that this process took.
     """
 
-    def __init__(self, config: AlertingConfig, store: SqliteStore) -> None:
+    def __init__(self, config: AlertingConfig, store: Store) -> None:
         self._store = store
+        self._key = secret(config.command_key).encode() if config.command_key else b""
+        self.reports = 0
+        self.state = State()
+        self._stale = False
         policy = Policy(config)
         self._engine = Engine(policy)
         self._memory = policy.memory
         self._digest = sha256(config.model_dump_json().encode()).hexdigest()
-        self.state = self._restore()
+        self._restore()
 
     def take(self, records: Sequence[Record]) -> list[Effect]:
         """Append inputs to the log and apply them, in one transaction; what is new in effects.
@@ -100,35 +125,62 @@ class Alerting:
             SinkError: the store cannot be written; nothing of this has happened then.
         """
         effects: list[Effect] = []
-        try:
-            with self._store.transaction():
-                for record in records:
-                    effects += self._take(record)
-                    self._store.move(record.place, record.partition, record.following)
-                self._store.add(effects)
-        except BaseException:
-            self.state = self._restore()
-            raise
+        with self._writing():
+            for record in records:
+                effects += self._take(record)
+                self._store.move(record.place, record.partition, record.following)
+            self._store.add(effects)
         return effects
 
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A transaction; if it fails the state is restored before the next one begins."""
+        if self._stale:
+            self._restore()
+        self._stale = True
+        with self._store.transaction():
+            yield
+        self._stale = False
+
     def tick(self, time: int) -> list[Effect]:
-        """Let time pass up to an event time, if something is due by then."""
+        """Let time pass up to an event time, if something is due by then.
+
+        Raises:
+            SinkError: as `take`.
+        """
         due = self._engine.next_due(self.state)
         if due is None or due > time:
             return []
-        with self._store.transaction():
-            self._store.append("tick", None, time, str(time).encode())
-            effects = self._engine.apply(self.state, Tick(time))
-            self._store.add(effects)
+        with self._writing():
+            return self._pass("tick", Tick(time), str(time).encode())
+
+    def _pass(self, kind: str, entry: Tick | Progress, data: bytes) -> list[Effect]:
+        self._store.append(kind, None, entry.time, data)
+        effects = self._engine.apply(self.state, entry)
+        self._store.add(effects)
         return effects
+
+    @property
+    def routes(self) -> Iterable[str]:
+        """Names of the routes."""
+        return self._engine.policy.by_name
+
+    @property
+    def job_time(self) -> int | None:
+        """Event time to which the job has come, microseconds; None: it has not reported."""
+        return self._reports.reached
 
     def finish(self) -> list[Effect]:
         """The input has ended: everything that only waits for time happens."""
         return self.tick(self.state.now + self._memory)
 
     def save(self) -> None:
-        """Keep the state, so that the next start is quick."""
-        with self._store.transaction():
+        """Keep the state, so that the next start is quick.
+
+        Raises:
+            SinkError: as `take`.
+        """
+        with self._writing():
             self._store.save_snapshot(self._store.last_number(), self._digest, dump(self.state))
 
     def next_due(self) -> int | None:
@@ -137,6 +189,12 @@ class Alerting:
 
     def _take(self, record: Record) -> list[Effect]:
         try:
+            if record.kind == "command" and self._key:
+                check(record.data, self._key)
+            if record.kind == "audit":
+                told = audit_record(record.data)
+                if isinstance(told, JobProgress):
+                    return self._report(told)
             found = entry_of(record.kind, record.data)
         except WireFormatError as error:
             self._store.refuse(
@@ -147,17 +205,48 @@ class Alerting:
             return []
         identity, entry = found
         number = self._store.append(record.kind, identity, entry.time, record.data)
-        return [] if number is None else self._engine.apply(self.state, entry)
+        if number is None:
+            return []
+        if isinstance(entry, RunBegan):
+            self._store.forget_reported()
+            self._reports.begin()
+        return self._engine.apply(self.state, entry)
 
-    def _restore(self) -> State:
-        saved = self._store.snapshot()
-        if saved is not None and saved[1] == self._digest:
-            after, state = saved[0], load(saved[2])
-        else:
-            after, state = 0, State()
+    def _report(self, record: JobProgress) -> list[Effect]:
+        """The job has come further; an entry of the log only where something was due by then.
+
+        So a quiet job does not fill the log, and the entry makes the same difference as before.
+        """
+        self.reports += 1
+        row, other = self._reports.take(record)
+        if other:
+            self._store.forget_reported()
+        self._store.report(row)
+        time = self._reports.reached
+        if time is None:
+            return []
+        entry = Progress(time, record.run, record.shape)
+        if not self._engine.heeds(self.state, entry):
+            return []
+        self._store.append("progress", None, time, msgspec.json.encode(entry))
+        return self._engine.apply(self.state, entry)
+
+    def _restore(self) -> None:
+        after, state = self._saved()
         for row in self._store.entries(after):
             self._engine.apply(state, _entry(row))
-        return state
+        self._reports = Reports(self._store.reported())
+        self.state, self._stale = state, False
+
+    def _saved(self) -> tuple[int, State]:
+        """The saved state and its entry; a new one if there is none that this code can use."""
+        saved = self._store.snapshot()
+        if saved is not None and saved[1] == self._digest:
+            try:
+                return saved[0], load(saved[2])
+            except StateError as error:
+                _LOG.warning("%s", error)
+        return 0, State()
 
 
 def _entry(row: LogRow) -> Entry:

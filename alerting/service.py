@@ -7,14 +7,20 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from padit.alerting.announcing import Announcer
 from padit.alerting.delivery.receivers import receivers_of
 from padit.alerting.delivery.worker import Worker
+from padit.alerting.effects import Effect
+from padit.alerting.event_clock import EventClock
+from padit.alerting.figures import Figures
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.sequencer import Alerting, Record
-from padit.alerting.store.sqlite import SqliteStore
-from padit.domain.errors import ConfigurationError, SinkError
+from padit.alerting.store.base import LeadLostError, LeadTakenError, Store
+from padit.alerting.store.opening import open_store
+from padit.connectors.uris import Address
+from padit.domain.errors import SinkError
 from padit.domain.timestamps import MICROS
 
 __all__ = ["Input", "Service", "wait_for_lead"]
@@ -23,10 +29,14 @@ _LOG = logging.getLogger(__name__)
 _SAVE_EVERY_SECONDS = 30.0
 _LEAD_EVERY_SECONDS = 1.0
 _RETRY_SECONDS = 2.0
+_T = TypeVar("_T")
 
 
 class Input(Protocol):
-    """Where transitions, commands and audit records come from."""
+    """Where transitions, commands and audit records come from.
+
+    One whose `reports` is true may bring the job's progress.
+    """
 
     def seek(self, positions: dict[tuple[str, int], int]) -> None:
         """Go on where the store stands."""
@@ -42,18 +52,18 @@ class Input(Protocol):
         """Let go of everything."""
 
 
-def wait_for_lead(folder: Path, stopped: Callable[[], bool]) -> SqliteStore | None:
+def wait_for_lead(place: str | Path, stopped: Callable[[], bool]) -> Store | None:
     """The store, once no other process leads; None if told to stop before."""
-    told = False
+    stands_by = False
     while not stopped():
         try:
-            return SqliteStore(folder)
-        except ConfigurationError as error:
-            if "leads" not in str(error):
+            return open_store(place)
+        except (LeadTakenError, SinkError) as error:
+            if isinstance(error, SinkError) and not stands_by:
                 raise
-            if not told:
+            if not stands_by:
                 _LOG.warning("%s; this process stands by", error)
-                told = True
+                stands_by = True
             time.sleep(_LEAD_EVERY_SECONDS)
     return None
 
@@ -63,66 +73,117 @@ class Service:
 
     Args:
         config: what to do with alerts.
-        folder: of the store.
+        place: of the store.
         store: held by this process.
         source: of the inputs.
+        notifications: topic for everything that is handed out; None: none.
+
+    Attributes:
+        figures: for Prometheus and probes.
+
+    Raises:
+        SinkError: the store does not answer.
     """
 
     def __init__(
-        self, config: AlertingConfig, folder: Path, store: SqliteStore, source: Input
+        self,
+        config: AlertingConfig,
+        place: str | Path,
+        store: Store,
+        source: Input,
+        notifications: Address | None = None,
     ) -> None:
         self._store = store
         self._source = source
         self._core = Alerting(config, store)
-        self._delay = config.merge_delay
+        self._clock = EventClock(
+            config.merge_delay,
+            waits=getattr(source, "reports", False),
+            progress=self._core.job_time,
+        )
         self._workers = [
-            Worker(one, lambda: SqliteStore(folder, leading=False))
+            Worker(one, lambda: open_store(place, leading=False))
             for one in receivers_of(config).values()
         ]
+        self._announcer = None
+        if notifications is not None:
+            self._announcer = Announcer(
+                notifications, config.link, lambda: open_store(place, leading=False)
+            )
+        self.figures = Figures()
+        self._routes = tuple(self._core.routes)
+        self._stopped: Callable[[], bool] = lambda: False
         source.seek(store.positions())
 
     def run(self, stopped: Callable[[], bool]) -> None:
-        """Work until told to stop, or until a bounded input has ended and all is delivered."""
+        """Work until told to stop, or until a bounded input has ended and all is delivered.
+
+        Raises:
+            LeadLostError: the store was away, and another process leads by now.
+        """
+        self._stopped = stopped
         for worker in self._workers:
             worker.start()
+        if self._announcer is not None:
+            self._announcer.start()
         saved = time.monotonic()
         try:
-            while not stopped() and not (self._source.ended and self._idle()):
+            while not stopped() and not (self._source.ended and not self._store.waiting()):
                 self._once()
+                if self.figures.round():
+                    self._held(self._figure)
                 if time.monotonic() - saved > _SAVE_EVERY_SECONDS:
-                    self._core.save()
+                    self._held(self._core.save)
                     saved = time.monotonic()
         finally:
             for worker in self._workers:
                 worker.stop()
-            self._core.save()
+            if self._announcer is not None:
+                self._announcer.stop()
             self._source.close()
-
-    def _idle(self) -> bool:
-        return not self._store.deliveries("pending")
+        self._core.save()
 
     def _once(self) -> None:
-        records = self._source.poll(_wait(self._core.next_due()))
-        effects = self._take(records) if records else []
+        records = self._source.poll(self._wait())
+        effects: list[Effect] = []
+        if records:
+            before = self._core.reports
+            effects += self._held(lambda: self._core.take(records)) or ()
+            if self._core.reports > before:
+                self._clock.heard(self._core.job_time)
         if self._source.ended:
-            effects = [*effects, *self._core.finish()]
+            effects += self._held(self._core.finish) or ()
         else:
-            effects = [*effects, *self._core.tick(int(time.time() * MICROS) - self._delay)]
+            now = self._clock.now()
+            if now is not None:
+                effects += self._held(lambda: self._core.tick(now)) or ()
         if effects:
             for worker in self._workers:
                 worker.wake()
 
-    def _take(self, records: Sequence[Record]) -> Sequence[object]:
+    def _figure(self) -> None:
+        breakers = [(worker.name, worker.left_alone) for worker in self._workers]
+        silent = self._clock.silent
+        self.figures.make(self._core.state, self._store, self._routes, breakers, silent)
+
+    def _held(self, work: Callable[[], _T]) -> _T | None:
         """A store that is full or away holds everything up; nothing is lost."""
         while True:
             try:
-                return self._core.take(records)
+                found = work()
+                self.figures.store(up=True)
+                return found
+            except LeadLostError:
+                raise
             except SinkError as error:
                 _LOG.warning("%s; trying again", error)
+                self.figures.store(up=False)
+                if self._stopped():
+                    return None
                 time.sleep(_RETRY_SECONDS)
 
-
-def _wait(due: int | None) -> float:
-    if due is None:
-        return 0.5
-    return min(max(due / MICROS - time.time(), 0.0), 0.5)
+    def _wait(self) -> float:
+        due, now = self._core.next_due(), self._clock.now()
+        if due is None or now is None:
+            return 0.5
+        return min(max((due - now) / MICROS, 0.0), 0.5)

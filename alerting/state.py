@@ -14,7 +14,7 @@ from padit.domain.errors import StateError
 
 __all__ = ["Incident", "Member", "SilenceSet", "State", "Told", "dump", "load"]
 
-_VERSION = 1
+_VERSION = 2
 
 
 class Member(msgspec.Struct, array_like=True):
@@ -126,8 +126,15 @@ class State(msgspec.Struct, array_like=True):
         messages: handed out by route.
         out_of_order: transitions that came later than `merge_delay`.
         unmatched: commands that met no alert.
-        run: of the job.
-        suspects: open alerts of a lost run, by run.
+        seen: the latest event time of a transition.
+        run: of the job, as its progress names it.
+        caught_up: the run that has come to `seen`.
+        suspects: open alerts of a lost run, by the run that began after it.
+        began: whether any time is known.
+        reports: whether the job has ever reported its progress.
+        missed: looks for the job in vain.
+        transitions: taken so far, a repeated opening not counted.
+        silent_since: event time from which the job is silent; 0: it is not.
     """
 
     version: int = _VERSION
@@ -147,8 +154,15 @@ class State(msgspec.Struct, array_like=True):
     messages: dict[str, int] = {}
     out_of_order: int = 0
     unmatched: int = 0
+    seen: int = 0
     run: str = ""
+    caught_up: str = ""
     suspects: dict[str, list[str]] = {}
+    began: bool = False
+    reports: bool = False
+    missed: int = 0
+    transitions: int = 0
+    silent_since: int = 0
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -174,7 +188,7 @@ def load(data: bytes) -> State:
     if state.version != _VERSION:
         message = (
             f"the saved state of alerting has version {state.version}, this code reads {_VERSION}: "
-            "start with --rebuild, which makes it from the log"
+            "it is made again from the log"
         )
         raise StateError(message)
     return state

@@ -22,6 +22,7 @@ from typing import Any
 import padit.cli.commands
 from padit.domain.errors import ConfigurationError, LossError, PaditError
 from padit.domain.renamed import new_run
+from padit.ops.logs import configure_logs
 from padit.ops.plugins import ENVIRONMENT
 from padit.pipelines.suggest import OptionParser, help_of, nearest_command, unknown_option
 
@@ -39,18 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in arguments
     if debug:
         arguments.remove("--debug")
-    logging.basicConfig(
-        level=logging.INFO if debug else logging.WARNING,
-        format="%(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    # Beam logs at every import that it has no Google Cloud client, which is not needed here.
-    logging.getLogger().handlers[0].addFilter(lambda record: "apitools" not in str(record.msg))
-    if not debug:
-        for name in _CHATTY:
-            logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        with _plugins(arguments) as others:
+        with _plugins(_with_logs(arguments, debug)) as others:
             return _dispatch(others)
     except PaditError as error:
         if debug:
@@ -64,20 +55,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
+def _with_logs(arguments: list[str], debug: bool) -> list[str]:
+    """Set up the logs as `--log_format` has it; the other arguments."""
+    others, given = _taken(arguments, "--log_format", "json or text")
+    level = logging.INFO if debug else logging.WARNING
+    configure_logs(level, given, text="%(levelname)s %(name)s: %(message)s")
+    # Beam logs at every import that it has no Google Cloud client, which is not needed here.
+    logging.getLogger().handlers[0].addFilter(lambda record: "apitools" not in str(record.msg))
+    if not debug:
+        for name in _CHATTY:
+            logging.getLogger(name).setLevel(logging.ERROR)
+    return others
+
+
 @contextmanager
 def _plugins(arguments: list[str]) -> Iterator[list[str]]:
     """Take `--plugins DIR` out; meanwhile every part, and every process started, finds it."""
-    others, given = [], None
-    rest = iter(arguments)
-    for one in rest:
-        name, equals, value = one.partition("=")
-        if name == "--plugins":
-            given = value if equals else next(rest, "")
-            if not given:
-                message = "--plugins needs a folder"
-                raise ConfigurationError(message)
-        else:
-            others.append(one)
+    others, given = _taken(arguments, "--plugins", "a folder")
     if given is None:
         yield others
         return
@@ -89,6 +83,22 @@ def _plugins(arguments: list[str]) -> Iterator[list[str]]:
         os.environ.pop(ENVIRONMENT)
         if before is not None:
             os.environ[ENVIRONMENT] = before
+
+
+def _taken(arguments: list[str], option: str, value: str) -> tuple[list[str], str | None]:
+    """An option of every command, taken out of the others; its last value, None without it."""
+    others, given = [], None
+    rest = iter(arguments)
+    for one in rest:
+        name, equals, found = one.partition("=")
+        if name == option:
+            given = found if equals else next(rest, "")
+            if not given:
+                message = f"{option} needs {value}"
+                raise ConfigurationError(message)
+        else:
+            others.append(one)
+    return others, given
 
 
 def _exit_code(error: PaditError) -> int:
@@ -112,7 +122,8 @@ def _dispatch(arguments: list[str]) -> int:
     parser = OptionParser(
         prog="padit",
         description="Real-time anomaly detection for metric streams.",
-        epilog="Every command has --help with examples; --debug shows logs and tracebacks; "
+        epilog="Every command has --help with examples; --debug shows logs and tracebacks, and "
+        "--log_format json makes each log line an object. "
         "--plugins DIR brings adapters, detectors and notifiers of your own (`padit plugins`). "
         "Exit codes: 0 done; 1 the job failed or a part is broken; 2 the command line, a "
         "configuration or a place is wrong; 3 nothing could be read, or too much was lost.",

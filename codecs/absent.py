@@ -75,7 +75,11 @@ def _rest_of(
         named = [(kept[element], reason) for element, reason in one.elements]
         if named and one.lost == reject.lost - absent:
             return absent, [numbered(reject.record, named, one.lost)]
-    return 0, [reject]
+    # What is left reads as no list of samples at all: those that were named before stay.
+    named = [one for one in reject.elements if not _is_absent(content[one[0]])]
+    return (
+        (absent, [numbered(reject.record, named, reject.lost - absent)]) if named else (0, [reject])
+    )
 
 
 def _is_absent(content: Any) -> bool:

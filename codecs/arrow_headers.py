@@ -51,12 +51,14 @@ class Layout(NamedTuple):
         options: for reading only the columns that are used; None where all are used.
         body: bytes that follow the schema's header.
         no_labels: why no label can be read of it, although some are wanted; or empty.
+        others: columns of numbers that no sample has.
     """
 
     schema: pa.Schema
     options: pa.ipc.IpcReadOptions | None
     body: int
     no_labels: str = ""
+    others: tuple[str, ...] = ()
 
 
 class _Header(NamedTuple):
@@ -219,7 +221,22 @@ def _layout(data: bytes, labelled: bool) -> Layout:
     wanted = _USED | {_METADATA} if labelled and not no_labels else _USED
     used = [i for i, name in enumerate(schema.names) if name in wanted]
     some = pa.ipc.IpcReadOptions(included_fields=used) if len(used) < len(schema) else None
-    return Layout(schema, some, _body(data, message), no_labels)
+    return Layout(schema, some, _body(data, message), no_labels, _others(schema))
+
+
+def _others(schema: pa.Schema) -> tuple[str, ...]:
+    """Columns of numbers that are not read."""
+    known = _USED | {_METADATA}
+    return tuple(one.name for one in schema if one.name not in known and _is_number(one.type))
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    """Whether a column holds numbers, perhaps within lists or structs."""
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if pa.types.is_nested(inner):
+        return any(_is_number(inner.field(i).type) for i in range(inner.num_fields))
+    number = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+    return any(is_one(inner) for is_one in number)
 
 
 def _check_fields(data: bytes, schema: int, text: int) -> None:

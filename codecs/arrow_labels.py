@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from padit.codecs.arrow_text import Names, encode_names
-from padit.codecs.contract import NOTHING_LEFT_OUT, LeftOut, shorten
-from padit.codecs.forgiving import known_kind
+from padit.codecs.contract import NOTHING_LEFT_OUT, LeftOut
+from padit.codecs.forgiving import known_kind, unwatched_kinds
 from padit.codecs.labels import label_fault, label_reader
 from padit.domain.attributes import AttributeColumn, Attributes, Labels
 from padit.domain.findings import Unwatched
@@ -30,7 +30,6 @@ __all__ = [
 ]
 
 _METADATA = "metadata"
-_MOST_KINDS = 50
 _CUSTOM = Attributes().metric_type
 
 
@@ -114,16 +113,16 @@ def known_kinds(names: Names) -> Names:
     return list(table), np.array(position, np.int64)[names[1]]
 
 
-def unknown_kinds(names: Names, good: NDArray[np.bool_]) -> tuple[Unwatched, ...]:
-    """The good rows whose metric type is stated and unknown, by type; the first fifty of them."""
+def unknown_kinds(
+    names: Names, good: NDArray[np.bool_], unit: str = "cells"
+) -> tuple[Unwatched, ...]:
+    """The good rows whose metric type is stated and unknown, by type; those beyond 50 as one."""
     unknown = [i for i, name in enumerate(names[0]) if name and name not in METRIC_TYPES]
     if not unknown:
         return ()
     counts = np.bincount(names[1][good], minlength=len(names[0]))
-    reason = f"it is none of {', '.join(METRIC_TYPES)}, and read as custom"
-    remedy = "series: in the configuration states the type"
-    kinds = [(f"metric_type {shorten(names[0][i])}", int(counts[i])) for i in unknown[:_MOST_KINDS]]
-    return tuple(Unwatched("", kind, reason, remedy, n, "cells") for kind, n in kinds if n)
+    kinds = {names[0][i]: int(counts[i]) for i in unknown if counts[i]}
+    return unwatched_kinds(kinds, unit)
 
 
 def labels_of(

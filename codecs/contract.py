@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from padit.domain.findings import Unwatched
 from padit.domain.rows import Rows
 
 __all__ = [
@@ -121,12 +122,14 @@ class Sampled(NamedTuple):
         element: int32 (n,), the number of each in the record.
         faults: the other samples.
         left_out: readable samples of which a label could not be used.
+        unwatched: what is there and becomes no part of a sample; without place.
     """
 
     rows: Rows
     element: NDArray[np.int32]
     faults: Faults
     left_out: LeftOut = NOTHING_LEFT_OUT
+    unwatched: tuple[Unwatched, ...] = ()
 
 
 class Codec(NamedTuple):

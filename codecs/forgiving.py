@@ -7,6 +7,7 @@ after the strict parser has refused them, so they cost the others nothing.
 
 import logging
 import threading
+from collections.abc import Mapping
 from typing import cast
 
 import msgspec
@@ -15,6 +16,7 @@ from padit.codecs.contract import shorten
 from padit.codecs.mapping_values import number_from
 from padit.codecs.presets import SIGNS
 from padit.domain.errors import WireFormatError
+from padit.domain.findings import Unwatched
 from padit.domain.metric import METRIC_TYPES, MetricType
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "hint_of",
     "known_kind",
     "note_kind",
+    "unwatched_kinds",
 ]
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -34,6 +37,8 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _LOG = logging.getLogger(__name__)
 _MOST_NAMED = 20
+_MOST_KINDS = 50
+_OTHER_KINDS = "other metric types"
 _LONGEST_HINTED = 64 << 10
 _REGISTRY = b"\x00"
 _REQUIRED = {"timestamp", "source_id", "metric_name", "value"}
@@ -118,6 +123,17 @@ def known_kind(kind: str | None) -> MetricType:
         return cast(MetricType, kind)
     note_kind(kind)
     return "custom"
+
+
+def unwatched_kinds(counts: Mapping[str, int], unit: str = "fields") -> tuple[Unwatched, ...]:
+    """Unknown metric types, by how many samples state each; those beyond the first 50 as one."""
+    reason = f"it is none of {', '.join(METRIC_TYPES)}, and read as custom"
+    remedy = "series: in the configuration states the type"
+    found: dict[str, int] = {}
+    for kind, count in counts.items():
+        what = f"metric_type {shorten(kind)}" if len(found) < _MOST_KINDS else _OTHER_KINDS
+        found[what] = found.get(what, 0) + count
+    return tuple(Unwatched("", what, reason, remedy, n, unit) for what, n in found.items())
 
 
 def hint_of(record: bytes) -> str:

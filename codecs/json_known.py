@@ -12,7 +12,7 @@ everything broken.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -105,16 +105,19 @@ def _grown(table: Table) -> Table:
     return made
 
 
-def _texts(table: Table, number: int) -> list[bytes | None]:
-    """The texts of names; None for what is not there."""
-    at, *lengths = table.where[number].tolist()
-    found: list[bytes | None] = []
-    for length in lengths:
-        size = max(-(-length // 8), 0)
-        part = table.kept[at : at + size].tobytes()
-        found.append(part[:length] if length >= 0 else None)
-        at += size
-    return found
+def _texts(table: Table, first: int) -> Iterator[list[bytes | None]]:
+    """The texts of all names from a number on; None for what is not there."""
+    count, used = table.counters[[COUNT, USED]].tolist()
+    where = table.where[first:count].tolist()
+    begin = where[0][0] if where else 0
+    kept = table.kept[begin:used].tobytes()  # names stand in the order of their numbers
+    for at, *lengths in where:
+        place = 8 * (at - begin)
+        found: list[bytes | None] = []
+        for length in lengths:
+            found.append(kept[place : place + length] if length >= 0 else None)
+            place += 8 * max(-(-length // 8), 0)
+        yield found
 
 
 class _Meanings:
@@ -241,18 +244,15 @@ class KnownRecords(threading.local):
 
     def _learn(self) -> None:
         """Read the meanings of names that were met for the first time."""
-        known = len(self._meanings.pair)
-        new = range(known, int(self._table.counters[COUNT]))
-        if len(new):
-            self._credit -= len(new)
-            self._meanings.add([self._meaning(number) for number in new])
+        found = [self._meaning(texts) for texts in _texts(self._table, len(self._meanings.pair))]
+        if found:
+            self._credit -= len(found)
+            self._meanings.add(found)
 
-    def _meaning(self, number: int) -> tuple[Series, Attributes] | None:
+    def _meaning(self, texts: Sequence[bytes | None]) -> tuple[Series, Attributes] | None:
         """Series and attributes of names, or None if they are no good."""
         fields = [b'"timestamp":%r,"value":%r' % (_TIME, _VALUE)]
-        for field, (name, text) in enumerate(
-            zip(_FIELDS, _texts(self._table, number), strict=True)
-        ):
+        for field, (name, text) in enumerate(zip(_FIELDS, texts, strict=True)):
             if text is not None:
                 fields.append(b'"%b":%b' % (name, text if field == _METADATA else b'"%b"' % text))
         found = self._parse(b"{%b}" % b",".join(fields))

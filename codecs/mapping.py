@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.codecs.contract import Reject, bounded
+from padit.codecs.forgiving import unwatched_kinds
 from padit.codecs.mapping_model import Format
 from padit.codecs.mapping_plan import plan_of
 from padit.codecs.mapping_reading import Reading
@@ -97,7 +98,7 @@ class Mapping:
         times = self._times if self._plan.time else _RECEIVED
         found = reading.columns.finish(times, reading.attributes.table)
         rejects = sorted([*rejects, *found.rejects])
-        left = reading.left.all()
+        left = (*reading.left.all(), *unwatched_kinds(found.unknown))
         return Decoded(
             found.rows, found.record, rejects, found.element, taken, found.left_out, left
         )

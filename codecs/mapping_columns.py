@@ -28,13 +28,17 @@ Ints = NDArray[np.int64]
 
 
 class Finished(NamedTuple):
-    """Rows (n,), the record and number in it of each, a reject a record, and labels left out."""
+    """Rows (n,), the record and number in it of each, a reject a record, and labels left out.
+
+    `unknown` is how many rows state a metric type that is none, by type.
+    """
 
     rows: Rows
     record: NDArray[np.int64]
     element: NDArray[np.int32]
     rejects: list[Reject]
     left_out: LeftOut
+    unknown: dict[str, int]
 
 
 class Collected:
@@ -55,6 +59,8 @@ class Collected:
         """Numbers of the elements' attributes; empty in a mapping without any."""
         self.faults: list[tuple[int, str]] = []
         """Elements of which a label is left out, and why."""
+        self.unknown: list[tuple[int, str]] = []
+        """Elements that state a metric type that is none, and which."""
         self.lost = array("q")
         """Records of lost samples, ascending."""
         self._lost_at = array("q")
@@ -88,8 +94,9 @@ class Collected:
         del self.code[values:], self.value[values:], self.lost[lost:], self._lost_at[lost:]
         del self.stamp[elements:], self.count[elements:], self.record[elements:]
         del self.known[elements:]
-        while self.faults and self.faults[-1][0] >= elements:
-            self.faults.pop()
+        for noted in (self.faults, self.unknown):
+            while noted and noted[-1][0] >= elements:
+                noted.pop()
 
     def finish(self, times: Times, attributes: Sequence[Attributes] = ()) -> Finished:
         """Convert, check, and number what there is.
@@ -125,15 +132,26 @@ class Collected:
             known = AttributeColumn.of(attributes, by_row, code, len(table))
         rows = Rows(table, code, time[element_of], value, known)
         left_out = self._left_out(element_of[good]) if self.faults else NOTHING_LEFT_OUT
+        unknown = self._unknown_kinds(element_of[good]) if self.unknown else {}
         if len(bad):
             rows, record, number = rows.select(good), record[good], number[good]
-        return Finished(_compact(rows), record, number.astype(np.int32), rejects, left_out)
+        rows = _compact(rows)
+        return Finished(rows, record, number.astype(np.int32), rejects, left_out, unknown)
 
     def _left_out(self, element_of: Ints) -> LeftOut:
         """Samples of which a label is left out; `element_of` of each that is used."""
         reasons = dict(self.faults)
         chosen = element_of[np.isin(element_of, np.fromiter(reasons, np.int64, len(reasons)))]
         return LeftOut(len(chosen), reasons[int(chosen[0])]) if len(chosen) else NOTHING_LEFT_OUT
+
+    def _unknown_kinds(self, element_of: Ints) -> dict[str, int]:
+        """Samples by the unknown type they state; `element_of` of each that is used."""
+        samples = np.bincount(element_of, minlength=len(self.stamp)).tolist()
+        found: dict[str, int] = {}
+        for element, kind in self.unknown:
+            if samples[element]:
+                found[kind] = found.get(kind, 0) + samples[element]
+        return found
 
     def _numbers(self, record: Ints) -> tuple[Ints, Ints]:
         """The number in its record of each value, and of each lost sample."""

@@ -12,6 +12,7 @@ from padit.codecs.mapping_columns import Collected
 from padit.codecs.mapping_paths import MISSING, Text
 from padit.codecs.mapping_plan import Plan
 from padit.domain.attributes import Attributes
+from padit.domain.metric import METRIC_TYPES
 
 __all__ = ["ElementAttributes"]
 
@@ -33,6 +34,7 @@ class ElementAttributes:
         self._columns = columns
         self._kinds: dict[str | None, int] = {}
         self._numbers: dict[tuple[str, ...], int] = {}
+        self._unknown: dict[tuple[str, ...], int] = {}
         self._entries: dict[Attributes, int] = {}
         self.table: list[Attributes] = []
         self.note: Callable[[Any, Sequence[Any]], None] | None = None
@@ -48,7 +50,9 @@ class ElementAttributes:
             kind = kind_of(element, around)
             number = kinds.get(kind)
             if number is None:
-                number = kinds[kind] = self._add((kind or "",))
+                number = self._number((kind or "",))
+                if not self._is_unknown(kind):
+                    kinds[kind] = number
             append(number)
 
         return note
@@ -68,10 +72,25 @@ class ElementAttributes:
         key = tuple(texts)
         number = self._numbers.get(key)
         if number is None:
-            number = self._numbers[key] = self._add(key)
+            number = self._number(key)
         columns.known.append(number)
         if first:
             columns.faults.append((len(columns.stamp), first))
+
+    @staticmethod
+    def _is_unknown(kind: str | None) -> bool:
+        return bool(kind) and kind not in METRIC_TYPES
+
+    def _number(self, key: tuple[str, ...]) -> int:
+        """The number of attributes that are new, or whose type is unknown, which is noted."""
+        if not self._is_unknown(key[0]):
+            self._numbers[key] = number = self._add(key)
+            return number
+        self._columns.unknown.append((len(self._columns.stamp), key[0]))
+        known = self._unknown.get(key)
+        if known is None:
+            known = self._unknown[key] = self._add(key)
+        return known
 
     def _add(self, key: tuple[str, ...]) -> int:
         names = (name for name, _ in self._plan.labels)

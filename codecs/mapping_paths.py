@@ -124,20 +124,15 @@ def getter(path: Path) -> Get:
 
 def _one(name: str) -> Get:
     def get(element: Any, _: Sequence[Any]) -> Any:
-        try:
-            return element[name]
-        except (KeyError, TypeError):
-            return MISSING
+        return element.get(name, MISSING) if type(element) is dict else MISSING
 
     return get
 
 
 def _two(first: str, second: str) -> Get:
     def get(element: Any, _: Sequence[Any]) -> Any:
-        try:
-            return element[first][second]
-        except (KeyError, TypeError):
-            return MISSING
+        inner = element.get(first) if type(element) is dict else None
+        return inner.get(second, MISSING) if type(inner) is dict else MISSING
 
     return get
 
@@ -264,11 +259,11 @@ def _text_at(path: Path) -> Text:
     first, second = steps
 
     def text_(element: Any, _: Sequence[Any]) -> str | None:
-        try:
-            found = element[first][second]
-        except (KeyError, TypeError):
+        inner = element.get(first)
+        if type(inner) is not dict:
             return None
-        return found if type(found) is str and found else as_text(found)
+        found = inner.get(second)
+        return found if found is None or (type(found) is str and found) else as_text(found)
 
     return text_
 

@@ -40,7 +40,7 @@ class Plan:
             it is.
         suffix: what tells series apart, as `{name="text"}`; None: nothing.
         value: the one value of an element.
-        named: metric_name, getter and the number of paths of each named value.
+        named: metric_name and the paths of each named value.
         below: the path below which every number counts.
         skip: steps below it that are no values.
         time: the event time; None: the record's.
@@ -58,7 +58,7 @@ class Plan:
     pieces: Sequence[tuple[Text, Text | str]]
     suffix: Text | None
     value: Get | None
-    named: Sequence[tuple[str, Get, Sequence[Get]]]
+    named: Sequence[tuple[str, Sequence[Path]]]
     below: Get | None
     below_path: Path | None
     skip: Sequence[Steps]
@@ -99,11 +99,7 @@ def plan_of(form: Format, labels: Sequence[str] = ()) -> Plan:
         pieces=[_around_field(one) for one in wide],
         suffix=_suffix(form),
         value=_first(form.value),
-        named=[
-            (name, first_of([parse_path(path) for path in paths]),
-             [getter(parse_path(path)) for path in paths])
-            for name, paths in named.items()
-        ],
+        named=[(name, [parse_path(path) for path in paths]) for name, paths in named.items()],
         below=getter(below_path) if below_path else None,
         below_path=below_path,
         skip=_skipped(form, below_path),

@@ -10,7 +10,7 @@ from padit.codecs.contract import shorten
 from padit.codecs.mapping_columns import Collected
 from padit.codecs.mapping_labels import ElementAttributes
 from padit.codecs.mapping_model import Format
-from padit.codecs.mapping_paths import MISSING
+from padit.codecs.mapping_paths import EACH, MISSING, Get, first_of, getter
 from padit.codecs.mapping_plan import WHOLE, Plan, Steps
 from padit.codecs.mapping_values import is_number_text, number_from
 from padit.codecs.mapping_watch import Left, count_numbers
@@ -21,9 +21,14 @@ __all__ = ["Reading"]
 _NUMBERS = frozenset({int, float})
 _VALUES = frozenset({int, float, bool, Decimal})
 _DEEPEST = 8
+_MOST_SHAPES = 4096
 _TEXT_NUMBERS = (
     "add text_numbers: true to format (a preset becomes format: {preset: NAME, text_numbers: true})"
 )
+
+
+_Named = tuple[str, Get, Sequence[Get]]
+"""A value's name, what its first path leads to, and each of its paths."""
 
 
 class _Wide(NamedTuple):
@@ -45,6 +50,7 @@ class Reading:
         self._plan = plan
         self._wide: dict[Any, _Wide] = {}
         self._names: dict[Any, int] = {}
+        self._shapes: dict[tuple[str, ...], Sequence[_Named]] = {}
         self._skip = _tree(plan.skip)
 
     def message(self, record: int, message: Any, received: Any) -> str:
@@ -214,7 +220,8 @@ class Reading:
     ) -> None:
         """Values by name."""
         there = 0
-        for name, get, every in self._plan.named:
+        shape = tuple(element)
+        for name, get, every in self._shapes.get(shape) or self._shape(shape):
             found = get(element, around)
             if found is MISSING:
                 continue
@@ -226,8 +233,21 @@ class Reading:
             if len(every) > 1:
                 self._twice(name, element, around, every)
         if not there:
-            names = ", ".join(name for name, _, _ in self._plan.named)
+            names = ", ".join(name for name, _ in self._plan.named)
             self.columns.lose(record, f"none of the values is there: {names}; see format: values")
+
+    def _shape(self, shape: tuple[str, ...]) -> Sequence[_Named]:
+        """Where elements with these names may have values; found once for all of them."""
+        chosen: list[_Named] = []
+        for name, paths in self._plan.named:
+            there = [one for one in paths if one.outer or one.steps[:1] == (EACH,) or not one.steps
+                     or one.steps[0] in shape]  # fmt: skip
+            if there:
+                chosen.append((name, first_of(there), [getter(one) for one in there]))
+        if len(self._shapes) >= _MOST_SHAPES:
+            self._shapes.clear()
+        self._shapes[shape] = chosen
+        return chosen
 
     def _twice(self, name: str, element: Any, around: Sequence[Any], every: Sequence[Any]) -> None:
         """Further paths of a value that lead to something as well."""

@@ -21,6 +21,7 @@ class Left:
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], Unwatched] = {}
+        self._counts: dict[tuple[str, str], list[int]] = {}
 
     def add(
         self, what: str, reason: str, remedy: str, unit: str = "fields", numeric: int = 1
@@ -34,13 +35,15 @@ class Left:
             unit: "fields", "elements" or "messages".
             numeric: 1 if it holds a number or text that looks like one.
         """
-        one = self._found.get((what, unit))
-        if one is None:
+        counts = self._counts.get((what, unit))
+        if counts is None:
             if len(self._found) >= _MOST_KINDS and what != _OTHERS:
                 self.add(_OTHERS, reason, remedy, unit, numeric)
                 return
-            one = Unwatched("", what, reason, remedy, 0, unit)
-        self._found[what, unit] = one._replace(amount=one.amount + 1, numeric=one.numeric + numeric)
+            self._found[what, unit] = Unwatched("", what, reason, remedy, 0, unit)
+            counts = self._counts[what, unit] = [0, 0]
+        counts[0] += 1
+        counts[1] += numeric
 
     def field(self, place: str, value: Any, reason: str = "", remedy: str = "") -> None:
         """Count a field that holds a number, or text that looks like one."""
@@ -54,7 +57,12 @@ class Left:
 
     def all(self) -> tuple[Unwatched, ...]:
         """Everything, in the order it was met."""
-        return tuple(self._found.values())
+        return tuple(
+            one._replace(amount=amount, numeric=numeric)
+            for one, (amount, numeric) in zip(
+                self._found.values(), self._counts.values(), strict=True
+            )
+        )
 
 
 class _Node:

@@ -9,6 +9,7 @@ thousandth of decoding, and the counts are estimates.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -92,9 +93,20 @@ def _others(record: bytes) -> list[str]:
         kind = one.get("metric_type")
         if isinstance(kind, str) and kind not in METRIC_TYPES:
             found.append(f"{_TYPE}{shorten(kind)}")
-        found += [
-            name
-            for name in one.keys() - _FIELDS
-            if isinstance(one[name], int | float) and not isinstance(one[name], bool)
-        ]
+        for name in one.keys() - _FIELDS:
+            found += [name] * _numbers(one[name])
     return found
+
+
+def _numbers(value: Any) -> int:
+    """How many numbers a value holds, whatever it is nested in."""
+    count, waiting = 0, [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+        elif isinstance(one, int | float) and not isinstance(one, bool):
+            count += 1
+    return count

@@ -34,7 +34,7 @@ from padit.codecs.contract import (
 from padit.codecs.json_known import Found
 from padit.codecs.json_records import UNREADABLE, Samples, json_reader
 from padit.codecs.names import MAX_NAME_LENGTH
-from padit.domain.findings import Unwatched
+from padit.domain.findings import Unwatched, add_unwatched
 from padit.domain.rows import Rows, concatenate
 
 __all__ = ["CODECS", "MAX_NAME_LENGTH", "Decoded", "Reject", "codec_of", "decode"]
@@ -122,6 +122,7 @@ def _joined(parts: Sequence[Decoded]) -> Decoded:
         np.concatenate([part.element for part in parts] or [np.empty(0, np.int32)]),
         sum(part.taken for part in parts),
         _all_left_out(parts),
+        _all_unwatched(parts),
     )
 
 
@@ -129,6 +130,13 @@ def _all_left_out(parts: Sequence[Decoded | Sampled]) -> LeftOut:
     found = NOTHING_LEFT_OUT
     for part in parts:
         found = found.plus(part.left_out)
+    return found
+
+
+def _all_unwatched(parts: Sequence[Decoded | Sampled]) -> tuple[Unwatched, ...]:
+    found: tuple[Unwatched, ...] = ()
+    for part in parts:
+        found = add_unwatched(found, part.unwatched)
     return found
 
 
@@ -167,8 +175,9 @@ def _merged(
     rejects = [one._replace(record=int(others[one.record])) for one in rest.rejects]
     whole = concatenate([rows, rest.rows])
     return Decoded(
-        whole.select(order), record[order], rejects, element[order], taken, rest.left_out
-    )
+        whole.select(order), record[order], rejects, element[order], taken, rest.left_out,
+        rest.unwatched,
+    )  # fmt: skip
 
 
 def _decode_others(
@@ -239,11 +248,11 @@ def _decode_streams(
     found = rows_from_streams(streams, labels)
     if found is None:
         return None
-    rows, counts, left_out = found
+    counts = found.counts
     record = np.repeat(np.arange(len(counts)), counts)
     first = np.repeat(np.cumsum(counts) - counts, counts)
-    element = (np.arange(len(rows)) - first).astype(np.int32)
-    return Decoded(rows, record, [], element, len(counts), left_out)
+    element = (np.arange(len(record)) - first).astype(np.int32)
+    return Decoded(found.rows, record, [], element, len(counts), found.left_out, found.unwatched)
 
 
 def _parse_joined(
@@ -298,8 +307,8 @@ def _decode_one_by_one(
             rejects.append(reject)
     whole = concatenate([part.rows for part in parts])
     element = np.concatenate([part.element for part in parts])
-    left_out = _all_left_out(parts)
-    return Decoded(whole, np.concatenate(record), rejects, element, len(parts), left_out)
+    left_out, left = _all_left_out(parts), _all_unwatched(parts)
+    return Decoded(whole, np.concatenate(record), rejects, element, len(parts), left_out, left)
 
 
 def _decode_record(

@@ -9,6 +9,7 @@ from padit.domain.message import Message
 
 __all__ = ["BatchCoder", "MessageCoder", "register_coders"]
 
+_ROW_BYTES = 14  # of a row; see `domain.batch`
 _encoder = msgspec.msgpack.Encoder()
 _messages = msgspec.msgpack.Decoder(Message)
 
@@ -25,6 +26,13 @@ class BatchCoder(Coder):  # type: ignore[misc]
         keyed = decode_keyed_batch(encoded)
         return Batch(keyed.partitions, keyed.positions, keyed.rows)
 
+    def estimate_size(self, value: Batch) -> int:
+        """About as many bytes as `encode` makes; Beam counts them, and would encode a batch for it.
+
+        That took a fourteenth of the CPU time of a run on the DirectRunner.
+        """
+        return _ROW_BYTES * len(value.rows)
+
     def is_deterministic(self) -> bool:
         """Equal batches have equal bytes."""
         return True
@@ -40,6 +48,10 @@ class MessageCoder(Coder):  # type: ignore[misc]
     def decode(self, encoded: bytes) -> Message:
         """Read the bytes of `encode`."""
         return _messages.decode(encoded)
+
+    def estimate_size(self, value: Message) -> int:
+        """About as many bytes as `encode` makes."""
+        return len(value.value)
 
     def is_deterministic(self) -> bool:
         """Equal messages have equal bytes."""

@@ -176,7 +176,10 @@ def check_names(columns: Sequence[str], place: str) -> None:
     """Every column has a name of its own. Raises SourceError."""
     twice = [name for name, count in Counter(columns).items() if count > 1]
     if twice:
-        message = f"{place} has the column {twice[0]!r} twice; give other names with columns="
+        message = (
+            f"{place} has the column {twice[0]!r} twice; give other names with columns=, and pass "
+            "over the header with skip_lines=1"
+        )
         raise SourceError(message)
 
 

@@ -30,6 +30,7 @@ from padit.connectors.file_sort import SortedFile, Span
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader
 from padit.connectors.spill import SORT_BYTES, Sorter, SpillFile
 from padit.connectors.spread import Spread
+from padit.connectors.tables.forms import CELLS_ARE_TEXT
 from padit.connectors.uris import Address, Bounds, source_for
 from padit.domain.errors import ConfigurationError, SourceError
 from padit.domain.findings import Findings, Guess, Unwatched
@@ -168,6 +169,9 @@ class FileSource:
         rounds = self._rounds_at_the_start()
         if rounds > 1:
             what = f"up to {rounds} samples of a series have one time, and are a microsecond apart"
+            texts = [one.what for one in unwatched if one.reason.startswith(CELLS_ARE_TEXT)]
+            if texts:
+                what += f"; if {texts[0]} tells series apart: metric_column= and value_column="
             guesses.append(Guess(self.files[0].given, what, "repeats=drop"))
         return Findings(guesses, unwatched)
 

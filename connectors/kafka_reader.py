@@ -72,9 +72,13 @@ class KafkaReader:
         self._suspect: dict[int, int] = {}
         self._open: dict[int, tuple[_Portions, int]] = {}
         self._reading = {one.partition for one in ranges if one.partition not in self._nothing}
-        self._fetcher = Fetcher(settings, topic, patience, look_every)
+        self._fetcher = self._connected(patience)
         for number in sorted(self._reading):
             self._fetcher.go_on(number, self._at[number])
+
+    def _connected(self, patience: float) -> Fetcher:
+        """What fetches; a log that lies elsewhere has a fetcher of its own."""
+        return Fetcher(self._settings, self._topic, patience, self._look_every)
 
     def read(self, seconds: float) -> list[ReadBatch]:
         """Wait at most so long for records; see `Reader`."""

@@ -14,7 +14,7 @@ apache/beam PR 39191 keep a little state for every self-checkpoint forever.
 import dataclasses
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -62,7 +62,7 @@ _FILL_SECONDS = 0.02
 _FILL_SECONDS_BOUNDED = 1.0  # a replay is in no hurry, but a checkpoint waits for the batch
 _PATIENCE_BOUNDED = 0.5
 _AHEAD_FROM = 50_000  # rows of a batch from which on more is likely to be there already
-_FIRST_ROWS = 100_000  # of a reader's first batch: later steps have nothing to do until then
+_BOUNDED = 2  # times the rows of a bundle: each batch of a replay costs every key group a close
 NOTES = "notes"
 _COUNTERS = (
     metric_names.READ,
@@ -217,7 +217,8 @@ class _OpenReader:
         self.shard = cursor.shard
         self._bounded = all(one.stop is not None for one in cursor.at.values())
         self._reader = reader
-        self._most = min(_FIRST_ROWS, options.bundle_rows)
+        self._most = options.bundle_rows  # later steps have nothing to do before the first batch
+        self._running = {number for number, one in cursor.at.items() if not one.ended}
         self._thread = ThreadPoolExecutor(1)
         self._ahead: Future[list[ReadBatch]] | None = None
         self._name = name
@@ -301,20 +302,26 @@ class _OpenReader:
         header and, where a window ends, a close; few large batches cost a third of many small ones.
         Live, rows must not wait for others, so a batch is closed soon.
         """
-        most, self._most = self._most, min(2 * self._most, self._options.bundle_rows)
         reads = self._reader.read(self._options.poll_seconds)
         more = reads
-        rows = sum(len(read.rows) for read in reads)
+        rows = self._note(reads)
         patience = _PATIENCE_BOUNDED if self._bounded else _FILL_SECONDS
         filling = _FILL_SECONDS_BOUNDED if self._bounded else _FILL_SECONDS
         started = time.monotonic()
-        while more and rows < most and not more[-1].ended:
+        while more and rows < self._most and self._running > self._paused:
             if time.monotonic() - started >= filling:
                 break
             more = self._reader.read(patience)
             reads += more
-            rows += sum(len(read.rows) for read in more)
+            rows += self._note(more)
+        if self._bounded and rows:
+            self._most = _BOUNDED * self._options.bundle_rows
         return reads
+
+    def _note(self, reads: Sequence[ReadBatch]) -> int:
+        """Take note of partitions that have ended; returns the number of rows."""
+        self._running.difference_update(read.partition for read in reads if read.ended)
+        return sum(len(read.rows) for read in reads)
 
     def _outputs(self, found: Advance) -> Iterable[Any]:
         """Make the messages of outputs that are read, one by one as the runner takes them."""

@@ -36,6 +36,7 @@ __all__ = [
     "LeftLog",
     "decision_message",
     "label_names",
+    "late_messages",
     "losses_message",
     "note_left_out",
     "side_messages",
@@ -62,7 +63,7 @@ def side_messages(
     """
     if LATE in outputs:
         for one in found.late:
-            for message in _late_messages(name, one.partition, one.first, one.rows):
+            for message in late_messages(name, one.partition, one.first, one.rows):
                 yield LATE, message
     if DEAD in outputs:
         for record in found.dead:
@@ -72,7 +73,7 @@ def side_messages(
                 yield DEAD, message
 
 
-def _late_messages(name: str, partition: int, first: int, rows: Rows) -> Iterator[Message]:
+def late_messages(name: str, partition: int, first: int, rows: Rows) -> Iterator[Message]:
     """Late rows as metrics; numbered within their partition, so that each keeps its identity."""
     columns = (rows.code.tolist(), rows.time.tolist(), rows.value.tolist())
     known = _attributes(rows)
@@ -278,6 +279,6 @@ def _far_messages(name: str, far: Numbered) -> Iterator[Message]:
     A letter holds the sample as JSON and not the record, whose other samples may be in order;
     its offset is that of the last record that was read together with it.
     """
-    for number, sample in enumerate(_late_messages(name, far.partition, 0, far.rows), far.first):
+    for number, sample in enumerate(late_messages(name, far.partition, 0, far.rows), far.first):
         letter = DeadLetter.of(sample.value, FAR_REASON, name, far.partition, far.following - 1)
         yield Message.dead_letter(letter, number + 1)  # 0 is the letter of the record itself

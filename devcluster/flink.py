@@ -54,7 +54,14 @@ _OPEN = [
         )
     ),
 ]
-_BASE = ["-XX:+UseG1GC", "-Djava.net.preferIPv4Stack=true", "-XX:+ExitOnOutOfMemoryError"]
+# The JVM does little for a record, but compiles code anew for each job: with the optimizing
+# compiler that was two thirds of its CPU time (docs/benchmarks.md).
+_BASE = [
+    "-XX:+UseG1GC",
+    "-XX:TieredStopAtLevel=1",
+    "-Djava.net.preferIPv4Stack=true",
+    "-XX:+ExitOnOutOfMemoryError",
+]
 
 
 @dataclass(frozen=True)

@@ -90,8 +90,8 @@ def home() -> Path:
 
 
 def conf_dir() -> Path:
-    """Return `flink-conf/` of this checkout: pom.xml and the configuration templates."""
-    return Path(__file__).resolve().parents[1] / "flink-conf"
+    """Return the folder of pom.xml and templates: `conf`, a link to `flink-conf/`, or a copy."""
+    return Path(__file__).resolve().parent / "conf"
 
 
 def tool(name: str) -> str:
@@ -169,7 +169,7 @@ def _place(profile: str) -> Path:
     try:
         digest = hashlib.sha256(pom.read_bytes()).hexdigest()[:12]
     except OSError as error:
-        message = f"{pom} is needed (run from a checkout of PADIT): {error}"
+        message = f"{pom} is needed, and a part of every installation: {error}"
         raise LocalError(message) from error
     return home() / "jars" / f"{profile}-{digest}"
 

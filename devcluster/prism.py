@@ -1,4 +1,4 @@
-"""Prism, Beam's local runner written in Go: built once with `go install` into the cache."""
+"""Programs in Go, built once with `go install` into the cache; Prism, Beam's local runner."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from padit.devcluster.errors import LocalError
 from padit.devcluster.jars import home, tool
 
-__all__ = ["PRISM_VERSION", "prism"]
+__all__ = ["PRISM_VERSION", "go_program", "prism"]
 
 PRISM_VERSION = "2.77.0"
 _PACKAGE = "github.com/apache/beam/sdks/v2/go/cmd/prism"
@@ -24,15 +24,25 @@ def prism(say: Callable[[str], None] | None = None) -> Path:
 
     Raises MissingToolError without Go, LocalError with Go's output if the build fails.
     """
-    place = home() / "bin" / f"prism-{PRISM_VERSION}"
+    return go_program("prism", _PACKAGE, PRISM_VERSION, say)
+
+
+def go_program(
+    name: str, package: str, version: str, say: Callable[[str], None] | None = None
+) -> Path:
+    """Return the path of a program in Go; built the first time, which takes minutes.
+
+    Raises MissingToolError without Go, LocalError with Go's output if the build fails.
+    """
+    place = home() / "bin" / f"{name}-{version}"
     if place.exists():
         return place
     go = tool("go")
     if say:
-        say(f"building Prism {PRISM_VERSION} with Go (once, some minutes)")
+        say(f"building {name} {version} with Go (once, some minutes)")
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".prism-", dir=place.parent) as scratch:
-        command = [go, "install", f"{_PACKAGE}@v{PRISM_VERSION}"]
+    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=place.parent) as scratch:
+        command = [go, "install", f"{package}@v{version}"]
         try:
             done = subprocess.run(
                 command,
@@ -43,10 +53,10 @@ def prism(say: Callable[[str], None] | None = None) -> Path:
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            message = f"Go did not build Prism within {_BUILD_TIMEOUT_S:.0f} s; try again"
+            message = f"Go did not build {name} within {_BUILD_TIMEOUT_S:.0f} s; try again"
             raise LocalError(message) from error
         if done.returncode != 0:
-            message = f"Go cannot build Prism: {done.stderr[-500:]}"
+            message = f"Go cannot build {name}: {done.stderr[-500:]}"
             raise LocalError(message)
-        shutil.move(Path(scratch) / "prism", place)
+        shutil.move(Path(scratch) / name, place)
     return place

@@ -1,7 +1,8 @@
 """The audit log: records of a run that depend on arrival, and so do not belong in its alerts.
 
 It lies beside the alerts, one JSON object a record: the totals of the run, the offsets behind each
-alert, and decisions by the clock. Alerts hold nothing that a re-recorded topic would not share.
+alert, decisions by the clock, and how far a live run has come. Alerts hold nothing that a
+re-recorded topic would not share.
 """
 
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ from padit.domain.losses import Loss
 
 __all__ = [
     "IdlenessDecision",
+    "JobProgress",
     "RunTotals",
     "Provenance",
     "ReaderLosses",
@@ -147,11 +149,32 @@ class RunStarted(msgspec.Struct, frozen=True, tag="run_started", tag_field="reco
     moment: str = ""
 
 
+class JobProgress(msgspec.Struct, frozen=True, tag="progress", tag_field="record"):
+    """A key group of a live run has come to an event time.
+
+    No transition of the group with an earlier event time follows in the alerts. Time has passed
+    once all groups have come to it. Only an audit log that is a topic has these records.
+
+    Attributes:
+        watermark: event time, microseconds.
+        run: identity of the start, as in `RunStarted`; empty of a restored run.
+        shape: digest of what decides results, as in `RunStarted`.
+        group: number of the key group.
+        groups: how many there are.
+    """
+
+    watermark: int
+    run: str
+    shape: str
+    group: int
+    groups: int
+
+
 _OF_GROUPS = (
     "scored", "duplicate", "windows", "anomalies", "alerts", "series", "warm", "waiting",
     "series_evicted", "judged_hours", "budget_alerts", "budget_more",
 )  # fmt: skip
-Record = RunTotals | IdlenessDecision | Provenance | RunStarted | ReaderLosses
+Record = RunTotals | IdlenessDecision | Provenance | RunStarted | ReaderLosses | JobProgress
 _OLD_TAGS = {"ledger": "run_totals", "idle": "idleness_decision"}
 
 _encoder = msgspec.json.Encoder()

@@ -61,6 +61,31 @@ class LateFeatures(Mapping[str, NDArray[np.float64]]):
     def __len__(self) -> int:
         return len(FEATURES)
 
+    def select(self, rows: NDArray[np.int64]) -> "LateFeatures":
+        """The columns of some rows (numbers); the late one is computed where it is read."""
+        columns = {name: column[rows] for name, column in self._columns.items()}
+        return LateFeatures(columns, self._name, lambda chosen: self._compute(rows[chosen]))
+
+    def spread(self, place: NDArray[np.int64], count: int) -> "LateFeatures":
+        """The columns of `count` rows: row i of these at `place[i]`, and zeros.
+
+        The late one is computed where it is read.
+        """
+        origin = np.full(count, -1)
+        origin[place] = np.arange(len(place))
+        columns = {}
+        for name, column in self._columns.items():
+            columns[name] = np.zeros(count)
+            columns[name][place] = column
+
+        def compute(rows: NDArray[np.int64]) -> NDArray[np.float64]:
+            found = np.zeros(len(rows))
+            known = origin[rows] >= 0
+            found[known] = self._compute(origin[rows[known]])
+            return found
+
+        return LateFeatures(columns, self._name, compute)
+
     def of_row(self, row: int) -> dict[str, float]:
         """All features of one row; the late one is computed for this row only."""
         late = self._columns.get(self._name)

@@ -126,10 +126,10 @@ def dispatcher_of(one: Kernel) -> Any:
     require()
     lean = {"_nrt": False, "forceinline": True} if one.lean else {}
     made = numba.njit(error_model="numpy", nogil=True, **lean)(one.py_func)
-    if not config.DISABLE_JIT:
-        cache = _Cache(one)
-        made._cache = cache
-        made.compile = _under_lock(made, cache)
+    if config.DISABLE_JIT:
+        return np.errstate(all="ignore")(made)  # as quiet as compiled code, which wraps around
+    made._cache = cache = _Cache(one)
+    made.compile = _under_lock(made, cache)
     return made
 
 

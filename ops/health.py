@@ -8,13 +8,12 @@ blocked; `/metrics` in the Prometheus text format.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import psutil
 from aiohttp import web
 from pydantic import Field
 
 from padit.domain.config import Section
 from padit.domain.errors import ConfigurationError
-from padit.ops import metric_names
+from padit.ops.job_metrics import process_stats
 from padit.ops.stats import Stats
 
 __all__ = ["HealthOptions", "HealthServer"]
@@ -52,7 +51,6 @@ class HealthServer:
         self._parts = parts
         self._ready = ready
         self._loops = loops
-        self._process = psutil.Process()
         self._runner: web.AppRunner | None = None
         self.port = options.port
 
@@ -114,7 +112,5 @@ class HealthServer:
         return web.json_response({"ready": ready}, status=200 if ready else 503)
 
     async def _metrics(self, _request: web.Request) -> web.Response:
-        self._stats.set(metric_names.PROCESS_MEMORY, self._process.memory_info().rss)
-        times = self._process.cpu_times()
-        self._stats.set(metric_names.PROCESS_CPU, times.user + times.system)
+        process_stats(self._stats)
         return web.Response(text=self._stats.render(), content_type="text/plain", charset="utf-8")

@@ -1,8 +1,8 @@
 """Names of every counter and gauge that the job and the adapters export.
 
 Dashboards and alert rules depend on them, so each is written once, here. Those of the job are Beam
-metrics in the namespace `padit`; Flink shows them as `<operator>.padit_<name>`. Those of the
-adapters are Prometheus metrics at `/metrics`.
+metrics in the namespace `padit`; Flink shows them as `<operator>.padit_<name>`, and a process of
+the job as Prometheus metrics (`ops.job_metrics`). Those of the adapters are Prometheus metrics.
 """
 
 from collections.abc import Mapping
@@ -68,8 +68,43 @@ PUBLISHER_BUFFERED = "padit_publisher_buffered"
 PUBLISHER_DISK_ERRORS = "padit_publisher_disk_errors_total"
 PUBLISHER_DISK_BYTES = "padit_publisher_disk_bytes"
 PUBLISHER_CONNECTED = "padit_publisher_connected"
+
+# Alerting.
+ALERTING_TRANSITIONS = "padit_alerting_transitions_total"
+ALERTING_RESIDUE = "padit_alerting_residue"
+ALERTING_MESSAGES = "padit_alerting_messages"
+ALERTING_BREAKER_OPEN = "padit_alerting_breaker_open"
+ALERTING_OPEN_ALERTS = "padit_alerting_open_alerts"
+ALERTING_INCIDENTS = "padit_alerting_incidents"
+ALERTING_OUT_OF_ORDER = "padit_alerting_out_of_order_total"
+ALERTING_UNMATCHED = "padit_alerting_unmatched_commands_total"
+ALERTING_REFUSED = "padit_alerting_refused_total"
+ALERTING_STORE_UP = "padit_alerting_store_up"
+ALERTING_JOB_SILENT = "padit_alerting_job_silent_seconds"
+
 PROCESS_MEMORY = "process_resident_memory_bytes"
 PROCESS_CPU = "process_cpu_seconds_total"
+
+PROCESS_MEMORY_LIMIT = "padit_process_memory_limit_bytes"
+
+# Processes that run the job: the counters above as Prometheus metrics, and what only they know.
+JOB_PREFIX = "padit_job_"
+"""Begins the Prometheus names of the job's counters: `padit_job_read_total`."""
+JOB_GAUGES = frozenset((SERIES, SERIES_WARMED_UP, WAITING))
+"""Counters of the job that may fall; as Prometheus metrics they are gauges, without `_total`."""
+JOB_LAG = "padit_job_consumer_lag"
+JOB_WATERMARK_DELAY = "padit_job_watermark_delay_seconds"
+JOB_ALERT_DELAY = "padit_job_alert_delay_seconds"
+POOL_WORKERS = "padit_worker_pool_workers"
+POOL_STARTED = "padit_worker_pool_started_total"
+HISTOGRAMS = (JOB_ALERT_DELAY,)
+"""Names whose series end with _bucket, _count and _sum."""
+
+
+def job_metric(counter: str) -> str:
+    """The Prometheus name of one of the job's counters."""
+    return f"{JOB_PREFIX}{counter}{'' if counter in JOB_GAUGES else '_total'}"
+
 
 HELP: Mapping[str, str] = {
     ADAPTER_SAMPLES: "Samples an adapter emitted.",
@@ -92,7 +127,45 @@ HELP: Mapping[str, str] = {
     PUBLISHER_DISK_ERRORS: "Reads, writes and removals that the disk refused.",
     PUBLISHER_DISK_BYTES: "Bytes in the disk buffer.",
     PUBLISHER_CONNECTED: "1 while the broker acknowledges.",
+    ALERTING_TRANSITIONS: "Transitions of alerts by route and what became of them.",
+    ALERTING_RESIDUE: "Transitions that a route has neither decided nor holds; must be 0.",
+    ALERTING_MESSAGES: "Messages by route and state: pending, delivered or dead.",
+    ALERTING_BREAKER_OPEN: "1 while a receiver that failed too often is left alone.",
+    ALERTING_OPEN_ALERTS: "Alerts that are open.",
+    ALERTING_INCIDENTS: "Incidents that are open or may begin again.",
+    ALERTING_OUT_OF_ORDER: "Transitions that came later than merge_delay.",
+    ALERTING_UNMATCHED: "Commands that met no alert.",
+    ALERTING_REFUSED: "Records of the inputs that are no entry.",
+    ALERTING_STORE_UP: "0 while the store is full, locked or away.",
+    ALERTING_JOB_SILENT: "Seconds since the job last reported its progress.",
     PROCESS_MEMORY: "Resident memory of the process.",
     PROCESS_CPU: "CPU time of the process, user and system.",
+    PROCESS_MEMORY_LIMIT: "Memory that the process may use: of its container, else the machine.",
+    JOB_LAG: "Records that wait in the topics the job reads.",
+    JOB_WATERMARK_DELAY: "How far the slowest watermark is behind the clock.",
+    JOB_ALERT_DELAY: "From the event time of an alert's transition to its delivery.",
+    POOL_WORKERS: "Python workers, by state.",
+    POOL_STARTED: "Python workers that were handed to a runner since the pool began.",
+    **{
+        job_metric(name): text
+        for name, text in {
+            READ: "Samples read.",
+            LATE: "Samples older than the watermark of their partition.",
+            DEAD_LETTERED: "Samples that could not be used.",
+            PARTITIONS_ENDED: "Partitions read to their end.",
+            SCORED: "Samples in windows that were judged.",
+            DUPLICATE: "Samples that came twice.",
+            WAITING: "Samples whose windows are open.",
+            WINDOWS: "Windows closed.",
+            ANOMALIES: "Anomalous windows.",
+            ALERTS: "Transitions of alerts.",
+            SERIES: "Series met.",
+            SERIES_WARMED_UP: "Series that a detector has scored.",
+            SERIES_EVICTED: "Series that made room for others.",
+            JUDGED_HOURS: "Hours in which a series was judged, of all series.",
+            BUDGET_ALERTS: "Alerts under the budget.",
+            BUDGET_MORE: "Alerts that twice the budget would have added.",
+        }.items()
+    },
 }
-"""Help texts of the adapters' metrics, as Prometheus shows them."""
+"""Help texts of the Prometheus metrics."""

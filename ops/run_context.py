@@ -63,6 +63,12 @@ class RunContext:
             found = _here.get(run)
         return found or RunContext(run)
 
+    @staticmethod
+    def here() -> "list[RunContext]":
+        """The runs of this process, by their id."""
+        with _lock:
+            return [_here[run] for run in sorted(_here)]
+
     def __reduce__(self) -> tuple[object, tuple[str]]:
         """Pickle as the id of the run."""
         return RunContext.of, (self.run,)

@@ -1,6 +1,7 @@
-"""Counters of the adapter process, and a log that writes each cause once.
+"""Counters of a process, and a log that writes each cause once.
 
-Everything is exposed in the Prometheus text format 0.0.4 by `ops.health`.
+Everything is exposed in the Prometheus text format 0.0.4 by `ops.health` and
+`ops.exporter`.
 """
 
 import logging
@@ -8,7 +9,7 @@ import threading
 import time
 from collections import defaultdict
 
-from padit.ops.metric_names import HELP
+from padit.ops.metric_names import HELP, HISTOGRAMS
 
 __all__ = ["OncePerCause", "Stats"]
 
@@ -47,12 +48,33 @@ class Stats:
     def render(self) -> str:
         """Everything in the Prometheus text format."""
         lines = []
+        known = ""
         with self._lock:
             for name, values in sorted(self._values.items()):
-                kind = "counter" if name.endswith("_total") else "gauge"
-                lines += [f"# HELP {name} {HELP.get(name, name)}", f"# TYPE {name} {kind}"]
+                family, kind = _family(name)
+                if family != known:
+                    lines += [f"# HELP {family} {HELP.get(family, family)}"]
+                    lines += [f"# TYPE {family} {kind}"]
+                    known = family
                 lines += [f"{name}{_labels(key)} {value:.17g}" for key, value in values.items()]
         return "\n".join([*lines, ""])
+
+    def series(self) -> list[tuple[str, dict[str, str], float]]:
+        """Every number with its name and labels."""
+        with self._lock:
+            return [
+                (name, dict(key), value)
+                for name, values in sorted(self._values.items())
+                for key, value in values.items()
+            ]
+
+
+def _family(name: str) -> tuple[str, str]:
+    """What Prometheus calls the metric that a series belongs to, and its type."""
+    for histogram in HISTOGRAMS:
+        if name.startswith(f"{histogram}_"):
+            return histogram, "histogram"
+    return name, "counter" if name.endswith("_total") else "gauge"
 
 
 def _labels(labels: Labels) -> str:

@@ -3,6 +3,7 @@
     Shards > SpreadShards > ReadMetrics > KeyByGroup > WatchGroup > Alerts, Anomalies, Features
                                  |                         |
                                  +--> Late                 |
+                                 |                         +--> Progress
             dead letters         +--> MergeDeadLetters <---+   > DeadLetters
             audit records        +--> MergeAudit <---------+   > Audit
 
@@ -29,12 +30,14 @@ from padit.domain.message import Message
 from padit.domain.shape import Shape
 from padit.ops.run_context import RunContext
 from padit.pipelines.kernels import prepare
+from padit.transforms.job_progress import RunName
 from padit.transforms.limit import MOST_SERIES
 from padit.transforms.watch import (
     ALERTS,
     ANOMALIES,
     AUDIT,
     FEATURES,
+    PROGRESS,
     REFUSED,
     KeyByGroup,
     WatchGroup,
@@ -79,6 +82,7 @@ class Plan:
         shadow: shadow configurations, each with steps of its own behind `KeyByGroup`.
         context: of the run.
         most_series: series of a key group that may have state at a time.
+        name: of a run that records its progress; None: it does not.
     """
 
     source: Source
@@ -94,6 +98,7 @@ class Plan:
     shadow: tuple[ShadowConfig, ...] = ()
     context: RunContext = field(default_factory=RunContext)
     most_series: int = MOST_SERIES
+    name: RunName | None = None
 
     @property
     def outputs(self) -> frozenset[str]:
@@ -129,9 +134,12 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
             shape=plan.shape,
             most_series=plan.most_series,
             prepare=prepare,
+            name=plan.name,
         )
-    ).with_outputs(ALERTS, ANOMALIES, FEATURES, AUDIT, REFUSED)
-    for messages in (read[NOTES], watched[AUDIT], read[DEAD], watched[REFUSED]):
+    ).with_outputs(ALERTS, ANOMALIES, FEATURES, AUDIT, PROGRESS, REFUSED)
+    for messages in (
+        read[NOTES], watched[AUDIT], watched[PROGRESS], read[DEAD], watched[REFUSED],
+    ):  # fmt: skip
         messages.element_type = Message
     dead = (read[DEAD], watched[REFUSED]) | "MergeDeadLetters" >> beam.Flatten()
     audit = (read[NOTES], watched[AUDIT]) | "MergeAudit" >> beam.Flatten()
@@ -148,6 +156,9 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
         # Dead letters have no event time, and a replay needs the whole audit log.
         since = None if name in (DEAD, AUDIT) else plan.live_from
         messages | label >> Deliver(plan.sinks.get(name, plan.off), since)
+    # The DirectRunner hands on what a Flatten merges only when its inputs have ended.
+    progress = plan.off if plan.name is None else plan.sinks[AUDIT]
+    watched[PROGRESS] | "Progress" >> Deliver(progress)
     for one in plan.shadow:
         _watch_beside(keyed, read[NOTES], plan, one)
 

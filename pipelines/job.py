@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from padit.connectors.uris import Bounds, sink_from_uri, source_from_uri
 from padit.domain.config import load_config
 from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import MICROS, format_utc
+from padit.ops.exporter import ADDRESS, serving
 from padit.ops.metric_names import JUDGED_PREFIX, OF_A_GROUP
 from padit.ops.progress_bar import Progress
 from padit.ops.run_context import RunContext
@@ -149,7 +151,8 @@ def run_to_end(
         kernels.prepare()
     context = context or RunContext()
     plan = _completed(plan, context, others, live)
-    prepare(plan, job, Run(ranges, runner.restores, detach, job.overwrite))
+    name = prepare(plan, job, Run(ranges, runner.restores, detach, job.overwrite))
+    plan = dataclasses.replace(plan, name=name)
     findings = announce(plan)
     started = time.monotonic()
     pipeline = beam.Pipeline(runner=runner.beam, options=runner.options)
@@ -158,7 +161,10 @@ def run_to_end(
     if detach:
         watch.submit(pipeline)
         return None
-    with Progress(watch.look, _total(ranges)):
+    with (
+        serving(os.environ.get(ADDRESS), healthy=lambda: not context.stopping),
+        Progress(watch.look, _total(ranges)),
+    ):
         watch.run(pipeline)
     seconds = round(time.monotonic() - started, 3)
     return _ended(plan, job, runner, watch, Ending(findings, _total(ranges) is not None, seconds))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import crc32c
 import numpy as np
 
+from padit.codecs import archive_read  # noqa: F401  # its kernels
 from padit.codecs.record_batches import headers_in, headers_of, walk
 from padit.codecs.validate import Validate
 from padit.codecs.values import JoinedValues

@@ -19,6 +19,7 @@ from padit.domain.shape import Shape
 from padit.domain.timestamps import MICROS, format_utc
 from padit.pipelines.graph import Plan
 from padit.pipelines.options import JobOptions
+from padit.transforms.job_progress import RunName
 from padit.transforms.watch import ALERTS, ANOMALIES, AUDIT, FEATURES
 
 __all__ = ["Run", "places_of", "prepare", "refuse_shared", "results_of", "started"]
@@ -77,8 +78,10 @@ def refuse_shared(source: str, outputs: Sequence[Mapping[str, str]]) -> None:
             taken[place] = (name, uri)
 
 
-def prepare(plan: Plan, job: JobOptions, run: Run) -> None:
+def prepare(plan: Plan, job: JobOptions, run: Run) -> RunName | None:
     """Prepare all sinks of a job; results of earlier runs stay.
+
+    Returns the name of a live run whose audit log is a topic, where it records its progress.
 
     Raises:
         SinkError: one cannot be written.
@@ -93,13 +96,19 @@ def prepare(plan: Plan, job: JobOptions, run: Run) -> None:
         )
         raise ConfigurationError(message)
     finishes = not live and not run.detached
+    recorded = None
     for of_configuration, sinks in _configurations(plan):
         shape = results_of(job, of_configuration)
         for name, sink in sinks.items():
             identity = RunIdentity.of(name, plan.source.name, ranges, shape)
             sink.prepare(Start(identity, run.restored, finishes, run.overwrite))
-        if AUDIT in sinks and not run.restored:
-            _write(sinks[AUDIT], started(identity, job.live_from))
+        record = None if run.restored else started(identity, job.live_from)
+        if AUDIT in sinks and record is not None:
+            _write(sinks[AUDIT], _audit_message(record))
+        if sinks is plan.sinks and live and parse_address(job.audit or "null").kind == "kafka":
+            of_start = "" if record is None else record.run
+            recorded = RunName(of_start, shape_digest(identity.shape), plan.groups)
+    return recorded
 
 
 def results_of(job: JobOptions, shape: Shape) -> dict[str, Any]:
@@ -116,7 +125,7 @@ def results_of(job: JobOptions, shape: Shape) -> dict[str, Any]:
     }
 
 
-def started(run: RunIdentity, live_from: int | None) -> Message:
+def started(run: RunIdentity, live_from: int | None) -> RunStarted:
     """The audit record of a start without state.
 
     That of a bounded run has no moment, so that the run writes the same bytes again.
@@ -125,7 +134,7 @@ def started(run: RunIdentity, live_from: int | None) -> Message:
     shape = shape_digest(run.shape)
     ranges = {int(number): one for number, one in run.ranges.items()}
     identity = digest_of(shape, run.source, moment, *(f"{n}:{one}" for n, one in ranges.items()))
-    record = RunStarted(
+    return RunStarted(
         run=identity,
         shape=shape,
         source=run.source,
@@ -135,9 +144,11 @@ def started(run: RunIdentity, live_from: int | None) -> Message:
         live_from=live_from,
         moment=moment,
     )
-    return Message.of(
-        Kind.AUDIT, ("run_started",), 0, encode_record(record), "run_started", identity
-    )
+
+
+def _audit_message(record: RunStarted) -> Message:
+    identity = "run_started", record.run
+    return Message.of(Kind.AUDIT, ("run_started",), 0, encode_record(record), *identity)
 
 
 def _configurations(plan: Plan) -> Iterator[tuple[Shape, dict[str, Sink]]]:

@@ -43,7 +43,9 @@ NOT_IN_SHAPE: Mapping[str, str] = {
 }
 """Options that may differ when a job goes on from a savepoint, each with the reason."""
 
-_PLACE_OPTIONS = ("client_config",)  # how a broker is reached, not what it holds
+_PLACE_OPTIONS = (  # how a broker or an archive is reached, not what it holds
+    "client_config", "endpoint", "region", "request_timeout_sec", "attempts",
+)  # fmt: skip
 
 
 def shape_of(job: JobOptions, config: JobConfig, decisions: tuple[Any, ...] = ()) -> Shape:

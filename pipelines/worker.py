@@ -15,6 +15,9 @@ import os
 import sys
 from typing import Any
 
+from padit.ops.exporter import SOCKETS, answer_on_socket
+from padit.ops.logs import configure_logs
+
 __all__ = ["PACKAGES", "main"]
 
 # Modules of the job's code; a worker without one of them would fail at the first element.
@@ -41,6 +44,9 @@ def _import() -> Any:
     importlib.import_module("padit.pipelines.kernels").prepare()
     _size_cached_state_by_length()
     importlib.import_module("padit.pipelines.sampler").sample_often()
+    sockets = os.environ.get(SOCKETS)
+    if sockets:
+        answer_on_socket(sockets)
     return SdkHarness
 
 
@@ -70,7 +76,7 @@ def _size_cached_state_by_length() -> None:
 
 def main() -> int:
     """Import, report, take the assignment, work. Returns the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    configure_logs(logging.INFO)
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # from here on printed text goes to the log
     try:

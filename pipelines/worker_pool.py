@@ -13,7 +13,8 @@ option:
 - it listens on the loopback interface by default (Beam's: on all interfaces);
 - workers' output goes to the pool's log (Beam's: into a pipe without a reader, where a worker
   blocks after 64 KB);
-- SIGTERM ends the workers too.
+- SIGTERM ends the workers too;
+- `--metrics` shows what all workers count, and whether there are any.
 
 The worker side is `padit.pipelines.worker`.
 """
@@ -27,9 +28,18 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from concurrent import futures
+from pathlib import Path
 from typing import Any
+
+from padit.domain.errors import ConfigurationError
+from padit.ops import metric_names
+from padit.ops.exporter import ADDRESS, SOCKETS, gathered, serving
+from padit.ops.job_metrics import process_stats
+from padit.ops.logs import configure_logs
+from padit.ops.stats import Stats
 
 __all__ = ["DEFAULT_STATE_CACHE_MB", "WorkerPool", "main"]
 
@@ -47,10 +57,14 @@ class WorkerFailedError(RuntimeError):
 class _Worker:
     """One worker process: first it imports, then it waits for its assignment."""
 
-    def __init__(self) -> None:
+    def __init__(self, sockets: str | None = None) -> None:
         command = [sys.executable, "-m", "padit.pipelines.worker"]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, SOCKETS: sockets} if sockets else None,
         )
         self.pid = self._process.pid
 
@@ -107,9 +121,14 @@ class WorkerPool:
         data_buffer_ms: send results on after this many milliseconds even when a bundle goes on;
             0: only when the buffer is full or the bundle ends.
         spare: how many workers to keep ready.
+        sockets: folder in which workers answer for their metrics; None: they do not.
     """
 
-    def __init__(self, state_cache_mb: int, data_buffer_ms: int, spare: int) -> None:
+    def __init__(
+        self, state_cache_mb: int, data_buffer_ms: int, spare: int, sockets: str | None = None
+    ) -> None:
+        self._sockets = sockets
+        self._started = 0
         self._state_cache_mb = state_cache_mb
         self._data_buffer_ms = data_buffer_ms
         self._wanted_spare = spare
@@ -125,7 +144,7 @@ class WorkerPool:
                 self._reap()
                 if self._closed or len(self._spare) >= self._wanted_spare:
                     return
-            worker = _Worker()
+            worker = _Worker(self._sockets)
             try:
                 worker.wait_ready()
             except WorkerFailedError:
@@ -153,7 +172,7 @@ class WorkerPool:
             if worker is not None:
                 self._spare.remove(worker)
         if worker is None:
-            worker = _Worker()
+            worker = _Worker(self._sockets)
             worker.wait_ready()
         worker.assign(
             {
@@ -165,6 +184,7 @@ class WorkerPool:
         )
         with self._lock:
             self._busy[worker_id] = worker
+            self._started += 1
         threading.Thread(target=self._refill, name="refill", daemon=True).start()
         return worker.pid
 
@@ -180,6 +200,24 @@ class WorkerPool:
             worker = self._busy.pop(worker_id, None)
         if worker is not None:
             worker.stop()
+
+    def stats(self) -> Stats:
+        """Metrics of the pool and of all its workers."""
+        stats = Stats()
+        with self._lock:
+            self._reap()
+            stats.set(metric_names.POOL_WORKERS, len(self._busy), state="busy")
+            stats.set(metric_names.POOL_WORKERS, len(self._spare), state="spare")
+            stats.set(metric_names.POOL_STARTED, self._started)
+        process_stats(stats, process="pool")
+        return gathered(Path(self._sockets), stats) if self._sockets else stats
+
+    @property
+    def ready(self) -> bool:
+        """Whether a worker works, or waits for work."""
+        with self._lock:
+            workers = [*self._spare, *self._busy.values()]
+            return not self._closed and any(not one.ended for one in workers)
 
     def close(self) -> None:
         """End all workers."""
@@ -248,30 +286,50 @@ def _parser() -> argparse.ArgumentParser:
         help="flush results after this many milliseconds within a bundle, 0: at its end",
     )
     parser.add_argument("--spare", type=int, default=1, help="workers to keep ready")
+    parser.add_argument(
+        "--metrics",
+        default=os.environ.get(ADDRESS),
+        help="serve /metrics and /health of the pool and its workers at HOST:PORT "
+        f"(default: ${ADDRESS}, else not at all)",
+    )
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Serve until SIGTERM or Ctrl-C. Returns 1 if no worker can be started at all."""
+    """Serve until SIGTERM or Ctrl-C.
+
+    Returns 1 if no worker can be started at all, 2 if an option is wrong.
+    """
     args = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())
-    pool = WorkerPool(args.state_cache_mb, args.data_buffer_ms, max(args.spare, 1))
     try:
-        pool.fill()
-        server = serve(pool, args.host, args.port)
-    except (WorkerFailedError, RuntimeError):
-        _LOGGER.exception("the worker pool cannot start")
+        configure_logs(logging.INFO)
+        with tempfile.TemporaryDirectory(prefix="padit-workers-") as sockets:
+            return _serve(args, sockets if args.metrics else None, done)
+    except ConfigurationError as error:
+        print(f"padit: {error}", file=sys.stderr)
+        return 2
+
+
+def _serve(args: argparse.Namespace, sockets: str | None, done: threading.Event) -> int:
+    """Serve until `done`; 1 if no worker can be started at all."""
+    pool = WorkerPool(args.state_cache_mb, args.data_buffer_ms, max(args.spare, 1), sockets)
+    with serving(args.metrics, pool.stats, healthy=lambda: pool.ready):
+        try:
+            pool.fill()
+            server = serve(pool, args.host, args.port)
+        except (WorkerFailedError, RuntimeError):
+            _LOGGER.exception("the worker pool cannot start")
+            pool.close()
+            return 1
+        _LOGGER.info(
+            "worker pool on %s:%d, state cache %d MB", args.host, args.port, args.state_cache_mb
+        )
+        done.wait()
         pool.close()
-        return 1
-    _LOGGER.info(
-        "worker pool on %s:%d, state cache %d MB", args.host, args.port, args.state_cache_mb
-    )
-    done.wait()
-    pool.close()
-    server.stop(grace=1.0).wait()
+        server.stop(grace=1.0).wait()
     return 0
 
 

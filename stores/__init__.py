@@ -1,6 +1,5 @@
-"""Where readings, features, anomalies and alerts are kept for queries, behind the topics.
+"""What hangs behind Kafka and keeps the job's topics where people query them; see `docs/stores.md`.
 
-    topic -> consumer -> writer of one store, with its offsets in the store's own transaction
-
-One process a store (`padit store`). The topic is the spool: a store that is away stalls nothing.
+`base` is the contract, `kinds/` has one file for each store, `consume` is the loop behind all of
+them: Kafka is the spool, so a store that is away stalls nothing.
 """

@@ -40,13 +40,16 @@ __all__ = [
 
 # Package: the programs of it that tests start.
 PACKAGES: dict[str, tuple[str, ...]] = {
+    "influxdb": ("influxd",),
+    "chromium": ("chromium",),
     "mosquitto": ("mosquitto", "mosquitto_passwd"),
     "postgresql-15": ("initdb", "postgres", "psql"),
-    "prometheus": ("prometheus",),
+    "prometheus": ("prometheus", "promtool"),
     "redis-server": ("redis-server", "redis-cli"),
     "snmpd": ("snmpd",),
 }
-_PLACES = ("usr/bin", "usr/sbin", "usr/games", "usr/lib/postgresql/*/bin")
+# Debian's usr/bin/chromium is a script that only finds an installed browser: its folder is first.
+_PLACES = ("usr/lib/chromium", "usr/bin", "usr/sbin", "usr/games", "usr/lib/postgresql/*/bin")
 _TIMEOUT_S = 600.0
 
 
@@ -168,6 +171,7 @@ def _find(root: Path, name: str) -> Path | None:
 def _library_folders(root: Path) -> list[Path]:
     """Every folder of shared libraries that a loader would look at."""
     places = [folder for top in ("lib", "usr/lib") for folder in sorted(root.glob(f"{top}/*-*-*"))]
+    places += [folder / "pulseaudio" for folder in places]  # its private libraries
     places += [root / "usr/lib", root / "lib"]
     return [folder for folder in places if any(folder.glob("*.so*"))]
 

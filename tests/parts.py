@@ -1,4 +1,4 @@
-"""Real parts for tests: `kafka`, `flink`, `prism`, `parts_directory`, and `required`.
+"""Real parts for tests: `kafka`, `flink`, `prism`, `s3`, `parts_directory`, and `required`.
 
 Each is started once per process, when the first test asks for it, and ended with the session, by
 process id. What a machine needs for them is in `tests.supplies`; the first lines of a run name what
@@ -22,6 +22,7 @@ from padit.devcluster.errors import MissingToolError
 from padit.devcluster.flink import FlinkCluster, start_flink
 from padit.devcluster.prism import prism as build_prism
 from tests.debian import Program, program
+from tests.s3 import S3Server, start_s3
 from tests.supplies import NO_DATA
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "prism",
     "required",
     "required_program",
+    "s3",
     "skip_for_data",
 ]
 
@@ -113,6 +115,14 @@ def flink(parts_directory: Path) -> Iterator[FlinkCluster]:
     cluster = required(lambda: start_flink(parts_directory / "flink", say=_say))
     yield cluster
     cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def s3(parts_directory: Path) -> Iterator[S3Server]:
+    """Start an S3 server."""
+    server = required(lambda: start_s3(parts_directory / "s3", _say))
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

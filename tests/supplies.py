@@ -22,6 +22,8 @@ from padit.devcluster.launcher import launcher
 from padit.devcluster.prism import prism
 from tests import debian
 from tests.apicurio import apicurio
+from tests.connect import connect_jars
+from tests.s3 import versitygw
 
 __all__ = ["NO_DATA", "SUPPLIES", "Supply", "lacking", "main", "remote_write_client"]
 
@@ -100,6 +102,8 @@ SUPPLIES: tuple[Supply, ...] = (
     Supply("Flink", _bring_flink, partial(_without_tools, "java", "mvn")),
     Supply("Prism", prism, partial(_without_tools, "go")),
     Supply("Apicurio registry", apicurio, partial(_without_tools, "java", "mvn")),
+    Supply("S3 server", versitygw, partial(_without_tools, "go")),
+    Supply("Kafka Connect", connect_jars, partial(_without_tools, "java", "mvn")),
     Supply("remote-write client", remote_write_client, partial(_without_tools, "go")),
     Supply("network namespaces", _nothing, _without_namespaces),
     *(

@@ -76,6 +76,7 @@ class Outcome(NamedTuple):
         run_totals: what all advances did, once nothing can come any more; None before.
         since_begin: counts of all advances, and scored series by detector; None after a repeated
             batch, which changes neither.
+        watermark: of the group, microseconds; not stated after a repeated batch.
     """
 
     counts: Counts
@@ -86,6 +87,7 @@ class Outcome(NamedTuple):
     refused: Sequence[Refused] = ()
     run_totals: RunTotals | None = None
     since_begin: tuple[Counts, Mapping[str, int]] | None = None
+    watermark: int = WATERMARK_NONE
 
 
 class _Header(msgspec.Struct, array_like=True):
@@ -155,8 +157,14 @@ class GroupMachine:
         self._limit = SeriesLimit(most_series, windows, longest + windows.size)
         self._states = SavedStates(detection, alerts, self._warmup, self._limit)
 
-    def advance(self, store: Store, keyed: KeyedBatch) -> Outcome:
-        """Take one keyed batch; the same keyed batch twice counts as duplicates the second time."""
+    def advance(self, store: Store, keyed: KeyedBatch, encoded: bytes | None = None) -> Outcome:
+        """Take one keyed batch; the same keyed batch twice counts as duplicates the second time.
+
+        Args:
+            store: of the key group.
+            keyed: the batch.
+            encoded: its bytes, where they are at hand.
+        """
         store = ChecksummedStore(store)
         data = store.read_header()
         if data is None:
@@ -166,8 +174,6 @@ class GroupMachine:
             return Outcome(Counts(duplicate=len(keyed.rows)))
         outcome = Outcome(Counts(waiting=len(keyed.rows)))
         if len(keyed.rows):
-            rows = keep_latest(keyed.rows, self._windows.interval)
-            store.add_rows(encode_keyed_batch(KeyedBatch(keyed.partitions, keyed.positions, rows)))
             oldest = self._windows.slot_before(int(keyed.rows.time.min()))
             header.oldest_open = (
                 oldest if header.oldest_open is None else min(oldest, header.oldest_open)
@@ -175,8 +181,10 @@ class GroupMachine:
         watermark = header.progress.watermark
         closing = self._windows.slot_before(watermark)
         closes = watermark != WATERMARK_NONE and (header.closed is None or closing > header.closed)
-        if closes and self._has_work(header, closing):
-            closed = self._close(store, header, closing)
+        if not (closes and self._has_work(header, closing)):
+            self._add(store, keyed, encoded)
+        else:
+            closed = self._close(store, header, closing, keyed)
             outcome = closed._replace(counts=closed.counts.plus(outcome.counts))
             for name, more in outcome.judged.items():
                 header.judged[name] = header.judged.get(name, 0) + more
@@ -186,7 +194,16 @@ class GroupMachine:
             if watermark == WATERMARK_END:
                 outcome = outcome._replace(run_totals=_run_totals(header))
         store.write_header(_encoder.encode(header))
-        return outcome._replace(since_begin=(header.totals, header.judged))
+        return outcome._replace(since_begin=(header.totals, header.judged), watermark=watermark)
+
+    def _add(self, store: Store, keyed: KeyedBatch, encoded: bytes | None) -> None:
+        """Keep rows until a close; those that come with one never go through the state."""
+        if not len(keyed.rows):
+            return
+        rows = keep_latest(keyed.rows, self._windows.interval)
+        if encoded is None or rows is not keyed.rows:
+            encoded = encode_keyed_batch(KeyedBatch(keyed.partitions, keyed.positions, rows))
+        store.add_rows(encoded)
 
     def waiting(self, store: Store) -> int:
         """Rows taken whose windows are open; no row is read for it."""
@@ -224,8 +241,11 @@ class GroupMachine:
             and header.newest_kept + self._windows.slots > header.closed
         )
 
-    def _close(self, store: Store, header: _Header, closing: int) -> Outcome:
+    def _close(self, store: Store, header: _Header, closing: int, keyed: KeyedBatch) -> Outcome:
         came = [decode_kept(data) for data in store.read_rows()]
+        saved = bool(came)
+        if len(keyed.rows):
+            came.append((keyed, []))
         kept = header.kept.read(store, self._windows, header.closed)
         ranges_of_came = offset_ranges_of(came, self._windows)
 
@@ -251,7 +271,7 @@ class GroupMachine:
                 done.provenance += self._audit.step(transitions, ranges, began, before, table)
             pieces, closed = [result.kept] if stage is not stages[-1] else [], stage.closing
         header.kept.write(store, self._windows, result, (first, closing), ranges_of_came, ranges)
-        self._wait(store, bool(came), result.waiting, closing, ranges_of_came)
+        self._wait(store, saved, result.waiting, closing, ranges_of_came)
         header.newest_kept, header.oldest_open = result.newest_kept, result.oldest_open
         header.alerts_due = self._alerts.next_due(states.followed)
         header.detectors_due = self._detection.next_due(states.detectors)
@@ -259,13 +279,12 @@ class GroupMachine:
         return done.outcome(refused)
 
     def _wait(
-        self, store: Store, some: bool, rows: Rows, closing: int, ranges: Sequence[OffsetRange]
+        self, store: Store, saved: bool, rows: Rows, closing: int, ranges: Sequence[OffsetRange]
     ) -> None:
-        """Keep the rows whose slot is still open; `some`: there were rows."""
-        if not some:
-            return
+        """Keep the rows whose slot is still open; `saved`: there are rows in the store."""
         if not len(rows):
-            store.replace_rows(None)
+            if saved:
+                store.replace_rows(None)
             return
         since = closing * self._windows.interval
         needed = [one for one in ranges if one.newest >= since]

@@ -22,6 +22,7 @@ from padit.ops.compiled import kernel
 __all__ = ["group_of", "join_batches", "split_batch"]
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 Codes = NDArray[np.int32]
 
 
@@ -67,9 +68,13 @@ def split_batch(batch: Batch, groups: int) -> Iterator[tuple[int, KeyedBatch]]:
     """One keyed batch for every group, in the order of the groups; rows keep their order."""
     rows = batch.rows
     plan = _plan(tuple(rows.series), groups)
-    bounds, order, code = _spread(rows.code, plan.group, plan.number, groups)
-    time, value = rows.time[order], rows.value[order]
-    attributes = None if rows.attributes is None else rows.attributes.select(order)
+    by_row = rows.attributes is not None and not rows.attributes.of_series
+    bounds, order, code, time, value = _spread(
+        rows.code, rows.time, rows.value, plan.group, plan.number, groups, by_row
+    )
+    attributes = rows.attributes
+    if attributes is not None and by_row:
+        attributes = attributes.select(order)
     edges = bounds.tolist()
     for key, table in enumerate(plan.tables):
         chosen = slice(edges[key], edges[key + 1])
@@ -115,18 +120,33 @@ def _continues(before: Position, after: Position) -> bool:
 
 
 @kernel
-def _spread(code: Codes, group: Codes, number: Codes, groups: int) -> tuple[Ints, Ints, Codes]:
+def _spread(
+    code: Codes,
+    time: Ints,
+    value: Floats,
+    group: Codes,
+    number: Codes,
+    groups: int,
+    ordered: bool,
+) -> tuple[Ints, Ints, Codes, Ints, Floats]:
     """Rows by group, in the order they came within each; a counting sort.
+
+    They are read in their order and written to as many places as there are groups: to look each
+    group's rows up in the whole took an eighth of a run over Arrow records.
 
     Args:
         code: int32 (n,), the series of each row.
+        time: int64 (n,).
+        value: float64 (n,).
         group: as of `_Plan`.
         number: as of `_Plan`.
         groups: how many.
+        ordered: whether the order is wanted.
 
     Returns:
         Where the rows of each group begin, int64 (groups + 1,); the rows in the order of their
-        groups, int64 (n,); and the number of the series of each within its group, int32 (n,).
+        groups, int64 (n,), or nothing; then in that order the number of the series of each within
+        its group, int32 (n,), its time and its value.
 
     Raises:
         IndexError: a code is outside of the series.
@@ -139,9 +159,13 @@ def _spread(code: Codes, group: Codes, number: Codes, groups: int) -> tuple[Ints
     for i in range(groups):
         bounds[i + 1] += bounds[i]
     at = bounds.copy()
-    order, numbers = np.empty(len(code), np.int64), np.empty(len(code), np.int32)
-    for i in range(len(code)):
+    size = len(code)
+    order = np.empty(size if ordered else 0, np.int64)
+    numbers, times, values = np.empty(size, np.int32), np.empty(size, np.int64), np.empty(size)
+    for i in range(size):
         place = at[group[code[i]]]
         at[group[code[i]]] = place + 1
-        order[place], numbers[place] = i, number[code[i]]
-    return bounds, order, numbers
+        numbers[place], times[place], values[place] = number[code[i]], time[i], value[i]
+        if ordered:
+            order[place] = i
+    return bounds, order, numbers, times, values

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.domain.attributes import AttributeColumn
-from padit.domain.features import FeatureTable
+from padit.domain.features import FeatureTable, LateFeatures
 from padit.domain.metric import Series
 from padit.transforms.detectors.base import NoDataRows, Scores
 
@@ -141,7 +141,7 @@ def _table(
     place: _Place,
 ) -> FeatureTable:
     count = _spread(np.diff(table.offset), place, 0)
-    known = table.attributes
+    known, features = table.attributes, table.features
     if known is not None:
         by_row = _spread(known.of_rows(table.code), place, 0)  # of the added rows: not known yet
         known = AttributeColumn(known.table, by_row, False)
@@ -150,7 +150,9 @@ def _table(
         series=series,
         window_end=end,
         code=code.astype(np.int32),
-        features={name: _spread(column, place, 0) for name, column in table.features.items()},
+        features=features.spread(place.table, place.rows)
+        if isinstance(features, LateFeatures)
+        else {name: _spread(column, place, 0) for name, column in features.items()},
         offset=np.concatenate(([0], np.cumsum(count))),
         history_start=(
             None if table.history_start is None else _spread(table.history_start, place, 0)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.domain.features import FeatureTable
+from padit.domain.features import FeatureTable, LateFeatures
 from padit.domain.metric import Series
 from padit.domain.timestamps import MICROS
 from padit.transforms.detect import Detection
@@ -137,7 +137,9 @@ def _select(table: FeatureTable, rows: NDArray[np.int64]) -> FeatureTable:
         tuple(table.series[i] for i in present.tolist()),
         table.window_end[rows],
         code.astype(np.int32),
-        {name: column[rows] for name, column in table.features.items()},
+        features.select(rows)
+        if isinstance(features := table.features, LateFeatures)
+        else {name: column[rows] for name, column in features.items()},
         offset,
         table.time[sample],
         table.value[sample],

@@ -98,7 +98,7 @@ class WarmUpTracker:
         judged = dict.fromkeys(self._detectors, 0)
         for name, more in zip(self._detectors, gained.tolist(), strict=True):
             judged[name] += more
-        return state, status, Gained(met, warm, judged)
+        return state, status, Gained(int(met), int(warm), judged)
 
     def forget(self, state: Columns, gone: Collection[Series]) -> Columns:
         """The state as if these series had never been."""

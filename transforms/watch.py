@@ -14,7 +14,7 @@ from apache_beam.utils.timestamp import MAX_TIMESTAMP
 from apache_beam.utils.windowed_value import WindowedValue
 
 from padit.domain.attributes import UNSTATED, Attributes
-from padit.domain.audit import Provenance, RunTotals, encode_record
+from padit.domain.audit import JobProgress, Provenance, RunTotals, encode_record
 from padit.domain.batch import Batch, decode_keyed_batch, encode_keyed_batch
 from padit.domain.config import JobConfig, Levels
 from padit.domain.dead_letter import DeadLetter
@@ -37,6 +37,7 @@ from padit.transforms.detectors import (
     require_plugins,
 )
 from padit.transforms.group import GroupMachine, Outcome
+from padit.transforms.job_progress import ProgressRecords, RunName
 from padit.transforms.keying import join_batches, split_batch
 from padit.transforms.limit import MOST_SERIES, Refused
 from padit.transforms.warmup import Status
@@ -48,6 +49,7 @@ __all__ = [
     "Accounts",
     "FEATURES",
     "AUDIT",
+    "PROGRESS",
     "REFUSED",
     "KeyByGroup",
     "WatchGroup",
@@ -57,6 +59,8 @@ ALERTS = "alerts"
 ANOMALIES = "anomalies"
 FEATURES = "features"
 AUDIT = "audit"
+PROGRESS = "progress"
+"""Records of the audit log that have to come while the job runs; see `transforms.job_progress`."""
 REFUSED = "refused"
 """Dead letters of series beyond the limit."""
 
@@ -130,6 +134,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         shape: of the job; state of a job of another shape is refused.
         most_series: series of a group that may have state at a time.
         prepare: loads the kernels of a worker.
+        name: of the run, whose progress is recorded from time to time; None: it is not.
     """
 
     HEADER = ReadModifyWriteStateSpec("header", BytesCoder())
@@ -158,8 +163,10 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         shape: Shape | None = None,
         most_series: int = MOST_SERIES,
         prepare: Callable[[], None] = ready,
+        name: RunName | None = None,
     ) -> None:
         self._prepare = prepare
+        self._name = name
         self._windows = windows
         self._config = config
         self._outputs = outputs
@@ -198,6 +205,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             shape=self._shape,
             most_series=self._most_series,
         )
+        self._progress = None if self._name is None else ProgressRecords(self._name)
 
     def process(
         self,
@@ -214,7 +222,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         group, data = element
         store = BeamStore(header, rows, (kept_0, kept_1), (detection, changes), shape)
         keyed = decode_keyed_batch(data)
-        outcome = self._machine.advance(store, keyed)
+        outcome = self._machine.advance(store, keyed, data)
         if len(keyed.rows) or outcome.closings:
             self._account(group, outcome)
         for transition in outcome.transitions:
@@ -240,6 +248,9 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             yield _audit_record(
                 _run_totals(msgspec.structs.replace(outcome.run_totals, group=group))
             )
+        come = None if self._progress is None else self._progress.observe(group, outcome.watermark)
+        if come is not None:
+            yield beam.pvalue.TaggedOutput(PROGRESS, _job_progress(come))
 
     def _account(self, group: int, outcome: Outcome) -> None:
         """Update the accounts of the run and the runner's counters to the totals in the state."""
@@ -343,6 +354,11 @@ def _run_totals(run_totals: RunTotals) -> Message:
     return Message.of(
         Kind.AUDIT, ("run_totals",), WATERMARK_END, encode_record(run_totals), *identity
     )
+
+
+def _job_progress(record: JobProgress) -> Message:
+    identity = ("progress", record.run, str(record.group), str(record.watermark))
+    return Message.of(Kind.AUDIT, ("progress",), record.watermark, encode_record(record), *identity)
 
 
 def _letter(refused: Refused, source: str, most: int) -> Message:

@@ -1,24 +1,14 @@
-"""The circuit breaker of a receiver.
+"""The circuit breaker of a receiver: that of `ops.retrying`, over results instead of errors.
 
-It opens when more than half of the latest calls fail, waits 60 s, then lets three calls through,
-one by one, and closes if more than 60 % of them succeed, which are two. While it is open nothing is
-sent, and no attempt is counted.
+While it is open nothing is sent, and no attempt is counted.
 """
 
 from collections.abc import Callable
 
-from interlock import CircuitBreaker, CircuitOpenError, Config
-from interlock.state import State
-
 from padit.alerting.notifiers.base import Result
+from padit.ops import retrying
 
 __all__ = ["Breaker"]
-
-_WAIT_SECONDS = 60.0
-_WINDOW = 20
-_LEAST_CALLS = 5
-_PROBES = 3
-_MORE_THAN_HALF = 0.501
 
 
 class _FailedError(Exception):
@@ -37,22 +27,13 @@ class Breaker:
         wait: seconds that it stays open.
     """
 
-    def __init__(self, name: str, wait: float = _WAIT_SECONDS) -> None:
-        self._breaker = CircuitBreaker(
-            name=name,
-            config=Config(
-                failure_rate_threshold=_MORE_THAN_HALF,
-                minimum_number_of_calls=_LEAST_CALLS,
-                permitted_calls_in_half_open=_PROBES,
-                wait_duration_in_open=wait,
-                window_size=_WINDOW,
-            ),
-        )
+    def __init__(self, name: str, wait: float = retrying.OPEN_SECONDS) -> None:
+        self._breaker = retrying.Breaker(name, wait)
 
     @property
     def open(self) -> bool:
         """Whether nothing is sent now."""
-        return self._breaker.state is State.OPEN
+        return self._breaker.open
 
     def call(self, attempt: Callable[[], Result]) -> Result | None:
         """The result of an attempt; None: the breaker is open, so none was made."""
@@ -64,8 +45,6 @@ class Breaker:
             return result
 
         try:
-            return self._breaker.call_sync(guarded)
-        except CircuitOpenError:
-            return None
+            return self._breaker.call(guarded)
         except _FailedError as error:
             return error.result

@@ -2,7 +2,6 @@
 
 import importlib
 import pkgutil
-from email.message import EmailMessage
 from typing import Any
 
 import httpx
@@ -10,13 +9,15 @@ from pydantic import ValidationError
 
 import padit.alerting.notifiers
 from padit.alerting.effects import Handed
-from padit.alerting.notifiers.base import Request, Result
+from padit.alerting.notifiers.base import Request, Result, link_to
 from padit.alerting.policy import AlertingConfig
+from padit.alerting.templates import Templates
 from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError
 
 __all__ = ["Receiver", "kinds", "receivers_of"]
 
+_LONGEST_TEMPLATE = 10_000
 _SKIP = Result("delivered", "this receiver is not sent this kind of message")
 
 
@@ -27,29 +28,44 @@ class Receiver:
         name: as configured.
         notifier: of its kind.
         timeout: seconds of one attempt.
+        templates: of its texts.
+        link: template of the page of an incident.
     """
 
-    def __init__(self, name: str, notifier: Any, timeout: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        notifier: Any,
+        timeout: float,
+        templates: Templates | None = None,
+        link: str = "",
+    ) -> None:
         self.name = name
+        self._templates = templates
+        self._link = link
         self._notifier = notifier
         self._client = httpx.Client(timeout=timeout, follow_redirects=False)
 
     def close(self) -> None:
         """Close its connections."""
         self._client.close()
+        if self._templates is not None:
+            self._templates.close()
 
     def attempt(self, message: Handed, reference: str) -> Result:
         """Send once. A fault of the notifier itself makes the message a dead one, by its name."""
         try:
+            if self._templates is not None:
+                message = self._templates.apply(message, link_to(self._link, message.view))
             request = self._notifier.render(message, reference)
         except Exception as error:  # whatever a stranger's notifier does
             return Result("dead", f"the notifier failed: {type(error).__name__}"[:300])
         if request is None:
             return _SKIP
-        if isinstance(request, EmailMessage):
-            mailed: Result = self._notifier.send(request)
-            return mailed
-        return self._post(request)
+        if isinstance(request, Request):
+            return self._post(request)
+        sent: Result = self._notifier.send(request)
+        return sent
 
     def _post(self, request: Request) -> Result:
         try:
@@ -96,13 +112,18 @@ def _receiver(name: str, setting: dict[str, Any], have: dict[str, Any], link: st
         message = f"receivers.{name}: kind is {kind!r}; there are {', '.join(sorted(have))}"
         raise ConfigurationError(message)
     notifier = have[kind]
+    parts = {name: setting.pop(name, "") for name in ("title", "text")}
+    if any(not isinstance(text, str) or len(text) > _LONGEST_TEMPLATE for text in parts.values()):
+        message = f"receivers.{name}: `title` and `text` are templates of text"
+        raise ConfigurationError(message)
     try:
         settings = notifier.Settings.model_validate(setting)
         made = notifier(settings, link)
+        templates = Templates(parts, link)
     except ValidationError as error:
         message = explain(f"receivers.{name}", notifier.Settings, error)
         raise ConfigurationError(message) from error
     except ConfigurationError as error:
         message = f"receivers.{name}: {error}"
         raise ConfigurationError(message) from error
-    return Receiver(name, made, settings.timeout_sec)
+    return Receiver(name, made, settings.timeout_sec, templates or None, link)

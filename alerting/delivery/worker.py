@@ -17,27 +17,17 @@ from padit.alerting.delivery.breaker import Breaker
 from padit.alerting.delivery.receivers import Receiver
 from padit.alerting.effects import Handed
 from padit.alerting.notifiers.base import Result
-from padit.alerting.store.sqlite import Delivery, SqliteStore
+from padit.alerting.store.base import Delivery, Store
 from padit.domain.errors import SinkError
+from padit.ops.retrying import backoff
 
-__all__ = ["MOST_ATTEMPTS", "Worker", "backoff"]
+__all__ = ["MOST_ATTEMPTS", "Worker"]
 
 _LOG = logging.getLogger(__name__)
 MOST_ATTEMPTS = 20
-_FIRST_WAIT = 1.0
-_LONGEST_WAIT = 600.0
 _IDLE_SECONDS = 0.5
+_AWAY_SECONDS = 1.0
 _decoder = msgspec.json.Decoder(Handed)
-
-
-def backoff(attempts: int, chance: float) -> float:
-    """Seconds to wait after so many attempts; `chance` in [0, 1) spreads receivers apart.
-
-    >>> backoff(1, 0.0), backoff(3, 0.5), backoff(30, 0.0)
-    (0.5, 3.0, 300.0)
-    """
-    whole = min(_FIRST_WAIT * 2.0 ** min(attempts - 1, 30), _LONGEST_WAIT)
-    return whole * (0.5 + chance / 2)
 
 
 class Worker:
@@ -50,7 +40,7 @@ class Worker:
     """
 
     def __init__(
-        self, receiver: Receiver, open_store: Callable[[], SqliteStore], wait: float = 60.0
+        self, receiver: Receiver, open_store: Callable[[], Store], wait: float = 60.0
     ) -> None:
         self._receiver = receiver
         self._open = open_store
@@ -58,6 +48,16 @@ class Worker:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"deliver {receiver.name}")
+
+    @property
+    def name(self) -> str:
+        """Of its receiver."""
+        return self._receiver.name
+
+    @property
+    def left_alone(self) -> bool:
+        """Whether the receiver failed too often, so that nothing is sent now."""
+        return self._breaker.open
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -75,21 +75,24 @@ class Worker:
         self._receiver.close()
 
     def _run(self) -> None:
-        store = self._open()
+        store: Store | None = None
         try:
             while not self._stop.is_set():
                 try:
+                    store = store or self._open()
                     busy = self.deliver(store)
-                except SinkError as error:  # full or locked: the message stays pending
+                except SinkError as error:  # full, locked or away: the message stays pending
                     _LOG.warning("%s: %s", self._receiver.name, error)
+                    self._stop.wait(_AWAY_SECONDS)
                     busy = False
                 if not busy:
                     self._wake.wait(_IDLE_SECONDS)
                     self._wake.clear()
         finally:
-            store.close()
+            if store is not None:
+                store.close()
 
-    def deliver(self, store: SqliteStore) -> bool:
+    def deliver(self, store: Store) -> bool:
         """Try what is due; whether anything was tried."""
         tried = False
         for one in store.due(self._receiver.name, clock()):
@@ -103,12 +106,12 @@ class Worker:
                 _record(store, one, result)
         return tried
 
-    def _attempt(self, store: SqliteStore, one: Delivery) -> Result:
+    def _attempt(self, store: Store, one: Delivery) -> Result:
         message = _decoder.decode(one.message)
         return self._receiver.attempt(message, store.reference(one))
 
 
-def _record(store: SqliteStore, one: Delivery, result: Result) -> None:
+def _record(store: Store, one: Delivery, result: Result) -> None:
     attempts = one.attempts + 1
     if result.state == "retry" and attempts < MOST_ATTEMPTS:
         wait = max(backoff(attempts, random.random()), result.after)  # noqa: S311  # spreads only

@@ -13,7 +13,9 @@ from padit.alerting.notifiers.base import (
     HttpSettings,
     Request,
     headline,
+    lines_of,
     link_to,
+    subject_of,
 )
 from padit.domain.timestamps import format_utc
 
@@ -38,8 +40,8 @@ class Alertmanager(HttpNotifier):
         del reference
         views = [message.view] if message.view is not None else list(message.others)
         alerts = [self._alert(view, one) for view in views for one in view.members]
-        firing = any(view.firing for view in views) or message.kind == "test"
-        key = message.view.id if message.view is not None else message.id
+        firing = any(view.firing for view in views) or message.kind in ("test", "job_silent")
+        key = subject_of(message)
         content = {
             "version": "4",
             "groupKey": f"{message.route}:{key}",
@@ -48,7 +50,10 @@ class Alertmanager(HttpNotifier):
             "receiver": message.receiver,
             "groupLabels": {"incident": key},
             "commonLabels": {"incident": key},
-            "commonAnnotations": {"summary": headline(message)},
+            "commonAnnotations": {
+                "summary": headline(message),
+                **({"description": "\n".join(lines_of(message))} if _own_text(message) else {}),
+            },
             "externalURL": link_to(self._link, message.view),
             "alerts": alerts,
         }
@@ -71,6 +76,10 @@ class Alertmanager(HttpNotifier):
             "generatorURL": link_to(self._link, view),
             "fingerprint": one.fingerprint[:16],
         }
+
+
+def _own_text(message: Handed) -> bool:
+    return bool(message.text or message.note)
 
 
 NOTIFIER = Alertmanager

@@ -18,8 +18,10 @@ __all__ = [
     "Request",
     "Result",
     "headline",
+    "lines_of",
     "link_to",
     "secret",
+    "subject_of",
 ]
 
 _LONGEST_SECRET = 10_000
@@ -152,13 +154,60 @@ def headline(message: Handed) -> str:
 
     Controls and marks that turn text around are taken out, so that a name cannot disguise itself.
     """
-    if message.kind == "test":
-        return "Weekly test of PADIT: this receiver works"
+    if message.title:
+        return plain(message.title)
+    if message.kind in _WITHOUT_INCIDENT:
+        return _WITHOUT_INCIDENT[message.kind].format(time=format_utc(message.time))
     if message.view is None:
         return f"{len(message.others)} more incidents, together because the route's rate is reached"
     return plain(f"{_PREFIX[message.kind]}{_what(message.view)}")
 
 
+def lines_of(message: Handed, most: int = 20) -> list[str]:
+    """What a message shows below its headline: members, the likely cause; or a template's text.
+
+    Args:
+        message: to show.
+        most: members, or incidents of a digest.
+    """
+    note = [plain(message.note)] if message.note else []
+    if message.text:
+        return [plain(one) for one in message.text.splitlines()]
+    view = message.view
+    if view is None:
+        return [*(_line(one) for one in message.others[:most]), *note]
+    lines = [
+        plain(f"{one.severity} {one.source_id} {one.metric_name} since {format_utc(one.opened)}: "
+              f"{one.summary}")
+        for one in view.members[:most]
+    ]  # fmt: skip
+    more = view.more + len(view.members[most:])
+    if more:
+        lines.append(f"and {more} more")
+    if view.decided and len(view.members) > 1 and view.causes:
+        lines.append(plain(f"Likely first: {view.causes[0][0]} ({view.causes[0][2]})"))
+    return [*lines, *note]
+
+
+def _line(view: View) -> str:
+    first = view.members[0]
+    return plain(f"{view.severity} {first.source_id}: {first.summary}")
+
+
+def subject_of(message: Handed) -> str:
+    """What a message is about: the incident, the job, or only itself."""
+    if message.view is not None:
+        return message.view.id
+    about_job = message.kind in ("job_silent", "job_back")
+    return f"job of {message.route}" if about_job else message.id
+
+
+_WITHOUT_INCIDENT = {
+    "test": "Weekly test of PADIT: this receiver works",
+    "heartbeat": "PADIT works as of {time}",
+    "job_silent": "PADIT's job has reported no progress since before {time}: nothing is watched",
+    "job_back": "PADIT's job reports progress again as of {time}",
+}
 _PREFIX = {
     "opened": "",
     "worse": "Worse: ",

@@ -10,8 +10,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from padit.alerting.effects import Handed, View
-from padit.alerting.notifiers.base import Result, headline, link_to, plain, secret
+from padit.alerting.effects import Handed
+from padit.alerting.notifiers.base import Result, headline, lines_of, link_to, secret
 from padit.domain.config import Section
 from padit.domain.timestamps import format_utc
 
@@ -65,7 +65,7 @@ class Email:
             thread = f"<{view.id}@padit.invalid>"
             mail["References"] = mail["In-Reply-To"] = thread
         link = link_to(self._link, view)
-        lines = _lines(message)
+        lines = lines_of(message)
         mail.set_content("\n".join([headline(message), "", *lines, *([link] if link else [])]))
         mail.add_alternative(_html(headline(message), lines, link), subtype="html")
         mail.set_boundary(f"padit-{message.id}")
@@ -97,26 +97,6 @@ class Email:
         except (OSError, smtplib.SMTPException) as error:
             return Result("retry", f"{type(error).__name__}: {error}"[:300])
         return Result("delivered")
-
-
-def _lines(message: Handed) -> list[str]:
-    view = message.view
-    if view is None:
-        return [f"{one.severity} {one.members[0].source_id}: {plain(one.members[0].summary)}"
-                for one in message.others]  # fmt: skip
-    lines = [
-        plain(f"{one.severity} {one.source_id} {one.metric_name} since {format_utc(one.opened)}: "
-              f"{one.summary}")
-        for one in view.members
-    ]  # fmt: skip
-    return [*lines, *_more(view)]
-
-
-def _more(view: View) -> list[str]:
-    lines = [f"and {view.more} more"] if view.more else []
-    if view.decided and len(view.members) > 1 and view.causes:
-        lines.append(plain(f"Likely first: {view.causes[0][0]} ({view.causes[0][2]})"))
-    return lines
 
 
 def _html(title: str, lines: list[str], link: str) -> str:

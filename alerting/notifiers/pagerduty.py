@@ -15,8 +15,10 @@ from padit.alerting.notifiers.base import (
     HttpSettings,
     Request,
     headline,
+    lines_of,
     link_to,
     secret,
+    subject_of,
 )
 from padit.domain.timestamps import format_utc
 
@@ -24,7 +26,7 @@ __all__ = ["PagerDuty"]
 
 _LONGEST_SUMMARY = 1024
 _LARGEST = 512_000
-_ACTIONS = {"resolved": "resolve", "acknowledged": "acknowledge"}
+_ACTIONS = {"resolved": "resolve", "acknowledged": "acknowledge", "job_back": "resolve"}
 _SEVERITY = {"INFO": "info", "WARNING": "warning", "CRITICAL": "critical"}
 
 
@@ -50,10 +52,12 @@ class PagerDuty(HttpNotifier):
     def render(self, message: Handed, reference: str) -> Request | None:
         """One event; a digest is one for the first of its incidents."""
         del reference
+        if message.kind == "heartbeat":
+            return None  # it would be a page
         event: dict[str, Any] = {
             "routing_key": self._key,
             "event_action": _ACTIONS.get(message.kind, "trigger"),
-            "dedup_key": message.view.id if message.view is not None else message.id,
+            "dedup_key": subject_of(message),
         }
         if event["event_action"] == "trigger":
             event["payload"] = self._payload(message)
@@ -75,7 +79,10 @@ class PagerDuty(HttpNotifier):
             "severity": _SEVERITY[view.severity] if view is not None else "warning",
             "timestamp": format_utc(message.time),
             "component": first.metric_name if first is not None else "",
-            "custom_details": _details(view) if view is not None else {},
+            "custom_details": {
+                **(_details(view) if view is not None else {}),
+                **({"text": lines_of(message)} if message.text or message.note else {}),
+            },
         }
 
 

@@ -10,15 +10,15 @@ from typing import Any
 import msgspec
 from pydantic import Field, model_validator
 
-from padit.alerting.effects import Handed, View
+from padit.alerting.effects import Handed
 from padit.alerting.notifiers.base import (
     HttpSettings,
     Request,
     Result,
     by_status,
     headline,
+    lines_of,
     link_to,
-    plain,
     secret,
 )
 
@@ -26,9 +26,12 @@ __all__ = ["Slack"]
 
 _API = "https://slack.com/api"
 _LONGEST_TEXT = 2900
+_MOST_LINES = 8
 _RETRY = {"ratelimited", "internal_error", "service_unavailable", "request_timeout", "fatal_error"}
 _MARKS = {"INFO": ":information_source:", "WARNING": ":warning:", "CRITICAL": ":rotating_light:"}
-_ANEW = {"worse", "flapping", "reminder", "digest", "test"}
+_ANEW = {
+    "worse", "flapping", "reminder", "digest", "test", "heartbeat", "job_silent", "job_back",
+}  # fmt: skip
 
 
 class Slack:
@@ -60,6 +63,7 @@ class Slack:
 
     def render(self, message: Handed, reference: str) -> Request | None:
         """A message of blocks; one that edits the first where Slack allows it."""
+        view = message.view
         content: dict[str, Any] = {
             "text": _escaped(headline(message)),
             "blocks": self._blocks(message),
@@ -73,7 +77,7 @@ class Slack:
             url += "/chat.update" if edits else "/chat.postMessage"
             if edits:
                 content["ts"] = reference
-            elif reference:
+            elif reference and view is not None:
                 content["thread_ts"], content["reply_broadcast"] = reference, True
         return Request("POST", url, headers, msgspec.json.encode(content))
 
@@ -81,15 +85,10 @@ class Slack:
         view = message.view
         mark = _MARKS[view.severity] if view is not None else ":information_source:"
         blocks = [_section(f"{mark} *{_escaped(headline(message))}*")]
-        for one in message.others[:10]:
-            blocks.append(_section(_escaped(_line(one))))
+        lines = [f"• {one}" for one in lines_of(message, _MOST_LINES)]
+        if lines:
+            blocks.append(_section(_escaped("\n".join(lines))))
         if view is not None:
-            lines = [
-                f"• {one.source_id} {one.metric_name}: {one.summary}" for one in view.members[:8]
-            ]
-            if view.causes and view.decided and len(view.members) > 1:
-                lines.append(f"Likely first: {view.causes[0][0]} ({view.causes[0][2]})")
-            blocks.append(_section(_escaped(plain("\n".join(lines)))))
             link = link_to(self._link, view)
             if link:
                 blocks.append(_section(f"<{_escaped(link)}|Incident in PADIT>"))
@@ -107,11 +106,6 @@ class Slack:
             return Result("delivered", reference=str(answer.get("ts", "")))
         error = str(answer.get("error", ""))[:100]
         return Result("retry" if error in _RETRY else "dead", f"Slack: {error}")
-
-
-def _line(view: View) -> str:
-    first = view.members[0]
-    return plain(f"{view.severity} {first.source_id}: {first.summary}")
 
 
 def _section(text: str) -> dict[str, Any]:

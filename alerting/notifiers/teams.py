@@ -13,8 +13,8 @@ from padit.alerting.notifiers.base import (
     HttpSettings,
     Request,
     headline,
+    lines_of,
     link_to,
-    plain,
 )
 
 __all__ = ["Teams"]
@@ -37,12 +37,7 @@ class Teams(HttpNotifier):
         """A card; as many members as its size allows."""
         del reference
         view = message.view
-        lines = (
-            [f"{one.source_id} {one.metric_name}: {one.summary}" for one in view.members]
-            if view
-            else []
-        )
-        lines += [f"{one.members[0].source_id}: {one.members[0].summary}" for one in message.others]
+        lines = lines_of(message)
         link = link_to(self._link, view)
         while True:
             body = msgspec.json.encode(_card(headline(message), lines, link))
@@ -55,7 +50,7 @@ def _card(title: str, lines: list[str], link: str) -> dict[str, Any]:
     blocks: list[dict[str, Any]] = [
         {"type": "TextBlock", "text": title[:2000], "weight": "bolder", "wrap": True}
     ]
-    blocks += [{"type": "TextBlock", "text": plain(one)[:500], "wrap": True} for one in lines]
+    blocks += [{"type": "TextBlock", "text": one[:500], "wrap": True} for one in lines]
     card: dict[str, Any] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",

@@ -5,6 +5,7 @@ The header `X-PADIT-Signature` is `sha256=` and the HMAC of the body with the se
 
 import hashlib
 import hmac
+from typing import Any
 
 import msgspec
 from pydantic import Field
@@ -20,7 +21,35 @@ from padit.alerting.notifiers.base import (
 )
 from padit.domain.timestamps import format_utc
 
-__all__ = ["Webhook"]
+__all__ = ["Webhook", "cloud_event"]
+
+
+def cloud_event(message: Handed, link: str) -> dict[str, Any]:
+    """A message as a CloudEvent.
+
+    Args:
+        message: of the engine.
+        link: template of the page of an incident.
+    """
+    return {
+        "specversion": "1.0",
+        "id": message.id,
+        "source": "/padit/alerting",
+        "type": f"io.padit.incident.{message.kind}",
+        "subject": message.view.id if message.view is not None else message.route,
+        "time": format_utc(message.time),
+        "datacontenttype": "application/json",
+        "data": {
+            "route": message.route,
+            "summary": headline(message),
+            "link": link_to(link, message.view),
+            "incident": message.view,
+            "others": message.others,
+            "transitions": message.transitions,
+            **({"text": message.text} if message.text else {}),
+            **({"note": message.note} if message.note else {}),
+        },
+    }
 
 
 class Webhook(HttpNotifier):
@@ -43,23 +72,7 @@ class Webhook(HttpNotifier):
     def render(self, message: Handed, reference: str) -> Request | None:
         """A CloudEvent in JSON."""
         del reference
-        event = {
-            "specversion": "1.0",
-            "id": message.id,
-            "source": "/padit/alerting",
-            "type": f"io.padit.incident.{message.kind}",
-            "subject": message.view.id if message.view is not None else message.route,
-            "time": format_utc(message.time),
-            "datacontenttype": "application/json",
-            "data": {
-                "route": message.route,
-                "summary": headline(message),
-                "link": link_to(self._link, message.view),
-                "incident": message.view,
-                "others": message.others,
-                "transitions": message.transitions,
-            },
-        }
+        event = cloud_event(message, self._link)
         body = msgspec.json.encode(event)
         headers = {"content-type": "application/cloudevents+json"}
         if self._key is not None:

@@ -97,7 +97,7 @@ def check_job_server() -> Finding:
         check,
         f"{detail}: every poll of a live source leaves a state descriptor behind "
         "(apache/beam PR 39191)",
-        "use a Maven repository that has beam-runners-flink-1.20-job-server:2.77.0, delete "
+        "use a Maven repository that has beam-runners-flink-1.20-job-server:2.77.0, remove "
         f"{found.directory.name} from the jars of the cache and run `padit up`; until then "
         "restart long jobs from a savepoint from time to time",
     )

@@ -1,23 +1,27 @@
 """`padit alerting`: who hears of the job's alerts; reads topics or files, delivers to receivers."""
 
 import argparse
+import logging
 import signal
 import sys
-from pathlib import Path
 
 from padit.alerting.inputs import input_of
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.report import account
+from padit.connectors.uris import parse_address
 from padit.domain.config import load_model
 from padit.domain.errors import ConfigurationError
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
 HELP = "Send the job's alerts to people: routes, silences, incidents; keeps them until they end."
+_LOG = logging.getLogger(__name__)
 EXAMPLES = """examples:
   padit alerting --config alerting.yaml --alerts kafka://127.0.0.1:9092/alerts \\
       --audit kafka://127.0.0.1:9092/alerts-audit \\
       --commands kafka://127.0.0.1:9092/alert-commands --data /var/lib/padit/alerting
+  padit alerting --config alerting.yaml --alerts kafka://127.0.0.1:9092/alerts \\
+      --audit kafka://127.0.0.1:9092/alerts-audit --data postgresql://padit@db/padit
   padit alerting --config alerting.yaml --alerts alerts.jsonl --data build/alerting
 
 Of several processes with the same --data one works, and the others stand by. Files are read once;
@@ -31,20 +35,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--config", required=True, help="YAML file with receivers, routes and silences")
     add("--alerts", required=True, help="the job's alerts: a .jsonl file or kafka://host/topic")
-    add("--audit", help="audit log of the job, so that alerts of lost runs are closed")
+    add("--audit", help="audit log of the job: its progress, and starts without state")
     add("--commands", help="what people do: acknowledge, silence, resolve, feedback")
-    add("--data", required=True, help="folder of the store (SQLite)")
+    add("--notifications", help="kafka://host/topic for everything that is handed out")
+    add("--metrics", help="HOST:PORT of /metrics and /health; by default there is none")
+    add("--data", required=True, help="store: a folder (SQLite), or postgresql://user@host/db")
 
 
 def run(args: argparse.Namespace) -> int:
     """Work until stopped by a signal, or until the files are done."""
     try:
         from padit.alerting.service import Service, wait_for_lead
+        from padit.alerting.store.base import LeadLostError
+        from padit.ops.exporter import serving
     except ModuleNotFoundError as error:
         message = f"`padit alerting` needs {error.name}: pip install 'padit[alerting]'"
         raise ConfigurationError(message) from error
     config = load_model(args.config, AlertingConfig)
-    source = input_of(args.alerts, args.audit, args.commands)
+    topic = parse_address(args.notifications) if args.notifications else None
+    if topic is not None and topic.kind != "kafka":
+        message = f"--notifications {args.notifications}: it is a topic, kafka://host/topic"
+        raise ConfigurationError(message)
     stopping = False
 
     def stop(number: int, frame: object) -> None:
@@ -54,14 +65,22 @@ def run(args: argparse.Namespace) -> int:
 
     before = {one: signal.signal(one, stop) for one in (signal.SIGTERM, signal.SIGINT)}
     try:
-        store = wait_for_lead(Path(args.data), lambda: stopping)
-        if store is None:
-            return 0
-        try:
-            Service(config, Path(args.data), store, source).run(lambda: stopping)
-            print(account(store.counts()), file=sys.stderr)
-        finally:
-            store.close()
+        while not stopping:
+            source = input_of(args.alerts, args.audit, args.commands)
+            store = wait_for_lead(args.data, lambda: stopping)
+            if store is None:
+                return 0
+            try:
+                service = Service(config, args.data, store, source, topic)
+                figures = service.figures
+                with serving(args.metrics, figures.stats, healthy=lambda: figures.healthy):  # noqa: B023
+                    service.run(lambda: stopping)
+                print(account(store.counts()), file=sys.stderr)
+                return 0
+            except LeadLostError as error:
+                _LOG.warning("%s; this process stands by", error)
+            finally:
+                store.close()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

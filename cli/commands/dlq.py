@@ -1,9 +1,8 @@
 """`padit dlq`: messages of alerting that could not be delivered."""
 
 import argparse
-from pathlib import Path
 
-from padit.alerting.store.sqlite import SqliteStore
+from padit.alerting.store.opening import open_recorded
 from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import format_utc
 
@@ -25,15 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("action", choices=("list", "replay"), help="what to do")
     add("numbers", nargs="*", type=int, metavar="NUMBER", help="messages, as `list` numbers them")
     add("--all", action="store_true", help="all of them")
-    add("--data", required=True, help="folder of the store of `padit alerting`")
+    add("--data", required=True, help="store of `padit alerting`: a folder, or postgresql://…")
 
 
 def run(args: argparse.Namespace) -> int:
     """List or replay."""
-    if not (Path(args.data) / "alerting.sqlite").exists():
-        message = f"{args.data} holds no store of `padit alerting`"
-        raise ConfigurationError(message)
-    store = SqliteStore(Path(args.data), leading=False)
+    store = open_recorded(args.data)
     try:
         dead = {one.number: one for one in store.deliveries("dead")}
         if args.action == "list":

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from padit.alerting.entries import AlertEvent, Entry
 from padit.alerting.policy import AlertingConfig
@@ -41,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_past(parser: argparse.ArgumentParser) -> None:
     """The options that `entries_of` reads."""
     add = parser.add_argument
-    add("--data", help="folder of the store of `padit alerting`: its log is the past")
+    add("--data", help="store of `padit alerting` (folder or database): its log is the past")
     add("--alerts", help="or: the job's alerts, a .jsonl file or kafka://host/topic")
     add("--commands", help="what people did")
     add("--audit", help="audit log of the job")
@@ -75,7 +74,7 @@ def entries_of(args: argparse.Namespace) -> list[Entry]:
         message = "give the past once: --data FOLDER, or --alerts FILE or topic"
         raise ConfigurationError(message)
     if args.data:
-        return of_store(Path(args.data))
+        return of_store(args.data)
     parts = [("alert", args.alerts), ("audit", args.audit), ("command", args.commands)]
     found, refused = merged((kind, read_lines(uri)) for kind, uri in parts if uri)
     if refused:

@@ -23,7 +23,10 @@ from padit.connectors.tables.values import (
     split_numbers,
 )
 
-__all__ = ["Column", "NumberOptions", "family_targets", "judge"]
+__all__ = ["CELLS_ARE_TEXT", "Column", "NumberOptions", "family_targets", "judge"]
+
+CELLS_ARE_TEXT = "its cells are text"
+"""Why a column of words is not watched."""
 
 _MOST_CELLS = 1000  # of a column are looked at one by one, where they are no plain numbers
 _MOST_UNITS = 8  # more different ones are no units, but text that begins with digits
@@ -252,10 +255,10 @@ def _refusal(
     count = sum(seen.units.values())
     total = count + sum(seen.other.values())
     if not states and len(seen.units) > _MOST_UNITS and not asked.mixed:
-        return "its cells are text", "", 0.0
+        return CELLS_ARE_TEXT, "", 0.0
     known = count + sum(n for word, n in seen.other.items() if word in dict(states))
     if 2 * known < total and not count:
-        return "its cells are text", _states_remedy(seen), 0.0
+        return CELLS_ARE_TEXT, _states_remedy(seen), 0.0
     if 2 * known < total:
         return "less than half of its cells are numbers", f"metrics={name}", count / total
     if "," in seen.doubtful and not _own_mark(seen) and not asked.mark:

@@ -28,7 +28,7 @@ from tests.adapters.test_mqtt import Mosquitto, send
 from tests.limits import allowed
 
 HTTP, HEALTH, INFLUX = 28_180, 29_464, 28_086
-TROUBLE_AFTER_SEC = 25.0
+TROUBLE_AFTER_SEC = 12.0
 RULES: dict[str, tuple[float, float]] = {  # metric: p99 and cusum that nothing normal reaches
     "ecpri_delay_us": (8_000.0, 20_000.0),
     "http_response_ms": (600.0, 1_500.0),
@@ -147,7 +147,7 @@ def trouble(directory: Path, shop: Shop, mosquitto: Mosquitto) -> None:
     say("normal")
     sys.stdin.readline()
     shop.delay = 0.9
-    time.sleep(30)
+    time.sleep(18)
     say("done")
 
 

@@ -1,8 +1,9 @@
 """A receiver for tests: a real HTTP server on this machine, which answers as it is told."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
@@ -12,11 +13,12 @@ __all__ = ["Answer", "Receiving", "receiving"]
 
 
 class Answer(NamedTuple):
-    """What the server answers; status 0: it drops the connection."""
+    """What the server answers, after a wait in seconds; status 0: it drops the connection."""
 
     status: int = 200
     body: bytes = b"{}"
     headers: tuple[tuple[str, str], ...] = ()
+    wait: float = 0.0
 
 
 class Receiving:
@@ -24,8 +26,10 @@ class Receiving:
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        self.answers: list[Answer] = []
         self.answer: Callable[[int], Answer] = lambda number: Answer()
         self.url = ""
+        self.lock = threading.Lock()
 
     @property
     def events(self) -> list[dict[str, object]]:
@@ -41,12 +45,20 @@ def receiving() -> Iterator[Receiving]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            answer = found.answer(len(found.requests))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            found.requests.append((self.path, headers, body))
+            with found.lock:
+                answer = found.answer(len(found.requests))
+                found.requests.append((self.path, headers, body))
+                found.answers.append(answer)
+            if answer.wait:
+                time.sleep(answer.wait)
             if not answer.status:
                 self.close_connection = True
                 return
+            with suppress(OSError):  # the client waits no longer
+                self._answer(answer)
+
+        def _answer(self, answer: Answer) -> None:
             self.send_response(answer.status)
             for name, value in answer.headers:
                 self.send_header(name, value)

@@ -231,10 +231,37 @@ def test_the_end_of_one_alert_leaves_the_incident_open_while_others_are() -> Non
     assert reasons(effects)[f"b-resolved-{at(2)}"] == "still_open"
 
 
-def test_an_end_beyond_the_rate_is_not_sent() -> None:
+def test_an_end_beyond_the_rate_waits_for_room() -> None:
     policy = policy_of(ROUTE.format("rate: {messages: 1, per: 1h}"))
-    _, effects = run([event("opened", 0), event("resolved", 2), tick(9)], policy)
-    assert reasons(effects)[f"a-resolved-{at(2)}"] == "rate_limited"
+    _, effects = run([event("opened", 0), event("resolved", 2), tick(90)], policy)
+    assert sent(effects) == [("all", "opened", 0), ("all", "resolved", 60)]
+    assert reasons(effects)[f"a-resolved-{at(2)}"] == "handed"
+
+
+def test_a_beginning_beyond_the_rate_is_counted_and_comes_with_others_later() -> None:
+    policy = policy_of(ROUTE.format("rate: {messages: 1, per: 1h}"))
+    others: list[Entry] = [event("opened", one, f"b{one}", source=f"press-{one}") for one in (2, 3)]
+    _, effects = run([event("opened", 0), *others, tick(90)], policy)
+    assert sent(effects) == [("all", "opened", 0), ("all", "digest", 60)]
+    assert reasons(effects)[f"b2-opened-{at(2)}"] == "rate_limited"
+
+
+def test_an_end_that_waits_for_room_is_dropped_when_it_begins_again() -> None:
+    policy = policy_of(ROUTE.format("rate: {messages: 1, per: 1h}"))
+    again = event("opened", 4, "b")
+    _, effects = run([event("opened", 0), event("resolved", 2), again, tick(90)], policy)
+    assert sent(effects) == [("all", "opened", 0)]
+    assert reasons(effects)[f"a-resolved-{at(2)}"] == "reopened"
+
+
+def test_a_cool_down_lasts_over_a_beginning_that_waited_for_it_in_vain() -> None:
+    log: list[Entry] = [
+        event("opened", 0), event("resolved", 1),
+        event("opened", 3, "b"), event("resolved", 4, "b"),
+        event("opened", 6, "c"), event("resolved", 7, "c"), tick(60),
+    ]  # fmt: skip
+    _, effects = run(log, policy_of(ROUTE.format("settle: 0s")))
+    assert sent(effects) == [("all", "opened", 0), ("all", "resolved", 1)]
 
 
 def test_a_low_score_is_not_sent() -> None:

@@ -11,6 +11,7 @@ from padit.alerting.compiled import Policy
 from padit.alerting.effects import Effect, Handed, Outcome, Reason
 from padit.alerting.engine import Engine
 from padit.alerting.entries import AlertEvent, Command, Entry, RunBegan, Target, Tick
+from padit.alerting.report import residues
 from padit.alerting.state import State, dump, load
 from tests.alerting.making import at, event, policy_of
 
@@ -141,6 +142,22 @@ def test_every_transition_has_one_outcome_on_every_route_and_none_is_left_in_the
         )
         assert counted + waiting == len(transitions)
     assert pending == 0
+
+
+@given(log=logs(), policy=st.sampled_from(POLICIES))
+@settings(max_examples=40, deadline=None)
+def test_the_residue_is_0_after_every_entry(log: list[Entry], policy: Policy) -> None:
+    engine, state = Engine(policy), State()
+    for entry in log:
+        engine.apply(state, entry)
+        assert set(residues(state, policy.by_name).values()) <= {0}
+
+
+def test_a_transition_that_got_lost_would_show_as_residue() -> None:
+    state, _ = _run(POLICIES[0], [event("opened", 0)])
+    (name, *_) = POLICIES[0].by_name
+    state.counts[name].popitem()
+    assert residues(state, [name])[name] != 0
 
 
 @given(

@@ -157,7 +157,7 @@ def test_alertmanagers_webhook_has_its_fields() -> None:
 
 @pytest.mark.parametrize("kind", sorted(DEMANDS))
 def test_the_same_message_is_the_same_bytes_and_no_kind_is_missing(kind: str) -> None:
-    assert sorted(kinds()) == sorted(DEMANDS)
+    assert sorted(kinds()) == sorted([*DEMANDS, "apprise"])
     for one in messages():
         assert _bytes(notifier(kind).render(one, "")) == _bytes(notifier(kind).render(one, ""))
 

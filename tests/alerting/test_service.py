@@ -1,16 +1,16 @@
 """The service as people run it: files in, a real receiver, a store that survives."""
 
-import random
-import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from padit.alerting.store.sqlite import SqliteStore
 from padit.cli.main import main
+from padit.devcluster.processes import free_port
 from tests.alerting.making import at, cloud_event, event
 from tests.alerting.receiving import Answer, Receiving, receiving
 from tests.limits import allowed
@@ -94,30 +94,6 @@ def test_bytes_that_are_no_alert_are_kept_with_the_reason(tmp_path: Path) -> Non
     assert all("it is no transition" in reason for reason in reasons)
 
 
-def test_killed_at_random_it_loses_nothing_and_keeps_the_order(tmp_path: Path) -> None:
-    chance = random.Random(7)
-    with receiving() as got:
-        command = [sys.executable, "-m", "padit.cli.main", *_write(tmp_path, got.url, 40)]
-        got.answer = lambda number: Answer((200, 500, 0, 200)[number % 4])
-        for _ in range(12):
-            process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-            time.sleep(0.8 + chance.random())
-            process.send_signal(signal.SIGKILL)
-            process.wait(allowed(30))
-        got.answer = lambda number: Answer()
-        assert main(command[3:]) == 0
-    first: dict[object, list[object]] = {}
-    for one in got.events:
-        ids = first.setdefault(one["subject"], [])
-        if one["id"] not in ids:
-            ids.append(one["id"])
-    assert len(first) == 40
-    assert all(len(ids) == 2 for ids in first.values())  # the receiver drops repeated ids
-    store = SqliteStore(tmp_path / "data", leading=False)
-    assert store.counts()["all"] == {"handed": 80, "message delivered": 80}
-    store.close()
-
-
 def test_a_second_process_stands_by_and_takes_over(tmp_path: Path) -> None:
     with receiving() as got:
         command = [sys.executable, "-m", "padit.cli.main", *_write(tmp_path, got.url, 2)]
@@ -152,6 +128,38 @@ def test_a_dead_receiver_costs_the_others_nothing(tmp_path: Path) -> None:
     store.close()
     assert counts["all"]["message delivered"] == 10
     assert counts["bad"]["message dead"] == 10
+
+
+def test_prometheus_and_probes_are_answered_while_it_runs(tmp_path: Path) -> None:
+    with receiving() as got:
+        got.answer = lambda number: Answer(500, wait=0.2)
+        command = _write(tmp_path, got.url, 3)
+        address = f"127.0.0.1:{free_port()}"
+        whole = [sys.executable, "-m", "padit.cli.main", *command, "--metrics", address]
+        process = subprocess.Popen(whole, stderr=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + allowed(30)
+            text = ""
+            while 'padit_alerting_messages{route="all",state="pending"} ' not in text:
+                assert time.monotonic() < deadline, text
+                time.sleep(0.2)
+                text = _get(f"http://{address}/metrics")
+            assert _get(f"http://{address}/health") == "ok\n"
+        finally:
+            process.terminate()
+            process.wait(allowed(30))
+    assert 'padit_alerting_transitions_total{reason="handed",route="all"} 6' in text
+    assert 'padit_alerting_residue{route="all"} 0' in text
+    assert 'padit_alerting_breaker_open{receiver="ops"}' in text
+    assert "padit_alerting_store_up 1" in text
+
+
+def _get(url: str) -> str:
+    try:
+        with urllib.request.urlopen(url, timeout=allowed(5)) as answer:  # noqa: S310  # loopback
+            return str(answer.read().decode())
+    except OSError:
+        return ""
 
 
 @pytest.mark.parametrize(

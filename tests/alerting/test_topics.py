@@ -11,10 +11,11 @@ import msgspec
 from confluent_kafka import Producer
 
 from padit.alerting.store.sqlite import SqliteStore
-from padit.domain.audit import RunStarted, encode_record
+from padit.domain.audit import JobProgress, RunStarted, encode_record
 from padit.domain.timestamps import MICROS, format_utc
 from tests.alerting.making import START, cloud_event, event
 from tests.alerting.receiving import Receiving, receiving
+from tests.integration.helpers import read_topic
 from tests.limits import allowed
 from tests.parts import KafkaPart
 
@@ -40,7 +41,9 @@ def _kinds(got: Receiving) -> list[str]:
 def test_topics_are_read_once_over_a_kill_and_commands_count(
     kafka: KafkaPart, tmp_path: Path
 ) -> None:
-    alerts, audit, commands = (kafka.topic(name) for name in ("alerts", "alerts-audit", "commands"))
+    alerts, audit, commands, notifications = (
+        kafka.topic(name) for name in ("alerts", "alerts-audit", "commands", "notification.alert")
+    )
     now = (time.time_ns() // 1000 - START) / MICROS / 60  # minutes since the tests' start
     acknowledge = {
         "id": "c1", "time": format_utc(time.time_ns() // 1000), "by": "ann",
@@ -56,7 +59,7 @@ def test_topics_are_read_once_over_a_kill_and_commands_count(
             sys.executable, "-m", "padit.cli.main", "alerting",
             "--config", str(tmp_path / "c.yaml"), "--alerts", kafka.uri(alerts),
             "--audit", kafka.uri(audit), "--commands", kafka.uri(commands),
-            "--data", str(tmp_path / "data"),
+            "--data", str(tmp_path / "data"), "--notifications", kafka.uri(notifications),
         ]  # fmt: skip
         _produce(kafka, alerts, [cloud_event(event("opened", now))])
         process = subprocess.Popen(command)
@@ -68,6 +71,9 @@ def test_topics_are_read_once_over_a_kill_and_commands_count(
             process = subprocess.Popen(command)
             _until(lambda: _kinds(got) == ["opened", "acknowledged"])
             _produce(kafka, audit, [encode_record(lost)])
+            later = time.time_ns() // 1000 + 60 * MICROS
+            for moment in (later, later + 10 * MICROS):
+                _produce(kafka, audit, [encode_record(JobProgress(moment, "run-2", "s", 0, 1))])
             _until(lambda: _kinds(got) == ["opened", "acknowledged", "resolved"])
             process.send_signal(signal.SIGTERM)
             assert process.wait(allowed(30)) == 0
@@ -76,5 +82,12 @@ def test_topics_are_read_once_over_a_kill_and_commands_count(
             process.wait(allowed(30))
     store = SqliteStore(tmp_path / "data", leading=False)
     assert store.counts()["all"] == {"handed": 1, "message delivered": 3}
-    assert {place.rsplit("/", 1)[-1] for place, _ in store.positions()} == {alerts, audit, commands}
+    places = {place.rsplit("/", 1)[-1] for place, _ in store.positions()}
+    assert places == {alerts, audit, commands, "notification.alert"}
+    ids = [one.id for one in store.deliveries()]
     store.close()
+    written = [msgspec.json.decode(one.value) for one in read_topic(kafka.bootstrap, notifications)
+               if one.value]  # fmt: skip
+    assert list(dict.fromkeys(one["id"] for one in written)) == ids
+    kinds = [one["type"].rsplit(".", 1)[-1] for one in written]
+    assert list(dict.fromkeys(kinds)) == ["opened", "acknowledged", "resolved"]

@@ -19,6 +19,7 @@ from padit.alerting.sequencer import Alerting, Record
 from padit.alerting.state import State
 from padit.alerting.store.sqlite import SqliteStore
 from padit.cli.main import main
+from padit.domain.timestamps import format_utc
 from tests.alerting.making import SIMPLE, at, cloud_event, command, event
 from tests.alerting.test_laws import POLICIES, logs
 
@@ -140,3 +141,43 @@ def test_routes_test_says_where_an_alert_would_go(
     assert capsys.readouterr().out == "all -> ops: sent\n"
     assert main([*base, "--source", "press-1", "--at", "2026-03-01T09:00:00Z"]) == 0
     assert "silenced (works) until 2026-03-02T08:00:00" in capsys.readouterr().out
+
+
+def _feature(minute: float, score: float | None, metric: str = "rpm") -> bytes:
+    end = format_utc(at(minute))
+    row = {"source_id": "press-1", "metric_name": metric, "window_end": end, "score": score}
+    return msgspec.json.encode({**row, "extractions": 7, "judged_by": []})
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([], "no data: no window"),
+        ([_feature(0, 0.9, "other"), _feature(300, 0.9), b"{", b"[]"], "no data: no window"),
+        ([_feature(0, None), _feature(1, None)], "warming up: 2 windows"),
+        ([_feature(0, None), _feature(1, 0.4), _feature(2, 0.3)],
+         "score below: the highest score is 0.4, at 2026-03-01T08:01:00.000000Z"),
+        ([_feature(1, 0.95)], "which is enough"),
+    ],
+)  # fmt: skip
+def test_why_not_explains_from_recorded_scores_why_there_is_no_alert(
+    rows: list[bytes], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "c.yaml").write_text(SIMPLE)
+    (tmp_path / "alerts.jsonl").touch()
+    (tmp_path / "features.jsonl").write_bytes(b"".join(row + b"\n" for row in rows))
+    names = b'"press-1", "metric_name": "rpm"'
+    (tmp_path / "late.jsonl").write_bytes(
+        b'{"source_id": %s, "timestamp": "2026-03-01T08:10:00Z", "value": 1}\n{"x"\n' % names
+    )
+    letter = {"reason": "value is text", "original": b'{"source_id": %s}' % names}
+    (tmp_path / "dlq.jsonl").write_bytes(msgspec.json.encode(letter) + b"\n")
+    options = [
+        f"--{name}={tmp_path}/{name}.jsonl" for name in ("alerts", "features", "late", "dlq")
+    ]
+    command = ["why-not", "press-1", "rpm", "--at", "2026-03-01T08:05:00Z", *options]
+    assert main([*command, "--config", str(tmp_path / "c.yaml")]) == 1
+    said = capsys.readouterr().out
+    assert words in said
+    assert "late: 1 samples came too late" in said
+    assert "dead letter: 1 records: value is text" in said

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from padit.codecs.validate import Validate
@@ -61,6 +61,7 @@ def test_a_record_that_is_too_long_stays_a_dead_letter_whatever_it_holds() -> No
         lambda elements: elements.count(None) < max(8, len(elements))
     )
 )
+@example([NULL, *[None] * 10])
 def test_elements_of_an_array_are_samples_absent_or_rejected(elements: list[Any]) -> None:
     decoded = read(elements)
     wrong = [i for i, one in enumerate(elements) if one in (WRONG, None)]

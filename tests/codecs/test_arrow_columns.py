@@ -176,7 +176,7 @@ def test_streams_are_read_together_as_long_as_they_fit(monkeypatch: pytest.Monke
         monkeypatch.setattr(module, "MOST_TOGETHER", most)
         found = rows_from_streams(values)
         assert found is not None
-        rows, each, _ = found
+        rows, each = found.rows, found.counts
         assert (each.tolist(), len(rows)) == (counts, sum(counts))
 
 

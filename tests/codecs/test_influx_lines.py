@@ -71,6 +71,7 @@ def test_time_of_more_bits_is_refused(stamp: str) -> None:
         (r"a\b f=1", Line(r"a\b", (), (("f", 1.0),), None)),
         ('m,a="b f=1', Line("m", (("a", '"b'),), (("f", 1.0),), None)),
         ('m"n f=1  7 ', Line('m"n', (), (("f", 1.0),), 7)),
+        (r'm,"a\ x=b f=1', Line("m", (('"a x', "b"),), (("f", 1.0),), None)),
         ('m f"g=1 7', Line("m", (), (('f"g', 1.0),), 7)),
     ],
 )  # fmt: skip

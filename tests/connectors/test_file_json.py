@@ -215,6 +215,14 @@ def test_a_field_of_numbers_that_samples_do_not_have_is_named(tmp_path: Path) ->
     assert "format:" in left.remedy
 
 
+def test_numbers_within_other_fields_are_counted_one_by_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    more = {"samples": [1, 2.5, [3], True, "4"], "stats": {"p99": 5.5, "of": {"n": 7, "x": None}}}
+    path.write_text("".join(json.dumps({**one, **more}) + "\n" for one in RECORDS))
+    found = {one.what: (one.amount, one.numeric) for one in left_of(path)}
+    assert found == {"field 'samples'": (15, 15), "field 'stats'": (10, 10)}
+
+
 def test_numbers_that_samples_do_not_have_are_counted_in_the_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     lines = [{**RECORDS[i % 5], **({"late": i} if i >= 40_000 else {})} for i in range(100_000)]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from apache_beam.utils.timestamp import Duration
 
+from padit.connectors.coders import BatchCoder, MessageCoder
 from padit.connectors.collector import relax_collector, restore_collector
 from padit.connectors.cursor import Cursor, PartitionCursor, ReadAheadLimiter, first_cursors
 from padit.connectors.read_shard import ReadOptions, ReadShard
@@ -19,6 +20,7 @@ from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader
 from padit.domain.batch import Batch
 from padit.domain.errors import SourceError
 from padit.domain.findings import Findings
+from padit.domain.message import Kind, Message
 from padit.domain.rows import Rows
 from padit.ops.run_context import RunContext
 from tests.connectors.reading import FixedReader
@@ -116,6 +118,53 @@ def test_a_read_that_fails_inside_a_batch_skips_nothing_when_it_is_tried_again()
         shard.teardown()
     assert sum(len(batch.rows) for batch in again) == ROWS
     assert source.opened == [0, 0]
+
+
+class _InTurns(Fails):
+    """Two partitions of ten rows, the first of which ends long before the other begins."""
+
+    def ranges(self) -> list[PartitionRange]:
+        return [PartitionRange(number, 0, 10) for number in range(2)]
+
+    def open(self, ranges: Sequence[PartitionRange], decode: Decoder) -> Reader:
+        return _OneByOne()
+
+
+class _OneByOne(FixedReader):
+    """One row a read, partition by partition."""
+
+    def __init__(self) -> None:
+        self._at = 0
+
+    def read(self, seconds: float) -> list[ReadBatch]:
+        if self._at == 20:
+            return []
+        (number, at), self._at = divmod(self._at, 10), self._at + 1
+        rows = rows_of([Sample(at * SECOND, SERIES[number], 1.0)])
+        return [ReadBatch(number, at + 1, rows, ended=at == 9)]
+
+
+def test_a_replay_reads_on_into_the_same_batch_when_one_partition_ends() -> None:
+    shard = ReadShard(_InTurns(fails_at=-1), None, OPTIONS)  # type: ignore[arg-type]
+    shard.setup()
+    try:
+        found = list(_batches(shard, _Tracker(_start(_InTurns(fails_at=-1)))))
+    finally:
+        shard.teardown()
+    assert [len(batch.rows) for batch in found] == [20]
+
+
+def test_the_size_of_what_travels_is_estimated_without_encoding_it() -> None:
+    rows = rows_of([Sample(i * SECOND, SERIES[i % 2], 1.0) for i in range(1000)])
+    message = Message.of(Kind.ALERT, ("a",), 0, b"x" * 1000, "1")
+    pairs: list[tuple[Any, object]] = [
+        (BatchCoder(), Batch(1, (), rows)),
+        (MessageCoder(), message),
+    ]
+    for coder, value in pairs:
+        size = len(coder.encode(value))
+        coder.encode = None
+        assert 0.8 * size < coder.estimate_size(value) < 1.2 * size
 
 
 def test_instances_that_take_turns_on_a_shard_count_nothing_twice() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from padit.connectors.file_options import file_options
 from padit.connectors.file_source import FileSource
+from padit.domain.findings import Findings
 from tests.connectors.reading import reads_of, samples
 from tests.connectors.test_file_order import T0, read_in_parts, write
 
@@ -49,6 +50,24 @@ def rounds_of(rows: list[tuple[int, str]]) -> list[int]:
         met.add(name)
         found.append(number)
     return found
+
+
+def test_a_column_of_words_that_may_tell_series_apart_is_named_with_its_option(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "melted.csv"
+    rows = [f"{T0 + t},{name},{t}" for name in ("cpu", "mem") for t in range(5)]
+    path.write_text("\n".join(["timestamp,variable,value", *rows]))
+    [guess] = [one for one in _findings(path, {}).guesses if "microsecond" in one.what]
+    assert "if column 'variable' tells series apart: metric_column=" in guess.what
+    told = _findings(path, {"metric_column": "variable"})
+    assert [one for one in told.guesses if "microsecond" in one.what] == []
+
+
+def _findings(path: Path, options: dict[str, str]) -> Findings:
+    source = FileSource(str(path), file_options(str(path), options))
+    source.ranges()
+    return source.findings()
 
 
 def test_reading_on_far_within_one_time_goes_on_with_its_count(tmp_path: Path) -> None:

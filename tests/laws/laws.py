@@ -43,7 +43,7 @@ def order_invariance(make: Make) -> None:
     samples = with_ties_and_repeats(samples_of("factory"), 2)
     expected = run([list(samples)], make())
     assert expected.late == []
-    for seed, partitions in ((3, 1), (4, 3)):
+    for seed, partitions in ((3, 1), (6, 3)):
         logs = logs_of(samples, seed, partitions)
         schedule = schedule_by(np.random.default_rng(seed), logs, 300)
         found = run(logs, make(), schedule)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from padit.domain.attributes import UNSTATED, Attributes
 from padit.domain.audit import total
-from padit.domain.batch import KeyedBatch
+from padit.domain.batch import KeyedBatch, decode_rows, encode_keyed_batch
 from padit.domain.errors import StateError
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
@@ -118,6 +118,24 @@ def test_a_keyed_batch_that_overtook_another_closes_nothing_before_it() -> None:
     assert machine.waiting(store) == 30
     assert machine.advance(store, _keyed(0, 10, 10)).counts.scored == 40
     assert machine.waiting(store) == 0
+
+
+def test_rows_that_come_with_a_close_never_go_through_the_state() -> None:
+    machine, store = machine_of(RULE, WINDOWS), MemoryStore()
+    for keyed in (_keyed(0, 20, 20), _keyed(20, 45, 40)):
+        assert machine.advance(store, keyed).counts.scored == 20
+    assert [len(decode_rows(without_checksum(one, "rows"))) for one in store.rows] == [5]
+    assert machine.waiting(store) == 5
+
+
+def test_the_bytes_of_a_keyed_batch_are_kept_as_they_came() -> None:
+    keyed = _keyed(0, 5, 5)
+    encoded = encode_keyed_batch(keyed)
+    stores = MemoryStore(), MemoryStore()
+    for store, at_hand in zip(stores, (encoded, None), strict=True):
+        machine_of(RULE, WINDOWS).advance(store, keyed, at_hand)
+    assert stores[0].pieces() == stores[1].pieces()
+    assert stores[0].rows == [with_checksum(encoded)]
 
 
 def test_state_is_bounded_while_time_goes_on() -> None:

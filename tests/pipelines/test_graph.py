@@ -48,7 +48,7 @@ def test_labels_are_the_same_whatever_is_configured(tmp_path: Path) -> None:
     assert tops == {
         "Shards", "SpreadShards", "ReadMetrics", "KeyByGroup", "WatchGroup", "Alerts",
         "Anomalies", "Features", "Late", "MergeDeadLetters", "DeadLetters", "MergeAudit",
-        "Audit",
+        "Audit", "Progress",
     }  # fmt: skip
 
 

@@ -140,6 +140,20 @@ def test_a_late_feature_of_one_row_is_that_of_the_column() -> None:
     assert [tuple(one) for one in rows] == [FEATURES] * 3
 
 
+def test_a_late_feature_stays_late_where_rows_are_chosen_or_spread() -> None:
+    value = np.random.default_rng(8).normal(size=90)
+    start, count = np.array([0, 30, 50]), np.array([30, 20, 40])
+    whole = dict(compute_features(value, start, count))
+    table = compute_features(value, start, count)
+    assert isinstance(table, LateFeatures)
+    chosen, spread = table.select(np.array([2, 0])), table.spread(np.array([3, 0, 1]), 5)
+    assert all("seasonality" not in one._columns for one in (table, chosen, spread))
+    for name in FEATURES:
+        column = whole[name]
+        assert chosen[name].tolist() == [column[2], column[0]]
+        assert spread[name].tolist() == [column[1], column[2], 0, column[0], 0]
+
+
 @pytest.mark.parametrize(
     ("start", "count"), [([0], [0]), ([-1], [1]), ([2], [2]), ([0, 3], [3, 1]), ([0], [-1])]
 )

@@ -1,0 +1,259 @@
+"""All alerts and incidents of a log, also those that are over: what a page or an API shows.
+
+It is the engine once more, fed with the entries of the log in their order, which keeps what the
+engine forgets. So it shows what the process that leads has decided, and needs none of its state.
+Not for several threads: apply and read in the same one.
+"""
+
+from bisect import bisect_left, bisect_right, insort
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from padit.alerting.compiled import Policy
+from padit.alerting.effects import CommandResult, Effect, Handed, Outcome
+from padit.alerting.engine import Engine
+from padit.alerting.entries import AlertEvent, Command, Entry, fingerprint_of
+from padit.alerting.incidents import worst
+from padit.alerting.matching import RANK
+from padit.alerting.messages import view_of
+from padit.alerting.policy import AlertingConfig
+from padit.alerting.state import Incident, State
+from padit.domain.alert import Severity
+
+__all__ = ["AlertState", "Change", "Overview", "Step"]
+
+_MOST_EVENTS = 20_000
+_MOST_STEPS = 200
+SUPPRESSED = frozenset({"silenced", "inhibited", "outside_hours", "acknowledged", "rate_limited"})
+
+
+class Step(msgspec.Struct, frozen=True, array_like=True):
+    """One transition of an alert: its entry in the log, id, kind, event time and severity."""
+
+    n: int
+    id: str
+    kind: str
+    time: int
+    severity: Severity
+    score: float
+
+
+class AlertState(msgspec.Struct):
+    """An alert as of its latest transition; times in microseconds, `closed` 0: open.
+
+    Attributes:
+        id, source_id, metric_name, severity, score, summary, detector, labels, shift: of it.
+        fingerprint: of its series.
+        opened, closed: event times.
+        incident: that it belongs to.
+        steps: its transitions.
+        reason: why it ended.
+        suppressed: by route what keeps it from being sent, if anything.
+    """
+
+    id: str
+    fingerprint: str
+    source_id: str
+    metric_name: str
+    severity: Severity
+    score: float
+    summary: str
+    detector: str
+    labels: dict[str, str]
+    shift: float
+    opened: int
+    incident: str
+    closed: int = 0
+    reason: str = ""
+    steps: list[Step] = []
+    suppressed: dict[str, str] = {}
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What one entry of the log changed: its number, kind, and the alerts and incidents."""
+
+    n: int
+    kind: str
+    time: int
+    name: str
+    alerts: tuple[str, ...]
+    incidents: tuple[str, ...]
+
+
+class Overview:
+    """Alerts and incidents of a log.
+
+    Args:
+        config: what decides.
+    """
+
+    def __init__(self, config: AlertingConfig) -> None:
+        self.policy = Policy(config)
+        self._engine = Engine(self.policy)
+        self.state = State()
+        self.alerts: dict[str, AlertState] = {}
+        self.incidents: dict[str, Incident] = {}
+        self.version = 0
+        self.changes: deque[Change] = deque(maxlen=_MOST_EVENTS)
+        self.touched: dict[str, int] = {}
+        self.latest_alert = 0
+        self.by_incident: dict[str, list[str]] = {}
+        self.by_series: dict[tuple[str, str], list[str]] = {}
+        self._by_time: list[tuple[int, str]] = []
+        self._incidents_by_time: list[tuple[int, str]] = []
+
+    def apply(self, n: int, entry: Entry) -> Change:
+        """Follow one entry of the log; what it changed."""
+        touched: dict[str, None] = {}
+        if isinstance(entry, AlertEvent):
+            known = self.state.alerts.get(entry.alert)
+            if known is not None:
+                touched[known[0]] = None
+        effects = self._engine.apply(self.state, entry)
+        alerts: dict[str, None] = {}
+        if isinstance(entry, AlertEvent):
+            self._follow(n, entry)
+            alerts[entry.alert] = None
+        for one in effects:
+            self._effect(one, alerts, touched)
+        for name in alerts:
+            if name in self.alerts:
+                touched[self.alerts[name].incident] = None
+        for name in touched:
+            self._touch(name, n, entry.time)
+        self.version = n
+        change = Change(n, *_names(entry), tuple(alerts), tuple(touched))
+        self.changes.append(change)
+        return change
+
+    def _follow(self, n: int, event: AlertEvent) -> None:
+        """Bring the row of an alert up to date, and make it at first."""
+        placed = self.state.alerts.get(event.alert)
+        row = self.alerts.get(event.alert)
+        if row is None:
+            if placed is None:
+                return  # the end of an alert whose beginning is not in the log
+            row = self.alerts[event.alert] = AlertState(
+                event.alert, fingerprint_of(event.source_id, event.metric_name), event.source_id,
+                event.metric_name, event.severity, event.score, event.summary, event.detector,
+                event.labels, event.shift, event.opened, placed[0],
+            )  # fmt: skip
+            insort(self._by_time, (event.opened, event.alert))
+            self._know(placed[0])
+            self.by_series.setdefault((row.source_id, row.metric_name), []).append(row.id)
+            self.by_incident.setdefault(placed[0], []).append(event.alert)
+        if event.kind == "resolved":
+            row.closed, row.reason = event.time, event.reason or "level"
+        elif RANK[event.severity] >= RANK[row.severity]:
+            row.severity, row.score, row.summary = event.severity, event.score, event.summary
+        if len(row.steps) < _MOST_STEPS:
+            row.steps.append(Step(n, event.id, event.kind, event.time, event.severity, event.score))
+        self.latest_alert = max(self.latest_alert, event.time)
+
+    def _know(self, name: str) -> None:
+        if name not in self.incidents:
+            incident = self.incidents[name] = self.state.incidents[name]
+            insort(self._incidents_by_time, (incident.opened, name))
+
+    def _effect(self, one: Effect, alerts: dict[str, None], touched: dict[str, None]) -> None:
+        if isinstance(one, CommandResult):
+            alerts.update(dict.fromkeys(one.alerts))
+        elif isinstance(one, Handed):
+            views = (*one.others, one.view) if one.view is not None else one.others
+            touched.update(dict.fromkeys(view.id for view in views if view.id in self.incidents))
+        elif isinstance(one, Outcome) and one.reason.value == "silenced":
+            touched.update(
+                dict.fromkeys(
+                    name
+                    for name, incident in self.state.incidents.items()
+                    if any(one.transition in told.pending for told in incident.told.values())
+                )
+            )
+
+    def _touch(self, name: str, n: int, time: int) -> None:
+        """An incident changed: what closed without a transition (by hand, by a lost run), too."""
+        self.touched[name] = n
+        incident = self.incidents.get(name)
+        if incident is None:
+            return
+        for member in incident.members.values():
+            row = self.alerts.get(member.event.alert)
+            if row is None:
+                continue
+            if member.closed and not row.closed:
+                row.closed, row.reason = member.closed, member.ended_by
+            row.suppressed = {
+                route: told.why + (f" ({told.detail})" if told.detail else "")
+                for route, told in incident.told.items()
+                if told.state == "waiting" and told.why in SUPPRESSED
+            }
+
+    # ---- reading
+
+    def newest_alerts(self, before: tuple[int, str] | None, since: int) -> Iterator[AlertState]:
+        """Alerts by opening, the newest first, from behind a place on, back to an event time."""
+        return (self.alerts[name] for name in _downwards(self._by_time, before, since))
+
+    def newest_incidents(self, before: tuple[int, str] | None, since: int) -> Iterator[Incident]:
+        """Incidents by opening, the newest first."""
+        return (self.incidents[name] for name in _downwards(self._incidents_by_time, before, since))
+
+    def open_incidents(self) -> list[Incident]:
+        """Incidents with an open alert: the worst first, then the oldest."""
+        found = [one for one in self.state.incidents.values() if one.firing]
+        return sorted(found, key=lambda one: (-RANK[_severity(one)], one.opened, one.id))
+
+    def incident(self, name: str) -> dict[str, Any]:
+        """An incident as a message shows it, with what each route knows of it."""
+        one = self.incidents[name]
+        view: dict[str, Any] = msgspec.to_builtins(view_of(self.policy, one))
+        view["routes"] = {
+            route: {"state": told.state, "why": told.why, "detail": told.detail,
+                    "messages": told.messages}
+            for route, told in one.told.items()
+        }  # fmt: skip
+        view["suppressed"] = sorted(
+            {told.why + (f" ({told.detail})" if told.detail else "")
+             for told in one.told.values() if told.state == "waiting" and told.why in SUPPRESSED}
+        )  # fmt: skip
+        closed = [member.closed for member in one.members.values()]
+        view["closed"] = 0 if one.firing else max(closed, default=0)
+        view["acknowledged_at"] = one.acknowledged_at
+        view["sources"] = sorted({member.event.source_id for member in one.members.values()})
+        first = worst(one)[0].event
+        view["title"] = first.summary or f"{first.metric_name} of {first.source_id}"
+        view["changed_by"] = self.touched.get(name, 0)
+        return view
+
+    def missed_since(self, n: int) -> list[Change] | None:
+        """Changes behind a number; None if some of them are no longer kept."""
+        if n >= self.version:
+            return []
+        if not self.changes or self.changes[0].n > n + 1:
+            return None
+        return [one for one in self.changes if one.n > n]
+
+
+def _severity(incident: Incident) -> Severity:
+    members = [one for one in incident.members.values() if not one.closed]
+    return max((one.event.severity for one in members), key=RANK.__getitem__, default="INFO")
+
+
+def _names(entry: Entry) -> tuple[str, int, str]:
+    """Kind, event time and name of an entry, for a stream."""
+    if isinstance(entry, AlertEvent):
+        return entry.kind, entry.time, entry.id
+    if isinstance(entry, Command):
+        return entry.kind, entry.time, entry.id
+    return type(entry).__name__.lower(), entry.time, ""
+
+
+def _downwards(
+    order: list[tuple[int, str]], before: tuple[int, str] | None, since: int
+) -> Iterable[str]:
+    last = len(order) if before is None else bisect_left(order, before)
+    first = bisect_right(order, (since, ""))
+    return (order[at][1] for at in range(last - 1, first - 1, -1))

@@ -1,0 +1,327 @@
+"""What a store of alerting holds, in SQL that SQLite and PostgreSQL both read.
+
+Entries of the log, their effects and the positions in the inputs are written in one transaction,
+so a process that dies has done all of a batch or nothing of it. A kind of store connects, begins
+and ends transactions, and keeps every process but one from leading.
+"""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import msgspec
+
+from padit.alerting.effects import CommandResult, Effect, Feedback, Handed, Outcome
+from padit.domain.errors import ConfigurationError, SinkError, StateError
+
+__all__ = [
+    "Delivery",
+    "LeadLostError",
+    "LeadTakenError",
+    "LogRow",
+    "Reported",
+    "Store",
+    "changes",
+]
+
+_PAGE = 10_000
+_encoder = msgspec.json.Encoder()
+
+
+class LeadTakenError(ConfigurationError):
+    """Another process leads."""
+
+
+class LeadLostError(SinkError):
+    """The store was away, and another process leads by now."""
+
+
+class LogRow(NamedTuple):
+    """An entry of the log as it is stored."""
+
+    n: int
+    kind: str
+    id: str | None
+    time: int
+    payload: bytes
+
+
+class Delivery(NamedTuple):
+    """A message and how far it has come; see the table `delivery`."""
+
+    number: int
+    id: str
+    route: str
+    receiver: str
+    incident: str
+    kind: str
+    time: int
+    message: bytes
+    state: str
+    attempts: int
+    next_attempt_at: float
+    reason: str
+    reference: str
+
+
+class Reported(NamedTuple):
+    """How far a key group of the job has come; see the table `job_progress`."""
+
+    part: int
+    parts: int
+    run: str
+    shape: str
+    watermark: int
+
+
+class Store(ABC):
+    """A store; `transaction` has to be entered before anything is written."""
+
+    @abstractmethod
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> Any:
+        """A cursor of a statement with `?` for its values."""
+
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[None]:
+        """All of it or nothing.
+
+        Raises:
+            SinkError: the store is full, locked, damaged or away.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of it; another process may lead then."""
+
+    # ---- the log
+
+    def append(self, kind: str, identity: str | None, time: int, payload: bytes) -> int | None:
+        """Number of a new entry; None if one of this id is there already."""
+        row = self.execute(
+            "INSERT INTO log (kind, id, time, payload) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT DO NOTHING RETURNING n",
+            (kind, identity, time, payload),
+        ).fetchone()
+        return None if row is None else row[0]
+
+    def entries(self, after: int = 0) -> Iterator[LogRow]:
+        """Entries behind a number, in order."""
+        while True:
+            rows = self.execute(
+                "SELECT n, kind, id, time, payload FROM log WHERE n > ? ORDER BY n LIMIT ?",
+                (after, _PAGE),
+            ).fetchall()
+            yield from map(LogRow._make, rows)
+            if len(rows) < _PAGE:
+                return
+            after = rows[-1][0]
+
+    def last_number(self) -> int:
+        """Number of the latest entry; 0 without any."""
+        row = self.execute("SELECT max(n) FROM log").fetchone()
+        return row[0] or 0
+
+    def refuse(self, place: str, partition: int, number: int, why: str, data: bytes) -> None:
+        """Keep bytes that are no entry, with the reason."""
+        self.execute(
+            "INSERT INTO refused VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (place, partition, number, why, data),
+        )
+
+    def refused(self) -> list[str]:
+        """Reasons of the bytes that are no entry, in the order of places."""
+        rows = self.execute("SELECT reason FROM refused ORDER BY place, partition, number")
+        return [reason for (reason,) in rows]
+
+    def positions(self) -> dict[tuple[str, int], int]:
+        """Where reading goes on, by place and partition."""
+        rows = self.execute("SELECT place, partition, following FROM position")
+        return {(place, partition): following for place, partition, following in rows}
+
+    def move(self, place: str, partition: int, following: int) -> None:
+        """Note where reading goes on."""
+        self.execute(
+            "INSERT INTO position VALUES (?, ?, ?) "
+            "ON CONFLICT (place, partition) DO UPDATE SET following = excluded.following",
+            (place, partition, following),
+        )
+
+    # ---- progress of the job
+
+    def reported(self) -> list[Reported]:
+        """How far the key groups of the job have come."""
+        rows = self.execute(
+            "SELECT part, parts, run, shape, watermark FROM job_progress ORDER BY part"
+        )
+        return [Reported._make(row) for row in rows]
+
+    def report(self, one: Reported) -> None:
+        """Note how far a key group has come."""
+        self.execute(
+            "INSERT INTO job_progress VALUES (?, ?, ?, ?, ?) ON CONFLICT (part) DO UPDATE SET "
+            "parts = excluded.parts, run = excluded.run, shape = excluded.shape, "
+            "watermark = excluded.watermark",
+            one,
+        )
+
+    def forget_reported(self) -> None:
+        """Another run of the job begins."""
+        self.execute("DELETE FROM job_progress")
+
+    # ---- the engine's state and effects
+
+    def snapshot(self) -> tuple[int, str, bytes] | None:
+        """Number of the entry, digest of the policy, and state; None before the first."""
+        row = self.execute("SELECT n, policy, state FROM snapshot").fetchone()
+        return None if row is None else (row[0], row[1], row[2])
+
+    def save_snapshot(self, n: int, policy: str, state: bytes) -> None:
+        """Keep a state instead of the one before."""
+        self.execute(
+            "INSERT INTO snapshot VALUES (1, ?, ?, ?) ON CONFLICT (one) DO UPDATE SET "
+            "n = excluded.n, policy = excluded.policy, state = excluded.state",
+            (n, policy, state),
+        )
+
+    def add(self, effects: Sequence[Effect]) -> None:
+        """Write down what follows from an entry."""
+        for one in effects:
+            if isinstance(one, Outcome):
+                self.execute(
+                    "INSERT INTO outcome VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                    (one.transition, one.route, one.reason.value, one.detail, one.time),
+                )
+            elif isinstance(one, Handed):
+                self._add_message(one)
+            elif isinstance(one, CommandResult):
+                alerts = ",".join(one.alerts)
+                self.execute(
+                    "INSERT INTO command_result VALUES (?, ?, ?, ?)",
+                    (one.id, one.result, alerts, one.time),
+                )
+            elif isinstance(one, Feedback):
+                for alert in one.alerts:
+                    self.execute(
+                        "INSERT INTO feedback VALUES (?, ?, ?, ?, ?)",
+                        (one.command, one.by, one.verdict, alert, one.time),
+                    )
+
+    def _add_message(self, one: Handed) -> None:
+        incident = one.view.id if one.view is not None else one.kind
+        self.execute(
+            "INSERT INTO delivery (id, route, receiver, incident, kind, time, message) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (one.id, one.route, one.receiver, incident, one.kind, one.time, _encoder.encode(one)),
+        )
+
+    # ---- deliveries
+
+    def due(self, receiver: str, now: float, most: int = 16) -> list[Delivery]:
+        """Messages to try, oldest first; of an incident and route only the oldest pending one."""
+        rows = self.execute(
+            "SELECT * FROM delivery AS d WHERE receiver = ? AND state = 'pending' "
+            "AND next_attempt_at <= ? AND NOT EXISTS (SELECT 1 FROM delivery AS e WHERE "
+            "e.incident = d.incident AND e.route = d.route AND e.state = 'pending' "
+            "AND e.number < d.number) ORDER BY number LIMIT ?",
+            (receiver, now, most),
+        )
+        return [Delivery._make(row) for row in rows]
+
+    def reference(self, delivery: Delivery) -> str:
+        """What the receiver called the first message of this incident; empty without one."""
+        row = self.execute(
+            "SELECT reference FROM delivery WHERE incident = ? AND route = ? AND number < ? "
+            "AND reference != '' ORDER BY number DESC LIMIT 1",
+            (delivery.incident, delivery.route, delivery.number),
+        ).fetchone()
+        return row[0] if row else ""
+
+    def record(self, number: int, state: str, attempts: int, **others: Any) -> None:
+        """Note the result of an attempt."""
+        self.execute(
+            "UPDATE delivery SET state = ?, attempts = ?, next_attempt_at = ?, reason = ?, "
+            "reference = ? WHERE number = ?",
+            (
+                state,
+                attempts,
+                others.get("next_attempt_at", 0.0),
+                others.get("reason", ""),
+                others.get("reference", ""),
+                number,
+            ),
+        )
+
+    def deliveries(self, state: str | None = None) -> list[Delivery]:
+        """All messages, or those in a state, oldest first."""
+        where, values = ("WHERE state = ?", (state,)) if state is not None else ("", ())
+        rows = self.execute(f"SELECT * FROM delivery {where} ORDER BY number", values)  # noqa: S608
+        return [Delivery._make(row) for row in rows]
+
+    def handed(self, after: int, most: int = 500) -> list[Delivery]:
+        """Messages behind a number, oldest first."""
+        rows = self.execute(
+            "SELECT * FROM delivery WHERE number > ? ORDER BY number LIMIT ?", (after, most)
+        )
+        return [Delivery._make(row) for row in rows]
+
+    def waiting(self) -> int:
+        """Messages that are pending."""
+        return int(
+            self.execute("SELECT count(*) FROM delivery WHERE state = 'pending'").fetchone()[0]
+        )
+
+    def replay(self, number: int) -> None:
+        """Try a dead message again."""
+        self.execute(
+            "UPDATE delivery SET state = 'pending', attempts = 0, next_attempt_at = 0 "
+            "WHERE number = ? AND state = 'dead'",
+            (number,),
+        )
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Outcomes of transitions and states of messages, by route."""
+        found: dict[str, dict[str, int]] = {}
+        rows = self.execute(
+            "SELECT route, reason, count(*) FROM outcome GROUP BY route, reason UNION ALL "
+            "SELECT route, 'message ' || state, count(*) FROM delivery GROUP BY route, state"
+        )
+        for route, reason, count in rows:
+            found.setdefault(route, {})[reason] = count
+        return found
+
+    def outcomes(self, transition: str) -> list[tuple[str, str, str, int]]:
+        """Route, reason, detail and time of what became of a transition."""
+        return [
+            tuple(row)
+            for row in self.execute(
+                "SELECT route, reason, detail, time FROM outcome WHERE transition = ? "
+                "ORDER BY route",
+                (transition,),
+            )
+        ]
+
+
+def changes(kind: str, done: dict[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Changes of the tables that are still to be made: name, digest and SQL, in order.
+
+    Args:
+        kind: of the store, like `sqlite`.
+        done: digests by name of those that were made.
+
+    Raises:
+        StateError: a change that was made is not the one that is there now.
+    """
+    folder = files("padit.alerting.store.migrations").joinpath(kind)
+    for file in sorted(folder.iterdir(), key=lambda one: one.name):
+        if not file.name.endswith(".sql"):
+            continue
+        text = file.read_text(encoding="utf-8")
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        if done.get(file.name, digest) != digest:
+            message = f"the change {file.name} of the store is not the one that was made"
+            raise StateError(message)
+        if file.name not in done:
+            yield file.name, digest, text

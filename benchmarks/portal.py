@@ -1,0 +1,214 @@
+"""How many mixed reads a second one core of the portal answers, and how late streams are.
+
+The portal is a process of its own, as `padit portal` starts it; the load comes from this process by
+plain sockets, so that it costs little beside. Rates are per second of the server's own CPU time,
+because the machine is shared: `python -m benchmarks.portal --seconds 20 --alerts 10000`.
+"""
+
+import argparse
+import asyncio
+import random
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from padit.domain.message import digest_of
+from padit.domain.timestamps import MICROS, format_utc
+from padit.portal.accounts import Accounts
+
+__all__ = ["main"]
+
+_PRINCIPALS = 60
+_MIX = {"alerts": 40, "status": 30, "incident": 20, "series": 10}
+_SOURCES = 200
+
+
+def _alert(number: int, base: int) -> bytes:
+    time_us = base + number * 7 * MICROS
+    source = f"machine-{number % _SOURCES:03}"
+    return msgspec.json.encode({
+        "specversion": "1.0", "id": digest_of("t", str(number)), "source": f"/padit/{source}",
+        "type": "io.padit.alert.opened", "subject": f"m{number}", "time": format_utc(time_us),
+        "data": {
+            "id": digest_of("a", str(number)), "source_id": source, "metric_name": f"m{number}",
+            "severity": ("WARNING", "CRITICAL")[number % 2], "score": 0.8, "evidence": {},
+            "summary": f"m{number} of {source}: median 64.7 > 61.5", "opened": format_utc(time_us),
+            "detector": {"name": "rule", "version": 2}, "metadata": {},
+        },
+    })  # fmt: skip
+
+
+def _run_of(folder: Path, alerts: int, readings: int) -> None:
+    base = int(time.time() * MICROS) - alerts * 7 * MICROS
+    lines = [_alert(number, base) for number in range(alerts)]
+    (folder / "alerts.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+    with (folder / "metrics.jsonl").open("wb") as file:
+        for at in range(readings):
+            source = at % 20
+            file.write(b'{"timestamp":%d,"source_id":"machine-%03d","metric_name":"rpm","value":%d}\n'
+                       % (base // MICROS + at // 20, source, at % 997))  # fmt: skip
+    with (folder / "features.jsonl").open("wb") as file:
+        for at in range(readings // 30):
+            file.write(b'{"source_id":"machine-%03d","metric_name":"rpm","window_end":%d,"mean":1.5,'
+                       b'"score":0.1,"level":0.1}\n'
+                       % (at % 20, base // MICROS + at // 20 * 30))  # fmt: skip
+
+
+async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> int:
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(re.search(rb"content-length: (\d+)", head)[1])  # type: ignore[index]
+    await reader.readexactly(length)
+    return int(head[9:12])
+
+
+async def _client(port: int, key: str, paths: dict[str, list[str]], end: float, seed: int,
+                  found: list[tuple[str, float, int]]) -> None:  # fmt: skip
+    chance = random.Random(seed)
+    kinds, weights = list(_MIX), list(_MIX.values())
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    while time.monotonic() < end:
+        kind = chance.choices(kinds, weights)[0]
+        path = chance.choice(paths[kind])
+        request = (
+            f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n"
+        ).encode()
+        began = time.monotonic()
+        status = await _ask(reader, writer, request)
+        found.append((kind, time.monotonic() - began, status))
+    writer.close()
+
+
+async def _load(port: int, keys: list[str], paths: dict[str, list[str]], seconds: float,
+                clients: int) -> list[tuple[str, float, int]]:  # fmt: skip
+    found: list[tuple[str, float, int]] = []
+    end = time.monotonic() + seconds
+    await asyncio.gather(*(
+        _client(port, keys[n % len(keys)], paths, end, n, found) for n in range(clients)
+    ))  # fmt: skip
+    return found
+
+
+async def _listen(port: int, key: str, ready: asyncio.Semaphore, found: list[float]) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
+    writer.write(
+        f"GET /api/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
+    )
+    while True:
+        line = await reader.readline()
+        if line.startswith(b"event: hello"):
+            ready.release()
+        if line.startswith(b"event: change"):
+            found.append(time.monotonic())
+            break
+    writer.close()
+
+
+async def _streams(port: int, keys: list[str], alerts: Path, count: int) -> list[float]:
+    """Seconds from the line in the file to each client."""
+    ready, found = asyncio.Semaphore(0), list[float]()
+    tasks = []
+    for n in range(count):
+        tasks.append(asyncio.create_task(_listen(port, keys[n % len(keys)], ready, found)))
+        if n % 20 == 19:
+            await asyncio.sleep(0.1)
+    for _ in range(count):
+        await ready.acquire()
+    with alerts.open("ab") as file:
+        file.write(_alert(10**7, int(time.time() * MICROS) - 7 * 10**7 * MICROS) + b"\n")
+    began = time.monotonic()
+    await asyncio.gather(*tasks)
+    return sorted(one - began for one in found)
+
+
+def _share(values: list[float], part: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(int(len(ordered) * part), len(ordered) - 1)] * 1000
+
+
+def main() -> int:
+    """Print the figures; 1 if an answer was no success."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--alerts", type=int, default=10_000)
+    parser.add_argument("--readings", type=int, default=400_000)
+    parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--streams", type=int, default=1000)
+    args = parser.parse_args()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 8192)), hard))
+    with tempfile.TemporaryDirectory() as name:
+        return _measure(Path(name), args)
+
+
+def _measure(folder: Path, args: argparse.Namespace) -> int:
+    _run_of(folder, args.alerts, args.readings)
+    (folder / ".portal").mkdir()
+    accounts = Accounts(folder / ".portal" / "accounts.sqlite")
+    keys = [accounts.new_key(f"k{n}", "viewer", 1, "bench")[0] for n in range(_PRINCIPALS)]
+    accounts.close()
+    port = 18_099
+    command = [sys.executable, "-m", "padit.cli.main", "portal", "--data", str(folder),
+               f"--port={port}"]  # fmt: skip
+    server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        paths = asyncio.run(_ready(port, keys[0]))
+        process = psutil.Process(server.pid)
+        asyncio.run(_load(port, keys, paths, 3, args.clients))
+        before, began = sum(process.cpu_times()[:2]), time.monotonic()
+        found = asyncio.run(_load(port, keys, paths, args.seconds, args.clients))
+        cpu, passed = sum(process.cpu_times()[:2]) - before, time.monotonic() - began
+        wrong = sum(status != 200 for _, _, status in found)
+        times = [seconds for _, seconds, _ in found]
+        print(f"{len(found)} reads in {passed:.1f} s: {len(found) / passed:.0f}/s on this machine, "
+              f"{len(found) / cpu:.0f} per second of CPU; {wrong} no success")  # fmt: skip
+        print(f"p50 {_share(times, 0.5):.0f} ms, p95 {_share(times, 0.95):.0f} ms, "
+              f"p99 {_share(times, 0.99):.0f} ms with {args.clients} connections")  # fmt: skip
+        for kind in _MIX:
+            mine = [seconds for one, seconds, _ in found if one == kind]
+            print(f"  {kind}: median {statistics.median(mine) * 1000:.1f} ms of {len(mine)}")
+        idle = process.memory_info().rss
+        late = asyncio.run(_streams(port, keys, folder / "alerts.jsonl", args.streams))
+        grown = (process.memory_info().rss - idle) / 1e6
+        print(f"{len(late)} streams: first {late[0] * 1000:.0f} ms, p99 {_share(late, 0.99):.0f} "
+              f"ms, {grown:.0f} MB more; {idle / 1e6:.0f} MB before")  # fmt: skip
+        return int(wrong > 0)
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+async def _ready(port: int, key: str) -> dict[str, list[str]]:
+    """Wait for readiness, then the paths of each kind."""
+    import httpx
+
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        for _ in range(600):
+            try:
+                if (await client.get("/api/health/ready")).status_code == 200:
+                    break
+            except httpx.HTTPError:
+                pass
+            await asyncio.sleep(0.2)
+        head = {"Authorization": f"Bearer {key}"}
+        rows = (await client.get("/api/incidents?limit=200", headers=head)).json()["items"]
+    return {
+        "alerts": ["/api/alerts?limit=50", "/api/alerts?limit=50&state=open",
+                   "/api/alerts?limit=50&severity=CRITICAL",
+                   "/api/alerts?limit=50&source=machine-007"],
+        "status": [f"/api/machines/machine-{n:03}/status" for n in range(20)],
+        "incident": [f"/api/incidents/{one['id']}" for one in rows],
+        "series": [f"/api/series/machine-{n:03}/rpm?points=1000" for n in range(20)],
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

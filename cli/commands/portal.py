@@ -1,0 +1,128 @@
+"""`padit portal`: the page and the API of a person on call."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from padit.domain.errors import ConfigurationError
+from padit.pipelines.bounds import Number
+
+if TYPE_CHECKING:
+    from padit.portal.context import Portal
+
+__all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
+
+HELP = "Open the page that shows what is wrong, since when and why; with an API."
+EXAMPLES = """examples:
+  padit demo && padit portal --data build/demo
+  padit portal --alerts alerts.jsonl
+  padit portal --data /var/lib/padit/run --config alerting.yaml --deliver
+  padit portal --data run --host 0.0.0.0 --cert cert.pem --key key.pem
+
+The first start prints a link that makes the first user, once. Files may grow while the page is
+open. docs/portal.md describes views, routes and roles.
+Exit codes: 0 ended by a signal; 2 an option, a file or the configuration is wrong.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The run, the configuration, the address."""
+    add = parser.add_argument
+    add("--data", help="folder of a run: alerts.jsonl, features.jsonl, and what it read")
+    add("--alerts", help="the job's alerts, a .jsonl file; alone it shows their evidence")
+    add("--features", help="the job's --features, a .jsonl file")
+    add("--readings", help="what the job read: JSON lines, CSV or Parquet")
+    add("--config", help="YAML file of `padit alerting`: routes, incidents, silences")
+    add("--deliver", action="store_true", help="also send messages to the receivers of --config")
+    add("--state", help="folder for log, users and settings (default: .portal beside the alerts)")
+    add("--host", default="127.0.0.1", help="address to listen at (default 127.0.0.1)")
+    add("--port", type=Number(0, 65535), default=8080, help="port (default 8080)")
+    add("--cert", help="certificate (PEM): serve over TLS")
+    add("--key", help="its private key (PEM)")
+    add(
+        "--behind_proxy",
+        action="store_true",
+        help="a proxy in front ends TLS: other addresses than this machine's are served plainly",
+    )
+    add(
+        "--requests_per_sec",
+        type=Number(1, 1_000_000),
+        default=100,
+        help="requests a second of one principal (default 100)",
+    )
+    add("--new_link", action="store_true", help="print another link that makes an admin")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until stopped."""
+    try:
+        import uvicorn
+
+        from padit.portal.app import create_app
+        from padit.portal.limiting import Limiter
+    except ModuleNotFoundError as error:
+        message = f"`padit portal` needs {error.name}: pip install 'padit[portal]'"
+        raise ConfigurationError(message) from error
+    secure = bool(args.cert) or args.behind_proxy
+    _check_address(args, secure)
+    portal = _open(args)
+    app = create_app(lambda: portal, Limiter(args.requests_per_sec), secure=secure)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app, host=args.host, port=args.port, log_level="warning", access_log=False,
+            ssl_certfile=args.cert, ssl_keyfile=args.key, server_header=False,
+            ws_per_message_deflate=False, timeout_graceful_shutdown=2,
+            proxy_headers=args.behind_proxy, lifespan="on", h11_max_incomplete_event_size=65_536,
+        )
+    )  # fmt: skip
+    _greet(args, portal)
+    server.run()
+    return 0
+
+
+def _check_address(args: argparse.Namespace, secure: bool) -> None:
+    if bool(args.cert) != bool(args.key):
+        message = "--cert and --key go together"
+        raise ConfigurationError(message)
+    if args.host not in ("127.0.0.1", "::1", "localhost") and not secure:
+        message = (
+            f"{args.host} can be reached from outside: give --cert and --key, or --behind_proxy "
+            "if something in front of it ends TLS"
+        )
+        raise ConfigurationError(message)
+    if args.deliver and not args.config:
+        message = "--deliver needs the receivers of a --config"
+        raise ConfigurationError(message)
+
+
+def _open(args: argparse.Namespace) -> "Portal":
+    from padit.portal.context import DEFAULT_CONFIG, Portal
+    from padit.portal.places import places_in
+
+    def path(value: str | None) -> Path | None:
+        return Path(value) if value else None
+
+    places = places_in(path(args.data), path(args.alerts), path(args.features), path(args.readings))
+    if args.data is None and not places.alerts.is_file():
+        message = f"{places.alerts} does not exist"
+        raise ConfigurationError(message)
+    state = path(args.state) or places.alerts.parent / ".portal"
+    try:
+        text = Path(args.config).read_text(encoding="utf-8") if args.config else DEFAULT_CONFIG
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"the configuration {args.config} cannot be read: {error}"
+        raise ConfigurationError(message) from error
+    return Portal(places, state, text, deliver=args.deliver)
+
+
+def _greet(args: argparse.Namespace, portal: "Portal") -> None:
+    scheme = "https" if args.cert else "http"
+    address = f"{scheme}://{args.host}:{args.port}/"
+    print(f"the page: {address}", file=sys.stderr)
+    for lack in portal.places.lacks:
+        print(f"without {lack}", file=sys.stderr)
+    if portal.accounts.empty or args.new_link:
+        link = portal.accounts.link("admin")
+        print(f"make the first user here, once: {address}#/first/{link}", file=sys.stderr)
+    sys.stderr.flush()

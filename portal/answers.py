@@ -1,0 +1,117 @@
+"""Answers and parameters that many routes share: JSON with ETags, problems, moments, cursors."""
+
+import base64
+import binascii
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import HTTPException, Query, Request, Response
+from pydantic import BeforeValidator, WithJsonSchema
+
+from padit.domain.timestamps import EARLIEST_US, LATEST_US, parse_timestamp
+from padit.portal.context import Portal
+
+__all__ = [
+    "Moment",
+    "Most",
+    "answer",
+    "cursor_of",
+    "example",
+    "json_answer",
+    "ordered",
+    "portal_of",
+    "problem",
+    "put_cursor",
+]
+
+_encode = msgspec.json.Encoder().encode
+PROBLEM = "application/problem+json"
+
+
+def _moment(value: object) -> int:
+    try:
+        found = parse_timestamp(str(value)[:64])
+    except (ValueError, OverflowError) as error:
+        message = "it is no time; write 2026-11-28T08:00:00Z or seconds since 1970"
+        raise ValueError(message) from error
+    if not EARLIEST_US <= found <= LATEST_US:
+        message = "it lies before 2000 or after 2200"
+        raise ValueError(message)
+    return found
+
+
+Moment = Annotated[
+    int,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "examples": ["2026-11-28T08:00:00Z"]}),
+]
+Most = Annotated[int, Query(ge=1, le=500, description="Entries of a page.")]
+
+
+def portal_of(request: Request) -> Portal:
+    """The portal of an application."""
+    found: Portal = request.app.state.portal
+    return found
+
+
+def problem(status: int, title: str, detail: str, **others: Any) -> Response:
+    """A problem (RFC 9457)."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **others}
+    return Response(_encode(body), status, media_type=PROBLEM)
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    """A value as JSON."""
+    return Response(_encode(value), status, media_type="application/json")
+
+
+def json_answer(request: Request, data: bytes, tag: str) -> Response:
+    """JSON that a client need not be sent again while its tag is the same."""
+    etag = f'W/"{tag}"'
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers={"ETag": etag})
+    return Response(data, media_type="application/json", headers={"ETag": etag})
+
+
+def ordered(start: int | None, end: int | None) -> None:
+    """Refuse a range that goes backwards.
+
+    Raises:
+        HTTPException: it does.
+    """
+    if start is not None and end is not None and end < start:
+        raise HTTPException(422, "`to` lies before `from`")
+
+
+def put_cursor(time: int, name: str) -> str:
+    """A place in a list, for the client to send back."""
+    return base64.urlsafe_b64encode(f"{time} {name}".encode()).decode().rstrip("=")
+
+
+def cursor_of(text: str | None) -> tuple[int, str] | None:
+    """The place of a cursor.
+
+    Raises:
+        HTTPException: it is none of ours.
+    """
+    if not text:
+        return None
+    try:
+        padded = text[:10_000] + "=" * (-len(text[:10_000]) % 4)
+        time, _, name = base64.b64decode(padded, b"-_", validate=True).decode().partition(" ")
+        place = int(time[:20])
+    except (ValueError, binascii.Error) as error:
+        raise HTTPException(422, "`cursor` is none that an answer gave") from error
+    if not 0 <= place < 1 << 62:
+        raise HTTPException(422, "`cursor` is none that an answer gave")
+    return place, name
+
+
+def example(value: Any, description: str = "") -> dict[int | str, dict[str, Any]]:
+    """`responses` of a route, with an example of its answer."""
+    return {
+        200: {
+            "description": description or "Done.",
+            "content": {"application/json": {"schema": {}, "example": value}},
+        }
+    }

@@ -1,0 +1,211 @@
+"""What people do, as commands: acknowledge, resolve, silence, feedback, on alerts and incidents."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, HTTPException, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, Field
+
+from padit.alerting.entries import Target
+from padit.alerting.silences import preview_of
+from padit.domain.timestamps import parse_duration, parse_timestamp
+from padit.portal.answers import answer, example, portal_of
+from padit.portal.api.alerts import alert_row
+from padit.portal.api.incidents import incident_row
+from padit.portal.context import Portal
+from padit.portal.present import moment
+from padit.portal.routing import GuardedRoute, needs
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api", tags=["commands"], route_class=GuardedRoute)
+_DONE = example({"commands": ["0b7f…"]}, "Taken effect.")
+_Key = Annotated[str, Header(alias="Idempotency-Key", max_length=100)]
+_KEY = re.compile(r"[\x21-\x7e]*")
+Text = Annotated[str, Field(max_length=2000)]
+Name = Annotated[str, Field(max_length=4096)]
+
+
+class Done(BaseModel):
+    """What is done: for how long, and a note."""
+
+    until: str = Field("", max_length=64, examples=["1h"], description="A time, or a duration.")
+    note: Text = ""
+
+
+class Verdict(BaseModel):
+    """A person's judgement."""
+
+    verdict: Literal["real", "noise", "duplicate", "routine"]
+
+
+class Which(BaseModel):
+    """Which alerts a silence is about: all that is given has to match."""
+
+    fingerprint: Name = ""
+    source: Name = Field("", examples=["press-*"])
+    metric: Name = ""
+    labels: dict[Name, Name] = Field(default_factory=dict, max_length=50)
+
+    def target(self) -> Target:
+        """As commands have it.
+
+        Raises:
+            HTTPException: it names nothing.
+        """
+        target = Target(self.fingerprint, self.source, self.metric, self.labels)
+        if target.empty:
+            raise HTTPException(422, "name a fingerprint, or patterns of source, metric or labels")
+        return target
+
+
+class Silence(Which):
+    """A silence, or the preview of one."""
+
+    until: str = Field("1h", max_length=64, examples=["1h", "2026-11-28T09:00:00Z"])
+    note: Text = ""
+
+
+def end_of(portal: Portal, text: str) -> int:
+    """Event time at which something ends; 0 where nothing is said.
+
+    Raises:
+        HTTPException: it is neither a time nor a duration, or past.
+    """
+    if not text:
+        return 0
+    now = portal.recorder.now
+    try:
+        end = now + parse_duration(text)
+    except ValueError:
+        try:
+            end = parse_timestamp(text)
+        except (ValueError, OverflowError) as error:
+            message = "`until` is neither a duration (30min, 2h, 1d) nor a time"
+            raise HTTPException(422, message) from error
+    if not now < end < 1 << 53:
+        raise HTTPException(422, "`until` is not in the future")
+    return end
+
+
+async def _give(
+    request: Request, kind: str, prints: Sequence[str], done: Done, key: str
+) -> Response:
+    portal = portal_of(request)
+    if not prints:
+        raise HTTPException(409, "it is over already")
+    if not _KEY.fullmatch(key):
+        raise HTTPException(422, "`Idempotency-Key` has characters that are not printable ASCII")
+    who = request.state.principal.name
+    end = end_of(portal, done.until)
+    ids = [
+        await portal.command(
+            kind, Target(fingerprint=one), who, until=end, note=done.note,
+            name=f"{key}-{one}" if key else "",
+        )
+        for one in prints
+    ]  # fmt: skip
+    return answer({"commands": ids})
+
+
+def _of_incident(portal: Portal, name: str, *, only_open: bool) -> list[str]:
+    members = incident_row(portal, name).members
+    return [one for one, member in members.items() if not (only_open and member.closed)]
+
+
+@router.post("/alerts/{alert}/{what}", responses=_DONE, openapi_extra=needs("operator"))
+async def act_on_alert(
+    request: Request,
+    alert: str,
+    what: Literal["acknowledge", "unacknowledge", "resolve", "silence"],
+    done: Done,
+    key: _Key = "",
+) -> Response:
+    """Acknowledge, resolve or silence the series of an alert."""
+    row = alert_row(portal_of(request), alert)
+    prints = [row.fingerprint] if what == "silence" or not row.closed else []
+    done.until = done.until or ("1h" if what == "silence" else "")
+    return await _give(request, what, prints, done, key)
+
+
+@router.post("/incidents/{incident}/{what}", responses=_DONE, openapi_extra=needs("operator"))
+async def act_on_incident(
+    request: Request,
+    incident: str,
+    what: Literal["acknowledge", "unacknowledge", "resolve", "silence"],
+    done: Done,
+    key: _Key = "",
+) -> Response:
+    """Acknowledge or resolve an incident, or silence its series."""
+    prints = _of_incident(portal_of(request), incident, only_open=what != "silence")
+    if what in ("acknowledge", "unacknowledge"):
+        prints = prints[:1]
+    done.until = done.until or ("1h" if what == "silence" else "")
+    return await _give(request, what, prints, done, key)
+
+
+@router.post("/feedback/{incident}", responses=_DONE, openapi_extra=needs("operator"))
+async def judge(request: Request, incident: str, verdict: Verdict, key: _Key = "") -> Response:
+    """Mark an incident: real, noise, duplicate or routine."""
+    prints = _of_incident(portal_of(request), incident, only_open=True)
+    return await _give(request, "feedback", prints, Done(until="", note=verdict.verdict), key)
+
+
+@router.get("/silences", openapi_extra=needs("viewer"),
+            responses=example({"items": [{"id": "0b7f…", "source": "press-*"}]}))  # fmt: skip
+async def silences(request: Request) -> Response:
+    """Silences by command that have not ended, and those of the configuration."""
+    portal = portal_of(request)
+    rows = [
+        {"id": one.id, "fingerprint": one.target.fingerprint, "source": one.target.source,
+         "metric": one.target.metric, "labels": one.target.labels, "start": moment(one.start),
+         "end": moment(one.end) if one.end < 1 << 53 else None, "by": one.by}
+        for one in portal.overview.state.silences.values()
+    ]  # fmt: skip
+    rows += [
+        {"id": one.id, "match": one.match.model_dump(), "start": moment(one.start),
+         "end": moment(one.end), "by": "configuration"}
+        for one in portal.config.silences
+    ]  # fmt: skip
+    return answer({"items": rows})
+
+
+@router.post("/silences", responses=_DONE, openapi_extra=needs("operator"))
+async def silence(request: Request, body: Silence) -> Response:
+    """Silence what matches, until a time."""
+    portal = portal_of(request)
+    who = request.state.principal.name
+    name = await portal.command(
+        "silence", body.target(), who, until=end_of(portal, body.until), note=body.note
+    )
+    return answer({"commands": [name]})
+
+
+@router.post("/silences/preview", openapi_extra=needs("viewer"),
+             responses=example({"open": [], "past_alerts": 3, "past_real": 1}))  # fmt: skip
+async def preview(request: Request, body: Silence) -> Response:
+    """What a silence would mute now, and what it would have muted in the last seven days."""
+    portal = portal_of(request)
+    end = end_of(portal, body.until)
+    entries = await run_in_threadpool(portal.past)
+    found = await run_in_threadpool(preview_of, body.target(), portal.recorder.now, entries)
+    open_now = [one.id for one in found.alerts if not portal.overview.alerts[one.id].closed]
+    return answer({
+        "until": moment(end), "open": open_now, "past_alerts": len(found.alerts),
+        "past_real": found.real, "series": found.series, "examples": [
+            {"alert": one.id, "summary": one.summary, "opened": moment(one.opened)}
+            for one in found.alerts[-5:]
+        ],
+    })  # fmt: skip
+
+
+@router.delete("/silences/{name}", responses=_DONE, openapi_extra=needs("operator"))
+async def unsilence(request: Request, name: str) -> Response:
+    """End a silence."""
+    portal = portal_of(request)
+    if name not in portal.overview.state.silences:
+        raise HTTPException(404, "there is no such silence by command")
+    done = await portal.command("unsilence", Target(), request.state.principal.name, note=name)
+    return answer({"commands": [done]})

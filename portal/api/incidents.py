@@ -1,0 +1,132 @@
+"""Incidents: lists, and one with its story."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+
+from padit.alerting.reading import MessageState
+from padit.alerting.state import Incident
+from padit.alerting.story import story_of
+from padit.domain.timestamps import format_utc
+from padit.portal.answers import (
+    Moment,
+    Most,
+    cursor_of,
+    example,
+    json_answer,
+    ordered,
+    portal_of,
+    put_cursor,
+)
+from padit.portal.context import Portal
+from padit.portal.present import joined
+from padit.portal.routing import GuardedRoute, needs
+
+__all__ = ["incident_row", "router"]
+
+router = APIRouter(prefix="/api/incidents", tags=["incidents"], route_class=GuardedRoute)
+_MOST_SCANNED = 20_000
+_EXAMPLE = {
+    "id": "5fb1…", "title": "torque_nm of machine-01: median 64.7 > 61.5", "severity": "CRITICAL",
+    "firing": True, "opened": "2026-01-05T06:29:00.000000Z", "sources": ["machine-01"],
+    "suppressed": [], "causes": [{"source": "machine-01", "score": 1.0, "why": "…"}],
+}  # fmt: skip
+
+
+@router.get("", responses=example({"items": [_EXAMPLE], "next": None}),
+            openapi_extra=needs("viewer"))  # fmt: skip
+async def list_incidents(
+    request: Request,
+    state: Literal["open", "over"] | None = None,
+    source: str | None = None,
+    since: Annotated[Moment | None, Query(alias="from")] = None,
+    until: Annotated[Moment | None, Query(alias="to")] = None,
+    cursor: str | None = None,
+    limit: Most = 50,
+) -> Response:
+    """Incidents; open ones by severity and age, else by opening, the newest first."""
+    ordered(since, until)
+    portal = portal_of(request)
+    overview = portal.overview
+    names = list[str]()
+    place: tuple[int, str] | None = None
+    if state == "open" and cursor is None and source is None and since is None and until is None:
+        names = [one.id for one in overview.open_incidents()[:limit]]
+    else:
+        before = cursor_of(cursor)
+        if before is None and until is not None:
+            before = until + 1, ""
+        for scanned, one in enumerate(overview.newest_incidents(before, since or 0)):
+            if len(names) == limit or scanned >= _MOST_SCANNED:
+                break
+            place = one.opened, one.id
+            if _matches(one, state, source):
+                names.append(one.id)
+        else:
+            place = None
+    data = b'{"items":' + joined(map(portal.presenter.incident, names))
+    data += b',"next":' + msgspec.json.encode(put_cursor(*place) if place else None) + b"}"
+    return json_answer(request, data, f"{portal.boot}-{overview.version}")
+
+
+def _matches(one: Incident, state: str | None, source: str | None) -> bool:
+    if state is not None and (state == "open") != (one.firing > 0):
+        return False
+    return source is None or any(m.event.source_id == source for m in one.members.values())
+
+
+def incident_row(portal: Portal, name: str) -> Incident:
+    """The incident of an id.
+
+    Raises:
+        HTTPException: there is none.
+    """
+    found = portal.overview.incidents.get(name)
+    if found is None:
+        raise HTTPException(404, "there is no such incident")
+    return found
+
+
+@router.get("/{incident}", openapi_extra=needs("viewer"),
+            responses=example(_EXAMPLE | {"story": {"cause": "…"}, "timeline": []}))  # fmt: skip
+async def one_incident(request: Request, incident: str) -> Response:
+    """An incident with its story, timeline, alerts, messages and judgements."""
+    portal = portal_of(request)
+    incident_row(portal, incident)
+    messages = portal.reader.messages_of(incident)
+    number = portal.overview.touched.get(incident, 0)
+    states = ",".join(f"{one.state}{one.attempts}" for one in messages)
+    tag = f"{portal.boot}-{incident}-{number}-{states}"
+    data = portal.pages.get(tag)
+    if data is None:
+        data = _page(portal, incident, messages)
+        portal.keep(tag, data)
+    return json_answer(request, data, tag)
+
+
+def _page(portal: Portal, incident: str, messages: list[MessageState]) -> bytes:
+    overview = portal.overview
+    alerts = overview.by_incident.get(incident, [])
+    rows = [overview.alerts[name] for name in alerts]
+    view = portal.presenter.incident_of(incident)
+    view["messages"] = [
+        {"id": one.id, "route": one.route, "receiver": one.receiver, "kind": one.kind,
+         "time": format_utc(one.time), "state": one.state if portal.deliver else "page",
+         "attempts": one.attempts, "reason": one.reason}
+        for one in messages
+    ]  # fmt: skip
+    steps: list[dict[str, Any]] = [
+        {"time": format_utc(step.time), "n": step.n, "kind": step.kind,
+         "source_id": row.source_id, "metric_name": row.metric_name,
+         "severity": step.severity, "alert": row.id}
+        for row in rows
+        for step in row.steps
+    ]  # fmt: skip
+    view["timeline"] = sorted(
+        [*steps, *portal.reader.done_to(alerts)], key=lambda one: (one["time"], one["n"])
+    )
+    view["delivers"] = portal.deliver
+    view["story"] = story_of(view, rows)
+    data = msgspec.json.encode(view)[:-1]
+    return data + b',"alerts":' + joined(map(portal.presenter.alert, alerts[:500])) + b"}"

@@ -1,0 +1,170 @@
+"""Series: what there is, values with bands and scores, what moved in a span, swim lanes."""
+
+from hashlib import sha256
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from padit.analysis.series_store import SeriesInfo
+from padit.domain.timestamps import MICROS
+from padit.portal.answers import (
+    Moment,
+    Most,
+    answer,
+    cursor_of,
+    example,
+    json_answer,
+    ordered,
+    portal_of,
+    put_cursor,
+)
+from padit.portal.context import Portal
+from padit.portal.evidence import from_evidence
+from padit.portal.present import moment
+from padit.portal.routing import GuardedRoute, needs
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/series", tags=["series"], route_class=GuardedRoute)
+_MOST_POINTS = 100_000
+_DAY = 86_400 * MICROS
+Points = Annotated[int, Query(ge=10, le=_MOST_POINTS, description="Points at most.")]
+Since = Annotated[Moment | None, Query(alias="from")]
+Until = Annotated[Moment | None, Query(alias="to")]
+_EXAMPLE = {"source_id": "machine-01", "metric_name": "torque_nm", "unit": "Nm", "exact": True,
+            "time_us": [1767594476000000], "value": [64.7], "windows": {"time_us": []}}  # fmt: skip
+
+
+def _row(info: SeriesInfo) -> dict[str, Any]:
+    return {
+        "source_id": info.source_id, "metric_name": info.metric_name, "unit": info.unit,
+        "readings": info.readings, "windows": info.windows, "first": moment(info.first),
+        "last": moment(info.last),
+    }  # fmt: skip
+
+
+@router.get("", openapi_extra=needs("viewer"),
+            responses=example({"items": [{"source_id": "machine-01"}], "count": 40}))  # fmt: skip
+async def list_series(
+    request: Request, q: str = "", cursor: str | None = None, limit: Most = 100
+) -> Response:
+    """Series whose name has a text, in the order of their names."""
+    portal = portal_of(request)
+    after, _ = cursor_of(cursor) or (0, "")
+    keys = portal.series_names()
+    if q:
+        text = q.lower()
+        keys = [key for key in keys if text in f"{key[0]} {key[1]}".lower()]
+    chosen = keys[after : after + limit]
+    more = after + limit < len(keys)
+    known = portal.series.series
+    rows = [_row(known.get(key) or SeriesInfo(-1, key[0], key[1])) for key in chosen]
+    return answer({"items": rows, "count": len(keys),
+                   "next": put_cursor(after + limit, "") if more else None})  # fmt: skip
+
+
+def _span(portal: Portal, since: int | None, until: int | None) -> tuple[int, int]:
+    ordered(since, until)
+    end = until if until is not None else max(portal.series.last, portal.overview.latest_alert)
+    start = since if since is not None else end - _DAY
+    return min(start, end), end
+
+
+@router.get("/moved", openapi_extra=needs("viewer"),
+            responses=example({"items": [{"metric_name": "rpm", "shift": -4.2}]}))  # fmt: skip
+async def moved(request: Request, since: Since = None, until: Until = None,
+                limit: Most = 20) -> Response:  # fmt: skip
+    """Series whose median moved most in a span, in units of their usual spread before it."""
+    portal = portal_of(request)
+    start, end = _span(portal, since, until)
+    rows = await run_in_threadpool(portal.series.moved, start, end, limit)
+    return answer({"items": [one._asdict() for one in rows]})
+
+
+@router.get(
+    "/lanes",
+    openapi_extra=needs("viewer"),
+    responses=example({"lanes": {"machine-01": [["2026-01-05T06:29:00Z", 0.9]]}}),
+)
+async def lanes(request: Request, since: Since = None, until: Until = None,
+                slices: Annotated[int, Query(ge=1, le=2000)] = 200) -> Response:  # fmt: skip
+    """The worst score of each source over time, and its alerts."""
+    portal = portal_of(request)
+    start, end = _span(portal, since, until)
+    found = await run_in_threadpool(portal.series.lanes, start, end, slices)
+    alerts: dict[str, list[dict[str, Any]]] = {}
+    for row in portal.overview.newest_alerts((end + 1, ""), 0):
+        if row.opened < start - _DAY * 30 or len(alerts) > 1000:
+            break
+        if not row.closed or row.closed >= start:
+            alerts.setdefault(row.source_id, []).append({
+                "id": row.id, "incident": row.incident, "metric_name": row.metric_name,
+                "severity": row.severity, "from": row.opened, "to": row.closed or None,
+            })  # fmt: skip
+    return answer({"from": start, "to": end, "lanes": found, "alerts": alerts})
+
+
+@router.get("/values", openapi_extra=needs("viewer"), responses=example(_EXAMPLE))
+async def values(
+    request: Request,
+    source: str,
+    metric: str,
+    since: Since = None,
+    until: Until = None,
+    points: Points = 2000,
+) -> Response:
+    """The same as `/{source}/{metric}`, for names that hold a slash."""
+    return await one_series(request, source, metric, since, until, points)
+
+
+@router.get("/{source}/{metric}", openapi_extra=needs("viewer"), responses=example(_EXAMPLE))
+async def one_series(request: Request, source: str, metric: str, since: Since = None,
+                     until: Until = None, points: Points = 2000) -> Response:  # fmt: skip
+    """Values, windows with bands and scores, and alerts of a series.
+
+    Up to `points` values are all given (`exact`); of more, the least and the greatest of each slice
+    of time. Times are microseconds since 1970. Without readings, what alerts hold as evidence.
+    """
+    portal = portal_of(request)
+    info = portal.series.series.get((source, metric))
+    alerts = portal.alerts_of(source, metric)
+    if info is None and not alerts:
+        raise HTTPException(404, "there is no such series")
+    start, end = _span(portal, since, until)
+    version = (portal.series.version, portal.overview.version)
+    key = msgspec.json.encode((portal.boot, version, source, metric, start, end, points))
+    tag = sha256(key).hexdigest()
+    data = portal.pages.get(tag)
+    if data is None:
+        data = await run_in_threadpool(_page, portal, source, metric, start, end, points)
+        portal.keep(tag, data)
+    return json_answer(request, data, tag)
+
+
+def _page(portal: Portal, source: str, metric: str, start: int, end: int, points: int) -> bytes:
+    info = portal.series.series.get((source, metric))
+    alerts = portal.alerts_of(source, metric)
+    body: dict[str, Any] = {"source_id": source, "metric_name": metric, "unit": "",
+                            "from": start, "to": end, "from_evidence": False}  # fmt: skip
+    if info is not None and info.readings:
+        line = portal.series.line(info, start, end, points)
+        body |= {"unit": info.unit, "time_us": line.time.tolist(), "value": line.value.tolist(),
+                 "count": line.total, "exact": line.exact}  # fmt: skip
+    else:
+        body |= from_evidence(portal.store_folder, alerts, start, end)
+    if info is not None and info.windows:
+        found = portal.series.windows(info, start, end, min(points, 5000))
+        columns = {name: column.tolist() for name, column in found.columns.items()}
+        body["windows"] = {"time_us": found.time.tolist(), "exact": found.exact, **columns}
+        body["unit"] = body["unit"] or info.unit
+    else:
+        body["windows"] = {"time_us": [], "exact": True}
+    body["alerts"] = [
+        {"id": one.id, "incident": one.incident, "severity": one.severity, "summary": one.summary,
+         "from": one.opened, "to": one.closed or None}
+        for one in alerts
+        if one.opened <= end and (not one.closed or one.closed >= start)
+    ][:1000]  # fmt: skip
+    return msgspec.json.encode(body)

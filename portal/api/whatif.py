@@ -1,0 +1,106 @@
+"""What another configuration would have sent, and why something was not sent."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, Field
+
+from padit.alerting.entries import AlertEvent
+from padit.alerting.preview import compare, preview
+from padit.domain.timestamps import MICROS, format_utc
+from padit.portal.answers import Moment, answer, example, portal_of
+from padit.portal.context import Portal, parse_config
+from padit.portal.present import moment
+from padit.portal.routing import GuardedRoute, needs
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api", tags=["what if"], route_class=GuardedRoute)
+_WEEK = 7 * 86_400 * MICROS
+_DAY = 86_400 * MICROS
+_MOST = 200
+_NEAR = 3600 * MICROS
+
+
+class Trial(BaseModel):
+    """A configuration to try over the recorded past."""
+
+    config: str = Field(
+        max_length=200_000,
+        description="YAML of alerting, whole.",
+        examples=["receivers: {…}\nroutes: [{name: all, receiver: ops, min_duration: 2m}]\n"],
+    )
+
+
+@router.get("/config", openapi_extra=needs("viewer"),
+            responses=example({"config": "receivers: …", "delivers": False}))  # fmt: skip
+async def config(request: Request) -> Response:
+    """The present configuration of alerting; it holds places of secrets, never secrets."""
+    portal = portal_of(request)
+    return answer({"config": portal.config_text, "delivers": portal.deliver})
+
+
+@router.post("/whatif", openapi_extra=needs("viewer"), responses=example(
+    {"transitions": 19, "pages": {"page": [4, 2]}, "missed": [], "hidden": []}))  # fmt: skip
+async def whatif(request: Request, trial: Trial) -> Response:
+    """Pages before and after by route and day, and what would have been missed or come later."""
+    return answer(await run_in_threadpool(_whatif, portal_of(request), trial.config))
+
+
+def _whatif(portal: Portal, text: str) -> dict[str, Any]:
+    new = parse_config(text, "the configuration to try")
+    entries = portal.past()
+    end = max((one.time for one in entries), default=0) + _WEEK
+    before, after = preview(portal.config, entries, end), preview(new, entries, end)
+    found = compare(before, after, entries)
+    alerts = portal.overview.alerts
+    later = sorted(found.later.items(), key=lambda one: -abs(one[1]))
+    return {
+        "transitions": sum(isinstance(one, AlertEvent) for one in entries),
+        "pages": found.pages,
+        "days": {format_utc(day * _DAY)[:10]: both for day, both in sorted(found.nights.items())},
+        "total": [len(before.pages), len(after.pages)],
+        "hidden": [one._asdict() for one in found.hidden[:_MOST]],
+        "missed": [
+            {"alert": name, "incident": alerts[name].incident, "summary": alerts[name].summary,
+             "severity": alerts[name].severity, "opened": moment(alerts[name].opened)}
+            for name in found.missed[:_MOST] if name in alerts
+        ],
+        "missed_count": len(found.missed),
+        "later": [
+            {"alert": name, "seconds": seconds, "summary": alerts[name].summary}
+            for name, seconds in later[:_MOST] if name in alerts
+        ],
+        "later_count": len(later),
+    }  # fmt: skip
+
+
+@router.get(
+    "/why-not",
+    openapi_extra=needs("viewer"),
+    responses=example(
+        {"items": [{"kind": "opened", "outcomes": [{"route": "page", "reason": "silenced"}]}]}
+    ),
+)
+async def why_not(
+    request: Request, source: str, metric: str, at: Annotated[Moment | None, Query()] = None
+) -> Response:
+    """What became of each transition of a series on each route, and why."""
+    portal = portal_of(request)
+    items = []
+    for row in portal.alerts_of(source, metric)[-_MOST:]:
+        for step in row.steps:
+            if at is not None and abs(step.time - at) > _NEAR:
+                continue
+            items.append({
+                "alert": row.id, "time": format_utc(step.time), "kind": step.kind,
+                "severity": step.severity, "score": step.score,
+                "outcomes": [{"route": route, "reason": reason, "detail": detail}
+                             for route, reason, detail, _ in portal.reader.outcomes(step.id)],
+            })  # fmt: skip
+    hint = "" if items else (
+        "the job wrote no alert of this series then: no data, a dead letter, late, still warming "
+        "up, or a score below the threshold; `padit replay --features` shows which"
+    )  # fmt: skip
+    return answer({"items": items, "hint": hint})

@@ -1,0 +1,85 @@
+"""Sends changes to every open stream; a client that does not keep up is told to load anew."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from padit.alerting.overview import Change, Overview
+from padit.portal.present import Presenter
+
+__all__ = ["BEAT_SECONDS", "Hub", "Message"]
+
+BEAT_SECONDS = 5.0
+_MOST_WAITING = 500
+MOST_CLIENTS = 5_000
+Message = tuple[int, str, bytes]
+"""Number, name of the event, JSON."""
+
+
+class Hub:
+    """Streams of changes.
+
+    Args:
+        overview: whose changes.
+        presenter: that encodes them.
+    """
+
+    def __init__(self, overview: Overview, presenter: Presenter) -> None:
+        self._overview = overview
+        self._presenter = presenter
+        self._queues: set[asyncio.Queue[Message | None]] = set()
+
+    @property
+    def clients(self) -> int:
+        """Open streams."""
+        return len(self._queues)
+
+    def publish(self, change: Change) -> None:
+        """Send a change; from the event loop."""
+        if not self._queues:
+            return
+        message = change.n, "change", self._presenter.change(change)
+        for queue in self._queues:
+            try:
+                queue.put_nowait(message)
+            except asyncio.QueueFull:
+                while not queue.empty():
+                    queue.get_nowait()
+                queue.put_nowait((change.n, "reset", b"{}"))
+
+    def close(self) -> None:
+        """End all streams."""
+        for queue in self._queues:
+            while queue.full():
+                queue.get_nowait()
+            queue.put_nowait(None)
+
+    async def follow(self, after: int | None) -> AsyncIterator[Message]:
+        """Changes behind a number, then those to come, with a beat while there is none.
+
+        Without a number it begins with `hello`; with one that is too old, or from another store,
+        with `reset`: then the client has to load everything.
+        """
+        queue: asyncio.Queue[Message | None] = asyncio.Queue(_MOST_WAITING)
+        self._queues.add(queue)
+        try:
+            version = self._overview.version
+            missed = None if after is None else self._overview.missed_since(after)
+            if after is not None and after > version:
+                missed = None
+            if missed is None:
+                yield version, "hello" if after is None else "reset", b"{}"
+            else:
+                for change in missed:
+                    yield change.n, "change", self._presenter.change(change)
+                yield version, "hello", b"{}"
+            while True:
+                try:
+                    message = await asyncio.wait_for(queue.get(), BEAT_SECONDS)
+                except TimeoutError:
+                    yield self._overview.version, "beat", b"{}"
+                    continue
+                if message is None:
+                    return
+                yield message
+        finally:
+            self._queues.discard(queue)

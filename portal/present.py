@@ -1,0 +1,104 @@
+"""Alerts and incidents as JSON, encoded once for each change."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from padit.alerting.overview import AlertState, Change, Overview
+from padit.domain.timestamps import format_utc
+
+__all__ = ["Presenter", "joined", "moment"]
+
+_encode = msgspec.json.Encoder().encode
+_MOST_CACHED = 50_000
+
+
+def moment(micros: int) -> str | None:
+    """Event time as text; None for 0."""
+    return format_utc(micros) if micros else None
+
+
+def joined(parts: Iterable[bytes]) -> bytes:
+    """A JSON array of encoded values."""
+    return b"[" + b",".join(parts) + b"]"
+
+
+class Presenter:
+    """Encodes what an overview holds.
+
+    Args:
+        overview: to show.
+    """
+
+    def __init__(self, overview: Overview) -> None:
+        self._overview = overview
+        self._alerts: dict[str, bytes] = {}
+        self._incidents: dict[str, bytes] = {}
+
+    def forget(self, change: Change) -> None:
+        """What a change touched is encoded again when it is asked for."""
+        for name in change.incidents:
+            self._incidents.pop(name, None)
+            for alert in self._overview.by_incident.get(name, ()):
+                self._alerts.pop(alert, None)
+        for name in change.alerts:
+            self._alerts.pop(name, None)
+
+    def alert(self, name: str) -> bytes:
+        """An alert without its evidence."""
+        found = self._alerts.get(name)
+        if found is None:
+            if len(self._alerts) >= _MOST_CACHED:
+                self._alerts.clear()
+            found = self._alerts[name] = _encode(alert_of(self._overview.alerts[name]))
+        return found
+
+    def incident(self, name: str) -> bytes:
+        """An incident."""
+        found = self._incidents.get(name)
+        if found is None:
+            if len(self._incidents) >= _MOST_CACHED:
+                self._incidents.clear()
+            found = self._incidents[name] = _encode(self.incident_of(name))
+        return found
+
+    def incident_of(self, name: str) -> dict[str, Any]:
+        """An incident with its times as text."""
+        view = self._overview.incident(name)
+        for key in ("opened", "closed", "acknowledged_at"):
+            view[key] = moment(view[key])
+        for member in view["members"]:
+            member["opened"], member["closed"] = moment(member["opened"]), moment(member["closed"])
+        view["causes"] = [
+            {"source": source, "score": score, "why": why} for source, score, why in view["causes"]
+        ]
+        return view
+
+    def change(self, change: Change) -> bytes:
+        """A change for streams, with the alerts and incidents as they are now."""
+        incidents = [one for one in change.incidents if one in self._overview.incidents]
+        alerts = [one for one in change.alerts if one in self._overview.alerts]
+        head = _encode({"n": change.n, "kind": change.kind, "time": moment(change.time)})
+        return (
+            head[:-1]
+            + b',"alerts":'
+            + joined(map(self.alert, alerts[:100]))
+            + b',"incidents":'
+            + joined(map(self.incident, incidents[:100]))
+            + b"}"
+        )
+
+
+def alert_of(row: AlertState) -> dict[str, Any]:
+    """An alert with its times as text."""
+    return {
+        "id": row.id, "fingerprint": row.fingerprint, "source_id": row.source_id,
+        "metric_name": row.metric_name, "severity": row.severity, "score": row.score,
+        "summary": row.summary, "detector": row.detector, "labels": row.labels,
+        "shift": row.shift, "opened": moment(row.opened), "closed": moment(row.closed),
+        "state": "resolved" if row.closed else "open", "reason": row.reason,
+        "incident": row.incident, "suppressed": row.suppressed,
+        "steps": [{"n": one.n, "id": one.id, "kind": one.kind, "time": moment(one.time),
+                   "severity": one.severity, "score": one.score} for one in row.steps],
+    }  # fmt: skip

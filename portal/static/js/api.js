@@ -1,0 +1,45 @@
+// Requests. An answer that is no success becomes an error with the server's words.
+import { session, toast } from "./state.js";
+
+export class Problem extends Error {
+  constructor(status, title, detail) {
+    super(detail || title);
+    this.status = status;
+  }
+}
+
+export async function ask(path, { method = "GET", body, signal } = {}) {
+  const headers = { "X-Padit": "1" };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0, "", "The server does not answer.");
+  }
+  const content = await answer.json().catch((error) => {
+    if (error.name === "AbortError") throw error;
+    return {};
+  });
+  if (!answer.ok) {
+    if (answer.status === 401 && path !== "/api/session" && path !== "/api/first") {
+      session.value = null;
+    }
+    throw new Problem(answer.status, content.title, content.detail);
+  }
+  return content;
+}
+
+export const post = (path, body = {}) => ask(path, { method: "POST", body });
+export const at = (path, query) => {
+  const given = Object.entries(query).filter(([, value]) => value !== "" && value != null);
+  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+};
+export const id = encodeURIComponent;
+
+export function report(error) {
+  if (error.name !== "AbortError") toast.value = { text: error.message, bad: true };
+}

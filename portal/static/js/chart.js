@@ -1,0 +1,86 @@
+// uPlot in a component: values with bands, scores below, marks of alerts.
+import { html, useEffect, useRef } from "./lib.js";
+import uPlot from "../vendor/uplot.js";
+import { theme, zone } from "./state.js";
+
+export function colours() {
+  const style = getComputedStyle(document.documentElement);
+  const of = (name) => style.getPropertyValue(name).trim();
+  return {
+    line: of("--line"), band: of("--band"), grid: of("--rule"), text: of("--soft"),
+    score: of("--score"), bad: of("--critical"), warn: of("--warning"), other: of("--other"),
+  };
+}
+
+function marks(alerts, paint) {
+  return (u) => {
+    const { ctx, bbox } = u;
+    ctx.save();
+    for (const one of alerts()) {
+      const left = Math.max(u.valToPos(one.from / 1000, "x", true), bbox.left);
+      const right = Math.min(one.to ? u.valToPos(one.to / 1000, "x", true) : bbox.left + bbox.width,
+        bbox.left + bbox.width);
+      if (right < bbox.left || left > bbox.left + bbox.width) continue;
+      ctx.fillStyle = one.severity === "CRITICAL" ? paint.bad : paint.warn;
+      ctx.globalAlpha = 0.14;
+      ctx.fillRect(left, bbox.top, Math.max(right - left, 2), bbox.height);
+      ctx.globalAlpha = 0.9;
+      ctx.fillRect(left, bbox.top, Math.max(right - left, 2), 4 * devicePixelRatio);
+    }
+    ctx.restore();
+  };
+}
+
+// Series of unlike times on one axis: uPlot joins them, gaps are bridged.
+const bridged = { spanGaps: true, points: { show: false } };
+
+function options(box, paint, given) {
+  const values = (u, ticks) => ticks.map((one) => (one == null ? "" : String(+one.toPrecision(6))));
+  const axis = { stroke: paint.text, grid: { stroke: paint.grid, width: 1 }, ticks: { show: false } };
+  const series = [{}, { ...bridged, label: given.name, stroke: paint.line, width: 1.5 }];
+  const bands = [];
+  if (given.low) {
+    series.push({ ...bridged, label: "high", stroke: "transparent" },
+      { ...bridged, label: "low", stroke: "transparent" });
+    bands.push({ series: [2, 3], fill: paint.band });
+  }
+  if (given.other) {
+    series.push({ ...bridged, label: given.otherName, stroke: paint.other, width: 1, dash: [4, 3] });
+  }
+  return {
+    width: box.clientWidth, height: given.height, ms: 1, series, bands,
+    tzDate: (ms) => (zone.value === "utc" ? uPlot.tzDate(new Date(ms), "Etc/UTC") : new Date(ms)),
+    axes: [axis, { ...axis, size: 64, values }],
+    scales: { x: { range: () => [given.from, given.to] }, ...(given.fixed ? { y: { range: [0, 1.02] } } : {}) },
+    legend: { show: false },
+    cursor: { sync: { key: given.sync }, drag: { x: true, y: false, setScale: false } },
+    hooks: {
+      draw: [marks(() => given.alerts || [], paint)],
+      setSelect: [(u) => {
+        if (u.select.width > 6 && given.onSpan) {
+          given.onSpan(u.posToVal(u.select.left, "x"), u.posToVal(u.select.left + u.select.width, "x"));
+        }
+        u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+      }],
+      setCursor: [(u) => given.onCursor && given.onCursor(u.cursor.idx == null ? null : u)],
+    },
+  };
+}
+
+export function Chart(given) {
+  const box = useRef(null);
+  useEffect(() => {
+    const paint = colours();
+    const tables = [[given.time, given.value]];
+    if (given.low) tables.push([given.bandTime, given.high, given.low]);
+    if (given.other) tables.push([given.otherTime, given.other]);
+    const data = tables.length > 1 ? uPlot.join(tables) : tables[0];
+    const plot = new uPlot(options(box.current, paint, given), data, box.current);
+    const watch = new ResizeObserver(() => box.current && plot.setSize({
+      width: box.current.clientWidth, height: given.height }));
+    watch.observe(box.current);
+    return () => { watch.disconnect(); plot.destroy(); };
+  }, [given.time, given.value, given.low, given.other, given.alerts, given.from, given.to,
+    theme.value, zone.value]);
+  return html`<div class="chart" ref=${box} role="img" aria-label=${given.label}></div>`;
+}

@@ -1,0 +1,114 @@
+// Dialogs: silence with a preview, keys, settings.
+import { ask, post } from "./api.js";
+import { copy, curl, silence } from "./actions.js";
+import { disconnect } from "./live.js";
+import { html, useEffect, useRef, useState } from "./lib.js";
+import { dialog, keep, language, session, theme, zone } from "./state.js";
+import { languages, t } from "./text.js";
+
+function Frame({ title, children }) {
+  const box = useRef(null);
+  useEffect(() => { box.current.showModal(); }, []);
+  const shut = () => { dialog.value = null; };
+  return html`<dialog ref=${box} aria-label=${title} onClose=${shut}
+      onClick=${(event) => event.target === box.current && shut()}>
+    <div class="inside"><header><h2>${title}</h2>
+      <button class="plain" aria-label=${t("close")} onClick=${shut}>✕</button></header>
+    ${children}</div></dialog>`;
+}
+
+const LENGTHS = ["30min", "1h", "4h", "1d", "7d"];
+
+function bodies(kind, incident, source, metric, until, note) {
+  if (kind === "series") {
+    return incident.members.map((one) => ({ fingerprint: one.fingerprint, until, note }));
+  }
+  if (kind === "source") return incident.sources.map((one) => ({ source: one, until, note }));
+  return [{ source, metric, until, note }];
+}
+
+function yaml(list) {
+  const match = list.map((one) => one.source || one.metric
+    ? `{source: [${JSON.stringify(one.source || "*")}], metric: [${JSON.stringify(one.metric || "*")}]}`
+    : `{source: ["*"]}  # fingerprint ${one.fingerprint}: name its source and metric`);
+  const start = new Date().toISOString();
+  return "silences:\n" + match.map((one, n) =>
+    `  - {id: by-hand-${n + 1}, start: "${start}", end: "", match: ${one}}`).join("\n");
+}
+
+function usePreview(list) {
+  const [found, setFound] = useState(null);
+  const key = JSON.stringify(list);
+  useEffect(() => {
+    let stale = false;
+    const timer = setTimeout(async () => {
+      try {
+        const parts = await Promise.all(list.map((one) => post("/api/silences/preview", one)));
+        const sum = (name) => parts.reduce((total, one) => total + one[name], 0);
+        if (!stale) setFound({ open: parts.flatMap((one) => one.open).length, past: sum("past_alerts"),
+          real: sum("past_real"), series: sum("series"), text: "" });
+      } catch (error) { if (!stale) setFound({ text: error.message }); }
+    }, 120);
+    return () => { stale = true; clearTimeout(timer); };
+  }, [key]);
+  return found;
+}
+
+function Silence({ incident }) {
+  const [kind, setKind] = useState("series");
+  const [until, setUntil] = useState("1h");
+  const [note, setNote] = useState("");
+  const [source, setSource] = useState(incident.sources[0]);
+  const [metric, setMetric] = useState("*");
+  const list = bodies(kind, incident, source, metric, until, note);
+  const found = usePreview(list.map(({ note: _, ...one }) => one));
+  const choice = (value, words) => html`<label class="choice"><input type="radio" name="kind" autofocus=${value === "series"} checked=${kind === value}
+    onChange=${() => setKind(value)} />${words}</label>`;
+  return html`<${Frame} title=${t("silenceTitle")}>
+    <p class="soft">${incident.title}</p>
+    <fieldset><legend>${t("what")}</legend>${choice("series", t("thisSeries"))}
+      ${choice("source", t("thisSource", { source: incident.sources.join(", ") }))}${choice("pattern", t("pattern"))}
+      ${kind === "pattern" && html`<div class="pair"><label>${t("source")}<input value=${source}
+        onInput=${(event) => setSource(event.target.value)} /></label><label>${t("metric")}<input value=${metric}
+        onInput=${(event) => setMetric(event.target.value)} /></label></div>`}</fieldset>
+    <fieldset><legend>${t("for")}</legend><div class="row">${LENGTHS.map((one) => html`<button type="button"
+      class=${one === until ? "on" : ""} aria-pressed=${one === until} onClick=${() => setUntil(one)}>${one}</button>`)}</div></fieldset>
+    <label>${t("note")}<input value=${note} onInput=${(event) => setNote(event.target.value)} /></label>
+    <div class="preview" role="status" data-ready=${found ? "yes" : "no"}><b>${t("preview")}</b> ${!found ? "…"
+      : found.text || (found.past || found.open ? t("previewText", found) : t("previewNone"))}</div>
+    <div class="row end"><button onClick=${() => copy(list.map((one) => curl("/api/silences", one)).join("\n"))}>${t("copyCurl")}</button>
+      <button onClick=${() => copy(yaml(list))}>${t("copyYaml")}</button>
+      <button class="strong" id="silence-it" onClick=${() => silence(list)}>${t("silenceIt")}</button></div></${Frame}>`;
+}
+
+const KEYS = [["j k", "k_move"], ["e", "k_open"], ["a", "k_ack"], ["r", "k_resolve"], ["s", "k_silence"],
+  ["x", "k_select"], ["u", "k_undo"], ["/", "k_find"], ["?", "k_help"], ["g …", "k_go"]];
+const Keys = () => html`<${Frame} title=${t("keys")}><dl class="keys">${KEYS.map(([key, words]) => html`<dt>${
+  key.split(" ").map((one) => html`<kbd>${one}</kbd> `)}</dt><dd>${t(words)}</dd>`)}</dl></${Frame}>`;
+
+function Choice({ words, name, target, values }) {
+  return html`<label>${words}<select value=${target.value} onChange=${(event) => keep(name, target, event.target.value)}>
+    ${Object.entries(values).map(([value, text]) => html`<option value=${value} selected=${value === target.value}>${text}</option>`)}
+  </select></label>`;
+}
+
+async function leave() {
+  await ask("/api/session", { method: "DELETE" }).catch(() => {});
+  disconnect();
+  dialog.value = null;
+  session.value = null;
+}
+
+const Settings = () => html`<${Frame} title=${t("settings")}>
+  <${Choice} words=${t("language")} name="language" target=${language} values=${languages} />
+  <${Choice} words=${t("theme")} name="theme" target=${theme} values=${{ auto: t("auto"), light: t("light"), dark: t("dark") }} />
+  <${Choice} words=${t("zone")} name="zone" target=${zone} values=${{ local: t("local"), utc: t("utc") }} />
+  <div class="row end"><span class="soft grow">${session.value && t("user", session.value)}</span>
+    <button onClick=${leave}>${t("logout")}</button></div></${Frame}>`;
+
+export function Dialogs() {
+  const one = dialog.value;
+  if (!one) return null;
+  if (one.kind === "silence") return html`<${Silence} incident=${one.incident} />`;
+  return one.kind === "keys" ? html`<${Keys} />` : html`<${Settings} />`;
+}

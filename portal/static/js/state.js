@@ -1,0 +1,66 @@
+// What the page knows; views read these signals and are drawn again when they change.
+import { signal, computed } from "./lib.js";
+
+const kept = (name, other) => signal(localStorage.getItem(name) || other);
+
+export const session = signal(undefined); // undefined: not asked yet; null: logged out
+export const summary = signal(null);
+export const summaryAt = signal(0);
+export const incidents = signal(new Map());
+export const online = signal(true);
+export const toast = signal(null);
+export const dialog = signal(null);
+export const chosen = signal(""); // the incident that keys act on
+export const marked = signal(new Set()); // for actions on several
+export const language = kept("language", navigator.language.startsWith("ko") ? "ko" : "en");
+export const theme = kept("theme", "auto");
+export const zone = kept("zone", "local");
+export const clock = signal(Date.now());
+export const changes = signal(0); // grows with every change on the stream
+
+export function keep(name, target, value) {
+  target.value = value;
+  localStorage.setItem(name, value);
+}
+
+const RANK = { CRITICAL: 3, WARNING: 2, INFO: 1 };
+export const rank = (severity) => RANK[severity] || 0;
+
+export const open = computed(() =>
+  [...incidents.value.values()]
+    .filter((one) => one.firing)
+    .sort((a, b) => rank(b.severity) - rank(a.severity) || a.opened.localeCompare(b.opened) ||
+      a.id.localeCompare(b.id)));
+export const over = computed(() =>
+  [...incidents.value.values()].filter((one) => !one.firing)
+    .sort((a, b) => (b.closed || "").localeCompare(a.closed || "")).slice(0, 30));
+
+// The present: the clock, or the end of a recording.
+export function now() {
+  const known = summary.value;
+  if (!known || !known.now) return clock.value;
+  const then = Date.parse(known.now);
+  return known.recording ? then : then + (clock.value - summaryAt.value);
+}
+
+// ---- where we are: everything behind the hash, so that links and the back button work
+
+function read() {
+  const [path, query] = location.hash.slice(1).split("?");
+  const parts = path.split("/").filter(Boolean).map(decodeURIComponent);
+  return { view: parts[0] || "now", parts: parts.slice(1), query: new URLSearchParams(query || "") };
+}
+export const route = signal(read());
+addEventListener("hashchange", () => { route.value = read(); });
+
+export function link(view, parts = [], query = {}) {
+  const path = [view, ...parts.map(encodeURIComponent)].join("/");
+  const given = Object.entries(query).filter(([, value]) => value !== "" && value != null);
+  const text = new URLSearchParams(given).toString();
+  return `#/${path}${text ? `?${text}` : ""}`;
+}
+export function go(view, parts, query) { location.hash = link(view, parts, query); }
+export function settle(view, parts, query) { // without a step of its own for the back button
+  history.replaceState(null, "", link(view, parts, query));
+  route.value = read();
+}

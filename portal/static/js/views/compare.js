@@ -1,0 +1,31 @@
+// Two runs side by side: what `padit diff` finds, with its reasons.
+import { ask, id, report } from "../api.js";
+import { absolute, Severity, whole } from "../format.js";
+import { html, useEffect, useState } from "../lib.js";
+import { go } from "../state.js";
+import { t } from "../text.js";
+
+function Changes({ title, rows }) {
+  if (!rows || rows.length === 0) return null;
+  const side = (one) => one && html`<span><${Severity} of=${one.severity} /> ${one.summary} <span class="soft">${absolute(one.opened)}</span></span>`;
+  return html`<section class="card"><h2>${title} <span class="soft">${whole(rows.length)}</span></h2><ul class="changes">${rows.map((one) => html`<li>${side(one.left)}${one.left && one.right && html`<br />`}${
+    side(one.right)}${one.why.length > 0 && html`<ul>${one.why.map((why) => html`<li class="soft">${why}</li>`)}</ul>`}</li>`)}</ul></section>`;
+}
+
+export function Compare({ here }) {
+  const [names, setNames] = useState(null);
+  const [found, setFound] = useState(null);
+  const left = here.query.get("left") || "", right = here.query.get("right") || "";
+  useEffect(() => { ask("/api/compare").then((one) => setNames(one.items), report); }, []);
+  useEffect(() => {
+    setFound(null);
+    const path = (name) => id(name.replaceAll("/", "~"));
+    if (left && right) ask(`/api/compare/${path(left)}/${path(right)}`).then(setFound, report);
+  }, [left, right]);
+  const choose = (event) => { event.preventDefault(); const form = new FormData(event.target); go("compare", [], { left: form.get("left"), right: form.get("right") }); };
+  const select = (name, words, value) => html`<label>${words}<select name=${name}>${names.map((one) => html`<option selected=${one === value}>${one}</option>`)}</select></label>`;
+  return html`<h1>${t("compare")}</h1>${names && html`<form class="card row" onSubmit=${choose}>${select("left", t("runA"), left)}${select("right", t("runB"), right || names[names.length - 1])}<button class="strong">${t("doCompare")}</button></form>
+    ${names.length < 2 && html`<p class="soft">${t("oneRun")}</p>`}`}${found && (found.equal ? html`<p class="big">${t("equal", { n: whole(found.transitions[0]) })}</p>` : html`
+    ${found.settings.length > 0 && html`<section class="card"><h2>${t("settingsDiffer")}</h2><table><tbody>${found.settings.map((one) => html`<tr><td>${one.path}</td><td>${one.left}</td><td>${one.right}</td></tr>`)}</tbody></table></section>`}
+    <${Changes} title=${t("removed")} rows=${found.removed} /><${Changes} title=${t("added")} rows=${found.added} /><${Changes} title=${t("movedRuns")} rows=${found.moved} /><${Changes} title=${t("altered")} rows=${found.altered} />`)}`;
+}

@@ -1,0 +1,127 @@
+// One incident: its story, chart, timeline, series, messages, and why each was sent or not.
+import { act, copy, curl, judge, may, silenceDialog } from "../actions.js";
+import { ask, at, id, report } from "../api.js";
+import { Chart } from "../chart.js";
+import { absolute, Ago, At, number, Severity, span } from "../format.js";
+import { html, useEffect, useState } from "../lib.js";
+import { changes, chosen, link, now } from "../state.js";
+import { t } from "../text.js";
+
+function Story({ story }) {
+  const part = (title, lines) => lines.length > 0 && html`<div><h3>${title}</h3>${lines.map((one) => html`<p>${one.text}</p>`)}</div>`;
+  return html`<section class="card"><h2>${t("story")}</h2><div class="story">${part(t("storyCause"), story.cause)}
+    ${part(t("storyFirst"), story.first)}${part(t("storyImpact"), story.impact)}</div></section>`;
+}
+
+function Causes({ one }) {
+  if (one.sources.length < 2) return null;
+  return html`<section class="card"><h2>${one.decided ? t("likely", { name: one.causes[0].source }) : t("unsure")}</h2><ul class="plain-list">${
+    one.causes.map((each) => html`<li><span class="grow"><b>${each.source}</b> <span class="soft">${each.why}</span></span>
+      <meter min="0" max="1" value=${each.score} aria-label=${each.source}></meter> ${t("margin", { n: `${Math.round(each.score * 100)} %` })}</li>`)}</ul></section>`;
+}
+
+function Picture({ one }) {
+  const [data, setData] = useState(null);
+  const member = one.members[0];
+  const from = Date.parse(one.opened), until = one.closed ? Date.parse(one.closed) : now();
+  const margin = Math.max(20 * 60e3, (until - from) / 2);
+  useEffect(() => {
+    ask(at("/api/series/values", { source: member.source_id, metric: member.metric_name, from: new Date(from - margin).toISOString(), to: new Date(until + margin / 2).toISOString(), points: 1500 }))
+      .then((found) => setData(columns(found)), report);
+  }, [one.id, one.closed]);
+  const name = `${member.source_id} ${member.metric_name}`;
+  return html`<section class="card"><h2><a href=${link("series", [member.source_id, member.metric_name],
+    { from: new Date(from - margin).toISOString(), to: new Date(until + margin / 2).toISOString() })}>${name}</a>
+    <span class="soft"> ${data && data.unit}</span></h2>${!data ? html`<div class="chart wait"></div>` : data.time.length === 0
+      ? html`<p class="soft">${t("noValues")}</p>` : html`<${Chart} ...${data} height=${220} name=${name} label=${name} />`}</section>`;
+}
+
+export function columns(found) {
+  const win = found.windows, ms = (list) => list.map((one) => one / 1000);
+  const banded = win.expected_low && win.expected_low.some((one) => one != null);
+  return {
+    time: ms(found.time_us), value: found.value, unit: found.unit, alerts: found.alerts,
+    bandTime: ms(win.time_us), low: banded ? win.expected_low : null, high: banded ? win.expected_high : null,
+    scoreTime: ms(win.time_us), score: win.score || [], levels: win.level || [], median: win.median || [],
+    exact: found.exact, count: found.count, fromEvidence: found.from_evidence,
+    from: found.from / 1000, to: found.to / 1000,
+  };
+}
+
+function Timeline({ rows }) {
+  return html`<section class="card"><h2>${t("timeline")}</h2><ol class="timeline">${rows.map((one) => html`<li class=${one.severity || "person"}>
+    <${At} time=${one.time} /> ${one.by ? html`<b>${one.by}</b> ${t(one.kind)}${one.note && `: ${one.note}`}`
+      : html`${t(one.kind)} <b>${one.source_id}</b> ${one.metric_name} ${one.kind !== "resolved" && html`<${Severity} of=${one.severity} />`}`}</li>`)}</ol></section>`;
+}
+
+function Members({ rows }) {
+  return html`<section class="card"><h2>${t("members")}</h2><div class="wide" tabindex="0" role="region" aria-label=${t("members")}><table><thead><tr><th>${t("severity")}</th><th>${t("series")}</th><th>${t("score")}</th>
+    <th>${t("opened")}</th><th>${t("resolved")}</th><th>${t("evidence")}</th></tr></thead><tbody>${rows.map((one) => html`<tr><td><${Severity} of=${one.severity} quiet=${one.closed} /></td>
+    <td><a href=${link("series", [one.source_id, one.metric_name])}>${one.source_id} ${one.metric_name}</a></td><td>${number(one.score, 3)}</td>
+    <td><${At} time=${one.opened} /></td><td>${one.closed ? html`<${At} time=${one.closed} />` : t("open")}</td><td>${one.summary}</td></tr>`)}</tbody></table></div></section>`;
+}
+
+function Told({ one }) {
+  return html`<section class="card"><h2>${t("told")}</h2>${one.messages.length === 0 ? html`<p class="soft">${t("toldNobody")}</p>` : html`
+    ${!one.delivers && html`<p class="soft">${t("toldPage")}</p>`}<ul class="plain-list">${one.messages.map((each) => html`<li><${At} time=${each.time} />
+      <span class="grow"><b>${each.receiver}</b> ${each.kind} <span class="soft">${t("route")} ${each.route}</span></span>
+      ${one.delivers && html`<span class=${`tag ${each.state === "delivered" ? "good" : each.state === "dead" ? "bad" : ""}`}>${each.state}</span>
+      <span class="soft">${t("attempts", { n: each.attempts })} ${each.reason}</span>`}</li>`)}</ul>`}</section>`;
+}
+
+function Why({ alerts }) {
+  const [found, setFound] = useState({});
+  const [checks, setChecks] = useState({});
+  const look = (name) => (event) => {
+    if (event.target.open && !found[name]) ask(`/api/alerts/${id(name)}`).then((one) => setFound((old) => ({ ...old, [name]: one })), report);
+  };
+  const check = (name) => ask(`/api/alerts/${id(name)}/recomputed`).then((one) => setChecks((old) => ({ ...old, [name]: one })), report);
+  return html`<section class="card"><h2>${t("why")}</h2>${alerts.map((one) => html`<details key=${one.id} onToggle=${look(one.id)}><summary>
+    <${Severity} of=${one.severity} quiet=${one.closed} /> ${one.source_id} ${one.metric_name}</summary>${found[one.id] && html`
+    <table><thead><tr><th>${t("at")}</th><th>${t("state")}</th><th>${t("route")}</th><th>${t("reason")}</th></tr></thead><tbody>${
+      found[one.id].steps.flatMap((step) => (found[one.id].outcomes[step.id] || []).map((each) => html`<tr><td><${At} time=${step.time} /></td>
+      <td>${t(step.kind)}</td><td>${each.route || "–"}</td><td>${each.reason}${each.detail && ` (${each.detail})`}</td></tr>`))}</tbody></table>
+    <p class="row"><span class="soft">${t("detector")}: ${one.detector} ${found[one.id].provenance.detector.version || ""}</span>
+    <button onClick=${() => check(one.id)}>${t("recompute")}</button>${checks[one.id] && html`<b>${t("verdict", { v: checks[one.id].verdict })}</b>`}</p>
+    ${checks[one.id] && html`<ul class="checks">${checks[one.id].checks.map((each) => html`<li class=${each.state}>${each.what}: ${each.state} <span class="soft">${each.text}</span></li>`)}</ul>`}`}</details>`)}</section>`;
+}
+
+function Records({ one }) {
+  const [rows, setRows] = useState(null);
+  const from = new Date(Date.parse(one.opened) - 10 * 60e3).toISOString();
+  const to = new Date((one.closed ? Date.parse(one.closed) : now()) + 60e3).toISOString();
+  useEffect(() => { ask(at("/api/v1/logs", { from, to, limit: 20 })).then((found) => setRows(found.items), () => setRows([])); }, [one.id]);
+  return html`<section class="card"><h2><a href=${link("logs", [], { from, to })}>${t("logsThen")}</a></h2>${rows && (rows.length === 0
+    ? html`<p class="soft">${t("noLogs")}</p>` : html`<ul class="records">${rows.map((each) => html`<li><${At} time=${each.time} /> <b class=${`level ${each.level}`}>${each.level}</b> ${each.source} <code>${each.message}</code></li>`)}</ul>`)}</section>`;
+}
+
+const VERDICTS = ["real", "noise", "duplicate", "routine"];
+
+export function Incident({ here }) {
+  const name = here.parts[0] || "";
+  const [one, setOne] = useState(null);
+  const [gone, setGone] = useState("");
+  useEffect(() => {
+    chosen.value = name;
+    const stop = new AbortController();
+    ask(`/api/incidents/${id(name)}`, { signal: stop.signal }).then((found) => { setOne(found); setGone(""); },
+      (error) => { if (error.name !== "AbortError") setGone(error.status === 404 ? t("incidentGone") : error.message); });
+    return () => stop.abort();
+  }, [name, changes.value]);
+  if (gone) return html`<p class="fault">${gone}</p>`;
+  if (!one) return html`<p class="soft" aria-busy="true">…</p>`;
+  const path = `/api/incidents/${one.id}/acknowledge`;
+  return html`<div class="bar"><div class="grow"><div class="top"><${Severity} of=${one.severity} quiet=${!one.firing} />
+    <span class="age" title=${absolute(one.opened)}>${one.firing ? t("since", { span: span(now() - Date.parse(one.opened)) })
+      : html`<${Ago} time=${one.closed} /> · ${t("lasted", { span: span(Date.parse(one.closed) - Date.parse(one.opened)) })}`}</span>
+    ${one.acknowledged_by && html`<span class="tag good">✓ ${t("acknowledgedBy", { name: one.acknowledged_by })}</span>`}
+    ${one.suppressed.map((why) => html`<span class="tag">${t("suppressed", { why })}</span>`)}</div><h1>${one.title}</h1></div>
+    <div class="acts">${one.firing && html`${one.acknowledged_by ? html`<button onClick=${() => act("unacknowledge", [one.id])}>${t("unacknowledge")}</button>`
+      : html`<button class="strong" onClick=${() => act("acknowledge", [one.id])}>${t("acknowledge")} <kbd>a</kbd></button>`}
+      <button onClick=${() => silenceDialog(one.id)}>${t("silence")} <kbd>s</kbd></button>
+      <button onClick=${() => act("resolve", [one.id])}>${t("resolve")} <kbd>r</kbd></button>`}
+      <button onClick=${() => copy(curl(path, {}))}>${t("copyCurl")}</button></div></div>
+    <${Story} story=${one.story} /><${Causes} one=${one} /><${Picture} one=${one} /><div class="columns"><${Timeline} rows=${one.timeline} /><${Told} one=${one} /></div>
+    <${Members} rows=${one.members} /><${Why} alerts=${one.alerts} /><${Records} one=${one} />
+    ${one.firing && may() && html`<section class="card"><h2>${t("feedback")}</h2><div class="row">${VERDICTS.map((each) => html`<button onClick=${() => judge(one.id, each)}>${t(each)}</button>`)}</div></section>`}`;
+}

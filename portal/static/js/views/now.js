@@ -1,0 +1,94 @@
+// What is wrong now: incidents, the worst first; calm if there is none.
+import { act, may, silenceDialog, unsilence } from "../actions.js";
+import { ask } from "../api.js";
+import { absolute, Ago, Severity, span, whole } from "../format.js";
+import { mark } from "../keys.js";
+import { html, useEffect, useRef, useState } from "../lib.js";
+import { changes, chosen, go, link, marked, now, open, over, summary } from "../state.js";
+import { t } from "../text.js";
+
+const Button = ({ key_, words, name, label, run }) => html`<button aria-label=${`${words}: ${label}`}
+  onClick=${(event) => { event.stopPropagation(); run(name); }}>${words} <kbd>${key_}</kbd></button>`;
+
+function Line({ one }) {
+  const causes = one.causes;
+  const cause = !causes.length ? "" : one.sources.length > 1
+    ? (one.decided ? t("likely", { name: causes[0].source }) : t("unsure")) : causes[0].why;
+  const names = one.sources.slice(0, 3).join(", ") + (one.sources.length > 3 ? ` ${t("more", { n: one.sources.length - 3 })}` : "");
+  return html`<p class="facts"><span>${t("alertsOf", { n: one.members.length + one.more, sources: names })}</span>
+    ${cause && html`<span class="cause">${cause}</span>`}</p>`;
+}
+
+function Row({ one }) {
+  const on = chosen.value === one.id;
+  const age = Date.parse(one.closed || 0) - Date.parse(one.opened);
+  const pick = () => { chosen.value = one.id; };
+  return html`<li id=${`row-${one.id}`} class=${`incident ${one.firing ? one.severity : "over"} ${on ? "on" : ""}`} onClick=${pick}
+      data-incident=${one.id}>
+    <div class="top"><${Severity} of=${one.severity} quiet=${!one.firing} />
+      <span class="age" title=${absolute(one.opened)}>${one.firing ? t("since", { span: span(now() - Date.parse(one.opened)) })
+        : html`<${Ago} time=${one.closed} /> · ${t("lasted", { span: span(age) })}`}</span>
+      ${one.acknowledged_by && html`<span class="tag good">✓ ${t("acknowledgedBy", { name: one.acknowledged_by })}</span>`}
+      ${one.suppressed.map((why) => html`<span class="tag">${t("suppressed", { why })}</span>`)}
+      ${one.flapping && html`<span class="tag">${t("flapping")}</span>`}</div>
+    <a class="title" href=${link("incident", [one.id])} onFocus=${pick}>${one.title}</a><${Line} one=${one} />
+    ${one.firing && html`<div class="acts">
+      <label class="mark"><input type="checkbox" checked=${marked.value.has(one.id)} onChange=${() => mark(one.id)}
+        aria-label=${`${t("select")}: ${one.title}`} /><kbd>x</kbd></label>
+      ${one.acknowledged_by ? html`<${Button} key_="u" words=${t("unacknowledge")} name=${one.id} label=${one.title} run=${(name) => act("unacknowledge", [name])} />`
+        : html`<${Button} key_="a" words=${t("acknowledge")} name=${one.id} label=${one.title} run=${(name) => act("acknowledge", [name])} />`}
+      <${Button} key_="s" words=${t("silence")} name=${one.id} label=${one.title} run=${silenceDialog} />
+      <${Button} key_="r" words=${t("resolve")} name=${one.id} label=${one.title} run=${(name) => act("resolve", [name])} />
+      <${Button} key_="e" words=${t("open")} name=${one.id} label=${one.title} run=${(name) => go("incident", [name])} /></div>`}</li>`;
+}
+
+const HEIGHT = 148; // of a row in a long list, where rows out of sight are not drawn
+const MANY = 60;
+
+function List({ rows }) {
+  const box = useRef(null);
+  const [top, setTop] = useState(0);
+  const many = rows.length > MANY;
+  useEffect(() => {
+    if (!many) return undefined;
+    const look = () => setTop(Math.max(0, -box.current.getBoundingClientRect().top));
+    look();
+    addEventListener("scroll", look, { passive: true });
+    return () => removeEventListener("scroll", look);
+  }, [many]);
+  if (!many) return html`<ul class="incidents">${rows.map((one) => html`<${Row} key=${one.id} one=${one} />`)}</ul>`;
+  const first = Math.max(0, Math.floor(top / HEIGHT) - 4);
+  const shown = rows.slice(first, first + Math.ceil(innerHeight / HEIGHT) + 10);
+  return html`<ul class="incidents virtual" ref=${box} style=${{ height: `${rows.length * HEIGHT}px`, paddingTop: `${first * HEIGHT}px` }}>
+    ${shown.map((one) => html`<${Row} key=${one.id} one=${one} />`)}</ul>`;
+}
+
+function Calm() {
+  const one = summary.value;
+  return html`<section class="calm"><svg viewBox="0 0 48 48" width="64" height="64" aria-hidden="true"><circle cx="24" cy="24" r="21" />
+    <path d="m14 25 7 7 13-15" /></svg><h1>${one && one.clear_since ? t("clearSince", { ago: span(now() - Date.parse(one.clear_since)) }) : t("clear")}</h1><${Watched} /></section>`;
+}
+
+const Watched = () => summary.value && html`<p class="soft">${t("watched", { n: whole(summary.value.series) })} · ${
+  t("last", { ago: "" })} <${Ago} time=${summary.value.last_record} /></p>`;
+
+function Silences() {
+  const [rows, setRows] = useState([]);
+  useEffect(() => { ask("/api/silences").then((one) => setRows(one.items), () => {}); }, [changes.value]);
+  if (!rows.length) return null;
+  return html`<section><h2>${t("active")}</h2><ul class="plain-list">${rows.map((one) => html`<li key=${one.id}>
+    <span class="grow"><b>${one.source || one.metric || one.fingerprint?.slice(0, 8) || one.id}</b> <span class="soft">${t("by", { name: one.by })}${
+      one.end && ` · ${t("endsIn", { time: absolute(one.end) })}`}</span></span>
+    ${one.by !== "configuration" && may() && html`<button onClick=${() => unsilence(one.id)} aria-label=${`${t("unsilence")}: ${one.id}`}>${t("unsilence")}</button>`}</li>`)}</ul></section>`;
+}
+
+export function Now() {
+  const rows = open.value, past = over.value, several = marked.value;
+  return html`${rows.length === 0 ? html`<${Calm} />` : html`<div class="bar"><h1>${rows.length === 1 ? t("oneOpen") : t("incidentsOpen", { n: rows.length })}</h1><${Watched} /></div>`}
+    ${several.size > 0 && html`<div class="bulk" role="toolbar" aria-label=${t("marked", { n: several.size })}><b>${t("marked", { n: several.size })}</b>
+      <button onClick=${() => act("acknowledge", [...several])}>${t("acknowledge")}</button>
+      <button onClick=${() => act("resolve", [...several])}>${t("resolve")}</button>
+      <button onClick=${() => { marked.value = new Set(); }}>${t("cancel")}</button></div>`}
+    <${List} rows=${rows} />${past.length > 0 ? html`<section><h2>${t("recently")}</h2><ul class="incidents past">${
+      past.map((one) => html`<${Row} key=${one.id} one=${one} />`)}</ul></section>` : rows.length === 0 && html`<p class="soft centred">${t("noneYet")}</p>`}<${Silences} />`;
+}

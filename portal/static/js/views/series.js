@@ -1,0 +1,127 @@
+// Series: find one; its values with bands, scores and alerts; zoom by mouse, touch and keys.
+import { ask, at, report } from "../api.js";
+import { Chart } from "../chart.js";
+import { absolute, Ago, number, whole } from "../format.js";
+import { html, useEffect, useRef, useState } from "../lib.js";
+import { changes, go, link, now, settle, summary } from "../state.js";
+import { t } from "../text.js";
+import { columns } from "./incident.js";
+
+function Finder() {
+  const [q, setQ] = useState("");
+  const [found, setFound] = useState(null);
+  useEffect(() => {
+    const stop = new AbortController();
+    const timer = setTimeout(() => ask(at("/api/series", { q, limit: 100 }), { signal: stop.signal }).then(setFound, report), 100);
+    return () => { clearTimeout(timer); stop.abort(); };
+  }, [q, summary.value && summary.value.reading]);
+  const enter = (event) => {
+    if (event.key === "Enter" && found && found.items[0]) go("series", [found.items[0].source_id, found.items[0].metric_name]);
+  };
+  return html`<div class="bar"><h1>${t("series")}</h1><label class="search"><span class="hidden">${t("find")}</span>
+    <input id="find" type="search" placeholder=${t("find")} value=${q} onInput=${(event) => setQ(event.target.value)} onKeyDown=${enter} /></label></div>
+    ${found && html`<p class="soft">${t("allSeries", { n: whole(found.count) })}</p>${found.items.length === 0 ? html`<p>${t("noSeries")}</p>` : html`<ul class="tiles">${
+      found.items.map((one) => html`<li key=${one.source_id + one.metric_name}><a href=${link("series", [one.source_id, one.metric_name])}><b>${one.metric_name}</b> <span class="soft">${one.unit}</span>
+      <span>${one.source_id}</span><span class="soft"><${Ago} time=${one.last} /></span></a></li>`)}</ul>`}`}`;
+}
+
+const HOUR = 3600e3, WEEK = 7 * 24 * HOUR;
+
+function useSeries(source, metric, from, to, shift) {
+  const [data, setData] = useState(null);
+  const live = !to && summary.value && !summary.value.recording ? Math.floor(now() / 5000) : 0;
+  useEffect(() => {
+    const stop = new AbortController();
+    const by = shift || 0;
+    const moment = (text) => text && new Date(Date.parse(text) - by).toISOString();
+    if (shift != null) {
+      ask(at("/api/series/values", { source, metric, from: moment(from), to: moment(to), points: Math.max(800, Math.round(innerWidth * devicePixelRatio) * 2) }),
+        { signal: stop.signal }).then((found) => setData(columns(found)), report);
+    } else setData(null);
+    return () => stop.abort();
+  }, [source, metric, from, to, shift, live, changes.value]);
+  return data;
+}
+
+function Moved({ from, to }) {
+  const [rows, setRows] = useState(null);
+  useEffect(() => { setRows(null); }, [from, to]);
+  const look = () => ask(at("/api/series/moved", { from, to, limit: 15 })).then((one) => setRows(one.items), report);
+  return html`<section><p class="row"><button onClick=${look}>${t("moved")}</button><span class="soft">${t("movedHint")}</span></p>${rows && html`<div class="wide" tabindex="0" role="region" aria-label=${t("moved")}><table><tbody>${
+    rows.map((one) => html`<tr><td><a href=${link("series", [one.source_id, one.metric_name], { from, to })}>${one.source_id} ${one.metric_name}</a></td>
+    <td class="figure">${one.shift > 0 ? "+" : ""}${number(one.shift, 3)}</td><td class="soft">${number(one.before)} → ${number(one.median)}</td></tr>`)}</tbody></table></div>`}</section>`;
+}
+
+function useGestures(box, span, show) {
+  useEffect(() => {
+    const target = box.current;
+    if (!target || !span) return undefined;
+    const [from, to] = span;
+    let start = null, timer = 0;
+    const scaled = (factor, middle) => show(middle - (middle - from) * factor, middle + (to - middle) * factor);
+    const wheel = (event) => {
+      event.preventDefault();
+      const area = target.getBoundingClientRect();
+      const middle = from + (to - from) * Math.min(Math.max((event.clientX - area.left - 64) / (area.width - 64), 0), 1);
+      clearTimeout(timer);
+      timer = setTimeout(() => scaled(event.deltaY > 0 ? 1.6 : 0.6, middle), 30);
+    };
+    const distance = (list) => Math.abs(list[0].clientX - list[1].clientX) || 1;
+    const began = (event) => { start = event.touches.length === 2 ? distance(event.touches) : null; };
+    const ended = (event) => { if (start && event.touches.length < 2 && start.last) scaled(start.first / start.last, (from + to) / 2); start = null; };
+    const moving = (event) => {
+      if (event.touches.length !== 2 || !start) return;
+      event.preventDefault();
+      start = { first: start.first || start, last: distance(event.touches) };
+    };
+    target.addEventListener("wheel", wheel, { passive: false });
+    target.addEventListener("touchstart", began, { passive: true });
+    target.addEventListener("touchmove", moving, { passive: false });
+    target.addEventListener("touchend", ended);
+    return () => {
+      clearTimeout(timer);
+      target.removeEventListener("wheel", wheel);
+      target.removeEventListener("touchstart", began);
+      target.removeEventListener("touchmove", moving);
+      target.removeEventListener("touchend", ended);
+    };
+  }, [span && span[0], span && span[1]]);
+}
+
+function One({ source, metric, query }) {
+  const from = query.get("from") || "", to = query.get("to") || "", week = query.get("week") === "1";
+  const data = useSeries(source, metric, from, to, 0);
+  const before = useSeries(source, metric, data ? new Date(data.from).toISOString() : "", data ? new Date(data.to).toISOString() : "", week && data ? WEEK : null);
+  const box = useRef(null);
+  const place = (fresh, step) => (step ? go : settle)("series", [source, metric], { from, to, week: week ? 1 : "", ...fresh });
+  const show = (a, b) => b - a > 500 && place({ from: new Date(a).toISOString(), to: new Date(b).toISOString() }, true);
+  const span = data ? [data.from, data.to] : null;
+  const scale = (factor) => { const [a, b] = span, middle = (a + b) / 2; show(middle - (middle - a) * factor, middle + (b - middle) * factor); };
+  const shift = (part) => { const [a, b] = span, by = (b - a) * part; show(a + by, b + by); };
+  useGestures(box, span, show);
+  const key = (event) => {
+    const run = { "+": () => scale(0.5), "-": () => scale(2), ArrowLeft: () => shift(-0.25), ArrowRight: () => shift(0.25), 0: () => place({ from: "", to: "" }, true) }[event.key];
+    if (run && data) { event.preventDefault(); run(); }
+  };
+  const other = before && week ? { otherTime: before.time.map((one) => one + WEEK), other: before.value, otherName: t("lastWeek") } : {};
+  return html`<div class="bar"><h1><a class="soft" href="#/series">${t("series")}</a> / ${source} / ${metric}</h1><span class="soft">${data && data.unit}</span></div>
+    <div class="row tools-row"><button onClick=${() => scale(0.5)}>${t("zoomIn")} <kbd>+</kbd></button><button onClick=${() => scale(2)}>${t("zoomOut")} <kbd>−</kbd></button>
+      <button onClick=${() => shift(-0.25)}>${t("left")} <kbd>←</kbd></button><button onClick=${() => shift(0.25)}>${t("right")} <kbd>→</kbd></button>
+      ${[1, 6, 24].map((one) => html`<button onClick=${() => show(data.to - one * HOUR, data.to)}>${t("hours", { n: one })}</button>`)}
+      <button onClick=${() => place({ from: "", to: "" }, true)}>${t("all")} <kbd>0</kbd></button>
+      <button aria-pressed=${week} class=${week ? "on" : ""} onClick=${() => place({ week: week ? "" : 1 })}>${t("lastWeek")}</button></div>
+    <section class="card charts" ref=${box} tabindex="0" onKeyDown=${key} aria-label=${`${source} ${metric}. ${t("drag")}`} role="group">
+      ${!data ? html`<div class="chart wait"></div>` : data.time.length + data.scoreTime.length === 0 ? html`<p class="soft">${t("noValues")}</p>` : html`
+      <p class="soft">${data.fromEvidence ? t("fromEvidence") : data.exact ? t("exact", { n: whole(data.count) }) : t("points", { n: whole(data.time.length), all: whole(data.count) })} · ${absolute(data.from)} – ${absolute(data.to)}</p>
+      <${Chart} time=${data.time.length ? data.time : data.scoreTime} value=${data.time.length ? data.value : data.median} bandTime=${data.bandTime} low=${data.low} high=${data.high} ...${other}
+        alerts=${data.alerts} from=${data.from} to=${data.to} height=${300} sync="series" name=${metric} label=${`${t("values")}: ${source} ${metric}`} onSpan=${show} />
+      ${data.scoreTime.length > 0 && html`<h2>${t("scores")}</h2><${Chart} time=${data.scoreTime} value=${data.score} other=${data.levels} otherTime=${data.scoreTime} otherName="level" alerts=${data.alerts} from=${data.from} to=${data.to}
+        height=${130} fixed sync="series" name=${t("score")} label=${`${t("scores")}: ${source} ${metric}`} onSpan=${show} />`}`}
+      <p class="soft">${t("drag")}</p></section>
+    ${data && data.alerts.length > 0 && html`<ul class="plain-list">${data.alerts.slice(-20).map((one) => html`<li><a class="grow" href=${link("incident", [one.incident])}>${one.summary}</a>
+      <${Ago} time=${new Date(one.from / 1000).toISOString()} /></li>`)}</ul>`}
+    ${span && html`<${Moved} from=${new Date(span[0]).toISOString()} to=${new Date(span[1]).toISOString()} />`}`;
+}
+
+export const Series = ({ here }) => here.parts.length < 2 ? html`<${Finder} />`
+  : html`<${One} key=${here.parts.join("/")} source=${here.parts[0]} metric=${here.parts[1]} query=${here.query} />`;

@@ -1,0 +1,96 @@
+"""Records to what a writer gets: samples as columns, results as dictionaries, and dead letters."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from padit.codecs.contract import Reject, bounded
+from padit.codecs.dead_letter import DeadRecord
+from padit.codecs.validate import Validate
+from padit.domain.rows import Rows, concatenate
+from padit.stores.base import Batch, Content, Place, Records
+
+__all__ = ["Decoder", "positions_after"]
+
+_object = msgspec.json.Decoder(dict[str, Any])
+
+
+def positions_after(topic: str, records: Records) -> dict[Place, int]:
+    """The position behind the last record of each partition."""
+    last = dict(zip(records.partition.tolist(), records.offset.tolist(), strict=True))
+    return {Place(topic, partition): offset + 1 for partition, offset in last.items()}
+
+
+class Decoder:
+    """Decodes the records of one topic.
+
+    Args:
+        topic: its name.
+        content: what its records are.
+        validate: how samples are read.
+        raw: whether nothing is decoded.
+    """
+
+    def __init__(self, topic: str, content: Content, validate: Validate, raw: bool) -> None:
+        self.topic = topic
+        self.content = content
+        self._validate = validate
+        self._raw = raw
+
+    def __call__(self, records: Records) -> Batch:
+        """A batch of these records; no bytes can make it raise."""
+        after = positions_after(self.topic, records)
+        if self._raw:
+            everything = np.arange(len(records))
+            return Batch(self.topic, self.content, records, after, Rows.empty(), everything)
+        if self.content is Content.METRICS:
+            return self._samples(records, after)
+        return self._messages(records, after)
+
+    def _samples(self, records: Records, after: dict[Place, int]) -> Batch:
+        rows, record, dead = [], [], []
+        start = 0
+        # A record without a timestamp bounds nothing.
+        clock = np.where(records.time < 0, np.iinfo(np.int64).max // 2, records.time)
+        while start < len(records):
+            decoded = self._validate(records.values[start:], clock[start:])
+            rows.append(decoded.rows)
+            record.append(decoded.record + start)
+            dead += [self._dead(records, start + one.record, one) for one in decoded.rejects]
+            start += max(decoded.taken, 1)
+        return Batch(
+            self.topic,
+            self.content,
+            records,
+            after,
+            concatenate(rows),
+            np.concatenate(record or [np.empty(0, np.int64)]),
+            (),
+            tuple(dead),
+        )
+
+    def _messages(self, records: Records, after: dict[Place, int]) -> Batch:
+        messages: list[dict[str, Any]] = []
+        record: list[int] = []
+        dead = []
+        for number, value in enumerate(records.values):
+            try:
+                messages.append(_object.decode(value or b""))
+                record.append(number)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                reason = bounded(f"it is no JSON object: {error}")
+                dead.append(self._dead(records, number, Reject(number, reason)))
+        numbers = np.array(record, np.int64)
+        return Batch(
+            self.topic, self.content, records, after, Rows.empty(), numbers, messages, tuple(dead)
+        )
+
+    def _dead(self, records: Records, number: int, reject: Reject) -> DeadRecord:
+        return DeadRecord(
+            records.values[number],
+            reject,
+            self.topic,
+            int(records.partition[number]),
+            int(records.offset[number]),
+        )

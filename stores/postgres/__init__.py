@@ -1,0 +1,1 @@
+"""The store in PostgreSQL; `kinds/postgresql.py` is its entry."""

@@ -1,0 +1,269 @@
+"""Writes to Redis: one transaction a batch, with the positions of the topics in it."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import redis
+
+from padit.connectors.uris import Address, read_client_config
+from padit.domain.errors import ConfigurationError, SinkError
+from padit.stores.base import Background, Batch, Content, Place, Positions, Writer, Written
+from padit.stores.live_keys import Lag, LiveKeys
+from padit.stores.redis_settings import Settings
+
+__all__ = ["RedisStore"]
+
+_NO_KEY = "samples that no key asks for"
+_NO_NAME = "messages without a series or an id"
+_KEYS = ("username", "password")
+_MOST_KNOWN = 1_000_000
+
+# Adds those events whose offset is not behind the position, and moves that: a batch that comes
+# again adds nothing. KEYS: stream, positions; ARGV: partition, following, length, then
+# (offset, count, field, value, ...) for each event.
+_ADD = """
+local at = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '-1')
+local added, place = 0, 4
+while place <= #ARGV do
+  local offset, count = tonumber(ARGV[place]), tonumber(ARGV[place + 1])
+  if offset >= at then
+    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*',
+               unpack(ARGV, place + 2, place + 1 + count))
+    added = added + 1
+  end
+  place = place + 2 + count
+end
+if tonumber(ARGV[2]) > at then redis.call('HSET', KEYS[2], ARGV[1], ARGV[2]) end
+return added
+"""
+
+
+class RedisStore:
+    """See `stores.kinds.redis`.
+
+    Args:
+        address: of the server; the path is the number of the database.
+        settings: see there.
+    """
+
+    raw = False
+    wants_headers = False
+    keeps_positions = True
+    keeps_dead_letters = False
+    contents = frozenset((Content.METRICS, Content.FEATURES, Content.ALERTS))
+
+    def __init__(self, address: Address, settings: Settings) -> None:
+        self.name = f"{address.kind}://{address.host}/{address.path}"
+        self._settings = settings
+        host, _, port = address.host.rpartition(":")
+        if not port.isdecimal() or not (address.path or "0").isdecimal():
+            message = f"{address.uri}: Redis is written redis://host:6379/0"
+            raise ConfigurationError(message)
+        given = read_client_config(settings.client_config)
+        unknown = sorted(set(given) - set(_KEYS))
+        if unknown:
+            message = f"client_config={settings.client_config}: {unknown[0]} is not known; "
+            raise ConfigurationError(message + f"allowed are {', '.join(_KEYS)}")
+        self._where = settings.client_config or "REDIS_USERNAME and REDIS_PASSWORD"
+        self._connection: dict[str, Any] = {
+            "host": host.strip("[]"),
+            "port": int(port),
+            "db": int(address.path or "0"),
+            "ssl": address.kind == "rediss",
+            "username": given.get("username") or os.environ.get("REDIS_USERNAME"),
+            "password": given.get("password") or os.environ.get("REDIS_PASSWORD"),
+            "socket_timeout": settings.timeout_sec,
+            "socket_connect_timeout": settings.timeout_sec,
+        }
+
+    def open(self) -> Writer:
+        """Connect; see `Store`."""
+        client = redis.Redis(**self._connection)
+        try:
+            return _RedisWriter(client, self._settings, self.name)
+        except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
+            message = f"{self.name}: {error}; check {self._where}"
+            raise ConfigurationError(message) from error
+        except redis.ReadOnlyError as error:
+            message = f"{self.name} is a replica that takes no writes: name its primary"
+            raise ConfigurationError(message) from error
+        except redis.RedisError as error:
+            message = f"{self.name}: {error}"
+            raise SinkError(message) from error
+
+    def background(self) -> Sequence[Background]:
+        """None."""
+        return ()
+
+
+class _RedisWriter:
+    """An open connection."""
+
+    def __init__(self, client: Any, settings: Settings, name: str) -> None:
+        self._client, self._settings, self._name = client, settings, name
+        self._expire = round(settings.expire_sec * 1000)
+        self._keys = LiveKeys(settings.keys)
+        self._lag = Lag(self._keys.longest)
+        self._windows: dict[str, str] = {}
+        self._add = client.register_script(_ADD)
+        client.hset(settings.positions_key, "_", "")  # fails at once where nothing can be written
+        client.script_load(_ADD)
+        for group in settings.groups:
+            try:
+                client.xgroup_create(settings.stream, group, "0", mkstream=True)
+            except redis.ResponseError as error:
+                if "BUSYGROUP" not in str(error):
+                    raise
+        self._at = _positions(client.hgetall(settings.positions_key))
+
+    def positions(self) -> Positions:
+        """Where reading goes on; nothing, if the server has lost its memory."""
+        return self._at
+
+    def write(self, batch: Batch) -> Written:
+        """See `Writer`."""
+        try:
+            if not self._client.hexists(self._settings.positions_key, "_"):
+                message = f"{self._name} has lost its memory; it is filled again from the topics"
+                raise SinkError(message)  # positions are read anew, and there are none
+            with self._client.pipeline(transaction=True) as pipe:
+                if batch.content is Content.METRICS:
+                    return self._samples(pipe, batch)
+                if batch.content is Content.FEATURES:
+                    return self._features(pipe, batch)
+                return self._alerts(pipe, batch)
+        except redis.RedisError as error:
+            message = f"{self._name}: {error}"
+            raise SinkError(message) from error
+
+    def _note(self, pipe: Any, positions: Mapping[Place, int]) -> None:
+        found = {f"{one.topic}:{one.partition}": at for one, at in positions.items()}
+        if found:
+            pipe.hset(self._settings.positions_key, mapping=found)
+
+    def _samples(self, pipe: Any, batch: Batch) -> Written:
+        updates, without = self._keys.update(batch.rows)
+        for one in updates:
+            pipe.set(one.key, repr(one.value), px=self._expire)
+        self._note(pipe, self._lagging(batch))
+        pipe.execute()
+        left = {_NO_KEY: without} if without else {}
+        return Written(batch.count - without, others=left, durable=batch.after)
+
+    def _lagging(self, batch: Batch) -> dict[Place, int]:
+        """Positions from which a new process finds all samples of the windows again."""
+        found = {}
+        partition = batch.records.partition[batch.record]
+        for place, after in batch.after.items():
+            mine = batch.records.partition == place.partition
+            first = int(batch.records.offset[mine].min()) if mine.any() else after
+            times = batch.rows.time[partition == place.partition]
+            newest = int(times.max()) if len(times) else np.iinfo(np.int64).min // 2
+            found[place] = self._lag.note(place.partition, first, after, newest)
+        return found
+
+    def _features(self, pipe: Any, batch: Batch) -> Written:
+        latest: dict[str, dict[str, Any]] = {}
+        left = 0
+        for one in batch.messages:
+            key = self._key(one)
+            if key is None:
+                left += 1
+            elif key not in latest or _end(one) >= _end(latest[key]):
+                latest[key] = one
+        self._look_up([key for key in latest if key not in self._windows])
+        written = 0
+        for key, one in latest.items():
+            if _end(one) < self._windows.get(key, ""):
+                continue  # it is there already: the topic is read again
+            fields = {name: _text(value) for name, value in one.items() if value is not None}
+            pipe.delete(key)  # what a window does not have is not left from the one before
+            pipe.hset(key, mapping=fields)
+            pipe.pexpire(key, self._expire)
+            written += 1
+        self._note(pipe, batch.after)
+        pipe.execute()
+        if len(self._windows) > _MOST_KNOWN:
+            self._windows.clear()
+        self._windows |= {
+            key: max(_end(one), self._windows.get(key, "")) for key, one in latest.items()
+        }
+        left_out = {_NO_NAME: left} if left else {}
+        repeated = batch.count - written - left
+        return Written(written, repeated, others=left_out, durable=batch.after)
+
+    def _key(self, one: Mapping[str, Any]) -> str | None:
+        source, metric = one.get("source_id"), one.get("metric_name")
+        if not isinstance(source, str) or not isinstance(metric, str):
+            return None
+        return self._settings.features_key.format(
+            source=source, metric=metric, unit=one.get("unit") or ""
+        )
+
+    def _look_up(self, keys: Sequence[str]) -> None:
+        """The windows of keys that an earlier process may have written."""
+        if not keys:
+            return
+        with self._client.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.hget(key, "window_end")
+            found = pipe.execute(raise_on_error=False)
+        for key, window in zip(keys, found, strict=True):
+            if isinstance(window, bytes):
+                self._windows[key] = window.decode("utf-8", "replace")
+
+    def _alerts(self, pipe: Any, batch: Batch) -> Written:
+        events: dict[int, list[Any]] = {one.partition: [] for one in batch.after}
+        left = 0
+        for message, record in zip(batch.messages, batch.record.tolist(), strict=True):
+            if not isinstance(message.get("id"), str):
+                left += 1
+                continue
+            names = ("id", "type", "source", "subject", "time")
+            fields = [part for name in names if isinstance(message.get(name), str)
+                      for part in (name, message[name])]  # fmt: skip
+            fields += ["event", batch.records.values[record] or b""]
+            offset = int(batch.records.offset[record])
+            events[int(batch.records.partition[record])] += [offset, len(fields), *fields]
+        keys = [self._settings.stream, self._settings.positions_key]
+        for place, after in batch.after.items():
+            arguments = [f"{place.topic}:{place.partition}", after, self._settings.stream_length]
+            self._add(keys, [*arguments, *events[place.partition]], client=pipe)
+        added = sum(pipe.execute())
+        left_out = {_NO_NAME: left} if left else {}
+        return Written(added, batch.count - left - added, others=left_out, durable=batch.after)
+
+    def tick(self) -> Positions:
+        """Nothing is buffered."""
+        return {}
+
+    def flush(self) -> Positions:
+        """Nothing is buffered."""
+        return {}
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._client.close()
+
+
+def _end(one: Mapping[str, Any]) -> str:
+    """The end of a window; RFC 3339 in UTC with six digits compares as text."""
+    return str(one.get("window_end") or "")
+
+
+def _text(value: Any) -> str | float | int:
+    if isinstance(value, bool) or not isinstance(value, str | float | int):
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return value
+
+
+def _positions(found: Mapping[bytes, bytes]) -> dict[Place, int]:
+    positions = {}
+    for name, at in found.items():
+        topic, _, partition = name.decode().rpartition(":")
+        if topic:
+            positions[Place(topic, int(partition))] = int(at)
+    return positions

@@ -1,0 +1,121 @@
+"""JSON schemas of Kubernetes' objects for kubeconform, from published packages, kept in the cache.
+
+Kubernetes' own come with the Python package `kubernetes-validate`, those of Flink's operator with
+its API on Maven. Objects take no other properties than their schema names (`-strict`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from padit.devcluster import jars
+from padit.devcluster.errors import MissingToolError
+from tests.debian import staged
+
+__all__ = ["KUBERNETES", "schemas"]
+
+KUBERNETES = "1.31.0"
+_PACKAGE = "kubernetes-validate==1.37.0"
+_OPERATOR = "1.10.0"
+_FLINK = f"org.apache.flink:flink-kubernetes-operator-api:{_OPERATOR}"
+_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
+_KINDS = (
+    "configmap-v1", "horizontalpodautoscaler-autoscaling-v2", "ingress-networking-v1",
+    "job-batch-v1", "networkpolicy-networking-v1", "poddisruptionbudget-policy-v1", "service-v1",
+    "statefulset-apps-v1",
+)  # fmt: skip
+_TIMEOUT_S = 300.0
+
+
+def schemas() -> Path:
+    """Return the folder of schemas, KIND-GROUP-VERSION.json; brought the first time.
+
+    Raises MissingToolError with the words of pip or Maven.
+    """
+    place = jars.home() / "schemas" / f"kubernetes-{KUBERNETES}-flink-{_OPERATOR}"
+    if not place.is_dir():
+        with staged(place) as staging, tempfile.TemporaryDirectory() as scratch:
+            _kubernetes(Path(scratch), staging)
+            _flink(Path(scratch), staging)
+    return place
+
+
+def _kubernetes(scratch: Path, target: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch)]
+    _run([*pip, _PACKAGE])
+    archive = zipfile.ZipFile(next(scratch.glob("kubernetes_validate-*.whl")))
+    folder = f"kubernetes_validate/kubernetes-json-schema/v{KUBERNETES}-local"
+    definitions = json.loads(archive.read(f"{folder}/_definitions.json"))["$defs"]
+    for name in _KINDS:
+        schema = json.loads(archive.read(f"{folder}/{name}.json"))
+        (target / f"{name}.json").write_text(json.dumps(_strict(_whole(schema, definitions))))
+
+
+def _whole(schema: Any, definitions: dict[str, Any]) -> Any:
+    """The schema with what its references refer to; none of ours goes in circles."""
+    if isinstance(schema, list):
+        return [_whole(one, definitions) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _whole(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    dialect = ("$schema", "$id")  # names of files that are not there
+    return {n: _whole(value, definitions) for n, value in schema.items() if n not in dialect}
+
+
+def _flink(scratch: Path, target: Path) -> None:
+    _run(
+        [
+            jars.tool("mvn"),
+            "-q",
+            "-B",
+            _COPY,
+            f"-Dartifact={_FLINK}",
+            f"-DoutputDirectory={scratch}",
+        ]
+    )
+    archive = zipfile.ZipFile(next(scratch.glob("flink-kubernetes-operator-api-*.jar")))
+    for name in archive.namelist():
+        if name.startswith("META-INF/fabric8/") and name.endswith("-v1.yml"):
+            custom = yaml.safe_load(archive.read(name))
+            kind = custom["spec"]["names"]["kind"].lower()
+            for version in custom["spec"]["versions"]:
+                schema = version["schema"]["openAPIV3Schema"]
+                for common, content in {"apiVersion": "string", "kind": "string",
+                                        "metadata": "object"}.items():  # fmt: skip
+                    schema["properties"].setdefault(common, {"type": content})
+                group = custom["spec"]["group"].partition(".")[0]
+                file = target / f"{kind}-{group}-{version['name']}.json"
+                file.write_text(json.dumps(_strict(schema)))
+
+
+def _strict(schema: Any) -> Any:
+    """The schema, with objects that take no other properties than those they name."""
+    if isinstance(schema, list):
+        return [_strict(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {name: _strict(value) for name, value in schema.items()}
+    open_ended = made.get("x-kubernetes-preserve-unknown-fields")
+    if isinstance(made.get("properties"), dict) and not open_ended:
+        made.setdefault("additionalProperties", False)
+    return made
+
+
+def _run(command: list[str]) -> None:
+    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S, env=environment
+    )
+    if done.returncode != 0:
+        message = f"{command[0]} failed: {(done.stdout + done.stderr)[-500:]}"
+        raise MissingToolError(message)

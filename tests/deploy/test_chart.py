@@ -1,0 +1,253 @@
+"""The Helm chart: helm's own checks, Kubernetes' and the operator's schemas, and our code."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from padit.cli.main import main
+from padit.pipelines.options import option_names
+from padit.pipelines.worker_pool import _parser as pool_parser
+from tests.deploy.schemas import KUBERNETES, schemas
+from tests.go_tools import go_tool
+from tests.limits import allowed
+from tests.parts import required
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "deploy" / "helm" / "padit"
+VALUES: dict[str, tuple[str, ...]] = {
+    "default": (),
+    "production": (f"--values={CHART}/production.yaml",),
+    "green": ("--set=job.colour=green,job.options={--window_size_sec=600}",),
+    "little": ("--set=adapters.enabled=false,portal.enabled=false,alerting.enabled=false",),
+}
+_MONITORING = "PodMonitor,ServiceMonitor,PrometheusRule"  # their schemas are on no registry
+
+
+def _run(
+    tool: str, *arguments: object, given: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    program = required(lambda: go_tool(tool, print))
+    return subprocess.run(
+        [str(program), *map(str, arguments)],
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=allowed(120),
+        env={**os.environ, "HELM_CACHE_HOME": "/tmp", "HELM_CONFIG_HOME": "/tmp"},  # noqa: S108
+    )
+
+
+@cache
+def rendered(name: str) -> str:
+    done = _run("helm", "template", "padit", CHART, f"--kube-version={KUBERNETES}", *VALUES[name])
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def objects(name: str) -> list[dict[str, Any]]:
+    return [one for one in yaml.safe_load_all(rendered(name)) if one]
+
+
+def _one(name: str, kind: str, ends: str) -> dict[str, Any]:
+    (found,) = [
+        one
+        for one in objects(name)
+        if one["kind"] == kind and re.search(ends, one["metadata"]["name"])
+    ]
+    return found
+
+
+def _containers(one: dict[str, Any]) -> list[dict[str, Any]]:
+    """All containers of an object that starts pods; those of Flink's own images have no image."""
+    found: list[dict[str, Any]] = []
+
+    def walk(node: Any) -> None:
+        if isinstance(node, dict):
+            for name, value in node.items():
+                if name in ("containers", "initContainers"):
+                    found.extend(value)
+                walk(value)
+        elif isinstance(node, list):
+            for value in node:
+                walk(value)
+
+    walk(one.get("spec", {}))
+    return [container for container in found if "image" in container]
+
+
+def test_helm_finds_nothing_wrong() -> None:
+    for values in VALUES.values():
+        done = _run("helm", "lint", "--strict", CHART, *values)
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_every_object_has_the_shape_of_its_kind(name: str) -> None:
+    done = _conforms(rendered(name))
+    assert done.returncode == 0, done.stdout
+    count = json.loads(done.stdout)["summary"]
+    assert count["valid"] + count["skipped"] == len(objects(name))
+    assert count["valid"] > count["skipped"]
+
+
+def _conforms(manifest: str) -> subprocess.CompletedProcess[str]:
+    place = required(schemas)
+    return _run(
+        "kubeconform", "-strict", "-summary", "-output=json", f"-kubernetes-version={KUBERNETES}",
+        f"-schema-location={place}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json",
+        f"-skip={_MONITORING}", given=manifest,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [("readOnlyRootFilesystem: true", "readOnlyRootFileSystem: true"),
+     ("maxUnavailable: 1", "maxUnavailable: {a: 1}"), ("flinkVersion: v1_20", "flinkVersion: v0")],
+)  # fmt: skip
+def test_a_wrong_field_would_be_found(right: str, wrong: str) -> None:
+    assert right in rendered("default")
+    assert _conforms(rendered("default").replace(right, wrong)).returncode == 1
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_every_container_of_ours_is_locked_down_and_bounded(name: str) -> None:
+    for one in objects(name):
+        for container in _containers(one):
+            assert re.search(r":v?\d+\.\d+\.\d+", container["image"]), container["image"]
+            security = container["securityContext"]
+            assert security["readOnlyRootFilesystem"] is True
+            assert security["allowPrivilegeEscalation"] is False
+            assert security["capabilities"] == {"drop": ["ALL"]}
+            assert container["resources"]["limits"]["memory"]
+            assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]  # noqa: S108
+
+
+def test_what_runs_long_has_probes() -> None:
+    for ends in ("adapters$", "portal$"):
+        (container,) = _containers(_one("default", "StatefulSet", ends))
+        assert {"livenessProbe", "readinessProbe", "startupProbe"} <= set(container)
+    (workers,) = _containers(_one("default", "FlinkDeployment", ""))
+    assert workers["livenessProbe"]["httpGet"]["path"] == "/health"
+
+
+def test_commands_of_the_chart_are_those_of_the_code(capsys: pytest.CaptureFixture[str]) -> None:
+    (workers,) = _containers(_one("production", "FlinkDeployment", ""))
+    args = pool_parser().parse_args(workers["args"])
+    assert args.port == 50000
+    assert args.host == "127.0.0.1"
+    assert args.metrics.endswith(f":{workers['ports'][0]['containerPort']}")
+    submit = next(
+        c for c in _containers(_one("production", "Job", "submit")) if c["name"] == "submit"
+    )
+    known = option_names() | {"--detach"}
+    given = {one.partition("=")[0] for one in submit["args"] if one.startswith("--")}
+    assert given <= known
+    for name in ("adapters", "alerting", "portal"):
+        (service,) = _containers(_one("production", "StatefulSet", f"{name}$"))
+        if not _has_command(name):
+            continue
+        with pytest.raises(SystemExit):
+            main([name, "--help"])
+        words = capsys.readouterr().out
+        assert {one for one in service["args"] if one.startswith("--")} <= set(
+            re.findall(r"--\w+", words)
+        ), name
+
+
+def _has_command(name: str) -> bool:
+    return (ROOT / "cli" / "commands" / f"{name}.py").exists()
+
+
+def test_the_adapters_configuration_is_one_that_they_take(tmp_path: Path) -> None:
+    from padit.adapters.config import load_adapters
+
+    content = _one("default", "ConfigMap", "configuration")["data"]["adapters.yaml"]
+    (tmp_path / "adapters.yaml").write_text(content)
+    found = load_adapters(str(tmp_path / "adapters.yaml"))
+    (container,) = _containers(_one("default", "StatefulSet", "adapters$"))
+    assert found.health.port == container["ports"][0]["containerPort"]
+    assert found.kafka.bootstrap == "kafka:9092"
+
+
+def test_production_keeps_three_copies_and_waits_for_two() -> None:
+    script = _containers(_one("production", "Job", "topics"))[0]["args"][0]
+    assert "--replication-factor 3" in script
+    assert "min.insync.replicas=2" in script
+    flink = _one("production", "FlinkDeployment", "")["spec"]
+    assert flink["flinkConfiguration"]["high-availability.type"] == "kubernetes"
+    assert flink["jobManager"]["replicas"] == 2
+    ingress = _one("production", "Ingress", "portal")
+    assert ingress["metadata"]["annotations"]["cert-manager.io/cluster-issuer"]
+    assert ingress["spec"]["tls"]
+
+
+def test_the_settings_of_flink_are_those_of_flink_conf() -> None:
+    local = yaml.safe_load((ROOT / "flink-conf" / "config.yaml").read_text())
+    here = _one("default", "FlinkDeployment", "")["spec"]["flinkConfiguration"]
+    shared = {
+        key for key in here
+        if key.startswith(("execution.", "restart-strategy.", "state.")) and not key.endswith("dir")
+    }  # fmt: skip
+    assert len(shared) > 5
+    assert {key: here[key] for key in shared} == {key: str(local[key]) for key in shared}
+
+
+def test_the_green_job_writes_to_topics_of_its_own() -> None:
+    def outputs(name: str) -> set[str]:
+        container = next(
+            c for c in _containers(_one(name, "Job", "submit")) if c["name"] == "submit"
+        )
+        found = [one.partition("=") for one in container["args"]]
+        return {
+            value for option, _, value in found if option in ("--output", "--features", "--dlq")
+        }
+
+    assert not outputs("default") & outputs("green")
+    assert all(one.endswith("-green") for one in outputs("green"))
+    submit = _one("green", "Job", "submit")
+    assert (
+        "--window_size_sec=600" in _containers(submit)[-1]["args"] + _containers(submit)[0]["args"]
+    )
+
+
+def test_nothing_but_flink_and_the_submission_reaches_flinks_rest() -> None:
+    policy = _one("default", "NetworkPolicy", "flink$")["spec"]
+    everything = _one("default", "NetworkPolicy", "deny$")["spec"]
+    assert "ingress" not in everything
+    to_rest = [
+        rule for rule in policy["ingress"]
+        if "ports" not in rule or {"port": 8081} in rule["ports"]
+    ]  # fmt: skip
+    allowed_in = json.dumps([rule["from"] for rule in to_rest])
+    assert set(re.findall(r'component": "(\w+)"', allowed_in)) == {"flink", "submit"}
+    assert "8099" not in json.dumps(policy)  # the job server is reached within its pod
+
+
+def test_no_secret_stands_in_a_manifest() -> None:
+    for name in VALUES:
+        assert not [one for one in objects(name) if one["kind"] == "Secret"]
+        for one in objects(name):
+            for container in _containers(one):
+                for variable in container.get("env", []):
+                    if "PASSWORD" in variable["name"]:
+                        assert "secretKeyRef" in variable["valueFrom"]
+
+
+def test_rules_and_dashboards_are_those_that_are_tested() -> None:
+    rules = _one("production", "PrometheusRule", "")["spec"]
+    assert rules == yaml.safe_load((ROOT / "deploy" / "prometheus" / "rules.yml").read_text())
+    boards = _one("production", "ConfigMap", "dashboards")["data"]
+    assert {name: json.loads(text) for name, text in boards.items()} == {
+        path.name: json.loads(path.read_text())
+        for path in (ROOT / "deploy" / "grafana" / "dashboards").glob("*.json")
+    }

@@ -1,0 +1,101 @@
+"""What `padit store` is given: topics, what they hold, and what it says before it starts."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from padit.alerting.sequencer import entry_of
+from padit.cli.main import main
+from padit.domain.errors import ConfigurationError
+from padit.stores.base import Content
+from padit.stores.service import Plan, serve
+from padit.stores.topics import Topic, topics_of
+from tests.parts import KafkaPart
+from tests.stores.databases import Database, alert_events, sample
+
+
+def test_braces_stand_for_several_topics_and_names_say_what_they_hold() -> None:
+    address, topics = topics_of(["kafka://h:1/{metrics,alerts}", "kafka://h:1/plant-7.features"])
+    assert address.host == "h:1"
+    assert topics == [
+        Topic("metrics", Content.METRICS),
+        Topic("alerts", Content.ALERTS),
+        Topic("plant-7.features", Content.FEATURES),
+    ]
+    assert topics_of(["kafka://h:1/x?content=anomalies"])[1] == [Topic("x", Content.ANOMALIES)]
+
+
+@pytest.mark.parametrize(
+    ("uris", "match"),
+    [
+        (["kafka://h:1/x"], r"add \?content=ONE of metrics"),
+        (["kafka://h:1/x?content=y"], "add"),
+        (["alerts.jsonl"], "a store reads topics"),
+        (["kafka://h:1/metrics", "kafka://h:2/alerts"], "of one broker"),
+        (["kafka://h:1/{alerts,alerts}"], "given twice"),
+        (["kafka://h:1/alerts?contents=alerts"], "unknown option contents"),
+    ],
+)
+def test_topics_that_cannot_be_used_name_the_remedy(uris: list[str], match: str) -> None:
+    with pytest.raises(ConfigurationError, match=match):
+        topics_of(uris)
+
+
+def test_a_store_that_is_unknown_is_an_error_with_those_that_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["store", "oracle://x", "--from", "kafka://h:1/alerts"]) == 2
+    assert "known are: " in capsys.readouterr().err
+    assert main(["store", "postgresql://h/d", "--from", "kafka://h:1/x"]) == 2
+    assert main(["store", "postgresql://h/d", "--config", "/nowhere.yaml"]) == 2
+
+
+def _delete(kafka: KafkaPart, topic: str, before: int) -> None:
+    """Delete the records before an offset, as retention does."""
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    for one in admin.delete_records([TopicPartition(topic, 0, before)]).values():
+        one.result(30)
+
+
+def test_topics_reach_the_database_and_their_retention_is_compared(
+    database: Database, kafka: KafkaPart, caplog: pytest.LogCaptureFixture
+) -> None:
+    metrics, alerts = kafka.topic("metrics", 3), kafka.topic("alerts")
+    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    for n in range(3000):
+        producer.produce(metrics, sample("rpm", n, n, f"press-{n % 7}"), partition=n % 3)
+    producer.produce(metrics, b"{", partition=0)
+    events = alert_events(5)
+    for event in [*events, *events]:
+        producer.produce(alerts, event)
+    producer.flush(60)
+    lines: list[str] = []
+    plan = Plan(
+        database.uri, [kafka.uri(metrics), kafka.uri(alerts)], stop_at_end=True, survive=10**9
+    )
+    loop = serve(plan, threading.Event(), lines.append)
+    assert loop is not None
+    assert loop.counts.holds
+    assert [line for line in lines if "raise retention.ms" in line]
+    assert "3011 records read, 1 dead letters" in lines[-1]
+    assert "0 refused" in lines[-1]
+    assert database.query("SELECT count(*), sum(rpm) FROM sensor_log") == [(3000, 4498500.0)]
+    assert database.one("SELECT count(*) FROM dead_letter") == 1
+    again = serve(plan, threading.Event(), lines.append)
+    assert again is not None
+    assert again.counts.records == 0
+    _delete(kafka, alerts, 7)
+    database.query_none("UPDATE store_position SET following = 3 WHERE topic LIKE 'alerts%'")
+    third = serve(plan, threading.Event(), lines.append)
+    assert third is not None
+    assert third.counts.records == 3
+    assert "4 records were deleted before they were read" in caplog.text
+    # What the outbox holds is what feeds alerting, too.
+    rows = database.query("SELECT id, payload FROM outbox ORDER BY txid, seq")
+    found = [entry_of("alert", payload.encode()) for _, payload in rows]
+    assert [one[0] for one in found if one] == [identity for identity, _ in rows]
+    assert len(rows) == 5

@@ -1,0 +1,53 @@
+"""The checks of tests/security.py notice what they are for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.security import audit, findings, licence_of, wrong_licences
+
+
+def test_a_shell_and_a_pickle_would_be_found(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text(
+        "import pickle, subprocess\n"
+        "def f(x):\n    subprocess.run(x, shell=True)\n    return pickle.loads(x)\n"
+    )
+    assert {test for _, test, _ in findings([tmp_path])} == {"B301", "B602"}
+
+
+def test_a_line_that_was_reviewed_is_reviewed_for_both(tmp_path: Path) -> None:
+    (tmp_path / "fine.py").write_text(
+        "import pickle\ndef f(x):\n    return pickle.loads(x)  # noqa: S301  # our own\n"
+    )
+    assert list(findings([tmp_path])) == []
+
+
+@pytest.mark.parametrize(
+    ("licence", "free"),
+    [
+        ("Apache-2.0", True), ("MIT License", True), ("LGPL-3.0-only", True),
+        ("GNU Lesser General Public License v3 or later (LGPLv3+)", True),
+        ("EPL-2.0 OR BSD-3-Clause", True), ("GPL-3.0-only", False), ("AGPL-3.0", False),
+        ("GNU General Public License v2 (GPLv2)", False), ("Proprietary", False), ("", False),
+    ],
+)  # fmt: skip
+def test_a_licence_that_binds_is_found_and_a_free_one_is_not(licence: str, free: bool) -> None:
+    assert bool(list(wrong_licences({"x": licence}))) is not free
+
+
+def test_a_licence_is_read_from_any_kind_of_metadata() -> None:
+    assert "BSD" in licence_of("numpy")
+    assert "Apache" in licence_of("apache-beam")
+
+
+def test_without_the_service_a_line_says_that_nothing_was_looked_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    (tmp_path / "requirements.txt").write_text("msgspec==0.22.0\n")
+    known, reason = audit(tmp_path / "requirements.txt")
+    assert known == []
+    assert reason

@@ -5,8 +5,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: cause demo test test-quick parts coverage check audit docs bench quality faults faults-alerting
-.PHONY: faults-stores stores-day machines mutants fuzz lock clean
+.PHONY: cause demo test test-quick parts coverage check audit docs bench quality scenes faults
+.PHONY: faults-alerting faults-stores stores-day machines mutants fuzz lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/padit demo
@@ -89,6 +89,10 @@ cause: $(VENV)/.test
 
 quality: $(VENV)/.test
 	$(BIN)/python -m benchmarks.quality $(if $(DATA),--data $(DATA),--references) $(if $(OUT),--out $(OUT))
+
+# Alerts of the shipped configuration over what people on call would see; build/scenes.json.
+scenes: $(VENV)/.test
+	$(BIN)/python -m benchmarks.scenes $(ARGS)
 
 # What pip resolves pyproject.toml to today; commit the result together with the change.
 lock:

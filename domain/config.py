@@ -234,6 +234,7 @@ class JobConfig(Section):
     detectors: tuple[DetectorSetting, ...] = Field(
         default=(
             DetectorSetting(name="usual"),
+            DetectorSetting(name="relation"),
             DetectorSetting(name="no_data", parameters={"lived_sec": 3600}),
         ),
         description="Detectors, in any number; the highest score of a series counts.",

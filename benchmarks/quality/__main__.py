@@ -19,6 +19,7 @@ import numpy as np
 
 from benchmarks.quality.corpus import read_folder, score_series, table_of, tables, write_scores
 from benchmarks.quality.machines import machines, print_machines
+from benchmarks.quality.operating import measure_operating, print_operating
 from benchmarks.quality.reliability import LEVELS, between_false_alarms, draw, share_right
 from benchmarks.quality.scoring import Univariate, flagging, skab
 from benchmarks.quality.table import measure_floors, print_table
@@ -91,6 +92,7 @@ def benchmark(shared: Path, compare: bool) -> None:
     draw(ROOT / "docs" / "images" / "reliability.svg", reliability)
     quality: dict[str, Any] = {
         "nab": nab.score(scores) | _guards(nab, scores),
+        "operating": measure_operating(nab),
         "merlion": merlion.score(shocks),
         "reliability": reliability,
         "between_false_alarms": between_false_alarms(ours),
@@ -103,6 +105,7 @@ def benchmark(shared: Path, compare: bool) -> None:
         "machines": machines(shared),
     }
     print_table(quality)
+    print_operating(quality["operating"])
     _print_calibration(quality)
     print_machines(quality["machines"])
     target = ROOT / "build" / "quality.json"

@@ -99,6 +99,7 @@ def _factory(folder: str) -> dict[str, Any]:
     path = save(trained.model, f"{folder}/factory.json")
     configs = {
         "rule": load_config(str(RULES)),
+        "shipped": JobConfig(),
         "multivariate": _config("multivariate", {}),
         "model": _config("model", {"path": str(path)}),
     }

@@ -86,6 +86,15 @@ class Univariate:
         """Score of every scored row, and whether it lies in a labelled window."""
         return self._corpus._flat(scores), self._corpus.w >= 0
 
+    def windows(self, name: str) -> NDArray[np.int64]:
+        """The labelled window of each row of a file; -1: none."""
+        return np.asarray(self._files[name].win, np.int64)
+
+    def points_at(self, scores: Scores, threshold: float, profile: str = "standard") -> float:
+        """Points where an alarm is a score of at least so much."""
+        raw, null = self._at(self._corpus, scores, threshold, profile)
+        return float(100 * (raw - null) / (self._corpus.n_all_windows - null))
+
     def _at(
         self, corpus: Any, scores: Scores, threshold: float, profile: str
     ) -> tuple[float, float]:

@@ -44,7 +44,7 @@ FINE: Mapping[tuple[str, str], str] = {
     ("codecs/json_numbers.py", "** of no constants"): "of whole numbers, when it is imported",
     ("transforms/exact.py", "pow()"): "its own",
     ("transforms/budget.py", "sum in a kernel"): "of whole numbers",
-    ("transforms/detectors/usual_kernel.py", "median in a kernel"): "of sorted numbers",
+    ("transforms/detectors/usual_alert.py", "median in a kernel"): "of sorted numbers",
 }
 """What only looks like a breach, with the reason."""
 

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field as Option
 
-from padit.domain.attributes import UNSTATED
 from padit.domain.config import Levels
 from padit.domain.features import FeatureTable
 from padit.transforms.detectors import usual_state as state_of
 from padit.transforms.detectors.base import Parameters, Scores
 from padit.transforms.detectors.calibration import measured_confidence, score_of
 from padit.transforms.detectors.columns import Columns, Field, locate
+from padit.transforms.detectors.directions import directions_of, verdict_of
 from padit.transforms.detectors.usual_evidence import FEW
 from padit.transforms.detectors.usual_kernel import run
 from padit.transforms.detectors.usual_season import SLOTS_OF_SEASON
@@ -23,11 +23,6 @@ __all__ = ["DETECTOR", "UsualDetector", "UsualParameters"]
 _FIELDS = {
     "state": Field((state_of.SLOTS,), "float64"),
     "season": Field((SLOTS_OF_SEASON,), "float32", np.nan),
-}
-_HIGHER, _LOWER, _NEVER_ACCEPTED = 1, 2, 4
-_DIRECTIONS = {
-    "availability": _LOWER | _NEVER_ACCEPTED,
-    "error_rate": _HIGHER | _NEVER_ACCEPTED,
 }
 _WORDS = (
     "above its usual", "below its usual", "higher than usual", "lower than usual",
@@ -92,7 +87,7 @@ class UsualDetector:
     """
 
     name: ClassVar[str] = "usual"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     Parameters: ClassVar[type[Parameters]] = UsualParameters
     samples_first: ClassVar[int] = FEW  # without a score
     budgeted: ClassVar[bool] = False  # its verdicts are calibrated by the series' own past already
@@ -117,7 +112,7 @@ class UsualDetector:
         facts = np.zeros((state_of.FACTS, len(table)))
         verdict = np.zeros(len(table.value))
         sensitivity = self.parameters.sensitivity
-        opens, closes = _verdict(self.levels.open_at), _verdict(self.levels.close_at)
+        opens, closes = verdict_of(self.levels.open_at), verdict_of(self.levels.close_at)
         limits = np.array([opens, closes, float(self.levels.accept_after)])
         limits[:2] /= sensitivity
         run(
@@ -127,7 +122,7 @@ class UsualDetector:
             table.offset.astype(np.int64, copy=False),
             table.time.astype(np.int64, copy=False),
             np.clip(np.nan_to_num(table.value), -1e150, 1e150),
-            _directions(table),
+            directions_of(table),
             limits,
             verdict,
             facts,
@@ -193,6 +188,7 @@ class _Facts(NamedTuple):
     value: NDArray[np.float64]
     counter: NDArray[np.float64]
     run: NDArray[np.float64]
+    severe: NDArray[np.float64]
 
 
 def _scores(facts: _Facts, verdict: NDArray[np.float64], sensitivity: float) -> Scores:
@@ -202,10 +198,13 @@ def _scores(facts: _Facts, verdict: NDArray[np.float64], sensitivity: float) -> 
         "run": facts.run, "expected_low": facts.low, "expected_high": facts.high,
         "accepted": facts.accepted, "at": facts.best,
     }  # fmt: skip
+    severe = facts.severe > 0
+    event = np.where(severe, facts.severe, facts.event * sensitivity)
     return Scores(
-        score=score_of(facts.event * sensitivity, 1.0),
+        score=score_of(event, 1.0),
         sample=score_of(verdict, 1.0),
         detail=detail,
+        ongoing=severe,
         level=score_of(facts.level * sensitivity, 1.0),
         expected_low=facts.low,
         expected_high=facts.high,
@@ -214,25 +213,6 @@ def _scores(facts: _Facts, verdict: NDArray[np.float64], sensitivity: float) -> 
         held=np.ones(len(facts.level), bool),  # it accepts by itself, and says so
         accepted=facts.accepted > 0,
     )
-
-
-def _verdict(score: float) -> float:
-    """The verdict that has a score; the inverse of `score_of`."""
-    return 3 / 7 * score / (1 - score) if score < 1 else np.inf
-
-
-def _directions(table: FeatureTable) -> NDArray[np.int64]:
-    """int64 (n,): which side of each window is worth a word, see the state_of."""
-    both = _HIGHER | _LOWER
-    if table.attributes is None:
-        return np.full(len(table), both, np.int64)
-    found = np.array(
-        [_DIRECTIONS.get(one.metric_type, both) for one in table.attributes.table]
-        or [_DIRECTIONS.get(UNSTATED.metric_type, both)],
-        np.int64,
-    )
-    chosen: NDArray[np.int64] = found[table.attributes.of_rows(table.code)]
-    return chosen
 
 
 DETECTOR = UsualDetector

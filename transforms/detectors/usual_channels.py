@@ -129,4 +129,7 @@ def stuck(s: Array, x: float, learn: bool) -> float:
         s[RUN] = 1.0
     if s[RUNS] < 32:
         return 0.0
-    return float(s[RUN] / (2.5 * s[RUN_RECORD] + 8.0))
+    limit = 2.5 * s[RUN_RECORD] + 8.0
+    if s[RUN_RECORD] >= 3:  # it repeats values now and then
+        limit = max(limit, 300e6 / max(s[INTERVAL], 1.0))
+    return float(s[RUN] / limit)

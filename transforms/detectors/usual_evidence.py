@@ -10,6 +10,8 @@ without an alert, a record that fades within some 4,000 samples: what a channel 
 is no news. A verdict is sum / limit: 1 is news.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,11 +28,13 @@ from padit.transforms.detectors.usual_scale import (
     LEAST,
     LOW,
     MOST,
+    OVER,
     SIDES,
     STATISTICS,
     SWINGS,
     UNIT,
     WIDTH,
+    beyond_turns,
     distance,
     slowness,
     tolerance,
@@ -78,9 +82,12 @@ def judge(
     over, z, slack = _outside(c, away, before - c[CENTRE], context, learn)
     slow, wide = slowness(c), tolerance(c)
     verdict, which = 0.0, 0.0
+    c[OVER] = over if context & (UP if away >= 0 else DOWN) else 0.0
     for k in range(2):
         mine = (away >= 0) == (k == 0)
         gain = min(over, 4.0) - slack if mine and over > 0 else -1.0
+        if learn and over < 6.0 and (slack > 0.6 or gain < 0):
+            gain /= math.sqrt(min(slow, 9.0))
         v = _sum(c, STATISTICS + k, gain, OUTSIDE * wide, relief, learn)
         shift = ((z if mine else -z) - 1.0) / slow
         w = _sum(c, STATISTICS + 2 + k, shift, SHIFTED * wide, slow * relief, learn)
@@ -128,6 +135,9 @@ def _outside(
     u, wide, slow = distance(c, away), tolerance(c), slowness(c)
     over = (u - c[side + EDGE]) / (c[side + UNIT] * wide)
     z = min(u / (c[side + WIDTH] * wide), 3.0)
+    turns = beyond_turns(c, c[CENTRE] + away)
+    if turns > 0:
+        return max(over, turns), z, 0.5
     if context & KNOWN:
         return min(over, 0.0), min(z, 1.0), 0.5
     if not learn:

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.ops.compiled import kernel
+from padit.transforms.detectors.usual_alert import follow, open_alert, severity
 from padit.transforms.detectors.usual_channels import activity, before, increase, stuck
 from padit.transforms.detectors.usual_evidence import (
     AGED,
@@ -11,7 +12,6 @@ from padit.transforms.detectors.usual_evidence import (
     FEW,
     UP,
     YOUNG,
-    accept_evidence,
     extreme,
     judge,
     known,
@@ -22,10 +22,10 @@ from padit.transforms.detectors.usual_scale import (
     COUNT,
     HIGH,
     LOW,
+    OVER,
     REACH,
     SIDES,
     SWINGS,
-    adopt,
     fit,
     remember,
 )
@@ -37,14 +37,12 @@ from padit.transforms.detectors.usual_state import (
     ACTIVITY,
     AGE,
     BORN,
-    CALM,
-    CALM_AFTER,
     CHANNEL_OF,
     COUNTER,
     DAY_OLD,
-    EPISODES,
+    EQUALS,
+    FALLS,
     FIT_EVERY,
-    INSIDE,
     INTERVAL,
     JUDGED,
     JUDGED_VALUE,
@@ -53,17 +51,14 @@ from padit.transforms.detectors.usual_state import (
     LEVEL,
     OPEN,
     QUEUE,
+    QUIET,
+    RISES,
     RUN,
     SEASON_AT,
     SEASONAL,
-    SINCE,
-    STASH,
-    STASHED,
-    STORE,
-    STRIDE,
+    SEVERE,
     STUCK,
     TOLD,
-    TURN,
     VALUE,
     WAIT,
     WAIT_A,
@@ -109,22 +104,24 @@ def run(
     for row in range(len(rows)):
         s = states[rows[row]]
         event, best = np.nan, -1.0
-        level, held, accepted = 0.0, 0.0, 0.0
+        level, accepted, severe = 0.0, 0.0, 0.0
         for i in range(offset[row], offset[row + 1]):
             s[ACCEPTED] = 0.0
             sample[i] = _step(s, seasons[rows[row]], time[i], value[i], directions[row], limits)
             if not sample[i] <= event and sample[i] == sample[i]:
                 event, best = sample[i], float(i)
                 _facts(s, out, row)
+            if s[SEVERE] > severe:
+                severe, best = s[SEVERE], float(i)
+                _facts(s, out, row)
             level, accepted = max(level, s[LEVEL]), max(accepted, s[ACCEPTED])
         if offset[row] == offset[row + 1]:
             level = s[LEVEL] if s[OPEN] > 0 else 0.0
-        if s[OPEN] > 0 and (directions[row] & 4 or s[CHANNEL_OF] == STUCK):
-            held = 1.0
+        held = 1.0 if s[OPEN] > 0 and (directions[row] & 4 or s[CHANNEL_OF] == STUCK) else 0.0
         if best < 0:
             _facts(s, out, row)
         out[0, row], out[1, row], out[2, row], out[3, row] = event, best, level, held
-        out[4, row] = accepted
+        out[4, row], out[16, row] = accepted, severe
 
 
 @kernel
@@ -170,9 +167,11 @@ def _step(
         s[CHANNEL_OF] = channel
         news = _news(s, c, verdict, limits[0])
         if news >= limits[0]:
-            _open(s, t)
+            open_alert(s, t)
+    s[SEVERE] = 0.0
     if s[OPEN] > 0:
-        s[LEVEL] = _follow(s, t, y, verdict, channel, limits, (directions & 4) != 0)
+        s[SEVERE] = severity(s, t, c[OVER] if fresh else 0.0)
+        s[LEVEL] = follow(s, season, t, y, verdict, channel, limits, (directions & 4) != 0)
     elif fresh:
         _learn(s, c, a, y, active)
     s[AGE] += 1
@@ -212,14 +211,13 @@ def _judge(
     season_learn(seasonal, season, t, y)
     timely, context = season_judge(seasonal, y, directions & (UP | DOWN), closed)
     verdict, channel = 0.0, 0.0
-    if known(c):
+    if known(c) and (c[COUNT] >= 512 or t - s[BORN] >= QUIET):
         if t - s[BORN] >= DAY_OLD:
             context |= AGED
         verdict, channel = judge(c, y, before(s, c[CENTRE]), context, closed, 1.0)
-        if a[COUNT] >= 32 and a[SWINGS] >= 3 and c[LOW] < c[HIGH]:
+        if a[COUNT] >= 32 and a[SWINGS] >= 3 and c[LOW] < c[HIGH] and s[COUNTER] == 0:
             if active:
-                context = (context & AGED) | UP | DOWN
-                s[JUDGED], _ = judge(a, s[ACTIVE], a[CENTRE], context, closed, 2.0)
+                _judge_activity(s, a, context & AGED, closed)
             if s[JUDGED] > verdict:
                 verdict, channel = s[JUDGED], ACTIVE_CHANNEL
     if timely > verdict:
@@ -231,88 +229,12 @@ def _judge(
 
 
 @kernel
-def _open(s: Array, t: int) -> None:
-    s[OPEN], s[SINCE], s[CALM] = 1.0, t, 0.0
-    s[WAITING], s[WAITING_A] = 0.0, 0.0
-    s[STASHED], s[STRIDE], s[TURN] = 0.0, 1.0, 0.0
-
-
-@kernel
-def _follow(
-    s: Array, t: int, y: float, verdict: float, channel: float, limits: Array, held: bool
-) -> float:
-    """Inside an alert: close it when all is usual, accept what has lasted."""
-    s[INSIDE] += 1
-    if verdict < limits[1]:
-        if s[CALM] == 0:
-            s[CALM] = t
-        if t - s[CALM] >= max(CALM_AFTER, 2 * s[INTERVAL]):
-            _close(s, held)
-        return verdict
-    s[CALM] = 0.0
-    _stash(s, y)
-    age = t - s[SINCE]
-    if age < limits[2] or channel == STUCK or held or s[STASHED] < 12:
-        return verdict
-    goes_on = channel == SEASONAL or _moves(s[STORE : STORE + int(s[STASHED])])
-    if goes_on and age < 8 * limits[2]:
-        return verdict
-    _accept(s)
-    return 0.0
-
-
-@kernel
-def _stash(s: Array, y: float) -> None:
-    """Keep at most 128 values of the alert, evenly spaced."""
-    if s[TURN] % s[STRIDE] == 0:
-        if s[STASHED] == STASH:
-            for k in range(STASH // 2):
-                s[STORE + k] = s[STORE + 2 * k]
-            s[STASHED] = STASH // 2
-            s[STRIDE] *= 2
-        s[STORE + int(s[STASHED])] = y
-        s[STASHED] += 1
-    s[TURN] += 1
-
-
-@kernel
-def _close(s: Array, held: bool) -> None:
-    """The end of an alert; what comes a third time, or takes a sixth of the time, is routine."""
-    s[EPISODES] += 1
-    routine = s[EPISODES] >= 3 or (s[EPISODES] >= 2 and s[INSIDE] >= 0.15 * s[AGE])
-    if routine and not held:
-        _adopt(s)
-    s[OPEN] = 0.0
-
-
-@kernel
-def _moves(values: Array) -> bool:
-    """Whether the second half lies elsewhere than the first, by its own quartiles."""
-    half = len(values) // 2
-    first, second = np.sort(values[:half]), np.sort(values[half:])
-    n = half // 4
-    spread = max(first[half - 1 - n] - first[n], second[half - 1 - n] - second[n])
-    return bool(abs(np.median(second) - np.median(first)) > spread)
-
-
-@kernel
-def _accept(s: Array) -> None:
-    """Begin again with what was seen inside the alert."""
-    c, a = s[VALUE : VALUE + CHANNEL], s[ACTIVITY : ACTIVITY + CHANNEL]
-    accept_evidence(c)
-    accept_evidence(a)
-    _adopt(s)
-    s[JUDGED] = 0.0
-    s[OPEN] = 0.0
-    s[ACCEPTED] = 1.0
-
-
-@kernel
-def _adopt(s: Array) -> None:
-    c = s[VALUE : VALUE + CHANNEL]
-    if s[STASHED] > 0:
-        adopt(c, s[STORE : STORE + int(s[STASHED])])
-        fit(c, 1e-3 if s[COUNTER] > 0 else 1e-12)
+def _judge_activity(s: Array, a: Array, aged: int, closed: bool) -> None:
+    """Judge the sizes of steps, unless the series moves seldom, and then by its rounding."""
+    if s[EQUALS] >= 0.4 * (s[RISES] + s[FALLS] + s[EQUALS]):
+        s[JUDGED] = 0.0
+        return
+    s[JUDGED], _ = judge(a, s[ACTIVE], a[CENTRE], aged | UP | DOWN, closed, 2.0)
 
 
 @kernel

@@ -19,7 +19,7 @@ from padit.ops.compiled import kernel
 
 __all__ = [
     "CENTRE", "CHANNEL", "COUNT", "EDGE", "FULL_SWINGS", "GAPS", "GAP_COUNT", "HIGH", "JUMP",
-    "LEAST", "LOW", "MOST", "REACH", "SIDE", "SIDES", "SWINGS", "UNIT", "WIDTH", "adopt",
+    "LEAST", "LOW", "MOST", "OVER", "REACH", "SIDE", "SIDES", "SWINGS", "UNIT", "WIDTH", "adopt",
     "distance", "fit", "log2", "remember", "slowness", "tolerance",
 ]  # fmt: skip
 
@@ -34,10 +34,15 @@ OUTSIDE_RUN, JUMP = 22, 23
 NEWEST, RECENT, FULL_SWINGS = 39, 40, 41
 STATISTICS = 24  # fifteen numbers of `usual_evidence`
 LEAST, MOST = 42, 43  # of the memory
-MEMORY = 44
+TURNS = 44  # of the swings: five numbers of the peaks, five of the troughs
+TURN_NOW, TURN_MEAN, TURN_SPREAD, TURN_MOST, TURN_COUNT = 0, 1, 2, 3, 4
+QUANTUM = 54  # least step between the values, of which there are few; else 0
+OVER = 55  # how far outside the last judged sample lay, on a side that is worth a word
+MEMORY = 56
 CHANNEL = MEMORY + RINGS * RING
 
 HEAVY = 2.3
+TURN_REACH = 2.0
 FADE = 1.0 - 1.0 / 4096
 _SQRT_HALF = math.sqrt(0.5)
 _TWO_OVER_LN2 = 2.0 / 0.6931471805599453
@@ -104,16 +109,69 @@ def remember(c: Array, y: float) -> None:
             c[MEMORY + ring * RING + (count // stride) % RING] = y
         stride *= 4
     c[COUNT] = count + 1
+    _swing(c, y)
+
+
+@kernel
+def _swing(c: Array, y: float) -> None:
+    """Count swings from quartile to quartile, and learn where they turn."""
     c[RECENT] = c[RECENT] * FADE + 1.0
     c[SWINGS] *= FADE
     if c[LOW] == c[HIGH]:
         c[SWINGS] += 0.125
     elif y >= c[HIGH] and c[SIDE] <= 0:
+        if c[SIDE] < 0:
+            _turned(c, TURNS + 5, -1.0)
+        c[TURNS + TURN_NOW] = y
         c[SIDE] = 1.0
         c[SWINGS] += 1.0
         c[FULL_SWINGS] += 1.0
-    elif y <= c[LOW]:
+    elif y <= c[LOW] and c[SIDE] >= 0:
+        if c[SIDE] > 0:
+            _turned(c, TURNS, 1.0)
+        c[TURNS + 5 + TURN_NOW] = y
         c[SIDE] = -1.0
+    if c[SIDE] > 0:
+        c[TURNS + TURN_NOW] = max(c[TURNS + TURN_NOW], y)
+    elif c[SIDE] < 0:
+        c[TURNS + 5 + TURN_NOW] = min(c[TURNS + 5 + TURN_NOW], y)
+
+
+@kernel
+def _turned(c: Array, at: int, sign: float) -> None:
+    """Learn where a swing turned: mean, mean deviation, and the farthest, which fades."""
+    y = c[at + TURN_NOW]
+    c[at + TURN_COUNT] += 1.0
+    if c[at + TURN_COUNT] == 1.0:
+        c[at + TURN_MEAN] = c[at + TURN_MOST] = y
+        return
+    weight = 1.0 / min(c[at + TURN_COUNT], 16.0)
+    away = y - c[at + TURN_MEAN]
+    c[at + TURN_SPREAD] += weight * (abs(away) - c[at + TURN_SPREAD])
+    c[at + TURN_MEAN] += weight * away
+    c[at + TURN_MOST] += (c[at + TURN_MEAN] - c[at + TURN_MOST]) / 32.0
+    if sign * (y - c[at + TURN_MOST]) > 0:
+        c[at + TURN_MOST] = y
+
+
+@kernel
+def beyond_turns(c: Array, y: float) -> float:
+    """How far a value lies beyond where the swings of a slow channel turn, in their deviations.
+
+    -1 where that is not known: fewer than five swings, or a channel that swings quickly, whose
+    quantiles say more.
+    """
+    at, sign = (TURNS, 1.0) if y >= c[CENTRE] else (TURNS + 5, -1.0)
+    n = c[at + TURN_COUNT]
+    if n < 5 or slowness(c) < 8.0:
+        return -1.0
+    spread = 1.25 * c[at + TURN_SPREAD]
+    height = abs(c[TURNS + TURN_MEAN] - c[TURNS + 5 + TURN_MEAN])
+    if max(spread, c[QUANTUM]) > 0.12 * height:
+        return -1.0
+    unit = max(spread, 0.05 * height, 1e-12 * abs(c[CENTRE]), 1e-300)
+    line = sign * c[at + TURN_MEAN] + TURN_REACH * spread * tolerance(c)
+    return float((sign * y - max(line, sign * c[at + TURN_MOST])) / unit)
 
 
 @kernel
@@ -143,9 +201,10 @@ def fit(c: Array, floor: float) -> None:
     c[LOW], c[HIGH] = values[size // 4], values[(3 * size) // 4]
     grown = c[HIGH] - c[LOW]
     if before > 0 and grown > 1.25 * before:  # those were no full swings
-        c[FULL_SWINGS] = 0.0
+        c[FULL_SWINGS] = c[TURNS + TURN_COUNT] = c[TURNS + 5 + TURN_COUNT] = 0.0
         if grown > 2.0 * before:
             c[SWINGS] *= 0.5
+    c[QUANTUM] = _quantum(values)
     _fit_side(c, values, SIDES, 1.0, floor)
     _fit_side(c, values, SIDES + 5, -1.0, floor)
     _fit_gaps(c, values)
@@ -162,7 +221,7 @@ def _fit_side(c: Array, values: Array, side: int, sign: float, floor: float) -> 
         d[k] = max(0.0, sign * (values[place] - c[CENTRE]))
     c[side + REACH] = d[2]
     least = max(floor * abs(c[CENTRE]), 1e-300)
-    step = _quantum(values)
+    step = c[QUANTUM]
     c[side + SCALE] = 0.0
     if d[2] > HEAVY * d[1] and d[0] > least and size >= 64:
         scale = d[0]

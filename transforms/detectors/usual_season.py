@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from padit.ops.compiled import kernel
 from padit.transforms.detectors.usual_evidence import DOWN, HINT, KNOWN, UP
 
-__all__ = ["SEASON", "SLOTS_OF_SEASON", "season_judge", "season_learn"]
+__all__ = ["SEASON", "SLOTS_OF_SEASON", "season_judge", "season_learn", "season_restart"]
 
 Array = NDArray[np.float64]
 HALF_HOUR = 1_800_000_000
@@ -24,11 +24,26 @@ DAY, WEEK, WEEKS = 48, 336, 4
 RING = WEEK * WEEKS
 SLOTS_OF_SEASON = 2 * RING
 # Slots of the state of a season.
-NOW, DAYS, LOW, HIGH, TIMES, STRICT_LOW, STRICT_HIGH, NOISE, SUM, RECORD, PEAK, SEEN, OUT = range(
-    13
-)
+(
+    NOW,
+    DAYS,
+    LOW,
+    HIGH,
+    TIMES,
+    STRICT_LOW,
+    STRICT_HIGH,
+    NOISE,
+    SUM,
+    RECORD,
+    PEAK,
+    SEEN,
+    OUT,
+    HIGHEST,
+) = range(14)
 SEASON = 16
 LIMIT = 5.0
+PROVEN = 96  # half hours that were judged before the season may speak
+WRONG = 30.0  # how much wider its limit is where it is always wrong
 
 
 @kernel
@@ -56,20 +71,21 @@ def season_judge(s: Array, y: float, directions: int, learn: bool) -> tuple[floa
     if directions & DOWN:
         over = max(over, (s[STRICT_LOW] - y) / unit)
     verdict = _add(s, over, learn)
+    if s[SEEN] < PROVEN:
+        return 0.0, context
     return verdict, context & ~KNOWN if verdict >= 1 else context
 
 
 @kernel
 def _add(s: Array, over: float, learn: bool) -> float:
     """Add to the sum; its limit rises with its record and with how often the season is wrong."""
-    limit = max(LIMIT, 1.6 * s[RECORD]) * (1.0 + 30.0 * max(s[OUT], 2.0 / (s[SEEN] + 1.0)))
-    if learn:
-        s[SEEN] += 1
-        s[OUT] += ((1.0 if over > 0 else 0.0) - s[OUT]) / min(s[SEEN], 512.0)
+    wrong = max(s[OUT], 2.0 / (s[SEEN] + 1.0))
+    limit = max(LIMIT, 1.6 * s[RECORD]) * (1.0 + WRONG * wrong)
     gain = min(over, 4.0) - 0.5 if over > 0 else -1.0
     if not learn and gain < 0:
         gain *= limit / 2.5
     s[SUM] = min(max(0.0, s[SUM] + gain), 1.5 * limit)
+    s[HIGHEST] = max(s[HIGHEST], s[SUM])
     if not learn:
         s[PEAK] = 0.0
         return float(s[SUM] / limit)
@@ -77,8 +93,6 @@ def _add(s: Array, over: float, learn: bool) -> float:
     if s[SUM] == 0.0:
         s[RECORD] = max(s[RECORD] * (1.0 - 1.0 / 1024), s[PEAK])
         s[PEAK] = 0.0
-    if s[SUM] >= limit:
-        s[OUT] = min(1.0, s[OUT] + 0.04)
     return float(s[SUM] / limit)
 
 
@@ -88,6 +102,10 @@ def season_learn(s: Array, slots: NDArray[np.float32], t: int, y: float) -> None
     now = t // HALF_HOUR + 1
     if now != s[NOW]:
         before = int(s[NOW])
+        if s[DAYS] >= 3:
+            s[SEEN] += 1
+            s[OUT] += ((1.0 if s[HIGHEST] > 0.5 * LIMIT else 0.0) - s[OUT]) / min(s[SEEN], WEEK)
+            s[HIGHEST] = 0.0
         if before > 0:
             at = before % RING
             spread = 0.5 * (slots[2 * at + 1] - slots[2 * at])
@@ -138,3 +156,10 @@ def _extremes(
             low1, low2 = min(low1, low), min(max(low1, low), low2)
             high1, high2 = max(high1, high), max(min(high1, high), high2)
     return low1, low2, high1, high2, found
+
+
+@kernel
+def season_restart(s: Array, slots: NDArray[np.float32]) -> None:
+    """Forget the days: what they were is not usual any more."""
+    slots[:] = np.nan
+    s[:] = 0.0

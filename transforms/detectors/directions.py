@@ -1,0 +1,38 @@
+"""What families of metrics say about which side is worth a word, and the verdict of a score."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from padit.domain.attributes import UNSTATED
+from padit.domain.features import FeatureTable
+
+__all__ = ["HIGHER", "LOWER", "NEVER_ACCEPTED", "directions_of", "verdict_of"]
+
+HIGHER, LOWER, NEVER_ACCEPTED = 1, 2, 4
+_DIRECTIONS = {
+    "availability": LOWER | NEVER_ACCEPTED,
+    "error_rate": HIGHER | NEVER_ACCEPTED,
+}
+
+
+def verdict_of(score: float) -> float:
+    """The verdict that has a score; the inverse of `score_of`.
+
+    >>> round(verdict_of(0.7), 9)
+    1.0
+    """
+    return 3 / 7 * score / (1 - score) if score < 1 else np.inf
+
+
+def directions_of(table: FeatureTable) -> NDArray[np.int64]:
+    """int64 (n,): of each window the bits of the sides that are worth a word."""
+    both = HIGHER | LOWER
+    if table.attributes is None:
+        return np.full(len(table), both, np.int64)
+    found = np.array(
+        [_DIRECTIONS.get(one.metric_type, both) for one in table.attributes.table]
+        or [_DIRECTIONS.get(UNSTATED.metric_type, both)],
+        np.int64,
+    )
+    chosen: NDArray[np.int64] = found[table.attributes.of_rows(table.code)]
+    return chosen

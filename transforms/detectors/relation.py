@@ -1,0 +1,183 @@
+"""Relation: a metric that no longer follows the other metrics of its source."""
+
+import hashlib
+from functools import lru_cache
+from typing import Any, ClassVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field as Option
+
+from padit.domain.config import Levels
+from padit.domain.features import FeatureTable
+from padit.transforms.detectors.base import Parameters, Scores
+from padit.transforms.detectors.calibration import measured_confidence, score_of
+from padit.transforms.detectors.columns import Columns, Field, locate
+from padit.transforms.detectors.directions import directions_of, verdict_of
+from padit.transforms.detectors.relation_kernel import (
+    FACTS,
+    LEAST_WINDOWS,
+    PAIR,
+    PARTNERS,
+    SLOTS,
+    average,
+    run,
+)
+from padit.transforms.detectors.wording import number
+
+__all__ = ["DETECTOR", "RelationDetector", "RelationParameters"]
+
+_FIELDS = {
+    "own": Field((SLOTS,), "float64"),
+    "partner": Field((PARTNERS,), "int64"),
+    "pairs": Field((PARTNERS * PAIR,), "float64"),
+}
+
+
+class RelationParameters(Parameters):
+    """How easily the detector speaks, and how long it remembers."""
+
+    sensitivity: float = Option(
+        1.0,
+        ge=0.1,
+        le=10,
+        description="Evidence needed for a warning is divided by this; 2 speaks sooner, and "
+        "more often in vain.",
+    )
+    retention_sec: float = Option(
+        35 * 86400.0,
+        gt=0,
+        le=1e9,
+        description="Seconds without a sample until a series is forgotten.",
+    )
+
+
+class RelationDetector:
+    """A metric that leaves the line over its partners, though each stays in its usual range.
+
+    The mean of each window's new samples is predicted from that of up to eight other metrics of
+    the same source, by a line for each pair (see `relation_kernel`). A pair judges once its line
+    predicts 70 % of the variance out of sample, over 60 windows, 5 swings of the partner and 12 of
+    the errors. Errors beyond three deviations add up, as in Page (1954); a verdict is the sum
+    divided by its limit. Of several pairs the median counts, of two the lower one: a metric that
+    goes wrong leaves all its lines, one whose partner goes wrong leaves one.
+
+        score = verdict / (verdict + 3/7)    while no alert is open; 0 inside one
+        level = verdict / (verdict + 3/7)    always
+
+    Nothing is learnt while an alert is open; once it has stood for `accept_after` the lines are
+    learnt anew.
+    """
+
+    name: ClassVar[str] = "relation"
+    version: ClassVar[int] = 1
+    Parameters: ClassVar[type[Parameters]] = RelationParameters
+    samples_first: ClassVar[int] = LEAST_WINDOWS
+    budgeted: ClassVar[bool] = False
+    confidence = staticmethod(measured_confidence)
+
+    def __init__(self, parameters: RelationParameters, levels: Levels | None = None) -> None:
+        self.parameters = parameters
+        self.levels = levels or Levels()
+
+    def at(self, levels: Levels) -> "RelationDetector":
+        """The same detector that opens, closes and accepts where the job's alerts do."""
+        return RelationDetector(self.parameters, levels)
+
+    def initial(self) -> Columns:
+        """No series yet."""
+        return Columns.empty(_FIELDS)
+
+    def step(self, state: Columns, table: FeatureTable) -> tuple[Columns, Scores]:
+        """Judge every window, then learn from it."""
+        retention = int(self.parameters.retention_sec * 1e6)
+        state, rows = locate(state, _FIELDS, table, retention)
+        sensitivity = self.parameters.sensitivity
+        opens, closes = verdict_of(self.levels.open_at), verdict_of(self.levels.close_at)
+        limits = np.array([opens, closes, float(self.levels.accept_after)])
+        limits[:2] /= sensitivity
+        sources: dict[str, int] = {}
+        number_of = np.array(
+            [sources.setdefault(one.source_id, len(sources)) for one in table.series], np.int64
+        )
+        names = [_identity(one.metric_name, one.unit) for one in table.series]
+        identity = np.array(names, np.int64)
+        facts = np.empty((FACTS, len(table)))
+        value = np.nan_to_num(table.value)
+        mean = average(value, table.offset.astype(np.int64, copy=False))
+        data: dict[str, Any] = state.data
+        run(
+            cast(NDArray[np.float64], data["own"]),
+            cast(NDArray[np.int64], data["partner"]),
+            cast(NDArray[np.float64], data["pairs"]),
+            rows[table.code],
+            number_of[table.code],
+            identity[table.code],
+            table.window_end.astype(np.int64, copy=False),
+            mean,
+            directions_of(table),
+            limits,
+            facts,
+        )
+        return state, _scores(facts, mean, sensitivity, table)
+
+    def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
+        """The line that it left, and the metric that it is over."""
+        if not np.isfinite(scores.score[row]):
+            return {"text": "warming up"}
+        detail = {key: float(column[row]) for key, column in (scores.detail or {}).items()}
+        series, partner = table.series[table.code[row]], int(detail["partner"])
+        if partner < 0:
+            return {"text": f"{series.metric_name} has no partner to follow"}
+        other = table.series[int(detail["partner"])]
+        low, high = number(detail["low"]), number(detail["high"])
+        seen = f"{series.metric_name} {number(detail['mean'])} {series.unit}".rstrip()
+        return {
+            "text": f"{seen}, does not follow {other.metric_name}: {low} to {high} expected",
+            "what": "relation",
+            "partner": other.metric_name,
+            "expected_low": detail["low"],
+            "expected_high": detail["high"],
+            "explained": detail["explained"],
+            "pairs": int(detail["pairs"]),
+        }
+
+    def dump(self, state: Columns) -> bytes:
+        """Series in their canonical order."""
+        return state.dump(self.version)
+
+    def load(self, data: bytes) -> Columns:
+        """Series from bytes.
+
+        Raises:
+            StateError: damaged, of another version or of other parameters.
+        """
+        return Columns.load(data, self.version, _FIELDS)
+
+
+def _scores(
+    facts: NDArray[np.float64], mean: NDArray[np.float64], sensitivity: float, table: FeatureTable
+) -> Scores:
+    event, level, accepted, other, low, high, _, explained, pairs = facts
+    partner = np.where(other >= 0, table.code[other.astype(np.int64)], -1) if len(other) else other
+    detail = {
+        "mean": mean, "partner": partner, "low": low, "high": high, "explained": explained,
+        "pairs": pairs,
+    }  # fmt: skip
+    return Scores(
+        score=score_of(event * sensitivity, 1.0),
+        detail=detail,
+        level=score_of(level * sensitivity, 1.0),
+        held=np.ones(len(level), bool),  # it accepts by itself, and says so
+        accepted=accepted > 0,
+    )
+
+
+@lru_cache(maxsize=1 << 16)
+def _identity(metric_name: str, unit: str) -> int:
+    """A number for a metric of a source, never 0."""
+    digest = hashlib.blake2b(f"{metric_name}\0{unit}".encode(), digest_size=8).digest()
+    return (int.from_bytes(digest, "little") >> 1) | 1
+
+
+DETECTOR = RelationDetector

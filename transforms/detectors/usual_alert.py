@@ -1,0 +1,186 @@
+"""Inside an alert of `usual`: how severe it is, when it ends, and what is learnt from it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from padit.ops.compiled import kernel
+from padit.transforms.detectors.usual_evidence import (
+    accept_evidence,
+)
+from padit.transforms.detectors.usual_scale import (
+    CENTRE,
+    CHANNEL,
+    FULL_SWINGS,
+    HIGH,
+    LOW,
+    adopt,
+    fit,
+)
+from padit.transforms.detectors.usual_season import SEASON, season_restart
+from padit.transforms.detectors.usual_state import (
+    ACCEPTED,
+    ACTIVITY,
+    AGE,
+    BORN,
+    CALM,
+    CALM_AFTER,
+    COUNTER,
+    DAY_OLD,
+    FAR,
+    FAR_FOR,
+    INSIDE,
+    INTERVAL,
+    JUDGED,
+    KIND,
+    KINDS,
+    LAST_TIME,
+    LASTING,
+    NEXT_KIND,
+    OPEN,
+    SEASON_AT,
+    SEASONAL,
+    SINCE,
+    STASH,
+    STASHED,
+    STORE,
+    STRIDE,
+    STUCK,
+    TURN,
+    VALUE,
+    WAITING,
+    WAITING_A,
+)
+
+__all__ = ["follow", "open_alert", "severity"]
+
+CRITICAL = 3.86  # the verdict that scores 0.9
+Array = NDArray[np.float64]
+
+
+@kernel
+def open_alert(s: Array, t: int) -> None:
+    """Begin an alert at microseconds `t`; what waits to be learnt is dropped."""
+    s[OPEN], s[SINCE], s[CALM], s[FAR_FOR] = 1.0, t, 0.0, 0.0
+    s[WAITING], s[WAITING_A] = 0.0, 0.0
+    s[STASHED], s[STRIDE], s[TURN] = 0.0, 1.0, 0.0
+
+
+@kernel
+def severity(s: Array, t: int, over: float) -> float:
+    """The verdict of an alert that has been far outside for long, else 0.
+
+    Time far outside counts, other time of the alert counts against it. CRITICAL is from five
+    minutes and eight samples on; the score goes on to rise.
+    """
+    c = s[VALUE : VALUE + CHANNEL]
+    if c[LOW] < c[HIGH] and c[FULL_SWINGS] < 8 and t - s[BORN] < DAY_OLD:
+        return 0.0  # how far it swings is not known
+    step = min(t - s[LAST_TIME], 4.0 * s[INTERVAL]) if s[AGE] > 0 else 0.0
+    s[FAR_FOR] = max(0.0, s[FAR_FOR] + (step if over >= FAR else -step))
+    share = s[FAR_FOR] / max(LASTING, 8.0 * s[INTERVAL])
+    return CRITICAL * min(share, 8.0) if share >= 1.0 and over >= FAR else 0.0
+
+
+@kernel
+def follow(
+    s: Array,
+    season: NDArray[np.float32],
+    t: int,
+    y: float,
+    verdict: float,
+    channel: float,
+    limits: Array,
+    held: bool,
+) -> float:
+    """Inside an alert: close it when all is usual, accept what has lasted."""
+    s[INSIDE] += 1
+    if verdict < limits[1]:
+        if s[CALM] == 0:
+            s[CALM] = t
+        if t - s[CALM] >= max(CALM_AFTER, 2 * s[INTERVAL]):
+            _close(s, held)
+        return verdict
+    s[CALM] = 0.0
+    _stash(s, y)
+    age = t - s[SINCE]
+    if age < limits[2] or channel == STUCK or held or s[STASHED] < 12:
+        return verdict
+    goes_on = channel == SEASONAL or _moves(s[STORE : STORE + int(s[STASHED])])
+    if goes_on and age < 8 * limits[2]:
+        return verdict
+    _accept(s)
+    if channel == SEASONAL:
+        season_restart(s[SEASON_AT : SEASON_AT + SEASON], season)
+    return 0.0
+
+
+@kernel
+def _stash(s: Array, y: float) -> None:
+    """Keep at most 128 values of the alert, evenly spaced."""
+    if s[TURN] % s[STRIDE] == 0:
+        if s[STASHED] == STASH:
+            for k in range(STASH // 2):
+                s[STORE + k] = s[STORE + 2 * k]
+            s[STASHED] = STASH // 2
+            s[STRIDE] *= 2
+        s[STORE + int(s[STASHED])] = y
+        s[STASHED] += 1
+    s[TURN] += 1
+
+
+@kernel
+def _close(s: Array, held: bool) -> None:
+    """The end of an alert; what comes a third time, or takes a sixth of the time, is routine."""
+    times = _times(s, s[VALUE : VALUE + CHANNEL]) if s[STASHED] > 0 else 0.0
+    routine = times >= 3 or (times >= 2 and s[INSIDE] >= 0.15 * s[AGE])
+    if routine and not held:
+        _adopt(s)
+    s[OPEN] = 0.0
+
+
+@kernel
+def _times(s: Array, c: Array) -> float:
+    """How often an excursion to where this one lay has come: on the same side, about as far."""
+    values = s[STORE : STORE + int(s[STASHED])]
+    away = np.median(values) - c[CENTRE]
+    margin = 0.3 * abs(away)
+    for k in range(KINDS):
+        at = KIND + 2 * k
+        if s[at + 1] > 0 and abs(s[at] - c[CENTRE] - away) <= margin:
+            s[at] = away + c[CENTRE]
+            s[at + 1] += 1.0
+            return float(s[at + 1])
+    at = KIND + 2 * (int(s[NEXT_KIND]) % KINDS)
+    s[at], s[at + 1] = away + c[CENTRE], 1.0
+    s[NEXT_KIND] += 1.0
+    return 1.0
+
+
+@kernel
+def _moves(values: Array) -> bool:
+    """Whether the second half lies elsewhere than the first, by its own quartiles."""
+    half = len(values) // 2
+    first, second = np.sort(values[:half]), np.sort(values[half:])
+    n = half // 4
+    spread = max(first[half - 1 - n] - first[n], second[half - 1 - n] - second[n])
+    return bool(abs(np.median(second) - np.median(first)) > spread)
+
+
+@kernel
+def _accept(s: Array) -> None:
+    """Begin again with what was seen inside the alert."""
+    c, a = s[VALUE : VALUE + CHANNEL], s[ACTIVITY : ACTIVITY + CHANNEL]
+    accept_evidence(c)
+    accept_evidence(a)
+    _adopt(s)
+    s[JUDGED] = 0.0
+    s[OPEN] = 0.0
+    s[ACCEPTED] = 1.0
+
+
+@kernel
+def _adopt(s: Array) -> None:
+    c = s[VALUE : VALUE + CHANNEL]
+    if s[STASHED] > 0:
+        adopt(c, s[STORE : STORE + int(s[STASHED])])
+        fit(c, 1e-3 if s[COUNTER] > 0 else 1e-12)

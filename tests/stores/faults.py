@@ -155,7 +155,11 @@ class Site:
         verdict.compare("anomaly-alerts", events, Counter(published))
         if verdict.good and published != self.events:
             verdict.changed += 1
-            verdict.details["anomaly-alerts"] = "out of order"
+            first = next(n for n, one in enumerate(published) if one != self.events[n])
+            there = [one.encode() for (one,) in outbox] == self.events
+            verdict.details["anomaly-alerts"] = (
+                f"out of order from {first} on; the outbox is {'in' if there else 'out of'} order"
+            )
         dead = self.query("SELECT count(*) FROM dead_letter")[0][0]
         verdict.compare("dead letters", Counter(n=self.refused), Counter(n=dead))
         return verdict

@@ -14,6 +14,7 @@ from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 from padit.transforms.detectors import relation_kernel
 from padit.transforms.detectors.relation import RelationDetector, RelationParameters
+from tests.limits import allowed
 
 Array = NDArray[np.float64]
 SECOND = 1_000_000
@@ -176,7 +177,7 @@ def test_compiled_code_gives_the_bits_of_plain_python() -> None:
         environment = {**os.environ, "NUMBA_DISABLE_JIT": plain}
         done = subprocess.run(
             [sys.executable, "-c", _TWIN], env=environment, capture_output=True, text=True,
-            check=True, timeout=300,
+            check=True, timeout=allowed(120),
         )  # fmt: skip
         found.append(done.stdout)
     assert found[0] == found[1]

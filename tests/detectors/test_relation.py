@@ -177,7 +177,7 @@ def test_compiled_code_gives_the_bits_of_plain_python() -> None:
         environment = {**os.environ, "NUMBA_DISABLE_JIT": plain}
         done = subprocess.run(
             [sys.executable, "-c", _TWIN], env=environment, capture_output=True, text=True,
-            check=True, timeout=allowed(100),
+            check=True, timeout=allowed(120),
         )  # fmt: skip
         found.append(done.stdout)
     assert found[0] == found[1]

@@ -123,7 +123,8 @@ def likely_causes(
 def _cause(source: str, rank: tuple[bool, float, int, Member], depth: int, total: float) -> Cause:
     internal, size, _, member = rank
     what = "internal" if internal else "external"
-    words = f"{member.event.metric_name} ({what}) is {size:.1f} from its usual"
+    place = f"is {size:.1f} IQRs from its usual" if member.event.shift else f"scores {size:.2f}"
+    words = f"{member.event.metric_name} ({what}) {place}"
     if depth:
         words += f"; {depth} of the others depend on it"
     return Cause(source, size / total, words)

@@ -22,7 +22,9 @@ _TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 def configure_logs(
     level: int, format: str | None = None, *, text: str = _TEXT, stream: Any = None
 ) -> None:
-    """Set up the root logger; what it had before is replaced.
+    """Set up the root logger: one stream in place of those it has.
+
+    Handlers of other kinds stay, as those of a program that calls PADIT.
 
     Args:
         level: of the root logger.
@@ -39,7 +41,11 @@ def configure_logs(
         raise ConfigurationError(message)
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_json() if format == "json" else logging.Formatter(text))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    root = logging.getLogger()
+    for one in [one for one in root.handlers if type(one) is logging.StreamHandler]:
+        root.removeHandler(one)
+    root.addHandler(handler)
+    root.setLevel(level)
 
 
 def _json() -> logging.Formatter:

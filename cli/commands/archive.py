@@ -6,6 +6,7 @@ import sys
 import threading
 
 from padit.domain.errors import ConfigurationError
+from padit.pipelines.bounds import Number
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
@@ -43,11 +44,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--ask", metavar="SQL", help="a query of DuckDB; the table is `archive`")
     what.add_argument("--files", action="store_true", help="print the files that count")
     add("--live", action="store_true", help="go on with what comes, until stopped")
-    add("--commit_sec", type=float, default=60.0, help="longest time until records are archived")
-    add("--commit_records", type=int, default=1_000_000, help="records after which they are, too")
-    add("--source_groups", type=int, default=4, help="folders of sources; of a new archive (1-64)")
+    add(
+        "--commit_sec",
+        type=Number(0.1, 86_400.0, "seconds"),
+        default=60.0,
+        help="longest time until records are archived",
+    )
+    add(
+        "--commit_records",
+        type=Number(1, 100_000_000),
+        default=1_000_000,
+        help="records after which they are, too",
+    )
+    add(
+        "--source_groups",
+        type=Number(1, 64),
+        default=4,
+        help="folders of sources; of a new archive (1-64)",
+    )
     add("--allow_missing", action="store_true", help="go on where the topic has lost records")
-    add("--patience_sec", type=float, default=60.0, help="how long to wait for what is away")
+    add(
+        "--patience_sec",
+        type=Number(0.0, 86_400.0, "seconds"),
+        default=60.0,
+        help="how long to wait for what is away",
+    )
     add("--clean", action="store_true", help="with --check: delete files that do not count")
 
 
@@ -83,10 +104,6 @@ def _run(args: argparse.Namespace) -> int:
 def _archive(args: argparse.Namespace) -> int:
     from padit.stores.archive_service import Plan, archive_topic
 
-    _bounded("--source_groups", args.source_groups, 1, 64)
-    _bounded("--commit_records", args.commit_records, 1, 100_000_000)
-    _bounded("--commit_sec", args.commit_sec, 0.1, 86_400)
-    _bounded("--patience_sec", args.patience_sec, 0, 86_400)
     plan = Plan(
         args.topic, args.archive, args.live, args.commit_sec, args.commit_records,
         args.source_groups, args.allow_missing, args.patience_sec,
@@ -104,9 +121,3 @@ def _archive(args: argparse.Namespace) -> int:
     tried = f"; {done.failures} attempts failed" if done.failures else ""
     sys.stderr.write(f"{done.records} records archived in {done.commits} commits{whole}{tried}\n")
     return 0
-
-
-def _bounded(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
-        message = f"{name} {value:g} must lie between {least:g} and {most:g}"
-        raise ConfigurationError(message)

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from padit.domain.errors import ConfigurationError
+from padit.pipelines.bounds import Number
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
@@ -43,14 +44,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--dead_letters", help="what cannot be used, for stores that do not keep it: a sink")
     add("--labels", default="", help="keys of the samples' metadata that become labels: a,b")
     add("--stop_at_end", action="store_true", help="end once all is read that there is")
-    add("--max_ahead_sec", type=float, default=3600.0, help="as that of `padit run`")
+    add(
+        "--max_ahead_sec",
+        type=Number(0.0, 315_360_000.0, "seconds"),
+        default=3600.0,
+        help="as that of `padit run`",
+    )
     add(
         "--survive_sec",
-        type=float,
+        type=Number(0.0, 315_360_000.0, "seconds"),
         default=86_400.0,
         help="warn about topics that keep less than so many seconds (default: a day)",
     )
-    add("--breaker_sec", type=float, default=60.0, help="pause of a store that fails often")
+    add(
+        "--breaker_sec",
+        type=Number(0.1, 86_400.0, "seconds"),
+        default=60.0,
+        help="pause of a store that fails often",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 
 from padit.devcluster.processes import LOOPBACK, Part, Service, free_port
@@ -53,6 +54,20 @@ class Postgres(Service):
         if self.part.running:
             os.kill(self.part.pid, signal.SIGINT)
         self.part.stop()
+
+    def processes(self) -> list[psutil.Process]:
+        """Its own process and those that serve connections."""
+        first = psutil.Process(self.part.pid)
+        return [first, *first.children(recursive=True)]
+
+    def kill(self) -> None:
+        """End all of it as a crash would. One that is left would keep the next one out."""
+        found = self.processes()
+        for one in found:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        self.part.kill()
+        psutil.wait_procs(found, allowed(10))
 
     def uri(self, database: str = "padit") -> str:
         """As `padit store` takes it."""

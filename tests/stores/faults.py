@@ -185,7 +185,7 @@ class Site:
 def kill_server(site: Site, chance: random.Random) -> None:
     """SIGKILL to all of PostgreSQL; started again on the same data."""
     del chance
-    _kill_family(site.server.part)
+    site.server.kill()
     site.server.part.start()
 
 
@@ -212,7 +212,7 @@ def kill_store(site: Site, chance: random.Random) -> None:
 
 def pause_server(site: Site, chance: random.Random) -> None:
     """SIGSTOP to PostgreSQL for a while."""
-    pids = _family(site.server.part)
+    pids = [one.pid for one in site.server.processes()]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     time.sleep(chance.uniform(0.5, 2))
@@ -251,20 +251,6 @@ KINDS: dict[str, Callable[[Site, random.Random], None]] = {
     "disk full": fill_disk,
 }
 _ANYWHERE = ("connections cut", "disk full")  # they need no open transaction to be held for them
-
-
-def _family(part: Part) -> list[int]:
-    import psutil
-
-    process = psutil.Process(part.pid)
-    return [process.pid, *(one.pid for one in process.children(recursive=True))]
-
-
-def _kill_family(part: Part) -> None:
-    for pid in _family(part):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    part.kill()
 
 
 def strike(site: Site, kind: str, chance: random.Random) -> None:

@@ -52,7 +52,7 @@ class Figures:
         breakers: Iterable[tuple[str, bool]],
         silent: float,
     ) -> None:
-        """Make them anew.
+        """Read the figures from the store again.
 
         Args:
             state: of the engine.

@@ -1,6 +1,6 @@
 """A file that grows as an input: what a running job appends is seen within a tenth of a second.
 
-A file that is replaced, or sorted anew when its run ends, is read again from its beginning; the log
+A file that is replaced, or sorted when its run ends, is read again from its beginning; the log
 drops what it has by its id. What comes in one look is ordered by event time and id, as topics are.
 """
 

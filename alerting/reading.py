@@ -9,6 +9,7 @@ import msgspec
 
 from padit.alerting.entries import Command, Entry
 from padit.alerting.sequencer import entry_of
+from padit.alerting.store.base import Reads
 from padit.domain.errors import SinkError
 from padit.domain.timestamps import format_utc
 
@@ -30,7 +31,7 @@ class MessageState(NamedTuple):
     reason: str
 
 
-class StoreReader:
+class StoreReader(Reads):
     """Opens a store for reading; one thread at a time.
 
     Args:
@@ -47,57 +48,39 @@ class StoreReader:
         """Close the file."""
         self._connection.close()
 
-    def _rows(self, query: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """See `Reads`."""
         try:
-            return self._connection.execute(query, arguments).fetchall()
+            return self._connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             message = f"the store of alerting cannot be read: {error}"
             raise SinkError(message) from error
 
     def payloads(self, numbers: Sequence[int]) -> list[bytes]:
         """Bytes of entries, in the order of their numbers."""
-        rows = self._rows(
+        rows = self.execute(
             "SELECT payload FROM log WHERE n IN (SELECT value FROM json_each(?)) ORDER BY n",
             (msgspec.json.encode(list(numbers[:_MOST_NAMED])).decode(),),
         )
         return [bytes(payload) for (payload,) in rows]
 
-    def outcomes(self, transition: str) -> list[tuple[str, str, str, int]]:
-        """Route, reason, detail and time of what became of a transition."""
-        rows = self._rows(
-            "SELECT route, reason, detail, time FROM outcome WHERE transition = ? ORDER BY route",
-            (transition,),
-        )
-        return [(route, reason, detail, time) for route, reason, detail, time in rows]
-
     def messages_of(self, incident: str) -> list[MessageState]:
         """Messages of an incident, the oldest first."""
-        rows = self._rows(
+        rows = self.execute(
             "SELECT id, route, receiver, kind, time, state, attempts, reason FROM delivery "
             "WHERE incident = ? ORDER BY number LIMIT 500",
             (incident,),
         )
         return [MessageState._make(row) for row in rows]
 
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Outcomes of transitions and states of messages, by route."""
-        found: dict[str, dict[str, int]] = {}
-        rows = self._rows(
-            "SELECT route, reason, count(*) FROM outcome GROUP BY route, reason UNION ALL "
-            "SELECT route, 'message ' || state, count(*) FROM delivery GROUP BY route, state"
-        )
-        for route, reason, count in rows:
-            found.setdefault(route, {})[reason] = count
-        return found
-
     def refused(self) -> int:
         """Records that were no entry."""
-        return int(self._rows("SELECT count(*) FROM refused")[0][0])
+        return int(self.execute("SELECT count(*) FROM refused")[0][0])
 
     def done_to(self, alerts: Sequence[str]) -> list[dict[str, Any]]:
         """Commands that met one of these alerts: time, kind, who and note."""
         wanted = set(alerts)
-        rows = self._rows(
+        rows = self.execute(
             "SELECT log.n, log.payload, r.alerts FROM command_result AS r "
             "JOIN log ON log.kind = 'command' AND log.id = r.id "
             "WHERE r.result = 'applied' AND r.alerts != '' ORDER BY log.n DESC LIMIT 2000"
@@ -115,6 +98,6 @@ class StoreReader:
 
     def entries(self) -> list[Entry]:
         """The whole log, as it was applied."""
-        rows = self._rows("SELECT kind, payload FROM log ORDER BY n")
+        rows = self.execute("SELECT kind, payload FROM log ORDER BY n")
         found = (entry_of(kind, bytes(payload)) for kind, payload in rows)
         return [one[1] for one in found if one is not None]

@@ -170,7 +170,7 @@ def _finish(step: Step, incident: Incident, route: ReadyRoute, told: Told, time:
         _go_on(step, route, told, time)
         return
     later = room(step.state, route, time)
-    if later:  # an end that nobody hears of would leave a page open for ever
+    if later:  # without a message of its end a page would stay open for ever
         _look_at(step, incident, route, told, later)
         return
     pending = told.pending

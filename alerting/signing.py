@@ -28,7 +28,7 @@ def sign(command: Mapping[str, Any], key: bytes) -> dict[str, Any]:
 
 
 def check(data: bytes, key: bytes) -> None:
-    """Refuse a command that nobody with the key has signed.
+    """Refuse a command whose signature was not made with the key.
 
     Raises:
         WireFormatError: the signature is missing or wrong.

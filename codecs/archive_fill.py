@@ -158,7 +158,7 @@ def fill(
         form: of each row; a row without one is its raw text.
         numbers: of each row.
         raw: texts of the rows without a form.
-        text: takes the records; `room_for` says how many bytes it needs.
+        text: takes the records; `room_for` gives the size it needs.
         words: the same as words that begin at any byte.
         start: takes where each record begins.
         length: takes the bytes of each, -1 for one without a value.

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.codecs.json_numbers import micros_of
+from padit.codecs.known_texts import word_of
 from padit.ops.compiled import lean_kernel
 
 __all__ = [
@@ -181,19 +182,11 @@ def _time_of(number: int, behind: int) -> tuple[int, int]:
 
 
 @lean_kernel
-def _word(words: Words, at: int, left: int) -> np.uint64:
-    """The word at a position, of which `left` bytes count."""
-    if left >= 8:
-        return np.uint64(words[at])
-    return np.uint64(words[at] & ((_ONE << (_EIGHT * np.uint64(left))) - _ONE))
-
-
-@lean_kernel
 def _mixed(made: np.uint64, words: Words, at: int, end: int) -> np.uint64:
     """A hash that goes on over some bytes."""
     made = (made ^ np.uint64(end - at + 1)) * _FACTOR
     for place in range(at, end, 8):
-        made = (made ^ _word(words, place, end - place)) * _MIX
+        made = (made ^ word_of(words, place, end - place)) * _MIX
         made ^= made >> _HALF
     return np.uint64(made)
 
@@ -202,7 +195,7 @@ def _mixed(made: np.uint64, words: Words, at: int, end: int) -> np.uint64:
 def _equal(words: Words, at: int, others: Words, place: int, size: int) -> bool:
     """Whether bytes here and there are the same."""
     for k in range(0, size, 8):
-        if _word(words, at + k, size - k) != _word(others, place + k, size - k):
+        if word_of(words, at + k, size - k) != word_of(others, place + k, size - k):
             return False
     return True
 

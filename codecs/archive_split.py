@@ -26,6 +26,7 @@ from padit.codecs.archive_forms import (
 )
 from padit.codecs.json_numbers import micros_of
 from padit.codecs.json_scan import PADDING
+from padit.codecs.known_texts import place_all
 from padit.codecs.records import decode
 from padit.codecs.values import JoinedValues
 from padit.domain.attributes import UNSTATED
@@ -192,12 +193,7 @@ def _grown(table: FormTable) -> FormTable:
     made.after[:count] = table.after[:count]
     made.kept[:used] = table.kept[:used]
     made.counters[[COUNT, USED]] = count, used
-    last = len(made.slots) - 1
-    for number, one in enumerate(table.hashes[:count].tolist()):
-        slot = one >> 32 & last
-        while made.slots[slot] >= 0:
-            slot = slot + 1 & last
-        made.slots[slot] = number
+    place_all(made.slots, table.hashes[:count])
     return made
 
 

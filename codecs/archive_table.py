@@ -47,7 +47,7 @@ SCHEMA = pa.schema(
         ("damage_records", pa.int32()),
     ]
 )
-"""Columns of every file of an archive; docs/archive.md says what each holds."""
+"""Columns of every file of an archive, as docs/archive.md describes them."""
 
 _NO_HEADERS = b"\0"  # a record says that it has none
 

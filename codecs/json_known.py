@@ -32,6 +32,7 @@ from padit.codecs.json_samples import (
     settle,
 )
 from padit.codecs.json_scan import PADDING
+from padit.codecs.known_texts import place_all
 from padit.codecs.values import JoinedValues
 from padit.domain.attributes import UNSTATED, AttributeColumn, Attributes
 from padit.domain.metric import Series
@@ -96,12 +97,7 @@ def _grown(table: Table) -> Table:
     made.where[:count] = table.where[:count]
     made.kept[:used] = table.kept[:used]
     made.counters[[COUNT, USED]] = count, used
-    last = len(made.slots) - 1
-    for number, one in enumerate(table.hashes[:count].tolist()):
-        slot = one >> 32 & last
-        while made.slots[slot] >= 0:
-            slot = slot + 1 & last
-        made.slots[slot] = number
+    place_all(made.slots, table.hashes[:count])
     return made
 
 

@@ -30,6 +30,7 @@ from padit.codecs.json_scan import (
     skip_space,
     skip_value,
 )
+from padit.codecs.known_texts import word_of
 from padit.ops.compiled import lean_kernel
 
 __all__ = [
@@ -55,7 +56,7 @@ _REQUIRED = 1 << SOURCE | 1 << METRIC | 1 << TIME | 1 << VALUE
 _QUOTE, _COMMA, _COLON, _OPEN, _CLOSE, _BEGIN, _END = b'",:{}[]'
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
-_EIGHT, _HALF, _ONE = np.uint64(8), np.uint64(32), np.uint64(1)
+_HALF = np.uint64(32)
 _SHIFT = np.uint64(29)
 
 
@@ -117,14 +118,6 @@ class Columns(NamedTuple):
 
 
 @lean_kernel
-def _part(words: Words, at: int, left: int) -> np.uint64:
-    """The word at a position, of which `left` bytes count."""
-    if left >= 8:
-        return np.uint64(words[at])
-    return np.uint64(words[at] & ((_ONE << (_EIGHT * np.uint64(left))) - _ONE))
-
-
-@lean_kernel
 def _hash(words: Words, span: Ints) -> np.uint64:
     """A hash of the texts of names."""
     made = _MIX
@@ -132,7 +125,7 @@ def _hash(words: Words, span: Ints) -> np.uint64:
         at, length = span[2 * name], span[2 * name + 1]
         made = (made ^ np.uint64(length + 1)) * _FACTOR
         for place in range(0, length, 8):
-            made = (made ^ _part(words, at + place, length - place)) * _MIX
+            made = (made ^ word_of(words, at + place, length - place)) * _MIX
             made ^= made >> _HALF
     made *= _FACTOR
     return made ^ (made >> _SHIFT)
@@ -148,7 +141,7 @@ def _same(words: Words, table: Table, number: int) -> bool:
     for name in range(NAMES):
         at, length = table.span[2 * name], table.span[2 * name + 1]
         for place in range(0, length, 8):
-            if table.kept[put] != _part(words, at + place, length - place):
+            if table.kept[put] != word_of(words, at + place, length - place):
                 return False
             put += 1
     return True
@@ -173,7 +166,7 @@ def _add(words: Words, table: Table) -> int:
         at, length = span[2 * name], span[2 * name + 1]
         table.where[number, 1 + name] = length
         for place in range(0, length, 8):
-            table.kept[put] = _part(words, at + place, length - place)
+            table.kept[put] = word_of(words, at + place, length - place)
             put += 1
     counters[COUNT] += 1
     counters[USED] = put

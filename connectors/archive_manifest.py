@@ -25,6 +25,7 @@ __all__ = [
     "commit",
     "latest",
     "numbers_of",
+    "existing",
 ]
 
 FOLDER = "_manifest"
@@ -194,6 +195,19 @@ def latest(place: ArchivePlace) -> Manifest | None:
         raise ConfigurationError(message)
     if found is not None:
         found.check()
+    return found
+
+
+def existing(place: ArchivePlace) -> Manifest:
+    """The newest manifest of an archive that has to be there; raises as `latest`.
+
+    Raises:
+        SourceError: there is no archive.
+    """
+    found = latest(place)
+    if found is None:
+        message = f"{place.uri}: there is no archive"
+        raise SourceError(message)
     return found
 
 

@@ -179,17 +179,22 @@ class KafkaReader:
                 return reads, first + taken
         return reads, len(at)
 
+    def _within(self, number: int, found: Walked) -> tuple[Walked, int, bool]:
+        """Records before the end that was asked for, where to go on, and whether it is reached."""
+        stop = self._stop[number]
+        following = int(found.offset[-1]) + 1
+        if stop is None or following < stop:
+            return found, following, False
+        if following > stop:
+            found = found.part(0, int(np.searchsorted(found.offset, stop)))
+        return found, stop, True
+
     def _run(self, number: int, found: Walked) -> tuple[list[ReadBatch], int]:
         """Turn consecutive records of one partition into rows; returns as `_runs`."""
         taken = len(found.offset)
         if number not in self._reading:
             return [], taken
-        stop = self._stop[number]
-        following = int(found.offset[-1]) + 1
-        ended = stop is not None and following >= stop
-        if stop is not None and following > stop:
-            found = found.part(0, int(np.searchsorted(found.offset, stop)))
-            following = stop
+        found, following, ended = self._within(number, found)
         if not len(found.offset):
             self._forget(number)
             return [ReadBatch(number, following, Rows.empty(), ended=True)], taken

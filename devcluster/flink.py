@@ -54,7 +54,7 @@ _OPEN = [
         )
     ),
 ]
-# The JVM does little for a record, but compiles code anew for each job: with the optimizing
+# The JVM does little for a record, but compiles code for each job: with the optimizing
 # compiler that was two thirds of its CPU time (docs/benchmarks.md).
 _BASE = [
     "-XX:+UseG1GC",

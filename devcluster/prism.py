@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from padit.devcluster.errors import LocalError
@@ -28,9 +28,25 @@ def prism(say: Callable[[str], None] | None = None) -> Path:
 
 
 def go_program(
-    name: str, package: str, version: str, say: Callable[[str], None] | None = None
+    name: str,
+    package: str,
+    version: str,
+    say: Callable[[str], None] | None = None,
+    *,
+    flags: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    timeout: float = _BUILD_TIMEOUT_S,
 ) -> Path:
     """Return the path of a program in Go; built the first time, which takes minutes.
+
+    Args:
+        name: of the program, the last part of its package.
+        package: its path.
+        version: without the `v`.
+        say: takes a line before a build.
+        flags: of `go install`.
+        environment: beside that of this process.
+        timeout: of the build, seconds.
 
     Raises MissingToolError without Go, LocalError with Go's output if the build fails.
     """
@@ -42,18 +58,18 @@ def go_program(
         say(f"building {name} {version} with Go (once, some minutes)")
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=place.parent) as scratch:
-        command = [go, "install", f"{package}@v{version}"]
+        command = [go, "install", *flags, f"{package}@v{version}"]
         try:
             done = subprocess.run(
                 command,
-                env={**os.environ, "GOBIN": scratch},
+                env={**os.environ, **(environment or {}), "GOBIN": scratch},
                 capture_output=True,
                 text=True,
-                timeout=_BUILD_TIMEOUT_S,
+                timeout=timeout,
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            message = f"Go did not build {name} within {_BUILD_TIMEOUT_S:.0f} s; try again"
+            message = f"Go did not build {name} within {timeout:.0f} s; try again"
             raise LocalError(message) from error
         if done.returncode != 0:
             message = f"Go cannot build {name}: {done.stderr[-500:]}"

@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Protocol, TypeVar
 
 import msgspec
 from fastapi import HTTPException, Query, Request, Response
@@ -15,16 +16,20 @@ __all__ = [
     "Moment",
     "Most",
     "answer",
+    "begin_of",
     "cursor_of",
     "example",
+    "items",
     "json_answer",
     "ordered",
+    "page",
     "portal_of",
     "problem",
     "put_cursor",
 ]
 
 _encode = msgspec.json.Encoder().encode
+_MOST_SCANNED = 20_000
 PROBLEM = "application/problem+json"
 
 
@@ -46,6 +51,14 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "examples": ["2026-11-28T08:00:00Z"]}),
 ]
 Most = Annotated[int, Query(ge=1, le=500, description="Entries of a page.")]
+
+
+class _Opened(Protocol):
+    id: str
+    opened: int
+
+
+Row = TypeVar("Row", bound=_Opened)
 
 
 def portal_of(request: Request) -> Portal:
@@ -105,6 +118,44 @@ def cursor_of(text: str | None) -> tuple[int, str] | None:
     if not 0 <= place < 1 << 62:
         raise HTTPException(422, "`cursor` is none that an answer gave")
     return place, name
+
+
+def page(
+    rows: Iterable[Row], limit: int, wanted: Callable[[Row], bool]
+) -> tuple[list[str], str | None]:
+    """Ids of the rows that are wanted, and the cursor behind them, if there is more.
+
+    Args:
+        rows: from where the page begins, in the order of the list.
+        limit: of the ids; at most 20,000 rows are looked at.
+        wanted: whether a row belongs to the list.
+    """
+    names: list[str] = []
+    place: str | None = None
+    for scanned, row in enumerate(rows):
+        if len(names) == limit or scanned >= _MOST_SCANNED:
+            return names, place
+        place = put_cursor(row.opened, row.id)
+        if wanted(row):
+            names.append(row.id)
+    return names, None
+
+
+def begin_of(cursor: str | None, until: int | None) -> tuple[int, str] | None:
+    """Where a page of rows by opening, the newest first, begins.
+
+    Raises:
+        HTTPException: the cursor is none of ours.
+    """
+    before = cursor_of(cursor)
+    if before is None and until is not None:
+        return until + 1, ""
+    return before
+
+
+def items(entries: bytes, cursor: str | None) -> bytes:
+    """A page as JSON, of its entries as a JSON array."""
+    return b'{"items":' + entries + b',"next":' + _encode(cursor) + b"}"
 
 
 def example(value: Any, description: str = "") -> dict[int | str, dict[str, Any]]:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from padit.codecs.record_batches import Walked
 from padit.connectors.archive_log import SliceFiles, slice_records, slices_of
-from padit.connectors.archive_manifest import FOLDER, DataFile, Manifest, Segment, Slice, latest
+from padit.connectors.archive_manifest import FOLDER, DataFile, Manifest, Segment, Slice, existing
 from padit.connectors.archive_place import ArchivePlace
 from padit.domain.errors import SourceError
 from padit.stores.archive_files import open_parquet
@@ -79,14 +79,6 @@ class Compacted:
         return f"{self.before} files before, {self.after} now"
 
 
-def _manifest(place: ArchivePlace) -> Manifest:
-    found = latest(place)
-    if found is None:
-        message = f"{place.uri}: there is no archive"
-        raise SourceError(message)
-    return found
-
-
 def check(place: ArchivePlace, *, clean: bool = False) -> Checked:
     """Read all, compare checksums, and look for files that do not count.
 
@@ -95,7 +87,7 @@ def check(place: ArchivePlace, *, clean: bool = False) -> Checked:
         clean: whether these, and those that compaction has replaced, are deleted; only while
             nobody reads, writes or compacts.
     """
-    manifest = _manifest(place)
+    manifest = existing(place)
     found = Checked(manifest.topic, gaps=len(manifest.gaps))
     _read_all(place, manifest, found)
     names = {one.name: one for one in manifest.files()}
@@ -139,7 +131,7 @@ def compact(place: ArchivePlace, records: int = _SEGMENT_RECORDS) -> Compacted:
         place: of the archive.
         records: at most so many in a merged segment.
     """
-    manifest = _manifest(place)
+    manifest = existing(place)
     before = len(list(manifest.files()))
     segments: list[Segment] = []
     retired: list[str] = []

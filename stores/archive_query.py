@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from padit.connectors.archive_manifest import Manifest, latest
+from padit.connectors.archive_manifest import existing
 from padit.connectors.archive_place import ArchivePlace
 from padit.domain.errors import ConfigurationError, SourceError
 
@@ -14,23 +14,15 @@ __all__ = ["ask", "dataset", "files"]
 _WIDEST = 60
 
 
-def _manifest(place: ArchivePlace) -> Manifest:
-    found = latest(place)
-    if found is None:
-        message = f"{place.uri}: there is no archive"
-        raise SourceError(message)
-    return found
-
-
 def files(place: ArchivePlace) -> list[str]:
     """The files that count, with the whole path."""
     scheme = f"{place.scheme}://" if place.scheme else ""
-    return sorted(f"{scheme}{place.path(one.name)}" for one in _manifest(place).files())
+    return sorted(f"{scheme}{place.path(one.name)}" for one in existing(place).files())
 
 
 def dataset(place: ArchivePlace) -> ds.Dataset:
     """The archive as one table, with the folders `date` and `sources` as columns."""
-    manifest = _manifest(place)
+    manifest = existing(place)
     paths = sorted(place.path(one.name) for one in manifest.files())
     if not paths:
         message = f"{place.uri}: the archive of {manifest.topic} is empty"

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from padit.codecs.record_batches import BatchHeader, Walked
 from padit.connectors.kafka_reader import KafkaReader
 from padit.connectors.kafka_settings import FetchSettings
@@ -67,12 +65,7 @@ class RecordReader(KafkaReader):
         taken = len(found.offset)
         if number not in self._reading or not taken:
             return [], taken
-        stop = self._stop[number]
-        following = int(found.offset[-1]) + 1
-        ended = stop is not None and following >= stop
-        if stop is not None and following > stop:
-            found = found.part(0, int(np.searchsorted(found.offset, stop)))
-            following = stop
+        found, following, ended = self._within(number, found)
         self._at[number] = following
         if ended:
             self._forget(number)

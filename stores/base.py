@@ -38,6 +38,7 @@ __all__ = [
     "Records",
     "RefusedError",
     "Store",
+    "Unbuffered",
     "Writer",
     "Written",
 ]
@@ -196,6 +197,22 @@ class Writer(Protocol):
 
     def close(self) -> None:
         """Let go of everything; raises nothing."""
+
+
+class Unbuffered:
+    """The part of a `Writer` whose `write` makes all durable, and whose positions Kafka has."""
+
+    def positions(self) -> Positions:
+        """Kafka keeps them."""
+        return {}
+
+    def tick(self) -> Positions:
+        """Nothing is buffered."""
+        return {}
+
+    def flush(self) -> Positions:
+        """Nothing is buffered."""
+        return {}
 
 
 class Background(Protocol):

@@ -13,8 +13,8 @@ from padit.stores.base import (
     Background,
     Batch,
     Content,
-    Positions,
     RefusedError,
+    Unbuffered,
     Writer,
     Written,
 )
@@ -93,15 +93,11 @@ def _login(config: str | None, token: bool) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(text).decode()}"}
 
 
-class _InfluxWriter:
+class _InfluxWriter(Unbuffered):
     """An open connection."""
 
     def __init__(self, store: InfluxStore, post: Post) -> None:
         self._store, self._post = store, post
-
-    def positions(self) -> Positions:
-        """Kafka keeps them."""
-        return {}
 
     def write(self, batch: Batch) -> Written:
         """See `Writer`."""
@@ -128,14 +124,6 @@ class _InfluxWriter:
             raise SinkError(message)
         message = f"{answer.status} {answer.text}"
         raise RefusedError(message)
-
-    def tick(self) -> Positions:
-        """Nothing is buffered."""
-        return {}
-
-    def flush(self) -> Positions:
-        """Nothing is buffered."""
-        return {}
 
     def close(self) -> None:
         """Disconnect."""

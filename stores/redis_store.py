@@ -10,7 +10,16 @@ import redis
 
 from padit.connectors.uris import Address, read_client_config
 from padit.domain.errors import ConfigurationError, SinkError
-from padit.stores.base import Background, Batch, Content, Place, Positions, Writer, Written
+from padit.stores.base import (
+    Background,
+    Batch,
+    Content,
+    Place,
+    Positions,
+    Unbuffered,
+    Writer,
+    Written,
+)
 from padit.stores.live_keys import Lag, LiveKeys
 from padit.stores.redis_settings import Settings
 
@@ -99,7 +108,7 @@ class RedisStore:
         return ()
 
 
-class _RedisWriter:
+class _RedisWriter(Unbuffered):
     """An open connection."""
 
     def __init__(self, client: Any, settings: Settings, name: str) -> None:
@@ -235,14 +244,6 @@ class _RedisWriter:
         added = sum(pipe.execute())
         left_out = {_NO_NAME: left} if left else {}
         return Written(added, batch.count - left - added, others=left_out, durable=batch.after)
-
-    def tick(self) -> Positions:
-        """Nothing is buffered."""
-        return {}
-
-    def flush(self) -> Positions:
-        """Nothing is buffered."""
-        return {}
 
     def close(self) -> None:
         """Disconnect."""

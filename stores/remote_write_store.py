@@ -18,8 +18,8 @@ from padit.stores.base import (
     Background,
     Batch,
     Content,
-    Positions,
     RefusedError,
+    Unbuffered,
     Writer,
     Written,
 )
@@ -108,17 +108,13 @@ def _login(given: Mapping[str, str]) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(text).decode()}"}
 
 
-class _RemoteWriter:
+class _RemoteWriter(Unbuffered):
     """An open connection."""
 
     def __init__(self, store: RemoteWriteStore, post: Post) -> None:
         self._store, self._post, self._settings = store, post, store.settings
         self._newest: dict[Key, int] = {}
         self._labels: dict[Key, bytes] = {}
-
-    def positions(self) -> Positions:
-        """Kafka keeps them."""
-        return {}
 
     def write(self, batch: Batch) -> Written:
         """See `Writer`; a record counts as repeated if none of its points is new."""
@@ -220,14 +216,6 @@ class _RemoteWriter:
             }
             self._labels[key] = labels_out(labels)
         return self._labels[key]
-
-    def tick(self) -> Positions:
-        """Nothing is buffered."""
-        return {}
-
-    def flush(self) -> Positions:
-        """Nothing is buffered."""
-        return {}
 
     def close(self) -> None:
         """Disconnect."""

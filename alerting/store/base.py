@@ -5,23 +5,23 @@ so a process that dies has done all of a batch or nothing of it. A kind of store
 and ends transactions, and keeps every process but one from leading.
 """
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 import msgspec
 
 from padit.alerting.effects import CommandResult, Effect, Feedback, Handed, Outcome
-from padit.domain.errors import ConfigurationError, SinkError, StateError
+from padit.domain.errors import ConfigurationError, SinkError
+from padit.stores.migrations import Migration, pending
 
 __all__ = [
     "Delivery",
     "LeadLostError",
     "LeadTakenError",
     "LogRow",
+    "Reads",
     "Reported",
     "Store",
     "changes",
@@ -77,12 +77,42 @@ class Reported(NamedTuple):
     watermark: int
 
 
-class Store(ABC):
-    """A store; `transaction` has to be entered before anything is written."""
+class Reads(ABC):
+    """Questions to a store, for the process that writes it and for those beside it."""
 
     @abstractmethod
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Any:
-        """A cursor of a statement with `?` for its values."""
+        """Run one statement with `?` for its values; gives the rows.
+
+        Raises:
+            SinkError: the store cannot be used.
+        """
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Outcomes of transitions and states of messages, by route."""
+        found: dict[str, dict[str, int]] = {}
+        rows = self.execute(
+            "SELECT route, reason, count(*) FROM outcome GROUP BY route, reason UNION ALL "
+            "SELECT route, 'message ' || state, count(*) FROM delivery GROUP BY route, state"
+        )
+        for route, reason, count in rows:
+            found.setdefault(route, {})[reason] = count
+        return found
+
+    def outcomes(self, transition: str) -> list[tuple[str, str, str, int]]:
+        """Route, reason, detail and time of what became of a transition."""
+        return [
+            tuple(row)
+            for row in self.execute(
+                "SELECT route, reason, detail, time FROM outcome WHERE transition = ? "
+                "ORDER BY route",
+                (transition,),
+            )
+        ]
+
+
+class Store(Reads):
+    """A store; `transaction` has to be entered before anything is written."""
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[None]:
@@ -281,47 +311,15 @@ class Store(ABC):
             (number,),
         )
 
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Outcomes of transitions and states of messages, by route."""
-        found: dict[str, dict[str, int]] = {}
-        rows = self.execute(
-            "SELECT route, reason, count(*) FROM outcome GROUP BY route, reason UNION ALL "
-            "SELECT route, 'message ' || state, count(*) FROM delivery GROUP BY route, state"
-        )
-        for route, reason, count in rows:
-            found.setdefault(route, {})[reason] = count
-        return found
 
-    def outcomes(self, transition: str) -> list[tuple[str, str, str, int]]:
-        """Route, reason, detail and time of what became of a transition."""
-        return [
-            tuple(row)
-            for row in self.execute(
-                "SELECT route, reason, detail, time FROM outcome WHERE transition = ? "
-                "ORDER BY route",
-                (transition,),
-            )
-        ]
-
-
-def changes(kind: str, done: dict[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Changes of the tables that are still to be made: name, digest and SQL, in order.
+def changes(kind: str, done: dict[str, str]) -> list[Migration]:
+    """Changes of the tables of a kind of store that are still to be made, in order.
 
     Args:
         kind: of the store, like `sqlite`.
         done: digests by name of those that were made.
 
     Raises:
-        StateError: a change that was made is not the one that is there now.
+        StateError: a change that was made is not the one that is there now, or is not known.
     """
-    folder = files("padit.alerting.store.migrations").joinpath(kind)
-    for file in sorted(folder.iterdir(), key=lambda one: one.name):
-        if not file.name.endswith(".sql"):
-            continue
-        text = file.read_text(encoding="utf-8")
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        if done.get(file.name, digest) != digest:
-            message = f"the change {file.name} of the store is not the one that was made"
-            raise StateError(message)
-        if file.name not in done:
-            yield file.name, digest, text
+    return pending("the store", done, "padit.alerting.store.migrations", kind)

@@ -1,7 +1,7 @@
 """The store in PostgreSQL, for several hosts: one process leads by an advisory lock.
 
-The lock belongs to the session that writes, so whoever loses the connection loses the lead with
-it. The server notices a host that has vanished within 10 s (`tcp_user_timeout`). A connection that
+The lock belongs to the session that writes, so a process that loses the connection no longer leads.
+The server notices a host that has vanished within 10 s (`tcp_user_timeout`). A connection that
 broke is made again; if another process leads by then, this one stands by.
 """
 
@@ -163,16 +163,16 @@ def _away(error: psycopg.Error) -> SinkError:
 
 def _migrate(connection: psycopg.Connection[Any]) -> None:
     """Bring the tables to the present version; of several processes one makes each change."""
-    if not _exists(connection) or any(changes("postgresql", _done(connection))):
+    if not _exists(connection) or changes("postgresql", _done(connection)):
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_key("tables"),))
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, digest TEXT)"
             )
-            for name, digest, text in changes("postgresql", _done(connection)):
-                connection.execute(text)
-                connection.execute("INSERT INTO migration VALUES (%s, %s)", (name, digest))
+            for one in changes("postgresql", _done(connection)):
+                connection.execute(one.text)
+                connection.execute("INSERT INTO migration VALUES (%s, %s)", (one.name, one.digest))
 
 
 def _exists(connection: psycopg.Connection[Any]) -> bool:

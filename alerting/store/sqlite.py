@@ -92,14 +92,14 @@ def _take_lock(path: Path) -> IO[str]:
 def _migrate(connection: sqlite3.Connection) -> None:
     """Bring the tables to the present version; each change is made once and checked by digest."""
     connection.execute("CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, digest TEXT)")
-    if not any(changes("sqlite", _done(connection))):
+    if not changes("sqlite", _done(connection)):
         return
     connection.execute("BEGIN EXCLUSIVE")  # of several processes one makes them
     try:
-        for name, digest, text in changes("sqlite", _done(connection)):
-            for statement in _statements(text):
+        for one in changes("sqlite", _done(connection)):
+            for statement in _statements(one.text):
                 connection.execute(statement)
-            connection.execute("INSERT INTO migration VALUES (?, ?)", (name, digest))
+            connection.execute("INSERT INTO migration VALUES (?, ?)", (one.name, one.digest))
     except BaseException:
         connection.execute("ROLLBACK")
         raise

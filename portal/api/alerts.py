@@ -19,12 +19,13 @@ from padit.portal.answers import (
     Moment,
     Most,
     answer,
-    cursor_of,
+    begin_of,
     example,
+    items,
     json_answer,
     ordered,
+    page,
     portal_of,
-    put_cursor,
 )
 from padit.portal.context import Portal
 from padit.portal.present import alert_of, joined
@@ -33,7 +34,6 @@ from padit.portal.routing import GuardedRoute, needs
 __all__ = ["alert_row", "router"]
 
 router = APIRouter(prefix="/api/alerts", tags=["alerts"], route_class=GuardedRoute)
-_MOST_SCANNED = 20_000
 _EXAMPLE = {
     "id": "3da2dea67c9c1ce3a1dc61a784f4221d", "source_id": "machine-01",
     "metric_name": "torque_nm", "severity": "CRITICAL", "score": 0.95,
@@ -70,21 +70,13 @@ async def list_alerts(
     """Alerts by opening, the newest first; `severity` is the least."""
     ordered(since, until)
     portal = portal_of(request)
-    overview, names = portal.overview, list[str]()
-    place: tuple[int, str] | None = None
-    before = cursor_of(cursor)
-    if before is None and until is not None:
-        before = until + 1, ""
-    for scanned, row in enumerate(overview.newest_alerts(before, since or 0)):
-        if len(names) == limit or scanned >= _MOST_SCANNED:
-            break
-        place = row.opened, row.id
-        if _matches(row, state, RANK[severity], source, metric):
-            names.append(row.id)
-    else:
-        place = None
-    data = b'{"items":' + joined(map(portal.presenter.alert, names))
-    data += b',"next":' + msgspec.json.encode(put_cursor(*place) if place else None) + b"}"
+    overview = portal.overview
+    names, following = page(
+        overview.newest_alerts(begin_of(cursor, until), since or 0),
+        limit,
+        lambda row: _matches(row, state, RANK[severity], source, metric),
+    )
+    data = items(joined(map(portal.presenter.alert, names)), following)
     return json_answer(request, data, f"{portal.boot}-{overview.version}")
 
 

@@ -22,6 +22,7 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/api", tags=["commands"], route_class=GuardedRoute)
 _DONE = example({"commands": ["0b7f…"]}, "Taken effect.")
+_What = Literal["acknowledge", "unacknowledge", "resolve", "silence"]
 _Key = Annotated[str, Header(alias="Idempotency-Key", max_length=100)]
 _KEY = re.compile(r"[\x21-\x7e]*")
 Text = Annotated[str, Field(max_length=2000)]
@@ -119,7 +120,7 @@ def _of_incident(portal: Portal, name: str, *, only_open: bool) -> list[str]:
 async def act_on_alert(
     request: Request,
     alert: str,
-    what: Literal["acknowledge", "unacknowledge", "resolve", "silence"],
+    what: _What,
     done: Done,
     key: _Key = "",
 ) -> Response:
@@ -134,7 +135,7 @@ async def act_on_alert(
 async def act_on_incident(
     request: Request,
     incident: str,
-    what: Literal["acknowledge", "unacknowledge", "resolve", "silence"],
+    what: _What,
     done: Done,
     key: _Key = "",
 ) -> Response:

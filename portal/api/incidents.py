@@ -12,12 +12,13 @@ from padit.domain.timestamps import format_utc
 from padit.portal.answers import (
     Moment,
     Most,
-    cursor_of,
+    begin_of,
     example,
+    items,
     json_answer,
     ordered,
+    page,
     portal_of,
-    put_cursor,
 )
 from padit.portal.context import Portal
 from padit.portal.present import joined
@@ -26,7 +27,6 @@ from padit.portal.routing import GuardedRoute, needs
 __all__ = ["incident_row", "router"]
 
 router = APIRouter(prefix="/api/incidents", tags=["incidents"], route_class=GuardedRoute)
-_MOST_SCANNED = 20_000
 _EXAMPLE = {
     "id": "5fb1…", "title": "torque_nm of machine-01: median 64.7 > 61.5", "severity": "CRITICAL",
     "firing": True, "opened": "2026-01-05T06:29:00.000000Z", "sources": ["machine-01"],
@@ -49,24 +49,16 @@ async def list_incidents(
     ordered(since, until)
     portal = portal_of(request)
     overview = portal.overview
-    names = list[str]()
-    place: tuple[int, str] | None = None
+    following: str | None = None
     if state == "open" and cursor is None and source is None and since is None and until is None:
         names = [one.id for one in overview.open_incidents()[:limit]]
     else:
-        before = cursor_of(cursor)
-        if before is None and until is not None:
-            before = until + 1, ""
-        for scanned, one in enumerate(overview.newest_incidents(before, since or 0)):
-            if len(names) == limit or scanned >= _MOST_SCANNED:
-                break
-            place = one.opened, one.id
-            if _matches(one, state, source):
-                names.append(one.id)
-        else:
-            place = None
-    data = b'{"items":' + joined(map(portal.presenter.incident, names))
-    data += b',"next":' + msgspec.json.encode(put_cursor(*place) if place else None) + b"}"
+        names, following = page(
+            overview.newest_incidents(begin_of(cursor, until), since or 0),
+            limit,
+            lambda one: _matches(one, state, source),
+        )
+    data = items(joined(map(portal.presenter.incident, names)), following)
     return json_answer(request, data, f"{portal.boot}-{overview.version}")
 
 

@@ -1,4 +1,6 @@
-"""Brings the tables of a PostgreSQL database to the present version; for stores and alerting.
+"""Brings the tables of a database to the present version.
+
+`pending` says what is to be made, for any database; `migrate` makes it in PostgreSQL.
 
 Changes are files `NNNN.sql` in a package, made in the order of their names, each in a transaction
 of its own and once: the table `padit_migration` has the name and the SHA-256 of each, by component.
@@ -7,7 +9,7 @@ in, so several that start together do not meet.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +18,7 @@ from padit.domain.errors import StateError
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["Migration", "migrate", "migrations_in"]
+__all__ = ["Migration", "migrate", "migrations_in", "pending"]
 
 _LOCK = 0x5041444954  # "PADIT"
 _TABLE = """
@@ -78,11 +80,7 @@ def migrate(
             "SELECT name, digest FROM padit_migration WHERE component = %s", (component,)
         )
         done = dict(rows.fetchall())
-        known = list(migrations_in(package, folder))
-        _check(component, done, known)
-        for one in known:
-            if one.name in done:
-                continue
+        for one in pending(component, done, package, folder):
             with connection.transaction():
                 connection.execute(one.text.encode())
                 connection.execute(
@@ -96,7 +94,21 @@ def migrate(
     return made
 
 
-def _check(component: str, done: dict[str, str], known: list[Migration]) -> None:
+def pending(
+    component: str, done: Mapping[str, str], package: str, folder: str = ""
+) -> list[Migration]:
+    """The changes that are still to be made, in their order.
+
+    Args:
+        component: whose tables they are, for people.
+        done: digests by name of those that were made.
+        package: that holds the files.
+        folder: within it.
+
+    Raises:
+        StateError: a change that was made is not the one in the file, or is not known here.
+    """
+    known = list(migrations_in(package, folder))
     digests = {one.name: one.digest for one in known}
     for name, digest in sorted(done.items()):
         if name not in digests:
@@ -108,3 +120,4 @@ def _check(component: str, done: dict[str, str], known: list[Migration]) -> None
         if digests[name] != digest:
             message = f"the change {name} of {component} is not the one that was made"
             raise StateError(message)
+    return [one for one in known if one.name not in done]

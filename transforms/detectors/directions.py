@@ -1,18 +1,38 @@
-"""What families of metrics say about which side is worth a word, and the verdict of a score."""
+"""What detectors of verdicts share: their parameters, sides that are worth a word, and scores."""
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field as Option
 
 from padit.domain.attributes import UNSTATED
 from padit.domain.features import FeatureTable
+from padit.transforms.detectors.base import Parameters
 
-__all__ = ["HIGHER", "LOWER", "NEVER_ACCEPTED", "directions_of", "verdict_of"]
+__all__ = ["HIGHER", "LOWER", "NEVER_ACCEPTED", "VerdictParameters", "directions_of", "verdict_of"]
 
 HIGHER, LOWER, NEVER_ACCEPTED = 1, 2, 4
 _DIRECTIONS = {
     "availability": LOWER | NEVER_ACCEPTED,
     "error_rate": HIGHER | NEVER_ACCEPTED,
 }
+
+
+class VerdictParameters(Parameters):
+    """How easily a detector of verdicts speaks, and how long it remembers."""
+
+    sensitivity: float = Option(
+        1.0,
+        ge=0.1,
+        le=10,
+        description="Evidence needed for a warning is divided by this; 2 speaks sooner, and "
+        "more often in vain.",
+    )
+    retention_sec: float = Option(
+        35 * 86400.0,
+        gt=0,
+        le=1e9,
+        description="Seconds without a sample until a series is forgotten.",
+    )
 
 
 def verdict_of(score: float) -> float:

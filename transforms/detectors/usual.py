@@ -4,7 +4,6 @@ from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field as Option
 
 from padit.domain.config import Levels
 from padit.domain.features import FeatureTable
@@ -12,7 +11,7 @@ from padit.transforms.detectors import usual_state as state_of
 from padit.transforms.detectors.base import Parameters, Scores
 from padit.transforms.detectors.calibration import measured_confidence, score_of
 from padit.transforms.detectors.columns import Columns, Field, locate
-from padit.transforms.detectors.directions import directions_of, verdict_of
+from padit.transforms.detectors.directions import VerdictParameters, directions_of, verdict_of
 from padit.transforms.detectors.usual_evidence import FEW
 from padit.transforms.detectors.usual_kernel import run
 from padit.transforms.detectors.usual_season import SLOTS_OF_SEASON
@@ -33,22 +32,8 @@ _WORDS = (
 _EXTREMES = ("highest", "lowest")
 
 
-class UsualParameters(Parameters):
+class UsualParameters(VerdictParameters):
     """How easily the detector speaks, and how long it remembers."""
-
-    sensitivity: float = Option(
-        1.0,
-        ge=0.1,
-        le=10,
-        description="Evidence needed for a warning is divided by this; 2 speaks sooner, and "
-        "more often in vain.",
-    )
-    retention_sec: float = Option(
-        35 * 86400.0,
-        gt=0,
-        le=1e9,
-        description="Seconds without a sample until a series is forgotten.",
-    )
 
 
 class UsualDetector:

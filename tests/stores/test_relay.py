@@ -249,7 +249,8 @@ def test_a_slot_that_falls_behind_is_an_alert(
     caplog.clear()
     upkeep.once()
     assert caplog.text == ""
-    database.query("SELECT pg_logical_emit_message(false, 'x', repeat('x', 3000000))")
+    # Of a transaction, so that its commit writes the log out before it answers.
+    database.query("SELECT pg_logical_emit_message(true, 'x', repeat('x', 3000000))")
     upkeep.once()
     assert "MiB behind (slot_lag_mib 1)" in caplog.text
     database.query("SELECT pg_drop_replication_slot(%s)", database.name)

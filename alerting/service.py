@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from padit.alerting.announcing import Announcer
+from padit.alerting.canary import CanaryWatch
 from padit.alerting.delivery.receivers import receivers_of
 from padit.alerting.delivery.worker import Worker
 from padit.alerting.effects import Effect
@@ -80,6 +81,7 @@ class Service:
 
     Attributes:
         figures: for Prometheus and probes.
+        canary: counts the canaries that came through.
 
     Raises:
         SinkError: the store does not answer.
@@ -110,6 +112,7 @@ class Service:
             self._announcer = Announcer(
                 notifications, config.link, lambda: open_store(place, leading=False)
             )
+        self.canary = CanaryWatch()
         self.figures = Figures()
         self._routes = tuple(self._core.routes)
         self._stopped: Callable[[], bool] = lambda: False
@@ -147,6 +150,7 @@ class Service:
         records = self._source.poll(self._wait())
         effects: list[Effect] = []
         if records:
+            self.canary.note([one.data for one in records if one.kind == "alert"], time.time())
             before = self._core.reports
             effects += self._held(lambda: self._core.take(records)) or ()
             if self._core.reports > before:
@@ -164,7 +168,10 @@ class Service:
     def _figure(self) -> None:
         breakers = [(worker.name, worker.left_alone) for worker in self._workers]
         silent = self._clock.silent
-        self.figures.make(self._core.state, self._store, self._routes, breakers, silent)
+        self.canary.judge(time.time())
+        self.figures.make(
+            self._core.state, self._store, self._routes, breakers, silent, self.canary.show
+        )
 
     def _held(self, work: Callable[[], _T]) -> _T | None:
         """A store that is full or away holds everything up; nothing is lost."""

@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from padit.alerting.reading import MessageState
 from padit.alerting.state import Incident
 from padit.alerting.story import story_of
+from padit.domain.errors import SinkError
 from padit.domain.timestamps import format_utc
 from padit.portal.answers import (
     Moment,
@@ -86,18 +87,40 @@ async def one_incident(request: Request, incident: str) -> Response:
     """An incident with its story, timeline, alerts, messages and judgements."""
     portal = portal_of(request)
     incident_row(portal, incident)
-    messages = portal.reader.messages_of(incident)
+    messages, lacks = await _messages(portal, incident)
     number = portal.overview.touched.get(incident, 0)
     states = ",".join(f"{one.state}{one.attempts}" for one in messages)
     tag = f"{portal.boot}-{incident}-{number}-{states}"
     data = portal.pages.get(tag)
     if data is None:
-        data = _page(portal, incident, messages)
+        alerts = list(portal.overview.by_incident.get(incident, []))
+        done: list[dict[str, Any]] = []
+        try:
+            done = await portal.read(lambda reader: reader.done_to(alerts))
+        except SinkError as error:
+            lacks = str(error)
+        data = _page(portal, incident, messages, done, lacks)
+        if lacks:
+            return Response(data, media_type="application/json")
         portal.keep(tag, data)
     return json_answer(request, data, tag)
 
 
-def _page(portal: Portal, incident: str, messages: list[MessageState]) -> bytes:
+async def _messages(portal: Portal, incident: str) -> tuple[list[MessageState], str]:
+    """Messages of an incident, or none and the reason why."""
+    try:
+        return await portal.read(lambda reader: reader.messages_of(incident)), ""
+    except SinkError as error:
+        return [], str(error)
+
+
+def _page(
+    portal: Portal,
+    incident: str,
+    messages: list[MessageState],
+    done: list[dict[str, Any]],
+    lacks: str,
+) -> bytes:
     overview = portal.overview
     alerts = overview.by_incident.get(incident, [])
     rows = [overview.alerts[name] for name in alerts]
@@ -115,10 +138,8 @@ def _page(portal: Portal, incident: str, messages: list[MessageState]) -> bytes:
         for row in rows
         for step in row.steps
     ]  # fmt: skip
-    view["timeline"] = sorted(
-        [*steps, *portal.reader.done_to(alerts)], key=lambda one: (one["time"], one["n"])
-    )
-    view["delivers"] = portal.deliver
+    view["timeline"] = sorted([*steps, *done], key=lambda one: (one["time"], one["n"]))
+    view["delivers"], view["lacks"] = portal.deliver, lacks
     view["story"] = story_of(view, rows)
     data = msgspec.json.encode(view)[:-1]
     return data + b',"alerts":' + joined(map(portal.presenter.alert, alerts[:500])) + b"}"

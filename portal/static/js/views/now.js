@@ -82,6 +82,14 @@ function Silences() {
     ${one.by !== "configuration" && may() && html`<button onClick=${() => unsilence(one.id)} aria-label=${`${t("unsilence")}: ${one.id}`}>${t("unsilence")}</button>`}</li>`)}</ul></section>`;
 }
 
+// Transitions that are on the topic, and that alerting has not taken yet.
+function Pending() {
+  const rows = summary.value ? summary.value.pending : [];
+  if (!rows.length) return null;
+  return html`<section class="card pending"><h2>${t("pendingTitle", { n: rows.length })}</h2><ul class="plain-list">${rows.map((one) => html`<li key=${one.id} data-pending=${one.id}>
+    <${Severity} of=${one.severity} quiet=${one.kind === "resolved"} /><span class="grow">${t(one.kind)} <b>${one.source_id}</b> ${one.summary || one.metric_name}</span><${Ago} time=${one.time} /></li>`)}</ul></section>`;
+}
+
 export function Now() {
   const rows = open.value, past = over.value, several = marked.value;
   return html`${rows.length === 0 ? html`<${Calm} />` : html`<div class="bar"><h1>${rows.length === 1 ? t("oneOpen") : t("incidentsOpen", { n: rows.length })}</h1><${Watched} /></div>`}
@@ -89,6 +97,6 @@ export function Now() {
       <button onClick=${() => act("acknowledge", [...several])}>${t("acknowledge")}</button>
       <button onClick=${() => act("resolve", [...several])}>${t("resolve")}</button>
       <button onClick=${() => { marked.value = new Set(); }}>${t("cancel")}</button></div>`}
-    <${List} rows=${rows} />${past.length > 0 ? html`<section><h2>${t("recently")}</h2><ul class="incidents past">${
+    <${Pending} /><${List} rows=${rows} />${past.length > 0 ? html`<section><h2>${t("recently")}</h2><ul class="incidents past">${
       past.map((one) => html`<${Row} key=${one.id} one=${one} />`)}</ul></section>` : rows.length === 0 && html`<p class="soft centred">${t("noneYet")}</p>`}<${Silences} />`;
 }

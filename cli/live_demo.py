@@ -15,6 +15,9 @@ from padit.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     import uvicorn
 
+    from padit.cli.live_factory import LiveFactory
+    from padit.portal.context import Portal
+
 __all__ = ["show"]
 
 _MARK = ".live-demo"
@@ -36,25 +39,12 @@ def show(folder: Path, seed: int, minutes: float, port: int, *, browser: bool) -
     _say("an hour of normal operation is computed first")
     factory = LiveFactory(folder, seed, _say)
     factory.prepare()
-    server, link = _page(folder, port)
-    ending = _Ending(server, minutes)
+    server, portal = _page(folder, port)
+    ending = _Ending(server, minutes, FAILS_WITHIN_SECONDS)
 
-    def opened() -> None:
-        """Once it answers: print the link, open a browser, let the machines run."""
-        while not server.started:
-            if ending.done.wait(0.05):
-                return
-        actual = server.servers[0].sockets[0].getsockname()[1]
-        address = f"http://127.0.0.1:{actual}/#/first/{link}"
-        _say(f"the page: {address}")
-        _say("the link works once: choose a name and a password")
-        _say(f"a machine fails within {FAILS_WITHIN_SECONDS} s; "
-             f"Ctrl-C ends it, and so do {minutes:g} minutes")  # fmt: skip
-        if browser:
-            webbrowser.open(address)
-        factory.start()
-
-    helper = threading.Thread(target=opened, name="open the page")
+    helper = threading.Thread(
+        target=_open, args=(server, portal, factory, ending, browser), name="open the page"
+    )
     try:
         helper.start()
         ending.serve()
@@ -69,8 +59,36 @@ def show(folder: Path, seed: int, minutes: float, port: int, *, browser: bool) -
     return 1 if factory.failed else 0
 
 
-def _page(folder: Path, port: int) -> tuple["uvicorn.Server", str]:
-    """The server of the page, and the token of its one-time link.
+def _open(
+    server: "uvicorn.Server",
+    portal: "Portal",
+    factory: "LiveFactory",
+    ending: "_Ending",
+    browser: bool,  # of a thread
+) -> None:
+    """Once the server answers: print the link, open a browser; once it is seen, run the machines.
+
+    A failure that nobody sees is none to look at.
+    """
+    while not server.started:
+        if ending.done.wait(0.05):
+            return
+    actual = server.servers[0].sockets[0].getsockname()[1]
+    address = f"http://127.0.0.1:{actual}/#/first/{portal.accounts.link('admin')}"
+    _say(f"the page: {address}")
+    _say("the link works once: choose a name and a password")
+    _say(f"once it is open, a machine fails within {ending.fails} s; "
+         f"Ctrl-C ends it, and so do {ending.minutes:g} minutes")  # fmt: skip
+    if browser:
+        webbrowser.open(address)
+    while not portal.hub.clients:
+        if ending.done.wait(0.1):
+            return
+    factory.start()
+
+
+def _page(folder: Path, port: int) -> "tuple[uvicorn.Server, Portal]":
+    """The server of the page, and what it shows.
 
     Raises:
         ConfigurationError: a library is missing.
@@ -94,14 +112,15 @@ def _page(folder: Path, port: int) -> tuple["uvicorn.Server", str]:
         app, host="127.0.0.1", port=port, log_level="error", access_log=False,
         server_header=False, ws_per_message_deflate=False, timeout_graceful_shutdown=1,
     )  # fmt: skip
-    return uvicorn.Server(config), portal.accounts.link("admin")
+    return uvicorn.Server(config), portal
 
 
 class _Ending:
     """Serves until a signal, or until the time is over."""
 
-    def __init__(self, server: "uvicorn.Server", minutes: float) -> None:
+    def __init__(self, server: "uvicorn.Server", minutes: float, fails: int) -> None:
         self._server = server
+        self.minutes, self.fails = minutes, fails
         self._until = time.monotonic() + minutes * 60
         self.done = threading.Event()
         self.served = False

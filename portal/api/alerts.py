@@ -25,6 +25,7 @@ from padit.portal.answers import (
     example,
     items,
     json_answer,
+    kept,
     ordered,
     page,
     portal_of,
@@ -73,13 +74,16 @@ async def list_alerts(
     ordered(since, until)
     portal = portal_of(request)
     overview = portal.overview
-    names, following = page(
-        overview.newest_alerts(begin_of(cursor, until), since or 0),
-        limit,
-        lambda row: _matches(row, state, RANK[severity], source, metric),
-    )
-    data = items(joined(map(portal.presenter.alert, names)), following)
-    return json_answer(request, data, f"{portal.boot}-{overview.version}")
+    begin = begin_of(cursor, until)
+
+    def make() -> bytes:
+        rows = overview.newest_alerts(begin, since or 0, source)
+        names, following = page(
+            rows, limit, lambda row: _matches(row, state, RANK[severity], source, metric)
+        )
+        return items(joined(map(portal.presenter.alert, names)), following)
+
+    return kept(request, f"{portal.boot}-{overview.version}", make)
 
 
 def alert_row(portal: Portal, name: str) -> AlertState:

@@ -166,8 +166,10 @@ async def judge(request: Request, incident: str, verdict: Verdict, key: _Key = "
 async def silences(request: Request) -> Response:
     """Silences by command that have not ended, and those of the configuration."""
     portal = portal_of(request)
+    named = portal.overview.series_of
     rows = [
-        {"id": one.id, "fingerprint": one.target.fingerprint, "source": one.target.source,
+        {"id": one.id, "fingerprint": one.target.fingerprint,
+         "series": " ".join(named.get(one.target.fingerprint, ())), "source": one.target.source,
          "metric": one.target.metric, "labels": one.target.labels, "start": moment(one.start),
          "end": moment(one.end) if one.end < 1 << 53 else None, "by": one.by}
         for one in portal.overview.state.silences.values()

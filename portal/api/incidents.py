@@ -17,6 +17,7 @@ from padit.portal.answers import (
     example,
     items,
     json_answer,
+    kept,
     ordered,
     page,
     portal_of,
@@ -50,17 +51,19 @@ async def list_incidents(
     ordered(since, until)
     portal = portal_of(request)
     overview = portal.overview
-    following: str | None = None
-    if state == "open" and cursor is None and source is None and since is None and until is None:
-        names = [one.id for one in overview.open_incidents()[:limit]]
-    else:
-        names, following = page(
-            overview.newest_incidents(begin_of(cursor, until), since or 0),
-            limit,
-            lambda one: _matches(one, state, source),
-        )
-    data = items(joined(map(portal.presenter.incident, names)), following)
-    return json_answer(request, data, f"{portal.boot}-{overview.version}")
+    begin = begin_of(cursor, until)
+    worst_first = state == "open" and begin is None and source is None and since is None
+
+    def make() -> bytes:
+        following: str | None = None
+        if worst_first:
+            names = [one.id for one in overview.open_incidents()[:limit]]
+        else:
+            rows = overview.newest_incidents(begin, since or 0)
+            names, following = page(rows, limit, lambda one: _matches(one, state, source))
+        return items(joined(map(portal.presenter.incident, names)), following)
+
+    return kept(request, f"{portal.boot}-{overview.version}", make)
 
 
 def _matches(one: Incident, state: str | None, source: str | None) -> bool:

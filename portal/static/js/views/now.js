@@ -30,6 +30,7 @@ function Row({ one }) {
         : html`<${Ago} time=${one.closed} /> · ${t("lasted", { span: span(age) })}`}</span>
       ${one.acknowledged_by && html`<span class="tag good">✓ ${t("acknowledgedBy", { name: one.acknowledged_by })}</span>`}
       ${one.suppressed.map((why) => html`<span class="tag">${t("suppressed", { why })}</span>`)}
+      ${one.silenced && Date.parse(one.silenced) > now() && html`<span class="tag">${t("isSilenced", { time: absolute(one.silenced) })}</span>`}
       ${one.flapping && html`<span class="tag">${t("flapping")}</span>`}</div>
     <a class="title" href=${link("incident", [one.id])} onFocus=${pick}>${one.title}</a><${Line} one=${one} />
     ${one.firing && html`<div class="acts">
@@ -77,7 +78,7 @@ function Silences() {
   useEffect(() => { ask("/api/silences").then((one) => setRows(one.items), () => {}); }, [changes.value]);
   if (!rows.length) return null;
   return html`<section><h2>${t("active")}</h2><ul class="plain-list">${rows.map((one) => html`<li key=${one.id}>
-    <span class="grow"><b>${one.source || one.metric || one.fingerprint?.slice(0, 8) || one.id}</b> <span class="soft">${t("by", { name: one.by })}${
+    <span class="grow"><b>${one.series || one.source || one.metric || one.fingerprint?.slice(0, 8) || one.id}</b> <span class="soft">${t("by", { name: one.by })}${
       one.end && ` · ${t("endsIn", { time: absolute(one.end) })}`}</span></span>
     ${one.by !== "configuration" && may() && html`<button onClick=${() => unsilence(one.id)} aria-label=${`${t("unsilence")}: ${one.id}`}>${t("unsilence")}</button>`}</li>`)}</ul></section>`;
 }

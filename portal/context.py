@@ -35,6 +35,7 @@ from padit.portal.present import Presenter
 from padit.portal.recorder import Recorder
 from padit.portal.training import Trainer
 from padit.portal.watching import Watch
+from padit.portal.writer import Writer
 
 __all__ = ["DEFAULT_CONFIG", "Given", "Portal", "local_parts", "parse_config"]
 
@@ -129,6 +130,7 @@ class Portal:
         watch: figures of the job; None: those of the run's audit log.
         models: folder of models; None: one in `state`.
         archive: URI of an archive to learn from.
+        writer: of stories by a language model; None: there are none.
     """
 
     def __init__(
@@ -141,6 +143,7 @@ class Portal:
         watch: Watch | None = None,
         models: Path | None = None,
         archive: str | None = None,
+        writer: Writer | None = None,
     ) -> None:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.parts = parts
@@ -160,6 +163,7 @@ class Portal:
         self._kept = 0
         self.overview = Overview(self.config)
         self.silences = SilenceReview(self.config)
+        self.writer = writer
         self.watch = watch or Watch(audit=self.places.audit)
         self.presenter = Presenter(self.overview)
         self.hub = Hub(self.overview, self.presenter)

@@ -1,6 +1,7 @@
 """`padit portal`: the page and the API of a person on call."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from padit.portal.context import Portal
     from padit.portal.parts import Parts
     from padit.portal.places import Places
+    from padit.portal.writer import Writer
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
@@ -48,6 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--flink", help="http://host:8081 of the JobManager, for the age of checkpoints")
     add("--models", help="folder of models that POST /train-model writes to (default: in --state)")
     add("--archive", help="URI of an archive to train from, besides what is shown")
+    add("--language_model", help="http://host/v1 of an OpenAI-compatible server; off by default")
+    add("--model_name", default="default", help="of --language_model; its key: PADIT_MODEL_KEY")
+    add(
+        "--model_requests",
+        type=Number(1, 1_000_000),
+        default=200,
+        help="to --language_model, at most so many a day (default 200)",
+    )
     add("--deliver", action="store_true", help="also send messages to the receivers of --config")
     add("--state", help="folder for log, users and settings (default: .portal beside the alerts)")
     add("--host", default="127.0.0.1", help="address to listen at (default 127.0.0.1)")
@@ -127,8 +137,22 @@ def _open(args: argparse.Namespace) -> "Portal":
         state = _path(args.state) or places.alerts.parent / ".portal"  # type: ignore[union-attr]
         parts = local_parts(places, state, config, deliver=args.deliver)
     watch = Watch(args.metrics or (), args.flink, parts.places.audit)
-    return Portal(parts, state, text, deliver=args.deliver, watch=watch,
-                  models=_path(args.models), archive=args.archive)  # fmt: skip
+    return Portal(
+        parts, state, text, deliver=args.deliver, watch=watch, models=_path(args.models),
+        archive=args.archive, writer=_writer(args),
+    )  # fmt: skip
+
+
+def _writer(args: argparse.Namespace) -> "Writer | None":
+    """Off, unless an address is given; the key comes from the environment, never from argv."""
+    if not args.language_model:
+        return None
+    from padit.portal.writer import Endpoint, Writer
+
+    key = os.environ.get("PADIT_MODEL_KEY", "")
+    return Writer(
+        Endpoint(args.language_model, args.model_name, key, most=int(args.model_requests))
+    )
 
 
 def _path(value: str | None) -> Path | None:

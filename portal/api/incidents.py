@@ -4,7 +4,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
+from padit.alerting.claims import Checked, evidence_of
 from padit.alerting.reading import MessageState
 from padit.alerting.state import Incident
 from padit.alerting.story import story_of
@@ -13,6 +15,7 @@ from padit.domain.timestamps import format_utc
 from padit.portal.answers import (
     Moment,
     Most,
+    answer,
     begin_of,
     example,
     items,
@@ -107,6 +110,29 @@ async def one_incident(request: Request, incident: str) -> Response:
             return Response(data, media_type="application/json")
         portal.keep(tag, data)
     return json_answer(request, data, tag)
+
+
+@router.get(
+    "/{incident}/text",
+    openapi_extra=needs("viewer"),
+    responses=example({"state": "written", "sentences": [{"text": "…", "alerts": ["3da2…"]}]}),
+)
+async def text(request: Request, incident: str) -> Response:
+    """The statistical explanation, and what a language model wrote of it that checks."""
+    portal = portal_of(request)
+    incident_row(portal, incident)
+    view = portal.presenter.incident_of(incident)
+    rows = [portal.overview.alerts[one] for one in portal.overview.by_incident.get(incident, [])]
+    state, checked = "off", list[Checked]()
+    if portal.writer is not None:
+        name = f"{incident}-{portal.overview.touched.get(incident, 0)}"
+        evidence = evidence_of(view, rows)
+        state, checked = await run_in_threadpool(portal.writer.write, name, evidence, rows)
+    return answer({
+        "story": story_of(view, rows), "state": state,
+        "sentences": [{"text": one.text, "alerts": one.alerts} for one in checked if not one.why],
+        "struck": [one.why for one in checked if one.why],
+    })  # fmt: skip
 
 
 async def _messages(portal: Portal, incident: str) -> tuple[list[MessageState], str]:

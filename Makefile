@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: cause demo test test-quick parts coverage check audit docs bench quality scenes faults
-.PHONY: faults-alerting faults-stores stores-day machines mutants fuzz lock clean soak
+.PHONY: faults-alerting faults-stores stores-day machines mutants fuzz lock clean soak sbom
 
 demo: $(VENV)/.demo
 	$(BIN)/padit demo
@@ -42,6 +42,10 @@ check: $(VENV)/.test
 # Whether a pinned version has a known vulnerability; asks a service on the network.
 audit: $(VENV)/.test
 	$(BIN)/python -m tests.security --audit
+
+# What is installed, as a bill of materials (CycloneDX), build/sbom.json.
+sbom: $(VENV)/.test
+	$(BIN)/python -m tests.security --sbom build/sbom.json
 
 # The documentation site, in build/site; fails for a link that leads nowhere.
 docs: $(VENV)/.docs

@@ -20,9 +20,11 @@ from padit.alerting.policy import AlertingConfig
 from padit.alerting.sequencer import Alerting, Record
 from padit.alerting.store.base import LeadLostError, LeadTakenError, Store
 from padit.alerting.store.opening import open_store
+from padit.alerting.tracing import AlertTraces
 from padit.connectors.uris import Address
 from padit.domain.errors import SinkError
 from padit.domain.timestamps import MICROS
+from padit.ops.tracing import traces_of
 
 __all__ = ["Input", "Service", "wait_for_lead"]
 
@@ -103,8 +105,9 @@ class Service:
             waits=getattr(source, "reports", False),
             progress=self._core.job_time,
         )
+        self._traces = AlertTraces(traces_of("padit-alerting"))
         self._workers = [
-            Worker(one, lambda: open_store(place, leading=False))
+            Worker(one, lambda: open_store(place, leading=False), traces=self._traces)
             for one in receivers_of(config).values()
         ]
         self._announcer = None
@@ -144,13 +147,16 @@ class Service:
             if self._announcer is not None:
                 self._announcer.stop()
             self._source.close()
+            self._traces.close()
         self._core.save()
 
     def _once(self) -> None:
         records = self._source.poll(self._wait())
         effects: list[Effect] = []
         if records:
-            self.canary.note([one.data for one in records if one.kind == "alert"], time.time())
+            alerts = [one.data for one in records if one.kind == "alert"]
+            self.canary.note(alerts, time.time())
+            self._traces.arrived(alerts)
             before = self._core.reports
             effects += self._held(lambda: self._core.take(records)) or ()
             if self._core.reports > before:

@@ -1,8 +1,8 @@
 """Sources and sinks by URI: `kafka://host:9092/metrics`, `data.csv?delimiter=;`, `-`.
 
 A module that can read or write something registers itself for schemes (`kafka`), suffixes
-(`.csv`) or words (`-`), and is found by its name: `connectors/*_source.py` and
-`connectors/sinks/*.py`. A new kind of source or sink is one new file.
+(`.csv`) or words (`-`), and is found by its name: `connectors/*_source.py`,
+`connectors/sinks/*.py` and `stores/*_output.py`. A new kind of source or sink is one new file.
 
 A secret has no place in a URI, because arguments of a process and job graphs can be read by
 others; connectors take them from a file instead.
@@ -33,6 +33,7 @@ __all__ = [
     "sink_from_uri",
     "source_for",
     "source_from_uri",
+    "takes_several",
 ]
 
 # A "?" is a wildcard too: options begin where a name and "=" follow it.
@@ -125,6 +126,7 @@ _Factory = TypeVar("_Factory", SourceFactory, SinkFactory)
 
 _sources: dict[str, SourceFactory] = {}
 _sinks: dict[str, SinkFactory] = {}
+_takes_several: set[str] = set()
 
 
 def source_for(*kinds: str) -> Callable[[SourceFactory], SourceFactory]:
@@ -132,8 +134,10 @@ def source_for(*kinds: str) -> Callable[[SourceFactory], SourceFactory]:
     return _registration(_sources, kinds)
 
 
-def sink_for(*kinds: str) -> Callable[[SinkFactory], SinkFactory]:
-    """Register a factory of sinks."""
+def sink_for(*kinds: str, several: bool = False) -> Callable[[SinkFactory], SinkFactory]:
+    """Register a factory of sinks; `several`: one place takes several outputs of a run."""
+    if several:
+        _takes_several.update(kinds)
     return _registration(_sinks, kinds)
 
 
@@ -177,6 +181,12 @@ def sink_from_uri(uri: str, *, once: bool = False) -> Sink:
     address = parse_address(uri)
     sink = _known("written", address, _sinks)(address)
     return sink.exactly_once() if once and isinstance(sink, OnceSink) else sink
+
+
+def takes_several(address: Address) -> bool:
+    """Whether a place keeps several outputs of a run apart, as a database does."""
+    _discover()
+    return address.kind in _takes_several
 
 
 def parse_address(uri: str, mapping: Mapping[str, Any] | None = None) -> Address:
@@ -282,7 +292,11 @@ def _known(verb: str, address: Address, registry: dict[str, _Factory]) -> _Facto
 @cache
 def _discover() -> None:
     """Import the modules that register themselves."""
-    for package, chosen in (("padit.connectors", "_source"), ("padit.connectors.sinks", "")):
+    for package, chosen in (
+        ("padit.connectors", "_source"),
+        ("padit.connectors.sinks", ""),
+        ("padit.stores", "_output"),
+    ):
         place = importlib.import_module(package)
         for module in pkgutil.iter_modules(place.__path__):
             if module.name.endswith(chosen):

@@ -10,7 +10,7 @@ import msgspec
 from padit.connectors.read_shard import DEAD, LATE
 from padit.connectors.sink import Sink, Start
 from padit.connectors.source import PartitionRange
-from padit.connectors.uris import parse_address
+from padit.connectors.uris import parse_address, takes_several
 from padit.domain.audit import RunStarted, encode_record
 from padit.domain.errors import ConfigurationError
 from padit.domain.message import Kind, Message, digest_of
@@ -67,7 +67,8 @@ def refuse_shared(source: str, outputs: Sequence[Mapping[str, str]]) -> None:
     taken = {parse_address(source).place: ("the input", source)}
     for places in outputs:
         for name, uri in places.items():
-            place = parse_address(uri).place
+            address = parse_address(uri)
+            place = None if takes_several(address) else address.place
             if place is not None and place in taken:
                 other, given = taken[place]
                 message = (

@@ -167,21 +167,29 @@ class Consume:
         Raises:
             ConfigurationError: the store or the topics can never be used like this.
         """
-        self._stopped = stopped
         try:
-            while not stopped.is_set():
-                reads = self._attempt(self._poll)
-                if reads is None:
-                    continue
-                for one in reads:
-                    self._take(self._decoders[one.topic], one.records)
-                if self._writer is not None and not self._rewound:
-                    self._note(self._attempt(self._writer.tick))
-                if not reads and caught_up is not None and caught_up():
-                    break
-            self._finish()
+            self.bring(stopped, caught_up)
         finally:
-            self._drop()
+            self.close()
+
+    def bring(self, stopped: Stopped, caught_up: Callable[[], bool] | None = None) -> None:
+        """As `run`, but the store stays open, for the next call."""
+        self._stopped = stopped
+        while not stopped.is_set():
+            reads = self._attempt(self._poll)
+            if reads is None:
+                continue
+            for one in reads:
+                self._take(self._decoders[one.topic], one.records)
+            if self._writer is not None and not self._rewound:
+                self._note(self._attempt(self._writer.tick))
+            if not reads and caught_up is not None and caught_up():
+                break
+        self._finish()
+
+    def close(self) -> None:
+        """Disconnect from the store."""
+        self._drop()
 
     def _poll(self) -> list[Read]:
         self._connected()  # decides where reading begins

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from padit.alerting.announcing import Announcer
-from padit.alerting.delivery.receivers import receivers_of
+from padit.alerting.delivery.receivers import Plots, receivers_of
 from padit.alerting.delivery.worker import Worker
 from padit.alerting.effects import Effect
 from padit.alerting.event_clock import EventClock
@@ -77,6 +77,7 @@ class Service:
         store: held by this process.
         source: of the inputs.
         notifications: topic for everything that is handed out; None: none.
+        plots: of messages, as in `Receiver`; None: none.
 
     Attributes:
         figures: for Prometheus and probes.
@@ -92,6 +93,7 @@ class Service:
         store: Store,
         source: Input,
         notifications: Address | None = None,
+        plots: Plots | None = None,
     ) -> None:
         self._store = store
         self._source = source
@@ -103,7 +105,7 @@ class Service:
         )
         self._workers = [
             Worker(one, lambda: open_store(place, leading=False))
-            for one in receivers_of(config).values()
+            for one in receivers_of(config, plots).values()
         ]
         self._announcer = None
         if notifications is not None:

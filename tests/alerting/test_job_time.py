@@ -12,9 +12,18 @@ from padit.alerting.sequencer import Alerting, Record, entry_of
 from padit.alerting.store.sqlite import SqliteStore
 from padit.domain.audit import JobProgress, RunStarted, encode_record
 from padit.domain.timestamps import MICROS
-from tests.alerting.making import MINUTE, SIMPLE, START, at, cloud_event, event, run, tick
+from tests.alerting.making import (
+    MINUTE,
+    SIMPLE,
+    START,
+    at,
+    cloud_event,
+    config_of,
+    event,
+    run,
+    tick,
+)
 from tests.alerting.receiving import receiving
-from tests.alerting.test_whatif import config_of
 from tests.integration.helpers import live, metric, produce, seed_case
 from tests.parts import KafkaPart
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +11,6 @@ from padit.alerting.compiled import Policy
 from padit.alerting.effects import Effect, Handed
 from padit.alerting.engine import Engine
 from padit.alerting.entries import AlertEvent, Entry, Tick
-from padit.alerting.policy import AlertingConfig
 from padit.alerting.preview import compare, preview
 from padit.alerting.recorded import merged, of_store
 from padit.alerting.sequencer import Alerting, Record
@@ -20,18 +18,13 @@ from padit.alerting.state import State
 from padit.alerting.store.sqlite import SqliteStore
 from padit.cli.main import main
 from padit.domain.timestamps import format_utc
-from tests.alerting.making import SIMPLE, at, cloud_event, command, event
+from tests.alerting.making import SIMPLE, at, cloud_event, command, config_of, event
 from tests.alerting.test_laws import POLICIES, logs
 
 SILENT = (
     SIMPLE + "silences: [{id: works, match: {source: 'press-*'}, start: 2026-03-01T07:00:00Z,"
     " end: 2026-03-02T08:00:00Z}]"
 )
-
-
-def config_of(text: str) -> AlertingConfig:
-    """A configuration from YAML."""
-    return AlertingConfig.model_validate(yaml.safe_load(text))
 
 
 @given(log=logs(), policy=st.sampled_from(POLICIES))

@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: cause demo test test-quick parts coverage check audit docs bench quality scenes faults
-.PHONY: faults-alerting faults-stores stores-day machines mutants fuzz lock clean
+.PHONY: faults-alerting faults-stores stores-day machines mutants fuzz lock clean soak sbom
 
 demo: $(VENV)/.demo
 	$(BIN)/padit demo
@@ -43,6 +43,10 @@ check: $(VENV)/.test
 audit: $(VENV)/.test
 	$(BIN)/python -m tests.security --audit
 
+# What is installed, as a bill of materials (CycloneDX), build/sbom.json.
+sbom: $(VENV)/.test
+	$(BIN)/python -m tests.security --sbom build/sbom.json
+
 # The documentation site, in build/site; fails for a link that leads nowhere.
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict --quiet --config-file deploy/docs/mkdocs.yml
@@ -70,6 +74,11 @@ faults-stores: tools $(VENV)/.test
 # One simulated day in all stores at once; counts and sums are the same in the language of each.
 stores-day: tools $(VENV)/.test
 	$(BIN)/python -m tests.stores.day
+
+# The shipped job under load and faults for hours; the report is docs/soak.md.
+HOURS ?= 2
+soak: tools $(VENV)/.test
+	$(BIN)/python -m tests.soak --hours $(HOURS) $(if $(RATE),--rate $(RATE)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 # The same bytes on other processors, ARM64 among them (emulated; 150 MB are downloaded once).
 machines: $(VENV)/.test

@@ -17,6 +17,8 @@ from padit.adapters.config import KafkaOptions
 from padit.adapters.encode import Record
 from padit.adapters.errors import AdapterError
 from padit.adapters.secrets import secret
+from padit.adapters.tracing import RecordTraces
+from padit.ops.tracing import traces_of
 
 __all__ = ["AwayError", "FullError", "KafkaClient", "TooLargeError"]
 
@@ -80,6 +82,8 @@ class KafkaClient:
             self._producer: Any = Producer(settings, logger=_log)
         except (AdapterError, KafkaException, ValueError, TypeError) as error:
             raise AwayError(str(error)) from error
+        traces = traces_of("padit-adapters")
+        self._traces = None if traces is None else RecordTraces(traces, options.topic)
 
     def partitions(self, topic: str) -> int:
         """Partitions of a topic, 0 if it does not exist; raises AwayError."""
@@ -101,7 +105,12 @@ class KafkaClient:
         self._number = number = self._number + 1
         try:
             self._producer.produce(
-                record.topic, record.value, record.key, partition, partial(self._landed, number)
+                record.topic,
+                record.value,
+                record.key,
+                partition,
+                partial(self._landed, number),
+                headers=self._traces.begin(number, record) if self._traces else None,
             )
         except BufferError as error:
             raise FullError from error
@@ -134,6 +143,8 @@ class KafkaClient:
             self._producer.close()
         except Exception as error:  # a broken client must not keep its records
             _log.warning("the client cannot be closed: %s", error)
+        if self._traces is not None:
+            self._traces.close()
         news = self._acknowledged, self._too_large
         self._acknowledged = self._too_large = 0
         return list(self.flying.values()), *news
@@ -143,6 +154,8 @@ class KafkaClient:
             self.refused = error  # the record stays among the flying ones and goes again
             return
         record = self.flying.pop(number)
+        if self._traces is not None:
+            self._traces.end(number)
         self.flying_bytes -= len(record.value)
         self.flying_samples -= record.samples
         if error is None:

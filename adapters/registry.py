@@ -20,6 +20,7 @@ __all__ = ["BUILT_IN", "adapter_class", "adapter_types", "class_of", "create_ada
 
 BUILT_IN: Mapping[str, str] = {
     "can": "padit.adapters.can:CanAdapter",
+    "canary": "padit.adapters.canary:CanaryAdapter",
     "factory": "padit.adapters.factory_live:FactoryAdapter",
     "host": "padit.adapters.host:HostAdapter",
     "http": "padit.adapters.http_probe:HttpAdapter",

@@ -1,7 +1,7 @@
 """What alerting shows to Prometheus, and whether it is healthy."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from padit.alerting.report import residues
 from padit.alerting.state import State
@@ -51,6 +51,7 @@ class Figures:
         routes: Iterable[str],
         breakers: Iterable[tuple[str, bool]],
         silent: float,
+        more: Callable[[Stats], None] | None = None,
     ) -> None:
         """Read the figures from the store again.
 
@@ -60,6 +61,7 @@ class Figures:
             routes: their names.
             breakers: name of each receiver, and whether it is left alone.
             silent: seconds since the job reported.
+            more: adds figures of its own.
         """
         stats = Stats()
         for route, counts in state.counts.items():
@@ -78,6 +80,8 @@ class Figures:
         stats.set(names.ALERTING_REFUSED, len(store.refused()))
         stats.set(names.ALERTING_STORE_UP, 1.0)
         stats.set(names.ALERTING_JOB_SILENT, silent)
+        if more is not None:
+            more(stats)
         self._stats, self._made, self._store_up = stats, time.monotonic(), True
 
 

@@ -4,6 +4,7 @@ Lines of files are ordered by event time and id, as they would have come. Topics
 where the store stands, so a restart neither misses nor repeats a record.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import monotonic, sleep
@@ -17,6 +18,7 @@ from padit.domain.errors import ConfigurationError, SourceError, WireFormatError
 
 __all__ = ["FileInput", "TopicInput", "input_of"]
 
+_LOG = logging.getLogger(__name__)
 _BATCH = 500
 _LONGEST_LINE = 16_000_000
 _ASK_SECONDS = 10.0
@@ -176,9 +178,12 @@ class TopicInput:
         return f"{self._place}/{topic}"
 
     def poll(self, seconds: float) -> Sequence[Record]:
-        """What has come."""
+        """What has come; a broker that is away is waited for."""
         if monotonic() - self._looked > _LOOK_EVERY_SECONDS:
-            self._look_for_partitions()
+            try:
+                self._look_for_partitions()
+            except SourceError as error:  # the client connects again by itself
+                _LOG.warning("%s; goes on with the partitions it knows", error)
         # `consume` with a time waits for all of it, also when something has come.
         first = self._consumer.poll(max(seconds, 0.01))
         if first is not None:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from padit.alerting.entries import AlertEvent, Target, fingerprint_of
+from padit.domain.canary import covers, is_canary
 from padit.domain.timestamps import MICROS, parse_timestamp
 
 __all__ = ["RANK", "Hours", "Matcher", "next_start", "targets", "within"]
@@ -34,7 +35,7 @@ def _fits(patterns: Sequence[str], value: str) -> bool:
 
 
 class Matcher:
-    """Whether an alert matches; every part that is stated has to.
+    """Whether an alert matches; every part that is stated has to; a canary has to be named.
 
     Args:
         source, metric: patterns, any of which may match; none: everything does.
@@ -63,7 +64,12 @@ class Matcher:
         """Whether it matches."""
         if RANK[event.severity] < self._least:
             return False
-        if not (_fits(self._source, event.source_id) and _fits(self._metric, event.metric_name)):
+        source = self._source
+        if is_canary(event.source_id):  # only what names it means it
+            source = tuple(one for one in source if covers(one, event.source_id))
+            if not source:
+                return False
+        if not (_fits(source, event.source_id) and _fits(self._metric, event.metric_name)):
             return False
         if self._detectors and event.detector not in self._detectors:
             return False

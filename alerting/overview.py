@@ -17,7 +17,7 @@ from padit.alerting.effects import CommandResult, Effect, Handed, Outcome
 from padit.alerting.engine import Engine
 from padit.alerting.entries import AlertEvent, Command, Entry, fingerprint_of
 from padit.alerting.incidents import worst
-from padit.alerting.matching import RANK
+from padit.alerting.matching import RANK, targets
 from padit.alerting.messages import view_of
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.state import Incident, State
@@ -101,17 +101,15 @@ class Overview:
         self.touched: dict[str, int] = {}
         self.latest_alert = 0
         self.by_incident: dict[str, list[str]] = {}
+        self.series_of: dict[str, tuple[str, str]] = {}
         self.by_series: dict[tuple[str, str], list[str]] = {}
+        self._by_source: dict[str, list[tuple[int, str]]] = {}
         self._by_time: list[tuple[int, str]] = []
         self._incidents_by_time: list[tuple[int, str]] = []
 
     def apply(self, n: int, entry: Entry) -> Change:
         """Follow one entry of the log; what it changed."""
-        touched: dict[str, None] = {}
-        if isinstance(entry, AlertEvent):
-            known = self.state.alerts.get(entry.alert)
-            if known is not None:
-                touched[known[0]] = None
+        touched = self._before(entry)
         effects = self._engine.apply(self.state, entry)
         alerts: dict[str, None] = {}
         if isinstance(entry, AlertEvent):
@@ -129,6 +127,29 @@ class Overview:
         self.changes.append(change)
         return change
 
+    def _before(self, entry: Entry) -> dict[str, None]:
+        """Incidents that an entry is about, as they are before it."""
+        if isinstance(entry, AlertEvent):
+            known = self.state.alerts.get(entry.alert)
+            return {} if known is None else {known[0]: None}
+        if isinstance(entry, Command) and entry.kind in ("silence", "unsilence"):
+            return self._meant(entry)
+        return {}
+
+    def _meant(self, entry: Command) -> dict[str, None]:
+        """Open incidents that a silence, or its end, is about."""
+        target = entry.target
+        if entry.kind == "unsilence":
+            known = self.state.silences.get(entry.note)
+            if known is None:
+                return {}
+            target = known.target
+        return {
+            name: None
+            for name, one in self.state.incidents.items()
+            if any(not m.closed and targets(target, m.event) for m in one.members.values())
+        }
+
     def _follow(self, n: int, event: AlertEvent) -> None:
         """Bring the row of an alert up to date, and make it at first."""
         placed = self.state.alerts.get(event.alert)
@@ -142,7 +163,9 @@ class Overview:
                 event.labels, event.shift, event.opened, placed[0],
             )  # fmt: skip
             insort(self._by_time, (event.opened, event.alert))
+            insort(self._by_source.setdefault(event.source_id, []), (event.opened, event.alert))
             self._know(placed[0])
+            self.series_of[row.fingerprint] = row.source_id, row.metric_name
             self.by_series.setdefault((row.source_id, row.metric_name), []).append(row.id)
             self.by_incident.setdefault(placed[0], []).append(event.alert)
         if event.kind == "resolved":
@@ -193,9 +216,15 @@ class Overview:
 
     # ---- reading
 
-    def newest_alerts(self, before: tuple[int, str] | None, since: int) -> Iterator[AlertState]:
-        """Alerts by opening, the newest first, from behind a place on, back to an event time."""
-        return (self.alerts[name] for name in _downwards(self._by_time, before, since))
+    def newest_alerts(
+        self, before: tuple[int, str] | None, since: int, source: str | None = None
+    ) -> Iterator[AlertState]:
+        """Alerts by opening, the newest first, from behind a place on, back to an event time.
+
+        With a source only those of it.
+        """
+        order = self._by_time if source is None else self._by_source.get(source, [])
+        return (self.alerts[name] for name in _downwards(order, before, since))
 
     def newest_incidents(self, before: tuple[int, str] | None, since: int) -> Iterator[Incident]:
         """Incidents by opening, the newest first."""
@@ -219,6 +248,7 @@ class Overview:
             {told.why + (f" ({told.detail})" if told.detail else "")
              for told in one.told.values() if told.state == "waiting" and told.why in SUPPRESSED}
         )  # fmt: skip
+        view["silenced"] = self._silenced(one)
         closed = [member.closed for member in one.members.values()]
         view["closed"] = 0 if one.firing else max(closed, default=0)
         view["acknowledged_at"] = one.acknowledged_at
@@ -227,6 +257,18 @@ class Overview:
         view["title"] = first.summary or f"{first.metric_name} of {first.source_id}"
         view["changed_by"] = self.touched.get(name, 0)
         return view
+
+    def _silenced(self, incident: Incident) -> int:
+        """Until when silences by command cover everything of it that is open; 0: they do not."""
+        now = self.state.now
+        still = [member.event for member in incident.members.values() if not member.closed]
+        holding = [one for one in self.state.silences.values() if one.start <= now < one.end]
+        if not still or not holding:
+            return 0
+        return min(
+            max((one.end for one in holding if targets(one.target, event)), default=0)
+            for event in still
+        )
 
     def missed_since(self, n: int) -> list[Change] | None:
         """Changes behind a number; None if some of them are no longer kept."""

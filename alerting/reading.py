@@ -1,11 +1,10 @@
 """Reads a store beside the process that writes it: entries by number, messages, what was done."""
 
 import sqlite3
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import msgspec
 
 from padit.alerting.entries import Command, Entry
 from padit.alerting.sequencer import entry_of
@@ -13,7 +12,7 @@ from padit.alerting.store.base import Reads
 from padit.domain.errors import SinkError
 from padit.domain.timestamps import format_utc
 
-__all__ = ["MessageState", "StoreReader"]
+__all__ = ["LogReader", "MessageState", "StoreReader"]
 
 _MOST_NAMED = 500
 
@@ -31,36 +30,22 @@ class MessageState(NamedTuple):
     reason: str
 
 
-class StoreReader(Reads):
-    """Opens a store for reading; one thread at a time.
+class LogReader(Reads):
+    """What a page asks of a store, whichever kind it is; `execute` gives a list of rows."""
 
-    Args:
-        folder: of the store.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        place = (folder / "alerting.sqlite").resolve().as_uri() + "?mode=ro"
-        self._connection = sqlite3.connect(
-            place, uri=True, check_same_thread=False, isolation_level=None, timeout=2.0
-        )
-
+    @abstractmethod
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
-
-    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """See `Reads`."""
-        try:
-            return self._connection.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            message = f"the store of alerting cannot be read: {error}"
-            raise SinkError(message) from error
+        """Let go of it."""
 
     def payloads(self, numbers: Sequence[int]) -> list[bytes]:
         """Bytes of entries, in the order of their numbers."""
+        wanted = list(numbers[:_MOST_NAMED])
+        if not wanted:
+            return []
+        places = ", ".join("?" * len(wanted))
         rows = self.execute(
-            "SELECT payload FROM log WHERE n IN (SELECT value FROM json_each(?)) ORDER BY n",
-            (msgspec.json.encode(list(numbers[:_MOST_NAMED])).decode(),),
+            f"SELECT payload FROM log WHERE n IN ({places}) ORDER BY n",  # noqa: S608  # question marks
+            wanted,
         )
         return [bytes(payload) for (payload,) in rows]
 
@@ -101,3 +86,29 @@ class StoreReader(Reads):
         rows = self.execute("SELECT kind, payload FROM log ORDER BY n")
         found = (entry_of(kind, bytes(payload)) for kind, payload in rows)
         return [one[1] for one in found if one is not None]
+
+
+class StoreReader(LogReader):
+    """Opens a store in a folder for reading; one thread at a time.
+
+    Args:
+        folder: of the store.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        place = (folder / "alerting.sqlite").resolve().as_uri() + "?mode=ro"
+        self._connection = sqlite3.connect(
+            place, uri=True, check_same_thread=False, isolation_level=None, timeout=2.0
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """See `Reads`."""
+        try:
+            return self._connection.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            message = f"the store of alerting cannot be read: {error}"
+            raise SinkError(message) from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from padit.alerting.announcing import Announcer
+from padit.alerting.canary import CanaryWatch
 from padit.alerting.delivery.receivers import Plots, receivers_of
 from padit.alerting.delivery.worker import Worker
 from padit.alerting.effects import Effect
@@ -19,9 +20,11 @@ from padit.alerting.policy import AlertingConfig
 from padit.alerting.sequencer import Alerting, Record
 from padit.alerting.store.base import LeadLostError, LeadTakenError, Store
 from padit.alerting.store.opening import open_store
+from padit.alerting.tracing import AlertTraces
 from padit.connectors.uris import Address
 from padit.domain.errors import SinkError
 from padit.domain.timestamps import MICROS
+from padit.ops.tracing import traces_of
 
 __all__ = ["Input", "Service", "wait_for_lead"]
 
@@ -81,6 +84,7 @@ class Service:
 
     Attributes:
         figures: for Prometheus and probes.
+        canary: counts the canaries that came through.
 
     Raises:
         SinkError: the store does not answer.
@@ -103,8 +107,9 @@ class Service:
             waits=getattr(source, "reports", False),
             progress=self._core.job_time,
         )
+        self._traces = AlertTraces(traces_of("padit-alerting"))
         self._workers = [
-            Worker(one, lambda: open_store(place, leading=False))
+            Worker(one, lambda: open_store(place, leading=False), traces=self._traces)
             for one in receivers_of(config, plots).values()
         ]
         self._announcer = None
@@ -112,6 +117,7 @@ class Service:
             self._announcer = Announcer(
                 notifications, config.link, lambda: open_store(place, leading=False)
             )
+        self.canary = CanaryWatch()
         self.figures = Figures()
         self._routes = tuple(self._core.routes)
         self._stopped: Callable[[], bool] = lambda: False
@@ -143,12 +149,16 @@ class Service:
             if self._announcer is not None:
                 self._announcer.stop()
             self._source.close()
+            self._traces.close()
         self._core.save()
 
     def _once(self) -> None:
         records = self._source.poll(self._wait())
         effects: list[Effect] = []
         if records:
+            alerts = [one.data for one in records if one.kind == "alert"]
+            self.canary.note(alerts, time.time())
+            self._traces.arrived(alerts)
             before = self._core.reports
             effects += self._held(lambda: self._core.take(records)) or ()
             if self._core.reports > before:
@@ -166,7 +176,10 @@ class Service:
     def _figure(self) -> None:
         breakers = [(worker.name, worker.left_alone) for worker in self._workers]
         silent = self._clock.silent
-        self.figures.make(self._core.state, self._store, self._routes, breakers, silent)
+        self.canary.judge(time.time())
+        self.figures.make(
+            self._core.state, self._store, self._routes, breakers, silent, self.canary.show
+        )
 
     def _held(self, work: Callable[[], _T]) -> _T | None:
         """A store that is full or away holds everything up; nothing is lost."""

@@ -200,6 +200,11 @@ class SeriesStore:
 
     # ---- reading
 
+    def totals(self) -> tuple[int, int]:
+        """Readings and windows."""
+        known = list(self.series.values())
+        return sum(one.readings for one in known), sum(one.windows for one in known)
+
     def line(self, info: SeriesInfo, start: int, end: int, points: int) -> Line:
         """Readings in [start, end]; more than `points` become at most so many."""
         found = self._numpy(

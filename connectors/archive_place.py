@@ -150,16 +150,20 @@ class ArchivePlace:
 
     def list(self, folder: str = "") -> list[tuple[str, int]]:
         """Names of all files below a folder and their bytes, sorted; none if there is no folder."""
+        return [(name, size) for name, (size, _) in self.stamps(folder).items()]
 
-        def attempt() -> list[tuple[str, int]]:
+    def stamps(self, folder: str = "") -> dict[str, tuple[int, int]]:
+        """Bytes and time of change (nanoseconds) of all files below a folder, sorted by name."""
+
+        def attempt() -> dict[str, tuple[int, int]]:
             chosen = _LISTED(self.path(folder), allow_not_found=True, recursive=True)
             found = self.system.get_file_info(chosen)
             begin = len(self.root) + 1
-            return sorted(
-                (one.path[begin:], one.size or 0)
-                for one in found
+            return {
+                one.path[begin:]: (one.size or 0, one.mtime_ns or 0)
+                for one in sorted(found, key=lambda one: one.path)
                 if one.type == pafs.FileType.File and not one.base_name.startswith(".")
-            )
+            }
 
         return self._tried(attempt, folder)
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from padit.devcluster.errors import LocalError
 from padit.devcluster.jars import home, tool
@@ -40,8 +40,8 @@ def go_program(
     """Return the path of a program in Go; built the first time, which takes minutes.
 
     Args:
-        name: of the program, the last part of its package.
-        package: its path.
+        name: of the program here.
+        package: its path; Go names the program after its last part.
         version: without the `v`.
         say: takes a line before a build.
         flags: of `go install`.
@@ -74,5 +74,5 @@ def go_program(
         if done.returncode != 0:
             message = f"Go cannot build {name}: {done.stderr[-500:]}"
             raise LocalError(message)
-        shutil.move(Path(scratch) / name, place)
+        shutil.move(Path(scratch) / PurePosixPath(package).name, place)
     return place

@@ -9,6 +9,7 @@ from padit.domain.attributes import UNSTATED
 from padit.domain.message import Kind, Message, digest_of, key_of
 from padit.domain.metric import Series
 from padit.domain.timestamps import format_utc
+from padit.domain.traces import alert_trace, traceparent
 
 __all__ = [
     "CRITICAL_FROM",
@@ -164,7 +165,8 @@ class Transition(msgspec.Struct):
     def to_message(self) -> Message:
         """The CloudEvent on its way to a sink, under the id that stands in it."""
         key = key_of(self.alert.source_id, self.alert.metric_name)
-        return Message(Kind.ALERT, self.id, key, self.time, self.to_cloud_event())
+        trace = (("traceparent", traceparent(alert_trace(self.alert.id))),)
+        return Message(Kind.ALERT, self.id, key, self.time, self.to_cloud_event(), trace)
 
 
 def alert_id(series: Series, detector: str, opened: int) -> str:

@@ -31,7 +31,7 @@ class Message(NamedTuple):
         key: what messages about the same thing share, see `key_of`.
         time: event time in microseconds.
         value: one JSON object, without line breaks; of a dead letter the original bytes.
-        headers: of a dead letter the other fields of `DeadLetter`, by name.
+        headers: of a dead letter the other fields of `DeadLetter`, by name; of an alert its trace.
     """
 
     kind: Kind

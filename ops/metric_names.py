@@ -81,6 +81,10 @@ ALERTING_UNMATCHED = "padit_alerting_unmatched_commands_total"
 ALERTING_REFUSED = "padit_alerting_refused_total"
 ALERTING_STORE_UP = "padit_alerting_store_up"
 ALERTING_JOB_SILENT = "padit_alerting_job_silent_seconds"
+CANARY_LAST = "padit_canary_last_timestamp_seconds"
+CANARY_DELAY = "padit_canary_delay_seconds"
+CANARY_SLOTS = "padit_canary_slots_total"
+CANARY_THROUGH = "padit_canary_slots_through_total"
 
 PROCESS_MEMORY = "process_resident_memory_bytes"
 PROCESS_CPU = "process_cpu_seconds_total"
@@ -138,6 +142,10 @@ HELP: Mapping[str, str] = {
     ALERTING_REFUSED: "Records of the inputs that are no entry.",
     ALERTING_STORE_UP: "0 while the store is full, locked or away.",
     ALERTING_JOB_SILENT: "Seconds since the job last reported its progress.",
+    CANARY_LAST: "Event time of the last alert of a canary.",
+    CANARY_DELAY: "From the event time of the last alert of a canary to alerting.",
+    CANARY_SLOTS: "Slots of 10 s in which a canary should have come through.",
+    CANARY_THROUGH: "Those of them in which one came through in time.",
     PROCESS_MEMORY: "Resident memory of the process.",
     PROCESS_CPU: "CPU time of the process, user and system.",
     PROCESS_MEMORY_LIMIT: "Memory that the process may use: of its container, else the machine.",

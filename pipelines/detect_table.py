@@ -208,13 +208,32 @@ def _arrow(table: Any) -> pa.Table:
         return table
     if isinstance(table, pa.RecordBatch):
         return pa.Table.from_batches([table])
+    message = (
+        f"a {type(table).__name__} is no table: pass a pandas or Polars DataFrame or an Arrow "
+        "table; a file goes to `padit run --input FILE`"
+    )
     if not hasattr(table, "__arrow_c_stream__"):
-        message = (
-            f"a {type(table).__name__} is no table: pass a pandas or Polars DataFrame or an Arrow "
-            "table; a file goes to `padit run --input FILE`"
-        )
         raise ConfigurationError(message)
-    return pa.table(table)
+    try:
+        found = pa.table(table)
+    except pa.ArrowInvalid as error:  # a single column, such as a Series
+        message = f"{message} ({error})"
+        raise ConfigurationError(message) from error
+    for number, column in enumerate(found.columns):
+        if pa.types.is_dictionary(column.type) and pa.types.is_string_view(column.type.value_type):
+            found = found.set_column(number, found.column_names[number], _decoded(column))
+    return found
+
+
+def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Categories of Polars as text; Arrow cannot write their dictionaries as Parquet yet."""
+    chunks = [
+        pa.DictionaryArray.from_arrays(
+            one.indices, one.dictionary.cast(pa.string())
+        ).dictionary_decode()
+        for one in column.chunks
+    ]
+    return pa.chunked_array(chunks, pa.string())
 
 
 def _options(options: Mapping[str, str | float | bool]) -> list[str]:

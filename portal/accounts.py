@@ -9,6 +9,7 @@ import secrets
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -65,9 +66,11 @@ class Accounts:
 
     Args:
         path: of it; only its owner can read it.
+        clock: seconds since 1970.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         path.touch(mode=0o600, exist_ok=True)
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
@@ -96,7 +99,7 @@ class Accounts:
     def link(self, role: Role) -> str:
         """A token that makes one user of a role, once, within a day."""
         token = secrets.token_urlsafe(32)
-        ends = time.time() + _LINK_SECONDS
+        ends = self._clock() + _LINK_SECONDS
         self._do("INSERT INTO link VALUES (?, ?, ?)", (_digest(token), role, ends))
         return token
 
@@ -111,7 +114,7 @@ class Accounts:
         with self._lock:
             row = self._one(
                 "SELECT role FROM link WHERE digest = ? AND ends > ?",
-                (_digest(token), time.time()),
+                (_digest(token), self._clock()),
             )
             if row is None:
                 return None
@@ -146,7 +149,7 @@ class Accounts:
     def session(self, name: str) -> str:
         """A new session's token, for a cookie."""
         token = secrets.token_urlsafe(32)
-        now = time.time()
+        now = self._clock()
         self._do("DELETE FROM session WHERE ends < ?", (now,))
         self._do(
             "INSERT INTO session VALUES (?, ?, ?)", (_digest(token), name, now + SESSION_SECONDS)
@@ -162,7 +165,7 @@ class Accounts:
         """An API key, shown once, and its visible prefix."""
         key = _KEY + secrets.token_urlsafe(32)
         prefix = key[: len(_KEY) + 6]
-        ends = time.time() + days * 86_400
+        ends = self._clock() + days * 86_400
         self._do(
             "INSERT INTO api_key VALUES (?, ?, ?, ?, ?, ?)",
             (prefix, _digest(key), name, role, ends, by),
@@ -182,7 +185,7 @@ class Accounts:
     def token(self, who: Principal) -> str:
         """A signed token (JWT) of a quarter of an hour."""
         keys = self._signing()
-        claims = {"sub": who.name, "role": who.role, "exp": int(time.time()) + TOKEN_SECONDS}
+        claims = {"sub": who.name, "role": who.role, "exp": int(self._clock()) + TOKEN_SECONDS}
         kid, key = keys[0]
         return str(jwt.encode({"alg": "HS256", "kid": kid}, claims, key))
 
@@ -213,7 +216,10 @@ class Accounts:
         try:
             keys = KeySet([key for _, key in self._signing()])
             claims = jwt.decode(token, keys, algorithms=["HS256"]).claims
-            jwt.JWTClaimsRegistry(exp={"essential": True}, sub={"essential": True}).validate(claims)
+            registry = jwt.JWTClaimsRegistry(
+                int(self._clock()), exp={"essential": True}, sub={"essential": True}
+            )
+            registry.validate(claims)
         except (JoseError, ValueError, TypeError, KeyError, RecursionError):
             return None
         name, role = claims.get("sub"), claims.get("role")
@@ -223,7 +229,7 @@ class Accounts:
 
     def _signing(self) -> list[tuple[str, OctKey]]:
         """Keys that sign, the newest first; one a day, and the one before still checks."""
-        now = time.time()
+        now = self._clock()
         with self._lock:
             rows = self._all("SELECT kid, secret, made FROM signing ORDER BY made DESC LIMIT 2")
             if not rows or rows[0][2] < now - _ROTATE_SECONDS:
@@ -244,7 +250,7 @@ class Accounts:
         known = self._seen.get(name)
         if known is not None and known[0] > now:
             return known[1]
-        row = self._one(query, (digest, time.time()))
+        row = self._one(query, (digest, self._clock()))
         if row is None:
             self._seen.pop(name, None)
             return None
@@ -260,7 +266,7 @@ class Accounts:
         """Write down what somebody did."""
         self._do(
             "INSERT INTO audit (time, who, what, target, result, place) VALUES (?, ?, ?, ?, ?, ?)",
-            (time.time(), who[:200], what, target[:2000], result, place[:100]),
+            (self._clock(), who[:200], what, target[:2000], result, place[:100]),
         )
 
     def noted(self, before: int, most: int) -> list[tuple[int, float, str, str, str, int, str]]:

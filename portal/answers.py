@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Callable, Iterable
+from hashlib import sha256
 from typing import Annotated, Any, Protocol, TypeVar
 
 import msgspec
@@ -21,6 +22,7 @@ __all__ = [
     "example",
     "items",
     "json_answer",
+    "kept",
     "ordered",
     "page",
     "portal_of",
@@ -131,14 +133,26 @@ def page(
         wanted: whether a row belongs to the list.
     """
     names: list[str] = []
-    place: str | None = None
+    last: Row | None = None
     for scanned, row in enumerate(rows):
         if len(names) == limit or scanned >= _MOST_SCANNED:
-            return names, place
-        place = put_cursor(row.opened, row.id)
+            return names, None if last is None else put_cursor(last.opened, last.id)
+        last = row
         if wanted(row):
             names.append(row.id)
     return names, None
+
+
+def kept(request: Request, version: str, make: Callable[[], bytes]) -> Response:
+    """A page that is the same for everybody until the version changes; made once for each query."""
+    portal = portal_of(request)
+    tag = f"{version}-{sha256(request.scope['query_string']).hexdigest()[:16]}"
+    name = f"{request.scope['path']} {tag}"
+    data = portal.pages.get(name)
+    if data is None:
+        data = make()
+        portal.keep(name, data)
+    return json_answer(request, data, tag)
 
 
 def begin_of(cursor: str | None, until: int | None) -> tuple[int, str] | None:

@@ -22,6 +22,7 @@ from padit.portal.api import (
     page,
     series,
     streams,
+    training,
     whatif,
 )
 from padit.portal.context import Portal
@@ -31,7 +32,7 @@ from padit.portal.routing import Gate, GuardedRoute, all_routes, needs
 __all__ = ["create_app"]
 
 _ROUTERS = (page, alerts, incidents, commands, machines, series, whatif, compare, logs, health,
-            streams, access)  # fmt: skip
+            training, streams, access)  # fmt: skip
 _MOST_BODY = 17 << 20
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "

@@ -5,32 +5,42 @@ import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import yaml
+from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 
 from padit.alerting.entries import Entry, Target, command_of
 from padit.alerting.follow import GrowingInput
+from padit.alerting.notifiers.base import secret
 from padit.alerting.overview import AlertState, Overview
 from padit.alerting.policy import AlertingConfig
-from padit.alerting.reading import StoreReader
+from padit.alerting.reading import LogReader, StoreReader
 from padit.alerting.service import Input
+from padit.alerting.signing import sign
+from padit.alerting.silence_review import SilenceReview
 from padit.analysis.log_store import LogStore
 from padit.analysis.series_store import SeriesStore
 from padit.domain.config import explain
-from padit.domain.errors import ConfigurationError
+from padit.domain.errors import ConfigurationError, SinkError
 from padit.domain.timestamps import format_utc
 from padit.portal.accounts import Accounts
 from padit.portal.feeder import Feeder
 from padit.portal.hub import Hub
+from padit.portal.parts import Parts, Rows
 from padit.portal.places import Places
 from padit.portal.present import Presenter
-from padit.portal.recorder import Recorder, Rows
+from padit.portal.recorder import Recorder
+from padit.portal.training import Trainer
+from padit.portal.watching import Watch
+from padit.portal.writer import Writer
 
-__all__ = ["DEFAULT_CONFIG", "Portal", "parse_config"]
+__all__ = ["DEFAULT_CONFIG", "Given", "Portal", "local_parts", "parse_config"]
 
+T = TypeVar("T")
+_PATIENCE = 10.0
 _MOST_PAGES = 2_000
 _MOST_KEPT = 64 << 20
 DEFAULT_CONFIG = """\
@@ -65,51 +75,98 @@ def parse_config(text: str, place: str) -> AlertingConfig:
         raise ConfigurationError(message) from error
 
 
-class Portal:
-    """The parts of one portal.
+def local_parts(
+    places: Places,
+    state: Path,
+    config: AlertingConfig,
+    *,
+    deliver: bool = False,
+    source: Input | None = None,
+) -> Parts:
+    """Parts over the files of one run.
 
     Args:
-        places: files of a run.
-        state: folder of its own: log of the engine, accounts, logs, series.
-        config_text: YAML of alerting.
+        places: the files.
+        state: folder for what the parts keep.
+        config: of alerting.
         deliver: whether messages go to its receivers.
         source: of transitions; None: the alerts file of `places`.
+    """
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    inputs = [("alert", places.alerts), ("audit", places.audit)]
+    series = SeriesStore(state)
+    recorder = Recorder(
+        config,
+        state / "alerting",
+        source or GrowingInput([(kind, path) for kind, path in inputs if path is not None]),
+        lambda: series.last,
+        deliver=deliver,
+    )
+
+    def reader() -> LogReader:
+        return StoreReader(state / "alerting")
+
+    return Parts(
+        places, recorder, series, Feeder(series, places.readings, places.features),
+        LogStore(state / "logs.sqlite"), reader, reader(), breakers=recorder.breakers,
+    )  # fmt: skip
+
+
+class Given(NamedTuple):
+    """A command: its id, and whether it has taken effect by now."""
+
+    id: str
+    taken: bool
+
+
+class Portal:
+    """The parts of one portal, and what is known of the log.
+
+    Args:
+        parts: over files, or over a team's stores.
+        state: folder of its own: accounts, models.
+        config_text: YAML of alerting.
+        deliver: whether messages go to its receivers.
+        watch: figures of the job; None: those of the run's audit log.
+        models: folder of models; None: one in `state`.
+        archive: URI of an archive to learn from.
+        writer: of stories by a language model; None: there are none.
     """
 
     def __init__(
         self,
-        places: Places,
+        parts: Parts,
         state: Path,
         config_text: str = DEFAULT_CONFIG,
         *,
         deliver: bool = False,
-        source: Input | None = None,
+        watch: Watch | None = None,
+        models: Path | None = None,
+        archive: str | None = None,
+        writer: Writer | None = None,
     ) -> None:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.places = places
+        self.parts = parts
+        self.state = state
+        self.places = parts.places
         self.config_text = config_text
         self.config = parse_config(config_text, "the configuration")
+        self._key = secret(self.config.command_key).encode() if self.config.command_key else b""
         self.deliver = deliver
-        inputs = [("alert", places.alerts)]
-        if places.audit is not None:
-            inputs.append(("audit", places.audit))
-        self.series = SeriesStore(state)
-        self.recorder = Recorder(
-            self.config,
-            state / "alerting",
-            source or GrowingInput(inputs),
-            lambda: self.series.last,
-            deliver=deliver,
-        )
-        self.reader = StoreReader(state / "alerting")
-        self.store_folder = state / "alerting"
+        self.series, self.recorder, self.feeder = parts.series, parts.recorder, parts.feeder
+        self.reader, self.logs = parts.reader, parts.logs
+        learning = {"archive": archive} if archive else {}
+        if self.places.readings is not None:
+            learning["readings"] = str(self.places.readings)
+        self.trainer = Trainer(models or state / "models", learning, parts.export)
         self.pages: dict[str, bytes] = {}
         self._kept = 0
         self.overview = Overview(self.config)
+        self.silences = SilenceReview(self.config)
+        self.writer = writer
+        self.watch = watch or Watch(audit=self.places.audit)
         self.presenter = Presenter(self.overview)
         self.hub = Hub(self.overview, self.presenter)
-        self.feeder = Feeder(self.series, places.readings, places.features)
-        self.logs = LogStore(state / "logs.sqlite")
         self.accounts = Accounts(state / "accounts.sqlite")
         self._sources: tuple[tuple[int, int], set[str]] | None = None
         self._names: tuple[tuple[int, int], list[tuple[str, str]]] | None = None
@@ -121,25 +178,33 @@ class Portal:
         loop = asyncio.get_running_loop()
         for n, entry in self.recorder.entries():
             self.overview.apply(n, entry)
+            self.silences.apply(entry)
         self.recorder.start(lambda rows: _in(loop, lambda: self._follow(rows)))
         self.feeder.start()
+        self.watch.start()
 
     def stop(self) -> None:
         """Stop the threads and close the files."""
         self.hub.close()
+        self.trainer.stop()
         self.recorder.stop()
         self.feeder.stop()
+        self.watch.stop()
         self.reader.close()
         self.series.close()
         self.logs.close()
+        self.parts.close()
         self.accounts.close()
 
     def _follow(self, rows: Rows) -> None:
         for n, entry in rows:
             change = self.overview.apply(n, entry)
+            self.silences.apply(entry)
             self.presenter.forget(change)
             if change.alerts or change.incidents or change.kind in ("silence", "unsilence"):
                 self.hub.publish(change)
+        if not rows:
+            self.hub.beat()
 
     def keep(self, tag: str, data: bytes) -> None:
         """Remember an answer, at most some thousands of them and 64 MB."""
@@ -174,33 +239,56 @@ class Portal:
 
     def past(self) -> list[Entry]:
         """The whole log; for a thread of its own."""
-        reader = StoreReader(self.store_folder)
+        reader = self.parts.open_reader()
         try:
             return reader.entries()
         finally:
             reader.close()
 
+    async def read(self, ask: Callable[[LogReader], T]) -> T:
+        """Ask alerting's store; in a thread where it is not on this machine.
+
+        Raises:
+            SinkError: it is away.
+        """
+        if self.parts.remote:
+            return await run_in_threadpool(ask, self.reader)
+        return ask(self.reader)
+
     async def command(
         self, kind: str, target: Target, by: str, *, until: int = 0, note: str = "", name: str = ""
-    ) -> str:
-        """Give a command, and wait until it has taken effect; its id.
+    ) -> Given:
+        """Give a command, and wait for a while until it has taken effect.
 
         Raises:
             WireFormatError: it is no command.
+            SinkError: it cannot be given.
         """
         identity = name or secrets.token_hex(12)
         body: dict[str, Any] = {
-            "id": identity, "time": format_utc(self.recorder.now), "by": by, "kind": kind,
+            "id": identity, "time": format_utc(self.recorder.command_time), "by": by, "kind": kind,
             "target": target, "note": note,
         }  # fmt: skip
         if until:
             body["until"] = format_utc(until)
-        data = msgspec.json.encode(body)
+        data = msgspec.json.encode(sign(body, self._key) if self._key else body)
         command_of(data)
-        loop, done = asyncio.get_running_loop(), asyncio.Event()
-        self.recorder.command(data, lambda: _in(loop, done.set))
-        await asyncio.wait_for(done.wait(), 30.0)
-        return identity
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[str] = loop.create_future()
+
+        def settle(trouble: str) -> None:
+            if not done.done():
+                done.set_result(trouble)
+
+        self.recorder.command(data, lambda trouble: _in(loop, lambda: settle(trouble)))
+        try:
+            trouble = await asyncio.wait_for(done, _PATIENCE)
+        except TimeoutError:
+            self.recorder.forget(identity)
+            return Given(identity, taken=False)
+        if trouble:
+            raise SinkError(trouble)
+        return Given(identity, taken=True)
 
 
 def _in(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:

@@ -1,13 +1,12 @@
 """Values of a series out of the evidence of its alerts, where there are no readings."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from padit.alerting.overview import AlertState
-from padit.alerting.reading import StoreReader
+from padit.alerting.reading import LogReader
 
 __all__ = ["from_evidence"]
 
@@ -15,12 +14,12 @@ _MOST_ALERTS = 100
 
 
 def from_evidence(
-    folder: Path, alerts: Sequence[AlertState], start: int, end: int
+    opened: Callable[[], LogReader], alerts: Sequence[AlertState], start: int, end: int
 ) -> dict[str, Any]:
     """The latest samples of each alert's windows in [start, end], each once."""
     points: dict[int, float] = {}
     unit = ""
-    reader = StoreReader(folder)
+    reader = opened()
     try:
         for one in alerts[-_MOST_ALERTS:]:
             for payload in reader.payloads([step.n for step in one.steps]):

@@ -46,6 +46,12 @@ class Hub:
                     queue.get_nowait()
                 queue.put_nowait((change.n, "reset", b"{}"))
 
+    def beat(self) -> None:
+        """Something changed that no entry of the log says; from the event loop."""
+        for queue in self._queues:
+            if not queue.full():
+                queue.put_nowait((self._overview.version, "beat", b"{}"))
+
     def close(self) -> None:
         """End all streams."""
         for queue in self._queues:

@@ -16,14 +16,14 @@ class Places(NamedTuple):
     """Files of a run; None: not there.
 
     Attributes:
-        alerts: of `--output`.
+        alerts: of `--output`; None: alerts come from a team's store.
         features: of `--features`: windows, scores and usual ranges.
         readings: of `--input`.
         audit: audit log of the run.
         lacks: what cannot be shown, and the option that changes it.
     """
 
-    alerts: Path
+    alerts: Path | None
     features: Path | None
     readings: Path | None
     audit: Path | None

@@ -66,7 +66,7 @@ class Presenter:
     def incident_of(self, name: str) -> dict[str, Any]:
         """An incident with its times as text."""
         view = self._overview.incident(name)
-        for key in ("opened", "closed", "acknowledged_at"):
+        for key in ("opened", "closed", "acknowledged_at", "silenced"):
             view[key] = moment(view[key])
         for member in view["members"]:
             member["opened"], member["closed"] = moment(member["opened"]), moment(member["closed"])

@@ -13,23 +13,21 @@ from queue import Empty, SimpleQueue
 
 from padit.alerting.delivery.receivers import receivers_of
 from padit.alerting.delivery.worker import Worker
-from padit.alerting.entries import Entry
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.sequencer import Alerting, Record, entry_of
 from padit.alerting.service import Input
 from padit.alerting.store.sqlite import SqliteStore
 from padit.domain.errors import SinkError
 from padit.domain.timestamps import MICROS
+from padit.portal.parts import Done, Rows
 
-__all__ = ["Recorder", "Rows"]
+__all__ = ["Recorder"]
 
 _LOG = logging.getLogger(__name__)
 _STEP_SECONDS = 0.05
 _BATCH = 100
 _RECORDING_IS_OLDER_THAN = 3600 * MICROS
 _PLACE = "portal"
-Rows = list[tuple[int, Entry]]
-"""Numbers and entries of the log, in order."""
 
 
 class Recorder:
@@ -57,7 +55,7 @@ class Recorder:
         self._core = Alerting(config, self.store)
         self._source = source
         self._reached = reached
-        self._commands: SimpleQueue[tuple[bytes, Callable[[], None]]] = SimpleQueue()
+        self._commands: SimpleQueue[tuple[bytes, Done]] = SimpleQueue()
         self._listener: Callable[[Rows], None] = lambda rows: None
         self._given = 0
         self._stop = threading.Event()
@@ -93,9 +91,21 @@ class Recorder:
         """The log so far."""
         return self._entries(0)
 
-    def command(self, data: bytes, done: Callable[[], None]) -> None:
+    def command(self, data: bytes, done: Done) -> None:
         """Append a command; `done` is called behind it, from the thread."""
         self._commands.put((data, done))
+
+    def forget(self, name: str) -> None:
+        """A command that was given is carried out, whoever waits for it."""
+
+    @property
+    def command_time(self) -> int:
+        """Event time for a command that is given now."""
+        return self.now
+
+    def breakers(self) -> list[tuple[str, bool]]:
+        """Name of each receiver, and whether it is left alone."""
+        return [(worker.name, worker.left_alone) for worker in self._workers]
 
     @property
     def now(self) -> int:
@@ -136,7 +146,7 @@ class Recorder:
         if self._core.tick(self.now):
             self._give()
         for _, done in waiting:
-            done()
+            done("")
 
     def _take(self, records: Sequence[Record]) -> None:
         if self._core.take(records):
@@ -144,8 +154,8 @@ class Recorder:
                 worker.wake()
         self._give()
 
-    def _drain(self) -> list[tuple[bytes, Callable[[], None]]]:
-        found: list[tuple[bytes, Callable[[], None]]] = []
+    def _drain(self) -> list[tuple[bytes, Done]]:
+        found: list[tuple[bytes, Done]] = []
         while len(found) < _BATCH:
             try:
                 found.append(self._commands.get_nowait())

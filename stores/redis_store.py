@@ -23,7 +23,7 @@ from padit.stores.base import (
 from padit.stores.live_keys import Lag, LiveKeys
 from padit.stores.redis_settings import Settings
 
-__all__ = ["RedisStore"]
+__all__ = ["RedisStore", "connection_of"]
 
 _NO_KEY = "samples that no key asks for"
 _NO_NAME = "messages without a series or an id"
@@ -50,6 +50,33 @@ return added
 """
 
 
+def connection_of(address: Address, settings: Settings) -> dict[str, Any]:
+    """Parameters of a connection; user and password from `client_config` or the environment.
+
+    Raises:
+        ConfigurationError: the address or the file cannot be used.
+    """
+    host, _, port = address.host.rpartition(":")
+    if not port.isdecimal() or not (address.path or "0").isdecimal():
+        message = f"{address.uri}: Redis is written redis://host:6379/0"
+        raise ConfigurationError(message)
+    given = read_client_config(settings.client_config)
+    unknown = sorted(set(given) - set(_KEYS))
+    if unknown:
+        message = f"client_config={settings.client_config}: {unknown[0]} is not known; "
+        raise ConfigurationError(message + f"allowed are {', '.join(_KEYS)}")
+    return {
+        "host": host.strip("[]"),
+        "port": int(port),
+        "db": int(address.path or "0"),
+        "ssl": address.kind == "rediss",
+        "username": given.get("username") or os.environ.get("REDIS_USERNAME"),
+        "password": given.get("password") or os.environ.get("REDIS_PASSWORD"),
+        "socket_timeout": settings.timeout_sec,
+        "socket_connect_timeout": settings.timeout_sec,
+    }
+
+
 class RedisStore:
     """See `stores.kinds.redis`.
 
@@ -67,26 +94,8 @@ class RedisStore:
     def __init__(self, address: Address, settings: Settings) -> None:
         self.name = f"{address.kind}://{address.host}/{address.path}"
         self._settings = settings
-        host, _, port = address.host.rpartition(":")
-        if not port.isdecimal() or not (address.path or "0").isdecimal():
-            message = f"{address.uri}: Redis is written redis://host:6379/0"
-            raise ConfigurationError(message)
-        given = read_client_config(settings.client_config)
-        unknown = sorted(set(given) - set(_KEYS))
-        if unknown:
-            message = f"client_config={settings.client_config}: {unknown[0]} is not known; "
-            raise ConfigurationError(message + f"allowed are {', '.join(_KEYS)}")
         self._where = settings.client_config or "REDIS_USERNAME and REDIS_PASSWORD"
-        self._connection: dict[str, Any] = {
-            "host": host.strip("[]"),
-            "port": int(port),
-            "db": int(address.path or "0"),
-            "ssl": address.kind == "rediss",
-            "username": given.get("username") or os.environ.get("REDIS_USERNAME"),
-            "password": given.get("password") or os.environ.get("REDIS_PASSWORD"),
-            "socket_timeout": settings.timeout_sec,
-            "socket_connect_timeout": settings.timeout_sec,
-        }
+        self._connection = connection_of(address, settings)
 
     def open(self) -> Writer:
         """Connect; see `Store`."""

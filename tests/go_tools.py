@@ -10,6 +10,7 @@ __all__ = ["GO_TOOLS", "go_tool"]
 GO_TOOLS: dict[str, tuple[str, str]] = {
     "helm": ("helm.sh/helm/v3/cmd/helm", "3.22.0"),
     "kubeconform": ("github.com/yannh/kubeconform/cmd/kubeconform", "0.8.0"),
+    "toxiproxy": ("github.com/Shopify/toxiproxy/v2/cmd/server", "2.12.0"),
 }
 """Package and version of each, by its name."""
 

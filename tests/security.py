@@ -2,7 +2,7 @@
 
 `python -m tests.security` checks both, without a network. `--audit` asks, too, whether a version in
 requirements.lock has a known vulnerability; where the service cannot be reached it prints a line
-that says so, and fails only with `--strict`.
+that says so, and fails only with `--strict`. `--sbom FILE` writes a bill of materials.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from tests.test_architecture import PACKAGES, ROOT
 
-__all__ = ["ACCEPTED", "LICENCES", "audit", "findings", "main", "wrong_licences"]
+__all__ = ["ACCEPTED", "LICENCES", "audit", "findings", "main", "sbom", "wrong_licences"]
 
 _FREE = re.compile(
     r"apache|\bmit\b|mit-|bsd|isc|python software foundation|psf|mpl|mozilla public|lgpl"
@@ -114,6 +114,22 @@ def audit(requirements: Path) -> tuple[list[str], str]:
     ], ""
 
 
+def sbom(python: str, target: Path) -> dict[str, Any]:
+    """Write a bill of materials (CycloneDX 1.6) of what an interpreter has installed.
+
+    Args:
+        python: of the environment.
+        target: a file; the same environment gives the same bytes.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "cyclonedx_py", "environment", python]
+    command += ["--output-reproducible", "--spec-version=1.6", "--no-validate"]
+    command += [f"--output-file={target}"]
+    subprocess.run(command, check=True, capture_output=True, timeout=_TIMEOUT_S)
+    found: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
+    return found
+
+
 def _installed(packages: Iterable[str]) -> Iterator[tuple[str, str]]:
     for name in packages:
         try:
@@ -127,7 +143,11 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tests.security", description=__doc__)
     parser.add_argument("--audit", action="store_true", help="ask for known vulnerabilities")
     parser.add_argument("--strict", action="store_true", help="fail where that cannot be asked")
+    parser.add_argument("--sbom", type=Path, help="write a bill of materials there, and end")
     args = parser.parse_args(argv)
+    if args.sbom:
+        print(f"{args.sbom}: {len(sbom(sys.executable, args.sbom)['components'])} components")
+        return 0
     rooms = [ROOT / room for room in PACKAGES]
     wrong = [
         f"{file}, {text} ({test}): repair it, or review it as for ruff (# noqa: S{test[1:]}  # why)"

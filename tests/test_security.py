@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
 
-from tests.security import audit, findings, licence_of, wrong_licences
+from tests.security import audit, findings, licence_of, locked, sbom, wrong_licences
 
 
 def test_a_shell_and_a_pickle_would_be_found(tmp_path: Path) -> None:
@@ -51,3 +53,30 @@ def test_without_the_service_a_line_says_that_nothing_was_looked_up(
     known, reason = audit(tmp_path / "requirements.txt")
     assert known == []
     assert reason
+
+
+def test_the_bill_of_materials_names_every_installed_package_with_version_and_licence(
+    tmp_path: Path,
+) -> None:
+    found = sbom(sys.executable, tmp_path / "a.json")
+    assert (found["bomFormat"], found["specVersion"]) == ("CycloneDX", "1.6")
+    parts = {_key(one["name"]): one for one in found["components"]}
+    installed = {_key(one.metadata["Name"]): one.version for one in distributions()}
+    pinned = {_key(name) for name in locked()} & installed.keys()
+    assert pinned
+    assert {name: parts[name]["version"] for name in pinned} == {
+        name: installed[name] for name in pinned
+    }
+    assert all(parts[name]["purl"].startswith("pkg:pypi/") for name in pinned)
+    without = [name for name in sorted(pinned) if not parts[name].get("licenses")]
+    assert len(without) < len(pinned) / 20, without  # `wrong_licences` reviews these
+
+
+def test_the_bill_of_materials_of_the_same_environment_has_the_same_bytes(tmp_path: Path) -> None:
+    sbom(sys.executable, tmp_path / "a.json")
+    sbom(sys.executable, tmp_path / "b.json")
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+def _key(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from padit.domain.alert import DetectionScore
 from padit.domain.attributes import Attributes
+from padit.domain.canary import covers
 from padit.domain.config import DetectorSetting, Levels
 from padit.domain.errors import FRESH_START, StateError
 from padit.domain.features import FeatureTable
@@ -271,7 +272,7 @@ class Detection:
 
     def _find_applicable(self, series: Series) -> tuple[bool, ...]:
         return tuple(
-            fnmatchcase(series.source_id, setting.source)
+            covers(setting.source, series.source_id)
             and fnmatchcase(series.metric_name, setting.metric)
             for setting in self.settings
         )

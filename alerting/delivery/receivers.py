@@ -16,6 +16,7 @@ from padit.alerting.policy import AlertingConfig
 from padit.alerting.templates import Templates
 from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError
+from padit.ops.tracing import propagate
 
 __all__ = ["Plots", "Receiver", "kinds", "receivers_of"]
 
@@ -51,7 +52,9 @@ class Receiver:
         self._templates = templates
         self._link = link
         self._notifier = notifier
-        self._client = httpx.Client(timeout=timeout, follow_redirects=False)
+        self._client = httpx.Client(
+            timeout=timeout, follow_redirects=False, event_hooks={"request": [propagate]}
+        )
 
     def close(self) -> None:
         """Close its connections."""

@@ -18,6 +18,7 @@ from padit.alerting.delivery.receivers import Receiver
 from padit.alerting.effects import Handed
 from padit.alerting.notifiers.base import Result
 from padit.alerting.store.base import Delivery, Store
+from padit.alerting.tracing import AlertTraces
 from padit.domain.errors import SinkError
 from padit.ops.retrying import backoff
 
@@ -37,13 +38,19 @@ class Worker:
         receiver: where to.
         open_store: opens the store for this thread.
         wait: seconds that its breaker stays open.
+        traces: of deliveries.
     """
 
     def __init__(
-        self, receiver: Receiver, open_store: Callable[[], Store], wait: float = 60.0
+        self,
+        receiver: Receiver,
+        open_store: Callable[[], Store],
+        wait: float = 60.0,
+        traces: AlertTraces | None = None,
     ) -> None:
         self._receiver = receiver
         self._open = open_store
+        self._traces = traces or AlertTraces(None)
         self._breaker = Breaker(receiver.name, wait)
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -108,7 +115,10 @@ class Worker:
 
     def _attempt(self, store: Store, one: Delivery) -> Result:
         message = _decoder.decode(one.message)
-        return self._receiver.attempt(message, store.reference(one))
+        with self._traces.delivering(message, self._receiver.name, one.attempts + 1) as about:
+            result = self._receiver.attempt(message, store.reference(one))
+            about |= {"state": result.state, "reason": result.reason}
+        return result
 
 
 def _record(store: Store, one: Delivery, result: Result) -> None:

@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict
 from padit.alerting.store.base import LeadLostError, LeadTakenError, Store, changes
 from padit.domain.errors import ConfigurationError, SinkError
 
-__all__ = ["SCHEMA", "PostgresStore"]
+__all__ = ["LEAD", "SCHEMA", "PostgresStore"]
 
 SCHEMA = "padit_alerting"
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
@@ -155,6 +155,10 @@ def _with_placeholders(statement: str) -> str:
 def _key(what: str) -> int:
     digest = hashlib.sha256(f"{SCHEMA} {what}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
+
+
+LEAD = _key("lead")
+"""The advisory lock that the leading process holds."""
 
 
 def _away(error: psycopg.Error) -> SinkError:

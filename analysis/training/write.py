@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from padit.analysis.documents import PAGE, refuse_other, write_document
 from padit.analysis.training.train import Trained
-from padit.domain.errors import SinkError
+from padit.connectors.archive_place import place_of
+from padit.connectors.uris import parse_address
+from padit.domain.errors import SinkError, SourceError
 from padit.transforms.detectors.artefact import WARNING, Artefact, encode
 from padit.transforms.detectors.channels import Channel, Corner, Feature, feature
 from padit.transforms.detectors.words import name_of
@@ -28,19 +30,22 @@ border-bottom:1px solid #8884}td:first-child,th:first-child{text-align:left}
 text{font-size:12px;fill:currentColor}.muted{opacity:.7}"""
 
 
-def save(model: Artefact, output: str) -> Path:
-    """Write a model to a file, or into a folder under a name of its own.
+def save(model: Artefact, output: str) -> Path | str:
+    """Write a model to a file, or into a folder under a name of its own; where it is now.
 
-    The file appears complete or not at all, so that a running job never reads half of it.
+    The file appears complete or not at all, so that a running job never reads half of it. The
+    folder may be one of an object store (`s3://bucket/models`).
 
     Raises:
         SinkError: it cannot be written.
     """
+    if "://" in output:
+        return _save_remotely(model, output)
     path = Path(output)
     data = encode(model)
     try:
         if path.suffix != ".json":
-            path = path / f"model-{model.valid_from:020d}-{_digest_of(data)[:12]}.json"
+            path = path / _name_of(model, data)
         refuse_other(path, '"kind"')
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.part")
@@ -50,6 +55,22 @@ def save(model: Artefact, output: str) -> Path:
         message = f"the model {path} cannot be written: {error.strerror or error}"
         raise SinkError(message) from error
     return path
+
+
+def _save_remotely(model: Artefact, output: str) -> str:
+    data = encode(model)
+    try:
+        place = place_of(parse_address(output))
+        name = _name_of(model, data)
+        place.write(name, data)
+    except SourceError as error:
+        message = f"the model cannot be written: {error}"
+        raise SinkError(message) from error
+    return f"{place.scheme}://{place.root}/{name}"
+
+
+def _name_of(model: Artefact, data: bytes) -> str:
+    return f"model-{model.valid_from:020d}-{_digest_of(data)[:12]}.json"
 
 
 def write_report(path: str, trained: Trained) -> None:

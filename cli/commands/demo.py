@@ -27,10 +27,12 @@ HELP = "Simulate a factory with faults, run the job over it, and draw the result
 EXAMPLES = """examples:
   padit demo
   padit demo --seed 11 --machines 20 --hours 8
+  padit demo --live               # a page, and a factory that fails within a minute
 """
 
 ALL_FAULTS = "overstrain,heat_dissipation,power_failure,tool_wear_failure"
 FOLDER = "build/demo"
+LIVE_FOLDER = "build/demo-live"
 WINDOW_OPTIONS = ("--window_size_sec=120", "--extract_interval_sec=30")
 
 
@@ -58,6 +60,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"replace what another demo left in a folder; {FOLDER} is replaced anyway",
     )
 
+    add("--live", action="store_true", help="open the page while a factory runs, and fails")
+    add(
+        "--minutes",
+        type=Number(0.1, 1440.0, "minutes"),
+        default=10.0,
+        help="with --live: until it ends by itself (default 10)",
+    )
+    add("--port", type=Number(0, 65535), default=8080, help="with --live: of the page")
+    add("--no_browser", action="store_true", help="with --live: only print the link")
+
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; 1 if a record is unaccounted for.
@@ -65,6 +77,11 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         PaditError: an option or the folder is wrong, or the run failed.
     """
+    if args.live:
+        from padit.cli.live_demo import show
+
+        folder = Path(LIVE_FOLDER if args.folder == FOLDER else args.folder)
+        return show(folder, args.seed, args.minutes, args.port, browser=not args.no_browser)
     folder = Path(args.folder)
     places = {
         name: str(folder / name)

@@ -1,6 +1,7 @@
 """`padit portal`: the page and the API of a person on call."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,11 @@ from padit.domain.errors import ConfigurationError
 from padit.pipelines.bounds import Number
 
 if TYPE_CHECKING:
+    from padit.alerting.policy import AlertingConfig
     from padit.portal.context import Portal
+    from padit.portal.parts import Parts
+    from padit.portal.places import Places
+    from padit.portal.writer import Writer
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
@@ -18,6 +23,8 @@ EXAMPLES = """examples:
   padit demo && padit portal --data build/demo
   padit portal --alerts alerts.jsonl
   padit portal --data /var/lib/padit/run --config alerting.yaml --deliver
+  padit portal --store postgresql://padit@db/padit --kafka kafka://127.0.0.1:9092 \\
+      --redis redis://127.0.0.1:6379/0 --config alerting.yaml
   padit portal --data run --host 0.0.0.0 --cert cert.pem --key key.pem
 
 The first start prints a link that makes the first user, once. Files may grow while the page is
@@ -34,6 +41,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--features", help="the job's --features, a .jsonl file")
     add("--readings", help="what the job read: JSON lines, CSV or Parquet")
     add("--config", help="YAML file of `padit alerting`: routes, incidents, silences")
+    add("--store", help="a team's: postgresql://user@host/db of `padit alerting` and `padit store`")
+    add("--kafka", help="with --store: kafka://host:9092, for transitions and commands")
+    add("--redis", help="with --store: redis://host:6379/0, for live features")
+    add("--alerts_topic", default="alerts", help="of the job's alerts (default alerts)")
+    add("--commands_topic", default="alert-commands", help="default alert-commands")
+    add("--metrics", action="append", help="http://host:port/metrics of a process; may be repeated")
+    add("--flink", help="http://host:8081 of the JobManager, for the age of checkpoints")
+    add("--models", help="folder of models that POST /train-model writes to (default: in --state)")
+    add("--archive", help="URI of an archive to train from, besides what is shown")
+    add("--language_model", help="http://host/v1 of an OpenAI-compatible server; off by default")
+    add("--model_name", default="default", help="of --language_model; its key: PADIT_MODEL_KEY")
+    add(
+        "--model_requests",
+        type=Number(1, 1_000_000),
+        default=200,
+        help="to --language_model, at most so many a day (default 200)",
+    )
     add("--deliver", action="store_true", help="also send messages to the receivers of --config")
     add("--state", help="folder for log, users and settings (default: .portal beside the alerts)")
     add("--host", default="127.0.0.1", help="address to listen at (default 127.0.0.1)")
@@ -97,23 +121,77 @@ def _check_address(args: argparse.Namespace, secure: bool) -> None:
 
 
 def _open(args: argparse.Namespace) -> "Portal":
-    from padit.portal.context import DEFAULT_CONFIG, Portal
-    from padit.portal.places import places_in
+    from padit.portal.context import DEFAULT_CONFIG, Portal, local_parts, parse_config
+    from padit.portal.watching import Watch
 
-    def path(value: str | None) -> Path | None:
-        return Path(value) if value else None
-
-    places = places_in(path(args.data), path(args.alerts), path(args.features), path(args.readings))
-    if args.data is None and not places.alerts.is_file():
-        message = f"{places.alerts} does not exist"
-        raise ConfigurationError(message)
-    state = path(args.state) or places.alerts.parent / ".portal"
     try:
         text = Path(args.config).read_text(encoding="utf-8") if args.config else DEFAULT_CONFIG
     except (OSError, UnicodeDecodeError) as error:
         message = f"the configuration {args.config} cannot be read: {error}"
         raise ConfigurationError(message) from error
-    return Portal(places, state, text, deliver=args.deliver)
+    config = parse_config(text, args.config or "the configuration")
+    if args.store:
+        parts, state = _of_a_team(args, config)
+    else:
+        places = _places(args)
+        state = _path(args.state) or places.alerts.parent / ".portal"  # type: ignore[union-attr]
+        parts = local_parts(places, state, config, deliver=args.deliver)
+    watch = Watch(args.metrics or (), args.flink, parts.places.audit)
+    return Portal(
+        parts, state, text, deliver=args.deliver, watch=watch, models=_path(args.models),
+        archive=args.archive, writer=_writer(args),
+    )  # fmt: skip
+
+
+def _writer(args: argparse.Namespace) -> "Writer | None":
+    """Off, unless an address is given; the key comes from the environment, never from argv."""
+    if not args.language_model:
+        return None
+    from padit.portal.writer import Endpoint, Writer
+
+    key = os.environ.get("PADIT_MODEL_KEY", "")
+    return Writer(
+        Endpoint(args.language_model, args.model_name, key, most=int(args.model_requests))
+    )
+
+
+def _path(value: str | None) -> Path | None:
+    return Path(value) if value else None
+
+
+def _places(args: argparse.Namespace) -> "Places":
+    from padit.portal.places import places_in
+
+    if args.kafka or args.redis:
+        message = "--kafka and --redis go with the --store of a team"
+        raise ConfigurationError(message)
+    places = places_in(
+        _path(args.data), _path(args.alerts), _path(args.features), _path(args.readings)
+    )
+    if args.data is None and places.alerts is not None and not places.alerts.is_file():
+        message = f"{places.alerts} does not exist"
+        raise ConfigurationError(message)
+    return places
+
+
+def _of_a_team(args: argparse.Namespace, config: "AlertingConfig") -> "tuple[Parts, Path]":
+    if args.data or args.alerts or args.features or args.readings or args.deliver:
+        message = (
+            "--store is a team's: --data, --alerts, --features and --readings name files of one "
+            "run, and `padit alerting` delivers"
+        )
+        raise ConfigurationError(message)
+    if not args.config:
+        message = "--store needs the --config of `padit alerting`, so that both decide the same"
+        raise ConfigurationError(message)
+    try:
+        from padit.portal.team.parts import Team, team_parts
+    except ModuleNotFoundError as error:
+        message = f"--store needs {error.name}: pip install 'padit[portal,alerting,stores]'"
+        raise ConfigurationError(message) from error
+    state = _path(args.state) or Path(".portal")
+    team = Team(args.store, args.kafka, args.redis, args.alerts_topic, args.commands_topic)
+    return team_parts(team, config, state), state
 
 
 def _greet(args: argparse.Namespace, portal: "Portal") -> None:

@@ -16,6 +16,7 @@ from padit.domain.timestamps import MICROS, parse_timestamp
 from padit.ops.progress_bar import Progress
 from padit.ops.run_context import RunProgress
 from padit.pipelines.bounds import OFFSET, SECONDS, SECONDS_OR_NONE
+from padit.transforms.detectors.artefact import encode
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
@@ -38,7 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command; those of `padit replay` have the same names."""
     add = parser.add_argument
     add("--input", required=True, help="kafka://host:9092/topic, a .jsonl, .csv or .parquet file")
-    add("--output", required=True, help="place of the model: FILE.json, or a folder of versions")
+    add(
+        "--output",
+        required=True,
+        help="of the model: FILE.json, or a folder of versions (also s3://bucket/folder)",
+    )
     add("--report", help="a page with plots (.html)")
     add("--config", help="YAML file, for the options of the input")
     add("--source", default="*", help="pattern of the sources to learn from (default *)")
@@ -83,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     model = trained.model
     summary = {
         "model": str(path),
-        "digest": msgspec.json.decode(path.read_bytes())["digest"],
+        "digest": msgspec.json.decode(encode(model))["digest"],
         "metrics": [one.name for one in model.metrics],
         "channels": len(model.channels),
         "rows": model.recording.rows,

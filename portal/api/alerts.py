@@ -1,5 +1,6 @@
 """Alerts: lists, evidence, recomputation, commands."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -8,6 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from padit.alerting.matching import RANK
 from padit.alerting.overview import AlertState
+from padit.alerting.reading import LogReader
 from padit.analysis.alert_files import Event
 from padit.analysis.explain.alert_record import parse_alert
 from padit.analysis.explain.recompute import recompute, versions
@@ -23,6 +25,7 @@ from padit.portal.answers import (
     example,
     items,
     json_answer,
+    kept,
     ordered,
     page,
     portal_of,
@@ -31,7 +34,7 @@ from padit.portal.context import Portal
 from padit.portal.present import alert_of, joined
 from padit.portal.routing import GuardedRoute, needs
 
-__all__ = ["alert_row", "router"]
+__all__ = ["alert_row", "outcomes_of", "router"]
 
 router = APIRouter(prefix="/api/alerts", tags=["alerts"], route_class=GuardedRoute)
 _EXAMPLE = {
@@ -71,13 +74,16 @@ async def list_alerts(
     ordered(since, until)
     portal = portal_of(request)
     overview = portal.overview
-    names, following = page(
-        overview.newest_alerts(begin_of(cursor, until), since or 0),
-        limit,
-        lambda row: _matches(row, state, RANK[severity], source, metric),
-    )
-    data = items(joined(map(portal.presenter.alert, names)), following)
-    return json_answer(request, data, f"{portal.boot}-{overview.version}")
+    begin = begin_of(cursor, until)
+
+    def make() -> bytes:
+        rows = overview.newest_alerts(begin, since or 0, source)
+        names, following = page(
+            rows, limit, lambda row: _matches(row, state, RANK[severity], source, metric)
+        )
+        return items(joined(map(portal.presenter.alert, names)), following)
+
+    return kept(request, f"{portal.boot}-{overview.version}", make)
 
 
 def alert_row(portal: Portal, name: str) -> AlertState:
@@ -92,9 +98,21 @@ def alert_row(portal: Portal, name: str) -> AlertState:
     return row
 
 
-def _payloads(portal: Portal, row: AlertState) -> list[dict[str, Any]]:
-    found = portal.reader.payloads([one.n for one in row.steps])
+async def _payloads(portal: Portal, row: AlertState) -> list[dict[str, Any]]:
+    numbers = [one.n for one in row.steps]
+    found = await portal.read(lambda reader: reader.payloads(numbers))
     return [msgspec.json.decode(data) for data in found]
+
+
+def outcomes_of(reader: LogReader, steps: Sequence[str]) -> dict[str, list[dict[str, str]]]:
+    """What became of transitions on each route, and why."""
+    return {
+        step: [
+            {"route": route, "reason": reason, "detail": detail}
+            for route, reason, detail, _ in reader.outcomes(step)
+        ]
+        for step in steps
+    }
 
 
 @router.get("/{alert}", responses=example(_EXAMPLE | {"evidence": {"samples": 120}}),
@@ -103,16 +121,11 @@ async def one_alert(request: Request, alert: str) -> Response:
     """An alert with the evidence of its latest transition, settings and outcomes on each route."""
     portal = portal_of(request)
     row = alert_row(portal, alert)
-    events = _payloads(portal, row)
+    events = await _payloads(portal, row)
     data = events[-1]["data"] if events else {}
     opening = next((one["data"] for one in events if one["data"].get("evidence")), data)
-    outcomes = {
-        step.id: [
-            {"route": route, "reason": reason, "detail": detail}
-            for route, reason, detail, _ in portal.reader.outcomes(step.id)
-        ]
-        for step in row.steps
-    }
+    steps = [step.id for step in row.steps]
+    outcomes = await portal.read(lambda reader: outcomes_of(reader, steps))
     body = alert_of(row) | {
         "evidence": data.get("evidence") or opening.get("evidence") or {},
         "provenance": {
@@ -130,7 +143,7 @@ async def one_alert(request: Request, alert: str) -> Response:
 async def recomputed(request: Request, alert: str) -> Response:
     """An alert computed again from its own evidence: every id, digest, feature and score."""
     portal = portal_of(request)
-    events = _payloads(portal, alert_row(portal, alert))
+    events = await _payloads(portal, alert_row(portal, alert))
     return answer(await run_in_threadpool(_recompute, events))
 
 

@@ -14,7 +14,7 @@ from padit.domain.timestamps import parse_duration, parse_timestamp
 from padit.portal.answers import answer, example, portal_of
 from padit.portal.api.alerts import alert_row
 from padit.portal.api.incidents import incident_row
-from padit.portal.context import Portal
+from padit.portal.context import Given, Portal
 from padit.portal.present import moment
 from padit.portal.routing import GuardedRoute, needs
 
@@ -101,14 +101,21 @@ async def _give(
         raise HTTPException(422, "`Idempotency-Key` has characters that are not printable ASCII")
     who = request.state.principal.name
     end = end_of(portal, done.until)
-    ids = [
+    given = [
         await portal.command(
             kind, Target(fingerprint=one), who, until=end, note=done.note,
             name=f"{key}-{one}" if key else "",
         )
         for one in prints
     ]  # fmt: skip
-    return answer({"commands": ids})
+    return _given(given)
+
+
+def _given(given: list[Given]) -> Response:
+    """200 for commands that have taken effect; 202 for those that alerting has still to read."""
+    waiting = [one.id for one in given if not one.taken]
+    body = {"commands": [one.id for one in given]}
+    return answer(body | {"waiting": waiting} if waiting else body, 202 if waiting else 200)
 
 
 def _of_incident(portal: Portal, name: str, *, only_open: bool) -> list[str]:
@@ -159,8 +166,10 @@ async def judge(request: Request, incident: str, verdict: Verdict, key: _Key = "
 async def silences(request: Request) -> Response:
     """Silences by command that have not ended, and those of the configuration."""
     portal = portal_of(request)
+    named = portal.overview.series_of
     rows = [
-        {"id": one.id, "fingerprint": one.target.fingerprint, "source": one.target.source,
+        {"id": one.id, "fingerprint": one.target.fingerprint,
+         "series": " ".join(named.get(one.target.fingerprint, ())), "source": one.target.source,
          "metric": one.target.metric, "labels": one.target.labels, "start": moment(one.start),
          "end": moment(one.end) if one.end < 1 << 53 else None, "by": one.by}
         for one in portal.overview.state.silences.values()
@@ -178,10 +187,10 @@ async def silence(request: Request, body: Silence) -> Response:
     """Silence what matches, until a time."""
     portal = portal_of(request)
     who = request.state.principal.name
-    name = await portal.command(
+    given = await portal.command(
         "silence", body.target(), who, until=end_of(portal, body.until), note=body.note
     )
-    return answer({"commands": [name]})
+    return _given([given])
 
 
 @router.post("/silences/preview", openapi_extra=needs("viewer"),
@@ -209,4 +218,4 @@ async def unsilence(request: Request, name: str) -> Response:
     if name not in portal.overview.state.silences:
         raise HTTPException(404, "there is no such silence by command")
     done = await portal.command("unsilence", Target(), request.state.principal.name, note=name)
-    return answer({"commands": [done]})
+    return _given([done])

@@ -26,9 +26,11 @@ async def runs(request: Request) -> Response:
     return answer({"items": sorted(_beside(portal_of(request).places.alerts))})
 
 
-def _beside(alerts: Path) -> dict[str, Path]:
+def _beside(alerts: Path | None) -> dict[str, Path]:
     """By name; only these can be compared, so no path is ever taken from a request."""
-    found = {}
+    found: dict[str, Path] = {}
+    if alerts is None:
+        return found
     for path in [*alerts.parent.glob("*.jsonl"), *alerts.parent.glob("*/alerts*.jsonl")]:
         name = path.relative_to(alerts.parent).as_posix()
         if "alerts" in path.name and "audit" not in path.name and path.is_file():

@@ -5,6 +5,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from padit.alerting.report import residues
+from padit.alerting.silence_review import Silenced
+from padit.domain.errors import SinkError
 from padit.domain.timestamps import MICROS
 from padit.portal.answers import answer, example, portal_of, problem
 from padit.portal.context import Portal
@@ -12,6 +15,8 @@ from padit.portal.present import moment
 from padit.portal.routing import GuardedRoute, needs
 
 __all__ = ["router", "summary"]
+
+_MOST = 100
 
 router = APIRouter(prefix="/api/health", tags=["health"], route_class=GuardedRoute)
 
@@ -26,7 +31,7 @@ async def live(request: Request) -> Response:
 async def ready(request: Request) -> Response:
     """Whether the run was read and the engine works."""
     portal = portal_of(request)
-    if portal.recorder.trouble:
+    if portal.recorder.trouble and not portal.parts.remote:
         return problem(503, "not ready", "the alerting engine waits for its store")
     if not (portal.feeder.caught_up.is_set() and portal.recorder.caught_up.is_set()):
         return problem(503, "not ready", "the run is still being read")
@@ -38,15 +43,18 @@ def summary(portal: Portal) -> dict[str, Any]:
     overview = portal.overview
     latest = max(portal.series.last, overview.latest_alert)
     last_end = max((one.closed for one in list(overview.alerts.values())[-500:]), default=0)
+    extra = portal.parts.extra()
+    trouble = [portal.recorder.trouble, portal.feeder.trouble, *extra.get("trouble", ())]
     return {
         "now": moment(portal.recorder.now), "recording": portal.recorder.recording,
         "last_record": moment(latest), "series": len(portal.series_names()),
         "open_alerts": len(overview.state.alerts),
         "open_incidents": sum(one.firing > 0 for one in overview.state.incidents.values()),
         "clear_since": moment(last_end), "n": overview.version,
-        "lacks": list(portal.places.lacks), "delivers": portal.deliver,
+        "lacks": [*portal.places.lacks, *extra.get("lacks", ())], "delivers": portal.deliver,
+        "pending": extra.get("pending", []), "team": extra.get("team", False),
         "reading": not (portal.feeder.caught_up.is_set() and portal.recorder.caught_up.is_set()),
-        "trouble": [one for one in (portal.recorder.trouble, portal.feeder.trouble) if one],
+        "trouble": list(dict.fromkeys(one for one in trouble if one)),
     }  # fmt: skip
 
 
@@ -56,23 +64,52 @@ async def health(request: Request) -> Response:
     """The state of everything that is known here."""
     portal = portal_of(request)
     state = portal.overview.state
-    counts = portal.reader.counts()
+    lines, refused = await _account(portal)
+    readings, windows = portal.series.totals()
+    now = portal.recorder.now
+    latest = max(portal.series.last, portal.overview.latest_alert)
+    return answer(summary(portal) | {
+        "routes": lines,
+        "log_entries": portal.overview.version, "refused": refused,
+        "out_of_order": state.out_of_order, "commands_unmatched": state.unmatched,
+        "readings": readings, "windows": windows,
+        "readings_rejected": portal.feeder.rejected, "windows_rejected": portal.series.refused,
+        "series_left_out": portal.series.left_out,
+        "lag_seconds": (now - latest) / MICROS if latest else None,
+        "streams": portal.hub.clients, "uptime_seconds": time.time() - portal.started,
+        "watch": portal.watch.figures, "breakers": _breakers(portal),
+        "silences": {
+            "never_matched": [_silence(one) for one in portal.silences.never_matched(now)[:_MOST]],
+            "hid_real": [_silence(one) for one in portal.silences.hid_real()[:_MOST]],
+        },
+    })  # fmt: skip
+
+
+async def _account(portal: Portal) -> tuple[list[dict[str, Any]], int | None]:
+    """What became of every transition on each route, and how many records were refused."""
+    state = portal.overview.state
+    left = residues(state, portal.overview.policy.by_name)
+    try:
+        counts, refused = await portal.read(lambda reader: (reader.counts(), reader.refused()))
+    except SinkError:
+        return [], None
     lines = []
     for route, found in sorted(counts.items()):
         reasons = {key: n for key, n in found.items() if not key.startswith("message ")}
         messages = {key[8:]: n for key, n in found.items() if key.startswith("message ")}
         lines.append({"route": route or "no route", "transitions": sum(reasons.values()),
-                      "reasons": reasons, "messages": messages})  # fmt: skip
-    now = portal.recorder.now
-    latest = max(portal.series.last, portal.overview.latest_alert)
-    return answer(summary(portal) | {
-        "routes": lines,
-        "log_entries": portal.overview.version, "refused": portal.reader.refused(),
-        "out_of_order": state.out_of_order, "commands_unmatched": state.unmatched,
-        "readings": sum(one.readings for one in list(portal.series.series.values())),
-        "windows": sum(one.windows for one in list(portal.series.series.values())),
-        "readings_rejected": portal.feeder.rejected, "windows_rejected": portal.series.refused,
-        "series_left_out": portal.series.left_out,
-        "lag_seconds": (now - latest) / MICROS if latest else None,
-        "streams": portal.hub.clients, "uptime_seconds": time.time() - portal.started,
-    })  # fmt: skip
+                      "reasons": reasons, "messages": messages,
+                      "residue": left.get(route, 0)})  # fmt: skip
+    return lines, refused
+
+
+def _breakers(portal: Portal) -> list[dict[str, Any]]:
+    """Receivers, and whether they are left alone."""
+    mine = [{"name": name, "open": is_open} for name, is_open in portal.parts.breakers()]
+    return mine or list(portal.watch.figures.get("breakers", ()))
+
+
+def _silence(one: Silenced) -> dict[str, Any]:
+    return {"id": one.id, "by": one.by, "what": one.what, "start": moment(one.start),
+            "end": moment(one.end) if one.end < 1 << 53 else None, "muted": len(one.muted),
+            "real": sorted(one.real)[:20]}  # fmt: skip

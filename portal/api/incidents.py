@@ -4,18 +4,23 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
+from padit.alerting.claims import Checked, evidence_of
 from padit.alerting.reading import MessageState
 from padit.alerting.state import Incident
 from padit.alerting.story import story_of
+from padit.domain.errors import SinkError
 from padit.domain.timestamps import format_utc
 from padit.portal.answers import (
     Moment,
     Most,
+    answer,
     begin_of,
     example,
     items,
     json_answer,
+    kept,
     ordered,
     page,
     portal_of,
@@ -49,17 +54,19 @@ async def list_incidents(
     ordered(since, until)
     portal = portal_of(request)
     overview = portal.overview
-    following: str | None = None
-    if state == "open" and cursor is None and source is None and since is None and until is None:
-        names = [one.id for one in overview.open_incidents()[:limit]]
-    else:
-        names, following = page(
-            overview.newest_incidents(begin_of(cursor, until), since or 0),
-            limit,
-            lambda one: _matches(one, state, source),
-        )
-    data = items(joined(map(portal.presenter.incident, names)), following)
-    return json_answer(request, data, f"{portal.boot}-{overview.version}")
+    begin = begin_of(cursor, until)
+    worst_first = state == "open" and begin is None and source is None and since is None
+
+    def make() -> bytes:
+        following: str | None = None
+        if worst_first:
+            names = [one.id for one in overview.open_incidents()[:limit]]
+        else:
+            rows = overview.newest_incidents(begin, since or 0)
+            names, following = page(rows, limit, lambda one: _matches(one, state, source))
+        return items(joined(map(portal.presenter.incident, names)), following)
+
+    return kept(request, f"{portal.boot}-{overview.version}", make)
 
 
 def _matches(one: Incident, state: str | None, source: str | None) -> bool:
@@ -86,18 +93,63 @@ async def one_incident(request: Request, incident: str) -> Response:
     """An incident with its story, timeline, alerts, messages and judgements."""
     portal = portal_of(request)
     incident_row(portal, incident)
-    messages = portal.reader.messages_of(incident)
+    messages, lacks = await _messages(portal, incident)
     number = portal.overview.touched.get(incident, 0)
     states = ",".join(f"{one.state}{one.attempts}" for one in messages)
     tag = f"{portal.boot}-{incident}-{number}-{states}"
     data = portal.pages.get(tag)
     if data is None:
-        data = _page(portal, incident, messages)
+        alerts = list(portal.overview.by_incident.get(incident, []))
+        done: list[dict[str, Any]] = []
+        try:
+            done = await portal.read(lambda reader: reader.done_to(alerts))
+        except SinkError as error:
+            lacks = str(error)
+        data = _page(portal, incident, messages, done, lacks)
+        if lacks:
+            return Response(data, media_type="application/json")
         portal.keep(tag, data)
     return json_answer(request, data, tag)
 
 
-def _page(portal: Portal, incident: str, messages: list[MessageState]) -> bytes:
+@router.get(
+    "/{incident}/text",
+    openapi_extra=needs("viewer"),
+    responses=example({"state": "written", "sentences": [{"text": "…", "alerts": ["3da2…"]}]}),
+)
+async def text(request: Request, incident: str) -> Response:
+    """The statistical explanation, and what a language model wrote of it that checks."""
+    portal = portal_of(request)
+    incident_row(portal, incident)
+    view = portal.presenter.incident_of(incident)
+    rows = [portal.overview.alerts[one] for one in portal.overview.by_incident.get(incident, [])]
+    state, checked = "off", list[Checked]()
+    if portal.writer is not None:
+        name = f"{incident}-{portal.overview.touched.get(incident, 0)}"
+        evidence = evidence_of(view, rows)
+        state, checked = await run_in_threadpool(portal.writer.write, name, evidence, rows)
+    return answer({
+        "story": story_of(view, rows), "state": state,
+        "sentences": [{"text": one.text, "alerts": one.alerts} for one in checked if not one.why],
+        "struck": [one.why for one in checked if one.why],
+    })  # fmt: skip
+
+
+async def _messages(portal: Portal, incident: str) -> tuple[list[MessageState], str]:
+    """Messages of an incident, or none and the reason why."""
+    try:
+        return await portal.read(lambda reader: reader.messages_of(incident)), ""
+    except SinkError as error:
+        return [], str(error)
+
+
+def _page(
+    portal: Portal,
+    incident: str,
+    messages: list[MessageState],
+    done: list[dict[str, Any]],
+    lacks: str,
+) -> bytes:
     overview = portal.overview
     alerts = overview.by_incident.get(incident, [])
     rows = [overview.alerts[name] for name in alerts]
@@ -115,10 +167,8 @@ def _page(portal: Portal, incident: str, messages: list[MessageState]) -> bytes:
         for row in rows
         for step in row.steps
     ]  # fmt: skip
-    view["timeline"] = sorted(
-        [*steps, *portal.reader.done_to(alerts)], key=lambda one: (one["time"], one["n"])
-    )
-    view["delivers"] = portal.deliver
+    view["timeline"] = sorted([*steps, *done], key=lambda one: (one["time"], one["n"]))
+    view["delivers"], view["lacks"] = portal.deliver, lacks
     view["story"] = story_of(view, rows)
     data = msgspec.json.encode(view)[:-1]
     return data + b',"alerts":' + joined(map(portal.presenter.alert, alerts[:500])) + b"}"

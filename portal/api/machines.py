@@ -1,5 +1,6 @@
 """Machines (sources): what is watched, raw readings, live features."""
 
+import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
@@ -101,7 +102,8 @@ async def status(request: Request, machine: str) -> Response:
     portal = portal_of(request)
     known(portal, machine)
     version, n = portal.series.version, portal.overview.version
-    tag = f"{portal.boot}-{version}-{n}-status-{machine}"
+    second = int(time.monotonic()) if portal.parts.remote else 0  # live features change unseen
+    tag = f"{portal.boot}-{version}-{n}-{second}-status-{machine}"
     data = portal.pages.get(tag)
     if data is None:
         rows = await run_in_threadpool(portal.series.status, machine)

@@ -153,7 +153,7 @@ def _page(portal: Portal, source: str, metric: str, start: int, end: int, points
         body |= {"unit": info.unit, "time_us": line.time.tolist(), "value": line.value.tolist(),
                  "count": line.total, "exact": line.exact}  # fmt: skip
     else:
-        body |= from_evidence(portal.store_folder, alerts, start, end)
+        body |= from_evidence(portal.parts.open_reader, alerts, start, end)
     if info is not None and info.windows:
         found = portal.series.windows(info, start, end, min(points, 5000))
         columns = {name: column.tolist() for name, column in found.columns.items()}

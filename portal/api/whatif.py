@@ -10,6 +10,7 @@ from padit.alerting.entries import AlertEvent
 from padit.alerting.preview import compare, preview
 from padit.domain.timestamps import MICROS, format_utc
 from padit.portal.answers import Moment, answer, example, portal_of
+from padit.portal.api.alerts import outcomes_of
 from padit.portal.context import Portal, parse_config
 from padit.portal.present import moment
 from padit.portal.routing import GuardedRoute, needs
@@ -88,17 +89,18 @@ async def why_not(
 ) -> Response:
     """What became of each transition of a series on each route, and why."""
     portal = portal_of(request)
-    items = []
-    for row in portal.alerts_of(source, metric)[-_MOST:]:
-        for step in row.steps:
-            if at is not None and abs(step.time - at) > _NEAR:
-                continue
-            items.append({
-                "alert": row.id, "time": format_utc(step.time), "kind": step.kind,
-                "severity": step.severity, "score": step.score,
-                "outcomes": [{"route": route, "reason": reason, "detail": detail}
-                             for route, reason, detail, _ in portal.reader.outcomes(step.id)],
-            })  # fmt: skip
+    steps = [
+        (row.id, step)
+        for row in portal.alerts_of(source, metric)[-_MOST:]
+        for step in row.steps
+        if at is None or abs(step.time - at) <= _NEAR
+    ]
+    outcomes = await portal.read(lambda reader: outcomes_of(reader, [one.id for _, one in steps]))
+    items = [
+        {"alert": name, "time": format_utc(step.time), "kind": step.kind,
+         "severity": step.severity, "score": step.score, "outcomes": outcomes[step.id]}
+        for name, step in steps
+    ]  # fmt: skip
     hint = "" if items else (
         "the job wrote no alert of this series then: no data, a dead letter, late, still warming "
         "up, or a score below the threshold; `padit replay --features` shows which"

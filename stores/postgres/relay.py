@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from padit.connectors.sink import Start, Writer
 from padit.connectors.uris import sink_from_uri
+from padit.domain.errors import ConfigurationError
 from padit.domain.message import Kind, Message
 from padit.stores.base import Stopped
 from padit.stores.postgres.connect import Connection, connect, translated
@@ -32,11 +33,18 @@ _BATCH = 500
 _IDLE_SECONDS = 0.2
 _STANDBY_SECONDS = 1.0
 _MOST_MARKS = 3600
+# Ordered by the column of the table: a bare `txid` would be the text of the first result, by which
+# transaction 1000 comes before 999.
 _NEXT = """
-SELECT txid::text, seq, id, aggregateid, payload, created FROM outbox
-WHERE (txid, seq) > (%s::xid8, %s) AND txid < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY txid, seq LIMIT %s
+SELECT o.txid::text, o.seq, o.id, o.aggregateid, o.payload, o.created FROM outbox AS o
+WHERE (o.txid, o.seq) > (%s::xid8, %s) AND o.txid < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY o.txid, o.seq LIMIT %s
 """
+_AHEAD = """
+SELECT greatest((SELECT max(txid) FROM outbox_position WHERE relay = %s),
+    (SELECT max(txid) FROM outbox)) > pg_snapshot_xmax(pg_current_snapshot())
+"""
+_RENUMBER = "UPDATE outbox SET txid = '3'; UPDATE outbox_position SET txid = '0', seq = 0"
 _MOVE = """
 INSERT INTO outbox_position AS p (relay, txid, seq, leads) VALUES (%s, %s::xid8, %s, %s)
 ON CONFLICT (relay) DO UPDATE SET txid = excluded.txid, seq = excluded.seq,
@@ -80,12 +88,18 @@ class Relay:
         self._published = published
 
     def run(self, stopped: Stopped) -> None:
-        """Publish, or stand by, until stopped or cut off."""
+        """Publish, or stand by, until stopped or cut off.
+
+        Raises:
+            ConfigurationError: the tables are those of another server.
+            SinkError: the database or the topic is away.
+        """
         connection = connect(self._conninfo, self._store, first=False)
         try:
             with translated(self._store):
                 if not self._leads(connection):
                     return
+                self._check(connection)
                 position = self._position(connection)
                 if self._settings.slot is not None and not position.leads:
                     position = self._stand_by(connection, position, stopped)
@@ -102,6 +116,17 @@ class Relay:
             (f"padit relay {self._settings.in_schema} {self._settings.reader}",),
         ).fetchone()
         return bool(there and there[0] and row and row[0])
+
+    def _check(self, connection: Connection) -> None:
+        """Refuse numbers of transactions of another server, below which new ones would hide."""
+        row = connection.execute(_AHEAD, (self._settings.reader,)).fetchone()
+        if row and row[0]:
+            message = (
+                f"{self._store}: the outbox has transactions that this server has yet to begin: it "
+                f"was restored from a dump of another one. {_RENUMBER}; then start again: what is "
+                "published already is known by its id"
+            )
+            raise ConfigurationError(message)
 
     def _position(self, connection: Connection) -> _Position:
         row = connection.execute(

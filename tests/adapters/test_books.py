@@ -46,7 +46,7 @@ LAWS = {
     "prometheus-scrape": ("test_prometheus_scrape.py", "test_books_of_samples_balance"),
     "snmp": ("test_snmp.py", "test_books_of_values_balance"),
 }  # fmt: skip
-MADE_HERE = {"factory", "host"}
+MADE_HERE = {"canary", "factory", "host"}
 """Adapters without an input from outside: they make their samples, or ask the kernel."""
 
 

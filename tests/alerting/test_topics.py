@@ -8,9 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
-from confluent_kafka import Producer
+import pytest
+from confluent_kafka import Consumer, Producer
 
+from padit.alerting import inputs
+from padit.alerting.inputs import TopicInput
+from padit.alerting.sequencer import Record
 from padit.alerting.store.sqlite import SqliteStore
+from padit.connectors.uris import parse_address
 from padit.domain.audit import JobProgress, RunStarted, encode_record
 from padit.domain.timestamps import MICROS, format_utc
 from tests.alerting.making import START, cloud_event, event
@@ -93,3 +98,33 @@ def test_topics_are_read_once_over_a_kill_and_commands_count(
     assert list(dict.fromkeys(one["id"] for one in written)) == ids
     kinds = [one["type"].rsplit(".", 1)[-1] for one in written]
     assert list(dict.fromkeys(kinds)) == ["opened", "acknowledged", "resolved"]
+
+
+def test_a_broker_that_goes_away_is_waited_for(
+    kafka: KafkaPart, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It ended the process, so that nobody heard of alerts until somebody started it again."""
+    topic = kafka.topic("alerts")
+    source = TopicInput([("alert", parse_address(kafka.uri(topic)))])
+    try:
+        source.seek({})
+        away = Consumer({"bootstrap.servers": "127.0.0.1:1", "group.id": "g", "log_level": 0})
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(inputs, "_LOOK_EVERY_SECONDS", -1.0)
+            meanwhile.setattr(inputs, "_ASK_SECONDS", 0.2)
+            here, source._consumer = source._consumer, away
+            assert list(source.poll(0.01)) == []
+            source._consumer = here
+        assert "no broker answers" in caplog.text
+        away.close()
+        _produce(kafka, topic, [cloud_event(event("opened", 0))])
+        found: list[Record] = []
+
+        def come() -> bool:
+            found.extend(source.poll(0.1))
+            return bool(found)
+
+        _until(come)
+        assert len(found) == 1
+    finally:
+        source.close()

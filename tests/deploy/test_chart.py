@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from padit.cli.main import main
+from padit.ops import metric_names
 from padit.pipelines.options import option_names
 from padit.pipelines.worker_pool import _parser as pool_parser
 from tests.deploy.schemas import KUBERNETES, schemas
@@ -27,6 +28,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "default": (),
     "production": (f"--values={CHART}/production.yaml",),
     "green": ("--set=job.colour=green,job.options={--window_size_sec=600}",),
+    "scaled": ("--set=adapters.autoscaling.enabled=true",),
     "little": ("--set=adapters.enabled=false,portal.enabled=false,alerting.enabled=false",),
 }
 _MONITORING = "PodMonitor,ServiceMonitor,PrometheusRule"  # their schemas are on no registry
@@ -196,7 +198,8 @@ def test_the_settings_of_flink_are_those_of_flink_conf() -> None:
     here = _one("default", "FlinkDeployment", "")["spec"]["flinkConfiguration"]
     shared = {
         key for key in here
-        if key.startswith(("execution.", "restart-strategy.", "state.")) and not key.endswith("dir")
+        if key.startswith(("execution.", "restart-strategy.", "state.", "web.timeout"))
+        and not key.endswith("dir")
     }  # fmt: skip
     assert len(shared) > 5
     assert {key: here[key] for key in shared} == {key: str(local[key]) for key in shared}
@@ -231,6 +234,19 @@ def test_nothing_but_flink_and_the_submission_reaches_flinks_rest() -> None:
     allowed_in = json.dumps([rule["from"] for rule in to_rest])
     assert set(re.findall(r'component": "(\w+)"', allowed_in)) == {"flink", "submit"}
     assert "8099" not in json.dumps(policy)  # the job server is reached within its pod
+
+
+def test_adapters_grow_while_samples_wait() -> None:
+    scaler = _one("scaled", "HorizontalPodAutoscaler", "adapters")["spec"]
+    assert (
+        scaler["scaleTargetRef"]["name"]
+        == _one("scaled", "StatefulSet", "adapters")["metadata"]["name"]
+    )
+    (metric,) = scaler["metrics"]
+    assert metric["pods"]["metric"]["name"] == metric_names.PUBLISHER_BUFFERED
+    # With a number of its own each upgrade would undo what the scaler did.
+    assert "replicas" not in _one("scaled", "StatefulSet", "adapters")["spec"]
+    assert not [one for one in objects("default") if one["kind"] == "HorizontalPodAutoscaler"]
 
 
 def test_no_secret_stands_in_a_manifest() -> None:

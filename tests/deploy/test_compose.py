@@ -107,11 +107,16 @@ def test_the_containers_have_the_cluster_settings_of_flink_conf() -> None:
     shared = {
         key
         for key in local
-        if key.startswith(("execution.", "restart-strategy.", "state.")) and not key.endswith("dir")
+        if key.startswith(("execution.", "restart-strategy.", "state.", "web.timeout"))
+        and not key.endswith("dir")
     }
     for key in shared & set(here):
         assert here[key] == local[key], key
-    assert {"execution.checkpointing.interval", "restart-strategy.type"} <= shared & set(here)
+    assert {
+        "execution.checkpointing.interval",
+        "restart-strategy.type",
+        "web.timeout",
+    } <= shared & set(here)
 
 
 def test_the_dockerfile_builds_what_compose_names_from_pinned_images() -> None:

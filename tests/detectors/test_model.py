@@ -219,7 +219,7 @@ def test_state_without_its_model_is_an_error(tmp_path: Path) -> None:
     detector = create_detector("model", {"path": str(tmp_path)})
     state, _ = detector.step(detector.initial(), _windows()[0])
     saved = detector.dump(state)
-    file.unlink()
+    Path(file).unlink()
     save(_second(0), str(tmp_path))
     with pytest.raises(StateError, match="put it back"):
         create_detector("model", {"path": str(tmp_path)}).load(saved)

@@ -16,7 +16,7 @@ from tests.test_architecture import ROOT, SOURCES
 
 HOME = ROOT / "ops" / "metric_names.py"
 EXPORTED = re.compile(
-    r"padit_(adapters?|publisher|loop|callback|process|job|worker_pool|alerting)_\w+|process_\w+_(bytes|total)"
+    r"padit_(adapters?|publisher|loop|callback|process|job|worker_pool|alerting|canary)_\w+|process_\w+_(bytes|total)"
 )
 
 

@@ -15,12 +15,22 @@ from fastapi import FastAPI
 from padit.domain.message import digest_of
 from padit.domain.timestamps import MICROS, format_utc
 from padit.portal.app import create_app
-from padit.portal.context import DEFAULT_CONFIG, Portal
+from padit.portal.context import DEFAULT_CONFIG, Portal, local_parts, parse_config
 from padit.portal.limiting import Limiter
 from padit.portal.places import places_in
 from tests.limits import allowed
 
-__all__ = ["START", "Served", "append", "features", "readings", "served", "transition", "wait_for"]
+__all__ = [
+    "START",
+    "Served",
+    "append",
+    "features",
+    "readings",
+    "served",
+    "serving",
+    "transition",
+    "wait_for",
+]
 
 START = 1_767_592_800 * MICROS  # 2026-01-05 06:00
 PASSWORD = "correct horse battery"  # noqa: S105
@@ -109,9 +119,15 @@ def served(
     folder: Path, *, config: str = DEFAULT_CONFIG, requests: int = 1_000_000, deliver: bool = False
 ) -> Iterator[Served]:
     """Serve a folder with a run."""
-    portal = Portal(
-        places_in(folder, None, None, None), folder / ".portal", config, deliver=deliver
-    )
+    places, state = places_in(folder, None, None, None), folder / ".portal"
+    parts = local_parts(places, state, parse_config(config, "the test"), deliver=deliver)
+    with serving(Portal(parts, state, config, deliver=deliver), requests) as one:
+        yield one
+
+
+@contextmanager
+def serving(portal: Portal, requests: int = 1_000_000) -> Iterator[Served]:
+    """Serve a portal, from the moment that it has read all there is."""
     app = create_app(lambda: portal, Limiter(requests))
     server = uvicorn.Server(
         uvicorn.Config(

@@ -1,6 +1,11 @@
 """Who may do what: every route, without, with the wrong and with the right role."""
 
+import base64
+import contextlib
+import json
 import re
+import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +13,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from padit.portal.accounts import ROLES
+from padit.portal.accounts import ROLES, Accounts, Principal
 from padit.portal.routing import RouteRow, all_routes
 from tests.portal.making import PASSWORD, Served, append, features, readings, served, transition
 
@@ -196,3 +201,37 @@ def test_every_answer_has_the_headers_of_a_page_that_runs_no_foreign_code(portal
         assert "default-src 'none'" in policy
         assert headers["x-content-type-options"] == "nosniff"
         assert "access-control-allow-origin" not in headers
+
+
+def test_tokens_are_signed_by_the_key_of_the_day_and_checked_by_the_one_before_it(
+    tmp_path: Path,
+) -> None:
+    now = [time.time()]
+    accounts = Accounts(tmp_path / "accounts.sqlite", lambda: now[0])
+    who = Principal("ann", "operator", "session")
+
+    def kid(token: str) -> str:
+        head = token.partition(".")[0]
+        return str(json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))["kid"])
+
+    first = accounts.token(who)
+    now[0] += 24 * 3600 - 60  # a minute before the key changes
+    last = accounts.token(who)
+    assert kid(last) == kid(first)
+    now[0] += 120
+    fresh = accounts.token(who)
+    assert kid(fresh) != kid(last)
+    assert accounts.by_bearer(last) == Principal("ann", "operator", "token")
+    assert accounts.by_bearer(fresh) == Principal("ann", "operator", "token")
+    assert accounts.by_bearer(first) is None  # it has ended
+    head, body, _ = fresh.split(".")
+    assert accounts.by_bearer(f"{head}.{body}.{last.rpartition('.')[2]}") is None
+    unknown = base64.urlsafe_b64encode(b'{"alg":"HS256","kid":"none"}').decode().rstrip("=")
+    assert accounts.by_bearer(f"{unknown}.{body}.{fresh.rpartition('.')[2]}") is None
+    for _ in range(3):
+        now[0] += 24 * 3600 + 60
+        accounts.token(who)
+    assert accounts.by_bearer(last) is None
+    with contextlib.closing(sqlite3.connect(tmp_path / "accounts.sqlite")) as connection:
+        assert connection.execute("SELECT count(*) FROM signing").fetchone()[0] <= 3
+    accounts.close()

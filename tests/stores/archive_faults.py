@@ -67,7 +67,7 @@ def archived_through_crashes(topic: str, archive: str, seed: int, faults: int = 
 
 def main() -> int:
     """Rounds until there were so many faults; 1 if anything is lost or doubled."""
-    from tests.stores.test_archive_topic import _everything, _fill
+    from tests.stores.test_archive_topic import _fill, everything
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--faults", type=int, default=300)
@@ -82,11 +82,11 @@ def main() -> int:
             kafka = type("Kafka", (), {"bootstrap": broker.bootstrap})
             _fill(kafka, topic)
             uri = f"kafka://{broker.bootstrap}/{topic}"
-            expected = _everything(uri)
+            expected = everything(uri)
             while len(done) < args.faults:
                 place = f"{name}/{seed}"
                 done += archived_through_crashes(uri, place, seed, 5)
-                same = _everything(f"{place}/") == expected and check(open_place(place)).sound
+                same = everything(f"{place}/") == expected and check(open_place(place)).sound
                 wrong += not same
                 seed += 1
         finally:

@@ -6,6 +6,7 @@ import http.client
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from padit.codecs.validate import Validate
 from padit.devcluster.processes import LOOPBACK, Part, free_port, port_answers
@@ -15,7 +16,7 @@ from padit.stores.decode import Decoder
 from tests.parts import required_program
 from tests.stores.faking import FakeTopics
 
-__all__ = ["bring", "get", "influx_server", "prometheus_server", "redis_server"]
+__all__ = ["bring", "create_influx", "get", "influx_server", "prometheus_server", "redis_server"]
 
 
 def redis_server(directory: Path, *options: str) -> tuple[int, Part]:
@@ -86,6 +87,11 @@ def influx_server(directory: Path) -> tuple[int, Part]:
     )
     part.start()
     return port, part
+
+
+def create_influx(port: int, database: str) -> None:
+    """Make a database."""
+    get(port, f"/query?q={quote(f'CREATE DATABASE {database}')}")
 
 
 def prometheus_server(directory: Path, window: str | None = None) -> tuple[int, Part]:

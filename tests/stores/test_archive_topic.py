@@ -58,7 +58,7 @@ def _fill(kafka: Any, topic: str, count: int = _COUNT, seed: int = 0) -> None:
         transactional.commit_transaction(30) if kept else transactional.abort_transaction(30)
 
 
-def _everything(uri: str, **bounds: Any) -> dict[str, Any]:
+def everything(uri: str, **bounds: Any) -> dict[str, Any]:
     """All that the job would get: rows, late rows, dead letters, and where partitions stand."""
     source = source_from_uri(uri, Bounds(**bounds))
     ranges = source.ranges()
@@ -109,7 +109,7 @@ def archived(filled: str, s3: S3Server) -> str:
 
 
 def test_a_replay_from_s3_gives_what_the_topic_gives(filled: str, archived: str) -> None:
-    assert _everything(archived) == _everything(filled)
+    assert everything(archived) == everything(filled)
     checked = check(open_place(archived))
     assert checked.sound
     assert not checked.strays
@@ -128,7 +128,7 @@ def test_a_replay_from_s3_gives_what_the_topic_gives(filled: str, archived: str)
 def test_bounds_mean_what_they_mean_for_the_topic(
     filled: str, archived: str, bounds: dict[str, Any]
 ) -> None:
-    assert _everything(archived, **bounds) == _everything(filled, **bounds)
+    assert everything(archived, **bounds) == everything(filled, **bounds)
 
 
 def test_what_was_asked_for_and_is_not_there_is_an_error(archived: str) -> None:
@@ -142,15 +142,15 @@ def test_compaction_changes_files_and_no_result(kafka: Any, tmp_path: Path) -> N
     for seed in range(4):
         _fill(kafka, topic, 300, seed)
         _archive(uri, kafka.uri(topic))
-    before = _everything(uri)
-    assert before == _everything(kafka.uri(topic))
+    before = everything(uri)
+    assert before == everything(kafka.uri(topic))
     done = compact(open_place(uri))
     assert done.after < done.before / 2
-    assert _everything(uri) == before
+    assert everything(uri) == before
     checked = check(open_place(uri), clean=True)
     assert checked.sound
     assert checked.retired == done.before
-    assert _everything(uri) == before
+    assert everything(uri) == before
     assert len(list(tmp_path.rglob("*.parquet"))) == done.after
 
 
@@ -163,14 +163,14 @@ def test_a_second_run_adds_only_what_is_new(kafka: Any, tmp_path: Path) -> None:
     _fill(kafka, topic, 300, 1)
     second = _archive(uri, kafka.uri(topic))
     assert 0 < second.records < first.records
-    assert _everything(f"{uri}/") == _everything(kafka.uri(topic))
+    assert everything(f"{uri}/") == everything(kafka.uri(topic))
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_crash_anywhere_loses_and_doubles_nothing(filled: str, tmp_path: Path, seed: int) -> None:
     uri = f"{tmp_path}/archive"
     assert archived_through_crashes(filled, uri, seed)
-    assert _everything(f"{uri}/") == _everything(filled)
+    assert everything(f"{uri}/") == everything(filled)
     checked = check(open_place(uri))
     assert checked.sound
     assert checked.records == sum(map(len, _records(filled)))
@@ -192,7 +192,7 @@ def test_a_process_that_is_killed_is_followed_by_one_that_goes_on(
         process.wait()
         _grow(source)
     _archive(uri, source)
-    assert _everything(f"{uri}/") == _everything(source)
+    assert everything(f"{uri}/") == everything(source)
 
 
 def _several(folder: Path, count: int) -> bool:
@@ -240,7 +240,7 @@ def test_a_busy_service_is_asked_again_and_nothing_is_lost(filled: str, s3: S3Se
         _archive(uri, filled, patience=60.0)
     assert kinds.count("slow") > 3
     assert kinds.count("cut") > 3
-    assert _everything(s3.uri("busy/metrics")) == _everything(filled)
+    assert everything(s3.uri("busy/metrics")) == everything(filled)
 
 
 def test_a_service_that_stays_away_ends_the_run_and_keeps_the_archive(
@@ -302,11 +302,11 @@ def test_half_written_files_are_ignored_and_named(filled: str, tmp_path: Path) -
     number = int(newest.name.split(".")[0])
     torn = newest.with_name(f"{number + 1:012d}.json.gz")
     torn.write_bytes(newest.read_bytes()[:100])
-    assert _everything(f"{uri}/") == _everything(filled)
+    assert everything(f"{uri}/") == everything(filled)
     assert any(stray.name in line for line in check(open_place(uri)).lines())
     files[1].write_bytes(files[1].read_bytes()[:-100])
     with pytest.raises(SourceError, match=files[1].name):
-        _everything(f"{uri}/")
+        everything(f"{uri}/")
     found = check(open_place(uri))
     assert not found.sound
     assert any(files[1].name in line for line in found.lines())
@@ -328,7 +328,7 @@ def test_a_changed_value_is_noticed_by_its_checksum(filled: str, tmp_path: Path)
 
 def test_the_archive_answers_in_sql(filled: str, archived: str) -> None:
     place = open_place(archived)
-    rows = sum(map(len, _everything(filled)["rows"].values())) + len(_everything(filled)["late"])
+    rows = sum(map(len, everything(filled)["rows"].values())) + len(everything(filled)["late"])
     answer = archive_query.ask(place, "SELECT count(value), min(date) FROM archive")
     assert answer.splitlines()[1].split("\t") == [str(rows), "2026-01-01"]
     by_source = archive_query.ask(

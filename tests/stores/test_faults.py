@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.stores.faults import play, site
+from tests.stores.fault_site import site
+from tests.stores.faults import play
 
 
 def test_ten_faults_lose_and_double_nothing(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from padit.domain.errors import ConfigurationError
 from padit.stores.base import Writer
 from padit.stores.postgres.relay import Relay
 from padit.stores.postgres.store import PostgresStore
@@ -119,6 +120,47 @@ def test_the_relay_waits_for_transactions_that_are_older(
             assert read(kafka, topic, 1) == events[:1]
         assert read(kafka, topic, 5) == [events[0], b"first", *events[1:]]
     writer.close()
+
+
+def _insert(database: Database, transactions: list[int]) -> list[bytes]:
+    """Rows of the outbox, one of each transaction; their payloads."""
+    with database.server.connect(database.name) as connection:
+        for n in transactions:
+            connection.execute(
+                "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, txid) "
+                "VALUES (%s, 'anomaly-alerts', 'k', 't', %s, %s)",
+                (f"{n}", f"payload {n}", f"{n}"),
+            )
+    return [f"payload {n}".encode() for n in transactions]
+
+
+def test_transactions_are_ordered_as_numbers_and_none_is_left_out(
+    database: Database, kafka: KafkaPart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("padit.stores.postgres.relay._BATCH", 3)
+    topic = kafka.topic("anomaly-alerts")
+    database.writer().close()
+    # Smaller than those of any new server, so that all are below the oldest that is open.
+    expected = _insert(database, [5, 9, 10, 11, 90, 99, 100, 101, 399, 400])
+    with running(relay_of(database, relay=kafka.uri(topic))):
+        assert read(kafka, topic, len(expected)) == expected
+        expected += _insert(database, [409, 410])
+        assert read(kafka, topic, len(expected)) == expected
+
+
+def test_transactions_of_another_server_end_the_relay_with_the_remedy(
+    database: Database, kafka: KafkaPart
+) -> None:
+    topic = kafka.topic("anomaly-alerts")
+    database.writer().close()
+    expected = _insert(database, [7, 10**15, 10**15 + 1])
+    relay = relay_of(database, relay=kafka.uri(topic))
+    with pytest.raises(ConfigurationError, match="restored from a dump") as raised:
+        relay.run(threading.Event())
+    remedy = str(raised.value).partition(" one. ")[2].partition("; then")[0]
+    database.query_none(remedy)
+    with running(relay):
+        assert read(kafka, topic, 3) == expected
 
 
 def test_of_two_relays_one_leads_and_the_other_follows_it(

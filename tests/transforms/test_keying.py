@@ -1,5 +1,8 @@
 """Key groups: stable, complete, and the metrics of a source together."""
 
+from collections import Counter
+from typing import Any, cast
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +12,9 @@ from padit.domain.batch import Batch
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.domain.watermark import Position
-from padit.transforms.keying import group_of, join_batches, split_batch
+from padit.ops.compiled import Kernel
+from padit.transforms import keying
+from padit.transforms.keying import _spread, group_of, join_batches, split_batch
 from padit.transforms.progress import Progress
 from tests.codecs.samples import plain, steady
 
@@ -104,3 +109,52 @@ def test_a_row_of_a_series_that_is_not_there_is_refused(code: int) -> None:
     rows = Rows((Series("a", "b"),), np.array([code], np.int32), np.zeros(1, np.int64), np.zeros(1))
     with pytest.raises(IndexError, match="not in its table"):
         list(split_batch(Batch(1, (), rows), 2))
+
+
+class _Read:
+    """An array that counts how often an element is read."""
+
+    def __init__(self, values: Any) -> None:
+        self._values = np.asarray(values)
+        self.reads = 0
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, at: Any) -> Any:
+        self.reads += 1
+        return self._values[at]
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_rows_are_read_equally_often_however_many_groups_there_are(ordered: bool) -> None:
+    series, size = 50, 400
+    reads = []
+    for groups in (1, 32, 4096):
+        code = _Read(np.arange(size) % series)
+        group = _Read([group_of(f"s{one}", groups) for one in range(series)])
+        number = _Read(np.zeros(series, np.int32))
+        time, value = _Read(np.arange(size)), _Read(np.ones(size))
+        plainly = cast(Kernel, _spread).py_func
+        bounds, *_ = plainly(code, time, value, group, number, groups, ordered)
+        assert bounds[-1] == size
+        reads.append([one.reads for one in (code, time, value, group, number)])
+    assert reads[0] == reads[1] == reads[2]
+    assert max(reads[0]) <= 7 * size
+
+
+def test_the_group_of_a_series_is_looked_up_once_for_a_table_however_many_groups_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: Counter[str] = Counter()
+
+    def counted(source: str, groups: int) -> int:
+        calls[source] += 1
+        return group_of(source, groups)
+
+    monkeypatch.setattr(keying, "group_of", counted)
+    batch = _batch([(f"counted-{one}", "m", 0) for one in range(200)])
+    for _ in range(3):
+        assert len(list(split_batch(batch, 4096))) == 4096
+    assert len(calls) == 200
+    assert set(calls.values()) == {1}

@@ -13,16 +13,17 @@ async function several(names, what) {
     names.map((name) => post(`/api/incidents/${id(name)}/${what}`)));
   const failed = results.find((one) => one.status === "rejected");
   if (failed) throw failed.reason;
+  return results.some((one) => one.value.waiting);
 }
 
 export async function act(what, names) {
   if (!may()) { said(t("viewerOnly")); return; }
   if (!names.length) return;
   try {
-    await several(names, what);
+    const waits = await several(names, what);
     marked.value = new Set();
     const back = what === "acknowledge" ? () => act("unacknowledge", names) : null;
-    said(t(`done_${what}`), back);
+    said(t(waits ? "waitsForAlerting" : `done_${what}`), back);
   } catch (error) { report(error); }
 }
 

@@ -18,7 +18,36 @@ export function Health() {
     ${figure(t("refused"), whole(one.refused), one.refused > 0)}${figure(t("rejected"), whole(one.readings_rejected + one.windows_rejected), one.readings_rejected + one.windows_rejected > 0)}
     ${figure(t("leftOut"), whole(one.series_left_out), one.series_left_out > 0)}${figure(t("outOfOrder"), whole(one.out_of_order))}
     ${figure(t("unmatched"), whole(one.commands_unmatched))}${figure(t("streams"), whole(one.streams))}${figure(t("uptime"), span(one.uptime_seconds * 1000))}</dl>
-    <section class="card"><h2>${t("account")}</h2>${one.routes.length === 0 ? html`<p class="soft">${t("none")}</p>` : one.routes.map((each) => html`<p><b>${each.route}</b>: ${t("accountLine", { n: whole(each.transitions) })} ${
+    <${Job} watch=${one.watch} /><section class="card"><h2>${t("account")}</h2>${one.routes.length === 0 ? html`<p class="soft">${t("none")}</p>` : one.routes.map((each) => html`<p><b>${each.route}</b>: ${t("accountLine", { n: whole(each.transitions) })} ${
       Object.entries(each.reasons).map(([reason, n]) => `${number(n)} ${reason}`).join(" + ")}${Object.keys(each.messages).length > 0 && one.delivers ? `; ${t("messages")}: ${
-      Object.entries(each.messages).map(([state, n]) => `${n} ${state}`).join(" + ")}` : ""}</p>`)}</section>`;
+      Object.entries(each.messages).map(([state, n]) => `${n} ${state}`).join(" + ")}` : ""}${each.residue ? html` <b class="fault">${t("residue", { n: each.residue })}</b>` : ""}</p>`)}</section>
+    <div class="columns"><${Breakers} rows=${one.breakers} /><${Silences} found=${one.silences} /></div>`;
+}
+
+// The job: what it read and what became of it, how far behind it is.
+function Job({ watch }) {
+  const job = watch.job, checkpoints = watch.checkpoints;
+  const card = (words, value, bad) => html`<div class=${`figure-card ${bad ? "bad" : ""}`}><dt>${words}</dt><dd>${value}</dd></div>`;
+  const parts = ["scored", "late", "duplicate", "dead_lettered", "waiting"];
+  return html`<section class="card"><h2>${t("job")}</h2>${(watch.away || []).map((each) => html`<p class="fault">${t("unreachable", { what: each })}</p>`)}
+    ${!job && !checkpoints ? html`<p class="soft">${t("noJob")}</p>` : html`<dl class="figures">
+    ${job && job.per_second != null && card(t("throughput"), t("perSecond", { n: number(job.per_second, 3) }))}
+    ${job && job.lag_records != null && card(t("lagRecords"), whole(job.lag_records), job.lag_records > 100000)}
+    ${job && job.watermark_delay_seconds != null && card(t("watermarkDelay"), span(job.watermark_delay_seconds * 1000), job.watermark_delay_seconds > 300)}
+    ${job && job.late != null && card(t("late"), whole(job.late), job.late > 0)}
+    ${job && job.dead_lettered != null && card(t("deadLetters"), whole(job.dead_lettered), job.dead_lettered > 0)}
+    ${checkpoints && card(t("checkpointAge"), checkpoints.age_seconds == null ? "–" : span(checkpoints.age_seconds * 1000), checkpoints.age_seconds == null || checkpoints.age_seconds > 600)}
+    </dl>${job && job.read != null && html`<p><b>${t("conservation")}</b>: ${t("readLine", { n: whole(job.read) })} ${parts.map((name) => `${whole(job[name])} ${t(`c_${name}`)}`).join(" + ")}${
+      job.residue ? html` <b class=${job.ended ? "fault" : ""}>${t(job.ended ? "residue" : "inFlight", { n: whole(job.residue) })}</b>` : ""}</p>`}`}</section>`;
+}
+
+const Breakers = ({ rows }) => html`<section class="card"><h2>${t("breakers")}</h2>${rows.length === 0 ? html`<p class="soft">${t("noBreakers")}</p>`
+  : html`<ul class="plain-list">${rows.map((each) => html`<li><b class="grow">${each.name}</b><span class=${`tag ${each.open ? "bad" : "good"}`}>${t(each.open ? "leftAlone" : "closedBreaker")}</span></li>`)}</ul>`}</section>`;
+
+function Silences({ found }) {
+  const line = (one, why) => html`<li><span class="grow"><b>${one.what}</b> <span class="soft">${t("by", { name: one.by })}</span></span>
+    <span class="tag bad">${why}</span></li>`;
+  const rows = [...found.hid_real.map((one) => line(one, t("hidReal", { n: one.real.length }))),
+    ...found.never_matched.map((one) => line(one, t("neverMatched")))];
+  return html`<section class="card"><h2>${t("silencesReview")}</h2>${rows.length ? html`<ul class="plain-list">${rows}</ul>` : html`<p class="soft">${t("silencesFine")}</p>`}</section>`;
 }

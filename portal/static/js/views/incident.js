@@ -115,7 +115,8 @@ export function Incident({ here }) {
     <span class="age" title=${absolute(one.opened)}>${one.firing ? t("since", { span: span(now() - Date.parse(one.opened)) })
       : html`<${Ago} time=${one.closed} /> · ${t("lasted", { span: span(Date.parse(one.closed) - Date.parse(one.opened)) })}`}</span>
     ${one.acknowledged_by && html`<span class="tag good">✓ ${t("acknowledgedBy", { name: one.acknowledged_by })}</span>`}
-    ${one.suppressed.map((why) => html`<span class="tag">${t("suppressed", { why })}</span>`)}</div><h1>${one.title}</h1></div>
+    ${one.suppressed.map((why) => html`<span class="tag">${t("suppressed", { why })}</span>`)}
+    ${one.silenced && Date.parse(one.silenced) > now() && html`<span class="tag">${t("isSilenced", { time: absolute(one.silenced) })}</span>`}</div><h1>${one.title}</h1></div>
     <div class="acts">${one.firing && html`${one.acknowledged_by ? html`<button onClick=${() => act("unacknowledge", [one.id])}>${t("unacknowledge")}</button>`
       : html`<button class="strong" onClick=${() => act("acknowledge", [one.id])}>${t("acknowledge")} <kbd>a</kbd></button>`}
       <button onClick=${() => silenceDialog(one.id)}>${t("silence")} <kbd>s</kbd></button>

@@ -30,6 +30,7 @@ function Row({ one }) {
         : html`<${Ago} time=${one.closed} /> · ${t("lasted", { span: span(age) })}`}</span>
       ${one.acknowledged_by && html`<span class="tag good">✓ ${t("acknowledgedBy", { name: one.acknowledged_by })}</span>`}
       ${one.suppressed.map((why) => html`<span class="tag">${t("suppressed", { why })}</span>`)}
+      ${one.silenced && Date.parse(one.silenced) > now() && html`<span class="tag">${t("isSilenced", { time: absolute(one.silenced) })}</span>`}
       ${one.flapping && html`<span class="tag">${t("flapping")}</span>`}</div>
     <a class="title" href=${link("incident", [one.id])} onFocus=${pick}>${one.title}</a><${Line} one=${one} />
     ${one.firing && html`<div class="acts">
@@ -77,9 +78,17 @@ function Silences() {
   useEffect(() => { ask("/api/silences").then((one) => setRows(one.items), () => {}); }, [changes.value]);
   if (!rows.length) return null;
   return html`<section><h2>${t("active")}</h2><ul class="plain-list">${rows.map((one) => html`<li key=${one.id}>
-    <span class="grow"><b>${one.source || one.metric || one.fingerprint?.slice(0, 8) || one.id}</b> <span class="soft">${t("by", { name: one.by })}${
+    <span class="grow"><b>${one.series || one.source || one.metric || one.fingerprint?.slice(0, 8) || one.id}</b> <span class="soft">${t("by", { name: one.by })}${
       one.end && ` · ${t("endsIn", { time: absolute(one.end) })}`}</span></span>
     ${one.by !== "configuration" && may() && html`<button onClick=${() => unsilence(one.id)} aria-label=${`${t("unsilence")}: ${one.id}`}>${t("unsilence")}</button>`}</li>`)}</ul></section>`;
+}
+
+// Transitions that are on the topic, and that alerting has not taken yet.
+function Pending() {
+  const rows = summary.value ? summary.value.pending : [];
+  if (!rows.length) return null;
+  return html`<section class="card pending"><h2>${t("pendingTitle", { n: rows.length })}</h2><ul class="plain-list">${rows.map((one) => html`<li key=${one.id} data-pending=${one.id}>
+    <${Severity} of=${one.severity} quiet=${one.kind === "resolved"} /><span class="grow">${t(one.kind)} <b>${one.source_id}</b> ${one.summary || one.metric_name}</span><${Ago} time=${one.time} /></li>`)}</ul></section>`;
 }
 
 export function Now() {
@@ -89,6 +98,6 @@ export function Now() {
       <button onClick=${() => act("acknowledge", [...several])}>${t("acknowledge")}</button>
       <button onClick=${() => act("resolve", [...several])}>${t("resolve")}</button>
       <button onClick=${() => { marked.value = new Set(); }}>${t("cancel")}</button></div>`}
-    <${List} rows=${rows} />${past.length > 0 ? html`<section><h2>${t("recently")}</h2><ul class="incidents past">${
+    <${Pending} /><${List} rows=${rows} />${past.length > 0 ? html`<section><h2>${t("recently")}</h2><ul class="incidents past">${
       past.map((one) => html`<${Row} key=${one.id} one=${one} />`)}</ul></section>` : rows.length === 0 && html`<p class="soft centred">${t("noneYet")}</p>`}<${Silences} />`;
 }

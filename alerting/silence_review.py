@@ -1,0 +1,104 @@
+"""What became of silences: those that never matched anything, and those that hid something real."""
+
+from typing import NamedTuple
+
+from padit.alerting.compiled import matcher_of
+from padit.alerting.entries import AlertEvent, Command, Entry, Target
+from padit.alerting.matching import Matcher, targets
+from padit.alerting.policy import AlertingConfig
+
+__all__ = ["SilenceReview", "Silenced"]
+
+_MOST = 10_000
+_FOREVER = 1 << 53
+
+
+class Silenced(NamedTuple):
+    """A silence, by configuration or by command.
+
+    Attributes:
+        id, by, what: its id, who made it, and what it names, in words.
+        start, end: event times; `end` is 1 << 53 where there is none.
+        muted: alerts that opened or got worse while it held.
+        real: those of them that somebody marked as real.
+    """
+
+    id: str
+    by: str
+    what: str
+    start: int
+    end: int
+    muted: frozenset[str] = frozenset()
+    real: frozenset[str] = frozenset()
+
+
+class SilenceReview:
+    """Follows the log, entry by entry.
+
+    Args:
+        config: whose silences are followed, too.
+    """
+
+    def __init__(self, config: AlertingConfig) -> None:
+        self._made: dict[str, Silenced] = {}
+        self._match: dict[str, Matcher | Target] = {}
+        self._open: dict[str, AlertEvent] = {}
+        for one in config.silences:
+            self._made[one.id] = Silenced(
+                one.id, "configuration", str(one.match.model_dump(exclude_defaults=True)),
+                one.start, one.end,
+            )  # fmt: skip
+            self._match[one.id] = matcher_of(one.match)
+
+    def apply(self, entry: Entry) -> None:
+        """Follow one entry."""
+        if isinstance(entry, Command):
+            self._command(entry)
+        elif isinstance(entry, AlertEvent):
+            if entry.kind == "resolved":
+                self._open.pop(entry.alert, None)
+                return
+            self._open[entry.alert] = entry
+            for name, one in self._made.items():
+                if one.start <= entry.time < one.end and self._fits(name, entry):
+                    self._made[name] = one._replace(muted=one.muted | {entry.alert})
+
+    def _command(self, entry: Command) -> None:
+        if entry.kind == "silence" and entry.id not in self._made and len(self._made) < _MOST:
+            target = entry.target
+            names = [target.source, target.metric, *(f"{k}={v}" for k, v in target.labels.items())]
+            what = " ".join(one for one in names if one) or "one series"
+            end = entry.until or _FOREVER
+            muted = frozenset(name for name, one in self._open.items() if targets(target, one))
+            self._match[entry.id] = target
+            self._made[entry.id] = Silenced(entry.id, entry.by, what, entry.time, end, muted)
+        elif entry.kind == "unsilence" and entry.note in self._made:
+            one = self._made[entry.note]
+            self._made[entry.note] = one._replace(end=min(one.end, entry.time))
+        elif entry.kind == "feedback" and entry.note == "real":
+            real = {name for name, one in self._open.items() if targets(entry.target, one)}
+            for name, one in self._made.items():
+                if one.muted & real:
+                    self._made[name] = one._replace(real=one.real | (one.muted & real))
+
+    def _fits(self, name: str, event: AlertEvent) -> bool:
+        match = self._match[name]
+        if isinstance(match, Matcher):
+            return match(event)
+        return targets(match, event)
+
+    def all(self) -> list[Silenced]:
+        """Every silence so far."""
+        return list(self._made.values())
+
+    def never_matched(self, now: int) -> list[Silenced]:
+        """Those that have ended, or lasted a day, without muting anything."""
+        day = 86_400_000_000
+        return [
+            one for one in self._made.values()
+            if not one.muted and one.start <= now and (one.end <= now or now - one.start > day)
+        ]  # fmt: skip
+
+    def hid_real(self) -> list[Silenced]:
+        """Those that muted an alert which somebody marked as real."""
+        return [one for one in self._made.values() if one.real]

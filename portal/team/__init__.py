@@ -1,0 +1,1 @@
+"""The portal over a team's stores: PostgreSQL, Kafka and Redis, each of which may be away."""

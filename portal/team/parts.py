@@ -1,0 +1,116 @@
+"""Puts the parts of a team's portal together from their addresses."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from padit.alerting.policy import AlertingConfig
+from padit.alerting.store.postgresql import LEAD
+from padit.connectors.uris import Address, parse_address
+from padit.domain.errors import ConfigurationError, SinkError
+from padit.portal.parts import Parts
+from padit.portal.places import Places
+from padit.portal.team.database import Database
+from padit.portal.team.follower import Follower
+from padit.portal.team.live import LiveFeatures
+from padit.portal.team.logs import TeamLogs
+from padit.portal.team.reader import TeamReader
+from padit.portal.team.series import TeamSeries
+from padit.portal.team.topics import CommandTopic, TransitionTopic
+
+__all__ = ["Team", "team_parts"]
+
+_SILENT_SECONDS = 60.0
+
+
+class Team(NamedTuple):
+    """Addresses of a team's stores.
+
+    Attributes:
+        store: `postgresql://user@host/database`, of alerting and of `padit store`.
+        kafka: `kafka://host:9092`, or None.
+        redis: `redis://host:6379/0`, or None.
+        alerts, commands: names of topics.
+    """
+
+    store: str
+    kafka: str | None = None
+    redis: str | None = None
+    alerts: str = "alerts"
+    commands: str = "alert-commands"
+
+
+def team_parts(team: Team, config: AlertingConfig, state: Path) -> Parts:
+    """The parts; nothing has to answer yet.
+
+    Raises:
+        ConfigurationError: an address is none.
+    """
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = Database(team.store)
+    reader = TeamReader(database)
+    live = (
+        LiveFeatures(_checked(team.redis, "--redis", ("redis", "rediss"))) if team.redis else None
+    )
+    commands = CommandTopic(_topic(team.kafka, team.commands)) if team.kafka else None
+    recorder = Follower(database, config, commands, LEAD)
+    series = TeamSeries(database, live)
+    if team.kafka:
+        recorder.topic = TransitionTopic(
+            _topic(team.kafka, team.alerts), lambda: _positions(database), recorder.wake,
+            recorder.changed,
+        )  # fmt: skip
+
+    def extra() -> dict[str, Any]:
+        return _extra(database, recorder, series, live)
+
+    lacks = [] if team.kafka else ["Kafka: nobody can act here, and nothing is pushed; --kafka"]
+    places = Places(None, None, None, None, tuple(lacks))
+    return Parts(
+        places, recorder, series, series, TeamLogs(database), lambda: TeamReader(database), reader,
+        remote=True, export=series.export, close=database.close, extra=extra,
+    )  # fmt: skip
+
+
+def _extra(
+    database: Database, recorder: Follower, series: TeamSeries, live: LiveFeatures | None
+) -> dict[str, Any]:
+    """What waits on the topic, and what is away."""
+    trouble = [database.trouble]
+    if live is not None:
+        trouble.append(live.trouble)
+    pending: list[dict[str, Any]] = []
+    if recorder.topic is not None:
+        trouble.append(recorder.topic.trouble)
+        pending = recorder.topic.late()
+    if not database.trouble and not recorder.leads:
+        trouble.append("no `padit alerting` works on this store: nobody is told of anything")
+    elif recorder.silent > _SILENT_SECONDS:
+        trouble.append(f"the job has reported nothing for {recorder.silent:.0f} s")
+    found = [one for one in trouble if one]
+    return {
+        "pending": pending,
+        "trouble": list(dict.fromkeys(found)),
+        "lacks": [series.lacks] if series.lacks else [],
+        "team": True,
+    }
+
+
+def _positions(database: Database) -> dict[tuple[str, int], int]:
+    try:
+        rows = database.rows("SELECT place, partition, following FROM position")
+    except SinkError:
+        return {}
+    return {(place, partition): following for place, partition, following in rows}
+
+
+def _checked(uri: str, option: str, kinds: tuple[str, ...]) -> Address:
+    address = parse_address(uri)
+    if address.kind not in kinds or not address.host:
+        message = f"{option} {uri}: it is written {kinds[0]}://host:port"
+        raise ConfigurationError(message)
+    return address
+
+
+def _topic(uri: str, name: str) -> Address:
+    head, mark, options = uri.partition("?")
+    return _checked(f"{head.rstrip('/')}/{name}{mark}{options}", "--kafka", ("kafka",))

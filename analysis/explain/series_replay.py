@@ -105,14 +105,15 @@ class _Run:
                 reads = reader.read(1.0)
                 if reads:
                     heard = time.monotonic()
-                    cursor = self._take(advance(cursor, reads, self._reading.out_of_orderness))
+                    cursor = self.take(advance(cursor, reads, self._reading.out_of_orderness))
                 elif time.monotonic() - heard > _QUIET_SECONDS:
                     message = f"{source.name} sent no records for {_QUIET_SECONDS:g} s"
                     raise SourceError(message)
         finally:
             reader.close()
 
-    def _take(self, moved: Advance) -> Cursor:
+    def take(self, moved: Advance) -> Cursor:
+        """Compute with what was read; where reading goes on."""
         rows, found = moved.batch.rows, self.found
         found.read += len(rows)
         mine = of_series(rows, lambda one: one.source_id == self._name[0])

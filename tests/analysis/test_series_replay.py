@@ -3,10 +3,19 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from padit.analysis.explain.history import Reading
+from padit.analysis.explain.series_replay import _Run
 from padit.cli.main import main
+from padit.connectors.cursor import advance, first_cursors
+from padit.connectors.source import PartitionRange, ReadBatch
+from padit.domain.config import JobConfig
+from padit.domain.metric import Series
+from padit.domain.rows import Rows
 from padit.domain.timestamps import MICROS, format_utc
+from padit.transforms.windows import WindowOptions
 from tests.alerting.making import SIMPLE
 
 START = 1_767_600_000
@@ -54,7 +63,22 @@ def test_what_was_not_recorded_is_explained_as_if_it_had_been(
     assert main(_why_not(job, "press-1", *at, "--input", f"{job}/metrics.jsonl")) == 1
     found = capsys.readouterr().out.splitlines()
     assert [one for one in found if "computed again from" not in one] == expected
-    assert any("late: 1 samples" in one for one in found) == (minute <= 60)
+
+
+def test_late_samples_of_the_series_are_counted_and_no_others() -> None:
+    """Files are read in order, so this comes from topics only."""
+    table = (Series("s0", "rpm", ""), Series("s1", "rpm", ""))
+    code, moments = np.array([0, 1, 0], np.int32), np.array([START, START + 1, START + 2])
+    rows = Rows(table, code, moments * MICROS, np.ones(3))
+    first, later = Rows(table, code, (moments + 3600) * MICROS, np.ones(3)), rows
+    reads = [ReadBatch(0, 3, first), ReadBatch(0, 6, later)]
+    (cursor,) = first_cursors([PartitionRange(0, 0, 6)], 1)
+    run = _Run(
+        ("s0", "rpm"), Reading("", {}, None, 0, 3600 * MICROS), JobConfig(),
+        WindowOptions(300 * MICROS, 60 * MICROS, 1000),
+    )  # fmt: skip
+    run.take(advance(cursor, reads, 0))
+    assert len(run.found.late) == 2
 
 
 def test_an_alert_that_the_rows_would_raise_today_is_named(

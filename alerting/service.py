@@ -141,7 +141,7 @@ class Service:
                 if self.figures.round():
                     self._held(self._figure)
                 if time.monotonic() - saved > _SAVE_EVERY_SECONDS:
-                    self._held(self._core.save)
+                    self._tidy()
                     saved = time.monotonic()
         finally:
             for worker in self._workers:
@@ -151,6 +151,12 @@ class Service:
             self._source.close()
             self._traces.close()
         self._core.save()
+
+    def _tidy(self) -> None:
+        """Keep the state, and drop what is old: a piece at a time, so no transaction is long."""
+        self._held(self._core.save)
+        while self._held(self._core.forget) and not self._stopped():
+            pass
 
     def _once(self) -> None:
         records = self._source.poll(self._wait())

@@ -89,7 +89,7 @@ class Reads(ABC):
         """
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Outcomes of transitions and states of messages, by route."""
+        """Outcomes of transitions and states of messages that are kept, by route."""
         found: dict[str, dict[str, int]] = {}
         rows = self.execute(
             "SELECT route, reason, count(*) FROM outcome GROUP BY route, reason UNION ALL "
@@ -125,6 +125,14 @@ class Store(Reads):
     @abstractmethod
     def close(self) -> None:
         """Let go of it; another process may lead then."""
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """As in `Reads`, with what is no longer kept."""
+        found = super().counts()
+        for route, reason, count in self.execute("SELECT route, reason, count FROM retired"):
+            of_route = found.setdefault(route, {})
+            of_route[reason] = of_route.get(reason, 0) + count
+        return found
 
     # ---- the log
 

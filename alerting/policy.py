@@ -194,7 +194,10 @@ class Silence(Section):
 
 
 class Inhibition(Section):
-    """While an alert that matches `cause` is open, those that match `effect` are not sent."""
+    """While an alert that matches `cause` is open, those that match `effect` are not sent.
+
+    Of alerts that inhibit each other in a circle, the one that opened first is sent.
+    """
 
     name: Name = Field(description="For explanations.")
     cause: Match = Field(description="The alert that explains the others.")

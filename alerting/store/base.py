@@ -292,6 +292,25 @@ class Store(Reads):
             ),
         )
 
+    def hasten(self, receiver: str, seconds: float, latest: float) -> None:
+        """The clock was set back: messages are tried as soon as they would have been.
+
+        Args:
+            receiver: whose messages.
+            seconds: by which it was set back.
+            latest: nothing waits longer than until then, epoch seconds.
+        """
+        self.execute(
+            "UPDATE delivery SET next_attempt_at = next_attempt_at - ? "
+            "WHERE receiver = ? AND state = 'pending' AND next_attempt_at > 0",
+            (seconds, receiver),
+        )
+        self.execute(
+            "UPDATE delivery SET next_attempt_at = ? "
+            "WHERE receiver = ? AND state = 'pending' AND next_attempt_at > ?",
+            (latest, receiver, latest),
+        )
+
     def deliveries(self, state: str | None = None) -> list[Delivery]:
         """All messages, or those in a state, oldest first."""
         where, values = ("WHERE state = ?", (state,)) if state is not None else ("", ())

@@ -1,25 +1,34 @@
 """The likely first cause of an incident: simple, with its evidence, and silent when in doubt.
 
-Each source gets the largest shift of its members in interquartile ranges of their usual values.
+The evidence for a source is the largest shift of its members, in interquartile ranges of their
+usual values, and that of all sources that depend on it, because its fault is what they suffer from.
 Public data shows that more than that rarely helps (docs/first-cause.md). Internal metrics (cpu,
-memory, temperature) come before external ones (latency, errors), and of sources that depend on
-each other the deepest one comes first, because its fault is what the others suffer from. What moved
-to its good side (latency that fell) is no cause.
+memory, temperature) come before external ones (latency, errors, traffic). What moved to its good
+side (latency or a processor's load that fell) is no cause.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
+from padit.alerting.entries import AlertEvent
 from padit.alerting.state import Member
 
 __all__ = ["Cause", "likely_causes"]
 
 _EXTERNAL_TYPES = frozenset({"latency", "error_rate", "availability", "throughput"})
-_EXTERNAL_WORDS = ("latency", "error", "duration", "rtt", "response", "request", "qps", "status")
+_EXTERNAL_WORDS = (
+    "latency", "error", "duration", "rtt", "response", "request", "qps", "status", "availab",
+    "success", "uptime", "workload", "ops", "bytes", "packet", "network", "traffic", "syscall",
+)  # fmt: skip
 _GOOD_HIGH = ("availability", "success", "uptime")
-_GOOD_LOW = ("latency", "error", "duration", "rtt", "response")
+_GOOD_LOW = ("latency", "error", "duration", "rtt", "response", "cpu", "memory", "disk")
 _MOST = 3
-_LEAST = 1e-9
+_PARTS = 100  # of an interquartile range: evidence is rounded to them before it is compared
+_EXPLAINS = 10
+_LARGEST = 10_000_000 * _PARTS
 
 
 class Cause(NamedTuple):
@@ -36,28 +45,35 @@ class Cause(NamedTuple):
     why: str
 
 
-def _external(member: Member) -> bool:
-    event = member.event
-    name = event.metric_name.lower()
-    return event.metric_type in _EXTERNAL_TYPES or any(word in name for word in _EXTERNAL_WORDS)
+class _Best(NamedTuple):
+    """The member of a source that speaks most for it; larger is likelier."""
+
+    internal: bool
+    size: int
+    onset: int
+    member: Member
 
 
-def _better(member: Member) -> bool:
+@lru_cache(maxsize=1 << 14)
+def _kind(metric_type: str, metric_name: str) -> tuple[bool, int]:
+    """Whether a metric is external, and the sign of a shift to its good side; 0: none."""
+    name = metric_name.lower()
+    external = metric_type in _EXTERNAL_TYPES or any(word in name for word in _EXTERNAL_WORDS)
+    if metric_type == "availability" or any(word in name for word in _GOOD_HIGH):
+        return external, 1
+    low = metric_type in ("latency", "error_rate") or any(word in name for word in _GOOD_LOW)
+    return external, -1 if low else 0
+
+
+def _better(event: AlertEvent) -> bool:
     """Whether a metric moved to its good side: that is no fault, so no cause of one."""
-    event = member.event
-    name = event.metric_name.lower()
-    if event.metric_type == "availability" or any(word in name for word in _GOOD_HIGH):
-        return event.shift > 0
-    if event.metric_type in ("latency", "error_rate") or any(word in name for word in _GOOD_LOW):
-        return event.shift < 0
-    return False
+    return _kind(event.metric_type, event.metric_name)[1] * event.shift > 0
 
 
-def _depths(sources: Sequence[str], depends_on: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    """How many of the sources depend on each of them, directly or not.
+def _users(sources: Sequence[str], depends_on: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """For each source those that depend on it, directly or not, as bits by their position.
 
-    Those that depend on a node are bits of a number, handed down edge by edge. In the order below
-    once is enough, but for cycles.
+    Bits are handed down edge by edge. In the order below once is enough, but for cycles.
     """
     if not depends_on:
         return dict.fromkeys(sources, 0)
@@ -73,7 +89,7 @@ def _depths(sources: Sequence[str], depends_on: Mapping[str, Sequence[str]]) -> 
                 if more & ~users[below]:
                     users[below] |= more
                     changed = True
-    return {one: (users[one] & ~bits[one]).bit_count() for one in sources}
+    return {one: users[one] & ~bits[one] for one in sources}
 
 
 def _dependants_first(sources: Sequence[str], depends_on: Mapping[str, Sequence[str]]) -> list[str]:
@@ -93,6 +109,33 @@ def _dependants_first(sources: Sequence[str], depends_on: Mapping[str, Sequence[
     return left[::-1]
 
 
+def _explained(best: Mapping[str, _Best], users: Mapping[str, int]) -> dict[str, int]:
+    """Evidence of each source: its own size and those of all that depend on it.
+
+    What trembles a little explains no disaster: of each that depends on it a source gets ten
+    times its own size at most. Sizes are added digit by digit of the binary system, for all
+    users at once.
+    """
+    sizes = [one.size for one in best.values()]
+    planes = [
+        int("".join("1" if size >> digit & 1 else "0" for size in reversed(sizes)), 2)
+        for digit in range(max(sizes).bit_length() if any(users.values()) else 0)
+    ]
+    ranked = sorted(range(len(sizes)), key=sizes.__getitem__)
+    ordered = [sizes[number] for number in ranked]
+    smaller = [0, *accumulate(1 << number for number in ranked)]  # bits of the smallest n
+    found = {}
+    for source, one in best.items():
+        most = one.size * _EXPLAINS
+        low = users[source] & smaller[bisect_right(ordered, most)]
+        found[source] = (
+            one.size
+            + (users[source] & ~low).bit_count() * most
+            + sum((low & plane).bit_count() << digit for digit, plane in enumerate(planes))
+        )
+    return found
+
+
 def likely_causes(
     members: Sequence[Member], depends_on: Mapping[str, Sequence[str]], margin: float
 ) -> tuple[tuple[Cause, ...], bool]:
@@ -101,44 +144,43 @@ def likely_causes(
     Args:
         members: of the incident.
         depends_on: sources that a source depends on.
-        margin: share by which the first must exceed the second.
+        margin: share by which the evidence for the first must exceed that for any source that
+            does not depend on it, also one whose metrics are external.
     """
-    best: dict[str, tuple[bool, float, int, Member]] = {}
-    for member in [one for one in members if not _better(one)] or members:
+    best: dict[str, _Best] = {}
+    for member in [one for one in members if not _better(one.event)] or members:
         event = member.event
-        size = abs(event.shift) or event.score
-        rank = (not _external(member), size, -member.opened)
+        size = min(round((abs(event.shift) or event.score) * _PARTS), _LARGEST)
+        internal = not _kind(event.metric_type, event.metric_name)[0]
+        found = _Best(internal, size, -member.opened, member)
         have = best.get(event.source_id)
-        if have is None or rank > have[:3]:
-            best[event.source_id] = (*rank, member)
-    depth = _depths(list(best), depends_on)
+        if have is None or found[:3] > have[:3]:
+            best[event.source_id] = found
+    if not best:
+        return (), False
+    users = _users(list(best), depends_on)
+    evidence = _explained(best, users)
     order = sorted(
-        best, key=lambda one: (-depth[one], not best[one][0], -best[one][1], -best[one][2], one)
+        best, key=lambda one: (not best[one].internal, -evidence[one], -best[one].onset, one)
     )
-    total = sum(best[one][1] for one in sorted(best)) or _LEAST
-    causes = tuple(_cause(one, best[one], depth[one], total) for one in order[:_MOST])
-    return causes, _ahead(order, best, depth, margin)
+    total = sum(one.size for one in best.values()) or 1
+    causes = tuple(
+        _cause(one, best[one], evidence[one] / total, users[one].bit_count())
+        for one in order[:_MOST]
+    )
+    first = order[0]
+    bits = {one: 1 << number for number, one in enumerate(best)}
+    rivals = [evidence[one] for one in order[1:] if not bits[one] & users[first]]
+    return causes, evidence[first] > max(rivals, default=-1) * (1 + margin)
 
 
-def _cause(source: str, rank: tuple[bool, float, int, Member], depth: int, total: float) -> Cause:
-    internal, size, _, member = rank
-    what = "internal" if internal else "external"
-    place = f"is {size:.1f} IQRs from its usual" if member.event.shift else f"scores {size:.2f}"
-    words = f"{member.event.metric_name} ({what}) {place}"
-    if depth:
-        words += f"; {depth} of the others depend on it"
-    return Cause(source, size / total, words)
-
-
-def _ahead(
-    order: Sequence[str],
-    best: Mapping[str, tuple[bool, float, int, Member]],
-    depth: Mapping[str, int],
-    margin: float,
-) -> bool:
-    if len(order) < 2:
-        return True
-    first, second = order[0], order[1]
-    if depth[first] != depth[second] or best[first][0] != best[second][0]:
-        return True
-    return best[first][1] > best[second][1] * (1 + margin)
+def _cause(source: str, best: _Best, share: float, users: int) -> Cause:
+    event = best.member.event
+    what = "internal" if best.internal else "external"
+    place = f"is {event.shift:.1f} IQRs from its usual" if event.shift else (
+        f"scores {event.score:.2f}"
+    )  # fmt: skip
+    words = f"{event.metric_name} ({what}) {place}"
+    if users:
+        words += f"; {users} of the others depend on it"
+    return Cause(source, min(share, 1.0), words)

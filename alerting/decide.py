@@ -4,6 +4,7 @@ The service, previews and explanations all use it.
 The reasons are `effects.Reason`, a closed list. Nothing here changes the state.
 """
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from padit.alerting.compiled import Policy, ReadyRoute
@@ -65,6 +66,16 @@ def gate(
 
 
 def _inhibited(policy: Policy, state: State, event: AlertEvent) -> Gate | None:
+    """Of alerts that inhibit each other in a circle, the one that opened first goes free."""
+    for name, cause in _causes(policy, state, event):
+        if _age(event) < _age(cause) and _circular(policy, state, cause, event):
+            continue
+        return Gate(Reason.INHIBITED, f"{name}: {cause.source_id} {cause.metric_name}", 0)
+    return None
+
+
+def _causes(policy: Policy, state: State, event: AlertEvent) -> Iterator[tuple[str, AlertEvent]]:
+    """Open alerts that explain an alert, each with the name of its rule."""
     for rule in policy.inhibitions:
         if not rule.effect(event) or rule.cause(event):
             continue
@@ -72,9 +83,24 @@ def _inhibited(policy: Policy, state: State, event: AlertEvent) -> Gate | None:
             incident_id, fingerprint = state.alerts[alert]
             cause = state.incidents[incident_id].members[fingerprint].event
             if rule.cause(cause) and all(_shared(event, cause, name) for name in rule.setting.same):
-                what = f"{rule.setting.name}: {cause.source_id} {cause.metric_name}"
-                return Gate(Reason.INHIBITED, what, 0)
-    return None
+                yield rule.setting.name, cause
+
+
+def _age(event: AlertEvent) -> tuple[int, str]:
+    return event.opened, event.alert
+
+
+def _circular(policy: Policy, state: State, cause: AlertEvent, event: AlertEvent) -> bool:
+    """Whether a cause is itself explained by an alert, directly or not."""
+    left, seen = [cause], {cause.alert}
+    while left:
+        for _, above in _causes(policy, state, left.pop()):
+            if above.alert == event.alert:
+                return True
+            if above.alert not in seen:
+                seen.add(above.alert)
+                left.append(above)
+    return False
 
 
 def _shared(one: AlertEvent, other: AlertEvent, name: str) -> bool:

@@ -114,6 +114,8 @@ class Engine:
         if event.kind == "resolved" and incident is not None:
             self._free_effects(step, event)
             step.leave(incident)
+        elif event.kind == "opened" and any(rule.effect(event) for rule in self.policy.inhibitions):
+            self._free_effects(step, event)  # it may close a circle, of which one goes free
 
     def _taking(self, step: Step, event: AlertEvent) -> list[ReadyRoute]:
         """The routes that take a transition; the others are counted."""
@@ -186,7 +188,12 @@ class Engine:
             step.set_timer(due, "caught up", entry.run)
 
     def _close_lost(self, step: Step, run: str, time: int) -> None:
-        for alert in step.state.suspects.pop(run, ()):
+        lost = step.state.suspects.pop(run, [])
+        gone = set(lost)
+        for later, others in step.state.suspects.items():
+            # What ends here and is raised again is no longer what a later run has lost.
+            step.state.suspects[later] = [one for one in others if one not in gone]
+        for alert in lost:
             known = step.state.alerts.get(alert)
             if known is None:
                 continue

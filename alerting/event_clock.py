@@ -39,6 +39,7 @@ class EventClock:
         self._wall = wall
         self._progress = progress
         self._heard = monotonic() if waits or progress is not None else None
+        self._latest = (wall(), monotonic())
 
     def heard(self, progress: int | None) -> None:
         """The job has reported; `progress`: the event time to which all of it has come."""
@@ -55,5 +56,12 @@ class EventClock:
         if self._heard is not None and self.silent < _SILENT_SECONDS:
             return None
         if self._progress is None:
-            return int(self._wall() * MICROS) - self._delay
+            return int(self._now() * MICROS) - self._delay
         return self._progress + int(self.silent * MICROS)
+
+    def _now(self) -> float:
+        """The clock; when it is set back, time goes on from where it was, at the same pace."""
+        wall, passed = self._wall(), self._monotonic()
+        latest, at = self._latest
+        self._latest = (max(wall, latest + passed - at), passed)
+        return self._latest[0]

@@ -24,6 +24,7 @@ __all__ = [
     "Silence",
     "SilentJob",
     "WeeklyTest",
+    "duration_of",
 ]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -33,8 +34,12 @@ _DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)")
 
 
-def _micros(value: Any) -> int:
-    """Microseconds of `90s`, `5m`, `2h`, `1d`."""
+def duration_of(value: Any) -> int:
+    """Microseconds of `90s`, `5m`, `2h`, `1d`.
+
+    Raises:
+        ValueError: it is no duration.
+    """
     found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
         message = f"a duration is a number and s, m, h, d or w, like 5m; not {value!r}"
@@ -66,7 +71,7 @@ def _zone(value: str) -> str:
     return value
 
 
-Duration = Annotated[int, BeforeValidator(_micros)]
+Duration = Annotated[int, BeforeValidator(duration_of)]
 Moment = Annotated[int, BeforeValidator(_moment)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_several)]
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -189,7 +194,10 @@ class Silence(Section):
 
 
 class Inhibition(Section):
-    """While an alert that matches `cause` is open, those that match `effect` are not sent."""
+    """While an alert that matches `cause` is open, those that match `effect` are not sent.
+
+    Of alerts that inhibit each other in a circle, the one that opened first is sent.
+    """
 
     name: Name = Field(description="For explanations.")
     cause: Match = Field(description="The alert that explains the others.")
@@ -297,6 +305,12 @@ class AlertingConfig(Section):
         description="Time that transitions of several partitions are waited for, to be in order.",
     )  # fmt: skip
 
+    keep: Duration = Field(
+        default=90 * 86_400 * MICROS,
+        ge=86_400 * MICROS,
+        description="How long log, outcomes and delivered messages are kept at least, in event "
+        "time; what is still open is kept with all that came after it.",
+    )
     command_key: str = Field(
         default="",
         description="File or `env:NAME` of the key of commands; others are refused then.",

@@ -15,11 +15,11 @@ from padit.alerting.policy import AlertingConfig
 from padit.alerting.state import State
 from padit.domain.timestamps import MICROS
 
-__all__ = ["Comparison", "Hidden", "Preview", "compare", "preview"]
+__all__ = ["QUIET_KINDS", "Comparison", "Hidden", "Preview", "compare", "preview"]
 
 _Key = TypeVar("_Key", str, int)
 _DAY = 86_400 * MICROS
-_QUIET_KINDS = frozenset({"acknowledged", "resolved", "heartbeat", "test", "job_back"})
+QUIET_KINDS = frozenset({"acknowledged", "resolved", "heartbeat", "test", "job_back"})
 
 
 class Preview(NamedTuple):
@@ -41,7 +41,7 @@ class Preview(NamedTuple):
     @property
     def pages(self) -> list[Handed]:
         """Messages that wake somebody: not ends and acknowledgements."""
-        return [one for one in self.messages if one.kind not in _QUIET_KINDS]
+        return [one for one in self.messages if one.kind not in QUIET_KINDS]
 
 
 class Hidden(NamedTuple):

@@ -7,10 +7,11 @@ from padit.alerting.entries import Entry, Progress
 from padit.alerting.job_progress import Reports
 from padit.alerting.sequencer import audit_record, entry_of, rank_of
 from padit.alerting.store.opening import open_recorded
+from padit.alerting.store.retention import horizon_of
 from padit.domain.audit import JobProgress
 from padit.domain.errors import WireFormatError
 
-__all__ = ["merged", "of_store"]
+__all__ = ["merged", "of_store", "reaches_back_to"]
 
 
 def of_store(place: str | Path) -> list[Entry]:
@@ -25,6 +26,16 @@ def of_store(place: str | Path) -> list[Entry]:
     finally:
         store.close()
     return [one[1] for one in found if one is not None]
+
+
+def reaches_back_to(place: str | Path) -> int:
+    """Event time from which on the log of a store is kept, microseconds; 0: from its beginning."""
+    store = open_recorded(place)
+    try:
+        found = horizon_of(store)
+    finally:
+        store.close()
+    return 0 if found is None else found.time
 
 
 def merged(parts: Iterable[tuple[str, Iterable[bytes]]]) -> tuple[list[Entry], int]:

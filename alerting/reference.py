@@ -57,7 +57,7 @@ def _default(name: str, field: Mapping[str, Any]) -> str:
 
 _DURATIONS = frozenset(
     {"min_duration", "cool_down", "settle", "window", "within", "quiet", "acknowledged_for",
-     "merge_delay", "every", "after"}
+     "merge_delay", "every", "after", "keep"}
 )  # fmt: skip
 
 

@@ -23,9 +23,10 @@ from padit.alerting.policy import AlertingConfig
 from padit.alerting.signing import check
 from padit.alerting.state import State, dump, load
 from padit.alerting.store.base import LogRow, Store
+from padit.alerting.store.retention import cut_of, forget, horizon_of
 from padit.domain.audit import JobProgress, RunStarted, decode_record
 from padit.domain.errors import StateError, WireFormatError
-from padit.domain.timestamps import parse_timestamp
+from padit.domain.timestamps import format_utc, parse_timestamp
 
 __all__ = ["Alerting", "Record", "audit_record", "entry_of", "rank_of"]
 
@@ -116,6 +117,7 @@ class Alerting:
         self._engine = Engine(policy)
         self._memory = policy.memory
         self._digest = sha256(config.model_dump_json().encode()).hexdigest()
+        self._horizon = horizon_of(store)
         self._restore()
 
     def take(self, records: Sequence[Record]) -> list[Effect]:
@@ -183,6 +185,20 @@ class Alerting:
         with self._writing():
             self._store.save_snapshot(self._store.last_number(), self._digest, dump(self.state))
 
+    def forget(self) -> int:
+        """Drop some of what is older than `keep`, once the state was saved; how much of the log.
+
+        Raises:
+            SinkError: as `take`.
+        """
+        policy = self._engine.policy
+        cut = cut_of(self.state, max(policy.config.keep, 2 * self._memory))
+        needed = [*self.state.held, *self.state.silences]
+        with self._writing():
+            gone = forget(self._store, cut, needed)
+            self._horizon = horizon_of(self._store)
+        return gone
+
     def next_due(self) -> int | None:
         """Event time at which something happens without an input; None: nothing does."""
         return self._engine.next_due(self.state)
@@ -196,6 +212,7 @@ class Alerting:
                 if isinstance(told, JobProgress):
                     return self._report(told)
             found = entry_of(record.kind, record.data)
+            self._check_age(found)
         except WireFormatError as error:
             self._store.refuse(
                 record.place, record.partition, record.number, str(error), record.data
@@ -211,6 +228,13 @@ class Alerting:
             self._store.forget_reported()
             self._reports.begin()
         return self._engine.apply(self.state, entry)
+
+    def _check_age(self, found: tuple[str | None, Entry] | None) -> None:
+        """What is older than the log may have been taken before; the log no longer knows."""
+        horizon = self._horizon
+        if found is not None and horizon is not None and found[1].time < horizon.time:
+            message = f"it is of before {format_utc(horizon.time)}, where the log begins (`keep`)"
+            raise WireFormatError(message)
 
     def _report(self, record: JobProgress) -> list[Effect]:
         """The job has come further; an entry of the log only where something was due by then.

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from padit.alerting.announcing import Announcer
 from padit.alerting.canary import CanaryWatch
-from padit.alerting.delivery.receivers import receivers_of
+from padit.alerting.delivery.receivers import Plots, receivers_of
 from padit.alerting.delivery.worker import Worker
 from padit.alerting.effects import Effect
 from padit.alerting.event_clock import EventClock
@@ -80,6 +80,7 @@ class Service:
         store: held by this process.
         source: of the inputs.
         notifications: topic for everything that is handed out; None: none.
+        plots: of messages, as in `Receiver`; None: none.
 
     Attributes:
         figures: for Prometheus and probes.
@@ -96,6 +97,7 @@ class Service:
         store: Store,
         source: Input,
         notifications: Address | None = None,
+        plots: Plots | None = None,
     ) -> None:
         self._store = store
         self._source = source
@@ -108,7 +110,7 @@ class Service:
         self._traces = AlertTraces(traces_of("padit-alerting"))
         self._workers = [
             Worker(one, lambda: open_store(place, leading=False), traces=self._traces)
-            for one in receivers_of(config).values()
+            for one in receivers_of(config, plots).values()
         ]
         self._announcer = None
         if notifications is not None:
@@ -139,7 +141,7 @@ class Service:
                 if self.figures.round():
                     self._held(self._figure)
                 if time.monotonic() - saved > _SAVE_EVERY_SECONDS:
-                    self._held(self._core.save)
+                    self._tidy()
                     saved = time.monotonic()
         finally:
             for worker in self._workers:
@@ -149,6 +151,12 @@ class Service:
             self._source.close()
             self._traces.close()
         self._core.save()
+
+    def _tidy(self) -> None:
+        """Keep the state, and drop what is old: a piece at a time, so no transaction is long."""
+        self._held(self._core.save)
+        while self._held(self._core.forget) and not self._stopped():
+            pass
 
     def _once(self) -> None:
         records = self._source.poll(self._wait())

@@ -2,21 +2,25 @@
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from typing import Any
 
 import httpx
+import msgspec
 from pydantic import ValidationError
 
 import padit.alerting.notifiers
 from padit.alerting.effects import Handed
-from padit.alerting.notifiers.base import Request, Result, link_to
+from padit.alerting.notifiers.base import Picture, PictureError, Request, Result, link_to
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.templates import Templates
 from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError
 from padit.ops.tracing import propagate
 
-__all__ = ["Receiver", "kinds", "receivers_of"]
+__all__ = ["Plots", "Receiver", "kinds", "receivers_of"]
+
+Plots = Callable[[Handed], tuple[bytes, str]]
 
 _LONGEST_TEMPLATE = 10_000
 _SKIP = Result("delivered", "this receiver is not sent this kind of message")
@@ -31,6 +35,7 @@ class Receiver:
         timeout: seconds of one attempt.
         templates: of its texts.
         link: template of the page of an incident.
+        plots: picture of a message and its name, or nothing and why; None: there are none.
     """
 
     def __init__(
@@ -40,8 +45,10 @@ class Receiver:
         timeout: float,
         templates: Templates | None = None,
         link: str = "",
+        plots: Plots | None = None,
     ) -> None:
         self.name = name
+        self._plots = plots if getattr(notifier, "shows_pictures", False) else None
         self._templates = templates
         self._link = link
         self._notifier = notifier
@@ -60,7 +67,11 @@ class Receiver:
         try:
             if self._templates is not None:
                 message = self._templates.apply(message, link_to(self._link, message.view))
-            request = self._notifier.render(message, reference)
+            if self._plots is None:
+                request = self._notifier.render(message, reference)
+            else:
+                message, picture = self._pictured(message, self._plots)
+                request = self._notifier.render(message, reference, picture)
         except Exception as error:  # whatever a stranger's notifier does
             return Result("dead", f"the notifier failed: {type(error).__name__}"[:300])
         if request is None:
@@ -69,6 +80,30 @@ class Receiver:
             return self._post(request)
         sent: Result = self._notifier.send(request)
         return sent
+
+    def _pictured(self, message: Handed, plots: Plots) -> tuple[Handed, Picture | None]:
+        """A message and its plot; one that is missing is said in the message."""
+        data, words = plots(message)
+        if data:
+            picture = Picture(data, words)
+            if not hasattr(self._notifier, "upload"):
+                return message, picture
+            try:
+                return message, self._notifier.upload(picture, self._ask)
+            except (PictureError, httpx.HTTPError, httpx.InvalidURL) as error:
+                words = (
+                    f"no plot: {error if isinstance(error, PictureError) else type(error).__name__}"
+                )
+        if words:
+            note = f"{message.note}\n({words})" if message.note else f"({words})"
+            message = msgspec.structs.replace(message, note=note)
+        return message, None
+
+    def _ask(self, request: Request) -> tuple[int, bytes]:
+        answer = self._client.request(
+            request.method, request.url, headers=request.headers, content=request.body
+        )
+        return answer.status_code, answer.content[:10_000]
 
     def _post(self, request: Request) -> Result:
         try:
@@ -96,20 +131,26 @@ def kinds() -> dict[str, Any]:
     return found
 
 
-def receivers_of(config: AlertingConfig) -> dict[str, Receiver]:
+def receivers_of(config: AlertingConfig, plots: Plots | None = None) -> dict[str, Receiver]:
     """All receivers of a configuration.
+
+    Args:
+        config: that names them.
+        plots: as in `Receiver`.
 
     Raises:
         ConfigurationError: a kind or a setting is wrong, or a secret cannot be read.
     """
     have = kinds()
     return {
-        name: _receiver(name, dict(setting), have, config.link)
+        name: _receiver(name, dict(setting), have, config.link, plots)
         for name, setting in sorted(config.receivers.items())
     }
 
 
-def _receiver(name: str, setting: dict[str, Any], have: dict[str, Any], link: str) -> Receiver:
+def _receiver(
+    name: str, setting: dict[str, Any], have: dict[str, Any], link: str, plots: Plots | None
+) -> Receiver:
     kind = setting.pop("kind", None)
     if kind not in have:
         message = f"receivers.{name}: kind is {kind!r}; there are {', '.join(sorted(have))}"
@@ -129,4 +170,4 @@ def _receiver(name: str, setting: dict[str, Any], have: dict[str, Any], link: st
     except ConfigurationError as error:
         message = f"receivers.{name}: {error}"
         raise ConfigurationError(message) from error
-    return Receiver(name, made, settings.timeout_sec, templates or None, link)
+    return Receiver(name, made, settings.timeout_sec, templates or None, link, plots)

@@ -9,6 +9,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable
+from time import monotonic
 from time import time as clock
 
 import msgspec
@@ -28,6 +29,8 @@ _LOG = logging.getLogger(__name__)
 MOST_ATTEMPTS = 20
 _IDLE_SECONDS = 0.5
 _AWAY_SECONDS = 1.0
+_CLOCK_STEP_SECONDS = 30.0
+_LONGEST_WAIT_SECONDS = 3600.0  # as `Retry-After` is taken
 _decoder = msgspec.json.Decoder(Handed)
 
 
@@ -52,6 +55,8 @@ class Worker:
         self._open = open_store
         self._traces = traces or AlertTraces(None)
         self._breaker = Breaker(receiver.name, wait)
+        self._offset: float | None = None
+        self._results: list[tuple[Delivery, Result]] = []
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"deliver {receiver.name}")
@@ -102,6 +107,8 @@ class Worker:
     def deliver(self, store: Store) -> bool:
         """Try what is due; whether anything was tried."""
         tried = False
+        self._watch_clock(store)
+        self._write(store)
         for one in store.due(self._receiver.name, clock()):
             if self._stop.is_set():
                 break
@@ -109,9 +116,26 @@ class Worker:
             if result is None:
                 return False
             tried = True
-            with store.transaction():
-                _record(store, one, result)
+            self._results.append((one, result))
+            self._write(store)
         return tried
+
+    def _write(self, store: Store) -> None:
+        """Note results. One that the store cannot take is kept, so nothing is sent twice for it."""
+        while self._results:
+            with store.transaction():
+                _record(store, *self._results[0])
+            del self._results[0]
+
+    def _watch_clock(self, store: Store) -> None:
+        """Waits are kept by the clock, because they outlive the process; it may be set back."""
+        now = clock()
+        offset = now - monotonic()
+        back = 0.0 if self._offset is None else self._offset - offset
+        if self._offset is None or back > _CLOCK_STEP_SECONDS:
+            with store.transaction():
+                store.hasten(self._receiver.name, back, now + _LONGEST_WAIT_SECONDS)
+        self._offset = offset
 
     def _attempt(self, store: Store, one: Delivery) -> Result:
         message = _decoder.decode(one.message)

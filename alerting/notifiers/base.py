@@ -15,8 +15,11 @@ __all__ = [
     "HttpNotifier",
     "HttpSettings",
     "Notifier",
+    "Picture",
+    "PictureError",
     "Request",
     "Result",
+    "checked_url",
     "headline",
     "lines_of",
     "link_to",
@@ -43,6 +46,20 @@ class Request(NamedTuple):
     body: bytes
 
 
+class Picture(NamedTuple):
+    """A plot for a message.
+
+    Attributes:
+        png: its bytes.
+        name: the series, for people who cannot see it.
+        reference: what the receiver called it when it was uploaded; empty where it goes along.
+    """
+
+    png: bytes
+    name: str
+    reference: str = ""
+
+
 class Result(NamedTuple):
     """What came of an attempt.
 
@@ -59,8 +76,16 @@ class Result(NamedTuple):
     reference: str = ""
 
 
+class PictureError(Exception):
+    """A picture could not be uploaded; its message goes without it, and says so."""
+
+
 class Notifier(Protocol):
     """A kind of receiver.
+
+    One that shows pictures has `shows_pictures = True`, and its `render` takes a `Picture` or None
+    as third argument. If pictures are uploaded before, it has `upload(picture, post)`, too, which
+    gives the picture with its reference, or raises `PictureError`.
 
     Attributes:
         Settings: of one receiver, without `kind`.
@@ -80,7 +105,12 @@ class Notifier(Protocol):
         """What an answer means."""
 
 
-def _loopback_or_tls(url: str) -> str:
+def checked_url(url: str) -> str:
+    """An address that is encrypted, or of this machine.
+
+    Raises:
+        ValueError: it is neither.
+    """
     host = url.split("://", 1)[-1].split("/", 1)[0]
     name = host.rsplit("@", 1)[-1].split(":", 1)[0].strip("[]")
     if url.startswith("https://") or (
@@ -91,7 +121,7 @@ def _loopback_or_tls(url: str) -> str:
     raise ValueError(message)
 
 
-Url = Annotated[str, AfterValidator(_loopback_or_tls)]
+Url = Annotated[str, AfterValidator(checked_url)]
 
 
 class HttpSettings(Section):
@@ -103,7 +133,7 @@ class HttpSettings(Section):
 
     def address(self, default: str = "") -> str:
         """The address, from the file if one is given."""
-        found = _loopback_or_tls(secret(self.url_file)) if self.url_file else self.url or default
+        found = checked_url(secret(self.url_file)) if self.url_file else self.url or default
         if not found:
             message = "a receiver needs `url` or `url_file`"
             raise ConfigurationError(message)

@@ -1,4 +1,4 @@
-"""E-mail over SMTP with TLS: text and HTML, threaded by incident."""
+"""E-mail over SMTP with TLS: text and HTML with a plot, threaded by incident."""
 
 import smtplib
 import ssl
@@ -11,13 +11,14 @@ from typing import Literal
 from pydantic import Field
 
 from padit.alerting.effects import Handed
-from padit.alerting.notifiers.base import Result, headline, lines_of, link_to, secret
+from padit.alerting.notifiers.base import Picture, Result, headline, lines_of, link_to, secret
 from padit.domain.config import Section
 from padit.domain.timestamps import format_utc
 
 __all__ = ["Email"]
 
 _LONGEST_SUBJECT = 200
+_PLOT = "plot@padit.invalid"
 
 
 class Email:
@@ -51,7 +52,11 @@ class Email:
         self._password = secret(settings.password) if settings.password else ""
         self._link = link
 
-    def render(self, message: Handed, reference: str) -> EmailMessage:
+    shows_pictures = True
+
+    def render(
+        self, message: Handed, reference: str, picture: Picture | None = None
+    ) -> EmailMessage:
         """The mail; the same message gives the same bytes."""
         del reference
         mail = EmailMessage()
@@ -67,7 +72,15 @@ class Email:
         link = link_to(self._link, view)
         lines = lines_of(message)
         mail.set_content("\n".join([headline(message), "", *lines, *([link] if link else [])]))
-        mail.add_alternative(_html(headline(message), lines, link), subtype="html")
+        html = _html(headline(message), lines, link, picture)
+        mail.add_alternative(html, subtype="html")
+        if picture is not None:
+            _, body = mail.iter_parts()
+            body.add_related(
+                picture.png, "image", "png", cid=f"<{_PLOT}>", filename="plot.png",
+                disposition="inline",
+            )  # fmt: skip
+            body.set_boundary(f"padit-plot-{message.id}")
         mail.set_boundary(f"padit-{message.id}")
         return mail
 
@@ -99,10 +112,15 @@ class Email:
         return Result("delivered")
 
 
-def _html(title: str, lines: list[str], link: str) -> str:
+def _html(title: str, lines: list[str], link: str, picture: Picture | None) -> str:
     items = "".join(f"<li>{escape(one)}</li>" for one in lines)
     anchor = f'<p><a href="{escape(link)}">Incident in PADIT</a></p>' if link else ""
-    return f"<html><body><h3>{escape(title)}</h3><ul>{items}</ul>{anchor}</body></html>"
+    image = (
+        f'<p><img src="cid:{_PLOT}" alt="{escape(picture.name)}"></p>'
+        if picture is not None
+        else ""
+    )
+    return f"<html><body><h3>{escape(title)}</h3><ul>{items}</ul>{image}{anchor}</body></html>"
 
 
 NOTIFIER = Email

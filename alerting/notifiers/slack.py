@@ -1,11 +1,15 @@
 """Slack: posts a message for an incident, and edits it when something changes.
 
 With `token` the Web API is used (chat.postMessage, chat.update), so that an incident is one
-message; an incoming webhook (`url_file`) can only post.
+message; an incoming webhook (`url_file`) can only post, and shows no plots. A plot is uploaded
+first (scope files:write), and then shown by its id.
 https://docs.slack.dev/reference/methods/chat.postMessage
+https://docs.slack.dev/reference/methods/files.getUploadURLExternal
 """
 
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from pydantic import Field, model_validator
@@ -13,9 +17,12 @@ from pydantic import Field, model_validator
 from padit.alerting.effects import Handed
 from padit.alerting.notifiers.base import (
     HttpSettings,
+    Picture,
+    PictureError,
     Request,
     Result,
     by_status,
+    checked_url,
     headline,
     lines_of,
     link_to,
@@ -61,12 +68,55 @@ class Slack:
         self._channel = settings.channel
         self._link = link
 
-    def render(self, message: Handed, reference: str) -> Request | None:
+    @property
+    def shows_pictures(self) -> bool:
+        """An incoming webhook cannot upload."""
+        return bool(self._token)
+
+    def upload(self, picture: Picture, post: Callable[[Request], tuple[int, bytes]]) -> Picture:
+        """Bring a plot to Slack; see `Notifier`."""
+        form = "application/x-www-form-urlencoded"
+        asked = urlencode(
+            {"filename": "plot.png", "length": len(picture.png), "alt_txt": picture.name[:500]}
+        )
+        place = self._call(post, "files.getUploadURLExternal", form, asked.encode())
+        address, name = str(place.get("upload_url", "")), str(place.get("file_id", ""))
+        try:
+            checked_url(address)
+        except ValueError as error:
+            message = "Slack gave no address to upload to"
+            raise PictureError(message) from error
+        status, _ = post(Request("POST", address, {"content-type": "image/png"}, picture.png))
+        if status != 200:
+            message = f"the upload was answered by HTTP {status}"
+            raise PictureError(message)
+        files = msgspec.json.encode({"files": [{"id": name, "title": picture.name[:200]}]})
+        self._call(post, "files.completeUploadExternal", "application/json; charset=utf-8", files)
+        return picture._replace(reference=name)
+
+    def _call(
+        self, post: Callable[[Request], tuple[int, bytes]], method: str, kind: str, body: bytes
+    ) -> dict[str, Any]:
+        headers = {"content-type": kind, "authorization": f"Bearer {self._token}"}
+        status, answered = post(Request("POST", f"{self._url}/{method}", headers, body))
+        try:
+            answer = msgspec.json.decode(answered, type=dict[str, Any])
+        except msgspec.DecodeError:
+            answer = {}
+        if status != 200 or answer.get("ok") is not True:
+            reason = str(answer.get("error", ""))[:100] or f"HTTP {status}"
+            message = f"{method}: {reason}"
+            raise PictureError(message)
+        return answer
+
+    def render(
+        self, message: Handed, reference: str, picture: Picture | None = None
+    ) -> Request | None:
         """A message of blocks; one that edits the first where Slack allows it."""
         view = message.view
         content: dict[str, Any] = {
             "text": _escaped(headline(message)),
-            "blocks": self._blocks(message),
+            "blocks": self._blocks(message, picture),
         }
         headers = {"content-type": "application/json; charset=utf-8"}
         url = self._url
@@ -81,13 +131,18 @@ class Slack:
                 content["thread_ts"], content["reply_broadcast"] = reference, True
         return Request("POST", url, headers, msgspec.json.encode(content))
 
-    def _blocks(self, message: Handed) -> list[dict[str, Any]]:
+    def _blocks(self, message: Handed, picture: Picture | None) -> list[dict[str, Any]]:
         view = message.view
         mark = _MARKS[view.severity] if view is not None else ":information_source:"
         blocks = [_section(f"{mark} *{_escaped(headline(message))}*")]
         lines = [f"• {one}" for one in lines_of(message, _MOST_LINES)]
         if lines:
             blocks.append(_section(_escaped("\n".join(lines))))
+        if picture is not None and picture.reference:
+            blocks.append(
+                {"type": "image", "slack_file": {"id": picture.reference},
+                 "alt_text": picture.name[:1000]}
+            )  # fmt: skip
         if view is not None:
             link = link_to(self._link, view)
             if link:

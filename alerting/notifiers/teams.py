@@ -3,6 +3,7 @@
 A 202 means that the workflow has taken it, not that it is posted; Teams does not say more.
 """
 
+from base64 import b64encode
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from padit.alerting.effects import Handed
 from padit.alerting.notifiers.base import (
     HttpNotifier,
     HttpSettings,
+    Picture,
     Request,
     headline,
     lines_of,
@@ -33,24 +35,35 @@ class Teams(HttpNotifier):
     class Settings(HttpSettings):
         """Settings of a workflow."""
 
-    def render(self, message: Handed, reference: str) -> Request | None:
-        """A card; as many members as its size allows."""
+    shows_pictures = True
+
+    def render(
+        self, message: Handed, reference: str, picture: Picture | None = None
+    ) -> Request | None:
+        """A card with a plot; as many members as its size allows."""
         del reference
         view = message.view
         lines = lines_of(message)
         link = link_to(self._link, view)
         while True:
-            body = msgspec.json.encode(_card(headline(message), lines, link))
-            if len(body) <= _LARGEST or not lines:
+            body = msgspec.json.encode(_card(headline(message), lines, link, picture))
+            if len(body) <= _LARGEST or not (lines or picture):
                 return Request("POST", self._url, {"content-type": "application/json"}, body)
+            if len(lines) <= 1:
+                picture = None
             lines = lines[: len(lines) // 2]
 
 
-def _card(title: str, lines: list[str], link: str) -> dict[str, Any]:
+def _card(title: str, lines: list[str], link: str, picture: Picture | None) -> dict[str, Any]:
     blocks: list[dict[str, Any]] = [
         {"type": "TextBlock", "text": title[:2000], "weight": "bolder", "wrap": True}
     ]
     blocks += [{"type": "TextBlock", "text": one[:500], "wrap": True} for one in lines]
+    if picture is not None:
+        data = b64encode(picture.png).decode()
+        blocks.append(
+            {"type": "Image", "url": f"data:image/png;base64,{data}", "altText": picture.name[:500]}
+        )
     card: dict[str, Any] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",

@@ -89,7 +89,7 @@ class Reads(ABC):
         """
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Outcomes of transitions and states of messages, by route."""
+        """Outcomes of transitions and states of messages that are kept, by route."""
         found: dict[str, dict[str, int]] = {}
         rows = self.execute(
             "SELECT route, reason, count(*) FROM outcome GROUP BY route, reason UNION ALL "
@@ -125,6 +125,14 @@ class Store(Reads):
     @abstractmethod
     def close(self) -> None:
         """Let go of it; another process may lead then."""
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """As in `Reads`, with what is no longer kept."""
+        found = super().counts()
+        for route, reason, count in self.execute("SELECT route, reason, count FROM retired"):
+            of_route = found.setdefault(route, {})
+            of_route[reason] = of_route.get(reason, 0) + count
+        return found
 
     # ---- the log
 
@@ -282,6 +290,25 @@ class Store(Reads):
                 others.get("reference", ""),
                 number,
             ),
+        )
+
+    def hasten(self, receiver: str, seconds: float, latest: float) -> None:
+        """The clock was set back: messages are tried as soon as they would have been.
+
+        Args:
+            receiver: whose messages.
+            seconds: by which it was set back.
+            latest: nothing waits longer than until then, epoch seconds.
+        """
+        self.execute(
+            "UPDATE delivery SET next_attempt_at = next_attempt_at - ? "
+            "WHERE receiver = ? AND state = 'pending' AND next_attempt_at > 0",
+            (seconds, receiver),
+        )
+        self.execute(
+            "UPDATE delivery SET next_attempt_at = ? "
+            "WHERE receiver = ? AND state = 'pending' AND next_attempt_at > ?",
+            (latest, receiver, latest),
         )
 
     def deliveries(self, state: str | None = None) -> list[Delivery]:

@@ -49,7 +49,7 @@ class SqliteStore(Store):
         """As in `Store`."""
         try:
             return self._connection.execute(statement, values)
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:  # full, locked, damaged
             raise _away(error) from error
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ when all transitions of the alert must have been computed.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ from padit.domain.config import DetectorSetting
 from padit.domain.differences import Difference, differences
 from padit.domain.errors import SourceError
 from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
 from padit.domain.renamed import current_detector
 from padit.domain.rows import Rows, concatenate
 from padit.domain.series_rules import SeriesRules
@@ -38,7 +39,7 @@ from padit.transforms.group import GroupMachine
 from padit.transforms.store import MemoryStore
 from padit.transforms.windows import WindowOptions
 
-__all__ = ["History", "Reading", "check", "read_history"]
+__all__ = ["History", "Reading", "check", "of_series", "read_history"]
 
 _QUIET_SECONDS = 30.0
 _MOST_FIELDS = 12
@@ -240,22 +241,9 @@ class _Run:
 
     def _of_source(self, rows: Rows, *, whole: bool) -> Rows:
         """Rows of the alert's source, or of its series alone, over a table of just these."""
-        wanted = [
-            i
-            for i, one in enumerate(rows.series)
-            if (one.source_id == self._series.source_id if whole else one == self._series)
-        ]
-        if not wanted:
-            return Rows.empty()
-        number = np.full(len(rows.series), -1, np.int32)
-        number[wanted] = np.arange(len(wanted), dtype=np.int32)
-        code = number[rows.code]
-        chosen = code >= 0
-        table = tuple(rows.series[i] for i in wanted)
-        known = rows.attributes
-        if known is not None:
-            known = known.select(chosen).with_series(np.array(wanted))
-        return Rows(table, code[chosen], rows.time[chosen], rows.value[chosen], known)
+        if whole:
+            return of_series(rows, lambda one: one.source_id == self._series.source_id)
+        return of_series(rows, lambda one: one == self._series)
 
     def _keep(self, detected: DetectionResult) -> None:
         table: FeatureTable = detected.table
@@ -271,6 +259,22 @@ class _Run:
                 "samples": len(moments),
                 "digest": rows_digest(moments, values),
             }
+
+
+def of_series(rows: Rows, wanted: Callable[[Series], bool]) -> Rows:
+    """Rows of some series, over a table of just these."""
+    numbers = [i for i, one in enumerate(rows.series) if wanted(one)]
+    if not numbers:
+        return Rows.empty()
+    number = np.full(len(rows.series), -1, np.int32)
+    number[numbers] = np.arange(len(numbers), dtype=np.int32)
+    code = number[rows.code]
+    chosen = code >= 0
+    table = tuple(rows.series[i] for i in numbers)
+    known = rows.attributes
+    if known is not None:
+        known = known.select(chosen).with_series(np.array(numbers))
+    return Rows(table, code[chosen], rows.time[chosen], rows.value[chosen], known)
 
 
 def check(steps: Sequence[ParsedAlert], history: History) -> list[Check]:

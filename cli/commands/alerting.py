@@ -4,6 +4,9 @@ import argparse
 import logging
 import signal
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
 
 from padit.alerting.inputs import input_of
 from padit.alerting.policy import AlertingConfig
@@ -38,6 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--audit", help="audit log of the job: its progress, and starts without state")
     add("--commands", help="what people do: acknowledge, silence, resolve, feedback")
     add("--notifications", help="kafka://host/topic for everything that is handed out")
+    add(
+        "--features",
+        help="what the job writes with --features, for plots in messages: a .jsonl "
+        "file or kafka://host/topic",
+    )
     add("--metrics", help="HOST:PORT of /metrics and /health; by default there is none")
     add("--data", required=True, help="store: a folder (SQLite), or postgresql://user@host/db")
 
@@ -45,17 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Work until stopped by a signal, or until the files are done."""
     try:
-        from padit.alerting.service import Service, wait_for_lead
-        from padit.alerting.store.base import LeadLostError
-        from padit.ops.exporter import serving
+        from padit.alerting.plots.windows import Follower, Windows
     except ModuleNotFoundError as error:
         message = f"`padit alerting` needs {error.name}: pip install 'padit[alerting]'"
         raise ConfigurationError(message) from error
     config = load_model(args.config, AlertingConfig)
-    topic = parse_address(args.notifications) if args.notifications else None
-    if topic is not None and topic.kind != "kafka":
-        message = f"--notifications {args.notifications}: it is a topic, kafka://host/topic"
-        raise ConfigurationError(message)
     stopping = False
 
     def stop(number: int, frame: object) -> None:
@@ -63,25 +65,47 @@ def run(args: argparse.Namespace) -> int:
         del number, frame
         stopping = True
 
-    before = {one: signal.signal(one, stop) for one in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    with ExitStack() as stack:
+        plots = None
+        if args.features:
+            follower = Follower(parse_address(args.features), Windows())
+            plots = stack.enter_context(follower).plot_of
+        for number in (signal.SIGTERM, signal.SIGINT):
+            stack.callback(signal.signal, number, signal.signal(number, stop))
         while not stopping:
-            source = input_of(args.alerts, args.audit, args.commands)
-            store = wait_for_lead(args.data, lambda: stopping)
-            if store is None:
+            if _lead(args, config, plots, lambda: stopping):
                 return 0
-            try:
-                service = Service(config, args.data, store, source, topic)
-                figures = service.figures
-                with serving(args.metrics, figures.stats, healthy=lambda: figures.healthy):  # noqa: B023
-                    service.run(lambda: stopping)
-                print(account(store.counts()), file=sys.stderr)
-                return 0
-            except LeadLostError as error:
-                _LOG.warning("%s; this process stands by", error)
-            finally:
-                store.close()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     return 0
+
+
+def _lead(
+    args: argparse.Namespace,
+    config: AlertingConfig,
+    plots: Any,
+    stopped: Callable[[], bool],
+) -> bool:
+    """Wait for the lead and work; false if it was lost, so that this process stands by again."""
+    from padit.alerting.service import Service, wait_for_lead
+    from padit.alerting.store.base import LeadLostError
+    from padit.ops.exporter import serving
+
+    topic = parse_address(args.notifications) if args.notifications else None
+    if topic is not None and topic.kind != "kafka":
+        message = f"--notifications {args.notifications}: it is a topic, kafka://host/topic"
+        raise ConfigurationError(message)
+    source = input_of(args.alerts, args.audit, args.commands)
+    store = wait_for_lead(args.data, stopped)
+    if store is None:
+        return True
+    try:
+        service = Service(config, args.data, store, source, topic, plots)
+        figures = service.figures
+        with serving(args.metrics, figures.stats, healthy=lambda: figures.healthy):
+            service.run(stopped)
+        print(account(store.counts()), file=sys.stderr)
+        return True
+    except LeadLostError as error:
+        _LOG.warning("%s; this process stands by", error)
+        return False
+    finally:
+        store.close()

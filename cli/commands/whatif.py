@@ -4,13 +4,14 @@ import argparse
 from collections.abc import Mapping, Sequence
 
 from padit.alerting.entries import AlertEvent, Entry
-from padit.alerting.policy import AlertingConfig
+from padit.alerting.policy import AlertingConfig, duration_of
 from padit.alerting.preview import Comparison, compare, preview
-from padit.alerting.recorded import merged, of_store
+from padit.alerting.recorded import merged, of_store, reaches_back_to
 from padit.analysis.alert_files import read_lines
 from padit.domain.config import load_model
 from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import MICROS, format_utc, parse_timestamp
+from padit.pipelines.bounds import Number
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "add_past", "entries_of", "run"]
 
@@ -22,10 +23,17 @@ EXAMPLES = """examples:
       --commands kafka://127.0.0.1:9092/alert-commands --since 2026-11-01
 
 The preview is what a live run with that configuration would have sent, because it is decided by the
-same code over the same log. Alerts that the job did not record cannot be shown: to lower a
-detection threshold, use `padit sweep`. Exit codes: 0 done; 2 something cannot be read.
+same code over the same log. Alerts that the job did not record cannot be shown: a lower --open_at
+is answered with the `padit sweep` that tries it. Exit codes: 0 done; 1 it needs detection;
+2 something cannot be read.
 """
 _SHOWN = 20
+_NEEDS_DETECTION = (
+    "needs detection: the job wrote no alert with a score below {least:.3g}, so alerts from "
+    "{wanted:g} on are not in this past. Try them over its input:\n"
+    "    padit sweep INPUT --config job.yaml --grid sweep.yaml"
+    "    # sweep.yaml: vary: {{alerts.open_at: {wanted:g}}}"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--config", required=True, help="the configuration to try")
     add("--now", help="the present one; without it one route that takes everything")
     add_past(parser)
-    add("--since", help="event time from which on messages count, RFC 3339")
+    add("--since", help="from when on messages count: RFC 3339, or 30d before the last entry")
+    add("--open_at", type=Number(0.0, 1.0), help="try a higher score from which on alerts open")
 
 
 def add_past(parser: argparse.ArgumentParser) -> None:
@@ -50,11 +59,22 @@ def run(args: argparse.Namespace) -> int:
     """Print the comparison."""
     entries = entries_of(args)
     new = load_model(args.config, AlertingConfig)
+    if args.open_at is not None:
+        least = min((one.score for one in _openings(entries)), default=0.0)
+        if args.open_at < least:
+            print(_NEEDS_DETECTION.format(wanted=args.open_at, least=least))
+            return 1
+        new = new.model_copy(update={"min_score": max(new.min_score, args.open_at)})
     now = load_model(args.now, AlertingConfig) if args.now else _everything()
     end = max((one.time for one in entries), default=0) + 7 * 86_400 * MICROS
     before, after = preview(now, entries, end), preview(new, entries, end)
-    if args.since:
-        since = parse_timestamp(args.since)
+    since = _since(args.since, entries) if args.since else 0
+    if args.data:
+        begins = reaches_back_to(args.data)
+        if begins > since:
+            print(f"the log of {args.data} begins at {format_utc(begins)} (`keep`): what was "
+                  "before cannot be shown")  # fmt: skip
+    if since:
         before, after = (one._replace(effects=[effect for effect in one.effects
                                                if effect.time >= since])
                          for one in (before, after))  # fmt: skip
@@ -62,6 +82,22 @@ def run(args: argparse.Namespace) -> int:
     print(f"{alerts} transitions of alerts; pages now {len(before.pages)}, then {len(after.pages)}")
     _print(compare(before, after, entries))
     return 0
+
+
+def _openings(entries: Sequence[Entry]) -> list[AlertEvent]:
+    return [one for one in entries if isinstance(one, AlertEvent) and one.kind == "opened"]
+
+
+def _since(text: str, entries: Sequence[Entry]) -> int:
+    """An event time, or so long before the last entry."""
+    if not text[-1:].isalpha() or text[-1:] in "Zz":
+        return parse_timestamp(text)
+    try:
+        length = duration_of(text)
+    except ValueError as error:
+        message = f"--since {text}: {error}"
+        raise ConfigurationError(message) from error
+    return max((one.time for one in entries), default=0) - length
 
 
 def entries_of(args: argparse.Namespace) -> list[Entry]:

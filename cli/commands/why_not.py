@@ -1,6 +1,7 @@
 """`padit why-not`: why an alert of a series was, or was not, sent to somebody."""
 
 import argparse
+from collections.abc import Iterable
 
 from padit.alerting.effects import Outcome
 from padit.alerting.entries import AlertEvent
@@ -8,9 +9,14 @@ from padit.alerting.policy import AlertingConfig
 from padit.alerting.preview import preview
 from padit.alerting.unalerted import Recorded, Unalerted
 from padit.analysis.alert_files import read_lines
+from padit.analysis.explain.history import Reading
+from padit.analysis.explain.series_replay import SeriesReplay, replay_series
 from padit.cli.commands.whatif import add_past, entries_of
-from padit.domain.config import load_config, load_model
-from padit.domain.timestamps import MICROS, format_utc, parse_timestamp
+from padit.domain.config import JobConfig, load_config, load_model
+from padit.domain.timestamps import MICROS, format_utc, parse_timestamp, seconds_to_micros
+from padit.pipelines.bounds import SECONDS, SECONDS_OR_NONE, Number
+from padit.pipelines.option_checks import windows_of
+from padit.transforms.windows import WindowOptions
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
@@ -21,14 +27,19 @@ EXAMPLES = """examples:
       --data /var/lib/padit/alerting
   padit why-not press-1 torque_nm --at 2026-11-28T03:10:00Z --config alerting.yaml \\
       --alerts alerts.jsonl --features features.jsonl --late late.jsonl --dlq dlq.jsonl
+  padit why-not press-1 torque_nm --at 2026-11-28T03:10:00Z --config alerting.yaml \\
+      --alerts alerts.jsonl --input kafka://127.0.0.1:9092/metrics --job-config job.yaml
 
+What the job recorded is used; where one of --features, --late and --dlq is missing, it is computed
+again from --input: all of it is read, and the rows of the source go through the job's own code.
 With --at only the transitions within an hour count. Exit codes: 0 there are some; 1 the job wrote
 no alert of that series then, and what can be done about it; 2 something cannot be read.
 """
 _NEAR = 3600 * MICROS
+_FOREVER = 2**62
 _UNKNOWN = (
     ": no data, a dead letter, late, still warming up, or a score below the threshold; give "
-    "--features (of the job, or of `padit replay` over the topic), --late and --dlq to see which"
+    "--features, --late and --dlq of the job, or its --input, to see which"
 )
 
 
@@ -43,7 +54,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--features", help="what the job wrote with --features, to explain why there is no alert")
     add("--late", help="what it wrote with --late")
     add("--dlq", help="what it wrote with --dlq")
-    add("--job-config", help="YAML file of the job, for its open_at")
+    add("--job-config", help="YAML file of the job, for its open_at, and for --input")
+    add("--input", help="input of the job, to compute again what it did not record")
+    add("--start_time", help="read --input from here on; give the job time to warm up")
+    add("--window_size_sec", type=SECONDS, default=300.0, help="as the job had it (default 300)")
+    add("--extract_interval_sec", type=SECONDS, default=60.0, help="as the job had it (default 60)")
+    add(
+        "--out_of_orderness_sec",
+        type=SECONDS_OR_NONE,
+        default=10.0,
+        help="as the job had it (default 10)",
+    )
+    add("--max_ahead_sec", type=SECONDS, default=3600.0, help="as the job had it (default 3600)")
+    add(
+        "--max_samples",
+        type=Number(1, 1_000_000),
+        default=1000,
+        help="as the job had it (default 1000)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -62,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         print(
             f"the job wrote no alert of {args.source} {args.metric}"
             + (f" within an hour of {args.at}" if args.at else "")
-            + ("" if args.features else _UNKNOWN)
+            + ("" if args.features or args.input else _UNKNOWN)
         )
         for reason in _unalerted(args, when):
             print(f"    {reason}")
@@ -82,8 +110,44 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _unalerted(args: argparse.Namespace, when: int | None) -> list[str]:
-    open_at = load_config(args.job_config).alerts.open_at
+    job = load_config(args.job_config)
     places = (args.features, args.late, args.dlq)
-    lines = [read_lines(place) if place else None for place in places]
-    one = Unalerted(args.source, args.metric, when, _NEAR, open_at)
-    return one.explain(Recorded(*lines))
+    lines: list[Iterable[bytes] | None] = [read_lines(place) if place else None for place in places]
+    notes = []
+    if args.input and not all(places):
+        again = _replayed(args, job, when)
+        computed = (again.features, again.late, again.dead)
+        lines = [have if have is not None else new
+                 for have, new in zip(lines, computed, strict=True)]  # fmt: skip
+        notes = _transitions(again, when, args.input)
+    one = Unalerted(args.source, args.metric, when, _NEAR, job.alerts.open_at)
+    return [*one.explain(Recorded(*lines)), *notes]
+
+
+def _replayed(args: argparse.Namespace, job: JobConfig, when: int | None) -> SeriesReplay:
+    reading = Reading(
+        args.input,
+        job.input,
+        None if args.start_time is None else parse_timestamp(args.start_time),
+        seconds_to_micros(args.out_of_orderness_sec),
+        seconds_to_micros(args.max_ahead_sec),
+    )
+    sizes = {"window_size_sec": args.window_size_sec,
+             "extract_interval_sec": args.extract_interval_sec}  # fmt: skip
+    checked = windows_of(sizes)
+    windows = WindowOptions(checked["window_size"], checked["extract_interval"], args.max_samples)
+    until = _FOREVER if when is None else when + _NEAR + windows.interval
+    return replay_series((args.source, args.metric), reading, job, windows, until)
+
+
+def _transitions(again: SeriesReplay, when: int | None, place: str) -> list[str]:
+    """Alerts that the job would write today: then it had other rows, or other settings."""
+    near = [one for one in again.transitions if when is None or abs(one.time - when) <= _NEAR]
+    notes = [f"computed again from {place}: {again.read:,} rows were read"]
+    if near:
+        shown = ", ".join(f"{one.kind} {format_utc(one.time)}" for one in near[:3])
+        notes.append(
+            f"from these rows the job would write an alert today ({shown}): then it had other "
+            "rows or other settings, or those alerts are not in --alerts"
+        )
+    return notes

@@ -22,9 +22,14 @@ routes: [{name: all, receiver: ops}]
 """
 
 
+def config_of(text: str = SIMPLE) -> AlertingConfig:
+    """A configuration from YAML."""
+    return AlertingConfig.model_validate(yaml.safe_load(text))
+
+
 def policy_of(text: str = SIMPLE) -> Policy:
     """A policy from YAML."""
-    return Policy(AlertingConfig.model_validate(yaml.safe_load(text)))
+    return Policy(config_of(text))
 
 
 def at(minutes: float) -> int:

@@ -5,7 +5,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from padit.alerting.cause import _depths, likely_causes
+from padit.alerting.cause import _Best, _explained, _users, likely_causes
 from padit.alerting.state import Member
 from tests.alerting.making import at, event
 from tests.limits import allowed
@@ -44,6 +44,13 @@ def test_the_deepest_of_the_sources_that_depend_on_each_other_comes_first() -> N
     assert "2 of the others depend on it" in causes[0].why
 
 
+def test_what_trembles_does_not_explain_a_disaster() -> None:
+    members = [member("web", "cpu", 129), member("ads", "memory", 3)]
+    causes, decided = likely_causes(members, {"web": ["ads"]}, 0.2)
+    assert [one.source for one in causes] == ["web", "ads"]
+    assert decided
+
+
 def test_what_moved_to_its_good_side_is_no_cause() -> None:
     members = [member("a", "latency_ms", -90), member("b", "availability", 90),
                member("c", "latency_ms", 3)]  # fmt: skip
@@ -79,7 +86,33 @@ def test_depths_are_those_of_a_walk_from_each_source(
                     queue.append(below)
                     if below in expected:
                         expected[below] += 1
-    assert _depths(names, depends_on) == expected
+    found = _users(names, depends_on)
+    assert {one: bits.bit_count() for one, bits in found.items()} == expected
+
+
+@given(
+    sizes=st.lists(st.integers(0, 1 << 30), min_size=1, max_size=8),
+    masks=st.lists(st.integers(0, 255), min_size=8, max_size=8),
+)
+def test_evidence_is_the_own_size_and_at_most_ten_times_it_of_each_that_depends_on_it(
+    sizes: list[int], masks: list[int]
+) -> None:
+    some = member("a", "x", 1)
+    best = {str(i): _Best(True, size, 0, some) for i, size in enumerate(sizes)}
+    users = {str(i): masks[i] & (1 << len(sizes)) - 1 & ~(1 << i) for i in range(len(sizes))}
+    assert _explained(best, users) == {
+        str(i): size
+        + sum(min(one, 10 * size) for j, one in enumerate(sizes) if users[str(i)] >> j & 1)
+        for i, size in enumerate(sizes)
+    }
+
+
+def test_a_load_that_fell_and_traffic_are_effects() -> None:
+    members = [member("a", "cpu_usage", -90), member("b", "memory_mb", 3),
+               member("c", "bytes_received", 40)]  # fmt: skip
+    causes, decided = likely_causes(members, {}, 0.2)
+    assert [one.source for one in causes] == ["b", "c"]
+    assert not decided  # the larger shift speaks against it
 
 
 def test_a_thousand_members_over_a_long_chain_are_ranked_in_little_time() -> None:

@@ -7,8 +7,7 @@ from padit.alerting.effects import Handed
 from padit.alerting.entries import Entry, Progress
 from padit.alerting.notifiers.base import headline
 from padit.alerting.preview import preview
-from tests.alerting.making import SIMPLE, at, event, policy_of, run, sent, tick
-from tests.alerting.test_whatif import config_of
+from tests.alerting.making import SIMPLE, at, config_of, event, policy_of, run, sent, tick
 
 HEARTBEAT = SIMPLE + "heartbeat: {route: all, every: 5m}"
 SILENT = SIMPLE + "silent_job: {route: all, after: 10m}"

@@ -16,7 +16,9 @@ from tests.adapters.test_http_probe import certificate as make_certificate
 from tests.alerting.test_notifiers import messages
 
 
-class _Inbox:
+class Inbox:
+    """Mails that came; or an answer that refuses them."""
+
     def __init__(self, refusal: str = "") -> None:
         self.mails: list[Message] = []
         self.refusal = refusal
@@ -30,7 +32,8 @@ class _Inbox:
 
 
 @contextmanager
-def _server(inbox: _Inbox, **options: Any) -> Iterator[int]:
+def mail_server(inbox: Inbox, **options: Any) -> Iterator[int]:
+    """A mail server of this machine; gives its port."""
     port = free_port()
     controller = Controller(inbox, hostname="127.0.0.1", port=port, **options)
     controller.start()
@@ -47,8 +50,8 @@ def _email(port: int, **settings: Any) -> Email:
 
 
 def test_a_mail_has_text_and_html_and_stands_in_the_thread_of_its_incident() -> None:
-    inbox = _Inbox()
-    with _server(inbox) as port:
+    inbox = Inbox()
+    with mail_server(inbox) as port:
         sender = _email(port)
         results = [sender.send(sender.render(one, "")) for one in messages("<b>hot</b>")]
     assert {one.state for one in results} == {"delivered"}
@@ -65,8 +68,8 @@ def test_starttls_is_used_and_the_certificate_is_checked(tmp_path: Path) -> None
     made, key = make_certificate(tmp_path, 10)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(made, key)
-    inbox = _Inbox()
-    with _server(inbox, tls_context=context, require_starttls=True) as port:
+    inbox = Inbox()
+    with mail_server(inbox, tls_context=context, require_starttls=True) as port:
         trusting = _email(port, tls="starttls", ca_file=str(made))
         assert trusting.send(trusting.render(messages()[0], "")).state == "delivered"
         strict = _email(port, tls="starttls")
@@ -77,7 +80,7 @@ def test_starttls_is_used_and_the_certificate_is_checked(tmp_path: Path) -> None
 
 def test_a_server_that_refuses_for_good_makes_a_dead_message_and_one_that_is_busy_a_retry() -> None:
     for answer, state in (("550 no such user", "dead"), ("451 try later", "retry")):
-        with _server(_Inbox(answer)) as port:
+        with mail_server(Inbox(answer)) as port:
             sender = _email(port)
             assert sender.send(sender.render(messages()[0], "")).state == state
     assert _email(9).send(_email(9).render(messages()[0], "")).state == "retry"

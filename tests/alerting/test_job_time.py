@@ -12,9 +12,18 @@ from padit.alerting.sequencer import Alerting, Record, entry_of
 from padit.alerting.store.sqlite import SqliteStore
 from padit.domain.audit import JobProgress, RunStarted, encode_record
 from padit.domain.timestamps import MICROS
-from tests.alerting.making import MINUTE, SIMPLE, START, at, cloud_event, event, run, tick
+from tests.alerting.making import (
+    MINUTE,
+    SIMPLE,
+    START,
+    at,
+    cloud_event,
+    config_of,
+    event,
+    run,
+    tick,
+)
 from tests.alerting.receiving import receiving
-from tests.alerting.test_whatif import config_of
 from tests.integration.helpers import live, metric, produce, seed_case
 from tests.parts import KafkaPart
 
@@ -95,14 +104,14 @@ def test_the_clock_lets_time_pass_only_where_the_job_does_not(
 ) -> None:
     now = [0.0]
     clock = EventClock(
-        0, waits=True, progress=progress, monotonic=lambda: now[0], wall=lambda: 1000.0
+        0, waits=True, progress=progress, monotonic=lambda: now[0], wall=lambda: 969.0 + now[0]
     )
     now[0] = silent
     assert clock.now() == expected
 
 
 def test_without_an_audit_log_the_clock_counts_at_once() -> None:
-    clock = EventClock(MINUTE, waits=False, wall=lambda: START / MICROS)
+    clock = EventClock(MINUTE, waits=False, monotonic=lambda: 0.0, wall=lambda: START / MICROS)
     assert clock.now() == START - MINUTE
 
 

@@ -211,3 +211,12 @@ def test_reasons_of_outcomes_are_those_of_the_closed_list() -> None:
     assert {reason.value for reason in Reason} >= set(
         _run(policy, [event("opened", 0)])[0].counts["rest"]
     )
+
+
+def test_what_a_second_lost_run_ends_does_not_depend_on_ticks_between() -> None:
+    log: list[Entry] = [
+        event("opened", 0), RunBegan(at(1), "second"), RunBegan(at(30), "third"),
+        event("updated", 31), event("updated", 60),
+    ]  # fmt: skip
+    ticked = [*log[:2], Tick(at(20)), *log[2:]]
+    assert _run(policy_of(), log)[1] == _run(policy_of(), ticked)[1]

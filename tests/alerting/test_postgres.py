@@ -22,10 +22,9 @@ from padit.alerting.store.sqlite import SqliteStore
 from padit.cli.main import main
 from padit.domain.audit import JobProgress, encode_record
 from padit.domain.errors import ConfigurationError, SinkError, StateError
-from tests.alerting.making import at, cloud_event, event
+from tests.alerting.making import at, cloud_event, config_of, event
 from tests.alerting.receiving import receiving
 from tests.alerting.test_service import _write as write_alerts
-from tests.alerting.test_whatif import config_of
 from tests.limits import allowed
 from tests.postgres import Postgres, start_postgres
 

@@ -10,8 +10,7 @@ from padit.alerting.sequencer import Alerting, Record
 from padit.alerting.signing import check, sign
 from padit.alerting.store.sqlite import SqliteStore
 from padit.domain.errors import WireFormatError
-from tests.alerting.making import SIMPLE, cloud_event, event
-from tests.alerting.test_whatif import config_of
+from tests.alerting.making import SIMPLE, cloud_event, config_of, event
 
 COMMAND: dict[str, Any] = {
     "id": "c1", "time": "2026-03-01T08:01:00Z", "by": "ann", "kind": "acknowledge",

@@ -3,8 +3,7 @@
 from padit.alerting.entries import Command, Target
 from padit.alerting.silence_review import SilenceReview
 from padit.domain.timestamps import MICROS
-from tests.alerting.making import at, event
-from tests.alerting.test_whatif import config_of
+from tests.alerting.making import at, config_of, event
 
 CONFIG = """
 receivers: {ops: {kind: webhook, url: "http://127.0.0.1:1/"}}

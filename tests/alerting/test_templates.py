@@ -12,9 +12,8 @@ from padit.alerting.effects import Handed
 from padit.alerting.notifiers.base import headline, lines_of
 from padit.alerting.templates import Templates
 from padit.domain.errors import ConfigurationError
-from tests.alerting.making import SIMPLE, event, policy_of, run
+from tests.alerting.making import SIMPLE, config_of, event, policy_of, run
 from tests.alerting.receiving import receiving
-from tests.alerting.test_whatif import config_of
 from tests.limits import allowed
 
 

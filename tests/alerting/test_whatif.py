@@ -4,7 +4,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +11,6 @@ from padit.alerting.compiled import Policy
 from padit.alerting.effects import Effect, Handed
 from padit.alerting.engine import Engine
 from padit.alerting.entries import AlertEvent, Entry, Tick
-from padit.alerting.policy import AlertingConfig
 from padit.alerting.preview import compare, preview
 from padit.alerting.recorded import merged, of_store
 from padit.alerting.sequencer import Alerting, Record
@@ -20,18 +18,13 @@ from padit.alerting.state import State
 from padit.alerting.store.sqlite import SqliteStore
 from padit.cli.main import main
 from padit.domain.timestamps import format_utc
-from tests.alerting.making import SIMPLE, at, cloud_event, command, event
+from tests.alerting.making import SIMPLE, at, cloud_event, command, config_of, event
 from tests.alerting.test_laws import POLICIES, logs
 
 SILENT = (
     SIMPLE + "silences: [{id: works, match: {source: 'press-*'}, start: 2026-03-01T07:00:00Z,"
     " end: 2026-03-02T08:00:00Z}]"
 )
-
-
-def config_of(text: str) -> AlertingConfig:
-    """A configuration from YAML."""
-    return AlertingConfig.model_validate(yaml.safe_load(text))
 
 
 @given(log=logs(), policy=st.sampled_from(POLICIES))
@@ -118,6 +111,40 @@ def test_whatif_compares_two_configurations_over_a_file(
     ]
     assert main(["whatif", *options]) == 0
     assert "6 transitions of alerts; pages now 3, then 1" in capsys.readouterr().out
+
+
+def test_a_higher_threshold_is_shown_and_a_lower_one_needs_detection(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "c.yaml").write_text(SIMPLE)
+    lines = [
+        cloud_event(event("opened", i * 20, f"a{i}", source=f"press-{i}", score=0.7 + i / 10))
+        for i in range(3)
+    ]
+    (tmp_path / "alerts.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    options = ["--config", str(tmp_path / "c.yaml"), "--alerts", str(tmp_path / "alerts.jsonl")]
+    assert main(["whatif", *options, "--open_at", "0.75"]) == 0
+    assert "pages now 3, then 2" in capsys.readouterr().out
+    assert main(["whatif", *options, "--open_at", "0.6"]) == 1
+    said = capsys.readouterr().out
+    assert "needs detection: the job wrote no alert with a score below 0.7" in said
+    assert "padit sweep INPUT --config job.yaml --grid sweep.yaml" in said
+    assert "vary: {alerts.open_at: 0.6}" in said
+
+
+def test_since_counts_back_from_the_last_entry(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "c.yaml").write_text(SIMPLE)
+    lines = [
+        cloud_event(event("opened", day * 1440, f"a{day}", source=f"press-{day}"))
+        for day in range(40)
+    ]
+    (tmp_path / "alerts.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    options = ["--config", str(tmp_path / "c.yaml"), "--alerts", str(tmp_path / "alerts.jsonl")]
+    assert main(["whatif", *options, "--since", "30d"]) == 0
+    assert "pages now 31, then 31" in capsys.readouterr().out
+    assert main(["whatif", *options, "--since", "30x"]) == 2
 
 
 def test_why_not_names_the_reason_of_each_transition(

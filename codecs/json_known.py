@@ -127,6 +127,8 @@ class _Meanings:
         self._attributes: dict[Attributes, int] = {}
         self._known: set[Series] = set()
         self._single = True  # no series stands in two pairs
+        self._all: tuple[Series, ...] = ()
+        self._column: AttributeColumn | None = None
 
     def add(self, found: Sequence[tuple[Series, Attributes] | None]) -> None:
         """Take in the meanings of the next numbers."""
@@ -144,6 +146,7 @@ class _Meanings:
         self.pair = np.concatenate([self.pair, np.array(numbers, np.int32)])
         self._attribute = np.concatenate([self._attribute, np.array(attributes, np.int32)])
         self._single = len(self._known) == len(self.series)
+        self._all, self._column = tuple(self.series), self._of_series(self._attribute)
 
     def rows(
         self,
@@ -152,16 +155,25 @@ class _Meanings:
         time: NDArray[np.int64],
         value: NDArray[np.float64],
     ) -> Rows:
-        """Rows over the pairs in `seen`, of which `code` is the position."""
+        """Rows over the pairs in `seen`, of which `code` is the position.
+
+        Where most of all series occur, their table is that of all: the same object again and
+        again, so that rows of several reads are joined without a look at their names.
+        """
+        if self._single and 2 * len(seen) >= len(self._all):
+            return Rows(self._all, seen[code], time, value, self._column)
         pairs = [self.series[pair] for pair in seen.tolist()]
         attribute = self._attribute[seen]
         if not self._single:
             return self._merged(pairs, attribute[code], code, time, value)
-        column = None
-        if self._attributes.keys() != {UNSTATED}:
-            every = np.arange(len(pairs), dtype=np.int32)
-            column = AttributeColumn.of(list(self._attributes), attribute, every, len(pairs))
-        return Rows(pairs, code, time, value, column)
+        return Rows(pairs, code, time, value, self._of_series(attribute))
+
+    def _of_series(self, attribute: NDArray[np.int32]) -> AttributeColumn | None:
+        """The column of series with these numbers of attributes; None if nothing is stated."""
+        if self._attributes.keys() == {UNSTATED}:
+            return None
+        every = np.arange(len(attribute), dtype=np.int32)
+        return AttributeColumn.of(list(self._attributes), attribute, every, len(attribute))
 
     def _merged(
         self,

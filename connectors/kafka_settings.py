@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from padit.connectors.kafka_oauth import OAUTH_NAMES, token_provider
 from padit.domain.errors import ConfigurationError
 
 __all__ = ["FetchSettings", "fetch_settings"]
@@ -90,7 +91,7 @@ _ONLY = {
     "broker.address.family": (("any",), "name the brokers by address"),
     "isolation.level": (("read_committed", "read_uncommitted"), "there is no other"),
 }
-_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _TRUE, _FALSE = ("true", "t", "1"), ("false", "f", "0")
 
@@ -160,6 +161,8 @@ def fetch_settings(bootstrap: str, given: Mapping[str, str], place: str) -> Fetc
     if protocol.startswith("SASL"):
         name = "sasl.mechanism" if "sasl.mechanism" in given else "sasl.mechanisms"
         connection["sasl_mechanism"] = values.one_of(name, "GSSAPI", _MECHANISMS)
+        if connection["sasl_mechanism"] == "OAUTHBEARER":
+            connection["sasl_oauth_token_provider"] = token_provider(given, place)
     if protocol.endswith("SSL"):
         connection["ssl_context"] = values.tls()
     level = given.get("isolation.level", "read_committed")
@@ -169,7 +172,7 @@ def fetch_settings(bootstrap: str, given: Mapping[str, str], place: str) -> Fetc
 
 
 def _known(name: str) -> bool:
-    tables = (_TEXTS, _NUMBERS, _FETCH, _SOCKET, _TLS, _OTHER, _NO_MEANING, _ONLY)
+    tables = (_TEXTS, _NUMBERS, _FETCH, _SOCKET, _TLS, OAUTH_NAMES, _OTHER, _NO_MEANING, _ONLY)
     return any(name in table for table in tables)
 
 

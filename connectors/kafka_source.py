@@ -102,6 +102,7 @@ class KafkaSource:
         trouble = ClientErrors()
         consumer = self.consumer(trouble)
         try:
+            consumer.poll(0)  # librdkafka makes an unsecured token of OAUTHBEARER in a poll
             numbers = self._partitions(consumer, trouble)
             lookup = Lookup(consumer, self.topic, self.bootstrap, self.patience)
             ranges = [self._range(lookup, number) for number in numbers]

@@ -59,10 +59,10 @@ from padit.ops.run_context import RunContext
 __all__ = ["DEAD", "LATE", "NOTES", "ReadOptions", "ReadShard"]
 
 _FILL_SECONDS = 0.02
-_FILL_SECONDS_BOUNDED = 1.0  # a replay is in no hurry, but a checkpoint waits for the batch
+_FILL_SECONDS_BOUNDED = 2.0  # a replay is in no hurry, but a checkpoint waits for the batch
 _PATIENCE_BOUNDED = 0.5
 _AHEAD_FROM = 50_000  # rows of a batch from which on more is likely to be there already
-_BOUNDED = 2  # times the rows of a bundle: each batch of a replay costs every key group a close
+_BOUNDED = 4  # times the rows of a bundle: each batch of a replay costs every key group a close
 NOTES = "notes"
 _COUNTERS = (
     metric_names.READ,

@@ -54,7 +54,14 @@ def concatenate(parts: Sequence[Rows]) -> Rows:
         return Rows.empty()
     series, maps = _one_table(parts)
     attributes = None
-    if any(part.attributes is not None for part in parts):
+    first = parts[0].attributes
+    if (
+        first is not None
+        and first.of_series
+        and all(part.attributes is first and part.series is series for part in parts)
+    ):
+        attributes = first
+    elif any(part.attributes is not None for part in parts):
         everything = np.arange(len(series), dtype=np.int32)
         columns = [
             Part(part.attributes, everything if remap is None else remap, part.code)

@@ -60,6 +60,21 @@ class DetectionCell:
         self._changes = 0
         self._room = 0  # bytes that changes may still have
 
+    def on(self, store: Store) -> "DetectionCell":
+        """The same cell; what is written next goes to this store, which holds what it wrote."""
+        self._store = store
+        return self
+
+    @property
+    def parts(self) -> list[bytes] | None:
+        """As they were read or written last."""
+        return self._parts
+
+    @property
+    def size(self) -> int:
+        """Bytes of the parts."""
+        return sum(map(len, self._parts or ()))
+
     def read(self) -> list[bytes] | None:
         """The parts; None where there are none.
 
@@ -92,12 +107,17 @@ class DetectionCell:
             changed = _differences(old, parts)
             if not changed:
                 return
+            self._parts = parts
             size = sum(len(one.data) + len(one.blocks or b"") for one in changed)
             if size < self._room:
-                change = _Change(_VERSION, self._changes, changed)
-                self._store.add_change(_encoder.encode(change))
+                data = _encoder.encode(_Change(_VERSION, self._changes, changed))
+                self._store.add_change(data)
+                self._changes += 1
+                self._room -= len(data)
                 return
-        self._store.write_detection(_encoder.encode(parts))
+        data = _encoder.encode(parts)
+        self._store.write_detection(data)
+        self._parts, self._changes, self._room = parts, 0, len(data) // _SHARE
 
 
 def _differences(old: Sequence[bytes], new: Sequence[bytes]) -> list[_Part]:

@@ -43,6 +43,7 @@ from padit.transforms.kept_rows import KeptRows
 from padit.transforms.limit import MOST_SERIES, Refused, SeriesLimit, Stage
 from padit.transforms.progress import Progress
 from padit.transforms.provenance import offset_ranges_of
+from padit.transforms.resident import Left, Resident
 from padit.transforms.states import VERSION, SavedStates, States, check_version
 from padit.transforms.store import Store
 from padit.transforms.warmup import RETENTION, Status, WarmUpTracker
@@ -134,6 +135,7 @@ class GroupMachine:
         audit: makes the provenance of alerts; None without an audit log.
         shape: of the job; state that another one made is refused.
         most_series: series that may have state at a time.
+        resident: keeps what a pass left for the next one; None: all is read each time.
     """
 
     def __init__(
@@ -145,7 +147,9 @@ class GroupMachine:
         audit: Audit | None = None,
         shape: Shape | None = None,
         most_series: int = MOST_SERIES,
+        resident: Resident | None = None,
     ) -> None:
+        self._resident = Resident(0) if resident is None else resident
         self._windows = windows
         self._detection = detection
         self._alerts = alerts
@@ -157,16 +161,20 @@ class GroupMachine:
         self._limit = SeriesLimit(most_series, windows, longest + windows.size)
         self._states = SavedStates(detection, alerts, self._warmup, self._limit)
 
-    def advance(self, store: Store, keyed: KeyedBatch, encoded: bytes | None = None) -> Outcome:
+    def advance(
+        self, store: Store, keyed: KeyedBatch, encoded: bytes | None = None, group: int = 0
+    ) -> Outcome:
         """Take one keyed batch; the same keyed batch twice counts as duplicates the second time.
 
         Args:
             store: of the key group.
             keyed: the batch.
             encoded: its bytes, where they are at hand.
+            group: number of the key group.
         """
         store = ChecksummedStore(store)
         data = store.read_header()
+        left = self._resident.take(group, data)
         if data is None:
             store.write_shape(self._shape.data)
         header = self._load_header(store, data)
@@ -184,7 +192,7 @@ class GroupMachine:
         if not (closes and self._has_work(header, closing)):
             self._add(store, keyed, encoded)
         else:
-            closed = self._close(store, header, closing, keyed)
+            closed, left = self._close(store, header, closing, keyed, left)
             outcome = closed._replace(counts=closed.counts.plus(outcome.counts))
             for name, more in outcome.judged.items():
                 header.judged[name] = header.judged.get(name, 0) + more
@@ -193,7 +201,9 @@ class GroupMachine:
             header.closed = closing
             if watermark == WATERMARK_END:
                 outcome = outcome._replace(run_totals=_run_totals(header))
-        store.write_header(_encoder.encode(header))
+        data = _encoder.encode(header)
+        store.write_header(data)
+        self._resident.put(group, data, left)
         return outcome._replace(since_begin=(header.totals, header.judged), watermark=watermark)
 
     def _add(self, store: Store, keyed: KeyedBatch, encoded: bytes | None) -> None:
@@ -241,19 +251,22 @@ class GroupMachine:
             and header.newest_kept + self._windows.slots > header.closed
         )
 
-    def _close(self, store: Store, header: _Header, closing: int, keyed: KeyedBatch) -> Outcome:
+    def _close(
+        self, store: Store, header: _Header, closing: int, keyed: KeyedBatch, left: Left | None
+    ) -> tuple[Outcome, Left]:
         came = [decode_kept(data) for data in store.read_rows()]
         saved = bool(came)
         if len(keyed.rows):
             came.append((keyed, []))
-        kept = header.kept.read(store, self._windows, header.closed)
+        left = self._read(store, header) if left is None else left
+        cell, states = left.cell.on(store), left.states
+        kept = header.kept.pieces(left.kept, self._windows, header.closed)
+        before = self._states.of_detectors(cell.parts)
         ranges_of_came = offset_ranges_of(came, self._windows)
 
         def ranges() -> Sequence[OffsetRange]:
             return offset_ranges_of(came + kept, self._windows) if kept else ranges_of_came
 
-        cell = DetectionCell(store)
-        states, before = self._states.load(cell.read())
         closed = first = WATERMARK_NONE if header.closed is None else header.closed
         known_until = header.progress.known_until
         began = {number: one.start for number, one in sorted(header.progress.known.items())}
@@ -270,13 +283,21 @@ class GroupMachine:
             if self._audit is not None:
                 done.provenance += self._audit.step(transitions, ranges, began, before, table)
             pieces, closed = [result.kept] if stage is not stages[-1] else [], stage.closing
-        header.kept.write(store, self._windows, result, (first, closing), ranges_of_came, ranges)
+        header.kept.write(
+            store, left.kept, self._windows, result, (first, closing), ranges_of_came, ranges
+        )
         self._wait(store, saved, result.waiting, closing, ranges_of_came)
         header.newest_kept, header.oldest_open = result.newest_kept, result.oldest_open
         header.alerts_due = self._alerts.next_due(states.followed)
         header.detectors_due = self._detection.next_due(states.detectors)
         cell.write(self._states.dump(states))
-        return done.outcome(refused)
+        return done.outcome(refused), left
+
+    def _read(self, store: Store, header: _Header) -> Left:
+        """All that a close needs, from the store."""
+        cell = DetectionCell(store)
+        states = self._states.load(cell.read())
+        return Left(cell, states, header.kept.read(store, self._windows, header.closed))
 
     def _wait(
         self, store: Store, saved: bool, rows: Rows, closing: int, ranges: Sequence[OffsetRange]

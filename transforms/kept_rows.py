@@ -20,7 +20,7 @@ from padit.transforms.provenance import still_needed
 from padit.transforms.store import KEPT_CELLS, Store
 from padit.transforms.windows import Closed, WindowOptions
 
-__all__ = ["KeptCell", "KeptRows", "Piece"]
+__all__ = ["Held", "KeptCell", "KeptRows", "Piece"]
 
 _MOST_PIECES = 16
 _SPARE_ROWS = 1024
@@ -28,6 +28,8 @@ _FEW_ROWS = 512
 _FEW_NAMES = 8
 
 Piece = tuple[KeyedBatch, Sequence[OffsetRange]]
+Held = tuple[list[Piece], ...]
+"""The pieces of each cell, decoded."""
 
 
 class KeptCell(msgspec.Struct, array_like=True):
@@ -46,22 +48,29 @@ class KeptRows(msgspec.Struct, array_like=True):
     )
     current: int = 0
 
-    def read(self, store: Store, windows: WindowOptions, closed: int | None) -> list[Piece]:
-        """The rows that windows after slot `closed` can use, and some older ones."""
+    def read(self, store: Store, windows: WindowOptions, closed: int | None) -> Held:
+        """By cell the rows that windows after slot `closed` can use, and some older ones."""
+        held: Held = tuple([] for _ in self.cells)
+        for number in self._useful(windows, closed):
+            held[number].extend(decode_kept(data) for data in store.read_kept(number))
+        return held
+
+    def pieces(self, held: Held, windows: WindowOptions, closed: int | None) -> list[Piece]:
+        """The same as one list, those of the cell that is appended to last."""
+        return [piece for number in self._useful(windows, closed) for piece in held[number]]
+
+    def _useful(self, windows: WindowOptions, closed: int | None) -> list[int]:
+        """Cells with rows that windows after slot `closed` can use."""
         if closed is None:
             return []
         oldest = closed + 1 - windows.slots
-        other = 1 - self.current
-        return [
-            decode_kept(data)
-            for number in (other, self.current)
-            if _newest(self.cells[number], oldest) >= oldest
-            for data in store.read_kept(number)
-        ]
+        order = (1 - self.current, self.current)
+        return [number for number in order if _newest(self.cells[number], oldest) >= oldest]
 
     def write(
         self,
         store: Store,
+        held: Held,
         windows: WindowOptions,
         result: Closed,
         slots: tuple[int, int],
@@ -72,6 +81,7 @@ class KeptRows(msgspec.Struct, array_like=True):
 
         Args:
             store: of the key group.
+            held: what `read` gave; becomes what it would give of what is written.
             windows: their shape.
             result: of the close.
             slots: the first one that it closed, and the first that stays open.
@@ -79,7 +89,7 @@ class KeptRows(msgspec.Struct, array_like=True):
             ranges: gives the same of all rows.
         """
         closed, closing = slots
-        self._clear(store, closing + 1 - windows.slots)
+        self._clear(store, held, closing + 1 - windows.slots)
         needed = int((result.bounds[1:] - result.needed).sum())
         fresh = result.kept_since(windows.start_of(closed))
         pieces = sum(one.pieces for one in self.cells)
@@ -88,16 +98,18 @@ class KeptRows(msgspec.Struct, array_like=True):
             for number, cell in enumerate(self.cells):
                 if cell.pieces:
                     store.clear_kept(number)
+                held[number].clear()
             self.cells = [KeptCell() for _ in range(KEPT_CELLS)]
-            self._add(store, windows, result.kept_since(NEVER), closing, ranges())
+            self._add(store, held, windows, result.kept_since(NEVER), closing, ranges())
         else:
-            self._add(store, windows, fresh, closing, came)
+            self._add(store, held, windows, fresh, closing, came)
 
-    def _clear(self, store: Store, oldest: int) -> None:
+    def _clear(self, store: Store, held: Held, oldest: int) -> None:
         """Clear cells without a row of a slot from `oldest` on; append to one that is empty."""
         for number, cell in enumerate(self.cells):
             if cell.pieces and _newest(cell, oldest) < oldest:
                 store.clear_kept(number)
+                held[number].clear()
                 self.cells[number] = KeptCell()
         other = 1 - self.current
         if self.cells[self.current].pieces and not self.cells[other].pieces:
@@ -106,6 +118,7 @@ class KeptRows(msgspec.Struct, array_like=True):
     def _add(
         self,
         store: Store,
+        held: Held,
         windows: WindowOptions,
         rows: Rows,
         closing: int,
@@ -114,9 +127,9 @@ class KeptRows(msgspec.Struct, array_like=True):
         if not len(rows):
             return
         rows = keep_latest(_with_few_names(rows), windows.interval)
-        store.add_kept(
-            self.current, encode_kept(rows, still_needed(ranges, closing, windows), by_series=True)
-        )
+        needed = still_needed(ranges, closing, windows)
+        store.add_kept(self.current, encode_kept(rows, needed, by_series=True))
+        held[self.current].append((KeyedBatch(0, (), rows), needed))
         cell = self.cells[self.current]
         newest = int(rows.time.max()) // windows.interval
         self.cells[self.current] = KeptCell(

@@ -30,12 +30,13 @@ def offset_ranges_of(
         windows: their shape.
     """
     found: dict[int, dict[int, list[int]]] = {}
-    oldest, newest = _ends([piece for piece, _ in pieces])
-    for (piece, offset_ranges), low, high in zip(pieces, oldest, newest, strict=True):
+    came = [piece for piece, _ in pieces if piece.positions]
+    for piece, low, high in zip(came, *_ends(came), strict=True):
         of_slot = found.setdefault(high // windows.interval, {})
         for one in piece.positions:
             if one.first < one.following:
                 _widen(of_slot, one.partition, one.start, one.first, one.following, low, high)
+    for _, offset_ranges in pieces:
         for offset_range in offset_ranges:
             _widen(found.setdefault(offset_range.newest // windows.interval, {}), *offset_range)
     return _fewer(found)

@@ -70,27 +70,32 @@ class SavedStates:
         self._warmup = warmup
         self._limit = limit
 
-    def load(
-        self, parts: Sequence[bytes] | None
-    ) -> tuple[States, list[tuple[str, int, bytes]] | None]:
-        """All states, and those of the detectors as they were saved; the first ones of None.
+    def load(self, parts: Sequence[bytes] | None) -> States:
+        """All states; the first ones of None.
 
         Raises:
             StateError: damaged, of another version, or of other detectors.
         """
-        if parts is None:
+        saved = self.of_detectors(parts)
+        if parts is None or saved is None:
             detectors, warmup = self._detection.initial(), self._warmup.initial()
-            return States(detectors, self._alerts.initial(), warmup, {}, {}), None
-        saved = _detectors_of(parts)
+            return States(detectors, self._alerts.initial(), warmup, {}, {})
         alerts, of_warmup, census, attributes = parts[-_OTHERS:]
-        states = States(
+        return States(
             self._detection.load(saved),
             self._alerts.load(alerts),
             self._warmup.load(of_warmup),
             self._limit.load(census),
             load_known(attributes),
         )
-        return states, saved
+
+    def of_detectors(self, parts: Sequence[bytes] | None) -> list[tuple[str, int, bytes]] | None:
+        """State of every detector with its name and version, as saved; None of the first ones.
+
+        Raises:
+            StateError: damaged, or of another version.
+        """
+        return None if parts is None else _detectors_of(parts)
 
     def dump(self, states: States) -> list[bytes]:
         """All states as versioned bytes; the same states always give the same bytes."""

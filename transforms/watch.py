@@ -40,6 +40,7 @@ from padit.transforms.group import GroupMachine, Outcome
 from padit.transforms.job_progress import ProgressRecords, RunName
 from padit.transforms.keying import join_batches, split_batch
 from padit.transforms.limit import MOST_SERIES, Refused
+from padit.transforms.resident import Resident
 from padit.transforms.warmup import Status
 from padit.transforms.windows import WindowOptions
 
@@ -204,6 +205,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             audit=Audit(self._detection, self._windows) if AUDIT in self._outputs else None,
             shape=self._shape,
             most_series=self._most_series,
+            resident=Resident(),
         )
         self._progress = None if self._name is None else ProgressRecords(self._name)
 
@@ -222,7 +224,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         group, data = element
         store = BeamStore(header, rows, (kept_0, kept_1), (detection, changes), shape)
         keyed = decode_keyed_batch(data)
-        outcome = self._machine.advance(store, keyed, data)
+        outcome = self._machine.advance(store, keyed, data, group)
         if len(keyed.rows) or outcome.closings:
             self._account(group, outcome)
         for transition in outcome.transitions:

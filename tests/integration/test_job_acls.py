@@ -1,10 +1,12 @@
 """deploy/kafka/acls.yml at a broker that denies by default: enough for each part, and no more.
 
-Clients log in with SCRAM; each principal of the file has a password of its own.
+Clients log in with SCRAM; each principal of the file has a password of its own. The job's may also
+log in with a token, its own or that of an identity provider.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,7 @@ import yaml
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -26,8 +29,13 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
+from padit.connectors.kafka_source import KafkaSource
+from padit.connectors.source import PartitionRange
 from padit.devcluster.broker import prepare_broker
 from padit.devcluster.processes import Part, port_answers
+from padit.domain.errors import SourceError
+from tests.connectors.identity_provider import IdentityProvider
+from tests.connectors.reading import decoder
 from tests.integration.helpers import padit, seed_case, wait_for
 from tests.limits import allowed
 from tests.parts import required
@@ -42,13 +50,17 @@ _KINDS = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP,
 _SETTINGS = """
 listener.security.protocol.map=SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=SASL_PLAINTEXT
-sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512,OAUTHBEARER
 sasl.mechanism.inter.broker.protocol=PLAIN
 listener.name.sasl_plaintext.plain.sasl.jaas.config=\
 org.apache.kafka.common.security.plain.PlainLoginModule required \
 username="admin" password="admin" user_admin="admin";
 listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config=\
 org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_plaintext.oauthbearer.sasl.jaas.config=\
+org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required \
+unsecuredLoginStringClaim_sub="admin";
+listener.name.sasl_plaintext.oauthbearer.connections.max.reauth.ms=3000
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:admin;User:ANONYMOUS
 """
@@ -68,10 +80,14 @@ class Guarded(NamedTuple):
             "sasl.password": _PASSWORD.format(principal),
         }
 
-    def uri(self, topic: str, principal: str = "padit-job") -> str:
-        config = self.place / f"{principal}.properties"
-        config.write_text("\n".join(f"{k}={v}" for k, v in self.settings(principal).items()))
+    def config(self, name: str, settings: dict[str, str]) -> Path:
+        config = self.place / f"{name}.properties"
+        config.write_text("\n".join(f"{k}={v}" for k, v in settings.items()))
         config.chmod(0o600)
+        return config
+
+    def uri(self, topic: str, principal: str = "padit-job") -> str:
+        config = self.config(principal, self.settings(principal))
         return f"kafka://{self.bootstrap}/{topic}?client_config={config}"
 
 
@@ -119,6 +135,13 @@ def _prepare(guarded: Guarded) -> None:
     )
     for future in futures.values():
         future.result(allowed(60))
+    # The controller has them now; the broker learns of them a moment later.
+    every = AclBindingFilter(
+        ResourceType.ANY, None, ResourcePatternType.ANY, None, None,
+        AclOperation.ANY, AclPermissionType.ANY,
+    )  # fmt: skip
+    wanted = sum(len(one["allow"]) for acls in ACLS.values() for one in acls)
+    wait_for(lambda: len(admin.describe_acls(every).result(allowed(20))) >= wanted, 30)
 
 
 def _bindings(principal: str, one: dict[str, Any]) -> Iterator[AclBinding]:
@@ -141,8 +164,8 @@ def _write(guarded: Guarded, principal: str, topic: str, values: list[tuple[byte
 
     settings = {"bootstrap.servers": guarded.bootstrap, **guarded.settings(principal)}
     producer = Producer({**settings, "message.timeout.ms": 20_000})
-    for value, time in values:
-        producer.produce(topic, value, timestamp=time, on_delivery=delivered)
+    for value, stamp in values:
+        producer.produce(topic, value, timestamp=stamp, on_delivery=delivered)
     assert producer.flush(allowed(30)) == 0
     if refused:
         raise KafkaException(refused[0])
@@ -234,3 +257,69 @@ def test_nobody_creates_or_deletes_topics(guarded: Guarded) -> None:
         for future in futures.values():
             with pytest.raises(KafkaException, match=r"(?i)authoriz"):
                 future.result(allowed(30))
+
+
+_TOKENS = {
+    "security.protocol": "SASL_PLAINTEXT",
+    "sasl.mechanism": "OAUTHBEARER",
+}
+
+
+def _by_oidc(url: str, secret: str) -> dict[str, str]:
+    return {
+        **_TOKENS,
+        "sasl.oauthbearer.method": "oidc",
+        "sasl.oauthbearer.token.endpoint.url": url,
+        "sasl.oauthbearer.client.id": "padit-job",
+        "sasl.oauthbearer.client.secret": secret,
+        "sasl.oauthbearer.scope": "read",
+    }
+
+
+@pytest.fixture
+def provider() -> Iterator[IdentityProvider]:
+    with IdentityProvider("padit-job", "right-4711", "padit-job") as found:
+        yield found
+
+
+@pytest.mark.parametrize("way", ["unsecured", "oidc"])
+def test_a_token_logs_in_the_reader_and_is_renewed(
+    guarded: Guarded, provider: IdentityProvider, way: str
+) -> None:
+    _write(guarded, "padit-adapters", "metrics", [(b"{}", START * 1000)])
+    settings = {
+        **_TOKENS,
+        "enable.sasl.oauthbearer.unsecure.jwt": "true",
+        "sasl.oauthbearer.config": "principal=padit-job lifeSeconds=4",
+    }
+    if way == "oidc":
+        settings = _by_oidc(provider.url, "right-4711")
+    config = str(guarded.config(way, settings))
+    source = KafkaSource(guarded.bootstrap, "metrics", live=True, client_config=config)
+    reader = source.open(source.ranges(), decoder)
+    try:
+        for _ in range(4):  # for longer than a token lasts, and than the broker takes one for good
+            _write(guarded, "padit-adapters", "metrics", [(b"{}", START * 1000)])
+            wait_for(lambda: any(one.dead for one in reader.read(0.2)), 30)
+            time.sleep(1.5)
+    finally:
+        reader.close()
+    assert way != "oidc" or provider.given > 2  # librdkafka's, the reader's first, and another
+
+
+def test_a_token_that_is_not_given_is_an_error_that_says_why(
+    guarded: Guarded, provider: IdentityProvider
+) -> None:
+    config = str(guarded.config("wrong", _by_oidc(provider.url, "wrong-0815")))
+    source = KafkaSource(
+        guarded.bootstrap, "metrics", live=True, client_config=config, patience=3.0
+    )
+    reader = source.open([PartitionRange(0, 0, None)], decoder)
+    try:
+        with pytest.raises(
+            SourceError, match=r"no token from 127\.0\.0\.1.*: it answers 401"
+        ) as caught:
+            wait_for(lambda: reader.read(0.2), 60)
+        assert "wrong-0815" not in str(caught.value)
+    finally:
+        reader.close()

@@ -33,9 +33,9 @@ def chunk_invariance(make: Make) -> None:
     logs = logs_of(with_ties_and_repeats(samples_of("factory"), 1), 1, late=True)
     for ends in (True, False):
         whole = run(logs, make(), ends=ends)
-        for seed, most in ((1, 400), (2, 60)):
+        for seed, most, resident in ((1, 400, False), (2, 60, True)):
             schedule = schedule_by(np.random.default_rng(seed), logs, most)
-            _same(run(logs, make(), schedule, ends=ends), whole)
+            _same(run(logs, make(), schedule, ends=ends, resident=resident), whole)
 
 
 def order_invariance(make: Make) -> None:

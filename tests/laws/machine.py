@@ -24,6 +24,7 @@ from padit.transforms.detect import Detection, DetectionResult
 from padit.transforms.group import Counts, GroupMachine
 from padit.transforms.keying import split_batch
 from padit.transforms.limit import MOST_SERIES, Refused
+from padit.transforms.resident import Resident
 from padit.transforms.store import MemoryStore
 from padit.transforms.windows import WindowOptions
 from tests.codecs.samples import plain
@@ -101,13 +102,18 @@ class Result:
 
 
 def machine_of(
-    detection: Detection, windows: WindowOptions = WINDOWS, most_series: int = MOST_SERIES
+    detection: Detection,
+    windows: WindowOptions = WINDOWS,
+    most_series: int = MOST_SERIES,
+    resident: Resident | None = None,
 ) -> GroupMachine:
     """The machine of the job, with an audit log."""
     budget = BudgetLines(_BUDGET, _BUDGET, detection.levels.open_at)
     alerts = Alerts(detection, windows.size, windows, budget)
     audit = Audit(detection, windows)
-    return GroupMachine(windows, detection, alerts, audit=audit, most_series=most_series)
+    return GroupMachine(
+        windows, detection, alerts, audit=audit, most_series=most_series, resident=resident
+    )
 
 
 def run(
@@ -118,6 +124,7 @@ def run(
     ends: bool = True,
     windows: WindowOptions = WINDOWS,
     most_series: int = MOST_SERIES,
+    resident: bool = True,
 ) -> Result:
     """Read the logs by the schedule (None: each in one read, all in one batch).
 
@@ -128,8 +135,10 @@ def run(
         ends: whether the partitions are known to have ended after that.
         windows: their shape.
         most_series: of a group that may have state at a time.
+        resident: whether a pass goes on with what the one before it left, as a worker's does;
+            otherwise all is read from the state each time.
     """
-    machine = machine_of(detection, windows, most_series)
+    machine = machine_of(detection, windows, most_series, Resident() if resident else None)
     stores = [MemoryStore() for _ in range(GROUPS)]
     cursor = Cursor(0, 1, len(logs), {p: PartitionCursor(0, 0, None) for p in range(len(logs))})
     if schedule is None:
@@ -143,7 +152,7 @@ def run(
                 (partition, number + i, *sample) for i, sample in enumerate(plain(rows))
             ]
         for group, keyed in split_batch(batch, GROUPS):
-            outcome = machine.advance(stores[group], keyed)
+            outcome = machine.advance(stores[group], keyed, group=group)
             result.counts = Counts(*map(sum, zip(result.counts, outcome.counts, strict=True)))
             result.alerts[group] += [one.to_cloud_event() for one in outcome.transitions]
             result.provenance += outcome.provenance

@@ -80,6 +80,9 @@ ODD = (
 )
 
 
+_SITES = tuple(Attributes(labels=(("site", name),)) for name in ("a", "b", "c"))
+
+
 def logs_of(
     samples: tuple[Sample, ...], seed: int, partitions: int = 2, late: bool = False
 ) -> list[Log]:
@@ -97,7 +100,11 @@ def logs_of(
 
 
 def with_ties_and_repeats(samples: tuple[Sample, ...], seed: int) -> tuple[Sample, ...]:
-    """The samples, some twice, with another value at the same time, or with other attributes."""
+    """The samples, some twice, with another value at the same time, or with other attributes.
+
+    The last sample before the end of every second window stands there under several sites, of
+    which each comes first in some piece: a window has the attributes of its latest sample.
+    """
     chance = np.random.default_rng(seed)
     other = Attributes(labels=(("site", "elsewhere"),))
     more = [
@@ -110,4 +117,6 @@ def with_ties_and_repeats(samples: tuple[Sample, ...], seed: int) -> tuple[Sampl
         for i, one in enumerate(samples)
         if chance.random() < 0.1
     ]
+    ends = [one for one in samples if one.time // SECOND % 40 == 39]
+    more += [one._replace(attributes=site) for one in ends for site in _SITES]
     return tuple(sorted([*samples, *more]))

@@ -29,6 +29,7 @@ Attempt = Callable[[Callable[[], T]], T]
 SLICE_RECORDS = 131_072
 """Records that are read back at once."""
 _SLICE_BYTES = 32 << 20
+_ENCODERS = 2  # threads, and so slices that wait at most
 _KEPT_COMMITS = 10  # for which retired files stay, since somebody may read them
 
 
@@ -39,6 +40,16 @@ class _Partition:
         self.number, self.first, self.following, self.groups = number, first, first, groups
         self.segment = SegmentBuilder(number, first, groups)
         self.slice: SliceBuilder | None = None
+        self.encoding: Future[None] | None = None  # the latest of its slices
+
+
+def _encode(
+    part: _Partition, one: SliceBuilder, following: int, before: Future[None] | None
+) -> None:
+    """Slices of a partition in their order; those of others meanwhile."""
+    if before is not None:
+        before.result()  # it was begun before this one, so no two can wait for each other
+    part.segment.add(one, following)
 
 
 class ArchiveWriter:
@@ -64,7 +75,7 @@ class ArchiveWriter:
         self._parts: dict[int, _Partition] = {}
         self._begins = dict(manifest.begins)
         self._gaps = list(manifest.gaps)
-        self._thread = ThreadPoolExecutor(1)  # Parquet is encoded while records are read
+        self._threads = ThreadPoolExecutor(_ENCODERS)  # Parquet, while records are read
         self._encoding: list[Future[None]] = []
 
     def begin(self, partition: int, first: int) -> None:
@@ -101,9 +112,10 @@ class ArchiveWriter:
         one, part.slice = part.slice, None
         if one is None:
             return
-        while len(self._encoding) >= 2:
+        while len(self._encoding) >= _ENCODERS:
             self._encoding.pop(0).result()
-        self._encoding.append(self._thread.submit(part.segment.add, one, part.following))
+        part.encoding = self._threads.submit(_encode, part, one, part.following, part.encoding)
+        self._encoding.append(part.encoding)
 
     def commit(self) -> None:
         """Make everything durable that was taken. Raises what `attempt` raises."""
@@ -155,4 +167,4 @@ class ArchiveWriter:
 
     def close(self) -> None:
         """Let go of everything; what is not committed is read again by the next writer."""
-        self._thread.shutdown(cancel_futures=True)
+        self._threads.shutdown(cancel_futures=True)

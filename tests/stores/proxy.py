@@ -21,6 +21,7 @@ class Proxy:
     Attributes:
         port: to connect to.
         through: bytes that have passed.
+        away: whether nobody is let in.
     """
 
     def __init__(self, target: int) -> None:
@@ -28,6 +29,7 @@ class Proxy:
         self._listener = socket.create_server((LOOPBACK, 0))
         self.port = self._listener.getsockname()[1]
         self.through = 0
+        self.away = False
         self._cut_at: int | None = None
         self._peers: dict[socket.socket, socket.socket] = {}
         self._selector = selectors.DefaultSelector()
@@ -41,6 +43,15 @@ class Proxy:
         """Reset every connection, once so many more bytes have passed."""
         with self._lock:
             self._cut_at = self.through + after
+
+    def pause(self) -> None:
+        """Reset every connection, and let nobody in until `resume`."""
+        self.away = True
+        self.cut()
+
+    def resume(self) -> None:
+        """Let everybody in."""
+        self.away = False
 
     def close(self) -> None:
         """End; connections are reset."""
@@ -66,6 +77,9 @@ class Proxy:
 
     def _accept(self) -> None:
         client, _ = self._listener.accept()
+        if self.away:
+            client.close()
+            return
         try:
             server = socket.create_connection((LOOPBACK, self._target), timeout=2)
         except OSError:

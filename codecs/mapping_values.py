@@ -8,11 +8,12 @@ from typing import Any
 from padit.codecs.contract import shorten
 from padit.codecs.decimals import DECIMAL
 
-__all__ = ["is_number_text", "number_from"]
+__all__ = ["BEGINS", "is_number_text", "number_from"]
 
 _NUMBER = re.compile(rf"\s*{DECIMAL}\s*")
 _LONGEST = 64
-_BEGINS = frozenset(" +-.0123456789")
+BEGINS = frozenset(" +-.0123456789")
+"""What the text of a number begins with."""
 
 
 def is_number_text(text: str) -> bool:
@@ -21,7 +22,7 @@ def is_number_text(text: str) -> bool:
     >>> is_number_text("12.5"), is_number_text("1_000"), is_number_text("nan")
     (True, False, False)
     """
-    return text[:1] in _BEGINS and len(text) <= _LONGEST and _NUMBER.fullmatch(text) is not None
+    return text[:1] in BEGINS and len(text) <= _LONGEST and _NUMBER.fullmatch(text) is not None
 
 
 def number_from(value: Any) -> float | str:

@@ -1,11 +1,17 @@
-"""What a mapping leaves: numbers in a message that no path leads to, counted by their place."""
+"""What a mapping leaves: numbers in a message that no path leads to, counted by their place.
 
-from collections.abc import Iterable, Mapping, Sequence
+Elements mostly look like the one before them. What has the same names with values of the same
+types counts the same fields, so those are found once and how often it came is counted; only text,
+which may look like a number, and what is nested is looked at each time.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from padit.codecs.mapping_paths import EACH
-from padit.codecs.mapping_values import is_number_text
+from padit.codecs.mapping_values import BEGINS, is_number_text
 from padit.domain.findings import Unwatched
 
 __all__ = ["Left", "Watch"]
@@ -13,15 +19,24 @@ __all__ = ["Left", "Watch"]
 _MOST_KINDS = 50
 _LONGEST_PLACE = 200
 _MOST_SHAPES = 4096
+_DEEPEST = 20
 _OTHERS = "other fields"
 
 
 class Left:
-    """Counts what becomes no sample by decision, by kind; bounded."""
+    """Counts what becomes no sample by decision, by kind; bounded.
+
+    Attributes:
+        levels: of each tree of paths, what was met at its root.
+        alike: what was met of elements that are alike.
+    """
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], Unwatched] = {}
         self._counts: dict[tuple[str, str], list[int]] = {}
+        self.levels: dict[_Node, _Level] = {}
+        self.alike: list[_Alike] = []
+        self._arrays: dict[str, list[int]] = {}
 
     def add(
         self, what: str, reason: str, remedy: str, unit: str = "fields", numeric: int = 1
@@ -47,22 +62,47 @@ class Left:
 
     def field(self, place: str, value: Any, reason: str = "", remedy: str = "") -> None:
         """Count a field that holds a number, or text that looks like one."""
-        place = place if len(place) <= _LONGEST_PLACE else place[: _LONGEST_PLACE - 3] + "..."
         example = str(value)[:40]
         self.add(
-            f"field {place!r}",
+            _field(place),
             reason or f"no path leads to it; it holds {example}",
             remedy or "name it in format: values, or in format: ignore",
         )
 
+    def array(self, place: str, numbers: Sequence[int | float]) -> None:
+        """Count an array that holds nothing but numbers."""
+        counts = self._arrays.get(place)
+        if counts is None:
+            count_numbers(list(numbers), place, self)
+            if len(self._arrays) < _MOST_SHAPES:
+                self._arrays[place] = self.counts(_members_of(place))
+            return
+        counts[0] += len(numbers)
+        counts[1] += len(numbers)
+
+    def counts(self, place: str) -> list[int]:
+        """What `field` adds to for a place that it has met."""
+        found = self._counts.get((_field(place), "fields"))
+        return self._counts[_OTHERS, "fields"] if found is None else found
+
     def all(self) -> tuple[Unwatched, ...]:
         """Everything, in the order it was met."""
+        for one in self.alike:
+            for counts in one.numbers:
+                counts[0] += one.times
+                counts[1] += one.times
+            one.times = 0
         return tuple(
             one._replace(amount=amount, numeric=numeric)
             for one, (amount, numeric) in zip(
                 self._found.values(), self._counts.values(), strict=True
             )
         )
+
+
+def _field(place: str) -> str:
+    short = place if len(place) <= _LONGEST_PLACE else place[: _LONGEST_PLACE - 3] + "..."
+    return f"field {short!r}"
 
 
 class _Node:
@@ -122,8 +162,149 @@ class Watch:
 
     def check(self, value: Any, left: Left) -> None:
         """Note what is left in a value."""
-        if self._root is not None:
+        if self._root is None:
+            return
+        if type(value) is not dict:
             _check(self._root, value, "", left)
+            return
+        level = left.levels.get(self._root)
+        if level is None:
+            level = left.levels[self._root] = _Level(self._root, "")
+        _count_alike(level, value, left, 0)
+
+
+class _Level:
+    """Objects at one place: what was met there, by their names.
+
+    Args:
+        node: of the tree of paths; None where no path goes.
+        prefix: what stands before a member's name in its place.
+    """
+
+    __slots__ = ("node", "prefix", "shapes")
+
+    def __init__(self, node: _Node | None, prefix: str) -> None:
+        self.node = node
+        self.prefix = prefix
+        self.shapes: dict[tuple[str, ...], _Shape] = {}
+
+    def shape(self, names: tuple[str, ...]) -> "_Shape":
+        """What objects with these names have in common."""
+        unknown, deeper = (names, ()) if self.node is None else self.node.shape(names)
+        levels = [(name, _Level(node, f"{self.prefix}{name}.")) for name, node in deeper]
+        found = _Shape(unknown, len(unknown) == len(names), levels)
+        if len(self.shapes) < _MOST_SHAPES:
+            self.shapes[names] = found
+        return found
+
+
+class _Shape:
+    """Objects of the same names at one place.
+
+    Attributes:
+        unknown: names that no path goes through.
+        pick: their values; None if there are none.
+        deeper: names below which paths end.
+        alike: by the types of the values.
+    """
+
+    __slots__ = ("alike", "deeper", "pick", "unknown")
+
+    def __init__(
+        self, unknown: tuple[str, ...], whole: bool, deeper: Sequence[tuple[str, _Level]]
+    ) -> None:
+        self.unknown = unknown
+        self.deeper = deeper
+        self.alike: dict[tuple[type, ...], _Alike] = {}
+        self.pick: Callable[[dict[str, Any]], tuple[Any, ...]] | None = None
+        if whole and unknown:
+            self.pick = _members
+        elif len(unknown) == 1:
+            only = unknown[0]
+            self.pick = lambda value: (value[only],)
+        elif unknown:
+            self.pick = itemgetter(*unknown)
+
+
+class _Alike:
+    """Objects of the same names and types at one place.
+
+    Attributes:
+        times: how often they came since `numbers` were added to.
+        numbers: the counts of each number.
+        rest: position and place of whatever else may hold numbers; of an object what was met there.
+    """
+
+    __slots__ = ("numbers", "rest", "times")
+
+    def __init__(self, shape: _Shape, types: Sequence[type], prefix: str, left: Left) -> None:
+        self.times = 0
+        self.numbers: list[list[int]] = []
+        self.rest: list[tuple[int, str, _Level | None]] = []
+        for at, (name, kind) in enumerate(zip(shape.unknown, types, strict=True)):
+            place = f"{prefix}{name}"
+            if issubclass(kind, _NUMBERS):
+                self.numbers.append(left.counts(place))
+            elif kind is dict:
+                self.rest.append((at, place, _Level(None, f"{place[:_LONGEST_PLACE]}.")))
+            elif kind is str or kind is list or issubclass(kind, Mapping):
+                self.rest.append((at, place, None))
+
+
+_NUMBERS = (int, float, Decimal)
+_PLAIN = frozenset({int, float, bool})
+
+
+def _members(value: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(value.values())
+
+
+def _count_alike(level: _Level, value: dict[str, Any], left: Left, depth: int) -> None:
+    """The same as `_check` of an object, or as `count_numbers` where no path goes."""
+    names = tuple(value)
+    shape = level.shapes.get(names) or level.shape(names)
+    if shape.pick is not None:
+        found = shape.pick(value)
+        types = tuple(map(type, found))
+        alike = shape.alike.get(types)
+        if alike is None:
+            _count_first(level, shape, found, left, depth)
+        else:
+            alike.times += 1
+            for at, place, inner in alike.rest:
+                _count_rest(found[at], place, inner, left, depth)
+    for name, below in shape.deeper:
+        one = value[name]
+        if type(one) is dict:
+            _count_alike(below, one, left, depth)
+        else:
+            _check(below.node, one, below.prefix, left)
+
+
+def _count_first(
+    level: _Level, shape: _Shape, found: Sequence[Any], left: Left, depth: int
+) -> None:
+    """Values of names and types that were not met before; from now on they are."""
+    for name, one in zip(shape.unknown, found, strict=True):
+        if type(one) is not str or is_number_text(one):
+            count_numbers(one, f"{level.prefix}{name}", left)
+    if len(left.alike) < _MOST_SHAPES and depth < _DEEPEST:
+        types = tuple(map(type, found))
+        alike = shape.alike[types] = _Alike(shape, types, level.prefix, left)
+        left.alike.append(alike)
+
+
+def _count_rest(one: Any, place: str, inner: _Level | None, left: Left, depth: int) -> None:
+    """A value that is no plain number."""
+    if inner is not None:
+        _count_alike(inner, one, left, depth + 1)
+    elif type(one) is str:
+        if one[:1] in BEGINS and is_number_text(one):
+            left.field(place, one)
+    elif type(one) is list and one and _PLAIN.issuperset(map(type, one)):
+        left.array(place, one)
+    else:
+        count_numbers(one, place, left)
 
 
 def _pruned(node: _Node | None) -> _Node | None:
@@ -134,7 +315,9 @@ def _pruned(node: _Node | None) -> _Node | None:
     return node
 
 
-def _check(node: _Node, value: Any, place: str, left: Left) -> None:
+def _check(node: _Node | None, value: Any, place: str, left: Left) -> None:
+    if node is None:
+        return
     if type(value) is list:
         _check_list(node, value, f"{place[:-1]}[*]", left)
         return
@@ -161,6 +344,11 @@ def _check_list(node: _Node, value: Sequence[Any], place: str, left: Left) -> No
             _check(child, one, f"{place}.", left)
 
 
+def _members_of(place: str) -> str:
+    """The place of an array's members, arrays in it included."""
+    return place if place.endswith("[*]") else f"{place[:_LONGEST_PLACE]}[*]"
+
+
 def count_numbers(value: Any, place: str, left: Left, reason: str = "", remedy: str = "") -> int:
     """Count every number below a value, without recursion; how many there are."""
     count = 0
@@ -170,7 +358,7 @@ def count_numbers(value: Any, place: str, left: Left, reason: str = "", remedy: 
         if isinstance(one, Mapping):
             waiting += [(f"{where[:_LONGEST_PLACE]}.{name}", one[name]) for name in reversed(one)]
         elif type(one) is list:
-            where = where if where.endswith("[*]") else f"{where[:_LONGEST_PLACE]}[*]"
+            where = _members_of(where)
             waiting += [(where, each) for each in reversed(one)]
         elif isinstance(one, int | float | Decimal) or (type(one) is str and is_number_text(one)):
             left.field(where, one, reason, remedy)

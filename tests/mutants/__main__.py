@@ -17,30 +17,19 @@ from pathlib import Path
 from types import CodeType
 
 from tests.mutants.live import changed_function, check_noticed, run_live
-from tests.mutants.mutate import Mutant, mutants_of, sample
+from tests.mutants.mutate import Mutant, remembered_draw
 from tests.mutants.outcomes import Outcomes, say
-from tests.mutants.reach import Reach, measure
+from tests.mutants.reach import measure
 from tests.mutants.report import Judged, Run, judgements, write
 from tests.mutants.trial import Outcome, Trial, anew, run_all, warm_up
+from tests.mutants.ways import WAYS, Way, is_compiled, way_named
 
 ROOT = Path(__file__).resolve().parents[2]
 # What has no clock, no process and no connection. Folders that do not exist are passed over.
 _SOURCES = ("codecs", "domain", "transforms")
-_TESTS = (
-    "tests/codecs", "tests/detectors", "tests/domain", "tests/laws", "tests/transforms",
-    # What tests the pure parts through those who use them, without a broker or a device.
-    "tests/adapters/test_fuzz.py", "tests/adapters/test_mqtt_messages.py",
-    "tests/adapters/test_prometheus_series.py", "tests/adapters/test_receiver_books.py",
-    "tests/adapters/test_scrape_series.py", "tests/analysis/test_losses.py",
-    "tests/connectors/test_case_payloads.py", "tests/connectors/test_file_json.py",
-    "tests/connectors/test_file_labels.py", "tests/connectors/test_file_promtool.py",
-    "tests/connectors/test_payload_docs.py", "tests/adapters/test_otlp_series.py",
-    "tests/connectors/test_payloads.py", "tests/connectors/test_reading.py",
-    "tests/connectors/test_schema_registry.py", "tests/connectors/test_side_outputs.py",
-    "tests/connectors/test_text_order.py", "tests/connectors/test_units.py",
-)  # fmt: skip
 _UNTRIED = Outcome(False, "not tried")
 _SEED = 20_261_128
+_IMPORT_S = 0.2  # of the processor, for a file of tests
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,20 +37,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     os.chdir(ROOT)
     os.environ["CI"] = "true"  # the same Hypothesis examples for every mutant
-    os.environ["NUMBA_DISABLE_JIT"] = "1"  # what is compiled would be taken from a cache, unchanged
+    args.directory = args.directory.resolve()
     sources = [one for one in args.source or _SOURCES if (ROOT / one).exists()]
-    tests = [one for one in args.tests or _TESTS if (ROOT / one).exists()]
     files = sorted({file for one in sources for file in _files(one)})
-    every = [mutant for file in files for mutant in mutants_of(ROOT, file)]
-    drawn = sample(ROOT, every, args.count, args.seed)
+    every, drawn = remembered_draw(ROOT, files, args.count, args.seed, args.directory)
     if args.only:
         drawn = [one for one in drawn if one[0].path.startswith(tuple(args.only))]
-    say(f"{len(drawn)} of {len(every)} mutants in {len(files)} files, seed {args.seed}")
-    paths = [(ROOT / one).resolve() for one in files]
-    reach = measure(ROOT, paths, tests, args.directory.resolve(), args.workers)
-    judged = _try_all(drawn, reach, args)
+    say(f"{len(drawn)} of {every} mutants in {len(files)} files, seed {args.seed}")
+    outcomes = Outcomes(ROOT, args.outcomes or args.directory / "outcomes.jsonl", drawn)
+    compiled = [is_compiled(ROOT, mutant) for mutant, _ in drawn]
+    tested: list[str] = []
+    for way in args.way or WAYS:
+        numbers = [number for number, one in enumerate(compiled) if one == way.compiled]
+        tests = [one for one in args.tests or way.tests if (ROOT / one).exists()]
+        tested += tests
+        _forked(functools.partial(_try_all, drawn, numbers, way, tests, outcomes, args))
+    notes, found = judgements(ROOT), outcomes.known()
+    judged = [
+        Judged(mutant, found.get(number, _UNTRIED), notes.get(mutant.key, ""))
+        for number, (mutant, _) in enumerate(drawn)
+    ]
     killed = sum(one.outcome.killed for one in judged)
-    write(args.output, judged, Run(len(every), args.seed, args.seconds, tests, bool(args.minutes)))
+    run = Run(every, args.seed, args.seconds, sorted(set(tested)), bool(args.minutes))
+    write(args.output, judged, run)
     say(f"{killed} of {len(judged)} killed; the report is {args.output}")
     return 0 if killed >= args.least * len(judged) else 1
 
@@ -80,9 +78,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seconds",
         type=float,
-        default=30.0,
+        default=8.0,
         help="of tests that a mutant gets, quickest first; what only others notice survives",
     )
+    parser.add_argument(
+        "--longest", type=float, default=2.5, help="seconds of a test that is used at all"
+    )
+    parser.add_argument(
+        "--way", action="append", type=way_named, help="compiled, plain; default: both"
+    )
+    parser.add_argument("--outcomes", type=Path, help="file of outcomes; default: in --directory")
     parser.add_argument(
         "--minutes",
         type=float,
@@ -102,41 +107,50 @@ def _files(source: str) -> list[str]:
 
 
 def _try_all(
-    drawn: Sequence[tuple[Mutant, str]], reach: Reach, args: argparse.Namespace
-) -> list[Judged]:
-    trials: list[Trial] = []
-    codes: list[CodeType | None] = []
-    for mutant, text in drawn:
+    drawn: Sequence[tuple[Mutant, str]],
+    numbers: Sequence[int],
+    way: Way,
+    tests: Sequence[str],
+    outcomes: Outcomes,
+    args: argparse.Namespace,
+) -> None:
+    """Try those of one way; in a process of its own, for the compiler is on or off for good."""
+    os.environ.update(way.environment(args.directory))
+    place = args.directory / way.name
+    paths = sorted({(ROOT / one.path).resolve() for one, _ in drawn})
+    reach = measure(ROOT, paths, tests, place, args.longest)
+    trials: dict[int, Trial] = {}
+    codes: dict[int, CodeType] = {}
+    for number in numbers:
+        mutant, text = drawn[number]
         file = ROOT / mutant.path
-        tests = reach.tests(file, mutant.line, args.seconds)
-        trials.append(Trial(file, text, tests, reach.seconds))
-        codes.append(None if args.anew else changed_function(file, text, reach.imported(file)))
-    outcomes = Outcomes(ROOT, args.directory / "outcomes.jsonl", drawn)
-    known = outcomes.known()
-    kept = {number for number, one in known.items() if one.killed}
-    say(f"{len(kept)} were killed before")
-    left = [number for number in range(len(drawn)) if number not in kept]
-    left.sort(key=known.__contains__)  # those that were never tried first
-    elsewhere = [number for number in left if codes[number] is None]
-    live = [(number, code) for number in left if (code := codes[number]) is not None]
-    say(f"{len(live)} of the other {len(left)} change one function only")
+        code = None if args.anew else changed_function(file, text, reach.imported(file))
+        # A process that imports everything anew imports every file of tests that it runs.
+        each = 0.0 if code else _IMPORT_S
+        chosen = reach.tests(file, mutant.line, args.seconds, each)
+        trials[number] = Trial(file, text, chosen, reach.seconds)
+        if code:
+            codes[number] = code
+    known = outcomes.known(trials)
+    left = [number for number in numbers if number not in known]
+    live, elsewhere = [n for n in left if n in codes], [n for n in left if n not in codes]
+    say(
+        f"{way.name}: {len(numbers)}, {len(left)} to be tried, {len(live)} change one function only"
+    )
     until = time.monotonic() + 60 * args.minutes
-    run = functools.partial(run_all, workers=args.workers, log=args.directory / "log", until=until)
-    files = sorted({test.partition("::")[0] for one in trials for test in one.tests})
+    run = functools.partial(run_all, workers=args.workers, log=place / "log", until=until)
     warm_up()
-    numbers = [number for number, _ in live]
-    texts = [(trials[number], code) for number, code in live]
-    if texts and args.minutes:
-        _forked(lambda: run_live(texts, files, run, outcomes.of(numbers)))
-    run([trials[number] for number in elsewhere], child=anew, done=outcomes.of(elsewhere))
-    if args.minutes:
+    if live and args.minutes:
+        texts = [(trials[number], codes[number]) for number in live]
+        files = sorted({test.partition("::")[0] for one, _ in texts for test in one.tests})
+        done = outcomes.of(live, trials)
+        _forked(lambda: run_live(texts, files, run, done))
+    run([trials[n] for n in elsewhere], child=anew, done=outcomes.of(elsewhere, trials))
+    noticed = outcomes.noticed(numbers, reach.seconds)
+    if noticed and args.minutes:
         check = functools.partial(run, until=math.inf)
-        _forked(lambda: check_noticed(outcomes.noticed(reach.seconds), files, check))
-    notes, found = judgements(ROOT), outcomes.known()
-    return [
-        Judged(mutant, found.get(number, _UNTRIED), notes.get(mutant.key, ""))
-        for number, (mutant, _) in enumerate(drawn)
-    ]
+        files = sorted({test.partition("::")[0] for one in noticed for test in one.tests})
+        _forked(lambda: check_noticed(noticed, files, check))
 
 
 def _forked(work: Callable[[], None]) -> None:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from copy import deepcopy
+from dataclasses import astuple, dataclass, replace
+from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import parso
 from cosmic_ray.ast import ast_nodes
-from cosmic_ray.mutating import mutate_code
 from cosmic_ray.operators.operator import Operator
 from cosmic_ray.plugins import get_operator, operator_names
+from parso.python.tree import Operator as ParsoOperator
 
-__all__ = ["Mutant", "mutants_of", "sample"]
+__all__ = ["Mutant", "mutants_of", "remembered_draw", "sample"]
 
 # Operators that need arguments; those that change what a name stands for everywhere; and `is` in
 # place of `==`, which is the same for the small numbers and names that most comparisons are about.
@@ -58,14 +62,16 @@ class Mutant:
 def mutants_of(root: Path, path: str) -> list[Mutant]:
     """All mutants of a file, without those that could not change anything."""
     source = (root / path).read_text()
-    nodes = list(ast_nodes(parso.parse(source)))
+    nodes = _nodes(source)
+    operators = [node for node in nodes if isinstance(node, ParsoOperator)]
     named = _line_names(source)
     left_out = list(_left_out(ast.parse(source)))
     found = []
     for name in sorted(operator_names()):
         if name.endswith(_UNUSED):
             continue
-        places = list(_places(get_operator(name)(), nodes))
+        among = operators if "ReplaceBinaryOperator" in name else nodes
+        places = list(_places(get_operator(name)(), among))
         for occurrence, ((line, column), end) in enumerate(places):
             within = any(first <= (line, column) and end <= last for first, last in left_out)
             if not within and _possible(source, name, occurrence):
@@ -80,7 +86,7 @@ def _possible(source: str, name: str, occurrence: int) -> bool:
     if not name.endswith("ExceptionReplacer"):
         return True
     try:
-        return mutate_code(source, get_operator(name)(), occurrence) is not None
+        return _mutated(source, Mutant("", 0, 0, name, occurrence)) is not None
     except AttributeError:
         return False
 
@@ -112,19 +118,45 @@ def sample(
     by_place: dict[tuple[str, str], list[Mutant]] = {}
     for mutant in sorted(mutants):
         by_place.setdefault((mutant.path, mutant.place), []).append(mutant)
+    order = sorted(by_place, key=lambda place: _digest(seed, *place))
     drawn: list[tuple[Mutant, str]] = []
-    for place in sorted(by_place, key=lambda place: _digest(seed, *place)):
-        kinds: Counter[str] = Counter()
-        digests = {}
-        for mutant in by_place[place]:
-            digests[_digest(seed, *place, mutant.operator, kinds[mutant.operator])] = mutant
-            kinds[mutant.operator] += 1
-        mutant, text = _changed(root, digests[min(digests)])
-        if _compiles(text):
-            drawn.append((mutant, text))
-        if len(drawn) == count:
-            break
+    while order and len(drawn) < count:
+        chosen, order = order[: count - len(drawn)], order[count - len(drawn) :]
+        for mutant in sorted(_chosen(seed, place, by_place[place]) for place in chosen):
+            changed, text = _changed(root, mutant)
+            if _compiles(text):
+                drawn.append((changed, text))
     return sorted(drawn)
+
+
+def remembered_draw(
+    root: Path, files: Sequence[str], count: int, seed: int, directory: Path
+) -> tuple[int, list[tuple[Mutant, str]]]:
+    """Number of all mutants of the files, and a `sample` of them, which the directory keeps."""
+    digest = hashlib.sha256(repr((count, seed)).encode())
+    for path in [root / one for one in files] + [Path(__file__)]:
+        digest.update(f"{path}\n".encode() + path.read_bytes())
+    kept = directory / "drawn.json"
+    if kept.exists():
+        found = json.loads(kept.read_text())
+        if found["state"] == digest.hexdigest():
+            return found["every"], [(Mutant(*one), text) for one, text in found["drawn"]]
+    every = [mutant for file in files for mutant in mutants_of(root, file)]
+    drawn = sample(root, every, count, seed)
+    directory.mkdir(parents=True, exist_ok=True)
+    rows = [(astuple(mutant), text) for mutant, text in drawn]
+    text = json.dumps({"state": digest.hexdigest(), "every": len(every), "drawn": rows})
+    kept.write_text(text)
+    return len(every), drawn
+
+
+def _chosen(seed: int, place: tuple[str, str], mutants: Sequence[Mutant]) -> Mutant:
+    kinds: Counter[str] = Counter()
+    digests = {}
+    for mutant in mutants:
+        digests[_digest(seed, *place, mutant.operator, kinds[mutant.operator])] = mutant
+        kinds[mutant.operator] += 1
+    return digests[min(digests)]
 
 
 def _compiles(text: str) -> bool:
@@ -142,10 +174,52 @@ def _digest(*what: object) -> bytes:
 
 def _changed(root: Path, mutant: Mutant) -> tuple[Mutant, str]:
     source = (root / mutant.path).read_text()
-    text = mutate_code(source, get_operator(mutant.operator)(), mutant.occurrence)
-    assert text is not None, mutant
+    text = _mutated(source, mutant)
     before, after = _difference(source.splitlines(), text.splitlines())
     return replace(mutant, before=before, after=after), text
+
+
+def _mutated(source: str, mutant: Mutant) -> str:
+    """What `cosmic_ray.mutating.mutate_code` returns, without reading the source every time."""
+    operator = get_operator(mutant.operator)()
+    left = mutant.occurrence
+    for node in _nodes(source):
+        many = sum(1 for _ in operator.mutation_positions(node))
+        if left < many:
+            new = operator.mutate(_copy(node), left)
+            start, end = (
+                _offset(source, *position)
+                for position in (node.get_start_pos_of_prefix(), node.end_pos)
+            )
+            return source[:start] + ("" if new is None else new.get_code()) + source[end:]
+        left -= many
+    message = f"the file has no such place: {mutant}"
+    raise ValueError(message)
+
+
+@lru_cache(maxsize=1)  # mutants come sorted by file
+def _nodes(source: str) -> list[Any]:
+    return list(ast_nodes(parso.parse(source)))
+
+
+def _copy(node: Any) -> Any:
+    """A node that may be changed, with the parent that the other has."""
+    parent, node.parent = node.parent, None
+    try:
+        copied = deepcopy(node)
+    finally:
+        node.parent = parent
+    copied.parent = parent
+    return copied
+
+
+def _offset(source: str, line: int, column: int) -> int:
+    return _starts(source)[line - 1] + column
+
+
+@lru_cache(maxsize=1)
+def _starts(source: str) -> list[int]:
+    return [0, *accumulate(len(line) for line in parso.split_lines(source, keepends=True))]
 
 
 def _difference(before: list[str], after: list[str]) -> tuple[str, str]:

@@ -10,13 +10,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import TypedDict
 
 from coverage import CoverageData
 
 __all__ = ["Reach", "measure"]
+
+_AT_ONCE = 25  # files of tests
 
 _SETTINGS = """
 [run]
@@ -45,35 +46,49 @@ class Reach:
         known = self.lines.get(str(path.resolve()), {})
         return {line for line, tests in known.items() if "" in tests}
 
-    def tests(self, path: Path, line: int, most: float) -> list[str]:
+    def tests(self, path: Path, line: int, most: float, each: float = 0.0) -> list[str]:
         """Tests that run the statement of this line, quickest first, for `most` seconds in all.
 
-        What runs only at import counts for all tests that use the file.
+        What runs only at import counts for all tests that use the file. Every file of tests costs
+        `each` seconds more.
         """
         known = self.lines.get(str(path.resolve()), {})
         reached = {one for number in _statement(path, line) for one in known.get(number, ())}
         if reached == {""}:
             reached = {one for tests in known.values() for one in tests}
         chosen = sorted(reached - {""}, key=lambda one: (self.seconds.get(one, 0.0), one))
-        taken = accumulate(self.seconds.get(one, 0.0) for one in chosen)
-        return [one for one, sum_ in zip(chosen, taken, strict=True) if sum_ <= most] or chosen[:1]
+        found: list[str] = []
+        taken, files = 0.0, set[str]()
+        for one in chosen:
+            file = one.partition("::")[0]
+            cost = self.seconds.get(one, 0.0) + (0.0 if file in files else each)
+            if taken + cost <= most or not found:
+                found.append(one)
+                files.add(file)
+                taken += cost
+        return found
 
 
 def measure(
-    root: Path, files: Sequence[Path], tests: Sequence[str], directory: Path, workers: int
+    root: Path, files: Sequence[Path], tests: Sequence[str], directory: Path, most: float
 ) -> Reach:
-    """Run the tests once. Raises RuntimeError if one fails: then no mutant can be judged.
+    """Run the tests once; one that fails, is skipped or takes more than `most` seconds is left out.
 
-    What was found is kept in the directory: a file of tests runs again if it or any file but
-    those of tests has changed.
+    What was found is kept in the directory, after every few files: a file of tests runs again if
+    it has changed, or a file that it ran lines of.
+
+    Raises:
+        RuntimeError: the tests cannot be run.
     """
     directory.mkdir(parents=True, exist_ok=True)
     kept = directory / "reach.json"
     known: dict[str, _Found] = json.loads(kept.read_text()) if kept.exists() else {}
-    states = _states(root, files, tests)
-    stale = [one for one, state in states.items() if known.get(one, {}).get("state") != state]
-    if stale:
-        known |= _run(root, files, {one: states[one] for one in stale}, directory, workers)
+    digests = {str(path): _digest(path) for path in files}
+    states = _states(root, tests)
+    stale = [one for one, state in states.items() if not _holds(known.get(one), state, digests)]
+    for begin in range(0, len(stale), _AT_ONCE):
+        chosen = {one: states[one] for one in stale[begin : begin + _AT_ONCE]}
+        known |= _run(root, digests, chosen, directory, most)
         kept.write_text(json.dumps(known))
     lines: dict[str, dict[int, set[str]]] = {}
     seconds: dict[str, float] = {}
@@ -91,12 +106,21 @@ class _Found(TypedDict, total=False):
     """What the run of a file of tests found, with the state of the files that it depends on."""
 
     state: str
+    files: dict[str, str]
     seconds: dict[str, float]
     lines: dict[str, dict[str, list[str]]]
 
 
+def _holds(found: _Found | None, state: str, digests: dict[str, str]) -> bool:
+    """Whether neither the file of tests nor what it ran has changed since."""
+    return found is not None and (
+        found["state"] == state
+        and all(digests.get(file) == then for file, then in found["files"].items())
+    )
+
+
 def _run(
-    root: Path, files: Sequence[Path], states: dict[str, str], directory: Path, workers: int
+    root: Path, files: dict[str, str], states: dict[str, str], directory: Path, most: float
 ) -> dict[str, _Found]:
     settings = directory / "coveragerc"
     settings.write_text(
@@ -105,15 +129,18 @@ def _run(
     report = directory / "seconds.json"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.mutants.seconds"]
     command += ["-p", "no:cacheprovider", "--cov", f"--cov-config={settings}"]
-    command += ["--cov-context=test", "--cov-report=", "-n", str(workers), "--dist", "loadfile"]
+    command += ["--cov-context=test", "--cov-report="]
     command += [*states]
-    env = {**os.environ, "PADIT_MUTANTS_SECONDS": str(report)}
+    env = {
+        **os.environ, "PADIT_MUTANTS_SECONDS": str(report), "PADIT_MUTANTS_MOST": str(most)
+    }  # fmt: skip
     done = subprocess.run(command, cwd=root, env=env, check=False)
-    if done.returncode != 0:
-        message = "the tests fail without any mutant: mend them first"
+    if done.returncode not in (0, 1):
+        message = f"the tests cannot be run: exit code {done.returncode}"
         raise RuntimeError(message)
     found: dict[str, _Found] = {
-        one: {"state": state, "seconds": {}, "lines": {}} for one, state in states.items()
+        one: {"state": state, "files": {}, "seconds": {}, "lines": {}}
+        for one, state in states.items()
     }
     for test, seconds in json.loads(report.read_text()).items():
         found[test.partition("::")[0]]["seconds"][test] = seconds
@@ -121,10 +148,13 @@ def _run(
     data.read()
     for file in data.measured_files():
         lines = _sorted(data.contexts_by_lineno(file), found)
+        place = str(Path(file).resolve())
         for one, mine in lines.items():
-            found[one]["lines"][str(Path(file).resolve())] = {
-                str(line): sorted(names) for line, names in mine.items()
-            }
+            if mine:
+                found[one]["files"][place] = files[place]
+                found[one]["lines"][place] = {
+                    str(line): sorted(names) for line, names in mine.items()
+                }
     return found
 
 
@@ -137,27 +167,30 @@ def _sorted(
         for name in names:
             test, _, phase = name.rpartition("|")  # a test's name may hold a bar
             for one in [test.partition("::")[0]] if test else [*found]:
-                shared = [*found[one]["seconds"]] if phase == "setup" else [test]
-                lines[one].setdefault(line, set()).update(shared)
+                passed = found[one]["seconds"]
+                shared = [*passed] if phase == "setup" else [test]
+                fit = [each for each in shared if not each or each in passed]
+                if fit:
+                    lines[one].setdefault(line, set()).update(fit)
     return lines
 
 
-def _states(root: Path, files: Sequence[Path], tests: Sequence[str]) -> dict[str, str]:
-    """By file of tests a digest of all that its run depends on."""
-    common = hashlib.sha256(repr(sorted(map(str, files))).encode())
-    for path in sorted(root.glob("[!.]*/**/*.py")):
-        parts = path.relative_to(root).parts
-        apart = parts[0] == "build" or parts[:2] == ("tests", "mutants")
-        if not apart and not path.name.startswith("test_"):
-            common.update(f"{path}\n".encode() + path.read_bytes())
+def _states(root: Path, tests: Sequence[str]) -> dict[str, str]:
+    """By file of tests a digest of it and of what is beside it for tests."""
     states = {}
     for one in tests:
         place = root / one
         for path in [place] if place.is_file() else sorted(place.rglob("test_*.py")):
-            digest = common.copy()
-            digest.update(path.read_bytes())
-            states[str(path.relative_to(root))] = digest.hexdigest()
+            beside = [
+                each for each in path.parent.glob("*.py") if not each.name.startswith("test_")
+            ]
+            digests = [_digest(each) for each in [path, *sorted(beside)]]
+            states[str(path.relative_to(root))] = "".join(digests)
     return states
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:24]
 
 
 def _statement(path: Path, line: int) -> range:

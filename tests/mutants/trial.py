@@ -24,19 +24,18 @@ from pathlib import Path
 from types import CodeType
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+
+from tests.mutants.examples import few, few_of
 
 __all__ = ["QUIET", "Limits", "Outcome", "Trial", "anew", "install", "run_all", "warm_up"]
 
 # Hypothesis is imported before pytest could rewrite it; the compiler may find a mutant odd.
 QUIET = ("-W", "ignore::pytest.PytestAssertRewriteWarning", "-W", "ignore::SyntaxWarning")
 _HEAVY = ("apache_beam", "msgspec", "numpy", "pyarrow", "pydantic", "yaml")
-_LEAST_S, _TIMES = (
-    10.0,
-    20.0,
-)  # of the processor: what a test may take, by what it takes undisturbed
+# Of the processor: what a test may take, by what it takes undisturbed.
+_LEAST_S, _TIMES = 4.0, 10.0
 _IMPORTS_S = 120.0
-_WAITING = 10.0  # so much longer by the clock, for what waits and for a machine with other work
+_WAITING = 60.0  # so much longer by the clock, for what waits and for a machine with other work
 _MEMORY = 8 << 30
 _OURS = 70  # exit code of a child that does not get as far as its tests
 _NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)
@@ -101,13 +100,12 @@ class Limits:
         for plugin in config.pluginmanager.get_plugins():
             if hasattr(plugin, "Watch"):  # conftest.py: a process for every trial, not needed
                 plugin.Watch = _Unwatched
-        settings.register_profile(
-            "mutants",
-            settings.get_profile("ci"),
-            phases=[Phase.explicit, Phase.generate],
-            suppress_health_check=[HealthCheck.too_slow],
-        )
-        settings.load_profile("mutants")
+        few()
+
+    @staticmethod
+    def pytest_itemcollected(item: pytest.Item) -> None:
+        """One of the tests."""
+        few_of(item)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, bool, bool]:

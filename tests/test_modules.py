@@ -23,6 +23,12 @@ KEPT = {
         "_before": "the collector's settings before the first reader, restored after the last",
         "_readers": "readers that share the collector's settings",
     },
+    "connectors/uris.py": {
+        "_takes_several": "registry of outputs that take several streams, filled at import"
+    },
+    "stores/store_output.py": {
+        "_open": "writers that streams of one run share, removed when the last is closed"
+    },
     "domain/renamed.py": {"_reported": "old names reported by this command, cleared by the next"},
     "ops/compiled.py": {
         "_kernels": "registry, filled while modules are imported",

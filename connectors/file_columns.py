@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from padit.codecs.arrow import combine_names, encode_names
 from padit.codecs.arrow_labels import attribute_column, known_kinds, unknown_kinds
+from padit.codecs.arrow_values import python_value
 from padit.codecs.contract import NOTHING_LEFT_OUT, LeftOut, Reject, bounded, numbered, shorten
 from padit.codecs.names import MAX_NAME_LENGTH, name_fault
 from padit.connectors.file_labels import attributes_of_cells, labels_of_rows
@@ -111,7 +112,7 @@ def _stamp(table: pa.Table, plan: Plan, row: int) -> str:
         return "given by start and step"
     if len(plan.time_columns) == 1:
         return _cell(table, plan.time_columns[0], row)
-    return shorten(" ".join(str(table[name][row].as_py()) for name in plan.time_columns))
+    return shorten(" ".join(_cell(table, name, row) for name in plan.time_columns))
 
 
 def _narrow_rows(
@@ -256,7 +257,7 @@ def _fault_of(field: str, text: str) -> str:
 def _cell(table: pa.Table, column: str, row: int) -> str:
     scalar = table[column][row]
     try:
-        return shorten(scalar.as_py())
+        return shorten(python_value(scalar))
     except (ValueError, OverflowError, pa.ArrowException):  # Python has no form for it
         return f"{getattr(scalar, 'value', '?')} ({scalar.type})"
 

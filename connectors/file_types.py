@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from padit.codecs.arrow_values import python_value
 from padit.connectors.file_columns import is_number
 
 __all__ = ["Leaf", "as_numbers", "flattened", "is_text", "leaves_of", "shown", "valid_text"]
@@ -156,7 +157,7 @@ def shown(row: Mapping[str, pa.Scalar]) -> dict[str, Any]:
 
 def _shown(scalar: pa.Scalar) -> Any:
     try:
-        value = scalar.as_py()
+        value = python_value(scalar)
     except (ValueError, OverflowError, UnicodeDecodeError, pa.ArrowException):
         return f"{getattr(scalar, 'value', '?')} ({scalar.type})"
     return value if not isinstance(value, np.generic) else value.item()

@@ -92,7 +92,7 @@ def _lose_a_row(patch: pytest.MonkeyPatch) -> None:
     advance = GroupMachine.advance
     lost: list[int] = []
 
-    def leaky(self: GroupMachine, store: Any, keyed: KeyedBatch, _: bytes | None) -> Outcome:
+    def leaky(self: GroupMachine, store: Any, keyed: KeyedBatch, *_: object) -> Outcome:
         rows = keyed.rows
         if len(rows) and not lost:
             lost.append(1)

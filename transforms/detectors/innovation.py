@@ -65,8 +65,9 @@ def learn(
         surprise: (n,), standard deviation of the innovations; 0: not known yet.
     """
     after, weights = np.empty_like(normal), np.empty((len(block), ORDER))
-    given = (normal, missed, block, mean, spread, surprise)  # slices are compiled apart
-    _learn(*(np.ascontiguousarray(one) for one in given), after, weights)
+    normal, missed, block = (np.ascontiguousarray(one) for one in (normal, missed, block))
+    mean, spread, surprise = (np.ascontiguousarray(one) for one in (mean, spread, surprise))
+    _learn(normal, missed, block, mean, spread, surprise, after, weights)  # one layout: one kernel
     return after, weights
 
 

@@ -238,11 +238,16 @@ def _unwatched(
     options: FileOptions,
     seen: Survey,
 ) -> list[Unwatched]:
-    rows = seen.records - seen.empty
+    rows, wide = seen.records - seen.empty, isinstance(plan.body, Wide)
     found = []
     for name in dialect.names:
         if name in plan.needed:
-            if name in plan.value_columns and rows == len(sample) and not columns[name].numbers:
+            if (
+                wide
+                and name in plan.value_columns
+                and rows == len(sample)
+                and not columns[name].numbers
+            ):
                 reason = "no cell holds a value"
                 found.append(Unwatched(path, f"column {name!r}", reason, "", 0, "cells"))
             continue

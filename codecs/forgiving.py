@@ -15,6 +15,7 @@ import msgspec
 from padit.codecs.contract import shorten
 from padit.codecs.mapping_values import number_from
 from padit.codecs.presets import BATCH, SIGNS
+from padit.codecs.suggested import suggested
 from padit.domain.errors import WireFormatError
 from padit.domain.findings import Unwatched
 from padit.domain.metric import METRIC_TYPES, MetricType
@@ -159,9 +160,18 @@ def hint_of(record: bytes) -> str:
             if what == BATCH and not _is_batch(content):
                 continue
             return f"; this looks like {what}: set `format: {preset}` under `input`"
-    if type(content) is dict and len(content) > 1 and not content.keys() >= _REQUIRED:
-        return "; other JSON is read with a mapping: see `format` under `input`, docs/payloads.md"
-    return ""
+    return _other_json(content)
+
+
+def _other_json(content: object) -> str:
+    """That a mapping reads it, with one that may fit."""
+    if type(content) is not dict or content.keys() >= _REQUIRED:
+        return ""
+    mapping = suggested(content)
+    text = "; other JSON is read with a mapping: "
+    if mapping:
+        return f"{text}perhaps set `format: {mapping}` under `input`; see docs/payloads.md"
+    return f"{text}see `format` under `input`, docs/payloads.md" if len(content) > 1 else ""
 
 
 def _is_batch(content: Any) -> bool:

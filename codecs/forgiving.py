@@ -8,13 +8,14 @@ after the strict parser has refused them, so they cost the others nothing.
 import logging
 import threading
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
 from padit.codecs.contract import shorten
 from padit.codecs.mapping_values import number_from
-from padit.codecs.presets import SIGNS
+from padit.codecs.presets import BATCH, SIGNS
+from padit.codecs.suggested import suggested
 from padit.domain.errors import WireFormatError
 from padit.domain.findings import Unwatched
 from padit.domain.metric import METRIC_TYPES, MetricType
@@ -156,10 +157,27 @@ def hint_of(record: bytes) -> str:
         return ""
     for preset, what, paths in SIGNS:
         if all(_leads(content, path) for path in paths):
+            if what == BATCH and not _is_batch(content):
+                continue
             return f"; this looks like {what}: set `format: {preset}` under `input`"
-    if type(content) is dict and len(content) > 1 and not content.keys() >= _REQUIRED:
-        return "; other JSON is read with a mapping: see `format` under `input`, docs/payloads.md"
-    return ""
+    return _other_json(content)
+
+
+def _other_json(content: object) -> str:
+    """That a mapping reads it, with one that may fit."""
+    if type(content) is not dict or content.keys() >= _REQUIRED:
+        return ""
+    mapping = suggested(content)
+    text = "; other JSON is read with a mapping: "
+    if mapping:
+        return f"{text}perhaps set `format: {mapping}` under `input`; see docs/payloads.md"
+    return f"{text}see `format` under `input`, docs/payloads.md" if len(content) > 1 else ""
+
+
+def _is_batch(content: Any) -> bool:
+    """Whether the elements of `metrics` are metrics of Telegraf: others use that name, too."""
+    first = next(iter(content["metrics"]), None) if type(content["metrics"]) is list else None
+    return type(first) is dict and {"fields", "name"} <= first.keys()
 
 
 def _leads(content: object, path: str) -> bool:

@@ -6,7 +6,7 @@ Each was made after the documentation of its project; `docs/payloads.md` shows a
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["PRESETS", "SIGNS", "SOURCES"]
+__all__ = ["BATCH", "PRESETS", "SIGNS", "SOURCES"]
 
 SOURCES = (
     "source_id", "machine_id", "device_id", "sensor_id", "equipment_id", "asset_id", "host",
@@ -132,9 +132,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 """Mappings by name."""
 
+BATCH = "a Telegraf batch"
 SIGNS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("telegraf", "a Telegraf record", ("fields", "tags", "name")),
-    ("telegraf", "a Telegraf batch", ("metrics",)),
+    ("telegraf", BATCH, ("metrics",)),
     ("debezium", "a Debezium change event", ("op", "after")),
     ("debezium", "a Debezium change event", ("payload.op", "payload.after")),
     ("cloudevents", "a CloudEvent", ("specversion", "type")),

@@ -15,6 +15,7 @@ __all__ = [
     "LabelColumns",
     "Narrow",
     "NoMetricError",
+    "NoTimeError",
     "Plan",
     "Wide",
     "check_names",
@@ -27,7 +28,8 @@ _METADATA = "metadata"
 _MOMENTS = (
     "timestamp", "time", "datetime", "datetimeutc", "dateandtime", "ts", "eventtime", "zeitstempel",
     "zeitpunkt", "datumuhrzeit", "horodatage", "fechahora", "dateheure", "createdat", "recordedat",
-    "ds", "index",
+    "ds", "index", "when", "moment", "unixtime", "epoch", "timems", "timeutc", "timelocal",
+    "localtime", "logtime", "logdate", "sampletime", "measuredat", "receivedat", "zeit",
 )  # fmt: skip
 _DATES = ("date", "datum", "fecha", "jour", "tag", "day")
 _CLOCKS = ("time", "uhrzeit", "zeit", "hora", "heure", "timeofday")
@@ -35,6 +37,18 @@ _CLOCKS = ("time", "uhrzeit", "zeit", "hora", "heure", "timeofday")
 
 class NoMetricError(SourceError):
     """A table without a column that can be a metric."""
+
+
+class NoTimeError(SourceError):
+    """A table without the column of its times.
+
+    Attributes:
+        likely: the value of `timestamp` that the names of its columns suggest; "" where none does.
+    """
+
+    def __init__(self, message: str, likely: str) -> None:
+        super().__init__(message)
+        self.likely = likely
 
 
 class GivenTimes(NamedTuple):
@@ -212,7 +226,7 @@ def _time(
     )
     if len(columns) == 1:
         message += "; if other lines stand before the header, add skip_lines=NUMBER"
-    raise SourceError(message)
+    raise NoTimeError(message, likely)
 
 
 def likely_time(columns: Sequence[str]) -> str:

@@ -170,6 +170,8 @@ class FileSource:
         if rounds > 1:
             what = f"up to {rounds} samples of a series have one time, and are a microsecond apart"
             texts = [one.what for one in unwatched if one.reason.startswith(CELLS_ARE_TEXT)]
+            if rounds == 2:
+                what += "; in an hour that comes twice, timezone= tells local times apart"
             if texts:
                 what += f"; if {texts[0]} tells series apart: metric_column= and value_column="
             guesses.append(Guess(self.files[0].given, what, "repeats=drop"))

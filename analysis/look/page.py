@@ -12,7 +12,7 @@ from padit.analysis.losses.report import printable
 from padit.connectors.file_options import FileOptions
 from padit.domain.timestamps import format_utc
 
-__all__ = ["command_of", "page_of", "values_of"]
+__all__ = ["command_of", "page_of", "quoted", "values_of"]
 
 _WIDTH = 80
 _MOST_SERIES = 20
@@ -39,7 +39,7 @@ def command_of(uri: str, seen: Survey, options: Sequence[str]) -> str:
     """
     added = _additions(seen)
     if added:
-        query = "&".join(f"{name}={_quoted(value)}" for name, value in added.items())
+        query = "&".join(f"{name}={quoted(value)}" for name, value in added.items())
         uri = f"{uri}{'&' if '?' in uri else '?'}{query}"
     words = ["padit", "run", "--input", uri, "--output", "alerts.jsonl", *options]
     if seen.behind:
@@ -47,7 +47,7 @@ def command_of(uri: str, seen: Survey, options: Sequence[str]) -> str:
     return " ".join(one if _SHELL.fullmatch(one) else shlex.quote(one) for one in words)
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
     """A value as it may stand in a URI's query: only what would be read otherwise is encoded."""
     return re.sub(r"%(?=[0-9A-Fa-f]{2})|[&+#]", lambda found: f"%{ord(found[0]):02X}", value)
 

@@ -10,7 +10,7 @@ import numpy as np
 from padit.analysis.losses.report import Counted, Reason, reasons_of
 from padit.connectors.cursor import advance, first_cursors
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Source
-from padit.domain.findings import Findings, UnwatchedCounts
+from padit.domain.findings import Findings, Guess, UnwatchedCounts
 from padit.domain.metric import Series
 from padit.domain.rows import Rows, concatenate
 from padit.domain.timestamps import MICROS
@@ -90,6 +90,11 @@ class Survey(NamedTuple):
     findings: Findings
     reasons: tuple[Reason, ...]
     behind: int
+
+    def guessing(self, one: Guess) -> "Survey":
+        """The same with one more guess, which is shown first."""
+        guesses = (one, *self.findings.guesses)
+        return self._replace(findings=self.findings._replace(guesses=guesses))
 
 
 def survey(source: Source, decode: Decoder, out_of_orderness: int, extent: Extent) -> Survey:

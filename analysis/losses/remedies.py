@@ -18,7 +18,7 @@ _TOO_LONG = re.compile(r"(\d+) bytes, more than")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d{1,3}(\.?\d{3})*,\d+")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
 _EPOCHS = ((1e17, "nanoseconds"), (1e14, "microseconds"))
-_FORMAT = re.compile(r"set `format: (\w+)` under `input`")
+_FORMAT = re.compile(r"set `format: (\w+|\{.+\})` under `input`")
 _TABLES = (".csv", ".tsv", ".txt")
 
 

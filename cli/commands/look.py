@@ -5,14 +5,16 @@ import sys
 
 import msgspec
 
-from padit.analysis.look.page import command_of, page_of, values_of
-from padit.analysis.look.survey import Extent, survey
+from padit.analysis.look.page import command_of, page_of, quoted, values_of
+from padit.analysis.look.survey import Extent, Survey, survey
 from padit.codecs.validate import Validate
+from padit.connectors.file_plan import NoTimeError
 from padit.connectors.side_outputs import LabelLog
 from padit.connectors.units import with_labels
 from padit.connectors.uris import Bounds, parse_address, source_from_uri
 from padit.domain.config import load_config
 from padit.domain.errors import ConfigurationError, LossError, SourceError
+from padit.domain.findings import Guess
 from padit.pipelines.bounds import Number
 from padit.pipelines.options import JobOptions, parse_options
 
@@ -66,7 +68,39 @@ def run(args: argparse.Namespace) -> int:
         LossError: nothing can be read.
     """
     _check(args.rest)
-    job = JobOptions.of(parse_options([f"--input={args.input}", *args.rest]))
+    try:
+        uri, seen = args.input, _survey(args, args.input)
+    except NoTimeError as error:
+        uri, seen = _named(args, error)
+    except SourceError as error:
+        message = f"nothing can be read: {error}"
+        raise LossError(message) from error
+    command = command_of(uri, seen, _kept(args.rest, replaced=bool(seen.behind)))
+    if args.json:
+        sys.stdout.write(msgspec.json.encode(values_of(seen, command)).decode() + "\n")
+    else:
+        sys.stdout.write(page_of(seen, command))
+    return 0 if seen.counted.scored else 3
+
+
+def _named(args: argparse.Namespace, error: NoTimeError) -> tuple[str, Survey]:
+    """Look again with the column of times that the names suggest, and say so."""
+    message = f"nothing can be read: {error}"
+    if not error.likely or "timestamp=" in args.input:
+        raise LossError(message) from error
+    option = f"timestamp={quoted(error.likely)}"
+    uri = f"{args.input}{'&' if '?' in args.input else '?'}{option}"
+    try:
+        seen = _survey(args, uri)
+    except SourceError as second:
+        message = f"nothing can be read with {option}: {second}"
+        raise LossError(message) from second
+    what = f"the event time is in {error.likely!r}, by its name; `padit run` needs it stated"
+    return uri, seen.guessing(Guess(seen.name, what, f"timestamp={error.likely}"))
+
+
+def _survey(args: argparse.Namespace, uri: str) -> Survey:
+    job = JobOptions.of(parse_options([f"--input={uri}", *args.rest]))
     config = load_config(job.config)
     source = source_from_uri(
         job.input,
@@ -82,22 +116,12 @@ def run(args: argparse.Namespace) -> int:
     )
     source = with_labels(source, config.labels)
     extent = Extent(args.records, args.seconds, bool(parse_address(job.input).host))
-    try:
-        seen = survey(
-            source,
-            LabelLog(Validate(job.max_record_bytes, job.max_ahead, config.labels), source.name),
-            job.out_of_orderness,
-            extent,
-        )
-    except SourceError as error:
-        message = f"nothing can be read: {error}"
-        raise LossError(message) from error
-    command = command_of(args.input, seen, _kept(args.rest, replaced=bool(seen.behind)))
-    if args.json:
-        sys.stdout.write(msgspec.json.encode(values_of(seen, command)).decode() + "\n")
-    else:
-        sys.stdout.write(page_of(seen, command))
-    return 0 if seen.counted.scored else 3
+    return survey(
+        source,
+        LabelLog(Validate(job.max_record_bytes, job.max_ahead, config.labels), source.name),
+        job.out_of_orderness,
+        extent,
+    )
 
 
 def _check(rest: list[str]) -> None:

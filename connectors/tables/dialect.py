@@ -5,13 +5,15 @@ What the options state is taken; the rest is found out from the head of the file
 
 import csv
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from padit.codecs.promtool import is_export
 from padit.connectors.file_options import FileOptions
-from padit.connectors.file_plan import check_names
+from padit.connectors.file_plan import check_names, likely_time
 from padit.connectors.tables.records import Cut, Text
 from padit.connectors.tables.stream import BOM, TextStream, read_pieces
+from padit.connectors.tables.time_formats import possible_formats
 from padit.domain.errors import SourceError
 from padit.domain.findings import Guess
 
@@ -104,6 +106,7 @@ def find_dialect(path: str, options: FileOptions, suffix: str) -> Dialect:
     else:
         names, used = _header(path, lines[at:], delimiter)
         body = at + used
+        _check_header(path, names)
     names, unnamed = named(with_trailing(names, lines[body:], delimiter))
     check_names(names, path)
     _check_width(path, names, lines, at, delimiter, options)
@@ -277,6 +280,23 @@ def _commented_header(
     return names if fits and numbers else None
 
 
+_DATA = re.compile(r"[-+]?[0-9]+(?:[.,][0-9]+)?(?:[eE][-+]?[0-9]+)?%?|")
+_EPOCH = re.compile(r"[0-9]{10}(?:[0-9]{3}){0,3}(?:[.,][0-9]+)?")
+
+
+def _check_header(path: str, names: Sequence[str]) -> None:
+    """Refuse a first line that is a row: a time and numbers. Raises SourceError."""
+    times = [name for name in names if _EPOCH.fullmatch(name) or possible_formats(name)]
+    if len(times) != 1 or not all(_DATA.fullmatch(name) for name in names if name not in times):
+        return
+    given = ["timestamp" if name in times else f"value_{i}" for i, name in enumerate(names)]
+    message = (
+        f"{path}: the first line holds no names but a row, {', '.join(names)[:80]}; name the "
+        f"columns with columns={','.join(given)}"
+    )
+    raise SourceError(message)
+
+
 def with_trailing(names: list[str], lines: list[bytes], delimiter: str) -> list[str]:
     """One name more, or one less, where all rows end with a delimiter or none of them does."""
     rows = [cells_of(line, delimiter) for line in lines[:_LINES] if line.strip()]
@@ -302,9 +322,13 @@ def _check_width(
     """Refuse a header that fits no row. Raises SourceError."""
     widths = [len(cells_of(line, delimiter)) for line in lines[at : at + _LINES]]
     rows = [one for one in widths[1:] if one]
-    if not rows or min(rows) <= len(names):
-        return  # what is short is a bad row, each by itself
+    if not rows:
+        return
     usual = max(set(rows), key=lambda one: (rows.count(one), one))
+    timed = options.timestamp in names or likely_time(names)
+    titles = not timed and 2 * rows.count(usual) > len(rows)
+    if usual <= len(names) or (min(rows) <= len(names) and not titles):
+        return  # what is short is a bad row, each by itself; or another table begins
     title = next(i for i, one in enumerate(widths) if i and one == usual)
     what = "columns= names" if options.columns else f"line {at + 1} has"
     remedy = (

@@ -17,7 +17,13 @@ from padit.connectors.file_labels import with_labels
 from padit.connectors.file_options import FileOptions
 from padit.connectors.file_plan import Narrow, NoMetricError, Plan, Wide, labelled, make_plan
 from padit.connectors.tables.dialect import Dialect
-from padit.connectors.tables.forms import Column, NumberOptions, family_targets, judge
+from padit.connectors.tables.forms import (
+    CELLS_ARE_TEXT,
+    Column,
+    NumberOptions,
+    family_targets,
+    judge,
+)
 from padit.connectors.tables.parse import Typed, parse
 from padit.connectors.tables.records import Block
 from padit.connectors.tables.survey import Survey
@@ -232,10 +238,18 @@ def _unwatched(
     options: FileOptions,
     seen: Survey,
 ) -> list[Unwatched]:
-    rows = seen.records - seen.empty
+    rows, wide = seen.records - seen.empty, isinstance(plan.body, Wide)
     found = []
     for name in dialect.names:
         if name in plan.needed:
+            if (
+                wide
+                and name in plan.value_columns
+                and rows == len(sample)
+                and not columns[name].numbers
+            ):
+                reason = "no cell holds a value"
+                found.append(Unwatched(path, f"column {name!r}", reason, "", 0, "cells"))
             continue
         column = columns[name]
         if name in dialect.unnamed and sample[name].null_count == len(sample):
@@ -275,4 +289,18 @@ def _reason(
         return reason, remedy, numbers
     if column.form is not None:
         return f"another column has its place{example}", f"metrics={name}", True
-    return f"{column.why}{example}", column.remedy, column.numbers > 0
+    remedy = column.remedy
+    if (
+        not remedy
+        and column.why == CELLS_ARE_TEXT
+        and plan.source is None
+        and _repeats(sample[name])
+    ):
+        remedy = f"source_column={name} if it tells series apart"
+    return f"{column.why}{example}", remedy, column.numbers > 0
+
+
+def _repeats(cells: pa.ChunkedArray) -> bool:
+    """Whether names come again, as those of machines do in the rows of several."""
+    many = len(cells) - cells.null_count
+    return bool(2 <= len(cells.drop_null().unique()) <= many // 2)

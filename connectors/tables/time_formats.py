@@ -197,11 +197,14 @@ _CLOCKS = (
 )  # fmt: skip
 _OFFSETS = ("", "%z", " %z", " %Z")
 _WEEKDAYS = ("", "%a ", "%a, ")
+_YEAR_LAST = tuple(  # as C's ctime and `date` write it
+    f"{weekday}%b %d %H:%M:%S{zone} %Y" for weekday in ("%a ", "") for zone in ("", " %Z", " %z")
+)
 
 
 def possible_formats(text: str) -> list[str]:
     """The formats that a cell may have: a weekday perhaps, a date, a time and an offset perhaps."""
-    found = []
+    found = [one for one in _YEAR_LAST if _part(one).fullmatch(text)]
     for weekday in _WEEKDAYS:
         for date in _DATES:
             begun = _part(weekday + date).match(text)

@@ -4,6 +4,7 @@ A column of numbers has one unit, since between 2000 and 2199 no two units overl
 text has RFC 3339 times, or one format. A date whose day and month cannot be told apart is refused.
 """
 
+import re
 from collections import Counter
 from datetime import datetime
 from typing import NamedTuple
@@ -35,6 +36,7 @@ _UNIT_NAMES = {1: "seconds", 1000: "milliseconds", 1_000_000: "microseconds",
                1_000_000_000: "nanoseconds"}  # fmt: skip
 _NUMBER = r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$"
 _WHOLE = r"^[-+]?[0-9]{1,18}$|^[0-8][0-9]{18}$"
+_COMMA = r"^([0-9]{9,19}),([0-9]+)$"  # since 1970, where the comma is the decimal mark
 _MICRO = pa.timestamp("us")
 _MICRO_UTC = pa.timestamp("us", "UTC")
 _TRIED = 20  # cells of the sample that a format must fit before all of them are looked at
@@ -79,7 +81,12 @@ class Times(NamedTuple):
 def text_of(table: pa.Table, columns: tuple[str, ...]) -> pa.Array:
     """The column of times; date and time of two columns joined by a space."""
     cells = [pc.utf8_trim_whitespace(table[name].combine_chunks()) for name in columns]
-    return cells[0] if len(cells) == 1 else pc.binary_join_element_wise(*cells, " ")
+    if len(cells) > 1:
+        return pc.binary_join_element_wise(*cells, " ")
+    first = cells[0][0].as_py() if len(cells[0]) else None
+    if first and re.fullmatch(_COMMA, first):
+        return pc.replace_substring_regex(cells[0], _COMMA, r"\1.\2")
+    return cells[0]
 
 
 def convert_times(text: pa.Array, form: TimeForm, row: NDArray[np.int64]) -> Times:

@@ -5,6 +5,7 @@ import re
 import shlex
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -276,3 +277,37 @@ def test_where_nothing_can_be_read_the_command_has_the_option_that_mends_it(
     }
     rare = seen._replace(reasons=(lost._replace(amount=1),))
     assert command_of("a.csv", rare, []) == "padit run --input a.csv --output alerts.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "option"),
+    [
+        ("Time", "{}", "timestamp=Time"),
+        ("when", "{}", "timestamp=when"),
+        ("Datum,Uhrzeit", "2026-01-05,08:00:0{i}", "timestamp=Datum+Uhrzeit"),
+    ],
+)
+def test_times_in_a_column_of_another_name_are_looked_at_with_the_option_that_names_it(
+    tmp_path: Path, capsys: Capture, header: str, cell: str, option: str
+) -> None:
+    rows = (cell.format(f"2026-01-05T08:00:0{i}Z", i=i) for i in range(9))
+    path = tmp_path / "a.csv"
+    path.write_text(f"{header},a\n" + "".join(f"{one},{i}\n" for i, one in enumerate(rows)))
+    found = _values(capsys, str(path))
+    assert found["usable"] == 9
+    assert found["guesses"][0]["option"] == option
+    assert f"{path}?{option}" in unquote(found["command"])
+    _look(capsys, f"{path}?timestamp=nothing", code=3)
+
+
+def test_a_file_without_a_likely_time_is_refused_with_its_columns(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "a.csv").write_text("b,a\n1,2\n")
+    assert main(["look", str(tmp_path / "a.csv")]) == 3
+    assert "its columns are: b, a. Name the one with" in capsys.readouterr().err
+    (tmp_path / "c.csv").write_text("Time,a\n01/02/2026 10:00,2\n")
+    assert main(["look", str(tmp_path / "c.csv")]) == 3
+    said = capsys.readouterr().err
+    assert "nothing can be read with timestamp=Time: " in said
+    assert "time_format=%d/%m/%Y" in said

@@ -123,3 +123,12 @@ def test_a_reject_of_the_wire_format_of_a_registry_names_its_option() -> None:
 def test_a_reject_of_other_json_points_to_mappings() -> None:
     [reject] = decode([b'{"x": 1, "y": 2}'], MAX_BYTES).rejects
     assert "see `format` under `input`" in reject.reason
+
+
+def test_only_a_batch_of_telegraf_is_taken_for_one() -> None:
+    mine = {"metrics": [{"name": "cpu", "fields": {"a": 1}, "tags": {}, "timestamp": T}]}
+    assert "Telegraf batch" in forgiving.hint_of(json.dumps(mine).encode())
+    others: list[Any] = [[{"n": "temp", "v": 1.0}], [], {}, None, "cpu", [3]]
+    for metrics in others:
+        other = json.dumps({"ts": T, "device": "d", "metrics": metrics}).encode()
+        assert "Telegraf" not in forgiving.hint_of(other)

@@ -9,7 +9,7 @@ import pytest
 from padit.connectors.source import PartitionRange
 from padit.connectors.uris import source_from_uri
 from padit.domain.errors import ConfigurationError, SourceError
-from tests.connectors.reading import letters, reads_of
+from tests.connectors.reading import letters, reads_of, samples
 from tests.connectors.test_tables import options, seen, times, write
 
 
@@ -28,6 +28,9 @@ def table(path: Path, cells: list[str], sign: str = ";") -> str:
         (["05/Jan/2026:10:00:00 +0100"] * 2, "%d/%b/%Y:%H:%M:%S %z", "2026-01-05T09:00:00"),
         (["2026-01-05 10:00:00 UTC"] * 2, "%Y-%m-%d %H:%M:%S %Z", "2026-01-05T10:00:00"),
         (["5. Dez 2026"] * 2, "%d. %b %Y", "2026-12-05T00:00:00"),
+        (["Mon Jan  5 10:00:00 2026"] * 2, "%a %b %d %H:%M:%S %Y", "2026-01-05T10:00:00"),
+        (["Mon Jan 05 10:00:00 UTC 2026"] * 2, "%a %b %d %H:%M:%S %Z %Y", "2026-01-05T10:00:00"),
+        (["Jan 5 10:00:00 +0100 2026"] * 2, "%b %d %H:%M:%S %z %Y", "2026-01-05T09:00:00"),
     ],
 )
 def test_a_form_of_time_is_found_out_and_said(
@@ -186,3 +189,10 @@ def test_a_time_in_parquet_that_never_was_or_was_twice_is_refused_with_the_optio
     pq.write_table(pa.table({"timestamp": days, "a": [1]}), path)
     (letter,) = letters(seen(f"{path}?timezone=Europe/Berlin")[0])
     assert "clocks were set forward" in letter.reason
+
+
+def test_seconds_since_1970_may_have_a_decimal_comma(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "timestamp;a\n1767600000,25;1,5\n1767600001,5;2,5\n")
+    found = [time for _, time, _ in samples(seen(path)[0])]
+    assert found == [1_767_600_000_250_000, 1_767_600_001_500_000]
+    assert "time_format=epoch_s" in options(path)

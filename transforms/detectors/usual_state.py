@@ -10,7 +10,7 @@ __all__ = [
     "JUDGED_VALUE", "KIND", "KINDS", "LAST", "LASTING", "LAST_TIME", "LEVEL", "NEXT_KIND", "OPEN",
     "QUEUE", "QUIET", "RISES", "RUN", "RUNS", "RUN_RECORD", "SEASONAL", "SEASON_AT", "SEVERE",
     "SINCE", "SLOTS", "STASH", "STASHED", "STEP1", "STEP2", "STEPS", "STEP_SUM", "STORE",
-    "STRIDE", "STUCK", "TOLD", "TURN", "VALUE", "WAIT", "WAITING", "WAITING_A", "WAIT_A",
+    "STRIDE", "STUCK", "TURN", "VALUE", "WAIT", "WAITING", "WAITING_A", "WAIT_A",
 ]  # fmt: skip
 
 # Slots of a series, before its channels.
@@ -22,7 +22,7 @@ WAITING, STASHED, STRIDE, TURN = 18, 19, 20, 21
 ACTIVITY_FLOOR = 22
 STEP_SUM, STEPS, JUDGED = 23, 24, 25
 WAITING_A, NEXT_KIND, INSIDE, INTERVAL, LEVEL = 26, 27, 28, 29, 30
-CHANNEL_OF, ACCEPTED, JUDGED_VALUE, TOLD = 31, 32, 33, 34
+CHANNEL_OF, ACCEPTED, JUDGED_VALUE = 31, 32, 33
 WAIT, WAIT_A, STASH = 32, 4, 128
 SEVERE, FAR_FOR = 35, 44
 KINDS, KIND = 4, 36  # of excursions: where each lay, and how often it came; then the next place

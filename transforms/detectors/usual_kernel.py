@@ -52,6 +52,7 @@ from padit.transforms.detectors.usual_state import (
     LAST,
     LAST_TIME,
     LEVEL,
+    NEWS,
     OPEN,
     QUEUE,
     QUIET,
@@ -76,7 +77,11 @@ SPIKES_FROM = 2 * 86400e6  # microseconds
 TENTH = 0.30102999566398120  # log10(2)
 RANKED = 0.4  # what is new and no news stays below this verdict, in the order of how new it is
 MOST_ALONE = 3.8  # of a single sample; what is CRITICAL lasts
+FORGET, HARDLY = 0.9, 0.05  # how new the last samples were, and less than which they are old
+DOUBT = 2.0  # what was seen at other times of the day takes more to be news
 STEADY = 128  # samples without a move, after which one is news
+MATURE = 1024  # samples of a series that moves
+NOVEL = 1.8  # tails for what is news if new
 UPWARD, DOWNWARD = 0.0, 1.0
 
 Array = NDArray[np.float64]
@@ -177,6 +182,7 @@ def _step(
     if fresh:
         new = unseen(memory, y) / UNSEEN
         c[OVER] = 0.0
+        s[NEWS] = max(new, FORGET * s[NEWS])
         verdict, channel = _judge(s, c, a, season, t, y, active, directions, closed)
         s[JUDGED_VALUE] = y
         if closed and new > verdict:
@@ -226,15 +232,15 @@ def _news(c: Array, verdict: float, new: float, opens: float) -> float:
 
 @kernel
 def _alone(s: Array, c: Array, new: float, verdict: float, channel: float) -> tuple[float, float]:
-    """The verdict that one sample is news alone: in a line that never moved, and never seen.
+    """The verdict that one sample is news alone: never seen, and beyond the tail of its side.
 
     Of an exponential tail one sample in 100 lies beyond the 99 % quantile, and one in 10 of those
     beyond each further unit; the limit is that of five in 1,000 days.
     """
-    if c[OVER] <= 0 or c[COUNT] < STEADY or c[LEAST] < c[MOST]:
+    if c[OVER] <= 0 or c[COUNT] < (STEADY if c[LEAST] == c[MOST] else MATURE):
         return verdict, channel
     tails = TENTH * log2(max(SPIKES_FROM / max(s[INTERVAL], 1.0), 4.0))
-    alone = min(new, c[OVER] / tails)
+    alone = min(NOVEL * new, c[OVER]) / tails
     alone *= MOST_ALONE / (alone + MOST_ALONE - 1.0)
     if alone <= max(verdict, 1.0):
         return verdict, channel
@@ -256,7 +262,9 @@ def _judge(
     """The highest verdict of the channels over a value, and the channel."""
     seasonal = s[SEASON_AT : SEASON_AT + SEASON]
     season_learn(seasonal, season, t, y)
-    timely, context = season_judge(seasonal, y, directions & (UP | DOWN), closed)
+    timely, context = season_judge(
+        seasonal, y, directions & (UP | DOWN), closed, DOUBT if s[NEWS] < HARDLY else 1.0
+    )
     verdict, channel = 0.0, 0.0
     if known(c) and (c[COUNT] >= 512 or t - s[BORN] >= QUIET):
         if t - s[BORN] >= DAY_OLD:

@@ -1,22 +1,22 @@
 """Gaps between the samples of a series, and the length from which a gap is reported.
 
-A *moment* is a state of knowledge: of every series its saved state, then one moment after each of
-its samples, in the order of time. All figures are those of a moment, so they do not depend on how
-the stream is cut.
+Of each series the last 64 gaps are kept and the last eight pauses (gaps above its limit), newest
+last and 0 where there is none. All figures are those after some sample, so they do not
+depend on how the stream is cut.
 """
 
-from typing import Any
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.domain.features import FeatureTable
-from padit.transforms.detectors.columns import Columns, Field
+from padit.ops.compiled import kernel
+from padit.transforms.detectors.columns import Field
 
-__all__ = ["FIELDS", "NEVER", "RECENT", "Habits", "Moments"]
+__all__ = ["FIELDS", "LONG", "NEVER", "RECENT", "figures", "learn"]
 
 Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
 RECENT = 64
 """Gaps that are remembered."""
@@ -24,7 +24,6 @@ NEVER = int(np.iinfo(np.int64).min)
 _PAUSES = 8
 _HABIT = 3  # as many pauses ...
 _SHARE = 10  # ... that take this part of the time since the first of them are no outages
-_AT_ONCE = 1 << 14
 _LONGEST = 2.0**60  # microseconds; so that adding it to a time never overflows
 FIELDS = {
     "gaps": Field((RECENT,), "<i8"),
@@ -34,157 +33,196 @@ FIELDS = {
     "value": Field((), "<f8"),
     "born": Field((), "<i8", NEVER),
 }
+LONG = 7
+"""Numbers of a long gap: row of the state, begin, end, limit; usual and longest gap, how many."""
 
 
-class Moments:
-    """All moments of a table, those of a series one after the other.
-
-    Args:
-        state: with a row for every series of the table; `seen` is the time of the last sample.
-        rows: int64 (s,), row of each of the table's series.
-        table: the samples to look at.
-        retention: a longer gap resets a series, microseconds.
-
-    Attributes:
-        first, last: int64 (k,), moments of each row of the state.
-        owner: int64 (M,), row of the state.
-        time, value: (M,) of the latest sample; time is `NEVER` before the first.
-        gap: int64 (M,), time since the sample before; 0 where there is none.
-        born: int64 (M,), time of the first sample since the series began.
-        news: bool (M,), whether it is the moment of a sample of the table.
-        of_row: int64 (n,), the moment at the end of each row of the table.
-    """
-
-    def __init__(self, state: Columns, rows: Ints, table: FeatureTable, retention: int) -> None:
-        size = np.diff(table.offset)
-        owner = rows[table.code]
-        by_owner = np.argsort(owner, kind="stable")
-        sample_owner = np.repeat(owner, size)
-        order = np.argsort(sample_owner, kind="stable")
-        series = len(state.seen)
-        count = np.bincount(sample_owner, minlength=series).astype(np.int64)
-        self.first = np.cumsum(count) - count + np.arange(series)
-        self.last = self.first + count
-        total = len(order) + series
-        self.news = np.ones(total, bool)
-        self.news[self.first] = False
-        self.owner = np.repeat(np.arange(series), count + 1)
-        self.time = np.empty(total, np.int64)
-        self.time[self.first], self.time[self.news] = state.seen, table.time[order]
-        self.value = np.empty(total)
-        self.value[self.first], self.value[self.news] = state.data["value"], table.value[order]
-        before = np.concatenate([[NEVER], self.time[:-1]])
-        known = self.news & (before != NEVER)
-        self.gap = np.where(known, self.time - np.where(known, before, 0), 0)
-        self.begins = self.news & (~known | (self.gap > retention))
-        begun = np.where(self.begins, np.arange(total), 0)
-        begun[self.first] = self.first
-        begun = np.maximum.accumulate(begun)
-        self.born = np.where(self.begins[begun], self.time[begun], state.data["born"][self.owner])
-        self.of_row = np.empty(len(table), np.int64)
-        self.of_row[by_owner] = np.cumsum(size[by_owner]) + owner[by_owner]
-
-    def last_before(self, row: int, end: int) -> int:
-        """Time of the latest sample before `end` of a row of the state; `NEVER` without one."""
-        first = int(self.first[row])
-        times = self.time[first : int(self.last[row]) + 1]
-        found = int(np.searchsorted(times, end))
-        return int(times[found - 1]) if found else NEVER
-
-
-class Habits:
-    """The usual gap at each moment.
+@kernel
+def learn(
+    gaps: Ints,
+    pauses: Ints,
+    begins: Ints,
+    limit: Ints,
+    value: Floats,
+    born: Ints,
+    seen: Ints,
+    rows: Ints,
+    end: Ints,
+    offset: Ints,
+    time: Ints,
+    samples: Floats,
+    bounds: Ints,
+    factor: float,
+    out: Ints,
+    out_value: Floats,
+) -> tuple[Ints, Floats]:
+    """Learn the samples of n windows, those of each series in the order of time.
 
     Args:
-        moments: of a table.
-        state: before it.
-        parameters: with `minimum`, `factor` and `warm_up` as in `NoDataParameters`.
+        gaps: int64 (series, RECENT), state as in `FIELDS`; changed, as are the next six.
+        pauses: int64 (series, 8), their lengths.
+        begins: int64 (series, 8), and when they began.
+        limit: int64 (series,), from which a gap is reported; 0 while the series warms up.
+        value: float64 (series,), of the latest sample.
+        born: int64 (series,), time of the first sample since the series began.
+        seen: int64 (series,), time of the latest sample; `NEVER` before the first.
+        rows: int64 (n,), the series of each window.
+        end: int64 (n,), its end, microseconds.
+        offset: int64 (n + 1,), of its samples.
+        time: int64 (m,), microseconds.
+        samples: float64 (m,), their values.
+        bounds: int64 (4,): shortest gap that is reported, gaps before a series is judged, how long
+            it must have lived, after how long a gap it begins anew; microseconds.
+        factor: times the usual gap.
+        out: int64 (5, n), after each window: latest sample, limit, and where that is exceeded the
+            usual and longest gap, and of how many gaps these are; zeros before.
+        out_value: float64 (n,), of the latest sample.
+
+    Returns:
+        Gaps between samples that lasted for their limit or longer, int64 (k, LONG), and the value
+        before each.
     """
-
-    def __init__(self, moments: Moments, state: Columns, parameters: Any) -> None:
-        self._moments = moments
-        self.minimum = round(parameters.minimum_sec * 1e6)
-        self._factor = parameters.factor
-        self._warm_up = parameters.warm_up
-        counted = (moments.gap > 0) & ~moments.begins
-        data: dict[str, Any] = state.data
-        self.gaps = _Recent(data["gaps"], moments.gap, counted, moments)
-        long = np.flatnonzero(counted & (moments.gap >= self.minimum))
-        before = self._by_gaps(long - 1)
-        long = long[(before > 0) & (moments.gap[long] >= before)]
-        paused = np.zeros(len(moments.time), bool)
-        paused[long] = True
-        self.pauses = _Recent(data["pauses"], moments.gap, paused, moments)
-        began = np.where(paused, moments.time - moments.gap, 0)
-        self.begins = _Recent(data["begins"], began, paused, moments)
-        self.recent = {"gaps": self.gaps, "pauses": self.pauses, "begins": self.begins}
-
-    def limits(self, at: Ints) -> Ints:
-        """Gap from which each moment's series is reported, microseconds; 0 while it warms up."""
-        limit = self._by_gaps(at)
-        habit = self.pauses.fill(at) >= _HABIT
-        some = np.flatnonzero((limit > 0) & habit)
-        length, begin = self.pauses.at(at[some]), self.begins.at(at[some])
-        oldest = np.where(length > 0, begin, -NEVER - 1).min(axis=1, initial=-NEVER - 1)
-        span = self._moments.time[at[some]] - oldest
-        usual = length.sum(axis=1) * _SHARE >= span
-        downwards, count = np.sort(length, axis=1)[:, ::-1], (length > 0).sum(axis=1)
-        middle = downwards[np.arange(len(some)), count // 2]
-        longer = np.maximum(limit[some], np.rint(self._factor * middle).astype(np.int64))
-        limit[some] = np.where(usual, longer, limit[some])
-        return limit
-
-    def _by_gaps(self, at: Ints) -> Ints:
-        limit = np.zeros(len(at), np.int64)
-        for start in range(0, len(at), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
-            gaps, count = _sorted(self.gaps.at(at[part]))
-            usual, middle = _share(gaps, count, 9), np.maximum(_share(gaps, count, 5), 1)
-            uneven = np.sqrt(np.maximum(usual / middle, 1.0))
-            by_usual = np.rint(np.minimum(self._factor * usual * uneven, _LONGEST)).astype(np.int64)
-            found = np.maximum(np.maximum(by_usual, 2 * gaps[:, -2]), self.minimum)
-            limit[part] = np.where(count >= self._warm_up, found, 0)
-        return limit
-
-    def figures(self, at: Ints) -> dict[str, Ints]:
-        """For people: usual and longest gap in microseconds, and how many gaps these are of."""
-        gaps, count = _sorted(self.gaps.at(at))
-        return {"usual": _share(gaps, count, 9), "longest": gaps[:, -1], "count": count}
+    found, values, count = np.empty((4, LONG), np.int64), np.empty(4), 0
+    for row in range(len(rows)):
+        s = rows[row]
+        for i in range(offset[row], offset[row + 1]):
+            gap = time[i] - seen[s] if seen[s] != NEVER else 0
+            by_gaps = 0
+            if gap >= bounds[0]:
+                by_gaps = _by_gaps(gaps[s], bounds, factor)
+                if i > offset[row]:  # else it is that of the latest sample already
+                    limit[s] = _limit(
+                        by_gaps, pauses[s], begins[s], seen[s], born[s], bounds, factor
+                    )
+                if 0 < limit[s] <= gap:
+                    found, values = _with_room(found, values, count)
+                    _note(found[count], s, seen[s], time[i], limit[s], gaps[s])
+                    values[count] = value[s]
+                    count += 1
+            if seen[s] == NEVER or gap > bounds[3]:
+                gaps[s], pauses[s], begins[s], born[s] = 0, 0, 0, time[i]
+            else:
+                _take(gaps[s], pauses[s], begins[s], gap, seen[s], by_gaps)
+            seen[s], value[s] = time[i], samples[i]
+        if offset[row + 1] > offset[row]:
+            by_gaps = _by_gaps(gaps[s], bounds, factor)
+            limit[s] = _limit(by_gaps, pauses[s], begins[s], seen[s], born[s], bounds, factor)
+        out[0, row], out[1, row], out_value[row] = seen[s], limit[s], value[s]
+        _exceeded(gaps[s], limit[s], end[row] - seen[s], out[2:, row])
+    return found[:count], values[:count]
 
 
-class _Recent:
-    """The latest few of a value of each series, at any moment; newest last, 0 where missing."""
-
-    def __init__(self, ring: Ints, value: Ints, adds: Bools, moments: Moments) -> None:
-        series, self._width = ring.shape
-        added = np.cumsum(adds)
-        self._high = (moments.owner + 1) * self._width + added
-        low = np.where(moments.begins, self._high, 0)
-        low[moments.first] = self._high[moments.first] - (ring != 0).sum(axis=1)
-        self._low = np.maximum.accumulate(low)
-        self._values = np.zeros(series * self._width + int(adds.sum()), np.int64)
-        base = self._high[moments.first] - self._width
-        self._values[base[:, None] + np.arange(self._width)] = ring
-        self._values[self._high[adds] - 1] = value[adds]
-
-    def at(self, moment: Ints) -> Ints:
-        """int64 (q, width)."""
-        place = self._high[moment][:, None] + np.arange(-self._width, 0)
-        found: Ints = np.where(place >= self._low[moment][:, None], self._values[place], 0)
-        return found
-
-    def fill(self, moment: Ints) -> Ints:
-        """int64 (q,), how many there are; more than the width where more came."""
-        filled: Ints = self._high[moment] - self._low[moment]
-        return filled
+@kernel
+def figures(gaps: Ints) -> Ints:
+    """int64 (n, 3) of gaps (n, RECENT): usual and longest gap, and of how many gaps these are."""
+    found = np.empty((len(gaps), 3), np.int64)
+    for i in range(len(gaps)):
+        _figures(gaps[i], found[i])
+    return found
 
 
-def _sorted(recent: Ints) -> tuple[Ints, Ints]:
-    return np.sort(recent, axis=1), (recent > 0).sum(axis=1)
+@kernel
+def _with_room(found: Ints, values: Floats, count: int) -> tuple[Ints, Floats]:
+    """Both with place for one more."""
+    if count < len(found):
+        return found, values
+    longer = np.concatenate((found, np.empty_like(found)))
+    return longer, np.concatenate((values, np.empty_like(values)))
 
 
-def _share(gaps: Ints, count: Ints, tenths: int) -> Ints:
+@kernel
+def _note(out: Ints, row: int, begin: int, end: int, limit: int, gaps: Ints) -> None:
+    """Write down a long gap."""
+    out[0], out[1], out[2], out[3] = row, begin, end, limit
+    _figures(gaps, out[4:])
+
+
+@kernel
+def _take(gaps: Ints, pauses: Ints, begins: Ints, gap: int, begin: int, by_gaps: int) -> None:
+    """Put a gap where it belongs; samples of one time have none between them."""
+    if 0 < by_gaps <= gap:
+        _push(pauses, gap)
+        _push(begins, begin)
+    if gap > 0:
+        _push(gaps, gap)
+
+
+@kernel
+def _push(ring: Ints, one: int) -> None:
+    for i in range(len(ring) - 1):
+        ring[i] = ring[i + 1]
+    ring[len(ring) - 1] = one
+
+
+@kernel
+def _sorted(ring: Ints) -> Ints:
+    """The numbers in order; by insertion, as most of them are alike."""
+    found = ring.copy()
+    for i in range(1, len(found)):
+        one, k = found[i], i
+        while k > 0 and found[k - 1] > one:
+            found[k] = found[k - 1]
+            k -= 1
+        found[k] = one
+    return found
+
+
+@kernel
+def _count(ring: Ints) -> int:
+    count = 0
+    for one in ring:
+        count += 1 if one > 0 else 0
+    return count
+
+
+@kernel
+def _share(ordered: Ints, count: int, tenths: int) -> int:
     """The gap that so many tenths do not exceed, of gaps sorted behind zeros."""
-    place = RECENT - count + np.maximum((tenths * count + 9) // 10 - 1, 0)
-    usual: Ints = gaps[np.arange(len(gaps)), np.minimum(place, RECENT - 1)]
-    return usual
+    place = RECENT - count + max((tenths * count + 9) // 10 - 1, 0)
+    return int(ordered[min(place, RECENT - 1)])
+
+
+@kernel
+def _figures(ring: Ints, out: Ints) -> None:
+    ordered, count = _sorted(ring), _count(ring)
+    out[0], out[1], out[2] = _share(ordered, count, 9), ordered[RECENT - 1], count
+
+
+@kernel
+def _exceeded(ring: Ints, limit: int, waited: int, out: Ints) -> None:
+    if 0 < limit <= waited:
+        _figures(ring, out)
+
+
+@kernel
+def _by_gaps(ring: Ints, bounds: Ints, factor: float) -> int:
+    """Limit by the usual gap and the second longest; 0 while there are too few."""
+    count = _count(ring)
+    if count < bounds[1]:
+        return 0
+    ordered = _sorted(ring)
+    usual, middle = _share(ordered, count, 9), max(_share(ordered, count, 5), 1)
+    uneven = math.sqrt(max(usual / middle, 1.0))
+    by_usual = int(np.rint(min(factor * usual * uneven, _LONGEST)))
+    return max(by_usual, int(2 * ordered[RECENT - 2]), int(bounds[0]))
+
+
+@kernel
+def _limit(
+    by_gaps: int, pauses: Ints, begins: Ints, now: int, born: int, bounds: Ints, factor: float
+) -> int:
+    """Limit of a series, longer where pauses are a habit; 0 while it is not to be judged."""
+    count = _count(pauses)
+    if by_gaps == 0 or now - born < bounds[2]:
+        return 0
+    if count < _HABIT:
+        return by_gaps
+    oldest, together = now, 0
+    for k in range(len(pauses)):
+        together += pauses[k]
+        if pauses[k] > 0:
+            oldest = min(oldest, begins[k])
+    if together * _SHARE < now - oldest:
+        return by_gaps
+    middle = factor * _sorted(pauses)[len(pauses) - 1 - count // 2]
+    return max(by_gaps, int(np.rint(middle)))

@@ -1,8 +1,6 @@
 """No data: a series that stopped, judged by its own usual gap between samples."""
 
-from collections import Counter
-from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +10,17 @@ from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 from padit.domain.timestamps import MICROS, format_utc
 from padit.domain.watermark import WATERMARK_NONE
-from padit.transforms.detectors.base import NoDataRows, Parameters, Scores
+from padit.transforms.detectors.base import Parameters, Scores
 from padit.transforms.detectors.calibration import measured_confidence, score_of
 from padit.transforms.detectors.columns import Columns
-from padit.transforms.detectors.gaps import FIELDS, NEVER, RECENT, Habits, Moments
+from padit.transforms.detectors.gaps import FIELDS, LONG, NEVER, RECENT, figures, learn
+from padit.transforms.detectors.no_data_rows import (
+    NOTHING,
+    Ends,
+    Latest,
+    company_of,
+    rows_without_data,
+)
 
 __all__ = ["DETECTOR", "NoDataDetector", "NoDataParameters"]
 
@@ -47,20 +52,6 @@ class NoDataParameters(Parameters):
         le=1e9,
         description="Seconds without a sample until a series is forgotten.",
     )
-
-
-class _Ends(NamedTuple):
-    """Window ends at which series are judged: of the rows of a table, or of windows without one.
-
-    Attributes:
-        end: int64 (n,), microseconds.
-        moment: int64 (n,), the latest moment before the end.
-        limit: int64 (n,), microseconds; 0 while the series warms up.
-    """
-
-    end: Ints
-    moment: Ints
-    limit: Ints
 
 
 class NoDataDetector:
@@ -110,26 +101,30 @@ class NoDataDetector:
 
     def step(self, state: Columns, table: FeatureTable) -> tuple[Columns, Scores]:
         """Learn the gaps of all samples, and judge each window by those before its end."""
-        rows = _admit(state, table.series)
-        moments = Moments(state, rows, table, self._retention)
-        habits = Habits(moments, state, self.parameters)
-        limit = self._limits(moments, habits, state)
-        rows_of_table = _Ends(table.window_end, moments.of_row, limit[moments.of_row])
-        absent = self._absent(moments, limit, table)
-        ends = _Ends(*(np.concatenate(pair) for pair in zip(rows_of_table, absent, strict=True)))
-        score, ongoing = self._judge(ends, moments, table)
+        owner = _admit(state, table.series)[table.code]
+        latest = Latest(state.seen.copy(), owner, table)
+        here, long, values = self._learn(state, owner, table)
+        absent = self._absent(state, long, values, table)
+        ends = here
+        if len(absent.end):
+            ends = Ends(*(np.concatenate(pair) for pair in zip(here, absent, strict=True)))
+        score, ongoing = self._judge(ends, table)
         keys = list(state.row)
-        detail = _detail(ends, moments, habits, score >= _WARNING)
-        detail |= _company(ends, moments, keys, score >= _WARNING, self._retention)
-        here, there = slice(len(table)), slice(len(table), None)
-        added = _named(
-            keys, moments.owner[absent.moment], absent.end, score[there], ongoing[there],
-            {name: column[there] for name, column in detail.items()},
-        )  # fmt: skip
-        mine = {name: column[here] for name, column in detail.items()}
-        state = self._learn(state, moments, habits, limit, table)
-        missing = score[here] >= _WARNING
-        return state, Scores(score[here], None, mine, ongoing[here], added, missing=missing)
+        missing = score >= _WARNING
+        detail = _detail(ends, missing)
+        detail |= company_of(ends, latest, keys, missing, self._retention)
+        n = len(table)
+        added = rows_without_data(
+            keys,
+            absent,
+            score[n:],
+            ongoing[n:],
+            {one: column[n:] for one, column in detail.items()},
+        )
+        mine = {name: column[:n] for name, column in detail.items()}
+        return self._forget(state, table), Scores(
+            score[:n], None, mine, ongoing[:n], added, missing=missing[:n]
+        )
 
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
         """Length of the gap, the usual gap, and the last sample."""
@@ -182,66 +177,84 @@ class NoDataDetector:
         """
         return Columns.load(data, self.version, FIELDS)
 
-    def _limits(self, moments: Moments, habits: Habits, state: Columns) -> Ints:
-        """Limit at every moment that is judged, microseconds; the state holds its own moments'."""
-        limit = np.zeros(len(moments.time), np.int64)
-        limit[moments.first] = state.data["limit"]
-        judged = np.zeros(len(limit), bool)
-        judged[moments.of_row] = judged[moments.last] = True
-        judged[np.flatnonzero(moments.gap >= habits.minimum) - 1] = True
-        at = np.flatnonzero(judged & moments.news)
-        limit[at] = habits.limits(at)
-        lived = np.where(moments.news, moments.time - moments.born, self._lived)
-        limit[lived < self._lived] = 0
-        return limit
+    def _learn(
+        self, state: Columns, owner: Ints, table: FeatureTable
+    ) -> tuple[Ends, Ints, NDArray[np.float64]]:
+        """Take in all samples; what is known at each row of the table, and gaps that were long."""
+        data: dict[str, Any] = state.data
+        out, value = np.zeros((5, len(table)), np.int64), np.empty(len(table))
+        end = table.window_end.astype(np.int64, copy=False)
+        given = self.parameters
+        bounds = (round(given.minimum_sec * MICROS), given.warm_up, self._lived, self._retention)
+        long, values = learn(
+            data["gaps"],
+            data["pauses"],
+            data["begins"],
+            data["limit"],
+            data["value"],
+            data["born"],
+            state.seen,
+            owner,
+            end,
+            table.offset.astype(np.int64, copy=False),
+            table.time.astype(np.int64, copy=False),
+            table.value,
+            np.array(bounds, np.int64),
+            given.factor,
+            out,
+            value,
+        )
+        last, limit, usual, longest, count = out
+        return Ends(end, owner, last, value, limit, usual, longest, count), long, values
 
-    def _absent(self, moments: Moments, limit: Ints, table: FeatureTable) -> _Ends:
+    def _absent(
+        self, state: Columns, long: Ints, values: NDArray[np.float64], table: FeatureTable
+    ) -> Ends:
         """Ends of windows without samples, and so without a row, of series that have no data."""
         passed, until = table.passed, _known_until(table)
         if passed is None or until == NEVER:
-            return _Ends(*(np.empty(0, np.int64) for _ in range(3)))
-        # A gap lasts from a moment to the next of its series, the latest one until now.
-        following = np.append(moments.time[1:], until)
-        following[moments.last] = until
-        lasting = (limit > 0) & (following - np.where(limit > 0, moments.time, 0) >= limit)
-        at = np.flatnonzero(lasting)
-        time, interval = moments.time[at], passed.interval
-        final = np.minimum(np.minimum(following[at], until), time + self._retention) // interval
-        begun = -(-(time + limit[at]) // interval)
+            return NOTHING
+        data: dict[str, Any] = state.data
+        # A gap lasts from a sample to the next of its series, the latest one until now.
+        waiting = data["limit"] > 0
+        waiting &= until - np.where(waiting, state.seen, until) >= data["limit"]
+        now = np.flatnonzero(waiting)
+        if not len(now) and not len(long):
+            return NOTHING
+        lasting = np.empty((len(now), LONG), np.int64)
+        lasting[:, 0], lasting[:, 1], lasting[:, 2] = now, state.seen[now], until
+        lasting[:, 3], lasting[:, 4:] = data["limit"][now], figures(data["gaps"][now])
+        lasting = np.concatenate([long, lasting])
+        value = np.concatenate([values, data["value"][now]])
+        _, time, following, limit = lasting.T[:4]
+        interval = passed.interval
+        final = np.minimum(np.minimum(following, until), time + self._retention) // interval
+        begun = -(-(time + limit) // interval)
         in_table = time // interval + passed.size // interval
         start = np.maximum(np.maximum(begun, in_table + 1), passed.since // interval + 1)
         count = np.maximum(final - start + 1, 0)
         before = np.cumsum(count) - count
         end = np.repeat(start - before, count) + np.arange(int(count.sum()))
-        moment = np.repeat(at, count)
-        return _Ends(end * interval, moment, limit[moment])
+        at = np.repeat(np.arange(len(lasting)), count)
+        row, last, _, held, usual, longest, gaps = lasting[at].T
+        return Ends(end * interval, row, last, value[at], held, usual, longest, gaps)
 
     def _judge(
-        self, ends: _Ends, moments: Moments, table: FeatureTable
+        self, ends: Ends, table: FeatureTable
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Score at each end, and whether the series had no data at the end before."""
         until = _known_until(table)
         interval = 0 if table.passed is None else table.passed.interval
         known = (ends.limit > 0) & (ends.end <= until)
-        gap = ends.end - np.where(known, moments.time[ends.moment], ends.end)
+        gap = ends.end - np.where(known, ends.last, ends.end)
         known &= gap <= self._retention
         ratio = gap / np.maximum(ends.limit, 1)
         score = np.where(ratio < 1, ratio / 2, score_of(ratio, 1.0))
         ongoing = known & (gap - interval >= ends.limit)
         return np.where(known, score, np.nan), ongoing
 
-    def _learn(
-        self, state: Columns, moments: Moments, habits: Habits, limit: Ints, table: FeatureTable
-    ) -> Columns:
-        """Keep the latest moment of each series, and drop series past their retention."""
-        data: dict[str, Any] = state.data
-        changed = np.flatnonzero(moments.last > moments.first)
-        at = moments.last[changed]
-        for name, recent in habits.recent.items():
-            data[name][changed] = recent.at(at)
-        data["limit"][changed], data["value"][changed] = limit[at], moments.value[at]
-        data["born"][changed] = moments.born[at]
-        state.seen[changed] = moments.time[at]
+    def _forget(self, state: Columns, table: FeatureTable) -> Columns:
+        """Drop series past their retention."""
         # Exactly when it is due, so that the state does not depend on how the stream is cut.
         until = _known_until(table)
         oldest = NEVER + 1 if until == NEVER else until - self._retention
@@ -250,6 +263,7 @@ class NoDataDetector:
             return state
         keys = list(state.row)
         row = {keys[old]: new for new, old in enumerate(keep.tolist())}
+        data: dict[str, Any] = state.data
         return Columns(row, state.seen[keep], {name: data[name][keep] for name in FIELDS})
 
 
@@ -259,6 +273,8 @@ DETECTOR = NoDataDetector
 def _admit(state: Columns, series: tuple[Series, ...]) -> Ints:
     """Rows of the series, new ones at the end; `state.row` stays in the order of the rows."""
     fresh = [key for key in series if key not in state.row]
+    if not fresh:
+        return np.array([state.row[key] for key in series], np.int64)
     state.row.update({key: len(state.row) + i for i, key in enumerate(fresh)})
     state.seen = np.concatenate([state.seen, np.full(len(fresh), NEVER)])
     for name, field in FIELDS.items():
@@ -274,75 +290,16 @@ def _known_until(table: FeatureTable) -> int:
     return min(table.passed.until, table.closed_until)
 
 
-def _detail(
-    ends: _Ends, moments: Moments, habits: Habits, without_data: NDArray[np.bool_]
-) -> dict[str, NDArray[Any]]:
+def _detail(ends: Ends, without_data: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
     """Columns for the evidence; the usual gap only where a series has no data."""
-    known = ends.limit > 0
     detail: dict[str, NDArray[Any]] = {
-        "last": np.where(known, moments.time[ends.moment], 0),
-        "value": moments.value[ends.moment],
+        "last": np.where(ends.limit > 0, ends.last, 0),
+        "value": ends.value,
         "limit": ends.limit,
     }
-    at, inverse = np.unique(ends.moment[without_data], return_inverse=True)
-    for name, column in habits.figures(at).items():
-        detail[name] = np.zeros(len(without_data), np.int64)
-        detail[name][without_data] = column[inverse]
+    for name, of_gaps in (("usual", ends.usual), ("longest", ends.longest), ("count", ends.gaps)):
+        detail[name] = np.where(without_data, of_gaps, 0)
     return detail
-
-
-def _company(
-    ends: _Ends,
-    moments: Moments,
-    keys: Sequence[Series],
-    without_data: NDArray[np.bool_],
-    retention: int,
-) -> dict[str, NDArray[Any]]:
-    """Series of the same source that have no data at that end, and all its known series."""
-    at = np.flatnonzero(without_data)
-    found = {name: np.zeros(len(without_data), np.int64) for name in ("without_data", "known")}
-    if not len(at):
-        return found
-    names = [keys[one].source_id for one in moments.owner[ends.moment[at]].tolist()]
-    pairs = list(zip(names, ends.end[at].tolist(), strict=True))
-    members: dict[str, list[int]] = {name: [] for name in names}
-    for number, key in enumerate(keys):
-        if key.source_id in members:
-            members[key.source_id].append(number)
-    known = {}
-    for source, end in dict.fromkeys(pairs):
-        last = [moments.last_before(number, end) for number in members[source]]
-        known[source, end] = sum(one != NEVER and end - one <= retention for one in last)
-    together = Counter(pairs)
-    found["without_data"][at] = [together[pair] for pair in pairs]
-    found["known"][at] = [known[pair] for pair in pairs]
-    return found
-
-
-def _named(
-    keys: Sequence[Series],
-    owner: Ints,
-    end: Ints,
-    score: NDArray[np.float64],
-    ongoing: NDArray[np.bool_],
-    detail: dict[str, NDArray[Any]],
-) -> NoDataRows | None:
-    """Sorted by (window end, series)."""
-    if not len(end):
-        return None
-    present = sorted(np.unique(owner).tolist(), key=lambda one: keys[one])
-    rank = np.zeros(len(keys), np.int32)
-    rank[present] = np.arange(len(present), dtype=np.int32)
-    code = rank[owner]
-    order = np.lexsort((code, end))
-    return NoDataRows(
-        tuple(keys[one] for one in present),
-        end[order],
-        code[order],
-        score[order],
-        ongoing[order],
-        {name: column[order] for name, column in detail.items()},
-    )
 
 
 def _span(micros: int) -> str:

@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import CodeType
 
@@ -22,7 +23,7 @@ from tests.mutants.outcomes import Outcomes, say
 from tests.mutants.reach import measure
 from tests.mutants.report import Judged, Run, judgements, write
 from tests.mutants.trial import Outcome, Trial, anew, run_all, warm_up
-from tests.mutants.ways import WAYS, Way, is_compiled, way_named
+from tests.mutants.ways import DECLARED, WAYS, Way, is_compiled, way_named
 
 ROOT = Path(__file__).resolve().parents[2]
 # What has no clock, no process and no connection. Folders that do not exist are passed over.
@@ -118,7 +119,7 @@ def _try_all(
     os.environ.update(way.environment(args.directory))
     place = args.directory / way.name
     paths = sorted({(ROOT / one.path).resolve() for one, _ in drawn})
-    reach = measure(ROOT, paths, tests, place, args.longest)
+    reach = replace(measure(ROOT, paths, tests, place, args.longest), declared=DECLARED)
     trials: dict[int, Trial] = {}
     codes: dict[int, CodeType] = {}
     for number in numbers:

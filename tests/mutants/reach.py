@@ -36,10 +36,13 @@ class Reach:
             while modules were imported has the test "". What runs while a test is set up counts
             for all tests of its file, which may share what was set up.
         seconds: by test, set-up included.
+        declared: files of tests that look at what modules declare (fields, bounds, defaults, the
+            tables of messages) and so run no line of them.
     """
 
     lines: dict[str, dict[int, list[str]]]
     seconds: dict[str, float]
+    declared: tuple[str, ...] = ()
 
     def imported(self, path: Path) -> set[int]:
         """Lines that ran while modules were imported."""
@@ -49,13 +52,14 @@ class Reach:
     def tests(self, path: Path, line: int, most: float, each: float = 0.0) -> list[str]:
         """Tests that run the statement of this line, quickest first, for `most` seconds in all.
 
-        What runs only at import counts for all tests that use the file. Every file of tests costs
-        `each` seconds more.
+        What runs only at import counts for all tests that use the file, and for all tests of what
+        is declared. Every file of tests costs `each` seconds more.
         """
         known = self.lines.get(str(path.resolve()), {})
         reached = {one for number in _statement(path, line) for one in known.get(number, ())}
         if reached == {""}:
             reached = {one for tests in known.values() for one in tests}
+            reached |= {one for one in self.seconds if one.startswith(self.declared)}
         chosen = sorted(reached - {""}, key=lambda one: (self.seconds.get(one, 0.0), one))
         found: list[str] = []
         taken, files = 0.0, set[str]()

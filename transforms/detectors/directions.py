@@ -45,7 +45,11 @@ def verdict_of(score: float) -> float:
 
 
 def directions_of(table: FeatureTable) -> NDArray[np.int64]:
-    """int64 (n,): of each window the bits of the sides that are worth a word."""
+    """int64 (n,): of each window the bits of the sides that are worth a word.
+
+    A value at a bound that is stated for its series is never accepted as the new normal: a full
+    disk stays a full disk.
+    """
     both = HIGHER | LOWER
     if table.attributes is None:
         return np.full(len(table), both, np.int64)
@@ -55,4 +59,26 @@ def directions_of(table: FeatureTable) -> NDArray[np.int64]:
         np.int64,
     )
     chosen: NDArray[np.int64] = found[table.attributes.of_rows(table.code)]
+    if any(one.bounds is not None for one in table.attributes.table):
+        chosen = chosen | np.where(_at_a_bound(table), NEVER_ACCEPTED, 0)
     return chosen
+
+
+def _at_a_bound(table: FeatureTable) -> NDArray[np.bool_]:
+    """Bool (n,): whether a new sample of the window reaches a bound of its series.
+
+    Where there are two bounds, within a fiftieth of what lies between them: few things that are
+    full read exactly 100 %.
+    """
+    found = np.zeros(len(table), bool)
+    some = np.flatnonzero(np.diff(table.offset))
+    if not len(some):
+        return found
+    low, high = table.bounds[some].T
+    both = np.isfinite(low) & np.isfinite(high)
+    near = np.where(both, high, 0.0) / 50 - np.where(both, low, 0.0) / 50
+    begin = table.offset[some]
+    least = np.minimum.reduceat(table.value, begin)
+    most = np.maximum.reduceat(table.value, begin)
+    found[some] = (least <= low + near) | (most >= high - near)
+    return found

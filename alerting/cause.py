@@ -140,10 +140,12 @@ def _explained(best: Mapping[str, _Best], users: Mapping[str, int]) -> dict[str,
     times its own size at most. Sizes are added digit by digit of the binary system, for all
     users at once.
     """
+    if not any(users.values()):
+        return {source: one.size for source, one in best.items()}
     sizes = [one.size for one in best.values()]
     planes = [
         int("".join("1" if size >> digit & 1 else "0" for size in reversed(sizes)), 2)
-        for digit in range(max(sizes).bit_length() if any(users.values()) else 0)
+        for digit in range(max(sizes).bit_length())
     ]
     ranked = sorted(range(len(sizes)), key=sizes.__getitem__)
     ordered = [sizes[number] for number in ranked]

@@ -94,7 +94,7 @@ def live(
     flink: FlinkCluster,
     plan: LatencyPlan,
     directory: Path,
-    beside: Callable[[str], AbstractContextManager[None]] = contextlib.nullcontext,
+    beside: Callable[[str], AbstractContextManager[None]] | None = None,
 ) -> tuple[dict[str, float], dict[str, float]]:
     """The first anomalous event time of every series, and when the broker had its alert.
 
@@ -112,7 +112,7 @@ def live(
     config.write_text(_RULE)
     job = _submit(broker, flink, plan, (samples, alerts, str(config)))
     try:
-        with beside(alerts):
+        with contextlib.nullcontext() if beside is None else beside(alerts):
             first = _produce(broker.bootstrap, samples, plan.seconds)
             time.sleep(3.0)
     finally:

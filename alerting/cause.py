@@ -202,7 +202,7 @@ def _strongest(members: Sequence[Member]) -> dict[str, _Best]:
     best: dict[str, _Best] = {}
     for member in members:
         event = member.event
-        size = min(round((abs(event.shift) or event.score) * _PARTS), _LARGEST)
+        size = round(min(abs(event.shift) or event.score, _LARGEST / _PARTS) * _PARTS)
         tier = _kind(event.metric_type, event.metric_name)[0]
         found = _Best(tier, size, -member.opened, member)
         have = best.get(event.source_id)

@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: cause demo test test-quick parts coverage check audit docs bench quality scenes faults
-.PHONY: faults-alerting faults-stores stores-day machines mutants fuzz lock clean soak sbom
+.PHONY: factory-alerting faults-alerting faults-stores stores-day machines mutants fuzz lock clean soak sbom
 
 demo: $(VENV)/.demo
 	$(BIN)/padit demo
@@ -64,6 +64,10 @@ faults: tools $(VENV)/.test
 # Alerting, its database and its receivers fail; see docs/faults.md.
 faults-alerting: $(VENV)/.test
 	$(BIN)/python -m tests.alerting.faults $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+# A factory fails, and it is counted what receivers hear of it; see docs/alerting.md.
+factory-alerting: $(VENV)/.test
+	$(BIN)/python -m tests.alerting.factory $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 # A store, PostgreSQL and its relay, struck N times; nothing may be lost or doubled (docs/stores.md).
 faults-stores: N = 300

@@ -140,10 +140,12 @@ def _explained(best: Mapping[str, _Best], users: Mapping[str, int]) -> dict[str,
     times its own size at most. Sizes are added digit by digit of the binary system, for all
     users at once.
     """
+    if not any(users.values()):
+        return {source: one.size for source, one in best.items()}
     sizes = [one.size for one in best.values()]
     planes = [
         int("".join("1" if size >> digit & 1 else "0" for size in reversed(sizes)), 2)
-        for digit in range(max(sizes).bit_length() if any(users.values()) else 0)
+        for digit in range(max(sizes).bit_length())
     ]
     ranked = sorted(range(len(sizes)), key=sizes.__getitem__)
     ordered = [sizes[number] for number in ranked]
@@ -200,7 +202,7 @@ def _strongest(members: Sequence[Member]) -> dict[str, _Best]:
     best: dict[str, _Best] = {}
     for member in members:
         event = member.event
-        size = min(round((abs(event.shift) or event.score) * _PARTS), _LARGEST)
+        size = round(min(abs(event.shift) or event.score, _LARGEST / _PARTS) * _PARTS)
         tier = _kind(event.metric_type, event.metric_name)[0]
         found = _Best(tier, size, -member.opened, member)
         have = best.get(event.source_id)

@@ -145,10 +145,15 @@ class Engine:
         """The end of a cause lets through what it inhibited."""
         if not any(rule.cause(event) for rule in self.policy.inhibitions):
             return
-        for incident in step.state.incidents.values():
-            for name, told in list(incident.told.items()):
-                if told.state == "waiting" and told.why == Reason.INHIBITED:
-                    routing.look_again(step, incident, self.policy.by_name[name], event.time)
+        state = step.state
+        for one in list(state.inhibited):
+            incident = state.incidents.get(one)
+            waiting = [] if incident is None else _inhibited(incident)
+            if incident is None or not waiting:
+                del state.inhibited[one]
+                continue
+            for name in waiting:
+                routing.look_again(step, incident, self.policy.by_name[name], event.time)
 
     # ---- ends
 
@@ -207,3 +212,12 @@ class Engine:
                     )
                 step.leave(incident)
             self._free_effects(step, event)
+
+
+def _inhibited(incident: Incident) -> list[str]:
+    """Routes that wait for the end of a cause."""
+    return [
+        name
+        for name, told in incident.told.items()
+        if told.state == "waiting" and told.why == Reason.INHIBITED
+    ]

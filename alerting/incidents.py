@@ -135,6 +135,9 @@ def _keys(policy: Policy, event: AlertEvent) -> Iterator[str]:
             yield f"label {name}={event.labels[name]}"
     if policy.neighbours and "source" not in policy.config.incidents.share:
         yield f"source {event.source_id}"
+    for below in policy.config.incidents.depends_on.get(event.source_id, ()):
+        # What fails there shows in the same way in all that depend on it, perhaps before it does.
+        yield f"below {below} {event.metric_name}"
 
 
 def _find(policy: Policy, state: State, event: AlertEvent) -> Incident | None:

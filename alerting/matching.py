@@ -89,10 +89,16 @@ def targets(target: Target, event: AlertEvent) -> bool:
         return False
     if target.time and parse_timestamp(target.time) < event.opened:
         return False
-    labels = {name: [pattern] for name, pattern in target.labels.items()}
-    source = [target.source] if target.source else []
-    metric = [target.metric] if target.metric else []
-    return Matcher(source, metric, labels)(event)
+    return _of_target(target.source, target.metric, tuple(target.labels.items()))(event)
+
+
+@lru_cache(maxsize=4096)
+def _of_target(source: str, metric: str, labels: tuple[tuple[str, str], ...]) -> Matcher:
+    return Matcher(
+        [source] if source else [],
+        [metric] if metric else [],
+        {name: [pattern] for name, pattern in labels},
+    )
 
 
 class Hours:

@@ -1,6 +1,7 @@
 """Messages for receivers: the incident as of one moment, under an id that the log decides."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 from padit.alerting.cause import likely_causes
 from padit.alerting.compiled import Policy, ReadyRoute
@@ -14,6 +15,8 @@ from padit.domain.message import digest_of
 __all__ = ["hand", "view_of"]
 
 _MOST_MEMBERS = 20
+# A message is for people and for receivers with limits; the alert itself stays whole in the log.
+_LONGEST_NAME, _LONGEST_SUMMARY, _LONGEST_LABEL, _MOST_LABELS = 500, 2_000, 200, 20
 
 
 def view_of(policy: Policy, incident: Incident) -> View:
@@ -32,7 +35,9 @@ def view_of(policy: Policy, incident: Incident) -> View:
         acknowledged_by=incident.acknowledged_by,
         members=tuple(_view(one) for one in members[:_MOST_MEMBERS]),
         more=max(len(members) - _MOST_MEMBERS, 0),
-        causes=tuple((one.source, one.score, one.why) for one in causes),
+        causes=tuple(
+            (_cut(one.source), one.score, _cut(one.why, _LONGEST_SUMMARY)) for one in causes
+        ),
         decided=decided,
     )
 
@@ -41,16 +46,24 @@ def _view(member: Member) -> MemberView:
     event = member.event
     return MemberView(
         fingerprint=fingerprint_of(event.source_id, event.metric_name),
-        source_id=event.source_id,
-        metric_name=event.metric_name,
+        source_id=_cut(event.source_id),
+        metric_name=_cut(event.metric_name),
         severity=event.severity,
         score=event.score,
-        summary=event.summary,
+        summary=_cut(event.summary, _LONGEST_SUMMARY),
         opened=member.opened,
         closed=member.closed,
-        labels=event.labels,
+        labels={
+            _cut(name, _LONGEST_LABEL): _cut(value, _LONGEST_LABEL)
+            for name, value in islice(event.labels.items(), _MOST_LABELS)
+        },
         alert=event.alert,
     )
+
+
+def _cut(text: str, most: int = _LONGEST_NAME) -> str:
+    """A text of at most so many characters, which shows where it was cut."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def hand(

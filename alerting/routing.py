@@ -55,10 +55,17 @@ def _wait(
     told = incident.told[route.name]
     if told.state == "ended":
         told.pending = []
-    told.state, told.why, told.detail = "waiting", decision.reason, decision.detail
+    told.state = "waiting"
+    _waits_for(step, incident, told, decision.reason, decision.detail)
     _outcome_or_pending(step, event, route, told, decision)
     if decision.until:
         _look_at(step, incident, route, told, decision.until)
+
+
+def _waits_for(step: Step, incident: Incident, told: Told, reason: Reason, detail: str) -> None:
+    told.why, told.detail = reason, detail
+    if reason is Reason.INHIBITED:
+        step.state.inhibited[incident.id] = True
 
 
 def _outcome_or_pending(
@@ -118,7 +125,7 @@ def look_again(step: Step, incident: Incident, route: ReadyRoute, time: int) -> 
         return
     held = _held(step, incident, route, time)
     if held is not None:
-        told.why, told.detail = held.reason, held.detail
+        _waits_for(step, incident, told, held.reason, held.detail)
         step.settle(route.name, told.pending, held.reason, held.detail, time)
         told.pending = []
         if held.until > time:

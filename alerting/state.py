@@ -14,7 +14,7 @@ from padit.domain.errors import StateError
 
 __all__ = ["Incident", "Member", "SilenceSet", "State", "Told", "dump", "load"]
 
-_VERSION = 2
+_VERSION = 3
 
 
 class Member(msgspec.Struct, array_like=True):
@@ -135,6 +135,7 @@ class State(msgspec.Struct, array_like=True):
         missed: looks for the job in vain.
         transitions: taken so far, a repeated opening not counted.
         silent_since: event time from which the job is silent; 0: it is not.
+        inhibited: incidents of which a route waits for the end of a cause, and some that did.
     """
 
     version: int = _VERSION
@@ -163,6 +164,7 @@ class State(msgspec.Struct, array_like=True):
     missed: int = 0
     transitions: int = 0
     silent_since: int = 0
+    inhibited: dict[str, bool] = {}
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -15,6 +15,8 @@ import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +29,7 @@ from padit.devcluster.broker import Broker
 from padit.devcluster.flink import FlinkCluster, rest_json
 from padit.domain.config import JobConfig
 
-__all__ = ["Latency", "LatencyPlan", "measure_latency"]
+__all__ = ["Latency", "LatencyPlan", "live", "measure_latency"]
 
 _LOG = logging.getLogger(__name__)
 _SERIES = 100
@@ -89,6 +91,31 @@ def measure_latency(
     Raises:
         RuntimeError: the job does not start, or incidents stay without an alert.
     """
+    first, found = live(broker, flink, plan, directory)
+    lags = np.array([found[series] - first[series] for series in first if series in found])
+    if len(lags) < len(first):
+        message = f"only {len(lags)} of {len(first)} incidents led to an alert"
+        raise RuntimeError(message)
+    p50, p99 = np.quantile(lags, [0.5, 0.99]).tolist()
+    return Latency(len(first), len(found), p50, p99, float(lags.max()))
+
+
+def live(
+    broker: Broker,
+    flink: FlinkCluster,
+    plan: LatencyPlan,
+    directory: Path,
+    beside: Callable[[str], AbstractContextManager[None]] | None = None,
+) -> tuple[dict[str, float], dict[str, float]]:
+    """The first anomalous event time of every series, and when the broker had its alert.
+
+    Args:
+        broker: of the topics.
+        flink: of the job.
+        plan: what to run.
+        directory: for the configuration.
+        beside: what reads the topic of alerts meanwhile.
+    """
     name = f"{plan.window:g}-{time.time_ns()}"
     samples = create_topic(broker.bootstrap, f"live-{name}")
     alerts = create_topic(broker.bootstrap, f"alerts-{name}", append_time=True)
@@ -96,17 +123,12 @@ def measure_latency(
     config.write_text(plan.config)
     job = _submit(broker, flink, plan, (samples, alerts, str(config)))
     try:
-        first = _produce(broker.bootstrap, samples, plan.seconds)
-        time.sleep(3.0)
+        with contextlib.nullcontext() if beside is None else beside(alerts):
+            first = _produce(broker.bootstrap, samples, plan.seconds)
+            time.sleep(3.0)
     finally:
         _cancel(flink, job)
-    found = _alerts(broker.bootstrap, alerts)
-    lags = np.array([found[series] - first[series] for series in first if series in found])
-    if len(lags) < len(first):
-        message = f"only {len(lags)} of {len(first)} incidents led to an alert"
-        raise RuntimeError(message)
-    p50, p99 = np.quantile(lags, [0.5, 0.99]).tolist()
-    return Latency(len(first), len(found), p50, p99, float(lags.max()))
+    return first, _alerts(broker.bootstrap, alerts)
 
 
 def _submit(

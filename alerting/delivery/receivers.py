@@ -112,12 +112,24 @@ class Receiver:
             )
             body = answer.content[:10_000]
         except httpx.HTTPError as error:
-            return Result("retry", type(error).__name__)  # its text may hold the address
+            return Result("retry", _failure(error))
         except (ValueError, httpx.InvalidURL) as error:
             return Result("dead", f"{type(error).__name__}: the address cannot be used")
         headers = {name.lower(): value for name, value in answer.headers.items()}
         result: Result = self._notifier.result(answer.status_code, headers, body)
         return result
+
+
+def _failure(error: httpx.HTTPError) -> str:
+    """In words; the error's own text may hold the address."""
+    words = "the exchange failed"
+    if isinstance(error, httpx.ConnectError):
+        words = "it cannot be reached"
+    elif isinstance(error, httpx.TimeoutException):
+        words = "it did not answer in time"
+    elif isinstance(error, httpx.RemoteProtocolError | httpx.ReadError):
+        words = "it dropped the connection"
+    return f"{words} ({type(error).__name__})"
 
 
 def kinds() -> dict[str, Any]:

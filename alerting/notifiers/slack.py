@@ -115,7 +115,7 @@ class Slack:
         """A message of blocks; one that edits the first where Slack allows it."""
         view = message.view
         content: dict[str, Any] = {
-            "text": _escaped(headline(message)),
+            "text": _escaped(headline(message))[:_LONGEST_TEXT],
             "blocks": self._blocks(message, picture),
         }
         headers = {"content-type": "application/json; charset=utf-8"}

@@ -51,5 +51,10 @@ def run(args: argparse.Namespace) -> int:
     finally:
         for one in receivers.values():
             one.close()
-    print(f"{route.receiver}: {result.state} {result.reason}".rstrip())
+    said = {
+        "delivered": "took it",
+        "retry": "did not take it; the service would try again",
+        "dead": "refused it; the service would not try again",
+    }[result.state]
+    print(f"{route.receiver} {said}" + (f": {result.reason}" if result.reason else ""))
     return 0 if result.state == "delivered" else 1

@@ -132,8 +132,9 @@ def _print(found: Comparison) -> None:
     if found.later:
         ordered = sorted(found.later.values())
         print(
-            f"the first page of {len(ordered)} alerts moves: by {ordered[0]:+.0f} s to "
-            f"{ordered[-1]:+.0f} s, median {ordered[len(ordered) // 2]:+.0f} s"
+            f"the first page of {len(ordered)} alerts comes at another time: "
+            f"{ordered[0]:+.0f} s to {ordered[-1]:+.0f} s, "
+            f"median {ordered[len(ordered) // 2]:+.0f} s (+: later)"
         )
     if found.hidden:
         print("marked as real, and nobody would be sent:")

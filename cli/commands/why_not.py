@@ -5,8 +5,10 @@ from collections.abc import Iterable
 
 from padit.alerting.effects import Outcome
 from padit.alerting.entries import AlertEvent
+from padit.alerting.notifiers.base import plain
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.preview import preview
+from padit.alerting.sentences import Told
 from padit.alerting.unalerted import Recorded, Unalerted
 from padit.analysis.alert_files import read_lines
 from padit.analysis.explain.history import Reading
@@ -96,14 +98,16 @@ def run(args: argparse.Namespace) -> int:
             print(f"    {reason}")
         return 1
     outcomes: dict[str, list[Outcome]] = {}
-    for effect in preview(config, entries).effects:
+    effects = preview(config, entries).effects
+    told = Told(effects)
+    for effect in effects:
         if isinstance(effect, Outcome):
             outcomes.setdefault(effect.transition, []).append(effect)
     for one in wanted:
-        print(f"{format_utc(one.time)} {one.kind} {one.severity} {one.score:.2f} {one.summary}")
+        print(f"{format_utc(one.time)} {one.kind} {one.severity} {one.score:.2f} "
+              f"{plain(one.summary)}")  # fmt: skip
         for outcome in outcomes.get(one.id, []):
-            detail = f" ({outcome.detail})" if outcome.detail else ""
-            print(f"    {outcome.route or 'no route'}: {outcome.reason.value}{detail}")
+            print(f"    {told.line(outcome)}")
         if one.id not in outcomes:
             print("    waits: its outcome is open at the end of the recording")
     return 0

@@ -89,6 +89,13 @@ def test_what_moved_to_its_good_side_is_no_cause() -> None:
     assert [one.source for one in causes] == ["c"]
 
 
+def test_the_largest_number_there_is_breaks_nothing() -> None:
+    members = [member("a", "x", -1.7e308), member("b", "x", 1.7e308), member("c", "x", 5e-324)]
+    causes, decided = likely_causes(members, {"b": ["a"]}, 1.0)
+    assert [one.source for one in causes] == ["a", "b", "c"]
+    assert decided
+
+
 def test_equal_evidence_is_ordered_by_onset_then_by_name() -> None:
     members = [member("b", "x", 5, 1), member("c", "x", 5), member("a", "x", 5, 1)]
     causes, _ = likely_causes(members, {}, 1.0)

@@ -49,7 +49,7 @@ def test_a_source_joins_the_incident_of_what_it_depends_on_and_the_deepest_is_th
     policy = policy_of(ROUTE.format("") + "incidents: {depends_on: {shop: [database]}}")
     log: list[Entry] = [
         event("opened", 0, source="shop", metric="latency_ms", shift=40.0),
-        event("opened", 1, "b", source="database", metric="latency_ms", shift=5.0),
+        event("opened", 1, "b", source="database", metric="latency_ms", shift=15.0),
         event("updated", 2, source="shop", metric="latency_ms", severity="CRITICAL", score=0.95),
     ]
     _, effects = run(log, policy)
@@ -58,6 +58,26 @@ def test_a_source_joins_the_incident_of_what_it_depends_on_and_the_deepest_is_th
     assert last.view is not None
     assert [cause[0] for cause in last.view.causes] == ["database", "shop"]
     assert last.view.decided
+
+
+def test_sources_that_depend_on_one_and_fail_alike_are_one_incident_before_that_one_alerts() -> (
+    None
+):
+    policy = policy_of(
+        ROUTE.format("") + "incidents: {depends_on: {a: [switch], b: [switch], c: [other]}}"
+    )
+    log = [
+        event("opened", number, name, source=name, metric="rtt_ms", shift=20.0)
+        for number, name in enumerate(("b", "a", "c"))
+    ]
+    log.append(event("opened", 3, "d", source="b", metric="cpu_percent"))
+    log.append(event("opened", 4, "e", source="switch", metric="loss", shift=90.0))
+    log.append(event("opened", 4.5, "f", source="a", metric="torque_nm"))
+    state, effects = run(log, policy)
+    assert [kind for _, kind, _ in sent(effects)] == ["opened", "opened"]
+    sources = [{one.event.source_id for one in incident.members.values()}
+               for incident in state.incidents.values()]  # fmt: skip
+    assert sources == [{"a", "b", "switch"}, {"c"}]
 
 
 def test_a_rise_in_severity_is_sent_also_when_somebody_has_acknowledged() -> None:

@@ -197,3 +197,27 @@ def test_a_digest_names_its_incidents() -> None:
     assert headline(digest).startswith("3 more incidents")
     for kind in sorted(DEMANDS):
         assert b"s2" in _bytes(notifier(kind).render(digest, "")) or kind in ("pagerduty",)
+
+
+def test_a_message_is_bounded_whatever_its_names_and_texts_are() -> None:
+    log: list[Entry] = [
+        event("opened", number / 100, f"a{number}", source=f"s{number}" + "ö" * 100_000,
+              metric="m" * 100_000, summary="x" * 1_000_000, shift=20.0 + number,
+              labels={f"l{one}" * 1000: "v" * 100_000 for one in range(100)} | {"site": "h"})
+        for number in range(30)
+    ]  # fmt: skip
+    log.append(event("updated", 1, "a0", source="s0" + "ö" * 100_000, metric="m" * 100_000,
+                     summary="\N{FIRE}" * 9_999, severity="CRITICAL", score=0.99))  # fmt: skip
+    _, effects = run(log, policy_of("receivers: {r: {kind: webhook}}\n"
+                                    "routes: [{name: all, receiver: r}]\n"
+                                    "incidents: {share: [site]}"))  # fmt: skip
+    message = [one for one in effects if isinstance(one, Handed)][-1]
+    assert message.view is not None
+    assert len(message.view.members) == 20
+    for kind in DEMANDS:
+        request = notifier(kind).render(message, "")
+        size = len(request.body if isinstance(request, Request) else bytes(request))
+        assert size < {"teams": 28 << 10, "slack": 40_000, "email": 2 << 20}.get(kind, 512 << 10)
+    first = message.view.members[0]
+    assert first.source_id.endswith("…")
+    assert len(first.source_id) == 500

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from padit.alerting.compiled import Policy
-from padit.alerting.effects import Effect, Handed
+from padit.alerting.effects import Effect, Handed, Reason
 from padit.alerting.engine import Engine
 from padit.alerting.entries import AlertEvent, Entry, Tick
 from padit.alerting.preview import compare, preview
 from padit.alerting.recorded import merged, of_store
+from padit.alerting.sentences import MEANS
 from padit.alerting.sequencer import Alerting, Record
 from padit.alerting.state import State
 from padit.alerting.store.sqlite import SqliteStore
@@ -154,9 +155,29 @@ def test_why_not_names_the_reason_of_each_transition(
     (tmp_path / "alerts.jsonl").write_bytes(cloud_event(event("opened", 0)) + b"\n")
     options = ["--config", str(tmp_path / "c.yaml"), "--alerts", str(tmp_path / "alerts.jsonl")]
     assert main(["why-not", "press-1", "torque_nm", *options]) == 0
-    assert "all: silenced (works)" in capsys.readouterr().out
+    assert "all: silenced (works): a silence covers it" in capsys.readouterr().out
     assert main(["why-not", "press-1", "rpm", *options]) == 1
     assert "the job wrote no alert of press-1 rpm" in capsys.readouterr().out
+
+
+def test_why_not_names_an_incident_by_what_it_began_with_and_a_message_by_its_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "c.yaml").write_text(SIMPLE)
+    log = [event("opened", 0, source="a\u202eb"), event("opened", 1, "b", source="a\u202eb",
+                                                        metric="rpm")]  # fmt: skip
+    (tmp_path / "alerts.jsonl").write_bytes(b"\n".join(cloud_event(one) for one in log) + b"\n")
+    options = ["--config", str(tmp_path / "c.yaml"), "--alerts", str(tmp_path / "alerts.jsonl")]
+    assert main(["why-not", "a\u202eb", "rpm", *options]) == 0
+    printed = capsys.readouterr().out
+    assert "all: grouped (incident of a\ufffdb torque_nm that began 2026-03-01T08:00" in printed
+    assert "\u202e" not in printed
+    assert main(["why-not", "a\u202eb", "torque_nm", *options]) == 0
+    assert "sent at 2026-03-01T08:00:00" in capsys.readouterr().out
+
+
+def test_every_reason_has_its_sentence() -> None:
+    assert set(MEANS) == set(Reason)
 
 
 def test_routes_test_says_where_an_alert_would_go(

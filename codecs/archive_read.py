@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from padit.codecs.archive_forms import (
     UNIT,
     VALUE_MARK,
 )
-from padit.codecs.archive_split import shortest_texts, words_of
+from padit.codecs.archive_split import words_of
 from padit.codecs.json_scan import PADDING
 from padit.codecs.record_batches import BatchHeader, Walked
 from padit.codecs.values import JoinedValues
@@ -32,6 +33,7 @@ COLUMNS = (
 
 Ints = NDArray[np.int64]
 
+_COMMA = ord(",")
 _UNITS = (6, 3, 0)  # powers of ten above microseconds; their times have no more digits behind
 _STYLES = np.zeros(128, bool)
 for _number, _power in enumerate(_UNITS):
@@ -171,11 +173,13 @@ def _part(texts: Texts, part: slice) -> Texts:
 def _shortest(numbers: NDArray[np.float64], chosen: NDArray[np.bool_]) -> Texts:
     """The shortest texts of the chosen numbers."""
     start, length = np.zeros(len(numbers), np.int64), np.full(len(numbers), -1, np.int64)
-    texts = shortest_texts(numbers[chosen])
-    sizes = np.fromiter(map(len, texts), np.int64, len(texts))
-    length[chosen] = sizes
-    start[chosen] = np.cumsum(sizes) - sizes
-    return Texts(np.frombuffer(b"".join(texts) or b"\0", np.uint8), start, length)
+    if not chosen.any():
+        return Texts(np.zeros(1, np.uint8), start, length)
+    text = np.frombuffer(msgspec.json.encode(numbers[chosen].tolist()), np.uint8)
+    ends = np.append(np.flatnonzero(text == _COMMA), len(text) - 1)  # behind [ and before , or ]
+    begins = np.append(1, ends[:-1] + 1)
+    start[chosen], length[chosen] = begins, ends - begins
+    return Texts(text, start, length)
 
 
 def _forms(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], Pieces]:

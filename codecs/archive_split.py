@@ -7,7 +7,6 @@ that its time and value are the two numbers. A form that means nothing else than
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +23,7 @@ from padit.codecs.archive_forms import (
     Split,
     split,
 )
+from padit.codecs.archive_numbers import shortest_floats
 from padit.codecs.json_numbers import micros_of
 from padit.codecs.json_scan import PADDING
 from padit.codecs.known_texts import place_all
@@ -33,7 +33,7 @@ from padit.domain.attributes import UNSTATED
 from padit.domain.metric import Series
 from padit.ops.compiled import warm_up
 
-__all__ = ["Form", "FormReader", "shortest_texts", "words_of"]
+__all__ = ["Form", "FormReader", "words_of"]
 
 _FIRST, _MOST = 1 << 10, 1 << 16  # forms
 _BYTES, _MOST_BYTES = 1 << 18, 32 << 20
@@ -41,7 +41,6 @@ _SLOTS = 4
 _CREDIT = 20_000.0  # forms that may be new at first,
 _EARNED = 1 / 50  # and for each record that has one
 _TIME, _VALUE = 946684801.5, -7.25
-_SIMPLE = frozenset(b"0123456789.-")
 
 
 class Form(NamedTuple):
@@ -211,15 +210,9 @@ def _filled(pieces: Sequence[bytes], numbers: tuple[bytes, bytes], first: bool) 
     return pieces[0] + one + pieces[1] + two + pieces[2]
 
 
-def shortest_texts(numbers: NDArray[np.float64]) -> list[bytes]:
-    """The shortest text that gives each float."""
-    return msgspec.json.encode(numbers.tolist())[1:-1].split(b",") if len(numbers) else []
-
-
 def _compare(found: Split, text: NDArray[np.uint8]) -> None:
     """Settle the numbers that the kernel has left: their shortest text, or no form at all."""
     formed = found.form >= 0
-    data = text.data
     for style, holes, target in (
         (found.time_style, found.holes[:, :2], None),
         (found.value_style, found.holes[:, 2:], found.value),
@@ -227,10 +220,7 @@ def _compare(found: Split, text: NDArray[np.uint8]) -> None:
         rows = np.flatnonzero(formed & (style < 0))
         if not len(rows):
             continue
-        texts = [bytes(data[begin:end]) for begin, end in holes[rows].tolist()]
-        floats = np.array([_float(one) for one in texts])
-        written = shortest_texts(floats)
-        good = np.array([a == b for a, b in zip(texts, written, strict=True)], bool)
+        floats, good = shortest_floats(text, holes[rows])
         style[rows[good]] = SHORTEST_TEXT
         found.form[rows[~good]] = NO_FORM
         formed[rows[~good]] = False
@@ -246,18 +236,6 @@ def _keep_times(found: Split, rows: NDArray[np.int64], floats: NDArray[np.float6
         found.time[row] = micros_of(one)
         found.exact[row] = one
     found.form[rows[found.time[rows] < 0]] = NO_FORM
-
-
-def _float(text: bytes) -> float:
-    return float(text) if _SIMPLE.issuperset(text) and _is_number(text) else np.nan
-
-
-def _is_number(text: bytes) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 @warm_up

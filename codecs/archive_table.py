@@ -5,7 +5,7 @@ the text of its record without time and value; every other record stands whole i
 of its first sample. So columns can be queried, and the record can be written again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -133,16 +133,16 @@ class SliceBuilder:
             return
         found = self.forms.split(values)
         self._learn()
-        formed = np.flatnonzero(found.form >= 0)
         others = np.flatnonzero(found.form < 0)
-        names = self._form_names
+        formed: Any = np.flatnonzero(found.form >= 0) if len(others) else slice(None)
+        form = found.form[formed]
         parts = [
             _Part(
-                walked.offset[formed], walked.time[formed], np.zeros(len(formed), np.int32),
-                names[found.form[formed]] if len(formed) else np.empty(0, np.int32),
-                found.time[formed], found.value[formed], found.form[formed],
+                walked.offset[formed], walked.time[formed], np.zeros(len(form), np.int32),
+                self._form_names[form] if len(form) else np.empty(0, np.int32),
+                found.time[formed], found.value[formed], form,
                 found.time_style[formed], found.value_style[formed], found.exact[formed],
-                np.full(len(formed), -1, np.int64),
+                np.full(len(form), -1, np.int64),
             )
         ]  # fmt: skip
         if len(others):
@@ -254,47 +254,59 @@ class SliceBuilder:
             self._parts = [_joined(self._parts)]
         return self._parts[0]
 
-    def table(self, order: Ints | None = None) -> pa.Table:
-        """All rows, as they came or in another order."""
-        part = self._whole_part()
-        if order is not None:
-            part = _Part(*(column[order] for column in part))  # type: ignore[arg-type]
-        place = np.arange(len(part.offset)) if order is None else order
+    def table(self) -> pa.Table:
+        """All rows, as they came."""
+        (found,) = self.tables([np.arange(self.rows)])
+        return found
+
+    def tables(self, orders: Iterable[Ints]) -> Iterator[pa.Table]:
+        """For each of some selections of rows a table of them, in that order."""
+        whole, damaged = self._whole_part(), self._damaged.items()
+        texts = pa.array(self._texts, pa.binary())
+        sparse = {
+            "headers": _Sparse(self._headers, self.rows, pa.binary()),
+            **{
+                column: _Sparse(values, self.rows, SCHEMA.field(column).type)
+                for column, values in (
+                    ("damage", {row: one.damage for row, one in damaged}),
+                    ("damage_last", {row: one.last for row, one in damaged}),
+                    ("damage_records", {row: one.records for row, one in damaged}),
+                )
+            },
+        }
+        for order in orders:
+            part = _Part(*(column[order] for column in whole))  # type: ignore[arg-type]
+            columns = self._columns(part)
+            columns["raw"] = _taken(texts, part.raw)
+            columns |= {name: one.of_rows(order) for name, one in sparse.items()}
+            arrays = [columns[one.name].cast(one.type) for one in SCHEMA]
+            yield pa.table(arrays, schema=SCHEMA)
+
+    def _columns(self, part: _Part) -> dict[str, pa.Array]:
+        """Columns of some rows, but for those that most records lack."""
         pairs = self._names.pairs
-        columns: dict[str, Any] = {
+        name, series = _Coded(part.name, len(pairs)), [one for one, _ in pairs]
+        form = _Coded(part.form, len(self.forms.forms))
+        nameless, formless = name.missing, form.missing
+        unlike = ~np.isnan(part.exact)
+        return {
             "partition": pa.array(np.full(len(part.offset), self.partition, np.int32)),
             "offset": pa.array(part.offset),
-            "timestamp": pa.array(part.stamp, mask=part.stamp == -1),
+            "timestamp": pa.array(part.stamp, mask=_mask(part.stamp == -1)),
             "element": pa.array(part.element),
+            "source_id": name.named(lambda n: series[n].source_id),
+            "metric_name": name.named(lambda n: series[n].metric_name),
+            "unit": name.named(lambda n: series[n].unit),
+            "metric_type": name.named(lambda n: pairs[n][1]),
+            "time": pa.array(part.time, mask=nameless),
+            "value": pa.array(part.value, mask=nameless),
+            "form": form.named(lambda n: self.forms.forms[n].text),  # type: ignore[union-attr]
+            "time_style": pa.array(part.time_style, mask=formless),
+            "value_style": pa.array(part.value_style, mask=formless),
+            "time_exact": pa.array(part.exact, mask=~unlike)
+            if unlike.any()
+            else pa.nulls(len(unlike), pa.float64()),
         }
-        for column, texts in (
-            ("source_id", [one.source_id for one, _ in pairs]),
-            ("metric_name", [one.metric_name for one, _ in pairs]),
-            ("unit", [one.unit for one, _ in pairs]),
-            ("metric_type", [kind for _, kind in pairs]),
-        ):
-            columns[column] = _named(part.name, texts)
-        nameless, formless = part.name < 0, part.form < 0
-        columns["time"] = pa.array(part.time, mask=nameless)
-        columns["value"] = pa.array(part.value, mask=nameless)
-        columns["form"] = _named(
-            part.form, ["" if one is None else one.text for one in self.forms.forms]
-        )
-        columns["time_style"] = pa.array(part.time_style, mask=formless)
-        columns["value_style"] = pa.array(part.value_style, mask=formless)
-        columns["time_exact"] = pa.array(part.exact, mask=np.isnan(part.exact))
-        texts = pa.array(self._texts, pa.binary())
-        columns["raw"] = texts.take(pa.array(part.raw, mask=part.raw < 0))
-        columns["headers"] = _sparse(self._headers, place, pa.binary())
-        damaged = self._damaged.items()
-        for column, values in (
-            ("damage", {row: one.damage for row, one in damaged}),
-            ("damage_last", {row: one.last for row, one in damaged}),
-            ("damage_records", {row: one.records for row, one in damaged}),
-        ):
-            columns[column] = _sparse(values, place, SCHEMA.field(column).type)
-        arrays = [columns[one.name].cast(one.type) for one in SCHEMA]
-        return pa.table(arrays, schema=SCHEMA)
 
 
 def _joined(parts: Sequence[_Part]) -> _Part:
@@ -303,27 +315,57 @@ def _joined(parts: Sequence[_Part]) -> _Part:
     return _Part(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _named(code: Codes, texts: Sequence[str]) -> pa.DictionaryArray:
-    """A column of texts, each different one of those that occur once; null where code is -1."""
-    if not len(texts):
-        return pa.DictionaryArray.from_arrays(
-            pa.nulls(len(code), pa.int32()), pa.array([], pa.string())
-        )
-    counts = np.bincount(code[code >= 0], minlength=len(texts))
-    place: dict[str, int] = {}
-    remap = np.zeros(len(texts), np.int32)
-    for number in np.flatnonzero(counts).tolist():
-        remap[number] = place.setdefault(texts[number], len(place))
-    index = pa.array(remap[np.maximum(code, 0)], mask=code < 0)
-    return pa.DictionaryArray.from_arrays(index, pa.array(list(place), pa.string()))
+def _mask(missing: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """What `pa.array` wants; None where nothing is missing."""
+    return missing if missing.any() else None
 
 
-def _sparse(values: dict[int, Any], place: Ints, kind: pa.DataType) -> pa.Array:
-    """A column that is null but in a few rows; `place` is where each row was before."""
-    if not values:
-        return pa.nulls(len(place), kind)
-    index = np.full(len(place), -1, np.int64)
-    for number, row in enumerate(values):
-        index[row] = number
-    index = index[place]
-    return pa.array(list(values.values()), kind).take(pa.array(index, mask=index < 0))
+def _taken(values: pa.Array, place: Ints) -> pa.Array:
+    """The values at these places; null at -1."""
+    if not len(values) or not (place >= 0).any():
+        return pa.nulls(len(place), values.type)
+    return values.take(pa.array(place, mask=place < 0))
+
+
+class _Coded:
+    """A column of numbers that stand for texts; -1 for none.
+
+    Args:
+        code: of each row.
+        count: the numbers are smaller.
+
+    Attributes:
+        missing: which rows have none; None where each has one.
+    """
+
+    def __init__(self, code: Codes, count: int) -> None:
+        self.missing = _mask(code < 0)
+        known = code if self.missing is None else code[code >= 0]
+        self._used = np.flatnonzero(np.bincount(known, minlength=count)).tolist()
+        self._code = code if self.missing is None else np.maximum(code, 0)
+        self._count = count
+
+    def named(self, text: Callable[[int], str]) -> pa.DictionaryArray:
+        """A column of texts, each different one of those that occur once."""
+        place: dict[str, int] = {}
+        remap = np.zeros(max(self._count, 1), np.int32)
+        for number in self._used:
+            remap[number] = place.setdefault(text(number), len(place))
+        index = pa.array(remap[self._code], mask=self.missing)
+        return pa.DictionaryArray.from_arrays(index, pa.array(list(place), pa.string()))
+
+
+class _Sparse:
+    """A column that is null but in a few of all rows."""
+
+    def __init__(self, values: dict[int, Any], rows: int, kind: pa.DataType) -> None:
+        self._values = pa.array(list(values.values()), kind)
+        self._place = np.full(rows if values else 0, -1, np.int64)
+        if values:
+            self._place[list(values)] = np.arange(len(values))
+
+    def of_rows(self, order: Ints) -> pa.Array:
+        """The column in some order."""
+        if not len(self._values):
+            return pa.nulls(len(order), self._values.type)
+        return _taken(self._values, self._place[order])

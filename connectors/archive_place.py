@@ -9,6 +9,7 @@ import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import pyarrow.fs as pafs
@@ -34,6 +35,8 @@ _HOPELESS = {
     "SignatureDoesNotMatch": "the secret key is wrong",
     "NO_SUCH_BUCKET": "there is no such bucket; create it first",
     "HTTP status 403": "the credentials are refused",
+    "PERMISSION_DENIED": "the credentials may not do that",
+    "UNAUTHENTICATED": "the credentials are refused",
     "No response body": "",
 }
 
@@ -43,14 +46,17 @@ class PlaceOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     endpoint: str | None = Field(
-        default=None, description="URL of an S3 server that is not Amazon's: http://minio:9000"
+        default=None,
+        description="URL of a server that is not Amazon's, or Google's: http://minio:9000",
     )
     region: str | None = Field(default=None, description="Region of the bucket.")
     client_config: str | None = Field(
         default=None,
         description="File with access_key=, secret_key= and session_token=, one a line.",
     )
-    request_timeout_sec: float = Field(default=30.0, gt=0, description="Of one request, seconds.")
+    request_timeout_sec: float = Field(
+        default=30.0, gt=0, description="Of one request; of all its attempts for gs://."
+    )
     attempts: int = Field(
         default=5, ge=1, le=50, description="Attempts of one request, where the service is busy."
     )
@@ -87,6 +93,8 @@ class ArchivePlace:
     def _connect(self) -> pafs.FileSystem:
         if not self.scheme:
             return pafs.LocalFileSystem()
+        if self.scheme == "gs":
+            return self._gcs()
         given = read_client_config(self.options.client_config)
         unknown = sorted(set(given) - set(_KEYS))
         if unknown:
@@ -95,14 +103,17 @@ class ArchivePlace:
                 f"allowed are {', '.join(_KEYS)}"
             )
             raise ConfigurationError(message)
-        if self.scheme == "gs":
-            if self.options.endpoint:
-                scheme, _, host = self.options.endpoint.rpartition("://")
-                return pafs.GcsFileSystem(
-                    anonymous=True, scheme=scheme or "https", endpoint_override=host
-                )
-            return pafs.GcsFileSystem()
         return self._s3(given)
+
+    def _gcs(self) -> pafs.FileSystem:
+        """Google's own service, or one that speaks as it does; without https nobody signs in."""
+        scheme, _, host = (self.options.endpoint or "").rpartition("://")
+        settings: dict[str, Any] = {}
+        if host:
+            settings = {"scheme": scheme or "https", "endpoint_override": host}
+            settings["anonymous"] = scheme == "http"
+        limit = timedelta(seconds=self.options.request_timeout_sec)  # of all attempts of a request
+        return pafs.GcsFileSystem(retry_time_limit=limit, **settings)
 
     def _s3(self, given: dict[str, str]) -> pafs.FileSystem:
         scheme, _, host = (self.options.endpoint or "").rpartition("://")
@@ -138,7 +149,11 @@ class ArchivePlace:
 
         def attempt() -> None:
             if self.scheme:
-                self._put(self.path(name), data)
+                try:
+                    self._put(self.path(name), data)
+                except FileNotFoundError:  # so Google's client names a bucket that is gone
+                    self._find_bucket()
+                    raise
             else:
                 _write_locally(self.path(name), data)
 
@@ -159,6 +174,8 @@ class ArchivePlace:
             chosen = _LISTED(self.path(folder), allow_not_found=True, recursive=True)
             found = self.system.get_file_info(chosen)
             begin = len(self.root) + 1
+            if not found and self.scheme == "gs":  # S3 says so by itself
+                self._find_bucket()
             return {
                 one.path[begin:]: (one.size or 0, one.mtime_ns or 0)
                 for one in sorted(found, key=lambda one: one.path)
@@ -166,6 +183,12 @@ class ArchivePlace:
             }
 
         return self._tried(attempt, folder)
+
+    def _find_bucket(self) -> None:
+        bucket = self.root.partition("/")[0]
+        if self.system.get_file_info(bucket).type == pafs.FileType.NotFound:
+            message = f"{self.uri}: there is no such bucket; create it first"
+            raise ConfigurationError(message)
 
     def delete(self, name: str) -> None:
         """Remove a file, if it is there. Raises SourceError."""
@@ -212,7 +235,7 @@ class ArchivePlace:
             return f"check {self.options.client_config}"
         if self.scheme == "s3":
             return "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give client_config=FILE"
-        return "check the credentials of this machine"
+        return "check GOOGLE_APPLICATION_CREDENTIALS, or the role of this machine"
 
 
 def _short(text: str) -> str:
@@ -256,6 +279,14 @@ def place_of(address: Address, others: frozenset[str] = frozenset()) -> ArchiveP
         options = PlaceOptions.model_validate(mine)
     except ValidationError as error:
         raise ConfigurationError(explain(address.uri, PlaceOptions, error)) from error
+    foreign = sorted(options.model_fields_set & {"client_config", "region", "attempts"})
+    if address.kind == "gs" and foreign:
+        message = (
+            f"{address.uri}: {foreign[0]} is of S3; Google's client takes its credentials from "
+            "GOOGLE_APPLICATION_CREDENTIALS or the role of the machine, and repeats a request for "
+            "request_timeout_sec"
+        )
+        raise ConfigurationError(message)
     options.client_config = absolute(options.client_config)
     path = address.path.strip("/") if address.host else address.path.rstrip("/")
     if address.kind in ("s3", "gs"):

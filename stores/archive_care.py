@@ -181,15 +181,15 @@ def _merged(place: ArchivePlace, run: Sequence[Segment]) -> Segment:
         where: dict[tuple[int, int], tuple[int, int]] = {}
         for number, one in enumerate(segment.files):
             folder = one.name.rpartition("/")[0]
-            if folder not in opened:
-                buffer = io.BytesIO()
-                opened[folder] = (len(rows), buffer, open_parquet(buffer))
-                rows.append(0)
-                counts.append(0)
-            target, _, writer = opened[folder]
             with pq.ParquetFile(place.open(one.name)) as source:
                 for group in range(source.num_row_groups):
                     table = source.read_row_group(group)
+                    if folder not in opened:
+                        buffer = io.BytesIO()
+                        opened[folder] = (len(rows), buffer, open_parquet(buffer, table))
+                        rows.append(0)
+                        counts.append(0)
+                    target, _, writer = opened[folder]
                     writer.write_table(table, row_group_size=max(1, len(table)))
                     where[number, group] = (target, counts[target])
                     counts[target] += 1

@@ -7,8 +7,10 @@ from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from padit.codecs.archive_forms import SHORTEST_TEXT
 from padit.codecs.archive_table import SCHEMA, SliceBuilder
 from padit.connectors.archive_manifest import DataFile, Segment, Slice
 
@@ -27,23 +29,38 @@ _ENCODED = {
     "damage_records": "DELTA_BINARY_PACKED",
 }
 _DICTIONARIES = [
-    "source_id", "metric_name", "unit", "metric_type", "value", "form", "time_style", "value_style",
+    "source_id", "metric_name", "unit", "metric_type", "form", "time_style", "value_style",
     "headers",
 ]  # fmt: skip
+_LOOK_AT = 8192  # values
 
 
-def open_parquet(target: Any) -> pq.ParquetWriter:
-    """A writer whose tables become one row group each."""
+def open_parquet(target: Any, first: pa.Table) -> pq.ParquetWriter:
+    """A writer whose tables become one row group each; `first` is like those that come."""
+    dictionary, encoding = _encoding_of_values(first)
     return pq.ParquetWriter(
         target,
         SCHEMA,
         compression="zstd",
         compression_level=3,
-        use_dictionary=_DICTIONARIES,
-        column_encoding=_ENCODED,
+        use_dictionary=[*_DICTIONARIES, *dictionary],
+        column_encoding={**_ENCODED, **encoding},
         write_statistics=["partition", "offset", "timestamp", "source_id", "metric_name", "time",
                           "value"],
     )  # fmt: skip
+
+
+def _encoding_of_values(first: pa.Table) -> tuple[list[str], dict[str, str]]:
+    """A dictionary, where values come again; bytes apart, where they have all 17 digits.
+
+    Measured on noise: a dictionary of values that do not come again takes a tenth (three decimals)
+    to a third (17 digits) more bytes, and up to twice the time.
+    """
+    values = first["value"].slice(0, _LOOK_AT)
+    if pc.count_distinct(values).as_py() * 2 <= len(values):
+        return ["value"], {}
+    whole = pc.sum(pc.equal(first["value_style"].slice(0, _LOOK_AT), SHORTEST_TEXT)).as_py() or 0
+    return [], {"value": "BYTE_STREAM_SPLIT"} if whole * 2 > len(values) else {}
 
 
 class Built(NamedTuple):
@@ -86,7 +103,7 @@ class SegmentBuilder:
             return
         where = []
         for key, part in self._divided(builder):
-            one = self._file(key)
+            one = self._file(key, part)
             one.writer.write_table(part, row_group_size=max(1, len(part)))
             where.append((one.number, len(self._rows[one.number])))
             self._rows[one.number].append(len(part))
@@ -132,39 +149,25 @@ class SegmentBuilder:
         if len(more) > room:  # clocks that run wild must not make a file for each day
             day = np.where(np.isin(day, [*known, *more[: max(room, 0)]]), day, _LEAST)
         number = (day - _LEAST) * self._groups + group
+        least = int(number.min())
+        number -= least
+        if number.max() < 1 << 15:
+            number = number.astype(np.int16)  # sorted by their digits, in a tenth of the time
         order = np.argsort(number, kind="stable")
-        table = builder.table(order)
-        keys, first = np.unique(number[order], return_index=True)
-        for key, begin, end in zip(keys.tolist(), first, [*first[1:], len(order)], strict=True):
-            where = (key // self._groups + _LEAST, key % self._groups)
-            yield where, _compact(table.slice(int(begin), int(end - begin)))
+        number = number[order]
+        first = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist()]
+        keys = (number[first].astype(np.int64) + least).tolist()
+        tables = builder.tables(np.split(order, first[1:]))
+        for key, table in zip(keys, tables, strict=True):
+            yield (key // self._groups + _LEAST, key % self._groups), table
 
-    def _file(self, key: tuple[int, int]) -> _Open:
+    def _file(self, key: tuple[int, int], first: pa.Table) -> _Open:
         if key not in self._files:
             buffer = io.BytesIO()
-            self._files[key] = _Open(buffer, open_parquet(buffer), len(self._rows))
+            self._files[key] = _Open(buffer, open_parquet(buffer, first), len(self._rows))
             self._rows.append([])
         return self._files[key]
 
 
 def _up_to(one: Slice, following: int) -> Slice:
     return Slice(following, one.records, one.checksum, one.newest, one.groups)
-
-
-def _compact(table: pa.Table) -> pa.Table:
-    """The same with only those entries of dictionaries that occur."""
-    columns = []
-    for column in table.columns:
-        if pa.types.is_dictionary(column.type):
-            one = column.combine_chunks()
-            index = one.indices.to_numpy(zero_copy_only=False) if not one.null_count else None
-            used = np.unique(one.indices.drop_null().to_numpy() if index is None else index)
-            if len(used) < len(one.dictionary):
-                remap = np.zeros(len(one.dictionary), np.int32)
-                remap[used] = np.arange(len(used), dtype=np.int32)
-                codes = one.indices.fill_null(0).to_numpy(zero_copy_only=False)
-                mask = None if index is not None else one.is_null().to_numpy(zero_copy_only=False)
-                fresh = pa.array(remap[codes], mask=mask)
-                column = pa.DictionaryArray.from_arrays(fresh, one.dictionary.take(pa.array(used)))
-        columns.append(column)
-    return pa.table(columns, schema=table.schema)

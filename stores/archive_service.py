@@ -18,6 +18,7 @@ from padit.ops.retrying import backoff
 from padit.stores.archive_topic import RecordReader
 from padit.stores.archive_writer import ArchiveWriter
 from padit.stores.base import Stopped
+from padit.stores.retention import retention_of, too_short
 
 __all__ = ["Done", "Plan", "archive_topic", "open_place"]
 
@@ -41,6 +42,7 @@ class Plan:
         groups: of sources; a new archive keeps them for good.
         allow_missing: whether to go on where the topic has lost what is missing in the archive.
         patience: seconds to wait for a broker, and for the archive unless `live`.
+        survive: seconds for which the archive, or this process, may be away without a loss.
     """
 
     topic: str
@@ -51,6 +53,7 @@ class Plan:
     groups: int = 4
     allow_missing: bool = False
     patience: float = 60.0
+    survive: float = 86_400.0
 
 
 @dataclass
@@ -97,6 +100,10 @@ def archive_topic(plan: Plan, stopped: Stopped, say: Callable[[str], None]) -> D
         ranges = _ranges(plan, source, writer, say)
         given = read_client_config(source.client_config)
         settings = fetch_settings(source.bootstrap, given, f"client_config={source.client_config}")
+        if plan.live:
+            held = retention_of({"bootstrap.servers": source.bootstrap, **given}, [source.topic])
+            for line in too_short(held, plan.survive, "the archive"):
+                say(line)
         look_every = source.look_every if plan.live else None
         reader = RecordReader(settings, source.topic, ranges, look_every, plan.patience)
         _copy(plan, reader, writer, ranges, stopped, done)

@@ -15,6 +15,7 @@ from padit.stores.base import Background, Stopped, Store
 from padit.stores.consume import Consume, Pace
 from padit.stores.decode import Decoder
 from padit.stores.registry import store_from_uri
+from padit.stores.retention import too_short
 from padit.stores.topics import Topics, topics_of
 
 __all__ = ["Plan", "keep_working", "serve"]
@@ -95,7 +96,8 @@ def _consume(
     topics = Topics(address, chosen, plan.name or f"padit-store-{store.name}", store.wants_headers)
     try:
         topics.check()
-        _warn(topics, plan.survive, say)
+        for line in too_short(topics.retention(), plan.survive, "the store"):
+            say(line)
         validate = Validate(_MAX_BYTES, seconds_to_micros(plan.max_ahead), plan.labels)
         decoders = {one.name: Decoder(one.name, one.content, validate, store.raw) for one in chosen}
         loop = Consume(topics, store, decoders, letters, plan.pace)
@@ -129,17 +131,6 @@ def _dead_letters(plan: Plan, store: Store) -> Any:
         message = f"--dead_letters: {error}"
         raise ConfigurationError(message) from error
     return sink.open()
-
-
-def _warn(topics: Topics, survive: float, say: Callable[[str], None]) -> None:
-    """Topics that forget sooner than a store may be away."""
-    for name, seconds in sorted(topics.retention().items()):
-        if seconds < survive:
-            kept = f"{seconds:g} s" if seconds else "a number of bytes, whatever their age,"
-            say(
-                f"topic {name} keeps {kept} and the store is to survive {survive:g} s away "
-                "(--survive_sec): raise retention.ms, or what is deleted meanwhile is lost"
-            )
 
 
 def keep_working(one: Background, stopped: Stopped) -> None:

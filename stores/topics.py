@@ -7,7 +7,7 @@ group, so a store that is away for hours costs no rebalance. librdkafka reads ah
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -20,12 +20,12 @@ from confluent_kafka import (
     Message,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from padit.connectors.kafka_errors import ClientErrors
 from padit.connectors.uris import Address, parse_address, read_client_config
 from padit.domain.errors import ConfigurationError, SourceError
 from padit.stores.base import Content, Place, Positions, Records
+from padit.stores.retention import retention_of
 
 __all__ = ["Read", "Topic", "Topics", "topics_of"]
 
@@ -317,27 +317,11 @@ class Topics:
 
     def retention(self) -> dict[str, float]:
         """Seconds for which each topic keeps its records; infinite where it keeps all."""
-        admin = AdminClient({"log_level": 2, **self._settings})
-        asked = [ConfigResource(ResourceType.TOPIC, one.name) for one in self.topics]
-        found = {}
-        for resource, answer in admin.describe_configs(asked).items():
-            try:
-                entries: Mapping[str, Any] = answer.result(timeout=_ASK_SECONDS)
-            except KafkaException as error:
-                _LOG.info("retention of %s: %s", resource.name, error.args[0].str())
-                continue
-            kept = int(entries["retention.ms"].value)
-            sized = int(entries["retention.bytes"].value) >= 0
-            deleted = "delete" in entries["cleanup.policy"].value
-            found[resource.name] = 0.0 if sized else kept / 1000 if deleted and kept >= 0 else _EVER
-        return found
+        return retention_of(self._settings, [one.name for one in self.topics])
 
     def close(self) -> None:
         """Leave the broker."""
         self._consumer.close()
-
-
-_EVER = float("inf")
 
 
 def _time(stamp: tuple[int, int]) -> int:

@@ -8,6 +8,7 @@ from padit.devcluster.prism import go_program
 __all__ = ["GO_TOOLS", "go_tool"]
 
 GO_TOOLS: dict[str, tuple[str, str]] = {
+    "fake-gcs-server": ("github.com/fsouza/fake-gcs-server", "1.56.1"),
     "helm": ("helm.sh/helm/v3/cmd/helm", "3.22.0"),
     "kubeconform": ("github.com/yannh/kubeconform/cmd/kubeconform", "0.8.0"),
     "toxiproxy": ("github.com/Shopify/toxiproxy/v2/cmd/server", "2.12.0"),

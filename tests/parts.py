@@ -1,4 +1,4 @@
-"""Real parts for tests: `kafka`, `flink`, `prism`, `s3`, `parts_directory`, and `required`.
+"""Real parts for tests: `kafka`, `flink`, `prism`, `s3`, `gcs`, `parts_directory`, and `required`.
 
 Each is started once per process, when the first test asks for it, and ended with the session, by
 process id. What a machine needs for them is in `tests.supplies`; the first lines of a run name what
@@ -22,12 +22,14 @@ from padit.devcluster.errors import MissingToolError
 from padit.devcluster.flink import FlinkCluster, start_flink
 from padit.devcluster.prism import prism as build_prism
 from tests.debian import Program, program
+from tests.gcs import GcsServer, start_gcs
 from tests.s3 import S3Server, start_s3
 from tests.supplies import NO_DATA
 
 __all__ = [
     "KafkaPart",
     "flink",
+    "gcs",
     "kafka",
     "missing",
     "parts_directory",
@@ -121,6 +123,14 @@ def flink(parts_directory: Path) -> Iterator[FlinkCluster]:
 def s3(parts_directory: Path) -> Iterator[S3Server]:
     """Start an S3 server."""
     server = required(lambda: start_s3(parts_directory / "s3", _say))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def gcs(parts_directory: Path) -> Iterator[GcsServer]:
+    """Start a server that speaks as Google Cloud Storage does."""
+    server = required(lambda: start_gcs(parts_directory / "gcs", _say))
     yield server
     server.stop()
 

@@ -69,6 +69,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=60.0,
         help="how long to wait for what is away",
     )
+    add(
+        "--survive_sec",
+        type=Number(0.0, 315_360_000.0, "seconds"),
+        default=86_400.0,
+        help="with --live: warn about a topic that keeps less than the archive may be away",
+    )
     add("--clean", action="store_true", help="with --check: delete files that do not count")
 
 
@@ -107,6 +113,7 @@ def _archive(args: argparse.Namespace) -> int:
     plan = Plan(
         args.topic, args.archive, args.live, args.commit_sec, args.commit_records,
         args.source_groups, args.allow_missing, args.patience_sec,
+        args.survive_sec,
     )  # fmt: skip
     stopped = threading.Event()
     before = {

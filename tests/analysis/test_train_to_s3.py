@@ -16,6 +16,7 @@ from padit.transforms.detectors.artefact import Artefact, decode, encode
 from padit.transforms.detectors.model_places import model_place
 from padit.transforms.detectors.versions import Versions
 from tests.detectors.test_model import _normal, _rows
+from tests.gcs import GcsServer
 from tests.s3 import S3Server
 
 
@@ -98,10 +99,16 @@ def test_what_is_wrong_with_a_remote_place_is_named(
         Versions(s3.uri(f"{bucket}/models") + "&colour=red")
 
 
-def test_google_cloud_storage_goes_the_same_way() -> None:
-    """Without a server: what is named is resolved to its client, bucket and folder."""
-    place = model_place("gs://plant/models/m.json?endpoint=http://127.0.0.1:1&digest=abc")
-    assert place.digest == "abc"
-    assert place.files() == {"m.json": ()}
-    assert place._place.system.type_name == "gcs"  # type: ignore[attr-defined]
-    assert place._place.path("m.json") == "plant/models/m.json"  # type: ignore[attr-defined]
+def test_google_cloud_storage_goes_the_same_way(gcs: GcsServer) -> None:
+    gcs.bucket("models")
+    model = _model()
+    save(model, gcs.uri("models/plant"))
+    versions = Versions(gcs.uri("models/plant"))
+    assert list(versions.models) == [model.digest]
+    (name,) = model_place(gcs.uri("models/plant")).files()
+    one = gcs.uri(f"models/plant/{name}")
+    assert list(Versions(f"{one}&digest={model.digest}").models) == [model.digest]
+    with pytest.raises(ConfigurationError, match="digest"):
+        Versions(f"{one}&digest={'0' * 64}")
+    with pytest.raises(ConfigurationError, match="no such bucket"):
+        save(model, gcs.uri("nowhere/plant"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,8 +14,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from padit.codecs.archive_numbers import shortest_floats
 from padit.codecs.archive_read import COLUMNS, records_of
-from padit.codecs.archive_split import FormReader, shortest_texts
+from padit.codecs.archive_split import FormReader
 from padit.codecs.archive_table import SCHEMA, SliceBuilder, checksum_of
 from padit.codecs.record_batches import BatchHeader, Walked
 from padit.codecs.records import decode
@@ -172,6 +175,15 @@ def test_a_file_that_was_changed_is_refused_with_the_reason(
         _again([table, table])
 
 
-def test_the_shortest_text_of_a_float_gives_that_float() -> None:
-    numbers = np.random.default_rng(3).normal(size=1000)
-    assert [float(one) for one in shortest_texts(numbers)] == numbers.tolist()
+@given(st.lists(st.one_of(_NUMBERS, st.sampled_from([b"", b"-", b"1,2", b"9" * 24, b"9" * 400])),
+                max_size=30))  # fmt: skip
+@example([b"0.1", b"1e3", b"0.10", b"-0.0", b"-0", b"007", b"1.", b".5", b"0.30000000000000004"])
+def test_numbers_are_floats_that_give_their_text_or_are_left_whole(texts: list[bytes]) -> None:
+    ends = np.cumsum([len(one) + 1 for one in texts], dtype=np.int64)
+    holes = np.array([ends - [len(one) + 1 for one in texts], ends - 1], np.int64).T
+    text = np.frombuffer(b"".join(one + b" " for one in texts), np.uint8)
+    floats, same = shortest_floats(text, holes.reshape(-1, 2))
+    for one, number, taken in zip(texts, floats.tolist(), same.tolist(), strict=True):
+        simple = len(one) <= 24 and re.fullmatch(rb"-?(0|[1-9]\d*)(\.\d+)?", one)
+        assert taken == bool(simple and msgspec.json.encode(float(one)) == one)
+        assert not taken or repr(number) == repr(float(one))

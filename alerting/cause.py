@@ -158,6 +158,9 @@ def likely_causes(
             best[event.source_id] = found
     if not best:
         return (), False
+    if len(best) == 1:  # most incidents: nothing to weigh
+        source, one = best.popitem()
+        return (_cause(source, one, 1.0 if one.size else 0.0, 0),), True
     users = _users(list(best), depends_on)
     evidence = _explained(best, users)
     order = sorted(

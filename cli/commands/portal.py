@@ -50,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--flink", help="http://host:8081 of the JobManager, for the age of checkpoints")
     add("--models", help="folder of models that POST /train-model writes to (default: in --state)")
     add("--archive", help="URI of an archive to train from, besides what is shown")
+    add("--log_lines", help="file that posted log records go to, too, for the adapter `logs`")
     add("--language_model", help="http://host/v1 of an OpenAI-compatible server; off by default")
     add("--model_name", default="default", help="of --language_model; its key: PADIT_MODEL_KEY")
     add(
@@ -136,6 +137,10 @@ def _open(args: argparse.Namespace) -> "Portal":
         places = _places(args)
         state = _path(args.state) or places.alerts.parent / ".portal"  # type: ignore[union-attr]
         parts = local_parts(places, state, config, deliver=args.deliver)
+    if args.log_lines:
+        from padit.portal.log_lines import LogLines
+
+        parts = parts._replace(logs=LogLines(parts.logs, Path(args.log_lines)))
     watch = Watch(args.metrics or (), args.flink, parts.places.audit)
     return Portal(
         parts, state, text, deliver=args.deliver, watch=watch, models=_path(args.models),

@@ -12,6 +12,7 @@ from padit.pipelines.bounds import Number
 if TYPE_CHECKING:
     from padit.alerting.policy import AlertingConfig
     from padit.portal.context import Portal
+    from padit.portal.limiting import Limiter
     from padit.portal.parts import Parts
     from padit.portal.places import Places
     from padit.portal.texts.desk import Desk
@@ -85,14 +86,13 @@ def run(args: argparse.Namespace) -> int:
         import uvicorn
 
         from padit.portal.app import create_app
-        from padit.portal.limiting import Limiter
     except ModuleNotFoundError as error:
         message = f"`padit portal` needs {error.name}: pip install 'padit[portal]'"
         raise ConfigurationError(message) from error
     secure = bool(args.cert) or args.behind_proxy
     _check_address(args, secure)
     portal = _open(args)
-    app = create_app(lambda: portal, Limiter(args.requests_per_sec), secure=secure)
+    app = create_app(lambda: portal, _limiter(args), secure=secure)
     server = uvicorn.Server(
         uvicorn.Config(
             app, host=args.host, port=args.port, log_level="warning", access_log=False,
@@ -104,6 +104,18 @@ def run(args: argparse.Namespace) -> int:
     _greet(args, portal)
     server.run()
     return 0
+
+
+def _limiter(args: argparse.Namespace) -> "Limiter":
+    from padit.portal.limiting import Limiter
+
+    if not args.redis:
+        return Limiter(args.requests_per_sec)
+    from padit.portal.team.limits import SharedLimiter
+    from padit.portal.team.parts import address_of
+
+    address = address_of(args.redis, "--redis", ("redis", "rediss"))
+    return SharedLimiter(address, args.requests_per_sec)
 
 
 def _check_address(args: argparse.Namespace, secure: bool) -> None:

@@ -1,8 +1,10 @@
 """The whole log for questions about the past: read once, then only what has been added."""
 
+import gc
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from padit.alerting.entries import Entry
 from padit.alerting.policy import AlertingConfig
@@ -29,6 +31,7 @@ class Past:
         self._open_reader = open_reader
         self._config = config
         self._lock = threading.Lock()
+        self._trying = threading.Lock()
         self._entries: list[Entry] = []
         self._last = 0
         self._before: tuple[int, int, Preview] | None = None
@@ -57,6 +60,19 @@ class Past:
                 known = len(entries), until, preview(self._config, entries, until)
                 self._before = known if len(entries) <= _MOST_KEPT else None
             return entries, until, known[2]
+
+    @contextmanager
+    def trial(self) -> Iterator[None]:
+        """For one trial at a time: the collector of garbage leaves alone what was there before.
+
+        A trial makes millions of objects, at each few of which the whole portal would be searched.
+        """
+        with self._trying:
+            gc.freeze()
+            try:
+                yield
+            finally:
+                gc.unfreeze()
 
     def forget_unused(self) -> None:
         """Let go of what nobody asked for of late."""

@@ -7,6 +7,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from padit.alerting.entries import AlertEvent, Entry
+from padit.alerting.policy import AlertingConfig
 from padit.alerting.preview import compare, preview
 from padit.domain.timestamps import MICROS, format_utc
 from padit.portal.answers import Moment, answer, example, portal_of
@@ -55,6 +56,11 @@ def _end_of(entries: list[Entry]) -> int:
 
 def _whatif(portal: Portal, text: str) -> dict[str, Any]:
     new = parse_config(text, "the configuration to try")
+    with portal.past.trial():
+        return _tried(portal, new)
+
+
+def _tried(portal: Portal, new: AlertingConfig) -> dict[str, Any]:
     entries, end, before = portal.past.with_preview(_end_of)
     after = preview(new, entries, end)
     found = compare(before, after, entries)

@@ -177,6 +177,9 @@ def likely_causes(
     best = _strongest(worse)
     if not best:
         return (), False
+    if len(best) == 1:  # most incidents: nothing to weigh
+        source, one = best.popitem()
+        return (_cause(source, one, 1.0 if one.size else 0.0, 0),), True
     users = _users(list(best), depends_on)
     evidence = _explained(best, users)
     order = sorted(best, key=lambda one: (-best[one].tier, -evidence[one], -best[one].onset, one))

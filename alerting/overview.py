@@ -262,7 +262,8 @@ class Overview:
         """Until when silences by command cover everything of it that is open; 0: they do not."""
         now = self.state.now
         still = [member.event for member in incident.members.values() if not member.closed]
-        holding = [one for one in self.state.silences.values() if one.start <= now < one.end]
+        # One that was given begins at the clock, which data that come late have yet to reach.
+        holding = [one for one in self.state.silences.values() if now < one.end]
         if not still or not holding:
             return 0
         return min(

@@ -83,9 +83,13 @@ class LogReader(Reads):
 
     def entries(self) -> list[Entry]:
         """The whole log, as it was applied."""
-        rows = self.execute("SELECT kind, payload FROM log ORDER BY n")
-        found = (entry_of(kind, bytes(payload)) for kind, payload in rows)
-        return [one[1] for one in found if one is not None]
+        return [one for _, one in self.entries_after(0)]
+
+    def entries_after(self, number: int) -> list[tuple[int, Entry]]:
+        """Entries of the log behind a number, each with its own, in order."""
+        rows = self.execute("SELECT n, kind, payload FROM log WHERE n > ? ORDER BY n", (number,))
+        found = ((n, entry_of(kind, bytes(payload))) for n, kind, payload in rows)
+        return [(n, one[1]) for n, one in found if one is not None]
 
 
 class StoreReader(LogReader):

@@ -2,7 +2,9 @@
 
 The portal is a process of its own, as `padit portal` starts it; the load comes from this process by
 plain sockets, so that it costs little beside. Rates are per second of the server's own CPU time,
-because the machine is shared: `python -m benchmarks.portal --seconds 20 --alerts 10000`.
+because the machine is shared: `python -m benchmarks.portal --seconds 20 --alerts 10000`. Then what
+another configuration over a long past takes, log records, and the page in a real Chromium; `--only`
+chooses.
 """
 
 import argparse
@@ -16,39 +18,32 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Self
 
-import msgspec
+import httpx
 import psutil
 
-from padit.domain.message import digest_of
-from padit.domain.timestamps import MICROS, format_utc
+from benchmarks.portal_parts import (
+    alert_line,
+    day_of,
+    measure_logs,
+    measure_page,
+    measure_whatif,
+    transitions,
+)
+from padit.devcluster.processes import free_port
+from padit.domain.timestamps import MICROS
 from padit.portal.accounts import Accounts
 
 __all__ = ["main"]
 
 _PRINCIPALS = 60
 _MIX = {"alerts": 40, "status": 30, "incident": 20, "series": 10}
-_SOURCES = 200
-
-
-def _alert(number: int, base: int) -> bytes:
-    time_us = base + number * 7 * MICROS
-    source = f"machine-{number % _SOURCES:03}"
-    return msgspec.json.encode({
-        "specversion": "1.0", "id": digest_of("t", str(number)), "source": f"/padit/{source}",
-        "type": "io.padit.alert.opened", "subject": f"m{number}", "time": format_utc(time_us),
-        "data": {
-            "id": digest_of("a", str(number)), "source_id": source, "metric_name": f"m{number}",
-            "severity": ("WARNING", "CRITICAL")[number % 2], "score": 0.8, "evidence": {},
-            "summary": f"m{number} of {source}: median 64.7 > 61.5", "opened": format_utc(time_us),
-            "detector": {"name": "rule", "version": 2}, "metadata": {},
-        },
-    })  # fmt: skip
 
 
 def _run_of(folder: Path, alerts: int, readings: int) -> None:
     base = int(time.time() * MICROS) - alerts * 7 * MICROS
-    lines = [_alert(number, base) for number in range(alerts)]
+    lines = [alert_line(number, base) for number in range(alerts)]
     (folder / "alerts.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
     with (folder / "metrics.jsonl").open("wb") as file:
         for at in range(readings):
@@ -123,7 +118,7 @@ async def _streams(port: int, keys: list[str], alerts: Path, count: int) -> list
     for _ in range(count):
         await ready.acquire()
     with alerts.open("ab") as file:
-        file.write(_alert(10**7, int(time.time() * MICROS) - 7 * 10**7 * MICROS) + b"\n")
+        file.write(alert_line(10**7, int(time.time() * MICROS) - 7 * 10**7 * MICROS) + b"\n")
     began = time.monotonic()
     await asyncio.gather(*tasks)
     return sorted(one - began for one in found)
@@ -137,35 +132,68 @@ def _share(values: list[float], part: float) -> float:
 def main() -> int:
     """Print the figures; 1 if an answer was no success."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=("reads", "whatif", "logs", "page"), action="append")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--alerts", type=int, default=10_000)
     parser.add_argument("--readings", type=int, default=400_000)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--streams", type=int, default=1000)
+    parser.add_argument("--transitions", type=int, default=50_000)
     args = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 8192)), hard))
-    with tempfile.TemporaryDirectory() as name:
-        return _measure(Path(name), args)
+    wrong = 0
+    for name in args.only or ("reads", "whatif", "logs", "page"):
+        with tempfile.TemporaryDirectory() as folder:
+            wrong += _PARTS[name](Path(folder), args)
+    return int(wrong > 0)
 
 
-def _measure(folder: Path, args: argparse.Namespace) -> int:
+class _Server:
+    """`padit portal` over a folder, as a process, from when it is ready."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / ".portal").mkdir()
+        accounts = Accounts(folder / ".portal" / "accounts.sqlite")
+        self.keys = [accounts.new_key(f"k{n}", "viewer", 1, "bench")[0] for n in range(_PRINCIPALS)]
+        self.ingest = [accounts.new_key(f"i{n}", "ingest", 1, "bench")[0] for n in range(2)]
+        self.link = accounts.link("admin")
+        accounts.close()
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        command = [sys.executable, "-m", "padit.cli.main", "portal", "--data", str(folder),
+                   f"--port={self.port}"]  # fmt: skip
+        self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        self.process = psutil.Process(self._process.pid)
+        self.client = httpx.Client(
+            base_url=self.address, timeout=300, headers={"Authorization": f"Bearer {self.keys[0]}"}
+        )
+
+    def __enter__(self) -> Self:
+        for _ in range(3000):
+            try:
+                if self.client.get("/api/health/ready").status_code == 200:
+                    return self
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.2)
+        message = "the portal does not become ready"
+        raise TimeoutError(message)
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+        self._process.terminate()
+        self._process.wait(60)
+
+
+def _reads(folder: Path, args: argparse.Namespace) -> int:
     _run_of(folder, args.alerts, args.readings)
-    (folder / ".portal").mkdir()
-    accounts = Accounts(folder / ".portal" / "accounts.sqlite")
-    keys = [accounts.new_key(f"k{n}", "viewer", 1, "bench")[0] for n in range(_PRINCIPALS)]
-    accounts.close()
-    port = 18_099
-    command = [sys.executable, "-m", "padit.cli.main", "portal", "--data", str(folder),
-               f"--port={port}"]  # fmt: skip
-    server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    try:
-        paths = asyncio.run(_ready(port, keys[0]))
-        process = psutil.Process(server.pid)
-        asyncio.run(_load(port, keys, paths, 3, args.clients))
-        before, began = sum(process.cpu_times()[:2]), time.monotonic()
-        found = asyncio.run(_load(port, keys, paths, args.seconds, args.clients))
-        cpu, passed = sum(process.cpu_times()[:2]) - before, time.monotonic() - began
+    with _Server(folder) as one:
+        paths = _paths(one.client)
+        asyncio.run(_load(one.port, one.keys, paths, 3, args.clients))
+        before, began = sum(one.process.cpu_times()[:2]), time.monotonic()
+        found = asyncio.run(_load(one.port, one.keys, paths, args.seconds, args.clients))
+        cpu, passed = sum(one.process.cpu_times()[:2]) - before, time.monotonic() - began
         wrong = sum(status != 200 for _, _, status in found)
         times = [seconds for _, seconds, _ in found]
         print(f"{len(found)} reads in {passed:.1f} s: {len(found) / passed:.0f}/s on this machine, "
@@ -175,31 +203,41 @@ def _measure(folder: Path, args: argparse.Namespace) -> int:
         for kind in _MIX:
             mine = [seconds for one, seconds, _ in found if one == kind]
             print(f"  {kind}: median {statistics.median(mine) * 1000:.1f} ms of {len(mine)}")
-        idle = process.memory_info().rss
-        late = asyncio.run(_streams(port, keys, folder / "alerts.jsonl", args.streams))
-        grown = (process.memory_info().rss - idle) / 1e6
+        idle = one.process.memory_info().rss
+        late = asyncio.run(_streams(one.port, one.keys, folder / "alerts.jsonl", args.streams))
+        grown = (one.process.memory_info().rss - idle) / 1e6
         print(f"{len(late)} streams: first {late[0] * 1000:.0f} ms, p99 {_share(late, 0.99):.0f} "
               f"ms, {grown:.0f} MB more; {idle / 1e6:.0f} MB before")  # fmt: skip
-        return int(wrong > 0)
-    finally:
-        server.terminate()
-        server.wait(30)
+        return wrong
 
 
-async def _ready(port: int, key: str) -> dict[str, list[str]]:
-    """Wait for readiness, then the paths of each kind."""
-    import httpx
+def _whatif(folder: Path, args: argparse.Namespace) -> int:
+    transitions(folder, args.transitions)
+    with _Server(folder) as one:
+        measure_whatif(one.client, one.process)
+    return 0
 
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-        for _ in range(600):
-            try:
-                if (await client.get("/api/health/ready")).status_code == 200:
-                    break
-            except httpx.HTTPError:
-                pass
-            await asyncio.sleep(0.2)
-        head = {"Authorization": f"Bearer {key}"}
-        rows = (await client.get("/api/incidents?limit=200", headers=head)).json()["items"]
+
+def _logs(folder: Path, args: argparse.Namespace) -> int:
+    (folder / "alerts.jsonl").touch()
+    with _Server(folder) as one:
+        return measure_logs(one.client, one.ingest, one.process, args.seconds)
+
+
+def _page(folder: Path, args: argparse.Namespace) -> int:
+    _run_of(folder, args.alerts, 0)
+    day_of(folder)
+    with _Server(folder) as one:
+        measure_page(one.address, one.link, args.alerts)
+    return 0
+
+
+_PARTS = {"reads": _reads, "whatif": _whatif, "logs": _logs, "page": _page}
+
+
+def _paths(client: httpx.Client) -> dict[str, list[str]]:
+    """Paths of each kind of read."""
+    rows = client.get("/api/incidents?limit=200").json()["items"]
     return {
         "alerts": ["/api/alerts?limit=50", "/api/alerts?limit=50&state=open",
                    "/api/alerts?limit=50&severity=CRITICAL",

@@ -66,9 +66,11 @@ def create_app(make: Callable[[], Portal], limiter: Limiter, *, secure: bool = F
         app.state.portal = portal
         app.state.gate = Gate(portal.accounts, limiter, secure)
         portal.start()
+        limiter.start()
         try:
             yield
         finally:
+            limiter.stop()
             portal.stop()
 
     app = FastAPI(

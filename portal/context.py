@@ -12,7 +12,7 @@ import yaml
 from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 
-from padit.alerting.entries import Entry, Target, command_of
+from padit.alerting.entries import Target, command_of
 from padit.alerting.follow import GrowingInput
 from padit.alerting.notifiers.base import secret
 from padit.alerting.overview import AlertState, Overview
@@ -30,6 +30,7 @@ from padit.portal.accounts import Accounts
 from padit.portal.feeder import Feeder
 from padit.portal.hub import Hub
 from padit.portal.parts import Parts, Rows
+from padit.portal.past import Past
 from padit.portal.places import Places
 from padit.portal.present import Presenter
 from padit.portal.recorder import Recorder
@@ -170,6 +171,7 @@ class Portal:
         self.accounts = Accounts(state / "accounts.sqlite")
         self._sources: tuple[tuple[int, int], set[str]] | None = None
         self._names: tuple[tuple[int, int], list[tuple[str, str]]] | None = None
+        self.past = Past(parts.open_reader, self.config)
         self.boot = secrets.token_hex(4)
         self.started = time.time()
 
@@ -209,6 +211,7 @@ class Portal:
                 self.hub.publish(change)
         if not rows:
             self.hub.beat()
+        self.past.forget_unused()
 
     def keep(self, tag: str, data: bytes) -> None:
         """Remember an answer, at most some thousands of them and 64 MB."""
@@ -240,14 +243,6 @@ class Portal:
         """Alerts of a series, the oldest first."""
         names = self.overview.by_series.get((source, metric), ())
         return [self.overview.alerts[one] for one in list(names)]
-
-    def past(self) -> list[Entry]:
-        """The whole log; for a thread of its own."""
-        reader = self.parts.open_reader()
-        try:
-            return reader.entries()
-        finally:
-            reader.close()
 
     async def read(self, ask: Callable[[LogReader], T]) -> T:
         """Ask alerting's store; in a thread where it is not on this machine.

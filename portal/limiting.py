@@ -59,6 +59,14 @@ class Limiter:
         """Whether one more request is within the limit, and count it."""
         return role == "ingest" or self._requests.allows(name)
 
+    trouble = ""
+
+    def start(self) -> None:
+        """Begin; nothing to do in memory."""
+
+    def stop(self) -> None:
+        """Stop."""
+
     def allows_login(self, address: str) -> bool:
         """Whether one more attempt to log in is."""
         return self._logins.allows(address)

@@ -66,9 +66,10 @@ def evidence_of(view: Mapping[str, Any], rows: Sequence[AlertState]) -> list[Evi
 def _evidence(number: int, one: AlertState, first: int, is_cause: bool, total: int) -> Evidence:
     claims = {one.severity, "over" if one.closed else "open", "first" if one.opened == first else
               "late"}  # fmt: skip
-    if one.shift > 0 or ">" in one.summary:
+    said = set(WORD.findall(one.summary.lower()))
+    if one.shift > 0 or ">" in one.summary or "above" in said:
         claims.add("up")
-    if one.shift < 0 or "<" in one.summary:
+    if one.shift < 0 or "<" in one.summary or "below" in said:
         claims.add("down")
     if is_cause:
         claims.add("cause")

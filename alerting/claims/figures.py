@@ -19,6 +19,7 @@ _ADJECTIVES = frozenset(
 )
 _ALL = frozenset(["there", "incident", "total", "counted", "comprises", "includes", "has"])
 _LENGTHS = frozenset(["lasted", "lasting", "lasts", "duration", "long", "during"])
+_NORMAL = frozenset(["usual", "normal", "expected", "typical"])
 _MOST_ROUNDED = 0.03
 _Token = tuple[int, str]
 
@@ -86,7 +87,11 @@ def _is_of(
         lengths = (one.seconds / _UNITS[after] for one in mine if one.closed)
         if _close(text, lengths) or _LENGTHS & {word for _, word in tokens[:at]}:
             return _close(text, (one.seconds / _UNITS[after] for one in mine if one.closed))
-    if at and tokens[at - 1][1] == "by":
+    words = [word for _, word in tokens[at + 1 : at + 4]]
+    is_apart = words[:1] in (["above"], ["below"], ["over"], ["under"]) and bool(
+        _NORMAL & set(words[1:])
+    )
+    if (at and tokens[at - 1][1] == "by") or is_apart:
         return False  # a difference, which nobody computed
     return _close(text, _by_role(_role(tokens, at), mine))
 

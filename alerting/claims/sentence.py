@@ -7,7 +7,18 @@ from typing import NamedTuple
 
 from padit.alerting.claims.evidence import NUMBER, WORD, Evidence
 from padit.alerting.claims.figures import figure_fault
-from padit.alerting.claims.words import CLAIMS, COUNTS, NEVER, PLAIN
+from padit.alerting.claims.words import (
+    ACTORS,
+    ACTS,
+    CLAIMS,
+    COUNTS,
+    LEFT,
+    NEVER,
+    NORMS,
+    PLAIN,
+    REPORTED,
+    STANDS,
+)
 from padit.domain.timestamps import format_utc
 
 __all__ = ["Checked", "check", "sentences_of"]
@@ -89,14 +100,19 @@ def _fault(plain: str, cited: Sequence[Evidence]) -> str:
     if foreign is not None:
         return f"{foreign[0]} is no name of what it cites"
     fault = near.fault or figure_fault(rest, cited, near.at)
-    return fault or _word_fault(NUMBER.sub(_blank, rest), cited)
+    return fault or _word_fault(NUMBER.sub(_blank, rest), cited, near)
 
 
 def _without_copies(rest: str, text: str, is_about: Callable[[int], bool]) -> str:
     """The text without what is copied word for word, where that is about the same series."""
     return _whole(text).sub(
-        lambda found: _blank(found) if is_about(found.end()) else found[0], rest
+        lambda found: _of_a_copy(found) if is_about(found.end()) else found[0], rest
     )
+
+
+def _of_a_copy(found: re.Match[str]) -> str:
+    """Blanks, but for words that what follows may lean on."""
+    return re.sub(r"[^\s]+", lambda one: one[0] if one[0] in LEFT else _blank(one), found[0])
 
 
 def _blank(found: re.Match[str]) -> str:
@@ -129,11 +145,38 @@ class _Near:
                     if any(getattr(one, kind) == name for one in cited):
                         places.append((match.start(), name))
             text = _whole(name).sub(_blank, text)
+        self._bare = text
         for places in self._places.values():
             places.sort()
         spots = {at for places in self._places.values() for at, _ in places}
         apart = next((at for at in sorted(spots) if not self.at(at)), None)
         self.fault = "" if apart is None else "no alert that it cites is of that source and metric"
+
+    def of_all(self, place: int) -> list[Evidence]:
+        """As `at`, and those that are joined to it by "and": "torque and rpm rose" is of both."""
+        found = list(self._cited)
+        for kind, places in self._places.items():
+            before = [one for one in places if one[0] <= place]
+            if not before:
+                names = {name for _, name in places[:1]}
+            else:
+                names = {before[-1][1]}
+                for (start, name), (end, _) in reversed(list(pairwise(before))):
+                    if set(WORD.findall(self._bare[start:end])) - _JOINS:
+                        break
+                    names.add(name)
+            found = [one for one in found if not names or getattr(one, kind) in names]
+        return found
+
+    def mentioned(self) -> list[Evidence]:
+        """What is cited, in the order in which it is named; else in the order of the ids."""
+        order: list[Evidence] = []
+        for kind in ("metric", "source"):
+            names = list(dict.fromkeys(name for _, name in self._places[kind]))
+            if len(names) == len(self._cited) == len({getattr(c, kind) for c in self._cited}):
+                order = [one for name in names for one in self._cited if getattr(one, kind) == name]
+                break
+        return order or list(self._cited)
 
     def at(self, place: int) -> list[Evidence]:
         """Alerts that a place can be about."""
@@ -170,33 +213,76 @@ def _moments(rest: str, near: _Near) -> tuple[str, str]:
     return _MOMENT.sub(_blank, rest), ""
 
 
-def _word_fault(rest: str, cited: Sequence[Evidence]) -> str:
+def _word_fault(rest: str, cited: Sequence[Evidence], near: _Near) -> str:
     theirs = {word for one in cited for word in one.words}
     signs = {one for one in rest if not one.isalpha()} - _SIGNS
     if signs:
         return f"the sign {min(signs)!r} has no place in it"
-    for word in WORD.findall(rest):
+    found = list(WORD.finditer(rest))
+    words = [one[0] for one in found]
+    for at, word in enumerate(words):
         if word in NEVER:
             return f"{word} turns around what is known"
         claim = CLAIMS.get(word)
-        if claim is not None and not _HOLDS.get(claim, _each(claim))(cited):
-            return f"{word} is not true of what it cites"
         if claim is None and word not in PLAIN and word not in COUNTS and word not in theirs:
             return f"nothing supports the word {word}"
+        if (
+            claim is not None
+            and not _holds(claim, words, at, cited, near.of_all(found[at].start()), near)
+        ) or (not _is_placed(words, at)):
+            return f"{word} is not true of what it cites"
     return ""
 
 
-def _each(claim: str) -> Callable[[Sequence[Evidence]], bool]:
-    return lambda cited: all(claim in one.claims for one in cited)
+def _is_placed(words: Sequence[str], at: int) -> bool:
+    """Whether a word stands where it says nothing that is not known."""
+    word = words[at]
+    if word in NORMS:
+        before = next((w for w in reversed(words[:at]) if w not in STANDS and w not in NORMS), "")
+        states = before in _STATES and not any(w in _FALSE_STATES for w in words[:at])
+        return before in LEFT or before == "" or (states and word in _LIMIT_NOUNS)
+    if word in ACTS:
+        behind = words[at + 1 : at + 4]
+        return (at > 0 and words[at - 1] in ACTORS) or bool(set(behind[:2]) & REPORTED)
+    return True
 
 
-_HOLDS: dict[str, Callable[[Sequence[Evidence]], bool]] = {
-    "all": lambda cited: len(cited) == cited[0].total,
-    "two": lambda cited: len(cited) == 2,
-    # Of several, those named later have to have come later; of one, another has to be before it.
-    "late": lambda cited: (
-        _each("late")(cited[-1:])
-        if len(cited) == 1
-        else all(a.opened < b.opened for a, b in pairwise(cited))
-    ),
-}
+def _holds(
+    claim: str,
+    words: Sequence[str],
+    at: int,
+    cited: Sequence[Evidence],
+    mine: Sequence[Evidence],
+    near: _Near,
+) -> bool:
+    if claim == "all":
+        return len(cited) == cited[0].total
+    if claim == "two":
+        return len(cited) == 2
+    if claim == "same":
+        return len({one.opened for one in cited}) == 1
+    if claim == "order":
+        return _in_order(words, at, near.mentioned())
+    return bool(mine) and all(claim in one.claims for one in mine)
+
+
+def _in_order(words: Sequence[str], at: int, mentioned: Sequence[Evidence]) -> bool:
+    """Whether alerts came in the order that a word says, as they are named in the sentence."""
+    word, by = words[at], words[at + 1 : at + 2] == ["by"]
+    if len(mentioned) == 1:
+        return word != "before" and not by and "late" in mentioned[0].claims
+    backwards = (word in ("after", "following", "later") or (word == "followed" and not by)) == (
+        at > 0
+    )
+    if word in ("then", "next", "subsequently") or by:
+        backwards = False
+    if word == "before":
+        backwards = at == 0
+    rows = mentioned[::-1] if backwards else mentioned
+    return all(a.opened < b.opened for a, b in pairwise(rows))
+
+
+_JOINS = frozenset(["and", "or", "of", "on", "from", "the", "both", "as", "well"])
+_LIMIT_NOUNS = frozenset(["limit", "limits", "threshold", "thresholds", "bound", "bounds"])
+_STATES = frozenset(["with", "reached", "reaches", "against"])
+_FALSE_STATES = frozenset(["in", "at"])

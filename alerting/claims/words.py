@@ -1,15 +1,21 @@
 """The words that a sentence about alerts may use: some say nothing, some have to be true."""
 
 __all__ = [
+    "ACTORS",
+    "ACTS",
     "ALLOWED_WORDS",
     "CLAIMS",
     "COUNTED",
     "COUNTS",
+    "LEFT",
     "LIMITS",
     "NEVER",
+    "NORMS",
     "PLAIN",
+    "REPORTED",
     "SCORES",
     "SPREADS",
+    "STANDS",
     "VALUES",
 ]
 
@@ -20,20 +26,20 @@ def _words(text: str) -> frozenset[str]:
 
 PLAIN = _words(
     """
-    a an and are as at by for from had has have in into is it its of on one or s that the their
-    them there these this those to was were where which while with also including namely
+    a an and are as at by for from had has have in into is it its of on one or s that the
+    their them there these this those to was were where which while with also including namely
     respectively alert alerts series machine machines source sources metric metrics incident
-    anomaly anomalies value values reading readings window windows sample samples signal signals
-    measurement measurements measured observed recorded reported detected raised triggered fired
-    flagged seen shown shows showed indicates indicated reached reaches level levels limit limits
+    anomaly anomalies value values reading readings window windows sample samples signal
+    signals measurement measurements measured observed recorded reported detected raised
+    triggered fired flagged seen shown shows showed reached reaches level levels limit limits
     threshold thresholds bound bounds range band allowed permitted configured rule detector
-    detectors detection score scores scored scoring severity severe rated marked labelled
-    classified status state crossed crosses crossing passed deviated deviates deviation deviations
-    compared against usual normal expected typical spread spreads than more outside beyond began
-    begin begins beginning opens opened opening started start starts starting time times together
-    during within between since until before lasted lasting lasts duration long utc minute minutes
-    min second seconds sec hour hours h affected affects involved involves concerned concerns
-    belongs belong part each members member unit units total counted number another other
+    detectors detection score scores scored scoring severity rated marked labelled classified
+    status state crossed crosses crossing deviated deviates deviation deviations compared
+    against usual normal expected typical spread spreads than more outside beyond began begin
+    begins beginning opens opened opening started start starts starting time times during
+    between since until lasted lasting lasts duration long utc minute minutes min second
+    seconds sec hour hours h affected affects involved involves concerned belongs belong part
+    each members member unit units total counted number another other
     """
 )
 """Words that say nothing by themselves, or whose numbers are checked elsewhere."""
@@ -51,7 +57,9 @@ CLAIMS: dict[str, str] = {
         "WARNING": "warning",
         "INFO": "info informational",
         "first": "first earliest initially initial",
-        "late": "then next later followed following after subsequently last",
+        "late": "last",
+        "order": "then next later followed following after subsequently before",
+        "same": "together",
         "cause": "cause likely probable origin",
         "all": "all every only entire whole",
         "two": "both",
@@ -72,10 +80,27 @@ COUNTED = {
     "series": "series", "source": "sources", "sources": "sources", "machine": "sources",
     "machines": "sources", "metric": "metrics", "metrics": "metrics",
 }  # fmt: skip
+NORMS = _words(
+    "usual normal expected typical allowed permitted configured range band bound bounds limit "
+    "limits threshold thresholds"
+)
+"""What is normal: a sentence may say that something left it, never that something is there."""
+LEFT = _words(
+    "above below outside beyond than from exceeded exceeds exceeding crossed crosses crossing over "
+    "under higher lower deviated deviates deviation deviations against of and or"
+)
+STANDS = _words("its the their a an this that upper lower one")
+ACTS = _words("triggered raised fired affected affects involved involves started starts opened")
+"""What alerts and detectors do; of series it would say that one did something to another."""
+ACTORS = _words(
+    "was were is are also and alert alerts anomaly anomalies incident detector detection rule it "
+    "which that first"
+)
+REPORTED = _words("alert alerts anomaly anomalies at on in of by")
 SCORES = _words("score scores scored scoring")
 LIMITS = _words(
     "limit limits threshold thresholds bound bounds allowed permitted than above below exceeded "
-    "exceeds exceeding crossed crosses crossing outside beyond over under passed expected"
+    "exceeds exceeding crossed crosses crossing outside beyond over under expected"
 )
 VALUES = _words(
     "value values reading readings measured was were is reached reaches at to rose fell dropped "

@@ -12,6 +12,7 @@ from padit.pipelines.bounds import Number
 if TYPE_CHECKING:
     from padit.alerting.policy import AlertingConfig
     from padit.portal.context import Portal
+    from padit.portal.limiting import Limiter
     from padit.portal.parts import Parts
     from padit.portal.places import Places
     from padit.portal.texts.desk import Desk
@@ -50,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--flink", help="http://host:8081 of the JobManager, for the age of checkpoints")
     add("--models", help="folder of models that POST /train-model writes to (default: in --state)")
     add("--archive", help="URI of an archive to train from, besides what is shown")
+    add("--log_lines", help="file that posted log records go to, too, for the adapter `logs`")
     add("--language_model", help="http://host/v1 of an OpenAI-compatible server; off by default")
     add("--model_name", default="default", help="of --language_model; its key: PADIT_MODEL_KEY")
     add(
@@ -84,14 +86,13 @@ def run(args: argparse.Namespace) -> int:
         import uvicorn
 
         from padit.portal.app import create_app
-        from padit.portal.limiting import Limiter
     except ModuleNotFoundError as error:
         message = f"`padit portal` needs {error.name}: pip install 'padit[portal]'"
         raise ConfigurationError(message) from error
     secure = bool(args.cert) or args.behind_proxy
     _check_address(args, secure)
     portal = _open(args)
-    app = create_app(lambda: portal, Limiter(args.requests_per_sec), secure=secure)
+    app = create_app(lambda: portal, _limiter(args), secure=secure)
     server = uvicorn.Server(
         uvicorn.Config(
             app, host=args.host, port=args.port, log_level="warning", access_log=False,
@@ -103,6 +104,18 @@ def run(args: argparse.Namespace) -> int:
     _greet(args, portal)
     server.run()
     return 0
+
+
+def _limiter(args: argparse.Namespace) -> "Limiter":
+    from padit.portal.limiting import Limiter
+
+    if not args.redis:
+        return Limiter(args.requests_per_sec)
+    from padit.portal.team.limits import SharedLimiter
+    from padit.portal.team.parts import address_of
+
+    address = address_of(args.redis, "--redis", ("redis", "rediss"))
+    return SharedLimiter(address, args.requests_per_sec)
 
 
 def _check_address(args: argparse.Namespace, secure: bool) -> None:
@@ -136,6 +149,10 @@ def _open(args: argparse.Namespace) -> "Portal":
         places = _places(args)
         state = _path(args.state) or places.alerts.parent / ".portal"  # type: ignore[union-attr]
         parts = local_parts(places, state, config, deliver=args.deliver)
+    if args.log_lines:
+        from padit.portal.log_lines import LogLines
+
+        parts = parts._replace(logs=LogLines(parts.logs, Path(args.log_lines)))
     watch = Watch(args.metrics or (), args.flink, parts.places.audit)
     return Portal(
         parts, state, text, deliver=args.deliver, watch=watch, models=_path(args.models),

@@ -199,7 +199,7 @@ async def preview(request: Request, body: Silence) -> Response:
     """What a silence would mute now, and what it would have muted in the last seven days."""
     portal = portal_of(request)
     end = end_of(portal, body.until)
-    entries = await run_in_threadpool(portal.past)
+    entries = await run_in_threadpool(portal.past.entries)
     found = await run_in_threadpool(preview_of, body.target(), portal.recorder.now, entries)
     open_now = [one.id for one in found.alerts if not portal.overview.alerts[one.id].closed]
     return answer({

@@ -133,6 +133,8 @@ async def one_series(request: Request, source: str, metric: str, since: Since = 
     if info is None and not alerts:
         raise HTTPException(404, "there is no such series")
     start, end = _span(portal, since, until)
+    if since is None and info is not None and start < info.first < end:
+        start = info.first  # no empty half of a chart where there is less than a day
     version = (portal.series.version, portal.overview.version)
     key = msgspec.json.encode((portal.boot, version, source, metric, start, end, points))
     tag = sha256(key).hexdigest()

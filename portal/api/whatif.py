@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
-from padit.alerting.entries import AlertEvent
+from padit.alerting.entries import AlertEvent, Entry
+from padit.alerting.policy import AlertingConfig
 from padit.alerting.preview import compare, preview
 from padit.domain.timestamps import MICROS, format_utc
 from padit.portal.answers import Moment, answer, example, portal_of
@@ -49,11 +50,19 @@ async def whatif(request: Request, trial: Trial) -> Response:
     return answer(await run_in_threadpool(_whatif, portal_of(request), trial.config))
 
 
+def _end_of(entries: list[Entry]) -> int:
+    return max((one.time for one in entries), default=0) + _WEEK
+
+
 def _whatif(portal: Portal, text: str) -> dict[str, Any]:
     new = parse_config(text, "the configuration to try")
-    entries = portal.past()
-    end = max((one.time for one in entries), default=0) + _WEEK
-    before, after = preview(portal.config, entries, end), preview(new, entries, end)
+    with portal.past.trial():
+        return _tried(portal, new)
+
+
+def _tried(portal: Portal, new: AlertingConfig) -> dict[str, Any]:
+    entries, end, before = portal.past.with_preview(_end_of)
+    after = preview(new, entries, end)
     found = compare(before, after, entries)
     alerts = portal.overview.alerts
     later = sorted(found.later.items(), key=lambda one: -abs(one[1]))

@@ -17,7 +17,7 @@ from padit.portal.team.reader import TeamReader
 from padit.portal.team.series import TeamSeries
 from padit.portal.team.topics import CommandTopic, TransitionTopic
 
-__all__ = ["Team", "team_parts", "topic_of"]
+__all__ = ["Team", "address_of", "team_parts", "topic_of"]
 
 _SILENT_SECONDS = 60.0
 
@@ -49,7 +49,7 @@ def team_parts(team: Team, config: AlertingConfig, state: Path) -> Parts:
     database = Database(team.store)
     reader = TeamReader(database)
     live = (
-        LiveFeatures(_checked(team.redis, "--redis", ("redis", "rediss"))) if team.redis else None
+        LiveFeatures(address_of(team.redis, "--redis", ("redis", "rediss"))) if team.redis else None
     )
     commands = CommandTopic(topic_of(team.kafka, team.commands)) if team.kafka else None
     recorder = Follower(database, config, commands, LEAD)
@@ -103,7 +103,12 @@ def _positions(database: Database) -> dict[tuple[str, int], int]:
     return {(place, partition): following for place, partition, following in rows}
 
 
-def _checked(uri: str, option: str, kinds: tuple[str, ...]) -> Address:
+def address_of(uri: str, option: str, kinds: tuple[str, ...]) -> Address:
+    """An address of a team's store.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
     address = parse_address(uri)
     if address.kind not in kinds or not address.host:
         message = f"{option} {uri}: it is written {kinds[0]}://host:port"
@@ -118,4 +123,4 @@ def topic_of(uri: str, name: str) -> Address:
         ConfigurationError: it is no address.
     """
     head, mark, options = uri.partition("?")
-    return _checked(f"{head.rstrip('/')}/{name}{mark}{options}", "--kafka", ("kafka",))
+    return address_of(f"{head.rstrip('/')}/{name}{mark}{options}", "--kafka", ("kafka",))

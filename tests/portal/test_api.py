@@ -1,6 +1,7 @@
 """What the API answers: lists, pages, ETags, ranges, commands, previews, streams."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -349,3 +350,27 @@ def test_a_restart_shows_the_same_and_goes_on(tmp_path: Path) -> None:
         assert after["id"] == incident["items"][0]["id"]
         kinds = [s["kind"] for s in _get(one.client("viewer"), "/api/alerts")["items"][0]["steps"]]
         assert kinds == ["opened", "updated", "resolved"]
+
+
+def test_an_incident_shows_its_silence_also_while_the_data_lag_behind_the_clock(
+    tmp_path: Path,
+) -> None:
+    base = int(time.time() * MICROS) - 600 * MICROS  # the latest record is ten minutes old
+    append(tmp_path / "alerts.jsonl", transition("opened", 0, "late", base=base))
+    with served(tmp_path) as one:
+        wait_for(lambda: one.portal.overview.incidents)
+        body = {"source": "press-1", "until": "1h"}
+        assert one.client("operator").post("/api/silences", json=body).status_code == 200
+        row = one.client("viewer").get("/api/incidents").json()["items"][0]
+        assert row["silenced"] > format_utc(int(time.time() * MICROS))
+
+
+def test_a_series_without_a_begin_starts_with_its_first_reading(tmp_path: Path) -> None:
+    append(tmp_path / "alerts.jsonl", transition("opened", 60))
+    append(tmp_path / "metrics.jsonl", *readings(300))
+    with served(tmp_path) as one:
+        found = one.client("viewer").get("/api/series/press-1/torque_nm").json()
+        assert found["from"] == found["time_us"][0]
+        early = {"from": format_utc(START - 3600 * MICROS)}
+        asked = one.client("viewer").get("/api/series/press-1/torque_nm", params=early).json()
+        assert asked["from"] == START - 3600 * MICROS

@@ -42,6 +42,12 @@ HONEST = [
     "The first alert was torque_nm on press-1. [A1]",
     "The score was 0.95 for torque_nm and 0.72 for rpm [A1] [A2].",
     "The limit of torque_nm is 61.5 [A1].",
+    "torque_nm began before rpm [A1] [A2].",
+    "rpm fell after torque_nm rose [A2] [A1].",
+    "An alert was triggered on press-1 with a limit of 61.5 [A1].",
+    "The incident affects press-1 [A1] [A2].",
+    "torque_nm is critical and rpm is a warning [A1] [A2].",
+    "torque_nm rose and rpm fell [A1] [A2].",
 ]
 LIES = [
     "The median of torque_nm on press-1 was 64.9 [A1].",
@@ -91,6 +97,21 @@ LIES = [
     "The alert is informational [A1].",
     "torque_nm of press-1 was never above 61.5 [A1].",
     "torque_nm rose by 64.7 [A1].",
+    "torque_nm is normal [A1].",
+    "rpm and torque_nm are critical [A1] [A2].",
+    "rpm of press-1 and torque_nm of press-1 rose [A1] [A2].",
+    "torque_nm is a warning and rpm is critical [A1] [A2].",
+    "press-1 is in its allowed range [A1].",
+    "torque_nm is at its usual level [A1].",
+    "torque_nm was 64.7 above its usual [A1].",
+    "torque_nm triggered rpm [A1] [A2].",
+    "rpm affected torque_nm [A2] [A1].",
+    "rpm began before torque_nm [A1] [A2].",
+    "rpm fell, then torque_nm rose [A1] [A2].",
+    "torque_nm rose after rpm fell [A2] [A1].",
+    "torque_nm and rpm began together [A1] [A2].",
+    "torque_nm has passed its detection [A1].",
+    "The median was 64.7 000 [A1].",
 ]
 
 

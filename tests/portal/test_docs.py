@@ -36,3 +36,10 @@ def test_every_key_of_the_page_is_in_its_list() -> None:
 def test_the_pictures_of_the_page_exist() -> None:
     for name in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", PAGE):
         assert (DOCS / name).stat().st_size > 10_000
+
+
+def test_the_page_asks_for_all_of_its_modules_at_once() -> None:
+    folder = Path(__file__).parents[2] / "portal" / "static"
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    asked = re.findall(r'rel="modulepreload" href="/static/([^"]+)"', text)
+    assert asked == sorted(one.relative_to(folder).as_posix() for one in folder.rglob("*.js"))

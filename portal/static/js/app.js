@@ -4,7 +4,7 @@ import { Dialogs } from "./dialogs.js";
 import { absolute } from "./format.js";
 import "./keys.js";
 import { effect, html, render, useEffect } from "./lib.js";
-import { connect } from "./live.js";
+import { connect, loadFirst } from "./live.js";
 import { dialog, language, link, online, open, route, session, summary, summaryAt, theme, toast } from "./state.js";
 import { t } from "./text.js";
 import { Compare } from "./views/compare.js";
@@ -83,5 +83,6 @@ effect(() => {
 
 render(html`<${App} />`, document.getElementById("app"));
 if (route.value.view !== "first") {
+  loadFirst().catch(() => {});
   ask("/api/session").then((one) => { session.value = one; }, () => { session.value = null; });
 }

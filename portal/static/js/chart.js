@@ -1,5 +1,5 @@
 // uPlot in a component: values with bands, scores below, marks of alerts.
-import { html, useEffect, useRef } from "./lib.js";
+import { html, useLayoutEffect, useRef } from "./lib.js";
 import uPlot from "../vendor/uplot.js";
 import { theme, zone } from "./state.js";
 
@@ -69,7 +69,7 @@ function options(box, paint, given) {
 
 export function Chart(given) {
   const box = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => { // in the same frame as the values
     const paint = colours();
     const tables = [[given.time, given.value]];
     if (given.low) tables.push([given.bandTime, given.high, given.low]);

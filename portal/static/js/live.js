@@ -7,6 +7,13 @@ let source = null;
 let last = null;
 let again = 0;
 
+// What is worst, at once; the whole list follows when the stream of changes is open, so that none
+// that comes between is missed.
+export async function loadFirst() {
+  const found = await ask("/api/incidents?state=open&limit=40");
+  if (incidents.value.size === 0) incidents.value = new Map(found.items.map((one) => [one.id, one]));
+}
+
 export async function loadAll() {
   const [open, over] = await Promise.all([
     ask("/api/incidents?state=open&limit=500"), ask("/api/incidents?state=over&limit=30"),

@@ -27,7 +27,7 @@ function Finder() {
 
 const HOUR = 3600e3, WEEK = 7 * 24 * HOUR;
 
-function useSeries(source, metric, from, to, shift) {
+function useSeries(source, metric, from, to, shift, every) {
   const [data, setData] = useState(null);
   const live = !to && summary.value && !summary.value.recording ? Math.floor(now() / 5000) : 0;
   useEffect(() => {
@@ -35,11 +35,11 @@ function useSeries(source, metric, from, to, shift) {
     const by = shift || 0;
     const moment = (text) => text && new Date(Date.parse(text) - by).toISOString();
     if (shift != null) {
-      ask(at("/api/series/values", { source, metric, from: moment(from), to: moment(to), points: Math.max(800, Math.round(innerWidth * devicePixelRatio) * 2) }),
+      ask(at("/api/series/values", { source, metric, from: moment(from), to: moment(to), points: every ? 100000 : Math.max(800, Math.round(innerWidth * devicePixelRatio) * 2) }),
         { signal: stop.signal }).then((found) => setData(columns(found)), report);
     } else setData(null);
     return () => stop.abort();
-  }, [source, metric, from, to, shift, live, changes.value]);
+  }, [source, metric, from, to, shift, every, live, changes.value]);
   return data;
 }
 
@@ -89,11 +89,11 @@ function useGestures(box, span, show) {
 }
 
 function One({ source, metric, query }) {
-  const from = query.get("from") || "", to = query.get("to") || "", week = query.get("week") === "1";
-  const data = useSeries(source, metric, from, to, 0);
-  const before = useSeries(source, metric, data ? new Date(data.from).toISOString() : "", data ? new Date(data.to).toISOString() : "", week && data ? WEEK : null);
+  const from = query.get("from") || "", to = query.get("to") || "", week = query.get("week") === "1", every = query.get("all") === "1";
+  const data = useSeries(source, metric, from, to, 0, every);
+  const before = useSeries(source, metric, data ? new Date(data.from).toISOString() : "", data ? new Date(data.to).toISOString() : "", week && data ? WEEK : null, every);
   const box = useRef(null);
-  const place = (fresh, step) => (step ? go : settle)("series", [source, metric], { from, to, week: week ? 1 : "", ...fresh });
+  const place = (fresh, step) => (step ? go : settle)("series", [source, metric], { from, to, week: week ? 1 : "", all: every ? 1 : "", ...fresh });
   const show = (a, b) => b - a > 500 && place({ from: new Date(a).toISOString(), to: new Date(b).toISOString() }, true);
   const span = data ? [data.from, data.to] : null;
   const scale = (factor) => { const [a, b] = span, middle = (a + b) / 2; show(middle - (middle - a) * factor, middle + (b - middle) * factor); };
@@ -109,7 +109,8 @@ function One({ source, metric, query }) {
       <button onClick=${() => shift(-0.25)}>${t("left")} <kbd>←</kbd></button><button onClick=${() => shift(0.25)}>${t("right")} <kbd>→</kbd></button>
       ${[1, 6, 24].map((one) => html`<button onClick=${() => show(data.to - one * HOUR, data.to)}>${t("hours", { n: one })}</button>`)}
       <button onClick=${() => place({ from: "", to: "" }, true)}>${t("all")} <kbd>0</kbd></button>
-      <button aria-pressed=${week} class=${week ? "on" : ""} onClick=${() => place({ week: week ? "" : 1 })}>${t("lastWeek")}</button></div>
+      <button aria-pressed=${week} class=${week ? "on" : ""} onClick=${() => place({ week: week ? "" : 1 })}>${t("lastWeek")}</button>
+      <button aria-pressed=${every} class=${every ? "on" : ""} onClick=${() => place({ all: every ? "" : 1 })}>${t("everyValue")}</button></div>
     <section class="card charts" ref=${box} tabindex="0" onKeyDown=${key} aria-label=${`${source} ${metric}. ${t("drag")}`} role="group">
       ${!data ? html`<div class="chart wait"></div>` : data.time.length + data.scoreTime.length === 0 ? html`<p class="soft">${t("noValues")}</p>` : html`
       <p class="soft">${data.fromEvidence ? t("fromEvidence") : data.exact ? t("exact", { n: whole(data.count) }) : t("points", { n: whole(data.time.length), all: whole(data.count) })} · ${absolute(data.from)} – ${absolute(data.to)}</p>

@@ -26,7 +26,7 @@ from benchmarks.topics import PARTITIONS, create_topic
 from padit.devcluster.broker import Broker
 from padit.devcluster.flink import FlinkCluster, rest_json
 
-__all__ = ["Latency", "LatencyPlan", "measure_latency"]
+__all__ = ["Latency", "LatencyPlan", "measure_latency", "opened_alerts", "produce_incidents"]
 
 _LOG = logging.getLogger(__name__)
 _SERIES = 100
@@ -85,11 +85,11 @@ def measure_latency(
     config.write_text(_RULE)
     job = _submit(broker, flink, plan, (samples, alerts, str(config)))
     try:
-        first = _produce(broker.bootstrap, samples, plan.seconds)
+        first = produce_incidents(broker.bootstrap, samples, plan.seconds)
         time.sleep(3.0)
     finally:
         _cancel(flink, job)
-    found = _alerts(broker.bootstrap, alerts)
+    found = opened_alerts(broker.bootstrap, alerts)
     lags = np.array([found[series] - first[series] for series in first if series in found])
     if len(lags) < len(first):
         message = f"only {len(lags)} of {len(first)} incidents led to an alert"
@@ -132,7 +132,7 @@ def _cancel(flink: FlinkCluster, job: str) -> None:
         time.sleep(0.2)
 
 
-def _produce(bootstrap: str, topic: str, seconds: float) -> dict[str, float]:
+def produce_incidents(bootstrap: str, topic: str, seconds: float) -> dict[str, float]:
     """Write samples at an even pace; return the first anomalous event time of every series."""
     producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 1, "log_level": 2})
     start = time.time()
@@ -169,7 +169,7 @@ def _sleep_until(moment: float) -> None:
         threading.Event().wait(wait)
 
 
-def _alerts(bootstrap: str, topic: str) -> dict[str, float]:
+def opened_alerts(bootstrap: str, topic: str) -> dict[str, float]:
     """When the broker got the opening of each source's alert, epoch seconds."""
     consumer = Consumer(
         {

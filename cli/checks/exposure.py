@@ -63,7 +63,8 @@ def check_exposure(
 def _is_here(host: str, others: Sequence[str]) -> bool:
     """Whether a name or address is this machine."""
     try:
-        address = socket.gethostbyname(host)
-    except OSError:
+        found = socket.getaddrinfo(host.strip("[]"), None)
+    except (OSError, UnicodeError):
         return False
-    return ipaddress.ip_address(address).is_loopback or address in others
+    addresses = {str(one[4][0]).partition("%")[0] for one in found}
+    return any(ipaddress.ip_address(one).is_loopback or one in others for one in addresses)

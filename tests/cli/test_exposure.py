@@ -21,10 +21,10 @@ def listening(address: str) -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-@pytest.mark.parametrize("form", ["{}:{}", "http://{}:{}"])
+@pytest.mark.parametrize("form", ["127.0.0.1:{}", "http://localhost:{}", "http://[::1]:{}"])
 def test_what_listens_everywhere_is_broken(form: str) -> None:
     with listening("0.0.0.0") as port:  # noqa: S104 - that is what has to be found
-        (found,) = check_exposure([("flink", form.format("127.0.0.1", port))], [_OUTSIDE])
+        (found,) = check_exposure([("flink", form.format(port))], [_OUTSIDE])
     assert found.level is Level.BROKEN
     assert f"port {port} answers at {_OUTSIDE}" in found.detail
     assert "rest.bind-address" in str(found.fix)
@@ -46,7 +46,9 @@ def test_another_machine_is_a_warning_and_a_wrong_address_is_none_of_this_check(
     (found,) = check_exposure([("flink", "http://192.0.2.7:8081")], [_OUTSIDE])
     assert found.level is Level.WARNING
     assert "docs/security.md" in str(found.fix)
-    assert list(check_exposure([("flink", "nonsense")], [_OUTSIDE])) == []
+    assert list(check_exposure([("flink", "nonsense"), ("workers", "")], [_OUTSIDE])) == []
+    (found,) = check_exposure([("flink", f"{'x' * 300}.:81")], [_OUTSIDE])
+    assert found.level is Level.WARNING
 
 
 def test_addresses_of_this_machine_are_not_loopback() -> None:

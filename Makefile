@@ -6,7 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: cause demo test test-quick parts coverage check audit docs bench quality scenes faults
-.PHONY: factory-alerting faults-alerting faults-stores stores-day machines mutants fuzz lock clean soak sbom
+.PHONY: factory-alerting faults-alerting faults-stores stores-day machines mutants fuzz lock clean soak
+.PHONY: sbom checklist sizing
 
 demo: $(VENV)/.demo
 	$(BIN)/padit demo
@@ -83,6 +84,14 @@ stores-day: tools $(VENV)/.test
 HOURS ?= 2
 soak: tools $(VENV)/.test
 	$(BIN)/python -m tests.soak --hours $(HOURS) $(if $(RATE),--rate $(RATE)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+# From deploy to page to rollback on this machine, with an installed wheel; the page is docs/checklist.md.
+checklist: tools $(VENV)/.test
+	$(BIN)/python -m tests.walk $(ARGS)
+
+# What a record, a series and a window cost on Flink; docs/sizing.md.
+sizing: tools $(VENV)/.test
+	$(BIN)/python -m benchmarks.sizing $(ARGS)
 
 # The same bytes on other processors, ARM64 among them (emulated; 150 MB are downloaded once).
 machines: $(VENV)/.test

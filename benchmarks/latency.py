@@ -29,7 +29,14 @@ from padit.devcluster.broker import Broker
 from padit.devcluster.flink import FlinkCluster, rest_json
 from padit.domain.config import JobConfig
 
-__all__ = ["Latency", "LatencyPlan", "live", "measure_latency"]
+__all__ = [
+    "Latency",
+    "LatencyPlan",
+    "live",
+    "measure_latency",
+    "opened_alerts",
+    "produce_incidents",
+]
 
 _LOG = logging.getLogger(__name__)
 _SERIES = 100
@@ -124,11 +131,11 @@ def live(
     job = _submit(broker, flink, plan, (samples, alerts, str(config)))
     try:
         with contextlib.nullcontext() if beside is None else beside(alerts):
-            first = _produce(broker.bootstrap, samples, plan.seconds)
+            first = produce_incidents(broker.bootstrap, samples, plan.seconds)
             time.sleep(3.0)
     finally:
         _cancel(flink, job)
-    return first, _alerts(broker.bootstrap, alerts)
+    return first, opened_alerts(broker.bootstrap, alerts)
 
 
 def _submit(
@@ -165,7 +172,7 @@ def _cancel(flink: FlinkCluster, job: str) -> None:
         time.sleep(0.2)
 
 
-def _produce(bootstrap: str, topic: str, seconds: float) -> dict[str, float]:
+def produce_incidents(bootstrap: str, topic: str, seconds: float) -> dict[str, float]:
     """Write samples at an even pace; return the first anomalous event time of every series."""
     producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 1, "log_level": 2})
     start = time.time()
@@ -202,7 +209,7 @@ def _sleep_until(moment: float) -> None:
         threading.Event().wait(wait)
 
 
-def _alerts(bootstrap: str, topic: str) -> dict[str, float]:
+def opened_alerts(bootstrap: str, topic: str) -> dict[str, float]:
     """When the broker got the opening of each source's alert, epoch seconds."""
     consumer = Consumer(
         {

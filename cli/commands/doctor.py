@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from padit.cli.checks.exposure import check_exposure
 from padit.cli.checks.findings import Finding, Level, broken
 from padit.cli.checks.kernels import check_kernels
 from padit.cli.checks.services import (
@@ -34,7 +35,7 @@ examples:
 Exit code 1 if something is broken; warnings do not count.
 """
 PASS_THROUGH = True
-_GROUPS = ("tools", "packages", "kernels", "broker", "flink", "workers", "options")
+_GROUPS = ("tools", "packages", "kernels", "broker", "flink", "workers", "exposure", "options")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -116,3 +117,11 @@ def _services(args: argparse.Namespace, state: State, only: set[str]) -> Iterato
         yield check_job_server()
     if "workers" in only:
         yield check_workers(args.environment_config or state.worker_endpoint)
+    if "exposure" in only:
+        yield from check_exposure(
+            [
+                ("flink", args.flink or state.rest_url),
+                ("job endpoint", args.job_endpoint or state.job_endpoint),
+                ("workers", args.environment_config or state.worker_endpoint),
+            ]
+        )

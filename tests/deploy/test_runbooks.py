@@ -15,7 +15,8 @@ WANTED = (
     "Stop with a savepoint and resume", "Upgrade with an unchanged graph",
     "Upgrade with changed state or options", "Rescale", "Roll back", "A topic is repartitioned",
     "A broker is replaced", "The JobManager is lost", "The checkpoint disk is full",
-    "A storm of poisoned records",
+    "A storm of poisoned records", "The replication slot is lost",
+    "A store is restored from a backup",
 )  # fmt: skip
 
 

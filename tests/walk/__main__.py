@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     page = Transcript(lambda line: print(line, file=sys.stderr, flush=True))
     folder = Path(tempfile.mkdtemp(prefix="padit-walk-"))
-    page.names[str(folder)] = "."
+    page.names |= {str(folder): ".", str(Path.home()): "~"}
     held = True
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -128,7 +129,7 @@ def bad_green(site: Site, live: Live) -> None:
     _quiet(site, "alerts")
     site.run(*_gate(site, "alerts-green"), code=1, lines=10)
     site.page.check(live.job in site.jobs() and site.whole(live.job), "blue was never touched")
-    site.page.command("interrupt the command of green", "")
+    site.page.note("Ctrl-C ends the command of green.")
     site.end(run)
     site.running.remove(run)
     site.until(lambda: job not in site.jobs(), 60, "green is gone")
@@ -177,7 +178,7 @@ def good_green(site: Site, live: Live, load: Load, receiver: Receiving) -> None:
     site.page.check(count == len(site.events("alerts-green-2")), f"both have {count} transitions")
     _only_blue_is_delivered(site, receiver, since)
     site.page.step("Green takes over", "Blue stops with a savepoint; green writes the real topics.")
-    site.page.command("interrupt the command of green", "")
+    site.page.note("Ctrl-C ends the command of green.")
     site.end(green)
     site.running.remove(green)
     site.until(lambda: job not in site.jobs(), 60, "the rehearsing green is gone")
@@ -223,7 +224,8 @@ def leave(site: Site, live: Live, alerting: Running, receiver: Receiving, load: 
     _quiet(site, "alerts")
     summary = site.end(live.run)
     site.running.remove(live.run)
-    site.page.command("interrupt the command of the job", str(summary), 4)
+    site.page.note("Ctrl-C ends the job; its last line:")
+    site.page.output(json.dumps(summary))
     known = sum(int(summary[one]) for one in ("scored", "late", "duplicate", "dead_lettered"))
     rest = int(summary["read"]) - known - int(summary["waiting"])
     site.page.check(rest == 0, f"{summary['read']} records read, residue {rest}")

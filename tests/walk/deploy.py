@@ -143,4 +143,4 @@ def watched(site: Site, job: str) -> None:
     metrics = site.scraped()
     for name in ("padit_job_dead_lettered_total", "padit_job_late_total"):
         site.page.check(metrics.get(name, 0.0) == 0, f"{name} is 0")
-    site.run("doctor", "--only", "broker,flink,workers", lines=12)
+    site.run("doctor", "--only", "broker,flink,workers,exposure", lines=14)

@@ -11,6 +11,7 @@ __all__ = ["Transcript", "WalkFailed"]
 
 _LINES = 14
 _WIDTH = 150
+_LONGEST = 1500
 
 
 class WalkFailed(AssertionError):
@@ -48,6 +49,10 @@ class Transcript:
         body = "\n".join([f"$ {self._neutral(line)}", *kept])
         # As text: commands of a run, cut to a width; the pages of each command have them whole.
         self.parts.append(f"```text\n{body}\n```\n")
+
+    def output(self, text: str) -> None:
+        """What a command printed that was started before."""
+        self.parts.append(f"```text\n{self._neutral(text)[:_LONGEST]}\n```\n")
 
     def check(self, holds: object, what: str) -> None:
         """Something that has to be so; the walk ends if it is not."""

@@ -1,0 +1,261 @@
+r"""Cores, memory, state and network that a load takes: a model fitted to measured runs.
+
+    python -m benchmarks.sizing_model                        # the tables of docs/sizing.md
+    python -m benchmarks.sizing_model --series 1000000 --records 1000000
+
+Each cost is a sum of causes with coefficients that are not negative (`scipy.optimize.nnls`, each
+run weighed by its own cost, so that a small run counts as much as a large one):
+
+    CPU s of the workers   = start * parallelism + record * records + window * windows
+    CPU s of the JVMs      = start + parallel * parallelism + record * records
+    MB of a worker         = base + series * series of the worker
+    network, bytes         = base + record * records + window * windows
+
+State is not taken from replays, which are over before a checkpoint holds full windows, but from
+where windows were full (`STATE`): bytes = series * series + sample * samples in the windows.
+
+A core is one of the machine the runs were on; its speed and what else ran are said in the docs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import nnls
+
+__all__ = ["MEASURED", "QUANTITIES", "Load", "Model", "Need", "fit", "main", "measured", "need"]
+
+MEASURED = Path(__file__).with_name("sizing.json")
+STATE = (
+    # Series, samples of each in its window and the open slot, bytes; where it was measured.
+    (1_000, 360.0, 18_386_000.0, "python -m benchmarks.throughput, bytes_per_series"),
+    (4_000, 900.0, 149_600_000.0, "make soak, the median checkpoint of two hours"),
+)
+SERIES_OF_A_WORKER = 50_000
+"""The most that a worker was measured with; more series take more workers."""
+_HEADROOM = 0.6
+"""Share of a core that is planned to be used; the rest is for bursts and for catching up."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One cost.
+
+    Attributes:
+        name: of the cost.
+        causes: names of the coefficients.
+        of: the causes' amounts of a run.
+        cost: of a run; None if the run does not have it.
+    """
+
+    name: str
+    causes: tuple[str, ...]
+    of: Callable[[Row], list[float]]
+    cost: Callable[[Row], float | None]
+
+
+def _parallel(row: Row) -> float:
+    return float(row["point"]["parallelism"])
+
+
+def _jvms(row: Row) -> float:
+    return float(row["cpu_s"]["taskmanager"] + row["cpu_s"]["jobmanager"])
+
+
+QUANTITIES = (
+    Quantity(
+        "workers, CPU s", ("start", "record", "window"),
+        lambda row: [_parallel(row), row["read"], row["windows"]],
+        lambda row: float(row["cpu_s"]["workers"]),
+    ),
+    Quantity(
+        "JVMs, CPU s", ("start", "parallel", "record"),
+        lambda row: [1.0, _parallel(row), row["read"]], _jvms,
+    ),
+    Quantity(
+        "worker, MB", ("base", "series"),
+        lambda row: [1.0, row["point"]["series"] / _parallel(row)],
+        lambda row: float(row["memory_mb"]["workers"]),
+    ),
+    Quantity(
+        "network, bytes", ("base", "record", "window"),
+        lambda row: [1.0, row["read"], row["windows"]],
+        lambda row: float(row["loopback_bytes"]) or None,
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Model:
+    """Coefficients, by cost and cause."""
+
+    coefficients: dict[str, dict[str, float]]
+
+    def predict(self, quantity: Quantity, row: Row) -> float:
+        """What a run would cost."""
+        known = self.coefficients[quantity.name]
+        amounts = quantity.of(row)
+        return sum(known[one] * n for one, n in zip(quantity.causes, amounts, strict=True))
+
+
+def measured(backend: str = "hashmap", place: Path = MEASURED) -> list[Row]:
+    """The runs with a state backend."""
+    rows: list[Row] = json.loads(place.read_text())
+    return [row for row in rows if row["backend"] == backend]
+
+
+def fit(rows: Sequence[Row]) -> Model:
+    """The coefficients that fit best, relative to each run's own cost."""
+    found = {}
+    for quantity in QUANTITIES:
+        costs = [(row, quantity.cost(row)) for row in rows]
+        known = [(row, cost) for row, cost in costs if cost]
+        amounts = np.array([quantity.of(row) for row, _ in known], dtype=float)
+        weight = 1.0 / np.array([cost for _, cost in known])
+        # Columns of like size, so that the solver's tolerance means the same for each.
+        scale = np.maximum(np.abs(amounts).max(axis=0), 1e-12)
+        solved, _ = nnls(amounts / scale * weight[:, None], np.ones(len(known)))
+        solved = solved / scale
+        pairs = zip(quantity.causes, solved.tolist(), strict=True)
+        found[quantity.name] = dict(pairs)
+    amounts = np.array([[series, series * samples] for series, samples, _, _ in STATE])
+    solved, _ = nnls(amounts, np.array([size for _, _, size, _ in STATE]))
+    found["state, bytes"] = dict(zip(("series", "sample"), solved.tolist(), strict=True))
+    return Model(found)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What has to be watched.
+
+    Attributes:
+        series: that live at a time.
+        records: a second, one sample each.
+        interval: `--extract_interval_sec`.
+        window: `--window_size_sec`.
+    """
+
+    series: float
+    records: float
+    interval: float = 60.0
+    window: float = 300.0
+
+
+@dataclass(frozen=True)
+class Need:
+    """What that takes, without the broker and the sinks.
+
+    Attributes:
+        worker_cores, jvm_cores: with headroom.
+        workers: Python workers, which is the parallelism: each uses one core.
+        worker_mb: of each.
+        state_gb: in a checkpoint.
+        checkpoint_mb_s: written, at a checkpoint every 60 s that holds all of the state.
+        network_mb_s: between broker, workers and JVMs, both directions of the data plane.
+    """
+
+    worker_cores: float
+    jvm_cores: float
+    workers: int
+    worker_mb: float
+    state_gb: float
+    checkpoint_mb_s: float
+    network_mb_s: float
+
+
+def need(model: Model, load: Load) -> Need:
+    """What a load takes in steady state; what a start costs is left out."""
+    known = model.coefficients
+    windows = load.series / load.interval
+    cpu, jvms, network = known["workers, CPU s"], known["JVMs, CPU s"], known["network, bytes"]
+    cores = (cpu["record"] * load.records + cpu["window"] * windows) / _HEADROOM
+    workers = max(1, int(np.ceil(cores)), int(np.ceil(load.series / SERIES_OF_A_WORKER)))
+    memory, state = known["worker, MB"], known["state, bytes"]
+    samples = load.records * (load.window + load.interval)
+    held = state["series"] * load.series + state["sample"] * samples
+    return Need(
+        worker_cores=cores,
+        jvm_cores=jvms["record"] * load.records / _HEADROOM,
+        workers=workers,
+        worker_mb=memory["base"] + memory["series"] * load.series / workers,
+        state_gb=held / 1e9,
+        checkpoint_mb_s=held / 1e6 / 60,
+        network_mb_s=(network["record"] * load.records + network["window"] * windows) / 1e6,
+    )
+
+
+def _points(model: Model, rows: Sequence[Row]) -> list[str]:
+    lines = ["| run | " + " | ".join(one.name for one in QUANTITIES) + " |"]
+    lines.append("|---" * (len(QUANTITIES) + 1) + "|")
+    for row in rows:
+        point, cells = row["point"], []
+        for quantity in QUANTITIES:
+            cost = quantity.cost(row)
+            scale, digits = (1e-6, 0) if "bytes" in quantity.name else (1.0, 1)
+            cells.append(
+                f"{cost * scale:,.{digits}f} ({model.predict(quantity, row) * scale:,.{digits}f})"
+                if cost
+                else "-"
+            )
+        name = f"{point['series']:,} series, {point['seconds']} s, interval {point['interval']} s"
+        lines.append(f"| {name}, parallelism {point['parallelism']} | " + " | ".join(cells) + " |")
+    return [line.replace("bytes", "MB") for line in lines]
+
+
+def _coefficients(model: Model) -> list[str]:
+    lines = ["| cost | coefficients |", "|---|---|"]
+    for name, found in model.coefficients.items():
+        lines.append(f"| {name} | " + ", ".join(f"{k} {v:.4g}" for k, v in found.items()) + " |")
+    return lines
+
+
+def _needs(model: Model, loads: Sequence[Load]) -> list[str]:
+    names = ("series", "records/s", "worker cores", "JVM cores", "workers", "MB each", "state GB")
+    heads = [*names, "checkpoint MB/s", "network MB/s"]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for load in loads:
+        one = need(model, load)
+        lines.append(
+            f"| {load.series:,.0f} | {load.records:,.0f} | {one.worker_cores:,.1f} |"
+            f" {one.jvm_cores:,.1f} | {one.workers} | {one.worker_mb:,.0f} | {one.state_gb:,.1f} |"
+            f" {one.checkpoint_mb_s:,.1f} | {one.network_mb_s:,.1f} |"
+        )
+    return lines
+
+
+def tables(rows: Sequence[Row]) -> str:
+    """The tables of docs/sizing.md."""
+    model = fit(rows)
+    loads = [Load(1e3, 1e3), Load(1e4, 1e4), Load(1e5, 1e5), Load(1e6, 1e5), Load(1e6, 1e6)]
+    parts = [_points(model, rows), _coefficients(model), _needs(model, loads)]
+    return "\n\n".join("\n".join(one) for one in parts)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the tables, or what one load needs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--from", dest="place", type=Path, default=MEASURED)
+    parser.add_argument("--series", type=float)
+    parser.add_argument("--records", type=float, help="a second")
+    parser.add_argument("--interval", type=float, default=60.0, help="--extract_interval_sec")
+    args = parser.parse_args(argv)
+    rows = measured(place=args.place)
+    if args.series and args.records:
+        load = Load(args.series, args.records, args.interval)
+        print("\n".join(_needs(fit(rows), [load])))
+    else:
+        print(tables(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,6 +1,6 @@
 """No data: only a series that stops is reported, once, at the same time for any cut."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -12,18 +12,13 @@ from hypothesis import strategies as st
 from padit.connectors.cursor import Cursor, PartitionCursor, advance
 from padit.connectors.source import ReadBatch
 from padit.domain.config import DetectorSetting
-from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
-from padit.domain.rows import Rows
 from padit.transforms.detect import Detection
-from padit.transforms.detectors.base import Scores
-from padit.transforms.detectors.no_data import NoDataDetector, NoDataParameters
 from padit.transforms.keying import split_batch
 from padit.transforms.progress import Progress
 from padit.transforms.store import MemoryStore
-from padit.transforms.windows import WindowOptions, close_windows
+from padit.transforms.windows import WindowOptions
 from tests.codecs.samples import steady
-from tests.detectors.plain_no_data import PlainNoData
 from tests.laws.machine import (
     SECOND,
     Log,
@@ -304,48 +299,3 @@ def test_any_cut_of_any_gaps_gives_the_same(
     one = run([list(samples)], detection, ends=ends, windows=windows)
     if ends:
         assert (one.rows, one.alerts) == (whole.rows, whole.alerts)
-
-
-def _tables(gaps: list[list[int]], windows: WindowOptions, most: int) -> Iterator[FeatureTable]:
-    """Closed windows of series with these gaps, so many windows at a time; time goes on behind."""
-    times = [(START + np.cumsum(mine)) * SECOND for mine in gaps]
-    series = np.repeat(np.arange(len(gaps), dtype=np.int32), [len(mine) for mine in gaps])
-    rows = Rows(SERIES, series, np.concatenate(times), np.arange(float(len(series))))
-    rows = rows.select(np.argsort(rows.time, kind="stable"))
-    interval = windows.interval
-    last = START * SECOND // interval + sum(map(sum, gaps)) * SECOND // interval + 40
-    kept, closed = rows, START * SECOND // interval - 1
-    while closed < last:
-        closing = min(closed + most, last)
-        found = close_windows([kept], closed, closing, windows, closing * interval)
-        kept, closed = found.kept, closing
-        yield found.table
-
-
-@steady
-@given(st.lists(GAPS, min_size=3, max_size=3), SHAPES, st.integers(1, 40), st.booleans())
-def test_compiled_code_gives_what_the_plain_one_does(
-    gaps: list[list[int]], windows: WindowOptions, most: int, lives: bool
-) -> None:
-    parameters = NoDataParameters.model_validate({**QUICK, "lived_sec": 60 * lives})
-    compiled, plain = NoDataDetector(parameters), PlainNoData(parameters)
-    state, other = compiled.initial(), plain.initial()
-    for table in _tables(gaps, windows, most):
-        state, scores = compiled.step(state, table)
-        other, expected = plain.step(other, table)
-        assert _plain(scores) == _plain(expected)
-        assert compiled.dump(state) == plain.dump(other)
-
-
-def _plain(scores: Scores) -> list[Any]:
-    """All that `no_data` gives, as bytes."""
-    parts: list[Any] = [scores.score, scores.ongoing, scores.missing, *_detail(scores.detail)]
-    if scores.absent is not None:
-        absent = scores.absent
-        parts += [absent.window_end, absent.code, absent.score, absent.ongoing]
-        parts += [*_detail(absent.detail), np.array([str(one) for one in absent.series])]
-    return [(one.dtype, one.tobytes()) for one in parts]
-
-
-def _detail(detail: Mapping[str, Any] | None) -> list[Any]:
-    return [] if detail is None else [detail[name] for name in sorted(detail)]

@@ -1,22 +1,25 @@
 """Gaps between the samples of a series, and the length from which a gap is reported.
 
-Of each series the last 64 gaps are kept and the last eight pauses (gaps above its limit), newest
-last and 0 where there is none. All figures are those after some sample, so they do not
-depend on how the stream is cut.
+A *moment* is a state of knowledge: of every series its saved state, then one moment after each of
+its samples, in the order of time. All figures are those of a moment, so they do not depend on how
+the stream is cut. The slow twin, a moment at a time over all series, is in the tests.
 """
 
-import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from padit.domain.features import FeatureTable
 from padit.ops.compiled import kernel
-from padit.transforms.detectors.columns import Field
+from padit.transforms.detectors.columns import Columns, Field
 
-__all__ = ["FIELDS", "LONG", "NEVER", "RECENT", "figures", "learn"]
+__all__ = ["FIELDS", "NEVER", "RECENT", "Lasting", "Moments", "Rules", "follow"]
 
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+Codes = NDArray[np.int32]
+Values = NDArray[np.float64]
 
 RECENT = 64
 """Gaps that are remembered."""
@@ -33,196 +36,350 @@ FIELDS = {
     "value": Field((), "<f8"),
     "born": Field((), "<i8", NEVER),
 }
-LONG = 7
-"""Numbers of a long gap: row of the state, begin, end, limit; usual and longest gap, how many."""
+_GAPS, _OFF, _BEGAN = range(3)  # rows of a buffer: gaps, pauses, where pauses began
 
 
-@kernel
-def learn(
-    gaps: Ints,
-    pauses: Ints,
-    begins: Ints,
-    limit: Ints,
-    value: Floats,
-    born: Ints,
-    seen: Ints,
-    rows: Ints,
-    end: Ints,
-    offset: Ints,
-    time: Ints,
-    samples: Floats,
-    bounds: Ints,
-    factor: float,
-    out: Ints,
-    out_value: Floats,
-) -> tuple[Ints, Floats]:
-    """Learn the samples of n windows, those of each series in the order of time.
+class Rules(NamedTuple):
+    """What decides a limit.
+
+    Attributes:
+        minimum: shortest gap that is reported, microseconds.
+        factor: a series has no data after so many times its usual gap.
+        warm_up: gaps before a series is judged.
+        retention: a longer gap resets a series, microseconds.
+        lived: a series that had data for a shorter time has no limit, microseconds.
+    """
+
+    minimum: int
+    factor: float
+    warm_up: int
+    retention: int
+    lived: int
+
+
+class Lasting(NamedTuple):
+    """Moments after which a series had no sample for at least its limit, in their order.
+
+    Attributes:
+        moment: int64 (q,), which.
+        following: int64 (q,), time of the next moment of the series, or until when all is known.
+        usual, longest, gaps: int64 (q,), for people: usual and longest gap in microseconds, and how
+            many gaps these are of.
+    """
+
+    moment: Ints
+    following: Ints
+    usual: Ints
+    longest: Ints
+    gaps: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """All moments of a table, those of a series one after the other.
+
+    Attributes:
+        first, last: int64 (k,), moments of each row of the state.
+        time, value: (M,) of the latest sample; time is `NEVER` before the first.
+        limit: int64 (M,), gap from which the series is reported, microseconds; 0 while it warms
+            up, and where nobody looks.
+        of_row: int64 (n,), the moment at the end of each row of the table.
+        lasting: those that are followed by a gap that is reported.
+    """
+
+    first: Ints
+    last: Ints
+    time: Ints
+    value: Values
+    limit: Ints
+    of_row: Ints
+    lasting: Lasting
+
+    def owner(self, moment: Ints) -> Ints:
+        """Rows of the state that moments belong to."""
+        return np.searchsorted(self.first, moment, "right") - 1
+
+    def last_before(self, row: int, end: int) -> int:
+        """Time of the latest sample before `end` of a row of the state; `NEVER` without one."""
+        first = int(self.first[row])
+        times = self.time[first : int(self.last[row]) + 1]
+        found = int(np.searchsorted(times, end))
+        return int(times[found - 1]) if found else NEVER
+
+
+class _Table(NamedTuple):
+    """Rows of a table series by series: those of row s of the state end at stop[s] in order."""
+
+    offset: Ints
+    order: Ints
+    stop: Ints
+    time: Ints
+    value: Values
+
+
+class _State(NamedTuple):
+    """The columns of the state; moved on."""
+
+    seen: Ints
+    gaps: Ints
+    pauses: Ints
+    begins: Ints
+    limit: Ints
+    value: Values
+    born: Ints
+
+
+class _Out(NamedTuple):
+    """As `Moments`, with int64 (5, M) for `Lasting`; written."""
+
+    first: Ints
+    time: Ints
+    value: Values
+    limit: Ints
+    of_row: Ints
+    lasting: Ints
+
+
+class _Buffer(NamedTuple):
+    """Latest values of one series: those of kind k are value[k, low[k]:high[k]], newest last."""
+
+    value: Ints
+    high: Ints
+    low: Ints
+
+
+def follow(state: Columns, rows: Ints, table: FeatureTable, rules: Rules, until: int) -> Moments:
+    """Learn the gaps of all samples of a table; the state is moved on.
 
     Args:
-        gaps: int64 (series, RECENT), state as in `FIELDS`; changed, as are the next six.
-        pauses: int64 (series, 8), their lengths.
-        begins: int64 (series, 8), and when they began.
-        limit: int64 (series,), from which a gap is reported; 0 while the series warms up.
-        value: float64 (series,), of the latest sample.
-        born: int64 (series,), time of the first sample since the series began.
-        seen: int64 (series,), time of the latest sample; `NEVER` before the first.
-        rows: int64 (n,), the series of each window.
-        end: int64 (n,), its end, microseconds.
-        offset: int64 (n + 1,), of its samples.
-        time: int64 (m,), microseconds.
-        samples: float64 (m,), their values.
-        bounds: int64 (4,): shortest gap that is reported, gaps before a series is judged, how long
-            it must have lived, after how long a gap it begins anew; microseconds.
-        factor: times the usual gap.
-        out: int64 (5, n), after each window: latest sample, limit, and where that is exceeded the
-            usual and longest gap, and of how many gaps these are; zeros before.
-        out_value: float64 (n,), of the latest sample.
-
-    Returns:
-        Gaps between samples that lasted for their limit or longer, int64 (k, LONG), and the value
-        before each.
+        state: with a row for every series of the table; `seen` is the time of the last sample.
+        rows: int64 (s,), row of each of the table's series.
+        table: the samples to look at.
+        rules: what decides a limit.
+        until: event time up to which missing samples are known; `NEVER` where nothing is known.
     """
-    found, values, count = np.empty((4, LONG), np.int64), np.empty(4), 0
-    for row in range(len(rows)):
-        s = rows[row]
-        for i in range(offset[row], offset[row + 1]):
-            gap = time[i] - seen[s] if seen[s] != NEVER else 0
-            by_gaps = 0
-            if gap >= bounds[0]:
-                by_gaps = _by_gaps(gaps[s], bounds, factor)
-                if i > offset[row]:  # else it is that of the latest sample already
-                    limit[s] = _limit(
-                        by_gaps, pauses[s], begins[s], seen[s], born[s], bounds, factor
-                    )
-                if 0 < limit[s] <= gap:
-                    found, values = _with_room(found, values, count)
-                    _note(found[count], s, seen[s], time[i], limit[s], gaps[s])
-                    values[count] = value[s]
-                    count += 1
-            if seen[s] == NEVER or gap > bounds[3]:
-                gaps[s], pauses[s], begins[s], born[s] = 0, 0, 0, time[i]
-            else:
-                _take(gaps[s], pauses[s], begins[s], gap, seen[s], by_gaps)
-            seen[s], value[s] = time[i], samples[i]
-        if offset[row + 1] > offset[row]:
-            by_gaps = _by_gaps(gaps[s], bounds, factor)
-            limit[s] = _limit(by_gaps, pauses[s], begins[s], seen[s], born[s], bounds, factor)
-        out[0, row], out[1, row], out_value[row] = seen[s], limit[s], value[s]
-        _exceeded(gaps[s], limit[s], end[row] - seen[s], out[2:, row])
-    return found[:count], values[:count]
+    data: dict[str, Any] = state.data
+    series, total = len(state.seen), len(state.seen) + len(table.time)
+    order, stop = np.empty(len(table), np.int64), np.zeros(series + 1, np.int64)
+    samples = np.zeros(series, np.int64)
+    most = _arrange(table.offset, table.code, rows, samples, order, stop)
+    first = np.cumsum(samples + 1) - samples - 1
+    out = _Out(
+        first, np.empty(total, np.int64), np.empty(total), np.zeros(total, np.int64),
+        np.empty(len(table), np.int64), np.empty((len(Lasting._fields), total), np.int64),
+    )  # fmt: skip
+    found = _follow(
+        _Table(table.offset, order, stop, table.time, table.value),
+        _State(state.seen, *(data[name] for name in FIELDS)),
+        rules,
+        until,
+        out,
+        _Buffer(np.empty((3, RECENT + most), np.int64), np.zeros(3, np.int64),
+                np.zeros(3, np.int64)),
+    )  # fmt: skip
+    lasting = Lasting(*out.lasting[:, :found])
+    return Moments(first, first + samples, out.time, out.value, out.limit, out.of_row, lasting)
 
 
 @kernel
-def figures(gaps: Ints) -> Ints:
-    """int64 (n, 3) of gaps (n, RECENT): usual and longest gap, and of how many gaps these are."""
-    found = np.empty((len(gaps), 3), np.int64)
-    for i in range(len(gaps)):
-        _figures(gaps[i], found[i])
-    return found
+def _arrange(offset: Ints, code: Codes, rows: Ints, samples: Ints, order: Ints, stop: Ints) -> int:
+    """Rows of the table series by series; returns the most samples of one.
+
+    Args:
+        offset: int64 (n + 1,), where the samples of each row of the table begin.
+        code: int32 (n,), the series of each row.
+        rows: int64 (s,), the row of the state of each series.
+        samples: int64 (k,), zeros; gets the samples of each row of the state.
+        order: int64 (n,), written: as in `_Table`.
+        stop: int64 (k + 1,), zeros; as in `_Table`.
+    """
+    for i in range(len(code)):
+        samples[rows[code[i]]] += offset[i + 1] - offset[i]
+        stop[rows[code[i]] + 1] += 1
+    most = 0
+    for s in range(len(samples)):
+        most = max(most, samples[s])
+        stop[s + 1] += stop[s]
+    for i in range(len(code)):
+        place = stop[rows[code[i]]]  # where its rows begin, and in the end where they stop
+        stop[rows[code[i]]] = place + 1
+        order[place] = i
+    return int(most)
 
 
 @kernel
-def _with_room(found: Ints, values: Floats, count: int) -> tuple[Ints, Floats]:
-    """Both with place for one more."""
-    if count < len(found):
-        return found, values
-    longer = np.concatenate((found, np.empty_like(found)))
-    return longer, np.concatenate((values, np.empty_like(values)))
-
-
-@kernel
-def _note(out: Ints, row: int, begin: int, end: int, limit: int, gaps: Ints) -> None:
-    """Write down a long gap."""
-    out[0], out[1], out[2], out[3] = row, begin, end, limit
-    _figures(gaps, out[4:])
-
-
-@kernel
-def _take(gaps: Ints, pauses: Ints, begins: Ints, gap: int, begin: int, by_gaps: int) -> None:
-    """Put a gap where it belongs; samples of one time have none between them."""
-    if 0 < by_gaps <= gap:
-        _push(pauses, gap)
-        _push(begins, begin)
-    if gap > 0:
-        _push(gaps, gap)
-
-
-@kernel
-def _push(ring: Ints, one: int) -> None:
-    for i in range(len(ring) - 1):
-        ring[i] = ring[i + 1]
-    ring[len(ring) - 1] = one
-
-
-@kernel
-def _sorted(ring: Ints) -> Ints:
-    """The numbers in order; by insertion, as most of them are alike."""
-    found = ring.copy()
-    for i in range(1, len(found)):
-        one, k = found[i], i
-        while k > 0 and found[k - 1] > one:
-            found[k] = found[k - 1]
-            k -= 1
-        found[k] = one
-    return found
-
-
-@kernel
-def _count(ring: Ints) -> int:
-    count = 0
-    for one in ring:
-        count += 1 if one > 0 else 0
-    return count
-
-
-@kernel
-def _share(ordered: Ints, count: int, tenths: int) -> int:
-    """The gap that so many tenths do not exceed, of gaps sorted behind zeros."""
-    place = RECENT - count + max((tenths * count + 9) // 10 - 1, 0)
-    return int(ordered[min(place, RECENT - 1)])
-
-
-@kernel
-def _figures(ring: Ints, out: Ints) -> None:
-    ordered, count = _sorted(ring), _count(ring)
-    out[0], out[1], out[2] = _share(ordered, count, 9), ordered[RECENT - 1], count
-
-
-@kernel
-def _exceeded(ring: Ints, limit: int, waited: int, out: Ints) -> None:
-    if 0 < limit <= waited:
-        _figures(ring, out)
-
-
-@kernel
-def _by_gaps(ring: Ints, bounds: Ints, factor: float) -> int:
-    """Limit by the usual gap and the second longest; 0 while there are too few."""
-    count = _count(ring)
-    if count < bounds[1]:
-        return 0
-    ordered = _sorted(ring)
-    usual, middle = _share(ordered, count, 9), max(_share(ordered, count, 5), 1)
-    uneven = math.sqrt(max(usual / middle, 1.0))
-    by_usual = int(np.rint(min(factor * usual * uneven, _LONGEST)))
-    return max(by_usual, int(2 * ordered[RECENT - 2]), int(bounds[0]))
-
-
-@kernel
-def _limit(
-    by_gaps: int, pauses: Ints, begins: Ints, now: int, born: int, bounds: Ints, factor: float
+def _follow(
+    table: _Table, state: _State, rules: Rules, until: int, out: _Out, buffer: _Buffer
 ) -> int:
-    """Limit of a series, longer where pauses are a habit; 0 while it is not to be judged."""
-    count = _count(pauses)
-    if by_gaps == 0 or now - born < bounds[2]:
+    """All moments, series by series; returns how many of them are lasting."""
+    found = begin = 0
+    for s in range(len(state.seen)):
+        at = out.first[s]
+        out.time[at], out.value[at], out.limit[at] = state.seen[s], state.value[s], state.limit[s]
+        _take_up(state, s, buffer)
+        chosen = table.order[begin : table.stop[s]]
+        last, found = _series(s, chosen, table, state, rules, out, buffer, found)
+        if until != NEVER:
+            found = _note(last, until, out, buffer, found)
+        if last > at:
+            _leave(state, s, buffer)
+            state.seen[s], state.value[s] = out.time[last], out.value[last]
+            state.limit[s] = out.limit[last]
+        begin = table.stop[s]
+    return found
+
+
+@kernel
+def _series(
+    s: int,
+    chosen: Ints,
+    table: _Table,
+    state: _State,
+    rules: Rules,
+    out: _Out,
+    buffer: _Buffer,
+    found: int,
+) -> tuple[int, int]:
+    """The moments of a series after its first; the last one, and how many lasting ones there are.
+
+    A limit is worked out at the end of each window, and where a gap follows that may be reported.
+    """
+    at, judged = out.first[s], True
+    for i in chosen:
+        for j in range(table.offset[i], table.offset[i + 1]):
+            before, now = out.time[at], table.time[j]
+            gap = now - before if before != NEVER else 0
+            if gap >= rules.minimum:
+                if not judged:
+                    out.limit[at] = _limit(buffer, before, state.born[s], rules)
+                found = _note(at, now, out, buffer, found)
+            if before == NEVER or gap > rules.retention:
+                buffer.low[:] = buffer.high
+                state.born[s] = now
+            elif gap > 0:
+                _learn(gap, now, buffer, rules)
+            at += 1
+            out.time[at], out.value[at], judged = now, table.value[j], False
+        if not judged:
+            out.limit[at] = _limit(buffer, out.time[at], state.born[s], rules)
+            judged = True
+        out.of_row[i] = at
+    return at, found
+
+
+@kernel
+def _take_up(state: _State, s: int, buffer: _Buffer) -> None:
+    """Begin with what is remembered of a series."""
+    _fill(state.gaps[s], _GAPS, buffer)
+    _fill(state.pauses[s], _OFF, buffer)
+    _fill(state.begins[s], _BEGAN, buffer)
+
+
+@kernel
+def _fill(ring: Ints, kind: int, buffer: _Buffer) -> None:
+    count = 0
+    for k in range(len(ring)):
+        buffer.value[kind, k] = ring[k]
+        count += ring[k] != 0
+    buffer.high[kind], buffer.low[kind] = len(ring), len(ring) - count
+
+
+@kernel
+def _leave(state: _State, s: int, buffer: _Buffer) -> None:
+    """Remember the latest."""
+    state.gaps[s] = _latest(buffer, _GAPS, RECENT)
+    state.pauses[s] = _latest(buffer, _OFF, _PAUSES)
+    state.begins[s] = _latest(buffer, _BEGAN, _PAUSES)
+
+
+@kernel
+def _latest(buffer: _Buffer, kind: int, width: int) -> Ints:
+    """int64 (width,), newest last, 0 where there is none."""
+    found = np.zeros(width, np.int64)
+    for k in range(width):
+        place = buffer.high[kind] - width + k
+        if place >= buffer.low[kind]:
+            found[k] = buffer.value[kind, place]
+    return found
+
+
+@kernel
+def _add(kind: int, value: int, buffer: _Buffer) -> None:
+    buffer.value[kind, buffer.high[kind]] = value
+    buffer.high[kind] += 1
+
+
+@kernel
+def _learn(gap: int, now: int, buffer: _Buffer, rules: Rules) -> None:
+    """Remember a gap, and that it is a pause if it is longer than usual gaps allow."""
+    if gap >= rules.minimum:
+        limit = _by_gaps(np.sort(_latest(buffer, _GAPS, RECENT)), rules)
+        if 0 < limit <= gap:
+            _add(_OFF, gap, buffer)
+            _add(_BEGAN, now - gap, buffer)
+    _add(_GAPS, gap, buffer)
+
+
+@kernel
+def _note(at: int, following: int, out: _Out, buffer: _Buffer, found: int) -> int:
+    """Note a moment whose series has no sample for its limit; returns how many there are."""
+    if out.limit[at] <= 0 or following - out.time[at] < out.limit[at]:
+        return found
+    gaps = np.sort(_latest(buffer, _GAPS, RECENT))
+    count = _count(gaps)
+    out.lasting[0, found], out.lasting[1, found] = at, following
+    out.lasting[2, found], out.lasting[3, found] = _share(gaps, count, 9), gaps[-1]
+    out.lasting[4, found] = count
+    return found + 1
+
+
+@kernel
+def _limit(buffer: _Buffer, now: int, born: int, rules: Rules) -> int:
+    """Gap from which a series is reported, microseconds; 0 while it warms up."""
+    limit = _by_gaps(np.sort(_latest(buffer, _GAPS, RECENT)), rules)
+    if now - born < rules.lived:
         return 0
-    if count < _HABIT:
-        return by_gaps
-    oldest, together = now, 0
-    for k in range(len(pauses)):
-        together += pauses[k]
-        if pauses[k] > 0:
-            oldest = min(oldest, begins[k])
-    if together * _SHARE < now - oldest:
-        return by_gaps
-    middle = factor * _sorted(pauses)[len(pauses) - 1 - count // 2]
-    return max(by_gaps, int(np.rint(middle)))
+    if limit > 0 and buffer.high[_OFF] - buffer.low[_OFF] >= _HABIT:
+        return _with_habit(limit, buffer, now, rules)
+    return limit
+
+
+@kernel
+def _with_habit(limit: int, buffer: _Buffer, now: int, rules: Rules) -> int:
+    """The limit of a series that pauses, where its latest pauses are a habit."""
+    length, begin = _latest(buffer, _OFF, _PAUSES), _latest(buffer, _BEGAN, _PAUSES)
+    oldest, taken = np.iinfo(np.int64).max, 0
+    for k in range(_PAUSES):
+        if length[k] > 0:
+            oldest, taken = min(oldest, begin[k]), taken + length[k]
+    if taken * _SHARE < now - oldest:
+        return limit
+    middle = np.sort(length)[_PAUSES - 1 - _count(length) // 2]
+    return max(limit, int(np.rint(rules.factor * middle)))
+
+
+@kernel
+def _by_gaps(gaps: Ints, rules: Rules) -> int:
+    """The limit by usual gaps alone; they are sorted behind zeros."""
+    count = _count(gaps)
+    if count < rules.warm_up:
+        return 0
+    usual, middle = _share(gaps, count, 9), max(_share(gaps, count, 5), 1)
+    uneven = np.sqrt(max(usual / middle, 1.0))
+    by_usual = int(np.rint(min(rules.factor * usual * uneven, _LONGEST)))
+    return max(by_usual, 2 * int(gaps[-2]), rules.minimum)
+
+
+@kernel
+def _count(values: Ints) -> int:
+    found = 0
+    for one in values:
+        found += one > 0
+    return found
+
+
+@kernel
+def _share(gaps: Ints, count: int, tenths: int) -> int:
+    """The gap that so many tenths do not exceed, of gaps sorted behind zeros."""
+    place = len(gaps) - count + max((tenths * count + 9) // 10 - 1, 0)
+    return int(gaps[min(place, len(gaps) - 1)])

@@ -1,6 +1,8 @@
 """No data: a series that stopped, judged by its own usual gap between samples."""
 
-from typing import Any, ClassVar
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,22 +12,17 @@ from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 from padit.domain.timestamps import MICROS, format_utc
 from padit.domain.watermark import WATERMARK_NONE
-from padit.transforms.detectors.base import Parameters, Scores
-from padit.transforms.detectors.calibration import measured_confidence, score_of
+from padit.ops.compiled import kernel
+from padit.transforms.detectors.base import NoDataRows, Parameters, Scores
+from padit.transforms.detectors.calibration import measured_confidence
 from padit.transforms.detectors.columns import Columns
-from padit.transforms.detectors.gaps import FIELDS, LONG, NEVER, RECENT, figures, learn
-from padit.transforms.detectors.no_data_rows import (
-    NOTHING,
-    Ends,
-    Latest,
-    company_of,
-    rows_without_data,
-)
+from padit.transforms.detectors.gaps import FIELDS, NEVER, RECENT, Moments, Rules, follow
 
 __all__ = ["DETECTOR", "NoDataDetector", "NoDataParameters"]
 
 Ints = NDArray[np.int64]
 _WARNING = 0.7
+_SCALE = 3 / 7
 
 
 class NoDataParameters(Parameters):
@@ -52,6 +49,20 @@ class NoDataParameters(Parameters):
         le=1e9,
         description="Seconds without a sample until a series is forgotten.",
     )
+
+
+class _Ends(NamedTuple):
+    """Window ends at which series are judged: of the rows of a table, or of windows without one.
+
+    Attributes:
+        end: int64 (n,), microseconds.
+        moment: int64 (n,), the latest moment before the end.
+        limit: int64 (n,), microseconds; 0 while the series warms up.
+    """
+
+    end: Ints
+    moment: Ints
+    limit: Ints
 
 
 class NoDataDetector:
@@ -93,7 +104,13 @@ class NoDataDetector:
     def __init__(self, parameters: NoDataParameters) -> None:
         self.parameters = parameters
         self._retention = round(parameters.retention_sec * MICROS)
-        self._lived = round(parameters.lived_sec * MICROS)
+        self._rules = Rules(
+            round(parameters.minimum_sec * MICROS),
+            float(parameters.factor),
+            parameters.warm_up,
+            self._retention,
+            round(parameters.lived_sec * MICROS),
+        )
 
     def initial(self) -> Columns:
         """No series yet."""
@@ -101,30 +118,32 @@ class NoDataDetector:
 
     def step(self, state: Columns, table: FeatureTable) -> tuple[Columns, Scores]:
         """Learn the gaps of all samples, and judge each window by those before its end."""
-        owner = _admit(state, table.series)[table.code]
-        latest = Latest(state.seen.copy(), owner, table)
-        here, long, values = self._learn(state, owner, table)
-        absent = self._absent(state, long, values, table)
-        ends = here
+        rows = _admit(state, table.series)
+        until = _known_until(table)
+        moments = follow(state, rows, table, self._rules, until)
+        interval = 0 if table.passed is None else table.passed.interval
+        ends = _Ends(table.window_end, moments.of_row, moments.limit[moments.of_row])
+        absent = self._absent(moments, table)
         if len(absent.end):
-            ends = Ends(*(np.concatenate(pair) for pair in zip(here, absent, strict=True)))
-        score, ongoing = self._judge(ends, table)
+            ends = _Ends(*(np.concatenate(pair) for pair in zip(ends, absent, strict=True)))
+        score, ongoing = _judge(ends, moments.time, until, self._retention, interval)
+        without_data = (score >= _WARNING).nonzero()[0]
         keys = list(state.row)
+        detail = _detail(ends, moments, without_data)
+        detail |= _company(ends, moments, keys, without_data, self._retention)
+        state = self._forget(state, until)
+        added = None
+        if len(absent.end):
+            there = slice(len(table), None)
+            added = _named(
+                keys, moments.owner(absent.moment), absent.end, score[there], ongoing[there],
+                {name: column[there] for name, column in detail.items()},
+            )  # fmt: skip
+            here = slice(len(table))
+            score, ongoing = score[here], ongoing[here]
+            detail = {name: column[here] for name, column in detail.items()}
         missing = score >= _WARNING
-        detail = _detail(ends, missing)
-        detail |= company_of(ends, latest, keys, missing, self._retention)
-        n = len(table)
-        added = rows_without_data(
-            keys,
-            absent,
-            score[n:],
-            ongoing[n:],
-            {one: column[n:] for one, column in detail.items()},
-        )
-        mine = {name: column[:n] for name, column in detail.items()}
-        return self._forget(state, table), Scores(
-            score[:n], None, mine, ongoing[:n], added, missing=missing[:n]
-        )
+        return state, Scores(score, None, detail, ongoing, added, missing=missing)
 
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
         """Length of the gap, the usual gap, and the last sample."""
@@ -177,57 +196,13 @@ class NoDataDetector:
         """
         return Columns.load(data, self.version, FIELDS)
 
-    def _learn(
-        self, state: Columns, owner: Ints, table: FeatureTable
-    ) -> tuple[Ends, Ints, NDArray[np.float64]]:
-        """Take in all samples; what is known at each row of the table, and gaps that were long."""
-        data: dict[str, Any] = state.data
-        out, value = np.zeros((5, len(table)), np.int64), np.empty(len(table))
-        end = table.window_end.astype(np.int64, copy=False)
-        given = self.parameters
-        bounds = (round(given.minimum_sec * MICROS), given.warm_up, self._lived, self._retention)
-        long, values = learn(
-            data["gaps"],
-            data["pauses"],
-            data["begins"],
-            data["limit"],
-            data["value"],
-            data["born"],
-            state.seen,
-            owner,
-            end,
-            table.offset.astype(np.int64, copy=False),
-            table.time.astype(np.int64, copy=False),
-            table.value,
-            np.array(bounds, np.int64),
-            given.factor,
-            out,
-            value,
-        )
-        last, limit, usual, longest, count = out
-        return Ends(end, owner, last, value, limit, usual, longest, count), long, values
-
-    def _absent(
-        self, state: Columns, long: Ints, values: NDArray[np.float64], table: FeatureTable
-    ) -> Ends:
+    def _absent(self, moments: Moments, table: FeatureTable) -> _Ends:
         """Ends of windows without samples, and so without a row, of series that have no data."""
-        passed, until = table.passed, _known_until(table)
-        if passed is None or until == NEVER:
-            return NOTHING
-        data: dict[str, Any] = state.data
-        # A gap lasts from a sample to the next of its series, the latest one until now.
-        waiting = data["limit"] > 0
-        waiting &= until - np.where(waiting, state.seen, until) >= data["limit"]
-        now = np.flatnonzero(waiting)
-        if not len(now) and not len(long):
-            return NOTHING
-        lasting = np.empty((len(now), LONG), np.int64)
-        lasting[:, 0], lasting[:, 1], lasting[:, 2] = now, state.seen[now], until
-        lasting[:, 3], lasting[:, 4:] = data["limit"][now], figures(data["gaps"][now])
-        lasting = np.concatenate([long, lasting])
-        value = np.concatenate([values, data["value"][now]])
-        _, time, following, limit = lasting.T[:4]
-        interval = passed.interval
+        passed, (at, following, *_) = table.passed, moments.lasting
+        if passed is None or not len(at) or (until := _known_until(table)) == NEVER:
+            return _Ends(*(np.empty(0, np.int64) for _ in range(3)))
+        # A gap lasts from a moment to the next of its series, the latest one until now.
+        time, limit, interval = moments.time[at], moments.limit[at], passed.interval
         final = np.minimum(np.minimum(following, until), time + self._retention) // interval
         begun = -(-(time + limit) // interval)
         in_table = time // interval + passed.size // interval
@@ -235,36 +210,20 @@ class NoDataDetector:
         count = np.maximum(final - start + 1, 0)
         before = np.cumsum(count) - count
         end = np.repeat(start - before, count) + np.arange(int(count.sum()))
-        at = np.repeat(np.arange(len(lasting)), count)
-        row, last, _, held, usual, longest, gaps = lasting[at].T
-        return Ends(end * interval, row, last, value[at], held, usual, longest, gaps)
+        return _Ends(end * interval, np.repeat(at, count), np.repeat(limit, count))
 
-    def _judge(
-        self, ends: Ends, table: FeatureTable
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Score at each end, and whether the series had no data at the end before."""
-        until = _known_until(table)
-        interval = 0 if table.passed is None else table.passed.interval
-        known = (ends.limit > 0) & (ends.end <= until)
-        gap = ends.end - np.where(known, ends.last, ends.end)
-        known &= gap <= self._retention
-        ratio = gap / np.maximum(ends.limit, 1)
-        score = np.where(ratio < 1, ratio / 2, score_of(ratio, 1.0))
-        ongoing = known & (gap - interval >= ends.limit)
-        return np.where(known, score, np.nan), ongoing
+    def _forget(self, state: Columns, until: int) -> Columns:
+        """Drop series past their retention.
 
-    def _forget(self, state: Columns, table: FeatureTable) -> Columns:
-        """Drop series past their retention."""
-        # Exactly when it is due, so that the state does not depend on how the stream is cut.
-        until = _known_until(table)
+        Exactly when it is due, so that the state does not depend on how the stream is cut.
+        """
         oldest = NEVER + 1 if until == NEVER else until - self._retention
-        keep = np.flatnonzero(state.seen >= oldest)
+        keep = (state.seen >= oldest).nonzero()[0]
         if len(keep) == len(state.seen):
             return state
         keys = list(state.row)
         row = {keys[old]: new for new, old in enumerate(keep.tolist())}
-        data: dict[str, Any] = state.data
-        return Columns(row, state.seen[keep], {name: data[name][keep] for name in FIELDS})
+        return Columns(row, state.seen[keep], {name: state.data[name][keep] for name in FIELDS})
 
 
 DETECTOR = NoDataDetector
@@ -273,13 +232,12 @@ DETECTOR = NoDataDetector
 def _admit(state: Columns, series: tuple[Series, ...]) -> Ints:
     """Rows of the series, new ones at the end; `state.row` stays in the order of the rows."""
     fresh = [key for key in series if key not in state.row]
-    if not fresh:
-        return np.array([state.row[key] for key in series], np.int64)
-    state.row.update({key: len(state.row) + i for i, key in enumerate(fresh)})
-    state.seen = np.concatenate([state.seen, np.full(len(fresh), NEVER)])
-    for name, field in FIELDS.items():
-        new = np.full((len(fresh), *field.shape), field.start, field.dtype)
-        state.data[name] = np.concatenate([state.data[name], new])
+    if fresh:
+        state.row.update({key: len(state.row) + i for i, key in enumerate(fresh)})
+        state.seen = np.concatenate([state.seen, np.full(len(fresh), NEVER)])
+        for name, field in FIELDS.items():
+            new = np.full((len(fresh), *field.shape), field.start, field.dtype)
+            state.data[name] = np.concatenate([state.data[name], new])
     return np.array([state.row[key] for key in series], np.int64)
 
 
@@ -290,16 +248,98 @@ def _known_until(table: FeatureTable) -> int:
     return min(table.passed.until, table.closed_until)
 
 
-def _detail(ends: Ends, without_data: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+@kernel
+def _judge(
+    ends: _Ends, time: Ints, until: int, retention: int, interval: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Score at each end, and whether the series had no data at the end before.
+
+    Args:
+        ends: to judge.
+        time: int64 (M,), of all moments.
+        until: event time up to which missing samples are known.
+        retention: a longer gap is not reported, microseconds.
+        interval: from one window end to the next, microseconds.
+    """
+    score = np.full(len(ends.end), np.nan)
+    ongoing = np.zeros(len(ends.end), np.bool_)
+    for i in range(len(score)):
+        limit = ends.limit[i]
+        if limit <= 0 or ends.end[i] > until:
+            continue
+        gap = ends.end[i] - time[ends.moment[i]]
+        if gap > retention:
+            continue
+        ratio = gap / limit
+        score[i] = ratio / 2 if ratio < 1 else ratio / (ratio + _SCALE)  # as `score_of`
+        ongoing[i] = gap - interval >= limit
+    return score, ongoing
+
+
+def _detail(ends: _Ends, moments: Moments, without_data: Ints) -> dict[str, NDArray[Any]]:
     """Columns for the evidence; the usual gap only where a series has no data."""
     detail: dict[str, NDArray[Any]] = {
-        "last": np.where(ends.limit > 0, ends.last, 0),
-        "value": ends.value,
+        "last": np.where(ends.limit > 0, moments.time[ends.moment], 0),
+        "value": moments.value[ends.moment],
         "limit": ends.limit,
     }
-    for name, of_gaps in (("usual", ends.usual), ("longest", ends.longest), ("count", ends.gaps)):
-        detail[name] = np.where(without_data, of_gaps, 0)
+    lasting = moments.lasting
+    place = np.searchsorted(lasting.moment, ends.moment[without_data])
+    figures = {"usual": lasting.usual, "longest": lasting.longest, "count": lasting.gaps}
+    for name, column in figures.items():
+        detail[name] = np.zeros(len(ends.end), np.int64)
+        if len(place):
+            detail[name][without_data] = column[place]
     return detail
+
+
+def _company(
+    ends: _Ends, moments: Moments, keys: Sequence[Series], at: Ints, retention: int
+) -> dict[str, NDArray[Any]]:
+    """Series of the same source that have no data at that end, and all its known series."""
+    found = {name: np.zeros(len(ends.end), np.int64) for name in ("without_data", "known")}
+    if not len(at):
+        return found
+    names = [keys[one].source_id for one in moments.owner(ends.moment[at]).tolist()]
+    pairs = list(zip(names, ends.end[at].tolist(), strict=True))
+    members: dict[str, list[int]] = {name: [] for name in names}
+    for number, key in enumerate(keys):
+        if key.source_id in members:
+            members[key.source_id].append(number)
+    known = {}
+    for source, end in dict.fromkeys(pairs):
+        last = [moments.last_before(number, end) for number in members[source]]
+        known[source, end] = sum(one != NEVER and end - one <= retention for one in last)
+    together = Counter(pairs)
+    found["without_data"][at] = [together[pair] for pair in pairs]
+    found["known"][at] = [known[pair] for pair in pairs]
+    return found
+
+
+def _named(
+    keys: Sequence[Series],
+    owner: Ints,
+    end: Ints,
+    score: NDArray[np.float64],
+    ongoing: NDArray[np.bool_],
+    detail: dict[str, NDArray[Any]],
+) -> NoDataRows | None:
+    """Sorted by (window end, series)."""
+    if not len(end):
+        return None
+    present = sorted(np.unique(owner).tolist(), key=lambda one: keys[one])
+    rank = np.zeros(len(keys), np.int32)
+    rank[present] = np.arange(len(present), dtype=np.int32)
+    code = rank[owner]
+    order = np.lexsort((code, end))
+    return NoDataRows(
+        tuple(keys[one] for one in present),
+        end[order],
+        code[order],
+        score[order],
+        ongoing[order],
+        {name: column[order] for name, column in detail.items()},
+    )
 
 
 def _span(micros: int) -> str:

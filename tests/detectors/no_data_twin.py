@@ -1,7 +1,7 @@
-"""`no_data` without compiled code: whole columns at once, as it was written first; for tests only.
+"""The slow twin of the detector no_data: every figure of every moment, by numpy.
 
-A *moment* is a state of knowledge: of every series its saved state, then one moment after each of
-its samples, in the order of time.
+It is the detector as it was before its gaps were followed in compiled code; `test_no_data_twin`
+compares both.
 """
 
 from collections import Counter
@@ -13,22 +13,31 @@ from numpy.typing import NDArray
 
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
-from padit.transforms.detectors.base import NoDataRows, Scores
+from padit.domain.timestamps import MICROS
+from padit.transforms.detectors.base import Scores
 from padit.transforms.detectors.calibration import score_of
 from padit.transforms.detectors.columns import Columns
 from padit.transforms.detectors.gaps import FIELDS, NEVER, RECENT
-from padit.transforms.detectors.no_data import NoDataDetector, _admit, _known_until
+from padit.transforms.detectors.no_data import NoDataDetector, _admit, _known_until, _named
 
-__all__ = ["PlainNoData"]
+__all__ = ["NoDataTwin"]
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-_WARNING = 0.7
 _PAUSES = 8
-_HABIT = 3  # as many pauses ...
-_SHARE = 10  # ... that take this part of the time since the first of them are no outages
+_HABIT = 3
+_SHARE = 10
 _AT_ONCE = 1 << 14
-_LONGEST = 2.0**60  # microseconds; so that adding it to a time never overflows
+_LONGEST = 2.0**60
+_WARNING = 0.7
+
+
+class _Ends(NamedTuple):
+    """Window ends at which series are judged; see `no_data`."""
+
+    end: Ints
+    moment: Ints
+    limit: Ints
 
 
 class Moments:
@@ -185,22 +194,12 @@ def _share(gaps: Ints, count: Ints, tenths: int) -> Ints:
     return usual
 
 
-class _Ends(NamedTuple):
-    """Window ends at which series are judged: of the rows of a table, or of windows without one.
+class NoDataTwin(NoDataDetector):
+    """The same detector, slowly."""
 
-    Attributes:
-        end: int64 (n,), microseconds.
-        moment: int64 (n,), the latest moment before the end.
-        limit: int64 (n,), microseconds; 0 while the series warms up.
-    """
-
-    end: Ints
-    moment: Ints
-    limit: Ints
-
-
-class PlainNoData(NoDataDetector):
-    """The same detector."""
+    @property
+    def _lived(self) -> int:
+        return round(self.parameters.lived_sec * MICROS)
 
     def step(self, state: Columns, table: FeatureTable) -> tuple[Columns, Scores]:
         """Learn the gaps of all samples, and judge each window by those before its end."""
@@ -209,9 +208,9 @@ class PlainNoData(NoDataDetector):
         habits = Habits(moments, state, self.parameters)
         limit = self._limits(moments, habits, state)
         rows_of_table = _Ends(table.window_end, moments.of_row, limit[moments.of_row])
-        absent = self._without(moments, limit, table)
+        absent = self._all_absent(moments, limit, table)
         ends = _Ends(*(np.concatenate(pair) for pair in zip(rows_of_table, absent, strict=True)))
-        score, ongoing = self._scored(ends, moments, table)
+        score, ongoing = self._judge(ends, moments, table)
         keys = list(state.row)
         detail = _detail(ends, moments, habits, score >= _WARNING)
         detail |= _company(ends, moments, keys, score >= _WARNING, self._retention)
@@ -221,7 +220,7 @@ class PlainNoData(NoDataDetector):
             {name: column[there] for name, column in detail.items()},
         )  # fmt: skip
         mine = {name: column[here] for name, column in detail.items()}
-        state = self._keep(state, moments, habits, limit, table)
+        state = self._learn(state, moments, habits, limit, table)
         missing = score[here] >= _WARNING
         return state, Scores(score[here], None, mine, ongoing[here], added, missing=missing)
 
@@ -238,7 +237,7 @@ class PlainNoData(NoDataDetector):
         limit[lived < self._lived] = 0
         return limit
 
-    def _without(self, moments: Moments, limit: Ints, table: FeatureTable) -> _Ends:
+    def _all_absent(self, moments: Moments, limit: Ints, table: FeatureTable) -> _Ends:
         """Ends of windows without samples, and so without a row, of series that have no data."""
         passed, until = table.passed, _known_until(table)
         if passed is None or until == NEVER:
@@ -259,7 +258,7 @@ class PlainNoData(NoDataDetector):
         moment = np.repeat(at, count)
         return _Ends(end * interval, moment, limit[moment])
 
-    def _scored(
+    def _judge(
         self, ends: _Ends, moments: Moments, table: FeatureTable
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Score at each end, and whether the series had no data at the end before."""
@@ -273,7 +272,7 @@ class PlainNoData(NoDataDetector):
         ongoing = known & (gap - interval >= ends.limit)
         return np.where(known, score, np.nan), ongoing
 
-    def _keep(
+    def _learn(
         self, state: Columns, moments: Moments, habits: Habits, limit: Ints, table: FeatureTable
     ) -> Columns:
         """Keep the latest moment of each series, and drop series past their retention."""
@@ -339,29 +338,3 @@ def _company(
     found["without_data"][at] = [together[pair] for pair in pairs]
     found["known"][at] = [known[pair] for pair in pairs]
     return found
-
-
-def _named(
-    keys: Sequence[Series],
-    owner: Ints,
-    end: Ints,
-    score: NDArray[np.float64],
-    ongoing: NDArray[np.bool_],
-    detail: dict[str, NDArray[Any]],
-) -> NoDataRows | None:
-    """Sorted by (window end, series)."""
-    if not len(end):
-        return None
-    present = sorted(np.unique(owner).tolist(), key=lambda one: keys[one])
-    rank = np.zeros(len(keys), np.int32)
-    rank[present] = np.arange(len(present), dtype=np.int32)
-    code = rank[owner]
-    order = np.lexsort((code, end))
-    return NoDataRows(
-        tuple(keys[one] for one in present),
-        end[order],
-        code[order],
-        score[order],
-        ongoing[order],
-        {name: column[order] for name, column in detail.items()},
-    )

@@ -222,8 +222,9 @@ class Grouping(Section):
         examples=[{"shop": ["database", "cache"]}],
     )  # fmt: skip
     margin: float = Field(
-        default=0.2, ge=0, le=1,
-        description="The first cause is named if its score exceeds the next one's by this share.",
+        default=1.0, ge=0, le=10,
+        description="The first cause is decided if its evidence exceeds the next one's by this "
+        "share, among other conditions; 1: twice as much.",
     )  # fmt: skip
 
 

@@ -25,12 +25,13 @@ from benchmarks.cause_recordings import Fault, Recording, recordings
 from benchmarks.cause_run import end_to_end
 from padit.alerting.cause import likely_causes
 from padit.alerting.entries import AlertEvent
+from padit.alerting.policy import Grouping
 from padit.alerting.state import Member
 
 Floats = NDArray[np.float64]
 Scorer = Callable[[Fault, Mapping[str, Sequence[str]]], tuple[list[str], bool]]
 _MOVED = 2.0
-_MARGIN = 0.2
+_MARGIN = Grouping().margin
 
 
 def shift(before: Floats, after: Floats, level: Floats) -> float:

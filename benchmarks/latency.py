@@ -25,6 +25,7 @@ from benchmarks.run_job import reading_since
 from benchmarks.topics import PARTITIONS, create_topic
 from padit.devcluster.broker import Broker
 from padit.devcluster.flink import FlinkCluster, rest_json
+from padit.domain.config import JobConfig
 
 __all__ = ["Latency", "LatencyPlan", "measure_latency"]
 
@@ -34,12 +35,12 @@ _PER_SECOND = 1000
 _TICK = 0.01
 _WARM_UP = 10.0
 _INCIDENT = 0.5
-_RULE = """
-detectors:
-  - name: rule
-    parameters:
-      rules: [{conditions: [{feature: max, limit: 100.0, adds: 1.0}]}]
-"""
+_RULE = {
+    "name": "rule",
+    "parameters": {
+        "rules": [{"conditions": [{"feature": "max", "limit": 100.0, "adds": 1.0}]}],
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,22 @@ class LatencyPlan:
         window: length of a window, seconds.
         options: of the job.
         seconds: how long incidents are injected; 100 of them in all.
+        shipped: the detectors as they are shipped look at every sample beside the rule, which says
+            when an alert is due.
     """
 
     name: str
     window: float
     options: tuple[str, ...]
     seconds: float = 40.0
+    shipped: bool = False
+
+    @property
+    def config(self) -> str:
+        """The configuration; JSON is YAML."""
+        shipped = JobConfig().detectors if self.shipped else ()
+        plain = [{"name": one.name, "parameters": dict(one.parameters)} for one in shipped]
+        return json.dumps({"detectors": [_RULE, *plain]})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +93,7 @@ def measure_latency(
     samples = create_topic(broker.bootstrap, f"live-{name}")
     alerts = create_topic(broker.bootstrap, f"alerts-{name}", append_time=True)
     config = directory / f"latency-{name}.yaml"
-    config.write_text(_RULE)
+    config.write_text(plan.config)
     job = _submit(broker, flink, plan, (samples, alerts, str(config)))
     try:
         first = _produce(broker.bootstrap, samples, plan.seconds)

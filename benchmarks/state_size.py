@@ -1,7 +1,12 @@
-"""Bytes of state per series, and how fast the pure machine advances: no Beam, no Kafka."""
+"""State of the detectors as shipped: bytes a series by part, and bytes written a minute.
 
+`python -m benchmarks.state_size` prints both. No Beam, no Kafka; the same figures on every machine.
+"""
+
+import argparse
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,15 +17,19 @@ from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.domain.watermark import Position
 from padit.transforms.alerts import Alerts
+from padit.transforms.changes import DetectionCell
+from padit.transforms.checksum import ChecksummedStore
 from padit.transforms.detect import Detection
 from padit.transforms.group import GroupMachine
 from padit.transforms.store import MemoryStore
 from padit.transforms.windows import WindowOptions
 
-__all__ = ["StateSize", "measure_state"]
+__all__ = ["StateSize", "Written", "measure_state", "measure_written", "parts_of"]
 
 _WINDOW, _INTERVAL, _OUT_OF_ORDERNESS = 300_000_000, 60_000_000, 10_000_000
 _SECONDS = 430  # a window, an interval, and the out-of-orderness before it closes
+_GROUPS = 32  # as a job without options has
+_FULL_SECONDS = 360  # after which windows are full
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +54,11 @@ def measure_state(series: int = 100, seconds_per_fragment: int = 1) -> StateSize
         seconds_per_fragment: how much of the stream comes at a time; the less, the more often
             names are repeated in the state.
     """
-    detection = Detection(JobConfig().detectors)
-    windows = WindowOptions(_WINDOW, _INTERVAL, 1000)
-    machine = GroupMachine(windows, detection, Alerts(detection, _WINDOW, windows))
-    store = MemoryStore()
-    names = [
-        Series(f"cell-{source_of(n):05d}", METRICS[n % len(METRICS)], "ms") for n in range(series)
-    ]
-    columns = list(Shape(series * _SECONDS, series).columns())
+    machine, store = _machine(), MemoryStore()
     peak = after = 0
     started = time.perf_counter()
-    for first in range(0, _SECONDS, seconds_per_fragment):
-        part = columns[first : first + seconds_per_fragment]
-        moments = np.concatenate([one[0] for one in part]) * 1000
-        values = np.concatenate([one[1] for one in part]) / 1000
-        code = np.tile(np.arange(series, dtype=np.int32), len(part))
-        position = Position(
-            0, 0, first * series, (first + len(part)) * series, int(moments[-1]) - _OUT_OF_ORDERNESS
-        )
-        rows = Rows(names, code, moments, values)
-        outcome = machine.advance(store, KeyedBatch(1, (position,), rows))
+    for keyed in _keyed(series, _SECONDS, seconds_per_fragment):
+        outcome = machine.advance(store, keyed)
         size = _size(store)
         peak = max(peak, size)
         if outcome.closings:
@@ -72,5 +66,136 @@ def measure_state(series: int = 100, seconds_per_fragment: int = 1) -> StateSize
     return StateSize(peak / series, after / series, time.perf_counter() - started)
 
 
+def _machine() -> GroupMachine:
+    detection = Detection(JobConfig().detectors)
+    windows = WindowOptions(_WINDOW, _INTERVAL, 1000)
+    return GroupMachine(windows, detection, Alerts(detection, _WINDOW, windows))
+
+
+def _keyed(series: int, seconds: int, at_once: int) -> Iterator[KeyedBatch]:
+    """A sample a second of each series, so many seconds at a time."""
+    names = [
+        Series(f"cell-{source_of(n):05d}", METRICS[n % len(METRICS)], "ms") for n in range(series)
+    ]
+    columns = list(Shape(series * seconds, series).columns())
+    for first in range(0, seconds, at_once):
+        part = columns[first : first + at_once]
+        moments = np.concatenate([one[0] for one in part]) * 1000
+        values = np.concatenate([one[1] for one in part]) / 1000
+        code = np.tile(np.arange(series, dtype=np.int32), len(part))
+        position = Position(
+            0, 0, first * series, (first + len(part)) * series, int(moments[-1]) - _OUT_OF_ORDERNESS
+        )
+        yield KeyedBatch(1, (position,), Rows(names, code, moments, values))
+
+
+def parts_of(series: int = 100, seconds_per_fragment: int = 10) -> dict[str, float]:
+    """Bytes a series of each part of the state, just before a window closes."""
+    machine, store = _machine(), MemoryStore()
+    last = store
+    for keyed in _keyed(series, _SECONDS, seconds_per_fragment):
+        before = store.copy()
+        if machine.advance(store, keyed).closings:
+            last = before
+    parts = DetectionCell(ChecksummedStore(last)).read() or []
+    names = [f"detector {one.name}" for one in JobConfig().detectors]
+    names = ["index", *names, "alerts, budget, usual ranges", "warm-up", "census", "attributes"]
+    found = dict(zip(names, (len(one) for one in parts), strict=True))
+    found["changes, not yet merged"] = sum(map(len, last.changes))
+    found["samples of closed slots"] = sum(len(one) for cell in last.kept for one in cell)
+    found["samples that wait"] = sum(map(len, last.rows))
+    found["progress"] = len(last.header or b"")
+    return {name: size / series for name, size in found.items()}
+
+
+@dataclass(slots=True)
+class _Counting(MemoryStore):
+    """Counts the bytes that are written, by cell."""
+
+    written: dict[str, int] = field(default_factory=dict)
+
+    def _note(self, cell: str, data: bytes | None) -> None:
+        self.written[cell] = self.written.get(cell, 0) + len(data or b"")
+
+    def write_header(self, data: bytes) -> None:
+        self._note("header", data)
+        MemoryStore.write_header(self, data)
+
+    def add_rows(self, data: bytes) -> None:
+        self._note("rows", data)
+        MemoryStore.add_rows(self, data)
+
+    def replace_rows(self, data: bytes | None) -> None:
+        self._note("rows", data)
+        MemoryStore.replace_rows(self, data)
+
+    def add_kept(self, cell: int, data: bytes) -> None:
+        self._note("kept", data)
+        MemoryStore.add_kept(self, cell, data)
+
+    def write_detection(self, data: bytes) -> None:
+        self._note("detection", data)
+        MemoryStore.write_detection(self, data)
+
+    def add_change(self, data: bytes) -> None:
+        self._note("changes", data)
+        MemoryStore.add_change(self, data)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Bytes that one key group writes in a minute of event time.
+
+    Attributes:
+        cells: by cell, as a mean over all minutes with full windows.
+        state: bytes of all state at the end.
+    """
+
+    cells: dict[str, float]
+    state: int
+
+
+def measure_written(series: int, minutes: int, seconds_per_fragment: int = 10) -> Written:
+    """What a group of so many series writes a minute, once its windows are full."""
+    machine, store = _machine(), _Counting()
+    before: dict[str, int] = {}
+    seconds = _FULL_SECONDS + 60 * minutes
+    for number, keyed in enumerate(_keyed(series, seconds, seconds_per_fragment)):
+        if number == _FULL_SECONDS // seconds_per_fragment:
+            before = dict(store.written)
+        machine.advance(store, keyed)
+    cells = {name: (size - before.get(name, 0)) / minutes for name, size in store.written.items()}
+    return Written(cells, _size(store))
+
+
 def _size(store: MemoryStore) -> int:
     return sum(map(len, store.pieces()))
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.state_size", description=__doc__)
+    parser.add_argument("--series", default="1000,100000", help="of the whole job")
+    parser.add_argument("--minutes", type=int, default=10, help="of event time, windows full")
+    args = parser.parse_args()
+    found = parts_of()
+    print("bytes a series, one sample a second, window 300/60, 100 series a group")
+    for name, size in found.items():
+        print(f"  {name:32}{size:>10,.0f}")
+    print(f"  {'all':32}{sum(found.values()):>10,.0f}")
+    print(f"\nwritten a minute of event time, {_GROUPS} key groups, in pieces of 10 s")
+    for series in map(int, args.series.split(",")):
+        of_group = max(series // _GROUPS, 1)
+        written = measure_written(of_group, args.minutes)
+        cells = ", ".join(f"{name} {size * _GROUPS / 1e6:,.2f}" for name, size in
+                          sorted(written.cells.items()))  # fmt: skip
+        whole = sum(written.cells.values()) * _GROUPS / 1e6
+        print(
+            f"  {series:,} series: {whole:,.2f} MB ({cells}); "
+            f"{sum(written.cells.values()) / of_group:,.0f} bytes a series, state "
+            f"{written.state / of_group:,.0f} bytes a series"
+        )
+
+
+if __name__ == "__main__":
+    main()

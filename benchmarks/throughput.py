@@ -265,6 +265,10 @@ def _measure_latency(bench: Bench, args: argparse.Namespace) -> None:
         LatencyPlan(f"window {window} s", window, _LOW_LATENCY, args.latency_seconds)
         for window in (10, 300)
     ]
+    if args.latency_shipped:
+        options = (*_LOW_LATENCY[:-1], "--key_groups=32")
+        name = "window 300 s, as shipped, 32 key groups"
+        plans.append(LatencyPlan(name, 300, options, args.latency_seconds, shipped=True))
     for plan in plans:
         _say(f"latency, {plan.name}: 100 incidents in {plan.seconds:g} s")
         try:
@@ -276,6 +280,7 @@ def _measure_latency(bench: Bench, args: argparse.Namespace) -> None:
         _say(f"latency, {plan.name}: p50 {found.p50:.3f} s, p99 {found.p99:.3f} s")
         rows.append(
             {
+                "name": plan.name,
                 "window_s": plan.window,
                 "options": list(plan.options),
                 "incidents": found.incidents,
@@ -287,7 +292,9 @@ def _measure_latency(bench: Bench, args: argparse.Namespace) -> None:
         )
     bench.results["latency"] = rows
     if len(rows) == len(plans):
-        bench.results["latency_p99_s"] = max(row["p99_s"] for row in rows)
+        bench.results["latency_p99_s"] = max(
+            row["p99_s"] for row, plan in zip(rows, plans, strict=True) if not plan.shipped
+        )
 
 
 def _measure_scale(bench: Bench, args: argparse.Namespace) -> None:
@@ -356,7 +363,7 @@ def _print_table(results: dict[str, Any]) -> None:
             print(f"{name:26}{results[name]:>10,}   ({goal})")
     for row in results.get("latency", []):
         print(
-            f"latency, window {row['window_s']} s: p50 {row['p50_s']:.3f} s, p99 "
+            f"latency, {row['name']}: p50 {row['p50_s']:.3f} s, p99 "
             f"{row['p99_s']:.3f} s, worst {row['worst_s']:.3f} s"
         )
     if "scale" in results:
@@ -382,6 +389,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--only", default=",".join(_PARTS), help="parts, separated by commas")
     parser.add_argument("--latency_seconds", type=float, default=40.0, help="of incidents")
+    parser.add_argument(
+        "--latency_shipped", action="store_true", help="also with the detectors as shipped"
+    )
     parser.add_argument("--full", action="store_true", help="scale up to 10 million records")
     parser.add_argument("--output", type=Path, default=_ROOT / "build" / "bench.json")
     args = parser.parse_args(argv)

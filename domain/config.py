@@ -235,6 +235,7 @@ class JobConfig(Section):
         default=(
             DetectorSetting(name="usual"),
             DetectorSetting(name="relation"),
+            DetectorSetting(name="lasting"),
             DetectorSetting(name="no_data", parameters={"lived_sec": 3600}),
         ),
         description="Detectors, in any number; the highest score of a series counts.",

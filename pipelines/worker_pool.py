@@ -316,10 +316,12 @@ def main(argv: list[str] | None = None) -> int:
 def _serve(args: argparse.Namespace, sockets: str | None, done: threading.Event) -> int:
     """Serve until `done`; 1 if no worker can be started at all."""
     pool = WorkerPool(args.state_cache_mb, args.data_buffer_ms, max(args.spare, 1), sockets)
-    with serving(args.metrics, pool.stats, healthy=lambda: pool.ready):
+    listening = threading.Event()  # a pool with workers that nobody can reach yet is not ready
+    with serving(args.metrics, pool.stats, healthy=lambda: listening.is_set() and pool.ready):
         try:
             pool.fill()
             server = serve(pool, args.host, args.port)
+            listening.set()
         except (WorkerFailedError, RuntimeError):
             _LOGGER.exception("the worker pool cannot start")
             pool.close()

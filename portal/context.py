@@ -33,9 +33,9 @@ from padit.portal.parts import Parts, Rows
 from padit.portal.places import Places
 from padit.portal.present import Presenter
 from padit.portal.recorder import Recorder
+from padit.portal.texts.desk import Desk
 from padit.portal.training import Trainer
 from padit.portal.watching import Watch
-from padit.portal.writer import Writer
 
 __all__ = ["DEFAULT_CONFIG", "Given", "Portal", "local_parts", "parse_config"]
 
@@ -130,7 +130,7 @@ class Portal:
         watch: figures of the job; None: those of the run's audit log.
         models: folder of models; None: one in `state`.
         archive: URI of an archive to learn from.
-        writer: of stories by a language model; None: there are none.
+        texts: by a language model; None: there are none.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class Portal:
         watch: Watch | None = None,
         models: Path | None = None,
         archive: str | None = None,
-        writer: Writer | None = None,
+        texts: Desk | None = None,
     ) -> None:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.parts = parts
@@ -163,7 +163,7 @@ class Portal:
         self._kept = 0
         self.overview = Overview(self.config)
         self.silences = SilenceReview(self.config)
-        self.writer = writer
+        self.texts = texts
         self.watch = watch or Watch(audit=self.places.audit)
         self.presenter = Presenter(self.overview)
         self.hub = Hub(self.overview, self.presenter)
@@ -182,11 +182,15 @@ class Portal:
         self.recorder.start(lambda rows: _in(loop, lambda: self._follow(rows)))
         self.feeder.start()
         self.watch.start()
+        if self.texts is not None:
+            self.texts.start(lambda one: _in(loop, lambda: self.hub.note("text", one)))
 
     def stop(self) -> None:
         """Stop the threads and close the files."""
         self.hub.close()
         self.trainer.stop()
+        if self.texts is not None:
+            self.texts.stop()
         self.recorder.stop()
         self.feeder.stop()
         self.watch.stop()

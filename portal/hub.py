@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import msgspec
+
 from padit.alerting.overview import Change, Overview
 from padit.portal.present import Presenter
 
@@ -51,6 +53,13 @@ class Hub:
         for queue in self._queues:
             if not queue.full():
                 queue.put_nowait((self._overview.version, "beat", b"{}"))
+
+    def note(self, kind: str, incident: str) -> None:
+        """Something beside the log has come to an incident; from the event loop."""
+        data = msgspec.json.encode({"incident": incident})
+        for queue in self._queues:
+            if not queue.full():
+                queue.put_nowait((self._overview.version, kind, data))
 
     def close(self) -> None:
         """End all streams."""

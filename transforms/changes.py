@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.domain.errors import FRESH_START, StateError
+from padit.ops.compiled import kernel, warm_up
 from padit.transforms.store import Store
 
 __all__ = ["DetectionCell"]
 
 _VERSION = 1
 _BLOCK = 64  # bytes: of smaller ones the numbers cost as much as they save
+_WORDS = _BLOCK // 8
 _SMALL = 2048  # bytes: smaller parts are written as a whole
 _SHARE = 2  # changes have at most this part of the bytes, because they add to the state
 _MOST = 32  # changes, because each has to be read at every close
@@ -134,15 +136,54 @@ def _blocks(number: int, old: bytes, new: bytes) -> _Part | None:
     if len(old) != len(new) or len(new) < _SMALL:
         return None
     whole = len(new) - len(new) % _BLOCK
-    before = np.frombuffer(old, "<u8", whole // 8).reshape(-1, _BLOCK // 8)
-    after = np.frombuffer(new, "<u8", whole // 8).reshape(-1, _BLOCK // 8)
-    blocks = np.flatnonzero((before != after).any(axis=1))
-    data = after[blocks].tobytes()
-    if old[whole:] != new[whole:]:
-        blocks = np.append(blocks, whole // _BLOCK)
-        data += new[whole:]
-    numbers = blocks.astype("<u4").tobytes()
-    return _Part(number, numbers, data) if len(numbers) + len(data) < len(new) else None
+    before, after = np.frombuffer(old, "<u8", whole // 8), np.frombuffer(new, "<u8", whole // 8)
+    blocks = np.empty(whole // _BLOCK + 1, "<u4")
+    copied = np.empty(whole // 8, "<u8")
+    found = _changed(before, after, blocks, copied)
+    rest = new[whole:]
+    if old[whole:] != rest:
+        blocks[found] = whole // _BLOCK
+        numbers = blocks[: found + 1].tobytes()
+    else:
+        numbers, rest = blocks[:found].tobytes(), b""
+    size = len(numbers) + found * _BLOCK + len(rest)
+    if size >= len(new):
+        return None
+    return _Part(number, numbers, copied[: found * _WORDS].tobytes() + rest)
+
+
+@kernel
+def _changed(
+    before: NDArray[np.uint64],
+    after: NDArray[np.uint64],
+    blocks: NDArray[np.uint32],
+    copied: NDArray[np.uint64],
+) -> int:
+    """Find and copy the blocks that differ; returns how many there are.
+
+    Args:
+        before: uint64 (n,), whole blocks.
+        after: uint64 (n,), the same later.
+        blocks: uint32 (n / 8 or more,), written: their numbers.
+        copied: uint64 (n,), written: their words.
+    """
+    found = 0
+    for block in range(len(after) // _WORDS):
+        first = block * _WORDS
+        for i in range(first, first + _WORDS):
+            if before[i] != after[i]:
+                blocks[found] = block
+                for k in range(_WORDS):
+                    copied[found * _WORDS + k] = after[first + k]
+                found += 1
+                break
+    return found
+
+
+@warm_up
+def changes() -> None:
+    """Parts that are large enough to be compared in blocks."""
+    _blocks(0, bytes(_SMALL), bytes(_SMALL))
 
 
 def _check(change: _Change, number: int) -> None:

@@ -214,9 +214,17 @@ def lines_of(message: Handed, most: int = 20) -> list[str]:
     more = view.more + len(view.members[most:])
     if more:
         lines.append(f"and {more} more")
-    if view.decided and len(view.members) > 1 and view.causes:
-        lines.append(plain(f"Likely first: {view.causes[0][0]} ({view.causes[0][2]})"))
-    return [*lines, *note]
+    return [*lines, *_first_cause(view), *note]
+
+
+def _first_cause(view: View) -> list[str]:
+    """What was likely first, or between which sources that is not decided."""
+    if view.decided and view.causes:
+        return [plain(f"Likely first: {view.causes[0][0]} ({view.causes[0][2]})")]
+    if len(view.causes) > 1:
+        names = ", ".join(name for name, _, _ in view.causes)
+        return [plain(f"Which was first is not decided; most speaks for {names}")]
+    return []
 
 
 def _line(view: View) -> str:

@@ -40,6 +40,9 @@ def faults() -> dict[str, dict[str, Array]]:
     flow = np.convolve(noise[5], 0.9 ** np.arange(40), "same")
     power = 2 * flow + 0.1 * noise[0]
     power[900:960] = 2 * np.roll(flow, 300)[900:960]
+    work = 40 + 9 * np.repeat(chance.normal(size=size // 3), 3).clip(-1.7, 1.7) + noise[1]
+    work[900:960] = 56 + noise[2][900:960]
+    wear = np.concatenate([np.arange(top) * 1.2 for top in (200, 200, 200, 200, 260, 200)])[:size]
     return {
         "usual: a level outside its range": {"m": shift},
         "usual: a stall between two states": {"m": stall},
@@ -47,6 +50,8 @@ def faults() -> dict[str, dict[str, Array]]:
         "usual: a stuck sensor": {"m": stuck},
         "usual: noise that grows": {"m": calm},
         "relation: power (drawn) no longer follows flow": {"a_power": power, "flow": flow},
+        "lasting: usual values, for longer than ever": {"m": work},
+        "lasting: a tool that is not changed when it always was": {"m": wear},
     }
 
 

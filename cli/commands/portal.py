@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from padit.portal.context import Portal
     from padit.portal.parts import Parts
     from padit.portal.places import Places
-    from padit.portal.writer import Writer
+    from padit.portal.texts.desk import Desk
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
@@ -139,20 +139,28 @@ def _open(args: argparse.Namespace) -> "Portal":
     watch = Watch(args.metrics or (), args.flink, parts.places.audit)
     return Portal(
         parts, state, text, deliver=args.deliver, watch=watch, models=_path(args.models),
-        archive=args.archive, writer=_writer(args),
+        archive=args.archive, texts=_texts(args, state),
     )  # fmt: skip
 
 
-def _writer(args: argparse.Namespace) -> "Writer | None":
+def _texts(args: argparse.Namespace, state: Path) -> "Desk | None":
     """Off, unless an address is given; the key comes from the environment, never from argv."""
     if not args.language_model:
         return None
-    from padit.portal.writer import Endpoint, Writer
+    from padit.portal.texts.desk import Desk
+    from padit.portal.texts.files import FileTopics
+    from padit.portal.texts.model import Endpoint
+    from padit.portal.texts.records import Topics
 
     key = os.environ.get("PADIT_MODEL_KEY", "")
-    return Writer(
-        Endpoint(args.language_model, args.model_name, key, most=int(args.model_requests))
-    )
+    endpoint = Endpoint(args.language_model, args.model_name, key, most=int(args.model_requests))
+    topics: Topics = FileTopics(state / "texts")
+    if args.kafka:
+        from padit.portal.team.parts import topic_of
+        from padit.portal.team.texts import KafkaTopics
+
+        topics = KafkaTopics(topic_of(args.kafka, "analysis"))
+    return Desk(endpoint, topics)
 
 
 def _path(value: str | None) -> Path | None:

@@ -78,6 +78,7 @@ async def health(request: Request) -> Response:
         "lag_seconds": (now - latest) / MICROS if latest else None,
         "streams": portal.hub.clients, "uptime_seconds": time.time() - portal.started,
         "watch": portal.watch.figures, "breakers": _breakers(portal),
+        "texts": portal.texts.figures if portal.texts is not None else None,
         "silences": {
             "never_matched": [_silence(one) for one in portal.silences.never_matched(now)[:_MOST]],
             "hid_real": [_silence(one) for one in portal.silences.hid_real()[:_MOST]],

@@ -4,9 +4,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
 
-from padit.alerting.claims import Checked, evidence_of
+from padit.alerting.claims import evidence_of
 from padit.alerting.reading import MessageState
 from padit.alerting.state import Incident
 from padit.alerting.story import story_of
@@ -28,6 +27,7 @@ from padit.portal.answers import (
 from padit.portal.context import Portal
 from padit.portal.present import joined
 from padit.portal.routing import GuardedRoute, needs
+from padit.portal.texts.desk import Story
 
 __all__ = ["incident_row", "router"]
 
@@ -118,20 +118,23 @@ async def one_incident(request: Request, incident: str) -> Response:
     responses=example({"state": "written", "sentences": [{"text": "…", "alerts": ["3da2…"]}]}),
 )
 async def text(request: Request, incident: str) -> Response:
-    """The statistical explanation, and what a language model wrote of it that checks."""
+    """The statistical explanation, and what a language model wrote of it that checks.
+
+    The first request asks for it: `state` is then `writing`, sentences come one by one, and each
+    is announced as an event `text` of `/api/events`. It ends as `written`, `away` or `capped`.
+    """
     portal = portal_of(request)
     incident_row(portal, incident)
     view = portal.presenter.incident_of(incident)
     rows = [portal.overview.alerts[one] for one in portal.overview.by_incident.get(incident, [])]
-    state, checked = "off", list[Checked]()
-    if portal.writer is not None:
-        name = f"{incident}-{portal.overview.touched.get(incident, 0)}"
-        evidence = evidence_of(view, rows)
-        state, checked = await run_in_threadpool(portal.writer.write, name, evidence, rows)
+    found = Story("off", [])
+    if portal.texts is not None:
+        found = portal.texts.look(incident, evidence_of(view, rows), rows)
+    kept = [one for one in found.checked if not one.why]
     return answer({
-        "story": story_of(view, rows), "state": state,
-        "sentences": [{"text": one.text, "alerts": one.alerts} for one in checked if not one.why],
-        "struck": [one.why for one in checked if one.why],
+        "story": story_of(view, rows), "state": found.state, "why": found.why,
+        "sentences": [{"text": one.text, "alerts": one.alerts} for one in kept],
+        "struck": [one.why for one in found.checked if one.why],
     })  # fmt: skip
 
 

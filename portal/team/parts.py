@@ -17,7 +17,7 @@ from padit.portal.team.reader import TeamReader
 from padit.portal.team.series import TeamSeries
 from padit.portal.team.topics import CommandTopic, TransitionTopic
 
-__all__ = ["Team", "team_parts"]
+__all__ = ["Team", "team_parts", "topic_of"]
 
 _SILENT_SECONDS = 60.0
 
@@ -51,12 +51,12 @@ def team_parts(team: Team, config: AlertingConfig, state: Path) -> Parts:
     live = (
         LiveFeatures(_checked(team.redis, "--redis", ("redis", "rediss"))) if team.redis else None
     )
-    commands = CommandTopic(_topic(team.kafka, team.commands)) if team.kafka else None
+    commands = CommandTopic(topic_of(team.kafka, team.commands)) if team.kafka else None
     recorder = Follower(database, config, commands, LEAD)
     series = TeamSeries(database, live)
     if team.kafka:
         recorder.topic = TransitionTopic(
-            _topic(team.kafka, team.alerts), lambda: _positions(database), recorder.wake,
+            topic_of(team.kafka, team.alerts), lambda: _positions(database), recorder.wake,
             recorder.changed,
         )  # fmt: skip
 
@@ -111,6 +111,11 @@ def _checked(uri: str, option: str, kinds: tuple[str, ...]) -> Address:
     return address
 
 
-def _topic(uri: str, name: str) -> Address:
+def topic_of(uri: str, name: str) -> Address:
+    """A topic of `--kafka`, with the options that stand there.
+
+    Raises:
+        ConfigurationError: it is no address.
+    """
     head, mark, options = uri.partition("?")
     return _checked(f"{head.rstrip('/')}/{name}{mark}{options}", "--kafka", ("kafka",))

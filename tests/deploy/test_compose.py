@@ -255,3 +255,42 @@ def test_prometheus_scrapes_ports_that_are_served() -> None:
     assert jobs["padit-flink"] == [f"jobmanager:{reporter}", f"taskmanager:{reporter}"]
     assert jobs["padit-workers"] == ["taskmanager:9464"]  # whose network the workers share
     assert jobs["padit-adapters"] == ["adapters:9464"]
+
+
+_OF_OTHERS = {
+    "PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS", "PGPASSWORD",
+}  # fmt: skip
+"""Variables that the interpreter, numpy's libraries and libpq read."""
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_variable_of_an_image_is_one_that_the_code_reads(name: str) -> None:
+    from tests.deploy.images import environment_of
+
+    rooms = [path for path in (ROOT / "padit").iterdir() if path.is_symlink()]
+    code = "".join(file.read_text() for room in rooms for file in sorted(room.rglob("*.py")))
+    for variable in set(environment_of(name)) - _OF_OTHERS:
+        assert re.search(rf'"{variable}"', code), variable
+
+
+def test_published_ports_of_ours_are_exposed_by_their_images() -> None:
+    from tests.deploy.images import stage
+
+    for name in OURS:
+        exposed = " ".join(re.findall(r"^EXPOSE (.*)$", stage(SERVICES[name]["build"]["target"]),
+                                      re.MULTILINE)).split()  # fmt: skip
+        for port in SERVICES[name].get("ports", []):
+            assert str(port).split(":")[2] in exposed, (name, port)
+
+
+def test_mounted_paths_are_those_that_commands_and_configurations_name() -> None:
+    place = ROOT / "deploy" / "compose"
+    for name in OURS:
+        service = SERVICES[name]
+        text = " ".join(map(str, service.get("command", [])))
+        mounted = [volume.split(":")[1] for volume in service.get("volumes", [])]
+        if (place / f"{name}.yaml").exists():
+            text += (place / f"{name}.yaml").read_text()
+        for path in re.findall(r"(?<![\w:/])/(?:etc|var)/[\w./-]+", text):
+            assert any(path.startswith(one) for one in mounted), (name, path)

@@ -4,80 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import sys
-import sysconfig
-import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from padit.codecs import schemas  # noqa: F401  # the package that is tested is another one
+from tests.deploy.wheel import build_wheel, install_wheel
 from tests.limits import allowed
-from tests.parts import missing
 
 ROOT = Path(__file__).parents[2]
-_EPOCH = "1764288000"
-_LEFT = {".git", ".venv", "build", "dist", ".padit"}
 _NOT_CODE = {"adapters/DEPENDENCIES.txt"}  # for people who read the source
 
 
-def _ignored(folder: str, names: list[str]) -> set[str]:
-    """What no build sees: caches, environments, and in tests everything."""
-    here = {one for one in names if one.endswith(("_cache", "__pycache__", ".egg-info"))}
-    return here | ({*names} & _LEFT if Path(folder) == ROOT else set())
-
-
-def _build(place: Path) -> Path:
-    """Build a wheel from a copy of the sources."""
-    shutil.copytree(ROOT, place / "source", symlinks=True, ignore=_ignored)
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--no-deps",
-        "--quiet",
-        "--disable-pip-version-check",
-    ]
-    done = subprocess.run(
-        [*command, "--wheel-dir", str(place), str(place / "source")],
-        env={**os.environ, "SOURCE_DATE_EPOCH": _EPOCH, "TMPDIR": str(place)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=allowed(300),
-    )
-    if done.returncode and "setuptools" in done.stderr and "No matching" in done.stderr:
-        missing(f"pip cannot have setuptools, which builds the wheel: {done.stderr[-300:]}")
-    assert done.returncode == 0, done.stderr[-2000:]
-    return next(place.glob("padit-*.whl"))
-
-
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return [_build(tmp_path_factory.mktemp(name)) for name in ("first", "second-place")]
+def wheels(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return [wheel, build_wheel(tmp_path_factory.mktemp("second-place"))]
 
 
 @pytest.fixture(scope="module")
 def command(wheels: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`padit` of a fresh environment, which has the libraries of this one, and not its PADIT."""
-    place = tmp_path_factory.mktemp("fresh")
-    venv.create(place, with_pip=False, symlinks=True)
-    python = place / "bin" / "python"
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    library = place / "lib" / version / "site-packages"
-    ours = [path for path in sys.path if path.endswith("site-packages")]
-    (library / "libraries.pth").write_text("\n".join([*ours, sysconfig.get_path("purelib")]))
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "--quiet"]
-    subprocess.run(
-        [*pip, "install", "--no-deps", "--no-index", str(wheels[0])],
-        check=True,
-        timeout=allowed(120),
-    )
-    return place / "bin" / "padit"
+    """`padit` of a fresh environment."""
+    return install_wheel(wheels[0], tmp_path_factory.mktemp("fresh"))
 
 
 def _run(command: Path, place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

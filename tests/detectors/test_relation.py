@@ -154,7 +154,7 @@ def test_a_source_of_many_metrics_has_partners_in_fixed_number() -> None:
 _TWIN = """
 import hashlib, sys
 import numpy as np
-from tests.detectors import test_relation, test_usual
+from tests.detectors import test_lasting, test_relation, test_usual
 from padit.transforms.detectors.relation import RelationDetector, RelationParameters
 metrics = {name: values[:200] for name, values in test_relation._pair().items()}
 metrics["power"][150:170] += 20
@@ -165,13 +165,18 @@ value[300:340] += 9
 value[350:380] = 1.0
 news, ends, level = test_usual._judged(np.round(value, 1), 60.0)
 found = hashlib.sha256(detector.dump(state) + scores.score.tobytes())
+work = np.concatenate([test_lasting._jobs(0, 300), test_lasting._wear([60, 61, 80])])
+work[250:290] = 56
+detector = test_lasting._detector()
+state, scores = detector.step(detector.initial(), test_lasting._table(work))
+found.update(detector.dump(state) + scores.score.tobytes() + scores.level.tobytes())
 found.update(news.tobytes() + level.tobytes())
 print(found.hexdigest(), len(news))
 """
 
 
 def test_compiled_code_gives_the_bits_of_plain_python() -> None:
-    """`relation` and `usual` over a few hundred samples, with the compiler and without."""
+    """`relation`, `lasting` and `usual` over a few hundred samples, compiled and not."""
     found = []
     for plain in ("0", "1"):
         environment = {**os.environ, "NUMBA_DISABLE_JIT": plain}

@@ -225,3 +225,10 @@ def test_wild_values_hide_no_season() -> None:
     value[[30, 200, 301]] = 1e6
     (one,) = found(value)
     assert one.period == pytest.approx(24 * 60 * SECOND, rel=0.01)
+
+
+def test_the_compiled_autocovariance_is_that_of_the_spectrum() -> None:
+    value = np.random.default_rng(3).normal(size=300)
+    spectrum = np.fft.rfft(value, 600)
+    whole = np.fft.irfft(spectrum.real**2 + spectrum.imag**2)
+    np.testing.assert_allclose(seasons._covariance(value, 120), whole[:120], atol=1e-9)

@@ -85,7 +85,7 @@ def test_an_outage_of_a_constant_line_is_critical_after_five_minutes() -> None:
     up = np.ones(1200)
     up[600:700] = 0
     scores = _scores(up)
-    assert np.flatnonzero(scores >= 0.9)[0] == 105
+    assert np.flatnonzero(scores >= 0.9)[0] == 104
 
 
 def test_a_season_may_not_speak_before_it_was_right_for_two_days() -> None:

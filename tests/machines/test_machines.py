@@ -1,16 +1,9 @@
 """The same bytes under each core type of OpenBLAS, each level of numpy, each way to compile."""
 
-from collections.abc import Mapping
-
 import pytest
 
 from tests.machines.cases import CASES
 from tests.machines.environments import PLAIN, digests_with, environments
-
-EXCEPTIONS: Mapping[str, str] = {
-    "scores: novelty": "BLAS and LAPACK",
-}
-"""What does not keep the law yet, and why. Entries are only ever taken off this list."""
 
 ENVIRONMENTS = environments()
 
@@ -28,12 +21,4 @@ def test_every_case_is_computed() -> None:
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_the_bytes_are_the_same_on_another_machine(name: str) -> None:
-    assert _changed(name) - EXCEPTIONS.keys() == set()
-
-
-def test_the_list_of_exceptions_shrinks() -> None:
-    assert EXCEPTIONS.keys() <= CASES.keys()
-    if not any("X86_V4" in one for one in ENVIRONMENTS):
-        pytest.skip("no data: this processor is too old to differ from an older one")
-    changed = set().union(*map(_changed, ENVIRONMENTS))
-    assert EXCEPTIONS.keys() - changed == set(), "it is the same everywhere now: take it off"
+    assert _changed(name) == set()

@@ -14,6 +14,9 @@ measured rates and reliability diagrams; `make quality` writes both again.
 labelled corpora: of alarms those within a labelled window, of others those outside.
 """
 
+import math
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,8 +24,8 @@ __all__ = ["CRITICAL_AT", "WARNING_AT", "measured_confidence", "score_of"]
 
 WARNING_AT = 0.7
 CRITICAL_AT = 27 / 7  # times the measure that scores 0.7 scores 0.9
-_SCORE = np.array([0.0, 0.5, 0.7, 0.9, 1.0])
-_RIGHT = np.array([0.01, 0.45, 0.55, 0.9, 0.98])  # share in labelled windows
+# Scores, and the share of results with them that lay in labelled windows.
+_RIGHT = ((0.0, 0.01), (0.5, 0.45), (0.7, 0.55), (0.9, 0.9), (1.0, 0.98))
 
 
 def score_of(measure: NDArray[np.float64], warning: float) -> NDArray[np.float64]:
@@ -41,5 +44,13 @@ def measured_confidence(score: float, anomaly: bool) -> float:
     >>> measured_confidence(0.9, True), measured_confidence(0.0, False)
     (0.9, 0.99)
     """
-    right = float(np.interp(score, _SCORE, _RIGHT))
+    right = _between(min(max(score, 0.0), 1.0))
     return round(right if anomaly else 1.0 - right, 3)
+
+
+def _between(score: float) -> float:
+    """On the straight lines through the measured points; a score that is NaN has no share."""
+    for (left, low), (right, high) in pairwise(_RIGHT):
+        if score <= right:
+            return low + (high - low) * ((score - left) / (right - left))
+    return math.nan

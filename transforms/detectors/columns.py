@@ -61,12 +61,16 @@ class Columns:
     def dump(self, version: int) -> bytes:
         """Bytes, series in their canonical order."""
         keys = sorted(self.row)
-        order = np.array([self.row[key] for key in keys], np.int64)
+        places = [self.row[key] for key in keys]
+        seen, data = self.seen, self.data
+        if places != list(range(len(seen))):  # else they are in order: nothing is copied
+            order = np.array(places, np.int64)
+            seen, data = seen[order], {name: column[order] for name, column in data.items()}
         saved = _Saved(
             version,
             keys,
-            self.seen[order].astype("<i8").tobytes(),
-            {name: self.data[name][order].tobytes() for name in sorted(self.data)},
+            seen.astype("<i8", copy=False).tobytes(),
+            {name: data[name].tobytes() for name in sorted(data)},
         )
         return msgspec.msgpack.encode(saved)
 

@@ -2,21 +2,24 @@
 
 A *moment* is a state of knowledge: of every series its saved state, then one moment after each of
 its samples, in the order of time. All figures are those of a moment, so they do not depend on how
-the stream is cut.
+the stream is cut. The slow twin, a moment at a time over all series, is in the tests.
 """
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from padit.domain.features import FeatureTable
+from padit.ops.compiled import kernel
 from padit.transforms.detectors.columns import Columns, Field
 
-__all__ = ["FIELDS", "NEVER", "RECENT", "Habits", "Moments"]
+__all__ = ["FIELDS", "NEVER", "RECENT", "Lasting", "Moments", "Rules", "follow"]
 
 Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+Codes = NDArray[np.int32]
+Values = NDArray[np.float64]
 
 RECENT = 64
 """Gaps that are remembered."""
@@ -24,7 +27,6 @@ NEVER = int(np.iinfo(np.int64).min)
 _PAUSES = 8
 _HABIT = 3  # as many pauses ...
 _SHARE = 10  # ... that take this part of the time since the first of them are no outages
-_AT_ONCE = 1 << 14
 _LONGEST = 2.0**60  # microseconds; so that adding it to a time never overflows
 FIELDS = {
     "gaps": Field((RECENT,), "<i8"),
@@ -34,55 +36,68 @@ FIELDS = {
     "value": Field((), "<f8"),
     "born": Field((), "<i8", NEVER),
 }
+_GAPS, _OFF, _BEGAN = range(3)  # rows of a buffer: gaps, pauses, where pauses began
 
 
+class Rules(NamedTuple):
+    """What decides a limit.
+
+    Attributes:
+        minimum: shortest gap that is reported, microseconds.
+        factor: a series has no data after so many times its usual gap.
+        warm_up: gaps before a series is judged.
+        retention: a longer gap resets a series, microseconds.
+        lived: a series that had data for a shorter time has no limit, microseconds.
+    """
+
+    minimum: int
+    factor: float
+    warm_up: int
+    retention: int
+    lived: int
+
+
+class Lasting(NamedTuple):
+    """Moments after which a series had no sample for at least its limit, in their order.
+
+    Attributes:
+        moment: int64 (q,), which.
+        following: int64 (q,), time of the next moment of the series, or until when all is known.
+        usual, longest, gaps: int64 (q,), for people: usual and longest gap in microseconds, and how
+            many gaps these are of.
+    """
+
+    moment: Ints
+    following: Ints
+    usual: Ints
+    longest: Ints
+    gaps: Ints
+
+
+@dataclass(frozen=True, slots=True)
 class Moments:
     """All moments of a table, those of a series one after the other.
 
-    Args:
-        state: with a row for every series of the table; `seen` is the time of the last sample.
-        rows: int64 (s,), row of each of the table's series.
-        table: the samples to look at.
-        retention: a longer gap resets a series, microseconds.
-
     Attributes:
         first, last: int64 (k,), moments of each row of the state.
-        owner: int64 (M,), row of the state.
         time, value: (M,) of the latest sample; time is `NEVER` before the first.
-        gap: int64 (M,), time since the sample before; 0 where there is none.
-        born: int64 (M,), time of the first sample since the series began.
-        news: bool (M,), whether it is the moment of a sample of the table.
+        limit: int64 (M,), gap from which the series is reported, microseconds; 0 while it warms
+            up, and where nobody looks.
         of_row: int64 (n,), the moment at the end of each row of the table.
+        lasting: those that are followed by a gap that is reported.
     """
 
-    def __init__(self, state: Columns, rows: Ints, table: FeatureTable, retention: int) -> None:
-        size = np.diff(table.offset)
-        owner = rows[table.code]
-        by_owner = np.argsort(owner, kind="stable")
-        sample_owner = np.repeat(owner, size)
-        order = np.argsort(sample_owner, kind="stable")
-        series = len(state.seen)
-        count = np.bincount(sample_owner, minlength=series).astype(np.int64)
-        self.first = np.cumsum(count) - count + np.arange(series)
-        self.last = self.first + count
-        total = len(order) + series
-        self.news = np.ones(total, bool)
-        self.news[self.first] = False
-        self.owner = np.repeat(np.arange(series), count + 1)
-        self.time = np.empty(total, np.int64)
-        self.time[self.first], self.time[self.news] = state.seen, table.time[order]
-        self.value = np.empty(total)
-        self.value[self.first], self.value[self.news] = state.data["value"], table.value[order]
-        before = np.concatenate([[NEVER], self.time[:-1]])
-        known = self.news & (before != NEVER)
-        self.gap = np.where(known, self.time - np.where(known, before, 0), 0)
-        self.begins = self.news & (~known | (self.gap > retention))
-        begun = np.where(self.begins, np.arange(total), 0)
-        begun[self.first] = self.first
-        begun = np.maximum.accumulate(begun)
-        self.born = np.where(self.begins[begun], self.time[begun], state.data["born"][self.owner])
-        self.of_row = np.empty(len(table), np.int64)
-        self.of_row[by_owner] = np.cumsum(size[by_owner]) + owner[by_owner]
+    first: Ints
+    last: Ints
+    time: Ints
+    value: Values
+    limit: Ints
+    of_row: Ints
+    lasting: Lasting
+
+    def owner(self, moment: Ints) -> Ints:
+        """Rows of the state that moments belong to."""
+        return np.searchsorted(self.first, moment, "right") - 1
 
     def last_before(self, row: int, end: int) -> int:
         """Time of the latest sample before `end` of a row of the state; `NEVER` without one."""
@@ -92,99 +107,279 @@ class Moments:
         return int(times[found - 1]) if found else NEVER
 
 
-class Habits:
-    """The usual gap at each moment.
+class _Table(NamedTuple):
+    """Rows of a table series by series: those of row s of the state end at stop[s] in order."""
+
+    offset: Ints
+    order: Ints
+    stop: Ints
+    time: Ints
+    value: Values
+
+
+class _State(NamedTuple):
+    """The columns of the state; moved on."""
+
+    seen: Ints
+    gaps: Ints
+    pauses: Ints
+    begins: Ints
+    limit: Ints
+    value: Values
+    born: Ints
+
+
+class _Out(NamedTuple):
+    """As `Moments`, with int64 (5, M) for `Lasting`; written."""
+
+    first: Ints
+    time: Ints
+    value: Values
+    limit: Ints
+    of_row: Ints
+    lasting: Ints
+
+
+class _Buffer(NamedTuple):
+    """Latest values of one series: those of kind k are value[k, low[k]:high[k]], newest last."""
+
+    value: Ints
+    high: Ints
+    low: Ints
+
+
+def follow(state: Columns, rows: Ints, table: FeatureTable, rules: Rules, until: int) -> Moments:
+    """Learn the gaps of all samples of a table; the state is moved on.
 
     Args:
-        moments: of a table.
-        state: before it.
-        parameters: with `minimum`, `factor` and `warm_up` as in `NoDataParameters`.
+        state: with a row for every series of the table; `seen` is the time of the last sample.
+        rows: int64 (s,), row of each of the table's series.
+        table: the samples to look at.
+        rules: what decides a limit.
+        until: event time up to which missing samples are known; `NEVER` where nothing is known.
     """
-
-    def __init__(self, moments: Moments, state: Columns, parameters: Any) -> None:
-        self._moments = moments
-        self.minimum = round(parameters.minimum_sec * 1e6)
-        self._factor = parameters.factor
-        self._warm_up = parameters.warm_up
-        counted = (moments.gap > 0) & ~moments.begins
-        data: dict[str, Any] = state.data
-        self.gaps = _Recent(data["gaps"], moments.gap, counted, moments)
-        long = np.flatnonzero(counted & (moments.gap >= self.minimum))
-        before = self._by_gaps(long - 1)
-        long = long[(before > 0) & (moments.gap[long] >= before)]
-        paused = np.zeros(len(moments.time), bool)
-        paused[long] = True
-        self.pauses = _Recent(data["pauses"], moments.gap, paused, moments)
-        began = np.where(paused, moments.time - moments.gap, 0)
-        self.begins = _Recent(data["begins"], began, paused, moments)
-        self.recent = {"gaps": self.gaps, "pauses": self.pauses, "begins": self.begins}
-
-    def limits(self, at: Ints) -> Ints:
-        """Gap from which each moment's series is reported, microseconds; 0 while it warms up."""
-        limit = self._by_gaps(at)
-        habit = self.pauses.fill(at) >= _HABIT
-        some = np.flatnonzero((limit > 0) & habit)
-        length, begin = self.pauses.at(at[some]), self.begins.at(at[some])
-        oldest = np.where(length > 0, begin, -NEVER - 1).min(axis=1, initial=-NEVER - 1)
-        span = self._moments.time[at[some]] - oldest
-        usual = length.sum(axis=1) * _SHARE >= span
-        downwards, count = np.sort(length, axis=1)[:, ::-1], (length > 0).sum(axis=1)
-        middle = downwards[np.arange(len(some)), count // 2]
-        longer = np.maximum(limit[some], np.rint(self._factor * middle).astype(np.int64))
-        limit[some] = np.where(usual, longer, limit[some])
-        return limit
-
-    def _by_gaps(self, at: Ints) -> Ints:
-        limit = np.zeros(len(at), np.int64)
-        for start in range(0, len(at), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
-            gaps, count = _sorted(self.gaps.at(at[part]))
-            usual, middle = _share(gaps, count, 9), np.maximum(_share(gaps, count, 5), 1)
-            uneven = np.sqrt(np.maximum(usual / middle, 1.0))
-            by_usual = np.rint(np.minimum(self._factor * usual * uneven, _LONGEST)).astype(np.int64)
-            found = np.maximum(np.maximum(by_usual, 2 * gaps[:, -2]), self.minimum)
-            limit[part] = np.where(count >= self._warm_up, found, 0)
-        return limit
-
-    def figures(self, at: Ints) -> dict[str, Ints]:
-        """For people: usual and longest gap in microseconds, and how many gaps these are of."""
-        gaps, count = _sorted(self.gaps.at(at))
-        return {"usual": _share(gaps, count, 9), "longest": gaps[:, -1], "count": count}
+    data: dict[str, Any] = state.data
+    series, total = len(state.seen), len(state.seen) + len(table.time)
+    order, stop = np.empty(len(table), np.int64), np.zeros(series + 1, np.int64)
+    samples = np.zeros(series, np.int64)
+    most = _arrange(table.offset, table.code, rows, samples, order, stop)
+    first = np.cumsum(samples + 1) - samples - 1
+    out = _Out(
+        first, np.empty(total, np.int64), np.empty(total), np.zeros(total, np.int64),
+        np.empty(len(table), np.int64), np.empty((len(Lasting._fields), total), np.int64),
+    )  # fmt: skip
+    found = _follow(
+        _Table(table.offset, order, stop, table.time, table.value),
+        _State(state.seen, *(data[name] for name in FIELDS)),
+        rules,
+        until,
+        out,
+        _Buffer(np.empty((3, RECENT + most), np.int64), np.zeros(3, np.int64),
+                np.zeros(3, np.int64)),
+    )  # fmt: skip
+    lasting = Lasting(*out.lasting[:, :found])
+    return Moments(first, first + samples, out.time, out.value, out.limit, out.of_row, lasting)
 
 
-class _Recent:
-    """The latest few of a value of each series, at any moment; newest last, 0 where missing."""
+@kernel
+def _arrange(offset: Ints, code: Codes, rows: Ints, samples: Ints, order: Ints, stop: Ints) -> int:
+    """Rows of the table series by series; returns the most samples of one.
 
-    def __init__(self, ring: Ints, value: Ints, adds: Bools, moments: Moments) -> None:
-        series, self._width = ring.shape
-        added = np.cumsum(adds)
-        self._high = (moments.owner + 1) * self._width + added
-        low = np.where(moments.begins, self._high, 0)
-        low[moments.first] = self._high[moments.first] - (ring != 0).sum(axis=1)
-        self._low = np.maximum.accumulate(low)
-        self._values = np.zeros(series * self._width + int(adds.sum()), np.int64)
-        base = self._high[moments.first] - self._width
-        self._values[base[:, None] + np.arange(self._width)] = ring
-        self._values[self._high[adds] - 1] = value[adds]
+    Args:
+        offset: int64 (n + 1,), where the samples of each row of the table begin.
+        code: int32 (n,), the series of each row.
+        rows: int64 (s,), the row of the state of each series.
+        samples: int64 (k,), zeros; gets the samples of each row of the state.
+        order: int64 (n,), written: as in `_Table`.
+        stop: int64 (k + 1,), zeros; as in `_Table`.
+    """
+    for i in range(len(code)):
+        samples[rows[code[i]]] += offset[i + 1] - offset[i]
+        stop[rows[code[i]] + 1] += 1
+    most = 0
+    for s in range(len(samples)):
+        most = max(most, samples[s])
+        stop[s + 1] += stop[s]
+    for i in range(len(code)):
+        place = stop[rows[code[i]]]  # where its rows begin, and in the end where they stop
+        stop[rows[code[i]]] = place + 1
+        order[place] = i
+    return int(most)
 
-    def at(self, moment: Ints) -> Ints:
-        """int64 (q, width)."""
-        place = self._high[moment][:, None] + np.arange(-self._width, 0)
-        found: Ints = np.where(place >= self._low[moment][:, None], self._values[place], 0)
+
+@kernel
+def _follow(
+    table: _Table, state: _State, rules: Rules, until: int, out: _Out, buffer: _Buffer
+) -> int:
+    """All moments, series by series; returns how many of them are lasting."""
+    found = begin = 0
+    for s in range(len(state.seen)):
+        at = out.first[s]
+        out.time[at], out.value[at], out.limit[at] = state.seen[s], state.value[s], state.limit[s]
+        _take_up(state, s, buffer)
+        chosen = table.order[begin : table.stop[s]]
+        last, found = _series(s, chosen, table, state, rules, out, buffer, found)
+        if until != NEVER:
+            found = _note(last, until, out, buffer, found)
+        if last > at:
+            _leave(state, s, buffer)
+            state.seen[s], state.value[s] = out.time[last], out.value[last]
+            state.limit[s] = out.limit[last]
+        begin = table.stop[s]
+    return found
+
+
+@kernel
+def _series(
+    s: int,
+    chosen: Ints,
+    table: _Table,
+    state: _State,
+    rules: Rules,
+    out: _Out,
+    buffer: _Buffer,
+    found: int,
+) -> tuple[int, int]:
+    """The moments of a series after its first; the last one, and how many lasting ones there are.
+
+    A limit is worked out at the end of each window, and where a gap follows that may be reported.
+    """
+    at, judged = out.first[s], True
+    for i in chosen:
+        for j in range(table.offset[i], table.offset[i + 1]):
+            before, now = out.time[at], table.time[j]
+            gap = now - before if before != NEVER else 0
+            if gap >= rules.minimum:
+                if not judged:
+                    out.limit[at] = _limit(buffer, before, state.born[s], rules)
+                found = _note(at, now, out, buffer, found)
+            if before == NEVER or gap > rules.retention:
+                buffer.low[:] = buffer.high
+                state.born[s] = now
+            elif gap > 0:
+                _learn(gap, now, buffer, rules)
+            at += 1
+            out.time[at], out.value[at], judged = now, table.value[j], False
+        if not judged:
+            out.limit[at] = _limit(buffer, out.time[at], state.born[s], rules)
+            judged = True
+        out.of_row[i] = at
+    return at, found
+
+
+@kernel
+def _take_up(state: _State, s: int, buffer: _Buffer) -> None:
+    """Begin with what is remembered of a series."""
+    _fill(state.gaps[s], _GAPS, buffer)
+    _fill(state.pauses[s], _OFF, buffer)
+    _fill(state.begins[s], _BEGAN, buffer)
+
+
+@kernel
+def _fill(ring: Ints, kind: int, buffer: _Buffer) -> None:
+    count = 0
+    for k in range(len(ring)):
+        buffer.value[kind, k] = ring[k]
+        count += ring[k] != 0
+    buffer.high[kind], buffer.low[kind] = len(ring), len(ring) - count
+
+
+@kernel
+def _leave(state: _State, s: int, buffer: _Buffer) -> None:
+    """Remember the latest."""
+    state.gaps[s] = _latest(buffer, _GAPS, RECENT)
+    state.pauses[s] = _latest(buffer, _OFF, _PAUSES)
+    state.begins[s] = _latest(buffer, _BEGAN, _PAUSES)
+
+
+@kernel
+def _latest(buffer: _Buffer, kind: int, width: int) -> Ints:
+    """int64 (width,), newest last, 0 where there is none."""
+    found = np.zeros(width, np.int64)
+    for k in range(width):
+        place = buffer.high[kind] - width + k
+        if place >= buffer.low[kind]:
+            found[k] = buffer.value[kind, place]
+    return found
+
+
+@kernel
+def _add(kind: int, value: int, buffer: _Buffer) -> None:
+    buffer.value[kind, buffer.high[kind]] = value
+    buffer.high[kind] += 1
+
+
+@kernel
+def _learn(gap: int, now: int, buffer: _Buffer, rules: Rules) -> None:
+    """Remember a gap, and that it is a pause if it is longer than usual gaps allow."""
+    if gap >= rules.minimum:
+        limit = _by_gaps(np.sort(_latest(buffer, _GAPS, RECENT)), rules)
+        if 0 < limit <= gap:
+            _add(_OFF, gap, buffer)
+            _add(_BEGAN, now - gap, buffer)
+    _add(_GAPS, gap, buffer)
+
+
+@kernel
+def _note(at: int, following: int, out: _Out, buffer: _Buffer, found: int) -> int:
+    """Note a moment whose series has no sample for its limit; returns how many there are."""
+    if out.limit[at] <= 0 or following - out.time[at] < out.limit[at]:
         return found
-
-    def fill(self, moment: Ints) -> Ints:
-        """int64 (q,), how many there are; more than the width where more came."""
-        filled: Ints = self._high[moment] - self._low[moment]
-        return filled
-
-
-def _sorted(recent: Ints) -> tuple[Ints, Ints]:
-    return np.sort(recent, axis=1), (recent > 0).sum(axis=1)
+    gaps = np.sort(_latest(buffer, _GAPS, RECENT))
+    count = _count(gaps)
+    out.lasting[0, found], out.lasting[1, found] = at, following
+    out.lasting[2, found], out.lasting[3, found] = _share(gaps, count, 9), gaps[-1]
+    out.lasting[4, found] = count
+    return found + 1
 
 
-def _share(gaps: Ints, count: Ints, tenths: int) -> Ints:
+@kernel
+def _limit(buffer: _Buffer, now: int, born: int, rules: Rules) -> int:
+    """Gap from which a series is reported, microseconds; 0 while it warms up."""
+    limit = _by_gaps(np.sort(_latest(buffer, _GAPS, RECENT)), rules)
+    if now - born < rules.lived:
+        return 0
+    if limit > 0 and buffer.high[_OFF] - buffer.low[_OFF] >= _HABIT:
+        return _with_habit(limit, buffer, now, rules)
+    return limit
+
+
+@kernel
+def _with_habit(limit: int, buffer: _Buffer, now: int, rules: Rules) -> int:
+    """The limit of a series that pauses, where its latest pauses are a habit."""
+    length, begin = _latest(buffer, _OFF, _PAUSES), _latest(buffer, _BEGAN, _PAUSES)
+    oldest, taken = np.iinfo(np.int64).max, 0
+    for k in range(_PAUSES):
+        if length[k] > 0:
+            oldest, taken = min(oldest, begin[k]), taken + length[k]
+    if taken * _SHARE < now - oldest:
+        return limit
+    middle = np.sort(length)[_PAUSES - 1 - _count(length) // 2]
+    return max(limit, int(np.rint(rules.factor * middle)))
+
+
+@kernel
+def _by_gaps(gaps: Ints, rules: Rules) -> int:
+    """The limit by usual gaps alone; they are sorted behind zeros."""
+    count = _count(gaps)
+    if count < rules.warm_up:
+        return 0
+    usual, middle = _share(gaps, count, 9), max(_share(gaps, count, 5), 1)
+    uneven = np.sqrt(max(usual / middle, 1.0))
+    by_usual = int(np.rint(min(rules.factor * usual * uneven, _LONGEST)))
+    return max(by_usual, 2 * int(gaps[-2]), rules.minimum)
+
+
+@kernel
+def _count(values: Ints) -> int:
+    found = 0
+    for one in values:
+        found += one > 0
+    return found
+
+
+@kernel
+def _share(gaps: Ints, count: int, tenths: int) -> int:
     """The gap that so many tenths do not exceed, of gaps sorted behind zeros."""
-    place = RECENT - count + np.maximum((tenths * count + 9) // 10 - 1, 0)
-    usual: Ints = gaps[np.arange(len(gaps)), np.minimum(place, RECENT - 1)]
-    return usual
+    place = len(gaps) - count + max((tenths * count + 9) // 10 - 1, 0)
+    return int(gaps[min(place, len(gaps) - 1)])

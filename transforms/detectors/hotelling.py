@@ -121,7 +121,8 @@ def begin(rows: Array, warning: float) -> Array:
     memory = np.zeros((1, where.size))
     part = where.views(memory)
     mean = _sum(rows) / count
-    sd = np.sqrt(_sum((rows - mean) ** 2) / count)
+    off = rows - mean
+    sd = np.sqrt(_sum(off * off) / count)
     part["mean"][0] = mean
     part["sd"][0] = np.maximum(sd, np.maximum(1e-9 * np.abs(mean), 1e-12))
     z = np.clip((rows - mean) / part["sd"][0], -CLIP, CLIP)

@@ -67,7 +67,7 @@ def add(low: Array, high: Array, value: Array) -> tuple[Array, Array]:
     gap = np.full(merged.shape, -np.inf)
     np.subtract(merged[:, 1:], upper[:, :-1], out=gap[:, 1:], where=real[:, 1:])
     gap[:, 0] = np.inf  # the first interval always begins one
-    limit = np.partition(gap, -size - 1, axis=1)[:, [-size - 1]]
+    limit = np.sort(gap, axis=1)[:, [-size - 1]]
     begins = real & (gap > np.maximum(limit, 0.0))
     begins[:, 0] = real[:, 0]
     ends = np.zeros_like(begins)

@@ -12,15 +12,17 @@ from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 from padit.domain.timestamps import MICROS, format_utc
 from padit.domain.watermark import WATERMARK_NONE
+from padit.ops.compiled import kernel
 from padit.transforms.detectors.base import NoDataRows, Parameters, Scores
-from padit.transforms.detectors.calibration import measured_confidence, score_of
+from padit.transforms.detectors.calibration import measured_confidence
 from padit.transforms.detectors.columns import Columns
-from padit.transforms.detectors.gaps import FIELDS, NEVER, RECENT, Habits, Moments
+from padit.transforms.detectors.gaps import FIELDS, NEVER, RECENT, Moments, Rules, follow
 
 __all__ = ["DETECTOR", "NoDataDetector", "NoDataParameters"]
 
 Ints = NDArray[np.int64]
 _WARNING = 0.7
+_SCALE = 3 / 7
 
 
 class NoDataParameters(Parameters):
@@ -102,7 +104,13 @@ class NoDataDetector:
     def __init__(self, parameters: NoDataParameters) -> None:
         self.parameters = parameters
         self._retention = round(parameters.retention_sec * MICROS)
-        self._lived = round(parameters.lived_sec * MICROS)
+        self._rules = Rules(
+            round(parameters.minimum_sec * MICROS),
+            float(parameters.factor),
+            parameters.warm_up,
+            self._retention,
+            round(parameters.lived_sec * MICROS),
+        )
 
     def initial(self) -> Columns:
         """No series yet."""
@@ -111,25 +119,31 @@ class NoDataDetector:
     def step(self, state: Columns, table: FeatureTable) -> tuple[Columns, Scores]:
         """Learn the gaps of all samples, and judge each window by those before its end."""
         rows = _admit(state, table.series)
-        moments = Moments(state, rows, table, self._retention)
-        habits = Habits(moments, state, self.parameters)
-        limit = self._limits(moments, habits, state)
-        rows_of_table = _Ends(table.window_end, moments.of_row, limit[moments.of_row])
-        absent = self._absent(moments, limit, table)
-        ends = _Ends(*(np.concatenate(pair) for pair in zip(rows_of_table, absent, strict=True)))
-        score, ongoing = self._judge(ends, moments, table)
+        until = _known_until(table)
+        moments = follow(state, rows, table, self._rules, until)
+        interval = 0 if table.passed is None else table.passed.interval
+        ends = _Ends(table.window_end, moments.of_row, moments.limit[moments.of_row])
+        absent = self._absent(moments, table)
+        if len(absent.end):
+            ends = _Ends(*(np.concatenate(pair) for pair in zip(ends, absent, strict=True)))
+        score, ongoing = _judge(ends, moments.time, until, self._retention, interval)
+        without_data = (score >= _WARNING).nonzero()[0]
         keys = list(state.row)
-        detail = _detail(ends, moments, habits, score >= _WARNING)
-        detail |= _company(ends, moments, keys, score >= _WARNING, self._retention)
-        here, there = slice(len(table)), slice(len(table), None)
-        added = _named(
-            keys, moments.owner[absent.moment], absent.end, score[there], ongoing[there],
-            {name: column[there] for name, column in detail.items()},
-        )  # fmt: skip
-        mine = {name: column[here] for name, column in detail.items()}
-        state = self._learn(state, moments, habits, limit, table)
-        missing = score[here] >= _WARNING
-        return state, Scores(score[here], None, mine, ongoing[here], added, missing=missing)
+        detail = _detail(ends, moments, without_data)
+        detail |= _company(ends, moments, keys, without_data, self._retention)
+        state = self._forget(state, until)
+        added = None
+        if len(absent.end):
+            there = slice(len(table), None)
+            added = _named(
+                keys, moments.owner(absent.moment), absent.end, score[there], ongoing[there],
+                {name: column[there] for name, column in detail.items()},
+            )  # fmt: skip
+            here = slice(len(table))
+            score, ongoing = score[here], ongoing[here]
+            detail = {name: column[here] for name, column in detail.items()}
+        missing = score >= _WARNING
+        return state, Scores(score, None, detail, ongoing, added, missing=missing)
 
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
         """Length of the gap, the usual gap, and the last sample."""
@@ -182,75 +196,34 @@ class NoDataDetector:
         """
         return Columns.load(data, self.version, FIELDS)
 
-    def _limits(self, moments: Moments, habits: Habits, state: Columns) -> Ints:
-        """Limit at every moment that is judged, microseconds; the state holds its own moments'."""
-        limit = np.zeros(len(moments.time), np.int64)
-        limit[moments.first] = state.data["limit"]
-        judged = np.zeros(len(limit), bool)
-        judged[moments.of_row] = judged[moments.last] = True
-        judged[np.flatnonzero(moments.gap >= habits.minimum) - 1] = True
-        at = np.flatnonzero(judged & moments.news)
-        limit[at] = habits.limits(at)
-        lived = np.where(moments.news, moments.time - moments.born, self._lived)
-        limit[lived < self._lived] = 0
-        return limit
-
-    def _absent(self, moments: Moments, limit: Ints, table: FeatureTable) -> _Ends:
+    def _absent(self, moments: Moments, table: FeatureTable) -> _Ends:
         """Ends of windows without samples, and so without a row, of series that have no data."""
-        passed, until = table.passed, _known_until(table)
-        if passed is None or until == NEVER:
+        passed, (at, following, *_) = table.passed, moments.lasting
+        if passed is None or not len(at) or (until := _known_until(table)) == NEVER:
             return _Ends(*(np.empty(0, np.int64) for _ in range(3)))
         # A gap lasts from a moment to the next of its series, the latest one until now.
-        following = np.append(moments.time[1:], until)
-        following[moments.last] = until
-        lasting = (limit > 0) & (following - np.where(limit > 0, moments.time, 0) >= limit)
-        at = np.flatnonzero(lasting)
-        time, interval = moments.time[at], passed.interval
-        final = np.minimum(np.minimum(following[at], until), time + self._retention) // interval
-        begun = -(-(time + limit[at]) // interval)
+        time, limit, interval = moments.time[at], moments.limit[at], passed.interval
+        final = np.minimum(np.minimum(following, until), time + self._retention) // interval
+        begun = -(-(time + limit) // interval)
         in_table = time // interval + passed.size // interval
         start = np.maximum(np.maximum(begun, in_table + 1), passed.since // interval + 1)
         count = np.maximum(final - start + 1, 0)
         before = np.cumsum(count) - count
         end = np.repeat(start - before, count) + np.arange(int(count.sum()))
-        moment = np.repeat(at, count)
-        return _Ends(end * interval, moment, limit[moment])
+        return _Ends(end * interval, np.repeat(at, count), np.repeat(limit, count))
 
-    def _judge(
-        self, ends: _Ends, moments: Moments, table: FeatureTable
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Score at each end, and whether the series had no data at the end before."""
-        until = _known_until(table)
-        interval = 0 if table.passed is None else table.passed.interval
-        known = (ends.limit > 0) & (ends.end <= until)
-        gap = ends.end - np.where(known, moments.time[ends.moment], ends.end)
-        known &= gap <= self._retention
-        ratio = gap / np.maximum(ends.limit, 1)
-        score = np.where(ratio < 1, ratio / 2, score_of(ratio, 1.0))
-        ongoing = known & (gap - interval >= ends.limit)
-        return np.where(known, score, np.nan), ongoing
+    def _forget(self, state: Columns, until: int) -> Columns:
+        """Drop series past their retention.
 
-    def _learn(
-        self, state: Columns, moments: Moments, habits: Habits, limit: Ints, table: FeatureTable
-    ) -> Columns:
-        """Keep the latest moment of each series, and drop series past their retention."""
-        data: dict[str, Any] = state.data
-        changed = np.flatnonzero(moments.last > moments.first)
-        at = moments.last[changed]
-        for name, recent in habits.recent.items():
-            data[name][changed] = recent.at(at)
-        data["limit"][changed], data["value"][changed] = limit[at], moments.value[at]
-        data["born"][changed] = moments.born[at]
-        state.seen[changed] = moments.time[at]
-        # Exactly when it is due, so that the state does not depend on how the stream is cut.
-        until = _known_until(table)
+        Exactly when it is due, so that the state does not depend on how the stream is cut.
+        """
         oldest = NEVER + 1 if until == NEVER else until - self._retention
-        keep = np.flatnonzero(state.seen >= oldest)
+        keep = (state.seen >= oldest).nonzero()[0]
         if len(keep) == len(state.seen):
             return state
         keys = list(state.row)
         row = {keys[old]: new for new, old in enumerate(keep.tolist())}
-        return Columns(row, state.seen[keep], {name: data[name][keep] for name in FIELDS})
+        return Columns(row, state.seen[keep], {name: state.data[name][keep] for name in FIELDS})
 
 
 DETECTOR = NoDataDetector
@@ -259,11 +232,12 @@ DETECTOR = NoDataDetector
 def _admit(state: Columns, series: tuple[Series, ...]) -> Ints:
     """Rows of the series, new ones at the end; `state.row` stays in the order of the rows."""
     fresh = [key for key in series if key not in state.row]
-    state.row.update({key: len(state.row) + i for i, key in enumerate(fresh)})
-    state.seen = np.concatenate([state.seen, np.full(len(fresh), NEVER)])
-    for name, field in FIELDS.items():
-        new = np.full((len(fresh), *field.shape), field.start, field.dtype)
-        state.data[name] = np.concatenate([state.data[name], new])
+    if fresh:
+        state.row.update({key: len(state.row) + i for i, key in enumerate(fresh)})
+        state.seen = np.concatenate([state.seen, np.full(len(fresh), NEVER)])
+        for name, field in FIELDS.items():
+            new = np.full((len(fresh), *field.shape), field.start, field.dtype)
+            state.data[name] = np.concatenate([state.data[name], new])
     return np.array([state.row[key] for key in series], np.int64)
 
 
@@ -274,36 +248,59 @@ def _known_until(table: FeatureTable) -> int:
     return min(table.passed.until, table.closed_until)
 
 
-def _detail(
-    ends: _Ends, moments: Moments, habits: Habits, without_data: NDArray[np.bool_]
-) -> dict[str, NDArray[Any]]:
+@kernel
+def _judge(
+    ends: _Ends, time: Ints, until: int, retention: int, interval: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Score at each end, and whether the series had no data at the end before.
+
+    Args:
+        ends: to judge.
+        time: int64 (M,), of all moments.
+        until: event time up to which missing samples are known.
+        retention: a longer gap is not reported, microseconds.
+        interval: from one window end to the next, microseconds.
+    """
+    score = np.full(len(ends.end), np.nan)
+    ongoing = np.zeros(len(ends.end), np.bool_)
+    for i in range(len(score)):
+        limit = ends.limit[i]
+        if limit <= 0 or ends.end[i] > until:
+            continue
+        gap = ends.end[i] - time[ends.moment[i]]
+        if gap > retention:
+            continue
+        ratio = gap / limit
+        score[i] = ratio / 2 if ratio < 1 else ratio / (ratio + _SCALE)  # as `score_of`
+        ongoing[i] = gap - interval >= limit
+    return score, ongoing
+
+
+def _detail(ends: _Ends, moments: Moments, without_data: Ints) -> dict[str, NDArray[Any]]:
     """Columns for the evidence; the usual gap only where a series has no data."""
-    known = ends.limit > 0
     detail: dict[str, NDArray[Any]] = {
-        "last": np.where(known, moments.time[ends.moment], 0),
+        "last": np.where(ends.limit > 0, moments.time[ends.moment], 0),
         "value": moments.value[ends.moment],
         "limit": ends.limit,
     }
-    at, inverse = np.unique(ends.moment[without_data], return_inverse=True)
-    for name, column in habits.figures(at).items():
-        detail[name] = np.zeros(len(without_data), np.int64)
-        detail[name][without_data] = column[inverse]
+    lasting = moments.lasting
+    place = np.searchsorted(lasting.moment, ends.moment[without_data])
+    figures = {"usual": lasting.usual, "longest": lasting.longest, "count": lasting.gaps}
+    for name, column in figures.items():
+        detail[name] = np.zeros(len(ends.end), np.int64)
+        if len(place):
+            detail[name][without_data] = column[place]
     return detail
 
 
 def _company(
-    ends: _Ends,
-    moments: Moments,
-    keys: Sequence[Series],
-    without_data: NDArray[np.bool_],
-    retention: int,
+    ends: _Ends, moments: Moments, keys: Sequence[Series], at: Ints, retention: int
 ) -> dict[str, NDArray[Any]]:
     """Series of the same source that have no data at that end, and all its known series."""
-    at = np.flatnonzero(without_data)
-    found = {name: np.zeros(len(without_data), np.int64) for name in ("without_data", "known")}
+    found = {name: np.zeros(len(ends.end), np.int64) for name in ("without_data", "known")}
     if not len(at):
         return found
-    names = [keys[one].source_id for one in moments.owner[ends.moment[at]].tolist()]
+    names = [keys[one].source_id for one in moments.owner(ends.moment[at]).tolist()]
     pairs = list(zip(names, ends.end[at].tolist(), strict=True))
     members: dict[str, list[int]] = {name: [] for name in names}
     for number, key in enumerate(keys):

@@ -90,7 +90,7 @@ class NoveltyDetector:
     """
 
     name: ClassVar[str] = "novelty"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
     Parameters: ClassVar[type[Parameters]] = NoveltyParameters
     confidence = staticmethod(measured_confidence)
     judging: ClassVar[frozenset[str]] = frozenset({"warm_up", "warning"})

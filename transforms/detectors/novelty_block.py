@@ -183,7 +183,8 @@ def _ratios(
     deviation = r["spread"][:, _MEMORY_OF, None]
     out = np.abs(statistics - r["mean"][:, :, None])[:, _MEMORY_OF]
     out = np.where((deviation > 0) & np.isfinite(out), out, 0.0)
-    unit = np.sqrt(usual * usual + (EVEN * deviation) ** 2 + (margin[:, None] * out) ** 2)
+    even, wide = EVEN * deviation, margin[:, None] * out
+    unit = np.sqrt(usual * usual + even * even + wide * wide)
     ratio: Array = np.minimum(distance / np.where(known, unit, np.inf), TOP)
     return np.where(valid[:, None], ratio, 0.0)
 
@@ -209,7 +210,8 @@ def _novelty(r: Data, ratio: Array, valid: NDArray[np.bool_]) -> tuple[Array, ND
     total = WEIGHT[0] * root[:, 0]
     for c in range(1, channels):
         total = total + WEIGHT[c] * root[:, c]
-    whole = np.where(valid, (total / WEIGHT.sum()) ** 2, 0.0)
+    share = total / WEIGHT.sum()
+    whole = np.where(valid, share * share, 0.0)
     before = r["peak"][:, channels].max(axis=1)
     highest = np.maximum.accumulate(np.concatenate([before[:, None], whole], axis=1), axis=1)
     peak = np.where(whole > BEAT * highest[:, :-1], whole, 0.0)
@@ -254,7 +256,7 @@ def learn(r: Data, horizon: int, time: NDArray[np.int64]) -> Data:
     _learn_shape(r)
     r["centre"] = r["recent"][:, -1]
     part = (BLOCK / np.minimum(np.maximum(r["age"] - LAG, BLOCK), SETTLE))[:, None]
-    mean = (1 - part) * r["usual"] ** 2 + part * (r["squares"] / BLOCK)
+    mean = (1 - part) * (r["usual"] * r["usual"]) + part * (r["squares"] / BLOCK)
     r["usual"] = np.sqrt(mean)
     r["squares"] = np.zeros_like(r["squares"])
     now = r["peak"][:, :, -1]

@@ -4,6 +4,7 @@ Sizes are ratios; a bin is a factor of sqrt(2). `count[..., b]` is the decayed n
 peaks in bin b or above, so that one look-up answers "how many at least this large".
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 __all__ = ["BINS", "bin_of", "comparable", "remember"]
 
 BINS = 48  # from 2^-8 to 2^16
-_EDGES = np.array([(0.5, 0.5**0.5)[b % 2] * 2.0 ** (b // 2 - 8) for b in range(1, BINS)])
+_EDGES = np.array([math.ldexp((0.5, math.sqrt(0.5))[b % 2], b // 2 - 8) for b in range(1, BINS)])
 
 Array = NDArray[Any]
 

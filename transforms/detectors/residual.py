@@ -94,7 +94,7 @@ class ResidualDetector:
     """
 
     name: ClassVar[str] = "residual"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Parameters: ClassVar[type[Parameters]] = ResidualParameters
     confidence = staticmethod(measured_confidence)
 

@@ -101,8 +101,9 @@ def judge(
     lowest, highest = _range(r, 1, departure, seen & (age >= 3 * BLOCK))
     base, out = r["base"][:, None], np.abs(z - r["level"][:, None])
     least = 1e-9 * np.abs(z) + 1e-12
-    usual = (r["usual"][:, None]) ** 2 + (WIDE * season.spread) ** 2
-    unit = np.sqrt(usual + (EVEN * base) ** 2 + (MARGIN * out) ** 2)
+    parts = r["usual"][:, None], WIDE * season.spread, EVEN * base, MARGIN * out
+    usual, wide, even, margin = (one * one for one in parts)
+    unit = np.sqrt(usual + wide + even + margin)
     ratio = np.stack([
         np.where(season.known, _outside(z, season.low, season.high) / np.maximum(unit, least), 0.0),
         np.where(season.known, 0.0, _outside(z, low, high))

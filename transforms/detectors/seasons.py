@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from padit.ops.compiled import kernel, warm_up
 from padit.transforms.detectors.columns import Field
 
 __all__ = ["CALENDAR", "SLOTS", "Found", "fields", "look", "remember"]
@@ -168,8 +169,7 @@ def _lags(value: Array, known: NDArray[np.int64]) -> list[float]:
     slope = (away * (held[known] - middle)).sum() / max((away * away).sum(), 1.0)
     off = held - middle - slope * (np.arange(size) - known.mean())
     off = np.where(np.isnan(off), 0.0, off)
-    power = np.abs(np.fft.rfft(off, 2 * size)) ** 2
-    covariance = np.fft.irfft(power)[: int(size / _CYCLES) + 2]
+    covariance = _covariance(off, int(size / _CYCLES) + 2)
     if covariance[0] <= 1e-12 * max(1.0, float(np.square(held[known]).sum())):
         return []
     alike = covariance / covariance[0] * size / (size - np.arange(len(covariance)))
@@ -184,6 +184,18 @@ def _lags(value: Array, known: NDArray[np.int64]) -> list[float]:
     chosen = [int(lags[alike[lags] >= alike[lags].max() - _BETTER][0])]
     chosen += [int(k) for k in lags[(lags < chosen[0]) & (alike[lags] >= 0.5)][:1]]
     return [_refine(alike, lag) for lag in sorted(chosen)]
+
+
+@kernel
+def _covariance(off: Array, lags: int) -> Array:
+    """(lags,): sum of the products of values (m,) that lie 0, 1, ... apart."""
+    found = np.zeros(lags)
+    for lag in range(lags):
+        total = 0.0
+        for i in range(len(off) - lag):
+            total += off[i] * off[i + lag]
+        found[lag] = total
+    return found
 
 
 def _refine(alike: Array, lag: int) -> float:
@@ -202,3 +214,9 @@ def _refine(alike: Array, lag: int) -> float:
         bend = a - 2 * b + c
         best = (at + (0.5 * (a - c) / bend if bend < 0 else 0.0)) / times
     return best
+
+
+@warm_up
+def covariance() -> None:
+    """Of a few values."""
+    _covariance(np.ones(4), 2)

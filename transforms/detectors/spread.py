@@ -37,7 +37,7 @@ def update(
     first = known <= width
     square = np.where(counts & first[:, None], off - shift[:, None], off)
     part = number / np.maximum(np.minimum(known, settle), 1)
-    variance = (1 - part) * spread**2 + part * ((square * square).sum(axis=1) / number)
+    variance = (1 - part) * (spread * spread) + part * ((square * square).sum(axis=1) / number)
     some = known > 0
     early = known <= 2 * width
     after = mean + np.where(early, 1.0, part) * shift

@@ -15,6 +15,7 @@ from padit.transforms.detectors.directions import VerdictParameters, directions_
 from padit.transforms.detectors.usual_evidence import FEW
 from padit.transforms.detectors.usual_kernel import run
 from padit.transforms.detectors.usual_season import SLOTS_OF_SEASON
+from padit.transforms.detectors.usual_unseen import SLOTS_OF_UNSEEN
 from padit.transforms.detectors.wording import number, span
 
 __all__ = ["DETECTOR", "UsualDetector", "UsualParameters"]
@@ -22,6 +23,7 @@ __all__ = ["DETECTOR", "UsualDetector", "UsualParameters"]
 _FIELDS = {
     "state": Field((state_of.SLOTS,), "float64"),
     "season": Field((SLOTS_OF_SEASON,), "float32", np.nan),
+    "unseen": Field((SLOTS_OF_UNSEEN,), "float64"),
 }
 _WORDS = (
     "above its usual", "below its usual", "higher than usual", "lower than usual",
@@ -72,7 +74,7 @@ class UsualDetector:
     """
 
     name: ClassVar[str] = "usual"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Parameters: ClassVar[type[Parameters]] = UsualParameters
     samples_first: ClassVar[int] = FEW  # without a score
     budgeted: ClassVar[bool] = False  # its verdicts are calibrated by the series' own past already
@@ -103,6 +105,7 @@ class UsualDetector:
         run(
             cast(NDArray[np.float64], state.data["state"]),
             cast(NDArray[np.float32], state.data["season"]),
+            cast(NDArray[np.float64], state.data["unseen"]),
             rows[table.code],
             table.offset.astype(np.int64, copy=False),
             table.time.astype(np.int64, copy=False),

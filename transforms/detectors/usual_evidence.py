@@ -139,7 +139,7 @@ def _outside(
     if turns > 0:
         return max(over, turns), z, 0.5
     if context & KNOWN:
-        return min(over, 0.0), min(z, 1.0), 0.5
+        return min(over, 0.0), min(z, 1.0 if learn else 0.0), 0.5
     if not learn:
         return over, z, 0.5
     slack = 2.2 - 1.7 / slow

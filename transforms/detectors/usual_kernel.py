@@ -21,12 +21,15 @@ from padit.transforms.detectors.usual_scale import (
     CHANNEL,
     COUNT,
     HIGH,
+    LEAST,
     LOW,
+    MOST,
     OVER,
     REACH,
     SIDES,
     SWINGS,
     fit,
+    log2,
     remember,
 )
 from padit.transforms.detectors.usual_season import SEASON, season_judge, season_learn
@@ -49,6 +52,7 @@ from padit.transforms.detectors.usual_state import (
     LAST,
     LAST_TIME,
     LEVEL,
+    NEWS,
     OPEN,
     QUEUE,
     QUIET,
@@ -58,15 +62,27 @@ from padit.transforms.detectors.usual_state import (
     SEASONAL,
     SEVERE,
     STUCK,
-    TOLD,
     VALUE,
     WAIT,
     WAIT_A,
     WAITING,
     WAITING_A,
 )
+from padit.transforms.detectors.usual_unseen import unseen
 
 __all__ = ["run"]
+
+UNSEEN = 0.6  # how new a sample is that may be news alone
+SPIKES_FROM = 2 * 86400e6  # microseconds
+TENTH = 0.30102999566398120  # log10(2)
+RANKED = 0.4  # what is new and no news stays below this verdict, in the order of how new it is
+MOST_ALONE = 3.8  # of a single sample; what is CRITICAL lasts
+FORGET, HARDLY = 0.9, 0.05  # how new the last samples were, and less than which they are old
+DOUBT = 2.0  # what was seen at other times of the day takes more to be news
+STEADY = 128  # samples without a move, after which one is news
+MATURE = 1024  # samples of a series that moves
+NOVEL = 1.8  # tails for what is news if new
+UPWARD, DOWNWARD = 0.0, 1.0
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -76,6 +92,7 @@ Ints = NDArray[np.int64]
 def run(
     states: Array,
     seasons: NDArray[np.float32],
+    memories: Array,
     rows: Ints,
     offset: Ints,
     time: Ints,
@@ -90,6 +107,7 @@ def run(
     Args:
         states: float64 (series, SLOTS).
         seasons: float32 (series, SLOTS_OF_SEASON).
+        memories: float64 (series, SLOTS_OF_UNSEEN).
         rows: int64 (n,), the series of each window.
         offset: int64 (n + 1,), its samples.
         time: int64 (m,), microseconds, ascending within a series.
@@ -102,12 +120,15 @@ def run(
         out: float64 (FACTS, n), gets what `FACT` names.
     """
     for row in range(len(rows)):
-        s = states[rows[row]]
+        at = rows[row]
+        s = states[at]
         event, best = np.nan, -1.0
         level, accepted, severe = 0.0, 0.0, 0.0
         for i in range(offset[row], offset[row + 1]):
             s[ACCEPTED] = 0.0
-            sample[i] = _step(s, seasons[rows[row]], time[i], value[i], directions[row], limits)
+            sample[i] = _step(
+                s, seasons[at], memories[at], time[i], value[i], directions[row], limits
+            )
             if not sample[i] <= event and sample[i] == sample[i]:
                 event, best = sample[i], float(i)
                 _facts(s, out, row)
@@ -143,32 +164,38 @@ def _facts(s: Array, out: Array, row: int) -> None:
 
 @kernel
 def _step(
-    s: Array, season: NDArray[np.float32], t: int, x: float, directions: int, limits: Array
+    s: Array,
+    season: NDArray[np.float32],
+    memory: Array,
+    t: int,
+    x: float,
+    directions: int,
+    limits: Array,
 ) -> float:
     """One sample; the verdict that it is news, NaN while warming up; the level is in its slot."""
     c, a = s[VALUE : VALUE + CHANNEL], s[ACTIVITY : ACTIVITY + CHANNEL]
-    if s[AGE] == 0:
-        s[BORN] = t
-    else:
-        s[INTERVAL] += (t - s[LAST_TIME] - s[INTERVAL]) / min(s[AGE], 16.0)
     closed = s[OPEN] == 0
-    y, fresh = increase(s, t, x)
+    y, fresh = _derive(s, memory, t, x)
     active = activity(s, x)
     repeats = stuck(s, x, closed)
-    verdict, channel = 0.0, 0.0
+    verdict, channel, new = 0.0, 0.0, 0.0
     if fresh:
+        new = unseen(memory, y) / UNSEEN
+        c[OVER] = 0.0
+        s[NEWS] = max(new, FORGET * s[NEWS])
         verdict, channel = _judge(s, c, a, season, t, y, active, directions, closed)
         s[JUDGED_VALUE] = y
+        if closed and new > verdict:
+            verdict, channel = _alone(s, c, new, verdict, channel)
     if repeats > verdict:
         verdict, channel = repeats, STUCK
-    s[LEVEL] = verdict
+    s[LEVEL], s[SEVERE] = verdict, 0.0
     news = 0.0
     if closed:
         s[CHANNEL_OF] = channel
-        news = _news(s, c, verdict, limits[0])
+        news = _news(c, verdict, new, limits[0])
         if news >= limits[0]:
             open_alert(s, t)
-    s[SEVERE] = 0.0
     if s[OPEN] > 0:
         s[SEVERE] = severity(s, t, c[OVER] if fresh else 0.0)
         s[LEVEL] = follow(s, season, t, y, verdict, channel, limits, (directions & 4) != 0)
@@ -180,18 +207,44 @@ def _step(
 
 
 @kernel
-def _news(s: Array, c: Array, verdict: float, opens: float) -> float:
-    """The verdict where it is a quarter above what was reported since the last calm, else 0."""
+def _derive(s: Array, memory: Array, t: int, x: float) -> tuple[float, bool]:
+    """The value that is judged, and whether there is one; another kind begins from nothing."""
+    if s[AGE] == 0:
+        s[BORN] = t
+    else:
+        s[INTERVAL] += (t - s[LAST_TIME] - s[INTERVAL]) / min(s[AGE], 16.0)
+    kind = s[COUNTER]
+    y, fresh = increase(s, t, x)
+    if s[COUNTER] != kind:
+        memory[:] = 0.0
+    return y, fresh
+
+
+@kernel
+def _news(c: Array, verdict: float, new: float, opens: float) -> float:
+    """The verdict where it opens an alert, else how new the sample is, below all that opens one."""
     if c[COUNT] < FEW:
         return np.nan
-    if not known(c) and verdict < opens:
-        return 0.0
-    if verdict < 0.1:
-        s[TOLD] = 0.0
-    if verdict <= 1.25 * s[TOLD] and verdict < opens:
-        return 0.0
-    s[TOLD] = verdict
-    return verdict
+    if verdict >= opens:
+        return verdict
+    return min(RANKED * new / (RANKED + new), 0.99 * opens)
+
+
+@kernel
+def _alone(s: Array, c: Array, new: float, verdict: float, channel: float) -> tuple[float, float]:
+    """The verdict that one sample is news alone: never seen, and beyond the tail of its side.
+
+    Of an exponential tail one sample in 100 lies beyond the 99 % quantile, and one in 10 of those
+    beyond each further unit; the limit is that of five in 1,000 days.
+    """
+    if c[OVER] <= 0 or c[COUNT] < (STEADY if c[LEAST] == c[MOST] else MATURE):
+        return verdict, channel
+    tails = TENTH * log2(max(SPIKES_FROM / max(s[INTERVAL], 1.0), 4.0))
+    alone = min(NOVEL * new, c[OVER]) / tails
+    alone *= MOST_ALONE / (alone + MOST_ALONE - 1.0)
+    if alone <= max(verdict, 1.0):
+        return verdict, channel
+    return alone, UPWARD if s[JUDGED_VALUE] >= c[CENTRE] else DOWNWARD
 
 
 @kernel
@@ -209,7 +262,9 @@ def _judge(
     """The highest verdict of the channels over a value, and the channel."""
     seasonal = s[SEASON_AT : SEASON_AT + SEASON]
     season_learn(seasonal, season, t, y)
-    timely, context = season_judge(seasonal, y, directions & (UP | DOWN), closed)
+    timely, context = season_judge(
+        seasonal, y, directions & (UP | DOWN), closed, DOUBT if s[NEWS] < HARDLY else 1.0
+    )
     verdict, channel = 0.0, 0.0
     if known(c) and (c[COUNT] >= 512 or t - s[BORN] >= QUIET):
         if t - s[BORN] >= DAY_OLD:

@@ -47,7 +47,9 @@ WRONG = 30.0  # how much wider its limit is where it is always wrong
 
 
 @kernel
-def season_judge(s: Array, y: float, directions: int, learn: bool) -> tuple[float, int]:
+def season_judge(
+    s: Array, y: float, directions: int, learn: bool, doubt: float
+) -> tuple[float, int]:
     """Evidence that a value is not of this time, and the context of `usual_evidence.judge`.
 
     Args:
@@ -55,6 +57,7 @@ def season_judge(s: Array, y: float, directions: int, learn: bool) -> tuple[floa
         y: the value.
         directions: bits UP and DOWN, the sides that are worth a word.
         learn: whether no alert is open.
+        doubt: by how much more evidence it takes while no alert is open, at least 1.
     """
     if s[DAYS] < 1:
         return 0.0, directions
@@ -70,19 +73,21 @@ def season_judge(s: Array, y: float, directions: int, learn: bool) -> tuple[floa
         over = max(over, (y - s[STRICT_HIGH]) / unit)
     if directions & DOWN:
         over = max(over, (s[STRICT_LOW] - y) / unit)
-    verdict = _add(s, over, learn)
+    verdict = _add(s, over, learn, doubt)
     if s[SEEN] < PROVEN:
         return 0.0, context
     return verdict, context & ~KNOWN if verdict >= 1 else context
 
 
 @kernel
-def _add(s: Array, over: float, learn: bool) -> float:
+def _add(s: Array, over: float, learn: bool, doubt: float) -> float:
     """Add to the sum; its limit rises with its record and with how often the season is wrong."""
     wrong = max(s[OUT], 2.0 / (s[SEEN] + 1.0))
     limit = max(LIMIT, 1.6 * s[RECORD]) * (1.0 + WRONG * wrong)
     gain = min(over, 4.0) - 0.5 if over > 0 else -1.0
-    if not learn and gain < 0:
+    if learn:
+        limit *= doubt
+    elif gain < 0:
         gain *= limit / 2.5
     s[SUM] = min(max(0.0, s[SUM] + gain), 1.5 * limit)
     s[HIGHEST] = max(s[HIGHEST], s[SUM])
@@ -109,6 +114,8 @@ def season_learn(s: Array, slots: NDArray[np.float32], t: int, y: float) -> None
         if before > 0:
             at = before % RING
             spread = 0.5 * (slots[2 * at + 1] - slots[2 * at])
+            if spread == 0.0:  # one value, or a line that stands still
+                spread = _step_from(slots, before)
             if spread >= 0:
                 s[NOISE] = spread if s[NOISE] == 0 else s[NOISE] + 0.05 * (spread - s[NOISE])
             for k in range(before + 1, min(now, before + RING) + 1):
@@ -119,6 +126,17 @@ def season_learn(s: Array, slots: NDArray[np.float32], t: int, y: float) -> None
     low, high = slots[at], slots[at + 1]
     slots[at] = y if not low <= y else low
     slots[at + 1] = y if not high >= y else high
+
+
+@kernel
+def _step_from(slots: NDArray[np.float32], now: int) -> float:
+    """Half of the distance of a half hour to the nearest of the four before that has a value."""
+    y = slots[2 * (now % RING)]
+    for k in range(now - 1, now - 5, -1):
+        at = 2 * (k % RING)
+        if slots[at] <= slots[at + 1]:
+            return float(0.5 * max(y - slots[at + 1], slots[at] - y, 0.0))
+    return 0.0
 
 
 @kernel

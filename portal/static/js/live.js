@@ -1,7 +1,7 @@
 // The stream of changes: the browser resumes it by the number of the last change it has.
 import { ask } from "./api.js";
 import { batch } from "./lib.js";
-import { changes, clock, incidents, online, session, summary, summaryAt } from "./state.js";
+import { changes, clock, incidents, online, session, summary, summaryAt, texts } from "./state.js";
 
 let source = null;
 let last = null;
@@ -44,6 +44,10 @@ export function connect() {
     last = event.lastEventId;
     online.value = true;
     take(JSON.parse(event.data));
+  });
+  source.addEventListener("text", (event) => {
+    const { incident } = JSON.parse(event.data);
+    texts.value = { ...texts.value, [incident]: (texts.value[incident] || 0) + 1 };
   });
   source.addEventListener("beat", (event) => {
     online.value = true;

@@ -16,6 +16,7 @@ export const language = kept("language", navigator.language.startsWith("ko") ? "
 export const theme = kept("theme", "auto");
 export const zone = kept("zone", "local");
 export const clock = signal(Date.now());
+export const texts = signal({}); // by incident, how often its text by a language model grew
 export const changes = signal(0); // grows with every change on the stream
 
 export function keep(name, target, value) {

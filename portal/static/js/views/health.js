@@ -17,7 +17,7 @@ export function Health() {
     ${figure(t("readings"), whole(one.readings))}${figure(t("windowsN"), whole(one.windows))}${figure(t("entries"), whole(one.log_entries))}
     ${figure(t("refused"), whole(one.refused), one.refused > 0)}${figure(t("rejected"), whole(one.readings_rejected + one.windows_rejected), one.readings_rejected + one.windows_rejected > 0)}
     ${figure(t("leftOut"), whole(one.series_left_out), one.series_left_out > 0)}${figure(t("outOfOrder"), whole(one.out_of_order))}
-    ${figure(t("unmatched"), whole(one.commands_unmatched))}${figure(t("streams"), whole(one.streams))}${figure(t("uptime"), span(one.uptime_seconds * 1000))}</dl>
+    ${figure(t("unmatched"), whole(one.commands_unmatched))}${figure(t("streams"), whole(one.streams))}${one.texts && figure(t("textsFigure"), `${whole(one.texts.asked)} / ${whole(one.texts.most)}`, one.texts.left_alone || one.texts.trouble !== "")}${figure(t("uptime"), span(one.uptime_seconds * 1000))}</dl>
     <${Job} watch=${one.watch} /><section class="card"><h2>${t("account")}</h2>${one.routes.length === 0 ? html`<p class="soft">${t("none")}</p>` : one.routes.map((each) => html`<p><b>${each.route}</b>: ${t("accountLine", { n: whole(each.transitions) })} ${
       Object.entries(each.reasons).map(([reason, n]) => `${number(n)} ${reason}`).join(" + ")}${Object.keys(each.messages).length > 0 && one.delivers ? `; ${t("messages")}: ${
       Object.entries(each.messages).map(([state, n]) => `${n} ${state}`).join(" + ")}` : ""}${each.residue ? html` <b class="fault">${t("residue", { n: each.residue })}</b>` : ""}</p>`)}</section>

@@ -4,13 +4,33 @@ import { ask, at, id, report } from "../api.js";
 import { Chart } from "../chart.js";
 import { absolute, Ago, At, number, Severity, span } from "../format.js";
 import { html, useEffect, useState } from "../lib.js";
-import { changes, chosen, link, now } from "../state.js";
+import { changes, chosen, link, now, texts } from "../state.js";
 import { t } from "../text.js";
 
 function Story({ story }) {
   const part = (title, lines) => lines.length > 0 && html`<div><h3>${title}</h3>${lines.map((one) => html`<p>${one.text}</p>`)}</div>`;
   return html`<section class="card"><h2>${t("story")}</h2><div class="story">${part(t("storyCause"), story.cause)}
     ${part(t("storyFirst"), story.first)}${part(t("storyImpact"), story.impact)}</div></section>`;
+}
+
+// What a language model wrote and what of it checks; it comes sentence by sentence.
+function Written({ one }) {
+  const [found, setFound] = useState(null);
+  const grown = texts.value[one.id] || 0;
+  useEffect(() => {
+    const stop = new AbortController();
+    ask(`/api/incidents/${id(one.id)}/text`, { signal: stop.signal }).then(setFound, report);
+    return () => stop.abort();
+  }, [one.id, grown, changes.value]);
+  if (!found || found.state === "off") return null;
+  const names = new Map(one.alerts.map((each) => [each.id, `${each.source_id} ${each.metric_name}`]));
+  const many = found.struck.length;
+  return html`<section class="card written" aria-live="polite" data-state=${found.state}><h2>${t("written")} <span class="soft">${t(`text_${found.state}`)}</span></h2>
+    ${found.sentences.map((each) => html`<p>${each.text} <span class="soft">${[...new Set(each.alerts.map((name) => names.get(name)))].filter(Boolean).join(", ")}</span></p>`)}
+    ${found.sentences.length === 0 && found.state === "written" && html`<p class="soft">${t("nothingChecks")}</p>`}
+    ${found.why && html`<p class="soft">${found.why}</p>`}
+    ${many > 0 && html`<details><summary class="soft">${t("struck", { n: many })}</summary><ul class="plain-list">${found.struck.map((why) => html`<li class="soft">${why}</li>`)}</ul></details>`}
+    <p class="soft">${t("writtenHint")}</p></section>`;
 }
 
 function Causes({ one }) {
@@ -122,7 +142,7 @@ export function Incident({ here }) {
       <button onClick=${() => silenceDialog(one.id)}>${t("silence")} <kbd>s</kbd></button>
       <button onClick=${() => act("resolve", [one.id])}>${t("resolve")} <kbd>r</kbd></button>`}
       <button onClick=${() => copy(curl(path, {}))}>${t("copyCurl")}</button></div></div>
-    <${Story} story=${one.story} /><${Causes} one=${one} /><${Picture} one=${one} /><div class="columns"><${Timeline} rows=${one.timeline} /><${Told} one=${one} /></div>
+    <${Story} story=${one.story} /><${Written} one=${one} /><${Causes} one=${one} /><${Picture} one=${one} /><div class="columns"><${Timeline} rows=${one.timeline} /><${Told} one=${one} /></div>
     <${Members} rows=${one.members} /><${Why} alerts=${one.alerts} /><${Records} one=${one} />
     ${one.firing && may() && html`<section class="card"><h2>${t("feedback")}</h2><div class="row">${VERDICTS.map((each) => html`<button onClick=${() => judge(one.id, each)}>${t(each)}</button>`)}</div></section>`}`;
 }

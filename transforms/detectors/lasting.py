@@ -1,0 +1,160 @@
+"""Lasting: what goes on for longer than it ever did, though each value is a usual one."""
+
+from typing import Any, ClassVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from padit.domain.config import Levels
+from padit.domain.features import FeatureTable
+from padit.transforms.detectors.base import Parameters, Scores
+from padit.transforms.detectors.calibration import measured_confidence, score_of
+from padit.transforms.detectors.columns import Columns, Field, locate
+from padit.transforms.detectors.directions import VerdictParameters, directions_of, verdict_of
+from padit.transforms.detectors.lasting_kernel import (
+    FACTS,
+    LEAST_WINDOWS,
+    NO_RAMP,
+    SLOTS,
+    run,
+)
+from padit.transforms.detectors.relation_kernel import average
+from padit.transforms.detectors.wording import number
+
+__all__ = ["DETECTOR", "LastingDetector", "LastingParameters"]
+
+_FIELDS = {"state": Field((SLOTS,), "float64")}
+_WORDS = (
+    "higher for longer than ever", "lower for longer than ever",
+    "beyond where it fell back before", "beyond where it rose again before",
+)  # fmt: skip
+_CLOCKS = frozenset(("s", "ms", "us", "ns", "sec", "seconds"))  # how long something has run
+
+
+class LastingParameters(VerdictParameters):
+    """How easily the detector speaks, and how long it remembers."""
+
+
+class LastingDetector:
+    """A series that stays on one side for longer than ever, or a ramp beyond its usual top.
+
+    The mean of each window's new samples is judged (see `lasting_kernel`): sums of Page (1954) of
+    how far it lies from the series' mean, with a limit learnt from the sums before; and of an even
+    ramp (tool wear, hours of use) the tops before, from the first one on. A ramp in seconds, by its
+    unit or its slope, is how long something has run, and ends by chance: it is no news.
+
+        score = verdict / (verdict + 3/7)    while no alert is open; 0 inside one
+        level = verdict / (verdict + 3/7)    always
+
+    Nothing is learnt while an alert is open; once it has stood for `accept_after` the series is
+    learnt anew, but for an availability or an error rate.
+
+    >>> from padit.domain.metric import Series
+    >>> wear = np.arange(1000) % 200.0
+    >>> wear[600:] = np.arange(400)
+    >>> end = (1 + np.arange(1000)) * 60_000_000
+    >>> table = FeatureTable(
+    ...     (Series("mill", "wear", "min"),), end, np.zeros(1000, np.int32), {},
+    ...     np.arange(1001), end - 1, wear, 60_000_000_000)
+    >>> detector = LastingDetector(LastingParameters())
+    >>> state, scores = detector.step(detector.initial(), table)
+    >>> np.flatnonzero(scores.score >= 0.7)
+    array([806])
+    >>> detector.explain(table, scores, 806)["text"]
+    'wear 206 min, beyond where it fell back before: 3 times at about 199'
+    """
+
+    name: ClassVar[str] = "lasting"
+    version: ClassVar[int] = 1
+    Parameters: ClassVar[type[Parameters]] = LastingParameters
+    samples_first: ClassVar[int] = LEAST_WINDOWS
+    budgeted: ClassVar[bool] = False
+    confidence = staticmethod(measured_confidence)
+
+    def __init__(self, parameters: LastingParameters, levels: Levels | None = None) -> None:
+        self.parameters = parameters
+        self.levels = levels or Levels()
+
+    def at(self, levels: Levels) -> "LastingDetector":
+        """The same detector that opens, closes and accepts where the job's alerts do."""
+        return LastingDetector(self.parameters, levels)
+
+    def initial(self) -> Columns:
+        """No series yet."""
+        return Columns.empty(_FIELDS)
+
+    def step(self, state: Columns, table: FeatureTable) -> tuple[Columns, Scores]:
+        """Judge every window, then learn from it."""
+        retention = int(self.parameters.retention_sec * 1e6)
+        state, rows = locate(state, _FIELDS, table, retention)
+        sensitivity = self.parameters.sensitivity
+        opens, closes = verdict_of(self.levels.open_at), verdict_of(self.levels.close_at)
+        limits = np.array([opens, closes, float(self.levels.accept_after)])
+        limits[:2] /= sensitivity
+        value = np.nan_to_num(table.value)
+        mean = average(value, table.offset.astype(np.int64, copy=False))
+        facts = np.empty((FACTS, len(table)))
+        run(
+            cast(NDArray[np.float64], state.data["state"]),
+            rows[table.code],
+            table.window_end.astype(np.int64, copy=False),
+            mean,
+            directions_of(table) | _no_ramps(table),
+            limits,
+            facts,
+        )
+        return state, _scores(facts, mean, sensitivity)
+
+    def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
+        """What goes on, and what it was before."""
+        if not np.isfinite(scores.score[row]):
+            return {"text": "warming up"}
+        detail = {key: float(column[row]) for key, column in (scores.detail or {}).items()}
+        series, what = table.series[table.code[row]], int(detail["what"])
+        seen = f"{series.metric_name} {number(detail['mean'])} {series.unit}".rstrip()
+        text = f"{seen}, {_WORDS[what]}"
+        if what < 2:
+            text += f": {int(detail['windows'])} windows"
+        elif np.isfinite(detail["tops"]):
+            times = "once" if detail["tops"] == 1 else f"{int(detail['tops'])} times"
+            text += f": {times} at about {number(detail['top'])}"
+        names = ("expected_low", "expected_high", "windows", "tops")
+        found = {name: detail[name] for name in names if np.isfinite(detail[name])}
+        return {"text": text, "what": "lasting", **found}
+
+    def dump(self, state: Columns) -> bytes:
+        """Series in their canonical order."""
+        return state.dump(self.version)
+
+    def load(self, data: bytes) -> Columns:
+        """Series from bytes.
+
+        Raises:
+            StateError: damaged, of another version or of other parameters.
+        """
+        return Columns.load(data, self.version, _FIELDS)
+
+
+def _no_ramps(table: FeatureTable) -> NDArray[np.int64]:
+    """int64 (n,): a bit where a ramp is an uptime, which ends by chance."""
+    of_series = [NO_RAMP if one.unit in _CLOCKS else 0 for one in table.series]
+    chosen: NDArray[np.int64] = np.array(of_series, np.int64)[table.code]
+    return chosen
+
+
+def _scores(facts: NDArray[np.float64], mean: NDArray[np.float64], sensitivity: float) -> Scores:
+    event, level, accepted, what, low, high, windows, tops, top = facts
+    detail = {
+        "mean": mean, "what": what, "expected_low": low, "expected_high": high,
+        "windows": windows, "tops": tops, "top": top,
+    }  # fmt: skip
+    return Scores(
+        score=score_of(event * sensitivity, 1.0),
+        detail=detail,
+        level=score_of(level * sensitivity, 1.0),
+        held=np.ones(len(level), bool),  # it accepts by itself, and says so
+        accepted=accepted > 0,
+    )
+
+
+DETECTOR = LastingDetector

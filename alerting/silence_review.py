@@ -10,6 +10,7 @@ from padit.alerting.policy import AlertingConfig
 __all__ = ["SilenceReview", "Silenced"]
 
 _MOST = 10_000
+_MOST_REAL = 100
 _FOREVER = 1 << 53
 
 
@@ -19,8 +20,8 @@ class Silenced(NamedTuple):
     Attributes:
         id, by, what: its id, who made it, and what it names, in words.
         start, end: event times; `end` is 1 << 53 where there is none.
-        muted: alerts that opened or got worse while it held.
-        real: those of them that somebody marked as real.
+        muted: how many alerts opened or got worse while it held.
+        real: those of them that somebody marked as real; the first hundred.
     """
 
     id: str
@@ -28,12 +29,12 @@ class Silenced(NamedTuple):
     what: str
     start: int
     end: int
-    muted: frozenset[str] = frozenset()
+    muted: int = 0
     real: frozenset[str] = frozenset()
 
 
 class SilenceReview:
-    """Follows the log, entry by entry.
+    """Follows the log, entry by entry; remembers the alerts that are open, and no others.
 
     Args:
         config: whose silences are followed, too.
@@ -43,6 +44,7 @@ class SilenceReview:
         self._made: dict[str, Silenced] = {}
         self._match: dict[str, Matcher | Target] = {}
         self._open: dict[str, AlertEvent] = {}
+        self._muting: dict[str, set[str]] = {}  # by open alert the silences that muted it
         for one in config.silences:
             self._made[one.id] = Silenced(
                 one.id, "configuration", str(one.match.model_dump(exclude_defaults=True)),
@@ -57,29 +59,51 @@ class SilenceReview:
         elif isinstance(entry, AlertEvent):
             if entry.kind == "resolved":
                 self._open.pop(entry.alert, None)
+                self._muting.pop(entry.alert, None)
                 return
             self._open[entry.alert] = entry
             for name, one in self._made.items():
                 if one.start <= entry.time < one.end and self._fits(name, entry):
-                    self._made[name] = one._replace(muted=one.muted | {entry.alert})
+                    self._mute(name, entry.alert)
+
+    def _mute(self, name: str, alert: str) -> None:
+        """Count an alert once for a silence."""
+        muting = self._muting.setdefault(alert, set())
+        if name not in muting:
+            muting.add(name)
+            one = self._made[name]
+            self._made[name] = one._replace(muted=one.muted + 1)
 
     def _command(self, entry: Command) -> None:
         if entry.kind == "silence" and entry.id not in self._made and len(self._made) < _MOST:
-            target = entry.target
-            names = [target.source, target.metric, *(f"{k}={v}" for k, v in target.labels.items())]
-            what = " ".join(one for one in names if one) or "one series"
-            end = entry.until or _FOREVER
-            muted = frozenset(name for name, one in self._open.items() if targets(target, one))
-            self._match[entry.id] = target
-            self._made[entry.id] = Silenced(entry.id, entry.by, what, entry.time, end, muted)
+            self._silence(entry)
         elif entry.kind == "unsilence" and entry.note in self._made:
             one = self._made[entry.note]
             self._made[entry.note] = one._replace(end=min(one.end, entry.time))
         elif entry.kind == "feedback" and entry.note == "real":
-            real = {name for name, one in self._open.items() if targets(entry.target, one)}
-            for name, one in self._made.items():
-                if one.muted & real:
-                    self._made[name] = one._replace(real=one.real | (one.muted & real))
+            for alert in self._aimed_at(entry.target):
+                for name in sorted(self._muting.get(alert, ())):
+                    self._mark(name, alert)
+
+    def _silence(self, entry: Command) -> None:
+        target = entry.target
+        names = [target.source, target.metric, *(f"{k}={v}" for k, v in target.labels.items())]
+        what = " ".join(one for one in names if one) or "one series"
+        end = entry.until or _FOREVER
+        self._match[entry.id] = target
+        self._made[entry.id] = Silenced(entry.id, entry.by, what, entry.time, end)
+        for alert in self._aimed_at(target):
+            self._mute(entry.id, alert)
+
+    def _aimed_at(self, target: Target) -> list[str]:
+        """The open alerts that a target names."""
+        return [alert for alert, event in self._open.items() if targets(target, event)]
+
+    def _mark(self, name: str, alert: str) -> None:
+        """An alert that a silence muted was real."""
+        one = self._made[name]
+        if len(one.real) < _MOST_REAL:
+            self._made[name] = one._replace(real=one.real | {alert})
 
     def _fits(self, name: str, event: AlertEvent) -> bool:
         match = self._match[name]

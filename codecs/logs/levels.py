@@ -42,6 +42,7 @@ _FRAMED = {
 }
 _CAPITALS = {frame.format(word): level for word, level in _WORDS.items() for frame in _BARE}
 _CAPITALS["LOG:"] = "INFO"  # PostgreSQL
+_CAPITALS |= {f"{word}]": level for word, level in _WORDS.items()}  # Serilog: [08:00:00 INF]
 _OTHERS = {
     frame.format(form): level
     for word, level in _WORDS.items()
@@ -55,6 +56,10 @@ _OTHERS = {
     for form in (word.lower(), word.capitalize())
 }
 _GLUED = re.compile(r"([A-Z]{3,13})(?::\S|\[\d)|\[(?:\w+:)?([A-Za-z]{3,9})\]")
+_FACILITY = re.compile(  # as logread of OpenWrt and BusyBox writes it: daemon.err
+    r"(?:kern|user|mail|daemon|auth|authpriv|syslog|lpr|news|uucp|cron|ftp|local[0-7])"
+    r"\.(emerg|alert|crit|err|warn|notice|info|debug)"
+)
 _ANYWHERE = re.compile(
     r"\b(TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|CRIT(?:ICAL)?|FATAL|ALERT|EMERG(?:ENCY)?"
     r"|PANIC|SEVERE)\b"
@@ -105,6 +110,9 @@ def _of_token(token: str, strict: bool) -> str | None:
     if level is None and not strict:
         level = _OTHERS.get(token)
     if level is None and not token.isalnum():
+        stated = _FACILITY.fullmatch(token)
+        if stated:
+            return _WORDS[stated[1].upper()]
         glued = _GLUED.match(token)
         if glued:
             return _WORDS.get((glued[1] or glued[2]).upper())

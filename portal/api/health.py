@@ -113,5 +113,5 @@ def _breakers(portal: Portal) -> list[dict[str, Any]]:
 
 def _silence(one: Silenced) -> dict[str, Any]:
     return {"id": one.id, "by": one.by, "what": one.what, "start": moment(one.start),
-            "end": moment(one.end) if one.end < 1 << 53 else None, "muted": len(one.muted),
+            "end": moment(one.end) if one.end < 1 << 53 else None, "muted": one.muted,
             "real": sorted(one.real)[:20]}  # fmt: skip

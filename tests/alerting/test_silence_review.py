@@ -31,9 +31,9 @@ def test_a_silence_knows_what_it_muted_and_what_of_it_was_real() -> None:
     ):  # fmt: skip
         review.apply(entry)
     found = {one.id: one for one in review.all()}
-    assert len(found[hiding.id].muted) == 1  # neither another source nor behind its end
-    assert found[hiding.id].real == found[hiding.id].muted
-    assert len(found[early.id].muted) == 1  # what was open as it was made, nothing behind its end
+    assert found[hiding.id].muted == 1  # neither another source nor behind its end
+    assert len(found[hiding.id].real) == 1
+    assert found[early.id].muted == 1  # what was open as it was made, nothing behind its end
     assert found[early.id].end == at(6)
     assert [one.id for one in review.hid_real()] == [hiding.id, early.id]
     late = max(one.end for one in review.all()) + 10 * MICROS
@@ -49,3 +49,16 @@ def test_feedback_on_what_is_over_or_noise_marks_nothing_as_real() -> None:
     review.apply(event("resolved", 4, "a", source="press-1", opened=at(2)))
     review.apply(_command("feedback", 5, note="real"))
     assert review.hid_real() == []
+
+
+def test_of_alerts_that_are_over_nothing_but_their_number_is_remembered() -> None:
+    review = SilenceReview(config_of(CONFIG))
+    review.apply(_command("silence", 1, until=at(10_000)))
+    for n in range(3_000):
+        review.apply(event("opened", 2 + n, f"a{n}", source="press-1"))
+        review.apply(event("worse", 2 + n, f"a{n}", source="press-1", opened=at(2 + n)))
+        review.apply(event("resolved", 3 + n, f"a{n}", source="press-1", opened=at(2 + n)))
+    (one,) = [one for one in review.all() if one.id != "works"]
+    assert (one.muted, one.real) == (3_000, frozenset())
+    assert not review._open
+    assert not review._muting

@@ -14,6 +14,8 @@ from padit.codecs.logs.levels import (
     level_by_word,
     level_in_text,
 )
+from padit.codecs.logs.parser import LineParser
+from padit.codecs.logs.record import Settings
 
 # As the loggers document their numbers: the least number of each level.
 STEPS = {
@@ -116,3 +118,26 @@ def test_a_line_states_its_level_by_brackets_by_its_beginning_or_in_capitals(
     text: str, level: str, strict: str
 ) -> None:
     assert (level_in_text(text), level_in_text(text, strict=True)) == (level, strict)
+
+
+@pytest.mark.parametrize(
+    ("line", "level"),
+    [
+        (b"[08:00:00 INF] Request finished in 12.3 ms", "INFO"),
+        (b"[08:00:00 ERR] HTTP GET / responded 500", "ERROR"),
+        (b"2026-01-05 08:00:00.123 +01:00 [WRN] slow", "WARNING"),
+        (b"[2026-01-05 08:00:00 FTL] host ended", "FATAL"),
+        (b"[main DEBUG] begin", "DEBUG"),
+        (b"[no error] nothing happened", ""),
+        (b"Mon Jan  5 08:00:00 2026 daemon.err kernel: oom", "ERROR"),
+        (b"Mon Jan  5 08:00:00 2026 kern.notice dnsmasq[1]: started", "INFO"),
+        (b"Mon Jan  5 08:00:00 2026 authpriv.warn dropbear[2]: bad password", "WARNING"),
+        (b"daemon.errors are read here", ""),
+    ],
+)
+def test_a_level_behind_the_time_in_its_bracket_or_with_its_facility_counts(
+    line: bytes, level: str
+) -> None:
+    parser = LineParser("svc", Settings())
+    (record,) = parser.feed([line], 1_767_600_000.0) + parser.flush()
+    assert record.level == level

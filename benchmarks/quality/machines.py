@@ -58,11 +58,11 @@ def print_machines(found: Mapping[str, Any]) -> None:
     """The tables."""
     print(
         f"\nMachines: {len(SEEDS)} factories of {MACHINES} machines, {HOURS} h each, "
-        f"every fault once in each; found / faults, median delay"
+        f"every fault once in each; found / faults, median delay; critical: false ones"
     )
-    row = "{:14} {:>9} {:>7} {:>9} {:>10} " + " {:>17}" * len(FAULTS)
+    row = "{:14} {:>9} {:>7} {:>9} {:>10} {:>8} " + " {:>17}" * len(FAULTS)
     names = [fault.replace("_failure", "").replace("_", " ") for fault in FAULTS]
-    print(row.format("", "precision", "recall", "named", "false/day", *names))
+    print(row.format("", "precision", "recall", "named", "false/day", "critical", *names))
     for name, one in found["factory"].items():
         cells = [
             f"{mode['found']}/{mode['faults']}"
@@ -76,6 +76,7 @@ def print_machines(found: Mapping[str, Any]) -> None:
                 f"{one['recall']:.2f}",
                 f"{one['named_right']:.2f}",
                 f"{one['false_per_machine_day']:.2f}",
+                f"{one['false_critical']}",
                 *cells,
             )
         )
@@ -100,6 +101,7 @@ def _factory(folder: str) -> dict[str, Any]:
     configs = {
         "rule": load_config(str(RULES)),
         "shipped": JobConfig(),
+        "novelty": _config("novelty", {}),
         "multivariate": _config("multivariate", {}),
         "model": _config("model", {"path": str(path)}),
     }
@@ -110,8 +112,8 @@ def _factory(folder: str) -> dict[str, Any]:
         factory = Factory(MACHINES, seed, 1.0, faults)
         labels += [(seed, label) for label in factory.labels(START)]
         for name, transitions in watch(factory.blocks(HOURS * 3600, START), configs).items():
-            alerts[name] += [(seed, one) for one in transitions if one.kind == "opened"]
-    return {name: _measure(opened, labels) for name, opened in alerts.items()}
+            alerts[name] += [(seed, one) for one in transitions]
+    return {name: _measure(transitions, labels) for name, transitions in alerts.items()}
 
 
 def rows_of_blocks(blocks: Sequence[Rows]) -> list[Rows]:
@@ -156,13 +158,16 @@ def _config(name: str, parameters: dict[str, Any]) -> JobConfig:
 
 
 def _measure(
-    opened: Sequence[tuple[int, Transition]], labels: Sequence[tuple[int, Label]]
+    transitions: Sequence[tuple[int, Transition]], labels: Sequence[tuple[int, Label]]
 ) -> dict[str, Any]:
-    right = named = 0
+    opened = [(seed, one) for seed, one in transitions if one.kind == "opened"]
+    severe = {(seed, t.alert.id) for seed, t in transitions if t.alert.severity == "CRITICAL"}
+    right = named = critical = 0
     delays: dict[tuple[int, str], float] = {}
     for seed, one in opened:
         label = next((lab for s, lab in labels if s == seed and _belongs(one, lab)), None)
         if label is None:
+            critical += (seed, one.alert.id) in severe
             continue
         right += 1
         named += one.alert.metric_name in label.metrics
@@ -186,6 +191,7 @@ def _measure(
         "named_right": named / right if right else 0.0,
         "alerts_per_machine_day": len(opened) / days,
         "false_per_machine_day": (len(opened) - right) / days,
+        "false_critical": critical,
         "by_fault": by_fault,
     }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from padit.devcluster.processes import LOOPBACK, Part, free_port, port_answers
 from tests.go_tools import go_tool
+from tests.limits import allowed
 
 __all__ = ["GcsServer", "start_gcs"]
 
@@ -33,7 +34,7 @@ class GcsServer:
             json.dumps({"name": name}).encode(),
             {"Content-Type": "application/json"},
         )
-        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+        urllib.request.urlopen(request, timeout=allowed(10)).close()  # noqa: S310
 
     def uri(self, path: str, port: int | None = None) -> str:
         """The URI of an archive in a bucket."""

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 .PHONY: cause demo test test-quick parts coverage check audit docs bench quality scenes faults
 .PHONY: factory-alerting faults-alerting faults-stores stores-day machines mutants fuzz lock clean soak
-.PHONY: sbom checklist sizing
+.PHONY: sbom checklist sizing sla
 
 demo: $(VENV)/.demo
 	$(BIN)/padit demo
@@ -88,6 +88,10 @@ soak: tools $(VENV)/.test
 # From deploy to page to rollback on this machine, with an installed wheel; the page is docs/checklist.md.
 checklist: tools $(VENV)/.test
 	$(BIN)/python -m tests.walk $(ARGS)
+
+# Lag, latency, errors and availability of a live job at 1,000 records a second; docs/sla.md.
+sla: tools $(VENV)/.test
+	$(BIN)/python -m benchmarks.sla $(ARGS)
 
 # What a record, a series and a window cost on Flink; docs/sizing.md.
 sizing: tools $(VENV)/.test

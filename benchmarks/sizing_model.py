@@ -6,8 +6,8 @@ r"""Cores, memory, state and network that a load takes: a model fitted to measur
 Each cost is a sum of causes with coefficients that are not negative (`scipy.optimize.nnls`, each
 run weighed by its own cost, so that a small run counts as much as a large one):
 
-    CPU s of the workers   = start * parallelism + record * records + window * windows
-    CPU s of the JVMs      = start + parallel * parallelism + record * records
+    CPU s of the workers   = RECORD_S * records + start * parallelism + window * windows
+    CPU s of the JVMs      = start + parallel * parallelism
     MB of a worker         = base + series * series of the worker
     network, bytes         = base + record * records + window * windows
 
@@ -38,8 +38,13 @@ STATE = (
     (1_000, 360.0, 18_386_000.0, "python -m benchmarks.throughput, bytes_per_series"),
     (4_000, 900.0, 149_600_000.0, "make soak, the median checkpoint of two hours"),
 )
-SERIES_OF_A_WORKER = 50_000
-"""The most that a worker was measured with; more series take more workers."""
+RECORD_S = 3.53e-6
+"""CPU seconds of a worker for a record: a million records on a quiet machine, docs/benchmarks.md
+(`python -m benchmarks.throughput --only drain,shipped_flink`). The runs here are too short to tell
+a record from a start."""
+SERIES_OF_A_WORKER = 10_000
+"""The most that a worker was seen to hold in its state cache of 256 MB. One with 50,000 exchanged
+57 times the bytes of the topic with its TaskManager; runs beyond this are shown, and not fitted."""
 _HEADROOM = 0.6
 """Share of a core that is planned to be used; the rest is for bursts and for catching up."""
 
@@ -55,12 +60,14 @@ class Quantity:
         causes: names of the coefficients.
         of: the causes' amounts of a run.
         cost: of a run; None if the run does not have it.
+        known: part of the cost that is not fitted.
     """
 
     name: str
     causes: tuple[str, ...]
     of: Callable[[Row], list[float]]
     cost: Callable[[Row], float | None]
+    known: Callable[[Row], float] = lambda row: 0.0
 
 
 def _parallel(row: Row) -> float:
@@ -73,14 +80,12 @@ def _jvms(row: Row) -> float:
 
 QUANTITIES = (
     Quantity(
-        "workers, CPU s", ("start", "record", "window"),
-        lambda row: [_parallel(row), row["read"], row["windows"]],
+        "workers, CPU s", ("start", "window"),
+        lambda row: [_parallel(row), row["windows"]],
         lambda row: float(row["cpu_s"]["workers"]),
+        lambda row: RECORD_S * row["read"],
     ),
-    Quantity(
-        "JVMs, CPU s", ("start", "parallel", "record"),
-        lambda row: [1.0, _parallel(row), row["read"]], _jvms,
-    ),
+    Quantity("JVMs, CPU s", ("start", "parallel"), lambda row: [1.0, _parallel(row)], _jvms),
     Quantity(
         "worker, MB", ("base", "series"),
         lambda row: [1.0, row["point"]["series"] / _parallel(row)],
@@ -104,13 +109,19 @@ class Model:
         """What a run would cost."""
         known = self.coefficients[quantity.name]
         amounts = quantity.of(row)
-        return sum(known[one] * n for one, n in zip(quantity.causes, amounts, strict=True))
+        pairs = zip(quantity.causes, amounts, strict=True)
+        return quantity.known(row) + sum(known[one] * n for one, n in pairs)
 
 
 def measured(backend: str = "hashmap", place: Path = MEASURED) -> list[Row]:
     """The runs with a state backend."""
     rows: list[Row] = json.loads(place.read_text())
     return [row for row in rows if row["backend"] == backend]
+
+
+def within(rows: Sequence[Row]) -> list[Row]:
+    """The runs whose workers held all of their state."""
+    return [row for row in rows if row["point"]["series"] / _parallel(row) <= SERIES_OF_A_WORKER]
 
 
 def fit(rows: Sequence[Row]) -> Model:
@@ -123,7 +134,8 @@ def fit(rows: Sequence[Row]) -> Model:
         weight = 1.0 / np.array([cost for _, cost in known])
         # Columns of like size, so that the solver's tolerance means the same for each.
         scale = np.maximum(np.abs(amounts).max(axis=0), 1e-12)
-        solved, _ = nnls(amounts / scale * weight[:, None], np.ones(len(known)))
+        left = np.array([max(0.0, cost - quantity.known(row)) for row, cost in known])
+        solved, _ = nnls(amounts / scale * weight[:, None], left * weight)
         solved = solved / scale
         pairs = zip(quantity.causes, solved.tolist(), strict=True)
         found[quantity.name] = dict(pairs)
@@ -155,7 +167,7 @@ class Need:
     """What that takes, without the broker and the sinks.
 
     Attributes:
-        worker_cores, jvm_cores: with headroom.
+        worker_cores: with headroom. What a JVM needs follows from jobs, not from records.
         workers: Python workers, which is the parallelism: each uses one core.
         worker_mb: of each.
         state_gb: in a checkpoint.
@@ -164,7 +176,6 @@ class Need:
     """
 
     worker_cores: float
-    jvm_cores: float
     workers: int
     worker_mb: float
     state_gb: float
@@ -176,15 +187,14 @@ def need(model: Model, load: Load) -> Need:
     """What a load takes in steady state; what a start costs is left out."""
     known = model.coefficients
     windows = load.series / load.interval
-    cpu, jvms, network = known["workers, CPU s"], known["JVMs, CPU s"], known["network, bytes"]
-    cores = (cpu["record"] * load.records + cpu["window"] * windows) / _HEADROOM
+    cpu, network = known["workers, CPU s"], known["network, bytes"]
+    cores = (RECORD_S * load.records + cpu["window"] * windows) / _HEADROOM
     workers = max(1, int(np.ceil(cores)), int(np.ceil(load.series / SERIES_OF_A_WORKER)))
     memory, state = known["worker, MB"], known["state, bytes"]
     samples = load.records * (load.window + load.interval)
     held = state["series"] * load.series + state["sample"] * samples
     return Need(
         worker_cores=cores,
-        jvm_cores=jvms["record"] * load.records / _HEADROOM,
         workers=workers,
         worker_mb=memory["base"] + memory["series"] * load.series / workers,
         state_gb=held / 1e9,
@@ -219,14 +229,14 @@ def _coefficients(model: Model) -> list[str]:
 
 
 def _needs(model: Model, loads: Sequence[Load]) -> list[str]:
-    names = ("series", "records/s", "worker cores", "JVM cores", "workers", "MB each", "state GB")
+    names = ("series", "records/s", "worker cores", "workers", "MB each", "state GB")
     heads = [*names, "checkpoint MB/s", "network MB/s"]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for load in loads:
         one = need(model, load)
         lines.append(
             f"| {load.series:,.0f} | {load.records:,.0f} | {one.worker_cores:,.1f} |"
-            f" {one.jvm_cores:,.1f} | {one.workers} | {one.worker_mb:,.0f} | {one.state_gb:,.1f} |"
+            f" {one.workers} | {one.worker_mb:,.0f} | {one.state_gb:,.1f} |"
             f" {one.checkpoint_mb_s:,.1f} | {one.network_mb_s:,.1f} |"
         )
     return lines
@@ -234,7 +244,7 @@ def _needs(model: Model, loads: Sequence[Load]) -> list[str]:
 
 def tables(rows: Sequence[Row]) -> str:
     """The tables of docs/sizing.md."""
-    model = fit(rows)
+    model = fit(within(rows))
     loads = [Load(1e3, 1e3), Load(1e4, 1e4), Load(1e5, 1e5), Load(1e6, 1e5), Load(1e6, 1e6)]
     parts = [_points(model, rows), _coefficients(model), _needs(model, loads)]
     return "\n\n".join("\n".join(one) for one in parts)
@@ -251,7 +261,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = measured(place=args.place)
     if args.series and args.records:
         load = Load(args.series, args.records, args.interval)
-        print("\n".join(_needs(fit(rows), [load])))
+        print("\n".join(_needs(fit(within(rows)), [load])))
     else:
         print(tables(rows))
     return 0

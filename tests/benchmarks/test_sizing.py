@@ -1,0 +1,74 @@
+"""The sizing model against the runs that it was fitted to, and what it must never say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.sizing_model import (
+    QUANTITIES,
+    SERIES_OF_A_WORKER,
+    STATE,
+    Load,
+    fit,
+    measured,
+    need,
+    tables,
+    within,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+ROWS = within(measured())
+MODEL = fit(ROWS)
+# Relative; of a JVM's CPU most belongs to the job's classes, and varies with the compiler's luck.
+_WITHIN = {"workers, CPU s": 0.25, "JVMs, CPU s": 0.75, "worker, MB": 0.35, "network, bytes": 0.5}
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES, ids=lambda one: one.name)
+def test_every_measured_run_is_met(quantity: object) -> None:
+    name = quantity.name  # type: ignore[attr-defined]
+    for row in ROWS:
+        cost = quantity.cost(row)  # type: ignore[attr-defined]
+        if cost:
+            error = abs(MODEL.predict(quantity, row) / cost - 1)  # type: ignore[arg-type]
+            assert error <= _WITHIN[name], (row["point"], name, error)
+
+
+def test_a_run_that_was_left_out_is_foretold() -> None:
+    (quantity,) = [one for one in QUANTITIES if one.name == "workers, CPU s"]
+    largest = max(ROWS, key=lambda row: int(row["read"]))
+    without = fit([row for row in ROWS if row is not largest])
+    cost = quantity.cost(largest)
+    assert cost
+    assert without.predict(quantity, largest) == pytest.approx(cost, rel=0.4)
+
+
+def test_state_is_what_was_measured_with_full_windows() -> None:
+    known = MODEL.coefficients["state, bytes"]
+    for series, samples, size, _ in STATE:
+        found = series * (known["series"] + samples * known["sample"])
+        assert found == pytest.approx(size, rel=0.05)
+
+
+@given(
+    series=st.floats(1, 1e7), records=st.floats(1, 1e7), more=st.floats(1, 100),
+    interval=st.sampled_from([1.0, 10.0, 60.0]),
+)  # fmt: skip
+def test_more_load_never_needs_less(
+    series: float, records: float, more: float, interval: float
+) -> None:
+    one, two = (need(MODEL, Load(series * x, records * x, interval)) for x in (1.0, more))
+    assert two.worker_cores >= one.worker_cores * (more - 1e-9)
+    assert two.workers >= one.workers
+    assert two.state_gb >= one.state_gb
+    assert two.network_mb_s >= one.network_mb_s
+    assert one.workers * SERIES_OF_A_WORKER >= series
+
+
+def test_the_page_has_the_tables_of_the_model() -> None:
+    page = (ROOT / "docs" / "sizing.md").read_text()
+    for line in tables(measured()).splitlines():
+        assert line in page, line

@@ -112,23 +112,18 @@ def run(
         offset: int64 (n + 1,), its samples.
         time: int64 (m,), microseconds, ascending within a series.
         value: float64 (m,), finite, squares finite.
-        directions: int64 (n,): bit 0: higher is worth a word; bit 1: lower is; bit 2: a shift
-            is never accepted.
+        directions: int64 (n,), bits: higher counts; lower does; a shift is never accepted.
         limits: float64 (3,): verdicts from which an alert opens and down to which it stays open;
             microseconds until a new normal is accepted.
         sample: float64 (m,), gets the event verdict of each sample; NaN while warming up.
         out: float64 (FACTS, n), gets what `FACT` names.
     """
     for row in range(len(rows)):
-        at = rows[row]
-        s = states[at]
-        event, best = np.nan, -1.0
-        level, accepted, severe = 0.0, 0.0, 0.0
+        s, season, memory = states[rows[row]], seasons[rows[row]], memories[rows[row]]
+        event, best, level, accepted, severe = np.nan, -1.0, 0.0, 0.0, 0.0
         for i in range(offset[row], offset[row + 1]):
             s[ACCEPTED] = 0.0
-            sample[i] = _step(
-                s, seasons[at], memories[at], time[i], value[i], directions[row], limits
-            )
+            sample[i] = _step(s, season, memory, time[i], value[i], directions[row], limits)
             if not sample[i] <= event and sample[i] == sample[i]:
                 event, best = sample[i], float(i)
                 _facts(s, out, row)

@@ -26,6 +26,7 @@ from padit.transforms.detectors.usual_scale import (
     MOST,
     OVER,
     REACH,
+    SCALE,
     SIDES,
     SWINGS,
     fit,
@@ -234,6 +235,9 @@ def _alone(s: Array, c: Array, new: float, verdict: float, channel: float) -> tu
     """
     if c[OVER] <= 0 or c[COUNT] < (STEADY if c[LEAST] == c[MOST] else MATURE):
         return verdict, channel
+    side = SIDES if s[JUDGED_VALUE] >= c[CENTRE] else SIDES + 5
+    if c[side + SCALE] > 0 and s[LAST_TIME] - s[BORN] < DAY_OLD:
+        return verdict, channel  # a heavy tail is not known yet
     tails = TENTH * log2(max(SPIKES_FROM / max(s[INTERVAL], 1.0), 4.0))
     alone = min(NOVEL * new, c[OVER]) / tails
     alone *= MOST_ALONE / (alone + MOST_ALONE - 1.0)

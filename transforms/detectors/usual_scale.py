@@ -19,8 +19,8 @@ from padit.ops.compiled import kernel
 
 __all__ = [
     "CENTRE", "CHANNEL", "COUNT", "EDGE", "FULL_SWINGS", "GAPS", "GAP_COUNT", "HIGH", "JUMP",
-    "LEAST", "LOW", "MOST", "OVER", "REACH", "SIDE", "SIDES", "SWINGS", "UNIT", "WIDTH", "adopt",
-    "distance", "fit", "log2", "remember", "slowness", "tolerance",
+    "LEAST", "LOW", "MOST", "OVER", "REACH", "SCALE", "SIDE", "SIDES", "SWINGS", "UNIT", "WIDTH",
+    "adopt", "distance", "fit", "log2", "remember", "slowness", "tolerance",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]

@@ -3,6 +3,28 @@
 Of each series the last 64 gaps are kept and the last eight pauses (gaps above its limit), newest
 last and 0 where there is none. All figures are those after some sample, so they do not
 depend on how the stream is cut.
+
+Arguments of `learn`:
+    gaps: int64 (series, RECENT), state as in `FIELDS`; changed, as are the next six.
+    pauses: int64 (series, 8), their lengths.
+    begins: int64 (series, 8), and when they began.
+    limit: int64 (series,), from which a gap is reported; 0 while the series warms up.
+    value: float64 (series,), of the latest sample.
+    born: int64 (series,), time of the first sample since the series began.
+    seen: int64 (series,), time of the latest sample; `NEVER` before the first.
+    rows: int64 (n,), the series of each window.
+    end: int64 (n,), its end, microseconds.
+    offset: int64 (n + 1,), of its samples.
+    time: int64 (m,), microseconds.
+    samples: float64 (m,), their values.
+    bounds: int64 (4,): shortest gap that is reported, gaps before a series is judged, how long
+        it must have lived, after how long a gap it begins anew; microseconds.
+    factor: times the usual gap.
+    out: int64 (5, n), after each window: latest sample, limit, and where that is exceeded the
+        usual and longest gap, and of how many gaps these are; zeros before.
+    out_value: float64 (n,), of the latest sample.
+
+It gives int64 (k, LONG) and float64 (k,); the samples of a series come in the order of time.
 """
 
 import math
@@ -56,32 +78,7 @@ def learn(
     out: Ints,
     out_value: Floats,
 ) -> tuple[Ints, Floats]:
-    """Learn the samples of n windows, those of each series in the order of time.
-
-    Args:
-        gaps: int64 (series, RECENT), state as in `FIELDS`; changed, as are the next six.
-        pauses: int64 (series, 8), their lengths.
-        begins: int64 (series, 8), and when they began.
-        limit: int64 (series,), from which a gap is reported; 0 while the series warms up.
-        value: float64 (series,), of the latest sample.
-        born: int64 (series,), time of the first sample since the series began.
-        seen: int64 (series,), time of the latest sample; `NEVER` before the first.
-        rows: int64 (n,), the series of each window.
-        end: int64 (n,), its end, microseconds.
-        offset: int64 (n + 1,), of its samples.
-        time: int64 (m,), microseconds.
-        samples: float64 (m,), their values.
-        bounds: int64 (4,): shortest gap that is reported, gaps before a series is judged, how long
-            it must have lived, after how long a gap it begins anew; microseconds.
-        factor: times the usual gap.
-        out: int64 (5, n), after each window: latest sample, limit, and where that is exceeded the
-            usual and longest gap, and of how many gaps these are; zeros before.
-        out_value: float64 (n,), of the latest sample.
-
-    Returns:
-        Gaps between samples that lasted for their limit or longer, int64 (k, LONG), and the value
-        before each.
-    """
+    """Learn the samples of n windows; gaps as long as their limit, and the value before each."""
     found, values, count = np.empty((4, LONG), np.int64), np.empty(4), 0
     for row in range(len(rows)):
         s = rows[row]

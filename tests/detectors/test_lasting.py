@@ -90,6 +90,13 @@ def test_what_swings_by_chance_or_drifts_is_not_reported(kind: str) -> None:
     assert sum(found) <= 1, f"{kind}: alerts in 8 series of 2,000 windows each: {found}"
 
 
+def test_a_routine_that_ends_by_itself_is_told_three_times_and_then_no_more() -> None:
+    value = _jobs(2, 6000)
+    for night in range(7):
+        value[900 + 700 * night : 940 + 700 * night] = 57
+    assert 1 <= len(_opened(value)) <= 3
+
+
 def test_a_tool_used_beyond_where_it_was_ever_changed_is_told() -> None:
     [at] = _opened(_wear([200, 202, 199, 260, 200]))
     assert 601 + 203 < at < 601 + 220
@@ -105,6 +112,15 @@ def test_tools_changed_by_chance_are_quiet_once_that_is_seen() -> None:
     chance = np.random.default_rng(3)
     lives = [float(x) for x in chance.integers(100, 300, 30)]
     assert len(_opened(_wear(lives))) <= 2
+
+
+def test_a_ramp_that_is_accepted_is_told_once_and_its_reset_learnt() -> None:
+    value = _wear([200, 201, 800, 700, 600])
+    detector = _detector(Levels(accept_after=60 * MINUTE))
+    _, scores = detector.step(detector.initial(), _table(value))
+    assert scores.accepted is not None
+    assert np.count_nonzero(scores.accepted) == 1
+    assert np.flatnonzero(scores.score >= 0.7).tolist() == [608]
 
 
 def test_a_ramp_that_falls_is_judged_upside_down() -> None:

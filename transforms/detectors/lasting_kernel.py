@@ -36,9 +36,9 @@ Ints = NDArray[np.int64]
 
 # Numbers of a series: what its alert is, moments, then a block for each side, then for each ramp.
 COUNT, OPEN, SINCE, CALM, WHAT, MEAN, VAR, RECENT, SWINGS, TURNED, DRIFTED, SLOW = range(12)
-SIDES, SIDE = 12, 6
-SUM, RECORD, PEAK, BEFORE, LASTED, DRIFT = range(6)
-RAMPS, RAMP = 24, 13
+SIDES, SIDE = 12, 8
+SUM, RECORD, PEAK, BEFORE, LASTED, DRIFT, REACH, TOLD = range(8)
+RAMPS, RAMP = 28, 13
 STEPS, UPS, FIRST, TOP, TOPS, TOP_MEAN, TOP_SQUARES, HEIGHT, OVER, REPORTED = range(10)
 STEP_MEAN, STEP_SQUARES, BEGUN = 10, 11, 12
 SLOTS = RAMPS + 2 * RAMP
@@ -129,6 +129,7 @@ def _lasts(s: Array, p: Array, y: float, sign: float) -> float:
         p[LASTED] = 0.0
     p[SUM] = min(max(0.0, p[SUM] + gain), CAP * limit)
     p[LASTED] += 1.0
+    p[REACH] = p[REACH] + max(gain, 0.0) if s[OPEN] > 0 else p[SUM]
     if s[OPEN] > 0:
         p[PEAK] = 0.0
         return float(p[SUM] / limit)
@@ -141,6 +142,14 @@ def _lasts(s: Array, p: Array, y: float, sign: float) -> float:
     if s[SWINGS] < LEAST_SWINGS or not steady or within < CONTRAST:
         return 0.0
     return float(p[SUM] / limit)
+
+
+@kernel
+def _learn_side(p: Array) -> None:
+    """What was reported and ended by itself is learnt the third time: then it is routine."""
+    p[TOLD] += 1.0
+    if p[TOLD] % 3.0 == 0.0:
+        p[RECORD] = max(p[RECORD], p[REACH])
 
 
 @kernel
@@ -196,11 +205,12 @@ def _is_clock(p: Array, end: int) -> bool:
 def _learn_top(p: Array, reported: bool) -> None:
     """Put the top of an episode that ended into what tops are (Welford 1962), of 64 at most.
 
-    Of those that were reported only each third: what comes three times is routine.
+    Of those that were reported only each third (what comes three times is routine), and those half
+    as high again as usual: so far nobody lets a ramp run by mistake, it is reset by chance.
     """
     if reported:
         p[REPORTED] += 1.0
-        if p[REPORTED] % 3.0 != 0.0:
+        if p[REPORTED] % 3.0 != 0.0 and p[TOP] - p[FIRST] < 1.5 * p[HEIGHT]:
             return
     n = min(p[TOPS] + 1.0, 64.0)
     if p[TOPS] == 0:
@@ -274,9 +284,22 @@ def _follow(
             s[CALM] = end
         if end - s[CALM] >= CALM_AFTER:
             s[OPEN] = 0.0
+            if s[WHAT] < 2:
+                side = SIDES + int(s[WHAT]) * SIDE
+                _learn_side(s[side : side + SIDE])
             s[RECENT], s[DRIFTED] = s[MEAN], s[MEAN]
         return
     s[CALM] = 0.0
     if end - s[SINCE] >= limits[2] and not directions & 4:
-        s[:] = 0.0
+        _accept(s)
         out[1, row], out[2, row] = 0.0, 1.0
+
+
+@kernel
+def _accept(s: Array) -> None:
+    """What stands becomes usual: a side is learnt anew, a ramp runs on and its reset is learnt."""
+    if s[WHAT] < 2:
+        s[:] = 0.0
+        return
+    s[OPEN] = 0.0
+    s[RAMPS + (int(s[WHAT]) - 2) * RAMP + OVER] = -1e9  # no news until it is reset

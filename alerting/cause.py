@@ -24,7 +24,7 @@ __all__ = ["Cause", "likely_causes"]
 _EXTERNAL_TYPES = frozenset({"latency", "error_rate", "availability"})
 _EXTERNAL_WORDS = (
     "latency", "error", "duration", "rtt", "response", "status", "availab", "success", "uptime",
-    "delay",
+    "delay", "loss", "dropped", "timeout", "fail",
 )  # fmt: skip
 _TRAFFIC_WORDS = (
     "request", "qps", "workload", "ops", "bytes", "packet", "traffic", "syscall", "network",
@@ -33,8 +33,11 @@ _INTERNAL, _EXTERNAL, _TRAFFIC = 0, -1, -2  # larger is likelier
 _TIERS = {_INTERNAL: "internal", _EXTERNAL: "external", _TRAFFIC: "traffic"}
 _GOOD_HIGH = ("availability", "success", "uptime")
 _FAILING_TYPES = frozenset({"error_rate", "availability"})
-_FAILING_WORDS = ("error", "availab", "success", "uptime")
-_GOOD_LOW = ("latency", "error", "duration", "rtt", "response", "cpu", "memory", "disk")
+_FAILING_WORDS = ("error", "availab", "success", "uptime", "loss", "dropped", "timeout", "fail")
+_GOOD_LOW = (
+    "latency", "error", "duration", "rtt", "response", "cpu", "memory", "disk", "loss", "dropped",
+    "timeout", "fail",
+)  # fmt: skip
 _MOST = 3
 _PARTS = 100  # of an interquartile range: evidence is rounded to them before it is compared
 _EXPLAINS = 10

@@ -261,7 +261,9 @@ def _what(view: View) -> str:
     first = view.members[0]
     count = len(view.members) + view.more
     others = f" and {count - 1} more" if count > 1 else ""
-    return f"{view.severity} {first.source_id}: {first.summary}{others}"
+    cause = view.causes[0][0] if view.decided else first.source_id
+    likely = f", likely first {cause}" if cause != first.source_id else ""
+    return f"{view.severity} {first.source_id}: {first.summary}{others}{likely}"
 
 
 def plain(text: str) -> str:

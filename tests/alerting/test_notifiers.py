@@ -221,3 +221,19 @@ def test_a_message_is_bounded_whatever_its_names_and_texts_are() -> None:
     first = message.view.members[0]
     assert first.source_id.endswith("…")
     assert len(first.source_id) == 500
+
+
+def test_a_headline_names_the_source_that_was_likely_first_where_another_is_worse() -> None:
+    log: list[Entry] = [
+        event("opened", 0, source="plc-1", metric="rtt_ms", shift=50.0, severity="CRITICAL"),
+        event("opened", 1, "b", source="switch", metric="packet_loss", shift=40.0),
+        event("updated", 2, source="plc-1", metric="rtt_ms", shift=55.0, severity="CRITICAL"),
+        event("resolved", 5, source="plc-1", metric="rtt_ms"),
+        event("resolved", 5, "b", source="switch", metric="packet_loss"),
+        tick(30),
+    ]
+    policy = policy_of("receivers: {r: {kind: webhook}}\nroutes: [{name: all, receiver: r}]\n"
+                       "incidents: {depends_on: {plc-1: [switch]}}")  # fmt: skip
+    last = [one for one in run(log, policy)[1] if isinstance(one, Handed)][-1]
+    assert headline(last).startswith("Over: CRITICAL plc-1: ")
+    assert headline(last).endswith(" and 1 more, likely first switch")

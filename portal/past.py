@@ -10,11 +10,13 @@ from padit.alerting.entries import Entry
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.preview import Preview, preview
 from padit.alerting.reading import LogReader
+from padit.domain.errors import SinkError
 
 __all__ = ["Past"]
 
 _MOST_KEPT = 200_000
 _KEPT_SECONDS = 900.0
+_MOST_TRIALS = 4
 
 
 class Past:
@@ -32,6 +34,7 @@ class Past:
         self._config = config
         self._lock = threading.Lock()
         self._trying = threading.Lock()
+        self._waiting = threading.BoundedSemaphore(_MOST_TRIALS)
         self._entries: list[Entry] = []
         self._last = 0
         self._before: tuple[int, int, Preview] | None = None
@@ -47,32 +50,40 @@ class Past:
             return self._read()
 
     def with_preview(self, end: Callable[[list[Entry]], int]) -> tuple[list[Entry], int, Preview]:
-        """Entries, where time ends for them, and what the present configuration sends.
+        """Entries, where time ends for them, and what the present configuration sends; in a trial.
 
         Args:
             end: event time up to which time passes behind some entries.
         """
-        with self._lock:
-            entries = self._read()
-            until = end(entries)
-            known = self._before
-            if known is None or known[:2] != (len(entries), until):
-                known = len(entries), until, preview(self._config, entries, until)
-                self._before = known if len(entries) <= _MOST_KEPT else None
-            return entries, until, known[2]
+        entries = self.entries()
+        until = end(entries)
+        known = self._before
+        if known is None or known[:2] != (len(entries), until):
+            known = len(entries), until, preview(self._config, entries, until)
+            self._before = known if len(entries) <= _MOST_KEPT else None
+        return entries, until, known[2]
 
     @contextmanager
     def trial(self) -> Iterator[None]:
         """For one trial at a time: the collector of garbage leaves alone what was there before.
 
         A trial makes millions of objects, at each few of which the whole portal would be searched.
+
+        Raises:
+            SinkError: several wait already.
         """
-        with self._trying:
-            gc.freeze()
-            try:
-                yield
-            finally:
-                gc.unfreeze()
+        if not self._waiting.acquire(blocking=False):
+            message = "others are trying configurations; try again in a moment"
+            raise SinkError(message)
+        try:
+            with self._trying:
+                gc.freeze()
+                try:
+                    yield
+                finally:
+                    gc.unfreeze()
+        finally:
+            self._waiting.release()
 
     def forget_unused(self) -> None:
         """Let go of what nobody asked for of late."""

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--metrics", action="append", help="http://host:port/metrics of a process; may be repeated")
     add("--flink", help="http://host:8081 of the JobManager, for the age of checkpoints")
     add("--models", help="folder of models that POST /train-model writes to (default: in --state)")
-    add("--archive", help="URI of an archive to train from, besides what is shown")
+    add("--archive", help="s3:// or gs:// URI of an archive to train from")
     add("--log_lines", help="file that posted log records go to, too, for the adapter `logs`")
     add("--language_model", help="http://host/v1 of an OpenAI-compatible server; off by default")
     add("--model_name", default="default", help="of --language_model; its key: PADIT_MODEL_KEY")
@@ -127,6 +127,9 @@ def _check_address(args: argparse.Namespace, secure: bool) -> None:
             f"{args.host} can be reached from outside: give --cert and --key, or --behind_proxy "
             "if something in front of it ends TLS"
         )
+        raise ConfigurationError(message)
+    if args.archive and "://" not in args.archive:
+        message = f"--archive {args.archive}: training reads an archive by s3://bucket/folder"
         raise ConfigurationError(message)
     if args.deliver and not args.config:
         message = "--deliver needs the receivers of a --config"

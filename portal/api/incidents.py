@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from padit.alerting.claims import evidence_of
 from padit.alerting.reading import MessageState
@@ -129,7 +130,8 @@ async def text(request: Request, incident: str) -> Response:
     rows = [portal.overview.alerts[one] for one in portal.overview.by_incident.get(incident, [])]
     found = Story("off", [])
     if portal.texts is not None:
-        found = portal.texts.look(incident, evidence_of(view, rows), rows)
+        evidence = evidence_of(view, rows)
+        found = await run_in_threadpool(portal.texts.look, incident, evidence, rows)
     kept = [one for one in found.checked if not one.why]
     return answer({
         "story": story_of(view, rows), "state": found.state, "why": found.why,

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -374,3 +375,14 @@ def test_a_series_without_a_begin_starts_with_its_first_reading(tmp_path: Path) 
         early = {"from": format_utc(START - 3600 * MICROS)}
         asked = one.client("viewer").get("/api/series/press-1/torque_nm", params=early).json()
         assert asked["from"] == START - 3600 * MICROS
+
+
+def test_many_trials_at_once_are_answered_or_put_off_and_nothing_else_waits(run: Served) -> None:
+    body = {"config": run.portal.config_text}
+    clients = [run.client("viewer") for _ in range(12)]
+    with ThreadPoolExecutor(12) as pool, run.portal.past.trial():
+        waiting = [pool.submit(one.post, "/api/whatif", json=body) for one in clients]
+        wait_for(lambda: sum(one.done() for one in waiting) == 9)
+        assert {one.result().status_code for one in waiting if one.done()} == {503}
+        assert run.client("viewer").get("/api/v1/logs").status_code == 200
+    assert sorted(one.result().status_code for one in waiting) == [200] * 3 + [503] * 9

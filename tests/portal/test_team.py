@@ -200,3 +200,20 @@ def test_without_redis_features_come_from_the_database_and_without_kafka_nobody_
         answer = alone.client("operator").post(f"/api/incidents/{name}/acknowledge", json={})
         assert answer.status_code == 503
         assert "Kafka" in answer.json()["detail"]
+
+
+def _trained(one: Served, place: str) -> None:
+    answer = one.client("operator").post("/train-model", json={"from": place, "source": "press-1"})
+    assert answer.status_code == 202, answer.text
+    job = answer.json()
+    assert job["from"] == place
+    wait_for(lambda: _get(one, f"/api/trainings/{job['jobId']}")["state"] != "running", 90)
+    done = _get(one, f"/api/trainings/{job['jobId']}")
+    assert (done["state"], done["why"]) == ("trained", "")
+    assert done["summary"]["metrics"] == ["rpm", "torque_nm"]
+    assert _get(one, "/api/models")["items"][0]["digest"] == done["summary"]["digest"]
+
+
+def test_a_model_is_trained_from_the_readings_in_the_database(page: Served) -> None:
+    wait_for(lambda: page.portal.series.series)
+    _trained(page, "sensor_log")

@@ -85,3 +85,25 @@ def test_what_is_new_is_a_finite_number_for_any_value(values: Array) -> None:
     found = _unseen(values)
     assert np.isfinite(found).all()
     assert (found >= 0).all()
+
+
+@pytest.mark.parametrize("tails", [4.2, 5.2])
+def test_a_record_of_a_heavy_tail_is_no_news_unless_it_beats_the_last_by_far(tails: float) -> None:
+    rng = np.random.default_rng(7)
+    light, heavy = np.zeros((2, usual_unseen.SLOTS_OF_UNSEEN))
+    gauss, student = rng.normal(size=4096), rng.standard_t(3, size=4096)
+    for a, b in zip(gauss, student, strict=True):
+        usual_unseen.unseen(light, a)
+        usual_unseen.unseen(heavy, b)
+    assert usual_unseen.record(light, 1.2 * gauss.max(), tails)
+    assert not usual_unseen.record(heavy, 1.2 * student.max(), tails)
+    assert usual_unseen.record(heavy, 8 * student.max(), tails)
+    assert usual_unseen.record(heavy, -8 * np.abs(student).max(), tails)
+
+
+def test_where_a_day_has_few_samples_a_record_of_a_heavy_tail_is_rare_enough() -> None:
+    memory = np.zeros(usual_unseen.SLOTS_OF_UNSEEN)
+    values = np.random.default_rng(7).standard_t(3, size=4096)
+    for y in values:
+        usual_unseen.unseen(memory, y)
+    assert usual_unseen.record(memory, 1.2 * values.max(), 2.76)

@@ -26,7 +26,6 @@ from padit.transforms.detectors.usual_scale import (
     MOST,
     OVER,
     REACH,
-    SCALE,
     SIDES,
     SWINGS,
     fit,
@@ -69,7 +68,7 @@ from padit.transforms.detectors.usual_state import (
     WAITING,
     WAITING_A,
 )
-from padit.transforms.detectors.usual_unseen import unseen
+from padit.transforms.detectors.usual_unseen import record, unseen
 
 __all__ = ["run"]
 
@@ -182,7 +181,7 @@ def _step(
         verdict, channel = _judge(s, c, a, season, t, y, active, directions, closed)
         s[JUDGED_VALUE] = y
         if closed and new > verdict:
-            verdict, channel = _alone(s, c, new, verdict, channel)
+            verdict, channel = _alone(s, c, memory, new, verdict, channel)
     if repeats > verdict:
         verdict, channel = repeats, STUCK
     s[LEVEL], s[SEVERE] = verdict, 0.0
@@ -227,7 +226,9 @@ def _news(c: Array, verdict: float, new: float, opens: float) -> float:
 
 
 @kernel
-def _alone(s: Array, c: Array, new: float, verdict: float, channel: float) -> tuple[float, float]:
+def _alone(
+    s: Array, c: Array, memory: Array, new: float, verdict: float, channel: float
+) -> tuple[float, float]:
     """The verdict that one sample is news alone: never seen, and beyond the tail of its side.
 
     Of an exponential tail one sample in 100 lies beyond the 99 % quantile, and one in 10 of those
@@ -235,13 +236,10 @@ def _alone(s: Array, c: Array, new: float, verdict: float, channel: float) -> tu
     """
     if c[OVER] <= 0 or c[COUNT] < (STEADY if c[LEAST] == c[MOST] else MATURE):
         return verdict, channel
-    side = SIDES if s[JUDGED_VALUE] >= c[CENTRE] else SIDES + 5
-    if c[side + SCALE] > 0 and s[LAST_TIME] - s[BORN] < DAY_OLD:
-        return verdict, channel  # a heavy tail is not known yet
     tails = TENTH * log2(max(SPIKES_FROM / max(s[INTERVAL], 1.0), 4.0))
     alone = min(NOVEL * new, c[OVER]) / tails
     alone *= MOST_ALONE / (alone + MOST_ALONE - 1.0)
-    if alone <= max(verdict, 1.0):
+    if alone <= max(verdict, 1.0) or not record(memory, s[JUDGED_VALUE], tails):
         return verdict, channel
     return alone, UPWARD if s[JUDGED_VALUE] >= c[CENTRE] else DOWNWARD
 

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from padit.ops.compiled import kernel
 from padit.transforms.detectors.usual_intervals import SIZE, add, distance, span
 
-__all__ = ["SLOTS_OF_UNSEEN", "unseen"]
+__all__ = ["SLOTS_OF_UNSEEN", "record", "unseen"]
 
 Array = NDArray[np.float64]
 
@@ -44,6 +44,8 @@ SETTLE = 8192  # samples over which means are taken
 MATURE, SETTLED = 1024.0, 2048.0
 EVEN, MARGIN, UNSURE = 0.1, 0.05, 0.2
 LIGHT, HEAVY = 4.0, 6.0  # standard deviations that the farthest of all before lies from the mean
+FURTHER = 2.0  # by what share a record of a heavy tail has to beat the last, a factor of ten
+RARE = 3.0  # above so many samples (as a decimal logarithm)
 BEAT = 1.3
 DECAY = 0.992  # of the count of peaks, a block
 # Slots.
@@ -160,11 +162,37 @@ def _heaviness(u: Array) -> float:
     mean = u[MEAN]
     if not u[VARIANCE] > 0:
         return 0.0
-    low, high = span(_memory(u, 0, 0))
-    older_low, older_high = span(_memory(u, 0, 1))
-    low, high = min(low, older_low), max(high, older_high)
+    low, high = _span(u)
     reach = max(high - mean, mean - low, 0.0)
     return float(max(min(reach / math.sqrt(u[VARIANCE]), HEAVY) - LIGHT, 0.0) / (HEAVY - LIGHT))
+
+
+@kernel
+def record(u: Array, x: float, tails: float) -> bool:
+    """Whether a sample lies farther out than the tail lets records lie.
+
+    Records of light tails beat the last by little, those of heavy ones by a share of it, and the
+    more samples a day has, the more records.
+
+    Args:
+        u: float64 (SLOTS_OF_UNSEEN,).
+        x: the sample.
+        tails: decimal logarithm of the samples among which one may be such a record.
+    """
+    further = FURTHER * max(tails - RARE, 0.0)
+    if not further > 0:
+        return True
+    low, high = _span(u)
+    reach = high - u[MEAN] if x >= u[MEAN] else u[MEAN] - low
+    return bool(abs(x - u[MEAN]) > (1.0 + further * _heaviness(u)) * reach)
+
+
+@kernel
+def _span(u: Array) -> tuple[float, float]:
+    """The least and greatest value of both generations."""
+    low, high = span(_memory(u, 0, 0))
+    older_low, older_high = span(_memory(u, 0, 1))
+    return min(low, older_low), max(high, older_high)
 
 
 @kernel

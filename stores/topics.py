@@ -8,7 +8,7 @@ group, so a store that is away for hours costs no rebalance. librdkafka reads ah
 import logging
 import re
 from collections.abc import Sequence
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from confluent_kafka import (
     Message,
     TopicPartition,
 )
+from confluent_kafka.admin import TopicMetadata
 
 from padit.connectors.kafka_errors import ClientErrors
 from padit.connectors.uris import Address, parse_address, read_client_config
@@ -32,6 +33,8 @@ __all__ = ["Read", "Topic", "Topics", "topics_of"]
 _LOG = logging.getLogger(__name__)
 _ASK_SECONDS = 10.0
 _LOOK_EVERY_SECONDS = 30.0
+_NEW_SECONDS = 5.0  # a topic that was created a moment ago is not known to every broker yet
+_NEW = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE)
 _PIECE = 2000
 _MOST_BYTES = 16 << 20
 _AHEAD_KIB = 32 << 10
@@ -183,16 +186,23 @@ class Topics:
             self._known.update(added)
 
     def _partitions(self, topic: str) -> list[int]:
-        try:
-            found = self._consumer.list_topics(topic, timeout=_ASK_SECONDS).topics[topic]
-        except KafkaException as error:
-            reason = self._trouble.text or error.args[0].str()
-            message = f"no broker answers at {self._place} ({reason}); is it up?"
-            raise SourceError(message) from error
+        until = monotonic() + _NEW_SECONDS
+        found = self._described(topic)
+        while found.error is not None and found.error.code() in _NEW and monotonic() < until:
+            sleep(0.2)
+            found = self._described(topic)
         if found.error is not None:
             message = f"topic {topic} at {self._place}: {found.error.str()}; create it first"
             raise SourceError(message)
         return list(found.partitions)
+
+    def _described(self, topic: str) -> TopicMetadata:
+        try:
+            return self._consumer.list_topics(topic, timeout=_ASK_SECONDS).topics[topic]
+        except KafkaException as error:
+            reason = self._trouble.text or error.args[0].str()
+            message = f"no broker answers at {self._place} ({reason}); is it up?"
+            raise SourceError(message) from error
 
     def _from_where(self, places: Sequence[Place]) -> list[TopicPartition]:
         known = self._positions

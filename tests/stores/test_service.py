@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
@@ -10,10 +11,10 @@ from confluent_kafka.admin import AdminClient
 
 from padit.alerting.sequencer import entry_of
 from padit.cli.main import main
-from padit.domain.errors import ConfigurationError
+from padit.domain.errors import ConfigurationError, SourceError
 from padit.stores.base import Content
 from padit.stores.service import Plan, serve
-from padit.stores.topics import Topic, topics_of
+from padit.stores.topics import Topic, Topics, topics_of
 from tests.parts import KafkaPart
 from tests.stores.databases import Database, alert_events, sample
 
@@ -52,6 +53,22 @@ def test_a_store_that_is_unknown_is_an_error_with_those_that_are(
     assert "known are: " in capsys.readouterr().err
     assert main(["store", "postgresql://h/d", "--from", "kafka://h:1/x"]) == 2
     assert main(["store", "postgresql://h/d", "--config", "/nowhere.yaml"]) == 2
+
+
+def test_a_topic_that_comes_a_moment_later_is_waited_for_and_one_that_does_not_is_an_error(
+    kafka: KafkaPart,
+) -> None:
+    name = f"metrics-{uuid.uuid4().hex[:10]}"
+    later = threading.Timer(1.0, kafka.broker.create_topic, (name,))
+    later.start()
+    address, topics = topics_of([kafka.uri(name)])
+    try:
+        Topics(address, topics, "later").check()
+    finally:
+        later.join(30)
+    address, topics = topics_of([kafka.uri(f"{name}-never")])
+    with pytest.raises(SourceError, match="create it first"):
+        Topics(address, topics, "never").check()
 
 
 def _delete(kafka: KafkaPart, topic: str, before: int) -> None:

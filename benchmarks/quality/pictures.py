@@ -15,7 +15,7 @@ from padit.domain.metric import Series
 from padit.transforms.detect import Detection
 from padit.transforms.features import compute_features
 
-__all__ = ["draw_detectors", "faults"]
+__all__ = ["draw_detectors", "faults", "open_windows"]
 
 ROOT = Path(__file__).resolve().parents[2]
 START = 1_772_409_600_000_000
@@ -40,7 +40,7 @@ def faults() -> dict[str, dict[str, Array]]:
     flow = np.convolve(noise[5], 0.9 ** np.arange(40), "same")
     power = 2 * flow + 0.1 * noise[0]
     power[900:960] = 2 * np.roll(flow, 300)[900:960]
-    work = 40 + 9 * np.repeat(chance.normal(size=size // 3), 3).clip(-1.7, 1.7) + noise[1]
+    work = 40 + 9 * np.repeat(chance.normal(size=size // 2), 2).clip(-1.7, 1.7) + noise[1]
     work[900:960] = 56 + noise[2][900:960]
     wear = np.concatenate([np.arange(top) * 1.2 for top in (200, 200, 200, 200, 260, 200)])[:size]
     return {

@@ -181,8 +181,9 @@ def likely_causes(
     if not best:
         return (), False
     if len(best) == 1:  # most incidents: nothing to weigh
-        source, one = best.popitem()
-        return (_cause(source, one, 1.0 if one.size else 0.0, 0),), True
+        [(source, one)] = best.items()
+        cause = _cause(source, one, 1.0 if one.size else 0.0, 0)
+        return (cause,), _clear(members, worse, source, one)
     users = _users(list(best), depends_on)
     evidence = _explained(best, users)
     order = sorted(best, key=lambda one: (-best[one].tier, -evidence[one], -best[one].onset, one))
@@ -194,13 +195,13 @@ def likely_causes(
     first = order[0]
     bits = {one: 1 << number for number, one in enumerate(best)}
     rivals = [evidence[one] for one in order[1:] if not bits[one] & users[first]]
-    decided = (
-        len(members) > 1
-        and best[first].size >= _CLEAR
-        and evidence[first] > max(rivals, default=-1) * (1 + margin)
-        and _convinces(first, best[first].tier, worse)
-    )
-    return causes, decided
+    ahead = evidence[first] > max(rivals, default=-1) * (1 + margin)
+    return causes, ahead and _clear(members, worse, first, best[first])
+
+
+def _clear(members: Sequence[Member], worse: Sequence[Member], first: str, best: _Best) -> bool:
+    """Whether the evidence for a source alone is enough, whatever speaks for others."""
+    return len(members) > 1 and best.size >= _CLEAR and _convinces(first, best.tier, worse)
 
 
 def _strongest(members: Sequence[Member]) -> dict[str, _Best]:

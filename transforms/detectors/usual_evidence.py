@@ -102,14 +102,14 @@ def judge(
 def extreme(c: Array, y: float) -> float:
     """The verdict that one value alone is news: how far it lies beyond all that was seen.
 
-    That is 24 times its range while the channel is young, when nothing else can be judged, and 50
+    That is 8 times its range while the channel is young, when nothing else can be judged, and 50
     times later: a spike is no news, an absurd value is. A channel that never moved has no range.
     """
     reach = c[MOST] - c[LEAST]
     beyond = max(y - c[MOST], c[LEAST] - y)
     if c[COUNT] < FEW or not reach > 0 or beyond <= 0 or (c[COUNT] >= YOUNG and c[LOW] == c[HIGH]):
         return 0.0
-    return float(min(beyond / ((50.0 if known(c) else 24.0) * reach), 1e6))
+    return float(min(beyond / ((50.0 if known(c) else 8.0) * reach), 1e6))
 
 
 @kernel

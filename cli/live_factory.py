@@ -5,7 +5,6 @@ fast as it. Their samples go through `WatchGroup`, the job's own step. What it d
 to files that the portal follows, as it follows those of any job. Nothing is recorded beforehand.
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from importlib.resources import files
@@ -20,6 +19,7 @@ from padit.domain.config import load_config
 from padit.domain.rows import Rows
 from padit.domain.timestamps import MICROS
 from padit.domain.watermark import Position
+from padit.ops.background import Background
 from padit.transforms.windows import WindowOptions
 
 __all__ = ["FAILS_WITHIN_SECONDS", "LiveFactory"]
@@ -97,8 +97,7 @@ class LiveFactory:
         self._offset = 0
         self._say = say
         self._watch, self._cells = _step()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="factory")
+        self._thread = Background(self._run, "factory")
         self.failed = ""
 
     def prepare(self) -> None:
@@ -112,15 +111,13 @@ class LiveFactory:
 
     def stop(self) -> None:
         """Stop them, and close the files."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.stop()
         for file in self._files.values():
             file.close()
 
     def _run(self) -> None:
         before, gone, said = time.monotonic(), float(self._at), False
-        while not self._stop.wait(_STEP_SECONDS):
+        while not self._thread.wait(_STEP_SECONDS):
             now = time.monotonic()
             clock = time.time() - self._start / MICROS
             gone = min(gone + _SPEED * (now - before), clock)

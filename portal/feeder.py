@@ -9,6 +9,7 @@ from padit.analysis.report.read import read_rows
 from padit.analysis.series_store import SeriesStore
 from padit.codecs.validate import Validate
 from padit.domain.errors import PaditError
+from padit.ops.background import Background
 
 __all__ = ["Feeder"]
 
@@ -34,8 +35,7 @@ class Feeder:
         self._readings = GrowingFile(readings) if readings and not self._once else None
         self._features = GrowingFile(features) if features else None
         self._validate = Validate(_MOST_BYTES, _MAX_AHEAD)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="feeder")
+        self._thread = Background(self._run, "feeder")
         self.caught_up = threading.Event()
         self.rejected = 0
         self.trouble = ""
@@ -46,9 +46,7 @@ class Feeder:
 
     def stop(self) -> None:
         """Stop."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.stop()
 
     def _run(self) -> None:
         try:
@@ -56,15 +54,15 @@ class Feeder:
                 self._store.add_rows(read_rows(str(self._once)))
         except PaditError as error:
             self.trouble = str(error)
-        while not self._stop.is_set():
+        while self._thread.running:
             try:
                 if not self._look():
                     self.caught_up.set()
-                    self._stop.wait(_IDLE_SECONDS)
+                    self._thread.wait(_IDLE_SECONDS)
             except Exception as error:  # one fault must not end the thread in silence
                 self.trouble = f"{type(error).__name__}: {error}"
                 _LOG.exception("readings cannot be shown")
-                self._stop.wait(2.0)
+                self._thread.wait(2.0)
 
     def _look(self) -> bool:
         lines = [line for _, line in self._readings.lines()] if self._readings else []

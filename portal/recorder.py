@@ -19,6 +19,7 @@ from padit.alerting.service import Input
 from padit.alerting.store.sqlite import SqliteStore
 from padit.domain.errors import SinkError
 from padit.domain.timestamps import MICROS
+from padit.ops.background import Background
 from padit.portal.parts import Done, Rows
 
 __all__ = ["Recorder"]
@@ -58,8 +59,7 @@ class Recorder:
         self._commands: SimpleQueue[tuple[bytes, Done]] = SimpleQueue()
         self._listener: Callable[[Rows], None] = lambda rows: None
         self._given = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="recorder")
+        self._thread = Background(self._run, "recorder")
         self._workers = [
             Worker(one, lambda: SqliteStore(folder, leading=False))
             for one in (receivers_of(config).values() if deliver else ())
@@ -78,9 +78,7 @@ class Recorder:
 
     def stop(self) -> None:
         """Stop and save."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.stop()
         for worker in self._workers:
             worker.stop()
         self._core.save()
@@ -120,18 +118,18 @@ class Recorder:
         return _is_recording(latest, int(time.time() * MICROS))
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while self._thread.running:
             try:
                 self._once()
                 self.trouble = ""
             except SinkError as error:
                 self.trouble = str(error)
                 _LOG.warning("%s; trying again", error)
-                self._stop.wait(2.0)
+                self._thread.wait(2.0)
             except Exception as error:  # one fault must not end the thread in silence
                 self.trouble = f"{type(error).__name__}: {error}"
                 _LOG.exception("the alerting engine failed; trying again")
-                self._stop.wait(2.0)
+                self._thread.wait(2.0)
 
     def _once(self) -> None:
         waiting = self._drain()

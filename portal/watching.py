@@ -7,7 +7,6 @@ from Flink, whichever there is. A place that does not answer is named; the other
 import http.client
 import logging
 import re
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -20,6 +19,7 @@ import msgspec
 from padit.domain.audit import RunTotals, decode_record, total
 from padit.domain.errors import ConfigurationError
 from padit.ops import metric_names as names
+from padit.ops.background import Background
 
 __all__ = ["Watch", "parsed"]
 
@@ -81,8 +81,7 @@ class Watch:
         self._audit = audit
         self._seen: tuple[int, float] = (-1, 0.0)
         self._before: tuple[float, float] | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watch")
+        self._thread = Background(self._run, "watch")
         self.figures: dict[str, Any] = {}
 
     def start(self) -> None:
@@ -91,17 +90,15 @@ class Watch:
 
     def stop(self) -> None:
         """Stop."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.stop()
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while self._thread.running:
             try:
                 self.figures = self._look()
             except Exception:  # one fault must not end the thread in silence
                 _LOG.exception("figures cannot be read")
-            self._stop.wait(_EVERY_SECONDS)
+            self._thread.wait(_EVERY_SECONDS)
 
     def _look(self) -> dict[str, Any]:
         away: list[str] = []

@@ -17,6 +17,7 @@ from padit.alerting.policy import AlertingConfig
 from padit.alerting.sequencer import entry_of
 from padit.domain.errors import SinkError
 from padit.domain.timestamps import MICROS
+from padit.ops.background import Background
 from padit.portal.parts import Done, Rows
 from padit.portal.team.database import Database
 from padit.portal.team.topics import CommandTopic, TransitionTopic
@@ -60,11 +61,10 @@ class Follower:
         self._asked = float("-inf")
         self._until = 0.0
         self._woken = threading.Event()
-        self._stop = threading.Event()
         self._waiting: dict[str, Done] = {}
         self._lock = threading.Lock()
         self._listener: Callable[[Rows], None] = lambda rows: None
-        self._thread = threading.Thread(target=self._run, name="follower")
+        self._thread = Background(self._run, "follower")
         self.topic: TransitionTopic | None = None
         self.caught_up = threading.Event()
         self.trouble = ""
@@ -80,10 +80,7 @@ class Follower:
 
     def stop(self) -> None:
         """Stop."""
-        self._stop.set()
-        self._woken.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.stop(self._woken.set)
         if self.topic is not None:
             self.topic.stop()
         if self._commands is not None:
@@ -140,7 +137,7 @@ class Follower:
         return max(self._progress[0], self._latest)
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while self._thread.running:
             try:
                 if self._commands is not None:
                     self._commands.poll()
@@ -152,11 +149,11 @@ class Follower:
             except SinkError as error:
                 self.trouble = str(error)
                 self.caught_up.set()
-                self._stop.wait(0.5)
+                self._thread.wait(0.5)
             except Exception as error:  # one fault must not end the thread in silence
                 self.trouble = f"{type(error).__name__}: {error}"
                 _LOG.exception("the log of alerting cannot be followed")
-                self._stop.wait(2.0)
+                self._thread.wait(2.0)
 
     def _once(self) -> bool:
         rows = self._database.rows(

@@ -14,6 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from padit.connectors.uris import Address
+from padit.ops.background import Background
 from padit.portal.limiting import Limiter
 from padit.stores.redis_settings import Settings
 from padit.stores.redis_store import connection_of
@@ -48,8 +49,7 @@ class SharedLimiter(Limiter):
         self._sent: dict[str, int] = {}
         self._others: dict[str, int] = {}
         self._second = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="limits")
+        self._thread = Background(self._run, "limits")
         self.trouble = ""
 
     def start(self) -> None:
@@ -58,9 +58,7 @@ class SharedLimiter(Limiter):
 
     def stop(self) -> None:
         """Stop."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.stop()
         self._client.close()
 
     def allows(self, name: str, role: str = "") -> bool:
@@ -85,17 +83,17 @@ class SharedLimiter(Limiter):
             self._mine, self._sent, self._others = {}, {}, {}
 
     def _run(self) -> None:
-        while not self._stop.wait(_EVERY_SECONDS):
+        while not self._thread.wait(_EVERY_SECONDS):
             try:
                 self._exchange()
                 self.trouble = ""
             except redis.RedisError as error:
                 self.trouble = f"limits are each portal's own: {str(error)[:200]}"
-                self._stop.wait(_PAUSE_SECONDS)
+                self._thread.wait(_PAUSE_SECONDS)
             except Exception as error:  # one fault must not end the thread in silence
                 self.trouble = f"limits are each portal's own: {type(error).__name__}"
                 _LOG.exception("limits cannot be shared")
-                self._stop.wait(_PAUSE_SECONDS)
+                self._thread.wait(_PAUSE_SECONDS)
 
     def _exchange(self) -> None:
         """Add what came since the last time, and see what there is in all."""

@@ -19,6 +19,7 @@ from padit.analysis.series_store import Line, Moved, SeriesInfo, Windows
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.domain.features import FEATURES
 from padit.domain.timestamps import MICROS
+from padit.ops.background import Background
 from padit.portal.team.database import Database
 from padit.portal.team.live import LiveFeatures
 
@@ -79,8 +80,7 @@ class TeamSeries:
         self._following: Any = None
         self._totals = (0, 0)
         self._looks = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="series")
+        self._thread = Background(self._run, "series")
 
     # ---- what there is
 
@@ -90,9 +90,7 @@ class TeamSeries:
 
     def stop(self) -> None:
         """Stop."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.stop()
 
     def close(self) -> None:
         """Let go of Redis."""
@@ -100,7 +98,7 @@ class TeamSeries:
             self._live.close()
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while self._thread.running:
             try:
                 if self._live is not None and self._live.trouble:
                     self._live.look()
@@ -112,7 +110,7 @@ class TeamSeries:
                 self.trouble = f"{type(error).__name__}: {error}"
                 _LOG.exception("series cannot be looked for")
             self.caught_up.set()
-            self._stop.wait(_LOOK_SECONDS)
+            self._thread.wait(_LOOK_SECONDS)
 
     def _look(self) -> None:
         """Read the names that are new; the latest times only if a reader has moved on."""

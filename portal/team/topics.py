@@ -17,6 +17,7 @@ from padit.alerting.entries import AlertEvent, event_of
 from padit.connectors.uris import Address, read_client_config
 from padit.domain.errors import WireFormatError
 from padit.domain.timestamps import format_utc
+from padit.ops.background import Background
 
 __all__ = ["CommandTopic", "TransitionTopic"]
 
@@ -54,8 +55,7 @@ class TransitionTopic:
         self._waiting: OrderedDict[str, tuple[float, AlertEvent]] = OrderedDict()
         self._in_log: OrderedDict[str, None] = OrderedDict()
         self._shown: tuple[str, ...] = ()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="transitions")
+        self._thread = Background(self._run, "transitions")
         self.trouble = ""
         self.came = 0
 
@@ -65,9 +65,7 @@ class TransitionTopic:
 
     def stop(self) -> None:
         """Stop."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.stop()
 
     def taken(self, names: Iterable[str]) -> None:
         """These transitions are in the log."""
@@ -95,7 +93,7 @@ class TransitionTopic:
         return len(self._waiting)
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while self._thread.running:
             try:
                 self._follow()
             except KafkaException as error:
@@ -103,7 +101,7 @@ class TransitionTopic:
             except Exception as error:  # one fault must not end the thread in silence
                 self._away(f"{type(error).__name__}: {error}")
                 _LOG.exception("transitions cannot be followed")
-            self._stop.wait(1.0)
+            self._thread.wait(1.0)
 
     def _away(self, why: str) -> None:
         self.trouble = f"Kafka at {self._address.host} is away: {why}"
@@ -124,7 +122,7 @@ class TransitionTopic:
         try:
             self._assign(consumer)
             asked = time.monotonic()
-            while not self._stop.is_set():
+            while self._thread.running:
                 first = consumer.poll(_POLL_SECONDS)
                 if first is not None:
                     for one in [first, *consumer.consume(500, 0.0)]:

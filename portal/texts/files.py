@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, Full, Queue
 
+from padit.ops.background import Background
 from padit.portal.texts.records import REQUEST, RESULT
 
 __all__ = ["FileTopics"]
@@ -26,8 +27,7 @@ class FileTopics:
         self._folder = folder
         self._lock = threading.Lock()
         self._queue: Queue[bytes] = Queue(_MOST_WAITING)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="texts")
+        self._thread = Background(self._run, "texts")
         self._on_request: Callable[[bytes], None] = lambda data: None
         self._on_result: Callable[[bytes], None] = lambda data: None
         self.trouble = ""
@@ -46,9 +46,7 @@ class FileTopics:
 
     def stop(self) -> None:
         """Stop; an answer that is being written ends first, within its time."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.stop()
 
     def give(self, topic: str, key: str, data: bytes) -> None:
         """Append a record."""
@@ -75,7 +73,7 @@ class FileTopics:
         return self._folder / f"{topic}.jsonl"
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while self._thread.running:
             try:
                 self._on_request(self._queue.get(timeout=0.2))
             except Empty:

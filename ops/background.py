@@ -1,0 +1,44 @@
+"""A thread beside the rest of a program, which runs until it is stopped."""
+
+import threading
+from collections.abc import Callable
+
+__all__ = ["Background"]
+
+
+class Background:
+    """Runs a function that looks at `running`, and waits by `wait`.
+
+    Args:
+        run: what the thread runs.
+        name: of the thread.
+    """
+
+    def __init__(self, run: Callable[[], None], name: str) -> None:
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=run, name=name)
+
+    @property
+    def running(self) -> bool:
+        """Whether nobody has asked it to stop."""
+        return not self._stopped.is_set()
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait, less long if it is to stop; whether it is."""
+        return self._stopped.wait(seconds)
+
+    def stop(self, wake: Callable[[], None] | None = None) -> None:
+        """Ask it to stop, and wait until it has; one that never began is left as it is.
+
+        Args:
+            wake: ends a wait for something else.
+        """
+        self._stopped.set()
+        if wake is not None:
+            wake()
+        if self._thread.is_alive():
+            self._thread.join()

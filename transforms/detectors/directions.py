@@ -5,12 +5,28 @@ from numpy.typing import NDArray
 from pydantic import Field as Option
 
 from padit.domain.attributes import UNSTATED
+from padit.domain.config import Levels
 from padit.domain.features import FeatureTable
+from padit.ops.compiled import kernel
 from padit.transforms.detectors.base import Parameters
 
-__all__ = ["HIGHER", "LOWER", "NEVER_ACCEPTED", "VerdictParameters", "directions_of", "verdict_of"]
+__all__ = [
+    "CLOSED",
+    "DUE",
+    "HIGHER",
+    "LOWER",
+    "NEVER_ACCEPTED",
+    "VerdictParameters",
+    "directions_of",
+    "follow",
+    "limits_of",
+    "verdict_of",
+]
 
 HIGHER, LOWER, NEVER_ACCEPTED = 1, 2, 4
+CLOSED, DUE = 1, 2  # what became of an alert in a window: it closed; it may be accepted
+_OPEN, _SINCE, _CALM = 0, 1, 2
+_CALM_AFTER = 300_000_000  # microseconds below the level that keeps an alert open
 _DIRECTIONS = {
     "availability": LOWER | NEVER_ACCEPTED,
     "error_rate": HIGHER | NEVER_ACCEPTED,
@@ -42,6 +58,50 @@ def verdict_of(score: float) -> float:
     1.0
     """
     return 3 / 7 * score / (1 - score) if score < 1 else np.inf
+
+
+def limits_of(levels: Levels, sensitivity: float) -> NDArray[np.float64]:
+    """Float64 (3,): verdicts that open an alert and keep it open; microseconds until accepted."""
+    verdicts = verdict_of(levels.open_at), verdict_of(levels.close_at)
+    limits = np.array([*verdicts, float(levels.accept_after)])
+    limits[:2] /= sensitivity
+    return limits
+
+
+@kernel
+def follow(
+    s: NDArray[np.float64],
+    end: int,
+    verdict: float,
+    limits: NDArray[np.float64],
+    row: int,
+    out: NDArray[np.float64],
+) -> int:
+    """Open and close an alert by the verdict of a window; `CLOSED`, `DUE`, or 0.
+
+    Args:
+        s: float64 (3,): whether it is open, since when, and since when all has been calm.
+        end: of the window, microseconds.
+        verdict: of the window.
+        limits: of `limits_of`.
+        row: of the window.
+        out: float64 (facts, windows), gets the event and the level, its first two facts.
+    """
+    out[0, row], out[1, row] = 0.0, verdict
+    if s[_OPEN] == 0:
+        out[0, row] = verdict
+        if verdict >= limits[0]:
+            s[_OPEN], s[_SINCE], s[_CALM] = 1.0, end, 0.0
+        return 0
+    if verdict < limits[1]:
+        if s[_CALM] == 0:
+            s[_CALM] = end
+        if end - s[_CALM] >= _CALM_AFTER:
+            s[_OPEN] = 0.0
+            return CLOSED
+        return 0
+    s[_CALM] = 0.0
+    return DUE if end - s[_SINCE] >= limits[2] else 0
 
 
 def directions_of(table: FeatureTable) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from padit.domain.features import FeatureTable
 from padit.transforms.detectors.base import Parameters, Scores
 from padit.transforms.detectors.calibration import measured_confidence, score_of
 from padit.transforms.detectors.columns import Columns, Field, locate
-from padit.transforms.detectors.directions import VerdictParameters, directions_of, verdict_of
+from padit.transforms.detectors.directions import VerdictParameters, directions_of, limits_of
 from padit.transforms.detectors.lasting_kernel import (
     FACTS,
     LEAST_WINDOWS,
@@ -88,9 +88,7 @@ class LastingDetector:
         retention = int(self.parameters.retention_sec * 1e6)
         state, rows = locate(state, _FIELDS, table, retention)
         sensitivity = self.parameters.sensitivity
-        opens, closes = verdict_of(self.levels.open_at), verdict_of(self.levels.close_at)
-        limits = np.array([opens, closes, float(self.levels.accept_after)])
-        limits[:2] /= sensitivity
+        limits = limits_of(self.levels, sensitivity)
         value = np.nan_to_num(table.value)
         mean = average(value, table.offset.astype(np.int64, copy=False))
         facts = np.empty((FACTS, len(table)))

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.ops.compiled import kernel
+from padit.transforms.detectors.directions import CLOSED, DUE, NEVER_ACCEPTED, follow
 
 __all__ = ["FACTS", "RAMP", "SIDE", "run"]
 
@@ -50,7 +51,6 @@ CONTRAST, STEADY, FORGETS = 1.3, 0.5, 0.1
 LEAST_STEPS, EVEN = 20.0, 0.03
 NO_RAMP = 8
 PRIOR, FAR = 0.003, 4.0
-CALM_AFTER = 300_000_000
 LONGER_HIGH, LONGER_LOW, BEYOND_TOP, BEYOND_BOTTOM = range(4)
 
 
@@ -87,7 +87,7 @@ def run(
             continue
         verdict = _judge(s, y, end[row], directions[row], row, out)
         if s[COUNT] >= LEAST_WINDOWS:
-            _follow(s, end[row], y, verdict, directions[row], limits, row, out)
+            _follow(s, end[row], verdict, directions[row], limits, row, out)
         if s[OPEN] == 0:
             _learn(s, y)
         s[COUNT] += 1.0
@@ -269,28 +269,16 @@ def _note(s: Array, what: int, row: int, out: Array) -> None:
 
 @kernel
 def _follow(
-    s: Array, end: int, y: float, verdict: float, directions: int, limits: Array, row: int,
-    out: Array,
-) -> None:  # fmt: skip
+    s: Array, end: int, verdict: float, directions: int, limits: Array, row: int, out: Array
+) -> None:
     """Open, close and accept by the verdict of a window."""
-    out[0, row], out[1, row] = 0.0, verdict
-    if s[OPEN] == 0:
-        out[0, row] = verdict
-        if verdict >= limits[0]:
-            s[OPEN], s[SINCE], s[CALM] = 1.0, end, 0.0
-        return
-    if verdict < limits[1]:
-        if s[CALM] == 0:
-            s[CALM] = end
-        if end - s[CALM] >= CALM_AFTER:
-            s[OPEN] = 0.0
-            if s[WHAT] < 2:
-                side = SIDES + int(s[WHAT]) * SIDE
-                _learn_side(s[side : side + SIDE])
-            s[RECENT], s[DRIFTED] = s[MEAN], s[MEAN]
-        return
-    s[CALM] = 0.0
-    if end - s[SINCE] >= limits[2] and not directions & 4:
+    found = follow(s[OPEN : CALM + 1], end, verdict, limits, row, out)
+    if found == CLOSED:
+        if s[WHAT] < 2:
+            side = SIDES + int(s[WHAT]) * SIDE
+            _learn_side(s[side : side + SIDE])
+        s[RECENT], s[DRIFTED] = s[MEAN], s[MEAN]
+    elif found == DUE and not directions & NEVER_ACCEPTED:
         _accept(s)
         out[1, row], out[2, row] = 0.0, 1.0
 

@@ -12,7 +12,7 @@ from padit.domain.features import FeatureTable
 from padit.transforms.detectors.base import Parameters, Scores
 from padit.transforms.detectors.calibration import measured_confidence, score_of
 from padit.transforms.detectors.columns import Columns, Field, locate
-from padit.transforms.detectors.directions import VerdictParameters, directions_of, verdict_of
+from padit.transforms.detectors.directions import VerdictParameters, directions_of, limits_of
 from padit.transforms.detectors.relation_kernel import (
     FACTS,
     LEAST_WINDOWS,
@@ -78,9 +78,7 @@ class RelationDetector:
         retention = int(self.parameters.retention_sec * 1e6)
         state, rows = locate(state, _FIELDS, table, retention)
         sensitivity = self.parameters.sensitivity
-        opens, closes = verdict_of(self.levels.open_at), verdict_of(self.levels.close_at)
-        limits = np.array([opens, closes, float(self.levels.accept_after)])
-        limits[:2] /= sensitivity
+        limits = limits_of(self.levels, sensitivity)
         sources: dict[str, int] = {}
         number_of = np.array(
             [sources.setdefault(one.source_id, len(sources)) for one in table.series], np.int64

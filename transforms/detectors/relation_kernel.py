@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.ops.compiled import kernel
+from padit.transforms.detectors.directions import DUE, follow
 
 __all__ = ["FACTS", "PAIR", "PARTNERS", "SLOTS", "average", "run"]
 
@@ -33,7 +34,6 @@ FACTS = 9
 LEAST_WINDOWS, LEAST_SWINGS, LEAST_ERRORS, MEMORY = 60, 5, 12, 512
 EXPLAINED = 0.7  # of the variance, out of sample, before a pair may judge
 LIMIT, SLACK, MOST, CAP = 8.0, 3.0, 8.0, 1.5
-CALM_AFTER = 300_000_000
 DAY = 86_400_000_000
 
 
@@ -265,19 +265,6 @@ def _follow(
     s: Array, pairs: Array, end: int, verdict: float, limits: Array, row: int, out: Array
 ) -> None:
     """Open, close and accept by the verdict of a window."""
-    out[0, row], out[1, row] = 0.0, verdict
-    if s[OPEN] == 0:
-        out[0, row] = verdict
-        if verdict >= limits[0]:
-            s[OPEN], s[SINCE], s[CALM] = 1.0, end, 0.0
-        return
-    if verdict < limits[1]:
-        if s[CALM] == 0:
-            s[CALM] = end
-        if end - s[CALM] >= CALM_AFTER:
-            s[OPEN] = 0.0
-        return
-    s[CALM] = 0.0
-    if end - s[SINCE] >= limits[2]:
+    if follow(s[OPEN : CALM + 1], end, verdict, limits, row, out) == DUE:
         s[OPEN], out[1, row], out[2, row] = 0.0, 0.0, 1.0
         pairs[:] = 0.0  # the lines are learnt again

@@ -11,7 +11,7 @@ from padit.transforms.detectors import usual_state as state_of
 from padit.transforms.detectors.base import Parameters, Scores
 from padit.transforms.detectors.calibration import measured_confidence, score_of
 from padit.transforms.detectors.columns import Columns, Field, locate
-from padit.transforms.detectors.directions import VerdictParameters, directions_of, verdict_of
+from padit.transforms.detectors.directions import VerdictParameters, directions_of, limits_of
 from padit.transforms.detectors.usual_evidence import FEW
 from padit.transforms.detectors.usual_kernel import run
 from padit.transforms.detectors.usual_season import SLOTS_OF_SEASON
@@ -99,9 +99,7 @@ class UsualDetector:
         facts = np.zeros((state_of.FACTS, len(table)))
         verdict = np.zeros(len(table.value))
         sensitivity = self.parameters.sensitivity
-        opens, closes = verdict_of(self.levels.open_at), verdict_of(self.levels.close_at)
-        limits = np.array([opens, closes, float(self.levels.accept_after)])
-        limits[:2] /= sensitivity
+        limits = limits_of(self.levels, sensitivity)
         run(
             cast(NDArray[np.float64], state.data["state"]),
             cast(NDArray[np.float32], state.data["season"]),

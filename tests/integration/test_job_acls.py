@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,10 +31,10 @@ from confluent_kafka.admin import (
 from padit.connectors.kafka_source import KafkaSource
 from padit.connectors.source import PartitionRange
 from padit.devcluster.broker import prepare_broker
-from padit.devcluster.processes import Part, port_answers
 from padit.domain.errors import SourceError
 from tests.connectors.identity_provider import IdentityProvider
 from tests.connectors.reading import decoder
+from tests.guarded_broker import guarded_broker
 from tests.integration.helpers import padit, seed_case, wait_for
 from tests.limits import allowed
 from tests.parts import required
@@ -95,17 +94,7 @@ class Guarded(NamedTuple):
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     place = tmp_path_factory.mktemp("guarded")
     broker = required(lambda: prepare_broker(place / "kafka"))
-    port = int(broker.bootstrap.rpartition(":")[2])
-    config = broker.directory / "server.properties"
-    kept = [
-        line.replace("PLAINTEXT://127", "SASL_PLAINTEXT://127", 1)
-        for line in config.read_text().splitlines()
-        if not line.startswith(("listener.security", "inter.broker"))
-    ]
-    config.write_text("\n".join(kept) + _SETTINGS)
-    command, log = broker.part.command, broker.part.log
-    part = Part("guarded broker", command, log=log, answers=lambda: port_answers(port))
-    with replace(broker, part=part):
+    with guarded_broker(broker, "SASL_PLAINTEXT", _SETTINGS):
         found = Guarded(broker.bootstrap, place)
         _prepare(found)
         yield found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,9 +16,9 @@ from padit.connectors.kafka_source import KafkaSource
 from padit.connectors.source import PartitionRange
 from padit.devcluster import jars
 from padit.devcluster.broker import prepare_broker
-from padit.devcluster.processes import Part, port_answers
 from padit.domain.errors import SourceError
 from tests.connectors.reading import decoder
+from tests.guarded_broker import guarded_broker
 from tests.integration.helpers import alerts_of, live, padit, seed_case, wait_for
 from tests.limits import allowed
 from tests.parts import KafkaPart
@@ -80,21 +79,7 @@ def secured(kafka: KafkaPart, tmp_path_factory: pytest.TempPathFactory) -> Itera
     directory = tmp_path_factory.mktemp("secured")
     pem = _certificate(directory, "broker")
     broker = prepare_broker(directory / "kafka")
-    port = int(broker.bootstrap.rpartition(":")[2])
-    config = broker.directory / "server.properties"
-    kept = [
-        line.replace("PLAINTEXT://127", "SASL_SSL://127", 1)
-        for line in config.read_text().splitlines()
-        if not line.startswith(("listener.security", "inter.broker"))
-    ]
     store = directory / "broker.p12"
-    config.write_text("\n".join(kept) + _LISTENER.format(password=PASSWORD, store=store))
-    part = Part(
-        "secured broker",
-        broker.part.command,
-        log=broker.part.log,
-        answers=lambda: port_answers(port),
-    )
     settings = {
         "security.protocol": "SASL_SSL",
         "sasl.mechanism": "PLAIN",
@@ -102,7 +87,7 @@ def secured(kafka: KafkaPart, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "sasl.password": PASSWORD,
         "ssl.ca.location": str(pem),
     }
-    with replace(broker, part=part):
+    with guarded_broker(broker, "SASL_SSL", _LISTENER.format(password=PASSWORD, store=store)):
         _fill({"bootstrap.servers": broker.bootstrap, **settings})
         yield Secured(broker.bootstrap, directory, settings)
 

@@ -6,7 +6,6 @@ import re
 import subprocess
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,9 +21,9 @@ from confluent_kafka.admin import (
 
 from padit.connectors.uris import parse_address
 from padit.devcluster.broker import prepare_broker
-from padit.devcluster.processes import Part, port_answers
 from padit.portal.team.topics import CommandTopic, TransitionTopic
 from tests.alerting.receiving import receiving
+from tests.guarded_broker import guarded_broker
 from tests.integration.helpers import live, padit, seed_case
 from tests.limits import allowed
 from tests.parts import required
@@ -104,17 +103,7 @@ def mutual(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mutual]:
     place = tmp_path_factory.mktemp("mutual")
     _certificates(place)
     broker = required(lambda: prepare_broker(place / "kafka"))
-    port = int(broker.bootstrap.rpartition(":")[2])
-    config = broker.directory / "server.properties"
-    kept = [
-        line.replace("PLAINTEXT://127", "SASL_SSL://127", 1)
-        for line in config.read_text().splitlines()
-        if not line.startswith(("listener.security", "inter.broker"))
-    ]
-    config.write_text("\n".join(kept) + _LISTENER.format(place=place))
-    command, log = broker.part.command, broker.part.log
-    part = Part("mutual broker", command, log=log, answers=lambda: port_answers(port))
-    with replace(broker, part=part):
+    with guarded_broker(broker, "SASL_SSL", _LISTENER.format(place=place)):
         found = Mutual(broker.bootstrap, place)
         admin = AdminClient(
             found.settings() | {"sasl.mechanism": "PLAIN", "sasl.username": "admin",

@@ -219,7 +219,11 @@ def _strongest(members: Sequence[Member]) -> dict[str, _Best]:
 
 
 def _convinces(source: str, tier: int, members: Sequence[Member]) -> bool:
-    """Whether a source fails itself, or nobody does: what is only slow rarely makes others fail."""
+    """Whether this source may be the cause of the errors in the incident.
+
+    A source that is only slow rarely makes others fail: it must report errors itself, or no source
+    may report any.
+    """
     failing = {
         one.event.source_id
         for one in members

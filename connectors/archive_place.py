@@ -106,7 +106,7 @@ class ArchivePlace:
         return self._s3(given)
 
     def _gcs(self) -> pafs.FileSystem:
-        """Google's own service, or one that speaks as it does; without https nobody signs in."""
+        """Google Cloud Storage, or a server with the same API; without https there is no login."""
         scheme, _, host = (self.options.endpoint or "").rpartition("://")
         settings: dict[str, Any] = {}
         if host:

@@ -103,7 +103,7 @@ _LIMIT = re.compile(r"\b(?:limit|threshold|than|above|below|over|under|outside|a
 
 
 def facts_of(evidence: Sequence[Evidence], rows: Sequence[AlertState]) -> list[dict[str, Any]]:
-    """The same as plain values, for whoever writes the sentences; they are all that it gets."""
+    """The evidence as plain values: all that the language model is given."""
     by_id = {one.id: one for one in rows}
     found = []
     for one in evidence:

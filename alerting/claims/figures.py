@@ -92,7 +92,7 @@ def _is_of(
         _NORMAL & set(words[1:])
     )
     if (at and tokens[at - 1][1] == "by") or is_apart:
-        return False  # a difference, which nobody computed
+        return False  # a difference between two values; the evidence holds none
     return _close(text, _by_role(_role(tokens, at), mine))
 
 

@@ -1,4 +1,4 @@
-"""Whether others than this machine can reach what runs code for whoever reaches it."""
+"""Whether other machines can reach the ports that run code without asking for a login."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def check_exposure(
 ) -> Iterator[Finding]:
     """Try every endpoint of this machine from its addresses that others can use.
 
-    Flink's REST, Beam's job server and the worker pool ask for no login: who reaches one runs code.
+    Flink's REST, Beam's job server and the worker pool ask for no login: anybody who connects can
+    run code.
 
     Args:
         endpoints: what it is, and `host:port` or `http://host:port`.
@@ -53,7 +54,7 @@ def check_exposure(
         if open_at:
             yield broken(
                 check,
-                f"port {port} answers at {', '.join(open_at)}, and whoever reaches it runs code",
+                f"port {port} answers at {', '.join(open_at)}: anybody who connects can run code",
                 "bind it to 127.0.0.1 (rest.bind-address; --job-host; --host of the worker pool)",
             )
         else:

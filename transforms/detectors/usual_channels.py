@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.ops.compiled import kernel
+from padit.ops.compiled import lean_kernel
 from padit.transforms.detectors.usual_scale import CHANNEL, log2
 from padit.transforms.detectors.usual_state import (
     ACTIVE,
@@ -37,7 +37,7 @@ __all__ = ["activity", "before", "increase", "stuck"]
 Array = NDArray[np.float64]
 
 
-@kernel
+@lean_kernel
 def increase(s: Array, t: int, x: float) -> tuple[float, bool]:
     """What is judged: the value, or of a counter its increase a second; False: nothing yet.
 
@@ -60,7 +60,7 @@ def increase(s: Array, t: int, x: float) -> tuple[float, bool]:
     return step / dt, True
 
 
-@kernel
+@lean_kernel
 def _count_step(s: Array, step: float) -> None:
     fade = 1.0 - 1.0 / 512
     s[RISES], s[FALLS], s[EQUALS] = s[RISES] * fade, s[FALLS] * fade, s[EQUALS] * fade
@@ -72,7 +72,7 @@ def _count_step(s: Array, step: float) -> None:
         s[EQUALS] += 1
 
 
-@kernel
+@lean_kernel
 def _is_counter(s: Array) -> bool:
     steps = s[RISES] + s[FALLS] + s[EQUALS]
     if s[COUNTER] > 0:
@@ -80,7 +80,7 @@ def _is_counter(s: Array) -> bool:
     return bool(steps >= 48 and s[FALLS] <= 0.04 * steps and s[RISES] >= 0.5 * steps)
 
 
-@kernel
+@lean_kernel
 def before(s: Array, centre: float) -> float:
     """Mean of eight values that were usual, of up to half an hour ago; the centre without any."""
     at = int(s[WAITING])
@@ -94,7 +94,7 @@ def before(s: Array, centre: float) -> float:
     return total / (last - first)
 
 
-@kernel
+@lean_kernel
 def activity(s: Array, x: float) -> bool:
     """Sum the sizes of steps, each the least of three, which a jump leaves alone.
 
@@ -116,7 +116,7 @@ def activity(s: Array, x: float) -> bool:
     return True
 
 
-@kernel
+@lean_kernel
 def stuck(s: Array, x: float, learn: bool) -> float:
     """How long one value has been repeated, as a share of what would be news."""
     if s[AGE] > 0 and x == s[LAST]:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.ops.compiled import kernel
+from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.usual_alert import follow, open_alert, severity
 from padit.transforms.detectors.usual_channels import activity, before, increase, stuck
 from padit.transforms.detectors.usual_evidence import (
@@ -140,7 +140,7 @@ def run(
         out[4, row], out[16, row] = accepted, severe
 
 
-@kernel
+@lean_kernel
 def _facts(s: Array, out: Array, row: int) -> None:
     c = s[VALUE : VALUE + CHANNEL]
     known = c[COUNT] >= YOUNG
@@ -157,7 +157,7 @@ def _facts(s: Array, out: Array, row: int) -> None:
     out[15, row] = s[RUN]
 
 
-@kernel
+@lean_kernel
 def _step(
     s: Array,
     season: NDArray[np.float32],
@@ -201,7 +201,7 @@ def _step(
     return news
 
 
-@kernel
+@lean_kernel
 def _derive(s: Array, memory: Array, t: int, x: float) -> tuple[float, bool]:
     """The value that is judged, and whether there is one; another kind begins from nothing."""
     if s[AGE] == 0:
@@ -215,7 +215,7 @@ def _derive(s: Array, memory: Array, t: int, x: float) -> tuple[float, bool]:
     return y, fresh
 
 
-@kernel
+@lean_kernel
 def _news(c: Array, verdict: float, new: float, opens: float) -> float:
     """The verdict where it opens an alert, else how new the sample is, below all that opens one."""
     if c[COUNT] < FEW:
@@ -225,7 +225,7 @@ def _news(c: Array, verdict: float, new: float, opens: float) -> float:
     return min(RANKED * new / (RANKED + new), 0.99 * opens)
 
 
-@kernel
+@lean_kernel
 def _alone(
     s: Array, c: Array, memory: Array, new: float, verdict: float, channel: float
 ) -> tuple[float, float]:
@@ -244,7 +244,7 @@ def _alone(
     return alone, UPWARD if s[JUDGED_VALUE] >= c[CENTRE] else DOWNWARD
 
 
-@kernel
+@lean_kernel
 def _judge(
     s: Array,
     c: Array,
@@ -280,7 +280,7 @@ def _judge(
     return verdict, channel
 
 
-@kernel
+@lean_kernel
 def _judge_activity(s: Array, a: Array, aged: int, closed: bool) -> None:
     """Judge the sizes of steps, unless the series moves seldom, and then by its rounding."""
     if s[EQUALS] >= 0.4 * (s[RISES] + s[FALLS] + s[EQUALS]):
@@ -289,7 +289,7 @@ def _judge_activity(s: Array, a: Array, aged: int, closed: bool) -> None:
     s[JUDGED], _ = judge(a, s[ACTIVE], a[CENTRE], aged | UP | DOWN, closed, 2.0)
 
 
-@kernel
+@lean_kernel
 def _learn(s: Array, c: Array, a: Array, y: float, activity: bool) -> None:
     """Put the sample into the queue, and the one from 32 samples ago into the memory."""
     at = int(s[WAITING])

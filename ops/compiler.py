@@ -124,8 +124,9 @@ def dispatcher_of(one: Kernel) -> Any:
         PaditError: kernels cannot be compiled or loaded here.
     """
     require()
-    lean = {"_nrt": False, "forceinline": True} if one.lean else {}
-    made = numba.njit(error_model="numpy", nogil=True, **lean)(one.py_func)
+    # Both are stated: what is not is that of the kernel whose compilation needs this one.
+    options = {"_nrt": not one.lean, "forceinline": one.lean}
+    made = numba.njit(error_model="numpy", nogil=True, **options)(one.py_func)
     if config.DISABLE_JIT:
         return np.errstate(all="ignore")(made)  # as quiet as compiled code, which wraps around
     made._cache = cache = _Cache(one)

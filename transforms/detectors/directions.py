@@ -7,7 +7,7 @@ from pydantic import Field as Option
 from padit.domain.attributes import UNSTATED
 from padit.domain.config import Levels
 from padit.domain.features import FeatureTable
-from padit.ops.compiled import kernel
+from padit.ops.compiled import lean_kernel
 from padit.transforms.detectors.base import Parameters
 
 __all__ = [
@@ -68,7 +68,7 @@ def limits_of(levels: Levels, sensitivity: float) -> NDArray[np.float64]:
     return limits
 
 
-@kernel
+@lean_kernel
 def follow(
     s: NDArray[np.float64],
     end: int,

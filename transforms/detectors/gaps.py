@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.domain.features import FeatureTable
-from padit.ops.compiled import kernel
+from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.columns import Columns, Field
 
 __all__ = ["FIELDS", "NEVER", "RECENT", "Lasting", "Moments", "Rules", "follow"]
@@ -229,7 +229,7 @@ def _follow(
     return found
 
 
-@kernel
+@lean_kernel
 def _series(
     s: int,
     chosen: Ints,
@@ -245,7 +245,8 @@ def _series(
     A limit is worked out at the end of each window, and where a gap follows that may be reported.
     """
     at, judged = out.first[s], True
-    for i in chosen:
+    for k in range(len(chosen)):
+        i = chosen[k]
         for j in range(table.offset[i], table.offset[i + 1]):
             before, now = out.time[at], table.time[j]
             gap = now - before if before != NEVER else 0
@@ -254,7 +255,7 @@ def _series(
                     out.limit[at] = _limit(buffer, before, state.born[s], rules)
                 found = _note(at, now, out, buffer, found)
             if before == NEVER or gap > rules.retention:
-                buffer.low[:] = buffer.high
+                _forget(buffer)
                 state.born[s] = now
             elif gap > 0:
                 _learn(gap, now, buffer, rules)
@@ -267,7 +268,7 @@ def _series(
     return at, found
 
 
-@kernel
+@lean_kernel
 def _take_up(state: _State, s: int, buffer: _Buffer) -> None:
     """Begin with what is remembered of a series."""
     _fill(state.gaps[s], _GAPS, buffer)
@@ -275,7 +276,7 @@ def _take_up(state: _State, s: int, buffer: _Buffer) -> None:
     _fill(state.begins[s], _BEGAN, buffer)
 
 
-@kernel
+@lean_kernel
 def _fill(ring: Ints, kind: int, buffer: _Buffer) -> None:
     count = 0
     for k in range(len(ring)):
@@ -303,21 +304,31 @@ def _latest(buffer: _Buffer, kind: int, width: int) -> Ints:
     return found
 
 
-@kernel
+@lean_kernel
 def _add(kind: int, value: int, buffer: _Buffer) -> None:
     buffer.value[kind, buffer.high[kind]] = value
     buffer.high[kind] += 1
 
 
-@kernel
+@lean_kernel
+def _forget(buffer: _Buffer) -> None:
+    for kind in range(len(buffer.low)):
+        buffer.low[kind] = buffer.high[kind]
+
+
+@lean_kernel
 def _learn(gap: int, now: int, buffer: _Buffer, rules: Rules) -> None:
     """Remember a gap, and that it is a pause if it is longer than usual gaps allow."""
-    if gap >= rules.minimum:
-        limit = _by_gaps(np.sort(_latest(buffer, _GAPS, RECENT)), rules)
-        if 0 < limit <= gap:
-            _add(_OFF, gap, buffer)
-            _add(_BEGAN, now - gap, buffer)
+    if gap >= rules.minimum and 0 < _usual(buffer, rules) <= gap:
+        _add(_OFF, gap, buffer)
+        _add(_BEGAN, now - gap, buffer)
     _add(_GAPS, gap, buffer)
+
+
+@kernel
+def _usual(buffer: _Buffer, rules: Rules) -> int:
+    """The limit by usual gaps alone."""
+    return int(_by_gaps(np.sort(_latest(buffer, _GAPS, RECENT)), rules))
 
 
 @kernel
@@ -336,7 +347,7 @@ def _note(at: int, following: int, out: _Out, buffer: _Buffer, found: int) -> in
 @kernel
 def _limit(buffer: _Buffer, now: int, born: int, rules: Rules) -> int:
     """Gap from which a series is reported, microseconds; 0 while it warms up."""
-    limit = _by_gaps(np.sort(_latest(buffer, _GAPS, RECENT)), rules)
+    limit = _usual(buffer, rules)
     if now - born < rules.lived:
         return 0
     if limit > 0 and buffer.high[_OFF] - buffer.low[_OFF] >= _HABIT:
@@ -358,7 +369,7 @@ def _with_habit(limit: int, buffer: _Buffer, now: int, rules: Rules) -> int:
     return max(limit, int(np.rint(rules.factor * middle)))
 
 
-@kernel
+@lean_kernel
 def _by_gaps(gaps: Ints, rules: Rules) -> int:
     """The limit by usual gaps alone; they are sorted behind zeros."""
     count = _count(gaps)
@@ -370,7 +381,7 @@ def _by_gaps(gaps: Ints, rules: Rules) -> int:
     return max(by_usual, 2 * int(gaps[-2]), rules.minimum)
 
 
-@kernel
+@lean_kernel
 def _count(values: Ints) -> int:
     found = 0
     for one in values:
@@ -378,7 +389,7 @@ def _count(values: Ints) -> int:
     return found
 
 
-@kernel
+@lean_kernel
 def _share(gaps: Ints, count: int, tenths: int) -> int:
     """The gap that so many tenths do not exceed, of gaps sorted behind zeros."""
     place = len(gaps) - count + max((tenths * count + 9) // 10 - 1, 0)

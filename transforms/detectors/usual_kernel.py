@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.ops.compiled import kernel, lean_kernel
+from padit.transforms.detectors.columns import bounded
 from padit.transforms.detectors.usual_alert import follow, open_alert, severity
 from padit.transforms.detectors.usual_channels import activity, before, increase, stuck
 from padit.transforms.detectors.usual_evidence import (
@@ -111,7 +112,7 @@ def run(
         rows: int64 (n,), the series of each window.
         offset: int64 (n + 1,), its samples.
         time: int64 (m,), microseconds, ascending within a series.
-        value: float64 (m,), finite, squares finite.
+        value: float64 (m,), taken as `bounded`.
         directions: int64 (n,), bits: higher counts; lower does; a shift is never accepted.
         limits: float64 (3,): verdicts from which an alert opens and down to which it stays open;
             microseconds until a new normal is accepted.
@@ -123,7 +124,8 @@ def run(
         event, best, level, accepted, severe = np.nan, -1.0, 0.0, 0.0, 0.0
         for i in range(offset[row], offset[row + 1]):
             s[ACCEPTED] = 0.0
-            sample[i] = _step(s, season, memory, time[i], value[i], directions[row], limits)
+            x = bounded(value[i])
+            sample[i] = _step(s, season, memory, time[i], x, directions[row], limits)
             if not sample[i] <= event and sample[i] == sample[i]:
                 event, best = sample[i], float(i)
                 _facts(s, out, row)

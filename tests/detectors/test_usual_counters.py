@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from padit.domain.attributes import AttributeColumn, Attributes
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
-from padit.transforms.detectors.usual import UsualDetector, UsualParameters
+from padit.transforms.detectors import create_detector
 
 START = 1_772_409_600_000_000
 Array = NDArray[np.float64]
@@ -23,7 +23,7 @@ def _judged(value: Array, kind: str = "custom", name: str = "m", every: int = 10
         (Series("host", name),), time + 1, np.zeros(n, np.int32), {}, np.arange(n + 1), time,
         value, int(time[-1]) + 1, attributes=stated,
     )  # fmt: skip
-    detector = UsualDetector(UsualParameters())
+    detector = create_detector("usual", {})
     return detector.step(detector.initial(), table)[1]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.ops.compiled import kernel
-from padit.transforms.detectors.directions import COUNTS, GAUGED, NAMED_TOTAL
+from padit.transforms.detectors.directions import COUNTS, GAUGED, LOWER, NAMED_TOTAL
 from padit.transforms.detectors.usual_scale import log2
 from padit.transforms.detectors.usual_state import (
     ACTIVE,
@@ -38,7 +38,7 @@ from padit.transforms.detectors.usual_state import (
     WAITING,
 )
 
-__all__ = ["activity", "before", "doubtful", "increase", "stuck"]
+__all__ = ["activity", "before", "increase", "sides", "stuck"]
 
 Array = NDArray[np.float64]
 
@@ -87,15 +87,16 @@ def _begin_again(s: Array, t: int) -> None:
 
 
 @kernel
-def doubtful(s: Array, t: int, kind: int) -> bool:
-    """Whether a series was taken for a counter and may be a value that goes on to settle.
+def sides(s: Array, t: int, kind: int) -> int:
+    """Bits of `kind` that count: not that a series grows slower which may be no counter.
 
     What warms up rises for an hour, ever slower; a day of that, a fall to less than half, or whole
     numbers are those of a counter.
     """
     if s[COUNTER] == 0 or kind & (COUNTS | NAMED_TOTAL) or s[FRACTIONS] == 0:
-        return False
-    return bool(s[RESETS] == 0 and t - s[BORN] < DAY_OLD)
+        return kind
+    doubtful = s[RESETS] == 0 and t - s[BORN] < DAY_OLD
+    return kind & ~LOWER if doubtful else kind
 
 
 @kernel

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from padit.ops.compiled import kernel
 from padit.transforms.detectors.usual_alert import follow, open_alert, severity
-from padit.transforms.detectors.usual_channels import activity, before, doubtful, increase, stuck
+from padit.transforms.detectors.usual_channels import activity, before, increase, sides, stuck
 from padit.transforms.detectors.usual_evidence import (
     AGED,
     DOWN,
@@ -171,8 +171,7 @@ def _step(
     c, a = s[VALUE : VALUE + CHANNEL], s[ACTIVITY : ACTIVITY + CHANNEL]
     y, fresh = _derive(s, season, memory, t, x, directions)
     closed = s[OPEN] == 0
-    if doubtful(s, t, directions):
-        directions &= ~DOWN
+    directions = sides(s, t, directions)
     active = activity(s, x)
     repeats = stuck(s, x, closed)
     verdict, channel, new = 0.0, 0.0, 0.0

@@ -4,13 +4,14 @@ from padit.transforms.detectors.usual_scale import CHANNEL
 from padit.transforms.detectors.usual_season import SEASON
 
 __all__ = [
-    "ACCEPTED", "ACTIVE", "ACTIVE_CHANNEL", "ACTIVITY", "ACTIVITY_FLOOR", "AGE", "BETWEEN",
-    "BLOCK", "BORN", "CALM", "CALM_AFTER", "CHANNEL_OF", "COUNTER", "DAY_OLD", "EQUALS", "FACTS",
-    "FALLS", "FAR", "FAR_FOR", "FIT_EVERY", "FRACTIONS", "HALF_HOUR", "INSIDE", "INTERVAL", "JUDGED",
+    "ACCEPTED", "ACTIVE", "ACTIVE_CHANNEL", "ACTIVITY", "ACTIVITY_FLOOR", "AGE", "BETWEEN", "BLOCK",
+    "BORN", "CALM", "CALM_AFTER", "CHANNEL_OF", "COUNTER", "DAY_OLD", "EQUALS", "FACTS", "FALLS",
+    "FAR", "FAR_FOR", "FIT_EVERY", "FRACTIONS", "HALF_HOUR", "INSIDE", "INTERVAL", "JUDGED",
     "JUDGED_VALUE", "KIND", "KINDS", "LAST", "LASTING", "LAST_TIME", "LEVEL", "NEWS", "NEXT_KIND",
-    "OPEN", "QUEUE", "QUIET", "RESETS", "RISES", "RUN", "RUNS", "RUN_RECORD", "SEASONAL", "SEASON_AT",
-    "SEVERE", "SINCE", "SLOTS", "STASH", "STASHED", "STEP1", "STEP2", "STEPS", "STEP_SUM", "STORE",
-    "STRIDE", "STUCK", "TURN", "VALUE", "WAIT", "WAITING", "WAITING_A", "WAIT_A",
+    "OPEN", "QUEUE", "QUIET", "RESETS", "RISES", "RUN", "RUNS", "RUN_RECORD", "SEASONAL",
+    "SEASON_AT", "SEVERE", "SINCE", "SLOTS", "STASH", "STASHED", "STEP1", "STEP2", "STEPS",
+    "STEP_SUM", "STORE", "STRIDE", "STUCK", "TURN", "VALUE", "WAIT", "WAITING", "WAITING_A",
+    "WAIT_A",
 ]  # fmt: skip
 
 # Slots of a series, before its channels.

@@ -6,7 +6,9 @@ import msgspec
 
 __all__ = ["METRIC_TYPES", "Metric", "MetricType", "Series"]
 
-MetricType = Literal["latency", "throughput", "error_rate", "availability", "custom"]
+MetricType = Literal[
+    "latency", "throughput", "error_rate", "availability", "counter", "gauge", "custom"
+]
 METRIC_TYPES: tuple[str, ...] = get_args(MetricType)
 
 

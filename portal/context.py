@@ -26,7 +26,7 @@ from padit.analysis.series_store import SeriesStore
 from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.domain.timestamps import format_utc
-from padit.portal.accounts import Accounts
+from padit.portal.accounts import Accounts, Tables
 from padit.portal.feeder import Feeder
 from padit.portal.hub import Hub
 from padit.portal.parts import Parts, Rows
@@ -132,6 +132,7 @@ class Portal:
         models: folder of models; None: one in `state`.
         archive: URI of an archive to learn from.
         texts: by a language model; None: there are none.
+        accounts: that several portals share; None: a file in `state`.
     """
 
     def __init__(
@@ -145,6 +146,7 @@ class Portal:
         models: Path | None = None,
         archive: str | None = None,
         texts: Desk | None = None,
+        accounts: Tables | None = None,
     ) -> None:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.parts = parts
@@ -168,7 +170,7 @@ class Portal:
         self.watch = watch or Watch(audit=self.places.audit)
         self.presenter = Presenter(self.overview)
         self.hub = Hub(self.overview, self.presenter)
-        self.accounts = Accounts(state / "accounts.sqlite")
+        self.accounts = Accounts(accounts or state / "accounts.sqlite")
         self._sources: tuple[tuple[int, int], set[str]] | None = None
         self._names: tuple[tuple[int, int], list[tuple[str, str]]] | None = None
         self.past = Past(parts.open_reader, self.config)

@@ -30,7 +30,7 @@ SAME = [
     _null(protocol=None),
     _null(metadata=None),
     _null(unit=None, metric_type=None, protocol=None, metadata=None),
-    record(metric_type="gauge"),
+    record(metric_type="meter"),
     record(value="1.5"),
     record(value=" +1.5e0 "),
     record(timestamp=f"{T}"),
@@ -74,14 +74,14 @@ def test_an_unknown_metric_type_is_named_once(
     monkeypatch.setattr(forgiving, "_kinds", forgiving._Kinds())
     json_reader(()).known.forget()
     with caplog.at_level(logging.WARNING):
-        decode([record(metric_type="gauge"), record(metric_type="counter")] * 5, MAX_BYTES)
+        decode([record(metric_type="meter"), record(metric_type="summary")] * 5, MAX_BYTES)
         note_kind("latency")
         columns = arrow(
-            timestamp=[T], source_id=["a"], metric_name=["b"], value=[1.5], metric_type=["gauge"]
+            timestamp=[T], source_id=["a"], metric_name=["b"], value=[1.5], metric_type=["meter"]
         )
         assert plain(decode([columns], MAX_BYTES).rows) == [GOOD]
     assert [one.getMessage().partition(" is")[0] for one in caplog.records] == [
-        "metric_type 'gauge'", "metric_type 'counter'",
+        "metric_type 'meter'", "metric_type 'summary'",
     ]  # fmt: skip
 
 

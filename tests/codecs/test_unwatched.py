@@ -19,7 +19,7 @@ from padit.connectors.side_outputs import LabelLog
 from padit.domain.metric import METRIC_TYPES
 from tests.codecs.samples import MAX_BYTES, T, arrow, record, steady
 
-KINDS = ["gauge", "counter", "Latency", "", None, "latency", "custom"]
+KINDS = ["meter", "summary", "Latency", "", None, "latency", "custom"]
 FORMAT = {"each": "points[*]", "source": "$.site", "values": {"a": "a", "b": "b"},
           "time": "$.t", "metric_type": "kind"}  # fmt: skip
 
@@ -89,11 +89,11 @@ def test_streams_of_different_columns_are_each_counted_by_their_own() -> None:
 
 def test_a_reader_counts_what_streams_leave_beside_what_json_leaves() -> None:
     log = LabelLog(Validate(MAX_BYTES, 1 << 60), "in")
-    values = [stream(["gauge"], [1.0], p95=[2.0]), record(p99=3.0), record(metric_type="gauge")]
+    values = [stream(["meter"], [1.0], p95=[2.0]), record(p99=3.0), record(metric_type="meter")]
     found = [(one.what, one.amount) for one in log(values, None).unwatched]
     assert sorted(found) == [
-        ("field 'p95'", 1), ("field 'p99'", 1), ("metric_type 'gauge'", 1),
-        ("metric_type 'gauge'", 1),
+        ("field 'p95'", 1), ("field 'p99'", 1), ("metric_type 'meter'", 1),
+        ("metric_type 'meter'", 1),
     ]  # fmt: skip
 
 

@@ -248,14 +248,14 @@ def test_a_line_that_is_refused_is_not_counted_as_unwatched_too(tmp_path: Path) 
 
 def test_a_type_that_is_unknown_is_counted_and_named(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    lines = [{**RECORDS[i % 5], "metric_type": "gauge"} for i in range(3)]
+    lines = [{**RECORDS[i % 5], "metric_type": "meter"} for i in range(3)]
     lines += [{**RECORDS[0], "metric_type": "latency"}, {**RECORDS[0], "metric_type": None}]
     path.write_text("".join(json.dumps(one) + "\n" for one in lines))
     (left,) = left_of(path)
-    assert (left.what, left.amount, left.numeric) == ("metric_type 'gauge'", 3, 0)
+    assert (left.what, left.amount, left.numeric) == ("metric_type 'meter'", 3, 0)
     assert "series:" in left.remedy
     path = tmp_path / "a.csv"
-    rows = [f"{T0 + i},m,{i},{kind}" for i, kind in enumerate(["gauge", "latency", "", "gauge"])]
+    rows = [f"{T0 + i},m,{i},{kind}" for i, kind in enumerate(["meter", "latency", "", "meter"])]
     path.write_text("\n".join(["timestamp,metric_name,value,metric_type", *rows]))
     (left,) = left_of(path)
-    assert (left.what, left.amount, left.numeric) == ("metric_type 'gauge'", 2, 0)
+    assert (left.what, left.amount, left.numeric) == ("metric_type 'meter'", 2, 0)

@@ -77,7 +77,7 @@ NARROW = {
     "source_id": ["a", "b", "a", "b", "a"],
     "metric_name": ["m"] * 5,
     "value": [1.0, 2.0, 3.0, None, 5.0],
-    "metric_type": ["latency", "", "gauge", "latency", None],
+    "metric_type": ["latency", "", "meter", "latency", None],
     "site": ["north", "south", None, "south", ""],
     "cluster": [7, 8, None, 8, 7],
     "other": ["p", "q", "r", "s", "t"],
@@ -98,7 +98,7 @@ def test_columns_of_a_narrow_table_become_labels_and_families(tmp_path: Path, su
 
 @both
 def test_an_unknown_family_costs_no_row(tmp_path: Path, suffix: str) -> None:
-    table = {**NARROW, "metric_type": ["latency", "gauge", "Latency", "x" * 600, "7"]}
+    table = {**NARROW, "metric_type": ["latency", "meter", "Latency", "x" * 600, "7"]}
     rows, _ = read(source_from_uri(write(tmp_path / f"n{suffix}", table)), ())
     assert len(rows) == 4
     assert [one.metric_type for one in attributes(rows)] == ["latency", *["custom"] * 3]
@@ -272,7 +272,7 @@ def test_a_permutation_of_a_files_rows_keeps_the_labels(
         (
             (("a" if wide else source, "m", ""), (T + second) * 1_000_000, float(number)),
             Attributes(
-                "custom" if wide or kind in ("gauge", "") else kind,
+                "custom" if wide or kind in ("meter", "") else kind,
                 (("site", site),) if site not in ("", LONG) else (),
             ),
         )

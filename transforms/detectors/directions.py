@@ -14,16 +14,21 @@ __all__ = [
     "CLOSED",
     "DUE",
     "HIGHER",
+    "COUNTS",
+    "GAUGED",
     "LOWER",
+    "NAMED_TOTAL",
     "NEVER_ACCEPTED",
     "VerdictParameters",
     "directions_of",
     "follow",
+    "kinds_of",
     "limits_of",
     "verdict_of",
 ]
 
 HIGHER, LOWER, NEVER_ACCEPTED = 1, 2, 4
+COUNTS, GAUGED, NAMED_TOTAL = 32, 64, 128
 CLOSED, DUE = 1, 2  # what became of an alert in a window: it closed; it may be accepted
 _OPEN, _SINCE, _CALM = 0, 1, 2
 _CALM_AFTER = 300_000_000  # microseconds below the level that keeps an alert open
@@ -31,6 +36,9 @@ _DIRECTIONS = {
     "availability": LOWER | NEVER_ACCEPTED,
     "error_rate": HIGHER | NEVER_ACCEPTED,
 }
+
+
+_KINDS = {"counter": COUNTS, "gauge": GAUGED}
 
 
 class VerdictParameters(Parameters):
@@ -122,6 +130,22 @@ def directions_of(table: FeatureTable) -> NDArray[np.int64]:
     if any(one.bounds is not None for one in table.attributes.table):
         chosen = chosen | np.where(_at_a_bound(table), NEVER_ACCEPTED, 0)
     return chosen
+
+
+def kinds_of(table: FeatureTable) -> NDArray[np.int64]:
+    """int64 (n,): of each window what is stated about how its values come about, else 0.
+
+    A counter only grows and begins again at 0; a gauge goes both ways. Where neither is stated, a
+    name that ends in `_total` is that of a counter (OpenMetrics), as long as it seldom falls.
+    """
+    named = np.array(
+        [NAMED_TOTAL if one.metric_name.endswith("_total") else 0 for one in table.series], np.int64
+    )[table.code]
+    if table.attributes is None or not len(table.attributes.table):
+        return named
+    found = np.array([_KINDS.get(one.metric_type, 0) for one in table.attributes.table], np.int64)
+    stated = found[table.attributes.of_rows(table.code)]
+    return np.where(stated != 0, stated, named)
 
 
 def _at_a_bound(table: FeatureTable) -> NDArray[np.bool_]:

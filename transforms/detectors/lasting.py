@@ -10,7 +10,13 @@ from padit.domain.features import FeatureTable
 from padit.transforms.detectors.base import Parameters, Scores
 from padit.transforms.detectors.calibration import measured_confidence, score_of
 from padit.transforms.detectors.columns import Columns, Field, locate
-from padit.transforms.detectors.directions import VerdictParameters, directions_of, limits_of
+from padit.transforms.detectors.directions import (
+    COUNTS,
+    VerdictParameters,
+    directions_of,
+    kinds_of,
+    limits_of,
+)
 from padit.transforms.detectors.lasting_kernel import (
     FACTS,
     LEAST_WINDOWS,
@@ -137,7 +143,7 @@ def _no_ramps(table: FeatureTable) -> NDArray[np.int64]:
     """int64 (n,): a bit where a ramp is an uptime, which ends by chance."""
     of_series = [NO_RAMP if one.unit in _CLOCKS else 0 for one in table.series]
     chosen: NDArray[np.int64] = np.array(of_series, np.int64)[table.code]
-    return chosen
+    return np.where(kinds_of(table) == COUNTS, NO_RAMP, chosen)
 
 
 def _scores(facts: NDArray[np.float64], mean: NDArray[np.float64], sensitivity: float) -> Scores:

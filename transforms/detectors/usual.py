@@ -11,7 +11,12 @@ from padit.transforms.detectors import usual_state as state_of
 from padit.transforms.detectors.base import Parameters, Scores
 from padit.transforms.detectors.calibration import measured_confidence, score_of
 from padit.transforms.detectors.columns import Columns, Field, locate
-from padit.transforms.detectors.directions import VerdictParameters, directions_of, limits_of
+from padit.transforms.detectors.directions import (
+    VerdictParameters,
+    directions_of,
+    kinds_of,
+    limits_of,
+)
 from padit.transforms.detectors.usual_evidence import FEW
 from padit.transforms.detectors.usual_kernel import run
 from padit.transforms.detectors.usual_season import SLOTS_OF_SEASON
@@ -74,7 +79,7 @@ class UsualDetector:
     """
 
     name: ClassVar[str] = "usual"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     Parameters: ClassVar[type[Parameters]] = UsualParameters
     samples_first: ClassVar[int] = FEW  # without a score
     budgeted: ClassVar[bool] = False  # its verdicts are calibrated by the series' own past already
@@ -109,7 +114,7 @@ class UsualDetector:
             table.offset.astype(np.int64, copy=False),
             table.time.astype(np.int64, copy=False),
             table.value,
-            directions_of(table),
+            directions_of(table) | kinds_of(table),
             self._limits,
             verdict,
             facts,

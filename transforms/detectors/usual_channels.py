@@ -1,24 +1,31 @@
 """What `usual` derives from a series: its increase, its activity, how long it repeats a value."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from padit.ops.compiled import lean_kernel
-from padit.transforms.detectors.usual_scale import CHANNEL, log2
+from padit.transforms.detectors.directions import COUNTS, GAUGED, LOWER, NAMED_TOTAL
+from padit.transforms.detectors.usual_scale import log2
 from padit.transforms.detectors.usual_state import (
     ACTIVE,
     ACTIVITY_FLOOR,
     AGE,
     BLOCK,
+    BORN,
     COUNTER,
+    DAY_OLD,
     EQUALS,
     FALLS,
+    FRACTIONS,
     HALF_HOUR,
     INTERVAL,
     LAST,
     LAST_TIME,
     OPEN,
     QUEUE,
+    RESETS,
     RISES,
     RUN,
     RUN_RECORD,
@@ -27,37 +34,69 @@ from padit.transforms.detectors.usual_state import (
     STEP2,
     STEP_SUM,
     STEPS,
-    VALUE,
     WAIT,
     WAITING,
 )
 
-__all__ = ["activity", "before", "increase", "stuck"]
+__all__ = ["activity", "before", "increase", "sides", "stuck"]
 
 Array = NDArray[np.float64]
 
 
 @lean_kernel
-def increase(s: Array, t: int, x: float) -> tuple[float, bool]:
+def increase(s: Array, t: int, x: float, kind: int) -> tuple[float, bool]:
     """What is judged: the value, or of a counter its increase a second; False: nothing yet.
 
-    A counter rises, or stands still, at 96 % of its steps and at least half of them rise.
+    Another kind begins from nothing: what was known is of the value, or of its increase.
+
+    Args:
+        s: float64 (SLOTS,).
+        t: microseconds.
+        x: the value.
+        kind: what is stated, bits of `directions`.
     """
+    if math.floor(x) != x:
+        s[FRACTIONS] = 1.0
     if s[AGE] == 0:
-        return x, True
+        s[COUNTER] = 1.0 if kind & (COUNTS | NAMED_TOTAL) else 0.0
+        return x, s[COUNTER] == 0
     step, dt = x - s[LAST], (t - s[LAST_TIME]) / 1e6
     if s[OPEN] == 0 or step < 0:
         _count_step(s, step)
-    counter = _is_counter(s)
+    counter = _is_counter(s, kind)
     if counter != (s[COUNTER] > 0):
+        _begin_again(s, t)
         s[COUNTER] = 1.0 if counter else 0.0
-        s[VALUE : VALUE + CHANNEL] = 0.0
-        s[WAITING] = 0.0
     if not counter:
         return x, True
     if step < 0 or dt <= 0:
+        if step < 0 and x <= 0.5 * s[LAST]:
+            s[RESETS] += 1.0
         return 0.0, False
     return step / dt, True
+
+
+@lean_kernel
+def _begin_again(s: Array, t: int) -> None:
+    last, when, interval = s[LAST], s[LAST_TIME], s[INTERVAL]
+    rises, falls, equals, fractions = s[RISES], s[FALLS], s[EQUALS], s[FRACTIONS]
+    s[:] = 0.0
+    s[LAST], s[LAST_TIME], s[INTERVAL] = last, when, interval
+    s[RISES], s[FALLS], s[EQUALS], s[FRACTIONS] = rises, falls, equals, fractions
+    s[BORN], s[AGE] = t, 1.0
+
+
+@lean_kernel
+def sides(s: Array, t: int, kind: int) -> int:
+    """Bits of `kind` that count: not that a series grows slower which may be no counter.
+
+    What warms up rises for an hour, ever slower; a day of that, a fall to less than half, or whole
+    numbers are those of a counter.
+    """
+    if s[COUNTER] == 0 or kind & (COUNTS | NAMED_TOTAL) or s[FRACTIONS] == 0:
+        return kind
+    doubtful = s[RESETS] == 0 and t - s[BORN] < DAY_OLD
+    return kind & ~LOWER if doubtful else kind
 
 
 @lean_kernel
@@ -73,11 +112,24 @@ def _count_step(s: Array, step: float) -> None:
 
 
 @lean_kernel
-def _is_counter(s: Array) -> bool:
+def _is_counter(s: Array, kind: int) -> bool:
+    """What is stated decides, else how it moves.
+
+    A counter falls at no more than one step of 25. If it is of whole numbers 48 steps are enough,
+    half of them rises, or 256 without a fall; of other numbers 256 steps, half of them rises.
+    """
+    if kind & (COUNTS | GAUGED):
+        return bool(kind & COUNTS)
     steps = s[RISES] + s[FALLS] + s[EQUALS]
+    if kind & NAMED_TOTAL:
+        return bool(s[FALLS] <= 2.0 + 0.1 * steps)
     if s[COUNTER] > 0:
         return bool(s[FALLS] <= 0.1 * steps)
-    return bool(steps >= 48 and s[FALLS] <= 0.04 * steps and s[RISES] >= 0.5 * steps)
+    whole = s[FRACTIONS] == 0
+    if steps < (48 if whole else 256) or s[FALLS] > 0.04 * steps:
+        return False
+    seldom = whole and steps >= 256 and s[FALLS] == 0 and s[RISES] >= 2
+    return bool(seldom or s[RISES] >= 0.5 * steps)
 
 
 @lean_kernel

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.columns import bounded
 from padit.transforms.detectors.usual_alert import follow, open_alert, severity
-from padit.transforms.detectors.usual_channels import activity, before, increase, stuck
+from padit.transforms.detectors.usual_channels import activity, before, increase, sides, stuck
 from padit.transforms.detectors.usual_evidence import (
     AGED,
     DOWN,
@@ -171,8 +171,9 @@ def _step(
 ) -> float:
     """One sample; the verdict that it is news, NaN while warming up; the level is in its slot."""
     c, a = s[VALUE : VALUE + CHANNEL], s[ACTIVITY : ACTIVITY + CHANNEL]
+    y, fresh = _derive(s, season, memory, t, x, directions)
     closed = s[OPEN] == 0
-    y, fresh = _derive(s, memory, t, x)
+    directions = sides(s, t, directions)
     active = activity(s, x)
     repeats = stuck(s, x, closed)
     verdict, channel, new = 0.0, 0.0, 0.0
@@ -204,16 +205,18 @@ def _step(
 
 
 @lean_kernel
-def _derive(s: Array, memory: Array, t: int, x: float) -> tuple[float, bool]:
+def _derive(
+    s: Array, season: NDArray[np.float32], memory: Array, t: int, x: float, kind: int
+) -> tuple[float, bool]:
     """The value that is judged, and whether there is one; another kind begins from nothing."""
     if s[AGE] == 0:
         s[BORN] = t
     else:
         s[INTERVAL] += (t - s[LAST_TIME] - s[INTERVAL]) / min(s[AGE], 16.0)
-    kind = s[COUNTER]
-    y, fresh = increase(s, t, x)
-    if s[COUNTER] != kind:
-        memory[:] = 0.0
+    counter = s[COUNTER]
+    y, fresh = increase(s, t, x, kind)
+    if s[COUNTER] != counter and s[AGE] > 0:
+        memory[:], season[:] = 0.0, np.nan
     return y, fresh
 
 

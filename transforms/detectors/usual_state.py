@@ -4,13 +4,14 @@ from padit.transforms.detectors.usual_scale import CHANNEL
 from padit.transforms.detectors.usual_season import SEASON
 
 __all__ = [
-    "ACCEPTED", "ACTIVE", "ACTIVE_CHANNEL", "ACTIVITY", "ACTIVITY_FLOOR", "AGE", "BETWEEN",
-    "BLOCK", "BORN", "CALM", "CALM_AFTER", "CHANNEL_OF", "COUNTER", "DAY_OLD", "EQUALS", "FACTS",
-    "FALLS", "FAR", "FAR_FOR", "FIT_EVERY", "HALF_HOUR", "INSIDE", "INTERVAL", "JUDGED",
+    "ACCEPTED", "ACTIVE", "ACTIVE_CHANNEL", "ACTIVITY", "ACTIVITY_FLOOR", "AGE", "BETWEEN", "BLOCK",
+    "BORN", "CALM", "CALM_AFTER", "CHANNEL_OF", "COUNTER", "DAY_OLD", "EQUALS", "FACTS", "FALLS",
+    "FAR", "FAR_FOR", "FIT_EVERY", "FRACTIONS", "HALF_HOUR", "INSIDE", "INTERVAL", "JUDGED",
     "JUDGED_VALUE", "KIND", "KINDS", "LAST", "LASTING", "LAST_TIME", "LEVEL", "NEWS", "NEXT_KIND",
-    "OPEN", "QUEUE", "QUIET", "RISES", "RUN", "RUNS", "RUN_RECORD", "SEASONAL", "SEASON_AT",
-    "SEVERE", "SINCE", "SLOTS", "STASH", "STASHED", "STEP1", "STEP2", "STEPS", "STEP_SUM", "STORE",
-    "STRIDE", "STUCK", "TURN", "VALUE", "WAIT", "WAITING", "WAITING_A", "WAIT_A",
+    "OPEN", "QUEUE", "QUIET", "RESETS", "RISES", "RUN", "RUNS", "RUN_RECORD", "SEASONAL",
+    "SEASON_AT", "SEVERE", "SINCE", "SLOTS", "STASH", "STASHED", "STEP1", "STEP2", "STEPS",
+    "STEP_SUM", "STORE", "STRIDE", "STUCK", "TURN", "VALUE", "WAIT", "WAITING", "WAITING_A",
+    "WAIT_A",
 ]  # fmt: skip
 
 # Slots of a series, before its channels.
@@ -25,6 +26,7 @@ WAITING_A, NEXT_KIND, INSIDE, INTERVAL, LEVEL = 26, 27, 28, 29, 30
 CHANNEL_OF, ACCEPTED, JUDGED_VALUE, NEWS = 31, 32, 33, 34
 WAIT, WAIT_A, STASH = 32, 4, 128
 SEVERE, FAR_FOR = 35, 44
+FRACTIONS, RESETS = 45, 46  # whether a value was no whole number; how often a counter began again
 KINDS, KIND = 4, 36  # of excursions: where each lay, and how often it came; then the next place
 QUEUE = 48
 STORE = QUEUE + WAIT + WAIT_A

@@ -131,8 +131,8 @@ def test_there_is_room_for_every_record_and_its_line_break() -> None:
     assert room_for(pieces, form[:0], raw) == 0
     text, found = np.zeros(size + 64, np.uint8), [np.empty(len(values), np.int64) for _ in "ab"]
     none = np.zeros(len(values), np.int64)
-    numbers = Numbers(none, none.astype(np.int8), none * 1.0, none.astype(np.int8), NOTHING,
-                      NOTHING)  # fmt: skip
+    style, value = none.astype(np.int8), none.astype(np.float64)
+    numbers = Numbers(none, style, value, style, NOTHING, NOTHING)
     end = fill(pieces, form, numbers, raw, text, words_of(text), *found)
     assert text[:end].tobytes() == b"".join(one + b"\n" for one in values)
     assert [found[0].tolist(), found[1].tolist()] == [texts.start.tolist(), texts.length.tolist()]

@@ -51,11 +51,11 @@ class RelationDetector:
         level = verdict / (verdict + 3/7)    always
 
     Nothing is learnt while an alert is open; once it has stood for `accept_after` the lines are
-    learnt anew.
+    learnt anew, but for an availability, an error rate and a value at the bad end of its bounds.
     """
 
     name: ClassVar[str] = "relation"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     Parameters: ClassVar[type[Parameters]] = RelationParameters
     samples_first: ClassVar[int] = LEAST_WINDOWS
     budgeted: ClassVar[bool] = False

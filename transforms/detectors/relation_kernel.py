@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.columns import bounded
-from padit.transforms.detectors.directions import DUE, follow
+from padit.transforms.detectors.directions import DUE, NEVER_ACCEPTED, follow
 
 __all__ = ["FACTS", "PAIR", "PARTNERS", "SLOTS", "average", "run"]
 
@@ -76,7 +76,8 @@ def run(
         identity: int64 (n,), numbers that tell the metrics of a source apart, not 0.
         end: int64 (n,), microseconds.
         mean: float64 (n,), see `average`.
-        directions: int64 (n,), bit 0: higher is worth a word; bit 1: lower is.
+        directions: int64 (n,), bit 0: higher is worth a word; bit 1: lower is; bit 2: never
+            accepted.
         limits: float64 (3,), verdicts that open and that keep open; microseconds until accepted.
         out: float64 (FACTS, n): event, level, accepted, row of the partner, its slot's line
             (low, high, prediction), explained share, pairs that judged.
@@ -138,7 +139,7 @@ def _window(
     out[8, row] = judged
     if judged > 0:
         verdict = np.sort(verdicts[:judged])[(judged - 1) // 2]
-        _follow(s, pairs, end, verdict, limits, row, out)
+        _follow(s, pairs, end, verdict, directions, limits, row, out)
 
 
 @lean_kernel
@@ -263,9 +264,17 @@ def _line(
 
 @lean_kernel
 def _follow(
-    s: Array, pairs: Array, end: int, verdict: float, limits: Array, row: int, out: Array
+    s: Array,
+    pairs: Array,
+    end: int,
+    verdict: float,
+    directions: int,
+    limits: Array,
+    row: int,
+    out: Array,
 ) -> None:
     """Open, close and accept by the verdict of a window."""
-    if follow(s[OPEN : CALM + 1], end, verdict, limits, row, out) == DUE:
+    due = follow(s[OPEN : CALM + 1], end, verdict, limits, row, out) == DUE
+    if due and not directions & NEVER_ACCEPTED:
         s[OPEN], out[1, row], out[2, row] = 0.0, 0.0, 1.0
         pairs[:] = 0.0  # the lines are learnt again

@@ -176,14 +176,15 @@ def likely_causes(
         margin: share by which the evidence for the first must exceed that for any source that
             does not depend on it, also one whose metrics are external.
     """
+    if len(members) == 1:  # most incidents: nothing to weigh
+        return (_alone(_best_of(members[0])),), False
     worse = [one for one in members if not _better(one.event)] or members
     best = _strongest(worse)
     if not best:
         return (), False
-    if len(best) == 1:  # most incidents: nothing to weigh
+    if len(best) == 1:
         [(source, one)] = best.items()
-        cause = _cause(source, one, 1.0 if one.size else 0.0, 0)
-        return (cause,), _clear(members, worse, source, one)
+        return (_alone(one),), _clear(members, worse, source, one)
     users = _users(list(best), depends_on)
     evidence = _explained(best, users)
     order = sorted(best, key=lambda one: (-best[one].tier, -evidence[one], -best[one].onset, one))
@@ -208,14 +209,23 @@ def _strongest(members: Sequence[Member]) -> dict[str, _Best]:
     """Of each source the member that speaks most for it."""
     best: dict[str, _Best] = {}
     for member in members:
-        event = member.event
-        size = round(min(abs(event.shift) or event.score, _LARGEST / _PARTS) * _PARTS)
-        tier = _kind(event.metric_type, event.metric_name)[0]
-        found = _Best(tier, size, -member.opened, member)
-        have = best.get(event.source_id)
+        found = _best_of(member)
+        source = member.event.source_id
+        have = best.get(source)
         if have is None or found[:3] > have[:3]:
-            best[event.source_id] = found
+            best[source] = found
     return best
+
+
+def _best_of(member: Member) -> _Best:
+    event = member.event
+    size = round(min(abs(event.shift) or event.score, _LARGEST / _PARTS) * _PARTS)
+    return _Best(_kind(event.metric_type, event.metric_name)[0], size, -member.opened, member)
+
+
+def _alone(best: _Best) -> Cause:
+    """The only source of an incident."""
+    return _cause(best.member.event.source_id, best, 1.0 if best.size else 0.0, 0)
 
 
 def _convinces(source: str, tier: int, members: Sequence[Member]) -> bool:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from padit.connectors.uris import Address, read_client_config
 from padit.domain.errors import ConfigurationError, PaditError, SinkError
@@ -103,7 +105,9 @@ class RedisStore:
 
     def open(self) -> Writer:
         """Connect; see `Store`."""
-        client = redis.Redis(**connection_of(self._address, self._settings))
+        # The loop tries again, and looks at the positions first.
+        retry = Retry(NoBackoff(), 0)
+        client = redis.Redis(**connection_of(self._address, self._settings), retry=retry)
         try:
             writer = _RedisWriter(client, self._settings, self.name)
         except redis.RedisError as error:

@@ -10,7 +10,7 @@ from padit.devcluster.processes import Part, free_port
 from padit.domain.timestamps import MICROS
 from tests.parts import KafkaPart
 from tests.portal.making import Served, transition, wait_for
-from tests.portal.team import TeamSite, produce, site_of
+from tests.portal.team import CONFIG, TeamSite, produce, site_of
 from tests.postgres import start_postgres
 from tests.stores.servers import redis_server
 
@@ -217,3 +217,12 @@ def _trained(one: Served, place: str) -> None:
 def test_a_model_is_trained_from_the_readings_in_the_database(page: Served) -> None:
     wait_for(lambda: page.portal.series.series)
     _trained(page, "sensor_log")
+
+
+def test_a_page_by_another_configuration_than_alerting_says_so(
+    site: TeamSite, page: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("padit.portal.team.follower._DIFFERS_SECONDS", 0.5)
+    with site.page("other", config=CONFIG.replace("settle: 0s", "settle: 1s")) as other:
+        wait_for(lambda: "--config is not that" in str(_get(other, "/api/health")["trouble"]), 60)
+    assert "--config" not in str(_get(page, "/api/health")["trouble"])

@@ -120,6 +120,14 @@ class Given(NamedTuple):
     taken: bool
 
 
+class Names(NamedTuple):
+    """Names of all series in order, the same in small letters for a search, and of sources."""
+
+    series: list[tuple[str, str]]
+    lower: list[str]
+    sources: list[str]
+
+
 class Portal:
     """The parts of one portal, and what is known of the log.
 
@@ -171,8 +179,8 @@ class Portal:
         self.presenter = Presenter(self.overview)
         self.hub = Hub(self.overview, self.presenter)
         self.accounts = Accounts(accounts or state / "accounts.sqlite")
-        self._sources: tuple[tuple[int, int], set[str]] | None = None
-        self._names: tuple[tuple[int, int], list[tuple[str, str]]] | None = None
+        self._names: tuple[tuple[int, int], Names] | None = None
+        self.head: tuple[tuple[int, float], bytes] | None = None
         self.past = Past(parts.open_reader, self.config)
         self.boot = secrets.token_hex(4)
         self.started = time.time()
@@ -223,23 +231,25 @@ class Portal:
             self._kept = len(data)
         self.pages[tag] = data
 
-    def sources(self) -> set[str]:
-        """Sources that readings, windows or alerts are of."""
-        key = self.series.version, self.overview.version
-        if self._sources is None or self._sources[0] != key:
-            found = {source for source, _ in list(self.series.series)}
-            found.update(one.source_id for one in self.overview.alerts.values())
-            self._sources = key, found
-        return self._sources[1]
+    def knows(self, source: str) -> bool:
+        """Whether readings, windows or alerts are of a source."""
+        return self.series.knows(source) or self.overview.knows(source)
 
-    def series_names(self) -> list[tuple[str, str]]:
-        """Names of series, in order."""
-        key = len(self.series.series), len(self.overview.alerts)
-        if self._names is None or self._names[0] != key:
-            found = set(list(self.series.series))
-            found.update((one.source_id, one.metric_name) for one in self.overview.alerts.values())
-            self._names = key, sorted(found)
-        return self._names[1]
+    def count_series(self) -> int:
+        """How many series there are readings, windows or alerts of."""
+        known = self.series.series
+        return len(known) + sum(one not in known for one in list(self.overview.by_series))
+
+    def names(self) -> Names:
+        """Names of series and sources, in order; for a thread, as there may be a million."""
+        key = len(self.series.series), len(self.overview.by_series)
+        known = self._names
+        if known is None or known[0] != key:
+            found = sorted({*list(self.series.series), *list(self.overview.by_series)})
+            lower = [f"{source} {metric}".lower() for source, metric in found]
+            sources = list(dict.fromkeys(source for source, _ in found))
+            known = self._names = key, Names(found, lower, sources)
+        return known[1]
 
     def alerts_of(self, source: str, metric: str) -> list[AlertState]:
         """Alerts of a series, the oldest first."""

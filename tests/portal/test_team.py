@@ -14,7 +14,7 @@ from padit.portal.accounts import Accounts, FileTables, Principal
 from padit.portal.team.accounts import SharedTables
 from tests.parts import KafkaPart
 from tests.portal.making import Served, transition, wait_for
-from tests.portal.team import TeamSite, produce, site_of
+from tests.portal.team import CONFIG, TeamSite, produce, site_of
 from tests.postgres import start_postgres
 from tests.stores.servers import redis_server
 
@@ -278,3 +278,12 @@ def test_who_was_let_in_a_moment_ago_stays_in_while_the_database_of_accounts_is_
                 accounts.by_session(session)
     with pytest.raises(SinkError):
         accounts.by_session("unknown")
+
+
+def test_a_page_by_another_configuration_than_alerting_says_so(
+    site: TeamSite, page: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("padit.portal.team.follower._DIFFERS_SECONDS", 0.5)
+    with site.page("other", config=CONFIG.replace("settle: 0s", "settle: 1s")) as other:
+        wait_for(lambda: "--config is not that" in str(_get(other, "/api/health")["trouble"]), 60)
+    assert "--config" not in str(_get(page, "/api/health")["trouble"])

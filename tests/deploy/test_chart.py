@@ -183,6 +183,23 @@ def test_the_adapters_configuration_is_one_that_they_take(tmp_path: Path) -> Non
     assert found.kafka.bootstrap == "kafka:9092"
 
 
+def test_every_client_of_kafka_is_secured_in_production(tmp_path: Path) -> None:
+    from padit.adapters.config import load_adapters
+
+    content = _one("production", "ConfigMap", "configuration")["data"]["adapters.yaml"]
+    (tmp_path / "adapters.yaml").write_text(content)
+    kafka = load_adapters(str(tmp_path / "adapters.yaml")).kafka
+    assert kafka.security["security.protocol"] == "SASL_SSL"
+    assert str(kafka.password_file).startswith("/etc/padit/kafka/")
+    for one in objects("production"):
+        for container in _containers(one):
+            words = [word for word in container.get("args", []) if "kafka://" in word]
+            assert all("client_config=/etc/padit/kafka/" in word for word in words)
+            if words or one["metadata"]["name"].endswith("adapters"):
+                mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
+                assert "/etc/padit/kafka" in mounted
+
+
 def test_production_keeps_three_copies_and_waits_for_two() -> None:
     script = _containers(_one("production", "Job", "topics"))[0]["args"][0]
     assert "--replication-factor 3" in script

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 .PHONY: cause demo test test-quick parts coverage check audit docs bench quality scenes faults
 .PHONY: factory-alerting faults-alerting faults-stores stores-day machines mutants fuzz lock clean soak
-.PHONY: sbom checklist sizing sla
+.PHONY: sbom checklist sizing sla hosts pictures
 
 demo: $(VENV)/.demo
 	$(BIN)/padit demo
@@ -61,6 +61,14 @@ bench: tools $(VENV)/.test
 N ?= 1
 faults: tools $(VENV)/.test
 	$(BIN)/python -m tests.faults --rounds $(N) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+# Two hosts in network namespaces run a job; one is cut off, then the other loses its power (root).
+hosts: tools $(VENV)/.test
+	$(BIN)/python -m tests.hosts $(ARGS)
+
+# The dashboards with data of a job and adapters that run; docs/images.
+pictures: tools $(VENV)/.test
+	$(BIN)/python -m tests.deploy.pictures $(ARGS)
 
 # Alerting, its database and its receivers fail; see docs/faults.md.
 faults-alerting: $(VENV)/.test

@@ -33,6 +33,7 @@ from benchmarks.topics import Shape, create_topic, fill_json
 from padit.devcluster.broker import Broker, start_broker
 from padit.devcluster.flink import FlinkCluster, prepare_flink
 from padit.pipelines.flink_counters import flink_counters
+from tests.namespaces import again, namespace, without_namespaces
 
 __all__ = ["POINTS", "Point", "main"]
 
@@ -222,11 +223,10 @@ def _measure_all(points: Sequence[Point], backend: str, heap_mb: int, into: Path
 
 def _in_own_network(argv: Sequence[str]) -> int | None:
     """Run again in a network namespace, as root; None where that is done or cannot be."""
-    if _OWN_NETWORK in os.environ or os.geteuid() != 0:
+    if _OWN_NETWORK in os.environ or without_namespaces() is not None:
         return None
-    again = [sys.executable, "-m", "benchmarks.sizing", *argv]
-    command = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *again]
-    return subprocess.run(command, env={**os.environ, _OWN_NETWORK: "1"}, check=False).returncode
+    with namespace("sizing") as space:
+        return again(space, ["benchmarks.sizing", *argv], {_OWN_NETWORK: "1"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

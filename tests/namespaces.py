@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from padit.devcluster.errors import MissingToolError
 from tests.debian import program
 
-__all__ = ["ip", "namespace", "run_in", "without_namespaces"]
+__all__ = ["again", "ip", "namespace", "run_in", "without_namespaces"]
 
 
 def without_namespaces() -> str | None:
@@ -42,6 +43,18 @@ def ip(*words: str) -> None:
 def run_in(name: str, command: Sequence[str]) -> list[str]:
     """The command that runs another one in a namespace; its process id is that of the other."""
     return [program("ip").path, "netns", "exec", name, *command]
+
+
+def again(space: str, words: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run this program again in a namespace: `python -m WORDS`; its exit code.
+
+    Who ends this process ends the other one as Ctrl-C does, once, so that it can end its own.
+    """
+    command = run_in(space, [sys.executable, "-m", *words])
+    child = subprocess.Popen(command, env={**os.environ, **environment}, start_new_session=True)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: child.send_signal(signal.SIGINT))
+    return child.wait()
 
 
 @contextmanager

@@ -37,6 +37,7 @@ ROOT = DEPLOY.parent
 DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
 _UPLOT = ROOT / "portal" / "static" / "vendor"
 _RATE = 500  # records a second
+_SETTLED_S = 90.0  # until what waited at the start is read, and rates have their minute
 _JOB = (
     f"--config={ROOT / 'benchmarks' / 'rule.yaml'}", "--window_size_sec=30",
     "--extract_interval_sec=5", "--start_offset=earliest", "--audit=null",
@@ -149,6 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Prometheus(Path(scratch), targets) as prometheus,
     ):
         _await(prometheus)
+        time.sleep(_SETTLED_S)
         begin = time.time()
         time.sleep(args.seconds)
         for path in DASHBOARDS:

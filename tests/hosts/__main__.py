@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from pathlib import Path
 from padit.devcluster.errors import LocalError
 from tests.hosts.network import Network, network
 from tests.hosts.play import play
-from tests.namespaces import run_in, without_namespaces
+from tests.namespaces import again, without_namespaces
 
 _INSIDE = "PADIT_HOSTS"
 
@@ -56,9 +55,8 @@ def _in_the_middle(argv: Sequence[str]) -> int:
     """Run again on the middle host."""
     try:
         with network() as made:
-            command = run_in(made.middle, [sys.executable, "-m", "tests.hosts", *argv])
-            environment = {**os.environ, _INSIDE: json.dumps(asdict(made))}
-            return subprocess.run(command, env=environment, check=False).returncode
+            where = {_INSIDE: json.dumps(asdict(made))}
+            return again(made.middle, ["tests.hosts", *argv], where)
     except LocalError as error:
         print(f"padit: {error}", file=sys.stderr)
         return 2

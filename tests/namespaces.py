@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from padit.devcluster.errors import MissingToolError
 from tests.debian import program
+from tests.limits import allowed
 
 __all__ = ["again", "ip", "namespace", "run_in", "without_namespaces"]
 
@@ -22,7 +23,11 @@ def without_namespaces() -> str | None:
         return "network namespaces need Linux and root"
     try:
         done = subprocess.run(
-            ["unshare", "--net", "true"], capture_output=True, text=True, check=False, timeout=60
+            ["unshare", "--net", "true"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=allowed(60),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"network namespaces cannot be tried: {error}"

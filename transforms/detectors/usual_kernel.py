@@ -124,8 +124,9 @@ def run(
         event, best, level, accepted, severe = np.nan, -1.0, 0.0, 0.0, 0.0
         for i in range(offset[row], offset[row + 1]):
             s[ACCEPTED] = 0.0
-            x = bounded(value[i])
-            sample[i] = _step(s, season, memory, time[i], x, directions[row], limits)
+            sample[i] = _step(
+                s, season, memory, time[i], bounded(value[i]), directions[row], limits
+            )
             if not sample[i] <= event and sample[i] == sample[i]:
                 event, best = sample[i], float(i)
                 _facts(s, out, row)
@@ -133,8 +134,8 @@ def run(
                 severe, best = s[SEVERE], float(i)
                 _facts(s, out, row)
             level, accepted = max(level, s[LEVEL]), max(accepted, s[ACCEPTED])
-        if offset[row] == offset[row + 1]:
-            level = s[LEVEL] if s[OPEN] > 0 else 0.0
+        if offset[row] == offset[row + 1] and s[OPEN] > 0:
+            level = s[LEVEL]
         held = 1.0 if s[OPEN] > 0 and (directions[row] & 4 or s[CHANNEL_OF] == STUCK) else 0.0
         if best < 0:
             _facts(s, out, row)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from padit.cli.main import main
 from padit.devcluster.processes import Part, free_port
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.domain.timestamps import MICROS
@@ -278,3 +279,11 @@ def test_who_was_let_in_a_moment_ago_stays_in_while_the_database_of_accounts_is_
                 accounts.by_session(session)
     with pytest.raises(SinkError):
         accounts.by_session("unknown")
+
+
+@pytest.mark.parametrize("option", ["--kafka=kafka://127.0.0.1:9", "--shared_accounts"])
+def test_what_is_a_teams_is_refused_for_the_files_of_one_run(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["portal", f"--data={tmp_path}", option]) == 2
+    assert "go with the --store of a team" in capsys.readouterr().err

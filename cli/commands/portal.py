@@ -192,9 +192,6 @@ def _texts(args: argparse.Namespace, state: Path) -> "Desk | None":
 def _accounts(args: argparse.Namespace) -> "Tables | None":
     if not args.shared_accounts:
         return None
-    if not args.store:
-        message = "--shared_accounts keeps users in the database of a team; give its --store"
-        raise ConfigurationError(message)
     from padit.portal.team.accounts import SharedTables
 
     return SharedTables(args.store)
@@ -207,8 +204,8 @@ def _path(value: str | None) -> Path | None:
 def _places(args: argparse.Namespace) -> "Places":
     from padit.portal.places import places_in
 
-    if args.kafka or args.redis:
-        message = "--kafka and --redis go with the --store of a team"
+    if args.kafka or args.redis or args.shared_accounts:
+        message = "--kafka, --redis and --shared_accounts go with the --store of a team"
         raise ConfigurationError(message)
     places = places_in(
         _path(args.data), _path(args.alerts), _path(args.features), _path(args.readings)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from padit.cli.main import main
 from padit.devcluster.processes import Part, free_port
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.domain.timestamps import MICROS
@@ -287,3 +288,11 @@ def test_a_page_by_another_configuration_than_alerting_says_so(
     with site.page("other", config=CONFIG.replace("settle: 0s", "settle: 1s")) as other:
         wait_for(lambda: "--config is not that" in str(_get(other, "/api/health")["trouble"]), 60)
     assert "--config" not in str(_get(page, "/api/health")["trouble"])
+
+
+@pytest.mark.parametrize("option", ["--kafka=kafka://127.0.0.1:9", "--shared_accounts"])
+def test_what_is_a_teams_is_refused_for_the_files_of_one_run(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["portal", f"--data={tmp_path}", option]) == 2
+    assert "go with the --store of a team" in capsys.readouterr().err

@@ -114,8 +114,7 @@ def run(
         time: int64 (m,), microseconds, ascending within a series.
         value: float64 (m,), taken as `bounded`.
         directions: int64 (n,), bits: higher counts; lower does; a shift is never accepted.
-        limits: float64 (3,): verdicts from which an alert opens and down to which it stays open;
-            microseconds until a new normal is accepted.
+        limits: float64 (3,): verdicts that open and keep open; microseconds until acceptance.
         sample: float64 (m,), gets the event verdict of each sample; NaN while warming up.
         out: float64 (FACTS, n), gets what `FACT` names.
     """
@@ -124,9 +123,8 @@ def run(
         event, best, level, accepted, severe = np.nan, -1.0, 0.0, 0.0, 0.0
         for i in range(offset[row], offset[row + 1]):
             s[ACCEPTED] = 0.0
-            sample[i] = _step(
-                s, season, memory, time[i], bounded(value[i]), directions[row], limits
-            )
+            x = bounded(value[i])
+            sample[i] = _step(s, season, memory, time[i], x, directions[row], limits)
             if not sample[i] <= event and sample[i] == sample[i]:
                 event, best = sample[i], float(i)
                 _facts(s, out, row)

@@ -27,6 +27,7 @@ Bools = NDArray[np.bool_]
 _PAUSES = 8
 _HABIT = 3
 _SHARE = 10
+_A_WHILE = 6 * 3_600_000_000
 _AT_ONCE = 1 << 14
 _LONGEST = 2.0**60
 _WARNING = 0.7
@@ -131,7 +132,8 @@ class Habits:
         length, begin = self.pauses.at(at[some]), self.begins.at(at[some])
         oldest = np.where(length > 0, begin, -NEVER - 1).min(axis=1, initial=-NEVER - 1)
         span = self._moments.time[at[some]] - oldest
-        usual = length.sum(axis=1) * _SHARE >= span
+        life = self._moments.time[at[some]] - self._moments.born[at[some]]
+        usual = (length.sum(axis=1) * _SHARE >= span) & (span >= np.minimum(_A_WHILE, life // 2))
         downwards, count = np.sort(length, axis=1)[:, ::-1], (length > 0).sum(axis=1)
         middle = downwards[np.arange(len(some)), count // 2]
         longer = np.maximum(limit[some], np.rint(self._factor * middle).astype(np.int64))

@@ -205,3 +205,40 @@ def test_bad_values_give_finite_scores_or_none(bad: float) -> None:
     assert np.isfinite(scores.level).all()
     assert not np.isnan(np.asarray(state.data["state"], float)).any()
     assert state.data["state"].shape[1] == lasting_kernel.SLOTS
+
+
+def _batches(seed: int, minutes: int) -> Array:
+    """A machine that works and waits, for seven to thirteen minutes each."""
+    chance = np.random.default_rng(seed)
+    value = np.empty(0)
+    while len(value) < minutes:
+        for level in (60.0, 20.0):
+            value = np.r_[value, np.full(chance.integers(7, 14), level)]
+    return value[:minutes] + chance.normal(size=minutes)
+
+
+@pytest.mark.parametrize("level", [60.0, 20.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_machine_that_stays_in_one_of_its_two_states_is_told(level: float, seed: int) -> None:
+    value = _batches(seed, 1500)
+    assert _opened(value) == []
+    value[1200:1290] = level + np.random.default_rng(seed).normal(size=90)
+    [opened] = _opened(value)
+    assert 1200 < opened < 1240
+
+
+def test_states_that_end_by_chance_are_no_news_however_long_one_lasts() -> None:
+    told = 0
+    for seed in range(40):
+        chance = np.random.default_rng(seed)
+        stays = chance.exponential(15, 400).astype(int) + 1
+        value = np.repeat(np.arange(400) % 2 * 50.0, stays)[:4000]
+        told += len(_opened(value + chance.normal(size=len(value))))
+    assert told <= 3  # 110 days of it
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_has_no_states(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    assert _opened(chance.normal(size=5000)) == []
+    assert _opened(np.sin(np.arange(5000) / 9) + 0.1 * chance.normal(size=5000)) == []

@@ -299,3 +299,15 @@ def test_any_cut_of_any_gaps_gives_the_same(
     one = run([list(samples)], detection, ends=ends, windows=windows)
     if ends:
         assert (one.rows, one.alerts) == (whole.rows, whole.alerts)
+
+
+def test_a_failure_that_comes_and_goes_for_an_hour_is_no_habit() -> None:
+    """Five minutes without samples, five times; then a silence of 20 minutes is told again."""
+    at = np.arange(0, 10 * 3600, 10.0)
+    storm = (at >= 4 * 3600) & (at < 4 * 3600 + 3600) & (at % 720 < 360)
+    silence = (at >= 6 * 3600) & (at < 6 * 3600 + 1200)
+    events = _events(_watch(_samples(PUMP, at[~(storm | silence)].tolist())))
+    opened = [second for kind, _, second, _ in events if kind == "opened"]
+    assert opened
+    assert 4 * 3600 < opened[0] < 4.2 * 3600
+    assert 6 * 3600 < opened[-1] < 6.1 * 3600

@@ -90,3 +90,16 @@ def test_a_total_that_falls_as_often_as_it_rises_is_a_value() -> None:
     rng = np.random.default_rng(5)
     value = 100 + rng.normal(size=600).cumsum()
     assert _judged(value, name="members_total").detail["counter"][-1] == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_slow_series_that_leaps_out_of_its_range_is_told_at_once(seed: int) -> None:
+    """A rate that follows the day falls to a tenth for an hour."""
+    rng = np.random.default_rng(seed)
+    n = 4 * 2880
+    rate = 40 + 20 * np.sin(2 * np.pi * np.arange(n) / 2880) + 3 * rng.normal(size=n)
+    assert _opened(_judged(rate, every=30)) == []
+    rate[6000:6120] *= 0.1
+    opened = _opened(_judged(rate, every=30))
+    assert opened
+    assert 6000 <= opened[0] < 6060

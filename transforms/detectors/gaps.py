@@ -26,6 +26,7 @@ RECENT = 64
 NEVER = int(np.iinfo(np.int64).min)
 _PAUSES = 8
 _HABIT = 3  # as many pauses ...
+_A_WHILE = 6 * 3_600_000_000  # microseconds, or half of the series' life, if that is less
 _SHARE = 10  # ... that take this part of the time since the first of them are no outages
 _LONGEST = 2.0**60  # microseconds; so that adding it to a time never overflows
 FIELDS = {
@@ -351,19 +352,22 @@ def _limit(buffer: _Buffer, now: int, born: int, rules: Rules) -> int:
     if now - born < rules.lived:
         return 0
     if limit > 0 and buffer.high[_OFF] - buffer.low[_OFF] >= _HABIT:
-        return _with_habit(limit, buffer, now, rules)
+        return _with_habit(limit, buffer, now, born, rules)
     return limit
 
 
 @kernel
-def _with_habit(limit: int, buffer: _Buffer, now: int, rules: Rules) -> int:
-    """The limit of a series that pauses, where its latest pauses are a habit."""
+def _with_habit(limit: int, buffer: _Buffer, now: int, born: int, rules: Rules) -> int:
+    """The limit of a series that pauses, where its latest pauses are a habit.
+
+    Of a series that never paused some pauses within hours are one failure, no habit yet.
+    """
     length, begin = _latest(buffer, _OFF, _PAUSES), _latest(buffer, _BEGAN, _PAUSES)
     oldest, taken = np.iinfo(np.int64).max, 0
     for k in range(_PAUSES):
         if length[k] > 0:
             oldest, taken = min(oldest, begin[k]), taken + length[k]
-    if taken * _SHARE < now - oldest:
+    if taken * _SHARE < now - oldest or now - oldest < min(_A_WHILE, (now - born) // 2):
         return limit
     middle = np.sort(length)[_PAUSES - 1 - _count(length) // 2]
     return max(limit, int(np.rint(rules.factor * middle)))

@@ -10,6 +10,8 @@ is judged after eight swings, and only if it forgets where it was: the mean over
 less than a tenth of its variance. So a drift, a walk or a season is not judged; nor is an excursion
 that does not begin within some windows (1.3 deviations from the mean over 8 windows before it).
 
+*Stay.* See `lasting_state`: two levels, and how long it stays on one of them.
+
 *Ramp.* An episode rises in 19 of 20 windows, for at least 20, by steps that are all the same within
 3 %, then falls back by half of what it rose, or more. What counts as evenly as a clock (tool wear,
 hours of use) is reset by a rule, not by chance; other cycles are those of `usual`. The next top is
@@ -29,6 +31,7 @@ from numpy.typing import NDArray
 
 from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.directions import CLOSED, DUE, NEVER_ACCEPTED, follow
+from padit.transforms.detectors.lasting_state import LASTS, STAY, stay
 
 __all__ = ["FACTS", "RAMP", "SIDE", "run"]
 
@@ -42,7 +45,8 @@ SUM, RECORD, PEAK, BEFORE, LASTED, DRIFT, REACH, TOLD = range(8)
 RAMPS, RAMP = 28, 13
 STEPS, UPS, FIRST, TOP, TOPS, TOP_MEAN, TOP_SQUARES, HEIGHT, OVER, REPORTED = range(10)
 STEP_MEAN, STEP_SQUARES, BEGUN = 10, 11, 12
-SLOTS = RAMPS + 2 * RAMP
+STAYS = RAMPS + 2 * RAMP
+SLOTS = STAYS + STAY
 FACTS = 9
 
 LEAST_WINDOWS, LEAST_SWINGS, MEMORY = 60, 8, 512
@@ -106,9 +110,17 @@ def _judge(s: Array, y: float, end: int, directions: int, row: int, out: Array) 
         verdict = _beyond(ramp, sign * y, end, s[OPEN])
         if verdict > found and directions & (1 << side) and not directions & NO_RAMP:
             found, what = verdict, 2 + side
+    known = s[COUNT] >= LEAST_WINDOWS and s[VAR] > 0
+    z = (y - s[MEAN]) / math.sqrt(s[VAR]) if known else 0.0
+    verdict, side = stay(s[STAYS:SLOTS], z, s[OPEN] > 0, known and s[SLOW] <= FORGETS * s[VAR])
+    stays = verdict > found and (directions & (1 << side)) != 0
+    if stays:
+        found, what = verdict, side
     if s[OPEN] == 0:
         s[WHAT] = what
     _note(s, int(what), row, out)
+    if stays:
+        out[6, row] = s[STAYS + LASTS]
     return found
 
 

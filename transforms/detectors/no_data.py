@@ -72,8 +72,9 @@ class NoDataDetector:
 
     Of the last 64 gaps, m is the median, u the 90 % quantile and v the second longest, so one
     outage does not move the limit. Gaps above the limit are pauses. If three or more of the last
-    eight pauses take a tenth of the time since the first of them, they are a habit (nights,
-    bursts, irregular events), and the limit is at least factor times the median pause.
+    eight pauses take a tenth of the time since the first of them, and that was six hours ago or
+    half of the series' life, they are a habit (nights, bursts, irregular events), and the limit is
+    at least factor times the median pause.
 
     The gap is measured at the end of each window, by event time. With r = gap / limit the score
     is r / 2 below the limit, then r / (r + 3/7), which is 0.7 at the limit and 0.9 at 3.86 times
@@ -96,7 +97,7 @@ class NoDataDetector:
     """
 
     name: ClassVar[str] = "no_data"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Parameters: ClassVar[type[Parameters]] = NoDataParameters
     budgeted: ClassVar[bool] = False
     confidence = staticmethod(measured_confidence)

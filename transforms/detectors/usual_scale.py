@@ -19,13 +19,14 @@ from padit.ops.compiled import kernel, lean_kernel
 
 __all__ = [
     "CENTRE", "CHANNEL", "COUNT", "EDGE", "FULL_SWINGS", "GAPS", "GAP_COUNT", "HIGH", "JUMP",
-    "LEAST", "LOW", "MOST", "OVER", "REACH", "SCALE", "SIDE", "SIDES", "SWINGS", "UNIT", "WIDTH",
-    "adopt", "distance", "fit", "log2", "remember", "slowness", "tolerance",
+    "LEAP", "LEAST", "LOW", "MOST", "OVER", "REACH", "SCALE", "SIDE", "SIDES", "SWINGS", "UNIT",
+    "WIDTH", "adopt", "distance", "fit", "log2", "remember", "slowness", "tolerance",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
 
 RINGS, RING = 5, 64
+LAG = 32
 # Slots of a channel; SIDES holds five numbers for each side, up first.
 COUNT, SWINGS, SIDE, CENTRE, LOW, HIGH, SIDES = 0, 1, 2, 3, 4, 5, 6
 SCALE, EDGE, UNIT, WIDTH, REACH = 0, 1, 2, 3, 4  # of a side; SCALE 0: distances are not compressed
@@ -38,7 +39,8 @@ TURNS = 44  # of the swings: five numbers of the peaks, five of the troughs
 TURN_NOW, TURN_MEAN, TURN_SPREAD, TURN_MOST, TURN_COUNT = 0, 1, 2, 3, 4
 QUANTUM = 54  # least step between the values, of which there are few; else 0
 OVER = 55  # how far outside the last judged sample lay, on a side that is worth a word
-MEMORY = 56
+LEAP = 56  # greatest change within 32 samples, which fades
+MEMORY = 57
 CHANNEL = MEMORY + RINGS * RING
 
 HEAVY = 2.3
@@ -108,6 +110,8 @@ def remember(c: Array, y: float) -> None:
         if count % stride == 0 and (ring >= first or count < 4 * stride):
             c[MEMORY + ring * RING + (count // stride) % RING] = y
         stride *= 4
+    if count >= LAG and c[OUTSIDE_RUN] < 2:
+        c[LEAP] = max(c[LEAP] * FADE, abs(y - c[MEMORY + (count - LAG) % RING]))
     c[COUNT] = count + 1
     _swing(c, y)
 

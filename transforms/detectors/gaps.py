@@ -26,7 +26,7 @@ RECENT = 64
 NEVER = int(np.iinfo(np.int64).min)
 _PAUSES = 8
 _HABIT = 3  # as many pauses ...
-_A_WHILE = 6 * 3_600_000_000  # microseconds, or half of the series' life, if that is less
+_A_WHILE = 6 * 3_600_000_000  # microseconds, or half a life: pauses within less are one failure
 _SHARE = 10  # ... that take this part of the time since the first of them are no outages
 _LONGEST = 2.0**60  # microseconds; so that adding it to a time never overflows
 FIELDS = {
@@ -358,10 +358,7 @@ def _limit(buffer: _Buffer, now: int, born: int, rules: Rules) -> int:
 
 @kernel
 def _with_habit(limit: int, buffer: _Buffer, now: int, born: int, rules: Rules) -> int:
-    """The limit of a series that pauses, where its latest pauses are a habit.
-
-    Of a series that never paused some pauses within hours are one failure, no habit yet.
-    """
+    """The limit of a series that pauses, where its latest pauses are a habit, no single failure."""
     length, begin = _latest(buffer, _OFF, _PAUSES), _latest(buffer, _BEGAN, _PAUSES)
     oldest, taken = np.iinfo(np.int64).max, 0
     for k in range(_PAUSES):

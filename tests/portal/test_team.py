@@ -1,5 +1,6 @@
 """The portal of a team: real PostgreSQL, Kafka and Redis, each of which goes away and is back."""
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -8,10 +9,12 @@ import pytest
 
 from padit.devcluster.processes import Part, free_port
 from padit.domain.timestamps import MICROS
+from padit.stores.archive_service import Plan, archive_topic
 from tests.parts import KafkaPart
 from tests.portal.making import Served, transition, wait_for
 from tests.portal.team import CONFIG, TeamSite, produce, site_of
 from tests.postgres import start_postgres
+from tests.s3 import S3Server
 from tests.stores.servers import redis_server
 
 
@@ -217,6 +220,20 @@ def _trained(one: Served, place: str) -> None:
 def test_a_model_is_trained_from_the_readings_in_the_database(page: Served) -> None:
     wait_for(lambda: page.portal.series.series)
     _trained(page, "sensor_log")
+
+
+def test_a_model_is_trained_from_the_archive_on_an_object_store(
+    site: TeamSite, s3: S3Server
+) -> None:
+    s3.bucket("plant")
+    uri = s3.uri("plant/metrics")
+    topic = site.kafka.uri(site.topics["metrics"])
+    plan = Plan(topic, uri, commit_records=700, groups=2, patience=30.0)
+    archive_topic(plan, threading.Event(), lambda _: None)
+    with site.page("archive", archive=uri) as one:
+        wait_for(lambda: one.portal.series.series)
+        _trained(one, "archive")
+        assert s3.secrets.read_text() not in one.client("viewer").get("/api/trainings").text
 
 
 def test_a_page_by_another_configuration_than_alerting_says_so(

@@ -1,5 +1,6 @@
 """The portal of a team: real PostgreSQL, Kafka and Redis, each of which goes away and is back."""
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,10 +14,12 @@ from padit.domain.errors import ConfigurationError, SinkError
 from padit.domain.timestamps import MICROS
 from padit.portal.accounts import Accounts, FileTables, Principal
 from padit.portal.team.accounts import SharedTables
+from padit.stores.archive_service import Plan, archive_topic
 from tests.parts import KafkaPart
 from tests.portal.making import Served, transition, wait_for
 from tests.portal.team import CONFIG, TeamSite, produce, site_of
 from tests.postgres import start_postgres
+from tests.s3 import S3Server
 from tests.stores.servers import redis_server
 
 
@@ -279,6 +282,20 @@ def test_who_was_let_in_a_moment_ago_stays_in_while_the_database_of_accounts_is_
                 accounts.by_session(session)
     with pytest.raises(SinkError):
         accounts.by_session("unknown")
+
+
+def test_a_model_is_trained_from_the_archive_on_an_object_store(
+    site: TeamSite, s3: S3Server
+) -> None:
+    s3.bucket("plant")
+    uri = s3.uri("plant/metrics")
+    topic = site.kafka.uri(site.topics["metrics"])
+    plan = Plan(topic, uri, commit_records=700, groups=2, patience=30.0)
+    archive_topic(plan, threading.Event(), lambda _: None)
+    with site.page("archive", archive=uri) as one:
+        wait_for(lambda: one.portal.series.series)
+        _trained(one, "archive")
+        assert s3.secrets.read_text() not in one.client("viewer").get("/api/trainings").text
 
 
 def test_a_page_by_another_configuration_than_alerting_says_so(

@@ -6,15 +6,41 @@ where every connection has one, the new one is closed.
 """
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
-__all__ = ["HEAD_SEC", "Connections"]
+__all__ = ["HEAD_SEC", "Connections", "logger_of"]
 
 HEAD_SEC = 75.0
 """Seconds until the head of a request must be there, from the connection or the last answer."""
+
+
+_LONGEST_FAULT = 200
+
+
+def logger_of(on_malformed: Callable[[str], None]) -> logging.Logger:
+    """For the server: what is no HTTP is counted, not logged with a trace for each request.
+
+    Args:
+        on_malformed: called with what was wrong with it.
+    """
+
+    def wanted(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            return True
+        text = " ".join(str(error.message).split())
+        on_malformed(f"a request that is no HTTP: {text[:_LONGEST_FAULT]}")
+        return False
+
+    logger = logging.Logger(__name__)
+    logger.parent = logging.getLogger(__name__)
+    logger.addFilter(wanted)
+    return logger
 
 
 class Connections:

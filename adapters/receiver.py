@@ -31,7 +31,7 @@ from padit.adapters.access import (
     tokens_of,
 )
 from padit.adapters.base import Emitter
-from padit.adapters.connections import HEAD_SEC, Connections
+from padit.adapters.connections import HEAD_SEC, Connections, logger_of
 from padit.adapters.errors import AdapterError
 from padit.adapters.threads import Worker
 from padit.codecs.bodies import (
@@ -133,7 +133,11 @@ class HttpReceiver:
             app.router.add_route(route.method, route.path, self._handler(route, emitter))
         # Bodies are decompressed in the thread, within their bound.
         self._runner = web.AppRunner(
-            app, access_log=None, keepalive_timeout=HEAD_SEC, auto_decompress=False
+            app,
+            access_log=None,
+            keepalive_timeout=HEAD_SEC,
+            auto_decompress=False,
+            logger=logger_of(lambda text: emitter.fault("malformed", text)),
         )
         await self._runner.setup()
         self._connections = Connections(

@@ -44,6 +44,7 @@ _INT64 = 1 << 63
 _LONGEST_REMEMBERED = 1_000
 _MOST_JOINED = 100
 _EARLIEST_NS, _LATEST_NS = EARLIEST_US * 1000, LATEST_US * 1000
+_BOM = b"\xef\xbb\xbf"
 _BLANK = " \t\r"
 
 
@@ -164,6 +165,7 @@ def _range(precision: str) -> tuple[int, int]:
 
 
 def _rows(body: bytes) -> Sequence[str | UnicodeDecodeError]:
+    body = body.removeprefix(_BOM)  # some clients write one; it is no part of a name
     try:
         return body.decode("utf-8").split("\n")
     except UnicodeDecodeError:

@@ -7,7 +7,14 @@ import pytest
 
 from padit.domain.metric import Series
 from padit.transforms.detectors import create_detector
-from padit.transforms.detectors.columns import Columns, Field, locate, row_argmax, samples_of
+from padit.transforms.detectors.columns import (
+    Columns,
+    Field,
+    bounded,
+    locate,
+    row_argmax,
+    samples_of,
+)
 from tests.detectors.tables import SECOND, cut, table_of
 
 FIELDS = {"count": Field((), "<i8", 7.0), "pair": Field((2,), "<f8", np.inf)}
@@ -77,3 +84,11 @@ def test_a_change_of_level_says_which_way_it_went(shift: float, way: str) -> Non
             assert np.sign(found["shift_sd"]) == np.sign(shift)
     assert texts
     assert texts[0].startswith(f"level moved {way} by ")
+
+
+def test_a_bounded_number_has_a_finite_square_and_small_ones_keep_every_bit() -> None:
+    value = np.array([np.nan, np.inf, -np.inf, 1e308, -1e308, 1e150, -0.0, 0.0, 5e-324, 3.5])
+    expected = np.clip(np.nan_to_num(value), -1e150, 1e150)
+    found = np.array([bounded(one) for one in value.tolist()])
+    assert found.tobytes() == expected.tobytes()
+    assert np.isfinite(found * found).all()

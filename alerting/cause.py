@@ -109,13 +109,14 @@ def _users(sources: Sequence[str], depends_on: Mapping[str, Sequence[str]]) -> d
     users = dict.fromkeys(order, 0)
     changed = True
     while changed:
-        changed = False
+        changed, done = False, set()
         for one in order:
+            done.add(one)
             more = users[one] | bits.get(one, 0)
             for below in depends_on.get(one, ()):
                 if more & ~users[below]:
                     users[below] |= more
-                    changed = True
+                    changed = changed or below in done  # a cycle: it has to hand them down again
     return {one: users[one] & ~bits[one] for one in sources}
 
 
@@ -146,8 +147,9 @@ def _explained(best: Mapping[str, _Best], users: Mapping[str, int]) -> dict[str,
     if not any(users.values()):
         return {source: one.size for source, one in best.items()}
     sizes = [one.size for one in best.values()]
+    turned = sizes[::-1]
     planes = [
-        int("".join("1" if size >> digit & 1 else "0" for size in reversed(sizes)), 2)
+        (digit, int("".join(["1" if size >> digit & 1 else "0" for size in turned]), 2))
         for digit in range(max(sizes).bit_length())
     ]
     ranked = sorted(range(len(sizes)), key=sizes.__getitem__)
@@ -155,12 +157,12 @@ def _explained(best: Mapping[str, _Best], users: Mapping[str, int]) -> dict[str,
     smaller = [0, *accumulate(1 << number for number in ranked)]  # bits of the smallest n
     found = {}
     for source, one in best.items():
-        most = one.size * _EXPLAINS
-        low = users[source] & smaller[bisect_right(ordered, most)]
+        most, mine = one.size * _EXPLAINS, users[source]
+        low = mine & smaller[bisect_right(ordered, most)]
         found[source] = (
             one.size
-            + (users[source] & ~low).bit_count() * most
-            + sum((low & plane).bit_count() << digit for digit, plane in enumerate(planes))
+            + (mine ^ low).bit_count() * most
+            + (sum([(low & plane).bit_count() << digit for digit, plane in planes]) if low else 0)
         )
     return found
 
@@ -176,14 +178,15 @@ def likely_causes(
         margin: share by which the evidence for the first must exceed that for any source that
             does not depend on it, also one whose metrics are external.
     """
+    if len(members) == 1:  # most incidents: nothing to weigh
+        return (_alone(_Best(*_speaks(members[0]), members[0])),), False
     worse = [one for one in members if not _better(one.event)] or members
     best = _strongest(worse)
     if not best:
         return (), False
-    if len(best) == 1:  # most incidents: nothing to weigh
+    if len(best) == 1:
         [(source, one)] = best.items()
-        cause = _cause(source, one, 1.0 if one.size else 0.0, 0)
-        return (cause,), _clear(members, worse, source, one)
+        return (_alone(one),), _clear(members, worse, source, one)
     users = _users(list(best), depends_on)
     evidence = _explained(best, users)
     order = sorted(best, key=lambda one: (-best[one].tier, -evidence[one], -best[one].onset, one))
@@ -209,13 +212,23 @@ def _strongest(members: Sequence[Member]) -> dict[str, _Best]:
     best: dict[str, _Best] = {}
     for member in members:
         event = member.event
-        size = round(min(abs(event.shift) or event.score, _LARGEST / _PARTS) * _PARTS)
-        tier = _kind(event.metric_type, event.metric_name)[0]
-        found = _Best(tier, size, -member.opened, member)
+        tier, size, onset = _speaks(member)
         have = best.get(event.source_id)
-        if have is None or found[:3] > have[:3]:
-            best[event.source_id] = found
+        if have is None or (tier, size, onset) > have[:3]:
+            best[event.source_id] = _Best(tier, size, onset, member)
     return best
+
+
+def _speaks(member: Member) -> tuple[int, int, int]:
+    """What a member says for its source: tier, size and onset, as in `_Best`."""
+    event = member.event
+    size = round(min(abs(event.shift) or event.score, _LARGEST / _PARTS) * _PARTS)
+    return _kind(event.metric_type, event.metric_name)[0], size, -member.opened
+
+
+def _alone(best: _Best) -> Cause:
+    """The only source of an incident."""
+    return _cause(best.member.event.source_id, best, 1.0 if best.size else 0.0, 0)
 
 
 def _convinces(source: str, tier: int, members: Sequence[Member]) -> bool:

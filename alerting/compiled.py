@@ -3,13 +3,17 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from padit.alerting.entries import AlertEvent
 from padit.alerting.matching import Hours, Matcher
+from padit.alerting.muting import Muting
 from padit.alerting.policy import AlertingConfig, Inhibition, Match, Route
-from padit.alerting.state import Incident, Member
+from padit.alerting.state import Incident, Member, SilenceSet
 
-__all__ = ["Policy", "ReadyInhibition", "ReadyRoute", "ReadySilence", "matcher_of"]
+__all__ = ["Policy", "ReadyInhibition", "ReadyRoute", "ReadySilence", "Traits", "matcher_of"]
+
+_MOST_TRAITS = 1 << 16
 
 
 def matcher_of(match: Match) -> Matcher:
@@ -23,6 +27,7 @@ class ReadyRoute:
     """A route with what it inherits.
 
     Attributes:
+        name: for reports.
         setting: as configured.
         receiver: name of its receiver.
         matches: its own matcher; those of the routes above have matched before.
@@ -30,19 +35,15 @@ class ReadyRoute:
         below: finer routes, tried first.
     """
 
+    name: str
     setting: Route
     receiver: str
     matches: Matcher
     hours: Hours | None
     below: tuple["ReadyRoute", ...]
 
-    @property
-    def name(self) -> str:
-        """For reports."""
-        return self.setting.name
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ReadySilence:
     """A configured silence."""
 
@@ -52,13 +53,37 @@ class ReadySilence:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ReadyInhibition:
     """A configured inhibition."""
 
     setting: Inhibition
     cause: Matcher
     effect: Matcher
+
+
+class Traits(NamedTuple):
+    """What a configuration makes of all alerts of one series, detector, severity and labels.
+
+    Attributes:
+        routes: that take them.
+        others: names of the routes that do not.
+        silences: configured ones that match.
+        causes: inhibitions of which they are a cause.
+        effect: whether they are an effect in any inhibition.
+        suffers: inhibitions of which they are an effect and no cause.
+        keys: what they share with others, the closest first; without what the job calls one page.
+        near: keys and sources of alerts that they belong to.
+    """
+
+    routes: tuple[ReadyRoute, ...]
+    others: tuple[str, ...]
+    silences: tuple[ReadySilence, ...]
+    causes: tuple[ReadyInhibition, ...]
+    effect: bool
+    suffers: tuple[ReadyInhibition, ...]
+    keys: tuple[str, ...]
+    near: tuple[str, ...]
 
 
 class Policy:
@@ -84,21 +109,41 @@ class Policy:
             for one in config.inhibit
         )
         self.by_name = {one.name: one for one in _flat(self.routes)}
-        self.neighbours: dict[str, set[str]] = {}
+        self._neighbours: dict[str, set[str]] = {}
         for source, below in sorted(config.incidents.depends_on.items()):
             for one in below:
-                self.neighbours.setdefault(source, set()).add(one)
-                self.neighbours.setdefault(one, set()).add(source)
+                self._neighbours.setdefault(source, set()).add(one)
+                self._neighbours.setdefault(one, set()).add(source)
+        self._traits: dict[tuple[object, ...], Traits] = {}
+        self._muting = Muting({})
 
-    def open_on(self, incident: Incident, route: ReadyRoute) -> Iterator[Member]:
+    def open_on(self, incident: Incident, route: ReadyRoute) -> list[Member]:
         """Open members of an incident that a route takes."""
-        for one in incident.members.values():
-            if not one.closed and route in self.routes_of(one.event):
-                yield one
+        return [
+            one
+            for one in incident.members.values()
+            if not one.closed and route in self.traits_of(one.event).routes
+        ]
 
     def firing_on(self, incident: Incident, route: ReadyRoute) -> bool:
         """Whether an incident goes on as far as a route is concerned."""
-        return incident.firing > 0 and any(True for _ in self.open_on(incident, route))
+        if not incident.firing:
+            return False
+        for one in incident.members.values():
+            if not one.closed and route in self.traits_of(one.event).routes:
+                return True
+        return False
+
+    def traits_of(self, event: AlertEvent) -> Traits:
+        """What the configuration makes of an alert, before anything else is known."""
+        key = (event.source_id, event.metric_name, event.severity, event.detector,
+               *event.labels.items())  # fmt: skip
+        found = self._traits.get(key)
+        if found is None:
+            if len(self._traits) >= _MOST_TRAITS:
+                self._traits.clear()
+            found = self._traits[key] = self._made_of(event)
+        return found
 
     @cached_property
     def memory(self) -> int:
@@ -108,15 +153,49 @@ class Policy:
         longest = max((one.cool_down + one.settle for one in routes), default=0)
         return max(longest, config.incidents.window, config.flapping.within) + 1
 
-    def routes_of(self, event: AlertEvent) -> list[ReadyRoute]:
-        """The routes that take an alert."""
-        found: list[ReadyRoute] = []
-        _collect(self.routes, event, found)
+    def muting(self, silences: dict[str, SilenceSet]) -> Muting:
+        """Silences by command, ready to be looked up; made again when they change."""
+        found = self._muting
+        if not found.holds(silences):
+            found = self._muting = Muting(silences)
         return found
+
+    def _made_of(self, event: AlertEvent) -> Traits:
+        routes: list[ReadyRoute] = []
+        _collect(self.routes, event, routes)
+        names = {one.name for one in routes}
+        causes = [one for one in self.inhibitions if one.cause(event)]
+        effects = [one for one in self.inhibitions if one.effect(event)]
+        keys = list(self._keys(event))
+        near = [f"source {one}" for one in sorted(self._neighbours.get(event.source_id, ()))]
+        return Traits(
+            routes=tuple(routes),
+            others=tuple(one for one in self.by_name if one not in names),
+            silences=tuple(one for one in self.silences if one.matches(event)),
+            causes=tuple(causes),
+            effect=bool(effects),
+            suffers=tuple(one for one in effects if one not in causes),
+            keys=tuple(keys),
+            near=(*keys, *near),
+        )
+
+    def _keys(self, event: AlertEvent) -> Iterator[str]:
+        grouping = self.config.incidents
+        for name in grouping.share:
+            if name == "source":
+                yield f"source {event.source_id}"
+            elif name in event.labels:
+                yield f"label {name}={event.labels[name]}"
+        if self._neighbours and "source" not in grouping.share:
+            yield f"source {event.source_id}"
+        for below in grouping.depends_on.get(event.source_id, ()):
+            # What fails there shows in the same way in all that depend on it, perhaps before it.
+            yield f"below {below} {event.metric_name}"
 
     def _ready(self, routes: Sequence[Route], receiver: str) -> tuple[ReadyRoute, ...]:
         return tuple(
             ReadyRoute(
+                one.name,
                 one,
                 one.receiver or receiver,
                 matcher_of(one.match),

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from padit.alerting.compiled import Policy, ReadyRoute
 from padit.alerting.effects import Reason
 from padit.alerting.entries import AlertEvent
-from padit.alerting.matching import RANK, next_start, targets, within
+from padit.alerting.matching import RANK, next_start, within
 from padit.alerting.state import Incident, State, Told
 
 __all__ = ["Decision", "Gate", "decide", "gate", "room"]
@@ -51,17 +51,22 @@ def gate(
     least = policy.config.min_score
     if event.score < least:
         return Gate(Reason.BELOW_SCORE, f"score {event.score:.3g} is below {least:.3g}", 0)
-    for silence in policy.silences:
-        if silence.start <= time < silence.end and silence.matches(event):
-            return Gate(Reason.SILENCED, silence.id, silence.end)
-    for one in state.silences.values():
-        if one.start <= time < one.end and targets(one.target, event):
-            return Gate(Reason.SILENCED, f"{one.id} by {one.by}", one.end)
-    found = _inhibited(policy, state, event)
+    found = _silenced(policy, state, event, time) or _inhibited(policy, state, event)
     if found is not None:
         return found
     if route.hours is not None and not within(route.hours, time):
         return Gate(Reason.OUTSIDE_HOURS, route.setting.hours or "", next_start(route.hours, time))
+    return None
+
+
+def _silenced(policy: Policy, state: State, event: AlertEvent, time: int) -> Gate | None:
+    for silence in policy.traits_of(event).silences:
+        if silence.start <= time < silence.end:
+            return Gate(Reason.SILENCED, silence.id, silence.end)
+    if state.silences:
+        one = policy.muting(state.silences).find(event, time)
+        if one is not None:
+            return Gate(Reason.SILENCED, f"{one.id} by {one.by}", one.end)
     return None
 
 
@@ -76,13 +81,13 @@ def _inhibited(policy: Policy, state: State, event: AlertEvent) -> Gate | None:
 
 def _causes(policy: Policy, state: State, event: AlertEvent) -> Iterator[tuple[str, AlertEvent]]:
     """Open alerts that explain an alert, each with the name of its rule."""
-    for rule in policy.inhibitions:
-        if not rule.effect(event) or rule.cause(event):
-            continue
+    for rule in policy.traits_of(event).suffers:
         for alert in state.causes.get(rule.setting.name, ()):
             incident_id, fingerprint = state.alerts[alert]
             cause = state.incidents[incident_id].members[fingerprint].event
-            if rule.cause(cause) and all(_shared(event, cause, name) for name in rule.setting.same):
+            if rule in policy.traits_of(cause).causes and all(
+                _shared(event, cause, name) for name in rule.setting.same
+            ):
                 yield rule.setting.name, cause
 
 

@@ -47,7 +47,7 @@ MessageKind = Literal[
 ]  # fmt: skip
 
 
-class MemberView(msgspec.Struct, frozen=True):
+class MemberView(msgspec.Struct, frozen=True, gc=False):
     """A member of an incident as a message shows it; times in microseconds, `closed` 0: open."""
 
     fingerprint: str
@@ -62,7 +62,7 @@ class MemberView(msgspec.Struct, frozen=True):
     alert: str
 
 
-class View(msgspec.Struct, frozen=True):
+class View(msgspec.Struct, frozen=True, gc=False):
     """An incident as of one moment.
 
     Attributes:
@@ -88,7 +88,7 @@ class View(msgspec.Struct, frozen=True):
     decided: bool
 
 
-class Handed(msgspec.Struct, frozen=True, tag="handed", tag_field="effect"):
+class Handed(msgspec.Struct, frozen=True, gc=False, tag="handed", tag_field="effect"):
     """A message for a receiver.
 
     Attributes:
@@ -115,7 +115,7 @@ class Handed(msgspec.Struct, frozen=True, tag="handed", tag_field="effect"):
     note: str = ""
 
 
-class Outcome(msgspec.Struct, frozen=True, tag="outcome", tag_field="effect"):
+class Outcome(msgspec.Struct, frozen=True, gc=False, tag="outcome", tag_field="effect"):
     """What became of a transition on a route."""
 
     transition: str
@@ -125,7 +125,7 @@ class Outcome(msgspec.Struct, frozen=True, tag="outcome", tag_field="effect"):
     time: int
 
 
-class CommandResult(msgspec.Struct, frozen=True, tag="command", tag_field="effect"):
+class CommandResult(msgspec.Struct, frozen=True, gc=False, tag="command", tag_field="effect"):
     """What became of a command: applied, duplicate, held, no_target or no_match."""
 
     id: str
@@ -134,7 +134,7 @@ class CommandResult(msgspec.Struct, frozen=True, tag="command", tag_field="effec
     alerts: tuple[str, ...] = ()
 
 
-class Feedback(msgspec.Struct, frozen=True, tag="feedback", tag_field="effect"):
+class Feedback(msgspec.Struct, frozen=True, gc=False, tag="feedback", tag_field="effect"):
     """A person's judgement of alerts."""
 
     command: str

@@ -7,7 +7,7 @@ So it makes no difference whether a tick, the job's progress or the next alert l
 from heapq import heappop
 
 from padit.alerting import people, routing
-from padit.alerting.compiled import Policy, ReadyRoute
+from padit.alerting.compiled import Policy
 from padit.alerting.decide import decide, room
 from padit.alerting.duties import Duties
 from padit.alerting.effects import Effect, Reason
@@ -17,6 +17,8 @@ from padit.alerting.state import Incident, State
 from padit.alerting.step import Step
 
 __all__ = ["Engine"]
+
+_BY_A_CLOCK = (Command, RunBegan)  # their time is not event time
 
 
 class Engine:
@@ -33,8 +35,9 @@ class Engine:
     def apply(self, state: State, entry: Entry) -> list[Effect]:
         """Change the state by one entry; what follows from it, in order."""
         step = Step(self.policy, state)
-        if not isinstance(entry, Command | RunBegan):  # their time is that of a clock
-            self._duties.begin(step, entry.time)
+        if not isinstance(entry, _BY_A_CLOCK):
+            if not state.began:
+                self._duties.begin(step, entry.time)
             self._pass_time(step, entry)
             state.now = max(state.now, entry.time)
             self._duties.heard(step, entry)
@@ -102,37 +105,35 @@ class Engine:
             return  # the same opening once more
         state.transitions += 1
         incident = place(self.policy, state, event)
-        taking = self._taking(step, event)
+        traits = self.policy.traits_of(event)
+        for name in traits.others:
+            step.count(name, Reason.NOT_MATCHED)
+        if not traits.routes:
+            step.settle("", [event.id], Reason.NO_ROUTE, "", event.time)
         if incident is not None:
             self._mark_flapping(step, incident, event)
-        for one in taking:
+        for one in traits.routes:
             decision = decide(self.policy, state, event, incident, one)
             if incident is None or decision.action == "none":
                 step.settle(one.name, [event.id], decision.reason, decision.detail, event.time)
             else:
                 routing.act(step, event, incident, one, decision)
+        self._afterwards(step, event, incident)
+
+    def _afterwards(self, step: Step, event: AlertEvent, incident: Incident | None) -> None:
         if event.kind == "resolved" and incident is not None:
             self._free_effects(step, event)
             step.leave(incident)
-        elif event.kind == "opened" and any(rule.effect(event) for rule in self.policy.inhibitions):
+        elif event.kind == "opened" and self.policy.traits_of(event).effect:
             self._free_effects(step, event)  # it may close a circle, of which one goes free
-
-    def _taking(self, step: Step, event: AlertEvent) -> list[ReadyRoute]:
-        """The routes that take a transition; the others are counted."""
-        taking = self.policy.routes_of(event)
-        names = {route.name for route in taking}
-        for route in self.policy.by_name:
-            if route not in names:
-                step.count(route, Reason.NOT_MATCHED)
-        if not taking:
-            step.settle("", [event.id], Reason.NO_ROUTE, "", event.time)
-        return taking
 
     def _mark_flapping(self, step: Step, incident: Incident, event: AlertEvent) -> None:
         """One message says that an incident comes and goes; a rise in severity passes as ever."""
         setting = self.policy.config.flapping
+        if event.kind != "opened" or incident.flapping or len(incident.begins) < setting.changes:
+            return
         begins = [one for one in incident.begins if one > event.time - setting.within]
-        if incident.flapping or len(begins) < setting.changes or event.kind != "opened":
+        if len(begins) < setting.changes:
             return
         incident.flapping = True
         step.set_timer(event.time + setting.quiet, "flapping", incident.id)
@@ -143,7 +144,7 @@ class Engine:
 
     def _free_effects(self, step: Step, event: AlertEvent) -> None:
         """The end of a cause lets through what it inhibited."""
-        if not any(rule.cause(event) for rule in self.policy.inhibitions):
+        if not self.policy.traits_of(event).causes:
             return
         state = step.state
         for one in list(state.inhibited):

@@ -1,7 +1,5 @@
 """Puts the job's transitions into incidents: what shares something and begins close in time."""
 
-from collections.abc import Iterator
-
 from padit.alerting.compiled import Policy
 from padit.alerting.entries import AlertEvent, fingerprint_of
 from padit.alerting.matching import RANK
@@ -75,13 +73,13 @@ def _index(
 ) -> None:
     state.alerts[event.alert] = (incident.id, fingerprint)
     state.series[fingerprint] = event.alert
-    for key in _keys(policy, event):
+    traits = policy.traits_of(event)
+    for key in (f"page {event.page}", *traits.keys) if event.page else traits.keys:
         if state.keys.get(key) != incident.id:
             state.keys[key] = incident.id
             incident.keys.append(key)
-    for rule in policy.inhibitions:
-        if rule.cause(event):
-            state.causes.setdefault(rule.setting.name, {})[event.alert] = event.time
+    for rule in traits.causes:
+        state.causes.setdefault(rule.setting.name, {})[event.alert] = event.time
 
 
 def _drop_alert(state: State, alert: str) -> None:
@@ -112,6 +110,8 @@ def forget(state: State, incident: Incident) -> None:
 
 def worst(incident: Incident) -> list[Member]:
     """Members by severity, open ones first, then by opening and name."""
+    if len(incident.members) == 1:  # most have one
+        return list(incident.members.values())
     return sorted(
         incident.members.values(),
         key=lambda one: (
@@ -124,30 +124,20 @@ def worst(incident: Incident) -> list[Member]:
     )
 
 
-def _keys(policy: Policy, event: AlertEvent) -> Iterator[str]:
-    """What an alert shares with others, the closest first."""
-    if event.page:
-        yield f"page {event.page}"
-    for name in policy.config.incidents.share:
-        if name == "source":
-            yield f"source {event.source_id}"
-        elif name in event.labels:
-            yield f"label {name}={event.labels[name]}"
-    if policy.neighbours and "source" not in policy.config.incidents.share:
-        yield f"source {event.source_id}"
-    for below in policy.config.incidents.depends_on.get(event.source_id, ()):
-        # What fails there shows in the same way in all that depend on it, perhaps before it does.
-        yield f"below {below} {event.metric_name}"
-
-
 def _find(policy: Policy, state: State, event: AlertEvent) -> Incident | None:
     """The oldest incident that shares something with an alert and is close to it in time."""
-    keys = list(_keys(policy, event))
-    keys += [f"source {one}" for one in sorted(policy.neighbours.get(event.source_id, ()))]
+    keys = policy.traits_of(event).near
+    if event.page:
+        keys = (f"page {event.page}", *keys)
     window = policy.config.incidents.window
-    near = [
-        state.incidents[state.keys[key]]
-        for key in keys
-        if key in state.keys and event.time - state.incidents[state.keys[key]].joined <= window
-    ]
-    return min(near, key=lambda one: (one.opened, one.id), default=None)
+    found: Incident | None = None
+    for key in keys:
+        name = state.keys.get(key)
+        if name is None:
+            continue
+        one = state.incidents[name]
+        if event.time - one.joined <= window and (
+            found is None or (one.opened, one.id) < (found.opened, found.id)
+        ):
+            found = one
+    return found

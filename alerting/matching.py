@@ -11,11 +11,13 @@ from padit.alerting.entries import AlertEvent, Target, fingerprint_of
 from padit.domain.canary import covers, is_canary
 from padit.domain.timestamps import MICROS, parse_timestamp
 
-__all__ = ["RANK", "Hours", "Matcher", "next_start", "targets", "within"]
+__all__ = ["RANK", "Aim", "Hours", "Matcher", "aim_of", "next_start", "targets", "within"]
 
 RANK = {"INFO": 0, "WARNING": 1, "CRITICAL": 2}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTES_OF_WEEK = 7 * 24 * 60
+_WILD = frozenset("*?[")
+_MOST_AIMS = 4096
 
 
 @lru_cache(maxsize=4096)
@@ -79,26 +81,59 @@ class Matcher:
         )
 
 
+class Aim:
+    """A command's target, ready: whether it means an alert.
+
+    Args:
+        target: of a command.
+
+    Attributes:
+        target: the same.
+        source: the only source that it may mean; empty: it may mean several.
+    """
+
+    __slots__ = ("_fingerprint", "_matches", "_until", "source", "target")
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._fingerprint = target.fingerprint
+        self._until = parse_timestamp(target.time) if target.time else None
+        self.source = "" if _WILD.intersection(target.source) else target.source
+        self._matches = Matcher(
+            [target.source] if target.source else [],
+            [target.metric] if target.metric else [],
+            {name: [pattern] for name, pattern in target.labels.items()},
+        )
+
+    def __call__(self, event: AlertEvent) -> bool:
+        """Whether it means this alert; an empty target means none."""
+        if self.source and self.source != event.source_id:  # most are about one
+            return False
+        if self._fingerprint and self._fingerprint != fingerprint_of(
+            event.source_id, event.metric_name
+        ):
+            return False
+        if self._until is not None and self._until < event.opened:
+            return False
+        return not self.target.empty and self._matches(event)
+
+
+_aims: dict[int, Aim] = {}
+
+
+def aim_of(target: Target) -> Aim:
+    """A target made ready once; of the same object it is the same."""
+    found = _aims.get(id(target))
+    if found is None or found.target is not target:
+        if len(_aims) >= _MOST_AIMS:
+            _aims.clear()
+        found = _aims[id(target)] = Aim(target)
+    return found
+
+
 def targets(target: Target, event: AlertEvent) -> bool:
     """Whether a command's target means this alert; an empty target means none."""
-    if target.empty:
-        return False
-    if target.fingerprint and target.fingerprint != fingerprint_of(
-        event.source_id, event.metric_name
-    ):
-        return False
-    if target.time and parse_timestamp(target.time) < event.opened:
-        return False
-    return _of_target(target.source, target.metric, tuple(target.labels.items()))(event)
-
-
-@lru_cache(maxsize=4096)
-def _of_target(source: str, metric: str, labels: tuple[tuple[str, str], ...]) -> Matcher:
-    return Matcher(
-        [source] if source else [],
-        [metric] if metric else [],
-        {name: [pattern] for name, pattern in labels},
-    )
+    return aim_of(target)(event)
 
 
 class Hours:

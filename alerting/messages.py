@@ -1,6 +1,7 @@
 """Messages for receivers: the incident as of one moment, under an id that the log decides."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import islice
 
 from padit.alerting.cause import likely_causes
@@ -10,6 +11,7 @@ from padit.alerting.entries import fingerprint_of
 from padit.alerting.incidents import worst
 from padit.alerting.matching import RANK
 from padit.alerting.state import Incident, Member, State
+from padit.domain.alert import Severity
 from padit.domain.message import digest_of
 
 __all__ = ["hand", "view_of"]
@@ -22,43 +24,62 @@ _LONGEST_NAME, _LONGEST_SUMMARY, _LONGEST_LABEL, _MOST_LABELS = 500, 2_000, 200,
 def view_of(policy: Policy, incident: Incident) -> View:
     """An incident as a message shows it."""
     members = worst(incident)
-    still_open = [one for one in members if not one.closed] or members
     grouping = policy.config.incidents
     causes, decided = likely_causes(members, grouping.depends_on, grouping.margin)
-    severity = max((one.event.severity for one in still_open), key=RANK.__getitem__)
     return View(
         id=incident.id,
         opened=incident.opened,
-        severity=severity,
+        severity=members[0].event.severity if len(members) == 1 else _severity(members),
         firing=incident.firing > 0,
         flapping=incident.flapping,
         acknowledged_by=incident.acknowledged_by,
-        members=tuple(_view(one) for one in members[:_MOST_MEMBERS]),
+        members=tuple([_view(one) for one in members[:_MOST_MEMBERS]]),
         more=max(len(members) - _MOST_MEMBERS, 0),
         causes=tuple(
-            (_cut(one.source), one.score, _cut(one.why, _LONGEST_SUMMARY)) for one in causes
+            [(_cut(one.source), one.score, _cut(one.why, _LONGEST_SUMMARY)) for one in causes]
         ),
         decided=decided,
     )
 
 
+def _severity(members: Sequence[Member]) -> Severity:
+    """The highest of what is open; of all once it is over."""
+    still_open = [one for one in members if not one.closed] or members
+    return max((one.event.severity for one in still_open), key=RANK.__getitem__)
+
+
 def _view(member: Member) -> MemberView:
     event = member.event
+    fingerprint, source_id, metric_name = _names(event.source_id, event.metric_name)
     return MemberView(
-        fingerprint=fingerprint_of(event.source_id, event.metric_name),
-        source_id=_cut(event.source_id),
-        metric_name=_cut(event.metric_name),
-        severity=event.severity,
-        score=event.score,
-        summary=_cut(event.summary, _LONGEST_SUMMARY),
-        opened=member.opened,
-        closed=member.closed,
-        labels={
-            _cut(name, _LONGEST_LABEL): _cut(value, _LONGEST_LABEL)
-            for name, value in islice(event.labels.items(), _MOST_LABELS)
-        },
-        alert=event.alert,
+        fingerprint,
+        source_id,
+        metric_name,
+        event.severity,
+        event.score,
+        _cut(event.summary, _LONGEST_SUMMARY),
+        member.opened,
+        member.closed,
+        _labels(event.labels),
+        event.alert,
     )
+
+
+@lru_cache(maxsize=1 << 14)
+def _names(source_id: str, metric_name: str) -> tuple[str, str, str]:
+    """Fingerprint and names of a series."""
+    return fingerprint_of(source_id, metric_name), _cut(source_id), _cut(metric_name)
+
+
+def _labels(labels: dict[str, str]) -> dict[str, str]:
+    if len(labels) <= _MOST_LABELS and all(
+        [max(len(name), len(labels[name])) <= _LONGEST_LABEL for name in labels]
+    ):
+        return labels  # nobody changes an event
+    return {
+        _cut(name, _LONGEST_LABEL): _cut(value, _LONGEST_LABEL)
+        for name, value in islice(labels.items(), _MOST_LABELS)
+    }
 
 
 def _cut(text: str, most: int = _LONGEST_NAME) -> str:
@@ -92,7 +113,7 @@ def hand(
     if rate is not None:
         sent = [one for one in state.sent.get(route.name, ()) if one > time - rate.per]
         state.sent[route.name] = [*sent, time][-rate.messages :]
-    views = tuple(view_of(policy, one) for one in incidents)
+    views = tuple([view_of(policy, one) for one in incidents])
     name = incidents[0].id if len(incidents) == 1 else kind
     return Handed(
         id=digest_of("message", route.name, kind, name, str(time), str(number)),

@@ -23,7 +23,7 @@ from padit.alerting.policy import AlertingConfig
 from padit.alerting.state import Incident, State
 from padit.domain.alert import Severity
 
-__all__ = ["AlertState", "Change", "Overview", "Step"]
+__all__ = ["AlertState", "Change", "Overview", "Step", "order_of"]
 
 _MOST_EVENTS = 20_000
 _MOST_STEPS = 200
@@ -216,6 +216,10 @@ class Overview:
 
     # ---- reading
 
+    def knows(self, source: str) -> bool:
+        """Whether an alert is of a source."""
+        return source in self._by_source
+
     def newest_alerts(
         self, before: tuple[int, str] | None, since: int, source: str | None = None
     ) -> Iterator[AlertState]:
@@ -230,10 +234,18 @@ class Overview:
         """Incidents by opening, the newest first."""
         return (self.incidents[name] for name in _downwards(self._incidents_by_time, before, since))
 
-    def open_incidents(self) -> list[Incident]:
-        """Incidents with an open alert: the worst first, then the oldest."""
-        found = [one for one in self.state.incidents.values() if one.firing]
-        return sorted(found, key=lambda one: (-RANK[_severity(one)], one.opened, one.id))
+    def open_incidents(self, after: tuple[int, int, str] | None = None) -> list[Incident]:
+        """Incidents with an open alert: the worst first, then the oldest.
+
+        Args:
+            after: only those behind this place, as `order_of` gives it.
+        """
+        found = [(order_of(one), one) for one in self.state.incidents.values() if one.firing]
+        return [
+            one
+            for place, one in sorted(found, key=lambda each: each[0])
+            if after is None or place > after
+        ]
 
     def incident(self, name: str) -> dict[str, Any]:
         """An incident as a message shows it, with what each route knows of it."""
@@ -278,6 +290,11 @@ class Overview:
         if not self.changes or self.changes[0].n > n + 1:
             return None
         return [one for one in self.changes if one.n > n]
+
+
+def order_of(incident: Incident) -> tuple[int, int, str]:
+    """Where an open incident stands among others: the worst first, then the oldest."""
+    return -RANK[_severity(incident)], incident.opened, incident.id
 
 
 def _severity(incident: Incident) -> Severity:

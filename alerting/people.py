@@ -7,7 +7,7 @@ configuration makes of alerts. It acts on what is open when it takes effect.
 from padit.alerting.effects import CommandResult, Feedback
 from padit.alerting.entries import Command
 from padit.alerting.incidents import close
-from padit.alerting.matching import targets
+from padit.alerting.matching import aim_of
 from padit.alerting.routing import end_without_transition
 from padit.alerting.state import Incident, SilenceSet
 from padit.alerting.step import Step
@@ -95,12 +95,13 @@ def _alerts(step: Step, command: Command) -> Alerts:
 
     Feedback may be about alerts that have ended.
     """
+    means, ended = aim_of(command.target), command.kind == "feedback"
     return [
         (incident, fingerprint, member.event.alert)
         for incident in step.state.incidents.values()
+        if incident.firing or ended
         for fingerprint, member in incident.members.items()
-        if (not member.closed or command.kind == "feedback")
-        and targets(command.target, member.event)
+        if (ended or not member.closed) and means(member.event)
     ]
 
 

@@ -27,7 +27,7 @@ def act(
     elif action == "join":
         _outcome_or_pending(step, event, route, told, decision)
     elif action == "close":
-        told.state, told.since, told.pending = "closing", time, [event.id]
+        told.state, told.since, told.pending = "closing", time, [*told.pending, event.id]
         if decision.until > time:
             _look_at(step, incident, route, told, decision.until)
         else:

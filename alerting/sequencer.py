@@ -28,7 +28,7 @@ from padit.domain.audit import JobProgress, RunStarted, decode_record
 from padit.domain.errors import StateError, WireFormatError
 from padit.domain.timestamps import format_utc, parse_timestamp
 
-__all__ = ["Alerting", "Record", "audit_record", "entry_of", "rank_of"]
+__all__ = ["Alerting", "Record", "audit_record", "digest_of_config", "entry_of", "rank_of"]
 
 
 _LOG = logging.getLogger(__name__)
@@ -95,6 +95,11 @@ def rank_of(identity: str | None, entry: Entry) -> tuple[int, bool, str]:
     return entry.time, isinstance(entry, AlertEvent), identity or ""
 
 
+def digest_of_config(config: AlertingConfig) -> str:
+    """Of the configuration that a saved state belongs to; it stands beside the state."""
+    return sha256(config.model_dump_json().encode()).hexdigest()
+
+
 class Alerting:
     """Alerting over a store.
 
@@ -116,7 +121,7 @@ class Alerting:
         policy = Policy(config)
         self._engine = Engine(policy)
         self._memory = policy.memory
-        self._digest = sha256(config.model_dump_json().encode()).hexdigest()
+        self._digest = digest_of_config(config)
         self._horizon = horizon_of(store)
         self._restore()
 

@@ -41,7 +41,9 @@ class Step:
 
     def count(self, route: str, reason: Reason) -> None:
         """Count an outcome."""
-        counts = self.state.counts.setdefault(route, {})
+        counts = self.state.counts.get(route)
+        if counts is None:
+            counts = self.state.counts[route] = {}
         counts[reason] = counts.get(reason, 0) + 1
 
     def hand(

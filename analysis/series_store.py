@@ -116,6 +116,7 @@ class SeriesStore:
         self._adding = threading.Lock()
         self.series: dict[tuple[str, str], SeriesInfo] = {}
         self._by_number: list[SeriesInfo] = []
+        self._by_source: dict[str, list[SeriesInfo]] = {}
         self.version = 0
         self.last = 0
         self.left_out = 0
@@ -176,6 +177,7 @@ class SeriesStore:
                 return -1
             info = SeriesInfo(len(self._by_number), source, metric, unit)
             self._by_number.append(info)
+            self._by_source.setdefault(source, []).append(info)
             self.series[source, metric] = info
         elif unit and not info.unit:
             info.unit = unit
@@ -188,17 +190,31 @@ class SeriesStore:
         cursor.close()
 
     def _account(self, series: NDArray[np.int32], time: NDArray[np.int64], what: str) -> None:
-        for number in np.unique(series):
-            mine = time[series == number]
-            info = self._by_number[number]
-            first, last = int(mine.min()), int(mine.max())
-            info.first = min(info.first, first) if info.first else first
-            info.last = max(info.last, last)
-            setattr(info, what, getattr(info, what) + len(mine))
-            self.last = max(self.last, last)
+        if len(series):
+            order = np.lexsort((time, series))  # a series after the other, each by time
+            series, time = series[order], time[order]
+            begin = np.flatnonzero(np.diff(series, prepend=-1))
+            end = np.append(begin[1:], len(series))
+            for number, first, last, count in zip(
+                series[begin].tolist(), time[begin].tolist(), time[end - 1].tolist(),
+                (end - begin).tolist(), strict=True,
+            ):  # fmt: skip
+                info = self._by_number[number]
+                info.first = min(info.first, first) if info.first else first
+                info.last = max(info.last, last)
+                setattr(info, what, getattr(info, what) + count)
+                self.last = max(self.last, last)
         self.version += 1
 
     # ---- reading
+
+    def knows(self, source: str) -> bool:
+        """Whether readings or windows are of a source."""
+        return source in self._by_source
+
+    def of_source(self, source: str) -> list[SeriesInfo]:
+        """Series of a source."""
+        return list(self._by_source.get(source, ()))
 
     def totals(self) -> tuple[int, int]:
         """Readings and windows."""
@@ -249,9 +265,7 @@ class SeriesStore:
     ) -> list[tuple[str, int, float]]:
         """Metric, event time and value of a source's readings, behind the first `after`."""
         numbers = [
-            one.number
-            for one in self._by_number
-            if one.source_id == source and metric in (None, one.metric_name)
+            one.number for one in self.of_source(source) if metric in (None, one.metric_name)
         ]
         rows = self._rows(
             "SELECT series, time, value FROM reading WHERE series IN (SELECT unnest(?)) "
@@ -262,7 +276,7 @@ class SeriesStore:
 
     def status(self, source: str) -> list[dict[str, Any]]:
         """Latest window of each metric of a source."""
-        mine = [one for one in self._by_number if one.source_id == source]
+        mine = self.of_source(source)
         names = ", ".join(f'arg_max("{name}", time)' for name in _COLUMNS)
         found = self._rows(
             f"SELECT series, max(time), {names} FROM win "  # noqa: S608  # fixed names

@@ -22,18 +22,18 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
-import yaml
 
 from benchmarks.topics import Shape, create_topic, fill_json
 from padit.devcluster.broker import Broker, start_broker
 from padit.devcluster.flink import FlinkCluster, prepare_flink
 from padit.pipelines.flink_counters import flink_counters
+from tests.namespaces import again, namespace, without_namespaces
 
 __all__ = ["POINTS", "Point", "main"]
 
@@ -45,7 +45,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 _OWN_NETWORK = "PADIT_SIZING_NETWORK"
 _MB = 1 << 20
 # With the 1,024 MB of flink-conf the heap ran out at 50,000 series read as fast as possible.
-_HEAP = {"taskmanager.memory.task.heap.size": "3072m"}
+_HEAP_MB = 3072
 _ROCKSDB = {
     "state.backend.type": "rocksdb",
     "execution.checkpointing.incremental": True,
@@ -158,18 +158,9 @@ def _loopback_bytes() -> int:
     return int(psutil.net_io_counters(pernic=True)["lo"].bytes_sent)
 
 
-@contextmanager
-def _flink(directory: Path, backend: str) -> Iterator[FlinkCluster]:
-    cluster = prepare_flink(directory, taskmanagers=0)
-    place = directory / "conf" / "config.yaml"
-    settings = yaml.safe_load(place.read_text()) | _HEAP
-    place.write_text(yaml.safe_dump(settings | (_ROCKSDB if backend == "rocksdb" else {})))
-    try:
-        cluster.start()
-        cluster.add_taskmanager()  # reads the sizes that were changed
-        yield cluster
-    finally:
-        cluster.stop()
+def _flink(directory: Path, backend: str, heap_mb: int) -> FlinkCluster:
+    settings = {"taskmanager.memory.task.heap.size": f"{heap_mb}m"}
+    return prepare_flink(directory, settings=settings | (_ROCKSDB if backend == "rocksdb" else {}))
 
 
 def measure(cluster: FlinkCluster, broker: Broker, topic: str, point: Point) -> dict[str, Any]:
@@ -207,13 +198,13 @@ def _topic_bytes(broker: Broker, topic: str) -> int:
     return sum(one.stat().st_size for one in data.glob(f"{topic}-*/*.log"))
 
 
-def _measure_all(points: Sequence[Point], backend: str, into: Path) -> None:
+def _measure_all(points: Sequence[Point], backend: str, heap_mb: int, into: Path) -> None:
     rows: list[dict[str, Any]] = json.loads(into.read_text()) if into.exists() else []
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sizing-")))
         broker = start_broker(directory / "kafka")
         stack.callback(broker.stop)
-        cluster = stack.enter_context(_flink(directory / "flink", backend))
+        cluster = stack.enter_context(_flink(directory / "flink", backend, heap_mb))
         topics: dict[tuple[int, int], str] = {}
         for point in points:
             key = (point.series, point.seconds)
@@ -221,7 +212,8 @@ def _measure_all(points: Sequence[Point], backend: str, into: Path) -> None:
                 topics[key] = create_topic(broker.bootstrap, f"s{point.series}-{point.seconds}")
                 shape = Shape(point.series * point.seconds, point.series)
                 fill_json(broker.bootstrap, topics[key], shape)
-            row = {"backend": backend, **measure(cluster, broker, topics[key], point)}
+            found = measure(cluster, broker, topics[key], point)
+            row = {"backend": backend, "heap_mb": heap_mb, **found}
             row["topic_bytes"] = _topic_bytes(broker, topics[key])
             row["load"] = round(os.getloadavg()[0], 1)
             rows.append(row)
@@ -231,11 +223,10 @@ def _measure_all(points: Sequence[Point], backend: str, into: Path) -> None:
 
 def _in_own_network(argv: Sequence[str]) -> int | None:
     """Run again in a network namespace, as root; None where that is done or cannot be."""
-    if _OWN_NETWORK in os.environ or os.geteuid() != 0:
+    if _OWN_NETWORK in os.environ or without_namespaces() is not None:
         return None
-    again = [sys.executable, "-m", "benchmarks.sizing", *argv]
-    command = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *again]
-    return subprocess.run(command, env={**os.environ, _OWN_NETWORK: "1"}, check=False).returncode
+    with namespace("sizing") as space:
+        return again(space, ["benchmarks.sizing", *argv], {_OWN_NETWORK: "1"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -245,12 +236,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--into", type=Path, default=Path("build/sizing.json"))
     parser.add_argument("--only", type=Point.of, nargs="*", metavar="POINT")
     parser.add_argument("--backend", choices=("hashmap", "rocksdb"), default="hashmap")
+    parser.add_argument("--heap_mb", type=int, default=_HEAP_MB, help="for tasks, TaskManager")
     args = parser.parse_args(argv)
     code = _in_own_network(argv)
     if code is not None:
         return code
     args.into.parent.mkdir(parents=True, exist_ok=True)
-    _measure_all(args.only or [Point.of(one) for one in POINTS], args.backend, args.into)
+    points = args.only or [Point.of(one) for one in POINTS]
+    _measure_all(points, args.backend, args.heap_mb, args.into)
     return 0
 
 

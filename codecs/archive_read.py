@@ -23,13 +23,13 @@ from padit.codecs.values import JoinedValues
 from padit.domain.errors import WireFormatError
 from padit.ops.compiled import warm_up
 
-__all__ = ["COLUMNS", "records_of"]
+__all__ = ["COLUMNS", "records_of", "with_keys"]
 
 COLUMNS = (
     "offset", "timestamp", "element", "time", "value", "form", "time_style", "value_style",
     "time_exact", "raw", "headers", "damage", "damage_last", "damage_records",
 )  # fmt: skip
-"""Columns that a record needs."""
+"""Columns that the job needs of a record; with "key" its key is given, too."""
 
 Ints = NDArray[np.int64]
 
@@ -72,6 +72,13 @@ def records_of(
         first = end + 1
 
 
+def with_keys(table: pa.Table) -> pa.Table:
+    """A table with the column of keys, which the first version of the archive did not write."""
+    if "key" in table.column_names:
+        return table
+    return table.append_column("key", pa.nulls(len(table), pa.binary()))
+
+
 class _Columns(NamedTuple):
     """Columns of a table: numbers as in `archive_forms.Split`, texts as they lie."""
 
@@ -86,6 +93,7 @@ class _Columns(NamedTuple):
     value_style: NDArray[np.int8]
     raw: Texts
     headers: Texts
+    keys: Texts | None
 
 
 def _columns(table: pa.Table) -> _Columns:
@@ -98,6 +106,7 @@ def _columns(table: pa.Table) -> _Columns:
     value = _numbers(table["value"], np.float64)
     time_style = _numbers(table["time_style"], np.int8)
     value_style = _numbers(table["value_style"], np.int8)
+    keys = _texts(table["key"]) if "key" in table.schema.names else None
     good = (time_style >= 0) & (value_style >= 0) & np.isfinite(value)
     good &= _STYLES[np.maximum(time_style, 0)] & _VALUE_STYLES[np.maximum(value_style, 0)]
     if not good[form >= 0].all():
@@ -109,7 +118,7 @@ def _columns(table: pa.Table) -> _Columns:
         form, pieces,
         _numbers(table["time"].cast(pa.int64()), np.int64), time_style,
         _numbers(table["time_exact"], np.float64), value, value_style,
-        raw, _texts(table["headers"]),
+        raw, _texts(table["headers"]), keys,
     )  # fmt: skip
 
 
@@ -131,7 +140,8 @@ def _in_order(table: pa.Table) -> pa.Table:
 
 
 def _batch(table: pa.Table, row: int) -> BatchHeader:
-    one = {name: table[name][row].as_py() for name in COLUMNS[-3:]}
+    names = ("damage", "damage_last", "damage_records")
+    one = {name: table[name][row].as_py() for name in names}
     offset, body = table["offset"][row].as_py(), table["raw"][row].as_py() or b""
     last, records = one["damage_last"], one["damage_records"]
     if last is None or records is None:
@@ -163,6 +173,7 @@ def _walked(columns: _Columns, part: slice, following: int) -> Walked:
         columns.stamp[part],
         following,
         JoinedValues(headers.text, headers.start, np.maximum(headers.length, 0)),
+        None if columns.keys is None else JoinedValues(*_part(columns.keys, part)),
     )
 
 

@@ -45,11 +45,11 @@ SCHEMA = pa.schema(
         ("damage", pa.string()),
         ("damage_last", pa.int64()),
         ("damage_records", pa.int32()),
+        ("key", pa.binary()),
     ]
 )
 """Columns of every file of an archive, as docs/archive.md describes them."""
 
-_NO_HEADERS = b"\0"  # a record says that it has none
 
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int32]
@@ -94,6 +94,25 @@ class _Part(NamedTuple):
     raw: Ints
 
 
+class _Piece(NamedTuple):
+    """Values of a column, and the number of the row of each."""
+
+    row: Ints
+    values: pa.Array
+
+
+def binary_array(texts: JoinedValues, shortest: int = 0) -> pa.Array:
+    """Texts that lie one behind the other; null where one is shorter than `shortest`."""
+    length = np.maximum(texts.length, 0)
+    first, count = int(texts.start[0]), len(texts)
+    ends = np.zeros(count + 1, np.int32)
+    np.cumsum(length, out=ends[1:])
+    data = texts.text[first : first + int(ends[-1])].copy()  # the text of all else may go
+    there = pa.array(texts.length >= shortest).buffers()[1]
+    buffers = [there, pa.py_buffer(ends), pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.binary(), count, buffers)
+
+
 @dataclass
 class SliceBuilder:
     """Collects records of one partition, in the order of their offsets, for one table.
@@ -104,7 +123,7 @@ class SliceBuilder:
         max_bytes: records that are longer are not read for samples.
         records: collected so far; a damaged batch counts as one.
         rows: of the table so far.
-        size: bytes of the records so far.
+        size: bytes of the records so far, with their keys and headers.
         raw: records that stand whole in the table.
         checksum: see `checksum_of`; damaged batches are left out.
         newest: the largest time of a record so far, milliseconds; -1: none has a time.
@@ -122,7 +141,7 @@ class SliceBuilder:
     _parts: list[_Part] = field(default_factory=list)
     _names: _Names = field(default_factory=_Names)
     _texts: list[bytes | None] = field(default_factory=list)
-    _headers: dict[int, bytes] = field(default_factory=dict)
+    _beside: dict[str, list[_Piece]] = field(default_factory=lambda: {"headers": [], "key": []})
     _damaged: dict[int, BatchHeader] = field(default_factory=dict)
     _form_names: Codes = field(default_factory=lambda: np.empty(0, np.int32))
 
@@ -151,7 +170,7 @@ class SliceBuilder:
         if len(parts) > 1:
             order = np.lexsort((part.element, part.offset))
             part = _Part(*(column[order] for column in part))  # type: ignore[arg-type]
-        self._note_headers(walked, part)
+        self._note(walked, part)
         self._parts.append(part)
         self.records += len(values)
         self.rows += len(part.offset)
@@ -218,14 +237,15 @@ class SliceBuilder:
         ]
         return np.array(made, np.int32)[place]
 
-    def _note_headers(self, walked: Walked, part: _Part) -> None:
-        """Headers of records that have some, by the number of their first row."""
-        if walked.headers is None or int(walked.headers.length.max()) <= 1:
-            return
-        first = np.flatnonzero(part.element == 0)
-        for row, headers in zip(first.tolist(), walked.headers, strict=True):
-            if headers and headers != _NO_HEADERS:
-                self._headers[self.rows + row] = headers
+    def _note(self, walked: Walked, part: _Part) -> None:
+        """Headers and keys of records that have some, beside the number of their first row."""
+        for column, texts, shortest in (("headers", walked.headers, 2), ("key", walked.keys, 0)):
+            if texts is None or int(texts.length.max()) < shortest:  # one byte: no headers
+                continue
+            first = np.flatnonzero(part.element == 0)
+            found = binary_array(texts, shortest)
+            self._beside[column].append(_Piece(self.rows + first, found))
+            self.size += found.nbytes
 
     def add_damaged(self, batch: BatchHeader) -> None:
         """Take in a batch that cannot be read: its bytes, and what its dead letter says."""
@@ -263,16 +283,17 @@ class SliceBuilder:
         """For each of some selections of rows a table of them, in that order."""
         whole, damaged = self._whole_part(), self._damaged.items()
         texts = pa.array(self._texts, pa.binary())
+        at = np.array(list(self._damaged), np.int64)
+        pieces = dict(self._beside)
+        for column, values in (
+            ("damage", [one.damage for _, one in damaged]),
+            ("damage_last", [one.last for _, one in damaged]),
+            ("damage_records", [one.records for _, one in damaged]),
+        ):
+            pieces[column] = [_Piece(at, pa.array(values, SCHEMA.field(column).type))]
         sparse = {
-            "headers": _Sparse(self._headers, self.rows, pa.binary()),
-            **{
-                column: _Sparse(values, self.rows, SCHEMA.field(column).type)
-                for column, values in (
-                    ("damage", {row: one.damage for row, one in damaged}),
-                    ("damage_last", {row: one.last for row, one in damaged}),
-                    ("damage_records", {row: one.records for row, one in damaged}),
-                )
-            },
+            column: _Sparse(found, self.rows, SCHEMA.field(column).type)
+            for column, found in pieces.items()
         }
         for order in orders:
             part = _Part(*(column[order] for column in whole))  # type: ignore[arg-type]
@@ -356,13 +377,14 @@ class _Coded:
 
 
 class _Sparse:
-    """A column that is null but in a few of all rows."""
+    """A column that is null but in some of all rows."""
 
-    def __init__(self, values: dict[int, Any], rows: int, kind: pa.DataType) -> None:
-        self._values = pa.array(list(values.values()), kind)
-        self._place = np.full(rows if values else 0, -1, np.int64)
-        if values:
-            self._place[list(values)] = np.arange(len(values))
+    def __init__(self, pieces: Sequence[_Piece], rows: int, kind: pa.DataType) -> None:
+        found = [one for one in pieces if len(one.values)]
+        self._values = pa.concat_arrays([one.values for one in found] or [pa.array([], kind)])
+        self._place = np.full(rows if found else 0, -1, np.int64)
+        if found:
+            self._place[np.concatenate([one.row for one in found])] = np.arange(len(self._values))
 
     def of_rows(self, order: Ints) -> pa.Array:
         """The column in some order."""

@@ -13,8 +13,9 @@ from typing import Any, cast
 import msgspec
 
 from padit.codecs.contract import shorten
+from padit.codecs.layouts import layout_of
 from padit.codecs.mapping_values import number_from
-from padit.codecs.presets import BATCH, SIGNS
+from padit.codecs.presets import BATCH, LAID_OUT, SIGNS
 from padit.codecs.suggested import suggested
 from padit.domain.errors import WireFormatError
 from padit.domain.findings import Unwatched
@@ -40,7 +41,7 @@ _LOG = logging.getLogger(__name__)
 _MOST_NAMED = 20
 _MOST_KINDS = 50
 _OTHER_KINDS = "other metric types"
-_LONGEST_HINTED = 64 << 10
+_LONGEST_HINTED = 16 << 20  # as long as a line of a file may be
 _REGISTRY = b"\x00"
 _REQUIRED = {"timestamp", "source_id", "metric_name", "value"}
 _anything = msgspec.json.Decoder()
@@ -155,6 +156,9 @@ def hint_of(record: bytes) -> str:
         content = _anything.decode(record)
     except UNREADABLE:
         return ""
+    layout = layout_of(content)
+    if layout:
+        return f"; this looks like {LAID_OUT[layout]}: set `format: {layout}` under `input`"
     for preset, what, paths in SIGNS:
         if all(_leads(content, path) for path in paths):
             if what == BATCH and not _is_batch(content):

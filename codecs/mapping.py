@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from padit.codecs.contract import Reject, bounded
 from padit.codecs.forgiving import unwatched_kinds
+from padit.codecs.layouts import elements_of
 from padit.codecs.mapping_model import Format
 from padit.codecs.mapping_plan import plan_of
 from padit.codecs.mapping_reading import Reading
@@ -91,6 +92,8 @@ class Mapping:
                 except Exception as error:
                     fault = _unparsed(error)
                 else:
+                    if self.form.layout:
+                        content = elements_of(self.form.layout, content, reading.left)
                     when = None if received is None else int(received[position])
                     fault = message(position, content, when)
             if fault:

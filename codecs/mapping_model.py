@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_v
 
 from padit.codecs.mapping_paths import holes_of, parse_path
 from padit.codecs.mapping_times import Times
-from padit.codecs.presets import PRESETS
+from padit.codecs.presets import LAID_OUT, PRESETS
 from padit.domain.attributes import LONGEST_LABEL_NAME, MOST_LABELS
 from padit.domain.config import Section, explain
 from padit.domain.errors import ConfigurationError
@@ -71,6 +71,12 @@ class Format(Section):
 
     preset: str = Field(
         default="", description="Mapping to begin with; see the presets.", examples=["telegraf"]
+    )
+    layout: str = Field(
+        default="",
+        description="How a message that is no list of samples is laid out as elements before all "
+        "else: the name of a preset that has one.",
+        examples=["prometheus"],
     )
     root: Paths = Field(
         default=(), description="Where a message begins inside its envelope, a path."
@@ -151,6 +157,9 @@ class Format(Section):
         below = isinstance(self.values, tuple) and bool(self.values)
         unnamed = below and not self.value and any(FIELD not in one for one in self.metric)
         faults = {
+            f"layout {self.layout!r} is none of {', '.join(LAID_OUT)}": (
+                bool(self.layout) and self.layout not in LAID_OUT
+            ),
             "give value, values or both": not self.value and not self.values,
             "give source, source_id or both": not self.source and not self.source_id,
             "value needs metric, the path or template of its name": (

@@ -1,6 +1,6 @@
 """A mapping compiled: the functions that read an element, and the trees of what they read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -184,10 +184,7 @@ def _remembered(get: Get, taken: frozenset[str | int]) -> Text:
     """All members of one object; the last few thousand sets are remembered."""
     known: dict[Any, str] = {}
 
-    def text(element: Any, around: Sequence[Any]) -> str:
-        found = get(element, around)
-        if type(found) is not dict:
-            return ""
+    def text(found: dict[str, Any]) -> str:
         if not _TEXT.issuperset(map(type, found.values())):  # True, 1 and 1.0 are equal keys
             return _rendered(_pairs(found, taken))
         key = tuple(found.items())
@@ -200,7 +197,24 @@ def _remembered(get: Get, taken: frozenset[str | int]) -> Text:
                 known[key] = rendered
         return rendered
 
-    return text
+    return _once_each(get, text)
+
+
+def _once_each(get: Get, text: Callable[[dict[str, Any]], str]) -> Text:
+    """Elements of one series may share the very object, of any size: it is looked at once."""
+    last: tuple[Any, str] = (None, "")
+
+    def found_text(element: Any, around: Sequence[Any]) -> str:
+        nonlocal last
+        found = get(element, around)
+        if type(found) is not dict:
+            return ""
+        former = last  # one name: another thread may set it
+        if found is not former[0]:
+            former = last = found, text(found)
+        return former[1]
+
+    return found_text
 
 
 _TEXT = frozenset({str})

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from padit.codecs import records
 from padit.codecs.contract import shorten
+from padit.codecs.layouts import LayoutError
 from padit.codecs.mapping_columns import Collected
 from padit.codecs.mapping_labels import ElementAttributes
 from padit.codecs.mapping_model import Format
@@ -54,17 +55,19 @@ class Reading:
         self._skip = _tree(plan.skip)
 
     def message(self, record: int, message: Any, received: Any) -> str:
-        """Read one message, or an array of them; an error of this code is returned as a fault."""
+        """Read a message, an array of them, or a layout's elements; a fault, also of this code."""
         columns = self.columns
         mark = columns.mark()
         try:
-            if type(message) is not list:
-                self._message(record, message, received)
-                return ""
-            for one in message:
+            many = message if isinstance(message, list | Iterator) else (message,)
+            one: Any = MISSING
+            for one in many:
                 self._message(record, one, received)
-            if not message:
+            if one is MISSING:
                 self.left.add("empty array", "a message without an element", "", "messages", 0)
+        except LayoutError as error:
+            columns.back_to(mark)
+            return f"{error}"
         except Exception as error:  # no record may stop the job, whatever is wrong with this code
             records.note_unexpected(error)
             columns.back_to(mark)
@@ -128,9 +131,9 @@ class Reading:
             columns.count.append(count)
             columns.record.append(record)
         elif len(columns.lost) == lost:
-            what = "message without a number"
-            reason = f"{shorten(element)} holds no number"
-            self.left.add(what, reason, "format: values", "messages", 0)
+            what = "message without a number"  # elements may share what is long to show
+            shown = "" if self.left.knows(what, "messages") else shorten(element)
+            self.left.add(what, f"{shown} holds no number", "format: values", "messages", 0)
         (plan.with_value if single else plan.with_values).check(element, self.left)
 
     def _context(

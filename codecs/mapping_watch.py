@@ -60,6 +60,10 @@ class Left:
         counts[0] += 1
         counts[1] += numeric
 
+    def knows(self, what: str, unit: str) -> bool:
+        """Whether one of that kind was counted, so that its reason is known."""
+        return (what, unit) in self._counts
+
     def field(self, place: str, value: Any, reason: str = "", remedy: str = "") -> None:
         """Count a field that holds a number, or text that looks like one."""
         example = str(value)[:40]

@@ -6,7 +6,9 @@ Each was made after the documentation of its project; `docs/payloads.md` shows a
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["BATCH", "PRESETS", "SIGNS", "SOURCES"]
+__all__ = [
+    "BATCH", "ELEMENT_SOURCES", "LAID_OUT", "PRESETS", "SIGNS", "SOURCES", "TIME_COLUMNS",
+]  # fmt: skip
 
 SOURCES = (
     "source_id", "machine_id", "device_id", "sensor_id", "equipment_id", "asset_id", "host",
@@ -14,6 +16,12 @@ SOURCES = (
 )  # fmt: skip
 """Names that a source has in other systems, the most particular first."""
 _TIMES = ("timestamp", "event_time", "time", "ts", "recorded_at", "created_at", "@timestamp")
+ELEMENT_SOURCES = (
+    "service.instance.id", "host.name", "service.name", "instance",
+    *(one for one in SOURCES if one != "source"), "job", "source",
+)  # fmt: skip
+"""Labels and columns that can be the source of a layout's elements; the first is taken."""
+TIME_COLUMNS = (*_TIMES, "datetime", "date", "timestamps", "dates", "_time")
 _METRICS = ("metric_name", "metric", "sensor_name", "signal", "tag_name")
 _VALUES = ("value", "reading", "measurement_value")
 
@@ -28,6 +36,29 @@ def _spelled(*names: str) -> list[str]:
              for first, *rest in (name.split("_") for name in names)]  # fmt: skip
     return list(dict.fromkeys((*names, *camel)))
 
+
+def _laid_out(name: str) -> dict[str, Any]:
+    """The mapping of the elements that a layout gives; see `codecs.layouts`."""
+    return {
+        "layout": name, "source": "source", "source_id": name, "metric": "{field}",
+        "by": "labels.*", "labels_below": "labels", "values": "values", "text_numbers": True,
+        "time": "time", "unit": "unit",
+    }  # fmt: skip
+
+
+LAID_OUT: Mapping[str, str] = {
+    "prometheus": "a query answer of Prometheus",
+    "graphite": "a query answer of Graphite",
+    "opentsdb_query": "a query answer of OpenTSDB",
+    "influxdb": "a query answer of InfluxDB 1.x",
+    "grafana": "a data frame of Grafana",
+    "elasticsearch": "a search answer of Elasticsearch",
+    "datadog": "a query answer of Datadog",
+    "cloudwatch": "a query answer of CloudWatch",
+    "pandas": "a table as pandas writes it",
+    "columns": "a table by columns",
+}
+"""Presets of messages that `codecs.layouts` lays out, and what these are for people."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "telegraf": {
@@ -129,6 +160,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             "tool_wear_min": "min",
         },
     },
+    **{name: _laid_out(name) for name in LAID_OUT},
 }  # fmt: skip
 """Mappings by name."""
 

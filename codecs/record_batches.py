@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from padit.codecs.json_scan import PADDING
 from padit.codecs.record_unpack import unpack
+from padit.codecs.record_walk import varint, walk_records
 from padit.codecs.values import JoinedValues
 from padit.domain.errors import WireFormatError
-from padit.ops.compiled import kernel
 
 __all__ = ["Aborted", "BatchHeader", "Walked", "committed", "headers_in", "headers_of", "walk"]
 
@@ -32,7 +32,6 @@ _COMPRESSION, _LOG_APPEND, _TRANSACTIONAL, _IS_CONTROL = 0x07, 0x08, 0x10, 0x20
 _ABORT = 0
 _TOGETHER = 64 << 10
 _SHORTEST = 7  # bytes of a record: seven fields of at least one byte
-_BREAK = 0x0A
 
 
 class BatchHeader(NamedTuple):
@@ -83,6 +82,7 @@ class Walked(NamedTuple):
         time: int64 (n,), milliseconds since 1970; -1 where the producer gave none.
         following: offset after the last batch.
         headers: bytes of the headers of each record, if they were asked for; see `headers_in`.
+        keys: of the records, if they were asked for.
     """
 
     values: JoinedValues
@@ -90,14 +90,15 @@ class Walked(NamedTuple):
     time: Ints
     following: int
     headers: JoinedValues | None = None
+    keys: JoinedValues | None = None
 
     def part(self, begin: int, end: int | None = None) -> "Walked":
         """Some of the records, by number."""
         chosen = slice(begin, end)
         headers = None if self.headers is None else self.headers[chosen]
-        return Walked(
-            self.values[chosen], self.offset[chosen], self.time[chosen], self.following, headers
-        )
+        keys = None if self.keys is None else self.keys[chosen]
+        offset, time = self.offset[chosen], self.time[chosen]
+        return Walked(self.values[chosen], offset, time, self.following, headers, keys)
 
 
 def headers_of(data: memoryview, *, checked: bool = True) -> Iterator[BatchHeader]:
@@ -173,13 +174,16 @@ def _header(fields: tuple[int, ...], last: int, body: memoryview, damage: str) -
     )
 
 
-def walk(batches: Sequence[BatchHeader], start: int, *, headers: bool = False) -> Walked:
+def walk(
+    batches: Sequence[BatchHeader], start: int, *, headers: bool = False, keys: bool = False
+) -> Walked:
     """All records of batches, from an offset on.
 
     Args:
         batches: of one partition, in order; see `committed` for those that count.
         start: offset from which on records count; the first batch may begin before it.
         headers: whether the headers of records are wanted.
+        keys: whether their keys are.
 
     Raises:
         WireFormatError: a batch lies about its counts or lengths, or cannot be unpacked.
@@ -193,35 +197,36 @@ def walk(batches: Sequence[BatchHeader], start: int, *, headers: bool = False) -
     records = sum(one.records for one in chosen)
     size = sum(map(len, bodies))
     text = np.empty(size + records + PADDING, np.uint8)  # a decoder may look beyond the end
-    extra = np.empty(size if headers else 0, np.uint8)
-    found = np.empty((6, records), np.int64)
+    extra, names = (np.empty(size if wanted else 0, np.uint8) for wanted in (headers, keys))
+    found = np.empty((8, records), np.int64)
     table = np.array([_row(one, len(part)) for one, part in zip(chosen, bodies, strict=True)],
                      np.int64).reshape(-1, 5)  # fmt: skip
-    done = np.zeros(3, np.int64)
+    done = np.zeros(4, np.int64)
     for first, last, body in _joined(bodies):
-        broken = _walk(body, table[first:last], text, extra, found, done)
+        broken = walk_records(body, table[first:last], (text, extra, names), found, done)
         if broken >= 0:
             place = chosen[first + broken].first
             message = f"the records of the batch at offset {place} are damaged"
             raise WireFormatError(message)
     begin = int(np.searchsorted(found[0], start))
-    offset, time, where, length, *of_headers = (row[begin:] for row in found)
-    following = batches[-1].last + 1 if batches else start
-    extras = JoinedValues(extra, *of_headers) if headers else None
-    return Walked(JoinedValues(text, where, length), offset, time, max(following, start), extras)
+    offset, time, *where = (row[begin:] for row in found)
+    following = max(batches[-1].last + 1 if batches else start, start)
+    extras = JoinedValues(extra, *where[2:4]) if headers else None
+    named = JoinedValues(names, *where[4:]) if keys else None
+    return Walked(JoinedValues(text, *where[:2]), offset, time, following, extras, named)
 
 
 def headers_in(data: bytes | None) -> list[tuple[str, bytes | None]]:
     """Names and contents of a record's headers; of headers that are broken, those before."""
     found: list[tuple[str, bytes | None]] = []
     body = np.frombuffer(data or b"", np.uint8)
-    count, at = _varint(body, 0, len(body))
+    count, at = varint(body, 0, len(body))
     while at >= 0 and len(found) < count:
-        size, at = _varint(body, at, len(body))
+        size, at = varint(body, at, len(body))
         if at < 0 or not 0 <= size <= len(body) - at:
             break
         name = str(body[at : at + size].tobytes(), "utf-8", "replace")
-        size, at = _varint(body, at + size, len(body))
+        size, at = varint(body, at + size, len(body))
         if at < 0 or size > len(body) - at:
             break
         found.append((name, None if size < 0 else body[at : at + size].tobytes()))
@@ -295,105 +300,8 @@ def _kind(one: BatchHeader) -> int:
 
 def _key(body: Bytes) -> tuple[int, int]:
     """Start and length of the key of the first record; a length of -1 where there is none."""
-    _, at = _varint(body, 0, len(body))
+    _, at = varint(body, 0, len(body))
     for skipped in (1, 0):  # the attributes of the record; its deltas of time and offset
-        _, at = _varint(body, at + skipped, len(body)) if at >= 0 else (0, -1)
-    size, at = _varint(body, at, len(body)) if at >= 0 else (-1, -1)
+        _, at = varint(body, at + skipped, len(body)) if at >= 0 else (0, -1)
+    size, at = varint(body, at, len(body)) if at >= 0 else (-1, -1)
     return (at, int(size)) if 0 <= at <= len(body) - size else (0, -1)
-
-
-@kernel
-def _varint(data: Bytes, at: int, end: int) -> tuple[int, int]:
-    """A zigzag number at a position, and where the next begins; -1 where it does not end."""
-    if at >= end:
-        return 0, -1
-    value = np.int64(data[at])
-    if value < 0x80:  # most are this short
-        return int((value >> 1) ^ -(value & 1)), at + 1
-    value &= 0x7F
-    for i in range(1, min(10, end - at)):
-        byte = np.int64(data[at + i])
-        value |= (byte & 0x7F) << (7 * i)
-        if byte < 0x80:
-            half = (value >> 1) & 0x7FFFFFFFFFFFFFFF  # the sign of the pattern means nothing
-            return int(half ^ -(value & 1)), at + i + 1
-    return 0, -1
-
-
-@kernel
-def _record(body: Bytes, at: int, stop: int) -> tuple[int, int, int, int, int]:
-    """One record: deltas of time and offset, start and length of its value, and its end.
-
-    The end is -1 where a length does not fit into what is there.
-    """
-    broken = (0, 0, 0, 0, -1)
-    length, at = _varint(body, at, stop)
-    if at < 0 or length < 6 or length > stop - at:
-        return broken
-    end = at + length
-    time, at = _varint(body, at + 1, end)  # behind the attributes of the record
-    number, at = _varint(body, at, end) if at >= 0 else (0, -1)
-    key, at = _varint(body, at, end) if at >= 0 else (0, -1)
-    if at < 0 or key > end - at:
-        return broken
-    value, at = _varint(body, at + max(key, 0), end)
-    if at < 0 or value > end - at:
-        return broken
-    return time, number, at, value, end
-
-
-@kernel
-def _walk_batch(
-    body: Bytes, at: int, row: Ints, text: Bytes, extra: Bytes, put: Ints, found: Ints
-) -> int:
-    """Copy the values of one batch to `text`; where it ends, -1 if it is broken."""
-    records, size, first, last, base = row
-    stop = at + size
-    before = -1
-    for n in range(records):
-        time, number, start, length, at = _record(body, at, stop)
-        if at < 0 or number <= before or number > last - first:
-            return -1
-        before = number
-        found[0, n] = first + number
-        found[1, n] = base + time if base >= -1 else -2 - base
-        found[2, n] = put[1]
-        found[3, n] = max(length, -1)
-        put[1] = _copied(body, start, max(length, 0), text, put[1])
-        text[put[1]] = _BREAK
-        put[1] += 1
-        if len(extra):
-            begin = start + max(length, 0)
-            found[4, n] = put[2]
-            found[5, n] = at - begin
-            put[2] = _copied(body, begin, at - begin, extra, put[2])
-    return at if at == stop else -1
-
-
-@kernel
-def _copied(body: Bytes, start: int, length: int, text: Bytes, put: int) -> int:
-    """Copy some bytes; where they end in `text`."""
-    if length > 0:
-        # Two views and a loop: a quarter of the time of an assignment of slices.
-        target, origin = text[put : put + length], body[start : start + length]
-        for k in range(length):
-            target[k] = origin[k]
-    return put + length
-
-
-@kernel
-def _walk(body: Bytes, table: Ints, text: Bytes, extra: Bytes, found: Ints, done: Ints) -> int:
-    """Copy the values of all batches to `text`; the number of a broken batch, or -1.
-
-    `table` has a row for each batch: records, bytes, first and last offset, base time (or -2
-    minus the time that the broker set). `found` gets offset, time, start and length of values, and
-    of headers, which are copied to `extra` unless that is empty. `done` holds how many records and
-    bytes of `text` and `extra` are there, and is moved on.
-    """
-    at = 0
-    for batch in range(len(table)):
-        at = _walk_batch(body, at, table[batch], text, extra, done, found[:, done[0] :])
-        if at < 0:
-            return batch
-        done[0] += table[batch, 0]
-    return -1

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from padit.codecs.archive_read import COLUMNS, records_of
+from padit.codecs.archive_read import COLUMNS, records_of, with_keys
 from padit.codecs.archive_table import checksum_of
 from padit.codecs.record_batches import BatchHeader, Walked
 from padit.connectors.archive_manifest import Manifest, Segment, Slice
@@ -61,8 +61,9 @@ class SliceFiles:
     def _group(self, name: str, group: int, columns: Sequence[str]) -> pa.Table:
         try:
             file = self._open.pop(name, None) or pq.ParquetFile(
-                self._place.open(name), pre_buffer=True, buffer_size=0
-            )
+                self._place.open(name), pre_buffer=True, buffer_size=0,
+                page_checksum_verification=True,
+            )  # fmt: skip
             self._open[name] = file
             while len(self._open) > _OPEN_FILES:
                 self._open.pop(next(iter(self._open))).close(force=True)
@@ -76,6 +77,7 @@ class SliceFiles:
         except (pa.ArrowException, OSError, IndexError, KeyError, ValueError) as error:
             message = f"{self._place.uri}: {name} cannot be read: {error}"
             raise SourceError(message) from error
+        table = with_keys(table) if "key" in columns else table
         missing = set(columns) - set(table.column_names)
         if missing:
             message = (

@@ -29,7 +29,8 @@ __all__ = [
 ]
 
 FOLDER = "_manifest"
-_VERSION = 1
+_VERSION = 2
+_WITHOUT_KEYS = 1  # is read as well; the next commit raises it
 _KEPT = 100  # manifests before the newest one
 _LOG = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class Segment(msgspec.Struct, array_like=True, frozen=True):
         files: that hold it.
         slices: in the order of offsets.
         raw: records in it that stand whole.
+        keyed: whether the keys of its records are there, which version 1 did not keep.
     """
 
     partition: int
@@ -78,6 +80,7 @@ class Segment(msgspec.Struct, array_like=True, frozen=True):
     files: tuple[DataFile, ...]
     slices: tuple[Slice, ...]
     raw: int = 0
+    keyed: bool = False
 
     @property
     def records(self) -> int:
@@ -222,13 +225,13 @@ def _newest(place: ArchivePlace, numbers: Sequence[int]) -> Manifest | None:
                 place.uri, _name(number), error,
             )  # fmt: skip
             continue
-        if found.version != _VERSION:
+        if found.version not in (_WITHOUT_KEYS, _VERSION):
             message = (
                 f"{place.uri}: the archive has version {found.version}, this code reads "
-                f"{_VERSION}: use the version of padit that wrote it"
+                f"{_WITHOUT_KEYS} and {_VERSION}: use the version of padit that wrote it"
             )
             raise ConfigurationError(message)
-        return found
+        return msgspec.structs.replace(found, version=_VERSION)
     return None
 
 

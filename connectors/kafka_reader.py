@@ -45,6 +45,8 @@ class KafkaReader:
             briefly after its restart.
     """
 
+    _keyed = False  # whether keys of records are read
+
     def __init__(
         self,
         settings: FetchSettings,
@@ -119,7 +121,7 @@ class KafkaReader:
         if stop is None or opened.following < stop:
             self._fetcher.go_on(number, opened.following, opened.epoch)
         self._open[number] = (
-            portions(opened.batches, answer.at, headers=self._in_headers),
+            portions(opened.batches, answer.at, headers=self._in_headers, keys=self._keyed),
             opened.following,
         )
 

@@ -53,16 +53,16 @@ def open_answer(answer: Answer, *, checked: bool, stable: bool) -> Opened:
 
 
 def portions(
-    batches: Sequence[BatchHeader], start: int, *, headers: bool = False
+    batches: Sequence[BatchHeader], start: int, *, headers: bool = False, keys: bool = False
 ) -> Iterator[Walked | BatchHeader]:
     """The records of batches, about 10,000 at a time; a damaged batch stands for itself."""
     for group in _groups(batches):
         try:
-            yield from _parts(walk(group, start, headers=headers))
+            yield from _parts(walk(group, start, headers=headers, keys=keys))
         except WireFormatError:
             for one in group:
                 try:
-                    yield from _parts(walk([one], start, headers=headers))
+                    yield from _parts(walk([one], start, headers=headers, keys=keys))
                 except WireFormatError as error:
                     yield one._replace(damage=str(error))
         yield from (one for one in group if one.damage)

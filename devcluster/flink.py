@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
@@ -182,6 +182,7 @@ def prepare_flink(
     ports: Ports | None = None,
     taskmanagers: int = 1,
     state_cache_mb: int | None = None,
+    settings: Mapping[str, Any] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> FlinkCluster:
     """Resolve the jars and write the configuration; nothing is started.
@@ -191,13 +192,14 @@ def prepare_flink(
         ports: fixed ports; None takes free ones.
         taskmanagers: number of TaskManagers, with four slots each.
         state_cache_mb: memory of each Python worker's state cache; None: the pool's default.
+        settings: of Flink; they win over those of `flink-conf/config.yaml`.
         say: called with a text before slow steps.
 
     Raises MissingToolError without Java, Maven or Flink; PartFailedError if a port is taken.
     """
     ports = _chosen(ports or Ports())
     beam = jars.job_server(say)
-    _write_configuration(directory, ports)
+    _write_configuration(directory, ports, settings or {})
     cluster = FlinkCluster(
         rest_url=f"http://{LOOPBACK}:{ports.rest}",
         job_endpoint=f"{LOOPBACK}:{ports.job}",
@@ -217,14 +219,17 @@ def _chosen(ports: Ports) -> Ports:
     return Ports(*(free_port(getattr(ports, name)) for name in Ports.__dataclass_fields__))
 
 
-def _write_configuration(directory: Path, ports: Ports) -> None:
+def _write_configuration(directory: Path, ports: Ports, settings: Mapping[str, Any]) -> None:
     conf = directory / "conf"
     conf.mkdir(parents=True, exist_ok=True)
     (directory / "tmp").mkdir(exist_ok=True)
     template = Template((jars.conf_dir() / "config.yaml").read_text())
     values = {"host": LOOPBACK, "rpc_port": ports.rpc, "rest_port": ports.rest}
     places = {"state_dir": directory.resolve(), "work_dir": directory.resolve()}
-    (conf / "config.yaml").write_text(template.substitute(values, **places))
+    text = template.substitute(values, **places)
+    if settings:
+        text = yaml.safe_dump({**yaml.safe_load(text), **settings})
+    (conf / "config.yaml").write_text(text)
     shutil.copyfile(jars.conf_dir() / "log4j.properties", conf / "log4j.properties")
 
 

@@ -8,7 +8,8 @@ no column at all.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,9 @@ __all__ = [
     "UNSTATED",
     "AttributeColumn",
     "Attributes",
+    "BadEnd",
     "Labels",
+    "bad_end",
     "joined",
     "rank_of",
 ]
@@ -33,7 +36,16 @@ MOST_LABELS = 16
 
 Labels = tuple[tuple[str, str], ...]
 """Names and values, sorted by name; no value is empty."""
+BadEnd = Literal["high", "low", "both"]
 Ints = NDArray[np.int32]
+_BAD_END: dict[str, BadEnd] = {
+    "availability": "low", "throughput": "low", "error_rate": "high", "latency": "high",
+}  # fmt: skip
+_SHARES = frozenset(("%", "percent", "1", "ratio"))
+_BETTER_MORE = frozenset(
+    ("availability", "available", "battery", "charge", "free", "health", "idle", "remaining",
+     "soc", "success", "up")
+)  # fmt: skip
 
 
 class Attributes(NamedTuple):
@@ -44,11 +56,33 @@ class Attributes(NamedTuple):
         labels: where it belongs, such as its site.
         bounds: least and greatest value that is possible, in the unit of the series, None: no
             bound on that side. Only a configuration states them.
+        bad: the end of the bounds that is bad to reach, see `bad_end`; None without bounds.
     """
 
     metric_type: str = "custom"
     labels: Labels = ()
     bounds: tuple[float | None, float | None] | None = None
+    bad: BadEnd | None = None
+
+
+@lru_cache(maxsize=1 << 16)
+def bad_end(metric_type: str, metric_name: str, unit: str) -> BadEnd:
+    """The end of its bounds that is bad for a metric of which nobody stated it.
+
+    Its family decides. Without one, a metric whose name has a word for what there should be much of
+    ("free", "battery", "idle") is bad low, another share bad high; of anything else either end is.
+
+    >>> bad_end("custom", "disk_used_percent", "%"), bad_end("custom", "disk_free_percent", "%")
+    ('high', 'low')
+    >>> bad_end("availability", "probe", "1"), bad_end("custom", "valve_position", "mm")
+    ('low', 'both')
+    """
+    family = _BAD_END.get(metric_type)
+    if family is not None:
+        return family
+    if not _BETTER_MORE.isdisjoint(metric_name.lower().replace(".", "_").split("_")):
+        return "low"
+    return "high" if unit.lower() in _SHARES else "both"
 
 
 UNSTATED = Attributes()
@@ -134,10 +168,11 @@ def _used(
     return tuple(table[i] for i in used.tolist()), position[code]
 
 
-def rank_of(one: Attributes) -> tuple[bool, str, Labels, tuple[tuple[bool, float], ...]]:
+def rank_of(one: Attributes) -> tuple[bool, str, Labels, tuple[tuple[bool, float], ...], str]:
     """Order of attributes: stated families, labels and bounds come after those that are not."""
     bounds = tuple((bound is not None, bound or 0.0) for bound in one.bounds or ())
-    return one.metric_type != UNSTATED.metric_type, one.metric_type, one.labels, bounds
+    stated = one.metric_type != UNSTATED.metric_type
+    return stated, one.metric_type, one.labels, bounds, one.bad or ""
 
 
 class Part(NamedTuple):

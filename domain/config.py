@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from padit.domain.attributes import LONGEST_LABEL, LONGEST_LABEL_NAME, MOST_LABELS
+from padit.domain.attributes import LONGEST_LABEL, LONGEST_LABEL_NAME, MOST_LABELS, BadEnd
 from padit.domain.errors import ConfigurationError
 from padit.domain.metric import MetricType
 from padit.domain.renamed import accept_detector
@@ -209,6 +209,12 @@ class SeriesSetting(Section):
         description="Least and greatest value that is possible, in that unit; null: no bound on "
         "that side.",
         examples=[[0, 100]],
+    )
+    bad: BadEnd | None = Field(
+        default=None,
+        description="The end of the bounds that is bad to reach: high, low or both; by default as "
+        "family, name and unit say.",
+        examples=["low"],
     )
     labels: dict[LabelName, LabelValue] = Field(
         default_factory=dict,

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from padit.domain.attributes import UNSTATED, Attributes, Labels
+from padit.domain.attributes import UNSTATED, Attributes, BadEnd, Labels, bad_end
 from padit.domain.config import SeriesSetting
 from padit.domain.metric import Series
 
@@ -20,6 +20,7 @@ class Stated(NamedTuple):
     unit: str | None = None
     metric_type: str | None = None
     bounds: tuple[float | None, float | None] | None = None
+    bad: BadEnd | None = None
     labels: Labels = ()
 
     def plain(self) -> dict[str, Any]:
@@ -54,14 +55,19 @@ class SeriesRules:
         labels = found.labels
         if stated.labels:
             labels = tuple(sorted({**dict(labels), **dict(stated.labels)}.items()))
-        return Attributes(stated.metric_type or found.metric_type, labels, stated.bounds)
+        family = stated.metric_type or found.metric_type
+        if stated.bounds is None:
+            return Attributes(family, labels)
+        unit = series.unit if stated.unit is None else stated.unit
+        bad = stated.bad or bad_end(family, series.metric_name, unit)
+        return Attributes(family, labels, stated.bounds, bad)
 
     def _find(self, source_id: str, metric_name: str) -> Stated:
         given: dict[str, Any] = {}
         labels: dict[str, str] = {}
         for one in self.settings:
             if fnmatchcase(source_id, one.source) and fnmatchcase(metric_name, one.metric):
-                named = one.model_dump(include={"unit", "metric_type", "bounds"})
+                named = one.model_dump(include={"unit", "metric_type", "bounds", "bad"})
                 given |= {name: value for name, value in named.items() if value is not None}
                 labels |= one.labels
         return Stated(**given, labels=tuple(sorted(labels.items())))

@@ -14,15 +14,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
-from types import CodeType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from padit.domain.errors import ConfigurationError, KernelError
 from padit.ops.compiled import CACHE, CPU, Kernel, cache_folder
+from padit.ops.kernel_digest import digest_of
 
 try:
     import numba
@@ -124,8 +123,9 @@ def dispatcher_of(one: Kernel) -> Any:
         PaditError: kernels cannot be compiled or loaded here.
     """
     require()
-    lean = {"_nrt": False, "forceinline": True} if one.lean else {}
-    made = numba.njit(error_model="numpy", nogil=True, **lean)(one.py_func)
+    # Both are stated: what is not is that of the kernel whose compilation needs this one.
+    options = {"_nrt": not one.lean, "forceinline": one.lean}
+    made = numba.njit(error_model="numpy", nogil=True, **options)(one.py_func)
     if config.DISABLE_JIT:
         return np.errstate(all="ignore")(made)  # as quiet as compiled code, which wraps around
     made._cache = cache = _Cache(one)
@@ -255,7 +255,7 @@ class _Locator(caching._CacheLocator):  # type: ignore[misc]
     """Tells numba where the code of one function lies."""
 
     def __init__(self, one: Kernel) -> None:
-        self._digest = _digest(one)
+        self._digest = digest_of(one)
 
     def get_cache_path(self) -> str:
         """Return the folder."""
@@ -339,61 +339,3 @@ class _Cache(caching.Cache):  # type: ignore[misc]
         target.refresh()
         key = self._index_key(sig, target.codegen())
         return self._cache_file.load(key) is not None
-
-
-def _digest(kernel: Kernel, within: frozenset[str] = frozenset()) -> str:
-    """A digest of a function, the constants that it reads and the kernels that it calls."""
-    function = kernel.py_func
-    name = f"{function.__module__}.{function.__qualname__}"
-    found = hashlib.sha256(f"{name} lean={kernel.lean}".encode())
-    closure = [cell.cell_contents for cell in function.__closure__ or ()]
-    for part in (*_code_parts(function.__code__), *closure, function.__defaults__):
-        found.update(_spelled(part, within | {name}).encode() + b"\0")
-    names = sorted(_names(function.__code__))
-    for one in names:
-        if one in function.__globals__:
-            value = function.__globals__[one]
-            found.update(f"{one}={_spelled(value, within | {name})}\0".encode())
-            if isinstance(value, ModuleType | type):
-                for inner in names:
-                    if inner in vars(value):
-                        text = _spelled(vars(value)[inner], within | {name})
-                        found.update(f"{one}.{inner}={text}\0".encode())
-    return found.hexdigest()
-
-
-def _names(code: CodeType) -> set[str]:
-    inner = (one for one in code.co_consts if isinstance(one, CodeType))
-    return set(code.co_names).union(*map(_names, inner))
-
-
-def _code_parts(code: CodeType) -> Iterator[Any]:
-    yield code.co_code.hex()
-    yield code.co_varnames + code.co_names + code.co_freevars + code.co_cellvars
-    for one in code.co_consts:
-        if isinstance(one, CodeType):
-            yield from _code_parts(one)
-        else:
-            yield one
-
-
-def _spelled(value: Any, within: frozenset[str]) -> str:
-    """Text that differs where a kernel would, and is the same in every process."""
-    if isinstance(value, Kernel):
-        function = value.py_func
-        name = f"{function.__module__}.{function.__qualname__}"
-        return name if name in within else _digest(value, within)
-    if isinstance(value, np.ndarray):
-        return f"{value.dtype.str}{value.shape}{hashlib.sha256(value.tobytes()).hexdigest()}"
-    if isinstance(value, np.generic):
-        return f"{value.dtype.str}{value.tobytes().hex()}"
-    if isinstance(value, tuple | list):
-        return "(" + ",".join(_spelled(one, within) for one in value) + ")"
-    if isinstance(value, frozenset | set):
-        return "{" + ",".join(sorted(_spelled(one, within) for one in value)) + "}"
-    if value is None or isinstance(value, bool | int | float | complex | str | bytes):
-        return f"{type(value).__name__} {value!r}"
-    if isinstance(value, Enum):
-        return f"{type(value).__name__} {value.name} {value.value!r}"
-    name = getattr(value, "__qualname__", "") or getattr(value, "__name__", "")
-    return f"{type(value).__name__} {getattr(value, '__module__', '')} {name}"

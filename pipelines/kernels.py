@@ -79,7 +79,7 @@ def record_batch(value: bytes) -> bytes:
 def record_batches() -> None:
     """Kafka's batches to values."""
     batches = list(headers_of(memoryview(record_batch(b"{}"))))
-    headers_in((walk(batches, 0, headers=True).headers or [None])[0])
+    headers_in((walk(batches, 0, headers=True, keys=True).headers or [None])[0])
 
 
 @warm_up

@@ -11,7 +11,7 @@ from typing import Any
 
 from padit.connectors.payloads import payload_of
 from padit.connectors.uris import Address, parse_address
-from padit.domain.config import NEVER_ACCEPT, JobConfig, Levels
+from padit.domain.config import NEVER_ACCEPT, JobConfig, Levels, SeriesSetting
 from padit.domain.shape import Shape
 from padit.domain.timestamps import MICROS, format_utc
 from padit.pipelines.options import JobOptions
@@ -80,15 +80,24 @@ def shape_of(job: JobOptions, config: JobConfig, decisions: tuple[Any, ...] = ()
         {**setting.model_dump(mode="json"), **resolved}
         for setting, resolved in zip(config.detectors, detection.resolved, strict=True)
     ]
-    deciding = [one.model_dump(mode="json", exclude={"labels"}) for one in config.series]
+    deciding = [_deciding(one) for one in config.series]
     deciding = [one for one in deciding if _decides(one)]  # labels decide nothing
     if deciding:
         found["series"] = deciding
     return Shape.of(found)
 
 
+def _deciding(setting: SeriesSetting) -> dict[str, Any]:
+    """An entry of `series` without its labels; the bad end stands where there are bounds."""
+    found = setting.model_dump(mode="json", exclude={"labels", "bad"})
+    if setting.bounds is not None or setting.bad is not None:
+        found["bad"] = setting.bad or "by name"
+    return found
+
+
 def _decides(setting: Mapping[str, Any]) -> bool:
-    return any(setting[name] is not None for name in ("unit", "metric_type", "bounds"))
+    given = (setting.get(name) for name in ("unit", "metric_type", "bounds", "bad"))
+    return any(one is not None for one in given)
 
 
 def units_of(config: JobConfig) -> list[tuple[str, str, str]]:

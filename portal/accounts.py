@@ -1,4 +1,6 @@
-"""Users, sessions, keys and tokens, and the audit log of what people did; one SQLite file.
+"""Users, sessions, keys and tokens, and the audit log of what people did.
+
+They are kept in one SQLite file, or in tables that several portals share (`portal.team.accounts`).
 
 Secrets are kept as digests: passwords by argon2, sessions, API keys and links (256 random bits) by
 SHA-256. There is no default password: whoever has the one-time link of the first start is admin.
@@ -9,18 +11,18 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OctKey
 from pwdlib import PasswordHash
 
-from padit.domain.errors import ConfigurationError
+from padit.domain.errors import ConfigurationError, SinkError
 
-__all__ = ["ROLES", "Accounts", "Principal", "Role"]
+__all__ = ["ROLES", "Accounts", "FileTables", "Principal", "Role", "Tables"]
 
 Role = Literal["ingest", "viewer", "operator", "admin"]
 ROLES: dict[str, int] = {"ingest": 0, "viewer": 1, "operator": 2, "admin": 3}
@@ -29,14 +31,16 @@ TOKEN_SECONDS = 900
 _LINK_SECONDS = 24 * 3600
 _ROTATE_SECONDS = 24 * 3600
 _SEEN_SECONDS = 2.0
+_TRUSTED_SECONDS = 60.0
 _MOST_SEEN = 10_000
 _KEY = "padit_"
 _SHORTEST_PASSWORD = 10
 _LONGEST_PASSWORD = 200
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS user (name TEXT PRIMARY KEY, role TEXT NOT NULL, password TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS session (digest TEXT PRIMARY KEY, user TEXT NOT NULL,
+CREATE TABLE IF NOT EXISTS "user" (name TEXT PRIMARY KEY, role TEXT NOT NULL,
+    password TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS session (digest TEXT PRIMARY KEY, "user" TEXT NOT NULL,
     ends REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS link (digest TEXT PRIMARY KEY, role TEXT NOT NULL, ends REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS api_key (prefix TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE,
@@ -61,39 +65,75 @@ class Principal(NamedTuple):
         return ROLES[self.role] >= ROLES["operator" if needed == "ingest" else needed]
 
 
-class Accounts:
-    """Opens or makes the file.
+class Tables(Protocol):
+    """Where accounts are kept: tables `user`, `session`, `link`, `api_key`, `signing`, `audit`."""
+
+    def rows(self, query: str, arguments: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Tables of a query with `?` for its values."""
+
+    def change(self, query: str, arguments: Sequence[object]) -> int:
+        """Change rows; how many."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+class FileTables:
+    """One SQLite file, opened or made.
 
     Args:
         path: of it; only its owner can read it.
-        clock: seconds since 1970.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
+    def __init__(self, path: Path) -> None:
         path.touch(mode=0o600, exist_ok=True)
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.executescript(_TABLES)
+
+    def rows(self, query: str, arguments: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Tables of a query with `?` for its values."""
+        return self._db.execute(query, arguments).fetchall()
+
+    def change(self, query: str, arguments: Sequence[object]) -> int:
+        """Change rows; how many."""
+        return self._db.execute(query, arguments).rowcount
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+class Accounts:
+    """Who may do what.
+
+    Args:
+        place: a file, made if it is not there, or what several portals share.
+        clock: seconds since 1970.
+    """
+
+    def __init__(self, place: Path | Tables, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._tables: Tables = FileTables(place) if isinstance(place, Path) else place
         self._lock = threading.RLock()
         self._passwords = PasswordHash.recommended()
         self._nobody = self._passwords.hash(secrets.token_urlsafe())
         self._seen: dict[str, tuple[float, Principal]] = {}
 
     def close(self) -> None:
-        """Close the file."""
-        self._db.close()
+        """Close what they are kept in."""
+        self._tables.close()
 
     # ---- people
 
     @property
     def empty(self) -> bool:
         """Whether nobody can log in yet."""
-        return self._one("SELECT 1 FROM user LIMIT 1") is None
+        return self._one('SELECT 1 FROM "user" LIMIT 1') is None
 
     def users(self) -> list[tuple[str, str]]:
         """Names and roles."""
-        found: list[tuple[str, str]] = self._all("SELECT name, role FROM user ORDER BY name")
+        found: list[tuple[str, str]] = self._all('SELECT name, role FROM "user" ORDER BY name')
         return found
 
     def link(self, role: Role) -> str:
@@ -118,16 +158,17 @@ class Accounts:
             )
             if row is None:
                 return None
-            if self._one("SELECT 1 FROM user WHERE name = ?", (name,)):
+            if self._one('SELECT 1 FROM "user" WHERE name = ?', (name,)):
                 message = f"there is a user {name!r} already; choose another name"
                 raise ConfigurationError(message)
-            self._do("DELETE FROM link WHERE digest = ?", (_digest(token),))
-            self._do("INSERT INTO user VALUES (?, ?, ?)", (name, row[0], hashed))
+            if not self._do("DELETE FROM link WHERE digest = ?", (_digest(token),)):
+                return None  # another portal was quicker
+            self._do('INSERT INTO "user" VALUES (?, ?, ?)', (name, row[0], hashed))
         return str(row[0])
 
     def check(self, name: str, password: str) -> Principal | None:
         """Who logs in; it takes as long for a name that does not exist."""
-        row = self._one("SELECT role, password FROM user WHERE name = ?", (name,))
+        row = self._one('SELECT role, password FROM "user" WHERE name = ?', (name,))
         hashed = self._nobody if row is None else row[1]
         good = self._passwords.verify(password[:_LONGEST_PASSWORD], hashed)
         return Principal(name, row[0], "password") if good and row is not None else None
@@ -139,8 +180,8 @@ class Accounts:
             if admins == [name]:
                 message = f"{name} is the last admin; make another one first"
                 raise ConfigurationError(message)
-            found = self._do("DELETE FROM user WHERE name = ?", (name,))
-            self._do("DELETE FROM session WHERE user = ?", (name,))
+            found = self._do('DELETE FROM "user" WHERE name = ?', (name,))
+            self._do('DELETE FROM session WHERE "user" = ?', (name,))
         self._seen.clear()
         return found > 0
 
@@ -193,7 +234,8 @@ class Accounts:
         """Whose session."""
         row = self._cached(
             "s" + token,
-            "SELECT name, role FROM session JOIN user ON user = name WHERE digest = ? AND ends > ?",
+            'SELECT name, role FROM session JOIN "user" ON session."user" = name '
+            "WHERE digest = ? AND ends > ?",
             _digest(token),
             "session",
         )
@@ -228,10 +270,10 @@ class Accounts:
         return Principal(name, role, "token")
 
     def _signing(self) -> list[tuple[str, OctKey]]:
-        """Keys that sign, the newest first; one a day, and the one before still checks."""
+        """Keys that sign, the newest first; one a day of each portal, and the ones before check."""
         now = self._clock()
         with self._lock:
-            rows = self._all("SELECT kid, secret, made FROM signing ORDER BY made DESC LIMIT 2")
+            rows = self._all("SELECT kid, secret, made FROM signing ORDER BY made DESC LIMIT 4")
             if not rows or rows[0][2] < now - _ROTATE_SECONDS:
                 fresh = (secrets.token_hex(8), secrets.token_hex(32), now)
                 self._do("INSERT INTO signing VALUES (?, ?, ?)", fresh)
@@ -239,18 +281,23 @@ class Accounts:
                     "DELETE FROM signing WHERE made < ?",
                     (now - 2 * _ROTATE_SECONDS - TOKEN_SECONDS,),
                 )
-                rows = [fresh, *rows[:1]]
+                rows = [fresh, *rows[:3]]
         return [
             (kid, OctKey.import_key(bytes.fromhex(secret), {"kid": kid})) for kid, secret, _ in rows
         ]
 
     def _cached(self, name: str, query: str, digest: str, how: str) -> Principal | None:
-        """A lookup that is asked again after two seconds at the latest."""
+        """A lookup that is asked again after two seconds; while nothing answers, a minute holds."""
         now = time.monotonic()
         known = self._seen.get(name)
         if known is not None and known[0] > now:
             return known[1]
-        row = self._one(query, (digest, self._clock()))
+        try:
+            row = self._one(query, (digest, self._clock()))
+        except SinkError:
+            if known is not None and known[0] > now - _TRUSTED_SECONDS:
+                return known[1]
+            raise
         if row is None:
             self._seen.pop(name, None)
             return None
@@ -278,17 +325,16 @@ class Accounts:
         )
 
     def _one(self, query: str, arguments: tuple[object, ...] = ()) -> tuple[Any, ...] | None:
-        with self._lock:
-            found: tuple[Any, ...] | None = self._db.execute(query, arguments).fetchone()
-        return found
+        found = self._all(query, arguments)
+        return found[0] if found else None
 
     def _all(self, query: str, arguments: tuple[object, ...] = ()) -> list[Any]:
         with self._lock:
-            return self._db.execute(query, arguments).fetchall()
+            return self._tables.rows(query, arguments)
 
     def _do(self, query: str, arguments: tuple[object, ...] = ()) -> int:
         with self._lock:
-            return self._db.execute(query, arguments).rowcount
+            return self._tables.change(query, arguments)
 
 
 def _digest(secret: str) -> str:

@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import Annotated, Any, Protocol, TypeVar
 
@@ -12,12 +13,14 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from padit.domain.timestamps import EARLIEST_US, LATEST_US, parse_timestamp
 from padit.portal.context import Portal
+from padit.portal.routing import known_already
 
 __all__ = [
     "Moment",
     "Most",
     "answer",
     "begin_of",
+    "by_name",
     "cursor_of",
     "example",
     "items",
@@ -83,7 +86,7 @@ def answer(value: Any, status: int = 200) -> Response:
 def json_answer(request: Request, data: bytes, tag: str) -> Response:
     """JSON that a client need not be sent again while its tag is the same."""
     etag = f'W/"{tag}"'
-    if request.headers.get("if-none-match") == etag:
+    if known_already(request, etag):
         return Response(status_code=304, headers={"ETag": etag})
     return Response(data, media_type="application/json", headers={"ETag": etag})
 
@@ -141,6 +144,22 @@ def page(
         if wanted(row):
             names.append(row.id)
     return names, None
+
+
+def by_name(
+    names: Sequence[str], cursor: str | None, limit: int
+) -> tuple[Sequence[str], str | None]:
+    """A page of names in order, behind that of the cursor, and the next cursor, if there is more.
+
+    Names that come or go between two pages make no other one come twice or be left out.
+
+    Raises:
+        HTTPException: the cursor is none of ours.
+    """
+    after = cursor_of(cursor)
+    begin = 0 if after is None else bisect_right(names, after[1])
+    chosen = names[begin : begin + limit]
+    return chosen, put_cursor(0, chosen[-1]) if begin + limit < len(names) else None
 
 
 def kept(request: Request, version: str, make: Callable[[], bytes]) -> Response:

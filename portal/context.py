@@ -26,7 +26,7 @@ from padit.analysis.series_store import SeriesStore
 from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.domain.timestamps import format_utc
-from padit.portal.accounts import Accounts
+from padit.portal.accounts import Accounts, Tables
 from padit.portal.feeder import Feeder
 from padit.portal.hub import Hub
 from padit.portal.parts import Parts, Rows
@@ -120,6 +120,14 @@ class Given(NamedTuple):
     taken: bool
 
 
+class Names(NamedTuple):
+    """Names of all series in order, the same in small letters for a search, and of sources."""
+
+    series: list[tuple[str, str]]
+    lower: list[str]
+    sources: list[str]
+
+
 class Portal:
     """The parts of one portal, and what is known of the log.
 
@@ -132,6 +140,7 @@ class Portal:
         models: folder of models; None: one in `state`.
         archive: URI of an archive to learn from.
         texts: by a language model; None: there are none.
+        accounts: that several portals share; None: a file in `state`.
     """
 
     def __init__(
@@ -145,6 +154,7 @@ class Portal:
         models: Path | None = None,
         archive: str | None = None,
         texts: Desk | None = None,
+        accounts: Tables | None = None,
     ) -> None:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.parts = parts
@@ -168,9 +178,9 @@ class Portal:
         self.watch = watch or Watch(audit=self.places.audit)
         self.presenter = Presenter(self.overview)
         self.hub = Hub(self.overview, self.presenter)
-        self.accounts = Accounts(state / "accounts.sqlite")
-        self._sources: tuple[tuple[int, int], set[str]] | None = None
-        self._names: tuple[tuple[int, int], list[tuple[str, str]]] | None = None
+        self.accounts = Accounts(accounts or state / "accounts.sqlite")
+        self._names: tuple[tuple[int, int], Names] | None = None
+        self.head: tuple[tuple[int, float], bytes] | None = None
         self.past = Past(parts.open_reader, self.config)
         self.boot = secrets.token_hex(4)
         self.started = time.time()
@@ -221,23 +231,25 @@ class Portal:
             self._kept = len(data)
         self.pages[tag] = data
 
-    def sources(self) -> set[str]:
-        """Sources that readings, windows or alerts are of."""
-        key = self.series.version, self.overview.version
-        if self._sources is None or self._sources[0] != key:
-            found = {source for source, _ in list(self.series.series)}
-            found.update(one.source_id for one in self.overview.alerts.values())
-            self._sources = key, found
-        return self._sources[1]
+    def knows(self, source: str) -> bool:
+        """Whether readings, windows or alerts are of a source."""
+        return self.series.knows(source) or self.overview.knows(source)
 
-    def series_names(self) -> list[tuple[str, str]]:
-        """Names of series, in order."""
-        key = len(self.series.series), len(self.overview.alerts)
-        if self._names is None or self._names[0] != key:
-            found = set(list(self.series.series))
-            found.update((one.source_id, one.metric_name) for one in self.overview.alerts.values())
-            self._names = key, sorted(found)
-        return self._names[1]
+    def count_series(self) -> int:
+        """How many series there are readings, windows or alerts of."""
+        known = self.series.series
+        return len(known) + sum(one not in known for one in list(self.overview.by_series))
+
+    def names(self) -> Names:
+        """Names of series and sources, in order; for a thread, as there may be a million."""
+        key = len(self.series.series), len(self.overview.by_series)
+        known = self._names
+        if known is None or known[0] != key:
+            found = sorted({*list(self.series.series), *list(self.overview.by_series)})
+            lower = [f"{source} {metric}".lower() for source, metric in found]
+            sources = list(dict.fromkeys(source for source, _ in found))
+            known = self._names = key, Names(found, lower, sources)
+        return known[1]
 
     def alerts_of(self, source: str, metric: str) -> list[AlertState]:
         """Alerts of a series, the oldest first."""

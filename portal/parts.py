@@ -67,6 +67,12 @@ class SeriesSource(Protocol):
     left_out: int
     refused: int
 
+    def knows(self, source: str) -> bool:
+        """Whether readings or windows are of a source."""
+
+    def of_source(self, source: str) -> list[SeriesInfo]:
+        """Series of a source."""
+
     def line(self, info: SeriesInfo, start: int, end: int, points: int) -> Line:
         """Readings of a series."""
 

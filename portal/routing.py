@@ -5,6 +5,7 @@ page (cookies), and whether the principal is within its limit. Behind it: what w
 """
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from fastapi import HTTPException, Request, Response
@@ -23,6 +24,7 @@ __all__ = [
     "GuardedRoute",
     "RouteRow",
     "all_routes",
+    "known_already",
     "needs",
     "principal_of",
     "same_origin",
@@ -80,7 +82,7 @@ class GuardedRoute(APIRoute):
             status = 500
             try:
                 request.state.principal = _admit(request, gate, role)
-                response = await handler(request)
+                response = _tagged(request, await handler(request))
                 status = response.status_code
             except StarletteHTTPException as error:
                 status = error.status_code
@@ -94,6 +96,29 @@ class GuardedRoute(APIRoute):
             return response
 
         return guarded
+
+
+def known_already(request: Request, etag: str) -> bool:
+    """Whether the client has the answer of this tag (`If-None-Match`)."""
+    given = request.headers.get("if-none-match", "")
+    return given == etag or etag in (one.strip() for one in given.split(","))
+
+
+def _tagged(request: Request, response: Response) -> Response:
+    """An answer to GET with an ETag, out of its bytes where its route gives none; or 304."""
+    body = getattr(response, "body", None)  # streams have none
+    if (
+        request.method != "GET"
+        or response.status_code != 200
+        or not isinstance(body, bytes)
+        or "etag" in response.headers
+    ):
+        return response
+    etag = f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
+    if known_already(request, etag):
+        return Response(status_code=304, headers={"ETag": etag})
+    response.headers["ETag"] = etag
+    return response
 
 
 def _note(request: Request, gate: Gate, template: str, status: int) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from padit.codecs.archive_read import with_keys
+from padit.codecs.archive_table import SCHEMA
 from padit.codecs.record_batches import Walked
 from padit.connectors.archive_log import SliceFiles, slice_records, slices_of
 from padit.connectors.archive_manifest import FOLDER, DataFile, Manifest, Segment, Slice, existing
@@ -17,6 +19,7 @@ from padit.stores.archive_writer import ArchiveWriter
 
 __all__ = ["Checked", "Compacted", "check", "compact"]
 
+_ALL = SCHEMA.names
 _SEGMENT_RECORDS = 4_000_000
 _SEGMENT_SLICES = 512
 
@@ -29,6 +32,7 @@ class Checked:
         topic: of the archive.
         records, files, size: that count; bytes.
         raw: records that stand whole.
+        keyless: records that were archived before keys were kept.
         damage: what cannot be read, in words.
         strays: files that do not count.
         retired: of those, files that compaction has replaced, and deletes later.
@@ -40,6 +44,7 @@ class Checked:
     files: int = 0
     size: int = 0
     raw: int = 0
+    keyless: int = 0
     gaps: int = 0
     damage: list[str] = field(default_factory=list)
     strays: list[str] = field(default_factory=list)
@@ -57,6 +62,8 @@ class Checked:
             f"{self.topic}: {self.records} records in {self.files} files, {self.size} bytes; "
             f"{self.raw} records stand whole"
         )
+        if self.keyless:
+            yield f"{self.keyless} records are of an earlier version, which kept no keys"
         if self.gaps:
             yield f"{self.gaps} gaps: the topic had lost records before they were archived"
         yield from self.damage
@@ -93,6 +100,7 @@ def check(place: ArchivePlace, *, clean: bool = False) -> Checked:
     names = {one.name: one for one in manifest.files()}
     found.files, found.size = len(names), sum(one.size for one in names.values())
     found.raw = sum(one.raw for one in manifest.segments)
+    found.keyless = sum(one.records for one in manifest.segments if not one.keyed)
     retired = {name for name, _ in manifest.retired}
     for name, _ in place.list():
         if name.startswith(f"{FOLDER}/") or name in names:
@@ -114,7 +122,7 @@ def _read_all(place: ArchivePlace, manifest: Manifest, found: Checked) -> None:
     try:
         for partition, one in located:
             try:
-                for part in slice_records(files.tables(one), one, partition, place.uri):
+                for part in slice_records(files.tables(one, _ALL), one, partition, place.uri):
                     found.records += len(part.offset) if isinstance(part, Walked) else 1
             except SourceError as error:
                 found.damage.append(str(error))
@@ -160,6 +168,7 @@ def _runs(segments: Sequence[Segment], most: int) -> list[list[Segment]]:
         together = (
             last
             and last[-1].following == one.first
+            and last[-1].keyed == one.keyed
             and sum(part.records for part in last) + one.records <= most
             and sum(len(part.slices) for part in last) + len(one.slices) <= _SEGMENT_SLICES
         )
@@ -183,7 +192,7 @@ def _merged(place: ArchivePlace, run: Sequence[Segment]) -> Segment:
             folder = one.name.rpartition("/")[0]
             with pq.ParquetFile(place.open(one.name)) as source:
                 for group in range(source.num_row_groups):
-                    table = source.read_row_group(group)
+                    table = with_keys(source.read_row_group(group))
                     if folder not in opened:
                         buffer = io.BytesIO()
                         opened[folder] = (len(rows), buffer, open_parquet(buffer, table))
@@ -205,5 +214,6 @@ def _merged(place: ArchivePlace, run: Sequence[Segment]) -> Segment:
         place.write(name, data)
         files.append(DataFile(name, rows[number], len(data)))
     return Segment(
-        run[0].partition, first, following, tuple(files), tuple(slices), sum(one.raw for one in run)
-    )
+        run[0].partition, first, following, tuple(files), tuple(slices),
+        sum(one.raw for one in run), run[0].keyed,
+    )  # fmt: skip

@@ -30,7 +30,7 @@ _ENCODED = {
 }
 _DICTIONARIES = [
     "source_id", "metric_name", "unit", "metric_type", "form", "time_style", "value_style",
-    "headers",
+    "headers", "key",
 ]  # fmt: skip
 _LOOK_AT = 8192  # values
 
@@ -46,7 +46,8 @@ def open_parquet(target: Any, first: pa.Table) -> pq.ParquetWriter:
         use_dictionary=[*_DICTIONARIES, *dictionary],
         column_encoding={**_ENCODED, **encoding},
         write_statistics=["partition", "offset", "timestamp", "source_id", "metric_name", "time",
-                          "value"],
+                          "value", "key"],
+        write_page_checksum=True,
     )  # fmt: skip
 
 
@@ -131,7 +132,7 @@ class SegmentBuilder:
         else:  # offsets without a record: of transactions, or compacted away
             slices = [Slice(following, 0, 0, -1, ())]
         segment = Segment(
-            self._partition, self._first, following, tuple(found), tuple(slices), self._raw
+            self._partition, self._first, following, tuple(found), tuple(slices), self._raw, True
         )
         return Built(segment, data)
 

@@ -5,6 +5,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from padit.codecs.archive_table import SCHEMA
 from padit.connectors.archive_manifest import existing
 from padit.connectors.archive_place import ArchivePlace
 from padit.domain.errors import ConfigurationError, SourceError
@@ -28,8 +29,10 @@ def dataset(place: ArchivePlace) -> ds.Dataset:
         message = f"{place.uri}: the archive of {manifest.topic} is empty"
         raise SourceError(message)
     folders = pa.schema([("date", pa.date32()), ("sources", pa.int32())])
+    whole = pa.schema([*SCHEMA, *folders])  # files of an earlier version lack a column
     return ds.dataset(
         paths,
+        schema=whole,
         filesystem=place.system,
         format="parquet",
         partitioning=ds.HivePartitioning(folders),

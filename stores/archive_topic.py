@@ -38,6 +38,8 @@ class RecordReader(KafkaReader):
         patience: seconds, as those of `KafkaReader`.
     """
 
+    _keyed = True
+
     def __init__(
         self,
         settings: FetchSettings,

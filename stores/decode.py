@@ -11,9 +11,19 @@ from padit.codecs.validate import Validate
 from padit.domain.rows import Rows, concatenate
 from padit.stores.base import Batch, Content, Place, Records
 
-__all__ = ["Decoder", "positions_after"]
+__all__ = ["Decoder", "float_of", "positions_after"]
 
 _object = msgspec.json.Decoder(dict[str, Any])
+
+
+def float_of(value: Any) -> float | None:
+    """A number of a message as a float; None: it is none, or larger than all floats."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def positions_after(topic: str, records: Records) -> dict[Place, int]:

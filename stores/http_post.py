@@ -35,7 +35,13 @@ class Post:
         tls: whether it is encrypted.
         headers: sent with every call; may hold a secret.
         remedy: where credentials come from.
+
+    Attributes:
+        first: whether no login was ever accepted, so that a refusal is a mistake of the settings;
+            later it may be a change of the password that has not come here yet.
     """
+
+    first = True
 
     def __init__(
         self, name: str, host: str, timeout: float, *, tls: bool, headers: Mapping[str, str],
@@ -53,8 +59,8 @@ class Post:
         """Call; the answer, whatever it is, unless waiting can help.
 
         Raises:
-            ConfigurationError: the credentials are refused.
-            SinkError: nobody answers, or the store is busy.
+            ConfigurationError: the credentials are refused, and always were.
+            SinkError: nobody answers, the store is busy, or refuses them now.
         """
         given = {**self._headers, **{key.replace("_", "-"): one for key, one in headers.items()}}
         try:
@@ -71,7 +77,7 @@ class Post:
         answer = Answer(response.status, text.strip())
         if answer.status in _DENIED:
             message = f"{self._name} refuses the login ({answer.status} {text}); {self._remedy}"
-            raise ConfigurationError(message)
+            raise ConfigurationError(message) if self.first else SinkError(message)
         if answer.status == 429 or answer.status >= 500:
             message = f"{self._name}: {answer.status} {answer.text}"
             raise SinkError(message)

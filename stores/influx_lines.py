@@ -4,6 +4,7 @@ A name that the protocol cannot hold (a line break, a backslash at its end) make
 https://docs.influxdata.com/influxdb/v1/write_protocols/line_protocol_reference/
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -11,6 +12,7 @@ from typing import Any
 
 from padit.domain.rows import Rows
 from padit.domain.timestamps import parse_timestamp
+from padit.stores.decode import float_of
 
 __all__ = ["lines_of_messages", "lines_of_rows"]
 
@@ -35,14 +37,19 @@ def _head(measurement: str, tags: Mapping[str, str]) -> str | None:
 
 
 def lines_of_rows(rows: Rows) -> list[str | None]:
-    """A line for each sample: its metric is the measurement, source and unit are tags."""
+    """A line for each sample: its metric is the measurement, source and unit are tags.
+
+    NaN and infinities, which the protocol does not have, make no line.
+    """
     heads = [
         _head(one.metric_name, {"source_id": one.source_id, "unit": one.unit})
         for one in rows.series
     ]
     columns = zip(rows.code.tolist(), rows.value.tolist(), rows.time.tolist(), strict=True)
     return [
-        None if heads[code] is None else f"{heads[code]} value={value!r} {time}000"
+        f"{heads[code]} value={value!r} {time}000"
+        if heads[code] is not None and math.isfinite(value)
+        else None
         for code, value, time in columns
     ]
 
@@ -85,7 +92,8 @@ def _number(value: Any) -> str | None:
     """A field of a number or a truth value."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return repr(float(value)) if isinstance(value, int | float) else None
+    number = float_of(value)
+    return repr(number) if number is not None else None
 
 
 def _text(value: Any) -> str | None:

@@ -3,7 +3,9 @@
 import base64
 import gzip
 import os
+import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,6 +26,9 @@ from padit.stores.influx_lines import lines_of_messages, lines_of_rows
 __all__ = ["InfluxStore"]
 
 _NO_LINE = "without a form in line protocol"
+_TOO_OLD = "older than what the server keeps (retention policy)"
+# Version 1 says so only if it has taken all others.
+_OLD = re.compile(r"points beyond retention policy dropped=(\d+)")
 
 
 class InfluxStore:
@@ -56,20 +61,24 @@ class InfluxStore:
         else:
             query = {"org": parts[0], "bucket": parts[1], "precision": "ns"}
             self._path = f"/api/v2/write?{urlencode(query)}"
-        self._headers = _login(settings.client_config, len(parts) == 2)
+        self._login = partial(_login, settings.client_config, len(parts) == 2)
+        self._login()  # a wrong file is an error of the start
+        self._first = True
 
     def open(self) -> Writer:
         """Connect; see `Store`."""
         where = self._settings.client_config or "INFLUX_TOKEN, INFLUX_USERNAME and INFLUX_PASSWORD"
         post = Post(
             self.name, self._host, self._settings.timeout_sec, tls=self._settings.tls,
-            headers=self._headers, remedy=f"check {where}",
+            headers=self._login(), remedy=f"check {where}",
         )  # fmt: skip
+        post.first = self._first
         answer = opened(post, lambda: post("POST", self._path))  # no line: is there such a place?
         if answer.status == 404:
             post.close()
             message = f"{self.name}: {answer.text}; create the database or bucket first"
             raise ConfigurationError(message)
+        self._first = post.first = False
         return _InfluxWriter(self, post)
 
     def background(self) -> Sequence[Background]:
@@ -108,17 +117,28 @@ class _InfluxWriter(Unbuffered):
             found = [*lines_of_messages(batch.content.value, batch.messages, prefix)]
         lines = [one for one in found if one is not None]
         most = self._store._settings.most_points
-        for first in range(0, len(lines), most):
+        old = sum(
             self._send("\n".join(lines[first : first + most]).encode())
-        left = len(found) - len(lines)
-        return Written(len(lines), others={_NO_LINE: left} if left else {}, durable=batch.after)
+            for first in range(0, len(lines), most)
+        )
+        others = {_NO_LINE: len(found) - len(lines), _TOO_OLD: old}
+        return Written(
+            len(lines) - old,
+            others={why: count for why, count in others.items() if count},
+            durable=batch.after,
+        )
 
-    def _send(self, body: bytes) -> None:
-        """Write lines. What the server refuses of them, it names; halving finds the record."""
+    def _send(self, body: bytes) -> int:
+        """Write lines; how many of them are older than what the server keeps.
+
+        What else it refuses of them it names; halving finds the record.
+        """
         packed = gzip.compress(body, 1)
         answer = self._post("POST", self._store._path, packed, Content_Encoding="gzip")
         if answer.good:
-            return
+            return 0
+        if answer.status in (400, 422) and (old := _OLD.search(answer.text)):
+            return int(old[1])
         if answer.status == 404:
             message = f"{self._store.name}: {answer.text}"
             raise SinkError(message)

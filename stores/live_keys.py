@@ -17,16 +17,24 @@ from padit.stores.redis_settings import LiveKey
 
 __all__ = ["Lag", "LiveKeys", "Update"]
 
+_NO_KEY = "samples that no key asks for"
+_NO_NUMBER = "samples that are NaN or infinite"
 _MOST = 100_000  # samples of a series
 
 
 def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:  # the sum is larger than all floats, and the mean is none of them
+        return math.fsum(one / len(values) for one in values)
 
 
 def _variance(values: Sequence[float]) -> float:
     mean = _mean(values)
-    return math.fsum((one - mean) * (one - mean) for one in values) / len(values)
+    try:
+        return math.fsum((one - mean) * (one - mean) for one in values) / len(values)
+    except OverflowError:
+        return math.inf
 
 
 _VALUES: Mapping[str, Callable[[Sequence[float]], float]] = {
@@ -60,19 +68,22 @@ class LiveKeys:
         windows = [one.seconds for one in keys if one.value != "last"]
         self.longest = round(max(windows, default=0.0) * MICROS)
 
-    def update(self, rows: Rows) -> tuple[list[Update], int]:
-        """Take in samples; the keys that follow from them, and how many samples have none."""
+    def update(self, rows: Rows) -> tuple[list[Update], dict[str, int]]:
+        """Take in samples; the keys that follow from them, and why others have none."""
         found: list[Update] = []
         wanted = np.array([one.metric_name in self._by_metric for one in rows.series], bool)
         if not len(rows) or not wanted.any():
-            return found, len(rows)
-        order = np.argsort(rows.code, kind="stable")
+            return found, {_NO_KEY: len(rows)} if len(rows) else {}
+        asked = wanted[rows.code]
+        chosen = np.flatnonzero(asked & np.isfinite(rows.value))
+        order = chosen[np.argsort(rows.code[chosen], kind="stable")]
         code = rows.code[order]
         for part in np.split(order, np.flatnonzero(np.diff(code)) + 1):
-            number = int(rows.code[part[0]])
-            if wanted[number]:
-                found += self._series(rows.series[number], rows.time[part], rows.value[part])
-        return found, int((~wanted[rows.code]).sum())
+            if len(part):
+                series = rows.series[int(rows.code[part[0]])]
+                found += self._series(series, rows.time[part], rows.value[part])
+        left = {_NO_KEY: int((~asked).sum()), _NO_NUMBER: int(asked.sum()) - len(chosen)}
+        return found, {why: count for why, count in left.items() if count}
 
     def _series(
         self, series: tuple[str, str, str], time: NDArray[np.int64], value: NDArray[np.float64]

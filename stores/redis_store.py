@@ -1,15 +1,18 @@
 """Writes to Redis: one transaction a batch, with the positions of the topics in it."""
 
 import json
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from padit.connectors.uris import Address, read_client_config
-from padit.domain.errors import ConfigurationError, SinkError
+from padit.domain.errors import ConfigurationError, PaditError, SinkError
 from padit.stores.base import (
     Background,
     Batch,
@@ -20,12 +23,13 @@ from padit.stores.base import (
     Writer,
     Written,
 )
+from padit.stores.decode import float_of
 from padit.stores.live_keys import Lag, LiveKeys
 from padit.stores.redis_settings import Settings
 
 __all__ = ["RedisStore", "connection_of"]
 
-_NO_KEY = "samples that no key asks for"
+_LOG = logging.getLogger(__name__)
 _NO_NAME = "messages without a series or an id"
 _KEYS = ("username", "password")
 _MOST_KNOWN = 1_000_000
@@ -95,22 +99,34 @@ class RedisStore:
         self.name = f"{address.kind}://{address.host}/{address.path}"
         self._settings = settings
         self._where = settings.client_config or "REDIS_USERNAME and REDIS_PASSWORD"
-        self._connection = connection_of(address, settings)
+        self._address = address
+        self._first = True
+        connection_of(address, settings)  # a wrong one is an error of the start
 
     def open(self) -> Writer:
         """Connect; see `Store`."""
-        client = redis.Redis(**self._connection)
+        # The loop tries again, and looks at the positions first.
+        retry = Retry(NoBackoff(), 0)
+        client = redis.Redis(**connection_of(self._address, self._settings), retry=retry)
         try:
-            return _RedisWriter(client, self._settings, self.name)
-        except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
-            message = f"{self.name}: {error}; check {self._where}"
-            raise ConfigurationError(message) from error
-        except redis.ReadOnlyError as error:
-            message = f"{self.name} is a replica that takes no writes: name its primary"
-            raise ConfigurationError(message) from error
+            writer = _RedisWriter(client, self._settings, self.name)
         except redis.RedisError as error:
-            message = f"{self.name}: {error}"
-            raise SinkError(message) from error
+            client.close()
+            raise self._wrong(error) from error
+        self._first = False
+        return writer
+
+    def _wrong(self, error: redis.RedisError) -> PaditError:
+        """An error of the start, unless waiting may help: a password is changed meanwhile."""
+        denied = redis.AuthenticationError, redis.exceptions.NoPermissionError
+        message = _explained(self.name, error)
+        if isinstance(error, denied):
+            message = f"{self.name}: {error}; check {self._where}"
+        elif isinstance(error, redis.ReadOnlyError):
+            message = f"{self.name} is a replica that takes no writes: name its primary"
+        elif not isinstance(error, redis.ResponseError) or "WRONGTYPE" not in str(error):
+            return SinkError(message)
+        return ConfigurationError(message) if self._first else SinkError(message)
 
     def background(self) -> Sequence[Background]:
         """None."""
@@ -127,6 +143,10 @@ class _RedisWriter(Unbuffered):
         self._lag = Lag(self._keys.longest)
         self._windows: dict[str, str] = {}
         self._add = client.register_script(_ADD)
+        _look_at_memory(client, name)
+        if (kind := client.type(settings.stream)) not in (b"none", b"stream"):
+            message = f"WRONGTYPE {settings.stream} is a {kind.decode()}, and no stream"
+            raise redis.ResponseError(message)
         client.hset(settings.positions_key, "_", "")  # fails at once where nothing can be written
         client.script_load(_ADD)
         for group in settings.groups:
@@ -154,8 +174,7 @@ class _RedisWriter(Unbuffered):
                     return self._features(pipe, batch)
                 return self._alerts(pipe, batch)
         except redis.RedisError as error:
-            message = f"{self._name}: {error}"
-            raise SinkError(message) from error
+            raise SinkError(_explained(self._name, error)) from error
 
     def _note(self, pipe: Any, positions: Mapping[Place, int]) -> None:
         found = {f"{one.topic}:{one.partition}": at for one, at in positions.items()}
@@ -163,13 +182,12 @@ class _RedisWriter(Unbuffered):
             pipe.hset(self._settings.positions_key, mapping=found)
 
     def _samples(self, pipe: Any, batch: Batch) -> Written:
-        updates, without = self._keys.update(batch.rows)
+        updates, left = self._keys.update(batch.rows)
         for one in updates:
             pipe.set(one.key, repr(one.value), px=self._expire)
         self._note(pipe, self._lagging(batch))
         pipe.execute()
-        left = {_NO_KEY: without} if without else {}
-        return Written(batch.count - without, others=left, durable=batch.after)
+        return Written(batch.count - sum(left.values()), others=left, durable=batch.after)
 
     def _lagging(self, batch: Batch) -> dict[Place, int]:
         """Positions from which a new process finds all samples of the windows again."""
@@ -259,12 +277,37 @@ class _RedisWriter(Unbuffered):
         self._client.close()
 
 
+def _explained(name: str, error: redis.RedisError) -> str:
+    """An error with what to do about it."""
+    text = str(error)
+    if "OOM" in text or isinstance(error, redis.exceptions.OutOfMemoryError):
+        return (
+            f"{name} is full ({text}): raise `maxmemory`, or set expire_sec and stream_length lower"
+        )
+    if "WRONGTYPE" in text:
+        return f"{name}: {text}; a key of the settings is used otherwise: rename one of them"
+    return f"{name}: {text}"
+
+
+def _look_at_memory(client: Any, name: str) -> None:
+    """Warn where Redis may throw away the positions, which costs reading everything again."""
+    policy = str(client.info("memory").get("maxmemory_policy", ""))
+    if policy.startswith("allkeys"):
+        _LOG.warning(
+            "%s: maxmemory-policy %s may evict the positions, and all is read again then; "
+            "volatile-ttl evicts only what expires",
+            name, policy,
+        )  # fmt: skip
+
+
 def _end(one: Mapping[str, Any]) -> str:
     """The end of a window; RFC 3339 in UTC with six digits compares as text."""
     return str(one.get("window_end") or "")
 
 
 def _text(value: Any) -> str | float | int:
+    if isinstance(value, int) and abs(value) >= 1 << 63:
+        return repr(float_of(value))  # longer than others may read
     if isinstance(value, bool) or not isinstance(value, str | float | int):
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return value

@@ -23,6 +23,7 @@ from padit.stores.base import (
     Writer,
     Written,
 )
+from padit.stores.decode import float_of
 from padit.stores.http_post import Answer, Post, opened
 
 __all__ = ["RemoteWriteStore"]
@@ -60,12 +61,8 @@ class RemoteWriteStore:
                 "receiver is the setting `path`"
             )
             raise ConfigurationError(message)
-        given = read_client_config(settings.client_config)
-        unknown = sorted(set(given) - set(_KEYS))
-        if unknown:
-            message = f"client_config={settings.client_config}: {unknown[0]} is not known; "
-            raise ConfigurationError(message + f"allowed are {', '.join(_KEYS)}")
-        self._headers = _login(given)
+        _login(settings.client_config)  # a wrong file is an error of the start
+        self._first = True
 
     def open(self) -> Writer:
         """Connect; see `Store`."""
@@ -73,13 +70,14 @@ class RemoteWriteStore:
         post = Post(
             self.name, self._host, self.settings.timeout_sec, tls=self.settings.tls,
             headers={
-                **self._headers,
+                **_login(self.settings.client_config),
                 "Content-Encoding": "snappy",
                 "Content-Type": "application/x-protobuf",
                 "X-Prometheus-Remote-Write-Version": "0.1.0",
             },
             remedy=f"check {where}",
         )  # fmt: skip
+        post.first = self._first
         writer = _RemoteWriter(self, post)
         answer = opened(post, lambda: writer.post([]))
         if answer.status in (404, 405):
@@ -89,6 +87,7 @@ class RemoteWriteStore:
                 "--web.enable-remote-write-receiver"
             )
             raise ConfigurationError(message)
+        self._first = post.first = False
         return writer
 
     def background(self) -> Sequence[Background]:
@@ -96,7 +95,13 @@ class RemoteWriteStore:
         return ()
 
 
-def _login(given: Mapping[str, str]) -> dict[str, str]:
+def _login(config: str | None) -> dict[str, str]:
+    """The header of a login; read anew for each connection, so that a password may change."""
+    given = read_client_config(config)
+    unknown = sorted(set(given) - set(_KEYS))
+    if unknown:
+        message = f"client_config={config}: {unknown[0]} is not known; "
+        raise ConfigurationError(message + f"allowed are {', '.join(_KEYS)}")
     username, password, token = (
         given.get(one) or os.environ.get(f"PROMETHEUS_{one.upper()}") for one in _KEYS
     )
@@ -236,7 +241,8 @@ def _micros(time: str) -> int:
 
 def _of_features(one: Mapping[str, Any], wanted: frozenset[str]) -> list[tuple[Key, int, float]]:
     source, metric, unit = (one.get(name) for name in ("source_id", "metric_name", "unit"))
-    if not isinstance(source, str) or not isinstance(metric, str):
+    unit = unit or ""
+    if not all(isinstance(text, str) for text in (source, metric, unit)):
         return []
     try:
         time = _micros(one["window_end"]) // 1000
@@ -244,8 +250,7 @@ def _of_features(one: Mapping[str, Any], wanted: frozenset[str]) -> list[tuple[K
         return []
     found = []
     for name, value in one.items():
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        number = number and name.isascii() and name.isidentifier()
-        if number and (not wanted or name in wanted):
-            found.append(((name, source, metric, unit or ""), time, float(value)))
+        number = float_of(value) if name.isascii() and name.isidentifier() else None
+        if number is not None and (not wanted or name in wanted):
+            found.append(((name, str(source), str(metric), str(unit)), time, number))
     return found

@@ -40,8 +40,9 @@ __all__ = [
 
 # Package: the programs of it that tests start.
 PACKAGES: dict[str, tuple[str, ...]] = {
-    "influxdb": ("influxd",),
     "chromium": ("chromium",),
+    "influxdb": ("influxd",),
+    "iproute2": ("ip", "tc"),
     "mosquitto": ("mosquitto", "mosquitto_passwd"),
     "postgresql-15": ("initdb", "postgres", "psql"),
     "prometheus": ("prometheus", "promtool"),
@@ -49,7 +50,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "snmpd": ("snmpd",),
 }
 # Debian's usr/bin/chromium is a script that only finds an installed browser: its folder is first.
-_PLACES = ("usr/lib/chromium", "usr/bin", "usr/sbin", "usr/games", "usr/lib/postgresql/*/bin")
+_PROGRAMS = ("usr/bin", "usr/sbin", "sbin", "bin", "usr/games", "usr/lib/postgresql/*/bin")
+_PLACES = ("usr/lib/chromium", *_PROGRAMS)
 _TIMEOUT_S = 600.0
 
 

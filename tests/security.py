@@ -28,6 +28,7 @@ _FREE = re.compile(
 )
 _BINDING = re.compile(r"(?<!l)(?<!lesser )\b(agpl|gpl|gnu (affero )?general)", re.IGNORECASE)
 LICENCES: Mapping[str, str] = {
+    "atheris": "Apache-2.0, in its LICENSE; its metadata name none",
     "pysnmp": "BSD-2-Clause, in its LICENSE.rst; its metadata name none",
 }
 """By package, the licence of those whose metadata do not say it."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from tests.apicurio import apicurio
 from tests.connect import connect_jars
 from tests.deploy.schemas import schemas
 from tests.go_tools import GO_TOOLS, go_tool
+from tests.namespaces import without_namespaces
 from tests.s3 import versitygw
 
 __all__ = ["NO_DATA", "SUPPLIES", "Supply", "lacking", "main", "remote_write_client"]
@@ -88,13 +88,6 @@ def _without_tools(*names: str) -> str | None:
     return None
 
 
-def _without_namespaces() -> str | None:
-    root = sys.platform == "linux" and os.geteuid() == 0
-    if root and shutil.which("ip", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"):
-        return None
-    return "hosts in network namespaces need Linux, root and iproute2"
-
-
 def _nothing(_: Say) -> None:
     pass
 
@@ -109,7 +102,7 @@ SUPPLIES: tuple[Supply, ...] = (
     Supply("remote-write client", remote_write_client, partial(_without_tools, "go")),
     *(Supply(name, partial(go_tool, name), partial(_without_tools, "go")) for name in GO_TOOLS),
     Supply("schemas of Kubernetes", lambda _: schemas(), partial(_without_tools, "mvn")),
-    Supply("network namespaces", _nothing, _without_namespaces),
+    Supply("network namespaces", _nothing, without_namespaces),
     *(
         Supply(name, partial(debian.bring_missing, name), partial(debian.lacks, name))
         for name in debian.PACKAGES

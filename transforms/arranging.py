@@ -7,7 +7,7 @@ arrival is left behind `order`.
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.ops.compiled import kernel
+from padit.ops.compiled import kernel, lean_kernel
 
 __all__ = [
     "NEVER", "NOTHING", "count", "drop_repeats", "find_windows", "first_needed", "latest", "order",
@@ -87,7 +87,7 @@ def scatter(
     return new_code, new_time, new_value, new_attribute
 
 
-@kernel
+@lean_kernel
 def _precedes(time: Ints, value: Floats, attribute: Codes, i: int, j: int) -> bool:
     """Whether row i belongs before row j; of repeats the greatest attribute comes first."""
     if time[i] != time[j]:
@@ -198,7 +198,7 @@ def find_windows(
     return number
 
 
-@kernel
+@lean_kernel
 def _find(
     time: Ints, first: int, end: int, interval: int, slots: int, closing: int, found: Ints,
     number: int,
@@ -222,7 +222,7 @@ def _find(
     return number
 
 
-@kernel
+@lean_kernel
 def _reach(time: Ints, place: int, until: int) -> int:
     """The first row from `place` on that is not before `until`."""
     while place < len(time) and time[place] < until:

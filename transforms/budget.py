@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from padit.domain.alert import CRITICAL_FROM
 from padit.domain.config import Budget
 from padit.domain.metric import Series
-from padit.ops.compiled import kernel
+from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detect import DetectionResult
 from padit.transforms.detectors.columns import Columns, Field, locate
 from padit.transforms.warmup import RETENTION
@@ -203,7 +203,7 @@ def _draw(
             lines[j] = max(lines[j], measure / (measure + 3.0 / 7.0))
 
 
-@kernel
+@lean_kernel
 def _count(counts: NDArray[np.uint16], peak: float, most: int) -> None:
     """Add a peak to a histogram; at `most` blocks, all are halved first."""
     total = 0
@@ -215,7 +215,7 @@ def _count(counts: NDArray[np.uint16], peak: float, most: int) -> None:
     counts[min(int(peak * len(counts)), len(counts) - 1)] += 1
 
 
-@kernel
+@lean_kernel
 def _quantile(counts: NDArray[np.uint16], prior: NDArray[np.float64], share: float) -> float:
     """Quantile of a histogram of scores together with the prior, in units of the warning."""
     total = 0.0

@@ -30,6 +30,7 @@ from padit.transforms.detectors import (
     plugin_digests,
 )
 from padit.transforms.detectors.columns import Columns
+from padit.transforms.detectors.directions import at_bad_end
 from padit.transforms.levels import RowStates, combine
 from padit.transforms.no_data_rows import with_no_data_rows
 
@@ -143,7 +144,7 @@ class Detection:
             _highest(matrix[self._budgeted]),
             _highest(matrix[~self._budgeted]),
             self._budgeted & np.array([one.level is None for one in scores], bool),
-            combine(scores, looks, self.levels.close_at),
+            combine(scores, looks, self.levels.close_at, at_bad_end(table)),
         )
         return tuple(after), detected
 

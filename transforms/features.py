@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.domain.features import LateFeatures
-from padit.ops.compiled import kernel
+from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.periodogram import seasonality
 
 __all__ = ["compute_features"]
@@ -104,7 +104,7 @@ def _batches(count: Ints, shortest: int, longest: int) -> Iterator[Ints]:
         first = last
 
 
-@kernel
+@lean_kernel
 def _copy(segment: Floats, line: Floats) -> tuple[float, float]:
     """Write the values, 0.0 for -0.0, then infinities; returns the least and the greatest."""
     low = high = segment[0] + 0.0

@@ -62,18 +62,21 @@ class RowStates:
         return _known(float(self.shift[row]))
 
 
-def combine(scores: Sequence[Scores], looks: NDArray[np.bool_], close_at: float) -> RowStates:
+def combine(
+    scores: Sequence[Scores], looks: NDArray[np.bool_], close_at: float, never: Flags
+) -> RowStates:
     """The state of every row.
 
     Args:
         scores: of each detector over n rows.
         looks: bool (detectors, n), whether the detector looks at the row's series.
         close_at: level from which on a window keeps an alert open.
+        never: bool (n,), what the row shows is no new normal, whatever a detector holds.
     """
     n = looks.shape[1]
     nothing = np.full(n, np.nan)
-    level, flags = nothing, [np.zeros(n, bool) for _ in range(3)]
-    held, missing, accepted = flags
+    level, held = nothing, never.copy()
+    missing, accepted = np.zeros(n, bool), np.zeros(n, bool)
     facts: dict[str, Values] = {}
     for one, mine in zip(scores, looks, strict=True):
         own = np.where(mine, one.score if one.level is None else one.level, np.nan)

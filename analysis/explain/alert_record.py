@@ -11,11 +11,12 @@ from msgspec import UNSET
 
 from padit.analysis.alert_files import Event
 from padit.domain.alert import Alert
-from padit.domain.attributes import UNSTATED, Attributes
+from padit.domain.attributes import UNSTATED, Attributes, BadEnd
 from padit.domain.config import AlertSettings, Levels, SeriesSetting
 from padit.domain.errors import SourceError
 from padit.domain.features import FEATURES
 from padit.domain.metric import Series
+from padit.domain.series_rules import SeriesRules
 from padit.domain.timestamps import MICROS, parse_timestamp
 
 __all__ = ["DecidingDetector", "Evidence", "DetectorScore", "ParsedAlert", "find", "parse_alert"]
@@ -116,6 +117,7 @@ class Stated(msgspec.Struct, frozen=True):
     unit: str | None = None
     metric_type: str | None = None
     bounds: tuple[float | None, float | None] | None = None
+    bad: BadEnd | None = None
     labels: dict[str, str] = {}
 
 
@@ -181,7 +183,8 @@ class ParsedAlert:
         alert = self.alert
         labels = {} if alert.labels is UNSET else alert.labels
         kind = UNSTATED.metric_type if alert.metric_type is UNSET else alert.metric_type
-        return Attributes(kind, tuple(sorted(labels.items())), self.evidence.stated.bounds)
+        found = Attributes(kind, tuple(sorted(labels.items())))
+        return SeriesRules(self.settings).over(self.series, found)
 
     @property
     def window(self) -> tuple[int, int]:

@@ -1,11 +1,12 @@
 """Run the quality benchmark, or score any folder of series.
 
-    python -m benchmarks.quality                        NAB, Merlion and SKAB; build/quality.json
+    python -m benchmarks.quality                        all corpora; writes build/quality.json
     python -m benchmarks.quality --references           the detectors of Beam and river as well
     python -m benchmarks.quality --data DIR --out DIR   results in NAB layout, nothing else
 
 Each file is one series, from scratch, with the shipped default configuration, through `step` as
-in the job. The corpora are read from ../shared/data, the scorers from ../shared/tools.
+in the job. NAB, Merlion, SKAB and AI4I are read from ../shared/data, the scorers from
+../shared/tools; chaotic series and the factory are made (`chaotic`, `machines`).
 """
 
 import argparse
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.quality.chaotic import measure_chaotic, print_chaotic
 from benchmarks.quality.corpus import read_folder, score_series, table_of, tables, write_scores
 from benchmarks.quality.machines import machines, print_machines
 from benchmarks.quality.operating import measure_operating, print_operating
@@ -93,6 +95,7 @@ def benchmark(shared: Path, compare: bool) -> None:
     quality: dict[str, Any] = {
         "nab": nab.score(scores) | _guards(nab, scores),
         "operating": measure_operating(nab),
+        "chaotic": measure_chaotic(shared),
         "merlion": merlion.score(shocks),
         "reliability": reliability,
         "between_false_alarms": between_false_alarms(ours),
@@ -105,7 +108,8 @@ def benchmark(shared: Path, compare: bool) -> None:
         "machines": machines(shared),
     }
     print_table(quality)
-    print_operating(quality["operating"])
+    print_operating("NAB", quality["operating"], "real series")
+    print_chaotic(quality["chaotic"])
     _print_calibration(quality)
     print_machines(quality["machines"])
     target = ROOT / "build" / "quality.json"

@@ -56,8 +56,13 @@ def judged(time: Ints, value: Array) -> tuple[Array, Array]:
     return score, np.repeat(np.nan_to_num(detected.states.level)[: len(size)], size)
 
 
-def measure_operating(corpus: Univariate) -> dict[str, Any]:
-    """Windows found, false openings a series-day by age, and VUS-PR of the level, of a corpus."""
+def measure_operating(corpus: Univariate, counted: str = "real") -> dict[str, Any]:
+    """Windows found, false openings a series-day by age, and VUS-PR of the level, of a corpus.
+
+    Args:
+        corpus: the series with their labelled windows.
+        counted: windows and false openings are counted in series whose name begins so.
+    """
     open_at = Levels.of(JobConfig().alerts).open_at
     found = windows = 0
     days = 0.0
@@ -71,7 +76,7 @@ def measure_operating(corpus: Univariate) -> dict[str, Any]:
         opened = np.flatnonzero(score >= open_at)
         if of.max(initial=-1) >= 0:
             areas.append(vus_pr(level, of >= 0))
-        if not name.startswith("real"):
+        if not name.startswith(counted):
             continue
         found += len(set(of[opened].tolist()) - {-1})
         windows += len(set(of.tolist()) - {-1})
@@ -127,11 +132,11 @@ def _area(level: Array, label: NDArray[np.bool_], begins: Any, ends: Any, wide: 
     return float((np.diff(recall) * (precision[1:] + precision[:-1]) / 2).sum())
 
 
-def print_operating(found: Mapping[str, Any]) -> None:
-    """One paragraph."""
+def print_operating(name: str, found: Mapping[str, Any], series: str) -> None:
+    """One paragraph: the name of the corpus, its figures, and which series were counted."""
     print(
-        f"\nNAB at {found['threshold']:g}, where alerts open, with real times and all rows: "
-        f"{found['points']:.1f} points (best threshold {found['best']:.1f}); real series: "
+        f"\n{name} at {found['threshold']:g}, where alerts open, with real times and all rows: "
+        f"{found['points']:.1f} points (best threshold {found['best']:.1f}); {series}: "
         f"{found['windows_found']} of {found['windows']} windows, "
         f"{found['false_per_series_day']:.4f} false a series-day "
         f"({', '.join(f'{name}: {count}' for name, count in found['false_by_age'].items())}); "

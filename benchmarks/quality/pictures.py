@@ -1,32 +1,57 @@
-"""Draws docs/images/detectors.svg: a fault of each kind, and where the default has an alert open.
+"""Draws the pictures of docs/detectors: faults, shaded where an alert is open.
 
-python -m benchmarks.quality.pictures
+    python -m benchmarks.quality.pictures
+
+docs/images/detectors.svg has a fault of each kind under the default, docs/images/detectors/*.svg
+what each detector sees by itself, and what it does not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.quality.corpus import Array
-from padit.domain.config import JobConfig, Levels
-from padit.domain.features import FeatureTable
-from padit.domain.metric import Series
-from padit.transforms.detect import Detection
-from padit.transforms.features import compute_features
+from benchmarks.quality.detector_cases import SIZE, Metrics, cases, open_minutes, trained
+from padit.domain.config import DetectorSetting
 
-__all__ = ["draw_detectors", "faults", "open_windows"]
+__all__ = ["DRAWN", "IMAGES", "Row", "draw_detectors", "drawn", "faults", "pictures"]
 
-ROOT = Path(__file__).resolve().parents[2]
-START = 1_772_409_600_000_000
-MINUTE = 60_000_000
+IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 WIDTH, HEIGHT, GAP, LEFT = 700, 56, 26, 10
+DRAWN = 600
+"""The first minute that is drawn."""
+STYLE = """<style>
+.paper { fill: #ffffff } text { fill: #24292f } .alert { fill: #f4b6b6 }
+polyline { fill: none; stroke: #1f4e79 }
+@media (prefers-color-scheme: dark) {
+.paper { fill: #1c2128 } text { fill: #d7dde3 } .alert { fill: #7d3232 }
+polyline { stroke: #9ccbff }
+}
+</style>"""
+
+
+class Row(NamedTuple):
+    """A row of a picture.
+
+    Attributes:
+        caption: over it.
+        value: float64 (SIZE,), NaN: no sample.
+        shown: bool (SIZE,), whether an alert is open.
+    """
+
+    caption: str
+    value: Array
+    shown: NDArray[np.bool_]
 
 
 def faults() -> dict[str, dict[str, Array]]:
     """Metrics of one source by caption, a sample a minute; the first is drawn."""
     chance = np.random.default_rng(26)
-    size = 1200
+    size = SIZE
     noise = chance.normal(size=(6, size))
     shift = 20 + noise[0]
     shift[900:960] += 12
@@ -55,60 +80,73 @@ def faults() -> dict[str, dict[str, Array]]:
     }
 
 
-def open_windows(metrics: Mapping[str, Array]) -> np.ndarray:
-    """Bool (n,): whether an alert of the first metric is open in each window."""
-    levels = Levels.of(JobConfig().alerts)
-    detection = Detection(JobConfig().detectors, levels=levels)
-    names = sorted(metrics)
-    size = len(metrics[names[0]])
-    n = size * len(names)
-    end = np.repeat(START + (np.arange(size) + 1) * MINUTE, len(names))
-    value = np.array([metrics[name] for name in names]).T.ravel()
-    table = FeatureTable(
-        tuple(Series("source", name) for name in names), end,
-        np.tile(np.arange(len(names), dtype=np.int32), size),
-        compute_features(value, np.arange(n), np.ones(n, np.int64)),
-        np.arange(n + 1), end - 1, value, int(end[-1]),
-    )  # fmt: skip
-    _, detected = detection.step(detection.initial(), table)
-    level = detected.states.level[:n].reshape(size, -1)[:, 0]
-    score = detected.composite[:n].reshape(size, -1)[:, 0]
-    shown, now = np.zeros(size, bool), False
-    for i in range(size):
-        now = bool(score[i] >= levels.open_at or (now and level[i] >= levels.close_at))
-        shown[i] = now
-    return shown
+def pictures() -> dict[str, str]:
+    """SVG by name of the file within docs/images."""
+    rows = [_row(caption, metrics) for caption, metrics in faults().items()]
+    found = {"detectors.svg": drawn(rows)}
+    with TemporaryDirectory() as folder:
+        for name, case in cases().items():
+            parameters = {"path": trained(folder)} if name == "model" else dict(case.parameters)
+            alone = (DetectorSetting(name=name, parameters=parameters),)
+            seen = _row(f"{name} sees: {case.sees}", case.seen, alone)
+            missed = _row(f"{name} does not see: {case.misses}", case.missed, alone)
+            found[f"detectors/{name}.svg"] = drawn([seen, missed])
+    return found
 
 
-def draw_detectors(path: Path) -> None:
-    """Write the picture."""
-    rows = faults()
+def drawn(rows: Sequence[Row]) -> str:
+    """The rows one below the other, legible on light and on dark pages."""
     height = (HEIGHT + GAP) * len(rows) + 10
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH + 20} {height}" '
-        f'font-family="sans-serif" font-size="13">'
-        f'<rect width="{WIDTH + 20}" height="{height}" fill="white"/>'
+        f'font-family="sans-serif" font-size="13">\n{STYLE}',
+        f'<rect class="paper" width="{WIDTH + 20}" height="{height}"/>',
     ]
-    for number, (caption, metrics) in enumerate(rows.items()):
+    step = WIDTH / (SIZE - DRAWN)
+    for number, row in enumerate(rows):
         top = 20 + number * (HEIGHT + GAP)
-        values = metrics[sorted(metrics)[0]]
-        shown = open_windows(metrics)[600:]
-        values = values[600:]
-        step = WIDTH / len(values)
-        parts.append(f'<text x="{LEFT}" y="{top - 5}">{caption}</text>')
-        for at in np.flatnonzero(shown).tolist():
-            parts.append(
-                f'<rect x="{LEFT + at * step:.1f}" y="{top}" width="{step + 0.1:.1f}" '
-                f'height="{HEIGHT}" fill="#f4b6b6"/>'
-            )
-        scaled = (values - values.min()) / (values.max() - values.min())
-        line = " ".join(
-            f"{LEFT + i * step:.1f},{top + HEIGHT * (1 - one):.1f}"
-            for i, one in enumerate(scaled.tolist())
+        parts.append(f'<text x="{LEFT}" y="{top - 5}">{row.caption}</text>')
+        parts += [
+            f'<rect class="alert" x="{LEFT + begin * step:.1f}" y="{top}" '
+            f'width="{max((end - begin) * step, 2):.1f}" height="{HEIGHT}"/>'
+            for begin, end in _runs(row.shown[DRAWN:])
+        ]
+        parts += _lines(row.value[DRAWN:], top, step)
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def draw_detectors(root: Path) -> None:
+    """Write the pictures."""
+    (root / "detectors").mkdir(parents=True, exist_ok=True)
+    for name, text in pictures().items():
+        (root / name).write_text(text)
+
+
+def _row(
+    caption: str, metrics: Metrics, detectors: tuple[DetectorSetting, ...] | None = None
+) -> Row:
+    return Row(caption, metrics[min(metrics)], open_minutes(metrics, detectors))
+
+
+def _runs(shown: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Where it is true: first, and the one behind the last."""
+    edges = np.flatnonzero(np.diff(np.r_[False, shown, False].astype(int))).tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _lines(value: Array, top: int, step: float) -> list[str]:
+    """A line for each stretch with samples."""
+    low, high = float(np.nanmin(value)), float(np.nanmax(value))
+    scaled = ((value - low) / (high - low)).tolist()
+    return [
+        '<polyline points="'
+        + " ".join(
+            f"{LEFT + i * step:.1f},{top + HEIGHT * (1 - scaled[i]):.1f}" for i in range(begin, end)
         )
-        parts.append(f'<polyline points="{line}" fill="none" stroke="#1f4e79"/>')
-    path.write_text("\n".join([*parts, "</svg>"]) + "\n")
+        + '"/>'
+        for begin, end in _runs(~np.isnan(value))
+    ]
 
 
 if __name__ == "__main__":
-    draw_detectors(ROOT / "docs" / "images" / "detectors.svg")
+    draw_detectors(IMAGES)

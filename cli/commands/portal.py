@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from padit.domain.errors import ConfigurationError
+from padit.domain.errors import ConfigurationError, SinkError
 from padit.pipelines.bounds import Number
 
 if TYPE_CHECKING:
     from padit.alerting.policy import AlertingConfig
+    from padit.portal.accounts import Tables
     from padit.portal.context import Portal
     from padit.portal.limiting import Limiter
     from padit.portal.parts import Parts
@@ -62,6 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--deliver", action="store_true", help="also send messages to the receivers of --config")
     add("--state", help="folder for log, users and settings (default: .portal beside the alerts)")
+    add(
+        "--shared_accounts",
+        action="store_true",
+        help="users, keys and sessions in the database of --store, for several portals",
+    )
     add("--host", default="127.0.0.1", help="address to listen at (default 127.0.0.1)")
     add("--port", type=Number(0, 65535), default=8080, help="port (default 8080)")
     add("--cert", help="certificate (PEM): serve over TLS")
@@ -159,7 +165,7 @@ def _open(args: argparse.Namespace) -> "Portal":
     watch = Watch(args.metrics or (), args.flink, parts.places.audit)
     return Portal(
         parts, state, text, deliver=args.deliver, watch=watch, models=_path(args.models),
-        archive=args.archive, texts=_texts(args, state),
+        archive=args.archive, texts=_texts(args, state), accounts=_accounts(args),
     )  # fmt: skip
 
 
@@ -183,6 +189,14 @@ def _texts(args: argparse.Namespace, state: Path) -> "Desk | None":
     return Desk(endpoint, topics)
 
 
+def _accounts(args: argparse.Namespace) -> "Tables | None":
+    if not args.shared_accounts:
+        return None
+    from padit.portal.team.accounts import SharedTables
+
+    return SharedTables(args.store)
+
+
 def _path(value: str | None) -> Path | None:
     return Path(value) if value else None
 
@@ -190,8 +204,8 @@ def _path(value: str | None) -> Path | None:
 def _places(args: argparse.Namespace) -> "Places":
     from padit.portal.places import places_in
 
-    if args.kafka or args.redis:
-        message = "--kafka and --redis go with the --store of a team"
+    if args.kafka or args.redis or args.shared_accounts:
+        message = "--kafka, --redis and --shared_accounts go with the --store of a team"
         raise ConfigurationError(message)
     places = places_in(
         _path(args.data), _path(args.alerts), _path(args.features), _path(args.readings)
@@ -228,7 +242,10 @@ def _greet(args: argparse.Namespace, portal: "Portal") -> None:
     print(f"the page: {address}", file=sys.stderr)
     for lack in portal.places.lacks:
         print(f"without {lack}", file=sys.stderr)
-    if portal.accounts.empty or args.new_link:
-        link = portal.accounts.link("admin")
-        print(f"make the first user here, once: {address}#/first/{link}", file=sys.stderr)
+    try:
+        if portal.accounts.empty or args.new_link:
+            link = portal.accounts.link("admin")
+            print(f"make the first user here, once: {address}#/first/{link}", file=sys.stderr)
+    except SinkError as error:
+        print(f"nobody can log in yet: {error}", file=sys.stderr)
     sys.stderr.flush()

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         opened=time,
         labels=_labels(args.label),
     )
-    taking = policy.routes_of(event)
+    taking = policy.traits_of(event).routes
     for route in taking:
         held = gate(policy, State(), event, route, time)
         words = f"{route.name} -> {route.receiver}"

@@ -22,12 +22,12 @@ from padit.connectors.tables.values import (
     scaled,
     split_numbers,
 )
+from padit.connectors.tables.written import PARTS, is_clock, rewrite, said
 
 __all__ = ["CELLS_ARE_TEXT", "Column", "NumberOptions", "family_targets", "judge"]
 
 CELLS_ARE_TEXT = "its cells are text"
 """Why a column of words is not watched."""
-
 _MOST_CELLS = 1000  # of a column are looked at one by one, where they are no plain numbers
 _MOST_UNITS = 8  # more different ones are no units, but text that begins with digits
 _MOST_WORDS = 6  # more different ones are no states
@@ -103,6 +103,8 @@ class _Seen(NamedTuple):
     decimals: set[str]  # marks that must be decimal
     groups: set[str]  # marks that must be thousands
     doubtful: set[str]  # marks in cells like 1,234
+    written: dict[str, str]  # the first cell of each kind of `rewrite`
+    clocks: list[str]  # like 00:01:30
 
 
 def judge(
@@ -158,31 +160,39 @@ def _of_plain(column: pa.Array) -> Column:
     return Column(NumberForm(), share)
 
 
-def _look(column: pa.Array) -> _Seen:
-    """Cells one by one: at most 1,000 of a column, once per file."""
+def _look(column: pa.Array, *, clock: bool = False) -> _Seen:
+    """Cells one by one: at most 1,000 of a column, once per file; twice in one of durations."""
     cells = column.drop_null().to_pylist()
     if len(cells) > _MOST_CELLS:
         chosen = np.linspace(0, len(cells) - 1, _MOST_CELLS).astype(int)
         cells = [cells[i] for i in chosen.tolist()]
-    seen = _Seen([], Counter(), Counter(), set(), set(), set())
+    seen = _Seen([], Counter(), Counter(), set(), set(), set(), {}, [])
     for cell in cells:
-        text = cell.translate(_SPACES)
-        if text.startswith('="') and text.endswith('"'):
-            text = text[2:-1]
-        elif re.match(r"'[-+0-9.,]", text):
-            text = text[1:]
-        match = _NUMBER.fullmatch(text)
-        if match is None:
-            seen.other[cell.lower() if len(cell) < 40 else cell[:40]] += 1
-            continue
-        body, exponent, unit = match.groups()
-        seen.bodies.append(body)
-        seen.units[unit or ""] += 1
-        if not exponent:
-            _marks(body.lstrip("-+"), seen)
-        elif re.fullmatch("[0-9],[0-9]+", body.lstrip("-+")):  # no group of three fits there
-            seen.decimals.add(",")
-    return seen
+        _look_at(cell, seen, clock=clock)
+    return _look(column, clock=True) if PARTS in seen.written and not clock else seen
+
+
+def _look_at(cell: str, seen: _Seen, *, clock: bool) -> None:
+    text = cell.translate(_SPACES)
+    if text.startswith('="') and text.endswith('"'):
+        text = text[2:-1]
+    elif re.match(r"'[-+0-9.,]", text):
+        text = text[1:]
+    if is_clock(text):
+        seen.clocks.append(text)
+    text, kind = rewrite(text, clock=clock)
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        seen.other[cell.lower() if len(cell) < 40 else cell[:40]] += 1
+        return
+    seen.written.setdefault(kind, cell[:40])
+    body, exponent, unit = match.groups()
+    seen.bodies.append(body)
+    seen.units[unit or ""] += 1
+    if not exponent:
+        _marks(body.lstrip("-+"), seen)
+    elif re.fullmatch("[0-9],[0-9]+", body.lstrip("-+")):  # no group of three fits there
+        seen.decimals.add(",")
 
 
 def _marks(body: str, seen: _Seen) -> None:
@@ -230,6 +240,8 @@ def _judged(name: str, column: pa.Array, seen: _Seen, asked: _Asked) -> Column:
     states, words = _states(seen, asked.options)
     share = (len(column) - column.null_count) / max(1, len(column))
     example = _example(column)
+    if 2 * len(seen.clocks) > seen.units.total() + seen.other.total():
+        return _of_clocks(name, column, asked)
     refused = _refusal(name, seen, states, asked)
     if refused:
         why, remedy, numbers = refused
@@ -238,7 +250,7 @@ def _judged(name: str, column: pa.Array, seen: _Seen, asked: _Asked) -> Column:
     chosen, shortened, fault = ("", False, "") if asked.mixed else _unit(seen, asked.unit)
     if fault:
         return Column(None, share, fault, f"units={name}:UNIT", example)
-    form = NumberForm(decimal, thousands, chosen, shortened, states)
+    form = NumberForm(decimal, thousands, chosen, shortened, states, PARTS in seen.written)
     fits = _share_that_fits(column, form, mixed=asked.mixed)
     if fits < 0.5 * share:
         why = "its cells are no numbers of one form"
@@ -246,6 +258,16 @@ def _judged(name: str, column: pa.Array, seen: _Seen, asked: _Asked) -> Column:
     guesses = _guesses(name, seen, form, words, asked)
     units = tuple(one for one, _ in seen.units.most_common() if one)
     return Column(form, fits, example=example, guesses=guesses, units=units)
+
+
+def _of_clocks(name: str, column: pa.Array, asked: _Asked) -> Column:
+    """Cells like 00:01:30: durations where a unit of time is stated for them."""
+    if family(asked.unit) != "time" or asked.mixed:
+        remedy = "" if asked.mixed else f"units={name}:s"
+        why = "its cells are durations or times of day"
+        return Column(None, 0.0, why, remedy, _example(column))
+    form = NumberForm(unit=asked.unit, clock=True)
+    return Column(form, _share_that_fits(column, form, mixed=False), example=_example(column))
 
 
 def _refusal(
@@ -355,6 +377,7 @@ def _guesses(
         others = [unit for unit in named if unit != form.unit]
         text += f", into which {', '.join(others)} are converted" if others else ""
         found.append((text, f"units={name}:{form.unit}"))
+    found += said(name, seen.written)
     if words:
         text = f"{words[0]} is 1 and {words[1]} is 0 in column {name!r}"
         found.append((text, f"states={words[0]}:1,{words[1]}:0"))

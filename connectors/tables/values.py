@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from padit.connectors.tables.units import factor, family
+from padit.connectors.tables.written import rewritten
 
 __all__ = [
     "BODY", "MISSING", "NumberForm", "PLAIN", "Split", "SEPARATORS", "UNIT", "filled",
@@ -49,6 +50,7 @@ class NumberForm(NamedTuple):
         unit: of the column; cells in other units are converted, and "" stands for none.
         shortened: whether "K", "Mil" and the like after a number are its size, not its unit.
         states: words in lower case, each with its number.
+        clock: whether cells like 00:01:30 are durations.
     """
 
     decimal: str = "."
@@ -56,6 +58,7 @@ class NumberForm(NamedTuple):
     unit: str = ""
     shortened: bool = False
     states: tuple[tuple[str, float], ...] = ()
+    clock: bool = False
 
     @property
     def plain(self) -> bool:
@@ -88,7 +91,7 @@ def filled(column: pa.Array) -> pa.Array:
 def split_numbers(column: pa.Array, form: NumberForm) -> Split:
     """Convert text to numbers and the units that follow them."""
     text = filled(column)
-    words = _plain_words(text)
+    words = rewritten(_plain_words(text), clock=form.clock)
     parts = pc.extract_regex(words, _CELL)
     digits, unit = _field(parts, "n"), _field(parts, "u")
     number, bad = _numbers(digits, form)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import MICROS, format_utc
 from padit.portal.accounts import SESSION_SECONDS, TOKEN_SECONDS
-from padit.portal.answers import Most, answer, cursor_of, example, put_cursor
+from padit.portal.answers import Most, answer, by_name, cursor_of, example, put_cursor
 from padit.portal.routing import COOKIE, Gate, GuardedRoute, needs
 
 __all__ = ["router"]
@@ -120,13 +120,16 @@ async def token(request: Request) -> Response:
     openapi_extra=needs("admin"),
     responses=example({"items": [{"prefix": "padit_AbC123", "name": "grafana"}]}),
 )
-async def keys(request: Request) -> Response:
+async def keys(request: Request, cursor: str | None = None, limit: Most = 500) -> Response:
     """API keys by their visible beginning."""
-    rows = _gate(request).accounts.keys()
-    return answer({"items": [
-        {"prefix": prefix, "name": name, "role": role, "ends": format_utc(int(ends * MICROS)),
-         "made_by": by} for prefix, name, role, ends, by in rows
-    ]})  # fmt: skip
+    known = _gate(request).accounts.keys()
+    rows = {
+        prefix: {"prefix": prefix, "name": name, "role": role,
+                 "ends": format_utc(int(ends * MICROS)), "made_by": by}
+        for prefix, name, role, ends, by in known
+    }  # fmt: skip
+    chosen, following = by_name(sorted(rows), cursor, limit)
+    return answer({"items": [rows[one] for one in chosen], "next": following})
 
 
 @router.post("/keys", openapi_extra=needs("admin"),
@@ -148,10 +151,12 @@ async def revoke(request: Request, prefix: str) -> Response:
 
 @router.get("/users", openapi_extra=needs("admin"),
             responses=example({"items": [{"name": "ann", "role": "admin"}]}))  # fmt: skip
-async def users(request: Request) -> Response:
+async def users(request: Request, cursor: str | None = None, limit: Most = 500) -> Response:
     """Users and their roles."""
-    rows = _gate(request).accounts.users()
-    return answer({"items": [{"name": name, "role": role} for name, role in rows]})
+    roles = dict(_gate(request).accounts.users())
+    chosen, following = by_name(sorted(roles), cursor, limit)
+    return answer({"items": [{"name": one, "role": roles[one]} for one in chosen],
+                   "next": following})  # fmt: skip
 
 
 @router.post(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from padit.alerting.entries import Target
 from padit.alerting.silences import preview_of
 from padit.domain.timestamps import parse_duration, parse_timestamp
-from padit.portal.answers import answer, example, portal_of
+from padit.portal.answers import Most, answer, by_name, example, portal_of
 from padit.portal.api.alerts import alert_row
 from padit.portal.api.incidents import incident_row
 from padit.portal.context import Given, Portal
@@ -161,13 +161,16 @@ async def judge(request: Request, incident: str, verdict: Verdict, key: _Key = "
     return await _give(request, "feedback", prints, Done(until="", note=verdict.verdict), key)
 
 
-@router.get("/silences", openapi_extra=needs("viewer"),
-            responses=example({"items": [{"id": "0b7f…", "source": "press-*"}]}))  # fmt: skip
-async def silences(request: Request) -> Response:
-    """Silences by command that have not ended, and those of the configuration."""
+@router.get(
+    "/silences",
+    openapi_extra=needs("viewer"),
+    responses=example({"items": [{"id": "0b7f…", "source": "press-*"}], "next": None}),
+)
+async def silences(request: Request, cursor: str | None = None, limit: Most = 500) -> Response:
+    """Silences by command that have not ended and those of the configuration, by their begin."""
     portal = portal_of(request)
     named = portal.overview.series_of
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": one.id, "fingerprint": one.target.fingerprint,
          "series": " ".join(named.get(one.target.fingerprint, ())), "source": one.target.source,
          "metric": one.target.metric, "labels": one.target.labels, "start": moment(one.start),
@@ -179,7 +182,9 @@ async def silences(request: Request) -> Response:
          "end": moment(one.end), "by": "configuration"}
         for one in portal.config.silences
     ]  # fmt: skip
-    return answer({"items": rows})
+    by_begin = {f"{row['start']} {row['id']}": row for row in rows}
+    chosen, following = by_name(sorted(by_begin), cursor, limit)
+    return answer({"items": [by_begin[one] for one in chosen], "next": following})
 
 
 @router.post("/silences", responses=_DONE, openapi_extra=needs("operator"))

@@ -7,6 +7,7 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from padit.alerting.claims import evidence_of
+from padit.alerting.overview import order_of
 from padit.alerting.reading import MessageState
 from padit.alerting.state import Incident
 from padit.alerting.story import story_of
@@ -17,6 +18,7 @@ from padit.portal.answers import (
     Most,
     answer,
     begin_of,
+    cursor_of,
     example,
     items,
     json_answer,
@@ -24,6 +26,7 @@ from padit.portal.answers import (
     ordered,
     page,
     portal_of,
+    put_cursor,
 )
 from padit.portal.context import Portal
 from padit.portal.present import joined
@@ -55,19 +58,43 @@ async def list_incidents(
     ordered(since, until)
     portal = portal_of(request)
     overview = portal.overview
-    begin = begin_of(cursor, until)
-    worst_first = state == "open" and begin is None and source is None and since is None
+    worst_first = state == "open"
+    place = _place(cursor) if worst_first else None
+    begin = None if worst_first else begin_of(cursor, until)
 
     def make() -> bytes:
-        following: str | None = None
         if worst_first:
-            names = [one.id for one in overview.open_incidents()[:limit]]
+            rows = [
+                one
+                for one in overview.open_incidents(place)
+                if (since or 0) <= one.opened <= (until or one.opened)
+                and _matches(one, state, source)
+            ]
+            names = [one.id for one in rows[:limit]]
+            following = _after(rows[limit - 1]) if len(rows) > limit else None
         else:
-            rows = overview.newest_incidents(begin, since or 0)
-            names, following = page(rows, limit, lambda one: _matches(one, state, source))
+            newest = overview.newest_incidents(begin, since or 0)
+            names, following = page(newest, limit, lambda one: _matches(one, state, source))
         return items(joined(map(portal.presenter.incident, names)), following)
 
     return kept(request, f"{portal.boot}-{overview.version}", make)
+
+
+def _after(one: Incident) -> str:
+    """The cursor behind an open incident, in the order of the worst."""
+    rank, opened, name = order_of(one)
+    return put_cursor(opened, f"{rank} {name}")
+
+
+def _place(cursor: str | None) -> tuple[int, int, str] | None:
+    found = cursor_of(cursor)
+    if found is None:
+        return None
+    rank, _, name = found[1].partition(" ")
+    try:
+        return int(rank[:9]), found[0], name
+    except ValueError as error:
+        raise HTTPException(422, "`cursor` is of another list") from error
 
 
 def _matches(one: Incident, state: str | None, source: str | None) -> bool:

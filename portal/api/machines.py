@@ -11,6 +11,7 @@ from padit.portal.answers import (
     Moment,
     Most,
     answer,
+    by_name,
     cursor_of,
     example,
     ordered,
@@ -24,33 +25,31 @@ from padit.portal.routing import GuardedRoute, needs
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/machines", tags=["machines"], route_class=GuardedRoute)
-_MOST_MACHINES = 10_000
 _END = 1 << 61
 
 
 @router.get(
     "",
     openapi_extra=needs("viewer"),
-    responses=example({"items": [{"id": "machine-01", "series": 5, "open": 2}]}),
+    responses=example(
+        {"items": [{"id": "machine-01", "series": 5, "open": 2}], "count": 8, "next": None}
+    ),
 )
-async def machines(request: Request) -> Response:
-    """Sources with their series and open alerts."""
+async def machines(request: Request, cursor: str | None = None, limit: Most = 100) -> Response:
+    """Sources with their series and open alerts, in the order of their names."""
     portal = portal_of(request)
-    found: dict[str, dict[str, Any]] = {}
-    for (source, _), info in list(portal.series.series.items()):
-        row = found.setdefault(source, {"id": source, "series": 0, "last": 0, "open": 0})
-        row["series"] += 1
-        row["last"] = max(row["last"], info.last)
-    for fingerprint_alert in portal.overview.state.series.values():
-        one = portal.overview.alerts.get(fingerprint_alert)
-        if one is not None:
-            row = found.setdefault(
-                one.source_id, {"id": one.source_id, "series": 0, "last": 0, "open": 0}
-            )
-            row["open"] += 1
-    rows = [found[name] for name in sorted(found)[:_MOST_MACHINES]]
-    return answer({"items": [row | {"last": moment(row["last"])} for row in rows],
-                   "left_out": max(len(found) - _MOST_MACHINES, 0)})  # fmt: skip
+    names = await run_in_threadpool(portal.names)
+    chosen, following = by_name(names.sources, cursor, limit)
+    rows: dict[str, dict[str, Any]] = {}
+    for name in chosen:
+        mine = portal.series.of_source(name)
+        last = max((one.last for one in mine), default=0)
+        rows[name] = {"id": name, "series": len(mine), "last": moment(last), "open": 0}
+    for alert in portal.overview.state.series.values():
+        one = portal.overview.alerts.get(alert)
+        if one is not None and one.source_id in rows:
+            rows[one.source_id]["open"] += 1
+    return answer({"items": list(rows.values()), "count": len(names.sources), "next": following})
 
 
 def known(portal: Portal, source: str) -> None:
@@ -59,7 +58,7 @@ def known(portal: Portal, source: str) -> None:
     Raises:
         HTTPException: 404.
     """
-    if source not in portal.sources():
+    if not portal.knows(source):
         raise HTTPException(404, "there is no such machine")
 
 
@@ -79,14 +78,18 @@ async def readings(
     ordered(since, until)
     portal = portal_of(request)
     known(portal, machine)
-    after, _ = cursor_of(cursor) or (0, "")
+    after, bound = cursor_of(cursor) or (0, "")
+    # Pages end where the first one did: what comes meanwhile moves no row to another page.
+    end = (
+        int(bound) if bound.isdecimal() and len(bound) < 20 else until or portal.series.last or _END
+    )
     rows = await run_in_threadpool(
-        portal.series.readings, machine, metric, since or 0, until or _END, after, limit
+        portal.series.readings, machine, metric, since or 0, min(end, _END), after, limit
     )
     return answer({
         "items": [{"metric_name": name, "time": format_utc(time), "value": value}
                   for name, time, value in rows],
-        "next": put_cursor(after + limit, "") if len(rows) == limit else None,
+        "next": put_cursor(after + limit, str(end)) if len(rows) == limit else None,
     })  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from importlib.resources.abc import Traversable
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from padit.portal.routing import GuardedRoute, needs
+from padit.portal.routing import GuardedRoute, known_already, needs
 
 __all__ = ["assets", "router"]
 
@@ -46,7 +46,7 @@ def _file(request: Request, name: str) -> Response:
         raise HTTPException(404, "there is no such file")
     data, kind, tag = found
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
-    if request.headers.get("if-none-match") == tag:
+    if known_already(request, tag):
         return Response(status_code=304, headers=headers)
     return Response(data, media_type=kind, headers=headers)
 

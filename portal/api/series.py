@@ -1,5 +1,6 @@
 """Series: what there is, values with bands and scores, what moved in a span, swim lanes."""
 
+from bisect import bisect_right
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -52,22 +53,39 @@ async def list_series(
 ) -> Response:
     """Series whose name has a text, in the order of their names."""
     portal = portal_of(request)
-    after, _ = cursor_of(cursor) or (0, "")
-    keys = portal.series_names()
-    if q:
-        text = q.lower()
-        keys = [key for key in keys if text in f"{key[0]} {key[1]}".lower()]
+    begin = _behind(cursor)
+    keys = await run_in_threadpool(_named, portal, q)
+    after = 0 if begin is None else bisect_right(keys, begin)
     chosen = keys[after : after + limit]
     more = after + limit < len(keys)
     known = portal.series.series
     rows = [_row(known.get(key) or SeriesInfo(-1, key[0], key[1])) for key in chosen]
-    return answer({"items": rows, "count": len(keys),
-                   "next": put_cursor(after + limit, "") if more else None})  # fmt: skip
+    following = put_cursor(0, msgspec.json.encode(chosen[-1]).decode()) if more else None
+    return answer({"items": rows, "count": len(keys), "next": following})
+
+
+def _named(portal: Portal, q: str) -> list[tuple[str, str]]:
+    names = portal.names()
+    if not q:
+        return names.series
+    text = q.lower()
+    return [key for key, low in zip(names.series, names.lower, strict=True) if text in low]
+
+
+def _behind(cursor: str | None) -> tuple[str, str] | None:
+    place = cursor_of(cursor)
+    if place is None:
+        return None
+    try:
+        return msgspec.json.decode(place[1], type=tuple[str, str])
+    except msgspec.DecodeError as error:
+        raise HTTPException(422, "`cursor` is of another list") from error
 
 
 def _span(portal: Portal, since: int | None, until: int | None) -> tuple[int, int]:
     ordered(since, until)
-    end = until if until is not None else max(portal.series.last, portal.overview.latest_alert)
+    latest = max(portal.series.last, portal.overview.latest_alert)
+    end = until if until is not None else latest or portal.recorder.now
     start = since if since is not None else end - _DAY
     return min(start, end), end
 
@@ -136,16 +154,21 @@ async def one_series(request: Request, source: str, metric: str, since: Since = 
     if since is None and info is not None and start < info.first < end:
         start = info.first  # no empty half of a chart where there is less than a day
     version = (portal.series.version, portal.overview.version)
-    key = msgspec.json.encode((portal.boot, version, source, metric, start, end, points))
+    key = msgspec.json.encode(
+        (portal.boot, version, source, metric, start, end, points, since is None)
+    )
     tag = sha256(key).hexdigest()
     data = portal.pages.get(tag)
     if data is None:
-        data = await run_in_threadpool(_page, portal, source, metric, start, end, points)
+        data = await run_in_threadpool(
+            _page, portal, source, metric, start, end, points, since is None
+        )
         portal.keep(tag, data)
     return json_answer(request, data, tag)
 
 
-def _page(portal: Portal, source: str, metric: str, start: int, end: int, points: int) -> bytes:
+def _page(portal: Portal, source: str, metric: str, start: int, end: int, points: int,
+          open_begin: bool) -> bytes:  # fmt: skip
     info = portal.series.series.get((source, metric))
     alerts = portal.alerts_of(source, metric)
     body: dict[str, Any] = {"source_id": source, "metric_name": metric, "unit": "",
@@ -156,6 +179,8 @@ def _page(portal: Portal, source: str, metric: str, start: int, end: int, points
                  "count": line.total, "exact": line.exact}  # fmt: skip
     else:
         body |= from_evidence(portal.parts.open_reader, alerts, start, end)
+        if open_begin and body["time_us"]:
+            body["from"] = min(body["time_us"][0], end)
     if info is not None and info.windows:
         found = portal.series.windows(info, start, end, min(points, 5000))
         columns = {name: column.tolist() for name, column in found.columns.items()}

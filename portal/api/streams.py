@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Header, HTTPException, Query, Request, Response, WebSocket
 from fastapi.sse import EventSourceResponse
 from starlette.websockets import WebSocketDisconnect
@@ -60,7 +59,7 @@ async def _written(portal: Portal, request: Request, after: int | None) -> Async
 def _with_summary(portal: Portal, message: Message) -> Message:
     n, name, data = message
     if name in ("beat", "hello"):
-        data = msgspec.json.encode(summary(portal))
+        data = summary(portal)
     return n, name, data
 
 

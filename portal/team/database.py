@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from padit.domain.errors import ConfigurationError, SinkError
 
-__all__ = ["Database"]
+__all__ = ["Database", "text_of"]
 
 _MOST_IDLE = 8
 _PAUSE_SECONDS = 1.0
@@ -24,7 +24,6 @@ _SETTINGS = {
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "30s",
     "timezone": "UTC",
-    "search_path": "padit_alerting,padit_portal,public",
     "client_min_messages": "warning",
 }
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
@@ -35,12 +34,13 @@ class Database:
 
     Args:
         address: `postgresql://user@host/database`; a password comes from PGPASSWORD or PGPASSFILE.
+        schemas: where tables are looked for, in this order.
 
     Raises:
         ConfigurationError: it is no address, or it holds a password.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, schemas: str = "padit_alerting,padit_portal,public") -> None:
         try:
             parts = conninfo_to_dict(address)
         except psycopg.ProgrammingError as error:
@@ -52,7 +52,8 @@ class Database:
                 "of processes; give it by PGPASSWORD or PGPASSFILE"
             )
             raise ConfigurationError(message)
-        options = " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items())
+        settings = {**_SETTINGS, "search_path": schemas}
+        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         self._conninfo = make_conninfo(
             address, connect_timeout=2, application_name="padit portal", options=options,
             tcp_user_timeout=5000, keepalives_idle=5, keepalives_interval=2, keepalives_count=2,
@@ -142,3 +143,10 @@ class Database:
 def _line(error: BaseException) -> str:
     lines = [one.strip() for one in str(error).splitlines() if one.strip()]
     return (lines[0] if lines else type(error).__name__)[:300]
+
+
+def text_of(value: str) -> str:
+    """What PostgreSQL can hold: no NUL, no lone surrogate; of very long words the beginning."""
+    if "\0" in value:
+        value = value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return value.encode("utf-8", "replace").decode()

@@ -14,7 +14,7 @@ import msgspec
 
 from padit.alerting.entries import AlertEvent, Command
 from padit.alerting.policy import AlertingConfig
-from padit.alerting.sequencer import entry_of
+from padit.alerting.sequencer import digest_of_config, entry_of
 from padit.domain.errors import SinkError
 from padit.domain.timestamps import MICROS
 from padit.ops.background import Background
@@ -30,6 +30,7 @@ _IDLE_SECONDS = 0.25
 _QUICK_SECONDS = 0.03
 _QUICK_FOR = 2.0
 _ASK_SECONDS = 2.0
+_DIFFERS_SECONDS = 45.0
 _LEADS = (
     "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
     "AND ((classid::bigint << 32) | objid::bigint) = %s"
@@ -53,6 +54,8 @@ class Follower:
     ) -> None:
         self._database = database
         self._delay = config.merge_delay
+        self._digest = digest_of_config(config)
+        self._differs_since: float | None = None
         self._commands = commands
         self._lead = lead
         self._given = 0
@@ -136,6 +139,15 @@ class Follower:
             return self.now
         return max(self._progress[0], self._latest)
 
+    @property
+    def other_config(self) -> bool:
+        """Whether alerting works by another configuration than this page.
+
+        It saves its state twice a minute, so after its start under a new one it takes as long.
+        """
+        since = self._differs_since
+        return since is not None and time.monotonic() - since > _DIFFERS_SECONDS
+
     def _run(self) -> None:
         while self._thread.running:
             try:
@@ -184,6 +196,11 @@ class Follower:
         """Whether somebody leads, and how far the job has come."""
         self._asked = time.monotonic()
         self.leads = self._database.rows(_LEADS, (self._lead,))[0][0] > 0
+        saved = self._database.rows("SELECT policy FROM snapshot")
+        if not (self.leads and saved) or saved[0][0] == self._digest:
+            self._differs_since = None
+        elif self._differs_since is None:
+            self._differs_since = time.monotonic()
         row: tuple[Any, ...] = self._database.rows(
             "SELECT min(watermark), count(*), max(parts) FROM job_progress"
         )[0]

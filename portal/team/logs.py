@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 
 from padit.analysis.log_store import LogRecord, template_of
-from padit.portal.team.database import Database
+from padit.portal.team.database import Database, text_of
 from padit.stores.migrations import migrate
 
 __all__ = ["TeamLogs"]
@@ -45,7 +45,7 @@ class TeamLogs:
             SinkError: the database is away; nothing was added.
         """
         self._prepare()
-        texts = [_text(template_of(one.message)) for one in records]
+        texts = [text_of(template_of(one.message)) for one in records]
         with self._database.connection() as connection:
             numbers = self._numbers(connection, set(texts))
             ids = [
@@ -57,8 +57,8 @@ class TeamLogs:
             with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
                 for at, one in enumerate(records):
                     copy.write_row(
-                        (ids[at], one.time, _text(one.source), one.level, numbers[texts[at]],
-                         _text(one.message))
+                        (ids[at], one.time, text_of(one.source), one.level, numbers[texts[at]],
+                         text_of(one.message))
                     )  # fmt: skip
             self._forget(connection, ids[-1] if ids else 0, len(ids))
         return ids
@@ -168,16 +168,9 @@ def _where(words: str, source: str, level: str, start: int, end: int) -> tuple[s
     where, values = ["time BETWEEN %s AND %s"], list[Any]((start, end))
     for one in words.split()[:20]:  # each a phrase of its own, as in the embedded store
         where.append("to_tsvector('simple', message) @@ phraseto_tsquery('simple', %s)")
-        values.append(_text(one))
+        values.append(text_of(one))
     for name, value in (("source", source), ("level", level)):
         if value:
             where.append(f"{name} = %s")
-            values.append(_text(value))
+            values.append(text_of(value))
     return " AND ".join(where), values
-
-
-def _text(value: str) -> str:
-    """What PostgreSQL can hold: no NUL, no lone surrogate; of very long words the beginning."""
-    if "\0" in value:
-        value = value.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    return value.encode("utf-8", "replace").decode()

@@ -86,6 +86,11 @@ def _extra(
         trouble.append("no `padit alerting` works on this store: nobody is told of anything")
     elif recorder.silent > _SILENT_SECONDS:
         trouble.append(f"the job has reported nothing for {recorder.silent:.0f} s")
+    if recorder.other_config:
+        trouble.append(
+            "--config is not that of `padit alerting`: what this page says of routes, and what a "
+            "change would do, may be wrong; start it with the same file"
+        )
     found = [one for one in trouble if one]
     return {
         "pending": pending,

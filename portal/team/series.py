@@ -77,6 +77,7 @@ class TeamSeries:
         self._names: dict[int, tuple[str, str]] = {}
         self._columns: tuple[str, ...] = ()
         self._machines: set[str] = set()
+        self._by_source: dict[str, list[SeriesInfo]] = {}
         self._following: Any = None
         self._totals = (0, 0)
         self._looks = 0
@@ -169,7 +170,16 @@ class TeamSeries:
         info = self.series.get((source, metric))
         if info is None:
             info = self.series[source, metric] = SeriesInfo(len(self.series), source, metric)
+            self._by_source.setdefault(source, []).append(info)
         return info
+
+    def knows(self, source: str) -> bool:
+        """Whether readings or windows are of a source."""
+        return source in self._by_source
+
+    def of_source(self, source: str) -> list[SeriesInfo]:
+        """Series of a source."""
+        return list(self._by_source.get(source, ()))
 
     def totals(self) -> tuple[int, int]:
         """Readings and windows, about."""
@@ -201,9 +211,9 @@ class TeamSeries:
             values.append(source)
         numbers = [
             number
-            for (one, name), found in list(self._numbers.items())
-            if one == source and metric in (None, name)
-            for number in found
+            for one in self.of_source(source)
+            if metric in (None, one.metric_name)
+            for number in self._numbers.get((source, one.metric_name), ())
         ]
         parts.append(
             'SELECT metric_name AS metric, "time" AS at, value FROM metric_sample '
@@ -268,7 +278,7 @@ class TeamSeries:
 
     def status(self, source: str) -> list[dict[str, Any]]:
         """Latest window of each metric: live from Redis, else from the database."""
-        mine = [one for key, one in list(self.series.items()) if key[0] == source]
+        mine = self.of_source(source)
         if self._live is not None:
             try:
                 return self._live.status(source, mine)

@@ -5,7 +5,7 @@ found when the store is opened: `ConfigurationError`, with the place to mend.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,7 +23,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 _CONNECT_SECONDS = 10
 _DATA = ("22", "23", "54")  # data exception, constraint violation, program limit exceeded
-_RIGHTS = "42501"
+_RIGHTS, _NO_COLUMN = "42501", "42703"
 _PASSES = re.compile(
     r"starting up|shutting down|recovery|too many|connection slots|terminat|not yet accepting"
     r"|timeout|no space", re.IGNORECASE,
@@ -60,12 +60,14 @@ def conninfo_of(address: Address, settings: Settings) -> str:
         "client_min_messages": "warning",
         "search_path": settings.in_schema,
         "timezone": "UTC",
+        "datestyle": "ISO,MDY",
     }
     given: dict[str, Any] = {
         "connect_timeout": _CONNECT_SECONDS,
         "tcp_user_timeout": silence * 1000,
         "application_name": f"padit store {settings.reader}"[:60],
         **read_client_config(settings.client_config),
+        "client_encoding": "utf8",
         "dbname": address.path,
         "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
     }
@@ -78,11 +80,11 @@ def conninfo_of(address: Address, settings: Settings) -> str:
         raise ConfigurationError(message) from error
 
 
-def connect(conninfo: str, name: str, *, first: bool) -> Connection:
+def connect(conninfo: str | Callable[[], str], name: str, *, first: bool) -> Connection:
     """A connection in autocommit.
 
     Args:
-        conninfo: see `conninfo_of`.
+        conninfo: see `conninfo_of`; or what gives it, so that a password may change meanwhile.
         name: of the store, for messages.
         first: whether none has been open before, so that a refusal is a mistake of the settings.
 
@@ -91,7 +93,8 @@ def connect(conninfo: str, name: str, *, first: bool) -> Connection:
         SinkError: it is away.
     """
     try:
-        return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+        given = conninfo if isinstance(conninfo, str) else conninfo()
+        return psycopg.connect(given, autocommit=True, prepare_threshold=None)
     except psycopg.Error as error:
         text = _first_line(error)
         if first and "FATAL" in str(error) and not _PASSES.search(text):
@@ -100,21 +103,28 @@ def connect(conninfo: str, name: str, *, first: bool) -> Connection:
                 "client_config=FILE, PGUSER and PGPASSWORD, or PGPASSFILE"
             )
             raise ConfigurationError(message) from error
-        message = f"{name} is away: {text}"
+        message = f"{name} is away, or refuses the connection: {text}"
         raise SinkError(message) from error
 
 
 def writable(connection: Connection, name: str, *, first: bool) -> None:
-    """Refuse a read-only replica.
+    """Refuse a read-only replica, and a database that cannot hold every text.
 
     Raises:
-        ConfigurationError: it is one, at the first connection.
+        ConfigurationError: it is one, at the first connection; or its encoding is not UTF-8.
         SinkError: it has become one; a failover may go on.
     """
     with translated(name):
         row = connection.execute(
-            "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"
+            "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on', "
+            "current_setting('server_encoding'), current_database()"
         ).fetchone()
+    if row and row[1] != "UTF8":
+        message = (
+            f"{name} has the encoding {row[1]}, which cannot hold every name: make a database with "
+            f"CREATE DATABASE {row[2]}_utf8 ENCODING 'UTF8' TEMPLATE template0"
+        )
+        raise ConfigurationError(message)
     if row and row[0]:
         message = (
             f"{name} is read-only (a replica?): name the primary, or all hosts together with "
@@ -142,6 +152,11 @@ def _translated(name: str, error: psycopg.Error) -> PaditError:
         return RefusedError(f"{text} ({state or 'client'})")
     if state == _RIGHTS:
         return ConfigurationError(f"{name}: {text}; GRANT what is missing to the user of the store")
+    if state == _NO_COLUMN:
+        return ConfigurationError(
+            f"{name}: {text}: somebody has changed a table of the store; add the column again, as "
+            "the files in padit/stores/migrations/postgresql make it"
+        )
     return SinkError(f"{name}: {text} ({state or type(error).__name__})")
 
 

@@ -52,6 +52,14 @@ TABLES = {
 }
 
 
+class _Partition(NamedTuple):
+    """A partition: its first day, and its end in microseconds."""
+
+    name: str
+    begin: date
+    end: int
+
+
 class Partitions:
     """The partitions of all tables, as far as one connection knows them.
 
@@ -101,18 +109,26 @@ class Partitions:
         return int(row[0]) if row else 0
 
     def of(self, table: str) -> dict[date, str]:
-        """Partitions of a table by their first day, but the default one."""
+        """Partitions of a table by their first day, but the default one and those made by hand."""
+        return {one.begin: one.name for one in self._all(table)}
+
+    def _all(self, table: str) -> list["_Partition"]:
+        """Partitions whose names are of this module, with the end that they really have."""
         rows = self._connection.execute(
-            "SELECT c.relname FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid "
-            "WHERE inhparent = %s::regclass ORDER BY 1",
-            (table,),
-        )
-        found = {}
-        for (name,) in rows:
+            "SELECT c.relname, (extract(epoch FROM substring(pg_get_expr(c.relpartbound, c.oid) "
+            "FROM 'TO \\(''([^'']+)''\\)')::timestamptz) * 1000000)::bigint "
+            "FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid "
+            "WHERE inhparent = %s::regclass AND c.relname ~ %s ORDER BY 1",
+            (table, f"^{table}_[0-9]{{8}}$"),
+        ).fetchall()
+        found = []
+        for name, end in rows:
             try:
-                found[datetime.strptime(name[-8:], "%Y%m%d").replace(tzinfo=UTC).date()] = name
+                begin = datetime.strptime(name[-8:], "%Y%m%d").replace(tzinfo=UTC).date()
             except ValueError:
                 continue
+            if end is not None:  # it lasts for ever
+                found.append(_Partition(name, begin, end))
         return found
 
     def _make(self, table: Table, begin: date) -> None:
@@ -138,6 +154,9 @@ class Partitions:
         except (psycopg.errors.DuplicateTable, psycopg.errors.CheckViolation) as error:
             # Another process was faster, or the default partition has rows of that day.
             _LOG.info("%s: no partition from %s on: %s", table.name, begin, error)
+        except psycopg.errors.InvalidObjectDefinition as error:
+            # Made by hand, or before `partition_days` was changed: rows find their place anyway.
+            _LOG.warning("%s: no partition from %s on: %s", table.name, begin, error)
         except psycopg.errors.LockNotAvailable:
             _LOG.warning(
                 "%s is in use: rows from %s on go to its default partition", table.name, begin
@@ -146,8 +165,7 @@ class Partitions:
     def drop_before(self, table: str, moment: int, but: Iterable[str] = ()) -> list[str]:
         """Drop partitions that end at or before a moment, microseconds; their names."""
         dropped = []
-        for begin, name in self.of(table).items():
-            end = (begin + timedelta(days=self._days) - _EPOCH).days * DAY
+        for name, begin, end in self._all(table):
             if end > moment or name in but:
                 continue
             try:

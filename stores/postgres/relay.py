@@ -76,7 +76,7 @@ class Relay:
 
     def __init__(
         self,
-        conninfo: str,
+        conninfo: str | Callable[[], str],
         name: str,
         settings: Settings,
         published: Callable[[int], None] = lambda count: None,

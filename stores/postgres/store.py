@@ -44,8 +44,14 @@ class PostgresStore:
         self.name = name_of(address)
         self.contents = frozenset(Content)
         self.settings = settings
-        self.conninfo = conninfo_of(address, settings)
+        self._address = address
         self._first = True
+        _ = self.conninfo  # a wrong one is an error of the start
+
+    @property
+    def conninfo(self) -> str:
+        """Parameters of libpq; read anew, so that a password may change meanwhile."""
+        return conninfo_of(self._address, self.settings)
 
     def open(self) -> Writer:
         """Connect, check, migrate, and take the lock of this reader."""
@@ -65,10 +71,10 @@ class PostgresStore:
 
     def background(self) -> Sequence[Background]:
         """Retention and heartbeat; the relay, if there is one."""
-        found: list[Background] = [Upkeep(self.conninfo, self.name, self.settings)]
+        found: list[Background] = [Upkeep(lambda: self.conninfo, self.name, self.settings)]
         if self.settings.relay is not None:
             sink_from_uri(self.settings.relay)  # a wrong one is an error of the start
-            found.append(Relay(self.conninfo, self.name, self.settings))
+            found.append(Relay(lambda: self.conninfo, self.name, self.settings))
         return found
 
     def _lead(self, connection: Connection) -> None:

@@ -7,6 +7,7 @@ otherwise hold back WAL for ever.
 
 import contextlib
 import logging
+from collections.abc import Callable
 
 import psycopg
 from psycopg import sql
@@ -34,7 +35,7 @@ class Upkeep:
         settings: see `Settings`.
     """
 
-    def __init__(self, conninfo: str, name: str, settings: Settings) -> None:
+    def __init__(self, conninfo: str | Callable[[], str], name: str, settings: Settings) -> None:
         self.name = "upkeep"
         self._conninfo = conninfo
         self._store = name

@@ -69,7 +69,8 @@ class PostgresWriter:
                 return self._results(batch)
             except psycopg.Error as error:
                 self._series.forget()
-                if isinstance(error, psycopg.DataError):  # of the rows, or of a changed column?
+                changed = psycopg.errors.UndefinedColumn, psycopg.DataError
+                if isinstance(error, changed):  # of the rows, or of a changed column?
                     check_columns(self._connection, self._name, self._settings)
                 raise
 

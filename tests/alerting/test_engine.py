@@ -361,3 +361,26 @@ def test_a_transition_that_comes_too_late_is_counted() -> None:
 def test_every_reason_is_reached_by_a_test(reason: Reason) -> None:
     text = Path(__file__).read_text(encoding="utf-8")
     assert f'"{reason.value}"' in text
+
+
+def test_a_second_end_that_a_route_takes_while_it_waits_loses_neither() -> None:
+    """The end of an alert is as severe as its worst, which its opening was not."""
+    policy = policy_of(
+        """
+receivers: {ops: {kind: webhook}}
+routes: [{name: all, receiver: ops, match: {severity: CRITICAL}}]
+"""
+    )
+    _, effects = run(
+        [
+            event("opened", 0, "a", severity="CRITICAL"),
+            event("opened", 0, "b", metric="rpm"),
+            event("resolved", 1, "a", severity="CRITICAL"),
+            event("resolved", 1, "b", metric="rpm", severity="CRITICAL"),
+            tick(10),
+        ],
+        policy,
+    )
+    assert sent(effects) == [("all", "opened", 0), ("all", "resolved", 2)]
+    assert len(reasons(effects)) == 3
+    assert set(reasons(effects).values()) == {"handed"}

@@ -14,6 +14,7 @@ from benchmarks.sizing_model import (
     STATE,
     Load,
     fit,
+    left_out,
     measured,
     need,
     tables,
@@ -44,6 +45,17 @@ def test_a_run_that_was_left_out_is_foretold() -> None:
     cost = quantity.cost(largest)
     assert cost
     assert without.predict(quantity, largest) == pytest.approx(cost, rel=0.4)
+
+
+def test_the_error_that_is_stated_is_that_of_runs_the_model_had_not_seen() -> None:
+    worst = left_out(ROWS)
+    for quantity in QUANTITIES:
+        fitted = max(
+            abs(MODEL.predict(quantity, row) / cost - 1)
+            for row in ROWS
+            if (cost := quantity.cost(row))
+        )
+        assert worst[quantity.name] >= fitted - 1e-9
 
 
 def test_state_is_what_was_measured_with_full_windows() -> None:

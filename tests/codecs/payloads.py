@@ -83,5 +83,76 @@ MESSAGES: dict[str, list[Any]] = {
          "Process temperature [K]": 308.6, "Rotational speed [rpm]": 1551, "Torque [Nm]": 42.8,
          "Tool wear [min]": 0},
     ],
+    "prometheus": [
+        {"status": "success", "data": {"resultType": "matrix", "result": [
+            {"metric": {"__name__": "up", "instance": "a:9090", "job": "node"},
+             "values": [[T, "1"], [T + 15, "0"]]}]}},
+        {"status": "success", "data": {"resultType": "vector", "result": [
+            {"metric": {"instance": "b"}, "value": [T, "0.5"]}]}},
+        {"status": "success", "data": {"resultType": "scalar", "result": [T, "3"]}},
+    ],
+    "graphite": [
+        [{"target": "web.cpu", "tags": {"name": "web.cpu", "host": "web01"},
+          "datapoints": [[1.5, T], [None, T + 60], [2.5, T + 120]]}],
+        {"target": "disk", "datapoints": [[7, T]]},
+    ],
+    "opentsdb_query": [
+        [{"metric": "sys.cpu.nice", "tags": {"host": "web01", "cpu": "0"}, "aggregateTags": [],
+          "dps": {f"{T}": 18, f"{T + 60}": 9.5}}],
+        {"metric": "m", "dps": [[T, 1], [T + 1, 2]]},
+    ],
+    "influxdb": [
+        {"results": [{"statement_id": 0, "series": [
+            {"name": "cpu", "tags": {"host": "a", "cpu": "cpu0"},
+             "columns": ["time", "usage_idle", "usage_user"],
+             "values": [["2026-01-05T00:00:00Z", 98.8, 0.5], [T * 1000, 97.0, None]]}]}]},
+        {"results": [{"series": [{"name": "mem", "columns": ["time", "host", "used"],
+                                  "values": [[T * 10**9, "b", 5]]}]}]},
+    ],
+    "grafana": [
+        {"results": {"A": {"status": 200, "frames": [
+            {"schema": {"refId": "A", "fields": [
+                {"name": "Time", "type": "time"},
+                {"name": "Value", "type": "number", "config": {"unit": "percent"},
+                 "labels": {"__name__": "load", "instance": "a", "cpu": "0"}}]},
+             "data": {"values": [[T * 1000, T * 1000 + 60_000], [1.5, 2.5]]}}]}}},
+        {"schema": {"name": "room", "fields": [
+            {"name": "time", "type": "time"}, {"name": "host", "type": "string"},
+            {"name": "temp", "type": "number"}]},
+         "data": {"values": [[T * 1000] * 2, ["x", "y"], [20.5, 21.5]]}},
+    ],
+    "elasticsearch": [
+        {"took": 5, "timed_out": False, "hits": {"hits": []}, "aggregations": {"per_minute": {
+            "buckets": [{"key_as_string": "2026-01-05T00:00:00.000Z", "key": T * 1000,
+                         "doc_count": 12, "load": {"value": 0.75}}]}}},
+        {"hits": {"total": {"value": 1, "relation": "eq"}, "hits": [
+            {"_index": "m", "_id": "1", "_source": {
+                "@timestamp": "2026-01-05T00:00:00Z", "host": {"name": "web01"},
+                "system": {"load": 1.5}}}]}},
+        {"aggregations": {"host": {"buckets": [{"key": "web01", "doc_count": 3, "t": {"buckets": [
+            {"key": T * 1000, "doc_count": 3, "p": {"values": {"50.0": 1.0, "95.0": 4.0}}}]}}]}}},
+    ],
+    "datadog": [
+        {"status": "ok", "query": "avg:system.load.1{*}by{host}", "series": [
+            {"metric": "system.load.1", "scope": "host:web01", "interval": 60, "unit": None,
+             "pointlist": [[T * 1000.0, 0.5], [T * 1000.0 + 60_000, 0.75]]}]},
+    ],
+    "cloudwatch": [
+        {"MetricDataResults": [
+            {"Id": "m1", "Label": "CPUUtilization", "StatusCode": "Complete",
+             "Timestamps": ["2026-01-05T00:01:00+00:00", "2026-01-05T00:00:00+00:00"],
+             "Values": [12.5, 11.0]}], "Messages": []},
+    ],
+    "pandas": [
+        {"bar": {f"{T * 1000}": 1.5, f"{T * 1000 + 1000}": 2.5}, "rpm": {f"{T * 1000}": 900}},
+        {"columns": ["machine", "bar"], "index": [T * 1000], "data": [["press-1", 1.5]]},
+        {"0": {"time": "2026-01-05T00:00:00Z", "host": "h", "bar": 1.5}},
+    ],
+    "columns": [
+        {"latitude": 52.5, "hourly_units": {"time": "iso8601", "temperature_2m": "°C"},
+         "hourly": {"time": ["2026-01-05T00:00", "2026-01-05T01:00"],
+                    "temperature_2m": [-2.5, -3.0]}},
+        {"ts": [T, T + 1], "machine": ["a", "b"], "bar": [1.5, 2.5]},
+    ],
 }  # fmt: skip
 """By preset."""

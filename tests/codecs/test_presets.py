@@ -83,6 +83,74 @@ EXPECTED: dict[str, list[list[tuple[str, str, str, int, float]]]] = {
         machine("m-3", 298.1, 308.6, 1551, 42.8, 0),
     ],
 }  # fmt: skip
+LAID_OUT: dict[str, list[list[tuple[str, str, str, int, float]]]] = {
+    "prometheus": [
+        [("a:9090", 'up{job="node"}', "", 0, 1.0), ("a:9090", 'up{job="node"}', "", 15000000, 0.0)],
+        [("b", "value", "", 0, 0.5)],
+        [("prometheus", "value", "", 0, 3.0)],
+    ],
+    "graphite": [
+        [("web01", "web.cpu", "", 0, 1.5), ("web01", "web.cpu", "", 120000000, 2.5)],
+        [("graphite", "disk", "", 0, 7.0)],
+    ],
+    "opentsdb_query": [
+        [
+            ("web01", 'sys.cpu.nice{cpu="0"}', "", 0, 18.0),
+            ("web01", 'sys.cpu.nice{cpu="0"}', "", 60000000, 9.5),
+        ],
+        [("opentsdb_query", "m", "", 0, 1.0), ("opentsdb_query", "m", "", 1000000, 2.0)],
+    ],
+    "influxdb": [
+        [
+            ("a", 'cpu_usage_idle{cpu="cpu0"}', "", 0, 98.8),
+            ("a", 'cpu_usage_user{cpu="cpu0"}', "", 0, 0.5),
+            ("a", 'cpu_usage_idle{cpu="cpu0"}', "", 0, 97.0),
+        ],
+        [("b", "mem_used", "", 0, 5.0)],
+    ],
+    "grafana": [
+        [
+            ("a", 'load{cpu="0"}', "percent", 0, 1.5),
+            ("a", 'load{cpu="0"}', "percent", 60000000, 2.5),
+        ],
+        [("x", "temp", "", 0, 20.5), ("y", "temp", "", 0, 21.5)],
+    ],
+    "elasticsearch": [
+        [("elasticsearch", "doc_count", "", 0, 12.0), ("elasticsearch", "load", "", 0, 0.75)],
+        [("web01", "system.load", "", 0, 1.5)],
+        [
+            ("web01", "doc_count", "", 0, 3.0),
+            ("web01", "p.50.0", "", 0, 1.0),
+            ("web01", "p.95.0", "", 0, 4.0),
+        ],
+    ],
+    "datadog": [
+        [("web01", "system.load.1", "", 0, 0.5), ("web01", "system.load.1", "", 60000000, 0.75)]
+    ],
+    "cloudwatch": [
+        [
+            ("cloudwatch", "CPUUtilization", "", 60000000, 12.5),
+            ("cloudwatch", "CPUUtilization", "", 0, 11.0),
+        ]
+    ],
+    "pandas": [
+        [
+            ("pandas", "bar", "", 0, 1.5),
+            ("pandas", "rpm", "", 0, 900.0),
+            ("pandas", "bar", "", 1000000, 2.5),
+        ],
+        [("press-1", "bar", "", 0, 1.5)],
+        [("h", "bar", "", 0, 1.5)],
+    ],
+    "columns": [
+        [
+            ("columns", "temperature_2m", "°C", 0, -2.5),
+            ("columns", "temperature_2m", "°C", 3600000000, -3.0),
+        ],
+        [("a", "bar", "", 0, 1.5), ("b", "bar", "", 1000000, 2.5)],
+    ],
+}
+EXPECTED |= LAID_OUT
 """By preset the samples of each of its messages; times are relative."""
 
 

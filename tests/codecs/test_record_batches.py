@@ -17,7 +17,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from padit.codecs import record_batches
+from padit.codecs import record_batches, record_walk
 from padit.codecs.contract import AT_LEAST, MOST_TIMES
 from padit.codecs.record_batches import Aborted, Walked, committed, headers_in, headers_of, walk
 from padit.codecs.values import JoinedValues
@@ -78,8 +78,14 @@ def test_what_was_written_is_what_is_walked(written: list[Batch], skipped: int, 
     data = b"".join(map(encode, written))
     data += encode(Batch(2**41, (Item(0, b"cut"),)))[:cut]  # a part at the end is left out
     start = (written[0].first if written else 0) + skipped
-    walked = walk(list(headers_of(memoryview(data))), start)
+    walked = walk(list(headers_of(memoryview(data))), start, headers=True, keys=True)
     assert _found(walked) == [one for one in _records(written) if one[0] >= start]
+    items = [item for one in written for item in one.items if one.first + item.number >= start]
+    assert walked.keys is not None
+    assert list(walked.keys) == [item.key for item in items]
+    assert walked.headers is not None
+    assert [tuple(headers_in(one)) for one in walked.headers] == [item.headers for item in items]
+    assert _found(walk(list(headers_of(memoryview(data))), start)) == _found(walked)
     assert walked.following == max([start, *(one.end + 1 for one in written)])
 
 
@@ -293,26 +299,28 @@ class Guarded:
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kernels as plain Python over guarded arrays."""
-    for name in ("_varint", "_record", "_copied", "_walk_batch"):
-        monkeypatch.setattr(record_batches, name, getattr(record_batches, name).py_func)
-    inner = getattr(record_batches._walk, "py_func")  # noqa: B009
+    for name in ("varint", "_record", "_copied", "_walk_batch"):
+        monkeypatch.setattr(record_walk, name, getattr(record_walk, name).py_func)
+    monkeypatch.setattr(record_batches, "varint", record_walk.varint)
+    inner = getattr(record_walk.walk_records, "py_func")  # noqa: B009
 
-    def walked(*arrays: np.ndarray[Any, Any]) -> int:
-        body, table, text, extra, found, done = arrays
-        guarded = (Guarded(body), table, Guarded(text), Guarded(extra), Guarded(found), done)
-        return int(inner(*guarded))
+    def walked(body: Any, table: Any, copies: record_walk.Copies, found: Any, done: Any) -> int:
+        guarded = tuple(Guarded(one) for one in copies)
+        return int(inner(Guarded(body), table, guarded, Guarded(found), done))
 
-    monkeypatch.setattr(record_batches, "_walk", walked)
+    monkeypatch.setattr(record_batches, "walk_records", walked)
 
 
 def _read_or_refuse(data: bytes, start: int, aborted: Sequence[Aborted]) -> None:
     try:
         headers = list(headers_of(memoryview(data)))
-        walked = walk(list(committed(headers, aborted)), start, headers=True)
+        walked = walk(list(committed(headers, aborted)), start, headers=True, keys=True)
     except WireFormatError:
         return
     assert walked.offset.tolist() == sorted(set(walked.offset.tolist()))
     assert len(list(walked.values)) == len(walked.offset) == len(walked.time)
+    assert walked.keys is not None
+    assert len(list(walked.keys)) == len(walked.offset)
 
 
 _EDITS = st.lists(

@@ -377,8 +377,8 @@ def test_a_title_above_the_header_is_proposed_to_be_skipped(tmp_path: Path) -> N
 
 
 def test_a_table_without_a_metric_shows_what_its_cells_hold(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.csv", f"timestamp,v\n{MINUTES[0]},(12.5)\n{MINUTES[1]},(13.5)\n")
-    with pytest.raises(SourceError, match=r"'v': .*such as '\(13.5\)'"):
+    path = write(tmp_path / "a.csv", f"timestamp,v\n{MINUTES[0]},<12.5>\n{MINUTES[1]},<13.5>\n")
+    with pytest.raises(SourceError, match=r"'v': .*such as '<13.5>'"):
         seen(path)
 
 

@@ -14,9 +14,7 @@ import re
 import shlex
 import subprocess
 import sys
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +24,9 @@ import yaml
 from padit.ops.compiled import cache_folder
 from tests.deploy.wheel import install_wheel, libraries
 from tests.limits import allowed
+from tests.namespaces import run_in
 
-__all__ = ["Image", "environment_of", "network", "stage"]
+__all__ = ["Image", "environment_of", "stage"]
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -92,18 +91,6 @@ def environment_of(service: str) -> dict[str, str]:
     return pairs
 
 
-@contextmanager
-def network() -> Iterator[str]:
-    """A network namespace with loopback only; its name."""
-    name = f"padit-images-{uuid.uuid4().hex[:8]}"
-    subprocess.run(["ip", "netns", "add", name], check=True, capture_output=True)
-    try:
-        subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
-        yield name
-    finally:
-        subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
-
-
 @dataclass(frozen=True)
 class Image:
     """The installed wheel as images hold it.
@@ -164,7 +151,7 @@ class Image:
         }
         wanted = environment_of(service) | {"PADIT_CACHE_DIR": "/opt/cache"}
         pairs = [f"{name}={value}" for name, value in wanted.items()]
-        command = ["ip", "netns", "exec", space, "unshare", "--mount", "--ipc", "sh", "-c"]
+        command = run_in(space, ["unshare", "--mount", "--ipc", "sh", "-c"])
         command += [_SCRIPT, "sh", "env", "-i", *pairs, *words]
         return command, {"PATH": os.environ["PATH"], **setting}
 

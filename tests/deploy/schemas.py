@@ -19,7 +19,7 @@ import yaml
 
 from padit.devcluster import jars
 from padit.devcluster.errors import MissingToolError
-from tests.debian import staged
+from tests.debian import digest_of, staged
 
 __all__ = ["KUBERNETES", "schemas"]
 
@@ -29,9 +29,9 @@ _OPERATOR = "1.10.0"
 _FLINK = f"org.apache.flink:flink-kubernetes-operator-api:{_OPERATOR}"
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 _KINDS = (
-    "configmap-v1", "horizontalpodautoscaler-autoscaling-v2", "ingress-networking-v1",
-    "job-batch-v1", "networkpolicy-networking-v1", "poddisruptionbudget-policy-v1", "service-v1",
-    "statefulset-apps-v1",
+    "configmap-v1", "deployment-apps-v1", "horizontalpodautoscaler-autoscaling-v2",
+    "ingress-networking-v1", "job-batch-v1", "networkpolicy-networking-v1",
+    "poddisruptionbudget-policy-v1", "service-v1", "statefulset-apps-v1",
 )  # fmt: skip
 _TIMEOUT_S = 300.0
 
@@ -41,7 +41,8 @@ def schemas() -> Path:
 
     Raises MissingToolError with the words of pip or Maven.
     """
-    place = jars.home() / "schemas" / f"kubernetes-{KUBERNETES}-flink-{_OPERATOR}"
+    versions = f"kubernetes-{KUBERNETES}-flink-{_OPERATOR}"
+    place = jars.home() / "schemas" / f"{versions}-{digest_of(_KINDS)}"
     if not place.is_dir():
         with staged(place) as staging, tempfile.TemporaryDirectory() as scratch:
             _kubernetes(Path(scratch), staging)

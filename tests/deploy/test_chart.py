@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 from padit.cli.main import main
+from padit.connectors.uris import parse_address
 from padit.ops import metric_names
 from padit.pipelines.options import option_names
 from padit.pipelines.worker_pool import _parser as pool_parser
@@ -181,6 +183,23 @@ def test_the_adapters_configuration_is_one_that_they_take(tmp_path: Path) -> Non
     assert found.kafka.bootstrap == "kafka:9092"
 
 
+def test_every_client_of_kafka_is_secured_in_production(tmp_path: Path) -> None:
+    from padit.adapters.config import load_adapters
+
+    content = _one("production", "ConfigMap", "configuration")["data"]["adapters.yaml"]
+    (tmp_path / "adapters.yaml").write_text(content)
+    kafka = load_adapters(str(tmp_path / "adapters.yaml")).kafka
+    assert kafka.security["security.protocol"] == "SASL_SSL"
+    assert str(kafka.password_file).startswith("/etc/padit/kafka/")
+    for one in objects("production"):
+        for container in _containers(one):
+            words = [word for word in container.get("args", []) if "kafka://" in word]
+            assert all("client_config=/etc/padit/kafka/" in word for word in words)
+            if words or one["metadata"]["name"].endswith("adapters"):
+                mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
+                assert "/etc/padit/kafka" in mounted
+
+
 def test_production_keeps_three_copies_and_waits_for_two() -> None:
     script = _containers(_one("production", "Job", "topics"))[0]["args"][0]
     assert "--replication-factor 3" in script
@@ -247,6 +266,51 @@ def test_adapters_grow_while_samples_wait() -> None:
     # With a number of its own each upgrade would undo what the scaler did.
     assert "replicas" not in _one("scaled", "StatefulSet", "adapters")["spec"]
     assert not [one for one in objects("default") if one["kind"] == "HorizontalPodAutoscaler"]
+
+
+def test_portals_grow_with_their_load_and_share_their_users() -> None:
+    scaler = _one("production", "HorizontalPodAutoscaler", "portal")["spec"]
+    portal = _one("production", "StatefulSet", "portal")
+    assert scaler["scaleTargetRef"]["name"] == portal["metadata"]["name"]
+    assert "replicas" not in portal["spec"]
+    (metric,) = scaler["metrics"]
+    assert metric["resource"]["target"]["type"] == "Utilization"  # of what is requested:
+    (container,) = _containers(portal)
+    assert container["resources"]["requests"]["cpu"]
+    assert "--shared_accounts" in container["args"]
+    assert "--data" not in container["args"]
+    assert "PGPASSWORD" in [one["name"] for one in container["env"]]
+    alerting = _containers(_one("production", "StatefulSet", "alerting"))[0]["args"]
+    store = container["args"][container["args"].index("--store") + 1]
+    assert alerting[alerting.index("--data") + 1] == store
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("portal.replicas=2", "several portals need portal.team"),
+     ("portal.autoscaling.enabled=true", "several portals need portal.team"),
+     ("portal.team.enabled=true", "give alerting.store")],
+)  # fmt: skip
+def test_portals_that_would_not_know_each_others_users_are_refused(given: str, said: str) -> None:
+    version = f"--kube-version={KUBERNETES}"
+    done = _run("helm", "template", "padit", CHART, version, f"--set={given}")
+    assert done.returncode != 0
+    assert said in done.stderr
+
+
+def test_what_stores_keep_is_what_padit_store_takes() -> None:
+    from padit.cli.commands import store as command
+
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    (container,) = _containers(_one("production", "Deployment", "store-postgres"))
+    args = parser.parse_args(container["args"][1:])
+    assert args.store.startswith("postgresql://")
+    job = yaml.safe_load((CHART / "values.yaml").read_text())["job"]
+    written = {job["input"], *job["outputs"].values()}
+    topics = [parse_address(one).path for one in args.topics]
+    assert topics
+    assert set(topics) <= written
 
 
 def test_no_secret_stands_in_a_manifest() -> None:

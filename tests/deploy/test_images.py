@@ -16,8 +16,9 @@ import pytest
 
 from padit.codecs import schemas  # noqa: F401  # the package that is tested is another one
 from padit.devcluster.processes import LOOPBACK, Part
-from tests.deploy.images import COMPOSE, Image, environment_of, network, stage
+from tests.deploy.images import COMPOSE, Image, environment_of, stage
 from tests.limits import allowed
+from tests.namespaces import namespace, run_in
 from tests.parts import missing, required_program
 
 OURS = sorted(
@@ -44,7 +45,7 @@ def volumes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def space() -> Iterator[str]:
-    with network() as name:
+    with namespace("images") as name:
         yield name
 
 
@@ -74,7 +75,7 @@ def well(image: Image, space: str, name: str, volumes: dict[str, Path], part: Pa
 def listening(space: str) -> set[str]:
     """Addresses that are listened on in a network namespace; IPv4 in IPv6 as IPv4."""
     table = subprocess.run(
-        ["ip", "netns", "exec", space, "cat", "/proc/net/tcp", "/proc/net/tcp6"],
+        run_in(space, ["cat", "/proc/net/tcp", "/proc/net/tcp6"]),
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     found = set()
@@ -123,7 +124,7 @@ def test_nothing_can_be_written_but_what_is_mounted(
 def test_the_worker_pool_is_ready_and_reached_on_loopback_only(
     image: Image, volumes: dict[str, Path]
 ) -> None:
-    with network() as own, service(image, own, "workers", volumes) as part:
+    with namespace("images") as own, service(image, own, "workers", volumes) as part:
         assert well(image, own, "workers", volumes, part), Path(part.log).read_text()[-2000:]
         ports = listening(own)
         assert f"{LOOPBACK}:50000" in ports
@@ -140,7 +141,7 @@ def kafka(space: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     from padit.devcluster.broker import prepare_broker
 
     broker = prepare_broker(tmp_path_factory.mktemp("kafka"), port=29092)
-    command = ["ip", "netns", "exec", space, *broker.part.command]
+    command = run_in(space, broker.part.command)
     part = Part("broker", command, log=tmp_path_factory.mktemp("logs") / "kafka.log",
                 answers=lambda: f"{LOOPBACK}:29092" in listening(space))  # fmt: skip
     with part:
@@ -225,8 +226,8 @@ def postgres(space: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         timeout=allowed(60),
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
-    command = ["ip", "netns", "exec", space, *NOT_ROOT, server.path, "-D", str(data), "-h",
-               LOOPBACK, "-c", "unix_socket_directories="]  # fmt: skip
+    command = run_in(space, [*NOT_ROOT, server.path, "-D", str(data), "-h", LOOPBACK,
+                             "-c", "unix_socket_directories="])  # fmt: skip
     part = Part("postgres", command, log=data.with_name("log"), env=server.environment,
                 answers=lambda: f"{LOOPBACK}:5432" in listening(space))  # fmt: skip
     with part:

@@ -185,3 +185,53 @@ def test_a_source_that_wanders_while_it_is_learnt_is_judged_later() -> None:
     for score in samples(create_detector("multivariate", {}), [table_of(values)]).values():
         assert np.isnan(score[:3900]).all()
         assert not np.isnan(score[4500:]).any()  # stretches are longer by then
+
+
+def _with_switches(seed: int, rows: int = 12_000) -> dict[Series, Array]:
+    """The spindle, and three flags that stay as they are for 100 to 3,000 rows."""
+    chance = np.random.default_rng(seed)
+    values = _spindle(rows, seed)
+    for k in range(3):
+        flips = np.cumsum(chance.integers(100, 3000, 100))
+        state = np.searchsorted(flips, np.arange(rows)) % (k + 2)
+        values[Series("m", f"on_{k}")] = state.astype(np.float64)
+    return values
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_switches_are_left_alone_and_the_relations_beside_them_are_not(seed: int) -> None:
+    values = _with_switches(seed)
+    values[TORQUE][9000:9100] += 8
+    found = samples(create_detector("multivariate", {}), [table_of(values)])
+    for series, score in found.items():
+        if series.metric_name.startswith("on_"):
+            assert np.isnan(score).all()
+        else:
+            assert not (score[:9000] >= 0.7).any()
+    assert (found[TORQUE][9040:9100] >= 0.7).all()
+
+
+def test_a_source_of_switches_alone_gets_no_score_and_takes_few_bytes() -> None:
+    values = {k: v for k, v in _with_switches(1).items() if k.metric_name.startswith("on_")}
+    detector = create_detector("multivariate", {})
+    state, scores = detector.step(detector.initial(), table_of(values))
+    assert scores.sample is not None
+    assert np.isnan(scores.sample).all()
+    assert len(detector.dump(state)) < 500
+
+
+@pytest.mark.parametrize("cut_at", [399, 400, 401, 2_999, 3_000, 3_001, 3_399, 3_400])
+def test_a_metric_that_stood_still_at_first_is_related_once_it_moves(cut_at: int) -> None:
+    values = _spindle(6000)
+    late = Series("m", "current", "A")
+    values[late] = np.where(np.arange(6000) < 3000, 5.0, values[TORQUE] / 4)
+    values[late][5000:5100] += 3
+    detector = create_detector("multivariate", {})
+    whole = samples(detector, [table_of(values)])
+    assert np.isnan(whole[late][:3404]).all()  # four values are few, the fifth is one too many
+    assert (whole[late][5040:5100] >= 0.7).all()
+    state = detector.initial()
+    for table in cut(values, [cut_at]):
+        state, _ = detector.step(detector.load(detector.dump(state)), table)
+    at_once, _ = detector.step(detector.initial(), table_of(values))
+    assert detector.dump(state) == detector.dump(at_once)

@@ -107,7 +107,7 @@ def test_limits_of_severity_labels_and_originals_are_those_that_are_documented()
         "WARNING", "INFO",
     ]  # fmt: skip
     assert (LONGEST_LABEL, LONGEST_LABEL_NAME, MOST_LABELS) == (256, 128, 16)
-    assert Attributes() == ("custom", (), None)
+    assert Attributes() == ("custom", (), None, None)
     assert (LARGEST_ORIGINAL, MOST_KINDS, FAR) == (700_000, 20, 86_400_000_000)
     assert Position(1, 2, 3, 4, 5) == (1, 2, 3, 4, 5, 0, 0, 0, WATERMARK_NONE)
     assert Vote() == Vote(0, 0, WATERMARK_NONE, {}, WATERMARK_NONE, WATERMARK_NONE, WATERMARK_NONE)

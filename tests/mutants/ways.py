@@ -86,9 +86,10 @@ WAYS = (
         False,
         (
             # Those that run kernels, or look at the constants beside them.
-            "tests/codecs/test_json_bounds.py", "tests/codecs/test_json_known.py",
-            "tests/codecs/test_json_names.py", "tests/codecs/test_json_numbers.py",
-            "tests/codecs/test_record_batches.py", "tests/codecs/test_records.py",
+            "tests/codecs/test_archive_forms.py", "tests/codecs/test_json_bounds.py",
+            "tests/codecs/test_json_known.py", "tests/codecs/test_json_names.py",
+            "tests/codecs/test_json_numbers.py", "tests/codecs/test_record_batches.py",
+            "tests/codecs/test_records.py",
             "tests/detectors/test_docs.py", "tests/detectors/test_relation.py",
             "tests/detectors/test_usual.py", "tests/detectors/test_usual_alerts.py",
             "tests/laws/test_declared.py", "tests/stores/test_archive_records.py",

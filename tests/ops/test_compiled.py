@@ -42,6 +42,18 @@ import caller
 from padit.ops.compiler import compiled_here
 print(caller.twice(1), len(compiled_here()))
 """
+LEAN = """
+import numpy as np
+from padit.ops.compiled import kernel, lean_kernel
+
+@kernel
+def middle(x):
+    return np.sort(x)[len(x) // 2]
+
+@lean_kernel
+def behind_the_first(x):
+    return middle(x[1:])
+"""
 Capture = pytest.CaptureFixture[str]
 
 
@@ -92,6 +104,12 @@ def test_a_kernel_is_compiled_again_if_anything_it_uses_in_another_file_changes(
     (place / "called.py").write_text(source.replace(changed, f"{changed} * 5"))
     (place / "called.py").touch()
     assert _run(USE, place)[1] == {"STEP = 2": "22 2", "return x + STEP": "22 2"}[changed]
+
+
+def test_a_kernel_that_a_lean_one_needs_first_may_create_arrays(place: Path) -> None:
+    (place / "lean.py").write_text(LEAN)
+    use = "import lean, numpy; print(lean.behind_the_first(numpy.array([9.0, 3.0, 1.0, 2.0])))"
+    assert _run(use, place)[:2] == (0, "2.0")
 
 
 def test_words_and_the_place_of_the_source_change_nothing(place: Path) -> None:

@@ -247,6 +247,7 @@ CONFIGS: dict[str, tuple[JobConfig, str]] = {
     ),
     "unit": (_stating(unit="ms"), r"series was not set and is .*ms"),
     "bounds": (_stating(bounds=(0, 100)), r"series was not set and is .*100"),
+    "bad": (_stating(bounds=(0, 100), bad="low"), r"series was not set and is .*low"),
     "metric_type": (_stating(metric_type="latency"), r"series was not set and is .*latency"),
     "input": (
         _config().model_copy(update={"input": {"value": "v"}}),

@@ -75,15 +75,18 @@ class TeamSite:
             process.wait(60)
 
     @contextmanager
-    def page(self, name: str = "page", kafka: str | None = None) -> Iterator[Served]:
+    def page(
+        self, name: str = "page", kafka: str | None = None, config: str = CONFIG,
+        archive: str | None = None,
+    ) -> Iterator[Served]:  # fmt: skip
         """A portal of the team."""
         team = Team(
             self.uri, kafka or f"kafka://{self.kafka.bootstrap}",
             f"redis://127.0.0.1:{self.redis}/0", self.topics["alerts"], self.topics["commands"],
         )  # fmt: skip
         state = self.folder / name
-        parts = team_parts(team, parse_config(CONFIG, "the test"), state)
-        with serving(Portal(parts, state, CONFIG)) as one:
+        parts = team_parts(team, parse_config(config, "the test"), state)
+        with serving(Portal(parts, state, config, archive=archive)) as one:
             yield one
 
     def fill(self) -> None:

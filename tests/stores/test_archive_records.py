@@ -20,6 +20,7 @@ from padit.codecs.archive_split import FormReader
 from padit.codecs.archive_table import SCHEMA, SliceBuilder, checksum_of
 from padit.codecs.record_batches import BatchHeader, Walked
 from padit.codecs.records import decode
+from padit.codecs.values import JoinedValues
 from padit.domain.errors import WireFormatError
 from padit.stores.archive_files import SegmentBuilder
 from tests.stores.records import ODD, START, plain, walked
@@ -60,7 +61,7 @@ def _stored(parts: Sequence[Walked | BatchHeader]) -> tuple[SliceBuilder, list[p
     files = [pq.ParquetFile(io.BytesIO(data)) for data in built.files.values()]
     for one in files:
         assert one.schema_arrow.equals(SCHEMA)
-    return builder, [one.read(columns=list(COLUMNS)) for one in files]
+    return builder, [one.read(columns=[*COLUMNS, "key"]) for one in files]
 
 
 def _again(tables: Sequence[pa.Table], at_once: int = 10_000) -> list[Walked | BatchHeader]:
@@ -128,8 +129,6 @@ def test_a_damaged_batch_keeps_its_place_bytes_and_loss() -> None:
 
 
 def test_headers_come_back_where_there_are_some() -> None:
-    from padit.codecs.values import JoinedValues
-
     one = walked(plain(3))
     text = np.frombuffer(b"\x00\x02\x02a\x02b\x00", np.uint8)
     headers = JoinedValues(text, np.array([0, 1, 6]), np.array([1, 5, 1]))
@@ -138,6 +137,23 @@ def test_headers_come_back_where_there_are_some() -> None:
     assert isinstance(found, Walked)
     assert found.headers is not None
     assert list(found.headers) == [b"", b"\x02\x02a\x02b", b""]
+
+
+@given(st.lists(st.tuples(_RECORDS, st.none() | st.binary(max_size=9)), min_size=1, max_size=40),
+       st.integers(1, 50))  # fmt: skip
+def test_every_key_comes_back_with_its_record(
+    records: list[tuple[bytes | None, bytes | None]], at_once: int
+) -> None:
+    keys = [key for _, key in records]
+    length = np.array([-1 if key is None else len(key) for key in keys], np.int64)
+    text = np.frombuffer(b"".join(key or b"" for key in keys), np.uint8)
+    start = np.cumsum(np.maximum(length, 0)) - np.maximum(length, 0)
+    given_ = walked([value for value, _ in records])._replace(
+        keys=JoinedValues(text, start, length)
+    )
+    _, tables = _stored([given_, given_.part(1)._replace(offset=given_.offset[1:] + 100)])
+    found = [one for one in _again(tables, at_once) if isinstance(one, Walked)]
+    assert [key for one in found for key in one.keys or ()] == [*keys, *keys[1:]]
 
 
 def test_names_that_never_come_again_fill_no_memory() -> None:

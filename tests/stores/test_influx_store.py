@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 
 from padit.codecs.influx_lines import parse_lines
 from padit.devcluster.processes import LOOPBACK, Part
 from padit.domain.errors import ConfigurationError
+from padit.domain.rows import Rows
 from padit.stores.base import Content, Store
 from padit.stores.registry import store_from_uri
 from tests.adapters.live import Live
+from tests.stores.databases import batch_of
 from tests.stores.records import START, plain
 from tests.stores.servers import bring, get, influx_server
 
@@ -118,15 +124,58 @@ def test_features_anomalies_and_alerts_are_measurements_of_their_own(
     assert found[0][1] == 'p99 "high"'
 
 
+def test_what_is_older_than_the_server_keeps_is_counted_and_the_rest_is_written(
+    server: tuple[int, Part],
+) -> None:
+    port, _ = server
+    store = _store(port, "short", most_points=7)
+    _ask(port, "CREATE RETENTION POLICY short ON short DURATION 1h REPLICATION 1 DEFAULT", "short")
+    ago = time.time() - START  # 2026-01-01 lies before what the database keeps
+    values = [_sample("a", 1.0 + n, ago - n if n % 3 else n) for n in range(30)]
+    loop, topics = bring(store, Content.METRICS, [values])
+    assert loop.counts.others == {"older than what the server keeps (retention policy)": 10}
+    assert (loop.counts.written, loop.counts.dead) == (20, 0)
+    assert topics.polls < 5  # and nothing was halved
+    assert _ask(port, 'SELECT count(value) FROM "m x"', "short")[0][1] == 20
+
+
 def test_what_the_server_refuses_is_a_dead_letter_and_the_rest_is_written(
     server: tuple[int, Part],
 ) -> None:
     port, _ = server
     store = _store(port, "typed")
-    _ask(port, "CREATE RETENTION POLICY short ON typed DURATION 1h REPLICATION 1 DEFAULT", "typed")
-    loop, _ = bring(store, Content.METRICS, [[_sample("a", 1.0), _sample("b", 2.0)]])
-    assert loop.counts.refused == 2  # 2026-01-01 lies before what the database keeps
-    assert loop.counts.written == 0
+    body = f'"m x",source_id=old value="text" {START}000000000'.replace('"m x"', r"m\ x")
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=30)
+    connection.request("POST", "/write?db=typed", body)
+    assert connection.getresponse().status == 204
+    connection.close()
+    fine = json.dumps({"timestamp": START, "source_id": "a", "metric_name": "n", "value": 1.5})
+    late = _sample("far ahead", 2.0, 6e9)  # in 2216, which is behind the year 2199
+    loop, _ = bring(
+        store, Content.METRICS, [[_sample("a", 1.0), fine.encode(), _sample("b", 2.0), late]]
+    )
+    assert loop.counts.refused == 2  # a number where the server has texts
+    assert loop.counts.dead == 3
+    assert _ask(port, "SELECT value FROM n", "typed") == [[START * 10**9, 1.5]]
+
+
+def test_numbers_that_the_protocol_does_not_have_make_no_line_and_are_counted(
+    server: tuple[int, Part],
+) -> None:
+    port, _ = server
+    writer = _store(port, "numbers").open()
+    batch = batch_of("metrics", [_sample("a", 1.0, n) for n in range(4)])
+    value = np.array([math.nan, math.inf, -math.inf, 1.7e308])
+    rows = Rows(batch.rows.series, batch.rows.code, batch.rows.time, value)
+    object.__setattr__(batch, "rows", rows)
+    written = writer.write(batch)
+    huge = {"source_id": "m", "metric_name": "x", "window_end": "2026-01-01T00:01:00Z",
+            "mean": int("9" * 400), "score": 0.5}  # fmt: skip
+    assert writer.write(batch_of("features", [json.dumps(huge).encode()])).written == 1
+    writer.close()
+    assert (written.written, sum(written.others.values())) == (1, 3)
+    assert _ask(port, 'SELECT value FROM "m x"', "numbers")[0][1] == 1.7e308
+    assert _ask(port, "SELECT * FROM padit_features", "numbers")[0][1:] == ["x", 0.5, "m"]
 
 
 def test_a_server_that_was_away_gets_everything(server: tuple[int, Part]) -> None:

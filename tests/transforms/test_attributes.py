@@ -139,7 +139,7 @@ def test_a_configuration_beats_the_wire_and_adds_to_it() -> None:
     spy = _Spy(*rules)
     found = run([[_sample(i, 80, wire) for i in range(10)]], spy.detection, windows=WINDOWS)
     labels = {"cluster": "c", "line": "2", "site": "yaml"}
-    expected = Attributes("availability", tuple(sorted(labels.items())), (0.0, 100.0))
+    expected = Attributes("availability", tuple(sorted(labels.items())), (0.0, 100.0), "low")
     assert {one for _, one in spy.seen} == {expected}
     assert spy.bounds == [[0, 100]] * len(spy.seen)
     assert set(spy.types) == {"availability"}

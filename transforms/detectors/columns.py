@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from padit.domain.errors import StateError
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
-from padit.ops.compiled import kernel
+from padit.ops.compiled import kernel, lean_kernel
 
-__all__ = ["Columns", "Field", "Samples", "locate", "row_argmax", "samples_of"]
+__all__ = ["Columns", "Field", "Samples", "bounded", "locate", "row_argmax", "samples_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,12 @@ class Samples:
     value: NDArray[np.float64]
     start: NDArray[np.int64]
     count: NDArray[np.int64]
+
+
+@lean_kernel
+def bounded(value: float) -> float:
+    """The number, within +-1e150 so that its square stays finite; 0 of NaN."""
+    return min(max(value, -1e150), 1e150) if value == value else 0.0
 
 
 def samples_of(table: FeatureTable) -> Samples:

@@ -7,7 +7,7 @@ from pydantic import Field as Option
 from padit.domain.attributes import UNSTATED
 from padit.domain.config import Levels
 from padit.domain.features import FeatureTable
-from padit.ops.compiled import kernel
+from padit.ops.compiled import lean_kernel
 from padit.transforms.detectors.base import Parameters
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "NAMED_TOTAL",
     "NEVER_ACCEPTED",
     "VerdictParameters",
+    "at_bad_end",
     "directions_of",
     "follow",
     "kinds_of",
@@ -36,6 +37,8 @@ _DIRECTIONS = {
     "availability": LOWER | NEVER_ACCEPTED,
     "error_rate": HIGHER | NEVER_ACCEPTED,
 }
+
+_ENDS = {"high": HIGHER, "low": LOWER, "both": HIGHER | LOWER}
 
 
 _KINDS = {"counter": COUNTS, "gauge": GAUGED}
@@ -76,7 +79,7 @@ def limits_of(levels: Levels, sensitivity: float) -> NDArray[np.float64]:
     return limits
 
 
-@kernel
+@lean_kernel
 def follow(
     s: NDArray[np.float64],
     end: int,
@@ -115,8 +118,8 @@ def follow(
 def directions_of(table: FeatureTable) -> NDArray[np.int64]:
     """int64 (n,): of each window the bits of the sides that are worth a word.
 
-    A value at a bound that is stated for its series is never accepted as the new normal: a full
-    disk stays a full disk.
+    A value at the bad end of the bounds that are stated for its series is never accepted as the
+    new normal: a full disk stays a full disk, an empty one may be.
     """
     both = HIGHER | LOWER
     if table.attributes is None:
@@ -127,9 +130,7 @@ def directions_of(table: FeatureTable) -> NDArray[np.int64]:
         np.int64,
     )
     chosen: NDArray[np.int64] = found[table.attributes.of_rows(table.code)]
-    if any(one.bounds is not None for one in table.attributes.table):
-        chosen = chosen | np.where(_at_a_bound(table), NEVER_ACCEPTED, 0)
-    return chosen
+    return chosen | np.where(at_bad_end(table), NEVER_ACCEPTED, 0)
 
 
 def kinds_of(table: FeatureTable) -> NDArray[np.int64]:
@@ -148,13 +149,16 @@ def kinds_of(table: FeatureTable) -> NDArray[np.int64]:
     return np.where(stated != 0, stated, named)
 
 
-def _at_a_bound(table: FeatureTable) -> NDArray[np.bool_]:
-    """Bool (n,): whether a new sample of the window reaches a bound of its series.
+def at_bad_end(table: FeatureTable) -> NDArray[np.bool_]:
+    """Bool (n,): whether a new sample of the window reaches the bad end of its bounds.
 
     Where there are two bounds, within a fiftieth of what lies between them: few things that are
     full read exactly 100 %.
     """
     found = np.zeros(len(table), bool)
+    column = table.attributes
+    if column is None or all(one.bounds is None for one in column.table):
+        return found
     some = np.flatnonzero(np.diff(table.offset))
     if not len(some):
         return found
@@ -164,5 +168,9 @@ def _at_a_bound(table: FeatureTable) -> NDArray[np.bool_]:
     begin = table.offset[some]
     least = np.minimum.reduceat(table.value, begin)
     most = np.maximum.reduceat(table.value, begin)
-    found[some] = (least <= low + near) | (most >= high - near)
+    bad = np.array([_ENDS[one.bad or "both"] for one in column.table], np.int64)
+    bad = bad[column.of_rows(table.code)[some]]
+    found[some] = ((least <= low + near) & (bad & LOWER > 0)) | (
+        (most >= high - near) & (bad & HIGHER > 0)
+    )
     return found

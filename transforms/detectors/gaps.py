@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.domain.features import FeatureTable
-from padit.ops.compiled import kernel
+from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.columns import Columns, Field
 
 __all__ = ["FIELDS", "NEVER", "RECENT", "Lasting", "Moments", "Rules", "follow"]
@@ -26,7 +26,7 @@ RECENT = 64
 NEVER = int(np.iinfo(np.int64).min)
 _PAUSES = 8
 _HABIT = 3  # as many pauses ...
-_A_WHILE = 6 * 3_600_000_000  # microseconds, or half of the series' life, if that is less
+_A_WHILE = 6 * 3_600_000_000  # microseconds, or half a life: pauses within less are one failure
 _SHARE = 10  # ... that take this part of the time since the first of them are no outages
 _LONGEST = 2.0**60  # microseconds; so that adding it to a time never overflows
 FIELDS = {
@@ -230,7 +230,7 @@ def _follow(
     return found
 
 
-@kernel
+@lean_kernel
 def _series(
     s: int,
     chosen: Ints,
@@ -246,7 +246,8 @@ def _series(
     A limit is worked out at the end of each window, and where a gap follows that may be reported.
     """
     at, judged = out.first[s], True
-    for i in chosen:
+    for k in range(len(chosen)):
+        i = chosen[k]
         for j in range(table.offset[i], table.offset[i + 1]):
             before, now = out.time[at], table.time[j]
             gap = now - before if before != NEVER else 0
@@ -255,7 +256,7 @@ def _series(
                     out.limit[at] = _limit(buffer, before, state.born[s], rules)
                 found = _note(at, now, out, buffer, found)
             if before == NEVER or gap > rules.retention:
-                buffer.low[:] = buffer.high
+                _forget(buffer)
                 state.born[s] = now
             elif gap > 0:
                 _learn(gap, now, buffer, rules)
@@ -268,7 +269,7 @@ def _series(
     return at, found
 
 
-@kernel
+@lean_kernel
 def _take_up(state: _State, s: int, buffer: _Buffer) -> None:
     """Begin with what is remembered of a series."""
     _fill(state.gaps[s], _GAPS, buffer)
@@ -276,7 +277,7 @@ def _take_up(state: _State, s: int, buffer: _Buffer) -> None:
     _fill(state.begins[s], _BEGAN, buffer)
 
 
-@kernel
+@lean_kernel
 def _fill(ring: Ints, kind: int, buffer: _Buffer) -> None:
     count = 0
     for k in range(len(ring)):
@@ -304,21 +305,31 @@ def _latest(buffer: _Buffer, kind: int, width: int) -> Ints:
     return found
 
 
-@kernel
+@lean_kernel
 def _add(kind: int, value: int, buffer: _Buffer) -> None:
     buffer.value[kind, buffer.high[kind]] = value
     buffer.high[kind] += 1
 
 
-@kernel
+@lean_kernel
+def _forget(buffer: _Buffer) -> None:
+    for kind in range(len(buffer.low)):
+        buffer.low[kind] = buffer.high[kind]
+
+
+@lean_kernel
 def _learn(gap: int, now: int, buffer: _Buffer, rules: Rules) -> None:
     """Remember a gap, and that it is a pause if it is longer than usual gaps allow."""
-    if gap >= rules.minimum:
-        limit = _by_gaps(np.sort(_latest(buffer, _GAPS, RECENT)), rules)
-        if 0 < limit <= gap:
-            _add(_OFF, gap, buffer)
-            _add(_BEGAN, now - gap, buffer)
+    if gap >= rules.minimum and 0 < _usual(buffer, rules) <= gap:
+        _add(_OFF, gap, buffer)
+        _add(_BEGAN, now - gap, buffer)
     _add(_GAPS, gap, buffer)
+
+
+@kernel
+def _usual(buffer: _Buffer, rules: Rules) -> int:
+    """The limit by usual gaps alone."""
+    return int(_by_gaps(np.sort(_latest(buffer, _GAPS, RECENT)), rules))
 
 
 @kernel
@@ -337,7 +348,7 @@ def _note(at: int, following: int, out: _Out, buffer: _Buffer, found: int) -> in
 @kernel
 def _limit(buffer: _Buffer, now: int, born: int, rules: Rules) -> int:
     """Gap from which a series is reported, microseconds; 0 while it warms up."""
-    limit = _by_gaps(np.sort(_latest(buffer, _GAPS, RECENT)), rules)
+    limit = _usual(buffer, rules)
     if now - born < rules.lived:
         return 0
     if limit > 0 and buffer.high[_OFF] - buffer.low[_OFF] >= _HABIT:
@@ -347,10 +358,7 @@ def _limit(buffer: _Buffer, now: int, born: int, rules: Rules) -> int:
 
 @kernel
 def _with_habit(limit: int, buffer: _Buffer, now: int, born: int, rules: Rules) -> int:
-    """The limit of a series that pauses, where its latest pauses are a habit.
-
-    Of a series that never paused some pauses within hours are one failure, no habit yet.
-    """
+    """The limit of a series that pauses, where its latest pauses are a habit, no single failure."""
     length, begin = _latest(buffer, _OFF, _PAUSES), _latest(buffer, _BEGAN, _PAUSES)
     oldest, taken = np.iinfo(np.int64).max, 0
     for k in range(_PAUSES):
@@ -362,7 +370,7 @@ def _with_habit(limit: int, buffer: _Buffer, now: int, born: int, rules: Rules) 
     return max(limit, int(np.rint(rules.factor * middle)))
 
 
-@kernel
+@lean_kernel
 def _by_gaps(gaps: Ints, rules: Rules) -> int:
     """The limit by usual gaps alone; they are sorted behind zeros."""
     count = _count(gaps)
@@ -374,7 +382,7 @@ def _by_gaps(gaps: Ints, rules: Rules) -> int:
     return max(by_usual, 2 * int(gaps[-2]), rules.minimum)
 
 
-@kernel
+@lean_kernel
 def _count(values: Ints) -> int:
     found = 0
     for one in values:
@@ -382,7 +390,7 @@ def _count(values: Ints) -> int:
     return found
 
 
-@kernel
+@lean_kernel
 def _share(gaps: Ints, count: int, tenths: int) -> int:
     """The gap that so many tenths do not exceed, of gaps sorted behind zeros."""
     place = len(gaps) - count + max((tenths * count + 9) // 10 - 1, 0)

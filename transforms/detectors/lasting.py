@@ -1,6 +1,6 @@
 """Lasting: what goes on for longer than it ever did, though each value is a usual one."""
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +80,7 @@ class LastingDetector:
     def __init__(self, parameters: LastingParameters, levels: Levels | None = None) -> None:
         self.parameters = parameters
         self.levels = levels or Levels()
+        self._limits = limits_of(self.levels, parameters.sensitivity)
 
     def at(self, levels: Levels) -> "LastingDetector":
         """The same detector that opens, closes and accepts where the job's alerts do."""
@@ -94,17 +95,16 @@ class LastingDetector:
         retention = int(self.parameters.retention_sec * 1e6)
         state, rows = locate(state, _FIELDS, table, retention)
         sensitivity = self.parameters.sensitivity
-        limits = limits_of(self.levels, sensitivity)
-        value = np.nan_to_num(table.value)
-        mean = average(value, table.offset.astype(np.int64, copy=False))
+        mean = average(table.value, table.offset.astype(np.int64, copy=False))
         facts = np.empty((FACTS, len(table)))
+        data: dict[str, Any] = state.data
         run(
-            cast(NDArray[np.float64], state.data["state"]),
+            data["state"],
             rows[table.code],
             table.window_end.astype(np.int64, copy=False),
             mean,
             directions_of(table) | _no_ramps(table),
-            limits,
+            self._limits,
             facts,
         )
         return state, _scores(facts, mean, sensitivity)

@@ -29,7 +29,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.ops.compiled import kernel
+from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.directions import CLOSED, DUE, NEVER_ACCEPTED, follow
 from padit.transforms.detectors.lasting_state import LASTS, STAY, stay
 
@@ -97,7 +97,7 @@ def run(
         s[COUNT] += 1.0
 
 
-@kernel
+@lean_kernel
 def _judge(s: Array, y: float, end: int, directions: int, row: int, out: Array) -> float:
     """The highest verdict of sides and ramps; its facts are noted."""
     found, what = 0.0, s[WHAT]
@@ -124,7 +124,7 @@ def _judge(s: Array, y: float, end: int, directions: int, row: int, out: Array) 
     return found
 
 
-@kernel
+@lean_kernel
 def _lasts(s: Array, p: Array, y: float, sign: float) -> float:
     """Page's sum of one side as a share of its limit."""
     if s[COUNT] < LEAST_WINDOWS or s[VAR] <= 0:
@@ -156,7 +156,7 @@ def _lasts(s: Array, p: Array, y: float, sign: float) -> float:
     return float(p[SUM] / limit)
 
 
-@kernel
+@lean_kernel
 def _learn_side(p: Array) -> None:
     """What was reported and ended by itself is learnt the third time: then it is routine."""
     p[TOLD] += 1.0
@@ -164,7 +164,7 @@ def _learn_side(p: Array) -> None:
         p[RECORD] = max(p[RECORD], p[REACH])
 
 
-@kernel
+@lean_kernel
 def _expected(p: Array) -> float:
     """The top up to which a ramp is usual."""
     n = p[TOPS]
@@ -173,7 +173,7 @@ def _expected(p: Array) -> float:
     return float(p[TOP_MEAN] + FAR * (1.0 + 2.0 / n) * math.sqrt(1.0 + 1.0 / n) * spread)
 
 
-@kernel
+@lean_kernel
 def _beyond(p: Array, y: float, end: int, opened: float) -> float:
     """How far a ramp is beyond its limit, 1 at the limit for two windows; then learn its steps."""
     verdict = 0.0
@@ -203,7 +203,7 @@ def _beyond(p: Array, y: float, end: int, opened: float) -> float:
     return float(verdict)
 
 
-@kernel
+@lean_kernel
 def _is_clock(p: Array, end: int) -> bool:
     """Whether a ramp counts seconds or milliseconds: how long something has run."""
     seconds = (end - p[BEGUN]) / 1e6
@@ -213,7 +213,7 @@ def _is_clock(p: Array, end: int) -> bool:
     return bool(abs(rate - 1.0) <= EVEN or abs(rate - 1000.0) <= 1000.0 * EVEN)
 
 
-@kernel
+@lean_kernel
 def _learn_top(p: Array, reported: bool) -> None:
     """Put the top of an episode that ended into what tops are (Welford 1962), of 64 at most.
 
@@ -236,7 +236,7 @@ def _learn_top(p: Array, reported: bool) -> None:
     p[TOPS] = n
 
 
-@kernel
+@lean_kernel
 def _learn(s: Array, y: float) -> None:
     """Put a window into mean and deviation, from the 60th on at most three deviations away."""
     if s[COUNT] == 0:
@@ -261,7 +261,7 @@ def _learn(s: Array, y: float) -> None:
         s[TURNED] = -1.0
 
 
-@kernel
+@lean_kernel
 def _note(s: Array, what: int, row: int, out: Array) -> None:
     """What the verdict is about, and the range that is usual for it."""
     out[3, row] = what
@@ -279,7 +279,7 @@ def _note(s: Array, what: int, row: int, out: Array) -> None:
         out[4, row], out[5, row] = -_expected(p), p[HEIGHT] - p[TOP_MEAN]
 
 
-@kernel
+@lean_kernel
 def _follow(
     s: Array, end: int, verdict: float, directions: int, limits: Array, row: int, out: Array
 ) -> None:
@@ -295,7 +295,7 @@ def _follow(
         out[1, row], out[2, row] = 0.0, 1.0
 
 
-@kernel
+@lean_kernel
 def _accept(s: Array) -> None:
     """What stands becomes usual: a side is learnt anew, a ramp runs on and its reset is learnt."""
     if s[WHAT] < 2:

@@ -1,7 +1,6 @@
 """Multivariate: relations between the metrics of a source that no longer hold."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 import msgspec
@@ -17,10 +16,12 @@ from padit.transforms.detectors.base import Parameters, Scores
 from padit.transforms.detectors.calibration import measured_confidence
 from padit.transforms.detectors.columns import row_argmax
 from padit.transforms.detectors.joint import Joint, join, stretches
+from padit.transforms.detectors.multivariate_source import Source, new_source, restore
 
 __all__ = ["DETECTOR", "MultivariateDetector", "MultivariateParameters"]
 
 Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
 _AT_ONCE = 1 << 20  # numbers in a matrix of rows, so that many sources need no more memory
 
 
@@ -46,18 +47,7 @@ class MultivariateParameters(Parameters):
     )
 
 
-@dataclass(slots=True)
-class _Source:
-    """One source: its metrics, the first rows as long as it has no memory, and its memory."""
-
-    metrics: tuple[Series, ...]
-    seen: int
-    last: Array  # (d,), NaN before a metric's first sample
-    rows: Array  # (< learn, d)
-    memory: Array | None
-
-
-State = dict[str, _Source]
+State = dict[str, Source]
 
 
 class _Sheet:
@@ -70,20 +60,19 @@ class _Sheet:
         )
         self.partner = np.zeros(shape, np.int64)
 
-    def fill(self, chosen: slice, judged: hotelling.Judged, source: int) -> None:
-        """Copy the rows of one source from the scores of several."""
+    def fill(self, chosen: slice, judged: hotelling.Judged, source: int, related: Ints) -> None:
+        """Copy the rows of one source, in the columns `related`, from the scores of several."""
         size = chosen.stop - chosen.start
         off = judged.off[source, :size]
-        d = off.shape[1]
         share = off * off
         top = share.max(axis=1, keepdims=True)
         share = np.divide(share, top, out=np.zeros_like(share), where=top > 0)
-        self.score[chosen, :d] = judged.level[source, :size, None] * share
-        self.residual[chosen, :d] = np.abs(off)
-        self.mean[chosen, :d] = judged.mean[source, :size]
-        self.expected[chosen, :d] = judged.expected[source, :size]
-        self.spread[chosen, :d] = judged.spread[source]
-        self.partner[chosen, :d] = judged.partner[source]
+        self.score[chosen, related] = judged.level[source, :size, None] * share
+        self.residual[chosen, related] = np.abs(off)
+        self.mean[chosen, related] = judged.mean[source, :size]
+        self.expected[chosen, related] = judged.expected[source, :size]
+        self.spread[chosen, related] = judged.spread[source]
+        self.partner[chosen, related] = related[judged.partner[source]]
 
 
 class MultivariateDetector:
@@ -113,6 +102,10 @@ class MultivariateDetector:
     standard deviations, is (P z)_j / sqrt(P_jj) with P the inverse above. Other metrics of the
     source get the share of their squared residual. A new metric resets the source.
 
+    A metric with at most 4 values in the first `learn` rows is a switch or a state: it is left
+    alone, neither judged nor related to others, since its flips are no distances. When it has had
+    more values than that, the source is learnt anew with it.
+
     Reference: Hotelling (1947), Multivariate quality control; Mason, Tracy & Young (1995),
     Decomposition of T2 for multivariate control chart interpretation.
 
@@ -132,7 +125,7 @@ class MultivariateDetector:
     """
 
     name: ClassVar[str] = "multivariate"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     Parameters: ClassVar[type[Parameters]] = MultivariateParameters
     confidence = staticmethod(measured_confidence)
 
@@ -194,17 +187,7 @@ class MultivariateDetector:
 
     def dump(self, state: State) -> bytes:
         """Sources in the order of their names."""
-        saved = [
-            (
-                key,
-                [tuple(metric) for metric in source.metrics],
-                source.seen,
-                source.last.tobytes(),
-                source.rows.tobytes(),
-                None if source.memory is None else source.memory.tobytes(),
-            )
-            for key, source in sorted(state.items())
-        ]
+        saved = [(key, *source.saved()) for key, source in sorted(state.items())]
         return msgspec.msgpack.encode((self.version, saved))
 
     def load(self, data: bytes) -> State:
@@ -221,7 +204,7 @@ class MultivariateDetector:
                     "replay the history instead of restoring it"
                 )
                 raise StateError(message)
-            return {key: _restore(item) for key, *item in saved}
+            return {key: restore(item) for key, *item in saved}
         except (msgspec.DecodeError, ValueError, TypeError) as error:
             message = f"multivariate state is damaged ({error}); restore another savepoint"
             raise StateError(message) from error
@@ -295,15 +278,15 @@ class MultivariateDetector:
         for name, metrics in found.items():
             source = state.get(name)
             if source is None or ends[name][0] - source.seen > self._retention:
-                state[name] = _new(tuple(metrics[: self.parameters.max_metrics]))
+                state[name] = new_source(tuple(metrics[: self.parameters.max_metrics]))
             elif not set(metrics) <= set(source.metrics):
                 joint = tuple(sorted({*source.metrics, *metrics}))[: self.parameters.max_metrics]
                 if joint != source.metrics:
-                    state[name] = _new(joint)
+                    state[name] = new_source(joint)
             state[name].seen = ends[name][1]
         return sorted(found)
 
-    def _judge(self, sources: list[_Source], joint: Joint) -> _Sheet:
+    def _judge(self, sources: list[Source], joint: Joint) -> _Sheet:
         """Rows of all sources: the same steps for each, many at once."""
         sheet = _Sheet(joint)
         at = joint.start[:-1].copy()
@@ -313,73 +296,79 @@ class MultivariateDetector:
             rows = joint.rows[at[i] : stop[i], :d]
             known = np.flatnonzero(~np.isnan(rows).any(axis=1))
             at[i] = at[i] + known[0] if known.size and d > 1 else stop[i]
+        until = at.copy()  # the rows of each source that its metrics are known for
         while True:
             for i in np.flatnonzero(at < stop).tolist():
-                at[i] = self._begin(sources[i], joint.rows, int(at[i]), int(stop[i]))
+                at[i], until[i] = self._begin(
+                    sources[i], joint.rows, int(at[i]), int(until[i]), int(stop[i])
+                )
             ready = np.flatnonzero(at < stop)
             if not ready.size:
                 return sheet
-            sizes = np.array([len(sources[i].metrics) for i in ready])
+            sizes = np.array([len(cast(Ints, sources[i].related)) for i in ready])
             for d in np.unique(sizes).tolist():
                 chosen = ready[sizes == d]
-                at[chosen] = self._together(sources, joint.rows, chosen, at, stop, sheet)
+                at[chosen] = self._together(sources, joint.rows, chosen, at, until, sheet)
 
-    def _begin(self, source: _Source, rows: Array, at: int, stop: int) -> int:
-        """Let a source without a memory learn; where its rows go on after that."""
-        if source.memory is not None:
-            return at
-        upto = min(at + self.parameters.learn - len(source.rows), stop)
-        source.rows = np.concatenate([source.rows, rows[at:upto, : len(source.metrics)]])
-        if len(source.rows) == self.parameters.learn:
-            source.memory = hotelling.begin(source.rows, self.parameters.warning)
-            source.rows = source.rows[:0]
-        return upto
+    def _begin(
+        self, source: Source, rows: Array, at: int, until: int, stop: int
+    ) -> tuple[int, int]:
+        """Let a source that has not learnt do so; where its rows go on, and to where it may judge.
+
+        Args:
+            source: whose rows these are.
+            rows: of all sources.
+            at: the first of its rows that is not judged yet.
+            until: the row behind those it was found to be ready for.
+            stop: the row behind its last one.
+        """
+        while at < stop:
+            if source.related is not None:
+                if until <= at:
+                    until = source.more_values(rows, at, stop)
+                if until > at and source.memory is not None:
+                    return at, until
+                at = max(at, until)  # nothing to relate up to here
+                if at < stop:
+                    source.learn_anew()
+                continue
+            upto = min(at + self.parameters.learn - len(source.rows), stop)
+            source.rows = np.concatenate([source.rows, rows[at:upto, : len(source.metrics)]])
+            if len(source.rows) == self.parameters.learn:
+                source.begin(self.parameters.warning)
+            at = until = upto
+        return at, until
 
     def _together(
         self,
-        sources: list[_Source],
+        sources: list[Source],
         rows: Array,
         chosen: NDArray[np.int64],
-        at: NDArray[np.int64],
-        stop: NDArray[np.int64],
+        at: Ints,
+        until: Ints,
         sheet: _Sheet,
-    ) -> NDArray[np.int64]:
+    ) -> Ints:
         """Judge what each source may take before it learns; where their rows go on."""
-        d = len(sources[chosen[0]].metrics)
+        related = np.stack([cast(Ints, sources[i].related) for i in chosen])
+        d = related.shape[1]
         where = hotelling.layout(d)
         memory = np.stack([cast(Array, sources[i].memory) for i in chosen])
-        count = np.minimum(hotelling.room(memory, where), stop[chosen] - at[chosen])
+        count = np.minimum(hotelling.room(memory, where), until[chosen] - at[chosen])
         count = np.minimum(count, max(_AT_ONCE // (len(chosen) * d), 1))
         size = int(count.max())
         index = at[chosen][:, None] + np.minimum(np.arange(size), count[:, None] - 1)
         judged, lost = hotelling.step(
-            memory, rows[index, :d], count, self.parameters.warning, self.parameters.memory_rows
-        )
+            memory, rows[index[:, :, None], related[:, None, :]], count, self.parameters.warning,
+            self.parameters.memory_rows,
+        )  # fmt: skip
         for place, i in enumerate(chosen.tolist()):
-            sheet.fill(slice(int(at[i]), int(at[i] + count[place])), judged, place)
-            sources[i].memory = None if lost[place] else memory[place].copy()
-        onwards: NDArray[np.int64] = at[chosen] + count
+            part = slice(int(at[i]), int(at[i] + count[place]))
+            sheet.fill(part, judged, place, related[place])
+            sources[i].memory = memory[place].copy()
+            if lost[place]:
+                sources[i].learn_anew()
+        onwards: Ints = at[chosen] + count
         return onwards
-
-
-def _new(metrics: tuple[Series, ...]) -> _Source:
-    d = len(metrics)
-    return _Source(metrics, 0, np.full(d, np.nan), np.empty((0, d)), None)
-
-
-def _restore(item: list[Any]) -> _Source:
-    metrics, seen, last, rows, memory = item
-    d = len(metrics)
-    if memory is not None and len(memory) != 8 * hotelling.layout(d).size:
-        message = f"a memory of {d} metrics has {len(memory)} bytes"
-        raise ValueError(message)
-    return _Source(
-        tuple(Series(*metric) for metric in metrics),
-        seen,
-        np.frombuffer(last, np.float64).copy(),
-        np.frombuffer(rows, np.float64).reshape(-1, d).copy(),
-        None if memory is None else np.frombuffer(memory, np.float64).copy(),
-    )
 
 
 def _at(column: NDArray[Any], best: NDArray[np.int64]) -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from functools import lru_cache
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,11 +51,11 @@ class RelationDetector:
         level = verdict / (verdict + 3/7)    always
 
     Nothing is learnt while an alert is open; once it has stood for `accept_after` the lines are
-    learnt anew.
+    learnt anew, but for an availability, an error rate and a value at the bad end of its bounds.
     """
 
     name: ClassVar[str] = "relation"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     Parameters: ClassVar[type[Parameters]] = RelationParameters
     samples_first: ClassVar[int] = LEAST_WINDOWS
     budgeted: ClassVar[bool] = False
@@ -64,6 +64,7 @@ class RelationDetector:
     def __init__(self, parameters: RelationParameters, levels: Levels | None = None) -> None:
         self.parameters = parameters
         self.levels = levels or Levels()
+        self._limits = limits_of(self.levels, parameters.sensitivity)
 
     def at(self, levels: Levels) -> "RelationDetector":
         """The same detector that opens, closes and accepts where the job's alerts do."""
@@ -78,7 +79,6 @@ class RelationDetector:
         retention = int(self.parameters.retention_sec * 1e6)
         state, rows = locate(state, _FIELDS, table, retention)
         sensitivity = self.parameters.sensitivity
-        limits = limits_of(self.levels, sensitivity)
         sources: dict[str, int] = {}
         number_of = np.array(
             [sources.setdefault(one.source_id, len(sources)) for one in table.series], np.int64
@@ -86,20 +86,19 @@ class RelationDetector:
         names = [_identity(one.metric_name, one.unit) for one in table.series]
         identity = np.array(names, np.int64)
         facts = np.empty((FACTS, len(table)))
-        value = np.nan_to_num(table.value)
-        mean = average(value, table.offset.astype(np.int64, copy=False))
+        mean = average(table.value, table.offset.astype(np.int64, copy=False))
         data: dict[str, Any] = state.data
         run(
-            cast(NDArray[np.float64], data["own"]),
-            cast(NDArray[np.int64], data["partner"]),
-            cast(NDArray[np.float64], data["pairs"]),
+            data["own"],
+            data["partner"],
+            data["pairs"],
             rows[table.code],
             number_of[table.code],
             identity[table.code],
             table.window_end.astype(np.int64, copy=False),
             mean,
             directions_of(table),
-            limits,
+            self._limits,
             facts,
         )
         return state, _scores(facts, mean, sensitivity, table)

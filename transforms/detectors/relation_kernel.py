@@ -12,8 +12,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.ops.compiled import kernel
-from padit.transforms.detectors.directions import DUE, follow
+from padit.ops.compiled import kernel, lean_kernel
+from padit.transforms.detectors.columns import bounded
+from padit.transforms.detectors.directions import DUE, NEVER_ACCEPTED, follow
 
 __all__ = ["FACTS", "PAIR", "PARTNERS", "SLOTS", "average", "run"]
 
@@ -39,12 +40,12 @@ DAY = 86_400_000_000
 
 @kernel
 def average(value: Array, offset: Ints) -> Array:
-    """float64 (n,): mean of each window's new samples in their order; NaN without any."""
+    """float64 (n,): mean of each window's `bounded` new samples in order; NaN without any."""
     found = np.full(len(offset) - 1, np.nan)
     for row in range(len(found)):
         total = 0.0
         for i in range(offset[row], offset[row + 1]):
-            total += min(max(value[i], -1e150), 1e150)
+            total += bounded(value[i])
         if offset[row + 1] > offset[row]:
             found[row] = total / (offset[row + 1] - offset[row])
     return found
@@ -75,7 +76,8 @@ def run(
         identity: int64 (n,), numbers that tell the metrics of a source apart, not 0.
         end: int64 (n,), microseconds.
         mean: float64 (n,), see `average`.
-        directions: int64 (n,), bit 0: higher is worth a word; bit 1: lower is.
+        directions: int64 (n,), bit 0: higher is worth a word; bit 1: lower is; bit 2: never
+            accepted.
         limits: float64 (3,), verdicts that open and that keep open; microseconds until accepted.
         out: float64 (FACTS, n): event, level, accepted, row of the partner, its slot's line
             (low, high, prediction), explained share, pairs that judged.
@@ -137,10 +139,10 @@ def _window(
     out[8, row] = judged
     if judged > 0:
         verdict = np.sort(verdicts[:judged])[(judged - 1) // 2]
-        _follow(s, pairs, end, verdict, limits, row, out)
+        _follow(s, pairs, end, verdict, directions, limits, row, out)
 
 
-@kernel
+@lean_kernel
 def _slot(partner: Ints, pairs: Array, who: int, end: int) -> int:
     """The place of a partner; a new one gets one that is free, or says nothing; -1: full."""
     free = -1
@@ -157,27 +159,27 @@ def _slot(partner: Ints, pairs: Array, who: int, end: int) -> int:
     return free
 
 
-@kernel
+@lean_kernel
 def _explained(p: Array) -> float:
     """Share of the metric's variance that the line predicts, out of sample."""
     return float(1.0 - p[ERROR] / p[VAR_Y]) if p[VAR_Y] > 0 else 0.0
 
 
-@kernel
+@lean_kernel
 def _predicted(p: Array, x: float) -> float:
     slope = p[COVAR] / p[VAR_X] if p[VAR_X] > 0 else 0.0
     found = float(p[MEAN_Y] + slope * (x - p[MEAN_X]))
     return found if abs(found) <= 1e151 else float(p[MEAN_Y])  # squares of errors stay finite
 
 
-@kernel
+@lean_kernel
 def _spread(p: Array) -> float:
     """Deviation of an error, wider while errors have changed their side seldom."""
     wide = 1.0 + 2.0 / math.sqrt(p[ERROR_SWINGS] + 1.0)
     return float(wide * math.sqrt(p[ERROR]) + 1e-9 * abs(p[MEAN_Y]) + 1e-300)
 
 
-@kernel
+@lean_kernel
 def _judge(p: Array, x: float, y: float, learn: bool, directions: int) -> float:
     """Sum of Page over the errors, as a share of its limit; -1 while the pair may not judge."""
     ready = p[COUNT] >= LEAST_WINDOWS and p[SWINGS] >= LEAST_SWINGS
@@ -208,7 +210,7 @@ def _judge(p: Array, x: float, y: float, learn: bool, directions: int) -> float:
     return float(p[SUM] / limit)
 
 
-@kernel
+@lean_kernel
 def _learn(p: Array, x: float, y: float) -> None:
     """Put a window into the moments, an error beyond three deviations as three."""
     count = p[COUNT]
@@ -236,7 +238,7 @@ def _learn(p: Array, x: float, y: float) -> None:
     _swing(p, SWINGS, SIDE, dx, 0.6745 * math.sqrt(p[VAR_X]))
 
 
-@kernel
+@lean_kernel
 def _swing(p: Array, swings: int, side: int, away: float, far: float) -> None:
     """Count swings from one side of the middle to the other, each beyond a quartile."""
     if away >= far and p[side] <= 0 and far > 0:
@@ -246,7 +248,7 @@ def _swing(p: Array, swings: int, side: int, away: float, far: float) -> None:
         p[side] = -1.0
 
 
-@kernel
+@lean_kernel
 def _line(
     p: Array, x: float, other: int, row: int, out: Array, verdict: float, best: float
 ) -> float:
@@ -260,11 +262,19 @@ def _line(
     return verdict
 
 
-@kernel
+@lean_kernel
 def _follow(
-    s: Array, pairs: Array, end: int, verdict: float, limits: Array, row: int, out: Array
+    s: Array,
+    pairs: Array,
+    end: int,
+    verdict: float,
+    directions: int,
+    limits: Array,
+    row: int,
+    out: Array,
 ) -> None:
     """Open, close and accept by the verdict of a window."""
-    if follow(s[OPEN : CALM + 1], end, verdict, limits, row, out) == DUE:
+    due = follow(s[OPEN : CALM + 1], end, verdict, limits, row, out) == DUE
+    if due and not directions & NEVER_ACCEPTED:
         s[OPEN], out[1, row], out[2, row] = 0.0, 0.0, 1.0
         pairs[:] = 0.0  # the lines are learnt again

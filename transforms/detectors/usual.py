@@ -1,6 +1,6 @@
 """Usual: what is usual for a series, on several time scales, and when it has left that."""
 
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,7 @@ class UsualDetector:
     def __init__(self, parameters: UsualParameters, levels: Levels | None = None) -> None:
         self.parameters = parameters
         self.levels = levels or Levels()
+        self._limits = limits_of(self.levels, parameters.sensitivity)
 
     def at(self, levels: Levels) -> "UsualDetector":
         """The same detector that opens, closes and accepts where the job's alerts do."""
@@ -104,17 +105,17 @@ class UsualDetector:
         facts = np.zeros((state_of.FACTS, len(table)))
         verdict = np.zeros(len(table.value))
         sensitivity = self.parameters.sensitivity
-        limits = limits_of(self.levels, sensitivity)
+        data: dict[str, Any] = state.data
         run(
-            cast(NDArray[np.float64], state.data["state"]),
-            cast(NDArray[np.float32], state.data["season"]),
-            cast(NDArray[np.float64], state.data["unseen"]),
+            data["state"],
+            data["season"],
+            data["unseen"],
             rows[table.code],
             table.offset.astype(np.int64, copy=False),
             table.time.astype(np.int64, copy=False),
-            np.clip(np.nan_to_num(table.value), -1e150, 1e150),
+            table.value,
             directions_of(table) | kinds_of(table),
-            limits,
+            self._limits,
             verdict,
             facts,
         )

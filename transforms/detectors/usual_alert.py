@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.ops.compiled import kernel
+from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.usual_evidence import (
     accept_evidence,
 )
@@ -57,7 +57,7 @@ CRITICAL = 3.86  # the verdict that scores 0.9
 Array = NDArray[np.float64]
 
 
-@kernel
+@lean_kernel
 def open_alert(s: Array, t: int) -> None:
     """Begin an alert at microseconds `t`; what waits to be learnt is dropped."""
     s[OPEN], s[SINCE], s[CALM], s[FAR_FOR] = 1.0, t, 0.0, 0.0
@@ -65,7 +65,7 @@ def open_alert(s: Array, t: int) -> None:
     s[STASHED], s[STRIDE], s[TURN] = 0.0, 1.0, 0.0
 
 
-@kernel
+@lean_kernel
 def severity(s: Array, t: int, over: float) -> float:
     """The verdict of an alert that has been far outside for long, else 0.
 
@@ -115,7 +115,7 @@ def follow(
     return 0.0
 
 
-@kernel
+@lean_kernel
 def _stash(s: Array, y: float) -> None:
     """Keep at most 128 values of the alert, evenly spaced."""
     if s[TURN] % s[STRIDE] == 0:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.ops.compiled import kernel
+from padit.ops.compiled import lean_kernel
 from padit.transforms.detectors.directions import COUNTS, GAUGED, LOWER, NAMED_TOTAL
 from padit.transforms.detectors.usual_scale import log2
 from padit.transforms.detectors.usual_state import (
@@ -43,7 +43,7 @@ __all__ = ["activity", "before", "increase", "sides", "stuck"]
 Array = NDArray[np.float64]
 
 
-@kernel
+@lean_kernel
 def increase(s: Array, t: int, x: float, kind: int) -> tuple[float, bool]:
     """What is judged: the value, or of a counter its increase a second; False: nothing yet.
 
@@ -76,7 +76,7 @@ def increase(s: Array, t: int, x: float, kind: int) -> tuple[float, bool]:
     return step / dt, True
 
 
-@kernel
+@lean_kernel
 def _begin_again(s: Array, t: int) -> None:
     last, when, interval = s[LAST], s[LAST_TIME], s[INTERVAL]
     rises, falls, equals, fractions = s[RISES], s[FALLS], s[EQUALS], s[FRACTIONS]
@@ -86,7 +86,7 @@ def _begin_again(s: Array, t: int) -> None:
     s[BORN], s[AGE] = t, 1.0
 
 
-@kernel
+@lean_kernel
 def sides(s: Array, t: int, kind: int) -> int:
     """Bits of `kind` that count: not that a series grows slower which may be no counter.
 
@@ -99,7 +99,7 @@ def sides(s: Array, t: int, kind: int) -> int:
     return kind & ~LOWER if doubtful else kind
 
 
-@kernel
+@lean_kernel
 def _count_step(s: Array, step: float) -> None:
     fade = 1.0 - 1.0 / 512
     s[RISES], s[FALLS], s[EQUALS] = s[RISES] * fade, s[FALLS] * fade, s[EQUALS] * fade
@@ -111,7 +111,7 @@ def _count_step(s: Array, step: float) -> None:
         s[EQUALS] += 1
 
 
-@kernel
+@lean_kernel
 def _is_counter(s: Array, kind: int) -> bool:
     """What is stated decides, else how it moves.
 
@@ -132,7 +132,7 @@ def _is_counter(s: Array, kind: int) -> bool:
     return bool(seldom or s[RISES] >= 0.5 * steps)
 
 
-@kernel
+@lean_kernel
 def before(s: Array, centre: float) -> float:
     """Mean of eight values that were usual, of up to half an hour ago; the centre without any."""
     at = int(s[WAITING])
@@ -146,7 +146,7 @@ def before(s: Array, centre: float) -> float:
     return total / (last - first)
 
 
-@kernel
+@lean_kernel
 def activity(s: Array, x: float) -> bool:
     """Sum the sizes of steps, each the least of three, which a jump leaves alone.
 
@@ -168,7 +168,7 @@ def activity(s: Array, x: float) -> bool:
     return True
 
 
-@kernel
+@lean_kernel
 def stuck(s: Array, x: float, learn: bool) -> float:
     """How long one value has been repeated, as a share of what would be news."""
     if s[AGE] > 0 and x == s[LAST]:

@@ -15,7 +15,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.ops.compiled import kernel
+from padit.ops.compiled import lean_kernel
 from padit.transforms.detectors.usual_scale import (
     CENTRE,
     COUNT,
@@ -64,7 +64,7 @@ FEW, YOUNG = 8, 24  # samples, until a range, and until quantiles are known
 RECORD, FADE, CAP = 1.6, 1.0 - 1.0 / 4096, 1.5
 
 
-@kernel
+@lean_kernel
 def judge(
     c: Array, y: float, before: float, context: int, learn: bool, relief: float
 ) -> tuple[float, float]:
@@ -100,7 +100,7 @@ def judge(
     return (v, 4.0) if v > verdict else (verdict, which)
 
 
-@kernel
+@lean_kernel
 def extreme(c: Array, y: float) -> float:
     """The verdict that one value alone is news: how far it lies beyond all that was seen.
 
@@ -114,13 +114,13 @@ def extreme(c: Array, y: float) -> float:
     return float(min(beyond / ((50.0 if known(c) else 8.0) * reach), 1e6))
 
 
-@kernel
+@lean_kernel
 def known(c: Array) -> bool:
     """Whether a channel has been seen for long enough, in samples and swings, to be judged."""
     return bool(c[COUNT] >= YOUNG and (c[SWINGS] >= 6 or c[COUNT] >= 512))
 
 
-@kernel
+@lean_kernel
 def _outside(
     c: Array, away: float, ahead: float, context: int, learn: bool
 ) -> tuple[float, float, float]:
@@ -154,7 +154,7 @@ def _outside(
     return over, z, slack
 
 
-@kernel
+@lean_kernel
 def _in_gap(c: Array, y: float, before: float) -> bool:
     """Whether a value lies where the channel jumps across."""
     for k in range(GAP_COUNT):
@@ -167,7 +167,7 @@ def _in_gap(c: Array, y: float, before: float) -> bool:
     return False
 
 
-@kernel
+@lean_kernel
 def _sum(c: Array, at: int, gain: float, limit: float, relief: float, learn: bool) -> float:
     """Add to a sum; inside an alert it falls faster, so that the alert closes in time."""
     record, peak = at + 5, at + 10
@@ -187,7 +187,7 @@ def _sum(c: Array, at: int, gain: float, limit: float, relief: float, learn: boo
     return float(c[at] / limit)
 
 
-@kernel
+@lean_kernel
 def accept_evidence(c: Array) -> None:
     """Start the sums again; what was reached is a record now."""
     for k in range(5):

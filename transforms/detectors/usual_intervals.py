@@ -10,7 +10,7 @@ the data.
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.ops.compiled import kernel
+from padit.ops.compiled import kernel, lean_kernel
 
 __all__ = ["SIZE", "add", "distance", "span"]
 
@@ -19,7 +19,7 @@ PLACES = 31  # a search takes five steps
 SIZE = 2 + 2 * PLACES
 
 
-@kernel
+@lean_kernel
 def distance(memory: Array, y: float) -> float:
     """Of a value to the nearest interval; inf from an empty memory."""
     count, latest = int(memory[0]), int(memory[SIZE - 1])
@@ -37,7 +37,7 @@ def distance(memory: Array, y: float) -> float:
     return nearest
 
 
-@kernel
+@lean_kernel
 def span(memory: Array) -> tuple[float, float]:
     """Least and greatest value; inf and -inf of an empty memory."""
     count = int(memory[0])
@@ -46,7 +46,7 @@ def span(memory: Array) -> tuple[float, float]:
     return memory[1], memory[PLACES + count]
 
 
-@kernel
+@lean_kernel
 def _begun(memory: Array, y: float) -> int:
     """How many intervals begin at or before a value; steps that no branch has to guess."""
     begun, count = 0, int(memory[0])

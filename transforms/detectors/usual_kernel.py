@@ -5,7 +5,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.ops.compiled import kernel
+from padit.ops.compiled import kernel, lean_kernel
+from padit.transforms.detectors.columns import bounded
 from padit.transforms.detectors.usual_alert import follow, open_alert, severity
 from padit.transforms.detectors.usual_channels import activity, before, increase, sides, stuck
 from padit.transforms.detectors.usual_evidence import (
@@ -115,10 +116,9 @@ def run(
         rows: int64 (n,), the series of each window.
         offset: int64 (n + 1,), its samples.
         time: int64 (m,), microseconds, ascending within a series.
-        value: float64 (m,), finite, squares finite.
+        value: float64 (m,), taken as `bounded`.
         directions: int64 (n,), bits: higher counts; lower does; a shift is never accepted.
-        limits: float64 (3,): verdicts from which an alert opens and down to which it stays open;
-            microseconds until a new normal is accepted.
+        limits: float64 (3,): verdicts that open and keep open; microseconds until acceptance.
         sample: float64 (m,), gets the event verdict of each sample; NaN while warming up.
         out: float64 (FACTS, n), gets what `FACT` names.
     """
@@ -127,7 +127,8 @@ def run(
         event, best, level, accepted, severe = np.nan, -1.0, 0.0, 0.0, 0.0
         for i in range(offset[row], offset[row + 1]):
             s[ACCEPTED] = 0.0
-            sample[i] = _step(s, season, memory, time[i], value[i], directions[row], limits)
+            x = bounded(value[i])
+            sample[i] = _step(s, season, memory, time[i], x, directions[row], limits)
             if not sample[i] <= event and sample[i] == sample[i]:
                 event, best = sample[i], float(i)
                 _facts(s, out, row)
@@ -135,8 +136,8 @@ def run(
                 severe, best = s[SEVERE], float(i)
                 _facts(s, out, row)
             level, accepted = max(level, s[LEVEL]), max(accepted, s[ACCEPTED])
-        if offset[row] == offset[row + 1]:
-            level = s[LEVEL] if s[OPEN] > 0 else 0.0
+        if offset[row] == offset[row + 1] and s[OPEN] > 0:
+            level = s[LEVEL]
         held = 1.0 if s[OPEN] > 0 and (directions[row] & 4 or s[CHANNEL_OF] == STUCK) else 0.0
         if best < 0:
             _facts(s, out, row)
@@ -144,7 +145,7 @@ def run(
         out[4, row], out[16, row] = accepted, severe
 
 
-@kernel
+@lean_kernel
 def _facts(s: Array, out: Array, row: int) -> None:
     c = s[VALUE : VALUE + CHANNEL]
     known = c[COUNT] >= YOUNG
@@ -161,7 +162,7 @@ def _facts(s: Array, out: Array, row: int) -> None:
     out[15, row] = s[RUN]
 
 
-@kernel
+@lean_kernel
 def _step(
     s: Array,
     season: NDArray[np.float32],
@@ -206,7 +207,7 @@ def _step(
     return news
 
 
-@kernel
+@lean_kernel
 def _derive(
     s: Array, season: NDArray[np.float32], memory: Array, t: int, x: float, kind: int
 ) -> tuple[float, bool]:
@@ -222,7 +223,7 @@ def _derive(
     return y, fresh
 
 
-@kernel
+@lean_kernel
 def _news(c: Array, verdict: float, new: float, opens: float) -> float:
     """The verdict where it opens an alert, else how new the sample is, below all that opens one."""
     if c[COUNT] < FEW:
@@ -232,7 +233,7 @@ def _news(c: Array, verdict: float, new: float, opens: float) -> float:
     return min(RANKED * new / (RANKED + new), 0.99 * opens)
 
 
-@kernel
+@lean_kernel
 def _alone(
     s: Array, c: Array, memory: Array, new: float, verdict: float, channel: float
 ) -> tuple[float, float]:
@@ -255,7 +256,7 @@ def _alone(
     return alone, UPWARD if s[JUDGED_VALUE] >= c[CENTRE] else DOWNWARD
 
 
-@kernel
+@lean_kernel
 def _judge(
     s: Array,
     c: Array,
@@ -291,7 +292,7 @@ def _judge(
     return verdict, channel
 
 
-@kernel
+@lean_kernel
 def _judge_activity(s: Array, a: Array, aged: int, closed: bool) -> None:
     """Judge the sizes of steps, unless the series moves seldom, and then by its rounding."""
     if s[EQUALS] >= 0.4 * (s[RISES] + s[FALLS] + s[EQUALS]):
@@ -300,7 +301,7 @@ def _judge_activity(s: Array, a: Array, aged: int, closed: bool) -> None:
     s[JUDGED], _ = judge(a, s[ACTIVE], a[CENTRE], aged | UP | DOWN, closed, 2.0)
 
 
-@kernel
+@lean_kernel
 def _learn(s: Array, c: Array, a: Array, y: float, activity: bool) -> None:
     """Put the sample into the queue, and the one from 32 samples ago into the memory."""
     at = int(s[WAITING])

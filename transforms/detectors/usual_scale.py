@@ -15,7 +15,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.ops.compiled import kernel
+from padit.ops.compiled import kernel, lean_kernel
 
 __all__ = [
     "CENTRE", "CHANNEL", "COUNT", "EDGE", "FULL_SWINGS", "GAPS", "GAP_COUNT", "HIGH", "JUMP",
@@ -50,7 +50,7 @@ _SQRT_HALF = math.sqrt(0.5)
 _TWO_OVER_LN2 = 2.0 / 0.6931471805599453
 
 
-@kernel
+@lean_kernel
 def log2(x: float) -> float:
     """Binary logarithm of a positive number from exact operations, to about 1e-9.
 
@@ -64,7 +64,7 @@ def log2(x: float) -> float:
     return exponent - 0.5 + _TWO_OVER_LN2 * series
 
 
-@kernel
+@lean_kernel
 def distance(c: Array, away: float) -> float:
     """How far `away` (signed, from the centre) is on its side, at least 0."""
     side = SIDES if away >= 0 else SIDES + 5
@@ -72,19 +72,19 @@ def distance(c: Array, away: float) -> float:
     return log2(1.0 + d / c[side + SCALE]) if c[side + SCALE] > 0 else d
 
 
-@kernel
+@lean_kernel
 def tolerance(c: Array) -> float:
     """By how much a limit is wider because little was seen: 1 + 1 / sqrt((swings + 1) / 4)."""
     return 1.0 + 2.0 / math.sqrt(c[SWINGS] + 1.0)
 
 
-@kernel
+@lean_kernel
 def slowness(c: Array) -> float:
     """How many times longer a swing takes than that of white noise, which takes 8 samples."""
     return float(max(1.0, c[RECENT] / (8.0 * max(c[SWINGS], 0.5))))
 
 
-@kernel
+@lean_kernel
 def remember(c: Array, y: float) -> None:
     """Put a value into the memory; count full swings between the quartiles.
 
@@ -116,7 +116,7 @@ def remember(c: Array, y: float) -> None:
     _swing(c, y)
 
 
-@kernel
+@lean_kernel
 def _swing(c: Array, y: float) -> None:
     """Count swings from quartile to quartile, and learn where they turn."""
     c[RECENT] = c[RECENT] * FADE + 1.0
@@ -141,7 +141,7 @@ def _swing(c: Array, y: float) -> None:
         c[TURNS + 5 + TURN_NOW] = min(c[TURNS + 5 + TURN_NOW], y)
 
 
-@kernel
+@lean_kernel
 def _turned(c: Array, at: int, sign: float) -> None:
     """Learn where a swing turned: mean, mean deviation, and the farthest, which fades."""
     y = c[at + TURN_NOW]
@@ -158,7 +158,7 @@ def _turned(c: Array, at: int, sign: float) -> None:
         c[at + TURN_MOST] = y
 
 
-@kernel
+@lean_kernel
 def beyond_turns(c: Array, y: float) -> float:
     """How far a value lies beyond where the swings of a slow channel turn, in their deviations.
 
@@ -240,7 +240,7 @@ def _fit_side(c: Array, values: Array, side: int, sign: float, floor: float) -> 
         c[side + WIDTH] = max(d[2] / 2.33, d[3] / 3.0, least)
 
 
-@kernel
+@lean_kernel
 def _quantum(values: Array) -> float:
     """Least step between values of which there are few, else 0."""
     distinct, least = 1, np.inf
@@ -252,7 +252,7 @@ def _quantum(values: Array) -> float:
     return least if 1 < distinct <= 2 + len(values) // 10 else 0.0
 
 
-@kernel
+@lean_kernel
 def _fit_gaps(c: Array, values: Array) -> None:
     """The widest stretches between remembered values, at least a fifth of their range each."""
     size = len(values)

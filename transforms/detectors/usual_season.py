@@ -13,7 +13,7 @@ All that happens is learnt here, faults too: one of them moves no second least.
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.ops.compiled import kernel
+from padit.ops.compiled import lean_kernel
 from padit.transforms.detectors.usual_evidence import DOWN, HINT, KNOWN, UP
 
 __all__ = ["SEASON", "SLOTS_OF_SEASON", "season_judge", "season_learn", "season_restart"]
@@ -47,7 +47,7 @@ PROVEN = 96  # half hours that were judged before the season may speak
 WRONG = 30.0  # how much wider its limit is where it is always wrong
 
 
-@kernel
+@lean_kernel
 def season_judge(
     s: Array, y: float, directions: int, learn: bool, doubt: float
 ) -> tuple[float, int]:
@@ -80,7 +80,7 @@ def season_judge(
     return verdict, context & ~KNOWN if verdict >= 1 else context
 
 
-@kernel
+@lean_kernel
 def _add(s: Array, over: float, learn: bool, doubt: float) -> float:
     """Add to the sum; its limit rises with its record and with how often the season is wrong."""
     wrong = max(s[OUT], 2.0 / (s[SEEN] + 1.0))
@@ -102,7 +102,7 @@ def _add(s: Array, over: float, learn: bool, doubt: float) -> float:
     return float(s[SUM] / limit)
 
 
-@kernel
+@lean_kernel
 def season_learn(s: Array, slots: NDArray[np.float32], t: int, y: float, few: bool) -> None:
     """Move on to the half hour of `t`, and put the value into it; `few`: it has one or two."""
     now = t // HALF_HOUR + 1
@@ -129,7 +129,7 @@ def season_learn(s: Array, slots: NDArray[np.float32], t: int, y: float, few: bo
     slots[at + 1] = y if not high >= y else high
 
 
-@kernel
+@lean_kernel
 def _step_from(slots: NDArray[np.float32], now: int) -> float:
     """Half of the distance of a half hour to the nearest of the four before that has a value."""
     y = slots[2 * (now % RING)]
@@ -140,7 +140,7 @@ def _step_from(slots: NDArray[np.float32], now: int) -> float:
     return 0.0
 
 
-@kernel
+@lean_kernel
 def _envelope(s: Array, slots: NDArray[np.float32], now: int, few: bool) -> None:
     """Read the days and weeks before this half hour.
 
@@ -162,7 +162,7 @@ def _envelope(s: Array, slots: NDArray[np.float32], now: int, few: bool) -> None
             s[STRICT_LOW], s[STRICT_HIGH] = low2, high2
 
 
-@kernel
+@lean_kernel
 def _extremes(
     slots: NDArray[np.float32], now: int, period: int, most: int
 ) -> tuple[float, float, float, float, int]:
@@ -185,7 +185,7 @@ def _extremes(
     return low1, low2, high1, high2, found
 
 
-@kernel
+@lean_kernel
 def season_restart(s: Array, slots: NDArray[np.float32]) -> None:
     """Forget the days: what they were is not usual any more."""
     slots[:] = np.nan

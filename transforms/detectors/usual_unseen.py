@@ -25,7 +25,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.ops.compiled import kernel
+from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.usual_intervals import SIZE, add, distance, span
 
 __all__ = ["SLOTS_OF_UNSEEN", "record", "unseen"]
@@ -62,7 +62,7 @@ MEMORY = VARIED + BLOCK
 SLOTS_OF_UNSEEN = MEMORY + MEMORIES * GENERATIONS * SIZE
 
 
-@kernel
+@lean_kernel
 def unseen(u: Array, x: float) -> float:
     """How new a sample is, in multiples of what is ordinary; then it is learnt.
 
@@ -87,7 +87,7 @@ def unseen(u: Array, x: float) -> float:
     return found
 
 
-@kernel
+@lean_kernel
 def _variation(u: Array, at: int) -> float:
     """Standard deviation of the sample at a place and the seven before it."""
     centre = u[LAST + at]
@@ -101,22 +101,22 @@ def _variation(u: Array, at: int) -> float:
     return math.sqrt(max(square / 8 - mean * mean, 0.0))
 
 
-@kernel
-def _memory(u: Array, memory: int, generation: int) -> Array:
-    at = MEMORY + (memory * GENERATIONS + generation) * SIZE
-    return u[at : at + SIZE]
+@lean_kernel
+def _place(memory: int, generation: int) -> int:
+    return MEMORY + (memory * GENERATIONS + generation) * SIZE
 
 
-@kernel
+@lean_kernel
 def _distance(u: Array, memory: int, y: float) -> float:
     """To the nearest interval of both generations; 0 from an empty memory."""
-    d = distance(_memory(u, memory, 0), y)
+    new, old = _place(memory, 0), _place(memory, 1)
+    d = distance(u[new : new + SIZE], y)
     if d > 0:
-        d = min(d, distance(_memory(u, memory, 1), y))
+        d = min(d, distance(u[old : old + SIZE], y))
     return d if d < np.inf else 0.0
 
 
-@kernel
+@lean_kernel
 def _since(u: Array, age: int, at: int, x: float) -> float:
     """Distance to the nearest of the 64 samples before the one at a place."""
     nearest = np.inf
@@ -126,7 +126,7 @@ def _since(u: Array, age: int, at: int, x: float) -> float:
     return nearest
 
 
-@kernel
+@lean_kernel
 def _novelty(
     u: Array, age: int, x: float, varied: float, far: float, near: float, wild: float
 ) -> float:
@@ -156,7 +156,7 @@ def _novelty(
     return float(whole / (1.0 + _earlier(u, CHANNELS, whole, 2)) * min(age / MATURE, 1.0))
 
 
-@kernel
+@lean_kernel
 def _heaviness(u: Array) -> float:
     """0 where all before reached as far as Gaussian samples do, 1 where the tail is heavy."""
     mean = u[MEAN]
@@ -167,7 +167,7 @@ def _heaviness(u: Array) -> float:
     return float(max(min(reach / math.sqrt(u[VARIANCE]), HEAVY) - LIGHT, 0.0) / (HEAVY - LIGHT))
 
 
-@kernel
+@lean_kernel
 def record(u: Array, x: float, tails: float) -> bool:
     """Whether a sample lies farther out than the tail lets records lie.
 
@@ -187,21 +187,22 @@ def record(u: Array, x: float, tails: float) -> bool:
     return bool(abs(x - u[MEAN]) > (1.0 + further * _heaviness(u)) * reach)
 
 
-@kernel
+@lean_kernel
 def _span(u: Array) -> tuple[float, float]:
     """The least and greatest value of both generations."""
-    low, high = span(_memory(u, 0, 0))
-    older_low, older_high = span(_memory(u, 0, 1))
+    new, old = _place(0, 0), _place(0, 1)
+    low, high = span(u[new : new + SIZE])
+    older_low, older_high = span(u[old : old + SIZE])
     return min(low, older_low), max(high, older_high)
 
 
-@kernel
+@lean_kernel
 def _bin(size: float) -> int:
     _, exponent = math.frexp(size)
     return min(max(exponent - 1 - LEAST_BIN, 0), BINS - 1)
 
 
-@kernel
+@lean_kernel
 def _earlier(u: Array, channel: int, size: float, below: int) -> float:
     """Earlier peaks at least as high, less `below` bins."""
     return float(u[COUNTED + channel * BINS + max(_bin(size) - below, 0)]) if size > 0 else 0.0
@@ -212,17 +213,20 @@ def _learn(u: Array, age: int) -> None:
     """The end of a block: learn the samples of 64 to 32 ago, the shape, and the peaks."""
     if age % HORIZON == 0:
         for m in range(MEMORIES):
-            new, old = _memory(u, m, 0), _memory(u, m, 1)
-            old[:] = new
-            new[0] = 0.0
+            new, old = _place(m, 0), _place(m, 1)
+            u[old : old + SIZE] = u[new : new + SIZE]
+            u[new] = 0.0
     if age >= LAG:
         values = np.empty(BLOCK)
         at = (age - LAG) % RECENT
         for k in range(BLOCK):
             values[k] = u[LAST + at]
             at = at + 1 if at + 1 < RECENT else 0
-        add(_memory(u, 0, 0), values)
-    add(_memory(u, 1, 0), u[VARIED + (7 if age == BLOCK else 0) : VARIED + BLOCK])
+        add(u[_place(0, 0) : _place(0, 0) + SIZE], values)
+    add(
+        u[_place(1, 0) : _place(1, 0) + SIZE],
+        u[VARIED + (7 if age == BLOCK else 0) : VARIED + BLOCK],
+    )
     _shape(u, age)
     part = BLOCK / min(max(age - LAG, BLOCK), SETTLE)
     for c in range(CHANNELS):
@@ -233,7 +237,7 @@ def _learn(u: Array, age: int) -> None:
         _count_peak(u, PEAK + 3 * c, COUNTED + BINS * c)
 
 
-@kernel
+@lean_kernel
 def _count_peak(u: Array, peak: int, counted: int) -> None:
     now = u[peak + 2]
     for b in range(BINS):
@@ -244,7 +248,7 @@ def _count_peak(u: Array, peak: int, counted: int) -> None:
     u[peak], u[peak + 1], u[peak + 2] = u[peak + 1], now, 0.0
 
 
-@kernel
+@lean_kernel
 def _shape(u: Array, age: int) -> None:
     """Mean and variance of the value and its variation, outliers held, with the latest block."""
     for m in range(MEMORIES):

@@ -1,6 +1,6 @@
 // What a person does; each action can be undone where that is possible.
 import { ask, id, post, report } from "./api.js";
-import { dialog, incidents, marked, session, toast } from "./state.js";
+import { dialog, incidents, leaving, marked, session, toast } from "./state.js";
 import { absolute } from "./format.js";
 import { t } from "./text.js";
 
@@ -8,37 +8,103 @@ export const may = () => session.value && session.value.role !== "viewer";
 
 function said(text, undo) { toast.value = { text, undo }; }
 
+const AT_ONCE = 6;
+const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+
+// Some at a time, and slower where the server asks for it.
+export async function each(list, run) {
+  const results = new Array(list.length);
+  let next = 0;
+  const work = async () => {
+    while (next < list.length) {
+      const at = next++;
+      for (let tries = 0; ; tries++) {
+        try { results[at] = { value: await run(list[at]) }; break; } catch (error) {
+          if (error.status === 429 && tries < 20) { await wait(1000); continue; }
+          results[at] = { error };
+          break;
+        }
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, list.length) }, work));
+  return results;
+}
+
 async function several(names, what) {
-  const results = await Promise.allSettled(
-    names.map((name) => post(`/api/incidents/${id(name)}/${what}`)));
-  const failed = results.find((one) => one.status === "rejected");
-  if (failed) throw failed.reason;
-  return results.some((one) => one.value.waiting);
+  const results = await each(names, (name) => post(`/api/incidents/${id(name)}/${what}`, {}, { keepalive: true }));
+  const failed = results.filter((one) => one.error && one.error.status !== 409); // 409: it is over already
+  if (failed.length) {
+    throw names.length === 1 ? failed[0].error
+      : new Error(t("someFailed", { n: failed.length, all: names.length, why: failed[0].error.message }));
+  }
+  return results.some((one) => one.value && one.value.waiting);
+}
+
+const UNDO_MS = 6000;
+
+// Nothing can open again what was resolved by hand, so it is held back until it can no longer be undone.
+function resolveSoon(names) {
+  const put = (there) => {
+    const next = new Set(leaving.value);
+    for (const name of names) if (there) next.add(name); else next.delete(name);
+    leaving.value = next;
+  };
+  const send = () => {
+    clearTimeout(timer);
+    removeEventListener("pagehide", send);
+    several(names, "resolve").then((waits) => { if (waits) said(t("waitsForAlerting")); }, report).finally(() => put(false));
+  };
+  const timer = setTimeout(send, UNDO_MS);
+  addEventListener("pagehide", send); // closing the page is no undo
+  put(true);
+  said(t("resolving", { n: names.length }), () => {
+    clearTimeout(timer);
+    removeEventListener("pagehide", send);
+    put(false);
+    said(t("undone"));
+  });
 }
 
 export async function act(what, names) {
   if (!may()) { said(t("viewerOnly")); return; }
-  if (!names.length) return;
+  const wanted = what === "resolve" ? names.filter((name) => !leaving.value.has(name)) : names;
+  if (!wanted.length) return;
+  marked.value = new Set();
+  if (what === "resolve") { resolveSoon(wanted); return; }
   try {
-    const waits = await several(names, what);
-    marked.value = new Set();
-    const back = what === "acknowledge" ? () => act("unacknowledge", names) : null;
+    const waits = await several(wanted, what);
+    const back = what === "acknowledge" ? () => act("unacknowledge", wanted) : null;
     said(t(waits ? "waitsForAlerting" : `done_${what}`), back);
   } catch (error) { report(error); }
 }
 
-export function silenceDialog(name) {
-  const incident = incidents.value.get(name);
+// One dialog, also for several: all of their series and sources.
+export function silenceDialog(names) {
+  const chosen = names.map((name) => incidents.value.get(name)).filter(Boolean);
   if (!may()) { said(t("viewerOnly")); return; }
-  if (incident) dialog.value = { kind: "silence", incident };
+  if (!chosen.length) return;
+  const incident = {
+    title: chosen.length === 1 ? chosen[0].title : t("marked", { n: chosen.length }),
+    several: chosen.length > 1,
+    members: chosen.flatMap((one) => one.members),
+    sources: [...new Set(chosen.flatMap((one) => one.sources))],
+  };
+  dialog.value = { kind: "silence", incident };
 }
 
 export async function silence(bodies) {
   try {
-    const made = [];
-    for (const body of bodies) made.push(...(await post("/api/silences", body)).commands);
+    const results = await each(bodies, (body) => post("/api/silences", body));
+    const made = results.filter((one) => one.value).flatMap((one) => one.value.commands);
+    const failed = results.find((one) => one.error);
+    if (failed) { // all or nothing
+      await each(made, (name) => ask(`/api/silences/${id(name)}`, { method: "DELETE" }));
+      throw failed.error;
+    }
     const known = await ask("/api/silences");
     const one = known.items.find((each) => each.id === made[0]);
+    marked.value = new Set();
     dialog.value = null;
     said(t("done_silence", { time: one ? absolute(one.end) : "" }), async () => {
       for (const each of made) await unsilence(each);
@@ -64,6 +130,8 @@ export function curl(path, body) {
 }
 
 export async function copy(text) {
-  await navigator.clipboard.writeText(text).catch(report);
-  said(t("copied"));
+  try {
+    await navigator.clipboard.writeText(text);
+    said(t("copied"));
+  } catch { said(t("cannotCopy")); }
 }

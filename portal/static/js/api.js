@@ -8,13 +8,13 @@ export class Problem extends Error {
   }
 }
 
-export async function ask(path, { method = "GET", body, signal } = {}) {
+export async function ask(path, { method = "GET", body, signal, keepalive = false } = {}) {
   const headers = { "X-Padit": "1" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let answer;
   try {
     answer = await fetch(path, {
-      method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body),
+      method, headers, signal, keepalive, body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;
@@ -33,7 +33,7 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
   return content;
 }
 
-export const post = (path, body = {}) => ask(path, { method: "POST", body });
+export const post = (path, body = {}, others = {}) => ask(path, { method: "POST", body, ...others });
 export const at = (path, query) => {
   const given = Object.entries(query).filter(([, value]) => value !== "" && value != null);
   return given.length ? `${path}?${new URLSearchParams(given)}` : path;

@@ -1,11 +1,11 @@
 // The page: head, views, foot.
 import { ask } from "./api.js";
 import { Dialogs } from "./dialogs.js";
-import { absolute } from "./format.js";
+import { absolute, whole } from "./format.js";
 import "./keys.js";
 import { effect, html, render, useEffect } from "./lib.js";
 import { connect, loadFirst } from "./live.js";
-import { dialog, language, link, online, open, route, session, summary, summaryAt, theme, toast } from "./state.js";
+import { dialog, language, link, online, openCount, route, session, summary, summaryAt, theme, toast } from "./state.js";
 import { t } from "./text.js";
 import { Compare } from "./views/compare.js";
 import { Explore } from "./views/explore.js";
@@ -23,12 +23,13 @@ const NAV = ["now", "series", "explore", "whatif", "logs", "health", "compare"];
 
 function Head() {
   const here = route.value.view === "incident" ? "now" : route.value.view;
-  const count = open.value.length;
+  const count = openCount.value;
+  useEffect(() => { document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }); }, [here]);
   return html`<header class="head"><a class="skip" href="#content" onClick=${(event) => {
     event.preventDefault(); document.getElementById("content").focus(); }}>${t("skip")}</a>
     <a class="brand" href="#/now"><img src="/static/icon.svg" width="26" height="26" alt="" /><b>PADIT</b></a>
     <nav aria-label=${t("views")}>${NAV.map((one) => html`<a href=${link(one)} aria-current=${one === here ? "page" : undefined}>${
-      t(one)}${one === "now" && count > 0 && html` <span class="count">${count}</span>`}</a>`)}</nav>
+      t(one)}${one === "now" && count > 0 && html` <span class="count">${whole(count)}</span>`}</a>`)}</nav>
     <div class="tools"><button class="plain" aria-label=${t("keys")} title=${`${t("keys")} (?)`}
       onClick=${() => { dialog.value = { kind: "keys" }; }}>?</button>
     <button class="plain" aria-label=${t("settings")} title=${t("settings")} onClick=${() => { dialog.value = { kind: "settings" }; }}>
@@ -43,15 +44,17 @@ function Banners() {
   if (one && one.recording) found.push(["", t("recording", { time: absolute(one.now) })]);
   if (one && one.reading) found.push(["", t("reading")]);
   if (one && one.trouble.length) found.push(["bad", t("trouble", { what: one.trouble.join("; ") })]);
-  for (const lack of one ? one.lacks : []) found.push(["", t("lacks", { what: lack })]);
-  return html`<div class="banners" role="status">${found.map(([kind, text]) => html`<p class=${`banner ${kind}`}>${text}</p>`)}</div>`;
+  const lacks = one ? one.lacks : [];
+  return html`<div class="banners" role="status">${found.map(([kind, text]) => html`<p class=${`banner ${kind}`}>${text}</p>`)}
+    ${lacks.length > 0 && html`<details class="banner"><summary>${t("lacks", { what: lacks.map((each) => each.split(":")[0]).join(", ") })}</summary>
+      ${lacks.map((each) => html`<p>${t("lacks", { what: each })}</p>`)}</details>`}</div>`;
 }
 
 function Toast() {
   const one = toast.value;
   useEffect(() => {
     if (!one) return undefined;
-    const timer = setTimeout(() => { if (toast.value === one) toast.value = null; }, one.bad ? 12000 : 8000);
+    const timer = setTimeout(() => { if (toast.value === one) toast.value = null; }, one.bad ? 12000 : one.undo ? 8000 : 5000);
     return () => clearTimeout(timer);
   }, [one]);
   return html`<div class="toast-place" role="status" aria-live="polite">${one && html`<div class=${`toast ${one.bad ? "bad" : ""}`}>
@@ -72,7 +75,7 @@ function App() {
 effect(() => {
   document.documentElement.lang = language.value;
   document.documentElement.dataset.theme = theme.value;
-  document.title = `${open.value.length ? `(${open.value.length}) ` : ""}${t(VIEWS[route.value.view] ? route.value.view : "now")} · PADIT`;
+  document.title = `${openCount.value ? `(${openCount.value}) ` : ""}${t(VIEWS[route.value.view] ? route.value.view : "now")} · PADIT`;
 });
 let connected = false;
 effect(() => {

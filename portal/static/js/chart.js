@@ -1,7 +1,7 @@
 // uPlot in a component: values with bands, scores below, marks of alerts.
 import { html, useLayoutEffect, useRef } from "./lib.js";
 import uPlot from "../vendor/uplot.js";
-import { theme, zone } from "./state.js";
+import { language, theme, zone } from "./state.js";
 
 export function colours() {
   const style = getComputedStyle(document.documentElement);
@@ -34,7 +34,25 @@ function marks(alerts, paint) {
 // Series of unlike times on one axis: uPlot joins them, gaps are bridged.
 const bridged = { spanGaps: true, points: { show: false } };
 
-function options(box, paint, given) {
+// Marks of the time axis as the rest of the page writes times: the day where it begins, else the hour.
+function clockOf() {
+  const zoned = zone.value === "utc" ? { timeZone: "UTC" } : {};
+  const of = (what) => new Intl.DateTimeFormat(language.value, { ...what, ...zoned });
+  const day = of({ month: "short", day: "numeric" });
+  const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  const minute = of(clock), second = of({ ...clock, second: "2-digit" });
+  return (u, ticks) => {
+    let before = "";
+    const fine = ticks.length > 1 && ticks[1] - ticks[0] < 60e3, whole = ticks.length > 1 && ticks[1] - ticks[0] >= 86400e3;
+    return ticks.map((tick) => {
+      const date = day.format(tick), fresh = date !== before;
+      before = date;
+      return whole ? date : `${(fine ? second : minute).format(tick)}${fresh ? `\n${date}` : ""}`;
+    });
+  };
+}
+
+function options(box, paint, given, view) {
   const values = (u, ticks) => ticks.map((one) => (one == null ? "" : String(+one.toPrecision(6))));
   const axis = { stroke: paint.text, grid: { stroke: paint.grid, width: 1 }, ticks: { show: false } };
   const series = [{}, { ...bridged, label: given.name, stroke: paint.line, width: 1.5 }];
@@ -50,8 +68,8 @@ function options(box, paint, given) {
   return {
     width: box.clientWidth, height: given.height, ms: 1, series, bands,
     tzDate: (ms) => (zone.value === "utc" ? uPlot.tzDate(new Date(ms), "Etc/UTC") : new Date(ms)),
-    axes: [axis, { ...axis, size: 64, values }],
-    scales: { x: { range: () => [given.from, given.to] }, ...(given.fixed ? { y: { range: [0, 1.02] } } : {}) },
+    axes: [{ ...axis, values: clockOf() }, { ...axis, size: gutter(box), values }],
+    scales: { x: { range: () => view.current || [given.from, given.to] }, ...(given.fixed ? { y: { range: [0, 1.02] } } : {}) },
     legend: { show: false },
     cursor: { sync: { key: given.sync }, drag: { x: true, y: false, setScale: false } },
     hooks: {
@@ -67,20 +85,28 @@ function options(box, paint, given) {
   };
 }
 
+// Width of the labels left of a chart.
+export const gutter = (box) => (box.clientWidth < 520 ? 46 : 64);
+
 export function Chart(given) {
   const box = useRef(null);
+  const view = useRef(null); // the span that a gesture shows until its values have come
   useLayoutEffect(() => { // in the same frame as the values
     const paint = colours();
     const tables = [[given.time, given.value]];
     if (given.low) tables.push([given.bandTime, given.high, given.low]);
     if (given.other) tables.push([given.otherTime, given.other]);
     const data = tables.length > 1 ? uPlot.join(tables) : tables[0];
-    const plot = new uPlot(options(box.current, paint, given), data, box.current);
+    view.current = null;
+    const plot = new uPlot(options(box.current, paint, given, view), data, box.current);
+    const look = (event) => { view.current = event.detail; plot.setScale("x", { min: event.detail[0], max: event.detail[1] }); };
+    const frame = box.current;
+    frame.addEventListener("view", look);
     const watch = new ResizeObserver(() => box.current && plot.setSize({
       width: box.current.clientWidth, height: given.height }));
     watch.observe(box.current);
-    return () => { watch.disconnect(); plot.destroy(); };
+    return () => { frame.removeEventListener("view", look); watch.disconnect(); plot.destroy(); };
   }, [given.time, given.value, given.low, given.other, given.alerts, given.from, given.to,
-    theme.value, zone.value]);
+    theme.value, zone.value, language.value]);
   return html`<div class="chart" ref=${box} role="img" aria-label=${given.label}></div>`;
 }

@@ -1,9 +1,10 @@
 // Dialogs: silence with a preview, keys, settings.
 import { ask, post } from "./api.js";
-import { copy, curl, silence } from "./actions.js";
+import { copy, curl, each, silence } from "./actions.js";
+import { few } from "./format.js";
 import { disconnect } from "./live.js";
 import { html, useEffect, useRef, useState } from "./lib.js";
-import { dialog, keep, language, session, theme, zone } from "./state.js";
+import { dialog, keep, language, now, session, theme, zone } from "./state.js";
 import { languages, t } from "./text.js";
 
 function Frame({ title, children }) {
@@ -19,21 +20,30 @@ function Frame({ title, children }) {
 
 const LENGTHS = ["30min", "1h", "4h", "1d", "7d"];
 
+const MOST = 100; // silences of one dialog
+
+// A name as a pattern that means only it.
+const exactly = (name) => name.replace(/[*?[]/g, "[$&]");
+
 function bodies(kind, incident, source, metric, until, note) {
   if (kind === "series") {
     return incident.members.map((one) => ({ fingerprint: one.fingerprint, until, note }));
   }
-  if (kind === "source") return incident.sources.map((one) => ({ source: one, until, note }));
+  if (kind === "source") return incident.sources.map((one) => ({ source: exactly(one), until, note }));
   return [{ source, metric, until, note }];
 }
 
-function yaml(list) {
-  const match = list.map((one) => one.source || one.metric
-    ? `{source: [${JSON.stringify(one.source || "*")}], metric: [${JSON.stringify(one.metric || "*")}]}`
-    : `{source: ["*"]}  # fingerprint ${one.fingerprint}: name its source and metric`);
-  const start = new Date().toISOString();
+// The same for the file of `padit alerting`, where a series has names and no fingerprint.
+function yaml(list, members, end) {
+  const named = new Map(members.map((one) => [one.fingerprint, one]));
+  const match = list.map((one) => {
+    const series = named.get(one.fingerprint);
+    const source = series ? exactly(series.source_id) : one.source, metric = series ? exactly(series.metric_name) : one.metric;
+    return `{source: [${JSON.stringify(source || "*")}], metric: [${JSON.stringify(metric || "*")}]}`;
+  });
+  const start = new Date(now()).toISOString(), reason = list[0].note ? `, reason: ${JSON.stringify(list[0].note)}` : "";
   return "silences:\n" + match.map((one, n) =>
-    `  - {id: by-hand-${n + 1}, start: "${start}", end: "", match: ${one}}`).join("\n");
+    `  - {id: by-hand-${n + 1}, start: "${start}", end: "${end}"${reason}, match: ${one}}\n`).join("");
 }
 
 function usePreview(list) {
@@ -43,10 +53,13 @@ function usePreview(list) {
     let stale = false;
     const timer = setTimeout(async () => {
       try {
-        const parts = await Promise.all(list.map((one) => post("/api/silences/preview", one)));
+        const results = await each(list, (one) => post("/api/silences/preview", one));
+        const failed = results.find((one) => one.error);
+        if (failed) throw failed.error;
+        const parts = results.map((one) => one.value);
         const sum = (name) => parts.reduce((total, one) => total + one[name], 0);
         if (!stale) setFound({ open: parts.flatMap((one) => one.open).length, past: sum("past_alerts"),
-          real: sum("past_real"), series: sum("series"), text: "" });
+          real: sum("past_real"), series: sum("series"), until: parts[0].until, text: "" });
       } catch (error) { if (!stale) setFound({ text: error.message }); }
     }, 120);
     return () => { stale = true; clearTimeout(timer); };
@@ -55,19 +68,20 @@ function usePreview(list) {
 }
 
 function Silence({ incident }) {
-  const [kind, setKind] = useState("series");
+  const counts = { series: incident.members.length, source: incident.sources.length, pattern: 1 };
+  const [kind, setKind] = useState(["series", "source", "pattern"].find((one) => counts[one] <= MOST));
   const [until, setUntil] = useState("1h");
   const [note, setNote] = useState("");
-  const [source, setSource] = useState(incident.sources[0]);
+  const [source, setSource] = useState(exactly(incident.sources[0]));
   const [metric, setMetric] = useState("*");
   const list = bodies(kind, incident, source, metric, until, note);
   const found = usePreview(list.map(({ note: _, ...one }) => one));
-  const choice = (value, words) => html`<label class="choice"><input type="radio" name="kind" autofocus=${value === "series"} checked=${kind === value}
-    onChange=${() => setKind(value)} />${words}</label>`;
+  const choice = (value, words) => html`<label class="choice"><input type="radio" name="kind" autofocus=${value === kind} checked=${kind === value}
+    disabled=${counts[value] > MOST} onChange=${() => setKind(value)} /><span class="grow">${words}${counts[value] > MOST && ` ${t("tooMany", { n: MOST })}`}</span></label>`;
   return html`<${Frame} title=${t("silenceTitle")}>
-    <p class="soft">${incident.title}</p>
-    <fieldset><legend>${t("what")}</legend>${choice("series", t("thisSeries"))}
-      ${choice("source", t("thisSource", { source: incident.sources.join(", ") }))}${choice("pattern", t("pattern"))}
+    <p class="soft clamp">${incident.title}</p>
+    <fieldset><legend>${t("what")}</legend>${choice("series", t(incident.several ? "theseSeries" : "thisSeries"))}
+      ${choice("source", t("thisSource", { source: few(incident.sources) }))}${choice("pattern", t("pattern"))}
       ${kind === "pattern" && html`<div class="pair"><label>${t("source")}<input value=${source}
         onInput=${(event) => setSource(event.target.value)} /></label><label>${t("metric")}<input value=${metric}
         onInput=${(event) => setMetric(event.target.value)} /></label></div>`}</fieldset>
@@ -77,7 +91,7 @@ function Silence({ incident }) {
     <div class="preview" role="status" data-ready=${found ? "yes" : "no"}><b>${t("preview")}</b> ${!found ? "…"
       : found.text || (found.past || found.open ? t("previewText", found) : t("previewNone"))}</div>
     <div class="row end"><button onClick=${() => copy(list.map((one) => curl("/api/silences", one)).join("\n"))}>${t("copyCurl")}</button>
-      <button onClick=${() => copy(yaml(list))}>${t("copyYaml")}</button>
+      <button onClick=${() => copy(yaml(list, incident.members, found.until))} disabled=${!found || !found.until}>${t("copyYaml")}</button>
       <button class="strong" id="silence-it" onClick=${() => silence(list)}>${t("silenceIt")}</button></div></${Frame}>`;
 }
 

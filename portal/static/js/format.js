@@ -15,7 +15,7 @@ export function span(ms) {
 }
 
 export function absolute(text) {
-  const options = { dateStyle: "medium", timeStyle: "medium" };
+  const options = { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" };
   if (zone.value === "utc") options.timeZone = "UTC";
   const name = new Intl.DateTimeFormat(language.value, options).format(new Date(text));
   return zone.value === "utc" ? `${name} UTC` : name;
@@ -40,6 +40,9 @@ export function number(value, digits = 4) {
   return new Intl.NumberFormat(language.value, { maximumSignificantDigits: digits }).format(value);
 }
 export const whole = (value) => new Intl.NumberFormat(language.value).format(value || 0);
+
+// The first names of a list, and how many more there are.
+export const few = (names) => names.slice(0, 3).join(", ") + (names.length > 3 ? ` ${t("more", { n: names.length - 3 })}` : "");
 
 const SHAPES = {
   CRITICAL: "M8 1 15.5 14.5H.5Z", WARNING: "M8 .8 15.2 8 8 15.2 .8 8Z",

@@ -1,6 +1,6 @@
 // Keys; each has a button that shows it.
 import { act, silenceDialog } from "./actions.js";
-import { chosen, dialog, go, incidents, marked, open, over, route, toast } from "./state.js";
+import { chosen, dialog, go, marked, open, over, route, toast } from "./state.js";
 
 const PLACES = { n: "now", s: "series", e: "explore", w: "whatif", l: "logs", h: "health", c: "compare" };
 let pending = 0;
@@ -16,6 +16,7 @@ function move(by) {
   requestAnimationFrame(() => {
     const row = document.getElementById(`row-${chosen.value}`);
     if (row) row.scrollIntoView({ block: "nearest" });
+    else dispatchEvent(new CustomEvent("reveal", { detail: chosen.value })); // out of sight in a long list
   });
 }
 
@@ -28,7 +29,7 @@ export function mark(name) {
 const ACTIONS = {
   j: () => move(1), k: () => move(-1), e: () => subject() && go("incident", [subject()]),
   a: () => act("acknowledge", subjects()), r: () => act("resolve", subjects()),
-  s: () => subject() && incidents.value.has(subject()) && silenceDialog(subject()),
+  s: () => silenceDialog(subjects()),
   x: () => chosen.value && mark(chosen.value), "?": () => { dialog.value = { kind: "keys" }; },
   u: () => { const one = toast.value; if (one && one.undo) { toast.value = null; one.undo(); } },
   "/": () => { go("series"); setTimeout(() => document.getElementById("find")?.focus(), 50); },

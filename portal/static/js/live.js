@@ -1,11 +1,13 @@
 // The stream of changes: the browser resumes it by the number of the last change it has.
 import { ask } from "./api.js";
 import { batch } from "./lib.js";
-import { changes, clock, incidents, online, session, summary, summaryAt, texts } from "./state.js";
+import { changes, clock, incidents, online, session, summary, summaryAt, texts, unread } from "./state.js";
 
 let source = null;
 let last = null;
 let again = 0;
+let heard = 0; // when the stream last brought anything; it brings a beat every 5 s
+const SILENT_MS = 16e3;
 
 // What is worst, at once; the whole list follows when the stream of changes is open, so that none
 // that comes between is missed.
@@ -14,14 +16,46 @@ export async function loadFirst() {
   if (incidents.value.size === 0) incidents.value = new Map(found.items.map((one) => [one.id, one]));
 }
 
+// What the stream brings while a list is on its way is newer than that list.
+let arrived = null;
+
 export async function loadAll() {
+  const mine = arrived = new Map();
   const [open, over] = await Promise.all([
     ask("/api/incidents?state=open&limit=500"), ask("/api/incidents?state=over&limit=30"),
   ]);
+  if (arrived !== mine) return; // a later one is on its way
+  arrived = null;
   const found = new Map();
-  for (const one of [...open.items, ...over.items]) found.set(one.id, one);
-  incidents.value = found;
-  changes.value += 1;
+  for (const one of [...open.items, ...over.items, ...mine.values()]) found.set(one.id, one);
+  batch(() => {
+    incidents.value = found;
+    unread.value = open.next;
+    changes.value += 1;
+  });
+}
+
+// The next of the open incidents, worst first: asked for when the end of the list comes into sight.
+let loading = false;
+
+export async function loadMore() {
+  const cursor = unread.value;
+  if (!cursor || loading) return;
+  loading = true;
+  try {
+    const found = await ask(`/api/incidents?state=open&limit=500&cursor=${encodeURIComponent(cursor)}`);
+    const next = new Map(found.items.map((one) => [one.id, one]));
+    for (const [name, one] of incidents.value) {
+      const fresh = next.get(name);
+      if (!fresh || fresh.changed_by <= one.changed_by) next.set(name, one);
+    }
+    if (unread.value === cursor) batch(() => { incidents.value = next; unread.value = found.next; });
+  } finally { loading = false; }
+}
+
+function alive() {
+  heard = Date.now();
+  online.value = true;
 }
 
 function take(one) {
@@ -31,11 +65,15 @@ function take(one) {
 
 function onChange(event) {
   last = event.lastEventId;
+  alive();
   const change = JSON.parse(event.data);
   batch(() => {
     if (change.incidents.length) {
       const next = new Map(incidents.value);
-      for (const one of change.incidents) next.set(one.id, one);
+      for (const one of change.incidents) {
+        next.set(one.id, one);
+        if (arrived) arrived.set(one.id, one);
+      }
       incidents.value = next;
     }
     changes.value += 1;
@@ -44,12 +82,13 @@ function onChange(event) {
 
 export function connect() {
   disconnect();
+  heard = Date.now();
   source = new EventSource(last === null ? "/api/events" : `/api/events?after=${last}`);
   source.addEventListener("change", onChange);
   source.addEventListener("hello", (event) => {
     if (last === null) loadAll().catch(() => {});
     last = event.lastEventId;
-    online.value = true;
+    alive();
     take(JSON.parse(event.data));
   });
   source.addEventListener("text", (event) => {
@@ -57,12 +96,12 @@ export function connect() {
     texts.value = { ...texts.value, [incident]: (texts.value[incident] || 0) + 1 };
   });
   source.addEventListener("beat", (event) => {
-    online.value = true;
+    alive();
     take(JSON.parse(event.data));
   });
   source.addEventListener("reset", (event) => {
     last = event.lastEventId;
-    online.value = true;
+    alive();
     loadAll().catch(() => {});
   });
   source.onerror = () => {
@@ -84,4 +123,14 @@ export function disconnect() {
 }
 addEventListener("online", () => { if (session.value) connect(); });
 addEventListener("offline", () => { disconnect(); online.value = false; });
-setInterval(() => { clock.value = Date.now(); }, 1000);
+
+// A network that swallows everything ends no connection: what brings no beat is given up. Also for a
+// phone that slept: its clock has gone on.
+function watch() {
+  clock.value = Date.now();
+  if (!source || Date.now() - heard < SILENT_MS) return;
+  online.value = false;
+  connect();
+}
+setInterval(watch, 1000);
+addEventListener("visibilitychange", () => { if (!document.hidden) watch(); });

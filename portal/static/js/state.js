@@ -7,11 +7,13 @@ export const session = signal(undefined); // undefined: not asked yet; null: log
 export const summary = signal(null);
 export const summaryAt = signal(0);
 export const incidents = signal(new Map());
+export const unread = signal(null); // the place behind the open incidents that were loaded
 export const online = signal(true);
 export const toast = signal(null);
 export const dialog = signal(null);
 export const chosen = signal(""); // the incident that keys act on
 export const marked = signal(new Set()); // for actions on several
+export const leaving = signal(new Set()); // incidents that are about to be resolved
 export const language = kept("language", navigator.language.startsWith("ko") ? "ko" : "en");
 export const theme = kept("theme", "auto");
 export const zone = kept("zone", "local");
@@ -35,6 +37,10 @@ export const open = computed(() =>
 export const over = computed(() =>
   [...incidents.value.values()].filter((one) => !one.firing)
     .sort((a, b) => (b.closed || "").localeCompare(a.closed || "")).slice(0, 30));
+
+// How many are open: more than were loaded, where there are very many.
+export const openCount = computed(() =>
+  (unread.value && summary.value ? Math.max(open.value.length, summary.value.open_incidents) : open.value.length));
 
 // The present: the clock, or the end of a recording.
 export function now() {

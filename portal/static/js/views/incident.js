@@ -112,7 +112,7 @@ function Records({ one }) {
   const to = new Date((one.closed ? Date.parse(one.closed) : now()) + 60e3).toISOString();
   useEffect(() => { ask(at("/api/v1/logs", { from, to, limit: 20 })).then((found) => setRows(found.items), () => setRows([])); }, [one.id]);
   return html`<section class="card"><h2><a href=${link("logs", [], { from, to })}>${t("logsThen")}</a></h2>${rows && (rows.length === 0
-    ? html`<p class="soft">${t("noLogs")}</p>` : html`<ul class="records">${rows.map((each) => html`<li><${At} time=${each.time} /> <b class=${`level ${each.level}`}>${each.level}</b> ${each.source} <code>${each.message}</code></li>`)}</ul>`)}</section>`;
+    ? html`<p class="soft">${t("noLogs")}</p>` : html`<ul class="records">${rows.map((each) => html`<li><${At} time=${each.time} /> <b class=${`level ${each.level}`}>${each.level}</b> ${each.source} <code class="clamp" tabindex="0">${each.message}</code></li>`)}</ul>`)}</section>`;
 }
 
 const VERDICTS = ["real", "noise", "duplicate", "routine"];
@@ -131,7 +131,7 @@ export function Incident({ here }) {
   if (gone) return html`<p class="fault">${gone}</p>`;
   if (!one) return html`<p class="soft" aria-busy="true">…</p>`;
   const path = `/api/incidents/${one.id}/acknowledge`;
-  return html`<div class="bar"><div class="grow"><div class="top"><${Severity} of=${one.severity} quiet=${!one.firing} />
+  return html`<div class="bar heading"><div class="grow"><div class="top"><${Severity} of=${one.severity} quiet=${!one.firing} />
     <span class="age" title=${absolute(one.opened)}>${one.firing ? t("since", { span: span(now() - Date.parse(one.opened)) })
       : html`<${Ago} time=${one.closed} /> · ${t("lasted", { span: span(Date.parse(one.closed) - Date.parse(one.opened)) })}`}</span>
     ${one.acknowledged_by && html`<span class="tag good">✓ ${t("acknowledgedBy", { name: one.acknowledged_by })}</span>`}
@@ -139,7 +139,7 @@ export function Incident({ here }) {
     ${one.silenced && Date.parse(one.silenced) > now() && html`<span class="tag">${t("isSilenced", { time: absolute(one.silenced) })}</span>`}</div><h1>${one.title}</h1></div>
     <div class="acts">${one.firing && html`${one.acknowledged_by ? html`<button onClick=${() => act("unacknowledge", [one.id])}>${t("unacknowledge")}</button>`
       : html`<button class="strong" onClick=${() => act("acknowledge", [one.id])}>${t("acknowledge")} <kbd>a</kbd></button>`}
-      <button onClick=${() => silenceDialog(one.id)}>${t("silence")} <kbd>s</kbd></button>
+      <button onClick=${() => silenceDialog([one.id])}>${t("silence")} <kbd>s</kbd></button>
       <button onClick=${() => act("resolve", [one.id])}>${t("resolve")} <kbd>r</kbd></button>`}
       <button onClick=${() => copy(curl(path, {}))}>${t("copyCurl")}</button></div></div>
     <${Story} story=${one.story} /><${Written} one=${one} /><${Causes} one=${one} /><${Picture} one=${one} /><div class="columns"><${Timeline} rows=${one.timeline} /><${Told} one=${one} /></div>

@@ -1,21 +1,21 @@
 // What is wrong now: incidents, the worst first; calm if there is none.
 import { act, may, silenceDialog, unsilence } from "../actions.js";
 import { ask } from "../api.js";
-import { absolute, Ago, Severity, span, whole } from "../format.js";
+import { absolute, Ago, few, Severity, span, whole } from "../format.js";
 import { mark } from "../keys.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
-import { changes, chosen, go, link, marked, now, open, over, summary } from "../state.js";
+import { loadMore } from "../live.js";
+import { changes, chosen, go, leaving, link, marked, now, open, openCount, over, summary, unread } from "../state.js";
 import { t } from "../text.js";
 
-const Button = ({ key_, words, name, label, run }) => html`<button aria-label=${`${words}: ${label}`}
+const Button = ({ key_, words, name, label, run, plain }) => html`<button class=${plain ? "opens" : ""} aria-label=${`${words}: ${label}`}
   onClick=${(event) => { event.stopPropagation(); run(name); }}>${words} <kbd>${key_}</kbd></button>`;
 
 function Line({ one }) {
   const causes = one.causes;
   const cause = !causes.length ? "" : one.sources.length > 1
     ? (one.decided ? t("likely", { name: causes[0].source }) : t("unsure")) : causes[0].why;
-  const names = one.sources.slice(0, 3).join(", ") + (one.sources.length > 3 ? ` ${t("more", { n: one.sources.length - 3 })}` : "");
-  return html`<p class="facts"><span>${t("alertsOf", { n: one.members.length + one.more, sources: names })}</span>
+  return html`<p class="facts"><span>${t("alertsOf", { n: one.members.length + one.more, sources: few(one.sources) })}</span>
     ${cause && html`<span class="cause">${cause}</span>`}</p>`;
 }
 
@@ -31,6 +31,7 @@ function Row({ one }) {
       ${one.acknowledged_by && html`<span class="tag good">✓ ${t("acknowledgedBy", { name: one.acknowledged_by })}</span>`}
       ${one.suppressed.map((why) => html`<span class="tag">${t("suppressed", { why })}</span>`)}
       ${one.silenced && Date.parse(one.silenced) > now() && html`<span class="tag">${t("isSilenced", { time: absolute(one.silenced) })}</span>`}
+      ${leaving.value.has(one.id) && html`<span class="tag">${t("isLeaving")}</span>`}
       ${one.flapping && html`<span class="tag">${t("flapping")}</span>`}</div>
     <a class="title" href=${link("incident", [one.id])} onFocus=${pick}>${one.title}</a><${Line} one=${one} />
     ${one.firing && html`<div class="acts">
@@ -38,13 +39,14 @@ function Row({ one }) {
         aria-label=${`${t("select")}: ${one.title}`} /><kbd>x</kbd></label>
       ${one.acknowledged_by ? html`<${Button} key_="u" words=${t("unacknowledge")} name=${one.id} label=${one.title} run=${(name) => act("unacknowledge", [name])} />`
         : html`<${Button} key_="a" words=${t("acknowledge")} name=${one.id} label=${one.title} run=${(name) => act("acknowledge", [name])} />`}
-      <${Button} key_="s" words=${t("silence")} name=${one.id} label=${one.title} run=${silenceDialog} />
+      <${Button} key_="s" words=${t("silence")} name=${one.id} label=${one.title} run=${(name) => silenceDialog([name])} />
       <${Button} key_="r" words=${t("resolve")} name=${one.id} label=${one.title} run=${(name) => act("resolve", [name])} />
-      <${Button} key_="e" words=${t("open")} name=${one.id} label=${one.title} run=${(name) => go("incident", [name])} /></div>`}</li>`;
+      <${Button} key_="e" words=${t("open")} name=${one.id} label=${one.title} plain run=${(name) => go("incident", [name])} /></div>`}</li>`;
 }
 
-const HEIGHT = 148; // of a row in a long list, where rows out of sight are not drawn
 const MANY = 60;
+// Of a row in a long list, where rows out of sight are not drawn; with the gap, as in style.css.
+const height = () => (matchMedia("(max-width: 760px)").matches ? 176 : 148);
 
 function List({ rows }) {
   const box = useRef(null);
@@ -53,21 +55,39 @@ function List({ rows }) {
   useEffect(() => {
     if (!many) return undefined;
     const look = () => setTop(Math.max(0, -box.current.getBoundingClientRect().top));
+    const reveal = (event) => {
+      const at = open.value.findIndex((one) => one.id === event.detail);
+      if (at >= 0) scrollTo(0, scrollY + box.current.getBoundingClientRect().top + at * height() - innerHeight / 3);
+    };
     look();
     addEventListener("scroll", look, { passive: true });
-    return () => removeEventListener("scroll", look);
+    addEventListener("resize", look);
+    addEventListener("reveal", reveal);
+    return () => { removeEventListener("scroll", look); removeEventListener("resize", look); removeEventListener("reveal", reveal); };
   }, [many]);
+  const HEIGHT = height(), first = Math.max(0, Math.floor(top / HEIGHT) - 4);
+  const last = first + Math.ceil(innerHeight / HEIGHT) + 10;
+  useEffect(() => { if (last > rows.length - 100) loadMore().catch(() => {}); }, [last > rows.length - 100, unread.value]);
   if (!many) return html`<ul class="incidents">${rows.map((one) => html`<${Row} key=${one.id} one=${one} />`)}</ul>`;
-  const first = Math.max(0, Math.floor(top / HEIGHT) - 4);
-  const shown = rows.slice(first, first + Math.ceil(innerHeight / HEIGHT) + 10);
+  const shown = rows.slice(first, last);
   return html`<ul class="incidents virtual" ref=${box} style=${{ height: `${rows.length * HEIGHT}px`, paddingTop: `${first * HEIGHT}px` }}>
     ${shown.map((one) => html`<${Row} key=${one.id} one=${one} />`)}</ul>`;
 }
 
+const STALE_MS = 5 * 60e3;
+
+// Nothing is wrong, as far as is known: without data it cannot be known.
 function Calm() {
   const one = summary.value;
+  if (!one) return html`<section class="calm" aria-busy="true"><h1>…</h1></section>`;
+  const unseen = one.recording ? "" : !one.last_record ? t("nothingWatched")
+    : now() - Date.parse(one.last_record) > STALE_MS ? t("stale", { span: span(now() - Date.parse(one.last_record)) }) : "";
+  if (unseen) {
+    return html`<section class="calm unseen"><svg viewBox="0 0 48 48" width="64" height="64" aria-hidden="true"><circle cx="24" cy="24" r="21" />
+      <path d="M24 13v14m0 7v1" /></svg><h1>${unseen}</h1><p class="soft">${t("unseenHint")}</p><${Watched} /></section>`;
+  }
   return html`<section class="calm"><svg viewBox="0 0 48 48" width="64" height="64" aria-hidden="true"><circle cx="24" cy="24" r="21" />
-    <path d="m14 25 7 7 13-15" /></svg><h1>${one && one.clear_since ? t("clearSince", { ago: span(now() - Date.parse(one.clear_since)) }) : t("clear")}</h1><${Watched} /></section>`;
+    <path d="m14 25 7 7 13-15" /></svg><h1>${one.clear_since ? t("clearSince", { ago: span(now() - Date.parse(one.clear_since)) }) : t("clear")}</h1><${Watched} /></section>`;
 }
 
 const Watched = () => summary.value && html`<p class="soft">${t("watched", { n: whole(summary.value.series) })} · ${
@@ -93,10 +113,12 @@ function Pending() {
 
 export function Now() {
   const rows = open.value, past = over.value, several = marked.value;
-  return html`${rows.length === 0 ? html`<${Calm} />` : html`<div class="bar"><h1>${rows.length === 1 ? t("oneOpen") : t("incidentsOpen", { n: rows.length })}</h1><${Watched} /></div>`}
+  return html`${rows.length === 0 ? html`<${Calm} />` : html`<div class="bar"><h1>${rows.length === 1 ? t("oneOpen") : t("incidentsOpen", { n: whole(openCount.value) })}</h1><${Watched} /></div>`}
     ${several.size > 0 && html`<div class="bulk" role="toolbar" aria-label=${t("marked", { n: several.size })}><b>${t("marked", { n: several.size })}</b>
       <button onClick=${() => act("acknowledge", [...several])}>${t("acknowledge")}</button>
+      <button onClick=${() => silenceDialog([...several])}>${t("silence")}</button>
       <button onClick=${() => act("resolve", [...several])}>${t("resolve")}</button>
+      <button onClick=${() => { marked.value = new Set(rows.map((one) => one.id)); }}>${t("selectAll", { n: whole(rows.length) })}</button>
       <button onClick=${() => { marked.value = new Set(); }}>${t("cancel")}</button></div>`}
     <${Pending} /><${List} rows=${rows} />${past.length > 0 ? html`<section><h2>${t("recently")}</h2><ul class="incidents past">${
       past.map((one) => html`<${Row} key=${one.id} one=${one} />`)}</ul></section>` : rows.length === 0 && html`<p class="soft centred">${t("noneYet")}</p>`}<${Silences} />`;

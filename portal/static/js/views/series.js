@@ -1,6 +1,6 @@
 // Series: find one; its values with bands, scores and alerts; zoom by mouse, touch and keys.
 import { ask, at, report } from "../api.js";
-import { Chart } from "../chart.js";
+import { Chart, gutter } from "../chart.js";
 import { absolute, Ago, number, whole } from "../format.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { changes, go, link, now, settle, summary } from "../state.js";
@@ -52,38 +52,60 @@ function Moved({ from, to }) {
     <td class="figure">${one.shift > 0 ? "+" : ""}${number(one.shift, 3)}</td><td class="soft">${number(one.before)} → ${number(one.median)}</td></tr>`)}</tbody></table></div>`}</section>`;
 }
 
+// Wheel and pinch zoom, Shift and wheel or a swipe move: at once on what is drawn, and with the
+// values of the new span as soon as the gesture rests.
 function useGestures(box, span, show) {
   useEffect(() => {
     const target = box.current;
     if (!target || !span) return undefined;
-    const [from, to] = span;
-    let start = null, timer = 0;
-    const scaled = (factor, middle) => show(middle - (middle - from) * factor, middle + (to - middle) * factor);
+    let [from, to] = span, timer = 0, touch = null;
+    const put = (a, b) => {
+      if (b - a < 500) return;
+      [from, to] = [a, b];
+      for (const one of target.querySelectorAll(".chart")) one.dispatchEvent(new CustomEvent("view", { detail: [a, b] }));
+    };
+    const rest = (ms) => { clearTimeout(timer); timer = setTimeout(() => show(from, to), ms); };
+    const place = (x) => {
+      const area = target.getBoundingClientRect(), left = gutter(target);
+      return from + (to - from) * Math.min(Math.max((x - area.left - left) / (area.width - left), 0), 1);
+    };
+    const zoom = (factor, middle) => put(middle - (middle - from) * factor, middle + (to - middle) * factor);
     const wheel = (event) => {
       event.preventDefault();
-      const area = target.getBoundingClientRect();
-      const middle = from + (to - from) * Math.min(Math.max((event.clientX - area.left - 64) / (area.width - 64), 0), 1);
-      clearTimeout(timer);
-      timer = setTimeout(() => scaled(event.deltaY > 0 ? 1.6 : 0.6, middle), 30);
+      const across = event.shiftKey ? event.deltaX || event.deltaY : event.deltaX;
+      if (Math.abs(across) > Math.abs(event.shiftKey ? 0 : event.deltaY)) {
+        const by = (to - from) * across / 1000;
+        put(from + by, to + by);
+      } else zoom(Math.exp(Math.max(-120, Math.min(120, event.deltaY)) / 250), place(event.clientX));
+      rest(180);
     };
-    const distance = (list) => Math.abs(list[0].clientX - list[1].clientX) || 1;
-    const began = (event) => { start = event.touches.length === 2 ? distance(event.touches) : null; };
-    const ended = (event) => { if (start && event.touches.length < 2 && start.last) scaled(start.first / start.last, (from + to) / 2); start = null; };
+    const state = (list) => ({ x: [...list].reduce((sum, one) => sum + one.clientX, 0) / list.length,
+      apart: list.length > 1 ? Math.abs(list[0].clientX - list[1].clientX) || 1 : 0 });
+    const began = (event) => { touch = event.touches.length && state(event.touches); };
     const moving = (event) => {
-      if (event.touches.length !== 2 || !start) return;
-      event.preventDefault();
-      start = { first: start.first || start, last: distance(event.touches) };
+      const next = state(event.touches);
+      if (!touch) return;
+      if (next.apart && touch.apart) { event.preventDefault(); zoom(touch.apart / next.apart, place(next.x)); }
+      const by = (touch.x - next.x) / Math.max(target.clientWidth - gutter(target), 1) * (to - from);
+      if (by) put(from + by, to + by);
+      touch = next;
+    };
+    const ended = (event) => {
+      touch = event.touches.length ? state(event.touches) : null;
+      if (!touch && (from !== span[0] || to !== span[1])) rest(60);
     };
     target.addEventListener("wheel", wheel, { passive: false });
     target.addEventListener("touchstart", began, { passive: true });
     target.addEventListener("touchmove", moving, { passive: false });
     target.addEventListener("touchend", ended);
+    target.addEventListener("touchcancel", ended);
     return () => {
       clearTimeout(timer);
       target.removeEventListener("wheel", wheel);
       target.removeEventListener("touchstart", began);
       target.removeEventListener("touchmove", moving);
       target.removeEventListener("touchend", ended);
+      target.removeEventListener("touchcancel", ended);
     };
   }, [span && span[0], span && span[1]]);
 }

@@ -5,21 +5,7 @@ import { absolute, Severity, span, whole } from "../format.js";
 import { html, useEffect, useState } from "../lib.js";
 import { link, now } from "../state.js";
 import { t } from "../text.js";
-
-// Put a key at the top level of YAML, in place of what is there.
-export function setTop(text, key, value) {
-  const lines = text.split("\n"), kept = [];
-  let inside = false;
-  for (const line of lines) {
-    if (/^\S/.test(line)) inside = line.startsWith(`${key}:`);
-    if (!inside) kept.push(line);
-  }
-  return `${kept.join("\n").trimEnd()}\n${key}: ${value}\n`;
-}
-
-export function eachRoute(text, key, value) {
-  return text.replace(new RegExp(`, ${key}: [^,}]+`, "g"), "").replace(/(- \{name: [^,}]+)/g, `$1, ${key}: ${value}`);
-}
+import { addTo, eachRoute, setIn, setTop } from "../yaml.js";
 
 function Quick({ text, setText }) {
   const [score, setScore] = useState("0.8");
@@ -29,10 +15,11 @@ function Quick({ text, setText }) {
   const field = (words, value, set, run, size = 6) => html`<div class="quick"><label>${words}<input value=${value} size=${size} onInput=${(event) => set(event.target.value)} /></label>
     <button type="button" aria-label=${`${t("apply")}: ${words}`} onClick=${run}>${t("apply")}</button></div>`;
   const iso = (ms) => new Date(ms).toISOString();
-  const mute = () => source && setText(setTop(text, "silences", `[{id: trial, start: "${iso(now() - 365 * 86400e3)}", end: "${iso(now() + 86400e3)}", match: {source: [${JSON.stringify(source)}]}}]`));
-  return html`<div class="quicks">${field(t("leastScore"), score, setScore, () => setText(setTop(text, "min_score", score)))}
-    ${field(t("minDuration"), least, setLeast, () => setText(eachRoute(text, "min_duration", least)))}
-    ${field(t("window"), window, setWindow, () => setText(setTop(text, "incidents", `{window: ${window}}`)))}
+  const put = (next) => (next === null ? report(new Error(t("writeByHand"))) : setText(next));
+  const mute = () => source && put(addTo(text, "silences", `{id: trial, start: "${iso(now() - 365 * 86400e3)}", end: "${iso(now() + 86400e3)}", match: {source: [${JSON.stringify(source)}]}}`));
+  return html`<div class="quicks">${field(t("leastScore"), score, setScore, () => put(setTop(text, "min_score", score)))}
+    ${field(t("minDuration"), least, setLeast, () => put(eachRoute(text, "min_duration", least)))}
+    ${field(t("window"), window, setWindow, () => put(setIn(text, "incidents", "window", window)))}
     ${field(t("addSilence"), source, setSource, mute, 12)}</div>`;
 }
 

@@ -1,0 +1,82 @@
+// Changes to the text of a configuration that keep the rest of it, in YAML's flow and block style.
+
+const DEEPER = /^(\s|$|#)/;
+
+// Lines of the value of a key at the top level: [first, behind the last], or null.
+function section(lines, key) {
+  const first = lines.findIndex((line) => line.startsWith(`${key}:`));
+  if (first < 0) return null;
+  let last = first + 1;
+  while (last < lines.length && (DEEPER.test(lines[last]) || lines[last].startsWith("- "))) last++;
+  while (last > first + 1 && /^\s*(#.*)?$/.test(lines[last - 1])) last--;
+  return [first, last];
+}
+
+const flat = (line, key) => line.slice(key.length + 1).replace(/\s#.*$/, "").trim();
+
+// A key at the top level with a plain value.
+export function setTop(text, key, value) {
+  const lines = text.trimEnd().split("\n"), found = section(lines, key);
+  if (found) lines.splice(found[0], found[1] - found[0], `${key}: ${value}`);
+  else lines.push(`${key}: ${value}`);
+  return `${lines.join("\n")}\n`;
+}
+
+// A key of a section at the top level; other keys of it stay.
+export function setIn(text, name, key, value) {
+  const lines = text.trimEnd().split("\n"), found = section(lines, name);
+  if (!found) return setTop(text, name, `{${key}: ${value}}`);
+  const [first, last] = found, inline = flat(lines[first], name);
+  if (inline) {
+    const others = inline.replace(/^\{|\}$/g, "").replace(new RegExp(`(^|,)\\s*${key}:[^,]*`), "").replace(/^\s*,/, "").trim();
+    lines.splice(first, last - first, `${name}: {${key}: ${value}${others ? `, ${others}` : ""}}`);
+  } else {
+    const indent = (lines.slice(first + 1, last).find((line) => /^\s+[^\s#]/.test(line)) || "  x").match(/^\s*/)[0];
+    const kept = lines.slice(first + 1, last).filter((line) => !line.startsWith(`${indent}${key}:`));
+    lines.splice(first + 1, last - first - 1, `${indent}${key}: ${value}`, ...kept);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+// One more entry of a list at the top level.
+export function addTo(text, key, entry) {
+  const lines = text.trimEnd().split("\n"), found = section(lines, key);
+  if (!found) return setTop(text, key, `[${entry}]`);
+  const [first, last] = found, inline = flat(lines[first], key);
+  if (inline && inline !== "[]" && !inline.endsWith("]")) return null; // a list over several lines
+  if (inline) {
+    const others = inline.slice(1, -1).trim();
+    lines[first] = `${key}: [${others ? `${others}, ` : ""}${entry}]`;
+  } else {
+    const indent = (lines.slice(first + 1, last).find((line) => /^\s*- /.test(line)) || "  - ").match(/^\s*/)[0];
+    lines.splice(last, 0, `${indent}- ${entry}`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+// A key of each entry of `routes`; null where they are written in a way that is not known here.
+export function eachRoute(text, key, value) {
+  const lines = text.trimEnd().split("\n"), found = section(lines, "routes");
+  if (!found) return null;
+  const [first, last] = found, inline = flat(lines[first], "routes");
+  const put = (line) => line.replace(new RegExp(`,\\s*${key}:\\s*[^,}]+`, "g"), "").replace(/\{\s*(name: [^,}]+)/g, `{$1, ${key}: ${value}`);
+  if (inline) { lines[first] = put(lines[first]); return `${lines.join("\n")}\n`; }
+  const made = [];
+  let known = 0, outer = null;
+  for (const line of lines.slice(first + 1, last)) {
+    const item = line.match(/^(\s*)- +(?=\S)/);
+    const begins = item && (outer === null || item[1].length === outer);
+    if (begins) { outer = item[1].length; known++; }
+    if (begins && line.includes("{")) { made.push(put(line)); continue; }
+    if (begins) {
+      const inner = " ".repeat(item[0].length), rest = line.slice(item[0].length);
+      made.push(`${item[0]}${key}: ${value}`);
+      if (!rest.startsWith(`${key}:`)) made.push(`${inner}${rest}`);
+      continue;
+    }
+    if (!new RegExp(`^\\s{${(outer ?? 0) + 2},}${key}:`).test(line)) made.push(line);
+  }
+  if (!known) return null;
+  lines.splice(first + 1, last - first - 1, ...made);
+  return `${lines.join("\n")}\n`;
+}

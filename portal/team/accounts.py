@@ -1,0 +1,64 @@
+"""Accounts in PostgreSQL, for portals that stand for each other: a user of one is a user of all."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from padit.portal.team.database import Database, text_of
+from padit.stores.migrations import migrate
+
+__all__ = ["SCHEMA", "SharedTables"]
+
+SCHEMA = "padit_accounts"
+
+
+class SharedTables:
+    """The tables of `portal.accounts`, made when the database answers for the first time.
+
+    Args:
+        address: `postgresql://user@host/database`.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._database = Database(address, SCHEMA)
+        self._ready = False
+        self._lock = threading.Lock()
+
+    def rows(self, query: str, arguments: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Rows of a query with `?` for its values.
+
+        Raises:
+            SinkError: the database is away.
+        """
+        return self._run(query, arguments)[0]
+
+    def change(self, query: str, arguments: Sequence[object]) -> int:
+        """Change rows; how many.
+
+        Raises:
+            SinkError: the database is away; nothing is changed.
+        """
+        return self._run(query, arguments)[1]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._database.close()
+
+    def _run(self, query: str, arguments: Sequence[object]) -> tuple[list[tuple[Any, ...]], int]:
+        self._prepare()
+        values = [text_of(one) if isinstance(one, str) else one for one in arguments]
+        with self._database.connection() as connection:
+            cursor = connection.execute(query.replace("?", "%s").encode(), values)
+            return (cursor.fetchall() if cursor.description else []), cursor.rowcount
+
+    def _prepare(self) -> None:
+        with self._lock:
+            if self._ready:
+                return
+            with self._database.connection() as connection:
+                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+                migrate(connection, "accounts", "padit.portal.team.migrations", "accounts")
+            self._ready = True

@@ -75,10 +75,11 @@ def severity(s: Array, t: int, over: float) -> float:
     c = s[VALUE : VALUE + CHANNEL]
     if c[LOW] < c[HIGH] and c[FULL_SWINGS] < 8 and t - s[BORN] < DAY_OLD:
         return 0.0  # how far it swings is not known
+    far = FAR if c[LOW] == c[HIGH] or t - s[BORN] >= DAY_OLD else 2.0 * FAR
     step = min(t - s[LAST_TIME], 4.0 * s[INTERVAL]) if s[AGE] > 0 else 0.0
-    s[FAR_FOR] = max(0.0, s[FAR_FOR] + (step if over >= FAR else -step))
+    s[FAR_FOR] = max(0.0, s[FAR_FOR] + (step if over >= far else -step))
     share = s[FAR_FOR] / max(LASTING, 8.0 * s[INTERVAL])
-    return CRITICAL * min(share, 8.0) if share >= 1.0 and over >= FAR else 0.0
+    return CRITICAL * min(share, 8.0) if share >= 1.0 and over >= far else 0.0
 
 
 @kernel

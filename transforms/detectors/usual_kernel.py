@@ -1,5 +1,7 @@
 """The loop of `usual` over the samples of a table, each series in event-time order."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -82,6 +84,8 @@ FORGET, HARDLY = 0.9, 0.05  # how new the last samples were, and less than which
 DOUBT = 2.0  # what was seen at other times of the day takes more to be news
 STEADY = 128  # samples without a move, after which one is news
 MATURE = 1024  # samples of a series that moves
+SELDOM_SAMPLED = 900e6  # microseconds from one sample to the next
+SELDOM = 3.0  # up to so many samples in two days (as a decimal logarithm)
 NOVEL = 1.8  # tails for what is news if new
 UPWARD, DOWNWARD = 0.0, 1.0
 
@@ -236,12 +240,16 @@ def _alone(
     """The verdict that one sample is news alone: never seen, and beyond the tail of its side.
 
     Of an exponential tail one sample in 100 lies beyond the 99 % quantile, and one in 10 of those
-    beyond each further unit; the limit is that of five in 1,000 days.
+    beyond each further unit; the limit is that of five in 1,000 days. Where a day has few samples a
+    sample that is several times as new as it has to be may lie up to half as far out.
     """
     if c[OVER] <= 0 or c[COUNT] < (STEADY if c[LEAST] == c[MOST] else MATURE):
         return verdict, channel
     tails = TENTH * log2(max(SPIKES_FROM / max(s[INTERVAL], 1.0), 4.0))
-    alone = min(NOVEL * new, c[OVER]) / tails
+    over = c[OVER]
+    if tails <= SELDOM:
+        over *= math.sqrt(min(max(NOVEL * new / tails, 1.0), 4.0))
+    alone = min(NOVEL * new, over) / tails
     alone *= MOST_ALONE / (alone + MOST_ALONE - 1.0)
     if alone <= max(verdict, 1.0) or not record(memory, s[JUDGED_VALUE], tails):
         return verdict, channel
@@ -262,7 +270,7 @@ def _judge(
 ) -> tuple[float, float]:
     """The highest verdict of the channels over a value, and the channel."""
     seasonal = s[SEASON_AT : SEASON_AT + SEASON]
-    season_learn(seasonal, season, t, y)
+    season_learn(seasonal, season, t, y, s[INTERVAL] >= SELDOM_SAMPLED)
     timely, context = season_judge(
         seasonal, y, directions & (UP | DOWN), closed, DOUBT if s[NEWS] < HARDLY else 1.0
     )

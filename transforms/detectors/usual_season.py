@@ -39,7 +39,8 @@ SLOTS_OF_SEASON = 2 * RING
     SEEN,
     OUT,
     HIGHEST,
-) = range(14)
+    WEEKLY,
+) = range(15)
 SEASON = 16
 LIMIT = 5.0
 PROVEN = 96  # half hours that were judged before the season may speak
@@ -102,8 +103,8 @@ def _add(s: Array, over: float, learn: bool, doubt: float) -> float:
 
 
 @lean_kernel
-def season_learn(s: Array, slots: NDArray[np.float32], t: int, y: float) -> None:
-    """Move on to the half hour of `t`, and put the value into it."""
+def season_learn(s: Array, slots: NDArray[np.float32], t: int, y: float, few: bool) -> None:
+    """Move on to the half hour of `t`, and put the value into it; `few`: it has one or two."""
     now = t // HALF_HOUR + 1
     if now != s[NOW]:
         before = int(s[NOW])
@@ -121,7 +122,7 @@ def season_learn(s: Array, slots: NDArray[np.float32], t: int, y: float) -> None
             for k in range(before + 1, min(now, before + RING) + 1):
                 slots[2 * (k % RING)] = slots[2 * (k % RING) + 1] = np.nan
         s[NOW] = now
-        _envelope(s, slots, now)
+        _envelope(s, slots, now, few)
     at = 2 * (now % RING)
     low, high = slots[at], slots[at + 1]
     slots[at] = y if not low <= y else low
@@ -140,13 +141,21 @@ def _step_from(slots: NDArray[np.float32], now: int) -> float:
 
 
 @lean_kernel
-def _envelope(s: Array, slots: NDArray[np.float32], now: int) -> None:
+def _envelope(s: Array, slots: NDArray[np.float32], now: int, few: bool) -> None:
+    """Read the days and weeks before this half hour.
+
+    Records fade by samples. Where there are few, those of the days before the weeks were known
+    would outlast them: they begin again.
+    """
     low1, low2, high1, high2, days = _extremes(slots, now, DAY, 7)
     s[DAYS] = days
     s[LOW], s[HIGH] = (low2, high2) if days >= 2 else (low1, high1)
     s[STRICT_LOW], s[STRICT_HIGH] = (low2, high2) if days >= 5 else (low1, high1)
     low1, low2, high1, high2, weeks = _extremes(slots, now, WEEK, WEEKS - 1)
     if weeks >= 2:
+        if few and s[WEEKLY] == 0:
+            s[OUT], s[RECORD], s[SEEN] = 0.0, 0.0, min(s[SEEN], PROVEN)
+        s[WEEKLY] = 1.0
         s[STRICT_LOW], s[STRICT_HIGH] = low1, high1
         s[LOW], s[HIGH] = min(s[LOW], low2), max(s[HIGH], high2)
         if weeks >= 3:

@@ -1,0 +1,44 @@
+"""A sample an hour, with days and weekends: few samples, of which each counts."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
+from padit.transforms.detectors import create_detector
+
+HOUR = 3_600_000_000
+START = 1_772_409_600_000_000  # a Monday
+Array = NDArray[np.float64]
+
+
+def _orders(seed: int, weeks: int = 8) -> Array:
+    hour = np.arange(24 * 7 * weeks)
+    day = 20 + 400 * np.exp(-0.5 * ((hour % 24 - 14) / 4) ** 2)
+    weekend = np.where(hour // 24 % 7 >= 5, 0.45, 1.0)
+    return np.round(day * weekend * np.exp(np.random.default_rng(seed).normal(0, 0.06, len(hour))))
+
+
+def _opened(value: Array) -> list[int]:
+    n = len(value)
+    time = START + np.arange(n) * HOUR
+    table = FeatureTable(
+        (Series("shop", "orders"),), time + 1, np.zeros(n, np.int32), {}, np.arange(n + 1), time,
+        value, int(time[-1]) + 1,
+    )  # fmt: skip
+    detector = create_detector("usual", {})
+    _, scores = detector.step(detector.initial(), table)
+    assert scores.sample is not None
+    return np.flatnonzero(np.nan_to_num(scores.sample) >= 0.7).tolist()
+
+
+def test_working_days_without_half_of_their_orders_are_told() -> None:
+    told = 0
+    for seed in range(8):
+        value = _orders(seed)
+        assert _opened(value) == []
+        noon = 24 * (35 + seed % 4) + 10  # Monday to Thursday of the sixth week
+        value[noon : noon + 6] *= 0.35
+        opened = _opened(value)
+        told += bool(opened and noon <= opened[0] < noon + 6)
+    assert told >= 6

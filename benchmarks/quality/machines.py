@@ -32,7 +32,7 @@ from padit.transforms.detect import Detection
 from padit.transforms.detectors import create_detector
 from padit.transforms.windows import WindowOptions, close_windows
 
-__all__ = ["machines", "print_machines"]
+__all__ = ["HOURS", "MACHINES", "START", "WINDOWS", "belongs", "machines", "print_machines"]
 
 SECOND = 1_000_000
 START = 1_767_592_800 * SECOND
@@ -165,7 +165,7 @@ def _measure(
     right = named = critical = 0
     delays: dict[tuple[int, str], float] = {}
     for seed, one in opened:
-        label = next((lab for s, lab in labels if s == seed and _belongs(one, lab)), None)
+        label = next((lab for s, lab in labels if s == seed and belongs(one, lab)), None)
         if label is None:
             critical += (seed, one.alert.id) in severe
             continue
@@ -196,7 +196,8 @@ def _measure(
     }
 
 
-def _belongs(one: Transition, label: Label) -> bool:
+def belongs(one: Transition, label: Label) -> bool:
+    """Whether an alert opened on the machine of a fault, while it went on or one window later."""
     end = label.end + WINDOWS.size
     return one.alert.source_id == label.source_id and label.start <= one.time <= end
 

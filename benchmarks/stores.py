@@ -1,4 +1,6 @@
-"""Rates of a store beside its bare client, in one run: `python -m benchmarks.stores`.
+"""Rates of every store beside its bare client, in one run: `python -m benchmarks.stores`.
+
+Redis, InfluxDB and Prometheus: `live_stores`. The archive: `archive`.
 
 PostgreSQL: readings of machines (five metrics a row) by the writer of `padit store`, with and
 without decoding of their JSON, beside a bare binary COPY of the same rows into the same table with
@@ -20,6 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import archive
+from benchmarks.live_stores import live
 from padit.stores.base import Batch
 from padit.stores.postgres.copying import binary_rows
 from padit.stores.postgres.readings import Readings, readings_of
@@ -28,6 +32,7 @@ from padit.stores.registry import store_from_uri
 from tests.postgres import Postgres, start_postgres
 from tests.stores.databases import BEGIN, batch_of
 
+_ALL = ("postgresql", "live", "archive")
 _COLUMN = {name: n for n, name in enumerate(SENSOR_COLUMNS)}
 
 
@@ -37,14 +42,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rows", type=int, default=200_000, help="rows of sensor_log")
     parser.add_argument("--machines", type=int, default=50)
     parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--only", default=",".join(_ALL), help=f"of {', '.join(_ALL)}")
     args = parser.parse_args(argv)
+    chosen = args.only.split(",")
+    if unknown := set(chosen) - set(_ALL):
+        parser.error(f"--only: {min(unknown)} is none of {', '.join(_ALL)}")
     os.environ["PGUSER"] = "padit"
-    with tempfile.TemporaryDirectory(prefix="padit-bench-") as scratch:
-        server = start_postgres(Path(scratch), fsync="on")
-        try:
-            return _postgres(server, args.rows, args.machines, args.pairs)
-        finally:
-            server.stop()
+    failed = 0
+    if "postgresql" in chosen:
+        with tempfile.TemporaryDirectory(prefix="padit-bench-") as scratch:
+            server = start_postgres(Path(scratch), fsync="on")
+            try:
+                failed |= _postgres(server, args.rows, args.machines, args.pairs)
+            finally:
+                server.stop()
+    if "live" in chosen:
+        failed |= not live(args.pairs)
+    if "archive" in chosen:
+        failed |= archive.main(["--rounds", str(args.pairs)])
+    return int(failed)
 
 
 def _postgres(server: Postgres, rows: int, machines: int, pairs: int) -> int:

@@ -142,14 +142,17 @@ class Site:
         """While the store has written rows, and not yet its positions."""
         connection = self.server.connect("plant")
         try:
-            with contextlib.suppress(Exception), connection.transaction():
+            with contextlib.suppress(Exception):  # a machine may be too busy for that moment
+                connection.execute("BEGIN")
                 connection.execute("LOCK TABLE store_position IN EXCLUSIVE MODE")
                 self.produce(300, 5)
                 self.wait(
                     lambda: bool(self.query(STORE + "AND wait_event_type = 'Lock'")),
                     "the store waits for the lock", 20,
                 )  # fmt: skip
-                yield
+            yield
+            with contextlib.suppress(Exception):  # the connection may be gone
+                connection.execute("COMMIT")
         finally:
             connection.close()
 

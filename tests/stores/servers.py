@@ -13,6 +13,7 @@ from padit.devcluster.processes import LOOPBACK, Part, free_port, port_answers
 from padit.stores.base import Content, Store
 from padit.stores.consume import Consume, Pace
 from padit.stores.decode import Decoder
+from tests.limits import allowed
 from tests.parts import required_program
 from tests.stores.faking import FakeTopics
 
@@ -121,7 +122,7 @@ def _ready(port: int) -> bool:
 
 def get(port: int, path: str) -> tuple[int, bytes]:
     """Status and body of a page."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=30)
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=allowed(60))
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 .PHONY: cause demo test test-quick parts coverage check audit docs bench quality scenes faults
 .PHONY: factory-alerting faults-alerting faults-stores stores-day machines mutants fuzz lock clean soak
-.PHONY: sbom checklist sizing sla hosts pictures
+.PHONY: sbom checklist sizing sla
 
 demo: $(VENV)/.demo
 	$(BIN)/padit demo
@@ -63,6 +63,7 @@ faults: tools $(VENV)/.test
 	$(BIN)/python -m tests.faults --rounds $(N) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 # Two hosts in network namespaces run a job; one is cut off, then the other loses its power (root).
+.PHONY: hosts pictures
 hosts: tools $(VENV)/.test
 	$(BIN)/python -m tests.hosts $(ARGS)
 

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 .PHONY: cause demo test test-quick parts coverage check audit docs bench quality scenes faults
 .PHONY: factory-alerting faults-alerting faults-stores stores-day machines mutants fuzz lock clean soak
-.PHONY: sbom checklist sizing sla
+.PHONY: sbom checklist sizing sla hosts pictures offline
 
 demo: $(VENV)/.demo
 	$(BIN)/padit demo
@@ -63,7 +63,6 @@ faults: tools $(VENV)/.test
 	$(BIN)/python -m tests.faults --rounds $(N) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 # Two hosts in network namespaces run a job; one is cut off, then the other loses its power (root).
-.PHONY: hosts pictures
 hosts: tools $(VENV)/.test
 	$(BIN)/python -m tests.hosts $(ARGS)
 
@@ -118,6 +117,10 @@ mutants: $(VENV)/.mutants
 SECONDS ?= 600
 fuzz: $(VENV)/.fuzz
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
+
+# The page behind a network that swallows everything for a real ten minutes: no gap, no double.
+offline: $(VENV)/.test
+	PADIT_REALLY_WAIT=1 $(BIN)/python -m pytest tests/portal/test_page_use.py -q -k swallows --timeout 1800
 
 cause: $(VENV)/.test
 	$(BIN)/python -m benchmarks.cause $(ARGS)

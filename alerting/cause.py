@@ -109,13 +109,14 @@ def _users(sources: Sequence[str], depends_on: Mapping[str, Sequence[str]]) -> d
     users = dict.fromkeys(order, 0)
     changed = True
     while changed:
-        changed = False
+        changed, done = False, set()
         for one in order:
+            done.add(one)
             more = users[one] | bits.get(one, 0)
             for below in depends_on.get(one, ()):
                 if more & ~users[below]:
                     users[below] |= more
-                    changed = True
+                    changed = changed or below in done  # a cycle: it has to hand them down again
     return {one: users[one] & ~bits[one] for one in sources}
 
 
@@ -146,8 +147,9 @@ def _explained(best: Mapping[str, _Best], users: Mapping[str, int]) -> dict[str,
     if not any(users.values()):
         return {source: one.size for source, one in best.items()}
     sizes = [one.size for one in best.values()]
+    turned = sizes[::-1]
     planes = [
-        int("".join("1" if size >> digit & 1 else "0" for size in reversed(sizes)), 2)
+        (digit, int("".join(["1" if size >> digit & 1 else "0" for size in turned]), 2))
         for digit in range(max(sizes).bit_length())
     ]
     ranked = sorted(range(len(sizes)), key=sizes.__getitem__)
@@ -155,12 +157,12 @@ def _explained(best: Mapping[str, _Best], users: Mapping[str, int]) -> dict[str,
     smaller = [0, *accumulate(1 << number for number in ranked)]  # bits of the smallest n
     found = {}
     for source, one in best.items():
-        most = one.size * _EXPLAINS
-        low = users[source] & smaller[bisect_right(ordered, most)]
+        most, mine = one.size * _EXPLAINS, users[source]
+        low = mine & smaller[bisect_right(ordered, most)]
         found[source] = (
             one.size
-            + (users[source] & ~low).bit_count() * most
-            + sum((low & plane).bit_count() << digit for digit, plane in enumerate(planes))
+            + (mine ^ low).bit_count() * most
+            + (sum([(low & plane).bit_count() << digit for digit, plane in planes]) if low else 0)
         )
     return found
 
@@ -177,7 +179,7 @@ def likely_causes(
             does not depend on it, also one whose metrics are external.
     """
     if len(members) == 1:  # most incidents: nothing to weigh
-        return (_alone(_best_of(members[0])),), False
+        return (_alone(_Best(*_speaks(members[0]), members[0])),), False
     worse = [one for one in members if not _better(one.event)] or members
     best = _strongest(worse)
     if not best:
@@ -209,18 +211,19 @@ def _strongest(members: Sequence[Member]) -> dict[str, _Best]:
     """Of each source the member that speaks most for it."""
     best: dict[str, _Best] = {}
     for member in members:
-        found = _best_of(member)
-        source = member.event.source_id
-        have = best.get(source)
-        if have is None or found[:3] > have[:3]:
-            best[source] = found
+        event = member.event
+        tier, size, onset = _speaks(member)
+        have = best.get(event.source_id)
+        if have is None or (tier, size, onset) > have[:3]:
+            best[event.source_id] = _Best(tier, size, onset, member)
     return best
 
 
-def _best_of(member: Member) -> _Best:
+def _speaks(member: Member) -> tuple[int, int, int]:
+    """What a member says for its source: tier, size and onset, as in `_Best`."""
     event = member.event
     size = round(min(abs(event.shift) or event.score, _LARGEST / _PARTS) * _PARTS)
-    return _Best(_kind(event.metric_type, event.metric_name)[0], size, -member.opened, member)
+    return _kind(event.metric_type, event.metric_name)[0], size, -member.opened
 
 
 def _alone(best: _Best) -> Cause:

@@ -80,7 +80,9 @@ async def readings(
     known(portal, machine)
     after, bound = cursor_of(cursor) or (0, "")
     # Pages end where the first one did: what comes meanwhile moves no row to another page.
-    end = int(bound) if bound[:20].isdecimal() else until or portal.series.last or _END
+    end = (
+        int(bound) if bound.isdecimal() and len(bound) < 20 else until or portal.series.last or _END
+    )
     rows = await run_in_threadpool(
         portal.series.readings, machine, metric, since or 0, min(end, _END), after, limit
     )

@@ -28,7 +28,7 @@ ROOMS = ("codecs", "domain", "transforms")
 BUILDERS = {
     "codecs.archive_table.SliceBuilder", "codecs.exposition.Exposition",
     "codecs.influx_lines.Lines", "transforms.detectors.columns.Columns",
-    "transforms.detectors.model._State", "transforms.detectors.multivariate._Source",
+    "transforms.detectors.model._State", "transforms.detectors.multivariate_source.Source",
     "transforms.group._Done", "transforms.resident.Left", "transforms.states.States",
     "transforms.store.MemoryStore",
 }  # fmt: skip

@@ -76,8 +76,9 @@ class TeamSite:
 
     @contextmanager
     def page(
-        self, name: str = "page", kafka: str | None = None, config: str = CONFIG
-    ) -> Iterator[Served]:
+        self, name: str = "page", kafka: str | None = None, config: str = CONFIG,
+        archive: str | None = None,
+    ) -> Iterator[Served]:  # fmt: skip
         """A portal of the team."""
         team = Team(
             self.uri, kafka or f"kafka://{self.kafka.bootstrap}",
@@ -85,7 +86,7 @@ class TeamSite:
         )  # fmt: skip
         state = self.folder / name
         parts = team_parts(team, parse_config(config, "the test"), state)
-        with serving(Portal(parts, state, config)) as one:
+        with serving(Portal(parts, state, config, archive=archive)) as one:
             yield one
 
     def fill(self) -> None:

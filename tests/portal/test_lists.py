@@ -14,6 +14,7 @@ import pytest
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.domain.timestamps import MICROS
+from padit.portal.answers import put_cursor
 from padit.portal.routing import all_routes
 from tests.limits import allowed
 from tests.portal.making import START, Served, append, readings, served, transition, wait_for
@@ -80,6 +81,13 @@ def test_a_cursor_of_another_list_is_refused(run: Served, path: str) -> None:
     client = run.client("viewer")
     other = client.get("/api/machines", params={"limit": 1}).json()["next"]
     assert client.get(f"{path}{'&' if '?' in path else '?'}cursor={other}").status_code == 422
+
+
+@pytest.mark.parametrize("bound", ["1" * 5000, "9" * 19 + "x", "²", "-5", ""])
+def test_no_cursor_of_readings_is_a_fault_of_the_server(run: Served, bound: str) -> None:
+    cursor = put_cursor(0, bound)
+    answer = run.client("viewer").get("/api/machines/press%2F0/logs", params={"cursor": cursor})
+    assert answer.status_code == 200
 
 
 def test_readings_that_come_between_two_pages_move_no_other_one(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_a_fault_appears_is_acknowledged_silenced_and_resolves_by_keyboard(
     alerts = tmp_path / "alerts.jsonl"
     alerts.touch()
     with served(tmp_path) as one, opened(chromium, one.address, _link(one), "ann") as page:
-        page.wait_for_selector(".calm")
+        page.wait_for_selector(".calm >> text=Nothing is watched yet")
         append(alerts, opening)
         written = time.monotonic()
         page.wait_for_selector("li.incident", timeout=allowed(1) * 1000)

@@ -1,17 +1,25 @@
 """The portal of a team: real PostgreSQL, Kafka and Redis, each of which goes away and is back."""
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from padit.cli.main import main
 from padit.devcluster.processes import Part, free_port
+from padit.domain.errors import ConfigurationError, SinkError
 from padit.domain.timestamps import MICROS
+from padit.portal.accounts import Accounts, FileTables, Principal
+from padit.portal.team.accounts import SharedTables
+from padit.stores.archive_service import Plan, archive_topic
 from tests.parts import KafkaPart
 from tests.portal.making import Served, transition, wait_for
 from tests.portal.team import CONFIG, TeamSite, produce, site_of
 from tests.postgres import start_postgres
+from tests.s3 import S3Server
 from tests.stores.servers import redis_server
 
 
@@ -219,6 +227,77 @@ def test_a_model_is_trained_from_the_readings_in_the_database(page: Served) -> N
     _trained(page, "sensor_log")
 
 
+def test_portals_that_share_accounts_know_the_same_people(site: TeamSite) -> None:
+    one, other = Accounts(SharedTables(site.uri)), Accounts(SharedTables(site.uri))
+    assert other.empty
+    link = one.link("admin")
+    assert other.redeem(link, "ann", "correct horse battery") == "admin"
+    assert one.redeem(link, "bob", "correct horse battery") is None  # it holds once, for all
+    assert one.check("ann", "correct horse battery") == Principal("ann", "admin", "password")
+    assert one.check("ann", "wrong horse battery!") is None
+    session = one.session("ann")
+    assert other.by_session(session) == Principal("ann", "admin", "session")
+    key, prefix = other.new_key("press", "ingest", 1, "ann")
+    assert one.by_bearer(key) == Principal("key:press", "ingest", "key")
+    tokens = [each.token(Principal("ann", "admin", "session")) for each in (one, other)]
+    for each in (one, other):
+        assert [each.by_bearer(token) for token in tokens] == [
+            Principal("ann", "admin", "token")
+        ] * 2
+    assert one.revoke(prefix)
+    one.note("ann\0", "POST /api/keys", "a\ud800b", 200, "127.0.0.1")  # nobody's text raises
+    assert other.noted(1 << 60, 5)[0][2:4] == ("ann\N{REPLACEMENT CHARACTER}", "POST /api/keys")
+    with pytest.raises(ConfigurationError, match="last admin"):
+        other.remove_user("ann")
+    Accounts(SharedTables(site.uri)).close()  # its tables are made once
+    one.close()
+    other.close()
+
+
+def test_who_was_let_in_a_moment_ago_stays_in_while_the_database_of_accounts_is_away(
+    tmp_path: Path,
+) -> None:
+    away = [False]
+
+    class Failing(FileTables):
+        def rows(self, query: str, arguments: Sequence[object]) -> list[tuple[Any, ...]]:
+            if away[0]:
+                message = "it is away"
+                raise SinkError(message)
+            return super().rows(query, arguments)
+
+    accounts = Accounts(Failing(tmp_path / "accounts.sqlite"))
+    accounts.redeem(accounts.link("viewer"), "ann", "correct horse battery")
+    session = accounts.session("ann")
+    assert accounts.by_session(session) is not None
+    away[0] = True
+    seen = accounts._seen
+    ((name, (_, who)),) = seen.items()
+    for ago, known in ((30.0, True), (70.0, False)):
+        seen[name] = (time.monotonic() - ago, who)
+        if known:
+            assert accounts.by_session(session) == who
+        else:
+            with pytest.raises(SinkError):
+                accounts.by_session(session)
+    with pytest.raises(SinkError):
+        accounts.by_session("unknown")
+
+
+def test_a_model_is_trained_from_the_archive_on_an_object_store(
+    site: TeamSite, s3: S3Server
+) -> None:
+    s3.bucket("plant")
+    uri = s3.uri("plant/metrics")
+    topic = site.kafka.uri(site.topics["metrics"])
+    plan = Plan(topic, uri, commit_records=700, groups=2, patience=30.0)
+    archive_topic(plan, threading.Event(), lambda _: None)
+    with site.page("archive", archive=uri) as one:
+        wait_for(lambda: one.portal.series.series)
+        _trained(one, "archive")
+        assert s3.secrets.read_text() not in one.client("viewer").get("/api/trainings").text
+
+
 def test_a_page_by_another_configuration_than_alerting_says_so(
     site: TeamSite, page: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,3 +305,11 @@ def test_a_page_by_another_configuration_than_alerting_says_so(
     with site.page("other", config=CONFIG.replace("settle: 0s", "settle: 1s")) as other:
         wait_for(lambda: "--config is not that" in str(_get(other, "/api/health")["trouble"]), 60)
     assert "--config" not in str(_get(page, "/api/health")["trouble"])
+
+
+@pytest.mark.parametrize("option", ["--kafka=kafka://127.0.0.1:9", "--shared_accounts"])
+def test_what_is_a_teams_is_refused_for_the_files_of_one_run(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["portal", f"--data={tmp_path}", option]) == 2
+    assert "go with the --store of a team" in capsys.readouterr().err

@@ -86,6 +86,7 @@ export function silenceDialog(names) {
   if (!chosen.length) return;
   const incident = {
     title: chosen.length === 1 ? chosen[0].title : t("marked", { n: chosen.length }),
+    several: chosen.length > 1,
     members: chosen.flatMap((one) => one.members),
     sources: [...new Set(chosen.flatMap((one) => one.sources))],
   };

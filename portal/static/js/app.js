@@ -54,7 +54,7 @@ function Toast() {
   const one = toast.value;
   useEffect(() => {
     if (!one) return undefined;
-    const timer = setTimeout(() => { if (toast.value === one) toast.value = null; }, one.bad ? 12000 : 8000);
+    const timer = setTimeout(() => { if (toast.value === one) toast.value = null; }, one.bad ? 12000 : one.undo ? 8000 : 5000);
     return () => clearTimeout(timer);
   }, [one]);
   return html`<div class="toast-place" role="status" aria-live="polite">${one && html`<div class=${`toast ${one.bad ? "bad" : ""}`}>

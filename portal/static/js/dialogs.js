@@ -80,7 +80,7 @@ function Silence({ incident }) {
     disabled=${counts[value] > MOST} onChange=${() => setKind(value)} /><span class="grow">${words}${counts[value] > MOST && ` ${t("tooMany", { n: MOST })}`}</span></label>`;
   return html`<${Frame} title=${t("silenceTitle")}>
     <p class="soft clamp">${incident.title}</p>
-    <fieldset><legend>${t("what")}</legend>${choice("series", t("thisSeries"))}
+    <fieldset><legend>${t("what")}</legend>${choice("series", t(incident.several ? "theseSeries" : "thisSeries"))}
       ${choice("source", t("thisSource", { source: few(incident.sources) }))}${choice("pattern", t("pattern"))}
       ${kind === "pattern" && html`<div class="pair"><label>${t("source")}<input value=${source}
         onInput=${(event) => setSource(event.target.value)} /></label><label>${t("metric")}<input value=${metric}

@@ -18,7 +18,7 @@ export default {
   alertsOf: "{n} series on {sources}", more: "and {n} more", cause: "Cause", likely: "Likely cause: {name}", unsure: "Several may have been first",
   marked: "{n} selected", selectAll: "All {n}", someFailed: "{n} of {all} were not done: {why}", resolving: "Resolving {n}…", undone: "Undone", isLeaving: "being resolved…", tooMany: "(more than {n})", cannotCopy: "The browser does not let this page copy.", done_acknowledge: "Acknowledged", done_unacknowledge: "Taken back", done_resolve: "Resolved", done_silence: "Silenced until {time}",
   done_feedback: "Marked: {verdict}", nothingOpen: "It is over already.", viewerOnly: "Your role is viewer: you can look, not act.",
-  silenceTitle: "Silence alerts", what: "What", thisSeries: "Series of this incident", thisSource: "Everything on {source}", pattern: "By pattern", for: "For how long",
+  silenceTitle: "Silence alerts", what: "What", thisSeries: "Series of this incident", theseSeries: "Series of these incidents", thisSource: "Everything on {source}", pattern: "By pattern", for: "For how long",
   source: "Source", metric: "Metric", preview: "Preview", previewText: "Open alerts that it mutes now: {open}. In the last 7 days: {past} on {series} series; marked as real: {real}.",
   previewNone: "Nothing in the last 7 days matches.", silenceIt: "Silence", copyCurl: "Copy as curl", copyYaml: "Copy as YAML", copied: "Copied",
   note: "Note", active: "Silences", endsIn: "ends {time}", unsilence: "End it",

@@ -18,7 +18,7 @@ export default {
   alertsOf: "{sources}의 시계열 {n}개", more: "외 {n}개", cause: "원인", likely: "유력한 원인: {name}", unsure: "먼저 발생한 것을 가릴 수 없음",
   marked: "{n}개 선택", selectAll: "{n}개 모두", someFailed: "{all}개 중 {n}개를 처리하지 못했습니다: {why}", resolving: "{n}개 해결 중…", undone: "되돌렸습니다", isLeaving: "해결 중…", tooMany: "({n}개 초과)", cannotCopy: "브라우저가 복사를 허용하지 않습니다.", done_acknowledge: "확인했습니다", done_unacknowledge: "확인을 취소했습니다", done_resolve: "해결했습니다", done_silence: "{time}까지 음소거",
   done_feedback: "표시함: {verdict}", nothingOpen: "이미 끝났습니다.", viewerOnly: "조회 권한입니다. 볼 수만 있습니다.",
-  silenceTitle: "알림 음소거", what: "대상", thisSeries: "이 인시던트의 시계열", thisSource: "{source}의 모든 것", pattern: "패턴으로", for: "기간",
+  silenceTitle: "알림 음소거", what: "대상", thisSeries: "이 인시던트의 시계열", theseSeries: "이 인시던트들의 시계열", thisSource: "{source}의 모든 것", pattern: "패턴으로", for: "기간",
   source: "소스", metric: "지표", preview: "미리보기", previewText: "지금 진행 중인 알림 {open}건을 음소거합니다. 지난 7일이라면 시계열 {series}개의 알림 {past}건이 음소거되었을 것이며, 그중 {real}건은 실제로 표시되었습니다.",
   previewNone: "지난 7일 동안 해당하는 알림이 없습니다.", silenceIt: "음소거", copyCurl: "curl로 복사", copyYaml: "YAML로 복사", copied: "복사했습니다",
   note: "메모", active: "음소거 목록", endsIn: "{time}에 끝남", unsilence: "끝내기",

@@ -7,8 +7,7 @@ let source = null;
 let last = null;
 let again = 0;
 let heard = 0; // when the stream last brought anything; it brings a beat every 5 s
-let tried = 0;
-const SILENT_MS = 16e3, RETRY_MS = 8e3;
+const SILENT_MS = 16e3;
 
 // What is worst, at once; the whole list follows when the stream of changes is open, so that none
 // that comes between is missed.
@@ -83,8 +82,7 @@ function onChange(event) {
 
 export function connect() {
   disconnect();
-  heard = heard || Date.now();
-  tried = Date.now();
+  heard = Date.now();
   source = new EventSource(last === null ? "/api/events" : `/api/events?after=${last}`);
   source.addEventListener("change", onChange);
   source.addEventListener("hello", (event) => {
@@ -132,7 +130,7 @@ function watch() {
   clock.value = Date.now();
   if (!source || Date.now() - heard < SILENT_MS) return;
   online.value = false;
-  if (Date.now() - tried > RETRY_MS) connect();
+  connect();
 }
 setInterval(watch, 1000);
 addEventListener("visibilitychange", () => { if (!document.hidden) watch(); });

@@ -1,6 +1,5 @@
 """What `usual` derives from a series: its increase, its activity, how long it repeats a value."""
 
-import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +54,7 @@ def increase(s: Array, t: int, x: float, kind: int) -> tuple[float, bool]:
         x: the value.
         kind: what is stated, bits of `directions`.
     """
-    if math.floor(x) != x:
+    if np.floor(x) != x:
         s[FRACTIONS] = 1.0
     if s[AGE] == 0:
         s[COUNTER] = 1.0 if kind & (COUNTS | NAMED_TOTAL) else 0.0

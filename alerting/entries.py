@@ -32,7 +32,9 @@ _LONGEST_NAME = 4096
 _LONGEST_NOTE = 10_000
 
 
-class AlertEvent(msgspec.Struct, frozen=True, omit_defaults=True, tag="alert", tag_field="entry"):
+class AlertEvent(
+    msgspec.Struct, frozen=True, omit_defaults=True, gc=False, tag="alert", tag_field="entry"
+):
     """What the job says: one transition of an alert. Nothing in it depends on people or pace.
 
     Attributes:
@@ -66,7 +68,7 @@ class AlertEvent(msgspec.Struct, frozen=True, omit_defaults=True, tag="alert", t
     reason: str = ""
 
 
-class Target(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Target(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, forbid_unknown_fields=True):
     """Which alerts a command is about: a fingerprint, or patterns that all have to match.
 
     Attributes:
@@ -88,7 +90,9 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
         return not (self.fingerprint or self.source or self.metric or self.labels)
 
 
-class Command(msgspec.Struct, frozen=True, omit_defaults=True, tag="command", tag_field="entry"):
+class Command(
+    msgspec.Struct, frozen=True, omit_defaults=True, gc=False, tag="command", tag_field="entry"
+):
     """What a person did.
 
     Attributes:
@@ -110,7 +114,9 @@ class Command(msgspec.Struct, frozen=True, omit_defaults=True, tag="command", ta
     note: str = ""
 
 
-class Progress(msgspec.Struct, frozen=True, omit_defaults=True, tag="progress", tag_field="entry"):
+class Progress(
+    msgspec.Struct, frozen=True, omit_defaults=True, gc=False, tag="progress", tag_field="entry"
+):
     """The job has come to an event time: all transitions before it are written."""
 
     time: int
@@ -118,14 +124,18 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True, tag="progress", 
     shape: str = ""
 
 
-class RunBegan(msgspec.Struct, frozen=True, omit_defaults=True, tag="run", tag_field="entry"):
+class RunBegan(
+    msgspec.Struct, frozen=True, omit_defaults=True, gc=False, tag="run", tag_field="entry"
+):
     """A run of the job began without state; `time` is that of the clock, so none passes by it."""
 
     time: int
     run: str
 
 
-class Tick(msgspec.Struct, frozen=True, omit_defaults=True, tag="tick", tag_field="entry"):
+class Tick(
+    msgspec.Struct, frozen=True, omit_defaults=True, gc=False, tag="tick", tag_field="entry"
+):
     """The clock of the sequencer, microseconds; written when something is due."""
 
     time: int

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from padit.alerting.compiled import Policy
-from padit.alerting.effects import Effect, Feedback, Handed, Outcome, Reason, View
+from padit.alerting.effects import Effect, Feedback, Handed, Outcome, Reason
 from padit.alerting.engine import Engine
 from padit.alerting.entries import AlertEvent, Entry, Tick
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.state import State
 from padit.domain.timestamps import MICROS
 
-__all__ = ["QUIET_KINDS", "Comparison", "Hidden", "Preview", "compare", "preview"]
+__all__ = ["QUIET_KINDS", "Comparison", "Hidden", "Preview", "alerts_of", "compare", "preview"]
 
 _Key = TypeVar("_Key", str, int)
 _DAY = 86_400 * MICROS
@@ -139,17 +139,16 @@ def _first_pages(of: Preview, events: Mapping[str, AlertEvent]) -> dict[str, int
     """Event time of the first page in which each alert stands."""
     found: dict[str, int] = {}
     for one in of.pages:
-        alerts = [member.alert for view in _views(one) for member in view.members]
-        alerts += [
-            events[transition].alert for transition in one.transitions if transition in events
-        ]
-        for alert in alerts:
+        for alert in alerts_of(one, events):
             found.setdefault(alert, one.time)
     return found
 
 
-def _views(one: Handed) -> list[View]:
-    return [one.view, *one.others] if one.view is not None else list(one.others)
+def alerts_of(page: Handed, events: Mapping[str, AlertEvent]) -> list[str]:
+    """Ids of the alerts that a message shows or stands for; `events`: transitions by id."""
+    views = [page.view, *page.others] if page.view is not None else page.others
+    shown = [member.alert for view in views for member in view.members]
+    return shown + [events[one].alert for one in page.transitions if one in events]
 
 
 def _hidden(after: Preview, events: Mapping[str, AlertEvent], alerts: set[str]) -> list[Hidden]:

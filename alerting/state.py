@@ -17,7 +17,7 @@ __all__ = ["Incident", "Member", "SilenceSet", "State", "Told", "dump", "load"]
 _VERSION = 3
 
 
-class Member(msgspec.Struct, array_like=True):
+class Member(msgspec.Struct, array_like=True, gc=False):
     """One series of an incident, as of its latest alert.
 
     Attributes:
@@ -35,7 +35,7 @@ class Member(msgspec.Struct, array_like=True):
     ended_by: str = ""
 
 
-class Told(msgspec.Struct, array_like=True):
+class Told(msgspec.Struct, array_like=True, gc=False):
     """What one route knows of an incident.
 
     Attributes:
@@ -60,7 +60,7 @@ class Told(msgspec.Struct, array_like=True):
     messages: int = 0
 
 
-class Incident(msgspec.Struct, array_like=True):
+class Incident(msgspec.Struct, array_like=True, gc=False):
     """Alerts that belong together.
 
     Attributes:
@@ -95,7 +95,7 @@ class Incident(msgspec.Struct, array_like=True):
     keys: list[str] = []
 
 
-class SilenceSet(msgspec.Struct, array_like=True):
+class SilenceSet(msgspec.Struct, array_like=True, gc=False):
     """A silence by command, or by the configuration, in event time."""
 
     id: str

@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ __all__ = ["Plots", "Receiver", "kinds", "receivers_of"]
 Plots = Callable[[Handed], tuple[bytes, str]]
 
 _LONGEST_TEMPLATE = 10_000
+_LONGEST_ANSWER = 100_000
 _SKIP = Result("delivered", "this receiver is not sent this kind of message")
 
 
@@ -52,8 +54,12 @@ class Receiver:
         self._templates = templates
         self._link = link
         self._notifier = notifier
+        self._timeout = timeout
         self._client = httpx.Client(
-            timeout=timeout, follow_redirects=False, event_hooks={"request": [propagate]}
+            timeout=timeout,
+            follow_redirects=False,
+            headers={"Accept-Encoding": "identity"},  # nothing to unpack to gigabytes
+            event_hooks={"request": [propagate]},
         )
 
     def close(self) -> None:
@@ -100,23 +106,30 @@ class Receiver:
         return message, None
 
     def _ask(self, request: Request) -> tuple[int, bytes]:
-        answer = self._client.request(
+        status, _, body = self._exchange(request)
+        return status, body
+
+    def _exchange(self, request: Request) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers in lower case and the beginning of the body, however long it goes on."""
+        body, ends = b"", time.monotonic() + self._timeout
+        with self._client.stream(
             request.method, request.url, headers=request.headers, content=request.body
-        )
-        return answer.status_code, answer.content[:10_000]
+        ) as answer:
+            for piece in answer.iter_raw():
+                body += piece
+                if len(body) >= _LONGEST_ANSWER or time.monotonic() > ends:
+                    break
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            return answer.status_code, headers, body[:_LONGEST_ANSWER]
 
     def _post(self, request: Request) -> Result:
         try:
-            answer = self._client.request(
-                request.method, request.url, headers=request.headers, content=request.body
-            )
-            body = answer.content[:10_000]
+            status, headers, body = self._exchange(request)
         except httpx.HTTPError as error:
             return Result("retry", _failure(error))
         except (ValueError, httpx.InvalidURL) as error:
             return Result("dead", f"{type(error).__name__}: the address cannot be used")
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        result: Result = self._notifier.result(answer.status_code, headers, body)
+        result: Result = self._notifier.result(status, headers, body)
         return result
 
 

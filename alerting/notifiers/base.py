@@ -1,6 +1,7 @@
 """What a notifier is, what it makes, and how a secret reaches it."""
 
 import os
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Annotated, ClassVar, NamedTuple, Protocol
 
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 _LONGEST_SECRET = 10_000
+_LONGEST_WAIT = 3600.0
 
 
 class Request(NamedTuple):
@@ -286,9 +288,20 @@ def by_status(status: int, headers: dict[str, str], body: bytes, reference: str 
         return Result("delivered", reference=reference)
     shown = plain(body[:200].decode("utf-8", "replace"))
     if status == 429 or status >= 500:
-        return Result("retry", f"HTTP {status} {shown}", _seconds(headers.get("retry-after", "")))
+        return Result("retry", f"HTTP {status} {shown}", _wait(headers))
     return Result("dead", f"HTTP {status} {shown}")
 
 
-def _seconds(value: str) -> float:
-    return min(float(value), 3600.0) if value.isascii() and value.isdigit() else 0.0
+def _wait(headers: dict[str, str]) -> float:
+    """Seconds of `Retry-After`, at most an hour; 0: none that can be read.
+
+    A date counts from the answer's own date, so that no two clocks are compared.
+    """
+    value = headers.get("retry-after", "")
+    if value.isascii() and value.isdigit():
+        return min(float(value), _LONGEST_WAIT)
+    try:
+        ahead = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+    return min(max(ahead.total_seconds(), 0.0), _LONGEST_WAIT)

@@ -17,7 +17,6 @@ RANK = {"INFO": 0, "WARNING": 1, "CRITICAL": 2}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTES_OF_WEEK = 7 * 24 * 60
 _WILD = frozenset("*?[")
-_MOST_AIMS = 4096
 
 
 @lru_cache(maxsize=4096)
@@ -88,14 +87,13 @@ class Aim:
         target: of a command.
 
     Attributes:
-        target: the same.
         source: the only source that it may mean; empty: it may mean several.
     """
 
-    __slots__ = ("_fingerprint", "_matches", "_until", "source", "target")
+    __slots__ = ("_empty", "_fingerprint", "_matches", "_until", "source")
 
     def __init__(self, target: Target) -> None:
-        self.target = target
+        self._empty = target.empty
         self._fingerprint = target.fingerprint
         self._until = parse_timestamp(target.time) if target.time else None
         self.source = "" if _WILD.intersection(target.source) else target.source
@@ -115,20 +113,20 @@ class Aim:
             return False
         if self._until is not None and self._until < event.opened:
             return False
-        return not self.target.empty and self._matches(event)
-
-
-_aims: dict[int, Aim] = {}
+        return not self._empty and self._matches(event)
 
 
 def aim_of(target: Target) -> Aim:
-    """A target made ready once; of the same object it is the same."""
-    found = _aims.get(id(target))
-    if found is None or found.target is not target:
-        if len(_aims) >= _MOST_AIMS:
-            _aims.clear()
-        found = _aims[id(target)] = Aim(target)
-    return found
+    """A target made ready; of equal targets the same one."""
+    labels = tuple(target.labels.items())
+    return _aim(target.fingerprint, target.source, target.metric, labels, target.time)
+
+
+@lru_cache(maxsize=4096)
+def _aim(
+    fingerprint: str, source: str, metric: str, labels: tuple[tuple[str, str], ...], time: str
+) -> Aim:
+    return Aim(Target(fingerprint, source, metric, dict(labels), time))
 
 
 def targets(target: Target, event: AlertEvent) -> bool:

@@ -1,6 +1,5 @@
 """What `usual` derives from a series: its increase, its activity, how long it repeats a value."""
 
-
 import numpy as np
 from numpy.typing import NDArray
 

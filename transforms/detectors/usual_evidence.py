@@ -146,7 +146,7 @@ def _outside(
         return over, z, 0.5
     slack = 2.2 - 1.7 / slow
     range_is_known = context & AGED or (slow >= 8.0 and c[FULL_SWINGS] >= 4.0)
-    if range_is_known and slow >= SLOW and abs(away - ahead) > FARTHER * c[LEAP]:
+    if context & AGED and slow >= SLOW and abs(away - ahead) > FARTHER * c[LEAP]:
         return over, z, 0.5
     walks = ahead * away > 0 and distance(c, ahead) > 0.3 * u
     if walks and (context & HINT or not range_is_known):

@@ -59,7 +59,7 @@ Array = NDArray[np.float64]
 
 OUTSIDE, SHIFTED, BETWEEN = 5.0, 9.0, 8.0
 UP, DOWN, AGED, KNOWN, HINT = 1, 2, 4, 8, 16
-SLOW, ENOUGH, FARTHER = 8.0, 256, 1.5  # a series that moves slowly, and leaps
+SLOW, FARTHER = 8.0, 1.5  # a series that moves slowly, and leaps
 FEW, YOUNG = 8, 24  # samples, until a range, and until quantiles are known
 RECORD, FADE, CAP = 1.6, 1.0 - 1.0 / 4096, 1.5
 
@@ -145,9 +145,9 @@ def _outside(
     if not learn:
         return over, z, 0.5
     slack = 2.2 - 1.7 / slow
-    if slow >= SLOW and c[COUNT] >= ENOUGH and abs(away - ahead) > FARTHER * c[LEAP]:
-        return over, z, 0.5
     range_is_known = context & AGED or (slow >= 8.0 and c[FULL_SWINGS] >= 4.0)
+    if context & AGED and slow >= SLOW and abs(away - ahead) > FARTHER * c[LEAP]:
+        return over, z, 0.5
     walks = ahead * away > 0 and distance(c, ahead) > 0.3 * u
     if walks and (context & HINT or not range_is_known):
         return over, min(z, 1.0), max(slack, over + 1.0)

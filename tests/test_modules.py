@@ -29,9 +29,6 @@ KEPT = {
     "stores/store_output.py": {
         "_open": "writers that streams of one run share, removed when the last is closed"
     },
-    "alerting/matching.py": {
-        "_aims": "targets made ready, by the object itself, which is kept; at most so many"
-    },
     "domain/renamed.py": {"_reported": "old names reported by this command, cleared by the next"},
     "ops/compiled.py": {
         "_kernels": "registry, filled while modules are imported",

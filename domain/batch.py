@@ -207,8 +207,9 @@ def _codes(columns: _Columns, series: int, rows: int) -> NDArray[Any]:
 
 
 def _written(known: AttributeColumn) -> tuple[list[Attributes], memoryview, bool]:
-    """Attributes as the last three fields of `_Columns`."""
-    return list(known.table), _raw(known.code, _narrow(len(known.table))), known.of_series
+    """Attributes as the last three fields of `_Columns`, without a bad end that nobody stated."""
+    table: list[Any] = [one if one.bad is not None else one[:3] for one in known.table]
+    return table, _raw(known.code, _narrow(len(table))), known.of_series
 
 
 def _read(columns: _Columns, series: int, rows: int) -> AttributeColumn:

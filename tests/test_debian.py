@@ -24,13 +24,13 @@ _NOT_ROOT = ["unshare", "--user", "--map-user=65534"] if os.geteuid() == 0 else 
 
 @contextmanager
 def running(
-    name: str, program: Program, command: list[str], port: int, log: Path
+    name: str, program: Program, command: list[str], port: int, log: Path, ready: str = ""
 ) -> Iterator[Part]:
     part = Part(
         name,
         [*command],
         log=log,
-        answers=lambda: port_answers(port),
+        answers=lambda: port_answers(port) and ready in log.read_text(errors="replace"),
         env=program.environment,
     )
     part.start()
@@ -89,7 +89,8 @@ def test_postgresql_from_the_cache_answers_a_query(tmp_path: Path) -> None:
     run(maker, *options, "--locale=C.UTF-8", before=_NOT_ROOT)
     command = [*_NOT_ROOT, server.path, "-D", str(data), "-p", str(port)]
     command += ["-h", "127.0.0.1", "-c", f"unix_socket_directories={tmp_path}"]
-    with running("PostgreSQL", server, command, port, tmp_path / "log"):
+    ready = "ready to accept connections"  # its port answers before
+    with running("PostgreSQL", server, command, port, tmp_path / "log", ready):
         place = ["-h", "127.0.0.1", "-p", str(port), "-U", "padit", "-d", "postgres"]
         assert run(client, *place, "-At", "-c", "select 6 * 7").strip() == "42"
     assert not port_answers(port)

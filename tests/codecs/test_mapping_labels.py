@@ -40,7 +40,7 @@ def point(line: Any = None, kind: Any = None, value: Any = 1, name: str = "m") -
 def test_labels_and_family_of_a_mapping_reach_the_rows() -> None:
     decoded = read(
         FORM,
-        {"t": T, "site": "s1", "points": [point("L1", "latency"), point("L2", "gauge", name="k")]},
+        {"t": T, "site": "s1", "points": [point("L1", "latency"), point("L2", "meter", name="k")]},
         {"t": T + 1, "site": "s2", "points": [point("L1", "latency", "x"), point(None, 5)]},
     )
     assert attributes(decoded.rows) == [

@@ -287,8 +287,8 @@ def test_who_was_let_in_a_moment_ago_stays_in_while_the_database_of_accounts_is_
 def test_a_model_is_trained_from_the_archive_on_an_object_store(
     site: TeamSite, s3: S3Server
 ) -> None:
-    s3.bucket("plant")
-    uri = s3.uri("plant/metrics")
+    s3.bucket("trained")
+    uri = s3.uri("trained/metrics")
     topic = site.kafka.uri(site.topics["metrics"])
     plan = Plan(topic, uri, commit_records=700, groups=2, patience=30.0)
     archive_topic(plan, threading.Event(), lambda _: None)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from padit.codecs.validate import Validate
 from padit.domain.alert import Alert, Transition
+from padit.domain.errors import SinkError
 from padit.stores.base import Batch, Content, Store, Writer, Written
 from padit.stores.decode import Decoder
 from padit.stores.registry import store_from_uri
+from tests.limits import allowed
 from tests.postgres import Postgres
 from tests.stores.faking import records_of
 
-__all__ = ["BEGIN", "Database", "alert_events", "batch_of", "check_sum", "sample"]
+__all__ = ["BEGIN", "Database", "alert_events", "batch_of", "check_sum", "opened", "sample"]
 
 BEGIN = 1_767_225_600  # 2026-01-01, seconds
 _VALIDATE = Validate(4 << 20, 3_600_000_000, ("site",))
@@ -36,7 +39,7 @@ class Database:
         return store_from_uri(self.uri, settings)
 
     def writer(self, **settings: Any) -> Writer:
-        return self.store(**settings).open()
+        return opened(self.store(**settings))
 
     def query(self, text: str, *values: Any) -> list[tuple[Any, ...]]:
         return self.server.query(text, self.name, *values)
@@ -47,6 +50,18 @@ class Database:
 
     def one(self, text: str, *values: Any) -> Any:
         return self.query(text, *values)[0][0]
+
+
+def opened(store: Store, patience: float = 10.0) -> Writer:
+    """A writer, once the server has noticed that the one before is gone."""
+    end = time.monotonic() + allowed(patience)
+    while True:
+        try:
+            return store.open()
+        except SinkError as error:
+            if "stands by" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.05)
 
 
 def batch_of(content: str, values: Sequence[bytes], first: int = 0, partition: int = 0) -> Batch:

@@ -221,7 +221,10 @@ def test_an_hour_away_is_waited_for_and_caught_up_in_order(tmp_path: Path, kind:
             thread.join()
             proxy.close()
         assert loop.counts.holds
-        assert (loop.counts.dead, loop.counts.others) == (0, {})
+        assert loop.counts.dead == 0
+        # What was taken before its connection was cut is sent again, and is old by then.
+        again = "older than what Prometheus has or takes (out_of_order_time_window)"
+        assert loop.counts.others.keys() <= ({again} if kind == "Prometheus" else set())
         _whole(kind, port, values)
 
 

@@ -32,7 +32,7 @@ class Tally(NamedTuple):
     def precision(self) -> float | None:
         """Real ones of all but duplicates, which are neither right nor wrong; None: there is none.
 
-        What is routine happened, but nobody had to be told.
+        A routine alert is true, but needed no message, so it counts as a wrong one.
         """
         real, noise, _, routine = self.counts
         whole = real + noise + routine
@@ -80,7 +80,6 @@ def labels_of(entries: Iterable[Entry], verdicts: Mapping[str, str]) -> list[dic
     """
     found: dict[str, dict[str, object]] = {}
     last = 0
-    ended: set[str] = set()
     for one in entries:
         if not isinstance(one, AlertEvent):
             continue
@@ -93,8 +92,6 @@ def labels_of(entries: Iterable[Entry], verdicts: Mapping[str, str]) -> list[dic
         })  # fmt: skip
         if one.kind == "resolved":
             label["end"] = format_utc(max(one.time, one.opened))
-            ended.add(one.alert)
-    for alert, label in found.items():
-        if alert not in ended:
-            label["end"] = format_utc(last)
+    for label in found.values():
+        label["end"] = label["end"] or format_utc(last)
     return list(found.values())

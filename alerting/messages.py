@@ -75,7 +75,7 @@ def _labels(labels: dict[str, str]) -> dict[str, str]:
     if len(labels) <= _MOST_LABELS and all(
         [max(len(name), len(labels[name])) <= _LONGEST_LABEL for name in labels]
     ):
-        return labels  # nobody changes an event
+        return labels  # those of the event, which never changes
     return {
         _cut(name, _LONGEST_LABEL): _cut(value, _LONGEST_LABEL)
         for name, value in islice(labels.items(), _MOST_LABELS)

@@ -159,7 +159,7 @@ def fit(rows: Sequence[Row]) -> Model:
 def left_out(rows: Sequence[Row]) -> dict[str, float]:
     """By cost, the worst relative error at a run that the coefficients were fitted without.
 
-    These are the error bars of the model: what it says of a load that nobody has measured.
+    These are the error bars of the model: how far off it may be at a load that was not measured.
     """
     worst = {quantity.name: 0.0 for quantity in QUANTITIES}
     for row in rows:

@@ -15,10 +15,16 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from padit.codecs.contract import shorten
-from padit.codecs.layouts_tables import columns, frames, pandas, series_tables
+from padit.codecs.layouts_tables import (
+    UNUSED,
+    columns,
+    frames,
+    pandas,
+    series_tables,
+    source_of,
+)
 from padit.codecs.mapping_watch import Left, count_numbers
 from padit.codecs.names import shortened
-from padit.codecs.presets import ELEMENT_SOURCES
 
 __all__ = ["LAYOUTS", "LayoutError", "elements_of", "layout_of"]
 
@@ -27,7 +33,7 @@ _EARLIEST_MS = 946_684_800_000  # the year 2000: what is less is no time in mill
 
 
 class LayoutError(ValueError):
-    """A message has not the layout that `format` names; the text says what is missing."""
+    """A message is laid out otherwise than `format` says; the text shows it."""
 
 
 def layout_of(message: Any) -> str:
@@ -68,8 +74,7 @@ def _series(name: Any, labels: Any, given: str = "") -> tuple[str, dict[str, Any
         for key, one in (labels.items() if type(labels) is dict else ())
         if key != "__name__" and type(one) in (str, int, float, bool)
     }
-    source = next((one for one in ELEMENT_SOURCES if kept.get(one)), "")
-    return (str(kept.pop(source)) if source else given), kept
+    return source_of(kept, given)
 
 
 def _points(
@@ -98,7 +103,7 @@ def _rest(one: dict[str, Any], used: Sequence[str], place: str, left: Left) -> N
     """Count the numbers of all other members."""
     for name, value in one.items():
         if name not in used:
-            count_numbers(value, f"{place}{name}", left, "the layout has no use for it")
+            count_numbers(value, f"{place}{name}", left, UNUSED)
 
 
 def _is_prometheus(one: dict[str, Any]) -> bool:
@@ -246,14 +251,16 @@ LAYOUTS: dict[
     ),
     "elasticsearch": (_is_elasticsearch, _elasticsearch),
     "datadog": (
-        lambda one: bool(_list(one, "series"))
-        and any(_list(each, "pointlist") is not None for each in one["series"]),
+        lambda one: (
+            bool(_list(one, "series"))
+            and any(_list(each, "pointlist") is not None for each in one["series"])
+        ),
         _datadog,
     ),
     "cloudwatch": (lambda one: _list(one, "MetricDataResults") is not None, _cloudwatch),
-    **{name: pair for name, pair in (
-        ("influxdb", series_tables), ("grafana", frames), ("columns", columns),
-        ("pandas", pandas),
-    )},
-}  # fmt: skip
+    "influxdb": series_tables,
+    "grafana": frames,
+    "columns": columns,
+    "pandas": pandas,
+}
 """By name: whether an object has the layout, and its elements."""

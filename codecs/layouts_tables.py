@@ -11,9 +11,16 @@ from padit.codecs.mapping_watch import Left, count_numbers
 from padit.codecs.names import shortened
 from padit.codecs.presets import ELEMENT_SOURCES, TIME_COLUMNS
 
-__all__ = ["columns", "frames", "pandas", "series_tables"]
+__all__ = ["UNUSED", "columns", "frames", "pandas", "series_tables", "source_of"]
 
-_UNUSED = "the layout has no use for it"
+UNUSED = "the layout has no use for it"
+
+
+def source_of(labels: Mapping[str, Any], given: str = "") -> tuple[str, dict[str, Any]]:
+    """The source among labels, `given` if there is none, and all that is left of them."""
+    left = dict(labels)
+    chosen = next((one for one in ELEMENT_SOURCES if left.get(one)), None)
+    return (given if chosen is None else str(left.pop(chosen))), left
 
 
 def _text(one: Any) -> str:
@@ -80,10 +87,8 @@ def _series_tables(message: dict[str, Any], left: Left) -> Iterator[Any]:
             if type(names) is not list or type(rows) is not list:
                 yield one
                 continue
-            labels = {name: text for name, text in (one.get("tags") or {}).items() if text != ""} \
-                if type(one.get("tags")) in (dict, type(None)) else {}  # fmt: skip
-            chosen = next((name for name in ELEMENT_SOURCES if labels.get(name)), "")
-            source = str(labels.pop(chosen)) if chosen else ""
+            tags = one["tags"] if type(one.get("tags")) is dict else {}
+            source, labels = source_of({name: text for name, text in tags.items() if text != ""})
             around = {"source": source, "labels": labels, "prefix": _text(one.get("name"))}
             yield from _rows(names, rows, around, _place_of(names, ("time", "timestamp")))
 
@@ -140,9 +145,7 @@ def _field(frame: Any, field: Any, times: list[Any], values: list[Any], sources:
     """The elements of a field."""
     config = field["config"] if type(field.get("config")) is dict else {}
     given = field["labels"] if type(field.get("labels")) is dict else {}
-    labels = {name: text for name, text in given.items() if name != "__name__"}
-    chosen = next((name for name in ELEMENT_SOURCES if labels.get(name)), "")
-    source = str(labels.pop(chosen)) if chosen else ""
+    source, labels = source_of({name: one for name, one in given.items() if name != "__name__"})
     name = _text(field.get("name"))
     told = _text(given.get("__name__"))
     if not told and name.lower() in ("value", "") and type(frame.get("schema")) is dict:
@@ -156,7 +159,7 @@ def _field(frame: Any, field: Any, times: list[Any], values: list[Any], sources:
 def _column_tables(message: Any) -> list[tuple[str, dict[str, list[Any]]]]:
     """(place, columns by name) of each table: arrays of one length, one of them of times."""
     found = []
-    inner = [(f"{name}", one) for name, one in message.items() if type(one) is dict]
+    inner = [(name, one) for name, one in message.items() if type(one) is dict]
     for place, one in [("", message), *inner]:
         arrays = {name: each for name, each in one.items() if type(each) is list and each}
         when = _place_of([*arrays], TIME_COLUMNS)
@@ -181,7 +184,7 @@ def _columns(message: dict[str, Any], left: Left) -> Iterator[Any]:
         for name, each in one.items():
             units = name.endswith("_units") and name.removesuffix("_units") in places
             if name not in table and (place or name not in places) and not units:
-                count_numbers(each, f"{place}.{name}" if place else name, left, _UNUSED)
+                count_numbers(each, f"{place}.{name}" if place else name, left, UNUSED)
         names = [*table]
         units = message.get(f"{place}_units")
         by_name = units if place and type(units) is dict else {}
@@ -194,7 +197,7 @@ def _columns(message: dict[str, Any], left: Left) -> Iterator[Any]:
         for name, each in message.items():
             units = name.endswith("_units") and name.removesuffix("_units") in places
             if name not in places and not units:
-                count_numbers(each, name, left, _UNUSED)
+                count_numbers(each, name, left, UNUSED)
 
 
 def _is_split(one: dict[str, Any]) -> bool:

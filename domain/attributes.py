@@ -9,7 +9,7 @@ no column at all.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ __all__ = [
     "bad_end",
     "joined",
     "rank_of",
+    "saved",
 ]
 
 LONGEST_LABEL = 256
@@ -166,6 +167,11 @@ def _used(
     position = np.empty(len(table), np.int32)
     position[used] = np.arange(len(used), dtype=np.int32)
     return tuple(table[i] for i in used.tolist()), position[code]
+
+
+def saved(one: Attributes) -> tuple[Any, ...]:
+    """The fields as they are saved: without the bad end, which came later, where none is stated."""
+    return one if one.bad is not None else one[:3]
 
 
 def rank_of(one: Attributes) -> tuple[bool, str, Labels, tuple[tuple[bool, float], ...], str]:

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.domain.attributes import AttributeColumn, Attributes
+from padit.domain.attributes import AttributeColumn, Attributes, saved
 from padit.domain.errors import FRESH_START, StateError
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
@@ -206,9 +206,9 @@ def _codes(columns: _Columns, series: int, rows: int) -> NDArray[Any]:
     return np.repeat(np.arange(series, dtype=np.int32), count)
 
 
-def _written(known: AttributeColumn) -> tuple[list[Attributes], memoryview, bool]:
-    """Attributes as the last three fields of `_Columns`, without a bad end that nobody stated."""
-    table: list[Any] = [one if one.bad is not None else one[:3] for one in known.table]
+def _written(known: AttributeColumn) -> tuple[list[Any], memoryview, bool]:
+    """Attributes as the last three fields of `_Columns`."""
+    table = list(map(saved, known.table))
     return table, _raw(known.code, _narrow(len(table))), known.of_series
 
 

@@ -69,7 +69,7 @@ class Tables(Protocol):
     """Where accounts are kept: tables `user`, `session`, `link`, `api_key`, `signing`, `audit`."""
 
     def rows(self, query: str, arguments: Sequence[object]) -> list[tuple[Any, ...]]:
-        """Tables of a query with `?` for its values."""
+        """Rows of a query with `?` for its values."""
 
     def change(self, query: str, arguments: Sequence[object]) -> int:
         """Change rows; how many."""
@@ -92,7 +92,7 @@ class FileTables:
         self._db.executescript(_TABLES)
 
     def rows(self, query: str, arguments: Sequence[object]) -> list[tuple[Any, ...]]:
-        """Tables of a query with `?` for its values."""
+        """Rows of a query with `?` for its values."""
         return self._db.execute(query, arguments).fetchall()
 
     def change(self, query: str, arguments: Sequence[object]) -> int:

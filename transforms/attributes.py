@@ -11,7 +11,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
-from padit.domain.attributes import UNSTATED, AttributeColumn, Attributes, rank_of
+from padit.domain.attributes import UNSTATED, AttributeColumn, Attributes, rank_of, saved
 from padit.domain.errors import StateError
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
@@ -154,8 +154,7 @@ def dump_known(known: Known, series: Collection[Series]) -> bytes:
     table = sorted({known[one] for one in kept}, key=rank_of)
     number = {one: i for i, one in enumerate(table)}
     code = [number[known[one]] for one in kept]
-    # What samples state has no bounds, so it has no bad end of them either.
-    return _encoder.encode((_VERSION, [one[:3] for one in table], kept, code))
+    return _encoder.encode((_VERSION, list(map(saved, table)), kept, code))
 
 
 def load_known(data: bytes) -> Known:

@@ -21,7 +21,7 @@ EXAMPLES = """examples:
   padit feedback --config alerting.yaml --alerts alerts.jsonl --commands commands.jsonl
 
 Of several verdicts on an alert the last counts. Precision: real ones of all judged ones but
-duplicates. Exit codes: 0 done; 1 nobody judged an alert; 2 something cannot be read or written.
+duplicates. Exit codes: 0 done; 1 no alert was judged; 2 something cannot be read or written.
 """
 
 

@@ -247,5 +247,5 @@ def _greet(args: argparse.Namespace, portal: "Portal") -> None:
             link = portal.accounts.link("admin")
             print(f"make the first user here, once: {address}#/first/{link}", file=sys.stderr)
     except SinkError as error:
-        print(f"nobody can log in yet: {error}", file=sys.stderr)
+        print(f"a login is not possible yet: {error}", file=sys.stderr)
     sys.stderr.flush()

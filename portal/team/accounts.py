@@ -1,11 +1,9 @@
 """Accounts in PostgreSQL, for portals that stand for each other: a user of one is a user of all."""
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 from padit.portal.team.database import Database, text_of
-from padit.stores.migrations import migrate
 
 __all__ = ["SCHEMA", "SharedTables"]
 
@@ -24,8 +22,6 @@ class SharedTables:
 
     def __init__(self, address: str) -> None:
         self._database = Database(address, SCHEMA)
-        self._ready = False
-        self._lock = threading.Lock()
 
     def rows(self, query: str, arguments: Sequence[object]) -> list[tuple[Any, ...]]:
         """Rows of a query with `?` for its values.
@@ -48,17 +44,8 @@ class SharedTables:
         self._database.close()
 
     def _run(self, query: str, arguments: Sequence[object]) -> tuple[list[tuple[Any, ...]], int]:
-        self._prepare()
+        self._database.prepare(SCHEMA, "accounts", "accounts")
         values = [text_of(one) if isinstance(one, str) else one for one in arguments]
         with self._database.connection() as connection:
             cursor = connection.execute(query.replace("?", "%s").encode(), values)
             return (cursor.fetchall() if cursor.description else []), cursor.rowcount
-
-    def _prepare(self) -> None:
-        with self._lock:
-            if self._ready:
-                return
-            with self._database.connection() as connection:
-                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-                migrate(connection, "accounts", "padit.portal.team.migrations", "accounts")
-            self._ready = True

@@ -14,6 +14,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from padit.domain.errors import ConfigurationError, SinkError
+from padit.stores.migrations import migrate
 
 __all__ = ["Database", "text_of"]
 
@@ -61,6 +62,8 @@ class Database:
         self.name = f"{parts.get('host', 'localhost')}/{parts.get('dbname', '')}"
         self._idle: list[psycopg.Connection[Any]] = []
         self._lock = threading.Lock()
+        self._preparing = threading.Lock()
+        self._prepared: set[str] = set()
         self._until = 0.0
         self._closed = False
         self.trouble = ""
@@ -74,6 +77,27 @@ class Database:
         with self.connection() as connection:
             cursor = connection.execute(statement.encode(), values)
             return cursor.fetchall() if cursor.description else []
+
+    def prepare(self, schema: str, name: str, folder: str) -> None:
+        """Make a schema and its tables, when the server answers for the first time.
+
+        Args:
+            schema: its name.
+            name: under which its migrations are counted.
+            folder: of the migrations, in `portal.team.migrations`.
+
+        Raises:
+            SinkError: the server is away.
+        """
+        with self._preparing:
+            if schema in self._prepared:
+                return
+            with self.connection() as connection:
+                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+                connection.execute(f"SET search_path = {schema}")
+                migrate(connection, name, "padit.portal.team.migrations", folder)
+                connection.execute("RESET search_path")
+            self._prepared.add(schema)
 
     @contextmanager
     def connection(self) -> Iterator[psycopg.Connection[Any]]:

@@ -8,7 +8,6 @@ import psycopg
 
 from padit.analysis.log_store import LogRecord, template_of
 from padit.portal.team.database import Database, text_of
-from padit.stores.migrations import migrate
 
 __all__ = ["TeamLogs"]
 
@@ -30,7 +29,6 @@ class TeamLogs:
     def __init__(self, database: Database, most: int = 50_000_000) -> None:
         self._database = database
         self._most = most
-        self._ready = False
         self._lock = threading.Lock()
         self._templates: dict[str, int] = {}
         self._since = 0
@@ -44,7 +42,7 @@ class TeamLogs:
         Raises:
             SinkError: the database is away; nothing was added.
         """
-        self._prepare()
+        self._database.prepare(_SCHEMA, "portal", "postgresql")
         texts = [text_of(template_of(one.message)) for one in records]
         with self._database.connection() as connection:
             numbers = self._numbers(connection, set(texts))
@@ -62,17 +60,6 @@ class TeamLogs:
                     )  # fmt: skip
             self._forget(connection, ids[-1] if ids else 0, len(ids))
         return ids
-
-    def _prepare(self) -> None:
-        with self._lock:
-            if self._ready:
-                return
-            with self._database.connection() as connection:
-                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_SCHEMA}")
-                connection.execute(f"SET search_path = {_SCHEMA}")
-                migrate(connection, "portal", "padit.portal.team.migrations", "postgresql")
-                connection.execute("RESET search_path")
-            self._ready = True
 
     def _numbers(self, connection: psycopg.Connection[Any], texts: set[str]) -> dict[str, int]:
         """Numbers of templates; new ones are made, by several processes at once, too."""
@@ -115,7 +102,7 @@ class TeamLogs:
         most: int = 100,
     ) -> list[dict[str, Any]]:
         """Records that have all the words, the newest id first, with ids below `before`."""
-        self._prepare()
+        self._database.prepare(_SCHEMA, "portal", "postgresql")
         where, values = _where(words, source, level, start, end)
         rows = self._database.rows(
             f"SELECT {', '.join(_NAMES)} FROM log_record WHERE {where} AND id < %s "  # noqa: S608
@@ -128,7 +115,7 @@ class TeamLogs:
         self, words: str = "", *, source: str = "", start: int = 0, end: int = 1 << 62
     ) -> dict[str, Any]:
         """Counts by level and source, the commonest templates, and counts over time."""
-        self._prepare()
+        self._database.prepare(_SCHEMA, "portal", "postgresql")
         where, values = _where(words, source, "", start, end)
 
         def grouped(column: str, most: int) -> list[tuple[Any, int]]:

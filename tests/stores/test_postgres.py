@@ -17,14 +17,8 @@ from padit.stores.base import Place, RefusedError
 from padit.stores.registry import store_from_uri
 from tests.postgres import Postgres
 from tests.stores.databases import (
-    BEGIN,
-    Database,
-    alert_events,
-    batch_of,
-    check_sum,
-    opened,
-    sample,
-)
+    BEGIN, Database, alert_events, batch_of, check_sum, opened, sample,
+)  # fmt: skip
 from tests.stores.proxy import Proxy
 
 _READINGS = (

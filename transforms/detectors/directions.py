@@ -12,10 +12,10 @@ from padit.transforms.detectors.base import Parameters
 
 __all__ = [
     "CLOSED",
-    "DUE",
-    "HIGHER",
     "COUNTS",
+    "DUE",
     "GAUGED",
+    "HIGHER",
     "LOWER",
     "NAMED_TOTAL",
     "NEVER_ACCEPTED",
@@ -37,10 +37,7 @@ _DIRECTIONS = {
     "availability": LOWER | NEVER_ACCEPTED,
     "error_rate": HIGHER | NEVER_ACCEPTED,
 }
-
 _ENDS = {"high": HIGHER, "low": LOWER, "both": HIGHER | LOWER}
-
-
 _KINDS = {"counter": COUNTS, "gauge": GAUGED}
 
 

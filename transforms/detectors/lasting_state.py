@@ -18,7 +18,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.ops.compiled import kernel
+from padit.ops.compiled import lean_kernel
 
 __all__ = ["STAY", "stay"]
 
@@ -33,7 +33,7 @@ SPREADS, LONGER, WINDOWS, CAP = 6.0, 1.5, 4.0, 1.5
 NOISE, TWO, SHORT, SLOWLY = 3.0, 1.5, 3.0, 256.0
 
 
-@kernel
+@lean_kernel
 def stay(p: Array, z: float, opened: bool, judge: bool) -> tuple[float, int]:
     """How long the series has been on its side as a share of what would be news, and the side.
 
@@ -67,7 +67,7 @@ def stay(p: Array, z: float, opened: bool, judge: bool) -> tuple[float, int]:
     return float(min(p[LASTS] / max(limit, k[MEAN] + WINDOWS), CAP)), number
 
 
-@kernel
+@lean_kernel
 def _learn_stay(k: Array, lasted: float, opened: bool) -> None:
     """Put a stay that ended into what is known of its side (Welford 1962), of 64 at most."""
     if opened:

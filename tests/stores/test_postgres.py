@@ -16,9 +16,8 @@ from padit.domain.rows import Rows
 from padit.stores.base import Place, RefusedError
 from padit.stores.registry import store_from_uri
 from tests.postgres import Postgres
-from tests.stores.databases import (
-    BEGIN, Database, alert_events, batch_of, check_sum, opened, sample,
-)  # fmt: skip
+from tests.stores import databases
+from tests.stores.databases import BEGIN, Database, alert_events, batch_of, check_sum, sample
 from tests.stores.proxy import Proxy
 
 _READINGS = (
@@ -281,7 +280,7 @@ def test_a_connection_cut_at_any_byte_is_tried_again_and_doubles_nothing(
         for after in (0, 100, 700, 1500, 2500, 3500, 5000, 7000, 9000, 12_000, 20_000, 60_000):
             proxy.cut(after)
             try:
-                writer = opened(store)
+                writer = databases.opened(store)
             except SinkError:
                 continue
             try:

@@ -37,6 +37,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _rank(item.nodeid))  # stable: the order within a file stays
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None:
+    """Name bytes that are no plain text by their kind: a packed file holds the time it was made.
+
+    Two workers would name the same test differently, and pytest-xdist then runs none at all.
+    """
+    return "bytes" if isinstance(val, bytes) and not val.decode("latin-1").isprintable() else None
+
+
 def _rank(name: str) -> int:
     return next((n for n, start in enumerate(_FIRST) if name.startswith(start)), len(_FIRST))
 

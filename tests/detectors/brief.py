@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from padit.domain.attributes import AttributeColumn, Attributes
 from padit.domain.config import Levels
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
-from padit.transforms.detectors import registry
+from padit.transforms.detectors import Scores, create_detector, registry
 from padit.transforms.detectors.columns import Columns
 
 __all__ = ["FILE", "SCENES", "recorded", "results"]
@@ -35,6 +35,11 @@ START = 1_772_409_600 * SECOND
 Array = NDArray[np.float64]
 # By metric: its family and its values; NaN is no sample.
 Scene = Mapping[str, tuple[str, Array]]
+_PARAMETERS: Mapping[str, dict[str, Any]] = {
+    "changepoint": {"warm_up": 60},
+    "multivariate": {"learn": 64},
+    "novelty": {"horizon": 512},
+}
 
 
 def _noise(number: int, size: int) -> Array:
@@ -128,6 +133,8 @@ _EACH = {"minutes": (_lasting, 1), "pairs": (_relation, 1), "levels": (_levels, 
          "families": (_families, 6)}  # fmt: skip
 SCENES: Sequence[tuple[str, str]] = [
     ("lasting", "minutes"), ("lasting", "levels"), ("relation", "pairs"),
+    *((name, scene) for name in ("changepoint", "multivariate", "novelty", "residual")
+      for scene in ("levels", "families", "pairs")),
     *(("usual", f"levels {one}") for one in ("step", "spikes", "noise", "stuck", "rate")),
     *(("usual", f"families {one}")
       for one in ("requests_total", "availability", "error_rate", "season", "gaps")),
@@ -173,12 +180,14 @@ def results(name: str, scene: str) -> dict[str, Any]:
     of, _, only = scene.partition(" ")
     make, each = _EACH[of]
     values = {metric: one for metric, one in make().items() if only in ("", metric)}
-    kind: Any = registry()[name]
-    detector = kind(kind.Parameters.model_validate({}), Levels(accept_after=60 * MINUTE))
+    detector: Any = create_detector(name, _PARAMETERS.get(name, {}))
+    if hasattr(detector, "at"):
+        detector = detector.at(Levels(accept_after=60 * MINUTE))
     state = detector.initial()
     windows: dict[str, list[float]] = {}
     samples: dict[str, list[float]] = {}
     evidence: dict[str, list[Any]] = {}
+    facts: dict[str, list[float]] = {}
     for table in _tables(values, each):
         state, scores = detector.step(state, table)
         state = detector.load(detector.dump(state))
@@ -192,9 +201,12 @@ def results(name: str, scene: str) -> dict[str, Any]:
             told = evidence.setdefault(metric, [])
             if scores.score[row] >= 0.5 and len(told) < 3:
                 told.append(detector.explain(table, scores, row))
+        for fact, column in _facts(scores):
+            facts.setdefault(fact, []).extend(column)
     found = {
         "windows": {metric: _sums(scores) for metric, scores in sorted(windows.items())},
         "samples": {metric: _sums(scores) for metric, scores in sorted(samples.items())},
+        "facts": {fact: _sums(column) for fact, column in sorted(facts.items())},
         "state": _columns(state),
         "evidence": evidence,
     }
@@ -202,9 +214,24 @@ def results(name: str, scene: str) -> dict[str, Any]:
     return text
 
 
+def _facts(scores: Scores) -> Iterator[tuple[str, list[float]]]:
+    """What is known of each window beside its score."""
+    columns: dict[str, Any] = {
+        name: getattr(scores, name)
+        for name in ("ongoing", "held", "missing", "accepted", "expected_low", "expected_high",
+                     "shift")
+    }  # fmt: skip
+    columns |= scores.detail or {}
+    columns |= {f"baseline {name}": column for name, column in (scores.baseline or {}).items()}
+    for name, column in columns.items():
+        if column is not None and np.asarray(column).dtype.kind in "bif":
+            yield name, np.asarray(column, np.float64).ravel().tolist()
+
+
 def _columns(state: Any) -> dict[str, list[float]]:
     """Sums of each column of the state, a row after the other; numbers of like size together."""
-    assert isinstance(state, Columns)
+    if not isinstance(state, Columns):
+        return {}
     rows = [state.row[one] for one in sorted(state.row)]
     found = {}
     for name, column in sorted(state.data.items()):

@@ -28,7 +28,7 @@ def test_the_scenes_tell_what_was_put_into_them() -> None:
         (name, metric)
         for name, scene in SCENES
         for metric, texts in RECORDED[f"{name}/{scene}"]["results"]["evidence"].items()
-        if texts and scene != "levels"
+        if texts and name in ("lasting", "relation", "usual") and scene != "levels"
     }
     lasting = ("error_rate", "fuel", "high", "low", "pump", "wear")
     usual = ("availability", "error_rate", "noise", "rate", "requests_total", "season", "step",

@@ -195,10 +195,25 @@ class Part(NamedTuple):
     code: Ints
 
 
+def _one_statement(columns: Sequence[AttributeColumn | None]) -> list[Attributes] | None:
+    """The table of columns that state one and the same of all their series; None: they do not."""
+    first = columns[0] if columns else None
+    if first is None or len(first.table) != 1:
+        return None
+    stated = first.table[0]
+    for one in columns:
+        if one is None or not one.of_series or len(one.table) != 1 or one.table[0] != stated:
+            return None
+    return [stated]
+
+
 def joined(parts: Sequence[Part], count: int) -> AttributeColumn | None:
     """The column of all rows of all parts in order, over one table of `count` series."""
     if all(part.column is None for part in parts):
         return None
+    same = _one_statement([part.column for part in parts if len(part.series)])
+    if same is not None:
+        return AttributeColumn(same, np.zeros(count, np.int32), True)
     table: dict[Attributes, int] = {}
     numbered = []
     for part in parts:

@@ -44,6 +44,7 @@ def _import() -> Any:
     importlib.import_module("padit.pipelines.kernels").prepare()
     _size_cached_state_by_length()
     importlib.import_module("padit.pipelines.sampler").sample_often()
+    importlib.import_module("padit.pipelines.state_writes").write_together()
     sockets = os.environ.get(SOCKETS)
     if sockets:
         answer_on_socket(sockets)

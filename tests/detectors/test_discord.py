@@ -40,7 +40,7 @@ def _table(value: NDArray[np.float64], first: int = 0, step: int = MINUTE) -> Fe
 
 
 def _detector() -> DiscordDetector:
-    return DiscordDetector(DiscordParameters())
+    return DiscordDetector(DiscordParameters(sensitivity=1.0, retention_sec=35 * 86400.0))
 
 
 def _opened(value: NDArray[np.float64]) -> list[int]:

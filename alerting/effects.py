@@ -8,6 +8,7 @@ import msgspec
 from padit.domain.alert import Severity
 
 __all__ = [
+    "Brief",
     "CommandResult",
     "Effect",
     "Feedback",
@@ -115,6 +116,23 @@ class Handed(msgspec.Struct, frozen=True, gc=False, tag="handed", tag_field="eff
     note: str = ""
 
 
+class Brief(msgspec.Struct, frozen=True, gc=False, tag="brief", tag_field="effect"):
+    """A message as a preview counts it, without what it tells, which would take half of the time.
+
+    The outcomes `handed` of its transitions are left out, too: it names them.
+
+    Attributes:
+        route, kind, time, transitions: as in `Handed`.
+        alerts: ids of the members that the message would show.
+    """
+
+    route: str
+    kind: MessageKind
+    time: int
+    alerts: tuple[str, ...]
+    transitions: tuple[str, ...] = ()
+
+
 class Outcome(msgspec.Struct, frozen=True, gc=False, tag="outcome", tag_field="effect"):
     """What became of a transition on a route."""
 
@@ -144,4 +162,4 @@ class Feedback(msgspec.Struct, frozen=True, gc=False, tag="feedback", tag_field=
     time: int
 
 
-Effect = Handed | Outcome | CommandResult | Feedback
+Effect = Handed | Brief | Outcome | CommandResult | Feedback

@@ -6,7 +6,7 @@ from itertools import islice
 
 from padit.alerting.cause import likely_causes
 from padit.alerting.compiled import Policy, ReadyRoute
-from padit.alerting.effects import Handed, MemberView, MessageKind, View
+from padit.alerting.effects import Brief, Handed, MemberView, MessageKind, View
 from padit.alerting.entries import fingerprint_of
 from padit.alerting.incidents import worst
 from padit.alerting.matching import RANK
@@ -14,7 +14,7 @@ from padit.alerting.state import Incident, Member, State
 from padit.domain.alert import Severity
 from padit.domain.message import digest_of
 
-__all__ = ["hand", "view_of"]
+__all__ = ["brief", "hand", "view_of"]
 
 _MOST_MEMBERS = 20
 # A message is for people and for receivers with limits; the alert itself stays whole in the log.
@@ -107,12 +107,7 @@ def hand(
         incidents: one; several for a digest; none for what is about no incident.
         transitions: that it stands for.
     """
-    number = state.messages.get(route.name, 0) + 1
-    state.messages[route.name] = number
-    rate = route.setting.rate
-    if rate is not None:
-        sent = [one for one in state.sent.get(route.name, ()) if one > time - rate.per]
-        state.sent[route.name] = [*sent, time][-rate.messages :]
+    number = _count(state, route, time)
     views = tuple([view_of(policy, one) for one in incidents])
     name = incidents[0].id if len(incidents) == 1 else kind
     return Handed(
@@ -125,3 +120,30 @@ def hand(
         others=views if kind == "digest" else (),
         transitions=tuple(transitions),
     )
+
+
+def brief(
+    state: State,
+    route: ReadyRoute,
+    kind: MessageKind,
+    time: int,
+    incidents: Sequence[Incident],
+    transitions: Sequence[str] = (),
+) -> Brief:
+    """The message that `hand` makes, without what it tells; the state changes in the same way."""
+    _count(state, route, time)
+    alerts: list[str] = []
+    for one in incidents:
+        alerts += [member.event.alert for member in worst(one)[:_MOST_MEMBERS]]
+    return Brief(route.name, kind, time, tuple(alerts), tuple(transitions))
+
+
+def _count(state: State, route: ReadyRoute, time: int) -> int:
+    """Count a message of a route; its number."""
+    number = state.messages.get(route.name, 0) + 1
+    state.messages[route.name] = number
+    rate = route.setting.rate
+    if rate is not None:
+        sent = [one for one in state.sent.get(route.name, ()) if one > time - rate.per]
+        state.sent[route.name] = [*sent, time][-rate.messages :]
+    return number

@@ -14,7 +14,7 @@ from padit.domain.errors import StateError
 
 __all__ = ["Incident", "Member", "SilenceSet", "State", "Told", "dump", "load"]
 
-_VERSION = 3
+_VERSION = 4
 
 
 class Member(msgspec.Struct, array_like=True, gc=False):
@@ -136,6 +136,8 @@ class State(msgspec.Struct, array_like=True):
         transitions: taken so far, a repeated opening not counted.
         silent_since: event time from which the job is silent; 0: it is not.
         inhibited: incidents of which a route waits for the end of a cause, and some that did.
+        ended: the latest alerts of a series that have ended, by fingerprint: when each opened,
+            and its id. So feedback finds them when their incident is long forgotten.
     """
 
     version: int = _VERSION
@@ -165,6 +167,7 @@ class State(msgspec.Struct, array_like=True):
     transitions: int = 0
     silent_since: int = 0
     inhibited: dict[str, bool] = {}
+    ended: dict[str, list[tuple[int, str]]] = {}
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -188,10 +188,13 @@ def test_a_name_comes_back_as_it_was_or_is_accounted_for(tmp_path: Path, kind: s
         assert {f"m {name}", f"f {name}"} <= found.keys()
 
 
-_EXTREMES = dict(
-    zip(_NAMES[1:6], (1e308, -1.7976931348623157e308, 5e-324, -0.0, 123456789.123456789),
-        strict=True)
-)  # fmt: skip
+_EXTREMES = {
+    _NAMES[1]: 1e308,
+    _NAMES[2]: -1.7976931348623157e308,
+    _NAMES[3]: 5e-324,
+    _NAMES[6]: -0.0,
+    _NAMES[8]: 123456789.123456789,
+}
 
 
 @pytest.mark.parametrize("kind", _SERVERS)

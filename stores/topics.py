@@ -151,6 +151,7 @@ class Topics:
         self._ended: set[Place] = set()  # those that were read to their end
         self._looked = 0.0
         self._positions: Positions | None = None
+        self._anew: dict[Place, int] = {}
 
     def check(self) -> None:
         """Ask for every topic once, before anything is opened.
@@ -184,6 +185,11 @@ class Topics:
         if added:
             self._consumer.incremental_assign(self._from_where(added))
             self._known.update(added)
+
+    def anew(self) -> Positions:
+        """Partitions that were made anew since the last call, and where they begin."""
+        found, self._anew = self._anew, {}
+        return found
 
     def _partitions(self, topic: str) -> list[int]:
         until = monotonic() + _NEW_SECONDS
@@ -224,7 +230,7 @@ class Topics:
                 "%s, partition %d ends at %d, before position %d: it was made anew, and is read "
                 "from its beginning", place.topic, place.partition, high, position,
             )  # fmt: skip
-            position = low
+            position = self._anew[place] = low
         elif position < low:
             if position:
                 _LOG.warning(

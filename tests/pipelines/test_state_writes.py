@@ -34,7 +34,7 @@ class Runner:
         self.together = threading.Event()
         self.requests = 0
 
-    def State(self, requests: Iterator[Request]) -> Iterator[Response]:  # noqa: N802 - Beam's name
+    def State(self, requests: Iterator[Request]) -> Iterator[Response]:
         """The stub's method: a stream of requests for a stream of answers."""
         come: queue.Queue[Request] = queue.Queue()
         threading.Thread(target=self._take, args=(requests, come), daemon=True).start()
@@ -81,7 +81,9 @@ def test_all_writes_of_a_bundle_are_sent_before_an_answer_is_awaited() -> None:
     assert runner.requests == 3 * KEYS
     held = sorted(runner.cells.values())
     rows = sorted(bytes([len(text)]) + text for text in (b"row %d" % key for key in range(KEYS)))
-    values = sorted(bytes([len(text)]) + text for text in (b"value %d" % key for key in range(KEYS)))
+    values = sorted(
+        bytes([len(text)]) + text for text in (b"value %d" % key for key in range(KEYS))
+    )
     assert held == sorted(rows + values)
 
 

@@ -168,12 +168,13 @@ def _since_then(number: int, blocks: Sequence[bytes] | None, part: bytes) -> _Pa
     """These blocks of a part as they are now, each once."""
     if blocks is None:
         return _Part(number, None, part)
-    numbers = np.unique(np.frombuffer(b"".join(blocks), "<u4"))
-    whole = len(part) // _BLOCK
-    full = numbers[numbers < whole]
-    data = np.frombuffer(part, np.uint8, whole * _BLOCK).reshape(-1, _BLOCK)[full].tobytes()
-    rest = part[whole * _BLOCK :] if len(full) < len(numbers) else b""
-    return _Part(number, numbers.tobytes(), data + rest)
+    full, rest = divmod(len(part), _BLOCK)
+    now = np.frombuffer(part, "<u8", full * _WORDS)
+    found, copied = np.empty(full + 1, "<u4"), np.empty(full * _WORDS, "<u8")
+    several = np.frombuffer(b"".join(blocks), "<u4")
+    count, whole = _gathered(several, now, found, copied)
+    short = part[full * _BLOCK :] if count > whole and rest else b""
+    return _Part(number, found[:count].tobytes(), copied[: whole * _WORDS].tobytes() + short)
 
 
 def _differences(old: Sequence[bytes], new: Sequence[bytes]) -> list[_Part]:
@@ -234,10 +235,43 @@ def _changed(
     return found
 
 
+@kernel
+def _gathered(
+    numbers: NDArray[np.uint32],
+    now: NDArray[np.uint64],
+    found: NDArray[np.uint32],
+    copied: NDArray[np.uint64],
+) -> tuple[int, int]:
+    """Copy each of the blocks once; returns how many there are, and how many are whole.
+
+    Args:
+        numbers: uint32, in any order, some again and again; at most one more than `now` has.
+        now: uint64 (n,), whole blocks.
+        found: uint32 (n / 8 + 1,), written: their numbers in order.
+        copied: uint64 (n,), written: the words of the whole ones.
+    """
+    full = len(now) // _WORDS
+    wanted = np.zeros(full + 1, np.bool_)
+    for one in numbers:
+        wanted[min(one, full)] = True
+    count = 0
+    for block in range(full):
+        if wanted[block]:
+            found[count] = block
+            for k in range(_WORDS):
+                copied[count * _WORDS + k] = now[block * _WORDS + k]
+            count += 1
+    if wanted[full]:
+        found[count] = full
+        return count + 1, count
+    return count, count
+
+
 @warm_up
 def changes() -> None:
     """Parts that are large enough to be compared in blocks."""
     _blocks(0, bytes(_SMALL), bytes(_SMALL))
+    _since_then(0, [bytes(4)], bytes(_SMALL))
 
 
 def _check(change: _Change, number: int) -> None:

@@ -103,7 +103,7 @@ class KeptRows(msgspec.Struct, array_like=True):
         else:
             fresh = result.kept_since(windows.start_of(closed))
             self._add(store, held, windows, fresh, closing, came)
-        return _without_unused(keep_latest(history, windows.interval))
+        return _for_the_next(history, windows)
 
     def _too_many(self, needed: int) -> bool:
         """Whether what the cells hold, and so many rows, are better written as one piece."""
@@ -158,8 +158,11 @@ def _with_few_names(rows: Rows) -> Rows:
     return Rows(names, number[rows.code], rows.time, rows.value, known)
 
 
-def _without_unused(rows: Rows) -> Rows:
-    """The rows without attributes that none of them has any more."""
+def _for_the_next(rows: Rows, windows: WindowOptions) -> Rows:
+    """The rows without attributes that no later window can have."""
+    if not len(rows):
+        return Rows.empty()
+    rows = keep_latest(rows, windows.interval)
     known = rows.attributes
     if known is None or len(known.table) == 1:
         return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Iterator
@@ -9,12 +10,14 @@ from collections.abc import Iterator
 import pytest
 from apache_beam.coders import BytesCoder, VarIntCoder
 from apache_beam.portability.api import beam_fn_api_pb2
+from apache_beam.runners.worker import statecache
 from apache_beam.runners.worker.bundle_processor import FnApiUserStateContext
 from apache_beam.runners.worker.sdk_worker import GlobalCachingStateHandler, GrpcStateHandler
 from apache_beam.runners.worker.statecache import StateCache
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec
 from apache_beam.transforms.window import GlobalWindow, GlobalWindows
 
+from padit.pipelines import worker
 from padit.pipelines.state_writes import commit_together
 
 KEYS = 32
@@ -34,7 +37,7 @@ class Runner:
         self.together = threading.Event()
         self.requests = 0
 
-    def State(self, requests: Iterator[Request]) -> Iterator[Response]:  # noqa: N802 - Beam's name
+    def State(self, requests: Iterator[Request]) -> Iterator[Response]:
         """The stub's method: a stream of requests for a stream of answers."""
         come: queue.Queue[Request] = queue.Queue()
         threading.Thread(target=self._take, args=(requests, come), daemon=True).start()
@@ -81,7 +84,9 @@ def test_all_writes_of_a_bundle_are_sent_before_an_answer_is_awaited() -> None:
     assert runner.requests == 3 * KEYS
     held = sorted(runner.cells.values())
     rows = sorted(bytes([len(text)]) + text for text in (b"row %d" % key for key in range(KEYS)))
-    values = sorted(bytes([len(text)]) + text for text in (b"value %d" % key for key in range(KEYS)))
+    values = sorted(
+        bytes([len(text)]) + text for text in (b"value %d" % key for key in range(KEYS))
+    )
     assert held == sorted(rows + values)
 
 
@@ -94,3 +99,17 @@ def test_a_bundle_whose_runner_is_gone_fails() -> None:
 def test_a_write_that_the_runner_refuses_fails_the_bundle() -> None:
     with pytest.raises(RuntimeError, match="could not write state: the disk is full"):
         _bundle(Runner(expected=3 * KEYS, refuse="the disk is full"))
+
+
+def test_cells_that_are_cleared_write_no_line_to_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(statecache, "get_deep_size", statecache.get_deep_size)
+    worker._size_cached_state_by_length()
+    _bundle(Runner(expected=3 * KEYS))
+    cache = StateCache(1 << 20)
+    cache.put("empty", [])
+    cache.put("rows", [b"x" * 1000, b"y" * 500])
+    assert [one for one in caplog.records if one.levelno > logging.INFO] == []
+    assert cache.describe_stats().startswith("used/max 0/1 MB")
+    assert statecache.get_deep_size([b"x" * 1000, b"y" * 500]) == 1500

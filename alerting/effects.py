@@ -8,6 +8,7 @@ import msgspec
 from padit.domain.alert import Severity
 
 __all__ = [
+    "DIGESTS",
     "Brief",
     "CommandResult",
     "Effect",
@@ -44,8 +45,12 @@ class Reason(StrEnum):
 
 MessageKind = Literal[
     "opened", "worse", "acknowledged", "resolved", "flapping", "steady", "reminder",
-    "digest", "test", "heartbeat", "job_silent", "job_back",
+    "digest", "digest_over", "test", "heartbeat", "job_silent", "job_back",
 ]  # fmt: skip
+
+
+DIGESTS: frozenset[MessageKind] = frozenset({"digest", "digest_over"})
+"""Messages about several incidents: those that waited for room, and ends that did."""
 
 
 class MemberView(msgspec.Struct, frozen=True, gc=False):
@@ -98,8 +103,9 @@ class Handed(msgspec.Struct, frozen=True, gc=False, tag="handed", tag_field="eff
         kind: what it reports.
         time: event time, microseconds.
         view: of the incident; None for a digest, a test, a heartbeat and what is about the job.
-        others: incidents of a digest.
+        others: incidents of a digest, the worst if there are more than 200.
         transitions: that it stands for.
+        more: incidents of a digest beyond these.
         title, text, note: of the receiver's templates, added when it is delivered.
     """
 
@@ -114,6 +120,7 @@ class Handed(msgspec.Struct, frozen=True, gc=False, tag="handed", tag_field="eff
     title: str = ""
     text: str = ""
     note: str = ""
+    more: int = 0
 
 
 class Brief(msgspec.Struct, frozen=True, gc=False, tag="brief", tag_field="effect"):

@@ -6,7 +6,7 @@ from itertools import islice
 
 from padit.alerting.cause import likely_causes
 from padit.alerting.compiled import Policy, ReadyRoute
-from padit.alerting.effects import Brief, Handed, MemberView, MessageKind, View
+from padit.alerting.effects import DIGESTS, Brief, Handed, MemberView, MessageKind, View
 from padit.alerting.entries import fingerprint_of
 from padit.alerting.incidents import worst
 from padit.alerting.matching import RANK
@@ -16,7 +16,7 @@ from padit.domain.message import digest_of
 
 __all__ = ["brief", "hand", "view_of"]
 
-_MOST_MEMBERS = 20
+_MOST_MEMBERS, _MOST_TOGETHER = 20, 200
 # A message is for people and for receivers with limits; the alert itself stays whole in the log.
 _LONGEST_NAME, _LONGEST_SUMMARY, _LONGEST_LABEL, _MOST_LABELS = 500, 2_000, 200, 20
 
@@ -108,7 +108,8 @@ def hand(
         transitions: that it stands for.
     """
     number = _count(state, route, time)
-    views = tuple([view_of(policy, one) for one in incidents])
+    shown = _shown(incidents)
+    views = tuple([view_of(policy, one) for one in shown])
     name = incidents[0].id if len(incidents) == 1 else kind
     return Handed(
         id=digest_of("message", route.name, kind, name, str(time), str(number)),
@@ -116,10 +117,22 @@ def hand(
         receiver=route.receiver,
         kind=kind,
         time=time,
-        view=views[0] if views and kind != "digest" else None,
-        others=views if kind == "digest" else (),
+        view=views[0] if views and kind not in DIGESTS else None,
+        others=views if kind in DIGESTS else (),
         transitions=tuple(transitions),
+        more=len(incidents) - len(shown),
     )
+
+
+def _shown(incidents: Sequence[Incident]) -> Sequence[Incident]:
+    """Of many incidents the worst ones; a message of all would be one that receivers refuse."""
+    if len(incidents) <= _MOST_TOGETHER:
+        return incidents
+    ranked = sorted(
+        incidents,
+        key=lambda one: (-RANK[_severity(list(one.members.values()))], one.opened, one.id),
+    )
+    return ranked[:_MOST_TOGETHER]
 
 
 def brief(
@@ -133,7 +146,7 @@ def brief(
     """The message that `hand` makes, without what it tells; the state changes in the same way."""
     _count(state, route, time)
     alerts: list[str] = []
-    for one in incidents:
+    for one in _shown(incidents):
         alerts += [member.event.alert for member in worst(one)[:_MOST_MEMBERS]]
     return Brief(route.name, kind, time, tuple(alerts), tuple(transitions))
 

@@ -138,6 +138,10 @@ def _alerts(step: Step, command: Command) -> Alerts:
 
 def _silence(step: Step, command: Command) -> None:
     end = command.until or _FOR_EVER
+    if end <= command.time:  # it would mute nothing
+        step.state.unmatched += 1
+        step.effects.append(CommandResult(command.id, "no_match", command.time))
+        return
     step.state.silences[command.id] = SilenceSet(
         command.id, command.target, command.time, end, command.by
     )

@@ -21,7 +21,9 @@ __all__ = ["QUIET_KINDS", "Comparison", "Hidden", "Preview", "alerts_of", "compa
 
 _Key = TypeVar("_Key", str, int)
 _DAY = 86_400 * MICROS
-QUIET_KINDS = frozenset({"acknowledged", "resolved", "heartbeat", "test", "job_back"})
+QUIET_KINDS = frozenset(
+    {"acknowledged", "resolved", "digest_over", "heartbeat", "test", "job_back"}
+)
 
 
 @dataclass(frozen=True)

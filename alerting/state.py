@@ -48,6 +48,7 @@ class Told(msgspec.Struct, array_like=True, gc=False):
         detail: of the reason.
         pending: transitions whose outcome is open.
         messages: sent so far.
+        together: whether its beginning was told by a digest, so that its end may be, too.
     """
 
     state: Literal["waiting", "told", "closing", "ended"]
@@ -58,6 +59,7 @@ class Told(msgspec.Struct, array_like=True, gc=False):
     detail: str = ""
     pending: list[str] = []
     messages: int = 0
+    together: bool = False
 
 
 class Incident(msgspec.Struct, array_like=True, gc=False):

@@ -35,6 +35,7 @@ _ASK_SECONDS = 10.0
 _LOOK_EVERY_SECONDS = 30.0
 _NEW_SECONDS = 5.0  # a topic that was created a moment ago is not known to every broker yet
 _NEW = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE)
+_FARTHEST = 1 << 62
 _PIECE = 2000
 _MOST_BYTES = 16 << 20
 _AHEAD_KIB = 32 << 10
@@ -341,4 +342,5 @@ class Topics:
 
 
 def _time(stamp: tuple[int, int]) -> int:
-    return stamp[1] * 1000 if stamp[0] else -1
+    """Microseconds; -1 for none. A producer may state any milliseconds, also those of year 10^8."""
+    return max(-_FARTHEST, min(stamp[1] * 1000, _FARTHEST)) if stamp[0] else -1

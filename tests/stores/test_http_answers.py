@@ -16,7 +16,7 @@ import pytest
 from padit.devcluster.processes import LOOPBACK
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.ops.retrying import asked_wait
-from padit.stores.base import BusyError, Content, RefusedError, Store
+from padit.stores.base import BusyError, Content, Store
 from padit.stores.registry import store_from_uri
 from tests.stores.at_work import at_work
 from tests.stores.databases import batch_of, sample
@@ -32,6 +32,7 @@ class _Site(ThreadingHTTPServer):
     daemon_threads = True
     answers: list[tuple[int, Headers, bytes]]
     calls: list[float]
+    logins: list[str | None]
 
 
 class _Answering(BaseHTTPRequestHandler):
@@ -41,6 +42,7 @@ class _Answering(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.calls.append(time.monotonic())
+        self.server.logins.append(self.headers.get("Authorization"))
         status, headers, body = 204, {}, b""
         if self.server.answers:
             status, headers, body = self.server.answers.pop(0)
@@ -59,7 +61,7 @@ class _Answering(BaseHTTPRequestHandler):
 @contextmanager
 def _site(*answers: tuple[int, Headers, bytes]) -> Iterator[_Site]:
     site = _Site((LOOPBACK, 0), _Answering)
-    site.answers, site.calls = list(answers), []
+    site.answers, site.calls, site.logins = list(answers), [], []
     thread = threading.Thread(target=site.serve_forever, args=(0.01,))
     thread.start()
     try:
@@ -70,9 +72,9 @@ def _site(*answers: tuple[int, Headers, bytes]) -> Iterator[_Site]:
         site.server_close()
 
 
-def _store(kind: str, site: _Site) -> Store:
+def _store(kind: str, site: _Site, **settings: str) -> Store:
     path = {"influxdb": "/plant", "influxdb2": "/plant/bucket"}.get(kind, "")
-    return store_from_uri(f"{kind.rstrip('2')}://{LOOPBACK}:{site.server_port}{path}")
+    return store_from_uri(f"{kind.rstrip('2')}://{LOOPBACK}:{site.server_port}{path}", settings)
 
 
 _KINDS = ("influxdb", "influxdb2", "prometheus")
@@ -193,17 +195,20 @@ def test_a_database_that_somebody_dropped_is_waited_for_and_goes_on(tmp_path: Pa
         part.stop()
 
 
-def test_a_password_of_influx_that_is_changed_is_read_again(tmp_path: Path) -> None:
-    config = tmp_path / "influx.conf"
-    config.write_text("username=a\npassword=first\n")
-    with _site(_TAKEN, (401, {}, b"first is refused")) as site:
-        uri = f"influxdb://{LOOPBACK}:{site.server_port}/plant"
-        store = store_from_uri(uri, {"client_config": str(config)})
+@pytest.mark.parametrize("kind", _KINDS)
+def test_a_login_that_is_changed_is_read_again(kind: str, tmp_path: Path) -> None:
+    config = tmp_path / "login.conf"
+    login = "token={}\n" if kind == "influxdb2" else "username=a\npassword={}\n"
+    config.write_text(login.format("first"))
+    with _site(_TAKEN, (401, {}, b"it is refused")) as site:
+        store = _store(kind, site, client_config=str(config))
         store.open().close()
-        with pytest.raises(SinkError, match=r"influx\.conf") as found:
+        with pytest.raises(SinkError, match=r"login\.conf") as found:
             store.open()
-        assert not isinstance(found.value, RefusedError)
-        config.write_text("username=a\npassword=second\n")
+        assert "first" not in str(found.value)
+        config.write_text(login.format("second"))
         writer = store.open()
         assert writer.write(batch_of("metrics", [sample("rpm", 1, 1)])).written == 1
         writer.close()
+    logins = site.logins
+    assert logins[0] == logins[1] != logins[2] == logins[3]

@@ -31,7 +31,8 @@ def _produce(kafka: KafkaPart, topic: str, values: Sequence[bytes]) -> None:
 
 
 def _made_anew(kafka: KafkaPart, topic: str) -> None:
-    AdminClient({"bootstrap.servers": kafka.bootstrap}).delete_topics([topic])[topic].result(30)
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})  # kept until the answer arrives
+    admin.delete_topics([topic])[topic].result(30)
     end = time.monotonic() + allowed(30)
     while True:
         try:

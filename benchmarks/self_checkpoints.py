@@ -19,7 +19,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -88,7 +88,7 @@ def measure(cluster: FlinkCluster, seconds: float) -> list[dict[str, int]]:
         seconds: from the first checkpoint on.
     """
     known = {one["id"] for one in cluster.rest("/jobs")["jobs"]}
-    options = [*cluster.options(1), "--checkpointing_interval=2000", "--max_bundle_size=1"]
+    options = [*cluster.options(1), "--checkpointing_interval=2000", "--max_bundle_time_mills=20"]
     pipeline = beam.Pipeline(options=PipelineOptions(options))
     begin = pipeline | "Begin" >> beam.Create([b"reader"], reshuffle=False)
     begin | "HandBack" >> beam.ParDo(_HandBack())
@@ -98,14 +98,21 @@ def measure(cluster: FlinkCluster, seconds: float) -> list[dict[str, int]]:
         until = time.monotonic() + 120  # to its first checkpoint
         while time.monotonic() < until:
             time.sleep(0.25)
-            for one in cluster.rest("/jobs")["jobs"]:
-                row = None if one["id"] in known else _latest(cluster, one["id"])
-                if row is not None and row["id"] not in rows:
-                    until = time.monotonic() + seconds if not rows else until
-                    rows[row["id"]] = row
+            for row in _new(cluster, known):
+                until = time.monotonic() + seconds if not rows else until
+                rows.setdefault(row["id"], row)
     finally:
         result.cancel()
     return [rows[one] for one in sorted(rows)]
+
+
+def _new(cluster: FlinkCluster, known: set[str]) -> Iterator[dict[str, int]]:
+    """The newest checkpoint of a job that is not known; nothing while Flink builds it."""
+    with suppress(OSError):
+        for one in cluster.rest("/jobs")["jobs"]:
+            row = None if one["id"] in known else _latest(cluster, one["id"])
+            if row is not None:
+                yield row
 
 
 def _latest(cluster: FlinkCluster, job: str) -> dict[str, int] | None:

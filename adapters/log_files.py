@@ -12,8 +12,8 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-__all__ = ["COMPRESSED", "NOTHING", "Followed", "Generation", "Index", "Mark", "is_compressed", "is_copy",
-           "mark", "related", "unmoved"]  # fmt: skip
+__all__ = ["COMPRESSED", "NOTHING", "Followed", "Generation", "Index", "Mark", "is_compressed",
+           "is_copy", "mark", "related", "unmoved"]  # fmt: skip
 
 PRINT = 256
 """Bytes of a head, and of what stands before a position."""

@@ -29,6 +29,7 @@ __all__ = [
     "NumberedLabelledForgiving",
     "forgiving_samples",
     "hint_of",
+    "known_form",
     "known_kind",
     "note_kind",
     "unwatched_kinds",
@@ -160,24 +161,28 @@ def hint_of(record: bytes) -> str:
         content = _anything.decode(record)
     except UNREADABLE:
         return ""
-    if whole := _whole(content):
-        return whole
-    for preset, what, paths in SIGNS:
-        if all(_leads(content, path) for path in paths):
-            if what == BATCH and not _is_batch(content):
-                continue
-            return f"; this looks like {what}: set `format: {preset}` under `input`"
+    if type(content) is dict and "resourceMetrics" in content:
+        return _OTLP
+    preset, what = known_form(content)
+    if preset:
+        return f"; this looks like {what}: set `format: {preset}` under `input`"
     return _other_json(content)
 
 
-def _whole(content: object) -> str:
-    """What a message is that holds many samples in a form of its own; or nothing."""
-    if type(content) is dict and "resourceMetrics" in content:
-        return _OTLP
+def known_form(content: object) -> tuple[str, str]:
+    """The preset that reads a message, and what that is for people; empty where none does.
+
+    >>> known_form({"fields": {"a": 1}, "name": "cpu", "tags": {}, "timestamp": 1})
+    ('telegraf', 'a Telegraf record')
+    """
     layout = layout_of(content)
-    if not layout:
-        return ""
-    return f"; this looks like {LAID_OUT[layout]}: set `format: {layout}` under `input`"
+    if layout:
+        return layout, LAID_OUT[layout]
+    for preset, what, paths in SIGNS:
+        leads = all(_leads(content, path) for path in paths)
+        if leads and (what != BATCH or _is_batch(content)):
+            return preset, what
+    return "", ""
 
 
 def _other_json(content: object) -> str:

@@ -122,6 +122,38 @@ def test_two_series_are_never_mixed_by_what_is_proposed(names: tuple[str, ...]) 
         assert len({*found.rows.code.tolist()}) % len(names) == 0, form
 
 
+def test_a_mapping_that_would_be_long_is_not_proposed() -> None:
+    def deep(names: str, last: str, value: Any) -> dict[str, Any]:
+        found: dict[str, Any] = {last: value}
+        for name in names:
+            found = {name * 40: found}
+        return found
+
+    message = deep("abc", "time", T) | deep("def", "host", "h") | {"high": 1, "low": 0}
+    assert 250 < len(suggested(message)) <= 300
+    assert suggested(message | deep("ghi", "metricName", "m")) == ""
+
+
+def test_names_deeper_than_three_objects_are_not_looked_at() -> None:
+    def below(depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {"time": T}
+        for _ in range(depth):
+            found = {"a": found}
+        return found | {"v": 1}
+
+    assert [bool(suggested(below(depth))) for depth in (0, 1, 2, 3, 4)] == [True] * 4 + [False]
+    tags = {"t": T, "v": 1, "a": {"b": {"c": {"tags": {"x": "y"}}}}}
+    assert "by" not in suggested(tags | {"a": {"b": {"c": {"d": {"tags": {"x": "y"}}}}}})
+    assert 'by: "a.b.tags.*"' in suggested(tags | {"a": {"b": {"tags": {"x": "y"}}}})
+
+
+def test_an_element_with_a_time_of_its_own_keeps_its_arrays_as_they_are() -> None:
+    message = {"rows": [{"ts": T, "id": "a", "v": 1, "parts": [{"n": "x", "v": 2}]}]}
+    assert suggested(message).startswith('{each: "rows[*]"')
+    message["rows"][0]["parts"] = [{"n": "x", "v": i} for i in range(50)]
+    assert suggested(message).startswith('{each: "rows[*]"')
+
+
 def test_a_large_message_costs_no_more_than_a_small_one() -> None:
     wide = {f"name{i}": {f"inner{j}": j for j in range(90)} for i in range(90)}
     assert suggested(wide) == ""

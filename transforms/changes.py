@@ -3,9 +3,9 @@
 After a close most bytes of a large state are what they were: names, memories that no sample
 touched, series without a sample. So each part is compared with what it was in blocks, and the
 blocks that differ are appended as a *change*. Much of that is the same blocks at every close, so
-where the changes are many, or together larger than half of the parts, they are written as one, each
-block once. Only where that is large, too, are all parts written as a whole. What is read back is
-the parts, to the byte.
+where the changes are many, or together larger than two fifths of the parts, they are written as
+one, each block once. Where that would cost more than to write all parts, those are written as a
+whole. What is read back is the parts, to the byte.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,6 @@ _BLOCK = 64  # bytes: of smaller ones the numbers cost as much as they save
 _WORDS = _BLOCK // 8
 _SMALL = 2048  # bytes: smaller parts are written as a whole
 _SHARE = 0.4  # of the bytes is the most that changes may have, because they add to the state
-_ONE = 0.95  # of that: where one change of all is larger, all parts are written
 _MOST = 32  # changes, because each has to be read at every close
 
 
@@ -116,7 +115,7 @@ class DetectionCell:
         old, self._parts = self._parts, parts
         if old is not None and len(old) == len(parts):
             changed = _differences(old, parts)
-            if not changed or self._append(changed) or self._merge(parts):
+            if not changed or self._append(changed) or self._merge(parts, _size(changed)):
                 return
         data = _encoder.encode(parts)
         self._store.write_detection(data)
@@ -135,11 +134,17 @@ class DetectionCell:
         self._room -= len(data)
         return True
 
-    def _merge(self, parts: list[bytes]) -> bool:
-        """Write all changes as one, each block as it is now, if that is not large."""
+    def _merge(self, parts: list[bytes], usual: int) -> bool:
+        """Write all changes as one, each block as it is now, if that is less than to write all.
+
+        Both leave room for more changes, of which each is about as large as the last one, so what
+        counts is the mean until the next time.
+        """
         merged = [_since_then(number, self._since[number], parts[number])
                   for number in sorted(self._since)]  # fmt: skip
-        if _size(merged) >= _ONE * self._most:
+        size, whole = _size(merged), sum(map(len, parts))
+        room = self._most - size
+        if room <= 0 or _mean(size, usual, room) > _mean(whole, usual, int(_SHARE * whole)):
             return False
         data = _encoder.encode(_Change(_VERSION, 0, merged))
         self._store.replace_changes(data)
@@ -148,6 +153,12 @@ class DetectionCell:
             _note(self._since, part)
         self._changes, self._room = 1, self._most - len(data)
         return True
+
+
+def _mean(first: int, then: int, room: int) -> float:
+    """Of the sizes of what is written first and of the changes that then find room."""
+    more = min(room // then, _MOST)
+    return (first + more * then) / (1 + more)
 
 
 def _size(changed: Sequence[_Part]) -> int:

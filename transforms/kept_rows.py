@@ -23,7 +23,7 @@ from padit.transforms.windows import Closed, WindowOptions
 
 __all__ = ["Held", "KeptCell", "KeptRows", "Piece"]
 
-_MOST_PIECES = 16
+_MOST_PIECES = 64
 _SPARE_ROWS = 1024
 _FEW_ROWS = 512
 _FEW_NAMES = 8

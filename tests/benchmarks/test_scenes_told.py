@@ -8,7 +8,7 @@ from benchmarks import scenes_told
 from benchmarks.scenes_told import judge, main
 from padit.alerting.effects import Effect
 from padit.alerting.engine import Engine
-from padit.alerting.entries import Entry
+from padit.alerting.entries import AlertEvent, Entry
 from padit.alerting.state import State
 from tests.alerting.making import at, cloud_event, event
 
@@ -46,7 +46,7 @@ def test_a_message_that_is_missing_shows(
 def test_a_line_for_each_family(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path)]) == 2
     (tmp_path / "modes").mkdir()
-    lines = [cloud_event(one) + b"\n" for one in LOG if hasattr(one, "alert")]
+    lines = [cloud_event(one) + b"\n" for one in LOG if isinstance(one, AlertEvent)]
     (tmp_path / "modes" / "alerts.jsonl").write_bytes(b"".join(lines))
     assert main([str(tmp_path)]) == 0
     assert "opened 2, resolved 1" in capsys.readouterr().out

@@ -220,11 +220,11 @@ def test_a_leader_that_sleeps_while_another_takes_over_sends_nothing_more_when_i
 
 def test_who_leads_is_known_to_a_connection_beside_it(address: str) -> None:
     first, beside = open_store(address), open_store(address, leading=False)
-    assert first.session is not None
-    assert beside.led_by(first.session)
+    led = first.session
+    assert led is not None
+    assert beside.led_by(led)
     assert not beside.led_by(beside.session)
     assert not beside.led_by(None)
-    led = first.session
     first.close()
     assert first.session is None
     second = open_store(address)

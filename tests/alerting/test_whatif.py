@@ -85,7 +85,7 @@ def test_a_brief_preview_leaves_out_only_what_messages_tell(
         expected = [made for effect in one.effects for made in _brief_of(effect, events)]
         assert msgspec.json.encode(other.effects) == msgspec.json.encode(expected)
         assert dump(other.state) == dump(one.state)
-    assert compare(*brief, log) == compare(*whole, log)
+    assert compare(brief[0], brief[1], log) == compare(whole[0], whole[1], log)
 
 
 @given(log=logs(), policy=st.sampled_from(POLICIES))

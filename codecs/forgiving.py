@@ -43,6 +43,10 @@ _MOST_KINDS = 50
 _OTHER_KINDS = "other metric types"
 _LONGEST_HINTED = 16 << 20  # as long as a line of a file may be
 _REGISTRY = b"\x00"
+_OTLP = (
+    "; this looks like OTLP as JSON, which the adapter `otlp` receives: send it there, with "
+    "OTEL_EXPORTER_OTLP_ENDPOINT or the Collector's exporter `otlphttp` (docs/adapters.md)"
+)
 _REQUIRED = {"timestamp", "source_id", "metric_name", "value"}
 _anything = msgspec.json.Decoder()
 
@@ -156,15 +160,24 @@ def hint_of(record: bytes) -> str:
         content = _anything.decode(record)
     except UNREADABLE:
         return ""
-    layout = layout_of(content)
-    if layout:
-        return f"; this looks like {LAID_OUT[layout]}: set `format: {layout}` under `input`"
+    if whole := _whole(content):
+        return whole
     for preset, what, paths in SIGNS:
         if all(_leads(content, path) for path in paths):
             if what == BATCH and not _is_batch(content):
                 continue
             return f"; this looks like {what}: set `format: {preset}` under `input`"
     return _other_json(content)
+
+
+def _whole(content: object) -> str:
+    """What a message is that holds many samples in a form of its own; or nothing."""
+    if type(content) is dict and "resourceMetrics" in content:
+        return _OTLP
+    layout = layout_of(content)
+    if not layout:
+        return ""
+    return f"; this looks like {LAID_OUT[layout]}: set `format: {layout}` under `input`"
 
 
 def _other_json(content: object) -> str:

@@ -190,7 +190,9 @@ def headline(message: Handed) -> str:
     if message.kind in _WITHOUT_INCIDENT:
         return _WITHOUT_INCIDENT[message.kind].format(time=format_utc(message.time))
     if message.view is None:
-        return f"{len(message.others)} more incidents, together because the route's rate is reached"
+        what = "incidents are over" if message.kind == "digest_over" else "more incidents"
+        count = len(message.others) + message.more
+        return f"{count} {what}, together because the route's rate is reached"
     return plain(f"{_PREFIX[message.kind]}{_what(message.view)}")
 
 
@@ -206,7 +208,9 @@ def lines_of(message: Handed, most: int = 20) -> list[str]:
         return [plain(one) for one in message.text.splitlines()]
     view = message.view
     if view is None:
-        return [*(_line(one) for one in message.others[:most]), *note]
+        lines = [_line(one) for one in message.others[:most]]
+        rest = message.more + len(message.others[most:])
+        return [*lines, *([f"and {rest} more"] if rest else []), *note]
     lines = [
         plain(f"{one.severity} {one.source_id} {one.metric_name} since {format_utc(one.opened)}: "
               f"{one.summary}")

@@ -313,6 +313,48 @@ def test_what_stores_keep_is_what_padit_store_takes() -> None:
     assert set(topics) <= written
 
 
+def test_tables_are_brought_up_before_any_pod_is_replaced() -> None:
+    from padit.cli.commands import migrate as command
+
+    job = _one("production", "Job", "migrate$")
+    notes = job["metadata"]["annotations"]
+    assert notes["helm.sh/hook"] == "pre-install,pre-upgrade"
+    assert "hook-failed" not in notes["helm.sh/hook-delete-policy"]  # its log is what one needs
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    wanted: dict[str, list[str]] = {}
+    for container in _containers(job):
+        args = parser.parse_args(container["args"][1:])
+        assert container["args"][0] == "migrate"
+        assert not args.check
+        assert job["spec"]["activeDeadlineSeconds"] > args.wait_sec * (job["spec"]["backoffLimit"])
+        assert "PGPASSWORD" in [one["name"] for one in container["env"]]
+        for part in ("alerting", "portal", "store"):
+            wanted.setdefault(part, []).extend(getattr(args, part))
+    used = _containers(_one("production", "StatefulSet", "alerting$"))[0]["args"]
+    assert wanted["alerting"] == wanted["portal"] == [used[used.index("--data") + 1]]
+    (store,) = _containers(_one("production", "Deployment", "store-postgres"))
+    assert wanted["store"] == [store["args"][1]]
+
+
+@pytest.mark.parametrize(
+    "more", [(), ("--set=stores[0].name=r", "--set=stores[0].uri=redis://redis:6379/0",
+                  "--set=stores[0].topics={metrics}")],
+)  # fmt: skip
+def test_without_a_database_there_is_nothing_to_bring_up(more: tuple[str, ...]) -> None:
+    version = f"--kube-version={KUBERNETES}"
+    done = _run("helm", "template", "padit", CHART, version, *more)
+    assert done.returncode == 0, done.stderr
+    assert "padit-migrate" not in done.stdout
+
+
+def test_the_hook_of_tables_can_be_left_to_others() -> None:
+    version, values = f"--kube-version={KUBERNETES}", VALUES["production"]
+    done = _run("helm", "template", "p", CHART, version, *values, "--set=migrations.enabled=false")
+    assert done.returncode == 0, done.stderr
+    assert "p-migrate" not in done.stdout
+
+
 def test_no_secret_stands_in_a_manifest() -> None:
     for name in VALUES:
         assert not [one for one in objects(name) if one["kind"] == "Secret"]

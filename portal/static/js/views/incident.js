@@ -2,7 +2,7 @@
 import { act, copy, curl, judge, may, silenceDialog } from "../actions.js";
 import { ask, at, id, report } from "../api.js";
 import { Chart } from "../chart.js";
-import { absolute, Ago, At, number, Severity, span } from "../format.js";
+import { absolute, Ago, At, called, Fault, number, Severity, span } from "../format.js";
 import { html, useEffect, useState } from "../lib.js";
 import { changes, chosen, link, now, texts } from "../state.js";
 import { t } from "../text.js";
@@ -42,17 +42,18 @@ function Causes({ one }) {
 
 function Picture({ one }) {
   const [data, setData] = useState(null);
+  const [fault, setFault] = useState("");
   const member = one.members[0];
   const from = Date.parse(one.opened), until = one.closed ? Date.parse(one.closed) : now();
   const margin = Math.max(20 * 60e3, (until - from) / 2);
   useEffect(() => {
     ask(at("/api/series/values", { source: member.source_id, metric: member.metric_name, from: new Date(from - margin).toISOString(), to: new Date(until + margin / 2).toISOString(), points: 1500 }))
-      .then((found) => setData(columns(found)), report);
+      .then((found) => setData(columns(found)), (error) => setFault(error.message));
   }, [one.id, one.closed]);
-  const name = `${member.source_id} ${member.metric_name}`;
+  const name = `${called(member.source_id)} ${called(member.metric_name)}`;
   return html`<section class="card"><h2><a href=${link("series", [member.source_id, member.metric_name],
     { from: new Date(from - margin).toISOString(), to: new Date(until + margin / 2).toISOString() })}>${name}</a>
-    <span class="soft"> ${data && data.unit}</span></h2>${!data ? html`<div class="chart wait"></div>` : data.time.length === 0
+    <span class="soft"> ${data && data.unit}</span></h2>${fault ? html`<${Fault} text=${fault} />` : !data ? html`<div class="chart wait"></div>` : data.time.length === 0
       ? html`<p class="soft">${t("noValues")}</p>` : html`<${Chart} ...${data} height=${220} name=${name} label=${name} />`}</section>`;
 }
 
@@ -77,7 +78,7 @@ function Timeline({ rows }) {
 function Members({ rows }) {
   return html`<section class="card"><h2>${t("members")}</h2><div class="wide" tabindex="0" role="region" aria-label=${t("members")}><table><thead><tr><th>${t("severity")}</th><th>${t("series")}</th><th>${t("score")}</th>
     <th>${t("opened")}</th><th>${t("resolved")}</th><th>${t("evidence")}</th></tr></thead><tbody>${rows.map((one) => html`<tr><td><${Severity} of=${one.severity} quiet=${one.closed} /></td>
-    <td><a href=${link("series", [one.source_id, one.metric_name])}>${one.source_id} ${one.metric_name}</a></td><td>${number(one.score, 3)}</td>
+    <td><a href=${link("series", [one.source_id, one.metric_name])}>${called(one.source_id)} ${called(one.metric_name)}</a></td><td>${number(one.score, 3)}</td>
     <td><${At} time=${one.opened} /></td><td>${one.closed ? html`<${At} time=${one.closed} />` : t("open")}</td><td>${one.summary}</td></tr>`)}</tbody></table></div></section>`;
 }
 
@@ -136,7 +137,7 @@ export function Incident({ here }) {
       : html`<${Ago} time=${one.closed} /> · ${t("lasted", { span: span(Date.parse(one.closed) - Date.parse(one.opened)) })}`}</span>
     ${one.acknowledged_by && html`<span class="tag good">✓ ${t("acknowledgedBy", { name: one.acknowledged_by })}</span>`}
     ${one.suppressed.map((why) => html`<span class="tag">${t("suppressed", { why })}</span>`)}
-    ${one.silenced && Date.parse(one.silenced) > now() && html`<span class="tag">${t("isSilenced", { time: absolute(one.silenced) })}</span>`}</div><h1>${one.title}</h1></div>
+    ${one.silenced && Date.parse(one.silenced) > now() && html`<span class="tag">${t("isSilenced", { time: absolute(one.silenced) })}</span>`}</div><h1 class="clamp" tabindex="0">${one.title}</h1></div>
     <div class="acts">${one.firing && html`${one.acknowledged_by ? html`<button onClick=${() => act("unacknowledge", [one.id])}>${t("unacknowledge")}</button>`
       : html`<button class="strong" onClick=${() => act("acknowledge", [one.id])}>${t("acknowledge")} <kbd>a</kbd></button>`}
       <button onClick=${() => silenceDialog([one.id])}>${t("silence")} <kbd>s</kbd></button>
@@ -144,5 +145,5 @@ export function Incident({ here }) {
       <button onClick=${() => copy(curl(path, {}))}>${t("copyCurl")}</button></div></div>
     <${Story} story=${one.story} /><${Written} one=${one} /><${Causes} one=${one} /><${Picture} one=${one} /><div class="columns"><${Timeline} rows=${one.timeline} /><${Told} one=${one} /></div>
     <${Members} rows=${one.members} /><${Why} alerts=${one.alerts} /><${Records} one=${one} />
-    ${one.firing && may() && html`<section class="card"><h2>${t("feedback")}</h2><div class="row">${VERDICTS.map((each) => html`<button onClick=${() => judge(one.id, each)}>${t(each)}</button>`)}</div></section>`}`;
+    ${may() && html`<section class="card"><h2>${t("feedback")}</h2><div class="row">${VERDICTS.map((each) => html`<button onClick=${() => judge(one.id, each)}>${t(each)}</button>`)}</div></section>`}`;
 }

@@ -16,6 +16,7 @@ from padit.stores.base import Batch, Content, Place, Records
 __all__ = ["Decoder", "float_of", "micros_of", "positions_after"]
 
 _object = msgspec.json.Decoder(dict[str, Any])
+_DAY = 86_400 * MICROS
 _TIMES = {Content.FEATURES: "window_end", Content.ANOMALIES: "event_time", Content.ALERTS: "time"}
 
 
@@ -113,10 +114,12 @@ class Decoder:
         )
 
     def _wild(self, message: dict[str, Any], record_time: int) -> str | None:
-        """Why no store may have a result of this time, as no sample may be so far ahead.
+        """Why no store may have a result of this time.
 
         A Prometheus that has a point of the year 9999 takes none of today, and a key that never
-        goes back stays there. A time that cannot be read is the store's to judge.
+        goes back stays there. Of a file the job takes any time, also local time that was read as
+        UTC, and writes its results now: so they have a day. A time that cannot be read is the
+        store's to judge.
         """
         name = _TIMES[self.content]
         time = message.get(name)
@@ -126,14 +129,14 @@ class Decoder:
             micros = micros_of(time)
         except ValueError:
             return None
-        limit = self._validate.max_ahead
+        limit = max(self._validate.max_ahead, _DAY)
         if not EARLIEST_US <= micros < LATEST_US:
             return f"{name} is {time!r:.80}, not between 2000 and 2200"
         if 0 <= record_time < micros - limit:
             ahead = (micros - record_time) / MICROS
             return (
-                f"{name} lies {ahead:.3f} s ahead of its record's timestamp, more than the "
-                f"{limit / MICROS:g} s of --max_ahead_sec"
+                f"{name} lies {ahead:.3f} s ahead of its record's timestamp, more than "
+                f"{limit / MICROS:g} s (a day, or --max_ahead_sec)"
             )
         return None
 

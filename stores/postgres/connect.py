@@ -22,7 +22,9 @@ __all__ = ["Connection", "connect", "conninfo_of", "name_of", "translated", "wri
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 _CONNECT_SECONDS = 10
-_DATA = ("22", "23", "54")  # data exception, constraint violation, program limit exceeded
+# Data exception, constraint violation, program limit exceeded, and what a trigger raises.
+_DATA = ("22", "23", "54", "P0")
+_CLOSED = "not accepting commands"  # before a wraparound; a program limit for PostgreSQL
 _RIGHTS = "42501"
 _PASSES = re.compile(
     r"starting up|shutting down|recovery|too many|connection slots|terminat|not yet accepting"
@@ -154,7 +156,8 @@ def translated(name: str, *, first: bool = False) -> Iterator[None]:
 def _translated(name: str, error: psycopg.Error, first: bool) -> PaditError:
     text = _first_line(error)
     state = error.sqlstate or ""
-    if isinstance(error, psycopg.DataError) or state[:2] in _DATA:
+    of_rows = isinstance(error, psycopg.DataError) or state[:2] in _DATA
+    if of_rows and _CLOSED not in text:
         return RefusedError(f"{text} ({state or 'client'})")
     if state == _RIGHTS:
         message = f"{name}: {text}; GRANT what is missing to the user of the store"

@@ -84,10 +84,10 @@ WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY(%s)
 ORDER BY c.relname, a.attnum
 """
 _SEEN = """
-SELECT md5(string_agg(concat_ws(' ', c.relname, a.attname, a.atttypid, a.attnotnull, a.atthasdef),
-    ',' ORDER BY c.relname, a.attnum))
-FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY(%s) AND a.attnum > 0
+SELECT md5(array_agg((attrelid, attnum, attname, atttypid, attnotnull, atthasdef)
+    ORDER BY attrelid, attnum)::text)
+FROM pg_attribute WHERE attnum > 0
+    AND attrelid = ANY(ARRAY(SELECT to_regclass(one) FROM unnest(%s::text[]) AS one))
 """
 _UNIQUE = """
 SELECT c.relname, array(SELECT a.attname::text FROM pg_attribute a

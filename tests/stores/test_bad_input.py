@@ -132,9 +132,9 @@ _AHEAD = {
 
 
 @pytest.mark.parametrize("content", _AHEAD)
-def test_a_result_far_ahead_of_its_record_is_a_dead_letter_as_a_sample_is(content: str) -> None:
+def test_a_result_more_than_a_day_ahead_of_its_record_is_a_dead_letter(content: str) -> None:
     name, rest = _AHEAD[content]
-    times = [BEGIN + ahead for ahead in (-9e6, 0, 3600, 3601, 9e6)]
+    times = [BEGIN + ahead for ahead in (-9e6, 0, 86_400, 86_401, 9e6)]
     values = [
         json.dumps({**rest, name: format_utc(round(time * 1e6)) if n % 2 else time}).encode()
         for n, time in enumerate(times)
@@ -147,6 +147,8 @@ def test_a_result_far_ahead_of_its_record_is_a_dead_letter_as_a_sample_is(conten
     assert batch.record.tolist() == [0, 1, 2, 5, 6, 7, 8, 9]
     assert [one.reject.record for one in batch.dead] == [3, 4]
     assert all("ahead of its record's timestamp" in one.reject.reason for one in batch.dead)
+    two_days = Decoder(content, Content(content), Validate(4 << 20, 2 * 86_400_000_000), raw=False)
+    assert [one.reject.record for one in two_days(records).dead] == [4]
     records.time[:] = -1  # a record without a time bounds nothing
     assert len(decoder(records).dead) == 0
 

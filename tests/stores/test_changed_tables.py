@@ -148,6 +148,26 @@ def test_what_people_add_to_a_table_is_theirs(database: Database) -> None:
     assert database.one("SELECT count(*) FROM sensor_log WHERE site = 'x'") == 1
 
 
+def test_a_row_that_a_trigger_refuses_is_a_dead_letter_and_its_neighbours_are_written(
+    database: Database,
+) -> None:
+    store = database.store()
+    opened(store).close()
+    database.query_none(
+        "CREATE FUNCTION judge() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF NEW.rpm = 13 THEN RAISE EXCEPTION 'thirteen is not allowed'; END IF; RETURN NEW; "
+        "END $$; CREATE TRIGGER judge BEFORE INSERT ON sensor_log FOR EACH ROW "
+        "EXECUTE FUNCTION judge()"
+    )
+    with at_work(store, Content.METRICS, [sample("rpm", n, n) for n in range(40)]) as work:
+        work.caught_up()
+    assert work.loop.counts.failures == 0
+    assert database.one("SELECT count(*) FROM sensor_log") == 39
+    ((offset, reason),) = database.query('SELECT "offset", reason FROM dead_letter')
+    assert offset == 13
+    assert "thirteen is not allowed" in reason
+
+
 @pytest.fixture
 def limited(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """The store's user is no superuser, and owns what it makes."""

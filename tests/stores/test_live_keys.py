@@ -25,11 +25,12 @@ def test_every_value_of_finite_numbers_is_one(values: list[float]) -> None:
     found = {name: make(values) for name, make in _VALUES.items()}
     assert found["last"] == values[-1]
     assert (found["min"], found["max"]) == (min(values), max(values))
-    exact = sum(map(Fraction, values)) / len(values)
+    exact = sum(map(Fraction, values), Fraction(0)) / len(values)
     assert math.isclose(found["mean"], float(exact), rel_tol=1e-15, abs_tol=1e-323)
     assert not math.isnan(found["variance"])
     assert found["variance"] >= 0
-    spread = sum((Fraction(one) - exact) ** 2 for one in values) / len(values)
+    squares = [(Fraction(one) - exact) * (Fraction(one) - exact) for one in values]
+    spread = sum(squares, Fraction(0)) / len(values)
     if spread < Fraction(10) ** 300:
         # The mean is rounded, which counts where all values are nearly the same.
         rounded = (Fraction(max(map(abs, values))) * Fraction(1, 2**52)) ** 2

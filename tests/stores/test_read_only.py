@@ -12,11 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import redis
 
 from padit.devcluster.processes import LOOPBACK, free_port
-from padit.stores.base import Content
+from padit.domain.errors import SinkError
+from padit.stores.base import Content, RefusedError
+from padit.stores.postgres.connect import translated
 from padit.stores.postgres.relay import Relay
 from padit.stores.postgres.store import PostgresStore
 from padit.stores.registry import store_from_uri
@@ -66,6 +69,33 @@ def test_a_database_that_turns_read_only_is_told_held_and_caught_up(
         assert read(kafka, topic, 120) == events
     assert database.one("SELECT count(*) FROM anomaly_history") == 120
     assert database.one("SELECT count(*) FROM dead_letter") == 0
+
+
+@pytest.mark.parametrize("what", ["", "that generate new MultiXactIds "])
+def test_a_server_that_closes_before_a_wraparound_is_waited_for(what: str) -> None:
+    text = f"database is not accepting commands {what}to avoid wraparound data loss in database"
+    with pytest.raises(SinkError, match="wraparound"), translated("a store"):
+        raise psycopg.errors.ProgramLimitExceeded(text)
+    with pytest.raises(RefusedError), translated("a store"):
+        raise psycopg.errors.ProgramLimitExceeded("index row size 9000 exceeds maximum 2712")
+
+
+def test_a_database_that_is_made_anew_is_filled_again(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    events = alert_events(90)
+    with at_work(database.store(), Content.ALERTS, events[:50]) as work:
+        work.caught_up()
+        with contextlib.closing(database.server.connect("postgres")) as administrator:
+            administrator.execute(f'DROP DATABASE "{database.name}" WITH (FORCE)'.encode())
+            work.more(events[50:])
+            work.held()
+            administrator.execute(f'CREATE DATABASE "{database.name}"'.encode())
+        until(lambda: work.loop.counts.written == 140, "all of them, the first ones again", 60)
+        assert not work.errors
+    assert "is behind where it was; reading begins there" in caplog.text
+    found = database.query("SELECT payload FROM outbox ORDER BY txid, seq")
+    assert [one.encode() for (one,) in found] == events
 
 
 def _standby(primary: Postgres, directory: Path) -> Postgres:

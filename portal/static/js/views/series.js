@@ -7,8 +7,8 @@ import { changes, go, link, now, settle, summary } from "../state.js";
 import { t } from "../text.js";
 import { columns } from "./incident.js";
 
-function Finder() {
-  const [q, setQ] = useState("");
+function Finder({ q }) {
+  const setQ = (text) => settle("series", text ? [text] : []);
   const [found, setFound] = useState(null);
   const more = () => ask(at("/api/series", { q, limit: 100, cursor: found.next })).then((one) => setFound({ ...one, items: [...found.items, ...one.items] }), report);
   useEffect(() => {
@@ -163,5 +163,5 @@ function One({ source, metric, query }) {
 const some = (column) => column.some((one) => one != null);
 const drawn = (data) => data.time.length > 0 || some(data.median) || some(data.score);
 
-export const Series = ({ here }) => here.parts.length < 2 ? html`<${Finder} />`
+export const Series = ({ here }) => here.parts.length < 2 ? html`<${Finder} q=${here.parts[0] || ""} />`
   : html`<${One} key=${here.parts.join("/")} source=${here.parts[0]} metric=${here.parts[1]} query=${here.query} />`;

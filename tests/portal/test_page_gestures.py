@@ -80,13 +80,15 @@ def _begin(page: Page) -> tuple[dict[str, float], float, float]:
     page.goto(page.address)  # type: ignore[attr-defined]
     page.wait_for_selector(".charts canvas")
     page.wait_for_timeout(300)
-    box = page.locator(".u-over").first.bounding_box()
-    assert box is not None
+    box = page.wait_for_function(
+        "() => { const r = document.querySelector('.u-over')?.getBoundingClientRect();"
+        " return r && r.width ? {x: r.x, y: r.y, width: r.width, height: r.height} : false }"
+    ).json_value()
     begin, end = page.evaluate(
         "async () => { const r = await fetch('/api/series/values?source=press-1&metric=torque_nm');"
         " const one = await r.json(); return [one.from / 1e6, one.to / 1e6] }"
     )
-    return dict(box), begin, end  # type: ignore[arg-type]
+    return box, begin, end
 
 
 def _changed(page: Page, before: str) -> tuple[float, float]:
@@ -188,3 +190,18 @@ def test_what_a_gesture_shows_is_there_before_the_values_have_come(plot: Page) -
     fingers.send("End")
     plot.unroute("**/api/series/values*")
     plot.faults.clear()  # type: ignore[attr-defined]  # the request that was refused
+
+
+def test_values_that_come_during_a_gesture_do_not_end_it(plot: Page) -> None:
+    box, begin, end = _begin(plot)
+    fingers, y, middle = _Fingers(plot), box["y"] + 60, box["x"] + box["width"] / 2
+    before = plot.url
+    fingers.send("Start", (middle - 30, y), (middle + 30, y))
+    fingers.send("Move", (middle - 45, y), (middle + 45, y))
+    for _ in range(2):  # what is shown live is asked for again every five seconds
+        with plot.expect_response("**/api/series/values*"):
+            pass
+    fingers.send("Move", (middle - 90, y), (middle + 90, y))
+    fingers.send("End")
+    near = _changed(plot, before)
+    assert near[1] - near[0] == pytest.approx((end - begin) / 3, rel=0.1)

@@ -47,6 +47,7 @@ T = TypeVar("T")
 _PATIENCE = 10.0
 _SILENCE_SECONDS = 5.0
 _MOST_PAGES = 2_000
+_MOST_NODES = 100_000
 _MOST_KEPT = 64 << 20
 DEFAULT_CONFIG = """\
 # Without --config every alert is shown on this page, and sent to nobody.
@@ -64,7 +65,12 @@ def parse_config(text: str, place: str) -> AlertingConfig:
         ConfigurationError: it is none; the message names the key.
     """
     try:
+        if _size(yaml.compose(text, yaml.SafeLoader), {}) > _MOST_NODES:
+            message = f"{place} grows to more than {_MOST_NODES:,} values by its aliases"
+            raise ConfigurationError(message)
         content = yaml.safe_load(text)
+    except ConfigurationError:
+        raise
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         message = f"{place} is no YAML: {str(error)[:500]}"
         raise ConfigurationError(message) from error
@@ -78,6 +84,18 @@ def parse_config(text: str, place: str) -> AlertingConfig:
     except RecursionError as error:
         message = f"{place} is nested too deeply"
         raise ConfigurationError(message) from error
+
+
+def _size(node: Any, known: dict[int, int]) -> int:
+    """How many values a document has once its aliases are written out."""
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    found = known.get(id(node))
+    if found is None:
+        known[id(node)] = 1  # one that holds itself is refused later
+        parts = [part for one in node.value for part in (one if isinstance(one, tuple) else (one,))]
+        found = known[id(node)] = 1 + sum(_size(part, known) for part in parts)
+    return found
 
 
 def local_parts(

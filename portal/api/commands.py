@@ -101,6 +101,7 @@ async def _give(
     if not _KEY.fullmatch(key):
         raise HTTPException(422, "`Idempotency-Key` has characters that are not printable ASCII")
     who = request.state.principal.name
+    request.state.about = f"{kind} {done.until} {done.note}".strip()
     end = end_of(portal, done.until)
     given = [
         await portal.command(
@@ -194,6 +195,8 @@ async def silence(request: Request, body: Silence) -> Response:
     """Silence what matches, until a time."""
     portal = portal_of(request)
     who = request.state.principal.name
+    named = body.model_dump(exclude_defaults=True, exclude={"note"})
+    request.state.about = " ".join(f"{key}={value}" for key, value in named.items())
     given = await portal.command(
         "silence", body.target(), who, until=end_of(portal, body.until), note=body.note
     )

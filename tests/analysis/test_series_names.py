@@ -1,5 +1,6 @@
 """Names of series: pages and searches hold what a plain list would; who is silent is by its own."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,8 +23,8 @@ _TEXT = st.text(st.sampled_from("aAbéß%_'\\ \u202e🔥\x00"), max_size=4)
 
 def _rows(keys: Sequence[tuple[str, str]]) -> Rows:
     count = len(keys)
-    return Rows([Series(source, metric, "") for source, metric in keys],
-                np.arange(count, dtype=np.int32), np.full(count, _NOW), np.zeros(count))  # fmt: skip
+    names = [Series(source, metric, "") for source, metric in keys]
+    return Rows(names, np.arange(count, dtype=np.int32), np.full(count, _NOW), np.zeros(count))
 
 
 @settings(max_examples=30, deadline=None)
@@ -119,3 +120,43 @@ def test_lanes_are_those_that_are_wanted_and_then_the_worst(tmp_path: Path) -> N
     assert (sorted(found.scores), found.count) == (["s03", "s47", "s48", "s49"], 50)
     assert found.scores["s49"][0][1] == 0.49
     store.close()
+
+
+def _filled(folder: Path, count: int) -> SeriesStore:
+    store = SeriesStore(folder)
+    store.add_rows(_rows([(f"m-{at // 20:05}", f"metric-{at % 20:02}") for at in range(count)]))
+    store.add_windows(
+        b'{"source_id":"m-%05d","metric_name":"metric-%02d","window_end":1800000000,"score":0.1}'
+        % (at // 20, at % 20) for at in range(count)
+    )  # fmt: skip
+    return store
+
+
+def _cost(store: SeriesStore, what: str) -> float:
+    """The least seconds of CPU of all threads, of seven tries."""
+    place = ("m-00100", "metric-07")
+    ask = {
+        "page": lambda: store.find("", place, 101),
+        "search": lambda: store.find("-0042", None, 101),
+        "sources": lambda: store.sources("m-00100", 101), "extent": lambda: store.extent("m-00100"),
+        "status": lambda: store.status("m-00100"), "totals": store.totals,
+        "silence": lambda: store.silence(_NOW), "info": lambda: store.info(*place),
+        "lanes": lambda: store.lanes(_NOW - _HOUR, _NOW + 1, 200, [], 300),
+    }[what]  # fmt: skip
+    found = []
+    for _ in range(7):
+        began = time.process_time()
+        ask()
+        found.append(time.process_time() - began)
+    return min(found)
+
+
+def test_a_page_costs_hardly_more_of_forty_times_as_many_series(tmp_path: Path) -> None:
+    few, many = _filled(tmp_path / "few", 5_000), _filled(tmp_path / "many", 200_000)
+    assert (few.count, many.count) == (5_000, 200_000)
+    for what in ("page", "search", "sources", "extent", "status", "totals", "silence", "info"):
+        assert _cost(many, what) < 8 * _cost(few, what) + 0.015, what
+    assert len(many.lanes(_NOW - _HOUR, _NOW + 1, 200, [], 300).scores) == 300
+    assert _cost(many, "lanes") < 0.5
+    few.close()
+    many.close()

@@ -103,7 +103,7 @@ function options(box, paint, given, view, unit) {
 }
 
 // Width of the labels left of a chart.
-export const gutter = (box) => (box.clientWidth < 520 ? 46 : 64);
+const gutter = (box) => (box.clientWidth < 520 ? 46 : 64);
 
 export function Chart(given) {
   const box = useRef(null);

@@ -16,8 +16,8 @@ function order(data) {
 function Lane({ name, data }) {
   const width = data.to - data.from || 1, x = (time) => Math.min(Math.max((time - data.from) / width * 1000, 0), 1000);
   const slice = 1000 / 200;
-  return html`<li><a class="lane-name" href=${link("series")} onClick=${(event) => { event.preventDefault(); const one = (data.alerts[name] || [])[0];
-    if (one) go("series", [name, one.metric_name]); else go("series"); }} title=${name}>${called(name)}</a>
+  return html`<li><a class="lane-name" href=${link("series", [name])} onClick=${(event) => { event.preventDefault(); const one = (data.alerts[name] || [])[0];
+    if (one) go("series", [name, one.metric_name]); else go("series", [name]); }} title=${name}>${called(name)}</a>
     <svg viewBox=${`0 0 1000 ${HEIGHT}`} preserveAspectRatio="none" height=${HEIGHT} width="100%" role="img" aria-label=${`${name}: ${(data.alerts[name] || []).length}`}>
       <rect class="lane" width="1000" height=${HEIGHT} />${(data.lanes[name] || []).filter(([, score]) => score > 0.02).map(([time, score]) => html`<rect class="ribbon" x=${x(time)} y="0" width=${slice} height=${HEIGHT} opacity=${Math.min(score, 1) * 0.75} />`)}
       ${(data.alerts[name] || []).map((one) => html`<rect class=${`alert-bar ${one.severity}`} x=${x(one.from)} y=${HEIGHT - 12} width=${Math.max(x(one.to || data.to) - x(one.from), 4)} height="8" onClick=${() => go("incident", [one.incident])}><title>${one.metric_name}</title></rect>`)}</svg></li>`;

@@ -3,7 +3,7 @@ import { ask } from "../api.js";
 import { Fault, number, span, whole } from "../format.js";
 import { html, useEffect, useState } from "../lib.js";
 import { changes, clock } from "../state.js";
-import { t } from "../text.js";
+import { named, t } from "../text.js";
 
 export function Health() {
   const [one, setOne] = useState(null);
@@ -21,7 +21,7 @@ export function Health() {
     ${figure(t("leftOut"), whole(one.series_left_out), one.series_left_out > 0)}${figure(t("outOfOrder"), whole(one.out_of_order))}
     ${figure(t("unmatched"), whole(one.commands_unmatched))}${figure(t("streams"), whole(one.streams))}${one.texts && figure(t("textsFigure"), `${whole(one.texts.asked)} / ${whole(one.texts.most)}`, one.texts.left_alone || one.texts.trouble !== "")}${figure(t("uptime"), span(one.uptime_seconds * 1000))}</dl>
     ${one.limits && html`<p class="fault">${one.limits}</p>`}<${Job} watch=${one.watch} /><section class="card"><h2>${t("account")}</h2>${one.routes.length === 0 ? html`<p class="soft">${t("none")}</p>` : one.routes.map((each) => html`<p><b>${each.route}</b>: ${t("accountLine", { n: whole(each.transitions) })} ${
-      Object.entries(each.reasons).map(([reason, n]) => `${number(n)} ${reason}`).join(" + ")}${Object.keys(each.messages).length > 0 && one.delivers ? `; ${t("messages")}: ${
+      Object.entries(each.reasons).map(([reason, n]) => `${whole(n)} ${named("r", reason)}`).join(" + ")}${Object.keys(each.messages).length > 0 && one.delivers ? `; ${t("messages")}: ${
       Object.entries(each.messages).map(([state, n]) => `${n} ${state}`).join(" + ")}` : ""}${each.residue ? html` <b class="fault">${t("residue", { n: each.residue })}</b>` : ""}</p>`)}</section>
     <div class="columns"><${Breakers} rows=${one.breakers} /><${Silences} found=${one.silences} /></div>`;
 }

@@ -6,7 +6,7 @@ import { mark } from "../keys.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { loadMore } from "../live.js";
 import { changes, chosen, go, leaving, link, marked, now, open, openCount, over, summary, unread } from "../state.js";
-import { t } from "../text.js";
+import { named, t } from "../text.js";
 
 const Button = ({ key_, words, name, label, run, plain }) => html`<button class=${plain ? "opens" : ""} aria-label=${`${words}: ${label}`}
   onClick=${(event) => { event.stopPropagation(); run(name); }}>${words} <kbd>${key_}</kbd></button>`;
@@ -29,7 +29,7 @@ function Row({ one }) {
       <span class="age" title=${absolute(one.opened)}>${one.firing ? t("since", { span: span(now() - Date.parse(one.opened)) })
         : html`<${Ago} time=${one.closed} /> · ${t("lasted", { span: span(age) })}`}</span>
       ${one.acknowledged_by && html`<span class="tag good">✓ ${t("acknowledgedBy", { name: one.acknowledged_by })}</span>`}
-      ${one.suppressed.map((why) => html`<span class="tag">${t("suppressed", { why })}</span>`)}
+      ${one.suppressed.map((why) => html`<span class="tag">${t("suppressed", { why: named("r", why) })}</span>`)}
       ${one.silenced && Date.parse(one.silenced) > now() && html`<span class="tag">${t("isSilenced", { time: absolute(one.silenced) })}</span>`}
       ${leaving.value.has(one.id) && html`<span class="tag">${t("isLeaving")}</span>`}
       ${one.flapping && html`<span class="tag">${t("flapping")}</span>`}</div>

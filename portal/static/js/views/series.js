@@ -1,14 +1,14 @@
 // Series: find one; its values with bands, scores and alerts; zoom by mouse, touch and keys.
 import { ask, at, report } from "../api.js";
-import { Chart, gutter } from "../chart.js";
+import { Chart } from "../chart.js";
 import { absolute, Ago, called, Fault, number, whole } from "../format.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { changes, go, link, now, settle, summary } from "../state.js";
 import { t } from "../text.js";
 import { columns } from "./incident.js";
 
-function Finder() {
-  const [q, setQ] = useState("");
+function Finder({ q }) {
+  const setQ = (text) => settle("series", text ? [text] : []);
   const [found, setFound] = useState(null);
   const more = () => ask(at("/api/series", { q, limit: 100, cursor: found.next })).then((one) => setFound({ ...one, items: [...found.items, ...one.items] }), report);
   useEffect(() => {
@@ -28,7 +28,7 @@ function Finder() {
 
 const HOUR = 3600e3, WEEK = 7 * 24 * HOUR;
 
-function useSeries(source, metric, from, to, shift, every) {
+function useSeries(source, metric, from, to, shift, every, held) {
   const [data, setData] = useState(null);
   const [fault, setFault] = useState("");
   const live = !to && summary.value && !summary.value.recording ? Math.floor(now() / 5000) : 0;
@@ -38,7 +38,7 @@ function useSeries(source, metric, from, to, shift, every) {
     const moment = (text) => (by && Date.parse(text) ? new Date(Date.parse(text) - by).toISOString() : text);
     if (shift != null) {
       ask(at("/api/series/values", { source, metric, from: moment(from), to: moment(to), points: every ? 100000 : Math.max(800, Math.round(innerWidth * devicePixelRatio) * 2) }),
-        { signal: stop.signal }).then((found) => { setData(columns(found)); setFault(""); }, (error) => error.name !== "AbortError" && setFault(error.message));
+        { signal: stop.signal }).then((found) => { if (held?.current) return; setData(columns(found)); setFault(""); }, (error) => error.name !== "AbortError" && setFault(error.message));
     } else setData(null);
     return () => stop.abort();
   }, [source, metric, from, to, shift, every, live, changes.value]);
@@ -56,7 +56,7 @@ function Moved({ from, to }) {
 
 // Wheel and pinch zoom, Shift and wheel or a swipe move: at once on what is drawn, and with the
 // values of the new span as soon as the gesture rests.
-function useGestures(box, span, show) {
+function useGestures(box, span, show, held) {
   useEffect(() => {
     const target = box.current;
     if (!target || !span) return undefined;
@@ -66,10 +66,19 @@ function useGestures(box, span, show) {
       [from, to] = [a, b];
       for (const one of target.querySelectorAll(".chart")) one.dispatchEvent(new CustomEvent("view", { detail: [a, b] }));
     };
-    const rest = (ms) => { clearTimeout(timer); timer = setTimeout(() => show(from, to), ms); };
+    const rest = (ms) => {
+      clearTimeout(timer);
+      held.current = true;
+      timer = setTimeout(() => { held.current = false; show(from, to); }, ms);
+    };
+    const pressed = () => {
+      held.current = true;
+      addEventListener("mouseup", () => { held.current = false; }, { once: true });
+    };
+    const plot = () => (target.querySelector(".u-over") || target).getBoundingClientRect();
     const place = (x) => {
-      const area = target.getBoundingClientRect(), left = gutter(target);
-      return from + (to - from) * Math.min(Math.max((x - area.left - left) / (area.width - left), 0), 1);
+      const area = plot();
+      return from + (to - from) * Math.min(Math.max((x - area.left) / (area.width || 1), 0), 1);
     };
     const zoom = (factor, middle) => put(middle - (middle - from) * factor, middle + (to - middle) * factor);
     const wheel = (event) => {
@@ -83,12 +92,12 @@ function useGestures(box, span, show) {
     };
     const state = (list) => ({ x: [...list].reduce((sum, one) => sum + one.clientX, 0) / list.length,
       apart: list.length > 1 ? Math.abs(list[0].clientX - list[1].clientX) || 1 : 0 });
-    const began = (event) => { touch = event.touches.length && state(event.touches); };
+    const began = (event) => { held.current = true; touch = event.touches.length && state(event.touches); };
     const moving = (event) => {
       const next = state(event.touches);
       if (!touch) return;
       if (next.apart && touch.apart) { event.preventDefault(); zoom(touch.apart / next.apart, place(next.x)); }
-      const by = (touch.x - next.x) / Math.max(target.clientWidth - gutter(target), 1) * (to - from);
+      const by = (touch.x - next.x) / (plot().width || 1) * (to - from);
       if (by) put(from + by, to + by);
       touch = next;
     };
@@ -104,18 +113,22 @@ function useGestures(box, span, show) {
       const still = !event.touches.length && event.type === "touchend" && from === span[0] && to === span[1];
       if (still) tap(event); else tapped = null;
       touch = event.touches.length ? state(event.touches) : null;
-      if (!touch && (from !== span[0] || to !== span[1])) rest(60);
+      if (touch) return;
+      if (from !== span[0] || to !== span[1]) rest(60); else held.current = false;
     };
     target.addEventListener("wheel", wheel, { passive: false });
     target.addEventListener("touchstart", began, { passive: true });
     target.addEventListener("touchmove", moving, { passive: false });
     target.addEventListener("dblclick", twice);
+    target.addEventListener("mousedown", pressed);
     target.addEventListener("touchend", ended);
     target.addEventListener("touchcancel", ended);
     return () => {
       clearTimeout(timer);
       target.removeEventListener("wheel", wheel);
+      held.current = false;
       target.removeEventListener("dblclick", twice);
+      target.removeEventListener("mousedown", pressed);
       target.removeEventListener("touchstart", began);
       target.removeEventListener("touchmove", moving);
       target.removeEventListener("touchend", ended);
@@ -126,7 +139,8 @@ function useGestures(box, span, show) {
 
 function One({ source, metric, query }) {
   const from = query.get("from") || "", to = query.get("to") || "", week = query.get("week") === "1", every = query.get("all") === "1";
-  const [data, fault] = useSeries(source, metric, from, to, 0, every);
+  const held = useRef(false); // by a gesture: what comes meanwhile must not take the chart away
+  const [data, fault] = useSeries(source, metric, from, to, 0, every, held);
   const [before] = useSeries(source, metric, data ? new Date(data.from).toISOString() : "", data ? new Date(data.to).toISOString() : "", week && data ? WEEK : null, every);
   const box = useRef(null);
   const place = (fresh, step) => (step ? go : settle)("series", [source, metric], { from, to, week: week ? 1 : "", all: every ? 1 : "", ...fresh });
@@ -134,7 +148,7 @@ function One({ source, metric, query }) {
   const span = data ? [data.from, data.to] : null;
   const scale = (factor) => { if (!span) return; const [a, b] = span, middle = (a + b) / 2; show(middle - (middle - a) * factor, middle + (b - middle) * factor); };
   const shift = (part) => { if (!span) return; const [a, b] = span, by = (b - a) * part; show(a + by, b + by); };
-  useGestures(box, span, show);
+  useGestures(box, span, show, held);
   const key = (event) => {
     const run = { "+": () => scale(0.5), "-": () => scale(2), ArrowLeft: () => shift(-0.25), ArrowRight: () => shift(0.25), 0: () => place({ from: "", to: "" }, true) }[event.key];
     if (run && data) { event.preventDefault(); run(); }
@@ -163,5 +177,5 @@ function One({ source, metric, query }) {
 const some = (column) => column.some((one) => one != null);
 const drawn = (data) => data.time.length > 0 || some(data.median) || some(data.score);
 
-export const Series = ({ here }) => here.parts.length < 2 ? html`<${Finder} />`
+export const Series = ({ here }) => here.parts.length < 2 ? html`<${Finder} q=${here.parts[0] || ""} />`
   : html`<${One} key=${here.parts.join("/")} source=${here.parts[0]} metric=${here.parts[1]} query=${here.query} />`;

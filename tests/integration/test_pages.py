@@ -60,6 +60,7 @@ ELSEWHERE: Mapping[str, Mapping[str, str]] = {
         "padit alerting": "tests/alerting", "padit store": "tests/stores",
     },
     "docs/sizing.md": {"python": "tests/benchmarks/test_sizing.py"},
+    "docs/soak.md": {"python": "tests/integration/test_residuals.py"},
     "docs/start/csv.md": {"": "tests/integration/test_start_pages.py"},
     "docs/start/logs.md": {"": "tests/integration/test_start_pages.py"},
     "docs/start/o-ru.md": {"": "tests/integration/test_start_pages.py"},

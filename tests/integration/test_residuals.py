@@ -16,7 +16,7 @@ from padit.devcluster.launcher import residuals
 from tests.parts import required
 
 _TAGS, _OURS = b"org/apache/beam/runners/core/StateTags", b"PaditResiduals"
-_BYTES_EACH = 100  # 5,300 with the runner's own classes, docs/soak.md
+_BYTES_EACH = 100  # 4,800 with the runner's own classes, docs/soak.md
 
 
 @pytest.fixture(scope="module")

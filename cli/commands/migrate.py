@@ -19,8 +19,8 @@ EXAMPLES = """examples:
 Processes that run need not be stopped, and make their tables themselves if nobody did. What was
 made is not made again. There is no way back but a backup: a version before a change refuses its
 tables, so take a backup where --check names one (docs/upgrade.md).
-Exit codes: 0 done; 1 changes are missing (--check), or the database did not answer in time;
-2 an option is wrong, the user may not, or the tables are of a newer version.
+Exit codes: 0 done; 1 changes are missing (--check), the tables are of a newer version, or the
+database did not answer in time; 2 an option is wrong, or the user may not.
 """
 _PAUSE_S = 1.0
 

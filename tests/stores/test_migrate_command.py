@@ -106,7 +106,7 @@ def test_several_hooks_at_once_make_each_change_once(database: Database) -> None
         assert [name for (name,) in rows] == sorted({name for (name,) in rows})
 
 
-def test_tables_of_a_newer_version_end_it_with_2_and_stay(
+def test_tables_of_a_newer_version_end_it_and_stay(
     database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(["migrate", "--store", _store_uri(database)])
@@ -114,7 +114,7 @@ def test_tables_of_a_newer_version_end_it_with_2_and_stay(
         row = "('stores', '9999.sql', '', now())"
         connection.execute(f"INSERT INTO padit_migration VALUES {row}")  # noqa: S608
     before = database.query("SELECT count(*) FROM padit_migration")
-    assert main(["migrate", "--store", _store_uri(database)]) in (1, 2)
+    assert main(["migrate", "--store", _store_uri(database)]) == 1
     assert "newer version" in capsys.readouterr().err
     assert database.query("SELECT count(*) FROM padit_migration") == before
 

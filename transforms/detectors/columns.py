@@ -128,6 +128,7 @@ class _Saved(msgspec.Struct, array_like=True):
     data: dict[str, bytes]
 
 
+_LAST = 2**63 - 1
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Saved)
 
@@ -214,7 +215,8 @@ def locate(
     """
     until = table.closed_until if closed_until is None else closed_until
     rows = state.rows_of(table.series)
-    if _goes_on(table.code, table.window_end, rows, state.seen, retention, until - retention):
+    before = max(-_LAST, min(until - retention, _LAST))  # the end of the input is beyond 64 bits
+    if _goes_on(table.code, table.window_end, rows, state.seen, retention, before):
         return state, rows
     purged = _purge(state, fields, until - retention, rows)
     if purged is not state:

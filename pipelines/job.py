@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -127,6 +127,7 @@ def run_to_end(
     detach: bool = False,
     shadow: Mapping[str, Sequence[str]] | None = None,
     context: RunContext | None = None,
+    submitted: Callable[[str | None, str | None], None] | None = None,
 ) -> Ended | None:
     """Run the job that the options describe, to its end or until it is stopped.
 
@@ -137,6 +138,8 @@ def run_to_end(
         shadow: by name the options of further configurations over the same rows; of these only
             `--config` and the places of results count.
         context: of the run, to stop it from another thread; None: a new one.
+        submitted: called before a detached run is left, with the cluster's address and its id of
+            the job, as far as they are known.
 
     Raises:
         PaditError: an option or a place is wrong, or the run failed.
@@ -160,6 +163,8 @@ def run_to_end(
     watch = RunMonitor(runner, context, None if _total(ranges) is None else len(ranges))
     if detach:
         watch.submit(pipeline)
+        if submitted is not None:
+            submitted(runner.rest_url, watch.submitted())
         return None
     with (
         serving(os.environ.get(ADDRESS), healthy=lambda: not context.stopping),

@@ -153,5 +153,5 @@ export function Incident({ here }) {
       <button onClick=${() => copy(curl(path, {}))}>${t("copyCurl")}</button></div></div>
     <${Story} story=${one.story} /><${Written} one=${one} /><${Causes} one=${one} /><${Picture} one=${one} /><div class="columns"><${Timeline} rows=${one.timeline} /><${Told} one=${one} /></div>
     <${Members} rows=${one.members} /><${Why} alerts=${one.alerts} /><${Records} one=${one} />
-    ${one.firing && may() && html`<section class="card"><h2>${t("feedback")}</h2><div class="row">${VERDICTS.map((each) => html`<button onClick=${() => judge(one.id, each)}>${t(each)}</button>`)}</div></section>`}`;
+    ${may() && html`<section class="card"><h2>${t("feedback")}</h2><div class="row">${VERDICTS.map((each) => html`<button onClick=${() => judge(one.id, each)}>${t(each)}</button>`)}</div></section>`}`;
 }

@@ -158,6 +158,10 @@ class _Counting(MemoryStore):
         self._note("changes", data)
         MemoryStore.add_change(self, data)
 
+    def replace_changes(self, data: bytes) -> None:
+        self._note("changes", data)
+        MemoryStore.replace_changes(self, data)
+
 
 @dataclass(frozen=True, slots=True)
 class Written:

@@ -195,22 +195,27 @@ class Part(NamedTuple):
     code: Ints
 
 
+def _one_statement(columns: Sequence[AttributeColumn | None]) -> list[Attributes] | None:
+    """The table of columns that state one and the same of all their series; None: they do not."""
+    first = columns[0] if columns else None
+    if first is None or len(first.table) != 1:
+        return None
+    stated = first.table[0]
+    for one in columns:
+        if one is None or not one.of_series or len(one.table) != 1 or one.table[0] != stated:
+            return None
+    return [stated]
+
+
 def joined(parts: Sequence[Part], count: int) -> AttributeColumn | None:
     """The column of all rows of all parts in order, over one table of `count` series."""
     if all(part.column is None for part in parts):
         return None
+    same = _one_statement([part.column for part in parts if len(part.series)])
+    if same is not None:
+        return AttributeColumn(same, np.zeros(count, np.int32), True)
     table: dict[Attributes, int] = {}
-    numbered = []
-    for part in parts:
-        column = part.column
-        if not len(part.series):
-            continue
-        if column is None:
-            one = np.array([table.setdefault(UNSTATED, len(table))], np.int32)
-            numbered.append((part, one[np.zeros(len(part.series), np.int32)], True))
-            continue
-        remap = [table.setdefault(one, len(table)) for one in column.table]
-        numbered.append((part, np.array(remap, np.int32)[column.code], column.of_series))
+    numbered = _numbered(parts, table)
     if all(of_series for _, _, of_series in numbered):
         by_series = np.full(count, -1, np.int32)
         for part, code, _ in numbered:
@@ -222,3 +227,21 @@ def joined(parts: Sequence[Part], count: int) -> AttributeColumn | None:
             return AttributeColumn(list(table), np.maximum(by_series, 0), True)
     by_row = [code[part.code] if of_series else code for part, code, of_series in numbered]
     return AttributeColumn(list(table), np.concatenate(by_row), False)
+
+
+def _numbered(
+    parts: Sequence[Part], table: dict[Attributes, int]
+) -> list[tuple[Part, NDArray[np.int32], bool]]:
+    """Parts with series, their column over one table, and whether it is one of series."""
+    found = []
+    for part in parts:
+        column = part.column
+        if not len(part.series):
+            continue
+        if column is None:
+            one = np.array([table.setdefault(UNSTATED, len(table))], np.int32)
+            found.append((part, one[np.zeros(len(part.series), np.int32)], True))
+            continue
+        remap = [table.setdefault(one, len(table)) for one in column.table]
+        found.append((part, np.array(remap, np.int32)[column.code], column.of_series))
+    return found

@@ -85,7 +85,7 @@ def concatenate(parts: Sequence[Rows]) -> Rows:
 def _one_table(parts: Sequence[Rows]) -> tuple[Sequence[Series], list[NDArray[np.int32] | None]]:
     """The series of all parts, and the numbers of each part's series there; None: the same."""
     first = parts[0].series
-    if all(part.series is first for part in parts):
+    if all(part.series is first or part.series == first for part in parts):
         return first, [None] * len(parts)
     table: dict[Series, int] = {}
     maps: list[NDArray[np.int32] | None] = []

@@ -130,6 +130,8 @@ def _flink(argv: list[str], bounded: bool, detach: bool) -> Runner:
         "checkpointing_interval": "10000",
         # Flink forwards the output of a stage when its bundle ends: this bounds the latency.
         "max_bundle_time_mills": "100",
+        # A bundle of what has piled up would hold its first results back until its last element.
+        "max_bundle_size": "256",
         # Otherwise output of a bundle during a checkpoint is held back while the watermark
         # goes on; at the end of the input stateful steps then drop it as late, unreported.
         "finish_bundle_before_checkpointing": "",

@@ -20,6 +20,7 @@ from padit.ops.logs import configure_logs
 
 __all__ = ["PACKAGES", "main"]
 
+_LEAST_SIZE = 64  # bytes, of an empty list
 # Modules of the job's code; a worker without one of them would fail at the first element.
 PACKAGES = (
     "padit.domain",
@@ -44,6 +45,7 @@ def _import() -> Any:
     importlib.import_module("padit.pipelines.kernels").prepare()
     _size_cached_state_by_length()
     importlib.import_module("padit.pipelines.sampler").sample_often()
+    importlib.import_module("padit.pipelines.state_writes").write_together()
     sockets = os.environ.get(SOCKETS)
     if sockets:
         answer_on_socket(sockets)
@@ -54,7 +56,8 @@ def _size_cached_state_by_length() -> None:
     """Make the state cache measure bytes by their length.
 
     To measure a value Beam walks all loaded modules, which takes a third of a live worker's time;
-    our state is bytes.
+    our state is bytes. An empty cell has a size, too: of one without, the cache writes a line to
+    the log at every clear, some hundred a second in a live worker, which all go to the runner.
     """
     from apache_beam.runners.worker import statecache
 
@@ -69,7 +72,7 @@ def _size_cached_state_by_length() -> None:
                 total += sum(map(len, value))
             else:
                 return int(measure(*objects))
-        return total
+        return max(total, _LEAST_SIZE)
 
     statecache.get_deep_size = size
 

@@ -127,10 +127,7 @@ class Alerts:
         """Follow the scores of closed windows; transitions are sorted by (time, series)."""
         table = detected.table
         found = self._judge(followed, detected)
-        with_episode = [key in followed.episodes for key in table.series]
-        watched = np.array(with_episode, bool)
-        watched[table.code[found.news]] = True
-        for row in np.flatnonzero(watched[table.code]).tolist():
+        for row in _watched(followed, found).tolist():
             key = table.series[table.code[row]]
             episode = followed.episodes.get(key)
             if episode is not None and found.end(row) > episode.due(self._after):
@@ -199,13 +196,13 @@ class Alerts:
     def _judge(self, followed: Followed, detected: DetectionResult) -> Windows:
         """Which windows are news, keep an alert open, and are critical."""
         least = self._levels.open_at
-        lines = Lines(
-            np.full(len(detected.table), least), np.full(len(detected.table), CRITICAL_FROM)
-        )
         if self._budget is not None and followed.calibration is not None:
             followed.calibration, lines = self._budget.step(followed.calibration, detected)
             followed.spent.hours += lines.hours
             followed.spent.more += lines.more
+        else:
+            rows = len(detected.table)
+            lines = Lines(np.full(rows, least), np.full(rows, CRITICAL_FROM))
         with np.errstate(invalid="ignore"):
             news = (detected.calibrated >= lines.open_at) | (detected.stated >= least)
             keeps = news | (detected.states.level >= self._levels.close_at)
@@ -342,6 +339,16 @@ def _describe(alert: Alert, score: DetectionScore, detected: DetectionResult, ro
     alert.labels = score.labels or UNSET
     alert.baseline = UNSET if baseline is None else baseline
     alert.shift = UNSET if shift is None else shift
+
+
+def _watched(followed: Followed, found: Windows) -> NDArray[np.int64]:
+    """Rows of series that have an episode, or news."""
+    table = found.detected.table
+    if not followed.episodes and not found.news.any():
+        return np.empty(0, np.int64)
+    watched = np.array([key in followed.episodes for key in table.series], bool)
+    watched[table.code[found.news]] = True
+    return watched[table.code].nonzero()[0]
 
 
 def _resolved(alert: Alert, time: int, reason: ResolveReason) -> Transition:

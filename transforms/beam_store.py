@@ -75,6 +75,11 @@ class BeamStore:
         """See `Store`."""
         self._changes.add(data)
 
+    def replace_changes(self, data: bytes) -> None:
+        """See `Store`."""
+        self._changes.clear()
+        self._changes.add(data)
+
     def read_shape(self) -> bytes | None:
         """See `Store`."""
         value: bytes | None = self._shape.read()

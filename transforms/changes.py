@@ -2,8 +2,10 @@
 
 After a close most bytes of a large state are what they were: names, memories that no sample
 touched, series without a sample. So each part is compared with what it was in blocks, and the
-blocks that differ are appended as a *change*. Where the changes are many, or together larger than
-half of the parts, all parts are written as a whole. What is read back is the parts, to the byte.
+blocks that differ are appended as a *change*. Much of that is the same blocks at every close, so
+where the changes are many, or together larger than two fifths of the parts, they are written as
+one, each block once. Where that would cost more than to write all parts, those are written as a
+whole. What is read back is the parts, to the byte.
 """
 
 from collections.abc import Sequence
@@ -22,7 +24,7 @@ _VERSION = 1
 _BLOCK = 64  # bytes: of smaller ones the numbers cost as much as they save
 _WORDS = _BLOCK // 8
 _SMALL = 2048  # bytes: smaller parts are written as a whole
-_SHARE = 2  # changes have at most this part of the bytes, because they add to the state
+_SHARE = 0.4  # of the bytes is the most that changes may have, because they add to the state
 _MOST = 32  # changes, because each has to be read at every close
 
 
@@ -48,6 +50,8 @@ class _Change(msgspec.Struct, array_like=True):
     parts: list[_Part]
 
 
+_Since = dict[int, list[bytes] | None]
+"""By part the numbers of the blocks that changed since it was written as a whole; None: all."""
 _encoder = msgspec.msgpack.Encoder()
 _read_change = msgspec.msgpack.Decoder(_Change).decode
 _read_parts = msgspec.msgpack.Decoder(list[bytes]).decode
@@ -61,6 +65,8 @@ class DetectionCell:
         self._parts: list[bytes] | None = None
         self._changes = 0
         self._room = 0  # bytes that changes may still have
+        self._most = 0  # bytes that they may have
+        self._since: _Since = {}
 
     def on(self, store: Store) -> "DetectionCell":
         """The same cell; what is written next goes to this store, which holds what it wrote."""
@@ -97,29 +103,89 @@ class DetectionCell:
             _check(change, number)
             for part in change.parts:
                 _apply(parts, part)
+                _note(self._since, part)
         self._changes = len(saved)
-        self._room = len(value) // _SHARE - sum(map(len, saved))
+        self._most = int(_SHARE * len(value))
+        self._room = self._most - sum(map(len, saved))
         self._parts = parts
         return parts
 
     def write(self, parts: list[bytes]) -> None:
         """Replace the parts."""
-        old = self._parts
-        if old is not None and len(old) == len(parts) and self._changes < _MOST:
+        old, self._parts = self._parts, parts
+        if old is not None and len(old) == len(parts):
             changed = _differences(old, parts)
-            if not changed:
-                return
-            self._parts = parts
-            size = sum(len(one.data) + len(one.blocks or b"") for one in changed)
-            if size < self._room:
-                data = _encoder.encode(_Change(_VERSION, self._changes, changed))
-                self._store.add_change(data)
-                self._changes += 1
-                self._room -= len(data)
+            if not changed or self._append(changed) or self._merge(parts, _size(changed)):
                 return
         data = _encoder.encode(parts)
         self._store.write_detection(data)
-        self._parts, self._changes, self._room = parts, 0, len(data) // _SHARE
+        self._changes, self._most, self._since = 0, int(_SHARE * len(data)), {}
+        self._room = self._most
+
+    def _append(self, changed: list[_Part]) -> bool:
+        """Add a change, if there is room."""
+        for part in changed:
+            _note(self._since, part)
+        if self._changes >= _MOST or _size(changed) >= self._room:
+            return False
+        data = _encoder.encode(_Change(_VERSION, self._changes, changed))
+        self._store.add_change(data)
+        self._changes += 1
+        self._room -= len(data)
+        return True
+
+    def _merge(self, parts: list[bytes], usual: int) -> bool:
+        """Write all changes as one, each block as it is now, if that is less than to write all.
+
+        Both leave room for more changes, of which each is about as large as the last one, so what
+        counts is the mean until the next time.
+        """
+        merged = [_since_then(number, self._since[number], parts[number])
+                  for number in sorted(self._since)]  # fmt: skip
+        size, whole = _size(merged), sum(map(len, parts))
+        room = self._most - size
+        if room <= 0 or _mean(size, usual, room) > _mean(whole, usual, int(_SHARE * whole)):
+            return False
+        data = _encoder.encode(_Change(_VERSION, 0, merged))
+        self._store.replace_changes(data)
+        self._since = {}
+        for part in merged:
+            _note(self._since, part)
+        self._changes, self._room = 1, self._most - len(data)
+        return True
+
+
+def _mean(first: int, then: int, room: int) -> float:
+    """Of the sizes of what is written first and of the changes that then find room."""
+    more = min(room // then, _MOST)
+    return (first + more * then) / (1 + more)
+
+
+def _size(changed: Sequence[_Part]) -> int:
+    return sum(len(one.data) + len(one.blocks or b"") for one in changed)
+
+
+def _note(since: _Since, part: _Part) -> None:
+    """Remember what of a part has changed; None: all of it."""
+    if part.blocks is None:
+        since[part.number] = None
+        return
+    known = since.setdefault(part.number, [])
+    if known is not None:
+        known.append(part.blocks)
+
+
+def _since_then(number: int, blocks: Sequence[bytes] | None, part: bytes) -> _Part:
+    """These blocks of a part as they are now, each once."""
+    if blocks is None:
+        return _Part(number, None, part)
+    full, rest = divmod(len(part), _BLOCK)
+    now = np.frombuffer(part, "<u8", full * _WORDS)
+    found, copied = np.empty(full + 1, "<u4"), np.empty(full * _WORDS, "<u8")
+    several = np.frombuffer(b"".join(blocks), "<u4")
+    count, whole = _gathered(several, now, found, copied)
+    short = part[full * _BLOCK :] if count > whole and rest else b""
+    return _Part(number, found[:count].tobytes(), copied[: whole * _WORDS].tobytes() + short)
 
 
 def _differences(old: Sequence[bytes], new: Sequence[bytes]) -> list[_Part]:
@@ -180,10 +246,43 @@ def _changed(
     return found
 
 
+@kernel
+def _gathered(
+    numbers: NDArray[np.uint32],
+    now: NDArray[np.uint64],
+    found: NDArray[np.uint32],
+    copied: NDArray[np.uint64],
+) -> tuple[int, int]:
+    """Copy each of the blocks once; returns how many there are, and how many are whole.
+
+    Args:
+        numbers: uint32, in any order, some again and again; at most one more than `now` has.
+        now: uint64 (n,), whole blocks.
+        found: uint32 (n / 8 + 1,), written: their numbers in order.
+        copied: uint64 (n,), written: the words of the whole ones.
+    """
+    full = len(now) // _WORDS
+    wanted = np.zeros(full + 1, np.bool_)
+    for one in numbers:
+        wanted[min(one, full)] = True
+    count = 0
+    for block in range(full):
+        if wanted[block]:
+            found[count] = block
+            for k in range(_WORDS):
+                copied[count * _WORDS + k] = now[block * _WORDS + k]
+            count += 1
+    if wanted[full]:
+        found[count] = full
+        return count + 1, count
+    return count, count
+
+
 @warm_up
 def changes() -> None:
     """Parts that are large enough to be compared in blocks."""
     _blocks(0, bytes(_SMALL), bytes(_SMALL))
+    _since_then(0, [bytes(4)], bytes(_SMALL))
 
 
 def _check(change: _Change, number: int) -> None:

@@ -99,6 +99,10 @@ class ChecksummedStore:
         """See `Store`."""
         self._store.add_change(with_checksum(data))
 
+    def replace_changes(self, data: bytes) -> None:
+        """See `Store`."""
+        self._store.replace_changes(with_checksum(data))
+
     def read_shape(self) -> bytes | None:
         """See `Store`."""
         return _checked(self._store.read_shape(), "options")

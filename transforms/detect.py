@@ -130,7 +130,8 @@ class Detection:
         looks = applies.reshape(len(table.series), len(scores))[table.code].T
         if not applies.all():
             matrix = np.where(looks, matrix, np.nan)
-        anomaly = _highest(matrix) > ANOMALY_ABOVE
+        composite = _highest(matrix)
+        anomaly = composite > ANOMALY_ABOVE
         if any(one.ongoing is not None for one in scores):
             news = [np.where(one.ongoing is not None and one.ongoing, np.nan, row)
                     for one, row in zip(scores, matrix, strict=True)]  # fmt: skip
@@ -139,7 +140,7 @@ class Detection:
             table,
             tuple(scores),
             matrix,
-            _highest(matrix),
+            composite,
             anomaly,
             _highest(matrix[self._budgeted]),
             _highest(matrix[~self._budgeted]),

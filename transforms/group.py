@@ -272,7 +272,8 @@ class GroupMachine:
         began = {number: one.start for number, one in sorted(header.progress.known.items())}
         rows = concatenate([piece.rows for piece, _ in came])
         rows, stages, refused = self._limit.step(states.census, rows, closed, closing)
-        pieces = [piece.rows for piece, _ in kept] + [rows]
+        known = [piece.rows for piece, _ in kept] if left.history is None else [left.history]
+        pieces = [*known, rows]
         done = _Done()
         for number, stage in enumerate(stages):
             self._evict(states, stage, done)
@@ -283,7 +284,7 @@ class GroupMachine:
             if self._audit is not None:
                 done.provenance += self._audit.step(transitions, ranges, began, before, table)
             pieces, closed = [result.kept] if stage is not stages[-1] else [], stage.closing
-        header.kept.write(
+        left.history = header.kept.write(
             store, left.kept, self._windows, result, (first, closing), ranges_of_came, ranges
         )
         self._wait(store, saved, result.waiting, closing, ranges_of_came)

@@ -8,6 +8,7 @@ few that reading several pieces costs more.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -22,14 +23,15 @@ from padit.transforms.windows import Closed, WindowOptions
 
 __all__ = ["Held", "KeptCell", "KeptRows", "Piece"]
 
-_MOST_PIECES = 16
+_MOST_PIECES = 64
 _SPARE_ROWS = 1024
 _FEW_ROWS = 512
 _FEW_NAMES = 8
 
 Piece = tuple[KeyedBatch, Sequence[OffsetRange]]
 Held = tuple[list[Piece], ...]
-"""The pieces of each cell, decoded."""
+"""The pieces of each cell, decoded; of those that a pass wrote, only where they came from."""
+_WRITTEN = KeyedBatch(0, (), Rows.empty())
 
 
 class KeptCell(msgspec.Struct, array_like=True):
@@ -76,8 +78,8 @@ class KeptRows(msgspec.Struct, array_like=True):
         slots: tuple[int, int],
         came: Sequence[OffsetRange],
         ranges: Callable[[], Sequence[OffsetRange]],
-    ) -> None:
-        """Keep what later windows need.
+    ) -> Rows:
+        """Keep what later windows need; returns it, sorted.
 
         Args:
             store: of the key group.
@@ -90,19 +92,24 @@ class KeptRows(msgspec.Struct, array_like=True):
         """
         closed, closing = slots
         self._clear(store, held, closing + 1 - windows.slots)
-        needed = int((result.bounds[1:] - result.needed).sum())
-        fresh = result.kept_since(windows.start_of(closed))
-        pieces = sum(one.pieces for one in self.cells)
-        rows = sum(one.rows for one in self.cells) + len(fresh)
-        if pieces >= _MOST_PIECES or rows > 3 * needed + _SPARE_ROWS or needed <= _FEW_ROWS:
+        history = result.kept_since(NEVER)
+        if self._too_many(len(history)):
             for number, cell in enumerate(self.cells):
                 if cell.pieces:
                     store.clear_kept(number)
                 held[number].clear()
             self.cells = [KeptCell() for _ in range(KEPT_CELLS)]
-            self._add(store, held, windows, result.kept_since(NEVER), closing, ranges())
+            self._add(store, held, windows, history, closing, ranges())
         else:
+            fresh = result.kept_since(windows.start_of(closed))
             self._add(store, held, windows, fresh, closing, came)
+        return _for_the_next(history, windows)
+
+    def _too_many(self, needed: int) -> bool:
+        """Whether what the cells hold, and so many rows, are better written as one piece."""
+        pieces = sum(one.pieces for one in self.cells)
+        rows = sum(one.rows for one in self.cells)
+        return pieces >= _MOST_PIECES or rows > 3 * needed + _SPARE_ROWS or needed <= _FEW_ROWS
 
     def _clear(self, store: Store, held: Held, oldest: int) -> None:
         """Clear cells without a row of a slot from `oldest` on; append to one that is empty."""
@@ -129,7 +136,7 @@ class KeptRows(msgspec.Struct, array_like=True):
         rows = keep_latest(_with_few_names(rows), windows.interval)
         needed = still_needed(ranges, closing, windows)
         store.add_kept(self.current, encode_kept(rows, needed, by_series=True))
-        held[self.current].append((KeyedBatch(0, (), rows), needed))
+        held[self.current].append((_WRITTEN, needed))
         cell = self.cells[self.current]
         newest = int(rows.time.max()) // windows.interval
         self.cells[self.current] = KeptCell(
@@ -149,6 +156,17 @@ def _with_few_names(rows: Rows) -> Rows:
     known = None if rows.attributes is None else rows.attributes.with_series(present)
     names = tuple(rows.series[i] for i in present.tolist())
     return Rows(names, number[rows.code], rows.time, rows.value, known)
+
+
+def _for_the_next(rows: Rows, windows: WindowOptions) -> Rows:
+    """The rows without attributes that no later window can have."""
+    if not len(rows):
+        return Rows.empty()
+    rows = keep_latest(rows, windows.interval)
+    known = rows.attributes
+    if known is None or len(known.table) == 1:
+        return rows
+    return replace(rows, attributes=known.compact())
 
 
 def _newest(cell: KeptCell, otherwise: int) -> int:

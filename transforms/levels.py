@@ -5,7 +5,7 @@ state that keeps an alert open. The level is the highest; usual range, baseline 
 of the first detector, in the order of the configuration, that knows them for the row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,19 +78,27 @@ def combine(
     level, held = nothing, never.copy()
     missing, accepted = np.zeros(n, bool), np.zeros(n, bool)
     facts: dict[str, Values] = {}
+    everywhere = bool(looks.all())  # mostly: then nothing is chosen, row by row
     for one, mine in zip(scores, looks, strict=True):
-        own = np.where(mine, one.score if one.level is None else one.level, np.nan)
+        own = one.score if one.level is None else one.level
+        own = own if everywhere else np.where(mine, own, np.nan)
         level = np.fmax(level, own)
-        keeps = own >= close_at
-        for target, column in ((held, one.held), (held, one.missing), (missing, one.missing)):
-            if column is not None:
-                target |= column & keeps
+        if one.held is not None or one.missing is not None:
+            keeps = own >= close_at
+            if one.held is not None:
+                held |= one.held & keeps
+            if one.missing is not None:
+                keeps = one.missing & keeps
+                held |= keeps
+                missing |= keeps
         if one.accepted is not None:
-            accepted |= one.accepted & mine
-        for name, values in _facts(one).items():
+            accepted |= one.accepted if everywhere else one.accepted & mine
+        for name, values in _facts(one):
             before = facts.get(name)
-            use = mine if before is None else mine & np.isnan(before)
-            facts[name] = np.where(use, values, nothing if before is None else before)
+            if before is not None:
+                facts[name] = np.where(mine & np.isnan(before), values, before)
+            else:
+                facts[name] = values if everywhere else np.where(mine, values, nothing)
     return RowStates(
         level=level,
         held=held,
@@ -103,11 +111,17 @@ def combine(
     )
 
 
-def _facts(one: Scores) -> dict[str, Values]:
-    """The columns that a detector knows."""
-    found = {name: getattr(one, name) for name in ("expected_low", "expected_high", "shift")}
-    found |= {name: column for name, column in (one.baseline or {}).items() if name in BASELINE}
-    return {name: column for name, column in found.items() if column is not None}
+def _facts(one: Scores) -> Iterator[tuple[str, Values]]:
+    """The columns that a detector knows, by name."""
+    if one.expected_low is not None:
+        yield "expected_low", one.expected_low
+    if one.expected_high is not None:
+        yield "expected_high", one.expected_high
+    if one.shift is not None:
+        yield "shift", one.shift
+    for name, column in (one.baseline or {}).items():
+        if name in BASELINE:
+            yield name, column
 
 
 def _known(value: float) -> float | None:

@@ -10,6 +10,7 @@ leaves nothing behind that the store does not have.
 
 from dataclasses import dataclass
 
+from padit.domain.rows import Rows
 from padit.transforms.changes import DetectionCell
 from padit.transforms.kept_rows import Held
 from padit.transforms.states import States
@@ -27,17 +28,19 @@ class Left:
     Attributes:
         cell: the states as parts of bytes.
         states: the same, decoded.
-        kept: the rows that later windows need, by cell.
+        kept: where the rows that later windows need came from, by cell.
+        history: these rows, sorted; None where they are still in the pieces of `kept`.
     """
 
     cell: DetectionCell
     states: States
     kept: Held
+    history: Rows | None = None
 
     @property
     def size(self) -> int:
         """About how many bytes it takes."""
-        rows = sum(len(piece.rows) for pieces in self.kept for piece, _ in pieces)
+        rows = 0 if self.history is None else len(self.history)
         return 2 * self.cell.size + _ROW_BYTES * rows
 
 

@@ -59,6 +59,9 @@ class Store(Protocol):
     def add_change(self, data: bytes) -> None:
         """Append a change."""
 
+    def replace_changes(self, data: bytes) -> None:
+        """Keep only this change."""
+
     def read_shape(self) -> bytes | None:
         """The shape of the job that made this state; read only where it differs."""
 
@@ -139,6 +142,10 @@ class MemoryStore:
     def add_change(self, data: bytes) -> None:
         """See `Store`."""
         self.changes.append(data)
+
+    def replace_changes(self, data: bytes) -> None:
+        """See `Store`."""
+        self.changes = [data]
 
     def read_shape(self) -> bytes | None:
         """See `Store`."""

@@ -78,13 +78,38 @@ def test_states_that_change_everywhere_are_written_as_a_whole() -> None:
     assert DetectionCell(store).read() == values[-1]
 
 
-def test_many_changes_are_written_as_one_value() -> None:
+def test_many_changes_are_written_as_one() -> None:
     values = [[b"\x00" * 50_000]]
     for i in range(100):
         values.append([values[-1][0][:i] + b"\x01" + values[-1][0][i + 1 :]])
     sizes = [len(_written(values[:n]).changes) for n in (2, 33, 34, 35)]
-    assert sizes == [1, 32, 0, 1]
+    assert sizes == [1, 32, 1, 2]
     assert all(one != other for one, other in pairwise(values))
+    assert DetectionCell(_written(values)).read() == values[-1]
+
+
+def test_blocks_that_change_again_and_again_are_written_once_and_the_parts_seldom() -> None:
+    quiet = b"\x00" * 100_000
+    values = [[bytes([i]) * 20_000 + quiet, bytes([i]) * 1000] for i in range(60)]
+    wholes = sum(
+        _written(values[: n + 1]).detection != _written(values[:n]).detection
+        for n in range(1, len(values))
+    )
+    assert wholes == 0
+    store = _written(values)
+    assert sum(map(len, store.changes)) <= 48_900
+    assert DetectionCell(store).read() == values[-1]
+
+
+def test_where_most_has_changed_all_parts_are_written() -> None:
+    values = [[bytes(100_000)]]
+    for i in range(10):  # each time another tenth, so one change of all would be as large
+        at = 10_000 * i
+        values.append([values[-1][0][:at] + b"\x01" * 10_000 + values[-1][0][at + 10_000 :]])
+    store = _written(values)
+    assert sum(map(len, store.changes)) <= 40_500
+    assert store.detection != _written(values[:1]).detection
+    assert DetectionCell(store).read() == values[-1]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """A pass that goes on with what the one before it left writes what one that reads it all writes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from padit.domain.attributes import AttributeColumn, Attributes
 from padit.domain.batch import KeyedBatch
 from padit.domain.config import JobConfig
 from padit.domain.rows import Rows
@@ -29,6 +32,18 @@ def _batches(size: int) -> list[KeyedBatch]:
     return found
 
 
+def _stated(batches: list[KeyedBatch], every: int) -> list[KeyedBatch]:
+    """The same samples, of which each states one of three families in turn."""
+    table = [Attributes(), Attributes("latency"), Attributes("custom", (("site", "a"),))]
+    found = []
+    for keyed in batches:
+        rows = keyed.rows
+        code = (rows.time // (every * SECOND) + rows.code) % 3
+        known = AttributeColumn.of(table, code, rows.code, len(rows.series))
+        found.append(replace(keyed, rows=replace(rows, attributes=known)))
+    return found
+
+
 def _cells(store: MemoryStore) -> list[object]:
     return [store.header, store.detection, store.changes, store.rows, store.kept]
 
@@ -37,14 +52,19 @@ def _events(outcome: Outcome) -> list[bytes]:
     return [one.to_cloud_event() for one in outcome.transitions]
 
 
+@pytest.mark.parametrize("stated", [0, 1, 30, 90])
 @pytest.mark.parametrize("size", [7, 150, 900])
-def test_every_cell_is_the_same_to_the_byte_whether_the_state_was_read_or_kept(size: int) -> None:
+def test_every_cell_is_the_same_to_the_byte_whether_the_state_was_read_or_kept(
+    size: int, stated: int
+) -> None:
+    batches = _batches(size)[:400]
+    batches = _stated(batches, stated) if stated else batches
     detectors = JobConfig().detectors
     kept = machine_of(Detection(detectors), WINDOWS, resident=Resident())
     read = machine_of(Detection(detectors), WINDOWS)
     one, other = MemoryStore(), MemoryStore()
     closings = 0
-    for keyed in _batches(size)[:400]:
+    for keyed in batches:
         first, second = kept.advance(one, keyed, group=3), read.advance(other, keyed)
         assert _cells(one) == _cells(other)
         assert _events(first) == _events(second)

@@ -6,7 +6,7 @@ has an end; whether a series is reset depends on its own times alone.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
@@ -37,11 +37,15 @@ class Columns:
         row: index of each series.
         seen: int64 (n,), end of the last window with a sample of the series, microseconds.
         data: the columns by name.
+
+    Rows are only added; what takes some away makes new `Columns`.
     """
 
     row: dict[Series, int]
     seen: NDArray[np.int64]
     data: dict[str, NDArray[np.generic]]
+    _names: "_Names | None" = field(default=None, repr=False, compare=False)
+    _found: "_Found | None" = field(default=None, repr=False, compare=False)
 
     @classmethod
     def empty(cls, fields: Mapping[str, Field]) -> "Columns":
@@ -60,19 +64,30 @@ class Columns:
 
     def dump(self, version: int) -> bytes:
         """Bytes, series in their canonical order."""
-        keys = sorted(self.row)
-        places = [self.row[key] for key in keys]
+        names = self._names
+        if names is None or names.count != len(self.row):
+            names = self._names = _Names.of(self.row)
         seen, data = self.seen, self.data
-        if places != list(range(len(seen))):  # else they are in order: nothing is copied
-            order = np.array(places, np.int64)
+        if names.order is not None:
+            order = names.order
             seen, data = seen[order], {name: column[order] for name, column in data.items()}
         saved = _Saved(
             version,
-            keys,
+            names.encoded,
             seen.astype("<i8", copy=False).tobytes(),
             {name: data[name].tobytes() for name in sorted(data)},
         )
-        return msgspec.msgpack.encode(saved)
+        return _encoder.encode(saved)
+
+    def rows_of(self, series: tuple[Series, ...]) -> NDArray[np.int64]:
+        """int64 (series,): the row of each, -1 for those that have none; not to be changed."""
+        known = self._found
+        if known is not None and (known.series is series or known.series == series):
+            return known.rows
+        rows = np.array([self.row.get(key, -1) for key in series], np.int64)
+        if not len(rows) or rows.min() >= 0:
+            self._found = _Found(series, rows)
+        return rows
 
     @classmethod
     def load(cls, data: bytes, version: int, fields: Mapping[str, Field]) -> "Columns":
@@ -82,7 +97,8 @@ class Columns:
             StateError: damaged, of another version, or of other parameters.
         """
         try:
-            saved = msgspec.msgpack.decode(data, type=_Saved)
+            saved = _decoder.decode(data)
+            keys = _read_keys(saved.keys)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             message = f"detector state is damaged ({error}); restore another savepoint"
             raise StateError(message) from error
@@ -92,7 +108,6 @@ class Columns:
                 "replay the history instead of restoring it"
             )
             raise StateError(message)
-        keys = saved.keys
         try:
             arrays: dict[str, NDArray[np.generic]] = {
                 name: np.frombuffer(saved.data[name], f.dtype).reshape(len(keys), *f.shape).copy()
@@ -107,9 +122,45 @@ class Columns:
 
 class _Saved(msgspec.Struct, array_like=True):
     version: int
-    keys: list[Series]
+    keys: msgspec.Raw
     seen: bytes
     data: dict[str, bytes]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Saved)
+_read_keys = msgspec.msgpack.Decoder(list[Series]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The series of a state in their canonical order, encoded, and how many there are.
+
+    Attributes:
+        count: how many.
+        encoded: a MessagePack array.
+        order: int64 (count,), the row of each; None where that is their order.
+    """
+
+    count: int
+    encoded: msgspec.Raw
+    order: NDArray[np.int64] | None
+
+    @classmethod
+    def of(cls, row: Mapping[Series, int]) -> "_Names":
+        """Of the rows of a state."""
+        keys = sorted(row)
+        places = [row[key] for key in keys]
+        order = None if places == list(range(len(keys))) else np.array(places, np.int64)
+        return cls(len(keys), msgspec.Raw(_encoder.encode(keys)), order)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The rows of the series of a table, which all have one."""
+
+    series: tuple[Series, ...]
+    rows: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +213,14 @@ def locate(
         closed_until: up to when time has passed for all series; None: as the table says.
     """
     until = table.closed_until if closed_until is None else closed_until
-    rows = _rows_of(state, table)
+    rows = state.rows_of(table.series)
+    if _goes_on(table.code, table.window_end, rows, state.seen, retention, until - retention):
+        return state, rows
     purged = _purge(state, fields, until - retention, rows)
     if purged is not state:
         state = purged
-        rows = _rows_of(state, table)
+        rows = state.rows_of(table.series)
+    rows = rows.copy()
     fresh = (rows < 0).nonzero()[0]
     if len(fresh):
         size = len(state.seen)
@@ -183,10 +237,43 @@ def locate(
     return state, rows
 
 
-def _rows_of(state: Columns, table: FeatureTable) -> NDArray[np.int64]:
-    """The row of each series of a table; -1 for those that have none."""
-    found = [state.row.get(key, -1) for key in table.series]
-    return np.array(found, np.int64)
+@kernel
+def _goes_on(
+    code: NDArray[np.int32],
+    end: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    seen: NDArray[np.int64],
+    retention: int,
+    before: int,
+) -> bool:
+    """Whether all series have a row, none begins again and few are to be dropped; then as `_see`.
+
+    That is so at nearly every close; otherwise nothing is written.
+
+    Args:
+        code: as in `_see`.
+        end: likewise.
+        rows: likewise; -1 for a new series.
+        seen: likewise.
+        retention: likewise.
+        before: series unseen since then are dropped.
+    """
+    for one in rows:
+        if one < 0:
+            return False
+    gone = 0
+    for moment in seen:
+        gone += moment < before
+    if 4 * gone > len(seen):
+        return False
+    for i in range(len(code)):  # `_see` decides where a window is far from the last one
+        last = seen[rows[code[i]]]
+        if last > 0 and end[i] - last > retention:
+            return False
+    for i in range(len(code)):
+        row = rows[code[i]]
+        seen[row] = max(seen[row], end[i])
+    return True
 
 
 @kernel

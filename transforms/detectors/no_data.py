@@ -128,8 +128,9 @@ class NoDataDetector:
         if len(absent.end):
             ends = _Ends(*(np.concatenate(pair) for pair in zip(ends, absent, strict=True)))
         score, ongoing = _judge(ends, moments.time, until, self._retention, interval)
-        without_data = (score >= _WARNING).nonzero()[0]
-        keys = list(state.row)
+        missing = score >= _WARNING
+        without_data = missing.nonzero()[0]
+        keys = list(state.row) if len(without_data) else []  # of most tables nobody asks for them
         detail = _detail(ends, moments, without_data)
         detail |= _company(ends, moments, keys, without_data, self._retention)
         state = self._forget(state, until)
@@ -141,9 +142,8 @@ class NoDataDetector:
                 {name: column[there] for name, column in detail.items()},
             )  # fmt: skip
             here = slice(len(table))
-            score, ongoing = score[here], ongoing[here]
+            score, ongoing, missing = score[here], ongoing[here], missing[here]
             detail = {name: column[here] for name, column in detail.items()}
-        missing = score >= _WARNING
         return state, Scores(score, None, detail, ongoing, added, missing=missing)
 
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
@@ -182,8 +182,7 @@ class NoDataDetector:
         if not len(state.seen):
             return None
         limit: Any = state.data["limit"]
-        wait = np.where(limit > 0, np.minimum(limit, self._retention + 1), self._retention + 1)
-        return int((state.seen + wait).min())
+        return int(_due(state.seen, limit, self._retention + 1))
 
     def dump(self, state: Columns) -> bytes:
         """Series in their canonical order."""
@@ -201,7 +200,7 @@ class NoDataDetector:
         """Ends of windows without samples, and so without a row, of series that have no data."""
         passed, (at, following, *_) = table.passed, moments.lasting
         if passed is None or not len(at) or (until := _known_until(table)) == NEVER:
-            return _Ends(*(np.empty(0, np.int64) for _ in range(3)))
+            return _NO_ENDS
         # A gap lasts from a moment to the next of its series, the latest one until now.
         time, limit, interval = moments.time[at], moments.limit[at], passed.interval
         final = np.minimum(np.minimum(following, until), time + self._retention) // interval
@@ -228,6 +227,17 @@ class NoDataDetector:
 
 
 DETECTOR = NoDataDetector
+_NO_ENDS = _Ends(*(np.empty(0, np.int64) for _ in range(3)))
+
+
+@kernel
+def _due(seen: Ints, limit: Ints, forgotten: int) -> int:
+    """When the first series exceeds its limit, or is forgotten; 0: it has none."""
+    first = seen[0] + forgotten
+    for i in range(len(seen)):
+        wait = min(limit[i], forgotten) if limit[i] > 0 else forgotten
+        first = min(first, seen[i] + wait)
+    return first
 
 
 def _admit(state: Columns, series: tuple[Series, ...]) -> Ints:
@@ -285,12 +295,14 @@ def _detail(ends: _Ends, moments: Moments, without_data: Ints) -> dict[str, NDAr
         "limit": ends.limit,
     }
     lasting = moments.lasting
-    place = np.searchsorted(lasting.moment, ends.moment[without_data])
     figures = {"usual": lasting.usual, "longest": lasting.longest, "count": lasting.gaps}
+    nothing = np.zeros(len(ends.end), np.int64)
+    if not len(without_data):
+        return detail | dict.fromkeys(figures, nothing)
+    place = np.searchsorted(lasting.moment, ends.moment[without_data])
     for name, column in figures.items():
-        detail[name] = np.zeros(len(ends.end), np.int64)
-        if len(place):
-            detail[name][without_data] = column[place]
+        detail[name] = nothing.copy()
+        detail[name][without_data] = column[place]
     return detail
 
 

@@ -12,8 +12,8 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-__all__ = ["COMPRESSED", "NOTHING", "Followed", "Generation", "Mark", "is_compressed", "is_copy",
-           "mark", "related", "unmoved"]  # fmt: skip
+__all__ = ["COMPRESSED", "NOTHING", "Followed", "Generation", "Index", "Mark", "is_compressed",
+           "is_copy", "mark", "related", "unmoved"]  # fmt: skip
 
 PRINT = 256
 """Bytes of a head, and of what stands before a position."""
@@ -156,3 +156,29 @@ def is_compressed(path: str, handle: int | None = None) -> bool:
     if path.lower().endswith(COMPRESSED):
         return True
     return handle is not None and os.pread(handle, 6, 0).startswith(_MAGIC)
+
+
+class Index:
+    """Generations by their heads, so that ten thousand new files are compared with few."""
+
+    def __init__(self, generations: list[Generation]) -> None:
+        self._by_head: dict[Mark, list[Generation]] = {}
+        self._sizes: dict[int, None] = {}
+        for generation in generations:
+            self.add(generation)
+
+    def add(self, generation: Generation) -> None:
+        """Take in content that was read."""
+        if generation.head.size:
+            self._by_head.setdefault(generation.head, []).append(generation)
+            self._sizes[generation.head.size] = None
+
+    def copied(self, handle: int, path: str, size: int) -> tuple[Generation, int] | None:
+        """The generation of which a file is a copy, and up to where."""
+        best: tuple[Generation, int] | None = None
+        for length in self._sizes:
+            for one in self._by_head.get(mark(handle, length), ()) if length <= size else ():
+                end = is_copy(handle, path, size, one)
+                if end is not None and (best is None or end > best[1]):
+                    best = (one, end)
+        return best

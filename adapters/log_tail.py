@@ -7,8 +7,10 @@ by that is said. A line is given when it is complete; of one that is longer than
 the rest is skipped, and said.
 
 A file whose name is gone is read on for a few looks while it is open. Of two rotations between two
-looks, the file in between is lost unless it matches the pattern, too. A file that was cut and
-filled again with the very bytes that were read cannot be told from one that was not.
+looks, the file in between is read where rotation left it, also beside the pattern
+(`adapters.log_strays`); if it was compressed at once, that is said. One that was deleted by then
+has left nothing that could be counted. A file that was cut and filled again with the very bytes
+that were read cannot be told from one that was not.
 """
 
 import errno
@@ -24,14 +26,13 @@ from padit.adapters.log_files import (
     NOTHING,
     Followed,
     Generation,
-    Mark,
+    Index,
     Place,
     is_compressed,
-    is_copy,
-    mark,
     unmoved,
 )
 from padit.adapters.log_positions import Saved, load, write
+from padit.adapters.log_strays import moved, strays
 from padit.adapters.log_text import decoded, encoding_of, line_start, split_lines
 
 __all__ = ["LONGEST_LINE", "Batch", "Tail"]
@@ -70,7 +71,7 @@ class Tail:
             that appear later always are, and so are those that appeared since `state` was saved.
         state: where positions are kept over restarts; None keeps none.
         say: called with (kind, message, count) for what is not read. Kinds: unreadable,
-            compressed, copy, truncated, long_line, behind, state.
+            compressed, copy, truncated, rotated, long_line, behind, state.
         reader: makes `Followed.reader` of a path.
         held: bytes in front of the position that a reader still needs after a crash.
     """
@@ -119,6 +120,7 @@ class Tail:
         self._left = _MOST_PER_READ
         found = self._look()
         known = list(self._files)
+        before = {file.path: file for file in self._files.values()}
         self._turn = self._turn % len(known) if known else 0
         for place in known[self._turn :] + known[: self._turn]:
             file = self._files[place]
@@ -128,6 +130,8 @@ class Tail:
                 continue
             file.path, file.idle = seen[0], 0
             yield from self._read_on(file, seen[1])
+        for path in sorted({path for path, _ in found.values()} & before.keys()):
+            found = self._between(path, before[path]) | found
         yield from self._read_new(found)
         self._turn += 1
         self._first = False
@@ -165,15 +169,36 @@ class Tail:
         self._named.add((kind, path))
         self._say(kind, message, 1)
 
+    def _between(self, path: str, file: Followed) -> dict[Place, tuple[str, os.stat_result]]:
+        """Files that bore the name between two looks, and lie beside it now."""
+        handle = self._handles.get(file.place)
+        since = file.changed if handle is None else os.fstat(handle).st_mtime_ns
+        seen: dict[Place, tuple[str, os.stat_result]] = {}
+        for one in strays(path, self._files.keys() | self._saved.keys(), since):
+            if one.packed:
+                text = f"{one.path} was written, rotated and compressed between two looks"
+                self._once("rotated", one.path, f"{text}, and is not read: lower interval_sec")
+            else:
+                seen[one.place] = one.path, one.status
+        return seen
+
+    def _moved(self, one: Saved) -> dict[Place, tuple[str, os.stat_result]]:
+        """A file that was moved beside the pattern while nothing ran."""
+        beside = moved(one.path, one.place)
+        if beside is not None:
+            return {beside.place: (beside.path, beside.status)}
+        self._history.append(self._saved.pop(one.place).generation)
+        return {}
+
     def _read_new(self, found: dict[Place, tuple[str, os.stat_result]]) -> Iterator[Batch]:
         if self._first:
-            for place in self._saved.keys() - found.keys():
-                self._history.append(self._saved.pop(place).generation)
+            for place in sorted(self._saved.keys() - found.keys()):
+                found = self._moved(self._saved[place]) | found
         if not found:
             return
         followed = [file.generation for file in self._files.values()]
         saved = [one.generation for one in self._saved.values()]
-        index = _Index([*self._history, *followed, *saved])
+        index = Index([*self._history, *followed, *saved])
         for place, (path, status) in found.items():
             handle = self._open(path, place)
             if handle is None:
@@ -188,7 +213,7 @@ class Tail:
             index.add(file.generation)
 
     def _begin(
-        self, path: str, place: Place, handle: int, status: os.stat_result, index: "_Index"
+        self, path: str, place: Place, handle: int, status: os.stat_result, index: "Index"
     ) -> Followed:
         file = Followed(place, path, path, reader=self._reader(path))
         saved = self._saved.pop(place, None)
@@ -363,28 +388,3 @@ class Tail:
             self._close(place)
         self._files.clear()
         self._first = True
-
-
-class _Index:
-    """Generations by their heads, so that ten thousand new files are compared with few."""
-
-    def __init__(self, generations: list[Generation]) -> None:
-        self._by_head: dict[Mark, list[Generation]] = {}
-        self._sizes: dict[int, None] = {}
-        for generation in generations:
-            self.add(generation)
-
-    def add(self, generation: Generation) -> None:
-        if generation.head.size:
-            self._by_head.setdefault(generation.head, []).append(generation)
-            self._sizes[generation.head.size] = None
-
-    def copied(self, handle: int, path: str, size: int) -> tuple[Generation, int] | None:
-        """The generation of which a file is a copy, and up to where."""
-        best: tuple[Generation, int] | None = None
-        for length in self._sizes:
-            for one in self._by_head.get(mark(handle, length), ()) if length <= size else ():
-                end = is_copy(handle, path, size, one)
-                if end is not None and (best is None or end > best[1]):
-                    best = (one, end)
-        return best

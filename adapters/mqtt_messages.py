@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from padit.adapters.encode import usable
 from padit.adapters.mqtt_reading import Reading
 from padit.adapters.mqtt_subscription import Subscription, plain_path, topic_part
+from padit.codecs.forgiving import known_form
 from padit.codecs.names import shortened
 from padit.codecs.payload_text import Notation
 from padit.codecs.payloads import (
@@ -40,6 +41,8 @@ _REMEDIES = {
     "objects": "`items: {path}` reads its elements, `value_field` names the value of each",
     "deep": "it lies more than 8 levels deep; name it with `value_field`",
 }
+_MOST_LOOKS = 100
+_ALIKE = ("factory", "columns", "pandas")  # plain objects look like these, too
 _FAULTS = {"number_text", "not_finite"}
 _DATE = re.compile(r"'[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]")
 
@@ -58,6 +61,7 @@ class MessageReader:
         self.source = _parsed(subscription.source_id or "{parent}")
         self.name = _parsed(subscription.metric_name or "{-1}_{field}")
         self.name_alone = _parsed(subscription.metric_name or "{-1}")
+        self._looks = _MOST_LOOKS
 
     def read(self, topic: str, payload: bytes, time: float) -> Reading:
         """The samples in one message, and what else there is; never raises.
@@ -74,6 +78,16 @@ class MessageReader:
             text = error.args[0] if error.args else type(error).__name__
             reading.fault("malformed", f"{topic}: {text}")
         return reading
+
+    def recognise(self, topic: str, content: Any, reading: Reading) -> None:
+        """Say of the first messages what tells the series apart that they would mix."""
+        if self._looks <= 0 or self.subscription.items or self.subscription.value_field:
+            return
+        self._looks -= 1
+        preset, what = known_form(content)
+        if preset and preset not in _ALIKE:
+            text = f"{topic}: this looks like {what}: `format: {preset}` tells its series apart"
+            reading.unwatched("form", text, 0)
 
 
 class _Template(NamedTuple):
@@ -104,6 +118,10 @@ class _Message:
     def read(self, payload: bytes) -> None:
         """Take everything in the payload; raises ValueError where it cannot be read."""
         kind = self._subscription.payload
+        if not payload:
+            message = f"{self._topic}: an empty message, as one that removes a retained one"
+            self._reading.unwatched("empty", message)
+            return
         if kind == "auto":
             start = payload.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
             kind = "json" if start in (b"{", b"[", b'"') else "number"
@@ -116,6 +134,7 @@ class _Message:
             if twice:
                 message = f"{self._topic}: a key stands twice in one object; the last one counts"
                 self._reading.fault("duplicate_key", message, twice)
+            self._reader.recognise(self._topic, self._whole, self._reading)
             self._items()
 
     def _number(self, payload: bytes) -> None:

@@ -148,7 +148,11 @@ class _Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]
                 return await self.refuse(context, found)
 
             return grpc.stream_unary_rpc_method_handler(later)
-        return await continuation(handler_call_details)
+        handler = await continuation(handler_call_details)
+        if handler is None:  # gRPC answers UNIMPLEMENTED
+            method = str(handler_call_details.method)[:100]
+            self._emitter.fault("wrong_path", f"gRPC {method}: there is /{_SERVICE}/Export")
+        return handler
 
     async def _unauthenticated(self, _messages: Any, context: Any) -> bytes:
         self._emitter.fault("unauthorized", f"a write from {context.peer()} without a valid token")

@@ -19,6 +19,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from aiohttp import web
@@ -131,6 +132,7 @@ class HttpReceiver:
         app = web.Application()
         for route in self._routes:
             app.router.add_route(route.method, route.path, self._handler(route, emitter))
+        app.router.add_route("*", "/{path:.*}", partial(self._nothing_there, emitter))
         # Bodies are decompressed in the thread, within their bound.
         self._runner = web.AppRunner(
             app,
@@ -186,6 +188,23 @@ class HttpReceiver:
 
         return handle
 
+    async def _nothing_there(self, emitter: Emitter, request: web.Request) -> web.Response:
+        """Answer and count what is sent where nothing is received: senders drop it for good."""
+        given = request.headers.get("Authorization", "")
+        if not allowed(self._tokens, given):
+            return self._unauthorized(request, emitter)
+        methods = [route.method for route in self._routes if route.path == request.path]
+        places = ", ".join(f"{route.method} {route.path}" for route in self._routes)
+        text = f"{request.method} {request.path[:100]}: there is {places}"
+        emitter.fault("wrong_path", text)
+        allow = {"Allow": ", ".join(methods)} if methods else {}
+        return web.Response(status=405 if methods else 404, headers=allow, text=text)
+
+    @staticmethod
+    def _unauthorized(request: web.Request, emitter: Emitter) -> web.Response:
+        emitter.fault("unauthorized", f"a request of {request.remote} without a valid token")
+        return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
+
     async def _write(self, route: Route, request: web.Request, emitter: Emitter) -> web.Response:
         body = await self._body(request, emitter)
         if isinstance(body, web.Response):
@@ -233,8 +252,7 @@ class HttpReceiver:
         if not allowed(self._tokens, given) and not (
             route.logins and logged_in(self._tokens, given, request.query)
         ):
-            emitter.fault("unauthorized", f"a request of {request.remote} without a valid token")
-            return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
+            return self._unauthorized(request, emitter)
         return self._no_room(request, emitter) if route.needs == "room" else None
 
     def _no_room(self, request: web.Request, emitter: Emitter) -> web.Response | None:

@@ -30,7 +30,9 @@ _TRAFFIC_WORDS = (
     "request", "qps", "workload", "ops", "bytes", "packet", "traffic", "syscall", "network",
 )  # fmt: skip
 _INTERNAL, _EXTERNAL, _TRAFFIC = 0, -1, -2  # larger is likelier
-_TIERS = {_INTERNAL: "internal", _EXTERNAL: "external", _TRAFFIC: "traffic"}
+_TIERS = {  # for people, among several sources
+    _INTERNAL: "its own state", _EXTERNAL: "what its users see", _TRAFFIC: "what others send it",
+}  # fmt: skip
 _GOOD_HIGH = ("availability", "success", "uptime")
 _FAILING_TYPES = frozenset({"error_rate", "availability"})
 _FAILING_WORDS = ("error", "availab", "success", "uptime", "loss", "dropped", "timeout", "fail")
@@ -227,8 +229,10 @@ def _speaks(member: Member) -> tuple[int, int, int]:
 
 
 def _alone(best: _Best) -> Cause:
-    """The only source of an incident."""
-    return _cause(best.member.event.source_id, best, 1.0 if best.size else 0.0, 0)
+    """The only source of an incident: there is nothing to rank it against."""
+    event = best.member.event
+    share = 1.0 if best.size else 0.0
+    return Cause(event.source_id, share, f"{event.metric_name} {_distance(event)}")
 
 
 def _convinces(source: str, tier: int, members: Sequence[Member]) -> bool:
@@ -247,11 +251,13 @@ def _convinces(source: str, tier: int, members: Sequence[Member]) -> bool:
 
 def _cause(source: str, best: _Best, share: float, users: int) -> Cause:
     event = best.member.event
-    what = _TIERS[best.tier]
-    place = f"is {event.shift:.1f} IQRs from its usual" if event.shift else (
-        f"scores {event.score:.2f}"
-    )  # fmt: skip
-    words = f"{event.metric_name} ({what}) {place}"
+    words = f"{event.metric_name} ({_TIERS[best.tier]}) {_distance(event)}"
     if users:
         words += f"; {users} of the others depend on it"
     return Cause(source, min(share, 1.0), words)
+
+
+def _distance(event: AlertEvent) -> str:
+    if not event.shift:
+        return f"scores {event.score:.2f}"
+    return f"is {abs(event.shift):.1f} usual spreads {'above' if event.shift > 0 else 'below'}"

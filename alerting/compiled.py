@@ -14,6 +14,7 @@ from padit.alerting.state import Incident, Member, SilenceSet
 __all__ = ["Policy", "ReadyInhibition", "ReadyRoute", "ReadySilence", "Traits", "matcher_of"]
 
 _MOST_TRAITS = 1 << 16
+_MOST_RECENT = 1 << 10
 
 
 def matcher_of(match: Match) -> Matcher:
@@ -115,6 +116,7 @@ class Policy:
                 self._neighbours.setdefault(source, set()).add(one)
                 self._neighbours.setdefault(one, set()).add(source)
         self._traits: dict[tuple[object, ...], Traits] = {}
+        self._recent: dict[int, tuple[AlertEvent, Traits]] = {}
         self._muting = Muting({})
 
     def open_on(self, incident: Incident, route: ReadyRoute) -> list[Member]:
@@ -136,6 +138,16 @@ class Policy:
 
     def traits_of(self, event: AlertEvent) -> Traits:
         """What the configuration makes of an alert, before anything else is known."""
+        recent = self._recent.get(id(event))  # several ask for the same event
+        if recent is not None and recent[0] is event:
+            return recent[1]
+        if len(self._recent) >= _MOST_RECENT:
+            self._recent.clear()
+        found = self._known(event)
+        self._recent[id(event)] = event, found
+        return found
+
+    def _known(self, event: AlertEvent) -> Traits:
         key = (event.source_id, event.metric_name, event.severity, event.detector,
                *event.labels.items())  # fmt: skip
         found = self._traits.get(key)

@@ -8,6 +8,8 @@ import msgspec
 from padit.domain.alert import Severity
 
 __all__ = [
+    "DIGESTS",
+    "Brief",
     "CommandResult",
     "Effect",
     "Feedback",
@@ -43,8 +45,12 @@ class Reason(StrEnum):
 
 MessageKind = Literal[
     "opened", "worse", "acknowledged", "resolved", "flapping", "steady", "reminder",
-    "digest", "test", "heartbeat", "job_silent", "job_back",
+    "digest", "digest_over", "test", "heartbeat", "job_silent", "job_back",
 ]  # fmt: skip
+
+
+DIGESTS: frozenset[MessageKind] = frozenset({"digest", "digest_over"})
+"""Messages about several incidents: those that waited for room, and ends that did."""
 
 
 class MemberView(msgspec.Struct, frozen=True, gc=False):
@@ -97,8 +103,9 @@ class Handed(msgspec.Struct, frozen=True, gc=False, tag="handed", tag_field="eff
         kind: what it reports.
         time: event time, microseconds.
         view: of the incident; None for a digest, a test, a heartbeat and what is about the job.
-        others: incidents of a digest.
+        others: incidents of a digest, the worst if there are more than 200.
         transitions: that it stands for.
+        more: incidents of a digest beyond these.
         title, text, note: of the receiver's templates, added when it is delivered.
     """
 
@@ -113,6 +120,24 @@ class Handed(msgspec.Struct, frozen=True, gc=False, tag="handed", tag_field="eff
     title: str = ""
     text: str = ""
     note: str = ""
+    more: int = 0
+
+
+class Brief(msgspec.Struct, frozen=True, gc=False, tag="brief", tag_field="effect"):
+    """A message as a preview counts it, without what it tells, which would take half of the time.
+
+    The outcomes `handed` of its transitions are left out, too: it names them.
+
+    Attributes:
+        route, kind, time, transitions: as in `Handed`.
+        alerts: ids of the members that the message would show.
+    """
+
+    route: str
+    kind: MessageKind
+    time: int
+    alerts: tuple[str, ...]
+    transitions: tuple[str, ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False, tag="outcome", tag_field="effect"):
@@ -144,4 +169,4 @@ class Feedback(msgspec.Struct, frozen=True, gc=False, tag="feedback", tag_field=
     time: int
 
 
-Effect = Handed | Outcome | CommandResult | Feedback
+Effect = Handed | Brief | Outcome | CommandResult | Feedback

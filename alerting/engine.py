@@ -18,6 +18,7 @@ from padit.alerting.step import Step
 
 __all__ = ["Engine"]
 
+_OF_AN_INCIDENT = frozenset({"route", "flapping", "reminder", "forget"})
 _BY_A_CLOCK = (Command, RunBegan)  # their time is not event time
 
 
@@ -26,15 +27,17 @@ class Engine:
 
     Args:
         policy: the configuration, ready.
+        brief: whether messages are only counted, see `effects.Brief`; all else is the same.
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, brief: bool = False) -> None:
         self.policy = policy
+        self._brief = brief
         self._duties = Duties(policy)
 
     def apply(self, state: State, entry: Entry) -> list[Effect]:
         """Change the state by one entry; what follows from it, in order."""
-        step = Step(self.policy, state)
+        step = Step(self.policy, state, self._brief)
         if not isinstance(entry, _BY_A_CLOCK):
             if not state.began:
                 self._duties.begin(step, entry.time)
@@ -75,7 +78,10 @@ class Engine:
         while state.timers and state.timers[0][0] <= entry.time:
             due, _, kind, name, route = heappop(state.timers)
             state.now = max(state.now, due)
-            if kind == "command":
+            if kind in _OF_AN_INCIDENT:
+                if name in state.incidents:
+                    self._due(step, state.incidents[name], kind, route, due)
+            elif kind == "command":
                 people.obey(step, state.held.pop(name))
             elif kind == "silence":
                 state.silences.pop(name, None)
@@ -83,8 +89,6 @@ class Engine:
                 self._close_lost(step, name, due)
             elif kind in Duties.kinds:
                 self._duties.due(step, kind, due, entry)
-            elif name in state.incidents:
-                self._due(step, state.incidents[name], kind, route, due)
 
     def _due(self, step: Step, incident: Incident, kind: str, route: str, time: int) -> None:
         if kind == "route":

@@ -209,17 +209,18 @@ def event_of(data: bytes) -> AlertEvent:
         if max(len(one.source_id), len(one.metric_name), len(event.id)) > _LONGEST_NAME:
             message = f"a name has more than {_LONGEST_NAME} characters"
             raise WireFormatError(message)
+        time = parse_timestamp(event.time)
         return AlertEvent(
             id=event.id,
             kind=kind,  # type: ignore[arg-type]  # checked above
-            time=parse_timestamp(event.time),
+            time=time,
             alert=one.id,
             source_id=one.source_id,
             metric_name=one.metric_name,
             severity=one.severity,
             score=one.score,
             summary=one.summary[:_LONGEST_NOTE],
-            opened=parse_timestamp(one.opened),
+            opened=time if one.opened == event.time else parse_timestamp(one.opened),
             detector=str(one.detector.get("name", "")),
             metric_type=one.metric_type,
             labels=one.labels,

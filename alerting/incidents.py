@@ -9,6 +9,7 @@ from padit.domain.message import digest_of
 __all__ = ["close", "forget", "place", "worst"]
 
 _MOST_BEGINS = 100
+_MOST_ENDED, _MOST_ENDED_SERIES = 8, 50_000
 
 
 def place(policy: Policy, state: State, event: AlertEvent) -> Incident | None:
@@ -38,7 +39,7 @@ def _open(policy: Policy, state: State, event: AlertEvent) -> Incident:
     before = state.series.get(fingerprint)
     incident = _incident_for(policy, state, event, before)
     if before is not None:
-        _drop_alert(state, before)
+        _drop_alert(state, before, incident.members[fingerprint].event.opened)
         incident.firing -= 1
     elif not incident.firing:
         incident.begins = [*incident.begins[1 - _MOST_BEGINS :], event.time]
@@ -59,7 +60,7 @@ def _incident_for(policy: Policy, state: State, event: AlertEvent, before: str |
     """Where an opening belongs; `before`: an alert of its series that a lost run left open."""
     if before is not None:
         return state.incidents[state.alerts[before][0]]
-    incident = _find(policy, state, event)
+    incident = _find(policy, state, event, fingerprint_of(event.source_id, event.metric_name))
     if incident is not None:
         return incident
     identity = digest_of("incident", event.alert)
@@ -82,8 +83,12 @@ def _index(
         state.causes.setdefault(rule.setting.name, {})[event.alert] = event.time
 
 
-def _drop_alert(state: State, alert: str) -> None:
+def _drop_alert(state: State, alert: str, opened: int) -> None:
     _, fingerprint = state.alerts.pop(alert)
+    ended = state.ended.pop(fingerprint, [])  # the series that ended last stands last
+    if len(state.ended) >= _MOST_ENDED_SERIES:
+        del state.ended[next(iter(state.ended))]
+    state.ended[fingerprint] = [*ended[1 - _MOST_ENDED :], (opened, alert)]
     state.series.pop(fingerprint)
     for open_causes in state.causes.values():
         open_causes.pop(alert, None)
@@ -92,7 +97,7 @@ def _drop_alert(state: State, alert: str) -> None:
 def close(state: State, incident: Incident, fingerprint: str, time: int, reason: str) -> None:
     """End the open alert of a member."""
     member = incident.members[fingerprint]
-    _drop_alert(state, member.event.alert)
+    _drop_alert(state, member.event.alert, member.event.opened)
     member.closed, member.ended_by = time, reason
     incident.firing -= 1
     if not incident.firing:
@@ -124,20 +129,28 @@ def worst(incident: Incident) -> list[Member]:
     )
 
 
-def _find(policy: Policy, state: State, event: AlertEvent) -> Incident | None:
-    """The oldest incident that shares something with an alert and is close to it in time."""
+def _find(policy: Policy, state: State, event: AlertEvent, fingerprint: str) -> Incident | None:
+    """The oldest incident that shares something with an alert and is close to it in time.
+
+    What comes and goes stays in its incident; another series does not join one that began long
+    ago, for each that joins would keep it open to the next, and a new fault would not be told.
+    """
     keys = policy.traits_of(event).near
-    if event.page:
-        keys = (f"page {event.page}", *keys)
-    window = policy.config.incidents.window
+    page = f"page {event.page}" if event.page else ""
+    if page:
+        keys = (page, *keys)
+    setting = policy.config.incidents
     found: Incident | None = None
     for key in keys:
         name = state.keys.get(key)
         if name is None:
             continue
         one = state.incidents[name]
-        if event.time - one.joined <= window and (
-            found is None or (one.opened, one.id) < (found.opened, found.id)
+        spread = event.time - one.opened <= setting.spread
+        if (
+            event.time - one.joined <= setting.window
+            and (spread or key == page or fingerprint in one.members)
+            and (found is None or (one.opened, one.id) < (found.opened, found.id))
         ):
             found = one
     return found

@@ -6,7 +6,7 @@ from itertools import islice
 
 from padit.alerting.cause import likely_causes
 from padit.alerting.compiled import Policy, ReadyRoute
-from padit.alerting.effects import Handed, MemberView, MessageKind, View
+from padit.alerting.effects import DIGESTS, Brief, Handed, MemberView, MessageKind, View
 from padit.alerting.entries import fingerprint_of
 from padit.alerting.incidents import worst
 from padit.alerting.matching import RANK
@@ -14,9 +14,9 @@ from padit.alerting.state import Incident, Member, State
 from padit.domain.alert import Severity
 from padit.domain.message import digest_of
 
-__all__ = ["hand", "view_of"]
+__all__ = ["brief", "hand", "view_of"]
 
-_MOST_MEMBERS = 20
+_MOST_MEMBERS, _MOST_TOGETHER = 20, 200
 # A message is for people and for receivers with limits; the alert itself stays whole in the log.
 _LONGEST_NAME, _LONGEST_SUMMARY, _LONGEST_LABEL, _MOST_LABELS = 500, 2_000, 200, 20
 
@@ -107,13 +107,9 @@ def hand(
         incidents: one; several for a digest; none for what is about no incident.
         transitions: that it stands for.
     """
-    number = state.messages.get(route.name, 0) + 1
-    state.messages[route.name] = number
-    rate = route.setting.rate
-    if rate is not None:
-        sent = [one for one in state.sent.get(route.name, ()) if one > time - rate.per]
-        state.sent[route.name] = [*sent, time][-rate.messages :]
-    views = tuple([view_of(policy, one) for one in incidents])
+    number = _count(state, route, time)
+    shown = _shown(incidents)
+    views = tuple([view_of(policy, one) for one in shown])
     name = incidents[0].id if len(incidents) == 1 else kind
     return Handed(
         id=digest_of("message", route.name, kind, name, str(time), str(number)),
@@ -121,7 +117,46 @@ def hand(
         receiver=route.receiver,
         kind=kind,
         time=time,
-        view=views[0] if views and kind != "digest" else None,
-        others=views if kind == "digest" else (),
+        view=views[0] if views and kind not in DIGESTS else None,
+        others=views if kind in DIGESTS else (),
         transitions=tuple(transitions),
+        more=len(incidents) - len(shown),
     )
+
+
+def _shown(incidents: Sequence[Incident]) -> Sequence[Incident]:
+    """Of many incidents the worst ones; a message of all would be one that receivers refuse."""
+    if len(incidents) <= _MOST_TOGETHER:
+        return incidents
+    ranked = sorted(
+        incidents,
+        key=lambda one: (-RANK[_severity(list(one.members.values()))], one.opened, one.id),
+    )
+    return ranked[:_MOST_TOGETHER]
+
+
+def brief(
+    state: State,
+    route: ReadyRoute,
+    kind: MessageKind,
+    time: int,
+    incidents: Sequence[Incident],
+    transitions: Sequence[str] = (),
+) -> Brief:
+    """The message that `hand` makes, without what it tells; the state changes in the same way."""
+    _count(state, route, time)
+    alerts: list[str] = []
+    for one in _shown(incidents):
+        alerts += [member.event.alert for member in worst(one)[:_MOST_MEMBERS]]
+    return Brief(route.name, kind, time, tuple(alerts), tuple(transitions))
+
+
+def _count(state: State, route: ReadyRoute, time: int) -> int:
+    """Count a message of a route; its number."""
+    number = state.messages.get(route.name, 0) + 1
+    state.messages[route.name] = number
+    rate = route.setting.rate
+    if rate is not None:
+        sent = [one for one in state.sent.get(route.name, ()) if one > time - rate.per]
+        state.sent[route.name] = [*sent, time][-rate.messages :]
+    return number

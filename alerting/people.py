@@ -11,6 +11,7 @@ from padit.alerting.matching import aim_of
 from padit.alerting.routing import end_without_transition
 from padit.alerting.state import Incident, SilenceSet
 from padit.alerting.step import Step
+from padit.domain.timestamps import parse_timestamp
 
 __all__ = ["obey", "receive", "remind"]
 
@@ -50,6 +51,10 @@ def obey(step: Step, command: Command) -> None:
         step.effects.append(CommandResult(command.id, result, command.time))  # type: ignore[arg-type]
         return
     alerts = _alerts(step, command)
+    ended = _ended(step, command) if command.kind == "feedback" and not alerts else ()
+    if ended:
+        _write_verdict(step, command, ended)
+        return
     if not alerts:
         step.state.unmatched += 1
         step.effects.append(CommandResult(command.id, "no_match", command.time))
@@ -62,6 +67,26 @@ def obey(step: Step, command: Command) -> None:
 def _judge(step: Step, command: Command, alerts: Alerts) -> None:
     ids = tuple(alert for _, _, alert in alerts)
     step.effects.append(Feedback(command.id, command.by, command.note, ids, command.time))
+
+
+def _write_verdict(step: Step, command: Command, ids: tuple[str, ...]) -> None:
+    step.effects.append(Feedback(command.id, command.by, command.note, ids, command.time))
+    step.effects.append(CommandResult(command.id, "applied", command.time, ids))
+
+
+def _ended(step: Step, command: Command) -> tuple[str, ...]:
+    """The alert that feedback means when its incident is long forgotten.
+
+    It has to name the series, for a pattern would mean alerts of any age; of the latest ones of a
+    series the last that had opened when the person looked.
+    """
+    target = command.target
+    if not target.fingerprint or target.source or target.metric or target.labels:
+        return ()
+    seen = parse_timestamp(target.time) if target.time else _FOR_EVER
+    found = [alert for opened, alert in step.state.ended.get(target.fingerprint, ())
+             if opened <= seen]  # fmt: skip
+    return tuple(found[-1:])
 
 
 def _acknowledge_all(step: Step, command: Command, alerts: Alerts) -> None:
@@ -93,20 +118,30 @@ def _incidents(alerts: Alerts) -> list[Incident]:
 def _alerts(step: Step, command: Command) -> Alerts:
     """Incident, fingerprint and id of the alerts that a command is about.
 
-    Feedback may be about alerts that have ended.
+    Feedback may be about alerts that have ended: of each series it means the latest.
     """
     means, ended = aim_of(command.target), command.kind == "feedback"
-    return [
+    found = [
         (incident, fingerprint, member.event.alert)
         for incident in step.state.incidents.values()
         if incident.firing or ended
         for fingerprint, member in incident.members.items()
         if (ended or not member.closed) and means(member.event)
     ]
+    if not ended:
+        return found
+    latest: dict[str, tuple[Incident, str, str]] = {}
+    for one in sorted(found, key=lambda one: one[0].members[one[1]].event.opened):
+        latest[one[1]] = one
+    return [one for one in found if latest[one[1]] is one]
 
 
 def _silence(step: Step, command: Command) -> None:
     end = command.until or _FOR_EVER
+    if end <= command.time:  # it would mute nothing
+        step.state.unmatched += 1
+        step.effects.append(CommandResult(command.id, "no_match", command.time))
+        return
     step.state.silences[command.id] = SilenceSet(
         command.id, command.target, command.time, end, command.by
     )

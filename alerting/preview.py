@@ -5,10 +5,12 @@ byte. Breakers and receivers belong to delivery and are outside.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 from padit.alerting.compiled import Policy
-from padit.alerting.effects import Effect, Feedback, Handed, Outcome, Reason
+from padit.alerting.effects import Brief, Effect, Feedback, Handed, Outcome, Reason
 from padit.alerting.engine import Engine
 from padit.alerting.entries import AlertEvent, Entry, Tick
 from padit.alerting.policy import AlertingConfig
@@ -19,10 +21,13 @@ __all__ = ["QUIET_KINDS", "Comparison", "Hidden", "Preview", "alerts_of", "compa
 
 _Key = TypeVar("_Key", str, int)
 _DAY = 86_400 * MICROS
-QUIET_KINDS = frozenset({"acknowledged", "resolved", "heartbeat", "test", "job_back"})
+QUIET_KINDS = frozenset(
+    {"acknowledged", "resolved", "digest_over", "heartbeat", "test", "job_back"}
+)
 
 
-class Preview(NamedTuple):
+@dataclass(frozen=True)
+class Preview:
     """What a configuration makes of a log.
 
     Attributes:
@@ -33,15 +38,19 @@ class Preview(NamedTuple):
     effects: Sequence[Effect]
     state: State
 
-    @property
-    def messages(self) -> list[Handed]:
+    @cached_property
+    def messages(self) -> list[Handed | Brief]:
         """All messages."""
-        return [one for one in self.effects if isinstance(one, Handed)]
+        return [one for one in self.effects if isinstance(one, Handed | Brief)]
 
-    @property
-    def pages(self) -> list[Handed]:
+    @cached_property
+    def pages(self) -> list[Handed | Brief]:
         """Messages that wake somebody: not ends and acknowledgements."""
         return [one for one in self.messages if one.kind not in QUIET_KINDS]
+
+    def since(self, time: int) -> "Preview":
+        """The same without what was before an event time."""
+        return replace(self, effects=[one for one in self.effects if one.time >= time])
 
 
 class Hidden(NamedTuple):
@@ -77,15 +86,22 @@ class Comparison(NamedTuple):
     missed: Sequence[str] = ()
 
 
-def preview(config: AlertingConfig, entries: Iterable[Entry], end: int | None = None) -> Preview:
+def preview(
+    config: AlertingConfig,
+    entries: Iterable[Entry],
+    end: int | None = None,
+    *,
+    brief: bool = False,
+) -> Preview:
     """Feed a log to a fresh engine.
 
     Args:
         config: to try.
         entries: of the log, in order; its ticks may be there or not.
         end: event time up to which time passes behind the last entry, microseconds.
+        brief: messages are only counted, which is all that `compare` needs, and much faster.
     """
-    engine, state = Engine(Policy(config)), State()
+    engine, state = Engine(Policy(config), brief), State()
     effects: list[Effect] = []
     for entry in entries:
         effects += engine.apply(state, entry)
@@ -140,14 +156,18 @@ def _first_pages(of: Preview, events: Mapping[str, AlertEvent]) -> dict[str, int
     found: dict[str, int] = {}
     for one in of.pages:
         for alert in alerts_of(one, events):
-            found.setdefault(alert, one.time)
+            if alert not in found:
+                found[alert] = one.time
     return found
 
 
-def alerts_of(page: Handed, events: Mapping[str, AlertEvent]) -> list[str]:
+def alerts_of(page: Handed | Brief, events: Mapping[str, AlertEvent]) -> list[str]:
     """Ids of the alerts that a message shows or stands for; `events`: transitions by id."""
-    views = [page.view, *page.others] if page.view is not None else page.others
-    shown = [member.alert for view in views for member in view.members]
+    if isinstance(page, Brief):
+        shown = list(page.alerts)
+    else:
+        views = [page.view, *page.others] if page.view is not None else page.others
+        shown = [member.alert for view in views for member in view.members]
     return shown + [events[one].alert for one in page.transitions if one in events]
 
 

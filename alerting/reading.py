@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from padit.alerting.entries import Command, Entry
-from padit.alerting.sequencer import entry_of
+from padit.alerting.sequencer import entry_of, logged
 from padit.alerting.store.base import Reads
 from padit.domain.errors import SinkError
 from padit.domain.timestamps import format_utc
@@ -88,8 +88,8 @@ class LogReader(Reads):
     def entries_after(self, number: int) -> list[tuple[int, Entry]]:
         """Entries of the log behind a number, each with its own, in order."""
         rows = self.execute("SELECT n, kind, payload FROM log WHERE n > ? ORDER BY n", (number,))
-        found = ((n, entry_of(kind, bytes(payload))) for n, kind, payload in rows)
-        return [(n, one[1]) for n, one in found if one is not None]
+        found = ((n, logged(n, kind, bytes(payload))) for n, kind, payload in rows)
+        return [(n, one) for n, one in found if one is not None]
 
 
 class StoreReader(LogReader):

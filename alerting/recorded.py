@@ -5,7 +5,7 @@ from pathlib import Path
 
 from padit.alerting.entries import Entry, Progress
 from padit.alerting.job_progress import Reports
-from padit.alerting.sequencer import audit_record, entry_of, rank_of
+from padit.alerting.sequencer import audit_record, entry_of, logged, rank_of
 from padit.alerting.store.opening import open_recorded
 from padit.alerting.store.retention import horizon_of
 from padit.domain.audit import JobProgress
@@ -22,10 +22,10 @@ def of_store(place: str | Path) -> list[Entry]:
     """
     store = open_recorded(place)
     try:
-        found = [entry_of(row.kind, row.payload) for row in store.entries()]
+        found = [logged(row.n, row.kind, row.payload) for row in store.entries()]
     finally:
         store.close()
-    return [one[1] for one in found if one is not None]
+    return [one for one in found if one is not None]
 
 
 def reaches_back_to(place: str | Path) -> int:

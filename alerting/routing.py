@@ -99,6 +99,7 @@ def tell(
         transitions = [one for one in transitions if one not in told.pending]
         _go_on(step, route, told, time)
     told.state, told.since, told.due, told.pending = "told", time, 0, []
+    told.together = False
     severities = [one.event.severity for one in step.policy.open_on(incident, route)]
     told.severity = max(severities, key=RANK.__getitem__, default=told.severity)
     told.messages += 1
@@ -163,6 +164,7 @@ def _digest(step: Step, route: ReadyRoute, time: int) -> None:
     for one in waiting:
         told = one.told[route.name]
         told.state, told.since, told.due = "told", time, 0
+        told.together = len(waiting) > 1
         severities = [member.event.severity for member in step.policy.open_on(one, route)]
         told.severity = max(severities, key=RANK.__getitem__)
     if len(waiting) == 1:
@@ -180,10 +182,27 @@ def _finish(step: Step, incident: Incident, route: ReadyRoute, told: Told, time:
     if later:  # without a message of its end a page would stay open for ever
         _look_at(step, incident, route, told, later)
         return
-    pending = told.pending
-    told.state, told.pending = "ended", []
-    told.messages += 1
-    step.hand(route, "resolved", time, [incident], pending)
+    over = _over_together(step, route, time) if told.together else [incident]
+    pending = [name for one in over for name in one.told[route.name].pending]
+    for one in over:
+        ended = one.told[route.name]
+        ended.state, ended.pending, ended.due = "ended", [], 0
+        ended.messages += 1
+    step.hand(route, "resolved" if len(over) == 1 else "digest_over", time, over, pending)
+
+
+def _over_together(step: Step, route: ReadyRoute, time: int) -> list[Incident]:
+    """What began in a digest and is over for good: ten thousand ends are one message, too."""
+    return [
+        one
+        for one in step.state.incidents.values()
+        if (told := one.told.get(route.name)) is not None
+        and told.together
+        and told.state == "closing"
+        and told.since + route.setting.settle <= time
+        and not one.flapping
+        and not step.policy.firing_on(one, route)
+    ]
 
 
 def calm(step: Step, incident: Incident, time: int) -> None:

@@ -28,7 +28,15 @@ from padit.domain.audit import JobProgress, RunStarted, decode_record
 from padit.domain.errors import StateError, WireFormatError
 from padit.domain.timestamps import format_utc, parse_timestamp
 
-__all__ = ["Alerting", "Record", "audit_record", "digest_of_config", "entry_of", "rank_of"]
+__all__ = [
+    "Alerting",
+    "Record",
+    "audit_record",
+    "digest_of_config",
+    "entry_of",
+    "logged",
+    "rank_of",
+]
 
 
 _LOG = logging.getLogger(__name__)
@@ -75,6 +83,24 @@ def entry_of(kind: str, data: bytes) -> tuple[str | None, Entry] | None:
         began = parse_timestamp(record.moment) if record.moment else record.live_from
         return None if began is None else (record.run, RunBegan(began, record.run))
     return None
+
+
+def logged(number: int, kind: str, payload: bytes) -> Entry | None:
+    """An entry of the log; None for a record of the audit log that is none.
+
+    Raises:
+        StateError: it is damaged. It was an entry when it was appended, so to leave it out would
+            change what was decided.
+    """
+    try:
+        found = entry_of(kind, payload)
+    except (WireFormatError, ValueError) as error:
+        message = (
+            f"entry {number} of the log is damaged: {error}; bring the store back from a backup, "
+            "or begin a new one (--data) with the topics"
+        )
+        raise StateError(message) from error
+    return None if found is None else found[1]
 
 
 def audit_record(data: bytes) -> object:
@@ -279,7 +305,5 @@ class Alerting:
 
 
 def _entry(row: LogRow) -> Entry:
-    found = entry_of(row.kind, row.payload)
-    if found is None:  # it was an entry when it was appended
-        return Progress(row.time)
-    return found[1]
+    found = logged(row.n, row.kind, row.payload)
+    return Progress(row.time) if found is None else found  # it was an entry when it was appended

@@ -109,7 +109,12 @@ class Service:
         )
         self._traces = AlertTraces(traces_of("padit-alerting"))
         self._workers = [
-            Worker(one, lambda: open_store(place, leading=False), traces=self._traces)
+            Worker(
+                one,
+                lambda: open_store(place, leading=False),
+                traces=self._traces,
+                leads=lambda own: own.led_by(store.session),
+            )
             for one in receivers_of(config, plots).values()
         ]
         self._announcer = None
@@ -136,7 +141,7 @@ class Service:
             self._announcer.start()
         saved = time.monotonic()
         try:
-            while not stopped() and not (self._source.ended and not self._store.waiting()):
+            while not stopped() and not self._done():
                 self._once()
                 if self.figures.round():
                     self._held(self._figure)
@@ -151,6 +156,10 @@ class Service:
             self._source.close()
             self._traces.close()
         self._core.save()
+
+    def _done(self) -> bool:
+        """Whether a bounded input has ended, and all is delivered."""
+        return self._source.ended and not self._held(self._store.waiting)
 
     def _tidy(self) -> None:
         """Keep the state, and drop what is old: a piece at a time, so no transaction is long."""

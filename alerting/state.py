@@ -14,7 +14,7 @@ from padit.domain.errors import StateError
 
 __all__ = ["Incident", "Member", "SilenceSet", "State", "Told", "dump", "load"]
 
-_VERSION = 3
+_VERSION = 4
 
 
 class Member(msgspec.Struct, array_like=True, gc=False):
@@ -48,6 +48,7 @@ class Told(msgspec.Struct, array_like=True, gc=False):
         detail: of the reason.
         pending: transitions whose outcome is open.
         messages: sent so far.
+        together: whether its beginning was told by a digest, so that its end may be, too.
     """
 
     state: Literal["waiting", "told", "closing", "ended"]
@@ -58,6 +59,7 @@ class Told(msgspec.Struct, array_like=True, gc=False):
     detail: str = ""
     pending: list[str] = []
     messages: int = 0
+    together: bool = False
 
 
 class Incident(msgspec.Struct, array_like=True, gc=False):
@@ -136,6 +138,8 @@ class State(msgspec.Struct, array_like=True):
         transitions: taken so far, a repeated opening not counted.
         silent_since: event time from which the job is silent; 0: it is not.
         inhibited: incidents of which a route waits for the end of a cause, and some that did.
+        ended: the latest alerts of a series that have ended, by fingerprint: when each opened,
+            and its id. So feedback finds them when their incident is long forgotten.
     """
 
     version: int = _VERSION
@@ -165,6 +169,7 @@ class State(msgspec.Struct, array_like=True):
     transitions: int = 0
     silent_since: int = 0
     inhibited: dict[str, bool] = {}
+    ended: dict[str, list[tuple[int, str]]] = {}
 
 
 _encoder = msgspec.msgpack.Encoder()

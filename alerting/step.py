@@ -6,7 +6,7 @@ from heapq import heappush
 
 from padit.alerting.compiled import Policy, ReadyRoute
 from padit.alerting.effects import Effect, MessageKind, Outcome, Reason
-from padit.alerting.messages import hand
+from padit.alerting.messages import brief, hand
 from padit.alerting.state import Incident, State
 
 __all__ = ["Step"]
@@ -14,10 +14,11 @@ __all__ = ["Step"]
 
 @dataclass(slots=True)
 class Step:
-    """The policy, the state and the effects so far."""
+    """The policy, the state and the effects so far; `brief`: messages are only counted."""
 
     policy: Policy
     state: State
+    brief: bool = False
     effects: list[Effect] = field(default_factory=list)
 
     def set_timer(self, due: int, kind: str, name: str, route: str = "") -> None:
@@ -55,6 +56,11 @@ class Step:
         transitions: Sequence[str] = (),
     ) -> None:
         """Hand a message out; the transitions that it stands for have their outcome with it."""
+        if self.brief:
+            self.effects.append(brief(self.state, route, kind, time, incidents, transitions))
+            for _ in transitions:
+                self.count(route.name, Reason.HANDED)
+            return
         made = hand(self.policy, self.state, route, kind, time, incidents, transitions)
         self.effects.append(made)
         self.settle(route.name, transitions, Reason.HANDED, kind, time)

@@ -127,3 +127,6 @@ def _check(parts: Mapping[str, str]) -> None:
         except TemplateSyntaxError as error:
             message = f"{name} is no template: line {error.lineno}: {error.message}"
             raise ConfigurationError(message) from error
+        except (RecursionError, MemoryError) as error:
+            message = f"{name} is no template: it is nested too deep"
+            raise ConfigurationError(message) from error

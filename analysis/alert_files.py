@@ -1,6 +1,6 @@
-"""Reads alerts from a file or a topic, in their canonical order."""
+"""Reads alerts from a file or a topic, in their canonical order; and dead letters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,13 +9,15 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import TopicMetadata
 
 from padit.connectors.uris import parse_address, read_client_config
+from padit.domain.dead_letter import DeadLetter
 from padit.domain.errors import ConfigurationError, SourceError
 from padit.domain.message import key_of
 from padit.domain.timestamps import parse_timestamp
 
-__all__ = ["Event", "read_events", "read_lines"]
+__all__ = ["Event", "read_events", "read_letters", "read_lines"]
 
 _QUIET_SECONDS = 10.0
+_TEXTS = ("id", "reason", "topic", "digest")
 
 
 class Event(NamedTuple):
@@ -61,7 +63,7 @@ def read_lines(uri: str) -> Iterator[bytes]:
     address = parse_address(uri)
     if address.kind == "kafka":
         settings = read_client_config(address.options.get("client_config"))
-        return _from_topic(address.host, address.path, settings)
+        return (value for value, _ in _from_topic(address.host, address.path, settings))
     if address.kind in (".jsonl", ".json", ".ndjson"):
         return _from_file(Path(address.path))
     message = f"{uri}: alerts are read from a .jsonl file or from kafka://host:port/topic"
@@ -90,7 +92,50 @@ def _from_file(path: Path) -> Iterator[bytes]:
         raise SourceError(message) from error
 
 
-def _from_topic(bootstrap: str, topic: str, settings: dict[str, str]) -> Iterator[bytes]:
+def read_letters(uri: str) -> Iterator[DeadLetter]:
+    """The dead letters of a run: of a file, or of a topic, where headers hold all but the bytes.
+
+    Raises:
+        ConfigurationError: a record is no dead letter.
+        SourceError: unreadable.
+    """
+    address = parse_address(uri)
+    if address.kind != "kafka":
+        for number, line in enumerate(read_lines(uri)):
+            yield _letter(line, f"{uri}, line {number}")
+        return
+    settings = read_client_config(address.options.get("client_config"))
+    for number, (value, headers) in enumerate(_from_topic(address.host, address.path, settings)):
+        yield _letter_of(value, headers, f"{uri}, record {number}")
+
+
+def _letter(line: bytes, place: str) -> DeadLetter:
+    try:
+        return msgspec.json.decode(line, type=DeadLetter)
+    except msgspec.DecodeError as error:
+        raise _no_letter(place, error) from error
+
+
+def _letter_of(value: bytes, headers: Sequence[tuple[str, bytes]], place: str) -> DeadLetter:
+    """Of a record of a topic: texts stand as they are in its headers, all else as JSON."""
+    fields: dict[str, Any] = {"original": value}
+    try:
+        for name, field in headers:
+            text = name in _TEXTS
+            fields[name] = field.decode(errors="replace") if text else msgspec.json.decode(field)
+        fields.pop("id", None)
+        return msgspec.convert(fields, DeadLetter)
+    except msgspec.MsgspecError as error:
+        raise _no_letter(place, error) from error
+
+
+def _no_letter(place: str, error: Exception) -> ConfigurationError:
+    return ConfigurationError(f"{place}: no dead letter of the job: {error}")
+
+
+def _from_topic(
+    bootstrap: str, topic: str, settings: dict[str, str]
+) -> Iterator[tuple[bytes, list[tuple[str, bytes]]]]:
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -115,7 +160,7 @@ def _from_topic(bootstrap: str, topic: str, settings: dict[str, str]) -> Iterato
                 message = f"{bootstrap} did not answer for {_QUIET_SECONDS:g} s"
                 raise SourceError(message)
             if record.error() is None:
-                yield record.value() or b""
+                yield record.value() or b"", record.headers() or []
             elif record.error().code() == KafkaError._PARTITION_EOF:
                 open_partitions.discard(record.partition())
     finally:

@@ -5,10 +5,12 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
+import numpy as np
 
+from padit.analysis.log_columns import Chosen, LogColumns, slices
 from padit.domain.errors import SinkError
 
 __all__ = ["Level", "LogRecord", "LogStore", "template_of"]
@@ -20,6 +22,8 @@ _VARIABLE = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_TEMPLATE = 300
+_LEVELS = get_args(Level)
+_AT_ONCE = 50_000
 
 
 class LogRecord(msgspec.Struct, frozen=True):
@@ -54,6 +58,8 @@ class LogStore:
         self._path = path
         self._local = threading.local()
         self._write = self._connect()
+        self._columns: LogColumns | None = None
+        self._loading = threading.Lock()
         self._write.executescript(
             """
             CREATE TABLE IF NOT EXISTS template (id INTEGER PRIMARY KEY, text TEXT UNIQUE);
@@ -65,6 +71,9 @@ class LogStore:
                 content_rowid='id');
             """
         )
+
+        if self._write.execute("SELECT 1 FROM record LIMIT 1").fetchone() is None:
+            self._columns = LogColumns(_LEVELS)  # followed from the first record on
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
@@ -98,10 +107,31 @@ class LogStore:
                     self._write.execute("ROLLBACK")
                     raise
                 self._write.execute("COMMIT")
+                self._follow()
             except sqlite3.Error as error:
                 message = f"the store of logs cannot be written: {error}"
                 raise SinkError(message) from error
         return ids
+
+    def _follow(self) -> None:
+        """Bring what was added into the columns, if they were loaded; the lock is held."""
+        columns = self._columns
+        if columns is not None:
+            _load(self._write, columns)
+            columns.forget(columns.last - self._most)
+
+    def _loaded(self) -> LogColumns:
+        """The columns; the first to ask loads them, and records may be added meanwhile."""
+        with self._loading:
+            columns = self._columns
+            if columns is None:
+                columns = LogColumns(_LEVELS)
+                while _load(self._reader(), columns, _AT_ONCE) == _AT_ONCE:
+                    pass
+                with self._lock:
+                    _load(self._reader(), columns)
+                    self._columns = columns
+        return columns
 
     def _insert(self, records: Sequence[LogRecord]) -> list[int]:
         texts = [template_of(one.message) for one in records]
@@ -159,45 +189,63 @@ class LogStore:
         self, words: str = "", *, source: str = "", start: int = 0, end: int = 1 << 62
     ) -> dict[str, Any]:
         """Counts by level and source, the commonest templates, and counts over time."""
-        where, arguments = _where(words, source, "", start, end)
-        read = self._reader()
-
-        def grouped(column: str, most: int) -> list[tuple[Any, int]]:
-            return read.execute(
-                f"SELECT {column}, count(*) AS n FROM record WHERE {where} GROUP BY {column} "  # noqa: S608
-                f"ORDER BY n DESC, {column} LIMIT {most}",
-                arguments,
-            ).fetchall()
-
-        first, last, count = read.execute(
-            f"SELECT min(time), max(time), count(*) FROM record WHERE {where}",  # noqa: S608
-            arguments,
-        ).fetchone()
-        width = max(((last or 0) - (first or 0)) // 60 + 1, 1)
-        templates = dict(
+        columns, read = self._loaded(), self._reader()
+        ids = None
+        if phrases := _phrases(words):
+            rows = read.execute("SELECT rowid FROM words WHERE words MATCH ?", (phrases,))
+            ids = np.array([row[0] for row in rows], np.int64)
+        chosen = columns.choose(ids, columns.last - self._most, source, start, end)
+        templates = chosen.commonest("template", 30)
+        texts = dict(
             read.execute(
                 "SELECT id, text FROM template WHERE id IN (SELECT value FROM json_each(?))",
-                (msgspec.json.encode([one for one, _ in grouped("template", 30)]).decode(),),
+                (msgspec.json.encode([one for one, _ in templates]).decode(),),
             )
         )
+        levels = sorted((-n, _LEVELS[one]) for one, n in chosen.commonest("level", 10))
         return {
-            "count": count,
-            "levels": dict(grouped("level", 10)),
-            "sources": dict(grouped("source", 50)),
-            "templates": [{"template": templates[one], "count": n}
-                          for one, n in grouped("template", 30)],
-            "over_time": sorted(((first or 0) + k * width, n)
-                                for k, n in grouped(f"(time - {first or 0}) / {width}", 61)),
-        }  # fmt: skip
+            "count": len(chosen.time),
+            "levels": {name: -n for n, name in levels},
+            "sources": self._sources(read, chosen),
+            "templates": [{"template": texts[one], "count": n} for one, n in templates],
+            "over_time": slices(chosen.time),
+        }
+
+    @staticmethod
+    def _sources(read: sqlite3.Connection, chosen: Chosen) -> dict[str, int]:
+        """The commonest sources; what is forgotten meanwhile has no name any more."""
+        found = []
+        for digest, n in chosen.commonest("source", 50):
+            query = "SELECT source FROM record WHERE id = ?"
+            row = read.execute(query, (chosen.one_of(digest),)).fetchone()
+            if row is not None:
+                found.append((-n, row[0]))
+        return {name: -n for n, name in sorted(found)}
+
+
+def _load(read: sqlite3.Connection, columns: LogColumns, most: int = -1) -> int:
+    """Bring records behind the last one of the columns into them; how many there were."""
+    rows = read.execute(
+        "SELECT time, source, level, template, id FROM record WHERE id > ? ORDER BY id LIMIT ?",
+        (columns.last, most),
+    ).fetchall()
+    if rows:
+        columns.add(rows[0][4], [row[:4] for row in rows])
+    return len(rows)
+
+
+def _phrases(words: str) -> str:
+    """Words as FTS5 has them: each a phrase of its own."""
+    found = " ".join('"' + one.replace('"', '""') + '"' for one in words.split()[:20])
+    return found.replace("\x00", " ")
 
 
 def _where(words: str, source: str, level: str, start: int, end: int) -> tuple[str, list[Any]]:
     where, arguments = ["time BETWEEN ? AND ?"], [start, end]
     found: list[Any] = list(arguments)
-    phrases = " ".join('"' + one.replace('"', '""') + '"' for one in words.split()[:20])
-    if phrases:
+    if phrases := _phrases(words):
         where.append("id IN (SELECT rowid FROM words WHERE words MATCH ?)")
-        found.append(phrases.replace("\x00", " "))
+        found.append(phrases)
     if source:
         where.append("source = ?")
         found.append(source)

@@ -4,6 +4,7 @@ DuckDB holds them in one file that is made again at each start, so it may be lar
 Times are microseconds. One thread adds at a time, any may read.
 """
 
+import sys
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,28 +16,19 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from padit.analysis.series_extent import Extents, SeriesInfo, Silence
+from padit.analysis.series_names import Key, SeriesNames
+from padit.domain.errors import SinkError
 from padit.domain.features import FEATURES
 from padit.domain.rows import Rows
 from padit.domain.timestamps import parse_timestamp
 
-__all__ = ["Line", "Moved", "SeriesInfo", "SeriesStore", "Windows"]
+__all__ = ["Lanes", "Line", "Moved", "SeriesInfo", "SeriesStore", "Windows"]
 
 _COLUMNS = (*FEATURES, "score", "level", "expected_low", "expected_high")
 _MOST_SERIES = 1_000_000
+_TOO_MUCH = "there is too much in this span to be looked at at once: choose a shorter one"
 _SMALLEST_SCALE = 0.001  # of the median: a constant line has no other scale
-
-
-class SeriesInfo(msgspec.Struct):
-    """A series: number, names, unit, readings and windows, first and last event time."""
-
-    number: int
-    source_id: str
-    metric_name: str
-    unit: str = ""
-    readings: int = 0
-    windows: int = 0
-    first: int = 0
-    last: int = 0
 
 
 class Line(NamedTuple):
@@ -65,6 +57,13 @@ class Moved(NamedTuple):
     shift: float
     median: float
     before: float
+
+
+class Lanes(NamedTuple):
+    """By source the worst score of slices of time (begin, score); how many sources there are."""
+
+    scores: dict[str, list[tuple[int, float]]]
+    total: int
 
 
 class _Window(msgspec.Struct):
@@ -114,11 +113,11 @@ class SeriesStore:
         columns = ", ".join(f'"{name}" DOUBLE' for name in _COLUMNS)
         self._connection.execute(f"CREATE TABLE win (series INTEGER, time BIGINT, {columns})")
         self._adding = threading.Lock()
-        self.series: dict[tuple[str, str], SeriesInfo] = {}
-        self._by_number: list[SeriesInfo] = []
-        self._by_source: dict[str, list[SeriesInfo]] = {}
+        self._names = SeriesNames(self._connection)
+        self._extents = Extents()
+        self._numbers: dict[Key, int] = {}
+        self._of_source: dict[str, list[int]] = {}
         self.version = 0
-        self.last = 0
         self.left_out = 0
         self.refused = 0
 
@@ -171,17 +170,19 @@ class SeriesStore:
             self._account(series[known], time[known], "windows")
 
     def _number(self, source: str, metric: str, unit: str) -> int:
-        info = self.series.get((source, metric))
-        if info is None:
-            if len(self.series) >= _MOST_SERIES:
+        number = self._numbers.get((source, metric))
+        if number is None:
+            number = len(self._numbers)
+            if number >= _MOST_SERIES:
                 return -1
-            info = SeriesInfo(len(self._by_number), source, metric, unit)
-            self._by_number.append(info)
-            self._by_source.setdefault(source, []).append(info)
-            self.series[source, metric] = info
-        elif unit and not info.unit:
-            info.unit = unit
-        return info.number
+            key = sys.intern(source), sys.intern(metric)
+            place = self._names.add(key)
+            self._extents.add(place, unit)
+            self._of_source.setdefault(key[0], []).append(number)
+            self._numbers[key] = number
+        elif unit:
+            self._extents.name_unit(number, unit)
+        return number
 
     def _insert(self, table: str, data: pa.Table) -> None:
         cursor = self._connection.cursor()
@@ -190,36 +191,62 @@ class SeriesStore:
         cursor.close()
 
     def _account(self, series: NDArray[np.int32], time: NDArray[np.int64], what: str) -> None:
-        if len(series):
-            order = np.lexsort((time, series))  # a series after the other, each by time
-            series, time = series[order], time[order]
-            begin = np.flatnonzero(np.diff(series, prepend=-1))
-            end = np.append(begin[1:], len(series))
-            for number, first, last, count in zip(
-                series[begin].tolist(), time[begin].tolist(), time[end - 1].tolist(),
-                (end - begin).tolist(), strict=True,
-            ):  # fmt: skip
-                info = self._by_number[number]
-                info.first = min(info.first, first) if info.first else first
-                info.last = max(info.last, last)
-                setattr(info, what, getattr(info, what) + count)
-                self.last = max(self.last, last)
+        self._names.write()
+        self._extents.note(series, time, what)
         self.version += 1
 
     # ---- reading
 
+    @property
+    def count(self) -> int:
+        """How many series there are."""
+        return len(self._numbers)
+
+    @property
+    def first(self) -> int:
+        """The earliest event time; 0: there is none."""
+        return self._extents.earliest
+
+    @property
+    def last(self) -> int:
+        """The latest event time."""
+        return self._extents.latest
+
     def knows(self, source: str) -> bool:
         """Whether readings or windows are of a source."""
-        return source in self._by_source
+        return source in self._of_source
 
-    def of_source(self, source: str) -> list[SeriesInfo]:
-        """Series of a source."""
-        return list(self._by_source.get(source, ()))
+    def has(self, key: Key) -> bool:
+        """Whether readings or windows are of a series."""
+        return key in self._numbers
+
+    def info(self, source: str, metric: str) -> SeriesInfo | None:
+        """What is known of a series."""
+        number = self._numbers.get((source, metric))
+        return None if number is None else self._info(number)
+
+    def _info(self, number: int) -> SeriesInfo:
+        return self._extents.info(number, self._names.keys[number])
+
+    def find(self, text: str, after: Key | None, most: int) -> tuple[list[Key], int]:
+        """Series whose names have a text, behind a place, in order; and how many there are."""
+        return self._names.find(text, after, most)
+
+    def sources(self, after: str | None, most: int) -> tuple[list[str], int]:
+        """Sources behind one, in order; and how many there are."""
+        return self._names.sources_behind(after, most), len(self._of_source)
+
+    def extent(self, source: str) -> tuple[int, int]:
+        """How many series a source has, and its latest event time."""
+        return self._extents.of(self._of_source.get(source, ()))
+
+    def silence(self, now: int) -> Silence:
+        """Which sources are silent for longer than they usually are."""
+        return self._extents.silence(now, self._names.sources)
 
     def totals(self) -> tuple[int, int]:
         """Readings and windows."""
-        known = list(self.series.values())
-        return sum(one.readings for one in known), sum(one.windows for one in known)
+        return self._extents.totals["readings"], self._extents.totals["windows"]
 
     def line(self, info: SeriesInfo, start: int, end: int, points: int) -> Line:
         """Readings in [start, end]; more than `points` become at most so many."""
@@ -264,29 +291,30 @@ class SeriesStore:
         self, source: str, metric: str | None, start: int, end: int, after: int, most: int
     ) -> list[tuple[str, int, float]]:
         """Metric, event time and value of a source's readings, behind the first `after`."""
-        numbers = [
-            one.number for one in self.of_source(source) if metric in (None, one.metric_name)
-        ]
+        which, chosen = "(SELECT number FROM name WHERE place = ?)", self._names.place(source)
+        if metric is not None:
+            which, chosen = "(?)", self._numbers.get((source, metric), -1)
         rows = self._rows(
-            "SELECT series, time, value FROM reading WHERE series IN (SELECT unnest(?)) "
+            f"SELECT series, time, value FROM reading WHERE series IN {which} "  # noqa: S608
             "AND time BETWEEN ? AND ? ORDER BY time DESC, series, value LIMIT ? OFFSET ?",
-            (numbers, start, end, most, after),
+            (chosen, start, end, most, after),
         )
-        return [(self._by_number[one].metric_name, time, value) for one, time, value in rows]
+        keys = self._names.keys
+        return [(keys[one][1], time, value) for one, time, value in rows]
 
-    def status(self, source: str) -> list[dict[str, Any]]:
-        """Latest window of each metric of a source."""
-        mine = self.of_source(source)
+    def status(self, source: str, after: int = 0, most: int = 500) -> list[dict[str, Any]]:
+        """Latest window of metrics of a source, behind the first `after`."""
+        mine = self._of_source.get(source, [])[after : after + most]
         names = ", ".join(f'arg_max("{name}", time)' for name in _COLUMNS)
         found = self._rows(
             f"SELECT series, max(time), {names} FROM win "  # noqa: S608  # fixed names
             "WHERE series IN (SELECT unnest(?)) GROUP BY series",
-            ([one.number for one in mine],),
+            (mine,),
         )
         latest = {row[0]: row for row in found}
         rows = []
-        for one in mine:
-            row = latest.get(one.number)
+        for number in mine:
+            one, row = self._info(number), latest.get(number)
             features = {} if row is None else dict(zip(_COLUMNS, row[2:], strict=True))
             rows.append({
                 "metric_name": one.metric_name, "unit": one.unit, "last": one.last,
@@ -307,31 +335,37 @@ class SeriesStore:
             "WHERE m IS NOT NULL AND b IS NOT NULL ORDER BY abs(shift) DESC, series LIMIT ?",
             (start, start - 4 * (end - start), end, _SMALLEST_SCALE, most),
         )
-        series = self._by_number
-        return [Moved(series[n].source_id, series[n].metric_name, shift, m, b)
-                for n, m, b, shift in rows]  # fmt: skip
+        keys = self._names.keys
+        return [Moved(keys[n][0], keys[n][1], shift, m, b) for n, m, b, shift in rows]
 
-    def lanes(self, start: int, end: int, slices: int) -> dict[str, list[tuple[int, float]]]:
-        """By source, the worst level or score of each slice of time: (start of slice, score)."""
+    def lanes(self, start: int, end: int, slices: int, first: Sequence[str], most: int) -> Lanes:
+        """Of sources the worst level or score of each slice of time: those of `first`, then others.
+
+        Others come by their worst, as many as make `most` with the first.
+        """
         width = _slice(start, end, slices)
+        wanted = [place for one in first if (place := self._names.place(one)) >= 0]
         rows = self._rows(
-            "SELECT series, (time - ?) // ? AS k, max(greatest(coalesce(score, 0), "
-            "coalesce(level, 0))) FROM win WHERE time BETWEEN ? AND ? GROUP BY series, k",
-            (start, width, start, end),
+            "WITH a AS (SELECT place, (time - ?) // ? AS k, max(greatest(coalesce(score, 0), "
+            "coalesce(level, 0))) AS x FROM win JOIN name ON number = series "
+            "WHERE time BETWEEN ? AND ? GROUP BY place, k), "
+            "t AS (SELECT place, count(*) OVER () AS n FROM a GROUP BY place ORDER BY "
+            "place IN (SELECT unnest(?::INTEGER[])) DESC, max(x) DESC, place LIMIT ?) "
+            "SELECT source, k, x, n FROM a JOIN t USING (place) JOIN place USING (place) "
+            "ORDER BY source, k",
+            (start, width, start, end, wanted, most),
         )
-        worst: dict[tuple[str, int], float] = {}
-        for number, k, score in rows:
-            key = self._by_number[number].source_id, k
-            worst[key] = max(worst.get(key, 0.0), score)
         found: dict[str, list[tuple[int, float]]] = {}
-        for (source, k), score in sorted(worst.items()):
+        for source, k, score, _ in rows:
             found.setdefault(source, []).append((start + k * width, score))
-        return found
+        return Lanes(found, rows[0][3] if rows else 0)
 
     def _numpy(self, query: str, arguments: Sequence[Any]) -> dict[str, Any]:
         cursor = self._connection.cursor()
         try:
             found = cursor.execute(query, arguments).fetchnumpy()
+        except duckdb.OutOfMemoryException as error:
+            raise SinkError(_TOO_MUCH) from error
         finally:
             cursor.close()
         return {name: _plain(column) for name, column in found.items()}
@@ -340,6 +374,8 @@ class SeriesStore:
         cursor = self._connection.cursor()
         try:
             return cursor.execute(query, arguments).fetchall()
+        except duckdb.OutOfMemoryException as error:
+            raise SinkError(_TOO_MUCH) from error
         finally:
             cursor.close()
 

@@ -98,7 +98,8 @@ def whatif() -> bool:
 
     def work() -> None:
         entries, _ = merged(inputs)
-        before, after = preview(config_of(), entries), preview(config_of(min_score=0.75), entries)
+        configs = config_of(), config_of(min_score=0.75)
+        before, after = (preview(one, entries, brief=True) for one in configs)
         compare(before, after, entries)
 
     began = time.process_time()

@@ -32,6 +32,7 @@ from benchmarks.portal_parts import (
     measure_whatif,
     transitions,
 )
+from benchmarks.portal_series import many_series, measure_series
 from padit.devcluster.processes import free_port
 from padit.domain.timestamps import MICROS
 from padit.portal.accounts import Accounts
@@ -136,12 +137,13 @@ def main() -> int:
     Each connection is a principal of its own, as one may ask 100 times a second and no more.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=("reads", "whatif", "logs", "page"), action="append")
+    parser.add_argument("--only", choices=tuple(_PARTS), action="append")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--alerts", type=int, default=10_000)
     parser.add_argument("--readings", type=int, default=400_000)
     parser.add_argument("--clients", type=int, default=_PRINCIPALS)
     parser.add_argument("--streams", type=int, default=1000)
+    parser.add_argument("--series", type=int, default=1_000_000)
     parser.add_argument("--transitions", type=int, default=50_000)
     args = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -239,7 +241,16 @@ def _page(folder: Path, args: argparse.Namespace) -> int:
     return 0
 
 
-_PARTS = {"reads": _reads, "whatif": _whatif, "logs": _logs, "page": _page}
+def _series(folder: Path, args: argparse.Namespace) -> int:
+    (folder / "alerts.jsonl").touch()
+    many_series(folder, args.series)
+    with _Server(folder) as one:
+        measure_series(one.client, one.process, args.series)
+        measure_page(one.address, one.link, 0)
+    return 0
+
+
+_PARTS = {"reads": _reads, "whatif": _whatif, "logs": _logs, "page": _page, "series": _series}
 
 
 def _paths(client: httpx.Client) -> dict[str, list[str]]:

@@ -160,11 +160,40 @@ def measure_page(address: str, link: str, many: int) -> None:
         page.fill("input[name=name]", "ann")
         page.fill("input[name=password]", "correct horse battery")
         page.press("input[name=password]", "Enter")
-        page.wait_for_selector("li.incident")
-        _interactive(page, address, many)
-        _keystrokes(page)
-        _day(page, address)
+        page.wait_for_selector("li.incident" if many else ".calm h1")
+        if many:
+            _interactive(page, address, many)
+            _keystrokes(page)
+            _day(page, address)
+        else:
+            _views(page, address)
         chromium.close()
+
+
+def _views(page: Any, address: str) -> None:
+    """Each view over very many series, from the start of the navigation to its content."""
+    for view, wanted in (("now", ".calm h1, li.incident"), ("series", ".tiles li"),
+                         ("explore", ".lanes li"), ("health", ".figures")):  # fmt: skip
+        found = []
+        for _ in range(3):
+            page.goto("about:blank")
+            began = time.monotonic()
+            page.goto(f"{address}/#/{view}")
+            page.wait_for_selector(wanted)
+            found.append((time.monotonic() - began) * 1000)
+        elements = page.evaluate("() => document.querySelectorAll('*').length")
+        print(f"  the view {view}: {statistics.median(found):.0f} ms, longest {max(found):.0f} ms, "
+              f"{elements} elements")  # fmt: skip
+    page.goto(f"{address}/#/series")
+    page.wait_for_selector(".tiles li")
+    began = time.monotonic()
+    page.fill("#find", "-0042 metric_1")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.tiles li')].every(one => "
+        "one.innerText.includes('-0042')) && document.querySelector('.tiles li')"
+    )
+    passed = (time.monotonic() - began) * 1000
+    print(f"  a search typed into the page is answered after {passed:.0f} ms")
 
 
 _FIRST_ROW = """

@@ -29,6 +29,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.state_size import written_by_replay
 from benchmarks.topics import Shape, create_topic, fill_json
 from padit.devcluster.broker import Broker, start_broker
 from padit.devcluster.flink import FlinkCluster, prepare_flink
@@ -188,6 +189,9 @@ def measure(cluster: FlinkCluster, broker: Broker, topic: str, point: Point) -> 
         "read": summary["read"],
         "scored": summary["scored"],
         "windows": summary.get("windows"),
+        "state_written": round(
+            point.series * written_by_replay(point.series, point.seconds, point.interval)
+        ),
         "seconds": round(seconds, 1),
         **found,
     }

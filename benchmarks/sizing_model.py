@@ -9,10 +9,12 @@ run weighed by its own cost, so that a small run counts as much as a large one):
     CPU s of the workers   = RECORD_S * records + start * parallelism + window * windows
     CPU s of the JVMs      = start + parallel * parallelism
     MB of a worker         = base + series * series of the worker
-    network, bytes         = base + record * records + window * windows
+    loopback, bytes        = state written + start * parallelism + record * records
 
 State is not taken from replays, which are over before a checkpoint holds full windows, but from
-where windows were full (`STATE`): bytes = series * series + sample * samples in the windows.
+where windows were full (`STATE`): bytes = series * series + sample * samples in the windows. What
+state a run has written is computed, not fitted: `state_size.written_by_replay` of a replay, `CLOSE`
+and `KEPT` of a live job, whose windows are full.
 
 A core is one of the machine the runs were on; its speed and what else ran are said in the docs.
 """
@@ -41,21 +43,28 @@ __all__ = [
     "main",
     "measured",
     "need",
+    "within",
 ]
 
 MEASURED = Path(__file__).with_name("sizing.json")
 STATE = (
-    # Series, samples of each in its window and the open slot, bytes; where it was measured.
-    (100, 360.0, 2_992_700.0, "python -m benchmarks.state_size, the same on every machine"),
-    (4_000, 900.0, 149_600_000.0, "make soak, the median checkpoint of two hours"),
+    # Series, samples of each in its window and the open slot, bytes: all of it, and the part that
+    # does not depend on samples; `python -m benchmarks.state_size`, the same on every machine.
+    (100, 360.0, 3_837_500.0),
+    (100, 0.0, 3_419_600.0),
 )
 RECORD_S = 3.53e-6
 """CPU seconds of a worker for a record: a million records on a quiet machine, docs/benchmarks.md
 (`python -m benchmarks.throughput --only drain,shipped_flink`). The runs here are too short to tell
 a record from a start."""
+CLOSE = 9_700.0
+"""Bytes that a series with full windows writes at an extraction: about a quarter of its state, as
+changes, and from time to time all of it; the mean of half an hour (`benchmarks.state_size`)."""
+KEPT = 31.8
+"""Bytes that a sample takes in the state until its window is over; from the same command."""
 SERIES_OF_A_WORKER = 10_000
-"""The most that a worker was seen to hold in its state cache of 256 MB. One with 50,000 exchanged
-57 times the bytes of the topic with its TaskManager; runs beyond this are shown, and not fitted."""
+"""The most that a worker was seen to hold in its state cache of 256 MB; CPU and memory of runs
+beyond it are shown, and not fitted."""
 _HEADROOM = 0.6
 """Share of a core that is planned to be used; the rest is for bursts and for catching up."""
 
@@ -72,6 +81,7 @@ class Quantity:
         of: the causes' amounts of a run.
         cost: of a run; None if the run does not have it.
         known: part of the cost that is not fitted.
+        fits: whether a run says something about it.
     """
 
     name: str
@@ -79,6 +89,7 @@ class Quantity:
     of: Callable[[Row], list[float]]
     cost: Callable[[Row], float | None]
     known: Callable[[Row], float] = lambda row: 0.0
+    fits: Callable[[Row], bool] = lambda row: within(row)
 
 
 def _parallel(row: Row) -> float:
@@ -87,6 +98,20 @@ def _parallel(row: Row) -> float:
 
 def _jvms(row: Row) -> float:
     return float(row["cpu_s"]["taskmanager"] + row["cpu_s"]["jobmanager"])
+
+
+def within(row: Row) -> bool:
+    """Whether a run is of the set that CPU and memory are fitted to.
+
+    Its state was on the heap, and its workers held all of it in their caches.
+    """
+    few = row["point"]["series"] / _parallel(row) <= SERIES_OF_A_WORKER
+    return bool(few and row["backend"] == "hashmap" and not _later(row))
+
+
+def _later(row: Row) -> bool:
+    """Whether a run is of later code than the whole set; only its loopback is fitted."""
+    return "state_written" in row
 
 
 QUANTITIES = (
@@ -103,9 +128,11 @@ QUANTITIES = (
         lambda row: float(row["memory_mb"]["workers"]),
     ),
     Quantity(
-        "network, bytes", ("base", "record", "window"),
-        lambda row: [1.0, row["read"], row["windows"]],
-        lambda row: float(row["loopback_bytes"]) or None,
+        "loopback, bytes", ("start", "record"),
+        lambda row: [_parallel(row), row["read"]],
+        lambda row: float(row["loopback_bytes"]) if _later(row) else None,
+        lambda row: float(row.get("state_written", 0)),
+        lambda row: _later(row),  # whatever keeps the state
     ),
 )  # fmt: skip
 
@@ -124,22 +151,17 @@ class Model:
         return quantity.known(row) + sum(known[one] * n for one, n in pairs)
 
 
-def measured(backend: str = "hashmap", place: Path = MEASURED) -> list[Row]:
-    """The runs with a state backend."""
+def measured(place: Path = MEASURED) -> list[Row]:
+    """All runs."""
     rows: list[Row] = json.loads(place.read_text())
-    return [row for row in rows if row["backend"] == backend]
-
-
-def within(rows: Sequence[Row]) -> list[Row]:
-    """The runs whose workers held all of their state."""
-    return [row for row in rows if row["point"]["series"] / _parallel(row) <= SERIES_OF_A_WORKER]
+    return rows
 
 
 def fit(rows: Sequence[Row]) -> Model:
     """The coefficients that fit best, relative to each run's own cost."""
     found = {}
     for quantity in QUANTITIES:
-        costs = [(row, quantity.cost(row)) for row in rows]
+        costs = [(row, quantity.cost(row)) for row in rows if quantity.fits(row)]
         known = [(row, cost) for row, cost in costs if cost]
         amounts = np.array([quantity.of(row) for row, _ in known], dtype=float)
         weight = 1.0 / np.array([cost for _, cost in known])
@@ -150,8 +172,8 @@ def fit(rows: Sequence[Row]) -> Model:
         solved = solved / scale
         pairs = zip(quantity.causes, solved.tolist(), strict=True)
         found[quantity.name] = dict(pairs)
-    amounts = np.array([[series, series * samples] for series, samples, _, _ in STATE])
-    solved, _ = nnls(amounts, np.array([size for _, _, size, _ in STATE]))
+    amounts = np.array([[series, series * samples] for series, samples, _ in STATE])
+    solved, _ = nnls(amounts, np.array([size for _, _, size in STATE]))
     found["state, bytes"] = dict(zip(("series", "sample"), solved.tolist(), strict=True))
     return Model(found)
 
@@ -165,7 +187,7 @@ def left_out(rows: Sequence[Row]) -> dict[str, float]:
     for row in rows:
         model = fit([one for one in rows if one is not row])
         for quantity in QUANTITIES:
-            cost = quantity.cost(row)
+            cost = quantity.cost(row) if quantity.fits(row) else None
             if cost:
                 error = abs(model.predict(quantity, row) / cost - 1.0)
                 worst[quantity.name] = max(worst[quantity.name], error)
@@ -199,7 +221,8 @@ class Need:
         worker_mb: of each.
         state_gb: in a checkpoint.
         checkpoint_mb_s: written, at a checkpoint every 60 s that holds all of the state.
-        network_mb_s: between broker, workers and JVMs, both directions of the data plane.
+        loopback_mb_s: between a worker and the TaskManager beside it: most of it is state.
+        network_mb_s: between hosts: the topic, and rows on their way to the worker of their group.
     """
 
     worker_cores: float
@@ -207,6 +230,7 @@ class Need:
     worker_mb: float
     state_gb: float
     checkpoint_mb_s: float
+    loopback_mb_s: float
     network_mb_s: float
 
 
@@ -214,7 +238,7 @@ def need(model: Model, load: Load) -> Need:
     """What a load takes in steady state; what a start costs is left out."""
     known = model.coefficients
     windows = load.series / load.interval
-    cpu, network = known["workers, CPU s"], known["network, bytes"]
+    cpu, record = known["workers, CPU s"], known["loopback, bytes"]["record"]
     cores = (RECORD_S * load.records + cpu["window"] * windows) / _HEADROOM
     workers = max(1, int(np.ceil(cores)), int(np.ceil(load.series / SERIES_OF_A_WORKER)))
     memory, state = known["worker, MB"], known["state, bytes"]
@@ -226,7 +250,8 @@ def need(model: Model, load: Load) -> Need:
         worker_mb=memory["base"] + memory["series"] * load.series / workers,
         state_gb=held / 1e9,
         checkpoint_mb_s=held / 1e6 / 60,
-        network_mb_s=(network["record"] * load.records + network["window"] * windows) / 1e6,
+        loopback_mb_s=((record + KEPT) * load.records + CLOSE * windows) / 1e6,
+        network_mb_s=record * load.records / 1e6,
     )
 
 
@@ -243,8 +268,11 @@ def _points(model: Model, rows: Sequence[Row]) -> list[str]:
                 if cost
                 else "-"
             )
+        kept = ("" if row["backend"] == "hashmap" else ", RocksDB") + (", later" * _later(row))
         name = f"{point['series']:,} series, {point['seconds']} s, interval {point['interval']} s"
-        lines.append(f"| {name}, parallelism {point['parallelism']} | " + " | ".join(cells) + " |")
+        lines.append(
+            f"| {name}, parallelism {point['parallelism']}{kept} | " + " | ".join(cells) + " |"
+        )
     return [line.replace("bytes", "MB") for line in lines]
 
 
@@ -261,23 +289,23 @@ def _coefficients(model: Model, rows: Sequence[Row]) -> list[str]:
 
 def _needs(model: Model, loads: Sequence[Load]) -> list[str]:
     names = ("series", "records/s", "worker cores", "workers", "MB each", "state GB")
-    heads = [*names, "checkpoint MB/s", "network MB/s"]
+    heads = [*names, "checkpoint MB/s", "loopback MB/s", "network MB/s"]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for load in loads:
         one = need(model, load)
         lines.append(
             f"| {load.series:,.0f} | {load.records:,.0f} | {one.worker_cores:,.1f} |"
             f" {one.workers} | {one.worker_mb:,.0f} | {one.state_gb:,.1f} |"
-            f" {one.checkpoint_mb_s:,.1f} | {one.network_mb_s:,.1f} |"
+            f" {one.checkpoint_mb_s:,.1f} | {one.loopback_mb_s:,.1f} | {one.network_mb_s:,.1f} |"
         )
     return lines
 
 
 def tables(rows: Sequence[Row]) -> str:
     """The tables of docs/sizing.md."""
-    model = fit(within(rows))
+    model = fit(rows)
     loads = [Load(1e3, 1e3), Load(1e4, 1e4), Load(1e5, 1e5), Load(1e6, 1e5), Load(1e6, 1e6)]
-    parts = [_points(model, rows), _coefficients(model, within(rows)), _needs(model, loads)]
+    parts = [_points(model, rows), _coefficients(model, rows), _needs(model, loads)]
     return "\n\n".join("\n".join(one) for one in parts)
 
 
@@ -292,7 +320,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = measured(place=args.place)
     if args.series and args.records:
         load = Load(args.series, args.records, args.interval)
-        print("\n".join(_needs(fit(within(rows)), [load])))
+        print("\n".join(_needs(fit(rows), [load])))
     else:
         print(tables(rows))
     return 0

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import dataclasses
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,11 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from benchmarks.topics import METRICS, Shape, source_of
+from padit.connectors.read_shard import ReadOptions
 from padit.domain.batch import KeyedBatch
 from padit.domain.config import JobConfig
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
-from padit.domain.watermark import Position
+from padit.domain.timestamps import MICROS
+from padit.domain.watermark import WATERMARK_END, Position
 from padit.transforms.alerts import Alerts
 from padit.transforms.changes import DetectionCell
 from padit.transforms.checksum import ChecksummedStore
@@ -24,11 +27,22 @@ from padit.transforms.group import GroupMachine
 from padit.transforms.store import MemoryStore
 from padit.transforms.windows import WindowOptions
 
-__all__ = ["StateSize", "Written", "measure_state", "measure_written", "parts_of"]
+__all__ = [
+    "StateSize",
+    "Written",
+    "measure_state",
+    "measure_written",
+    "parts_of",
+    "written_by_replay",
+]
 
 _WINDOW, _INTERVAL, _OUT_OF_ORDERNESS = 300_000_000, 60_000_000, 10_000_000
 _SECONDS = 430  # a window, an interval, and the out-of-orderness before it closes
 _GROUPS = 32  # as a job without options has
+_FEW = 32  # series of a group that show what one writes
+# Rows of a reader's batches in a replay (connectors/read_shard.py).
+_FIRST_ROWS = ReadOptions(0, 0.0).bundle_rows
+_LATER_ROWS = 4 * _FIRST_ROWS
 _FULL_SECONDS = 360  # after which windows are full
 
 
@@ -66,20 +80,23 @@ def measure_state(series: int = 100, seconds_per_fragment: int = 1) -> StateSize
     return StateSize(peak / series, after / series, time.perf_counter() - started)
 
 
-def _machine() -> GroupMachine:
+def _machine(interval: int = _INTERVAL) -> GroupMachine:
     detection = Detection(JobConfig().detectors)
-    windows = WindowOptions(_WINDOW, _INTERVAL, 1000)
+    windows = WindowOptions(_WINDOW, interval, 1000)
     return GroupMachine(windows, detection, Alerts(detection, _WINDOW, windows))
 
 
-def _keyed(series: int, seconds: int, at_once: int) -> Iterator[KeyedBatch]:
-    """A sample a second of each series, so many seconds at a time."""
+def _keyed(
+    series: int, seconds: int, at_once: int, first_at_once: int | None = None
+) -> Iterator[KeyedBatch]:
+    """A sample a second of each series, so many seconds at a time; the first piece may differ."""
     names = [
         Series(f"cell-{source_of(n):05d}", METRICS[n % len(METRICS)], "ms") for n in range(series)
     ]
     columns = list(Shape(series * seconds, series).columns())
-    for first in range(0, seconds, at_once):
-        part = columns[first : first + at_once]
+    start = at_once if first_at_once is None else first_at_once
+    for first in (0, *range(start, seconds, at_once)):
+        part = columns[first : first + (at_once if first else start)]
         moments = np.concatenate([one[0] for one in part]) * 1000
         values = np.concatenate([one[1] for one in part]) / 1000
         code = np.tile(np.arange(series, dtype=np.int32), len(part))
@@ -170,6 +187,26 @@ def measure_written(series: int, minutes: int, seconds_per_fragment: int = 10) -
         machine.advance(store, keyed)
     cells = {name: (size - before.get(name, 0)) / minutes for name, size in store.written.items()}
     return Written(cells, _size(store))
+
+
+def written_by_replay(series: int, seconds: int, interval: float) -> float:
+    """Bytes of state that a replay writes for each of its series, a sample a second of each.
+
+    Args:
+        series: of the job; they decide how many seconds a batch of the reader holds.
+        seconds: of event time.
+        interval: between two extractions, seconds.
+    """
+    of_group = min(series // _GROUPS, _FEW)
+    machine, store = _machine(round(interval * MICROS)), _Counting()
+    first, later = (max(1, rows // series) for rows in (_FIRST_ROWS, _LATER_ROWS))
+    batches = list(_keyed(of_group, seconds, later, min(first, seconds)))
+    for number, keyed in enumerate(batches):
+        if number == len(batches) - 1:
+            last = keyed.positions[0]._replace(watermark=WATERMARK_END)
+            keyed = dataclasses.replace(keyed, positions=(last,))
+        machine.advance(store, keyed)
+    return sum(store.written.values()) / of_group
 
 
 def _size(store: MemoryStore) -> int:

@@ -29,6 +29,7 @@ __all__ = [
     "NumberedLabelledForgiving",
     "forgiving_samples",
     "hint_of",
+    "known_form",
     "known_kind",
     "note_kind",
     "unwatched_kinds",
@@ -43,6 +44,10 @@ _MOST_KINDS = 50
 _OTHER_KINDS = "other metric types"
 _LONGEST_HINTED = 16 << 20  # as long as a line of a file may be
 _REGISTRY = b"\x00"
+_OTLP = (
+    "; this looks like OTLP as JSON, which the adapter `otlp` receives: send it there, with "
+    "OTEL_EXPORTER_OTLP_ENDPOINT or the Collector's exporter `otlphttp` (docs/adapters.md)"
+)
 _REQUIRED = {"timestamp", "source_id", "metric_name", "value"}
 _anything = msgspec.json.Decoder()
 
@@ -156,15 +161,28 @@ def hint_of(record: bytes) -> str:
         content = _anything.decode(record)
     except UNREADABLE:
         return ""
+    if type(content) is dict and "resourceMetrics" in content:
+        return _OTLP
+    preset, what = known_form(content)
+    if preset:
+        return f"; this looks like {what}: set `format: {preset}` under `input`"
+    return _other_json(content)
+
+
+def known_form(content: object) -> tuple[str, str]:
+    """The preset that reads a message, and what that is for people; empty where none does.
+
+    >>> known_form({"fields": {"a": 1}, "name": "cpu", "tags": {}, "timestamp": 1})
+    ('telegraf', 'a Telegraf record')
+    """
     layout = layout_of(content)
     if layout:
-        return f"; this looks like {LAID_OUT[layout]}: set `format: {layout}` under `input`"
+        return layout, LAID_OUT[layout]
     for preset, what, paths in SIGNS:
-        if all(_leads(content, path) for path in paths):
-            if what == BATCH and not _is_batch(content):
-                continue
-            return f"; this looks like {what}: set `format: {preset}` under `input`"
-    return _other_json(content)
+        leads = all(_leads(content, path) for path in paths)
+        if leads and (what != BATCH or _is_batch(content)):
+            return preset, what
+    return "", ""
 
 
 def _other_json(content: object) -> str:

@@ -29,6 +29,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _NUMBER = re.compile(r"[-+]?[0-9]{1,20}(?:\.[0-9]+)?")
 _DIGITS = 9  # fewer are no epoch time, but may be a date such as 20260102
 _LONGEST = 64
+_NAMED_UTC = (" UTC", " GMT")
 _MOST_WHOLE = 1 << 62
 
 
@@ -145,6 +146,8 @@ class Times:
                 raise ValueError(message) from error
         if _NUMBER.fullmatch(text) and (self._scale is not None or len(text) >= _DIGITS):
             return self._number(float(text) if "." in text else int(text))
+        if text[-4:] in _NAMED_UTC:
+            text = f"{text[:-4]}+00:00"
         try:
             if self._zone is UTC:
                 return parse_timestamp(text)

@@ -22,6 +22,7 @@ JSON = "application/json"
 
 _OLD_JSON = b"instrumentationLibraryMetrics"
 _OLD_FIELD = 1000
+_BLANK = b"\xef\xbb\xbf \t\r\n"
 
 
 def _raise(_count: int, reason: str) -> None:
@@ -41,6 +42,9 @@ def read_request(body: bytes, content_type: str, lost: Callable[[int, str], None
         BadRequestError: it is none, or of a version before scopes were called scopes.
     """
     request = metrics_service_pb2.ExportMetricsServiceRequest()
+    if content_type == JSON and body.lstrip(_BLANK)[:1] != b"{":
+        message = "no ExportMetricsServiceRequest: the body is no JSON object"
+        raise BadRequestError(message)
     try:
         if content_type == JSON:
             json_format.Parse(body, request, ignore_unknown_fields=True)

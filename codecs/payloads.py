@@ -33,6 +33,13 @@ _SHORT = 60
 _MARK = b"\xef\xbb\xbf"
 _ABSENT = ("nan", "inf", "infinity", "null", "none")
 _ENGLISH = Notation()
+_WAYS = {
+    "`decimal_comma`": Notation(comma=True),
+    "`strip_units`": Notation(units=True),
+    "`decimal_comma` and `strip_units`": Notation(comma=True, units=True),
+}
+_WORD = r"(?:\\.|[^\s,=\\])+"
+_INFLUX = re.compile(rf'{_WORD}(?:,{_WORD}={_WORD})*[ ]+{_WORD}=(?:[-+]?[0-9]|["tTfF])[^ ]*(?: |$)')
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]")
 
 
@@ -73,12 +80,18 @@ def number_of(payload: bytes, notation: Notation = _ENGLISH) -> tuple[float, str
 
 
 def _remedy(text: str) -> str:
+    if _INFLUX.match(text):
+        return (
+            "; it looks like InfluxDB's line protocol: the adapter `influx` receives that, or let "
+            "the sender write JSON (Telegraf: data_format and `format: telegraf`)"
+        )
     if not looks_numeric(text):
         word = text.isalpha() and text.lower() not in _ABSENT
         return "; `states` turns words into numbers" if word else ""
-    ways = ["`decimal_comma`"] if "," in text else []
-    ways += ["`strip_units`"] if text[-1:].isalpha() or text[-1:] in "%°‰" else []
-    return f"; {' and '.join(ways)} would read it" if ways else ""
+    for ways, notation in _WAYS.items():
+        if read_text(text, notation) is not None:
+            return f"; {ways} would read it"
+    return ""
 
 
 def json_of(payload: bytes) -> tuple[Any, int]:

@@ -10,13 +10,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
 
-from padit.codecs.bodies import BadRequestError, unsnappy
+from padit.codecs.bodies import BadRequestError, EncodingError, unsnappy
 from padit.codecs.prometheus_proto import Label, ReceivedRequest, ReceivedWriteRequest
 
 __all__ = ["Key", "LabelError", "Metadata", "Point", "RemoteWrite", "labels_of", "read_request"]
 
-_V2 = "io.prometheus.write.v2.request"
+_TYPE = "application/x-protobuf"
+_MESSAGE_V1, _MESSAGE_V2 = "prometheus.WriteRequest", "io.prometheus.write.v2.Request"
+_FIELDS_V2 = frozenset((4, 5))  # version 1.0 has none of these numbers, to be told apart
 
 Key = tuple[bytes, ...] | tuple[str, ...]
 """Labels of a series as they came: encoded, or names and values in turn."""
@@ -79,9 +82,10 @@ def read_request(body: bytes, content_type: str, most: int) -> RemoteWrite:
         most: bytes that the decompressed body may have.
 
     Raises:
-        BadRequestError: no snappy block, larger than `most`, or no message of its version.
+        BadRequestError: no snappy block, larger than `most`, or no message of its version; an
+            EncodingError where the content type names another message.
     """
-    second = f"proto={_V2}" in content_type.lower().replace(" ", "")
+    second = _is_second(content_type)
     message = ReceivedRequest() if second else ReceivedWriteRequest()
     try:
         message.ParseFromString(unsnappy(body, most))
@@ -89,12 +93,34 @@ def read_request(body: bytes, content_type: str, most: int) -> RemoteWrite:
         text = f"no {'2.0' if second else '1.0'} message: {error}"
         raise BadRequestError(text) from error
     if not second:
+        if not (message.timeseries or message.metadata) and _fields(message) & _FIELDS_V2:
+            text = f"the body is of version 2.0: say so with {_TYPE}; proto={_MESSAGE_V2}"
+            raise BadRequestError(text)
         return RemoteWrite(False, list(_metadata(message)), _points_v1(message))
     symbols = [_decoded(symbol) for symbol in message.symbols]
     if not symbols or symbols[0] != "":
         text = "symbols must begin with the empty string"
         raise BadRequestError(text)
     return RemoteWrite(True, (), _points_v2(message, symbols))
+
+
+def _is_second(content_type: str) -> bool:
+    """Whether a content type names version 2.0; raises EncodingError if it names no known one."""
+    for parameter in content_type.split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() != "proto":
+            continue
+        given = value.strip().strip('"').lower()
+        if given not in (_MESSAGE_V1.lower(), _MESSAGE_V2.lower()):
+            text = f"the message {given[:60]!r}; one of: {_MESSAGE_V1}, {_MESSAGE_V2}"
+            raise EncodingError(text)
+        return given == _MESSAGE_V2.lower()
+    return False
+
+
+def _fields(message: Any) -> frozenset[int]:
+    """Numbers of the fields that a message has and its version does not."""
+    return frozenset(field.field_number for field in UnknownFieldSet(message))
 
 
 def _decoded(text: bytes) -> str | None:

@@ -1,31 +1,41 @@
 """A mapping that may read a JSON message which nothing else recognises: `format`, guessed by names.
 
-Only a proposal for a person, made after a message was refused; nothing is read by it unasked.
+Only a proposal for a person, made after a message was refused; nothing is read by it unasked. What
+tells series apart (a name beside several numbers, an object of tags) is part of it, so that two
+series are never mixed by following it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 __all__ = ["suggested"]
 
 _TIMES = ("timestamp", "time", "ts", "datetime", "eventtime", "date", "at", "t", "when", "tsms",
-          "timems", "measuredat", "recordedat", "createdat")  # fmt: skip
+          "timems", "measuredat", "recordedat", "createdat", "clock", "receivedat", "lastchanged",
+          "lastupdated", "timestampms", "timestampns", "epoch", "starttime")  # fmt: skip
 _SOURCES = ("sourceid", "machineid", "deviceid", "sensorid", "equipmentid", "assetid", "host",
-            "hostname", "machine", "device", "sensor", "source", "node", "station", "instance",
-            "serial", "id", "name")  # fmt: skip
+            "hostname", "machine", "device", "sensor", "source", "node", "nodename", "station",
+            "instance", "instanceid", "entityid", "itemid", "resourceid", "serial", "id",
+            "name")  # fmt: skip
 _METRICS = ("metricname", "metric", "signal", "parameter", "param", "tag", "key", "field", "n",
             "name", "type")  # fmt: skip
+_METRICS_FOR_SURE = ("metricname", "metric", "countername", "namevalue")
 _VALUES = ("value", "val", "v", "reading", "measurement")
-_UNITS = ("unit", "uom", "units")
+_UNITS = ("unit", "uom", "units", "unitsabbreviation")
+_TAGS = ("tags", "labels", "dimensions")
 _PLAIN = re.compile(r"[A-Za-z_@][\w@-]{0,39}")
 _DEEPEST = 3
 _MOST = 200  # values of a message that are looked at
+_FIRST = 20  # elements of which the fullest is looked at
 _LONGEST = 300
 _WORDS = frozenset(("yes", "no", "on", "off", "true", "false", "null", "y", "n"))  # none in YAML
 _NUMBER = re.compile(r"[-+]?[0-9]{1,18}(?:\.[0-9]{1,18})?")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*|[0-9]{9,19}(?:\.[0-9]+)?")
+# An element and what lies around it, the element first, each with the beginning of its paths.
+_Levels = Sequence[tuple[Any, str]]
+_Fits = Callable[[Any], bool]
 
 
 def suggested(message: Any) -> str:
@@ -36,46 +46,113 @@ def suggested(message: Any) -> str:
     """
     if type(message) is not dict:
         return ""
-    each = _elements(message)
-    element = _at(message, each)[0] if each else message
-    found = {"each": f'"{each}[*]"'} if each else {}
-    outer = "$." if each else ""
-    time = _named(element, _TIMES, _is_time)
-    around = "" if time or not each else _named(message, _TIMES, _is_time)
-    if not time and not around:
+    each, levels = _levels(message)
+    time = _around(levels, _TIMES, _is_time)
+    if not time:
         return ""
-    value = _named(element, _VALUES, _is_number, deepest=1)
+    element = levels[0][0]
+    found = {"each": f'"{each}"'} if each else {}
+    value = _named(element, _VALUES, _is_number, deepest=2)
     metric = _named(element, _METRICS, _is_name, deepest=1) if value else ""
-    source = _named(element, _SOURCES, _is_name, without=metric)
-    above = "" if source or not each else _named(message, _SOURCES, _is_name)
-    if source or above:
-        found["source"] = source or f"{outer}{above}"
-    else:
-        found["source_id"] = "NAME"
+    source = _around(levels, _SOURCES, _is_name, without=metric)
+    found |= {"source": source} if source else {"source_id": "NAME"}
+    tags = _tags(levels)
+    numbers = _numbers_of(element, time, source, value)
     if metric:
         found |= {"metric": metric, "value": value}
-        unit = _named(element, _UNITS, lambda one: type(one) is str, deepest=1)
-        found |= {"unit": unit} if unit else {}
-    elif _has_numbers(element, time, source):
-        found |= {"metric": '"{field}"', "values": "."}
-    else:
+    elif not (value or numbers):
         return ""
-    found["time"] = time or f"{outer}{around}"
+    else:
+        found |= _values(levels, value, numbers)
+    unit = _named(element, _UNITS, lambda one: type(one) is str, deepest=1) if value else ""
+    found |= {"unit": unit} if unit and "values" not in found else {}
+    found |= {"by": f'"{tags}.*"'} if tags else {}
+    found["time"] = time
     text = "{" + ", ".join(f"{name}: {_written(path)}" for name, path in found.items()) + "}"
     return text if len(text) <= _LONGEST else ""
 
 
+def _values(levels: _Levels, value: str, numbers: Sequence[Any]) -> dict[str, str]:
+    """The values of an element that are not named one by one, and how."""
+    name = _around(levels, _METRICS_FOR_SURE, lambda one: type(one) is str and _is_name(one))
+    if value and not any(type(one) in (int, float) for one in numbers):
+        if name:
+            return {"metric": name, "value": value}
+        return {"values": f"{{value: {value}}}"}
+    found = {"metric": f'"{{{name}}}_{{field}}"' if name else '"{field}"', "values": "."}
+    if not value and 2 * sum(type(one) is str for one in numbers) >= len(numbers):
+        found["text_numbers"] = "true"
+    return found
+
+
+def _levels(message: dict[str, Any]) -> tuple[str, _Levels]:
+    """The path of the elements, and the first of them with what lies around it.
+
+    An array of objects counts if they hold more numbers than what lies beside it; and one inside of
+    its objects where those have no time of their own.
+    """
+    path, around = "", [message]
+    while len(around) <= _DEEPEST:
+        inner = _elements(around[-1])
+        if not inner:
+            break
+        elements = _at(around[-1], inner)
+        timed = bool(_named(around[-1], _TIMES, _is_time))
+        held = sum(1 for one in elements[:_MOST] for _ in _numbers_of(one))
+        if timed and (len(around) > 1 or len(_numbers_of(around[-1])) > held + 1):
+            break
+        path = f"{path}.{inner}[*]" if path else f"{inner}[*]"
+        around.append(max(elements[:_FIRST], key=lambda one: len(_numbers_of(one))))
+    depth = len(around) - 1
+    begins = ["" if not out else "$." if out == depth else "^." * out for out in range(depth + 1)]
+    return path, list(zip(reversed(around), begins, strict=True))
+
+
+def _around(levels: _Levels, names: Sequence[str], fits: _Fits, *, without: str = "") -> str:
+    """The path of the best name: in the element, else in what lies around it, the nearest first."""
+    for content, begin in levels:
+        found = _named(content, names, fits, without="" if begin else without)
+        if found:
+            return f"{begin}{found}"
+    return ""
+
+
+def _tags(levels: _Levels) -> str:
+    """The path of an object of texts that tell series apart; "" where there is none."""
+    content, begin = levels[0]
+    for path in _objects(content):
+        one = _at(content, path)
+        if path.rpartition(".")[2].lower() in _TAGS and one and all(
+            type(each) is str for each in [*one.values()][:_MOST]
+        ):  # fmt: skip
+            return f"{begin}{path}"
+    return ""
+
+
+def _objects(content: Any, path: str = "", depth: int = 0) -> Iterator[str]:
+    """Paths of the objects within an object, as far as those are plain."""
+    for name, one in list(content.items())[:100] if type(content) is dict else ():
+        if type(one) is dict and _PLAIN.fullmatch(name) and depth < _DEEPEST:
+            inner = f"{path}.{name}" if path else name
+            yield inner
+            yield from _objects(one, inner, depth + 1)
+
+
 def _written(path: str) -> str:
     """A path as YAML has it."""
-    return f'"{path}"' if path[:1] == "@" or path.lower() in _WORDS else path
+    plain = path[:1] != "@" and path.lower() not in _WORDS
+    return path if plain or path == "true" else f'"{path}"'
 
 
-def _has_numbers(element: Any, *others: str) -> bool:
-    return any(type(one) in (int, float) for path, one in islice(_leaves(element), _MOST)
-               if path not in others)  # fmt: skip
+def _numbers_of(element: Any, *others: str) -> list[Any]:
+    """Numbers of an element, also in text, but those at some paths."""
+    return [
+        one for path, one in islice(_leaves(element), _MOST)
+        if path not in others and type(one) is not bool and _is_number(one)
+    ]  # fmt: skip
 
 
-def _elements(message: dict[str, Any]) -> str:
+def _elements(message: Any) -> str:
     """The path of the longest array of objects; "" where there is none."""
     arrays = [
         (len(one), path)
@@ -104,7 +181,7 @@ def _at(message: Any, path: str) -> Any:
 
 
 def _named(
-    content: Any, names: tuple[str, ...], fits: Any, *, deepest: int = 9, without: str = ""
+    content: Any, names: Sequence[str], fits: _Fits, *, deepest: int = 9, without: str = ""
 ) -> str:
     """The path of the best of some names: the first of them, and of those the least deep."""
     found = []

@@ -239,10 +239,17 @@ def commit(place: ArchivePlace, manifest: Manifest) -> None:
     """Write the next manifest, which makes its files count.
 
     Raises:
-        ConfigurationError: another process writes to the same archive.
+        ConfigurationError: another process writes to the same archive; or it was deleted.
         SourceError: the service is away.
     """
     numbers = numbers_of(place)
+    if not numbers and manifest.number > 1:
+        message = (
+            f"{place.uri}: the archive is gone, with all that was committed: was its bucket or "
+            "folder deleted? Restore it; or start again, and a new one begins with what the topic "
+            "still holds"
+        )
+        raise ConfigurationError(message)
     if numbers and numbers[-1] >= manifest.number and (found := _newest(place, numbers)):
         if found == manifest:  # the answer to an attempt was lost
             return

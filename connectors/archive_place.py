@@ -19,7 +19,7 @@ from padit.connectors.uris import Address, absolute, read_client_config
 from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError, PaditError, SourceError
 
-__all__ = ["ArchivePlace", "PlaceOptions", "place_of"]
+__all__ = ["ArchivePlace", "PlaceOptions", "PlaceRefusedError", "place_of"]
 
 T = TypeVar("T")
 _KEYS = ("access_key", "secret_key", "session_token")
@@ -39,6 +39,10 @@ _HOPELESS = {
     "UNAUTHENTICATED": "the credentials are refused",
     "No response body": "",
 }
+
+
+class PlaceRefusedError(ConfigurationError):
+    """A service refuses the credentials, or has no such bucket: so it is set, or set of late."""
 
 
 class PlaceOptions(BaseModel):
@@ -130,6 +134,10 @@ class ArchivePlace:
             **settings,
         )
 
+    def forget(self) -> None:
+        """Connect anew, with the credentials of that moment."""
+        self._system = None
+
     def path(self, name: str) -> str:
         """Path of a file as the file system names it."""
         return f"{self.root}/{name}"
@@ -188,7 +196,7 @@ class ArchivePlace:
         bucket = self.root.partition("/")[0]
         if self.system.get_file_info(bucket).type == pafs.FileType.NotFound:
             message = f"{self.uri}: there is no such bucket; create it first"
-            raise ConfigurationError(message)
+            raise PlaceRefusedError(message)
 
     def delete(self, name: str) -> None:
         """Remove a file, if it is there. Raises SourceError."""
@@ -210,7 +218,7 @@ class ArchivePlace:
 
         Raises:
             FileNotFoundError: there is no such file.
-            ConfigurationError: waiting cannot help.
+            PlaceRefusedError: waiting cannot help, unless somebody changes it meanwhile.
             SourceError: it may work later.
         """
         try:
@@ -219,13 +227,13 @@ class ArchivePlace:
             raise
         except PermissionError as error:
             message = f"{self.uri}: {name or self.root}: {error.strerror or error}"
-            raise ConfigurationError(message) from error
+            raise PlaceRefusedError(message) from error
         except (OSError, ValueError) as error:
             text = str(error)
             for sign, reason in _HOPELESS.items():
                 if sign in text and reason:
                     message = f"{self.uri}: {reason} ({_short(text)}); {self._remedy()}"
-                    raise ConfigurationError(message) from error
+                    raise PlaceRefusedError(message) from error
             message = f"{self.uri}: {name or self.root}: {_short(text)}"
             raise SourceError(message) from error
 

@@ -16,7 +16,7 @@ from padit.domain.timestamps import parse_timestamp
 
 __all__ = ["OF_ANY_FORMAT", "TEXT_ONLY", "FileOptions", "file_options"]
 
-OF_ANY_FORMAT = frozenset(("order", "repeats"))
+OF_ANY_FORMAT = frozenset(("order", "repeats", "suffix"))
 """Options that do not depend on what a file looks like."""
 TEXT_ONLY = (
     "delimiter", "columns", "encoding", "line_end", "skip_lines", "comment", "decimal",
@@ -99,6 +99,10 @@ def _zone(value: Any) -> Any:
     return value
 
 
+def _suffix(value: Any) -> Any:
+    return value.lstrip(".") if isinstance(value, str) else value
+
+
 _Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 _Pairs = Annotated[dict[str, str], BeforeValidator(_pairs)]
 
@@ -159,7 +163,9 @@ class FileOptions(BaseModel):
     )
     start: Annotated[int | None, BeforeValidator(_moment)] = Field(
         default=None,
-        description="Time of the first row, for a file without times; any timestamp.",
+        description="Time of the first row, for a file without times; any timestamp. With "
+        "`timestamp`: where the numbers of that column begin to count (in seconds, or the unit of "
+        "`time_format`).",
         examples=["2026-01-01T00:00:00Z"],
     )
     step: float | None = Field(
@@ -211,6 +217,11 @@ class FileOptions(BaseModel):
         "row; the times of such samples are a microsecond apart. `drop`: rows with the series, "
         "time and value of another count once, as in a topic.",
     )
+    suffix: Annotated[str | None, BeforeValidator(_suffix)] = Field(
+        default=None,
+        description="How a file is read whose name does not say it: `csv`, `json`, `jsonl`, "
+        "`parquet`, `prom`, `tsv`.",
+    )
 
 
 def file_options(place: str, options: Mapping[str, Any]) -> FileOptions:
@@ -228,12 +239,18 @@ def file_options(place: str, options: Mapping[str, Any]) -> FileOptions:
         checked = FileOptions.model_validate(options)
     except ValidationError as error:
         raise ConfigurationError(explain(place, FileOptions, error)) from error
+    named = "timestamp" in checked.model_fields_set
     faults = {
-        "start and step go together: the time of the first row and the seconds to the next": (
-            (checked.start is None) != (checked.step is None)
+        "start needs step, the seconds from row to row, or timestamp, the column that counts "
+        "seconds from start": checked.start is not None and checked.step is None and not named,
+        "step needs start, the time of the first row": (
+            checked.step is not None and checked.start is None
         ),
-        "start/step and timestamp contradict each other: give one of them": (
-            checked.start is not None and "timestamp" in checked.model_fields_set
+        "step and timestamp contradict each other: give one of them": (
+            checked.step is not None and named
+        ),
+        "numbers that count from start have a unit as time_format: epoch_s, epoch_ms, ...": (
+            checked.start is not None and named and checked.time_format not in (None, *EPOCHS)
         ),
         "source_id and source_column contradict each other: give one of them": (
             checked.source_id is not None and checked.source_column is not None

@@ -11,7 +11,7 @@ from padit.codecs.contract import shorten
 from padit.connectors.file_columns import numbers
 from padit.connectors.file_labels import with_labels
 from padit.connectors.file_options import FileOptions
-from padit.connectors.file_plan import GivenTimes, Narrow, Plan, labelled, make_plan
+from padit.connectors.file_plan import Narrow, Plan, labelled, make_plan
 from padit.connectors.file_types import Leaf, flattened, leaves_of, shown, valid_text
 from padit.connectors.tables.times import TimeForm
 from padit.domain.errors import SourceError
@@ -93,7 +93,7 @@ def lay_out(
     _check_kinds(plan, leaves, path)
     metrics = set(plan.value_columns)
     guesses += _of_metrics([leaf for leaf in used if leaf.name in metrics], as_text, path)
-    guesses += _of_time(plan, file, leaves, path)
+    guesses += _of_time(plan, file, leaves, path, counted=options.start is not None)
     guesses += with_labels(Findings(), plan, labels).guesses
     left = [leaf for leaf in leaves.values() if leaf not in used]
     return Layout(
@@ -109,7 +109,7 @@ def lay_out(
             )
             for leaf in left
         ),
-        TimeForm(zone=options.timezone or "", repeated=options.repeated_hour),
+        _time_form(options),
     )
 
 
@@ -219,9 +219,19 @@ def _of_metrics(used: list[Leaf], as_text: set[str], path: str) -> list[Guess]:
     return found
 
 
-def _of_time(plan: Plan, file: pq.ParquetFile, leaves: dict[str, Leaf], path: str) -> list[Guess]:
+def _time_form(options: FileOptions) -> TimeForm:
+    base = options.start if options.start is not None and options.step is None else None
+    return TimeForm(
+        1 if base is not None else 0, "", options.timezone or "", options.repeated_hour,
+        base=base or 0,
+    )  # fmt: skip
+
+
+def _of_time(
+    plan: Plan, file: pq.ParquetFile, leaves: dict[str, Leaf], path: str, *, counted: bool
+) -> list[Guess]:
     """The unit of times that are numbers, by the size of the first one."""
-    if isinstance(plan.time, GivenTimes) or not leaves[plan.time].numeric:
+    if not isinstance(plan.time, str) or counted or not leaves[plan.time].numeric:
         return []
     for batch in file.iter_batches(1, columns=[plan.time], use_threads=False):
         first, _ = numbers(flattened(pa.Table.from_batches([batch]))[plan.time].chunk(0))

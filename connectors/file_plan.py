@@ -43,12 +43,22 @@ class NoTimeError(SourceError):
     """A table without the column of its times.
 
     Attributes:
-        likely: the value of `timestamp` that the names of its columns suggest; "" where none does.
+        likely: the value of `timestamp` that the columns suggest; "" where none does.
+        why: what suggests it.
     """
 
-    def __init__(self, message: str, likely: str) -> None:
-        super().__init__(message)
+    def __init__(self, before: str, behind: str, likely: str) -> None:
+        perhaps = f"Perhaps you mean timestamp={likely}. " if likely else ""
+        super().__init__(f"{before}{perhaps}{behind}")
+        self._parts = before, behind
         self.likely = likely
+        self.why = "by its name"
+
+    def with_likely(self, likely: str) -> "NoTimeError":
+        """The same with what the cells of the columns suggest."""
+        found = NoTimeError(*self._parts, likely)
+        found.why = self.why if likely == self.likely else "by its cells"
+        return found
 
 
 class GivenTimes(NamedTuple):
@@ -217,16 +227,14 @@ def _time(
     for at, sign in enumerate(name):  # a "+" in the query of a URI arrives as a space
         if sign in "+ " and name[:at] in columns and name[at + 1 :] in columns:
             return name[:at], name[at + 1 :]
-    likely = likely_time(columns)
-    message = (
-        f"{place} has no column {name!r}; its columns are: {', '.join(columns)}. "
-        + (f"Perhaps you mean timestamp={likely}. " if likely else "")
-        + "Name the one with the event time with timestamp=COLUMN (or timestamp=DATE+TIME, if two "
+    before = f"{place} has no column {name!r}; its columns are: {', '.join(columns)}. "
+    behind = (
+        "Name the one with the event time with timestamp=COLUMN (or timestamp=DATE+TIME, if two "
         "columns hold it), or give times with start=TIME and step=SECONDS"
     )
     if len(columns) == 1:
-        message += "; if other lines stand before the header, add skip_lines=NUMBER"
-    raise NoTimeError(message, likely)
+        behind += "; if other lines stand before the header, add skip_lines=NUMBER"
+    raise NoTimeError(before, behind, likely_time(columns))
 
 
 def likely_time(columns: Sequence[str]) -> str:

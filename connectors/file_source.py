@@ -110,7 +110,8 @@ class FileSource:
     @property
     def suffix(self) -> str:
         """The suffix of the files, which decides their format; without that of a compression."""
-        return unpacked_suffix(self.pattern)
+        stated = self.options.suffix
+        return f".{stated}".lower() if stated else unpacked_suffix(self.pattern)
 
     @property
     def spreads(self) -> bool:

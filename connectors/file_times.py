@@ -15,9 +15,10 @@ from padit.connectors.tables.times import (
     convert_times,
     in_zone,
     micros_of_integers,
+    of_floats,
     text_of,
 )
-from padit.domain.timestamps import EARLIEST_US, LATEST_US, micros_from_numbers
+from padit.domain.timestamps import EARLIEST_US, LATEST_US
 
 __all__ = [
     "event_times", "floats", "is_text", "local_times", "of_dictionary", "times", "times_of_rows",
@@ -57,16 +58,24 @@ def times_of_rows(
     if isinstance(plan.time, GivenTimes):
         time = plan.time.start + np.rint(number * plan.time.step).astype(np.int64)
         return time, np.zeros(len(number), bool), {}
-    kind = table[plan.time].type
+    micros, bad, why = _stated_times(plan, plan.time, table, number, form)
+    return (np.where(bad, micros, micros + form.base) if form.base else micros), bad, why
+
+
+def _stated_times(
+    plan: Plan, name: str, table: pa.Table, number: NDArray[np.int64], form: TimeForm
+) -> tuple[NDArray[np.int64], Mask, dict[int, str]]:
+    """The same of a table that has times; those that count from a beginning as they stand."""
+    kind = table[name].type
     if len(plan.time_columns) == 1 and not is_text(kind) and not _is_words(kind, form):
-        micros, bad = times(whole(table[plan.time]), form)
+        micros, bad = times(whole(table[name]), form)
         if not form.zone or not _is_local(kind):
             return micros, bad, {}
         found = in_zone(Times(micros, bad, ~bad, {}), form, number)
         return found.micros, found.bad, found.why
     if pa.types.is_dictionary(kind):
         table = table.set_column(
-            table.column_names.index(plan.time), plan.time, table[plan.time].cast(pa.string())
+            table.column_names.index(name), name, table[name].cast(pa.string())
         )
     found = convert_times(text_of(table, plan.time_columns), form, number)
     return found.micros, found.bad, found.why
@@ -94,7 +103,8 @@ def times(
         micros = micros_of_integers(ticks, form.per_second)
     else:
         try:
-            micros = micros_from_numbers(floats(column))
+            number = floats(column)
+            micros = of_floats(number, form.per_second)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             bad[:] = True
     return micros, bad

@@ -8,7 +8,8 @@ with everything downstream, and rows after the checkpoint are read again.
 
 A reader hands its cursor back to the runner at intervals (a self-checkpoint), because a runner
 can take a checkpoint only between bundles. It does so rarely when idle: Flink runners before
-apache/beam PR 39191 keep a little state for every self-checkpoint forever.
+apache/beam PR 39191 keep a little state for every self-checkpoint forever, unless our launcher
+bounds it (docs/adr/0046-what-a-self-checkpoint-leaves.md).
 """
 
 import dataclasses

@@ -19,6 +19,7 @@ from pathlib import Path, PurePath
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
+from padit.connectors.file_looks import looks_like
 from padit.connectors.sink import OnceSink, Sink
 from padit.connectors.source import Source
 from padit.domain.errors import ConfigurationError
@@ -215,9 +216,12 @@ options={'delimiter': ';'})
         message = f"{uri!r} names neither a file nor a service"
         raise ConfigurationError(message)
     kind = path if path in ("-", "stdout", "null") else PurePath(path).suffix.lower()
+    every = {**options, **(mapping or {})}
     if path.endswith("/"):
         kind = "/"
-    return Address(uri, kind, "", path, {**options, **(mapping or {})})
+    elif every.get("suffix"):
+        kind = f".{every['suffix']}".lower()
+    return Address(uri, kind, "", path, every)
 
 
 def read_client_config(path: str | None) -> dict[str, str]:
@@ -285,6 +289,8 @@ def _known(verb: str, address: Address, registry: dict[str, _Factory]) -> _Facto
             f"{address.uri!r}: nothing known by {address.kind or 'a name without a suffix'!r} "
             f"can be {verb}; known are: {known}"
         )
+        if verb == "read" and not address.host:
+            message += looks_like(address.path)
         raise ConfigurationError(message)
     return registry[address.kind]
 

@@ -242,6 +242,7 @@ class JobConfig(Section):
             DetectorSetting(name="usual"),
             DetectorSetting(name="relation"),
             DetectorSetting(name="lasting"),
+            DetectorSetting(name="discord"),
             DetectorSetting(name="no_data", parameters={"lived_sec": 3600}),
         ),
         description="Detectors, in any number; the highest score of a series counts.",

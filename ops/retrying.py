@@ -5,13 +5,14 @@ through, one by one, and closes if more than 60 % of them succeed, which are two
 nothing is called.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from interlock import CircuitBreaker, CircuitOpenError, Config
 from interlock.state import State
 
-__all__ = ["OPEN_SECONDS", "Breaker", "backoff"]
+__all__ = ["OPEN_SECONDS", "Breaker", "asked_wait", "backoff"]
 
 OPEN_SECONDS = 60.0
 _WINDOW = 20
@@ -20,6 +21,7 @@ _PROBES = 3
 _MORE_THAN_HALF = 0.501
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 600.0
+_LONGEST_ASKED = 3600.0
 T = TypeVar("T")
 
 
@@ -31,6 +33,24 @@ def backoff(attempts: int, chance: float, longest: float = _LONGEST_WAIT) -> flo
     """
     whole = min(_FIRST_WAIT * 2.0 ** min(attempts - 1, 30), longest)
     return whole * (0.5 + chance / 2)
+
+
+def asked_wait(headers: Mapping[str, str]) -> float:
+    """Seconds of `Retry-After`, at most an hour; 0: none that can be read.
+
+    A date counts from the answer's own date, so that no two clocks are compared.
+
+    >>> asked_wait({"retry-after": "7"}), asked_wait({"retry-after": "soon"})
+    (7.0, 0.0)
+    """
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value), _LONGEST_ASKED)
+    try:
+        ahead = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+    return min(max(ahead.total_seconds(), 0.0), _LONGEST_ASKED)
 
 
 class Breaker:

@@ -100,6 +100,20 @@ class FlinkJob:
         except (OSError, ValueError, KeyError) as error:
             _LOG.info("no answer from %s: %r", self._url, error)
 
+    def known_as(self, seconds: float) -> str | None:
+        """Flink's id of the job, once Flink knows it; None if it does not within `seconds`."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                path = self._find()
+            except (OSError, ValueError, KeyError) as error:
+                _LOG.info("no answer from %s: %r", self._url, error)
+                path = None
+            if path is not None:
+                return path.rpartition("/")[2]
+            time.sleep(_CANCEL_EVERY)
+        return None
+
     def cancel(self, seconds: float) -> None:
         """End it where it is, and wait until it has ended.
 

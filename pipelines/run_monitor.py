@@ -25,6 +25,7 @@ _LOG = logging.getLogger(__name__)
 _ASK_EVERY = 0.5
 _SETTLE = 2.5
 _CANCEL_SECONDS = 30.0
+_KNOWN_SECONDS = 30.0
 _DROPPED = "StatefulParDoDropped"  # by Beam's Java runners, of elements they drop as late
 
 
@@ -56,6 +57,10 @@ class RunMonitor:
         if url is not None and not self._runner.here:
             job, submission = self._result._job_id, self._runner.submission
             self._flink = FlinkJob(url, job, submission, self._partitions)
+
+    def submitted(self) -> str | None:
+        """The cluster's id of the job; None if it has no address, or does not know the job yet."""
+        return None if self._flink is None else self._flink.known_as(_KNOWN_SECONDS)
 
     def run(self, pipeline: beam.Pipeline) -> None:
         """Run to the end, or to a clean stop on SIGTERM and Ctrl-C.

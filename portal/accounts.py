@@ -33,6 +33,8 @@ _ROTATE_SECONDS = 24 * 3600
 _SEEN_SECONDS = 2.0
 _TRUSTED_SECONDS = 60.0
 _MOST_SEEN = 10_000
+_OF_KEY = "key:"
+_RESERVED = (_OF_KEY, "address ", "configuration")
 _KEY = "padit_"
 _SHORTEST_PASSWORD = 10
 _LONGEST_PASSWORD = 200
@@ -236,7 +238,7 @@ class Accounts:
             "s" + token,
             'SELECT name, role FROM session JOIN "user" ON session."user" = name '
             "WHERE digest = ? AND ends > ?",
-            _digest(token),
+            (_digest(token),),
             "session",
         )
         return row
@@ -247,7 +249,7 @@ class Accounts:
             return self._cached(
                 "k" + token,
                 "SELECT 'key:' || name, role FROM api_key WHERE digest = ? AND ends > ?",
-                _digest(token),
+                (_digest(token),),
                 "key",
             )
         return self._by_token(token)
@@ -267,7 +269,17 @@ class Accounts:
         name, role = claims.get("sub"), claims.get("role")
         if not isinstance(name, str) or role not in ROLES:
             return None
-        return Principal(name, role, "token")
+        return self._still(name, role)
+
+    def _still(self, name: str, role: Role) -> Principal | None:
+        """Who a token was given to, as long as the user or a key of that name has that role."""
+        query = (
+            "SELECT 'key:' || name, role FROM api_key WHERE 'key:' || name = ? AND role = ? "
+            "AND ends > ?"
+        )
+        if not name.startswith(_OF_KEY):
+            query = 'SELECT name, role FROM "user" WHERE name = ? AND role = ? AND ? > 0'
+        return self._cached(f"t{role} {name}", query, (name, role), "token")
 
     def _signing(self) -> list[tuple[str, OctKey]]:
         """Keys that sign, the newest first; one a day of each portal, and the ones before check."""
@@ -286,14 +298,14 @@ class Accounts:
             (kid, OctKey.import_key(bytes.fromhex(secret), {"kid": kid})) for kid, secret, _ in rows
         ]
 
-    def _cached(self, name: str, query: str, digest: str, how: str) -> Principal | None:
+    def _cached(self, name: str, query: str, values: tuple[str, ...], how: str) -> Principal | None:
         """A lookup that is asked again after two seconds; while nothing answers, a minute holds."""
         now = time.monotonic()
         known = self._seen.get(name)
         if known is not None and known[0] > now:
             return known[1]
         try:
-            row = self._one(query, (digest, self._clock()))
+            row = self._one(query, (*values, self._clock()))
         except SinkError:
             if known is not None and known[0] > now - _TRUSTED_SECONDS:
                 return known[1]
@@ -344,6 +356,9 @@ def _digest(secret: str) -> str:
 def _check(name: str, password: str) -> None:
     if not (0 < len(name) <= 80) or not name.isprintable():
         message = "a name has 1 to 80 printable characters"
+        raise ConfigurationError(message)
+    if name.startswith(_RESERVED):
+        message = f"a name does not begin with {' or '.join(_RESERVED)}: programs are called so"
         raise ConfigurationError(message)
     if not _SHORTEST_PASSWORD <= len(password) <= _LONGEST_PASSWORD:
         message = f"a password has {_SHORTEST_PASSWORD} to {_LONGEST_PASSWORD} characters"

@@ -151,4 +151,19 @@ class _Headers:
                     message["headers"].append((b"cache-control", b"no-store"))
             await send(message)
 
-        await self._app(scope, receive, with_headers)
+        await self._app(scope, _limited(receive), with_headers)
+
+
+def _limited(receive: Receive) -> Receive:
+    """What a client sends, up to the limit also where it states no length."""
+    taken = 0
+
+    async def counted() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > _MOST_BODY:
+            raise HTTPException(413, "the body is too large")
+        return message
+
+    return counted

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from bisect import bisect_right
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -22,6 +23,8 @@ from padit.alerting.service import Input
 from padit.alerting.signing import sign
 from padit.alerting.silence_review import SilenceReview
 from padit.analysis.log_store import LogStore
+from padit.analysis.series_extent import Silence
+from padit.analysis.series_names import Key, merged
 from padit.analysis.series_store import SeriesStore
 from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError, SinkError
@@ -42,7 +45,9 @@ __all__ = ["DEFAULT_CONFIG", "Given", "Portal", "local_parts", "parse_config"]
 
 T = TypeVar("T")
 _PATIENCE = 10.0
+_SILENCE_SECONDS = 5.0
 _MOST_PAGES = 2_000
+_MOST_NODES = 100_000
 _MOST_KEPT = 64 << 20
 DEFAULT_CONFIG = """\
 # Without --config every alert is shown on this page, and sent to nobody.
@@ -60,7 +65,12 @@ def parse_config(text: str, place: str) -> AlertingConfig:
         ConfigurationError: it is none; the message names the key.
     """
     try:
+        if _size(yaml.compose(text, yaml.SafeLoader), {}) > _MOST_NODES:
+            message = f"{place} grows to more than {_MOST_NODES:,} values by its aliases"
+            raise ConfigurationError(message)
         content = yaml.safe_load(text)
+    except ConfigurationError:
+        raise
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         message = f"{place} is no YAML: {str(error)[:500]}"
         raise ConfigurationError(message) from error
@@ -74,6 +84,18 @@ def parse_config(text: str, place: str) -> AlertingConfig:
     except RecursionError as error:
         message = f"{place} is nested too deeply"
         raise ConfigurationError(message) from error
+
+
+def _size(node: Any, known: dict[int, int]) -> int:
+    """How many values a document has once its aliases are written out."""
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    found = known.get(id(node))
+    if found is None:
+        known[id(node)] = 1  # one that holds itself is refused later
+        parts = [part for one in node.value for part in (one if isinstance(one, tuple) else (one,))]
+        found = known[id(node)] = 1 + sum(_size(part, known) for part in parts)
+    return found
 
 
 def local_parts(
@@ -118,14 +140,6 @@ class Given(NamedTuple):
 
     id: str
     taken: bool
-
-
-class Names(NamedTuple):
-    """Names of all series in order, the same in small letters for a search, and of sources."""
-
-    series: list[tuple[str, str]]
-    lower: list[str]
-    sources: list[str]
 
 
 class Portal:
@@ -179,9 +193,10 @@ class Portal:
         self.presenter = Presenter(self.overview)
         self.hub = Hub(self.overview, self.presenter)
         self.accounts = Accounts(accounts or state / "accounts.sqlite")
-        self._names: tuple[tuple[int, int], Names] | None = None
+        self._alone: tuple[tuple[int, int], list[Key]] | None = None
         self.head: tuple[tuple[int, float], bytes] | None = None
         self.past = Past(parts.open_reader, self.config)
+        self._silence: tuple[float, Silence] | None = None
         self.boot = secrets.token_hex(4)
         self.started = time.time()
 
@@ -237,19 +252,43 @@ class Portal:
 
     def count_series(self) -> int:
         """How many series there are readings, windows or alerts of."""
-        known = self.series.series
-        return len(known) + sum(one not in known for one in list(self.overview.by_series))
+        return self.series.count + len(self._alerts_alone())
 
-    def names(self) -> Names:
-        """Names of series and sources, in order; for a thread, as there may be a million."""
-        key = len(self.series.series), len(self.overview.by_series)
-        known = self._names
+    def _alerts_alone(self) -> list[Key]:
+        """Series of which there are alerts and nothing else, in order."""
+        key = self.series.count, len(self.overview.by_series)
+        known = self._alone
         if known is None or known[0] != key:
-            found = sorted({*list(self.series.series), *list(self.overview.by_series)})
-            lower = [f"{source} {metric}".lower() for source, metric in found]
-            sources = list(dict.fromkeys(source for source, _ in found))
-            known = self._names = key, Names(found, lower, sources)
+            has = self.series.has
+            found = sorted(one for one in list(self.overview.by_series) if not has(one))
+            known = self._alone = key, found
         return known[1]
+
+    def find(self, text: str, after: Key | None, most: int) -> tuple[list[Key], int]:
+        """Series whose names have a text, behind a place, in order; and how many there are.
+
+        For a thread: there may be a million of them.
+        """
+        low = text.lower()
+        mine = [one for one in self._alerts_alone() if low in f"{one[0]} {one[1]}".lower()]
+        begin = 0 if after is None else bisect_right(mine, after)
+        found, count = self.series.find(text, after, most)
+        return merged(found, mine[begin : begin + most], most), count + len(mine)
+
+    def sources(self, after: str | None, most: int) -> tuple[list[str], int]:
+        """Sources behind one, in order; and how many there are; for a thread."""
+        knows = self.series.knows
+        mine = sorted({source for source, _ in self._alerts_alone() if not knows(source)})
+        begin = 0 if after is None else bisect_right(mine, after)
+        found, count = self.series.sources(after, most)
+        return merged(found, mine[begin : begin + most], most), count + len(mine)
+
+    def silence(self) -> Silence:
+        """Which sources are silent for longer than usual; looked for every five seconds."""
+        moment = time.monotonic() // _SILENCE_SECONDS
+        if self._silence is None or self._silence[0] != moment:
+            self._silence = moment, self.series.silence(self.recorder.now)
+        return self._silence[1]
 
     def alerts_of(self, source: str, metric: str) -> list[AlertState]:
         """Alerts of a series, the oldest first."""

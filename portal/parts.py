@@ -1,13 +1,15 @@
 """What the routes need of the parts behind them, whether files of one run or a team's stores."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from padit.alerting.entries import Entry
 from padit.alerting.reading import LogReader
 from padit.analysis.log_store import LogRecord
-from padit.analysis.series_store import Line, Moved, SeriesInfo, Windows
+from padit.analysis.series_extent import SeriesInfo, Silence
+from padit.analysis.series_names import Key
+from padit.analysis.series_store import Lanes, Line, Moved, Windows
 from padit.portal.places import Places
 from padit.portal.training import Export
 
@@ -61,17 +63,42 @@ class Recording(Protocol):
 class SeriesSource(Protocol):
     """Readings and windows for queries; see `analysis.series_store.SeriesStore`."""
 
-    series: dict[tuple[str, str], SeriesInfo]
     version: int
-    last: int
     left_out: int
     refused: int
+
+    @property
+    def first(self) -> int:
+        """The earliest event time; 0: it is not known."""
+
+    @property
+    def last(self) -> int:
+        """The latest event time."""
+
+    @property
+    def count(self) -> int:
+        """How many series there are."""
 
     def knows(self, source: str) -> bool:
         """Whether readings or windows are of a source."""
 
-    def of_source(self, source: str) -> list[SeriesInfo]:
-        """Series of a source."""
+    def has(self, key: Key) -> bool:
+        """Whether readings or windows are of a series."""
+
+    def info(self, source: str, metric: str) -> SeriesInfo | None:
+        """What is known of a series."""
+
+    def find(self, text: str, after: Key | None, most: int) -> tuple[list[Key], int]:
+        """Series whose names have a text, behind a place, in order; and how many there are."""
+
+    def sources(self, after: str | None, most: int) -> tuple[list[str], int]:
+        """Sources behind one, in order; and how many there are."""
+
+    def extent(self, source: str) -> tuple[int, int]:
+        """How many series a source has, and its latest event time."""
+
+    def silence(self, now: int) -> Silence:
+        """Which sources are silent for longer than they usually are."""
 
     def line(self, info: SeriesInfo, start: int, end: int, points: int) -> Line:
         """Readings of a series."""
@@ -84,14 +111,14 @@ class SeriesSource(Protocol):
     ) -> list[tuple[str, int, float]]:
         """Readings of a source."""
 
-    def status(self, source: str) -> list[dict[str, Any]]:
-        """Latest window of each metric of a source."""
+    def status(self, source: str, after: int, most: int) -> list[dict[str, Any]]:
+        """Latest window of metrics of a source, behind the first `after`."""
 
     def moved(self, start: int, end: int, most: int) -> list[Moved]:
         """Series that moved most."""
 
-    def lanes(self, start: int, end: int, slices: int) -> dict[str, list[tuple[int, float]]]:
-        """The worst score of each source over time."""
+    def lanes(self, start: int, end: int, slices: int, first: Sequence[str], most: int) -> Lanes:
+        """The worst score of sources over time: of the first, then of those with the worst."""
 
     def totals(self) -> tuple[int, int]:
         """Readings and windows."""

@@ -59,7 +59,7 @@ class Past:
         until = end(entries)
         known = self._before
         if known is None or known[:2] != (len(entries), until):
-            known = len(entries), until, preview(self._config, entries, until)
+            known = len(entries), until, preview(self._config, entries, until, brief=True)
             self._before = known if len(entries) <= _MOST_KEPT else None
         return entries, until, known[2]
 

@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from padit.alerting.delivery.receivers import receivers_of
 from padit.alerting.delivery.worker import Worker
 from padit.alerting.policy import AlertingConfig
-from padit.alerting.sequencer import Alerting, Record, entry_of
+from padit.alerting.sequencer import Alerting, Record, logged
 from padit.alerting.service import Input
 from padit.alerting.store.sqlite import SqliteStore
 from padit.domain.errors import SinkError
@@ -168,8 +168,8 @@ class Recorder:
             self._listener(rows)
 
     def _entries(self, after: int) -> Rows:
-        found = ((row.n, entry_of(row.kind, row.payload)) for row in self.store.entries(after))
-        return [(n, one[1]) for n, one in found if one is not None]
+        found = ((row.n, logged(row.n, row.kind, row.payload)) for row in self.store.entries(after))
+        return [(n, one) for n, one in found if one is not None]
 
 
 def _is_recording(latest: int, clock: int) -> bool:

@@ -126,6 +126,8 @@ def _note(request: Request, gate: Gate, template: str, status: int) -> None:
     who = getattr(request.state, "asked_by", None)
     place = request.client.host if request.client else ""
     target = template.format(**request.path_params) if request.path_params else template
+    about = getattr(request.state, "about", "")
+    target = f"{target} {about}".strip()
     gate.accounts.note(
         who.name if who else "", f"{request.method} {template}", target, status, place
     )
@@ -141,7 +143,9 @@ def _admit(request: Request, gate: Gate, role: str | None) -> Principal | None:
         raise HTTPException(403, "the request comes from another site")
     who = request.state.asked_by = principal_of(request, gate.accounts)
     address = request.client.host if request.client else "?"
-    if not gate.limiter.allows(f"address {address}" if who is None else who.name, role or ""):
+    # only who may send log records is limited by records there, all others by requests
+    limited = role if role == "ingest" and who is not None and who.may(role) else ""
+    if not gate.limiter.allows(f"address {address}" if who is None else who.name, limited):
         raise HTTPException(429, "too many requests", headers={"Retry-After": "1"})
     if role == "public":
         return who

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from padit.connectors.archive_manifest import Manifest, latest
-from padit.connectors.archive_place import ArchivePlace, place_of
+from padit.connectors.archive_place import ArchivePlace, PlaceRefusedError, place_of
 from padit.connectors.kafka_settings import fetch_settings
 from padit.connectors.kafka_source import KafkaSource
 from padit.connectors.source import PartitionRange
 from padit.connectors.uris import Bounds, parse_address, read_client_config, source_from_uri
-from padit.domain.errors import ConfigurationError, SinkError, SourceError
+from padit.domain.errors import ConfigurationError, PaditError, SinkError, SourceError
 from padit.ops.retrying import backoff
 from padit.stores.archive_topic import RecordReader
 from padit.stores.archive_writer import ArchiveWriter
@@ -85,8 +85,8 @@ def archive_topic(plan: Plan, stopped: Stopped, say: Callable[[str], None]) -> D
         message = f"{plan.topic}: a topic is archived, kafka://host:9092/topic"
         raise ConfigurationError(message)
     done = Done()
-    attempt = _Attempts(plan, stopped, done, say)
     place = open_place(plan.archive)
+    attempt = _Attempts(plan, place, stopped, done, say)
     manifest = attempt(lambda: latest(place)) or Manifest(source.topic, groups=plan.groups)
     if manifest.topic != source.topic:
         message = (
@@ -188,12 +188,22 @@ def _commit(writer: ArchiveWriter, done: Done) -> None:
 
 
 class _Attempts:
-    """Calls the service as often as it takes: live without end, else as long as `patience`."""
+    """Calls the service as often as it takes: live without end, else as long as `patience`.
+
+    Live a service that has taken something, and refuses it now, is waited for, too: a key was
+    changed, a bucket deleted. Credentials are read anew for each of these attempts.
+    """
 
     def __init__(
-        self, plan: Plan, stopped: Stopped, done: Done, say: Callable[[str], None]
+        self,
+        plan: Plan,
+        place: ArchivePlace,
+        stopped: Stopped,
+        done: Done,
+        say: Callable[[str], None],
     ) -> None:
-        self._plan, self._stopped, self._done, self._say = plan, stopped, done, say
+        self._plan, self._place, self._stopped = plan, place, stopped
+        self._done, self._say = done, say
 
     def __call__(self, call: Callable[[], T]) -> T:
         started, attempts = time.monotonic(), 0
@@ -201,16 +211,23 @@ class _Attempts:
             try:
                 return call()
             except SourceError as error:
-                attempts += 1
-                self._done.failures += 1
-                waited = time.monotonic() - started
-                given_up = not self._plan.live and waited >= self._plan.patience
-                pause = backoff(attempts, random.random(), _LONGEST_PAUSE)  # noqa: S311
-                if given_up or self._stopped.is_set():
-                    message = (
-                        f"{error}; given up after {attempts} attempts; what is not committed is "
-                        "read again by the next run"
-                    )
-                    raise SinkError(message) from error
-                self._say(f"{error}; trying again in {pause:.1f} s")
-                self._stopped.wait(pause)
+                late = time.monotonic() - started >= self._plan.patience
+                self._again(error, attempts := attempts + 1, late and not self._plan.live)
+            except PlaceRefusedError as error:
+                if not self._plan.live or not self._done.commits:
+                    raise
+                self._again(error, attempts := attempts + 1, False)
+                self._place.forget()
+
+    def _again(self, error: PaditError, attempts: int, given_up: bool) -> None:
+        """Wait for the next attempt. Raises SinkError where there is none."""
+        self._done.failures += 1
+        if given_up or self._stopped.is_set():
+            message = (
+                f"{error}; given up after {attempts} attempts; what is not committed is "
+                "read again by the next run"
+            )
+            raise SinkError(message) from error
+        pause = backoff(attempts, random.random(), _LONGEST_PAUSE)  # noqa: S311
+        self._say(f"{error}; trying again in {pause:.1f} s")
+        self._stopped.wait(pause)

@@ -10,9 +10,10 @@ nothing. What makes offsets durable is the store's own affair:
   commits them to Kafka afterwards. A crash in between repeats records, which change nothing.
 
 Errors: `SinkError` means that the store is away or full; the batch is kept and tried again, for as
-long as it takes. `RefusedError` means that the store does not take these records, now or later; the
-loop halves the batch until the records are found that cause it, which become dead letters.
-`ConfigurationError` from `open` ends the process: a wrong password does not heal by waiting.
+long as it takes (`BusyError`: not before the store wants it). `RefusedError` means that the store
+does not take these records, now or later; the loop halves the batch until the records are found
+that cause it, which become dead letters. `ConfigurationError` from `open` ends the process: a wrong
+password does not heal by waiting.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,13 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.codecs.dead_letter import DeadRecord
-from padit.domain.errors import PaditError
+from padit.domain.errors import PaditError, SinkError
 from padit.domain.rows import Rows
 
 __all__ = [
     "NOTHING",
     "Background",
     "Batch",
+    "BusyError",
     "Content",
     "Place",
     "Positions",
@@ -66,6 +68,19 @@ Positions = Mapping[Place, int]
 
 class RefusedError(PaditError, ValueError):
     """A store does not take a batch because of what is in it; its text says why."""
+
+
+class BusyError(SinkError):
+    """A store that is there and takes nothing now.
+
+    Args:
+        message: for people.
+        seconds: for which it asks to be left alone.
+    """
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +188,13 @@ class Writer(Protocol):
     def positions(self) -> Positions:
         """Where reading goes on; empty where Kafka keeps that."""
 
+    def begin(self, positions: Positions) -> None:
+        """Partitions that were made anew are read from there: what was known of them is void.
+
+        Raises:
+            SinkError: as `write`.
+        """
+
     def write(self, batch: Batch) -> Written:
         """Take a batch; a store that keeps positions or dead letters writes those, too.
 
@@ -205,6 +227,9 @@ class Unbuffered:
     def positions(self) -> Positions:
         """Kafka keeps them."""
         return {}
+
+    def begin(self, positions: Positions) -> None:
+        """Kafka keeps them."""
 
     def tick(self) -> Positions:
         """Nothing is buffered."""

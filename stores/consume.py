@@ -21,6 +21,7 @@ from padit.domain.message import Message
 from padit.ops.retrying import OPEN_SECONDS, Breaker, backoff
 from padit.stores.base import (
     Batch,
+    BusyError,
     Place,
     Positions,
     Records,
@@ -47,6 +48,9 @@ class Source(Protocol):
 
     def poll(self, most: int, seconds: float) -> list[Read]:
         """What has come."""
+
+    def anew(self) -> Positions:
+        """Partitions that were found to be made anew since the last call; where they begin."""
 
     def commit(self, positions: Positions) -> None:
         """Note where the store stands."""
@@ -153,6 +157,7 @@ class Consume:
         self._writer: Writer | None = None
         self._stopped: Stopped | None = None
         self._sought = False  # whether reading has a beginning
+        self._anew: dict[Place, int] = {}  # what the store has yet to be told
         self._rewound = False  # whether what was polled will come again
         self._failures = 0  # in a row
 
@@ -192,9 +197,24 @@ class Consume:
         self._drop()
 
     def _poll(self) -> list[Read]:
-        self._connected()  # decides where reading begins
+        writer = self._connected()  # decides where reading begins
         self._rewound = False
-        return self._source.poll(self._pace.records, self._pace.poll)
+        try:
+            reads = self._source.poll(self._pace.records, self._pace.poll)
+            self._begin(writer)
+        except (SinkError, SourceError):
+            self._sought = False  # some may have been read, and nobody has them
+            raise
+        return reads
+
+    def _begin(self, writer: Writer) -> None:
+        """Offsets of a partition that was made anew are not those that the store knows."""
+        self._anew.update(self._source.anew())
+        if self._anew:
+            if self._store.keeps_positions:
+                writer.begin(self._anew)
+            self.positions.update(self._anew)
+            self._anew = {}
 
     def _finish(self) -> None:
         """What is buffered goes out once more; what does not is read again by the next process."""
@@ -303,7 +323,9 @@ class Consume:
         if self._writer is None:
             writer = self._store.open()
             try:
+                self._begin(writer)
                 self._seek(writer.positions() if self._store.keeps_positions else None)
+                self._begin(writer)
             except BaseException:
                 writer.close()
                 raise
@@ -332,6 +354,7 @@ class Consume:
 
         After a failure nobody knows what the store holds, so it is opened again.
         """
+        asked = 0.0
         try:
             done = self._breaker.call(action) if of_store else action()
             if done is not None:
@@ -340,11 +363,12 @@ class Consume:
         except (SinkError, SourceError) as error:
             self._failures += 1
             self.counts.failures += 1
+            asked = error.seconds if isinstance(error, BusyError) else 0.0
             if of_store:
                 self._drop()
             if self._failures.bit_count() == 1:  # 1, 2, 4, 8: not all of an hour
                 _LOG.warning("%s: %s (failure %d)", self._store.name, error, self._failures)
         pause = backoff(max(self._failures, 1), random.random(), self._pace.longest)  # noqa: S311
         if self._stopped is not None:
-            self._stopped.wait(pause)
+            self._stopped.wait(max(pause, asked))
         return None

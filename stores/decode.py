@@ -1,5 +1,6 @@
 """Records to what a writer gets: samples as columns, results as dictionaries, and dead letters."""
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -9,11 +10,14 @@ from padit.codecs.contract import Reject, bounded
 from padit.codecs.dead_letter import DeadRecord
 from padit.codecs.validate import Validate
 from padit.domain.rows import Rows, concatenate
+from padit.domain.timestamps import EARLIEST_US, LATEST_US, MICROS, parse_timestamp
 from padit.stores.base import Batch, Content, Place, Records
 
-__all__ = ["Decoder", "float_of", "positions_after"]
+__all__ = ["Decoder", "float_of", "micros_of", "positions_after"]
 
 _object = msgspec.json.Decoder(dict[str, Any])
+_DAY = 86_400 * MICROS
+_TIMES = {Content.FEATURES: "window_end", Content.ANOMALIES: "event_time", Content.ALERTS: "time"}
 
 
 def float_of(value: Any) -> float | None:
@@ -24,6 +28,15 @@ def float_of(value: Any) -> float | None:
         return float(value)
     except OverflowError:
         return None
+
+
+@lru_cache(1024)  # all series of a close have the same
+def micros_of(time: str | float) -> int:
+    """A time of a message, microseconds. Raises ValueError, TypeError."""
+    try:
+        return parse_timestamp(time)
+    except OverflowError as error:  # an integer larger than all floats
+        raise ValueError(str(error)) from error
 
 
 def positions_after(topic: str, records: Records) -> dict[Place, int]:
@@ -86,7 +99,11 @@ class Decoder:
         dead = []
         for number, value in enumerate(records.values):
             try:
-                messages.append(_object.decode(value or b""))
+                message = _object.decode(value or b"")
+                if (wrong := self._wild(message, int(records.time[number]))) is not None:
+                    dead.append(self._dead(records, number, Reject(number, wrong)))
+                    continue
+                messages.append(message)
                 record.append(number)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 reason = bounded(f"it is no JSON object: {error}")
@@ -95,6 +112,33 @@ class Decoder:
         return Batch(
             self.topic, self.content, records, after, Rows.empty(), numbers, messages, tuple(dead)
         )
+
+    def _wild(self, message: dict[str, Any], record_time: int) -> str | None:
+        """Why no store may have a result of this time.
+
+        A Prometheus that has a point of the year 9999 takes none of today, and a key that never
+        goes back stays there. Of a file the job takes any time, also local time that was read as
+        UTC, and writes its results now: so they have a day. A time that cannot be read is the
+        store's to judge.
+        """
+        name = _TIMES[self.content]
+        time = message.get(name)
+        if isinstance(time, bool) or not isinstance(time, str | int | float):
+            return None
+        try:
+            micros = micros_of(time)
+        except ValueError:
+            return None
+        limit = max(self._validate.max_ahead, _DAY)
+        if not EARLIEST_US <= micros < LATEST_US:
+            return f"{name} is {time!r:.80}, not between 2000 and 2200"
+        if 0 <= record_time < micros - limit:
+            ahead = (micros - record_time) / MICROS
+            return (
+                f"{name} lies {ahead:.3f} s ahead of its record's timestamp, more than "
+                f"{limit / MICROS:g} s (a day, or --max_ahead_sec)"
+            )
+        return None
 
     def _dead(self, records: Records, number: int, reject: Reject) -> DeadRecord:
         return DeadRecord(

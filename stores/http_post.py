@@ -6,11 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from padit.domain.errors import ConfigurationError, SinkError
+from padit.ops.retrying import asked_wait
+from padit.stores.base import BusyError
 
 __all__ = ["Answer", "Post", "opened"]
 
 _LONGEST_TEXT = 2000
-_DENIED = (401, 403)
+_DENIED = (401, 403, 407)
+_OF_RECORDS = (400, 413, 422)
+_PASSES = (408, 425, 429)
 
 
 class Answer(NamedTuple):
@@ -35,19 +39,20 @@ class Post:
         tls: whether it is encrypted.
         headers: sent with every call; may hold a secret.
         remedy: where credentials come from.
+        needs: what a server that has no such place needs.
 
     Attributes:
-        first: whether no login was ever accepted, so that a refusal is a mistake of the settings;
-            later it may be a change of the password that has not come here yet.
+        first: whether no call was ever taken, so that a refusal is a mistake of the settings;
+            later a password was changed that has not come here yet, or a server is being replaced.
     """
 
     first = True
 
     def __init__(
         self, name: str, host: str, timeout: float, *, tls: bool, headers: Mapping[str, str],
-        remedy: str,
+        remedy: str, needs: str,
     ) -> None:  # fmt: skip
-        self._name, self._headers, self._remedy = name, dict(headers), remedy
+        self._name, self._headers, self._remedy, self._needs = name, dict(headers), remedy, needs
         self._connection: http.client.HTTPConnection
         if tls:
             context = ssl.create_default_context()
@@ -56,11 +61,13 @@ class Post:
             self._connection = http.client.HTTPConnection(host, timeout=timeout)
 
     def __call__(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
-        """Call; the answer, whatever it is, unless waiting can help.
+        """Call; an answer that takes what was sent, or is about what was sent.
 
         Raises:
-            ConfigurationError: the credentials are refused, and always were.
-            SinkError: nobody answers, the store is busy, or refuses them now.
+            ConfigurationError: the credentials are refused, or there is no such place, and
+                it always was so.
+            SinkError: nobody answers, the store is busy (`BusyError`), refuses the login now, or
+                something else answers in its place.
         """
         given = {**self._headers, **{key.replace("_", "-"): one for key, one in headers.items()}}
         try:
@@ -75,23 +82,34 @@ class Post:
             message = f"{self._name}: {error or type(error).__name__}"
             raise SinkError(message) from error
         answer = Answer(response.status, text.strip())
+        page = "html" in (response.getheader("Content-Type") or "")  # a proxy's, not a store's
+        if answer.good or (answer.status in _OF_RECORDS and not page):
+            return answer
+        raise self._refusal(answer, {name.lower(): one for name, one in response.getheaders()})
+
+    def _refusal(self, answer: Answer, headers: dict[str, str]) -> ConfigurationError | SinkError:
+        """What an answer means that is not about the records."""
+        said = f"{answer.status} {answer.text}".strip()
+        if answer.status in _PASSES or answer.status >= 500:
+            return BusyError(f"{self._name}: {said}", asked_wait(headers))
         if answer.status in _DENIED:
-            message = f"{self._name} refuses the login ({answer.status} {text}); {self._remedy}"
-            raise ConfigurationError(message) if self.first else SinkError(message)
-        if answer.status == 429 or answer.status >= 500:
-            message = f"{self._name}: {answer.status} {answer.text}"
-            raise SinkError(message)
-        return answer
+            message = f"{self._name} refuses the login ({said}); {self._remedy}"
+        elif "location" in headers:
+            message = f"{self._name}: {said}: it is at {headers['location']}; give that address"
+        else:
+            message = f"{self._name}: {said}; {self._needs}"
+        return ConfigurationError(message) if self.first else SinkError(message)
 
     def close(self) -> None:
         """Disconnect."""
         self._connection.close()
 
 
-def opened(post: Post, call: Callable[[], Answer]) -> Answer:
+def opened(post: Post, call: Callable[[], Answer]) -> None:
     """The first call of a connection, which is closed if it fails. Raises what the call does."""
     try:
-        return call()
+        call()
     except BaseException:
         post.close()
         raise
+    post.first = False

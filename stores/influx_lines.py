@@ -7,12 +7,10 @@ https://docs.influxdata.com/influxdb/v1/write_protocols/line_protocol_reference/
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from padit.domain.rows import Rows
-from padit.domain.timestamps import parse_timestamp
-from padit.stores.decode import float_of
+from padit.stores.decode import float_of, micros_of
 
 __all__ = ["lines_of_messages", "lines_of_rows"]
 
@@ -78,14 +76,9 @@ def lines_of_messages(
 
 def _nanoseconds(time: Any) -> int | None:
     try:
-        return _micros(time) * 1000
+        return micros_of(time) * 1000
     except (TypeError, ValueError):
         return None
-
-
-@lru_cache(1024)  # all series of a close have the same
-def _micros(time: str) -> int:
-    return parse_timestamp(time)
 
 
 def _number(value: Any) -> str | None:

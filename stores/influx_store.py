@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from padit.connectors.uris import Address, read_client_config
-from padit.domain.errors import ConfigurationError, SinkError
+from padit.domain.errors import ConfigurationError
 from padit.stores.base import (
     Background,
     Batch,
@@ -71,14 +71,11 @@ class InfluxStore:
         post = Post(
             self.name, self._host, self._settings.timeout_sec, tls=self._settings.tls,
             headers=self._login(), remedy=f"check {where}",
+            needs="create the database or bucket first",
         )  # fmt: skip
         post.first = self._first
-        answer = opened(post, lambda: post("POST", self._path))  # no line: is there such a place?
-        if answer.status == 404:
-            post.close()
-            message = f"{self.name}: {answer.text}; create the database or bucket first"
-            raise ConfigurationError(message)
-        self._first = post.first = False
+        opened(post, lambda: post("POST", self._path))  # no line: is there such a place?
+        self._first = False
         return _InfluxWriter(self, post)
 
     def background(self) -> Sequence[Background]:
@@ -139,9 +136,6 @@ class _InfluxWriter(Unbuffered):
             return 0
         if answer.status in (400, 422) and (old := _OLD.search(answer.text)):
             return int(old[1])
-        if answer.status == 404:
-            message = f"{self._store.name}: {answer.text}"
-            raise SinkError(message)
         message = f"{answer.status} {answer.text}"
         raise RefusedError(message)
 

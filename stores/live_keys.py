@@ -26,7 +26,7 @@ def _mean(values: Sequence[float]) -> float:
     try:
         return math.fsum(values) / len(values)
     except OverflowError:  # the sum is larger than all floats, and the mean is none of them
-        return math.fsum(one / len(values) for one in values)
+        return math.ldexp(math.fsum(math.ldexp(one, -64) for one in values) / len(values), 64)
 
 
 def _variance(values: Sequence[float]) -> float:

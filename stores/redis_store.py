@@ -33,6 +33,7 @@ _LOG = logging.getLogger(__name__)
 _NO_NAME = "messages without a series or an id"
 _KEYS = ("username", "password")
 _MOST_KNOWN = 1_000_000
+_PAGE = 1000
 
 # Adds those events whose offset is not behind the position, and moves that: a batch that comes
 # again adds nothing. KEYS: stream, positions; ARGV: partition, following, length, then
@@ -147,6 +148,7 @@ class _RedisWriter(Unbuffered):
         if (kind := client.type(settings.stream)) not in (b"none", b"stream"):
             message = f"WRONGTYPE {settings.stream} is a {kind.decode()}, and no stream"
             raise redis.ResponseError(message)
+        lost = not client.hexists(settings.positions_key, "_")
         client.hset(settings.positions_key, "_", "")  # fails at once where nothing can be written
         client.script_load(_ADD)
         for group in settings.groups:
@@ -155,19 +157,49 @@ class _RedisWriter(Unbuffered):
             except redis.ResponseError as error:
                 if "BUSYGROUP" not in str(error):
                     raise
+        if lost:
+            self._recover()
         self._at = _positions(client.hgetall(settings.positions_key))
+
+    def _recover(self) -> None:
+        """Positions that were evicted or deleted alone: the stream says which alerts it has."""
+        found: dict[str, int] = {}
+        before = "+"
+        while some := self._client.xrevrange(self._settings.stream, before, count=_PAGE):
+            for _, fields in some:
+                place, _, offset = fields.get(b"place", b"").decode().rpartition(":")
+                if place and offset.isdecimal():
+                    found[place] = max(found.get(place, 0), int(offset) + 1)
+            before = f"({some[-1][0].decode()}"
+        if found:
+            self._client.hset(self._settings.positions_key, mapping=found)
+            _LOG.warning(
+                "%s has lost %s and not %s: alerts go on behind those it has, all else is filled "
+                "again", self._name, self._settings.positions_key, self._settings.stream,
+            )  # fmt: skip
 
     def positions(self) -> Positions:
         """Where reading goes on; nothing, if the server has lost its memory."""
         return self._at
 
+    def begin(self, positions: Positions) -> None:
+        """See `Writer`."""
+        found = {f"{one.topic}:{one.partition}": at for one, at in positions.items()}
+        try:
+            self._client.hset(self._settings.positions_key, mapping=found)
+        except redis.RedisError as error:
+            raise SinkError(_explained(self._name, error)) from error
+        self._at = {**self._at, **positions}
+
     def write(self, batch: Batch) -> Written:
         """See `Writer`."""
         try:
-            if not self._client.hexists(self._settings.positions_key, "_"):
-                message = f"{self._name} has lost its memory; it is filled again from the topics"
-                raise SinkError(message)  # positions are read anew, and there are none
             with self._client.pipeline(transaction=True) as pipe:
+                pipe.watch(self._settings.positions_key)  # whatever takes it, nothing is written
+                if not pipe.hexists(self._settings.positions_key, "_"):
+                    message = f"{self._name} has lost its memory; it is filled from the topics"
+                    raise SinkError(message)  # positions are read anew
+                pipe.multi()
                 if batch.content is Content.METRICS:
                     return self._samples(pipe, batch)
                 if batch.content is Content.FEATURES:
@@ -263,7 +295,9 @@ class _RedisWriter(Unbuffered):
                       for part in (name, message[name])]  # fmt: skip
             fields += ["event", batch.records.values[record] or b""]
             offset = int(batch.records.offset[record])
-            events[int(batch.records.partition[record])] += [offset, len(fields), *fields]
+            partition = int(batch.records.partition[record])
+            fields += ["place", f"{batch.topic}:{partition}:{offset}"]
+            events[partition] += [offset, len(fields), *fields]
         keys = [self._settings.stream, self._settings.positions_key]
         for place, after in batch.after.items():
             arguments = [f"{place.topic}:{place.partition}", after, self._settings.stream_length]

@@ -3,7 +3,6 @@
 import base64
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import cramjam
@@ -11,9 +10,8 @@ import numpy as np
 
 from padit.codecs.remote_write_out import labels_out, request_of
 from padit.connectors.uris import Address, read_client_config
-from padit.domain.errors import ConfigurationError, SinkError
+from padit.domain.errors import ConfigurationError
 from padit.domain.rows import Rows
-from padit.domain.timestamps import parse_timestamp
 from padit.stores.base import (
     Background,
     Batch,
@@ -23,7 +21,7 @@ from padit.stores.base import (
     Writer,
     Written,
 )
-from padit.stores.decode import float_of
+from padit.stores.decode import float_of, micros_of
 from padit.stores.http_post import Answer, Post, opened
 
 __all__ = ["RemoteWriteStore"]
@@ -76,18 +74,13 @@ class RemoteWriteStore:
                 "X-Prometheus-Remote-Write-Version": "0.1.0",
             },
             remedy=f"check {where}",
+            needs=f"{self.settings.path} has to be a receiver: Prometheus needs "
+            "--web.enable-remote-write-receiver",
         )  # fmt: skip
         post.first = self._first
         writer = _RemoteWriter(self, post)
-        answer = opened(post, lambda: writer.post([]))
-        if answer.status in (404, 405):
-            post.close()
-            message = (
-                f"{self.name}{self.settings.path}: {answer.status} {answer.text}; Prometheus needs "
-                "--web.enable-remote-write-receiver"
-            )
-            raise ConfigurationError(message)
-        self._first = post.first = False
+        opened(post, lambda: writer.post([]))
+        self._first = False
         return writer
 
     def background(self) -> Sequence[Background]:
@@ -190,9 +183,6 @@ class _RemoteWriter(Unbuffered):
         if answer.good:
             return {key: each[0][0] for key, each in points.items()}
         if not any(sign in answer.text for sign in _OLDER):
-            if answer.status == 404:
-                message = f"{self._store.name}: 404 {answer.text}"
-                raise SinkError(message)
             message = f"{answer.status} {answer.text}"
             raise RefusedError(message)
         if len(points) > 1:
@@ -234,18 +224,13 @@ def _of_rows(rows: Rows) -> Iterator[list[tuple[Key, int, float]]]:
         yield [(keys[code], at, value)]
 
 
-@lru_cache(1024)  # all series of a close have the same
-def _micros(time: str) -> int:
-    return parse_timestamp(time)
-
-
 def _of_features(one: Mapping[str, Any], wanted: frozenset[str]) -> list[tuple[Key, int, float]]:
     source, metric, unit = (one.get(name) for name in ("source_id", "metric_name", "unit"))
     unit = unit or ""
     if not all(isinstance(text, str) for text in (source, metric, unit)):
         return []
     try:
-        time = _micros(one["window_end"]) // 1000
+        time = micros_of(one["window_end"]) // 1000
     except (KeyError, TypeError, ValueError):
         return []
     found = []

@@ -25,7 +25,8 @@ from padit.connectors.sink import Writer as SinkWriter
 from padit.connectors.uris import Address, sink_for
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.domain.message import Kind
-from padit.stores.base import Content, Place, Positions, Records
+from padit.domain.timestamps import LATEST_US
+from padit.stores.base import NOTHING, Content, Place, Positions, Records
 from padit.stores.consume import Consume, Pace
 from padit.stores.decode import Decoder
 from padit.stores.registry import store_from_uri, stores
@@ -124,7 +125,8 @@ class _Line:
         self._topic = f"{content}"
         self._held: Sequence[Message] = ()
         self._store = store_from_uri(uri, _reader(uri, content))
-        self._decoder = Decoder(self._topic, content, Validate(4 << 20, 0), raw=False)
+        validate = Validate(4 << 20, LATEST_US)  # the job's own results are never too far ahead
+        self._decoder = Decoder(self._topic, content, validate, raw=False)
         self._begin()
 
     def _begin(self) -> None:
@@ -174,6 +176,10 @@ class _Line:
             [[("id", one.id.encode())] for one in some],
         )
         return [Read(self._topic, records)]
+
+    def anew(self) -> Positions:
+        """Numbers go on where the store stands."""
+        return NOTHING
 
     def commit(self, positions: Positions) -> None:
         """Up to here everything is durable."""

@@ -35,6 +35,7 @@ _ASK_SECONDS = 10.0
 _LOOK_EVERY_SECONDS = 30.0
 _NEW_SECONDS = 5.0  # a topic that was created a moment ago is not known to every broker yet
 _NEW = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE)
+_FARTHEST = 1 << 62
 _PIECE = 2000
 _MOST_BYTES = 16 << 20
 _AHEAD_KIB = 32 << 10
@@ -151,6 +152,7 @@ class Topics:
         self._ended: set[Place] = set()  # those that were read to their end
         self._looked = 0.0
         self._positions: Positions | None = None
+        self._anew: dict[Place, int] = {}
 
     def check(self) -> None:
         """Ask for every topic once, before anything is opened.
@@ -184,6 +186,11 @@ class Topics:
         if added:
             self._consumer.incremental_assign(self._from_where(added))
             self._known.update(added)
+
+    def anew(self) -> Positions:
+        """Partitions that were made anew since the last call, and where they begin."""
+        found, self._anew = self._anew, {}
+        return found
 
     def _partitions(self, topic: str) -> list[int]:
         until = monotonic() + _NEW_SECONDS
@@ -224,7 +231,7 @@ class Topics:
                 "%s, partition %d ends at %d, before position %d: it was made anew, and is read "
                 "from its beginning", place.topic, place.partition, high, position,
             )  # fmt: skip
-            position = low
+            position = self._anew[place] = low
         elif position < low:
             if position:
                 _LOG.warning(
@@ -335,4 +342,5 @@ class Topics:
 
 
 def _time(stamp: tuple[int, int]) -> int:
-    return stamp[1] * 1000 if stamp[0] else -1
+    """Microseconds; -1 for none. A producer may state any milliseconds, also those of year 10^8."""
+    return max(-_FARTHEST, min(stamp[1] * 1000, _FARTHEST)) if stamp[0] else -1

@@ -44,7 +44,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "influxdb": ("influxd",),
     "iproute2": ("ip", "tc"),
     "mosquitto": ("mosquitto", "mosquitto_passwd"),
-    "postgresql-15": ("initdb", "postgres", "psql"),
+    "postgresql-15": ("initdb", "pg_basebackup", "postgres", "psql"),
     "prometheus": ("prometheus", "promtool"),
     "redis-server": ("redis-server", "redis-cli"),
     "snmpd": ("snmpd",),

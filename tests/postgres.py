@@ -96,11 +96,9 @@ class Postgres(Service):
             return connection.execute(text.encode(), values or None).fetchall()
 
 
-def start_postgres(directory: Path, **settings: Any) -> Postgres:
-    """Make a cluster and start it; the test is skipped where PostgreSQL cannot be had."""
-    server, maker = required_program("postgres"), required_program("initdb")
-    data, port = directory / "data", free_port()
-    directory.mkdir(parents=True, exist_ok=True)
+def _make(data: Path) -> None:
+    """A cluster of its own."""
+    maker = required_program("initdb")
     made = subprocess.run(
         [*NOT_ROOT, maker.path, "--pgdata", str(data), "--username=padit", "--auth=trust",
          "--no-sync", "--locale=C.UTF-8", "--encoding=UTF8"],
@@ -108,6 +106,21 @@ def start_postgres(directory: Path, **settings: Any) -> Postgres:
         timeout=allowed(60),
     )  # fmt: skip
     assert made.returncode == 0, made.stdout + made.stderr
+
+
+def start_postgres(directory: Path, *, made: bool = False, **settings: Any) -> Postgres:
+    """Make a cluster and start it; the test is skipped where PostgreSQL cannot be had.
+
+    Args:
+        directory: that gets the folder `data`.
+        made: whether the cluster is there already: a replica, or one that was restored.
+        settings: of the server.
+    """
+    server = required_program("postgres")
+    data, port = directory / "data", free_port()
+    directory.mkdir(parents=True, exist_ok=True)
+    if not made:
+        _make(data)
     given = {**_SETTINGS, "unix_socket_directories": "", **settings}
     options = [word for name, value in given.items() for word in ("-c", f"{name}={value}")]
     command = [*NOT_ROOT, server.path, "-D", str(data), "-p", str(port), "-h", LOOPBACK, *options]

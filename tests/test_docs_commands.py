@@ -44,7 +44,8 @@ TRIED = {
     "docker compose": "tests/deploy/test_compose.py",
     "pip install padit": "tests/deploy/test_wheel.py",
     "pip install padit[": "tests/deploy/test_wheel.py",
-    "curl -X POST": "tests/faults/job.py",  # stop with a savepoint, over the same address
+    "curl -X POST": "tests/integration/test_pages.py",
+    "curl $FLINK": "tests/integration/test_pages.py",
     "curl -H Authorization": "tests/adapters/test_log_store.py",
     "cat >": "tests/integration/test_start_pages.py",
 }

@@ -7,8 +7,12 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tests.debian import PACKAGES
+from tests.go_tools import GO_TOOLS
 from tests.security import audit, findings, licence_of, locked, sbom, wrong_licences
+from tests.test_architecture import ROOT
 
 
 def test_a_shell_and_a_pickle_would_be_found(tmp_path: Path) -> None:
@@ -42,6 +46,20 @@ def test_a_licence_that_binds_is_found_and_a_free_one_is_not(licence: str, free:
 def test_a_licence_is_read_from_any_kind_of_metadata() -> None:
     assert "BSD" in licence_of("numpy")
     assert "Apache" in licence_of("apache-beam")
+
+
+def test_what_is_no_python_package_is_listed_with_its_licence() -> None:
+    page = (ROOT / "docs" / "dependencies.md").read_text().partition("## Licences of what")[2]
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    images = {str(one["image"]).partition(":")[0] for one in compose.values()}
+    wanted = {*PACKAGES, *GO_TOOLS, *(one for one in images if not one.startswith("padit/"))}
+    assert {name for name in wanted if name not in page} == set()
+
+
+def test_no_service_of_compose_is_of_a_licence_that_is_not_free() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    version = str(compose["redis"]["image"]).partition(":")[2]
+    assert tuple(map(int, version.split(".")[:2])) < (7, 4)  # RSALv2 and SSPLv1 since
 
 
 def test_without_the_service_a_line_says_that_nothing_was_looked_up(

@@ -42,6 +42,7 @@ class Worker:
         open_store: opens the store for this thread.
         wait: seconds that its breaker stays open.
         traces: of deliveries.
+        leads: whether this process leads still; asked before every attempt.
     """
 
     def __init__(
@@ -50,7 +51,9 @@ class Worker:
         open_store: Callable[[], Store],
         wait: float = 60.0,
         traces: AlertTraces | None = None,
+        leads: Callable[[Store], bool] = lambda store: True,
     ) -> None:
+        self._leads = leads
         self._receiver = receiver
         self._open = open_store
         self._traces = traces or AlertTraces(None)
@@ -110,8 +113,10 @@ class Worker:
         self._watch_clock(store)
         self._write(store)
         for one in store.due(self._receiver.name, clock()):
-            if self._stop.is_set():
+            if self._stop.is_set() or not self._leads(store):
                 break
+            if not store.untouched(one):
+                continue
             result = self._breaker.call(lambda one=one: self._attempt(store, one))  # type: ignore[misc]
             if result is None:
                 return False

@@ -45,7 +45,7 @@ class Alertmanager(HttpNotifier):
         content = {
             "version": "4",
             "groupKey": f"{message.route}:{key}",
-            "truncatedAlerts": sum(view.more for view in views),
+            "truncatedAlerts": sum(view.more for view in views) + message.more,
             "status": "firing" if firing else "resolved",
             "receiver": message.receiver,
             "groupLabels": {"incident": key},

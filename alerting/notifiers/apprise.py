@@ -18,7 +18,13 @@ from padit.domain.errors import ConfigurationError
 __all__ = ["Apprise", "Text"]
 
 _LONGEST = 4000
-_TYPES = {"resolved": "success", "job_back": "success", "acknowledged": "info", "heartbeat": "info"}
+_TYPES = {
+    "resolved": "success",
+    "digest_over": "success",
+    "job_back": "success",
+    "acknowledged": "info",
+    "heartbeat": "info",
+}
 
 
 class Text(NamedTuple):

@@ -1,7 +1,6 @@
 """What a notifier is, what it makes, and how a secret reaches it."""
 
 import os
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Annotated, ClassVar, NamedTuple, Protocol
 
@@ -11,6 +10,7 @@ from padit.alerting.effects import Handed, View
 from padit.domain.config import Section
 from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import format_utc
+from padit.ops.retrying import asked_wait
 
 __all__ = [
     "HttpNotifier",
@@ -29,7 +29,6 @@ __all__ = [
 ]
 
 _LONGEST_SECRET = 10_000
-_LONGEST_WAIT = 3600.0
 
 
 class Request(NamedTuple):
@@ -191,7 +190,9 @@ def headline(message: Handed) -> str:
     if message.kind in _WITHOUT_INCIDENT:
         return _WITHOUT_INCIDENT[message.kind].format(time=format_utc(message.time))
     if message.view is None:
-        return f"{len(message.others)} more incidents, together because the route's rate is reached"
+        what = "incidents are over" if message.kind == "digest_over" else "more incidents"
+        count = len(message.others) + message.more
+        return f"{count} {what}, together because the route's rate is reached"
     return plain(f"{_PREFIX[message.kind]}{_what(message.view)}")
 
 
@@ -207,7 +208,9 @@ def lines_of(message: Handed, most: int = 20) -> list[str]:
         return [plain(one) for one in message.text.splitlines()]
     view = message.view
     if view is None:
-        return [*(_line(one) for one in message.others[:most]), *note]
+        lines = [_line(one) for one in message.others[:most]]
+        rest = message.more + len(message.others[most:])
+        return [*lines, *([f"and {rest} more"] if rest else []), *note]
     lines = [
         plain(f"{one.severity} {one.source_id} {one.metric_name} since {format_utc(one.opened)}: "
               f"{one.summary}")
@@ -288,20 +291,5 @@ def by_status(status: int, headers: dict[str, str], body: bytes, reference: str 
         return Result("delivered", reference=reference)
     shown = plain(body[:200].decode("utf-8", "replace"))
     if status == 429 or status >= 500:
-        return Result("retry", f"HTTP {status} {shown}", _wait(headers))
+        return Result("retry", f"HTTP {status} {shown}", asked_wait(headers))
     return Result("dead", f"HTTP {status} {shown}")
-
-
-def _wait(headers: dict[str, str]) -> float:
-    """Seconds of `Retry-After`, at most an hour; 0: none that can be read.
-
-    A date counts from the answer's own date, so that no two clocks are compared.
-    """
-    value = headers.get("retry-after", "")
-    if value.isascii() and value.isdigit():
-        return min(float(value), _LONGEST_WAIT)
-    try:
-        ahead = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
-    return min(max(ahead.total_seconds(), 0.0), _LONGEST_WAIT)

@@ -50,9 +50,9 @@ class PagerDuty(HttpNotifier):
         self._key = secret(settings.routing_key)
 
     def render(self, message: Handed, reference: str) -> Request | None:
-        """One event; a digest is one for the first of its incidents."""
+        """One event; a digest is one of its own, which a person closes."""
         del reference
-        if message.kind == "heartbeat":
+        if message.kind in ("heartbeat", "digest_over"):
             return None  # it would be a page
         event: dict[str, Any] = {
             "routing_key": self._key,

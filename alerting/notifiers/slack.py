@@ -37,7 +37,8 @@ _MOST_LINES = 8
 _RETRY = {"ratelimited", "internal_error", "service_unavailable", "request_timeout", "fatal_error"}
 _MARKS = {"INFO": ":information_source:", "WARNING": ":warning:", "CRITICAL": ":rotating_light:"}
 _ANEW = {
-    "worse", "flapping", "reminder", "digest", "test", "heartbeat", "job_silent", "job_back",
+    "worse", "flapping", "reminder", "digest", "digest_over", "test", "heartbeat", "job_silent",
+    "job_back",
 }  # fmt: skip
 
 

@@ -23,6 +23,8 @@ from padit.domain.timestamps import format_utc
 
 __all__ = ["Webhook", "cloud_event"]
 
+_MOST_TRANSITIONS = 1_000  # of a digest; receivers refuse what is too large
+
 
 def cloud_event(message: Handed, link: str) -> dict[str, Any]:
     """A message as a CloudEvent.
@@ -45,7 +47,8 @@ def cloud_event(message: Handed, link: str) -> dict[str, Any]:
             "link": link_to(link, message.view),
             "incident": message.view,
             "others": message.others,
-            "transitions": message.transitions,
+            **({"more": message.more} if message.more else {}),
+            "transitions": message.transitions[:_MOST_TRANSITIONS],
             **({"text": message.text} if message.text else {}),
             **({"note": message.note} if message.note else {}),
         },

@@ -126,6 +126,15 @@ class Store(Reads):
     def close(self) -> None:
         """Let go of it; another process may lead then."""
 
+    @property
+    def session(self) -> int | None:
+        """What the lead belongs to, for `led_by`; None: it is not known now."""
+        return 0
+
+    def led_by(self, session: int | None) -> bool:
+        """Whether a session leads; one that has slept may have lost the lead meanwhile."""
+        return session is not None
+
     def counts(self) -> dict[str, dict[str, int]]:
         """As in `Reads`, with what is no longer kept."""
         found = super().counts()
@@ -277,11 +286,23 @@ class Store(Reads):
         ).fetchone()
         return row[0] if row else ""
 
+    def untouched(self, one: Delivery) -> bool:
+        """Whether a message is as it was read: no other process has tried it meanwhile."""
+        row = self.execute(
+            "SELECT state, attempts FROM delivery WHERE number = ?", (one.number,)
+        ).fetchone()
+        return row is not None and tuple(row) == (one.state, one.attempts)
+
     def record(self, number: int, state: str, attempts: int, **others: Any) -> None:
-        """Note the result of an attempt."""
+        """Note the result of an attempt.
+
+        What is no longer pending stays as it is: a process that has slept while another took over
+        may come with an old result. That it was delivered counts always.
+        """
+        newer, values = ("", ()) if state == "delivered" else (" AND attempts < ?", (attempts,))
         self.execute(
-            "UPDATE delivery SET state = ?, attempts = ?, next_attempt_at = ?, reason = ?, "
-            "reference = ? WHERE number = ?",
+            "UPDATE delivery SET state = ?, attempts = ?, next_attempt_at = ?, reason = ?, "  # noqa: S608
+            f"reference = ? WHERE number = ? AND state = 'pending'{newer}",
             (
                 state,
                 attempts,
@@ -289,6 +310,7 @@ class Store(Reads):
                 others.get("reason", ""),
                 others.get("reference", ""),
                 number,
+                *values,
             ),
         )
 

@@ -59,6 +59,7 @@ class PostgresStore(Store):
         self._leading = leading
         self._open: psycopg.Connection[Any] | None = None
         self._led = False
+        self._session: int | None = None
         self._connect()
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Any:
@@ -82,6 +83,25 @@ class PostgresStore(Store):
         except _AWAY as error:
             raise _away(error) from error
 
+    @property
+    def session(self) -> int | None:
+        """As in `Store`."""
+        connection = self._open
+        return None if connection is None or connection.closed else self._session
+
+    def led_by(self, session: int | None) -> bool:
+        """As in `Store`."""
+        row = (
+            session is not None
+            and self.execute(
+                "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted "
+                "AND pid = ? AND (classid::bigint << 32) | objid::bigint = ? AND database = "
+                "(SELECT oid FROM pg_database WHERE datname = current_database()))",
+                (session, LEAD),
+            ).fetchone()
+        )
+        return row == (True,)
+
     def close(self) -> None:
         """As in `Store`."""
         if self._open is not None:
@@ -104,6 +124,7 @@ class PostgresStore(Store):
         except BaseException:
             connection.close()
             raise
+        self._session = connection.info.backend_pid
         self._open = connection
 
     def _begin(self, connection: psycopg.Connection[Any]) -> None:

@@ -19,6 +19,7 @@ _DECIMAL_COMMA = re.compile(r"[-+]?\d{1,3}(\.?\d{3})*,\d+")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
 _EPOCHS = ((1e17, "nanoseconds"), (1e14, "microseconds"))
 _FORMAT = re.compile(r"set `format: (\w+|\{.+\})` under `input`")
+_LONGEST_RUN = 366 * 86400
 _TABLES = (".csv", ".tsv", ".txt")
 
 
@@ -135,10 +136,23 @@ def _day_number(loss: Loss) -> str:
     return "the times look like Excel's numbers of days: give the column a date format there"
 
 
+def _from_a_beginning(loss: Loss) -> str:
+    """Seconds of a recording, an experiment or a simulation."""
+    found = _QUOTED.search(loss.reason) if loss.kind.startswith("timestamp") else None
+    if found is None or not _NUMBER.fullmatch(found[1]) or not 0 <= float(found[1]) < _LONGEST_RUN:
+        return ""
+    return (
+        "if the times count seconds from a beginning, name it, as in start=2026-01-05T08:00:00Z"
+        if _is_table(loss.place)
+        else ""
+    )
+
+
 _RULES: tuple[Callable[[Loss], str], ...] = (
     _time_format,
     _epoch,
     _day_number,
+    _from_a_beginning,
     _number_format,
     _ahead,
     _too_long,

@@ -81,7 +81,7 @@ def _package(wanted: Requirement) -> Finding:
 
 
 def check_job_server() -> Finding:
-    """Report the Beam job server in the cache, and whether polling sources leak state on it."""
+    """Report the Beam job server in the cache, and who bounds what polling sources leave."""
     check = "job server"
     found = jars.cached_job_server()
     if found is None:
@@ -93,11 +93,4 @@ def check_job_server() -> Finding:
         fixed = False
     if fixed:
         return fine(check, detail)
-    return warning(
-        check,
-        f"{detail}: every poll of a live source leaves a state descriptor behind "
-        "(apache/beam PR 39191)",
-        "use a Maven repository that has beam-runners-flink-1.20-job-server:2.77.0, remove "
-        f"{found.directory.name} from the jars of the cache and run `padit up`; until then "
-        "restart long jobs from a savepoint from time to time",
-    )
+    return fine(check, f"{detail}; PADIT's launcher bounds the state of polling sources")

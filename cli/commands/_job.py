@@ -1,6 +1,7 @@
 """Shared by `padit run` and `padit replay`."""
 
 import argparse
+import json
 import sys
 
 import msgspec
@@ -27,8 +28,21 @@ def add_job_arguments(parser: argparse.ArgumentParser) -> None:
 
 def finish(args: argparse.Namespace, *, live: bool, detach: bool = False) -> int:
     """Run the job and show how it ended; the exit code."""
-    ended = run_to_end(arguments(args), live=live, detach=detach)
+    ended = run_to_end(arguments(args), live=live, detach=detach, submitted=_show_submission)
     return 0 if ended is None else show_end(ended)
+
+
+def _show_submission(flink: str | None, job: str | None) -> None:
+    """Print where a job that goes on is found, as a JSON line."""
+    url = flink if flink is None or "://" in flink else f"http://{flink}"
+    print(json.dumps({"flink": url, "job": job}), flush=True)
+    if job is None:
+        where = "its page" if flink is None else url
+        say([f"the job is submitted; {where} shows it once it is set up"])
+    else:
+        say(
+            [f"the job goes on; docs/operations.md shows how job {job} is stopped with a savepoint"]
+        )
 
 
 def arguments(args: argparse.Namespace, **changed: str) -> list[str]:

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+from padit.alerting.figures import Figures
 from padit.alerting.inputs import input_of
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.report import account
 from padit.connectors.uris import parse_address
 from padit.domain.config import load_model
 from padit.domain.errors import ConfigurationError
+from padit.ops.stats import Stats
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
 
@@ -94,18 +96,35 @@ def _lead(
         message = f"--notifications {args.notifications}: it is a topic, kafka://host/topic"
         raise ConfigurationError(message)
     source = input_of(args.alerts, args.audit, args.commands)
-    store = wait_for_lead(args.data, stopped)
-    if store is None:
-        return True
-    try:
-        service = Service(config, args.data, store, source, topic, plots)
-        figures = service.figures
-        with serving(args.metrics, figures.stats, healthy=lambda: figures.healthy):
+    shown = _Shown()
+    with serving(args.metrics, shown.stats, healthy=lambda: shown.healthy):
+        store = wait_for_lead(args.data, stopped)
+        if store is None:
+            return True
+        try:
+            service = Service(config, args.data, store, source, topic, plots)
+            shown.figures = service.figures
             service.run(stopped)
-        print(account(store.counts()), file=sys.stderr)
-        return True
-    except LeadLostError as error:
-        _LOG.warning("%s; this process stands by", error)
-        return False
-    finally:
-        store.close()
+            print(account(store.counts()), file=sys.stderr)
+            return True
+        except LeadLostError as error:
+            _LOG.warning("%s; this process stands by", error)
+            return False
+        finally:
+            store.close()
+
+
+class _Shown:
+    """What the endpoint shows: figures of the service; a process that stands by is well."""
+
+    def __init__(self) -> None:
+        self.figures: Figures | None = None
+
+    def stats(self) -> Stats:
+        """None while standing by: those of the process that leads count."""
+        return Stats() if self.figures is None else self.figures.stats()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it does what it has to."""
+        return self.figures is None or self.figures.healthy

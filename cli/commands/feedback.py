@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     """Print a table, and write labels."""
     entries = entries_of(args)
     end = max((one.time for one in entries), default=0)
-    past = preview(load_model(args.config, AlertingConfig), entries, end)
+    past = preview(load_model(args.config, AlertingConfig), entries, end, brief=True)
     verdicts = verdicts_of(entries, past)
     if not verdicts:
         print("nobody has judged an alert: send commands of kind feedback")

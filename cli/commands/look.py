@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _named(args: argparse.Namespace, error: NoTimeError) -> tuple[str, Survey]:
-    """Look again with the column of times that the names suggest, and say so."""
+    """Look again with the column of times that names or cells suggest, and say so."""
     message = f"nothing can be read: {error}"
     if not error.likely or "timestamp=" in args.input:
         raise LossError(message) from error
@@ -95,7 +95,7 @@ def _named(args: argparse.Namespace, error: NoTimeError) -> tuple[str, Survey]:
     except SourceError as second:
         message = f"nothing can be read with {option}: {second}"
         raise LossError(message) from second
-    what = f"the event time is in {error.likely!r}, by its name; `padit run` needs it stated"
+    what = f"the event time is in {error.likely!r}, {error.why}; `padit run` needs it stated"
     return uri, seen.guessing(Guess(seen.name, what, f"timestamp={error.likely}"))
 
 

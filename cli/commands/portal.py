@@ -2,9 +2,10 @@
 
 import argparse
 import os
+import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.pipelines.bounds import Number
@@ -97,9 +98,16 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigurationError(message) from error
     secure = bool(args.cert) or args.behind_proxy
     _check_address(args, secure)
-    portal = _open(args)
-    app = create_app(lambda: portal, _limiter(args), secure=secure)
-    server = uvicorn.Server(
+    with _listening(args) as listening:
+        portal = _open(args)
+        app = create_app(lambda: portal, _limiter(args), secure=secure)
+        _greet(args, portal, listening.getsockname()[1])
+        _server(uvicorn, app, args).run([listening])
+    return 0
+
+
+def _server(uvicorn: Any, app: Any, args: argparse.Namespace) -> Any:
+    return uvicorn.Server(
         uvicorn.Config(
             app, host=args.host, port=args.port, log_level="warning", access_log=False,
             ssl_certfile=args.cert, ssl_keyfile=args.key, server_header=False,
@@ -107,9 +115,25 @@ def run(args: argparse.Namespace) -> int:
             proxy_headers=args.behind_proxy, lifespan="on", h11_max_incomplete_event_size=65_536,
         )
     )  # fmt: skip
-    _greet(args, portal)
-    server.run()
-    return 0
+
+
+def _listening(args: argparse.Namespace) -> socket.socket:
+    """The socket, before anything is opened or printed: port 0 is any that is free.
+
+    Raises:
+        ConfigurationError: the port is taken, or the address is none of this machine's.
+    """
+    family = socket.AF_INET6 if ":" in args.host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((args.host, args.port))
+    except OSError as error:
+        found.close()
+        message = f"{args.host}:{args.port} cannot be listened at: {error.strerror or error}; " \
+                  "give another --port, or --port 0 for any that is free"  # fmt: skip
+        raise ConfigurationError(message) from error
+    return found
 
 
 def _limiter(args: argparse.Namespace) -> "Limiter":
@@ -236,9 +260,10 @@ def _of_a_team(args: argparse.Namespace, config: "AlertingConfig") -> "tuple[Par
     return team_parts(team, config, state), state
 
 
-def _greet(args: argparse.Namespace, portal: "Portal") -> None:
+def _greet(args: argparse.Namespace, portal: "Portal", port: int) -> None:
     scheme = "https" if args.cert else "http"
-    address = f"{scheme}://{args.host}:{args.port}/"
+    host = f"[{args.host}]" if ":" in args.host else args.host
+    address = f"{scheme}://{host}:{port}/"
     print(f"the page: {address}", file=sys.stderr)
     for lack in portal.places.lacks:
         print(f"without {lack}", file=sys.stderr)

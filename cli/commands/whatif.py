@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         new = new.model_copy(update={"min_score": max(new.min_score, args.open_at)})
     now = load_model(args.now, AlertingConfig) if args.now else _everything()
     end = max((one.time for one in entries), default=0) + 7 * 86_400 * MICROS
-    before, after = preview(now, entries, end), preview(new, entries, end)
+    before, after = (preview(one, entries, end, brief=True) for one in (now, new))
     since = _since(args.since, entries) if args.since else 0
     if args.data:
         begins = reaches_back_to(args.data)
@@ -75,9 +75,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"the log of {args.data} begins at {format_utc(begins)} (`keep`): what was "
                   "before cannot be shown")  # fmt: skip
     if since:
-        before, after = (one._replace(effects=[effect for effect in one.effects
-                                               if effect.time >= since])
-                         for one in (before, after))  # fmt: skip
+        before, after = (one.since(since) for one in (before, after))
     alerts = sum(isinstance(one, AlertEvent) for one in entries)
     print(f"{alerts} transitions of alerts; pages now {len(before.pages)}, then {len(after.pages)}")
     _print(compare(before, after, entries))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from padit.codecs.promtool import is_export
+from padit.connectors.file_looks import MAGIC
 from padit.connectors.file_options import FileOptions
 from padit.connectors.file_plan import check_names, likely_time
 from padit.connectors.tables.records import Cut, Text
@@ -24,17 +25,6 @@ _PIECE = 16 << 10
 _PIECES = 15
 _LINES = 200  # of the head, by which the delimiter is judged
 _BEGIN = 4096
-_MAGIC = (
-    (b"PK\x03\x04", "a zip archive, as Excel's .xlsx are", "save it as CSV, or unpack it"),
-    (b"\xd0\xcf\x11\xe0", "an Excel workbook (.xls)", "save it as CSV"),
-    (b"PAR1", "Parquet", "name it with the suffix .parquet"),
-    (b"ARROW1", "an Arrow file", "write it as Parquet or CSV"),
-    (b"SQLite format 3", "an SQLite database", "export the table as CSV"),
-    (b"%PDF", "a PDF", "export the table as CSV"),
-    (b"\x89HDF", "an HDF5 file", "write it as Parquet or CSV"),
-    (b"Obj\x01", "an Avro file", "write it as Parquet or CSV"),
-)
-"""What a file begins with, what it is, and what helps."""
 _SEP = re.compile(rb'"?sep=(.|\\t)"?[\s;,]*', re.IGNORECASE)
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "space"}
 _MARKS = {
@@ -138,7 +128,7 @@ _MANY_CONTROLS = 32  # a few stand in text that a device has written
 def _refuse_binary(path: str, text: Text) -> None:
     """Refuse what is no text. Raises SourceError with what it is, and what to do."""
     head = read_pieces(path, _BEGIN, 0, 0)[0]
-    for magic, what, remedy in _MAGIC:
+    for magic, what, remedy in MAGIC:
         if head.startswith(magic):
             message = f"{path} is no text: it is {what}; {remedy}"
             raise SourceError(message)

@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from padit.connectors.file_columns import Forms
 from padit.connectors.file_labels import with_labels
 from padit.connectors.file_options import FileOptions
-from padit.connectors.file_plan import Narrow, NoMetricError, Plan, Wide, labelled, make_plan
+from padit.connectors.file_plan import (
+    Narrow,
+    NoMetricError,
+    NoTimeError,
+    Plan,
+    Wide,
+    labelled,
+    make_plan,
+)
 from padit.connectors.tables.dialect import Dialect
 from padit.connectors.tables.forms import (
     CELLS_ARE_TEXT,
@@ -24,6 +32,7 @@ from padit.connectors.tables.forms import (
     family_targets,
     judge,
 )
+from padit.connectors.tables.likely import likely_by_cells
 from padit.connectors.tables.parse import Typed, parse
 from padit.connectors.tables.records import Block
 from padit.connectors.tables.survey import Survey
@@ -105,6 +114,8 @@ def lay_out(
     )
     try:
         plan = make_plan(options, names, numeric, path, _stem(path))
+    except NoTimeError as error:
+        raise error.with_likely(likely_by_cells(sample, names, error.likely)) from error
     except NoMetricError as error:
         message = f"{error}{_why_none(columns, options)}"
         raise SourceError(message) from error
@@ -166,6 +177,8 @@ def _time_form(
     sample: pa.Table, plan: Plan, options: FileOptions, path: str, guesses: list[Guess]
 ) -> TimeForm:
     form = TimeForm()
+    if options.start is not None and options.step is None:
+        return TimeForm(EPOCHS.get(options.time_format or "", 1), base=options.start)
     if options.time_format in EPOCHS:
         form = TimeForm(EPOCHS[options.time_format])
     elif options.time_format not in (None, "iso"):

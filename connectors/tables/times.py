@@ -28,7 +28,7 @@ from padit.domain.timestamps import (
 )
 
 __all__ = ["EPOCHS", "TimeForm", "Times", "convert_times", "detect_times",
-           "in_zone", "micros_of_integers", "text_of"]  # fmt: skip
+           "in_zone", "micros_of_integers", "of_floats", "text_of"]  # fmt: skip
 
 EPOCHS = {"epoch_s": 1, "epoch_ms": 1000, "epoch_us": 1_000_000, "epoch_ns": 1_000_000_000}
 """Name of a unit of times since 1970 to how many of it make a second."""
@@ -53,6 +53,7 @@ class TimeForm(NamedTuple):
         zone: of times without an offset; "" is UTC.
         repeated: of an hour that comes twice: `order`, `first`, `second` or `refuse`.
         passes: of repeated hours, as far as the order of rows shows them.
+        base: microseconds since 1970 from which numbers count.
     """
 
     per_second: int = 0
@@ -60,6 +61,7 @@ class TimeForm(NamedTuple):
     zone: str = ""
     repeated: str = "order"
     passes: Passes = ()
+    base: int = 0
 
 
 class Times(NamedTuple):
@@ -136,7 +138,7 @@ def _mixed_forms(text: pa.Array, per_second: int) -> Times:
         micros[whole] = micros_of_integers(np.asarray(digits.cast(pa.int64())), per_second)
     if number.any():
         digits = pc.replace_substring_regex(text.filter(pa.array(number)), r"^\+", "")
-        micros[number] = _of_floats(np.asarray(digits.cast(pa.float64())), per_second)
+        micros[number] = of_floats(np.asarray(digits.cast(pa.float64())), per_second)
     rest = np.flatnonzero(~whole & ~number)
     distinct = text.take(pa.array(rest)).dictionary_encode()
     code = np.asarray(distinct.indices)
@@ -167,7 +169,8 @@ def micros_of_integers(number: NDArray[np.int64], per_second: int) -> NDArray[np
     return np.where(near, number, 0) * times
 
 
-def _of_floats(number: NDArray[np.float64], per_second: int) -> NDArray[np.int64]:
+def of_floats(number: NDArray[np.float64], per_second: int) -> NDArray[np.int64]:
+    """Numbers of a unit, or of the one that each has by its size, to microseconds."""
     if not per_second:
         return micros_from_numbers(number)
     with np.errstate(over="ignore"):

@@ -70,11 +70,13 @@ def _slowly(request: Request) -> None:
              responses=example({"name": "ann", "role": "operator"}))  # fmt: skip
 async def log_in(request: Request, body: Login) -> Response:
     """Log in; the answer sets a cookie."""
+    request.state.about = body.name
     _slowly(request)
     gate = _gate(request)
     who = await run_in_threadpool(gate.accounts.check, body.name, body.password)
     if who is None:
         raise HTTPException(401, "name or password is wrong")
+    request.state.asked_by = who
     return _with_cookie(gate, who.name, who.role)
 
 
@@ -82,6 +84,7 @@ async def log_in(request: Request, body: Login) -> Response:
              responses=example({"name": "ann", "role": "admin"}))  # fmt: skip
 async def first(request: Request, body: FirstLogin) -> Response:
     """Make the user of a one-time link, and log in."""
+    request.state.about = body.name
     _slowly(request)
     gate = _gate(request)
     role = await run_in_threadpool(gate.accounts.redeem, body.token, body.name, body.password)
@@ -110,7 +113,9 @@ async def log_out(request: Request) -> Response:
 @router.post("/tokens", openapi_extra=needs("viewer"),
              responses=example({"token": "eyJ…", "seconds": TOKEN_SECONDS}))  # fmt: skip
 async def token(request: Request) -> Response:
-    """A short-lived token (JWT) for whoever asks."""
+    """A short-lived token (JWT) for whoever asks with a session or a key: none begets another."""
+    if request.state.principal.how == "token":
+        raise HTTPException(403, "a token is given for a session or a key, not for a token")
     return answer({"token": _gate(request).accounts.token(request.state.principal),
                    "seconds": TOKEN_SECONDS})  # fmt: skip
 
@@ -137,6 +142,7 @@ async def keys(request: Request, cursor: str | None = None, limit: Most = 500) -
 async def new_key(request: Request, body: NewKey) -> Response:
     """Make a key; it is shown this once."""
     who = request.state.principal.name
+    request.state.about = f"{body.name} as {body.role}"
     key, prefix = _gate(request).accounts.new_key(body.name, body.role, body.days, who)
     return answer({"key": key, "prefix": prefix})
 
@@ -164,6 +170,7 @@ async def users(request: Request, cursor: str | None = None, limit: Most = 500) 
 )
 async def invite(request: Request, body: Invitation) -> Response:
     """A one-time link that makes a user."""
+    request.state.about = f"as {body.role}"
     return answer({"link": f"/#/first/{_gate(request).accounts.link(body.role)}"})
 
 

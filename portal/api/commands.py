@@ -1,7 +1,7 @@
 """What people do, as commands: acknowledge, resolve, silence, feedback, on alerts and incidents."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, HTTPException, Request, Response
@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from padit.alerting.entries import Target
 from padit.alerting.silences import preview_of
-from padit.domain.timestamps import parse_duration, parse_timestamp
+from padit.domain.timestamps import format_utc, parse_duration, parse_timestamp
 from padit.portal.answers import Most, answer, by_name, example, portal_of
 from padit.portal.api.alerts import alert_row
 from padit.portal.api.incidents import incident_row
@@ -92,21 +92,23 @@ def end_of(portal: Portal, text: str) -> int:
 
 
 async def _give(
-    request: Request, kind: str, prints: Sequence[str], done: Done, key: str
+    request: Request, kind: str, prints: Mapping[str, int], done: Done, key: str
 ) -> Response:
+    """Give a command about each series; of its alerts those that had opened by a time, 0: all."""
     portal = portal_of(request)
     if not prints:
         raise HTTPException(409, "it is over already")
     if not _KEY.fullmatch(key):
         raise HTTPException(422, "`Idempotency-Key` has characters that are not printable ASCII")
     who = request.state.principal.name
+    request.state.about = f"{kind} {done.until} {done.note}".strip()
     end = end_of(portal, done.until)
     given = [
         await portal.command(
-            kind, Target(fingerprint=one), who, until=end, note=done.note,
-            name=f"{key}-{one}" if key else "",
+            kind, Target(fingerprint=one, time=format_utc(seen) if seen else ""), who, until=end,
+            note=done.note, name=f"{key}-{one}" if key else "",
         )
-        for one in prints
+        for one, seen in prints.items()
     ]  # fmt: skip
     return _given(given)
 
@@ -118,9 +120,9 @@ def _given(given: list[Given]) -> Response:
     return answer(body | {"waiting": waiting} if waiting else body, 202 if waiting else 200)
 
 
-def _of_incident(portal: Portal, name: str, *, only_open: bool) -> list[str]:
+def _of_incident(portal: Portal, name: str, *, only_open: bool) -> dict[str, int]:
     members = incident_row(portal, name).members
-    return [one for one, member in members.items() if not (only_open and member.closed)]
+    return {one: 0 for one, member in members.items() if not (only_open and member.closed)}
 
 
 @router.post("/alerts/{alert}/{what}", responses=_DONE, openapi_extra=needs("operator"))
@@ -133,7 +135,7 @@ async def act_on_alert(
 ) -> Response:
     """Acknowledge, resolve or silence the series of an alert."""
     row = alert_row(portal_of(request), alert)
-    prints = [row.fingerprint] if what == "silence" or not row.closed else []
+    prints = {row.fingerprint: 0} if what == "silence" or not row.closed else {}
     done.until = done.until or ("1h" if what == "silence" else "")
     return await _give(request, what, prints, done, key)
 
@@ -149,15 +151,16 @@ async def act_on_incident(
     """Acknowledge or resolve an incident, or silence its series."""
     prints = _of_incident(portal_of(request), incident, only_open=what != "silence")
     if what in ("acknowledge", "unacknowledge"):
-        prints = prints[:1]
+        prints = dict(list(prints.items())[:1])
     done.until = done.until or ("1h" if what == "silence" else "")
     return await _give(request, what, prints, done, key)
 
 
 @router.post("/feedback/{incident}", responses=_DONE, openapi_extra=needs("operator"))
 async def judge(request: Request, incident: str, verdict: Verdict, key: _Key = "") -> Response:
-    """Mark an incident: real, noise, duplicate or routine."""
-    prints = _of_incident(portal_of(request), incident, only_open=True)
+    """Mark an incident, also one that is over: real, noise, duplicate or routine."""
+    members = incident_row(portal_of(request), incident).members
+    prints = {one: member.event.opened for one, member in members.items()}
     return await _give(request, "feedback", prints, Done(until="", note=verdict.verdict), key)
 
 
@@ -192,6 +195,8 @@ async def silence(request: Request, body: Silence) -> Response:
     """Silence what matches, until a time."""
     portal = portal_of(request)
     who = request.state.principal.name
+    named = body.model_dump(exclude_defaults=True, exclude={"note"})
+    request.state.about = " ".join(f"{key}={value}" for key, value in named.items())
     given = await portal.command(
         "silence", body.target(), who, until=end_of(portal, body.until), note=body.note
     )

@@ -57,6 +57,7 @@ def _summary(portal: Portal) -> dict[str, Any]:
     return {
         "now": moment(portal.recorder.now), "recording": portal.recorder.recording,
         "last_record": moment(latest), "series": portal.count_series(),
+        "silent": portal.silence()._asdict(),
         "open_alerts": len(overview.state.alerts),
         "open_incidents": sum(one.firing > 0 for one in overview.state.incidents.values()),
         "clear_since": moment(last_end), "n": overview.version,

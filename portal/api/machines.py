@@ -11,7 +11,6 @@ from padit.portal.answers import (
     Moment,
     Most,
     answer,
-    by_name,
     cursor_of,
     example,
     ordered,
@@ -38,18 +37,21 @@ _END = 1 << 61
 async def machines(request: Request, cursor: str | None = None, limit: Most = 100) -> Response:
     """Sources with their series and open alerts, in the order of their names."""
     portal = portal_of(request)
-    names = await run_in_threadpool(portal.names)
-    chosen, following = by_name(names.sources, cursor, limit)
+    place = cursor_of(cursor)
+    found, count = await run_in_threadpool(
+        portal.sources, None if place is None else place[1], limit + 1
+    )
+    chosen = found[:limit]
+    following = put_cursor(0, chosen[-1]) if len(found) > limit else None
     rows: dict[str, dict[str, Any]] = {}
     for name in chosen:
-        mine = portal.series.of_source(name)
-        last = max((one.last for one in mine), default=0)
-        rows[name] = {"id": name, "series": len(mine), "last": moment(last), "open": 0}
+        series, last = portal.series.extent(name)
+        rows[name] = {"id": name, "series": series, "last": moment(last), "open": 0}
     for alert in portal.overview.state.series.values():
         one = portal.overview.alerts.get(alert)
         if one is not None and one.source_id in rows:
             rows[one.source_id]["open"] += 1
-    return answer({"items": list(rows.values()), "count": len(names.sources), "next": following})
+    return answer({"items": list(rows.values()), "count": count, "next": following})
 
 
 def known(portal: Portal, source: str) -> None:
@@ -97,19 +99,27 @@ async def readings(
     "/{machine:path}/status",
     openapi_extra=needs("viewer"),
     responses=example(
-        {"id": "machine-01", "metrics": [{"metric_name": "rpm", "features": {"mean": 1347.1}}]}
+        {
+            "id": "machine-01",
+            "metrics": [{"metric_name": "rpm", "features": {"mean": 1347.1}}],
+            "count": 5,
+            "next": None,
+        }
     ),
 )
-async def status(request: Request, machine: str) -> Response:
-    """Latest features of each metric, and open alerts."""
+async def status(
+    request: Request, machine: str, cursor: str | None = None, limit: Most = 500
+) -> Response:
+    """Latest features of metrics, in the order in which they came, and open alerts."""
     portal = portal_of(request)
     known(portal, machine)
     version, n = portal.series.version, portal.overview.version
     second = int(time.monotonic()) if portal.parts.remote else 0  # live features change unseen
-    tag = f"{portal.boot}-{version}-{n}-{second}-status-{machine}"
+    after, _ = cursor_of(cursor) or (0, "")
+    tag = f"{portal.boot}-{version}-{n}-{second}-status-{after}-{limit}-{machine}"
     data = portal.pages.get(tag)
     if data is None:
-        rows = await run_in_threadpool(portal.series.status, machine)
+        rows = await run_in_threadpool(portal.series.status, machine, after, limit)
         for row in rows:
             row["last"], row["window_end"] = moment(row["last"]), moment(row["window_end"])
         alerts = [
@@ -117,7 +127,10 @@ async def status(request: Request, machine: str) -> Response:
             for name in portal.overview.state.series.values()
             if (one := portal.overview.alerts.get(name)) is not None and one.source_id == machine
         ]
-        body = answer({"id": machine, "metrics": rows, "open_alerts": alerts}).body
+        count, _ = portal.series.extent(machine)
+        following = put_cursor(after + limit, "") if after + limit < count else None
+        body = answer({"id": machine, "metrics": rows, "open_alerts": alerts, "count": count,
+                       "next": following}).body  # fmt: skip
         data = bytes(body)
         portal.keep(tag, data)
     return Response(data, media_type="application/json")

@@ -1,6 +1,5 @@
 """Series: what there is, values with bands and scores, what moved in a span, swim lanes."""
 
-from bisect import bisect_right
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -8,7 +7,7 @@ import msgspec
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from padit.analysis.series_store import SeriesInfo
+from padit.analysis.series_extent import SeriesInfo
 from padit.domain.timestamps import MICROS
 from padit.portal.answers import (
     Moment,
@@ -30,6 +29,8 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/api/series", tags=["series"], route_class=GuardedRoute)
 _MOST_POINTS = 100_000
+_MOST_ALERTS = 5_000
+_RANK = {"CRITICAL": 3, "WARNING": 2, "INFO": 1}
 _DAY = 86_400 * MICROS
 Points = Annotated[int, Query(ge=10, le=_MOST_POINTS, description="Points at most.")]
 Since = Annotated[Moment | None, Query(alias="from")]
@@ -53,23 +54,11 @@ async def list_series(
 ) -> Response:
     """Series whose name has a text, in the order of their names."""
     portal = portal_of(request)
-    begin = _behind(cursor)
-    keys = await run_in_threadpool(_named, portal, q)
-    after = 0 if begin is None else bisect_right(keys, begin)
-    chosen = keys[after : after + limit]
-    more = after + limit < len(keys)
-    known = portal.series.series
-    rows = [_row(known.get(key) or SeriesInfo(-1, key[0], key[1])) for key in chosen]
+    found, count = await run_in_threadpool(portal.find, q, _behind(cursor), limit + 1)
+    chosen, more = found[:limit], len(found) > limit
+    rows = [_row(portal.series.info(*key) or SeriesInfo(-1, *key)) for key in chosen]
     following = put_cursor(0, msgspec.json.encode(chosen[-1]).decode()) if more else None
-    return answer({"items": rows, "count": len(keys), "next": following})
-
-
-def _named(portal: Portal, q: str) -> list[tuple[str, str]]:
-    names = portal.names()
-    if not q:
-        return names.series
-    text = q.lower()
-    return [key for key, low in zip(names.series, names.lower, strict=True) if text in low]
+    return answer({"items": rows, "count": count, "next": following})
 
 
 def _behind(cursor: str | None) -> tuple[str, str] | None:
@@ -104,24 +93,49 @@ async def moved(request: Request, since: Since = None, until: Until = None,
 @router.get(
     "/lanes",
     openapi_extra=needs("viewer"),
-    responses=example({"lanes": {"machine-01": [["2026-01-05T06:29:00Z", 0.9]]}}),
+    responses=example({"lanes": {"machine-01": [["2026-01-05T06:29:00Z", 0.9]]}, "count": 8}),
 )
 async def lanes(request: Request, since: Since = None, until: Until = None,
-                slices: Annotated[int, Query(ge=1, le=2000)] = 200) -> Response:  # fmt: skip
-    """The worst score of each source over time, and its alerts."""
+                slices: Annotated[int, Query(ge=1, le=2000)] = 200,
+                limit: Most = 300) -> Response:  # fmt: skip
+    """The worst score of sources over time, and their alerts: those that are worst.
+
+    First come sources with alerts, the open and severe before others, then those with the worst
+    scores; `count` is how many there are.
+    """
     portal = portal_of(request)
     start, end = _span(portal, since, until)
-    found = await run_in_threadpool(portal.series.lanes, start, end, slices)
+    if since is None and start < portal.series.first < end:
+        start = portal.series.first  # no empty lanes where there is less than a day
+    alerts = _alerts_by_source(portal, start, end)
+    order = sorted(alerts, key=lambda one: (-_weight(alerts[one]), one))
+    chosen = order[:limit]
+    found = await run_in_threadpool(portal.series.lanes, start, end, slices, chosen, limit)
+    shown = [one for one in found.scores if one not in alerts][: limit - len(chosen)]
+    more = sum(one not in found.scores for one in order) if len(order) <= limit else 0
+    return answer({
+        "from": start, "to": end, "count": max(found.total + more, len(order)),
+        "lanes": {one: found.scores.get(one, []) for one in [*chosen, *shown]},
+        "alerts": {one: alerts[one] for one in chosen},
+    })  # fmt: skip
+
+
+def _weight(rows: list[dict[str, Any]]) -> int:
+    return sum(_RANK.get(one["severity"], 0) * (1 if one["to"] else 100) for one in rows)
+
+
+def _alerts_by_source(portal: Portal, start: int, end: int) -> dict[str, list[dict[str, Any]]]:
+    """Alerts of a span by source, the newest 5,000."""
     alerts: dict[str, list[dict[str, Any]]] = {}
-    for row in portal.overview.newest_alerts((end + 1, ""), 0):
-        if row.opened < start - _DAY * 30 or len(alerts) > 1000:
+    for n, row in enumerate(portal.overview.newest_alerts((end + 1, ""), 0)):
+        if row.opened < start - _DAY * 30 or n >= _MOST_ALERTS:
             break
         if not row.closed or row.closed >= start:
             alerts.setdefault(row.source_id, []).append({
                 "id": row.id, "incident": row.incident, "metric_name": row.metric_name,
                 "severity": row.severity, "from": row.opened, "to": row.closed or None,
             })  # fmt: skip
-    return answer({"from": start, "to": end, "lanes": found, "alerts": alerts})
+    return alerts
 
 
 @router.get("/values", openapi_extra=needs("viewer"), responses=example(_EXAMPLE))
@@ -146,7 +160,7 @@ async def one_series(request: Request, source: str, metric: str, since: Since = 
     of time. Times are microseconds since 1970. Without readings, what alerts hold as evidence.
     """
     portal = portal_of(request)
-    info = portal.series.series.get((source, metric))
+    info = portal.series.info(source, metric)
     alerts = portal.alerts_of(source, metric)
     if info is None and not alerts:
         raise HTTPException(404, "there is no such series")
@@ -169,7 +183,7 @@ async def one_series(request: Request, source: str, metric: str, since: Since = 
 
 def _page(portal: Portal, source: str, metric: str, start: int, end: int, points: int,
           open_begin: bool) -> bytes:  # fmt: skip
-    info = portal.series.series.get((source, metric))
+    info = portal.series.info(source, metric)
     alerts = portal.alerts_of(source, metric)
     body: dict[str, Any] = {"source_id": source, "metric_name": metric, "unit": "",
                             "from": start, "to": end, "from_evidence": False}  # fmt: skip

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, HTTPException, Query, Request, Response, WebSocket
 from fastapi.sse import EventSourceResponse
+from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocketDisconnect
 
 from padit.portal.answers import portal_of
@@ -22,6 +24,7 @@ _STREAM: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
 }
 _LARGEST = 1 << 60
+_ASK_SECONDS = 2.0
 
 
 @router.get("/api/events", openapi_extra=needs("viewer"), responses=_STREAM,
@@ -49,11 +52,35 @@ async def events(
 async def _written(portal: Portal, request: Request, after: int | None) -> AsyncIterator[bytes]:
     gate: Gate = request.app.state.gate
     yield b"retry: 1000\n\n"
+    door = _Door(request, gate)
     async for message in portal.hub.follow(after):
-        if message[1] == "beat" and principal_of(request, gate.accounts) is None:
-            return  # the session has ended, or the key was revoked
+        if not door.open():
+            return
         n, name, data = _with_summary(portal, message)
         yield b"id: %d\nevent: %s\ndata: %s\n\n" % (n, name.encode(), data)
+
+
+class _Door:
+    """Whether who reads a stream may still: a session ends, a key is revoked, a token gets old.
+
+    Args:
+        connection: of the stream.
+        gate: that knows.
+    """
+
+    def __init__(self, connection: HTTPConnection, gate: Gate) -> None:
+        self._connection = connection
+        self._gate = gate
+        self._asked = time.monotonic()
+
+    def open(self) -> bool:
+        """Asked before every message, and looked up every few seconds, however many there are."""
+        now = time.monotonic()
+        if now - self._asked < _ASK_SECONDS:
+            return True
+        self._asked = now
+        who = principal_of(self._connection, self._gate.accounts)
+        return who is not None and who.may("viewer")
 
 
 def _with_summary(portal: Portal, message: Message) -> Message:
@@ -69,10 +96,15 @@ async def socket(websocket: WebSocket, after: int | None = None) -> None:
     gate: Gate = websocket.app.state.gate
     portal: Portal = websocket.app.state.portal
     who = principal_of(websocket, gate.accounts)
+    address = websocket.client.host if websocket.client else "?"
+    if not gate.limiter.allows(f"address {address}" if who is None else who.name):
+        await websocket.close(4429)
+        return
     if who is None or not who.may("viewer") or not same_origin(websocket):
         await websocket.close(4401 if who is None else 4403)
         return
-    if portal.hub.clients >= MOST_CLIENTS or not gate.limiter.allows(who.name):
+    door = _Door(websocket, gate)
+    if portal.hub.clients >= MOST_CLIENTS:
         await websocket.close(4429)
         return
     await websocket.accept()
@@ -81,7 +113,7 @@ async def socket(websocket: WebSocket, after: int | None = None) -> None:
         async for message in portal.hub.follow(after):
             if reading.done():
                 return
-            if message[1] == "beat" and principal_of(websocket, gate.accounts) is None:
+            if not door.open():
                 await websocket.close(4401)
                 return
             n, name, data = _with_summary(portal, message)

@@ -62,7 +62,7 @@ def _whatif(portal: Portal, text: str) -> dict[str, Any]:
 
 def _tried(portal: Portal, new: AlertingConfig) -> dict[str, Any]:
     entries, end, before = portal.past.with_preview(_end_of)
-    after = preview(new, entries, end)
+    after = preview(new, entries, end, brief=True)
     found = compare(before, after, entries)
     alerts = portal.overview.alerts
     later = sorted(found.later.items(), key=lambda one: -abs(one[1]))

@@ -14,7 +14,7 @@ import msgspec
 
 from padit.alerting.entries import AlertEvent, Command
 from padit.alerting.policy import AlertingConfig
-from padit.alerting.sequencer import digest_of_config, entry_of
+from padit.alerting.sequencer import digest_of_config, logged
 from padit.domain.errors import SinkError
 from padit.domain.timestamps import MICROS
 from padit.ops.background import Background
@@ -180,10 +180,10 @@ class Follower:
         self._given = rows[-1][0]
         found: Rows = []
         for n, kind, payload in rows:
-            one = entry_of(kind, bytes(payload))
+            one = logged(n, kind, bytes(payload))
             if one is not None:
-                found.append((n, one[1]))
-                self._latest = max(self._latest, one[1].time)
+                found.append((n, one))
+                self._latest = max(self._latest, one.time)
         self._listener(found)
         if self.topic is not None:
             self.topic.taken(one.id for _, one in found if isinstance(one, AlertEvent))

@@ -9,7 +9,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from padit.analysis.series_store import SeriesInfo
+from padit.analysis.series_extent import SeriesInfo
 from padit.connectors.uris import Address
 from padit.domain.errors import SinkError
 from padit.domain.features import FEATURES

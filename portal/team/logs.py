@@ -15,6 +15,7 @@ _SCHEMA = "padit_portal"
 _FORGET_EVERY = 100_000
 _MOST_TEMPLATES = 100_000
 _COPY = "COPY log_record (id, time, source, level, template, message) FROM STDIN"
+_BY = (0b0111, 0b1011, 0b1101, 0b1110)  # grouping() of level, source, template, slice
 _NAMES = ("id", "time", "source", "level", "message")
 
 
@@ -118,36 +119,40 @@ class TeamLogs:
         self._database.prepare(_SCHEMA, "portal", "postgresql")
         where, values = _where(words, source, "", start, end)
 
-        def grouped(column: str, most: int) -> list[tuple[Any, int]]:
-            return [
-                (key, n)
-                for key, n in self._database.rows(
-                    f"SELECT {column} AS k, count(*) AS n FROM log_record WHERE {where} "  # noqa: S608
-                    f"GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {most}",
-                    values,
-                )
-            ]
-
         first, last, count = self._database.rows(
             f"SELECT min(time), max(time), count(*) FROM log_record WHERE {where}",  # noqa: S608
             values,
         )[0]
         first = first or 0
         width = max(((last or 0) - first) // 60 + 1, 1)
-        common = grouped("template", 30)
+        found: dict[int, list[tuple[Any, int]]] = {}
+        for kind, *keys, n in self._database.rows(  # one pass over the records for all counts
+            "SELECT kind, level, source, template, slice, n FROM ("  # noqa: S608
+            "SELECT grouping(level, source, template, slice) AS kind, level, source, template, "
+            "slice, count(*) AS n, row_number() OVER ("
+            "PARTITION BY grouping(level, source, template, slice) ORDER BY count(*) DESC, "
+            "level, source, template, slice) AS place FROM (SELECT level, source, template, "
+            f"(time - {first}) / {width} AS slice FROM log_record WHERE {where}) AS r "
+            "GROUP BY GROUPING SETS ((level), (source), (template), (slice))) AS g "
+            "WHERE place <= 61",
+            values,
+        ):
+            found.setdefault(kind, []).append((keys[_BY.index(kind)], n))
+        levels, sources, common, slices = (
+            sorted(found.get(kind, ()), key=lambda one: (-one[1], one[0])) for kind in _BY
+        )
         names = dict(
             self._database.rows(
-                "SELECT id, text FROM log_template WHERE id = ANY (%s)", ([k for k, _ in common],)
+                "SELECT id, text FROM log_template WHERE id = ANY (%s)",
+                ([k for k, _ in common[:30]],),
             )
         )
         return {
             "count": count,
-            "levels": dict(grouped("level", 10)),
-            "sources": dict(grouped("source", 50)),
-            "templates": [{"template": names[k], "count": n} for k, n in common],
-            "over_time": sorted(
-                (first + int(k) * width, n) for k, n in grouped(f"(time - {first}) / {width}", 61)
-            ),
+            "levels": dict(levels[:10]),
+            "sources": dict(sources[:50]),
+            "templates": [{"template": names[k], "count": n} for k, n in common[:30]],
+            "over_time": sorted((first + int(k) * width, n) for k, n in slices),
         }
 
 

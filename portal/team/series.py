@@ -6,6 +6,7 @@ Times are microseconds.
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,12 +16,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.analysis.series_store import Line, Moved, SeriesInfo, Windows
+from padit.analysis.series_extent import SeriesInfo
+from padit.analysis.series_store import Lanes, Line, Moved, Windows
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.domain.features import FEATURES
 from padit.domain.timestamps import MICROS
 from padit.ops.background import Background
 from padit.portal.team.database import Database
+from padit.portal.team.known import KnownSeries
 from padit.portal.team.live import LiveFeatures
 
 __all__ = ["TeamSeries"]
@@ -52,7 +55,7 @@ FROM metric_series ORDER BY id LIMIT %s
 """.format(_US.format('"time"'))  # noqa: S608  # fixed text
 
 
-class TeamSeries:
+class TeamSeries(KnownSeries):
     """As `SeriesStore`, over a database; also a `Feed` that looks what there is.
 
     Args:
@@ -65,11 +68,10 @@ class TeamSeries:
     rejected = 0
 
     def __init__(self, database: Database, live: LiveFeatures | None) -> None:
+        super().__init__()
         self._database = database
         self._live = live
-        self.series: dict[tuple[str, str], SeriesInfo] = {}
         self.version = 0
-        self.last = 0
         self.trouble = ""
         self.lacks = ""
         self.caught_up = threading.Event()
@@ -77,7 +79,6 @@ class TeamSeries:
         self._names: dict[int, tuple[str, str]] = {}
         self._columns: tuple[str, ...] = ()
         self._machines: set[str] = set()
-        self._by_source: dict[str, list[SeriesInfo]] = {}
         self._following: Any = None
         self._totals = (0, 0)
         self._looks = 0
@@ -100,6 +101,7 @@ class TeamSeries:
 
     def _run(self) -> None:
         while self._thread.running:
+            began = time.monotonic()
             try:
                 if self._live is not None and self._live.trouble:
                     self._live.look()
@@ -111,7 +113,8 @@ class TeamSeries:
                 self.trouble = f"{type(error).__name__}: {error}"
                 _LOG.exception("series cannot be looked for")
             self.caught_up.set()
-            self._thread.wait(_LOOK_SECONDS)
+            # of very many machines a look takes long: it leaves the database most of the time
+            self._thread.wait(max(_LOOK_SECONDS, 4 * (time.monotonic() - began)))
 
     def _look(self) -> None:
         """Read the names that are new; the latest times only if a reader has moved on."""
@@ -134,9 +137,8 @@ class TeamSeries:
                 self._know_machine(machine, int(last))
         for number, last in self._database.rows(_LAST, (_MOST_LAST,)):
             if last is not None and number in self._names:
-                info = self.series[self._names[number]]
-                info.last, info.readings = max(info.last, int(last)), 1
-                self.last = max(self.last, int(last))
+                self._hear(self.series[self._names[number]], int(last))
+        self._end_look()
         self._totals = self._estimated()
         self._following = following
         self.version += 1
@@ -162,24 +164,7 @@ class TeamSeries:
     def _know_machine(self, machine: str, last: int) -> None:
         self._machines.add(machine)
         for column in self._columns:
-            info = self._info(machine, column)
-            info.last, info.readings = max(info.last, last), 1
-        self.last = max(self.last, last)
-
-    def _info(self, source: str, metric: str) -> SeriesInfo:
-        info = self.series.get((source, metric))
-        if info is None:
-            info = self.series[source, metric] = SeriesInfo(len(self.series), source, metric)
-            self._by_source.setdefault(source, []).append(info)
-        return info
-
-    def knows(self, source: str) -> bool:
-        """Whether readings or windows are of a source."""
-        return source in self._by_source
-
-    def of_source(self, source: str) -> list[SeriesInfo]:
-        """Series of a source."""
-        return list(self._by_source.get(source, ()))
+            self._hear(self._info(machine, column), last)
 
     def totals(self) -> tuple[int, int]:
         """Readings and windows, about."""
@@ -276,9 +261,9 @@ class TeamSeries:
             )
         ]
 
-    def status(self, source: str) -> list[dict[str, Any]]:
-        """Latest window of each metric: live from Redis, else from the database."""
-        mine = self.of_source(source)
+    def status(self, source: str, after: int = 0, most: int = 500) -> list[dict[str, Any]]:
+        """Latest window of metrics: live from Redis, else from the database."""
+        mine = self.of_source(source)[after : after + most]
         if self._live is not None:
             try:
                 return self._live.status(source, mine)
@@ -357,23 +342,26 @@ class TeamSeries:
                 file.writelines(lines)
         return count
 
-    def lanes(self, start: int, end: int, slices: int) -> dict[str, list[tuple[int, float]]]:
-        """By source, the worst score of each slice of time that is anomalous or was computed."""
+    def lanes(self, start: int, end: int, slices: int, first: Sequence[str], most: int) -> Lanes:
+        """Of sources the worst score of each slice of time: those of `first`, then the worst."""
         width = max((end - start) // max(slices, 1) + 1, 1)
         rows = self._database.rows(
-            "SELECT source, k, max(x) FROM (SELECT source_id AS source, "  # noqa: S608
+            "WITH a AS (SELECT source, k, max(x) AS x FROM (SELECT source_id AS source, "  # noqa: S608
             f"({_US.format('event_time')} - %s) / %s AS k, coalesce(composite, 0) AS x "
             f"FROM anomaly_score WHERE event_time BETWEEN {_AT} AND {_AT} UNION ALL "
             f"SELECT source_id, ({_US.format('window_end')} - %s) / %s, "
             "greatest(coalesce(score, 0), coalesce(level, 0)) FROM feature "
-            f"JOIN metric_series ON id = series WHERE window_end BETWEEN {_AT} AND {_AT}) AS a "
-            "GROUP BY source, k ORDER BY source, k",
-            [start, width, start, end, start, width, start, end],
+            f"JOIN metric_series ON id = series WHERE window_end BETWEEN {_AT} AND {_AT}) AS b "
+            "GROUP BY source, k), t AS "
+            "(SELECT source, count(*) OVER () AS n FROM a GROUP BY source "
+            "ORDER BY source = ANY (%s) DESC, max(x) DESC, source LIMIT %s) "
+            "SELECT source, k, x, n FROM a JOIN t USING (source) ORDER BY source, k",
+            [start, width, start, end, start, width, start, end, list(first), most],
         )
         found: dict[str, list[tuple[int, float]]] = {}
-        for source, k, score in rows:
+        for source, k, score, _ in rows:
             found.setdefault(source, []).append((start + int(k) * width, score))
-        return found
+        return Lanes(found, int(rows[0][3]) if rows else 0)
 
 
 def _column(rows: Sequence[Sequence[Any]], at: int, kind: Any) -> NDArray[Any]:

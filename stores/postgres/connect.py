@@ -22,8 +22,10 @@ __all__ = ["Connection", "connect", "conninfo_of", "name_of", "translated", "wri
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 _CONNECT_SECONDS = 10
-_DATA = ("22", "23", "54")  # data exception, constraint violation, program limit exceeded
-_RIGHTS, _NO_COLUMN = "42501", "42703"
+# Data exception, constraint violation, program limit exceeded, and what a trigger raises.
+_DATA = ("22", "23", "54", "P0")
+_CLOSED = "not accepting commands"  # before a wraparound; a program limit for PostgreSQL
+_RIGHTS = "42501"
 _PASSES = re.compile(
     r"starting up|shutting down|recovery|too many|connection slots|terminat|not yet accepting"
     r"|timeout|no space", re.IGNORECASE,
@@ -134,29 +136,32 @@ def writable(connection: Connection, name: str, *, first: bool) -> None:
 
 
 @contextmanager
-def translated(name: str) -> Iterator[None]:
-    """Errors of psycopg as those of the contract."""
+def translated(name: str, *, first: bool = False) -> Iterator[None]:
+    """Errors of psycopg as those of the contract.
+
+    Args:
+        name: of the store, for messages.
+        first: whether nothing has worked before, so that a missing right is a mistake of the
+            settings; later it was taken away, and may be given again.
+    """
     try:
         yield
     except psycopg.Error as error:
-        raise _translated(name, error) from error
+        raise _translated(name, error, first) from error
     except UnicodeEncodeError as error:  # a lone surrogate
         message = f"a text is no valid Unicode: {error.reason}"
         raise RefusedError(message) from error
 
 
-def _translated(name: str, error: psycopg.Error) -> PaditError:
+def _translated(name: str, error: psycopg.Error, first: bool) -> PaditError:
     text = _first_line(error)
     state = error.sqlstate or ""
-    if isinstance(error, psycopg.DataError) or state[:2] in _DATA:
+    of_rows = isinstance(error, psycopg.DataError) or state[:2] in _DATA
+    if of_rows and _CLOSED not in text:
         return RefusedError(f"{text} ({state or 'client'})")
     if state == _RIGHTS:
-        return ConfigurationError(f"{name}: {text}; GRANT what is missing to the user of the store")
-    if state == _NO_COLUMN:
-        return ConfigurationError(
-            f"{name}: {text}: somebody has changed a table of the store; add the column again, as "
-            "the files in padit/stores/migrations/postgresql make it"
-        )
+        message = f"{name}: {text}; GRANT what is missing to the user of the store"
+        return ConfigurationError(message) if first else SinkError(message)
     return SinkError(f"{name}: {text} ({state or type(error).__name__})")
 
 

@@ -151,8 +151,14 @@ class Partitions:
                         "FOR VALUES FROM ({begin}) TO ({end})"
                     ).format(parent=parent, name=name, **bounds)
                 )
-        except (psycopg.errors.DuplicateTable, psycopg.errors.CheckViolation) as error:
-            # Another process was faster, or the default partition has rows of that day.
+        except psycopg.errors.DuplicateTable:
+            if begin not in self.of(table.name):  # else another process was faster
+                _LOG.warning(
+                    "%s_%s is there and is no partition of %s (detached?): rows from %s on go to "
+                    "its default partition; attach it again, or rename it",
+                    table.name, begin.strftime("%Y%m%d"), table.name, begin,
+                )  # fmt: skip
+        except psycopg.errors.CheckViolation as error:  # the default one has rows of that day
             _LOG.info("%s: no partition from %s on: %s", table.name, begin, error)
         except psycopg.errors.InvalidObjectDefinition as error:
             # Made by hand, or before `partition_days` was changed: rows find their place anyway.

@@ -23,7 +23,7 @@ from padit.connectors.uris import sink_from_uri
 from padit.domain.errors import ConfigurationError
 from padit.domain.message import Kind, Message
 from padit.stores.base import Stopped
-from padit.stores.postgres.connect import Connection, connect, translated
+from padit.stores.postgres.connect import Connection, connect, translated, writable
 from padit.stores.postgres.settings import Settings
 
 __all__ = ["Relay"]
@@ -96,6 +96,7 @@ class Relay:
         """
         connection = connect(self._conninfo, self._store, first=False)
         try:
+            writable(connection, self._store, first=False)  # a replica keeps no position
             with translated(self._store):
                 if not self._leads(connection):
                     return

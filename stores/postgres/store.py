@@ -18,8 +18,9 @@ from padit.stores.postgres.connect import (
 )
 from padit.stores.postgres.relay import Relay
 from padit.stores.postgres.settings import Settings
+from padit.stores.postgres.shape import Tables
 from padit.stores.postgres.upkeep import Upkeep
-from padit.stores.postgres.writer import PostgresWriter, check_columns
+from padit.stores.postgres.writer import PostgresWriter
 
 __all__ = ["PostgresStore", "prepared"]
 
@@ -58,11 +59,12 @@ class PostgresStore:
         connection = connect(self.conninfo, self.name, first=self._first)
         try:
             writable(connection, self.name, first=self._first)
-            prepared(connection, self.name, self.settings)
-            with translated(self.name):
+            prepared(connection, self.name, self.settings, first=self._first)
+            with translated(self.name, first=self._first):
                 self._lead(connection)
-                check_columns(connection, self.name, self.settings)
-                writer = PostgresWriter(connection, self.name, self.settings)
+                tables = Tables(connection, self.name, self.settings)
+                tables.check(first=self._first)
+                writer = PostgresWriter(connection, self.name, self.settings, tables)
         except BaseException:
             connection.close()
             raise
@@ -91,15 +93,15 @@ class PostgresStore:
             raise SinkError(message)
 
 
-def prepared(connection: Connection, name: str, settings: Settings) -> None:
+def prepared(connection: Connection, name: str, settings: Settings, *, first: bool = True) -> None:
     """Make the schema, and bring the tables to the present version.
 
     Raises:
-        ConfigurationError: the user may not.
+        ConfigurationError: the user may not; but for `first`, that is waited for.
         SinkError: the database is away, or in use.
         StateError: the tables are of another version.
     """
-    with translated(name):
+    with translated(name, first=first):
         there = connection.execute(
             "SELECT 1 FROM pg_namespace WHERE nspname = %s", (settings.in_schema,)
         ).fetchone()

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from padit.stores.base import Stopped
-from padit.stores.postgres.connect import Connection, connect, translated
+from padit.stores.postgres.connect import Connection, connect, translated, writable
 from padit.stores.postgres.partitions import TABLES, Partitions
 from padit.stores.postgres.settings import Settings
 
@@ -50,6 +50,7 @@ class Upkeep:
         """One round; the partitions that were dropped."""
         connection = connect(self._conninfo, self._store, first=False)
         try:
+            writable(connection, self._store, first=False)
             with translated(self._store):
                 there = connection.execute("SELECT to_regclass('outbox')").fetchone()
                 if not there or there[0] is None:

@@ -8,7 +8,6 @@ import psycopg
 
 from padit.codecs.contract import Reject, bounded
 from padit.codecs.dead_letter import DeadRecord
-from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import parse_timestamp
 from padit.stores.base import NOTHING, Batch, Content, Place, Positions, Written
 from padit.stores.postgres.connect import Connection, translated
@@ -17,10 +16,12 @@ from padit.stores.postgres.results import MAKERS, Row, write_rows
 from padit.stores.postgres.samples import SampleWriter
 from padit.stores.postgres.series import SeriesTable
 from padit.stores.postgres.settings import Settings
+from padit.stores.postgres.shape import Tables
 
-__all__ = ["PostgresWriter", "check_columns"]
+__all__ = ["PostgresWriter"]
 
 _EXPIRED = "older than what is kept"
+_CHANGED = ("22", "23", "42")  # the rows' fault, or that of a table somebody changed
 _POSITIONS = """
 INSERT INTO store_position AS p (reader, topic, partition, following)
 SELECT %s, * FROM unnest(%s::text[], %s::int[], %s::bigint[])
@@ -41,10 +42,14 @@ class PostgresWriter:
         connection: in autocommit.
         name: of the store, for messages.
         settings: see `Settings`.
+        tables: that were checked.
     """
 
-    def __init__(self, connection: Connection, name: str, settings: Settings) -> None:
+    def __init__(
+        self, connection: Connection, name: str, settings: Settings, tables: Tables
+    ) -> None:
         self._connection = connection
+        self._tables = tables
         self._name = name
         self._settings = settings
         self._series = SeriesTable(connection)
@@ -60,6 +65,11 @@ class PostgresWriter:
             ).fetchall()
         return {Place(topic, partition): following for topic, partition, following in rows}
 
+    def begin(self, positions: Positions) -> None:
+        """See `Writer`."""
+        with translated(self._name):
+            self._move(positions)
+
     def write(self, batch: Batch) -> Written:
         """Write a batch; all of it, or nothing."""
         with translated(self._name):
@@ -69,9 +79,8 @@ class PostgresWriter:
                 return self._results(batch)
             except psycopg.Error as error:
                 self._series.forget()
-                changed = psycopg.errors.UndefinedColumn, psycopg.DataError
-                if isinstance(error, changed):  # of the rows, or of a changed column?
-                    check_columns(self._connection, self._name, self._settings)
+                if (error.sqlstate or "22")[:2] in _CHANGED and not self._connection.closed:
+                    self._tables.check()
                 raise
 
     def _metrics(self, batch: Batch) -> Written:
@@ -125,7 +134,11 @@ class PostgresWriter:
         """Dead letters and positions, in the transaction of the rows."""
         if dead:
             self._connection.execute(_DEAD, _columns(dead))
-        places = sorted(batch.after.items())
+        self._move(batch.after)
+        self._tables.check_again()
+
+    def _move(self, positions: Positions) -> None:
+        places = sorted(positions.items())
         self._connection.execute(
             _POSITIONS,
             (
@@ -147,33 +160,6 @@ class PostgresWriter:
     def close(self) -> None:
         """Close the connection, and with it give the lock back."""
         self._connection.close()
-
-
-def check_columns(connection: Connection, name: str, settings: Settings) -> None:
-    """Look whether `sensor_log` has the columns of the settings.
-
-    Raises:
-        ConfigurationError: one is not there, or of another type.
-    """
-    rows = connection.execute(
-        "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute "
-        "WHERE attrelid = 'sensor_log'::regclass AND attnum > 0 AND NOT attisdropped"
-    ).fetchall()
-    there: dict[str, str] = dict(rows)
-    for metric, column in sorted(settings.columns.items()):
-        if column not in there:
-            message = (
-                f"{name}: sensor_log has no column {column}: ALTER TABLE sensor_log ADD "
-                f"COLUMN {column} double precision, or take {metric} out of `columns`"
-            )
-            raise ConfigurationError(message)
-        if there[column] != "double precision":
-            message = (
-                f"{name}: the column {column} of sensor_log is {there[column]}: ALTER "
-                f"TABLE sensor_log ALTER COLUMN {column} TYPE double precision USING "
-                f"{column}::float8, or take {metric} out of `columns`"
-            )
-            raise ConfigurationError(message)
 
 
 def _dead(batch: Batch, position: int, reason: str) -> DeadRecord:

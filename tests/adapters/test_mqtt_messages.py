@@ -217,6 +217,44 @@ def test_payload_that_cannot_be_read_counts_as_one(payload: bytes, kind: str) ->
     assert len(reading.samples) + counted(reading) >= 1
 
 
+@pytest.mark.parametrize(
+    ("sent", "preset"),
+    [
+        (
+            {"fields": {"usage": 1}, "name": "cpu", "tags": {"cpu": "cpu0"}, "timestamp": 1},
+            "telegraf",
+        ),
+        ({"metrics": [{"fields": {"a": 1}, "name": "m"}]}, "telegraf"),
+        ({"metric": "m", "value": 1, "tags": {}, "timestamp": 1}, "opentsdb"),
+        ({"machine_id": "a", "timestamp": 1, "rpm": 2}, None),
+        ({"temperature": 21.5, "tags": {"a": "b"}}, None),
+    ],
+)
+def test_a_record_whose_series_would_be_mixed_is_said_with_its_preset(
+    sent: Any, preset: str | None
+) -> None:
+    reading = read(sent)
+    text, count = reading.left.get("form", ("", 0))
+    assert count == 0
+    assert (f"`format: {preset}`" in text) == (preset is not None)
+    assert "form" not in read(sent, value_field="value").left
+
+
+def test_only_the_first_messages_are_looked_at_for_their_form() -> None:
+    subscription = Subscription.model_validate({"topic": "#"})
+    reader = MessageReader(subscription)
+    body = json.dumps({"fields": {"a": 1}, "name": "cpu", "tags": {}}).encode()
+    said = ["form" in reader.read("a/b", body, T).left for _ in range(150)]
+    assert sum(said) == 100
+
+
+@pytest.mark.parametrize("kind", ["auto", "number", "json", "metric"])
+def test_an_empty_message_removes_a_retained_one_and_is_no_fault(kind: str) -> None:
+    reading = read(b"", payload=kind)
+    assert reading.faults == {}
+    assert list(reading.left) == ["empty"]
+
+
 def test_filters_are_matched_without_the_way_of_sharing() -> None:
     assert delivered_filter("$share/g/a/+/#") == "a/+/#"
     assert delivered_filter("$queue/a/b") == "a/b"

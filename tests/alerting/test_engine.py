@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from padit.alerting.effects import CommandResult, Feedback, Handed, Reason
+from padit.alerting.effects import CommandResult, Handed, Reason
 from padit.alerting.entries import Entry, RunBegan, Target
 from tests.alerting.making import at, command, event, policy_of, reasons, run, sent, tick
 
@@ -319,18 +319,6 @@ def test_a_command_is_obeyed_once_and_one_about_nothing_is_counted() -> None:
     results = [one.result for one in effects if isinstance(one, CommandResult)]
     assert results == ["applied", "duplicate", "no_target", "no_match"]
     assert state.unmatched == 2
-
-
-def test_feedback_may_be_about_an_alert_that_has_ended() -> None:
-    log: list[Entry] = [
-        event("opened", 0),
-        event("resolved", 2),
-        tick(3),
-        command("feedback", 3, note="noise"),
-    ]
-    _, effects = run(log)
-    verdicts = [(one.verdict, one.alerts) for one in effects if isinstance(one, Feedback)]
-    assert verdicts == [("noise", ("a",))]
 
 
 def test_alerts_that_a_lost_run_left_open_are_closed_unless_they_come_again() -> None:

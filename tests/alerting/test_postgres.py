@@ -5,6 +5,8 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +173,72 @@ def test_a_leader_that_is_killed_is_followed_within_ten_seconds(
     store = open_store(address, leading=False)
     assert store.counts()["all"] == {"handed": 8, "message delivered": 8}
     store.close()
+
+
+def test_a_leader_that_sleeps_while_another_takes_over_sends_nothing_more_when_it_wakes(
+    server: Postgres, address: str, tmp_path: Path
+) -> None:
+    """Its session ends, as the server ends one that is silent; then it wakes, beside the next."""
+    with receiving() as got:
+        got.answer = lambda number: time.sleep(0.3) or _ok()  # type: ignore[func-returns-value]
+        command = [sys.executable, "-m", "padit.cli.main", *write_alerts(tmp_path, got.url, 12)]
+        command[command.index("--data") + 1] = address
+        first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        second: subprocess.Popen[str] | None = None
+        assert first.stderr is not None
+        try:
+            _until(lambda: len(got.requests) >= 2)
+            first.send_signal(signal.SIGSTOP)
+            name = str(conninfo_to_dict(address)["dbname"])
+            with server.connect("postgres") as connection:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                    (name,),
+                )
+            second = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+            before = len(got.requests)
+            _until(lambda: len(got.requests) > before + 2)
+            first.send_signal(signal.SIGCONT)
+            assert second.wait(allowed(60)) == 0
+            assert first.wait(allowed(60)) == 0  # it stood by, and found all of it done
+            said = first.stderr.read()
+        finally:
+            for one in (first, second):
+                if one is not None:
+                    one.kill()
+                    one.wait(allowed(10))
+                    if one.stderr is not None:
+                        one.stderr.close()
+    assert "another process leads" in said
+    times = Counter(str(one["id"]) for one in got.events)
+    assert len(times) == 24
+    assert sum(times.values()) <= 25  # only what was under way when it fell asleep came twice
+    store = open_store(address, leading=False)
+    assert store.counts()["all"] == {"handed": 24, "message delivered": 24}
+    store.close()
+
+
+def test_who_leads_is_known_to_a_connection_beside_it(address: str) -> None:
+    first, beside = open_store(address), open_store(address, leading=False)
+    led = first.session
+    assert led is not None
+    assert beside.led_by(led)
+    assert not beside.led_by(beside.session)
+    assert not beside.led_by(None)
+    first.close()
+    assert first.session is None
+    second = open_store(address)
+    assert not beside.led_by(led)
+    assert beside.led_by(second.session)
+    for one in (second, beside):
+        one.close()
+
+
+def _until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + allowed(30)
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def _ok() -> Any:

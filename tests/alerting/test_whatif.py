@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from padit.alerting.compiled import Policy
-from padit.alerting.effects import Effect, Handed, Reason
+from padit.alerting.effects import Brief, Effect, Handed, Outcome, Reason
 from padit.alerting.engine import Engine
 from padit.alerting.entries import AlertEvent, Entry, Tick
-from padit.alerting.preview import compare, preview
+from padit.alerting.preview import alerts_of, compare, preview
 from padit.alerting.recorded import merged, of_store
 from padit.alerting.sentences import MEANS
 from padit.alerting.sequencer import Alerting, Record
-from padit.alerting.state import State
+from padit.alerting.state import State, dump
 from padit.alerting.store.sqlite import SqliteStore
 from padit.cli.main import main
 from padit.domain.timestamps import format_utc
@@ -58,6 +58,34 @@ def test_a_preview_is_what_the_service_would_have_done_to_the_byte(
     assert msgspec.json.encode(effects) == msgspec.json.encode(live)
     handed = [msgspec.json.encode(one) for one in effects if isinstance(one, Handed)]
     assert written == handed
+
+
+def _brief_of(one: Effect, events: dict[str, AlertEvent]) -> list[Effect]:
+    """What a brief preview makes of an effect of a whole one."""
+    if isinstance(one, Outcome) and one.reason is Reason.HANDED:
+        return []
+    if not isinstance(one, Handed):
+        return [one]
+    shown = alerts_of(one, events)
+    alerts = tuple(shown[: len(shown) - len(one.transitions)])
+    return [Brief(one.route, one.kind, one.time, alerts, one.transitions)]
+
+
+@given(log=logs(), now=st.sampled_from(POLICIES), new=st.sampled_from(POLICIES))
+@settings(max_examples=60, deadline=None)
+def test_a_brief_preview_leaves_out_only_what_messages_tell(
+    log: list[Entry], now: Policy, new: Policy
+) -> None:
+    """So `padit whatif` says what two separate whole runs of the engine give, to the byte."""
+    end = at(100_000)
+    whole = [preview(one.config, log, end) for one in (now, new)]
+    brief = [preview(one.config, log, end, brief=True) for one in (now, new)]
+    events = {one.id: one for one in log if isinstance(one, AlertEvent)}
+    for one, other in zip(whole, brief, strict=True):
+        expected = [made for effect in one.effects for made in _brief_of(effect, events)]
+        assert msgspec.json.encode(other.effects) == msgspec.json.encode(expected)
+        assert dump(other.state) == dump(one.state)
+    assert compare(brief[0], brief[1], log) == compare(whole[0], whole[1], log)
 
 
 @given(log=logs(), policy=st.sampled_from(POLICIES))

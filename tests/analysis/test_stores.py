@@ -37,10 +37,12 @@ def _rows(name: str, times: list[int], values: list[float]) -> Rows:
 def test_thinning_keeps_extremes_order_and_count(
     store: SeriesStore, values: list[float], points: int, number: int
 ) -> None:
-    name = f"m{number}-{len(store.series)}"
+    name = f"m{number}-{store.count}"
     times = [1_767_592_800_000_000 + at * 1_000_000 for at in range(len(values))]
     store.add_rows(_rows(name, times, values))
-    line = store.line(store.series["s", name], times[0], times[-1], points)
+    info = store.info("s", name)
+    assert info is not None
+    line = store.line(info, times[0], times[-1], points)
     assert line.total == len(values)
     assert line.exact == (len(values) <= points)
     assert len(line.time) <= max(points, 2)

@@ -56,6 +56,25 @@ def test_a_message_of_another_layout_is_refused_with_the_name_of_it(
         assert f"has not the layout that format: {name} reads" in decoded.rejects[0].reason
 
 
+@pytest.mark.parametrize(
+    "message",
+    [{"results": [{}]}, {"results": [5]}, {"results": [{"series": {}}]}, {"results": {}},
+     {"metric": "m"}, {"dps": {}}, {"data": {"result": 1}}, {"data": {"resultType": "matrix"}},
+     {"columns": ["a"]}, {"data": [[1]]}],
+)  # fmt: skip
+def test_half_of_a_sign_is_no_layout(message: Any) -> None:
+    assert layout_of(message) == ""
+
+
+def test_only_a_field_of_type_time_is_the_time_of_a_frame() -> None:
+    fields = [{"name": "x", "type": "trace"}, {"name": "t", "type": "time"},
+              {"name": "v", "type": "number"}]  # fmt: skip
+    message = {"schema": {"fields": fields}, "data": {"values": [["a"], [T * 1000], [1.5]]}}
+    found = read("grafana", message)
+    assert {one[1] for one in series(found)} >= {"v"}
+    assert set(found.rows.time.tolist()) == {T * 1_000_000}
+
+
 def matrix(*values: Any, **more: Any) -> dict[str, Any]:
     one = {"metric": {"__name__": "up", "job": "a"}, "values": [*values], **more}
     return {"status": "success", "data": {"resultType": "matrix", "result": [one]}}

@@ -7,7 +7,7 @@ from typing import Any
 import cramjam
 import pytest
 
-from padit.codecs.bodies import BadRequestError, TooLargeError
+from padit.codecs.bodies import BadRequestError, EncodingError, TooLargeError
 from padit.codecs.prometheus_proto import Label, Request, WriteRequest
 from padit.codecs.remote_write import LabelError, Metadata, Point, labels_of, read_request
 
@@ -149,3 +149,34 @@ def test_labels_that_are_unclear_make_a_series_unusable(
 def test_a_damaged_label_is_named() -> None:
     with pytest.raises(LabelError, match="a label that is no UTF-8, or damaged"):
         labels_of((Label(name="a", value="b").SerializeToString(), b"\x0a\x05ab"))
+
+
+@pytest.mark.parametrize(
+    ("content_type", "is_second"),
+    [
+        ("", False),
+        ("application/x-protobuf", False),
+        ("application/x-protobuf;proto=prometheus.WriteRequest", False),
+        ("application/x-protobuf; charset=utf-8; proto=prometheus.writerequest", False),
+        ('Application/X-Protobuf ; Proto="io.prometheus.write.v2.Request"', True),
+        ("application/x-protobuf;proto=io.prometheus.write.v2.Request;x=y", True),
+    ],
+)
+def test_the_content_type_names_the_version(content_type: str, *, is_second: bool) -> None:
+    message = second(["", "__name__", "up"], [1, 2]) if is_second else first(("__name__", "up"))
+    found = read_request(packed(message), content_type, MOST)
+    assert found.second is is_second
+    assert len(list(found.points)) == 1
+
+
+@pytest.mark.parametrize("name", ["io.prometheus.write.v3.Request", "a.B", ""])
+def test_a_message_of_another_name_is_not_guessed(name: str) -> None:
+    with pytest.raises(EncodingError, match=r"one of: prometheus\.WriteRequest, io\.prometheus"):
+        read_request(packed(first(("__name__", "up"))), f"{FIRST};proto={name}", MOST)
+
+
+def test_a_body_of_version_2_that_does_not_say_so_is_refused_not_taken_for_nothing() -> None:
+    body = packed(second(["", "__name__", "up"], [1, 2]))
+    with pytest.raises(BadRequestError, match=r"version 2\.0: say so with .*v2\.Request"):
+        read_request(body, FIRST, MOST)
+    assert list(read_request(packed(WriteRequest()), FIRST, MOST).points) == []

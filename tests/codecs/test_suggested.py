@@ -26,6 +26,28 @@ MESSAGES: dict[str, tuple[dict[str, Any], list[tuple[str, str, float]]]] = {
              [("h", "load", 1.5)]),
     "words": ({"data": {"on": [{"t": T, "id": 7, "value": 1.5, "key": "a"}]}}, [("7", "a", 1.5)]),
     "nobody": ({"t": T, "temp": 1.5}, [("NAME", "temp", 1.5)]),
+    "a name beside several numbers": (
+        {"time": T, "resourceId": "/vm1", "metricName": "Percentage CPU", "average": 2, "count": 4},
+        [("/vm1", "Percentage CPU_average", 2.0), ("/vm1", "Percentage CPU_count", 4.0)]),
+    "tags tell series apart": (
+        {"metric": "req", "type": "Point",
+         "data": {"time": T, "value": 1.5, "tags": {"method": "GET"}}},
+        [("NAME", 'req{method="GET"}', 1.5)]),
+    "a value without a name": (
+        {"id": 1, "result": [{"itemid": "23296", "clock": f"{T}", "value": "1.5", "ns": "5"}]},
+        [("23296", "value", 1.5)]),
+    "arrays in arrays": (
+        {"span": "a", "value": [{"name": {"value": "CPU"}, "id": "/vm1", "timeseries": [
+            {"data": [{"timeStamp": T, "average": None}, {"timeStamp": T, "average": 1.5}]}]}]},
+        [("/vm1", "CPU_average", 1.5)]),
+    "numbers as text": (
+        {"channel": {"id": 9}, "feeds": [{"created_at": T, "field1": "1.5", "field2": "2"}]},
+        [("9", "field1", 1.5), ("9", "field2", 2.0)]),
+    "an array beside the numbers": (
+        {"received_at": T, "device_id": "d", "up": {"temp": 1.5, "hum": 2, "gateways": [{"r": 3}]}},
+        [("d", "up.temp", 1.5), ("d", "up.hum", 2.0)]),
+    "a time that names UTC": ({"_time": "2026-01-05 08:00:00.000 UTC", "host": "h", "avg": "1.5"},
+                              [("h", "avg", 1.5)]),
 }  # fmt: skip
 
 
@@ -34,6 +56,7 @@ def test_the_proposed_mapping_reads_the_message(name: str) -> None:
     message, expected = MESSAGES[name]
     found = mapped(yaml.safe_load(suggested(message)), message)
     assert found.rejects == []
+    assert found.rows.code.size == len(expected)
     series = [found.rows.series[code] for code in found.rows.code.tolist()]
     values = found.rows.value.tolist()
     assert [(*one[:2], value) for one, value in zip(series, values, strict=True)] == expected
@@ -83,7 +106,62 @@ def test_whatever_the_message_is_a_proposal_is_short_and_a_valid_mapping(message
         mapped(yaml.safe_load(text), message)
 
 
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a", "c")])
+def test_two_series_are_never_mixed_by_what_is_proposed(names: tuple[str, ...]) -> None:
+    """Records that differ in a name, a tag or an item, as exports of monitoring systems do."""
+    kinds: list[Any] = [
+        [{"time": T, "metricName": one, "max": 1, "min": 2} for one in names],
+        [{"ts": T, "metric": one, "data": {"value": 1}} for one in names],
+        [{"ts": T, "host": "h", "load": 1, "tags": {"cpu": one}} for one in names],
+        [{"clock": T, "itemid": one, "value": 1} for one in names],
+    ]
+    for messages in kinds:
+        [form] = {suggested(message) for message in messages}
+        found = mapped(yaml.safe_load(form), *messages)
+        assert found.rejects == []
+        assert len({*found.rows.code.tolist()}) % len(names) == 0, form
+
+
+def test_a_mapping_that_would_be_long_is_not_proposed() -> None:
+    def deep(names: str, last: str, value: Any) -> dict[str, Any]:
+        found: dict[str, Any] = {last: value}
+        for name in names:
+            found = {name * 40: found}
+        return found
+
+    message = deep("abc", "time", T) | deep("def", "host", "h") | {"v": 1}
+    assert 250 < len(suggested(message)) <= 300
+    assert suggested(message | deep("ghi", "metricName", "m")) == ""
+
+
+def test_names_deeper_than_three_objects_are_not_looked_at() -> None:
+    def below(depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {"time": T}
+        for _ in range(depth):
+            found = {"a": found}
+        return found | {"v": 1}
+
+    assert [bool(suggested(below(depth))) for depth in (0, 1, 2, 3, 4)] == [True] * 4 + [False]
+    tags = {"t": T, "v": 1, "a": {"b": {"c": {"tags": {"x": "y"}}}}}
+    assert "by" not in suggested(tags | {"a": {"b": {"c": {"d": {"tags": {"x": "y"}}}}}})
+    assert 'by: "a.b.tags.*"' in suggested(tags | {"a": {"b": {"tags": {"x": "y"}}}})
+
+
+def test_an_element_with_a_time_of_its_own_keeps_its_arrays_as_they_are() -> None:
+    message = {"rows": [{"ts": T, "id": "a", "v": 1, "parts": [{"n": "x", "v": 2}]}]}
+    assert suggested(message).startswith('{each: "rows[*]"')
+    message["rows"][0]["parts"] = [{"n": "x", "v": i} for i in range(50)]
+    assert suggested(message).startswith('{each: "rows[*]"')
+
+
 def test_a_large_message_costs_no_more_than_a_small_one() -> None:
     wide = {f"name{i}": {f"inner{j}": j for j in range(90)} for i in range(90)}
     assert suggested(wide) == ""
     assert suggested({"ts": T, "v": 1, "name": "a"} | wide)
+
+
+def test_otlp_in_a_record_is_refused_with_who_receives_it() -> None:
+    message = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "cpu"}]}]}]}
+    hint = hint_of(json.dumps(message).encode())
+    assert "this looks like OTLP" in hint
+    assert "`otlp`" in hint

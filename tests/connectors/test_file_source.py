@@ -264,7 +264,9 @@ def test_a_file_that_does_not_fit_is_an_error_with_its_remedy(
     [
         ("x.csv?delimeter=;", "allowed are: delimiter"),
         ("x.csv?delimiter=ab", "delimiter"),
-        ("x.csv?start=2020-01-01", "start and step go together"),
+        ("x.csv?start=2020-01-01", "start needs step"),
+        ("x.csv?step=1", "step needs start"),
+        ("x.csv?start=1&timestamp=t&time_format=iso", "have a unit as time_format"),
         ("x.csv?start=1&step=-1", "step"),
         ("x.csv?start=soon&step=1", "start"),
         ("x.csv?start=1&step=1&timestamp=t", "contradict"),

@@ -91,7 +91,18 @@ def _gaps(chance: np.random.Generator, at: Array) -> dict[str, Array]:
     return {"x": x, "y": y, "step": step}
 
 
-STREAMS = {one.__name__.strip("_"): one for one in (_seasons, _walks, _gaps)}
+def _shapes(chance: np.random.Generator, at: Array) -> dict[str, Array]:
+    """Smooth cycles that never repeat: one that skips a part, one half as noisy, one whole."""
+    noise = chance.normal(size=(3, len(at)))
+    skipped = at + 9 * (at >= 4_300) + 15 * (at >= 5_000)
+    return {
+        "x": np.sin(skipped / 7) + 0.5 * np.sin(skipped / 4.326) + 0.02 * noise[0],
+        "y": np.sin(skipped / 9) + 0.4 * np.sin(skipped / 3.7) + 0.01 * noise[1],
+        "z": np.sin(at / 8) + 0.5 * np.sin(at / 5.2) + 0.03 * noise[2],
+    }
+
+
+STREAMS = {one.__name__.strip("_"): one for one in (_seasons, _walks, _gaps, _shapes)}
 
 
 @cache

@@ -161,6 +161,21 @@ def test_a_model_that_contradicts_itself_is_an_error(tmp_path: Path) -> None:
         create_detector("model", {"path": str(tmp_path)})
 
 
+@pytest.mark.parametrize("change", [{"low_tail": 0.0}, {"high_tail": 0.0}, {"low_tail": -1.0},
+                                    {"high_tail": -0.5}, {"span": 3}])  # fmt: skip
+def test_a_channel_without_a_width_or_of_another_span_is_an_error(
+    change: dict[str, Any], tmp_path: Path
+) -> None:
+    good = _model(rows=2000)
+    for at in (0, len(good.channels) - 1):
+        channels = list(good.channels)
+        channels[at] = msgspec.structs.replace(channels[at], **change)
+        bad = msgspec.structs.replace(good, channels=tuple(channels))
+        (tmp_path / "model.json").write_bytes(encode(bad))
+        with pytest.raises(ConfigurationError, match="contradicts itself"):
+            create_detector("model", {"path": str(tmp_path)})
+
+
 def _windows() -> list[FeatureTable]:
     """Six windows of 100 s in which torque is too high for the first model."""
     values = _normal(600, seed=3)

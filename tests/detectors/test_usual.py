@@ -189,15 +189,17 @@ def test_quantiles_are_those_of_the_sorted_memory(values: list[float]) -> None:
     assert channel[usual_scale.SIDES + 5 + usual_scale.REACH] == centre - ordered[0]
 
 
-@given(gains=st.lists(st.floats(-2, 4), min_size=1, max_size=200))
+@given(
+    gains=st.lists(st.floats(-2, 4), min_size=1, max_size=200), beyond=st.sampled_from([1.6, 3.0])
+)
 @settings(deadline=None, max_examples=50)
-def test_a_sum_is_the_plain_sum_of_page(gains: list[float]) -> None:
+def test_a_sum_is_the_plain_sum_of_page(gains: list[float], beyond: float) -> None:
     channel = np.zeros(usual_scale.CHANNEL)
     at = usual_scale.STATISTICS
     total = record = peak = 0.0
     for gain in gains:
-        verdict = usual_evidence._sum(channel, at, gain, 5.0, 1.0, True)
-        limit = max(5.0, 1.6 * record)
+        verdict = usual_evidence._sum(channel, at, gain, 5.0, beyond, 1.0, True)
+        limit = max(5.0, beyond * record)
         total = min(max(0.0, total + gain), 1.5 * limit)
         record *= 1 - 1 / 4096
         peak = max(peak, total)

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
-from padit.domain.watermark import FAR, WATERMARK_NONE, Vote, find_late, reached
+from padit.domain.watermark import (
+    FAR,
+    WATERMARK_NONE,
+    Vote,
+    _all_heard,
+    _bucket,
+    find_late,
+    reached,
+)
 from tests.codecs.samples import steady
 
 SECOND = 1_000_000
@@ -276,3 +284,19 @@ def test_with_the_disorder_of_the_row_furthest_behind_no_row_is_late(
     if found.behind is not None:
         enough = int(found.behind.max())
         assert find_late(rows, WATERMARK_NONE, enough).late is None
+
+
+def test_rows_that_did_not_jump_are_heard_by_the_bucket_of_their_source() -> None:
+    names = [f"source {i}" for i in range(40)]
+    rows = Rows(
+        tuple(Series(name, "m") for name in names), np.arange(0, 40, 2, dtype=np.int32),
+        np.full(20, 5), np.zeros(20), None,
+    )  # fmt: skip
+    before = Vote(heard=1 << _bucket("another"), since={3: 7})
+    after = _all_heard(rows, before)
+    expected = before.heard
+    for name in names[::2]:
+        expected |= 1 << _bucket(name)
+    assert after.heard == expected
+    assert after.since == {}
+    assert before.since == {3: 7}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import urllib.request
 from pathlib import Path
@@ -94,9 +95,10 @@ def test_a_detached_job_goes_on_after_the_command_has_returned(
     topic, alerts = kafka.topic("detached"), tmp_path / "alerts.jsonl"
     before = set(_jobs(flink))
     place = ["--input", kafka.uri(topic), "--output", alerts, *HELD]
-    padit("run", *place, *flink.options(), "--detach")
+    said = padit("run", *place, *flink.options(), "--detach").stdout
     wait_for(lambda: set(_jobs(flink)) - before, 60)
     (job,) = set(_jobs(flink)) - before
+    assert json.loads(said) == {"flink": flink.rest_url, "job": job}
     try:
         produce(kafka.bootstrap, topic, seed_case(START))
         wait_for(lambda: alerts_of(alerts), 90)

@@ -119,5 +119,5 @@ def test_every_detector_has_a_version_and_the_budget_leaves_some_alone() -> None
     assert all(kind.version >= 1 for kind in kinds.values())
     budgeted = {name: getattr(kind, "budgeted", True) for name, kind in kinds.items()}
     assert {name for name, wanted in budgeted.items() if not wanted} == {
-        "lasting", "no_data", "relation", "rule", "usual",
+        "discord", "lasting", "no_data", "relation", "rule", "usual",
     }  # fmt: skip

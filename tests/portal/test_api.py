@@ -195,13 +195,18 @@ def test_an_incident_tells_its_story_and_what_was_done(run: Served) -> None:
     assert found["acknowledged_by"] == "key:operator"
     kinds = [one["kind"] for one in found["timeline"]]
     assert kinds[:4] == ["opened", "updated", "opened", "resolved"]
-    assert sorted(kinds[4:]) == ["acknowledge", "feedback"]
+    assert sorted(kinds[4:]) == ["acknowledge", "feedback", "feedback"]  # one has ended
     named = {alert for part in found["story"].values() for line in part for alert in line["alerts"]}
     assert named == {one["id"] for one in found["alerts"]}
     assert operator.post(f"/api/incidents/{incident['id']}/resolve", json={}).status_code == 200
     assert not _get(operator, f"/api/incidents/{incident['id']}")["firing"]
     again = operator.post(f"/api/incidents/{incident['id']}/resolve", json={})
     assert again.status_code == 409
+    path = f"/api/feedback/{incident['id']}"
+    late = operator.post(path, json={"verdict": "noise"})  # what an operator does once it is over
+    assert late.status_code == 200
+    timeline = _get(operator, f"/api/incidents/{incident['id']}")["timeline"]
+    assert [one["kind"] for one in timeline].count("feedback") == 4
 
 
 def test_a_command_of_one_key_takes_effect_once(run: Served) -> None:

@@ -1,6 +1,7 @@
 """From the README's command to a silenced alert with a preview, in a real Chromium, by the clock.
 
-`python -m tests.portal.walkthrough` writes docs/portal/first-minutes.md and its pictures: what
+`python -m tests.portal.walkthrough` writes docs/portal/first-minutes.md and its pictures, and those
+of README.md and docs/portal.md: what
 somebody who has never seen it does, step by step, with the seconds that passed. A person reads and
 looks between the steps; `_READ` seconds are spent for that at each.
 """
@@ -28,12 +29,14 @@ class _Transcript:
         self._page, self._began = page, began
         self.lines: list[str] = []
 
-    def step(self, name: str, text: str) -> None:
-        """A picture of what is there now, and how long it took to come here."""
+    def step(self, name: str, text: str, also: str = "") -> None:
+        """A picture of what is there now, and how long it took; `also` is one for other pages."""
         self._page.wait_for_timeout(400)
         self._page.screenshot(
             path=_DOCS / f"minutes-{name}.jpg", type="jpeg", quality=70, scale="css"
         )
+        if also:
+            self._page.screenshot(path=_DOCS / also, scale="css")
         passed = time.monotonic() - self._began
         self.lines += [f"**{passed // 60:.0f}:{passed % 60:02.0f}** {text}", "",
                        f"![{text.partition('.')[0]}](minutes-{name}.jpg)", ""]  # fmt: skip
@@ -57,14 +60,16 @@ def _walk(page: Page, began: float, address: str, token: str) -> list[str]:
     page.keyboard.press("j")
     page.keyboard.press("a")
     page.wait_for_selector("li.incident .tag.good")
-    done.step("taken", "`j` chooses it and `a` acknowledges it: the others see who has it.")
+    done.step("taken", "`j` chooses it and `a` acknowledges it: the others see who has it.",
+              "now.png")  # fmt: skip
     page.keyboard.press("e")
     page.wait_for_selector(".story")
     page.wait_for_function("() => !document.querySelector('.chart.wait')")
     done.step("incident", "`e` opens it: cause, first failures and impact, and the curve.")
     page.keyboard.press("s")
     page.wait_for_selector('.preview[data-ready="yes"]')
-    done.step("preview", "`s` opens the silence. The preview counts what it mutes, now and before.")
+    done.step("preview", "`s` opens the silence. The preview counts what it mutes, now and before.",
+              "silence.png")  # fmt: skip
     page.click("#silence-it")
     page.wait_for_selector("dialog", state="detached")
     page.goto(f"{address}/#/now")

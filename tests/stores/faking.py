@@ -60,6 +60,9 @@ class FakeTopics:
                 return [Read(self.topic, records_of(some, n, first))]
         return []
 
+    def anew(self) -> Positions:
+        return {}
+
     def commit(self, positions: Positions) -> None:
         self.committed.update(positions)
 
@@ -98,6 +101,9 @@ class FakeWriter:
 
     def positions(self) -> Positions:
         return dict(self.store.at)
+
+    def begin(self, positions: Positions) -> None:
+        self.store.at.update(positions)
 
     def write(self, batch: Batch) -> Written:
         self.store.trouble("before")

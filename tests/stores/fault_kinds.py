@@ -9,6 +9,9 @@ import signal
 import time
 from collections.abc import Callable
 
+import redis
+
+from padit.devcluster.processes import LOOPBACK, free_port
 from tests.stores.fault_site import STORE, Site
 
 __all__ = ["KINDS", "strike"]
@@ -58,6 +61,25 @@ def pause_server(site: Site, chance: random.Random) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
+
+
+def make_read_only(site: Site, chance: random.Random) -> None:
+    """PostgreSQL takes nothing for a while, as during a failover; connections stay."""
+    site.configure("default_transaction_read_only = on")
+    try:
+        site.produce(600, 3)
+        time.sleep(chance.uniform(0.5, 2))
+    finally:
+        site.configure("default_transaction_read_only = off")
+
+
+def make_replica(site: Site, chance: random.Random) -> None:
+    """Redis is a replica for a while, of a server that is not there."""
+    with contextlib.closing(redis.Redis(LOOPBACK, site.redis_port)) as client:
+        client.replicaof(LOOPBACK, str(free_port()))
+        site.produce(600, 3)
+        time.sleep(chance.uniform(0.5, 2))
+        client.replicaof("no", "one")
 
 
 def fill_disk(site: Site, chance: random.Random) -> None:
@@ -121,6 +143,8 @@ KINDS: dict[str, Kind] = {
     "disk full": fill_disk,
     "padit store of Redis killed": kill_redis_store,
     "padit archive killed": kill_archive,
+    "PostgreSQL read-only": make_read_only,
+    "Redis a replica": make_replica,
 }
 # Those of PostgreSQL, which may strike while a transaction is held open for them.
 _IN_TRANSACTION = (

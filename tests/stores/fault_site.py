@@ -95,6 +95,12 @@ class Site:
     def query(self, text: str) -> list[tuple[Any, ...]]:
         return self.server.query(text, "plant")
 
+    def configure(self, setting: str) -> None:
+        """Change a setting of PostgreSQL while it runs, also one that lets nobody write."""
+        with contextlib.closing(self.server.connect("postgres")) as connection:
+            connection.execute(f"ALTER SYSTEM SET {setting}".encode())
+            connection.execute(b"SELECT pg_reload_conf()")
+
     def wait(self, holds: Callable[[], bool], what: str, seconds: float) -> None:
         until = time.monotonic() + allowed(seconds)
         while True:

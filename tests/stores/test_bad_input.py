@@ -12,12 +12,13 @@ import psycopg
 import pytest
 
 from padit.codecs.validate import Validate
-from padit.stores.base import Batch, Content
+from padit.domain.timestamps import format_utc
+from padit.stores.base import Batch, Content, RefusedError
 from padit.stores.consume import Consume, Pace
 from padit.stores.decode import Decoder
 from padit.stores.registry import store_from_uri
 from tests.limits import allowed
-from tests.stores.databases import BEGIN, Database, alert_events, check_sum, sample
+from tests.stores.databases import BEGIN, Database, alert_events, batch_of, check_sum, sample
 from tests.stores.faking import FakeTopics, records_of
 from tests.stores.proxy import Proxy
 
@@ -121,3 +122,61 @@ def _until(holds: Callable[[], bool]) -> None:
                 return
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+_AHEAD = {
+    "features": ("window_end", {"source_id": "m", "metric_name": "rpm", "mean": 1.0}),
+    "anomalies": ("event_time", {"source_id": "m", "metric_name": "rpm", "composite": 1.0}),
+    "alerts": ("time", {"id": "a", "type": "io.padit.alert.opened"}),
+}
+
+
+@pytest.mark.parametrize("content", _AHEAD)
+def test_a_result_more_than_a_day_ahead_of_its_record_is_a_dead_letter(content: str) -> None:
+    name, rest = _AHEAD[content]
+    times = [BEGIN + ahead for ahead in (-9e6, 0, 86_400, 86_401, 9e6)]
+    values = [
+        json.dumps({**rest, name: format_utc(round(time * 1e6)) if n % 2 else time}).encode()
+        for n, time in enumerate(times)
+    ] + [json.dumps({**rest, name: odd}).encode() for odd in (None, True, "soon", [], 10**400)]
+    records = records_of(values)
+    records.time[:] = BEGIN * 1_000_000
+    decoder = Decoder(content, Content(content), Validate(4 << 20, 3_600_000_000), raw=False)
+    batch = decoder(records)
+    # What is no time is the store's to refuse; of the others those that lie too far ahead.
+    assert batch.record.tolist() == [0, 1, 2, 5, 6, 7, 8, 9]
+    assert [one.reject.record for one in batch.dead] == [3, 4]
+    assert all("ahead of its record's timestamp" in one.reject.reason for one in batch.dead)
+    two_days = Decoder(content, Content(content), Validate(4 << 20, 2 * 86_400_000_000), raw=False)
+    assert [one.reject.record for one in two_days(records).dead] == [4]
+    records.time[:] = -1  # a record without a time bounds nothing
+    assert len(decoder(records).dead) == 0
+
+
+def test_labels_come_back_as_they_were_or_their_sample_is_a_dead_letter(
+    database: Database,
+) -> None:
+    labels = (
+        "n" * 256,
+        "\u202eabc\u202c",
+        "' \" \\ ;--",
+        "a\nb",
+        "\u26a1\U0001f600",
+        "\t",
+        "%s {} $1",
+    )
+    values = [
+        sample("vibration", n, n, source=f"m{n}", metadata={"site": text})
+        for n, text in enumerate(labels)
+    ]
+    values.append(sample("vibration", 9, 9, source="m7", metadata={"site": "n" * 10_000}))
+    writer = database.writer()
+    batch = batch_of("metrics", values)
+    check_sum(writer.write(batch), batch)
+    nul = sample("vibration", 99, 1, source="nul", metadata={"site": "a\0b"})
+    with pytest.raises(RefusedError, match="Unicode escape"):
+        writer.write(batch_of("metrics", [nul], len(values)))
+    writer.close()
+    found = dict(database.query("SELECT source_id, labels->>'site' FROM metric"))
+    # A label of more than 256 characters is none, at all outputs of PADIT; its sample is there.
+    assert found == {f"m{n}": text for n, text in enumerate((*labels, None))}

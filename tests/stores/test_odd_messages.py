@@ -188,6 +188,60 @@ def test_a_name_comes_back_as_it_was_or_is_accounted_for(tmp_path: Path, kind: s
         assert {f"m {name}", f"f {name}"} <= found.keys()
 
 
+_EXTREMES = {
+    _NAMES[1]: 1e308,
+    _NAMES[2]: -1.7976931348623157e308,
+    _NAMES[3]: 5e-324,
+    _NAMES[6]: -0.0,
+    _NAMES[8]: 123456789.123456789,
+}
+
+
+@pytest.mark.parametrize("kind", _SERVERS)
+def test_the_largest_and_smallest_numbers_come_back(tmp_path: Path, kind: str) -> None:
+    metrics: list[bytes | None] = [
+        json.dumps({"timestamp": START + second, "source_id": name, "metric_name": metric,
+                    "value": value}).encode()
+        for second in range(3)
+        for name, value in _EXTREMES.items()
+        for metric in ("torque_nm", "air_temp_k", "rpm")  # sums of them leave the floats
+    ]  # fmt: skip
+    features: list[bytes | None] = [
+        json.dumps({"source_id": name, "metric_name": "rpm", "unit": "u", "mean": value,
+                    "window_end": "2026-01-01T00:01:00.000000Z", "huge": 10**400}).encode()
+        for name, value in _EXTREMES.items()
+    ]  # fmt: skip
+    with _SERVERS[kind](tmp_path / "server") as (store, ask, port):
+        for content, values in ((Content.METRICS, metrics), (Content.FEATURES, features)):
+            loop, _ = bring(store, content, [values])
+            assert loop.counts.dead == 0
+            left = {"samples that no key asks for"}
+            assert loop.counts.others.keys() <= left
+        found = ask()
+        means = {} if kind != "Redis" else _means(port)
+    assert found == {f"{one} {name}": value for one in "mf" for name, value in _EXTREMES.items()}
+    assert means == ({} if kind != "Redis" else pytest.approx(_EXTREMES, rel=1e-15))
+
+
+def _means(port: int) -> dict[str, float]:
+    with redis.Redis(LOOPBACK, port, decode_responses=True) as client:
+        return {name: float(str(client.get(f"machine:{name}:temp_1m_avg"))) for name in _EXTREMES}
+
+
+@pytest.mark.parametrize("kind", _SERVERS)
+def test_a_result_of_the_year_9999_keeps_out_none_of_today(tmp_path: Path, kind: str) -> None:
+    """A Prometheus that has it takes nothing older; a key that never goes back keeps it."""
+    wild = ("9999-12-31T23:59:59.999999Z", "1969-12-31T23:59:59Z", "2200-01-01T00:00:00Z")
+    made = {"source_id": _NAMES[1], "metric_name": "rpm", "unit": "u", "mean": -1.0}
+    features: list[bytes | None] = [
+        json.dumps({**made, "window_end": end}).encode() for end in wild
+    ] + [json.dumps({**made, "mean": 5.5, "window_end": "2026-01-01T00:01:00.000000Z"}).encode()]
+    with _SERVERS[kind](tmp_path / "server") as (store, ask, _):
+        loop, _topic = bring(store, Content.FEATURES, [features])
+        assert ask() == {f"f {_NAMES[1]}": 5.5}
+    assert (loop.counts.dead, loop.counts.written) == (3, 1)
+
+
 _HOUR = 3600
 
 

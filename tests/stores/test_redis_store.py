@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import statistics
 from collections.abc import Iterator
@@ -12,10 +13,13 @@ from typing import Any
 import pytest
 import redis
 
+from padit.codecs.validate import Validate
 from padit.devcluster.processes import LOOPBACK, Part
-from padit.domain.errors import ConfigurationError
+from padit.domain.errors import ConfigurationError, SinkError
 from padit.stores.base import Content, Store
+from padit.stores.decode import Decoder
 from padit.stores.registry import store_from_uri
+from tests.stores.faking import records_of
 from tests.stores.servers import bring, redis_server
 
 START = 1_767_225_600
@@ -183,13 +187,57 @@ def test_alerts_are_a_stream_with_groups_that_can_be_read_again_by_id(server: Se
     assert client.xlen("alerts") == 40
 
 
+def test_positions_that_are_gone_alone_are_found_in_the_stream(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    port, _, client = server
+    partitions: list[list[bytes | None]] = [[_alert(n) for n in range(p, 3000, 2)] for p in (0, 1)]
+    store = _store(port)
+    _, topics = bring(store, Content.ALERTS, partitions)
+    before = client.xrange("alerts")
+    for how in (
+        lambda: client.delete("padit:positions"),
+        lambda: client.expire("padit:positions", 0),
+    ):
+        how()
+        with caplog.at_level(logging.WARNING):
+            loop, topics = bring(store, Content.ALERTS, (), topics)
+        assert loop.counts.written == 0
+        assert client.xrange("alerts") == before
+        assert "has lost padit:positions and not alerts" in caplog.text
+    client.delete("alerts")  # all of it is gone: filled again
+    client.delete("padit:positions")
+    bring(store, Content.ALERTS, (), topics)
+    assert [one for _, one in client.xrange("alerts")] == [one for _, one in before]
+
+
+def test_positions_that_go_while_they_are_written_to_let_nothing_in_twice(server: Server) -> None:
+    """Deleted after they were looked at, and before the transaction."""
+    port, _, client = server
+    store = _store(port)
+    events: list[bytes | None] = [_alert(n) for n in range(100)]
+    writer: Any = store.open()
+    decode = Decoder("alerts", Content.ALERTS, Validate(1 << 20, 1), raw=False)
+    writer.write(decode(records_of(events[:50])))
+    looked = writer._alerts
+
+    def alerts(pipe: Any, batch: Any) -> Any:
+        client.delete("padit:positions")
+        return looked(pipe, batch)
+
+    writer._alerts = alerts
+    with pytest.raises(SinkError):
+        writer.write(decode(records_of(events[50:], 0, 50)))
+    writer.close()
+    assert client.xlen("alerts") == 50
+    loop, _ = bring(store, Content.ALERTS, [events])
+    assert loop.counts.written == 50
+    assert client.xlen("alerts") == 100
+
+
 def test_a_batch_whose_answer_was_lost_adds_nothing_twice(server: Server) -> None:
     port, _, client = server
     store = _store(port)
-    from padit.codecs.validate import Validate
-    from padit.stores.decode import Decoder
-    from tests.stores.faking import records_of
-
     decode = Decoder("alerts", Content.ALERTS, Validate(1 << 20, 1), raw=False)
     batch = decode(records_of([_alert(n) for n in range(9)]))
     writer = store.open()

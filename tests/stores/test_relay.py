@@ -21,6 +21,7 @@ from padit.stores.service import keep_working
 from tests.connect import prepare_connect
 from tests.limits import allowed
 from tests.parts import KafkaPart, required
+from tests.postgres import postgres
 from tests.stores.databases import Database, alert_events, batch_of
 
 
@@ -260,6 +261,46 @@ def _drop(database: Database) -> None:
         except psycopg.errors.ObjectInUse:
             assert time.monotonic() < until
             time.sleep(0.2)
+
+
+def test_a_slot_that_the_server_gives_up_is_told_and_the_relay_takes_over(
+    kafka: KafkaPart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    """`max_slot_wal_keep_size`: the reader of the slot is away, and the disk is not filled."""
+    monkeypatch.setenv("PGUSER", "padit")
+    topic, events = kafka.topic("anomaly-alerts"), alert_events(60)
+    with postgres(tmp_path, max_slot_wal_keep_size="1MB", max_wal_size="32MB") as server:
+        database = Database(server, server.database("plant"))
+        settings = {"relay": kafka.uri(topic), "slot": "debezium"}
+        store = store_of(database, **settings)
+        upkeep = Upkeep(store.conninfo, store.name, store.settings)
+        writer = database.writer()
+        database.query("SELECT pg_create_logical_replication_slot('debezium', 'pgoutput')")
+        with running(relay_of(database, **settings)):
+            write(writer, events[:30])  # which the reader of the slot publishes elsewhere
+            at = "SELECT count(*) FROM outbox, outbox_position p WHERE outbox.txid >= p.txid"
+            there = "SELECT count(*) FROM outbox_position"
+
+            def confirmed() -> bool:
+                moved = "SELECT pg_replication_slot_advance('debezium', pg_current_wal_lsn())"
+                database.query(moved)
+                return database.one(there) == 1 and database.one(at) == 0
+
+            wait_for(confirmed, "the relay follows the slot", 60)
+            write(writer, events[30:], 30)
+            for _ in range(5):
+                database.query("SELECT pg_logical_emit_message(true, 'x', repeat('x', 17000000))")
+                database.query("SELECT pg_switch_wal()")
+            database.query_none("CHECKPOINT")
+            status = "SELECT wal_status FROM pg_replication_slots"
+            wait_for(lambda: database.one(status) == "lost", "the server gives the slot up", 60)
+            upkeep.once()
+            assert read(kafka, topic, 30, 60) == events[30:]
+        writer.close()
+        database.query("SELECT pg_drop_replication_slot('debezium')")
+    assert "the replication slot debezium is lost" in caplog.text
+    assert "the slot debezium is lost; the relay takes over" in caplog.text
 
 
 def test_old_partitions_of_the_outbox_wait_for_the_relay(database: Database) -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import threading
 import uuid
 
+import numpy as np
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from padit.alerting.sequencer import entry_of
 from padit.cli.main import main
+from padit.codecs.validate import Validate
 from padit.domain.errors import ConfigurationError, SourceError
 from padit.stores.base import Content
+from padit.stores.decode import Decoder
 from padit.stores.service import Plan, serve
-from padit.stores.topics import Topic, Topics, topics_of
+from padit.stores.topics import Topic, Topics, _time, topics_of
 from tests.parts import KafkaPart
 from tests.stores.databases import Database, alert_events, sample
+from tests.stores.faking import records_of
 
 
 def test_braces_stand_for_several_topics_and_names_say_what_they_hold() -> None:
@@ -44,6 +48,26 @@ def test_braces_stand_for_several_topics_and_names_say_what_they_hold() -> None:
 def test_topics_that_cannot_be_used_name_the_remedy(uris: list[str], match: str) -> None:
     with pytest.raises(ConfigurationError, match=match):
         topics_of(uris)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "micros"),
+    [
+        ((0, 7), -1),  # a topic without times
+        ((1, 1_767_225_600_123), 1_767_225_600_123_000),
+        ((1, 2**63 - 1), 2**62),
+        ((2, 10**16), 2**62),
+        ((1, -(2**63)), -(2**62)),
+    ],
+)
+def test_any_time_that_a_producer_states_is_one(stamp: tuple[int, int], micros: int) -> None:
+    assert np.array([_time(stamp)], np.int64)[0] == micros
+    values = [sample("rpm", 1, 1), b"no JSON"]
+    for content in (Content.METRICS, Content.ALERTS):
+        records = records_of(values)
+        records.time[:] = micros
+        decoder = Decoder("t", content, Validate(1 << 20, 1), raw=False)
+        assert decoder(records).count + len(decoder(records).dead) == 2
 
 
 def test_a_store_that_is_unknown_is_an_error_with_those_that_are(

@@ -68,7 +68,13 @@ def test_the_summary_counts_warm_series(tmp_path: Path, capsys: pytest.CaptureFi
     _features(tmp_path, [*_noise(40)[:11], *others, *_noise(40)[11:]])
     summary = json.loads(capsys.readouterr().out)
     assert (summary["series"], summary["warm"]) == (3, 1)
-    assert summary["judged"] == {"lasting": 0, "no_data": 0, "relation": 0, "usual": 1}
+    assert summary["judged"] == {
+        "discord": 0,
+        "lasting": 0,
+        "no_data": 0,
+        "relation": 0,
+        "usual": 1,
+    }
     audit = (tmp_path / "alerts.audit.jsonl").read_text().splitlines()
     run_totals = [one for one in map(json.loads, audit) if one["record"] == "run_totals"]
     assert sum(one["series"] for one in run_totals) == 3

@@ -63,6 +63,15 @@ class Columns:
         data = {name: column[keep] for name, column in self.data.items()}
         return Columns({key: i for i, key in enumerate(stay)}, self.seen[keep], data)
 
+    def part_of(self, series: Series, oldest: float) -> "Columns":
+        """The row of one series alone; none if it was not seen since `oldest`, microseconds."""
+        at = self.row.get(series)
+        if at is None or self.seen[at] < oldest:
+            nothing = {name: column[:0] for name, column in self.data.items()}
+            return Columns({}, self.seen[:0], nothing)
+        data = {name: column[at : at + 1] for name, column in self.data.items()}
+        return Columns({series: 0}, self.seen[at : at + 1], data)
+
     def dump(self, version: int) -> bytes:
         """Bytes, series in their canonical order."""
         names = self._names

@@ -7,7 +7,9 @@ divided by how slowly the channel swings. *Between*: samples in a gap of the mem
 
 A sum is judged against the larger of a fixed limit and 1.6 times the highest it reached before
 without an alert, a record that fades within some 4,000 samples: what a channel does now and then
-is no news. A verdict is sum / limit: 1 is news.
+is no news. A line that seldom leaves its one value, and for one it had before, has 3 times: what
+comes by chance now and then comes twice in a row sooner or later. A verdict is sum / limit: 1 is
+news.
 """
 
 import math
@@ -47,6 +49,7 @@ __all__ = [
     "FEW",
     "HINT",
     "KNOWN",
+    "OLD",
     "UP",
     "YOUNG",
     "accept_evidence",
@@ -58,10 +61,10 @@ __all__ = [
 Array = NDArray[np.float64]
 
 OUTSIDE, SHIFTED, BETWEEN = 5.0, 9.0, 8.0
-UP, DOWN, AGED, KNOWN, HINT = 1, 2, 4, 8, 16
+UP, DOWN, AGED, KNOWN, HINT, OLD = 1, 2, 4, 8, 16, 256
 SLOW, FARTHER = 8.0, 1.5  # a series that moves slowly, and leaps
 FEW, YOUNG = 8, 24  # samples, until a range, and until quantiles are known
-RECORD, FADE, CAP = 1.6, 1.0 - 1.0 / 4096, 1.5
+RECORD, SELDOM, FADE, CAP = 1.6, 3.0, 1.0 - 1.0 / 4096, 1.5
 
 
 @lean_kernel
@@ -76,7 +79,8 @@ def judge(
         before: what it was some samples ago, before a jump.
         context: what else is known, bits of `UP` (higher is worth a word), `DOWN` (lower is),
             `AGED` (the channel is older than a day), `KNOWN` (this is usual at this time of the
-            day, and counts for nothing), `HINT` (it was so a day ago: a walk there is no news).
+            day, and counts for nothing), `HINT` (it was so a day ago: a walk there is no news),
+            `OLD` (a line that seldom moves had values as far out before).
         learn: whether records may rise.
         relief: how much faster sums fall inside an alert.
     """
@@ -84,19 +88,20 @@ def judge(
     over, z, slack = _outside(c, away, before - c[CENTRE], context, learn)
     slow, wide = slowness(c), tolerance(c)
     verdict, which = 0.0, 0.0
+    record = SELDOM if context & OLD else RECORD
     c[OVER] = over if context & (UP if away >= 0 else DOWN) else 0.0
     for k in range(2):
         mine = (away >= 0) == (k == 0)
         gain = min(over, 4.0) - slack if mine and over > 0 else -1.0
         if learn and over < 6.0 and (slack > 0.6 or gain < 0):
             gain /= math.sqrt(min(slow, 9.0))
-        v = _sum(c, STATISTICS + k, gain, OUTSIDE * wide, relief, learn)
+        v = _sum(c, STATISTICS + k, gain, OUTSIDE * wide, record, relief, learn)
         shift = ((z if mine else -z) - 1.0) / slow
-        w = _sum(c, STATISTICS + 2 + k, shift, SHIFTED * wide, slow * relief, learn)
+        w = _sum(c, STATISTICS + 2 + k, shift, SHIFTED * wide, RECORD, slow * relief, learn)
         if context & (UP << k) and max(v, w) > verdict:
             verdict, which = max(v, w), k + (2.0 if w > v else 0.0)
     between = 1.0 if _in_gap(c, y, before) else -1.0
-    v = _sum(c, STATISTICS + 4, between, BETWEEN * wide, relief, learn)
+    v = _sum(c, STATISTICS + 4, between, BETWEEN * wide, RECORD, relief, learn)
     return (v, 4.0) if v > verdict else (verdict, which)
 
 
@@ -104,14 +109,16 @@ def judge(
 def extreme(c: Array, y: float) -> float:
     """The verdict that one value alone is news: how far it lies beyond all that was seen.
 
-    That is 8 times its range while the channel is young, when nothing else can be judged, and 50
-    times later: a spike is no news, an absurd value is. A channel that never moved has no range.
+    That is 8 times its range while the channel is young, when nothing else can be judged (24 times
+    at 8 samples, in inverse proportion to them), and 50 times later: a spike is no news, an absurd
+    value is. A channel that never moved has no range.
     """
     reach = c[MOST] - c[LEAST]
     beyond = max(y - c[MOST], c[LEAST] - y)
     if c[COUNT] < FEW or not reach > 0 or beyond <= 0 or (c[COUNT] >= YOUNG and c[LOW] == c[HIGH]):
         return 0.0
-    return float(min(beyond / ((50.0 if known(c) else 8.0) * reach), 1e6))
+    times = 50.0 if known(c) else 8.0 * max(1.0, YOUNG / c[COUNT])
+    return float(min(beyond / (times * reach), 1e6))
 
 
 @lean_kernel
@@ -168,10 +175,12 @@ def _in_gap(c: Array, y: float, before: float) -> bool:
 
 
 @lean_kernel
-def _sum(c: Array, at: int, gain: float, limit: float, relief: float, learn: bool) -> float:
+def _sum(
+    c: Array, at: int, gain: float, limit: float, beyond: float, relief: float, learn: bool
+) -> float:
     """Add to a sum; inside an alert it falls faster, so that the alert closes in time."""
     record, peak = at + 5, at + 10
-    limit = max(limit, RECORD * c[record])
+    limit = max(limit, beyond * c[record])
     if not learn and gain < 0:
         gain *= relief * limit / 4.0
     c[at] = min(max(0.0, c[at] + gain), CAP * limit)

@@ -1,7 +1,5 @@
 """The loop of `usual` over the samples of a table, each series in event-time order."""
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +11,7 @@ from padit.transforms.detectors.usual_evidence import (
     AGED,
     DOWN,
     FEW,
+    OLD,
     UP,
     YOUNG,
     extreme,
@@ -71,7 +70,7 @@ from padit.transforms.detectors.usual_state import (
     WAITING,
     WAITING_A,
 )
-from padit.transforms.detectors.usual_unseen import record, unseen
+from padit.transforms.detectors.usual_unseen import record, unseen, within
 
 __all__ = ["run"]
 
@@ -82,7 +81,8 @@ RANKED = 0.4  # what is new and no news stays below this verdict, in the order o
 MOST_ALONE = 3.8  # of a single sample; what is CRITICAL lasts
 FORGET, HARDLY = 0.9, 0.05  # how new the last samples were, and less than which they are old
 DOUBT = 2.0  # what was seen at other times of the day takes more to be news
-STEADY = 128  # samples without a move, after which one is news
+STEADY = 512  # samples without a move, after which one is news
+STATED = 128  # of an availability or an error rate
 MATURE = 1024  # samples of a series that moves
 SELDOM_SAMPLED = 900e6  # microseconds from one sample to the next
 SELDOM = 3.0  # up to so many samples in two days (as a decimal logarithm)
@@ -181,13 +181,15 @@ def _step(
     repeats = stuck(s, x, closed)
     verdict, channel, new = 0.0, 0.0, 0.0
     if fresh:
+        old = OLD if c[LOW] == c[HIGH] and within(memory, y) else 0
         new = unseen(memory, y) / UNSEEN
         c[OVER] = 0.0
         s[NEWS] = max(new, FORGET * s[NEWS])
-        verdict, channel = _judge(s, c, a, season, t, y, active, directions, closed)
+        verdict, channel = _judge(s, c, a, season, t, y, active, directions | old, closed)
         s[JUDGED_VALUE] = y
         if closed and new > verdict:
-            verdict, channel = _alone(s, c, memory, new, verdict, channel)
+            steady = STATED if directions & 4 else STEADY
+            verdict, channel = _alone(s, c, memory, new, verdict, channel, steady)
     if repeats > verdict:
         verdict, channel = repeats, STUCK
     s[LEVEL], s[SEVERE] = verdict, 0.0
@@ -235,20 +237,26 @@ def _news(c: Array, verdict: float, new: float, opens: float) -> float:
 
 @lean_kernel
 def _alone(
-    s: Array, c: Array, memory: Array, new: float, verdict: float, channel: float
+    s: Array,
+    c: Array,
+    memory: Array,
+    new: float,
+    verdict: float,
+    channel: float,
+    steady: int,
 ) -> tuple[float, float]:
     """The verdict that one sample is news alone: never seen, and beyond the tail of its side.
 
     Of an exponential tail one sample in 100 lies beyond the 99 % quantile, and one in 10 of those
     beyond each further unit; the limit is that of five in 1,000 days. Where a day has few samples a
-    sample that is several times as new as it has to be may lie up to half as far out.
+    sample that is several times as new as it has to be may lie up to a third as far out.
     """
-    if c[OVER] <= 0 or c[COUNT] < (STEADY if c[LEAST] == c[MOST] else MATURE):
+    if c[OVER] <= 0 or c[COUNT] < (steady if c[LEAST] == c[MOST] else MATURE):
         return verdict, channel
     tails = TENTH * log2(max(SPIKES_FROM / max(s[INTERVAL], 1.0), 4.0))
     over = c[OVER]
     if tails <= SELDOM:
-        over *= math.sqrt(min(max(NOVEL * new / tails, 1.0), 4.0))
+        over *= min(max(NOVEL * new / tails, 1.0), 3.0)
     alone = min(NOVEL * new, over) / tails
     alone *= MOST_ALONE / (alone + MOST_ALONE - 1.0)
     if alone <= max(verdict, 1.0) or not record(memory, s[JUDGED_VALUE], tails):
@@ -274,10 +282,9 @@ def _judge(
     timely, context = season_judge(
         seasonal, y, directions & (UP | DOWN), closed, DOUBT if s[NEWS] < HARDLY else 1.0
     )
+    context |= (AGED if t - s[BORN] >= DAY_OLD else 0) | (directions & OLD)
     verdict, channel = 0.0, 0.0
     if known(c) and (c[COUNT] >= 512 or t - s[BORN] >= QUIET):
-        if t - s[BORN] >= DAY_OLD:
-            context |= AGED
         verdict, channel = judge(c, y, before(s, c[CENTRE]), context, closed, 1.0)
         if a[COUNT] >= 32 and a[SWINGS] >= 3 and c[LOW] < c[HIGH] and s[COUNTER] == 0:
             if active:

@@ -8,7 +8,8 @@ __all__ = [
     "BORN", "CALM", "CALM_AFTER", "CHANNEL_OF", "COUNTER", "DAY_OLD", "EQUALS", "FACTS", "FALLS",
     "FAR", "FAR_FOR", "FIT_EVERY", "FRACTIONS", "HALF_HOUR", "INSIDE", "INTERVAL", "JUDGED",
     "JUDGED_VALUE", "KIND", "KINDS", "LAST", "LASTING", "LAST_TIME", "LEVEL", "NEWS", "NEXT_KIND",
-    "OPEN", "QUEUE", "QUIET", "RESETS", "RISES", "RUN", "RUNS", "RUN_RECORD", "SEASONAL",
+    "OPEN", "QUEUE", "QUIET", "RESETS", "RISES", "RUN", "RUNS", "RUN_MEAN", "RUN_RECORD",
+    "RUN_SPREAD", "SEASONAL",
     "SEASON_AT", "SEVERE", "SINCE", "SLOTS", "STASH", "STASHED", "STEP1", "STEP2", "STEPS",
     "STEP_SUM", "STORE", "STRIDE", "STUCK", "TURN", "VALUE", "WAIT", "WAITING", "WAITING_A",
     "WAIT_A",
@@ -18,7 +19,7 @@ __all__ = [
 AGE, LAST_TIME, LAST, STEP1, STEP2, ACTIVE = 0, 1, 2, 3, 4, 5
 RISES, FALLS, EQUALS, COUNTER = 6, 7, 8, 9
 RUN, RUN_RECORD, RUNS = 10, 11, 12
-OPEN, SINCE, CALM, BORN = 13, 14, 15, 17
+OPEN, SINCE, CALM, RUN_MEAN, BORN = 13, 14, 15, 16, 17
 WAITING, STASHED, STRIDE, TURN = 18, 19, 20, 21
 ACTIVITY_FLOOR = 22
 STEP_SUM, STEPS, JUDGED = 23, 24, 25
@@ -27,6 +28,7 @@ CHANNEL_OF, ACCEPTED, JUDGED_VALUE, NEWS = 31, 32, 33, 34
 WAIT, WAIT_A, STASH = 32, 4, 128
 SEVERE, FAR_FOR = 35, 44
 FRACTIONS, RESETS = 45, 46  # whether a value was no whole number; how often a counter began again
+RUN_SPREAD = 47  # variance of the runs, and RUN_MEAN their mean: of the run a sample belongs to
 KINDS, KIND = 4, 36  # of excursions: where each lay, and how often it came; then the next place
 QUEUE = 48
 STORE = QUEUE + WAIT + WAIT_A

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.usual_intervals import SIZE, add, distance, span
 
-__all__ = ["SLOTS_OF_UNSEEN", "record", "unseen"]
+__all__ = ["SLOTS_OF_UNSEEN", "record", "unseen", "within"]
 
 Array = NDArray[np.float64]
 
@@ -183,8 +183,15 @@ def record(u: Array, x: float, tails: float) -> bool:
     if not further > 0:
         return True
     low, high = _span(u)
-    reach = high - u[MEAN] if x >= u[MEAN] else u[MEAN] - low
+    reach = max(high - u[MEAN], u[MEAN] - low)  # a tail is heavy on either side, or may be
     return bool(abs(x - u[MEAN]) > (1.0 + further * _heaviness(u)) * reach)
+
+
+@lean_kernel
+def within(u: Array, x: float) -> bool:
+    """Whether a value lies between the least and the greatest of those that are remembered."""
+    low, high = _span(u)
+    return low <= x <= high
 
 
 @lean_kernel

@@ -72,6 +72,12 @@ function App() {
     <${Toast} /><${Dialogs} />`;
 }
 
+let shown = "";
+effect(() => { // what went wrong in one view does not follow to the next
+  const here = route.value.view;
+  if (here !== shown && toast.peek()?.bad) toast.value = null;
+  shown = here;
+});
 effect(() => {
   document.documentElement.lang = language.value;
   document.documentElement.dataset.theme = theme.value;

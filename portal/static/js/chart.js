@@ -52,10 +52,27 @@ function clockOf() {
   };
 }
 
-function options(box, paint, given, view) {
-  const values = (u, ticks) => ticks.map((one) => (one == null ? "" : String(+one.toPrecision(6))));
+// uPlot reckons with differences: what lies far from 1 is drawn in other units.
+function unitOf(columns) {
+  let most = 0;
+  for (const column of columns) for (const one of column || []) if (one != null && Number.isFinite(one)) most = Math.max(most, Math.abs(one));
+  return most > 1e15 || (most > 0 && most < 1e-15) ? 10 ** Math.floor(Math.log10(most)) : 1;
+}
+
+const scaled = (column, unit) => (unit === 1 ? column : column.map((one) => (one == null ? one : one / unit)));
+
+function label(value) {
+  const short = +value.toPrecision(6), size = Math.abs(short);
+  return size !== 0 && (size >= 1e7 || size < 1e-4) ? short.toExponential().replace("e+", "e") : String(short);
+}
+
+const FEW = 40; // so many values in sight have a dot each, or a single one would not be seen
+
+function options(box, paint, given, view, unit) {
+  const values = (u, ticks) => ticks.map((one) => (one == null ? "" : label(one * unit)));
+  const dots = { size: 5, show: (u, at, from, to) => to - from < FEW };
   const axis = { stroke: paint.text, grid: { stroke: paint.grid, width: 1 }, ticks: { show: false } };
-  const series = [{}, { ...bridged, label: given.name, stroke: paint.line, width: 1.5 }];
+  const series = [{}, { ...bridged, points: dots, label: given.name, stroke: paint.line, width: 1.5 }];
   const bands = [];
   if (given.low) {
     series.push({ ...bridged, label: "high", stroke: "transparent" },
@@ -68,10 +85,10 @@ function options(box, paint, given, view) {
   return {
     width: box.clientWidth, height: given.height, ms: 1, series, bands,
     tzDate: (ms) => (zone.value === "utc" ? uPlot.tzDate(new Date(ms), "Etc/UTC") : new Date(ms)),
-    axes: [{ ...axis, values: clockOf() }, { ...axis, size: gutter(box), values }],
+    axes: [{ ...axis, space: 76, values: clockOf() }, { ...axis, size: gutter(box), values }],
     scales: { x: { range: () => view.current || [given.from, given.to] }, ...(given.fixed ? { y: { range: [0, 1.02] } } : {}) },
     legend: { show: false },
-    cursor: { sync: { key: given.sync }, drag: { x: true, y: false, setScale: false } },
+    cursor: { sync: { key: given.sync }, bind: { dblclick: () => null }, drag: { x: true, y: false, setScale: false } },
     hooks: {
       draw: [marks(() => given.alerts || [], paint)],
       setSelect: [(u) => {
@@ -86,19 +103,20 @@ function options(box, paint, given, view) {
 }
 
 // Width of the labels left of a chart.
-export const gutter = (box) => (box.clientWidth < 520 ? 46 : 64);
+const gutter = (box) => (box.clientWidth < 520 ? 46 : 64);
 
 export function Chart(given) {
   const box = useRef(null);
   const view = useRef(null); // the span that a gesture shows until its values have come
   useLayoutEffect(() => { // in the same frame as the values
     const paint = colours();
-    const tables = [[given.time, given.value]];
-    if (given.low) tables.push([given.bandTime, given.high, given.low]);
-    if (given.other) tables.push([given.otherTime, given.other]);
+    const unit = given.fixed ? 1 : unitOf([given.value, given.low, given.high, given.other]);
+    const tables = [[given.time, scaled(given.value, unit)]];
+    if (given.low) tables.push([given.bandTime, scaled(given.high, unit), scaled(given.low, unit)]);
+    if (given.other) tables.push([given.otherTime, scaled(given.other, unit)]);
     const data = tables.length > 1 ? uPlot.join(tables) : tables[0];
     view.current = null;
-    const plot = new uPlot(options(box.current, paint, given, view), data, box.current);
+    const plot = new uPlot(options(box.current, paint, given, view, unit), data, box.current);
     const look = (event) => { view.current = event.detail; plot.setScale("x", { min: event.detail[0], max: event.detail[1] }); };
     const frame = box.current;
     frame.addEventListener("view", look);

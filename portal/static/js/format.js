@@ -35,6 +35,12 @@ export const Ago = ({ time }) => time
 export const At = ({ time }) => time
   ? html`<time datetime=${time} title=${absolute(time)}>${hour(time)}</time>` : html`<span>–</span>`;
 
+// A name; what would not be seen is written.
+export const called = (name) => (/[^\s\u200b-\u200f\ufeff]/.test(name) ? name : `“${name}”`);
+
+// What went wrong, where the answer would stand.
+export const Fault = ({ text }) => html`<p class="fault" role="alert">${text}</p>`;
+
 export function number(value, digits = 4) {
   if (value == null || Number.isNaN(value)) return "–";
   return new Intl.NumberFormat(language.value, { maximumSignificantDigits: digits }).format(value);

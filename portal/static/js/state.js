@@ -52,9 +52,15 @@ export function now() {
 
 // ---- where we are: everything behind the hash, so that links and the back button work
 
+// A part of an address as it was meant; one that is written wrongly is taken as it stands.
+function decoded(part) {
+  try { return decodeURIComponent(part); } catch { return part; }
+}
+
 function read() {
-  const [path, query] = location.hash.slice(1).split("?");
-  const parts = path.split("/").filter(Boolean).map(decodeURIComponent);
+  const text = location.hash.slice(1), cut = text.indexOf("?");
+  const path = cut < 0 ? text : text.slice(0, cut), query = cut < 0 ? "" : text.slice(cut + 1);
+  const parts = path.split("/").filter(Boolean).map(decoded);
   return { view: parts[0] || "now", parts: parts.slice(1), query: new URLSearchParams(query || "") };
 }
 export const route = signal(read());

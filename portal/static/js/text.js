@@ -10,3 +10,9 @@ export function t(key, values = {}) {
   const text = (catalogues[language.value] || en)[key] ?? en[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
+
+// A word of alerting in the language of the page; one that is not in the catalogue stands as it is.
+export function named(kind, word) {
+  const [, head, rest] = /^(\w*)([^]*)$/.exec(word), key = `${kind}_${head}`, text = t(key);
+  return text === key ? word : text + rest;
+}

@@ -33,3 +33,12 @@ securityContext: {{- toYaml .Values.podSecurityContext | nindent 2 }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
+{{- /* Pods of one part on different hosts, as far as there are some. */ -}}
+{{- define "padit.spread" -}}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: {{ .root.Values.spread.topologyKey }}
+    whenUnsatisfiable: {{ .root.Values.spread.whenUnsatisfiable }}
+    labelSelector:
+      matchLabels: {{- include "padit.select" . | nindent 8 }}
+{{- end }}

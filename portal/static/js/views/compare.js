@@ -1,6 +1,6 @@
 // Two runs side by side: what `padit diff` finds, with its reasons.
 import { ask, id, report } from "../api.js";
-import { absolute, Severity, whole } from "../format.js";
+import { absolute, Fault, Severity, whole } from "../format.js";
 import { html, useEffect, useState } from "../lib.js";
 import { go } from "../state.js";
 import { t } from "../text.js";
@@ -15,16 +15,18 @@ function Changes({ title, rows }) {
 export function Compare({ here }) {
   const [names, setNames] = useState(null);
   const [found, setFound] = useState(null);
+  const [fault, setFault] = useState("");
   const left = here.query.get("left") || "", right = here.query.get("right") || "";
   useEffect(() => { ask("/api/compare").then((one) => setNames(one.items), report); }, []);
   useEffect(() => {
     setFound(null);
+    setFault("");
     const path = (name) => id(name.replaceAll("/", "~"));
-    if (left && right) ask(`/api/compare/${path(left)}/${path(right)}`).then(setFound, report);
+    if (left && right) ask(`/api/compare/${path(left)}/${path(right)}`).then(setFound, (error) => setFault(error.message));
   }, [left, right]);
   const choose = (event) => { event.preventDefault(); const form = new FormData(event.target); go("compare", [], { left: form.get("left"), right: form.get("right") }); };
   const select = (name, words, value) => html`<label>${words}<select name=${name}>${names.map((one) => html`<option selected=${one === value}>${one}</option>`)}</select></label>`;
-  return html`<h1>${t("compare")}</h1>${names && html`<form class="card row" onSubmit=${choose}>${select("left", t("runA"), left)}${select("right", t("runB"), right || names[names.length - 1])}<button class="strong">${t("doCompare")}</button></form>
+  return html`<h1>${t("compare")}</h1>${fault && html`<${Fault} text=${fault} />`}${names && html`<form class="card row" onSubmit=${choose}>${select("left", t("runA"), left)}${select("right", t("runB"), right || names[names.length - 1])}<button class="strong">${t("doCompare")}</button></form>
     ${names.length < 2 && html`<p class="soft">${t("oneRun")}</p>`}`}${found && (found.equal ? html`<p class="big">${t("equal", { n: whole(found.transitions[0]) })}</p>` : html`
     ${found.settings.length > 0 && html`<section class="card"><h2>${t("settingsDiffer")}</h2><table><tbody>${found.settings.map((one) => html`<tr><td>${one.path}</td><td>${one.left}</td><td>${one.right}</td></tr>`)}</tbody></table></section>`}
     <${Changes} title=${t("removed")} rows=${found.removed} /><${Changes} title=${t("added")} rows=${found.added} /><${Changes} title=${t("movedRuns")} rows=${found.moved} /><${Changes} title=${t("altered")} rows=${found.altered} />`)}`;

@@ -1,23 +1,23 @@
 // A swim lane for each source: ribbons of scores, bars of alerts, and where to look first.
-import { ask, at, report } from "../api.js";
-import { absolute, hour, Severity } from "../format.js";
+import { ask, at } from "../api.js";
+import { absolute, called, Fault, hour, Severity, whole } from "../format.js";
 import { html, useEffect, useState } from "../lib.js";
 import { changes, go, link, rank } from "../state.js";
 import { t } from "../text.js";
 
-const HEIGHT = 34, MOST = 300;
+const HEIGHT = 34;
 
 function order(data) {
-  const names = new Set([...Object.keys(data.lanes), ...Object.keys(data.alerts)]);
+  const names = Object.keys(data.lanes);
   const weight = (name) => (data.alerts[name] || []).reduce((sum, one) => sum + rank(one.severity) * (one.to ? 1 : 100), 0);
-  return [...names].map((name) => [name, weight(name)]).sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0]));
+  return names.map((name) => [name, weight(name)]).sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0]));
 }
 
 function Lane({ name, data }) {
   const width = data.to - data.from || 1, x = (time) => Math.min(Math.max((time - data.from) / width * 1000, 0), 1000);
   const slice = 1000 / 200;
-  return html`<li><a class="lane-name" href=${link("series")} onClick=${(event) => { event.preventDefault(); const one = (data.alerts[name] || [])[0];
-    if (one) go("series", [name, one.metric_name]); else go("series"); }}>${name}</a>
+  return html`<li><a class="lane-name" href=${link("series", [name])} onClick=${(event) => { event.preventDefault(); const one = (data.alerts[name] || [])[0];
+    if (one) go("series", [name, one.metric_name]); else go("series", [name]); }} title=${name}>${called(name)}</a>
     <svg viewBox=${`0 0 1000 ${HEIGHT}`} preserveAspectRatio="none" height=${HEIGHT} width="100%" role="img" aria-label=${`${name}: ${(data.alerts[name] || []).length}`}>
       <rect class="lane" width="1000" height=${HEIGHT} />${(data.lanes[name] || []).filter(([, score]) => score > 0.02).map(([time, score]) => html`<rect class="ribbon" x=${x(time)} y="0" width=${slice} height=${HEIGHT} opacity=${Math.min(score, 1) * 0.75} />`)}
       ${(data.alerts[name] || []).map((one) => html`<rect class=${`alert-bar ${one.severity}`} x=${x(one.from)} y=${HEIGHT - 12} width=${Math.max(x(one.to || data.to) - x(one.from), 4)} height="8" onClick=${() => go("incident", [one.incident])}><title>${one.metric_name}</title></rect>`)}</svg></li>`;
@@ -25,23 +25,25 @@ function Lane({ name, data }) {
 
 export function Explore({ here }) {
   const [data, setData] = useState(null);
-  const hours = here.query.get("hours") || "24";
+  const [fault, setFault] = useState("");
+  const given = Number(here.query.get("hours")), hours = given > 0 && given <= 24 * 366 ? given : 0;
   useEffect(() => {
     const stop = new AbortController();
     ask(at("/api/series/lanes", { slices: 200 }), { signal: stop.signal }).then(async (first) => {
+      if (!hours) { setData(first); return; }
       const from = new Date(first.to / 1000 - hours * 3600e3).toISOString(), to = new Date(first.to / 1000).toISOString();
-      setData(hours === "24" ? first : await ask(at("/api/series/lanes", { from, to, slices: 200 }), { signal: stop.signal }));
-    }).catch(report);
+      setData(await ask(at("/api/series/lanes", { from, to, slices: 200 }), { signal: stop.signal }));
+    }).then(() => setFault(""), (error) => error.name !== "AbortError" && setFault(error.message));
     return () => stop.abort();
   }, [hours, changes.value]);
   const rows = data ? order(data) : [];
   const worst = rows.filter(([, weight]) => weight > 0).slice(0, 5);
-  const choice = (n) => html`<a class=${`button ${hours === String(n) ? "on" : ""}`} aria-current=${hours === String(n) ? "true" : undefined} href=${link("explore", [], { hours: n })}>${n < 48 ? t("hours", { n }) : t("days", { n: n / 24 })}</a>`;
-  return html`<div class="bar"><h1>${t("explore")}</h1><div class="row">${[2, 6, 24, 168].map(choice)}</div></div>${!data ? html`<p class="soft" aria-busy="true">…</p>` : html`
+  const choice = (n) => html`<a class=${`button ${hours === n ? "on" : ""}`} aria-current=${hours === n ? "true" : undefined} href=${link("explore", [], { hours: n })}>${n < 48 ? t("hours", { n }) : t("days", { n: n / 24 })}</a>`;
+  return html`<div class="bar"><h1>${t("explore")}</h1><div class="row">${[2, 6, 24, 168].map(choice)}</div></div>${fault && html`<${Fault} text=${fault} />`}${!data ? !fault && html`<p class="soft" aria-busy="true">…</p>` : html`
     ${worst.length > 0 && html`<section class="card"><h2>${t("lookFirst")}</h2><ol class="plain-list">${worst.map(([name]) => { const all = data.alerts[name], top = [...all].sort((a, b) => rank(b.severity) - rank(a.severity) || a.from - b.from)[0];
-      return html`<li><${Severity} of=${top.severity} quiet=${top.to} /> <a class="grow" href=${link("incident", [top.incident])}><b>${name}</b> ${top.metric_name}</a><span class="soft">${absolute(top.from / 1000)}</span></li>`; })}</ol></section>`}
+      return html`<li><${Severity} of=${top.severity} quiet=${top.to} /> <a class="grow clamp" href=${link("incident", [top.incident])}><b>${called(name)}</b> ${called(top.metric_name)}</a><span class="soft">${absolute(top.from / 1000)}</span></li>`; })}</ol></section>`}
     <section class="card"><h2>${t("lanes")}</h2><p class="soft">${t("lanesHint")} ${absolute(data.from / 1000)} – ${absolute(data.to / 1000)}</p>
-    <ul class="lanes">${rows.slice(0, MOST).map(([name]) => html`<${Lane} key=${name} name=${name} data=${data} />`)}</ul>
+    <ul class="lanes">${rows.map(([name]) => html`<${Lane} key=${name} name=${name} data=${data} />`)}</ul>
     <p class="axis soft"><span>${hour(data.from / 1000)}</span><span>${hour((data.from + data.to) / 2000)}</span><span>${hour(data.to / 1000)}</span></p>
-    ${rows.length > MOST && html`<p class="soft">${t("more", { n: rows.length - MOST })}</p>`}</section>`}`;
+    ${data.count > rows.length && html`<p class="soft">${t("moreSources", { n: whole(data.count - rows.length) })}</p>`}</section>`}`;
 }

@@ -2,10 +2,10 @@
 import { act, copy, curl, judge, may, silenceDialog } from "../actions.js";
 import { ask, at, id, report } from "../api.js";
 import { Chart } from "../chart.js";
-import { absolute, Ago, At, number, Severity, span } from "../format.js";
+import { absolute, Ago, At, called, Fault, number, Severity, span } from "../format.js";
 import { html, useEffect, useState } from "../lib.js";
 import { changes, chosen, link, now, texts } from "../state.js";
-import { t } from "../text.js";
+import { named, t } from "../text.js";
 
 function Story({ story }) {
   const part = (title, lines) => lines.length > 0 && html`<div><h3>${title}</h3>${lines.map((one) => html`<p>${one.text}</p>`)}</div>`;
@@ -42,17 +42,18 @@ function Causes({ one }) {
 
 function Picture({ one }) {
   const [data, setData] = useState(null);
+  const [fault, setFault] = useState("");
   const member = one.members[0];
   const from = Date.parse(one.opened), until = one.closed ? Date.parse(one.closed) : now();
   const margin = Math.max(20 * 60e3, (until - from) / 2);
   useEffect(() => {
     ask(at("/api/series/values", { source: member.source_id, metric: member.metric_name, from: new Date(from - margin).toISOString(), to: new Date(until + margin / 2).toISOString(), points: 1500 }))
-      .then((found) => setData(columns(found)), report);
+      .then((found) => setData(columns(found)), (error) => setFault(error.message));
   }, [one.id, one.closed]);
-  const name = `${member.source_id} ${member.metric_name}`;
+  const name = `${called(member.source_id)} ${called(member.metric_name)}`;
   return html`<section class="card"><h2><a href=${link("series", [member.source_id, member.metric_name],
     { from: new Date(from - margin).toISOString(), to: new Date(until + margin / 2).toISOString() })}>${name}</a>
-    <span class="soft"> ${data && data.unit}</span></h2>${!data ? html`<div class="chart wait"></div>` : data.time.length === 0
+    <span class="soft"> ${data && data.unit}</span></h2>${fault ? html`<${Fault} text=${fault} />` : !data ? html`<div class="chart wait"></div>` : data.time.length === 0
       ? html`<p class="soft">${t("noValues")}</p>` : html`<${Chart} ...${data} height=${220} name=${name} label=${name} />`}</section>`;
 }
 
@@ -77,14 +78,14 @@ function Timeline({ rows }) {
 function Members({ rows }) {
   return html`<section class="card"><h2>${t("members")}</h2><div class="wide" tabindex="0" role="region" aria-label=${t("members")}><table><thead><tr><th>${t("severity")}</th><th>${t("series")}</th><th>${t("score")}</th>
     <th>${t("opened")}</th><th>${t("resolved")}</th><th>${t("evidence")}</th></tr></thead><tbody>${rows.map((one) => html`<tr><td><${Severity} of=${one.severity} quiet=${one.closed} /></td>
-    <td><a href=${link("series", [one.source_id, one.metric_name])}>${one.source_id} ${one.metric_name}</a></td><td>${number(one.score, 3)}</td>
-    <td><${At} time=${one.opened} /></td><td>${one.closed ? html`<${At} time=${one.closed} />` : t("open")}</td><td>${one.summary}</td></tr>`)}</tbody></table></div></section>`;
+    <td><a class="clamp" href=${link("series", [one.source_id, one.metric_name])}>${called(one.source_id)} ${called(one.metric_name)}</a></td><td>${number(one.score, 3)}</td>
+    <td><${At} time=${one.opened} /></td><td>${one.closed ? html`<${At} time=${one.closed} />` : t("open")}</td><td><span class="clamp">${one.summary}</span></td></tr>`)}</tbody></table></div></section>`;
 }
 
 function Told({ one }) {
   return html`<section class="card"><h2>${t("told")}</h2>${one.messages.length === 0 ? html`<p class="soft">${t("toldNobody")}</p>` : html`
     ${!one.delivers && html`<p class="soft">${t("toldPage")}</p>`}<ul class="plain-list">${one.messages.map((each) => html`<li><${At} time=${each.time} />
-      <span class="grow"><b>${each.receiver}</b> ${each.kind} <span class="soft">${t("route")} ${each.route}</span></span>
+      <span class="grow"><b>${each.receiver}</b> ${named("m", each.kind)} <span class="soft">${t("route")} ${each.route}</span></span>
       ${one.delivers && html`<span class=${`tag ${each.state === "delivered" ? "good" : each.state === "dead" ? "bad" : ""}`}>${each.state}</span>
       <span class="soft">${t("attempts", { n: each.attempts })} ${each.reason}</span>`}</li>`)}</ul>`}</section>`;
 }
@@ -100,7 +101,7 @@ function Why({ alerts }) {
     <${Severity} of=${one.severity} quiet=${one.closed} /> ${one.source_id} ${one.metric_name}</summary>${found[one.id] && html`
     <table><thead><tr><th>${t("at")}</th><th>${t("state")}</th><th>${t("route")}</th><th>${t("reason")}</th></tr></thead><tbody>${
       found[one.id].steps.flatMap((step) => (found[one.id].outcomes[step.id] || []).map((each) => html`<tr><td><${At} time=${step.time} /></td>
-      <td>${t(step.kind)}</td><td>${each.route || "–"}</td><td>${each.reason}${each.detail && ` (${each.detail})`}</td></tr>`))}</tbody></table>
+      <td>${t(step.kind)}</td><td>${each.route || "–"}</td><td>${named("r", each.reason)}${each.detail && ` (${each.detail})`}</td></tr>`))}</tbody></table>
     <p class="row"><span class="soft">${t("detector")}: ${one.detector} ${found[one.id].provenance.detector.version || ""}</span>
     <button onClick=${() => check(one.id)}>${t("recompute")}</button>${checks[one.id] && html`<b>${t("verdict", { v: checks[one.id].verdict })}</b>`}</p>
     ${checks[one.id] && html`<ul class="checks">${checks[one.id].checks.map((each) => html`<li class=${each.state}>${each.what}: ${each.state} <span class="soft">${each.text}</span></li>`)}</ul>`}`}</details>`)}</section>`;
@@ -123,20 +124,28 @@ export function Incident({ here }) {
   const [gone, setGone] = useState("");
   useEffect(() => {
     chosen.value = name;
+    setOne(null);
+    setGone(name ? "" : t("incidentGone"));
+  }, [name]);
+  useEffect(() => {
+    if (!name) return undefined;
     const stop = new AbortController();
-    ask(`/api/incidents/${id(name)}`, { signal: stop.signal }).then((found) => { setOne(found); setGone(""); },
-      (error) => { if (error.name !== "AbortError") setGone(error.status === 404 ? t("incidentGone") : error.message); });
+    const failed = (error) => { // what is shown stays, unless it is no more
+      if (error.status === 404) setGone(t("incidentGone"));
+      else if (error.name !== "AbortError") setOne((old) => { if (!old) setGone(error.message); return old; });
+    };
+    ask(`/api/incidents/${id(name)}`, { signal: stop.signal }).then((found) => { setOne(found); setGone(""); }, failed);
     return () => stop.abort();
   }, [name, changes.value]);
-  if (gone) return html`<p class="fault">${gone}</p>`;
+  if (gone) return html`<h1>${t("incident")}</h1><${Fault} text=${gone} /><p><a class="button" href=${link("now")}>${t("now")}</a></p>`;
   if (!one) return html`<p class="soft" aria-busy="true">…</p>`;
   const path = `/api/incidents/${one.id}/acknowledge`;
   return html`<div class="bar heading"><div class="grow"><div class="top"><${Severity} of=${one.severity} quiet=${!one.firing} />
     <span class="age" title=${absolute(one.opened)}>${one.firing ? t("since", { span: span(now() - Date.parse(one.opened)) })
       : html`<${Ago} time=${one.closed} /> · ${t("lasted", { span: span(Date.parse(one.closed) - Date.parse(one.opened)) })}`}</span>
     ${one.acknowledged_by && html`<span class="tag good">✓ ${t("acknowledgedBy", { name: one.acknowledged_by })}</span>`}
-    ${one.suppressed.map((why) => html`<span class="tag">${t("suppressed", { why })}</span>`)}
-    ${one.silenced && Date.parse(one.silenced) > now() && html`<span class="tag">${t("isSilenced", { time: absolute(one.silenced) })}</span>`}</div><h1>${one.title}</h1></div>
+    ${one.suppressed.map((why) => html`<span class="tag">${t("suppressed", { why: named("r", why) })}</span>`)}
+    ${one.silenced && Date.parse(one.silenced) > now() && html`<span class="tag">${t("isSilenced", { time: absolute(one.silenced) })}</span>`}</div><h1 class="clamp" tabindex="0">${one.title}</h1></div>
     <div class="acts">${one.firing && html`${one.acknowledged_by ? html`<button onClick=${() => act("unacknowledge", [one.id])}>${t("unacknowledge")}</button>`
       : html`<button class="strong" onClick=${() => act("acknowledge", [one.id])}>${t("acknowledge")} <kbd>a</kbd></button>`}
       <button onClick=${() => silenceDialog([one.id])}>${t("silence")} <kbd>s</kbd></button>
@@ -144,5 +153,5 @@ export function Incident({ here }) {
       <button onClick=${() => copy(curl(path, {}))}>${t("copyCurl")}</button></div></div>
     <${Story} story=${one.story} /><${Written} one=${one} /><${Causes} one=${one} /><${Picture} one=${one} /><div class="columns"><${Timeline} rows=${one.timeline} /><${Told} one=${one} /></div>
     <${Members} rows=${one.members} /><${Why} alerts=${one.alerts} /><${Records} one=${one} />
-    ${one.firing && may() && html`<section class="card"><h2>${t("feedback")}</h2><div class="row">${VERDICTS.map((each) => html`<button onClick=${() => judge(one.id, each)}>${t(each)}</button>`)}</div></section>`}`;
+    ${may() && html`<section class="card"><h2>${t("feedback")}</h2><div class="row">${VERDICTS.map((each) => html`<button onClick=${() => judge(one.id, each)}>${t(each)}</button>`)}</div></section>`}`;
 }

@@ -11,7 +11,7 @@ function Form({ title, hint, button, send, fresh }) {
     const form = new FormData(event.target);
     try {
       session.value = await send(form.get("name"), form.get("password"));
-      location.hash = "#/now";
+      if (fresh) location.hash = "#/now"; // who was logged out goes on where a link or a session ended
     } catch (error) { setFault(error.message); }
   };
   return html`<main class="center"><form class="card login" onSubmit=${submit}>

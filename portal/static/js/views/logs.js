@@ -1,6 +1,6 @@
 // Log records: search, the commonest messages, counts over time.
 import { ask, at, report } from "../api.js";
-import { At, whole } from "../format.js";
+import { At, Fault, whole } from "../format.js";
 import { html, useEffect, useState } from "../lib.js";
 import { settle } from "../state.js";
 import { t } from "../text.js";
@@ -23,12 +23,15 @@ export function Logs({ here }) {
   const [rows, setRows] = useState([]);
   const [next, setNext] = useState(null);
   const [numbers, setNumbers] = useState(null);
+  const [fault, setFault] = useState("");
   const key = JSON.stringify(wanted);
   useEffect(() => {
     const stop = new AbortController();
-    ask(at("/api/v1/logs", wanted), { signal: stop.signal }).then((one) => { setRows(one.items); setNext(one.next); }, report);
+    const refused = (error) => { if (error.name !== "AbortError") setFault(error.message); };
+    ask(at("/api/v1/logs", wanted), { signal: stop.signal }).then((one) => { setRows(one.items); setNext(one.next); setFault(""); },
+      (error) => { if (error.name !== "AbortError") { setRows([]); setNext(null); } refused(error); });
     const { level: _, ...others } = wanted;
-    ask(at("/api/v1/logs/statistics", others), { signal: stop.signal }).then(setNumbers, report);
+    ask(at("/api/v1/logs/statistics", others), { signal: stop.signal }).then(setNumbers, () => setNumbers(null));
     return () => stop.abort();
   }, [key]);
   const put = (fresh) => settle("logs", [], { ...wanted, ...fresh });
@@ -37,6 +40,6 @@ export function Logs({ here }) {
     <label><span class="hidden">${t("search")}</span><input type="search" placeholder=${t("search")} value=${q} onInput=${(event) => setQ(event.target.value)} /></label>
     <label><span class="hidden">${t("level")}</span><select value=${wanted.level} onChange=${(event) => put({ level: event.target.value })}><option value="">${t("level")}: ${t("any")}</option>${LEVELS.map((one) => html`<option selected=${one === wanted.level}>${one}</option>`)}</select></label>
     <button>${t("search")}</button></form></div>${numbers && numbers.count > 0 && html`<${Statistics} one=${numbers} />`}
-    ${rows.length === 0 ? html`<p class="soft centred">${t("noRecords")}</p>` : html`<section class="card"><ul class="records">${rows.map((one) => html`<li key=${one.id}><${At} time=${one.time} /> <b class=${`level ${one.level}`}>${one.level}</b> <button class="plain" onClick=${() => put({ source: one.source })}>${one.source || "–"}</button> <code class="clamp" tabindex="0">${one.message}</code></li>`)}</ul>
+    ${fault ? html`<${Fault} text=${fault} />` : rows.length === 0 ? html`<p class="soft centred">${t("noRecords")}</p>` : html`<section class="card"><ul class="records">${rows.map((one) => html`<li key=${one.id}><${At} time=${one.time} /> <b class=${`level ${one.level}`}>${one.level}</b> <button class="plain" onClick=${() => put({ source: one.source })}>${one.source || "–"}</button> <code class="clamp" tabindex="0">${one.message}</code></li>`)}</ul>
     ${next && html`<button onClick=${more}>${t("more2")}</button>`}</section>`}`;
 }

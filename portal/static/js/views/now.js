@@ -6,7 +6,7 @@ import { mark } from "../keys.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { loadMore } from "../live.js";
 import { changes, chosen, go, leaving, link, marked, now, open, openCount, over, summary, unread } from "../state.js";
-import { t } from "../text.js";
+import { named, t } from "../text.js";
 
 const Button = ({ key_, words, name, label, run, plain }) => html`<button class=${plain ? "opens" : ""} aria-label=${`${words}: ${label}`}
   onClick=${(event) => { event.stopPropagation(); run(name); }}>${words} <kbd>${key_}</kbd></button>`;
@@ -29,11 +29,11 @@ function Row({ one }) {
       <span class="age" title=${absolute(one.opened)}>${one.firing ? t("since", { span: span(now() - Date.parse(one.opened)) })
         : html`<${Ago} time=${one.closed} /> · ${t("lasted", { span: span(age) })}`}</span>
       ${one.acknowledged_by && html`<span class="tag good">✓ ${t("acknowledgedBy", { name: one.acknowledged_by })}</span>`}
-      ${one.suppressed.map((why) => html`<span class="tag">${t("suppressed", { why })}</span>`)}
+      ${one.suppressed.map((why) => html`<span class="tag">${t("suppressed", { why: named("r", why) })}</span>`)}
       ${one.silenced && Date.parse(one.silenced) > now() && html`<span class="tag">${t("isSilenced", { time: absolute(one.silenced) })}</span>`}
       ${leaving.value.has(one.id) && html`<span class="tag">${t("isLeaving")}</span>`}
       ${one.flapping && html`<span class="tag">${t("flapping")}</span>`}</div>
-    <a class="title" href=${link("incident", [one.id])} onFocus=${pick}>${one.title}</a><${Line} one=${one} />
+    <a class="title clamp" title=${one.title} href=${link("incident", [one.id])} onFocus=${pick}>${one.title}</a><${Line} one=${one} />
     ${one.firing && html`<div class="acts">
       <label class="mark"><input type="checkbox" checked=${marked.value.has(one.id)} onChange=${() => mark(one.id)}
         aria-label=${`${t("select")}: ${one.title}`} /><kbd>x</kbd></label>
@@ -76,12 +76,18 @@ function List({ rows }) {
 
 const STALE_MS = 5 * 60e3;
 
+// For how long nothing has come, in ms, if that is unusual: each source is measured by its own interval.
+function silentFor(one) {
+  const age = now() - Date.parse(one.last_record);
+  return one.silent.of ? (one.silent.silent === one.silent.of ? age : 0) : age > STALE_MS ? age : 0;
+}
+
 // Nothing is wrong, as far as is known: without data it cannot be known.
 function Calm() {
   const one = summary.value;
   if (!one) return html`<section class="calm" aria-busy="true"><h1>…</h1></section>`;
   const unseen = one.recording ? "" : !one.last_record ? t("nothingWatched")
-    : now() - Date.parse(one.last_record) > STALE_MS ? t("stale", { span: span(now() - Date.parse(one.last_record)) }) : "";
+    : silentFor(one) ? t("stale", { span: span(silentFor(one)) }) : "";
   if (unseen) {
     return html`<section class="calm unseen"><svg viewBox="0 0 48 48" width="64" height="64" aria-hidden="true"><circle cx="24" cy="24" r="21" />
       <path d="M24 13v14m0 7v1" /></svg><h1>${unseen}</h1><p class="soft">${t("unseenHint")}</p><${Watched} /></section>`;
@@ -91,7 +97,9 @@ function Calm() {
 }
 
 const Watched = () => summary.value && html`<p class="soft">${t("watched", { n: whole(summary.value.series) })} · ${
-  t("last", { ago: "" })} <${Ago} time=${summary.value.last_record} /></p>`;
+  t("last", { ago: "" })} <${Ago} time=${summary.value.last_record} />${!summary.value.recording && summary.value.silent.silent > 0
+    && html`<br /><b class="silent">${t("silentSources", { n: whole(summary.value.silent.silent), all: whole(summary.value.silent.of),
+      names: summary.value.silent.names.join(", ") + (summary.value.silent.silent > summary.value.silent.names.length ? " …" : "") })}</b>`}</p>`;
 
 function Silences() {
   const [rows, setRows] = useState([]);

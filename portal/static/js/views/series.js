@@ -1,15 +1,16 @@
 // Series: find one; its values with bands, scores and alerts; zoom by mouse, touch and keys.
 import { ask, at, report } from "../api.js";
-import { Chart, gutter } from "../chart.js";
-import { absolute, Ago, number, whole } from "../format.js";
+import { Chart } from "../chart.js";
+import { absolute, Ago, called, Fault, number, whole } from "../format.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { changes, go, link, now, settle, summary } from "../state.js";
 import { t } from "../text.js";
 import { columns } from "./incident.js";
 
-function Finder() {
-  const [q, setQ] = useState("");
+function Finder({ q }) {
+  const setQ = (text) => settle("series", text ? [text] : []);
   const [found, setFound] = useState(null);
+  const more = () => ask(at("/api/series", { q, limit: 100, cursor: found.next })).then((one) => setFound({ ...one, items: [...found.items, ...one.items] }), report);
   useEffect(() => {
     const stop = new AbortController();
     const timer = setTimeout(() => ask(at("/api/series", { q, limit: 100 }), { signal: stop.signal }).then(setFound, report), 100);
@@ -21,26 +22,27 @@ function Finder() {
   return html`<div class="bar"><h1>${t("series")}</h1><label class="search"><span class="hidden">${t("find")}</span>
     <input id="find" type="search" placeholder=${t("find")} value=${q} onInput=${(event) => setQ(event.target.value)} onKeyDown=${enter} /></label></div>
     ${found && html`<p class="soft">${t("allSeries", { n: whole(found.count) })}</p>${found.items.length === 0 ? html`<p>${t("noSeries")}</p>` : html`<ul class="tiles">${
-      found.items.map((one) => html`<li key=${one.source_id + one.metric_name}><a href=${link("series", [one.source_id, one.metric_name])}><b>${one.metric_name}</b> <span class="soft">${one.unit}</span>
-      <span>${one.source_id}</span><span class="soft"><${Ago} time=${one.last} /></span></a></li>`)}</ul>`}`}`;
+      found.items.map((one) => html`<li key=${one.source_id + one.metric_name}><a href=${link("series", [one.source_id, one.metric_name])}><b title=${one.metric_name}>${called(one.metric_name)}</b> <span class="soft">${one.unit}</span>
+      <span title=${one.source_id}>${called(one.source_id)}</span><span class="soft"><${Ago} time=${one.last} /></span></a></li>`)}</ul>${found.next && html`<p class="centred"><button onClick=${more}>${t("more2")}</button></p>`}`}`}`;
 }
 
 const HOUR = 3600e3, WEEK = 7 * 24 * HOUR;
 
-function useSeries(source, metric, from, to, shift, every) {
+function useSeries(source, metric, from, to, shift, every, held) {
   const [data, setData] = useState(null);
+  const [fault, setFault] = useState("");
   const live = !to && summary.value && !summary.value.recording ? Math.floor(now() / 5000) : 0;
   useEffect(() => {
     const stop = new AbortController();
     const by = shift || 0;
-    const moment = (text) => text && new Date(Date.parse(text) - by).toISOString();
+    const moment = (text) => (by && Date.parse(text) ? new Date(Date.parse(text) - by).toISOString() : text);
     if (shift != null) {
       ask(at("/api/series/values", { source, metric, from: moment(from), to: moment(to), points: every ? 100000 : Math.max(800, Math.round(innerWidth * devicePixelRatio) * 2) }),
-        { signal: stop.signal }).then((found) => setData(columns(found)), report);
+        { signal: stop.signal }).then((found) => { if (held?.current) return; setData(columns(found)); setFault(""); }, (error) => error.name !== "AbortError" && setFault(error.message));
     } else setData(null);
     return () => stop.abort();
   }, [source, metric, from, to, shift, every, live, changes.value]);
-  return data;
+  return [data, fault];
 }
 
 function Moved({ from, to }) {
@@ -54,7 +56,7 @@ function Moved({ from, to }) {
 
 // Wheel and pinch zoom, Shift and wheel or a swipe move: at once on what is drawn, and with the
 // values of the new span as soon as the gesture rests.
-function useGestures(box, span, show) {
+function useGestures(box, span, show, held) {
   useEffect(() => {
     const target = box.current;
     if (!target || !span) return undefined;
@@ -64,10 +66,19 @@ function useGestures(box, span, show) {
       [from, to] = [a, b];
       for (const one of target.querySelectorAll(".chart")) one.dispatchEvent(new CustomEvent("view", { detail: [a, b] }));
     };
-    const rest = (ms) => { clearTimeout(timer); timer = setTimeout(() => show(from, to), ms); };
+    const rest = (ms) => {
+      clearTimeout(timer);
+      held.current = true;
+      timer = setTimeout(() => { held.current = false; show(from, to); }, ms);
+    };
+    const pressed = () => {
+      held.current = true;
+      addEventListener("mouseup", () => { held.current = false; }, { once: true });
+    };
+    const plot = () => (target.querySelector(".u-over") || target).getBoundingClientRect();
     const place = (x) => {
-      const area = target.getBoundingClientRect(), left = gutter(target);
-      return from + (to - from) * Math.min(Math.max((x - area.left - left) / (area.width - left), 0), 1);
+      const area = plot();
+      return from + (to - from) * Math.min(Math.max((x - area.left) / (area.width || 1), 0), 1);
     };
     const zoom = (factor, middle) => put(middle - (middle - from) * factor, middle + (to - middle) * factor);
     const wheel = (event) => {
@@ -81,27 +92,43 @@ function useGestures(box, span, show) {
     };
     const state = (list) => ({ x: [...list].reduce((sum, one) => sum + one.clientX, 0) / list.length,
       apart: list.length > 1 ? Math.abs(list[0].clientX - list[1].clientX) || 1 : 0 });
-    const began = (event) => { touch = event.touches.length && state(event.touches); };
+    const began = (event) => { held.current = true; touch = event.touches.length && state(event.touches); };
     const moving = (event) => {
       const next = state(event.touches);
       if (!touch) return;
       if (next.apart && touch.apart) { event.preventDefault(); zoom(touch.apart / next.apart, place(next.x)); }
-      const by = (touch.x - next.x) / Math.max(target.clientWidth - gutter(target), 1) * (to - from);
+      const by = (touch.x - next.x) / (plot().width || 1) * (to - from);
       if (by) put(from + by, to + by);
       touch = next;
     };
+    let tapped = null;
+    const tap = (event) => { // twice at one place zooms in there, as a double click does
+      const one = event.changedTouches[0], now_ = event.timeStamp;
+      const near = tapped && now_ - tapped.when < 350 && Math.hypot(one.clientX - tapped.x, one.clientY - tapped.y) < 30;
+      tapped = near ? null : { when: now_, x: one.clientX, y: one.clientY };
+      if (near) { event.preventDefault(); zoom(0.5, place(one.clientX)); rest(60); }
+    };
+    const twice = (event) => { zoom(0.5, place(event.clientX)); rest(60); };
     const ended = (event) => {
+      const still = !event.touches.length && event.type === "touchend" && from === span[0] && to === span[1];
+      if (still) tap(event); else tapped = null;
       touch = event.touches.length ? state(event.touches) : null;
-      if (!touch && (from !== span[0] || to !== span[1])) rest(60);
+      if (touch) return;
+      if (from !== span[0] || to !== span[1]) rest(60); else held.current = false;
     };
     target.addEventListener("wheel", wheel, { passive: false });
     target.addEventListener("touchstart", began, { passive: true });
     target.addEventListener("touchmove", moving, { passive: false });
+    target.addEventListener("dblclick", twice);
+    target.addEventListener("mousedown", pressed);
     target.addEventListener("touchend", ended);
     target.addEventListener("touchcancel", ended);
     return () => {
       clearTimeout(timer);
       target.removeEventListener("wheel", wheel);
+      held.current = false;
+      target.removeEventListener("dblclick", twice);
+      target.removeEventListener("mousedown", pressed);
       target.removeEventListener("touchstart", began);
       target.removeEventListener("touchmove", moving);
       target.removeEventListener("touchend", ended);
@@ -112,30 +139,31 @@ function useGestures(box, span, show) {
 
 function One({ source, metric, query }) {
   const from = query.get("from") || "", to = query.get("to") || "", week = query.get("week") === "1", every = query.get("all") === "1";
-  const data = useSeries(source, metric, from, to, 0, every);
-  const before = useSeries(source, metric, data ? new Date(data.from).toISOString() : "", data ? new Date(data.to).toISOString() : "", week && data ? WEEK : null, every);
+  const held = useRef(false); // by a gesture: what comes meanwhile must not take the chart away
+  const [data, fault] = useSeries(source, metric, from, to, 0, every, held);
+  const [before] = useSeries(source, metric, data ? new Date(data.from).toISOString() : "", data ? new Date(data.to).toISOString() : "", week && data ? WEEK : null, every);
   const box = useRef(null);
   const place = (fresh, step) => (step ? go : settle)("series", [source, metric], { from, to, week: week ? 1 : "", all: every ? 1 : "", ...fresh });
   const show = (a, b) => b - a > 500 && place({ from: new Date(a).toISOString(), to: new Date(b).toISOString() }, true);
   const span = data ? [data.from, data.to] : null;
-  const scale = (factor) => { const [a, b] = span, middle = (a + b) / 2; show(middle - (middle - a) * factor, middle + (b - middle) * factor); };
-  const shift = (part) => { const [a, b] = span, by = (b - a) * part; show(a + by, b + by); };
-  useGestures(box, span, show);
+  const scale = (factor) => { if (!span) return; const [a, b] = span, middle = (a + b) / 2; show(middle - (middle - a) * factor, middle + (b - middle) * factor); };
+  const shift = (part) => { if (!span) return; const [a, b] = span, by = (b - a) * part; show(a + by, b + by); };
+  useGestures(box, span, show, held);
   const key = (event) => {
     const run = { "+": () => scale(0.5), "-": () => scale(2), ArrowLeft: () => shift(-0.25), ArrowRight: () => shift(0.25), 0: () => place({ from: "", to: "" }, true) }[event.key];
     if (run && data) { event.preventDefault(); run(); }
   };
   const other = before && week ? { otherTime: before.time.map((one) => one + WEEK), other: before.value, otherName: t("lastWeek") } : {};
-  return html`<div class="bar"><h1><a class="soft" href="#/series">${t("series")}</a> / ${source} / ${metric}</h1><span class="soft">${data && data.unit}</span></div>
+  return html`<div class="bar"><h1 class="clamp" tabindex="0"><a class="soft" href="#/series">${t("series")}</a> / ${called(source)} / ${called(metric)}</h1><span class="soft">${data && data.unit}</span></div>
     <div class="row tools-row"><button onClick=${() => scale(0.5)}>${t("zoomIn")} <kbd>+</kbd></button><button onClick=${() => scale(2)}>${t("zoomOut")} <kbd>−</kbd></button>
       <button onClick=${() => shift(-0.25)}>${t("left")} <kbd>←</kbd></button><button onClick=${() => shift(0.25)}>${t("right")} <kbd>→</kbd></button>
-      ${[1, 6, 24].map((one) => html`<button onClick=${() => show(data.to - one * HOUR, data.to)}>${t("hours", { n: one })}</button>`)}
+      ${[1, 6, 24].map((one) => html`<button onClick=${() => data && show(data.to - one * HOUR, data.to)}>${t("hours", { n: one })}</button>`)}
       <button onClick=${() => place({ from: "", to: "" }, true)}>${t("all")} <kbd>0</kbd></button>
       <button aria-pressed=${week} class=${week ? "on" : ""} onClick=${() => place({ week: week ? "" : 1 })}>${t("lastWeek")}</button>
       <button aria-pressed=${every} class=${every ? "on" : ""} onClick=${() => place({ all: every ? "" : 1 })}>${t("everyValue")}</button></div>
     <section class="card charts" ref=${box} tabindex="0" onKeyDown=${key} aria-label=${`${source} ${metric}. ${t("drag")}`} role="group">
-      ${!data ? html`<div class="chart wait"></div>` : data.time.length + data.scoreTime.length === 0 ? html`<p class="soft">${t("noValues")}</p>` : html`
-      <p class="soft">${data.fromEvidence ? t("fromEvidence") : data.exact ? t("exact", { n: whole(data.count) }) : t("points", { n: whole(data.time.length), all: whole(data.count) })} · ${absolute(data.from)} – ${absolute(data.to)}</p>
+      ${fault ? html`<${Fault} text=${fault} />` : !data ? html`<div class="chart wait"></div>` : !drawn(data) ? html`<p class="soft">${t("noValues")}</p>` : html`
+      <p class="soft">${data.fromEvidence ? t(data.time.length ? "fromEvidence" : "windowsOnly") : data.exact ? t("exact", { n: whole(data.count) }) : t("points", { n: whole(data.time.length), all: whole(data.count) })} · ${absolute(data.from)} – ${absolute(data.to)}</p>
       <${Chart} time=${data.time.length ? data.time : data.scoreTime} value=${data.time.length ? data.value : data.median} bandTime=${data.bandTime} low=${data.low} high=${data.high} ...${other}
         alerts=${data.alerts} from=${data.from} to=${data.to} height=${300} sync="series" name=${metric} label=${`${t("values")}: ${source} ${metric}`} onSpan=${show} />
       ${data.scoreTime.length > 0 && html`<h2>${t("scores")}</h2><${Chart} time=${data.scoreTime} value=${data.score} other=${data.levels} otherTime=${data.scoreTime} otherName="level" alerts=${data.alerts} from=${data.from} to=${data.to}
@@ -146,5 +174,8 @@ function One({ source, metric, query }) {
     ${span && html`<${Moved} from=${new Date(span[0]).toISOString()} to=${new Date(span[1]).toISOString()} />`}`;
 }
 
-export const Series = ({ here }) => here.parts.length < 2 ? html`<${Finder} />`
+const some = (column) => column.some((one) => one != null);
+const drawn = (data) => data.time.length > 0 || some(data.median) || some(data.score);
+
+export const Series = ({ here }) => here.parts.length < 2 ? html`<${Finder} q=${here.parts[0] || ""} />`
   : html`<${One} key=${here.parts.join("/")} source=${here.parts[0]} metric=${here.parts[1]} query=${here.query} />`;

@@ -1,0 +1,54 @@
+"""What a file holds whose name says nothing of it: by its first bytes, for the message."""
+
+import shlex
+from glob import glob
+
+__all__ = ["MAGIC", "looks_like"]
+
+MAGIC = (
+    (b"PK\x03\x04", "a zip archive, as Excel's .xlsx are", "save it as CSV, or unpack it"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook (.xls)", "save it as CSV"),
+    (b"PAR1", "Parquet", "name it with the suffix .parquet"),
+    (b"ARROW1", "an Arrow file", "write it as Parquet or CSV"),
+    (b"SQLite format 3", "an SQLite database", "export the table as CSV"),
+    (b"%PDF", "a PDF", "export the table as CSV"),
+    (b"\x89HDF", "an HDF5 file", "write it as Parquet or CSV"),
+    (b"Obj\x01", "an Avro file", "write it as Parquet or CSV"),
+    (b"MATLAB 5.0", "a MAT-file", "write it as CSV (writetable) or Parquet (parquetwrite)"),
+    (b"TDSm", "a TDMS file", "export it as CSV"),
+    (b"RRD\x00", "a round-robin database", "export it with rrdtool xport --json"),
+    (b"<?xml", "XML", "export it as CSV or JSON (of an RRD: rrdtool xport --json)"),
+)
+"""What a file begins with, what it is, and what helps."""
+_BEGIN = 4096
+_MOST_CONTROLS = 32  # as many as text of a device may hold
+
+
+def looks_like(path: str) -> str:
+    """What to do about a file of an unknown suffix; "" where there is no such file.
+
+    Args:
+        path: a file, or a pattern, of which the first is looked at.
+    """
+    try:
+        with open(next(iter(sorted(glob(path))), path), "rb") as file:
+            begin = file.read(_BEGIN)
+    except OSError:
+        return ""
+    for magic, what, remedy in MAGIC:
+        if begin.startswith(magic):
+            return f". It is {what}: {remedy}"
+    text = begin.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not text:
+        return ". It is empty"
+    controls = sum(begin.count(bytes([one])) for one in range(32) if one not in b"\t\n\f\r\x1b")
+    if controls >= _MOST_CONTROLS and not begin.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return ". It is no text: export it as CSV or JSON"
+    json = text[:1] in (b"{", b"[")
+    quoted = shlex.quote(f"{path}?suffix={'json' if json else 'csv'}")
+    if json:
+        return f". It holds JSON: name it with suffix=json, as in {quoted}"
+    return (
+        f". It holds text: if that is a table, add suffix=csv, as in {quoted}; lines of a log are "
+        "read by the adapter `logs`"
+    )

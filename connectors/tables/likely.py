@@ -1,0 +1,66 @@
+"""Which column holds the event time, where no option says so: by the names and by the cells.
+
+Only a proposal for a person. A column of text counts if nearly all of its cells are times. Numbers
+are times of some unit as easily as bytes or identifiers, so they count only where the name speaks
+of a time.
+"""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from padit.connectors.tables.times import convert_times, detect_times, text_of
+from padit.domain.errors import SourceError
+from padit.domain.timestamps import EARLIEST_US, LATEST_US
+
+__all__ = ["likely_by_cells"]
+
+_SPEAKS = re.compile(
+    r"time|date|stamp|clock|epoch|when|changed|updated|zeit|heure|fecha|(^|_)ts", re.I
+)
+_NUMBERS = re.compile(r"[-+]?[0-9.,eE+-]+")
+_SHARE = 0.9
+
+
+def likely_by_cells(sample: pa.Table, names: Sequence[str], by_name: str) -> str:
+    """The column of times: the one that the names suggest if its cells are times, else another.
+
+    Args:
+        sample: columns of text.
+        names: of the columns, in order.
+        by_name: what the names suggest, as `timestamp` has it; or "".
+    """
+    parts = next(
+        (
+            (by_name[:at], by_name[at + 1 :])
+            for at, sign in enumerate(by_name)
+            if sign == "+" and {by_name[:at], by_name[at + 1 :]} <= {*names}
+        ),
+        (by_name,),
+    )
+    if by_name and _are_times(sample, parts):
+        return by_name
+    return next((name for name in names if name and _counts(sample, name)), by_name)
+
+
+def _counts(sample: pa.Table, name: str) -> bool:
+    cells = [one for one in sample[name].to_pylist() if one]
+    numbers = sum(_NUMBERS.fullmatch(one) is not None for one in cells)
+    if not cells or (2 * numbers > len(cells) and not _SPEAKS.search(name)):
+        return False
+    return _are_times(sample, (name,))
+
+
+def _are_times(sample: pa.Table, columns: tuple[str, ...]) -> bool:
+    """Whether nearly all filled cells are times; also where day and month cannot be told apart."""
+    text = text_of(sample, columns)
+    try:
+        form, _ = detect_times(text, "", columns[0])
+    except SourceError:
+        return True
+    found = convert_times(text, form, np.arange(len(text)))
+    good = ~found.bad & (found.micros >= EARLIEST_US) & (found.micros < LATEST_US)
+    filled = len(text) - text.null_count
+    return bool(filled) and np.count_nonzero(good) >= _SHARE * filled

@@ -86,12 +86,9 @@ def run(
     Args:
         states: float64 (series, SLOTS).
         rings: int8 (memories, BACK + LENGTH); the first LENGTH places stand at its end again.
-        rows: int64 (n,), the series of each window.
-        ring_of: int64 (n,), the memory of each window's series, or one that it may take.
-        offset: int64 (n + 1,), its samples.
-        time: int64 (m,), microseconds, ascending within a series.
-        value: float64 (m,), taken as `bounded`.
-        end: int64 (n,), of the windows.
+        rows, ring_of: int64 (n,), the series of each window; its memory, or one it may take.
+        offset, end: int64 (n + 1,) and (n,), of the windows.
+        time, value: of the samples, ascending within a series; values taken as `bounded`.
         limits: float64 (3,), of `limits_of`.
         scratch: int32 (BACK + LENGTH,).
         sample: float64 (m,), gets the event verdict of each sample; NaN while warming up.

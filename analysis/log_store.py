@@ -72,6 +72,9 @@ class LogStore:
             """
         )
 
+        if self._write.execute("SELECT 1 FROM record LIMIT 1").fetchone() is None:
+            self._columns = LogColumns(_LEVELS)  # followed from the first record on
+
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
         connection.execute("PRAGMA journal_mode=WAL")

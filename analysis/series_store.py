@@ -63,7 +63,7 @@ class Lanes(NamedTuple):
     """By source the worst score of slices of time (begin, score); how many sources there are."""
 
     scores: dict[str, list[tuple[int, float]]]
-    count: int
+    total: int
 
 
 class _Window(msgspec.Struct):
@@ -336,7 +336,7 @@ class SeriesStore:
             (start, start - 4 * (end - start), end, _SMALLEST_SCALE, most),
         )
         keys = self._names.keys
-        return [Moved(*keys[n], shift, m, b) for n, m, b, shift in rows]
+        return [Moved(keys[n][0], keys[n][1], shift, m, b) for n, m, b, shift in rows]
 
     def lanes(self, start: int, end: int, slices: int, first: Sequence[str], most: int) -> Lanes:
         """Of sources the worst level or score of each slice of time: those of `first`, then others.

@@ -114,7 +114,7 @@ async def lanes(request: Request, since: Since = None, until: Until = None,
     shown = [one for one in found.scores if one not in alerts][: limit - len(chosen)]
     more = sum(one not in found.scores for one in order) if len(order) <= limit else 0
     return answer({
-        "from": start, "to": end, "count": max(found.count + more, len(order)),
+        "from": start, "to": end, "count": max(found.total + more, len(order)),
         "lanes": {one: found.scores.get(one, []) for one in [*chosen, *shown]},
         "alerts": {one: alerts[one] for one in chosen},
     })  # fmt: skip

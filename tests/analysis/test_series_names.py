@@ -1,7 +1,7 @@
 """Names of series: pages and searches hold what a plain list would; who is silent is by its own."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -117,7 +117,7 @@ def test_lanes_are_those_that_are_wanted_and_then_the_worst(tmp_path: Path) -> N
         .encode() for at in range(50)
     )  # fmt: skip
     found = store.lanes(_NOW - _HOUR, _NOW, 10, ["s03", "nowhere"], 4)
-    assert (sorted(found.scores), found.count) == (["s03", "s47", "s48", "s49"], 50)
+    assert (sorted(found.scores), found.total) == (["s03", "s47", "s48", "s49"], 50)
     assert found.scores["s49"][0][1] == 0.49
     store.close()
 
@@ -135,14 +135,15 @@ def _filled(folder: Path, count: int) -> SeriesStore:
 def _cost(store: SeriesStore, what: str) -> float:
     """The least seconds of CPU of all threads, of seven tries."""
     place = ("m-00100", "metric-07")
-    ask = {
+    asks: dict[str, Callable[[], object]] = {
         "page": lambda: store.find("", place, 101),
         "search": lambda: store.find("-0042", None, 101),
         "sources": lambda: store.sources("m-00100", 101), "extent": lambda: store.extent("m-00100"),
         "status": lambda: store.status("m-00100"), "totals": store.totals,
         "silence": lambda: store.silence(_NOW), "info": lambda: store.info(*place),
         "lanes": lambda: store.lanes(_NOW - _HOUR, _NOW + 1, 200, [], 300),
-    }[what]  # fmt: skip
+    }  # fmt: skip
+    ask = asks[what]
     found = []
     for _ in range(7):
         began = time.process_time()

@@ -60,7 +60,7 @@ def _incident_for(policy: Policy, state: State, event: AlertEvent, before: str |
     """Where an opening belongs; `before`: an alert of its series that a lost run left open."""
     if before is not None:
         return state.incidents[state.alerts[before][0]]
-    incident = _find(policy, state, event)
+    incident = _find(policy, state, event, fingerprint_of(event.source_id, event.metric_name))
     if incident is not None:
         return incident
     identity = digest_of("incident", event.alert)
@@ -129,20 +129,28 @@ def worst(incident: Incident) -> list[Member]:
     )
 
 
-def _find(policy: Policy, state: State, event: AlertEvent) -> Incident | None:
-    """The oldest incident that shares something with an alert and is close to it in time."""
+def _find(policy: Policy, state: State, event: AlertEvent, fingerprint: str) -> Incident | None:
+    """The oldest incident that shares something with an alert and is close to it in time.
+
+    What comes and goes stays in its incident; another series does not join one that began long
+    ago, for each that joins would keep it open to the next, and a new fault would not be told.
+    """
     keys = policy.traits_of(event).near
-    if event.page:
-        keys = (f"page {event.page}", *keys)
-    window = policy.config.incidents.window
+    page = f"page {event.page}" if event.page else ""
+    if page:
+        keys = (page, *keys)
+    setting = policy.config.incidents
     found: Incident | None = None
     for key in keys:
         name = state.keys.get(key)
         if name is None:
             continue
         one = state.incidents[name]
-        if event.time - one.joined <= window and (
-            found is None or (one.opened, one.id) < (found.opened, found.id)
+        spread = event.time - one.opened <= setting.spread
+        if (
+            event.time - one.joined <= setting.window
+            and (spread or key == page or fingerprint in one.members)
+            and (found is None or (one.opened, one.id) < (found.opened, found.id))
         ):
             found = one
     return found

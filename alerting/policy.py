@@ -214,6 +214,12 @@ class Grouping(Section):
         default=300 * MICROS,
         description="An alert joins an incident to which another came no longer ago.",
     )  # fmt: skip
+    spread: Duration = Field(
+        default=900 * MICROS,
+        description="An alert of another series joins no later than this after its first, unless "
+        "the job says that they are one page; else faults one after the other would be one "
+        "incident, told once.",
+    )  # fmt: skip
     share: tuple[str, ...] = Field(
         default=("source",), description="`source`, or labels, of which one must be shared."
     )

@@ -138,8 +138,7 @@ def run_to_end(
         shadow: by name the options of further configurations over the same rows; of these only
             `--config` and the places of results count.
         context: of the run, to stop it from another thread; None: a new one.
-        submitted: called before a detached run is left, with the cluster's address and its id of
-            the job, as far as they are known.
+        submitted: called before a detached run is left, with the cluster's address and job id.
 
     Raises:
         PaditError: an option or a place is wrong, or the run failed.
@@ -162,10 +161,7 @@ def run_to_end(
     build(pipeline, plan)
     watch = RunMonitor(runner, context, None if _total(ranges) is None else len(ranges))
     if detach:
-        watch.submit(pipeline)
-        if submitted is not None:
-            submitted(runner.rest_url, watch.submitted())
-        return None
+        return _leave(watch, runner, pipeline, submitted)
     with (
         serving(os.environ.get(ADDRESS), healthy=lambda: not context.stopping),
         Progress(watch.look, _total(ranges)),
@@ -173,6 +169,19 @@ def run_to_end(
         watch.run(pipeline)
     seconds = round(time.monotonic() - started, 3)
     return _ended(plan, job, runner, watch, Ending(findings, _total(ranges) is not None, seconds))
+
+
+def _leave(
+    watch: RunMonitor,
+    runner: Runner,
+    pipeline: beam.Pipeline,
+    submitted: Callable[[str | None, str | None], None] | None,
+) -> Ended | None:
+    """Submit a run that goes on without this process: nothing is known of its end."""
+    watch.submit(pipeline)
+    if submitted is not None:
+        submitted(runner.rest_url, watch.submitted())
+    return None
 
 
 def _ended(plan: Plan, job: JobOptions, runner: Runner, watch: RunMonitor, end: Ending) -> Ended:

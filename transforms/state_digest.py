@@ -17,7 +17,7 @@ from padit.domain.features import FeatureTable, LateFeatures
 from padit.domain.metric import Series
 from padit.domain.timestamps import MICROS
 from padit.transforms.detect import Detection
-from padit.transforms.detectors.columns import Columns
+from padit.transforms.detectors.base import Parted
 
 __all__ = ["memory_digests"]
 
@@ -111,14 +111,8 @@ def _part(state: Any, series: Series, oldest: float) -> Any:
     None for a state that is kept neither by series nor by source: as a whole it would depend on
     the other sources, which are not stepped.
     """
-    if isinstance(state, Columns):
-        at = state.row.get(series)
-        if at is None or state.seen[at] < oldest:
-            return Columns(
-                {}, state.seen[:0], {name: column[:0] for name, column in state.data.items()}
-            )
-        data = {name: column[at : at + 1] for name, column in state.data.items()}
-        return Columns({series: 0}, state.seen[at : at + 1], data)
+    if isinstance(state, Parted):
+        return state.part_of(series, oldest)
     if isinstance(state, dict):  # by source
         found = state.get(series.source_id)
         forgotten = found is None or getattr(found, "seen", oldest) < oldest

@@ -1,7 +1,7 @@
 """What a detector sees and what it does not: two sources for each detector, a sample a minute.
 
-Each has a fault in the minutes 900 to 960 (`FAULT`). The detector alone has an alert open in it for
-the one, and never for the other.
+Each has a fault in the minutes 900 to 960 (`FAULT`) of its last 1,200 (`SIZE`). The detector alone
+has an alert open in it for the one, and never for the other.
 """
 
 from collections.abc import Mapping
@@ -73,6 +73,9 @@ def cases() -> dict[str, Case]:
         "a_torque": _replaced(torque, 51 + noise[1]),
         "speed": _replaced(speed, 1720 + noise[0]),
     }
+    late = np.arange(-4 * SIZE, SIZE)
+    turns = np.random.default_rng(31).normal(size=(2, 5 * SIZE))
+    skips, rough = _cycles(late + 9 * (late >= 930)), _cycles(late + 9 * (late >= 930))
     swapped = {"a_torque": _replaced(torque, np.full(SIZE, 41.0)), "speed": speed}
     return {
         "usual": Case(
@@ -86,6 +89,10 @@ def cases() -> dict[str, Case]:
         "lasting": Case(
             "usual work, for longer than ever", {"m": lasting},
             "one value far outside", {"m": spike},
+        ),
+        "discord": Case(
+            "cycles of which a part is missing", {"m": skips + 0.02 * turns[0]},
+            "the same, under noise larger than its steps", {"m": rough + 0.6 * turns[1]},
         ),
         "no_data": Case(
             "an hour without samples", {"m": silent, "other": 5 + noise[0]},
@@ -119,6 +126,12 @@ def cases() -> dict[str, Case]:
     }  # fmt: skip
 
 
+def _cycles(at: NDArray[np.int64]) -> Array:
+    """Two sines whose periods never meet."""
+    found: Array = np.sin(at / 7) + 0.5 * np.sin(at / 4.326)
+    return found
+
+
 def trained(folder: str) -> str:
     """Train a model on torque and speed as they are outside the fault; returns its path."""
     noise = np.random.default_rng(5).normal(size=(2, 20_000)).clip(-2, 2)
@@ -137,7 +150,7 @@ def trained(folder: str) -> str:
 def open_minutes(
     metrics: Metrics, detectors: tuple[DetectorSetting, ...] | None = None
 ) -> NDArray[np.bool_]:
-    """Bool (n,): whether an alert of the first metric is open in each minute.
+    """Bool (SIZE,): whether an alert of the first metric is open in each of the last minutes.
 
     Args:
         metrics: of the source.
@@ -146,18 +159,19 @@ def open_minutes(
     config = JobConfig() if detectors is None else JobConfig(detectors=detectors)
     levels = Levels.of(config.alerts)
     detection = Detection(config.detectors, levels=levels)
+    size = len(next(iter(metrics.values())))
     table = _table(metrics)
     _, detected = detection.step(detection.initial(), table)
     of_first = detected.table.code == 0
     minute = (detected.table.window_end[of_first] - START) // MINUTE - 1
-    score, level = np.full(SIZE, np.nan), np.full(SIZE, np.nan)
+    score, level = np.full(size, np.nan), np.full(size, np.nan)
     score[minute] = detected.composite[of_first]
     level[minute] = detected.states.level[of_first]
-    shown, now = np.zeros(SIZE, bool), False
-    for i in range(SIZE):
+    shown, now = np.zeros(size, bool), False
+    for i in range(size):
         now = bool(score[i] >= levels.open_at or (now and level[i] >= levels.close_at))
         shown[i] = now
-    return shown
+    return shown[-SIZE:]
 
 
 def _table(metrics: Metrics) -> FeatureTable:
@@ -165,14 +179,15 @@ def _table(metrics: Metrics) -> FeatureTable:
     names = sorted(metrics)
     value = np.array([metrics[name] for name in names]).T.ravel()
     there = np.flatnonzero(~np.isnan(value))
-    end = np.repeat(START + (np.arange(SIZE) + 1) * MINUTE, len(names))[there]
-    code = np.tile(np.arange(len(names), dtype=np.int32), SIZE)[there]
+    size = len(metrics[names[0]])
+    end = np.repeat(START + (np.arange(size) + 1) * MINUTE, len(names))[there]
+    code = np.tile(np.arange(len(names), dtype=np.int32), size)[there]
     n = len(there)
     return FeatureTable(
         tuple(Series("source", name) for name in names), end, code,
         compute_features(value[there], np.arange(n), np.ones(n, np.int64)),
-        np.arange(n + 1), end - 1, value[there], START + SIZE * MINUTE,
-        passed=Passed(START, START + SIZE * MINUTE, MINUTE, MINUTE),
+        np.arange(n + 1), end - 1, value[there], START + size * MINUTE,
+        passed=Passed(START, START + size * MINUTE, MINUTE, MINUTE),
     )  # fmt: skip
 
 

@@ -125,7 +125,7 @@ def draw_detectors(root: Path) -> None:
 def _row(
     caption: str, metrics: Metrics, detectors: tuple[DetectorSetting, ...] | None = None
 ) -> Row:
-    return Row(caption, metrics[min(metrics)], open_minutes(metrics, detectors))
+    return Row(caption, metrics[min(metrics)][-SIZE:], open_minutes(metrics, detectors))
 
 
 def _runs(shown: NDArray[np.bool_]) -> list[tuple[int, int]]:

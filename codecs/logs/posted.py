@@ -1,13 +1,18 @@
 """A posted body to records: JSON objects, or lines of text."""
 
+import json
 from typing import Any, NamedTuple
 
 import msgspec
 
+from padit.codecs.logs.envelopes import unwrapped
 from padit.codecs.logs.parser import LineParser
 from padit.codecs.logs.record import LogRecord, Settings
 
 __all__ = ["Posted", "objects_of", "read_body"]
+
+
+_whole = json.JSONDecoder()
 
 
 class Posted(NamedTuple):
@@ -39,6 +44,7 @@ def read_body(
         settings: how they are read.
     """
     parser = LineParser(service, settings)
+    body = _as_utf8(body, content_type)
     if content_type.lower().startswith("text/plain") and body.lstrip()[:1] not in (b"{", b"["):
         lines = body.removesuffix(b"\n").split(b"\n") if body else []
         records = parser.feed(lines, received) + parser.flush()
@@ -54,6 +60,18 @@ def read_body(
     return Posted(records, len(reasons) if not lost else len(reasons) - 1 + lost, reasons, parser)
 
 
+def _as_utf8(body: bytes, content_type: str) -> bytes:
+    """The body in the encoding that lines are read in; one that is unknown is left as it is."""
+    _, named, charset = content_type.lower().partition("charset=")
+    charset = charset.partition(";")[0].strip(' "')
+    if not named or charset in ("utf-8", "utf8"):
+        return body
+    try:
+        return body.decode(charset, "replace").encode()
+    except LookupError:
+        return body
+
+
 def objects_of(body: bytes) -> tuple[list[dict[str, Any]], list[str]]:
     """Posted records, and why others are unusable: a JSON object, an array, or one per line.
 
@@ -65,12 +83,17 @@ def objects_of(body: bytes) -> tuple[list[dict[str, Any]], list[str]]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _objects_by_line(body)
     items = content if isinstance(content, list) else [content]
+    items = [one for item in items for one in _records_of(item)]
     refused = [
         f"record {number} is no JSON object"
         for number, item in enumerate(items, 1)
         if not isinstance(item, dict)
     ]
     return [item for item in items if isinstance(item, dict)], refused
+
+
+def _records_of(item: Any) -> list[Any]:
+    return unwrapped(item) if isinstance(item, dict) else [item]
 
 
 def _objects_by_line(body: bytes) -> tuple[list[dict[str, Any]], list[str]]:
@@ -80,12 +103,31 @@ def _objects_by_line(body: bytes) -> tuple[list[dict[str, Any]], list[str]]:
         if not line.strip():
             continue
         try:
-            item = msgspec.json.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            refused.append(f"line {number}: neither JSON nor one JSON object per line: {error}")
+            items = _decoded(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            refused.append(
+                f"line {number}: neither JSON nor one JSON object per line: {error}; lines of text "
+                "have the Content-Type text/plain"
+            )
             continue
-        if isinstance(item, dict):
-            found.append(item)
-        else:
-            refused.append(f"line {number} is no JSON object")
+        for item in (one for each in items for one in _records_of(each)):
+            if isinstance(item, dict):
+                found.append(item)
+            else:
+                refused.append(f"line {number} is no JSON object")
     return found, refused
+
+
+def _decoded(line: bytes) -> list[Any]:
+    """The objects of a line: one, or several behind each other as Splunk's collector takes them."""
+    try:
+        return [msgspec.json.decode(line)]
+    except msgspec.DecodeError:
+        if not line.startswith(b"{"):
+            raise
+    text, at, found = line.decode(), 0, []
+    while at < len(text):
+        item, at = _whole.raw_decode(text, at)
+        found.append(item)
+        at += len(text[at:]) - len(text[at:].lstrip())
+    return found

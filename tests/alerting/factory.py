@@ -137,8 +137,18 @@ def _seen(label: Label) -> Heard:
     return Heard(label.fault, label.source_id, label.failure or label.start, label.end)
 
 
-def play(folder: Path, seed: int) -> tuple[list[Heard], int]:
-    """Simulate, run the job, run alerting; what was heard of each fault, and other incidents."""
+def _swaps() -> list[int]:
+    """When a machine gets another, used tool for a fault, or the old one back: its wear leaps."""
+    needs = [one for one in _faults() if one.kind in ("overstrain", "tool_wear_failure")]
+    begins = [_START + round(one.start) // 3600 * 3600 * MICROS for one in needs]
+    return [moment for begin in begins for moment in (begin, begin + 3600 * MICROS)]
+
+
+def play(folder: Path, seed: int) -> tuple[list[Heard], int, int]:
+    """Simulate, run the job, run alerting.
+
+    What was heard of each fault, other incidents, and of these the leaps of `_swaps`.
+    """
     metrics = folder / "metrics.jsonl"
     _write(metrics, seed)
     padit = [sys.executable, "-m", "padit.cli.main"]
@@ -158,7 +168,7 @@ def play(folder: Path, seed: int) -> tuple[list[Heard], int]:
             _seen(Factory(_MACHINES, seed, _STEP, {0: one}).labels(_START)[0]) for one in _faults()
         ]
         heard.append(_network())
-        return heard, _judge(heard, got)
+        return heard, *_judge(heard, got)
 
 
 def _call(command: Sequence[str]) -> None:
@@ -168,16 +178,23 @@ def _call(command: Sequence[str]) -> None:
         raise RuntimeError(message)
 
 
-def _judge(heard: Sequence[Heard], got: Receiving) -> int:
-    """Fill in what the receivers got; the number of incidents that are of no fault."""
+def _judge(heard: Sequence[Heard], got: Receiving) -> tuple[int, int]:
+    """Fill in what the receivers got; incidents that are of no fault, of these leaps of wear."""
     events = [json.loads(body) for path, _, body in got.requests if path == "/hook"]
     subjects: dict[str, Heard | None] = {}
+    leaps: set[str] = set()
     for one in events:
         moment = parse_timestamp(one["time"])
         mine = next((f for f in heard if _covers(f, moment)), None)
         subject = one["subject"]
         known = subjects.setdefault(subject, mine if one["type"].endswith(".opened") else None)
         if known is None:
+            members = one["data"]["incident"]["members"]
+            if {each["metric_name"] for each in members} == {"tool_wear_min"} and any(
+                0 <= each["opened"] - swap <= 180 * MICROS
+                for each in members for swap in _swaps()
+            ):  # fmt: skip
+                leaps.add(subject)
             continue
         if known.told is None:
             known.told = (moment - known.start) / MICROS
@@ -190,7 +207,7 @@ def _judge(heard: Sequence[Heard], got: Receiving) -> int:
             if known is not None and subject in text:
                 route = path.strip("/")
                 known.messages[route] = known.messages.get(route, 0) + 1
-    return sum(known is None for known in subjects.values())
+    return sum(known is None for known in subjects.values()), len(leaps)
 
 
 def _covers(fault: Heard, moment: int) -> bool:
@@ -207,11 +224,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="padit-factory-") as scratch:
         folder = args.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        heard, others = play(folder, args.seed)
+        heard, others, leaps = play(folder, args.seed)
     for one in heard:
         print(json.dumps(asdict(one) | {"good": one.good}))
     print(f"{sum(one.good for one in heard)} of {len(heard)} as they should be; "
-          f"{others} incidents of no fault")  # fmt: skip
+          f"{others} incidents of no fault, {leaps} of these where a tool is swapped")  # fmt: skip
     return 0 if all(one.good for one in heard) else 1
 
 

@@ -97,12 +97,16 @@ def test_bytes_that_are_no_alert_are_kept_with_the_reason(tmp_path: Path) -> Non
 def test_a_second_process_stands_by_and_takes_over(tmp_path: Path) -> None:
     with receiving() as got:
         command = [sys.executable, "-m", "padit.cli.main", *_write(tmp_path, got.url, 2)]
+        address = f"127.0.0.1:{free_port()}"
         leader = SqliteStore(tmp_path / "data")
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [*command, "--metrics", address], stderr=subprocess.PIPE, text=True
+        )
         assert process.stderr is not None
         try:
             assert "stands by" in process.stderr.readline()
             assert not got.requests
+            assert _get(f"http://{address}/health")  # so a probe leaves it where it is
             leader.close()
             assert process.wait(allowed(60)) == 0
         finally:

@@ -130,3 +130,25 @@ def test_a_factory_hears_of_every_fault_in_two_messages_with_its_cause() -> None
 
 def _handed(effects: list[Effect]) -> list[Handed]:
     return [one for one in effects if isinstance(one, Handed)]
+
+
+def test_a_fault_that_begins_while_another_goes_on_is_told_however_alerts_follow_each_other() -> (
+    None
+):
+    """Each alert comes four minutes behind the one before; nothing has ended yet."""
+    log: list[Entry] = [event("opened", 4 * i, f"a{i}", metric=f"m{i}") for i in range(10)]
+    state, effects = run(log)
+    assert sent(effects) == [("all", "opened", 0), ("all", "opened", 16), ("all", "opened", 32)]
+    assert [len(one.members) for one in state.incidents.values()] == [4, 4, 2]
+    paged = [event("opened", 4 * i, f"a{i}", metric=f"m{i}", page="p") for i in range(10)]
+    assert sent(run(paged)[1]) == [("all", "opened", 0)]  # the job says that they are one
+
+
+def test_a_series_that_comes_and_goes_stays_in_its_incident_beyond_the_spread() -> None:
+    log: list[Entry] = [event("opened", 0, "other", metric="x")]
+    for i in range(12):
+        log += [
+            event("opened", 4 * i, f"a{i}"),
+            event("resolved", 4 * i + 1, f"a{i}", opened=at(4 * i)),
+        ]
+    assert len(run(log)[0].incidents) == 1

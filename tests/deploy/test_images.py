@@ -254,3 +254,5 @@ def test_alerting_works_with_the_store_that_compose_gives_it(
             time.sleep(0.5)
         assert int(done.stdout) > 3, done.stderr + Path(part.log).read_text()[-2000:]
         assert part.running
+        health = image.run(space, "alerting", image.health("alerting"), volumes)
+        assert health.returncode == 0, health.stderr

@@ -158,6 +158,14 @@ def test_a_series_that_is_forgotten_leaves_nothing() -> None:
     assert detector.dump(gone) == detector.dump(detector.initial())
 
 
+def test_the_part_of_a_series_holds_its_memory_until_it_is_forgotten() -> None:
+    detector = _detector()
+    state, _ = detector.step(detector.initial(), _table(_wave(3000, None)))
+    assert detector.dump(state.part_of(PROBE, 0)) == detector.dump(state)
+    later = float(START + 4000 * MINUTE)
+    assert detector.dump(state.part_of(PROBE, later)) == detector.dump(detector.initial())
+
+
 def test_damaged_state_is_refused_with_the_remedy() -> None:
     with pytest.raises(StateError, match="restore another savepoint"):
         _detector().load(b"\xc1")

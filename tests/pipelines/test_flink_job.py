@@ -310,3 +310,14 @@ def test_every_submission_has_an_id_of_its_own_whatever_is_given() -> None:
         submitted = runner.options.view_as(PaditOptions).submission_id
         assert submitted == runner.submission != "given"
     assert one.submission != two.submission
+
+
+@pytest.mark.parametrize(("given", "expected"), [([], "256"), (["--max_bundle_size=7"], "7")])
+def test_a_bundle_ends_after_some_elements_unless_another_number_is_given(
+    given: list[str], expected: str
+) -> None:
+    argv = ["--runner=FlinkRunner", "--job_endpoint=127.0.0.1:1", *given]
+    options = choose_runner(argv, bounded=False).options.get_all_options(
+        retain_unknown_options=True
+    )
+    assert str(options["max_bundle_size"]) == expected

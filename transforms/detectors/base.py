@@ -25,6 +25,7 @@ __all__ = [
     "Levelled",
     "NoDataRows",
     "Parameters",
+    "Parted",
     "Scores",
     "TimeDriven",
     "TwoStage",
@@ -177,6 +178,14 @@ class Forgetting(Protocol[State]):
 
     def forget(self, state: State, gone: Collection[Series]) -> State:
         """The state as if these series had never been; `state` is not used again after."""
+
+
+@runtime_checkable
+class Parted(Protocol):
+    """A state that is kept by series, so that it has a part for each."""
+
+    def part_of(self, series: Series, oldest: float) -> Any:
+        """The state of one series alone; that of none if it was not seen since `oldest`."""
 
 
 @runtime_checkable

@@ -7,6 +7,7 @@ has an end; whether a series is reset depends on its own times alone.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -62,6 +63,15 @@ class Columns:
         data = {name: column[keep] for name, column in self.data.items()}
         return Columns({key: i for i, key in enumerate(stay)}, self.seen[keep], data)
 
+    def part_of(self, series: Series, oldest: float) -> "Columns":
+        """The row of one series alone; none if it was not seen since `oldest`, microseconds."""
+        at = self.row.get(series)
+        if at is None or self.seen[at] < oldest:
+            nothing = {name: column[:0] for name, column in self.data.items()}
+            return Columns({}, self.seen[:0], nothing)
+        data = {name: column[at : at + 1] for name, column in self.data.items()}
+        return Columns({series: 0}, self.seen[at : at + 1], data)
+
     def dump(self, version: int) -> bytes:
         """Bytes, series in their canonical order."""
         names = self._names
@@ -73,7 +83,7 @@ class Columns:
             seen, data = seen[order], {name: column[order] for name, column in data.items()}
         saved = _Saved(
             version,
-            names.encoded,
+            cast(list[Series], names.encoded),
             seen.astype("<i8", copy=False).tobytes(),
             {name: data[name].tobytes() for name in sorted(data)},
         )
@@ -98,7 +108,6 @@ class Columns:
         """
         try:
             saved = _decoder.decode(data)
-            keys = _read_keys(saved.keys)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             message = f"detector state is damaged ({error}); restore another savepoint"
             raise StateError(message) from error
@@ -108,6 +117,7 @@ class Columns:
                 "replay the history instead of restoring it"
             )
             raise StateError(message)
+        keys = saved.keys
         try:
             arrays: dict[str, NDArray[np.generic]] = {
                 name: np.frombuffer(saved.data[name], f.dtype).reshape(len(keys), *f.shape).copy()
@@ -122,14 +132,14 @@ class Columns:
 
 class _Saved(msgspec.Struct, array_like=True):
     version: int
-    keys: msgspec.Raw
+    keys: list[Series]
     seen: bytes
     data: dict[str, bytes]
 
 
+_LAST = 2**63 - 1
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Saved)
-_read_keys = msgspec.msgpack.Decoder(list[Series]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +224,8 @@ def locate(
     """
     until = table.closed_until if closed_until is None else closed_until
     rows = state.rows_of(table.series)
-    if _goes_on(table.code, table.window_end, rows, state.seen, retention, until - retention):
+    before = max(-_LAST, min(until - retention, _LAST))  # the end of the input is beyond 64 bits
+    if _goes_on(table.code, table.window_end, rows, state.seen, retention, before):
         return state, rows
     purged = _purge(state, fields, until - retention, rows)
     if purged is not state:

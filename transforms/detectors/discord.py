@@ -48,6 +48,12 @@ class Discords:
     numbers: Columns
     memories: Columns
 
+    def part_of(self, series: Series, oldest: float) -> "Discords":
+        """The part of one series; of none if it was not seen since `oldest`, microseconds."""
+        numbers = self.numbers.part_of(series, oldest)
+        kept = 0 if numbers.row else 1  # `seen` of memories is 0
+        return Discords(numbers, self.memories.part_of(series, kept))
+
 
 class DiscordParameters(VerdictParameters):
     """How easily the detector speaks, and how long it remembers."""

@@ -187,7 +187,7 @@ def _views(page: Any, address: str) -> None:
     page.goto(f"{address}/#/series")
     page.wait_for_selector(".tiles li")
     began = time.monotonic()
-    page.fill("#find", "-0042 metric_1")
+    page.fill("#find", "-00420 metric_1")
     page.wait_for_function(
         "() => [...document.querySelectorAll('.tiles li')].every(one => "
         "one.innerText.includes('-0042')) && document.querySelector('.tiles li')"

@@ -28,7 +28,7 @@ from padit.analysis.series_names import Key, merged
 from padit.analysis.series_store import SeriesStore
 from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError, SinkError
-from padit.domain.timestamps import format_utc
+from padit.domain.timestamps import MICROS, format_utc
 from padit.portal.accounts import Accounts, Tables
 from padit.portal.feeder import Feeder
 from padit.portal.hub import Hub
@@ -196,7 +196,8 @@ class Portal:
         self._alone: tuple[tuple[int, int], list[Key]] | None = None
         self.head: tuple[tuple[int, float], bytes] | None = None
         self.past = Past(parts.open_reader, self.config)
-        self._silence: tuple[float, Silence] | None = None
+        self._silence: tuple[float, tuple[Silence, bool]] | None = None
+        self._latest, self._heard = 0, 0.0
         self.boot = secrets.token_hex(4)
         self.started = time.time()
 
@@ -283,11 +284,24 @@ class Portal:
         found, count = self.series.sources(after, most)
         return merged(found, mine[begin : begin + most], most), count + len(mine)
 
-    def silence(self) -> Silence:
-        """Which sources are silent for longer than usual; looked for every five seconds."""
-        moment = time.monotonic() // _SILENCE_SECONDS
-        if self._silence is None or self._silence[0] != moment:
-            self._silence = moment, self.series.silence(self.recorder.now)
+    def silence(self) -> tuple[Silence, bool]:
+        """Which sources are silent for longer than usual, and whether all come late instead.
+
+        Looked for every five seconds. While records come, their own time is the present: what is
+        behind is not silent.
+        """
+        now = time.monotonic()
+        if self._silence is None or now - self._silence[0] > _SILENCE_SECONDS:
+            last, clock = self.series.last, self.recorder.now
+            if last > self._latest:
+                self._heard = now if self._latest and self.feeder.caught_up.is_set() else 0.0
+                self._latest = last
+            by_clock = found = self.series.silence(clock)
+            if self._heard:
+                present = last + round((now - self._heard) * MICROS)
+                found = self.series.silence(min(clock, present))
+            behind = by_clock.silent == by_clock.of > found.silent
+            self._silence = now, (found, behind)
         return self._silence[1]
 
     def alerts_of(self, source: str, metric: str) -> list[AlertState]:

@@ -50,6 +50,7 @@ def summary(portal: Portal) -> bytes:
 def _summary(portal: Portal) -> dict[str, Any]:
     """The clock, the latest record, what is watched and open."""
     overview = portal.overview
+    silent, behind = portal.silence()
     latest = max(portal.series.last, overview.latest_alert)
     last_end = max((one.closed for one in list(overview.alerts.values())[-500:]), default=0)
     extra = portal.parts.extra()
@@ -57,7 +58,7 @@ def _summary(portal: Portal) -> dict[str, Any]:
     return {
         "now": moment(portal.recorder.now), "recording": portal.recorder.recording,
         "last_record": moment(latest), "series": portal.count_series(),
-        "silent": portal.silence()._asdict(),
+        "silent": silent._asdict(), "behind": behind,
         "open_alerts": len(overview.state.alerts),
         "open_incidents": sum(one.firing > 0 for one in overview.state.incidents.values()),
         "clear_since": moment(last_end), "n": overview.version,

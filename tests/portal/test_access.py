@@ -208,6 +208,7 @@ def test_tokens_are_signed_by_the_key_of_the_day_and_checked_by_the_one_before_i
 ) -> None:
     now = [time.time()]
     accounts = Accounts(tmp_path / "accounts.sqlite", lambda: now[0])
+    accounts.redeem(accounts.link("operator"), "ann", PASSWORD)
     who = Principal("ann", "operator", "session")
 
     def kid(token: str) -> str:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -234,3 +235,25 @@ def test_a_source_by_the_hour_is_no_silent_one_and_one_by_the_second_is(
             assert "fast" in page.inner_text(".silent")
             health: httpx.Response = one.client("viewer").get("/api/health")
             assert health.json()["silent"] == {"silent": 1, "of": 2, "names": ["fast"]}
+
+
+def test_what_comes_late_is_behind_and_not_silent_until_nothing_comes_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("padit.portal.context._SILENCE_SECONDS", 0.0)
+    (tmp_path / "alerts.jsonl").touch()
+    begin = time.time() - 1500
+    append(tmp_path / "metrics.jsonl", *_values("late", "m", [1.0] * 100, begin))
+    with served(tmp_path) as one:
+        client = one.client("viewer")
+
+        def state() -> tuple[int, bool]:
+            found = client.get("/api/health").json()
+            return found["silent"]["silent"], found["behind"]
+
+        assert state() == (1, False)  # whether more comes is not known yet
+        append(tmp_path / "metrics.jsonl", *_values("late", "m", [1.0] * 100, begin + 100))
+        wait_for(lambda: state() == (0, True))
+        later = SimpleNamespace(time=time.time, monotonic=lambda: time.monotonic() + 400)
+        monkeypatch.setattr("padit.portal.context.time", later)
+        assert state() == (1, False)

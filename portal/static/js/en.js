@@ -10,7 +10,7 @@ export default {
   firstHint: "This link works once. Choose a name and a password of at least 10 characters.", make: "Make and log in",
   offline: "No connection. What you see is from {ago}; it goes on by itself.", recording: "A recording: it ends at {time}, and ages count from there.",
   reading: "The run is still being read.", lacks: "Without {what}", trouble: "Something needs attention: {what}",
-  nothingWatched: "Nothing is watched yet", stale: "No record for {span}", silentSources: "{n} of {all} sources are silent for longer than usual: {names}", unseenHint: "No alert is open. Whether all is well cannot be seen without data.",
+  nothingWatched: "Nothing is watched yet", stale: "No record for {span}", behind: "The data are {span} behind", silentSources: "{n} of {all} sources are silent for longer than usual: {names}", unseenHint: "No alert is open. Whether all is well cannot be seen without data.",
   clear: "All clear", clearSince: "All clear for {ago}", watched: "{n} series watched", last: "last record",
   openNow: "{n} open", incidentsOpen: "{n} incidents are open", oneOpen: "One incident is open", recently: "Recently over", noneYet: "Nothing has happened yet.",
   acknowledge: "Acknowledge", unacknowledge: "Take back", resolve: "Resolve", silence: "Silence…", open: "Open", select: "Select",

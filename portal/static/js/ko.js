@@ -10,7 +10,7 @@ export default {
   firstHint: "이 링크는 한 번만 쓸 수 있습니다. 이름과 10자 이상의 비밀번호를 정하세요.", make: "만들고 로그인",
   offline: "연결이 끊겼습니다. {ago}의 내용이며, 자동으로 다시 연결됩니다.", recording: "녹화된 데이터입니다. {time}에 끝나며, 경과 시간은 그때를 기준으로 합니다.",
   reading: "실행 결과를 아직 읽는 중입니다.", lacks: "없음: {what}", trouble: "확인이 필요합니다: {what}",
-  nothingWatched: "아직 감시 중인 것이 없습니다", stale: "{span} 동안 기록 없음", silentSources: "소스 {all}개 중 {n}개가 평소보다 오래 조용합니다: {names}", unseenHint: "진행 중인 알림은 없습니다. 데이터가 없으면 정상인지 알 수 없습니다.",
+  nothingWatched: "아직 감시 중인 것이 없습니다", stale: "{span} 동안 기록 없음", behind: "데이터가 {span} 늦습니다", silentSources: "소스 {all}개 중 {n}개가 평소보다 오래 조용합니다: {names}", unseenHint: "진행 중인 알림은 없습니다. 데이터가 없으면 정상인지 알 수 없습니다.",
   clear: "이상 없음", clearSince: "{ago} 동안 이상 없음", watched: "시계열 {n}개 감시 중", last: "마지막 기록",
   openNow: "{n}건 진행 중", incidentsOpen: "인시던트 {n}건 진행 중", oneOpen: "인시던트 1건 진행 중", recently: "최근 종료", noneYet: "아직 아무 일도 없었습니다.",
   acknowledge: "확인", unacknowledge: "확인 취소", resolve: "해결", silence: "음소거…", open: "열기", select: "선택",

@@ -12,7 +12,7 @@ export function Health() {
   useEffect(() => { ask("/api/health").then((found) => { setOne(found); setFault(""); }, (error) => setFault(error.message)); }, [every, changes.value]);
   if (!one) return html`<h1>${t("health")}</h1>${fault ? html`<${Fault} text=${fault} />` : html`<p class="soft" aria-busy="true">…</p>`}`;
   const figure = (words, value, bad) => html`<div class=${`figure-card ${bad ? "bad" : ""}`}><dt>${words}</dt><dd>${value}</dd></div>`;
-  const silent = one.silent.silent, late = !one.recording && (one.silent.of ? silent === one.silent.of : one.lag_seconds > 300);
+  const silent = one.silent.silent, late = !one.recording && (one.behind || (one.silent.of ? silent === one.silent.of : one.lag_seconds > 300));
   return html`<h1>${t("health")}</h1>${fault && html`<${Fault} text=${fault} />`}<dl class="figures">
     ${figure(t("lag"), one.lag_seconds == null ? "–" : span(one.lag_seconds * 1000), late)}${figure(t("series"), whole(one.series))}
     ${!one.recording && figure(t("silentFigure"), `${whole(silent)} / ${whole(one.silent.of)}`, silent > 0)}

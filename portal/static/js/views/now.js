@@ -87,7 +87,7 @@ function Calm() {
   const one = summary.value;
   if (!one) return html`<section class="calm" aria-busy="true"><h1>…</h1></section>`;
   const unseen = one.recording ? "" : !one.last_record ? t("nothingWatched")
-    : silentFor(one) ? t("stale", { span: span(silentFor(one)) }) : "";
+    : one.behind ? t("behind", { span: span(now() - Date.parse(one.last_record)) }) : silentFor(one) ? t("stale", { span: span(silentFor(one)) }) : "";
   if (unseen) {
     return html`<section class="calm unseen"><svg viewBox="0 0 48 48" width="64" height="64" aria-hidden="true"><circle cx="24" cy="24" r="21" />
       <path d="M24 13v14m0 7v1" /></svg><h1>${unseen}</h1><p class="soft">${t("unseenHint")}</p><${Watched} /></section>`;

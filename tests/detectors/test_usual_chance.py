@@ -1,5 +1,8 @@
 """What comes by chance is no news of `usual`: rare events, pauses between them, heavy tails."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,14 +19,14 @@ DAY = 8640  # samples, one each 10 s
 
 def _series(kind: str, seed: int) -> Array:
     chance = np.random.default_rng([5, seed])
-    draw = {
+    draw: dict[str, Callable[[], Any]] = {
         "Poisson of mean 0.02": lambda: chance.poisson(0.02, DAY),
         "Poisson of mean 0.1": lambda: chance.poisson(0.1, DAY),
         "log-normal": lambda: np.exp(chance.normal(size=DAY)),
         "exponential": lambda: chance.exponential(size=DAY),
         "Student t, 3 degrees": lambda: chance.standard_t(3, DAY),
     }
-    return np.asarray(draw[kind](), float)
+    return np.asarray(draw[kind](), np.float64)
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_a_detached_job_goes_on_after_the_command_has_returned(
     topic, alerts = kafka.topic("detached"), tmp_path / "alerts.jsonl"
     before = set(_jobs(flink))
     place = ["--input", kafka.uri(topic), "--output", alerts, *HELD]
-    said = padit("run", *place, *flink.options(), "--detach").stdout
+    said = padit("run", *place, *flink.options(), "--detach").out
     wait_for(lambda: set(_jobs(flink)) - before, 60)
     (job,) = set(_jobs(flink)) - before
     assert json.loads(said) == {"flink": flink.rest_url, "job": job}

@@ -87,7 +87,7 @@ def test_readings_windows_scores_and_live_features_come_from_the_stores(
     site: TeamSite, page: Served
 ) -> None:
     wait_for(lambda: page.portal.series.last > 0)
-    wait_for(lambda: ("press-2", "vibration") in page.portal.series.series)
+    wait_for(lambda: page.portal.series.has(("press-2", "vibration")))
     names = {(one["source_id"], one["metric_name"]) for one in _get(page, "/api/series")["items"]}
     assert {("press-1", "torque_nm"), ("press-1", "rpm"), ("press-2", "vibration")} <= names
     span = {"from": site.base / MICROS, "to": site.base / MICROS + 600}
@@ -223,7 +223,7 @@ def _trained(one: Served, place: str) -> None:
 
 
 def test_a_model_is_trained_from_the_readings_in_the_database(page: Served) -> None:
-    wait_for(lambda: page.portal.series.series)
+    wait_for(lambda: page.portal.series.count)
     _trained(page, "sensor_log")
 
 
@@ -293,7 +293,7 @@ def test_a_model_is_trained_from_the_archive_on_an_object_store(
     plan = Plan(topic, uri, commit_records=700, groups=2, patience=30.0)
     archive_topic(plan, threading.Event(), lambda _: None)
     with site.page("archive", archive=uri) as one:
-        wait_for(lambda: one.portal.series.series)
+        wait_for(lambda: one.portal.series.count)
         _trained(one, "archive")
         assert s3.secrets.read_text() not in one.client("viewer").get("/api/trainings").text
 

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 import pytest
@@ -124,7 +125,7 @@ def _until(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-_AHEAD = {
+_AHEAD: dict[str, tuple[str, dict[str, Any]]] = {
     "features": ("window_end", {"source_id": "m", "metric_name": "rpm", "mean": 1.0}),
     "anomalies": ("event_time", {"source_id": "m", "metric_name": "rpm", "composite": 1.0}),
     "alerts": ("time", {"id": "a", "type": "io.padit.alert.opened"}),
@@ -135,10 +136,11 @@ _AHEAD = {
 def test_a_result_more_than_a_day_ahead_of_its_record_is_a_dead_letter(content: str) -> None:
     name, rest = _AHEAD[content]
     times = [BEGIN + ahead for ahead in (-9e6, 0, 86_400, 86_401, 9e6)]
+    none: list[Any] = [None, True, "soon", [], 10**400]
     values = [
         json.dumps({**rest, name: format_utc(round(time * 1e6)) if n % 2 else time}).encode()
         for n, time in enumerate(times)
-    ] + [json.dumps({**rest, name: odd}).encode() for odd in (None, True, "soon", [], 10**400)]
+    ] + [json.dumps({**rest, name: odd}).encode() for odd in none]
     records = records_of(values)
     records.time[:] = BEGIN * 1_000_000
     decoder = Decoder(content, Content(content), Validate(4 << 20, 3_600_000_000), raw=False)

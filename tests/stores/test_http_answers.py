@@ -43,7 +43,7 @@ class _Answering(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.calls.append(time.monotonic())
         self.server.logins.append(self.headers.get("Authorization"))
-        status, headers, body = 204, {}, b""
+        status, headers, body = 204, dict[str, str](), b""
         if self.server.answers:
             status, headers, body = self.server.answers.pop(0)
         self.send_response(status)

@@ -235,7 +235,9 @@ def test_a_result_of_the_year_9999_keeps_out_none_of_today(tmp_path: Path, kind:
     made = {"source_id": _NAMES[1], "metric_name": "rpm", "unit": "u", "mean": -1.0}
     features: list[bytes | None] = [
         json.dumps({**made, "window_end": end}).encode() for end in wild
-    ] + [json.dumps({**made, "mean": 5.5, "window_end": "2026-01-01T00:01:00.000000Z"}).encode()]
+    ]
+    today = {**made, "mean": 5.5, "window_end": "2026-01-01T00:01:00.000000Z"}
+    features.append(json.dumps(today).encode())
     with _SERVERS[kind](tmp_path / "server") as (store, ask, _):
         loop, _topic = bring(store, Content.FEATURES, [features])
         assert ask() == {f"f {_NAMES[1]}": 5.5}

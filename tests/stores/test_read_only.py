@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -217,7 +217,7 @@ def test_a_redis_that_takes_no_writes_is_told_held_and_caught_up(
             assert any(re.search(said, one) for one in caplog.messages), caplog.messages
             mend()
             work.caught_up()
-        assert [one[b"event"] for _, one in client.xrange("alerts")] == events
+        assert [one[b"event"] for _, one in cast(Any, client.xrange("alerts"))] == events
     finally:
         client.close()
         part.stop()

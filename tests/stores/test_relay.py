@@ -285,7 +285,7 @@ def test_a_slot_that_the_server_gives_up_is_told_and_the_relay_takes_over(
             def confirmed() -> bool:
                 moved = "SELECT pg_replication_slot_advance('debezium', pg_current_wal_lsn())"
                 database.query(moved)
-                return database.one(there) == 1 and database.one(at) == 0
+                return bool(database.one(there) == 1 and database.one(at) == 0)
 
             wait_for(confirmed, "the relay follows the slot", 60)
             write(writer, events[30:], 30)

@@ -106,7 +106,8 @@ def live_batches(seconds: float) -> Iterator[bytes]:
 def live_passes(detectors: Sequence[DetectorSetting]) -> tuple[list[float], list[float]]:
     """Milliseconds of each pass that closes and of each that does not, once windows are full."""
     machine, store = machine_of(detectors, _QUARTER), MemoryStore()
-    closing, waiting = [], []
+    closing: list[float] = []
+    waiting: list[float] = []
     for number, data in enumerate(live_batches(400.0)):
         begun = time.thread_time()
         outcome = machine.advance(store, decode_keyed_batch(data), data)

@@ -41,6 +41,7 @@ __all__ = ["main", "measure"]
 
 _NAMESPACE = "self_checkpoints"
 _END = 1 << 40
+_LONGEST_S = 120.0
 _ROCKSDB = {"state.backend.type": "rocksdb", "execution.checkpointing.incremental": True}
 _SETTINGS = {"taskmanager.memory.managed.size": "512m"}
 
@@ -80,12 +81,13 @@ class _HandBack(beam.DoFn):  # type: ignore[misc]
         yield from ()
 
 
-def measure(cluster: FlinkCluster, seconds: float) -> list[dict[str, int]]:
+def measure(cluster: FlinkCluster, seconds: float, least: int = 0) -> list[dict[str, int]]:
     """Run the job for so long; a row for each checkpoint of Flink.
 
     Args:
         cluster: that runs.
         seconds: from the first checkpoint on.
+        least: self-checkpoints that are waited for beyond that, for two minutes at most.
     """
     known = {one["id"] for one in cluster.rest("/jobs")["jobs"]}
     options = [*cluster.options(1), "--checkpointing_interval=2000", "--max_bundle_time_mills=20"]
@@ -94,13 +96,17 @@ def measure(cluster: FlinkCluster, seconds: float) -> list[dict[str, int]]:
     begin | "HandBack" >> beam.ParDo(_HandBack())
     result = pipeline.run()
     rows: dict[int, dict[str, int]] = {}
+    began = time.monotonic()
+    first = 0.0
     try:
-        until = time.monotonic() + 120  # to its first checkpoint
-        while time.monotonic() < until:
+        while time.monotonic() - began < _LONGEST_S:
             time.sleep(0.25)
             for row in _new(cluster, known):
-                until = time.monotonic() + seconds if not rows else until
+                first = first or time.monotonic()
                 rows.setdefault(row["id"], row)
+            done = max((row["done"] for row in rows.values()), default=0)
+            if first and time.monotonic() - first >= seconds and done >= least:
+                break
     finally:
         result.cancel()
     return [rows[one] for one in sorted(rows)]

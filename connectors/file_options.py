@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from padit.connectors.payloads import FORMAT
+from padit.connectors.tables.stream import BLANKS
 from padit.connectors.tables.time_formats import check_format
 from padit.connectors.tables.times import EPOCHS
 from padit.connectors.tables.values import SEPARATORS
@@ -24,7 +25,8 @@ TEXT_ONLY = (
 )  # fmt: skip
 """Options that only text tables have."""
 
-_DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|"}
+_DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|",
+               "blanks": BLANKS}  # fmt: skip
 
 
 def _delimiter(value: Any) -> Any:
@@ -120,7 +122,8 @@ class FileOptions(BaseModel):
         default=None,
         min_length=1,
         max_length=1,
-        description="Character between CSV columns, or `tab`; by default a comma, in .tsv a tab.",
+        description="Character between CSV columns, or `tab`, or `blanks` for columns that are "
+        "aligned with blanks; by default a comma, in .tsv a tab.",
     )
     columns: _Names = Field(
         default=(), description="Names of the columns of a CSV file that has no header line."

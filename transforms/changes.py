@@ -99,6 +99,7 @@ class DetectionCell:
         except msgspec.DecodeError as error:
             message = f"the saved detector state ({len(value)} bytes) is damaged: {error}"
             raise StateError(message) from error
+        self._since = {}
         for number, change in enumerate(changes):
             _check(change, number)
             for part in change.parts:
@@ -157,7 +158,7 @@ class DetectionCell:
 
 def _mean(first: int, then: int, room: int) -> float:
     """Of the sizes of what is written first and of the changes that then find room."""
-    more = min(room // then, _MOST)
+    more = min(room // max(then, 1), _MOST)
     return (first + more * then) / (1 + more)
 
 

@@ -13,7 +13,7 @@ from padit.connectors.file_looks import MAGIC
 from padit.connectors.file_options import FileOptions
 from padit.connectors.file_plan import check_names, likely_time
 from padit.connectors.tables.records import Cut, Text
-from padit.connectors.tables.stream import BOM, TextStream, read_pieces
+from padit.connectors.tables.stream import BLANKS, BOM, TextStream, read_pieces, squeeze
 from padit.connectors.tables.time_formats import possible_formats
 from padit.domain.errors import SourceError
 from padit.domain.findings import Guess
@@ -72,13 +72,7 @@ def find_dialect(path: str, options: FileOptions, suffix: str) -> Dialect:
     if is_export(lines[0].decode("utf-8", "replace")):
         message = f"{path} is an export of promtool: name it with the suffix .prom"
         raise SourceError(message)
-    at, stated = 0, options.delimiter
-    match = _SEP.fullmatch(lines[0])
-    if match is not None:
-        at = 1
-        sign = match[1].decode("latin-1").replace("\\t", "\t")
-        stated = stated or sign
-    at = max(at, options.skip_lines)
+    at, stated = _stated(lines[0], options)
     if at >= len(lines):
         message = f"{path} has {len(lines)} lines, and skip_lines={options.skip_lines} leaves none"
         raise SourceError(message)
@@ -88,6 +82,9 @@ def find_dialect(path: str, options: FileOptions, suffix: str) -> Dialect:
     at, comment = _behind_comments(path, options, lines, at, guesses)
     usual = "\t" if suffix.startswith(".tsv") else ","
     delimiter = stated or _delimiter(path, lines[at:], usual, guesses)
+    if delimiter == BLANKS:
+        delimiter, text = "\t", text._replace(blanks=True)
+        lines = [squeeze(line.strip(b" \t")) for line in lines]
     commented = _commented_header(lines, at, comment, delimiter, options)
     if options.columns:
         names, body = list(options.columns), at
@@ -102,6 +99,15 @@ def find_dialect(path: str, options: FileOptions, suffix: str) -> Dialect:
     _check_width(path, names, lines, at, delimiter, options)
     cut = Cut(body, delimiter, len(names), comment)
     return Dialect(text, cut, names, unnamed, False, guesses, commented is not None)
+
+
+def _stated(line: bytes, options: FileOptions) -> tuple[int, str | None]:
+    """Where to begin, and the delimiter, as far as the options or a line `sep=;` say so."""
+    match = _SEP.fullmatch(line)
+    if match is None:
+        return options.skip_lines, options.delimiter
+    sign = match[1].decode("latin-1").replace("\\t", "\t")
+    return max(1, options.skip_lines), options.delimiter or sign
 
 
 def _text(path: str, options: FileOptions, guesses: list[Guess]) -> Text:
@@ -176,7 +182,7 @@ def _is_utf8(line: bytes) -> bool:
 
 
 def _head_lines(path: str, text: Text) -> list[bytes]:
-    stream = TextStream(path, text.encoding, lone_cr=text.lone_cr)
+    stream = TextStream(path, text.encoding, lone_cr=text.lone_cr, blanks=text.blanks)
     try:
         data = b""
         while len(data) < _HEAD and (chunk := stream.read(_HEAD)):
@@ -230,11 +236,25 @@ def _delimiter(path: str, lines: list[bytes], usual: str, guesses: list[Guess]) 
         return usual
     others = [sign for sign in (";", "\t", ",", "|") if sign != usual]
     best = max(others, key=lambda sign: fit(sign))
-    if fit(best)[0] < 0.5 or fit(best)[0] <= fit(usual)[0]:
-        return usual
+    none = fit(best)[0] < 0.5 or fit(best)[0] <= fit(usual)[0]
+    if none or (best == "\t" and 2 * sum(b"  " in line for line in few) > len(few)):
+        aligned = _blanks(path, few, guesses)
+        if none or aligned:
+            return aligned or usual
     what = f"the delimiter is {best!r}, since {usual!r} does not fit"
     guesses.append(Guess(path, what, f"delimiter={_NAMES[best]}"))
     return best
+
+
+def _blanks(path: str, lines: list[bytes], guesses: list[Guess]) -> str:
+    """`BLANKS` where columns are aligned with them: rows of one width that begin with numbers."""
+    rows = [line.split() for line in lines]
+    width = len(rows[0])
+    fits = [len(row) == width and bool(_DATA.fullmatch(row[-1].decode("latin-1"))) for row in rows]
+    if width < 2 or len(rows) < 3 or sum(fits) < 0.9 * (len(rows) - 1):
+        return ""
+    guesses.append(Guess(path, "columns are aligned with blanks", "delimiter=blanks"))
+    return BLANKS
 
 
 def _header(path: str, lines: list[bytes], delimiter: str) -> tuple[list[str], int]:

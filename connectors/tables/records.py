@@ -32,6 +32,7 @@ class Text(NamedTuple):
 
     encoding: str = "utf-8"
     lone_cr: bool = False
+    blanks: bool = False
 
 
 class Cut(NamedTuple):
@@ -90,7 +91,7 @@ class RecordReader:
         Raises:
             SourceError: it cannot be read, or has fewer records.
         """
-        self._stream = TextStream(path, text.encoding, lone_cr=text.lone_cr)
+        self._stream = TextStream(path, text.encoding, lone_cr=text.lone_cr, blanks=text.blanks)
         self._cut = cut
         self._comments = (
             re.compile(rb"(?m)^" + re.escape(cut.comment.encode()) + rb"[^\n]*")

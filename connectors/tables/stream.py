@@ -1,6 +1,7 @@
 """The text of a file of any size: unpacked, as UTF-8, with line feeds, a chunk at a time."""
 
 import io
+import re
 from typing import Any
 
 import pyarrow as pa
@@ -8,10 +9,14 @@ import pyarrow as pa
 from padit.connectors.file_bytes import Stream, open_unpacked
 from padit.domain.errors import SourceError
 
-__all__ = ["BOM", "TextStream", "read_pieces", "unpacked"]
+__all__ = ["BLANKS", "BOM", "TextStream", "read_pieces", "squeeze", "unpacked"]
 
+BLANKS = "\x1f"
+"""What stands for `blanks` where a delimiter is stated."""
 BOM = b"\xef\xbb\xbf"
 _BUFFER = 1 << 20
+_ENDS = re.compile(rb"[ \t]*(\r?)\n[ \t]*")
+_RUN = re.compile(rb"[ \t]+")
 _FAULTS = (OSError, EOFError, pa.ArrowException)
 
 
@@ -46,20 +51,52 @@ class _Octets(io.RawIOBase):
         return len(chunk)
 
 
+class _Blanks:
+    """Runs of blanks as one tab, none at the ends of a line, however the text is cut."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._begins = True
+
+    def squeezed(self, text: bytes) -> bytes:
+        """The next piece; blanks at its end wait for what follows."""
+        text = self._rest + text
+        body = text.rstrip(b" \t\r")
+        self._rest = text[len(body) :]
+        if self._begins:
+            body = body.lstrip(b" \t")
+        if not body:
+            self._rest = b"" if self._begins else self._rest
+            return b""
+        self._begins = body.endswith(b"\n")
+        return squeeze(body)
+
+
+def squeeze(text: bytes) -> bytes:
+    r"""Lines whose cells are aligned with blanks, with a tab between cells.
+
+    >>> squeeze(b"a  b \n  1 \t 2\n")
+    b'a\tb\n1\t2\n'
+    """
+    return _RUN.sub(b"\t", _ENDS.sub(rb"\1\n", text))
+
+
 class TextStream:
     """Text of a file as UTF-8; a byte order mark at its beginning is left out."""
 
-    def __init__(self, path: str, encoding: str, *, lone_cr: bool) -> None:
+    def __init__(self, path: str, encoding: str, *, lone_cr: bool, blanks: bool = False) -> None:
         """Open it.
 
         Args:
             path: of the file.
             encoding: Python's name of it; UTF-8 is passed on as it is, valid or not.
             lone_cr: whether a carriage return ends a line.
+            blanks: whether cells are aligned with blanks, each run of which becomes a tab.
         """
         self._path = path
         self._file = unpacked(path)
         self._lone_cr = lone_cr
+        self._blanks = _Blanks() if blanks else None
         self._text: io.TextIOWrapper | None = None
         if encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
             octets = io.BufferedReader(_Octets(self._file), _BUFFER)
@@ -78,8 +115,12 @@ class TextStream:
             if not self._begun and text:
                 text = text.removeprefix(BOM)
                 self._begun = True
+            if text and self._lone_cr:
+                text = text.replace(b"\r", b"\n")
+            if text and self._blanks is not None:
+                text = self._blanks.squeezed(text)
             if text:
-                return text.replace(b"\r", b"\n") if self._lone_cr else text
+                return text
         return b""
 
     def _more(self, size: int) -> bytes:

@@ -24,7 +24,8 @@ _CURRENCY = (
     r"|NZD|ZAR|BRL|MXN|KRW|SGD|HKD|TRY)\b)"
 )
 _ODD = (
-    rf"^[(]|^[-+\x{{2212}}]?\s*{_CURRENCY}|[0-9]-$|[0-9]\s*(?:d|h|m|min)\s*[0-9]|^[-+]?[0-9]+\s*m(?:in)?$"
+    rf"^[(]|^[-+\x{{2212}}]?\s*{_CURRENCY}|[0-9.,' ]-$"
+    r"|[0-9]\s*(?:d|h|m|min)\s*[0-9]|^[-+]?[0-9]+\s*m(?:in)?$"
     r"|^[-+]?[0-9]{1,4}:[0-9]{2}:[0-9]{2}"
 )
 _BRACKETS = re.compile(rf"\(\s*({_CURRENCY}?\s*[.0-9][^()]*)\)")

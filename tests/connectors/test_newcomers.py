@@ -11,6 +11,9 @@ import pytest
 from padit.analysis.losses import remedies
 from padit.cli.main import main
 from padit.connectors.file_looks import MAGIC, looks_like
+from padit.connectors.file_options import FileOptions
+from padit.connectors.tables.dialect import find_dialect
+from padit.connectors.tables.stream import _Blanks, squeeze
 from padit.connectors.uris import source_from_uri
 from padit.domain.errors import ConfigurationError
 from padit.domain.losses import Loss
@@ -135,3 +138,48 @@ def test_of_other_bytes_and_of_nothing_no_table_is_proposed(tmp_path: Path) -> N
     assert looks_like(str(tmp_path / "a.bin")) == ". It is no text: export it as CSV or JSON"
     assert looks_like(str(tmp_path / "b.bin")) == ". It is empty"
     assert looks_like(str(tmp_path / "none.bin")) == ""
+
+
+ALIGNED = "# time(s) rate(Mbps)  delay\n" + "".join(
+    f"{i * 0.5:6.1f}   {20 + i:8.3f}\t {i % 3:4d}  \n" for i in range(40)
+)
+
+
+def test_columns_aligned_with_blanks_are_found_out_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "ns3.txt"
+    path.write_text(ALIGNED)
+    place = f"{path}?timestamp=time(s)&start=2026-01-05T00:00:00Z"
+    assert main(["look", place]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "columns are aligned with blanks (the option: delimiter=blanks)" in shown
+    assert "80 of 80 samples are usable, of 2 series" in shown
+    stated = read(f"{place}&delimiter=blanks&comment=%23")
+    found = read(place)
+    assert found.value.tolist() == stated.value.tolist()
+    assert found.time.tolist() == stated.time.tolist()
+    assert sorted(found.value.tolist())[-1] == 59.0
+
+
+def test_blanks_are_squeezed_however_the_text_is_cut() -> None:
+    text = b"  a   b \r\n\n 1\t\t2  \n3 4"
+    whole = squeeze(text.strip(b" \t"))
+    assert whole == b"a\tb\r\n\n1\t2\n3\t4"
+    for size in range(1, len(text)):
+        blanks = _Blanks()
+        pieces = [text[at : at + size] for at in range(0, len(text), size)]
+        assert b"".join(map(blanks.squeezed, pieces)).replace(b"\r", b"") == whole.replace(
+            b"\r", b""
+        )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["timestamp,note\n2026-01-05,a b c\n2026-01-06,d e f\n", "a\n1\n2\n", "x y\nfoo bar\n" * 9],
+)
+def test_text_with_blanks_in_it_is_no_aligned_table(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    dialect = find_dialect(str(path), FileOptions(), ".csv")
+    assert not dialect.text.blanks

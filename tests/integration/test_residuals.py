@@ -73,7 +73,7 @@ def test_the_doctor_has_nothing_to_warn_of(fallback: jars.JarSet) -> None:
     assert finding.level == "ok"
 
 
-def test_a_hundred_self_checkpoints_leave_nothing_behind(flink: FlinkCluster) -> None:
-    rows = measure(flink, 8)
-    assert rows[-1]["done"] - rows[1]["done"] > 100
+def test_self_checkpoints_leave_nothing_behind(flink: FlinkCluster) -> None:
+    rows = measure(flink, 6, least=120)
+    assert rows[-1]["done"] - rows[1]["done"] >= 60  # some are done before the second checkpoint
     assert abs(slope(rows, "state")) < _BYTES_EACH

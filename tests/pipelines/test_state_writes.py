@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from apache_beam.coders import BytesCoder, VarIntCoder
@@ -23,8 +24,8 @@ from padit.pipelines.state_writes import commit_together
 KEYS = 32
 VALUE = ReadModifyWriteStateSpec("value", BytesCoder())
 BAG = BagStateSpec("bag", BytesCoder())
-Request = beam_fn_api_pb2.StateRequest
-Response = beam_fn_api_pb2.StateResponse
+Request = Any
+Response = Any
 
 
 class Runner:
@@ -61,7 +62,7 @@ class Runner:
         else:
             self.cells[key] = self.cells.get(key, b"") + request.append.data
         refused = self.refuse if request.WhichOneof("request") == "append" else ""
-        return Response(id=request.id, error=refused)
+        return beam_fn_api_pb2.StateResponse(id=request.id, error=refused)
 
 
 def _bundle(runner: Runner) -> None:

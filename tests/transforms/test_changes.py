@@ -101,6 +101,16 @@ def test_blocks_that_change_again_and_again_are_written_once_and_the_parts_seldo
     assert DetectionCell(store).read() == values[-1]
 
 
+def test_a_part_that_becomes_empty_when_changes_are_many_is_written() -> None:
+    values = [[b"\x00" * 50_000, b"x"]]
+    for i in range(32):
+        values.append([values[-1][0][:i] + b"\x01" + values[-1][0][i + 1 :], b"x"])
+    values.append([values[-1][0], b""])
+    store = _written(values)
+    assert len(store.changes) == 1
+    assert DetectionCell(store).read() == values[-1]
+
+
 def test_where_most_has_changed_all_parts_are_written() -> None:
     values = [[bytes(100_000)]]
     for i in range(10):  # each time another tenth, so one change of all would be as large

@@ -109,16 +109,24 @@ def run(
             if verdict > found and s[NUMBER] >= BLOCKS:
                 found, best = verdict, float(i)
                 out[3, row], out[4, row] = s[RATIO], s[LIMIT]
-        if s[HAS] == 0:
-            s[LEVEL] = 0.0
-        what = follow(s[OPEN : CALM + 1], end[row], max(found, s[LEVEL]), limits, row, out)
-        out[0, row] = np.nan if s[NUMBER] < BLOCKS else min(out[0, row], max(found, 0.0))
-        out[2, row], out[5, row], out[6, row] = 0.0, min(s[STORED], BACK), best
-        if what == DUE:
-            _restart(s)
-            out[1, row], out[2, row] = 0.0, 1.0
-        elif what == CLOSED:
-            s[HIGHEST], s[IN_BLOCK] = -np.inf, 0.0
+        _follow(s, end[row], found, best, limits, row, out)
+
+
+@lean_kernel
+def _follow(
+    s: Array, end: int, found: float, best: float, limits: Array, row: int, out: Array
+) -> None:
+    """The end of a window: open, close or accept its alert."""
+    if s[HAS] == 0:
+        s[LEVEL] = 0.0
+    what = follow(s[OPEN : CALM + 1], end, max(found, s[LEVEL]), limits, row, out)
+    out[0, row] = np.nan if s[NUMBER] < BLOCKS else min(out[0, row], max(found, 0.0))
+    out[2, row], out[5, row], out[6, row] = 0.0, min(s[STORED], BACK), best
+    if what == DUE:
+        _restart(s)
+        out[1, row], out[2, row] = 0.0, 1.0
+    elif what == CLOSED:
+        s[HIGHEST], s[IN_BLOCK] = -np.inf, 0.0
 
 
 @lean_kernel

@@ -237,7 +237,7 @@ def _due(seen: Ints, limit: Ints, forgotten: int) -> int:
     for i in range(len(seen)):
         wait = min(limit[i], forgotten) if limit[i] > 0 else forgotten
         first = min(first, seen[i] + wait)
-    return first
+    return int(first)
 
 
 def _admit(state: Columns, series: tuple[Series, ...]) -> Ints:

@@ -86,7 +86,7 @@ STATED = 128  # of an availability or an error rate
 MATURE = 1024  # samples of a series that moves
 SELDOM_SAMPLED = 900e6  # microseconds from one sample to the next
 SELDOM = 3.0  # up to so many samples in two days (as a decimal logarithm)
-NOVEL = 1.8  # tails for what is news if new
+NOVEL = 2.0  # tails for what is news if new
 UPWARD, DOWNWARD = 0.0, 1.0
 
 Array = NDArray[np.float64]

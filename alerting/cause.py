@@ -19,7 +19,7 @@ from typing import NamedTuple
 from padit.alerting.entries import AlertEvent
 from padit.alerting.state import Member
 
-__all__ = ["Cause", "likely_causes"]
+__all__ = ["Cause", "Speaks", "likely_causes"]
 
 _EXTERNAL_TYPES = frozenset({"latency", "error_rate", "availability"})
 _EXTERNAL_WORDS = (
@@ -31,8 +31,9 @@ _TRAFFIC_WORDS = (
 )  # fmt: skip
 _INTERNAL, _EXTERNAL, _TRAFFIC = 0, -1, -2  # larger is likelier
 _TIERS = {  # for people, among several sources
-    _INTERNAL: "its own state", _EXTERNAL: "what its users see", _TRAFFIC: "what others send it",
+    "own": "its own state", "seen": "what its users see", "sent": "what others send it",
 }  # fmt: skip
+_TIER_NAMES = {_INTERNAL: "own", _EXTERNAL: "seen", _TRAFFIC: "sent"}
 _GOOD_HIGH = ("availability", "success", "uptime")
 _FAILING_TYPES = frozenset({"error_rate", "availability"})
 _FAILING_WORDS = ("error", "availab", "success", "uptime", "loss", "dropped", "timeout", "fail")
@@ -49,18 +50,51 @@ _LARGEST = 10_000_000 * _PARTS
 _CLEAR = 10 * _PARTS
 
 
+class Speaks(NamedTuple):
+    """What speaks for a source: facts that each language has its own sentence for.
+
+    Attributes:
+        kind: above or below (the usual), or scores: its shift is not known.
+        metric: that speaks most for it.
+        figure: usual spreads, or the score, as it is shown.
+        tier: own, seen or sent, see `_TIERS`; empty: there is no other source.
+        users: sources of the incident that depend on it.
+    """
+
+    kind: str
+    metric: str
+    figure: str
+    tier: str = ""
+    users: int = 0
+
+    @property
+    def text(self) -> str:
+        """In English."""
+        words = f"{self.metric} ({_TIERS[self.tier]})" if self.tier else self.metric
+        if self.kind == "scores":
+            words += f" scores {self.figure}"
+        else:
+            words += f" is {self.figure} usual spreads {self.kind}"
+        return f"{words}; {self.users} of the others depend on it" if self.users else words
+
+
 class Cause(NamedTuple):
     """A source that may have been first.
 
     Attributes:
         source: its id.
         score: the share of the evidence that speaks for it, in [0, 1].
-        why: in words.
+        speaks: what speaks for it.
     """
 
     source: str
     score: float
-    why: str
+    speaks: Speaks
+
+    @property
+    def why(self) -> str:
+        """What speaks for it, in words."""
+        return self.speaks.text
 
 
 class _Best(NamedTuple):
@@ -231,8 +265,7 @@ def _speaks(member: Member) -> tuple[int, int, int]:
 def _alone(best: _Best) -> Cause:
     """The only source of an incident: there is nothing to rank it against."""
     event = best.member.event
-    share = 1.0 if best.size else 0.0
-    return Cause(event.source_id, share, f"{event.metric_name} {_distance(event)}")
+    return Cause(event.source_id, 1.0 if best.size else 0.0, _facts(event))
 
 
 def _convinces(source: str, tier: int, members: Sequence[Member]) -> bool:
@@ -250,14 +283,12 @@ def _convinces(source: str, tier: int, members: Sequence[Member]) -> bool:
 
 
 def _cause(source: str, best: _Best, share: float, users: int) -> Cause:
-    event = best.member.event
-    words = f"{event.metric_name} ({_TIERS[best.tier]}) {_distance(event)}"
-    if users:
-        words += f"; {users} of the others depend on it"
-    return Cause(source, min(share, 1.0), words)
+    speaks = _facts(best.member.event, _TIER_NAMES[best.tier], users)
+    return Cause(source, min(share, 1.0), speaks)
 
 
-def _distance(event: AlertEvent) -> str:
+def _facts(event: AlertEvent, tier: str = "", users: int = 0) -> Speaks:
     if not event.shift:
-        return f"scores {event.score:.2f}"
-    return f"is {abs(event.shift):.1f} usual spreads {'above' if event.shift > 0 else 'below'}"
+        return Speaks("scores", event.metric_name, f"{event.score:.2f}", tier, users)
+    kind = "above" if event.shift > 0 else "below"
+    return Speaks(kind, event.metric_name, f"{abs(event.shift):.1f}", tier, users)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import islice
 
-from padit.alerting.cause import likely_causes
+from padit.alerting.cause import Cause, likely_causes
 from padit.alerting.compiled import Policy, ReadyRoute
 from padit.alerting.effects import DIGESTS, Brief, Handed, MemberView, MessageKind, View
 from padit.alerting.entries import fingerprint_of
@@ -14,7 +14,7 @@ from padit.alerting.state import Incident, Member, State
 from padit.domain.alert import Severity
 from padit.domain.message import digest_of
 
-__all__ = ["brief", "hand", "view_of"]
+__all__ = ["brief", "hand", "view_of", "view_with_causes"]
 
 _MOST_MEMBERS, _MOST_TOGETHER = 20, 200
 # A message is for people and for receivers with limits; the alert itself stays whole in the log.
@@ -23,10 +23,15 @@ _LONGEST_NAME, _LONGEST_SUMMARY, _LONGEST_LABEL, _MOST_LABELS = 500, 2_000, 200,
 
 def view_of(policy: Policy, incident: Incident) -> View:
     """An incident as a message shows it."""
+    return view_with_causes(policy, incident)[0]
+
+
+def view_with_causes(policy: Policy, incident: Incident) -> tuple[View, tuple[Cause, ...]]:
+    """An incident as a message shows it, and the facts behind the words of its causes."""
     members = worst(incident)
     grouping = policy.config.incidents
     causes, decided = likely_causes(members, grouping.depends_on, grouping.margin)
-    return View(
+    view = View(
         id=incident.id,
         opened=incident.opened,
         severity=members[0].event.severity if len(members) == 1 else _severity(members),
@@ -40,6 +45,7 @@ def view_of(policy: Policy, incident: Incident) -> View:
         ),
         decided=decided,
     )
+    return view, causes
 
 
 def _severity(members: Sequence[Member]) -> Severity:

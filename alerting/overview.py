@@ -18,7 +18,7 @@ from padit.alerting.engine import Engine
 from padit.alerting.entries import AlertEvent, Command, Entry, fingerprint_of
 from padit.alerting.incidents import worst
 from padit.alerting.matching import RANK, targets
-from padit.alerting.messages import view_of
+from padit.alerting.messages import view_with_causes
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.state import Incident, State
 from padit.domain.alert import Severity
@@ -248,9 +248,17 @@ class Overview:
         ]
 
     def incident(self, name: str) -> dict[str, Any]:
-        """An incident as a message shows it, with what each route knows of it."""
+        """An incident as a message shows it, with what each route knows of it.
+
+        Each cause is a mapping here: `source`, `score`, `why` and `speaks`, the facts of `why`.
+        """
         one = self.incidents[name]
-        view: dict[str, Any] = msgspec.to_builtins(view_of(self.policy, one))
+        shown, causes = view_with_causes(self.policy, one)
+        view: dict[str, Any] = msgspec.to_builtins(shown)
+        view["causes"] = [
+            {"source": source, "score": score, "why": why, "speaks": cause.speaks._asdict()}
+            for (source, score, why), cause in zip(shown.causes, causes, strict=True)
+        ]
         view["routes"] = {
             route: {"state": told.state, "why": told.why, "detail": told.detail,
                     "messages": told.messages}

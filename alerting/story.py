@@ -16,7 +16,7 @@ _MOST = 5
 
 
 def story_of(view: Mapping[str, Any], rows: Sequence[AlertState]) -> dict[str, Any]:
-    """Three lists of sentences, each with the ids of its alerts.
+    """Three lists of sentences, each with its facts and the ids of its alerts.
 
     Args:
         view: of the incident, as `Overview.incident` gives it.
@@ -26,7 +26,7 @@ def story_of(view: Mapping[str, Any], rows: Sequence[AlertState]) -> dict[str, A
     return {
         "cause": _cause(view, ordered),
         "first": [_opening(one) for one in ordered if _early(one, ordered)][:_MOST],
-        "impact": _impact(view, ordered),
+        "impact": _impact(ordered),
     }
 
 
@@ -34,15 +34,24 @@ def _early(one: AlertState, ordered: Sequence[AlertState]) -> bool:
     return one.opened - ordered[0].opened <= _FIRST_WITHIN
 
 
-def _sentence(text: str, alerts: Sequence[AlertState]) -> dict[str, Any]:
-    return {"text": text, "alerts": [one.id for one in alerts[:20]]}
+def _sentence(
+    kind: str, values: dict[str, Any], text: str, alerts: Sequence[AlertState]
+) -> dict[str, Any]:
+    """A sentence in English, and the facts that other languages make theirs of."""
+    named = [one.id for one in alerts[:20]]
+    return {"kind": kind, "values": values, "text": text, "alerts": named}
 
 
 def _opening(one: AlertState) -> dict[str, Any]:
-    words = f"{format_utc(one.opened)[11:19]} {one.summary or one.metric_name}"
-    if one.shift:
-        words += f", {abs(one.shift):.1f} usual spreads {'above' if one.shift > 0 else 'below'}"
-    return _sentence(words, [one])
+    values: dict[str, Any] = {
+        "time": format_utc(one.opened)[11:19], "what": one.summary or one.metric_name
+    }  # fmt: skip
+    words = f"{values['time']} {values['what']}"
+    if not one.shift:
+        return _sentence("first", values, words, [one])
+    way, spreads = "above" if one.shift > 0 else "below", f"{abs(one.shift):.1f}"
+    words += f", {spreads} usual spreads {way}"
+    return _sentence(f"first_{way}", values | {"n": spreads}, words, [one])
 
 
 def _cause(view: Mapping[str, Any], ordered: Sequence[AlertState]) -> list[dict[str, Any]]:
@@ -50,31 +59,41 @@ def _cause(view: Mapping[str, Any], ordered: Sequence[AlertState]) -> list[dict[
     if not causes:
         return []
     first = causes[0]
-    source, score, why = (
-        (first["source"], first["score"], first["why"]) if isinstance(first, dict) else first
-    )
+    source, why = first["source"], first["why"]
+    values: dict[str, Any] = {"source": source, "speaks": first["speaks"]}
     alerts = [one for one in ordered if one.source_id == source]
     if len(view["sources"]) == 1:
-        return [_sentence(f"All of it is on {source}: {why}.", alerts)]
+        return [_sentence("all_on", values, f"All of it is on {source}: {why}.", alerts)]
     if view["decided"]:
-        return [_sentence(f"Most likely {source} ({score:.0%} of the evidence): {why}.", alerts)]
-    names = ", ".join(one["source"] if isinstance(one, dict) else one[0] for one in causes)
-    return [_sentence(f"It cannot be told which was first: {names} are close.", ordered)]
+        values["share"] = f"{first['score']:.0%}"
+        words = f"Most likely {source} ({values['share']} of the evidence): {why}."
+        return [_sentence("likely", values, words, alerts)]
+    names = ", ".join(one["source"] for one in causes)
+    words = f"It cannot be told which was first: {names} are close."
+    return [_sentence("unclear", {"names": names}, words, ordered)]
 
 
-def _impact(view: Mapping[str, Any], ordered: Sequence[AlertState]) -> list[dict[str, Any]]:
+def _impact(ordered: Sequence[AlertState]) -> list[dict[str, Any]]:
     still = [one for one in ordered if not one.closed]
-    sources = sorted({one.source_id for one in ordered})
-    named = ", ".join(sources[:_MOST]) + (
-        f" and {len(sources) - _MOST} more" if len(sources) > _MOST else ""
-    )
-    series = len({(one.source_id, one.metric_name) for one in ordered})
-    words = f"{series} series of {named}."
-    found = [_sentence(words, ordered)]
+    found = [_reach(ordered)]
     if still:
-        found.append(_sentence(f"{len(still)} of {len(ordered)} alerts are still open.", still))
+        values: dict[str, Any] = {"n": len(still), "all": len(ordered)}
+        words = f"{len(still)} of {len(ordered)} alerts are still open."
+        found.append(_sentence("still_open", values, words, still))
     elif ordered:
         last = max(one.closed for one in ordered)
-        length = (last - ordered[0].opened) / MICROS / 60
-        found.append(_sentence(f"It was over after {length:.0f} minutes.", ordered))
+        minutes = f"{(last - ordered[0].opened) / MICROS / 60:.0f}"
+        words = f"It was over after {minutes} minutes."
+        found.append(_sentence("over", {"n": minutes}, words, ordered))
     return found
+
+
+def _reach(ordered: Sequence[AlertState]) -> dict[str, Any]:
+    sources = sorted({one.source_id for one in ordered})
+    series = len({(one.source_id, one.metric_name) for one in ordered})
+    values: dict[str, Any] = {"n": series, "names": ", ".join(sources[:_MOST])}
+    words = f"{series} series of {values['names']}"
+    if len(sources) <= _MOST:
+        return _sentence("reach", values, f"{words}.", ordered)
+    more = len(sources) - _MOST
+    return _sentence("reach_more", values | {"more": more}, f"{words} and {more} more.", ordered)

@@ -70,9 +70,6 @@ class Presenter:
             view[key] = moment(view[key])
         for member in view["members"]:
             member["opened"], member["closed"] = moment(member["opened"]), moment(member["closed"])
-        view["causes"] = [
-            {"source": source, "score": score, "why": why} for source, score, why in view["causes"]
-        ]
         return view
 
     def change(self, change: Change) -> bytes:

@@ -66,7 +66,16 @@ function resolveSoon(names) {
   });
 }
 
-export async function act(what, names) {
+// What is being done now; whoever undoes it waits until it is done.
+let running = Promise.resolve();
+export const settled = () => running;
+
+export function act(what, names) {
+  running = done(what, names);
+  return running;
+}
+
+async function done(what, names) {
   if (!may()) { said(t("viewerOnly")); return; }
   const wanted = what === "resolve" ? names.filter((name) => !leaving.value.has(name)) : names;
   if (!wanted.length) return;

@@ -1,9 +1,10 @@
 // Requests. An answer that is no success becomes an error with the server's words.
+import { fault } from "./said.js";
 import { session, toast } from "./state.js";
 
 export class Problem extends Error {
   constructor(status, title, detail) {
-    super(detail || title);
+    super(fault(detail || title));
     this.status = status;
   }
 }

@@ -6,6 +6,7 @@ import "./keys.js";
 import { effect, html, render, useEffect } from "./lib.js";
 import { connect, loadFirst } from "./live.js";
 import { dialog, language, link, online, openCount, route, session, summary, summaryAt, theme, toast } from "./state.js";
+import { fault } from "./said.js";
 import { t } from "./text.js";
 import { Compare } from "./views/compare.js";
 import { Explore } from "./views/explore.js";
@@ -43,8 +44,8 @@ function Banners() {
   if (!online.value) found.push(["bad", t("offline", { ago: summaryAt.value ? absolute(summaryAt.value) : "–" })]);
   if (one && one.recording) found.push(["", t("recording", { time: absolute(one.now) })]);
   if (one && one.reading) found.push(["", t("reading")]);
-  if (one && one.trouble.length) found.push(["bad", t("trouble", { what: one.trouble.join("; ") })]);
-  const lacks = one ? one.lacks : [];
+  if (one && one.trouble.length) found.push(["bad", t("trouble", { what: one.trouble.map(fault).join("; ") })]);
+  const lacks = one ? one.lacks.map(fault) : [];
   return html`<div class="banners" role="status">${found.map(([kind, text]) => html`<p class=${`banner ${kind}`}>${text}</p>`)}
     ${lacks.length > 0 && html`<details class="banner"><summary>${t("lacks", { what: lacks.map((each) => each.split(":")[0]).join(", ") })}</summary>
       ${lacks.map((each) => html`<p>${t("lacks", { what: each })}</p>`)}</details>`}</div>`;

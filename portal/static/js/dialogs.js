@@ -5,7 +5,8 @@ import { few } from "./format.js";
 import { disconnect } from "./live.js";
 import { html, useEffect, useRef, useState } from "./lib.js";
 import { dialog, keep, language, now, session, theme, zone } from "./state.js";
-import { languages, t } from "./text.js";
+import { recorded } from "./said.js";
+import { languages, named, t } from "./text.js";
 
 function Frame({ title, children }) {
   const box = useRef(null);
@@ -35,9 +36,9 @@ function bodies(kind, incident, source, metric, until, note) {
 
 // The same for the file of `padit alerting`, where a series has names and no fingerprint.
 function yaml(list, members, end) {
-  const named = new Map(members.map((one) => [one.fingerprint, one]));
+  const known = new Map(members.map((one) => [one.fingerprint, one]));
   const match = list.map((one) => {
-    const series = named.get(one.fingerprint);
+    const series = known.get(one.fingerprint);
     const source = series ? exactly(series.source_id) : one.source, metric = series ? exactly(series.metric_name) : one.metric;
     return `{source: [${JSON.stringify(source || "*")}], metric: [${JSON.stringify(metric || "*")}]}`;
   });
@@ -79,7 +80,7 @@ function Silence({ incident }) {
   const choice = (value, words) => html`<label class="choice"><input type="radio" name="kind" autofocus=${value === kind} checked=${kind === value}
     disabled=${counts[value] > MOST} onChange=${() => setKind(value)} /><span class="grow">${words}${counts[value] > MOST && ` ${t("tooMany", { n: MOST })}`}</span></label>`;
   return html`<${Frame} title=${t("silenceTitle")}>
-    <p class="soft clamp">${incident.title}</p>
+    <p class="soft clamp">${recorded(incident.title)}</p>
     <fieldset><legend>${t("what")}</legend>${choice("series", t(incident.several ? "theseSeries" : "thisSeries"))}
       ${choice("source", t("thisSource", { source: few(incident.sources) }))}${choice("pattern", t("pattern"))}
       ${kind === "pattern" && html`<div class="pair"><label>${t("source")}<input value=${source}
@@ -117,7 +118,7 @@ const Settings = () => html`<${Frame} title=${t("settings")}>
   <${Choice} words=${t("language")} name="language" target=${language} values=${languages} />
   <${Choice} words=${t("theme")} name="theme" target=${theme} values=${{ auto: t("auto"), light: t("light"), dark: t("dark") }} />
   <${Choice} words=${t("zone")} name="zone" target=${zone} values=${{ local: t("local"), utc: t("utc") }} />
-  <div class="row end"><span class="soft grow">${session.value && t("user", session.value)}</span>
+  <div class="row end"><span class="soft grow">${session.value && t("user", { ...session.value, role: named("role", session.value.role) })}</span>
     <button onClick=${leave}>${t("logout")}</button></div></${Frame}>`;
 
 export function Dialogs() {

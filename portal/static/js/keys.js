@@ -1,5 +1,5 @@
 // Keys; each has a button that shows it.
-import { act, silenceDialog } from "./actions.js";
+import { act, settled, silenceDialog } from "./actions.js";
 import { chosen, dialog, go, marked, open, over, route, toast } from "./state.js";
 
 const PLACES = { n: "now", s: "series", e: "explore", w: "whatif", l: "logs", h: "health", c: "compare" };
@@ -31,7 +31,11 @@ const ACTIONS = {
   a: () => act("acknowledge", subjects()), r: () => act("resolve", subjects()),
   s: () => silenceDialog(subjects()),
   x: () => chosen.value && mark(chosen.value), "?": () => { dialog.value = { kind: "keys" }; },
-  u: () => { const one = toast.value; if (one && one.undo) { toast.value = null; one.undo(); } },
+  u: async () => { // also of what is seen before its answer has come
+    await settled();
+    const one = toast.value;
+    if (one && one.undo) { toast.value = null; one.undo(); }
+  },
   "/": () => { go("series"); setTimeout(() => document.getElementById("find")?.focus(), 50); },
 };
 

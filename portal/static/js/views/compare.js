@@ -3,13 +3,14 @@ import { ask, id, report } from "../api.js";
 import { absolute, Fault, Severity, whole } from "../format.js";
 import { html, useEffect, useState } from "../lib.js";
 import { go } from "../state.js";
+import { check, recorded } from "../said.js";
 import { t } from "../text.js";
 
 function Changes({ title, rows }) {
   if (!rows || rows.length === 0) return null;
-  const side = (one) => one && html`<span><${Severity} of=${one.severity} /> ${one.summary} <span class="soft">${absolute(one.opened)}</span></span>`;
+  const side = (one) => one && html`<span><${Severity} of=${one.severity} /> ${recorded(one.summary)} <span class="soft">${absolute(one.opened)}</span></span>`;
   return html`<section class="card"><h2>${title} <span class="soft">${whole(rows.length)}</span></h2><ul class="changes">${rows.map((one) => html`<li>${side(one.left)}${one.left && one.right && html`<br />`}${
-    side(one.right)}${one.why.length > 0 && html`<ul>${one.why.map((why) => html`<li class="soft">${why}</li>`)}</ul>`}</li>`)}</ul></section>`;
+    side(one.right)}${one.why.length > 0 && html`<ul>${one.why.map((why) => html`<li class="soft">${check(why)}</li>`)}</ul>`}</li>`)}</ul></section>`;
 }
 
 export function Compare({ here }) {

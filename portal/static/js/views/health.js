@@ -3,6 +3,7 @@ import { ask } from "../api.js";
 import { Fault, number, span, whole } from "../format.js";
 import { html, useEffect, useState } from "../lib.js";
 import { changes, clock } from "../state.js";
+import { fault as said } from "../said.js";
 import { named, t } from "../text.js";
 
 export function Health() {
@@ -20,9 +21,9 @@ export function Health() {
     ${figure(t("refused"), whole(one.refused), one.refused > 0)}${figure(t("rejected"), whole(one.readings_rejected + one.windows_rejected), one.readings_rejected + one.windows_rejected > 0)}
     ${figure(t("leftOut"), whole(one.series_left_out), one.series_left_out > 0)}${figure(t("outOfOrder"), whole(one.out_of_order))}
     ${figure(t("unmatched"), whole(one.commands_unmatched))}${figure(t("streams"), whole(one.streams))}${one.texts && figure(t("textsFigure"), `${whole(one.texts.asked)} / ${whole(one.texts.most)}`, one.texts.left_alone || one.texts.trouble !== "")}${figure(t("uptime"), span(one.uptime_seconds * 1000))}</dl>
-    ${one.limits && html`<p class="fault">${one.limits}</p>`}<${Job} watch=${one.watch} /><section class="card"><h2>${t("account")}</h2>${one.routes.length === 0 ? html`<p class="soft">${t("none")}</p>` : one.routes.map((each) => html`<p><b>${each.route}</b>: ${t("accountLine", { n: whole(each.transitions) })} ${
+    ${one.limits && html`<p class="fault">${said(one.limits)}</p>`}<${Job} watch=${one.watch} /><section class="card"><h2>${t("account")}</h2>${one.routes.length === 0 ? html`<p class="soft">${t("none")}</p>` : one.routes.map((each) => html`<p><b>${each.route}</b>: ${t("accountLine", { n: whole(each.transitions) })} ${
       Object.entries(each.reasons).map(([reason, n]) => `${whole(n)} ${named("r", reason)}`).join(" + ")}${Object.keys(each.messages).length > 0 && one.delivers ? `; ${t("messages")}: ${
-      Object.entries(each.messages).map(([state, n]) => `${n} ${state}`).join(" + ")}` : ""}${each.residue ? html` <b class="fault">${t("residue", { n: each.residue })}</b>` : ""}</p>`)}</section>
+      Object.entries(each.messages).map(([state, n]) => `${n} ${named("s", state)}`).join(" + ")}` : ""}${each.residue ? html` <b class="fault">${t("residue", { n: each.residue })}</b>` : ""}</p>`)}</section>
     <div class="columns"><${Breakers} rows=${one.breakers} /><${Silences} found=${one.silences} /></div>`;
 }
 
@@ -47,7 +48,7 @@ const Breakers = ({ rows }) => html`<section class="card"><h2>${t("breakers")}</
   : html`<ul class="plain-list">${rows.map((each) => html`<li><b class="grow">${each.name}</b><span class=${`tag ${each.open ? "bad" : "good"}`}>${t(each.open ? "leftAlone" : "closedBreaker")}</span></li>`)}</ul>`}</section>`;
 
 function Silences({ found }) {
-  const line = (one, why) => html`<li><span class="grow"><b>${one.what}</b> <span class="soft">${t("by", { name: one.by })}</span></span>
+  const line = (one, why) => html`<li><span class="grow"><b>${one.what}</b> <span class="soft">${t("by", { name: one.by === "configuration" ? t("byConfiguration") : one.by })}</span></span>
     <span class="tag bad">${why}</span></li>`;
   const rows = [...found.hid_real.map((one) => line(one, t("hidReal", { n: one.real.length }))),
     ...found.never_matched.map((one) => line(one, t("neverMatched")))];

@@ -5,12 +5,13 @@ import { Chart } from "../chart.js";
 import { absolute, Ago, At, called, Fault, number, Severity, span } from "../format.js";
 import { html, useEffect, useState } from "../lib.js";
 import { changes, chosen, link, now, texts } from "../state.js";
+import { because, check, fault as refusal, part, recorded, struck, told, verdict } from "../said.js";
 import { named, t } from "../text.js";
 
 function Story({ story }) {
-  const part = (title, lines) => lines.length > 0 && html`<div><h3>${title}</h3>${lines.map((one) => html`<p>${one.text}</p>`)}</div>`;
-  return html`<section class="card"><h2>${t("story")}</h2><div class="story">${part(t("storyCause"), story.cause)}
-    ${part(t("storyFirst"), story.first)}${part(t("storyImpact"), story.impact)}</div></section>`;
+  const third = (title, lines) => lines.length > 0 && html`<div><h3>${title}</h3>${lines.map((one) => html`<p>${told(one)}</p>`)}</div>`;
+  return html`<section class="card"><h2>${t("story")}</h2><div class="story">${third(t("storyCause"), story.cause)}
+    ${third(t("storyFirst"), story.first)}${third(t("storyImpact"), story.impact)}</div></section>`;
 }
 
 // What a language model wrote and what of it checks; it comes sentence by sentence.
@@ -28,15 +29,15 @@ function Written({ one }) {
   return html`<section class="card written" aria-live="polite" data-state=${found.state}><h2>${t("written")} <span class="soft">${t(`text_${found.state}`)}</span></h2>
     ${found.sentences.map((each) => html`<p>${each.text} <span class="soft">${[...new Set(each.alerts.map((name) => names.get(name)))].filter(Boolean).join(", ")}</span></p>`)}
     ${found.sentences.length === 0 && found.state === "written" && html`<p class="soft">${t("nothingChecks")}</p>`}
-    ${found.why && html`<p class="soft">${found.why}</p>`}
-    ${many > 0 && html`<details><summary class="soft">${t("struck", { n: many })}</summary><ul class="plain-list">${found.struck.map((why) => html`<li class="soft">${why}</li>`)}</ul></details>`}
+    ${found.why && html`<p class="soft">${refusal(found.why)}</p>`}
+    ${many > 0 && html`<details><summary class="soft">${t("struck", { n: many })}</summary><ul class="plain-list">${found.struck.map((why) => html`<li class="soft">${struck(why)}</li>`)}</ul></details>`}
     <p class="soft">${t("writtenHint")}</p></section>`;
 }
 
 function Causes({ one }) {
   if (one.sources.length < 2) return null;
   return html`<section class="card"><h2>${one.decided ? t("likely", { name: one.causes[0].source }) : t("unsure")}</h2><ul class="plain-list">${
-    one.causes.map((each) => html`<li><span class="grow"><b>${each.source}</b> <span class="soft">${each.why}</span></span>
+    one.causes.map((each) => html`<li><span class="grow"><b>${each.source}</b> <span class="soft">${because(each.speaks)}</span></span>
       <meter min="0" max="1" value=${each.score} aria-label=${each.source}></meter> ${t("margin", { n: `${Math.round(each.score * 100)} %` })}</li>`)}</ul></section>`;
 }
 
@@ -71,7 +72,7 @@ export function columns(found) {
 
 function Timeline({ rows }) {
   return html`<section class="card"><h2>${t("timeline")}</h2><ol class="timeline">${rows.map((one) => html`<li class=${one.severity || "person"}>
-    <${At} time=${one.time} /> ${one.by ? html`<b>${one.by}</b> ${t(one.kind)}${one.note && `: ${one.note}`}`
+    <${At} time=${one.time} /> ${one.by ? html`<b>${one.by}</b> ${t(one.kind)}${one.note && `: ${one.kind === "feedback" ? named("j", one.note) : one.note}`}`
       : html`${t(one.kind)} <b>${one.source_id}</b> ${one.metric_name} ${one.kind !== "resolved" && html`<${Severity} of=${one.severity} />`}`}</li>`)}</ol></section>`;
 }
 
@@ -79,14 +80,14 @@ function Members({ rows }) {
   return html`<section class="card"><h2>${t("members")}</h2><div class="wide" tabindex="0" role="region" aria-label=${t("members")}><table><thead><tr><th>${t("severity")}</th><th>${t("series")}</th><th>${t("score")}</th>
     <th>${t("opened")}</th><th>${t("resolved")}</th><th>${t("evidence")}</th></tr></thead><tbody>${rows.map((one) => html`<tr><td><${Severity} of=${one.severity} quiet=${one.closed} /></td>
     <td><a class="clamp" href=${link("series", [one.source_id, one.metric_name])}>${called(one.source_id)} ${called(one.metric_name)}</a></td><td>${number(one.score, 3)}</td>
-    <td><${At} time=${one.opened} /></td><td>${one.closed ? html`<${At} time=${one.closed} />` : t("open")}</td><td><span class="clamp">${one.summary}</span></td></tr>`)}</tbody></table></div></section>`;
+    <td><${At} time=${one.opened} /></td><td>${one.closed ? html`<${At} time=${one.closed} />` : t("open")}</td><td><span class="clamp">${recorded(one.summary)}</span></td></tr>`)}</tbody></table></div></section>`;
 }
 
 function Told({ one }) {
   return html`<section class="card"><h2>${t("told")}</h2>${one.messages.length === 0 ? html`<p class="soft">${t("toldNobody")}</p>` : html`
     ${!one.delivers && html`<p class="soft">${t("toldPage")}</p>`}<ul class="plain-list">${one.messages.map((each) => html`<li><${At} time=${each.time} />
       <span class="grow"><b>${each.receiver}</b> ${named("m", each.kind)} <span class="soft">${t("route")} ${each.route}</span></span>
-      ${one.delivers && html`<span class=${`tag ${each.state === "delivered" ? "good" : each.state === "dead" ? "bad" : ""}`}>${each.state}</span>
+      ${one.delivers && html`<span class=${`tag ${each.state === "delivered" ? "good" : each.state === "dead" ? "bad" : ""}`}>${named("s", each.state)}</span>
       <span class="soft">${t("attempts", { n: each.attempts })} ${each.reason}</span>`}</li>`)}</ul>`}</section>`;
 }
 
@@ -96,15 +97,15 @@ function Why({ alerts }) {
   const look = (name) => (event) => {
     if (event.target.open && !found[name]) ask(`/api/alerts/${id(name)}`).then((one) => setFound((old) => ({ ...old, [name]: one })), report);
   };
-  const check = (name) => ask(`/api/alerts/${id(name)}/recomputed`).then((one) => setChecks((old) => ({ ...old, [name]: one })), report);
+  const again = (name) => ask(`/api/alerts/${id(name)}/recomputed`).then((one) => setChecks((old) => ({ ...old, [name]: one })), report);
   return html`<section class="card"><h2>${t("why")}</h2>${alerts.map((one) => html`<details key=${one.id} onToggle=${look(one.id)}><summary>
     <${Severity} of=${one.severity} quiet=${one.closed} /> ${one.source_id} ${one.metric_name}</summary>${found[one.id] && html`
     <table><thead><tr><th>${t("at")}</th><th>${t("state")}</th><th>${t("route")}</th><th>${t("reason")}</th></tr></thead><tbody>${
       found[one.id].steps.flatMap((step) => (found[one.id].outcomes[step.id] || []).map((each) => html`<tr><td><${At} time=${step.time} /></td>
       <td>${t(step.kind)}</td><td>${each.route || "–"}</td><td>${named("r", each.reason)}${each.detail && ` (${each.detail})`}</td></tr>`))}</tbody></table>
     <p class="row"><span class="soft">${t("detector")}: ${one.detector} ${found[one.id].provenance.detector.version || ""}</span>
-    <button onClick=${() => check(one.id)}>${t("recompute")}</button>${checks[one.id] && html`<b>${t("verdict", { v: checks[one.id].verdict })}</b>`}</p>
-    ${checks[one.id] && html`<ul class="checks">${checks[one.id].checks.map((each) => html`<li class=${each.state}>${each.what}: ${each.state} <span class="soft">${each.text}</span></li>`)}</ul>`}`}</details>`)}</section>`;
+    <button onClick=${() => again(one.id)}>${t("recompute")}</button>${checks[one.id] && html`<b>${t("verdict", { v: verdict(checks[one.id].verdict) })}</b>`}</p>
+    ${checks[one.id] && html`<ul class="checks">${checks[one.id].checks.map((each) => html`<li class=${each.state}>${part(each.what)}: ${verdict(each.state)} <span class="soft">${check(each.text)}</span></li>`)}</ul>`}`}</details>`)}</section>`;
 }
 
 function Records({ one }) {
@@ -145,7 +146,7 @@ export function Incident({ here }) {
       : html`<${Ago} time=${one.closed} /> · ${t("lasted", { span: span(Date.parse(one.closed) - Date.parse(one.opened)) })}`}</span>
     ${one.acknowledged_by && html`<span class="tag good">✓ ${t("acknowledgedBy", { name: one.acknowledged_by })}</span>`}
     ${one.suppressed.map((why) => html`<span class="tag">${t("suppressed", { why: named("r", why) })}</span>`)}
-    ${one.silenced && Date.parse(one.silenced) > now() && html`<span class="tag">${t("isSilenced", { time: absolute(one.silenced) })}</span>`}</div><h1 class="clamp" tabindex="0">${one.title}</h1></div>
+    ${one.silenced && Date.parse(one.silenced) > now() && html`<span class="tag">${t("isSilenced", { time: absolute(one.silenced) })}</span>`}</div><h1 class="clamp" tabindex="0">${recorded(one.title)}</h1></div>
     <div class="acts">${one.firing && html`${one.acknowledged_by ? html`<button onClick=${() => act("unacknowledge", [one.id])}>${t("unacknowledge")}</button>`
       : html`<button class="strong" onClick=${() => act("acknowledge", [one.id])}>${t("acknowledge")} <kbd>a</kbd></button>`}
       <button onClick=${() => silenceDialog([one.id])}>${t("silence")} <kbd>s</kbd></button>

@@ -6,6 +6,7 @@ import { mark } from "../keys.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { loadMore } from "../live.js";
 import { changes, chosen, go, leaving, link, marked, now, open, openCount, over, summary, unread } from "../state.js";
+import { because, recorded } from "../said.js";
 import { named, t } from "../text.js";
 
 const Button = ({ key_, words, name, label, run, plain }) => html`<button class=${plain ? "opens" : ""} aria-label=${`${words}: ${label}`}
@@ -14,7 +15,7 @@ const Button = ({ key_, words, name, label, run, plain }) => html`<button class=
 function Line({ one }) {
   const causes = one.causes;
   const cause = !causes.length ? "" : one.sources.length > 1
-    ? (one.decided ? t("likely", { name: causes[0].source }) : t("unsure")) : causes[0].why;
+    ? (one.decided ? t("likely", { name: causes[0].source }) : t("unsure")) : because(causes[0].speaks);
   return html`<p class="facts"><span>${t("alertsOf", { n: one.members.length + one.more, sources: few(one.sources) })}</span>
     ${cause && html`<span class="cause">${cause}</span>`}</p>`;
 }
@@ -23,6 +24,7 @@ function Row({ one }) {
   const on = chosen.value === one.id;
   const age = Date.parse(one.closed || 0) - Date.parse(one.opened);
   const pick = () => { chosen.value = one.id; };
+  const title = recorded(one.title);
   return html`<li id=${`row-${one.id}`} class=${`incident ${one.firing ? one.severity : "over"} ${on ? "on" : ""}`} onClick=${pick}
       data-incident=${one.id}>
     <div class="top"><${Severity} of=${one.severity} quiet=${!one.firing} />
@@ -33,15 +35,15 @@ function Row({ one }) {
       ${one.silenced && Date.parse(one.silenced) > now() && html`<span class="tag">${t("isSilenced", { time: absolute(one.silenced) })}</span>`}
       ${leaving.value.has(one.id) && html`<span class="tag">${t("isLeaving")}</span>`}
       ${one.flapping && html`<span class="tag">${t("flapping")}</span>`}</div>
-    <a class="title clamp" title=${one.title} href=${link("incident", [one.id])} onFocus=${pick}>${one.title}</a><${Line} one=${one} />
+    <a class="title clamp" title=${title} href=${link("incident", [one.id])} onFocus=${pick}>${title}</a><${Line} one=${one} />
     ${one.firing && html`<div class="acts">
       <label class="mark"><input type="checkbox" checked=${marked.value.has(one.id)} onChange=${() => mark(one.id)}
-        aria-label=${`${t("select")}: ${one.title}`} /><kbd>x</kbd></label>
-      ${one.acknowledged_by ? html`<${Button} key_="u" words=${t("unacknowledge")} name=${one.id} label=${one.title} run=${(name) => act("unacknowledge", [name])} />`
-        : html`<${Button} key_="a" words=${t("acknowledge")} name=${one.id} label=${one.title} run=${(name) => act("acknowledge", [name])} />`}
-      <${Button} key_="s" words=${t("silence")} name=${one.id} label=${one.title} run=${(name) => silenceDialog([name])} />
-      <${Button} key_="r" words=${t("resolve")} name=${one.id} label=${one.title} run=${(name) => act("resolve", [name])} />
-      <${Button} key_="e" words=${t("open")} name=${one.id} label=${one.title} plain run=${(name) => go("incident", [name])} /></div>`}</li>`;
+        aria-label=${`${t("select")}: ${title}`} /><kbd>x</kbd></label>
+      ${one.acknowledged_by ? html`<${Button} key_="u" words=${t("unacknowledge")} name=${one.id} label=${title} run=${(name) => act("unacknowledge", [name])} />`
+        : html`<${Button} key_="a" words=${t("acknowledge")} name=${one.id} label=${title} run=${(name) => act("acknowledge", [name])} />`}
+      <${Button} key_="s" words=${t("silence")} name=${one.id} label=${title} run=${(name) => silenceDialog([name])} />
+      <${Button} key_="r" words=${t("resolve")} name=${one.id} label=${title} run=${(name) => act("resolve", [name])} />
+      <${Button} key_="e" words=${t("open")} name=${one.id} label=${title} plain run=${(name) => go("incident", [name])} /></div>`}</li>`;
 }
 
 const MANY = 60;
@@ -106,7 +108,7 @@ function Silences() {
   useEffect(() => { ask("/api/silences").then((one) => setRows(one.items), () => {}); }, [changes.value]);
   if (!rows.length) return null;
   return html`<section><h2>${t("active")}</h2><ul class="plain-list">${rows.map((one) => html`<li key=${one.id}>
-    <span class="grow"><b>${one.series || one.source || one.metric || one.fingerprint?.slice(0, 8) || one.id}</b> <span class="soft">${t("by", { name: one.by })}${
+    <span class="grow"><b>${one.series || one.source || one.metric || one.fingerprint?.slice(0, 8) || one.id}</b> <span class="soft">${t("by", { name: one.by === "configuration" ? t("byConfiguration") : one.by })}${
       one.end && ` · ${t("endsIn", { time: absolute(one.end) })}`}</span></span>
     ${one.by !== "configuration" && may() && html`<button onClick=${() => unsilence(one.id)} aria-label=${`${t("unsilence")}: ${one.id}`}>${t("unsilence")}</button>`}</li>`)}</ul></section>`;
 }
@@ -116,7 +118,7 @@ function Pending() {
   const rows = summary.value ? summary.value.pending : [];
   if (!rows.length) return null;
   return html`<section class="card pending"><h2>${t("pendingTitle", { n: rows.length })}</h2><ul class="plain-list">${rows.map((one) => html`<li key=${one.id} data-pending=${one.id}>
-    <${Severity} of=${one.severity} quiet=${one.kind === "resolved"} /><span class="grow">${t(one.kind)} <b>${one.source_id}</b> ${one.summary || one.metric_name}</span><${Ago} time=${one.time} /></li>`)}</ul></section>`;
+    <${Severity} of=${one.severity} quiet=${one.kind === "resolved"} /><span class="grow">${t(one.kind)} <b>${one.source_id}</b> ${recorded(one.summary) || one.metric_name}</span><${Ago} time=${one.time} /></li>`)}</ul></section>`;
 }
 
 export function Now() {

@@ -4,6 +4,7 @@ import { Chart } from "../chart.js";
 import { absolute, Ago, called, Fault, number, whole } from "../format.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { changes, go, link, now, settle, summary } from "../state.js";
+import { recorded } from "../said.js";
 import { t } from "../text.js";
 import { columns } from "./incident.js";
 
@@ -166,10 +167,10 @@ function One({ source, metric, query }) {
       <p class="soft">${data.fromEvidence ? t(data.time.length ? "fromEvidence" : "windowsOnly") : data.exact ? t("exact", { n: whole(data.count) }) : t("points", { n: whole(data.time.length), all: whole(data.count) })} · ${absolute(data.from)} – ${absolute(data.to)}</p>
       <${Chart} time=${data.time.length ? data.time : data.scoreTime} value=${data.time.length ? data.value : data.median} bandTime=${data.bandTime} low=${data.low} high=${data.high} ...${other}
         alerts=${data.alerts} from=${data.from} to=${data.to} height=${300} sync="series" name=${metric} label=${`${t("values")}: ${source} ${metric}`} onSpan=${show} />
-      ${data.scoreTime.length > 0 && html`<h2>${t("scores")}</h2><${Chart} time=${data.scoreTime} value=${data.score} other=${data.levels} otherTime=${data.scoreTime} otherName="level" alerts=${data.alerts} from=${data.from} to=${data.to}
+      ${data.scoreTime.length > 0 && html`<h2>${t("scores")}</h2><${Chart} time=${data.scoreTime} value=${data.score} other=${data.levels} otherTime=${data.scoreTime} otherName=${t("level_line")} alerts=${data.alerts} from=${data.from} to=${data.to}
         height=${130} fixed sync="series" name=${t("score")} label=${`${t("scores")}: ${source} ${metric}`} onSpan=${show} />`}`}
       <p class="soft">${t("drag")}</p></section>
-    ${data && data.alerts.length > 0 && html`<ul class="plain-list">${data.alerts.slice(-20).map((one) => html`<li><a class="grow" href=${link("incident", [one.incident])}>${one.summary}</a>
+    ${data && data.alerts.length > 0 && html`<ul class="plain-list">${data.alerts.slice(-20).map((one) => html`<li><a class="grow" href=${link("incident", [one.incident])}>${recorded(one.summary)}</a>
       <${Ago} time=${new Date(one.from / 1000).toISOString()} /></li>`)}</ul>`}
     ${span && html`<${Moved} from=${new Date(span[0]).toISOString()} to=${new Date(span[1]).toISOString()} />`}`;
 }

@@ -4,6 +4,7 @@ import { copy, curl } from "../actions.js";
 import { absolute, Severity, span, whole } from "../format.js";
 import { html, useEffect, useState } from "../lib.js";
 import { link, now } from "../state.js";
+import { recorded } from "../said.js";
 import { named, t } from "../text.js";
 import { addTo, eachRoute, setIn, setTop } from "../yaml.js";
 
@@ -37,8 +38,8 @@ function Result({ one }) {
   return html`<section class="card verdict" id="verdict"><h2>${t("pages")}</h2><p class="big">${whole(one.total[0])} → ${whole(one.total[1])}</p><p class="soft">${t("nowThen")}, ${t("transitions", { n: whole(one.transitions) })}</p></section>
     <div class="columns"><section class="card"><h2>${t("perRoute")}</h2><${Bars} rows=${one.pages} /></section><section class="card"><h2>${t("perDay")}</h2><${Bars} rows=${one.days} /></section></div>
     ${one.hidden.length > 0 && list(t("hidden"), one.hidden, (each) => html`<li>${each.source_id} ${each.metric_name}: ${named("r", each.reason)}</li>`)}
-    ${list(t("missed"), one.missed, (each) => html`<li><${Severity} of=${each.severity} /> <a class="grow" href=${link("incident", [each.incident])}>${each.summary}</a> <span class="soft">${absolute(each.opened)}</span></li>`, one.missed_count)}
-    ${list(t("later"), one.later, (each) => html`<li><span class="grow">${each.summary}</span><b>${sign(each.seconds)}</b></li>`, one.later_count)}`;
+    ${list(t("missed"), one.missed, (each) => html`<li><${Severity} of=${each.severity} /> <a class="grow" href=${link("incident", [each.incident])}>${recorded(each.summary)}</a> <span class="soft">${absolute(each.opened)}</span></li>`, one.missed_count)}
+    ${list(t("later"), one.later, (each) => html`<li><span class="grow">${recorded(each.summary)}</span><b>${sign(each.seconds)}</b></li>`, one.later_count)}`;
 }
 
 export function WhatIf() {

@@ -1,0 +1,257 @@
+"""The page in Korean: no sentence is left in English, and each is what the English one says."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from padit.alerting.overview import AlertState
+from padit.alerting.story import story_of
+from padit.cli.main import main
+from padit.domain.timestamps import MICROS
+from padit.transforms.detectors import registry
+from tests.portal.browsing import browser, faults_of, kept, opened
+from tests.portal.korean import OTHERS, SAID, VALUES, WORDS
+from tests.portal.making import Served, served, wait_for
+
+_SCRIPTS = Path(__file__).parents[2] / "portal" / "static" / "js"
+_FAMILIES = ("said", "seen", "when", "part", "check", "fault", "lack", "struck")
+_LATIN = re.compile(r"[A-Za-z][A-Za-z'_]+")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def factory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("factory")
+    done = main(["demo", "--machines", "4", "--hours", "1", "--folder", str(folder), "--overwrite"])
+    assert done == 0
+    lines = (folder / "alerts.jsonl").read_bytes().splitlines()
+    other = [line.replace(b'"score":0.', b'"score":0.0', 1) for line in lines
+             if b'"subject":"rpm"' not in line]  # fmt: skip
+    (folder / "other.alerts.jsonl").write_bytes(b"".join(line + b"\n" for line in other))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shown(factory: Path, chromium: Browser) -> Iterator[tuple[Served, Page]]:
+    with served(factory) as one:
+        link = one.portal.accounts.link("admin")
+        with opened(chromium, one.address, link, "eve", locale="ko-KR") as page:
+            wait_for(lambda: one.portal.overview.incidents)
+            yield one, page
+
+
+def _said(page: Page, language: str, name: str, texts: list[Any]) -> list[str]:
+    """What a function of the page makes of each text, in a language."""
+    found: list[str] = page.evaluate(
+        "async ([language, name, texts]) => {"
+        " const state = await import('/static/js/state.js');"
+        " const said = await import('/static/js/said.js');"
+        " const before = state.language.value; state.language.value = language;"
+        " try { return texts.map((one) => said[name](one)); }"
+        " finally { state.language.value = before; } }",
+        [language, name, texts],
+    )
+    return found
+
+
+def _catalogue(language: str) -> dict[str, str]:
+    text = (_SCRIPTS / f"{language}.js").read_text(encoding="utf-8")
+    return dict(re.findall(r'(\w+): "((?:[^"\\]|\\.)*)"', text))
+
+
+def _filled(text: str, place: int) -> str:
+    return re.sub(r"\{(\w+)\}", lambda one: VALUES.get(one[1], (one[1].upper(),) * 2)[place], text)
+
+
+def _foreign(text: str, names: set[str]) -> list[str]:
+    return [
+        one for one in _LATIN.findall(text) if one.lower() not in WORDS and one.lower() not in names
+    ]
+
+
+def test_every_detector_of_the_registry_has_its_sentences_here() -> None:
+    assert set(SAID) == set(registry())
+
+
+def test_what_detectors_wrote_is_korean_but_for_its_names_and_english_word_for_word(
+    shown: tuple[Served, Page],
+) -> None:
+    page = shown[1]
+    names = set("""of torque_nm rpm rtt press nm ms x median max count nan t""".split())  # noqa: SIM905
+    texts = [text for all_of_one in SAID.values() for text in all_of_one] + list(OTHERS)
+    whole = [f"torque_nm of press-1: {one}" for one in texts]
+    assert _said(page, "en", "recorded", whole) == whole
+    found = _said(page, "ko", "recorded", whole)
+    left = {
+        one: _foreign(one.replace("T06:29", "").replace("000000Z", ""), names - {"of"})
+        for one in found
+    }
+    assert {one: words for one, words in left.items() if words} == {}
+    assert all(one.startswith("press-1의 torque_nm: ") for one in found)
+    numbers = re.compile(r"\d[\d.,e+-]*\d|\d")
+    for before, after in zip(whole, found, strict=True):
+        lost = set(numbers.findall(before)) - set(numbers.findall(after))
+        assert not lost, (before, after)
+
+
+def test_what_has_no_known_form_stays_as_it_was_written(shown: tuple[Served, Page]) -> None:
+    texts = ["", "torque_nm", "a plug-in's own words, 3 > 2", "x of y of z: too high", "a: b: c"]
+    assert _said(shown[1], "ko", "recorded", texts) == texts
+    assert _said(shown[1], "ko", "fault", ["disk I/O error"]) == ["disk I/O error"]
+    own = "m of s: whatever a plug-in says"
+    assert _said(shown[1], "ko", "recorded", [own]) == ["s의 m: whatever a plug-in says"]
+
+
+def test_each_form_is_recognised_as_itself_and_no_other(shown: tuple[Served, Page]) -> None:
+    en, ko = _catalogue("en"), _catalogue("ko")
+    calls = {"said": "check", "lack": "fault", "part": "part"}
+    wrong = {}
+    for family in ("said", "check", "fault", "lack", "struck", "part"):
+        keys = [key for key in en if key.startswith(f"{family}_")]
+        assert keys
+        before = "opened: " if family == "part" else ""
+        texts = [before + _filled(en[key], 0) for key in keys]
+        found = _said(shown[1], "ko", calls.get(family, family), texts)
+        for key, one in zip(keys, found, strict=True):
+            expected = ("시작: " if before else "") + _filled(ko[key], 1)
+            if one != expected:
+                wrong[key] = one, expected
+    assert wrong == {}
+
+
+def _row(at: int, source: str, metric: str, **others: Any) -> AlertState:
+    values: dict[str, Any] = {
+        "severity": "WARNING", "score": 0.8, "summary": f"{metric} of {source}: median 3 > 2",
+        "detector": "rule", "labels": {}, "shift": 0.0,
+    } | others  # fmt: skip
+    return AlertState(
+        id=f"a{at}", fingerprint=f"f{at}", source_id=source, metric_name=metric,
+        opened=(1_767_592_800 + at) * MICROS, incident="i", **values,
+    )  # fmt: skip
+
+
+def _stories() -> list[dict[str, Any]]:
+    """A story of each kind: what is alone, likely, unclear; many sources; open and over."""
+    speaks = [
+        {"kind": kind, "metric": "rpm", "figure": "12.3", "tier": tier, "users": users}
+        for kind in ("above", "below", "scores")
+        for tier, users in (("", 0), ("own", 0), ("seen", 2), ("sent", 1))
+    ]
+    whole = [{"source": "s0", "score": 0.62, "why": _why(one), "speaks": one} for one in speaks]
+    found = []
+    for at, cause in enumerate(whole):
+        for many, decided in ((1, False), (3, True), (3, False), (9, True)):
+            rows = [
+                _row(n, f"s{n}", "rpm", shift=(0.0, 4.25, -7.0)[n % 3], closed=(at % 2) * 10**16)
+                for n in range(many)
+            ]
+            rows[-1].summary = rows[-1].summary if at % 3 else ""
+            causes = [cause, {**cause, "source": "s1"}][:many]
+            view = {"causes": causes, "decided": decided, "sources": [one.source_id for one in rows]}
+            found.append(story_of(view, rows))
+    return found
+
+
+def _why(one: dict[str, Any]) -> str:
+    from padit.alerting.cause import Speaks
+
+    return Speaks(**one).text
+
+
+def test_the_story_of_the_page_is_that_of_the_server_word_for_word(
+    shown: tuple[Served, Page],
+) -> None:
+    lines = [line for story in _stories() for part in story.values() for line in part]
+    assert len({line["kind"] for line in lines}) == 10
+    assert _said(shown[1], "en", "told", lines) == [line["text"] for line in lines]
+    for one in _said(shown[1], "ko", "told", lines):
+        assert _foreign(one, {"rpm", "median"}) == [], one
+
+
+# What a person reads or hears: texts, and the attributes that stand for one.
+_TEXTS = """() => {
+  const found = [], seen = (one) => one.checkVisibility ? one.checkVisibility() : true;
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let one = walk.nextNode(); one; one = walk.nextNode()) {
+    if (one.parentElement.closest('code, textarea, kbd, script, style, .u-legend')) continue;
+    if (seen(one.parentElement) && one.data.trim()) found.push(one.data.trim());
+  }
+  for (const one of document.querySelectorAll('[title], [aria-label], [placeholder], [alt]')) {
+    for (const name of ['title', 'aria-label', 'placeholder', 'alt']) if (one.getAttribute(name)) found.push(one.getAttribute(name));
+  }
+  return found;
+}"""  # noqa: E501
+
+
+def _names(one: Served, factory: Path) -> set[str]:
+    """Names and data: of sources, metrics, units, detectors, features, files and people."""
+    rows = one.portal.overview.alerts.values()
+    texts = [f"{row.source_id} {row.metric_name} {row.detector}" for row in rows]
+    texts += [path.name for path in factory.iterdir()]
+    texts += ["eve webhook default page rule model machine spindle is at", " ".join(registry())]
+    names = {word.lower() for text in texts for word in _LATIN.findall(text)}
+    return names | {"nm", "min", "rpm", "median", "max", "count", "iqr", "mean", "last", "range"}
+
+
+def _look(page: Page, one: Served, view: str) -> None:
+    page.goto(f"{one.address}/#/{view}")
+    page.wait_for_selector("main h1")
+    page.wait_for_function("() => !document.querySelector('main [aria-busy=true], .chart.wait')")
+    page.wait_for_timeout(300)
+
+
+def test_no_view_says_anything_in_english(
+    factory: Path, shown: tuple[Served, Page]
+) -> None:
+    one, page = shown
+    names, found = _names(one, factory), {}
+
+    def note(place: str) -> None:
+        kept(page, f"korean-{place}")
+        left = {text: _foreign(text, names) for text in page.evaluate(_TEXTS)}
+        found[place] = {text: words for text, words in left.items() if words}
+
+    logs = [{"message": f"spindle {n} is at {n}", "level": "error"} for n in range(9)]
+    assert one.client("ingest").post("/api/v1/logs", json=logs).status_code == 201
+    row = next(iter(one.portal.overview.alerts.values()))
+    for view in ("now", "series", f"series/{row.source_id}/{row.metric_name}", "explore?hours=2",
+                 "logs", "health", "whatif"):  # fmt: skip
+        _look(page, one, view)
+        note(re.sub(r"\W+", "-", view))
+    page.fill("textarea", one.portal.config_text + "min_score: 0.9\n")
+    page.click("#run")
+    page.wait_for_selector("#verdict")
+    note("tried")
+    for incident in list(one.portal.overview.incidents)[:6]:
+        _look(page, one, f"incident/{incident}")
+        for part in page.query_selector_all("details:not([open]) > summary")[:4]:
+            part.click()
+        for button in page.query_selector_all("button:text-is('다시 계산')")[:4]:
+            button.click()
+        page.wait_for_timeout(600)
+        note(f"incident-{incident[:8]}")
+    _look(page, one, "incident/none")
+    note("gone")
+    _look(page, one, "compare?left=alerts.jsonl&right=other.alerts.jsonl")
+    page.wait_for_selector(".changes")
+    note("compare")
+    page.keyboard.press("?")
+    page.wait_for_selector("dialog .keys")
+    note("keys")
+    page.keyboard.press("Escape")
+    page.click("button[aria-label='설정']")
+    page.wait_for_selector("dialog select")
+    note("settings")
+    page.keyboard.press("Escape")
+    assert {place: left for place, left in found.items() if left} == {}
+    assert len(found) >= 12
+    assert [each for each in faults_of(page) if "404" not in each] == []

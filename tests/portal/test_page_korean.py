@@ -1,6 +1,7 @@
 """The page in Korean: no sentence is left in English, and each is what the English one says."""
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from padit.domain.timestamps import MICROS
 from padit.transforms.detectors import registry
 from tests.portal.browsing import browser, faults_of, kept, opened
 from tests.portal.korean import OTHERS, SAID, VALUES, WORDS
-from tests.portal.making import Served, served, wait_for
+from tests.portal.making import Served, append, served, transition, wait_for
 
 _SCRIPTS = Path(__file__).parents[2] / "portal" / "static" / "js"
 _FAMILIES = ("said", "seen", "when", "part", "check", "fault", "lack", "struck")
-_LATIN = re.compile(r"[A-Za-z][A-Za-z'_]+")
+_LATIN = re.compile(r"(?<![\w.])[A-Za-z][A-Za-z'_]+(?![\w.]*\d)")
+_PATH = re.compile(r"\b\w+(?:\.\w+)+|--\w+|`\w+`")  # of a field or file, an option
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,9 @@ def _filled(text: str, place: int) -> str:
 
 def _foreign(text: str, names: set[str]) -> list[str]:
     return [
-        one for one in _LATIN.findall(text) if one.lower() not in WORDS and one.lower() not in names
+        one
+        for one in _LATIN.findall(_PATH.sub(" ", text))
+        if one.lower() not in WORDS and one.lower() not in names
     ]
 
 
@@ -86,7 +90,7 @@ def test_what_detectors_wrote_is_korean_but_for_its_names_and_english_word_for_w
     shown: tuple[Served, Page],
 ) -> None:
     page = shown[1]
-    names = set("""of torque_nm rpm rtt press nm ms x median max count nan t""".split())  # noqa: SIM905
+    names = set("""of torque_nm rpm rtt press nm ms min x median max count nan""".split())  # noqa: SIM905
     texts = [text for all_of_one in SAID.values() for text in all_of_one] + list(OTHERS)
     whole = [f"torque_nm of press-1: {one}" for one in texts]
     assert _said(page, "en", "recorded", whole) == whole
@@ -156,7 +160,11 @@ def _stories() -> list[dict[str, Any]]:
             ]
             rows[-1].summary = rows[-1].summary if at % 3 else ""
             causes = [cause, {**cause, "source": "s1"}][:many]
-            view = {"causes": causes, "decided": decided, "sources": [one.source_id for one in rows]}
+            view = {
+                "causes": causes,
+                "decided": decided,
+                "sources": [one.source_id for one in rows],
+            }
             found.append(story_of(view, rows))
     return found
 
@@ -196,6 +204,7 @@ def _names(one: Served, factory: Path) -> set[str]:
     """Names and data: of sources, metrics, units, detectors, features, files and people."""
     rows = one.portal.overview.alerts.values()
     texts = [f"{row.source_id} {row.metric_name} {row.detector}" for row in rows]
+    texts += [f"{source} {metric}" for source, metric in one.portal.series.find("", None, 999)[0]]
     texts += [path.name for path in factory.iterdir()]
     texts += ["eve webhook default page rule model machine spindle is at", " ".join(registry())]
     names = {word.lower() for text in texts for word in _LATIN.findall(text)}
@@ -209,9 +218,7 @@ def _look(page: Page, one: Served, view: str) -> None:
     page.wait_for_timeout(300)
 
 
-def test_no_view_says_anything_in_english(
-    factory: Path, shown: tuple[Served, Page]
-) -> None:
+def test_no_view_says_anything_in_english(factory: Path, shown: tuple[Served, Page]) -> None:
     one, page = shown
     names, found = _names(one, factory), {}
 
@@ -252,6 +259,62 @@ def test_no_view_says_anything_in_english(
     page.wait_for_selector("dialog select")
     note("settings")
     page.keyboard.press("Escape")
-    assert {place: left for place, left in found.items() if left} == {}
+    left = {place: words for place, words in found.items() if words}
+    assert left == {}, left
     assert len(found) >= 12
     assert [each for each in faults_of(page) if "404" not in each] == []
+
+
+def test_what_is_done_to_an_open_incident_is_told_in_korean(
+    tmp_path: Path, chromium: Browser
+) -> None:
+    base = int(time.time() * MICROS)
+    sources = ("press-1", "press-2", "press-3")
+    append(tmp_path / "alerts.jsonl", *(
+        transition("opened", at, source, base=base, source_id=source, shift=12.5 * at,
+                   summary=f"torque_nm of {source}: torque_nm 64.7 Nm, above its usual 35.2 to 48")
+        for at, source in enumerate(sources)
+    ))  # fmt: skip
+    names, found = {"press", "torque_nm", "nm", "eve", "rule", "default", "page"}, {}
+    with (
+        served(tmp_path) as one,
+        opened(
+            chromium, one.address, one.portal.accounts.link("admin"), "eve", locale="ko-KR"
+        ) as page,
+    ):
+
+        def note(place: str) -> None:
+            kept(page, f"korean-open-{place}")
+            left = {text: _foreign(text, names) for text in page.evaluate(_TEXTS)}
+            found[place] = {text: words for text, words in left.items() if words}
+
+        page.wait_for_selector("li.incident")
+        note("now")
+        page.keyboard.press("j")
+        page.keyboard.press("s")
+        page.wait_for_selector('.preview[data-ready="yes"]')
+        note("silence")
+        page.click("#silence-it")
+        page.wait_for_selector("ul.plain-list >> text=eve")
+        note("silenced")
+        page.keyboard.press("a")
+        page.wait_for_selector("li.incident .tag.good")
+        note("acknowledged")
+        page.keyboard.press("e")
+        page.wait_for_selector(".story")
+        page.click("button:text-is('실제')")
+        page.wait_for_selector(".toast")
+        note("judged")
+        _look(page, one, "now")
+        _look(page, one, f"incident/{next(iter(one.portal.overview.incidents))}")
+        note("story")
+        story = page.inner_text(".story")
+        assert "평소 범위 35.2 ~ 48보다 높음" in story
+        _look(page, one, "health")
+        note("health")
+        page.goto(f"{one.address}/#/logs?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z")
+        page.wait_for_selector(".fault")
+        note("refused")
+        assert page.inner_text(".fault") == "`to` 가 `from` 보다 앞섭니다"
+    left = {place: words for place, words in found.items() if words}
+    assert left == {}, left

@@ -48,7 +48,7 @@ const Breakers = ({ rows }) => html`<section class="card"><h2>${t("breakers")}</
   : html`<ul class="plain-list">${rows.map((each) => html`<li><b class="grow">${each.name}</b><span class=${`tag ${each.open ? "bad" : "good"}`}>${t(each.open ? "leftAlone" : "closedBreaker")}</span></li>`)}</ul>`}</section>`;
 
 function Silences({ found }) {
-  const line = (one, why) => html`<li><span class="grow"><b>${one.what}</b> <span class="soft">${t("by", { name: one.by === "configuration" ? t("byConfiguration") : one.by })}</span></span>
+  const line = (one, why) => html`<li><span class="grow"><b>${one.what === "one series" ? t("oneSeries") : one.what}</b> <span class="soft">${t("by", { name: one.by === "configuration" ? t("byConfiguration") : one.by })}</span></span>
     <span class="tag bad">${why}</span></li>`;
   const rows = [...found.hid_real.map((one) => line(one, t("hidReal", { n: one.real.length }))),
     ...found.never_matched.map((one) => line(one, t("neverMatched")))];

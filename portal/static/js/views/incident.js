@@ -102,7 +102,7 @@ function Why({ alerts }) {
     <${Severity} of=${one.severity} quiet=${one.closed} /> ${one.source_id} ${one.metric_name}</summary>${found[one.id] && html`
     <table><thead><tr><th>${t("at")}</th><th>${t("state")}</th><th>${t("route")}</th><th>${t("reason")}</th></tr></thead><tbody>${
       found[one.id].steps.flatMap((step) => (found[one.id].outcomes[step.id] || []).map((each) => html`<tr><td><${At} time=${step.time} /></td>
-      <td>${t(step.kind)}</td><td>${each.route || "–"}</td><td>${named("r", each.reason)}${each.detail && ` (${each.detail})`}</td></tr>`))}</tbody></table>
+      <td>${t(step.kind)}</td><td>${each.route || "–"}</td><td>${named("r", each.reason)}${each.detail && ` (${each.reason === "handed" ? named("m", each.detail) : each.detail})`}</td></tr>`))}</tbody></table>
     <p class="row"><span class="soft">${t("detector")}: ${one.detector} ${found[one.id].provenance.detector.version || ""}</span>
     <button onClick=${() => again(one.id)}>${t("recompute")}</button>${checks[one.id] && html`<b>${t("verdict", { v: verdict(checks[one.id].verdict) })}</b>`}</p>
     ${checks[one.id] && html`<ul class="checks">${checks[one.id].checks.map((each) => html`<li class=${each.state}>${part(each.what)}: ${verdict(each.state)} <span class="soft">${check(each.text)}</span></li>`)}</ul>`}`}</details>`)}</section>`;
@@ -114,7 +114,7 @@ function Records({ one }) {
   const to = new Date((one.closed ? Date.parse(one.closed) : now()) + 60e3).toISOString();
   useEffect(() => { ask(at("/api/v1/logs", { from, to, limit: 20 })).then((found) => setRows(found.items), () => setRows([])); }, [one.id]);
   return html`<section class="card"><h2><a href=${link("logs", [], { from, to })}>${t("logsThen")}</a></h2>${rows && (rows.length === 0
-    ? html`<p class="soft">${t("noLogs")}</p>` : html`<ul class="records">${rows.map((each) => html`<li><${At} time=${each.time} /> <b class=${`level ${each.level}`}>${each.level}</b> ${each.source} <code class="clamp" tabindex="0">${each.message}</code></li>`)}</ul>`)}</section>`;
+    ? html`<p class="soft">${t("noLogs")}</p>` : html`<ul class="records">${rows.map((each) => html`<li><${At} time=${each.time} /> <b class=${`level ${each.level}`}>${named("lv", each.level)}</b> ${each.source} <code class="clamp" tabindex="0">${each.message}</code></li>`)}</ul>`)}</section>`;
 }
 
 const VERDICTS = ["real", "noise", "duplicate", "routine"];

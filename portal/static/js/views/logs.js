@@ -3,7 +3,7 @@ import { ask, at, report } from "../api.js";
 import { At, Fault, whole } from "../format.js";
 import { html, useEffect, useState } from "../lib.js";
 import { settle } from "../state.js";
-import { t } from "../text.js";
+import { named, t } from "../text.js";
 
 const LEVELS = ["critical", "error", "warning", "info", "debug", "trace"];
 
@@ -12,7 +12,7 @@ function Statistics({ one }) {
   return html`<section class="card"><h2>${t("records", { n: whole(one.count) })}</h2>
     ${one.over_time.length > 1 && html`<svg class="spark" viewBox=${`0 0 ${one.over_time.length} 20`} preserveAspectRatio="none" width="100%" height="48" role="img" aria-label=${t("records", { n: one.count })}>${
       one.over_time.map(([, n], at_) => html`<rect x=${at_} y=${20 - n / most * 20} width="0.8" height=${n / most * 20} />`)}</svg>`}
-    <p class="row">${Object.entries(one.levels).map(([level, n]) => html`<span class="tag"><b class=${`level ${level}`}>${level}</b> ${whole(n)}</span>`)}</p>
+    <p class="row">${Object.entries(one.levels).map(([level, n]) => html`<span class="tag"><b class=${`level ${level}`}>${named("lv", level)}</b> ${whole(n)}</span>`)}</p>
     <h3>${t("templates")}</h3><ul class="plain-list">${one.templates.slice(0, 8).map((each) => html`<li><code class="grow clamp">${each.template}</code><b>${whole(each.count)}</b></li>`)}</ul></section>`;
 }
 
@@ -38,8 +38,8 @@ export function Logs({ here }) {
   const more = () => ask(at("/api/v1/logs", { ...wanted, cursor: next })).then((one) => { setRows([...rows, ...one.items]); setNext(one.next); }, report);
   return html`<div class="bar"><h1>${t("logs")}</h1><form class="row" role="search" onSubmit=${(event) => { event.preventDefault(); put({ q }); }}>
     <label><span class="hidden">${t("search")}</span><input type="search" placeholder=${t("search")} value=${q} onInput=${(event) => setQ(event.target.value)} /></label>
-    <label><span class="hidden">${t("level")}</span><select value=${wanted.level} onChange=${(event) => put({ level: event.target.value })}><option value="">${t("level")}: ${t("any")}</option>${LEVELS.map((one) => html`<option selected=${one === wanted.level}>${one}</option>`)}</select></label>
+    <label><span class="hidden">${t("level")}</span><select value=${wanted.level} onChange=${(event) => put({ level: event.target.value })}><option value="">${t("level")}: ${t("any")}</option>${LEVELS.map((one) => html`<option value=${one} selected=${one === wanted.level}>${named("lv", one)}</option>`)}</select></label>
     <button>${t("search")}</button></form></div>${numbers && numbers.count > 0 && html`<${Statistics} one=${numbers} />`}
-    ${fault ? html`<${Fault} text=${fault} />` : rows.length === 0 ? html`<p class="soft centred">${t("noRecords")}</p>` : html`<section class="card"><ul class="records">${rows.map((one) => html`<li key=${one.id}><${At} time=${one.time} /> <b class=${`level ${one.level}`}>${one.level}</b> <button class="plain" onClick=${() => put({ source: one.source })}>${one.source || "–"}</button> <code class="clamp" tabindex="0">${one.message}</code></li>`)}</ul>
+    ${fault ? html`<${Fault} text=${fault} />` : rows.length === 0 ? html`<p class="soft centred">${t("noRecords")}</p>` : html`<section class="card"><ul class="records">${rows.map((one) => html`<li key=${one.id}><${At} time=${one.time} /> <b class=${`level ${one.level}`}>${named("lv", one.level)}</b> <button class="plain" onClick=${() => put({ source: one.source })}>${one.source || "–"}</button> <code class="clamp" tabindex="0">${one.message}</code></li>`)}</ul>
     ${next && html`<button onClick=${more}>${t("more2")}</button>`}</section>`}`;
 }

@@ -1,4 +1,4 @@
-"""Sentences for the tests of the Korean page: real ones of detectors, and a value for each place."""
+"""Sentences for the tests of the Korean page: real ones of detectors; a value for each place."""
 
 __all__ = ["OTHERS", "SAID", "VALUES", "WORDS"]
 
@@ -85,7 +85,8 @@ VALUES: dict[str, tuple[str, str]] = {
     "time": ("2026-01-05T06:29:00Z", "2026-01-05T06:29:00Z"), "side": ("high", "높은"),
     "other": ("low", "낮은"), "op": (">", ">"), "op2": (">=", ">="), "run": ("A", "A"),
     "severity": ("WARNING", "경고"), "kind": ("opened", "시작"), "role": ("admin", "관리"),
-    "mine": ("viewer", "조회"), "conditions": ("median 1 > 2 and max 3 > 2", "median 1 > 2, max 3 > 2"),
+    "mine": ("viewer", "조회"),
+    "conditions": ("median 1 > 2 and max 3 > 2", "median 1 > 2, max 3 > 2"),
     "when": (" at this hour", " 이 시각에"), "seasons": ("7 days, 4 hours", "7일, 4시간"),
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """The page in Korean: no sentence is left in English, and each is what the English one says."""
 
+import ast
 import re
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from padit.alerting.story import story_of
 from padit.cli.main import main
 from padit.domain.timestamps import MICROS
 from padit.transforms.detectors import registry
+from tests.detectors.recorded import recorded
 from tests.portal.browsing import browser, faults_of, kept, opened
 from tests.portal.korean import OTHERS, SAID, VALUES, WORDS
 from tests.portal.making import Served, append, served, transition, wait_for
@@ -22,6 +24,14 @@ _SCRIPTS = Path(__file__).parents[2] / "portal" / "static" / "js"
 _FAMILIES = ("said", "seen", "when", "part", "check", "fault", "lack", "struck")
 _LATIN = re.compile(r"(?<![\w.])[A-Za-z][A-Za-z'_]+(?![\w.]*\d)")
 _PATH = re.compile(r"\b\w+(?:\.\w+)+|--\w+|`\w+`")  # of a field or file, an option
+
+_RECORDED = set("x y z counts tail step source p99 cusum trend nan".split())  # noqa: SIM905
+# Refusals of what the page never asks for.
+_FOR_PROGRAMS = (
+    "a request ", "a token is given", "there is no such key", "there is no such user",
+    "there is no such training", "there is no such file", "`validFrom`", "there are no readings",
+    "another training", "`Idempotency-Key`", "it is no log record", "too many records",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +115,61 @@ def test_what_detectors_wrote_is_korean_but_for_its_names_and_english_word_for_w
     for before, after in zip(whole, found, strict=True):
         lost = set(numbers.findall(before)) - set(numbers.findall(after))
         assert not lost, (before, after)
+
+
+def test_every_sentence_that_is_recorded_of_a_detector_is_known_to_the_page(
+    shown: tuple[Served, Page],
+) -> None:
+    """What real detectors wrote of their fixed streams, so that a reworded sentence is noticed."""
+    texts = {
+        name: [each["text"] for part in found["results"].values() for each in part["evidence"]]
+        for name, found in recorded().items()
+    }
+    assert set(texts) == set(registry())
+    assert sum(map(bool, texts.values())) >= len(texts) - 1  # windows without a row are not in it
+    flat = sorted({text for some in texts.values() for text in some if text})
+    found = _said(shown[1], "ko", "recorded", [f"m of s: {text}" for text in flat])
+    kept_english = {
+        text: one
+        for text, one in zip(flat, found, strict=True)
+        if _foreign(one, _RECORDED) or not one.startswith("s의 m: ")
+    }
+    assert kept_english == {}
+    print(f"{len(flat)} sentences of {len(texts)} detectors")
+
+
+def _refusals() -> set[str]:
+    """What the portal says in refusals and in what it lacks, with a value for each place."""
+    found: set[str] = set()
+    for path in sorted((_SCRIPTS.parents[1]).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = getattr(getattr(node, "func", None), "id", "") or getattr(
+                getattr(node, "func", None), "attr", ""
+            )
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            if name == "HTTPException" and len(node.args) > 1:
+                found.add(_literal(node.args[1]))
+            elif name == "append" and "lacks" in ast.unparse(node.func):
+                found.add(_literal(node.args[0]))
+    return found - {""}
+
+
+def _literal(node: ast.expr) -> str:
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if not isinstance(node, ast.JoinedStr):
+        return ""
+    parts = [str(one.value) if isinstance(one, ast.Constant) else "7" for one in node.values]
+    return "".join(parts)
+
+
+def test_every_refusal_that_the_page_may_show_is_known_to_it(shown: tuple[Served, Page]) -> None:
+    texts = sorted(one for one in _refusals() if not one.startswith(_FOR_PROGRAMS))
+    assert len(texts) > 20
+    found = _said(shown[1], "ko", "fault", texts)
+    same = [text for text, one in zip(texts, found, strict=True) if one == text]
+    assert same == []
 
 
 def test_what_has_no_known_form_stays_as_it_was_written(shown: tuple[Served, Page]) -> None:

@@ -31,11 +31,10 @@ const ACTIONS = {
   a: () => act("acknowledge", subjects()), r: () => act("resolve", subjects()),
   s: () => silenceDialog(subjects()),
   x: () => chosen.value && mark(chosen.value), "?": () => { dialog.value = { kind: "keys" }; },
-  u: async () => { // also of what is seen before its answer has come
-    await settled();
+  u: () => settled().then(() => { // also of what is seen before its answer has come
     const one = toast.value;
     if (one && one.undo) { toast.value = null; one.undo(); }
-  },
+  }),
   "/": () => { go("series"); setTimeout(() => document.getElementById("find")?.focus(), 50); },
 };
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.limits import allowed
 from tests.parts import required_program
 
-__all__ = ["PICTURES", "browser", "faults_of", "opened", "violations"]
+__all__ = ["PICTURES", "another", "browser", "faults_of", "opened", "violations"]
 
 PICTURES = Path(__file__).parents[2] / "build" / "portal"
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text(encoding="utf-8")
@@ -39,21 +39,38 @@ def opened(
 ) -> Iterator[Page]:
     """A page that is logged in by a one-time link."""
     context = chromium.new_context(viewport=WIDE, bypass_csp=False, **options)  # type: ignore[arg-type]
-    page = context.new_page()
-    page.set_default_timeout(allowed(15) * 1000)
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda one: faults.append(one.text) if one.type == "error" else None)
+    page = _heard(context.new_page())
     page.goto(f"{address}/#/first/{token}")
     page.fill("input[name=name]", name)
     page.fill("input[name=password]", "correct horse battery")
     page.press("input[name=password]", "Enter")
     page.wait_for_selector("main#content")
-    page.faults = faults  # type: ignore[attr-defined]
     try:
         yield page
     finally:
         context.close()
+
+
+@contextmanager
+def another(known: Page, address: str) -> Iterator[Page]:
+    """A page more of who is logged in already: logging in is limited to ten a minute."""
+    page = _heard(known.context.new_page())
+    page.goto(address)
+    page.wait_for_selector("main#content")
+    try:
+        yield page
+    finally:
+        page.close()
+
+
+def _heard(page: Page) -> Page:
+    """Notes every error of the page."""
+    faults: list[str] = []
+    page.set_default_timeout(allowed(15) * 1000)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda one: faults.append(one.text) if one.type == "error" else None)
+    page.faults = faults  # type: ignore[attr-defined]
+    return page
 
 
 def faults_of(page: Page) -> list[str]:

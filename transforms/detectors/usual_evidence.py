@@ -117,16 +117,18 @@ def judge(
 def extreme(c: Array, y: float) -> float:
     """The verdict that one value alone is news: how far it lies beyond all that was seen.
 
-    That is 8 times its range while the channel is young, when nothing else can be judged (24 times
-    at 8 samples, in inverse proportion to them), and 50 times later: a spike is no news, an absurd
-    value is. A channel that never moved has no range.
+    That is 8 times its range while the channel is young, when nothing else can be judged, and 50
+    times later: a spike is no news, an absurd value is. At 8 samples it is news from 24 times on,
+    in inverse proportion to them, and counts in full then. A channel that never moved has no range.
     """
     reach = c[MOST] - c[LEAST]
     beyond = max(y - c[MOST], c[LEAST] - y)
     if c[COUNT] < FEW or not reach > 0 or beyond <= 0 or (c[COUNT] >= YOUNG and c[LOW] == c[HIGH]):
         return 0.0
-    times = 50.0 if known(c) else 8.0 * max(1.0, YOUNG / c[COUNT])
-    return float(min(beyond / (times * reach), 1e6))
+    times = 50.0 if known(c) else 8.0
+    verdict = min(beyond / (times * reach), 1e6)
+    least = 1.0 if known(c) else max(1.0, YOUNG / c[COUNT])
+    return float(verdict if verdict >= least else verdict / least)
 
 
 @lean_kernel

@@ -190,18 +190,20 @@ def test_quantiles_are_those_of_the_sorted_memory(values: list[float]) -> None:
 
 
 @given(
-    gains=st.lists(st.floats(-2, 4), min_size=1, max_size=200), beyond=st.sampled_from([1.6, 3.0])
+    gains=st.lists(st.floats(-2, 4), min_size=1, max_size=200),
+    beyond=st.sampled_from([1.6, 3.0]),
+    fade=st.sampled_from([1 - 1 / 4096, 1 - 1 / 86400]),
 )
 @settings(deadline=None, max_examples=50)
-def test_a_sum_is_the_plain_sum_of_page(gains: list[float], beyond: float) -> None:
+def test_a_sum_is_the_plain_sum_of_page(gains: list[float], beyond: float, fade: float) -> None:
     channel = np.zeros(usual_scale.CHANNEL)
     at = usual_scale.STATISTICS
     total = record = peak = 0.0
     for gain in gains:
-        verdict = usual_evidence._sum(channel, at, gain, 5.0, beyond, 1.0, True)
+        verdict = usual_evidence._sum(channel, at, gain, 5.0, beyond, 1.0, fade, True)
         limit = max(5.0, beyond * record)
         total = min(max(0.0, total + gain), 1.5 * limit)
-        record *= 1 - 1 / 4096
+        record *= fade
         peak = max(peak, total)
         if total == 0:
             record, peak = max(record, peak), 0.0

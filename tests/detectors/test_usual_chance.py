@@ -82,7 +82,8 @@ def test_runs_are_weighed_by_their_samples(runs: list[int]) -> None:
 def test_the_fewer_samples_the_farther_out_an_absurd_value_lies(seen: int, times: float) -> None:
     c = np.zeros(usual_scale.CHANNEL)
     c[usual_scale.COUNT], c[usual_scale.LEAST], c[usual_scale.MOST] = seen, 1.0, 3.0
-    assert usual_evidence.extreme(c, 3.0 + 2.0 * times) == pytest.approx(1.0)
+    assert usual_evidence.extreme(c, 3.0 + 1.98 * times) == pytest.approx(0.99)
+    assert usual_evidence.extreme(c, 3.0 + 2.02 * times) == pytest.approx(1.01 * times / 8)
 
 
 def test_a_heavy_tail_may_reach_as_far_on_the_other_side() -> None:

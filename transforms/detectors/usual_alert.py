@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.usual_evidence import (
     accept_evidence,
+    close_evidence,
 )
 from padit.transforms.detectors.usual_scale import (
     CENTRE,
@@ -134,6 +135,8 @@ def _close(s: Array, held: bool) -> None:
     """The end of an alert; what comes a third time, or takes a sixth of the time, is routine."""
     times = _times(s, s[VALUE : VALUE + CHANNEL]) if s[STASHED] > 0 else 0.0
     routine = times >= 3 or (times >= 2 and s[INSIDE] >= 0.15 * s[AGE])
+    close_evidence(s[VALUE : VALUE + CHANNEL], routine and not held)
+    close_evidence(s[ACTIVITY : ACTIVITY + CHANNEL], routine and not held)
     if routine and not held:
         _adopt(s)
     s[OPEN] = 0.0

@@ -3,13 +3,14 @@
 Page's cumulative sums (1954), on both sides, of two things. *Outside*: how far a sample lies
 beyond the 99 % quantile, in units of the tail, at most 3 a sample, so that no single sample
 decides. *Shifted*: how far it lies from the centre in standard deviations, at most 3, less 1,
-divided by how slowly the channel swings. *Between*: samples in a gap of the memory.
+divided by how many samples say as much as one of white noise. *Between*: samples in a gap of the
+memory.
 
 A sum is judged against the larger of a fixed limit and 1.6 times the highest it reached before
-without an alert, a record that fades within some 4,000 samples: what a channel does now and then
-is no news. A line that seldom leaves its one value, and for one it had before, has 3 times: what
-comes by chance now and then comes twice in a row sooner or later. A verdict is sum / limit: 1 is
-news.
+without an alert, or in one that was routine: a record that fades within a day, or 4,096 samples if
+that is longer. What a channel does now and then is no news. A line that seldom leaves its one
+value, and for one it had before, has 3 times: what comes by chance now and then comes twice in a
+row sooner or later. A verdict is sum / limit: 1 is news.
 """
 
 import math
@@ -39,6 +40,7 @@ from padit.transforms.detectors.usual_scale import (
     WIDTH,
     beyond_turns,
     distance,
+    persistence,
     slowness,
     tolerance,
 )
@@ -53,6 +55,7 @@ __all__ = [
     "UP",
     "YOUNG",
     "accept_evidence",
+    "close_evidence",
     "extreme",
     "judge",
     "known",
@@ -63,13 +66,14 @@ Array = NDArray[np.float64]
 OUTSIDE, SHIFTED, BETWEEN = 5.0, 9.0, 8.0
 UP, DOWN, AGED, KNOWN, HINT, OLD = 1, 2, 4, 8, 16, 256
 SLOW, FARTHER = 8.0, 1.5  # a series that moves slowly, and leaps
+NOISE = 16.0  # swings; of fewer nobody knows whether they were noise, and limits are wider instead
 FEW, YOUNG = 8, 24  # samples, until a range, and until quantiles are known
-RECORD, SELDOM, FADE, CAP = 1.6, 3.0, 1.0 - 1.0 / 4096, 1.5
+RECORD, SELDOM, CAP = 1.6, 3.0, 1.5
 
 
 @lean_kernel
 def judge(
-    c: Array, y: float, before: float, context: int, learn: bool, relief: float
+    c: Array, y: float, before: float, context: int, learn: bool, steps: bool, fade: float
 ) -> tuple[float, float]:
     """The highest verdict of a channel over a sample, and the number of the sum that gives it.
 
@@ -82,11 +86,15 @@ def judge(
             day, and counts for nothing), `HINT` (it was so a day ago: a walk there is no news),
             `OLD` (a line that seldom moves had values as far out before).
         learn: whether records may rise.
-        relief: how much faster sums fall inside an alert.
+        steps: whether the channel is the sizes of steps: sums fall twice as fast inside an alert,
+            and blocks that share a step are alike without going on.
+        fade: by what records fade a sample.
     """
     away = y - c[CENTRE]
     over, z, slack = _outside(c, away, before - c[CENTRE], context, learn)
     slow, wide = slowness(c), tolerance(c)
+    relief = 2.0 if steps else 1.0
+    long = slow if steps or c[SWINGS] < NOISE else persistence(slow)
     verdict, which = 0.0, 0.0
     record = SELDOM if context & OLD else RECORD
     c[OVER] = over if context & (UP if away >= 0 else DOWN) else 0.0
@@ -95,13 +103,13 @@ def judge(
         gain = min(over, 4.0) - slack if mine and over > 0 else -1.0
         if learn and over < 6.0 and (slack > 0.6 or gain < 0):
             gain /= math.sqrt(min(slow, 9.0))
-        v = _sum(c, STATISTICS + k, gain, OUTSIDE * wide, record, relief, learn)
-        shift = ((z if mine else -z) - 1.0) / slow
-        w = _sum(c, STATISTICS + 2 + k, shift, SHIFTED * wide, RECORD, slow * relief, learn)
+        v = _sum(c, STATISTICS + k, gain, OUTSIDE * wide, record, relief, fade, learn)
+        shift = ((z if mine else -z) - 1.0) / long
+        w = _sum(c, STATISTICS + 2 + k, shift, SHIFTED * wide, RECORD, long * relief, fade, learn)
         if context & (UP << k) and max(v, w) > verdict:
             verdict, which = max(v, w), k + (2.0 if w > v else 0.0)
     between = 1.0 if _in_gap(c, y, before) else -1.0
-    v = _sum(c, STATISTICS + 4, between, BETWEEN * wide, RECORD, relief, learn)
+    v = _sum(c, STATISTICS + 4, between, BETWEEN * wide, RECORD, relief, fade, learn)
     return (v, 4.0) if v > verdict else (verdict, which)
 
 
@@ -109,16 +117,18 @@ def judge(
 def extreme(c: Array, y: float) -> float:
     """The verdict that one value alone is news: how far it lies beyond all that was seen.
 
-    That is 8 times its range while the channel is young, when nothing else can be judged (24 times
-    at 8 samples, in inverse proportion to them), and 50 times later: a spike is no news, an absurd
-    value is. A channel that never moved has no range.
+    That is 8 times its range while the channel is young, when nothing else can be judged, and 50
+    times later: a spike is no news, an absurd value is. At 8 samples it is news from 24 times on,
+    in inverse proportion to them, and counts in full then. A channel that never moved has no range.
     """
     reach = c[MOST] - c[LEAST]
     beyond = max(y - c[MOST], c[LEAST] - y)
     if c[COUNT] < FEW or not reach > 0 or beyond <= 0 or (c[COUNT] >= YOUNG and c[LOW] == c[HIGH]):
         return 0.0
-    times = 50.0 if known(c) else 8.0 * max(1.0, YOUNG / c[COUNT])
-    return float(min(beyond / (times * reach), 1e6))
+    times = 50.0 if known(c) else 8.0
+    verdict = min(beyond / (times * reach), 1e6)
+    least = 1.0 if known(c) else max(1.0, YOUNG / c[COUNT])
+    return float(verdict if verdict >= least else verdict / least)
 
 
 @lean_kernel
@@ -176,7 +186,14 @@ def _in_gap(c: Array, y: float, before: float) -> bool:
 
 @lean_kernel
 def _sum(
-    c: Array, at: int, gain: float, limit: float, beyond: float, relief: float, learn: bool
+    c: Array,
+    at: int,
+    gain: float,
+    limit: float,
+    beyond: float,
+    relief: float,
+    fade: float,
+    learn: bool,
 ) -> float:
     """Add to a sum; inside an alert it falls faster, so that the alert closes in time."""
     record, peak = at + 5, at + 10
@@ -185,15 +202,25 @@ def _sum(
         gain *= relief * limit / 4.0
     c[at] = min(max(0.0, c[at] + gain), CAP * limit)
     if learn:
-        c[record] *= FADE
+        c[record] *= fade
         if c[at] > c[peak]:
             c[peak] = c[at]
         if c[at] == 0.0:
             c[record] = max(c[record], c[peak])
             c[peak] = 0.0
     else:
-        c[peak] = 0.0
+        c[peak] += max(gain, 0.0)
     return float(c[at] / limit)
+
+
+@lean_kernel
+def close_evidence(c: Array, routine: bool) -> None:
+    """The end of an alert: what its sums would have reached is a record, if it was routine."""
+    for k in range(5):
+        s = STATISTICS + k
+        if routine:
+            c[s + 5] = max(c[s + 5], c[s + 10])
+        c[s + 10] = 0.0
 
 
 @lean_kernel

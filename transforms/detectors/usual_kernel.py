@@ -41,6 +41,7 @@ from padit.transforms.detectors.usual_state import (
     ACTIVE_CHANNEL,
     ACTIVITY,
     AGE,
+    BLOCK,
     BORN,
     CHANNEL_OF,
     COUNTER,
@@ -81,6 +82,7 @@ RANKED = 0.4  # what is new and no news stays below this verdict, in the order o
 MOST_ALONE = 3.8  # of a single sample; what is CRITICAL lasts
 FORGET, HARDLY = 0.9, 0.05  # how new the last samples were, and less than which they are old
 DOUBT = 2.0  # what was seen at other times of the day takes more to be news
+RECORDS, DAY = 4096.0, 86400e6  # samples and microseconds for which a record is kept, the longer
 STEADY = 512  # samples without a move, after which one is news
 STATED = 128  # of an availability or an error rate
 MATURE = 1024  # samples of a series that moves
@@ -285,10 +287,13 @@ def _judge(
     context |= (AGED if t - s[BORN] >= DAY_OLD else 0) | (directions & OLD)
     verdict, channel = 0.0, 0.0
     if known(c) and (c[COUNT] >= 512 or t - s[BORN] >= QUIET):
-        verdict, channel = judge(c, y, before(s, c[CENTRE]), context, closed, 1.0)
+        kept = max(RECORDS, DAY / max(s[INTERVAL], 1.0))
+        verdict, channel = judge(
+            c, y, before(s, c[CENTRE]), context, closed, False, 1.0 - 1.0 / kept
+        )
         if a[COUNT] >= 32 and a[SWINGS] >= 3 and c[LOW] < c[HIGH] and s[COUNTER] == 0:
             if active:
-                _judge_activity(s, a, context & AGED, closed)
+                _judge_activity(s, a, context & AGED, closed, max(RECORDS, kept / BLOCK))
             if s[JUDGED] > verdict:
                 verdict, channel = s[JUDGED], ACTIVE_CHANNEL
     if timely > verdict:
@@ -300,12 +305,12 @@ def _judge(
 
 
 @lean_kernel
-def _judge_activity(s: Array, a: Array, aged: int, closed: bool) -> None:
+def _judge_activity(s: Array, a: Array, aged: int, closed: bool, kept: float) -> None:
     """Judge the sizes of steps, unless the series moves seldom, and then by its rounding."""
     if s[EQUALS] >= 0.4 * (s[RISES] + s[FALLS] + s[EQUALS]):
         s[JUDGED] = 0.0
         return
-    s[JUDGED], _ = judge(a, s[ACTIVE], a[CENTRE], aged | UP | DOWN, closed, 2.0)
+    s[JUDGED], _ = judge(a, s[ACTIVE], a[CENTRE], aged | UP | DOWN, closed, True, 1.0 - 1.0 / kept)
 
 
 @lean_kernel

@@ -7,8 +7,13 @@ of the days is *known*: two days agree on it. From three days on a value outside
 is evidence as in `usual_evidence`; from two weeks on the weeks decide, so that a working day as
 quiet as a weekend is news and a weekend is not.
 
+Where the time of the day or week explains no more of the half hours before than chance would,
+there is no season, and twice as much evidence is needed.
+
 All that happens is learnt here, faults too: one of them moves no second least.
 """
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +46,11 @@ SLOTS_OF_SEASON = 2 * RING
     HIGHEST,
     WEEKLY,
 ) = range(15)
-SEASON = 16
+OF_DAYS, OF_WEEKS = 15, 20  # analysis of variance
+MIDDLE, BETWEEN, ERROR, TOTAL, COMPARED = 0, 1, 2, 3, 4
+HOLD = 2.0  # deviations
+NO_SEASON = 2.0  # times the evidence, where the time of the day says nothing
+SEASON = 25
 LIMIT = 5.0
 PROVEN = 96  # half hours that were judged before the season may speak
 WRONG = 30.0  # how much wider its limit is where it is always wrong
@@ -74,6 +83,8 @@ def season_judge(
         over = max(over, (y - s[STRICT_HIGH]) / unit)
     if directions & DOWN:
         over = max(over, (s[STRICT_LOW] - y) / unit)
+    if not (_returns(s, OF_DAYS) or _returns(s, OF_WEEKS)):
+        doubt *= NO_SEASON
     verdict = _add(s, over, learn, doubt)
     if s[SEEN] < PROVEN:
         return 0.0, context
@@ -151,6 +162,8 @@ def _envelope(s: Array, slots: NDArray[np.float32], now: int, few: bool) -> None
     s[DAYS] = days
     s[LOW], s[HIGH] = (low2, high2) if days >= 2 else (low1, high1)
     s[STRICT_LOW], s[STRICT_HIGH] = (low2, high2) if days >= 5 else (low1, high1)
+    _compare(s, OF_DAYS, slots, now, DAY, 7)
+    _compare(s, OF_WEEKS, slots, now, WEEK, WEEKS - 1)
     low1, low2, high1, high2, weeks = _extremes(slots, now, WEEK, WEEKS - 1)
     if weeks >= 2:
         if few and s[WEEKLY] == 0:
@@ -183,6 +196,45 @@ def _extremes(
             low1, low2 = min(low1, low), min(max(low1, low), low2)
             high1, high2 = max(high1, high), max(min(high1, high), high2)
     return low1, low2, high1, high2, found
+
+
+@lean_kernel
+def _compare(
+    s: Array, at: int, slots: NDArray[np.float32], now: int, period: int, most: int
+) -> None:
+    """Analysis of variance (Fisher 1925): between the times of a period, and of a time's mean.
+
+    Of the middle of each half hour, held at two deviations, averaged over a period.
+    """
+    known = s[at + COMPARED] >= DAY
+    limit = HOLD * math.sqrt(max(s[at + TOTAL], 0.0)) if known else np.inf
+    found, mean, squares = 0, 0.0, 0.0
+    for lag in range(1, most + 1):
+        place = 2 * ((now - lag * period) % RING)
+        if slots[place] <= slots[place + 1]:
+            y = 0.5 * (float(slots[place]) + float(slots[place + 1])) - s[at + MIDDLE]
+            if limit > 0:
+                y = min(max(y, -limit), limit)
+            found += 1
+            away = y - mean
+            mean += away / found
+            squares += away * (y - mean)
+    if found < 2:
+        return
+    error = squares / ((found - 1) * found)
+    weight = 1.0 / min(s[at + COMPARED] + 1.0, period)
+    s[at + COMPARED] += 1.0
+    s[at + MIDDLE] += weight * mean
+    between = (1.0 - weight) * mean * mean
+    s[at + BETWEEN] += weight * (between - error - s[at + BETWEEN])
+    s[at + ERROR] += weight * (error - s[at + ERROR])
+    s[at + TOTAL] += weight * (between + squares / found - s[at + TOTAL])
+
+
+@lean_kernel
+def _returns(s: Array, at: int) -> bool:
+    """Whether there is a season: its variance is at least that of the error it is known with."""
+    return bool(s[at + COMPARED] >= DAY and s[at + BETWEEN] >= s[at + ERROR])
 
 
 @lean_kernel

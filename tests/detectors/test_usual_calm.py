@@ -1,0 +1,107 @@
+"""What keeps `usual` quiet in calm time: slow noise, routine bursts, no season."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from padit.transforms.detectors import usual_evidence, usual_scale, usual_season
+from tests.detectors.test_usual import _judged
+
+Array = NDArray[np.float64]
+
+
+def _slow(chance: np.random.Generator, size: int, memory: float) -> Array:
+    """An AR(1) of deviation 1."""
+    step = chance.normal(size=size) * np.sqrt(1 - memory * memory)
+    values, y = np.empty(size), 0.0
+    for i in range(size):
+        y = memory * y + step[i]
+        values[i] = y
+    return values
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.5, 0.9, 0.97, 0.99])
+def test_the_persistence_of_slow_noise_is_the_variance_of_its_mean(memory: float) -> None:
+    values = _slow(np.random.default_rng(41), 200_000, memory)
+    low, high = np.quantile(values, (0.25, 0.75))
+    ends = np.where(values >= high, 1, np.where(values <= low, -1, 0))
+    swings = np.count_nonzero(np.diff(ends[ends != 0]) > 0)
+    slow = max(1.0, len(values) / (8 * swings))
+    found = usual_scale.persistence(slow)
+    assert found == pytest.approx((1 + memory) / (1 - memory), rel=0.12)
+
+
+def _bursts(chance: np.random.Generator) -> Array:
+    """A day at 1 Hz: some minutes of work, each half hour or so."""
+    values = 5 + chance.normal(size=86_400)
+    at = int(chance.exponential(1800))
+    while at < len(values):
+        lasts = int(chance.uniform(60, 240))
+        values[at : at + lasts] += 60 * chance.uniform(0.7, 1.3)
+        at += lasts + int(chance.exponential(1800))
+    return values
+
+
+def test_bursts_that_became_routine_stay_so_for_the_day() -> None:
+    """Three are told of each kind of height; before, one or two in three hours, all day."""
+    late = [_judged(_bursts(np.random.default_rng([42, k])), 1.0)[0] for k in range(4)]
+    assert sum(int((news >= 6 * 3600).sum()) for news in late) <= 4
+
+
+@given(gains=st.lists(st.floats(-2, 4), min_size=1, max_size=100), routine=st.booleans())
+@settings(deadline=None, max_examples=50)
+def test_what_an_alert_reached_is_a_record_if_it_was_routine(
+    gains: list[float], routine: bool
+) -> None:
+    channel = np.zeros(usual_scale.CHANNEL)
+    at = usual_scale.STATISTICS
+    reached = 0.0
+    for gain in gains:
+        usual_evidence._sum(channel, at, gain, 5.0, 1.6, 1.0, 0.999, False)
+        reached += max(gain, 0.0)
+    usual_evidence.close_evidence(channel, routine)
+    assert channel[at + 5] == (reached if routine else 0.0)
+    assert channel[at + 10] == 0.0
+
+
+def _compared(values: Array) -> tuple[Array, bool]:
+    """The state of a season after half hours of one value each, and whether its days return."""
+    slots = np.full(usual_season.SLOTS_OF_SEASON, np.nan, np.float32)
+    state = np.zeros(usual_season.SEASON)
+    for k, y in enumerate(values):
+        usual_season.season_learn(state, slots, k * usual_season.HALF_HOUR, float(y), False)
+    return state, bool(usual_season._returns(state, usual_season.OF_DAYS))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_day_that_returns_is_a_season_and_slow_noise_is_none(seed: int) -> None:
+    chance = np.random.default_rng([43, seed])
+    at = np.arange(12 * usual_season.DAY)
+    noise = _slow(chance, len(at), 0.9)
+    day = np.sin(at * 2 * np.pi / usual_season.DAY)
+    assert _compared(day + 0.5 * noise)[1]
+    assert not _compared(noise)[1]
+    spiked = day + 0.5 * noise
+    spiked[chance.integers(4 * usual_season.DAY, len(at), 8)] += 1e3  # held, as faults are
+    assert _compared(spiked)[1]
+
+
+def test_the_analysis_of_variance_is_the_plain_one() -> None:
+    """Of the last half hour, before anything is held: between, and of the mean of seven days."""
+    values = np.random.default_rng(44).normal(size=3 * usual_season.DAY)
+    state, _ = _compared(values)
+    at = usual_season.OF_DAYS
+    middle = between = error = total = 0.0
+    held = values.astype(np.float32).astype(float)
+    for n, now in enumerate(range(2 * usual_season.DAY, 3 * usual_season.DAY)):
+        before = held[now - usual_season.DAY :: -usual_season.DAY][:7] - middle
+        weight = 1 / min(n + 1.0, usual_season.DAY)
+        wrong = before.var(ddof=1) / len(before)
+        square = (1 - weight) * before.mean() ** 2
+        middle += weight * before.mean()
+        between += weight * (square - wrong - between)
+        error += weight * (wrong - error)
+        total += weight * (square + before.var() - total)
+    assert state[at : at + 4] == pytest.approx([middle, between, error, total])

@@ -12,6 +12,7 @@ from padit.domain.config import Levels
 from padit.domain.errors import StateError
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
+from padit.transforms import exact
 from padit.transforms.detectors.base import Parameters, Scores
 from padit.transforms.detectors.calibration import measured_confidence, score_of
 from padit.transforms.detectors.columns import Columns, Field, locate
@@ -143,7 +144,7 @@ class DiscordDetector:
             return {"text": f"{series.metric_name} goes on as before"}
         value = float(table.value[at])
         seen = f"{series.metric_name} {number(value)} {series.unit}".rstrip()
-        times = detail["ratio"] / 2.0 ** detail["limit"]
+        times = detail["ratio"] / exact.pow(2.0, detail["limit"])
         return {
             "text": f"{seen}, the last {LENGTH} samples are like none of the "
             f"{int(detail['remembered'])} before, {number(times)} times the limit",

@@ -39,6 +39,7 @@ __all__ = ["Publisher"]
 _log = logging.getLogger("padit.adapters.publisher")
 _MOST_WAITING = 2_000_000  # samples not yet encoded, about 500 MB; more is dropped
 _BUSY_FROM = 200_000  # samples not yet encoded from which on receivers refuse writes
+_SAMPLE_BYTES = 256  # that a sample may take on disk, as long as it is not encoded
 _MOST_FLYING = 50_000  # records handed to the client; it holds 100,000
 _LOOK_AGAIN_SEC = 300.0  # a topic may have got more partitions
 
@@ -102,11 +103,13 @@ class Publisher:
 
     def ready(self) -> bool:
         """False while more input would mean more loss, or the thread fails or has ended."""
+        # A thread that waits for the broker takes nothing from the inbox, and all of it needs room.
+        unwritten = self._waiting + self._unencoded
         return (
             self.alive
             and not self.state.failures
             and self._waiting < _BUSY_FROM
-            and self._disk_bytes < 0.9 * self._max_disk
+            and self._disk_bytes + unwritten * _SAMPLE_BYTES < 0.9 * self._max_disk
         )
 
     @property
@@ -230,6 +233,8 @@ class Publisher:
                 self._encoding = chain((record,), self._encoding)
                 raise
             self._unencoded -= record.samples
+            if position % 50 == 49:
+                self._disk_bytes = self._backlog.disk_bytes
             if pump and position % 1000 == 999:
                 self._pump()
         self._encoding = None

@@ -1,5 +1,6 @@
 """The publisher against a real Kafka: exactly what was put, in order, also when the broker dies."""
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -212,6 +213,24 @@ def test_buffer_is_bounded_and_what_is_dropped_is_counted(tmp_path: Path) -> Non
     dropped = stats.get("padit_publisher_dropped_total", reason="buffer_full")
     assert left + dropped == 20_000
     assert sum(path.stat().st_size for path in tmp_path.glob("*.seg")) < 1_200_000
+
+
+def test_what_a_waiting_thread_has_not_taken_needs_room_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The thread waits for a broker that comes back; it took nothing, and writes were accepted.
+    go_on = threading.Event()
+    monkeypatch.setattr(Publisher, "_known_partitions", lambda _: int(go_on.wait(allowed(60))))
+    publisher, stats = make(f"127.0.0.1:{free_port()}", "metrics", tmp_path)
+    accepted = 0
+    while publisher.ready():
+        publisher.put(samples(accepted, 500))
+        accepted += 500
+        assert accepted < 100_000
+    go_on.set()
+    until(lambda: stats.get("padit_publisher_disk_bytes") > 0, "the disk is used")
+    assert publisher.stop(2) == accepted
+    assert stats.total("padit_publisher_dropped_total") == 0
 
 
 def test_what_was_left_on_disk_goes_first_at_the_next_start(

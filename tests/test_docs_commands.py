@@ -47,6 +47,9 @@ TRIED = {
     "curl -X POST": "tests/integration/test_pages.py",
     "curl $FLINK": "tests/integration/test_pages.py",
     "curl -H Authorization": "tests/adapters/test_log_store.py",
+    "curl -c jar": "tests/portal/test_access.py",
+    "curl -b jar": "tests/portal/test_access.py",
+    "curl http://127.0.0.1:8080/api/v1/logs": "tests/portal/test_log_path.py",
     "cat >": "tests/integration/test_start_pages.py",
 }
 NOT_OURS = re.compile(r"adapters/tank\.py|detectors/limit\.py|.*NAME.*")

@@ -1,4 +1,4 @@
-"""Names of series for search and pages: a table in DuckDB, so that a million hold nobody up.
+"""Names of series for search and pages, in a table of DuckDB: a million are searched quickly.
 
 A page is the next of them in the order of source and metric behind a place; the work for it does
 not hold Python's lock. Names are compared as bytes, and searched without regard to case.
@@ -36,7 +36,7 @@ class SeriesNames:
         self._written = (0, 0)
 
     def add(self, key: Key) -> int:
-        """The number of a new series, to be found after the next `write`."""
+        """Take a new series, which is found after the next `write`; the number of its source."""
         place = self._places.get(key[0])
         if place is None:
             place = self._places[key[0]] = len(self.sources)

@@ -135,7 +135,7 @@ class ArchivePlace:
         )
 
     def forget(self) -> None:
-        """Connect anew, with the credentials of that moment."""
+        """Drop the connection; the next call connects again and reads the credentials again."""
         self._system = None
 
     def path(self, name: str) -> str:

@@ -3,7 +3,7 @@
 import shlex
 from glob import glob
 
-__all__ = ["MAGIC", "looks_like"]
+__all__ = ["MAGIC", "MANY_CONTROLS", "controls_in", "known_by_magic", "looks_like"]
 
 MAGIC = (
     (b"PK\x03\x04", "a zip archive, as Excel's .xlsx are", "save it as CSV, or unpack it"),
@@ -21,7 +21,18 @@ MAGIC = (
 )
 """What a file begins with, what it is, and what helps."""
 _BEGIN = 4096
-_MOST_CONTROLS = 32  # as many as text of a device may hold
+MANY_CONTROLS = 32
+"""Control characters: a few stand in text that a device has written."""
+
+
+def known_by_magic(begin: bytes) -> tuple[str, str] | None:
+    """What a file is that begins so, and what helps; None: its first bytes say nothing."""
+    return next(((what, remedy) for magic, what, remedy in MAGIC if begin.startswith(magic)), None)
+
+
+def controls_in(text: bytes) -> int:
+    """How many control characters there are that no text has."""
+    return sum(text.count(bytes([one])) for one in range(32) if one not in b"\t\n\f\r\x1b")
 
 
 def looks_like(path: str) -> str:
@@ -35,14 +46,13 @@ def looks_like(path: str) -> str:
             begin = file.read(_BEGIN)
     except OSError:
         return ""
-    for magic, what, remedy in MAGIC:
-        if begin.startswith(magic):
-            return f". It is {what}: {remedy}"
+    known = known_by_magic(begin)
+    if known is not None:
+        return f". It is {known[0]}: {known[1]}"
     text = begin.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not text:
         return ". It is empty"
-    controls = sum(begin.count(bytes([one])) for one in range(32) if one not in b"\t\n\f\r\x1b")
-    if controls >= _MOST_CONTROLS and not begin.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if controls_in(begin) >= MANY_CONTROLS and not begin.startswith((b"\xff\xfe", b"\xfe\xff")):
         return ". It is no text: export it as CSV or JSON"
     json = text[:1] in (b"{", b"[")
     quoted = shlex.quote(f"{path}?suffix={'json' if json else 'csv'}")

@@ -226,6 +226,11 @@ class FileOptions(BaseModel):
         "`parquet`, `prom`, `tsv`.",
     )
 
+    @property
+    def base(self) -> int | None:
+        """Where the numbers of the column of times begin to count, microseconds; None: in 1970."""
+        return self.start if self.step is None else None
+
 
 def file_options(place: str, options: Mapping[str, Any]) -> FileOptions:
     """Check options.

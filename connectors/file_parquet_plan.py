@@ -93,7 +93,7 @@ def lay_out(
     _check_kinds(plan, leaves, path)
     metrics = set(plan.value_columns)
     guesses += _of_metrics([leaf for leaf in used if leaf.name in metrics], as_text, path)
-    guesses += _of_time(plan, file, leaves, path, counted=options.start is not None)
+    guesses += _of_time(plan, file, leaves, path, counted=options.base is not None)
     guesses += with_labels(Findings(), plan, labels).guesses
     left = [leaf for leaf in leaves.values() if leaf not in used]
     return Layout(
@@ -220,10 +220,9 @@ def _of_metrics(used: list[Leaf], as_text: set[str], path: str) -> list[Guess]:
 
 
 def _time_form(options: FileOptions) -> TimeForm:
-    base = options.start if options.start is not None and options.step is None else None
     return TimeForm(
-        1 if base is not None else 0, "", options.timezone or "", options.repeated_hour,
-        base=base or 0,
+        0 if options.base is None else 1, "", options.timezone or "", options.repeated_hour,
+        base=options.base or 0,
     )  # fmt: skip
 
 

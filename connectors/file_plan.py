@@ -224,9 +224,9 @@ def _time(
     name = options.timestamp
     if name in columns:
         return name, None
-    for at, sign in enumerate(name):  # a "+" in the query of a URI arrives as a space
-        if sign in "+ " and name[:at] in columns and name[at + 1 :] in columns:
-            return name[:at], name[at + 1 :]
+    pair = date_and_time(name, columns)
+    if pair is not None:
+        return pair
     before = f"{place} has no column {name!r}; its columns are: {', '.join(columns)}. "
     behind = (
         "Name the one with the event time with timestamp=COLUMN (or timestamp=DATE+TIME, if two "
@@ -235,6 +235,14 @@ def _time(
     if len(columns) == 1:
         behind += "; if other lines stand before the header, add skip_lines=NUMBER"
     raise NoTimeError(before, behind, likely_time(columns))
+
+
+def date_and_time(name: str, columns: Sequence[str]) -> tuple[str, str] | None:
+    """The two columns that `DATE+TIME` names; None: it names no two."""
+    for at, sign in enumerate(name):  # a "+" in the query of a URI arrives as a space
+        if sign in "+ " and name[:at] in columns and name[at + 1 :] in columns:
+            return name[:at], name[at + 1 :]
+    return None
 
 
 def likely_time(columns: Sequence[str]) -> str:

@@ -65,10 +65,12 @@ def parse_config(text: str, place: str) -> AlertingConfig:
         ConfigurationError: it is none; the message names the key.
     """
     try:
-        if _size(yaml.compose(text, yaml.SafeLoader), {}) > _MOST_NODES:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if _size(node, {}) > _MOST_NODES:
             message = f"{place} grows to more than {_MOST_NODES:,} values by its aliases"
             raise ConfigurationError(message)
-        content = yaml.safe_load(text)
+        content = None if node is None else loader.construct_document(node)
     except ConfigurationError:
         raise
     except (yaml.YAMLError, RecursionError, ValueError) as error:

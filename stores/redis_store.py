@@ -184,9 +184,8 @@ class _RedisWriter(Unbuffered):
 
     def begin(self, positions: Positions) -> None:
         """See `Writer`."""
-        found = {f"{one.topic}:{one.partition}": at for one, at in positions.items()}
         try:
-            self._client.hset(self._settings.positions_key, mapping=found)
+            self._note(self._client, positions)
         except redis.RedisError as error:
             raise SinkError(_explained(self._name, error)) from error
         self._at = {**self._at, **positions}

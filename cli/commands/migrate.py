@@ -16,9 +16,9 @@ EXAMPLES = """examples:
   padit migrate --alerting postgresql://padit@db/padit --portal postgresql://padit@db/padit \\
       --store postgresql://db:5432/plant
 
-Processes that run need not be stopped, and make their tables themselves if nobody did. What was
-made is not made again. There is no way back but a backup: a version before a change refuses its
-tables, so take a backup where --check names one (docs/upgrade.md).
+Running processes need not be stopped. Without this command each process makes its tables when it
+starts. What exists is left as it is. There is no way back but a backup: a version before a change
+refuses its tables, so take a backup where --check names one (docs/upgrade.md).
 Exit codes: 0 done; 1 changes are missing (--check), the tables are of a newer version, or the
 database did not answer in time; 2 an option is wrong, or the user may not.
 """

@@ -34,7 +34,7 @@ def unwrapped(item: dict[str, Any]) -> list[Any]:
 
 
 def _is_action(item: dict[str, Any]) -> bool:
-    """Whether it is a line of a bulk request that only says what to do with the next one."""
+    """Whether it is an action line of a bulk request, such as `{"create": {"_index": "logs"}}`."""
     if len(item) != 1:
         return False
     ((name, value),) = item.items()

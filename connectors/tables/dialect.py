@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from padit.codecs.promtool import is_export
-from padit.connectors.file_looks import MAGIC
+from padit.connectors.file_looks import MANY_CONTROLS, controls_in, known_by_magic
 from padit.connectors.file_options import FileOptions
 from padit.connectors.file_plan import check_names, likely_time
 from padit.connectors.tables.records import Cut, Text
@@ -128,20 +128,17 @@ def _text(path: str, options: FileOptions, guesses: list[Guess]) -> Text:
     return Text(encoding, cr)
 
 
-_MANY_CONTROLS = 32  # a few stand in text that a device has written
-
-
 def _refuse_binary(path: str, text: Text) -> None:
     """Refuse what is no text. Raises SourceError with what it is, and what to do."""
     head = read_pieces(path, _BEGIN, 0, 0)[0]
-    for magic, what, remedy in MAGIC:
-        if head.startswith(magic):
-            message = f"{path} is no text: it is {what}; {remedy}"
-            raise SourceError(message)
-    controls = sum(head.count(bytes([one])) for one in range(32) if one not in b"\t\n\f\r\x1b")
+    known = known_by_magic(head)
+    if known is not None:
+        message = f"{path} is no text: it is {known[0]}; {known[1]}"
+        raise SourceError(message)
+    controls = controls_in(head)
     if (
         not text.encoding.startswith("utf-16")
-        and controls >= _MANY_CONTROLS
+        and controls >= MANY_CONTROLS
         and controls * 12 > len(head)
     ):
         message = (

@@ -177,8 +177,8 @@ def _time_form(
     sample: pa.Table, plan: Plan, options: FileOptions, path: str, guesses: list[Guess]
 ) -> TimeForm:
     form = TimeForm()
-    if options.start is not None and options.step is None:
-        return TimeForm(EPOCHS.get(options.time_format or "", 1), base=options.start)
+    if options.base is not None:
+        return TimeForm(EPOCHS.get(options.time_format or "", 1), base=options.base)
     if options.time_format in EPOCHS:
         form = TimeForm(EPOCHS[options.time_format])
     elif options.time_format not in (None, "iso"):

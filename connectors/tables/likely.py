@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from padit.connectors.file_plan import date_and_time
 from padit.connectors.tables.times import convert_times, detect_times, text_of
 from padit.domain.errors import SourceError
 from padit.domain.timestamps import EARLIEST_US, LATEST_US
@@ -32,15 +33,8 @@ def likely_by_cells(sample: pa.Table, names: Sequence[str], by_name: str) -> str
         names: of the columns, in order.
         by_name: what the names suggest, as `timestamp` has it; or "".
     """
-    parts = next(
-        (
-            (by_name[:at], by_name[at + 1 :])
-            for at, sign in enumerate(by_name)
-            if sign == "+" and {by_name[:at], by_name[at + 1 :]} <= {*names}
-        ),
-        (by_name,),
-    )
-    if by_name and _are_times(sample, parts):
+    pair = None if by_name in names else date_and_time(by_name, names)
+    if by_name and _are_times(sample, pair or (by_name,)):
         return by_name
     return next((name for name in names if name and _counts(sample, name)), by_name)
 

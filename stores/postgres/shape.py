@@ -161,7 +161,8 @@ class Tables:
             mine, indexes = there.get(table, {}), unique.get(table, [])
             fault = next(_faults(table, shape, mine, indexes, self._metrics), None)
             if fault is not None:
-                raise ConfigurationError(f"{self._name}: {fault}")  # noqa: EM102
+                message = f"{self._name}: {fault}"
+                raise ConfigurationError(message)
 
     def _rights(self, first: bool) -> None:
         rows = self._connection.execute(_RIGHTS, (list(_SHAPES),)).fetchall()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -149,17 +149,20 @@ def results(name: str, stream: str) -> dict[str, Any]:
                 metric = f"absent {scores.absent.series[absent].metric_name}"
                 windows.setdefault(metric, []).append(float(score))
     found = {
-        "windows": {metric: _sums(scores) for metric, scores in sorted(windows.items())},
-        "samples": {metric: _sums(scores) for metric, scores in sorted(samples.items())},
+        "windows": {metric: _of_known(scores) for metric, scores in sorted(windows.items())},
+        "samples": {metric: _of_known(scores) for metric, scores in sorted(samples.items())},
         "evidence": evidence,
     }
     text: dict[str, Any] = json.loads(json.dumps(found))
     return text
 
 
-def _sums(scores: list[float]) -> list[float]:
-    """How many are known, their sum, that of their squares, and that by place."""
-    known = [(place, one) for place, one in enumerate(scores) if not math.isnan(one)]
+def _of_known(scores: list[float]) -> list[float]:
+    return sums([(place, one) for place, one in enumerate(scores) if not math.isnan(one)])
+
+
+def sums(known: Sequence[tuple[int, float]]) -> list[float]:
+    """How many numbers there are, their sum, that of their squares, and that by place."""
     return [
         float(len(known)),
         math.fsum(one for _, one in known),

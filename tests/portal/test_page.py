@@ -1,17 +1,14 @@
 """The page in a real Chromium: a fault appears, is acknowledged, silenced, resolved; every view."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import pytest
 from playwright.sync_api import Browser, Page
 
-from padit.cli.main import main
 from padit.domain.timestamps import MICROS, format_utc, parse_timestamp
 from tests.limits import allowed
-from tests.portal.browsing import PHONE, WIDE, browser, faults_of, kept, opened, violations
+from tests.portal.browsing import PHONE, WIDE, faults_of, kept, opened, violations
 from tests.portal.making import Served, append, served, transition, wait_for
 
 VIEWS = {
@@ -19,21 +16,6 @@ VIEWS = {
     "logs": "logs", "health": "health", 
     "compare": "compare?left=alerts.jsonl&right=other.alerts.jsonl",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def factory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A simulated factory with faults, and what the job made of it."""
-    folder = tmp_path_factory.mktemp("factory")
-    done = main(["demo", "--machines", "4", "--hours", "1", "--folder", str(folder), "--overwrite"])
-    assert done == 0
-    return folder
 
 
 def _transitions(factory: Path) -> list[bytes]:

@@ -12,17 +12,11 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from padit.domain.timestamps import MICROS
-from tests.portal.browsing import PHONE, WIDE, another, browser, faults_of, kept, opened, violations
+from tests.portal.browsing import PHONE, WIDE, another, faults_of, kept, opened, violations
 from tests.portal.making import PASSWORD, Served, append, features, served, transition, wait_for
 
 _LONG = "x" * 4000
 _ROW = "li.incident"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as one:
-        yield one
 
 
 def _values(source: str, metric: str, values: list[Any], begin: float) -> list[bytes]:

@@ -9,16 +9,10 @@ from playwright.sync_api import Browser, Page
 
 from padit.domain.timestamps import MICROS
 from tests.limits import allowed
-from tests.portal.browsing import PHONE, browser, faults_of, opened
+from tests.portal.browsing import PHONE, faults_of, opened
 from tests.portal.making import append, readings, served, wait_for
 
 _SECONDS = 7200
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

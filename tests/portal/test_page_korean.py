@@ -12,11 +12,10 @@ from playwright.sync_api import Browser, Page
 
 from padit.alerting.overview import AlertState
 from padit.alerting.story import story_of
-from padit.cli.main import main
 from padit.domain.timestamps import MICROS
 from padit.transforms.detectors import registry
 from tests.detectors.recorded import recorded
-from tests.portal.browsing import browser, faults_of, kept, opened
+from tests.portal.browsing import faults_of, kept, opened
 from tests.portal.korean import OTHERS, SAID, VALUES, WORDS
 from tests.portal.making import Served, append, served, transition, wait_for
 
@@ -35,26 +34,18 @@ _FOR_PROGRAMS = (
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def factory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("factory")
-    done = main(["demo", "--machines", "4", "--hours", "1", "--folder", str(folder), "--overwrite"])
-    assert done == 0
-    lines = (folder / "alerts.jsonl").read_bytes().splitlines()
+def compared(factory: Path) -> Path:
+    """The factory with a second run beside it."""
+    lines = (factory / "alerts.jsonl").read_bytes().splitlines()
     other = [line.replace(b'"score":0.', b'"score":0.0', 1) for line in lines
              if b'"subject":"rpm"' not in line]  # fmt: skip
-    (folder / "other.alerts.jsonl").write_bytes(b"".join(line + b"\n" for line in other))
-    return folder
+    (factory / "other.alerts.jsonl").write_bytes(b"".join(line + b"\n" for line in other))
+    return factory
 
 
 @pytest.fixture(scope="module")
-def shown(factory: Path, chromium: Browser) -> Iterator[tuple[Served, Page]]:
-    with served(factory) as one:
+def shown(compared: Path, chromium: Browser) -> Iterator[tuple[Served, Page]]:
+    with served(compared) as one:
         link = one.portal.accounts.link("admin")
         with opened(chromium, one.address, link, "eve", locale="ko-KR") as page:
             wait_for(lambda: one.portal.overview.incidents)

@@ -3,19 +3,17 @@
 import os
 import shlex
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 import yaml
 from playwright.sync_api import Browser, Page
 
 from padit.domain.timestamps import MICROS
 from padit.portal.context import DEFAULT_CONFIG, parse_config
 from tests.limits import allowed
-from tests.portal.browsing import PHONE, WIDE, browser, faults_of, kept, opened, violations
+from tests.portal.browsing import PHONE, WIDE, faults_of, kept, opened, violations
 from tests.portal.making import Served, append, readings, served, transition, wait_for
 from tests.portal.relay import relay
 
@@ -25,12 +23,6 @@ _NAMES = (
     "press-1", _LONG, "מכונה-ראשית", "🏭🔥-fabrik", "آلة الضغط", "<b>bold</b>", "site/a b/%2F?#é",
     "it's [1]*",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as one:
-        yield one
 
 
 def _alerts(path: Path, sources: Any, *, base: int | None = None) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from padit.codecs.validate import Validate
+from padit.connectors.sinks.simple import NullSink
 from padit.domain.errors import PaditError
 from padit.stores.base import Content, Store
 from padit.stores.consume import Consume, Pace
@@ -55,7 +56,7 @@ def at_work(store: Store, content: Content, values: Sequence[bytes] = ()) -> Ite
     topics = FakeTopics([list(values)], content.value)
     decoder = Decoder(content.value, content, Validate(1 << 20, 3_600_000_000), raw=False)
     pace = Pace(records=50, poll=0.01, longest=0.05, open=0.05)
-    made = AtWork(Consume(topics, store, {content.value: decoder}, _Drop(), pace), topics)
+    made = AtWork(Consume(topics, store, {content.value: decoder}, NullSink().open(), pace), topics)
     stopped = threading.Event()
 
     def work() -> None:
@@ -71,16 +72,3 @@ def at_work(store: Store, content: Content, values: Sequence[bytes] = ()) -> Ite
     finally:
         stopped.set()
         thread.join()
-
-
-class _Drop:
-    """A sink for dead letters."""
-
-    def write(self, messages: Sequence[object]) -> None:
-        pass
-
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from padit.codecs.validate import Validate
+from padit.connectors.sinks.simple import NullSink
 from padit.devcluster.processes import LOOPBACK, Part, free_port, port_answers
 from padit.stores.base import Content, Store
 from padit.stores.consume import Consume, Pace
@@ -48,23 +49,10 @@ def bring(
     source = topics or FakeTopics(partitions, content.value)
     decoder = Decoder(source.topic, content, Validate(1 << 20, 3_600_000_000), raw=False)
     pace = Pace(records=records, poll=0.0, longest=0.05, open=0.05)
-    loop = Consume(source, store, {source.topic: decoder}, _Drop(), pace)
+    loop = Consume(source, store, {source.topic: decoder}, NullSink().open(), pace)
     loop.run(threading.Event(), source.caught_up)
     assert loop.counts.holds, loop.counts.line()
     return loop, source
-
-
-class _Drop:
-    """A sink for dead letters."""
-
-    def write(self, messages: Sequence[object]) -> None:
-        pass
-
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 def influx_server(directory: Path) -> tuple[int, Part]:

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.columns import bounded
+from padit.transforms.detectors.directions import NEVER_ACCEPTED
 from padit.transforms.detectors.usual_alert import follow, open_alert, severity
 from padit.transforms.detectors.usual_channels import activity, before, increase, sides, stuck
 from padit.transforms.detectors.usual_evidence import (
@@ -190,7 +191,7 @@ def _step(
         verdict, channel = _judge(s, c, a, season, t, y, active, directions | old, closed)
         s[JUDGED_VALUE] = y
         if closed and new > verdict:
-            steady = STATED if directions & 4 else STEADY
+            steady = STATED if directions & NEVER_ACCEPTED else STEADY
             verdict, channel = _alone(s, c, memory, new, verdict, channel, steady)
     if repeats > verdict:
         verdict, channel = repeats, STUCK

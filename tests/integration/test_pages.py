@@ -58,6 +58,7 @@ ELSEWHERE: Mapping[str, Mapping[str, str]] = {
     "docs/portal.md": {
         "padit demo": "tests/report", "padit portal": "tests/portal/test_team.py",
         "padit alerting": "tests/alerting", "padit store": "tests/stores",
+        "curl": "tests/portal/test_access.py",
     },
     "docs/sizing.md": {"python": "tests/benchmarks/test_sizing.py"},
     "docs/soak.md": {"python": "tests/integration/test_residuals.py"},

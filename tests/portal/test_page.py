@@ -100,7 +100,7 @@ def test_what_comes_while_the_page_is_away_is_there_once_when_it_is_back(
 
 def _show(page: Page, one: Served, view: str) -> None:
     page.goto(f"{one.address}/#/{view}")
-    page.wait_for_selector("main h1")
+    page.wait_for_selector("main:not([aria-busy=true]) h1")
     page.wait_for_function("() => !document.querySelector('main [aria-busy=true], .chart.wait')")
     page.wait_for_timeout(350)
 

@@ -76,7 +76,7 @@ def _show(page: Page, run: Served, view: str) -> str:
     """The text of a view, once it waits for nothing any more."""
     page.goto("about:blank")
     page.goto(f"{run.address}/#/{view}")
-    page.wait_for_selector("main h1")
+    page.wait_for_selector("main:not([aria-busy=true]) h1")
     page.wait_for_function("() => !document.querySelector('main [aria-busy=true], .chart.wait')")
     return page.inner_text("main")
 

@@ -269,7 +269,7 @@ def _names(one: Served, factory: Path) -> set[str]:
 
 def _look(page: Page, one: Served, view: str) -> None:
     page.goto(f"{one.address}/#/{view}")
-    page.wait_for_selector("main h1")
+    page.wait_for_selector("main:not([aria-busy=true]) h1")
     page.wait_for_function("() => !document.querySelector('main [aria-busy=true], .chart.wait')")
     page.wait_for_timeout(300)
 

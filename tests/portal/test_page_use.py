@@ -243,7 +243,7 @@ def test_names_of_any_length_and_script_fit_on_a_phone_and_on_a_screen(
             page.set_viewport_size(size)  # type: ignore[arg-type]
             for view in views:
                 page.goto(f"{one.address}/#/{view}")
-                page.wait_for_selector("main h1")
+                page.wait_for_selector("main:not([aria-busy=true]) h1")
                 page.wait_for_function(
                     "() => !document.querySelector('main [aria-busy=true], .chart.wait')"
                 )

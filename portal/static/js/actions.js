@@ -6,7 +6,10 @@ import { t } from "./text.js";
 
 export const may = () => session.value && session.value.role !== "viewer";
 
-function said(text, undo) { toast.value = { text, undo }; }
+let turn = 0;
+
+// An answer that comes late never takes the place of what a later action said, nor of its undo.
+function said(text, undo, mine = ++turn) { if (mine === turn) toast.value = { text, undo }; }
 
 const AT_ONCE = 6;
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -45,6 +48,7 @@ const UNDO_MS = 6000;
 
 // Nothing can open again what was resolved by hand, so it is held back until it can no longer be undone.
 function resolveSoon(names) {
+  const mine = ++turn;
   const put = (there) => {
     const next = new Set(leaving.value);
     for (const name of names) if (there) next.add(name); else next.delete(name);
@@ -53,7 +57,7 @@ function resolveSoon(names) {
   const send = () => {
     clearTimeout(timer);
     removeEventListener("pagehide", send);
-    several(names, "resolve").then((waits) => { if (waits) said(t("waitsForAlerting")); }, report).finally(() => put(false));
+    several(names, "resolve").then((waits) => { if (waits) said(t("waitsForAlerting"), null, mine); }, report).finally(() => put(false));
   };
   const timer = setTimeout(send, UNDO_MS);
   addEventListener("pagehide", send); // closing the page is no undo
@@ -63,7 +67,7 @@ function resolveSoon(names) {
     removeEventListener("pagehide", send);
     put(false);
     said(t("undone"));
-  });
+  }, mine);
 }
 
 // What is being done now; whoever undoes it waits until it is done.
@@ -81,10 +85,11 @@ async function done(what, names) {
   if (!wanted.length) return;
   marked.value = new Set();
   if (what === "resolve") { resolveSoon(wanted); return; }
+  const mine = ++turn;
   try {
     const waits = await several(wanted, what);
     const back = what === "acknowledge" ? () => act("unacknowledge", wanted) : null;
-    said(t(waits ? "waitsForAlerting" : `done_${what}`), back);
+    said(t(waits ? "waitsForAlerting" : `done_${what}`), back, mine);
   } catch (error) { report(error); }
 }
 
@@ -103,6 +108,7 @@ export function silenceDialog(names) {
 }
 
 export async function silence(bodies) {
+  const mine = ++turn;
   try {
     const results = await each(bodies, (body) => post("/api/silences", body));
     const made = results.filter((one) => one.value).flatMap((one) => one.value.commands);
@@ -117,7 +123,7 @@ export async function silence(bodies) {
     dialog.value = null;
     said(t("done_silence", { time: one ? absolute(one.end) : "" }), async () => {
       for (const each of made) await unsilence(each);
-    });
+    }, mine);
   } catch (error) { report(error); }
 }
 
@@ -126,9 +132,10 @@ export async function unsilence(name) {
 }
 
 export async function judge(name, verdict) {
+  const mine = ++turn;
   try {
     await post(`/api/feedback/${id(name)}`, { verdict });
-    said(t("done_feedback", { verdict: t(verdict) }));
+    said(t("done_feedback", { verdict: t(verdict) }), null, mine);
   } catch (error) { report(error); }
 }
 

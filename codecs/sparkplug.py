@@ -260,7 +260,9 @@ class _Reading:
         place = self._place
         why = place.birth and self._births.keep(place.node, place.device, alias, known)
         if why:
-            self._rejects.add("births", f"{place.source}: {why}")
+            # Of an alias given twice only what follows is lost, which is counted then.
+            count = 0 if why.startswith("alias ") else 1
+            self._rejects.add("births", f"{place.source}: {why}", count)
 
     def _values(self, one: Any, known: Known, stamp: int | None, depth: int) -> Iterator[Metric]:
         name, datatype, _ = known

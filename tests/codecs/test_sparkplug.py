@@ -263,7 +263,7 @@ def test_one_alias_for_two_metrics_mixes_none_of_them() -> None:
         {"name": "speed", "alias": 6, "datatype": 10, "double_value": 3.0},
     )  # fmt: skip
     assert [m.metric_name for m in born.metrics] == ["temp", "force", "speed"]
-    assert notes(born) == {"births": 1}
+    assert notes(born) == {"births": 0}
     found = read(
         births, DDATA, {"alias": 5, "double_value": 1.0}, {"alias": 6, "double_value": 4.0},
         {"name": "temp", "double_value": 21.0},

@@ -40,7 +40,8 @@ _PLACE = re.compile(
 PREFIXES = ("nice", "sudo", "time")
 # Programs that are not ours: the start of the command, and the test that runs it.
 TRIED = {
-    "helm install padit": "tests/deploy/test_chart.py",
+    "helm install padit": "tests/deploy/test_install.py",
+    "helm upgrade padit": "tests/deploy/test_install.py",
     "docker compose": "tests/deploy/test_compose.py",
     "pip install padit": "tests/deploy/test_wheel.py",
     "pip install padit[": "tests/deploy/test_wheel.py",

@@ -50,7 +50,7 @@ ELSEWHERE: Mapping[str, Mapping[str, str]] = {
     },
     "docs/benchmarks.md": {"make": "tests/benchmarks", "python": "tests/benchmarks"},
     "docs/connectors.md": {"padit replay": "tests/connectors"},
-    "docs/deploy.md": {"helm install": "tests/deploy/test_chart.py"},
+    "docs/deploy.md": {"helm": "tests/deploy/test_install.py"},
     "docs/faults.md": {"make": "tests/faults/test_faults.py"},
     "docs/look.md": {"padit look": "tests/analysis"},
     "docs/plugins.md": {"padit plugins": "tests/ops/test_plugins.py"},

@@ -16,6 +16,10 @@ app.kubernetes.io/component: {{ .component }}
 {{- define "padit.topic" -}}
 kafka://{{ .root.Values.kafka.bootstrap }}/{{ .topic }}{{ if .root.Values.kafka.existingSecret }}?client_config=/etc/padit/kafka/client.properties{{ end }}
 {{- end }}
+{{- /* Whether a part runs in this release: enabled, and not left to the release that owns deliveries. */ -}}
+{{- define "padit.here" -}}
+{{- if and .enabled (eq .root.Values.job.colour "blue") (not .root.Values.job.only) }}yes{{ end }}
+{{- end }}
 {{- define "padit.kafkaMount" -}}
 {{- if .Values.kafka.existingSecret }}
 - {name: kafka, mountPath: /etc/padit/kafka, readOnly: true}

@@ -206,8 +206,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _watch(self, path: str, query: Mapping[str, list[str]]) -> None:
         """What there is, and that this was all; nothing changes afterwards."""
-        events = [{"type": "ADDED", "object": one} for one in self.cluster.matching(path, query)]
-        kind = events[0]["object"] if events else {"apiVersion": "v1", "kind": "Secret"}
+        found = self.cluster.matching(path, query)
+        events = [{"type": "ADDED", "object": one} for one in found]
+        kind = found[0] if found else {"apiVersion": "v1", "kind": "Secret"}
         mark = {"resourceVersion": "1", "annotations": {"k8s.io/initial-events-end": "true"}}
         events.append({"type": "BOOKMARK", "object": {
             "apiVersion": kind["apiVersion"], "kind": kind["kind"], "metadata": mark,

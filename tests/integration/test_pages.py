@@ -53,12 +53,18 @@ ELSEWHERE: Mapping[str, Mapping[str, str]] = {
     "docs/deploy.md": {"helm": "tests/deploy/test_install.py"},
     "docs/faults.md": {"make": "tests/faults/test_faults.py"},
     "docs/look.md": {"padit look": "tests/analysis"},
+    "docs/monitoring.md": {"": "tests/integration/test_operators_pages.py"},
     "docs/plugins.md": {"padit plugins": "tests/ops/test_plugins.py"},
     "docs/portal/first-minutes.md": {"make": "tests/report", "padit": "tests/portal"},
     "docs/portal.md": {
         "padit demo": "tests/report", "padit portal": "tests/portal/test_team.py",
         "padit alerting": "tests/alerting", "padit store": "tests/stores",
         "curl": "tests/portal/test_access.py",
+    },
+    "docs/security.md": {
+        "padit doctor": "tests/integration/test_operators_pages.py",
+        "padit run": "tests/integration/test_job_acls.py",
+        "python": "tests/integration/test_operators_pages.py",
     },
     "docs/sizing.md": {"python": "tests/benchmarks/test_sizing.py"},
     "docs/soak.md": {"python": "tests/integration/test_residuals.py"},

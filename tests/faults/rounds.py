@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from padit.devcluster.errors import PartFailedError
-from tests.faults.job import Job, JobEnded, Outputs
+from tests.faults.job import Job, JobEnded, Outputs, Stopped
 from tests.faults.judge import Results, Verdict, judge, results
-from tests.faults.kinds import KINDS, RESTORING
+from tests.faults.kinds import KINDS, RESTORING, SHORT
 from tests.faults.site import Site
 from tests.faults.workload import WINDOWS
 from tests.integration.helpers import padit
@@ -52,6 +52,7 @@ class Round:
         missed: kinds that found it ended.
         verdict: its results compared with the undisturbed run; None if it did not end.
         error: why it did not.
+        stopped: stops with a savepoint after which it went on.
     """
 
     number: int
@@ -60,6 +61,7 @@ class Round:
     missed: list[str] = field(default_factory=list)
     verdict: Verdict | None = None
     error: str | None = None
+    stopped: list[Stopped] = field(default_factory=list)
 
     def met(self, kind: str) -> bool:
         """Whether it was struck by this kind, also if that was its end."""
@@ -146,6 +148,7 @@ def _round(
         job.submit()
         job.wait_progress(0)
         outcome.missed = list(order)
+        outcome.stopped = job.stopped
         try:
             for kind in order:
                 outcome.strikes.append(_strike(job, kind, chance))
@@ -162,7 +165,7 @@ def _strike(job: Job, kind: str, chance: random.Random) -> Strike:
     time.sleep(chance.uniform(0.2, 4.0))
     at = job.read()
     started, moment = time.monotonic(), time.time()
-    KINDS[kind](job, chance)
+    (KINDS | SHORT)[kind](job, chance)
     if kind in RESTORING:
         job.wait_restored(moment)
     job.wait_progress(at)

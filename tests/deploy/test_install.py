@@ -80,15 +80,21 @@ def _running(there: Cluster, kind: str) -> set[str]:
     return {one["metadata"]["name"] for one in there.objects.values() if one["kind"] == kind}
 
 
-def _outputs(there: Cluster) -> dict[str, str]:
-    """The topic of alerts that each submitted job writes to, by the release."""
+def _jobs(there: Cluster) -> dict[str, dict[str, str]]:
+    """The options of each job that is submitted, by the release."""
     found = {}
     for one in there.objects.values():
         if one["kind"] == "Job" and "-submit-" in one["metadata"]["name"]:
-            words = [word for part in containers(one) for word in part.get("args", [])]
-            (topic,) = [re.sub(r"\?.*", "", word) for word in words if word.startswith("--output=")]
-            found[one["metadata"]["name"].partition("-submit-")[0]] = topic.rpartition("/")[2]
+            words = [word.partition("=") for part in containers(one) for word in part["args"]]
+            release = one["metadata"]["name"].partition("-submit-")[0]
+            found[release] = {name: value for name, _, value in words}
     return found
+
+
+def _outputs(there: Cluster) -> dict[str, str]:
+    """The topic of alerts that each job writes to, by the release."""
+    uris = {release: options["--output"] for release, options in _jobs(there).items()}
+    return {release: re.sub(r"\?.*", "", uri).rpartition("/")[2] for release, uri in uris.items()}
 
 
 def test_the_commands_of_the_page_install_it_and_let_another_colour_take_over(
@@ -111,12 +117,14 @@ def test_the_commands_of_the_page_install_it_and_let_another_colour_take_over(
     assert _running(there, "StatefulSet") == services  # nothing is polled or delivered twice
     assert _running(there, "FlinkDeployment") == {"padit-flink", "padit-green-flink"}
     assert _outputs(there) == {"padit": "alerts", "padit-green": "alerts-green"}
+    assert _jobs(there)["padit-green"]["--bootstrap_from"] == "-6h"
     assert len(_running(there, "PrometheusRule")) == 1
 
     helm.type(without_job)
     assert _outputs(there) == {"padit-green": "alerts-green"}
     helm.type(takes_over)
     assert _outputs(there) == {"padit-green": "alerts"}
+    assert _jobs(there)["padit-green"]["--live_from"] == "2026-11-29T09:21:32Z"
     assert _running(there, "StatefulSet") == services
     assert len(_running(there, "PrometheusRule")) == 1
 

@@ -1,6 +1,6 @@
 """Puts the job's transitions into incidents: what shares something and begins close in time."""
 
-from padit.alerting.compiled import Policy
+from padit.alerting.compiled import LABEL, Policy
 from padit.alerting.entries import AlertEvent, fingerprint_of
 from padit.alerting.matching import RANK
 from padit.alerting.state import Incident, Member, State
@@ -133,7 +133,8 @@ def _find(policy: Policy, state: State, event: AlertEvent, fingerprint: str) -> 
     """The oldest incident that shares something with an alert and is close to it in time.
 
     What comes and goes stays in its incident; another series does not join one that began long
-    ago, for each that joins would keep it open to the next, and a new fault would not be told.
+    ago, for each that joins would keep it open to the next, and a new fault would not be told. What
+    a whole site shares, a label, says less than a source or an edge: by it alone the time is less.
     """
     keys = policy.traits_of(event).near
     page = f"page {event.page}" if event.page else ""
@@ -146,7 +147,8 @@ def _find(policy: Policy, state: State, event: AlertEvent, fingerprint: str) -> 
         if name is None:
             continue
         one = state.incidents[name]
-        spread = event.time - one.opened <= setting.spread
+        most = setting.window if key.startswith(LABEL) else setting.spread
+        spread = event.time - one.opened <= most
         if (
             event.time - one.joined <= setting.window
             and (spread or key == page or fingerprint in one.members)

@@ -6,7 +6,7 @@ from padit.alerting.matching import RANK
 from padit.alerting.state import Incident, Member, State
 from padit.domain.message import digest_of
 
-__all__ = ["close", "forget", "place", "worst"]
+__all__ = ["close", "forget", "place", "unacknowledge", "worst"]
 
 _MOST_BEGINS = 100
 _MOST_ENDED, _MOST_ENDED_SERIES = 8, 50_000
@@ -102,7 +102,13 @@ def close(state: State, incident: Incident, fingerprint: str, time: int, reason:
     incident.firing -= 1
     if not incident.firing:
         incident.changed = max(incident.changed, time)
-        incident.acknowledged_by, incident.acknowledged_at, incident.reminded = "", 0, False
+        unacknowledge(incident)
+
+
+def unacknowledge(incident: Incident) -> None:
+    """Nobody has it any more; its expiry is none, either."""
+    incident.acknowledged_by, incident.acknowledged_at = "", 0
+    incident.reminded, incident.expires = False, 0
 
 
 def forget(state: State, incident: Incident) -> None:

@@ -8,23 +8,33 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from time import monotonic
 from typing import Any
 
 __all__ = ["Deadline"]
 
 
 class Deadline:
-    """Shuts a socket in use when its time is over; for one thread.
+    """Shuts a socket in use when its time is over; for exchanges one after the other.
+
+    A thread of its own looks at the clock only when an exchange may have come to its end, so that
+    those which end in time cost nearly nothing.
+
+    Args:
+        seconds: that each exchange may take.
 
     Attributes:
-        passed: whether that happened to the latest exchange.
+        passed: whether the latest exchange was ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         self.passed = False
+        self._seconds = seconds
         self._socket: Callable[[], Any] = lambda: None
         self._lock = threading.Lock()
-        self._running = False
+        self._ends: float | None = None
+        self._begun, self._closed = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
 
     def watch(self, of: Callable[[], Any]) -> None:
         """Name the socket in use; asked for when it has to be shut."""
@@ -39,24 +49,47 @@ class Deadline:
             self.watch(lambda: stream.get_extra_info("socket"))
 
     @contextmanager
-    def within(self, seconds: float) -> Iterator[None]:
-        """Let an exchange take so many seconds."""
-        self.passed, self._running = False, True
-        timer = threading.Timer(seconds, self._expire)
-        timer.daemon = True
-        timer.start()
+    def exchange(self) -> Iterator[None]:
+        """The time begins, and ends with what is within."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._look, name="deadline", daemon=True)
+            self._thread.start()
+        with self._lock:
+            self.passed, self._ends = False, monotonic() + self._seconds
+            self._begun.set()
         try:
             yield
         finally:
             with self._lock:
-                self._running = False
-            timer.cancel()
+                self._ends = None
 
-    def _expire(self) -> None:
-        with self._lock:  # an exchange that has ended, or the next one, is left alone
-            if self._running:
-                self.passed = True
-                self._shut()
+    def close(self) -> None:
+        """End the thread."""
+        self._closed.set()
+        self._begun.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _look(self) -> None:
+        while not self._closed.is_set():
+            self._begun.wait()
+            left = self._left()
+            if left is not None:
+                self._closed.wait(left)
+
+    def _left(self) -> float | None:
+        """Seconds that the present exchange has; None: there is none, or no more."""
+        with self._lock:  # one that has ended, or the next one, is left alone
+            if self._ends is None:
+                if not self._closed.is_set():
+                    self._begun.clear()
+                return None
+            left = self._ends - monotonic()
+            if left > 0:
+                return left
+            self.passed, self._ends = True, None
+            self._shut()
+            return None
 
     def _shut(self) -> None:
         found = self._socket()

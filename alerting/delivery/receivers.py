@@ -56,7 +56,7 @@ class Receiver:
         self._link = link
         self._notifier = notifier
         self._timeout = timeout
-        self._deadline = Deadline()
+        self._deadline = Deadline(2 * timeout)  # to connect, and to be answered
         self._client = httpx.Client(
             timeout=timeout,
             follow_redirects=False,
@@ -72,6 +72,7 @@ class Receiver:
     def close(self) -> None:
         """Close its connections."""
         self._client.close()
+        self._deadline.close()
         if self._templates is not None:
             self._templates.close()
 
@@ -120,7 +121,7 @@ class Receiver:
         """Status, headers in lower case and the beginning of the body, however long it goes on."""
         body, ends = b"", time.monotonic() + self._timeout
         with (
-            self._deadline.within(2 * self._timeout),  # to connect, and to be answered
+            self._deadline.exchange(),
             self._client.stream(
                 request.method, request.url, headers=request.headers, content=request.body,
                 extensions={"trace": self._deadline.trace},

@@ -2,6 +2,7 @@
 
 import smtplib
 import ssl
+from contextlib import closing
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -109,9 +110,9 @@ class Email:
 
     def send(self, mail: EmailMessage) -> Result:
         """One attempt; an answer 4xx is tried again, 5xx is not."""
-        deadline = Deadline()
+        deadline = Deadline(_STEPS * self._settings.timeout_sec)
         try:
-            with deadline.within(_STEPS * self._settings.timeout_sec):
+            with closing(deadline), deadline.exchange():
                 self._deliver(mail, deadline)
         except smtplib.SMTPRecipientsRefused as error:
             codes = [code for code, _ in error.recipients.values()]

@@ -5,7 +5,7 @@ touched, series without a sample. So each part is compared with what it was in b
 blocks that differ are appended as a *change*. Much of that is the same blocks at every close, so
 where the changes are many, or together larger than two fifths of the parts, they are written as
 one, each block once. Where that would cost more than to write all parts, those are written as a
-whole. What is read back is the parts, to the byte.
+whole, and packed (`packed.py`). What is read back is the parts, to the byte.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from padit.domain.errors import FRESH_START, StateError
 from padit.ops.compiled import kernel, warm_up
+from padit.transforms.packed import packed, unpacked
 from padit.transforms.store import Store
 
 __all__ = ["DetectionCell"]
@@ -93,6 +94,7 @@ class DetectionCell:
         if value is None:
             return None
         saved = self._store.read_changes()
+        value = unpacked(value)
         try:
             parts = _read_parts(value)
             changes = sorted((_read_change(one) for one in saved), key=lambda one: one.number)
@@ -119,7 +121,7 @@ class DetectionCell:
             if not changed or self._append(changed) or self._merge(parts, _size(changed)):
                 return
         data = _encoder.encode(parts)
-        self._store.write_detection(data)
+        self._store.write_detection(packed(data))
         self._changes, self._most, self._since = 0, int(_SHARE * len(data)), {}
         self._room = self._most
 

@@ -1,6 +1,7 @@
 """State of the detectors as shipped: bytes a series by part, and bytes written a minute.
 
-`python -m benchmarks.state_size` prints all of it. No Beam, no Kafka; the same figures on every machine.
+`python -m benchmarks.state_size` prints all of it. No Beam, no Kafka; the same figures on every
+machine.
 """
 
 import argparse

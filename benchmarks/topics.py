@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 
 from padit.codecs.arrow import arrow_from_columns
 
-__all__ = ["METRICS", "PARTITIONS", "START_MS", "Shape", "create_topic", "fill_arrow", "fill_json", "source_of"]
+__all__ = [
+    "METRICS",
+    "PARTITIONS",
+    "START_MS",
+    "Shape",
+    "create_topic",
+    "fill_arrow",
+    "fill_json",
+    "source_of",
+]
 
 PARTITIONS = 4
 START_MS = 1_767_225_600_000  # 2026-01-01, the start of a minute

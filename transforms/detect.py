@@ -276,7 +276,7 @@ class Detection:
         )
 
     def _applicable(self, series: tuple[Series, ...]) -> tuple[NDArray[np.bool_], bool]:
-        """bool (series, detectors): which detector looks at which series; whether all at all.
+        """Which detector looks at which series, bool (series, detectors); whether all at all.
 
         The tables of a key group mostly have the same series, so the last answer is kept.
         """

@@ -30,10 +30,10 @@ _read_blocks = msgspec.msgpack.Decoder(list[bytes]).decode
 def packed(data: bytes) -> bytes:
     """The bytes packed, where that makes them smaller.
 
-    >>> len(packed(b"\\x91" + bytes(10_000)))
-    57
-    >>> packed(b"\\x91\\x01")
-    b'\\x91\\x01'
+    >>> len(packed(bytes([0x91]) + bytes(10_000)))
+    59
+    >>> packed(bytes([0x91, 1])).hex()
+    '9101'
 
     Args:
         data: a MessagePack array.

@@ -41,7 +41,8 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "state: load, dump, compare, pack": (
         "transforms/changes", "transforms/packed", "transforms/checksum", "transforms/states",
         "transforms/kept_rows", "transforms/beam_store", "domain/batch",
-        "detectors/columns.py:Columns.dump", "detectors/columns.py:Columns.load")
+        "transforms/detectors/columns.py:Columns.dump",
+        "transforms/detectors/columns.py:Columns.load"),
     "rest of a group's pass": ("transforms/",),
     "joining reads, lateness": ("connectors/read_shard", "connectors/restriction", "connectors/"),
     "state over the network": ("pipelines/state_writes", "worker/statecache",

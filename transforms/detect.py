@@ -303,7 +303,8 @@ def _highest(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """float64 (n,): the highest score of each row; NaN where no detector has one."""
     if not len(matrix):
         return np.full(matrix.shape[1], np.nan)
-    return np.fmax.reduce(matrix, axis=0)
+    highest: NDArray[np.float64] = np.fmax.reduce(matrix, axis=0)
+    return highest
 
 
 def _parameters(detector: Detector[Any], setting: DetectorSetting) -> dict[str, Any]:

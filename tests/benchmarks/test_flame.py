@@ -36,7 +36,7 @@ def test_a_box_is_as_wide_as_its_share_and_stands_under_its_caller() -> None:
     found = re.findall(
         r"<title>(.*?) \S+</title><rect x=\"(.*?)\" y=\"(.*?)\" width=\"(.*?)\"", picture
     )
-    boxes = {name: tuple(map(float, numbers)) for name, *numbers in found}
-    assert boxes["a/b.py:&lt;b&gt;"] == (0, 0, 300)
-    assert boxes["pipelines/job.py:main"] == (300, 0, 900)
-    assert boxes["transforms/detect.py:step"][1:] == (16, 120)
+    boxes = {name: list(map(float, numbers)) for name, *numbers in found}
+    assert boxes["a/b.py:&lt;b&gt;"] == [0, 0, 300]
+    assert boxes["pipelines/job.py:main"] == [300, 0, 900]
+    assert boxes["transforms/detect.py:step"][1:] == [16, 120]

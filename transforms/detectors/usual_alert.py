@@ -36,6 +36,7 @@ from padit.transforms.detectors.usual_state import (
     KINDS,
     LAST_TIME,
     LASTING,
+    LEARNS_FROM,
     NEXT_KIND,
     OPEN,
     SEASON_AT,
@@ -54,6 +55,7 @@ from padit.transforms.detectors.usual_state import (
 
 __all__ = ["follow", "open_alert", "severity"]
 
+UNLEARNT = 64.0  # samples before the end of an alert whose places are not learnt
 CRITICAL = 3.86  # the verdict that scores 0.9
 Array = NDArray[np.float64]
 
@@ -137,6 +139,7 @@ def _close(s: Array, held: bool) -> None:
     routine = times >= 3 or (times >= 2 and s[INSIDE] >= 0.15 * s[AGE])
     close_evidence(s[VALUE : VALUE + CHANNEL], routine and not held)
     close_evidence(s[ACTIVITY : ACTIVITY + CHANNEL], routine and not held)
+    s[LEARNS_FROM] = s[AGE] + UNLEARNT
     if routine and not held:
         _adopt(s)
     s[OPEN] = 0.0
@@ -147,7 +150,7 @@ def _times(s: Array, c: Array) -> float:
     """How often an excursion to where this one lay has come: on the same side, about as far."""
     values = s[STORE : STORE + int(s[STASHED])]
     away = np.median(values) - c[CENTRE]
-    margin = 0.3 * abs(away)
+    margin = max(0.3 * abs(away), 0.5 * (c[HIGH] - c[LOW]))
     for k in range(KINDS):
         at = KIND + 2 * k
         if s[at + 1] > 0 and abs(s[at] - c[CENTRE] - away) <= margin:
@@ -185,6 +188,7 @@ def _accept(s: Array) -> None:
 @kernel
 def _adopt(s: Array) -> None:
     c = s[VALUE : VALUE + CHANNEL]
+    s[LEARNS_FROM] = -1.0
     if s[STASHED] > 0:
         adopt(c, s[STORE : STORE + int(s[STASHED])])
         fit(c, 1e-3 if s[COUNTER] > 0 else 1e-12)

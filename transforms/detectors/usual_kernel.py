@@ -12,6 +12,8 @@ from padit.transforms.detectors.usual_evidence import (
     AGED,
     DOWN,
     FEW,
+    HERE,
+    KNOWN,
     OLD,
     UP,
     YOUNG,
@@ -27,6 +29,7 @@ from padit.transforms.detectors.usual_scale import (
     LEAST,
     LOW,
     MOST,
+    OUTSIDE_RUN,
     OVER,
     REACH,
     SIDES,
@@ -34,6 +37,7 @@ from padit.transforms.detectors.usual_scale import (
     fit,
     log2,
     remember,
+    slowness,
 )
 from padit.transforms.detectors.usual_season import SEASON, season_judge, season_learn
 from padit.transforms.detectors.usual_state import (
@@ -55,7 +59,9 @@ from padit.transforms.detectors.usual_state import (
     JUDGED_VALUE,
     LAST,
     LAST_TIME,
+    LEARNS_FROM,
     LEVEL,
+    LONG_QUIET,
     NEWS,
     OPEN,
     QUEUE,
@@ -65,6 +71,8 @@ from padit.transforms.detectors.usual_state import (
     SEASON_AT,
     SEASONAL,
     SEVERE,
+    STASHED,
+    STORE,
     STUCK,
     VALUE,
     WAIT,
@@ -72,7 +80,13 @@ from padit.transforms.detectors.usual_state import (
     WAITING,
     WAITING_A,
 )
-from padit.transforms.detectors.usual_unseen import record, unseen, within
+from padit.transforms.detectors.usual_unseen import (
+    adopt_places,
+    far_from_known,
+    reached,
+    record,
+    unseen,
+)
 
 __all__ = ["run"]
 
@@ -90,6 +104,7 @@ MATURE = 1024  # samples of a series that moves
 SELDOM_SAMPLED = 900e6  # microseconds from one sample to the next
 SELDOM = 3.0  # up to so many samples in two days (as a decimal logarithm)
 NOVEL = 2.0  # tails for what is news if new
+SLOWLY = 8.0  # swings of so many times white noise's
 UPWARD, DOWNWARD = 0.0, 1.0
 
 Array = NDArray[np.float64]
@@ -184,11 +199,26 @@ def _step(
     repeats = stuck(s, x, closed)
     verdict, channel, new = 0.0, 0.0, 0.0
     if fresh:
-        old = OLD if c[LOW] == c[HIGH] and within(memory, y) else 0
-        new = unseen(memory, y) / UNSEEN
+        low, high = reached(memory)
+        old = OLD if c[LOW] == c[HIGH] and low <= y <= high else 0
+        horizon = DAY / max(s[INTERVAL], 1.0)
+        new = (
+            unseen(
+                memory,
+                y,
+                horizon,
+                closed and s[AGE] >= s[LEARNS_FROM] and not 2 <= c[OUTSIDE_RUN] < 256,
+            )
+            / UNSEEN
+        )
+        far = far_from_known(memory)
+        if far == 0 and slowness(c) >= SLOWLY:
+            old |= HERE
         c[OVER] = 0.0
         s[NEWS] = max(new, FORGET * s[NEWS])
-        verdict, channel = _judge(s, c, a, season, t, y, active, directions | old, closed)
+        verdict, channel = _judge(
+            s, c, a, season, t, y, active, directions | old, closed, low, high, far
+        )
         s[JUDGED_VALUE] = y
         if closed and new > verdict:
             steady = STATED if directions & NEVER_ACCEPTED else STEADY
@@ -205,6 +235,8 @@ def _step(
     if s[OPEN] > 0:
         s[SEVERE] = severity(s, t, c[OVER] if fresh else 0.0)
         s[LEVEL] = follow(s, season, t, y, verdict, channel, limits, (directions & 4) != 0)
+        if s[OPEN] == 0 and s[LEARNS_FROM] < 0:
+            adopt_places(memory, s[STORE : STORE + int(s[STASHED])])
     elif fresh:
         _learn(s, c, a, y, active)
     s[AGE] += 1
@@ -278,6 +310,9 @@ def _judge(
     active: bool,
     directions: int,
     closed: bool,
+    low: float,
+    high: float,
+    far: float,
 ) -> tuple[float, float]:
     """The highest verdict of the channels over a value, and the channel."""
     seasonal = s[SEASON_AT : SEASON_AT + SEASON]
@@ -286,11 +321,14 @@ def _judge(
         seasonal, y, directions & (UP | DOWN), closed, DOUBT if s[NEWS] < HARDLY else 1.0
     )
     context |= (AGED if t - s[BORN] >= DAY_OLD else 0) | (directions & OLD)
+    if directions & HERE and closed:
+        context |= KNOWN
     verdict, channel = 0.0, 0.0
-    if known(c) and (c[COUNT] >= 512 or t - s[BORN] >= QUIET):
+    long = QUIET if directions & NEVER_ACCEPTED or c[LOW] == c[HIGH] else LONG_QUIET
+    if known(c) and (t - s[BORN] >= long or (c[COUNT] >= 512 and long == QUIET)):
         kept = max(RECORDS, DAY / max(s[INTERVAL], 1.0))
         verdict, channel = judge(
-            c, y, before(s, c[CENTRE]), context, closed, False, 1.0 - 1.0 / kept
+            c, y, before(s, c[CENTRE]), far, context, closed, False, 1.0 - 1.0 / kept
         )
         if a[COUNT] >= 32 and a[SWINGS] >= 3 and c[LOW] < c[HIGH] and s[COUNTER] == 0:
             if active:
@@ -299,7 +337,7 @@ def _judge(
                 verdict, channel = s[JUDGED], ACTIVE_CHANNEL
     if timely > verdict:
         verdict, channel = timely, SEASONAL
-    alone = extreme(c, y)
+    alone = extreme(c, y, low, high)
     if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
         verdict, channel = alone, 0.0 if y >= c[CENTRE] else 1.0
     return verdict, channel
@@ -311,7 +349,9 @@ def _judge_activity(s: Array, a: Array, aged: int, closed: bool, kept: float) ->
     if s[EQUALS] >= 0.4 * (s[RISES] + s[FALLS] + s[EQUALS]):
         s[JUDGED] = 0.0
         return
-    s[JUDGED], _ = judge(a, s[ACTIVE], a[CENTRE], aged | UP | DOWN, closed, True, 1.0 - 1.0 / kept)
+    s[JUDGED], _ = judge(
+        a, s[ACTIVE], a[CENTRE], np.inf, aged | UP | DOWN, closed, True, 1.0 - 1.0 / kept
+    )
 
 
 @lean_kernel

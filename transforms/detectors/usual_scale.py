@@ -19,7 +19,7 @@ from padit.ops.compiled import kernel, lean_kernel
 
 __all__ = [
     "CENTRE", "CHANNEL", "COUNT", "EDGE", "FULL_SWINGS", "GAPS", "GAP_COUNT", "HIGH", "JUMP",
-    "LEAP", "LEAST", "LOW", "MOST", "OVER", "REACH", "SCALE", "SIDE", "SIDES", "SWINGS", "UNIT",
+    "LEAP", "LEAST", "LOW", "MOST", "OVER", "REACH", "SCALE", "SIDE", "SIDES", "STATISTICS", "SWINGS", "UNIT",
     "WIDTH", "adopt", "distance", "fit", "log2", "persistence", "remember", "slowness",
     "tolerance",
 ]  # fmt: skip

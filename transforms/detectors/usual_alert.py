@@ -22,9 +22,11 @@ from padit.transforms.detectors.usual_state import (
     ACCEPTED,
     ACTIVITY,
     AGE,
+    BETWEEN,
     BORN,
     CALM,
     CALM_AFTER,
+    CHANNEL_OF,
     COUNTER,
     DAY_OLD,
     FAR,
@@ -155,6 +157,11 @@ def _times(s: Array, c: Array) -> float:
         at = KIND + 2 * k
         if s[at + 1] > 0 and abs(s[at] - c[CENTRE] - away) <= margin:
             s[at] = away + c[CENTRE]
+            s[at + 1] += 1.0
+            return float(s[at + 1])
+    for k in range(KINDS):
+        at = KIND + 2 * k
+        if s[CHANNEL_OF] != BETWEEN and s[at + 1] > 0 and (s[at] - c[CENTRE]) * away >= away * away:
             s[at + 1] += 1.0
             return float(s[at + 1])
     at = KIND + 2 * (int(s[NEXT_KIND]) % KINDS)

@@ -135,9 +135,8 @@ def extreme(c: Array, y: float, low: float, high: float) -> float:
         y: the value.
         low, high: the least and greatest value of the long memory; inf and -inf of an empty one.
     """
-    low, high = min(low, c[LEAST]), max(high, c[MOST])
-    reach = high - low
-    beyond = max(y - high, low - y)
+    reach = c[MOST] - c[LEAST]
+    beyond = max(y - max(high, c[MOST]), min(low, c[LEAST]) - y)
     if c[COUNT] < FEW or not reach > 0 or beyond <= 0 or (c[COUNT] >= YOUNG and c[LOW] == c[HIGH]):
         return 0.0
     times = 50.0 if known(c) else 8.0

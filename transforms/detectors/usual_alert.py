@@ -38,7 +38,6 @@ from padit.transforms.detectors.usual_state import (
     KINDS,
     LAST_TIME,
     LASTING,
-    LEARNS_FROM,
     NEXT_KIND,
     OPEN,
     SEASON_AT,
@@ -55,9 +54,9 @@ from padit.transforms.detectors.usual_state import (
     WAITING_A,
 )
 
-__all__ = ["follow", "open_alert", "severity"]
+__all__ = ["follow", "open_alert", "severity", "told"]
 
-UNLEARNT = 64.0  # samples before the end of an alert whose places are not learnt
+ROUTINE, NEARLY = 3.0, 0.7  # times; share of the distance
 CRITICAL = 3.86  # the verdict that scores 0.9
 Array = NDArray[np.float64]
 
@@ -138,10 +137,9 @@ def _stash(s: Array, y: float) -> None:
 def _close(s: Array, held: bool) -> None:
     """The end of an alert; what comes a third time, or takes a sixth of the time, is routine."""
     times = _times(s, s[VALUE : VALUE + CHANNEL]) if s[STASHED] > 0 else 0.0
-    routine = times >= 3 or (times >= 2 and s[INSIDE] >= 0.15 * s[AGE])
+    routine = times >= ROUTINE or (times >= 2 and s[INSIDE] >= 0.15 * s[AGE])
     close_evidence(s[VALUE : VALUE + CHANNEL], routine and not held)
     close_evidence(s[ACTIVITY : ACTIVITY + CHANNEL], routine and not held)
-    s[LEARNS_FROM] = s[AGE] + UNLEARNT
     if routine and not held:
         _adopt(s)
     s[OPEN] = 0.0
@@ -170,6 +168,18 @@ def _times(s: Array, c: Array) -> float:
     return 1.0
 
 
+@lean_kernel
+def told(s: Array, y: float) -> bool:
+    """Whether a value lies where an excursion was that was told and is not routine yet."""
+    centre = s[VALUE + CENTRE]
+    for k in range(KINDS):
+        at = KIND + 2 * k
+        place = s[at] - centre
+        if 0 < s[at + 1] < ROUTINE and (y - centre) * place >= NEARLY * place * place:
+            return True
+    return False
+
+
 @kernel
 def _moves(values: Array) -> bool:
     """Whether the second half lies elsewhere than the first, by its own quartiles."""
@@ -195,7 +205,6 @@ def _accept(s: Array) -> None:
 @kernel
 def _adopt(s: Array) -> None:
     c = s[VALUE : VALUE + CHANNEL]
-    s[LEARNS_FROM] = -1.0
     if s[STASHED] > 0:
         adopt(c, s[STORE : STORE + int(s[STASHED])])
         fit(c, 1e-3 if s[COUNTER] > 0 else 1e-12)

@@ -123,7 +123,7 @@ def judge(
 
 
 @lean_kernel
-def extreme(c: Array, y: float, low: float, high: float) -> float:
+def extreme(c: Array, y: float, far: float) -> float:
     """The verdict that one value alone is news: how far it lies beyond all that was seen.
 
     That is 8 times its range while the channel is young, when nothing else can be judged, and 50
@@ -133,16 +133,14 @@ def extreme(c: Array, y: float, low: float, high: float) -> float:
     Args:
         c: float64 (CHANNEL,).
         y: the value.
-        low, high: the least and greatest value of the long memory; inf and -inf of an empty one.
+        far: how far it lies from all values that are remembered.
     """
     reach = c[MOST] - c[LEAST]
-    beyond = max(y - max(high, c[MOST]), min(low, c[LEAST]) - y)
-    if c[COUNT] < FEW or not reach > 0 or beyond <= 0 or (c[COUNT] >= YOUNG and c[LOW] == c[HIGH]):
+    beyond = min(max(y - c[MOST], c[LEAST] - y), far)
+    if c[COUNT] < YOUNG or not reach > 0 or beyond <= 0 or c[LOW] == c[HIGH]:
         return 0.0
-    times = 50.0 if known(c) else 8.0
-    verdict = min(beyond / (times * reach), 1e6)
-    least = 1.0 if known(c) else max(1.0, YOUNG / c[COUNT])
-    return float(verdict if verdict >= least else verdict / least)
+    times = 50.0 if known(c) else 24.0
+    return float(min(beyond / (times * reach), 1e6))
 
 
 @lean_kernel

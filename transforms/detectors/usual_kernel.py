@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.columns import bounded
 from padit.transforms.detectors.directions import NEVER_ACCEPTED
-from padit.transforms.detectors.usual_alert import follow, open_alert, severity
+from padit.transforms.detectors.usual_alert import follow, open_alert, severity, told
 from padit.transforms.detectors.usual_channels import activity, before, increase, sides, stuck
 from padit.transforms.detectors.usual_evidence import (
     AGED,
@@ -59,7 +59,6 @@ from padit.transforms.detectors.usual_state import (
     JUDGED_VALUE,
     LAST,
     LAST_TIME,
-    LEARNS_FROM,
     LEVEL,
     LONG_QUIET,
     NEWS,
@@ -71,8 +70,6 @@ from padit.transforms.detectors.usual_state import (
     SEASON_AT,
     SEASONAL,
     SEVERE,
-    STASHED,
-    STORE,
     STUCK,
     VALUE,
     WAIT,
@@ -81,7 +78,6 @@ from padit.transforms.detectors.usual_state import (
     WAITING_A,
 )
 from padit.transforms.detectors.usual_unseen import (
-    adopt_places,
     far_from_known,
     reached,
     record,
@@ -104,6 +100,7 @@ MATURE = 1024  # samples of a series that moves
 SELDOM_SAMPLED = 900e6  # microseconds from one sample to the next
 SELDOM = 3.0  # up to so many samples in two days (as a decimal logarithm)
 NOVEL = 2.0  # tails for what is news if new
+PATIENCE = 256  # samples outside of the usual until their places are learnt
 SLOWLY = 8.0  # swings of so many times white noise's
 UPWARD, DOWNWARD = 0.0, 1.0
 
@@ -199,26 +196,8 @@ def _step(
     repeats = stuck(s, x, closed)
     verdict, channel, new = 0.0, 0.0, 0.0
     if fresh:
-        low, high = reached(memory)
-        old = OLD if c[LOW] == c[HIGH] and low <= y <= high else 0
-        horizon = DAY / max(s[INTERVAL], 1.0)
-        new = (
-            unseen(
-                memory,
-                y,
-                horizon,
-                closed and s[AGE] >= s[LEARNS_FROM] and not 2 <= c[OUTSIDE_RUN] < 256,
-            )
-            / UNSEEN
-        )
-        far = far_from_known(memory)
-        if far == 0 and slowness(c) >= SLOWLY:
-            old |= HERE
-        c[OVER] = 0.0
-        s[NEWS] = max(new, FORGET * s[NEWS])
-        verdict, channel = _judge(
-            s, c, a, season, t, y, active, directions | old, closed, low, high, far
-        )
+        new, far, place = _places(s, c, memory, y)
+        verdict, channel = _judge(s, c, a, season, t, y, active, directions | place, closed, far)
         s[JUDGED_VALUE] = y
         if closed and new > verdict:
             steady = STATED if directions & NEVER_ACCEPTED else STEADY
@@ -235,13 +214,31 @@ def _step(
     if s[OPEN] > 0:
         s[SEVERE] = severity(s, t, c[OVER] if fresh else 0.0)
         s[LEVEL] = follow(s, season, t, y, verdict, channel, limits, (directions & 4) != 0)
-        if s[OPEN] == 0 and s[LEARNS_FROM] < 0:
-            adopt_places(memory, s[STORE : STORE + int(s[STASHED])])
     elif fresh:
         _learn(s, c, a, y, active)
     s[AGE] += 1
     s[LAST_TIME], s[LAST] = t, x
     return news
+
+
+@lean_kernel
+def _places(s: Array, c: Array, memory: Array, y: float) -> tuple[float, float, int]:
+    """How new a value is, how far from all known ones, and bits `OLD` and `HERE`; it is learnt.
+
+    A day is remembered, or `HORIZON` samples if they take longer. Where an excursion was that was
+    told, nothing is known until it is routine. What lies outside of the usual is learnt late, so
+    that a slow walk is not followed while it is judged.
+    """
+    low, high = reached(memory)
+    place = OLD if c[LOW] == c[HIGH] and low <= y <= high else 0
+    learn = not 2 <= c[OUTSIDE_RUN] < PATIENCE
+    new = unseen(memory, y, DAY / max(s[INTERVAL], 1.0), learn) / UNSEEN
+    far = np.inf if told(s, y) else far_from_known(memory)
+    c[OVER] = 0.0
+    s[NEWS] = max(new, FORGET * s[NEWS])
+    if far == 0 and s[NEWS] < HARDLY and slowness(c) >= SLOWLY:
+        place |= HERE
+    return new, far, place
 
 
 @lean_kernel
@@ -310,8 +307,6 @@ def _judge(
     active: bool,
     directions: int,
     closed: bool,
-    low: float,
-    high: float,
     far: float,
 ) -> tuple[float, float]:
     """The highest verdict of the channels over a value, and the channel."""
@@ -337,7 +332,7 @@ def _judge(
                 verdict, channel = s[JUDGED], ACTIVE_CHANNEL
     if timely > verdict:
         verdict, channel = timely, SEASONAL
-    alone = extreme(c, y, low, high)
+    alone = extreme(c, y, far)
     if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
         verdict, channel = alone, 0.0 if y >= c[CENTRE] else 1.0
     return verdict, channel

@@ -7,7 +7,7 @@ __all__ = [
     "ACCEPTED", "ACTIVE", "ACTIVE_CHANNEL", "ACTIVITY", "ACTIVITY_FLOOR", "AGE", "BETWEEN", "BLOCK",
     "BORN", "CALM", "CALM_AFTER", "CHANNEL_OF", "COUNTER", "DAY_OLD", "EQUALS", "FACTS", "FALLS",
     "FAR", "FAR_FOR", "FIT_EVERY", "FRACTIONS", "HALF_HOUR", "INSIDE", "INTERVAL", "JUDGED",
-    "JUDGED_VALUE", "KIND", "KINDS", "LAST", "LASTING", "LAST_TIME", "LEARNS_FROM", "LEVEL",
+    "JUDGED_VALUE", "KIND", "KINDS", "LAST", "LASTING", "LAST_TIME", "LEVEL",
     "LONG_QUIET", "NEWS", "NEXT_KIND",
     "OPEN", "QUEUE", "QUIET", "RESETS", "RISES", "RUN", "RUNS", "RUN_MEAN", "RUN_RECORD",
     "RUN_SPREAD", "SEASONAL",
@@ -31,8 +31,7 @@ SEVERE, FAR_FOR = 35, 44
 FRACTIONS, RESETS = 45, 46  # whether a value was no whole number; how often a counter began again
 RUN_SPREAD = 47  # variance of the runs, and RUN_MEAN their mean: of the run a sample belongs to
 KINDS, KIND = 4, 36  # of excursions: where each lay, and how often it came; then the next place
-LEARNS_FROM = 48  # age from which on places are learnt again
-QUEUE = 49
+QUEUE = 48
 STORE = QUEUE + WAIT + WAIT_A
 SEASON_AT = STORE + STASH
 VALUE = SEASON_AT + SEASON

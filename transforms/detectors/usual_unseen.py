@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.usual_intervals import SIZE, add, distance, span
 
-__all__ = ["SLOTS_OF_UNSEEN", "adopt_places", "far_from_known", "reached", "record", "unseen"]
+__all__ = ["SLOTS_OF_UNSEEN", "far_from_known", "reached", "record", "unseen"]
 
 Array = NDArray[np.float64]
 
@@ -205,14 +205,6 @@ def reached(u: Array) -> tuple[float, float]:
 def far_from_known(u: Array) -> float:
     """How far the latest sample lies from all that are known; inf if none is."""
     return float(u[FAR]) if u[_place(0, 0)] + u[_place(0, 1)] > 0 else np.inf
-
-
-@kernel
-def adopt_places(u: Array, values: Array) -> None:
-    """Take in values that became usual in an alert."""
-    place = _place(0, 0)
-    for first in range(0, len(values), BLOCK):
-        add(u[place : place + SIZE], values[first : first + BLOCK])
 
 
 @lean_kernel

@@ -92,8 +92,8 @@ def judge(
         far: how far it lies from all values that are remembered.
         context: what else is known, bits of `UP` (higher is worth a word), `DOWN` (lower is),
             `AGED` (the channel is older than a day), `KNOWN` (this is usual at this time of the
-            day, and counts for nothing), `HINT` (it was so a day ago: a walk there is no news),
-            `OLD` (a line that seldom moves had values as far out before).
+            day, or for a slow series at all, and counts for nothing), `HINT` (it was so a day ago:
+            a walk there is no news), `OLD` (a line that seldom moves had values as far out before).
         learn: whether records may rise.
         steps: whether the channel is the sizes of steps: sums fall twice as fast inside an alert,
             and blocks that share a step are alike without going on.
@@ -126,9 +126,9 @@ def judge(
 def extreme(c: Array, y: float, far: float) -> float:
     """The verdict that one value alone is news: how far it lies beyond all that was seen.
 
-    That is 8 times its range while the channel is young, when nothing else can be judged, and 50
-    times later: a spike is no news, an absurd value is. At 8 samples it is news from 24 times on,
-    in inverse proportion to them, and counts in full then. A channel that never moved has no range.
+    That is 24 times its range while the channel is young, when nothing else can be judged, and 50
+    times later: a spike is no news, an absurd value is. What the range has forgotten, the long
+    memory may still know. A channel that never moved has no range.
 
     Args:
         c: float64 (CHANNEL,).

@@ -16,7 +16,15 @@ from pydantic import Field, model_validator
 from padit.adapters.base import AdapterOptions, Seconds
 from padit.adapters.errors import AdapterError
 
-__all__ = ["ReceiverOptions", "allowed", "logged_in", "tls_context", "tokens_of"]
+__all__ = [
+    "ReceiverOptions",
+    "allowed",
+    "is_loopback",
+    "logged_in",
+    "server_tls",
+    "tls_context",
+    "tokens_of",
+]
 
 
 class ReceiverOptions(AdapterOptions):
@@ -53,7 +61,7 @@ class ReceiverOptions(AdapterOptions):
 
     @model_validator(mode="after")
     def _guarded(self) -> "ReceiverOptions":
-        if not (self.tokens or self.token_file or self.allow_anonymous or _loopback(self.host)):
+        if not (self.tokens or self.token_file or self.allow_anonymous or is_loopback(self.host)):
             message = (
                 f"host {self.host} can be reached from outside: set `tokens` or `token_file`, "
                 "or set `allow_anonymous: true`"
@@ -65,7 +73,8 @@ class ReceiverOptions(AdapterOptions):
         return self
 
 
-def _loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on can be reached from this machine alone."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -126,12 +135,26 @@ def logged_in(tokens: Sequence[bytes], authorization: str, query: Mapping[str, s
 
 def tls_context(options: ReceiverOptions) -> ssl.SSLContext | None:
     """TLS as the options say, None without. Raises AdapterError if a file cannot be used."""
-    if not options.certificate:
-        return None
+    return server_tls(options.certificate, options.private_key) if options.certificate else None
+
+
+def server_tls(certificate: str, private_key: str = "", client_ca: str = "") -> ssl.SSLContext:
+    """TLS of a server. Raises AdapterError if a file cannot be used.
+
+    Args:
+        certificate: PEM file.
+        private_key: PEM file; "" if the certificate's file has it.
+        client_ca: PEM file of the authorities that clients' certificates must be from; "": none
+            is asked for.
+    """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        context.load_cert_chain(options.certificate, options.private_key or None)
+        context.load_cert_chain(certificate, private_key or None)
+        if client_ca:
+            context.load_verify_locations(client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
     except OSError as error:  # ssl.SSLError is one
-        message = f"certificate {options.certificate} cannot be used: {error}"
+        files = ", ".join(one for one in (certificate, private_key, client_ca) if one)
+        message = f"certificate {files} cannot be used: {error}"
         raise AdapterError(message, cause="certificate") from error
     return context

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
 import numpy as np
 
 from padit.adapters.base import Emitter, now
 from padit.codecs.logs.record import LogRecord
 from padit.domain.metric import Metric, MetricType
 
-__all__ = ["ServiceWindow", "Windows"]
+__all__ = ["ServiceWindow", "Windows", "published"]
 
 _MOST_LATENCIES = 100_000
 _MOST_TEMPLATES = 20_000
@@ -106,3 +107,19 @@ class Windows:
                 yield made(f"log_latency_{name}_ms", value, "ms", "latency")
         if moment - window.born >= self._learn:
             yield made("log_new_templates", float(window.news), "1", "custom")
+
+
+def published(
+    records: Sequence[LogRecord], topic: str, emitter: Emitter
+) -> list[tuple[LogRecord, bytes]]:
+    """Records that went to a topic, each with its bytes there; keyed by service."""
+    kept = []
+    for record in records:
+        try:
+            value = msgspec.json.encode(record)
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            emitter.fault("malformed", f"{record.service}: a record that JSON cannot express")
+            continue
+        emitter.emit_record(topic, record.service, value)
+        kept.append((record, value))
+    return kept

@@ -28,7 +28,7 @@ from padit.adapters.errors import AdapterError
 from padit.adapters.log_options import LogFile, LogsOptions
 from padit.adapters.log_sources import LogSource, report_books
 from padit.adapters.log_store import LogStore, Search, SlowSearchError
-from padit.adapters.log_windows import Windows
+from padit.adapters.log_windows import Windows, published
 from padit.adapters.receiver import Call, ReceiverAdapter, Reply, Route
 from padit.adapters.threads import Worker
 from padit.codecs.bodies import BadRequestError
@@ -159,15 +159,7 @@ class LogsAdapter(ReceiverAdapter):
 
     def _pass_on(self, records: list[LogRecord], emitter: Emitter) -> None:
         """To the topic and, if there is one, into the store."""
-        kept: list[tuple[LogRecord, bytes]] = []
-        for record in records:
-            try:
-                value = msgspec.json.encode(record)
-            except (TypeError, ValueError, OverflowError, RecursionError):
-                emitter.fault("malformed", f"{record.service}: a record that JSON cannot express")
-                continue
-            emitter.emit_record(self.options.topic, record.service, value)
-            kept.append((record, value))
+        kept = published(records, self.options.topic, emitter)
         if self._store is not None and kept:
             try:
                 self._store.add(kept)

@@ -34,6 +34,7 @@ BUILT_IN: Mapping[str, str] = {
     "prometheus": "padit.adapters.prometheus:PrometheusAdapter",
     "prometheus-scrape": "padit.adapters.prometheus_scrape:PrometheusScrapeAdapter",
     "snmp": "padit.adapters.snmp:SnmpAdapter",
+    "syslog": "padit.adapters.syslog:SyslogAdapter",
 }
 
 

@@ -11,8 +11,18 @@ from padit.alerting.muting import Muting
 from padit.alerting.policy import AlertingConfig, Inhibition, Match, Route
 from padit.alerting.state import Incident, Member, SilenceSet
 
-__all__ = ["Policy", "ReadyInhibition", "ReadyRoute", "ReadySilence", "Traits", "matcher_of"]
+__all__ = [
+    "LABEL",
+    "Policy",
+    "ReadyInhibition",
+    "ReadyRoute",
+    "ReadySilence",
+    "Traits",
+    "matcher_of",
+]
 
+LABEL = "label "
+"""How the keys begin that alerts share by a label alone."""
 _MOST_TRAITS = 1 << 16
 _MOST_RECENT = 1 << 10
 
@@ -197,7 +207,7 @@ class Policy:
             if name == "source":
                 yield f"source {event.source_id}"
             elif name in event.labels:
-                yield f"label {name}={event.labels[name]}"
+                yield f"{LABEL}{name}={event.labels[name]}"
         if self._neighbours and "source" not in grouping.share:
             yield f"source {event.source_id}"
         for below in grouping.depends_on.get(event.source_id, ()):

@@ -10,6 +10,7 @@ from padit.alerting.entries import AlertEvent, Entry, Progress
 from padit.alerting.matching import next_start
 from padit.alerting.state import State
 from padit.alerting.step import Step
+from padit.domain.timestamps import MICROS
 
 __all__ = ["Duties"]
 
@@ -17,6 +18,7 @@ _HEARTBEAT, _TEST, _SILENT = "heartbeat", "weekly test", "silent job"
 # The log has progress only where something was due, so the job is looked for every half of the
 # time; the third look in vain comes after at least the whole of it.
 _LOOKS = 3
+_SIX_DAYS = 6 * 86_400 * MICROS
 
 
 class Duties:
@@ -67,7 +69,8 @@ class Duties:
             step.set_timer(after + self._heartbeat.every, _HEARTBEAT, "")
         elif kind == _TEST and self._hours is not None:
             self._send(step, "test", due)
-            step.set_timer(next_start(self._hours, after), _TEST, "")
+            # Not sooner than in six days, also where the clocks show its minute twice.
+            step.set_timer(next_start(self._hours, max(due + _SIX_DAYS, entry.time)), _TEST, "")
         elif kind == _SILENT and self._silent is not None:
             step.state.missed = 0 if by_job else step.state.missed + 1
             if step.state.missed < _LOOKS:

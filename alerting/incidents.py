@@ -1,12 +1,12 @@
 """Puts the job's transitions into incidents: what shares something and begins close in time."""
 
-from padit.alerting.compiled import Policy
+from padit.alerting.compiled import LABEL, Policy
 from padit.alerting.entries import AlertEvent, fingerprint_of
 from padit.alerting.matching import RANK
 from padit.alerting.state import Incident, Member, State
 from padit.domain.message import digest_of
 
-__all__ = ["close", "forget", "place", "worst"]
+__all__ = ["close", "forget", "place", "unacknowledge", "worst"]
 
 _MOST_BEGINS = 100
 _MOST_ENDED, _MOST_ENDED_SERIES = 8, 50_000
@@ -102,7 +102,13 @@ def close(state: State, incident: Incident, fingerprint: str, time: int, reason:
     incident.firing -= 1
     if not incident.firing:
         incident.changed = max(incident.changed, time)
-        incident.acknowledged_by, incident.acknowledged_at, incident.reminded = "", 0, False
+        unacknowledge(incident)
+
+
+def unacknowledge(incident: Incident) -> None:
+    """Nobody has it any more; its expiry is none, either."""
+    incident.acknowledged_by, incident.acknowledged_at = "", 0
+    incident.reminded, incident.expires = False, 0
 
 
 def forget(state: State, incident: Incident) -> None:
@@ -133,7 +139,8 @@ def _find(policy: Policy, state: State, event: AlertEvent, fingerprint: str) -> 
     """The oldest incident that shares something with an alert and is close to it in time.
 
     What comes and goes stays in its incident; another series does not join one that began long
-    ago, for each that joins would keep it open to the next, and a new fault would not be told.
+    ago, for each that joins would keep it open to the next, and a new fault would not be told. What
+    a whole site shares, a label, says less than a source or an edge: by it alone the time is less.
     """
     keys = policy.traits_of(event).near
     page = f"page {event.page}" if event.page else ""
@@ -146,7 +153,10 @@ def _find(policy: Policy, state: State, event: AlertEvent, fingerprint: str) -> 
         if name is None:
             continue
         one = state.incidents[name]
-        spread = event.time - one.opened <= setting.spread
+        most = setting.spread
+        if key.startswith(LABEL):
+            most = min(setting.window, most)
+        spread = event.time - one.opened <= most
         if (
             event.time - one.joined <= setting.window
             and (spread or key == page or fingerprint in one.members)

@@ -16,6 +16,8 @@ __all__ = ["RANK", "Aim", "Hours", "Matcher", "aim_of", "next_start", "targets",
 RANK = {"INFO": 0, "WARNING": 1, "CRITICAL": 2}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTES_OF_WEEK = 7 * 24 * 60
+_MINUTE = 60 * MICROS
+_DAY = timedelta(days=1)
 _WILD = frozenset("*?[")
 
 
@@ -166,13 +168,42 @@ def within(hours: Hours, time: int) -> bool:
 def next_start(hours: Hours, time: int) -> int:
     """The first event time after `time` at which a range begins, microseconds.
 
-    A change of the clocks may lie between: the local time counts, and a start that the change
-    skips is the moment after it.
+    The local time counts, also where the clocks change: a beginning that comes twice counts twice,
+    one that is skipped comes as much later as the clocks leap, and a leap into a range begins it.
     """
-    local = _local(hours, time).replace(second=0, microsecond=0)
-    minute = _minute_of_week(local)
-    ahead = min((start - minute - 1) % _MINUTES_OF_WEEK + 1 for start, _ in hours.ranges)
-    naive = local.replace(tzinfo=None) + timedelta(minutes=ahead)
-    found = naive.replace(tzinfo=hours.zone).astimezone(UTC)
-    micros = (found - _EPOCH) // timedelta(microseconds=1)
-    return max(micros, time + MICROS)
+    local = _local(hours, time).replace(tzinfo=None)
+    monday = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    monday -= timedelta(days=local.weekday())
+    begins = [monday + timedelta(minutes=start + week) for week in (0, _MINUTES_OF_WEEK)
+              for start, _ in hours.ranges]  # fmt: skip
+    last = min(one for one in begins if one > local) + _DAY
+    near = [_micros(one.replace(tzinfo=hours.zone, fold=fold))
+            for one in begins if local - _DAY < one <= last for fold in (0, 1)
+            if not fold or _comes_twice(hours.zone, one)]  # fmt: skip
+    found = min(one for one in near if one > time)
+    leap = _leap(hours, time, found)
+    return leap if within(hours, leap) else found
+
+
+def _micros(at: datetime) -> int:
+    return (at.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
+
+
+def _comes_twice(zone: ZoneInfo, local: datetime) -> bool:
+    first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    return _micros(first) < _micros(second)
+
+
+def _leap(hours: Hours, begin: int, end: int) -> int:
+    """The minute between two event times at which the clocks change; `end` if they do not."""
+    offset = _local(hours, begin).utcoffset()
+    if _local(hours, end).utcoffset() == offset:
+        return end
+    before, after = begin // _MINUTE, end // _MINUTE
+    while after - before > 1:
+        middle = (before + after) // 2
+        if _local(hours, middle * _MINUTE).utcoffset() == offset:
+            before = middle
+        else:
+            after = middle
+    return after * _MINUTE

@@ -6,7 +6,7 @@ configuration makes of alerts. It acts on what is open when it takes effect.
 
 from padit.alerting.effects import CommandResult, Feedback
 from padit.alerting.entries import Command
-from padit.alerting.incidents import close
+from padit.alerting.incidents import close, unacknowledge
 from padit.alerting.matching import aim_of
 from padit.alerting.routing import end_without_transition
 from padit.alerting.state import Incident, SilenceSet
@@ -96,7 +96,7 @@ def _acknowledge_all(step: Step, command: Command, alerts: Alerts) -> None:
 
 def _unacknowledge(step: Step, command: Command, alerts: Alerts) -> None:
     for incident in _incidents(alerts):
-        incident.acknowledged_by, incident.acknowledged_at = "", 0
+        unacknowledge(incident)
 
 
 def _resolve(step: Step, command: Command, alerts: Alerts) -> None:
@@ -151,21 +151,25 @@ def _silence(step: Step, command: Command) -> None:
 
 
 def _acknowledge(step: Step, incident: Incident, command: Command) -> None:
-    if not incident.firing or incident.acknowledged_by:
+    if not incident.firing or (incident.acknowledged_by and not incident.reminded):
         return
     incident.acknowledged_by, incident.acknowledged_at = command.by, command.time
     lasts = step.policy.config.acknowledged_for
-    due = command.until or (command.time + lasts if lasts else 0)
-    if due:
-        step.set_timer(due, "reminder", incident.id)
+    incident.expires = command.until or (command.time + lasts if lasts else 0)
+    incident.reminded = False
+    if incident.expires:
+        step.set_timer(incident.expires, "reminder", incident.id)
     for name, told in incident.told.items():
         if told.state == "told":
             step.hand(step.policy.by_name[name], "acknowledged", command.time, [incident])
 
 
 def remind(step: Step, incident: Incident, time: int) -> None:
-    """An acknowledgement has run out while the incident goes on: one message."""
-    if not incident.firing or not incident.acknowledged_by or incident.reminded:
+    """An acknowledgement has run out while the incident goes on: one message.
+
+    One that was taken back, or was renewed since, has left a timer that means nothing any more.
+    """
+    if not incident.firing or incident.expires != time or incident.reminded:
         return
     incident.reminded = True
     for name, told in incident.told.items():

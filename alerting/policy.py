@@ -4,7 +4,14 @@ import re
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from padit.alerting.matching import Hours
 from padit.domain.config import Section
@@ -71,7 +78,9 @@ def _zone(value: str) -> str:
     return value
 
 
-Duration = Annotated[int, BeforeValidator(duration_of)]
+Duration = Annotated[
+    int, BeforeValidator(duration_of), WithJsonSchema({"type": "integer", "format": "duration"})
+]
 Moment = Annotated[int, BeforeValidator(_moment)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_several)]
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -216,9 +225,9 @@ class Grouping(Section):
     )  # fmt: skip
     spread: Duration = Field(
         default=900 * MICROS,
-        description="An alert of another series joins no later than this after its first, unless "
-        "the job says that they are one page; else faults one after the other would be one "
-        "incident, told once.",
+        description="An alert of another series joins no later than this after its first, and by "
+        "a label alone no later than `window`, unless the job says that they are one page; else "
+        "faults one after the other would be one incident, told once.",
     )  # fmt: skip
     share: tuple[str, ...] = Field(
         default=("source",), description="`source`, or labels, of which one must be shared."

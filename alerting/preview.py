@@ -6,8 +6,10 @@ byte. Breakers and receivers belong to delivery and are outside.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple, TypeVar
+from zoneinfo import ZoneInfo
 
 from padit.alerting.compiled import Policy
 from padit.alerting.effects import Brief, Effect, Feedback, Handed, Outcome, Reason
@@ -19,7 +21,9 @@ from padit.domain.timestamps import MICROS
 
 __all__ = ["QUIET_KINDS", "Comparison", "Hidden", "Preview", "alerts_of", "compare", "preview"]
 
-_Key = TypeVar("_Key", str, int)
+_Key = TypeVar("_Key", str, int, tuple[int, str])
+_QUARTER = 900 * MICROS
+_MORNING, _EVENING = 6, 22
 _DAY = 86_400 * MICROS
 QUIET_KINDS = frozenset(
     {"acknowledged", "resolved", "digest_over", "heartbeat", "test", "job_back"}
@@ -73,14 +77,17 @@ class Comparison(NamedTuple):
 
     Attributes:
         pages: before and after by route.
-        nights: before and after by day of event time, days since 1970.
+        days: before and after by day of event time, days since 1970.
+        nights: before and after by evening, its day in the zone as a number, and route: pages
+            between 22:00 and 06:00.
         hidden: real alerts of which no message would be sent.
         missed: alerts of which a page is sent before, and none after.
         later: seconds by which the first page of an alert comes later, by id; negative: earlier.
     """
 
     pages: Mapping[str, tuple[int, int]]
-    nights: Mapping[int, tuple[int, int]]
+    days: Mapping[int, tuple[int, int]]
+    nights: Mapping[tuple[int, str], tuple[int, int]]
     hidden: Sequence[Hidden]
     later: Mapping[str, float]
     missed: Sequence[str] = ()
@@ -110,8 +117,10 @@ def preview(
     return Preview(effects, state)
 
 
-def compare(before: Preview, after: Preview, entries: Sequence[Entry]) -> Comparison:
-    """What changes from one preview to the other, over the same entries."""
+def compare(
+    before: Preview, after: Preview, entries: Sequence[Entry], zone: str = "UTC"
+) -> Comparison:
+    """What changes from one preview to the other, over the same entries; nights are of `zone`."""
     events = {one.id: one for one in entries if isinstance(one, AlertEvent)}
     real = {
         alert
@@ -122,7 +131,8 @@ def compare(before: Preview, after: Preview, entries: Sequence[Entry]) -> Compar
     first_before, first_after = _first_pages(before, events), _first_pages(after, events)
     return Comparison(
         pages=_both(_by_route(before), _by_route(after)),
-        nights=_both(_by_day(before), _by_day(after)),
+        days=_both(_by_day(before), _by_day(after)),
+        nights=_both(_by_night(before, zone), _by_night(after, zone)),
         hidden=_hidden(after, events, real - first_after.keys()),
         later={
             alert: (first_after[alert] - time) / MICROS
@@ -144,6 +154,23 @@ def _by_day(of: Preview) -> dict[int, int]:
     found: dict[int, int] = {}
     for one in of.pages:
         found[one.time // _DAY] = found.get(one.time // _DAY, 0) + 1
+    return found
+
+
+def _by_night(of: Preview, zone: str) -> dict[tuple[int, str], int]:
+    found: dict[tuple[int, str], int] = {}
+    place = ZoneInfo(zone)
+    evenings: dict[int, int] = {}  # by quarter of an hour, in which no clock passes a night's end
+    for one in of.pages:
+        quarter = one.time // _QUARTER
+        if quarter not in evenings:
+            local = datetime.fromtimestamp(quarter * _QUARTER // MICROS, place)
+            at_night = not _MORNING <= local.hour < _EVENING
+            day = local.date().toordinal() - (local.hour < _MORNING)
+            evenings[quarter] = day if at_night else 0
+        if evenings[quarter]:
+            key = evenings[quarter], one.route
+            found[key] = found.get(key, 0) + 1
     return found
 
 

@@ -36,7 +36,7 @@ def _table(title: str, schema: Mapping[str, Any]) -> str:
 def _rows(schema: Mapping[str, Any]) -> Iterator[str]:
     wanted = set(schema.get("required", ()))
     for name, field in schema.get("properties", {}).items():
-        default = "needed" if name in wanted else _default(name, field)
+        default = "needed" if name in wanted else _default(field)
         meaning = field.get("description", "").replace("|", "\\|")
         examples = field.get("examples")
         if examples:
@@ -44,21 +44,15 @@ def _rows(schema: Mapping[str, Any]) -> Iterator[str]:
         yield f"| `{name}` | {default} | {meaning} |"
 
 
-def _default(name: str, field: Mapping[str, Any]) -> str:
+def _default(field: Mapping[str, Any]) -> str:
     value = field.get("default")
     if value is None or value in ([], {}, ""):
         return ""
-    if isinstance(value, int) and not isinstance(value, bool) and name in _DURATIONS:
+    if field.get("format") == "duration":
         for size, unit in _UNIT if value else _UNIT[-1:]:
             if value % size == 0:
                 return f"`{value // size}{unit}`"
     return "see below" if isinstance(value, dict) else f"`{value}`"
-
-
-_DURATIONS = frozenset(
-    {"min_duration", "cool_down", "settle", "window", "within", "quiet", "acknowledged_for",
-     "merge_delay", "every", "after", "keep"}
-)  # fmt: skip
 
 
 def write_into(path: Path) -> None:

@@ -199,6 +199,11 @@ class Alerting:
         return self._engine.policy.by_name
 
     @property
+    def leads_to(self) -> dict[str, str]:
+        """Names of the receivers by route."""
+        return {name: one.receiver for name, one in self._engine.policy.by_name.items()}
+
+    @property
     def job_time(self) -> int | None:
         """Event time to which the job has come, microseconds; None: it has not reported."""
         return self._reports.reached
@@ -213,8 +218,11 @@ class Alerting:
         Raises:
             SinkError: as `take`.
         """
+        if self._stale:
+            self._restore()
+        state = dump(self.state)  # before the transaction, which a long one would keep open
         with self._writing():
-            self._store.save_snapshot(self._store.last_number(), self._digest, dump(self.state))
+            self._store.save_snapshot(self._store.last_number(), self._digest, state)
 
     def forget(self) -> int:
         """Drop some of what is older than `keep`, once the state was saved; how much of the log.

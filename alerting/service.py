@@ -6,6 +6,7 @@ A process that finds another one leading waits, and takes over when that one end
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -20,6 +21,7 @@ from padit.alerting.policy import AlertingConfig
 from padit.alerting.sequencer import Alerting, Record
 from padit.alerting.store.base import LeadLostError, LeadTakenError, Store
 from padit.alerting.store.opening import open_store
+from padit.alerting.store.readdressing import readdress
 from padit.alerting.tracing import AlertTraces
 from padit.connectors.uris import Address
 from padit.domain.errors import SinkError
@@ -31,6 +33,9 @@ __all__ = ["Input", "Service", "wait_for_lead"]
 _LOG = logging.getLogger(__name__)
 _SAVE_EVERY_SECONDS = 30.0
 _LEAD_EVERY_SECONDS = 1.0
+_ALIVE_EVERY_SECONDS = 2.0
+_MOST_SILENT_SECONDS = 7
+_LONGEST_DUMP_SECONDS = 60
 _RETRY_SECONDS = 2.0
 _T = TypeVar("_T")
 
@@ -108,6 +113,8 @@ class Service:
             progress=self._core.job_time,
         )
         self._traces = AlertTraces(traces_of("padit-alerting"))
+        self._receivers = tuple(config.receivers)
+        self._readdress()
         self._workers = [
             Worker(
                 one,
@@ -125,6 +132,7 @@ class Service:
         self.canary = CanaryWatch()
         self.figures = Figures()
         self._routes = tuple(self._core.routes)
+        self._said = float("-inf")
         self._stopped: Callable[[], bool] = lambda: False
         source.seek(store.positions())
 
@@ -142,6 +150,7 @@ class Service:
         saved = time.monotonic()
         try:
             while not stopped() and not self._done():
+                self._say_alive()
                 self._once()
                 if self.figures.round():
                     self._held(self._figure)
@@ -149,13 +158,23 @@ class Service:
                     self._tidy()
                     saved = time.monotonic()
         finally:
+            with suppress(SinkError):
+                self._store.alive(0)
             for worker in self._workers:
                 worker.stop()
             if self._announcer is not None:
                 self._announcer.stop()
             self._source.close()
             self._traces.close()
-        self._core.save()
+        self._held(self._core.save)
+
+    def _readdress(self) -> None:
+        readdress(self._store, self._core.leads_to, self._receivers)
+
+    def _say_alive(self) -> None:
+        if time.monotonic() - self._said > _ALIVE_EVERY_SECONDS:
+            self._held(lambda: self._store.alive(_MOST_SILENT_SECONDS))
+            self._said = time.monotonic()
 
     def _done(self) -> bool:
         """Whether a bounded input has ended, and all is delivered."""
@@ -163,6 +182,9 @@ class Service:
 
     def _tidy(self) -> None:
         """Keep the state, and drop what is old: a piece at a time, so no transaction is long."""
+        self._held(lambda: self._store.alive(_LONGEST_DUMP_SECONDS))
+        self._said = float("-inf")
+        self._held(self._readdress)  # somebody may have replayed what was dead
         self._held(self._core.save)
         while self._held(self._core.forget) and not self._stopped():
             pass

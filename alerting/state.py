@@ -14,7 +14,7 @@ from padit.domain.errors import StateError
 
 __all__ = ["Incident", "Member", "SilenceSet", "State", "Told", "dump", "load"]
 
-_VERSION = 4
+_VERSION = 5
 
 
 class Member(msgspec.Struct, array_like=True, gc=False):
@@ -76,6 +76,7 @@ class Incident(msgspec.Struct, array_like=True, gc=False):
         flapping: whether it comes and goes.
         acknowledged_by, acknowledged_at: who, and when; empty and 0: not acknowledged.
         reminded: whether the expiry of that was sent.
+        expires: event time of that expiry; 0: none.
         told: by name of the route.
         leaving: whether a timer will look whether it can be forgotten.
         keys: of `State.keys` that led to it.
@@ -92,6 +93,7 @@ class Incident(msgspec.Struct, array_like=True, gc=False):
     acknowledged_by: str = ""
     acknowledged_at: int = 0
     reminded: bool = False
+    expires: int = 0
     told: dict[str, Told] = {}
     leaving: bool = False
     keys: list[str] = []

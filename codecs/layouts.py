@@ -20,6 +20,7 @@ from padit.codecs.layouts_tables import (
     columns,
     frames,
     pandas,
+    rrdtool,
     series_tables,
     source_of,
 )
@@ -260,6 +261,7 @@ LAYOUTS: dict[
     "cloudwatch": (lambda one: _list(one, "MetricDataResults") is not None, _cloudwatch),
     "influxdb": series_tables,
     "grafana": frames,
+    "rrdtool": rrdtool,
     "columns": columns,
     "pandas": pandas,
 }

@@ -11,7 +11,7 @@ from padit.codecs.mapping_watch import Left, count_numbers
 from padit.codecs.names import shortened
 from padit.codecs.presets import ELEMENT_SOURCES, TIME_COLUMNS
 
-__all__ = ["UNUSED", "columns", "frames", "pandas", "series_tables", "source_of"]
+__all__ = ["UNUSED", "columns", "frames", "pandas", "rrdtool", "series_tables", "source_of"]
 
 UNUSED = "the layout has no use for it"
 
@@ -256,7 +256,36 @@ def _turned(message: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return rows
 
 
+def _is_rrdtool(one: dict[str, Any]) -> bool:
+    meta = one.get("meta")
+    return type(one.get("data")) is list and type(meta) is dict and _legend(meta) is not None
+
+
+def _legend(meta: dict[str, Any]) -> list[Any] | None:
+    """The names, where there is a start and a step, too."""
+    legend = meta.get("legend")
+    timed = all(type(meta.get(name)) in (int, float) for name in ("start", "step"))
+    return legend if type(legend) is list and timed else None
+
+
+def _rrdtool(message: dict[str, Any], left: Left) -> Iterator[Any]:
+    """`rrdtool xport --json`: a row for each step; with --showtime the time stands before it."""
+    meta, rows = message["meta"], message["data"]
+    names = _legend(meta) or []
+    for name, value in message.items():
+        if name not in ("meta", "data"):
+            count_numbers(value, name, left, UNUSED)
+    around = {"source": "", "labels": {}, "prefix": ""}
+    first = next((row for row in rows if type(row) is list), [])
+    if len(first) == len(names) + 1:
+        yield from _rows(["timestamp", *names], rows, around, 0)
+        return
+    times = (meta["start"] + at * meta["step"] for at in range(len(rows)))
+    yield from _rows(names, rows, around, -1, times)
+
+
 series_tables = _is_series_tables, _series_tables
 frames = _is_frames, _frames
 columns = _is_columns, _columns
 pandas = _is_pandas, _pandas
+rrdtool = _is_rrdtool, _rrdtool

@@ -55,6 +55,7 @@ LAID_OUT: Mapping[str, str] = {
     "elasticsearch": "a search answer of Elasticsearch",
     "datadog": "a query answer of Datadog",
     "cloudwatch": "a query answer of CloudWatch",
+    "rrdtool": "an export of rrdtool xport --json",
     "pandas": "a table as pandas writes it",
     "columns": "a table by columns",
 }

@@ -22,7 +22,8 @@ from padit.connectors.side_outputs import label_names, note_left_out
 from padit.connectors.source import Decoder
 from padit.connectors.tables.annotated import Annotated, Section, lay_out_annotated
 from padit.connectors.tables.dialect import find_dialect
-from padit.connectors.tables.layout import Layout, lay_out
+from padit.connectors.tables.labview import of_labview
+from padit.connectors.tables.layout import Layout, lay_out, lay_out_report
 from padit.connectors.tables.order import AnyLayout, in_order
 from padit.connectors.tables.parse import Parsed, parse
 from padit.connectors.tables.records import Block, RecordReader
@@ -37,7 +38,7 @@ Note = Callable[[LeftOut], None]
 _Section = TypeVar("_Section")
 
 
-@register(".csv", ".tsv", ".txt")
+@register(".csv", ".lvm", ".tsv", ".txt")
 class Csv:
     """Text tables; the layouts of files that were counted are kept, and travel to workers."""
 
@@ -79,14 +80,18 @@ class Csv:
         return self._layouts.get(os.path.abspath(path)) or self._look(path)
 
     def _look(self, path: str) -> AnyLayout:
-        dialect = find_dialect(path, self._options, self._suffix)
+        options, guesses = of_labview(path, self._options) or (self._options, [])
+        dialect = find_dialect(path, options, self._suffix)
+        dialect.guesses.extend(guesses)
         if dialect.annotated:
-            return lay_out_annotated(path, self._options, dialect)
-        tables, seen = find_tables(path, self._options, dialect)
-        if len(tables) > 1 or begins_with_units(dialect, seen):
-            return lay_out_stacked(path, self._options, dialect)
+            return lay_out_annotated(path, options, dialect)
         blocks = partial(blocks_of, path, dialect.text, dialect.cut)
-        return lay_out(path, self._options, dialect, seen, blocks)
+        if dialect.report is not None:
+            return lay_out_report(path, options, dialect, blocks)
+        tables, seen = find_tables(path, options, dialect)
+        if len(tables) > 1 or begins_with_units(dialect, seen):
+            return lay_out_stacked(path, options, dialect)
+        return lay_out(path, options, dialect, seen, blocks)
 
 
 def _dead(block: Block, rejects: list[Reject], path: str) -> list[DeadRecord]:

@@ -16,7 +16,11 @@ MAGIC = (
     (b"Obj\x01", "an Avro file", "write it as Parquet or CSV"),
     (b"MATLAB 5.0", "a MAT-file", "write it as CSV (writetable) or Parquet (parquetwrite)"),
     (b"TDSm", "a TDMS file", "export it as CSV"),
-    (b"RRD\x00", "a round-robin database", "export it with rrdtool xport --json"),
+    (
+        b"RRD\x00",
+        "a round-robin database",
+        "export it with rrdtool xport --json, which format: rrdtool reads",
+    ),
     (b"<?xml", "XML", "export it as CSV or JSON (of an RRD: rrdtool xport --json)"),
 )
 """What a file begins with, what it is, and what helps."""

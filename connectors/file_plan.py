@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import NamedTuple
 
 from padit.codecs.records import MAX_NAME_LENGTH
@@ -19,6 +20,7 @@ __all__ = [
     "Plan",
     "Wide",
     "check_names",
+    "file_stem",
     "labelled",
     "likely_time",
     "make_plan",
@@ -196,6 +198,14 @@ def labelled(plan: Plan, columns: Sequence[str], names: Sequence[str]) -> Plan:
     return plan._replace(labels=LabelColumns(tuple(found), tuple(keys)))
 
 
+def file_stem(path: str) -> str:
+    """A file's name without the suffixes of format and packing."""
+    name = PurePath(path)
+    if name.suffix.lower() in (".gz", ".zst"):
+        name = PurePath(name.stem)
+    return name.stem
+
+
 def check_names(columns: Sequence[str], place: str) -> None:
     """Every column has a name of its own. Raises SourceError."""
     twice = [name for name, count in Counter(columns).items() if count > 1]
@@ -251,7 +261,11 @@ def likely_time(columns: Sequence[str]) -> str:
     >>> likely_time(["Datum", "Uhrzeit", "Druck"]), likely_time(["cpu", "Time"])
     ('Datum+Uhrzeit', 'Time')
     """
-    names = {re.sub(r"[\W_]", "", re.sub(r"[\[(].*", "", one)).lower(): one for one in columns}
+    # Of two columns of one name, the first: `Date Time` stands before `Date Time(RAW)`.
+    spelt = reversed(
+        [(re.sub(r"[\W_]", "", re.sub(r"[\[(].*", "", one)).lower(), one) for one in columns]
+    )
+    names = dict(spelt)
     date = next((names[one] for one in _DATES if one in names), None)
     clock = next((names[one] for one in _CLOCKS if one in names), None)
     if date and clock:

@@ -40,6 +40,7 @@ __all__ = [
 
 # Package: the programs of it that tests start.
 PACKAGES: dict[str, tuple[str, ...]] = {
+    "bsdutils": ("logger",),
     "chromium": ("chromium",),
     "influxdb": ("influxd",),
     "iproute2": ("ip", "tc"),
@@ -47,6 +48,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "postgresql-15": ("initdb", "pg_basebackup", "postgres", "psql"),
     "prometheus": ("prometheus", "promtool"),
     "redis-server": ("redis-server", "redis-cli"),
+    "rsyslog": ("rsyslogd",),
     "snmpd": ("snmpd",),
 }
 # Debian's usr/bin/chromium is a script that only finds an installed browser: its folder is first.

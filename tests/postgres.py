@@ -74,14 +74,15 @@ class Postgres(Service):
         return f"postgresql://{LOOPBACK}:{self.port}/{database}"
 
     def connect(self, database: str = "padit", **others: Any) -> psycopg.Connection[Any]:
-        """A connection in autocommit."""
+        """A connection in autocommit, unless `others` say otherwise."""
         given: dict[str, Any] = {
             "user": "padit",
             "host": LOOPBACK,
             "port": self.port,
             "dbname": database,
+            "autocommit": True,
         } | others
-        return psycopg.connect(autocommit=True, **given)
+        return psycopg.connect(**given)
 
     def database(self, name: str) -> str:
         """Make a database; its name."""

@@ -33,6 +33,7 @@ SHELLS = ("sh", "bash", "console", "shell")
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _HEREDOC = re.compile(r"<<'?(\w+)'?\n.*?^\1$", re.MULTILINE | re.DOTALL)
+_VARIABLE = re.compile(r"[A-Z][A-Z_0-9]*=.*")
 _PLACE = re.compile(
     r"(?:adapters|alerting|analysis|benchmarks|cli|codecs|connectors|deploy|devcluster|docs|domain"
     r"|flink-conf|ops|pipelines|portal|stores|tests|transforms)/[\w./*-]*"
@@ -40,13 +41,16 @@ _PLACE = re.compile(
 PREFIXES = ("nice", "sudo", "time")
 # Programs that are not ours: the start of the command, and the test that runs it.
 TRIED = {
-    "helm install padit": "tests/deploy/test_chart.py",
+    "helm install padit": "tests/deploy/test_install.py",
+    "helm upgrade padit": "tests/deploy/test_install.py",
     "docker compose": "tests/deploy/test_compose.py",
     "pip install padit": "tests/deploy/test_wheel.py",
     "pip install padit[": "tests/deploy/test_wheel.py",
     "curl -X POST": "tests/integration/test_pages.py",
     "curl $FLINK": "tests/integration/test_pages.py",
     "curl -H Authorization": "tests/adapters/test_log_store.py",
+    "curl -f http://127.0.0.1:9464": "tests/integration/test_operators_pages.py",
+    "promtool": "tests/integration/test_operators_pages.py",
     "curl -c jar": "tests/portal/test_access.py",
     "curl -b jar": "tests/portal/test_access.py",
     "curl http://127.0.0.1:8080/api/v1/logs": "tests/portal/test_log_path.py",
@@ -81,6 +85,8 @@ def inline(text: str) -> Iterator[str]:
 
 def _words(command: str) -> list[str]:
     words = shlex.split(command, comments=True)
+    while words and _VARIABLE.fullmatch(words[0]):
+        words = words[1:]
     while words and words[0] in PREFIXES:
         words = words[1:]
         while words and (words[0].startswith("-") or words[0].isdigit()):

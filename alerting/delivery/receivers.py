@@ -17,6 +17,7 @@ from padit.alerting.policy import AlertingConfig
 from padit.alerting.templates import Templates
 from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError
+from padit.ops.deadline import Deadline
 from padit.ops.tracing import propagate
 
 __all__ = ["Plots", "Receiver", "kinds", "receivers_of"]
@@ -55,6 +56,7 @@ class Receiver:
         self._link = link
         self._notifier = notifier
         self._timeout = timeout
+        self._deadline = Deadline(2 * timeout)  # to connect, and to be answered
         self._client = httpx.Client(
             timeout=timeout,
             follow_redirects=False,
@@ -62,9 +64,15 @@ class Receiver:
             event_hooks={"request": [propagate]},
         )
 
+    @property
+    def pause(self) -> float:
+        """Seconds between two messages that its kind asks for."""
+        return float(getattr(self._notifier, "pause_sec", 0.0))
+
     def close(self) -> None:
         """Close its connections."""
         self._client.close()
+        self._deadline.close()
         if self._templates is not None:
             self._templates.close()
 
@@ -112,9 +120,13 @@ class Receiver:
     def _exchange(self, request: Request) -> tuple[int, dict[str, str], bytes]:
         """Status, headers in lower case and the beginning of the body, however long it goes on."""
         body, ends = b"", time.monotonic() + self._timeout
-        with self._client.stream(
-            request.method, request.url, headers=request.headers, content=request.body
-        ) as answer:
+        with (
+            self._deadline.exchange(),
+            self._client.stream(
+                request.method, request.url, headers=request.headers, content=request.body,
+                extensions={"trace": self._deadline.trace},
+            ) as answer,
+        ):  # fmt: skip
             for piece in answer.iter_raw():
                 body += piece
                 if len(body) >= _LONGEST_ANSWER or time.monotonic() > ends:
@@ -126,6 +138,8 @@ class Receiver:
         try:
             status, headers, body = self._exchange(request)
         except httpx.HTTPError as error:
+            if self._deadline.passed:
+                return Result("retry", "it did not answer in time (it sends, but too slowly)")
             return Result("retry", _failure(error))
         except (ValueError, httpx.InvalidURL) as error:
             return Result("dead", f"{type(error).__name__}: the address cannot be used")

@@ -23,10 +23,12 @@ from padit.alerting.tracing import AlertTraces
 from padit.domain.errors import SinkError
 from padit.ops.retrying import backoff
 
-__all__ = ["MOST_ATTEMPTS", "Worker"]
+__all__ = ["MOST_ATTEMPTS", "MOST_ATTEMPTS_ASKED", "Worker"]
 
 _LOG = logging.getLogger(__name__)
 MOST_ATTEMPTS = 20
+MOST_ATTEMPTS_ASKED = 200
+"""Of a receiver that names the time of the next one: with its longest, an hour, a week."""
 _IDLE_SECONDS = 0.5
 _AWAY_SECONDS = 1.0
 _CLOCK_STEP_SECONDS = 30.0
@@ -59,6 +61,8 @@ class Worker:
         self._traces = traces or AlertTraces(None)
         self._breaker = Breaker(receiver.name, wait)
         self._offset: float | None = None
+        self._sent = float("-inf")
+        self._free_at = float("-inf")
         self._results: list[tuple[Delivery, Result]] = []
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -112,7 +116,10 @@ class Worker:
         tried = False
         self._watch_clock(store)
         self._write(store)
+        if monotonic() < self._free_at:  # the receiver has asked for a pause
+            return False
         for one in store.due(self._receiver.name, clock()):
+            self._stop.wait(max(self._sent + self._receiver.pause - monotonic(), 0.0))
             if self._stop.is_set() or not self._leads(store):
                 break
             if not store.untouched(one):
@@ -120,9 +127,12 @@ class Worker:
             result = self._breaker.call(lambda one=one: self._attempt(store, one))  # type: ignore[misc]
             if result is None:
                 return False
-            tried = True
+            tried, self._sent = True, monotonic()
             self._results.append((one, result))
             self._write(store)
+            if result.state == "retry" and result.after:
+                self._free_at = self._sent + result.after
+                break
         return tried
 
     def _write(self, store: Store) -> None:
@@ -152,7 +162,8 @@ class Worker:
 
 def _record(store: Store, one: Delivery, result: Result) -> None:
     attempts = one.attempts + 1
-    if result.state == "retry" and attempts < MOST_ATTEMPTS:
+    most = MOST_ATTEMPTS_ASKED if result.after else MOST_ATTEMPTS
+    if result.state == "retry" and attempts < most:
         wait = max(backoff(attempts, random.random()), result.after)  # noqa: S311  # spreads only
         store.record(
             one.number, "pending", attempts, next_attempt_at=clock() + wait, reason=result.reason

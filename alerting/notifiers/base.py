@@ -86,7 +86,8 @@ class Notifier(Protocol):
 
     One that shows pictures has `shows_pictures = True`, and its `render` takes a `Picture` or None
     as third argument. If pictures are uploaded before, it has `upload(picture, post)`, too, which
-    gives the picture with its reference, or raises `PictureError`.
+    gives the picture with its reference, or raises `PictureError`. One that takes only so many
+    messages has `pause_sec`, the seconds between two.
 
     Attributes:
         Settings: of one receiver, without `kind`.

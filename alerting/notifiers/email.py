@@ -2,11 +2,12 @@
 
 import smtplib
 import ssl
+from contextlib import closing
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
 from html import escape
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -14,11 +15,34 @@ from padit.alerting.effects import Handed
 from padit.alerting.notifiers.base import Picture, Result, headline, lines_of, link_to, secret
 from padit.domain.config import Section
 from padit.domain.timestamps import format_utc
+from padit.ops.deadline import Deadline
 
 __all__ = ["Email"]
 
 _LONGEST_SUBJECT = 200
+_STEPS = 4  # to connect, to encrypt, to log in, to send: each may take its time
 _PLOT = "plot@padit.invalid"
+
+
+class _Watched:
+    """A server whose socket a deadline can shut, from the connection on."""
+
+    def __init__(self, deadline: Deadline, *place: Any, **settings: Any) -> None:
+        self._deadline = deadline
+        super().__init__(*place, **settings)
+
+    def connect(self, *place: Any, **settings: Any) -> Any:
+        """As in `smtplib`."""
+        self._deadline.watch(lambda: getattr(self, "sock", None))
+        return super().connect(*place, **settings)  # type: ignore[misc]
+
+
+class _Plain(_Watched, smtplib.SMTP):
+    pass
+
+
+class _Encrypted(_Watched, smtplib.SMTP_SSL):
+    pass
 
 
 class Email:
@@ -86,21 +110,10 @@ class Email:
 
     def send(self, mail: EmailMessage) -> Result:
         """One attempt; an answer 4xx is tried again, 5xx is not."""
-        settings = self._settings
-        context = ssl.create_default_context(cafile=settings.ca_file or None)
+        deadline = Deadline(_STEPS * self._settings.timeout_sec)
         try:
-            if settings.tls == "tls":
-                server: smtplib.SMTP = smtplib.SMTP_SSL(
-                    settings.host, settings.port, timeout=settings.timeout_sec, context=context
-                )
-            else:
-                server = smtplib.SMTP(settings.host, settings.port, timeout=settings.timeout_sec)
-            with server:
-                if settings.tls == "starttls":
-                    server.starttls(context=context)
-                if settings.user:
-                    server.login(settings.user, self._password)
-                server.send_message(mail)
+            with closing(deadline), deadline.exchange():
+                self._deliver(mail, deadline)
         except smtplib.SMTPRecipientsRefused as error:
             codes = [code for code, _ in error.recipients.values()]
             return Result("retry" if min(codes) < 500 else "dead", f"recipients refused: {codes}")
@@ -108,8 +121,27 @@ class Email:
             state = "retry" if error.smtp_code < 500 else "dead"
             return Result(state, f"SMTP {error.smtp_code}")
         except (OSError, smtplib.SMTPException) as error:
+            if deadline.passed:
+                return Result("retry", "it did not answer in time (it sends, but too slowly)")
             return Result("retry", f"{type(error).__name__}: {error}"[:300])
         return Result("delivered")
+
+    def _deliver(self, mail: EmailMessage, deadline: Deadline) -> None:
+        settings = self._settings
+        context = ssl.create_default_context(cafile=settings.ca_file or None)
+        place = (settings.host, settings.port)
+        if settings.tls == "tls":
+            server: smtplib.SMTP = _Encrypted(
+                deadline, *place, timeout=settings.timeout_sec, context=context
+            )
+        else:
+            server = _Plain(deadline, *place, timeout=settings.timeout_sec)
+        with server:
+            if settings.tls == "starttls":
+                server.starttls(context=context)
+            if settings.user:
+                server.login(settings.user, self._password)
+            server.send_message(mail)
 
 
 def _html(title: str, lines: list[str], link: str, picture: Picture | None) -> str:

@@ -69,6 +69,8 @@ class Slack:
         self._channel = settings.channel
         self._link = link
 
+    pause_sec = 1.0  # a message a second and channel is what Slack takes
+
     @property
     def shows_pictures(self) -> bool:
         """An incoming webhook cannot upload."""

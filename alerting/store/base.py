@@ -126,6 +126,16 @@ class Store(Reads):
     def close(self) -> None:
         """Let go of it; another process may lead then."""
 
+    def alive(self, seconds: int) -> None:
+        """Say that this process is there: one that is silent for longer may lose the lead.
+
+        Args:
+            seconds: of silence; 0: for ever.
+
+        Raises:
+            SinkError: the store is away.
+        """
+
     @property
     def session(self) -> int | None:
         """What the lead belongs to, for `led_by`; None: it is not known now."""
@@ -267,22 +277,32 @@ class Store(Reads):
     # ---- deliveries
 
     def due(self, receiver: str, now: float, most: int = 16) -> list[Delivery]:
-        """Messages to try, oldest first; of an incident and route only the oldest pending one."""
+        """Messages to try, oldest first; of an incident only the oldest that is pending.
+
+        Whatever routes they came by: a route may have another name since its first message.
+        """
         rows = self.execute(
             "SELECT * FROM delivery AS d WHERE receiver = ? AND state = 'pending' "
             "AND next_attempt_at <= ? AND NOT EXISTS (SELECT 1 FROM delivery AS e WHERE "
-            "e.incident = d.incident AND e.route = d.route AND e.state = 'pending' "
+            "e.incident = d.incident AND e.receiver = d.receiver AND e.state = 'pending' "
             "AND e.number < d.number) ORDER BY number LIMIT ?",
             (receiver, now, most),
         )
         return [Delivery._make(row) for row in rows]
 
     def reference(self, delivery: Delivery) -> str:
-        """What the receiver called the first message of this incident; empty without one."""
+        """What the receiver called the first message of this incident; empty without one.
+
+        What follows a first message may come by a route that has another name by now.
+        """
+        where = "route = ?" if delivery.kind == "opened" else "(route = ? OR receiver = ?)"
+        names = (
+            (delivery.route,) if delivery.kind == "opened" else (delivery.route, delivery.receiver)
+        )
         row = self.execute(
-            "SELECT reference FROM delivery WHERE incident = ? AND route = ? AND number < ? "
-            "AND reference != '' ORDER BY number DESC LIMIT 1",
-            (delivery.incident, delivery.route, delivery.number),
+            "SELECT reference FROM delivery WHERE incident = ? AND number < ? AND "  # noqa: S608
+            f"reference != '' AND {where} ORDER BY route = ? DESC, number DESC LIMIT 1",
+            (delivery.incident, delivery.number, *names, delivery.route),
         ).fetchone()
         return row[0] if row else ""
 

@@ -1,8 +1,9 @@
 """The store in PostgreSQL, for several hosts: one process leads by an advisory lock.
 
 The lock belongs to the session that writes, so a process that loses the connection no longer leads.
-The server notices a host that has vanished within 10 s (`tcp_user_timeout`). A connection that
-broke is made again; if another process leads by then, this one stands by.
+The server notices a host that has vanished within 10 s (`tcp_user_timeout`), and, from version 14
+on, ends the session of a process that is there but paused: longer silent than it said (`alive`).
+A connection that broke is made again; if another process leads by then, this one stands by.
 """
 
 import hashlib
@@ -29,10 +30,12 @@ _CONNECTING: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 9_000,
 }
+_HAS_IDLE_TIMEOUT = 140_000
 _SESSION = (
     f"SET search_path = {SCHEMA}",
     "SET lock_timeout = '10s'",
-    "SET idle_in_transaction_session_timeout = '60s'",
+    # The server lets go of the lock of a process that is paused, within a transaction and without.
+    "SET idle_in_transaction_session_timeout = '7s'",
     # The server lets go of the lock of a host that has vanished.
     "SET tcp_keepalives_idle = 3",
     "SET tcp_keepalives_interval = 2",
@@ -82,6 +85,11 @@ class PostgresStore(Store):
                 yield
         except _AWAY as error:
             raise _away(error) from error
+
+    def alive(self, seconds: int) -> None:
+        """As in `Store`."""
+        if self._connection().info.server_version >= _HAS_IDLE_TIMEOUT:
+            self.execute(f"SET idle_session_timeout = '{seconds:d}s'")
 
     @property
     def session(self) -> int | None:

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 from padit.alerting.entries import AlertEvent, Entry
 from padit.alerting.policy import AlertingConfig, duration_of
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         before, after = (one.since(since) for one in (before, after))
     alerts = sum(isinstance(one, AlertEvent) for one in entries)
     print(f"{alerts} transitions of alerts; pages now {len(before.pages)}, then {len(after.pages)}")
-    _print(compare(before, after, entries))
+    _print(compare(before, after, entries, new.timezone), new.timezone)
     return 0
 
 
@@ -122,11 +123,14 @@ def _everything() -> AlertingConfig:
     )
 
 
-def _print(found: Comparison) -> None:
+def _print(found: Comparison, zone: str) -> None:
     _table("pages by route", {name: pair for name, pair in sorted(found.pages.items())})
-    nights = {format_utc(day * 86_400 * MICROS)[:10]: pair
-              for day, pair in sorted(found.nights.items())}  # fmt: skip
-    _table("pages by day", {day: pair for day, pair in nights.items() if pair[0] != pair[1]})
+    days = {format_utc(day * 86_400 * MICROS)[:10]: pair
+            for day, pair in sorted(found.days.items())}  # fmt: skip
+    _table("pages by day", {day: pair for day, pair in days.items() if pair[0] != pair[1]})
+    nights = {f"{date.fromordinal(evening)} {route}": pair
+              for (evening, route), pair in sorted(found.nights.items())}  # fmt: skip
+    _table(f"pages by night (22:00 to 06:00, {zone}) and route", nights)
     if found.later:
         ordered = sorted(found.later.values())
         print(

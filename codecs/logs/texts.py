@@ -177,24 +177,31 @@ class Syslog3164:
 
 
 class SyslogIso:
-    """What rsyslog writes since 2023: `2026-01-05T00:00:01.123456+00:00 host app[7]: no route`."""
+    """As rsyslog writes, and forwards it: `2026-01-05T00:00:01.123456+00:00 host app[7]: no route`.
+
+    With a priority the time may have any precision, `<11>2026-01-05T00:00:01Z host app: no route`.
+    """
 
     name: ClassVar[str] = "syslog"
-    first: ClassVar[str] = "2"
-    _shape = re.compile(
-        r"(\d{4}-\d\d-\d\dT[\d:]{8}\.\d{6}[+-]\d\d:\d\d) (\S+) "
-        r"([\w./@-]{1,64})(?:\[(\d{1,10})\])?: ?(.*)",
-        re.DOTALL,
+    first: ClassVar[str] = "2<"
+    _named: ClassVar[str] = r"(\S+) ([\w./@-]{1,64})(?:\[(\d{1,10})\])?: ?(.*)"
+    _shape = re.compile(r"()(\d{4}-\d\d-\d\dT[\d:]{8}\.\d{6}[+-]\d\d:\d\d) " + _named, re.DOTALL)
+    _forwarded = re.compile(
+        r"<(\d{1,3})>(\d{4}-\d\d-\d\dT[\d:.]{8,18}(?:Z|[+-]\d\d:\d\d)) " + _named, re.DOTALL
     )
 
     def read(self, text: str, service: str, context: Context) -> Line | None:
         """See `TextForm`."""
-        found = self._shape.match(text) if text[10:11] == "T" else None
-        if not found or level_by_word(found[2]) in KNOWN:
+        shape = self._forwarded if text[:1] == "<" else self._shape
+        found = shape.match(text) if "T" in text[10:17] else None
+        if not found or level_by_word(found[3]) in KNOWN:
             return None
-        rest = {"host": found[2], "process": found[4]} if found[4] else {"host": found[2]}
-        level = context.stated(found[5])
-        return _line(context, found[3], context.time(found[1]), level, found[5], rest)
+        severity = _severity(found[1]) if found[1] else ""
+        if found[1] and not severity:
+            return None
+        rest = {"host": found[3], "process": found[5]} if found[5] else {"host": found[3]}
+        level = context.stated(found[6], strict=bool(found[1])) or severity
+        return _line(context, found[4], context.time(found[2]), level, found[6], rest)
 
 
 class Priority:

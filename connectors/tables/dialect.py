@@ -5,7 +5,7 @@ What the options state is taken; the rest is found out from the head of the file
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from padit.codecs.promtool import is_export
@@ -13,10 +13,11 @@ from padit.connectors.file_looks import MANY_CONTROLS, controls_in, known_by_mag
 from padit.connectors.file_options import FileOptions
 from padit.connectors.file_plan import check_names, likely_time
 from padit.connectors.tables.records import Cut, Text
-from padit.connectors.tables.stream import BLANKS, BOM, TextStream, read_pieces, squeeze
+from padit.connectors.tables.reports import find_report
+from padit.connectors.tables.stream import BLANKS, BOM, read_pieces, squeeze
 from padit.connectors.tables.time_formats import possible_formats
 from padit.domain.errors import SourceError
-from padit.domain.findings import Guess
+from padit.domain.findings import Findings, Guess
 
 __all__ = ["Dialect", "cells_of", "find_dialect", "named", "with_trailing"]
 
@@ -45,6 +46,7 @@ class Dialect(NamedTuple):
         annotated: whether it is the annotated CSV of InfluxDB, which has headers of its own.
         guesses: what was found out.
         commented: whether headers are comments, as numpy writes them.
+        report: what of a report becomes no row; None of other files.
     """
 
     text: Text
@@ -54,6 +56,7 @@ class Dialect(NamedTuple):
     annotated: bool
     guesses: list[Guess]
     commented: bool = False
+    report: Findings | None = None
 
 
 def find_dialect(path: str, options: FileOptions, suffix: str) -> Dialect:
@@ -72,6 +75,20 @@ def find_dialect(path: str, options: FileOptions, suffix: str) -> Dialect:
     if is_export(lines[0].decode("utf-8", "replace")):
         message = f"{path} is an export of promtool: name it with the suffix .prom"
         raise SourceError(message)
+    return _report(path, text, lines, options) or _of_table(
+        path, text, lines, options, suffix, guesses
+    )
+
+
+def _of_table(
+    path: str,
+    text: Text,
+    lines: list[bytes],
+    options: FileOptions,
+    suffix: str,
+    guesses: list[Guess],
+) -> Dialect:
+    """The dialect of a table."""
     at, stated = _stated(lines[0], options)
     if at >= len(lines):
         message = f"{path} has {len(lines)} lines, and skip_lines={options.skip_lines} leaves none"
@@ -99,6 +116,35 @@ def find_dialect(path: str, options: FileOptions, suffix: str) -> Dialect:
     _check_width(path, names, lines, at, delimiter, options)
     cut = Cut(body, delimiter, len(names), comment)
     return Dialect(text, cut, names, unnamed, False, guesses, commented is not None)
+
+
+def _report(path: str, text: Text, lines: list[bytes], options: FileOptions) -> Dialect | None:
+    """The dialect of a report for people, whose lines become those of one table."""
+    if options.delimiter not in (None, BLANKS) or options.columns or options.skip_lines:
+        return None
+    shown = [line.decode("utf-8", "replace") for line in lines]
+    found = find_report(path, shown, _lines_of(path, text), options)
+    if found is None:
+        return None
+    report, findings = found
+    names = ["timestamp", "source_id", *report.columns]
+    check_names(names, path)
+    cut = Cut(report.lines + 1, "\t", len(names))
+    text = text._replace(turns=report)
+    return Dialect(text, cut, names, frozenset(), False, list(findings.guesses), report=findings)
+
+
+def _lines_of(path: str, text: Text) -> Iterator[str]:
+    stream = text.stream(path)
+    try:
+        rest = b""
+        while chunk := stream.read(_HEAD):
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from (line.decode("utf-8", "replace") for line in lines)
+        if rest:
+            yield rest.decode("utf-8", "replace")
+    finally:
+        stream.close()
 
 
 def _stated(line: bytes, options: FileOptions) -> tuple[int, str | None]:
@@ -179,7 +225,7 @@ def _is_utf8(line: bytes) -> bool:
 
 
 def _head_lines(path: str, text: Text) -> list[bytes]:
-    stream = TextStream(path, text.encoding, lone_cr=text.lone_cr, blanks=text.blanks)
+    stream = text.stream(path)
     try:
         data = b""
         while len(data) < _HEAD and (chunk := stream.read(_HEAD)):

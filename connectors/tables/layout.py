@@ -5,7 +5,6 @@ does not fit it is a reject.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import PurePath
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ from padit.connectors.file_plan import (
     NoTimeError,
     Plan,
     Wide,
+    file_stem,
     labelled,
     make_plan,
 )
@@ -35,12 +35,14 @@ from padit.connectors.tables.forms import (
 from padit.connectors.tables.likely import likely_by_cells
 from padit.connectors.tables.parse import Typed, parse
 from padit.connectors.tables.records import Block
-from padit.connectors.tables.survey import Survey
+from padit.connectors.tables.reports import options_of
+from padit.connectors.tables.survey import Survey, Surveyor
 from padit.connectors.tables.times import (
     EPOCHS,
     TimeForm,
     convert_times,
     detect_times,
+    is_range,
     text_of,
 )
 from padit.connectors.tables.values import NumberForm
@@ -48,7 +50,7 @@ from padit.connectors.tables.zones import passes_of
 from padit.domain.errors import SourceError
 from padit.domain.findings import Findings, Guess, Unwatched
 
-__all__ = ["Layout", "guess_of_passes", "lay_out"]
+__all__ = ["Layout", "guess_of_passes", "lay_out", "lay_out_report"]
 
 _NAMES = pa.dictionary(pa.int32(), pa.string())
 _USUAL = (EPOCHS["epoch_s"], EPOCHS["epoch_ms"])
@@ -86,6 +88,19 @@ class Layout(NamedTuple):
         return self._replace(plan=plan, types=types, findings=findings)
 
 
+def lay_out_report(
+    path: str, options: FileOptions, dialect: Dialect, blocks: Callable[[], Iterable[Block]]
+) -> Layout:
+    """Look at the table that a report becomes. Raises as `lay_out` does."""
+    surveyor = Surveyor()
+    for block in blocks():
+        surveyor.add(block)
+    layout = lay_out(path, options_of(options), dialect, surveyor.end(), blocks)
+    left = dialect.report.unwatched if dialect.report is not None else []
+    found = layout.findings
+    return layout._replace(findings=found._replace(unwatched=[*found.unwatched, *left]))
+
+
 def lay_out(
     path: str,
     options: FileOptions,
@@ -113,7 +128,7 @@ def lay_out(
         name for name in names if columns[name].form is not None and name not in dialect.unnamed
     )
     try:
-        plan = make_plan(options, names, numeric, path, _stem(path))
+        plan = make_plan(options, names, numeric, path, file_stem(path))
     except NoTimeError as error:
         raise error.with_likely(likely_by_cells(sample, names, error.likely)) from error
     except NoMetricError as error:
@@ -133,14 +148,6 @@ def lay_out(
     unwatched = _unwatched(path, sample, dialect, plan, columns, options, seen)
     types = _types(sample, plan, forms)
     return Layout(dialect, plan, forms, types, seen.records, Findings(guesses, unwatched))
-
-
-def _stem(path: str) -> str:
-    """A file's name without the suffixes of format and packing."""
-    name = PurePath(path)
-    if name.suffix.lower() in (".gz", ".zst"):
-        name = PurePath(name.stem)
-    return name.stem
 
 
 def _judge(sample: pa.Table, dialect: Dialect, options: FileOptions) -> dict[str, Column]:
@@ -177,6 +184,9 @@ def _time_form(
     sample: pa.Table, plan: Plan, options: FileOptions, path: str, guesses: list[Guess]
 ) -> TimeForm:
     form = TimeForm()
+    written = _first(sample, plan)
+    if is_range(written):
+        guesses.append(Guess(path, f"times such as {written!r} are ranges; the begin counts", ""))
     if options.base is not None:
         return TimeForm(EPOCHS.get(options.time_format or "", 1), base=options.base)
     if options.time_format in EPOCHS:
@@ -189,6 +199,12 @@ def _time_form(
         if guess:
             guesses.append(Guess(path, *guess, certain=form.per_second in _USUAL))
     return form._replace(zone=options.timezone or "", repeated=options.repeated_hour)
+
+
+def _first(sample: pa.Table, plan: Plan) -> str:
+    """The first time as it is written."""
+    cells = sample[plan.time_columns[0]].to_pylist() if plan.time_columns else []
+    return next((one for one in cells if one), "")
 
 
 def _with_passes(

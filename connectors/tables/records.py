@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.connectors.tables.stream import TextStream
+from padit.connectors.tables.stream import TextStream, Turns
 from padit.domain.errors import SourceError
 
 __all__ = ["LONGEST_RECORD", "MOST_JOINED", "Block", "Cut", "RecordReader", "Text"]
@@ -33,6 +33,13 @@ class Text(NamedTuple):
     encoding: str = "utf-8"
     lone_cr: bool = False
     blanks: bool = False
+    turns: Turns | None = None
+
+    def stream(self, path: str) -> TextStream:
+        """Open a file."""
+        return TextStream(
+            path, self.encoding, lone_cr=self.lone_cr, blanks=self.blanks, turns=self.turns
+        )
 
 
 class Cut(NamedTuple):
@@ -91,7 +98,7 @@ class RecordReader:
         Raises:
             SourceError: it cannot be read, or has fewer records.
         """
-        self._stream = TextStream(path, text.encoding, lone_cr=text.lone_cr, blanks=text.blanks)
+        self._stream = text.stream(path)
         self._cut = cut
         self._comments = (
             re.compile(rb"(?m)^" + re.escape(cut.comment.encode()) + rb"[^\n]*")

@@ -2,14 +2,14 @@
 
 import io
 import re
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from padit.connectors.file_bytes import Stream, open_unpacked
 from padit.domain.errors import SourceError
 
-__all__ = ["BLANKS", "BOM", "TextStream", "read_pieces", "squeeze", "unpacked"]
+__all__ = ["BLANKS", "BOM", "TextStream", "Turning", "Turns", "read_pieces", "squeeze", "unpacked"]
 
 BLANKS = "\x1f"
 """What stands for `blanks` where a delimiter is stated."""
@@ -34,6 +34,23 @@ def unpacked(path: str) -> Stream:
 
 def _unreadable(path: str, error: BaseException) -> str:
     return f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
+
+
+class Turning(Protocol):
+    """Text that becomes another text of as many lines, piece by piece."""
+
+    def turned(self, text: bytes) -> bytes:
+        """The next piece."""
+
+    def end(self) -> bytes:
+        """What is left when the text has ended."""
+
+
+class Turns(Protocol):
+    """How the text of a file becomes that of a table."""
+
+    def start_turning(self) -> Turning:
+        """For the text from its beginning on."""
 
 
 class _Octets(io.RawIOBase):
@@ -84,7 +101,15 @@ def squeeze(text: bytes) -> bytes:
 class TextStream:
     """Text of a file as UTF-8; a byte order mark at its beginning is left out."""
 
-    def __init__(self, path: str, encoding: str, *, lone_cr: bool, blanks: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        encoding: str,
+        *,
+        lone_cr: bool,
+        blanks: bool = False,
+        turns: Turns | None = None,
+    ) -> None:
         """Open it.
 
         Args:
@@ -92,6 +117,7 @@ class TextStream:
             encoding: Python's name of it; UTF-8 is passed on as it is, valid or not.
             lone_cr: whether a carriage return ends a line.
             blanks: whether cells are aligned with blanks, each run of which becomes a tab.
+            turns: what its text becomes, or None.
         """
         self._path = path
         self._file = unpacked(path)
@@ -101,6 +127,7 @@ class TextStream:
         if encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
             octets = io.BufferedReader(_Octets(self._file), _BUFFER)
             self._text = io.TextIOWrapper(octets, encoding, errors="replace", newline="")
+        self._turning = turns.start_turning() if turns else None
         self._begun = False
         self._ended = False
 
@@ -119,6 +146,8 @@ class TextStream:
                 text = text.replace(b"\r", b"\n")
             if text and self._blanks is not None:
                 text = self._blanks.squeezed(text)
+            if self._turning is not None:
+                text = self._turning.end() if self._ended else self._turning.turned(text)
             if text:
                 return text
         return b""

@@ -28,7 +28,7 @@ from padit.domain.timestamps import (
 )
 
 __all__ = ["EPOCHS", "TimeForm", "Times", "convert_times", "detect_times",
-           "in_zone", "micros_of_integers", "of_floats", "text_of"]  # fmt: skip
+           "in_zone", "is_range", "micros_of_integers", "of_floats", "text_of"]  # fmt: skip
 
 EPOCHS = {"epoch_s": 1, "epoch_ms": 1000, "epoch_us": 1_000_000, "epoch_ns": 1_000_000_000}
 """Name of a unit of times since 1970 to how many of it make a second."""
@@ -37,6 +37,7 @@ _UNIT_NAMES = {1: "seconds", 1000: "milliseconds", 1_000_000: "microseconds",
 _NUMBER = r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$"
 _WHOLE = r"^[-+]?[0-9]{1,18}$|^[0-8][0-9]{18}$"
 _COMMA = r"^([0-9]{9,19}),([0-9]+)$"  # since 1970, where the comma is the decimal mark
+_RANGE = r"^(\S.*[0-9AaPpMmZ.])(?:\s+[-\x{2013}]\s+|/)[0-9]\S*[:T].*$"  # from the one to the other
 _MICRO = pa.timestamp("us")
 _MICRO_UTC = pa.timestamp("us", "UTC")
 _TRIED = 20  # cells of the sample that a format must fit before all of them are looked at
@@ -86,9 +87,20 @@ def text_of(table: pa.Table, columns: tuple[str, ...]) -> pa.Array:
     if len(cells) > 1:
         return pc.binary_join_element_wise(*cells, " ")
     first = cells[0][0].as_py() if len(cells[0]) else None
+    if first and is_range(first):
+        return pc.replace_substring_regex(cells[0], _RANGE, r"\1")
     if first and re.fullmatch(_COMMA, first):
         return pc.replace_substring_regex(cells[0], _COMMA, r"\1.\2")
     return cells[0]
+
+
+def is_range(text: str) -> bool:
+    """Whether a cell is a range of times, whose begin counts.
+
+    >>> is_range("1/5/2026 12:00:00 AM - 1:00:00 AM"), is_range("2026-01-05 12:00:00")
+    (True, False)
+    """
+    return re.match(_RANGE.replace(r"\x{2013}", "\u2013"), text) is not None
 
 
 def convert_times(text: pa.Array, form: TimeForm, row: NDArray[np.int64]) -> Times:

@@ -69,7 +69,7 @@ def _tried(portal: Portal, new: AlertingConfig) -> dict[str, Any]:
     return {
         "transitions": sum(isinstance(one, AlertEvent) for one in entries),
         "pages": found.pages,
-        "days": {format_utc(day * _DAY)[:10]: both for day, both in sorted(found.nights.items())},
+        "days": {format_utc(day * _DAY)[:10]: both for day, both in sorted(found.days.items())},
         "total": [len(before.pages), len(after.pages)],
         "hidden": [one._asdict() for one in found.hidden[:_MOST]],
         "missed": [

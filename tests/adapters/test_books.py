@@ -45,6 +45,7 @@ LAWS = {
     ),
     "prometheus-scrape": ("test_prometheus_scrape.py", "test_books_of_samples_balance"),
     "snmp": ("test_snmp.py", "test_books_of_values_balance"),
+    "syslog": ("test_syslog.py", "test_every_message_is_a_record_or_is_counted"),
 }  # fmt: skip
 MADE_HERE = {"canary", "factory", "host"}
 """Adapters without an input from outside: they make their samples, or ask the kernel."""

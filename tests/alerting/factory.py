@@ -22,9 +22,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from padit.adapters.factory import Factory
 from padit.adapters.factory_faults import FAULTS, Fault, Label
+from padit.domain.config import JobConfig, load_config
 from padit.domain.timestamps import MICROS, format_utc, parse_timestamp
 from tests.alerting.receiving import Answer, Receiving, receiving
 from tests.limits import allowed
@@ -41,6 +43,7 @@ _WINDOW, _INTERVAL = 120, 30
 _SWITCH = "switch-1"
 # What a person who looks at the curve is given: a minute; and the window has to end.
 _ALLOWED_SECONDS = 60 + _INTERVAL
+_LIMITS = Path(__file__).resolve().parents[2] / "pipelines/demo/factory.yaml"
 _CONFIG = """
 link: "https://padit.example/incidents/{{incident}}?t={{time}}"
 receivers:
@@ -80,6 +83,12 @@ class Heard:
     woken: int = 0
     named: str = ""
     decided: bool = False
+
+    @property
+    def sources(self) -> set[str]:
+        """Where it shows: an alert elsewhere at the same time is not about it."""
+        behind = Factory(_MACHINES).sources[:_AT_NETWORK] if self.source == _SWITCH else ()
+        return {self.source, *behind}
 
     @property
     def good(self) -> bool:
@@ -144,17 +153,34 @@ def _swaps() -> list[int]:
     return [moment for begin in begins for moment in (begin, begin + 3600 * MICROS)]
 
 
-def play(folder: Path, seed: int) -> tuple[list[Heard], int, int]:
+def _of_the_plant(path: Path) -> None:
+    """The shipped detectors, and the limits of the plant's engineer."""
+    detectors = (*JobConfig().detectors, *load_config(str(_LIMITS)).detectors)
+    dumped = [one.model_dump(mode="json") for one in detectors]
+    path.write_text(yaml.safe_dump({"detectors": dumped}), encoding="utf-8")
+
+
+def play(folder: Path, seed: int, *, shipped: bool = False) -> tuple[list[Heard], int, int]:
     """Simulate, run the job, run alerting.
 
     What was heard of each fault, other incidents, and of these the leaps of `_swaps`.
+
+    Args:
+        folder: for all files.
+        seed: of the factory.
+        shipped: whether the job has no limits of the plant.
     """
-    metrics = folder / "metrics.jsonl"
+    metrics, job = folder / "metrics.jsonl", folder / "job.yaml"
     _write(metrics, seed)
+    if shipped:
+        job.write_text("{}\n")
+    else:
+        _of_the_plant(job)
     padit = [sys.executable, "-m", "padit.cli.main"]
     alerts = folder / "alerts.jsonl"
     _call([*padit, "run", "--input", str(metrics), "--output", str(alerts),
-           f"--window_size_sec={_WINDOW}", f"--extract_interval_sec={_INTERVAL}"])  # fmt: skip
+           "--config", str(job), f"--window_size_sec={_WINDOW}",
+           f"--extract_interval_sec={_INTERVAL}"])  # fmt: skip
     shutil.rmtree(folder / "data", ignore_errors=True)  # else all of it was sent already
     with receiving() as got:
         got.answer = lambda number: Answer(200, b'{"ok": true}')
@@ -184,12 +210,12 @@ def _judge(heard: Sequence[Heard], got: Receiving) -> tuple[int, int]:
     subjects: dict[str, Heard | None] = {}
     leaps: set[str] = set()
     for one in events:
-        moment = parse_timestamp(one["time"])
-        mine = next((f for f in heard if _covers(f, moment)), None)
+        moment, members = parse_timestamp(one["time"]), one["data"]["incident"]["members"]
+        sources = {member["source_id"] for member in members}
+        mine = next((f for f in heard if _covers(f, moment) and sources & f.sources), None)
         subject = one["subject"]
         known = subjects.setdefault(subject, mine if one["type"].endswith(".opened") else None)
         if known is None:
-            members = one["data"]["incident"]["members"]
             if {each["metric_name"] for each in members} == {"tool_wear_min"} and any(
                 0 <= each["opened"] - swap <= 180 * MICROS
                 for each in members for swap in _swaps()
@@ -219,12 +245,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run and print; 0: every fault was told in time, in few messages, and named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--shipped", action="store_true", help="without limits of the plant")
     parser.add_argument("--keep", type=Path, help="folder for its files")
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="padit-factory-") as scratch:
         folder = args.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        heard, others, leaps = play(folder, args.seed)
+        heard, others, leaps = play(folder, args.seed, shipped=args.shipped)
     for one in heard:
         print(json.dumps(asdict(one) | {"good": one.good}))
     print(f"{sum(one.good for one in heard)} of {len(heard)} as they should be; "

@@ -3,10 +3,11 @@
     python -m tests.alerting.faults --kills 300 --store postgresql --seed 1
 
 Each round some incidents come, the process is started and, at a random moment, killed; in every
-tenth round the database dies instead, and the process has to go on by itself. The receiver takes
-messages, answers 500 or too late, or takes a message and drops the connection. At the end nothing
-is lost, nothing is doubled for a receiver that drops repeated ids, and every transition has an
-outcome.
+tenth round the database dies instead, in turn while a message is under way and in the middle of a
+transaction that has written a part of its rows, and the process has to go on by itself. The
+receiver takes messages, answers 500 or too late, or takes a message and drops the connection. At
+the end nothing is lost, nothing is doubled for a receiver that drops repeated ids, and every
+transition has an outcome.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from padit.alerting.store.opening import open_store
+from padit.alerting.store.postgresql import SCHEMA
 from tests.alerting.making import at, cloud_event, event
 from tests.alerting.receiving import Answer, Receiving, receiving
 from tests.limits import allowed
@@ -38,6 +40,12 @@ receivers: {{ops: {{kind: webhook, url: "{url}", timeout_sec: 0.4}}}}
 routes: [{{name: all, receiver: ops, settle: 0s}}]
 """
 _INCIDENTS_A_ROUND = 3
+# Tables that a batch writes after its first rows, so a lock on one stops it half way.
+_WRITTEN_LATER = ("outcome", "delivery", "position")
+_HALF_WAY = """
+SELECT count(*) FROM pg_stat_activity WHERE application_name = 'padit alerting'
+AND wait_event_type = 'Lock' AND backend_xid IS NOT NULL
+"""
 _TEMPERS = (
     (Answer(), 6),
     (Answer(500), 1),
@@ -54,6 +62,7 @@ class Verdict:
     Attributes:
         kills: of the process.
         database_kills: of PostgreSQL.
+        in_transaction: of these, in the middle of a transaction with rows written already.
         transitions: that came.
         attempts: requests by what the receiver answered.
         repeated: messages that the receiver got more than once, which it drops by their id.
@@ -65,6 +74,7 @@ class Verdict:
 
     kills: int = 0
     database_kills: int = 0
+    in_transaction: int = 0
     transitions: int = 0
     attempts: dict[str, int] = field(default_factory=dict)
     repeated: int = 0
@@ -106,10 +116,13 @@ def play(
         got.answer = lambda number: chance.choice(tempers)
         for number in range(kills):
             _append(file, number)
-            of_database = server is not None and number % 10 == 9
-            _round(command, chance, got, server if of_database else None)
-            found.database_kills += of_database
-            found.kills += not of_database
+            if server is None or number % 10 != 9:
+                _round(command, chance, got)
+                found.kills += 1
+            else:
+                table = chance.choice(_WRITTEN_LATER) if number % 20 == 9 else None
+                found.in_transaction += _database_round(command, chance, got, server, place, table)
+                found.database_kills += 1
             if say and number % 10 == 9:
                 print(f"{number + 1} kills, {len(got.requests)} requests", file=sys.stderr)
         got.answer = lambda number: Answer()
@@ -126,28 +139,73 @@ def _append(file: object, number: int) -> None:
     file.flush()  # type: ignore[attr-defined]
 
 
-def _round(
-    command: Sequence[str], chance: random.Random, got: Receiving, server: Postgres | None
-) -> None:
+def _round(command: Sequence[str], chance: random.Random, got: Receiving) -> None:
     """One start, and one kill: in one of four rounds at any moment, else while it delivers."""
-    before = len(got.requests)
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
         if chance.random() < 0.25:
             time.sleep(1.5 * chance.random())
         else:
-            deadline = time.monotonic() + allowed(20)
-            while len(got.requests) == before and time.monotonic() < deadline:
-                time.sleep(0.01)
+            _until_it_delivers(got)
             time.sleep(0.3 * chance.random())
-        if server is not None:
-            server.kill()
-            time.sleep(chance.random())
-            server.restart()
-            time.sleep(3.0)  # it goes on by itself
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait(allowed(30))
+        _killed(process)
+
+
+def _database_round(
+    command: Sequence[str],
+    chance: random.Random,
+    got: Receiving,
+    server: Postgres,
+    place: str,
+    table: str | None,
+) -> bool:
+    """One start; the database dies and comes back. Whether it died within a transaction.
+
+    Args:
+        command: that starts alerting.
+        chance: of the moments.
+        got: what the receiver got.
+        server: that is killed.
+        place: address of the store.
+        table: that is locked, so that the first batch stops there; None: no lock.
+    """
+    database, half_way = place.rsplit("/", 1)[-1], False
+    with ExitStack() as stack:
+        if table is not None:
+            other = stack.enter_context(closing(server.connect(database, autocommit=False)))
+            other.execute(f"LOCK TABLE {SCHEMA}.{table} IN SHARE MODE".encode())
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        stack.callback(_killed, process)
+        if table is None:
+            _until_it_delivers(got)
+            time.sleep(0.3 * chance.random())
+        else:
+            half_way = _waited_for(lambda: server.query(_HALF_WAY, database) == [(1,)])
+        server.kill()
+        time.sleep(chance.random())
+        server.restart()
+        time.sleep(3.0)  # it goes on by itself
+    return half_way
+
+
+def _until_it_delivers(got: Receiving) -> None:
+    before = len(got.requests)
+    _waited_for(lambda: len(got.requests) > before)
+
+
+def _waited_for(what: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + allowed(20)
+    while not what():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _killed(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.wait(allowed(30))
 
 
 def _judge(found: Verdict, got: Receiving, incidents: int, place: str) -> None:

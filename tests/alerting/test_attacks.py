@@ -1,5 +1,6 @@
 """What nobody should do and somebody will: each with the real engine, store, worker or service."""
 
+import itertools
 import sqlite3
 import time
 from collections import Counter
@@ -17,13 +18,13 @@ from padit.alerting.effects import CommandResult, Effect, Handed
 from padit.alerting.engine import Engine
 from padit.alerting.entries import AlertEvent, Entry, Tick
 from padit.alerting.matching import Hours, next_start, within
-from padit.alerting.policy import AlertingConfig
+from padit.alerting.policy import AlertingConfig, HoursSetting
 from padit.alerting.sequencer import Alerting, Record
 from padit.alerting.state import State, dump
 from padit.alerting.store.sqlite import SqliteStore
 from padit.cli.main import main
 from padit.domain.errors import ConfigurationError, StateError
-from padit.domain.timestamps import MICROS, parse_timestamp
+from padit.domain.timestamps import MICROS, format_utc, parse_timestamp
 from tests.alerting.making import (
     SIMPLE,
     at,
@@ -160,9 +161,33 @@ def test_a_wait_for_hours_ends_when_they_begin_also_over_a_change_of_the_clocks(
         return
     skipped = _offset(zone, begins) != _offset(zone, begins - 3600 * MICROS)
     assert within(hours, begins) or skipped
-    step = 5 * 60 * MICROS
-    for moment in range(time_, min(begins - 61 * MICROS, time_ + 1440 * 60 * MICROS), step):
-        assert not within(hours, moment) or _offset(zone, moment) != _offset(zone, time_)
+    for moment in range(time_, min(begins, time_ + 1440 * 60 * MICROS), 5 * 60 * MICROS):
+        assert not within(hours, moment)
+
+
+@pytest.mark.parametrize(
+    ("hours", "time_", "begins"),
+    [
+        ("02:15-06:00", "2026-03-29T00:30:00Z", "2026-03-29T01:00:00Z"),  # a leap into them
+        ("02:30-02:45", "2026-10-25T00:50:00Z", "2026-10-25T01:30:00Z"),  # they come twice
+        ("01:30-02:10", "2026-10-25T00:20:00Z", "2026-10-25T01:00:00Z"),  # a leap back into them
+        ("02:15-02:45", "2026-03-29T00:30:00Z", "2026-03-29T01:15:00Z"),  # they are skipped
+    ],
+)
+def test_hours_begin_as_a_clock_on_the_wall_shows_them(hours: str, time_: str, begins: str) -> None:
+    ranges = HoursSetting(hours=(hours,)).ranges()
+    found = next_start(Hours(ranges, "Europe/Berlin"), parse_timestamp(time_))
+    assert found == parse_timestamp(begins), format_utc(found)
+
+
+def test_a_weekly_test_whose_minute_comes_twice_or_never_is_sent_once_a_week() -> None:
+    text = SIMPLE + "weekly_test: {route: all, day: sun, at: '02:30', timezone: Europe/Berlin}\n"
+    for first in ("2026-10-16T00:00:00Z", "2026-03-20T00:00:00Z"):
+        begin = parse_timestamp(first)
+        hourly = [Tick(begin + hour * 3600 * MICROS) for hour in range(21 * 24)]
+        days = [one.time // MICROS // 86_400 for one in run(hourly, policy_of(text))[1]
+                if isinstance(one, Handed)]  # fmt: skip
+        assert [later - day for day, later in itertools.pairwise(days)] == [7, 7], first
 
 
 def _offset(zone: str, time_: int) -> object:

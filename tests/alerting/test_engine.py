@@ -104,6 +104,18 @@ def test_an_acknowledgement_that_runs_out_is_one_reminder() -> None:
     assert len(sent(effects)) == 3
 
 
+def test_a_reminder_is_that_of_the_acknowledgement_that_counts_and_a_renewed_one_has_its_own() -> (
+    None
+):
+    log: list[Entry] = [
+        event("opened", 0), command("acknowledge", 1, until=at(10)), command("unacknowledge", 5),
+        command("acknowledge", 6, until=at(60)), tick(30), command("acknowledge", 40),
+        tick(70), command("acknowledge", 71, until=at(90)), tick(120),
+    ]  # fmt: skip
+    found = [(kind, minute) for _, kind, minute in sent(run(log)[1]) if kind != "acknowledged"]
+    assert found == [("opened", 0), ("reminder", 60), ("reminder", 90)]
+
+
 def test_an_alert_shorter_than_the_least_duration_is_not_sent() -> None:
     policy = policy_of(ROUTE.format("min_duration: 2m"))
     _, effects = run([event("opened", 0), event("resolved", 1), tick(9)], policy)

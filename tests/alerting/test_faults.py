@@ -19,4 +19,4 @@ def test_with_its_database_killed_too_nothing_is_lost_doubled_or_overtaken(
         assert isinstance(server, Postgres)
         verdict = play(tmp_path, 10, seed=8, server=server)
     assert verdict.good, verdict
-    assert (verdict.kills, verdict.database_kills) == (9, 1)
+    assert (verdict.kills, verdict.database_kills, verdict.in_transaction) == (9, 1, 1)

@@ -152,3 +152,16 @@ def test_a_series_that_comes_and_goes_stays_in_its_incident_beyond_the_spread() 
             event("resolved", 4 * i + 1, f"a{i}", opened=at(4 * i)),
         ]
     assert len(run(log)[0].incidents) == 1
+
+
+def test_by_a_label_alone_an_alert_joins_for_a_shorter_time_than_by_its_source_or_an_edge() -> None:
+    """Each comes four minutes behind the one before: by a site two faults, by an edge one."""
+    site = {"site": "north"}
+    log: list[Entry] = [
+        event("opened", 4 * i, f"a{i}", source=f"s{i}", labels=site) for i in range(3)
+    ]
+    shared = "incidents: {share: [site, source]%s}"
+    effects = run(log, policy_of(SIMPLE + shared % ""))[1]
+    assert sent(effects) == [("all", "opened", 0), ("all", "opened", 8)]
+    edges = ", depends_on: {s0: [db], s1: [db], s2: [db]}"
+    assert sent(run(log, policy_of(SIMPLE + shared % edges))[1]) == [("all", "opened", 0)]

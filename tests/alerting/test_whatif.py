@@ -1,5 +1,6 @@
 """Previews: true, to the byte; and what the commands say of the past."""
 
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -123,6 +124,22 @@ def test_a_page_that_comes_later_is_measured() -> None:
     assert found.later == {"a": 180.0}
 
 
+def test_pages_of_a_night_are_counted_by_its_evening_and_route_in_the_zone_of_the_file() -> None:
+    """The log begins at 08:00 UTC, which is 18:00 in Brisbane; on Lord Howe the clocks change."""
+    minutes = (0, 239, 240, 300, 719, 720)  # 18:00, 21:59, 22:00, 23:00, 05:59 and 06:00 there
+    log: list[Entry] = [event("opened", one, f"a{one}", source=f"s{one}") for one in minutes]
+    both = (preview(config_of(SIMPLE), log), preview(config_of(SILENT), log))
+    found = compare(*both, log, "Australia/Brisbane")
+    evening = date(2026, 3, 1).toordinal()
+    assert found.nights == {(evening, "all"): (3, 3)}
+    assert sum(pair[0] for pair in found.days.values()) == 6
+    changes = [event("opened", 34 * 1440 + 420, "b")]  # 2026-04-04 15:00 UTC: 02:00, twice
+    one = preview(config_of(SIMPLE), changes)
+    assert compare(one, one, changes, "Australia/Lord_Howe").nights == {
+        (date(2026, 4, 4).toordinal(), "all"): (1, 1)
+    }
+
+
 def test_whatif_compares_two_configurations_over_a_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -139,7 +156,9 @@ def test_whatif_compares_two_configurations_over_a_file(
         f"--{name}={path}" for name, path in zip(("config", "now", "alerts"), paths, strict=True)
     ]
     assert main(["whatif", *options]) == 0
-    assert "6 transitions of alerts; pages now 3, then 1" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "6 transitions of alerts; pages now 3, then 1" in said
+    assert "by night" not in said
 
 
 def test_a_higher_threshold_is_shown_and_a_lower_one_needs_detection(

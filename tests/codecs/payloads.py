@@ -121,6 +121,12 @@ MESSAGES: dict[str, list[Any]] = {
             {"name": "temp", "type": "number"}]},
          "data": {"values": [[T * 1000] * 2, ["x", "y"], [20.5, 21.5]]}},
     ],
+    "rrdtool": [
+        {"about": "RRDtool graph JSON output",
+         "meta": {"start": T, "end": T + 60, "step": 60, "legend": ["in", "out"]},
+         "data": [[1.5, 2.5], [None, 3.5]]},
+        {"meta": {"start": T, "step": 60, "legend": ["in"]}, "data": [[T, 1], [T + 60, 2]]},
+    ],
     "elasticsearch": [
         {"took": 5, "timed_out": False, "hits": {"hits": []}, "aggregations": {"per_minute": {
             "buckets": [{"key_as_string": "2026-01-05T00:00:00.000Z", "key": T * 1000,

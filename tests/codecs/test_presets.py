@@ -93,6 +93,14 @@ LAID_OUT: dict[str, list[list[tuple[str, str, str, int, float]]]] = {
         [("web01", "web.cpu", "", 0, 1.5), ("web01", "web.cpu", "", 120000000, 2.5)],
         [("graphite", "disk", "", 0, 7.0)],
     ],
+    "rrdtool": [
+        [
+            ("rrdtool", "in", "", 0, 1.5),
+            ("rrdtool", "out", "", 0, 2.5),
+            ("rrdtool", "out", "", 60000000, 3.5),
+        ],
+        [("rrdtool", "in", "", 0, 1.0), ("rrdtool", "in", "", 60000000, 2.0)],
+    ],
     "opentsdb_query": [
         [
             ("web01", 'sys.cpu.nice{cpu="0"}', "", 0, 18.0),

@@ -1,7 +1,8 @@
 """JSON schemas of Kubernetes' objects for kubeconform, from published packages, kept in the cache.
 
 Kubernetes' own come with the Python package `kubernetes-validate`, those of Flink's operator with
-its API on Maven. Objects take no other properties than their schema names (`-strict`).
+its API on Maven, those of Prometheus' operator with its Go module. Objects take no other properties
+than their schema names (`-strict`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ KUBERNETES = "1.31.0"
 _PACKAGE = "kubernetes-validate==1.37.0"
 _OPERATOR = "1.10.0"
 _FLINK = f"org.apache.flink:flink-kubernetes-operator-api:{_OPERATOR}"
+_PROMETHEUS = "github.com/prometheus-operator/prometheus-operator@v0.84.0"
+_MONITORING = ("podmonitors", "prometheusrules", "servicemonitors")
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 _KINDS = (
     "configmap-v1", "deployment-apps-v1", "horizontalpodautoscaler-autoscaling-v2",
@@ -39,14 +43,16 @@ _TIMEOUT_S = 300.0
 def schemas() -> Path:
     """Return the folder of schemas, KIND-GROUP-VERSION.json; brought the first time.
 
-    Raises MissingToolError with the words of pip or Maven.
+    Raises MissingToolError with the words of pip, Maven or Go.
     """
     versions = f"kubernetes-{KUBERNETES}-flink-{_OPERATOR}"
-    place = jars.home() / "schemas" / f"{versions}-{digest_of(_KINDS)}"
+    kinds = digest_of([*_KINDS, *_MONITORING, _PROMETHEUS])
+    place = jars.home() / "schemas" / f"{versions}-{kinds}"
     if not place.is_dir():
         with staged(place) as staging, tempfile.TemporaryDirectory() as scratch:
             _kubernetes(Path(scratch), staging)
             _flink(Path(scratch), staging)
+            _prometheus(Path(scratch), staging)
     return place
 
 
@@ -87,16 +93,33 @@ def _flink(scratch: Path, target: Path) -> None:
     archive = zipfile.ZipFile(next(scratch.glob("flink-kubernetes-operator-api-*.jar")))
     for name in archive.namelist():
         if name.startswith("META-INF/fabric8/") and name.endswith("-v1.yml"):
-            custom = yaml.safe_load(archive.read(name))
-            kind = custom["spec"]["names"]["kind"].lower()
-            for version in custom["spec"]["versions"]:
-                schema = version["schema"]["openAPIV3Schema"]
-                for common, content in {"apiVersion": "string", "kind": "string",
-                                        "metadata": "object"}.items():  # fmt: skip
-                    schema["properties"].setdefault(common, {"type": content})
-                group = custom["spec"]["group"].partition(".")[0]
-                file = target / f"{kind}-{group}-{version['name']}.json"
-                file.write_text(json.dumps(_strict(schema)))
+            _custom(archive.read(name), target)
+
+
+def _prometheus(scratch: Path, target: Path) -> None:
+    environment = {"GOFLAGS": "-mod=mod", "GOMODCACHE": str(scratch / "go")}
+    found = json.loads(
+        _run([jars.tool("go"), "mod", "download", "-json", _PROMETHEUS], environment)
+    )
+    archive = zipfile.ZipFile(found["Zip"])
+    folder = f"{_PROMETHEUS}/example/prometheus-operator-crd"
+    for name in _MONITORING:
+        _custom(archive.read(f"{folder}/monitoring.coreos.com_{name}.yaml"), target)
+    _run(["chmod", "-R", "u+w", str(scratch / "go")])  # so that it can be removed
+
+
+def _custom(definition: bytes, target: Path) -> None:
+    """Write the schemas of a kind that is defined by a resource."""
+    custom = yaml.safe_load(definition)
+    kind = custom["spec"]["names"]["kind"].lower()
+    group = custom["spec"]["group"].partition(".")[0]
+    for version in custom["spec"]["versions"]:
+        schema = version["schema"]["openAPIV3Schema"]
+        for common, content in {"apiVersion": "string", "kind": "string",
+                                "metadata": "object"}.items():  # fmt: skip
+            schema["properties"].setdefault(common, {"type": content})
+        file = target / f"{kind}-{group}-{version['name']}.json"
+        file.write_text(json.dumps(_strict(schema)))
 
 
 def _strict(schema: Any) -> Any:
@@ -112,11 +135,12 @@ def _strict(schema: Any) -> Any:
     return made
 
 
-def _run(command: list[str]) -> None:
-    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+def _run(command: list[str], more: Mapping[str, str] = {}) -> str:
+    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **more}
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S, env=environment
     )
     if done.returncode != 0:
         message = f"{command[0]} failed: {(done.stdout + done.stderr)[-500:]}"
         raise MissingToolError(message)
+    return done.stdout

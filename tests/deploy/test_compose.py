@@ -78,7 +78,8 @@ def test_what_a_service_depends_on_exists(name: str) -> None:
 
 
 def test_images_have_the_versions_of_the_pom() -> None:
-    assert SERVICES["kafka"]["image"] == f"apache/kafka:{_pom('kafka.version')}"
+    kafka = str(SERVICES["kafka"]["image"]).partition("@")[0]
+    assert kafka == f"apache/kafka:{_pom('kafka.version')}"
     assert SERVICES["jobmanager"]["image"].startswith(f"flink:{_pom('flink.version')}-")
     assert SERVICES["taskmanager"]["image"] == SERVICES["jobmanager"]["image"]
     flink_line = ".".join(_pom("flink.version").split(".")[:2])
@@ -127,6 +128,51 @@ def test_the_dockerfile_builds_what_compose_names_from_pinned_images() -> None:
     targets = {s["build"]["target"] for s in SERVICES.values() if "build" in s}
     assert targets <= {stage for _, stage in stages}
     assert "USER " in DOCKERFILE
+
+
+def _instructions() -> list[tuple[str, str]]:
+    """The instructions of the Dockerfile, each on one line."""
+    text = re.sub(r"^#.*\n", "", DOCKERFILE, flags=re.MULTILINE)
+    joined = re.sub(r"\\\n\s*", " ", text)
+    found = [line.partition(" ") for line in joined.splitlines() if line.strip()]
+    return [(name, rest.strip()) for name, _, rest in found]
+
+
+# The rules of hadolint that concern instructions like ours, by their numbers.
+_RULES: dict[str, tuple[str, str]] = {
+    "DL3000, DL3003: folders are absolute, and by WORKDIR": ("WORKDIR", r"/\S+"),
+    "DL3025, DL3019: commands are words, without a shell": ("ENTRYPOINT|CMD", r"\[.*\]"),
+    "DL3006, DL3007: images have a version": ("FROM", r"(?!.*:latest)(\S+:\S+|build|base) AS \w+"),
+    "DL3013, DL3042: packages have versions": ("RUN", r"(?!.*pip install(?!.*--constraint)).*"),
+    "DL3008, DL3009, DL3004: no system packages, no sudo": ("RUN", r"(?!.*(apt|sudo|apk)\b).*"),
+    "DL4006, DL3047: nothing is piped or fetched": ("RUN", r"(?!.*(\||wget|curl)).*"),
+}
+
+
+@pytest.mark.parametrize("rule", _RULES)
+def test_the_dockerfile_keeps_the_rules_of_hadolint(rule: str) -> None:
+    names, pattern = _RULES[rule]
+    found = [rest for name, rest in _instructions() if re.fullmatch(names, name)]
+    assert found
+    assert [rest for rest in found if not re.fullmatch(pattern, rest)] == []
+
+
+def test_the_dockerfile_adds_nothing_and_names_no_maintainer() -> None:
+    known = {"FROM", "ENV", "WORKDIR", "RUN", "COPY", "USER", "EXPOSE", "HEALTHCHECK",
+             "ENTRYPOINT", "CMD"}  # fmt: skip
+    assert {name for name, _ in _instructions()} <= known  # ADD (DL3020), MAINTAINER (DL4000) ...
+
+
+def test_every_stage_that_runs_is_no_root_and_has_one_command() -> None:
+    stages = re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[1:]
+    by_name = {one.partition("\n")[0].partition(" AS ")[2]: one for one in stages}
+    users = re.findall(r"^USER (\S+)$", by_name["base"], re.MULTILINE)
+    assert users[-1:] == ["10001"]
+    for name in {s["build"]["target"] for s in SERVICES.values() if "build" in s}:
+        assert by_name[name].startswith("base AS ")
+        for word in ("ENTRYPOINT", "CMD"):
+            assert len(re.findall(rf"^{word} ", by_name[name], re.MULTILINE)) == 1, (name, word)
+        assert not re.search(r"^USER ", by_name[name], re.MULTILINE)
 
 
 def test_the_dockerfile_copies_only_what_exists() -> None:

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from tests.faults.site import Site
 from tests.faults.workload import WINDOWS
 from tests.integration.helpers import Live, Run, live
 from tests.limits import allowed
 
-__all__ = ["Job", "JobEnded", "Outputs"]
+__all__ = ["Job", "JobEnded", "Outputs", "Stopped"]
 
 _CHECKPOINT_MS = 2000
 # Flink's metrics are up to 1 s old, and asked for twice a second.
@@ -65,6 +65,18 @@ class Outputs:
         ]
 
 
+class Stopped(NamedTuple):
+    """A stop with a savepoint.
+
+    Attributes:
+        place: of the savepoint.
+        said: by the command that had waited for the job.
+    """
+
+    place: str
+    said: str
+
+
 @dataclass
 class Job:
     """One replay and the processes and Flink jobs that it takes.
@@ -74,12 +86,14 @@ class Job:
         outputs: where to.
         slowed_s: seconds in which the broker hands out the topic.
         jobs: Flink's ids, one for every submission.
+        stopped: every stop with a savepoint after which it went on.
     """
 
     site: Site
     outputs: Outputs
     slowed_s: float
     jobs: list[str] = field(default_factory=list)
+    stopped: list[Stopped] = field(default_factory=list)
     _run: Live = field(init=False)
     _known: set[str] = field(default_factory=set)
     _commands: ExitStack = field(default_factory=ExitStack)
@@ -117,11 +131,15 @@ class Job:
         """Wait until it has come to its own end."""
         return self._run.end(code=None, seconds=seconds)
 
-    def leave(self) -> str:
-        """End the command that waits for the job, when the job is gone; what it had said."""
+    def leave(self, patience_s: float = 20) -> str:
+        """End the command that waits for the job, when the job is gone; what it had said.
+
+        Args:
+            patience_s: that it has for ending by itself.
+        """
         process = self._run.process
         try:
-            process.communicate(timeout=allowed(20))
+            process.communicate(timeout=allowed(patience_s))
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
@@ -156,13 +174,6 @@ class Job:
         if details["state"] in ("FAILED", "CANCELED"):
             message = f"the job is {details['state']}: {self._run.said[-3000:]}"
             raise AssertionError(message)
-
-    def wait_judged(self, seconds: float = 240) -> float:
-        """Wait until windows have been judged, so that what is saved holds a detector's state."""
-        features = self.outputs.features
-        return self._until(
-            lambda: features.exists() and features.stat().st_size > 0, seconds, "no window ends"
-        )
 
     def checkpoint(self) -> str | None:
         """The last checkpoint that is complete, or None."""

@@ -8,9 +8,9 @@ import signal
 import time
 from collections.abc import Callable
 
-from tests.faults.job import Job
+from tests.faults.job import Job, Stopped
 
-__all__ = ["KINDS", "RESTORING", "Fault"]
+__all__ = ["KINDS", "RESTORING", "SHORT", "Fault"]
 
 Fault = Callable[[Job, random.Random], None]
 
@@ -38,7 +38,7 @@ def kill_jobmanager(job: Job, chance: random.Random) -> None:
     part.restart()
     checkpoint = job.checkpoint()
     assert checkpoint is not None
-    job.leave()
+    job.leave(patience_s=0.5)  # its operator does not wait for what the command makes of it
     job.submit(savepoint=checkpoint)
 
 
@@ -67,6 +67,13 @@ def savepoint(job: Job, chance: random.Random) -> None:
     job.submit(savepoint=place)
 
 
+def stop_and_rescale(job: Job, chance: random.Random) -> None:
+    """Stop with a savepoint, go on at parallelism 1; what was said is kept."""
+    place = job.save(cancel=False)
+    job.stopped.append(Stopped(place, job.leave()))
+    job.submit(1, place)
+
+
 def rescale(job: Job, chance: random.Random) -> None:
     """Stop with a savepoint at parallelism 2, go on at 4, stop, go on at 1."""
     for parallelism in (4, 1):
@@ -87,5 +94,7 @@ KINDS: dict[str, Fault] = {
     "cancelled with savepoint": savepoint,
     "rescaled 2, 4, 1": rescale,
 }
+# Of a short round: the half of the last one.
+SHORT: dict[str, Fault] = {"stopped, on at parallelism 1": stop_and_rescale}
 # A broker that is away costs no restore.
-RESTORING = frozenset(KINDS) - {"broker killed", "broker paused"}
+RESTORING = frozenset(KINDS | SHORT) - {"broker killed", "broker paused"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,6 @@ from typing import Any
 
 import psutil
 
-from padit.devcluster import jars
 from padit.devcluster.broker import Broker, start_broker
 from padit.devcluster.flink import FlinkCluster, start_flink
 from padit.pipelines.flink_counters import flink_counters
@@ -76,13 +74,10 @@ class Site:
         """
         if seconds is not None:
             self.limits.append(seconds)
+        if not self.limits:
+            return  # there was none yet
         rate = _UNLIMITED if seconds is None else round(self.topic_bytes / seconds)
-        command = [jars.tool("java"), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
-        command += ["-cp", jars.kafka().class_path, "kafka.admin.ConfigCommand"]
-        command += ["--bootstrap-server", self.broker.bootstrap, "--alter"]
-        command += ["--add-config", f"consumer_byte_rate={rate}"]
-        command += ["--entity-type", "clients", "--entity-name", self._reader]
-        subprocess.run(command, check=True, capture_output=True, timeout=allowed(60))
+        _set_quota(self.broker.bootstrap, self._reader, rate)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """POST to Flink's REST interface. Raises OSError."""
@@ -150,6 +145,23 @@ def site(directory: Path, records: int) -> Iterator[Site]:
             cluster.stop()
     finally:
         broker.stop()
+
+
+def _set_quota(bootstrap: str, client: str, rate: int) -> None:
+    """Bytes a second that a broker hands out to clients of a name."""
+    from kafka import KafkaAdminClient
+    from kafka.protocol.admin.client_quotas import AlterClientQuotasRequest as Request
+
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        entity = Request.EntryData.EntityData(entity_type="client-id", entity_name=client)
+        change = Request.EntryData.OpData(key="consumer_byte_rate", value=float(rate), remove=False)
+        entry = Request.EntryData(entity=[entity], ops=[change])
+        request = Request(entries=[entry], validate_only=False)
+        answer = admin._manager.run(admin._manager.send, request)
+        assert [one.error_code for one in answer.entries] == [0], answer
+    finally:
+        admin.close()
 
 
 def _count(broker: Broker, topic: str) -> int:

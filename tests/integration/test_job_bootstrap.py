@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from padit.devcluster.flink import FlinkCluster
 from tests.integration.helpers import (
@@ -17,6 +19,7 @@ from tests.integration.helpers import (
     read_topic,
     seed_case,
 )
+from tests.limits import allowed
 from tests.parts import KafkaPart
 
 START = 1_767_600_000
@@ -32,7 +35,10 @@ FIRST = [*seed_case(START, "first"), *_later(START + 900)]
 SECOND = [*seed_case(START + 1800, "second"), *_later(START + 3600)]
 
 
-def transitions(kafka: KafkaPart, topic: str) -> list[tuple[str, bytes | None]]:
+Transitions = list[tuple[str, bytes | None]]
+
+
+def transitions(kafka: KafkaPart, topic: str) -> Transitions:
     return [(one.headers["id"], one.value) for one in read_topic(kafka.bootstrap, topic)]
 
 
@@ -51,29 +57,74 @@ def run_until(
         job.stop()
 
 
-# Before all that was sent: only ids distinguish results. Where the old job stood: time does, too.
-@pytest.mark.parametrize(
-    ("runner", "live_from"),
-    [("direct", START), ("direct", START + 890), ("flink", START), ("flink", START + 890)],
-)
-def test_two_jobs_in_turn_send_what_one_would_have_sent_each_once(
-    request: pytest.FixtureRequest, kafka: KafkaPart, tmp_path: Path, runner: str, live_from: int
-) -> None:
+def copied(kafka: KafkaPart, topic: str) -> str:
+    """A topic with the same records: keys, headers and times, too."""
+    copy, bootstrap = kafka.topic("copy"), {"bootstrap.servers": kafka.bootstrap}
+    producer = Producer({**bootstrap, "log_level": 2})
+    consumer = Consumer({**bootstrap, "group.id": "copy", "enable.partition.eof": True})
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    while (message := consumer.poll(allowed(10))) is not None and message.error() is None:
+        producer.produce(
+            copy, message.value(), message.key(), partition=0,
+            timestamp=message.timestamp()[1], headers=message.headers(),
+        )  # fmt: skip
+    consumer.close()
+    assert producer.flush(allowed(10)) == 0
+    assert read_topic(kafka.bootstrap, copy) == read_topic(kafka.bootstrap, topic)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def by_one_job(kafka: KafkaPart, tmp_path_factory: pytest.TempPathFactory) -> Transitions:
+    """What a job sends that reads everything."""
+    topic, alerts = kafka.topic("all"), kafka.topic("one")
+    produce(kafka.bootstrap, topic, FIRST + SECOND)
+    place = tmp_path_factory.mktemp("one")
+    run_until(kafka, place, topic, alerts, "second", "--start_offset=earliest")
+    return transitions(kafka, alerts)
+
+
+class Before(NamedTuple):
+    """What the first of two jobs leaves.
+
+    Attributes:
+        options: of its runner.
+        topic: its input, to which what came since was added.
+        alerts: its output.
+    """
+
+    options: list[str]
+    topic: str
+    alerts: str
+
+
+@pytest.fixture(scope="module", params=["direct", "flink"])
+def before(
+    request: pytest.FixtureRequest, kafka: KafkaPart, tmp_path_factory: pytest.TempPathFactory
+) -> Before:
     options: list[str] = []
-    if runner == "flink":
+    if request.param == "flink":
         cluster: FlinkCluster = request.getfixturevalue("flink")
         options = cluster.options()
-    topic, both, one = kafka.topic("upgrade"), kafka.topic("both"), kafka.topic("one")
+    topic, alerts = kafka.topic("upgrade"), kafka.topic("first")
     produce(kafka.bootstrap, topic, FIRST)
-    run_until(kafka, tmp_path, topic, both, "first", "--start_offset=earliest", *options)
-    before = transitions(kafka, both)
+    place = tmp_path_factory.mktemp("first")
+    run_until(kafka, place, topic, alerts, "first", "--start_offset=earliest", *options)
     produce(kafka.bootstrap, topic, SECOND)
-    begin = [f"--bootstrap_from={START - 60}", f"--live_from={live_from}"]
-    run_until(kafka, tmp_path, topic, both, "second", *begin, *options)
-    run_until(kafka, tmp_path, topic, one, "second", "--start_offset=earliest")
-    union = transitions(kafka, both)
-    assert len({identity for identity, _ in union}) == len(union) > len(before) > 0
-    assert sorted(union) == sorted(transitions(kafka, one))
+    return Before(options, topic, alerts)
+
+
+# Before all that was sent: only ids distinguish results. Where the old job stood: time does, too.
+@pytest.mark.parametrize("live_from", [START, START + 890])
+def test_two_jobs_in_turn_send_what_one_would_have_sent_each_once(
+    kafka: KafkaPart, tmp_path: Path, by_one_job: Transitions, before: Before, live_from: int
+) -> None:
+    both = copied(kafka, before.alerts)
+    begin = [f"--bootstrap_from={START - 60}", f"--live_from={live_from}", *before.options]
+    run_until(kafka, tmp_path, before.topic, both, "second", *begin)
+    union, first = transitions(kafka, both), transitions(kafka, before.alerts)
+    assert len({identity for identity, _ in union}) == len(union) > len(first) > 0
+    assert sorted(union) == sorted(by_one_job)
 
 
 def test_by_default_nothing_of_the_past_is_sent(kafka: KafkaPart, tmp_path: Path) -> None:

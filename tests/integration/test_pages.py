@@ -50,9 +50,10 @@ ELSEWHERE: Mapping[str, Mapping[str, str]] = {
     },
     "docs/benchmarks.md": {"make": "tests/benchmarks", "python": "tests/benchmarks"},
     "docs/connectors.md": {"padit replay": "tests/connectors"},
-    "docs/deploy.md": {"helm install": "tests/deploy/test_chart.py"},
+    "docs/deploy.md": {"helm": "tests/deploy/test_install.py"},
     "docs/faults.md": {"make": "tests/faults/test_faults.py"},
     "docs/look.md": {"padit look": "tests/analysis"},
+    "docs/monitoring.md": {"": "tests/integration/test_operators_pages.py"},
     "docs/plugins.md": {"padit plugins": "tests/ops/test_plugins.py"},
     "docs/portal/first-minutes.md": {"make": "tests/report", "padit": "tests/portal"},
     "docs/portal.md": {
@@ -60,8 +61,15 @@ ELSEWHERE: Mapping[str, Mapping[str, str]] = {
         "padit alerting": "tests/alerting", "padit store": "tests/stores",
         "curl": "tests/portal/test_access.py",
     },
+    "docs/security.md": {
+        "padit doctor": "tests/integration/test_operators_pages.py",
+        "padit run": "tests/integration/test_job_acls.py",
+        "python": "tests/integration/test_operators_pages.py",
+    },
     "docs/sizing.md": {"python": "tests/benchmarks/test_sizing.py"},
-    "docs/soak.md": {"python": "tests/integration/test_residuals.py"},
+    "docs/soak.md": {
+        "python": "tests/integration/test_residuals.py", "make soak": "tests/soak/test_soak.py",
+    },
     "docs/start/csv.md": {"": "tests/integration/test_start_pages.py"},
     "docs/start/logs.md": {"": "tests/integration/test_start_pages.py"},
     "docs/start/o-ru.md": {"": "tests/integration/test_start_pages.py"},

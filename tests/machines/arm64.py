@@ -27,7 +27,7 @@ _SYSTEM = ("python3.11", "libstdc++6", "libgcc-s1")
 # What codecs, transforms and their laws import; the versions are those of requirements.lock.
 _WHEELS = ("annotated-types", "crc32c", "hypothesis", "iniconfig", "llvmlite", "lz4", "msgspec",
            "numba", "numpy", "packaging", "pluggy", "pyarrow", "pydantic", "pydantic_core",
-           "Pygments", "pytest", "PyYAML", "scipy", "sortedcontainers", "typing-inspection",
+           "Pygments", "pytest", "PyYAML", "sortedcontainers", "typing-inspection",
            "typing_extensions")  # fmt: skip
 _PLATFORMS = ("manylinux2014_aarch64", "manylinux_2_17_aarch64", "manylinux_2_26_aarch64",
               "manylinux_2_28_aarch64", "any")  # fmt: skip

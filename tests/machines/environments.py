@@ -14,10 +14,11 @@ from pathlib import Path
 
 from tests.limits import allowed
 
-__all__ = ["PLAIN", "digests_with", "environments"]
+__all__ = ["PLAIN", "digests_with", "environments", "together"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _NUMPY = "numpy._core._multiarray_umath"  # where numpy says what it found and was built for
+_OF_KERNELS = ("PADIT_CPU", "NUMBA_DISABLE_JIT")  # they change what all others are tried with
 PLAIN: Mapping[str, str] = {}
 _OPENBLAS = {"Nehalem": "SSE42", "Sandybridge": "AVX", "Haswell": "AVX2", "Zen": "AVX2",
              "SkylakeX": "X86_V4"}  # fmt: skip
@@ -55,6 +56,27 @@ def environments(*, every: bool = False) -> dict[str, dict[str, str]]:
     if every and has.get("X86_V3"):
         found["kernels for x86-64-v3"] = {"PADIT_CPU": "x86-64-v3"}
     return found
+
+
+def together(found: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """The same environments, as few processes as cover all: those of different variables at once.
+
+    What one changes another does not change back, so a process that gives the same bytes speaks
+    for every environment in it; `make machines` tries them one by one and names the one that fails.
+    """
+    groups: list[tuple[list[str], dict[str, str]]] = []
+    for name, variables in found.items():
+        alone = not variables.keys().isdisjoint(_OF_KERNELS)
+        free = [
+            one for one in groups
+            if not alone and one[1].keys().isdisjoint({*variables, *_OF_KERNELS})
+        ]  # fmt: skip
+        names, given = free[0] if free else ([], {})
+        if not free:
+            groups.append((names, given))
+        names.append(name)
+        given.update(variables)
+    return {", ".join(names): given for names, given in groups}
 
 
 def _features() -> Mapping[str, bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
@@ -90,13 +91,13 @@ def answers(
         yield "InfluxQL, padit_alerts", int(_influx_rows(at.influx, query)[0][1]), right.alerts
     yield (
         "PromQL, padit_value",
-        _prometheus(at.prometheus, "padit_value", start, seconds),
-        (right.samples),
+        _prometheus(at.prometheus, "padit_value", start, seconds, right.samples.values),
+        right.samples,
     )
     yield (
         "PromQL, padit_mean",
-        _prometheus(at.prometheus, "padit_mean", start, seconds),
-        (right.windows),
+        _prometheus(at.prometheus, "padit_mean", start, seconds, right.windows.values),
+        right.windows,
     )
     yield "DuckDB over the archive, samples", _duckdb(archive), right.samples
 
@@ -128,7 +129,22 @@ def _influx_rows(port: int, query: str) -> list[list[Any]]:
     return [one["values"][0] for one in json.loads(body)["results"][0].get("series", [])]
 
 
-def _prometheus(port: int, name: str, start: int, seconds: int) -> Truth:
+def _prometheus(port: int, name: str, start: int, seconds: int, least: int) -> Truth:
+    """Asked again where something is missing, up to a minute.
+
+    While Prometheus moves what came out of order to its blocks, an answer can lack chunks (of 32
+    samples); what was lost stays missing.
+    """
+    for again in range(12):
+        found = _of_hours(port, name, start, seconds)
+        if found.values >= least:
+            break
+        print(f"{name}: {found.values} values of {least}, asked {again + 1} times", flush=True)
+        time.sleep(5)
+    return found
+
+
+def _of_hours(port: int, name: str, start: int, seconds: int) -> Truth:
     """An hour at a time: a query may load only so many samples.
 
     Up to version 2 a range holds both of its ends, later only the second: it begins 1 ms later.

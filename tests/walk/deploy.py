@@ -37,12 +37,15 @@ def parts(site: Site) -> None:
     )
     site.run("up", "--free_ports", "--taskmanagers", "2", "--topics", topics, seconds=600, lines=8)
     state = site.state
-    site.page.names |= {
+    usual = {
         state.bootstrap: "127.0.0.1:9092",
         state.rest_url: "http://127.0.0.1:8081",
         state.job_endpoint: "127.0.0.1:8099",
         state.worker_endpoint: "127.0.0.1:50000",
     }
+    ports = {old.rpartition(":")[2]: new.rpartition(":")[2] for old, new in usual.items()}
+    site.page.names |= usual
+    site.page.names |= {f"port {old} answers": f"port {new} answers" for old, new in ports.items()}
     site.run("doctor", seconds=120, lines=6)
 
 

@@ -9,11 +9,16 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 {{- define "padit.image" -}}
-{{ .root.Values.image.registry }}{{ .image }}:{{ .root.Values.image.tag }}
+{{- $image := .root.Values.image }}
+{{- $image.registry }}{{ get $image .image }}:{{ $image.tag }}{{ with get $image.digests .image }}@{{ . }}{{ end }}
 {{- end }}
 {{- /* The URI of a topic; clients' security comes from a mounted file. */ -}}
 {{- define "padit.topic" -}}
 kafka://{{ .root.Values.kafka.bootstrap }}/{{ .topic }}{{ if .root.Values.kafka.existingSecret }}?client_config=/etc/padit/kafka/client.properties{{ end }}
+{{- end }}
+{{- /* Whether a part runs in this release: enabled, and not left to the release that owns deliveries. */ -}}
+{{- define "padit.here" -}}
+{{- if and .enabled (eq .root.Values.job.colour "blue") (not .root.Values.job.only) }}yes{{ end }}
 {{- end }}
 {{- define "padit.kafkaMount" -}}
 {{- if .Values.kafka.existingSecret }}
@@ -41,4 +46,27 @@ topologySpreadConstraints:
     whenUnsatisfiable: {{ .root.Values.spread.whenUnsatisfiable }}
     labelSelector:
       matchLabels: {{- include "padit.select" . | nindent 8 }}
+{{- end }}
+{{- /* The ports of a URI or of host:port,host:port, as a JSON array; without one that of the scheme. */ -}}
+{{- define "padit.ports" -}}
+{{- $usual := dict "postgresql" 5432 "postgres" 5432 "redis" 6379 "rediss" 6379 "influxdb" 8086 "http" 80 "https" 443 "s3" 443 "gs" 443 }}
+{{- $scheme := regexFind "^[a-z0-9+]+://" . | trimSuffix "://" }}
+{{- $hosts := ternary (urlParse .).host . (ne $scheme "") }}
+{{- $found := list }}
+{{- range splitList "," $hosts }}
+{{- $own := regexFind ":[0-9]+$" . | trimPrefix ":" }}
+{{- $found = append $found (int ($own | default (get $usual $scheme | default 9092))) }}
+{{- end }}
+{{- $found | uniq | toJson }}
+{{- end }}
+{{- /* One rule of egress: to the named peers (anywhere, if there are none), at the named ports or these. */ -}}
+{{- define "padit.rule" -}}
+{{- with .peers.ports | default .ports -}}
+- ports: {{- range . }}
+    - {port: {{ . }}}
+    {{- end }}
+  {{- with $.peers.to }}
+  to: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
 {{- end }}

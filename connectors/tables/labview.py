@@ -1,0 +1,100 @@
+"""LabVIEW's measurement files (.lvm): text with a head that says when the rows begin.
+
+    LabVIEW Measurement
+    Separator	Tab
+    ***End_of_Header***
+    Date	2026/01/05
+    Time	09:30:01.25
+    X0	0.0
+    ***End_of_Header***
+    X_Value	Voltage_0	Comment
+    0.000000	1.000000
+
+The first column counts seconds from the time of the second head, or from 1904. Rows may lack the
+comment.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from padit.connectors.file_options import FileOptions
+from padit.connectors.tables.stream import read_pieces
+from padit.domain.errors import SourceError
+from padit.domain.findings import Guess
+
+__all__ = ["of_labview"]
+
+_BEGIN = b"LabVIEW Measurement"
+_END = "***End_of_Header***"
+_HEAD = 1 << 18
+_FIRST_DAY = datetime(1904, 1, 1, tzinfo=UTC)
+
+
+def of_labview(path: str, options: FileOptions) -> tuple[FileOptions, list[Guess]] | None:
+    """The options that read a measurement file; None: it is none, or options say where it begins.
+
+    Raises:
+        SourceError: it cannot be read, or has more than one segment.
+    """
+    head = read_pieces(path, _HEAD, 0, 0)[0]
+    if not head.startswith(_BEGIN) or options.skip_lines:
+        return None
+    lines = head.decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
+    ends = [at for at, line in enumerate(lines) if line.startswith(_END)]
+    fields = _fields(lines[: ends[-1]]) if ends else {}
+    _refuse(path, ends, fields)
+    sign = {"comma": ",", "tab": "\t"}.get(fields.get("Separator", "Tab").lower(), "\t")
+    names, *rows = [line.split(sign) for line in lines[ends[-1] + 1 :] if line.strip()] or [[""]]
+    short = [len(row) < len(names) for row in rows[:-1] or rows]  # the last may be cut
+    decimal = fields.get("Decimal_Separator", ".")
+    start = _start(path, fields)
+    found: dict[str, Any] = {"skip_lines": ends[-1] + 1, "delimiter": options.delimiter or sign}
+    if names[-1] == "Comment" and 2 * sum(short) > len(short):  # most rows have none
+        found |= {"skip_lines": ends[-1] + 2, "columns": options.columns or tuple(names[:-1])}
+    if decimal in (".", ","):
+        found["decimal"] = options.decimal or decimal
+    if options.timestamp == "timestamp" and options.step is None:
+        found |= {"start": start, "timestamp": "X_Value", "time_format": "epoch_s"}
+    moment = datetime.fromtimestamp(start / 1e6, UTC).replace(tzinfo=None)
+    what = f"it is a measurement of LabVIEW, whose X_Value counts seconds from {moment}"
+    return options.model_copy(update=found), [Guess(path, what, "")]
+
+
+def _fields(lines: list[str]) -> dict[str, str]:
+    """The fields of the heads; of a name that both have, the later one of the first channel."""
+    found = {}
+    for line in lines:
+        name, *values = re.split(r"[\t,;]", line)
+        value = next((one for one in values if one.strip()), "")
+        if name.strip():
+            found[name.strip()] = value.strip()
+    return found
+
+
+def _refuse(path: str, ends: list[int], fields: dict[str, str]) -> None:
+    why = ""
+    if not ends:
+        why = "its head has no end"
+    elif len(ends) > 2:
+        why = f"it holds {len(ends) - 1} segments, each with times of its own: write one to a file"
+    elif fields.get("X_Columns", "One") != "One":
+        why = f"X_Columns is {fields['X_Columns']}: write it with one X column"
+    if why:
+        message = f"{path} is a measurement of LabVIEW that cannot be read: {why}"
+        raise SourceError(message)
+
+
+def _start(path: str, fields: dict[str, str]) -> int:
+    """Microseconds since 1970 of X_Value 0; local times are taken as UTC."""
+    if fields.get("Time_Pref", "").lower() == "absolute":
+        return round(_FIRST_DAY.timestamp()) * 1_000_000
+    text = f"{fields.get('Date', '')} {fields.get('Time', '')[:15]}"
+    for form in ("%Y/%m/%d %H:%M:%S.%f", "%Y/%m/%d %H:%M:%S"):
+        try:
+            when = datetime.strptime(text, form).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+        return int(when.timestamp()) * 1_000_000 + when.microsecond
+    message = f"{path}: its head has no date and time; add start=TIME&timestamp=X_Value"
+    raise SourceError(message)

@@ -4,6 +4,7 @@ Text is converted in whole columns, by the forms that the layout of a table has 
 of a cell never depends on its neighbours or on where a block of rows begins.
 """
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -107,7 +108,14 @@ def _hint(table: pa.Table, plan: Plan, row: int, form: TimeForm) -> str:
     """What helps with a time that cannot be read."""
     if form.format:
         return f": it is not {form.format}"
-    if len(plan.time_columns) == 1 and is_clock(str(table[plan.time_columns[0]][row].as_py())):
+    if len(plan.time_columns) != 1:
+        return ""
+    cell = str(table[plan.time_columns[0]][row].as_py())
+    named = re.fullmatch(r"[-0-9]{10} [:0-9]{8} ([A-Z]{2,5})", cell)
+    if named:
+        option = f"time_format=%Y-%m-%d %H:%M:%S {named[1]}"
+        return f": {named[1]} may be several zones; say it with {option} and timezone=NAME"
+    if is_clock(cell):
         day = f"start=2026-01-05&timestamp={plan.time_columns[0]}"
         return f": it has no date; with {day} it counts from the beginning of that day"
     return ""

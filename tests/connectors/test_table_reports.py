@@ -302,3 +302,13 @@ def test_rows_without_a_header_are_read_as_the_message_says(tmp_path: Path) -> N
     assert len(samples(reads)) == 10
     with pytest.raises(SourceError, match="delimiter=blanks"):
         seen(write(tmp_path / "mrtg.txt", "1767571800 1 2\n1767571500 1 2 3 4\n"))
+
+
+def test_a_named_zone_is_told_how_it_is_read(tmp_path: Path) -> None:
+    rows = "".join(f"2026-01-05 00:0{i}:00 CET,{i}\n" for i in range(5))
+    path = write(tmp_path / "cet.csv", f"time,v\n{rows}")
+    refused, _ = seen(f"{path}?timestamp=time")
+    form = "time_format=%Y-%m-%d %H:%M:%S CET"
+    assert form in letters(refused)[0].reason
+    reads, _ = seen(f"{path}?timestamp=time&{form}&timezone=Europe/Berlin")
+    assert format_utc(samples(reads)[0][1])[:19] == "2026-01-04T23:00:00"

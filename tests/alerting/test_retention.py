@@ -7,6 +7,7 @@ import pytest
 
 from padit.alerting.entries import AlertEvent, Entry
 from padit.alerting.sequencer import Alerting, Record
+from padit.alerting.store.attempts import attempted
 from padit.alerting.store.base import Store
 from padit.alerting.store.opening import open_store
 from padit.alerting.store.retention import horizon_of
@@ -50,6 +51,7 @@ def _days(count: int, first: int = 0) -> list[Record]:
 def _deliver(store: Store) -> None:
     with store.transaction():
         for one in store.deliveries("pending"):
+            attempted(store, one.number, one.time, "delivered", "")
             store.record(one.number, "delivered", 1)
 
 
@@ -72,6 +74,8 @@ def test_old_entries_go_and_the_account_stays_whole(store: Store) -> None:
     assert 180 <= _entries(store) <= 184
     assert store.counts() == before
     assert len(store.deliveries()) < 190
+    tried = store.execute("SELECT number FROM attempt ORDER BY n").fetchall()
+    assert [number for (number,) in tried] == [one.number for one in store.deliveries()]
 
 
 @pytest.mark.parametrize("text", [SIMPLE, OTHER])

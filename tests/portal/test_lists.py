@@ -9,7 +9,9 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet as pq
 
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
@@ -119,6 +121,16 @@ def test_every_answer_that_can_be_read_again_has_an_etag_and_is_not_sent_twice(r
         again = client.get(route.path, params=given, headers={"If-None-Match": f'"other", {tag}'})
         assert (again.status_code, again.content) == (304, b""), route.path
     assert walked > 20
+
+
+def test_readings_in_parquet_are_shown_as_those_in_lines(tmp_path: Path) -> None:
+    append(tmp_path / "alerts.jsonl", transition("opened", 60))
+    rows = [json.loads(line) for line in readings(300)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "metrics.parquet")
+    with served(tmp_path) as one:
+        found = one.client("viewer").get("/api/series/press-1/torque_nm").json()
+        assert (found["exact"], found["count"], found["from_evidence"]) == (True, 150, False)
+        assert found["value"] == [float(at % 60) for at in range(0, 300, 2)]
 
 
 def test_no_route_takes_a_range_of_time_that_goes_backwards(run: Served) -> None:

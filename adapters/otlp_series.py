@@ -220,7 +220,9 @@ class OtlpSeries:
 
     def output(self, known: Known, of: Instrument, ending: str) -> Output:
         """The series of ours whose name has this ending."""
-        unit = f"{of.unit or 1}/s" if ending == "_per_s" else of.unit
+        # What a sum counts has its unit; observations of a distribution have none.
+        counted = of.unit if of.kind == "sum" else ""
+        unit = f"{counted or 1}/s" if ending == "_per_s" else of.unit
         name = shortened(f"{of.name}{ending}{known.suffix}")
         made = known.outputs[ending] = self._outputs.of(known.source_id, name, shortened(unit))
         return made

@@ -153,7 +153,9 @@ def _find(policy: Policy, state: State, event: AlertEvent, fingerprint: str) -> 
         if name is None:
             continue
         one = state.incidents[name]
-        most = setting.window if key.startswith(LABEL) else setting.spread
+        most = setting.spread
+        if key.startswith(LABEL):
+            most = min(setting.window, most)
         spread = event.time - one.opened <= most
         if (
             event.time - one.joined <= setting.window

@@ -113,7 +113,8 @@ class Service:
             progress=self._core.job_time,
         )
         self._traces = AlertTraces(traces_of("padit-alerting"))
-        readdress(store, self._core.leads_to, config.receivers)
+        self._receivers = tuple(config.receivers)
+        self._readdress()
         self._workers = [
             Worker(
                 one,
@@ -167,6 +168,9 @@ class Service:
             self._traces.close()
         self._held(self._core.save)
 
+    def _readdress(self) -> None:
+        readdress(self._store, self._core.leads_to, self._receivers)
+
     def _say_alive(self) -> None:
         if time.monotonic() - self._said > _ALIVE_EVERY_SECONDS:
             self._held(lambda: self._store.alive(_MOST_SILENT_SECONDS))
@@ -180,6 +184,7 @@ class Service:
         """Keep the state, and drop what is old: a piece at a time, so no transaction is long."""
         self._held(lambda: self._store.alive(_LONGEST_DUMP_SECONDS))
         self._said = float("-inf")
+        self._held(self._readdress)  # somebody may have replayed what was dead
         self._held(self._core.save)
         while self._held(self._core.forget) and not self._stopped():
             pass

@@ -191,11 +191,12 @@ def dead_beside(folder: Path, how: str) -> tuple[float, float, float]:
 
     Args:
         folder: of the store.
-        how: what the other receiver is: `refused`, `silent`, or `alone`: there is none.
+        how: what the other receiver is: `well`, `refused`, `silent`, or `alone`: there is none.
     """
-    with _receiver() as got, _receiver(silent=True) as silent:
+    with _receiver() as got, _receiver() as well, _receiver(silent=True) as silent:
         others = {
             "alone": [],
+            "well": [("dead", well.url)],
             "refused": [("dead", f"http://127.0.0.1:{free_port()}/")],
             "silent": [("dead", silent.url)],
         }

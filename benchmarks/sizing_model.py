@@ -116,6 +116,11 @@ def _later(row: Row) -> bool:
     return "state_written" in row
 
 
+def _cached(row: Row) -> bool:
+    """Whether a worker's state came once; that of 100,000 series did not fit its cache."""
+    return bool(row["point"]["series"] / _parallel(row) <= 5 * SERIES_OF_A_WORKER)
+
+
 QUANTITIES = (
     Quantity(
         "workers, CPU s", ("start", "window"),
@@ -134,7 +139,7 @@ QUANTITIES = (
         lambda row: [_parallel(row), row["read"]],
         lambda row: float(row["loopback_bytes"]) if _later(row) else None,
         lambda row: float(row.get("state_written", 0)),
-        lambda row: _later(row),  # whatever keeps the state
+        lambda row: _later(row) and _cached(row),  # whatever keeps the state
     ),
 )  # fmt: skip
 

@@ -7,8 +7,9 @@
 Source is `group/edge node[/device]`, name the metric's, unit its property `engUnit`. A birth
 (NBIRTH, DBIRTH) names metrics, types and aliases; data may then come with the alias alone. The
 caller keeps that in a `Births`, bounded. Numbers and booleans are samples; elements of an array
-are `name[i]`, members of a template `name/member`. What is null, text, a time, a file or a data
-set becomes no sample and is counted as unwatched; what cannot be read is a reject. No bytes raise.
+are `name[i]`, members of a template `name/member`. What is null, of bad quality, text, a time, a
+file or a data set becomes no sample and is counted as unwatched; what cannot be read is a reject.
+A compressed payload is unpacked. No bytes raise.
 
 Data with an alias of a birth that was not seen (after a restart) cannot be understood. Then
 `found.rebirth` is true, and publishing `rebirth_request(topic)`, the command
@@ -21,10 +22,18 @@ from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
 
-from padit.codecs.contract import bounded, shorten
+from padit.codecs.contract import shorten
 from padit.codecs.names import name_fault
+from padit.codecs.sparkplug_births import Births, Known, Note, Notes
 from padit.codecs.sparkplug_proto import Payload
-from padit.codecs.sparkplug_values import ARRAYS, TYPES, elements_of, number_of
+from padit.codecs.sparkplug_values import (
+    ARRAYS,
+    TYPES,
+    elements_of,
+    number_of,
+    quality_of,
+    unpacked,
+)
 from padit.domain.metric import Metric, Series
 from padit.domain.timestamps import EARLIEST_US, LATEST_US
 
@@ -37,20 +46,6 @@ _DEEPEST = 8
 _UNITS = ("engunit", "engineeringunits", "engineering units", "unit", "units")
 _KINDS = ("NBIRTH", "DBIRTH", "NDATA", "DDATA", "NDEATH", "DDEATH", "NCMD", "DCMD")
 _SEQUENCE = 256
-
-
-class Note(NamedTuple):
-    """Things of one kind that gave no sample: how many, and the first of them.
-
-    Attributes:
-        what: a short, fixed name of the kind.
-        message: about the first one, with the reason.
-        amount: how many.
-    """
-
-    what: str
-    message: str
-    amount: int
 
 
 class Message(NamedTuple):
@@ -71,81 +66,6 @@ class Message(NamedTuple):
     rejects: list[Note]
     rebirth: bool = False
     missed: int = 0
-
-
-class _Known(NamedTuple):
-    name: str
-    datatype: int
-    unit: str
-
-
-class Births:
-    """What births have named: by edge node and device the metrics by alias and by name.
-
-    Args:
-        most: metrics that are kept; a birth beyond them is a reject.
-    """
-
-    def __init__(self, most: int = 200_000) -> None:
-        self.most = most
-        self._known: dict[str, dict[str, dict[int | str, _Known]]] = {}
-        self._held = 0
-        self._sequence: dict[str, int] = {}
-        self._session: dict[str, int] = {}
-
-    def begin(self, node: str, device: str) -> None:
-        """Forget what a node (with all its devices) or a device had named."""
-        devices = self._known.setdefault(node, {})
-        for name in [*devices] if not device else [device]:
-            self._held -= len(devices.pop(name, {}))
-        if not devices:
-            del self._known[node]
-
-    def keep(self, node: str, device: str, alias: int | None, known: _Known) -> bool:
-        """Keep a metric; False where there is no room."""
-        table = self._known.setdefault(node, {}).setdefault(device, {})
-        for key in (known.name, *(() if alias is None else (alias,))):
-            if key not in table and self._held >= self.most:
-                return False
-            self._held += key not in table
-            table[key] = known
-        return True
-
-    def find(self, node: str, device: str, key: int | str) -> _Known | None:
-        """What a birth said about an alias or a name."""
-        return self._known.get(node, {}).get(device, {}).get(key)
-
-    def knows(self, node: str, device: str) -> bool:
-        """Whether there was a birth."""
-        return device in self._known.get(node, {})
-
-    def missed(self, node: str, sequence: int, first: bool) -> int:
-        """Messages between the last one of a node and this; a birth begins again."""
-        last = self._sequence.get(node)
-        if node in self._sequence or len(self._sequence) < self.most:
-            self._sequence[node] = sequence
-        if first or last is None:
-            return 0
-        return (sequence - last - 1) % _SEQUENCE if sequence != last else 0  # delivered again
-
-    def session(self, node: str, number: int | None) -> int | None:
-        """Set the session (`bdSeq`) of a node, or look it up with None."""
-        if number is not None and (node in self._session or len(self._session) < self.most):
-            self._session[node] = number
-        return self._session.get(node)
-
-
-class _Notes:
-    def __init__(self) -> None:
-        self._found: dict[str, Note] = {}
-
-    def add(self, what: str, message: str, count: int = 1) -> None:
-        one = self._found.get(what)
-        more = count + (one.amount if one else 0)
-        self._found[what] = Note(what, one.message if one else bounded(message), more)
-
-    def all(self) -> list[Note]:
-        return [*self._found.values()]
 
 
 class _Place(NamedTuple):
@@ -173,7 +93,7 @@ def read_message(topic: str, payload: bytes, births: Births, received: float) ->
         births: what earlier messages of these edge nodes have named; is changed.
         received: epoch seconds, the time of a sample without one.
     """
-    unwatched, rejects = _Notes(), _Notes()
+    unwatched, rejects = Notes(), Notes()
     place = _place(topic)
     if isinstance(place, str):
         kind = unwatched if topic.startswith(f"{NAMESPACE}/STATE/") else rejects
@@ -228,7 +148,7 @@ class _Reading:
     """One message while it is read."""
 
     def __init__(
-        self, place: _Place, births: Births, received: float, unwatched: _Notes, rejects: _Notes
+        self, place: _Place, births: Births, received: float, unwatched: Notes, rejects: Notes
     ) -> None:
         self._place, self._births, self._received = place, births, received
         self._unwatched, self._rejects = unwatched, rejects
@@ -237,17 +157,46 @@ class _Reading:
     def read(self, message: Any) -> Message:
         """All of it."""
         place, births = self._place, self._births
+        sequence = int(message.seq) if message.HasField("seq") else None
+        message = self._unpacked(message)
+        first = place.kind == "NBIRTH"
+        if first and self._is_old(message):
+            return Message([], self._unwatched.all(), self._rejects.all())
+        counts = sequence is not None and place.kind != "NDEATH"
+        missed = births.missed(place.node, (sequence or 0) % _SEQUENCE, first) if counts else 0
         if place.kind in ("NDEATH", "DDEATH"):
             self._end(message)
-            return Message([], self._unwatched.all(), self._rejects.all())
-        sequence = int(message.seq) if message.HasField("seq") else None
-        first = place.kind == "NBIRTH"
-        missed = 0 if sequence is None else births.missed(place.node, sequence % _SEQUENCE, first)
+            return Message([], self._unwatched.all(), self._rejects.all(), missed=missed)
         if place.birth:
             births.begin(place.node, place.device)
         default = message.timestamp if message.HasField("timestamp") else None
         metrics = [sample for one in message.metrics for sample in self._samples(one, default)]
         return Message(metrics, self._unwatched.all(), self._rejects.all(), self._rebirth, missed)
+
+    def _unpacked(self, message: Any) -> Any:
+        """The payload that a compressed one holds; any other as it is."""
+        if not message.HasField("body"):
+            return message
+        if message.uuid != "SPBV1.0_COMPRESSED":
+            self._unwatched.add("body", f"{self._place.source}: a body that is no payload")
+            return message
+        named = (one.string_value for one in message.metrics if one.name == "algorithm")
+        try:
+            return unpacked(message.body, next(named, ""), MOST_BYTES)
+        except (DecodeError, ValueError, RecursionError) as error:
+            self._rejects.add("malformed", f"{self._place.source}: a compressed payload: {error}")
+            return Payload()
+
+    def _is_old(self, message: Any) -> bool:
+        """Whether a node's birth came after a later one; its aliases may mean other metrics."""
+        session = next((_session(one) for one in message.metrics if one.name == "bdSeq"), None)
+        if session is None or not message.HasField("timestamp"):
+            return False
+        old = self._births.older(self._place.node, session, int(message.timestamp))
+        if old:
+            count = len(message.metrics)
+            self._unwatched.add("old birth", f"{self._place.source}: a birth of before", count)
+        return old
 
     def _end(self, message: Any) -> None:
         """A death: its metrics are unknown from now on, unless it is that of an older session."""
@@ -274,7 +223,7 @@ class _Reading:
         stamp = one.timestamp if one.HasField("timestamp") else default
         yield from self._values(one, known, stamp, 0)
 
-    def _known(self, one: Any) -> _Known | None:
+    def _known(self, one: Any) -> Known | None:
         """Name, type and unit; None where they cannot be known."""
         place, births = self._place, self._births
         alias = int(one.alias) if one.HasField("alias") else None
@@ -283,6 +232,10 @@ class _Reading:
             self._rejects.add("nameless", f"{place.source}: a metric without name and alias")
             return None
         before = None if place.birth else births.find(place.node, place.device, key)
+        if before is not None and not before.name:
+            text = f"{place.source}: alias {alias}, which its birth gave to several metrics"
+            self._rejects.add("alias", text)
+            return None
         if before is not None:
             return before._replace(datatype=one.datatype or before.datatype)
         if not one.name:
@@ -293,22 +246,30 @@ class _Reading:
                 "the edge node sends it again on Node Control/Rebirth",
             )
             return None
-        known = _Known(one.name, one.datatype, _unit(one))
+        known = Known(one.name, one.datatype, _unit(one))
         if fault := name_fault(Series(place.source, known.name, known.unit)):
             self._rejects.add("name", f"{shorten(place.source)}: {shorten(known.name)}: {fault}")
             return None
-        if place.birth and not births.keep(place.node, place.device, alias, known):
-            self._rejects.add(
-                "births", f"{place.source}: births of more than {births.most} metrics are held"
-            )
+        self._keep(alias, known)
         if not place.birth and not births.knows(place.node, place.device):
             self._rebirth = True
         return known
 
-    def _values(self, one: Any, known: _Known, stamp: int | None, depth: int) -> Iterator[Metric]:
+    def _keep(self, alias: int | None, known: Known) -> None:
+        """What a birth names."""
+        place = self._place
+        why = place.birth and self._births.keep(place.node, place.device, alias, known)
+        if why:
+            # Of an alias given twice only what follows is lost, which is counted then.
+            count = 0 if why.startswith("alias ") else 1
+            self._rejects.add("births", f"{place.source}: {why}", count)
+
+    def _values(self, one: Any, known: Known, stamp: int | None, depth: int) -> Iterator[Metric]:
         name, datatype, _ = known
         if one.is_null:
             self._unwatched.add("null", f"{name} is null: absent is not a number")
+        elif (quality := quality_of(one)) is not None:
+            self._unwatched.add("quality", f"{name} has the quality {quality}, which is bad")
         elif one.HasField("template_value"):
             yield from self._members(one.template_value, name, stamp, depth)
         elif datatype in ARRAYS and one.HasField("bytes_value"):
@@ -333,10 +294,24 @@ class _Reading:
             return
         for member in template.metrics:
             own = member.timestamp if member.HasField("timestamp") else stamp
-            full = _Known(f"{name}/{member.name}", member.datatype, _unit(member))
-            yield from self._values(member, full, own, depth + 1)
+            if not member.name:
+                self._rejects.add("nameless", f"{name}: a member of a template without a name")
+                continue
+            yield from self._values(member, self._member(member, name), own, depth + 1)
 
-    def _elements(self, one: Any, known: _Known, stamp: int | None) -> Iterator[Metric]:
+    def _member(self, member: Any, name: str) -> Known:
+        """A member; data may leave out what the birth said of it."""
+        place = self._place
+        full = Known(f"{name}/{member.name}", member.datatype, _unit(member))
+        before = None if place.birth else self._births.find(place.node, place.device, full.name)
+        if before is not None:
+            return full._replace(
+                datatype=full.datatype or before.datatype, unit=full.unit or before.unit
+            )
+        self._keep(None, full)
+        return full
+
+    def _elements(self, one: Any, known: Known, stamp: int | None) -> Iterator[Metric]:
         values, left = elements_of(one.bytes_value, known.datatype)
         if isinstance(left, str):
             self._rejects.add("value", f"{self._place.source}: {known.name}: {left}")
@@ -350,7 +325,7 @@ class _Reading:
                 "elements", f"{known.name} has more than {len(values)} elements", left
             )
 
-    def _sample(self, one: Any, known: _Known, stamp: int | None, value: float) -> Iterator[Metric]:
+    def _sample(self, one: Any, known: Known, stamp: int | None, value: float) -> Iterator[Metric]:
         source = self._place.source
         fault = name_fault(Series(source, known.name, known.unit))
         micros = self._received * 1e6 if stamp is None else stamp * 1e3

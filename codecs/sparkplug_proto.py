@@ -8,6 +8,8 @@ _MESSAGES = {
     "PropertyValue": {
         "type": (1, "uint32", False),
         "is_null": (2, "bool", False),
+        "int_value": (3, "uint32", False),
+        "long_value": (4, "uint64", False),
         "string_value": (8, "string", False),
     },
     "PropertySet": {
@@ -43,6 +45,8 @@ _MESSAGES = {
         "timestamp": (1, "uint64", False),
         "metrics": (2, "Metric", True),
         "seq": (3, "uint64", False),
+        "uuid": (4, "string", False),
+        "body": (5, "bytes", False),
     },
 }
 

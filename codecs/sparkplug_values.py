@@ -1,9 +1,20 @@
 """Values of Sparkplug B: every data type to a number, or the reason why it is none."""
 
 import struct
+import zlib
 from typing import Any
 
-__all__ = ["ARRAYS", "MOST_ELEMENTS", "TYPES", "elements_of", "number_of"]
+from padit.codecs.sparkplug_proto import Payload
+
+__all__ = [
+    "ARRAYS",
+    "MOST_ELEMENTS",
+    "TYPES",
+    "elements_of",
+    "number_of",
+    "quality_of",
+    "unpacked",
+]
 
 TYPES = dict(
     enumerate(
@@ -46,6 +57,42 @@ def number_of(one: Any, datatype: int) -> float | str | None:
     if one.HasField("string_value") and not datatype:
         return None
     return f"a value of the type {TYPES.get(datatype, datatype)} is missing"
+
+
+def quality_of(one: Any) -> int | None:
+    """The quality among a metric's properties, if it is bad; None if it is good, or absent.
+
+    192 is good, 0 is bad, 500 is stale; in the codes of OPC, from 64 on is uncertain, and in those
+    of Ignition from 512 on is bad.
+    """
+    if not one.HasField("properties"):
+        return None
+    for key, value in zip(one.properties.keys, one.properties.values, strict=False):
+        if key.lower() == "quality" and not value.is_null:
+            for field in ("int_value", "long_value"):
+                if value.HasField(field):
+                    found = int(getattr(value, field))
+                    return None if 64 <= found < 500 else found
+    return None
+
+
+def unpacked(body: bytes, algorithm: str, most: int) -> Any:
+    """The payload in a compressed one. Raises ValueError, DecodeError: it cannot be read."""
+    bits = {"GZIP": 31, "DEFLATE": 15}.get(algorithm.upper() or "DEFLATE")
+    if bits is None:
+        message = f"the algorithm {algorithm[:40]!r} is none of GZIP, DEFLATE"
+        raise ValueError(message)
+    try:
+        inflating = zlib.decompressobj(bits)
+        data = inflating.decompress(body, most)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if inflating.unconsumed_tail or not inflating.eof:
+        message = f"it is cut, or larger than {most} bytes"
+        raise ValueError(message)
+    found = Payload()
+    found.ParseFromString(data)
+    return found
 
 
 def _whole(value: int, width: int, datatype: int) -> float | str:

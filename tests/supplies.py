@@ -27,7 +27,15 @@ from tests.go_tools import GO_TOOLS, go_tool
 from tests.namespaces import without_namespaces
 from tests.s3 import versitygw
 
-__all__ = ["NO_DATA", "SUPPLIES", "Supply", "lacking", "main", "remote_write_client"]
+__all__ = [
+    "NO_DATA",
+    "SUPPLIES",
+    "Supply",
+    "collector",
+    "lacking",
+    "main",
+    "remote_write_client",
+]
 
 NO_DATA = "no data: "  # how the reason of a test begins that is skipped for want of data
 
@@ -51,17 +59,30 @@ class Supply:
 
 def remote_write_client(say: Say | None = None) -> Path:
     """Return Prometheus' own remote-write client, a program in Go; built the first time."""
-    source = Path(__file__).parent / "adapters" / "remote_write"
-    place = jars.home() / "bin" / f"remote-write-{_digest(source)}"
+    return _built("remote-write", "remote_write", "the remote-write client", say)
+
+
+def collector(say: Say | None = None) -> Path:
+    """Return a Collector of OpenTelemetry with the parts that tests use; built the first time."""
+    return _built("collector", "collector", "the OpenTelemetry Collector", say)
+
+
+def _built(name: str, folder: str, what: str, say: Say | None) -> Path:
+    """The program of a folder with a go.mod."""
+    source = Path(__file__).parent / "adapters" / folder
+    place = jars.home() / "bin" / f"{name}-{_digest(source)}"
     if place.exists():
         return place
     go = jars.tool("go")
     if say:
-        say("building the remote-write client with Go (once)")
+        say(f"building {what} with Go (once, some minutes)")
     place.parent.mkdir(parents=True, exist_ok=True)
     staging = place.with_name(f".{place.name}-{os.getpid()}")
-    command = [go, "build", "-o", str(staging), "."]
-    done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+    command = [go, "build", "-ldflags=-s -w", "-o", str(staging), "."]
+    environment = {**os.environ, "CGO_ENABLED": "0"}
+    done = subprocess.run(
+        command, cwd=source, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         message = f"Go cannot build {source.name}: {done.stderr[-500:]}"
         raise MissingToolError(message)
@@ -99,6 +120,7 @@ SUPPLIES: tuple[Supply, ...] = (
     Supply("Apicurio registry", apicurio, partial(_without_tools, "java", "mvn")),
     Supply("S3 server", versitygw, partial(_without_tools, "go")),
     Supply("Kafka Connect", connect_jars, partial(_without_tools, "java", "mvn")),
+    Supply("OpenTelemetry Collector", collector, partial(_without_tools, "go")),
     Supply("remote-write client", remote_write_client, partial(_without_tools, "go")),
     *(Supply(name, partial(go_tool, name), partial(_without_tools, "go")) for name in GO_TOOLS),
     Supply("schemas of Kubernetes", lambda _: schemas(), partial(_without_tools, "mvn")),

@@ -36,7 +36,7 @@ routes: [{name: all, receiver: ops, settle: 0s}]
 """
 _TYPES = {"BLOB": "bytea", "INTEGER": "bigint", "REAL": "double precision", "TEXT": "text"}
 _TABLES = (
-    "command_result", "delivery", "feedback", "job_progress", "log", "migration", "outcome",
+    "attempt", "command_result", "delivery", "feedback", "job_progress", "log", "migration", "outcome",
     "position", "refused", "snapshot",
 )  # fmt: skip
 

@@ -1,8 +1,11 @@
 """Sparkplug B: births name metrics, data is read with them, all that was there is accounted for."""
 
+import gzip
 import struct
+import zlib
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -230,3 +233,134 @@ def test_no_bytes_raise(topic: str, noise: bytes, at: int) -> None:
     read_message(topic, good, births, T / 1000)
     read_message(topic, noise, births, T / 1000)
     read_message(topic, good[: at % len(good)] + noise + good[at % len(good) :], births, T / 1000)
+
+
+# Attacked: what real edge nodes, and broken ones, send.
+
+NDEATH = "spBv1.0/plant/NDEATH/edge-1"
+DDEATH = "spBv1.0/plant/DDEATH/edge-1/press"
+
+
+def notes(found: Message) -> dict[str, int]:
+    return {note.what: note.amount for note in (*found.unwatched, *found.rejects)}
+
+
+def test_a_death_of_a_device_has_its_place_in_the_sequence() -> None:
+    births = Births()
+    read(births, NBIRTH, {"name": "a", "datatype": 10, "double_value": 1.0}, seq=0)
+    assert read_message(DDEATH, payload(seq=1), births, 0.0).missed == 0
+    data = {"name": "a", "datatype": 10, "double_value": 2.0}
+    assert read(births, NDATA, data, seq=2).missed == 0
+    assert read_message(DDEATH, payload(seq=5), births, 0.0).missed == 2
+
+
+def test_one_alias_for_two_metrics_mixes_none_of_them() -> None:
+    births = Births()
+    born = read(
+        births, DBIRTH,
+        {"name": "temp", "alias": 5, "datatype": 10, "double_value": 20.0},
+        {"name": "force", "alias": 5, "datatype": 10, "double_value": 900.0},
+        {"name": "speed", "alias": 6, "datatype": 10, "double_value": 3.0},
+    )  # fmt: skip
+    assert [m.metric_name for m in born.metrics] == ["temp", "force", "speed"]
+    assert notes(born) == {"births": 0}
+    found = read(
+        births, DDATA, {"alias": 5, "double_value": 1.0}, {"alias": 6, "double_value": 4.0},
+        {"name": "temp", "double_value": 21.0},
+    )  # fmt: skip
+    assert [(m.metric_name, m.value) for m in found.metrics] == [("speed", 4.0), ("temp", 21.0)]
+    assert notes(found) == {"alias": 1}
+    assert not found.rebirth
+
+
+def template(*members: dict[str, Any], definition: bool = False, **fields: Any) -> bytes:
+    message = Payload(timestamp=T)
+    one = message.metrics.add(name="pump", datatype=19, **fields)
+    one.template_value.is_definition = definition
+    for member in members:
+        one.template_value.metrics.add(**member)
+    return bytes(message.SerializeToString())
+
+
+def test_members_of_a_template_have_in_data_the_type_of_the_birth() -> None:
+    """The standard says that data should leave types out."""
+    births = Births()
+    born = template({"name": "rpm", "datatype": 3, "int_value": 7}, {"name": "t", "datatype": 9})
+    assert [m.value for m in read_message(DBIRTH, born, births, 0.0).metrics] == [7.0]
+    found = read_message(DDATA, template({"name": "rpm", "int_value": 2**32 - 5}), births, 0.0)
+    assert [(m.metric_name, m.value) for m in found.metrics] == [("pump/rpm", -5.0)]
+    assert (notes(found), found.rebirth) == ({}, False)
+
+
+def test_members_without_names_are_rejects_and_definitions_measure_nothing() -> None:
+    two = ({"datatype": 9, "float_value": 1.0}, {"alias": 3, "datatype": 9, "float_value": 2.0})
+    assert notes(read_message(DBIRTH, template(*two), Births(), 0.0)) == {"nameless": 2}
+    defined = template(*two, definition=True)
+    assert notes(read_message(NBIRTH, defined, Births(), 0.0)) == {"definition": 1}
+
+
+@pytest.mark.parametrize(
+    ("quality", "good"), [(192, True), (216, True), (64, True), (256, True), (0, False),
+                          (500, False), (512, False), (2**31 + 512, False)]
+)  # fmt: skip
+def test_a_value_of_bad_quality_is_no_sample(quality: int, good: bool) -> None:
+    message = Payload(timestamp=T)
+    one = message.metrics.add(name="t", datatype=10, double_value=0.0)
+    one.properties.keys.append("Quality")
+    one.properties.values.add(type=3, int_value=quality)
+    found = read_message(DBIRTH, message.SerializeToString(), Births(), 0.0)
+    assert len(found.metrics) == good
+    assert notes(found) == ({} if good else {"quality": 1})
+
+
+@pytest.mark.parametrize(("name", "pack"), [("GZIP", gzip.compress), ("DEFLATE", zlib.compress)])
+def test_a_compressed_payload_is_unpacked(name: str, pack: Any) -> None:
+    births = Births()
+    for topic, seq, value in ((NBIRTH, 0, 1.5), (NDATA, 1, 2.5)):
+        inner = payload({"name": "t", "datatype": 10, "double_value": value}, seq=seq)
+        outer = Payload(seq=seq, uuid="SPBV1.0_COMPRESSED", body=pack(inner))
+        outer.metrics.add(name="algorithm", datatype=12, string_value=name)
+        found = read_message(topic, outer.SerializeToString(), births, 0.0)
+        assert [(m.metric_name, m.value, m.timestamp) for m in found.metrics] == [("t", value, T)]
+        assert (notes(found), found.missed) == ({}, 0)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "body"),
+    [("LZ4", b"x"), ("GZIP", b"x"), ("GZIP", gzip.compress(bytes(8 << 20))),
+     ("DEFLATE", zlib.compress(b"ab")[:-1]), ("DEFLATE", zlib.compress(b"\xff\xff"))],
+)  # fmt: skip
+def test_a_compressed_payload_that_cannot_be_read_is_a_reject(algorithm: str, body: bytes) -> None:
+    outer = Payload(uuid="SPBV1.0_COMPRESSED", body=body)
+    outer.metrics.add(name="algorithm", datatype=12, string_value=algorithm)
+    found = read_message(NDATA, outer.SerializeToString(), Births(), 0.0)
+    assert (found.metrics, notes(found)) == ([], {"malformed": 1})
+    other = read_message(NDATA, Payload(body=b"x").SerializeToString(), Births(), 0.0)
+    assert notes(other) == {"body": 1}
+
+
+def birth(session: int, stamp: int, alias: int) -> bytes:
+    message = Payload(timestamp=stamp, seq=0)
+    message.metrics.add(name="bdSeq", datatype=4, long_value=session)
+    message.metrics.add(name=f"m{alias}", alias=1, datatype=10, double_value=1.0)
+    return bytes(message.SerializeToString())
+
+
+def test_a_birth_that_comes_after_a_later_one_changes_no_alias() -> None:
+    births = Births()
+    read_message(NBIRTH, birth(7, T + 1000, 7), births, 0.0)
+    late = read_message(NBIRTH, birth(6, T, 6), births, 0.0)
+    assert (late.metrics, notes(late)) == ([], {"old birth": 2})
+    found = read(births, NDATA, {"alias": 1, "double_value": 2.0}, seq=1)
+    assert [m.metric_name for m in found.metrics] == ["m7"]
+    assert found.missed == 0
+
+
+@pytest.mark.parametrize(
+    ("session", "stamp"), [(8, T), (0, T + 2000), (7, T + 1000), (7, T - 5000), (100, T - 9000)]
+)
+def test_a_node_that_starts_again_is_believed(session: int, stamp: int) -> None:
+    """Its sessions begin again, or its clock was set back; not both."""
+    births = Births()
+    read_message(NBIRTH, birth(7, T + 1000, 7), births, 0.0)
+    assert read_message(NBIRTH, birth(session, stamp, 9), births, 0.0).metrics

@@ -242,3 +242,11 @@ def test_noise_has_no_states(seed: int) -> None:
     chance = np.random.default_rng(seed)
     assert _opened(chance.normal(size=5000)) == []
     assert _opened(np.sin(np.arange(5000) / 9) + 0.1 * chance.normal(size=5000)) == []
+
+
+def test_what_lies_far_outside_is_no_matter_of_lasting() -> None:
+    """An hour beyond three deviations: `usual` tells that, at once."""
+    for seed in range(10):
+        value = np.random.default_rng([3, seed]).normal(size=1200)
+        value[900:960] += 8.0
+        assert _opened(value) == []

@@ -1,12 +1,20 @@
 """What keeps `usual` quiet in calm time: slow noise, routine bursts, no season."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from padit.transforms.detectors import usual_evidence, usual_scale, usual_season
+from padit.transforms.detectors import (
+    usual_alert,
+    usual_evidence,
+    usual_scale,
+    usual_season,
+    usual_state,
+)
 from tests.detectors.test_usual import _judged
 
 Array = NDArray[np.float64]
@@ -105,3 +113,60 @@ def test_the_analysis_of_variance_is_the_plain_one() -> None:
         error += weight * (wrong - error)
         total += weight * (square + before.var() - total)
     assert state[at : at + 4] == pytest.approx([middle, between, error, total])
+
+
+def _walk(chance: np.random.Generator) -> Array:
+    """A day at 1 Hz: a level that wanders for ever."""
+    found: Array = 50 + np.cumsum(chance.normal(size=86_400)) / 60
+    return found
+
+
+def _blips(chance: np.random.Generator) -> Array:
+    """A day at 1 Hz: lone samples of any height, each 20 minutes or so."""
+    lone = np.where(chance.random(86_400) < 1 / 1200, chance.exponential(5, 86_400), 0.0)
+    found: Array = lone + 0.05 * np.abs(chance.normal(size=86_400))
+    return found
+
+
+def _duty(chance: np.random.Generator) -> Array:
+    """Six hours at 1 Hz: on for 15 minutes, off for 15."""
+    at = np.arange(21_600)
+    found: Array = np.where(at % 1800 < 900, 70.0, 12.0) + chance.normal(size=21_600)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("series", "most"), [(_walk, 2), (_blips, 12), (_duty, 0)], ids=["walk", "blips", "duty cycle"]
+)
+def test_a_series_each_second_is_quiet_on_its_first_day(
+    series: Callable[[np.random.Generator], Array], most: int
+) -> None:
+    """Of three series; before, of walks four, of blips 29, of duty cycles six."""
+    opened = [len(_judged(series(np.random.default_rng([45, k])), 1.0)[0]) for k in range(3)]
+    assert sum(opened) <= most
+
+
+def _told(states: tuple[float, float], y: float) -> bool:
+    """Whether nothing is known at a value, after excursions to a place, so many times."""
+    s = np.zeros(usual_state.SLOTS)
+    s[usual_state.KIND], s[usual_state.KIND + 1] = states
+    s[usual_state.VALUE + usual_scale.CENTRE] = 10.0
+    return bool(usual_alert.told(s, y))
+
+
+def test_a_place_that_was_told_is_not_known_until_it_is_routine() -> None:
+    assert _told((30.0, 1.0), 30.0)
+    assert _told((30.0, 2.0), 25.0)
+    assert not _told((30.0, 2.0), 20.0)  # half as far
+    assert not _told((30.0, 2.0), -10.0)  # on the other side
+    assert not _told((30.0, 3.0), 30.0)
+    assert not _told((0.0, 0.0), 0.0)
+
+
+def test_a_slow_series_that_was_told_at_a_place_is_told_there_again() -> None:
+    slow = 20 + 3 * np.sin(np.arange(6000) * 2 * np.pi / 400)
+    value = slow + 0.1 * np.random.default_rng(46).normal(size=6000)
+    value[[*range(3000, 3060), *range(4500, 4560)]] += 25.0
+    news = _judged(value)[0]
+    assert any(30_000 <= one < 30_600 for one in news)
+    assert any(45_000 <= one < 45_600 for one in news)

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 def _unseen(values: Array) -> Array:
     memory = np.zeros(usual_unseen.SLOTS_OF_UNSEEN)
-    return np.array([usual_unseen.unseen(memory, float(y)) for y in values])
+    return np.array([usual_unseen.unseen(memory, float(y), 0.0, True) for y in values])
 
 
 class _Intervals:
@@ -93,8 +93,8 @@ def test_a_record_of_a_heavy_tail_is_no_news_unless_it_beats_the_last_by_far(tai
     light, heavy = np.zeros((2, usual_unseen.SLOTS_OF_UNSEEN))
     gauss, student = rng.normal(size=4096), rng.standard_t(3, size=4096)
     for a, b in zip(gauss, student, strict=True):
-        usual_unseen.unseen(light, a)
-        usual_unseen.unseen(heavy, b)
+        usual_unseen.unseen(light, a, 0.0, True)
+        usual_unseen.unseen(heavy, b, 0.0, True)
     assert usual_unseen.record(light, 1.2 * gauss.max(), tails)
     assert not usual_unseen.record(heavy, 1.2 * student.max(), tails)
     assert usual_unseen.record(heavy, 8 * student.max(), tails)
@@ -105,5 +105,31 @@ def test_where_a_day_has_few_samples_a_record_of_a_heavy_tail_is_rare_enough() -
     memory = np.zeros(usual_unseen.SLOTS_OF_UNSEEN)
     values = np.random.default_rng(7).standard_t(3, size=4096)
     for y in values:
-        usual_unseen.unseen(memory, y)
+        usual_unseen.unseen(memory, y, 0.0, True)
     assert usual_unseen.record(memory, 1.2 * values.max(), 2.76)
+
+
+def test_a_place_is_known_for_a_day_of_samples_and_not_for_two() -> None:
+    """Two generations of a day each, where a day has more samples than the least generation."""
+    day = 2.0 * usual_unseen.HORIZON
+    memory = np.zeros(usual_unseen.SLOTS_OF_UNSEEN)
+    chance = np.random.default_rng(8)
+    for y in np.r_[np.full(200, 9.0), chance.normal(size=int(day))].tolist():
+        usual_unseen.unseen(memory, y, day, True)
+    usual_unseen.unseen(memory, 9.0, day, True)
+    assert usual_unseen.far_from_known(memory) == 0.0
+    for y in chance.normal(size=2 * int(day)).tolist():
+        usual_unseen.unseen(memory, y, day, True)
+    usual_unseen.unseen(memory, 9.0, day, True)
+    assert usual_unseen.far_from_known(memory) > 3.0
+
+
+def test_nothing_is_near_an_empty_memory_and_what_is_not_learnt_stays_far() -> None:
+    memory = np.zeros(usual_unseen.SLOTS_OF_UNSEEN)
+    usual_unseen.unseen(memory, 1.0, 0.0, True)
+    assert usual_unseen.far_from_known(memory) == np.inf
+    for y in np.random.default_rng(9).normal(size=640).tolist():
+        usual_unseen.unseen(memory, y, 0.0, True)
+    for _ in range(640):
+        usual_unseen.unseen(memory, 50.0, 0.0, False)
+    assert usual_unseen.far_from_known(memory) > 40.0

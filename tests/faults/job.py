@@ -131,11 +131,15 @@ class Job:
         """Wait until it has come to its own end."""
         return self._run.end(code=None, seconds=seconds)
 
-    def leave(self) -> str:
-        """End the command that waits for the job, when the job is gone; what it had said."""
+    def leave(self, patience_s: float = 20) -> str:
+        """End the command that waits for the job, when the job is gone; what it had said.
+
+        Args:
+            patience_s: that it has for ending by itself.
+        """
         process = self._run.process
         try:
-            process.communicate(timeout=allowed(20))
+            process.communicate(timeout=allowed(patience_s))
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()

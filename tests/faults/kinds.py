@@ -38,7 +38,7 @@ def kill_jobmanager(job: Job, chance: random.Random) -> None:
     part.restart()
     checkpoint = job.checkpoint()
     assert checkpoint is not None
-    job.leave()
+    job.leave(patience_s=0.5)  # its operator does not wait for what the command makes of it
     job.submit(savepoint=checkpoint)
 
 

@@ -67,7 +67,9 @@ ELSEWHERE: Mapping[str, Mapping[str, str]] = {
         "python": "tests/integration/test_operators_pages.py",
     },
     "docs/sizing.md": {"python": "tests/benchmarks/test_sizing.py"},
-    "docs/soak.md": {"python": "tests/integration/test_residuals.py"},
+    "docs/soak.md": {
+        "python": "tests/integration/test_residuals.py", "make soak": "tests/soak/test_soak.py",
+    },
     "docs/start/csv.md": {"": "tests/integration/test_start_pages.py"},
     "docs/start/logs.md": {"": "tests/integration/test_start_pages.py"},
     "docs/start/o-ru.md": {"": "tests/integration/test_start_pages.py"},

@@ -71,7 +71,7 @@ class LastingDetector:
     """
 
     name: ClassVar[str] = "lasting"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Parameters: ClassVar[type[Parameters]] = LastingParameters
     samples_first: ClassVar[int] = LEAST_WINDOWS
     budgeted: ClassVar[bool] = False

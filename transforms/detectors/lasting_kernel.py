@@ -151,7 +151,7 @@ def _lasts(s: Array, p: Array, y: float, sign: float) -> float:
         p[PEAK] = 0.0
     within = SLACK + p[SUM] / p[LASTED] - p[BEFORE] / deviation
     steady = abs(p[DRIFT]) <= STEADY * deviation and s[SLOW] <= FORGETS * s[VAR]
-    if s[SWINGS] < LEAST_SWINGS or not steady or within < CONTRAST:
+    if s[SWINGS] < LEAST_SWINGS or not steady or within < CONTRAST or z > MOST:
         return 0.0
     return float(p[SUM] / limit)
 

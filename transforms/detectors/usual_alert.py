@@ -22,9 +22,11 @@ from padit.transforms.detectors.usual_state import (
     ACCEPTED,
     ACTIVITY,
     AGE,
+    BETWEEN,
     BORN,
     CALM,
     CALM_AFTER,
+    CHANNEL_OF,
     COUNTER,
     DAY_OLD,
     FAR,
@@ -52,8 +54,9 @@ from padit.transforms.detectors.usual_state import (
     WAITING_A,
 )
 
-__all__ = ["follow", "open_alert", "severity"]
+__all__ = ["follow", "open_alert", "severity", "told"]
 
+ROUTINE, NEARLY = 3.0, 0.7  # times; share of the distance
 CRITICAL = 3.86  # the verdict that scores 0.9
 Array = NDArray[np.float64]
 
@@ -134,7 +137,7 @@ def _stash(s: Array, y: float) -> None:
 def _close(s: Array, held: bool) -> None:
     """The end of an alert; what comes a third time, or takes a sixth of the time, is routine."""
     times = _times(s, s[VALUE : VALUE + CHANNEL]) if s[STASHED] > 0 else 0.0
-    routine = times >= 3 or (times >= 2 and s[INSIDE] >= 0.15 * s[AGE])
+    routine = times >= ROUTINE or (times >= 2 and s[INSIDE] >= 0.15 * s[AGE])
     close_evidence(s[VALUE : VALUE + CHANNEL], routine and not held)
     close_evidence(s[ACTIVITY : ACTIVITY + CHANNEL], routine and not held)
     if routine and not held:
@@ -147,17 +150,34 @@ def _times(s: Array, c: Array) -> float:
     """How often an excursion to where this one lay has come: on the same side, about as far."""
     values = s[STORE : STORE + int(s[STASHED])]
     away = np.median(values) - c[CENTRE]
-    margin = 0.3 * abs(away)
+    margin = max(0.3 * abs(away), 0.5 * (c[HIGH] - c[LOW]))
     for k in range(KINDS):
         at = KIND + 2 * k
         if s[at + 1] > 0 and abs(s[at] - c[CENTRE] - away) <= margin:
             s[at] = away + c[CENTRE]
             s[at + 1] += 1.0
             return float(s[at + 1])
+    for k in range(KINDS):
+        at = KIND + 2 * k
+        if s[CHANNEL_OF] != BETWEEN and s[at + 1] > 0 and (s[at] - c[CENTRE]) * away >= away * away:
+            s[at + 1] += 1.0
+            return float(s[at + 1])
     at = KIND + 2 * (int(s[NEXT_KIND]) % KINDS)
     s[at], s[at + 1] = away + c[CENTRE], 1.0
     s[NEXT_KIND] += 1.0
     return 1.0
+
+
+@lean_kernel
+def told(s: Array, y: float) -> bool:
+    """Whether a value lies where an excursion was that was told and is not routine yet."""
+    centre = s[VALUE + CENTRE]
+    for k in range(KINDS):
+        at = KIND + 2 * k
+        place = s[at] - centre
+        if 0 < s[at + 1] < ROUTINE and (y - centre) * place >= NEARLY * place * place:
+            return True
+    return False
 
 
 @kernel

@@ -49,6 +49,7 @@ __all__ = [
     "AGED",
     "DOWN",
     "FEW",
+    "HERE",
     "HINT",
     "KNOWN",
     "OLD",
@@ -64,7 +65,7 @@ __all__ = [
 Array = NDArray[np.float64]
 
 OUTSIDE, SHIFTED, BETWEEN = 5.0, 9.0, 8.0
-UP, DOWN, AGED, KNOWN, HINT, OLD = 1, 2, 4, 8, 16, 256
+UP, DOWN, AGED, KNOWN, HINT, OLD, HERE = 1, 2, 4, 8, 16, 256, 512
 SLOW, FARTHER = 8.0, 1.5  # a series that moves slowly, and leaps
 NOISE = 16.0  # swings; of fewer nobody knows whether they were noise, and limits are wider instead
 FEW, YOUNG = 8, 24  # samples, until a range, and until quantiles are known
@@ -73,7 +74,14 @@ RECORD, SELDOM, CAP = 1.6, 3.0, 1.5
 
 @lean_kernel
 def judge(
-    c: Array, y: float, before: float, context: int, learn: bool, steps: bool, fade: float
+    c: Array,
+    y: float,
+    before: float,
+    far: float,
+    context: int,
+    learn: bool,
+    steps: bool,
+    fade: float,
 ) -> tuple[float, float]:
     """The highest verdict of a channel over a sample, and the number of the sum that gives it.
 
@@ -81,10 +89,11 @@ def judge(
         c: float64 (CHANNEL,).
         y: the value.
         before: what it was some samples ago, before a jump.
+        far: how far it lies from all values that are remembered.
         context: what else is known, bits of `UP` (higher is worth a word), `DOWN` (lower is),
             `AGED` (the channel is older than a day), `KNOWN` (this is usual at this time of the
-            day, and counts for nothing), `HINT` (it was so a day ago: a walk there is no news),
-            `OLD` (a line that seldom moves had values as far out before).
+            day, or for a slow series at all, and counts for nothing), `HINT` (it was so a day ago:
+            a walk there is no news), `OLD` (a line that seldom moves had values as far out before).
         learn: whether records may rise.
         steps: whether the channel is the sizes of steps: sums fall twice as fast inside an alert,
             and blocks that share a step are alike without going on.
@@ -108,27 +117,30 @@ def judge(
         w = _sum(c, STATISTICS + 2 + k, shift, SHIFTED * wide, RECORD, long * relief, fade, learn)
         if context & (UP << k) and max(v, w) > verdict:
             verdict, which = max(v, w), k + (2.0 if w > v else 0.0)
-    between = 1.0 if _in_gap(c, y, before) else -1.0
+    between = 1.0 if _in_gap(c, y, before, far) else -1.0
     v = _sum(c, STATISTICS + 4, between, BETWEEN * wide, RECORD, relief, fade, learn)
     return (v, 4.0) if v > verdict else (verdict, which)
 
 
 @lean_kernel
-def extreme(c: Array, y: float) -> float:
+def extreme(c: Array, y: float, far: float) -> float:
     """The verdict that one value alone is news: how far it lies beyond all that was seen.
 
-    That is 8 times its range while the channel is young, when nothing else can be judged, and 50
-    times later: a spike is no news, an absurd value is. At 8 samples it is news from 24 times on,
-    in inverse proportion to them, and counts in full then. A channel that never moved has no range.
+    That is 24 times its range while the channel is young, when nothing else can be judged, and 50
+    times later: a spike is no news, an absurd value is. What the range has forgotten, the long
+    memory may still know. A channel that never moved has no range.
+
+    Args:
+        c: float64 (CHANNEL,).
+        y: the value.
+        far: how far it lies from all values that are remembered.
     """
     reach = c[MOST] - c[LEAST]
-    beyond = max(y - c[MOST], c[LEAST] - y)
-    if c[COUNT] < FEW or not reach > 0 or beyond <= 0 or (c[COUNT] >= YOUNG and c[LOW] == c[HIGH]):
+    beyond = min(max(y - c[MOST], c[LEAST] - y), far)
+    if c[COUNT] < YOUNG or not reach > 0 or beyond <= 0 or c[LOW] == c[HIGH]:
         return 0.0
-    times = 50.0 if known(c) else 8.0
-    verdict = min(beyond / (times * reach), 1e6)
-    least = 1.0 if known(c) else max(1.0, YOUNG / c[COUNT])
-    return float(verdict if verdict >= least else verdict / least)
+    times = 50.0 if known(c) else 24.0
+    return float(min(beyond / (times * reach), 1e6))
 
 
 @lean_kernel
@@ -172,14 +184,14 @@ def _outside(
 
 
 @lean_kernel
-def _in_gap(c: Array, y: float, before: float) -> bool:
-    """Whether a value lies where the channel jumps across."""
+def _in_gap(c: Array, y: float, before: float, far: float) -> bool:
+    """Whether a value lies where the channel jumps across, and where it never was."""
     for k in range(GAP_COUNT):
         low, high = c[GAPS + 2 * k], c[GAPS + 2 * k + 1]
         margin = 0.15 * (high - low)
         if high - low > 1.2 * c[JUMP]:
             continue  # a smooth series, seen at intervals
-        if low + margin < y < high - margin and abs(y - before) > margin:
+        if low + margin < y < high - margin and min(far, abs(y - before)) > margin:
             return True
     return False
 

@@ -6,12 +6,14 @@ from numpy.typing import NDArray
 from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.columns import bounded
 from padit.transforms.detectors.directions import NEVER_ACCEPTED
-from padit.transforms.detectors.usual_alert import follow, open_alert, severity
+from padit.transforms.detectors.usual_alert import follow, open_alert, severity, told
 from padit.transforms.detectors.usual_channels import activity, before, increase, sides, stuck
 from padit.transforms.detectors.usual_evidence import (
     AGED,
     DOWN,
     FEW,
+    HERE,
+    KNOWN,
     OLD,
     UP,
     YOUNG,
@@ -27,6 +29,7 @@ from padit.transforms.detectors.usual_scale import (
     LEAST,
     LOW,
     MOST,
+    OUTSIDE_RUN,
     OVER,
     REACH,
     SIDES,
@@ -34,6 +37,7 @@ from padit.transforms.detectors.usual_scale import (
     fit,
     log2,
     remember,
+    slowness,
 )
 from padit.transforms.detectors.usual_season import SEASON, season_judge, season_learn
 from padit.transforms.detectors.usual_state import (
@@ -56,6 +60,7 @@ from padit.transforms.detectors.usual_state import (
     LAST,
     LAST_TIME,
     LEVEL,
+    LONG_QUIET,
     NEWS,
     OPEN,
     QUEUE,
@@ -72,7 +77,12 @@ from padit.transforms.detectors.usual_state import (
     WAITING,
     WAITING_A,
 )
-from padit.transforms.detectors.usual_unseen import record, unseen, within
+from padit.transforms.detectors.usual_unseen import (
+    far_from_known,
+    reached,
+    record,
+    unseen,
+)
 
 __all__ = ["run"]
 
@@ -90,6 +100,8 @@ MATURE = 1024  # samples of a series that moves
 SELDOM_SAMPLED = 900e6  # microseconds from one sample to the next
 SELDOM = 3.0  # up to so many samples in two days (as a decimal logarithm)
 NOVEL = 2.0  # tails for what is news if new
+PATIENCE = 256  # samples outside of the usual until their places are learnt
+SLOWLY = 8.0  # swings of so many times white noise's
 UPWARD, DOWNWARD = 0.0, 1.0
 
 Array = NDArray[np.float64]
@@ -184,11 +196,8 @@ def _step(
     repeats = stuck(s, x, closed)
     verdict, channel, new = 0.0, 0.0, 0.0
     if fresh:
-        old = OLD if c[LOW] == c[HIGH] and within(memory, y) else 0
-        new = unseen(memory, y) / UNSEEN
-        c[OVER] = 0.0
-        s[NEWS] = max(new, FORGET * s[NEWS])
-        verdict, channel = _judge(s, c, a, season, t, y, active, directions | old, closed)
+        new, far, place = _places(s, c, memory, y)
+        verdict, channel = _judge(s, c, a, season, t, y, active, directions | place, closed, far)
         s[JUDGED_VALUE] = y
         if closed and new > verdict:
             steady = STATED if directions & NEVER_ACCEPTED else STEADY
@@ -210,6 +219,26 @@ def _step(
     s[AGE] += 1
     s[LAST_TIME], s[LAST] = t, x
     return news
+
+
+@lean_kernel
+def _places(s: Array, c: Array, memory: Array, y: float) -> tuple[float, float, int]:
+    """How new a value is, how far from all known ones, and bits `OLD` and `HERE`; it is learnt.
+
+    A day is remembered, or `HORIZON` samples if they take longer. Where an excursion was that was
+    told, nothing is known until it is routine. What lies outside of the usual is learnt late, so
+    that a slow walk is not followed while it is judged.
+    """
+    low, high = reached(memory)
+    place = OLD if c[LOW] == c[HIGH] and low <= y <= high else 0
+    learn = not 2 <= c[OUTSIDE_RUN] < PATIENCE
+    new = unseen(memory, y, DAY / max(s[INTERVAL], 1.0), learn) / UNSEEN
+    far = np.inf if told(s, y) else far_from_known(memory)
+    c[OVER] = 0.0
+    s[NEWS] = max(new, FORGET * s[NEWS])
+    if far == 0 and s[NEWS] < HARDLY and slowness(c) >= SLOWLY:
+        place |= HERE
+    return new, far, place
 
 
 @lean_kernel
@@ -278,6 +307,7 @@ def _judge(
     active: bool,
     directions: int,
     closed: bool,
+    far: float,
 ) -> tuple[float, float]:
     """The highest verdict of the channels over a value, and the channel."""
     seasonal = s[SEASON_AT : SEASON_AT + SEASON]
@@ -286,11 +316,14 @@ def _judge(
         seasonal, y, directions & (UP | DOWN), closed, DOUBT if s[NEWS] < HARDLY else 1.0
     )
     context |= (AGED if t - s[BORN] >= DAY_OLD else 0) | (directions & OLD)
+    if directions & HERE and closed:
+        context |= KNOWN
     verdict, channel = 0.0, 0.0
-    if known(c) and (c[COUNT] >= 512 or t - s[BORN] >= QUIET):
+    long = QUIET if directions & NEVER_ACCEPTED or c[LOW] == c[HIGH] else LONG_QUIET
+    if known(c) and (t - s[BORN] >= long or (c[COUNT] >= 512 and long == QUIET)):
         kept = max(RECORDS, DAY / max(s[INTERVAL], 1.0))
         verdict, channel = judge(
-            c, y, before(s, c[CENTRE]), context, closed, False, 1.0 - 1.0 / kept
+            c, y, before(s, c[CENTRE]), far, context, closed, False, 1.0 - 1.0 / kept
         )
         if a[COUNT] >= 32 and a[SWINGS] >= 3 and c[LOW] < c[HIGH] and s[COUNTER] == 0:
             if active:
@@ -299,7 +332,7 @@ def _judge(
                 verdict, channel = s[JUDGED], ACTIVE_CHANNEL
     if timely > verdict:
         verdict, channel = timely, SEASONAL
-    alone = extreme(c, y)
+    alone = extreme(c, y, far)
     if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
         verdict, channel = alone, 0.0 if y >= c[CENTRE] else 1.0
     return verdict, channel
@@ -311,7 +344,9 @@ def _judge_activity(s: Array, a: Array, aged: int, closed: bool, kept: float) ->
     if s[EQUALS] >= 0.4 * (s[RISES] + s[FALLS] + s[EQUALS]):
         s[JUDGED] = 0.0
         return
-    s[JUDGED], _ = judge(a, s[ACTIVE], a[CENTRE], aged | UP | DOWN, closed, True, 1.0 - 1.0 / kept)
+    s[JUDGED], _ = judge(
+        a, s[ACTIVE], a[CENTRE], np.inf, aged | UP | DOWN, closed, True, 1.0 - 1.0 / kept
+    )
 
 
 @lean_kernel

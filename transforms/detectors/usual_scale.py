@@ -19,9 +19,9 @@ from padit.ops.compiled import kernel, lean_kernel
 
 __all__ = [
     "CENTRE", "CHANNEL", "COUNT", "EDGE", "FULL_SWINGS", "GAPS", "GAP_COUNT", "HIGH", "JUMP",
-    "LEAP", "LEAST", "LOW", "MOST", "OVER", "REACH", "SCALE", "SIDE", "SIDES", "SWINGS", "UNIT",
-    "WIDTH", "adopt", "distance", "fit", "log2", "persistence", "remember", "slowness",
-    "tolerance",
+    "LEAP", "LEAST", "LOW", "MOST", "OUTSIDE_RUN", "OVER", "REACH", "SCALE", "SIDE", "SIDES",
+    "SWINGS", "UNIT", "WIDTH", "adopt", "distance", "fit", "log2", "persistence", "remember",
+    "slowness", "tolerance",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]

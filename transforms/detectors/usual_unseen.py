@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.usual_intervals import SIZE, add, distance, span
 
-__all__ = ["SLOTS_OF_UNSEEN", "record", "unseen", "within"]
+__all__ = ["SLOTS_OF_UNSEEN", "far_from_known", "reached", "record", "unseen"]
 
 Array = NDArray[np.float64]
 
@@ -50,7 +50,9 @@ BEAT = 1.3
 DECAY = 0.992  # of the count of peaks, a block
 # Slots.
 AGE = 0
-MEAN = 1
+FAR = 1  # distance of the latest sample to the nearest known value
+TURNED = 2  # age at which the older generation was forgotten
+MEAN = 3
 VARIANCE = MEAN + MEMORIES
 USUAL = VARIANCE + MEMORIES
 SQUARES = USUAL + CHANNELS
@@ -63,12 +65,14 @@ SLOTS_OF_UNSEEN = MEMORY + MEMORIES * GENERATIONS * SIZE
 
 
 @lean_kernel
-def unseen(u: Array, x: float) -> float:
+def unseen(u: Array, x: float, horizon: float, learn: bool) -> float:
     """How new a sample is, in multiples of what is ordinary; then it is learnt.
 
     Args:
         u: float64 (SLOTS_OF_UNSEEN,).
         x: the sample, its square finite.
+        horizon: samples of a generation, at the least `HORIZON`.
+        learn: whether the values of a block that ends with this sample may be learnt.
     """
     age = int(u[AGE])
     at = age % RECENT
@@ -77,13 +81,14 @@ def unseen(u: Array, x: float) -> float:
     u[VARIED + age % BLOCK] = varied
     far = _distance(u, 0, x)
     wild = _distance(u, 1, varied) if age >= 7 else 0.0
+    u[FAR] = far
     found = 0.0
     if far > 0 or wild > 0:
         near = min(far, _since(u, age, at, x)) if far > 0 else 0.0
         found = _novelty(u, age, x, varied, far, near, wild)
     u[AGE] = age + 1
     if (age + 1) % BLOCK == 0:
-        _learn(u, age + 1)
+        _learn(u, age + 1, horizon, learn)
     return found
 
 
@@ -162,7 +167,7 @@ def _heaviness(u: Array) -> float:
     mean = u[MEAN]
     if not u[VARIANCE] > 0:
         return 0.0
-    low, high = _span(u)
+    low, high = reached(u)
     reach = max(high - mean, mean - low, 0.0)
     return float(max(min(reach / math.sqrt(u[VARIANCE]), HEAVY) - LIGHT, 0.0) / (HEAVY - LIGHT))
 
@@ -182,25 +187,24 @@ def record(u: Array, x: float, tails: float) -> bool:
     further = FURTHER * max(tails - RARE, 0.0)
     if not further > 0:
         return True
-    low, high = _span(u)
+    low, high = reached(u)
     reach = max(high - u[MEAN], u[MEAN] - low)  # a tail is heavy on either side, or may be
     return bool(abs(x - u[MEAN]) > (1.0 + further * _heaviness(u)) * reach)
 
 
 @lean_kernel
-def within(u: Array, x: float) -> bool:
-    """Whether a value lies between the least and the greatest of those that are remembered."""
-    low, high = _span(u)
-    return low <= x <= high
-
-
-@lean_kernel
-def _span(u: Array) -> tuple[float, float]:
+def reached(u: Array) -> tuple[float, float]:
     """The least and greatest value of both generations."""
     new, old = _place(0, 0), _place(0, 1)
     low, high = span(u[new : new + SIZE])
     older_low, older_high = span(u[old : old + SIZE])
     return min(low, older_low), max(high, older_high)
+
+
+@lean_kernel
+def far_from_known(u: Array) -> float:
+    """How far the latest sample lies from all that are known; inf if none is."""
+    return float(u[FAR]) if u[_place(0, 0)] + u[_place(0, 1)] > 0 else np.inf
 
 
 @lean_kernel
@@ -216,14 +220,15 @@ def _earlier(u: Array, channel: int, size: float, below: int) -> float:
 
 
 @kernel
-def _learn(u: Array, age: int) -> None:
+def _learn(u: Array, age: int, horizon: float, learn: bool) -> None:
     """The end of a block: learn the samples of 64 to 32 ago, the shape, and the peaks."""
-    if age % HORIZON == 0:
+    if age - u[TURNED] >= max(horizon, HORIZON):
+        u[TURNED] = age
         for m in range(MEMORIES):
             new, old = _place(m, 0), _place(m, 1)
             u[old : old + SIZE] = u[new : new + SIZE]
             u[new] = 0.0
-    if age >= LAG:
+    if age >= LAG and learn:
         values = np.empty(BLOCK)
         at = (age - LAG) % RECENT
         for k in range(BLOCK):

@@ -67,7 +67,7 @@ def stages_of(stacks: Stacks) -> dict[str, float]:
 
 
 def _stage(frames: Sequence[str]) -> str:
-    if any("importlib" in frame for frame in frames):
+    if any("importlib" in frame or "pipelines/kernels" in frame for frame in frames):
         return _START
     for frame in reversed(frames):
         fitting = [

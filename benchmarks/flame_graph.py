@@ -18,7 +18,8 @@ Stacks = Mapping[tuple[str, ...], int]
 _WIDTH, _ROW, _LETTER = 1200, 16, 6.2
 _LEAST = 0.008  # narrower boxes are left out
 _IDLE = {
-    "threading.py": ("wait", "join", "_wait_for_tstate_lock"),
+    "threading.py": ("wait", "join", "_wait_for_tstate_lock", "run"),
+    "_channel.py": ("channel_spin",),  # in gRPC's own code
     "selectors.py": ("select",),
     "queue.py": ("get",),
     "run_job.py": ("_watch",),  # the measurement's own

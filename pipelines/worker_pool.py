@@ -113,6 +113,11 @@ class _Worker:
                     _LOGGER.debug("a worker's pipe was closed by its end", exc_info=True)
 
 
+# A new worker's imports and kernels take some seconds of a core. At once they would run beside the
+# first records of the job that took the last one, and beside the start of its next worker.
+_REFILL_AFTER = 15.0
+
+
 class WorkerPool:
     """Hands out workers and ends them; safe to call from many threads.
 
@@ -136,6 +141,7 @@ class WorkerPool:
         self._spare: list[_Worker] = []
         self._busy: dict[str, _Worker] = {}
         self._closed = False
+        self._closing = threading.Event()
 
     def fill(self) -> None:
         """Start spare workers until enough are ready. Raises WorkerFailedError."""
@@ -185,10 +191,14 @@ class WorkerPool:
         with self._lock:
             self._busy[worker_id] = worker
             self._started += 1
-        threading.Thread(target=self._refill, name="refill", daemon=True).start()
+            number = self._started
+        threading.Thread(target=self._refill, args=[number], name="refill", daemon=True).start()
         return worker.pid
 
-    def _refill(self) -> None:
+    def _refill(self, number: int) -> None:
+        """Replace what was handed out, unless another worker is wanted in the meantime."""
+        if self._closing.wait(_REFILL_AFTER) or number != self._started:
+            return
         try:
             self.fill()
         except WorkerFailedError:
@@ -221,6 +231,7 @@ class WorkerPool:
 
     def close(self) -> None:
         """End all workers."""
+        self._closing.set()
         with self._lock:
             self._closed = True
             workers = [*self._busy.values(), *self._spare]

@@ -136,7 +136,7 @@ scenes: $(VENV)/.test
 lock:
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet --upgrade pip
-	build/lock/bin/pip install --quiet '.[flink,adapters,alerting,notify,stores,portal,telemetry,docs,dev,fuzz,mutants]'
+	build/lock/bin/pip install --quiet '.[flink,adapters,alerting,notify,stores,portal,telemetry,docs,dev,fuzz,profile,mutants]'
 	build/lock/bin/pip freeze --exclude padit > requirements.lock
 	rm -rf build/lock build/lib build/bdist.*
 

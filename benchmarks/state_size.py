@@ -1,6 +1,7 @@
 """State of the detectors as shipped: bytes a series by part, and bytes written a minute.
 
-`python -m benchmarks.state_size` prints both. No Beam, no Kafka; the same figures on every machine.
+`python -m benchmarks.state_size` prints all of it. No Beam, no Kafka; the same figures on every
+machine.
 """
 
 import argparse
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmarks.topics import METRICS, Shape, source_of
+from benchmarks.topics import METRICS, START_MS, Shape, source_of
 from padit.connectors.read_shard import ReadOptions
 from padit.domain.batch import KeyedBatch
 from padit.domain.config import JobConfig
@@ -33,6 +34,7 @@ __all__ = [
     "measure_state",
     "measure_written",
     "parts_of",
+    "saved_of",
     "written_by_replay",
 ]
 
@@ -106,14 +108,62 @@ def _keyed(
         yield KeyedBatch(1, (position,), Rows(names, code, moments, values))
 
 
-def parts_of(series: int = 100, seconds_per_fragment: int = 10) -> dict[str, float]:
-    """Bytes a series of each part of the state, just before a window closes."""
+def _grown(series: int, weeks: int) -> Iterator[KeyedBatch]:
+    """A sample a minute of each series for so many weeks, then one a second until windows are full.
+
+    The values have all digits, so that nothing is packed that another series could not be.
+    """
+    names = [
+        Series(f"cell-{source_of(n):05d}", METRICS[n % len(METRICS)], "ms") for n in range(series)
+    ]
+    random = np.random.default_rng(3)
+    begin = START_MS * 1000
+    hours = [(k * 8 * 3600, 60, 480) for k in range(weeks * 21)]
+    minutes = [(weeks * 7 * 86400 + at, 1, 10) for at in range(0, 2 * _FULL_SECONDS, 10)]
+    first = 0
+    for since, step, count in (*hours, *minutes):
+        moments = begin + 1_000_000 * (since + step * np.arange(count, dtype=np.int64))
+        day = np.abs(moments // 1_000_000 % 86400 / 43200 - 1)
+        values = 5 + 2 * np.repeat(day, series) + random.normal(size=count * series)
+        until = first + count * series
+        position = Position(0, 0, first, until, int(moments[-1]) - _OUT_OF_ORDERNESS)
+        code = np.tile(np.arange(series, dtype=np.int32), count)
+        first = until
+        yield KeyedBatch(1, (position,), Rows(names, code, np.repeat(moments, series), values))
+
+
+def _full(batches: Iterator[KeyedBatch]) -> MemoryStore:
+    """The state of a key group just before the last window closes."""
     machine, store = _machine(), MemoryStore()
     last = store
-    for keyed in _keyed(series, _SECONDS, seconds_per_fragment):
+    for keyed in batches:
         before = store.copy()
         if machine.advance(store, keyed).closings:
             last = before
+    return last
+
+
+def saved_of(series: int = 100, weeks: int = 0) -> dict[str, float]:
+    """Bytes a series of each cell of the state, as saved, just before a window closes.
+
+    Args:
+        series: in the group.
+        weeks: that were seen before, of values that cannot be packed; 0: new series.
+    """
+    last = _full(_grown(series, weeks) if weeks else _keyed(series, _SECONDS, 10))
+    found = {
+        "detectors and alerts, packed": len(last.detection or b""),
+        "samples of closed slots": sum(len(one) for cell in last.kept for one in cell),
+        "samples that wait": sum(map(len, last.rows)),
+        "progress": len(last.header or b""),
+        "changes, not yet merged": sum(map(len, last.changes)),
+    }
+    return {name: size / series for name, size in found.items()}
+
+
+def parts_of(series: int = 100, seconds_per_fragment: int = 10) -> dict[str, float]:
+    """Bytes a series of each part of the state when read, just before a window closes."""
+    last = _full(_keyed(series, _SECONDS, seconds_per_fragment))
     parts = DetectionCell(ChecksummedStore(last)).read() or []
     names = [f"detector {one.name}" for one in JobConfig().detectors]
     names = ["index", *names, "alerts, budget, usual ranges", "warm-up", "census", "attributes"]
@@ -213,17 +263,28 @@ def _size(store: MemoryStore) -> int:
     return sum(map(len, store.pieces()))
 
 
-def main() -> None:
-    """Print both tables."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.state_size", description=__doc__)
-    parser.add_argument("--series", default="1000,100000", help="of the whole job")
-    parser.add_argument("--minutes", type=int, default=10, help="of event time, windows full")
-    args = parser.parse_args()
-    found = parts_of()
-    print("bytes a series, one sample a second, window 300/60, 100 series a group")
+def _print(found: dict[str, float]) -> None:
     for name, size in found.items():
         print(f"  {name:32}{size:>10,.0f}")
+    lasting = sum(size for name, size in found.items() if not name.startswith("changes"))
+    print(f"  {'all without changes':32}{lasting:>10,.0f}")
     print(f"  {'all':32}{sum(found.values()):>10,.0f}")
+
+
+def main() -> None:
+    """Print all tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.state_size", description=__doc__)
+    parser.add_argument("--series", default="1000,100000", help="of the whole job")
+    parser.add_argument("--weeks", type=int, default=4, help="that grown series have seen")
+    parser.add_argument("--minutes", type=int, default=10, help="of event time, windows full")
+    args = parser.parse_args()
+    print("bytes a series, one sample a second, window 300/60, 100 series a group; as it is read")
+    _print(parts_of())
+    saved, grown = saved_of(), saved_of(_FEW, args.weeks)
+    print("\nas it is saved: series of seven minutes")
+    _print(saved)
+    print(f"\nas it is saved: series of {args.weeks} weeks, values of all digits")
+    _print(grown)
     print(f"\nwritten a minute of event time, {_GROUPS} key groups, in pieces of 10 s")
     for series in map(int, args.series.split(",")):
         of_group = max(series // _GROUPS, 1)

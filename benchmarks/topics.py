@@ -16,10 +16,19 @@ from numpy.typing import NDArray
 
 from padit.codecs.arrow import arrow_from_columns
 
-__all__ = ["METRICS", "PARTITIONS", "Shape", "create_topic", "fill_arrow", "fill_json", "source_of"]
+__all__ = [
+    "METRICS",
+    "PARTITIONS",
+    "START_MS",
+    "Shape",
+    "create_topic",
+    "fill_arrow",
+    "fill_json",
+    "source_of",
+]
 
 PARTITIONS = 4
-_START_MS = 1_767_225_600_000  # 2026-01-01, the start of a minute
+START_MS = 1_767_225_600_000  # 2026-01-01, the start of a minute
 METRICS = ("udp_echo_rtt_ms", "udp_jitter_ms", "twamp_rtt_ms", "ecpri_delay_ms")
 _INCIDENT_SECONDS = 40
 _ARROW_ROWS = 1000
@@ -60,7 +69,7 @@ class Shape:
         for second in range(self.seconds):
             value = random.normal(5.0, 1.0, self.series)
             value[(second >= incident) & (second < incident + _INCIDENT_SECONDS)] += 20.0
-            yield _START_MS + 1000 * second + offset, np.rint(value * 1000).astype(np.int64)
+            yield START_MS + 1000 * second + offset, np.rint(value * 1000).astype(np.int64)
 
 
 def source_of(series: int) -> int:

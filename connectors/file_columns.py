@@ -20,7 +20,7 @@ from padit.codecs.names import MAX_NAME_LENGTH, name_fault
 from padit.connectors.file_labels import attributes_of_cells, labels_of_rows
 from padit.connectors.file_plan import GivenTimes, Narrow, Plan, Wide
 from padit.connectors.file_times import floats, is_text, of_dictionary, times_of_rows, whole
-from padit.connectors.tables.times import TimeForm
+from padit.connectors.tables.times import TimeForm, is_clock
 from padit.connectors.tables.values import (
     NumberForm,
     Split,
@@ -92,7 +92,7 @@ def rows_of(
     faults = {
         i: f"timestamp {_stamp(table, plan, i)} "
         + (
-            why.get(i, "is none of the forms that are known" + _form_hint(forms.time))
+            why.get(i, "is none of the forms that are known" + _hint(table, plan, i, forms.time))
             if bad_time[i]
             else "is not in 2000 to 2199"
         )
@@ -103,8 +103,14 @@ def rows_of(
     return _wide_rows(plan, plan.body, table, time, faults, forms)
 
 
-def _form_hint(form: TimeForm) -> str:
-    return f": it is not {form.format}" if form.format else ""
+def _hint(table: pa.Table, plan: Plan, row: int, form: TimeForm) -> str:
+    """What helps with a time that cannot be read."""
+    if form.format:
+        return f": it is not {form.format}"
+    if len(plan.time_columns) == 1 and is_clock(str(table[plan.time_columns[0]][row].as_py())):
+        day = f"start=2026-01-05&timestamp={plan.time_columns[0]}"
+        return f": it has no date; with {day} it counts from the beginning of that day"
+    return ""
 
 
 def _stamp(table: pa.Table, plan: Plan, row: int) -> str:

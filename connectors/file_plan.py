@@ -244,6 +244,11 @@ def _time(
     )
     if len(columns) == 1:
         behind += "; if other lines stand before the header, add skip_lines=NUMBER"
+        behind += (
+            "; or cells with blanks between them, delimiter=blanks" if " " in columns[0] else ""
+        )
+    if any(re.fullmatch(r"[-+]?[0-9][0-9.,]*", one) for name in columns for one in name.split()):
+        behind += "; if the first line is a row, name its columns with columns=NAME,NAME"
     raise NoTimeError(before, behind, likely_time(columns))
 
 

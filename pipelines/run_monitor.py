@@ -103,17 +103,18 @@ class RunMonitor:
         """Totals of the job by name; the last known ones when they cannot be asked for.
 
         Where its parts run in this process their own totals are at hand; elsewhere there are the
-        runner's counters, which are derived from them.
+        runner's counters, which are derived from them. The runner of this process is not asked: it
+        adds up the counters of all bundles, and drops nothing.
         """
-        self._ask()
+        if not self._runner.in_process:
+            self._ask()
         return self._context.totals() if self._runner.here else self._counts
 
     def _ask(self) -> None:
         """Ask the runner for its counters."""
         if self._result is not None:
             try:
-                if not self._runner.in_process:
-                    self._result._metrics = None  # Beam keeps a job server's first answer
+                self._result._metrics = None  # Beam keeps a job server's first answer
                 found = self._result.metrics().query()["counters"]
             except Exception as error:  # a cluster may be away for a moment
                 _LOG.info("no counters: %r", error)

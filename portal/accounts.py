@@ -27,6 +27,7 @@ __all__ = ["ROLES", "Accounts", "FileTables", "Principal", "Role", "Tables"]
 Role = Literal["ingest", "viewer", "operator", "admin"]
 ROLES: dict[str, int] = {"ingest": 0, "viewer": 1, "operator": 2, "admin": 3}
 SESSION_SECONDS = 12 * 3600
+_NEVER = 1e12
 TOKEN_SECONDS = 900
 _LINK_SECONDS = 24 * 3600
 _ROTATE_SECONDS = 24 * 3600
@@ -328,12 +329,14 @@ class Accounts:
             (self._clock(), who[:200], what, target[:2000], result, place[:100]),
         )
 
-    def noted(self, before: int, most: int) -> list[tuple[int, float, str, str, str, int, str]]:
-        """What was done, the latest first."""
+    def noted(
+        self, before: int, most: int, start: float = 0.0, end: float = _NEVER
+    ) -> list[tuple[int, float, str, str, str, int, str]]:
+        """What was done between two times (seconds since 1970), the latest first."""
         return self._all(
             "SELECT n, time, who, what, target, result, place FROM audit WHERE n < ? "
-            "ORDER BY n DESC LIMIT ?",
-            (before, most),
+            "AND time >= ? AND time <= ? ORDER BY n DESC LIMIT ?",
+            (before, start, end, most),
         )
 
     def _one(self, query: str, arguments: tuple[object, ...] = ()) -> tuple[Any, ...] | None:

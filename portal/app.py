@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -26,6 +27,7 @@ from padit.portal.api import (
     whatif,
 )
 from padit.portal.context import Portal
+from padit.portal.description import described
 from padit.portal.limiting import Limiter
 from padit.portal.routing import Gate, GuardedRoute, all_routes, needs
 
@@ -85,8 +87,9 @@ def create_app(make: Callable[[], Portal], limiter: Limiter, *, secure: bool = F
     @app.get("/api/openapi.json", openapi_extra=needs("viewer"), include_in_schema=False)
     async def openapi(request: Request) -> dict[str, object]:
         """The description of this API."""
-        return app.openapi()
+        return description()
 
+    description = cache(lambda: described(app.openapi()))
     list(all_routes(app.routes))  # none is without a guard
     _handle_errors(app)
     app.add_middleware(_Headers, extra=[_HSTS] if secure else [])

@@ -5,7 +5,8 @@ touched, series without a sample. So each part is compared with what it was in b
 blocks that differ are appended as a *change*. Much of that is the same blocks at every close, so
 where the changes are many, or together larger than two fifths of the parts, they are written as
 one, each block once. Where that would cost more than to write all parts, those are written as a
-whole. What is read back is the parts, to the byte.
+whole, and packed (`packed.py`). Parts that are little when packed are written as a whole each time:
+it takes less time than to find what changed. What is read back is the parts, to the byte.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from padit.domain.errors import FRESH_START, StateError
 from padit.ops.compiled import kernel, warm_up
+from padit.transforms.packed import packed, unpacked
 from padit.transforms.store import Store
 
 __all__ = ["DetectionCell"]
@@ -25,6 +27,7 @@ _BLOCK = 64  # bytes: of smaller ones the numbers cost as much as they save
 _WORDS = _BLOCK // 8
 _SMALL = 2048  # bytes: smaller parts are written as a whole
 _SHARE = 0.4  # of the bytes is the most that changes may have, because they add to the state
+_LITTLE = 8192  # bytes, packed: of a few series
 _MOST = 32  # changes, because each has to be read at every close
 
 
@@ -66,6 +69,7 @@ class DetectionCell:
         self._changes = 0
         self._room = 0  # bytes that changes may still have
         self._most = 0  # bytes that they may have
+        self._packed = _LITTLE + 1  # bytes of all parts when they were written last
         self._since: _Since = {}
 
     def on(self, store: Store) -> "DetectionCell":
@@ -93,6 +97,8 @@ class DetectionCell:
         if value is None:
             return None
         saved = self._store.read_changes()
+        self._packed = len(value)
+        value = unpacked(value)
         try:
             parts = _read_parts(value)
             changes = sorted((_read_change(one) for one in saved), key=lambda one: one.number)
@@ -114,12 +120,14 @@ class DetectionCell:
     def write(self, parts: list[bytes]) -> None:
         """Replace the parts."""
         old, self._parts = self._parts, parts
-        if old is not None and len(old) == len(parts):
+        if old is not None and len(old) == len(parts) and self._packed > _LITTLE:
             changed = _differences(old, parts)
             if not changed or self._append(changed) or self._merge(parts, _size(changed)):
                 return
         data = _encoder.encode(parts)
-        self._store.write_detection(data)
+        written = packed(data)
+        self._store.write_detection(written)
+        self._packed = len(written)
         self._changes, self._most, self._since = 0, int(_SHARE * len(data)), {}
         self._room = self._most
 

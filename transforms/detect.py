@@ -95,9 +95,11 @@ class Detection:
         self._budgeted = np.array(
             [getattr(detector, "budgeted", True) for detector in self.detectors], bool
         )
+        self._unbudgeted = ~self._budgeted
         # Protocols are looked at once: that is slow, and happens at every close.
         self._timed = tuple(one if isinstance(one, TimeDriven) else None for one in self.detectors)
         self._applies = lru_cache(maxsize=1 << 18)(self._find_applicable)
+        self._known: tuple[tuple[Series, ...], NDArray[np.bool_], bool] | None = None
 
     def initial(self) -> tuple[Any, ...]:
         """State before the first window."""
@@ -126,13 +128,14 @@ class Detection:
         table, scores = with_no_data_rows(table, scored, self._applies)
         table = complete(table, known or {}, self.rules)
         matrix = np.array([score.score for score in scores]).reshape(len(scores), len(table))
-        applies = np.array([self._applies(series) for series in table.series], bool)
-        looks = applies.reshape(len(table.series), len(scores))[table.code].T
-        if not applies.all():
+        applies, all_apply = self._applicable(table.series)
+        looks = applies[table.code].T
+        if not all_apply:
             matrix = np.where(looks, matrix, np.nan)
         composite = _highest(matrix)
         anomaly = composite > ANOMALY_ABOVE
-        if any(one.ongoing is not None for one in scores):
+        # News are some of the scores, so where none is high none of the news is.
+        if any(one.ongoing is not None for one in scores) and anomaly.any():
             news = [np.where(one.ongoing is not None and one.ongoing, np.nan, row)
                     for one, row in zip(scores, matrix, strict=True)]  # fmt: skip
             anomaly = _highest(np.array(news)) > ANOMALY_ABOVE
@@ -143,7 +146,7 @@ class Detection:
             composite,
             anomaly,
             _highest(matrix[self._budgeted]),
-            _highest(matrix[~self._budgeted]),
+            _highest(matrix[self._unbudgeted]),
             self._budgeted & np.array([one.level is None for one in scores], bool),
             combine(scores, looks, self.levels.close_at, at_bad_end(table)),
         )
@@ -272,6 +275,18 @@ class Detection:
             for detector, (_, _, data) in zip(self.detectors, saved, strict=True)
         )
 
+    def _applicable(self, series: tuple[Series, ...]) -> tuple[NDArray[np.bool_], bool]:
+        """Which detector looks at which series, bool (series, detectors); whether all at all.
+
+        The tables of a key group mostly have the same series, so the last answer is kept.
+        """
+        known = self._known
+        if known is None or (known[0] is not series and known[0] != series):
+            found = np.array([self._applies(one) for one in series], bool)
+            found = found.reshape(len(series), len(self.detectors))
+            known = self._known = series, found, bool(found.all())
+        return known[1], known[2]
+
     def _find_applicable(self, series: Series) -> tuple[bool, ...]:
         return tuple(
             covers(setting.source, series.source_id)
@@ -286,8 +301,10 @@ def _at(detector: Detector[Any], levels: Levels) -> Detector[Any]:
 
 def _highest(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """float64 (n,): the highest score of each row; NaN where no detector has one."""
-    nothing = np.full(matrix.shape[1], np.nan)
-    return np.fmax.reduce(matrix, axis=0) if len(matrix) else nothing
+    if not len(matrix):
+        return np.full(matrix.shape[1], np.nan)
+    highest: NDArray[np.float64] = np.fmax.reduce(matrix, axis=0)
+    return highest
 
 
 def _parameters(detector: Detector[Any], setting: DetectorSetting) -> dict[str, Any]:

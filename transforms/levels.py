@@ -96,7 +96,8 @@ def combine(
         for name, values in _facts(one):
             before = facts.get(name)
             if before is not None:
-                facts[name] = np.where(mine & np.isnan(before), values, before)
+                unknown = np.isnan(before) if everywhere else mine & np.isnan(before)
+                facts[name] = np.where(unknown, values, before) if unknown.any() else before
             else:
                 facts[name] = values if everywhere else np.where(mine, values, nothing)
     return RowStates(

@@ -18,9 +18,11 @@ from padit.alerting.delivery.breaker import Breaker
 from padit.alerting.delivery.receivers import Receiver
 from padit.alerting.effects import Handed
 from padit.alerting.notifiers.base import Result
+from padit.alerting.store.attempts import attempted
 from padit.alerting.store.base import Delivery, Store
 from padit.alerting.tracing import AlertTraces
 from padit.domain.errors import SinkError
+from padit.domain.timestamps import MICROS
 from padit.ops.retrying import backoff
 
 __all__ = ["MOST_ATTEMPTS", "MOST_ATTEMPTS_ASKED", "Worker"]
@@ -63,7 +65,7 @@ class Worker:
         self._offset: float | None = None
         self._sent = float("-inf")
         self._free_at = float("-inf")
-        self._results: list[tuple[Delivery, Result]] = []
+        self._results: list[tuple[Delivery, Result, int]] = []
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"deliver {receiver.name}")
@@ -128,7 +130,7 @@ class Worker:
             if result is None:
                 return False
             tried, self._sent = True, monotonic()
-            self._results.append((one, result))
+            self._results.append((one, result, int(clock() * MICROS)))
             self._write(store)
             if result.state == "retry" and result.after:
                 self._free_at = self._sent + result.after
@@ -160,8 +162,9 @@ class Worker:
         return result
 
 
-def _record(store: Store, one: Delivery, result: Result) -> None:
+def _record(store: Store, one: Delivery, result: Result, at: int) -> None:
     attempts = one.attempts + 1
+    attempted(store, one.number, at, result.state, result.reason)
     most = MOST_ATTEMPTS_ASKED if result.after else MOST_ATTEMPTS
     if result.state == "retry" and attempts < most:
         wait = max(backoff(attempts, random.random()), result.after)  # noqa: S311  # spreads only

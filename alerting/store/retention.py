@@ -84,7 +84,7 @@ def forget(store: Store, cut: int, needed: Iterable[str]) -> int:
 
 
 def _forget_messages(store: Store, cut: int) -> None:
-    """Delivered messages; a dead one stays until somebody has looked at it."""
+    """Delivered messages with their attempts; a dead one stays until somebody has looked at it."""
     mine = (
         "FROM delivery WHERE number IN (SELECT number FROM delivery WHERE state = 'delivered' "
         "AND time < ? AND number < (SELECT max(number) FROM delivery) ORDER BY number LIMIT ?)"
@@ -92,6 +92,8 @@ def _forget_messages(store: Store, cut: int) -> None:
     values = (cut, _PIECE)
     _retire(store, f"SELECT route, 'message ' || state, count(*) {mine} GROUP BY route, state",
             values)  # fmt: skip
+    tried = f"DELETE FROM attempt WHERE number IN (SELECT number {mine})"  # noqa: S608
+    store.execute(tried, values)
     store.execute(f"DELETE {mine}", values)
 
 

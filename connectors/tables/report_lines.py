@@ -25,7 +25,7 @@ _EPOCH = re.compile(r"([0-9]{9,10}):")
 _HALVES = ("AM", "PM", "am", "pm")
 _ZONES = re.compile(r"[A-Z]{2,5}|[-+][0-9]{4}")
 _HOST = re.compile(r"\(([^()\s]{1,100})\)")
-_RULER = re.compile(r"-[\w/-]*-")
+_RULER = re.compile(r"[#<]{0,2}-[\w/<>\[\]-]*->?")
 _HALF_DAY = 43_200
 MOST_KINDS = 200
 

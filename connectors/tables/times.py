@@ -7,6 +7,7 @@ text has RFC 3339 times, or one format. A date whose day and month cannot be tol
 import re
 from collections import Counter
 from datetime import datetime
+from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
@@ -27,8 +28,10 @@ from padit.domain.timestamps import (
     parse_timestamp,
 )
 
-__all__ = ["EPOCHS", "TimeForm", "Times", "convert_times", "detect_times",
-           "in_zone", "is_range", "micros_of_integers", "of_floats", "text_of"]  # fmt: skip
+__all__ = [
+    "EPOCHS", "TimeForm", "Times", "convert_times", "detect_times", "in_zone", "is_clock",
+    "is_range", "micros_of_integers", "of_floats", "text_of",
+]  # fmt: skip
 
 EPOCHS = {"epoch_s": 1, "epoch_ms": 1000, "epoch_us": 1_000_000, "epoch_ns": 1_000_000_000}
 """Name of a unit of times since 1970 to how many of it make a second."""
@@ -38,6 +41,7 @@ _NUMBER = r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$"
 _WHOLE = r"^[-+]?[0-9]{1,18}$|^[0-8][0-9]{18}$"
 _COMMA = r"^([0-9]{9,19}),([0-9]+)$"  # since 1970, where the comma is the decimal mark
 _RANGE = r"^(\S.*[0-9AaPpMmZ.])(?:\s+[-\x{2013}]\s+|/)[0-9]\S*[:T].*$"  # from the one to the other
+_CLOCK = r"[0-9]{1,4}:[0-5]?[0-9]:[0-5]?[0-9](?:[.,][0-9]{1,9})?"
 _MICRO = pa.timestamp("us")
 _MICRO_UTC = pa.timestamp("us", "UTC")
 _TRIED = 20  # cells of the sample that a format must fit before all of them are looked at
@@ -111,12 +115,38 @@ def convert_times(text: pa.Array, form: TimeForm, row: NDArray[np.int64]) -> Tim
         form: of the column.
         row: int64 (n,), numbers of the rows in the file, for hours that come twice.
     """
+    if form.base and form.per_second == 1:
+        text = _clocks(text)
     if form.format:
         parsed = parse_format(text, form.format)
         times = Times(parsed.micros, parsed.bad, np.full(len(text), parsed.local), {})
     else:
         times = _known_forms(text, form.per_second)
     return in_zone(times, form, row)
+
+
+def is_clock(text: str) -> bool:
+    """Whether a cell is hours, minutes and seconds, and no date.
+
+    >>> is_clock("09:30:01.5"), is_clock("2026-01-05 09:30:01")
+    (True, False)
+    """
+    return re.fullmatch(_CLOCK, text) is not None
+
+
+def _clocks(text: pa.Array) -> pa.Array:
+    """Hours, minutes and seconds as seconds; each distinct cell is looked at once."""
+    text = pc.utf8_trim_whitespace(text)
+    chosen = pc.match_substring_regex(text, f"^{_CLOCK}$").fill_null(False)
+    if not pc.any(chosen).as_py():
+        return text
+    cells = text.filter(chosen).dictionary_encode()
+    words = []
+    for one in cells.dictionary.to_pylist():
+        hours, minutes, seconds = one.replace(",", ".").split(":")
+        words.append(str(int(hours) * 3600 + int(minutes) * 60 + Decimal(seconds)))
+    made = pa.array(words, text.type).take(cells.indices)
+    return pc.replace_with_mask(text, pa.array(np.asarray(chosen, bool)), made)
 
 
 def _known_forms(text: pa.Array, per_second: int) -> Times:

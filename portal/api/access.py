@@ -4,12 +4,21 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from padit.domain.errors import ConfigurationError
-from padit.domain.timestamps import MICROS, format_utc
+from padit.domain.timestamps import LATEST_US, MICROS, format_utc
 from padit.portal.accounts import SESSION_SECONDS, TOKEN_SECONDS
-from padit.portal.answers import Most, answer, by_name, cursor_of, example, put_cursor
+from padit.portal.answers import (
+    Moment,
+    Most,
+    answer,
+    by_name,
+    cursor_of,
+    example,
+    ordered,
+    put_cursor,
+)
 from padit.portal.routing import COOKIE, Gate, GuardedRoute, needs
 
 __all__ = ["router"]
@@ -22,6 +31,10 @@ Password = Annotated[str, Field(max_length=200)]
 class Login(BaseModel):
     """Name and password."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"name": "ann", "password": "correct horse battery"}}
+    )
+
     name: Name
     password: Password
 
@@ -29,11 +42,21 @@ class Login(BaseModel):
 class FirstLogin(Login):
     """The token of a one-time link, and the name and password to make."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"token": "Zk3…", "name": "ann", "password": "correct horse battery"}
+        }
+    )
+
     token: str = Field(max_length=100)
 
 
 class NewKey(BaseModel):
     """A key for a program."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"name": "grafana", "role": "viewer", "days": 90}}
+    )
 
     name: Name = Field(examples=["grafana"])
     role: Literal["ingest", "viewer", "operator", "admin"]
@@ -42,6 +65,8 @@ class NewKey(BaseModel):
 
 class Invitation(BaseModel):
     """Role of the user that a link makes."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"role": "operator"}})
 
     role: Literal["viewer", "operator", "admin"]
 
@@ -195,12 +220,16 @@ async def remove(request: Request, name: str) -> Response:
 )
 async def audit(
     request: Request,
-    cursor: Annotated[str | None, Query()] = None,
+    since: Annotated[Moment | None, Query(alias="from")] = None,
+    until: Annotated[Moment | None, Query(alias="to")] = None,
+    cursor: str | None = None,
     limit: Most = 100,
 ) -> Response:
     """What was done, by whom, the latest first."""
+    ordered(since, until)
     before, _ = cursor_of(cursor) or (1 << 61, "")
-    rows = _gate(request).accounts.noted(before, limit)
+    end = LATEST_US if until is None else until
+    rows = _gate(request).accounts.noted(before, limit, (since or 0) / MICROS, end / MICROS)
     return answer({
         "items": [{"n": n, "time": format_utc(int(time * MICROS)), "who": who, "what": what,
                    "target": target, "result": result, "place": place}

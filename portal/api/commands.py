@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from padit.alerting.entries import Target
 from padit.alerting.silences import preview_of
@@ -32,12 +32,18 @@ Name = Annotated[str, Field(max_length=4096)]
 class Done(BaseModel):
     """What is done: for how long, and a note."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"until": "1h", "note": "the spindle is changed"}}
+    )
+
     until: str = Field("", max_length=64, examples=["1h"], description="A time, or a duration.")
     note: Text = ""
 
 
 class Verdict(BaseModel):
     """A person's judgement."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"verdict": "real"}})
 
     verdict: Literal["real", "noise", "duplicate", "routine"]
 
@@ -64,6 +70,10 @@ class Which(BaseModel):
 
 class Silence(Which):
     """A silence, or the preview of one."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"source": "press-*", "until": "1h", "note": "maintenance"}}
+    )
 
     until: str = Field("1h", max_length=64, examples=["1h", "2026-11-28T09:00:00Z"])
     note: Text = ""

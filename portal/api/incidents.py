@@ -10,6 +10,7 @@ from padit.alerting.claims import evidence_of
 from padit.alerting.overview import order_of
 from padit.alerting.reading import MessageState
 from padit.alerting.state import Incident
+from padit.alerting.store.attempts import Attempt, attempts_of
 from padit.alerting.story import story_of
 from padit.domain.errors import SinkError
 from padit.domain.timestamps import format_utc
@@ -118,7 +119,7 @@ def incident_row(portal: Portal, name: str) -> Incident:
 @router.get("/{incident}", openapi_extra=needs("viewer"),
             responses=example(_EXAMPLE | {"story": {"cause": "…"}, "timeline": []}))  # fmt: skip
 async def one_incident(request: Request, incident: str) -> Response:
-    """An incident with its story, timeline, alerts, messages and judgements."""
+    """An incident with its story, timeline, alerts, judgements, and messages with each attempt."""
     portal = portal_of(request)
     incident_row(portal, incident)
     messages, lacks = await _messages(portal, incident)
@@ -129,11 +130,13 @@ async def one_incident(request: Request, incident: str) -> Response:
     if data is None:
         alerts = list(portal.overview.by_incident.get(incident, []))
         done: list[dict[str, Any]] = []
+        tries: list[Attempt] = []
         try:
             done = await portal.read(lambda reader: reader.done_to(alerts))
+            tries = await portal.read(lambda reader: attempts_of(reader, incident))
         except SinkError as error:
             lacks = str(error)
-        data = _page(portal, incident, messages, done, lacks)
+        data = _page(portal, incident, messages, tries, done, lacks)
         if lacks:
             return Response(data, media_type="application/json")
         portal.keep(tag, data)
@@ -179,6 +182,7 @@ def _page(
     portal: Portal,
     incident: str,
     messages: list[MessageState],
+    tries: list[Attempt],
     done: list[dict[str, Any]],
     lacks: str,
 ) -> bytes:
@@ -186,10 +190,14 @@ def _page(
     alerts = overview.by_incident.get(incident, [])
     rows = [overview.alerts[name] for name in alerts]
     view = portal.presenter.incident_of(incident)
+    tried: dict[str, list[dict[str, str]]] = {}
+    for each in tries:
+        row = {"time": format_utc(each.time), "state": each.state, "reason": each.reason}
+        tried.setdefault(each.message, []).append(row)
     view["messages"] = [
         {"id": one.id, "route": one.route, "receiver": one.receiver, "kind": one.kind,
          "time": format_utc(one.time), "state": one.state if portal.deliver else "page",
-         "attempts": one.attempts, "reason": one.reason}
+         "attempts": one.attempts, "reason": one.reason, "tried": tried.get(one.id, [])}
         for one in messages
     ]  # fmt: skip
     steps: list[dict[str, Any]] = [

@@ -21,8 +21,11 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["streams"], route_class=GuardedRoute)
 _STREAM: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
-}
+    200: {"content": {"text/event-stream": {
+        "schema": {"type": "string"},
+        "example": 'id: 42\nevent: change\ndata: {"n": 42, "alerts": [], "incidents": []}\n\n',
+    }}}
+}  # fmt: skip
 _LARGEST = 1 << 60
 _ASK_SECONDS = 2.0
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import MICROS, format_utc
@@ -26,6 +26,10 @@ Pattern = Annotated[str, Field(max_length=500)]
 
 class Wanted(BaseModel):
     """What to learn from, and from when on the model counts."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"source": "machine-*", "from": "sensor_log"}}
+    )
 
     source: Pattern = Field("*", examples=["machine-*"], description="Pattern of the sources.")
     metric: Pattern = Field("*", description="Pattern of the metrics.")

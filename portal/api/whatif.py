@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from padit.alerting.entries import AlertEvent, Entry
 from padit.alerting.policy import AlertingConfig
@@ -27,6 +27,10 @@ _NEAR = 3600 * MICROS
 
 class Trial(BaseModel):
     """A configuration to try over the recorded past."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"config": "receivers: {…}\nroutes: […]\n"}}
+    )
 
     config: str = Field(
         max_length=200_000,

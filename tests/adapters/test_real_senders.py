@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -152,11 +153,8 @@ def test_what_the_collector_passes_on_arrives_as_it_was_sent(exporter: str, tmp_
             start = time.time_ns() - 60 * 10**9
             for number in range(1, 5):
                 body = request(number, start)
-                until(lambda body=body: _sent(own, body), f"the Collector: {log()}", 30)
-                until(
-                    lambda number=number: 20.0 + number in temperatures(made),
-                    f"point {number}: {log()}", 30,
-                )  # fmt: skip
+                until(partial(_sent, own, body), f"the Collector: {log()}", 30)
+                until(partial(_has, made, 20.0 + number), f"point {number}: {log()}", 30)
     found = {name: value for (_, name), value in latest(made).items()}
     source = {source for source, _ in latest(made)}
     assert source == {"shop/shop-1" if kind == "otlp" else "shop-1"}
@@ -165,6 +163,10 @@ def test_what_the_collector_passes_on_arrives_as_it_was_sent(exporter: str, tmp_
     means = [value for name, value in found.items() if name.startswith("exp_mean")]
     assert means == [pytest.approx(5.5)]
     assert made.emitter.faults == {}, made.emitter.messages
+
+
+def _has(made: Live, temperature: float) -> bool:
+    return temperature in temperatures(made)
 
 
 def temperatures(made: Live) -> list[float]:

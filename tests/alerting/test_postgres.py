@@ -36,8 +36,8 @@ routes: [{name: all, receiver: ops, settle: 0s}]
 """
 _TYPES = {"BLOB": "bytea", "INTEGER": "bigint", "REAL": "double precision", "TEXT": "text"}
 _TABLES = (
-    "command_result", "delivery", "feedback", "job_progress", "log", "migration", "outcome",
-    "position", "refused", "snapshot",
+    "attempt", "command_result", "delivery", "feedback", "job_progress", "log", "migration",
+    "outcome", "position", "refused", "snapshot",
 )  # fmt: skip
 
 

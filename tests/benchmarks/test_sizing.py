@@ -23,7 +23,7 @@ from benchmarks.sizing_model import (
     tables,
     within,
 )
-from benchmarks.state_size import measure_written, parts_of, written_by_replay
+from benchmarks.state_size import measure_written, saved_of, written_by_replay
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = measured()
@@ -63,7 +63,7 @@ def test_the_error_that_is_stated_is_that_of_runs_the_model_had_not_seen() -> No
 
 
 def test_state_is_what_the_detectors_keep_with_full_windows() -> None:
-    parts = parts_of()
+    parts = saved_of(32, 4)
     of_samples = parts["samples of closed slots"] + parts["samples that wait"]
     known = MODEL.coefficients["state, bytes"]
     assert known["series"] == pytest.approx(sum(parts.values()) - of_samples, rel=0.05)
@@ -80,10 +80,11 @@ def test_state_that_is_written_is_what_a_group_writes() -> None:
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if "state_written" in row], ids=str)
-def test_what_a_run_has_written_is_computed_by_the_code_of_today(row: Row) -> None:
+def test_a_replay_writes_less_than_in_these_runs_since_states_are_packed(row: Row) -> None:
     point = row["point"]
     each = written_by_replay(point["series"], point["seconds"], point["interval"])
-    assert point["series"] * each == pytest.approx(row["state_written"], rel=0.1)
+    share = point["series"] * each / row["state_written"]
+    assert 0.02 < share < 0.6
 
 
 def test_the_cost_of_the_loopback_is_foretold_within_a_quarter() -> None:

@@ -272,3 +272,33 @@ def test_absolute_times_of_labview_count_from_1904(tmp_path: Path) -> None:
     text = text.replace("\n0\t", "\n3850416000\t").replace("\n1\t", "\n3850416001\t")
     reads, _ = seen(write(tmp_path / "m.lvm", text))
     assert format_utc(samples(reads)[0][1])[:19] == "2026-01-05T00:00:00"
+
+
+def test_times_of_day_count_from_the_day_that_start_names(tmp_path: Path) -> None:
+    rows = "".join(f"0{i}:30:0{i}.5,{i}\n" for i in range(5))
+    path = write(tmp_path / "clock.csv", f"time,v\n{rows}")
+    refused, _ = seen(f"{path}?timestamp=time")
+    assert "with start=2026-01-05&timestamp=time it counts" in letters(refused)[0].reason
+    reads, _ = seen(f"{path}?start=2026-01-05&timestamp=time")
+    assert [format_utc(time)[:21] for _, time, _ in samples(reads)] == [
+        f"2026-01-05T0{i}:30:0{i}.5" for i in range(5)
+    ]
+    assert letters(reads) == []
+
+
+def test_a_ruler_and_a_header_behind_a_number_sign_are_those_of_a_report(tmp_path: Path) -> None:
+    text = "#<----CPU[HYPER]-----><----Disks---->\n#Time     cpu  KBRead\n"
+    text += "".join(f"00:00:0{i}   {i}   0\n" for i in range(5))
+    reads, _ = seen(write(tmp_path / "c.txt", text) + "?start=2026-01-05&timestamp=time")
+    assert [series.metric_name for series, _, _ in samples(reads)[:2]] == ["cpu", "KBRead"]
+
+
+def test_rows_without_a_header_are_read_as_the_message_says(tmp_path: Path) -> None:
+    rows = "".join(f"ups1 {1767571200 + i} 230.{i} [OL] {i}\n" for i in range(5))
+    path = write(tmp_path / "ups.txt", rows)
+    with pytest.raises(SourceError, match="is a row, name its columns with columns=NAME,NAME"):
+        seen(path)
+    reads, _ = seen(f"{path}?delimiter=blanks&columns=source_id,timestamp,volt,state,load")
+    assert len(samples(reads)) == 10
+    with pytest.raises(SourceError, match="delimiter=blanks"):
+        seen(write(tmp_path / "mrtg.txt", "1767571800 1 2\n1767571500 1 2 3 4\n"))

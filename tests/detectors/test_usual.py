@@ -226,6 +226,16 @@ def test_the_envelope_of_a_season_is_that_of_the_same_hours() -> None:
     assert found == (lows[0], lows[1], highs[-1], highs[-2], 7)
 
 
+def test_a_season_keeps_all_half_hours_that_it_reads() -> None:
+    last, weeks = 5 * usual_season.WEEK, usual_season.WEEKS - 1
+    slots = np.full((usual_season.RING, 2), np.nan, np.float32)
+    for k in range(last + 1):
+        slots[k % usual_season.RING] = k, k + 0.5
+    found = usual_season._extremes(slots.ravel(), last, usual_season.WEEK, weeks)
+    of_weeks = [last - lag * usual_season.WEEK for lag in range(1, weeks + 1)]
+    assert found == (of_weeks[2] - 2, of_weeks[1] - 2, of_weeks[0] + 2.5, of_weeks[1] + 2.5, weeks)
+
+
 @pytest.mark.parametrize(
     "values",
     [

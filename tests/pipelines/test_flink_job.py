@@ -312,12 +312,21 @@ def test_every_submission_has_an_id_of_its_own_whatever_is_given() -> None:
     assert one.submission != two.submission
 
 
-@pytest.mark.parametrize(("given", "expected"), [([], "256"), (["--max_bundle_size=7"], "7")])
-def test_a_bundle_ends_after_some_elements_unless_another_number_is_given(
-    given: list[str], expected: str
+@pytest.mark.parametrize(
+    ("given", "bounded", "expected"),
+    [
+        ([], False, ("256", "100")),
+        ([], True, ("1000", "1000")),
+        (["--max_bundle_size=7"], False, ("7", "100")),
+        (["--max_bundle_time_mills=20"], True, ("1000", "20")),
+    ],
+)
+def test_a_bundle_of_a_live_job_ends_early_unless_other_numbers_are_given(
+    given: list[str], bounded: bool, expected: tuple[str, str]
 ) -> None:
     argv = ["--runner=FlinkRunner", "--job_endpoint=127.0.0.1:1", *given]
-    options = choose_runner(argv, bounded=False).options.get_all_options(
+    options = choose_runner(argv, bounded=bounded).options.get_all_options(
         retain_unknown_options=True
     )
-    assert str(options["max_bundle_size"]) == expected
+    found = str(options["max_bundle_size"]), str(options["max_bundle_time_mills"])
+    assert found == expected

@@ -12,9 +12,12 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi.routing import APIRoute
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from padit.portal.accounts import ROLES, Accounts, Principal
 from padit.portal.routing import RouteRow, all_routes
+from tests.limits import allowed
 from tests.portal.making import PASSWORD, Served, append, features, readings, served, transition
 
 PUBLIC = {
@@ -236,3 +239,35 @@ def test_tokens_are_signed_by_the_key_of_the_day_and_checked_by_the_one_before_i
     with contextlib.closing(sqlite3.connect(tmp_path / "accounts.sqlite")) as connection:
         assert connection.execute("SELECT count(*) FROM signing").fetchone()[0] <= 3
     accounts.close()
+
+
+def test_the_socket_refuses_who_may_not_and_lets_in_who_may(portal: Served) -> None:
+    address = portal.address.replace("http", "ws") + "/api/ws"
+    token = portal.client("viewer").post("/api/tokens").json()["token"]
+    wrong = [{}, {"Authorization": "Bearer padit_x"}, {"Cookie": "padit_session=x"},
+             {"Authorization": f"Bearer {token[:-2]}AA"},
+             {"Authorization": f"Bearer {portal.keys['ingest']}"},
+             {"Authorization": f"Bearer {token}", "Origin": "https://evil.example"}]  # fmt: skip
+    for head in wrong:
+        with pytest.raises(InvalidStatus), connect(address, additional_headers=head):
+            pass
+    for right in (token, *(portal.keys[role] for role in ("viewer", "operator", "admin"))):
+        head = {"Authorization": f"Bearer {right}"}
+        with connect(address, additional_headers=head) as socket:
+            assert json.loads(socket.recv(allowed(5)))["event"] == "hello"
+
+
+def test_a_key_works_until_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("padit.portal.accounts._SEEN_SECONDS", 0.0)  # else two seconds longer
+    now = [time.time()]
+    accounts = Accounts(tmp_path / "accounts.sqlite", lambda: now[0])
+    key, prefix = accounts.new_key("x", "viewer", 2, "test")
+    assert len(base64.urlsafe_b64decode(key.removeprefix("padit_") + "=")) == 32
+    now[0] += 2 * 86_400 - 60
+    assert accounts.by_bearer(key) == Principal("key:x", "viewer", "key")
+    now[0] += 120
+    assert accounts.by_bearer(key) is None
+    accounts.close()
+    data = b"".join(one.read_bytes() for one in tmp_path.iterdir())
+    assert key.encode() not in data
+    assert prefix.encode() in data

@@ -9,7 +9,9 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+import pyarrow as pa
 import pytest
+from pyarrow import parquet as pq
 from websockets.sync.client import connect
 
 from padit.domain.timestamps import MICROS, format_utc
@@ -380,6 +382,16 @@ def test_a_series_without_a_begin_starts_with_its_first_reading(tmp_path: Path) 
         early = {"from": format_utc(START - 3600 * MICROS)}
         asked = one.client("viewer").get("/api/series/press-1/torque_nm", params=early).json()
         assert asked["from"] == START - 3600 * MICROS
+
+
+def test_readings_in_parquet_are_shown_as_those_in_lines(tmp_path: Path) -> None:
+    append(tmp_path / "alerts.jsonl", transition("opened", 60))
+    rows = [json.loads(line) for line in readings(300)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "metrics.parquet")
+    with served(tmp_path) as one:
+        found = _get(one.client("viewer"), "/api/series/press-1/torque_nm")
+        assert (found["exact"], found["count"], found["from_evidence"]) == (True, 150, False)
+        assert found["value"] == [float(at % 60) for at in range(0, 300, 2)]
 
 
 def test_many_trials_at_once_are_answered_or_put_off_and_nothing_else_waits(run: Served) -> None:

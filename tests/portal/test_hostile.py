@@ -81,6 +81,8 @@ def _ask_all(operation: Any, client: httpx.Client, address: str, failed: list[st
             return  # no client can send it
         if answer.status_code >= 500:
             failed.append(f"{case.method} {case.path}: {answer.text[:300]}")
+        elif str(answer.status_code) not in operation.definition.raw["responses"]:
+            failed.append(f"{case.method} {case.path}: {answer.status_code} is not described")
 
     ask()
 

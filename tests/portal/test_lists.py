@@ -121,6 +121,16 @@ def test_every_answer_that_can_be_read_again_has_an_etag_and_is_not_sent_twice(r
     assert walked > 20
 
 
+def test_no_route_takes_a_range_of_time_that_goes_backwards(run: Served) -> None:
+    client, walked = run.client("admin"), []
+    given = {"source": "press/0", "metric": "torque_nm", "from": "2026-01-02", "to": "2026-01-01"}
+    for path, each in client.get("/api/openapi.json").json()["paths"].items():
+        if {"from", "to"} <= {one["name"] for one in each.get("get", {}).get("parameters", ())}:
+            real = path.replace("{machine}", "press%2F0").replace("{source}/{metric}", "values")
+            walked.append(client.get(real, params=given).status_code)
+    assert walked == [422] * 10
+
+
 def test_hundreds_of_thousands_of_series_are_listed_searched_and_counted_quickly(
     tmp_path: Path,
 ) -> None:

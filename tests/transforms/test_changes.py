@@ -1,5 +1,7 @@
 """States of which only what changed is written: read back they are the same, to the byte."""
 
+import random
+from collections.abc import Callable
 from itertools import pairwise
 
 import msgspec
@@ -23,6 +25,11 @@ EDITS = st.lists(
 )
 
 
+def _noise(size: int) -> bytes:
+    """Bytes that cannot be packed, always the same."""
+    return random.Random(size).randbytes(size)
+
+
 def _written(values: list[list[bytes]]) -> MemoryStore:
     store = MemoryStore()
     for parts in values:
@@ -44,11 +51,13 @@ def _edited(parts: list[bytes], edits: list[tuple[int, float, int]]) -> list[byt
 
 
 @steady
-@given(LENGTHS, EDITS)
+@given(LENGTHS, EDITS, st.sampled_from([bytes, _noise]))
 def test_what_is_read_is_what_was_written_last(
-    lengths: list[int], edits: list[list[tuple[int, float, int]]]
+    lengths: list[int],
+    edits: list[list[tuple[int, float, int]]],
+    filled: Callable[[int], bytes],
 ) -> None:
-    values = [[bytes(length) for length in lengths]]
+    values = [[filled(length) for length in (*lengths, 9000)]]
     for one in edits:
         values.append(_edited(values[-1], one))
     store = MemoryStore()
@@ -64,7 +73,7 @@ def test_what_is_read_is_what_was_written_last(
 
 
 def test_a_byte_that_changes_costs_a_block_and_what_does_not_change_costs_nothing() -> None:
-    first = [bytes(100_000), bytes(50_000)]
+    first = [_noise(100_000), _noise(50_000)]
     second = [first[0][:500] + b"\x01" + first[0][501:], first[1]]
     store = _written([first, second, second])
     assert len(store.changes) == 1
@@ -79,9 +88,10 @@ def test_states_that_change_everywhere_are_written_as_a_whole() -> None:
 
 
 def test_many_changes_are_written_as_one() -> None:
-    values = [[b"\x00" * 50_000]]
+    values = [[_noise(50_000)]]
     for i in range(100):
-        values.append([values[-1][0][:i] + b"\x01" + values[-1][0][i + 1 :]])
+        flipped = bytes([values[-1][0][i] ^ 1])
+        values.append([values[-1][0][:i] + flipped + values[-1][0][i + 1 :]])
     sizes = [len(_written(values[:n]).changes) for n in (2, 33, 34, 35)]
     assert sizes == [1, 32, 1, 2]
     assert all(one != other for one, other in pairwise(values))
@@ -89,7 +99,7 @@ def test_many_changes_are_written_as_one() -> None:
 
 
 def test_blocks_that_change_again_and_again_are_written_once_and_the_parts_seldom() -> None:
-    quiet = b"\x00" * 100_000
+    quiet = _noise(100_000)
     values = [[bytes([i]) * 20_000 + quiet, bytes([i]) * 1000] for i in range(60)]
     wholes = sum(
         _written(values[: n + 1]).detection != _written(values[:n]).detection
@@ -102,9 +112,10 @@ def test_blocks_that_change_again_and_again_are_written_once_and_the_parts_seldo
 
 
 def test_a_part_that_becomes_empty_when_changes_are_many_is_written() -> None:
-    values = [[b"\x00" * 50_000, b"x"]]
+    values = [[_noise(50_000), b"x"]]
     for i in range(32):
-        values.append([values[-1][0][:i] + b"\x01" + values[-1][0][i + 1 :], b"x"])
+        flipped = bytes([values[-1][0][i] ^ 1])
+        values.append([values[-1][0][:i] + flipped + values[-1][0][i + 1 :], b"x"])
     values.append([values[-1][0], b""])
     store = _written(values)
     assert len(store.changes) == 1
@@ -112,10 +123,12 @@ def test_a_part_that_becomes_empty_when_changes_are_many_is_written() -> None:
 
 
 def test_where_most_has_changed_all_parts_are_written() -> None:
-    values = [[bytes(100_000)]]
+    values = [[_noise(100_000)]]
     for i in range(10):  # each time another tenth, so one change of all would be as large
         at = 10_000 * i
-        values.append([values[-1][0][:at] + b"\x01" * 10_000 + values[-1][0][at + 10_000 :]])
+        values.append(
+            [values[-1][0][:at] + _noise(10_001 + i)[:10_000] + values[-1][0][at + 10_000 :]]
+        )
     store = _written(values)
     assert sum(map(len, store.changes)) <= 40_500
     assert store.detection != _written(values[:1]).detection
@@ -140,6 +153,20 @@ def test_changes_that_do_not_fit_are_a_clear_error(change: changes._Change, mess
     store.changes.append(msgspec.msgpack.encode(change))
     with pytest.raises(StateError, match=message):
         DetectionCell(store).read()
+
+
+def test_parts_that_are_little_when_packed_are_written_as_a_whole() -> None:
+    values = [[bytes([i]) * 100_000] for i in range(3)]
+    store = _written(values)
+    assert store.changes == []
+    assert store.detection is not None
+    assert len(store.detection) < 1000
+
+
+def test_state_of_before_it_was_packed_is_read() -> None:
+    parts = [bytes(3000), _noise(5000)]
+    store = MemoryStore(detection=msgspec.msgpack.encode(parts))
+    assert DetectionCell(store).read() == parts
 
 
 @steady

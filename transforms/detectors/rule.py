@@ -95,17 +95,19 @@ class RuleDetector:
 
     def step(self, state: _Stateless, table: FeatureTable) -> tuple[_Stateless, Scores]:
         """Score every row on its own."""
-        rule = np.array([self._rule_of(series) for series in table.series], np.int64)
+        rule = np.array([self._rule_of(series) for series in table.series], np.int64)[table.code]
         score = np.zeros(len(table))
         for index, parameters in enumerate(self.parameters.rules):
-            rows = np.flatnonzero(rule[table.code] == index)
+            mine = rule == index
+            rows = slice(None) if mine.all() else np.flatnonzero(mine)
             for condition in parameters.conditions:
                 score[rows] += condition.adds * _holds(condition, table, rows)
-        # 0.7 + 0.2 must be 0.9, not 0.8999...: rounding takes the binary fractions away.
-        score = np.minimum(np.round(score, 9), 1.0)
+        if score.any():
+            # 0.7 + 0.2 must be 0.9, not 0.8999...: rounding takes the binary fractions away.
+            score = np.minimum(np.round(score, 9), 1.0)
         # What an engineer limits is never the new normal: an alert stays until it is over.
         return state, Scores(
-            score, level=np.where(score > 0.5, 1.0, 0.0), held=np.ones(len(table), bool)
+            score, level=(score > 0.5).astype(np.float64), held=np.ones(len(table), bool)
         )
 
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
@@ -150,7 +152,9 @@ class RuleDetector:
         return -1
 
 
-def _holds(condition: Condition, table: FeatureTable, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _holds(
+    condition: Condition, table: FeatureTable, rows: NDArray[np.int64] | slice
+) -> NDArray[np.bool_]:
     holds: NDArray[np.bool_] = _COMPARE[condition.op](
         table.features[condition.feature][rows], condition.limit
     )

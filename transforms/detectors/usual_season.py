@@ -26,7 +26,7 @@ __all__ = ["SEASON", "SLOTS_OF_SEASON", "season_judge", "season_learn", "season_
 Array = NDArray[np.float64]
 HALF_HOUR = 1_800_000_000
 DAY, WEEK, WEEKS = 48, 336, 4
-RING = WEEK * WEEKS
+RING = WEEK * (WEEKS - 1) + 3  # an hour more than the farthest week, and this half hour
 SLOTS_OF_SEASON = 2 * RING
 # Slots of the state of a season.
 (

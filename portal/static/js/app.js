@@ -2,7 +2,7 @@
 import { ask } from "./api.js";
 import { Dialogs } from "./dialogs.js";
 import { absolute, whole } from "./format.js";
-import "./keys.js";
+import { find, PLACES } from "./keys.js";
 import { effect, html, render, useEffect } from "./lib.js";
 import { connect, loadFirst } from "./live.js";
 import { dialog, language, link, online, openCount, route, session, summary, summaryAt, theme, toast } from "./state.js";
@@ -20,6 +20,7 @@ import { WhatIf } from "./views/whatif.js";
 
 const VIEWS = { now: Now, incident: Incident, series: Series, explore: Explore, whatif: WhatIf, logs: Logs,
   health: Health, compare: Compare };
+const LETTERS = Object.fromEntries(Object.entries(PLACES).map(([letter, view]) => [view, letter]));
 const NAV = ["now", "series", "explore", "whatif", "logs", "health", "compare"];
 
 function Head() {
@@ -29,9 +30,12 @@ function Head() {
   return html`<header class="head"><a class="skip" href="#content" onClick=${(event) => {
     event.preventDefault(); document.getElementById("content").focus(); }}>${t("skip")}</a>
     <a class="brand" href="#/now"><img src="/static/icon.svg" width="26" height="26" alt="" /><b>PADIT</b></a>
-    <nav aria-label=${t("views")}>${NAV.map((one) => html`<a href=${link(one)} aria-current=${one === here ? "page" : undefined}>${
+    <nav aria-label=${t("views")}>${NAV.map((one) => html`<a href=${link(one)} title=${`${t(one)} (g ${LETTERS[one]})`} aria-keyshortcuts=${`g ${LETTERS[one]}`} aria-current=${one === here ? "page" : undefined}>${
       t(one)}${one === "now" && count > 0 && html` <span class="count">${whole(count)}</span>`}</a>`)}</nav>
-    <div class="tools"><button class="plain" aria-label=${t("keys")} title=${`${t("keys")} (?)`}
+    <div class="tools"><button class="plain" aria-label=${t("find")} title=${`${t("find")} (/)`} aria-keyshortcuts="/" onClick=${find}>
+      <svg viewBox="0 0 20 20" width="18" height="18" aria-hidden="true"><path fill="none" stroke="currentColor" stroke-width="1.8"
+        d="M8.500 3a5.500 5.500 0 1 1 0 11a5.500 5.500 0 0 1 0-11M12.500 12.500 17 17" /></svg></button>
+    <button class="plain" aria-label=${t("keys")} title=${`${t("keys")} (?)`}
       onClick=${() => { dialog.value = { kind: "keys" }; }}>?</button>
     <button class="plain" aria-label=${t("settings")} title=${t("settings")} onClick=${() => { dialog.value = { kind: "settings" }; }}>
       <svg viewBox="0 0 20 20" width="18" height="18" aria-hidden="true"><path fill="none" stroke="currentColor" stroke-width="1.8"

@@ -232,6 +232,9 @@ export default {
   // States of messages, judgements and roles.
   s_delivered: "delivered",
   s_pending: "pending",
+  nextOne: "Next", previousOne: "Previous",
+  linkBroken: "The configuration in this address cannot be read. The present one is shown.",
+  s_retry: "failed, will be tried again",
   s_dead: "dead",
   s_page: "page",
   j_real: "real",

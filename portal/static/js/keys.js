@@ -1,14 +1,14 @@
 // Keys; each has a button that shows it.
 import { act, settled, silenceDialog } from "./actions.js";
-import { chosen, dialog, go, marked, open, over, route, toast } from "./state.js";
+import { chosen, dialog, go, incidents, marked, open, over, route, toast } from "./state.js";
 
-const PLACES = { n: "now", s: "series", e: "explore", w: "whatif", l: "logs", h: "health", c: "compare" };
+export const PLACES = { n: "now", s: "series", e: "explore", w: "whatif", l: "logs", h: "health", c: "compare" };
 let pending = 0;
 
 export const subject = () => (route.value.view === "incident" ? route.value.parts[0] : chosen.value);
 const subjects = () => (marked.value.size ? [...marked.value] : subject() ? [subject()] : []);
 
-function move(by) {
+export function move(by) {
   const names = [...open.value, ...over.value].map((one) => one.id);
   if (!names.length || route.value.view !== "now") return;
   const at = names.indexOf(chosen.value);
@@ -26,16 +26,24 @@ export function mark(name) {
   marked.value = next;
 }
 
+export function find() {
+  go("series");
+  setTimeout(() => document.getElementById("find")?.focus(), 50);
+}
+
+// What was done last; else the acknowledgement of what is chosen, as its button says.
+function undo() {
+  const one = toast.value, names = subjects().filter((name) => incidents.value.get(name)?.acknowledged_by);
+  if (one && one.undo) { toast.value = null; one.undo(); } else if (names.length) act("unacknowledge", names);
+}
+
 const ACTIONS = {
   j: () => move(1), k: () => move(-1), e: () => subject() && go("incident", [subject()]),
   a: () => act("acknowledge", subjects()), r: () => act("resolve", subjects()),
   s: () => silenceDialog(subjects()),
   x: () => chosen.value && mark(chosen.value), "?": () => { dialog.value = { kind: "keys" }; },
-  u: () => settled().then(() => { // also of what is seen before its answer has come
-    const one = toast.value;
-    if (one && one.undo) { toast.value = null; one.undo(); }
-  }),
-  "/": () => { go("series"); setTimeout(() => document.getElementById("find")?.focus(), 50); },
+  u: () => settled().then(undo), // also of what is seen before its answer has come
+  "/": () => find(),
 };
 
 addEventListener("keydown", (event) => {

@@ -232,6 +232,9 @@ export default {
   // States of messages, judgements and roles.
   s_delivered: "전달됨",
   s_pending: "대기",
+  nextOne: "다음", previousOne: "이전",
+  linkBroken: "이 주소의 설정을 읽을 수 없습니다. 현재 설정을 표시합니다.",
+  s_retry: "실패, 다시 시도",
   s_dead: "실패",
   s_page: "화면",
   j_real: "실제",

@@ -64,7 +64,10 @@ function read() {
   return { view: parts[0] || "now", parts: parts.slice(1), query: new URLSearchParams(query || "") };
 }
 export const route = signal(read());
-addEventListener("hashchange", () => { route.value = read(); });
+addEventListener("hashchange", () => {
+  dialog.value = null; // it belongs to where we were
+  route.value = read();
+});
 
 export function link(view, parts = [], query = {}) {
   const path = [view, ...parts.map(encodeURIComponent)].join("/");

@@ -83,12 +83,20 @@ function Members({ rows }) {
     <td><${At} time=${one.opened} /></td><td>${one.closed ? html`<${At} time=${one.closed} />` : t("open")}</td><td><span class="clamp">${recorded(one.summary)}</span></td></tr>`)}</tbody></table></div></section>`;
 }
 
+// Every attempt to deliver a message: when, and what came of it.
+function Attempts({ one }) {
+  const count = html`${t("attempts", { n: one.tried.length || one.attempts })} ${one.reason}`;
+  if (!one.tried.length) return html`<span class="soft">${count}</span>`;
+  return html`<details class="tries"><summary class="soft">${count}</summary><ol class="plain-list">${one.tried.map((each) => html`<li><${At} time=${each.time} />
+    <span class="grow soft">${each.reason}</span><span class=${`tag ${each.state === "delivered" ? "good" : "bad"}`}>${named("s", each.state)}</span></li>`)}</ol></details>`;
+}
+
 function Told({ one }) {
   return html`<section class="card"><h2>${t("told")}</h2>${one.messages.length === 0 ? html`<p class="soft">${t("toldNobody")}</p>` : html`
     ${!one.delivers && html`<p class="soft">${t("toldPage")}</p>`}<ul class="plain-list">${one.messages.map((each) => html`<li><${At} time=${each.time} />
       <span class="grow"><b>${each.receiver}</b> ${named("m", each.kind)} <span class="soft">${t("route")} ${each.route}</span></span>
       ${one.delivers && html`<span class=${`tag ${each.state === "delivered" ? "good" : each.state === "dead" ? "bad" : ""}`}>${named("s", each.state)}</span>
-      <span class="soft">${t("attempts", { n: each.attempts })} ${each.reason}</span>`}</li>`)}</ul>`}</section>`;
+      <${Attempts} one=${each} />`}</li>`)}</ul>`}</section>`;
 }
 
 function Why({ alerts }) {

@@ -2,7 +2,7 @@
 import { act, may, silenceDialog, unsilence } from "../actions.js";
 import { ask } from "../api.js";
 import { absolute, Ago, few, Severity, span, whole } from "../format.js";
-import { mark } from "../keys.js";
+import { mark, move } from "../keys.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { loadMore } from "../live.js";
 import { changes, chosen, go, leaving, link, marked, now, open, openCount, over, summary, unread } from "../state.js";
@@ -121,9 +121,13 @@ function Pending() {
     <${Severity} of=${one.severity} quiet=${one.kind === "resolved"} /><span class="grow">${t(one.kind)} <b>${one.source_id}</b> ${recorded(one.summary) || one.metric_name}</span><${Ago} time=${one.time} /></li>`)}</ul></section>`;
 }
 
+// One down or up, for who has no keyboard at hand.
+const Steps = () => html`<div class="row steps"><button onClick=${() => move(1)} aria-keyshortcuts="j">↓ ${t("nextOne")} <kbd>j</kbd></button>
+  <button onClick=${() => move(-1)} aria-keyshortcuts="k">↑ ${t("previousOne")} <kbd>k</kbd></button></div>`;
+
 export function Now() {
   const rows = open.value, past = over.value, several = marked.value;
-  return html`${rows.length === 0 ? html`<${Calm} />` : html`<div class="bar"><h1>${rows.length === 1 ? t("oneOpen") : t("incidentsOpen", { n: whole(openCount.value) })}</h1><${Watched} /></div>`}
+  return html`${rows.length === 0 ? html`<${Calm} />` : html`<div class="bar"><h1>${rows.length === 1 ? t("oneOpen") : t("incidentsOpen", { n: whole(openCount.value) })}</h1><${Watched} /><${Steps} /></div>`}
     ${several.size > 0 && html`<div class="bulk" role="toolbar" aria-label=${t("marked", { n: several.size })}><b>${t("marked", { n: several.size })}</b>
       <button onClick=${() => act("acknowledge", [...several])}>${t("acknowledge")}</button>
       <button onClick=${() => silenceDialog([...several])}>${t("silence")}</button>

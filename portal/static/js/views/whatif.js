@@ -2,8 +2,9 @@
 import { ask, post, report } from "../api.js";
 import { copy, curl } from "../actions.js";
 import { absolute, Severity, span, whole } from "../format.js";
-import { html, useEffect, useState } from "../lib.js";
-import { link, now } from "../state.js";
+import { html, useEffect, useRef, useState } from "../lib.js";
+import { link, now, route, settle } from "../state.js";
+import { packed, unpacked } from "../packing.js";
 import { recorded } from "../said.js";
 import { named, t } from "../text.js";
 import { addTo, eachRoute, setIn, setTop } from "../yaml.js";
@@ -42,20 +43,27 @@ function Result({ one }) {
     ${list(t("later"), one.later, (each) => html`<li><span class="grow">${recorded(each.summary)}</span><b>${sign(each.seconds)}</b></li>`, one.later_count)}`;
 }
 
-export function WhatIf() {
+export function WhatIf({ here }) {
   const [text, setText] = useState(null);
   const [result, setResult] = useState(null);
   const [busy, setBusy] = useState(false);
   const [fault, setFault] = useState("");
-  useEffect(() => { ask("/api/config").then((one) => setText((old) => old ?? one.config), report); }, []);
-  const run = async () => {
+  const tried = here.query.get("config") || "", known = useRef("");
+  const present = () => ask("/api/config").then((one) => setText((old) => old ?? one.config), report);
+  const run = async (config) => {
     setBusy(true);
-    try { setResult(await post("/api/whatif", { config: text })); setFault(""); } catch (error) { setFault(error.message); }
+    known.current = await packed(config);
+    if (route.peek().view === "whatif") settle("whatif", [], { config: known.current });
+    try { setResult(await post("/api/whatif", { config })); setFault(""); } catch (error) { setFault(error.message); }
     setBusy(false);
   };
+  useEffect(() => { // what was tried stands in the address
+    if (!tried) present();
+    else if (tried !== known.current) unpacked(tried).then((config) => { setText(config); run(config); }, () => { setFault(t("linkBroken")); present(); });
+  }, [tried]);
   return html`<h1>${t("whatif")}</h1><section class="card"><h2>${t("tryTitle")}</h2><p class="soft">${t("tryHint")}</p>
     ${text !== null && html`<${Quick} text=${text} setText=${setText} /><label>${t("yaml")}<textarea spellcheck="false" rows="9" value=${text} onInput=${(event) => setText(event.target.value)}></textarea></label>
     ${fault && html`<p class="fault" role="alert">${fault}</p>`}<div class="row end"><button onClick=${() => copy(text)}>${t("copyYaml")}</button>
     <button onClick=${() => copy(curl("/api/whatif", { config: text }))}>${t("copyCurl")}</button>
-    <button class="strong" id="run" disabled=${busy} onClick=${run}>${busy ? "…" : t("run")}</button></div>`}</section>${result && html`<${Result} one=${result} />`}`;
+    <button class="strong" id="run" disabled=${busy} onClick=${() => run(text)}>${busy ? "…" : t("run")}</button></div>`}</section>${result && html`<${Result} one=${result} />`}`;
 }

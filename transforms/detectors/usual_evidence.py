@@ -126,8 +126,9 @@ def judge(
 def extreme(c: Array, y: float, far: float) -> float:
     """The verdict that one value alone is news: how far it lies beyond all that was seen.
 
-    That is 24 times its range while the channel is young, when nothing else can be judged, and 50
-    times later: a spike is no news, an absurd value is. What the range has forgotten, the long
+    That is 8 times its range while the channel is young, when nothing else can be judged, and 50
+    times later: a spike is no news, an absurd value is. At 8 samples it is news from 24 times on,
+    in inverse proportion to them, and counts in full then. What the range has forgotten, the long
     memory may still know. A channel that never moved has no range.
 
     Args:
@@ -137,10 +138,12 @@ def extreme(c: Array, y: float, far: float) -> float:
     """
     reach = c[MOST] - c[LEAST]
     beyond = min(max(y - c[MOST], c[LEAST] - y), far)
-    if c[COUNT] < YOUNG or not reach > 0 or beyond <= 0 or c[LOW] == c[HIGH]:
+    if c[COUNT] < FEW or not reach > 0 or beyond <= 0 or (c[COUNT] >= YOUNG and c[LOW] == c[HIGH]):
         return 0.0
-    times = 50.0 if known(c) else 24.0
-    return float(min(beyond / (times * reach), 1e6))
+    times = 50.0 if known(c) else 8.0
+    verdict = min(beyond / (times * reach), 1e6)
+    least = 1.0 if known(c) else max(1.0, YOUNG / c[COUNT])
+    return float(verdict if verdict >= least else verdict / least)
 
 
 @lean_kernel

@@ -19,6 +19,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -218,13 +219,11 @@ class SyslogAdapter:
         """Whether an address may send; one that may not is counted."""
         if not self._networks:
             return True
-        try:
+        with suppress(ValueError):  # of a connection that is gone already, no address is known
             address = ipaddress.ip_address(peer.partition("%")[0])
-        except ValueError:
-            return False
-        address = getattr(address, "ipv4_mapped", None) or address
-        if any(address in network for network in self._networks):
-            return True
+            address = getattr(address, "ipv4_mapped", None) or address
+            if any(address in network for network in self._networks):
+                return True
         self.say("unauthorized", f"{peer} is in no network of allow_from")
         return False
 

@@ -165,7 +165,10 @@ class Worker:
 def _record(store: Store, one: Delivery, result: Result, at: int) -> None:
     attempts = one.attempts + 1
     attempted(store, one.number, at, result.state, result.reason)
-    most = MOST_ATTEMPTS_ASKED if result.after else MOST_ATTEMPTS
+    # Beyond the lower bound the receiver has asked for the next one; a later failure is no reason
+    # to give up at once what it has put off for hours.
+    asked = result.after or attempts > MOST_ATTEMPTS
+    most = MOST_ATTEMPTS_ASKED if asked else MOST_ATTEMPTS
     if result.state == "retry" and attempts < most:
         wait = max(backoff(attempts, random.random()), result.after)  # noqa: S311  # spreads only
         store.record(

@@ -40,7 +40,8 @@ _UNIT_NAMES = {1: "seconds", 1000: "milliseconds", 1_000_000: "microseconds",
 _NUMBER = r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$"
 _WHOLE = r"^[-+]?[0-9]{1,18}$|^[0-8][0-9]{18}$"
 _COMMA = r"^([0-9]{9,19}),([0-9]+)$"  # since 1970, where the comma is the decimal mark
-_RANGE = r"^(\S.*[0-9AaPpMmZ.])(?:\s+[-\x{2013}]\s+|/)[0-9]\S*[:T].*$"  # from the one to the other
+# From one time to another. The first has a time of day, which 2026/01/05T12:00:00 has not before /.
+_RANGE = r"^(\S.*[0-9][:T][0-9].*[0-9AaPpMmZ.])(?:\s+[-\x{2013}]\s+|/)[0-9]\S*[:T].*$"
 _CLOCK = r"[0-9]{1,4}:[0-5]?[0-9]:[0-5]?[0-9](?:[.,][0-9]{1,9})?"
 _MICRO = pa.timestamp("us")
 _MICRO_UTC = pa.timestamp("us", "UTC")
@@ -101,7 +102,7 @@ def text_of(table: pa.Table, columns: tuple[str, ...]) -> pa.Array:
 def is_range(text: str) -> bool:
     """Whether a cell is a range of times, whose begin counts.
 
-    >>> is_range("1/5/2026 12:00:00 AM - 1:00:00 AM"), is_range("2026-01-05 12:00:00")
+    >>> is_range("1/5/2026 12:00:00 AM - 1:00:00 AM"), is_range("2026/01/05T12:00:00")
     (True, False)
     """
     return re.match(_RANGE.replace(r"\x{2013}", "\u2013"), text) is not None

@@ -206,6 +206,8 @@ def test_senders_outside_the_networks_are_refused_and_counted() -> None:
             until(lambda: made.emitter.faults.get("unauthorized") == 2, "two refused")
     assert not made.emitter.records
     assert made.adapter.admits("::ffff:10.1.2.3")
+    assert not made.adapter.admits("unknown")  # gone before its address was asked for
+    assert made.emitter.faults["unauthorized"] == 3
 
 
 def test_the_oldest_silent_connection_makes_room_and_its_message_is_kept() -> None:

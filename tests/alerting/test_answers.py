@@ -135,6 +135,10 @@ def test_who_asks_for_a_day_gets_nothing_for_an_hour_and_is_asked_again_for_a_we
             worker.deliver(store)
         tried = sum(one.attempts for one in store.deliveries("pending"))
         assert MOST_ATTEMPTS < tried == len(got.requests) <= 24
+        got.answer = lambda number: Answer(500)
+        slept += 3600.0
+        worker.deliver(store)
+        assert not store.deliveries("dead")  # a failure after it was put off for a day
         got.answer = lambda number: Answer()
         slept, ends = 30.0 * 86_400, time.perf_counter() + allowed(10)
         while store.waiting() and time.perf_counter() < ends:

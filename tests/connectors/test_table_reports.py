@@ -54,7 +54,7 @@ def read(name: str) -> list[tuple[str, str, str, float]]:
             ("2026-01-05T08:00:03", "n1", "cs", 15631.0)]),
         ("mpstat.txt", 60, [("2026-11-29T20:00:00", "vm/CPU1", "%usr", 46.32)]),
         ("pidstat_h.txt", 77, [
-            ("2026-11-29T19:59:59", "vm/UID0/PID1/process_api", "RSS", 17176.0)]),
+            ("2026-11-29T19:59:59", "vm/UID0/PID1/systemd", "RSS", 17176.0)]),
         ("rrd_fetch.txt", 62, [("2026-01-05T00:01:00", "rrd_fetch", "out", 2.5)]),
         ("a.lvm", 10, [("2026-01-05T09:30:01", "a", "Voltage_1", 2.25)]),
         ("prtg.csv?timestamp=Date Time&time_format=%m/%d/%Y %I:%M:%S %p&metrics=Coverage", 4, [
@@ -78,6 +78,24 @@ def test_what_programs_print_is_read(
     assert len(found) == count
     for one in expected:
         assert one in found
+
+
+@pytest.mark.parametrize(
+    ("time", "first"),
+    [
+        ("2026/01/05T12:00:0{}", "2026-01-05T12:00:00"),
+        ("05/13/2026T12:00:0{}", "2026-05-13T12:00:00"),
+        ("2026-01-05T12:00:0{}Z/2026-01-05T13:00:00Z", "2026-01-05T12:00:00"),
+        ("20260105T12000{}Z/20260105T130000Z", "2026-01-05T12:00:00"),
+    ],
+)
+def test_only_a_slash_behind_a_time_of_day_makes_a_range(
+    tmp_path: Path, time: str, first: str
+) -> None:
+    rows = "".join(f"{time.format(at)},{at}\n" for at in range(3))
+    reads, _ = seen(write(tmp_path / "a.csv", f"timestamp,v\n{rows}"))
+    assert letters(reads) == []
+    assert format_utc(samples(reads)[0][1])[:19] == first
 
 
 def test_averages_and_other_lines_are_named_and_counted() -> None:

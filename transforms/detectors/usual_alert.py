@@ -157,6 +157,7 @@ def _times(s: Array, c: Array) -> float:
             s[at] = away + c[CENTRE]
             s[at + 1] += 1.0
             return float(s[at + 1])
+    # Nearer than one to the same side that came before: it counts as one of those.
     for k in range(KINDS):
         at = KIND + 2 * k
         if s[CHANNEL_OF] != BETWEEN and s[at + 1] > 0 and (s[at] - c[CENTRE]) * away >= away * away:

@@ -229,11 +229,11 @@ export default {
   struck_turns: "{text} turns around what is known",
   struck_word: "nothing supports the word {text}",
   struck_true: "{text} is not true of what it cites",
+  nextOne: "Next", previousOne: "Previous",
+  linkBroken: "The configuration in this address cannot be read. The present one is shown.",
   // States of messages, judgements and roles.
   s_delivered: "delivered",
   s_pending: "pending",
-  nextOne: "Next", previousOne: "Previous",
-  linkBroken: "The configuration in this address cannot be read. The present one is shown.",
   s_retry: "failed, will be tried again",
   s_dead: "dead",
   s_page: "page",

@@ -229,11 +229,11 @@ export default {
   struck_turns: "{text}: 알려진 것을 뒤집습니다",
   struck_word: "낱말 {text}: 뒷받침하는 근거가 없습니다",
   struck_true: "{text}: 인용한 근거에 맞지 않습니다",
+  nextOne: "다음", previousOne: "이전",
+  linkBroken: "이 주소의 설정을 읽을 수 없습니다. 현재 설정을 표시합니다.",
   // States of messages, judgements and roles.
   s_delivered: "전달됨",
   s_pending: "대기",
-  nextOne: "다음", previousOne: "이전",
-  linkBroken: "이 주소의 설정을 읽을 수 없습니다. 현재 설정을 표시합니다.",
   s_retry: "실패, 다시 시도",
   s_dead: "실패",
   s_page: "화면",

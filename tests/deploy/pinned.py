@@ -24,7 +24,7 @@ TAGS = frozenset([
     "apache/beam_flink1.20_job_server", "flink", "grafana/grafana", "influxdb", "prom/prometheus",
     "redis",
 ])  # fmt: skip
-"""Images whose digest could not be found out where there is no registry."""
+"""Images that are pinned by their tag only."""
 _OURS = "padit/"
 
 

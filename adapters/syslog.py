@@ -152,7 +152,8 @@ class SyslogAdapter:
                     message = f"cannot listen on {options.host}:{options.port}: {error}"
                     raise AdapterError(message, cause="port_taken") from error
         self._news.set()  # a failure may have left some waiting
-        self._task = asyncio.get_running_loop().create_task(self._drain(emitter))
+        if self._task is None or self._task.done():  # one that close() had no time for goes on
+            self._task = asyncio.get_running_loop().create_task(self._drain(emitter))
 
     async def _listen(self, tls: Any) -> None:
         options, loop = self.options, asyncio.get_running_loop()
@@ -288,6 +289,8 @@ class SyslogAdapter:
                     self._pause(paused=False)
 
     async def _turn(self, parts: list[tuple[str, list[bytes]]], emitter: Emitter) -> None:
+        while self._worker.stuck:  # a report that was given up goes on; messages wait for it
+            await asyncio.sleep(0.1)
         try:
             await self._worker.run(self._read, parts, emitter)
         except Exception as error:  # a defect of ours costs one turn, and is counted

@@ -1,7 +1,7 @@
 """A time limit for a whole exchange over a socket, however slowly the other side answers.
 
 A time-out of a read begins again with every byte, so a server that sends one now and then holds a
-thread for as long as it likes. Here the socket is shut when the time for the whole exchange is over.
+thread for as long as it likes. Here the socket is shut when the time of the exchange is over.
 """
 
 import socket

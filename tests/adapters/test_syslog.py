@@ -1,10 +1,12 @@
 """Syslog over the network, from util-linux's `logger`, from rsyslog, and from sockets that lie."""
 
+import asyncio
 import json
 import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -320,6 +322,27 @@ def test_it_goes_on_after_it_was_closed_and_opened_again() -> None:
             sender.sendall(b"<13>again\n")
             came(made, "again")
         made.poll()
+
+
+def test_messages_wait_for_a_report_that_was_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken, go_on = threading.Event(), threading.Event()
+    with Live(OPTIONS) as made:
+        some = made.adapter._some
+        monkeypatch.setattr(made.adapter, "_some", lambda: (some(), taken.set())[0])
+        monkeypatch.setattr(made.adapter, "_report", lambda _: go_on.wait(allowed(20)))
+
+        async def give_up() -> None:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await made.adapter.poll(made.emitter)
+
+        made.call(give_up())
+        with connect(made) as sender:
+            sender.sendall(b"<13>kept\n")
+            assert taken.wait(allowed(20))
+            go_on.set()
+            came(made, "kept")
+    assert made.emitter.faults == {}
 
 
 def test_what_waits_at_the_end_is_read() -> None:

@@ -14,7 +14,6 @@ The first column counts seconds from the time of the second head, or from 1904. 
 comment.
 """
 
-import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -65,7 +64,8 @@ def _fields(lines: list[str]) -> dict[str, str]:
     """The fields of the heads; of a name that both have, the later one of the first channel."""
     found = {}
     for line in lines:
-        name, *values = re.split(r"[\t,;]", line)
+        sign = next((one for one in line if one in "\t,;"), "\t")  # a time may hold a comma, too
+        name, *values = line.split(sign)
         value = next((one for one in values if one.strip()), "")
         if name.strip():
             found[name.strip()] = value.strip()
@@ -89,7 +89,7 @@ def _start(path: str, fields: dict[str, str]) -> int:
     """Microseconds since 1970 of X_Value 0; local times are taken as UTC."""
     if fields.get("Time_Pref", "").lower() == "absolute":
         return round(_FIRST_DAY.timestamp()) * 1_000_000
-    text = f"{fields.get('Date', '')} {fields.get('Time', '')[:15]}"
+    text = f"{fields.get('Date', '')} {fields.get('Time', '')[:15].replace(',', '.')}"
     for form in ("%Y/%m/%d %H:%M:%S.%f", "%Y/%m/%d %H:%M:%S"):
         try:
             when = datetime.strptime(text, form).replace(tzinfo=UTC)

@@ -249,7 +249,7 @@ Time\t10:00:00
 ***End_of_Header***\t
 {more}Channels\t1
 Date\t2026/01/05
-Time\t10:00:05.5
+Time\t10:00:05{mark}5
 ***End_of_Header***
 X_Value\tv\tComment
 0\t1{mark}5

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from padit.connectors.file_options import FileOptions
-from padit.connectors.tables.stream import read_pieces
+from padit.connectors.tables.stream import TextStream, read_pieces
 from padit.domain.errors import SourceError
 from padit.domain.findings import Guess
 
@@ -42,7 +42,7 @@ def of_labview(path: str, options: FileOptions) -> tuple[FileOptions, list[Guess
     lines = head.decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
     ends = [at for at, line in enumerate(lines) if line.startswith(_END)]
     fields = _fields(lines[: ends[-1]]) if ends else {}
-    _refuse(path, ends, fields)
+    _refuse(path, _heads(path), fields)
     sign = {"comma": ",", "tab": "\t"}.get(fields.get("Separator", "Tab").lower(), "\t")
     names, *rows = [line.split(sign) for line in lines[ends[-1] + 1 :] if line.strip()] or [[""]]
     short = [len(row) < len(names) for row in rows[:-1] or rows]  # the last may be cut
@@ -60,6 +60,20 @@ def of_labview(path: str, options: FileOptions) -> tuple[FileOptions, list[Guess
     return options.model_copy(update=found), [Guess(path, what, "")]
 
 
+def _heads(path: str) -> int:
+    """How many heads end in the whole file: a later one gives the rows below it other times."""
+    stream = TextStream(path, "utf-8", lone_cr=False)
+    try:
+        found, rest = 0, b""
+        while chunk := stream.read(_HEAD):
+            text = rest + chunk
+            found += text.count(_END.encode())
+            rest = text[1 - len(_END) :]
+        return found
+    finally:
+        stream.close()
+
+
 def _fields(lines: list[str]) -> dict[str, str]:
     """The fields of the heads; of a name that both have, the later one of the first channel."""
     found = {}
@@ -72,12 +86,12 @@ def _fields(lines: list[str]) -> dict[str, str]:
     return found
 
 
-def _refuse(path: str, ends: list[int], fields: dict[str, str]) -> None:
+def _refuse(path: str, heads: int, fields: dict[str, str]) -> None:
     why = ""
-    if not ends:
+    if not fields:
         why = "its head has no end"
-    elif len(ends) > 2:
-        why = f"it holds {len(ends) - 1} segments, each with times of its own: write one to a file"
+    elif heads > 2:
+        why = f"it holds {heads - 1} segments, each with times of its own: write one to a file"
     elif fields.get("X_Columns", "One") != "One":
         why = f"X_Columns is {fields['X_Columns']}: write it with one X column"
     if why:

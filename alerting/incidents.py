@@ -106,7 +106,7 @@ def close(state: State, incident: Incident, fingerprint: str, time: int, reason:
 
 
 def unacknowledge(incident: Incident) -> None:
-    """Nobody has it any more; its expiry is none, either."""
+    """Take an acknowledgement back, with its expiry."""
     incident.acknowledged_by, incident.acknowledged_at = "", 0
     incident.reminded, incident.expires = False, 0
 

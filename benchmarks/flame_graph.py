@@ -72,7 +72,7 @@ class _Box:
 
 
 def draw(stacks: Stacks) -> str:
-    """The flame graph as SVG; a pointer over a box is told its name and share."""
+    """The flame graph as SVG; a pointer over a box shows its name and share."""
     root = _Box()
     for frames, samples in sorted(stacks.items()):
         box = root

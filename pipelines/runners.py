@@ -90,7 +90,7 @@ def _with_defaults(argv: list[str], defaults: dict[str, str]) -> PipelineOptions
 # Flink forwards the output of a stage when its bundle ends: the time bounds the latency. A bundle
 # of what has piled up would hold its first results back until its last element: so does the size.
 _BUNDLES = {"max_bundle_time_mills": "100", "max_bundle_size": "256"}
-# Nobody waits for a replay's first results, and the end of each bundle costs a round trip.
+# A replay's first results are not urgent, and the end of each bundle costs a round trip.
 _BUNDLES_OF_A_REPLAY = {"max_bundle_time_mills": "1000", "max_bundle_size": "1000"}
 
 

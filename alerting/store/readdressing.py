@@ -13,7 +13,7 @@ _LOG = logging.getLogger(__name__)
 def readdress(store: Store, leads_to: Mapping[str, str], receivers: Collection[str]) -> None:
     """Send them where their routes lead now; of a route that is gone, too, they are dead.
 
-    Else they would be pending for ever, and nobody would hear of it.
+    Otherwise they would be pending for ever, without a trace.
 
     Args:
         store: led by this process.

@@ -1,8 +1,8 @@
 """Lines of a report for people, such as `sar`, `iostat`, `vmstat -t` and `rrdtool fetch` print it.
 
 Columns are aligned with blanks, headers come again, and what a table keeps in each row stands once:
-the host and the date in a banner, the time in a line of its own. A line is told by itself, by the
-headers that are known, and by what the lines above said.
+the host and the date in a banner, the time in a line of its own. A line is recognised by its cells,
+by the headers that are known, and by the lines above.
 """
 
 import re
@@ -118,7 +118,7 @@ def kind_of(header: tuple[str, ...], cells: Sequence[str]) -> Kind | None:
 
 
 class LineReader:
-    """Tells the lines of a report, in order.
+    """Recognises the lines of a report, in order.
 
     Args:
         kinds: by header.
@@ -129,7 +129,7 @@ class LineReader:
         date: of the latest banner, as text.
         kind: of the latest header.
         evidence: how often something was seen that only reports have.
-        halves: whether times of day are told as AM or PM.
+        halves: whether times of day have AM or PM.
     """
 
     def __init__(self, kinds: dict[tuple[str, ...], Kind], *, learn: bool = False) -> None:

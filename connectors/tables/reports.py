@@ -159,7 +159,7 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def _form_of(path: str, dates: list[str], halves: bool, options: FileOptions) -> str:
-    """The format of the dates. Raises SourceError: it cannot be told."""
+    """The format of the dates. Raises SourceError: it is not clear."""
     if not dates:
         return ""
     stated = options.time_format

@@ -121,7 +121,7 @@ function Pending() {
     <${Severity} of=${one.severity} quiet=${one.kind === "resolved"} /><span class="grow">${t(one.kind)} <b>${one.source_id}</b> ${recorded(one.summary) || one.metric_name}</span><${Ago} time=${one.time} /></li>`)}</ul></section>`;
 }
 
-// One down or up, for who has no keyboard at hand.
+// One down or up, without a keyboard.
 const Steps = () => html`<div class="row steps"><button onClick=${() => move(1)} aria-keyshortcuts="j">↓ ${t("nextOne")} <kbd>j</kbd></button>
   <button onClick=${() => move(-1)} aria-keyshortcuts="k">↑ ${t("previousOne")} <kbd>k</kbd></button></div>`;
 

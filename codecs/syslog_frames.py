@@ -1,8 +1,8 @@
 """Messages of syslog over a stream, as RFC 6587 and RFC 5425 frame them: by count, or by line.
 
 `34 <13>1 2026-01-05T00:00:01Z ...` says its octets, a message without a count ends with a line feed
-or a zero byte. Each message shows which by itself, so a sender may mix both: a count is digits, a space
-and the `<` of a priority; nothing else that begins with a digit is one.
+or a zero byte. Each message shows which of the two it is, so a sender may mix both: a count is
+digits, a space and the `<` of a priority; nothing else that begins with a digit is one.
 """
 
 import re

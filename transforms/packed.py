@@ -1,8 +1,8 @@
 """Bytes of state, packed: saved smaller, read back to the byte.
 
-Much of a detector's state is empty for long (three weeks of half hours, values of an alert) or stands
-there more than once (a value in several memories), so LZ4 halves it at least, at some gigabytes a
-second. What does not become smaller stays as it is.
+Much of a detector's state is empty for long (three weeks of half hours, values of an alert) or
+stands there more than once (a value in several memories), so LZ4 halves it at least, at some
+gigabytes a second. What does not become smaller stays as it is.
 
     0x01, MessagePack array of LZ4 blocks, each of which begins with its size when unpacked
 

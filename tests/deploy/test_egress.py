@@ -25,6 +25,8 @@ _MORE = (
     "--set=stores[1].topics={features}",
     "--set=monitoring.traces.endpoint=http://collector:4318",
     "--set=adapters.receivers[0].name=otlp,adapters.receivers[0].port=4317",
+    "--set=adapters.receivers[1].name=syslog,adapters.receivers[1].port=5514",
+    "--set=adapters.receivers[1].protocol=UDP",
     "--set=networkPolicies.egress.devices[0].ports[0].port=502",
     "--set=networkPolicies.egress.kafka.to[0].ipBlock.cidr=10.0.3.0/24",
 )
@@ -151,10 +153,13 @@ def test_a_receiver_of_samples_is_reached_by_those_who_send() -> None:
     (policy,) = [one for one in objects if one["metadata"]["name"] == "padit-adapters"
                  and one["kind"] == "NetworkPolicy"]  # fmt: skip
     (rule,) = [one for one in policy["spec"]["ingress"] if {"port": 4317} in one["ports"]]
+    assert {"port": 5514, "protocol": "UDP"} in rule["ports"]
     assert rule["from"] == [{"podSelector": {"matchLabels": {"a": "b"}}}]
     (service,) = [one for one in objects if one["metadata"]["name"] == "padit-adapters"
                   and one["kind"] == "Service"]  # fmt: skip
-    assert {"name": "otlp", "port": 4317, "targetPort": "otlp"} in service["spec"]["ports"]
+    otlp, syslog = service["spec"]["ports"][1:]
+    assert otlp == {"name": "otlp", "port": 4317, "targetPort": "otlp"}
+    assert syslog == {"name": "syslog", "port": 5514, "targetPort": "syslog", "protocol": "UDP"}
 
 
 def test_traces_are_sent_where_the_values_say() -> None:

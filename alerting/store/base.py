@@ -293,16 +293,14 @@ class Store(Reads):
     def reference(self, delivery: Delivery) -> str:
         """What the receiver called the first message of this incident; empty without one.
 
-        What follows a first message may come by a route that has another name by now.
+        What follows a first message may come by a route that has another name by now. What another
+        receiver called it means nothing to this one, which would refuse the message.
         """
-        where = "route = ?" if delivery.kind == "opened" else "(route = ? OR receiver = ?)"
-        names = (
-            (delivery.route,) if delivery.kind == "opened" else (delivery.route, delivery.receiver)
-        )
+        own = (" AND route = ?", (delivery.route,)) if delivery.kind == "opened" else ("", ())
         row = self.execute(
-            "SELECT reference FROM delivery WHERE incident = ? AND number < ? AND "  # noqa: S608
-            f"reference != '' AND {where} ORDER BY route = ? DESC, number DESC LIMIT 1",
-            (delivery.incident, delivery.number, *names, delivery.route),
+            "SELECT reference FROM delivery WHERE incident = ? AND receiver = ? AND number < ? AND "  # noqa: S608
+            f"reference != ''{own[0]} ORDER BY route = ? DESC, number DESC LIMIT 1",
+            (delivery.incident, delivery.receiver, delivery.number, *own[1], delivery.route),
         ).fetchone()
         return row[0] if row else ""
 

@@ -16,6 +16,7 @@ from padit.alerting.report import residues
 from padit.alerting.sequencer import Alerting, Record
 from padit.alerting.state import dump
 from padit.alerting.store.base import Store
+from padit.alerting.store.readdressing import readdress
 from padit.alerting.store.sqlite import SqliteStore
 from padit.cli.main import main
 from tests.alerting.making import SIMPLE, at, cloud_event, command, config_of, event, run, tick
@@ -67,6 +68,20 @@ def test_an_end_by_a_renamed_route_does_not_overtake_the_beginning_that_waits(
         _deliver(store, _of(got.url, renamed))
         assert _kinds(got) == ["resolved"]
         assert not any(residues(core.state, core.routes).values())
+
+
+def test_what_another_receiver_called_a_message_is_not_said_to_this_one(tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path)) as store:
+        core = Alerting(config_of(), store)
+        core.take(_records(0, "opened"))
+        (first,) = store.deliveries("pending")
+        store.record(first.number, "delivered", 1, reference="1772.5")
+        core.take(_records(1, "resolved"))
+        core.finish()
+        assert [store.reference(one) for one in store.deliveries("pending")] == ["1772.5"]
+        readdress(store, {"all": "desk"}, ["desk"])
+        (last,) = store.deliveries("pending")
+        assert (last.receiver, store.reference(last)) == ("desk", "")
 
 
 @pytest.mark.parametrize(

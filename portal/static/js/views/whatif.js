@@ -52,9 +52,12 @@ export function WhatIf({ here }) {
   const present = () => ask("/api/config").then((one) => setText((old) => old ?? one.config), report);
   const run = async (config) => {
     setBusy(true);
-    known.current = await packed(config);
-    if (route.peek().view === "whatif") settle("whatif", [], { config: known.current });
-    try { setResult(await post("/api/whatif", { config })); setFault(""); } catch (error) { setFault(error.message); }
+    try {
+      known.current = await packed(config);
+      if (route.peek().view === "whatif") settle("whatif", [], { config: known.current });
+      setResult(await post("/api/whatif", { config }));
+      setFault("");
+    } catch (error) { setFault(error.message); }
     setBusy(false);
   };
   useEffect(() => { // what was tried stands in the address

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,22 +59,12 @@ def test_all_receivers_wait_for_the_broker_and_nothing_that_was_accepted_is_lost
     thread.start()
     try:
         until(lambda: all(part.state == "up" for part in runner.parts), "all listen")
-        accepted, logs, body = 1000, 0, KINDS[0].make(1000)
+        accepted, body = 1000, KINDS[0].make(1000)
         assert write(adapters[0].port, KINDS[0].path, body).is_success
         until(lambda: stats.total("padit_publisher_sent_total") == accepted, "the first")
         broker.kill()
-        answers: list[httpx.Response] = []
-        while [one.status_code for one in answers] != [503] * 4:
-            # What waits is weighed before it is encoded, and is smaller once it is: room again.
-            answers = [write(adapters[0].port, KINDS[0].path, body)] + [
-                write(adapter.port, kind.path, kind.pack(kind.make(1)))
-                for adapter, kind in zip(adapters[1:], KINDS[1:], strict=True)
-            ]
-            taken = [one.is_success for one in answers]
-            accepted += 1000 * taken[0] + sum(taken[1:])
-            logs += taken[1]
-            assert accepted < 200_000
-            time.sleep(0.02)
+        answers, more, logs = fill(adapters, body)
+        accepted += more
         until(lambda: stats.get("padit_publisher_connected") == 0, "the loss is noticed")
         assert [one.headers["Retry-After"] for one in answers] == ["5"] * 4
         broker.restart()
@@ -91,6 +81,26 @@ def test_all_receivers_wait_for_the_broker_and_nothing_that_was_accepted_is_lost
     assert stats.get("padit_publisher_sent_total") == accepted + 4
     assert accepted >= 10_000
     assert records(broker, topic) == (accepted + 4, logs + 1)
+
+
+def fill(adapters: Sequence[Any], body: bytes) -> tuple[list[httpx.Response], int, int]:
+    """Write until all refuse: their answers, records that were taken, and log records of them.
+
+    What waits is weighed before it is encoded, and is smaller once it is: then there is room again.
+    """
+    accepted = logs = 0
+    while accepted < 200_000:
+        answers = [write(adapters[0].port, KINDS[0].path, body)] + [
+            write(adapter.port, kind.path, kind.pack(kind.make(1)))
+            for adapter, kind in zip(adapters[1:], KINDS[1:], strict=True)
+        ]
+        if [one.status_code for one in answers] == [503] * 4:
+            return answers, accepted, logs
+        taken = [one.is_success for one in answers]
+        accepted += 1000 * taken[0] + sum(taken[1:])
+        logs += taken[1]
+        time.sleep(0.02)
+    pytest.fail("nobody refuses")
 
 
 def records(broker: Broker, topic: str) -> tuple[int, int]:

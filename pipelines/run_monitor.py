@@ -106,7 +106,7 @@ class RunMonitor:
         runner's counters, which are derived from them. The runner of this process is not asked: it
         adds up the counters of all bundles, and drops nothing.
         """
-        if not self._runner.in_process:
+        if not (self._runner.here and self._runner.in_process):
             self._ask()
         return self._context.totals() if self._runner.here else self._counts
 
@@ -114,7 +114,8 @@ class RunMonitor:
         """Ask the runner for its counters."""
         if self._result is not None:
             try:
-                self._result._metrics = None  # Beam keeps a job server's first answer
+                if not self._runner.in_process:
+                    self._result._metrics = None  # Beam keeps a job server's first answer
                 found = self._result.metrics().query()["counters"]
             except Exception as error:  # a cluster may be away for a moment
                 _LOG.info("no counters: %r", error)

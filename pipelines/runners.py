@@ -87,13 +87,6 @@ def _with_defaults(argv: list[str], defaults: dict[str, str]) -> PipelineOptions
     return PipelineOptions([*argv, *added])
 
 
-# Flink forwards the output of a stage when its bundle ends: the time bounds the latency. A bundle
-# of what has piled up would hold its first results back until its last element: so does the size.
-_BUNDLES = {"max_bundle_time_mills": "100", "max_bundle_size": "256"}
-# A replay's first results are not urgent, and the end of each bundle costs a round trip.
-_BUNDLES_OF_A_REPLAY = {"max_bundle_time_mills": "1000", "max_bundle_size": "1000"}
-
-
 def _direct(argv: list[str], bounded: bool, detach: bool) -> Runner:
     return Runner(InProcessRunner(), PipelineOptions(argv), here=True, in_process=True)
 
@@ -135,7 +128,10 @@ def _flink(argv: list[str], bounded: bool, detach: bool) -> Runner:
         "environment_config": local.worker_endpoint if local else "127.0.0.1:50000",
         "streaming": "",
         "checkpointing_interval": "10000",
-        **(_BUNDLES_OF_A_REPLAY if bounded else _BUNDLES),
+        # Flink forwards the output of a stage when its bundle ends: this bounds the latency.
+        "max_bundle_time_mills": "100",
+        # A bundle of what has piled up would hold its first results back until its last element.
+        "max_bundle_size": "256",
         # Otherwise output of a bundle during a checkpoint is held back while the watermark
         # goes on; at the end of the input stateful steps then drop it as late, unreported.
         "finish_bundle_before_checkpointing": "",

@@ -148,7 +148,7 @@ def test_what_is_needed_of_a_message_is_there() -> None:
     assert there == {
         "1": {"timeseries", "metadata"},
         "2": {"symbols", "timeseries"},
-        "B": {"timestamp", "metrics", "seq"},
+        "B": {"timestamp", "metrics", "seq", "uuid", "body"},
     }
 
 

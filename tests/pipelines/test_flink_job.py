@@ -316,12 +316,12 @@ def test_every_submission_has_an_id_of_its_own_whatever_is_given() -> None:
     ("given", "bounded", "expected"),
     [
         ([], False, ("256", "100")),
-        ([], True, ("1000", "1000")),
+        ([], True, ("256", "100")),
         (["--max_bundle_size=7"], False, ("7", "100")),
-        (["--max_bundle_time_mills=20"], True, ("1000", "20")),
+        (["--max_bundle_time_mills=20"], True, ("256", "20")),
     ],
 )
-def test_a_bundle_of_a_live_job_ends_early_unless_other_numbers_are_given(
+def test_a_bundle_ends_early_unless_other_numbers_are_given(
     given: list[str], bounded: bool, expected: tuple[str, str]
 ) -> None:
     argv = ["--runner=FlinkRunner", "--job_endpoint=127.0.0.1:1", *given]

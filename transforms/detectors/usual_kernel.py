@@ -102,6 +102,7 @@ SELDOM = 3.0  # up to so many samples in two days (as a decimal logarithm)
 NOVEL = 2.0  # tails for what is news if new
 PATIENCE = 256  # samples outside of the usual until their places are learnt
 SLOWLY = 8.0  # swings of so many times white noise's
+GROSS = 8.0  # usual ranges from all that is known
 UPWARD, DOWNWARD = 0.0, 1.0
 
 Array = NDArray[np.float64]
@@ -319,8 +320,7 @@ def _judge(
     if directions & HERE and closed:
         context |= KNOWN
     verdict, channel = 0.0, 0.0
-    long = QUIET if directions & NEVER_ACCEPTED or c[LOW] == c[HIGH] else LONG_QUIET
-    if known(c) and (t - s[BORN] >= long or (c[COUNT] >= 512 and long == QUIET)):
+    if known(c) and _ripe(s, c, t, directions, far):
         kept = max(RECORDS, DAY / max(s[INTERVAL], 1.0))
         verdict, channel = judge(
             c, y, before(s, c[CENTRE]), far, context, closed, False, 1.0 - 1.0 / kept
@@ -336,6 +336,21 @@ def _judge(
     if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
         verdict, channel = alone, 0.0 if y >= c[CENTRE] else 1.0
     return verdict, channel
+
+
+@lean_kernel
+def _ripe(s: Array, c: Array, t: int, directions: int, far: float) -> bool:
+    """Whether a series has been seen for long enough to judge a value `far` from all known ones.
+
+    One that moves, and whose kind is not stated, may not have shown all of its states before 45
+    minutes: only what lies grossly outside is judged sooner.
+    """
+    if t - s[BORN] >= LONG_QUIET:
+        return True
+    if t - s[BORN] < QUIET and c[COUNT] < 512:
+        return False
+    gross = far >= GROSS * (c[HIGH] - c[LOW])
+    return bool(directions & NEVER_ACCEPTED or c[LOW] == c[HIGH] or gross)
 
 
 @lean_kernel

@@ -11,6 +11,7 @@ from collections import deque
 __all__ = ["Limiter"]
 
 _LOGINS_A_MINUTE = 10
+_FILES_A_SECOND = 2_000
 _RECORDS_A_SECOND = 20_000
 _MOST_NAMES = 10_000
 
@@ -54,6 +55,7 @@ class Limiter:
         self._requests = _Window(requests, 1.0)
         self._records = _Window(_RECORDS_A_SECOND, 1.0)
         self._logins = _Window(_LOGINS_A_MINUTE, 60.0)
+        self._files = _Window(_FILES_A_SECOND, 1.0)
 
     def allows(self, name: str, role: str = "") -> bool:
         """Whether one more request is within the limit, and count it."""
@@ -70,6 +72,14 @@ class Limiter:
     def allows_login(self, address: str) -> bool:
         """Whether one more attempt to log in is."""
         return self._logins.allows(address)
+
+    def allows_file(self, address: str) -> bool:
+        """Whether one more file of the page is.
+
+        It has some thirty, so whoever loads it a few times in a second asks for more than a
+        principal may; without one of them it stays empty.
+        """
+        return self._files.allows(address)
 
     def allows_records(self, name: str, count: int) -> bool:
         """Whether so many records more are."""

@@ -33,6 +33,7 @@ __all__ = [
 
 COOKIE = "padit_session"
 ROLE = "x-role"
+FILES = "/static/"  # files of the page, whose path begins so
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -146,7 +147,11 @@ def _admit(request: Request, gate: Gate, role: str | None) -> Principal | None:
     address = request.client.host if request.client else "?"
     # only who may send log records is limited by records there, all others by requests
     limited = role if role == "ingest" and who is not None and who.may(role) else ""
-    if not gate.limiter.allows(f"address {address}" if who is None else who.name, limited):
+    if request.url.path.startswith(FILES):
+        allowed = gate.limiter.allows_file(address)
+    else:
+        allowed = gate.limiter.allows(f"address {address}" if who is None else who.name, limited)
+    if not allowed:
         raise HTTPException(429, "too many requests", headers={"Retry-After": "1"})
     if role == "public":
         return who

@@ -1,16 +1,19 @@
 """Limits of a principal: in memory, and over several portals by a real Redis that goes away."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from padit.devcluster.processes import Part, free_port
+from padit.portal.api.page import assets
 from padit.portal.limiting import Limiter
 from padit.portal.team.limits import SharedLimiter
 from padit.portal.team.parts import address_of
-from tests.portal.making import wait_for
+from tests.portal.making import served, wait_for
 from tests.stores.servers import redis_server
 
 
@@ -76,3 +79,22 @@ def test_ingest_keys_are_limited_in_records_and_a_redis_that_never_was_stops_not
         assert time.monotonic() - began < 0.5
     finally:
         one.stop()
+
+
+def test_whoever_loads_the_page_again_and_again_gets_all_of_its_files(tmp_path: Path) -> None:
+    (tmp_path / "alerts.jsonl").touch()
+    with served(tmp_path) as one:
+        client = httpx.Client(base_url=one.address)
+        names = [f"/static/{name}" for name in assets()]
+        found = Counter(client.get(name).status_code for name in names * 8)
+        assert found == {200: 8 * len(names)}
+        assert 8 * len(names) > 100
+        client.close()
+
+
+def test_files_of_the_page_have_a_limit_of_their_own() -> None:
+    limiter = Limiter(1)
+    assert limiter.allows("address a")
+    granted = sum(limiter.allows_file("a") for _ in range(5_000))
+    assert 2_000 <= granted < 5_000
+    assert limiter.allows_file("b")

@@ -98,6 +98,9 @@ def main() -> None:
     last.stop()
     begun = first.at
     if args.rest_url:
+        if not last.at:
+            message = "no alert was written, so nobody knows when the last record was read"
+            raise SystemExit(message)
         ended, begun = last.at, reading_since(args.rest_url)[1]
     if summary is None or summary.residue or begun is None:
         message = f"the run is not worth measuring: {summary}"

@@ -328,7 +328,13 @@ def test_messages_wait_for_a_report_that_was_given_up(monkeypatch: pytest.Monkey
     taken, go_on = threading.Event(), threading.Event()
     with Live(OPTIONS) as made:
         some = made.adapter._some
-        monkeypatch.setattr(made.adapter, "_some", lambda: (some(), taken.set())[0])
+
+        def take() -> Any:
+            found = some()
+            taken.set()
+            return found
+
+        monkeypatch.setattr(made.adapter, "_some", take)
         monkeypatch.setattr(made.adapter, "_report", lambda _: go_on.wait(allowed(20)))
 
         async def give_up() -> None:

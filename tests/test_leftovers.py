@@ -13,13 +13,15 @@ import psutil
 from tests.limits import allowed
 
 ROOT = Path(__file__).resolve().parents[1]
-# A child of a session of its own, like all parts; its id is printed.
+# A child of a session of its own, like all parts; its id is printed once it runs: while the system
+# loads a program, it shows no environment of it.
 STARTS = """
 import subprocess, sys, time
 from tests.leftovers import Watch
 watch = Watch()
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"],
-                         start_new_session=True)
+child = subprocess.Popen([sys.executable, "-c", "import time; print(1, flush=True); time.sleep(600)"],
+                         start_new_session=True, stdout=subprocess.PIPE)
+child.stdout.readline()
 print(child.pid, flush=True)
 if sys.argv[1] == "close":
     print(watch.close(), flush=True)

@@ -19,8 +19,9 @@ STARTS = """
 import subprocess, sys, time
 from tests.leftovers import Watch
 watch = Watch()
-child = subprocess.Popen([sys.executable, "-c", "import time; print(1, flush=True); time.sleep(600)"],
-                         start_new_session=True, stdout=subprocess.PIPE)
+code = "import time; print(1, flush=True); time.sleep(600)"
+child = subprocess.Popen([sys.executable, "-c", code], start_new_session=True,
+                         stdout=subprocess.PIPE)
 child.stdout.readline()
 print(child.pid, flush=True)
 if sys.argv[1] == "close":

@@ -265,8 +265,7 @@ class SyslogAdapter:
             self.say("overflow", f"{peer}: a datagram is dropped, since {text}")
             return
         self._waiting.append((peer, frames.messages))
-        # What a message takes beside its bytes counts, too: empty datagrams fill memory as well.
-        self._octets += sum(map(len, frames.messages)) + 200 * (1 + len(frames.messages))
+        self._octets += _weight(frames.messages)
         if self._is_full():
             self._pause(paused=True)
         self._news.set()
@@ -305,7 +304,7 @@ class SyslogAdapter:
             peer, messages = self._waiting.popleft()
             found.append((peer, messages))
             count += 1 + len(messages)
-            self._octets -= sum(map(len, messages)) + 200 * (1 + len(messages))
+            self._octets -= _weight(messages)
         return found
 
     def _read(self, parts: Sequence[tuple[str, list[bytes]]], emitter: Emitter) -> None:
@@ -336,6 +335,11 @@ class SyslogAdapter:
             text = "datagrams that came faster than they could be taken over"
             self.say("kernel", f"port {self.port}: {text}", dropped - self._dropped)
             self._dropped = dropped
+
+
+def _weight(messages: Sequence[bytes]) -> int:
+    """Bytes of memory that messages take, roughly: empty datagrams fill it as well."""
+    return sum(map(len, messages)) + 200 * (1 + len(messages))
 
 
 def _kernel_drops(own: socket.socket) -> int | None:

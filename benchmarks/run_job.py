@@ -99,7 +99,7 @@ def main() -> None:
     begun = first.at
     if args.rest_url:
         if not last.at:
-            message = "no alert was written, so nobody knows when the last record was read"
+            message = "no alert was written, so the time of the last result is not known"
             raise SystemExit(message)
         ended, begun = last.at, reading_since(args.rest_url)[1]
     if summary is None or summary.residue or begun is None:

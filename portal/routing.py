@@ -20,6 +20,7 @@ from padit.portal.limiting import Limiter
 
 __all__ = [
     "COOKIE",
+    "FILES",
     "ROLE",
     "Gate",
     "GuardedRoute",

@@ -140,8 +140,8 @@ def options_of(options: FileOptions) -> FileOptions:
 def _names(kinds: Sequence[Kind]) -> tuple[tuple[str, ...], ...]:
     """Columns of the table for each kind; "" for what is part of the source.
 
-    A name that two tables without such columns have would be one series, so the second is told
-    apart.
+    Two tables without such columns may have a column of one name; the second then gets another
+    name, or both would be one series.
     """
     taken: set[str] = set()
     found = []

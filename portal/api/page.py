@@ -6,7 +6,7 @@ from importlib.resources.abc import Traversable
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from padit.portal.routing import GuardedRoute, known_already, needs
+from padit.portal.routing import FILES, GuardedRoute, known_already, needs
 
 __all__ = ["assets", "router"]
 
@@ -57,7 +57,7 @@ async def page(request: Request) -> Response:
     return _file(request, "index.html")
 
 
-@router.get("/static/{path:path}", openapi_extra=needs("public"))
+@router.get(FILES + "{path:path}", openapi_extra=needs("public"))
 async def static(request: Request, path: str) -> Response:
     """A file of the page."""
     return _file(request, path)

@@ -134,7 +134,10 @@ def page_somebody(site: Site, load: Load, receiver: Receiving, source: int) -> f
 
 def watched(site: Site, job: str) -> None:
     """What an operator looks at first."""
-    site.page.step("Look at it", "Checkpoints complete, nothing is lost, nobody else can reach it.")
+    site.page.step(
+        "Look at it",
+        "Checkpoints are complete, no record is lost, and other machines cannot reach it.",
+    )
     checkpoints = f"{site.state.rest_url}/jobs/{job}/checkpoints"
     site.until(
         lambda: rest_json(checkpoints)["counts"]["completed"] > 1, 60, "two checkpoints completed"

@@ -53,6 +53,7 @@ __all__ = [
     "HINT",
     "KNOWN",
     "OLD",
+    "SLOW",
     "UP",
     "YOUNG",
     "accept_evidence",
@@ -66,7 +67,7 @@ Array = NDArray[np.float64]
 
 OUTSIDE, SHIFTED, BETWEEN = 5.0, 9.0, 8.0
 UP, DOWN, AGED, KNOWN, HINT, OLD, HERE = 1, 2, 4, 8, 16, 256, 512
-SLOW, FARTHER = 8.0, 1.5  # a series that moves slowly, and leaps
+SLOW, FARTHER = 8.0, 1.5  # swings, in white noise's, of a series that moves slowly, and leaps
 NOISE = 16.0  # swings; of fewer nobody knows whether they were noise, and limits are wider instead
 FEW, YOUNG = 8, 24  # samples, until a range, and until quantiles are known
 RECORD, SELDOM, CAP = 1.6, 3.0, 1.5

@@ -15,6 +15,7 @@ from padit.transforms.detectors.usual_evidence import (
     HERE,
     KNOWN,
     OLD,
+    SLOW,
     UP,
     YOUNG,
     extreme,
@@ -101,7 +102,6 @@ SELDOM_SAMPLED = 900e6  # microseconds from one sample to the next
 SELDOM = 3.0  # up to so many samples in two days (as a decimal logarithm)
 NOVEL = 2.0  # tails for what is news if new
 PATIENCE = 256  # samples outside of the usual until their places are learnt
-SLOWLY = 8.0  # swings of so many times white noise's
 GROSS = 8.0  # usual ranges from all that is known
 UPWARD, DOWNWARD = 0.0, 1.0
 
@@ -237,7 +237,7 @@ def _places(s: Array, c: Array, memory: Array, y: float) -> tuple[float, float, 
     far = np.inf if told(s, y) else far_from_known(memory)
     c[OVER] = 0.0
     s[NEWS] = max(new, FORGET * s[NEWS])
-    if far == 0 and s[NEWS] < HARDLY and slowness(c) >= SLOWLY:
+    if far == 0 and s[NEWS] < HARDLY and slowness(c) >= SLOW:
         place |= HERE
     return new, far, place
 

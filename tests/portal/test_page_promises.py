@@ -3,10 +3,11 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 
 from padit.domain.timestamps import MICROS, format_utc
 from tests.alerting.receiving import Answer, receiving
@@ -119,10 +120,22 @@ def test_last_week_and_what_moved_are_there_for_the_span_in_sight(run: Served, p
     latest = run.portal.series.last
     assert abs(found["to"] + _WEEK - latest) < 60 * MICROS
     late = {"from": format_utc(latest - 80 * MICROS), "to": format_utc(latest)}
+    held: list[Route] = []
+    page.route("**/api/series/values*", lambda one: held.append(one))  # the list comes first
     page.goto(f"{run.address}/#/series/m-0/rpm?from={late['from']}&to={late['to']}")
     page.click("button:has-text('moved')")
     page.wait_for_selector("td a:has-text('m-0 rpm')")
+    with page.expect_response(lambda one: "/api/series/values" in one.url):
+        for one in held:
+            one.continue_()
+    page.unroute("**/api/series/values*")
+    page.wait_for_function("text => document.querySelector('.charts p')?.innerText.includes(text)",
+                           arg=late["from"][14:16] + ":")  # fmt: skip
     assert page.locator("td a").all_inner_texts() == ["m-0 rpm", "m-0 flow"]
+    told = unquote(page.locator("td a").nth(1).get_attribute("href") or "")
+    assert (late["from"] in told, late["to"] in told) == (True, True)
+    page.goto(f"{run.address}/#/series/m-0/rpm?from={late['from']}")  # of this span nobody asked
+    page.wait_for_function("() => document.querySelectorAll('td a').length === 0")
 
 
 def test_an_incident_shows_every_attempt_to_deliver_its_messages(

@@ -46,12 +46,19 @@ function useSeries(source, metric, from, to, shift, every, held) {
   return [data, fault];
 }
 
-function Moved({ from, to }) {
-  const [rows, setRows] = useState(null);
-  useEffect(() => { setRows(null); }, [from, to]);
-  const look = () => ask(at("/api/series/moved", { from, to, limit: 15 })).then((one) => setRows(one.items), report);
-  return html`<section><p class="row"><button onClick=${look}>${t("moved")}</button><span class="soft">${t("movedHint")}</span></p>${rows && html`<div class="wide" tabindex="0" role="region" aria-label=${t("moved")}><table><tbody>${
-    rows.map((one) => html`<tr><td><a href=${link("series", [one.source_id, one.metric_name], { from, to })}>${one.source_id} ${one.metric_name}</a></td>
+// Of the span that somebody chose, at once; while a series runs on, the list stays as it was asked for.
+function Moved({ chosen, span }) {
+  const [found, setFound] = useState(null);
+  const asked = useRef(null);
+  useEffect(() => () => { asked.current?.abort(); setFound(null); }, chosen);
+  const from = chosen[0] || new Date(span[0]).toISOString(), to = chosen[1] || new Date(span[1]).toISOString();
+  const look = () => {
+    asked.current?.abort();
+    asked.current = new AbortController();
+    ask(at("/api/series/moved", { from, to, limit: 15 }), { signal: asked.current.signal }).then((one) => setFound({ rows: one.items, from, to }), report);
+  };
+  return html`<section><p class="row"><button onClick=${look}>${t("moved")}</button><span class="soft">${t("movedHint")}${found && ` ${absolute(found.from)} – ${absolute(found.to)}`}</span></p>${found && html`<div class="wide" tabindex="0" role="region" aria-label=${t("moved")}><table><tbody>${
+    found.rows.map((one) => html`<tr><td><a href=${link("series", [one.source_id, one.metric_name], { from: found.from, to: found.to })}>${one.source_id} ${one.metric_name}</a></td>
     <td class="figure">${one.shift > 0 ? "+" : ""}${number(one.shift, 3)}</td><td class="soft">${number(one.before)} → ${number(one.median)}</td></tr>`)}</tbody></table></div>`}</section>`;
 }
 
@@ -172,7 +179,7 @@ function One({ source, metric, query }) {
       <p class="soft">${t("drag")}</p></section>
     ${data && data.alerts.length > 0 && html`<ul class="plain-list">${data.alerts.slice(-20).map((one) => html`<li><a class="grow" href=${link("incident", [one.incident])}>${recorded(one.summary)}</a>
       <${Ago} time=${new Date(one.from / 1000).toISOString()} /></li>`)}</ul>`}
-    ${span && html`<${Moved} from=${new Date(span[0]).toISOString()} to=${new Date(span[1]).toISOString()} />`}`;
+    ${span && html`<${Moved} chosen=${[from, to]} span=${span} />`}`;
 }
 
 const some = (column) => column.some((one) => one != null);

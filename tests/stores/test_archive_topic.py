@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import IsolationLevel, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from padit.codecs.validate import Validate
 from padit.connectors.archive_manifest import latest
@@ -56,6 +57,21 @@ def _fill(kafka: Any, topic: str, count: int = _COUNT, seed: int = 0) -> None:
         for value in plain(20, 9):
             transactional.produce(topic, value, partition=0, timestamp=START * 1000)
         transactional.commit_transaction(30) if kept else transactional.abort_transaction(30)
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    until(
+        lambda: _end(admin, topic, _COMMITTED) == _end(admin, topic, _ALL), "the end is stable", 60
+    )
+
+
+_COMMITTED, _ALL = IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED
+
+
+def _end(admin: AdminClient, topic: str, level: IsolationLevel) -> int:
+    """Where a reader would end: a broker marks the end of a transaction after it has answered."""
+    (found,) = admin.list_offsets(
+        {TopicPartition(topic, 0): OffsetSpec.latest()}, isolation_level=level
+    ).values()
+    return int(found.result(30).offset)
 
 
 def everything(uri: str, **bounds: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ MEANS: Mapping[Reason, str] = {
     Reason.COOL_DOWN: "its incident ended less than `cool_down` ago",
     Reason.RATE_LIMITED: "the route's rate is reached; it comes in a digest",
     Reason.GROUPED: "its incident was sent already",
-    Reason.ACKNOWLEDGED: "somebody has acknowledged its incident",
+    Reason.ACKNOWLEDGED: "somebody has acknowledged it, or all of its incident",
     Reason.FLAPPING: "its incident comes and goes, which was sent once",
     Reason.STILL_OPEN: "it ended, other alerts of its incident had not",
     Reason.REOPENED: "it ended, and its incident began again at once",

@@ -1,8 +1,10 @@
 """Who has a series of an incident, or all of it, and what that changes in messages and reasons."""
 
+from collections.abc import Sequence
+
 import msgspec
 
-from padit.alerting.effects import Handed
+from padit.alerting.effects import Effect, Handed, Outcome
 from padit.alerting.entries import Entry, Target, fingerprint_of
 from padit.alerting.notifiers.base import lines_of
 from padit.alerting.sentences import Told
@@ -163,9 +165,14 @@ def test_a_message_says_who_has_what_and_for_how_long() -> None:
 def test_why_not_names_who_has_the_series() -> None:
     log: list[Entry] = [*TWO, command("acknowledge", 2, target=TORQUE), event("updated", 3)]
     effects = run(log)[1]
-    (line,) = [Told(effects).line(one) for one in effects
-               if getattr(one, "transition", "") == f"a-updated-{at(3)}"]  # fmt: skip
+    line = Told(effects).line(_outcome(effects, f"a-updated-{at(3)}"))
     assert line == "all: acknowledged (ann): somebody has acknowledged it, or all of its incident"
+
+
+def _outcome(effects: Sequence[Effect], transition: str) -> Outcome:
+    (found,) = [one for one in effects
+                if isinstance(one, Outcome) and one.transition == transition]  # fmt: skip
+    return found
 
 
 def test_a_state_saved_before_series_could_be_taken_is_read_and_goes_on() -> None:

@@ -87,6 +87,7 @@ class View(msgspec.Struct, frozen=True, gc=False):
         more: members beyond these.
         causes: likely first causes with their evidence, at most three, the likeliest first.
         decided: whether the first of them is clearly ahead.
+        began: how often it began, of which the latest 100 count.
     """
 
     id: str
@@ -100,6 +101,7 @@ class View(msgspec.Struct, frozen=True, gc=False):
     causes: tuple[tuple[str, float, str], ...]
     decided: bool
     acknowledged_at: int = 0
+    began: int = 1
 
 
 class Handed(msgspec.Struct, frozen=True, gc=False, tag="handed", tag_field="effect"):

@@ -45,6 +45,7 @@ def view_with_causes(policy: Policy, incident: Incident) -> tuple[View, tuple[Ca
         ),
         decided=decided,
         acknowledged_at=incident.acknowledged_at,
+        began=len(incident.begins),
     )
     return view, causes
 

@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _LONGEST_SECRET = 10_000
+_OFTEN = 3  # fewer beginnings are no coming and going
 
 
 class Request(NamedTuple):
@@ -221,7 +222,8 @@ def lines_of(message: Handed, most: int = 20) -> list[str]:
     if more:
         lines.append(f"and {more} more")
     whole = _taken(view, message.time)
-    return [*lines, *([plain(whole)] if whole else []), *_first_cause(view), *note]
+    often = f"it began {view.began} times" if view.began >= _OFTEN else ""
+    return [*lines, *(plain(one) for one in (whole, often) if one), *_first_cause(view), *note]
 
 
 def _taken(one: View | MemberView, now: int, before: str = "", behind: str = "") -> str:

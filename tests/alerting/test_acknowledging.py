@@ -195,3 +195,24 @@ def test_a_command_by_fingerprint_meets_the_open_alert_of_its_series_and_no_late
     assert _kinds([event("opened", 0), tick(1), command("acknowledge", 1, target=TORQUE)])[1:] == [
         "acknowledged"
     ]
+
+
+def test_a_silence_by_command_may_begin_later_and_mutes_from_then_on() -> None:
+    log: list[Entry] = [
+        command("silence", 10, until=at(60)), event("opened", 1), event("resolved", 2),
+        tick(9), event("opened", 20, "b", metric="rpm"), tick(50),
+    ]  # fmt: skip
+    _, effects = run(log)
+    assert [(kind, minute) for _, kind, minute in sent(effects)] == [("opened", 1), ("resolved", 3)]
+    assert reasons(effects)[f"b-opened-{at(20)}"] == "silenced"
+
+
+def test_what_came_and_went_says_how_often_when_it_is_over() -> None:
+    flaps: list[Entry] = []
+    for i in range(8):
+        flaps += [event("opened", i, f"a{i}"), event("resolved", i + 0.5, f"a{i}")]
+    messages = [one for one in run([*flaps, tick(600)])[1] if isinstance(one, Handed)]
+    assert [one.kind for one in messages] == ["opened", "flapping", "resolved"]
+    said = [[line for line in lines_of(one) if "began" in line] for one in messages]
+    assert said[0] == []
+    assert said[2] == ["it began 8 times"]

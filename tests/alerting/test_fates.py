@@ -75,3 +75,29 @@ def test_of_a_message_that_was_never_handed_out_nothing_is_said(
         Alerting(config_of(), store).take([Record("alert", "f", 0, 0, 1, line)])
     found = _asked(tmp_path, "s0", capsys)
     assert "other: handed (opened, sent at 2026-03-01T08:00:00.000000Z): became" in found
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "words"),
+    [
+        (Answer(), 0, "ops took it\n"),
+        (
+            Answer(400, b"no such hook"),
+            1,
+            "ops refused it; the service would not try again: HTTP 400",
+        ),
+        (Answer(503), 1, "ops did not take it; the service would try again: HTTP 503"),
+    ],
+)
+def test_a_test_message_shows_whether_the_receiver_of_a_route_works(
+    answer: Answer, code: int, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with receiving() as got:
+        (tmp_path / "c.yaml").write_text(SIMPLE.replace("http://127.0.0.1:1/", got.url))
+        got.answer = lambda number: answer
+        command = ["notify", "test", "all", "--config", str(tmp_path / "c.yaml")]
+        assert main(command) == code
+        assert capsys.readouterr().out.startswith(words)
+        assert [one["type"] for one in got.events] == ["io.padit.incident.test"]
+        assert main([*command[:2], "nobody", *command[3:]]) == 2
+        assert "there is no route 'nobody' (have: all)" in capsys.readouterr().err

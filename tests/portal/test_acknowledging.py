@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from playwright.sync_api import Browser
 
 from padit.domain.timestamps import parse_timestamp
+from tests.portal.browsing import opened
 from tests.portal.making import append, served, transition, wait_for
 
 
@@ -60,3 +62,27 @@ def test_one_series_is_taken_and_given_back_then_all_and_the_timeline_has_a_line
                         ("acknowledge", sorted(of.values()))]  # fmt: skip
         assert operator.post(f"{path}/unacknowledge", json={}).status_code == 200
         assert _incident(operator)["acknowledged_by"] == ""
+
+
+def test_the_page_has_a_button_for_each_series_of_an_incident_that_several_have(
+    tmp_path: Path, chromium: Browser
+) -> None:
+    append(
+        tmp_path / "alerts.jsonl",
+        transition("opened", 60), transition("opened", 61, "b", metric_name="rpm"),
+    )  # fmt: skip
+    with (
+        served(tmp_path) as one,
+        opened(chromium, one.address, one.portal.accounts.link("admin"), "ann") as page,
+    ):
+        page.click(".title")
+        page.click('button[aria-label="Acknowledge: press-1 rpm"]')
+        row = page.locator("tr", has_text="rpm")
+        row.locator(".tag.good", has_text="ann has it").wait_for()
+        assert page.locator(".heading .tag.good").count() == 0
+        page.click('button[aria-label="Take back: press-1 rpm"]')
+        page.wait_for_selector('button[aria-label="Acknowledge: press-1 rpm"]')
+        page.click(".heading button.strong")
+        page.locator(".heading .tag.good", has_text="ann has it").wait_for()
+        assert page.locator("tr .tag.good").count() == 0
+        assert page.locator("tr button").count() == 0

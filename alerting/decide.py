@@ -191,8 +191,10 @@ def _again(
         return Decision("quiet", Reason.FLAPPING)
     if told.state == "ended":
         return Decision("wait", Reason.COOL_DOWN, "", _cool(event, route, told))
-    if incident.acknowledged_by:
-        return Decision("quiet", Reason.ACKNOWLEDGED, incident.acknowledged_by)
+    taken = incident.members[state.alerts[event.alert][1]].taken
+    by = incident.acknowledged_by or ("" if taken is None else taken.by)
+    if by:
+        return Decision("quiet", Reason.ACKNOWLEDGED, by)
     return Decision("quiet", Reason.GROUPED, incident.id)
 
 

@@ -54,7 +54,12 @@ DIGESTS: frozenset[MessageKind] = frozenset({"digest", "digest_over"})
 
 
 class MemberView(msgspec.Struct, frozen=True, gc=False):
-    """A member of an incident as a message shows it; times in microseconds, `closed` 0: open."""
+    """A member of an incident as a message shows it; times in microseconds, `closed` 0: open.
+
+    Attributes:
+        acknowledged_by, acknowledged_at: who has it alone, and since when; empty and 0: nobody, or
+            all of its incident is somebody's.
+    """
 
     fingerprint: str
     source_id: str
@@ -66,13 +71,15 @@ class MemberView(msgspec.Struct, frozen=True, gc=False):
     closed: int
     labels: dict[str, str]
     alert: str
+    acknowledged_by: str = ""
+    acknowledged_at: int = 0
 
 
 class View(msgspec.Struct, frozen=True, gc=False):
     """An incident as of one moment.
 
     Attributes:
-        id, opened, acknowledged_by: as in `Incident`.
+        id, opened, acknowledged_by, acknowledged_at: as in `Incident`.
         severity: the highest of its open members; of all once it is over.
         firing: whether a member is open.
         flapping: whether it comes and goes.
@@ -80,6 +87,7 @@ class View(msgspec.Struct, frozen=True, gc=False):
         more: members beyond these.
         causes: likely first causes with their evidence, at most three, the likeliest first.
         decided: whether the first of them is clearly ahead.
+        began: how often it began, of which the latest 100 count.
     """
 
     id: str
@@ -92,6 +100,8 @@ class View(msgspec.Struct, frozen=True, gc=False):
     more: int
     causes: tuple[tuple[str, float, str], ...]
     decided: bool
+    acknowledged_at: int = 0
+    began: int = 1
 
 
 class Handed(msgspec.Struct, frozen=True, gc=False, tag="handed", tag_field="effect"):

@@ -7,6 +7,7 @@ So it makes no difference whether a tick, the job's progress or the next alert l
 from heapq import heappop
 
 from padit.alerting import people, routing
+from padit.alerting.acknowledging import remind
 from padit.alerting.compiled import Policy
 from padit.alerting.decide import decide, room
 from padit.alerting.duties import Duties
@@ -99,7 +100,7 @@ class Engine:
             routing.calm(step, incident, time)
             step.leave(incident)
         elif kind == "reminder":
-            people.remind(step, incident, time)
+            remind(step, incident, time)
         elif kind == "forget":
             self._forget(step, incident, time)
 

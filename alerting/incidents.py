@@ -98,7 +98,7 @@ def close(state: State, incident: Incident, fingerprint: str, time: int, reason:
     """End the open alert of a member."""
     member = incident.members[fingerprint]
     _drop_alert(state, member.event.alert, member.event.opened)
-    member.closed, member.ended_by = time, reason
+    member.closed, member.ended_by, member.taken = time, reason, None
     incident.firing -= 1
     if not incident.firing:
         incident.changed = max(incident.changed, time)
@@ -106,7 +106,7 @@ def close(state: State, incident: Incident, fingerprint: str, time: int, reason:
 
 
 def unacknowledge(incident: Incident) -> None:
-    """Take an acknowledgement back, with its expiry."""
+    """Take the acknowledgement of a whole incident back, with its expiry."""
     incident.acknowledged_by, incident.acknowledged_at = "", 0
     incident.reminded, incident.expires = False, 0
 

@@ -22,7 +22,9 @@ _LOG = logging.getLogger(__name__)
 _BATCH = 500
 _LONGEST_LINE = 16_000_000
 _ASK_SECONDS = 10.0
-_LOOK_EVERY_SECONDS = 30.0
+# While it works: whoever leads has to say every few seconds that it is there.
+_GLANCE_SECONDS = 2.0
+_LOOK_EVERY_SECONDS, _LOOK_AGAIN_SECONDS = 30.0, 5.0
 
 
 class FileInput:
@@ -111,6 +113,10 @@ def _with_positions(records: list[Record]) -> list[Record]:
     return moved
 
 
+class _AwayError(SourceError):
+    """No broker answers."""
+
+
 class TopicInput:
     """Topics of one broker, from where the store stands.
 
@@ -144,20 +150,31 @@ class TopicInput:
         self._paused: set[tuple[str, int]] = set()
 
     def seek(self, positions: dict[tuple[str, int], int]) -> None:
-        """Read from the positions; what has none from its beginning."""
-        self._positions = positions
-        self._look_for_partitions()
+        """Read from the positions; what has none from its beginning.
 
-    def _look_for_partitions(self) -> None:
-        """Take partitions that are new, too."""
+        A broker that was read before is waited for, so that whoever takes over while it is away
+        keeps the lead.
+        """
+        self._positions = positions
+        try:
+            self._look_for_partitions(_ASK_SECONDS)
+        except _AwayError as error:
+            if {place for place, _ in positions}.isdisjoint(map(self._at, self._kinds)):
+                raise
+            _LOG.warning("%s; waits for it", error)
+
+    def _look_for_partitions(self, seconds: float) -> None:
+        """Take partitions that are new, too; all answers within so many seconds."""
         self._looked = monotonic()
+        until = self._looked + seconds
         fresh = []
         for topic in self._kinds:
+            left = max(until - monotonic(), 0.01)
             try:
-                found = self._consumer.list_topics(topic, timeout=_ASK_SECONDS).topics[topic]
+                found = self._consumer.list_topics(topic, timeout=left).topics[topic]
             except KafkaException as error:
                 message = f"no broker answers at {self._place} ({error.args[0].str()}); is it up?"
-                raise SourceError(message) from error
+                raise _AwayError(message) from error
             if found.error is not None:
                 message = f"topic {topic} at {self._place}: {found.error.str()}"
                 raise SourceError(message)
@@ -179,9 +196,10 @@ class TopicInput:
 
     def poll(self, seconds: float) -> Sequence[Record]:
         """What has come; a broker that is away is waited for."""
-        if monotonic() - self._looked > _LOOK_EVERY_SECONDS:
+        wait = _LOOK_EVERY_SECONDS if self._known else _LOOK_AGAIN_SECONDS
+        if monotonic() - self._looked > wait:
             try:
-                self._look_for_partitions()
+                self._look_for_partitions(_GLANCE_SECONDS)
             except SourceError as error:  # the client connects again by itself
                 _LOG.warning("%s; goes on with the partitions it knows", error)
         # `consume` with a time waits for all of it, also when something has come.

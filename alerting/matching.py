@@ -1,7 +1,8 @@
 """Matchers of routes, silences and commands: patterns of names and labels, severities, hours."""
 
 import re
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import translate
 from functools import lru_cache
@@ -18,6 +19,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTES_OF_WEEK = 7 * 24 * 60
 _MINUTE = 60 * MICROS
 _DAY = timedelta(days=1)
+_DAY_MICROS = 86_400 * MICROS
+_MOST_DAYS = 512
 _WILD = frozenset("*?[")
 
 
@@ -144,11 +147,32 @@ class Hours:
         zone: name of the time zone.
     """
 
-    __slots__ = ("ranges", "zone")
+    __slots__ = ("_begins", "ranges", "zone")
 
     def __init__(self, ranges: Sequence[tuple[int, int]], zone: str) -> None:
         self.ranges = tuple(sorted(ranges))
         self.zone = ZoneInfo(zone)
+        self._begins: dict[int, tuple[int, ...]] = {}
+
+    def begins_of(self, day: int) -> tuple[int, ...]:
+        """Event times at which a range begins, from behind the start of a day of UTC on.
+
+        The last of them lies behind the day. They follow from the hours and the day alone, so to
+        keep them changes nothing.
+        """
+        found = self._begins.get(day)
+        if found is None:
+            if len(self._begins) >= _MOST_DAYS:
+                self._begins.clear()
+            found = self._begins[day] = tuple(_chain(self, day * _DAY_MICROS))
+        return found
+
+
+def _chain(hours: Hours, time: int) -> Iterator[int]:
+    end = time + _DAY_MICROS
+    while time < end:
+        time = _begin_behind(hours, time)
+        yield time
 
 
 def _local(hours: Hours, time: int) -> datetime:
@@ -171,6 +195,12 @@ def next_start(hours: Hours, time: int) -> int:
     The local time counts, also where the clocks change: a beginning that comes twice counts twice,
     one that is skipped comes as much later as the clocks leap, and a leap into a range begins it.
     """
+    begins = hours.begins_of(time // _DAY_MICROS)
+    return begins[bisect_right(begins, time)]
+
+
+def _begin_behind(hours: Hours, time: int) -> int:
+    """As `next_start`, without what is kept; at most one change of the clocks lies before it."""
     local = _local(hours, time).replace(tzinfo=None)
     monday = local.replace(hour=0, minute=0, second=0, microsecond=0)
     monday -= timedelta(days=local.weekday())

@@ -44,6 +44,8 @@ def view_with_causes(policy: Policy, incident: Incident) -> tuple[View, tuple[Ca
             [(_cut(one.source), one.score, _cut(one.why, _LONGEST_SUMMARY)) for one in causes]
         ),
         decided=decided,
+        acknowledged_at=incident.acknowledged_at,
+        began=len(incident.begins),
     )
     return view, causes
 
@@ -55,7 +57,7 @@ def _severity(members: Sequence[Member]) -> Severity:
 
 
 def _view(member: Member) -> MemberView:
-    event = member.event
+    event, taken = member.event, member.taken
     fingerprint, source_id, metric_name = _names(event.source_id, event.metric_name)
     return MemberView(
         fingerprint,
@@ -68,6 +70,8 @@ def _view(member: Member) -> MemberView:
         member.closed,
         _labels(event.labels),
         event.alert,
+        "" if taken is None else taken.by,
+        0 if taken is None else taken.at,
     )
 
 

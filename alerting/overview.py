@@ -271,7 +271,6 @@ class Overview:
         view["silenced"] = self._silenced(one)
         closed = [member.closed for member in one.members.values()]
         view["closed"] = 0 if one.firing else max(closed, default=0)
-        view["acknowledged_at"] = one.acknowledged_at
         view["sources"] = sorted({member.event.source_id for member in one.members.values()})
         first = worst(one)[0].event
         view["title"] = first.summary or f"{first.metric_name} of {first.source_id}"

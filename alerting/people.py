@@ -4,16 +4,17 @@ A command names alerts by fingerprint or patterns, never an incident, because in
 configuration makes of alerts. It acts on what is open when it takes effect.
 """
 
+from padit.alerting.acknowledging import acknowledge, take_back
 from padit.alerting.effects import CommandResult, Feedback
 from padit.alerting.entries import Command
-from padit.alerting.incidents import close, unacknowledge
-from padit.alerting.matching import aim_of
+from padit.alerting.incidents import close
+from padit.alerting.matching import Aim, aim_of
 from padit.alerting.routing import end_without_transition
 from padit.alerting.state import Incident, SilenceSet
 from padit.alerting.step import Step
 from padit.domain.timestamps import parse_timestamp
 
-__all__ = ["obey", "receive", "remind"]
+__all__ = ["obey", "receive"]
 
 _MOST_REMEMBERED = 100_000
 _FOR_EVER = 1 << 62
@@ -89,20 +90,21 @@ def _ended(step: Step, command: Command) -> tuple[str, ...]:
     return tuple(found[-1:])
 
 
-def _acknowledge_all(step: Step, command: Command, alerts: Alerts) -> None:
-    for incident in _incidents(alerts):
-        _acknowledge(step, incident, command)
+def _acknowledge(step: Step, command: Command, alerts: Alerts) -> None:
+    for incident, named in _by_incident(alerts):
+        acknowledge(step, incident, named, command)
 
 
 def _unacknowledge(step: Step, command: Command, alerts: Alerts) -> None:
-    for incident in _incidents(alerts):
-        unacknowledge(incident)
+    del step, command
+    for incident, named in _by_incident(alerts):
+        take_back(incident, named)
 
 
 def _resolve(step: Step, command: Command, alerts: Alerts) -> None:
     for incident, fingerprint, _ in alerts:
         close(step.state, incident, fingerprint, command.time, f"by {command.by}")
-    for incident in _incidents(alerts):
+    for incident, _ in _by_incident(alerts):
         if incident.firing:
             continue
         for name, told in incident.told.items():
@@ -111,8 +113,12 @@ def _resolve(step: Step, command: Command, alerts: Alerts) -> None:
         step.leave(incident)
 
 
-def _incidents(alerts: Alerts) -> list[Incident]:
-    return list({incident.id: incident for incident, _, _ in alerts}.values())
+def _by_incident(alerts: Alerts) -> list[tuple[Incident, list[str]]]:
+    """Incidents, each with the fingerprints of its members that are meant."""
+    found: dict[str, tuple[Incident, list[str]]] = {}
+    for incident, fingerprint, _ in alerts:
+        found.setdefault(incident.id, (incident, []))[1].append(fingerprint)
+    return list(found.values())
 
 
 def _alerts(step: Step, command: Command) -> Alerts:
@@ -121,6 +127,8 @@ def _alerts(step: Step, command: Command) -> Alerts:
     Feedback may be about alerts that have ended: of each series it means the latest.
     """
     means, ended = aim_of(command.target), command.kind == "feedback"
+    if command.target.fingerprint and not ended:
+        return _open_of(step, command.target.fingerprint, means)
     found = [
         (incident, fingerprint, member.event.alert)
         for incident in step.state.incidents.values()
@@ -134,6 +142,16 @@ def _alerts(step: Step, command: Command) -> Alerts:
     for one in sorted(found, key=lambda one: one[0].members[one[1]].event.opened):
         latest[one[1]] = one
     return [one for one in found if latest[one[1]] is one]
+
+
+def _open_of(step: Step, fingerprint: str, means: Aim) -> Alerts:
+    """The open alert of a series, if it is meant: without a look at all others."""
+    alert = step.state.series.get(fingerprint)
+    if alert is None:
+        return []
+    incident = step.state.incidents[step.state.alerts[alert][0]]
+    meant = means(incident.members[fingerprint].event)
+    return [(incident, fingerprint, alert)] if meant else []
 
 
 def _silence(step: Step, command: Command) -> None:
@@ -150,36 +168,8 @@ def _silence(step: Step, command: Command) -> None:
     step.effects.append(CommandResult(command.id, "applied", command.time))
 
 
-def _acknowledge(step: Step, incident: Incident, command: Command) -> None:
-    if not incident.firing or (incident.acknowledged_by and not incident.reminded):
-        return
-    incident.acknowledged_by, incident.acknowledged_at = command.by, command.time
-    lasts = step.policy.config.acknowledged_for
-    incident.expires = command.until or (command.time + lasts if lasts else 0)
-    incident.reminded = False
-    if incident.expires:
-        step.set_timer(incident.expires, "reminder", incident.id)
-    for name, told in incident.told.items():
-        if told.state == "told":
-            step.hand(step.policy.by_name[name], "acknowledged", command.time, [incident])
-
-
-def remind(step: Step, incident: Incident, time: int) -> None:
-    """An acknowledgement has run out while the incident goes on: one message.
-
-    One that was taken back, or was renewed since, has left a timer that means nothing any more.
-    """
-    if not incident.firing or incident.expires != time or incident.reminded:
-        return
-    incident.reminded = True
-    for name, told in incident.told.items():
-        if told.state == "told":
-            told.messages += 1
-            step.hand(step.policy.by_name[name], "reminder", time, [incident])
-
-
 _ACTIONS = {
-    "acknowledge": _acknowledge_all,
+    "acknowledge": _acknowledge,
     "unacknowledge": _unacknowledge,
     "resolve": _resolve,
     "feedback": _judge,

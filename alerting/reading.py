@@ -63,7 +63,7 @@ class LogReader(Reads):
         return int(self.execute("SELECT count(*) FROM refused")[0][0])
 
     def done_to(self, alerts: Sequence[str]) -> list[dict[str, Any]]:
-        """Commands that met one of these alerts: time, kind, who and note."""
+        """Commands that met one of these alerts: time, kind, who, note, and which of them."""
         wanted = set(alerts)
         rows = self.execute(
             "SELECT log.n, log.payload, r.alerts FROM command_result AS r "
@@ -76,9 +76,9 @@ class LogReader(Reads):
                 continue
             entry = entry_of("command", bytes(payload))
             if entry is not None and isinstance(entry[1], Command):
-                one = entry[1]
+                one, about = entry[1], [name for name in met.split(",") if name in wanted]
                 found.append({"time": format_utc(one.time), "n": n, "kind": one.kind,
-                              "by": one.by, "note": one.note})  # fmt: skip
+                              "by": one.by, "note": one.note, "alerts": about})  # fmt: skip
         return found
 
     def entries(self) -> list[Entry]:

@@ -12,9 +12,25 @@ from padit.alerting.entries import AlertEvent, Command, Target
 from padit.domain.alert import Severity
 from padit.domain.errors import StateError
 
-__all__ = ["Incident", "Member", "SilenceSet", "State", "Told", "dump", "load"]
+__all__ = ["Incident", "Member", "SilenceSet", "State", "Taken", "Told", "dump", "load"]
 
-_VERSION = 5
+_VERSION = 6
+_READ = frozenset({5, _VERSION})  # 5 had no acknowledgement of a member
+
+
+class Taken(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """An acknowledgement of a member.
+
+    Attributes:
+        by, at: who, and when.
+        expires: event time at which it runs out; 0: never.
+        reminded: whether it has run out, which was sent.
+    """
+
+    by: str
+    at: int
+    expires: int = 0
+    reminded: bool = False
 
 
 class Member(msgspec.Struct, array_like=True, gc=False):
@@ -26,6 +42,7 @@ class Member(msgspec.Struct, array_like=True, gc=False):
         closed: event time at which its latest alert ended; 0 while it is open.
         openings: alerts of it in this incident.
         ended_by: reason of its end.
+        taken: by whom it alone was acknowledged; None: by nobody, or its whole incident was.
     """
 
     event: AlertEvent
@@ -33,6 +50,7 @@ class Member(msgspec.Struct, array_like=True, gc=False):
     closed: int = 0
     openings: int = 1
     ended_by: str = ""
+    taken: Taken | None = None
 
 
 class Told(msgspec.Struct, array_like=True, gc=False):
@@ -74,7 +92,7 @@ class Incident(msgspec.Struct, array_like=True, gc=False):
         firing: members that are open.
         begins: event times at which it began again, the latest ones.
         flapping: whether it comes and goes.
-        acknowledged_by, acknowledged_at: who, and when; empty and 0: not acknowledged.
+        acknowledged_by, acknowledged_at: who has all of it, and since when; empty and 0: nobody.
         reminded: whether the expiry of that was sent.
         expires: event time of that expiry; 0: none.
         told: by name of the route.
@@ -194,10 +212,11 @@ def load(data: bytes) -> State:
     except msgspec.DecodeError as error:
         message = f"the saved state of alerting ({len(data)} bytes) is damaged: {error}"
         raise StateError(message) from error
-    if state.version != _VERSION:
+    if state.version not in _READ:
         message = (
             f"the saved state of alerting has version {state.version}, this code reads {_VERSION}: "
             "it is made again from the log"
         )
         raise StateError(message)
+    state.version = _VERSION
     return state

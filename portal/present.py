@@ -69,7 +69,8 @@ class Presenter:
         for key in ("opened", "closed", "acknowledged_at", "silenced"):
             view[key] = moment(view[key])
         for member in view["members"]:
-            member["opened"], member["closed"] = moment(member["opened"]), moment(member["closed"])
+            for key in ("opened", "closed", "acknowledged_at"):
+                member[key] = moment(member[key])
         return view
 
     def change(self, change: Change) -> bytes:

@@ -17,6 +17,7 @@ import msgspec
 from padit.alerting.delivery.breaker import Breaker
 from padit.alerting.delivery.receivers import Receiver
 from padit.alerting.effects import Handed
+from padit.alerting.fates import LEFT_ALONE, leave_alone
 from padit.alerting.notifiers.base import Result
 from padit.alerting.store.attempts import attempted
 from padit.alerting.store.base import Delivery, Store
@@ -128,6 +129,9 @@ class Worker:
                 continue
             result = self._breaker.call(lambda one=one: self._attempt(store, one))  # type: ignore[misc]
             if result is None:
+                if one.reason != LEFT_ALONE:
+                    with store.transaction():
+                        leave_alone(store, one.number)
                 return False
             tried, self._sent = True, monotonic()
             self._results.append((one, result, int(clock() * MICROS)))

@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar, NamedTuple, Protocol
 
 from pydantic import AfterValidator, Field
 
-from padit.alerting.effects import Handed, View
+from padit.alerting.effects import Handed, MemberView, View
 from padit.domain.config import Section
 from padit.domain.errors import ConfigurationError
-from padit.domain.timestamps import format_utc
+from padit.domain.timestamps import MICROS, format_utc
 from padit.ops.retrying import asked_wait
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _LONGEST_SECRET = 10_000
+_OFTEN = 3  # fewer beginnings are no coming and going
 
 
 class Request(NamedTuple):
@@ -214,13 +215,24 @@ def lines_of(message: Handed, most: int = 20) -> list[str]:
         return [*lines, *([f"and {rest} more"] if rest else []), *note]
     lines = [
         plain(f"{one.severity} {one.source_id} {one.metric_name} since {format_utc(one.opened)}: "
-              f"{one.summary}")
+              f"{one.summary}{_taken(one, message.time, ' (', ')')}")
         for one in view.members[:most]
     ]  # fmt: skip
     more = view.more + len(view.members[most:])
     if more:
         lines.append(f"and {more} more")
-    return [*lines, *_first_cause(view), *note]
+    whole = _taken(view, message.time)
+    often = f"it began {view.began} times" if view.began >= _OFTEN else ""
+    return [*lines, *(plain(one) for one in (whole, often) if one), *_first_cause(view), *note]
+
+
+def _taken(one: View | MemberView, now: int, before: str = "", behind: str = "") -> str:
+    """Who has an incident, or a member of it alone, and for how long; empty: nobody."""
+    if not one.acknowledged_by:
+        return ""
+    minutes = max(now - one.acknowledged_at, 0) // (60 * MICROS)
+    age = f" {minutes} min ago" if minutes else ""
+    return f"{before}acknowledged by {one.acknowledged_by}{age}{behind}"
 
 
 def _first_cause(view: View) -> list[str]:

@@ -1,7 +1,7 @@
 """Messages that wait for a receiver which the configuration no longer has."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from padit.alerting.store.base import Store
 
@@ -20,13 +20,7 @@ def readdress(store: Store, leads_to: Mapping[str, str], receivers: Collection[s
         leads_to: receiver by route.
         receivers: names of those that there are.
     """
-    rows = store.execute(
-        "SELECT route, receiver, count(*) FROM delivery WHERE state = 'pending' "
-        "GROUP BY route, receiver ORDER BY route, receiver"
-    ).fetchall()
-    for route, receiver, count in rows:
-        if receiver in receivers:
-            continue
+    for route, receiver, count in _waiting_for(store, _gone(store, receivers)):
         now = leads_to.get(route)
         if now is not None:
             change, value = "receiver = ?", now
@@ -44,3 +38,28 @@ def readdress(store: Store, leads_to: Mapping[str, str], receivers: Collection[s
                 "WHERE state = 'pending' AND route = ? AND receiver = ?",
                 (value, route, receiver),
             )
+
+
+def _gone(store: Store, receivers: Collection[str]) -> list[str]:
+    """Receivers of messages that there are no longer; a look into the index for each name."""
+    found = []
+    name = store.execute("SELECT min(receiver) FROM delivery").fetchone()[0]
+    while name is not None:
+        if name not in receivers:
+            found.append(name)
+        row = store.execute("SELECT min(receiver) FROM delivery WHERE receiver > ?", (name,))
+        name = row.fetchone()[0]
+    return found
+
+
+def _waiting_for(store: Store, names: Iterable[str]) -> list[tuple[str, str, int]]:
+    """Route, receiver and number of the messages that wait for some receivers."""
+    return [
+        (route, name, count)
+        for name in names
+        for route, count in store.execute(
+            "SELECT route, count(*) FROM delivery WHERE receiver = ? AND state = 'pending' "
+            "GROUP BY route ORDER BY route",
+            (name,),
+        ).fetchall()
+    ]

@@ -1,14 +1,17 @@
 """`padit why-not`: why an alert of a series was, or was not, sent to somebody."""
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, closing
 
 from padit.alerting.effects import Outcome
 from padit.alerting.entries import AlertEvent
+from padit.alerting.fates import fate_of
 from padit.alerting.notifiers.base import plain
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.preview import preview
 from padit.alerting.sentences import Told
+from padit.alerting.store.opening import open_recorded
 from padit.alerting.unalerted import Recorded, Unalerted
 from padit.analysis.alert_files import read_lines
 from padit.analysis.explain.history import Reading
@@ -34,8 +37,10 @@ EXAMPLES = """examples:
 
 What the job recorded is used; where one of --features, --late and --dlq is missing, it is computed
 again from --input: all of it is read, and the rows of the source go through the job's own code.
-With --at only the transitions within an hour count. Exit codes: 0 there are some; 1 the job wrote
-no alert of that series then, and what can be done about it; 2 something cannot be read.
+With --at only the transitions within an hour count. With --data it says, too, what came of each
+message: delivered, waiting (its receiver fails, or is left alone), or dead with the reason. Exit
+codes: 0 there are some; 1 the job wrote no alert of that series then, and what can be done about
+it; 2 something cannot be read.
 """
 _NEAR = 3600 * MICROS
 _FOREVER = 2**62
@@ -99,10 +104,24 @@ def run(args: argparse.Namespace) -> int:
         return 1
     outcomes: dict[str, list[Outcome]] = {}
     effects = preview(config, entries).effects
-    told = Told(effects)
     for effect in effects:
         if isinstance(effect, Outcome):
             outcomes.setdefault(effect.transition, []).append(effect)
+    with ExitStack() as stack:
+        fate = _fates(args.data, stack)
+        _print(wanted, outcomes, Told(effects, fate))
+    return 0
+
+
+def _fates(place: str | None, stack: ExitStack) -> Callable[[str], str]:
+    """What came of a message, where the store of the service is there to be asked."""
+    if not place:
+        return lambda message: ""
+    store = stack.enter_context(closing(open_recorded(place)))
+    return lambda message: fate_of(store, message)
+
+
+def _print(wanted: Iterable[AlertEvent], outcomes: Mapping[str, list[Outcome]], told: Told) -> None:
     for one in wanted:
         print(f"{format_utc(one.time)} {one.kind} {one.severity} {one.score:.2f} "
               f"{plain(one.summary)}")  # fmt: skip
@@ -110,7 +129,6 @@ def run(args: argparse.Namespace) -> int:
             print(f"    {told.line(outcome)}")
         if one.id not in outcomes:
             print("    waits: its outcome is open at the end of the recording")
-    return 0
 
 
 def _unalerted(args: argparse.Namespace, when: int | None) -> list[str]:

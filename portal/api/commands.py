@@ -1,5 +1,6 @@
 """What people do, as commands: acknowledge, resolve, silence, feedback, on alerts and incidents."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -113,13 +114,13 @@ async def _give(
     who = request.state.principal.name
     request.state.about = f"{kind} {done.until} {done.note}".strip()
     end = end_of(portal, done.until)
-    given = [
-        await portal.command(
+    given = await asyncio.gather(*(
+        portal.command(
             kind, Target(fingerprint=one, time=format_utc(seen) if seen else ""), who, until=end,
             note=done.note, name=f"{key}-{one}" if key else "",
         )
         for one, seen in prints.items()
-    ]  # fmt: skip
+    ))  # fmt: skip
     return _given(given)
 
 
@@ -160,8 +161,6 @@ async def act_on_incident(
 ) -> Response:
     """Acknowledge or resolve an incident, or silence its series."""
     prints = _of_incident(portal_of(request), incident, only_open=what != "silence")
-    if what in ("acknowledge", "unacknowledge"):
-        prints = dict(list(prints.items())[:1])
     done.until = done.until or ("1h" if what == "silence" else "")
     return await _give(request, what, prints, done, key)
 

@@ -13,7 +13,7 @@ from padit.alerting.state import Incident
 from padit.alerting.store.attempts import Attempt, attempts_of
 from padit.alerting.story import story_of
 from padit.domain.errors import SinkError
-from padit.domain.timestamps import format_utc
+from padit.domain.timestamps import MICROS, format_utc, parse_timestamp
 from padit.portal.answers import (
     Moment,
     Most,
@@ -37,6 +37,8 @@ from padit.portal.texts.desk import Story
 __all__ = ["incident_row", "router"]
 
 router = APIRouter(prefix="/api/incidents", tags=["incidents"], route_class=GuardedRoute)
+_TAKEN = ("acknowledge", "unacknowledge")
+_AT_ONCE = 2 * MICROS
 _EXAMPLE = {
     "id": "5fb1…", "title": "torque_nm of machine-01: median 64.7 > 61.5", "severity": "CRITICAL",
     "firing": True, "opened": "2026-01-05T06:29:00.000000Z", "sources": ["machine-01"],
@@ -178,6 +180,23 @@ async def _messages(portal: Portal, incident: str) -> tuple[list[MessageState], 
         return [], str(error)
 
 
+def _together(done: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What somebody took, or gave back, at once: of a command about each series one line."""
+    found: list[dict[str, Any]] = []
+    for one in sorted(done, key=lambda each: each["n"]):
+        last = found[-1] if found else {}
+        alike = [one[key] == last.get(key) for key in ("kind", "by", "note")]
+        if one["kind"] not in _TAKEN or not all(alike) or _apart(last, one) > _AT_ONCE:
+            found.append(one | {"alerts": list(one["alerts"])})
+        else:
+            last["alerts"] += [name for name in one["alerts"] if name not in last["alerts"]]
+    return found
+
+
+def _apart(one: dict[str, Any], other: dict[str, Any]) -> int:
+    return abs(parse_timestamp(other["time"]) - parse_timestamp(one["time"]))
+
+
 def _page(
     portal: Portal,
     incident: str,
@@ -207,7 +226,7 @@ def _page(
         for row in rows
         for step in row.steps
     ]  # fmt: skip
-    view["timeline"] = sorted([*steps, *done], key=lambda one: (one["time"], one["n"]))
+    view["timeline"] = sorted([*steps, *_together(done)], key=lambda one: (one["time"], one["n"]))
     view["delivers"], view["lacks"] = portal.deliver, lacks
     view["story"] = story_of(view, rows)
     data = msgspec.json.encode(view)[:-1]

@@ -108,6 +108,33 @@ def test_what_waits_for_a_receiver_that_is_gone_follows_its_route_or_is_dead_and
     assert ("neither route all nor receiver ops" in listed) == (route == "other")
 
 
+def test_a_look_for_receivers_that_are_gone_costs_no_more_where_many_messages_wait(
+    tmp_path: Path,
+) -> None:
+    """It is done every half a minute. Counted in steps of SQLite, a hundred at a time."""
+    steps: list[int] = []
+    with closing(SqliteStore(tmp_path)) as store:
+        for count in (100, 10_000):
+            with store.transaction():
+                for number in range(count):
+                    store.execute(
+                        "INSERT INTO delivery (id, route, receiver, incident, kind, time, message) "
+                        "VALUES (?, 'all', ?, '', 'opened', 0, '')",
+                        (f"{count}-{number}", ("ops", "desk")[number % 2]),
+                    )
+            steps.append(0)
+            store._connection.set_progress_handler(lambda: _one_more(steps), 100)
+            readdress(store, {"all": "ops"}, ["ops", "desk"])
+            store._connection.set_progress_handler(None, 0)
+        assert steps[1] <= steps[0] + 1
+        readdress(store, {"all": "ops"}, ["ops"])
+        assert {one.receiver for one in store.deliveries("pending")} == {"ops"}
+
+
+def _one_more(steps: list[int]) -> None:
+    steps[-1] += 1
+
+
 def test_a_store_of_an_hour_ago_sends_the_same_messages_under_the_same_ids(
     tmp_path: Path,
 ) -> None:

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from padit.alerting.compiled import Policy
 from padit.alerting.effects import Effect, Handed, Outcome, Reason
 from padit.alerting.engine import Engine
-from padit.alerting.entries import AlertEvent, Command, Entry, RunBegan, Target, Tick
+from padit.alerting.entries import (
+    AlertEvent,
+    Command,
+    Entry,
+    RunBegan,
+    Target,
+    Tick,
+    fingerprint_of,
+)
 from padit.alerting.report import residues
 from padit.alerting.state import State, dump, load
 from tests.alerting.making import at, event, policy_of
@@ -37,8 +45,8 @@ min_score: 0.72
     )
 ]
 
-_KINDS: list[Literal["acknowledge", "resolve", "silence", "feedback"]] = [
-    "acknowledge", "resolve", "silence", "feedback",
+_KINDS: list[Literal["acknowledge", "unacknowledge", "resolve", "silence", "feedback"]] = [
+    "acknowledge", "unacknowledge", "resolve", "silence", "feedback",
 ]  # fmt: skip
 
 
@@ -60,13 +68,17 @@ def logs(draw: st.DrawFn) -> list[Entry]:
         elif what == 8:
             what_they_do = draw(st.sampled_from(_KINDS))
             ahead = draw(st.sampled_from([-1.0, 0.0, 2.0]))
+            target = draw(st.sampled_from([
+                Target(source=source), Target(source=source, metric=metric),
+                Target(fingerprint=fingerprint_of(source, metric)), Target(source="*"),
+            ]))  # fmt: skip
             log.append(
                 Command(
                     f"c{number}",
                     at(minute + ahead),
                     "ann",
                     what_they_do,
-                    Target(source=source),
+                    target,
                     at(minute + 10),
                     "noise",
                 )

@@ -206,7 +206,8 @@ def test_a_leader_that_sleeps_is_followed_within_ten_seconds_and_sends_nothing_m
                     one.wait(allowed(10))
                     if one.stderr is not None:
                         one.stderr.close()
-    assert "another process leads" in said
+    # On a slow machine the next one may have done all of it before this one came back.
+    assert "another process leads" in said or "terminating connection due to idle" in said
     times = Counter(str(one["id"]) for one in got.events)
     assert len(times) == 24
     assert sum(times.values()) <= 25  # only what was under way when it fell asleep came twice

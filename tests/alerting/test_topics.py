@@ -113,7 +113,7 @@ def test_a_broker_that_goes_away_is_waited_for(
         away = Consumer({"bootstrap.servers": "127.0.0.1:1", "group.id": "g", "log_level": 0})
         with monkeypatch.context() as meanwhile:
             meanwhile.setattr(inputs, "_LOOK_EVERY_SECONDS", -1.0)
-            meanwhile.setattr(inputs, "_ASK_SECONDS", 0.2)
+            meanwhile.setattr(inputs, "_GLANCE_SECONDS", 0.2)
             here, source._consumer = source._consumer, away
             assert list(source.poll(0.01)) == []
             source._consumer = here

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -191,3 +193,53 @@ def test_a_hook_of_an_upgrade_has_its_policy_before_it_runs() -> None:
         assert notes["helm.sh/hook"] == others["helm.sh/hook"]
         weight = "helm.sh/hook-weight"
         assert int(notes[weight]) < int(others.get(weight, 0))
+
+
+_RECEIVERS = {
+    "mail": {"kind": "email", "host": "smtp.example.com"},
+    "other": {"kind": "email", "host": "smtp.example.com", "port": 2525},
+    "hook": {"kind": "webhook", "url": "https://hooks.example.com:8443/a?b=1"},
+    "desk": {"kind": "slack", "token": "/secrets/slack", "channel": "C1"},
+    "secret": {"kind": "teams", "url_file": "/secrets/teams"},
+    "many": {"kind": "apprise", "urls_file": "/secrets/apprise"},
+    "local": {"kind": "webhook", "url": "http://127.0.0.1:9999/"},
+}
+
+
+def _receiving(*names: str, ports: str = "") -> tuple[str, ...]:
+    chosen = {name: _RECEIVERS[name] for name in names}
+    given = f"--set-json=alerting.configuration.receivers={json.dumps(chosen)}"
+    return (
+        (given, f"--set=networkPolicies.egress.receivers.ports={{{ports}}}") if ports else (given,)
+    )
+
+
+@pytest.mark.parametrize(("name", "port"), [("mail", 587), ("other", 2525), ("hook", 8443)])
+def test_a_receiver_at_a_port_that_is_closed_is_refused_by_name(name: str, port: int) -> None:
+    """Its messages would be dead after their last attempt, which nobody would hear of."""
+    done = _template(*_receiving(name, "desk", "local"))
+    assert done.returncode != 0
+    assert f"receiver {name} of alerting.configuration is at port {port}" in done.stderr
+    assert "networkPolicies.egress.receivers.ports (now [443])" in done.stderr
+    opened = _rendered(*_receiving(name, "desk", ports=f"443,{port}"))
+    assert ("TCP", port) in _open(opened, "alerting")
+    _rendered(*_receiving(name), "--set=networkPolicies.egress.enabled=false")
+    _rendered(*_receiving(name), "--set=alerting.enabled=false")
+
+
+def test_the_notes_say_by_which_ports_messages_leave_and_which_receivers_they_do_not_know(
+    tmp_path: Path,
+) -> None:
+    chart = tmp_path / "padit"
+    shutil.copytree(CHART, chart)
+    notes = (chart / "templates" / "NOTES.txt").read_text()
+    (chart / "templates" / "shown.yaml").write_text(
+        '{{- define "shown" }}' + notes + '{{ end }}\nshown: {{ include "shown" . | toJson }}\n'
+    )
+    done = run("helm", "template", "padit", chart, f"--kube-version={KUBERNETES}",
+               "--show-only=templates/shown.yaml",
+               *_receiving("mail", "secret", "many", "desk", ports="443,587"))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    shown = yaml.safe_load(done.stdout)["shown"]
+    assert "Messages leave by port 443, 587: others are closed" in shown
+    assert re.findall(r"by which port receiver (\w+) is", shown) == ["many", "secret"]

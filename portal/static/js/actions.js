@@ -93,6 +93,16 @@ async function done(what, names) {
   } catch (error) { report(error); }
 }
 
+// One series of an incident; its incident goes on speaking of the others.
+export async function actOnSeries(what, alert) {
+  const mine = ++turn;
+  try {
+    const found = await post(`/api/alerts/${id(alert)}/${what}`, {}, { keepalive: true });
+    const back = what === "acknowledge" ? () => actOnSeries("unacknowledge", alert) : null;
+    said(t(found.waiting ? "waitsForAlerting" : `done_${what}`), back, mine);
+  } catch (error) { report(error); }
+}
+
 // One dialog, also for several: all of their series and sources.
 export function silenceDialog(names) {
   const chosen = names.map((name) => incidents.value.get(name)).filter(Boolean);

@@ -35,6 +35,10 @@ export const Ago = ({ time }) => time
 export const At = ({ time }) => time
   ? html`<time datetime=${time} title=${absolute(time)}>${hour(time)}</time>` : html`<span>–</span>`;
 
+// Who has an incident, or a series of it, and for how long.
+export const Taken = ({ one }) => one.acknowledged_by && html`<span class="tag good" title=${one.acknowledged_at && absolute(one.acknowledged_at)}>✓ ${
+  t("acknowledgedBy", { name: one.acknowledged_by })}${one.acknowledged_at && ` · ${span(now() - Date.parse(one.acknowledged_at))}`}</span>`;
+
 // A name; what would not be seen is written.
 export const called = (name) => (/[^\s\u200b-\u200f\ufeff]/.test(name) ? name : `“${name}”`);
 

@@ -70,3 +70,18 @@ topologySpreadConstraints:
   {{- end }}
 {{- end }}
 {{- end }}
+{{- /* Receivers of alerting.configuration as a JSON object of names and ports; 0: the values do not say which. */ -}}
+{{- define "padit.receivers" -}}
+{{- $found := dict }}
+{{- range $name, $one := .Values.alerting.configuration.receivers }}
+{{- $url := get $one "url" | default "" }}
+{{- $host := regexReplaceAll ":[0-9]+$" (ternary (urlParse $url).host (get $one "host" | default "") (ne $url "")) "" }}
+{{- $port := 443 }}
+{{- if eq $one.kind "email" }}{{ $port = int ($one.port | default 587) }}
+{{- else if $url }}{{ $port = include "padit.ports" $url | fromJsonArray | first | int }}
+{{- else if or (get $one "url_file") (eq $one.kind "apprise") }}{{ $port = 0 }}
+{{- end }}
+{{- if not (has $host (list "127.0.0.1" "localhost")) }}{{ $_ := set $found $name $port }}{{ end }}
+{{- end }}
+{{- $found | toJson }}
+{{- end }}

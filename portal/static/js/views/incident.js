@@ -1,8 +1,8 @@
 // One incident: its story, chart, timeline, series, messages, and why each was sent or not.
-import { act, copy, curl, judge, may, silenceDialog } from "../actions.js";
+import { act, actOnSeries, copy, curl, judge, may, silenceDialog } from "../actions.js";
 import { ask, at, id, report } from "../api.js";
 import { Chart } from "../chart.js";
-import { absolute, Ago, At, called, Fault, number, Severity, span } from "../format.js";
+import { absolute, Ago, At, called, Fault, number, Severity, span, Taken } from "../format.js";
 import { html, useEffect, useState } from "../lib.js";
 import { changes, chosen, link, now, texts } from "../state.js";
 import { because, check, fault as refusal, part, recorded, struck, told, verdict } from "../said.js";
@@ -14,6 +14,8 @@ function Story({ story }) {
     ${third(t("storyFirst"), story.first)}${third(t("storyImpact"), story.impact)}</div></section>`;
 }
 
+const seriesOf = (one) => new Map(one.alerts.map((each) => [each.id, `${each.source_id} ${each.metric_name}`]));
+
 // What a language model wrote and what of it checks; it comes sentence by sentence.
 function Written({ one }) {
   const [found, setFound] = useState(null);
@@ -24,7 +26,7 @@ function Written({ one }) {
     return () => stop.abort();
   }, [one.id, grown, changes.value]);
   if (!found || found.state === "off") return null;
-  const names = new Map(one.alerts.map((each) => [each.id, `${each.source_id} ${each.metric_name}`]));
+  const names = seriesOf(one);
   const many = found.struck.length;
   return html`<section class="card written" aria-live="polite" data-state=${found.state}><h2>${t("written")} <span class="soft">${t(`text_${found.state}`)}</span></h2>
     ${found.sentences.map((each) => html`<p>${each.text} <span class="soft">${[...new Set(each.alerts.map((name) => names.get(name)))].filter(Boolean).join(", ")}</span></p>`)}
@@ -70,17 +72,26 @@ export function columns(found) {
   };
 }
 
-function Timeline({ rows }) {
+function Timeline({ rows, names }) {
+  const about = (one) => one.alerts && one.alerts.length < names.size && one.alerts.map((each) => names.get(each)).filter(Boolean).join(", ");
   return html`<section class="card"><h2>${t("timeline")}</h2><ol class="timeline">${rows.map((one) => html`<li class=${one.severity || "person"}>
-    <${At} time=${one.time} /> ${one.by ? html`<b>${one.by}</b> ${t(one.kind)}${one.note && `: ${one.kind === "feedback" ? named("j", one.note) : one.note}`}`
+    <${At} time=${one.time} /> ${one.by ? html`<b>${one.by}</b> ${t(one.kind)} ${about(one) || ""}${one.note && `: ${one.kind === "feedback" ? named("j", one.note) : one.note}`}`
       : html`${t(one.kind)} <b>${one.source_id}</b> ${one.metric_name} ${one.kind !== "resolved" && html`<${Severity} of=${one.severity} />`}`}</li>`)}</ol></section>`;
 }
 
-function Members({ rows }) {
+// Somebody may have one series of several; who has the whole stands above.
+function Holder({ one, whole }) {
+  if (one.closed || whole || !may()) return html`<${Taken} one=${one} />`;
+  const what = one.acknowledged_by ? "unacknowledge" : "acknowledge";
+  return html`<${Taken} one=${one} /> <button aria-label=${`${t(what)}: ${one.source_id} ${one.metric_name}`} onClick=${() => actOnSeries(what, one.alert)}>${t(what)}</button>`;
+}
+
+function Members({ rows, whole }) {
+  const several = rows.length > 1;
   return html`<section class="card"><h2>${t("members")}</h2><div class="wide" tabindex="0" role="region" aria-label=${t("members")}><table><thead><tr><th>${t("severity")}</th><th>${t("series")}</th><th>${t("score")}</th>
-    <th>${t("opened")}</th><th>${t("resolved")}</th><th>${t("evidence")}</th></tr></thead><tbody>${rows.map((one) => html`<tr><td><${Severity} of=${one.severity} quiet=${one.closed} /></td>
+    <th>${t("opened")}</th><th>${t("resolved")}</th><th>${t("evidence")}</th>${several && html`<th>${t("acknowledge")}</th>`}</tr></thead><tbody>${rows.map((one) => html`<tr><td><${Severity} of=${one.severity} quiet=${one.closed} /></td>
     <td><a class="clamp" href=${link("series", [one.source_id, one.metric_name])}>${called(one.source_id)} ${called(one.metric_name)}</a></td><td>${number(one.score, 3)}</td>
-    <td><${At} time=${one.opened} /></td><td>${one.closed ? html`<${At} time=${one.closed} />` : t("open")}</td><td><span class="clamp">${recorded(one.summary)}</span></td></tr>`)}</tbody></table></div></section>`;
+    <td><${At} time=${one.opened} /></td><td>${one.closed ? html`<${At} time=${one.closed} />` : t("open")}</td><td><span class="clamp">${recorded(one.summary)}</span></td>${several && html`<td><${Holder} one=${one} whole=${whole} /></td>`}</tr>`)}</tbody></table></div></section>`;
 }
 
 // Every attempt to deliver a message: when, and what came of it.
@@ -152,7 +163,7 @@ export function Incident({ here }) {
   return html`<div class="bar heading"><div class="grow"><div class="top"><${Severity} of=${one.severity} quiet=${!one.firing} />
     <span class="age" title=${absolute(one.opened)}>${one.firing ? t("since", { span: span(now() - Date.parse(one.opened)) })
       : html`<${Ago} time=${one.closed} /> · ${t("lasted", { span: span(Date.parse(one.closed) - Date.parse(one.opened)) })}`}</span>
-    ${one.acknowledged_by && html`<span class="tag good">✓ ${t("acknowledgedBy", { name: one.acknowledged_by })}</span>`}
+    <${Taken} one=${one} />
     ${one.suppressed.map((why) => html`<span class="tag">${t("suppressed", { why: named("r", why) })}</span>`)}
     ${one.silenced && Date.parse(one.silenced) > now() && html`<span class="tag">${t("isSilenced", { time: absolute(one.silenced) })}</span>`}</div><h1 class="clamp" tabindex="0">${recorded(one.title)}</h1></div>
     <div class="acts">${one.firing && html`${one.acknowledged_by ? html`<button onClick=${() => act("unacknowledge", [one.id])}>${t("unacknowledge")}</button>`
@@ -160,7 +171,7 @@ export function Incident({ here }) {
       <button onClick=${() => silenceDialog([one.id])}>${t("silence")} <kbd>s</kbd></button>
       <button onClick=${() => act("resolve", [one.id])}>${t("resolve")} <kbd>r</kbd></button>`}
       <button onClick=${() => copy(curl(path, {}))}>${t("copyCurl")}</button></div></div>
-    <${Story} story=${one.story} /><${Written} one=${one} /><${Causes} one=${one} /><${Picture} one=${one} /><div class="columns"><${Timeline} rows=${one.timeline} /><${Told} one=${one} /></div>
-    <${Members} rows=${one.members} /><${Why} alerts=${one.alerts} /><${Records} one=${one} />
+    <${Story} story=${one.story} /><${Written} one=${one} /><${Causes} one=${one} /><${Picture} one=${one} /><div class="columns"><${Timeline} rows=${one.timeline} names=${seriesOf(one)} /><${Told} one=${one} /></div>
+    <${Members} rows=${one.members} whole=${one.acknowledged_by} /><${Why} alerts=${one.alerts} /><${Records} one=${one} />
     ${may() && html`<section class="card"><h2>${t("feedback")}</h2><div class="row">${VERDICTS.map((each) => html`<button onClick=${() => judge(one.id, each)}>${t(each)}</button>`)}</div></section>`}`;
 }

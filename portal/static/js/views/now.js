@@ -1,7 +1,7 @@
 // What is wrong now: incidents, the worst first; calm if there is none.
 import { act, may, silenceDialog, unsilence } from "../actions.js";
 import { ask } from "../api.js";
-import { absolute, Ago, few, Severity, span, whole } from "../format.js";
+import { absolute, Ago, few, Severity, span, Taken, whole } from "../format.js";
 import { mark, move } from "../keys.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { loadMore } from "../live.js";
@@ -30,7 +30,7 @@ function Row({ one }) {
     <div class="top"><${Severity} of=${one.severity} quiet=${!one.firing} />
       <span class="age" title=${absolute(one.opened)}>${one.firing ? t("since", { span: span(now() - Date.parse(one.opened)) })
         : html`<${Ago} time=${one.closed} /> · ${t("lasted", { span: span(age) })}`}</span>
-      ${one.acknowledged_by && html`<span class="tag good">✓ ${t("acknowledgedBy", { name: one.acknowledged_by })}</span>`}
+      <${Taken} one=${one} />
       ${one.suppressed.map((why) => html`<span class="tag">${t("suppressed", { why: named("r", why) })}</span>`)}
       ${one.silenced && Date.parse(one.silenced) > now() && html`<span class="tag">${t("isSilenced", { time: absolute(one.silenced) })}</span>`}
       ${leaving.value.has(one.id) && html`<span class="tag">${t("isLeaving")}</span>`}

@@ -1,0 +1,111 @@
+"""Acknowledgements: of series of an incident, and of an incident as a whole.
+
+An acknowledgement takes the open series that its target names. Where none of the incident is left,
+somebody has all of it, with what joins later; otherwise the incident goes on speaking of the rest.
+It lasts until what it took has ended, is taken back, or runs out, which is one reminder.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from padit.alerting.compiled import Policy, ReadyRoute
+from padit.alerting.entries import Command
+from padit.alerting.incidents import unacknowledge
+from padit.alerting.state import Incident, Member, Taken
+from padit.alerting.step import Step
+
+__all__ = ["acknowledge", "remind", "take_back"]
+
+
+def acknowledge(step: Step, incident: Incident, named: Sequence[str], command: Command) -> None:
+    """Take open members; what somebody has already stays as it is.
+
+    A route is sent one message when somebody has all that it knows to be open.
+
+    Args:
+        step: of the command.
+        incident: whose members.
+        named: their fingerprints.
+        command: who, when, and until when.
+    """
+    fresh = [one for one in map(incident.members.__getitem__, named) if not _has(one.taken)]
+    if not fresh or (incident.acknowledged_by and not incident.reminded):
+        return
+    before = _routes_taken(step.policy, incident)
+    unacknowledge(incident)  # it has run out
+    lasts = step.policy.config.acknowledged_for
+    expires = command.until or (command.time + lasts if lasts else 0)
+    for one in fresh:
+        one.taken = Taken(command.by, command.time, expires)
+    still = [one for one in incident.members.values() if not one.closed]
+    if all(_has(one.taken) for one in still):
+        _take_whole(incident, command.time, still)
+        expires = incident.expires
+    if expires:
+        step.set_timer(expires, "reminder", incident.id)
+    after = _routes_taken(step.policy, incident)
+    for name, told in incident.told.items():
+        if told.state == "told" and name in after and name not in before:
+            step.hand(step.policy.by_name[name], "acknowledged", command.time, [incident])
+
+
+def _has(taken: Taken | None) -> bool:
+    """Whether somebody has it: an acknowledgement that has run out counts no longer."""
+    return taken is not None and not taken.reminded
+
+
+def _take_whole(incident: Incident, time: int, still: Sequence[Member]) -> None:
+    """Each open member is somebody's: the whole is theirs, until the first of them runs out."""
+    parts = [one.taken for one in still if one.taken is not None]
+    incident.acknowledged_by = ", ".join(sorted({one.by for one in parts}))
+    incident.acknowledged_at = time
+    incident.expires = min((one.expires for one in parts if one.expires), default=0)
+    for one in still:
+        one.taken = None
+
+
+def _routes_taken(policy: Policy, incident: Incident) -> set[str]:
+    """Routes for which somebody has all that is open."""
+    if incident.acknowledged_by and not incident.reminded:
+        return set(incident.told)
+    return {name for name in incident.told if _all_taken(policy, incident, policy.by_name[name])}
+
+
+def _all_taken(policy: Policy, incident: Incident, route: ReadyRoute) -> bool:
+    still = policy.open_on(incident, route)
+    return bool(still) and all(_has(one.taken) for one in still)
+
+
+def take_back(incident: Incident, named: Sequence[str]) -> None:
+    """Members are nobody's again; those of the rest stay whose they are."""
+    whole = Taken(incident.acknowledged_by, incident.acknowledged_at, incident.expires)
+    if whole.by and not incident.reminded:
+        for one in incident.members.values():
+            if not one.closed:
+                one.taken = whole
+    unacknowledge(incident)
+    for name in named:
+        incident.members[name].taken = None
+
+
+def remind(step: Step, incident: Incident, time: int) -> None:
+    """An acknowledgement has run out while what it took goes on: one message.
+
+    One that was taken back, or was renewed since, has left a timer that means nothing any more.
+    """
+    whole = bool(incident.firing) and incident.expires == time and not incident.reminded
+    incident.reminded |= whole
+    late = []
+    for one in incident.members.values():
+        if one.taken is not None and one.taken.expires == time and not one.taken.reminded:
+            one.taken = msgspec.structs.replace(one.taken, reminded=True)
+            late.append(one)
+    if not whole and not late:
+        return
+    for name, told in incident.told.items():
+        route = step.policy.by_name[name]
+        wanted = whole or any(route in step.policy.traits_of(one.event).routes for one in late)
+        if told.state == "told" and wanted:
+            told.messages += 1
+            step.hand(route, "reminder", time, [incident])

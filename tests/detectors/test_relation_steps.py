@@ -26,7 +26,7 @@ class Metrics:
         self.own[:, kernel.WINDOWS] = 100
         self.own[:, kernel.LAST] = -1.0
 
-    def pair(self, place: int = 0, who: int = 12, **given: float) -> "Metrics":
+    def pair(self, place: int = 0, who: int = 12, /, **given: float) -> "Metrics":
         """A line y = 100 + 2 (x - 10) whose errors have a deviation of 1, taken as 1.5."""
         usual: dict[str, float] = {
             "COUNT": 200, "MEAN_X": 10.0, "MEAN_Y": 100.0, "VAR_X": 4.0, "COVAR": 8.0,

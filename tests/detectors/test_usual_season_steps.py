@@ -121,7 +121,7 @@ def test_the_season_speaks_once_it_was_judged_for_two_days() -> None:
     assert _judged(young, 1e6) == (0.0, BOTH)
     assert young[season.SUM] > 5
     old = _returning(SEEN=96, SUM=900.0)
-    assert _judged(old, 1e6) == (pytest.approx(1.5), BOTH)
+    assert _judged(old, 1e6) == pytest.approx((1.5, BOTH))
 
 
 def test_what_was_usual_once_is_not_known_while_the_season_says_news() -> None:

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from padit.transforms.detectors import usual_alert, usual_scale, usual_state
 from padit.transforms.detectors.usual_alert import follow, open_alert, severity, told
-from padit.transforms.detectors.usual_evidence import STATISTICS
-from padit.transforms.detectors.usual_scale import CHANNEL, MEMORY, RING
+from padit.transforms.detectors.usual_scale import CHANNEL, MEMORY, RING, STATISTICS
 from padit.transforms.detectors.usual_season import SEASON, SLOTS_OF_SEASON
 from padit.transforms.detectors.usual_state import (
     ACTIVITY,

@@ -11,8 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from padit.transforms.detectors import discord_kernel as kernel
-from padit.transforms.detectors.discord_kernel import BACK, LENGTH, nearest, run
-from tests.detectors.discord_twin import nearest_twin
+from padit.transforms.detectors.discord_kernel import BACK, LENGTH, run
 
 MINUTE = 60_000_000
 NOW = 5_000 * MINUTE
@@ -164,11 +163,6 @@ def test_the_verdict_is_the_share_of_the_way_to_the_limit_or_a_rank_below_it(
     assert found.in_block == (0 if verdict >= opens else 1)  # news is not learnt
 
 
-def test_what_is_below_the_mean_has_the_level_zero() -> None:
-    found = _run(_known(6.0, mean=4.0))
-    assert (found.level, found.sample[0]) == (0.0, 0.0)
-
-
 def test_a_series_whose_samples_have_no_near_neighbours_is_not_judged() -> None:
     for usual, judged in ((8.0, True), (8.0 + 4.0, False), (9.0 + 1e-9, False)):
         found = _run(_known(2.0, USUAL=usual))  # a quarter of the way to the distance of five
@@ -182,7 +176,8 @@ def test_less_than_24_blocks_say_nothing() -> None:
     assert np.isnan(young.facts[[0, 3, 4]]).all()
     assert young.facts[6] == -1
     assert young.limit == 0
-    assert not np.isnan(_run(_state(NUMBER=24, BLOCK_MEAN=1.0, RECORD=1.0)).sample[0])
+    low = _run(_state(NUMBER=24, BLOCK_MEAN=4.0, RECORD=6.0))  # the ratio is below the mean
+    assert (low.level, low.sample[0]) == (0.0, 0.0)
 
 
 def test_the_highest_of_eight_ratios_is_learnt_and_a_block_begins_anew() -> None:
@@ -386,36 +381,21 @@ def test_an_alert_that_lasts_is_accepted_and_one_that_calms_down_closes() -> Non
     assert calm.number == 40
 
 
-def _ring(units: list[int]) -> NDArray[np.int8]:
-    ring = np.zeros(BACK + LENGTH, np.int8)
-    for i, one in enumerate(units):
-        ring[i % BACK] = one
-        if i % BACK < LENGTH:
-            ring[BACK + i % BACK] = one
-    return ring
-
-
-@pytest.mark.parametrize("size", [64, 65, 96, 130])
-@pytest.mark.parametrize("seed", [1, 2])
-def test_the_nearest_of_few_is_that_of_trying_all(seed: int, size: int) -> None:
-    chance = np.random.default_rng(seed)
-    units = [int(one) for one in chance.integers(-127, 128, size)]
-    found = nearest(_ring(units), size - 1, size, np.empty(BACK + LENGTH, np.int32))
-    assert found == nearest_twin(units)
-
-
-@pytest.mark.parametrize(
-    ("at", "begin"), [(100, 4080), (40, 104), (4095, 4000), (4095, 4033), (63, 0)]
-)
-def test_the_nearest_is_found_across_the_end_of_a_full_memory(at: int, begin: int) -> None:
-    ring = np.full(BACK + LENGTH, 100, np.int8)
-    ring[np.arange(at - LENGTH + 1, at + 1) % BACK] = np.arange(LENGTH)
-    overlaps = begin == 4033
-    copy = np.arange(LENGTH) + (0 if overlaps else np.arange(LENGTH) >= 24)
-    ring[np.arange(begin, begin + LENGTH) % BACK] = copy
-    ring[BACK:] = ring[:LENGTH]
-    whole, prefix = nearest(ring, at, BACK, np.empty(BACK + LENGTH, np.int32))
-    if overlaps:
-        assert min(whole, prefix) > 8
-    else:
-        assert (whole, prefix) == (8, 0)
+def test_windows_of_several_series_are_judged_with_their_own_memories() -> None:
+    states = np.array([_known(2.0), _state(HAS=0), _known(2.0)])
+    rings = np.array([_memory(0), _memory()])
+    value = np.array([CENTRE, 7.0, CENTRE + 10 * UNIT, CENTRE + 10 * UNIT])
+    sample, facts = np.full(4, -7.0), np.full((kernel.FACTS, 4), -7.0)
+    run(
+        states, rings, np.array([0, 1, 2, 2]), np.array([0, -1, 1, 1]), np.array([0, 1, 2, 3, 4]),
+        np.array([NOW, NOW, NOW, NOW + MINUTE]), value, np.full(4, NOW + MINUTE + 1),
+        np.array([1.0, 0.5, 1e18]), np.empty(BACK + LENGTH, np.int32), sample, facts,
+    )  # fmt: skip
+    assert sample[[0, 2, 3]] == pytest.approx([0.0, 2.0, 0.0])
+    assert np.isnan(sample[1])
+    assert facts[1] == pytest.approx([0.0, 0.0, 2.0, 2.0])
+    assert facts[6].tolist() == [0, -1, 2, 3]
+    assert states[:, kernel.STORED].tolist() == [1024, 1023, 1025]
+    assert states[:, kernel.AGE].tolist() == [1501, 1501, 1502]
+    assert rings[1, 1023:1025].tolist() == [10, 10]
+    assert not rings[0].any()

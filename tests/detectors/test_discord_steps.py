@@ -1,7 +1,4 @@
-"""Each step of `discord` by hand: one sample after a state and a memory that are given.
-
-No test learns from thousands of samples, so each is quick without a compiler.
-"""
+"""Each step of `discord` by hand: one sample after a state and a memory that are given."""
 
 import math
 from typing import NamedTuple

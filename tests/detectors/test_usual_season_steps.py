@@ -199,7 +199,7 @@ def test_a_day_is_what_lies_within_an_hour_of_the_same_time() -> None:
     for near, days in ((45, 0), (46, 1), (47, 1), (49, 1), (50, 1), (51, 0)):
         s = _learn(_state(), _slots(**{f"h{near}": (4.0, 6.0)}))
         assert s[season.DAYS] == days
-    around = _learn(_state(), _slots(h46=(4.0, 6.0), h48=(5.0, 9.0), h50=(3.0, 5.0)))
+    around = _learn(_state(), _slots(h46=(4.0, 6.0), h48=(4.5, 9.0), h50=(3.0, 5.0)))
     assert around[ENVELOPE].tolist() == [1, 3.0, 9.0, 3.0, 9.0]
 
 

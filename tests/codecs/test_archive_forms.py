@@ -181,3 +181,63 @@ def test_a_damaged_batch_comes_back_with_what_was_said_of_it() -> None:
 )  # fmt: skip
 def test_a_time_in_any_unit_is_microseconds_or_none(number: float, micros: int) -> None:
     assert micros_of(number) == micros
+
+
+def _named(metric: bytes, unit: bytes, source: bytes = b"a") -> bytes:
+    return b'{"source_id":"%b","timestamp":1767571200,"metric_name":"%b","value":2,"unit":"%b"}' % (
+        source, metric, unit,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "other", [_named(b"m", b"C", b"b"), _named(b"n", b"C"), _named(b"m", b"F")]
+)
+def test_a_form_that_was_expected_is_compared_piece_by_piece(other: bytes) -> None:
+    one = _named(b"m", b"C")
+    reader, found = split(one, other, one, one, one, other, other, one)
+    assert found.form.tolist() == [0, 1, 0, 0, 0, 1, 1, 0]
+    assert len(reader.forms) == 2
+
+
+def test_numbers_may_stand_behind_spaces_and_have_24_characters() -> None:
+    long = b"-1.2345678901234567e-300"
+    values = [
+        record(b"  1767571200", b" 2"), record(value=long), record(value=long + b"1"),
+        record(value=b"   -7.25"), record(b"1767571200 ", b"2 "),
+    ]  # fmt: skip
+    _, found = split(*values)
+    assert found.form.tolist() == [0, 1, NO_FORM, 2, 3]
+    assert found.value.tolist() == [2.0, float(long), 0.0, -7.25, 2.0]
+    assert found.holes[0].tolist() == [
+        values[0].index(b"1767"), values[0].index(b"1767") + 10,
+        values[0].rindex(b"2"), values[0].rindex(b"2") + 1,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "number", "style"),
+    [
+        (b"-0", None, NO_FORM), (b"-0.0", -0.0, SHORTEST_TEXT), (b"0.0", 0.0, 1),
+        (b"00.5", None, NO_FORM),
+        (b"2251799813685247", float(2**51 - 1), 0), (b"2251799813685247.", None, NO_FORM),
+        (b"0.00000000000000001", 1e-17, 17), (b"225179981368524.7", 225179981368524.7, 1),
+    ],
+)  # fmt: skip
+def test_numbers_at_the_bounds_of_what_integers_write(
+    value: bytes, number: float | None, style: int
+) -> None:
+    _, found = split(record(), record(value=value))
+    if style == NO_FORM:
+        assert found.form.tolist() == [0, NO_FORM]
+    else:
+        assert (found.form[1], found.value[1], found.value_style[1]) == (0, number, style)
+
+
+def test_where_the_last_value_stood_is_only_a_guess() -> None:
+    short, long = record(), _named(b"a longer name of a metric", b"C")
+    both = (
+        b'{"source_id":"a","timestamp":1767571200,"metric_name":"value","value":2,"unit":"value"}'
+    )
+    _, found = split(short, long, short, both, short, long)
+    assert found.form.tolist() == [0, 1, 0, 2, 0, 1]
+    assert found.value.tolist() == [2.0] * 6

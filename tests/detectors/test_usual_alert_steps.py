@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from padit.transforms.detectors import usual_alert, usual_scale, usual_state
+from padit.transforms.detectors import usual_scale, usual_state
 from padit.transforms.detectors.usual_alert import follow, open_alert, severity, told
 from padit.transforms.detectors.usual_scale import CHANNEL, MEMORY, RING, STATISTICS
 from padit.transforms.detectors.usual_season import SEASON, SLOTS_OF_SEASON
@@ -18,7 +18,6 @@ from padit.transforms.detectors.usual_state import (
     SEASON_AT,
     SEASONAL,
     SLOTS,
-    STASH,
     STORE,
     STUCK,
     VALUE,
@@ -318,19 +317,3 @@ def test_the_least_unit_of_a_counter_is_wider() -> None:
         assert channel[usual_scale.CENTRE] == 50.0
         side = usual_scale.SIDES + usual_scale.UNIT
         assert channel[[side, side + 5]] == pytest.approx([unit, unit])
-
-
-def test_every_slot_of_a_series_has_a_place_of_its_own() -> None:
-    names = (
-        "AGE LAST_TIME LAST STEP1 STEP2 ACTIVE RISES FALLS EQUALS COUNTER RUN RUN_RECORD RUNS OPEN"
-        " SINCE CALM RUN_MEAN BORN WAITING STASHED STRIDE TURN ACTIVITY_FLOOR STEP_SUM STEPS JUDGED"
-        " WAITING_A NEXT_KIND INSIDE INTERVAL LEVEL CHANNEL_OF ACCEPTED JUDGED_VALUE NEWS SEVERE"
-        " FAR_FOR FRACTIONS RESETS RUN_SPREAD"
-    )  # fmt: skip
-    places = [getattr(usual_state, name) for name in names.split()]
-    places += range(KIND, KIND + 2 * usual_state.KINDS)
-    assert sorted(places) == list(range(usual_state.QUEUE))
-    queue = usual_state.QUEUE + usual_state.WAIT + usual_state.WAIT_A
-    starts = [STORE, SEASON_AT, VALUE, ACTIVITY, SLOTS]
-    assert np.diff([queue, *starts]).tolist() == [0, STASH, SEASON, CHANNEL, CHANNEL]
-    assert usual_alert.ROUTINE == 3

@@ -14,7 +14,6 @@ from padit.transforms.detectors.usual_scale import (
     MEMORY,
     RING,
     SIDES,
-    STATISTICS,
     TURNS,
     adopt,
     beyond_turns,
@@ -244,15 +243,3 @@ def test_what_is_accepted_takes_every_other_place_in_its_order() -> None:
     full[scale.COUNT] = 65
     adopt(full, np.array([5.0]))
     assert (_ring(full, 0) == 5.0).tolist() == [k % 2 == 0 for k in range(64)]
-
-
-def test_every_slot_of_a_channel_has_a_place_of_its_own() -> None:
-    names = (
-        "COUNT SWINGS SIDE CENTRE LOW HIGH OUTSIDE_RUN JUMP NEWEST RECENT FULL_SWINGS LEAST MOST"
-        " QUANTUM OVER LEAP"
-    )
-    places = [getattr(scale, name) for name in names.split()]
-    places += [*range(SIDES, SIDES + 10), *range(GAPS, GAPS + 6), *range(TURNS, TURNS + 10)]
-    places += range(STATISTICS, STATISTICS + 15)
-    assert sorted(places) == list(range(MEMORY))
-    assert CHANNEL - MEMORY == scale.RINGS * RING

@@ -19,7 +19,8 @@ from tests.mutants.mutate import Mutant
 __all__ = ["DECLARED", "WAYS", "Way", "is_compiled", "way_named"]
 
 DECLARED = (
-    "tests/codecs/test_published_messages.py", "tests/detectors/test_docs.py",
+    "tests/codecs/test_message_fields.py", "tests/codecs/test_published_messages.py",
+    "tests/detectors/test_docs.py", "tests/detectors/test_state_slots.py",
     "tests/laws/test_declared.py", "tests/transforms/test_saved_bytes.py",
 )  # fmt: skip
 """Files of tests that look at what modules declare, without running a line of them."""
@@ -94,7 +95,8 @@ WAYS = (
             "tests/detectors/test_discord_steps.py", "tests/detectors/test_docs.py",
             "tests/detectors/test_gap_limits.py", "tests/detectors/test_lasting.py",
             "tests/detectors/test_relation.py", "tests/detectors/test_relation_steps.py",
-            "tests/detectors/test_usual.py", "tests/detectors/test_usual_alert_steps.py",
+            "tests/detectors/test_state_slots.py", "tests/detectors/test_usual.py",
+            "tests/detectors/test_usual_alert_steps.py",
             "tests/detectors/test_usual_alerts.py", "tests/detectors/test_usual_counters.py",
             "tests/detectors/test_usual_evidence_steps.py",
             "tests/detectors/test_usual_range_steps.py",

@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from padit.connectors.payloads import FORMAT
+from padit.connectors.tables.counts import COUNTS
 from padit.connectors.tables.stream import BLANKS
-from padit.connectors.tables.time_formats import check_format
+from padit.connectors.tables.time_formats import check_format, comes_again
 from padit.connectors.tables.times import EPOCHS
 from padit.connectors.tables.values import SEPARATORS
 from padit.domain.config import explain
@@ -86,7 +87,7 @@ def _states(value: Any) -> Any:
 
 
 def _time_format(value: Any) -> Any:
-    if isinstance(value, str) and value not in ("iso", *EPOCHS):
+    if isinstance(value, str) and value not in ("iso", *EPOCHS, *COUNTS):
         check_format(value)
     return value
 
@@ -161,14 +162,15 @@ class FileOptions(BaseModel):
     )
     timestamp: str = Field(
         default="timestamp",
-        description="Column of the event time, or two (`date+time`): seconds, milliseconds, "
-        "microseconds or nanoseconds since 1970, RFC 3339, or another form (see `time_format`).",
+        description="Column of the event time, or several (`date+time`, `year+doy+hhmm`): "
+        "seconds, milliseconds, microseconds or nanoseconds since 1970, RFC 3339, or another form "
+        "(see `time_format`).",
     )
     start: Annotated[int | None, BeforeValidator(_moment)] = Field(
         default=None,
         description="Time of the first row, for a file without times; any timestamp. With "
         "`timestamp`: where the numbers of that column begin to count (in seconds, or the unit of "
-        "`time_format`).",
+        "`time_format`), or the day of the first row where times have no year or no date.",
         examples=["2026-01-01T00:00:00Z"],
     )
     step: float | None = Field(
@@ -177,7 +179,9 @@ class FileOptions(BaseModel):
     time_format: Annotated[str | None, BeforeValidator(_time_format)] = Field(
         default=None,
         description="Form of the times, as for strptime (`%d.%m.%Y %H:%M:%S`), or `iso`, "
-        "`epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns`; by default found out.",
+        "`epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns`, or a count of days or ticks: `excel`, "
+        "`matlab`, `julian`, `filetime`, `ticks`; by default found out. `%j` is the day of the "
+        "year, `%-H%M` a time of day without zeros before it (930).",
     )
     timezone: Annotated[str | None, BeforeValidator(_zone)] = Field(
         default=None,
@@ -232,6 +236,12 @@ class FileOptions(BaseModel):
         return self.start if self.step is None else None
 
 
+def _is_open(time_format: str | None) -> bool:
+    """Whether times of a format have no year, so that `start` gives it."""
+    known = (None, "iso", *EPOCHS, *COUNTS)
+    return time_format not in known and bool(comes_again(time_format or ""))
+
+
 def file_options(place: str, options: Mapping[str, Any]) -> FileOptions:
     """Check options.
 
@@ -258,8 +268,13 @@ def file_options(place: str, options: Mapping[str, Any]) -> FileOptions:
             checked.step is not None and named
         ),
         "numbers that count from start have a unit as time_format: epoch_s, epoch_ms, ...": (
-            checked.start is not None and named and checked.time_format not in (None, *EPOCHS)
+            checked.start is not None
+            and named
+            and checked.time_format not in (None, *EPOCHS)
+            and not _is_open(checked.time_format)
         ),
+        f"time_format={checked.time_format} has no year: add start= with the day of the first "
+        "row, such as start=2026-01-05": (checked.start is None and _is_open(checked.time_format)),
         "source_id and source_column contradict each other: give one of them": (
             checked.source_id is not None and checked.source_column is not None
         ),

@@ -24,6 +24,8 @@ from padit.connectors.file_plan import (
     labelled,
     make_plan,
 )
+from padit.connectors.tables.again import cycle_of, turns_of
+from padit.connectors.tables.detected import detect_times
 from padit.connectors.tables.dialect import Dialect
 from padit.connectors.tables.forms import (
     CELLS_ARE_TEXT,
@@ -41,7 +43,7 @@ from padit.connectors.tables.times import (
     EPOCHS,
     TimeForm,
     convert_times,
-    detect_times,
+    is_clock,
     is_range,
     text_of,
 )
@@ -137,6 +139,9 @@ def lay_out(
     guesses = list(dialect.guesses)
     time = _time_form(sample, plan, options, path, guesses)
     values = {name: columns[name].form or NumberForm() for name in plan.value_columns}
+    cycle = cycle_of(time, clocks=is_clock(_first(sample, plan)))
+    if cycle:
+        time = _with_turns(path, blocks(), dialect, plan, time, cycle, guesses)
     plan = _with_units(plan, options, values)
     for name in values:
         guesses += [Guess(path, *one) for one in columns[name].guesses]
@@ -188,17 +193,27 @@ def _time_form(
     if is_range(written):
         guesses.append(Guess(path, f"times such as {written!r} are ranges; the begin counts", ""))
     if options.base is not None:
-        return TimeForm(EPOCHS.get(options.time_format or "", 1), base=options.base)
+        return _counted(sample, plan, options)
     if options.time_format in EPOCHS:
         form = TimeForm(EPOCHS[options.time_format])
     elif options.time_format not in (None, "iso"):
         form = TimeForm(format=options.time_format or "")
     elif options.time_format is None and plan.time_columns:
         text = text_of(sample, plan.time_columns)
-        form, guess = detect_times(text, path, "+".join(plan.time_columns))
+        form, guess = detect_times(text, path, plan.time_columns)
         if guess:
             guesses.append(Guess(path, *guess, certain=form.per_second in _USUAL))
     return form._replace(zone=options.timezone or "", repeated=options.repeated_hour)
+
+
+def _counted(sample: pa.Table, plan: Plan, options: FileOptions) -> TimeForm:
+    """The form of times that count from `start`, or begin on its day."""
+    stated, base = options.time_format, options.base or 0
+    if stated is None or stated in EPOCHS:
+        form = TimeForm(EPOCHS.get(stated or "", 1), base=base)
+        return form
+    zone = options.timezone or ""
+    return TimeForm(format=stated, zone=zone, repeated=options.repeated_hour, base=base)
 
 
 def _first(sample: pa.Table, plan: Plan) -> str:
@@ -233,6 +248,35 @@ def _with_passes(
     return time._replace(passes=passes)
 
 
+def _with_turns(
+    path: str,
+    blocks: Iterable[Block],
+    dialect: Dialect,
+    plan: Plan,
+    time: TimeForm,
+    cycle: str,
+    guesses: list[Guess],
+) -> TimeForm:
+    """Look through the times of a table for days, or years, that begin."""
+    needed = list(plan.time_columns)
+
+    def times_of(block: Block) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        parsed = parse(block, dialect.names, needed, dialect.cut.delimiter)
+        number = parsed.position + block.first
+        text = text_of(parsed.table, plan.time_columns)
+        times = convert_times(text, time._replace(zone=""), number)
+        return times.micros[~times.bad], number[~times.bad]
+
+    turns = turns_of(path, cycle, map(times_of, blocks))
+    if turns:
+        what = (
+            f"times without a {'date' if cycle == 'day' else 'year'} go back "
+            f"{len(turns):,} times: with each another {cycle} begins"
+        )
+        guesses.append(Guess(path, what, ""))
+    return time._replace(turns=turns)
+
+
 def guess_of_passes(path: str, zone: str) -> Guess:
     """That the order of rows told apart the hours that come twice."""
     what = f"the order of rows shows which hour of two is which in {zone}"
@@ -242,7 +286,7 @@ def guess_of_passes(path: str, zone: str) -> Guess:
 def _types(sample: pa.Table, plan: Plan, forms: Forms) -> Typed:
     """Columns that Arrow can convert while it reads, where every cell is as plain as the sample."""
     types: Typed = {name: pa.float64() for name, form in forms.values.items() if form.plain}
-    if isinstance(plan.time, str) and not (plan.clock or forms.time.format or forms.time.zone):
+    if isinstance(plan.time, str) and not (plan.more or forms.time.format or forms.time.zone):
         cells = sample[plan.time].drop_null()
         for kind in (pa.int64(), pa.timestamp("us"), pa.timestamp("us", "UTC")):
             try:

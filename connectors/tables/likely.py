@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from padit.connectors.file_plan import date_and_time
-from padit.connectors.tables.times import convert_times, detect_times, text_of
+from padit.connectors.file_plan import joined_columns
+from padit.connectors.tables.detected import detect_times
+from padit.connectors.tables.times import convert_times, text_of
 from padit.domain.errors import SourceError
 from padit.domain.timestamps import EARLIEST_US, LATEST_US
 
@@ -33,8 +34,8 @@ def likely_by_cells(sample: pa.Table, names: Sequence[str], by_name: str) -> str
         names: of the columns, in order.
         by_name: what the names suggest, as `timestamp` has it; or "".
     """
-    pair = None if by_name in names else date_and_time(by_name, names)
-    if by_name and _are_times(sample, pair or (by_name,)):
+    parts = () if by_name in names else joined_columns(by_name, names)
+    if by_name and _are_times(sample, parts or (by_name,)):
         return by_name
     return next((name for name in names if name and _counts(sample, name)), by_name)
 
@@ -51,7 +52,7 @@ def _are_times(sample: pa.Table, columns: tuple[str, ...]) -> bool:
     """Whether nearly all filled cells are times; also where day and month cannot be told apart."""
     text = text_of(sample, columns)
     try:
-        form, _ = detect_times(text, "", columns[0])
+        form, _ = detect_times(text, "", columns)
     except SourceError:
         return True
     found = convert_times(text, form, np.arange(len(text)))

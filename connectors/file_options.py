@@ -22,7 +22,7 @@ OF_ANY_FORMAT = frozenset(("order", "repeats", "suffix"))
 """Options that do not depend on what a file looks like."""
 TEXT_ONLY = (
     "delimiter", "columns", "encoding", "line_end", "skip_lines", "comment", "decimal",
-    "thousands", "states", "time_format",
+    "thousands", "states", "missing", "time_format",
 )  # fmt: skip
 """Options that only text tables have."""
 
@@ -38,6 +38,8 @@ def _names(value: Any) -> Any:
     """`a,b` as in a URI, or a list as in YAML."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
+    if isinstance(value, list | tuple):
+        return tuple(f"{one}" if isinstance(one, int | float) else one for one in value)
     return value
 
 
@@ -159,6 +161,11 @@ class FileOptions(BaseModel):
         default_factory=dict,
         description="Words that are numbers (`ok:0,warn:1` in a URI); by default a column of "
         "true/false, on/off, up/down or yes/no is 1 and 0.",
+    )
+    missing: _Names = Field(
+        default=(),
+        description="Numbers and words that stand for no value (`-999.25,No Data`), beside empty "
+        "cells, `NA`, `NaN`, `null` and the like.",
     )
     timestamp: str = Field(
         default="timestamp",

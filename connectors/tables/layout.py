@@ -38,6 +38,7 @@ from padit.connectors.tables.likely import likely_by_cells
 from padit.connectors.tables.parse import Typed, parse
 from padit.connectors.tables.records import Block
 from padit.connectors.tables.reports import options_of
+from padit.connectors.tables.sentinels import sentinels_of, without_missing
 from padit.connectors.tables.survey import Survey, Surveyor
 from padit.connectors.tables.times import (
     EPOCHS,
@@ -125,6 +126,8 @@ def lay_out(
     """
     names = dialect.names
     sample = parse(seen.sample, names, names, dialect.cut.delimiter).table
+    if options.missing:
+        sample = _without_missing(sample, options)
     columns = _judge(sample, dialect, options)
     numeric = frozenset(
         name for name in names if columns[name].form is not None and name not in dialect.unnamed
@@ -139,6 +142,10 @@ def lay_out(
     guesses = list(dialect.guesses)
     time = _time_form(sample, plan, options, path, guesses)
     values = {name: columns[name].form or NumberForm() for name in plan.value_columns}
+    values = {name: one._replace(missing=options.missing) for name, one in values.items()}
+    what, numbers = sentinels_of(sample, values)
+    if what:
+        guesses.append(Guess(path, what, f"missing={','.join(numbers)}"))
     cycle = cycle_of(time, clocks=is_clock(_first(sample, plan)))
     if cycle:
         time = _with_turns(path, blocks(), dialect, plan, time, cycle, guesses)
@@ -153,6 +160,16 @@ def lay_out(
     unwatched = _unwatched(path, sample, dialect, plan, columns, options, seen)
     types = _types(sample, plan, forms)
     return Layout(dialect, plan, forms, types, seen.records, Findings(guesses, unwatched))
+
+
+def _without_missing(sample: pa.Table, options: FileOptions) -> pa.Table:
+    """A sample whose columns hold nothing where missing= says so; times are as they are."""
+    times = options.timestamp.replace(" ", "+").split("+")
+    for at, name in enumerate(sample.column_names):
+        if name not in (options.timestamp, *times):
+            column = without_missing(sample[name].combine_chunks(), options.missing)
+            sample = sample.set_column(at, name, column)
+    return sample
 
 
 def _judge(sample: pa.Table, dialect: Dialect, options: FileOptions) -> dict[str, Column]:

@@ -3,6 +3,8 @@
 import shlex
 from glob import glob
 
+from padit.codecs.text_points import kind_of_lines, told_of
+
 __all__ = ["MAGIC", "MANY_CONTROLS", "controls_in", "known_by_magic", "looks_like"]
 
 MAGIC = (
@@ -62,6 +64,9 @@ def looks_like(path: str) -> str:
     quoted = shlex.quote(f"{path}?suffix={'json' if json else 'csv'}")
     if json:
         return f". It holds JSON: name it with suffix=json, as in {quoted}"
+    kind = kind_of_lines(text.decode("utf-8", "replace").split("\n")[:-1])
+    if kind:
+        return f". It holds {told_of(kind, path)}"
     return (
         f". It holds text: if that is a table, add suffix=csv, as in {quoted}; lines of a log are "
         "read by the adapter `logs`"

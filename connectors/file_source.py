@@ -21,7 +21,7 @@ import numpy as np
 import padit.connectors.file_csv
 import padit.connectors.file_json
 import padit.connectors.file_parquet
-import padit.connectors.file_promtool  # noqa: F401  # they register themselves
+import padit.connectors.file_points  # noqa: F401  # they register themselves
 from padit.connectors.file_bytes import PACKED, unpacked_suffix
 from padit.connectors.file_formats import SUFFIXES, Format, OpenFile, Piece, file_format
 from padit.connectors.file_json import JSON, decode_own

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from padit.codecs.promtool import is_export
+from padit.codecs.text_points import kind_of_lines, told_of
 from padit.connectors.file_looks import MANY_CONTROLS, controls_in, known_by_magic
 from padit.connectors.file_options import FileOptions
 from padit.connectors.file_plan import check_names, likely_time
@@ -72,8 +72,9 @@ def find_dialect(path: str, options: FileOptions, suffix: str) -> Dialect:
     if not any(line.strip() for line in lines):
         message = f"{path} is empty: it has no header line and no rows"
         raise SourceError(message)
-    if is_export(lines[0].decode("utf-8", "replace")):
-        message = f"{path} is an export of promtool: name it with the suffix .prom"
+    kind = kind_of_lines([line.decode("utf-8", "replace") for line in lines[:_LINES]])
+    if kind and not (options.columns or options.delimiter or options.skip_lines):
+        message = f"{path} holds {told_of(kind, path)}"
         raise SourceError(message)
     return _report(path, text, lines, options) or _of_table(
         path, text, lines, options, suffix, guesses

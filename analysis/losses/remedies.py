@@ -123,7 +123,10 @@ def _too_long(loss: Loss) -> str:
 def _envelope(loss: Loss) -> str:
     """A preset of `format`, for a record that looks like another system's."""
     found = _FORMAT.search(loss.reason)
-    return f"`input: {{format: {found[1]}}}` in the file of --config" if found else ""
+    if not found:
+        return ""
+    address = "" if found[1].startswith("{") else f", or format={found[1]} in the address"
+    return f"`input: {{format: {found[1]}}}` in the file of --config{address}"
 
 
 def _day_number(loss: Loss) -> str:

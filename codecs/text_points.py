@@ -3,6 +3,7 @@ r"""Lines that senders of metrics write, as files hold them: one or several poin
     weather,place=a temperature=21.5,wet=f 1767571200000000000     line protocol of InfluxDB
     servers.web01.load 0.5 1767571200                              Graphite; tags behind `;`
     put sys.cpu.user 1767571200 42.5 host=web01 cpu=0              OpenTSDB; `put` may be missing
+    [SERVICEPERFDATA]\t1767571200\tweb01\tLoad\t0.01\t0.1\tload1=0.5;5;10   Nagios, by its templates
     PUTVAL "web01/load/load" interval=10 1767571200:0.5:0.4:0.3    collectd
 
 Times count from 1970 in the unit that their size shows. A line without a time is refused, since a
@@ -27,6 +28,7 @@ Point = tuple[Labels, float, float]
 _NUMBER = re.compile(DECIMAL)
 _UNITS = ((1e17, 10**9), (1e14, 10**6), (1e11, 10**3))
 _PUTVAL = re.compile(r'PUTVAL\s+("[^"]+"|\S+)((?:\s+\w+=\S+)*)\s+(\S+)')
+_PERF = re.compile(r"\s*('[^'=]+'|[^'=\s]+)=([-+]?[0-9.]+|U)[^\s;]*(?:;[^\s;]*)*")
 _STATSD = re.compile(r"[^\s:|]+:[-+]?[0-9.]+\|(?:c|g|ms|s|h|d|m)(?:\|[@#T]\S*)*")
 _EXPOSITION = re.compile(r"# (?:TYPE|HELP|UNIT) [a-zA-Z_:][a-zA-Z0-9_:]* ?.*")
 _SHOWN = 100
@@ -104,6 +106,27 @@ def _opentsdb(line: str) -> tuple[list[Point], int]:
     return [(_tags(tags, name), _value(value), _time(when))], 0
 
 
+def _perfdata(line: str) -> tuple[list[Point], int]:
+    cells = line.split("\t")
+    pairs = {one.partition("::")[0]: one.partition("::")[2] for one in cells if "::" in one}
+    if pairs:
+        when, host = pairs.get("TIMET", ""), pairs.get("HOSTNAME", "")
+        service = pairs.get("SERVICEDESC", "host")
+        data = pairs.get("SERVICEPERFDATA", pairs.get("HOSTPERFDATA", ""))
+    elif len(cells) >= 6 and cells[0] in ("[SERVICEPERFDATA]", "[HOSTPERFDATA]"):
+        _, when, host, service, *_ = cells
+        service = service if cells[0] == "[SERVICEPERFDATA]" else "host"
+        data = cells[-1]
+    else:
+        message = "a line of Nagios has a time, a host, a service and performance data"
+        raise WireFormatError(message)
+    time, found = _time(when), []
+    for one in _PERF.finditer(data):
+        name = one[1].strip().strip("'")
+        found.append((_tags([f"host={host}"], f"{service}.{name}"), _value(one[2]), time))
+    return found, 0
+
+
 def _collectd(line: str) -> tuple[list[Point], int]:
     found = _PUTVAL.fullmatch(line)
     if found is None:
@@ -123,6 +146,7 @@ KINDS: dict[str, tuple[str, Callable[[str], tuple[list[Point], int]]]] = {
     "lp": ("line protocol of InfluxDB", _influx),
     "graphite": ("Graphite's plaintext", _graphite),
     "opentsdb": ("OpenTSDB's lines", _opentsdb),
+    "perfdata": ("performance data of Nagios", _perfdata),
     "collectd": ("collectd's PUTVAL lines", _collectd),
 }
 """By suffix: what the lines are, and the points of one with the number of its fields of text."""
@@ -161,6 +185,8 @@ def kind_of_lines(lines: Sequence[str]) -> str:
         return "statsd"
     if all(line.startswith("PUTVAL ") for line in text):
         return "collectd"
+    if all("PERFDATA]\t" in line or "PERFDATA::" in line for line in text):
+        return "perfdata"
     return next((kind for kind in ("lp", "graphite", "opentsdb") if _all_fit(kind, text)), "")
 
 

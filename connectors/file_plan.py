@@ -242,7 +242,8 @@ def _time(
     before = f"{place} has no column {name!r}; its columns are: {', '.join(columns)}. "
     behind = (
         "Name the one with the event time with timestamp=COLUMN (or timestamp=DATE+TIME, if two "
-        "or more columns hold it), or give times with start=TIME and step=SECONDS"
+        "or more columns hold it; timestamp=COLUMN&start=TIME, if it counts seconds from a "
+        "beginning), or give times with start=TIME and step=SECONDS"
     )
     if len(columns) == 1:
         behind += "; if other lines stand before the header, add skip_lines=NUMBER"

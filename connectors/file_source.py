@@ -174,7 +174,8 @@ class FileSource:
             if rounds == 2:
                 what += "; in an hour that comes twice, timezone= tells local times apart"
             if texts:
-                what += f"; if {texts[0]} tells series apart: metric_column= and value_column="
+                name = texts[0].removeprefix("column ").strip("'")
+                what += f"; if {texts[0]} tells series apart: source_column={name}"
             guesses.append(Guess(self.files[0].given, what, "repeats=drop"))
         return Findings(guesses, unwatched)
 

@@ -100,6 +100,8 @@ def _number_format(loss: Loss) -> str:
         return "thousands=,"
     if _DECIMAL_COMMA.fullmatch(found[1]) and "decimal" in FileOptions.model_fields:
         return "decimal=,"
+    if re.fullmatch(r"[A-Za-z#*?][^,&']{0,40}", found[1]) and "missing" in FileOptions.model_fields:
+        return f"missing={found[1]}, if it stands for no value"
     return ""
 
 

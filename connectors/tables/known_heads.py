@@ -133,6 +133,22 @@ def _toa5(path: str, lines: Sequence[str], options: FileOptions) -> _Found | Non
     return found, "it is a table of Campbell's TOA5, with names and units in its head"
 
 
+def _pdh(path: str, lines: Sequence[str], options: FileOptions) -> _Found | None:
+    """Windows' performance counters: the month comes first, the head has minutes behind UTC."""
+    name = next(csv.reader([lines[0]], delimiter="\t" if "\t" in lines[0] else ","))[0]
+    behind = re.search(r"\((-?[0-9]+)\)$", name)
+    minutes = int(behind[1]) if behind else 0
+    found: dict[str, Any] = {"timestamp": name}
+    zone = ""
+    if options.timezone is None and minutes % 60 == 0 and abs(minutes) <= 12 * 60:
+        zone = f"Etc/GMT{minutes // 60:+d}" if minutes else "UTC"
+        found["timezone"] = zone
+    if options.time_format is None:
+        found["time_format"] = "%m/%d/%Y %H:%M:%S"
+    told = f", of the zone {zone}" if zone else ""
+    return found, f"it is a log of Windows' performance counters, with the month first{told}"
+
+
 def _las(path: str, lines: Sequence[str], options: FileOptions) -> _Found | None:
     """A well log: its curves and the number that stands for no value; the first curve is the index.
 
@@ -196,5 +212,6 @@ _KINDS: tuple[
 ] = (
     (_DSTAT.match, _dstat),
     (re.compile(r'"?TOA5"?,').match, _toa5),
+    (re.compile(r'"?\(PDH-(?:CSV|TSV) 4\.0\)').match, _pdh),
     (re.compile(r"~V", re.IGNORECASE).match, _las),
 )

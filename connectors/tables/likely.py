@@ -20,9 +20,11 @@ from padit.domain.timestamps import EARLIEST_US, LATEST_US
 __all__ = ["likely_by_cells"]
 
 _SPEAKS = re.compile(
-    r"time|date|stamp|clock|epoch|when|changed|updated|zeit|heure|fecha|(^|_)ts", re.I
+    r"time|date|stamp|clock|epoch|when|changed|updated|zeit|heure|fecha|(^|_)ts|^t$", re.I
 )
 _NUMBERS = re.compile(r"[-+]?[0-9.,eE+-]+")
+_CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?: ?[AaPp]\.?[Mm]?\.?)?")
+_LONGEST_DATE = 16
 _SHARE = 0.9
 
 
@@ -35,9 +37,31 @@ def likely_by_cells(sample: pa.Table, names: Sequence[str], by_name: str) -> str
         by_name: what the names suggest, as `timestamp` has it; or "".
     """
     parts = () if by_name in names else joined_columns(by_name, names)
-    if by_name and _are_times(sample, parts or (by_name,)):
-        return by_name
-    return next((name for name in names if name and _counts(sample, name)), by_name)
+    if not (by_name and _are_times(sample, parts or (by_name,))):
+        parts = ()
+        by_name = next((name for name in names if name and _counts(sample, name)), by_name)
+    return by_name if parts or not by_name else _with_clock(sample, names, by_name)
+
+
+def _with_clock(sample: pa.Table, names: Sequence[str], date: str) -> str:
+    """With the first column of times of day, where the other holds dates that come again."""
+    if date not in names:
+        return date
+    cells = [one.strip() for one in sample[date].to_pylist() if one]
+    if not cells or 2 * len(set(cells)) > len(cells) or not all(map(_is_date, set(cells))):
+        return date
+    clock = next((name for name in names if name != date and _are_clocks(sample, name)), "")
+    return f"{date}+{clock}" if clock else date
+
+
+def _is_date(cell: str) -> bool:
+    """Whether a cell is a date without a time of day."""
+    return ":" not in cell and len(cell) <= _LONGEST_DATE and bool(re.search("[0-9]", cell))
+
+
+def _are_clocks(sample: pa.Table, name: str) -> bool:
+    cells = [one.strip() for one in sample[name].to_pylist() if one]
+    return bool(cells) and all(map(_CLOCK.fullmatch, cells))
 
 
 def _counts(sample: pa.Table, name: str) -> bool:

@@ -43,7 +43,7 @@ _FIELDS: Mapping[str, str] = {
     "M": "(?P<M>[0-9]{1,2})",
     "S": "(?P<S>[0-9]{1,2})",
     "f": "(?P<f>[0-9]{1,9})",
-    "p": "(?P<p>(?:[AaPp]\\.?[Mm]\\.?))",
+    "p": "(?P<p>[AaPp](?:\\.?[Mm]\\.?)?)",
     "b": "(?P<b>[A-Za-z\u00c0-\u00ff]{3,9})\\.?",
     "B": "(?P<b>[A-Za-z\u00c0-\u00ff]{3,9})\\.?",
     "a": "[A-Za-z\u00c0-\u00ff]{2,9}\\.?",
@@ -301,7 +301,7 @@ _DATES = (
 _CLOCKS = (
     "", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", ", %H:%M:%S", ", %H:%M",
     ", %I:%M:%S %p", ", %I:%M %p", "T%H:%M:%S", "T%H:%M", ":%H:%M:%S", "%H%M%S", " %H%M%S",
-    "T%H%M%S",
+    "T%H%M%S", " %I:%M:%S%p", " %I:%M%p",
 )  # fmt: skip
 _OFFSETS = ("", "%z", " %z", " %Z")
 _WEEKDAYS = ("", "%a ", "%a, ")
@@ -310,6 +310,7 @@ _YEAR_LAST = tuple(  # as C's ctime and `date` write it
 )
 
 
+_MONTHLY = ("%Y-%m", "%Y/%m", "%m/%Y", "%b %Y", "%b-%Y", "%B %Y")
 _YEARLESS = (
     "%d-%m", "%d/%m", "%m/%d", "%d.%m.", "%m-%d", "%b %d", "%d %b", "%b-%d", "%d-%b",
 )  # fmt: skip
@@ -329,7 +330,7 @@ def possible_without_year(text: str) -> list[str]:
 
 def possible_formats(text: str) -> list[str]:
     """The formats that a cell may have: a weekday perhaps, a date, a time and an offset perhaps."""
-    found = [one for one in _YEAR_LAST if _part(one).fullmatch(text)]
+    found = [one for one in (*_YEAR_LAST, *_MONTHLY) if _part(one).fullmatch(text)]
     for weekday in _WEEKDAYS:
         for date in _DATES:
             begun = _part(weekday + date).match(text)

@@ -9,12 +9,17 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from padit.connectors.file_plan import Plan
+from padit.connectors.tables.dialect import Dialect
+from padit.connectors.tables.parse import parse
+from padit.connectors.tables.records import Block
 from padit.connectors.tables.time_formats import comes_again
-from padit.connectors.tables.times import TimeForm
+from padit.connectors.tables.times import TimeForm, convert_times, text_of
 from padit.domain.errors import SourceError
+from padit.domain.findings import Guess
 from padit.domain.timestamps import MICROS
 
-__all__ = ["cycle_of", "turns_of"]
+__all__ = ["cycle_of", "turns_of", "with_turns"]
 
 _DAY = 86_400 * MICROS
 _HALF = {"day": _DAY // 2, "year": 183 * _DAY}
@@ -61,3 +66,44 @@ def turns_of(
             )
             raise SourceError(message)
     return tuple(found)
+
+
+def with_turns(
+    path: str,
+    blocks: Iterable[Block],
+    dialect: Dialect,
+    plan: Plan,
+    form: tuple[TimeForm, str],
+    guesses: list[Guess],
+) -> TimeForm:
+    """Look through the times of a table for days, or years, that begin.
+
+    Args:
+        path: of its file.
+        blocks: of the table.
+        dialect: how its text is written.
+        plan: which columns hold the times.
+        form: of the times, and what comes again in them.
+        guesses: takes what was found.
+
+    Raises:
+        SourceError: as `turns_of` does.
+    """
+    time, cycle = form
+    needed = list(plan.time_columns)
+
+    def times_of(block: Block) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        parsed = parse(block, dialect.names, needed, dialect.cut.delimiter)
+        number = parsed.position + block.first
+        text = text_of(parsed.table, plan.time_columns)
+        times = convert_times(text, time._replace(zone=""), number)
+        return times.micros[~times.bad], number[~times.bad]
+
+    turns = turns_of(path, cycle, map(times_of, blocks))
+    if turns:
+        what = (
+            f"times without a {'date' if cycle == 'day' else 'year'} go back "
+            f"{len(turns):,} times: with each another {cycle} begins"
+        )
+        guesses.append(Guess(path, what, ""))
+    return time._replace(turns=turns)

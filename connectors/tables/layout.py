@@ -24,7 +24,7 @@ from padit.connectors.file_plan import (
     labelled,
     make_plan,
 )
-from padit.connectors.tables.again import cycle_of, turns_of
+from padit.connectors.tables.again import cycle_of, with_turns
 from padit.connectors.tables.detected import detect_times
 from padit.connectors.tables.dialect import Dialect
 from padit.connectors.tables.forms import (
@@ -38,6 +38,7 @@ from padit.connectors.tables.likely import likely_by_cells
 from padit.connectors.tables.parse import Typed, parse
 from padit.connectors.tables.records import Block
 from padit.connectors.tables.reports import options_of
+from padit.connectors.tables.roles import of_the_day
 from padit.connectors.tables.sentinels import sentinels_of, without_missing
 from padit.connectors.tables.survey import Survey, Surveyor
 from padit.connectors.tables.times import (
@@ -127,7 +128,7 @@ def lay_out(
     names = dialect.names
     sample = parse(seen.sample, names, names, dialect.cut.delimiter).table
     if options.missing:
-        sample = _without_missing(sample, options)
+        sample = without_missing(sample, options.timestamp, options.missing)
     columns = _judge(sample, dialect, options)
     numeric = frozenset(
         name for name in names if columns[name].form is not None and name not in dialect.unnamed
@@ -143,12 +144,7 @@ def lay_out(
     time = _time_form(sample, plan, options, path, guesses)
     values = {name: columns[name].form or NumberForm() for name in plan.value_columns}
     values = {name: one._replace(missing=options.missing) for name, one in values.items()}
-    what, numbers = sentinels_of(sample, values)
-    if what:
-        guesses.append(Guess(path, what, f"missing={','.join(numbers)}"))
-    cycle = cycle_of(time, clocks=is_clock(_first(sample, plan)))
-    if cycle:
-        time = _with_turns(path, blocks(), dialect, plan, time, cycle, guesses)
+    time = _said_of_cells(path, sample, blocks, dialect, plan, time, values, guesses)
     plan = _with_units(plan, options, values)
     for name in values:
         guesses += [Guess(path, *one) for one in columns[name].guesses]
@@ -162,14 +158,26 @@ def lay_out(
     return Layout(dialect, plan, forms, types, seen.records, Findings(guesses, unwatched))
 
 
-def _without_missing(sample: pa.Table, options: FileOptions) -> pa.Table:
-    """A sample whose columns hold nothing where missing= says so; times are as they are."""
-    times = options.timestamp.replace(" ", "+").split("+")
-    for at, name in enumerate(sample.column_names):
-        if name not in (options.timestamp, *times):
-            column = without_missing(sample[name].combine_chunks(), options.missing)
-            sample = sample.set_column(at, name, column)
-    return sample
+def _said_of_cells(
+    path: str,
+    sample: pa.Table,
+    blocks: Callable[[], Iterable[Block]],
+    dialect: Dialect,
+    plan: Plan,
+    time: TimeForm,
+    values: Mapping[str, NumberForm],
+    guesses: list[Guess],
+) -> TimeForm:
+    """Add what cells and names show to the guesses; the times with the days that begin."""
+    what, numbers = sentinels_of(sample, values)
+    if what:
+        guesses.append(Guess(path, what, f"missing={','.join(numbers)}"))
+    if told := of_the_day(dialect.names):
+        guesses.append(Guess(path, told, ""))
+    cycle = cycle_of(time, clocks=is_clock(_first(sample, plan)))
+    if not cycle:
+        return time
+    return with_turns(path, blocks(), dialect, plan, (time, cycle), guesses)
 
 
 def _judge(sample: pa.Table, dialect: Dialect, options: FileOptions) -> dict[str, Column]:
@@ -263,35 +271,6 @@ def _with_passes(
     if passes:
         guesses.append(guess_of_passes(path, time.zone))
     return time._replace(passes=passes)
-
-
-def _with_turns(
-    path: str,
-    blocks: Iterable[Block],
-    dialect: Dialect,
-    plan: Plan,
-    time: TimeForm,
-    cycle: str,
-    guesses: list[Guess],
-) -> TimeForm:
-    """Look through the times of a table for days, or years, that begin."""
-    needed = list(plan.time_columns)
-
-    def times_of(block: Block) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        parsed = parse(block, dialect.names, needed, dialect.cut.delimiter)
-        number = parsed.position + block.first
-        text = text_of(parsed.table, plan.time_columns)
-        times = convert_times(text, time._replace(zone=""), number)
-        return times.micros[~times.bad], number[~times.bad]
-
-    turns = turns_of(path, cycle, map(times_of, blocks))
-    if turns:
-        what = (
-            f"times without a {'date' if cycle == 'day' else 'year'} go back "
-            f"{len(turns):,} times: with each another {cycle} begins"
-        )
-        guesses.append(Guess(path, what, ""))
-    return time._replace(turns=turns)
 
 
 def guess_of_passes(path: str, zone: str) -> Guess:

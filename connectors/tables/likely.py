@@ -20,7 +20,8 @@ from padit.domain.timestamps import EARLIEST_US, LATEST_US
 __all__ = ["likely_by_cells"]
 
 _SPEAKS = re.compile(
-    r"time|date|stamp|clock|epoch|when|changed|updated|zeit|heure|fecha|(^|_)ts|^t$", re.I
+    r"time|date|stamp|clock|epoch|when|changed|updated|zeit|heure|fecha|(^|_)ts|^t$|month|monat|mois|day|datum|week",
+    re.I,
 )
 _NUMBERS = re.compile(r"[-+]?[0-9.,eE+-]+")
 _CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?: ?[AaPp]\.?[Mm]?\.?)?")

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from padit.connectors.tables.time_formats import parse_format, possible_formats
 from padit.domain.timestamps import EARLIEST_US, LATEST_US
 
-__all__ = ["CLOCK_NAMES", "format_of_columns", "run_of_columns"]
+__all__ = ["CLOCK_NAMES", "format_of_columns", "of_the_day", "run_of_columns"]
 
 _ROLES = {
     "Y": ("year", "yr", "yyyy", "yy", "jahr", "annee", "ano", "anno"),
@@ -66,6 +66,23 @@ def run_of_columns(names: Sequence[str]) -> list[str]:
         if _is_time(taken):
             return list(names[first : first + len(taken)])
     return []
+
+
+def of_the_day(names: Sequence[str]) -> str:
+    """That columns are times of one day each, as meters write them; "" where they are not.
+
+    >>> of_the_day(["date", *(f"{hour:02}:00" for hour in range(24))])[:40]
+    'its columns 00:00, 01:00, ..., 23:00 are'
+    """
+    found = [
+        name for name in names if re.fullmatch(r"[0-2]?[0-9]:[0-5][0-9](?::[0-5][0-9])?", name)
+    ]
+    if len(found) < 12:
+        return ""
+    return (
+        f"its columns {found[0]}, {found[1]}, ..., {found[-1]} are times of the day, and each is a "
+        "series of its own here, a sample a row; write a row for each time to watch them as one"
+    )
 
 
 def _is_time(taken: Sequence[str]) -> bool:

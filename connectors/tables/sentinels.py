@@ -26,14 +26,27 @@ _USUAL = (
 _KNOWN = np.array([*_WEAK, *_USUAL])
 
 
-def without_missing(column: pa.Array, missing: Iterable[str]) -> pa.Array:
-    """A column with null where a word or number of `missing` stands."""
+def without_missing(sample: pa.Table, timestamp: str, missing: Iterable[str]) -> pa.Table:
+    """Columns with null where a word or number of `missing` stands; times are as they are.
+
+    Args:
+        sample: columns of text.
+        timestamp: the columns of times, as the option names them.
+        missing: words and numbers.
+    """
     form = NumberForm(missing=tuple(missing))
     words = pa.array([one.lower() for one in form.missing])
-    text = pc.utf8_trim_whitespace(column)
-    gone = pc.is_in(pc.utf8_lower(text), words).fill_null(False)
-    gone = np.asarray(gone, bool) | np.isin(split_numbers(column, NumberForm()).value, form.numbers)
-    return pc.if_else(pa.array(gone), pa.scalar(None, column.type), column)
+    times = (timestamp, *timestamp.replace(" ", "+").split("+"))
+    for at, name in enumerate(sample.column_names):
+        if name in times:
+            continue
+        column = sample[name].combine_chunks()
+        text = pc.utf8_lower(pc.utf8_trim_whitespace(column))
+        gone = np.asarray(pc.is_in(text, words).fill_null(False), bool)
+        gone = gone | np.isin(split_numbers(column, NumberForm()).value, form.numbers)
+        held = pc.if_else(pa.array(gone), pa.scalar(None, column.type), column)
+        sample = sample.set_column(at, name, held)
+    return sample
 
 
 def sentinels_of(sample: pa.Table, forms: Mapping[str, NumberForm]) -> tuple[str, list[str]]:

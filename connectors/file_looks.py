@@ -60,13 +60,13 @@ def looks_like(path: str) -> str:
         return ". It is empty"
     if controls_in(begin) >= MANY_CONTROLS and not begin.startswith((b"\xff\xfe", b"\xfe\xff")):
         return ". It is no text: export it as CSV or JSON"
+    kind = kind_of_lines(text.decode("utf-8", "replace").split("\n")[:-1])
+    if kind:
+        return f". It holds {told_of(kind, path)}"
     json = text[:1] in (b"{", b"[")
     quoted = shlex.quote(f"{path}?suffix={'json' if json else 'csv'}")
     if json:
         return f". It holds JSON: name it with suffix=json, as in {quoted}"
-    kind = kind_of_lines(text.decode("utf-8", "replace").split("\n")[:-1])
-    if kind:
-        return f". It holds {told_of(kind, path)}"
     return (
         f". It holds text: if that is a table, add suffix=csv, as in {quoted}; lines of a log are "
         "read by the adapter `logs`"

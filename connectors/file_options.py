@@ -1,5 +1,6 @@
 """How the columns of a file become metrics: the options of a URI's query or of a YAML mapping."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -41,6 +42,14 @@ def _names(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(f"{one}" if isinstance(one, int | float) else one for one in value)
     return value
+
+
+def _missing(value: Any) -> Any:
+    """Names; the "+" of 1e+30 arrives from a URI as a blank."""
+    names = _names(value)
+    if not isinstance(names, tuple):
+        return names
+    return tuple(re.sub(r"^([-0-9.]+[eE]) ([0-9]+)$", r"\1+\2", str(one)) for one in names)
 
 
 def _pairs(value: Any) -> Any:
@@ -162,7 +171,7 @@ class FileOptions(BaseModel):
         description="Words that are numbers (`ok:0,warn:1` in a URI); by default a column of "
         "true/false, on/off, up/down or yes/no is 1 and 0.",
     )
-    missing: _Names = Field(
+    missing: Annotated[tuple[str, ...], BeforeValidator(_missing)] = Field(
         default=(),
         description="Numbers and words that stand for no value (`-999.25,No Data`), beside empty "
         "cells, `NA`, `NaN`, `null` and the like.",

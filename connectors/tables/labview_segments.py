@@ -28,11 +28,12 @@ _LARGE = 3e9  # seconds from 1904 to 1999
 
 
 class _Channel(NamedTuple):
-    """A column of values: its name, its place, and that of its times; -1: there are none."""
+    """A column of values: its name, its place, that of its times (-1: none), and its number."""
 
     name: str
     at: int
     x: int
+    number: int
 
 
 class _Head:
@@ -48,7 +49,12 @@ class _Head:
 
     def first(self, name: str) -> str:
         """The first value of a field, "" where there is none."""
-        return next((one for one in self.fields.get(name, []) if one), "")
+        return self.of(name, 0)
+
+    def of(self, name: str, channel: int) -> str:
+        """The value of a field for a channel; the first where it has none of its own."""
+        values = [one for one in self.fields.get(name, []) if one]
+        return values[channel] if channel < len(values) else next(iter(values), "")
 
 
 class Segments(NamedTuple):
@@ -155,10 +161,10 @@ def _chosen(
     multi, x = kind == "Multi", -1
     found = []
     for at, name in enumerate(names):
-        if name == "X_Value" or (kind == "No" and at == 0 and not name):
-            x = at
-        elif name.strip() and name != "Comment" and name not in options.ignore:
-            found.append(_Channel(name, at, x))
+        if name == "X_Value":
+            x = at if kind != "No" else -1
+        elif name.strip() and name != "Comment":
+            found.append(_Channel(name, at, x, len(found)))
     if multi and len({one.x for one in found}) > 1:
         found = [one for one in found if one.name in options.metrics]
         if len({one.x for one in found}) != 1:
@@ -231,17 +237,10 @@ class _Turning:
         self._row = 0
         if head is None:
             return
-        x = self._form.channels[0]
-        place = max(0, self._place_of(x))
-        self._step = _number(_nth(head.fields.get("Delta_X", []), place), self._form.decimal)
-        self._first = _number(_nth(head.fields.get("X0", []), place), self._form.decimal)
-        date = _nth(head.fields.get("Date", []), place)
-        clock = _nth(head.fields.get("Time", []), place)
-        self._start = _moment(date, clock) or self._start
-
-    def _place_of(self, channel: _Channel) -> int:
-        """Where the fields of a head have the value of a channel."""
-        return max(0, channel.at - 1)
+        number = self._form.channels[0].number
+        self._step = _number(head.of("Delta_X", number), self._form.decimal)
+        self._first = _number(head.of("X0", number), self._form.decimal)
+        self._start = _moment(head.of("Date", number), head.of("Time", number)) or self._start
 
     def _turned_row(self, cells: list[str]) -> bytes:
         form, x = self._form, self._form.channels[0].x

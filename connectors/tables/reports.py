@@ -7,7 +7,6 @@ one time apart, such as `vm/eth0`) and its cells, anything else an empty line, w
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import permutations
 from typing import NamedTuple
 
 from padit.connectors.file_options import FileOptions
@@ -187,8 +186,11 @@ def _form_of(path: str, dates: list[str], halves: bool, options: FileOptions) ->
 def _forms_for(dates: Sequence[str]) -> list[str]:
     """Formats of any order of year, month and day that all dates have."""
     mark = next((one for one in dates[0] if not one.isdigit()), "")
-    orders = (mark.join(one) for fields in (("%Y", "%m", "%d"), ("%y", "%m", "%d"))
-              for one in permutations(fields))  # fmt: skip
+    orders = (
+        mark.join(one)
+        for year in ("%Y", "%y")
+        for one in ((year, "%m", "%d"), ("%d", "%m", year), ("%m", "%d", year))
+    )
     return [one for one in orders if all(moment(date, one, 0) for date in dates)]
 
 

@@ -271,29 +271,6 @@ def test_a_measurement_of_labview_begins_where_its_head_says(tmp_path: Path, mar
     assert any("LabVIEW" in one.what for one in findings.guesses)
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"columns": "Multi"}, "one X column"),
-        ({"more": "***End_of_Header***\n"}, "2 segments"),
-    ],
-)
-def test_a_measurement_that_would_be_misread_is_refused(
-    tmp_path: Path, changes: dict[str, str], message: str
-) -> None:
-    with pytest.raises(SourceError, match=message):
-        seen(lvm(tmp_path, **changes))
-
-
-def test_a_segment_behind_any_number_of_rows_is_refused(tmp_path: Path) -> None:
-    path = Path(lvm(tmp_path))
-    with path.open("a") as file:
-        file.writelines(f"{i}\t{i}.5\n" for i in range(2, 40_000))
-        file.write("Time\t11:00:00\n***End_of_Header***\nX_Value\tv\tComment\n0\t1.5\n")
-    with pytest.raises(SourceError, match="2 segments"):
-        seen(str(path))
-
-
 def test_absolute_times_of_labview_count_from_1904(tmp_path: Path) -> None:
     text = LVM.format(sign="Tab", mark=".", columns="One", pref="Absolute", more="")
     text = text.replace("\n0\t", "\n3850416000\t").replace("\n1\t", "\n3850416001\t")

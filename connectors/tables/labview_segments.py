@@ -125,7 +125,8 @@ def _lines(path: str) -> Iterator[str]:
 
 def _survey(path: str, lines: Iterator[str]) -> tuple[_Head, list[str], int, int]:
     """The common head, the names of the columns, their line, and how many segments there are."""
-    common, names, header, segments, ends = _Head({}), [], -1, 0, 0
+    common, header, segments, ends = _Head({}), -1, 0, 0
+    names: list[str] = []
     named = False
     for number, line in enumerate(lines, 1):
         if not ends:
@@ -159,7 +160,7 @@ def _chosen(
 ) -> tuple[_Channel, ...]:
     """The channels that are read; with an X column for each, those of one."""
     multi, x = kind == "Multi", -1
-    found = []
+    found: list[_Channel] = []
     for at, name in enumerate(names):
         if name == "X_Value":
             x = at if kind != "No" else -1

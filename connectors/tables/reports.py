@@ -174,9 +174,9 @@ def _form_of(path: str, dates: list[str], halves: bool, options: FileOptions) ->
         )
         raise SourceError(message)
     if not fits:
-        forms = _forms_for(dates)
-        told = f"add time_format={' or time_format='.join(forms)}"
-        if not forms:
+        likely = _forms_for(dates)
+        told = f"add time_format={' or time_format='.join(likely)}"
+        if not likely:
             told = "add time_format= with its form, such as time_format=%d/%m/%Y"
         message = f"{path}: its dates, such as {dates[0]!r}, have no known format; {told}"
         raise SourceError(message)

@@ -316,3 +316,21 @@ def test_a_named_zone_is_told_how_it_is_read(tmp_path: Path) -> None:
     assert form in letters(refused)[0].reason
     reads, _ = seen(f"{path}?timestamp=time&{form}&timezone=Europe/Berlin")
     assert format_utc(samples(reads)[0][1])[:19] == "2026-01-04T23:00:00"
+
+
+@pytest.mark.parametrize(
+    ("date", "remedies"),
+    [("2026.01.05", ["%Y.%m.%d"]), ("05-13-26", ["%m-%d-%y"])],
+)
+def test_a_date_of_no_known_format_is_refused_with_those_that_fit(
+    tmp_path: Path, date: str, remedies: list[str]
+) -> None:
+    text = (
+        f"Linux 5.4 (web01) \t{date} \t_x86_64_\t(2 CPU)\n\n00:00:01  CPU  %user  %idle\n"
+        "00:10:01  all  1.00  98.00\n00:20:01  all  2.00  97.00\n"
+    )
+    path = write(tmp_path / "sar.txt", text)
+    with pytest.raises(SourceError, match=f"add time_format={' or time_format='.join(remedies)}$"):
+        seen(path)
+    reads, _ = seen(f"{path}?time_format={remedies[0]}")
+    assert len(samples(reads)) == 4

@@ -99,6 +99,8 @@ def _is_entity(one: Any) -> bool:
     """An entity of NGSI v2 or NGSI-LD with attributes as objects."""
     if type(one) is not dict or not all(type(one.get(name)) is str for name in ("id", "type")):
         return False
+    if "TimeInstant" in one:  # attributes may be plain values, as `options=keyValues` gives them
+        return True
     return any(
         type(each) is dict and "value" in each and type(each.get("type")) is str
         for name, each in one.items()
@@ -122,6 +124,7 @@ def _ngsi(message: dict[str, Any], left: Left) -> Iterator[Any]:
         for name, one in entity.items():
             if name in _NO_VALUES:
                 continue
+            one = {"value": one} if type(one) in (int, float, bool) else one
             if type(one) is not dict or "value" not in one:
                 count_numbers(one, name, left, "it is no attribute with a value")
                 continue

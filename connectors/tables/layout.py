@@ -127,8 +127,7 @@ def lay_out(
     """
     names = dialect.names
     sample = parse(seen.sample, names, names, dialect.cut.delimiter).table
-    if options.missing:
-        sample = without_missing(sample, options.timestamp, options.missing)
+    sample = without_missing(sample, options.timestamp, options.missing)
     columns = _judge(sample, dialect, options)
     numeric = frozenset(
         name for name in names if columns[name].form is not None and name not in dialect.unnamed

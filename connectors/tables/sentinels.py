@@ -35,6 +35,8 @@ def without_missing(sample: pa.Table, timestamp: str, missing: Iterable[str]) ->
         missing: words and numbers.
     """
     form = NumberForm(missing=tuple(missing))
+    if not form.missing:
+        return sample
     words = pa.array([one.lower() for one in form.missing])
     times = (timestamp, *timestamp.replace(" ", "+").split("+"))
     for at, name in enumerate(sample.column_names):

@@ -137,6 +137,7 @@ MESSAGES: dict[str, list[Any]] = {
             {"id": "Room2", "type": "Room", "open": {"type": "Boolean", "value": False,
              "metadata": {"TimeInstant": {"type": "DateTime", "value": "2026-01-05T00:00:01Z"}}}},
         ]},
+        {"id": "Room3", "type": "Room", "level": 2.5, "TimeInstant": "2026-01-05T00:00:03Z"},
         {"id": "urn:ngsi-ld:Tank:7", "type": "Tank", "@context": ["https://uri.etsi.org/x.jsonld"],
          "level": {"type": "Property", "value": 3.5, "unitCode": "MTR",
                    "observedAt": "2026-01-05T00:00:02Z"}},

@@ -109,6 +109,7 @@ LAID_OUT: dict[str, list[list[tuple[str, str, str, int, float]]]] = {
     "ngsi": [
         [("Room1", "temperature", "C", 0, 21.5)],
         [("Room2", "open", "", 1000000, 0.0)],
+        [("Room3", "level", "", 3000000, 2.5)],
         [("urn:ngsi-ld:Tank:7", "level", "MTR", 2000000, 3.5)],
     ],
     "iperf": [

@@ -120,6 +120,13 @@ def test_times_of_day_alone_are_refused_with_the_options_that_read_them(tmp_path
     assert times(f"{path}?{options}") == expected
 
 
+def test_hours_and_minutes_alone_are_read_with_the_options_of_their_letter(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "time,v\n23:45,1\n00:00,2\n")
+    options = "start=2026-01-05&timestamp=time&time_format=%H:%M"
+    assert options in letters(seen(f"{path}?timestamp=time")[0])[0].reason
+    assert times(f"{path}?{options}") == ["2026-01-05T23:45:00", "2026-01-06T00:00:00"]
+
+
 def test_dates_without_a_year_are_refused_with_the_options_that_read_them(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "at,v\nDec 31 23:59:00,1\nJan  1 00:00:00,2\n")
     options = "timestamp=at&start=2026-12-31&time_format=%b %d %H:%M:%S"

@@ -7,7 +7,7 @@ Not for several threads: apply and read in the same one.
 
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from padit.alerting.effects import CommandResult, Effect, Handed, Outcome
 from padit.alerting.engine import Engine
 from padit.alerting.entries import AlertEvent, Command, Entry, fingerprint_of
 from padit.alerting.incidents import worst
-from padit.alerting.matching import RANK, targets
+from padit.alerting.matching import RANK, aim_of, targets
 from padit.alerting.messages import view_with_causes
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.state import Incident, State
@@ -269,6 +269,7 @@ class Overview:
              for told in one.told.values() if told.state == "waiting" and told.why in SUPPRESSED}
         )  # fmt: skip
         view["silenced"] = self._silenced(one)
+        view["silences"] = self._silences(one, {each["fingerprint"] for each in view["members"]})
         closed = [member.closed for member in one.members.values()]
         view["closed"] = 0 if one.firing else max(closed, default=0)
         view["acknowledged_at"] = one.acknowledged_at
@@ -290,6 +291,28 @@ class Overview:
             max((one.end for one in holding if targets(one.target, event)), default=0)
             for event in still
         )
+
+    def _silences(self, incident: Incident, shown: set[str]) -> list[dict[str, Any]]:
+        """Silences that have not ended and mean something open of it, with the series shown of it.
+
+        Those of the configuration may lie ahead: they hold from `start` on.
+        """
+        now = self.state.now
+        ready: list[tuple[str, str, int, int, Callable[[AlertEvent], bool]]] = [
+            (one.id, one.by, 0, one.end, aim_of(one.target)) for one in self.state.silences.values()
+        ]
+        ready += [
+            (one.id, "configuration", one.start, one.end, one.matches)
+            for one in self.policy.silences
+        ]
+        still = {one: m.event for one, m in incident.members.items() if not m.closed}
+        found = []
+        for name, by, start, end, means in ready:
+            met = [each for each, event in still.items() if now < end and means(event)]
+            if met:
+                series = [each for each in met if each in shown]
+                found.append({"id": name, "by": by, "start": start, "end": end, "series": series})
+        return found
 
     def missed_since(self, n: int) -> list[Change] | None:
         """Changes behind a number; None if some of them are no longer kept."""

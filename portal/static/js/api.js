@@ -41,6 +41,17 @@ export const at = (path, query) => {
 };
 export const id = encodeURIComponent;
 
+// All pages of a list.
+export async function all(path, options) {
+  const items = [];
+  for (let cursor = ""; cursor != null;) {
+    const one = await ask(at(path, { limit: 500, cursor }), options);
+    items.push(...one.items);
+    cursor = one.next;
+  }
+  return items;
+}
+
 export function report(error) {
   if (error.name !== "AbortError") toast.value = { text: error.message, bad: true };
 }

@@ -11,21 +11,31 @@ const SILENT_MS = 16e3;
 
 // What is worst, at once; the whole list follows when the stream of changes is open, so that none
 // that comes between is missed.
+let loaded = false;
 export async function loadFirst() {
   const found = await ask("/api/incidents?state=open&limit=40");
-  if (incidents.value.size === 0) incidents.value = new Map(found.items.map((one) => [one.id, one]));
+  if (!loaded && incidents.value.size === 0) incidents.value = new Map(found.items.map((one) => [one.id, one]));
 }
 
 // What the stream brings while a list is on its way is newer than that list.
 let arrived = null;
 
+const AGAIN_MS = 2000;
+
 export async function loadAll() {
   const mine = arrived = new Map();
-  const [open, over] = await Promise.all([
-    ask("/api/incidents?state=open&limit=500"), ask("/api/incidents?state=over&limit=30"),
-  ]);
+  let open, over;
+  try {
+    [open, over] = await Promise.all([
+      ask("/api/incidents?state=open&limit=500"), ask("/api/incidents?state=over&limit=30"),
+    ]);
+  } catch { // nothing else would ask for it again
+    setTimeout(() => { if (arrived === mine && session.value) loadAll(); }, AGAIN_MS);
+    return;
+  }
   if (arrived !== mine) return; // a later one is on its way
   arrived = null;
+  loaded = true;
   const found = new Map();
   for (const one of [...open.items, ...over.items, ...mine.values()]) found.set(one.id, one);
   batch(() => {
@@ -86,7 +96,7 @@ export function connect() {
   source = new EventSource(last === null ? "/api/events" : `/api/events?after=${last}`);
   source.addEventListener("change", onChange);
   source.addEventListener("hello", (event) => {
-    if (last === null) loadAll().catch(() => {});
+    if (last === null) loadAll();
     last = event.lastEventId;
     alive();
     take(JSON.parse(event.data));
@@ -102,7 +112,7 @@ export function connect() {
   source.addEventListener("reset", (event) => {
     last = event.lastEventId;
     alive();
-    loadAll().catch(() => {});
+    loadAll();
   });
   source.onerror = () => {
     online.value = false;

@@ -175,14 +175,15 @@ async def one_series(request: Request, source: str, metric: str, since: Since = 
         (portal.boot, version, source, metric, start, end, points, since is None)
     )
     tag = sha256(key).hexdigest()
-    data = portal.pages.get(tag)
-    if data is None:
-        data, whole = await run_in_threadpool(
-            _page, portal, source, metric, start, end, points, since is None
-        )
-        if not whole:
-            return Response(data, media_type="application/json")
-        portal.keep(tag, data)
+    known = portal.pages.get(tag)
+    if known is not None:
+        return json_answer(request, known, tag)
+    data, whole = await run_in_threadpool(
+        _page, portal, source, metric, start, end, points, since is None
+    )
+    if not whole:
+        return Response(data, media_type="application/json")
+    portal.keep(tag, data)
     return json_answer(request, data, tag)
 
 

@@ -133,7 +133,7 @@ async def why_not(
          "severity": step.severity, "score": step.score, "outcomes": outcomes[step.id]}
         for name, step in steps
     ]  # fmt: skip
-    body = {
+    body: dict[str, Any] = {
         "items": items, "hint": "", "seen": None,
         "next": put_cursor(steps[-1][1].n, "") if len(found) > limit else None,
     }  # fmt: skip

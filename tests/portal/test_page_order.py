@@ -175,7 +175,7 @@ def test_of_two_comparisons_the_one_asked_for_last_is_shown(run: Served, page: P
 def test_of_two_trials_the_one_asked_for_last_is_shown(run: Served, page: Page) -> None:
     page.goto(f"{run.address}/#/whatif")
     page.wait_for_selector("textarea")
-    addresses = []
+    addresses: list[str] = []
     for score in ("0.97", "0.98"):
         page.fill("textarea", f"{run.portal.config_text}min_score: {score}\n")
         page.click("#run")

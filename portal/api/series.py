@@ -160,7 +160,8 @@ async def one_series(request: Request, source: str, metric: str, since: Since = 
 
     Up to `points` values are all given (`exact`); of more, the least and the greatest of each slice
     of time. Times are microseconds since 1970. Without readings, what alerts hold as evidence.
-    `windows` of an alert are those it was judged by: when it opened, and each time it got worse.
+    `windows` of the last 100 alerts are those they were judged by: at the opening, and whenever
+    one got worse.
     """
     portal = portal_of(request)
     info = portal.series.info(source, metric)

@@ -371,3 +371,39 @@ def test_changes_that_are_faster_than_answers_keep_none_away(run: Served, page: 
     page.goto(f"{run.address}/#/incident/{name}")
     page.wait_for_selector(".story", timeout=5000)
     page.evaluate("() => clearInterval(window.storm)")
+
+
+def test_of_two_judgements_the_last_one_counts(run: Served, page: Page) -> None:
+    page.goto(f"{run.address}/#/now")
+    page.wait_for_selector(_ROWS)
+    name = page.get_attribute(f"{_ROWS} >> nth=0", "data-incident")
+    page.goto(f"{run.address}/#/incident/{name}")
+    page.wait_for_selector("button:has-text('Routine')")
+    with _holding(page, "**/api/feedback/*") as held:
+        page.click("button:has-text('Noise')")
+        page.click("button:has-text('Real')")
+        held.wait(1)
+        page.wait_for_timeout(100)
+        assert [one.request.post_data_json["verdict"] for one in held.routes] == ["noise"]
+        held.free()
+        held.wait(1)
+        assert [one.request.post_data_json["verdict"] for one in held.routes] == ["real"]
+    page.wait_for_selector(".toast:has-text('Marked: Real')")
+
+
+def test_a_refusal_of_before_logs_nobody_out_who_has_logged_in_since(
+    run: Served, page: Page
+) -> None:
+    page.goto(f"{run.address}/#/now")
+    page.wait_for_selector(_ROWS)
+    with _holding(page, "**/api/health") as held:
+        page.goto(f"{run.address}/#/health")
+        held.wait(1)
+        page.evaluate(
+            "async () => { const s = await import('/static/js/state.js');"
+            " s.session.value = { ...s.session.value } }"
+        )  # as a new login does
+        held.routes.pop(0).fulfill(status=401, json={"detail": "log in, or send a key or token"})
+        page.wait_for_timeout(200)
+        assert page.locator("main#content").count() == 1
+    page.faults.clear()  # type: ignore[attr-defined]  # what was refused

@@ -143,8 +143,15 @@ export async function unsilence(name) {
   await ask(`/api/silences/${id(name)}`, { method: "DELETE" }).catch(report);
 }
 
-export async function judge(name, verdict) {
+// One after the other: the last one counts.
+let judging = Promise.resolve();
+export function judge(name, verdict) {
   const mine = ++turn;
+  judging = judging.then(() => judged(name, verdict, mine));
+  return judging;
+}
+
+async function judged(name, verdict, mine) {
   try {
     await post(`/api/feedback/${id(name)}`, { verdict });
     said(t("done_feedback", { verdict: t(verdict) }), null, mine);

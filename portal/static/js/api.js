@@ -12,6 +12,7 @@ export class Problem extends Error {
 export async function ask(path, { method = "GET", body, signal, keepalive = false } = {}) {
   const headers = { "X-Padit": "1" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
+  const who = session.value;
   let answer;
   try {
     answer = await fetch(path, {
@@ -27,7 +28,7 @@ export async function ask(path, { method = "GET", body, signal, keepalive = fals
   });
   if (!answer.ok) {
     if (answer.status === 401 && path !== "/api/session" && path !== "/api/first") {
-      session.value = null;
+      if (session.value === who) session.value = null; // not if somebody has logged in meanwhile
     }
     throw new Problem(answer.status, content.title, content.detail);
   }

@@ -104,9 +104,17 @@ const Watched = () => summary.value && html`<p class="soft">${t("watched", { n: 
     && html`<br /><b class="silent">${t("silentSources", { n: whole(summary.value.silent.silent), all: whole(summary.value.silent.of),
       names: summary.value.silent.names.join(", ") + (summary.value.silent.silent > summary.value.silent.names.length ? " …" : "") })}</b>`}</p>`;
 
-// Open incidents that a silence means.
-function Muted({ name }) {
-  const found = open.value.filter((one) => silencesOf(one).some((each) => each.id === name));
+// Open incidents by the silences that mean something of them.
+function muted() {
+  const found = new Map();
+  for (const one of open.value) for (const each of silencesOf(one)) {
+    if (!found.has(each.id)) found.set(each.id, []);
+    found.get(each.id).push(one);
+  }
+  return found;
+}
+
+function Muted({ found = [] }) {
   return found.length > 0 && html`<span class="muted">${t("mutes")} ${found.slice(0, 3).map((one, n) => html`${n > 0 && ", "}<a href=${link("incident", [one.id])}>${recorded(one.title)}</a>`)}${
     found.length > 3 && ` ${t("more", { n: found.length - 3 })}`}</span>`;
 }
@@ -117,10 +125,11 @@ function Silences({ wanted }) {
   const there = rows && rows.some((one) => one.id === wanted);
   useEffect(() => { if (there) document.getElementById(`silence-${wanted}`)?.scrollIntoView({ block: "center" }); }, [wanted, there]);
   if (!rows || (!rows.length && !wanted)) return null;
+  const by = muted();
   return html`<section><h2>${t("active")}</h2>${wanted && !there && html`<p class="soft" role="status">${t("silenceGone")}</p>`}
     <ul class="plain-list">${rows.map((one) => html`<li key=${one.id} id=${`silence-${one.id}`} class=${one.id === wanted ? "wanted" : ""} aria-current=${one.id === wanted ? "true" : undefined}>
     <span class="grow"><b>${one.series || one.source || one.metric || one.fingerprint?.slice(0, 8) || one.id}</b> <span class="soft">${t("by", { name: one.by === "configuration" ? t("byConfiguration") : one.by })}${
-      one.end && ` · ${t("endsIn", { time: absolute(one.end) })}`}</span> <${Muted} name=${one.id} /></span>
+      one.end && ` · ${t("endsIn", { time: absolute(one.end) })}`}</span> <${Muted} found=${by.get(one.id)} /></span>
     ${one.by !== "configuration" && may() && html`<button onClick=${() => unsilence(one.id)} aria-label=${`${t("unsilence")}: ${one.id}`}>${t("unsilence")}</button>`}</li>`)}</ul></section>`;
 }
 

@@ -11,10 +11,9 @@ const SILENT_MS = 16e3;
 
 // What is worst, at once; the whole list follows when the stream of changes is open, so that none
 // that comes between is missed.
-let loaded = false;
 export async function loadFirst() {
   const found = await ask("/api/incidents?state=open&limit=40");
-  if (!loaded && incidents.value.size === 0) incidents.value = new Map(found.items.map((one) => [one.id, one]));
+  if (incidents.value.size === 0) incidents.value = new Map(found.items.map((one) => [one.id, one]));
 }
 
 // What the stream brings while a list is on its way is newer than that list.
@@ -35,7 +34,6 @@ export async function loadAll() {
   }
   if (arrived !== mine) return; // a later one is on its way
   arrived = null;
-  loaded = true;
   const found = new Map();
   for (const one of [...open.items, ...over.items, ...mine.values()]) found.set(one.id, one);
   batch(() => {

@@ -129,7 +129,7 @@ def _measure(folder: Path, seconds: float) -> dict[str, Any]:
             with contextlib.suppress(Exception):  # what lacks is counted below
                 page.wait_for_function(
                     "count => Object.keys(window.seen).length >= count", arg=len(first),
-                    timeout=20_000,
+                    timeout=60_000,
                 )  # fmt: skip
             seen: dict[str, float] = page.evaluate("() => window.seen")
         return _result(first, opened_alerts(kafka, alerts), seen)

@@ -27,8 +27,9 @@ export function Suppressed({ one }) {
     shown.add(silence.id);
     return html`<${SilenceTag} one=${silence} words=${t("suppressed", { why: `${named("r", "silenced")} (${by(silence)})` })} />`;
   });
-  const others = silencesOf(one).filter((each) => !shown.has(each.id));
-  const all = one.silenced && Date.parse(one.silenced) > now();
-  const words = (each) => (all && each.end ? t("isSilenced", { time: absolute(each.end) }) : t("partSilenced", { n: each.series.length }));
-  return html`${reasons}${others.map((each) => html`<${SilenceTag} key=${each.id} one=${each} words=${words(each)} />`)}`;
+  const others = silencesOf(one).filter((each) => !shown.has(each.id)); // one tag for all: there may be one a series
+  if (!others.length) return html`${reasons}`;
+  const all = one.silenced && Date.parse(one.silenced) > now(), series = new Set(others.flatMap((each) => each.series));
+  const first = (all && others.find((each) => each.end === one.silenced)) || others[0];
+  return html`${reasons}<${SilenceTag} one=${first} words=${all ? t("isSilenced", { time: absolute(one.silenced) }) : t("partSilenced", { n: series.size })} />`;
 }

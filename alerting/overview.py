@@ -15,7 +15,7 @@ import msgspec
 from padit.alerting.compiled import Policy
 from padit.alerting.effects import CommandResult, Effect, Handed, Outcome
 from padit.alerting.engine import Engine
-from padit.alerting.entries import AlertEvent, Command, Entry, fingerprint_of
+from padit.alerting.entries import AlertEvent, Command, Entry, Target, fingerprint_of
 from padit.alerting.incidents import worst
 from padit.alerting.matching import RANK, aim_of, targets
 from padit.alerting.messages import view_with_causes
@@ -110,7 +110,11 @@ class Overview:
     def apply(self, n: int, entry: Entry) -> Change:
         """Follow one entry of the log; what it changed."""
         touched = self._before(entry)
+        ending = self._ending()
         effects = self._engine.apply(self.state, entry)
+        for name, target in ending.items():
+            if name not in self.state.silences:
+                touched |= self._open_of(target)
         alerts: dict[str, None] = {}
         if isinstance(entry, AlertEvent):
             self._follow(n, entry)
@@ -136,6 +140,12 @@ class Overview:
             return self._meant(entry)
         return {}
 
+    def _ending(self) -> dict[str, Target]:
+        """Silences that somebody has ended at a time that the data have yet to reach."""
+        held = (one.note for one in self.state.held.values() if one.kind == "unsilence")
+        return {name: self.state.silences[name].target for name in held
+                if name in self.state.silences}  # fmt: skip
+
     def _meant(self, entry: Command) -> dict[str, None]:
         """Open incidents that a silence, or its end, is about."""
         target = entry.target
@@ -144,6 +154,10 @@ class Overview:
             if known is None:
                 return {}
             target = known.target
+        return self._open_of(target)
+
+    def _open_of(self, target: Target) -> dict[str, None]:
+        """Open incidents with an open alert that a target means."""
         return {
             name: None
             for name, one in self.state.incidents.items()

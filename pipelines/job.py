@@ -22,6 +22,7 @@ from padit.connectors.uris import Bounds, sink_from_uri, source_from_uri
 from padit.domain.config import load_config
 from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import MICROS, format_utc
+from padit.ops.allocator import few_arenas
 from padit.ops.exporter import ADDRESS, serving
 from padit.ops.metric_names import JUDGED_PREFIX, OF_A_GROUP
 from padit.ops.progress_bar import Progress
@@ -150,9 +151,9 @@ def run_to_end(
     plan, ranges = make_plan(job, live=live)
     runner = choose_runner(argv, bounded=_total(ranges) is not None, detach=detach)
     if runner.here:
+        few_arenas()
         kernels.prepare()
-    context = context or RunContext()
-    plan = _completed(plan, context, others, live)
+    plan = _completed(plan, context := context or RunContext(), others, live)
     name = prepare(plan, job, Run(ranges, runner.restores, detach, job.overwrite))
     plan = dataclasses.replace(plan, name=name)
     findings = announce(plan)

@@ -11,8 +11,8 @@ const PAUSE_MS = 100; // between two answers about the same
 export function useAnswer(question, key, fresh, take, refused) {
   const now = useRef(null), latest = useRef(null);
   latest.current = { question, take, refused };
+  const name = JSON.stringify(key);
   useEffect(() => {
-    const name = JSON.stringify(key);
     if (now.current?.name !== name) {
       now.current?.stop.abort();
       now.current = { name, stop: new AbortController(), busy: false, again: false };
@@ -31,7 +31,7 @@ export function useAnswer(question, key, fresh, take, refused) {
       if (mine.again && !signal.aborted) go(); else mine.busy = false;
     };
     if (mine.busy) mine.again = true; else go();
-  }, [...key, ...fresh]);
+  }, [name, ...fresh]);
   useEffect(() => () => now.current?.stop.abort(), []);
 }
 

@@ -366,10 +366,10 @@ def test_of_two_judgements_the_last_one_counts(run: Served, page: Page) -> None:
         page.click("button:has-text('Real')")
         held.wait(1)
         page.wait_for_timeout(100)
-        assert [one.request.post_data_json["verdict"] for one in held.routes] == ["noise"]
+        assert ["noise" in _words(one) for one in held.routes] == [True]
         held.free()
         held.wait(1)
-        assert [one.request.post_data_json["verdict"] for one in held.routes] == ["real"]
+        assert ["real" in _words(one) for one in held.routes] == [True]
     page.wait_for_selector(".toast:has-text('Marked: Real')")
 
 

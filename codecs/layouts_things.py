@@ -64,7 +64,8 @@ def _senml_time(one: dict[str, Any], base: dict[str, Any]) -> Any:
 def _senml_values(name: str, one: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
     """The number or the state of a record, and its sum."""
     values = {}
-    if "v" in one or ("bv" in base and "n" in one):
+    other = {"vb", "vs", "vd"} & one.keys()
+    if "v" in one or ("bv" in base and "n" in one and not other):
         values[name] = _sum(base.get("bv", 0), one.get("v", 0))
     elif "vb" in one:
         values[name] = int(one["vb"]) if type(one["vb"]) is bool else one["vb"]
@@ -182,7 +183,8 @@ def _iperf(message: dict[str, Any], left: Left) -> Iterator[Any]:
             if type(each) is not dict:
                 yield each
                 continue
-            held = each if several or not streams or direction else streams[0] | each
+            alone = not (several or direction) and bool(streams) and type(streams[0]) is dict
+            held = streams[0] | each if alone else each
             labels = {"direction": direction, "stream": stream}
             element = _element(source or "", _sum(begun, held.get("end", 0)), "", {
                 name: value for name, value in held.items() if name not in _IPERF_TIMES

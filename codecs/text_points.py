@@ -28,7 +28,10 @@ Point = tuple[Labels, float, float]
 _NUMBER = re.compile(DECIMAL)
 _UNITS = ((1e17, 10**9), (1e14, 10**6), (1e11, 10**3))
 _PUTVAL = re.compile(r'PUTVAL\s+("[^"]+"|\S+)((?:\s+\w+=\S+)*)\s+(\S+)')
-_PERF = re.compile(r"\s*('[^'=]+'|[^'=\s]+)=([-+]?[0-9.]+|U)[^\s;]*(?:;[^\s;]*)*")
+_PERF = re.compile(r"\s*('[^'=]+'|[^'=\s]+)=([^\s;]*)(?:;[^\s;]*)*")
+_PERF_VALUE = re.compile(
+    r"([-+]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][-+]?[0-9]+)?|U)[^0-9.,]*"
+)
 _STATSD = re.compile(r"[^\s:|]+:[-+]?[0-9.]+\|(?:c|g|ms|s|h|d|m)(?:\|[@#T]\S*)*")
 _EXPOSITION = re.compile(r"# (?:TYPE|HELP|UNIT) [a-zA-Z_:][a-zA-Z0-9_:]* ?.*")
 _SHOWN = 100
@@ -120,11 +123,16 @@ def _perfdata(line: str) -> tuple[list[Point], int]:
     else:
         message = "a line of Nagios has a time, a host, a service and performance data"
         raise WireFormatError(message)
-    time, found = _time(when), []
+    time, found, texts = _time(when), [], 0
     for one in _PERF.finditer(data):
         name = one[1].strip().strip("'")
-        found.append((_tags([f"host={host}"], f"{service}.{name}"), _value(one[2]), time))
-    return found, 0
+        value = _PERF_VALUE.fullmatch(one[2])
+        if value is None:
+            texts += 1
+            continue
+        number = _value(value[1].replace(",", "."))
+        found.append((_tags([f"host={host}"], f"{service}.{name}"), number, time))
+    return found, texts
 
 
 def _collectd(line: str) -> tuple[list[Point], int]:
@@ -191,8 +199,10 @@ def kind_of_lines(lines: Sequence[str]) -> str:
 
 
 def _all_fit(kind: str, text: Sequence[str]) -> bool:
-    """Whether nearly all lines are of a kind; a row of a table is none."""
-    return sum(_fit(kind, text)) >= 0.9 * len(text)
+    """Whether nearly all lines are of a kind; a row of a table is none, nor is its header."""
+    fits = list(_fit(kind, text))
+    header = not fits[0] and not re.search("[0-9]", text[0])
+    return not header and sum(fits) >= 0.9 * len(text)
 
 
 def _fit(kind: str, text: Sequence[str]) -> Iterator[bool]:

@@ -62,7 +62,7 @@ def detect_times(
         _refuse_digits(cells, place, names)
         good = in_range(known_forms(cells, 0))
         if 2 * np.count_nonzero(good) < len(cells):
-            found = _format_of(cells, place, name) or count_of(cells)
+            found = _format_of(cells, place, name) or count_of(cells, name)
             if not found:
                 _refuse_yearless(cells, place, name)
                 return TimeForm(), None

@@ -6,6 +6,7 @@ What the options state is taken; the rest is found out from the head of the file
 import csv
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from padit.codecs.text_points import kind_of_lines, told_of
@@ -332,11 +333,11 @@ def named(names: list[str]) -> tuple[list[str], frozenset[str]]:
 
 def _check_twice(path: str, names: list[str], body: int) -> None:
     """Refuse a header that has a name twice, with other names. Raises SourceError."""
-    given: list[str] = []
-    for name in names:
-        given.append(next(one for one in (name, *(f"{name} {i}" for i in range(2, 10_000)))
-                          if one not in given))  # fmt: skip
-    if given != names and not any("," in name or "&" in name for name in names):
+    if len(set(names)) < len(names) and not any("," in name or "&" in name for name in names):
+        given: dict[str, None] = {}
+        for name in names:
+            others = (f"{name} {i}" for i in range(2, len(names) + 2))
+            given[next(one for one in chain((name,), others) if one not in given)] = None
         twice = next(name for name in names if names.count(name) > 1)
         message = (
             f"{path} has the column {twice!r} twice; give other names, such as "

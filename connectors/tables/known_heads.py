@@ -64,7 +64,8 @@ def _dstat(path: str, lines: Sequence[str], options: FileOptions) -> _Found | No
     groups = rows[at] + [""] * len(rows[at + 1])
     for above, name in zip(groups, rows[at + 1], strict=False):
         group = above or group
-        names.append(name if group in (name, "system", "epoch") else f"{group} {name}".strip())
+        alone = group in ("system", "epoch") or name in (group, "time", "epoch")
+        names.append(name if alone else f"{group} {name}".strip())
     told = {row[i].rstrip(":"): row[i + 1]
             for row in rows[:at] for i in range(len(row) - 1) if row[i].endswith(":")}  # fmt: skip
     found: dict[str, Any] = {"skip_lines": at + 2, "columns": tuple(names)}
@@ -72,7 +73,8 @@ def _dstat(path: str, lines: Sequence[str], options: FileOptions) -> _Found | No
         found["source_id"] = told["Host"]
     if "epoch" in names:
         return found | {"timestamp": "epoch"}, "it is a recording of dstat"
-    cell = rows[at + 2][names.index("time")]
+    place = names.index("time")
+    cell = next((row[place] for row in rows[at + 2 :] if len(row) > place), "")
     day = _dstat_day(told.get("Date", ""))
     formats = possible_without_year(cell)
     found["timestamp"] = "time"
@@ -146,6 +148,11 @@ def _pdh(path: str, lines: Sequence[str], options: FileOptions) -> _Found | None
     if options.time_format is None:
         found["time_format"] = "%m/%d/%Y %H:%M:%S"
     told = f", of the zone {zone}" if zone else ""
+    if options.timezone is None and not zone:
+        told = (
+            f"; its head says {-minutes:+d} minutes from UTC, and its times are read as those of "
+            "UTC unless timezone= names their zone"
+        )
     return found, f"it is a log of Windows' performance counters, with the month first{told}"
 
 

@@ -237,3 +237,20 @@ def test_a_number_beside_the_metrics_of_a_batch_is_named() -> None:
     decoded = read("telegraf", MESSAGES["telegraf"][2] | {"interval": 10})
     assert [one.what for one in decoded.unwatched if one.numeric] == ["field 'interval'"]
     assert len(decoded.rows) == 7
+
+
+def test_a_text_or_a_state_of_senml_is_no_base_value() -> None:
+    pack = [
+        {"bn": "a/", "bt": 1_767_571_200, "bv": 5, "n": "x", "v": 1}, {"n": "text", "vs": "on"},
+        {"n": "state", "vb": True}, {"n": "y"},
+    ]  # fmt: skip
+    found = [(metric, value) for _, metric, _, _, value in plain(read("senml", pack))]
+    assert found == [("x", 6.0), ("state", 1.0), ("y", 5.0)]
+
+
+def test_a_report_of_iperf_with_streams_of_another_kind_is_no_crash() -> None:
+    report = {
+        "start": {"timestamp": {"timesecs": 1_767_571_200}},
+        "intervals": [{"streams": [5], "sum": {"end": 1, "bits": 2}}],
+    }
+    assert [row[1:] for row in plain(read("iperf", report))] == [("bits", "", 1_000_000, 2.0)]

@@ -86,9 +86,17 @@ def test_a_line_without_a_time_is_a_dead_letter_and_text_is_counted(tmp_path: Pa
     assert [(one.what, one.amount) for one in left] == [("fields of text", 1)]
 
 
+def test_performance_data_of_any_spelling_are_read_and_what_is_no_number_is_counted() -> None:
+    head = f"[SERVICEPERFDATA]\t{T}\tweb01\tPing\t0.1\t0.2\t"
+    points, texts = read_points("perfdata", f"{head}a=1e-05s;5;10 b=0,5s;;; c=on d=-3.5MB e=.5%")
+    assert [value for _, value, _ in points] == [1e-05, 0.5, -3.5, 0.5]
+    assert texts == 1
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "sensor value time\n" + "".join(f"S1 1.5 {T + at}\n" for at in range(30)),
         "time,a\n1,2\n",
         "a b c\n1 2 3\n",
         "x 1 2\ny 2 3\n",

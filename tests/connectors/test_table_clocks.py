@@ -207,3 +207,20 @@ def test_columns_that_are_times_of_the_day_are_said(tmp_path: Path) -> None:
     _, findings = seen(write(tmp_path / "a.csv", text))
     assert any("are times of the day" in one.what for one in findings.guesses)
     assert of_the_day(["a", "00:00"]) == ""
+
+
+@pytest.mark.parametrize("cell", ["-0.5", "+5", "99999999999999999999", "-116444736000000000"])
+def test_numbers_that_are_no_times_are_no_crash(tmp_path: Path, cell: str) -> None:
+    path = write(tmp_path / "a.csv", f"Time,a\n{cell},1\n{cell},2\n")
+    reads, _ = seen(f"{path}?timestamp=Time")
+    assert len(letters(reads)) == 2
+
+
+@pytest.mark.parametrize(("name", "days"), [("Time", 0), ("Date", 30)])
+def test_whole_numbers_are_days_only_where_the_name_speaks_of_a_date(
+    tmp_path: Path, name: str, days: int
+) -> None:
+    rows = "".join(f"{40_000 + at},{at}\n" for at in range(30))  # or seconds of a day
+    path = write(tmp_path / "a.csv", f"{name},a\n{rows}")
+    reads, _ = seen(f"{path}?timestamp={name}")
+    assert len(samples(reads)) == days

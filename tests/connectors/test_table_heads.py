@@ -192,3 +192,32 @@ def test_segments_with_other_channels_are_refused(tmp_path: Path) -> None:
     text += segment("09:00:00", "0\t1\t2", names="X_Value\tv\tz\tComment")
     with pytest.raises(SourceError, match="segment 2 has other channels"):
         source_from_uri(write(tmp_path / "m.lvm", text)).ranges()
+
+
+@pytest.mark.parametrize(
+    ("groups", "rows", "expected"),
+    [
+        ('"system","cpu"', "", "leaves none"),  # it has just begun
+        ('"clock","cpu"', '"05-01 23:59:59",1\n', ""),
+        ('"clock","cpu"', '\n"05-01 23:59:59",1\n', ""),
+    ],
+)
+def test_a_recording_of_dstat_without_rows_or_with_another_group_of_its_time_is_no_crash(
+    tmp_path: Path, groups: str, rows: str, expected: str
+) -> None:
+    path = dstat(tmp_path, '"time","usr"', groups, rows)
+    if expected:
+        with pytest.raises(SourceError, match=expected):
+            read(path)
+        return
+    assert read(path) == [("2026-01-05T23:59:59.0", "web01", "cpu usr", 1.0)]
+
+
+def test_a_zone_of_performance_counters_that_has_no_name_is_said(tmp_path: Path) -> None:
+    head = '"(PDH-CSV 4.0) (India Standard Time)(-330)","cpu"\n'
+    path = write(tmp_path / "a.csv", head + '"01/05/2026 08:00:00.000","1.5"\n')
+    [guess] = seen(path)[1].guesses
+    assert "+330 minutes from UTC" in guess.what
+    assert "timezone=" in guess.what
+    [stated] = seen(f"{path}?timezone=Asia/Kolkata")[1].guesses
+    assert "minutes" not in stated.what

@@ -34,6 +34,8 @@ class _Event(msgspec.Struct):
     data: _Data
 
 
+_Known = tuple[int, list[list[int]]]
+"""How many transitions of an alert have been read, and its windows."""
 _decode = msgspec.json.Decoder(_Event).decode
 
 
@@ -46,7 +48,7 @@ class EvidenceWindows:
 
     def __init__(self, opened: Callable[[], LogReader]) -> None:
         self._opened = opened
-        self._known: dict[str, tuple[int, list[list[int]]]] = {}
+        self._known: dict[str, _Known] = {}
 
     def of(self, alerts: Sequence[AlertState]) -> dict[str, list[list[int]]]:
         """Spans [begin, end] by the id of the alert, in order; of at most the last 100 alerts.
@@ -58,16 +60,15 @@ class EvidenceWindows:
         asked = {
             one.id: [step.n for step in one.steps if step.kind != "resolved"] for one in chosen
         }
-        missing = [name for name, steps in asked.items() if self._lacks(name, len(steps))]
-        if missing:
-            self._read({name: asked[name] for name in missing})
-        return {name: self._known[name][1] for name in asked if name in self._known}
+        known = self._known  # another thread may begin a new one meanwhile
+        missing = {
+            name: steps for name, steps in asked.items() if _count(known.get(name)) != len(steps)
+        }
+        fresh = self._read(missing) if missing else {}
+        return {name: (fresh.get(name) or known[name])[1] for name in asked}
 
-    def _lacks(self, name: str, steps: int) -> bool:
-        known = self._known.get(name)
-        return known is None or known[0] != steps
-
-    def _read(self, asked: dict[str, list[int]]) -> None:
+    def _read(self, asked: dict[str, list[int]]) -> dict[str, _Known]:
+        """The windows of some alerts, which are known from then on."""
         numbers = sorted(n for steps in asked.values() for n in steps)
         found: dict[str, list[list[int]]] = {name: [] for name in asked}
         reader = self._opened()
@@ -79,9 +80,14 @@ class EvidenceWindows:
                         found[data[0]].append(data[1])
         finally:
             reader.close()
-        if len(self._known) + len(found) > _MOST_KNOWN:
-            self._known = {}
-        self._known |= {name: (len(asked[name]), sorted(spans)) for name, spans in found.items()}
+        fresh = {name: (len(asked[name]), sorted(spans)) for name, spans in found.items()}
+        kept = self._known if len(self._known) + len(fresh) <= _MOST_KNOWN else {}
+        self._known = kept | fresh
+        return fresh
+
+
+def _count(known: _Known | None) -> int:
+    return -1 if known is None else known[0]
 
 
 def _span(payload: bytes) -> tuple[str, list[int]] | None:

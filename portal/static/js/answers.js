@@ -10,22 +10,23 @@ const PAUSE_MS = 100; // between two answers about the same
 // than answers keep none away.
 export function useAnswer(question, key, fresh, take, refused) {
   const now = useRef(null), latest = useRef(null);
-  latest.current = { question, take, refused };
   const name = JSON.stringify(key);
+  latest.current = { question, take, refused, name };
   useEffect(() => {
     if (now.current?.name !== name) {
       now.current?.stop.abort();
       now.current = { name, stop: new AbortController(), busy: false, again: false };
     }
     const mine = now.current, { signal } = mine.stop;
+    const counts = () => !signal.aborted && latest.current.name === name; // drawn may be another one already
     const go = async () => {
       mine.busy = true;
       mine.again = false;
       try {
         const found = await latest.current.question(signal);
-        if (!signal.aborted) latest.current.take(found);
+        if (counts()) latest.current.take(found);
       } catch (error) {
-        if (!signal.aborted && error.name !== "AbortError") latest.current.refused(error);
+        if (counts() && error.name !== "AbortError") latest.current.refused(error);
       }
       if (mine.again && !signal.aborted) await new Promise((done) => setTimeout(done, PAUSE_MS));
       if (mine.again && !signal.aborted) go(); else mine.busy = false;
@@ -35,21 +36,21 @@ export function useAnswer(question, key, fresh, take, refused) {
   useEffect(() => () => now.current?.stop.abort(), []);
 }
 
-// A list that grows page by page. `first` takes the answer to another question; a further page
-// counts only for the list that it was asked for, and once.
+// A list that grows page by page. `first` takes another list, or the same items with other words
+// about them; a further page counts only for the items that it was asked for, and once.
 export function usePages() {
   const [found, setFound] = useState(null);
   const asked = useRef(null), shown = useRef(null);
-  const put = (one) => { shown.current = one; setFound(one); };
-  const first = (one) => { asked.current = null; put(one); };
+  const first = (one) => { shown.current = one; setFound(one); };
   const more = (ask, refused) => {
-    const mine = shown.current;
-    if (!mine?.next || asked.current === mine) return;
-    asked.current = mine;
-    ask(mine.next).then((one) => {
-      if (shown.current === mine) put({ ...mine, ...one, items: [...mine.items, ...one.items] });
+    const { items, next } = shown.current || {};
+    if (!next || asked.current === items) return;
+    asked.current = items;
+    const still = () => shown.current?.items === items;
+    ask(next).then((one) => {
+      if (still()) first({ ...shown.current, ...one, items: [...items, ...one.items] });
     }, (error) => {
-      if (shown.current !== mine) return;
+      if (!still()) return;
       asked.current = null;
       refused(error);
     });

@@ -21,13 +21,17 @@ export const Head = () => html`<thead><tr><th>${t("at")}</th><th>${t("state")}</
 const unalerted = (seen) => t(`unalerted_${seen.kind}`, { readings: whole(seen.readings), windows: whole(seen.windows),
   score: number(seen.score, 3), time: seen.time ? absolute(seen.time) : "" });
 
+// A first page that is new, with the pages that somebody asked for behind it.
+const longer = (old, one) => (old && one?.next && old.items.length > one.items.length
+  ? { ...old, items: [...one.items, ...old.items.slice(one.items.length)] } : one);
+
 export function WhyNot({ source, metric, at, until, choose }) {
   const [found, first, more] = usePages();
   const [fault, setFault] = useState("");
   const wanted = { source, metric, at };
   useEffect(() => { first(null); setFault(""); }, [at]);
   useAnswer((signal) => (at ? ask(path("/api/why-not", wanted), { signal }) : Promise.resolve(null)), [source, metric, at], [changes.value],
-    (one) => { first(one); setFault(""); }, (error) => setFault(error.message));
+    (one) => { first(longer(found, one)); setFault(""); }, (error) => setFault(error.message));
   const submit = (event) => {
     event.preventDefault();
     const moment = untyped(new FormData(event.target).get("at"));

@@ -77,8 +77,20 @@ def _routes_taken(policy: Policy, incident: Incident) -> set[str]:
 
 
 def _all_taken(policy: Policy, incident: Incident, route: ReadyRoute) -> bool:
-    still = policy.open_on(incident, route)
-    return bool(still) and all(_has(one.taken) for one in still)
+    """Whether somebody has each open member that a route takes, of which there has to be one.
+
+    It is asked for each of many commands about one incident, so it ends at the first that nobody
+    has, and looks up no more routes than it needs.
+    """
+    some = False
+    for one in incident.members.values():
+        if one.closed or (some and _has(one.taken)):
+            continue
+        if route in policy.traits_of(one.event).routes:
+            if not _has(one.taken):
+                return False
+            some = True
+    return some
 
 
 def take_back(incident: Incident, named: Sequence[str]) -> None:

@@ -25,6 +25,7 @@ _CHUNK = 1 << 18
 _FIRST_DAY = datetime(1904, 1, 1, tzinfo=UTC)
 _MOST = 100_000
 _LARGE = 3e9  # seconds from 1904 to 1999
+_LONGEST = 1e10  # seconds, 317 years
 
 
 class _Channel(NamedTuple):
@@ -241,25 +242,36 @@ class _Turning:
         number = self._form.channels[0].number
         self._step = _number(head.of("Delta_X", number), self._form.decimal)
         self._first = _number(head.of("X0", number), self._form.decimal)
-        self._start = _moment(head.of("Date", number), head.of("Time", number)) or self._start
+        date = head.of("Date", number)
+        if date:
+            self._start = _moment(date, head.of("Time", number))
 
     def _turned_row(self, cells: list[str]) -> bytes:
         form, x = self._form, self._form.channels[0].x
         if x >= 0:
-            cell = cells[x] if x < len(cells) else ""
-            seconds = _number(cell, form.decimal) if cell.strip() else None
+            time = self._time(_nth(cells, x))
         else:
-            seconds = self._first + self._row * self._step
+            time = self._at(self._first + self._row * self._step)
         self._row += 1
-        time = ""
-        if seconds is not None:
-            since_1904 = form.absolute and seconds >= _LARGE
-            start = round(_FIRST_DAY.timestamp()) * MICROS if since_1904 else self._start
-            time = format_utc(start + round(seconds * MICROS))
         shown = [_nth(cells, one.at).replace(form.decimal, ".") for one in form.channels]
         if not any(shown):
             return b"\n"
         return "\t".join([time, form.source, *shown]).encode() + b"\n"
+
+    def _time(self, cell: str) -> str:
+        """The time that an X shows; what is no number of seconds stays, and is refused as such."""
+        try:
+            seconds = float(cell.replace(self._form.decimal, "."))
+        except ValueError:
+            return cell
+        return self._at(seconds)
+
+    def _at(self, seconds: float) -> str:
+        if not abs(seconds) < _LONGEST:  # not a number, too
+            return f"{seconds} s"
+        since_1904 = self._form.absolute and seconds >= _LARGE
+        start = round(_FIRST_DAY.timestamp()) * MICROS if since_1904 else self._start
+        return format_utc(start + round(seconds * MICROS))
 
 
 def _is_field(cells: Sequence[str]) -> bool:
@@ -279,7 +291,10 @@ def _number(text: str, decimal: str) -> float:
 
 
 def _moment(date: str, clock: str) -> int:
-    """Microseconds since 1970; local times are taken as UTC. 0 where there is none."""
+    """Microseconds since 1970; local times are taken as UTC. 0 where they cannot be read.
+
+    Rows that count from there are refused, for their times are in no year that is read.
+    """
     text = f"{date} {clock[:15].replace(',', '.')}"
     for form in ("%Y/%m/%d %H:%M:%S.%f", "%Y/%m/%d %H:%M:%S"):
         try:

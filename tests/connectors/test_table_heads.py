@@ -221,3 +221,32 @@ def test_a_zone_of_performance_counters_that_has_no_name_is_said(tmp_path: Path)
     assert "timezone=" in guess.what
     [stated] = seen(f"{path}?timezone=Asia/Kolkata")[1].guesses
     assert "minutes" not in stated.what
+
+
+SEGMENT = """Channels\t1
+Date\t{date}
+Time\t09:00:00
+***End_of_Header***\t
+X_Value\tA\tComment
+"""
+
+
+@pytest.mark.parametrize("x", ["abc", "NaN", "inf", "-inf", "1e300"])
+def test_an_x_of_labview_that_is_no_number_of_seconds_is_a_dead_letter(
+    tmp_path: Path, x: str
+) -> None:
+    heads = [SEGMENT.format(date=f"2026/01/0{day}") for day in (5, 6)]
+    text = f"{LVM.format(kind='One')}{heads[0]}0\t1\n\n{heads[1]}1.5\t2\n{x}\t3\n"
+    reads, _ = seen(write(tmp_path / "a.lvm", text))
+    assert [value for _, _, value in samples(reads)] == [1.0, 2.0]
+    assert len(letters(reads)) == (0 if x == "abc" else 1)  # a word begins the next head
+
+
+def test_a_segment_of_labview_whose_date_cannot_be_read_has_not_the_times_of_the_one_before(
+    tmp_path: Path,
+) -> None:
+    heads = [SEGMENT.format(date=date) for date in ("2026/01/05", "06.01.2026")]
+    text = f"{LVM.format(kind='One')}{heads[0]}0\t1\n\n{heads[1]}0\t2\n"
+    reads, _ = seen(write(tmp_path / "a.lvm", text))
+    assert [value for _, _, value in samples(reads)] == [1.0]
+    assert len(letters(reads)) == 1

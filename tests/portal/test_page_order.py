@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 
 from padit.domain.timestamps import MICROS
+from tests.limits import allowed
 from tests.portal.browsing import faults_of, opened
 from tests.portal.making import Served, append, readings, served, transition, wait_for
 
@@ -351,7 +352,7 @@ def test_changes_that_are_faster_than_answers_keep_none_away(run: Served, page: 
         " window.storm = setInterval(() => { s.changes.value += 1 }, 1); }"
     )
     page.goto(f"{run.address}/#/incident/{name}")
-    page.wait_for_selector(".story", timeout=5000)
+    page.wait_for_selector(".story", timeout=allowed(5) * 1000)
     page.evaluate("() => clearInterval(window.storm)")
 
 

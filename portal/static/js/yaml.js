@@ -34,7 +34,8 @@ export function policyOf(one, members, start, end) {
   for (const { source_id, metric_name } of members) metrics.set(source_id, [...(metrics.get(source_id) || []), exactly(metric_name)]);
   const matchers = [...metrics].map(([source, mine]) => matcher([exactly(source)], [...new Set(mine)]));
   const name = `incident-${one.id.slice(0, 12)}`;
-  const all = one.members.length + one.more, lacks = all > one.alerts.length ? `# ${one.alerts.length} of ${all} series\n` : "";
+  const all = one.members.length + one.more, there = new Set(one.alerts.map((each) => each.fingerprint)).size;
+  const lacks = all > there ? `# ${there} of ${all} series\n` : "";
   return lacks + silences(matchers, name, start, end, "") + "# or, before the other routes, with the name of a receiver:\n# routes:\n"
     + matchers.map((each, n) => `#   - {name: ${name}-${n + 1}, receiver: RECEIVER, match: ${each}}\n`).join("");
 }

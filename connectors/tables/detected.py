@@ -121,7 +121,9 @@ def _refuse_yearless(cells: pa.Array, place: str, name: str) -> None:
     example = cells[0].as_py()
     first = parse_format(cells.slice(0, 1), common[0])
     day = datetime.fromtimestamp(int(first.micros[0]) // MICROS, UTC)
-    start = f"timestamp={name}&start={day_of(place)[:4]}-{day:%m-%d}"
+    year = int(day_of(place)[:4])
+    year -= year % 4 if (day.month, day.day) == (2, 29) else 0  # a year that has such a day
+    start = f"timestamp={name}&start={year}-{day:%m-%d}"
     message = (
         f"{place}: the times of column {name!r}, such as {example!r}, have no year; add the day of "
         f"the first row, such as {start}&time_format={f' or {start}&time_format='.join(common)}"

@@ -224,3 +224,12 @@ def test_whole_numbers_are_days_only_where_the_name_speaks_of_a_date(
     path = write(tmp_path / "a.csv", f"{name},a\n{rows}")
     reads, _ = seen(f"{path}?timestamp={name}")
     assert len(samples(reads)) == days
+
+
+def test_the_remedy_for_times_without_a_year_is_a_day_that_there_is(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "t,a\n29-02 08:00:00,1\n01-03 08:00:00,2\n")
+    with pytest.raises(SourceError, match="have no year") as caught:
+        seen(f"{path}?timestamp=t")
+    options = str(caught.value).partition("such as timestamp")[2]
+    found = times(f"{path}?timestamp{options}")
+    assert [one[4:] for one in found] == ["-02-29T08:00:00", "-03-01T08:00:00"]

@@ -113,7 +113,9 @@ def format_of_columns(names: Sequence[str], cells: pa.Array) -> str:
         if not fields:
             return ""
         choices = [f"{before} {field}".strip() for before in choices for field in fields]
-    counts = {one: _fits(one, cells) for one in choices}
+    counts = {one: _fits(one, cells) for one in choices if _is_each_once(one)}
+    if not counts:
+        return ""
     best = max(counts, key=lambda one: (counts[one], -choices.index(one)))
     return best if 2 * counts[best] >= len(cells) else ""
 
@@ -134,6 +136,12 @@ def _fields(role: str, cells: Sequence[str]) -> list[str]:
     if role == "c":
         return ["%-H%M%S"] if longest > 4 else ["%-H%M", "%-H%M%S"]
     return ["%y"] if role == "Y" and longest <= 2 else [f"%{role}"]
+
+
+def _is_each_once(text: str) -> bool:
+    """Whether a format has no field twice, as HHMM beside a column of hours would."""
+    fields = re.findall("%-?(.)", text)
+    return len(set(fields)) == len(fields)
 
 
 def _fits(text: str, cells: pa.Array) -> int:

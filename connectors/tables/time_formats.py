@@ -325,7 +325,8 @@ def possible_without_year(text: str) -> list[str]:
     clocks = (" %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
     cells = pa.array([text])
     found = [f"{date}{clock}" for date in _YEARLESS for clock in clocks]
-    return [one for one in found if not parse_format(cells, one).bad[0]]
+    likely = [one for one in found if _part(one).fullmatch(text.strip())]  # a hundredth of the time
+    return [one for one in likely if not parse_format(cells, one).bad[0]]
 
 
 def possible_formats(text: str) -> list[str]:

@@ -11,8 +11,9 @@ from padit.analysis.losses.remedies import remedy_of
 from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.file_plan import NoTimeError, likely_time
 from padit.connectors.losses import dead_losses
+from padit.connectors.tables import time_formats
 from padit.connectors.tables.roles import of_the_day
-from padit.connectors.tables.time_formats import parse_format
+from padit.connectors.tables.time_formats import parse_format, possible_without_year
 from padit.connectors.uris import source_from_uri
 from padit.domain.errors import ConfigurationError, SourceError
 from padit.domain.timestamps import format_utc
@@ -233,3 +234,32 @@ def test_the_remedy_for_times_without_a_year_is_a_day_that_there_is(tmp_path: Pa
     options = str(caught.value).partition("such as timestamp")[2]
     found = times(f"{path}?timestamp{options}")
     assert [one[4:] for one in found] == ["-02-29T08:00:00", "-03-01T08:00:00"]
+
+
+def test_whether_a_cell_has_a_format_without_a_year_is_not_tried_format_by_format(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Columns of text are looked through for times: half a second for each of a wide table."""
+    tried: list[str] = []
+
+    def parsed(cells: pa.Array, text: str) -> time_formats.Parsed:
+        tried.append(text)
+        return parse_format(cells, text)
+
+    monkeypatch.setattr(time_formats, "parse_format", parsed)
+    assert possible_without_year("pump 7") == []
+    assert possible_without_year("21.5") == []
+    assert tried == []
+    assert possible_without_year("25-01 08:00") == ["%d-%m %H:%M"]
+    assert len(tried) <= 2
+
+
+def test_seconds_beside_hours_and_minutes_are_read_and_hours_twice_are_no_crash(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path / "a.csv", "Date,HHMM,Sec,a\n20260105,0930,15,1\n20260105,0931,0,2\n")
+    expected = ["2026-01-05T09:30:15", "2026-01-05T09:31:00"]
+    assert times(f"{path}?timestamp=Date+HHMM+Sec") == expected
+    path = write(tmp_path / "b.csv", "Date,hour,HHMM,a\n20260105,9,0930,1\n")
+    reads, _ = seen(f"{path}?timestamp=Date+hour+HHMM")
+    assert len(letters(reads)) == 1

@@ -151,10 +151,9 @@ def lay_out(
     forms = Forms(time, values, targets)
     if time.zone and time.repeated == "order" and isinstance(plan.time, str):
         forms = forms._replace(time=_with_passes(path, blocks(), dialect, plan, time, guesses))
-    guesses = list(dict.fromkeys(guesses))
     unwatched = _unwatched(path, sample, dialect, plan, columns, options, seen)
-    types = _types(sample, plan, forms)
-    return Layout(dialect, plan, forms, types, seen.records, Findings(guesses, unwatched))
+    findings = Findings(list(dict.fromkeys(guesses)), unwatched)
+    return Layout(dialect, plan, forms, _types(sample, plan, forms), seen.records, findings)
 
 
 def _said_of_cells(

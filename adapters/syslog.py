@@ -313,7 +313,8 @@ class SyslogAdapter:
         records: list[LogRecord] = []
         for peer, messages in parts:
             for message in messages:
-                for record in (*parser.feed([message], received), *parser.flush()):
+                text = message.rstrip(b"\r\n\0")  # rsyslog counts a line feed at the end, too
+                for record in (*parser.feed([text], received), *parser.flush()):
                     record.service = self._service(record, peer)
                     records.append(record)
         report_books(parser, "a message", emitter)

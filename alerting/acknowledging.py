@@ -21,7 +21,9 @@ __all__ = ["acknowledge", "remind", "take_back"]
 def acknowledge(step: Step, incident: Incident, named: Sequence[str], command: Command) -> None:
     """Take open members; what somebody has already stays as it is.
 
-    A route is sent one message when somebody has all that it knows to be open.
+    A route is sent one message when somebody has all that it knows to be open. Where the members
+    that nobody had have ended, all that is left is somebody's part by part, and so the whole is
+    taken by the next acknowledgement.
 
     Args:
         step: of the command.
@@ -29,18 +31,20 @@ def acknowledge(step: Step, incident: Incident, named: Sequence[str], command: C
         named: their fingerprints.
         command: who, when, and until when.
     """
-    fresh = [one for one in map(incident.members.__getitem__, named) if not _has(one.taken)]
-    if not fresh or (incident.acknowledged_by and not incident.reminded):
+    if incident.acknowledged_by and not incident.reminded:
         return
-    before = _routes_taken(step.policy, incident)
+    fresh = [one for one in map(incident.members.__getitem__, named) if not _has(one.taken)]
+    still = [one for one in incident.members.values() if not one.closed]
+    if not fresh and not all(_has(one.taken) for one in still):
+        return
+    before = _routes_taken(step.policy, incident) if fresh else set()
     unacknowledge(incident)  # it has run out
     lasts = step.policy.config.acknowledged_for
     expires = command.until or (command.time + lasts if lasts else 0)
     for one in fresh:
         one.taken = Taken(command.by, command.time, expires)
-    still = [one for one in incident.members.values() if not one.closed]
     if all(_has(one.taken) for one in still):
-        _take_whole(incident, command.time, still)
+        _take_whole(incident, command, still)
         expires = incident.expires
     if expires:
         step.set_timer(expires, "reminder", incident.id)
@@ -55,11 +59,11 @@ def _has(taken: Taken | None) -> bool:
     return taken is not None and not taken.reminded
 
 
-def _take_whole(incident: Incident, time: int, still: Sequence[Member]) -> None:
+def _take_whole(incident: Incident, command: Command, still: Sequence[Member]) -> None:
     """Each open member is somebody's: the whole is theirs, until the first of them runs out."""
     parts = [one.taken for one in still if one.taken is not None]
-    incident.acknowledged_by = ", ".join(sorted({one.by for one in parts}))
-    incident.acknowledged_at = time
+    incident.acknowledged_by = ", ".join(sorted({command.by, *(one.by for one in parts)}))
+    incident.acknowledged_at = command.time
     incident.expires = min((one.expires for one in parts if one.expires), default=0)
     for one in still:
         one.taken = None
@@ -73,8 +77,20 @@ def _routes_taken(policy: Policy, incident: Incident) -> set[str]:
 
 
 def _all_taken(policy: Policy, incident: Incident, route: ReadyRoute) -> bool:
-    still = policy.open_on(incident, route)
-    return bool(still) and all(_has(one.taken) for one in still)
+    """Whether somebody has each open member that a route takes, of which there has to be one.
+
+    It is asked for each of many commands about one incident, so it ends at the first that nobody
+    has, and looks up no more routes than it needs.
+    """
+    some = False
+    for one in incident.members.values():
+        if one.closed or (some and _has(one.taken)):
+            continue
+        if route in policy.traits_of(one.event).routes:
+            if not _has(one.taken):
+                return False
+            some = True
+    return some
 
 
 def take_back(incident: Incident, named: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from padit.alerting.notifiers.webhook import cloud_event
 from padit.alerting.store.base import Store
 from padit.connectors.uris import Address, read_client_config
 from padit.domain.errors import SinkError
+from padit.ops.background import kept
 
 __all__ = ["Announcer"]
 
@@ -44,7 +45,9 @@ class Announcer:
         self._topic, self._link, self._open = address.path, link, open_store
         self._failed = False
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="announce")
+        self._thread = threading.Thread(
+            target=kept(self._run, self._stop, "notifications"), name="announce"
+        )
 
     def start(self) -> None:
         """Begin."""

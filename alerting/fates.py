@@ -33,10 +33,10 @@ def fate_of(store: Store, message: str) -> str:
     if state == "delivered":
         words = f"delivered to {receiver}"
     elif state == "dead":
-        words = f"receiver {receiver} refused it: {reason}"
+        words = f"dead (`padit dlq`), for receiver {receiver}: {reason}"
     elif _left_alone(store, receiver):
         words = f"waits for receiver {receiver}: {LEFT_ALONE}"
-    elif attempts:
+    elif attempts and reason:
         again = format_utc(round(next_at * MICROS))
         words = f"attempt {attempts} to send it to {receiver} failed: {reason}; again at {again}"
     else:

@@ -7,7 +7,7 @@ Not for several threads: apply and read in the same one.
 
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -15,9 +15,9 @@ import msgspec
 from padit.alerting.compiled import Policy
 from padit.alerting.effects import CommandResult, Effect, Handed, Outcome
 from padit.alerting.engine import Engine
-from padit.alerting.entries import AlertEvent, Command, Entry, fingerprint_of
+from padit.alerting.entries import AlertEvent, Command, Entry, Target, fingerprint_of
 from padit.alerting.incidents import worst
-from padit.alerting.matching import RANK, targets
+from padit.alerting.matching import RANK, aim_of, targets
 from padit.alerting.messages import view_with_causes
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.state import Incident, State
@@ -110,7 +110,11 @@ class Overview:
     def apply(self, n: int, entry: Entry) -> Change:
         """Follow one entry of the log; what it changed."""
         touched = self._before(entry)
+        ending = self._ending()
         effects = self._engine.apply(self.state, entry)
+        for name, target in ending.items():
+            if name not in self.state.silences:
+                touched |= self._open_of(target)
         alerts: dict[str, None] = {}
         if isinstance(entry, AlertEvent):
             self._follow(n, entry)
@@ -136,6 +140,12 @@ class Overview:
             return self._meant(entry)
         return {}
 
+    def _ending(self) -> dict[str, Target]:
+        """Silences that somebody has ended at a time that the data have yet to reach."""
+        held = (one.note for one in self.state.held.values() if one.kind == "unsilence")
+        return {name: self.state.silences[name].target for name in held
+                if name in self.state.silences}  # fmt: skip
+
     def _meant(self, entry: Command) -> dict[str, None]:
         """Open incidents that a silence, or its end, is about."""
         target = entry.target
@@ -144,6 +154,10 @@ class Overview:
             if known is None:
                 return {}
             target = known.target
+        return self._open_of(target)
+
+    def _open_of(self, target: Target) -> dict[str, None]:
+        """Open incidents with an open alert that a target means."""
         return {
             name: None
             for name, one in self.state.incidents.items()
@@ -269,6 +283,7 @@ class Overview:
              for told in one.told.values() if told.state == "waiting" and told.why in SUPPRESSED}
         )  # fmt: skip
         view["silenced"] = self._silenced(one)
+        view["silences"] = self._silences(one, {each["fingerprint"] for each in view["members"]})
         closed = [member.closed for member in one.members.values()]
         view["closed"] = 0 if one.firing else max(closed, default=0)
         view["sources"] = sorted({member.event.source_id for member in one.members.values()})
@@ -289,6 +304,28 @@ class Overview:
             max((one.end for one in holding if targets(one.target, event)), default=0)
             for event in still
         )
+
+    def _silences(self, incident: Incident, shown: set[str]) -> list[dict[str, Any]]:
+        """Silences that have not ended and mean something open of it, with the series shown of it.
+
+        Those of the configuration may lie ahead: they hold from `start` on.
+        """
+        now = self.state.now
+        ready: list[tuple[str, str, int, int, Callable[[AlertEvent], bool]]] = [
+            (one.id, one.by, 0, one.end, aim_of(one.target)) for one in self.state.silences.values()
+        ]
+        ready += [
+            (one.id, "configuration", one.start, one.end, one.matches)
+            for one in self.policy.silences
+        ]
+        still = {one: m.event for one, m in incident.members.items() if not m.closed}
+        found = []
+        for name, by, start, end, means in ready:
+            met = [each for each, event in still.items() if now < end and means(event)]
+            if met:
+                series = [each for each in met if each in shown]
+                found.append({"id": name, "by": by, "start": start, "end": end, "series": series})
+        return found
 
     def missed_since(self, n: int) -> list[Change] | None:
         """Changes behind a number; None if some of them are no longer kept."""

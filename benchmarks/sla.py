@@ -20,9 +20,9 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
@@ -32,7 +32,7 @@ from benchmarks.topics import PARTITIONS, create_topic
 from padit.devcluster.broker import start_broker
 from padit.devcluster.processes import free_port
 
-__all__ = ["main"]
+__all__ = ["LiveJob", "live_job", "main"]
 
 _RULE = """detectors:
   - name: rule
@@ -79,34 +79,53 @@ def _read(url: str) -> int:
     return int(sum(float(x.rpartition(" ")[2]) for x in lines if x.startswith("padit_job_read")))
 
 
-def _measure(directory: Path, seconds: float) -> dict[str, Any]:
+class LiveJob(NamedTuple):
+    """A job that reads.
+
+    Attributes:
+        process: of it; its summary is the last line it prints.
+        metrics: host and port of its figures.
+    """
+
+    process: subprocess.Popen[str]
+    metrics: str
+
+
+@contextlib.contextmanager
+def live_job(bootstrap: str, samples: str, alerts: str, directory: Path) -> Iterator[LiveJob]:
+    """A live job in its low-latency setting, from the moment that it reads."""
     config, metrics = directory / "rule.yaml", f"127.0.0.1:{free_port()}"
     config.write_text(_RULE)
+    at = f"kafka://{bootstrap}"
+    command = [sys.executable, "-m", "padit.cli.main", "run", f"--input={at}/{samples}"]
+    command += [f"--output={at}/{alerts}", "--audit=null", f"--config={config}", *_OPTIONS]
+    job = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        env={**os.environ, "PADIT_METRICS": metrics, "PADIT_STATE_DIR": "nowhere"},
+    )  # fmt: skip
+    try:
+        _send_one(bootstrap, samples)
+        _await(f"http://{metrics}/metrics", job)
+        yield LiveJob(job, metrics)
+    finally:
+        if job.poll() is None:
+            job.kill()
+            job.wait()
+
+
+def _measure(directory: Path, seconds: float) -> dict[str, Any]:
     with start_broker(directory / "kafka") as broker:
         samples = create_topic(broker.bootstrap, "metrics")
         alerts = create_topic(broker.bootstrap, "alerts", append_time=True)
-        at = f"kafka://{broker.bootstrap}"
-        command = [sys.executable, "-m", "padit.cli.main", "run", f"--input={at}/{samples}"]
-        command += [f"--output={at}/{alerts}", "--audit=null", f"--config={config}", *_OPTIONS]
-        job = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            env={**os.environ, "PADIT_METRICS": metrics, "PADIT_STATE_DIR": "nowhere"},
-        )  # fmt: skip
-        try:
-            _send_one(broker.bootstrap, samples)
-            _await(f"http://{metrics}/metrics", job)
-            lag = _Lag(broker.bootstrap, samples, metrics)
+        with live_job(broker.bootstrap, samples, alerts, directory) as job:
+            lag = _Lag(broker.bootstrap, samples, job.metrics)
             began = time.time()
             first = produce_incidents(broker.bootstrap, samples, seconds)
             lasted = time.time() - began
             time.sleep(3.0)
             lags = lag.stop()
-            job.send_signal(signal.SIGINT)
-            out, _ = job.communicate(timeout=120)
-        finally:
-            if job.poll() is None:
-                job.kill()
-                job.wait()
+            job.process.send_signal(signal.SIGINT)
+            out, _ = job.process.communicate(timeout=120)
         summary = json.loads(out.strip().splitlines()[-1])
         return _result(first, opened_alerts(broker.bootstrap, alerts), lags, summary, lasted)
 

@@ -100,6 +100,7 @@ def _page(folder: Path, port: int) -> "tuple[uvicorn.Server, Portal]":
         from padit.portal.context import DEFAULT_CONFIG, Portal, local_parts, parse_config
         from padit.portal.limiting import Limiter
         from padit.portal.places import places_in
+        from padit.portal.serving import Server
     except ModuleNotFoundError as error:
         message = f"`padit demo --live` needs {error.name}: pip install 'padit[portal]'"
         raise ConfigurationError(message) from error
@@ -112,7 +113,7 @@ def _page(folder: Path, port: int) -> "tuple[uvicorn.Server, Portal]":
         app, host="127.0.0.1", port=port, log_level="error", access_log=False,
         server_header=False, ws_per_message_deflate=False, timeout_graceful_shutdown=1,
     )  # fmt: skip
-    return uvicorn.Server(config), portal
+    return Server(config, lambda: portal.hub), portal
 
 
 class _Ending:

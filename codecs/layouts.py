@@ -1,8 +1,9 @@
 """JSON that is no list of samples: series of points, and tables by columns, laid out as elements.
 
 Query answers of Prometheus, Graphite, OpenTSDB, InfluxDB, Grafana, Elasticsearch, Datadog and
-CloudWatch, and tables as pandas writes them, hold names in one place and numbers in another. A
-layout turns such a message into elements of one form, which its preset maps like any other:
+CloudWatch, tables as pandas writes them, SenML, NGSI and reports of iperf3 hold names in one place
+and numbers in another. A layout turns such a message into elements of one form, which its preset
+maps like any other:
 
     {"source": "web01", "labels": {"cpu": "0"}, "time": 1767571200, "unit": "", "values": {"up": 1}}
 
@@ -24,10 +25,11 @@ from padit.codecs.layouts_tables import (
     series_tables,
     source_of,
 )
+from padit.codecs.layouts_things import iperf, ngsi, senml
 from padit.codecs.mapping_watch import Left, count_numbers
 from padit.codecs.names import shortened
 
-__all__ = ["LAYOUTS", "LayoutError", "elements_of", "layout_of"]
+__all__ = ["LAYOUTS", "LayoutError", "WHOLE", "elements_of", "layout_of"]
 
 _DEEPEST = 12
 _EARLIEST_MS = 946_684_800_000  # the year 2000: what is less is no time in milliseconds
@@ -61,7 +63,14 @@ def elements_of(name: str, message: Any, left: Left) -> Iterator[Any]:
         LayoutError: the message has another layout.
     """
     fits, read = LAYOUTS[name]
-    for one in message if type(message) is list else (message,):
+    several = type(message) is list
+    if several and message and name in WHOLE:
+        if not all(type(one) is dict and fits(one) for one in message[:1]):
+            text = f"{shorten(message)} has not the layout that format: {name} reads"
+            raise LayoutError(text)
+        yield from read(message, left)
+        return
+    for one in message if several else (message,):
         if type(one) is not dict or not fits(one):
             text = f"{shorten(one)} has not the layout that format: {name} reads"
             raise LayoutError(text)
@@ -238,6 +247,9 @@ def _numbers(name: str, one: Any) -> dict[str, Any]:
             if not part.endswith("_as_string")}  # fmt: skip
 
 
+WHOLE = frozenset(("senml",))
+"""Layouts of an array whose elements depend on those before them."""
+
 LAYOUTS: dict[
     str, tuple[Callable[[dict[str, Any]], bool], Callable[[dict[str, Any], Left], Iterator[Any]]]
 ] = {
@@ -259,6 +271,9 @@ LAYOUTS: dict[
         _datadog,
     ),
     "cloudwatch": (lambda one: _list(one, "MetricDataResults") is not None, _cloudwatch),
+    "senml": senml,
+    "ngsi": ngsi,
+    "iperf": iperf,
     "influxdb": series_tables,
     "grafana": frames,
     "rrdtool": rrdtool,

@@ -17,7 +17,13 @@ from typing import NamedTuple
 from padit.codecs.decimals import DECIMAL
 from padit.domain.errors import WireFormatError
 
-__all__ = ["Labels", "Line", "is_export", "read_line"]
+__all__ = ["SCRAPE_REMEDY", "Labels", "Line", "is_export", "is_scraped", "read_line"]
+
+SCRAPE_REMEDY = (
+    "nothing says when it was; let the adapter fetch the page itself, as in padit adapters try "
+    """prometheus-scrape --set urls='["http://HOST:PORT/metrics"]'"""
+)
+"""What helps with a sample without a time."""
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -26,6 +32,7 @@ _LABEL = re.compile(rf"\s*(?:([a-zA-Z_][a-zA-Z0-9_.:]*|{_QUOTED})\s*=\s*)?{_QUOT
 _HEAD = rf"((?:[a-zA-Z_:][a-zA-Z0-9_:.]*)?(?:\{{(?:[^\"}}]|{_QUOTED})*\}})?)"
 _SERIES = re.compile(rf"{_HEAD}\s*=>\s*(?:(\S+)\s+@\[([^\]]*)\])?\s*")
 _SAMPLE = re.compile(rf"{_HEAD}\s+(\S+)\s+(\S+)\s*(?:#.*)?")
+_SCRAPED = re.compile(rf"(?=[^\s=]){_HEAD}\s+[-+]?(?:[0-9][0-9.eE+-]*|NaN|Inf)\s*(?:#.*)?")
 _POINT = re.compile(r"(\S+)\s+@\[([^\]]*)\]\s*")
 _EXPORT = re.compile(rf"{_HEAD}\s*(?:=>|\s\S+\s+[0-9.]{{10,17}}\s*$)")
 _NUMBER = re.compile(DECIMAL)
@@ -45,6 +52,15 @@ class Line(NamedTuple):
     labels: Labels | None
     value: float | None = None
     time: float = 0.0
+
+
+def is_scraped(line: str) -> bool:
+    """Whether a line is a sample without a time, as a scrape has it.
+
+    >>> is_scraped('up{job="x"} 1'), is_scraped('up{job="x"} 1 1767571200000')
+    (True, False)
+    """
+    return len(line) <= _LONGEST and bool(_SCRAPED.fullmatch(line))
 
 
 def is_export(line: str) -> bool:
@@ -79,8 +95,8 @@ def read_line(line: str) -> Line | None:
     found = _SAMPLE.fullmatch(line)
     if found is None or not found[1]:
         message = "no series, sample or point of promtool"
-        if re.fullmatch(rf"{_HEAD}\s+\S+\s*", line):
-            message = "a sample without a time, as a scrape has it: nothing says when it was"
+        if _SCRAPED.fullmatch(line):
+            message = f"a sample without a time, as a scrape has it: {SCRAPE_REMEDY}"
         raise WireFormatError(message)
     return Line(
         _labels(found[1]), _number(found[found.re.groups - 1]), _time(found[found.re.groups])

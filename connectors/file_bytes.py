@@ -12,7 +12,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["PACKED", "Stream", "json_text", "open_json", "open_unpacked", "unpacked_suffix"]
+__all__ = [
+    "PACKED",
+    "Stream",
+    "json_text",
+    "open_json",
+    "open_whole_json",
+    "open_unpacked",
+    "unpacked_suffix",
+]
 
 PACKED = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd"}
 """Suffixes of compressed files, and what these begin with."""
@@ -141,6 +149,11 @@ class _Recoded:
         return data.decode(self._encoding, "surrogatepass").encode("utf-8", "surrogatepass")
 
 
+def open_whole_json(path: str) -> Stream:
+    """A `.json` file as lines, each an outermost value, arrays included."""
+    return _Values(_Ahead(json_text(path)), arrays=False)
+
+
 def open_json(path: str) -> Stream:
     """A `.json` file as lines: an array of values, values of many lines, or one value a line.
 
@@ -162,9 +175,9 @@ class _Values:
     Only line breaks, and what separates values, change: a break within a value becomes a space.
     """
 
-    def __init__(self, inner: _Ahead) -> None:
+    def __init__(self, inner: _Ahead, *, arrays: bool = True) -> None:
         self._inner = inner
-        self._outside = 1 if inner.peek(_HEAD).lstrip()[:1] == b"[" else 0
+        self._outside = 1 if arrays and inner.peek(_HEAD).lstrip()[:1] == b"[" else 0
         self._depth = 0
         self._within = False  # a text
         self._escaped = False  # the next byte

@@ -118,6 +118,9 @@ def _hint(table: pa.Table, plan: Plan, row: int, form: TimeForm) -> str:
     if is_clock(cell):
         day = f"start=2026-01-05&timestamp={plan.time_columns[0]}"
         return f": it has no date; with {day} it counts from the beginning of that day"
+    if re.fullmatch("[0-9]{1,2}:[0-9]{2}", cell):
+        options = f"start=2026-01-05&timestamp={plan.time_columns[0]}&time_format=%H:%M"
+        return f": it has no date; {options} gives the day of the first row"
     return ""
 
 

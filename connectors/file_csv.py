@@ -22,7 +22,9 @@ from padit.connectors.side_outputs import label_names, note_left_out
 from padit.connectors.source import Decoder
 from padit.connectors.tables.annotated import Annotated, Section, lay_out_annotated
 from padit.connectors.tables.dialect import find_dialect
+from padit.connectors.tables.known_heads import of_known_head
 from padit.connectors.tables.labview import of_labview
+from padit.connectors.tables.labview_segments import of_segments
 from padit.connectors.tables.layout import Layout, lay_out, lay_out_report
 from padit.connectors.tables.order import AnyLayout, in_order
 from padit.connectors.tables.parse import Parsed, parse
@@ -80,7 +82,12 @@ class Csv:
         return self._layouts.get(os.path.abspath(path)) or self._look(path)
 
     def _look(self, path: str) -> AnyLayout:
-        options, guesses = of_labview(path, self._options) or (self._options, [])
+        segments = of_segments(path, self._options)
+        if segments is not None:
+            blocks = partial(blocks_of, path, segments.text, segments.cut)
+            return lay_out_report(path, self._options, segments, blocks)
+        known = of_labview(path, self._options) or of_known_head(path, self._options)
+        options, guesses = known or (self._options, [])
         dialect = find_dialect(path, options, self._suffix)
         dialect.guesses.extend(guesses)
         if dialect.annotated:

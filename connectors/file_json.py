@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.codecs.dead_letter import DeadRecord
+from padit.codecs.layouts import WHOLE
 from padit.codecs.records import Decoded, decode
-from padit.connectors.file_bytes import Stream, json_text, open_json
+from padit.connectors.file_bytes import Stream, json_text, open_json, open_whole_json
 from padit.connectors.file_formats import OpenFile, Piece, register
 from padit.connectors.file_lines import (
     LONGEST_LINE,
@@ -51,7 +52,10 @@ class Json:
             )
             raise ConfigurationError(message)
         self._payload = payload_of(suffix, options.format, None)
-        self._opened: Callable[[str], Stream] = open_json if suffix == ".json" else json_text
+        form = self._payload.form
+        whole = form is not None and form.layout in WHOLE
+        opened = open_whole_json if whole else open_json
+        self._opened: Callable[[str], Stream] = opened if suffix == ".json" else json_text
 
     def count(self, path: str) -> int:
         """Lines of the file."""

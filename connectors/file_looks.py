@@ -3,6 +3,8 @@
 import shlex
 from glob import glob
 
+from padit.codecs.text_points import kind_of_lines, told_of
+
 __all__ = ["MAGIC", "MANY_CONTROLS", "controls_in", "known_by_magic", "looks_like"]
 
 MAGIC = (
@@ -58,6 +60,9 @@ def looks_like(path: str) -> str:
         return ". It is empty"
     if controls_in(begin) >= MANY_CONTROLS and not begin.startswith((b"\xff\xfe", b"\xfe\xff")):
         return ". It is no text: export it as CSV or JSON"
+    kind = kind_of_lines(text.decode("utf-8", "replace").split("\n")[:-1])
+    if kind:
+        return f". It holds {told_of(kind, path)}"
     json = text[:1] in (b"{", b"[")
     quoted = shlex.quote(f"{path}?suffix={'json' if json else 'csv'}")
     if json:

@@ -1,5 +1,6 @@
 """How the columns of a file become metrics: the options of a URI's query or of a YAML mapping."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -7,8 +8,9 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from padit.connectors.payloads import FORMAT
+from padit.connectors.tables.counts import COUNTS
 from padit.connectors.tables.stream import BLANKS
-from padit.connectors.tables.time_formats import check_format
+from padit.connectors.tables.time_formats import check_format, comes_again
 from padit.connectors.tables.times import EPOCHS
 from padit.connectors.tables.values import SEPARATORS
 from padit.domain.config import explain
@@ -21,7 +23,7 @@ OF_ANY_FORMAT = frozenset(("order", "repeats", "suffix"))
 """Options that do not depend on what a file looks like."""
 TEXT_ONLY = (
     "delimiter", "columns", "encoding", "line_end", "skip_lines", "comment", "decimal",
-    "thousands", "states", "time_format",
+    "thousands", "states", "missing", "time_format",
 )  # fmt: skip
 """Options that only text tables have."""
 
@@ -37,7 +39,17 @@ def _names(value: Any) -> Any:
     """`a,b` as in a URI, or a list as in YAML."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
+    if isinstance(value, list | tuple):
+        return tuple(f"{one}" if isinstance(one, int | float) else one for one in value)
     return value
+
+
+def _missing(value: Any) -> Any:
+    """Names; the "+" of 1e+30 arrives from a URI as a blank."""
+    names = _names(value)
+    if not isinstance(names, tuple):
+        return names
+    return tuple(re.sub(r"^([-0-9.]+[eE]) ([0-9]+)$", r"\1+\2", str(one)) for one in names)
 
 
 def _pairs(value: Any) -> Any:
@@ -86,7 +98,7 @@ def _states(value: Any) -> Any:
 
 
 def _time_format(value: Any) -> Any:
-    if isinstance(value, str) and value not in ("iso", *EPOCHS):
+    if isinstance(value, str) and value not in ("iso", *EPOCHS, *COUNTS):
         check_format(value)
     return value
 
@@ -159,16 +171,22 @@ class FileOptions(BaseModel):
         description="Words that are numbers (`ok:0,warn:1` in a URI); by default a column of "
         "true/false, on/off, up/down or yes/no is 1 and 0.",
     )
+    missing: Annotated[tuple[str, ...], BeforeValidator(_missing)] = Field(
+        default=(),
+        description="Numbers and words that stand for no value (`-999.25,No Data`), beside empty "
+        "cells, `NA`, `NaN`, `null` and the like.",
+    )
     timestamp: str = Field(
         default="timestamp",
-        description="Column of the event time, or two (`date+time`): seconds, milliseconds, "
-        "microseconds or nanoseconds since 1970, RFC 3339, or another form (see `time_format`).",
+        description="Column of the event time, or several (`date+time`, `year+doy+hhmm`): "
+        "seconds, milliseconds, microseconds or nanoseconds since 1970, RFC 3339, or another form "
+        "(see `time_format`).",
     )
     start: Annotated[int | None, BeforeValidator(_moment)] = Field(
         default=None,
         description="Time of the first row, for a file without times; any timestamp. With "
         "`timestamp`: where the numbers of that column begin to count (in seconds, or the unit of "
-        "`time_format`).",
+        "`time_format`), or the day of the first row where times have no year or no date.",
         examples=["2026-01-01T00:00:00Z"],
     )
     step: float | None = Field(
@@ -177,7 +195,9 @@ class FileOptions(BaseModel):
     time_format: Annotated[str | None, BeforeValidator(_time_format)] = Field(
         default=None,
         description="Form of the times, as for strptime (`%d.%m.%Y %H:%M:%S`), or `iso`, "
-        "`epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns`; by default found out.",
+        "`epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns`, or a count of days or ticks: `excel`, "
+        "`matlab`, `julian`, `filetime`, `ticks`; by default found out. `%j` is the day of the "
+        "year, `%-H%M` a time of day without zeros before it (930).",
     )
     timezone: Annotated[str | None, BeforeValidator(_zone)] = Field(
         default=None,
@@ -232,6 +252,12 @@ class FileOptions(BaseModel):
         return self.start if self.step is None else None
 
 
+def _is_open(time_format: str | None) -> bool:
+    """Whether times of a format have no year, so that `start` gives it."""
+    known = (None, "iso", *EPOCHS, *COUNTS)
+    return time_format not in known and bool(comes_again(time_format or ""))
+
+
 def file_options(place: str, options: Mapping[str, Any]) -> FileOptions:
     """Check options.
 
@@ -258,8 +284,13 @@ def file_options(place: str, options: Mapping[str, Any]) -> FileOptions:
             checked.step is not None and named
         ),
         "numbers that count from start have a unit as time_format: epoch_s, epoch_ms, ...": (
-            checked.start is not None and named and checked.time_format not in (None, *EPOCHS)
+            checked.start is not None
+            and named
+            and checked.time_format not in (None, *EPOCHS)
+            and not _is_open(checked.time_format)
         ),
+        f"time_format={checked.time_format} has no year: add start= with the day of the first "
+        "row, such as start=2026-01-05": (checked.start is None and _is_open(checked.time_format)),
         "source_id and source_column contradict each other: give one of them": (
             checked.source_id is not None and checked.source_column is not None
         ),

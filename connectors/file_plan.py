@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from padit.codecs.records import MAX_NAME_LENGTH
 from padit.connectors.file_options import FileOptions
+from padit.connectors.tables.roles import CLOCK_NAMES, run_of_columns
 from padit.domain.errors import ConfigurationError, SourceError
 from padit.domain.timestamps import MICROS
 
@@ -21,6 +22,7 @@ __all__ = [
     "Wide",
     "check_names",
     "file_stem",
+    "joined_columns",
     "labelled",
     "likely_time",
     "make_plan",
@@ -34,7 +36,7 @@ _MOMENTS = (
     "localtime", "logtime", "logdate", "sampletime", "measuredat", "receivedat", "zeit",
 )  # fmt: skip
 _DATES = ("date", "datum", "fecha", "jour", "tag", "day")
-_CLOCKS = ("time", "uhrzeit", "zeit", "hora", "heure", "timeofday")
+_CLOCKS = ("time", "uhrzeit", "zeit", "hora", "heure", "timeofday", *CLOCK_NAMES)
 
 
 class NoMetricError(SourceError):
@@ -112,7 +114,7 @@ class Plan(NamedTuple):
         source: column of the source_id, or None.
         source_id: for every row, where `source` is None.
         body: the rest.
-        clock: column of the time of day, where `time` holds the date alone.
+        more: further columns of the time, where `time` holds the date or the year alone.
         labels: columns of labels.
     """
 
@@ -120,7 +122,7 @@ class Plan(NamedTuple):
     source: str | None
     source_id: str
     body: Narrow | Wide
-    clock: str | None = None
+    more: tuple[str, ...] = ()
     labels: LabelColumns = LabelColumns()
 
     @property
@@ -128,7 +130,7 @@ class Plan(NamedTuple):
         """The columns that hold the event time."""
         if not isinstance(self.time, str):
             return ()
-        return (self.time,) if self.clock is None else (self.time, self.clock)
+        return (self.time, *self.more)
 
     @property
     def needed(self) -> list[str]:
@@ -160,14 +162,14 @@ def make_plan(
         ConfigurationError: names that are too long, or one name for two columns.
     """
     check_names(columns, place)
-    time, clock = _time(options, columns, place)
+    time, more = _time(options, columns, place)
     source = options.source_column
     if source is not None:
         _require(source, columns, place, "source_column")
     elif options.source_id is None and "source_id" in columns:
         source = "source_id"
     body = _narrow(options, columns, place)
-    plan = Plan(time, source, options.source_id or stem, body or Wide((), (), ()), clock)
+    plan = Plan(time, source, options.source_id or stem, body or Wide((), (), ()), more)
     if body is None:
         plan = plan._replace(body=_wide(options, columns, numeric, frozenset(plan.needed), place))
     _check_lengths(plan, place)
@@ -228,19 +230,20 @@ def _require(name: str, columns: Sequence[str], place: str, option: str) -> None
 
 def _time(
     options: FileOptions, columns: Sequence[str], place: str
-) -> tuple[str | GivenTimes, str | None]:
+) -> tuple[str | GivenTimes, tuple[str, ...]]:
     if options.start is not None and options.step is not None:
-        return GivenTimes(options.start, options.step * MICROS), None
+        return GivenTimes(options.start, options.step * MICROS), ()
     name = options.timestamp
     if name in columns:
-        return name, None
-    pair = date_and_time(name, columns)
-    if pair is not None:
-        return pair
+        return name, ()
+    parts = joined_columns(name, columns)
+    if parts:
+        return parts[0], parts[1:]
     before = f"{place} has no column {name!r}; its columns are: {', '.join(columns)}. "
     behind = (
         "Name the one with the event time with timestamp=COLUMN (or timestamp=DATE+TIME, if two "
-        "columns hold it), or give times with start=TIME and step=SECONDS"
+        "or more columns hold it; timestamp=COLUMN&start=TIME, if it counts seconds from a "
+        "beginning), or give times with start=TIME and step=SECONDS"
     )
     if len(columns) == 1:
         behind += "; if other lines stand before the header, add skip_lines=NUMBER"
@@ -252,12 +255,19 @@ def _time(
     raise NoTimeError(before, behind, likely_time(columns))
 
 
-def date_and_time(name: str, columns: Sequence[str]) -> tuple[str, str] | None:
-    """The two columns that `DATE+TIME` names; None: it names no two."""
+def joined_columns(name: str, columns: Sequence[str]) -> tuple[str, ...]:
+    """The columns that `DATE+TIME` names, two or more; none: it names no such.
+
+    >>> joined_columns("YEAR+DOY HHMM", ["YEAR", "DOY", "HHMM", "a"])
+    ('YEAR', 'DOY', 'HHMM')
+    """
     for at, sign in enumerate(name):  # a "+" in the query of a URI arrives as a space
-        if sign in "+ " and name[:at] in columns and name[at + 1 :] in columns:
-            return name[:at], name[at + 1 :]
-    return None
+        if sign in "+ " and name[:at] in columns:
+            rest = name[at + 1 :]
+            behind = (rest,) if rest in columns else joined_columns(rest, columns)
+            if behind:
+                return name[:at], *behind
+    return ()
 
 
 def likely_time(columns: Sequence[str]) -> str:
@@ -273,9 +283,13 @@ def likely_time(columns: Sequence[str]) -> str:
     names = dict(spelt)
     date = next((names[one] for one in _DATES if one in names), None)
     clock = next((names[one] for one in _CLOCKS if one in names), None)
+    moment = next((names[one] for one in _MOMENTS if one in names), None)
+    run = run_of_columns(columns)
+    if run and (moment is None or moment in run):
+        return "+".join(run)
     if date and clock:
         return f"{date}+{clock}"
-    return next((names[one] for one in _MOMENTS if one in names), None) or date or clock or ""
+    return moment or date or clock or ""
 
 
 def _narrow(options: FileOptions, columns: Sequence[str], place: str) -> Narrow | None:

@@ -21,7 +21,7 @@ import numpy as np
 import padit.connectors.file_csv
 import padit.connectors.file_json
 import padit.connectors.file_parquet
-import padit.connectors.file_promtool  # noqa: F401  # they register themselves
+import padit.connectors.file_points  # noqa: F401  # they register themselves
 from padit.connectors.file_bytes import PACKED, unpacked_suffix
 from padit.connectors.file_formats import SUFFIXES, Format, OpenFile, Piece, file_format
 from padit.connectors.file_json import JSON, decode_own
@@ -174,7 +174,8 @@ class FileSource:
             if rounds == 2:
                 what += "; in an hour that comes twice, timezone= tells local times apart"
             if texts:
-                what += f"; if {texts[0]} tells series apart: metric_column= and value_column="
+                name = texts[0].removeprefix("column ").strip("'")
+                what += f"; if {texts[0]} tells series apart: source_column={name}"
             guesses.append(Guess(self.files[0].given, what, "repeats=drop"))
         return Findings(guesses, unwatched)
 

@@ -59,7 +59,8 @@ def times_of_rows(
         time = plan.time.start + np.rint(number * plan.time.step).astype(np.int64)
         return time, np.zeros(len(number), bool), {}
     micros, bad, why = _stated_times(plan, plan.time, table, number, form)
-    return (np.where(bad, micros, micros + form.base) if form.base else micros), bad, why
+    counts = form.base and not form.format  # a format without a date has begun there already
+    return (np.where(bad, micros, micros + form.base) if counts else micros), bad, why
 
 
 def _stated_times(

@@ -1,13 +1,42 @@
 """A thread beside the rest of a program, which runs until it is stopped."""
 
+import logging
 import threading
 from collections.abc import Callable
 
-__all__ = ["Background"]
+__all__ = ["Background", "kept"]
+
+_LOG = logging.getLogger(__name__)
+_PAUSE_SECONDS = 5.0
+
+
+def kept(run: Callable[[], None], stopped: threading.Event, name: str) -> Callable[[], None]:
+    """What a thread runs, begun again after an error that nobody expected.
+
+    A thread that ends by one leaves a program that goes on without a part of it.
+
+    Args:
+        run: until it is stopped.
+        stopped: set when it is to stop.
+        name: of the part, for the log.
+    """
+
+    def again() -> None:
+        while True:
+            try:
+                run()
+            except Exception:
+                _LOG.exception("%s: an error of this program; begun again in 5 s", name)
+            else:
+                return
+            if stopped.wait(_PAUSE_SECONDS):
+                return
+
+    return again
 
 
 class Background:
-    """Runs a function that looks at `running`, and waits by `wait`.
+    """Runs a function that looks at `running`, and waits by `wait`; again if it fails (`kept`).
 
     Args:
         run: what the thread runs.
@@ -16,7 +45,7 @@ class Background:
 
     def __init__(self, run: Callable[[], None], name: str) -> None:
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=run, name=name)
+        self._thread = threading.Thread(target=kept(run, self._stopped, name), name=name)
 
     @property
     def running(self) -> bool:

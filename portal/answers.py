@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import Annotated, Any, Protocol, TypeVar
@@ -147,16 +147,26 @@ def page(
 
 
 def by_name(
-    names: Sequence[str], cursor: str | None, limit: int
+    names: Sequence[str], cursor: str | None, limit: int, *, falling: bool = False
 ) -> tuple[Sequence[str], str | None]:
     """A page of names in order, behind that of the cursor, and the next cursor, if there is more.
 
     Names that come or go between two pages make no other one come twice or be left out.
 
+    Args:
+        names: in rising order.
+        cursor: of the page before.
+        limit: of the page.
+        falling: the last name comes first.
+
     Raises:
         HTTPException: the cursor is none of ours.
     """
     after = cursor_of(cursor)
+    if falling:
+        end = len(names) if after is None else bisect_left(names, after[1])
+        chosen = names[max(end - limit, 0) : end][::-1]
+        return chosen, put_cursor(0, chosen[-1]) if end > limit else None
     begin = 0 if after is None else bisect_right(names, after[1])
     chosen = names[begin : begin + limit]
     return chosen, put_cursor(0, chosen[-1]) if begin + limit < len(names) else None
@@ -191,10 +201,12 @@ def items(entries: bytes, cursor: str | None) -> bytes:
     return b'{"items":' + entries + b',"next":' + _encode(cursor) + b"}"
 
 
-def example(value: Any, description: str = "") -> dict[int | str, dict[str, Any]]:
+def example(
+    value: Any, description: str = "", status: int = 200
+) -> dict[int | str, dict[str, Any]]:
     """`responses` of a route, with an example of its answer."""
     return {
-        200: {
+        status: {
             "description": description or "Done.",
             "content": {"application/json": {"schema": {}, "example": value}},
         }

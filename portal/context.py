@@ -30,6 +30,7 @@ from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.domain.timestamps import MICROS, format_utc
 from padit.portal.accounts import Accounts, Tables
+from padit.portal.evidence import EvidenceWindows
 from padit.portal.feeder import Feeder
 from padit.portal.hub import Hub
 from padit.portal.parts import Parts, Rows
@@ -198,6 +199,7 @@ class Portal:
         self._alone: tuple[tuple[int, int], list[Key]] | None = None
         self.head: tuple[tuple[int, float], bytes] | None = None
         self.past = Past(parts.open_reader, self.config)
+        self.evidence = EvidenceWindows(parts.open_reader)
         self._silence: tuple[float, tuple[Silence, bool]] | None = None
         self._latest, self._heard = 0, 0.0
         self.boot = secrets.token_hex(4)

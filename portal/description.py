@@ -6,7 +6,7 @@ Refusals are problems (RFC 9457), of which FastAPI knows nothing; it would descr
 from typing import Any
 
 from padit.portal.answers import PROBLEM
-from padit.portal.routing import ROLE
+from padit.portal.routing import REFUSES, ROLE
 
 __all__ = ["described"]
 
@@ -30,9 +30,6 @@ _REFUSALS = {
     "429": ("Too many", "too many requests"),
     "503": ("Not now", "the alerting engine does not answer"),
 }
-_NAMING = ("/api/series/values",)
-"""Routes that name something in their query."""
-_COMMAND = {"commands": ["0b7f…"], "waiting": ["0b7f…"]}
 
 
 def described(found: dict[str, Any]) -> dict[str, Any]:
@@ -45,31 +42,26 @@ def described(found: dict[str, Any]) -> dict[str, Any]:
     for ours in ("HTTPValidationError", "ValidationError"):
         schemas.pop(ours, None)
     schemas["Problem"] = _PROBLEM
-    for path, operations in found["paths"].items():
+    for operations in found["paths"].values():
         for method, one in operations.items():
-            _describe(path, method, one)
+            _describe(method, one)
     return found
 
 
-def _describe(path: str, method: str, one: dict[str, Any]) -> None:
+def _describe(method: str, one: dict[str, Any]) -> None:
     responses = one["responses"]
     takes = "requestBody" in one
     responses.pop("422", None)
-    refused = ["429", "503"]
+    refused = ["429", "503", *one.get(REFUSES, ())]
     if one.get(ROLE) != "public" or method != "get":
         refused += ["401", "403"]
-    if "{" in path or path in _NAMING:
+    if any(each["in"] == "path" for each in one.get("parameters", ())):
         refused.append("404")
     if takes:
         refused.append("413")
     if takes or one.get("parameters"):
         refused.append("422")
-    commands = method in ("post", "delete") and one.get(ROLE) == "operator"
-    if commands or path == "/api/users/{name}":
-        refused.append("409")
-    if commands and path != "/train-model":
-        responses["202"] = _json("Given; alerting has still to read it.", _COMMAND)
-    for status in sorted(refused):
+    for status in sorted(set(refused)):
         title, detail = _REFUSALS[status]
         body = {"type": "about:blank", "title": title, "status": int(status), "detail": detail}
         responses[status] = {
@@ -77,10 +69,3 @@ def _describe(path: str, method: str, one: dict[str, Any]) -> None:
             "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"},
                                   "example": body}},
         }  # fmt: skip
-
-
-def _json(description: str, value: Any) -> dict[str, Any]:
-    return {
-        "description": description,
-        "content": {"application/json": {"schema": {}, "example": value}},
-    }

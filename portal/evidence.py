@@ -1,4 +1,4 @@
-"""Values of a series out of the evidence of its alerts, where there are no readings."""
+"""What the evidence of alerts holds: its windows, and the values of a series without readings."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,10 +7,99 @@ import msgspec
 
 from padit.alerting.overview import AlertState
 from padit.alerting.reading import LogReader
+from padit.domain.timestamps import parse_timestamp
 
-__all__ = ["from_evidence"]
+__all__ = ["EvidenceWindows", "from_evidence"]
 
 _MOST_ALERTS = 100
+_MOST_KNOWN = 20_000
+_MOST_READ = 400
+
+
+class _Window(msgspec.Struct):
+    start: str
+    end: str
+
+
+class _Evidence(msgspec.Struct):
+    window: _Window | None = None
+
+
+class _Data(msgspec.Struct):
+    id: str
+    evidence: _Evidence | None = None
+
+
+class _Event(msgspec.Struct):
+    data: _Data
+
+
+_Known = tuple[int, list[list[int]]]
+"""How many transitions of an alert have been read, and its windows."""
+_decode = msgspec.json.Decoder(_Event).decode
+
+
+class EvidenceWindows:
+    """The windows that alerts were judged by, each read once; for several threads.
+
+    Args:
+        opened: opens a reader of the log, to be closed.
+    """
+
+    def __init__(self, opened: Callable[[], LogReader]) -> None:
+        self._opened = opened
+        self._known: dict[str, _Known] = {}
+
+    def of(self, alerts: Sequence[AlertState]) -> dict[str, list[list[int]]]:
+        """Spans [begin, end] by the id of the alert, in order; of at most the last 100 alerts.
+
+        Raises:
+            SinkError: the store is away.
+        """
+        chosen = alerts[-_MOST_ALERTS:]
+        asked = {
+            one.id: [step.n for step in one.steps if step.kind != "resolved"] for one in chosen
+        }
+        known = self._known  # another thread may begin a new one meanwhile
+        missing = {
+            name: steps for name, steps in asked.items() if _count(known.get(name)) != len(steps)
+        }
+        fresh = self._read(missing) if missing else {}
+        return {name: (fresh.get(name) or known[name])[1] for name in asked}
+
+    def _read(self, asked: dict[str, list[int]]) -> dict[str, _Known]:
+        """The windows of some alerts, which are known from then on."""
+        numbers = sorted(n for steps in asked.values() for n in steps)
+        found: dict[str, list[list[int]]] = {name: [] for name in asked}
+        reader = self._opened()
+        try:
+            for at in range(0, len(numbers), _MOST_READ):
+                for payload in reader.payloads(numbers[at : at + _MOST_READ]):
+                    data = _span(payload)
+                    if data is not None and data[1] not in found[data[0]]:
+                        found[data[0]].append(data[1])
+        finally:
+            reader.close()
+        fresh = {name: (len(asked[name]), sorted(spans)) for name, spans in found.items()}
+        kept = self._known if len(self._known) + len(fresh) <= _MOST_KNOWN else {}
+        self._known = kept | fresh
+        return fresh
+
+
+def _count(known: _Known | None) -> int:
+    return -1 if known is None else known[0]
+
+
+def _span(payload: bytes) -> tuple[str, list[int]] | None:
+    """The alert of a transition, and the window of its evidence; None: it has none."""
+    try:
+        data = _decode(payload).data
+        window = data.evidence.window if data.evidence else None
+        if window is None:
+            return None
+        return data.id, [parse_timestamp(window.start), parse_timestamp(window.end)]
+    except (msgspec.DecodeError, ValueError, OverflowError):
+        return None  # written by another program
 
 
 def from_evidence(

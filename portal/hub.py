@@ -29,6 +29,7 @@ class Hub:
         self._overview = overview
         self._presenter = presenter
         self._queues: set[asyncio.Queue[Message | None]] = set()
+        self._closed = False
 
     @property
     def clients(self) -> int:
@@ -62,7 +63,8 @@ class Hub:
                 queue.put_nowait((self._overview.version, kind, data))
 
     def close(self) -> None:
-        """End all streams."""
+        """End all streams, and those that would begin."""
+        self._closed = True
         for queue in self._queues:
             while queue.full():
                 queue.get_nowait()
@@ -74,6 +76,8 @@ class Hub:
         Without a number it begins with `hello`; with one that is too old, or from another store,
         with `reset`: then the client has to load everything.
         """
+        if self._closed:
+            return
         queue: asyncio.Queue[Message | None] = asyncio.Queue(_MOST_WAITING)
         self._queues.add(queue)
         try:

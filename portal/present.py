@@ -68,6 +68,9 @@ class Presenter:
         view = self._overview.incident(name)
         for key in ("opened", "closed", "acknowledged_at", "silenced"):
             view[key] = moment(view[key])
+        for one in view["silences"]:
+            one["start"] = moment(one["start"])
+            one["end"] = moment(one["end"]) if one["end"] < 1 << 53 else None
         for member in view["members"]:
             for key in ("opened", "closed", "acknowledged_at"):
                 member[key] = moment(member[key])

@@ -21,6 +21,7 @@ from padit.portal.limiting import Limiter
 __all__ = [
     "COOKIE",
     "FILES",
+    "REFUSES",
     "ROLE",
     "Gate",
     "GuardedRoute",
@@ -34,13 +35,20 @@ __all__ = [
 
 COOKIE = "padit_session"
 ROLE = "x-role"
+REFUSES = "x-refuses"
 FILES = "/static/"  # files of the page, whose path begins so
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def needs(role: str) -> dict[str, Any]:
-    """For `openapi_extra` of a route: public, ingest, viewer, operator or admin."""
-    return {ROLE: role}
+def needs(role: str, *refuses: int) -> dict[str, Any]:
+    """For `openapi_extra` of a route.
+
+    Args:
+        role: public, ingest, viewer, operator or admin.
+        refuses: statuses with which its own code refuses and that do not follow from the rest of
+            its definition: 404 of what a query names, 409.
+    """
+    return {ROLE: role, REFUSES: [str(one) for one in refuses]} if refuses else {ROLE: role}
 
 
 class Gate(NamedTuple):

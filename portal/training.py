@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ __all__ = ["Busy", "Job", "Trainer"]
 _LOG = logging.getLogger(__name__)
 _MOST_JOBS = 100
 _MOST_WORDS = 2_000
-_MOST_MODELS = 1_000
 
 
 class Busy(Exception):
@@ -125,10 +124,14 @@ class Trainer:
         if thread is not None:
             thread.join()
 
-    def models(self) -> list[dict[str, Any]]:
-        """Models in the folder, the latest to count first; without their content."""
+    def files(self) -> list[str]:
+        """Names of what may be a model, in order; the last one counts the latest."""
+        return sorted(path.name for path in self.folder.glob("*.json"))
+
+    def models(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Models of these names, as `files` gives them; without their content."""
         found = []
-        for path in sorted(self.folder.glob("*.json"), reverse=True)[:_MOST_MODELS]:
+        for path in map(self.folder.joinpath, names):
             try:
                 content = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
                 found.append({

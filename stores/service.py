@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from padit.codecs.validate import Validate
@@ -11,6 +12,7 @@ from padit.connectors.sink import Start
 from padit.connectors.uris import sink_from_uri
 from padit.domain.errors import ConfigurationError, SinkError, SourceError
 from padit.domain.timestamps import seconds_to_micros
+from padit.ops.background import kept
 from padit.stores.base import Background, Stopped, Store
 from padit.stores.consume import Consume, Pace
 from padit.stores.decode import Decoder
@@ -66,8 +68,12 @@ def serve(plan: Plan, stopped: threading.Event, say: Callable[[str], None]) -> C
     if not plan.topics and not background:
         message = "give --from kafka://host:9092/topic: this store has nothing to do without topics"
         raise ConfigurationError(message)
-    threads = [threading.Thread(target=keep_working, args=(one, stopped), name=one.name)
-               for one in background]  # fmt: skip
+    threads = [
+        threading.Thread(
+            target=kept(partial(keep_working, one, stopped), stopped, one.name), name=one.name
+        )
+        for one in background
+    ]
     if plan.topics:
         return _consume(plan, store, stopped, say, threads)
     for thread in threads:

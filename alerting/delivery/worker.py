@@ -24,6 +24,7 @@ from padit.alerting.store.base import Delivery, Store
 from padit.alerting.tracing import AlertTraces
 from padit.domain.errors import SinkError
 from padit.domain.timestamps import MICROS
+from padit.ops.background import kept
 from padit.ops.retrying import backoff
 
 __all__ = ["MOST_ATTEMPTS", "MOST_ATTEMPTS_ASKED", "Worker"]
@@ -69,7 +70,9 @@ class Worker:
         self._results: list[tuple[Delivery, Result, int]] = []
         self._wake = threading.Event()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"deliver {receiver.name}")
+        self._thread = threading.Thread(
+            target=kept(self._run, self._stop, receiver.name), name=f"deliver {receiver.name}"
+        )
 
     @property
     def name(self) -> str:

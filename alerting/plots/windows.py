@@ -20,6 +20,7 @@ from padit.alerting.follow import GrowingFile
 from padit.alerting.plots.plot import WindowPoint, plot
 from padit.connectors.uris import Address, read_client_config
 from padit.domain.timestamps import parse_timestamp
+from padit.ops.background import kept
 
 __all__ = ["Follower", "Windows"]
 
@@ -123,7 +124,9 @@ class Follower:
     def __init__(self, address: Address, windows: Windows) -> None:
         self._address, self._windows = address, windows
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="features", daemon=True)
+        self._thread = threading.Thread(
+            target=kept(self._run, self._stop, "features"), name="features", daemon=True
+        )
 
     def __enter__(self) -> Windows:
         self._thread.start()

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Collection, Iterable, Mapping
 
+from padit.alerting.fates import LEFT_ALONE
 from padit.alerting.store.base import Store
 
 __all__ = ["readdress"]
@@ -23,20 +24,22 @@ def readdress(store: Store, leads_to: Mapping[str, str], receivers: Collection[s
     for route, receiver, count in _waiting_for(store, _gone(store, receivers)):
         now = leads_to.get(route)
         if now is not None:
-            change, value = "receiver = ?", now
+            # What kept it from the receiver of before says nothing of this one.
+            change = "receiver = ?, reason = CASE WHEN reason = ? THEN '' ELSE reason END"
+            values: tuple[str, ...] = (now, LEFT_ALONE)
             _LOG.warning(
                 "there is no receiver %s any more; %d messages of route %s go to %s",
                 receiver, count, route, now,
             )  # fmt: skip
         else:
-            value = f"there are neither route {route} nor receiver {receiver} any more"
-            change = "state = 'dead', reason = ?"
-            _LOG.warning("%s: %d messages are dead (`padit dlq`)", value, count)
+            why = f"there are neither route {route} nor receiver {receiver} any more"
+            change, values = "state = 'dead', reason = ?", (why,)
+            _LOG.warning("%s: %d messages are dead (`padit dlq`)", why, count)
         with store.transaction():
             store.execute(
                 f"UPDATE delivery SET {change} "  # noqa: S608
                 "WHERE state = 'pending' AND route = ? AND receiver = ?",
-                (value, route, receiver),
+                (*values, route, receiver),
             )
 
 

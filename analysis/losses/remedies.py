@@ -100,6 +100,8 @@ def _number_format(loss: Loss) -> str:
         return "thousands=,"
     if _DECIMAL_COMMA.fullmatch(found[1]) and "decimal" in FileOptions.model_fields:
         return "decimal=,"
+    if re.fullmatch(r"[A-Za-z#*?][^,&']{0,40}", found[1]) and "missing" in FileOptions.model_fields:
+        return f"missing={found[1]}, if it stands for no value"
     return ""
 
 
@@ -123,7 +125,10 @@ def _too_long(loss: Loss) -> str:
 def _envelope(loss: Loss) -> str:
     """A preset of `format`, for a record that looks like another system's."""
     found = _FORMAT.search(loss.reason)
-    return f"`input: {{format: {found[1]}}}` in the file of --config" if found else ""
+    if not found:
+        return ""
+    address = "" if found[1].startswith("{") else f", or format={found[1]} in the address"
+    return f"`input: {{format: {found[1]}}}` in the file of --config{address}"
 
 
 def _day_number(loss: Loss) -> str:

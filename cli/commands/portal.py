@@ -93,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
         import uvicorn
 
         from padit.portal.app import create_app
+        from padit.portal.serving import Server
     except ModuleNotFoundError as error:
         message = f"`padit portal` needs {error.name}: pip install 'padit[portal]'"
         raise ConfigurationError(message) from error
@@ -102,18 +103,16 @@ def run(args: argparse.Namespace) -> int:
         portal = _open(args)
         app = create_app(lambda: portal, _limiter(args), secure=secure)
         _greet(args, portal, found.getsockname()[1])
-        _server(uvicorn, app, args).run([found])
+        Server(_configured(uvicorn, app, args), lambda: portal.hub).run([found])
     return 0
 
 
-def _server(uvicorn: Any, app: Any, args: argparse.Namespace) -> Any:
-    return uvicorn.Server(
-        uvicorn.Config(
-            app, host=args.host, port=args.port, log_level="warning", access_log=False,
-            ssl_certfile=args.cert, ssl_keyfile=args.key, server_header=False,
-            ws_per_message_deflate=False, timeout_graceful_shutdown=2,
-            proxy_headers=args.behind_proxy, lifespan="on", h11_max_incomplete_event_size=65_536,
-        )
+def _configured(uvicorn: Any, app: Any, args: argparse.Namespace) -> Any:
+    return uvicorn.Config(
+        app, host=args.host, port=args.port, log_level="warning", access_log=False,
+        ssl_certfile=args.cert, ssl_keyfile=args.key, server_header=False,
+        ws_per_message_deflate=False, timeout_graceful_shutdown=2,
+        proxy_headers=args.behind_proxy, lifespan="on", h11_max_incomplete_event_size=65_536,
     )  # fmt: skip
 
 

@@ -6,12 +6,14 @@ What the options state is taken; the rest is found out from the head of the file
 import csv
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
-from padit.codecs.promtool import is_export
+from padit.codecs.text_points import kind_of_lines, told_of
 from padit.connectors.file_looks import MANY_CONTROLS, controls_in, known_by_magic
 from padit.connectors.file_options import FileOptions
 from padit.connectors.file_plan import check_names, likely_time
+from padit.connectors.tables.cells import DATA, cells_of, delimiter_of
 from padit.connectors.tables.records import Cut, Text
 from padit.connectors.tables.reports import find_report
 from padit.connectors.tables.stream import BLANKS, BOM, read_pieces, squeeze
@@ -27,7 +29,6 @@ _PIECES = 15
 _LINES = 200  # of the head, by which the delimiter is judged
 _BEGIN = 4096
 _SEP = re.compile(rb'"?sep=(.|\\t)"?[\s;,]*', re.IGNORECASE)
-_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "space"}
 _MARKS = {
     b"\xff\xfe": "utf-16-le",
     b"\xfe\xff": "utf-16-be",
@@ -72,8 +73,9 @@ def find_dialect(path: str, options: FileOptions, suffix: str) -> Dialect:
     if not any(line.strip() for line in lines):
         message = f"{path} is empty: it has no header line and no rows"
         raise SourceError(message)
-    if is_export(lines[0].decode("utf-8", "replace")):
-        message = f"{path} is an export of promtool: name it with the suffix .prom"
+    kind = kind_of_lines([line.decode("utf-8", "replace") for line in lines[:_LINES]])
+    if kind and not (options.columns or options.delimiter or options.skip_lines):
+        message = f"{path} holds {told_of(kind, path)}"
         raise SourceError(message)
     return _report(path, text, lines, options) or _of_table(
         path, text, lines, options, suffix, guesses
@@ -98,7 +100,7 @@ def _of_table(
         return Dialect(text, cut, [], frozenset(), True, guesses)
     at, comment = _behind_comments(path, options, lines, at, guesses)
     usual = "\t" if suffix.startswith(".tsv") else ","
-    delimiter = stated or _delimiter(path, lines[at:], usual, guesses)
+    delimiter = stated or delimiter_of(path, lines[at:], usual, guesses)
     if delimiter == BLANKS:
         delimiter, text = "\t", text._replace(blanks=True)
         lines = [squeeze(line.strip(b" \t")) for line in lines]
@@ -112,7 +114,7 @@ def _of_table(
         body = at + used
         _check_header(path, names)
     names, unnamed = named(with_trailing(names, lines[body:], delimiter))
-    check_names(names, path)
+    _check_twice(path, names, body)
     _check_width(path, names, lines, at, delimiter, options)
     cut = Cut(body, delimiter, len(names), comment)
     return Dialect(text, cut, names, unnamed, False, guesses, commented is not None)
@@ -256,50 +258,6 @@ def _behind_comments(
     return at, comment
 
 
-def cells_of(line: bytes, delimiter: str) -> list[str]:
-    """Cells of one record; none if it cannot be cut."""
-    try:
-        return next(csv.reader([line.decode("utf-8", "replace")], delimiter=delimiter), [])
-    except csv.Error:
-        return []
-
-
-def _delimiter(path: str, lines: list[bytes], usual: str, guesses: list[Guess]) -> str:
-    """The usual delimiter where it fits header and rows, else one that does."""
-    few = [line for line in lines[:_LINES] if line.strip()]
-
-    def fit(sign: str) -> tuple[float, int]:
-        widths = [len(cells_of(line, sign)) for line in few]
-        width = widths[0]
-        if width < 2:
-            return 0.0, width
-        return sum(one in (width, width + 1) for one in widths) / len(widths), width
-
-    if fit(usual)[0] >= 0.5:
-        return usual
-    others = [sign for sign in (";", "\t", ",", "|") if sign != usual]
-    best = max(others, key=lambda sign: fit(sign))
-    none = fit(best)[0] < 0.5 or fit(best)[0] <= fit(usual)[0]
-    if none or (best == "\t" and 2 * sum(b"  " in line for line in few) > len(few)):
-        aligned = _blanks(path, few, guesses)
-        if none or aligned:
-            return aligned or usual
-    what = f"the delimiter is {best!r}, since {usual!r} does not fit"
-    guesses.append(Guess(path, what, f"delimiter={_NAMES[best]}"))
-    return best
-
-
-def _blanks(path: str, lines: list[bytes], guesses: list[Guess]) -> str:
-    """`BLANKS` where columns are aligned with them: rows of one width that begin with numbers."""
-    rows = [line.split() for line in lines]
-    width = len(rows[0])
-    fits = [len(row) == width and bool(_DATA.fullmatch(row[-1].decode("latin-1"))) for row in rows]
-    if width < 2 or len(rows) < 3 or sum(fits) < 0.9 * (len(rows) - 1):
-        return ""
-    guesses.append(Guess(path, "columns are aligned with blanks", "delimiter=blanks"))
-    return BLANKS
-
-
 def _header(path: str, lines: list[bytes], delimiter: str) -> tuple[list[str], int]:
     """Names of the columns, and how many lines they take: a name may hold line breaks."""
     for used in range(1, min(20, len(lines)) + 1):
@@ -326,21 +284,25 @@ def _commented_header(
     """Names in the comment right above the rows, as numpy writes them; None if they are not."""
     if not comment or not at or options.columns or not lines[at - 1].startswith(comment.encode()):
         return None
-    names = [cell.strip() for cell in cells_of(lines[at - 1][len(comment) :].strip(), delimiter)]
     first = cells_of(lines[at], delimiter)
-    numbers = [cell for cell in first if re.fullmatch(r"\s*[-+]?[0-9][0-9.,eE+-]*\s*", cell)]
-    fits = len(names) == len(first) > 1 and len(set(names)) == len(names) and all(names)
-    return names if fits and numbers else None
+    if not any(re.fullmatch(r"\s*[-+]?[0-9][0-9.,eE+-]*\s*", cell) for cell in first):
+        return None
+    for line in lines[max(0, at - 2) : at]:  # below the names there may be a line of units
+        if not line.startswith(comment.encode()):
+            continue
+        names = [cell.strip() for cell in cells_of(line[len(comment) :].strip(), delimiter)]
+        if len(names) == len(first) > 1 and len(set(names)) == len(names) and all(names):
+            return names
+    return None
 
 
-_DATA = re.compile(r"[-+]?[0-9]+(?:[.,][0-9]+)?(?:[eE][-+]?[0-9]+)?%?|")
 _EPOCH = re.compile(r"[0-9]{10}(?:[0-9]{3}){0,3}(?:[.,][0-9]+)?")
 
 
 def _check_header(path: str, names: Sequence[str]) -> None:
     """Refuse a first line that is a row: a time and numbers. Raises SourceError."""
     times = [name for name in names if _EPOCH.fullmatch(name) or possible_formats(name)]
-    if len(times) != 1 or not all(_DATA.fullmatch(name) for name in names if name not in times):
+    if len(times) != 1 or not all(DATA.fullmatch(name) for name in names if name not in times):
         return
     given = ["timestamp" if name in times else f"value_{i}" for i, name in enumerate(names)]
     message = (
@@ -367,6 +329,22 @@ def named(names: list[str]) -> tuple[list[str], frozenset[str]]:
     given = [name or f"column {number}" for number, name in enumerate(names, 1)]
     unnamed = frozenset(one for one, name in zip(given, names, strict=True) if not name)
     return given, unnamed
+
+
+def _check_twice(path: str, names: list[str], body: int) -> None:
+    """Refuse a header that has a name twice, with other names. Raises SourceError."""
+    if len(set(names)) < len(names) and not any("," in name or "&" in name for name in names):
+        given: dict[str, None] = {}
+        for name in names:
+            others = (f"{name} {i}" for i in range(2, len(names) + 2))
+            given[next(one for one in chain((name,), others) if one not in given)] = None
+        twice = next(name for name in names if names.count(name) > 1)
+        message = (
+            f"{path} has the column {twice!r} twice; give other names, such as "
+            f"skip_lines={body}&columns={','.join(given)}"
+        )
+        raise SourceError(message)
+    check_names(names, path)
 
 
 def _check_width(

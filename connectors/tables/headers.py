@@ -32,6 +32,8 @@ _UNITS = frozenset(
         "Nm", "J", "kJ", "l", "L", "ml", "m3", "m2", "t", "lb", "lbs", "oz", "ft", "in", "gal",
         "ppm", "ppb", "pH", "dB", "dBm", "dBA", "lx", "lm", "cd", "mol", "Ohm", "ohm", "S", "T",
         "Sv", "VA", "kVA", "var", "kvar", "mmHg", "atm", "torr", "um", "pcs", "count", "counts",
+        "Volt", "Volts", "volt", "volts", "Ampere", "Amps", "Hertz", "Celsius", "second", "seconds",
+        "Second", "Seconds",
     )
 )  # fmt: skip
 _BRACKETS = {"(": ")", "[": "]", "{": "}", "<": ">"}

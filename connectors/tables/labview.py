@@ -11,7 +11,8 @@
     0.000000	1.000000
 
 The first column counts seconds from the time of the second head, or from 1904. Rows may lack the
-comment.
+comment. Further heads begin segments with times of their own, and with `X_Columns Multi` each
+channel has a column of its own before it; both become a table with absolute times (`of_segments`).
 """
 
 from datetime import UTC, datetime
@@ -34,7 +35,7 @@ def of_labview(path: str, options: FileOptions) -> tuple[FileOptions, list[Guess
     """The options that read a measurement file; None: it is none, or options say where it begins.
 
     Raises:
-        SourceError: it cannot be read, or has more than one segment.
+        SourceError: it cannot be read, or its head has no end.
     """
     head = read_pieces(path, _HEAD, 0, 0)[0]
     if not head.startswith(_BEGIN) or options.skip_lines:
@@ -42,7 +43,11 @@ def of_labview(path: str, options: FileOptions) -> tuple[FileOptions, list[Guess
     lines = head.decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
     ends = [at for at, line in enumerate(lines) if line.startswith(_END)]
     fields = _fields(lines[: ends[-1]]) if ends else {}
-    _refuse(path, _heads(path), fields)
+    if _heads(path) > 2 or fields.get("X_Columns", "One") != "One":
+        return None  # `of_segments` reads it
+    if not fields:
+        message = f"{path} is a measurement of LabVIEW that cannot be read: its head has no end"
+        raise SourceError(message)
     sign = {"comma": ",", "tab": "\t"}.get(fields.get("Separator", "Tab").lower(), "\t")
     names, *rows = [line.split(sign) for line in lines[ends[-1] + 1 :] if line.strip()] or [[""]]
     short = [len(row) < len(names) for row in rows[:-1] or rows]  # the last may be cut
@@ -84,19 +89,6 @@ def _fields(lines: list[str]) -> dict[str, str]:
         if name.strip():
             found[name.strip()] = value.strip()
     return found
-
-
-def _refuse(path: str, heads: int, fields: dict[str, str]) -> None:
-    why = ""
-    if not fields:
-        why = "its head has no end"
-    elif heads > 2:
-        why = f"it holds {heads - 1} segments, each with times of its own: write one to a file"
-    elif fields.get("X_Columns", "One") != "One":
-        why = f"X_Columns is {fields['X_Columns']}: write it with one X column"
-    if why:
-        message = f"{path} is a measurement of LabVIEW that cannot be read: {why}"
-        raise SourceError(message)
 
 
 def _start(path: str, fields: dict[str, str]) -> int:

@@ -24,6 +24,8 @@ from padit.connectors.file_plan import (
     labelled,
     make_plan,
 )
+from padit.connectors.tables.again import cycle_of, with_turns
+from padit.connectors.tables.detected import detect_times
 from padit.connectors.tables.dialect import Dialect
 from padit.connectors.tables.forms import (
     CELLS_ARE_TEXT,
@@ -36,12 +38,14 @@ from padit.connectors.tables.likely import likely_by_cells
 from padit.connectors.tables.parse import Typed, parse
 from padit.connectors.tables.records import Block
 from padit.connectors.tables.reports import options_of
+from padit.connectors.tables.roles import of_the_day
+from padit.connectors.tables.sentinels import sentinels_of, without_missing
 from padit.connectors.tables.survey import Survey, Surveyor
 from padit.connectors.tables.times import (
     EPOCHS,
     TimeForm,
     convert_times,
-    detect_times,
+    is_clock,
     is_range,
     text_of,
 )
@@ -123,6 +127,7 @@ def lay_out(
     """
     names = dialect.names
     sample = parse(seen.sample, names, names, dialect.cut.delimiter).table
+    sample = without_missing(sample, options.timestamp, options.missing)
     columns = _judge(sample, dialect, options)
     numeric = frozenset(
         name for name in names if columns[name].form is not None and name not in dialect.unnamed
@@ -137,6 +142,8 @@ def lay_out(
     guesses = list(dialect.guesses)
     time = _time_form(sample, plan, options, path, guesses)
     values = {name: columns[name].form or NumberForm() for name in plan.value_columns}
+    values = {name: one._replace(missing=options.missing) for name, one in values.items()}
+    time = _said_of_cells(path, sample, blocks, dialect, plan, time, values, guesses)
     plan = _with_units(plan, options, values)
     for name in values:
         guesses += [Guess(path, *one) for one in columns[name].guesses]
@@ -144,10 +151,31 @@ def lay_out(
     forms = Forms(time, values, targets)
     if time.zone and time.repeated == "order" and isinstance(plan.time, str):
         forms = forms._replace(time=_with_passes(path, blocks(), dialect, plan, time, guesses))
-    guesses = list(dict.fromkeys(guesses))
     unwatched = _unwatched(path, sample, dialect, plan, columns, options, seen)
-    types = _types(sample, plan, forms)
-    return Layout(dialect, plan, forms, types, seen.records, Findings(guesses, unwatched))
+    findings = Findings(list(dict.fromkeys(guesses)), unwatched)
+    return Layout(dialect, plan, forms, _types(sample, plan, forms), seen.records, findings)
+
+
+def _said_of_cells(
+    path: str,
+    sample: pa.Table,
+    blocks: Callable[[], Iterable[Block]],
+    dialect: Dialect,
+    plan: Plan,
+    time: TimeForm,
+    values: Mapping[str, NumberForm],
+    guesses: list[Guess],
+) -> TimeForm:
+    """Add what cells and names show to the guesses; the times with the days that begin."""
+    what, numbers = sentinels_of(sample, values)
+    if what:
+        guesses.append(Guess(path, what, f"missing={','.join(numbers)}"))
+    if told := of_the_day(dialect.names):
+        guesses.append(Guess(path, told, ""))
+    cycle = cycle_of(time, clocks=is_clock(_first(sample, plan)))
+    if not cycle:
+        return time
+    return with_turns(path, blocks(), dialect, plan, (time, cycle), guesses)
 
 
 def _judge(sample: pa.Table, dialect: Dialect, options: FileOptions) -> dict[str, Column]:
@@ -188,17 +216,27 @@ def _time_form(
     if is_range(written):
         guesses.append(Guess(path, f"times such as {written!r} are ranges; the begin counts", ""))
     if options.base is not None:
-        return TimeForm(EPOCHS.get(options.time_format or "", 1), base=options.base)
+        return _counted(sample, plan, options)
     if options.time_format in EPOCHS:
         form = TimeForm(EPOCHS[options.time_format])
     elif options.time_format not in (None, "iso"):
         form = TimeForm(format=options.time_format or "")
     elif options.time_format is None and plan.time_columns:
         text = text_of(sample, plan.time_columns)
-        form, guess = detect_times(text, path, "+".join(plan.time_columns))
+        form, guess = detect_times(text, path, plan.time_columns)
         if guess:
             guesses.append(Guess(path, *guess, certain=form.per_second in _USUAL))
     return form._replace(zone=options.timezone or "", repeated=options.repeated_hour)
+
+
+def _counted(sample: pa.Table, plan: Plan, options: FileOptions) -> TimeForm:
+    """The form of times that count from `start`, or begin on its day."""
+    stated, base = options.time_format, options.base or 0
+    if stated is None or stated in EPOCHS:
+        form = TimeForm(EPOCHS.get(stated or "", 1), base=base)
+        return form
+    zone = options.timezone or ""
+    return TimeForm(format=stated, zone=zone, repeated=options.repeated_hour, base=base)
 
 
 def _first(sample: pa.Table, plan: Plan) -> str:
@@ -242,7 +280,7 @@ def guess_of_passes(path: str, zone: str) -> Guess:
 def _types(sample: pa.Table, plan: Plan, forms: Forms) -> Typed:
     """Columns that Arrow can convert while it reads, where every cell is as plain as the sample."""
     types: Typed = {name: pa.float64() for name, form in forms.values.items() if form.plain}
-    if isinstance(plan.time, str) and not (plan.clock or forms.time.format or forms.time.zone):
+    if isinstance(plan.time, str) and not (plan.more or forms.time.format or forms.time.zone):
         cells = sample[plan.time].drop_null()
         for kind in (pa.int64(), pa.timestamp("us"), pa.timestamp("us", "UTC")):
             try:

@@ -45,7 +45,7 @@ def _seen(path: str, layout: Layout) -> bool:
     """Whether the times stand in front of each record and do not go back, to the byte."""
     form = layout.forms.time
     # With a format or a zone the text may ascend where the times do not.
-    if form.format or form.zone or layout.plan.clock:
+    if form.format or form.zone or form.turns or layout.plan.more:
         return False
     if layout.plan.time != layout.dialect.names[0]:
         return False

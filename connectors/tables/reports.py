@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from padit.connectors.file_options import FileOptions
 from padit.connectors.file_plan import file_stem
+from padit.connectors.tables.detected import day_of
 from padit.connectors.tables.report_lines import Days, Kind, LineReader, Row, moment
 from padit.domain.errors import SourceError
 from padit.domain.findings import Findings, Guess, Unwatched
@@ -173,9 +174,24 @@ def _form_of(path: str, dates: list[str], halves: bool, options: FileOptions) ->
         )
         raise SourceError(message)
     if not fits:
-        message = f"{path}: its dates, such as {dates[0]!r}, have no known format; add time_format="
+        likely = _forms_for(dates)
+        told = f"add time_format={' or time_format='.join(likely)}"
+        if not likely:
+            told = "add time_format= with its form, such as time_format=%d/%m/%Y"
+        message = f"{path}: its dates, such as {dates[0]!r}, have no known format; {told}"
         raise SourceError(message)
     return fits[0]
+
+
+def _forms_for(dates: Sequence[str]) -> list[str]:
+    """Formats of any order of year, month and day that all dates have."""
+    mark = next((one for one in dates[0] if not one.isdigit()), "")
+    orders = (
+        mark.join(one)
+        for year in ("%Y", "%y")
+        for one in ((year, "%m", "%d"), ("%d", "%m", year), ("%m", "%d", year))
+    )
+    return [one for one in orders if all(moment(date, one, 0) for date in dates)]
 
 
 def _with_times(path: str, report: Report, seen: _Counts, options: FileOptions) -> Report:
@@ -184,7 +200,7 @@ def _with_times(path: str, report: Report, seen: _Counts, options: FileOptions) 
         if options.start is None or options.step is None:
             message = (
                 f"{path} is a report without times; add start=TIME of its first row, such as "
-                "start=2026-01-05T00:00:00Z, and step=SECONDS (vmstat and iostat print times "
+                f"start={day_of(path)}T00:00:00Z, and step=SECONDS (vmstat and iostat print times "
                 "with -t)"
             )
             raise SourceError(message)
@@ -194,7 +210,7 @@ def _with_times(path: str, report: Report, seen: _Counts, options: FileOptions) 
     if not _dated(seen) and options.start is None:
         message = (
             f"{path} has times of day and no date; add the day of its first row, such as "
-            "start=2026-01-05&timestamp=time"
+            f"start={day_of(path)}&timestamp=time"
         )
         raise SourceError(message)
     date = format_utc(options.start)[:10] if options.start is not None else ""

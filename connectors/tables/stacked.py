@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from padit.connectors.file_options import FileOptions
-from padit.connectors.file_plan import Wide
+from padit.connectors.file_plan import NoTimeError, Wide
 from padit.connectors.tables.dialect import Dialect, cells_of, named, with_trailing
 from padit.connectors.tables.forms import NumberOptions, judge
 from padit.connectors.tables.headers import HeaderFinder, Table, units_of
@@ -234,13 +234,19 @@ def _layouts(
         try:
             layout = lay_out(path, _options_of(options, own), own, seen, blocks)
         except SourceError as error:
-            first_error = first_error or error
+            if first_error is None or (_names_times(error) and not _names_times(first_error)):
+                first_error = error
             left.append(_table_left(path, own, seen, str(error)))
             continue
         layouts[at] = _completed(layout, options, dict(zip(own.names, kind.units, strict=False)))
     if first_error is not None and not layouts:
         raise first_error
     return layouts, left
+
+
+def _names_times(error: SourceError) -> bool:
+    """Whether an error says which column holds the times."""
+    return isinstance(error, NoTimeError) and bool(error.likely)
 
 
 def _dialect_of(dialect: Dialect, kind: _Kind) -> Dialect:

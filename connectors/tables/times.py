@@ -5,8 +5,7 @@ text has RFC 3339 times, or one format. A date whose day and month cannot be tol
 """
 
 import re
-from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -15,10 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from padit.connectors.tables.time_formats import parse_format, possible_formats
-from padit.connectors.tables.values import filled
+from padit.connectors.tables.counts import COUNTS, count_times
+from padit.connectors.tables.time_formats import comes_again, parse_format
 from padit.connectors.tables.zones import Passes, localize
-from padit.domain.errors import SourceError
 from padit.domain.timestamps import (
     EARLIEST_US,
     LATEST_US,
@@ -29,15 +27,13 @@ from padit.domain.timestamps import (
 )
 
 __all__ = [
-    "EPOCHS", "TimeForm", "Times", "convert_times", "detect_times", "in_zone", "is_clock",
-    "is_range", "micros_of_integers", "of_floats", "text_of",
+    "EPOCHS", "NUMBER", "TimeForm", "Times", "convert_times", "in_range", "in_zone", "is_clock",
+    "is_range", "known_forms", "micros_of_integers", "of_floats", "text_of",
 ]  # fmt: skip
 
 EPOCHS = {"epoch_s": 1, "epoch_ms": 1000, "epoch_us": 1_000_000, "epoch_ns": 1_000_000_000}
 """Name of a unit of times since 1970 to how many of it make a second."""
-_UNIT_NAMES = {1: "seconds", 1000: "milliseconds", 1_000_000: "microseconds",
-               1_000_000_000: "nanoseconds"}  # fmt: skip
-_NUMBER = r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$"
+NUMBER = r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$"
 _WHOLE = r"^[-+]?[0-9]{1,18}$|^[0-8][0-9]{18}$"
 _COMMA = r"^([0-9]{9,19}),([0-9]+)$"  # since 1970, where the comma is the decimal mark
 # From one time to another. The first has a time of day, which 2026/01/05T12:00:00 has not before /.
@@ -45,7 +41,7 @@ _RANGE = r"^(\S.*[0-9][:T][0-9].*[0-9AaPpMmZ.])(?:\s+[-\x{2013}]\s+|/)[0-9]\S*[:
 _CLOCK = r"[0-9]{1,4}:[0-5]?[0-9]:[0-5]?[0-9](?:[.,][0-9]{1,9})?"
 _MICRO = pa.timestamp("us")
 _MICRO_UTC = pa.timestamp("us", "UTC")
-_TRIED = 20  # cells of the sample that a format must fit before all of them are looked at
+_DAY = 86_400 * MICROS
 
 Mask = NDArray[np.bool_]
 
@@ -55,11 +51,13 @@ class TimeForm(NamedTuple):
 
     Attributes:
         per_second: unit of numbers: how many make a second; 0 where each has its own by its size.
-        format: as for strptime; "" for RFC 3339 and its relatives.
+        format: as for strptime, or a name of `COUNTS`; "" for RFC 3339 and its relatives.
         zone: of times without an offset; "" is UTC.
         repeated: of an hour that comes twice: `order`, `first`, `second` or `refuse`.
         passes: of repeated hours, as far as the order of rows shows them.
-        base: microseconds since 1970 from which numbers count.
+        base: microseconds since 1970 from which numbers count; with a format that has no year, or
+            no date, the day of the first row.
+        turns: rows with which another year, or another day, begins.
     """
 
     per_second: int = 0
@@ -68,6 +66,7 @@ class TimeForm(NamedTuple):
     repeated: str = "order"
     passes: Passes = ()
     base: int = 0
+    turns: tuple[int, ...] = ()
 
 
 class Times(NamedTuple):
@@ -118,12 +117,39 @@ def convert_times(text: pa.Array, form: TimeForm, row: NDArray[np.int64]) -> Tim
     """
     if form.base and form.per_second == 1:
         text = _clocks(text)
-    if form.format:
-        parsed = parse_format(text, form.format)
-        times = Times(parsed.micros, parsed.bad, np.full(len(text), parsed.local), {})
+    if form.format in COUNTS:
+        micros, bad = count_times(text, form.format)
+        local = np.full(len(text), COUNTS[form.format].per_day == 1)  # as clocks on a wall
+        times = Times(micros, bad, local, {})
+    elif form.format:
+        times = _formatted(text, form, row)
     else:
-        times = _known_forms(text, form.per_second)
+        times = known_forms(text, form.per_second)
+        if form.turns:
+            times = times._replace(micros=times.micros + _turns_before(form, row) * _DAY)
     return in_zone(times, form, row)
+
+
+def _formatted(text: pa.Array, form: TimeForm, row: NDArray[np.int64]) -> Times:
+    """Cells of a format; what it leaves open, the year or the date, follows from the row."""
+    again = comes_again(form.format)
+    turn = _turns_before(form, row)
+    if again == "year":
+        first = datetime.fromtimestamp(form.base // MICROS, UTC).year
+        parsed = parse_format(text, form.format, first + turn)
+    else:
+        parsed = parse_format(text, form.format, 1970)
+    micros = parsed.micros
+    if again == "day":
+        micros = np.where(parsed.bad, 0, micros + form.base // _DAY * _DAY + turn * _DAY)
+    return Times(micros, parsed.bad, np.full(len(text), parsed.local), {})
+
+
+def _turns_before(form: TimeForm, row: NDArray[np.int64]) -> NDArray[np.int64] | int:
+    if not form.turns:
+        return 0
+    turns = np.array(form.turns, np.int64)
+    return np.searchsorted(turns, row, side="right").astype(np.int64)
 
 
 def is_clock(text: str) -> bool:
@@ -150,7 +176,7 @@ def _clocks(text: pa.Array) -> pa.Array:
     return pc.replace_with_mask(text, pa.array(np.asarray(chosen, bool)), made)
 
 
-def _known_forms(text: pa.Array, per_second: int) -> Times:
+def known_forms(text: pa.Array, per_second: int) -> Times:
     """Numbers and RFC 3339; at once if they are all of one kind, which is the usual case."""
     n = len(text)
     none = np.zeros(n, bool)
@@ -175,7 +201,7 @@ def _mixed_forms(text: pa.Array, per_second: int) -> Times:
     micros = np.zeros(len(text), np.int64)
     bad, local = np.zeros(len(text), bool), np.zeros(len(text), bool)
     whole = np.asarray(pc.match_substring_regex(text, _WHOLE), bool)
-    number = np.asarray(pc.match_substring_regex(text, _NUMBER), bool) & ~whole
+    number = np.asarray(pc.match_substring_regex(text, NUMBER), bool) & ~whole
     if whole.any():
         digits = pc.replace_substring_regex(text.filter(pa.array(whole)), r"^\+", "")
         micros[whole] = micros_of_integers(np.asarray(digits.cast(pa.int64())), per_second)
@@ -264,73 +290,6 @@ def in_zone(times: Times, form: TimeForm, row: NDArray[np.int64]) -> Times:
     return Times(micros, bad, times.local, why)
 
 
-def detect_times(text: pa.Array, place: str, name: str) -> tuple[TimeForm, tuple[str, str] | None]:
-    """The form of a sample of a column, and what was guessed: (what, option).
-
-    Raises:
-        SourceError: day and month cannot be told apart.
-    """
-    cells = filled(text).drop_null()
-    if not len(cells):
-        return TimeForm(), None
-    times = _known_forms(cells, 0)
-    good = _in_range(times)
-    if 2 * np.count_nonzero(good) < len(cells):
-        found = _format_of(cells, place, name)
-        if found:
-            what = f"the times of column {name!r} have the format {found!r}"
-            return TimeForm(format=found), (what, f"time_format={found}")
-        return TimeForm(), None
-    number = np.asarray(pc.match_substring_regex(cells, _NUMBER), bool)
-    if not number.any():
-        return TimeForm(), None
-    size = np.abs(np.asarray(cells.filter(pa.array(number & good)).cast(pa.float64())))
-    units = np.unique(np.searchsorted([1e11, 1e14, 1e17], size, side="right"))
-    per = [list(EPOCHS.values())[i] for i in units.tolist()]
-    names = " and ".join(_UNIT_NAMES[one] for one in per)
-    what = f"the times of column {name!r} are {names} since 1970, by their size"
-    option = next((one for one, value in EPOCHS.items() if [value] == per), "")
-    return TimeForm(per[0] if len(per) == 1 else 0), (what, option and f"time_format={option}")
-
-
-def _in_range(times: Times) -> Mask:
+def in_range(times: Times) -> Mask:
+    """Which cells are times of 2000 to 2199."""
     return ~times.bad & (times.micros >= EARLIEST_US) & (times.micros < LATEST_US)
-
-
-def _format_of(cells: pa.Array, place: str, name: str) -> str:
-    """The format that most cells have; "" if none fits half of them."""
-    few = cells.take(pa.array(np.unique(np.linspace(0, len(cells) - 1, _TRIED).astype(int))))
-    votes = Counter(one for cell in few.to_pylist() for one in possible_formats(cell))
-    fits: dict[str, Mask] = {}
-    for one, count in votes.items():
-        if 2 * count < len(few):
-            continue
-        parsed = parse_format(cells, one)
-        fits[one] = _in_range(Times(parsed.micros, parsed.bad, parsed.bad, {}))
-    if not fits:
-        return ""
-    best = max(fits, key=lambda one: (np.count_nonzero(fits[one]), -list(fits).index(one)))
-    if 2 * np.count_nonzero(fits[best]) < len(cells):
-        return ""
-    other = _swapped(best)
-    if other in fits and best[:6] != "%d.%m.":
-        _refuse_doubt(fits, best, other, cells, place, name)
-    return best
-
-
-def _swapped(text: str) -> str:
-    """The format with day and month exchanged."""
-    return text.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
-
-
-def _refuse_doubt(
-    fits: dict[str, Mask], best: str, other: str, cells: pa.Array, place: str, name: str
-) -> None:
-    if np.any(fits[best] & ~fits[other]) and not np.any(fits[other] & ~fits[best]):
-        return
-    example = cells[int(np.flatnonzero(fits[best] | fits[other])[0])].as_py()
-    message = (
-        f"{place}: the times of column {name!r}, such as {example!r}, do not show whether the day "
-        f"or the month comes first; add time_format={best} or time_format={other}"
-    )
-    raise SourceError(message)

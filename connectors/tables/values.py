@@ -4,6 +4,7 @@ What a cell is worth depends on the cell and on the column's form alone, never o
 or on where a block of rows begins.
 """
 
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import NamedTuple
@@ -51,6 +52,7 @@ class NumberForm(NamedTuple):
         shortened: whether "K", "Mil" and the like after a number are its size, not its unit.
         states: words in lower case, each with its number.
         clock: whether cells like 00:01:30 are durations.
+        missing: words and numbers that stand for no value.
     """
 
     decimal: str = "."
@@ -59,6 +61,12 @@ class NumberForm(NamedTuple):
     shortened: bool = False
     states: tuple[tuple[str, float], ...] = ()
     clock: bool = False
+    missing: tuple[str, ...] = ()
+
+    @property
+    def numbers(self) -> list[float]:
+        """The numbers of `missing`."""
+        return [float(one) for one in self.missing if re.fullmatch(PLAIN, one)]
 
     @property
     def plain(self) -> bool:
@@ -91,6 +99,9 @@ def filled(column: pa.Array) -> pa.Array:
 def split_numbers(column: pa.Array, form: NumberForm) -> Split:
     """Convert text to numbers and the units that follow them."""
     text = filled(column)
+    if form.missing:
+        gone = pc.is_in(pc.utf8_lower(text), pa.array([one.lower() for one in form.missing]))
+        text = pc.if_else(gone, pa.scalar(None, text.type), text)
     words = rewritten(_plain_words(text), clock=form.clock)
     parts = pc.extract_regex(words, _CELL)
     digits, unit = _field(parts, "n"), _field(parts, "u")
@@ -115,6 +126,8 @@ def split_numbers(column: pa.Array, form: NumberForm) -> Split:
         bad[known] = False
         code[known] = -2
     value[bad] = np.nan
+    if form.missing:
+        value[np.isin(value, form.numbers)] = np.nan
     return Split(value, bad, units, code)
 
 

@@ -199,7 +199,9 @@ async def invite(request: Request, body: Invitation) -> Response:
     return answer({"link": f"/#/first/{_gate(request).accounts.link(body.role)}"})
 
 
-@router.delete("/users/{name}", openapi_extra=needs("admin"), responses=example({"done": True}))
+@router.delete(
+    "/users/{name}", openapi_extra=needs("admin", 409), responses=example({"done": True})
+)
 async def remove(request: Request, name: str) -> Response:
     """Remove a user."""
     try:

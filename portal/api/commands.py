@@ -22,7 +22,9 @@ from padit.portal.routing import GuardedRoute, needs
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api", tags=["commands"], route_class=GuardedRoute)
-_DONE = example({"commands": ["0b7f…"]}, "Taken effect.")
+_DONE = example({"commands": ["0b7f…"]}, "Taken effect.") | example(
+    {"commands": ["0b7f…"], "waiting": ["0b7f…"]}, "Given; alerting has still to read it.", 202
+)
 _What = Literal["acknowledge", "unacknowledge", "resolve", "silence"]
 _Key = Annotated[str, Header(alias="Idempotency-Key", max_length=100)]
 _KEY = re.compile(r"[\x21-\x7e]*")
@@ -136,7 +138,7 @@ def _of_incident(portal: Portal, name: str, *, only_open: bool) -> dict[str, int
     return {one: 0 for one, member in members.items() if not (only_open and member.closed)}
 
 
-@router.post("/alerts/{alert}/{what}", responses=_DONE, openapi_extra=needs("operator"))
+@router.post("/alerts/{alert}/{what}", responses=_DONE, openapi_extra=needs("operator", 409))
 async def act_on_alert(
     request: Request,
     alert: str,
@@ -151,7 +153,7 @@ async def act_on_alert(
     return await _give(request, what, prints, done, key)
 
 
-@router.post("/incidents/{incident}/{what}", responses=_DONE, openapi_extra=needs("operator"))
+@router.post("/incidents/{incident}/{what}", responses=_DONE, openapi_extra=needs("operator", 409))
 async def act_on_incident(
     request: Request,
     incident: str,
@@ -165,7 +167,7 @@ async def act_on_incident(
     return await _give(request, what, prints, done, key)
 
 
-@router.post("/feedback/{incident}", responses=_DONE, openapi_extra=needs("operator"))
+@router.post("/feedback/{incident}", responses=_DONE, openapi_extra=needs("operator", 409))
 async def judge(request: Request, incident: str, verdict: Verdict, key: _Key = "") -> Response:
     """Mark an incident, also one that is over: real, noise, duplicate or routine."""
     members = incident_row(portal_of(request), incident).members

@@ -11,7 +11,7 @@ from padit.analysis.alert_files import Event, read_events
 from padit.analysis.explain.alert_history import AlertHistory
 from padit.analysis.explain.compare import Change, compare
 from padit.domain.timestamps import format_utc
-from padit.portal.answers import answer, example, portal_of
+from padit.portal.answers import Most, answer, by_name, example, portal_of
 from padit.portal.routing import GuardedRoute, needs
 
 __all__ = ["router"]
@@ -20,10 +20,13 @@ router = APIRouter(prefix="/api/compare", tags=["compare"], route_class=GuardedR
 _MOST = 200
 
 
-@router.get("", openapi_extra=needs("viewer"), responses=example({"items": ["alerts.jsonl"]}))
-async def runs(request: Request) -> Response:
-    """Files of alerts beside those that are shown."""
-    return answer({"items": sorted(_beside(portal_of(request).places.alerts))})
+@router.get("", openapi_extra=needs("viewer"),
+            responses=example({"items": ["alerts.jsonl"], "next": None}))  # fmt: skip
+async def runs(request: Request, cursor: str | None = None, limit: Most = 500) -> Response:
+    """Files of alerts beside those that are shown, by their names."""
+    found = await run_in_threadpool(_beside, portal_of(request).places.alerts)
+    chosen, following = by_name(sorted(found), cursor, limit)
+    return answer({"items": chosen, "next": following})
 
 
 def _beside(alerts: Path | None) -> dict[str, Path]:

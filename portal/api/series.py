@@ -7,7 +7,9 @@ import msgspec
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from padit.alerting.overview import AlertState
 from padit.analysis.series_extent import SeriesInfo
+from padit.domain.errors import SinkError
 from padit.domain.timestamps import MICROS
 from padit.portal.answers import (
     Moment,
@@ -138,7 +140,7 @@ def _alerts_by_source(portal: Portal, start: int, end: int) -> dict[str, list[di
     return alerts
 
 
-@router.get("/values", openapi_extra=needs("viewer"), responses=example(_EXAMPLE))
+@router.get("/values", openapi_extra=needs("viewer", 404), responses=example(_EXAMPLE))
 async def values(
     request: Request,
     source: str,
@@ -158,6 +160,8 @@ async def one_series(request: Request, source: str, metric: str, since: Since = 
 
     Up to `points` values are all given (`exact`); of more, the least and the greatest of each slice
     of time. Times are microseconds since 1970. Without readings, what alerts hold as evidence.
+    `windows` of the last 100 alerts are those they were judged by: at the opening, and whenever
+    one got worse.
     """
     portal = portal_of(request)
     info = portal.series.info(source, metric)
@@ -172,17 +176,21 @@ async def one_series(request: Request, source: str, metric: str, since: Since = 
         (portal.boot, version, source, metric, start, end, points, since is None)
     )
     tag = sha256(key).hexdigest()
-    data = portal.pages.get(tag)
-    if data is None:
-        data = await run_in_threadpool(
-            _page, portal, source, metric, start, end, points, since is None
-        )
-        portal.keep(tag, data)
+    known = portal.pages.get(tag)
+    if known is not None:
+        return json_answer(request, known, tag)
+    data, whole = await run_in_threadpool(
+        _page, portal, source, metric, start, end, points, since is None
+    )
+    if not whole:
+        return Response(data, media_type="application/json")
+    portal.keep(tag, data)
     return json_answer(request, data, tag)
 
 
 def _page(portal: Portal, source: str, metric: str, start: int, end: int, points: int,
-          open_begin: bool) -> bytes:  # fmt: skip
+          open_begin: bool) -> tuple[bytes, bool]:  # fmt: skip
+    """The answer, and whether nothing that it shows was away."""
     info = portal.series.info(source, metric)
     alerts = portal.alerts_of(source, metric)
     body: dict[str, Any] = {"source_id": source, "metric_name": metric, "unit": "",
@@ -202,10 +210,25 @@ def _page(portal: Portal, source: str, metric: str, start: int, end: int, points
         body["unit"] = body["unit"] or info.unit
     else:
         body["windows"] = {"time_us": [], "exact": True}
-    body["alerts"] = [
+    body["alerts"], whole = _alerts_between(portal, alerts, start, end)
+    return msgspec.json.encode(body), whole
+
+
+def _alerts_between(
+    portal: Portal, alerts: list[AlertState], start: int, end: int
+) -> tuple[list[dict[str, Any]], bool]:
+    """Alerts of a span with the windows of their evidence, and whether these could be read."""
+    shown = [
+        one for one in alerts if one.opened <= end and (not one.closed or one.closed >= start)
+    ][:1000]
+    windows: dict[str, list[list[int]]] = {}
+    whole = True
+    try:
+        windows = portal.evidence.of(shown)
+    except SinkError:
+        whole = False  # it is named at the head of the page
+    return [
         {"id": one.id, "incident": one.incident, "severity": one.severity, "summary": one.summary,
-         "from": one.opened, "to": one.closed or None}
-        for one in alerts
-        if one.opened <= end and (not one.closed or one.closed >= start)
-    ][:1000]  # fmt: skip
-    return msgspec.json.encode(body)
+         "from": one.opened, "to": one.closed or None, "windows": windows.get(one.id, [])}
+        for one in shown
+    ], whole  # fmt: skip

@@ -121,6 +121,7 @@ async def socket(websocket: WebSocket, after: int | None = None) -> None:
                 return
             n, name, data = _with_summary(portal, message)
             await websocket.send_text(f'{{"id":{n},"event":"{name}","data":{data.decode()}}}')
+        await websocket.close(1001)  # the portal stops
     except (WebSocketDisconnect, RuntimeError):
         return
     finally:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import MICROS, format_utc
-from padit.portal.answers import Moment, answer, example, ordered, portal_of
+from padit.portal.answers import Moment, Most, answer, by_name, example, ordered, portal_of
 from padit.portal.present import moment
 from padit.portal.routing import GuardedRoute, needs
 from padit.portal.training import Busy, Job
@@ -53,8 +53,8 @@ def _row(job: Job) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@router.post("/train-model", openapi_extra=needs("operator"), status_code=202,
-             responses={202: example(_EXAMPLE, "It goes on.")[200]})  # fmt: skip
+@router.post("/train-model", openapi_extra=needs("operator", 409), status_code=202,
+             responses=example(_EXAMPLE, "It goes on.", 202))  # fmt: skip
 async def train(request: Request, wanted: Wanted) -> Response:
     """Train a model in the background; 409 while another training goes on."""
     ordered(wanted.start, wanted.end)
@@ -81,11 +81,13 @@ async def train(request: Request, wanted: Wanted) -> Response:
 
 @router.get("/api/trainings", openapi_extra=needs("viewer"),
             responses=example({"items": [_EXAMPLE], "sources": ["sensor_log"]}))  # fmt: skip
-async def trainings(request: Request) -> Response:
+async def trainings(request: Request, cursor: str | None = None, limit: Most = 100) -> Response:
     """Trainings since the start of the portal, the latest first, and what can be learnt from."""
     trainer = portal_of(request).trainer
-    rows = [_row(one) for one in reversed(list(trainer.jobs.values()))]
-    return answer({"items": rows, "sources": trainer.sources})
+    jobs = {f"{round(one.asked * MICROS):020} {one.id}": one for one in list(trainer.jobs.values())}
+    chosen, following = by_name(sorted(jobs), cursor, limit, falling=True)
+    rows = [_row(jobs[one]) for one in chosen]
+    return answer({"items": rows, "sources": trainer.sources, "next": following})
 
 
 @router.get("/api/trainings/{job}", openapi_extra=needs("viewer"), responses=example(_EXAMPLE))
@@ -102,8 +104,13 @@ async def training(request: Request, job: str) -> Response:
     openapi_extra=needs("viewer"),
     responses=example({"items": [{"name": "model-….json", "valid_from": "2026-11-28T09:00:00Z"}]}),
 )
-async def models(request: Request) -> Response:
-    """Models of the folder, the latest to count first."""
+async def models(request: Request, cursor: str | None = None, limit: Most = 100) -> Response:
+    """Models of the folder, the latest to count first; a file that is no model is left out."""
     trainer = portal_of(request).trainer
-    rows = await run_in_threadpool(trainer.models)
-    return answer({"items": [row | {"valid_from": moment(row["valid_from"])} for row in rows]})
+    names = await run_in_threadpool(trainer.files)
+    chosen, following = by_name(names, cursor, limit, falling=True)
+    rows = await run_in_threadpool(trainer.models, chosen)
+    return answer({
+        "items": [row | {"valid_from": moment(row["valid_from"])} for row in rows],
+        "next": following,
+    })  # fmt: skip

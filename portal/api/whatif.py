@@ -10,11 +10,20 @@ from padit.alerting.entries import AlertEvent, Entry
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.preview import compare, preview
 from padit.domain.timestamps import MICROS, format_utc
-from padit.portal.answers import Moment, answer, example, portal_of
+from padit.portal.answers import (
+    Moment,
+    Most,
+    answer,
+    cursor_of,
+    example,
+    portal_of,
+    put_cursor,
+)
 from padit.portal.api.alerts import outcomes_of
 from padit.portal.context import Portal, parse_config
 from padit.portal.present import moment
 from padit.portal.routing import GuardedRoute, needs
+from padit.portal.unalerted import unalerted
 
 __all__ = ["router"]
 
@@ -98,24 +107,38 @@ def _tried(portal: Portal, new: AlertingConfig) -> dict[str, Any]:
     ),
 )
 async def why_not(
-    request: Request, source: str, metric: str, at: Annotated[Moment | None, Query()] = None
+    request: Request,
+    source: str,
+    metric: str,
+    at: Annotated[Moment | None, Query()] = None,
+    cursor: str | None = None,
+    limit: Most = 200,
 ) -> Response:
-    """What became of each transition of a series on each route, and why."""
+    """What became of each transition of a series on each route, and why.
+
+    With `at` of those within an hour of it. Where there is none, `hint` says why, and `seen` has
+    the facts of it.
+    """
     portal = portal_of(request)
-    steps = [
-        (row.id, step)
-        for row in portal.alerts_of(source, metric)[-_MOST:]
-        for step in row.steps
-        if at is None or abs(step.time - at) <= _NEAR
-    ]
+    after, _ = cursor_of(cursor) or (0, "")
+    found = sorted(
+        ((row.id, step) for row in portal.alerts_of(source, metric) for step in row.steps
+         if step.n > after and (at is None or abs(step.time - at) <= _NEAR)),
+        key=lambda one: one[1].n,
+    )  # fmt: skip
+    steps = found[:limit]
     outcomes = await portal.read(lambda reader: outcomes_of(reader, [one.id for _, one in steps]))
     items = [
         {"alert": name, "time": format_utc(step.time), "kind": step.kind,
          "severity": step.severity, "score": step.score, "outcomes": outcomes[step.id]}
         for name, step in steps
     ]  # fmt: skip
-    hint = "" if items else (
-        "the job wrote no alert of this series then: no data, a dead letter, late, still warming "
-        "up, or a score below the threshold; `padit replay --features` shows which"
-    )  # fmt: skip
-    return answer({"items": items, "hint": hint})
+    body: dict[str, Any] = {
+        "items": items, "hint": "", "seen": None,
+        "next": put_cursor(steps[-1][1].n, "") if len(found) > limit else None,
+    }  # fmt: skip
+    if not items and not after:
+        info = portal.series.info(source, metric)
+        seen = await run_in_threadpool(unalerted, portal.series, info, at, _NEAR)
+        body |= {"hint": seen.text, "seen": {"kind": seen.kind, **seen.values}}
+    return answer(body)

@@ -109,6 +109,12 @@ def test_what_rsyslog_forwards_in_each_of_its_forms_arrives(live: Live, tmp_path
     )
 
 
+def test_a_line_feed_that_rsyslog_counts_is_no_part_of_the_message() -> None:
+    adapter = made_of([b"<11>1 2026-01-05T00:00:01Z a shop - - - order 7 lost\n"])
+    [(_, key, value)] = adapter.records
+    assert (key, json.loads(value)["message"]) == ("a/shop", "order 7 lost")
+
+
 def test_a_window_gives_the_metrics_of_each_host_and_program() -> None:
     with Live(OPTIONS) as made:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:

@@ -146,6 +146,20 @@ def test_an_end_by_hand_of_what_nobody_has_leaves_the_rest_taken_but_not_what_co
     assert reasons(run(log)[1])[f"c-opened-{at(4)}"] == "grouped"
 
 
+def test_the_whole_is_taken_though_the_series_that_nobody_had_has_ended() -> None:
+    log: list[Entry] = [
+        *TWO, command("acknowledge", 2, target=TORQUE, until=at(60)),
+        event("resolved", 3, "b", metric="rpm"), command("acknowledge", 4, by="bob"),
+        command("acknowledge", 5, by="bob"), event("opened", 6, "c", metric="temp"), tick(30),
+    ]  # fmt: skip
+    state, effects = run(log)
+    (incident,) = state.incidents.values()
+    assert (incident.acknowledged_by, incident.acknowledged_at) == ("ann, bob", at(4))
+    assert sent(effects)[1:] == [("all", "acknowledged", 4)]
+    assert reasons(effects)[f"c-opened-{at(6)}"] == "acknowledged"
+    assert sent(run([*log, tick(90)])[1])[2:] == [("all", "reminder", 60)]
+
+
 def test_a_message_says_who_has_what_and_for_how_long() -> None:
     log: list[Entry] = [
         *TWO, command("acknowledge", 2, target=TORQUE),

@@ -7,7 +7,9 @@ import pytest
 
 from padit.alerting.delivery.receivers import receivers_of
 from padit.alerting.delivery.worker import Worker
+from padit.alerting.fates import fate_of, leave_alone
 from padit.alerting.sequencer import Alerting, Record
+from padit.alerting.store.readdressing import readdress
 from padit.alerting.store.sqlite import SqliteStore
 from padit.cli.main import main
 from tests.alerting.making import SIMPLE, cloud_event, config_of, event
@@ -43,7 +45,7 @@ def test_why_not_says_whether_a_receiver_took_refused_or_failed_and_that_it_is_l
                 assert worker.left_alone
     assert "sent at 2026-03-01T08:00:00.000000Z, delivered to ops" in _asked(tmp_path, "s0", capsys)
     refused = _asked(tmp_path, "s1", capsys)
-    assert "receiver ops refused it: HTTP 400 no" in refused
+    assert "dead (`padit dlq`), for receiver ops: HTTP 400 no" in refused
     assert "\x1b" not in refused
     waits = _asked(tmp_path, f"s{_MANY - 1}", capsys)
     assert "waits for receiver ops: breaker open: most of its latest calls failed" in waits
@@ -63,6 +65,25 @@ def test_a_failed_attempt_is_named_with_the_time_of_the_next(
             Worker(receiver, lambda: store).deliver(store)
         found = _asked(tmp_path, "s0", capsys)
     assert "attempt 1 to send it to ops failed: HTTP 503 overloaded; again at 20" in found
+
+
+def test_a_message_of_another_receiver_does_not_wait_for_the_breaker_of_the_one_before(
+    tmp_path: Path,
+) -> None:
+    with closing(SqliteStore(tmp_path)) as store:
+        line = cloud_event(event("opened", 0, source="s0"))
+        Alerting(config_of(), store).take([Record("alert", "f", 0, 0, 1, line)])
+        ((number, message, route),) = store.execute("SELECT number, id, route FROM delivery")
+        with store.transaction():
+            leave_alone(store, number)
+        assert "breaker open" in fate_of(store, message)
+        readdress(store, {route: "desk"}, ["desk"])
+        assert fate_of(store, message) == "waits for receiver desk: it was not tried yet"
+        readdress(store, {}, [])
+        assert fate_of(store, message) == (
+            f"dead (`padit dlq`), for receiver desk: there are neither route {route} nor "
+            "receiver desk any more"
+        )
 
 
 def test_of_a_message_that_was_never_handed_out_nothing_is_said(

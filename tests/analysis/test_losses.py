@@ -281,7 +281,8 @@ def test_the_format_of_a_foreign_record_is_proposed_as_it_stands_in_the_configur
             inner = inner.setdefault(name, {})
     reason = f"Object missing required field `value`{hint_of(json.dumps(record).encode())}"
     remedy = remedy_of(Loss(kind_of(reason), 1, reason, "t"))
-    assert remedy == f"`input: {{format: {preset}}}` in the file of --config"
+    address = f"format={preset} in the address"
+    assert remedy == f"`input: {{format: {preset}}}` in the file of --config, or {address}"
     JobConfig.model_validate(yaml.safe_load(remedy.split("`")[1]))
 
 

@@ -121,6 +121,38 @@ MESSAGES: dict[str, list[Any]] = {
             {"name": "temp", "type": "number"}]},
          "data": {"values": [[T * 1000] * 2, ["x", "y"], [20.5, 21.5]]}},
     ],
+    "senml": [
+        [{"bn": "urn:dev:ow:10e2073a01080063:", "bt": T, "bu": "A", "n": "current", "v": 1.5},
+         {"n": "current", "t": -5, "v": 1.25}, {"n": "voltage", "u": "V", "v": 120.1}],
+        [{"n": "urn:dev:mac:0024befffe804ff1/open", "t": T, "vb": True},
+         {"n": "urn:dev:mac:0024befffe804ff1/flow", "t": T, "v": 2, "s": 40}],
+        {"bn": "pump", "bt": T, "bv": 20, "v": 1.5, "n": "level"},
+    ],
+    "ngsi": [
+        {"id": "Room1", "type": "Room",
+         "temperature": {"type": "Number", "value": 21.5, "metadata": {
+             "unit": {"type": "Text", "value": "C"}}},
+         "TimeInstant": {"type": "DateTime", "value": "2026-01-05T00:00:00Z"}},
+        {"subscriptionId": "57458eb60962ef754e7c0998", "data": [
+            {"id": "Room2", "type": "Room", "open": {"type": "Boolean", "value": False,
+             "metadata": {"TimeInstant": {"type": "DateTime", "value": "2026-01-05T00:00:01Z"}}}},
+        ]},
+        {"id": "Room3", "type": "Room", "level": 2.5, "TimeInstant": "2026-01-05T00:00:03Z"},
+        {"id": "urn:ngsi-ld:Tank:7", "type": "Tank", "@context": ["https://uri.etsi.org/x.jsonld"],
+         "level": {"type": "Property", "value": 3.5, "unitCode": "MTR",
+                   "observedAt": "2026-01-05T00:00:02Z"}},
+    ],
+    "iperf": [
+        {"start": {"timestamp": {"time": "Mon, 05 Jan 2026 00:00:00 GMT", "timesecs": T},
+                   "connected": [{"socket": 5, "local_host": "10.0.0.1"}]},
+         "intervals": [{"streams": [{"socket": 5, "start": 0, "end": 1, "rtt": 50}],
+                        "sum": {"start": 0, "end": 1, "bits_per_second": 1e9}}],
+         "end": {"sum_sent": {"bits_per_second": 1e9}}},
+        {"start": {"timestamp": {"timesecs": T}},
+         "intervals": [{"streams": [{"socket": 5, "end": 1, "bytes": 1},
+                                    {"socket": 7, "end": 1, "bytes": 2}],
+                        "sum": {"end": 1, "bytes": 3}}]},
+    ],
     "rrdtool": [
         {"about": "RRDtool graph JSON output",
          "meta": {"start": T, "end": T + 60, "step": 60, "legend": ["in", "out"]},

@@ -93,6 +93,33 @@ LAID_OUT: dict[str, list[list[tuple[str, str, str, int, float]]]] = {
         [("web01", "web.cpu", "", 0, 1.5), ("web01", "web.cpu", "", 120000000, 2.5)],
         [("graphite", "disk", "", 0, 7.0)],
     ],
+    "senml": [
+        [
+            ("urn:dev:ow:10e2073a01080063", "current", "A", 0, 1.5),
+            ("urn:dev:ow:10e2073a01080063", "current", "A", -5000000, 1.25),
+            ("urn:dev:ow:10e2073a01080063", "voltage", "V", 0, 120.1),
+        ],
+        [
+            ("urn:dev:mac:0024befffe804ff1", "open", "", 0, 1.0),
+            ("urn:dev:mac:0024befffe804ff1", "flow", "", 0, 2.0),
+            ("urn:dev:mac:0024befffe804ff1", "flow_sum", "", 0, 40.0),
+        ],
+        [("pump", "level", "", 0, 21.5)],
+    ],
+    "ngsi": [
+        [("Room1", "temperature", "C", 0, 21.5)],
+        [("Room2", "open", "", 1000000, 0.0)],
+        [("Room3", "level", "", 3000000, 2.5)],
+        [("urn:ngsi-ld:Tank:7", "level", "MTR", 2000000, 3.5)],
+    ],
+    "iperf": [
+        [("10.0.0.1", "rtt", "", 1000000, 50.0), ("10.0.0.1", "bits_per_second", "", 1000000, 1e9)],
+        [
+            ("iperf", "bytes", "", 1000000, 3.0),
+            ("iperf", 'bytes{stream="0"}', "", 1000000, 1.0),
+            ("iperf", 'bytes{stream="1"}', "", 1000000, 2.0),
+        ],
+    ],
     "rrdtool": [
         [
             ("rrdtool", "in", "", 0, 1.5),
@@ -210,3 +237,20 @@ def test_a_number_beside_the_metrics_of_a_batch_is_named() -> None:
     decoded = read("telegraf", MESSAGES["telegraf"][2] | {"interval": 10})
     assert [one.what for one in decoded.unwatched if one.numeric] == ["field 'interval'"]
     assert len(decoded.rows) == 7
+
+
+def test_a_text_or_a_state_of_senml_is_no_base_value() -> None:
+    pack = [
+        {"bn": "a/", "bt": 1_767_571_200, "bv": 5, "n": "x", "v": 1}, {"n": "text", "vs": "on"},
+        {"n": "state", "vb": True}, {"n": "y"},
+    ]  # fmt: skip
+    found = [(metric, value) for _, metric, _, _, value in plain(read("senml", pack))]
+    assert found == [("x", 6.0), ("state", 1.0), ("y", 5.0)]
+
+
+def test_a_report_of_iperf_with_streams_of_another_kind_is_no_crash() -> None:
+    report = {
+        "start": {"timestamp": {"timesecs": 1_767_571_200}},
+        "intervals": [{"streams": [5], "sum": {"end": 1, "bits": 2}}],
+    }
+    assert [row[1:] for row in plain(read("iperf", report))] == [("bits", "", 1_000_000, 2.0)]

@@ -99,7 +99,7 @@ def test_points_are_those_of_their_series_wherever_reading_begins(tmp_path: Path
 
 
 def test_an_export_with_the_suffix_of_a_table_is_refused_with_the_right_one(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"suffix \.prom"):
+    with pytest.raises(SourceError, match="add suffix=prom, as in"):
         source_from_uri(write(tmp_path / "a.txt", RANGE)).ranges()
     with pytest.raises(ConfigurationError, match="take only order, repeats, source_column"):
         source_from_uri(f"{write(tmp_path / 'a.prom', RANGE)}?metrics=up")

@@ -271,29 +271,6 @@ def test_a_measurement_of_labview_begins_where_its_head_says(tmp_path: Path, mar
     assert any("LabVIEW" in one.what for one in findings.guesses)
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"columns": "Multi"}, "one X column"),
-        ({"more": "***End_of_Header***\n"}, "2 segments"),
-    ],
-)
-def test_a_measurement_that_would_be_misread_is_refused(
-    tmp_path: Path, changes: dict[str, str], message: str
-) -> None:
-    with pytest.raises(SourceError, match=message):
-        seen(lvm(tmp_path, **changes))
-
-
-def test_a_segment_behind_any_number_of_rows_is_refused(tmp_path: Path) -> None:
-    path = Path(lvm(tmp_path))
-    with path.open("a") as file:
-        file.writelines(f"{i}\t{i}.5\n" for i in range(2, 40_000))
-        file.write("Time\t11:00:00\n***End_of_Header***\nX_Value\tv\tComment\n0\t1.5\n")
-    with pytest.raises(SourceError, match="2 segments"):
-        seen(str(path))
-
-
 def test_absolute_times_of_labview_count_from_1904(tmp_path: Path) -> None:
     text = LVM.format(sign="Tab", mark=".", columns="One", pref="Absolute", more="")
     text = text.replace("\n0\t", "\n3850416000\t").replace("\n1\t", "\n3850416001\t")
@@ -339,3 +316,21 @@ def test_a_named_zone_is_told_how_it_is_read(tmp_path: Path) -> None:
     assert form in letters(refused)[0].reason
     reads, _ = seen(f"{path}?timestamp=time&{form}&timezone=Europe/Berlin")
     assert format_utc(samples(reads)[0][1])[:19] == "2026-01-04T23:00:00"
+
+
+@pytest.mark.parametrize(
+    ("date", "remedies"),
+    [("2026.01.05", ["%Y.%m.%d"]), ("05-13-26", ["%m-%d-%y"])],
+)
+def test_a_date_of_no_known_format_is_refused_with_those_that_fit(
+    tmp_path: Path, date: str, remedies: list[str]
+) -> None:
+    text = (
+        f"Linux 5.4 (web01) \t{date} \t_x86_64_\t(2 CPU)\n\n00:00:01  CPU  %user  %idle\n"
+        "00:10:01  all  1.00  98.00\n00:20:01  all  2.00  97.00\n"
+    )
+    path = write(tmp_path / "sar.txt", text)
+    with pytest.raises(SourceError, match=f"add time_format={' or time_format='.join(remedies)}$"):
+        seen(path)
+    reads, _ = seen(f"{path}?time_format={remedies[0]}")
+    assert len(samples(reads)) == 4

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -187,6 +187,27 @@ def test_quantiles_are_those_of_the_sorted_memory(values: list[float]) -> None:
     assert channel[usual_scale.HIGH] == ordered[3 * n // 4]
     assert channel[usual_scale.SIDES + usual_scale.REACH] == ordered[-1] - centre
     assert channel[usual_scale.SIDES + 5 + usual_scale.REACH] == centre - ordered[0]
+
+
+@given(
+    count=st.integers(1, 10**7), recent=st.floats(0, 1e7), swings=st.floats(0, 1e5),
+    filled=st.lists(st.floats(-1e6, 1e6), min_size=8, max_size=8),
+)  # fmt: skip
+@example(count=40_000, recent=40_000.0, swings=1.0, filled=[1.0, 2, 3, 4, 5, 6, 7, 8])
+@settings(deadline=None, max_examples=50)
+def test_some_of_the_memory_is_always_asked(
+    count: int, recent: float, swings: float, filled: list[float]
+) -> None:
+    channel = np.zeros(usual_scale.CHANNEL)
+    memory = slice(usual_scale.MEMORY, usual_scale.MEMORY + usual_scale.RINGS * usual_scale.RING)
+    channel[memory] = np.resize(filled, usual_scale.RINGS * usual_scale.RING)
+    channel[usual_scale.COUNT], channel[usual_scale.SWINGS] = count, swings
+    channel[usual_scale.RECENT] = recent
+    fit: Any = usual_scale.fit
+    fit.py_func(channel, 1e-12)  # which would fail where compiled code reads what is not its own
+    least, centre, most = channel[[usual_scale.LEAST, usual_scale.CENTRE, usual_scale.MOST]]
+    assert {least, centre, most} <= set(filled)
+    assert least <= centre <= most
 
 
 @given(

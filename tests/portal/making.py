@@ -18,6 +18,7 @@ from padit.portal.app import create_app
 from padit.portal.context import DEFAULT_CONFIG, Portal, local_parts, parse_config
 from padit.portal.limiting import Limiter
 from padit.portal.places import places_in
+from padit.portal.serving import Server
 from tests.limits import allowed
 
 __all__ = [
@@ -129,11 +130,12 @@ def served(
 def serving(portal: Portal, requests: int = 1_000_000) -> Iterator[Served]:
     """Serve a portal, from the moment that it has read all there is."""
     app = create_app(lambda: portal, Limiter(requests))
-    server = uvicorn.Server(
+    server = Server(
         uvicorn.Config(
             app, host="127.0.0.1", port=0, log_level="error", timeout_graceful_shutdown=1,
             ws_per_message_deflate=False,
-        )
+        ),
+        lambda: portal.hub,
     )  # fmt: skip
     thread = Thread(target=server.run)
     thread.start()

@@ -1,18 +1,32 @@
 """The description of the API: an example of everything, and every refusal as it is sent."""
 
+import inspect
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from padit.portal.api import access, commands, training, whatif
+from padit.portal.api import (
+    access,
+    alerts,
+    commands,
+    compare,
+    incidents,
+    logs,
+    machines,
+    series,
+    training,
+    whatif,
+)
 from padit.portal.app import create_app
 from padit.portal.description import described
 from padit.portal.limiting import Limiter
 
 _LISTS = {"/api/alerts", "/api/incidents", "/api/machines", "/api/machines/{machine}/logs",
           "/api/machines/{machine}/status", "/api/series", "/api/silences", "/api/v1/logs",
-          "/api/keys", "/api/users", "/api/audit"}  # fmt: skip
+          "/api/keys", "/api/users", "/api/audit", "/api/models", "/api/trainings", "/api/compare",
+          "/api/why-not"}  # fmt: skip
 _OVER_TIME = {"/api/alerts", "/api/incidents", "/api/machines/{machine}/logs", "/api/series/moved",
               "/api/series/lanes", "/api/series/values", "/api/series/{source}/{metric}",
               "/api/v1/logs", "/api/v1/logs/statistics", "/api/audit"}  # fmt: skip
@@ -77,3 +91,31 @@ def test_lists_have_pages_and_what_lies_in_time_has_ranges(found: dict[str, Any]
 
     assert takes("cursor", "limit") == _LISTS
     assert takes("from", "to") == _OVER_TIME
+
+
+def test_what_is_described_of_a_route_follows_from_its_definition_and_not_from_its_path(
+    found: dict[str, Any],
+) -> None:
+    other = create_app(_nothing, Limiter()).openapi()
+    other["paths"] = {f"/moved{path}": each for path, each in other["paths"].items()}
+    moved = described(other)["paths"]
+    assert {path.removeprefix("/moved"): each for path, each in moved.items()} == found["paths"]
+
+
+def test_what_a_handler_refuses_by_itself_is_in_its_definition(found: dict[str, Any]) -> None:
+    """404, 409 and 422 that stand in the code of a handler."""
+    modules = (access, commands, training, whatif, series, compare, alerts, incidents, machines,
+               logs)  # fmt: skip
+    lacking, seen = [], 0
+    for module in modules:
+        for route in module.router.routes:
+            source = inspect.getsource(route.endpoint)
+            if "_give(" in source:
+                source += inspect.getsource(commands._give)
+            written = set(re.findall(r"HTTPException\(\s*(\d+)", source))
+            path = found["paths"][route.path_format]
+            (method,) = {one.lower() for one in route.methods} & set(path)
+            lacking += [f"{method} {route.path}: {one}" for one in written
+                        if one not in path[method]["responses"]]  # fmt: skip
+            seen += len(written)
+    assert (lacking, seen > 10) == ([], True)

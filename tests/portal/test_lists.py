@@ -18,6 +18,7 @@ from padit.domain.rows import Rows
 from padit.domain.timestamps import MICROS
 from padit.portal.answers import put_cursor
 from padit.portal.routing import all_routes
+from padit.portal.training import Job
 from tests.limits import allowed
 from tests.portal.making import START, Served, append, readings, served, transition, wait_for
 
@@ -33,12 +34,29 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
                    severity=_SEVERITIES[at % 3])
         for at in range(9)
     ))  # fmt: skip
+    append(folder / "alerts.jsonl", *(
+        transition("updated", 1600 + at, "a0", source_id="press/0") for at in range(4)
+    ))  # fmt: skip
     append(folder / "metrics.jsonl", *readings(20, source="press/0"))
+    for at in range(3):
+        append(folder / f"other-{at}.alerts.jsonl", transition("opened", at, f"o{at}"))
+    models = folder / ".portal" / "models"
+    models.mkdir(parents=True)
+    for at in range(5):
+        (models / f"model-{at}.json").write_text(json.dumps({
+            "valid_from": at * MICROS, "digest": f"d{at}", "quality": {}, "metrics": [],
+            "channels": [], "recording": {"rows": at, "sources": []},
+        }))  # fmt: skip
     with served(folder) as one:
         wait_for(lambda: len(one.portal.overview.incidents) == 9)
         operator = one.client("operator")
         for at in range(4):
             operator.post("/api/silences", json={"source": f"nobody-{at}"}).raise_for_status()
+            job = Job(f"{7 - at}", "readings", "ann", START, at // 2, "trained")  # two at a time
+            one.portal.trainer.jobs[job.id] = job
+        for name in ("ann", "eve", "bob"):
+            accounts = one.portal.accounts
+            accounts.redeem(accounts.link("viewer"), name, "correct horse battery")
         yield one
 
 
@@ -57,7 +75,8 @@ def _paged(client: httpx.Client, path: str, limit: int, **query: Any) -> list[An
 
 @pytest.mark.parametrize("path", [
     "/api/alerts", "/api/incidents", "/api/incidents?state=open", "/api/series", "/api/machines",
-    "/api/machines/press%2F0/logs", "/api/silences", "/api/keys", "/api/users",
+    "/api/machines/press%2F0/logs", "/api/silences", "/api/keys", "/api/users", "/api/models",
+    "/api/trainings", "/api/compare", "/api/why-not?source=press/0&metric=torque_nm",
 ])  # fmt: skip
 @pytest.mark.parametrize("limit", [1, 2, 4])
 def test_pages_of_any_size_hold_together_what_the_whole_list_holds(
@@ -65,9 +84,10 @@ def test_pages_of_any_size_hold_together_what_the_whole_list_holds(
 ) -> None:
     client = run.client("admin")
     path, _, query = path.partition("?")
-    given = dict([query.split("=")]) if query else {}
+    given = dict(one.split("=") for one in query.split("&")) if query else {}
     whole = client.get(path, params=given | {"limit": 500}).raise_for_status().json()
     assert whole["next"] is None
+    assert len(whole["items"]) >= (2 if path.endswith("/logs") else 3)
     assert _paged(client, path, limit, **given) == whole["items"]
 
 

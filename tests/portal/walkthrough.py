@@ -54,7 +54,13 @@ def _walk(page: Page, began: float, address: str, token: str) -> list[str]:
     page.press("input[name=password]", "Enter")
     page.wait_for_selector(".calm, li.incident")
     if page.locator("li.incident:not(.over)").count() == 0:  # a slow start may come after the fault
-        done.step("calm", "All clear: forty series of eight machines are watched.")
+        seen = page.locator(".calm.unseen").count() == 0
+        done.step(
+            "calm",
+            "All clear: forty series of eight machines are watched."
+            if seen
+            else "No alert is open; the page says that no record has come yet to see it by.",
+        )
     page.wait_for_selector("li.incident:not(.over)", timeout=90_000)
     done.step("fails", "A machine fails. The incident is there with its severity and reason.")
     page.keyboard.press("j")

@@ -27,6 +27,7 @@ __all__ = [
 Array = NDArray[np.float64]
 
 RINGS, RING = 5, 64
+_FARTHEST = RING << 2 * (RINGS - 1)  # samples that the last ring reaches back
 LAG = 32
 # Slots of a channel; SIDES holds five numbers for each side, up first.
 COUNT, SWINGS, SIDE, CENTRE, LOW, HIGH, SIDES = 0, 1, 2, 3, 4, 5, 6
@@ -204,6 +205,7 @@ def fit(c: Array, floor: float) -> None:
     size, stride = 0, 1
     count = int(c[COUNT])
     span = min(4.0 * c[RECENT] / max(c[SWINGS], 0.5), count / 2)  # four swings, if there were
+    span = min(span, _FARTHEST)  # which is always asked
     for ring in range(RINGS):
         filled = min(RING, (count + stride - 1) // stride)
         if (ring > 0 and count <= RING * stride // 4) or RING * stride < span:

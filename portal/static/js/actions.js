@@ -1,6 +1,6 @@
 // What a person does; each action can be undone where that is possible.
-import { ask, id, post, report } from "./api.js";
-import { dialog, incidents, leaving, marked, session, toast } from "./state.js";
+import { all, ask, id, post, report } from "./api.js";
+import { dialog, incidents, leaving, marked, route, session, toast } from "./state.js";
 import { absolute } from "./format.js";
 import { t } from "./text.js";
 
@@ -103,11 +103,24 @@ export async function actOnSeries(what, alert) {
   } catch (error) { report(error); }
 }
 
+// With all of its series: a list of incidents has the first of each.
+async function whole(one) {
+  if (!one.more) return one;
+  const { alerts } = await ask(`/api/incidents/${id(one.id)}`);
+  return { ...one, members: [...new Map(alerts.map((each) => [each.fingerprint, each])).values()] };
+}
+
 // One dialog, also for several: all of their series and sources.
-export function silenceDialog(names) {
-  const chosen = names.map((name) => incidents.value.get(name)).filter(Boolean);
+export async function silenceDialog(names) {
+  const known = names.map((name) => incidents.value.get(name)).filter(Boolean);
   if (!may()) { said(t("viewerOnly")); return; }
-  if (!chosen.length) return;
+  if (!known.length) return;
+  const here = route.value, before = dialog.value;
+  let chosen = known;
+  try {
+    if (known.some((one) => one.more)) chosen = await Promise.all(known.map(whole));
+  } catch (error) { report(error); return; }
+  if (route.value !== here || dialog.value !== before) return; // whoever asked has gone on
   const incident = {
     title: chosen.length === 1 ? chosen[0].title : t("marked", { n: chosen.length }),
     several: chosen.length > 1,
@@ -118,7 +131,7 @@ export function silenceDialog(names) {
 }
 
 export async function silence(bodies) {
-  const mine = ++turn;
+  const mine = ++turn, asked = dialog.value, several_ = marked.value;
   try {
     const results = await each(bodies, (body) => post("/api/silences", body));
     const made = results.filter((one) => one.value).flatMap((one) => one.value.commands);
@@ -127,10 +140,9 @@ export async function silence(bodies) {
       await each(made, (name) => ask(`/api/silences/${id(name)}`, { method: "DELETE" }));
       throw failed.error;
     }
-    const known = await ask("/api/silences");
-    const one = known.items.find((each) => each.id === made[0]);
-    marked.value = new Set();
-    dialog.value = null;
+    const one = (await all("/api/silences")).find((each) => each.id === made[0]);
+    if (marked.value === several_) marked.value = new Set();
+    if (dialog.value === asked) dialog.value = null; // another one may be open by now
     said(t("done_silence", { time: one ? absolute(one.end) : "" }), async () => {
       for (const each of made) await unsilence(each);
     }, mine);
@@ -141,8 +153,15 @@ export async function unsilence(name) {
   await ask(`/api/silences/${id(name)}`, { method: "DELETE" }).catch(report);
 }
 
-export async function judge(name, verdict) {
+// One after the other: the last one counts.
+let judging = Promise.resolve();
+export function judge(name, verdict) {
   const mine = ++turn;
+  judging = judging.then(() => judged(name, verdict, mine));
+  return judging;
+}
+
+async function judged(name, verdict, mine) {
   try {
     await post(`/api/feedback/${id(name)}`, { verdict });
     said(t("done_feedback", { verdict: t(verdict) }), null, mine);

@@ -12,6 +12,7 @@ export class Problem extends Error {
 export async function ask(path, { method = "GET", body, signal, keepalive = false } = {}) {
   const headers = { "X-Padit": "1" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
+  const who = session.value;
   let answer;
   try {
     answer = await fetch(path, {
@@ -27,7 +28,7 @@ export async function ask(path, { method = "GET", body, signal, keepalive = fals
   });
   if (!answer.ok) {
     if (answer.status === 401 && path !== "/api/session" && path !== "/api/first") {
-      session.value = null;
+      if (session.value === who) session.value = null; // not if somebody has logged in meanwhile
     }
     throw new Problem(answer.status, content.title, content.detail);
   }
@@ -40,6 +41,17 @@ export const at = (path, query) => {
   return given.length ? `${path}?${new URLSearchParams(given)}` : path;
 };
 export const id = encodeURIComponent;
+
+// All pages of a list.
+export async function all(path, options) {
+  const items = [];
+  for (let cursor = ""; cursor != null;) {
+    const one = await ask(at(path, { limit: 500, cursor }), options);
+    items.push(...one.items);
+    cursor = one.next;
+  }
+  return items;
+}
 
 export function report(error) {
   if (error.name !== "AbortError") toast.value = { text: error.message, bad: true };

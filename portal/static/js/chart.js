@@ -12,6 +12,23 @@ export function colours() {
   };
 }
 
+// The window that an alert was judged by: a bar below and its two edges.
+function evidence(u, from, to, colour) {
+  const { ctx, bbox } = u, edge = bbox.left + bbox.width, thick = 4 * devicePixelRatio;
+  const [left, right] = [from, to].map((one) => u.valToPos(one, "x", true));
+  if (right < bbox.left || left > edge) return;
+  const a = Math.max(left, bbox.left), b = Math.min(right, edge);
+  ctx.fillStyle = ctx.strokeStyle = colour;
+  ctx.globalAlpha = 0.9;
+  ctx.fillRect(a, bbox.top + bbox.height - thick, Math.max(b - a, 2), thick);
+  ctx.lineWidth = devicePixelRatio;
+  ctx.setLineDash([thick, thick]);
+  ctx.beginPath();
+  for (const x of [left, right]) if (x >= bbox.left && x <= edge) { ctx.moveTo(x, bbox.top); ctx.lineTo(x, bbox.top + bbox.height); }
+  ctx.stroke();
+  ctx.setLineDash([]);
+}
+
 function marks(alerts, paint) {
   return (u) => {
     const { ctx, bbox } = u;
@@ -27,6 +44,7 @@ function marks(alerts, paint) {
       ctx.globalAlpha = 0.9;
       ctx.fillRect(left, bbox.top, Math.max(right - left, 2), 4 * devicePixelRatio);
     }
+    for (const one of alerts()) for (const [from, to] of one.windows || []) evidence(u, from / 1000, to / 1000, one.severity === "CRITICAL" ? paint.bad : paint.warn);
     ctx.restore();
   };
 }

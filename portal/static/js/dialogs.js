@@ -6,6 +6,7 @@ import { disconnect } from "./live.js";
 import { html, useEffect, useRef, useState } from "./lib.js";
 import { dialog, keep, language, now, session, theme, zone } from "./state.js";
 import { recorded } from "./said.js";
+import { exactly, matcher, silences } from "./yaml.js";
 import { languages, named, t } from "./text.js";
 
 function Frame({ title, children }) {
@@ -23,9 +24,6 @@ const LENGTHS = ["30min", "1h", "4h", "1d", "7d"];
 
 const MOST = 100; // silences of one dialog
 
-// A name as a pattern that means only it.
-const exactly = (name) => name.replace(/[*?[]/g, "[$&]");
-
 function bodies(kind, incident, source, metric, until, note) {
   if (kind === "series") {
     return incident.members.map((one) => ({ fingerprint: one.fingerprint, until, note }));
@@ -40,11 +38,9 @@ function yaml(list, members, end) {
   const match = list.map((one) => {
     const series = known.get(one.fingerprint);
     const source = series ? exactly(series.source_id) : one.source, metric = series ? exactly(series.metric_name) : one.metric;
-    return `{source: [${JSON.stringify(source || "*")}], metric: [${JSON.stringify(metric || "*")}]}`;
+    return matcher([source || "*"], [metric || "*"]);
   });
-  const start = new Date(now()).toISOString(), reason = list[0].note ? `, reason: ${JSON.stringify(list[0].note)}` : "";
-  return "silences:\n" + match.map((one, n) =>
-    `  - {id: by-hand-${n + 1}, start: "${start}", end: "${end}"${reason}, match: ${one}}\n`).join("");
+  return silences(match, "by-hand", new Date(now()).toISOString(), end, list[0].note);
 }
 
 function usePreview(list) {
@@ -59,13 +55,13 @@ function usePreview(list) {
         if (failed) throw failed.error;
         const parts = results.map((one) => one.value);
         const sum = (name) => parts.reduce((total, one) => total + one[name], 0);
-        if (!stale) setFound({ open: parts.flatMap((one) => one.open).length, past: sum("past_alerts"),
+        if (!stale) setFound({ key, open: parts.flatMap((one) => one.open).length, past: sum("past_alerts"),
           real: sum("past_real"), series: sum("series"), until: parts[0].until, text: "" });
-      } catch (error) { if (!stale) setFound({ text: error.message }); }
+      } catch (error) { if (!stale) setFound({ key, text: error.message }); }
     }, 120);
     return () => { stale = true; clearTimeout(timer); };
   }, [key]);
-  return found;
+  return found && found.key === key ? found : null; // that of another choice counts for none
 }
 
 function Silence({ incident }) {
@@ -75,6 +71,8 @@ function Silence({ incident }) {
   const [note, setNote] = useState("");
   const [source, setSource] = useState(exactly(incident.sources[0]));
   const [metric, setMetric] = useState("*");
+  const [busy, setBusy] = useState(false);
+  const give = () => { setBusy(true); silence(list).finally(() => setBusy(false)); };
   const list = bodies(kind, incident, source, metric, until, note);
   const found = usePreview(list.map(({ note: _, ...one }) => one));
   const choice = (value, words) => html`<label class="choice"><input type="radio" name="kind" autofocus=${value === kind} checked=${kind === value}
@@ -93,7 +91,7 @@ function Silence({ incident }) {
       : found.text || (found.past || found.open ? t("previewText", found) : t("previewNone"))}</div>
     <div class="row end"><button onClick=${() => copy(list.map((one) => curl("/api/silences", one)).join("\n"))}>${t("copyCurl")}</button>
       <button onClick=${() => copy(yaml(list, incident.members, found.until))} disabled=${!found || !found.until}>${t("copyYaml")}</button>
-      <button class="strong" id="silence-it" onClick=${() => silence(list)}>${t("silenceIt")}</button></div></${Frame}>`;
+      <button class="strong" id="silence-it" disabled=${busy} onClick=${give}>${t("silenceIt")}</button></div></${Frame}>`;
 }
 
 const KEYS = [["j k", "k_move"], ["e", "k_open"], ["a", "k_ack"], ["r", "k_resolve"], ["s", "k_silence"],

@@ -27,6 +27,13 @@ export function hour(text) {
   return new Intl.DateTimeFormat(language.value, options).format(new Date(text));
 }
 
+// A moment as an input of date and time has it, and back; NaN where it is none.
+export function typed(ms) {
+  const shift = zone.value === "utc" ? 0 : new Date(ms).getTimezoneOffset() * 60e3;
+  return new Date(ms - shift).toISOString().slice(0, 19);
+}
+export const untyped = (text) => Date.parse(zone.value === "utc" ? `${text}Z` : text);
+
 export const Ago = ({ time }) => time
   ? html`<time datetime=${time} title=${absolute(time)}>${
     t("ago", { span: span(now() - Date.parse(time)) })}</time>`

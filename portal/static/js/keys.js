@@ -1,6 +1,6 @@
 // Keys; each has a button that shows it.
 import { act, settled, silenceDialog } from "./actions.js";
-import { chosen, dialog, go, incidents, marked, open, over, route, toast } from "./state.js";
+import { chosen, dialog, go, incidents, marked, open, over, route, seeking, toast } from "./state.js";
 
 export const PLACES = { n: "now", s: "series", e: "explore", w: "whatif", l: "logs", h: "health", c: "compare" };
 let pending = 0;
@@ -27,8 +27,10 @@ export function mark(name) {
 }
 
 export function find() {
+  const there = document.getElementById("find");
+  seeking.value = !there; // else as soon as it is drawn
   go("series");
-  setTimeout(() => document.getElementById("find")?.focus(), 50);
+  there?.focus();
 }
 
 // What was done last; else the acknowledgement of what is chosen, as its button says.

@@ -19,11 +19,19 @@ export async function loadFirst() {
 // What the stream brings while a list is on its way is newer than that list.
 let arrived = null;
 
+const AGAIN_MS = 2000;
+
 export async function loadAll() {
   const mine = arrived = new Map();
-  const [open, over] = await Promise.all([
-    ask("/api/incidents?state=open&limit=500"), ask("/api/incidents?state=over&limit=30"),
-  ]);
+  let open, over;
+  try {
+    [open, over] = await Promise.all([
+      ask("/api/incidents?state=open&limit=500"), ask("/api/incidents?state=over&limit=30"),
+    ]);
+  } catch { // nothing else would ask for it again
+    setTimeout(() => { if (arrived === mine && session.value) loadAll(); }, AGAIN_MS);
+    return;
+  }
   if (arrived !== mine) return; // a later one is on its way
   arrived = null;
   const found = new Map();
@@ -86,7 +94,7 @@ export function connect() {
   source = new EventSource(last === null ? "/api/events" : `/api/events?after=${last}`);
   source.addEventListener("change", onChange);
   source.addEventListener("hello", (event) => {
-    if (last === null) loadAll().catch(() => {});
+    if (last === null) loadAll();
     last = event.lastEventId;
     alive();
     take(JSON.parse(event.data));
@@ -102,7 +110,7 @@ export function connect() {
   source.addEventListener("reset", (event) => {
     last = event.lastEventId;
     alive();
-    loadAll().catch(() => {});
+    loadAll();
   });
   source.onerror = () => {
     online.value = false;

@@ -20,6 +20,7 @@ export const zone = kept("zone", "local");
 export const clock = signal(Date.now());
 export const texts = signal({}); // by incident, how often its text by a language model grew
 export const changes = signal(0); // grows with every change on the stream
+export const seeking = signal(false); // the search for a series is to have the next key
 
 export function keep(name, target, value) {
   target.value = value;
@@ -57,7 +58,7 @@ function decoded(part) {
   try { return decodeURIComponent(part); } catch { return part; }
 }
 
-function read() {
+export function read() {
   const text = location.hash.slice(1), cut = text.indexOf("?");
   const path = cut < 0 ? text : text.slice(0, cut), query = cut < 0 ? "" : text.slice(cut + 1);
   const parts = path.split("/").filter(Boolean).map(decoded);

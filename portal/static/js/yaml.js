@@ -14,6 +14,32 @@ function section(lines, key) {
 
 const flat = (line, key) => line.slice(key.length + 1).replace(/\s#.*$/, "").trim();
 
+// A text of any letters, in quotes; what a reader takes for the end of a line is written as its number.
+export const quoted = (text) => JSON.stringify(text).replace(/[\u007f-\u00a0\u2028\u2029\ufeff\ufffe\uffff]/g,
+  (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+// Patterns of sources and metrics as a matcher.
+export const matcher = (sources, metrics) => `{source: [${sources.map(quoted).join(", ")}], metric: [${metrics.map(quoted).join(", ")}]}`;
+
+// Silences of matchers, for the file of `padit alerting`.
+export const silences = (matchers, name, start, end, reason) => "silences:\n" + matchers.map((one, n) =>
+  `  - {id: ${name}-${n + 1}, start: "${start}", end: "${end}"${reason ? `, reason: ${quoted(reason)}` : ""}, match: ${one}}\n`).join("");
+
+// A name as a pattern that means only it.
+export const exactly = (name) => name.replace(/[*?[]/g, "[$&]");
+
+// An incident as a part of that file: a silence of its series, and a route of their own to fill in.
+export function policyOf(one, members, start, end) {
+  const metrics = new Map();
+  for (const { source_id, metric_name } of members) metrics.set(source_id, [...(metrics.get(source_id) || []), exactly(metric_name)]);
+  const matchers = [...metrics].map(([source, mine]) => matcher([exactly(source)], [...new Set(mine)]));
+  const name = `incident-${one.id.slice(0, 12)}`;
+  const all = one.members.length + one.more, there = new Set(one.alerts.map((each) => each.fingerprint)).size;
+  const lacks = all > there ? `# ${there} of ${all} series\n` : "";
+  return lacks + silences(matchers, name, start, end, "") + "# or, before the other routes, with the name of a receiver:\n# routes:\n"
+    + matchers.map((each, n) => `#   - {name: ${name}-${n + 1}, receiver: RECEIVER, match: ${each}}\n`).join("");
+}
+
 // A key at the top level with a plain value.
 export function setTop(text, key, value) {
   const lines = text.trimEnd().split("\n"), found = section(lines, key);

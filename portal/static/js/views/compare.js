@@ -1,5 +1,6 @@
 // Two runs side by side: what `padit diff` finds, with its reasons.
-import { ask, id, report } from "../api.js";
+import { all, ask, id, report } from "../api.js";
+import { useAnswer } from "../answers.js";
 import { absolute, Fault, Severity, whole } from "../format.js";
 import { html, useEffect, useState } from "../lib.js";
 import { go } from "../state.js";
@@ -18,13 +19,11 @@ export function Compare({ here }) {
   const [found, setFound] = useState(null);
   const [fault, setFault] = useState("");
   const left = here.query.get("left") || "", right = here.query.get("right") || "";
-  useEffect(() => { ask("/api/compare").then((one) => setNames(one.items), report); }, []);
-  useEffect(() => {
-    setFound(null);
-    setFault("");
-    const path = (name) => id(name.replaceAll("/", "~"));
-    if (left && right) ask(`/api/compare/${path(left)}/${path(right)}`).then(setFound, (error) => setFault(error.message));
-  }, [left, right]);
+  useAnswer((signal) => all("/api/compare", { signal }), [], [], setNames, report);
+  useEffect(() => { setFound(null); setFault(""); }, [left, right]);
+  const path = (name) => id(name.replaceAll("/", "~"));
+  useAnswer(async (signal) => (left && right ? ask(`/api/compare/${path(left)}/${path(right)}`, { signal }) : null), [left, right], [],
+    setFound, (error) => setFault(error.message));
   const choose = (event) => { event.preventDefault(); const form = new FormData(event.target); go("compare", [], { left: form.get("left"), right: form.get("right") }); };
   const select = (name, words, value) => html`<label>${words}<select name=${name}>${names.map((one) => html`<option selected=${one === value}>${one}</option>`)}</select></label>`;
   return html`<h1>${t("compare")}</h1>${fault && html`<${Fault} text=${fault} />`}${names && html`<form class="card row" onSubmit=${choose}>${select("left", t("runA"), left)}${select("right", t("runB"), right || names[names.length - 1])}<button class="strong">${t("doCompare")}</button></form>

@@ -1,7 +1,8 @@
 // A swim lane for each source: ribbons of scores, bars of alerts, and where to look first.
 import { ask, at } from "../api.js";
+import { useAnswer } from "../answers.js";
 import { absolute, called, Fault, hour, Severity, whole } from "../format.js";
-import { html, useEffect, useState } from "../lib.js";
+import { html, useState } from "../lib.js";
 import { changes, go, link, rank } from "../state.js";
 import { t } from "../text.js";
 
@@ -27,15 +28,12 @@ export function Explore({ here }) {
   const [data, setData] = useState(null);
   const [fault, setFault] = useState("");
   const given = Number(here.query.get("hours")), hours = given > 0 && given <= 24 * 366 ? given : 0;
-  useEffect(() => {
-    const stop = new AbortController();
-    ask(at("/api/series/lanes", { slices: 200 }), { signal: stop.signal }).then(async (first) => {
-      if (!hours) { setData(first); return; }
-      const from = new Date(first.to / 1000 - hours * 3600e3).toISOString(), to = new Date(first.to / 1000).toISOString();
-      setData(await ask(at("/api/series/lanes", { from, to, slices: 200 }), { signal: stop.signal }));
-    }).then(() => setFault(""), (error) => error.name !== "AbortError" && setFault(error.message));
-    return () => stop.abort();
-  }, [hours, changes.value]);
+  useAnswer(async (signal) => {
+    const first = await ask(at("/api/series/lanes", { slices: 200 }), { signal });
+    if (!hours) return first;
+    const from = new Date(first.to / 1000 - hours * 3600e3).toISOString(), to = new Date(first.to / 1000).toISOString();
+    return ask(at("/api/series/lanes", { from, to, slices: 200 }), { signal });
+  }, [hours], [changes.value], (found) => { setData(found); setFault(""); }, (error) => setFault(error.message));
   const rows = data ? order(data) : [];
   const worst = rows.filter(([, weight]) => weight > 0).slice(0, 5);
   const choice = (n) => html`<a class=${`button ${hours === n ? "on" : ""}`} aria-current=${hours === n ? "true" : undefined} href=${link("explore", [], { hours: n })}>${n < 48 ? t("hours", { n }) : t("days", { n: n / 24 })}</a>`;

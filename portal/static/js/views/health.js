@@ -1,7 +1,8 @@
 // Health: how far behind, what came in, what was refused, what became of every transition.
 import { ask } from "../api.js";
+import { useAnswer } from "../answers.js";
 import { Fault, number, span, whole } from "../format.js";
-import { html, useEffect, useState } from "../lib.js";
+import { html, useState } from "../lib.js";
 import { changes, clock } from "../state.js";
 import { fault as said } from "../said.js";
 import { named, t } from "../text.js";
@@ -10,7 +11,7 @@ export function Health() {
   const [one, setOne] = useState(null);
   const every = Math.floor(clock.value / 5000);
   const [fault, setFault] = useState("");
-  useEffect(() => { ask("/api/health").then((found) => { setOne(found); setFault(""); }, (error) => setFault(error.message)); }, [every, changes.value]);
+  useAnswer((signal) => ask("/api/health", { signal }), [], [every, changes.value], (found) => { setOne(found); setFault(""); }, (error) => setFault(error.message));
   if (!one) return html`<h1>${t("health")}</h1>${fault ? html`<${Fault} text=${fault} />` : html`<p class="soft" aria-busy="true">…</p>`}`;
   const figure = (words, value, bad) => html`<div class=${`figure-card ${bad ? "bad" : ""}`}><dt>${words}</dt><dd>${value}</dd></div>`;
   const silent = one.silent.silent, late = !one.recording && (one.behind || (one.silent.of ? silent === one.silent.of : one.lag_seconds > 300));

@@ -1,12 +1,16 @@
 // One incident: its story, chart, timeline, series, messages, and why each was sent or not.
 import { act, actOnSeries, copy, curl, judge, may, silenceDialog } from "../actions.js";
 import { ask, at, id, report } from "../api.js";
+import { useAnswer } from "../answers.js";
 import { Chart } from "../chart.js";
 import { absolute, Ago, At, called, Fault, number, Severity, span, Taken } from "../format.js";
 import { html, useEffect, useState } from "../lib.js";
 import { changes, chosen, link, now, texts } from "../state.js";
 import { because, check, fault as refusal, part, recorded, struck, told, verdict } from "../said.js";
 import { named, t } from "../text.js";
+import { policyOf } from "../yaml.js";
+import { silenceLink, silenceNamed, silencesOf, SilenceTag, Suppressed } from "./silenced.js";
+import { Head, outcomes } from "./whynot.js";
 
 function Story({ story }) {
   const third = (title, lines) => lines.length > 0 && html`<div><h3>${title}</h3>${lines.map((one) => html`<p>${told(one)}</p>`)}</div>`;
@@ -20,11 +24,7 @@ const seriesOf = (one) => new Map(one.alerts.map((each) => [each.id, `${each.sou
 function Written({ one }) {
   const [found, setFound] = useState(null);
   const grown = texts.value[one.id] || 0;
-  useEffect(() => {
-    const stop = new AbortController();
-    ask(`/api/incidents/${id(one.id)}/text`, { signal: stop.signal }).then(setFound, report);
-    return () => stop.abort();
-  }, [one.id, grown, changes.value]);
+  useAnswer((signal) => ask(`/api/incidents/${id(one.id)}/text`, { signal }), [one.id], [grown, changes.value], setFound, report);
   if (!found || found.state === "off") return null;
   const names = seriesOf(one);
   const many = found.struck.length;
@@ -49,10 +49,8 @@ function Picture({ one }) {
   const member = one.members[0];
   const from = Date.parse(one.opened), until = one.closed ? Date.parse(one.closed) : now();
   const margin = Math.max(20 * 60e3, (until - from) / 2);
-  useEffect(() => {
-    ask(at("/api/series/values", { source: member.source_id, metric: member.metric_name, from: new Date(from - margin).toISOString(), to: new Date(until + margin / 2).toISOString(), points: 1500 }))
-      .then((found) => setData(columns(found)), (error) => setFault(error.message));
-  }, [one.id, one.closed]);
+  useAnswer((signal) => ask(at("/api/series/values", { source: member.source_id, metric: member.metric_name, from: new Date(from - margin).toISOString(), to: new Date(until + margin / 2).toISOString(), points: 1500 }), { signal }),
+    [one.id, one.closed, member.fingerprint], [], (found) => { setData(columns(found)); setFault(""); }, (error) => setFault(error.message));
   const name = `${called(member.source_id)} ${called(member.metric_name)}`;
   return html`<section class="card"><h2><a href=${link("series", [member.source_id, member.metric_name],
     { from: new Date(from - margin).toISOString(), to: new Date(until + margin / 2).toISOString() })}>${name}</a>
@@ -86,12 +84,13 @@ function Holder({ one, whole }) {
   return html`<${Taken} one=${one} /> <button aria-label=${`${t(what)}: ${one.source_id} ${one.metric_name}`} onClick=${() => actOnSeries(what, one.alert)}>${t(what)}</button>`;
 }
 
-function Members({ rows, whole }) {
-  const several = rows.length > 1;
+function Members({ one: incident }) {
+  const rows = incident.members, several = rows.length > 1;
+  const silenced = (series) => silencesOf(incident, series).slice(0, 3).map((each) => html` <${SilenceTag} one=${each} words=${named("r", "silenced")} />`);
   return html`<section class="card"><h2>${t("members")}</h2><div class="wide" tabindex="0" role="region" aria-label=${t("members")}><table><thead><tr><th>${t("severity")}</th><th>${t("series")}</th><th>${t("score")}</th>
     <th>${t("opened")}</th><th>${t("resolved")}</th><th>${t("evidence")}</th>${several && html`<th>${t("acknowledge")}</th>`}</tr></thead><tbody>${rows.map((one) => html`<tr><td><${Severity} of=${one.severity} quiet=${one.closed} /></td>
-    <td><a class="clamp" href=${link("series", [one.source_id, one.metric_name])}>${called(one.source_id)} ${called(one.metric_name)}</a></td><td>${number(one.score, 3)}</td>
-    <td><${At} time=${one.opened} /></td><td>${one.closed ? html`<${At} time=${one.closed} />` : t("open")}</td><td><span class="clamp">${recorded(one.summary)}</span></td>${several && html`<td><${Holder} one=${one} whole=${whole} /></td>`}</tr>`)}</tbody></table></div></section>`;
+    <td><a class="clamp" href=${link("series", [one.source_id, one.metric_name])}>${called(one.source_id)} ${called(one.metric_name)}</a>${!one.closed && silenced(one.fingerprint)}</td><td>${number(one.score, 3)}</td>
+    <td><${At} time=${one.opened} /></td><td>${one.closed ? html`<${At} time=${one.closed} />` : t("open")}</td><td><span class="clamp">${recorded(one.summary)}</span></td>${several && html`<td><${Holder} one=${one} whole=${incident.acknowledged_by} /></td>`}</tr>`)}</tbody></table></div></section>`;
 }
 
 // Every attempt to deliver a message: when, and what came of it.
@@ -110,28 +109,31 @@ function Told({ one }) {
       <${Attempts} one=${each} />`}</li>`)}</ul>`}</section>`;
 }
 
-function Why({ alerts }) {
-  const [found, setFound] = useState({});
-  const [checks, setChecks] = useState({});
-  const look = (name) => (event) => {
-    if (event.target.open && !found[name]) ask(`/api/alerts/${id(name)}`).then((one) => setFound((old) => ({ ...old, [name]: one })), report);
-  };
-  const again = (name) => ask(`/api/alerts/${id(name)}/recomputed`).then((one) => setChecks((old) => ({ ...old, [name]: one })), report);
-  return html`<section class="card"><h2>${t("why")}</h2>${alerts.map((one) => html`<details key=${one.id} onToggle=${look(one.id)}><summary>
-    <${Severity} of=${one.severity} quiet=${one.closed} /> ${one.source_id} ${one.metric_name}</summary>${found[one.id] && html`
-    <table><thead><tr><th>${t("at")}</th><th>${t("state")}</th><th>${t("route")}</th><th>${t("reason")}</th></tr></thead><tbody>${
-      found[one.id].steps.flatMap((step) => (found[one.id].outcomes[step.id] || []).map((each) => html`<tr><td><${At} time=${step.time} /></td>
-      <td>${t(step.kind)}</td><td>${each.route || "–"}</td><td>${named("r", each.reason)}${each.detail && ` (${each.reason === "handed" ? named("m", each.detail) : each.detail})`}</td></tr>`))}</tbody></table>
-    <p class="row"><span class="soft">${t("detector")}: ${one.detector} ${found[one.id].provenance.detector.version || ""}</span>
-    <button onClick=${() => again(one.id)}>${t("recompute")}</button>${checks[one.id] && html`<b>${t("verdict", { v: verdict(checks[one.id].verdict) })}</b>`}</p>
-    ${checks[one.id] && html`<ul class="checks">${checks[one.id].checks.map((each) => html`<li class=${each.state}>${part(each.what)}: ${verdict(each.state)} <span class="soft">${check(each.text)}</span></li>`)}</ul>`}`}</details>`)}</section>`;
+// One alert: what became of each of its steps, kept up to date while it is open; computed again.
+function Alert({ one, incident }) {
+  const [open, setOpen] = useState(false);
+  const [found, setFound] = useState(null);
+  const [again, setAgain] = useState(null);
+  useAnswer(async (signal) => (open ? ask(`/api/alerts/${id(one.id)}`, { signal }) : null), [one.id, open], [one.steps.length, changes.value],
+    (each) => each && setFound(each), report);
+  const compute = () => ask(`/api/alerts/${id(one.id)}/recomputed`).then(setAgain, report);
+  const silence = (detail) => { const known = silenceNamed(incident, detail); return known && silenceLink(known.id); };
+  return html`<details onToggle=${(event) => setOpen(event.target.open)}><summary>
+    <${Severity} of=${one.severity} quiet=${one.closed} /> ${one.source_id} ${one.metric_name}</summary>${found && html`
+    <table><${Head} /><tbody>${found.steps.flatMap((step) => outcomes(step.time, step.kind, found.outcomes[step.id] || [], silence))}</tbody></table>
+    <p class="row"><span class="soft">${t("detector")}: ${one.detector} ${found.provenance.detector.version || ""}</span>
+    <button onClick=${compute}>${t("recompute")}</button>${again && html`<b>${t("verdict", { v: verdict(again.verdict) })}</b>`}</p>
+    ${again && html`<ul class="checks">${again.checks.map((each) => html`<li class=${each.state}>${part(each.what)}: ${verdict(each.state)} <span class="soft">${check(each.text)}</span></li>`)}</ul>`}`}</details>`;
 }
+
+const Why = ({ incident }) => html`<section class="card"><h2>${t("why")}</h2>${
+  incident.alerts.map((one) => html`<${Alert} key=${one.id} one=${one} incident=${incident} />`)}</section>`;
 
 function Records({ one }) {
   const [rows, setRows] = useState(null);
   const from = new Date(Date.parse(one.opened) - 10 * 60e3).toISOString();
   const to = new Date((one.closed ? Date.parse(one.closed) : now()) + 60e3).toISOString();
-  useEffect(() => { ask(at("/api/v1/logs", { from, to, limit: 20 })).then((found) => setRows(found.items), () => setRows([])); }, [one.id]);
+  useAnswer((signal) => ask(at("/api/v1/logs", { from, to, limit: 20 }), { signal }), [one.id, one.closed], [], (found) => setRows(found.items), () => setRows([]));
   return html`<section class="card"><h2><a href=${link("logs", [], { from, to })}>${t("logsThen")}</a></h2>${rows && (rows.length === 0
     ? html`<p class="soft">${t("noLogs")}</p>` : html`<ul class="records">${rows.map((each) => html`<li><${At} time=${each.time} /> <b class=${`level ${each.level}`}>${named("lv", each.level)}</b> ${each.source} <code class="clamp" tabindex="0">${each.message}</code></li>`)}</ul>`)}</section>`;
 }
@@ -147,31 +149,29 @@ export function Incident({ here }) {
     setOne(null);
     setGone(name ? "" : t("incidentGone"));
   }, [name]);
-  useEffect(() => {
-    if (!name) return undefined;
-    const stop = new AbortController();
-    const failed = (error) => { // what is shown stays, unless it is no more
+  useAnswer(async (signal) => (name ? ask(`/api/incidents/${id(name)}`, { signal }) : null), [name], [changes.value], (found) => { if (found) { setOne(found); setGone(""); } },
+    (error) => { // what is shown stays, unless it is no more
       if (error.status === 404) setGone(t("incidentGone"));
-      else if (error.name !== "AbortError") setOne((old) => { if (!old) setGone(error.message); return old; });
-    };
-    ask(`/api/incidents/${id(name)}`, { signal: stop.signal }).then((found) => { setOne(found); setGone(""); }, failed);
-    return () => stop.abort();
-  }, [name, changes.value]);
+      else setOne((old) => { if (!old) setGone(error.message); return old; });
+    });
   if (gone) return html`<h1>${t("incident")}</h1><${Fault} text=${gone} /><p><a class="button" href=${link("now")}>${t("now")}</a></p>`;
   if (!one) return html`<p class="soft" aria-busy="true">…</p>`;
   const path = `/api/incidents/${one.id}/acknowledge`;
+  const yaml = () => { // of what is open of it, as the dialog of a silence offers it
+    const still = one.alerts.filter((each) => each.state === "open"), from = now();
+    return policyOf(one, still.length ? still : one.alerts, new Date(from).toISOString(), new Date(from + 3600e3).toISOString());
+  };
   return html`<div class="bar heading"><div class="grow"><div class="top"><${Severity} of=${one.severity} quiet=${!one.firing} />
     <span class="age" title=${absolute(one.opened)}>${one.firing ? t("since", { span: span(now() - Date.parse(one.opened)) })
       : html`<${Ago} time=${one.closed} /> · ${t("lasted", { span: span(Date.parse(one.closed) - Date.parse(one.opened)) })}`}</span>
     <${Taken} one=${one} />
-    ${one.suppressed.map((why) => html`<span class="tag">${t("suppressed", { why: named("r", why) })}</span>`)}
-    ${one.silenced && Date.parse(one.silenced) > now() && html`<span class="tag">${t("isSilenced", { time: absolute(one.silenced) })}</span>`}</div><h1 class="clamp" tabindex="0">${recorded(one.title)}</h1></div>
+    <${Suppressed} one=${one} /></div><h1 class="clamp" tabindex="0">${recorded(one.title)}</h1></div>
     <div class="acts">${one.firing && html`${one.acknowledged_by ? html`<button onClick=${() => act("unacknowledge", [one.id])}>${t("unacknowledge")}</button>`
       : html`<button class="strong" onClick=${() => act("acknowledge", [one.id])}>${t("acknowledge")} <kbd>a</kbd></button>`}
       <button onClick=${() => silenceDialog([one.id])}>${t("silence")} <kbd>s</kbd></button>
       <button onClick=${() => act("resolve", [one.id])}>${t("resolve")} <kbd>r</kbd></button>`}
-      <button onClick=${() => copy(curl(path, {}))}>${t("copyCurl")}</button></div></div>
+      <button onClick=${() => copy(curl(path, {}))}>${t("copyCurl")}</button><button onClick=${() => copy(yaml())}>${t("copyYaml")}</button></div></div>
     <${Story} story=${one.story} /><${Written} one=${one} /><${Causes} one=${one} /><${Picture} one=${one} /><div class="columns"><${Timeline} rows=${one.timeline} names=${seriesOf(one)} /><${Told} one=${one} /></div>
-    <${Members} rows=${one.members} whole=${one.acknowledged_by} /><${Why} alerts=${one.alerts} /><${Records} one=${one} />
+    <${Members} one=${one} /><${Why} incident=${one} /><${Records} one=${one} />
     ${may() && html`<section class="card"><h2>${t("feedback")}</h2><div class="row">${VERDICTS.map((each) => html`<button onClick=${() => judge(one.id, each)}>${t(each)}</button>`)}</div></section>`}`;
 }

@@ -1,5 +1,6 @@
 // Log records: search, the commonest messages, counts over time.
 import { ask, at, report } from "../api.js";
+import { More, useAnswer, usePages } from "../answers.js";
 import { At, Fault, whole } from "../format.js";
 import { html, useEffect, useState } from "../lib.js";
 import { settle } from "../state.js";
@@ -20,26 +21,21 @@ export function Logs({ here }) {
   const get = (name) => here.query.get(name) || "";
   const wanted = { q: get("q"), level: get("level"), source: get("source"), from: get("from"), to: get("to") };
   const [q, setQ] = useState(wanted.q);
-  const [rows, setRows] = useState([]);
-  const [next, setNext] = useState(null);
+  const [found, first, more] = usePages();
   const [numbers, setNumbers] = useState(null);
   const [fault, setFault] = useState("");
-  const key = JSON.stringify(wanted);
-  useEffect(() => {
-    const stop = new AbortController();
-    const refused = (error) => { if (error.name !== "AbortError") setFault(error.message); };
-    ask(at("/api/v1/logs", wanted), { signal: stop.signal }).then((one) => { setRows(one.items); setNext(one.next); setFault(""); },
-      (error) => { if (error.name !== "AbortError") { setRows([]); setNext(null); } refused(error); });
-    const { level: _, ...others } = wanted;
-    ask(at("/api/v1/logs/statistics", others), { signal: stop.signal }).then(setNumbers, () => setNumbers(null));
-    return () => stop.abort();
-  }, [key]);
-  const put = (fresh) => settle("logs", [], { ...wanted, ...fresh });
-  const more = () => ask(at("/api/v1/logs", { ...wanted, cursor: next })).then((one) => { setRows([...rows, ...one.items]); setNext(one.next); }, report);
+  const { level: _, ...others } = wanted;
+  useEffect(() => setQ(wanted.q), [wanted.q]); // also by a link, or back
+  useAnswer((signal) => ask(at("/api/v1/logs", wanted), { signal }), [wanted], [], (one) => { first(one); setFault(""); },
+    (error) => { first(null); setFault(error.message); });
+  useAnswer((signal) => ask(at("/api/v1/logs/statistics", others), { signal }), [others], [], setNumbers, () => setNumbers(null));
+  const put = (fresh) => settle("logs", [], { ...wanted, q, ...fresh }); // what is typed counts, too
+  const next = () => more((cursor) => ask(at("/api/v1/logs", { ...wanted, cursor })), report);
+  const rows = found ? found.items : [];
   return html`<div class="bar"><h1>${t("logs")}</h1><form class="row" role="search" onSubmit=${(event) => { event.preventDefault(); put({ q }); }}>
     <label><span class="hidden">${t("search")}</span><input type="search" placeholder=${t("search")} value=${q} onInput=${(event) => setQ(event.target.value)} /></label>
     <label><span class="hidden">${t("level")}</span><select value=${wanted.level} onChange=${(event) => put({ level: event.target.value })}><option value="">${t("level")}: ${t("any")}</option>${LEVELS.map((one) => html`<option value=${one} selected=${one === wanted.level}>${named("lv", one)}</option>`)}</select></label>
     <button>${t("search")}</button></form></div>${numbers && numbers.count > 0 && html`<${Statistics} one=${numbers} />`}
     ${fault ? html`<${Fault} text=${fault} />` : rows.length === 0 ? html`<p class="soft centred">${t("noRecords")}</p>` : html`<section class="card"><ul class="records">${rows.map((one) => html`<li key=${one.id}><${At} time=${one.time} /> <b class=${`level ${one.level}`}>${named("lv", one.level)}</b> <button class="plain" onClick=${() => put({ source: one.source })}>${one.source || "–"}</button> <code class="clamp" tabindex="0">${one.message}</code></li>`)}</ul>
-    ${next && html`<button onClick=${more}>${t("more2")}</button>`}</section>`}`;
+    ${found.next && html`<${More} run=${next} />`}</section>`}`;
 }

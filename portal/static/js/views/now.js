@@ -1,15 +1,17 @@
 // What is wrong now: incidents, the worst first; calm if there is none.
 import { act, may, silenceDialog, unsilence } from "../actions.js";
-import { ask } from "../api.js";
+import { all } from "../api.js";
+import { useAnswer } from "../answers.js";
 import { absolute, Ago, few, Severity, span, Taken, whole } from "../format.js";
 import { mark, move } from "../keys.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { loadMore } from "../live.js";
 import { changes, chosen, go, leaving, link, marked, now, open, openCount, over, summary, unread } from "../state.js";
 import { because, recorded } from "../said.js";
-import { named, t } from "../text.js";
+import { t } from "../text.js";
+import { silencesOf, Suppressed } from "./silenced.js";
 
-const Button = ({ key_, words, name, label, run, plain }) => html`<button class=${plain ? "opens" : ""} aria-label=${`${words}: ${label}`}
+const Button = ({ key_, words, name, label, run, plain }) => html`<button class=${plain ? "opens" : ""} aria-label=${`${words} ${key_}: ${label}`}
   onClick=${(event) => { event.stopPropagation(); run(name); }}>${words} <kbd>${key_}</kbd></button>`;
 
 function Line({ one }) {
@@ -31,8 +33,7 @@ function Row({ one }) {
       <span class="age" title=${absolute(one.opened)}>${one.firing ? t("since", { span: span(now() - Date.parse(one.opened)) })
         : html`<${Ago} time=${one.closed} /> · ${t("lasted", { span: span(age) })}`}</span>
       <${Taken} one=${one} />
-      ${one.suppressed.map((why) => html`<span class="tag">${t("suppressed", { why: named("r", why) })}</span>`)}
-      ${one.silenced && Date.parse(one.silenced) > now() && html`<span class="tag">${t("isSilenced", { time: absolute(one.silenced) })}</span>`}
+      <${Suppressed} one=${one} />
       ${leaving.value.has(one.id) && html`<span class="tag">${t("isLeaving")}</span>`}
       ${one.flapping && html`<span class="tag">${t("flapping")}</span>`}</div>
     <a class="title clamp" title=${title} href=${link("incident", [one.id])} onFocus=${pick}>${title}</a><${Line} one=${one} />
@@ -103,13 +104,32 @@ const Watched = () => summary.value && html`<p class="soft">${t("watched", { n: 
     && html`<br /><b class="silent">${t("silentSources", { n: whole(summary.value.silent.silent), all: whole(summary.value.silent.of),
       names: summary.value.silent.names.join(", ") + (summary.value.silent.silent > summary.value.silent.names.length ? " …" : "") })}</b>`}</p>`;
 
-function Silences() {
-  const [rows, setRows] = useState([]);
-  useEffect(() => { ask("/api/silences").then((one) => setRows(one.items), () => {}); }, [changes.value]);
-  if (!rows.length) return null;
-  return html`<section><h2>${t("active")}</h2><ul class="plain-list">${rows.map((one) => html`<li key=${one.id}>
+// Open incidents by the silences that mean something of them.
+function muted() {
+  const found = new Map();
+  for (const one of open.value) for (const each of silencesOf(one)) {
+    if (!found.has(each.id)) found.set(each.id, []);
+    found.get(each.id).push(one);
+  }
+  return found;
+}
+
+function Muted({ found = [] }) {
+  return found.length > 0 && html`<span class="muted">${t("mutes")} ${found.slice(0, 3).map((one, n) => html`${n > 0 && ", "}<a href=${link("incident", [one.id])}>${recorded(one.title)}</a>`)}${
+    found.length > 3 && ` ${t("more", { n: found.length - 3 })}`}</span>`;
+}
+
+function Silences({ wanted }) {
+  const [rows, setRows] = useState(null);
+  useAnswer((signal) => all("/api/silences", { signal }), [], [changes.value], setRows, () => {});
+  const there = rows && rows.some((one) => one.id === wanted);
+  useEffect(() => { if (there) document.getElementById(`silence-${wanted}`)?.scrollIntoView({ block: "center" }); }, [wanted, there]);
+  if (!rows || (!rows.length && !wanted)) return null;
+  const by = muted();
+  return html`<section><h2>${t("active")}</h2>${wanted && !there && html`<p class="soft" role="status">${t("silenceGone")}</p>`}
+    <ul class="plain-list">${rows.map((one) => html`<li key=${one.id} id=${`silence-${one.id}`} class=${one.id === wanted ? "wanted" : ""} aria-current=${one.id === wanted ? "true" : undefined}>
     <span class="grow"><b>${one.series || one.source || one.metric || one.fingerprint?.slice(0, 8) || one.id}</b> <span class="soft">${t("by", { name: one.by === "configuration" ? t("byConfiguration") : one.by })}${
-      one.end && ` · ${t("endsIn", { time: absolute(one.end) })}`}</span></span>
+      one.end && ` · ${t("endsIn", { time: absolute(one.end) })}`}</span> <${Muted} found=${by.get(one.id)} /></span>
     ${one.by !== "configuration" && may() && html`<button onClick=${() => unsilence(one.id)} aria-label=${`${t("unsilence")}: ${one.id}`}>${t("unsilence")}</button>`}</li>`)}</ul></section>`;
 }
 
@@ -125,7 +145,7 @@ function Pending() {
 const Steps = () => html`<div class="row steps"><button onClick=${() => move(1)} aria-keyshortcuts="j">↓ ${t("nextOne")} <kbd>j</kbd></button>
   <button onClick=${() => move(-1)} aria-keyshortcuts="k">↑ ${t("previousOne")} <kbd>k</kbd></button></div>`;
 
-export function Now() {
+export function Now({ here }) {
   const rows = open.value, past = over.value, several = marked.value;
   return html`${rows.length === 0 ? html`<${Calm} />` : html`<div class="bar"><h1>${rows.length === 1 ? t("oneOpen") : t("incidentsOpen", { n: whole(openCount.value) })}</h1><${Watched} /><${Steps} /></div>`}
     ${several.size > 0 && html`<div class="bulk" role="toolbar" aria-label=${t("marked", { n: several.size })}><b>${t("marked", { n: several.size })}</b>
@@ -135,5 +155,5 @@ export function Now() {
       <button onClick=${() => { marked.value = new Set(rows.map((one) => one.id)); }}>${t("selectAll", { n: whole(rows.length) })}</button>
       <button onClick=${() => { marked.value = new Set(); }}>${t("cancel")}</button></div>`}
     <${Pending} /><${List} rows=${rows} />${past.length > 0 ? html`<section><h2>${t("recently")}</h2><ul class="incidents past">${
-      past.map((one) => html`<${Row} key=${one.id} one=${one} />`)}</ul></section>` : rows.length === 0 && html`<p class="soft centred">${t("noneYet")}</p>`}<${Silences} />`;
+      past.map((one) => html`<${Row} key=${one.id} one=${one} />`)}</ul></section>` : rows.length === 0 && html`<p class="soft centred">${t("noneYet")}</p>`}<${Silences} wanted=${here.query.get("silence") || ""} />`;
 }

@@ -1,30 +1,44 @@
 // Series: find one; its values with bands, scores and alerts; zoom by mouse, touch and keys.
 import { ask, at, report } from "../api.js";
+import { More, useAnswer, usePages } from "../answers.js";
 import { Chart } from "../chart.js";
-import { absolute, Ago, called, Fault, number, whole } from "../format.js";
+import { absolute, Ago, called, Fault, hour, number, whole } from "../format.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
-import { changes, go, link, now, settle, summary } from "../state.js";
+import { changes, go, link, now, read, seeking, settle, summary } from "../state.js";
 import { recorded } from "../said.js";
 import { t } from "../text.js";
 import { columns } from "./incident.js";
+import { WhyNot } from "./whynot.js";
+
+const TYPING_MS = 100;
 
 function Finder({ q }) {
   const setQ = (text) => settle("series", text ? [text] : []);
-  const [found, setFound] = useState(null);
-  const more = () => ask(at("/api/series", { q, limit: 100, cursor: found.next })).then((one) => setFound({ ...one, items: [...found.items, ...one.items] }), report);
-  useEffect(() => {
-    const stop = new AbortController();
-    const timer = setTimeout(() => ask(at("/api/series", { q, limit: 100 }), { signal: stop.signal }).then(setFound, report), 100);
-    return () => { clearTimeout(timer); stop.abort(); };
-  }, [q, summary.value && summary.value.reading]);
+  const [found, first, more] = usePages();
+  const opens = useRef(null); // what is typed and is to be opened once it is found
+  const input = useRef(null);
+  useEffect(() => { if (seeking.value) { seeking.value = false; input.current.focus(); } }, []);
+  const open = (one) => go("series", [one.source_id, one.metric_name]);
+  useAnswer(async (signal) => {
+    await new Promise((done) => setTimeout(done, TYPING_MS));
+    return { q, ...await ask(at("/api/series", { q, limit: 100 }), { signal }) };
+  }, [q], [summary.value && summary.value.reading], (one) => {
+    const longer = found && found.q === q && found.items.length > one.items.length; // pages that somebody asked for stay
+    first(longer ? { ...found, count: one.count } : one);
+    if (opens.current === q && one.items[0]) open(one.items[0]);
+    opens.current = null;
+  }, report);
   const enter = (event) => {
-    if (event.key === "Enter" && found && found.items[0]) go("series", [found.items[0].source_id, found.items[0].metric_name]);
+    if (event.key !== "Enter") return;
+    if (!found || found.q !== event.target.value) opens.current = event.target.value; // the list is of what was typed before
+    else if (found.items[0]) open(found.items[0]);
   };
+  const next = () => more((cursor) => ask(at("/api/series", { q, limit: 100, cursor })), report);
   return html`<div class="bar"><h1>${t("series")}</h1><label class="search"><span class="hidden">${t("find")}</span>
-    <input id="find" type="search" placeholder=${t("find")} value=${q} onInput=${(event) => setQ(event.target.value)} onKeyDown=${enter} /></label></div>
+    <input id="find" ref=${input} type="search" placeholder=${t("find")} value=${q} onInput=${(event) => setQ(event.target.value)} onKeyDown=${enter} /></label></div>
     ${found && html`<p class="soft">${t("allSeries", { n: whole(found.count) })}</p>${found.items.length === 0 ? html`<p>${t("noSeries")}</p>` : html`<ul class="tiles">${
       found.items.map((one) => html`<li key=${one.source_id + one.metric_name}><a href=${link("series", [one.source_id, one.metric_name])}><b title=${one.metric_name}>${called(one.metric_name)}</b> <span class="soft">${one.unit}</span>
-      <span title=${one.source_id}>${called(one.source_id)}</span><span class="soft"><${Ago} time=${one.last} /></span></a></li>`)}</ul>${found.next && html`<p class="centred"><button onClick=${more}>${t("more2")}</button></p>`}`}`}`;
+      <span title=${one.source_id}>${called(one.source_id)}</span><span class="soft"><${Ago} time=${one.last} /></span></a></li>`)}</ul>${found.next && html`<${More} run=${next} />`}`}`}`;
 }
 
 const HOUR = 3600e3, WEEK = 7 * 24 * HOUR;
@@ -33,17 +47,36 @@ function useSeries(source, metric, from, to, shift, every, held) {
   const [data, setData] = useState(null);
   const [fault, setFault] = useState("");
   const live = !to && summary.value && !summary.value.recording ? Math.floor(now() / 5000) : 0;
-  useEffect(() => {
-    const stop = new AbortController();
-    const by = shift || 0;
-    const moment = (text) => (by && Date.parse(text) ? new Date(Date.parse(text) - by).toISOString() : text);
-    if (shift != null) {
-      ask(at("/api/series/values", { source, metric, from: moment(from), to: moment(to), points: every ? 100000 : Math.max(800, Math.round(innerWidth * devicePixelRatio) * 2) }),
-        { signal: stop.signal }).then((found) => { if (held?.current) return; setData(columns(found)); setFault(""); }, (error) => error.name !== "AbortError" && setFault(error.message));
-    } else setData(null);
-    return () => stop.abort();
-  }, [source, metric, from, to, shift, every, live, changes.value]);
+  const by = shift || 0;
+  const moment = (text) => (by && Date.parse(text) ? new Date(Date.parse(text) - by).toISOString() : text);
+  const points = every ? 100000 : Math.max(800, Math.round(innerWidth * devicePixelRatio) * 2);
+  const take = (found) => {
+    const put = () => { setData(found && columns(found)); setFault(""); };
+    if (held) held.put(put); else put();
+  };
+  useAnswer((signal) => (shift == null ? Promise.resolve(null) : ask(at("/api/series/values", { source, metric, from: moment(from), to: moment(to), points }), { signal })),
+    [source, metric, from, to, shift, every], [live, changes.value], take, (error) => setFault(error.message));
   return [data, fault];
+}
+
+// A gesture holds the chart: what comes meanwhile waits for its end, and is drawn unless the gesture
+// has led elsewhere.
+function useHold() {
+  const one = useRef(null);
+  if (!one.current) {
+    let on = false, waiting = null;
+    one.current = {
+      hold() { on = true; },
+      free() {
+        on = false;
+        const last = waiting;
+        waiting = null;
+        if (last && last.place === location.hash) last.put();
+      },
+      put(put) { if (on) waiting = { put, place: location.hash }; else put(); },
+    };
+  }
+  return one.current;
 }
 
 // Of the span that somebody chose, at once; while a series runs on, the list stays as it was asked for.
@@ -76,12 +109,12 @@ function useGestures(box, span, show, held) {
     };
     const rest = (ms) => {
       clearTimeout(timer);
-      held.current = true;
-      timer = setTimeout(() => { held.current = false; show(from, to); }, ms);
+      held.hold();
+      timer = setTimeout(() => { show(from, to); held.free(); }, ms);
     };
     const pressed = () => {
-      held.current = true;
-      addEventListener("mouseup", () => { held.current = false; }, { once: true });
+      held.hold();
+      addEventListener("mouseup", () => held.free(), { once: true });
     };
     const plot = () => (target.querySelector(".u-over") || target).getBoundingClientRect();
     const place = (x) => {
@@ -100,7 +133,7 @@ function useGestures(box, span, show, held) {
     };
     const state = (list) => ({ x: [...list].reduce((sum, one) => sum + one.clientX, 0) / list.length,
       apart: list.length > 1 ? Math.abs(list[0].clientX - list[1].clientX) || 1 : 0 });
-    const began = (event) => { held.current = true; touch = event.touches.length && state(event.touches); };
+    const began = (event) => { held.hold(); touch = event.touches.length && state(event.touches); };
     const moving = (event) => {
       const next = state(event.touches);
       if (!touch) return;
@@ -122,7 +155,7 @@ function useGestures(box, span, show, held) {
       if (still) tap(event); else tapped = null;
       touch = event.touches.length ? state(event.touches) : null;
       if (touch) return;
-      if (from !== span[0] || to !== span[1]) rest(60); else held.current = false;
+      if (from !== span[0] || to !== span[1]) rest(60); else held.free();
     };
     target.addEventListener("wheel", wheel, { passive: false });
     target.addEventListener("touchstart", began, { passive: true });
@@ -134,7 +167,7 @@ function useGestures(box, span, show, held) {
     return () => {
       clearTimeout(timer);
       target.removeEventListener("wheel", wheel);
-      held.current = false;
+      held.free();
       target.removeEventListener("dblclick", twice);
       target.removeEventListener("mousedown", pressed);
       target.removeEventListener("touchstart", began);
@@ -147,15 +180,20 @@ function useGestures(box, span, show, held) {
 
 function One({ source, metric, query }) {
   const from = query.get("from") || "", to = query.get("to") || "", week = query.get("week") === "1", every = query.get("all") === "1";
-  const held = useRef(false); // by a gesture: what comes meanwhile must not take the chart away
+  const held = useHold();
   const [data, fault] = useSeries(source, metric, from, to, 0, every, held);
   const [before] = useSeries(source, metric, data ? new Date(data.from).toISOString() : "", data ? new Date(data.to).toISOString() : "", week && data ? WEEK : null, every);
   const box = useRef(null);
-  const place = (fresh, step) => (step ? go : settle)("series", [source, metric], { from, to, week: week ? 1 : "", all: every ? 1 : "", ...fresh });
+  const why = query.get("why") || "";
+  const place = (fresh, step) => (step ? go : settle)("series", [source, metric], { from, to, week: week ? 1 : "", all: every ? 1 : "", why, ...fresh });
   const show = (a, b) => b - a > 500 && place({ from: new Date(a).toISOString(), to: new Date(b).toISOString() }, true);
   const span = data ? [data.from, data.to] : null;
-  const scale = (factor) => { if (!span) return; const [a, b] = span, middle = (a + b) / 2; show(middle - (middle - a) * factor, middle + (b - middle) * factor); };
-  const shift = (part) => { if (!span) return; const [a, b] = span, by = (b - a) * part; show(a + by, b + by); };
+  const asked = () => { // a key counts from what was asked for last, also while its values are on their way
+    const { query: latest } = read(), given = ["from", "to"].map((name) => Date.parse(latest.get(name)));
+    return given.every(Number.isFinite) && given[0] < given[1] ? given : span;
+  };
+  const scale = (factor) => { if (!span) return; const [a, b] = asked(), middle = (a + b) / 2; show(middle - (middle - a) * factor, middle + (b - middle) * factor); };
+  const shift = (part) => { if (!span) return; const [a, b] = asked(), by = (b - a) * part; show(a + by, b + by); };
   useGestures(box, span, show, held);
   const key = (event) => {
     const run = { "+": () => scale(0.5), "-": () => scale(2), ArrowLeft: () => shift(-0.25), ArrowRight: () => shift(0.25), 0: () => place({ from: "", to: "" }, true) }[event.key];
@@ -165,7 +203,7 @@ function One({ source, metric, query }) {
   return html`<div class="bar"><h1 class="clamp" tabindex="0"><a class="soft" href="#/series">${t("series")}</a> / ${called(source)} / ${called(metric)}</h1><span class="soft">${data && data.unit}</span></div>
     <div class="row tools-row"><button onClick=${() => scale(0.5)}>${t("zoomIn")} <kbd>+</kbd></button><button onClick=${() => scale(2)}>${t("zoomOut")} <kbd>−</kbd></button>
       <button onClick=${() => shift(-0.25)}>${t("left")} <kbd>←</kbd></button><button onClick=${() => shift(0.25)}>${t("right")} <kbd>→</kbd></button>
-      ${[1, 6, 24].map((one) => html`<button onClick=${() => data && show(data.to - one * HOUR, data.to)}>${t("hours", { n: one })}</button>`)}
+      ${[1, 6, 24].map((one) => html`<button onClick=${() => data && show(asked()[1] - one * HOUR, asked()[1])}>${t("hours", { n: one })}</button>`)}
       <button onClick=${() => place({ from: "", to: "" }, true)}>${t("all")} <kbd>0</kbd></button>
       <button aria-pressed=${week} class=${week ? "on" : ""} onClick=${() => place({ week: week ? "" : 1 })}>${t("lastWeek")}</button>
       <button aria-pressed=${every} class=${every ? "on" : ""} onClick=${() => place({ all: every ? "" : 1 })}>${t("everyValue")}</button></div>
@@ -176,9 +214,11 @@ function One({ source, metric, query }) {
         alerts=${data.alerts} from=${data.from} to=${data.to} height=${300} sync="series" name=${metric} label=${`${t("values")}: ${source} ${metric}`} onSpan=${show} />
       ${data.scoreTime.length > 0 && html`<h2>${t("scores")}</h2><${Chart} time=${data.scoreTime} value=${data.score} other=${data.levels} otherTime=${data.scoreTime} otherName=${t("level_line")} alerts=${data.alerts} from=${data.from} to=${data.to}
         height=${130} fixed sync="series" name=${t("score")} label=${`${t("scores")}: ${source} ${metric}`} onSpan=${show} />`}`}
-      <p class="soft">${t("drag")}</p></section>
+      <p class="soft">${t("drag")}${data && data.alerts.length > 0 && ` ${t("marks")}`}</p></section>
     ${data && data.alerts.length > 0 && html`<ul class="plain-list">${data.alerts.slice(-20).map((one) => html`<li><a class="grow" href=${link("incident", [one.incident])}>${recorded(one.summary)}</a>
+      ${one.windows.length > 0 && html`<span class="soft">${t("judgedBy", { windows: one.windows.slice(0, 3).map(([a, b]) => `${hour(a / 1000)} – ${hour(b / 1000)}`).join(", ") })}</span>`}
       <${Ago} time=${new Date(one.from / 1000).toISOString()} /></li>`)}</ul>`}
+    ${data && html`<${WhyNot} source=${source} metric=${metric} at=${why} until=${Math.min(data.to, now())} choose=${(moment) => place({ why: moment })} />`}
     ${span && html`<${Moved} chosen=${[from, to]} span=${span} />`}`;
 }
 

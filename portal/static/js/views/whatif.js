@@ -50,20 +50,37 @@ export function WhatIf({ here }) {
   const [fault, setFault] = useState("");
   const tried = here.query.get("config") || "", known = useRef("");
   const present = () => ask("/api/config").then((one) => setText((old) => old ?? one.config), report);
-  const run = async (config) => {
+  const trial = useRef(null); // the latest one: no other changes what is shown
+  const run = async (config, address = "") => {
+    trial.current?.abort();
+    const { signal } = trial.current = new AbortController();
     setBusy(true);
     try {
-      known.current = await packed(config);
-      if (route.peek().view === "whatif") settle("whatif", [], { config: known.current });
-      setResult(await post("/api/whatif", { config }));
+      known.current = address || await packed(config);
+      if (signal.aborted) return;
+      if (!address && route.peek().view === "whatif") settle("whatif", [], { config: known.current });
+      const found = await post("/api/whatif", { config }, { signal });
+      if (signal.aborted) return;
+      setResult(found);
       setFault("");
-    } catch (error) { setFault(error.message); }
+    } catch (error) {
+      if (signal.aborted) return;
+      setResult(null); // what is shown is of what was tried
+      setFault(error.message);
+    }
     setBusy(false);
   };
   useEffect(() => { // what was tried stands in the address
+    let stale = false;
     if (!tried) present();
-    else if (tried !== known.current) unpacked(tried).then((config) => { setText(config); run(config); }, () => { setFault(t("linkBroken")); present(); });
+    else if (tried !== known.current) {
+      trial.current?.abort();
+      unpacked(tried).then((config) => { if (!stale) { setText(config); run(config, tried); } },
+        () => { if (!stale) { setBusy(false); setFault(t("linkBroken")); present(); } });
+    }
+    return () => { stale = true; };
   }, [tried]);
+  useEffect(() => () => trial.current?.abort(), []);
   return html`<h1>${t("whatif")}</h1><section class="card"><h2>${t("tryTitle")}</h2><p class="soft">${t("tryHint")}</p>
     ${text !== null && html`<${Quick} text=${text} setText=${setText} /><label>${t("yaml")}<textarea spellcheck="false" rows="9" value=${text} onInput=${(event) => setText(event.target.value)}></textarea></label>
     ${fault && html`<p class="fault" role="alert">${fault}</p>`}<div class="row end"><button onClick=${() => copy(text)}>${t("copyYaml")}</button>

@@ -1,4 +1,7 @@
-"""Exports of promtool (`.prom`): a sample, a series or a point of it in each line.
+"""Lines of points: exports of promtool (`.prom`), and what senders write (`codecs.text_points`).
+
+Of promtool there is a sample, a series or a point of it in each line; an exposition with times is
+of the same form.
 
 The metric is the name with its labels in braces, but for the one that is the source: the first of
 `SOURCES` that a series has, or `source_column`. Counters stay counters; `rate()` in the query makes
@@ -18,6 +21,7 @@ from padit.codecs.contract import Reject, bounded
 from padit.codecs.dead_letter import DeadRecord
 from padit.codecs.names import shortened
 from padit.codecs.promtool import Labels, read_line
+from padit.codecs.text_points import KINDS, Point, read_points
 from padit.connectors.file_bytes import Stream, open_unpacked
 from padit.connectors.file_formats import OpenFile, Piece, register
 from padit.connectors.file_lines import LineReader, count_lines
@@ -32,18 +36,67 @@ from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.domain.timestamps import EARLIEST_US, LATEST_US, MICROS, micros_from_numbers
 
-__all__ = ["Promtool"]
+__all__ = ["Lines"]
 
 _ALLOWED = OF_ANY_FORMAT | {"source_id", "source_column"}
 _LINES = 32_768
 _SMALLEST, _LARGEST = EARLIEST_US / MICROS, LATEST_US / 1000  # seconds, milliseconds
 _NAN = "it has no value there (NaN)"
+_TEXT = "they hold text, and numbers are watched"
 _ORPHAN = "a point without a series above it: the lines before it are missing"
 
 
-@register(".prom")
-class Promtool:
-    """Text that promtool has written."""
+class _Promtool:
+    """Reads lines of promtool one after another."""
+
+    def __init__(self) -> None:
+        self._above: Labels | None = None  # series of the points that follow
+        self.texts = 0
+
+    def reads_on(self, line: bytes) -> bool:
+        """Whether a line concerns those that follow."""
+        return b"=>" in line
+
+    def read(self, line: bytes) -> list[Point]:
+        """The points of a line; raises WireFormatError and UnicodeDecodeError."""
+        try:
+            found = read_line(line.decode().rstrip("\r"))
+        except (WireFormatError, UnicodeDecodeError):
+            if b"=>" in line:
+                self._above = None
+            raise
+        if found is None:
+            return []
+        if found.labels is not None and found.value is None:
+            self._above = found.labels
+            return []
+        labels = self._above if found.labels is None else found.labels
+        if labels is None or found.value is None:
+            raise WireFormatError(_ORPHAN)
+        return [(labels, found.value, found.time)]
+
+
+class _Sent:
+    """Reads lines that senders of metrics write."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self.texts = 0
+
+    def reads_on(self, line: bytes) -> bool:
+        """None does."""
+        return False
+
+    def read(self, line: bytes) -> list[Point]:
+        """The points of a line; raises WireFormatError and UnicodeDecodeError."""
+        points, texts = read_points(self._kind, line.decode())
+        self.texts += texts
+        return points
+
+
+@register(".prom", *(f".{kind}" for kind in KINDS))
+class Lines:
+    """Text that promtool or a sender of metrics has written."""
 
     def __init__(self, options: FileOptions, suffix: str) -> None:
         given = sorted(options.model_fields_set - _ALLOWED)
@@ -53,12 +106,17 @@ class Promtool:
                 f"{', '.join(sorted(_ALLOWED))} (given: {', '.join(given)})"
             )
             raise ConfigurationError(message)
-        self._options = options
-        self._opened: Callable[[str], Stream] = open_unpacked
+        self.options = options
+        self.opened: Callable[[str], Stream] = open_unpacked
+        self._suffix = suffix
+
+    def reader(self) -> _Promtool | _Sent:
+        """For lines from the beginning on."""
+        return _Promtool() if self._suffix == ".prom" else _Sent(self._suffix[1:])
 
     def count(self, path: str) -> int:
         """Lines of the file."""
-        return count_lines(path, self._opened)
+        return count_lines(path, self.opened)
 
     def findings(self, path: str, labels: tuple[str, ...] = ()) -> Findings:
         """None; what has no value is counted while it is read."""
@@ -69,11 +127,11 @@ class Promtool:
         return ascending(self._times(path))
 
     def open(self, path: str, row: int, decode: Decoder) -> OpenFile:
-        """Open at a line; the series above it is looked for from the beginning."""
-        return _OpenPromtool(path, row, self._options, decode, self._opened)
+        """Open at a line; of promtool, the series above it is looked for from the beginning."""
+        return _OpenLines(path, row, self, decode)
 
     def _times(self, path: str) -> Iterator[NDArray[np.int64]]:
-        file = _OpenPromtool(path, 0, self._options, None, self._opened)
+        file = _OpenLines(path, 0, self, None)
         try:
             while (piece := file.take(_LINES)).taken:
                 yield piece.rows.time
@@ -81,67 +139,59 @@ class Promtool:
             file.close()
 
 
-class _OpenPromtool:
+class _OpenLines:
     def __init__(
         self,
         path: str,
         row: int,
-        options: FileOptions,
+        form: "Lines",
         decode: Decoder | None,
-        opened: Callable[[str], Stream],
     ) -> None:
         self._path = path
         self._decode = decode
         self._names = () if decode is None else label_names(decode)
-        self._options = options
-        self._lines = LineReader(path, 0, opened)
-        self._above: Labels | None = None  # series of the points that follow
+        self._options = form.options
+        self._lines = LineReader(path, 0, form.opened)
+        self._reader = form.reader()
         while row > 0 and (block := self._lines.take(min(row, _LINES))).lines:
             row -= block.lines
-            for line in block.data.split(b"\n"):
-                if b"=>" in line:
-                    self._read(line)
+            for line in filter(self._reader.reads_on, block.data.split(b"\n")):
+                self._read(line)
 
     def take(self, most: int) -> Piece:
         block = self._lines.take(most)
-        samples: list[tuple[Labels, float, float]] = []
+        samples: list[Point] = []
         dead: list[DeadRecord] = []
-        nothing = 0
+        nothing, self._reader.texts = 0, 0
         for at, line in enumerate(block.data.split(b"\n")[:-1]):
             found = self._read(line)
             if isinstance(found, str):
                 reject = Reject(0, bounded(found))
                 dead.append(DeadRecord(line, reject, self._path, 0, block.first + at))
-            elif found is not None and math.isnan(found[1]):
-                nothing += 1
-            elif found is not None:
-                samples.append(found)
-        left = Unwatched("", "points without a value", _NAN, "", nothing, "lines")
-        return Piece(block.lines, self._rows(samples), dead, (left,) if nothing else ())
+                continue
+            samples += [one for one in found if not math.isnan(one[1])]
+            nothing += sum(math.isnan(one[1]) for one in found)
+        left = [
+            Unwatched("", "points without a value", _NAN, "", nothing, "lines"),
+            Unwatched("", "fields of text", _TEXT, "", self._reader.texts, "fields"),
+        ]
+        shown = tuple(one for one in left if one.amount)
+        return Piece(block.lines, self._rows(samples), dead, shown)
 
-    def _read(self, data: bytes) -> tuple[Labels, float, float] | str | None:
-        """A sample; why a line is none; None where it holds nothing, or names a series."""
+    def _read(self, line: bytes) -> list[Point] | str:
+        """The points of a line; why it has none."""
         try:
-            line = read_line(data.decode().rstrip("\r"))
-            if line is None:
-                return None
-            if line.labels is not None and line.value is None:
-                self._above = line.labels
-                return None
+            found = self._reader.read(line)
         except (WireFormatError, UnicodeDecodeError) as error:
-            if b"=>" in data:
-                self._above = None
             return str(error)
-        labels = self._above if line.labels is None else line.labels
-        if labels is None or line.value is None:
-            return _ORPHAN
-        if math.isinf(line.value):
-            return f"value {line.value} is not a finite number"
-        if not _SMALLEST <= line.time < _LARGEST:
-            return f"timestamp {line.time:g} is not in 2000 to 2199"
-        return labels, line.value, line.time
+        for _, value, time in found:
+            if math.isinf(value):
+                return f"value {value} is not a finite number"
+            if not _SMALLEST <= time < _LARGEST:
+                return f"timestamp {time:g} is not in 2000 to 2199"
+        return found
 
-    def _rows(self, samples: Sequence[tuple[Labels, float, float]]) -> Rows:
+    def _rows(self, samples: Sequence[Point]) -> Rows:
         if not samples:
             return Rows.empty()
         labels, values, times = zip(*samples, strict=True)

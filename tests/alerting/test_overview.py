@@ -1,0 +1,53 @@
+"""What a page shows of silences: those that mean something open, until they have ended."""
+
+from padit.alerting.entries import AlertEvent, Command, Target, Tick
+from padit.alerting.overview import Overview
+from padit.alerting.policy import AlertingConfig
+from padit.domain.timestamps import MICROS
+
+_AT = 1_767_592_800 * MICROS
+_CONFIG = {
+    "receivers": {"page": {"kind": "webhook", "url": "http://127.0.0.1:9/"}},
+    "routes": [{"name": "page", "receiver": "page"}],
+    "silences": [{"id": "plan", "match": {"source": "press-2"}, "start": "2026-01-05T08:00:00Z",
+                  "end": "2026-01-05T09:00:00Z"}],
+}  # fmt: skip
+
+
+def _event(source: str) -> AlertEvent:
+    return AlertEvent(
+        f"{source}-opened", "opened", _AT, source, source, "rpm", "WARNING", 0.8, "", _AT
+    )
+
+
+def _of(overview: Overview, source: str) -> list[tuple[str, str, int]]:
+    """Silences of the incident of a source: id, who made it, how many series it means."""
+    view = overview.incident(overview.alerts[source].incident)
+    return [(one["id"], one["by"], len(one["series"])) for one in view["silences"]]
+
+
+def test_an_incident_has_the_silences_that_mean_something_open_of_it() -> None:
+    overview = Overview(AlertingConfig.model_validate(_CONFIG))
+    for n, source in enumerate(("press-1", "press-2"), 1):
+        overview.apply(n, _event(source))
+    assert _of(overview, "press-1") == []
+    assert _of(overview, "press-2") == [("plan", "configuration", 1)]
+    target = Target(source="press-*")
+    overview.apply(3, Command("s", _AT, "ann", "silence", target, _AT + 3600 * MICROS))
+    assert _of(overview, "press-1") == [("s", "ann", 1)]
+    assert _of(overview, "press-2") == [("s", "ann", 1), ("plan", "configuration", 1)]
+    overview.apply(4, Tick(_AT + 3600 * MICROS))
+    assert _of(overview, "press-1") == []
+
+
+def test_an_incident_changes_when_its_silence_ends_also_by_a_command_that_waited() -> None:
+    overview = Overview(AlertingConfig.model_validate(_CONFIG))
+    overview.apply(1, _event("press-1"))
+    incident = overview.alerts["press-1"].incident
+    late = _AT + 600 * MICROS  # the clock, which the data have yet to reach
+    silence = Command("s", late, "ann", "silence", Target(source="press-1"), late + 3600 * MICROS)
+    assert overview.apply(2, silence).incidents == (incident,)
+    overview.apply(3, Command("u", late, "ann", "unsilence", Target(), note="s"))
+    assert _of(overview, "press-1") == [("s", "ann", 1)]
+    assert overview.apply(4, Tick(late)).incidents == (incident,)
+    assert _of(overview, "press-1") == []

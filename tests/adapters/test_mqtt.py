@@ -293,7 +293,9 @@ def test_case_17_numbers_as_text_and_arrays_are_read_and_a_retained_message_is_n
     }  # fmt: skip
     # "22,5", "22.5 °C", "running", "1_000", "NaN" and the Sparkplug message.
     assert emitter.faults == {"malformed": 6}
-    assert emitter.left == {"retained": 1, "time": 1, "null": 1, "objects": 8, "empty": 1}
+    assert {reason: count for reason, count in emitter.left.items() if count} == {
+        "retained": 1, "time": 1, "null": 1, "objects": 8, "empty": 1,
+    }  # fmt: skip
     assert "`items: $`" in emitter.messages["objects"]
     assert "`timestamp_field: Time`" in emitter.messages["time"]
 

@@ -59,9 +59,10 @@ def test_a_column_of_words_that_may_tell_series_apart_is_named_with_its_option(
     rows = [f"{T0 + t},{name},{t}" for name in ("cpu", "mem") for t in range(5)]
     path.write_text("\n".join(["timestamp,variable,value", *rows]))
     [guess] = [one for one in _findings(path, {}).guesses if "microsecond" in one.what]
-    assert "if column 'variable' tells series apart: metric_column=" in guess.what
-    told = _findings(path, {"metric_column": "variable"})
-    assert [one for one in told.guesses if "microsecond" in one.what] == []
+    assert guess.what.endswith("if column 'variable' tells series apart: source_column=variable")
+    for option in ("source_column", "metric_column"):
+        told = _findings(path, {option: "variable"})
+        assert [one for one in told.guesses if "microsecond" in one.what] == []
 
 
 def _findings(path: Path, options: dict[str, str]) -> Findings:

@@ -101,9 +101,16 @@ class Site:
             connection.execute(f"ALTER SYSTEM SET {setting}".encode())
             connection.execute(b"SELECT pg_reload_conf()")
 
+    def supervise(self) -> None:
+        """Start again what ended: who begins while the store takes nothing says so, and ends."""
+        for one in (self.store, self.redis_store, self.archive):
+            if not one.running:
+                one.launch()
+
     def wait(self, holds: Callable[[], bool], what: str, seconds: float) -> None:
         until = time.monotonic() + allowed(seconds)
         while True:
+            self.supervise()
             with contextlib.suppress(Exception):
                 if holds():
                     return

@@ -22,13 +22,14 @@ from padit.connectors.file_options import FileOptions
 from padit.connectors.tables.stream import TextStream, read_pieces
 from padit.domain.errors import SourceError
 from padit.domain.findings import Guess
+from padit.domain.timestamps import MICROS
 
-__all__ = ["of_labview"]
+__all__ = ["BEGIN", "END", "FIRST_DAY", "moment", "of_labview", "sign_of"]
 
-_BEGIN = b"LabVIEW Measurement"
-_END = "***End_of_Header***"
+BEGIN = "LabVIEW Measurement"
+END = "***End_of_Header***"
 _HEAD = 1 << 18
-_FIRST_DAY = datetime(1904, 1, 1, tzinfo=UTC)
+FIRST_DAY = datetime(1904, 1, 1, tzinfo=UTC)
 
 
 def of_labview(path: str, options: FileOptions) -> tuple[FileOptions, list[Guess]] | None:
@@ -38,10 +39,10 @@ def of_labview(path: str, options: FileOptions) -> tuple[FileOptions, list[Guess
         SourceError: it cannot be read, or its head has no end.
     """
     head = read_pieces(path, _HEAD, 0, 0)[0]
-    if not head.startswith(_BEGIN) or options.skip_lines:
+    if not head.startswith(BEGIN.encode()) or options.skip_lines:
         return None
     lines = head.decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
-    ends = [at for at, line in enumerate(lines) if line.startswith(_END)]
+    ends = [at for at, line in enumerate(lines) if line.startswith(END)]
     fields = _fields(lines[: ends[-1]]) if ends else {}
     if _heads(path) > 2 or fields.get("X_Columns", "One") != "One":
         return None  # `of_segments` reads it
@@ -60,8 +61,8 @@ def of_labview(path: str, options: FileOptions) -> tuple[FileOptions, list[Guess
         found["decimal"] = options.decimal or decimal
     if options.timestamp == "timestamp" and options.step is None:
         found |= {"start": start, "timestamp": "X_Value", "time_format": "epoch_s"}
-    moment = datetime.fromtimestamp(start / 1e6, UTC).replace(tzinfo=None)
-    what = f"it is a measurement of LabVIEW, whose X_Value counts seconds from {moment}"
+    first = datetime.fromtimestamp(start / 1e6, UTC).replace(tzinfo=None)
+    what = f"it is a measurement of LabVIEW, whose X_Value counts seconds from {first}"
     return options.model_copy(update=found), [Guess(path, what, "")]
 
 
@@ -72,8 +73,8 @@ def _heads(path: str) -> int:
         found, rest = 0, b""
         while chunk := stream.read(_HEAD):
             text = rest + chunk
-            found += text.count(_END.encode())
-            rest = text[1 - len(_END) :]
+            found += text.count(END.encode())
+            rest = text[1 - len(END) :]
         return found
     finally:
         stream.close()
@@ -83,24 +84,36 @@ def _fields(lines: list[str]) -> dict[str, str]:
     """The fields of the heads; of a name that both have, the later one of the first channel."""
     found = {}
     for line in lines:
-        sign = next((one for one in line if one in "\t,;"), "\t")  # a time may hold a comma, too
-        name, *values = line.split(sign)
+        name, *values = line.split(sign_of(line))
         value = next((one for one in values if one.strip()), "")
         if name.strip():
             found[name.strip()] = value.strip()
     return found
 
 
-def _start(path: str, fields: dict[str, str]) -> int:
-    """Microseconds since 1970 of X_Value 0; local times are taken as UTC."""
-    if fields.get("Time_Pref", "").lower() == "absolute":
-        return round(_FIRST_DAY.timestamp()) * 1_000_000
-    text = f"{fields.get('Date', '')} {fields.get('Time', '')[:15].replace(',', '.')}"
+def sign_of(line: str) -> str:
+    """What stands behind the name of a line of a head; its value may hold a comma, too."""
+    return next((one for one in line if one in "\t,;"), "\t")
+
+
+def moment(date: str, clock: str) -> int | None:
+    """Microseconds since 1970; local times are taken as UTC. None where they cannot be read."""
+    text = f"{date} {clock[:15].replace(',', '.')}"
     for form in ("%Y/%m/%d %H:%M:%S.%f", "%Y/%m/%d %H:%M:%S"):
         try:
             when = datetime.strptime(text, form).replace(tzinfo=UTC)
         except ValueError:
             continue
-        return int(when.timestamp()) * 1_000_000 + when.microsecond
-    message = f"{path}: its head has no date and time; add start=TIME&timestamp=X_Value"
-    raise SourceError(message)
+        return int(when.timestamp()) * MICROS + when.microsecond
+    return None
+
+
+def _start(path: str, fields: dict[str, str]) -> int:
+    """Microseconds since 1970 of X_Value 0; local times are taken as UTC."""
+    if fields.get("Time_Pref", "").lower() == "absolute":
+        return round(FIRST_DAY.timestamp()) * MICROS
+    found = moment(fields.get("Date", ""), fields.get("Time", ""))
+    if found is None:
+        message = f"{path}: its head has no date and time; add start=TIME&timestamp=X_Value"
+        raise SourceError(message)
+    return found

@@ -5,24 +5,21 @@ segment become the header, a row its time and its cells, a line of a head an emp
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from padit.connectors.file_options import FileOptions
 from padit.connectors.file_plan import file_stem
 from padit.connectors.tables.dialect import Dialect
+from padit.connectors.tables.labview import BEGIN, END, FIRST_DAY, moment, sign_of
 from padit.connectors.tables.records import Cut, Text
-from padit.connectors.tables.stream import TextStream
+from padit.connectors.tables.stream import LineTurning, TextStream
 from padit.domain.errors import SourceError
 from padit.domain.findings import Findings, Guess
 from padit.domain.timestamps import MICROS, format_utc
 
 __all__ = ["of_segments"]
 
-_BEGIN = "LabVIEW Measurement"
-_END = "***End_of_Header***"
 _CHUNK = 1 << 18
-_FIRST_DAY = datetime(1904, 1, 1, tzinfo=UTC)
 _MOST = 100_000
 _LARGE = 3e9  # seconds from 1904 to 1999
 _LONGEST = 1e10  # seconds, 317 years
@@ -91,7 +88,7 @@ def of_segments(path: str, options: FileOptions) -> Dialect | None:
     if options.skip_lines or options.columns or options.timestamp != "timestamp":
         return None
     lines = _lines(path)
-    if not next(lines, "").startswith(_BEGIN):
+    if not next(lines, "").startswith(BEGIN):
         return None
     common, kinds, header, segments = _survey(path, lines)
     if segments < 2 and common.first("X_Columns") in ("", "One"):
@@ -131,13 +128,13 @@ def _survey(path: str, lines: Iterator[str]) -> tuple[_Head, list[str], int, int
     named = False
     for number, line in enumerate(lines, 1):
         if not ends:
-            common.take(line, _sign_of(line))
-        if line.startswith(_END):
+            common.take(line, sign_of(line))
+        if line.startswith(END):
             ends += 1
             named = ends > 1
             segments += named
         elif named and line.strip():
-            cells = line.split(_sign_of(line))
+            cells = line.split(sign_of(line))
             if names and cells != names:
                 message = (
                     f"{path} is a measurement of LabVIEW whose segment {segments} has other "
@@ -150,10 +147,6 @@ def _survey(path: str, lines: Iterator[str]) -> tuple[_Head, list[str], int, int
             message = f"{path} has more than {_MOST} segments: split the file"
             raise SourceError(message)
     return common, names, header, segments
-
-
-def _sign_of(line: str) -> str:
-    return next((one for one in line if one in "\t,;"), "\t")
 
 
 def _chosen(
@@ -182,7 +175,7 @@ def _chosen(
     return tuple(found)
 
 
-class _Turning:
+class _Turning(LineTurning):
     """Turns the lines of a measurement, in order, into those of the table."""
 
     def __init__(self, form: Segments) -> None:
@@ -193,23 +186,12 @@ class _Turning:
         self._start = 0
         self._step = self._first = 0.0
         self._row = 0
-        self._rest = b""
         self._number = 0
-
-    def turned(self, text: bytes) -> bytes:
-        """The next piece; the begin of a line waits for its end."""
-        *lines, self._rest = (self._rest + text).split(b"\n")
-        return b"".join(map(self._line, lines))
-
-    def end(self) -> bytes:
-        """What is left when the text has ended."""
-        rest, self._rest = self._rest, b""
-        return self._line(rest) if rest else b""
 
     def _line(self, data: bytes) -> bytes:
         line = data.decode("utf-8", "replace").rstrip("\r")
         number, self._number = self._number, self._number + 1
-        if line.startswith(_END):
+        if line.startswith(END):
             self._ends += 1
             self._named = self._ends > 1
             self._begin()
@@ -231,7 +213,7 @@ class _Turning:
     def _head_line(self, line: str) -> None:
         if self._head is None:
             self._head = _Head({})
-        self._head.take(line, _sign_of(line))
+        self._head.take(line, sign_of(line))
 
     def _begin(self) -> None:
         """Rows follow; their times begin where the head says."""
@@ -244,7 +226,8 @@ class _Turning:
         self._first = _number(head.of("X0", number), self._form.decimal)
         date = head.of("Date", number)
         if date:
-            self._start = _moment(date, head.of("Time", number))
+            # Rows that count from 1970 are refused, for their times are in no year that is read.
+            self._start = moment(date, head.of("Time", number)) or 0
 
     def _turned_row(self, cells: list[str]) -> bytes:
         form, x = self._form, self._form.channels[0].x
@@ -270,7 +253,7 @@ class _Turning:
         if not abs(seconds) < _LONGEST:  # not a number, too
             return f"{seconds} s"
         since_1904 = self._form.absolute and seconds >= _LARGE
-        start = round(_FIRST_DAY.timestamp()) * MICROS if since_1904 else self._start
+        start = round(FIRST_DAY.timestamp()) * MICROS if since_1904 else self._start
         return format_utc(start + round(seconds * MICROS))
 
 
@@ -288,18 +271,3 @@ def _number(text: str, decimal: str) -> float:
         return float(text.replace(decimal, "."))
     except ValueError:
         return 0.0
-
-
-def _moment(date: str, clock: str) -> int:
-    """Microseconds since 1970; local times are taken as UTC. 0 where they cannot be read.
-
-    Rows that count from there are refused, for their times are in no year that is read.
-    """
-    text = f"{date} {clock[:15].replace(',', '.')}"
-    for form in ("%Y/%m/%d %H:%M:%S.%f", "%Y/%m/%d %H:%M:%S"):
-        try:
-            when = datetime.strptime(text, form).replace(tzinfo=UTC)
-        except ValueError:
-            continue
-        return int(when.timestamp()) * MICROS + when.microsecond
-    return 0

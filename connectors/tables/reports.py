@@ -13,6 +13,7 @@ from padit.connectors.file_options import FileOptions
 from padit.connectors.file_plan import file_stem
 from padit.connectors.tables.detected import day_of
 from padit.connectors.tables.report_lines import Days, Kind, LineReader, Row, moment
+from padit.connectors.tables.stream import LineTurning
 from padit.domain.errors import SourceError
 from padit.domain.findings import Findings, Guess, Unwatched
 from padit.domain.timestamps import MICROS, format_utc
@@ -252,7 +253,7 @@ def _findings(path: str, report: Report, seen: _Counts, options: FileOptions) ->
     return Findings(guesses, left)
 
 
-class ReportText:
+class ReportText(LineTurning):
     """Turns the lines of a report, in order, into those of the table."""
 
     def __init__(self, report: Report) -> None:
@@ -268,22 +269,11 @@ class ReportText:
         self._block = None if single else report.kinds[0].header
         self._step = -1
         self._days = Days()
-        self._rest = b""
         self._number = 0
 
-    def turned(self, text: bytes) -> bytes:
-        """The next piece; the begin of a line waits for its end."""
-        *lines, self._rest = (self._rest + text).split(b"\n")
-        return b"".join(map(self._line, lines))
-
-    def end(self) -> bytes:
-        """What is left when the text has ended."""
-        rest, self._rest = self._rest, b""
-        return self._line(rest) if rest else b""
-
-    def _line(self, line: bytes) -> bytes:
+    def _line(self, data: bytes) -> bytes:
         number, self._number = self._number, self._number + 1
-        seen = self._reader.see(line.decode("utf-8", "replace"))
+        seen = self._reader.see(data.decode("utf-8", "replace"))
         if seen.header and seen.header == self._block:
             self._step += 1
         if number == self._report.lines:

@@ -9,7 +9,10 @@ import pyarrow as pa
 from padit.connectors.file_bytes import Stream, open_unpacked
 from padit.domain.errors import SourceError
 
-__all__ = ["BLANKS", "BOM", "TextStream", "Turning", "Turns", "read_pieces", "squeeze", "unpacked"]
+__all__ = [
+    "BLANKS", "BOM", "LineTurning", "TextStream", "Turning", "Turns", "read_pieces", "squeeze",
+    "unpacked",
+]  # fmt: skip
 
 BLANKS = "\x1f"
 """What stands for `blanks` where a delimiter is stated."""
@@ -44,6 +47,25 @@ class Turning(Protocol):
 
     def end(self) -> bytes:
         """What is left when the text has ended."""
+
+
+class LineTurning:
+    """A `Turning` line by line: the begin of a line waits for its end."""
+
+    _rest = b""
+
+    def turned(self, text: bytes) -> bytes:
+        """The lines that end in a piece, turned."""
+        *lines, self._rest = (self._rest + text).split(b"\n")
+        return b"".join(map(self._line, lines))
+
+    def end(self) -> bytes:
+        """What is left when the text has ended."""
+        rest, self._rest = self._rest, b""
+        return self._line(rest) if rest else b""
+
+    def _line(self, data: bytes) -> bytes:
+        raise NotImplementedError
 
 
 class Turns(Protocol):

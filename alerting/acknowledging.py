@@ -21,9 +21,8 @@ __all__ = ["acknowledge", "remind", "take_back"]
 def acknowledge(step: Step, incident: Incident, named: Sequence[str], command: Command) -> None:
     """Take open members; what somebody has already stays as it is.
 
-    A route is sent one message when somebody has all that it knows to be open. Where the members
-    that nobody had have ended, all that is left is somebody's part by part, and so the whole is
-    taken by the next acknowledgement.
+    A route is sent one message when all open members that it knows are acknowledged. If every open
+    member is acknowledged one by one, the next acknowledgement takes the whole incident.
 
     Args:
         step: of the command.
@@ -79,8 +78,8 @@ def _routes_taken(policy: Policy, incident: Incident) -> set[str]:
 def _all_taken(policy: Policy, incident: Incident, route: ReadyRoute) -> bool:
     """Whether somebody has each open member that a route takes, of which there has to be one.
 
-    It is asked for each of many commands about one incident, so it ends at the first that nobody
-    has, and looks up no more routes than it needs.
+    Many commands may name one incident, and each asks this. So the search stops at the first open
+    member without an acknowledgement, and looks up no more routes than it needs.
     """
     some = False
     for one in incident.members.values():
@@ -94,7 +93,7 @@ def _all_taken(policy: Policy, incident: Incident, route: ReadyRoute) -> bool:
 
 
 def take_back(incident: Incident, named: Sequence[str]) -> None:
-    """Members are nobody's again; those of the rest stay whose they are."""
+    """Take the acknowledgement of these members back; all other members keep theirs."""
     whole = Taken(incident.acknowledged_by, incident.acknowledged_at, incident.expires)
     if whole.by and not incident.reminded:
         for one in incident.members.values():

@@ -57,8 +57,8 @@ class MemberView(msgspec.Struct, frozen=True, gc=False):
     """A member of an incident as a message shows it; times in microseconds, `closed` 0: open.
 
     Attributes:
-        acknowledged_by, acknowledged_at: who has it alone, and since when; empty and 0: nobody, or
-            all of its incident is somebody's.
+        acknowledged_by, acknowledged_at: who acknowledged this member by itself, and when; empty
+            and 0: nobody did, or its whole incident is acknowledged.
     """
 
     fingerprint: str

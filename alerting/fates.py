@@ -1,4 +1,4 @@
-"""What came of messages behind the engine: for somebody who asks why nobody heard.
+"""What happened to a message after the engine handed it out: to explain why nobody got it.
 
 A message that was handed out is pending, delivered or dead. Why it is not delivered yet, its row
 says: what its receiver answered, or that the receiver is left alone.

@@ -22,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 _BATCH = 500
 _LONGEST_LINE = 16_000_000
 _ASK_SECONDS = 10.0
-# While it works: whoever leads has to say every few seconds that it is there.
+# While it works, because the leader must report every few seconds that it is alive.
 _GLANCE_SECONDS = 2.0
 _LOOK_EVERY_SECONDS, _LOOK_AGAIN_SECONDS = 30.0, 5.0
 

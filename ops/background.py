@@ -11,9 +11,9 @@ _PAUSE_SECONDS = 5.0
 
 
 def kept(run: Callable[[], None], stopped: threading.Event, name: str) -> Callable[[], None]:
-    """What a thread runs, begun again after an error that nobody expected.
+    """What a thread runs; after an unexpected error it is logged and begins again.
 
-    A thread that ends by one leaves a program that goes on without a part of it.
+    Otherwise the thread would end, and the program would go on without that part.
 
     Args:
         run: until it is stopped.
@@ -26,7 +26,9 @@ def kept(run: Callable[[], None], stopped: threading.Event, name: str) -> Callab
             try:
                 run()
             except Exception:
-                _LOG.exception("%s: an error of this program; begun again in 5 s", name)
+                _LOG.exception(
+                    "%s: an error of this program; begun again in %g s", name, _PAUSE_SECONDS
+                )
             else:
                 return
             if stopped.wait(_PAUSE_SECONDS):

@@ -151,9 +151,9 @@ def run_to_end(
     plan, ranges = make_plan(job, live=live)
     runner = choose_runner(argv, bounded=_total(ranges) is not None, detach=detach)
     if runner.here:
-        few_arenas()
-        kernels.prepare()
-    plan = _completed(plan, context := context or RunContext(), others, live)
+        _make_ready()
+    context = context or RunContext()
+    plan = _completed(plan, context, others, live)
     name = prepare(plan, job, Run(ranges, runner.restores, detach, job.overwrite))
     plan = dataclasses.replace(plan, name=name)
     findings = announce(plan)
@@ -170,6 +170,12 @@ def run_to_end(
         watch.run(pipeline)
     seconds = round(time.monotonic() - started, 3)
     return _ended(plan, job, runner, watch, Ending(findings, _total(ranges) is not None, seconds))
+
+
+def _make_ready() -> None:
+    """Prepare this process for the work of a job."""
+    few_arenas()
+    kernels.prepare()
 
 
 def _leave(

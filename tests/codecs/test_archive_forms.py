@@ -74,6 +74,10 @@ def test_each_piece_of_a_form_and_the_order_of_the_numbers_tell_forms_apart() ->
         (b"1e20", None, NO_FORM), (b"2000000000000000000000.0", None, NO_FORM),
         (b"01", None, NO_FORM), (b"1.", None, NO_FORM), (b".5", None, NO_FORM),
         (b"-", None, NO_FORM), (b"1.2.3", None, NO_FORM), (b"--1", None, NO_FORM),
+        (b"-0", None, NO_FORM), (b"-0.0", -0.0, SHORTEST_TEXT), (b"0.0", 0.0, 1),
+        (b"00.5", None, NO_FORM),
+        (b"2251799813685247", float(2**51 - 1), 0), (b"2251799813685247.", None, NO_FORM),
+        (b"0.00000000000000001", 1e-17, 17), (b"225179981368524.7", 225179981368524.7, 1),
     ],
 )  # fmt: skip
 def test_a_number_is_kept_as_it_was_written_or_the_record_stays_whole(
@@ -212,25 +216,6 @@ def test_numbers_may_stand_behind_spaces_and_be_long() -> None:
         values[0].index(b"1767"), values[0].index(b"1767") + 10,
         values[0].rindex(b"2"), values[0].rindex(b"2") + 1,
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("value", "number", "style"),
-    [
-        (b"-0", None, NO_FORM), (b"-0.0", -0.0, SHORTEST_TEXT), (b"0.0", 0.0, 1),
-        (b"00.5", None, NO_FORM),
-        (b"2251799813685247", float(2**51 - 1), 0), (b"2251799813685247.", None, NO_FORM),
-        (b"0.00000000000000001", 1e-17, 17), (b"225179981368524.7", 225179981368524.7, 1),
-    ],
-)  # fmt: skip
-def test_numbers_at_the_bounds_of_what_integers_write(
-    value: bytes, number: float | None, style: int
-) -> None:
-    _, found = split(record(), record(value=value))
-    if style == NO_FORM:
-        assert found.form.tolist() == [0, NO_FORM]
-    else:
-        assert (found.form[1], found.value[1], found.value_style[1]) == (0, number, style)
 
 
 def test_where_the_last_value_stood_is_only_a_guess() -> None:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from padit.domain.timestamps import MICROS, format_utc
 from padit.portal.context import DEFAULT_CONFIG, parse_config
-from tests.portal.browsing import faults_of, kept, opened, violations
+from tests.portal.browsing import kept, violations
 from tests.portal.making import Served, append, features, readings, served, transition, wait_for
 
 _ROWS = "li.incident:not(.over)"
@@ -47,14 +47,6 @@ def run(base: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]
         wait_for(lambda: len(one.portal.overview.incidents) == 3)
         wait_for(lambda: one.portal.series.totals() == (_SECONDS, 20))
         yield one
-
-
-@pytest.fixture(scope="module")
-def page(run: Served, chromium: Browser) -> Iterator[Page]:
-    link = run.portal.accounts.link("admin")
-    with opened(chromium, run.address, link, "ann") as one:
-        yield one
-        assert faults_of(one) == []
 
 
 _COLOURED = """([at, low]) => {

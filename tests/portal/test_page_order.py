@@ -8,11 +8,10 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlparse
 
 import pytest
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Page, Route
 
 from padit.domain.timestamps import MICROS
 from tests.limits import allowed
-from tests.portal.browsing import faults_of, opened
 from tests.portal.making import Served, append, readings, served, transition, wait_for
 
 _ROWS = "li.incident:not(.over)"
@@ -42,14 +41,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
                 for at in range(120)]  # fmt: skip
         one.client("ingest").post("/api/v1/logs", json=logs).raise_for_status()
         yield one
-
-
-@pytest.fixture(scope="module")
-def page(run: Served, chromium: Browser) -> Iterator[Page]:
-    link = run.portal.accounts.link("admin")
-    with opened(chromium, run.address, link, "ann") as one:
-        yield one
-        assert faults_of(one) == []
 
 
 class _Held:

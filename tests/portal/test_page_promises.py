@@ -40,14 +40,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield one
 
 
-@pytest.fixture(scope="module")
-def page(run: Served, chromium: Browser) -> Iterator[Page]:
-    link = run.portal.accounts.link("admin")
-    with opened(chromium, run.address, link, "ann") as one:
-        yield one
-        assert faults_of(one) == []
-
-
 def test_every_key_has_a_button_in_sight_that_does_the_same(run: Served, page: Page) -> None:
     page.goto(f"{run.address}/#/now")
     page.wait_for_function(f"() => document.querySelectorAll('{_ROWS}').length === 3")

@@ -132,7 +132,9 @@ class AdapterOptions(Options):
         default=300.0, description="Longest wait after repeated failures, in seconds."
     )
     metadata: dict[str, str] = Field(
-        default_factory=dict, description="Added to the metadata of every sample."
+        default_factory=dict,
+        description="Added to the metadata of every sample. `depends_on` names the source on which "
+        "all of them depend, and overrides what the adapter knows; empty: none.",
     )
 
 

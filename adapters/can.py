@@ -26,6 +26,7 @@ from pydantic import Field
 from padit.adapters.base import AdapterOptions, Emitter, Options
 from padit.adapters.can_messages import Address, Frames, Signal, plain_label, read_signals
 from padit.adapters.can_transport import Transport, Whole
+from padit.adapters.edges import depending_on
 from padit.adapters.errors import AdapterError
 from padit.adapters.threads import Worker
 from padit.codecs.names import shortened
@@ -283,6 +284,8 @@ class CanAdapter:
                 emitter.fault("out_of_range", f"{text}; `out_of_range: mark` reads it")
                 return
         more = _metadata(address, signal.outside and self.options.out_of_range == "mark")
+        if address is not None:  # a device hangs on its bus
+            more |= depending_on(shortened(self._source), shortened(source))
         metric = Metric(
             when,
             shortened(source),

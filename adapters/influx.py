@@ -48,17 +48,26 @@ class _Head:
 
     Attributes:
         identity: measurement and tags, sorted.
+        metadata: of its samples.
         outputs: series of ours by field.
         used: number of the request that brought it last.
     """
 
-    __slots__ = ("identity", "measurement", "outputs", "source_id", "suffix", "used")
+    __slots__ = ("identity", "measurement", "metadata", "outputs", "source_id", "suffix", "used")
 
-    def __init__(self, identity: Labels, measurement: str, source_id: str, suffix: str) -> None:
+    def __init__(
+        self,
+        identity: Labels,
+        measurement: str,
+        source_id: str,
+        suffix: str,
+        metadata: dict[str, str],
+    ) -> None:
         self.identity = identity
         self.measurement = measurement
         self.source_id = source_id
         self.suffix = suffix
+        self.metadata = metadata
         self.outputs: dict[str, Output] = {}
         self.used = 0
 
@@ -124,9 +133,10 @@ class InfluxAdapter(ReceiverAdapter):
                         continue
                 found.append(
                     Metric(
-                        when, output.source_id, output.metric_name, value, "", "custom", "influx"
+                        when, output.source_id, output.metric_name, value, "", "custom", "influx",
+                        head.metadata,
                     )
-                )
+                )  # fmt: skip
         numbers = lines.numbers if mixed else []
         for position, reason in mixed.items():
             lines.refuse(numbers[position], reason)
@@ -137,7 +147,10 @@ class InfluxAdapter(ReceiverAdapter):
         identity = tuple(sorted((*line.tags, ("__measurement__", line.measurement))))
         head = self._records.get(identity)
         if head is None:
-            head = _Head(identity, line.measurement, *self._namer.name(dict(line.tags)))
+            tags = dict(line.tags)
+            source, suffix = self._namer.name(tags)
+            edge = self._namer.edge(tags, source)
+            head = _Head(identity, line.measurement, source, suffix, edge)
             head.used = self._request
             if self._records.add(head):
                 self._known.clear()

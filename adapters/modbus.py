@@ -21,6 +21,7 @@ from pymodbus import ModbusException
 from pymodbus.client import AsyncModbusTcpClient
 
 from padit.adapters.base import AdapterOptions, Emitter, Seconds, now
+from padit.adapters.edges import depending_on
 from padit.adapters.errors import AdapterError
 from padit.adapters.modbus_values import NotAvailableError, Register, value_of
 from padit.domain.metric import Metric, MetricType
@@ -42,6 +43,7 @@ _EXCEPTIONS = {
 }
 _HINT = "; 40101 in a manual is often address 100 of the table holding, 30101 of input"
 # Answers that one register of a joint request may be to blame for.
+_BEHIND = range(2, 248)  # units that only a gateway leads to; 1 is often the device itself
 _OF_ONE_REGISTER = {"illegal_function", "illegal_address", "illegal_value", "device_failure",
                     "malformed"}  # fmt: skip
 
@@ -51,7 +53,11 @@ class ModbusOptions(AdapterOptions):
 
     host: str = Field(description="Device.", examples=["10.0.0.9"])
     port: int = Field(default=502, ge=1, le=65_535, description="Port.")
-    unit_id: int = Field(default=1, ge=0, le=255, description="Unit behind a gateway.")
+    unit_id: int = Field(
+        default=1, ge=0, le=255,
+        description="Unit behind a gateway. From 2 to 247 it depends on `host`, which is in the "
+        "metadata of its samples.",
+    )  # fmt: skip
     source_id: str = Field(default="", description="Source of the samples; the adapter's name.")
     request_timeout_sec: Seconds = Field(default=3.0, description="Wait for one answer.")
     gap: int = Field(
@@ -99,6 +105,8 @@ class ModbusAdapter:
     def __init__(self, options: ModbusOptions) -> None:
         self.options = options
         self._source = options.source_id or options.name
+        behind = options.host if options.unit_id in _BEHIND else ""
+        self._edge = depending_on(behind, self._source)
         self._blocks = blocks_of(options.registers, options.gap)
         self._client: AsyncModbusTcpClient | None = None
         self._times: list[float] = []
@@ -147,7 +155,7 @@ class ModbusAdapter:
         emitter.emit([self._metric("modbus_up", share, "1", "availability")])
 
     def _metric(self, name: str, value: float, unit: str, kind: MetricType) -> Metric:
-        return Metric(now(), self._source, name, value, unit, kind, "modbus")
+        return Metric(now(), self._source, name, value, unit, kind, "modbus", self._edge)
 
     async def _read(self, block: list[Register], emitter: Emitter) -> list[Metric]:
         first = block[0].address

@@ -12,6 +12,7 @@ from collections import OrderedDict
 
 from msgspec.structs import replace
 
+from padit.adapters.edges import depending_on
 from padit.adapters.encode import usable
 from padit.adapters.mqtt_reading import Reading
 from padit.adapters.mqtt_subscription import Subscription
@@ -23,6 +24,7 @@ __all__ = ["Nodes"]
 
 _PATIENCE_SEC = 60.0
 _MOST_ASKED = 10_000
+_DEVICE_LEVELS = 5  # namespace, group, kind of message, edge node, device
 
 Command = tuple[str, bytes]
 
@@ -76,10 +78,12 @@ class Nodes:
     ) -> None:
         """One sample, with the names that the subscription wants."""
         levels = topic.split("/")
+        source = _filled(subscription.source_id, levels, metric) or metric.source_id
         changed = replace(
             metric,
             timestamp=float(metric.timestamp) / 1e3,
-            source_id=_filled(subscription.source_id, levels, metric) or metric.source_id,
+            source_id=source,
+            metadata=metric.metadata | _edge(subscription, levels, metric, source),
             metric_name=_filled(subscription.metric_name, levels, metric) or metric.metric_name,
             unit=metric.unit or subscription.unit,
             metric_type=subscription.metric_type,
@@ -104,6 +108,16 @@ class Nodes:
 def _cause(what: str) -> str:
     """A kind as a name in metrics: one for all types that the standard does not know."""
     return "unknown_type" if what.startswith("type ") else what.replace(" ", "_").lower()
+
+
+def _edge(
+    subscription: Subscription, levels: list[str], metric: Metric, source: str
+) -> dict[str, str]:
+    """A device is heard by way of its edge node."""
+    if len(levels) < _DEVICE_LEVELS:
+        return {}
+    node = _filled(subscription.source_id, levels[: _DEVICE_LEVELS - 1], metric)
+    return depending_on(node or metric.source_id.rpartition("/")[0], source)
 
 
 def _filled(template: str, levels: list[str], metric: Metric) -> str:

@@ -60,11 +60,13 @@ class ResourceName(NamedTuple):
         source: "" if none of its attributes can be the source.
         labels: what stays in the names.
         metadata: of every sample.
+        facts: stable attributes, of which one may name what the source depends on.
     """
 
     source: str
     labels: dict[str, str]
     metadata: dict[str, str]
+    facts: dict[str, str]
 
 
 class ResourceNamer:
@@ -105,7 +107,8 @@ class ResourceNamer:
             elif name not in chosen:
                 labels[name] = text
         bounded = dict(list(metadata.items())[:_MOST_METADATA])
-        return ResourceName(source if chosen else "", labels, bounded)
+        facts = {name: text for name, text in stable.items() if not _is_unstable(text)}
+        return ResourceName(source if chosen else "", labels, bounded, facts)
 
     def _describes(self, name: str, service: bool) -> bool:
         patterns = self._patterns if service else (_ALWAYS_DESCRIPTIVE,)

@@ -5,6 +5,7 @@ identity holds them all, so two resources, scopes or instruments never share a c
 names resource and scope once for many points; so does the look-up here, in three steps.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,6 +24,7 @@ from padit.codecs.names import shortened
 __all__ = ["Instrument", "Known", "OtlpSeries", "Scope"]
 
 _CUMULATIVE = 2
+_CLIENT = re.compile(r"(^|\.)client\.")  # as in http.client.request.duration
 _TEMPORAL = ("sum", "histogram", "exponential_histogram")
 
 
@@ -174,7 +176,7 @@ class OtlpSeries:
                 *pairs_of(scope.attributes, "otel_scope:"),
             )
         except IdentityError as error:
-            refused = Scope(ResourceName("", {}, {}), (), {})
+            refused = Scope(ResourceName("", {}, {}, {}), (), {})
             refused.fault = str(error)
             return refused
         name = self._resources.name({p.key: text_of(p.value) for p in resource.attributes})
@@ -210,7 +212,8 @@ class OtlpSeries:
                 source, suffix = scope.resource.source, self._namer.suffix(labels)
             else:
                 source, suffix = self._namer.name(labels)
-            known = Known(identity, source, suffix, scope.resource.metadata)
+            edge = self._namer.edge(_facts(of, attributes), source)
+            known = Known(identity, source, suffix, scope.resource.metadata | edge)
             known.used = self.request
             if self._records.add(known):
                 self._forget()
@@ -231,6 +234,15 @@ class OtlpSeries:
         """Forget the keys, not what they led to."""
         self._scopes.clear()
         self._keys = 0
+
+
+def _facts(of: Instrument, attributes: dict[str, str]) -> dict[str, str]:
+    """What a point says of its surroundings; the server's address is the other end of a client."""
+    facts = of.scope.resource.facts | attributes
+    address = attributes.get("server.address", "")
+    if address and _CLIENT.search(of.name):
+        facts.setdefault("peer.service", address)
+    return facts
 
 
 def _kind(of: Instrument) -> str:

@@ -225,7 +225,8 @@ class _Write:
                 return
         self._samples += 1
         source_id, name, unit = output.source_id, output.metric_name, output.unit
-        self._found.append(Metric(time, source_id, name, value, unit, kind, "prometheus"))
+        more = series.metadata
+        self._found.append(Metric(time, source_id, name, value, unit, kind, "prometheus", more))
 
     def _take_histogram(self, series: Series, point: Point, histogram: Any) -> None:
         if not _EARLIEST_MS <= histogram.timestamp < _LATEST_MS:
@@ -251,9 +252,10 @@ class _Write:
         output.take(series.identity, time)
         self._found.append(
             Metric(
-                time, output.source_id, output.metric_name, value, output.unit, kind, "prometheus"
+                time, output.source_id, output.metric_name, value, output.unit, kind, "prometheus",
+                series.metadata,
             )
-        )
+        )  # fmt: skip
 
     def _histogram(self, series: Series, point: Point, histogram: Any) -> None:
         """One native histogram; raises ValueError if it cannot be used."""

@@ -34,6 +34,7 @@ class Series:
         name: of the metric.
         source_id: of its samples.
         suffix: labels that its names end in.
+        metadata: of its samples.
         bucket: whether it is a bucket of a classic histogram.
         quantile: whether it is a quantile of a summary.
         counter: the last point, of a counter.
@@ -46,15 +47,18 @@ class Series:
     """
 
     __slots__ = (
-        "bucket", "counter", "distribution", "identity", "kind", "name", "observed", "outputs",
-        "quantile", "source_id", "suffix", "told", "used", "version",
+        "bucket", "counter", "distribution", "identity", "kind", "metadata", "name", "observed",
+        "outputs", "quantile", "source_id", "suffix", "told", "used", "version",
     )  # fmt: skip
 
-    def __init__(self, identity: Labels, name: str, source_id: str, suffix: str) -> None:
+    def __init__(
+        self, identity: Labels, name: str, source_id: str, suffix: str, metadata: dict[str, str]
+    ) -> None:
         self.identity = identity
         self.name = name
         self.source_id = source_id
         self.suffix = suffix
+        self.metadata = metadata
         self.bucket = name.endswith("_bucket") and any(label == "le" for label, _ in identity)
         self.quantile = any(label == "quantile" for label, _ in identity)
         self.counter: Counter | None = None
@@ -111,7 +115,9 @@ class SeriesOf:
             name = texts.pop("__name__", "")
             if not name:
                 raise LabelError(UNNAMED)
-            found = Series(identity, name, *self._namer.name(texts))
+            source, suffix = self._namer.name(texts)
+            edge = self._namer.edge(texts, source)
+            found = Series(identity, name, source, suffix, edge)
             found.used = self.request
             if found.bucket or found.quantile:
                 self._kinds.see(found)

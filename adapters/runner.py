@@ -28,6 +28,7 @@ import msgspec
 
 from padit.adapters.base import Adapter, AdapterOptions, Batch
 from padit.adapters.config import AdaptersConfig
+from padit.adapters.edges import DEPENDS_ON
 from padit.adapters.encode import Record
 from padit.adapters.errors import AdapterError
 from padit.adapters.loops import LoopState, keep_running
@@ -63,6 +64,8 @@ class _Emitter:
     ) -> None:
         self._name = options.name
         self._metadata = dict(options.metadata)
+        stated = self._metadata.get(DEPENDS_ON)
+        self._edge = {} if stated is None else {DEPENDS_ON: stated}
         self._delivery = delivery
         self._stats = stats
         self._once = once
@@ -91,7 +94,9 @@ class _Emitter:
         self._once.warn(self._name, f"unwatched {what}", message)
 
     def _extended(self, metric: Metric) -> Metric:
-        return msgspec.structs.replace(metric, metadata={**self._metadata, **metric.metadata})
+        return msgspec.structs.replace(
+            metric, metadata={**self._metadata, **metric.metadata, **self._edge}
+        )
 
 
 @dataclass(slots=True)

@@ -355,7 +355,8 @@ class _Scrape:
                 output = of.output(series, one.name, one.unit)
                 output.take(series.identity, when)
                 made.append(Metric(when, output.source_id, output.metric_name, one.value,
-                                   one.unit, one.kind, "prometheus"))  # fmt: skip
+                                   one.unit, one.kind, "prometheus",
+                                   series.metadata))  # fmt: skip
         except MixedError as error:
             self._books.fault("mixed", str(error), size)
             return

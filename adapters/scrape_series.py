@@ -19,16 +19,20 @@ class Series:
         identity: its name and labels, and those of its target.
         source_id: of its samples.
         suffix: labels that its names end in.
+        metadata: of its samples.
         outputs: series of ours, by the name before the suffix and the unit.
         used: number of the scrape that brought it last.
     """
 
-    __slots__ = ("identity", "outputs", "source_id", "suffix", "used")
+    __slots__ = ("identity", "metadata", "outputs", "source_id", "suffix", "used")
 
-    def __init__(self, identity: Labels, source_id: str, suffix: str) -> None:
+    def __init__(
+        self, identity: Labels, source_id: str, suffix: str, metadata: dict[str, str]
+    ) -> None:
         self.identity = identity
         self.source_id = source_id
         self.suffix = suffix
+        self.metadata = metadata
         self.outputs: dict[tuple[str, str], Output] = {}
         self.used = 0
 
@@ -81,7 +85,8 @@ class SeriesOf:
         identity = tuple(sorted([("__name__", name), *own.items(), *hidden]))
         found = self._records.get(identity)
         if found is None:
-            found = Series(identity, *self._namer.name(dict(sorted(own.items()))))
+            source, suffix = self._namer.name(dict(sorted(own.items())))
+            found = Series(identity, source, suffix, self._namer.edge(own, source))
             found.used = self.scrape
             if self._records.add(found):
                 self._known.clear()

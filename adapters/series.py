@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field
 
 from padit.adapters.base import Options
+from padit.adapters.edges import target_of
 from padit.codecs.names import shortened
 
 __all__ = ["Counter", "Counters", "Labels", "Namer", "Naming"]
@@ -54,6 +55,11 @@ class Naming(Options):
         "mixed: the second is refused.",
         examples=[["pod_hash"]],
     )
+    depends_on_labels: tuple[str, ...] = Field(
+        default=("depends_on", "peer.service", "k8s.node.name", "node", "host.name"),
+        description="Labels whose value is the source on which that of the point depends; the "
+        "first that a point has is `depends_on` in the metadata of its samples; []: none.",
+    )
     max_series: int = Field(
         default=200_000, ge=1, description="Series whose state is kept; the oldest goes first."
     )
@@ -71,6 +77,7 @@ class Namer:
         self._rules = [(rule, _PLACE.findall(rule) or [rule]) for rule in naming.source_labels]
         self._drop = frozenset(naming.drop_labels)
         self._fallback = naming.default_source or fallback
+        self._edges = naming.depends_on_labels
         self._known: dict[Labels, tuple[str, str]] = {}
         self._most = naming.max_series
 
@@ -102,6 +109,12 @@ class Namer:
                 filled = _PLACE.sub(lambda found: labels[found[1]], rule)
                 return shortened(labels[rule] if names == [rule] else filled), names
         return shortened(self._fallback), ()
+
+    def edge(self, labels: Mapping[str, str], source: str) -> dict[str, str]:
+        """The metadata of samples of a source with these labels: what it depends on."""
+        if source == shortened(self._fallback):  # it stands for many
+            return {}
+        return target_of(self._edges, labels, source)
 
     def suffix(self, labels: Mapping[str, str]) -> str:
         """What labels add to a name."""

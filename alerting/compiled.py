@@ -1,6 +1,6 @@
 """A configuration made ready for the engine: matchers, routes with what they inherit, edges."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -9,10 +9,10 @@ from padit.alerting.entries import AlertEvent
 from padit.alerting.matching import Hours, Matcher
 from padit.alerting.muting import Muting
 from padit.alerting.policy import AlertingConfig, Inhibition, Match, Route
+from padit.alerting.sharing import Sharing, neighbours_of
 from padit.alerting.state import Incident, Member, SilenceSet
 
 __all__ = [
-    "LABEL",
     "Policy",
     "ReadyInhibition",
     "ReadyRoute",
@@ -21,8 +21,6 @@ __all__ = [
     "matcher_of",
 ]
 
-LABEL = "label "
-"""How the keys begin that alerts share by a label alone."""
 _MOST_TRAITS = 1 << 16
 _MOST_RECENT = 1 << 10
 
@@ -83,8 +81,11 @@ class Traits(NamedTuple):
         causes: inhibitions of which they are a cause.
         effect: whether they are an effect in any inhibition.
         suffers: inhibitions of which they are an effect and no cause.
-        keys: what they share with others, the closest first; without what the job calls one page.
-        near: keys and sources of alerts that they belong to.
+        keys: under which others find them; without what the job calls one page.
+        near: keys of alerts that they belong to.
+        weak: those of `near` that say less: a label that both have, an edge that a label states.
+        by_edge: the latter of these.
+        stated: keys of `keys`, one for each source on which theirs depends as a label states it.
     """
 
     routes: tuple[ReadyRoute, ...]
@@ -95,6 +96,9 @@ class Traits(NamedTuple):
     suffers: tuple[ReadyInhibition, ...]
     keys: tuple[str, ...]
     near: tuple[str, ...]
+    weak: frozenset[str]
+    by_edge: frozenset[str]
+    stated: tuple[str, ...]
 
 
 class Policy:
@@ -120,11 +124,7 @@ class Policy:
             for one in config.inhibit
         )
         self.by_name = {one.name: one for one in _flat(self.routes)}
-        self._neighbours: dict[str, set[str]] = {}
-        for source, below in sorted(config.incidents.depends_on.items()):
-            for one in below:
-                self._neighbours.setdefault(source, set()).add(one)
-                self._neighbours.setdefault(one, set()).add(source)
+        self._neighbours = neighbours_of(config.incidents.depends_on)
         self._traits: dict[tuple[object, ...], Traits] = {}
         self._recent: dict[int, tuple[AlertEvent, Traits]] = {}
         self._muting = Muting({})
@@ -188,8 +188,7 @@ class Policy:
         names = {one.name for one in routes}
         causes = [one for one in self.inhibitions if one.cause(event)]
         effects = [one for one in self.inhibitions if one.effect(event)]
-        keys = list(self._keys(event))
-        near = [f"source {one}" for one in sorted(self._neighbours.get(event.source_id, ()))]
+        share = Sharing(self.config.incidents, self._neighbours, event)
         return Traits(
             routes=tuple(routes),
             others=tuple(one for one in self.by_name if one not in names),
@@ -197,22 +196,12 @@ class Policy:
             causes=tuple(causes),
             effect=bool(effects),
             suffers=tuple(one for one in effects if one not in causes),
-            keys=tuple(keys),
-            near=(*keys, *near),
+            keys=share.keys,
+            near=share.near,
+            weak=share.weak,
+            by_edge=share.by_edge,
+            stated=share.stated,
         )
-
-    def _keys(self, event: AlertEvent) -> Iterator[str]:
-        grouping = self.config.incidents
-        for name in grouping.share:
-            if name == "source":
-                yield f"source {event.source_id}"
-            elif name in event.labels:
-                yield f"{LABEL}{name}={event.labels[name]}"
-        if self._neighbours and "source" not in grouping.share:
-            yield f"source {event.source_id}"
-        for below in grouping.depends_on.get(event.source_id, ()):
-            # What fails there shows in the same way in all that depend on it, perhaps before it.
-            yield f"below {below} {event.metric_name}"
 
     def _ready(self, routes: Sequence[Route], receiver: str) -> tuple[ReadyRoute, ...]:
         return tuple(

@@ -88,6 +88,9 @@ class View(msgspec.Struct, frozen=True, gc=False):
         causes: likely first causes with their evidence, at most three, the likeliest first.
         decided: whether the first of them is clearly ahead.
         began: how often it began, of which the latest 100 count.
+        edges: as far as labels of alerts state it, a source on which others of the incident
+            depend, names of these (at most 10), and how many they are; at most 20. What the
+            configuration states is not repeated.
     """
 
     id: str
@@ -102,6 +105,7 @@ class View(msgspec.Struct, frozen=True, gc=False):
     decided: bool
     acknowledged_at: int = 0
     began: int = 1
+    edges: tuple[tuple[str, tuple[str, ...], int], ...] = ()
 
 
 class Handed(msgspec.Struct, frozen=True, gc=False, tag="handed", tag_field="effect"):

@@ -76,6 +76,8 @@ class Figures:
         stats.set(names.ALERTING_OPEN_ALERTS, len(state.alerts))
         stats.set(names.ALERTING_INCIDENTS, len(state.incidents))
         stats.set(names.ALERTING_OUT_OF_ORDER, state.out_of_order)
+        for what in ("joined", "apart"):
+            stats.set(names.ALERTING_EDGES, state.edges.get(what, 0), result=what)
         stats.set(names.ALERTING_UNMATCHED, state.unmatched)
         stats.set(names.ALERTING_REFUSED, len(store.refused()))
         stats.set(names.ALERTING_STORE_UP, 1.0)

@@ -1,6 +1,6 @@
 """Puts the job's transitions into incidents: what shares something and begins close in time."""
 
-from padit.alerting.compiled import LABEL, Policy
+from padit.alerting.compiled import Policy
 from padit.alerting.entries import AlertEvent, fingerprint_of
 from padit.alerting.matching import RANK
 from padit.alerting.state import Incident, Member, State
@@ -61,12 +61,29 @@ def _incident_for(policy: Policy, state: State, event: AlertEvent, before: str |
     if before is not None:
         return state.incidents[state.alerts[before][0]]
     incident = _find(policy, state, event, fingerprint_of(event.source_id, event.metric_name))
+    _count_edges(policy, state, event, incident)
     if incident is not None:
         return incident
     identity = digest_of("incident", event.alert)
     if identity not in state.incidents:  # else an alert that a lost run left, once more
         state.incidents[identity] = Incident(identity, event.time, event.time, event.time)
     return state.incidents[identity]
+
+
+def _count_edges(policy: Policy, state: State, event: AlertEvent, found: Incident | None) -> None:
+    """Count what came of edges that labels state: an incident joined by them alone, or by none."""
+    traits = policy.traits_of(event)
+    if found is None:
+        counts = any(one in state.keys for one in traits.stated)
+    else:
+        page = (f"page {event.page}",) if event.page else ()
+        counts = bool(traits.by_edge) and not any(
+            state.keys.get(one) == found.id for one in (*page, *traits.near)
+            if one not in traits.by_edge
+        )  # fmt: skip
+    if counts:
+        result = "apart" if found is None else "joined"
+        state.edges[result] = state.edges.get(result, 0) + 1
 
 
 def _index(
@@ -142,7 +159,8 @@ def _find(policy: Policy, state: State, event: AlertEvent, fingerprint: str) -> 
     ago, for each that joins would keep it open to the next, and a new fault would not be told. What
     a whole site shares, a label, says less than a source or an edge: by it alone the time is less.
     """
-    keys = policy.traits_of(event).near
+    traits = policy.traits_of(event)
+    keys = traits.near
     page = f"page {event.page}" if event.page else ""
     if page:
         keys = (page, *keys)
@@ -154,7 +172,7 @@ def _find(policy: Policy, state: State, event: AlertEvent, fingerprint: str) -> 
             continue
         one = state.incidents[name]
         most = setting.spread
-        if key.startswith(LABEL):
+        if key in traits.weak:
             most = min(setting.window, most)
         spread = event.time - one.opened <= most
         if (

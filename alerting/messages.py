@@ -10,13 +10,14 @@ from padit.alerting.effects import DIGESTS, Brief, Handed, MemberView, MessageKi
 from padit.alerting.entries import fingerprint_of
 from padit.alerting.incidents import worst
 from padit.alerting.matching import RANK
+from padit.alerting.sharing import edges_of
 from padit.alerting.state import Incident, Member, State
 from padit.domain.alert import Severity
 from padit.domain.message import digest_of
 
 __all__ = ["brief", "hand", "view_of", "view_with_causes"]
 
-_MOST_MEMBERS, _MOST_TOGETHER = 20, 200
+_MOST_MEMBERS, _MOST_TOGETHER, _MOST_EDGES, _MOST_NAMED = 20, 200, 20, 10
 # A message is for people and for receivers with limits; the alert itself stays whole in the log.
 _LONGEST_NAME, _LONGEST_SUMMARY, _LONGEST_LABEL, _MOST_LABELS = 500, 2_000, 200, 20
 
@@ -30,7 +31,8 @@ def view_with_causes(policy: Policy, incident: Incident) -> tuple[View, tuple[Ca
     """An incident as a message shows it, and the facts behind the words of its causes."""
     members = worst(incident)
     grouping = policy.config.incidents
-    causes, decided = likely_causes(members, grouping.depends_on, grouping.margin)
+    edges, stated = edges_of(grouping, [one.event for one in members])
+    causes, decided = likely_causes(members, edges, grouping.margin)
     view = View(
         id=incident.id,
         opened=incident.opened,
@@ -46,8 +48,20 @@ def view_with_causes(policy: Policy, incident: Incident) -> tuple[View, tuple[Ca
         decided=decided,
         acknowledged_at=incident.acknowledged_at,
         began=len(incident.begins),
+        edges=_edges(stated) if stated else (),
     )
     return view, causes
+
+
+def _edges(stated: Sequence[tuple[str, str]]) -> tuple[tuple[str, tuple[str, ...], int], ...]:
+    """Edges by the source on which others depend."""
+    above: dict[str, list[str]] = {}
+    for source, below in stated:
+        above.setdefault(below, []).append(source)
+    return tuple(
+        (_cut(below), tuple(map(_cut, sources[:_MOST_NAMED])), len(sources))
+        for below, sources in islice(sorted(above.items()), _MOST_EDGES)
+    )
 
 
 def _severity(members: Sequence[Member]) -> Severity:

@@ -236,6 +236,11 @@ class Grouping(Section):
         default_factory=dict, description="Sources that a source depends on.",
         examples=[{"shop": ["database", "cache"]}],
     )  # fmt: skip
+    edge_labels: tuple[str, ...] = Field(
+        default=("depends_on",), examples=[["depends_on", "k8s.node.name"]],
+        description="Labels whose value is a source on which the alert's source depends, as "
+        "adapters state it. They say nothing of a source that is a key of `depends_on`; []: none.",
+    )  # fmt: skip
     margin: float = Field(
         default=1.0, ge=0, le=10,
         description="The first cause is decided if its evidence exceeds the next one's by this "

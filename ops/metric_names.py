@@ -78,6 +78,7 @@ ALERTING_OPEN_ALERTS = "padit_alerting_open_alerts"
 ALERTING_INCIDENTS = "padit_alerting_incidents"
 ALERTING_OUT_OF_ORDER = "padit_alerting_out_of_order_total"
 ALERTING_UNMATCHED = "padit_alerting_unmatched_commands_total"
+ALERTING_EDGES = "padit_alerting_edges_total"
 ALERTING_REFUSED = "padit_alerting_refused_total"
 ALERTING_STORE_UP = "padit_alerting_store_up"
 ALERTING_JOB_SILENT = "padit_alerting_job_silent_seconds"
@@ -139,6 +140,8 @@ HELP: Mapping[str, str] = {
     ALERTING_INCIDENTS: "Incidents that are open or may begin again.",
     ALERTING_OUT_OF_ORDER: "Transitions that came later than merge_delay.",
     ALERTING_UNMATCHED: "Commands that met no alert.",
+    ALERTING_EDGES: "Alerts whose label states what their source depends on: result joined (an "
+    "incident by that alone) or apart (others depend on the same, which is no reason).",
     ALERTING_REFUSED: "Records of the inputs that are no entry.",
     ALERTING_STORE_UP: "0 while the store is full, locked or away.",
     ALERTING_JOB_SILENT: "Seconds since the job last reported its progress.",

@@ -30,6 +30,7 @@ __all__ = [
 
 _LONGEST_SECRET = 10_000
 _OFTEN = 3  # fewer beginnings are no coming and going
+_MOST_EDGES = 3
 
 
 class Request(NamedTuple):
@@ -223,7 +224,8 @@ def lines_of(message: Handed, most: int = 20) -> list[str]:
         lines.append(f"and {more} more")
     whole = _taken(view, message.time)
     often = f"it began {view.began} times" if view.began >= _OFTEN else ""
-    return [*lines, *(plain(one) for one in (whole, often) if one), *_first_cause(view), *note]
+    behind = (plain(one) for one in (whole, often, *_edges(view)) if one)
+    return [*lines, *behind, *_first_cause(view), *note]
 
 
 def _taken(one: View | MemberView, now: int, before: str = "", behind: str = "") -> str:
@@ -233,6 +235,17 @@ def _taken(one: View | MemberView, now: int, before: str = "", behind: str = "")
     minutes = max(now - one.acknowledged_at, 0) // (60 * MICROS)
     age = f" {minutes} min ago" if minutes else ""
     return f"{before}acknowledged by {one.acknowledged_by}{age}{behind}"
+
+
+def _edges(view: View) -> list[str]:
+    """What hangs on what, as adapters state it; a line for each source that others depend on."""
+    lines = []
+    for below, sources, count in view.edges[:_MOST_EDGES]:
+        names = sources[:_MOST_EDGES]
+        more = f" and {count - len(names)} more" if count > len(names) else ""
+        verb = "depends" if count == 1 else "depend"
+        lines.append(f"{', '.join(names)}{more} {verb} on {below} (known from the adapter)")
+    return lines
 
 
 def _first_cause(view: View) -> list[str]:

@@ -98,7 +98,7 @@ def test_case_14_every_frame_is_what_it_is_and_absent_is_no_number() -> None:
     assert emitter.faults == {"malformed": 2, "not_finite": 1}
     assert emitter.left == {"not_available": 3, "unknown_frame": 1}
     engine = next(m for m in emitter.metrics if m.source_id == "can0/0x00")
-    assert engine.metadata == {"pgn": 61444, "source_address": 0}
+    assert engine.metadata == {"pgn": 61444, "source_address": 0, "depends_on": "can0"}
 
 
 def test_case_14_extended_frame_with_the_id_of_a_standard_message_is_another() -> None:

@@ -69,7 +69,10 @@ def test_births_name_what_data_sends_by_alias(broker: Mosquitto) -> None:
         ("plant/edge-1", "rpm", 950.0, T / 1000),
         ("plant/edge-1/press", "load", 0.75, T / 1000 - 1),
     ]
-    assert live.emitter.metrics[3].metadata == {"historical": True}
+    behind = {"depends_on": "plant/edge-1"}
+    assert [one.metadata for one in live.emitter.metrics] == [
+        {}, behind, {}, {"historical": True} | behind,
+    ]  # fmt: skip
     assert live.emitter.faults == {}
     assert live.emitter.left == {"control": 1}
 

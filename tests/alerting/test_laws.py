@@ -98,6 +98,8 @@ def _alert(
 ) -> AlertEvent:
     key = (source, metric)
     labels = {"site": "x1"} if source in ("s0", "s3") else {}
+    if source in ("s0", "s2"):  # the second policy states another edge of s0
+        labels["depends_on"] = "s3"
     severity, score = draw(
         st.sampled_from([("WARNING", 0.71), ("WARNING", 0.8), ("CRITICAL", 1.0)])
     )
@@ -108,7 +110,8 @@ def _alert(
     if kind != "resolved":
         open_alerts[key] = name
     made = event(kind, minute, name, source=source, metric=metric, severity=severity,
-                 score=score, labels=labels)  # fmt: skip
+                 score=score, labels=labels,
+                 detector="no_data" if metric == "m1" else "rule")  # fmt: skip
     return msgspec.structs.replace(made, id=f"t{number}")  # ids are unique behind the log
 
 

@@ -83,10 +83,11 @@ class DetectionScore(msgspec.Struct, omit_defaults=True):
 
 
 class Alert(msgspec.Struct):
-    """An episode of anomalous windows of one series, as of its latest transition.
+    """What the job says of an episode of anomalous windows of one series, as of its latest step.
 
-    Nothing in it depends on arrival, so that every run over the same data writes the same
-    bytes: no offsets, no clock.
+    Nothing in it depends on arrival or on people, so that every run over the same data writes the
+    same bytes: no offsets, no clock. What people do to an alert is known behind the log of
+    alerting, and stands in what that hands out (docs/alerts.md).
 
     Attributes:
         id: hash of series, detector and opening event time; the same in every run.
@@ -118,9 +119,6 @@ class Alert(msgspec.Struct):
     opened: str
     tags: list[str] = []
     metadata: dict[str, Any] = {}
-    acknowledged: bool = False
-    acknowledged_by: str | None = None
-    acknowledged_at: str | None = None
     resolved: bool = False
     resolved_by: str | None = None
     resolved_at: str | None = None
@@ -158,7 +156,7 @@ class Transition(msgspec.Struct):
             "subject": self.alert.metric_name,
             "time": format_utc(self.time),
             "datacontenttype": "application/json",
-            "data": self.alert,
+            "data": _contract(self.alert),
         }
         return msgspec.json.encode(event)
 
@@ -167,6 +165,20 @@ class Transition(msgspec.Struct):
         key = key_of(self.alert.source_id, self.alert.metric_name)
         trace = (("traceparent", traceparent(alert_trace(self.alert.id))),)
         return Message(Kind.ALERT, self.id, key, self.time, self.to_cloud_event(), trace)
+
+
+_PEOPLE = {"acknowledged": False, "acknowledged_by": None, "acknowledged_at": None}
+"""Fields that readers of alerts expect; the job knows no people, so they are always the same."""
+_BEFORE_PEOPLE = Alert.__struct_fields__[: Alert.__struct_fields__.index("resolved")]
+_BEHIND_PEOPLE = Alert.__struct_fields__[len(_BEFORE_PEOPLE) :]
+
+
+def _contract(alert: Alert) -> dict[str, Any]:
+    """An alert with all fields of the contract, in its order; what is not stated is left out."""
+    before = {name: getattr(alert, name) for name in _BEFORE_PEOPLE}
+    behind = {name: getattr(alert, name) for name in _BEHIND_PEOPLE}
+    stated = {name: value for name, value in behind.items() if value is not UNSET}
+    return before | _PEOPLE | stated
 
 
 def alert_id(series: Series, detector: str, opened: int) -> str:

@@ -122,7 +122,7 @@ def cloud_event(one: AlertEvent) -> bytes:
             "score": one.score,
             "summary": one.summary,
             "evidence": {},
-            "detector": {"name": "novelty", "version": 4},
+            "detector": {"name": one.detector or "novelty", "version": 4},
             "event_time": stamp,
             "opened": opened,
             "labels": one.labels,

@@ -304,6 +304,14 @@ def test_an_alert_without_what_came_later_is_read(gone: str) -> None:
     assert event_of(msgspec.json.encode(content)).alert == "a"
 
 
+def test_an_alert_whose_bytes_say_who_acknowledged_it_is_not_acknowledged_by_that() -> None:
+    """Only commands do; so the bytes of alerts, which programs may write again, command nothing."""
+    content = msgspec.json.decode(cloud_event(event("opened", 0)))
+    plain = event_of(msgspec.json.encode(content))
+    content["data"] |= {"acknowledged": True, "acknowledged_by": "ann", "acknowledged_at": "2026"}
+    assert event_of(msgspec.json.encode(content)) == plain
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_an_alert_or_refused(data: bytes) -> None:
     with suppress(WireFormatError):

@@ -74,9 +74,27 @@ def test_a_step_is_a_cloud_event_with_the_alert_inside() -> None:
         "CRITICAL",
         "m of a/b: ü",
     )
-    assert set(inside) == set(Alert.__struct_fields__) - {
-        "labels", "metric_type", "baseline", "shift"
-    }  # fmt: skip
+    assert list(inside) == [
+        "id", "source_id", "metric_name", "severity", "score", "summary", "evidence", "detector",
+        "event_time", "opened", "tags", "metadata", "acknowledged", "acknowledged_by",
+        "acknowledged_at", "resolved", "resolved_by", "resolved_at",
+    ]  # fmt: skip
+
+
+def test_an_alert_of_the_job_knows_no_people_and_its_event_has_their_fields_empty() -> None:
+    assert not [name for name in Alert.__struct_fields__ if "acknowledged" in name]
+    ended = msgspec.structs.replace(_alert(), resolved=True, resolved_by="padit", resolved_at="t")
+    inside = json.loads(Transition("resolved", 5, ended).to_cloud_event())["data"]
+    people = {name: value for name, value in inside.items() if name.startswith("acknowledged")}
+    assert people == {"acknowledged": False, "acknowledged_by": None, "acknowledged_at": None}
+    assert (inside["resolved"], inside["resolved_by"]) == (True, "padit")
+
+
+def test_an_event_with_what_people_did_is_read_as_what_the_job_said() -> None:
+    """Events of before, or of another program, may say so."""
+    inside = json.loads(Transition("opened", 5, _alert()).to_cloud_event())["data"]
+    inside |= {"acknowledged": True, "acknowledged_by": "ann", "acknowledged_at": "2026"}
+    assert msgspec.convert(inside, Alert) == _alert()
 
 
 def test_labels_and_family_of_an_alert_stand_in_its_event_where_there_are_any() -> None:

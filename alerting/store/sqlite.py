@@ -1,11 +1,12 @@
 """The store in one SQLite file, in a folder that one process at a time may hold."""
 
 import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from padit.alerting.store.base import Delivery, LeadTakenError, LogRow, Store, changes
 from padit.domain.errors import ConfigurationError, SinkError
@@ -13,6 +14,7 @@ from padit.domain.errors import ConfigurationError, SinkError
 __all__ = ["Delivery", "LogRow", "SqliteStore"]
 
 _BUSY_SECONDS = 10.0
+_AT_ONCE = fcntl.LOCK_EX | fcntl.LOCK_NB
 
 
 class SqliteStore(Store):
@@ -27,11 +29,11 @@ class SqliteStore(Store):
     """
 
     def __init__(self, folder: Path, *, leading: bool = True) -> None:
-        self._lock: IO[str] | None = None
+        self._lead = ExitStack()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if leading:
-                self._lock = _take_lock(folder / "leader.lock")
+                self._lead.enter_context(_lead_of(folder))
             self._connection = sqlite3.connect(
                 folder / "alerting.sqlite",
                 timeout=_BUSY_SECONDS,
@@ -42,6 +44,7 @@ class SqliteStore(Store):
             self._connection.execute("PRAGMA synchronous=FULL")
             _migrate(self._connection)
         except (OSError, sqlite3.Error) as error:
+            self._lead.close()
             message = f"{folder} cannot hold the store of alerting: {error}; give another --data"
             raise ConfigurationError(message) from error
 
@@ -55,8 +58,7 @@ class SqliteStore(Store):
     def close(self) -> None:
         """Close the file; another process may lead then."""
         self._connection.close()
-        if self._lock is not None:
-            self._lock.close()
+        self._lead.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -78,15 +80,40 @@ def _away(error: sqlite3.Error) -> SinkError:
     return SinkError(f"the store of alerting cannot be used: {error}")
 
 
-def _take_lock(path: Path) -> IO[str]:
-    lock = path.open("a")
+@contextmanager
+def _lead_of(folder: Path) -> Iterator[None]:
+    """Lead in a folder until the end of the block, or of the process, however it ends.
+
+    The lock is one of the open file, which no program that is started inherits. That of the folder
+    remains where somebody removes the file; not every file system has one.
+
+    Raises:
+        LeadTakenError: another process leads.
+    """
+    with (folder / "leader.lock").open("a") as file:
+        try:
+            fcntl.flock(file, _AT_ONCE)
+            place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except BlockingIOError as error:
+            raise _taken(folder) from error
+        try:
+            with suppress(OSError):
+                _lock_folder(place, folder)
+            yield
+        finally:
+            os.close(place)
+
+
+def _lock_folder(place: int, folder: Path) -> None:
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        message = f"another process leads in {path.parent}; wait for it, or give another --data"
-        raise LeadTakenError(message) from error
-    return lock
+        fcntl.flock(place, _AT_ONCE)
+    except BlockingIOError as error:
+        raise _taken(folder) from error
+
+
+def _taken(folder: Path) -> LeadTakenError:
+    message = f"another process leads in {folder}; wait for it, or give another --data"
+    return LeadTakenError(message)
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

@@ -4,6 +4,7 @@ Before an entry is applied, everything that was due up to its time happens, each
 So it makes no difference whether a tick, the job's progress or the next alert lets time pass.
 """
 
+from collections.abc import Callable
 from heapq import heappop
 
 from padit.alerting import people, routing
@@ -36,9 +37,21 @@ class Engine:
         self._brief = brief
         self._duties = Duties(policy)
 
-    def apply(self, state: State, entry: Entry) -> list[Effect]:
-        """Change the state by one entry; what follows from it, in order."""
-        step = Step(self.policy, state, self._brief)
+    def apply(
+        self,
+        state: State,
+        entry: Entry,
+        hand_over: Callable[[list[Effect]], None] | None = None,
+    ) -> list[Effect]:
+        """Change the state by one entry; what follows from it, in order.
+
+        Args:
+            state: to change.
+            entry: of the log.
+            hand_over: is given what follows piece by piece where it is much, in order; the rest is
+                returned.
+        """
+        step = Step(self.policy, state, self._brief, hand_over=hand_over)
         if not isinstance(entry, _BY_A_CLOCK):
             if not state.began:
                 self._duties.begin(step, entry.time)
@@ -90,6 +103,7 @@ class Engine:
                 self._close_lost(step, name, due)
             elif kind in Duties.kinds:
                 self._duties.due(step, kind, due, entry)
+            step.part()
 
     def _due(self, step: Step, incident: Incident, kind: str, route: str, time: int) -> None:
         if kind == "route":
@@ -205,6 +219,7 @@ class Engine:
             # What ends here and is raised again is no longer what a later run has lost.
             step.state.suspects[later] = [one for one in others if one not in gone]
         for alert in lost:
+            step.part()
             known = step.state.alerts.get(alert)
             if known is None:
                 continue

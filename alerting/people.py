@@ -105,6 +105,7 @@ def _resolve(step: Step, command: Command, alerts: Alerts) -> None:
     for incident, fingerprint, _ in alerts:
         close(step.state, incident, fingerprint, command.time, f"by {command.by}")
     for incident, _ in _by_incident(alerts):
+        step.part()
         if incident.firing:
             continue
         for name, told in incident.told.items():

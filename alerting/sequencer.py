@@ -144,6 +144,8 @@ class Alerting:
         self.reports = 0
         self.state = State()
         self._stale = False
+        self._made: list[Effect] = []
+        self._added: list[Effect] = []
         policy = Policy(config)
         self._engine = Engine(policy)
         self._memory = policy.memory
@@ -157,13 +159,12 @@ class Alerting:
         Raises:
             SinkError: the store cannot be written; nothing of this has happened then.
         """
-        effects: list[Effect] = []
         with self._writing():
             for record in records:
-                effects += self._take(record)
+                made = self._take(record)  # some of it may be written by then
+                self._made += made
                 self._store.move(record.place, record.partition, record.following)
-            self._store.add(effects)
-        return effects
+            return self._add()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -171,6 +172,7 @@ class Alerting:
         if self._stale:
             self._restore()
         self._stale = True
+        self._made, self._added = [], []
         with self._store.transaction():
             yield
         self._stale = False
@@ -185,13 +187,26 @@ class Alerting:
         if due is None or due > time:
             return []
         with self._writing():
-            return self._pass("tick", Tick(time), str(time).encode())
+            self._store.append("tick", None, time, str(time).encode())
+            made = self._apply(Tick(time))
+            self._made += made
+            return self._add()
 
-    def _pass(self, kind: str, entry: Tick | Progress, data: bytes) -> list[Effect]:
-        self._store.append(kind, None, entry.time, data)
-        effects = self._engine.apply(self.state, entry)
-        self._store.add(effects)
-        return effects
+    def _apply(self, entry: Entry) -> list[Effect]:
+        return self._engine.apply(self.state, entry, self._hand_over)
+
+    def _hand_over(self, effects: list[Effect]) -> None:
+        """Write some of the effects of an entry of many; a store ends a session that is silent."""
+        self._made += effects
+        self._add()
+        self._store.execute("SELECT 1")
+
+    def _add(self) -> list[Effect]:
+        """Write what is not written yet; all effects of this transaction."""
+        self._store.add(self._made)
+        self._added += self._made
+        self._made = []
+        return self._added
 
     @property
     def routes(self) -> Iterable[str]:
@@ -266,7 +281,7 @@ class Alerting:
         if isinstance(entry, RunBegan):
             self._store.forget_reported()
             self._reports.begin()
-        return self._engine.apply(self.state, entry)
+        return self._apply(entry)
 
     def _check_age(self, found: tuple[str | None, Entry] | None) -> None:
         """What is older than the log may have been taken before; the log no longer knows."""
@@ -292,7 +307,7 @@ class Alerting:
         if not self._engine.heeds(self.state, entry):
             return []
         self._store.append("progress", None, time, msgspec.json.encode(entry))
-        return self._engine.apply(self.state, entry)
+        return self._apply(entry)
 
     def _restore(self) -> None:
         after, state = self._saved()

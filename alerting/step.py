@@ -1,6 +1,6 @@
 """One step of the engine: the state it may change, and the effects it gathers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappush
 
@@ -9,17 +9,35 @@ from padit.alerting.effects import Effect, MessageKind, Outcome, Reason
 from padit.alerting.messages import brief, hand
 from padit.alerting.state import Incident, State
 
-__all__ = ["Step"]
+__all__ = ["PIECE", "Step"]
+
+PIECE = 500
+"""Things that are done until effects are handed over; some 50 ms of work."""
 
 
 @dataclass(slots=True)
 class Step:
-    """The policy, the state and the effects so far; `brief`: messages are only counted."""
+    """The policy, the state and the effects so far.
+
+    Attributes:
+        brief: messages are only counted.
+        hand_over: takes the effects so far while there is more to do; None: they are kept.
+        parts: of the work that were done since.
+    """
 
     policy: Policy
     state: State
     brief: bool = False
     effects: list[Effect] = field(default_factory=list)
+    hand_over: Callable[[list[Effect]], None] | None = None
+    parts: int = 0
+
+    def part(self) -> None:
+        """One of many things was done. Of 100,000 ends at once the effects go piece by piece."""
+        self.parts += 1
+        if self.parts >= PIECE and self.hand_over is not None:
+            effects, self.effects, self.parts = self.effects, [], 0
+            self.hand_over(effects)
 
     def set_timer(self, due: int, kind: str, name: str, route: str = "") -> None:
         """Have the engine look again at an event time."""

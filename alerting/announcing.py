@@ -9,14 +9,16 @@ import threading
 from collections.abc import Callable
 
 import msgspec
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from padit.alerting.effects import Handed
 from padit.alerting.notifiers.webhook import cloud_event
 from padit.alerting.store.base import Store
+from padit.connectors.kafka_errors import QUIET, ClientErrors
 from padit.connectors.uris import Address, read_client_config
 from padit.domain.errors import SinkError
 from padit.ops.background import kept
+from padit.ops.reach import Reach
 
 __all__ = ["Announcer"]
 
@@ -39,11 +41,14 @@ class Announcer:
 
     def __init__(self, address: Address, link: str, open_store: Callable[[], Store]) -> None:
         settings = read_client_config(address.options.get("client_config"))
+        self._errors = ClientErrors()
+        self._reach = Reach(_LOG, f"notifications to {address.path} at {address.host}")
         self._producer = Producer(
-            {"bootstrap.servers": address.host, "enable.idempotence": True, **settings}
-        )
+            {**QUIET, "bootstrap.servers": address.host, "enable.idempotence": True, **settings,
+             "error_cb": self._errors.note}
+        )  # fmt: skip
         self._topic, self._link, self._open = address.path, link, open_store
-        self._failed = False
+        self._refused = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=kept(self._run, self._stop, "notifications"), name="announce"
@@ -67,7 +72,7 @@ class Announcer:
                     store = store or self._open()
                     busy = self._announce(store)
                 except (SinkError, KafkaException) as error:
-                    _LOG.warning("notifications: %s", error)
+                    self._reach.away(str(error))
                     busy = False
                     self._stop.wait(_AWAY_SECONDS)
                 if not busy and last:
@@ -84,7 +89,7 @@ class Announcer:
         new = store.handed(after)
         if not new:
             return False
-        self._failed = False
+        self._refused = ""
         for one in new:
             message = _decoder.decode(one.message)
             value = msgspec.json.encode(cloud_event(message, self._link))
@@ -92,13 +97,17 @@ class Announcer:
                 self._topic, value, key=one.incident, headers={"ce_id": one.id},
                 on_delivery=self._delivered,
             )  # fmt: skip
-        if self._producer.flush(_FLUSH_SECONDS) or self._failed:
+        if self._producer.flush(_FLUSH_SECONDS) or self._refused:
             self._producer.purge()
-            message_ = f"the broker of {self._topic} does not take them; trying again"
+            reason = self._errors.text or self._refused or "no answer"
+            message_ = f"the broker does not take them ({reason})"
             raise SinkError(message_)
+        self._errors.answered()
+        self._reach.back()
         with store.transaction():
             store.move(_PLACE, 0, new[-1].number)
         return True
 
-    def _delivered(self, error: object, _: object) -> None:
-        self._failed |= error is not None
+    def _delivered(self, error: KafkaError | None, _: object) -> None:
+        if error is not None:
+            self._refused = error.str()

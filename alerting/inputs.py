@@ -13,8 +13,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from padit.alerting.merging import Merge
 from padit.alerting.sequencer import Record, entry_of, rank_of
+from padit.connectors.kafka_errors import QUIET, ClientErrors
 from padit.connectors.uris import Address, parse_address, read_client_config
 from padit.domain.errors import ConfigurationError, SourceError, WireFormatError
+from padit.ops.reach import Reach
 
 __all__ = ["FileInput", "TopicInput", "input_of"]
 
@@ -132,8 +134,11 @@ class TopicInput:
         first = topics[0][1]
         self._place = first.host
         settings = read_client_config(first.options.get("client_config"))
+        self._errors = ClientErrors()
+        self._reach = Reach(_LOG, f"Kafka at {self._place}")
         self._consumer = Consumer(
             {
+                **QUIET,
                 "bootstrap.servers": first.host,
                 "group.id": "padit-alerting",
                 "enable.auto.commit": False,
@@ -141,6 +146,7 @@ class TopicInput:
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
                 **settings,
+                "error_cb": self._errors.note,
             }
         )
         self._positions: dict[tuple[str, int], int] = {}
@@ -161,7 +167,7 @@ class TopicInput:
         except _AwayError as error:
             if {place for place, _ in positions}.isdisjoint(map(self._at, self._kinds)):
                 raise
-            _LOG.warning("%s; waits for it", error)
+            self._reach.away(str(error))
 
     def _look_for_partitions(self, seconds: float) -> None:
         """Take partitions that are new, too; all answers within so many seconds."""
@@ -173,7 +179,8 @@ class TopicInput:
             try:
                 found = self._consumer.list_topics(topic, timeout=left).topics[topic]
             except KafkaException as error:
-                message = f"no broker answers at {self._place} ({error.args[0].str()}); is it up?"
+                reason = self._errors.text or error.args[0].str()
+                message = f"no broker answers ({reason}); is it up?"
                 raise _AwayError(message) from error
             if found.error is not None:
                 message = f"topic {topic} at {self._place}: {found.error.str()}"
@@ -196,12 +203,16 @@ class TopicInput:
 
     def poll(self, seconds: float) -> Sequence[Record]:
         """What has come; a broker that is away is waited for."""
-        wait = _LOOK_EVERY_SECONDS if self._known else _LOOK_AGAIN_SECONDS
+        lost = self._reach.lost or self._errors.down
+        wait = _LOOK_EVERY_SECONDS if self._known and not lost else _LOOK_AGAIN_SECONDS
         if monotonic() - self._looked > wait:
             try:
                 self._look_for_partitions(_GLANCE_SECONDS)
             except SourceError as error:  # the client connects again by itself
-                _LOG.warning("%s; goes on with the partitions it knows", error)
+                self._reach.away(str(error))
+            else:
+                self._errors.answered()
+                self._reach.back()
         # `consume` with a time waits for all of it, also when something has come.
         first = self._consumer.poll(max(seconds, 0.01))
         if first is not None:

@@ -8,6 +8,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import TopicMetadata
 
+from padit.connectors.kafka_errors import QUIET
 from padit.connectors.uris import parse_address, read_client_config
 from padit.domain.dead_letter import DeadLetter
 from padit.domain.errors import ConfigurationError, SourceError
@@ -138,6 +139,7 @@ def _from_topic(
 ) -> Iterator[tuple[bytes, list[tuple[str, bytes]]]]:
     consumer = Consumer(
         {
+            **QUIET,
             "bootstrap.servers": bootstrap,
             "group.id": "padit-diff",
             "enable.auto.commit": False,

@@ -254,13 +254,15 @@ class Fetcher:
             if self._take_answers(answer, places) >= _SMALL:
                 pause = 0.0
             self._heard, self._manager.refused = time.monotonic(), None
+            if self._said.pop(_silent(leader), None) is not None:
+                _LOG.warning("%s: broker %s answers again", self._topic, leader)
         except errors.IncompatibleBrokerVersion as error:
             self._fail(f"the broker {leader} is of a version that cannot be read from: {error}")
         except errors.KafkaError as error:
             pause = self._settings.backoff_ms / 1000
             self._manager._auth_failures.clear()  # a login may be right a moment later
             if not self._closed:
-                self._say(f"broker {leader} does not answer: ", error)
+                self._say(_silent(leader), error)
                 self._ask_metadata()
         except Exception as error:
             _LOG.exception("%s", self._topic)
@@ -366,3 +368,7 @@ class Fetcher:
         if now - self._said.get(text, -_SAY_AGAIN_SECONDS) >= _SAY_AGAIN_SECONDS:
             self._said[text] = now
             _LOG.warning("%s: %s%s", self._topic, text, "" if error is None else error)
+
+
+def _silent(leader: int) -> str:
+    return f"broker {leader} does not answer: "

@@ -20,6 +20,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
+from padit.connectors.kafka_errors import QUIET
 from padit.domain.errors import SourceError
 
 __all__ = ["Lookup", "passes", "record_clock", "refresh"]
@@ -129,7 +130,7 @@ def record_clock(settings: Mapping[str, str | int | float | bool], topic: str) -
     """
     wanted = ConfigResource(ResourceType.TOPIC, topic)
     try:
-        admin = AdminClient(dict(settings))  # an answer dies with its client
+        admin = AdminClient({**QUIET, **settings})  # an answer dies with its client
         answer = admin.describe_configs([wanted])[wanted]
         found = answer.result(_ASK_SECONDS)["message.timestamp.type"].value
     except (KafkaException, KeyError, TimeoutError) as error:

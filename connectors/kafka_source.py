@@ -19,7 +19,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from padit.connectors.kafka_errors import ClientErrors
+from padit.connectors.kafka_errors import QUIET, ClientErrors
 from padit.connectors.kafka_lookup import Lookup, passes, record_clock
 from padit.connectors.kafka_reader import KafkaReader
 from padit.connectors.kafka_retention import RequestedRange, nothing_there, what_is_gone
@@ -38,6 +38,7 @@ _METADATA_SECONDS = 5.0
 _UNKNOWN_SECONDS = 3.0  # a wrong name is more frequent than a broker that just started
 _PAUSE_SECONDS = 0.2
 _LOOKUP = {
+    **QUIET,
     "fetch.wait.max.ms": 50,
     "fetch.error.backoff.ms": 100,
     "reconnect.backoff.max.ms": 2000,

@@ -18,6 +18,7 @@ from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.sink import Writer as SinkWriter
 from padit.domain.errors import SinkError, SourceError
 from padit.domain.message import Message
+from padit.ops.reach import Reach
 from padit.ops.retrying import OPEN_SECONDS, Breaker, backoff
 from padit.stores.base import (
     Batch,
@@ -153,6 +154,7 @@ class Consume:
         self._decoders = decoders
         self._dead = dead_letters
         self._pace = pace or Pace()
+        self._reach = Reach(_LOG, store.name)
         self._breaker = Breaker(store.name, self._pace.open)
         self._writer: Writer | None = None
         self._stopped: Stopped | None = None
@@ -359,6 +361,7 @@ class Consume:
             done = self._breaker.call(action) if of_store else action()
             if done is not None:
                 self._failures = 0
+                self._reach.back()
                 return done
         except (SinkError, SourceError) as error:
             self._failures += 1
@@ -366,8 +369,7 @@ class Consume:
             asked = error.seconds if isinstance(error, BusyError) else 0.0
             if of_store:
                 self._drop()
-            if self._failures.bit_count() == 1:  # 1, 2, 4, 8: not all of an hour
-                _LOG.warning("%s: %s (failure %d)", self._store.name, error, self._failures)
+            self._reach.away(str(error))
         pause = backoff(max(self._failures, 1), random.random(), self._pace.longest)  # noqa: S311
         if self._stopped is not None:
             self._stopped.wait(max(pause, asked))

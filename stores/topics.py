@@ -22,7 +22,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import TopicMetadata
 
-from padit.connectors.kafka_errors import ClientErrors
+from padit.connectors.kafka_errors import QUIET, ClientErrors
 from padit.connectors.uris import Address, parse_address, read_client_config
 from padit.domain.errors import ConfigurationError, SourceError
 from padit.stores.base import Content, Place, Positions, Records
@@ -33,6 +33,7 @@ __all__ = ["Read", "Topic", "Topics", "topics_of"]
 _LOG = logging.getLogger(__name__)
 _ASK_SECONDS = 10.0
 _LOOK_EVERY_SECONDS = 30.0
+_LOOK_AGAIN_SECONDS = 2.0  # at a broker that was away
 _NEW_SECONDS = 5.0  # a topic that was created a moment ago is not known to every broker yet
 _NEW = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE)
 _FARTHEST = 1 << 62
@@ -142,7 +143,7 @@ class Topics:
                 "enable.partition.eof": True,
                 "queued.max.messages.kbytes": _AHEAD_KIB,
                 "fetch.wait.max.ms": 50,
-                "log_level": 2,
+                **QUIET,
                 **self._settings,
                 "group.id": group,
                 "error_cb": self._trouble.note,
@@ -182,6 +183,7 @@ class Topics:
         fresh = []
         for topic, _ in self.topics:
             fresh += [Place(topic, number) for number in self._partitions(topic)]
+        self._trouble.answered()
         added = sorted(set(fresh) - self._known)
         if added:
             self._consumer.incremental_assign(self._from_where(added))
@@ -261,7 +263,8 @@ class Topics:
             SourceError: the broker does not answer.
             ConfigurationError: it refuses, for a reason that waiting does not heal.
         """
-        if monotonic() - self._looked > _LOOK_EVERY_SECONDS:
+        down = self._trouble.down  # then the look says so, and when it is over
+        if monotonic() - self._looked > (_LOOK_AGAIN_SECONDS if down else _LOOK_EVERY_SECONDS):
             self._look()
         found: dict[str, list[Message]] = {}
         size = count = 0

@@ -10,6 +10,7 @@ import threading
 from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -18,9 +19,11 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from padit.alerting.effects import Handed
 from padit.alerting.follow import GrowingFile
 from padit.alerting.plots.plot import WindowPoint, plot
+from padit.connectors.kafka_errors import QUIET, ClientErrors
 from padit.connectors.uris import Address, read_client_config
 from padit.domain.timestamps import parse_timestamp
 from padit.ops.background import kept
+from padit.ops.reach import Reach
 
 __all__ = ["Follower", "Windows"]
 
@@ -123,6 +126,8 @@ class Follower:
 
     def __init__(self, address: Address, windows: Windows) -> None:
         self._address, self._windows = address, windows
+        self._errors = ClientErrors()
+        self._reach = Reach(_LOG, f"features of {address.path} at {address.host} for plots")
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=kept(self._run, self._stop, "features"), name="features", daemon=True
@@ -142,7 +147,7 @@ class Follower:
             try:
                 work()
             except KafkaException as error:  # plots are missing for a while, nothing else
-                _LOG.warning("features cannot be read: %s", error.args[0].str())
+                self._reach.away(self._errors.text or error.args[0].str())
                 self._stop.wait(_ASK_SECONDS)
 
     def _file(self) -> None:
@@ -156,18 +161,30 @@ class Follower:
     def _topic(self) -> None:
         settings = read_client_config(self._address.options.get("client_config"))
         consumer = Consumer(
-            {"bootstrap.servers": self._address.host, "group.id": "padit-alerting-features",
-             "enable.auto.commit": False, "auto.offset.reset": "earliest", **settings}
+            {**QUIET, "bootstrap.servers": self._address.host,
+             "group.id": "padit-alerting-features", "enable.auto.commit": False,
+             "auto.offset.reset": "earliest", **settings, "error_cb": self._errors.note}
         )  # fmt: skip
         try:
             consumer.assign(_latest(consumer, self._address.path))
+            self._errors.answered()
+            self._reach.back()
             while not self._stop.is_set():
                 found = consumer.consume(1000, _LOOK_SECONDS)
+                if self._errors.down:  # the client connects again by itself
+                    self._ask_again(consumer)
                 self._windows.add(
                     data for one in found if not one.error() and (data := one.value()) is not None
                 )
         finally:
             consumer.close()
+
+    def _ask_again(self, consumer: Consumer) -> None:
+        self._reach.away(self._errors.text)
+        with suppress(KafkaException):
+            consumer.list_topics(self._address.path, timeout=_LOOK_SECONDS)
+            self._errors.answered()
+            self._reach.back()
 
 
 def _latest(consumer: Consumer, topic: str) -> list[TopicPartition]:

@@ -23,7 +23,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka import Message as Record
 
-from padit.connectors.kafka_errors import ClientErrors
+from padit.connectors.kafka_errors import QUIET, ClientErrors
 from padit.domain.errors import SinkError
 from padit.domain.message import Message
 
@@ -197,6 +197,7 @@ class _Shared:
         """Ids of the latest messages of the topic."""
         consumer = Consumer(
             {
+                **QUIET,
                 **self._connection,
                 "group.id": "padit",
                 "enable.auto.commit": False,

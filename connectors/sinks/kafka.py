@@ -34,7 +34,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from padit.connectors.kafka_errors import ClientErrors
+from padit.connectors.kafka_errors import QUIET, ClientErrors
 from padit.connectors.sink import Message, Sink, Start, Writer
 from padit.connectors.sinks._kafka_once import Headers, Line, OnceWriter, headers_of
 from padit.connectors.uris import Address, absolute, read_client_config, sink_for
@@ -46,6 +46,7 @@ __all__ = ["KafkaOptions", "KafkaSink"]
 _LOG = logging.getLogger(__name__)
 _METADATA_SECONDS = 5.0
 _PRODUCER = {
+    **QUIET,
     "enable.idempotence": True,
     "acks": "all",
     "compression.type": "lz4",
@@ -133,7 +134,7 @@ class KafkaSink:
         A topic is never emptied nor refused: others may read it, and ids distinguish results.
         """
         trouble = ClientErrors()
-        admin = AdminClient({**self.settings(), "error_cb": trouble.note}, logger=_LOG)
+        admin = AdminClient({**QUIET, **self.settings(), "error_cb": trouble.note}, logger=_LOG)
         deadline = time.monotonic() + self.options.timeout_sec
         while True:
             try:

@@ -173,7 +173,9 @@ class Policy:
         config = self.config
         routes = [one.setting for one in self.by_name.values()]
         longest = max((one.cool_down + one.settle for one in routes), default=0)
-        return max(longest, config.incidents.window, config.flapping.within) + 1
+        grouping = config.incidents
+        near = max(grouping.lost_after, 0 if grouping.window else grouping.spread)
+        return max(longest, near, config.flapping.within) + 1
 
     def muting(self, silences: dict[str, SilenceSet]) -> Muting:
         """Silences by command, ready to be looked up; made again when they change."""

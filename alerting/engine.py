@@ -200,7 +200,7 @@ class Engine:
         state = step.state
         if state.alerts:
             state.suspects[entry.run] = list(state.alerts)
-            step.set_timer(entry.time + self.policy.config.incidents.window, "run", entry.run)
+            step.set_timer(entry.time + self.policy.config.incidents.lost_after, "run", entry.run)
 
     def _catch_up(self, step: Step, entry: Progress) -> None:
         """The window begins when a run has come to where the lost one was, if it reports."""
@@ -209,7 +209,7 @@ class Engine:
         began = entry.run in state.suspects and state.caught_up != entry.run
         if began and entry.time >= state.seen:
             state.caught_up = entry.run
-            due = entry.time + self.policy.config.incidents.window
+            due = entry.time + self.policy.config.incidents.lost_after
             step.set_timer(due, "caught up", entry.run)
 
     def _close_lost(self, step: Step, run: str, time: int) -> None:

@@ -96,6 +96,9 @@ def _index(
         if state.keys.get(key) != incident.id:
             state.keys[key] = incident.id
             incident.keys.append(key)
+            state.shared[key] = event.time
+        else:
+            state.shared[key] = max(state.shared.get(key, incident.joined), event.time)
     for rule in traits.causes:
         state.causes.setdefault(rule.setting.name, {})[event.alert] = event.time
 
@@ -134,6 +137,7 @@ def forget(state: State, incident: Incident) -> None:
     for key in incident.keys:
         if state.keys.get(key) == incident.id:
             del state.keys[key]
+            state.shared.pop(key, None)
 
 
 def worst(incident: Incident) -> list[Member]:
@@ -155,8 +159,9 @@ def worst(incident: Incident) -> list[Member]:
 def _find(policy: Policy, state: State, event: AlertEvent, fingerprint: str) -> Incident | None:
     """The oldest incident that shares something with an alert and is close to it in time.
 
-    What comes and goes stays in its incident; another series does not join one that began long
-    ago, for each that joins would keep it open to the next, and a new fault would not be told. What
+    Close to the latest alert with which it shares that, whatever else has joined since: else each
+    that joins would keep the incident open to the next, and a new fault would not be told. What
+    comes and goes stays in its incident; another series does not join one that began long ago. What
     a whole site shares, a label, says less than a source or an edge: by it alone the time is less.
     """
     traits = policy.traits_of(event)
@@ -165,6 +170,7 @@ def _find(policy: Policy, state: State, event: AlertEvent, fingerprint: str) -> 
     if page:
         keys = (page, *keys)
     setting = policy.config.incidents
+    near = setting.near(event.delay)
     found: Incident | None = None
     for key in keys:
         name = state.keys.get(key)
@@ -173,10 +179,11 @@ def _find(policy: Policy, state: State, event: AlertEvent, fingerprint: str) -> 
         one = state.incidents[name]
         most = setting.spread
         if key in traits.weak:
-            most = min(setting.window, most)
+            most = min(near, most)
         spread = event.time - one.opened <= most
+        close = max(near, setting.lost_after) if key == page else near
         if (
-            event.time - one.joined <= setting.window
+            event.time - state.shared.get(key, one.joined) <= close
             and (spread or key == page or fingerprint in one.members)
             and (found is None or (one.opened, one.id) < (found.opened, found.id))
         ):

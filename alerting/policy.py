@@ -36,6 +36,7 @@ __all__ = [
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*(s|m|h|d|w)")
+_NEAR, _NEAREST = 300 * MICROS, 180 * MICROS
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)")
@@ -220,8 +221,10 @@ class Grouping(Section):
     """Which alerts are one incident: those that share something and begin close in event time."""
 
     window: Duration = Field(
-        default=300 * MICROS,
-        description="An alert joins an incident to which another came no longer ago.",
+        default=0,
+        description="An alert joins an incident to which another came no longer ago; 0s: half of "
+        "the window of the job and the time between two, at least 3m and at most `spread` (5m "
+        "where an alert does not state its window).",
     )  # fmt: skip
     spread: Duration = Field(
         default=900 * MICROS,
@@ -246,6 +249,17 @@ class Grouping(Section):
         description="The first cause is decided if its evidence exceeds the next one's by this "
         "share, among other conditions; 1: twice as much.",
     )  # fmt: skip
+
+    def near(self, delay: int) -> int:
+        """Within which time of another an alert joins; `delay` as in `AlertEvent`."""
+        if self.window or not delay:
+            return self.window or _NEAR
+        return min(max(delay, _NEAREST), max(self.spread, _NEAREST))
+
+    @property
+    def lost_after(self) -> int:
+        """Time in which a run of the job finds again what an earlier one had open."""
+        return self.window or _NEAR
 
 
 class Flapping(Section):

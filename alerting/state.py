@@ -160,6 +160,7 @@ class State(msgspec.Struct, array_like=True):
         inhibited: incidents of which a route waits for the end of a cause, and some that did.
         ended: the latest alerts of a series that have ended, by fingerprint: when each opened,
             and its id. So feedback finds them when their incident is long forgotten.
+        shared: event time of the latest alert with a key of `keys`.
         edges: openings with a label that states an edge: `joined` an incident by it, or stayed
             `apart` from one whose alerts depend on the same source.
     """
@@ -193,6 +194,7 @@ class State(msgspec.Struct, array_like=True):
     inhibited: dict[str, bool] = {}
     ended: dict[str, list[tuple[int, str]]] = {}
     edges: dict[str, int] = {}
+    shared: dict[str, int] = {}
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -1,0 +1,94 @@
+"""How close is close: by the windows of the job, and to what an alert shares."""
+
+import msgspec
+import pytest
+
+from padit.alerting.entries import AlertEvent, event_of
+from padit.alerting.policy import Grouping
+from padit.domain.timestamps import MICROS
+from tests.alerting.making import at, cloud_event, event, policy_of, run
+from tests.alerting.test_edges import groups
+
+CONFIG = """
+receivers: {{ops: {{kind: webhook, url: "http://127.0.0.1:1/"}}}}
+routes: [{{name: all, receiver: ops}}]
+incidents: {{{}}}
+"""
+MINUTE = 60 * MICROS
+
+
+def alert(minutes: float, source: str, metric: str = "m", delay: float = 0.0) -> AlertEvent:
+    return event("opened", minutes, f"{source}-{metric}", source=source, metric=metric,
+                 delay=round(delay * MINUTE))  # fmt: skip
+
+
+def told(window: object, kind: str = "opened") -> int:
+    """The delay that an alert with this window in its evidence has."""
+    content = msgspec.json.decode(cloud_event(event(kind, 0)))
+    content["data"]["evidence"] = {"samples": 5, "window": window}
+    return event_of(msgspec.json.encode(content)).delay
+
+
+def test_the_delay_is_half_of_the_window_and_the_time_between_two() -> None:
+    window = {"start": "2026-03-01T08:00:00Z", "end": "2026-03-01T08:05:00Z",
+              "interval_sec": 60.0, "max_samples": 1000}  # fmt: skip
+    assert told(window) == 3.5 * MINUTE
+    assert told(window, "resolved") == 0  # it joins nothing
+
+
+@pytest.mark.parametrize(
+    "window",
+    [None, {}, [], 5, {"start": 1, "end": 2, "interval_sec": 60.0},
+     {"start": "2026-03-01T08:05:00Z", "end": "2026-03-01T08:00:00Z", "interval_sec": 60.0},
+     {"start": "2026-03-01T08:00:00Z", "end": "2026-03-01T08:05:00Z", "interval_sec": -1.0},
+     {"start": "2026-03-01T08:00:00Z", "end": "2026-03-01T08:05:00Z", "interval_sec": 1e300},
+     {"start": "0001-01-01T00:00:00Z", "end": "9999-01-01T00:00:00Z", "interval_sec": 60.0}],
+)  # fmt: skip
+def test_a_window_that_makes_no_sense_is_no_reason_to_refuse_an_alert(window: object) -> None:
+    assert told(window) == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "delay", "minutes"),
+    [
+        ({}, 3.5, 3.5),
+        ({}, 0.7, 3.0),  # a person takes that for one thing
+        ({}, 17.5, 15.0),  # `spread`
+        ({}, 0.0, 5.0),  # not stated
+        ({"spread": "2m"}, 17.5, 3.0),
+        ({"window": "8m"}, 3.5, 8.0),
+    ],
+)
+def test_close_is_what_is_configured_or_what_the_windows_of_the_job_can_tell_apart(
+    setting: dict[str, str], delay: float, minutes: float
+) -> None:
+    assert Grouping(**setting).near(round(delay * MINUTE)) == minutes * MINUTE  # type: ignore[arg-type]
+
+
+def test_slow_samples_make_a_fault_that_shows_late_one_incident() -> None:
+    edges = policy_of(CONFIG.format("depends_on: {shop: [db]}"))
+    slow = [alert(0, "db", delay=17.5), alert(14, "shop", delay=17.5)]
+    quick = [alert(0, "db", delay=3.5), alert(4, "shop", delay=3.5)]
+    assert groups(run(slow, edges)[0]) == [{"db", "shop"}]
+    assert groups(run(quick, edges)[0]) == [{"db"}, {"shop"}]
+
+
+def test_what_joins_keeps_an_incident_open_for_what_shares_something_with_it_only() -> None:
+    """`shop` and `mail` share nothing but `db`, which alerted too long ago."""
+    policy = policy_of(CONFIG.format("depends_on: {shop: [db], mail: [db]}"))
+    log = [
+        alert(0, "db", "cpu", 3.5),
+        alert(3, "shop", "latency", 3.5),
+        alert(5, "mail", "queue", 3.5),
+    ]
+    assert groups(run(log, policy)[0]) == [{"db", "shop"}, {"mail"}]
+    again = [*log[:2], alert(4, "db", "memory", 3.5), log[2]]
+    assert groups(run(again, policy)[0]) == [{"db", "shop", "mail"}]
+
+
+def test_what_an_incident_shared_is_forgotten_with_it() -> None:
+    log = [alert(0, "db"), event("resolved", 1, "db-m", source="db", metric="m"),
+           event("opened", 300, "x", source="x")]  # fmt: skip
+    state, _ = run(log)
+    assert state.shared == {"source x": at(300)}
+    assert state.shared.keys() == state.keys.keys()

@@ -1,6 +1,7 @@
 """The count of what alerting makes of the scenes: what is wrong shows."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,8 +33,8 @@ def test_a_message_that_is_missing_shows(
     kind: str, count: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Deaf(Engine):
-        def apply(self, state: State, entry: Entry) -> list[Effect]:
-            return [one for one in super().apply(state, entry)
+        def apply(self, state: State, entry: Entry, hand_over: Any = None) -> list[Effect]:
+            return [one for one in super().apply(state, entry, hand_over)
                     if getattr(one, "kind", "") != kind or one.time > at(30)]  # fmt: skip
 
     monkeypatch.setattr(scenes_told, "Engine", Deaf)

@@ -38,7 +38,9 @@ def view_with_causes(policy: Policy, incident: Incident) -> tuple[View, tuple[Ca
         firing=incident.firing > 0,
         flapping=incident.flapping,
         acknowledged_by=incident.acknowledged_by,
-        members=tuple([_view(one) for one in members[:_MOST_MEMBERS]]),
+        members=tuple(
+            [_view(one, not incident.acknowledged_by) for one in members[:_MOST_MEMBERS]]
+        ),
         more=max(len(members) - _MOST_MEMBERS, 0),
         causes=tuple(
             [(_cut(one.source), one.score, _cut(one.why, _LONGEST_SUMMARY)) for one in causes]
@@ -56,8 +58,9 @@ def _severity(members: Sequence[Member]) -> Severity:
     return max((one.event.severity for one in still_open), key=RANK.__getitem__)
 
 
-def _view(member: Member) -> MemberView:
-    event, taken = member.event, member.taken
+def _view(member: Member, alone: bool) -> MemberView:
+    """A member; who has it is said where nobody has the whole."""
+    event, taken = member.event, member.taken if alone else None
     fingerprint, source_id, metric_name = _names(event.source_id, event.metric_name)
     return MemberView(
         fingerprint,

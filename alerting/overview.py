@@ -12,7 +12,9 @@ from typing import Any
 
 import msgspec
 
+from padit.alerting.acknowledging import took
 from padit.alerting.compiled import Policy
+from padit.alerting.due import due_by
 from padit.alerting.effects import CommandResult, Effect, Handed, Outcome
 from padit.alerting.engine import Engine
 from padit.alerting.entries import AlertEvent, Command, Entry, Target, fingerprint_of
@@ -109,7 +111,7 @@ class Overview:
 
     def apply(self, n: int, entry: Entry) -> Change:
         """Follow one entry of the log; what it changed."""
-        touched = self._before(entry)
+        touched = self._before(entry) | due_by(self.state, entry)
         ending = self._ending()
         effects = self._engine.apply(self.state, entry)
         for name, target in ending.items():
@@ -326,6 +328,17 @@ class Overview:
                 series = [each for each in met if each in shown]
                 found.append({"id": name, "by": by, "start": start, "end": end, "series": series})
         return found
+
+    def may_hold(self, command: str, fingerprint: str) -> bool:
+        """Whether an acknowledgement holds a series; also where it has yet to take effect."""
+        state = self.state
+        if command not in state.commands or command in state.held:
+            return True
+        alert = state.series.get(fingerprint)
+        if alert is None:
+            return False
+        incident = state.incidents[state.alerts[alert][0]]
+        return incident.completed_by == command or took(command, incident.members[fingerprint])
 
     def missed_since(self, n: int) -> list[Change] | None:
         """Changes behind a number; None if some of them are no longer kept."""

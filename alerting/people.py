@@ -4,7 +4,7 @@ A command names alerts by fingerprint or patterns, never an incident, because in
 configuration makes of alerts. It acts on what is open when it takes effect.
 """
 
-from padit.alerting.acknowledging import acknowledge, take_back
+from padit.alerting.acknowledging import acknowledge, take_back, took
 from padit.alerting.effects import CommandResult, Feedback
 from padit.alerting.entries import Command
 from padit.alerting.incidents import close
@@ -60,9 +60,23 @@ def obey(step: Step, command: Command) -> None:
         step.state.unmatched += 1
         step.effects.append(CommandResult(command.id, "no_match", command.time))
         return
+    if command.undoes:  # what others hold is met by it, and stays as it is
+        alerts = _taken_by(command.undoes, alerts)
     ids = tuple(alert for _, _, alert in alerts)
     _ACTIONS[command.kind](step, command, alerts)
     step.effects.append(CommandResult(command.id, "applied", command.time, ids))
+
+
+def _taken_by(command: str, alerts: Alerts) -> Alerts:
+    """Those that an acknowledgement took.
+
+    Of an incident of which it took none, but which it made somebody's as a whole, all of these.
+    """
+    taken = [one for one in alerts if took(command, one[0].members[one[1]])]
+    some = {incident.id for incident, _, _ in taken}
+    return taken + [
+        one for one in alerts if one[0].completed_by == command and one[0].id not in some
+    ]
 
 
 def _judge(step: Step, command: Command, alerts: Alerts) -> None:
@@ -96,9 +110,9 @@ def _acknowledge(step: Step, command: Command, alerts: Alerts) -> None:
 
 
 def _unacknowledge(step: Step, command: Command, alerts: Alerts) -> None:
-    del step, command
+    del step
     for incident, named in _by_incident(alerts):
-        take_back(incident, named)
+        take_back(incident, named, command.undoes)
 
 
 def _resolve(step: Step, command: Command, alerts: Alerts) -> None:

@@ -324,9 +324,19 @@ class Portal:
         return ask(self.reader)
 
     async def command(
-        self, kind: str, target: Target, by: str, *, until: int = 0, note: str = "", name: str = ""
+        self,
+        kind: str,
+        target: Target,
+        by: str,
+        *,
+        until: int = 0,
+        note: str = "",
+        name: str = "",
+        undoes: str = "",
     ) -> Given:
         """Give a command, and wait for a while until it has taken effect.
+
+        It has the id `name`, or one of its own; all else is as in `Command`.
 
         Raises:
             WireFormatError: it is no command.
@@ -339,6 +349,8 @@ class Portal:
         }  # fmt: skip
         if until:
             body["until"] = format_utc(until)
+        if undoes:
+            body["undoes"] = undoes
         data = msgspec.json.encode(sign(body, self._key) if self._key else body)
         command_of(data)
         loop = asyncio.get_running_loop()

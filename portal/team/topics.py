@@ -202,15 +202,18 @@ class CommandTopic:
             }
         )
 
-    def give(self, data: bytes, failed: Callable[[str], None]) -> None:
-        """Write a command; `failed` is called, while polled, if the broker does not take it."""
+    def give(self, data: bytes, series: str, failed: Callable[[str], None]) -> None:
+        """Write a command; `failed` is called, while polled, if the broker does not take it.
+
+        Those about one series stay in their order, so no undo overtakes what it undoes.
+        """
 
         def report(error: KafkaError | None, message: Message) -> None:
             del message
             if error is not None:
                 failed(f"the command did not reach Kafka at {self._address.host}: {error.str()}")
 
-        self._producer.produce(self._address.path, data, on_delivery=report)
+        self._producer.produce(self._address.path, data, series or None, on_delivery=report)
 
     def poll(self) -> None:
         """Hear of what the broker has taken."""

@@ -6,7 +6,7 @@ It lasts until what it took has ended, is taken back, or runs out, which is one 
 run out is dropped: somebody has a series or an incident if, and only if, the state says who.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from padit.alerting.compiled import Policy, ReadyRoute
 from padit.alerting.entries import Command
@@ -32,48 +32,60 @@ def acknowledge(step: Step, incident: Incident, named: Sequence[str], command: C
     if incident.acknowledged_by:
         return
     fresh = [one for one in map(incident.members.__getitem__, named) if one.taken is None]
-    still = [one for one in incident.members.values() if not one.closed]
-    if not fresh and not all(one.taken for one in still):
-        return
-    before = _routes_taken(step.policy, incident) if fresh else set()
     lasts = step.policy.config.acknowledged_for
     expires = command.until or (command.time + lasts if lasts else 0)
     for one in fresh:
         one.taken = Taken(command.by, command.time, expires, command.id)
     if fresh and expires:
         step.set_timer(expires, "reminder", incident.id)
-    if all(one.taken for one in still):
-        _take_whole(incident, command, still)
-    after = _routes_taken(step.policy, incident)
-    for name, told in incident.told.items():
-        if told.state == "told" and name in after and name not in before:
-            step.hand(step.policy.by_name[name], "acknowledged", command.time, [incident])
+    if _all_taken(incident):
+        _take_whole(incident, command)
+    elif not fresh:
+        return
+    for route in _hearing(step.policy, incident, fresh):
+        if incident.told[route.name].state == "told":
+            step.hand(route, "acknowledged", command.time, [incident])
 
 
-def _take_whole(incident: Incident, command: Command, still: Sequence[Member]) -> None:
+def _all_taken(incident: Incident) -> bool:
+    """Whether somebody has each open member.
+
+    Many commands may name one incident, mostly in the order of its members, and each asks this. So
+    the search begins at the end, where an open member without an acknowledgement is found at once.
+    """
+    return not any(not one.closed and one.taken is None for one in _from_the_end(incident))
+
+
+def _from_the_end(incident: Incident) -> Iterator[Member]:
+    return reversed(incident.members.values())
+
+
+def _take_whole(incident: Incident, command: Command) -> None:
     """Each open member is somebody's: the whole is theirs, until the first of them runs out."""
-    parts = [one.taken for one in still if one.taken is not None]
+    parts = [one.taken for one in incident.members.values() if one.taken and not one.closed]
     incident.acknowledged_by = ", ".join(sorted({command.by, *(one.by for one in parts)}))
     incident.acknowledged_at = command.time
     incident.completed_by = command.id
     incident.expires = min((one.expires for one in parts if one.expires), default=0)
 
 
-def _routes_taken(policy: Policy, incident: Incident) -> set[str]:
-    """Routes for which somebody has all that is open."""
-    if incident.acknowledged_by:
-        return set(incident.told)
-    return {name for name in incident.told if _all_taken(policy, incident, policy.by_name[name])}
+def _hearing(policy: Policy, incident: Incident, fresh: Sequence[Member]) -> Iterator[ReadyRoute]:
+    """Routes for which somebody has all that is open now, and had not before these were taken."""
+    touched = {one.name for member in fresh for one in policy.traits_of(member.event).routes}
+    for name in incident.told:
+        route = policy.by_name[name]
+        if incident.acknowledged_by:
+            had = bool(fresh) and name not in touched and _has_all(policy, incident, route)
+            if not had:
+                yield route
+        elif name in touched and _has_all(policy, incident, route):
+            yield route
 
 
-def _all_taken(policy: Policy, incident: Incident, route: ReadyRoute) -> bool:
-    """Whether somebody has each open member that a route takes, of which there has to be one.
-
-    Many commands may name one incident, and each asks this. So the search stops at the first open
-    member without an acknowledgement, and looks up no more routes than it needs.
-    """
+def _has_all(policy: Policy, incident: Incident, route: ReadyRoute) -> bool:
+    """Whether somebody has each open member that a route takes, of which there has to be one."""
     some = False
-    for one in incident.members.values():
+    for one in _from_the_end(incident):
         if one.closed or (some and one.taken):
             continue
         if route in policy.traits_of(one.event).routes:

@@ -7,7 +7,7 @@ Not for several threads: apply and read in the same one.
 
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -19,7 +19,7 @@ from padit.alerting.effects import CommandResult, Effect, Handed, Outcome
 from padit.alerting.engine import Engine
 from padit.alerting.entries import AlertEvent, Command, Entry, Target, fingerprint_of
 from padit.alerting.incidents import worst
-from padit.alerting.matching import RANK, aim_of, targets
+from padit.alerting.matching import RANK, targets
 from padit.alerting.messages import view_with_causes
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.state import Incident, State
@@ -53,7 +53,6 @@ class AlertState(msgspec.Struct):
         incident: that it belongs to.
         steps: its transitions.
         reason: why it ended.
-        suppressed: by route what keeps it from being sent, if anything.
     """
 
     id: str
@@ -71,7 +70,6 @@ class AlertState(msgspec.Struct):
     closed: int = 0
     reason: str = ""
     steps: list[Step] = []
-    suppressed: dict[str, str] = {}
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -111,23 +109,25 @@ class Overview:
 
     def apply(self, n: int, entry: Entry) -> Change:
         """Follow one entry of the log; what it changed."""
-        touched = self._before(entry) | due_by(self.state, entry)
+        due = due_by(self.state, entry)
+        touched = self._before(entry) | due
         ending = self._ending()
         effects = self._engine.apply(self.state, entry)
-        for name, target in ending.items():
-            if name not in self.state.silences:
-                touched |= self._open_of(target)
+        for target in [one for name, one in ending.items() if name not in self.state.silences]:
+            touched |= self._open_of(target)
         alerts: dict[str, None] = {}
         if isinstance(entry, AlertEvent):
             self._follow(n, entry)
             alerts[entry.alert] = None
         for one in effects:
             self._effect(one, alerts, touched)
+        for name in due:
+            alerts.update(dict.fromkeys(self._ended(self.by_incident.get(name, ()))))
         for name in alerts:
             if name in self.alerts:
                 touched[self.alerts[name].incident] = None
         for name in touched:
-            self._touch(name, n, entry.time)
+            self.touched[name] = n
         self.version = n
         change = Change(n, *_names(entry), tuple(alerts), tuple(touched))
         self.changes.append(change)
@@ -160,6 +160,12 @@ class Overview:
 
     def _open_of(self, target: Target) -> dict[str, None]:
         """Open incidents with an open alert that a target means."""
+        if target.fingerprint:  # of many commands each may name one series
+            known = self.state.alerts.get(self.state.series.get(target.fingerprint, ""))
+            if known is None:
+                return {}
+            event = self.state.incidents[known[0]].members[known[1]].event
+            return {known[0]: None} if targets(target, event) else {}
         return {
             name: None
             for name, one in self.state.incidents.items()
@@ -200,6 +206,7 @@ class Overview:
     def _effect(self, one: Effect, alerts: dict[str, None], touched: dict[str, None]) -> None:
         if isinstance(one, CommandResult):
             alerts.update(dict.fromkeys(one.alerts))
+            self._ended(one.alerts)
         elif isinstance(one, Handed):
             views = (*one.others, one.view) if one.view is not None else one.others
             touched.update(dict.fromkeys(view.id for view in views if view.id in self.incidents))
@@ -212,23 +219,18 @@ class Overview:
                 )
             )
 
-    def _touch(self, name: str, n: int, time: int) -> None:
-        """An incident changed: what closed without a transition (by hand, by a lost run), too."""
-        self.touched[name] = n
-        incident = self.incidents.get(name)
-        if incident is None:
-            return
-        for member in incident.members.values():
-            row = self.alerts.get(member.event.alert)
-            if row is None:
+    def _ended(self, names: Iterable[str]) -> list[str]:
+        """Those of these alerts that ended without a transition: by hand, or with a lost run."""
+        found = []
+        for name in names:
+            row = self.alerts.get(name)
+            if row is None or row.closed:
                 continue
-            if member.closed and not row.closed:
+            member = self.incidents[row.incident].members[row.fingerprint]
+            if member.closed and member.event.alert == name:
                 row.closed, row.reason = member.closed, member.ended_by
-            row.suppressed = {
-                route: told.why + (f" ({told.detail})" if told.detail else "")
-                for route, told in incident.told.items()
-                if told.state == "waiting" and told.why in SUPPRESSED
-            }
+                found.append(name)
+        return found
 
     # ---- reading
 
@@ -280,12 +282,9 @@ class Overview:
                     "messages": told.messages}
             for route, told in one.told.items()
         }  # fmt: skip
-        view["suppressed"] = sorted(
-            {told.why + (f" ({told.detail})" if told.detail else "")
-             for told in one.told.values() if told.state == "waiting" and told.why in SUPPRESSED}
-        )  # fmt: skip
-        view["silenced"] = self._silenced(one)
-        view["silences"] = self._silences(one, {each["fingerprint"] for each in view["members"]})
+        view["suppressed"] = sorted(set(self.suppressed(name).values()))
+        shown_series = {each["fingerprint"] for each in view["members"]}
+        view["silenced"], view["silences"] = self._silences(one, shown_series)
         closed = [member.closed for member in one.members.values()]
         view["closed"] = 0 if one.firing else max(closed, default=0)
         view["sources"] = sorted({member.event.source_id for member in one.members.values()})
@@ -294,51 +293,64 @@ class Overview:
         view["changed_by"] = self.touched.get(name, 0)
         return view
 
-    def _silenced(self, incident: Incident) -> int:
-        """Until when silences by command cover everything of it that is open; 0: they do not."""
-        now = self.state.now
-        still = [member.event for member in incident.members.values() if not member.closed]
-        # One that was given begins at the clock, which data that come late have yet to reach.
-        holding = [one for one in self.state.silences.values() if now < one.end]
-        if not still or not holding:
-            return 0
-        return min(
-            max((one.end for one in holding if targets(one.target, event)), default=0)
-            for event in still
-        )
+    def _silences(self, incident: Incident, shown: set[str]) -> tuple[int, list[dict[str, Any]]]:
+        """Silences that have not ended and mean something open of an incident.
 
-    def _silences(self, incident: Incident, shown: set[str]) -> list[dict[str, Any]]:
-        """Silences that have not ended and mean something open of it, with the series shown of it.
+        Args:
+            incident: an incident.
+            shown: fingerprints of the series that are shown of it.
 
-        Those of the configuration may lie ahead: they hold from `start` on.
+        Returns:
+            Until when those by command cover all that is open, 0: they do not; and each silence
+            with the shown series that it means. Those of the configuration may lie ahead: they hold
+            from `start` on.
         """
-        now = self.state.now
-        ready: list[tuple[str, str, int, int, Callable[[AlertEvent], bool]]] = [
-            (one.id, one.by, 0, one.end, aim_of(one.target)) for one in self.state.silences.values()
-        ]
-        ready += [
-            (one.id, "configuration", one.start, one.end, one.matches)
-            for one in self.policy.silences
-        ]
+        now, muting = self.state.now, self.policy.muting(self.state.silences)
+        # One that was given begins at the clock, which data that come late have yet to reach.
         still = {one: m.event for one, m in incident.members.items() if not m.closed}
-        found = []
-        for name, by, start, end, means in ready:
-            met = [each for each, event in still.items() if now < end and means(event)]
-            if met:
-                series = [each for each in met if each in shown]
-                found.append({"id": name, "by": by, "start": start, "end": end, "series": series})
-        return found
+        met: dict[str, list[str]] = {}
+        ends = []
+        for series, event in still.items():
+            holding = [one for one in muting.meaning(event) if now < one.end]
+            ends.append(max((one.end for one in holding), default=0))
+            for one in holding:
+                met.setdefault(one.id, []).append(series)
+        for ready in self.policy.silences:
+            if now < ready.end:
+                met[ready.id] = [one for one, event in still.items() if ready.matches(event)]
+        found = [
+            {"id": name, "by": by, "start": start, "end": end,
+             "series": [one for one in met[name] if one in shown]}
+            for name, by, start, end in self._named_silences()
+            if met.get(name)
+        ]  # fmt: skip
+        return min(ends, default=0), found
+
+    def _named_silences(self) -> Iterator[tuple[str, str, int, int]]:
+        """Id, who made it, begin and end of each silence: those by command, then the others."""
+        for one in self.state.silences.values():
+            yield one.id, one.by, 0, one.end
+        for ready in self.policy.silences:
+            yield ready.id, "configuration", ready.start, ready.end
 
     def may_hold(self, command: str, fingerprint: str) -> bool:
         """Whether an acknowledgement holds a series; also where it has yet to take effect."""
         state = self.state
         if command not in state.commands or command in state.held:
             return True
-        alert = state.series.get(fingerprint)
-        if alert is None:
+        known = state.alerts.get(state.series.get(fingerprint, ""))
+        if known is None:
             return False
-        incident = state.incidents[state.alerts[alert][0]]
+        incident = state.incidents[known[0]]
         return incident.completed_by == command or took(command, incident.members[fingerprint])
+
+    def suppressed(self, incident: str) -> dict[str, str]:
+        """By route what keeps an incident from being sent, if anything."""
+        return {
+            route: told.why + (f" ({told.detail})" if told.detail else "")
+            for route, told in self.incidents[incident].told.items()
+            if told.state == "waiting" and told.why in SUPPRESSED
+        }
 
     def missed_since(self, n: int) -> list[Change] | None:
         """Changes behind a number; None if some of them are no longer kept."""

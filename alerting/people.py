@@ -4,13 +4,15 @@ A command names alerts by fingerprint or patterns, never an incident, because in
 configuration makes of alerts. It acts on what is open when it takes effect.
 """
 
+from collections.abc import Iterable
+
 from padit.alerting.acknowledging import acknowledge, take_back, took
 from padit.alerting.effects import CommandResult, Feedback
 from padit.alerting.entries import Command
 from padit.alerting.incidents import close
 from padit.alerting.matching import Aim, aim_of
 from padit.alerting.routing import end_without_transition
-from padit.alerting.state import Incident, SilenceSet
+from padit.alerting.state import Incident, Member, SilenceSet
 from padit.alerting.step import Step
 from padit.domain.timestamps import parse_timestamp
 
@@ -141,13 +143,15 @@ def _alerts(step: Step, command: Command) -> Alerts:
     Feedback may be about alerts that have ended: of each series it means the latest.
     """
     means, ended = aim_of(command.target), command.kind == "feedback"
-    if command.target.fingerprint and not ended:
-        return _open_of(step, command.target.fingerprint, means)
+    if command.target.fingerprint:
+        still = _open_of(step, command.target.fingerprint, means)
+        if still or not ended:
+            return still
     found = [
         (incident, fingerprint, member.event.alert)
         for incident in step.state.incidents.values()
         if incident.firing or ended
-        for fingerprint, member in incident.members.items()
+        for fingerprint, member in _members(incident, command.target.fingerprint)
         if (ended or not member.closed) and means(member.event)
     ]
     if not ended:
@@ -156,6 +160,14 @@ def _alerts(step: Step, command: Command) -> Alerts:
     for one in sorted(found, key=lambda one: one[0].members[one[1]].event.opened):
         latest[one[1]] = one
     return [one for one in found if latest[one[1]] is one]
+
+
+def _members(incident: Incident, fingerprint: str) -> Iterable[tuple[str, Member]]:
+    """Members of an incident; with a fingerprint at most that one."""
+    if not fingerprint:
+        return incident.members.items()
+    member = incident.members.get(fingerprint)
+    return () if member is None else ((fingerprint, member),)
 
 
 def _open_of(step: Step, fingerprint: str, means: Aim) -> Alerts:

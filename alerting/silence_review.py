@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from padit.alerting.compiled import matcher_of
-from padit.alerting.entries import AlertEvent, Command, Entry, Target
+from padit.alerting.entries import AlertEvent, Command, Entry, Target, fingerprint_of
 from padit.alerting.matching import Matcher, targets
 from padit.alerting.policy import AlertingConfig
 
@@ -43,7 +43,10 @@ class SilenceReview:
     def __init__(self, config: AlertingConfig) -> None:
         self._made: dict[str, Silenced] = {}
         self._match: dict[str, Matcher | Target] = {}
+        self._wide: list[str] = []  # silences that may mean several series
+        self._narrow: dict[str, list[str]] = {}  # by series those that name it
         self._open: dict[str, AlertEvent] = {}
+        self._series: dict[str, dict[str, None]] = {}  # by series its open alerts
         self._muting: dict[str, set[str]] = {}  # by open alert the silences that muted it
         for one in config.silences:
             self._made[one.id] = Silenced(
@@ -51,20 +54,31 @@ class SilenceReview:
                 one.start, one.end,
             )  # fmt: skip
             self._match[one.id] = matcher_of(one.match)
+            self._wide.append(one.id)
 
     def apply(self, entry: Entry) -> None:
         """Follow one entry."""
         if isinstance(entry, Command):
             self._command(entry)
         elif isinstance(entry, AlertEvent):
+            series = fingerprint_of(entry.source_id, entry.metric_name)
             if entry.kind == "resolved":
-                self._open.pop(entry.alert, None)
-                self._muting.pop(entry.alert, None)
+                self._end(entry.alert, series)
                 return
             self._open[entry.alert] = entry
-            for name, one in self._made.items():
+            self._series.setdefault(series, {})[entry.alert] = None
+            for name in (*self._wide, *self._narrow.get(series, ())):
+                one = self._made[name]
                 if one.start <= entry.time < one.end and self._fits(name, entry):
                     self._mute(name, entry.alert)
+
+    def _end(self, alert: str, series: str) -> None:
+        self._open.pop(alert, None)
+        self._muting.pop(alert, None)
+        mine = self._series.get(series, {})
+        mine.pop(alert, None)
+        if not mine:
+            self._series.pop(series, None)
 
     def _mute(self, name: str, alert: str) -> None:
         """Count an alert once for a silence."""
@@ -91,13 +105,16 @@ class SilenceReview:
         what = " ".join(one for one in names if one) or "one series"
         end = entry.until or _FOREVER
         self._match[entry.id] = target
+        narrow = self._narrow.setdefault(target.fingerprint, []) if target.fingerprint else None
+        (self._wide if narrow is None else narrow).append(entry.id)
         self._made[entry.id] = Silenced(entry.id, entry.by, what, entry.time, end)
         for alert in self._aimed_at(target):
             self._mute(entry.id, alert)
 
     def _aimed_at(self, target: Target) -> list[str]:
         """The open alerts that a target names."""
-        return [alert for alert, event in self._open.items() if targets(target, event)]
+        named = self._series.get(target.fingerprint, ()) if target.fingerprint else self._open
+        return [alert for alert in named if targets(target, self._open[alert])]
 
     def _mark(self, name: str, alert: str) -> None:
         """An alert that a silence muted was real."""

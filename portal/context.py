@@ -233,12 +233,14 @@ class Portal:
         self.accounts.close()
 
     def _follow(self, rows: Rows) -> None:
+        changes = []
         for n, entry in rows:
             change = self.overview.apply(n, entry)
             self.silences.apply(entry)
             self.presenter.forget(change)
             if change.alerts or change.incidents or change.kind in ("silence", "unsilence"):
-                self.hub.publish(change)
+                changes.append(change)
+        self.hub.publish(changes)
         if not rows:
             self.hub.beat()
         self.past.forget_unused()

@@ -126,7 +126,7 @@ async def one_alert(request: Request, alert: str) -> Response:
     opening = next((one["data"] for one in events if one["data"].get("evidence")), data)
     steps = [step.id for step in row.steps]
     outcomes = await portal.read(lambda reader: outcomes_of(reader, steps))
-    body = alert_of(row) | {
+    body = alert_of(row, portal.overview.suppressed(row.incident)) | {
         "evidence": data.get("evidence") or opening.get("evidence") or {},
         "provenance": {
             "detector": data.get("detector", {}),

@@ -26,8 +26,16 @@ def view_of(policy: Policy, incident: Incident) -> View:
     return view_with_causes(policy, incident)[0]
 
 
-def view_with_causes(policy: Policy, incident: Incident) -> tuple[View, tuple[Cause, ...]]:
-    """An incident as a message shows it, and the facts behind the words of its causes."""
+def view_with_causes(
+    policy: Policy, incident: Incident, most: int = _MOST_MEMBERS
+) -> tuple[View, tuple[Cause, ...]]:
+    """An incident as a message shows it, and the facts behind the words of its causes.
+
+    Args:
+        policy: the configuration.
+        incident: an incident.
+        most: members, the worst.
+    """
     members = worst(incident)
     grouping = policy.config.incidents
     causes, decided = likely_causes(members, grouping.depends_on, grouping.margin)
@@ -38,10 +46,8 @@ def view_with_causes(policy: Policy, incident: Incident) -> tuple[View, tuple[Ca
         firing=incident.firing > 0,
         flapping=incident.flapping,
         acknowledged_by=incident.acknowledged_by,
-        members=tuple(
-            [_view(one, not incident.acknowledged_by) for one in members[:_MOST_MEMBERS]]
-        ),
-        more=max(len(members) - _MOST_MEMBERS, 0),
+        members=tuple([_view(one, not incident.acknowledged_by) for one in members[:most]]),
+        more=max(len(members) - most, 0),
         causes=tuple(
             [(_cut(one.source), one.score, _cut(one.why, _LONGEST_SUMMARY)) for one in causes]
         ),

@@ -13,11 +13,13 @@ from typing import Any
 import msgspec
 
 from padit.alerting.acknowledging import took
+from padit.alerting.alert_rows import AlertState, row_of
 from padit.alerting.compiled import Policy
+from padit.alerting.deeds import Deeds
 from padit.alerting.due import due_by
 from padit.alerting.effects import CommandResult, Effect, Handed, Outcome
 from padit.alerting.engine import Engine
-from padit.alerting.entries import AlertEvent, Command, Entry, Target, fingerprint_of
+from padit.alerting.entries import AlertEvent, Command, Entry, Target
 from padit.alerting.incidents import worst
 from padit.alerting.matching import RANK, targets
 from padit.alerting.messages import view_with_causes
@@ -25,51 +27,10 @@ from padit.alerting.policy import AlertingConfig
 from padit.alerting.state import Incident, State
 from padit.domain.alert import Severity
 
-__all__ = ["AlertState", "Change", "Overview", "Step", "order_of"]
+__all__ = ["Change", "Overview", "order_of"]
 
 _MOST_EVENTS = 20_000
-_MOST_STEPS = 200
 SUPPRESSED = frozenset({"silenced", "inhibited", "outside_hours", "acknowledged", "rate_limited"})
-
-
-class Step(msgspec.Struct, frozen=True, array_like=True):
-    """One transition of an alert: its entry in the log, id, kind, event time and severity."""
-
-    n: int
-    id: str
-    kind: str
-    time: int
-    severity: Severity
-    score: float
-
-
-class AlertState(msgspec.Struct):
-    """An alert as of its latest transition; times in microseconds, `closed` 0: open.
-
-    Attributes:
-        id, source_id, metric_name, severity, score, summary, detector, labels, shift: of it.
-        fingerprint: of its series.
-        opened, closed: event times.
-        incident: that it belongs to.
-        steps: its transitions.
-        reason: why it ended.
-    """
-
-    id: str
-    fingerprint: str
-    source_id: str
-    metric_name: str
-    severity: Severity
-    score: float
-    summary: str
-    detector: str
-    labels: dict[str, str]
-    shift: float
-    opened: int
-    incident: str
-    closed: int = 0
-    reason: str = ""
-    steps: list[Step] = []
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -100,6 +61,8 @@ class Overview:
         self.changes: deque[Change] = deque(maxlen=_MOST_EVENTS)
         self.touched: dict[str, int] = {}
         self.latest_alert = 0
+        self.latest_end = 0
+        self.deeds = Deeds()
         self.by_incident: dict[str, list[str]] = {}
         self.series_of: dict[str, tuple[str, str]] = {}
         self.by_series: dict[tuple[str, str], list[str]] = {}
@@ -121,6 +84,7 @@ class Overview:
             alerts[entry.alert] = None
         for one in effects:
             self._effect(one, alerts, touched)
+        self.deeds.follow(n, entry, effects, self.alerts)
         for name in due:
             alerts.update(dict.fromkeys(self._ended(self.by_incident.get(name, ()))))
         for name in alerts:
@@ -179,24 +143,24 @@ class Overview:
         if row is None:
             if placed is None:
                 return  # the end of an alert whose beginning is not in the log
-            row = self.alerts[event.alert] = AlertState(
-                event.alert, fingerprint_of(event.source_id, event.metric_name), event.source_id,
-                event.metric_name, event.severity, event.score, event.summary, event.detector,
-                event.labels, event.shift, event.opened, placed[0],
-            )  # fmt: skip
+            row = self.alerts[event.alert] = row_of(event, placed[0])
+            self._replaced(row)
             insort(self._by_time, (event.opened, event.alert))
             insort(self._by_source.setdefault(event.source_id, []), (event.opened, event.alert))
             self._know(placed[0])
             self.series_of[row.fingerprint] = row.source_id, row.metric_name
             self.by_series.setdefault((row.source_id, row.metric_name), []).append(row.id)
             self.by_incident.setdefault(placed[0], []).append(event.alert)
-        if event.kind == "resolved":
-            row.closed, row.reason = event.time, event.reason or "level"
-        elif RANK[event.severity] >= RANK[row.severity]:
-            row.severity, row.score, row.summary = event.severity, event.score, event.summary
-        if len(row.steps) < _MOST_STEPS:
-            row.steps.append(Step(n, event.id, event.kind, event.time, event.severity, event.score))
+        row.follow(n, event)
+        self.latest_end = max(self.latest_end, row.closed)
         self.latest_alert = max(self.latest_alert, event.time)
+
+    def _replaced(self, fresh: AlertState) -> None:
+        """The alert before of a series that a lost run left open ends as another one opens."""
+        known = self.by_series.get((fresh.source_id, fresh.metric_name))
+        before = self.alerts[known[-1]] if known else None
+        if before is not None and not before.closed and before.id not in self.state.alerts:
+            before.closed, before.reason = fresh.opened, "run_lost"
 
     def _know(self, name: str) -> None:
         if name not in self.incidents:
@@ -229,6 +193,7 @@ class Overview:
             member = self.incidents[row.incident].members[row.fingerprint]
             if member.closed and member.event.alert == name:
                 row.closed, row.reason = member.closed, member.ended_by
+                self.latest_end = max(self.latest_end, row.closed)
                 found.append(name)
         return found
 
@@ -239,13 +204,21 @@ class Overview:
         return source in self._by_source
 
     def newest_alerts(
-        self, before: tuple[int, str] | None, since: int, source: str | None = None
+        self,
+        before: tuple[int, str] | None,
+        since: int,
+        source: str | None = None,
+        incident: str | None = None,
     ) -> Iterator[AlertState]:
         """Alerts by opening, the newest first, from behind a place on, back to an event time.
 
-        With a source only those of it.
+        With an incident only those of it, else with a source only those of that.
         """
-        order = self._by_time if source is None else self._by_source.get(source, [])
+        if incident is not None:
+            names = self.by_incident.get(incident, ())
+            order = sorted((self.alerts[one].opened, one) for one in names)
+        else:
+            order = self._by_time if source is None else self._by_source.get(source, [])
         return (self.alerts[name] for name in _downwards(order, before, since))
 
     def newest_incidents(self, before: tuple[int, str] | None, since: int) -> Iterator[Incident]:
@@ -265,13 +238,14 @@ class Overview:
             if after is None or place > after
         ]
 
-    def incident(self, name: str) -> dict[str, Any]:
+    def incident(self, name: str, members: int = 20) -> dict[str, Any]:
         """An incident as a message shows it, with what each route knows of it.
 
+        It has at most so many members, the worst; `more` is how many others there are.
         Each cause is a mapping here: `source`, `score`, `why` and `speaks`, the facts of `why`.
         """
         one = self.incidents[name]
-        shown, causes = view_with_causes(self.policy, one)
+        shown, causes = view_with_causes(self.policy, one, members)
         view: dict[str, Any] = msgspec.to_builtins(shown)
         view["causes"] = [
             {"source": source, "score": score, "why": why, "speaks": cause.speaks._asdict()}

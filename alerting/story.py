@@ -6,7 +6,7 @@ Every sentence follows from alerts, and names them; nothing is guessed.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from padit.alerting.overview import AlertState
+from padit.alerting.alert_rows import AlertState
 from padit.domain.timestamps import MICROS, format_utc
 
 __all__ = ["story_of"]

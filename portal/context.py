@@ -13,10 +13,11 @@ import yaml
 from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 
+from padit.alerting.alert_rows import AlertState
 from padit.alerting.entries import Target, command_of
 from padit.alerting.follow import GrowingInput
 from padit.alerting.notifiers.base import secret
-from padit.alerting.overview import AlertState, Overview
+from padit.alerting.overview import Overview
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.reading import LogReader, StoreReader
 from padit.alerting.service import Input
@@ -209,8 +210,7 @@ class Portal:
         """Read the log, then follow it; called in the event loop."""
         loop = asyncio.get_running_loop()
         for n, entry in self.recorder.entries():
-            self.overview.apply(n, entry)
-            self.silences.apply(entry)
+            self.silences.apply(entry, self.overview.apply(n, entry).alerts)
         self.recorder.start(lambda rows: _in(loop, lambda: self._follow(rows)))
         self.feeder.start()
         self.watch.start()
@@ -236,7 +236,7 @@ class Portal:
         changes = []
         for n, entry in rows:
             change = self.overview.apply(n, entry)
-            self.silences.apply(entry)
+            self.silences.apply(entry, change.alerts)
             self.presenter.forget(change)
             if change.alerts or change.incidents or change.kind in ("silence", "unsilence"):
                 changes.append(change)

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from padit.alerting.overview import AlertState
+from padit.alerting.alert_rows import AlertState
 from padit.alerting.reading import LogReader
 from padit.domain.timestamps import parse_timestamp
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from padit.alerting.overview import AlertState, Change, Overview
+from padit.alerting.alert_rows import AlertState
+from padit.alerting.overview import Change, Overview
 from padit.domain.timestamps import format_utc
 
 __all__ = ["Presenter", "joined", "moment"]
@@ -64,9 +65,9 @@ class Presenter:
             found = self._incidents[name] = _encode(self.incident_of(name))
         return found
 
-    def incident_of(self, name: str) -> dict[str, Any]:
-        """An incident with its times as text."""
-        view = self._overview.incident(name)
+    def incident_of(self, name: str, members: int = 20) -> dict[str, Any]:
+        """An incident with its times as text, and at most so many of its members."""
+        view = self._overview.incident(name, members)
         for key in ("opened", "closed", "acknowledged_at", "silenced"):
             view[key] = moment(view[key])
         for one in view["silences"]:
@@ -118,4 +119,5 @@ def alert_of(row: AlertState, suppressed: dict[str, str]) -> dict[str, Any]:
         "incident": row.incident, "suppressed": suppressed,
         "steps": [{"n": one.n, "id": one.id, "kind": one.kind, "time": moment(one.time),
                    "severity": one.severity, "score": one.score} for one in row.steps],
+        "steps_left_out": row.left_out,
     }  # fmt: skip

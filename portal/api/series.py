@@ -7,7 +7,7 @@ import msgspec
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from padit.alerting.overview import AlertState
+from padit.alerting.alert_rows import AlertState
 from padit.analysis.series_extent import SeriesInfo
 from padit.domain.errors import SinkError
 from padit.domain.timestamps import MICROS

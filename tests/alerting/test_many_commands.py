@@ -65,7 +65,7 @@ def _lines(kind: str, series: int) -> int:
     with _counted() as lines:
         for n, act in enumerate(acts, 1000):
             changes.append(overview.apply(n, act))
-            review.apply(act)
+            review.apply(act, changes[-1].alerts)
             presenter.forget(changes[-1])
         presenter.changes(changes)
     return lines.count

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from padit.alerting.overview import AlertState
+from padit.alerting.alert_rows import AlertState
 from padit.alerting.story import story_of
 from padit.domain.timestamps import MICROS
 from padit.transforms.detectors import registry

@@ -14,7 +14,7 @@ from padit.alerting.state import Incident, Member, State
 from padit.domain.alert import Severity
 from padit.domain.message import digest_of
 
-__all__ = ["brief", "hand", "view_of", "view_with_causes"]
+__all__ = ["brief", "hand", "shortened", "view_of", "view_with_causes"]
 
 _MOST_MEMBERS, _MOST_TOGETHER = 20, 200
 # A message is for people and for receivers with limits; the alert itself stays whole in the log.
@@ -49,7 +49,10 @@ def view_with_causes(
         members=tuple([_view(one, not incident.acknowledged_by) for one in members[:most]]),
         more=max(len(members) - most, 0),
         causes=tuple(
-            [(_cut(one.source), one.score, _cut(one.why, _LONGEST_SUMMARY)) for one in causes]
+            [
+                (shortened(one.source), one.score, shortened(one.why, _LONGEST_SUMMARY))
+                for one in causes
+            ]
         ),
         decided=decided,
         acknowledged_at=incident.acknowledged_at,
@@ -74,7 +77,7 @@ def _view(member: Member, alone: bool) -> MemberView:
         metric_name,
         event.severity,
         event.score,
-        _cut(event.summary, _LONGEST_SUMMARY),
+        shortened(event.summary, _LONGEST_SUMMARY),
         member.opened,
         member.closed,
         _labels(event.labels),
@@ -87,7 +90,7 @@ def _view(member: Member, alone: bool) -> MemberView:
 @lru_cache(maxsize=1 << 14)
 def _names(source_id: str, metric_name: str) -> tuple[str, str, str]:
     """Fingerprint and names of a series."""
-    return fingerprint_of(source_id, metric_name), _cut(source_id), _cut(metric_name)
+    return fingerprint_of(source_id, metric_name), shortened(source_id), shortened(metric_name)
 
 
 def _labels(labels: dict[str, str]) -> dict[str, str]:
@@ -96,12 +99,12 @@ def _labels(labels: dict[str, str]) -> dict[str, str]:
     ):
         return labels  # those of the event, which never changes
     return {
-        _cut(name, _LONGEST_LABEL): _cut(value, _LONGEST_LABEL)
+        shortened(name, _LONGEST_LABEL): shortened(value, _LONGEST_LABEL)
         for name, value in islice(labels.items(), _MOST_LABELS)
     }
 
 
-def _cut(text: str, most: int = _LONGEST_NAME) -> str:
+def shortened(text: str, most: int = _LONGEST_NAME) -> str:
     """A text of at most so many characters, which shows where it was cut."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 

@@ -61,7 +61,7 @@ class Overview:
         self.changes: deque[Change] = deque(maxlen=_MOST_EVENTS)
         self.touched: dict[str, int] = {}
         self.latest_alert = 0
-        self.latest_end = 0
+        self.latest_end = self.longest = 0
         self.deeds = Deeds()
         self.by_incident: dict[str, list[str]] = {}
         self.series_of: dict[str, tuple[str, str]] = {}
@@ -152,7 +152,7 @@ class Overview:
             self.by_series.setdefault((row.source_id, row.metric_name), []).append(row.id)
             self.by_incident.setdefault(placed[0], []).append(event.alert)
         row.follow(n, event)
-        self.latest_end = max(self.latest_end, row.closed)
+        self._over(row)
         self.latest_alert = max(self.latest_alert, event.time)
 
     def _replaced(self, fresh: AlertState) -> None:
@@ -161,6 +161,13 @@ class Overview:
         before = self.alerts[known[-1]] if known else None
         if before is not None and not before.closed and before.id not in self.state.alerts:
             before.closed, before.reason = fresh.opened, "run_lost"
+            self._over(before)
+
+    def _over(self, row: AlertState) -> None:
+        """Note the end of an alert, if it has ended."""
+        if row.closed:
+            self.latest_end = max(self.latest_end, row.closed)
+            self.longest = max(self.longest, row.closed - row.opened)
 
     def _know(self, name: str) -> None:
         if name not in self.incidents:
@@ -193,7 +200,7 @@ class Overview:
             member = self.incidents[row.incident].members[row.fingerprint]
             if member.closed and member.event.alert == name:
                 row.closed, row.reason = member.closed, member.ended_by
-                self.latest_end = max(self.latest_end, row.closed)
+                self._over(row)
                 found.append(name)
         return found
 
@@ -220,6 +227,19 @@ class Overview:
         else:
             order = self._by_time if source is None else self._by_source.get(source, [])
         return (self.alerts[name] for name in _downwards(order, before, since))
+
+    def alerts_between(self, start: int, end: int) -> Iterator[AlertState]:
+        """Alerts that were open at any time of a span, by opening, the newest first."""
+        oldest = start - self.longest  # of those that have ended none that opened before reaches it
+        for row in self.newest_alerts((end + 1, ""), oldest):
+            if not row.closed or row.closed >= start:
+                yield row
+        for opened, name in sorted(
+            ((self.alerts[one].opened, one) for one in self.state.alerts if one in self.alerts),
+            reverse=True,
+        ):
+            if opened < oldest:
+                yield self.alerts[name]
 
     def newest_incidents(self, before: tuple[int, str] | None, since: int) -> Iterator[Incident]:
         """Incidents by opening, the newest first."""
@@ -262,8 +282,7 @@ class Overview:
         closed = [member.closed for member in one.members.values()]
         view["closed"] = 0 if one.firing else max(closed, default=0)
         view["sources"] = sorted({member.event.source_id for member in one.members.values()})
-        first = worst(one)[0].event
-        view["title"] = first.summary or f"{first.metric_name} of {first.source_id}"
+        view["title"] = self.title(name)
         view["changed_by"] = self.touched.get(name, 0)
         return view
 
@@ -317,6 +336,11 @@ class Overview:
             return False
         incident = state.incidents[known[0]]
         return incident.completed_by == command or took(command, incident.members[fingerprint])
+
+    def title(self, incident: str) -> str:
+        """What an incident is called: what the worst of it says."""
+        first = worst(self.incidents[incident])[0].event
+        return first.summary or f"{first.metric_name} of {first.source_id}"
 
     def suppressed(self, incident: str) -> dict[str, str]:
         """By route what keeps an incident from being sent, if anything."""

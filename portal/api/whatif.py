@@ -85,6 +85,7 @@ def _tried(portal: Portal, new: AlertingConfig) -> dict[str, Any]:
         "days": {format_utc(day * _DAY)[:10]: both for day, both in sorted(found.days.items())},
         "total": [len(before.pages), len(after.pages)],
         "hidden": [one._asdict() for one in found.hidden[:_MOST]],
+        "hidden_count": len(found.hidden),
         "missed": [
             {"alert": name, "incident": alerts[name].incident, "summary": alerts[name].summary,
              "severity": alerts[name].severity, "opened": moment(alerts[name].opened)}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from padit.alerting.entries import Target, fingerprint_of
+from padit.alerting.entries import Entry, Target, fingerprint_of
 from padit.alerting.overview import Change, Overview
 from padit.alerting.silence_review import SilenceReview
 from padit.portal.present import Presenter
@@ -49,7 +49,9 @@ def _lines(kind: str, series: int) -> int:
     config = config_of(TWO_ROUTES)
     overview, review = Overview(config), SilenceReview(config)
     presenter = Presenter(overview)
-    entries = [event("opened", i / 1000, f"o{i}", source=f"other-{i}") for i in range(40)]
+    entries: list[Entry] = [
+        event("opened", i / 1000, f"o{i}", source=f"other-{i}") for i in range(40)
+    ]
     entries += [event("opened", 1 + i / 1000, f"a{i}", metric=f"m{i}") for i in range(series)]
     for n, entry in enumerate([*entries, tick(5)], 1):
         overview.apply(n, entry)

@@ -1,5 +1,5 @@
 // What a person does; each action can be undone where that is possible.
-import { all, ask, id, post, report } from "./api.js";
+import { all, ask, at, id, post, report } from "./api.js";
 import { dialog, incidents, leaving, marked, route, session, toast } from "./state.js";
 import { absolute } from "./format.js";
 import { t } from "./text.js";
@@ -118,7 +118,7 @@ export async function actOnSeries(what, alert, body = {}) {
 // With all of its series: a list of incidents has the first of each.
 async function whole(one) {
   if (!one.more) return one;
-  const { alerts } = await ask(`/api/incidents/${id(one.id)}`);
+  const alerts = await all(at("/api/alerts", { incident: one.id }));
   return { ...one, members: [...new Map(alerts.map((each) => [each.fingerprint, each])).values()] };
 }
 

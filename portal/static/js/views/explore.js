@@ -1,7 +1,7 @@
 // A swim lane for each source: ribbons of scores, bars of alerts, and where to look first.
 import { ask, at } from "../api.js";
 import { useAnswer } from "../answers.js";
-import { absolute, called, Fault, hour, Severity, whole } from "../format.js";
+import { absolute, called, Fault, hour, Rest, Severity, whole } from "../format.js";
 import { html, useState } from "../lib.js";
 import { changes, go, link, rank } from "../state.js";
 import { t } from "../text.js";
@@ -43,5 +43,5 @@ export function Explore({ here }) {
     <section class="card"><h2>${t("lanes")}</h2><p class="soft">${t("lanesHint")} ${absolute(data.from / 1000)} – ${absolute(data.to / 1000)}</p>
     <ul class="lanes">${rows.map(([name]) => html`<${Lane} key=${name} name=${name} data=${data} />`)}</ul>
     <p class="axis soft"><span>${hour(data.from / 1000)}</span><span>${hour((data.from + data.to) / 2000)}</span><span>${hour(data.to / 1000)}</span></p>
-    ${data.count > rows.length && html`<p class="soft">${t("moreSources", { n: whole(data.count - rows.length) })}</p>`}</section>`}`;
+    ${data.count > rows.length && html`<p class="soft">${t("moreSources", { n: whole(data.count - rows.length) })}</p>`}<${Rest} n=${data.alerts_left_out} words="alertsUndrawn" /></section>`}`;
 }

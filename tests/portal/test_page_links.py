@@ -229,3 +229,35 @@ def test_names_of_any_letters_are_quoted_so_that_yaml_reads_them_back(page: Page
     )  # fmt: skip
     assert yaml.safe_load(found) == {"source": names, "metric": names}
     assert json.loads(json.dumps(names)) == names
+
+
+def test_a_silence_that_hid_something_real_leads_to_it_and_it_leads_back(
+    tmp_path: Path, chromium: Browser
+) -> None:
+    append(tmp_path / "alerts.jsonl", transition("opened", 60, "old", source_id="press-9"))
+    with (
+        served(tmp_path) as one,
+        opened(chromium, one.address, one.portal.accounts.link("admin"), "ann") as page,
+    ):
+        operator = one.client("operator")
+        body = {"source": "press-1", "until": "20min"}
+        name = operator.post("/api/silences", json=body).json()["commands"][0]
+        hidden = transition("opened", 600, "a"), transition("resolved", 700, "a")
+        late = transition("opened", 7200, "b", source_id="press-2")
+        append(tmp_path / "alerts.jsonl", *hidden, late)
+        wait_for(lambda: name not in one.portal.overview.state.silences)
+        (row,) = one.portal.alerts_of("press-1", "torque_nm")
+        verdict = operator.post(f"/api/feedback/{row.incident}", json={"verdict": "real"})
+        verdict.raise_for_status()  # long after its end
+
+        page.goto(f"{one.address}/#/health")
+        there = f"[id='silence-{name}']"
+        page.wait_for_selector(f"{there} .tag:has-text('hid 1 marked as real')")
+        assert page.locator(f"{there} b a").count() == 0  # it has ended, so it is not on Now
+        page.click(f"{there} .muted a")
+        page.wait_for_selector(".story")
+        assert row.incident in page.url
+        page.click(".heading a.tag.bad:has-text('hidden by a silence')")
+        page.wait_for_selector(f"{there}.wanted")
+        assert violations(page) == []
+        kept(page, "health-silence")

@@ -8,6 +8,7 @@ Not for several threads: apply and read in the same one.
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from padit.alerting.alert_rows import AlertState, row_of
 from padit.alerting.compiled import Policy
 from padit.alerting.deeds import Deeds
 from padit.alerting.due import due_by
-from padit.alerting.effects import CommandResult, Effect, Handed, Outcome
+from padit.alerting.effects import CommandResult, Effect, Feedback, Handed, Outcome
 from padit.alerting.engine import Engine
 from padit.alerting.entries import AlertEvent, Command, Entry, Target
 from padit.alerting.incidents import worst
@@ -34,7 +35,10 @@ SUPPRESSED = frozenset({"silenced", "inhibited", "outside_hours", "acknowledged"
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What one entry of the log changed: its number, kind, and the alerts and incidents."""
+    """What one entry of the log changed: its number, kind, and the alerts and incidents.
+
+    `real` are alerts that somebody marked as real, also by a command that waited for its time.
+    """
 
     n: int
     kind: str
@@ -42,6 +46,7 @@ class Change(msgspec.Struct, frozen=True):
     name: str
     alerts: tuple[str, ...]
     incidents: tuple[str, ...]
+    real: tuple[str, ...] = ()
 
 
 class Overview:
@@ -93,7 +98,10 @@ class Overview:
         for name in touched:
             self.touched[name] = n
         self.version = n
-        change = Change(n, *_names(entry), tuple(alerts), tuple(touched))
+        real = [one.alerts for one in effects
+                if isinstance(one, Feedback) and one.verdict == "real"]  # fmt: skip
+        names = _names(entry)
+        change = Change(n, *names, tuple(alerts), tuple(touched), tuple(chain.from_iterable(real)))
         self.changes.append(change)
         return change
 

@@ -63,15 +63,10 @@ class SilenceReview:
             self._match[one.id] = matcher_of(one.match)
             self._wide[one.id] = None
 
-    def apply(self, entry: Entry, met: Sequence[str] = ()) -> None:
-        """Follow one entry.
-
-        Args:
-            entry: of the log.
-            met: ids of the alerts that feedback was about, also of those that are over.
-        """
+    def apply(self, entry: Entry) -> None:
+        """Follow one entry."""
         if isinstance(entry, Command):
-            self._command(entry, met)
+            self._command(entry)
         elif isinstance(entry, AlertEvent):
             self._latest = max(self._latest, entry.time)
             series = fingerprint_of(entry.source_id, entry.metric_name)
@@ -104,16 +99,18 @@ class SilenceReview:
             one = self._made[name]
             self._made[name] = one._replace(muted=one.muted + 1)
 
-    def _command(self, entry: Command, met: Sequence[str]) -> None:
+    def mark(self, alerts: Sequence[str]) -> None:
+        """Somebody marked these alerts as real, which may be over."""
+        for alert in alerts:
+            for name in self._muting.get(alert, ()):
+                self._mark(name, alert)
+
+    def _command(self, entry: Command) -> None:
         if entry.kind == "silence" and entry.id not in self._made:
             self._silence(entry)
         elif entry.kind == "unsilence" and entry.note in self._made:
             one = self._made[entry.note]
             self._made[entry.note] = one._replace(end=min(one.end, entry.time))
-        elif entry.kind == "feedback" and entry.note == "real":
-            for alert in met:
-                for name in self._muting.get(alert, ()):
-                    self._mark(name, alert)
 
     def _silence(self, entry: Command) -> None:
         self._forget()

@@ -88,7 +88,7 @@ def _impact(ordered: Sequence[AlertState]) -> list[dict[str, Any]]:
     found = [_reach(ordered)]
     if still:
         values: dict[str, Any] = {"n": len(still), "all": len(ordered)}
-        words = f"{len(still)} of {len(ordered)} alerts are still open."
+        words = f"{len(still)} of {len(ordered)} alerts still open."
         found.append(_sentence("still_open", values, words, still))
     elif ordered:
         last = max(one.closed for one in ordered)

@@ -14,10 +14,10 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 
 from padit.alerting.alert_rows import AlertState
-from padit.alerting.entries import Target, command_of
+from padit.alerting.entries import Entry, Target, command_of
 from padit.alerting.follow import GrowingInput
 from padit.alerting.notifiers.base import secret
-from padit.alerting.overview import Overview
+from padit.alerting.overview import Change, Overview
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.reading import LogReader, StoreReader
 from padit.alerting.service import Input
@@ -210,7 +210,7 @@ class Portal:
         """Read the log, then follow it; called in the event loop."""
         loop = asyncio.get_running_loop()
         for n, entry in self.recorder.entries():
-            self.silences.apply(entry, self.overview.apply(n, entry).alerts)
+            self._apply(n, entry)
         self.recorder.start(lambda rows: _in(loop, lambda: self._follow(rows)))
         self.feeder.start()
         self.watch.start()
@@ -235,8 +235,7 @@ class Portal:
     def _follow(self, rows: Rows) -> None:
         changes = []
         for n, entry in rows:
-            change = self.overview.apply(n, entry)
-            self.silences.apply(entry, change.alerts)
+            change = self._apply(n, entry)
             self.presenter.forget(change)
             if change.alerts or change.incidents or change.kind in ("silence", "unsilence"):
                 changes.append(change)
@@ -244,6 +243,13 @@ class Portal:
         if not rows:
             self.hub.beat()
         self.past.forget_unused()
+
+    def _apply(self, n: int, entry: Entry) -> Change:
+        """Follow one entry of the log."""
+        change = self.overview.apply(n, entry)
+        self.silences.apply(entry)
+        self.silences.mark(change.real)
+        return change
 
     def keep(self, tag: str, data: bytes) -> None:
         """Remember an answer, at most some thousands of them and 64 MB."""

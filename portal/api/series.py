@@ -111,7 +111,7 @@ async def lanes(request: Request, since: Since = None, until: Until = None,
     if since is None and start < portal.series.first < end:
         start = portal.series.first  # no empty lanes where there is less than a day
     alerts, left_out = _alerts_by_source(portal, start, end)
-    order = sorted(alerts, key=lambda one: (-_weight(alerts[one]), one))
+    order = sorted(alerts, key=lambda one: (_weight(alerts[one]), one))
     chosen = order[:limit]
     found = await run_in_threadpool(portal.series.lanes, start, end, slices, chosen, limit)
     shown = [one for one in found.scores if one not in alerts][: limit - len(chosen)]
@@ -124,8 +124,11 @@ async def lanes(request: Request, since: Since = None, until: Until = None,
     })  # fmt: skip
 
 
-def _weight(rows: list[dict[str, Any]]) -> int:
-    return sum(_RANK.get(one["severity"], 0) * (1 if one["to"] else 100) for one in rows)
+def _weight(rows: list[dict[str, Any]]) -> tuple[int, int, int]:
+    """What comes first: the worst that is open, the worst that is over, then how many."""
+    ranks = [_RANK.get(one["severity"], 0) for one in rows]
+    open_ranks = [rank for one, rank in zip(rows, ranks, strict=True) if not one["to"]]
+    return -max(open_ranks, default=0), -max(ranks), -sum(ranks)
 
 
 def _alerts_by_source(

@@ -67,7 +67,8 @@ def _lines(kind: str, series: int) -> int:
     with _counted() as lines:
         for n, act in enumerate(acts, 1000):
             changes.append(overview.apply(n, act))
-            review.apply(act, changes[-1].alerts)
+            review.apply(act)
+            review.mark(changes[-1].real)
             presenter.forget(changes[-1])
         presenter.changes(changes)
     return lines.count

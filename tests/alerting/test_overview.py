@@ -77,3 +77,18 @@ def test_alerts_of_a_lost_run_that_end_change_their_incident_though_no_message_s
     overview.apply(2, RunBegan(_AT, "run-2"))
     assert overview.apply(3, Tick(_AT + 24 * 3600 * MICROS)).incidents == (incident,)
     assert overview.alerts["press-1"].reason == "run_lost"
+
+
+def test_feedback_that_waits_for_its_time_says_then_what_was_real() -> None:
+    overview = Overview(AlertingConfig.model_validate(_CONFIG))
+    overview.apply(1, _event("press-1"))
+    later = _AT + 600 * MICROS
+    for n, verdict in enumerate(("noise", "real"), 2):
+        waits = Command(f"f{n}", later, "ann", "feedback", Target(source="press-1"), note=verdict)
+        assert overview.apply(n, waits).real == ()
+    change = overview.apply(4, Tick(later))
+    assert (change.real, change.alerts) == (("press-1",), ("press-1",))
+    deeds = overview.deeds.of(overview.alerts["press-1"].incident)
+    assert [(one.n, one.kind, one.note) for one in deeds] == [
+        (2, "feedback", "noise"), (3, "feedback", "real"),
+    ]  # fmt: skip

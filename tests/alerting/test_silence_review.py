@@ -32,7 +32,7 @@ def test_a_silence_knows_what_it_muted_and_what_of_it_was_real() -> None:
         event("opened", 7, "b", source="press-2"), event("opened", 40, "c", source="press-1"),
     ):  # fmt: skip
         review.apply(entry)
-    review.apply(_command("feedback", 8, note="real"), ["a", "c"])
+    review.mark(["a", "c"])
     found = {one.id: one for one in review.all()}
     assert found[hiding.id].muted == 1  # neither another source nor behind its end
     assert len(found[hiding.id].real) == 1
@@ -44,7 +44,7 @@ def test_a_silence_knows_what_it_muted_and_what_of_it_was_real() -> None:
     assert review.never_matched(at(3)) == []
 
 
-def test_feedback_on_what_is_over_counts_and_noise_does_not() -> None:
+def test_feedback_on_what_is_over_counts_once() -> None:
     review = SilenceReview(config_of(CONFIG))
     hiding = _command("silence", 1, until=at(30))
     for entry in (
@@ -52,10 +52,9 @@ def test_feedback_on_what_is_over_counts_and_noise_does_not() -> None:
         event("resolved", 4, "a", source="press-1", opened=at(2)),
     ):  # fmt: skip
         review.apply(entry)
-    review.apply(_command("feedback", 5, note="noise"), ["a", "b"])
     assert review.hid_real() == []
-    review.apply(_command("feedback", 6, note="real"), ["a"])
-    review.apply(_command("feedback", 7, note="real"), ["a"])
+    review.mark(["a"])
+    review.mark(["a"])
     (one,) = review.hid_real()
     assert (one.id, one.real) == (hiding.id, ("a",))
     assert review.hiding(["b"]) == []
@@ -69,7 +68,7 @@ def test_of_more_silences_than_are_remembered_the_oldest_that_ended_for_nothing_
     review = SilenceReview(config_of())
     review.apply(_command("silence", 0, until=at(5)))
     review.apply(event("opened", 1, "a", source="press-1"))
-    review.apply(_command("feedback", 2, note="real"), ["a"])
+    review.mark(["a"])
     review.apply(_command("silence", 3, until=at(4), target=Target(fingerprint="f" * 64)))
     review.apply(_command("silence", 4))
     review.apply(event("opened", 6, "b", source="press-2"))

@@ -6,7 +6,7 @@ import { html, useEffect, useState } from "../lib.js";
 import { changes, clock, link } from "../state.js";
 import { fault as said, recorded } from "../said.js";
 import { named, t } from "../text.js";
-import { silenceLink } from "./silenced.js";
+import { aimOf, silenceLink } from "./silenced.js";
 
 export function Health({ here }) {
   const [one, setOne] = useState(null);
@@ -51,7 +51,7 @@ const Breakers = ({ rows }) => html`<section class="card"><h2>${t("breakers")}</
 
 // One that hid something leads to what it hid; one that still holds, to where it stands on Now.
 function Silence({ one, why, wanted }) {
-  const what = one.what === "one series" ? t("oneSeries") : one.what, rest = one.incidents_count - one.incidents.length;
+  const what = aimOf(one), rest = one.incidents_count - one.incidents.length;
   return html`<li id=${`silence-${one.id}`} class=${one.id === wanted ? "wanted" : ""} aria-current=${one.id === wanted ? "true" : undefined}>
     <span class="grow"><b>${one.holds ? html`<a href=${silenceLink(one.id)}>${what}</a>` : what}</b> <span class="soft">${t("by", { name: one.by === "configuration" ? t("byConfiguration") : one.by })}${
       one.start && ` · ${absolute(one.start)}`}${one.end && ` – ${absolute(one.end)}`}</span>${one.incidents.length > 0 && html`<span class="muted">${t("hid")} ${

@@ -72,8 +72,8 @@ export function columns(found) {
 
 function Timeline({ rows, names, left }) {
   const about = (one) => one.alerts && one.alerts.length < names.size && one.alerts.map((each) => names.get(each)).filter(Boolean).join(", ");
-  return html`<section class="card"><h2>${t("timeline")}</h2><ol class="timeline">${rows.map((one) => html`<li class=${one.severity || "person"}>
-    <${At} time=${one.time} /> ${one.by ? html`<b>${one.by}</b> ${t(one.kind)} ${about(one) || ""}${one.note && `: ${one.kind === "feedback" ? named("j", one.note) : one.note}`}`
+  return html`<section class="card"><h2>${t("timeline")}</h2><ol class="timeline" tabindex="0">${rows.map((one) => html`<li class=${one.severity || "person"}>
+    <${At} time=${one.time} /> ${one.by ? html`<b>${one.by}</b> ${one.kind === "feedback" ? t("did_feedback", { verdict: named("j", one.note) }) : t(`did_${one.kind}`)} ${about(one) || ""}${one.kind !== "feedback" && one.note && `: ${one.note}`}`
       : html`${t(one.kind)} <b>${one.source_id}</b> ${one.metric_name} ${one.kind !== "resolved" && html`<${Severity} of=${one.severity} />`}`}</li>`)}</ol><${Rest} n=${left} words="between" /></section>`;
 }
 
@@ -98,7 +98,8 @@ function Members({ one: incident }) {
 
 // Every attempt to deliver a message: when, and what came of it.
 function Attempts({ one }) {
-  const count = html`${t("attempts", { n: Math.max(one.attempts, one.tried.length) })} ${one.reason}`;
+  const tries = Math.max(one.attempts, one.tried.length);
+  const count = html`${t(tries === 1 ? "attempt" : "attempts", { n: tries })} ${one.reason}`;
   if (!one.tried.length) return html`<span class="soft">${count}</span>`;
   return html`<details class="tries"><summary class="soft">${count}</summary><ol class="plain-list">${one.tried.map((each) => html`<li><${At} time=${each.time} />
     <span class="grow soft">${each.reason}</span><span class=${`tag ${each.state === "delivered" ? "good" : "bad"}`}>${named("s", each.state)}</span></li>`)}</ol><${Rest} n=${one.attempts - one.tried.length} words="earlier" /></details>`;

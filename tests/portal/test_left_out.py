@@ -193,3 +193,28 @@ def test_a_change_of_more_incidents_than_a_message_holds_reaches_every_row(
             ".filter((one) => one.silences.length > 0).length === 130"
         )
         assert faults_of(page) == []
+
+
+def test_a_search_of_more_words_than_are_looked_for_is_refused(run: Served) -> None:
+    client = run.client("viewer")
+    words = " ".join(f"w{n}" for n in range(21))
+    for path in ("/api/v1/logs", "/api/v1/logs/statistics"):
+        answer = client.get(path, params={"q": words})
+        assert (answer.status_code, answer.json()["detail"]) == (
+            422, "a search has at most 20 words",
+        )  # fmt: skip
+        assert client.get(path, params={"q": words.partition(" ")[2]}).status_code == 200
+
+
+def test_a_log_record_that_is_too_long_shows_where_it_was_cut(run: Served) -> None:
+    body = {"message": "needle " + "x" * 40_000}
+    assert run.client("ingest").post("/api/v1/logs", json=body).status_code == 201
+    (row,) = run.client("viewer").get("/api/v1/logs", params={"q": "needle"}).json()["items"]
+    assert (len(row["message"]), row["message"][-1]) == (32_768, "…")
+
+
+def test_of_more_faults_than_a_problem_names_it_says_how_many(run: Served) -> None:
+    body = {f"no_{n}": n for n in range(30)} | {"labels": {f"l{n}": n for n in range(30)}}
+    found = run.client("operator").post("/api/silences", json=body).json()
+    assert found["detail"].endswith("; and 10 more")
+    assert len(found["faults"]) == 20

@@ -185,6 +185,7 @@ export default {
   fault_site: "the request comes from another site",
   fault_who: "log in, or send a key or token",
   fault_role: "this needs the role {role}; you are {mine}",
+  fault_words: "a search has at most {n} words",
   fault_future: "`until` is not in the future",
   fault_until: "`until` is neither a duration (30min, 2h, 1d) nor a time",
   fault_target: "name a fingerprint, or patterns of source, metric or labels",

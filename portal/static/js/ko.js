@@ -185,6 +185,7 @@ export default {
   fault_site: "다른 사이트에서 온 요청입니다",
   fault_who: "로그인하거나 키 또는 토큰을 보내세요",
   fault_role: "{role} 역할이 필요합니다. 현재 역할: {mine}",
+  fault_words: "검색어는 최대 {n}개입니다",
   fault_future: "`until` 이 미래가 아닙니다",
   fault_until: "`until` 은 기간(30min, 2h, 1d)이나 시각이 아닙니다",
   fault_target: "핑거프린트 또는 소스, 지표, 라벨의 패턴을 주세요",

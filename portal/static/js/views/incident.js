@@ -99,7 +99,7 @@ function Members({ one: incident }) {
 // Every attempt to deliver a message: when, and what came of it.
 function Attempts({ one }) {
   const tries = Math.max(one.attempts, one.tried.length);
-  const count = html`${t(tries === 1 ? "attempt" : "attempts", { n: tries })} ${one.reason}`;
+  const count = html`${t(tries === 1 ? "attempt" : "attempts", { n: tries })}${one.reason && `: ${one.reason}`}`;
   if (!one.tried.length) return html`<span class="soft">${count}</span>`;
   return html`<details class="tries"><summary class="soft">${count}</summary><ol class="plain-list">${one.tried.map((each) => html`<li><${At} time=${each.time} />
     <span class="grow soft">${each.reason}</span><span class=${`tag ${each.state === "delivered" ? "good" : "bad"}`}>${named("s", each.state)}</span></li>`)}</ol><${Rest} n=${one.attempts - one.tried.length} words="earlier" /></details>`;

@@ -192,8 +192,8 @@ def _again(
     if told.state == "ended":
         return Decision("wait", Reason.COOL_DOWN, "", _cool(event, route, told))
     taken = incident.members[state.alerts[event.alert][1]].taken
-    by = incident.acknowledged_by or ("" if taken is None else taken.by)
-    if by:
+    if incident.acknowledged_by or taken is not None:
+        by = incident.acknowledged_by or taken.by  # type: ignore[union-attr]  # one of them
         return Decision("quiet", Reason.ACKNOWLEDGED, by)
     return Decision("quiet", Reason.GROUPED, incident.id)
 

@@ -107,6 +107,8 @@ class Command(
         target: which alerts.
         until: end of a silence or an acknowledgement, microseconds; 0: none.
         note: for people; of feedback: real, noise, duplicate or routine.
+        undoes: of `unacknowledge`: id of an `acknowledge`, of which only what it took is given
+            back; empty: whoever took it.
     """
 
     id: str
@@ -116,6 +118,7 @@ class Command(
     target: Target
     until: int = 0
     note: str = ""
+    undoes: str = ""
 
 
 class Progress(
@@ -189,6 +192,7 @@ class _Command(msgspec.Struct, forbid_unknown_fields=True):
     target: Target = Target()
     until: str = ""
     note: str = ""
+    undoes: str = ""
     signature: str = ""
 
 
@@ -261,15 +265,18 @@ def _delay_of(evidence: msgspec.Raw) -> int:
 
 
 def command_of(data: bytes) -> Command:
-    """A command from its JSON object `{id, time, by, kind, target, until, note}`.
+    """A command from its JSON object `{id, time, by, kind, target, until, note, undoes}`.
 
     Raises:
         WireFormatError: it is no command; the message names the fault.
     """
     try:
         one = _commands.decode(data)
-        if not one.id or max(len(one.id), len(one.by)) > _LONGEST_NAME:
+        if not one.id or max(len(one.id), len(one.by), len(one.undoes)) > _LONGEST_NAME:
             message = "`id` is empty, or a name is too long"
+            raise WireFormatError(message)
+        if one.undoes and one.kind != "unacknowledge":
+            message = f"`undoes` belongs to `unacknowledge`, not to `{one.kind}`"
             raise WireFormatError(message)
         if one.target.time:
             parse_timestamp(one.target.time)
@@ -281,6 +288,7 @@ def command_of(data: bytes) -> Command:
             target=one.target,
             until=parse_timestamp(one.until) if one.until else 0,
             note=one.note[:_LONGEST_NOTE],
+            undoes=one.undoes,
         )
     except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
         message = f"it is no command: {error}"

@@ -128,7 +128,7 @@ def close(state: State, incident: Incident, fingerprint: str, time: int, reason:
 def unacknowledge(incident: Incident) -> None:
     """Take the acknowledgement of a whole incident back, with its expiry."""
     incident.acknowledged_by, incident.acknowledged_at = "", 0
-    incident.reminded, incident.expires = False, 0
+    incident.completed_by, incident.expires = "", 0
 
 
 def forget(state: State, incident: Incident) -> None:

@@ -15,7 +15,7 @@ from padit.alerting.state import Incident, Member, State
 from padit.domain.alert import Severity
 from padit.domain.message import digest_of
 
-__all__ = ["brief", "hand", "view_of", "view_with_causes"]
+__all__ = ["brief", "hand", "shortened", "view_of", "view_with_causes"]
 
 _MOST_MEMBERS, _MOST_TOGETHER, _MOST_EDGES, _MOST_NAMED = 20, 200, 20, 10
 # A message is for people and for receivers with limits; the alert itself stays whole in the log.
@@ -27,8 +27,16 @@ def view_of(policy: Policy, incident: Incident) -> View:
     return view_with_causes(policy, incident)[0]
 
 
-def view_with_causes(policy: Policy, incident: Incident) -> tuple[View, tuple[Cause, ...]]:
-    """An incident as a message shows it, and the facts behind the words of its causes."""
+def view_with_causes(
+    policy: Policy, incident: Incident, most: int = _MOST_MEMBERS
+) -> tuple[View, tuple[Cause, ...]]:
+    """An incident as a message shows it, and the facts behind the words of its causes.
+
+    Args:
+        policy: the configuration.
+        incident: an incident.
+        most: members, the worst.
+    """
     members = worst(incident)
     grouping = policy.config.incidents
     edges, stated = edges_of(grouping, [one.event for one in members])
@@ -40,10 +48,13 @@ def view_with_causes(policy: Policy, incident: Incident) -> tuple[View, tuple[Ca
         firing=incident.firing > 0,
         flapping=incident.flapping,
         acknowledged_by=incident.acknowledged_by,
-        members=tuple([_view(one) for one in members[:_MOST_MEMBERS]]),
-        more=max(len(members) - _MOST_MEMBERS, 0),
+        members=tuple([_view(one, not incident.acknowledged_by) for one in members[:most]]),
+        more=max(len(members) - most, 0),
         causes=tuple(
-            [(_cut(one.source), one.score, _cut(one.why, _LONGEST_SUMMARY)) for one in causes]
+            [
+                (shortened(one.source), one.score, shortened(one.why, _LONGEST_SUMMARY))
+                for one in causes
+            ]
         ),
         decided=decided,
         acknowledged_at=incident.acknowledged_at,
@@ -70,8 +81,9 @@ def _severity(members: Sequence[Member]) -> Severity:
     return max((one.event.severity for one in still_open), key=RANK.__getitem__)
 
 
-def _view(member: Member) -> MemberView:
-    event, taken = member.event, member.taken
+def _view(member: Member, alone: bool) -> MemberView:
+    """A member; who has it is said where nobody has the whole."""
+    event, taken = member.event, member.taken if alone else None
     fingerprint, source_id, metric_name = _names(event.source_id, event.metric_name)
     return MemberView(
         fingerprint,
@@ -79,7 +91,7 @@ def _view(member: Member) -> MemberView:
         metric_name,
         event.severity,
         event.score,
-        _cut(event.summary, _LONGEST_SUMMARY),
+        shortened(event.summary, _LONGEST_SUMMARY),
         member.opened,
         member.closed,
         _labels(event.labels),
@@ -92,7 +104,7 @@ def _view(member: Member) -> MemberView:
 @lru_cache(maxsize=1 << 14)
 def _names(source_id: str, metric_name: str) -> tuple[str, str, str]:
     """Fingerprint and names of a series."""
-    return fingerprint_of(source_id, metric_name), _cut(source_id), _cut(metric_name)
+    return fingerprint_of(source_id, metric_name), shortened(source_id), shortened(metric_name)
 
 
 def _labels(labels: dict[str, str]) -> dict[str, str]:
@@ -101,12 +113,12 @@ def _labels(labels: dict[str, str]) -> dict[str, str]:
     ):
         return labels  # those of the event, which never changes
     return {
-        _cut(name, _LONGEST_LABEL): _cut(value, _LONGEST_LABEL)
+        shortened(name, _LONGEST_LABEL): shortened(value, _LONGEST_LABEL)
         for name, value in islice(labels.items(), _MOST_LABELS)
     }
 
 
-def _cut(text: str, most: int = _LONGEST_NAME) -> str:
+def shortened(text: str, most: int = _LONGEST_NAME) -> str:
     """A text of at most so many characters, which shows where it was cut."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 

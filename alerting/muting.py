@@ -1,8 +1,9 @@
-"""Silences by command, found by the source they name instead of by a look at all of them."""
+"""Silences by command, found by the series or source they name, not by a look at all of them."""
 
+from collections.abc import Iterator
 from heapq import merge
 
-from padit.alerting.entries import AlertEvent
+from padit.alerting.entries import AlertEvent, fingerprint_of
 from padit.alerting.matching import Aim, aim_of
 from padit.alerting.state import SilenceSet
 
@@ -18,15 +19,19 @@ class Muting:
         silences: by id; new ones come last, and no id comes twice.
     """
 
-    __slots__ = ("_by_source", "_count", "_last", "_other")
+    __slots__ = ("_by_series", "_by_source", "_count", "_last", "_other")
 
     def __init__(self, silences: dict[str, SilenceSet]) -> None:
         self._count, self._last = len(silences), _last(silences)
         self._by_source: dict[str, list[_Placed]] = {}
+        self._by_series: dict[str, list[_Placed]] = {}
         self._other: list[_Placed] = []
         for place, one in enumerate(silences.values()):
-            aim = aim_of(one.target)
-            where = self._by_source.setdefault(aim.source, []) if aim.source else self._other
+            aim, series = aim_of(one.target), one.target.fingerprint
+            if series:
+                where = self._by_series.setdefault(series, [])
+            else:
+                where = self._by_source.setdefault(aim.source, []) if aim.source else self._other
             where.append((place, one, aim))
 
     def holds(self, silences: dict[str, SilenceSet]) -> bool:
@@ -39,13 +44,22 @@ class Muting:
 
     def find(self, event: AlertEvent, time: int) -> SilenceSet | None:
         """The first silence that covers an alert at an event time."""
-        found = self._by_source.get(event.source_id, self._other)
-        if found is not self._other and self._other:
-            found = list(merge(found, self._other, key=_place))
-        for _, one, aim in found:
-            if one.start <= time < one.end and aim(event):
+        for one in self.meaning(event):
+            if one.start <= time < one.end:
                 return one
         return None
+
+    def meaning(self, event: AlertEvent) -> Iterator[SilenceSet]:
+        """Silences that mean an alert, whenever they hold, in the order of the state."""
+        named = [self._other]
+        if event.source_id in self._by_source:
+            named.append(self._by_source[event.source_id])
+        if self._by_series:
+            series = fingerprint_of(event.source_id, event.metric_name)
+            named.append(self._by_series.get(series, []))
+        for _, one, aim in named[0] if len(named) == 1 else merge(*named, key=_place):
+            if aim(event):
+                yield one
 
 
 def _last(silences: dict[str, SilenceSet]) -> SilenceSet | None:

@@ -7,73 +7,38 @@ Not for several threads: apply and read in the same one.
 
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import msgspec
 
+from padit.alerting.acknowledging import took
+from padit.alerting.alert_rows import AlertState, row_of
 from padit.alerting.compiled import Policy
-from padit.alerting.effects import CommandResult, Effect, Handed, Outcome
+from padit.alerting.deeds import Deeds
+from padit.alerting.due import due_by
+from padit.alerting.effects import CommandResult, Effect, Feedback, Handed, Outcome
 from padit.alerting.engine import Engine
-from padit.alerting.entries import AlertEvent, Command, Entry, Target, fingerprint_of
+from padit.alerting.entries import AlertEvent, Command, Entry, Target
 from padit.alerting.incidents import worst
-from padit.alerting.matching import RANK, aim_of, targets
+from padit.alerting.matching import RANK, targets
 from padit.alerting.messages import view_with_causes
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.state import Incident, State
 from padit.domain.alert import Severity
 
-__all__ = ["AlertState", "Change", "Overview", "Step", "order_of"]
+__all__ = ["Change", "Overview", "order_of"]
 
 _MOST_EVENTS = 20_000
-_MOST_STEPS = 200
 SUPPRESSED = frozenset({"silenced", "inhibited", "outside_hours", "acknowledged", "rate_limited"})
 
 
-class Step(msgspec.Struct, frozen=True, array_like=True):
-    """One transition of an alert: its entry in the log, id, kind, event time and severity."""
-
-    n: int
-    id: str
-    kind: str
-    time: int
-    severity: Severity
-    score: float
-
-
-class AlertState(msgspec.Struct):
-    """An alert as of its latest transition; times in microseconds, `closed` 0: open.
-
-    Attributes:
-        id, source_id, metric_name, severity, score, summary, detector, labels, shift: of it.
-        fingerprint: of its series.
-        opened, closed: event times.
-        incident: that it belongs to.
-        steps: its transitions.
-        reason: why it ended.
-        suppressed: by route what keeps it from being sent, if anything.
-    """
-
-    id: str
-    fingerprint: str
-    source_id: str
-    metric_name: str
-    severity: Severity
-    score: float
-    summary: str
-    detector: str
-    labels: dict[str, str]
-    shift: float
-    opened: int
-    incident: str
-    closed: int = 0
-    reason: str = ""
-    steps: list[Step] = []
-    suppressed: dict[str, str] = {}
-
-
 class Change(msgspec.Struct, frozen=True):
-    """What one entry of the log changed: its number, kind, and the alerts and incidents."""
+    """What one entry of the log changed: its number, kind, and the alerts and incidents.
+
+    `real` are alerts that somebody marked as real, also by a command that waited for its time.
+    """
 
     n: int
     kind: str
@@ -81,6 +46,7 @@ class Change(msgspec.Struct, frozen=True):
     name: str
     alerts: tuple[str, ...]
     incidents: tuple[str, ...]
+    real: tuple[str, ...] = ()
 
 
 class Overview:
@@ -100,6 +66,8 @@ class Overview:
         self.changes: deque[Change] = deque(maxlen=_MOST_EVENTS)
         self.touched: dict[str, int] = {}
         self.latest_alert = 0
+        self.latest_end = self.longest = 0
+        self.deeds = Deeds()
         self.by_incident: dict[str, list[str]] = {}
         self.series_of: dict[str, tuple[str, str]] = {}
         self.by_series: dict[tuple[str, str], list[str]] = {}
@@ -109,25 +77,31 @@ class Overview:
 
     def apply(self, n: int, entry: Entry) -> Change:
         """Follow one entry of the log; what it changed."""
-        touched = self._before(entry)
+        due = due_by(self.state, entry)
+        touched = self._before(entry) | due
         ending = self._ending()
         effects = self._engine.apply(self.state, entry)
-        for name, target in ending.items():
-            if name not in self.state.silences:
-                touched |= self._open_of(target)
+        for target in [one for name, one in ending.items() if name not in self.state.silences]:
+            touched |= self._open_of(target)
         alerts: dict[str, None] = {}
         if isinstance(entry, AlertEvent):
             self._follow(n, entry)
             alerts[entry.alert] = None
         for one in effects:
             self._effect(one, alerts, touched)
+        self.deeds.follow(n, entry, effects, self.alerts)
+        for name in due:
+            alerts.update(dict.fromkeys(self._ended(self.by_incident.get(name, ()))))
         for name in alerts:
             if name in self.alerts:
                 touched[self.alerts[name].incident] = None
         for name in touched:
-            self._touch(name, n, entry.time)
+            self.touched[name] = n
         self.version = n
-        change = Change(n, *_names(entry), tuple(alerts), tuple(touched))
+        real = [one.alerts for one in effects
+                if isinstance(one, Feedback) and one.verdict == "real"]  # fmt: skip
+        names = _names(entry)
+        change = Change(n, *names, tuple(alerts), tuple(touched), tuple(chain.from_iterable(real)))
         self.changes.append(change)
         return change
 
@@ -158,6 +132,12 @@ class Overview:
 
     def _open_of(self, target: Target) -> dict[str, None]:
         """Open incidents with an open alert that a target means."""
+        if target.fingerprint:  # of many commands each may name one series
+            known = self.state.alerts.get(self.state.series.get(target.fingerprint, ""))
+            if known is None:
+                return {}
+            event = self.state.incidents[known[0]].members[known[1]].event
+            return {known[0]: None} if targets(target, event) else {}
         return {
             name: None
             for name, one in self.state.incidents.items()
@@ -171,24 +151,31 @@ class Overview:
         if row is None:
             if placed is None:
                 return  # the end of an alert whose beginning is not in the log
-            row = self.alerts[event.alert] = AlertState(
-                event.alert, fingerprint_of(event.source_id, event.metric_name), event.source_id,
-                event.metric_name, event.severity, event.score, event.summary, event.detector,
-                event.labels, event.shift, event.opened, placed[0],
-            )  # fmt: skip
+            row = self.alerts[event.alert] = row_of(event, placed[0])
+            self._replaced(row)
             insort(self._by_time, (event.opened, event.alert))
             insort(self._by_source.setdefault(event.source_id, []), (event.opened, event.alert))
             self._know(placed[0])
             self.series_of[row.fingerprint] = row.source_id, row.metric_name
             self.by_series.setdefault((row.source_id, row.metric_name), []).append(row.id)
             self.by_incident.setdefault(placed[0], []).append(event.alert)
-        if event.kind == "resolved":
-            row.closed, row.reason = event.time, event.reason or "level"
-        elif RANK[event.severity] >= RANK[row.severity]:
-            row.severity, row.score, row.summary = event.severity, event.score, event.summary
-        if len(row.steps) < _MOST_STEPS:
-            row.steps.append(Step(n, event.id, event.kind, event.time, event.severity, event.score))
+        row.follow(n, event)
+        self._over(row)
         self.latest_alert = max(self.latest_alert, event.time)
+
+    def _replaced(self, fresh: AlertState) -> None:
+        """The alert before of a series that a lost run left open ends as another one opens."""
+        known = self.by_series.get((fresh.source_id, fresh.metric_name))
+        before = self.alerts[known[-1]] if known else None
+        if before is not None and not before.closed and before.id not in self.state.alerts:
+            before.closed, before.reason = fresh.opened, "run_lost"
+            self._over(before)
+
+    def _over(self, row: AlertState) -> None:
+        """Note the end of an alert, if it has ended."""
+        if row.closed:
+            self.latest_end = max(self.latest_end, row.closed)
+            self.longest = max(self.longest, row.closed - row.opened)
 
     def _know(self, name: str) -> None:
         if name not in self.incidents:
@@ -198,6 +185,7 @@ class Overview:
     def _effect(self, one: Effect, alerts: dict[str, None], touched: dict[str, None]) -> None:
         if isinstance(one, CommandResult):
             alerts.update(dict.fromkeys(one.alerts))
+            self._ended(one.alerts)
         elif isinstance(one, Handed):
             views = (*one.others, one.view) if one.view is not None else one.others
             touched.update(dict.fromkeys(view.id for view in views if view.id in self.incidents))
@@ -210,23 +198,19 @@ class Overview:
                 )
             )
 
-    def _touch(self, name: str, n: int, time: int) -> None:
-        """An incident changed: what closed without a transition (by hand, by a lost run), too."""
-        self.touched[name] = n
-        incident = self.incidents.get(name)
-        if incident is None:
-            return
-        for member in incident.members.values():
-            row = self.alerts.get(member.event.alert)
-            if row is None:
+    def _ended(self, names: Iterable[str]) -> list[str]:
+        """Those of these alerts that ended without a transition: by hand, or with a lost run."""
+        found = []
+        for name in names:
+            row = self.alerts.get(name)
+            if row is None or row.closed:
                 continue
-            if member.closed and not row.closed:
+            member = self.incidents[row.incident].members[row.fingerprint]
+            if member.closed and member.event.alert == name:
                 row.closed, row.reason = member.closed, member.ended_by
-            row.suppressed = {
-                route: told.why + (f" ({told.detail})" if told.detail else "")
-                for route, told in incident.told.items()
-                if told.state == "waiting" and told.why in SUPPRESSED
-            }
+                self._over(row)
+                found.append(name)
+        return found
 
     # ---- reading
 
@@ -235,14 +219,35 @@ class Overview:
         return source in self._by_source
 
     def newest_alerts(
-        self, before: tuple[int, str] | None, since: int, source: str | None = None
+        self,
+        before: tuple[int, str] | None,
+        since: int,
+        source: str | None = None,
+        incident: str | None = None,
     ) -> Iterator[AlertState]:
         """Alerts by opening, the newest first, from behind a place on, back to an event time.
 
-        With a source only those of it.
+        With an incident only those of it, else with a source only those of that.
         """
-        order = self._by_time if source is None else self._by_source.get(source, [])
+        if incident is not None:
+            names = self.by_incident.get(incident, ())
+            order = sorted((self.alerts[one].opened, one) for one in names)
+        else:
+            order = self._by_time if source is None else self._by_source.get(source, [])
         return (self.alerts[name] for name in _downwards(order, before, since))
+
+    def alerts_between(self, start: int, end: int) -> Iterator[AlertState]:
+        """Alerts that were open at any time of a span, by opening, the newest first."""
+        oldest = start - self.longest  # of those that have ended none that opened before reaches it
+        for row in self.newest_alerts((end + 1, ""), oldest):
+            if not row.closed or row.closed >= start:
+                yield row
+        for opened, name in sorted(
+            ((self.alerts[one].opened, one) for one in self.state.alerts if one in self.alerts),
+            reverse=True,
+        ):
+            if opened < oldest:
+                yield self.alerts[name]
 
     def newest_incidents(self, before: tuple[int, str] | None, since: int) -> Iterator[Incident]:
         """Incidents by opening, the newest first."""
@@ -261,13 +266,14 @@ class Overview:
             if after is None or place > after
         ]
 
-    def incident(self, name: str) -> dict[str, Any]:
+    def incident(self, name: str, members: int = 20) -> dict[str, Any]:
         """An incident as a message shows it, with what each route knows of it.
 
+        It has at most so many members, the worst; `more` is how many others there are.
         Each cause is a mapping here: `source`, `score`, `why` and `speaks`, the facts of `why`.
         """
         one = self.incidents[name]
-        shown, causes = view_with_causes(self.policy, one)
+        shown, causes = view_with_causes(self.policy, one, members)
         view: dict[str, Any] = msgspec.to_builtins(shown)
         view["causes"] = [
             {"source": source, "score": score, "why": why, "speaks": cause.speaks._asdict()}
@@ -278,54 +284,79 @@ class Overview:
                     "messages": told.messages}
             for route, told in one.told.items()
         }  # fmt: skip
-        view["suppressed"] = sorted(
-            {told.why + (f" ({told.detail})" if told.detail else "")
-             for told in one.told.values() if told.state == "waiting" and told.why in SUPPRESSED}
-        )  # fmt: skip
-        view["silenced"] = self._silenced(one)
-        view["silences"] = self._silences(one, {each["fingerprint"] for each in view["members"]})
+        view["suppressed"] = sorted(set(self.suppressed(name).values()))
+        shown_series = {each["fingerprint"] for each in view["members"]}
+        view["silenced"], view["silences"] = self._silences(one, shown_series)
         closed = [member.closed for member in one.members.values()]
         view["closed"] = 0 if one.firing else max(closed, default=0)
         view["sources"] = sorted({member.event.source_id for member in one.members.values()})
-        first = worst(one)[0].event
-        view["title"] = first.summary or f"{first.metric_name} of {first.source_id}"
+        view["title"] = self.title(name)
         view["changed_by"] = self.touched.get(name, 0)
         return view
 
-    def _silenced(self, incident: Incident) -> int:
-        """Until when silences by command cover everything of it that is open; 0: they do not."""
-        now = self.state.now
-        still = [member.event for member in incident.members.values() if not member.closed]
-        # One that was given begins at the clock, which data that come late have yet to reach.
-        holding = [one for one in self.state.silences.values() if now < one.end]
-        if not still or not holding:
-            return 0
-        return min(
-            max((one.end for one in holding if targets(one.target, event)), default=0)
-            for event in still
-        )
+    def _silences(self, incident: Incident, shown: set[str]) -> tuple[int, list[dict[str, Any]]]:
+        """Silences that have not ended and mean something open of an incident.
 
-    def _silences(self, incident: Incident, shown: set[str]) -> list[dict[str, Any]]:
-        """Silences that have not ended and mean something open of it, with the series shown of it.
+        Args:
+            incident: an incident.
+            shown: fingerprints of the series that are shown of it.
 
-        Those of the configuration may lie ahead: they hold from `start` on.
+        Returns:
+            Until when those by command cover all that is open, 0: they do not; and each silence
+            with the shown series that it means. Those of the configuration may lie ahead: they hold
+            from `start` on.
         """
-        now = self.state.now
-        ready: list[tuple[str, str, int, int, Callable[[AlertEvent], bool]]] = [
-            (one.id, one.by, 0, one.end, aim_of(one.target)) for one in self.state.silences.values()
-        ]
-        ready += [
-            (one.id, "configuration", one.start, one.end, one.matches)
-            for one in self.policy.silences
-        ]
+        now, muting = self.state.now, self.policy.muting(self.state.silences)
+        # One that was given begins at the clock, which data that come late have yet to reach.
         still = {one: m.event for one, m in incident.members.items() if not m.closed}
-        found = []
-        for name, by, start, end, means in ready:
-            met = [each for each, event in still.items() if now < end and means(event)]
-            if met:
-                series = [each for each in met if each in shown]
-                found.append({"id": name, "by": by, "start": start, "end": end, "series": series})
-        return found
+        met: dict[str, list[str]] = {}
+        ends = []
+        for series, event in still.items():
+            holding = [one for one in muting.meaning(event) if now < one.end]
+            ends.append(max((one.end for one in holding), default=0))
+            for one in holding:
+                met.setdefault(one.id, []).append(series)
+        for ready in self.policy.silences:
+            if now < ready.end:
+                met[ready.id] = [one for one, event in still.items() if ready.matches(event)]
+        found = [
+            {"id": name, "by": by, "start": start, "end": end,
+             "series": [one for one in met[name] if one in shown]}
+            for name, by, start, end in self._named_silences()
+            if met.get(name)
+        ]  # fmt: skip
+        return min(ends, default=0), found
+
+    def _named_silences(self) -> Iterator[tuple[str, str, int, int]]:
+        """Id, who made it, begin and end of each silence: those by command, then the others."""
+        for one in self.state.silences.values():
+            yield one.id, one.by, 0, one.end
+        for ready in self.policy.silences:
+            yield ready.id, "configuration", ready.start, ready.end
+
+    def may_hold(self, command: str, fingerprint: str) -> bool:
+        """Whether an acknowledgement holds a series; also where it has yet to take effect."""
+        state = self.state
+        if command not in state.commands or command in state.held:
+            return True
+        known = state.alerts.get(state.series.get(fingerprint, ""))
+        if known is None:
+            return False
+        incident = state.incidents[known[0]]
+        return incident.completed_by == command or took(command, incident.members[fingerprint])
+
+    def title(self, incident: str) -> str:
+        """What an incident is called: what the worst of it says."""
+        first = worst(self.incidents[incident])[0].event
+        return first.summary or f"{first.metric_name} of {first.source_id}"
+
+    def suppressed(self, incident: str) -> dict[str, str]:
+        """By route what keeps an incident from being sent, if anything."""
+        return {
+            route: told.why + (f" ({told.detail})" if told.detail else "")
+            for route, told in self.incidents[incident].told.items()
+            if told.state == "waiting" and told.why in SUPPRESSED
+        }
 
     def missed_since(self, n: int) -> list[Change] | None:
         """Changes behind a number; None if some of them are no longer kept."""

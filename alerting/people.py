@@ -4,13 +4,15 @@ A command names alerts by fingerprint or patterns, never an incident, because in
 configuration makes of alerts. It acts on what is open when it takes effect.
 """
 
-from padit.alerting.acknowledging import acknowledge, take_back
+from collections.abc import Iterable
+
+from padit.alerting.acknowledging import acknowledge, take_back, took
 from padit.alerting.effects import CommandResult, Feedback
 from padit.alerting.entries import Command
 from padit.alerting.incidents import close
 from padit.alerting.matching import Aim, aim_of
 from padit.alerting.routing import end_without_transition
-from padit.alerting.state import Incident, SilenceSet
+from padit.alerting.state import Incident, Member, SilenceSet
 from padit.alerting.step import Step
 from padit.domain.timestamps import parse_timestamp
 
@@ -60,9 +62,23 @@ def obey(step: Step, command: Command) -> None:
         step.state.unmatched += 1
         step.effects.append(CommandResult(command.id, "no_match", command.time))
         return
+    if command.undoes:  # what others hold is met by it, and stays as it is
+        alerts = _taken_by(command.undoes, alerts)
     ids = tuple(alert for _, _, alert in alerts)
     _ACTIONS[command.kind](step, command, alerts)
     step.effects.append(CommandResult(command.id, "applied", command.time, ids))
+
+
+def _taken_by(command: str, alerts: Alerts) -> Alerts:
+    """Those that an acknowledgement took.
+
+    Of an incident of which it took none, but which it made somebody's as a whole, all of these.
+    """
+    taken = [one for one in alerts if took(command, one[0].members[one[1]])]
+    some = {incident.id for incident, _, _ in taken}
+    return taken + [
+        one for one in alerts if one[0].completed_by == command and one[0].id not in some
+    ]
 
 
 def _judge(step: Step, command: Command, alerts: Alerts) -> None:
@@ -96,9 +112,9 @@ def _acknowledge(step: Step, command: Command, alerts: Alerts) -> None:
 
 
 def _unacknowledge(step: Step, command: Command, alerts: Alerts) -> None:
-    del step, command
+    del step
     for incident, named in _by_incident(alerts):
-        take_back(incident, named)
+        take_back(incident, named, command.undoes)
 
 
 def _resolve(step: Step, command: Command, alerts: Alerts) -> None:
@@ -128,13 +144,15 @@ def _alerts(step: Step, command: Command) -> Alerts:
     Feedback may be about alerts that have ended: of each series it means the latest.
     """
     means, ended = aim_of(command.target), command.kind == "feedback"
-    if command.target.fingerprint and not ended:
-        return _open_of(step, command.target.fingerprint, means)
+    if command.target.fingerprint:
+        still = _open_of(step, command.target.fingerprint, means)
+        if still or not ended:
+            return still
     found = [
         (incident, fingerprint, member.event.alert)
         for incident in step.state.incidents.values()
         if incident.firing or ended
-        for fingerprint, member in incident.members.items()
+        for fingerprint, member in _members(incident, command.target.fingerprint)
         if (ended or not member.closed) and means(member.event)
     ]
     if not ended:
@@ -143,6 +161,14 @@ def _alerts(step: Step, command: Command) -> Alerts:
     for one in sorted(found, key=lambda one: one[0].members[one[1]].event.opened):
         latest[one[1]] = one
     return [one for one in found if latest[one[1]] is one]
+
+
+def _members(incident: Incident, fingerprint: str) -> Iterable[tuple[str, Member]]:
+    """Members of an incident; with a fingerprint at most that one."""
+    if not fingerprint:
+        return incident.members.items()
+    member = incident.members.get(fingerprint)
+    return () if member is None else ((fingerprint, member),)
 
 
 def _open_of(step: Step, fingerprint: str, means: Aim) -> Alerts:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from padit.alerting.entries import Command, Entry
-from padit.alerting.sequencer import entry_of, logged
+from padit.alerting.entries import Entry
+from padit.alerting.sequencer import logged
 from padit.alerting.store.base import Reads
 from padit.domain.errors import SinkError
-from padit.domain.timestamps import format_utc
 
 __all__ = ["LogReader", "MessageState", "StoreReader"]
 
@@ -39,47 +38,30 @@ class LogReader(Reads):
 
     def payloads(self, numbers: Sequence[int]) -> list[bytes]:
         """Bytes of entries, in the order of their numbers."""
-        wanted = list(numbers[:_MOST_NAMED])
-        if not wanted:
-            return []
-        places = ", ".join("?" * len(wanted))
-        rows = self.execute(
-            f"SELECT payload FROM log WHERE n IN ({places}) ORDER BY n",  # noqa: S608  # question marks
-            wanted,
-        )
-        return [bytes(payload) for (payload,) in rows]
+        wanted, found = sorted(numbers), list[bytes]()
+        for begin in range(0, len(wanted), _MOST_NAMED):
+            named = wanted[begin : begin + _MOST_NAMED]
+            places = ", ".join("?" * len(named))
+            rows = self.execute(
+                f"SELECT payload FROM log WHERE n IN ({places}) ORDER BY n",  # noqa: S608  # question marks
+                named,
+            )
+            found += [bytes(payload) for (payload,) in rows]
+        return found
 
-    def messages_of(self, incident: str) -> list[MessageState]:
-        """Messages of an incident, the oldest first."""
+    def messages_of(self, incident: str, most: int) -> tuple[list[MessageState], int]:
+        """The latest messages of an incident, the oldest of them first, and how many there are."""
         rows = self.execute(
-            "SELECT id, route, receiver, kind, time, state, attempts, reason FROM delivery "
-            "WHERE incident = ? ORDER BY number LIMIT 500",
-            (incident,),
+            "SELECT id, route, receiver, kind, time, state, attempts, reason, count(*) OVER () "
+            "FROM delivery WHERE incident = ? ORDER BY number DESC LIMIT ?",
+            (incident, most),
         )
-        return [MessageState._make(row) for row in rows]
+        found = [MessageState._make(row[:-1]) for row in rows][::-1]
+        return found, int(rows[0][-1]) if rows else 0
 
     def refused(self) -> int:
         """Records that were no entry."""
         return int(self.execute("SELECT count(*) FROM refused")[0][0])
-
-    def done_to(self, alerts: Sequence[str]) -> list[dict[str, Any]]:
-        """Commands that met one of these alerts: time, kind, who, note, and which of them."""
-        wanted = set(alerts)
-        rows = self.execute(
-            "SELECT log.n, log.payload, r.alerts FROM command_result AS r "
-            "JOIN log ON log.kind = 'command' AND log.id = r.id "
-            "WHERE r.result = 'applied' AND r.alerts != '' ORDER BY log.n DESC LIMIT 2000"
-        )
-        found = []
-        for n, payload, met in rows:
-            if wanted.isdisjoint(met.split(",")):
-                continue
-            entry = entry_of("command", bytes(payload))
-            if entry is not None and isinstance(entry[1], Command):
-                one, about = entry[1], [name for name in met.split(",") if name in wanted]
-                found.append({"time": format_utc(one.time), "n": n, "kind": one.kind,
-                              "by": one.by, "note": one.note, "alerts": about})  # fmt: skip
-        return found
 
     def entries(self) -> list[Entry]:
         """The whole log, as it was applied."""

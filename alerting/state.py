@@ -4,7 +4,7 @@ All of it follows from the log, so it may be thrown away and made again. It is s
 start need not read the whole log.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -14,8 +14,8 @@ from padit.domain.errors import StateError
 
 __all__ = ["Incident", "Member", "SilenceSet", "State", "Taken", "Told", "dump", "load"]
 
-_VERSION = 6
-_READ = frozenset({5, _VERSION})  # 5 had no acknowledgement of a member
+_VERSION = 7
+_READ = frozenset({5, 6, _VERSION})  # before 7 an acknowledgement stayed when it had run out
 
 
 class Taken(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -24,13 +24,13 @@ class Taken(msgspec.Struct, array_like=True, frozen=True, gc=False):
     Attributes:
         by, at: who, and when.
         expires: event time at which it runs out; 0: never.
-        reminded: whether it has run out, which was sent.
+        command: id of the command that took it.
     """
 
     by: str
     at: int
     expires: int = 0
-    reminded: bool = False
+    command: str = ""
 
 
 class Member(msgspec.Struct, array_like=True, gc=False):
@@ -42,7 +42,8 @@ class Member(msgspec.Struct, array_like=True, gc=False):
         closed: event time at which its latest alert ended; 0 while it is open.
         openings: alerts of it in this incident.
         ended_by: reason of its end.
-        taken: by whom it alone was acknowledged; None: by nobody, or its whole incident was.
+        taken: by whom it was acknowledged; None: by nobody, or it joined what somebody has whole.
+            What has run out is dropped, so this is the only place to ask.
     """
 
     event: AlertEvent
@@ -92,9 +93,10 @@ class Incident(msgspec.Struct, array_like=True, gc=False):
         firing: members that are open.
         begins: event times at which it began again, the latest ones.
         flapping: whether it comes and goes.
-        acknowledged_by, acknowledged_at: who has all of it, and since when; empty and 0: nobody.
-        reminded: whether the expiry of that was sent.
-        expires: event time of that expiry; 0: none.
+        acknowledged_by, acknowledged_at: who has all of it, and since when; empty and 0: nobody,
+            also where that has run out.
+        completed_by: id of the command since which somebody has all of it.
+        expires: event time at which that runs out; 0: never.
         told: by name of the route.
         leaving: whether a timer will look whether it can be forgotten.
         keys: of `State.keys` that led to it.
@@ -110,7 +112,7 @@ class Incident(msgspec.Struct, array_like=True, gc=False):
     flapping: bool = False
     acknowledged_by: str = ""
     acknowledged_at: int = 0
-    reminded: bool = False
+    completed_by: str = ""
     expires: int = 0
     told: dict[str, Told] = {}
     leaving: bool = False
@@ -197,8 +199,18 @@ class State(msgspec.Struct, array_like=True):
     shared: dict[str, int] = {}
 
 
+class _Head(msgspec.Struct, array_like=True):
+    version: int
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(State)
+_head = msgspec.msgpack.Decoder(_Head)
+_INCIDENTS = State.__struct_fields__.index("incidents")
+_MEMBERS = Incident.__struct_fields__.index("members")
+_TAKEN = Member.__struct_fields__.index("taken")
+_ACKNOWLEDGED_BY = Incident.__struct_fields__.index("acknowledged_by")
+_COMPLETED_BY = Incident.__struct_fields__.index("completed_by")  # `reminded` before 7
 
 
 def dump(state: State) -> bytes:
@@ -213,15 +225,33 @@ def load(data: bytes) -> State:
         StateError: damaged, or of another version; it can be made again from the log.
     """
     try:
-        state = _decoder.decode(data)
-    except msgspec.DecodeError as error:
+        version = _head.decode(data).version
+        if version in _READ:
+            return _decoder.decode(data) if version == _VERSION else _upgraded(data)
+    except (msgspec.DecodeError, LookupError, TypeError, AttributeError) as error:
         message = f"the saved state of alerting ({len(data)} bytes) is damaged: {error}"
         raise StateError(message) from error
-    if state.version not in _READ:
-        message = (
-            f"the saved state of alerting has version {state.version}, this code reads {_VERSION}: "
-            "it is made again from the log"
-        )
-        raise StateError(message)
-    state.version = _VERSION
-    return state
+    message = (
+        f"the saved state of alerting has version {version}, this code reads {_VERSION}: "
+        "it is made again from the log"
+    )
+    raise StateError(message)
+
+
+def _upgraded(data: bytes) -> State:
+    """A state of before 7, which marked what had run out instead of dropping it.
+
+    Who took what by which command is not in it, so nothing of it can be undone by its command.
+    """
+    fields: list[Any] = msgspec.msgpack.decode(data)
+    fields[0] = _VERSION
+    for incident in fields[_INCIDENTS].values():
+        for member in incident[_MEMBERS].values():
+            taken = member[_TAKEN] if len(member) > _TAKEN else None
+            if taken is not None:
+                member[_TAKEN] = None if taken[3:] == [True] else taken[:3]
+        if incident[_COMPLETED_BY]:
+            incident[_ACKNOWLEDGED_BY : _COMPLETED_BY + 2] = ["", 0, "", 0]
+        else:
+            incident[_COMPLETED_BY] = ""
+    return msgspec.convert(fields, State)

@@ -6,7 +6,7 @@ Every sentence follows from alerts, and names them; nothing is guessed.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from padit.alerting.overview import AlertState
+from padit.alerting.alert_rows import AlertState
 from padit.domain.timestamps import MICROS, format_utc
 
 __all__ = ["story_of"]
@@ -16,7 +16,7 @@ _MOST = 5
 
 
 def story_of(view: Mapping[str, Any], rows: Sequence[AlertState]) -> dict[str, Any]:
-    """Three lists of sentences, each with its facts and the ids of its alerts.
+    """Three lists of sentences, each with its facts and the ids of its alerts, the first 20.
 
     Args:
         view: of the incident, as `Overview.incident` gives it.
@@ -25,9 +25,19 @@ def story_of(view: Mapping[str, Any], rows: Sequence[AlertState]) -> dict[str, A
     ordered = sorted(rows, key=lambda one: (one.opened, one.source_id, one.metric_name))
     return {
         "cause": _cause(view, ordered),
-        "first": [_opening(one) for one in ordered if _early(one, ordered)][:_MOST],
+        "first": _first(ordered),
         "impact": _impact(ordered),
     }
+
+
+def _first(ordered: Sequence[AlertState]) -> list[dict[str, Any]]:
+    early = [one for one in ordered if _early(one, ordered)]
+    found = [_opening(one) for one in early[:_MOST]]
+    rest = early[_MOST:]
+    if rest:
+        words = f"{len(rest)} more within the first minute."
+        found.append(_sentence("first_more", {"n": len(rest)}, words, rest))
+    return found
 
 
 def _early(one: AlertState, ordered: Sequence[AlertState]) -> bool:
@@ -78,7 +88,7 @@ def _impact(ordered: Sequence[AlertState]) -> list[dict[str, Any]]:
     found = [_reach(ordered)]
     if still:
         values: dict[str, Any] = {"n": len(still), "all": len(ordered)}
-        words = f"{len(still)} of {len(ordered)} alerts are still open."
+        words = f"{len(still)} of {len(ordered)} alerts still open."
         found.append(_sentence("still_open", values, words, still))
     elif ordered:
         last = max(one.closed for one in ordered)

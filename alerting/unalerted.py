@@ -9,6 +9,8 @@ from padit.domain.timestamps import format_utc, parse_timestamp
 
 __all__ = ["Recorded", "Unalerted"]
 
+_MOST = 3
+
 
 class _Feature(msgspec.Struct):
     source_id: str
@@ -117,10 +119,12 @@ class Unalerted:
                 continue
             if all(name in letter.original for name in names):
                 reasons[letter.reason] = reasons.get(letter.reason, 0) + 1
-        return [
-            f"dead letter: {count} records: {reason}"
-            for reason, count in sorted(reasons.items(), key=lambda one: (-one[1], one[0]))[:3]
-        ]
+        ranked = sorted(reasons.items(), key=lambda one: (-one[1], one[0]))
+        found = [f"dead letter: {count} records: {reason}" for reason, count in ranked[:_MOST]]
+        if len(ranked) > _MOST:
+            rest = sum(count for _, count in ranked[_MOST:])
+            found.append(f"dead letter: {rest} records for {len(ranked) - _MOST} other reasons")
+        return found
 
 
 def _feature(line: bytes) -> _Feature | None:

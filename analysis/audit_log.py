@@ -8,6 +8,7 @@ import msgspec
 from padit.analysis.alert_files import read_lines
 from padit.connectors.uris import parse_address
 from padit.domain.audit import (
+    FleetTotals,
     IdlenessDecision,
     ReaderLosses,
     Record,
@@ -20,7 +21,7 @@ from padit.domain.audit import (
 from padit.domain.errors import ConfigurationError, SourceError
 from padit.domain.findings import Unwatched, UnwatchedCounts
 from padit.domain.losses import Loss, add_losses
-from padit.ops.metric_names import JUDGED_PREFIX, OF_A_GROUP
+from padit.ops.metric_names import JUDGED_PREFIX, OF_A_GROUP, OF_THE_FLEET
 
 __all__ = [
     "audit_log_beside",
@@ -95,9 +96,14 @@ def read_run_totals(uri: str | None) -> dict[str, int] | None:
         return None
     if not Path(parse_address(uri).path).exists():
         return None
-    run_totals = [record for record in read_audit_log(uri) if isinstance(record, RunTotals)]
+    wanted = RunTotals | FleetTotals
+    records = [record for record in read_audit_log(uri) if isinstance(record, wanted)]
+    run_totals = [record for record in records if isinstance(record, RunTotals)]
     judged = {f"{JUDGED_PREFIX}{name}": count for name, count in judged_by(run_totals).items()}
     totals = {OF_A_GROUP.get(name, name): count for name, count in total(run_totals).items()}
+    for one in records:
+        if isinstance(one, FleetTotals):
+            totals |= {name: getattr(one, name) for name in OF_THE_FLEET}
     return totals | judged if run_totals else None
 
 

@@ -12,6 +12,7 @@ import msgspec
 from padit.domain.losses import Loss
 
 __all__ = [
+    "FleetTotals",
     "IdlenessDecision",
     "JobProgress",
     "RunTotals",
@@ -19,6 +20,8 @@ __all__ = [
     "ReaderLosses",
     "Record",
     "RunStarted",
+    "Silenced",
+    "Witness",
     "decode_record",
     "encode_record",
     "judged_by",
@@ -152,8 +155,9 @@ class RunStarted(msgspec.Struct, frozen=True, tag="run_started", tag_field="reco
 class JobProgress(msgspec.Struct, frozen=True, tag="progress", tag_field="record"):
     """A key group of a live run has come to an event time.
 
-    No transition of the group with an earlier event time follows in the alerts. Time has passed
-    once all groups have come to it. Only an audit log that is a topic has these records.
+    No transition of the group with an earlier event time follows in the alerts, but for those of
+    alerts that peers silenced and that are told after all. Time has passed once all groups have
+    come to it. Only an audit log that is a topic has these records.
 
     Attributes:
         watermark: event time, microseconds.
@@ -170,11 +174,77 @@ class JobProgress(msgspec.Struct, frozen=True, tag="progress", tag_field="record
     groups: int
 
 
+class Witness(msgspec.Struct, frozen=True):
+    """Another source that had been as far out, outside of its alerts.
+
+    Attributes:
+        source_id: the source.
+        value: farthest median of a window then, in the unit of the metric.
+        time: when that was over, RFC 3339.
+    """
+
+    source_id: str
+    value: float
+    time: str
+
+
+class Silenced(msgspec.Struct, frozen=True, tag="silenced", tag_field="record"):
+    """An alert opened that is not told, because it was no news on two other sources.
+
+    A second record of the same alert says that it was told after all.
+
+    Attributes:
+        alert: id of the alert, as it would be in the alerts.
+        source_id, metric_name: of the series.
+        time: event time of the decision, microseconds.
+        opened: when it opened, RFC 3339.
+        value: median of the window.
+        usual: what is usual for the series.
+        peers: the two others.
+        told_after_all: why, if it was.
+        option: what changes it.
+    """
+
+    alert: str
+    source_id: str
+    metric_name: str
+    time: int
+    opened: str
+    value: float
+    usual: float
+    peers: tuple[Witness, ...]
+    told_after_all: str = ""
+    option: str = ""
+
+
+class FleetTotals(msgspec.Struct, frozen=True, tag="fleet_totals", tag_field="record"):
+    """Totals of the option `peers` at the end of the input.
+
+    Attributes:
+        asked: alerts that peers could have silenced.
+        silenced: those that they silenced.
+        released: of these, alerts that were told after all.
+    """
+
+    asked: int
+    silenced: int
+    released: int
+
+
 _OF_GROUPS = (
     "scored", "duplicate", "windows", "anomalies", "alerts", "series", "warm", "waiting",
     "series_evicted", "judged_hours", "budget_alerts", "budget_more",
 )  # fmt: skip
-Record = RunTotals | IdlenessDecision | Provenance | RunStarted | ReaderLosses | JobProgress
+Record = (
+    RunTotals
+    | IdlenessDecision
+    | Provenance
+    | RunStarted
+    | ReaderLosses
+    | JobProgress
+    | Silenced
+    | FleetTotals
+)
 _OLD_TAGS = {"ledger": "run_totals", "idle": "idleness_decision"}
 
 _encoder = msgspec.json.Encoder()

@@ -96,6 +96,16 @@ class AlertSettings(Section):
         examples=["30min"],
     )
 
+    peers: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=LONGEST_LABEL_NAME,
+        description="Alerts that tell a level, and are not critical, are silenced where it was no "
+        "news on two other sources of the same metric; `*`: all sources are peers, or the name of "
+        "a label: those with the same value of it; null: nothing is silenced.",
+        examples=["*", "site"],
+    )
+
     @field_validator("budget", "critical_budget")
     @classmethod
     def _rate(cls, text: str | None) -> str | None:
@@ -262,6 +272,16 @@ class JobConfig(Section):
     series: tuple[SeriesSetting, ...] = Field(
         default=(), description="Units, families, bounds and labels by patterns of names."
     )
+
+    @model_validator(mode="after")
+    def _asks_somebody(self) -> "JobConfig":
+        if self.alerts.peers is not None and all(one.name != "usual" for one in self.detectors):
+            message = (
+                "alerts.peers silences alerts of the detector `usual`, which is not among the "
+                "detectors: add it, or leave peers out"
+            )
+            raise ValueError(message)
+        return self
 
     @field_validator("labels")
     @classmethod

@@ -27,6 +27,10 @@ WAITING = "waiting"
 JUDGED_HOURS = "series_hours_judged"
 BUDGET_ALERTS = "budget_alerts"
 BUDGET_MORE = "budget_more"
+SILENCED = "silenced"
+RELEASED = "released"
+OF_THE_FLEET = (SILENCED, RELEASED)
+"""Counters of a job with the option `peers`; names in log and summary are the same."""
 JUDGED_PREFIX = "judged_"
 """Begins the names of counters of the series that a detector has scored."""
 
@@ -175,6 +179,8 @@ HELP: Mapping[str, str] = {
             SERIES_EVICTED: "Series that made room for others.",
             JUDGED_HOURS: "Hours in which a series was judged, of all series.",
             BUDGET_ALERTS: "Alerts under the budget.",
+            SILENCED: "Alerts that peers silenced.",
+            RELEASED: "Alerts that peers silenced, and that were told after all.",
             BUDGET_MORE: "Alerts that twice the budget would have added.",
         }.items()
     },

@@ -4,11 +4,13 @@
                                  |                         |
                                  +--> Late                 |
                                  |                         +--> Progress
+                                 |                         +--> WatchFleet > Alerts, Audit
             dead letters         +--> MergeDeadLetters <---+   > DeadLetters
             audit records        +--> MergeAudit <---------+   > Audit
 
 Every label is a fixed literal, because runners map state to steps by label. An output that is
-switched off stays in the graph and ends in the null sink, so the graph keeps its shape.
+switched off stays in the graph and ends in the null sink, so the graph keeps its shape. Only
+`WatchFleet` is there with the option `peers` alone, which state of other jobs does not fit anyway.
 """
 
 from dataclasses import dataclass, field, replace
@@ -37,11 +39,13 @@ from padit.transforms.watch import (
     ANOMALIES,
     AUDIT,
     FEATURES,
+    FLEET,
     PROGRESS,
     REFUSED,
     KeyByGroup,
     WatchGroup,
 )
+from padit.transforms.watch_fleet import fleet_of, told
 from padit.transforms.windows import WindowOptions
 
 __all__ = ["ShadowConfig", "Plan", "build"]
@@ -135,16 +139,18 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
             most_series=plan.most_series,
             prepare=prepare,
             name=plan.name,
+            fleet=fleet_of(plan.config, plan.groups),
         )
-    ).with_outputs(ALERTS, ANOMALIES, FEATURES, AUDIT, PROGRESS, REFUSED)
+    ).with_outputs(ALERTS, ANOMALIES, FEATURES, AUDIT, PROGRESS, REFUSED, FLEET)
     for messages in (
         read[NOTES], watched[AUDIT], watched[PROGRESS], read[DEAD], watched[REFUSED],
     ):  # fmt: skip
         messages.element_type = Message
     dead = (read[DEAD], watched[REFUSED]) | "MergeDeadLetters" >> beam.Flatten()
-    audit = (read[NOTES], watched[AUDIT]) | "MergeAudit" >> beam.Flatten()
+    alerts, silenced = told(watched, plan.config, plan.windows, plan.outputs, plan.context)
+    audit = (read[NOTES], watched[AUDIT], *silenced) | "MergeAudit" >> beam.Flatten()
     outputs = {
-        ALERTS: ("Alerts", watched[ALERTS]),
+        ALERTS: ("Alerts", alerts),
         ANOMALIES: ("Anomalies", watched[ANOMALIES]),
         FEATURES: ("Features", watched[FEATURES]),
         LATE: ("Late", read[LATE]),
@@ -195,15 +201,17 @@ def _watch_beside(
         shape=one.shape,
         most_series=plan.most_series,
         prepare=prepare,
+        fleet=fleet_of(one.config, plan.groups),
     )
     watched = keyed | f"WatchGroup.{one.name}" >> beam.ParDo(watch).with_outputs(
-        ALERTS, ANOMALIES, FEATURES, AUDIT, REFUSED
+        ALERTS, ANOMALIES, FEATURES, AUDIT, REFUSED, FLEET
     )
+    alerts, silenced = told(watched, one.config, plan.windows, outputs, name=f".{one.name}")
     labels = {ALERTS: "Alerts", ANOMALIES: "Anomalies", FEATURES: "Features", AUDIT: "Audit"}
     for name, label in labels.items():
-        messages = watched[name]
+        messages = alerts if name == ALERTS else watched[name]
         messages.element_type = Message
         if name == AUDIT:
-            messages = (notes, messages) | f"MergeAudit.{one.name}" >> beam.Flatten()
+            messages = (notes, messages, *silenced) | f"MergeAudit.{one.name}" >> beam.Flatten()
             messages.element_type = Message
         messages | f"{label}.{one.name}" >> Deliver(one.sinks.get(name, plan.off))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import apache_beam as beam
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from padit.analysis.audit_log import read_decisions, read_run_totals, read_unwatched
 from padit.analysis.losses.report import Verdict, counted_unwatched
@@ -63,6 +64,8 @@ class Summary(msgspec.Struct):
         judged_hours: hours in which a series was judged, of all series.
         budget_alerts, budget_more: alerts under the budget, and those that twice the budget would
             have added.
+        silenced, released: alerts that peers silenced, and those of them that were told after all;
+            only with the option `peers`; `alerts` counts them, too.
         judged: series that each detector has scored, by its name.
         unwatched: what the source holds and becomes no sample, each thing in the source's own
             unit (cells, fields, messages); it is no part of `read`.
@@ -85,6 +88,8 @@ class Summary(msgspec.Struct):
     judged_hours: int = 0
     budget_alerts: int = 0
     budget_more: int = 0
+    silenced: int | UnsetType = UNSET
+    released: int | UnsetType = UNSET
     judged: dict[str, int] = {}
     unwatched: int = 0
     seconds: float = 0.0
@@ -201,6 +206,8 @@ def _ended(plan: Plan, job: JobOptions, runner: Runner, watch: RunMonitor, end: 
     left = plan.context.unwatched() if runner.here else read_unwatched(job.audit) if bounded else []
     end = end._replace(findings=end.findings.adding(left))
     summary = _summary(counts or watch.counts(), end, cancelled=not (runner.here or bounded))
+    if plan.config.alerts.peers is None:
+        summary.silenced = summary.released = UNSET
     losses = plan.context.losses() if runner.here else None
     judged = bounded and not watch.stopped
     return Ended(summary, verdict_of(summary, plan, job, end, losses, judged=judged))

@@ -30,6 +30,7 @@ from padit.transforms.detect import Detection
 from padit.transforms.detectors import create_detector, registry
 from padit.transforms.group import GroupMachine
 from padit.transforms.keying import split_batch
+from padit.transforms.peers import ALL, Peers
 from padit.transforms.store import MemoryStore
 from padit.transforms.windows import WindowOptions
 
@@ -101,7 +102,8 @@ def groups() -> None:
         for keyed in _keyed_batches(cuts):
             detection = Detection(settings)  # as after a restart
             alerts = Alerts.of(detection, AlertSettings(), windows)
-            machine = GroupMachine(windows, detection, alerts, audit=Audit(detection, windows))
+            audit, peers = Audit(detection, windows), Peers.of(ALL, detection, windows)
+            machine = GroupMachine(windows, detection, alerts, audit=audit, peers=peers)
             machine.advance(store, decode_keyed_batch(keyed))
 
 

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
+from msgspec import UnsetType
+
 from padit.analysis.audit_log import read_losses
 from padit.analysis.budget import Spending, budget_line
 from padit.analysis.losses.report import Counted, Limits, Verdict, judge, opening, printable
@@ -34,6 +36,8 @@ class Totals(Protocol):
     judged_hours: int
     budget_alerts: int
     budget_more: int
+    silenced: int | UnsetType
+    released: int | UnsetType
 
 
 class Ending(NamedTuple):
@@ -105,5 +109,18 @@ def verdict_of(
     )
     young = warm_up_line(seen, Detection(plan.config.detectors).detectors)
     spent = Spending(totals.judged_hours, totals.budget_alerts, totals.budget_more, totals.series)
-    more = [line for line in (young, budget_line(plan.config.alerts, spent)) if line]
+    lines = young, budget_line(plan.config.alerts, spent), _silenced_line(totals, job)
+    more = [line for line in lines if line]
     return verdict._replace(lines=(*verdict.lines, *more))
+
+
+def _silenced_line(totals: Totals, job: JobOptions) -> str | None:
+    """What the option `peers` did; None without it."""
+    if isinstance(totals.silenced, UnsetType) or isinstance(totals.released, UnsetType):
+        return None
+    line = f"alerts: {totals.silenced:,} were silenced, because they were no news on two peers"
+    if totals.released:
+        line += f"; {totals.released:,} of them were told after all"
+    if totals.silenced and job.audit is not None:
+        line += f". The records `silenced` of {job.audit} name them"
+    return f"{line} (`peers: null` tells all)"

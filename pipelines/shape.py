@@ -71,7 +71,7 @@ def shape_of(job: JobOptions, config: JobConfig, decisions: tuple[Any, ...] = ()
     alerts = Alerts.of(detection, config.alerts, windows)
     never = detection.levels.accept_after == NEVER_ACCEPT
     found["alerts"] = {
-        **config.alerts.model_dump(mode="json"),
+        **config.alerts.model_dump(mode="json", exclude=_unset(config)),
         "close_at": detection.levels.close_at,
         "accept_after": None if never else detection.levels.accept_after / MICROS,
         "resolve_after_sec": alerts.resolve_after / MICROS,  # of which the default is a window
@@ -85,6 +85,11 @@ def shape_of(job: JobOptions, config: JobConfig, decisions: tuple[Any, ...] = ()
     if deciding:
         found["series"] = deciding
     return Shape.of(found)
+
+
+def _unset(config: JobConfig) -> set[str]:
+    """Settings that decide nothing as they are; jobs from before they existed have no such key."""
+    return {"peers"} if config.alerts.peers is None else set()
 
 
 def _deciding(setting: SeriesSetting) -> dict[str, Any]:

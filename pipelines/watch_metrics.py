@@ -48,7 +48,8 @@ from padit.pipelines.elements import DEAD, ReadElements
 from padit.pipelines.kernels import prepare
 from padit.pipelines.options import JobOptions, parse_options
 from padit.pipelines.shape import shape_of
-from padit.transforms.watch import ALERTS, ANOMALIES, FEATURES, REFUSED, WatchGroup
+from padit.transforms.watch import ALERTS, ANOMALIES, FEATURES, FLEET, REFUSED, WatchGroup
+from padit.transforms.watch_fleet import fleet_of, told
 from padit.transforms.windows import WindowOptions
 
 __all__ = ["Watched", "WatchMetrics"]
@@ -142,16 +143,18 @@ class WatchMetrics(beam.PTransform):  # type: ignore[misc]
             shape=self._shape,
             most_series=self._job.max_series_per_group,
             prepare=prepare,
+            fleet=fleet_of(self._config, self._job.key_groups),
         )
         watched = keyed | "WatchGroup" >> beam.ParDo(watch).with_outputs(
-            ALERTS, ANOMALIES, FEATURES, REFUSED
+            ALERTS, ANOMALIES, FEATURES, REFUSED, FLEET
         )
-        for one in (*(watched[name] for name in (ALERTS, ANOMALIES, FEATURES, REFUSED)),
+        alerts, _ = told(watched, self._config, self._windows, ())
+        for one in (alerts, *(watched[name] for name in (ANOMALIES, FEATURES, REFUSED)),
                     ordered.late, read[DEAD]):  # fmt: skip
             one.element_type = Message
         dead = (read[DEAD], watched[REFUSED]) | "MergeDeadLetters" >> beam.Flatten()
         return Watched(
-            watched[ALERTS] | "Alerts" >> beam.Map(_json),
+            alerts | "Alerts" >> beam.Map(_json),
             watched[ANOMALIES] | "Anomalies" >> beam.Map(_json),
             watched[FEATURES] | "Features" >> beam.Map(_json),
             ordered.late | "Late" >> beam.Map(_json),

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from padit.alerting.messages import shortened
 from padit.domain.errors import PaditError, SinkError, SourceError
 from padit.portal.answers import problem
 from padit.portal.api import (
@@ -36,6 +37,7 @@ __all__ = ["create_app"]
 _ROUTERS = (page, alerts, incidents, commands, machines, series, whatif, compare, logs, health,
             training, streams, access)  # fmt: skip
 _MOST_BODY = 17 << 20
+_MOST_FAULTS, _LONGEST_DETAIL = 20, 2000
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -107,15 +109,18 @@ def _handle_errors(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         faults = [
             {"where": ".".join(str(part) for part in one["loc"]), "what": one["msg"]}
-            for one in error.errors()[:20]
+            for one in error.errors()
         ]
-        detail = "; ".join(f"{one['where']}: {one['what']}" for one in faults)[:2000]
+        detail = "; ".join(f"{one['where']}: {one['what']}" for one in faults[:_MOST_FAULTS])
+        if len(faults) > _MOST_FAULTS:
+            detail += f"; and {len(faults) - _MOST_FAULTS} more"
+        faults, detail = faults[:_MOST_FAULTS], shortened(detail, _LONGEST_DETAIL)
         return problem(422, _title(422), detail, faults=faults)
 
     @app.exception_handler(PaditError)
     async def padit(request: Request, error: PaditError) -> Response:
         status = 503 if isinstance(error, SinkError | SourceError) else 422
-        return problem(status, _title(status), str(error)[:2000])
+        return problem(status, _title(status), shortened(str(error), _LONGEST_DETAIL))
 
     @app.exception_handler(TimeoutError)
     async def late(request: Request, error: TimeoutError) -> Response:

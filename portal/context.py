@@ -13,10 +13,11 @@ import yaml
 from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 
-from padit.alerting.entries import Target, command_of
+from padit.alerting.alert_rows import AlertState
+from padit.alerting.entries import Entry, Target, command_of
 from padit.alerting.follow import GrowingInput
 from padit.alerting.notifiers.base import secret
-from padit.alerting.overview import AlertState, Overview
+from padit.alerting.overview import Change, Overview
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.reading import LogReader, StoreReader
 from padit.alerting.service import Input
@@ -209,8 +210,7 @@ class Portal:
         """Read the log, then follow it; called in the event loop."""
         loop = asyncio.get_running_loop()
         for n, entry in self.recorder.entries():
-            self.overview.apply(n, entry)
-            self.silences.apply(entry)
+            self._apply(n, entry)
         self.recorder.start(lambda rows: _in(loop, lambda: self._follow(rows)))
         self.feeder.start()
         self.watch.start()
@@ -233,15 +233,23 @@ class Portal:
         self.accounts.close()
 
     def _follow(self, rows: Rows) -> None:
+        changes = []
         for n, entry in rows:
-            change = self.overview.apply(n, entry)
-            self.silences.apply(entry)
+            change = self._apply(n, entry)
             self.presenter.forget(change)
             if change.alerts or change.incidents or change.kind in ("silence", "unsilence"):
-                self.hub.publish(change)
+                changes.append(change)
+        self.hub.publish(changes)
         if not rows:
             self.hub.beat()
         self.past.forget_unused()
+
+    def _apply(self, n: int, entry: Entry) -> Change:
+        """Follow one entry of the log."""
+        change = self.overview.apply(n, entry)
+        self.silences.apply(entry)
+        self.silences.mark(change.real)
+        return change
 
     def keep(self, tag: str, data: bytes) -> None:
         """Remember an answer, at most some thousands of them and 64 MB."""
@@ -324,9 +332,19 @@ class Portal:
         return ask(self.reader)
 
     async def command(
-        self, kind: str, target: Target, by: str, *, until: int = 0, note: str = "", name: str = ""
+        self,
+        kind: str,
+        target: Target,
+        by: str,
+        *,
+        until: int = 0,
+        note: str = "",
+        name: str = "",
+        undoes: str = "",
     ) -> Given:
         """Give a command, and wait for a while until it has taken effect.
+
+        It has the id `name`, or one of its own; all else is as in `Command`.
 
         Raises:
             WireFormatError: it is no command.
@@ -339,6 +357,8 @@ class Portal:
         }  # fmt: skip
         if until:
             body["until"] = format_utc(until)
+        if undoes:
+            body["undoes"] = undoes
         data = msgspec.json.encode(sign(body, self._key) if self._key else body)
         command_of(data)
         loop = asyncio.get_running_loop()

@@ -5,15 +5,17 @@ from typing import Any
 
 import msgspec
 
-from padit.alerting.overview import AlertState
+from padit.alerting.alert_rows import AlertState
 from padit.alerting.reading import LogReader
 from padit.domain.timestamps import parse_timestamp
 
 __all__ = ["EvidenceWindows", "from_evidence"]
 
-_MOST_ALERTS = 100
 _MOST_KNOWN = 20_000
 _MOST_READ = 400
+_MOST_STEPS = 10_000
+_MOST_SAMPLED = 2_000
+_DAY = 86_400_000_000  # longer than a window, whose samples lie before their transition
 
 
 class _Window(msgspec.Struct):
@@ -35,7 +37,7 @@ class _Event(msgspec.Struct):
 
 
 _Known = tuple[int, list[list[int]]]
-"""How many transitions of an alert have been read, and its windows."""
+"""The entry of the log up to which an alert has been read, and its windows."""
 _decode = msgspec.json.Decoder(_Event).decode
 
 
@@ -51,23 +53,27 @@ class EvidenceWindows:
         self._known: dict[str, _Known] = {}
 
     def of(self, alerts: Sequence[AlertState]) -> dict[str, list[list[int]]]:
-        """Spans [begin, end] by the id of the alert, in order; of at most the last 100 alerts.
+        """Spans [begin, end] by the id of the alert, in order.
+
+        They are read out of 10,000 transitions at most: of older alerts beyond these, there is no
+        entry here.
 
         Raises:
             SinkError: the store is away.
         """
-        chosen = alerts[-_MOST_ALERTS:]
+        chosen = _latest(alerts, _MOST_STEPS)
         asked = {
             one.id: [step.n for step in one.steps if step.kind != "resolved"] for one in chosen
         }
         known = self._known  # another thread may begin a new one meanwhile
+        latest = {one.id: one.steps[-1].n for one in chosen if one.steps}
         missing = {
-            name: steps for name, steps in asked.items() if _count(known.get(name)) != len(steps)
+            name: steps for name, steps in asked.items() if _read_to(known.get(name)) < latest[name]
         }
-        fresh = self._read(missing) if missing else {}
+        fresh = self._read(missing, latest) if missing else {}
         return {name: (fresh.get(name) or known[name])[1] for name in asked}
 
-    def _read(self, asked: dict[str, list[int]]) -> dict[str, _Known]:
+    def _read(self, asked: dict[str, list[int]], latest: dict[str, int]) -> dict[str, _Known]:
         """The windows of some alerts, which are known from then on."""
         numbers = sorted(n for steps in asked.values() for n in steps)
         found: dict[str, list[list[int]]] = {name: [] for name in asked}
@@ -80,14 +86,25 @@ class EvidenceWindows:
                         found[data[0]].append(data[1])
         finally:
             reader.close()
-        fresh = {name: (len(asked[name]), sorted(spans)) for name, spans in found.items()}
+        fresh = {name: (latest[name], sorted(spans)) for name, spans in found.items()}
         kept = self._known if len(self._known) + len(fresh) <= _MOST_KNOWN else {}
         self._known = kept | fresh
         return fresh
 
 
-def _count(known: _Known | None) -> int:
+def _read_to(known: _Known | None) -> int:
     return -1 if known is None else known[0]
+
+
+def _latest(alerts: Sequence[AlertState], most: int) -> list[AlertState]:
+    """The latest of these alerts that have so many transitions together, in their order."""
+    found: list[AlertState] = []
+    for one in reversed(alerts):
+        most -= len(one.steps)
+        if most < 0:
+            break
+        found.append(one)
+    return found[::-1]
 
 
 def _span(payload: bytes) -> tuple[str, list[int]] | None:
@@ -105,12 +122,25 @@ def _span(payload: bytes) -> tuple[str, list[int]] | None:
 def from_evidence(
     opened: Callable[[], LogReader], alerts: Sequence[AlertState], start: int, end: int
 ) -> dict[str, Any]:
-    """The latest samples of each alert's windows in [start, end], each once."""
+    """The latest samples of each alert's windows in [start, end], each once.
+
+    Args:
+        opened: opens a reader of the log, to be closed.
+        alerts: of a series, the oldest first.
+        start: of the span.
+        end: of the span.
+
+    Returns:
+        The columns of the answer. 2,000 transitions are read at most, those of the latest alerts;
+        `alerts_unread` is how many others there are.
+    """
+    near = [one for one in alerts if one.opened <= end + _DAY and _last(one) >= start]
+    chosen_alerts = _latest(near, _MOST_SAMPLED)
     points: dict[int, float] = {}
     unit = ""
     reader = opened()
     try:
-        for one in alerts[-_MOST_ALERTS:]:
+        for one in chosen_alerts:
             for payload in reader.payloads([step.n for step in one.steps]):
                 evidence = msgspec.json.decode(payload)["data"].get("evidence") or {}
                 unit = unit or str(evidence.get("unit", ""))
@@ -122,5 +152,10 @@ def from_evidence(
     return {
         "unit": unit, "time_us": [time for time, _ in chosen],
         "value": [value for _, value in chosen], "count": len(chosen), "exact": True,
-        "from_evidence": True,
+        "from_evidence": True, "alerts_unread": len(near) - len(chosen_alerts),
     }  # fmt: skip
+
+
+def _last(one: AlertState) -> int:
+    """Event time of the latest transition, before which all of its evidence lies."""
+    return one.steps[-1].time if one.steps else one.opened

@@ -1,7 +1,7 @@
 """Sends changes to every open stream; a client that does not keep up is told to load anew."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
@@ -36,18 +36,22 @@ class Hub:
         """Open streams."""
         return len(self._queues)
 
-    def publish(self, change: Change) -> None:
-        """Send a change; from the event loop."""
+    def publish(self, changes: Sequence[Change]) -> None:
+        """Send what was read of the log together; from the event loop."""
         if not self._queues:
             return
-        message = change.n, "change", self._presenter.change(change)
-        for queue in self._queues:
-            try:
-                queue.put_nowait(message)
-            except asyncio.QueueFull:
-                while not queue.empty():
-                    queue.get_nowait()
-                queue.put_nowait((change.n, "reset", b"{}"))
+        for message in self._messages(changes):
+            for queue in self._queues:
+                try:
+                    queue.put_nowait(message)
+                except asyncio.QueueFull:
+                    while not queue.empty():
+                        queue.get_nowait()
+                    queue.put_nowait((message[0], "reset", b"{}"))
+
+    def _messages(self, changes: Sequence[Change]) -> list[Message]:
+        encoded = self._presenter.changes(changes)
+        return [(one.n, "change", data) for one, data in zip(changes, encoded, strict=True)]
 
     def beat(self) -> None:
         """Something changed that no entry of the log says; from the event loop."""
@@ -88,8 +92,8 @@ class Hub:
             if missed is None:
                 yield version, "hello" if after is None else "reset", b"{}"
             else:
-                for change in missed:
-                    yield change.n, "change", self._presenter.change(change)
+                for one in self._messages(missed):
+                    yield one
                 yield version, "hello", b"{}"
             while True:
                 try:

@@ -1,17 +1,19 @@
 """Alerts and incidents as JSON, encoded once for each change."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from padit.alerting.overview import AlertState, Change, Overview
+from padit.alerting.alert_rows import AlertState
+from padit.alerting.overview import Change, Overview
 from padit.domain.timestamps import format_utc
 
 __all__ = ["Presenter", "joined", "moment"]
 
 _encode = msgspec.json.Encoder().encode
 _MOST_CACHED = 50_000
+_MOST_SHOWN = 100
 
 
 def moment(micros: int) -> str | None:
@@ -33,26 +35,26 @@ class Presenter:
 
     def __init__(self, overview: Overview) -> None:
         self._overview = overview
-        self._alerts: dict[str, bytes] = {}
+        self._alerts: dict[str, tuple[dict[str, str], bytes]] = {}
         self._incidents: dict[str, bytes] = {}
 
     def forget(self, change: Change) -> None:
         """What a change touched is encoded again when it is asked for."""
         for name in change.incidents:
             self._incidents.pop(name, None)
-            for alert in self._overview.by_incident.get(name, ()):
-                self._alerts.pop(alert, None)
         for name in change.alerts:
             self._alerts.pop(name, None)
 
     def alert(self, name: str) -> bytes:
         """An alert without its evidence."""
+        row = self._overview.alerts[name]
+        suppressed = self._overview.suppressed(row.incident)
         found = self._alerts.get(name)
-        if found is None:
+        if found is None or found[0] != suppressed:
             if len(self._alerts) >= _MOST_CACHED:
                 self._alerts.clear()
-            found = self._alerts[name] = _encode(alert_of(self._overview.alerts[name]))
-        return found
+            found = self._alerts[name] = suppressed, _encode(alert_of(row, suppressed))
+        return found[1]
 
     def incident(self, name: str) -> bytes:
         """An incident."""
@@ -63,9 +65,9 @@ class Presenter:
             found = self._incidents[name] = _encode(self.incident_of(name))
         return found
 
-    def incident_of(self, name: str) -> dict[str, Any]:
-        """An incident with its times as text."""
-        view = self._overview.incident(name)
+    def incident_of(self, name: str, members: int = 20) -> dict[str, Any]:
+        """An incident with its times as text, and at most so many of its members."""
+        view = self._overview.incident(name, members)
         for key in ("opened", "closed", "acknowledged_at", "silenced"):
             view[key] = moment(view[key])
         for one in view["silences"]:
@@ -76,30 +78,46 @@ class Presenter:
                 member[key] = moment(member[key])
         return view
 
-    def change(self, change: Change) -> bytes:
-        """A change for streams, with the alerts and incidents as they are now."""
-        incidents = [one for one in change.incidents if one in self._overview.incidents]
+    def changes(self, changes: Sequence[Change]) -> list[bytes]:
+        """Changes for streams, with the alerts and incidents as they are now.
+
+        An incident stands in the last change that touches it: a command about each of its series
+        would show it as often. Of a change of more than 100 alerts or incidents `left_out` says how
+        many are missing, which have to be asked for.
+        """
+        found, later = [], set[str]()
+        for one in reversed(changes):
+            names = [each for each in one.incidents
+                     if each in self._overview.incidents and each not in later]  # fmt: skip
+            later.update(names)
+            found.append(self._change(one, names))
+        return found[::-1]
+
+    def _change(self, change: Change, incidents: list[str]) -> bytes:
         alerts = [one for one in change.alerts if one in self._overview.alerts]
-        head = _encode({"n": change.n, "kind": change.kind, "time": moment(change.time)})
+        left_out = sum(max(len(one) - _MOST_SHOWN, 0) for one in (alerts, incidents))
+        head = _encode({"n": change.n, "kind": change.kind, "time": moment(change.time),
+                        "left_out": left_out})  # fmt: skip
         return (
             head[:-1]
             + b',"alerts":'
-            + joined(map(self.alert, alerts[:100]))
+            + joined(map(self.alert, alerts[:_MOST_SHOWN]))
             + b',"incidents":'
-            + joined(map(self.incident, incidents[:100]))
+            + joined(map(self.incident, incidents[:_MOST_SHOWN]))
             + b"}"
         )
 
 
-def alert_of(row: AlertState) -> dict[str, Any]:
-    """An alert with its times as text."""
+def alert_of(row: AlertState, suppressed: dict[str, str]) -> dict[str, Any]:
+    """An alert with its times as text, and by route what keeps it from being sent."""
     return {
         "id": row.id, "fingerprint": row.fingerprint, "source_id": row.source_id,
         "metric_name": row.metric_name, "severity": row.severity, "score": row.score,
         "summary": row.summary, "detector": row.detector, "labels": row.labels,
         "shift": row.shift, "opened": moment(row.opened), "closed": moment(row.closed),
         "state": "resolved" if row.closed else "open", "reason": row.reason,
-        "incident": row.incident, "suppressed": row.suppressed,
+        "incident": row.incident, "suppressed": suppressed,
         "steps": [{"n": one.n, "id": one.id, "kind": one.kind, "time": moment(one.time),
                    "severity": one.severity, "score": one.score} for one in row.steps],
+        "steps_left_out": row.left_out,
     }  # fmt: skip

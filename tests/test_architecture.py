@@ -44,6 +44,7 @@ ALSO = {
 DOMAIN_LIBRARIES = {"numpy", "msgspec", "pydantic", "yaml"}
 BEAM_FILES = {
     "transforms/watch.py",
+    "transforms/watch_fleet.py",
     "connectors/coders.py",
     "connectors/deliver.py",
     "connectors/read_shard.py",

@@ -10,15 +10,13 @@ rows, series and transitions.
 """
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import msgspec
 
 from padit.domain.alert import Transition
-from padit.domain.audit import Provenance, RunTotals
+from padit.domain.audit import RunTotals
 from padit.domain.batch import (
     KeyedBatch,
     OffsetRange,
@@ -38,57 +36,20 @@ from padit.transforms.audit import Audit
 from padit.transforms.changes import DetectionCell
 from padit.transforms.checksum import ChecksummedStore
 from padit.transforms.counts import Counts
-from padit.transforms.detect import Detection, DetectionResult
+from padit.transforms.detect import Detection
 from padit.transforms.kept_rows import KeptRows
-from padit.transforms.limit import MOST_SERIES, Refused, SeriesLimit, Stage
+from padit.transforms.limit import MOST_SERIES, SeriesLimit, Stage
+from padit.transforms.outcome import Closing, Done, Outcome
+from padit.transforms.peers import Heard, Peers
 from padit.transforms.progress import Progress
 from padit.transforms.provenance import offset_ranges_of
 from padit.transforms.resident import Left, Resident
 from padit.transforms.states import VERSION, SavedStates, States, check_version
 from padit.transforms.store import Store
-from padit.transforms.warmup import RETENTION, Status, WarmUpTracker
+from padit.transforms.warmup import RETENTION, WarmUpTracker
 from padit.transforms.windows import Closed, WindowOptions, close_windows
 
 __all__ = ["Closing", "Counts", "GroupMachine", "Outcome"]
-
-
-class Closing(NamedTuple):
-    """Windows that closed together.
-
-    Attributes:
-        detected: on each of them.
-        status: of every row of `detected`.
-    """
-
-    detected: DetectionResult
-    status: Status
-
-
-class Outcome(NamedTuple):
-    """The result of an advance.
-
-    Attributes:
-        counts: what this advance did.
-        closings: the windows that closed; more than one where series were evicted in between.
-        transitions: of alerts.
-        provenance: of the transitions that a window caused; none without an audit.
-        judged: by name of the detector, series of which it gave a score for the first time.
-        refused: series that found no place, slot by slot.
-        run_totals: what all advances did, once nothing can come any more; None before.
-        since_begin: counts of all advances, and scored series by detector; None after a repeated
-            batch, which changes neither.
-        watermark: of the group, microseconds; not stated after a repeated batch.
-    """
-
-    counts: Counts
-    closings: Sequence[Closing] = ()
-    transitions: Sequence[Transition] = ()
-    provenance: Sequence[Provenance] = ()
-    judged: Mapping[str, int] = {}  # never changed
-    refused: Sequence[Refused] = ()
-    run_totals: RunTotals | None = None
-    since_begin: tuple[Counts, Mapping[str, int]] | None = None
-    watermark: int = WATERMARK_NONE
 
 
 class _Header(msgspec.Struct, array_like=True):
@@ -136,6 +97,7 @@ class GroupMachine:
         shape: of the job; state that another one made is refused.
         most_series: series that may have state at a time.
         resident: keeps what a pass left for the next one; None: all is read each time.
+        peers: what the fleet may silence and learn; None: all alerts are told.
     """
 
     def __init__(
@@ -148,7 +110,9 @@ class GroupMachine:
         shape: Shape | None = None,
         most_series: int = MOST_SERIES,
         resident: Resident | None = None,
+        peers: Peers | None = None,
     ) -> None:
+        self._peers = peers
         self._resident = Resident(0) if resident is None else resident
         self._windows = windows
         self._detection = detection
@@ -159,7 +123,7 @@ class GroupMachine:
         remembered = [one["parameters"].get("retention_sec", 0.0) for one in detection.resolved]
         longest = max(RETENTION, alerts.remembers, *(round(x * MICROS) for x in remembered))
         self._limit = SeriesLimit(most_series, windows, longest + windows.size)
-        self._states = SavedStates(detection, alerts, self._warmup, self._limit)
+        self._states = SavedStates(detection, alerts, self._warmup, self._limit, peers)
 
     def advance(
         self, store: Store, keyed: KeyedBatch, encoded: bytes | None = None, group: int = 0
@@ -198,6 +162,8 @@ class GroupMachine:
                 header.judged[name] = header.judged.get(name, 0) + more
         header.totals = header.totals.plus(outcome.counts)
         if closes:
+            since = None if header.closed is None else header.closed * self._windows.interval
+            outcome = outcome._replace(passed=(since, closing * self._windows.interval))
             header.closed = closing
             if watermark == WATERMARK_END:
                 outcome = outcome._replace(run_totals=_run_totals(header))
@@ -274,7 +240,7 @@ class GroupMachine:
         rows, stages, refused = self._limit.step(states.census, rows, closed, closing)
         known = [piece.rows for piece, _ in kept] if left.history is None else [left.history]
         pieces = [*known, rows]
-        done = _Done()
+        done = Done(heard=None if self._peers is None else Heard())
         for number, stage in enumerate(stages):
             self._evict(states, stage, done)
             if self._audit is not None and (number or stage.evicted):
@@ -312,7 +278,7 @@ class GroupMachine:
         needed = [one for one in ranges if one.newest >= since]
         store.replace_rows(encode_kept(keep_latest(rows, self._windows.interval), needed))
 
-    def _evict(self, states: States, stage: Stage, done: "_Done") -> None:
+    def _evict(self, states: States, stage: Stage, done: Done) -> None:
         """Drop all that is remembered of the series that make room."""
         if not stage.evicted:
             return
@@ -323,10 +289,12 @@ class GroupMachine:
             states.attributes.pop(one, None)
         states.followed, transitions = self._alerts.evict(states.followed, gone, stage.end)
         done.transitions += transitions
+        if self._peers is not None and states.peers is not None and done.heard is not None:
+            self._peers.evict(states.peers, gone, transitions, done.heard)
         done.counts = done.counts.plus(Counts(series_evicted=len(gone)))
 
     def _judge(
-        self, states: States, closed: Closed, done: "_Done"
+        self, states: States, closed: Closed, done: Done
     ) -> tuple[list[Transition], FeatureTable]:
         """Step everything that reads closed windows; transitions, and the table they refer to."""
         known = states.attributes
@@ -334,6 +302,8 @@ class GroupMachine:
         states.attributes = learn(known, closed.table)
         before = copy(states.followed.spent)
         states.followed, transitions = self._alerts.step(states.followed, detected)
+        if self._peers is not None and states.peers is not None and done.heard is not None:
+            self._peers.step(states.peers, detected, transitions, done.heard)
         spent = states.followed.spent
         states.warmup, status, gained = self._warmup.step(states.warmup, closed.table, detected)
         done.counts = done.counts.plus(
@@ -356,29 +326,6 @@ class GroupMachine:
         for name, more in gained.judged.items():
             done.judged[name] = done.judged.get(name, 0) + more
         return transitions, detected.table
-
-
-@dataclass(slots=True)
-class _Done:
-    """Results of the stages of a close so far; see `Outcome`."""
-
-    counts: Counts = field(default_factory=Counts)
-    closings: list[Closing] = field(default_factory=list)
-    transitions: list[Transition] = field(default_factory=list)
-    provenance: list[Provenance] = field(default_factory=list)
-    judged: dict[str, int] = field(default_factory=dict)
-
-    def outcome(self, refused: Sequence[Refused]) -> Outcome:
-        """All of it."""
-        left_out = sum(one.samples for one in refused)
-        return Outcome(
-            self.counts.plus(Counts(dead_lettered=left_out, waiting=-left_out)),
-            self.closings,
-            self.transitions,
-            self.provenance,
-            self.judged,
-            refused,
-        )
 
 
 def _run_totals(header: _Header) -> RunTotals:

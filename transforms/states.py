@@ -13,6 +13,7 @@ from padit.transforms.detect import Detection
 from padit.transforms.detectors.columns import Columns
 from padit.transforms.episodes import Followed
 from padit.transforms.limit import Census, SeriesLimit
+from padit.transforms.peers import Peers, PeerState
 from padit.transforms.warmup import WarmUpTracker
 
 __all__ = ["VERSION", "SavedStates", "States", "check_version"]
@@ -29,7 +30,7 @@ class _Index(msgspec.Struct, array_like=True):
 
 
 _OTHERS = 4
-"""Parts behind the detectors: alerts, warm-up, census, attributes."""
+"""Parts behind the detectors: alerts, warm-up, census, attributes; with peers theirs, too."""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -46,6 +47,7 @@ class States:
         warmup: how far each series has come.
         census: series that may have state.
         attributes: what the latest sample of each series stated.
+        peers: what is remembered for the fleet; None without the option.
     """
 
     detectors: tuple[Any, ...]
@@ -53,18 +55,25 @@ class States:
     warmup: Columns
     census: Census
     attributes: Known
+    peers: PeerState | None = None
 
 
 class SavedStates:
     """Loads and dumps them.
 
     Args:
-        detection, alerts, warmup, limit: whose states they are.
+        detection, alerts, warmup, limit, peers: whose states they are.
     """
 
     def __init__(
-        self, detection: Detection, alerts: Alerts, warmup: WarmUpTracker, limit: SeriesLimit
+        self,
+        detection: Detection,
+        alerts: Alerts,
+        warmup: WarmUpTracker,
+        limit: SeriesLimit,
+        peers: Peers | None = None,
     ) -> None:
+        self._peers = peers
         self._detection = detection
         self._alerts = alerts
         self._warmup = warmup
@@ -79,14 +88,17 @@ class SavedStates:
         saved = self.of_detectors(parts)
         if parts is None or saved is None:
             detectors, warmup = self._detection.initial(), self._warmup.initial()
-            return States(detectors, self._alerts.initial(), warmup, {}, {})
-        alerts, of_warmup, census, attributes = parts[-_OTHERS:]
+            peers = None if self._peers is None else self._peers.initial()
+            return States(detectors, self._alerts.initial(), warmup, {}, {}, peers)
+        behind = 1 + len(saved)
+        alerts, of_warmup, census, attributes = parts[behind : behind + _OTHERS]
         return States(
             self._detection.load(saved),
             self._alerts.load(alerts),
             self._warmup.load(of_warmup),
             self._limit.load(census),
             load_known(attributes),
+            None if self._peers is None else self._peers.load(parts[-1]),
         )
 
     def of_detectors(self, parts: Sequence[bytes] | None) -> list[tuple[str, int, bytes]] | None:
@@ -95,7 +107,8 @@ class SavedStates:
         Raises:
             StateError: damaged, or of another version.
         """
-        return None if parts is None else _detectors_of(parts)
+        others = _OTHERS + (self._peers is not None)
+        return None if parts is None else _detectors_of(parts, others)
 
     def dump(self, states: States) -> list[bytes]:
         """All states as versioned bytes; the same states always give the same bytes."""
@@ -108,10 +121,17 @@ class SavedStates:
             self._warmup.dump(states.warmup),
             self._limit.dump(states.census),
             dump_known(states.attributes, states.census),
+            *([] if self._peers is None else [self._peers.dump(_of(states))]),
         ]
 
 
-def _detectors_of(parts: Sequence[bytes]) -> list[tuple[str, int, bytes]]:
+def _of(states: States) -> PeerState:
+    if states.peers is None:
+        raise StateError("the state of peers is missing")  # noqa: EM101
+    return states.peers
+
+
+def _detectors_of(parts: Sequence[bytes], others: int) -> list[tuple[str, int, bytes]]:
     """State of every detector with its name and version."""
     try:
         index = _decoder.decode(parts[0])
@@ -119,7 +139,7 @@ def _detectors_of(parts: Sequence[bytes]) -> list[tuple[str, int, bytes]]:
         message = f"the saved detector state ({len(parts)} parts) is damaged: {error}"
         raise StateError(message) from error
     check_version(index.version)
-    if len(parts) != 1 + len(index.detectors) + _OTHERS:
+    if len(parts) != 1 + len(index.detectors) + others:
         message = (
             f"the saved detector state is damaged: it has {len(parts)} parts for "
             f"{len(index.detectors)} detectors"

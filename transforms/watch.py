@@ -40,6 +40,7 @@ from padit.transforms.group import GroupMachine, Outcome
 from padit.transforms.job_progress import ProgressRecords, RunName
 from padit.transforms.keying import join_batches, split_batch
 from padit.transforms.limit import MOST_SERIES, Refused
+from padit.transforms.peers import Heard, Peers
 from padit.transforms.resident import Resident
 from padit.transforms.warmup import Status
 from padit.transforms.windows import WindowOptions
@@ -50,6 +51,7 @@ __all__ = [
     "Accounts",
     "FEATURES",
     "AUDIT",
+    "FLEET",
     "PROGRESS",
     "REFUSED",
     "KeyByGroup",
@@ -60,6 +62,8 @@ ALERTS = "alerts"
 ANOMALIES = "anomalies"
 FEATURES = "features"
 AUDIT = "audit"
+FLEET = "fleet"
+"""Reports of key groups, under one key; with the option `peers` the alerts are in them."""
 PROGRESS = "progress"
 """Records of the audit log that have to come while the job runs; see `transforms.job_progress`."""
 REFUSED = "refused"
@@ -136,6 +140,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         most_series: series of a group that may have state at a time.
         prepare: loads the kernels of a worker.
         name: of the run, whose progress is recorded from time to time; None: it is not.
+        fleet: how many key groups report to the fleet; None: none does, and all alerts are told.
     """
 
     HEADER = ReadModifyWriteStateSpec("header", BytesCoder())
@@ -165,7 +170,9 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         most_series: int = MOST_SERIES,
         prepare: Callable[[], None] = ready,
         name: RunName | None = None,
+        fleet: int | None = None,
     ) -> None:
+        self._fleet = fleet
         self._prepare = prepare
         self._name = name
         self._windows = windows
@@ -206,6 +213,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             shape=self._shape,
             most_series=self._most_series,
             resident=Resident(),
+            peers=self._peers(),
         )
         self._progress = None if self._name is None else ProgressRecords(self._name)
 
@@ -227,8 +235,7 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
         outcome = self._machine.advance(store, keyed, data, group)
         if len(keyed.rows) or outcome.closings:
             self._account(group, outcome)
-        for transition in outcome.transitions:
-            yield beam.pvalue.TaggedOutput(ALERTS, transition.to_message())
+        yield from self._alerts(group, outcome)
         for closing in outcome.closings:
             if ANOMALIES in self._outputs:
                 yield from self._anomalies(closing.detected)
@@ -238,6 +245,20 @@ class WatchGroup(beam.DoFn):  # type: ignore[misc]
             yield from self._letters(outcome.refused)
         if AUDIT in self._outputs:
             yield from self._records(group, outcome)
+
+    def _alerts(self, group: int, outcome: Outcome) -> Iterator[Any]:
+        if self._fleet is None:
+            for transition in outcome.transitions:
+                yield beam.pvalue.TaggedOutput(ALERTS, transition.to_message())
+        elif outcome.passed is not None:
+            report = (outcome.heard or Heard()).report(group, self._fleet, outcome.passed)
+            yield beam.pvalue.TaggedOutput(FLEET, (0, report.encode()))
+
+    def _peers(self) -> Peers | None:
+        label = self._config.alerts.peers
+        if self._fleet is None or label is None:
+            return None
+        return Peers.of(label, self._detection, self._windows)
 
     def _letters(self, refused: Sequence[Refused]) -> Iterator[Any]:
         for one in refused:

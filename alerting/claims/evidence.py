@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from padit.alerting.overview import AlertState
+from padit.alerting.alert_rows import AlertState
 from padit.domain.timestamps import MICROS, format_utc
 
 __all__ = ["NUMBER", "WORD", "Evidence", "evidence_of", "facts_of"]

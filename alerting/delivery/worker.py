@@ -17,7 +17,7 @@ import msgspec
 from padit.alerting.delivery.breaker import Breaker
 from padit.alerting.delivery.receivers import Receiver
 from padit.alerting.effects import Handed
-from padit.alerting.fates import LEFT_ALONE, leave_alone
+from padit.alerting.fates import leave_alone
 from padit.alerting.notifiers.base import Result
 from padit.alerting.store.attempts import attempted
 from padit.alerting.store.base import Delivery, Store
@@ -67,6 +67,7 @@ class Worker:
         self._offset: float | None = None
         self._sent = float("-inf")
         self._free_at = float("-inf")
+        self._failure = ""  # the latest answer of the receiver that was none of success
         self._results: list[tuple[Delivery, Result, int]] = []
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -132,11 +133,10 @@ class Worker:
                 continue
             result = self._breaker.call(lambda one=one: self._attempt(store, one))  # type: ignore[misc]
             if result is None:
-                if one.reason != LEFT_ALONE:
-                    with store.transaction():
-                        leave_alone(store, one.number)
+                leave_alone(store, one, self._failure)
                 return False
             tried, self._sent = True, monotonic()
+            self._failure = result.reason if result.state == "retry" else self._failure
             self._results.append((one, result, int(clock() * MICROS)))
             self._write(store)
             if result.state == "retry" and result.after:

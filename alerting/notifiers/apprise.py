@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from pydantic import Field
 
 from padit.alerting.effects import Handed
+from padit.alerting.messages import shortened
 from padit.alerting.notifiers.base import Result, headline, lines_of, link_to, secret
 from padit.domain.config import Section
 from padit.domain.errors import ConfigurationError
@@ -72,7 +73,8 @@ class Apprise:
         kind = _TYPES.get(message.kind, "warning")
         if message.view is not None and message.view.severity == "CRITICAL" and kind == "warning":
             kind = "failure"
-        return Text(headline(message)[:200], body[:_LONGEST] or headline(message), kind)
+        title, text = shortened(headline(message), 200), shortened(body, _LONGEST)
+        return Text(title, text or headline(message), kind)
 
     def send(self, text: Text) -> Result:
         """One attempt."""

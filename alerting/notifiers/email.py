@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from padit.alerting.effects import Handed
+from padit.alerting.messages import shortened
 from padit.alerting.notifiers.base import Picture, Result, headline, lines_of, link_to, secret
 from padit.domain.config import Section
 from padit.domain.timestamps import format_utc
@@ -87,7 +88,7 @@ class Email:
         view = message.view
         mail["From"] = self._settings.sender
         mail["To"] = ", ".join(self._settings.to)
-        mail["Subject"] = headline(message).replace("\n", " ")[:_LONGEST_SUBJECT]
+        mail["Subject"] = shortened(headline(message).replace("\n", " "), _LONGEST_SUBJECT)
         mail["Date"] = format_datetime(datetime.fromisoformat(format_utc(message.time)))
         mail["Message-ID"] = f"<{message.id}@padit.invalid>"
         if view is not None:

@@ -10,6 +10,7 @@ import msgspec
 from pydantic import Field
 
 from padit.alerting.effects import Handed, View
+from padit.alerting.messages import shortened
 from padit.alerting.notifiers.base import (
     HttpNotifier,
     HttpSettings,
@@ -74,7 +75,7 @@ class PagerDuty(HttpNotifier):
         view = message.view
         first = view.members[0] if view is not None else None
         return {
-            "summary": headline(message)[:_LONGEST_SUMMARY],
+            "summary": shortened(headline(message), _LONGEST_SUMMARY),
             "source": first.source_id if first is not None else "padit",
             "severity": _SEVERITY[view.severity] if view is not None else "warning",
             "timestamp": format_utc(message.time),

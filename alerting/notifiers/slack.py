@@ -15,6 +15,7 @@ import msgspec
 from pydantic import Field, model_validator
 
 from padit.alerting.effects import Handed
+from padit.alerting.messages import shortened
 from padit.alerting.notifiers.base import (
     HttpSettings,
     Picture,
@@ -80,7 +81,7 @@ class Slack:
         """Bring a plot to Slack; see `Notifier`."""
         form = "application/x-www-form-urlencoded"
         asked = urlencode(
-            {"filename": "plot.png", "length": len(picture.png), "alt_txt": picture.name[:500]}
+            {"filename": "plot.png", "length": len(picture.png), "alt_txt": shortened(picture.name)}
         )
         place = self._call(post, "files.getUploadURLExternal", form, asked.encode())
         address, name = str(place.get("upload_url", "")), str(place.get("file_id", ""))
@@ -93,7 +94,9 @@ class Slack:
         if status != 200:
             message = f"the upload was answered by HTTP {status}"
             raise PictureError(message)
-        files = msgspec.json.encode({"files": [{"id": name, "title": picture.name[:200]}]})
+        files = msgspec.json.encode(
+            {"files": [{"id": name, "title": shortened(picture.name, 200)}]}
+        )
         self._call(post, "files.completeUploadExternal", "application/json; charset=utf-8", files)
         return picture._replace(reference=name)
 
@@ -118,7 +121,7 @@ class Slack:
         """A message of blocks; one that edits the first where Slack allows it."""
         view = message.view
         content: dict[str, Any] = {
-            "text": _escaped(headline(message))[:_LONGEST_TEXT],
+            "text": shortened(_escaped(headline(message)), _LONGEST_TEXT),
             "blocks": self._blocks(message, picture),
         }
         headers = {"content-type": "application/json; charset=utf-8"}
@@ -144,7 +147,7 @@ class Slack:
         if picture is not None and picture.reference:
             blocks.append(
                 {"type": "image", "slack_file": {"id": picture.reference},
-                 "alt_text": picture.name[:1000]}
+                 "alt_text": shortened(picture.name, 1000)}
             )  # fmt: skip
         if view is not None:
             link = link_to(self._link, view)
@@ -167,7 +170,10 @@ class Slack:
 
 
 def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text[:_LONGEST_TEXT] or " "}}
+    return {
+        "type": "section",
+        "text": {"type": "mrkdwn", "text": shortened(text, _LONGEST_TEXT) or " "},
+    }
 
 
 def _escaped(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from padit.alerting.effects import Handed
+from padit.alerting.messages import shortened
 from padit.alerting.notifiers.base import (
     HttpNotifier,
     HttpSettings,
@@ -43,26 +44,39 @@ class Teams(HttpNotifier):
         """A card with a plot; as many members as its size allows."""
         del reference
         view = message.view
-        lines = lines_of(message)
+        lines, left = lines_of(message), 0
         link = link_to(self._link, view)
         while True:
-            body = msgspec.json.encode(_card(headline(message), lines, link, picture))
+            body = msgspec.json.encode(
+                _card(headline(message), [*lines, *_rest(left)], link, picture)
+            )
             if len(body) <= _LARGEST or not (lines or picture):
                 return Request("POST", self._url, {"content-type": "application/json"}, body)
             if len(lines) <= 1:
                 picture = None
-            lines = lines[: len(lines) // 2]
+            kept = len(lines) // 2
+            left += len(lines) - kept
+            lines = lines[:kept]
+
+
+def _rest(lines: int) -> list[str]:
+    """Says of a card that is too large how many lines are not on it."""
+    return [f"{lines} lines more do not fit on this card"] if lines else []
 
 
 def _card(title: str, lines: list[str], link: str, picture: Picture | None) -> dict[str, Any]:
     blocks: list[dict[str, Any]] = [
-        {"type": "TextBlock", "text": title[:2000], "weight": "bolder", "wrap": True}
+        {"type": "TextBlock", "text": shortened(title, 2000), "weight": "bolder", "wrap": True}
     ]
-    blocks += [{"type": "TextBlock", "text": one[:500], "wrap": True} for one in lines]
+    blocks += [{"type": "TextBlock", "text": shortened(one, 500), "wrap": True} for one in lines]
     if picture is not None:
         data = b64encode(picture.png).decode()
         blocks.append(
-            {"type": "Image", "url": f"data:image/png;base64,{data}", "altText": picture.name[:500]}
+            {
+                "type": "Image",
+                "url": f"data:image/png;base64,{data}",
+                "altText": shortened(picture.name),
+            }
         )
     card: dict[str, Any] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",

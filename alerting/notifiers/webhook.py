@@ -33,6 +33,7 @@ def cloud_event(message: Handed, link: str) -> dict[str, Any]:
         message: of the engine.
         link: template of the page of an incident.
     """
+    further = len(message.transitions) - _MOST_TRANSITIONS
     return {
         "specversion": "1.0",
         "id": message.id,
@@ -49,6 +50,7 @@ def cloud_event(message: Handed, link: str) -> dict[str, Any]:
             "others": message.others,
             **({"more": message.more} if message.more else {}),
             "transitions": message.transitions[:_MOST_TRANSITIONS],
+            **({"more_transitions": further} if further > 0 else {}),
             **({"text": message.text} if message.text else {}),
             **({"note": message.note} if message.note else {}),
         },

@@ -25,8 +25,8 @@ def readdress(store: Store, leads_to: Mapping[str, str], receivers: Collection[s
         now = leads_to.get(route)
         if now is not None:
             # What kept it from the receiver of before says nothing of this one.
-            change = "receiver = ?, reason = CASE WHEN reason = ? THEN '' ELSE reason END"
-            values: tuple[str, ...] = (now, LEFT_ALONE)
+            change = "receiver = ?, reason = CASE WHEN reason LIKE ? THEN '' ELSE reason END"
+            values: tuple[str, ...] = (now, f"{LEFT_ALONE}%")
             _LOG.warning(
                 "there is no receiver %s any more; %d messages of route %s go to %s",
                 receiver, count, route, now,

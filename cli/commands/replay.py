@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -72,7 +73,8 @@ def _several(args: argparse.Namespace, configs: list[str]) -> int:
     for name in names:
         place = places[name]["output"]
         counts = read_run_totals(places[name].get("audit") or audit_log_beside(place))
-        count = f"{counts['alerts']} alerts in " if counts else ""
+        told = _told(counts) if counts else 0
+        count = f"{told} alerts in " if counts else ""
         sys.stderr.write(f"{name}: {count}{place}\n")
     return 0 if ended is None else show_end(ended)
 
@@ -92,3 +94,8 @@ def _named(place: str, name: str) -> str:
     if address.kind == "null":
         return place
     return address.beside(name)
+
+
+def _told(counts: Mapping[str, int]) -> int:
+    """Alerts that opened, without those that peers silenced."""
+    return counts["alerts"] - counts.get("silenced", 0) + counts.get("released", 0)

@@ -91,6 +91,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--html", metavar="FILE", help="a page with plots; needs no network")
 
 
+_PEERS = (
+    "peers: a sweep judges each source alone, so alerts that peers would silence are counted; "
+    "`padit replay` with the configuration says how many"
+)
+
+
 def run(args: argparse.Namespace) -> int:
     """Sweep, print the table and one JSON line.
 
@@ -106,6 +112,8 @@ def run(args: argparse.Namespace) -> int:
     job = JobOptions.checked({**raw, **trials.tried[0].options})
     recording, verdict = _read(job, trials.tried[0].config, jobs, args.jobs)
     say(verdict.lines)
+    if any(config.alerts.peers is not None for one in jobs for config in one.configs):
+        say([_PEERS])
     wish = _wish(args, recording)
     found = _evaluate(recording, jobs, args.jobs)
     results = _judge(args, trials, [found[job][place] for job, place in places], wish, recording)

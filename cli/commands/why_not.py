@@ -14,8 +14,10 @@ from padit.alerting.sentences import Told
 from padit.alerting.store.opening import open_recorded
 from padit.alerting.unalerted import Recorded, Unalerted
 from padit.analysis.alert_files import read_lines
+from padit.analysis.audit_log import read_audit_log
 from padit.analysis.explain.history import Reading
 from padit.analysis.explain.series_replay import SeriesReplay, replay_series
+from padit.analysis.silenced import silenced_lines
 from padit.cli.commands.whatif import add_past, entries_of
 from padit.domain.config import JobConfig, load_config, load_model
 from padit.domain.timestamps import MICROS, format_utc, parse_timestamp, seconds_to_micros
@@ -37,6 +39,7 @@ EXAMPLES = """examples:
 
 What the job recorded is used; where one of --features, --late and --dlq is missing, it is computed
 again from --input: all of it is read, and the rows of the source go through the job's own code.
+With --audit it says which alerts peers silenced (option `peers` of the job), and which peers.
 With --at only the transitions within an hour count. With --data it says, too, what came of each
 message: delivered, waiting (its receiver fails, or is left alone), or dead with the reason. Exit
 codes: 0 there are some; 1 the job wrote no alert of that series then, and what can be done about
@@ -99,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
             + (f" within an hour of {args.at}" if args.at else "")
             + ("" if args.features or args.input else _UNKNOWN)
         )
-        for reason in _unalerted(args, when):
+        for reason in (*_silenced(args, when), *_unalerted(args, when)):
             print(f"    {reason}")
         return 1
     outcomes: dict[str, list[Outcome]] = {}
@@ -129,6 +132,13 @@ def _print(wanted: Iterable[AlertEvent], outcomes: Mapping[str, list[Outcome]], 
             print(f"    {told.line(outcome)}")
         if one.id not in outcomes:
             print("    waits: its outcome is open at the end of the recording")
+
+
+def _silenced(args: argparse.Namespace, when: int | None) -> Iterable[str]:
+    """Alerts that peers silenced, where the audit log is given."""
+    if not args.audit:
+        return []
+    return silenced_lines(read_audit_log(args.audit), (args.source, args.metric), when, _NEAR)
 
 
 def _unalerted(args: argparse.Namespace, when: int | None) -> list[str]:

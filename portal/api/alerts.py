@@ -1,14 +1,15 @@
 """Alerts: lists, evidence, recomputation, commands."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from padit.alerting.alert_rows import AlertState
 from padit.alerting.matching import RANK
-from padit.alerting.overview import AlertState
 from padit.alerting.reading import LogReader
 from padit.analysis.alert_files import Event
 from padit.analysis.explain.alert_record import parse_alert
@@ -65,6 +66,7 @@ async def list_alerts(
     severity: Severity = "INFO",
     source: str | None = None,
     metric: str | None = None,
+    incident: str | None = None,
     since: Annotated[Moment | None, Query(alias="from")] = None,
     until: Annotated[Moment | None, Query(alias="to")] = None,
     cursor: str | None = None,
@@ -77,7 +79,7 @@ async def list_alerts(
     begin = begin_of(cursor, until)
 
     def make() -> bytes:
-        rows = overview.newest_alerts(begin, since or 0, source)
+        rows = overview.newest_alerts(begin, since or 0, source, incident)
         names, following = page(
             rows, limit, lambda row: _matches(row, state, RANK[severity], source, metric)
         )
@@ -126,7 +128,7 @@ async def one_alert(request: Request, alert: str) -> Response:
     opening = next((one["data"] for one in events if one["data"].get("evidence")), data)
     steps = [step.id for step in row.steps]
     outcomes = await portal.read(lambda reader: outcomes_of(reader, steps))
-    body = alert_of(row) | {
+    body = alert_of(row, portal.overview.suppressed(row.incident)) | {
         "evidence": data.get("evidence") or opening.get("evidence") or {},
         "provenance": {
             "detector": data.get("detector", {}),
@@ -135,7 +137,8 @@ async def one_alert(request: Request, alert: str) -> Response:
         },
         "outcomes": outcomes,
     }
-    return json_answer(request, msgspec.json.encode(body), f"{portal.boot}-{row.steps[-1].n}")
+    data = msgspec.json.encode(body)
+    return json_answer(request, data, sha256(data).hexdigest()[:16])
 
 
 @router.get("/{alert}/recomputed", openapi_extra=needs("viewer"),

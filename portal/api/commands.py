@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import secrets
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -25,6 +26,10 @@ router = APIRouter(prefix="/api", tags=["commands"], route_class=GuardedRoute)
 _DONE = example({"commands": ["0b7f…"]}, "Taken effect.") | example(
     {"commands": ["0b7f…"], "waiting": ["0b7f…"]}, "Given; alerting has still to read it.", 202
 )
+_ACTED = example({"commands": ["9d1c…-6dca…"], "action": "9d1c…"}, "Taken effect.") | example(
+    {"commands": ["9d1c…-6dca…"], "action": "9d1c…", "waiting": ["9d1c…-6dca…"]},
+    "Given; alerting has still to read it.", 202,
+)  # fmt: skip
 _What = Literal["acknowledge", "unacknowledge", "resolve", "silence"]
 _Key = Annotated[str, Header(alias="Idempotency-Key", max_length=100)]
 _KEY = re.compile(r"[\x21-\x7e]*")
@@ -41,6 +46,11 @@ class Done(BaseModel):
 
     until: str = Field("", max_length=64, examples=["1h"], description="A time, or a duration.")
     note: Text = ""
+    undoes: str = Field(
+        "", max_length=100, examples=["9d1c…"],
+        description="Of `unacknowledge`: the `action` that the answer to an acknowledgement named. "
+        "Only what it took is given back; without it whatever anybody has.",
+    )  # fmt: skip
 
 
 class Verdict(BaseModel):
@@ -107,29 +117,38 @@ def end_of(portal: Portal, text: str) -> int:
 async def _give(
     request: Request, kind: str, prints: Mapping[str, int], done: Done, key: str
 ) -> Response:
-    """Give a command about each series; of its alerts those that had opened by a time, 0: all."""
+    """Give a command about each series; of its alerts those that had opened by a time, 0: all.
+
+    Their ids are that of the action and the fingerprint, so an undo of the action can name each.
+    """
     portal = portal_of(request)
     if not prints:
         raise HTTPException(409, "it is over already")
-    if not _KEY.fullmatch(key):
-        raise HTTPException(422, "`Idempotency-Key` has characters that are not printable ASCII")
+    if not (_KEY.fullmatch(key) and _KEY.fullmatch(done.undoes)):
+        message = "`Idempotency-Key` or `undoes` has characters that are not printable ASCII"
+        raise HTTPException(422, message)
+    if done.undoes and kind != "unacknowledge":
+        raise HTTPException(422, "`undoes` belongs to `unacknowledge`")
+    action = key or secrets.token_hex(12)
     who = request.state.principal.name
     request.state.about = f"{kind} {done.until} {done.note}".strip()
     end = end_of(portal, done.until)
     given = await asyncio.gather(*(
         portal.command(
             kind, Target(fingerprint=one, time=format_utc(seen) if seen else ""), who, until=end,
-            note=done.note, name=f"{key}-{one}" if key else "",
+            note=done.note, name=f"{action}-{one}",
+            undoes=f"{done.undoes}-{one}" if done.undoes else "",
         )
         for one, seen in prints.items()
+        if not done.undoes or portal.overview.may_hold(f"{done.undoes}-{one}", one)
     ))  # fmt: skip
-    return _given(given)
+    return _given(given, action=action)
 
 
-def _given(given: list[Given]) -> Response:
+def _given(given: list[Given], **others: str) -> Response:
     """200 for commands that have taken effect; 202 for those that alerting has still to read."""
     waiting = [one.id for one in given if not one.taken]
-    body = {"commands": [one.id for one in given]}
+    body: dict[str, Any] = {"commands": [one.id for one in given], **others}
     return answer(body | {"waiting": waiting} if waiting else body, 202 if waiting else 200)
 
 
@@ -138,7 +157,7 @@ def _of_incident(portal: Portal, name: str, *, only_open: bool) -> dict[str, int
     return {one: 0 for one, member in members.items() if not (only_open and member.closed)}
 
 
-@router.post("/alerts/{alert}/{what}", responses=_DONE, openapi_extra=needs("operator", 409))
+@router.post("/alerts/{alert}/{what}", responses=_ACTED, openapi_extra=needs("operator", 409))
 async def act_on_alert(
     request: Request,
     alert: str,
@@ -153,7 +172,7 @@ async def act_on_alert(
     return await _give(request, what, prints, done, key)
 
 
-@router.post("/incidents/{incident}/{what}", responses=_DONE, openapi_extra=needs("operator", 409))
+@router.post("/incidents/{incident}/{what}", responses=_ACTED, openapi_extra=needs("operator", 409))
 async def act_on_incident(
     request: Request,
     incident: str,
@@ -167,12 +186,14 @@ async def act_on_incident(
     return await _give(request, what, prints, done, key)
 
 
-@router.post("/feedback/{incident}", responses=_DONE, openapi_extra=needs("operator", 409))
+@router.post("/feedback/{incident}", responses=_ACTED, openapi_extra=needs("operator", 409))
 async def judge(request: Request, incident: str, verdict: Verdict, key: _Key = "") -> Response:
     """Mark an incident, also one that is over: real, noise, duplicate or routine."""
     members = incident_row(portal_of(request), incident).members
     prints = {one: member.event.opened for one, member in members.items()}
-    return await _give(request, "feedback", prints, Done(until="", note=verdict.verdict), key)
+    return await _give(
+        request, "feedback", prints, Done(until="", note=verdict.verdict, undoes=""), key
+    )
 
 
 @router.get(

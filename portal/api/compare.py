@@ -17,7 +17,7 @@ from padit.portal.routing import GuardedRoute, needs
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/compare", tags=["compare"], route_class=GuardedRoute)
-_MOST = 200
+_MOST, _LONGEST = 200, 200
 
 
 @router.get("", openapi_extra=needs("viewer"),
@@ -47,7 +47,10 @@ def _beside(alerts: Path | None) -> dict[str, Path]:
     responses=example({"equal": False, "added": [], "removed": [], "moved": []}),
 )
 async def two_runs(request: Request, left: str, right: str) -> Response:
-    """Alerts that two runs do not share, and why. A slash in a name is written as `~`."""
+    """Alerts that two runs do not share, and why. A slash in a name is written as `~`.
+
+    Each list has at most 200 entries; `counts` says how many there are.
+    """
     places = await run_in_threadpool(_beside, portal_of(request).places.alerts)
     names = left.replace("~", "/"), right.replace("~", "/")
     for name in names:
@@ -63,11 +66,20 @@ def _compare(left: Path, right: Path) -> dict[str, Any]:
     found = compare(*events)
     return {
         "equal": False, "transitions": [len(one) for one in events], "alerts": found.alerts,
-        "settings": [{"path": one.path, "left": repr(one.left)[:99], "right": repr(one.right)[:99]}
+        "settings": [{"path": one.path, "left": _short(one.left), "right": _short(one.right)}
                      for one in found.settings[:_MOST]],
         "removed": _changes(found.removed), "added": _changes(found.added),
         "moved": _changes(found.moved), "altered": _changes(found.altered),
+        "counts": {"settings": len(found.settings), "removed": len(found.removed),
+                   "added": len(found.added), "moved": len(found.moved),
+                   "altered": len(found.altered)},
     }  # fmt: skip
+
+
+def _short(value: object) -> str:
+    """A setting as it is written; a long one shows where it was cut."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _lines(events: list[Event]) -> list[bytes]:

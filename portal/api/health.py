@@ -18,6 +18,7 @@ from padit.portal.routing import GuardedRoute, needs
 __all__ = ["router", "summary"]
 
 _MOST = 100
+_MOST_HID = 20
 
 router = APIRouter(prefix="/api/health", tags=["health"], route_class=GuardedRoute)
 
@@ -52,7 +53,6 @@ def _summary(portal: Portal) -> dict[str, Any]:
     overview = portal.overview
     silent, behind = portal.silence()
     latest = max(portal.series.last, overview.latest_alert)
-    last_end = max((one.closed for one in list(overview.alerts.values())[-500:]), default=0)
     extra = portal.parts.extra()
     trouble = [portal.recorder.trouble, portal.feeder.trouble, *extra.get("trouble", ())]
     return {
@@ -61,9 +61,10 @@ def _summary(portal: Portal) -> dict[str, Any]:
         "silent": silent._asdict(), "behind": behind,
         "open_alerts": len(overview.state.alerts),
         "open_incidents": sum(one.firing > 0 for one in overview.state.incidents.values()),
-        "clear_since": moment(last_end), "n": overview.version,
+        "clear_since": moment(overview.latest_end), "n": overview.version,
         "lacks": [*portal.places.lacks, *extra.get("lacks", ())], "delivers": portal.deliver,
-        "pending": extra.get("pending", []), "team": extra.get("team", False),
+        "pending": extra.get("pending", []), "pending_count": extra.get("pending_count", 0),
+        "team": extra.get("team", False),
         "reading": not (portal.feeder.caught_up.is_set() and portal.recorder.caught_up.is_set()),
         "trouble": list(dict.fromkeys(one for one in trouble if one)),
     }  # fmt: skip
@@ -91,10 +92,7 @@ async def health(request: Request) -> Response:
         "streams": portal.hub.clients, "uptime_seconds": time.time() - portal.started,
         "watch": portal.watch.figures, "breakers": _breakers(portal),
         "limits": limits, "texts": portal.texts.figures if portal.texts is not None else None,
-        "silences": {
-            "never_matched": [_silence(one) for one in portal.silences.never_matched(now)[:_MOST]],
-            "hid_real": [_silence(one) for one in portal.silences.hid_real()[:_MOST]],
-        },
+        "silences": _silences(portal, now),
     })  # fmt: skip
 
 
@@ -122,7 +120,25 @@ def _breakers(portal: Portal) -> list[dict[str, Any]]:
     return mine or list(portal.watch.figures.get("breakers", ()))
 
 
-def _silence(one: Silenced) -> dict[str, Any]:
+def _silences(portal: Portal, now: int) -> dict[str, Any]:
+    """Silences to look at: of very many the latest, and how many there are."""
+    never, hid = portal.silences.never_matched(now), portal.silences.hid_real()
+    return {
+        "never_matched": [_silence(portal, one) for one in reversed(never[-_MOST:])],
+        "never_matched_count": len(never),
+        "hid_real": [_silence(portal, one) for one in reversed(hid[-_MOST:])],
+        "hid_real_count": len(hid),
+    }  # fmt: skip
+
+
+def _silence(portal: Portal, one: Silenced) -> dict[str, Any]:
+    """A silence, and the incidents of what it hid: the latest, and of how many alerts."""
+    alerts, overview = portal.overview.alerts, portal.overview
+    known = dict.fromkeys(alerts[name].incident for name in reversed(one.real) if name in alerts)
+    there = one.by == "configuration" or one.id in overview.state.silences
     return {"id": one.id, "by": one.by, "what": one.what, "start": moment(one.start),
             "end": moment(one.end) if one.end < 1 << 53 else None, "muted": one.muted,
-            "real": sorted(one.real)[:20]}  # fmt: skip
+            "holds": there, "real": list(one.real[-_MOST_HID:]), "real_count": len(one.real),
+            "incidents": [{"id": name, "title": overview.title(name)}
+                          for name in list(known)[:_MOST_HID]],
+            "incidents_count": len(known)}  # fmt: skip

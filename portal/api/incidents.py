@@ -1,19 +1,22 @@
 """Incidents: lists, and one with its story."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from padit.alerting.claims import evidence_of
+from padit.alerting.deeds import Deed
 from padit.alerting.overview import order_of
 from padit.alerting.reading import MessageState
 from padit.alerting.state import Incident
 from padit.alerting.store.attempts import Attempt, attempts_of
 from padit.alerting.story import story_of
 from padit.domain.errors import SinkError
-from padit.domain.timestamps import MICROS, format_utc, parse_timestamp
+from padit.domain.timestamps import MICROS, format_utc
 from padit.portal.answers import (
     Moment,
     Most,
@@ -39,6 +42,7 @@ __all__ = ["incident_row", "router"]
 router = APIRouter(prefix="/api/incidents", tags=["incidents"], route_class=GuardedRoute)
 _TAKEN = ("acknowledge", "unacknowledge")
 _AT_ONCE = 2 * MICROS
+_MOST = 500  # of members, alerts and messages; what is beyond is counted in `left_out`
 _EXAMPLE = {
     "id": "5fb1…", "title": "torque_nm of machine-01: median 64.7 > 61.5", "severity": "CRITICAL",
     "firing": True, "opened": "2026-01-05T06:29:00.000000Z", "sources": ["machine-01"],
@@ -121,28 +125,44 @@ def incident_row(portal: Portal, name: str) -> Incident:
 @router.get("/{incident}", openapi_extra=needs("viewer"),
             responses=example(_EXAMPLE | {"story": {"cause": "…"}, "timeline": []}))  # fmt: skip
 async def one_incident(request: Request, incident: str) -> Response:
-    """An incident with its story, timeline, alerts, judgements, and messages with each attempt."""
+    """An incident with its story, timeline, alerts, judgements, and messages with each attempt.
+
+    Of more than 500 members the worst, of alerts the first, of messages the latest; `left_out` says
+    how many are missing, `more` how many members. All alerts are `/api/alerts?incident=`.
+    """
     portal = portal_of(request)
     incident_row(portal, incident)
-    messages, lacks = await _messages(portal, incident)
+    told, lacks = _Told([], 0), ""
+    try:
+        told = _Told(*await portal.read(lambda reader: reader.messages_of(incident, _MOST)))
+    except SinkError as error:
+        lacks = str(error)
     number = portal.overview.touched.get(incident, 0)
-    states = ",".join(f"{one.state}{one.attempts}" for one in messages)
-    tag = f"{portal.boot}-{incident}-{number}-{states}"
+    tag = f"{portal.boot}-{incident}-{number}-{told.digest()}"
     data = portal.pages.get(tag)
     if data is None:
-        alerts = list(portal.overview.by_incident.get(incident, []))
-        done: list[dict[str, Any]] = []
         tries: list[Attempt] = []
         try:
-            done = await portal.read(lambda reader: reader.done_to(alerts))
             tries = await portal.read(lambda reader: attempts_of(reader, incident))
         except SinkError as error:
             lacks = str(error)
-        data = _page(portal, incident, messages, tries, done, lacks)
+        data = _page(portal, incident, told, tries, lacks)
         if lacks:
             return Response(data, media_type="application/json")
         portal.keep(tag, data)
     return json_answer(request, data, tag)
+
+
+class _Told(NamedTuple):
+    """The latest messages of an incident, and how many there are."""
+
+    messages: list[MessageState]
+    all: int
+
+    def digest(self) -> str:
+        """Changes with how far any of them has come."""
+        states = [(one.state, one.attempts, one.reason) for one in self.messages]
+        return sha256(msgspec.json.encode((self.all, states))).hexdigest()[:16]
 
 
 @router.get(
@@ -172,43 +192,33 @@ async def text(request: Request, incident: str) -> Response:
     })  # fmt: skip
 
 
-async def _messages(portal: Portal, incident: str) -> tuple[list[MessageState], str]:
-    """Messages of an incident, or none and the reason why."""
-    try:
-        return await portal.read(lambda reader: reader.messages_of(incident)), ""
-    except SinkError as error:
-        return [], str(error)
-
-
-def _together(done: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _together(done: Sequence[Deed]) -> list[dict[str, Any]]:
     """What somebody took, or gave back, at once: of a command about each series one line."""
-    found: list[dict[str, Any]] = []
-    for one in sorted(done, key=lambda each: each["n"]):
-        last = found[-1] if found else {}
-        alike = [one[key] == last.get(key) for key in ("kind", "by", "note")]
-        if one["kind"] not in _TAKEN or not all(alike) or _apart(last, one) > _AT_ONCE:
-            found.append(one | {"alerts": list(one["alerts"])})
+    found: list[tuple[Deed, dict[str, None]]] = []
+    for one in sorted(done):
+        last = found[-1] if found else None
+        if last is not None and one.kind in _TAKEN and _alike(last[0], one):
+            last[1].update(dict.fromkeys(one.alerts))
         else:
-            last["alerts"] += [name for name in one["alerts"] if name not in last["alerts"]]
-    return found
+            found.append((one, dict.fromkeys(one.alerts)))
+    return [
+        {"time": format_utc(one.time), "n": one.n, "kind": one.kind, "by": one.by,
+         "note": one.note, "alerts": list(alerts)}
+        for one, alerts in found
+    ]  # fmt: skip
 
 
-def _apart(one: dict[str, Any], other: dict[str, Any]) -> int:
-    return abs(parse_timestamp(other["time"]) - parse_timestamp(one["time"]))
+def _alike(one: Deed, other: Deed) -> bool:
+    return (one.kind, one.by, one.note) == (other.kind, other.by, other.note) and (
+        abs(other.time - one.time) <= _AT_ONCE
+    )
 
 
-def _page(
-    portal: Portal,
-    incident: str,
-    messages: list[MessageState],
-    tries: list[Attempt],
-    done: list[dict[str, Any]],
-    lacks: str,
-) -> bytes:
+def _page(portal: Portal, incident: str, told: _Told, tries: list[Attempt], lacks: str) -> bytes:
     overview = portal.overview
     alerts = overview.by_incident.get(incident, [])
     rows = [overview.alerts[name] for name in alerts]
-    view = portal.presenter.incident_of(incident)
+    view = portal.presenter.incident_of(incident, _MOST)
     tried: dict[str, list[dict[str, str]]] = {}
     for each in tries:
         row = {"time": format_utc(each.time), "state": each.state, "reason": each.reason}
@@ -217,7 +227,7 @@ def _page(
         {"id": one.id, "route": one.route, "receiver": one.receiver, "kind": one.kind,
          "time": format_utc(one.time), "state": one.state if portal.deliver else "page",
          "attempts": one.attempts, "reason": one.reason, "tried": tried.get(one.id, [])}
-        for one in messages
+        for one in told.messages
     ]  # fmt: skip
     steps: list[dict[str, Any]] = [
         {"time": format_utc(step.time), "n": step.n, "kind": step.kind,
@@ -226,8 +236,16 @@ def _page(
         for row in rows
         for step in row.steps
     ]  # fmt: skip
-    view["timeline"] = sorted([*steps, *_together(done)], key=lambda one: (one["time"], one["n"]))
+    done = _together(overview.deeds.of(incident))
+    view["timeline"] = sorted([*steps, *done], key=lambda one: (one["time"], one["n"]))
     view["delivers"], view["lacks"] = portal.deliver, lacks
     view["story"] = story_of(view, rows)
+    view["hidden_by"] = [
+        {"id": one.id, "by": one.by, "what": one.what} for one in portal.silences.hiding(alerts)
+    ]
+    view["left_out"] = {
+        "alerts": max(len(alerts) - _MOST, 0), "messages": told.all - len(told.messages),
+        "timeline": sum(row.left_out for row in rows),
+    }  # fmt: skip
     data = msgspec.json.encode(view)[:-1]
-    return data + b',"alerts":' + joined(map(portal.presenter.alert, alerts[:500])) + b"}"
+    return data + b',"alerts":' + joined(map(portal.presenter.alert, alerts[:_MOST])) + b"}"

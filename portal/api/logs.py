@@ -6,6 +6,7 @@ import msgspec
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from padit.alerting.messages import shortened
 from padit.analysis.log_store import Level, LogRecord
 from padit.domain.timestamps import EARLIEST_US, LATEST_US, format_utc, parse_timestamp
 from padit.portal.answers import (
@@ -28,6 +29,7 @@ _MOST_RECORDS = 10_000
 _LONGEST_MESSAGE = 32_768
 _LONGEST_NAME = 4096
 _LEVELS = {"warn": "warning", "err": "error", "fatal": "critical", "crit": "critical"}
+_MOST_WORDS = 20
 Words = Annotated[str, Query(max_length=500)]
 
 
@@ -54,7 +56,10 @@ _BODY = {
              responses={201: {"description": "Kept.", "content": {"application/json": {
                  "schema": {}, "example": {"logId": 42}}}}})  # fmt: skip
 async def ingest(request: Request) -> Response:
-    """Keep one record, a JSON array of records, or one record a line (application/x-ndjson)."""
+    """Keep one record, a JSON array of records, or one record a line (application/x-ndjson).
+
+    A message of more than 32,768 characters ends in `…` there.
+    """
     portal = portal_of(request)
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > _MOST_BYTES:
@@ -96,7 +101,14 @@ def _record(one: _Log, now: int) -> LogRecord:
     level: Any = _LEVELS.get(one.level.lower(), one.level.lower())
     if level not in Level.__args__:  # type: ignore[attr-defined]
         level = "info"
-    return LogRecord(time, one.source[:_LONGEST_NAME], level, one.message[:_LONGEST_MESSAGE])
+    source, text = shortened(one.source, _LONGEST_NAME), shortened(one.message, _LONGEST_MESSAGE)
+    return LogRecord(time, source, level, text)
+
+
+def _check(words: str) -> None:
+    """Refuse a search of which the store would leave words out."""
+    if len(words.split()) > _MOST_WORDS:
+        raise HTTPException(422, f"a search has at most {_MOST_WORDS} words")
 
 
 @router.get(
@@ -119,6 +131,7 @@ async def search(
     """Records that have all words, the newest first."""
     ordered(since, until)
     portal = portal_of(request)
+    _check(q)
     before, _ = cursor_of(cursor) or (1 << 61, "")
     rows = await run_in_threadpool(
         lambda: portal.logs.search(
@@ -146,9 +159,13 @@ async def statistics(
     since: Annotated[Moment | None, Query(alias="from")] = None,
     until: Annotated[Moment | None, Query(alias="to")] = None,
 ) -> Response:
-    """Counts by level, source and template, and over time."""
+    """Counts by level, source and template, and over time.
+
+    Of levels the ten, of sources the 50 and of templates the 30 that are commonest.
+    """
     ordered(since, until)
     portal = portal_of(request)
+    _check(q)
     found = await run_in_threadpool(
         lambda: portal.logs.statistics(q, source=source, start=since or 0, end=until or 1 << 61)
     )

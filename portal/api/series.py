@@ -7,7 +7,7 @@ import msgspec
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from padit.alerting.overview import AlertState
+from padit.alerting.alert_rows import AlertState
 from padit.analysis.series_extent import SeriesInfo
 from padit.domain.errors import SinkError
 from padit.domain.timestamps import MICROS
@@ -31,7 +31,7 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/api/series", tags=["series"], route_class=GuardedRoute)
 _MOST_POINTS = 100_000
-_MOST_ALERTS = 5_000
+_MOST_ALERTS, _MOST_SHOWN = 5_000, 1_000
 _RANK = {"CRITICAL": 3, "WARNING": 2, "INFO": 1}
 _DAY = 86_400 * MICROS
 Points = Annotated[int, Query(ge=10, le=_MOST_POINTS, description="Points at most.")]
@@ -103,41 +103,49 @@ async def lanes(request: Request, since: Since = None, until: Until = None,
     """The worst score of sources over time, and their alerts: those that are worst.
 
     First come sources with alerts, the open and severe before others, then those with the worst
-    scores; `count` is how many there are.
+    scores; `count` is how many there are. Of more than 5,000 alerts the latest are given, and
+    `alerts_left_out` says how many others there are.
     """
     portal = portal_of(request)
     start, end = _span(portal, since, until)
     if since is None and start < portal.series.first < end:
         start = portal.series.first  # no empty lanes where there is less than a day
-    alerts = _alerts_by_source(portal, start, end)
-    order = sorted(alerts, key=lambda one: (-_weight(alerts[one]), one))
+    alerts, left_out = _alerts_by_source(portal, start, end)
+    order = sorted(alerts, key=lambda one: (_weight(alerts[one]), one))
     chosen = order[:limit]
     found = await run_in_threadpool(portal.series.lanes, start, end, slices, chosen, limit)
     shown = [one for one in found.scores if one not in alerts][: limit - len(chosen)]
     more = sum(one not in found.scores for one in order) if len(order) <= limit else 0
     return answer({
         "from": start, "to": end, "count": max(found.total + more, len(order)),
+        "alerts_left_out": left_out,
         "lanes": {one: found.scores.get(one, []) for one in [*chosen, *shown]},
         "alerts": {one: alerts[one] for one in chosen},
     })  # fmt: skip
 
 
-def _weight(rows: list[dict[str, Any]]) -> int:
-    return sum(_RANK.get(one["severity"], 0) * (1 if one["to"] else 100) for one in rows)
+def _weight(rows: list[dict[str, Any]]) -> tuple[int, int, int]:
+    """What comes first: the worst that is open, the worst that is over, then how many."""
+    ranks = [_RANK.get(one["severity"], 0) for one in rows]
+    open_ranks = [rank for one, rank in zip(rows, ranks, strict=True) if not one["to"]]
+    return -max(open_ranks, default=0), -max(ranks), -sum(ranks)
 
 
-def _alerts_by_source(portal: Portal, start: int, end: int) -> dict[str, list[dict[str, Any]]]:
-    """Alerts of a span by source, the newest 5,000."""
+def _alerts_by_source(
+    portal: Portal, start: int, end: int
+) -> tuple[dict[str, list[dict[str, Any]]], int]:
+    """Alerts of a span by source, the newest 5,000, and how many others there are."""
     alerts: dict[str, list[dict[str, Any]]] = {}
-    for n, row in enumerate(portal.overview.newest_alerts((end + 1, ""), 0)):
-        if row.opened < start - _DAY * 30 or n >= _MOST_ALERTS:
-            break
-        if not row.closed or row.closed >= start:
-            alerts.setdefault(row.source_id, []).append({
-                "id": row.id, "incident": row.incident, "metric_name": row.metric_name,
-                "severity": row.severity, "from": row.opened, "to": row.closed or None,
-            })  # fmt: skip
-    return alerts
+    left_out = 0
+    for n, row in enumerate(portal.overview.alerts_between(start, end)):
+        if n >= _MOST_ALERTS:
+            left_out += 1
+            continue
+        alerts.setdefault(row.source_id, []).append({
+            "id": row.id, "incident": row.incident, "metric_name": row.metric_name,
+            "severity": row.severity, "from": row.opened, "to": row.closed or None,
+        })  # fmt: skip
+    return alerts, left_out
 
 
 @router.get("/values", openapi_extra=needs("viewer", 404), responses=example(_EXAMPLE))
@@ -160,8 +168,9 @@ async def one_series(request: Request, source: str, metric: str, since: Since = 
 
     Up to `points` values are all given (`exact`); of more, the least and the greatest of each slice
     of time. Times are microseconds since 1970. Without readings, what alerts hold as evidence.
-    `windows` of the last 100 alerts are those they were judged by: at the opening, and whenever
-    one got worse.
+    `windows` of an alert are those it was judged by: at the opening, and whenever it got worse. Of
+    more than 1,000 alerts in the span the latest are given, and `left_out` says how many others
+    there are (`alerts`), and of how many the windows were not read (`windows`).
     """
     portal = portal_of(request)
     info = portal.series.info(source, metric)
@@ -210,17 +219,16 @@ def _page(portal: Portal, source: str, metric: str, start: int, end: int, points
         body["unit"] = body["unit"] or info.unit
     else:
         body["windows"] = {"time_us": [], "exact": True}
-    body["alerts"], whole = _alerts_between(portal, alerts, start, end)
+    body["alerts"], body["left_out"], whole = _alerts_between(portal, alerts, start, end)
     return msgspec.json.encode(body), whole
 
 
 def _alerts_between(
     portal: Portal, alerts: list[AlertState], start: int, end: int
-) -> tuple[list[dict[str, Any]], bool]:
-    """Alerts of a span with the windows of their evidence, and whether these could be read."""
-    shown = [
-        one for one in alerts if one.opened <= end and (not one.closed or one.closed >= start)
-    ][:1000]
+) -> tuple[list[dict[str, Any]], dict[str, int], bool]:
+    """Alerts of a span with their windows, what is left out, and whether these could be read."""
+    there = [one for one in alerts if one.opened <= end and (not one.closed or one.closed >= start)]
+    shown = there[-_MOST_SHOWN:]
     windows: dict[str, list[list[int]]] = {}
     whole = True
     try:
@@ -231,4 +239,7 @@ def _alerts_between(
         {"id": one.id, "incident": one.incident, "severity": one.severity, "summary": one.summary,
          "from": one.opened, "to": one.closed or None, "windows": windows.get(one.id, [])}
         for one in shown
-    ], whole  # fmt: skip
+    ], {
+        "alerts": len(there) - len(shown),
+        "windows": len(shown) - len(windows) if whole else 0,
+    }, whole  # fmt: skip

@@ -20,7 +20,7 @@ from padit.portal.answers import (
     put_cursor,
 )
 from padit.portal.api.alerts import outcomes_of
-from padit.portal.context import Portal, parse_config
+from padit.portal.context import DEFAULT_CONFIG, Portal, parse_config
 from padit.portal.present import moment
 from padit.portal.routing import GuardedRoute, needs
 from padit.portal.unalerted import unalerted
@@ -49,11 +49,23 @@ class Trial(BaseModel):
 
 
 @router.get("/config", openapi_extra=needs("viewer"),
-            responses=example({"config": "receivers: …", "delivers": False}))  # fmt: skip
+            responses=example({"config": "receivers: …", "delivers": False, "given": True,
+                               "receivers": [{"name": "ops", "kind": "slack"}],
+                               "routes": [{"name": "all", "receiver": "ops"}]}))  # fmt: skip
 async def config(request: Request) -> Response:
-    """The present configuration of alerting; it holds places of secrets, never secrets."""
+    """The present configuration of alerting; it holds places of secrets, never secrets.
+
+    `receivers` and `routes` are those of it by name; `given` is whether it came by --config.
+    """
     portal = portal_of(request)
-    return answer({"config": portal.config_text, "delivers": portal.deliver})
+    return answer({
+        "config": portal.config_text, "delivers": portal.deliver,
+        "given": portal.config_text != DEFAULT_CONFIG,
+        "receivers": [{"name": name, "kind": one.get("kind", "")}
+                      for name, one in portal.config.receivers.items()],
+        "routes": [{"name": name, "receiver": one.receiver}
+                   for name, one in portal.overview.policy.by_name.items()],
+    })  # fmt: skip
 
 
 @router.post("/whatif", openapi_extra=needs("viewer"), responses=example(
@@ -85,6 +97,7 @@ def _tried(portal: Portal, new: AlertingConfig) -> dict[str, Any]:
         "days": {format_utc(day * _DAY)[:10]: both for day, both in sorted(found.days.items())},
         "total": [len(before.pages), len(after.pages)],
         "hidden": [one._asdict() for one in found.hidden[:_MOST]],
+        "hidden_count": len(found.hidden),
         "missed": [
             {"alert": name, "incident": alerts[name].incident, "summary": alerts[name].summary,
              "severity": alerts[name].severity, "opened": moment(alerts[name].opened)}

@@ -10,9 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
-from padit.alerting.entries import AlertEvent, Command
+from padit.alerting.entries import AlertEvent, Command, command_of
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.sequencer import digest_of_config, logged
 from padit.domain.errors import SinkError
@@ -107,10 +105,11 @@ class Follower:
         if self._commands is None:
             done("commands need --kafka")
             return
-        name = str(msgspec.json.decode(data)["id"])
+        one = command_of(data)
+        name = one.id
         with self._lock:
             self._waiting[name] = done
-        self._commands.give(data, lambda why: self._settle(name, why))
+        self._commands.give(data, one.target.fingerprint, lambda why: self._settle(name, why))
         self.wake()
 
     def _settle(self, name: str, why: str = "") -> None:

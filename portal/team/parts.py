@@ -79,9 +79,10 @@ def _extra(
     if live is not None:
         trouble.append(live.trouble)
     pending: list[dict[str, Any]] = []
+    late = 0
     if recorder.topic is not None:
         trouble.append(recorder.topic.trouble)
-        pending = recorder.topic.late()
+        pending, late = recorder.topic.late()
     if not database.trouble and not recorder.leads:
         trouble.append("no `padit alerting` works on this store: nobody is told of anything")
     elif recorder.silent > _SILENT_SECONDS:
@@ -94,6 +95,7 @@ def _extra(
     found = [one for one in trouble if one]
     return {
         "pending": pending,
+        "pending_count": late,
         "trouble": list(dict.fromkeys(found)),
         "lacks": [series.lacks] if series.lacks else [],
         "team": True,

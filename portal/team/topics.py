@@ -76,16 +76,17 @@ class TransitionTopic:
             while len(self._in_log) > _MOST_KNOWN:
                 self._in_log.popitem(last=False)
 
-    def late(self) -> list[dict[str, Any]]:
-        """Transitions that have waited for alerting for longer than it usually takes."""
+    def late(self) -> tuple[list[dict[str, Any]], int]:
+        """Transitions that wait for alerting for longer than usual: the latest, and how many."""
         border = time.monotonic() - _LATE_SECONDS
         with self._lock:
             found = [one for since, one in self._waiting.values() if since < border]
-        return [
+        shown = [
             {"id": one.id, "kind": one.kind, "source_id": one.source_id, "severity": one.severity,
              "metric_name": one.metric_name, "summary": one.summary, "time": format_utc(one.time)}
             for one in found[-_MOST_SHOWN:]
         ]  # fmt: skip
+        return shown, len(found)
 
     @property
     def waiting(self) -> int:
@@ -176,7 +177,7 @@ class TransitionTopic:
 
     def _look(self) -> None:
         """Push what waits, when that has changed."""
-        names = tuple(one["id"] for one in self.late())
+        names = tuple(one["id"] for one in self.late()[0])
         if names != self._shown:
             self._shown = names
             self._changed()
@@ -202,15 +203,18 @@ class CommandTopic:
             }
         )
 
-    def give(self, data: bytes, failed: Callable[[str], None]) -> None:
-        """Write a command; `failed` is called, while polled, if the broker does not take it."""
+    def give(self, data: bytes, series: str, failed: Callable[[str], None]) -> None:
+        """Write a command; `failed` is called, while polled, if the broker does not take it.
+
+        Those about one series stay in their order, so no undo overtakes what it undoes.
+        """
 
         def report(error: KafkaError | None, message: Message) -> None:
             del message
             if error is not None:
                 failed(f"the command did not reach Kafka at {self._address.host}: {error.str()}")
 
-        self._producer.produce(self._address.path, data, on_delivery=report)
+        self._producer.produce(self._address.path, data, series or None, on_delivery=report)
 
     def poll(self) -> None:
         """Hear of what the broker has taken."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
+from padit.alerting.alert_rows import AlertState
 from padit.alerting.claims import Checked, Evidence, check, facts_of
-from padit.alerting.overview import AlertState
 from padit.portal.texts.model import Endpoint
 from padit.portal.texts.records import REQUEST, Request, Result, Topics, decoded, encoded
 from padit.portal.texts.shelf import Shelf, Text

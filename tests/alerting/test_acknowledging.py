@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
 
-from padit.alerting.effects import Effect, Handed, Outcome
-from padit.alerting.entries import Entry, Target, fingerprint_of
+from padit.alerting.effects import CommandResult, Effect, Handed, Outcome
+from padit.alerting.entries import Command, Entry, Target, fingerprint_of
 from padit.alerting.notifiers.base import lines_of
 from padit.alerting.sentences import Told
 from padit.alerting.state import State, Taken, dump, load
@@ -39,7 +41,9 @@ def test_who_takes_one_series_of_an_incident_takes_not_the_others() -> None:
     assert found[f"c-opened-{at(5)}"] == "grouped"
     (incident,) = state.incidents.values()
     assert not incident.acknowledged_by
-    assert [one.taken for one in incident.members.values()] == [Taken("ann", at(2)), None, None]
+    assert [one.taken for one in incident.members.values()] == [
+        Taken("ann", at(2), 0, "acknowledge-2"), None, None,
+    ]  # fmt: skip
 
 
 def test_a_rise_in_severity_of_a_series_that_somebody_has_is_sent() -> None:
@@ -82,7 +86,7 @@ def test_a_second_acknowledgement_of_a_series_changes_nothing() -> None:
     state, effects = run(log)
     assert len(sent(effects)) == 1
     (incident,) = state.incidents.values()
-    assert next(iter(incident.members.values())).taken == Taken("ann", at(2))
+    assert next(iter(incident.members.values())).taken == Taken("ann", at(2), 0, "acknowledge-2")
 
 
 def test_the_acknowledgement_of_a_series_that_runs_out_is_one_reminder_on_its_routes() -> None:
@@ -189,17 +193,135 @@ def _outcome(effects: Sequence[Effect], transition: str) -> Outcome:
     return found
 
 
+def _as_saved_before(state: State, version: int) -> bytes:
+    """The bytes that an earlier version wrote, which marked what had run out."""
+    fields = msgspec.msgpack.decode(dump(state))
+    fields[0] = version
+    for incident in fields[3].values():
+        incident[10] = False
+        for member in incident[4].values():
+            taken = member.pop()
+            if version == 6:
+                member.append(taken and [*taken[:3], False])
+    return bytes(msgspec.msgpack.encode(fields))
+
+
 def test_a_state_saved_before_series_could_be_taken_is_read_and_goes_on() -> None:
     log: list[Entry] = [*TWO, command("acknowledge", 1, until=at(10))]
-    state = run(log)[0]
-    fields = msgspec.msgpack.decode(dump(state))
-    fields[0] = 5
-    for incident in fields[3].values():
-        for member in incident[4].values():
-            assert member.pop() is None  # what version 5 did not have
+    read = load(_as_saved_before(run(log[:2])[0], 5))
+    assert dump(read) == dump(run(log[:2])[0])
+    read = load(_as_saved_before(run(log)[0], 6))
+    (incident,) = read.incidents.values()
+    assert (incident.acknowledged_by, incident.expires) == ("ann", at(10))
+    assert [one.taken for one in incident.members.values()] == [Taken("ann", at(1), at(10))] * 2
+
+
+def test_what_had_run_out_in_a_state_saved_before_is_nobodys_in_the_one_that_is_read() -> None:
+    taken = run([*TWO, command("acknowledge", 1, target=TORQUE, until=at(10))])[0]
+    fields = msgspec.msgpack.decode(_as_saved_before(taken, 6))
+    (incident,) = fields[3].values()
+    next(iter(incident[4].values()))[5][3] = True  # a member, and the whole below
     read = load(msgspec.msgpack.encode(fields))
-    assert dump(read) == dump(state)
-    assert isinstance(read, State)
+    (found,) = read.incidents.values()
+    assert [one.taken for one in found.members.values()] == [None, None]
+
+    incident[8:12] = ["ann", at(1), True, at(10)]
+    read = load(msgspec.msgpack.encode(fields))
+    (found,) = read.incidents.values()
+    assert (found.acknowledged_by, found.acknowledged_at, found.expires) == ("", 0, 0)
+    assert found.told["all"].state == "told"
+
+
+def test_what_has_run_out_is_nobodys_in_reasons_messages_and_the_state() -> None:
+    for target in (Target(source="press-1"), TORQUE):
+        log: list[Entry] = [
+            *TWO, command("acknowledge", 2, target=target, until=at(10)), tick(20),
+            event("updated", 21), event("updated", 22, severity="CRITICAL"),
+        ]  # fmt: skip
+        state, effects = run(log)
+        assert reasons(effects)[f"a-updated-{at(21)}"] == "grouped"
+        shown = {one.kind: "\n".join(lines_of(one)) for one in effects if isinstance(one, Handed)}
+        assert "acknowledged" not in shown["reminder"]
+        assert "acknowledged" not in shown["worse"]
+        (incident,) = state.incidents.values()
+        assert (incident.acknowledged_by, incident.acknowledged_at) == ("", 0)
+        assert [one.taken for one in incident.members.values()] == [None, None]
+
+
+def test_an_undo_gives_back_what_its_acknowledgement_took_and_leaves_what_others_hold() -> None:
+    log: list[Entry] = [
+        *TWO, tick(9), command("acknowledge", 2, target=TORQUE, id="ann's"),
+        command("acknowledge", 3, by="bob", id="bob's"),
+    ]  # fmt: skip
+    (incident,) = run(log)[0].incidents.values()
+    assert incident.acknowledged_by == "ann, bob"
+
+    undone = [*log, command("unacknowledge", 4, by="bob", undoes="bob's")]
+    state, effects = run(undone)
+    (incident,) = state.incidents.values()
+    assert incident.acknowledged_by == ""
+    assert [one.taken for one in incident.members.values()] == [
+        Taken("ann", at(2), 0, "ann's"), None,
+    ]  # fmt: skip
+    (result,) = [each for each in effects
+                 if isinstance(each, CommandResult) and each.id == "unacknowledge-4"]  # fmt: skip
+    assert result.alerts == ("b",)
+
+    first = [*log, command("unacknowledge", 4, undoes="ann's")]
+    (incident,) = run(first)[0].incidents.values()
+    assert [each and each.by for each in (one.taken for one in incident.members.values())] == [
+        None, "bob",
+    ]  # fmt: skip
+
+
+def test_an_undo_that_comes_late_takes_nothing_from_who_has_it_by_now() -> None:
+    log: list[Entry] = [
+        *TWO, tick(9), command("acknowledge", 2, id="ann's"),
+        command("unacknowledge", 3, by="bob"),
+        command("acknowledge", 4, by="carl", target=TORQUE),
+        command("unacknowledge", 5, undoes="ann's"),
+    ]  # fmt: skip
+    state, effects = run(log)
+    (incident,) = state.incidents.values()
+    assert [one.taken and one.taken.by for one in incident.members.values()] == ["carl", None]
+    assert state.unmatched == 0
+    assert effects[-1] == CommandResult("unacknowledge-5", "applied", at(5), ())
+
+
+def test_an_undo_of_what_made_an_incident_somebodys_as_a_whole_leaves_its_parts() -> None:
+    log: list[Entry] = [
+        *TWO, command("acknowledge", 2, target=TORQUE), event("resolved", 3, "b", metric="rpm"),
+        command("acknowledge", 4, by="bob", id="bob's"), event("opened", 5, "c", metric="temp"),
+        command("unacknowledge", 6, by="bob", undoes="bob's"), event("updated", 7),
+        event("updated", 8, "c", metric="temp"),
+    ]  # fmt: skip
+    found = reasons(run(log)[1])
+    assert found[f"c-opened-{at(5)}"] == "acknowledged"
+    assert found[f"a-updated-{at(7)}"] == "acknowledged"
+    assert found[f"c-updated-{at(8)}"] == "grouped"
+
+
+@given(st.lists(st.tuples(st.sampled_from(["ann", "bob"]), st.booleans(), st.booleans()),
+                max_size=6))  # fmt: skip
+def test_undoing_the_last_acknowledgement_leaves_all_as_it_was_before(
+    acts: list[tuple[str, bool, bool]],
+) -> None:
+    log: list[Entry] = [*TWO, event("opened", 1.5, "c", metric="temp"), tick(30)]
+    for at_, (by, torque, rpm) in enumerate(acts):
+        target = Target(source="press-1") if torque and rpm else TORQUE if torque else RPM
+        log.append(command("acknowledge", 2 + at_, by=by, target=target, id=f"{at_}"))
+    if not acts:
+        return
+    last = log[-1]
+    assert isinstance(last, Command)
+    undo = command("unacknowledge", 20, by=last.by, target=last.target, undoes=last.id)
+    assert _holding(run([*log, undo])[0]) == _holding(run(log[:-1])[0])
+
+
+def _holding(state: State) -> list[object]:
+    (incident,) = state.incidents.values()
+    whole = incident.acknowledged_by, incident.acknowledged_at, incident.expires
+    return [*whole, *(one.taken for one in incident.members.values())]
 
 
 def test_a_command_by_fingerprint_meets_the_open_alert_of_its_series_and_no_later_one() -> None:

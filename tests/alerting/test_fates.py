@@ -7,7 +7,7 @@ import pytest
 
 from padit.alerting.delivery.receivers import receivers_of
 from padit.alerting.delivery.worker import Worker
-from padit.alerting.fates import fate_of, leave_alone
+from padit.alerting.fates import LEFT_ALONE, answer_in, fate_of, leave_alone
 from padit.alerting.sequencer import Alerting, Record
 from padit.alerting.store.readdressing import readdress
 from padit.alerting.store.sqlite import SqliteStore
@@ -49,6 +49,7 @@ def test_why_not_says_whether_a_receiver_took_refused_or_failed_and_that_it_is_l
     assert "\x1b" not in refused
     waits = _asked(tmp_path, f"s{_MANY - 1}", capsys)
     assert "waits for receiver ops: breaker open: most of its latest calls failed" in waits
+    assert "left alone for a while; its latest answer: HTTP 503 overloaded" in waits
     assert main(["dlq", "list", "--data", str(tmp_path / "data")]) == 0
 
 
@@ -73,10 +74,10 @@ def test_a_message_of_another_receiver_does_not_wait_for_the_breaker_of_the_one_
     with closing(SqliteStore(tmp_path)) as store:
         line = cloud_event(event("opened", 0, source="s0"))
         Alerting(config_of(), store).take([Record("alert", "f", 0, 0, 1, line)])
-        ((number, message, route),) = store.execute("SELECT number, id, route FROM delivery")
-        with store.transaction():
-            leave_alone(store, number)
-        assert "breaker open" in fate_of(store, message)
+        (one,) = store.deliveries()
+        message, route = one.id, one.route
+        leave_alone(store, one, "HTTP 503")
+        assert fate_of(store, message).endswith("for a while; its latest answer: HTTP 503")
         readdress(store, {route: "desk"}, ["desk"])
         assert fate_of(store, message) == "waits for receiver desk: it was not tried yet"
         readdress(store, {}, [])
@@ -84,6 +85,22 @@ def test_a_message_of_another_receiver_does_not_wait_for_the_breaker_of_the_one_
             f"dead (`padit dlq`), for receiver desk: there are neither route {route} nor "
             "receiver desk any more"
         )
+
+
+def test_the_answer_of_a_receiver_stays_beside_that_it_is_left_alone(tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path)) as store:
+        line = cloud_event(event("opened", 0, source="s0"))
+        Alerting(config_of(), store).take([Record("alert", "f", 0, 0, 1, line)])
+        (one,) = store.deliveries()
+        for answer, latest in (("", ""), ("HTTP 500", "HTTP 500"), ("HTTP 503", "HTTP 500")):
+            leave_alone(store, store.deliveries()[0], answer)
+            (now,) = store.deliveries()
+            assert now.reason == LEFT_ALONE + (f"; its latest answer: {latest}" if latest else "")
+            assert answer_in(now.reason) == latest
+        with store.transaction():
+            store.record(one.number, "pending", 1, reason="HTTP 429 slow down")
+        leave_alone(store, store.deliveries()[0], "HTTP 503")
+        assert store.deliveries()[0].reason.endswith("its latest answer: HTTP 429 slow down")
 
 
 def test_of_a_message_that_was_never_handed_out_nothing_is_said(

@@ -145,6 +145,22 @@ def test_a_card_for_teams_stays_within_its_limit() -> None:
     assert len(notifier("teams").render(last, "").body) <= 28_000
 
 
+def test_what_does_not_fit_into_a_message_is_counted_in_it() -> None:
+    (first, *_) = messages()
+    many = msgspec.structs.replace(first, transitions=tuple(f"t{n}" for n in range(1_010)))
+    found = body(notifier("webhook").render(many, ""))["data"]
+    assert (len(found["transitions"]), found["more_transitions"]) == (1_000, 10)
+    assert "more_transitions" not in body(notifier("webhook").render(first, ""))["data"]
+
+    long = msgspec.structs.replace(first, text="\n".join(["x" * 400] * 100))
+    card = body(notifier("teams").render(long, ""))["attachments"][0]["content"]["body"]
+    lines = [one["text"] for one in card if one["type"] == "TextBlock"][1:]
+    assert lines[-1] == f"{100 - (len(lines) - 1)} lines more do not fit on this card"
+
+    shown = body(notifier("slack").render(msgspec.structs.replace(first, text="x" * 9_000), ""))
+    assert shown["blocks"][1]["text"]["text"].endswith("…")
+
+
 def test_alertmanagers_webhook_has_its_fields() -> None:
     first, *_, last = [body(notifier("alertmanager").render(one, "")) for one in messages()]
     assert (first["version"], first["status"], last["status"]) == ("4", "firing", "resolved")

@@ -1,6 +1,6 @@
 """What a page shows of silences: those that mean something open, until they have ended."""
 
-from padit.alerting.entries import AlertEvent, Command, Target, Tick
+from padit.alerting.entries import AlertEvent, Command, RunBegan, Target, Tick
 from padit.alerting.overview import Overview
 from padit.alerting.policy import AlertingConfig
 from padit.domain.timestamps import MICROS
@@ -51,3 +51,44 @@ def test_an_incident_changes_when_its_silence_ends_also_by_a_command_that_waited
     assert _of(overview, "press-1") == [("s", "ann", 1)]
     assert overview.apply(4, Tick(late)).incidents == (incident,)
     assert _of(overview, "press-1") == []
+
+
+def test_an_acknowledgement_that_runs_out_changes_its_incident_also_where_nobody_is_reminded() -> (
+    None
+):
+    low = _CONFIG | {"min_score": 0.9}  # no route was told anything, so there is no reminder
+    overview = Overview(AlertingConfig.model_validate(low))
+    overview.apply(1, _event("press-1"))
+    incident = overview.alerts["press-1"].incident
+    later = _AT + 600 * MICROS
+    taken = Command("a", _AT, "ann", "acknowledge", Target(source="press-1"), later)
+    assert overview.apply(2, taken).incidents == (incident,)
+    assert overview.incident(incident)["acknowledged_by"] == "ann"
+    assert overview.apply(3, Tick(later - 1)).incidents == ()
+    assert overview.apply(4, Tick(later)).incidents == (incident,)
+    assert overview.incident(incident)["acknowledged_by"] == ""
+
+
+def test_alerts_of_a_lost_run_that_end_change_their_incident_though_no_message_says_so() -> None:
+    low = _CONFIG | {"min_score": 0.9}
+    overview = Overview(AlertingConfig.model_validate(low))
+    overview.apply(1, _event("press-1"))
+    incident = overview.alerts["press-1"].incident
+    overview.apply(2, RunBegan(_AT, "run-2"))
+    assert overview.apply(3, Tick(_AT + 24 * 3600 * MICROS)).incidents == (incident,)
+    assert overview.alerts["press-1"].reason == "run_lost"
+
+
+def test_feedback_that_waits_for_its_time_says_then_what_was_real() -> None:
+    overview = Overview(AlertingConfig.model_validate(_CONFIG))
+    overview.apply(1, _event("press-1"))
+    later = _AT + 600 * MICROS
+    for n, verdict in enumerate(("noise", "real"), 2):
+        waits = Command(f"f{n}", later, "ann", "feedback", Target(source="press-1"), note=verdict)
+        assert overview.apply(n, waits).real == ()
+    change = overview.apply(4, Tick(later))
+    assert (change.real, change.alerts) == (("press-1",), ("press-1",))
+    deeds = overview.deeds.of(overview.alerts["press-1"].incident)
+    assert [(one.n, one.kind, one.note) for one in deeds] == [
+        (2, "feedback", "noise"), (3, "feedback", "real"),
+    ]  # fmt: skip

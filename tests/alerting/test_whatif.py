@@ -265,8 +265,13 @@ def test_why_not_explains_from_recorded_scores_why_there_is_no_alert(
     (tmp_path / "late.jsonl").write_bytes(
         b'{"source_id": %s, "timestamp": "2026-03-01T08:10:00Z", "value": 1}\n{"x"\n' % names
     )
-    letter = {"reason": "value is text", "original": b'{"source_id": %s}' % names}
-    (tmp_path / "dlq.jsonl").write_bytes(msgspec.json.encode(letter) + b"\n")
+    original = b'{"source_id": %s}' % names
+    letters = [
+        {"reason": one, "original": original} for one in ("value is text", "b", "c", "d", "d", "e")
+    ]
+    (tmp_path / "dlq.jsonl").write_bytes(
+        b"".join(msgspec.json.encode(one) + b"\n" for one in letters)
+    )
     options = [
         f"--{name}={tmp_path}/{name}.jsonl" for name in ("alerts", "features", "late", "dlq")
     ]
@@ -275,4 +280,5 @@ def test_why_not_explains_from_recorded_scores_why_there_is_no_alert(
     said = capsys.readouterr().out
     assert words in said
     assert "late: 1 samples came too late" in said
-    assert "dead letter: 1 records: value is text" in said
+    assert "dead letter: 2 records: d" in said
+    assert "dead letter: 2 records for 2 other reasons" in said

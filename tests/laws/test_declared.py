@@ -27,9 +27,11 @@ ROOMS = ("codecs", "domain", "transforms")
 # Dataclasses that are filled while something is read or judged; they belong to one caller.
 BUILDERS = {
     "codecs.archive_table.SliceBuilder", "codecs.exposition.Exposition",
-    "codecs.influx_lines.Lines", "transforms.detectors.columns.Columns",
+    "codecs.influx_lines.Lines", "transforms.fleet_state.MemoryFleetStore",
+    "transforms.peers.Heard", "transforms.peers.PeerState",
+    "transforms.detectors.columns.Columns",
     "transforms.detectors.model._State", "transforms.detectors.multivariate_source.Source",
-    "transforms.group._Done", "transforms.resident.Left", "transforms.states.States",
+    "transforms.outcome.Done", "transforms.resident.Left", "transforms.states.States",
     "transforms.store.MemoryStore",
 }  # fmt: skip
 # Their attributes are worked out once and kept beside the fields.

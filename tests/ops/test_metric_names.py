@@ -53,7 +53,8 @@ def test_every_metric_of_the_adapters_has_a_help_text() -> None:
     exported = {one for one in values if EXPORTED.fullmatch(one) and one != metric_names.JOB_PREFIX}
     exported |= {
         metric_names.job_metric(name)
-        for name in (*metric_names.OF_A_GROUP.values(), metric_names.READ, metric_names.LATE,
+        for name in (*metric_names.OF_A_GROUP.values(), *metric_names.OF_THE_FLEET,
+                     metric_names.READ, metric_names.LATE,
                      metric_names.PARTITIONS_ENDED)
     }  # fmt: skip
     assert exported == metric_names.HELP.keys()

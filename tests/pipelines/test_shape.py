@@ -264,6 +264,12 @@ CONFIGS: dict[str, tuple[JobConfig, str]] = {
 }
 
 
+def test_peers_are_in_the_shape_only_where_they_are_asked() -> None:
+    asking = _config().model_copy(update={"alerts": AlertSettings(peers="*")})
+    assert b"peers" not in shape_of(_job(), _config()).data
+    assert b"peers" in shape_of(_job(), asking).data
+
+
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_a_restore_with_another_configuration_is_refused(kind: str) -> None:
     config, difference = CONFIGS[kind]

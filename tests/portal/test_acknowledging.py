@@ -86,3 +86,93 @@ def test_the_page_has_a_button_for_each_series_of_an_incident_that_several_have(
         page.locator(".heading .tag.good", has_text="ann has it").wait_for()
         assert page.locator("tr .tag.good").count() == 0
         assert page.locator("tr button").count() == 0
+
+
+def _two_series(folder: Path) -> None:
+    append(
+        folder / "alerts.jsonl",
+        transition("opened", 60),
+        transition("opened", 61, "b", metric_name="rpm", summary="rpm of press-1: too low"),
+    )
+
+
+def test_undo_on_one_page_leaves_what_somebody_took_on_another(
+    tmp_path: Path, chromium: Browser
+) -> None:
+    _two_series(tmp_path)
+    with served(tmp_path) as one:
+        link = one.portal.accounts.link
+        with (
+            opened(chromium, one.address, link("admin"), "ann") as ann,
+            opened(chromium, one.address, link("operator"), "bob") as bob,
+        ):
+            bob.wait_for_selector(".incident .title")
+            ann.click(".title")
+            ann.click('button[aria-label="Acknowledge: press-1 rpm"]')
+            ann.locator("tr .tag.good", has_text="ann has it").wait_for()
+
+            bob.click('.incident button[aria-label^="Acknowledge"]')
+            bob.locator(".incident .tag.good", has_text="ann, bob has it").wait_for()
+            ann.locator(".heading .tag.good", has_text="ann, bob has it").wait_for()
+            bob.click(".toast button:has-text('Undo')")
+            bob.wait_for_selector('.incident button[aria-label^="Acknowledge"]')
+            ann.locator("tr", has_text="rpm").locator(".tag.good", has_text="ann has it").wait_for()
+            assert ann.locator("tr", has_text="torque_nm").locator(".tag.good").count() == 0
+            assert ann.locator(".heading .tag.good").count() == 0
+
+            # An undo that comes when somebody else has it by now changes nothing.
+            ann.click(".toast button[aria-label=Close]")
+            bob.click('.incident button[aria-label^="Acknowledge"]')
+            bob.locator(".incident .tag.good", has_text="ann, bob has it").wait_for()
+            ann.click(".heading button:has-text('Take back')")
+            ann.click(".heading button:has-text('Acknowledge')")
+            bob.wait_for_selector(".incident .tag.good:has-text('ann has it')")
+            bob.click(".toast button:has-text('Undo')")
+            bob.wait_for_selector(".toast:has-text('Taken back')")
+            assert bob.locator(".incident .tag.good", has_text="ann has it").count() == 1
+            assert ann.locator(".heading .tag.good", has_text="ann has it").count() == 1
+
+
+def test_an_answer_names_the_action_that_an_undo_gives_back_and_nothing_else_is_undone(
+    tmp_path: Path,
+) -> None:
+    _two_series(tmp_path)
+    with served(tmp_path) as one:
+        wait_for(lambda: one.portal.overview.version >= 2)
+        operator, admin = one.client("operator"), one.client("admin")
+        path = f"/api/incidents/{_incident(operator)['id']}"
+        rpm = {each["metric_name"]: each["alert"] for each in _incident(operator)["members"]}["rpm"]
+        operator.post(f"/api/alerts/{rpm}/acknowledge", json={})
+        action = admin.post(f"{path}/acknowledge", json={}).json()["action"]
+        assert _incident(operator)["acknowledged_by"] == "key:admin, key:operator"
+
+        undone = admin.post(f"{path}/unacknowledge", json={"undoes": action})
+        assert (undone.status_code, len(undone.json()["commands"])) == (200, 1)
+        holders = {"torque_nm": "", "rpm": "key:operator"}
+        assert _holders(_incident(operator)) == holders
+        again = admin.post(f"{path}/unacknowledge", json={"undoes": action})
+        assert (again.status_code, again.json()["commands"]) == (200, [])
+        other = admin.post(f"{path}/unacknowledge", json={"undoes": "of nobody"})
+        assert other.status_code == 422
+        admin.post(f"{path}/unacknowledge", json={"undoes": "0b7f"})
+        assert _holders(_incident(operator)) == holders
+        assert admin.post(f"{path}/acknowledge", json={"undoes": action}).status_code == 422
+        assert one.portal.overview.state.unmatched == 0
+
+
+def test_the_page_shows_nobody_once_an_acknowledgement_has_run_out(
+    tmp_path: Path, chromium: Browser
+) -> None:
+    _two_series(tmp_path)
+    with (
+        served(tmp_path) as one,
+        opened(chromium, one.address, one.portal.accounts.link("admin"), "ann") as page,
+    ):
+        operator = one.client("operator")
+        path = f"/api/incidents/{_incident(operator)['id']}"
+        assert operator.post(f"{path}/acknowledge", json={"until": "5min"}).status_code == 200
+        page.wait_for_selector(".incident .tag.good:has-text('key:operator has it')")
+        append(tmp_path / "alerts.jsonl", transition("opened", 900, "c", source_id="press-2"))
+        page.wait_for_selector('.incident button[aria-label^="Acknowledge"]')
+        page.wait_for_function("document.querySelectorAll('.incident .tag.good').length === 0")
+        assert _incident(operator)["acknowledged_by"] == ""

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from padit.alerting.alert_rows import AlertState
 from padit.alerting.claims import check, evidence_of, sentences_of
-from padit.alerting.overview import AlertState
 from padit.domain.timestamps import MICROS
 from tests.portal.making import START
 

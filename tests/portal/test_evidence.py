@@ -6,7 +6,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from padit.alerting.overview import AlertState, Step
+from padit.alerting.alert_rows import AlertState, Step
 from padit.alerting.reading import LogReader
 from padit.domain.timestamps import MICROS, format_utc
 from padit.portal import evidence

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from padit.alerting.overview import AlertState
+from padit.alerting.alert_rows import AlertState
 from padit.alerting.story import story_of
 from padit.domain.timestamps import MICROS
 from padit.transforms.detectors import registry
@@ -28,7 +28,8 @@ _RECORDED = set("x y z counts tail step source p99 cusum trend nan".split())  # 
 # Refusals of what the page never asks for.
 _FOR_PROGRAMS = (
     "a request ", "a token is given", "there is no such key", "there is no such user",
-    "there is no such training", "there is no such file", "`validFrom`", "there are no readings",
+    "there is no such training", "there is no such file", "`validFrom`", "`undoes`",
+    "there are no readings",
     "another training", "`Idempotency-Key`", "it is no log record", "too many records",
 )  # fmt: skip
 
@@ -235,7 +236,7 @@ def test_the_story_of_the_page_is_that_of_the_server_word_for_word(
     shown: tuple[Served, Page],
 ) -> None:
     lines = [line for story in _stories() for part in story.values() for line in part]
-    assert len({line["kind"] for line in lines}) == 10
+    assert len({line["kind"] for line in lines}) == 11
     assert _said(shown[1], "en", "told", lines) == [line["text"] for line in lines]
     for one in _said(shown[1], "ko", "told", lines):
         assert _foreign(one, {"rpm", "median"}) == [], one

@@ -3,14 +3,15 @@
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from padit.domain.timestamps import MICROS, format_utc
 from padit.portal.context import DEFAULT_CONFIG, parse_config
-from tests.portal.browsing import kept, violations
+from tests.portal.browsing import kept, opened, violations
 from tests.portal.making import Served, append, features, readings, served, transition, wait_for
 
 _ROWS = "li.incident:not(.over)"
@@ -170,12 +171,51 @@ def test_an_incident_is_copied_as_yaml_that_the_configuration_takes(
         told = name.replace("[", "[[]").replace("*", "[*]")
         assert (silence.match.source, silence.match.metric) == ((told,), (metric,))
         assert silence.end - silence.start == 3600 * MICROS
-        _, _, routes = text.partition("a receiver:\n")
-        lines = [line.removeprefix("# ") for line in routes.splitlines()]
-        whole = "\n".join(lines).replace("RECEIVER", "page")
+        assert "# receivers of this configuration: page (webhook)\n" in text
+        _, _, routes = text.partition("# routes:\n")
+        whole = "routes:\n" + "\n".join(line.removeprefix("# ") for line in routes.splitlines())
         route = parse_config(DEFAULT_CONFIG.partition("routes:")[0] + whole, "the route").routes[0]
         assert (route.match, route.receiver) == (silence.match, "page")
         page.click(".toast button[aria-label=Close]")
+
+
+_TEAM = """
+receivers:
+  ops: {kind: slack, url: "env:PADIT_TEST_SLACK"}
+  night: {kind: webhook, url: "http://127.0.0.1:9/"}
+routes:
+  - {name: rpm, receiver: ops, match: {metric: rpm}}
+  - {name: rest, receiver: night}
+"""
+
+
+def test_a_copied_route_has_the_receiver_that_is_sent_the_incident_and_names_the_others(
+    tmp_path: Path, chromium: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PADIT_TEST_SLACK", "http://127.0.0.1:9/")
+    append(tmp_path / "alerts.jsonl", transition("opened", 60))
+    with (
+        served(tmp_path, config=_TEAM) as one,
+        opened(chromium, one.address, one.portal.accounts.link("admin"), "ann") as page,
+    ):
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.click(".title")
+        page.click("button:enabled:has-text('Copy as YAML')")
+        page.wait_for_selector(".toast:has-text('Copied')")
+        text = page.evaluate("() => navigator.clipboard.readText()")
+        assert "# receivers of this configuration: ops (slack), night (webhook)\n" in text
+        _, _, mine = text.partition("# routes:\n")
+        before, _, others = _TEAM.partition("routes:\n")
+        route = "\n".join(line.removeprefix("# ") for line in mine.splitlines())
+        config = parse_config(f"{before}routes:\n{route}\n{others}", "the copy")
+        assert [(each.receiver, each.match.metric) for each in config.routes[:2]] == [
+            ("night", ("torque_nm",)), ("ops", ("rpm",)),
+        ]  # fmt: skip
+        plain = page.evaluate(
+            "async () => (await import('/static/js/yaml.js')).policyOf({id: 'i', routes: {}}, [], "
+            "{given: false, receivers: [{name: 'page'}], routes: []}, '', '')"
+        )
+        assert "# this portal has no --config, so it knows no receivers" in plain
 
 
 def test_names_of_any_letters_are_quoted_so_that_yaml_reads_them_back(page: Page) -> None:
@@ -189,3 +229,35 @@ def test_names_of_any_letters_are_quoted_so_that_yaml_reads_them_back(page: Page
     )  # fmt: skip
     assert yaml.safe_load(found) == {"source": names, "metric": names}
     assert json.loads(json.dumps(names)) == names
+
+
+def test_a_silence_that_hid_something_real_leads_to_it_and_it_leads_back(
+    tmp_path: Path, chromium: Browser
+) -> None:
+    append(tmp_path / "alerts.jsonl", transition("opened", 60, "old", source_id="press-9"))
+    with (
+        served(tmp_path) as one,
+        opened(chromium, one.address, one.portal.accounts.link("admin"), "ann") as page,
+    ):
+        operator = one.client("operator")
+        body = {"source": "press-1", "until": "20min"}
+        name = operator.post("/api/silences", json=body).json()["commands"][0]
+        hidden = transition("opened", 600, "a"), transition("resolved", 700, "a")
+        late = transition("opened", 7200, "b", source_id="press-2")
+        append(tmp_path / "alerts.jsonl", *hidden, late)
+        wait_for(lambda: name not in one.portal.overview.state.silences)
+        (row,) = one.portal.alerts_of("press-1", "torque_nm")
+        verdict = operator.post(f"/api/feedback/{row.incident}", json={"verdict": "real"})
+        verdict.raise_for_status()  # long after its end
+
+        page.goto(f"{one.address}/#/health")
+        there = f"[id='silence-{name}']"
+        page.wait_for_selector(f"{there} .tag:has-text('hid 1 marked as real')")
+        assert page.locator(f"{there} b a").count() == 0  # it has ended, so it is not on Now
+        page.click(f"{there} .muted a")
+        page.wait_for_selector(".story")
+        assert row.incident in page.url
+        page.click(".heading a.tag.bad:has-text('hidden by a silence')")
+        page.wait_for_selector(f"{there}.wanted")
+        assert violations(page) == []
+        kept(page, "health-silence")

@@ -161,3 +161,24 @@ def test_an_incident_shows_every_attempt_to_deliver_its_messages(
                 assert "delivered" in rows[1]
                 assert violations(page) == []
                 assert faults_of(page) == []
+
+
+def test_where_to_look_first_is_what_is_critical_and_not_what_has_most_warnings(
+    tmp_path: Path, chromium: Browser
+) -> None:
+    lines = [transition("opened", 60 + i, f"w{i}", source_id="many", metric_name=f"m{i}")
+             for i in range(10)]  # fmt: skip
+    worst = transition("opened", 80, "c", source_id="one", severity="CRITICAL")
+    over = transition("opened", 90, "o", source_id="over", severity="CRITICAL")
+    append(tmp_path / "alerts.jsonl", *lines, worst, over,
+           transition("resolved", 100, "o", source_id="over"))  # fmt: skip
+    with (
+        served(tmp_path) as one,
+        opened(chromium, one.address, one.portal.accounts.link("admin"), "ann") as page,
+    ):
+        found = one.client("viewer").get("/api/series/lanes").json()
+        assert list(found["lanes"]) == ["one", "many", "over"]
+        page.goto(f"{one.address}/#/explore")
+        page.wait_for_selector(".lanes li")
+        assert page.locator("ol.plain-list li a b").all_inner_texts() == ["one", "many", "over"]
+        assert page.locator(".lanes .lane-name").all_inner_texts() == ["one", "many", "over"]

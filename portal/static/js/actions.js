@@ -1,5 +1,5 @@
 // What a person does; each action can be undone where that is possible.
-import { all, ask, id, post, report } from "./api.js";
+import { all, ask, at, id, post, report } from "./api.js";
 import { dialog, incidents, leaving, marked, route, session, toast } from "./state.js";
 import { absolute } from "./format.js";
 import { t } from "./text.js";
@@ -34,14 +34,31 @@ export async function each(list, run) {
   return results;
 }
 
-async function several(names, what) {
-  const results = await each(names, (name) => post(`/api/incidents/${id(name)}/${what}`, {}, { keepalive: true }));
+// On incidents: whether one of them still waits for alerting, and the action of each that was done.
+async function several(names, what, body = () => ({})) {
+  const results = await each(names, (name) => post(`/api/incidents/${id(name)}/${what}`, body(name), { keepalive: true }));
   const failed = results.filter((one) => one.error && one.error.status !== 409); // 409: it is over already
   if (failed.length) {
     throw names.length === 1 ? failed[0].error
       : new Error(t("someFailed", { n: failed.length, all: names.length, why: failed[0].error.message }));
   }
-  return results.some((one) => one.value && one.value.waiting);
+  const done = names.map((name, n) => [name, results[n].value]).filter(([, value]) => value);
+  return { waits: done.some(([, value]) => value.waiting), actions: new Map(done.map(([name, value]) => [name, value.action])) };
+}
+
+// Only what these acknowledgements took: somebody else may hold the rest, by now or all along.
+function undoing(actions) {
+  running = taken([...actions.keys()], "unacknowledge", (name) => ({ undoes: actions.get(name) }));
+  return running;
+}
+
+async function taken(names, what, body) {
+  const mine = ++turn;
+  try {
+    const { waits, actions } = await several(names, what, body);
+    const back = what === "acknowledge" && actions.size ? () => undoing(actions) : null;
+    said(t(waits ? "waitsForAlerting" : `done_${what}`), back, mine);
+  } catch (error) { report(error); }
 }
 
 const UNDO_MS = 6000;
@@ -57,7 +74,7 @@ function resolveSoon(names) {
   const send = () => {
     clearTimeout(timer);
     removeEventListener("pagehide", send);
-    several(names, "resolve").then((waits) => { if (waits) said(t("waitsForAlerting"), null, mine); }, report).finally(() => put(false));
+    several(names, "resolve").then(({ waits }) => { if (waits) said(t("waitsForAlerting"), null, mine); }, report).finally(() => put(false));
   };
   const timer = setTimeout(send, UNDO_MS);
   addEventListener("pagehide", send); // closing the page is no undo
@@ -84,21 +101,16 @@ async function done(what, names) {
   const wanted = what === "resolve" ? names.filter((name) => !leaving.value.has(name)) : names;
   if (!wanted.length) return;
   marked.value = new Set();
-  if (what === "resolve") { resolveSoon(wanted); return; }
-  const mine = ++turn;
-  try {
-    const waits = await several(wanted, what);
-    const back = what === "acknowledge" ? () => act("unacknowledge", wanted) : null;
-    said(t(waits ? "waitsForAlerting" : `done_${what}`), back, mine);
-  } catch (error) { report(error); }
+  if (what === "resolve") resolveSoon(wanted);
+  else await taken(wanted, what);
 }
 
 // One series of an incident; its incident goes on speaking of the others.
-export async function actOnSeries(what, alert) {
+export async function actOnSeries(what, alert, body = {}) {
   const mine = ++turn;
   try {
-    const found = await post(`/api/alerts/${id(alert)}/${what}`, {}, { keepalive: true });
-    const back = what === "acknowledge" ? () => actOnSeries("unacknowledge", alert) : null;
+    const found = await post(`/api/alerts/${id(alert)}/${what}`, body, { keepalive: true });
+    const back = what === "acknowledge" ? () => actOnSeries("unacknowledge", alert, { undoes: found.action }) : null;
     said(t(found.waiting ? "waitsForAlerting" : `done_${what}`), back, mine);
   } catch (error) { report(error); }
 }
@@ -106,7 +118,7 @@ export async function actOnSeries(what, alert) {
 // With all of its series: a list of incidents has the first of each.
 async function whole(one) {
   if (!one.more) return one;
-  const { alerts } = await ask(`/api/incidents/${id(one.id)}`);
+  const alerts = await all(at("/api/alerts", { incident: one.id }));
   return { ...one, members: [...new Map(alerts.map((each) => [each.fingerprint, each])).values()] };
 }
 

@@ -38,7 +38,7 @@ export async function ask(path, { method = "GET", body, signal, keepalive = fals
 export const post = (path, body = {}, others = {}) => ask(path, { method: "POST", body, ...others });
 export const at = (path, query) => {
   const given = Object.entries(query).filter(([, value]) => value !== "" && value != null);
-  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+  return given.length ? `${path}${path.includes("?") ? "&" : "?"}${new URLSearchParams(given)}` : path;
 };
 export const id = encodeURIComponent;
 
@@ -46,7 +46,7 @@ export const id = encodeURIComponent;
 export async function all(path, options) {
   const items = [];
   for (let cursor = ""; cursor != null;) {
-    const one = await ask(at(path, { limit: 500, cursor }), options);
+    const one = await ask(at(path, { limit: 500, cursor }), options); // the path may have a query of its own
     items.push(...one.items);
     cursor = one.next;
   }

@@ -12,8 +12,10 @@ export function colours() {
   };
 }
 
+const MOST_EDGES = 20; // of more windows the edges would hide what they are about
+
 // The window that an alert was judged by: a bar below and its two edges.
-function evidence(u, from, to, colour) {
+function evidence(u, from, to, colour, edged) {
   const { ctx, bbox } = u, edge = bbox.left + bbox.width, thick = 4 * devicePixelRatio;
   const [left, right] = [from, to].map((one) => u.valToPos(one, "x", true));
   if (right < bbox.left || left > edge) return;
@@ -21,6 +23,7 @@ function evidence(u, from, to, colour) {
   ctx.fillStyle = ctx.strokeStyle = colour;
   ctx.globalAlpha = 0.9;
   ctx.fillRect(a, bbox.top + bbox.height - thick, Math.max(b - a, 2), thick);
+  if (!edged) return;
   ctx.lineWidth = devicePixelRatio;
   ctx.setLineDash([thick, thick]);
   ctx.beginPath();
@@ -44,7 +47,9 @@ function marks(alerts, paint) {
       ctx.globalAlpha = 0.9;
       ctx.fillRect(left, bbox.top, Math.max(right - left, 2), 4 * devicePixelRatio);
     }
-    for (const one of alerts()) for (const [from, to] of one.windows || []) evidence(u, from / 1000, to / 1000, one.severity === "CRITICAL" ? paint.bad : paint.warn);
+    const windows = alerts().flatMap((one) => (one.windows || []).map(([from, to]) => [from / 1000, to / 1000, one.severity === "CRITICAL" ? paint.bad : paint.warn]));
+    const edged = windows.filter(([from, to]) => to >= u.scales.x.min && from <= u.scales.x.max).length <= MOST_EDGES;
+    for (const [from, to, colour] of windows) evidence(u, from, to, colour, edged);
     ctx.restore();
   };
 }

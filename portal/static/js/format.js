@@ -61,6 +61,9 @@ export const whole = (value) => new Intl.NumberFormat(language.value).format(val
 // The first names of a list, and how many more there are.
 export const few = (names) => names.slice(0, 3).join(", ") + (names.length > 3 ? ` ${t("more", { n: names.length - 3 })}` : "");
 
+// How many entries of a list are not shown, below it.
+export const Rest = ({ n, words = "more" }) => n > 0 && html`<p class="soft rest">${t(words, { n: whole(n) })}</p>`;
+
 const SHAPES = {
   CRITICAL: "M8 1 15.5 14.5H.5Z", WARNING: "M8 .8 15.2 8 8 15.2 .8 8Z",
   INFO: "M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13Z",

@@ -1,7 +1,7 @@
 // The stream of changes: the browser resumes it by the number of the last change it has.
 import { ask } from "./api.js";
 import { batch } from "./lib.js";
-import { changes, clock, incidents, online, session, summary, summaryAt, texts, unread } from "./state.js";
+import { changes, clock, incidents, online, OVER, overMost, session, summary, summaryAt, texts, unread, unreadOver } from "./state.js";
 
 let source = null;
 let last = null;
@@ -26,7 +26,7 @@ export async function loadAll() {
   let open, over;
   try {
     [open, over] = await Promise.all([
-      ask("/api/incidents?state=open&limit=500"), ask("/api/incidents?state=over&limit=30"),
+      ask("/api/incidents?state=open&limit=500"), ask(`/api/incidents?state=over&limit=${Math.min(overMost.value, 500)}`),
     ]);
   } catch { // nothing else would ask for it again
     setTimeout(() => { if (arrived === mine && session.value) loadAll(); }, AGAIN_MS);
@@ -39,6 +39,7 @@ export async function loadAll() {
   batch(() => {
     incidents.value = found;
     unread.value = open.next;
+    unreadOver.value = over.next;
     changes.value += 1;
   });
 }
@@ -61,6 +62,22 @@ export async function loadMore() {
   } finally { loading = false; }
 }
 
+// Older ones that are over, for who asks.
+export async function loadOver() {
+  const cursor = unreadOver.value;
+  if (!cursor || loading) return;
+  loading = true;
+  try {
+    const found = await ask(`/api/incidents?state=over&limit=${OVER}&cursor=${encodeURIComponent(cursor)}`);
+    if (unreadOver.value !== cursor) return;
+    batch(() => {
+      incidents.value = new Map([...found.items.map((one) => [one.id, one]), ...incidents.value]);
+      overMost.value += found.items.length;
+      unreadOver.value = found.next;
+    });
+  } finally { loading = false; }
+}
+
 function alive() {
   heard = Date.now();
   online.value = true;
@@ -75,6 +92,7 @@ function onChange(event) {
   last = event.lastEventId;
   alive();
   const change = JSON.parse(event.data);
+  if (change.left_out) loadAll(); // more than a message holds
   batch(() => {
     if (change.incidents.length) {
       const next = new Map(incidents.value);

@@ -8,6 +8,9 @@ export const summary = signal(null);
 export const summaryAt = signal(0);
 export const incidents = signal(new Map());
 export const unread = signal(null); // the place behind the open incidents that were loaded
+export const OVER = 30; // incidents that are over, of a page
+export const overMost = signal(OVER);
+export const unreadOver = signal(null); // the place behind those that were loaded
 export const online = signal(true);
 export const toast = signal(null);
 export const dialog = signal(null);
@@ -37,7 +40,7 @@ export const open = computed(() =>
       a.id.localeCompare(b.id)));
 export const over = computed(() =>
   [...incidents.value.values()].filter((one) => !one.firing)
-    .sort((a, b) => (b.closed || "").localeCompare(a.closed || "")).slice(0, 30));
+    .sort((a, b) => (b.closed || "").localeCompare(a.closed || "")).slice(0, overMost.value));
 
 // How many are open: more than were loaded, where there are very many.
 export const openCount = computed(() =>

@@ -28,16 +28,23 @@ export const silences = (matchers, name, start, end, reason) => "silences:\n" + 
 // A name as a pattern that means only it.
 export const exactly = (name) => name.replace(/[*?[]/g, "[$&]");
 
-// An incident as a part of that file: a silence of its series, and a route of their own to fill in.
-export function policyOf(one, members, start, end) {
+// A text that stands in a comment: one line, whatever the names are.
+const remark = (text) => `# ${quoted(text).slice(1, -1)}\n`;
+
+// An incident as a part of that file: a silence of its series, and a route of their own to the receiver
+// that is sent it now, with the other receivers that there are.
+export function policyOf(one, members, config, start, end) {
   const metrics = new Map();
   for (const { source_id, metric_name } of members) metrics.set(source_id, [...(metrics.get(source_id) || []), exactly(metric_name)]);
   const matchers = [...metrics].map(([source, mine]) => matcher([exactly(source)], [...new Set(mine)]));
   const name = `incident-${one.id.slice(0, 12)}`;
-  const all = one.members.length + one.more, there = new Set(one.alerts.map((each) => each.fingerprint)).size;
-  const lacks = all > there ? `# ${there} of ${all} series\n` : "";
-  return lacks + silences(matchers, name, start, end, "") + "# or, before the other routes, with the name of a receiver:\n# routes:\n"
-    + matchers.map((each, n) => `#   - {name: ${name}-${n + 1}, receiver: RECEIVER, match: ${each}}\n`).join("");
+  const known = config.routes.find((each) => each.name in one.routes) || config.routes[0];
+  const receiver = known ? known.receiver : config.receivers[0].name;
+  const choices = config.receivers.map((each) => `${each.name} (${each.kind})`).join(", ");
+  return silences(matchers, name, start, end, "") + "# or, before the other routes, a route of its own:\n"
+    + (config.given ? remark(`receivers of this configuration: ${choices}`)
+      : remark(`this portal has no --config, so it knows no receivers: put the name of yours for ${receiver}`))
+    + "# routes:\n" + matchers.map((each, n) => `#   - {name: ${name}-${n + 1}, receiver: ${quoted(receiver)}, match: ${each}}\n`).join("");
 }
 
 // A key at the top level with a plain value.

@@ -1,7 +1,7 @@
 // A swim lane for each source: ribbons of scores, bars of alerts, and where to look first.
 import { ask, at } from "../api.js";
 import { useAnswer } from "../answers.js";
-import { absolute, called, Fault, hour, Severity, whole } from "../format.js";
+import { absolute, called, Fault, hour, Rest, Severity, whole } from "../format.js";
 import { html, useState } from "../lib.js";
 import { changes, go, link, rank } from "../state.js";
 import { t } from "../text.js";
@@ -9,9 +9,10 @@ import { t } from "../text.js";
 const HEIGHT = 34;
 
 function order(data) {
-  const names = Object.keys(data.lanes);
-  const weight = (name) => (data.alerts[name] || []).reduce((sum, one) => sum + rank(one.severity) * (one.to ? 1 : 100), 0);
-  return names.map((name) => [name, weight(name)]).sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0]));
+  const worst = (rows) => rows.reduce((most, one) => Math.max(most, rank(one.severity)), 0);
+  const weights = (rows) => [worst(rows.filter((one) => !one.to)), worst(rows), rows.reduce((sum, one) => sum + rank(one.severity), 0)];
+  return Object.keys(data.lanes).map((name) => [name, weights(data.alerts[name] || [])])
+    .sort(([a, one], [b, other]) => other[0] - one[0] || other[1] - one[1] || other[2] - one[2] || a.localeCompare(b));
 }
 
 function Lane({ name, data }) {
@@ -35,7 +36,7 @@ export function Explore({ here }) {
     return ask(at("/api/series/lanes", { from, to, slices: 200 }), { signal });
   }, [hours], [changes.value], (found) => { setData(found); setFault(""); }, (error) => setFault(error.message));
   const rows = data ? order(data) : [];
-  const worst = rows.filter(([, weight]) => weight > 0).slice(0, 5);
+  const worst = rows.filter(([, [, most]]) => most > 0).slice(0, 5);
   const choice = (n) => html`<a class=${`button ${hours === n ? "on" : ""}`} aria-current=${hours === n ? "true" : undefined} href=${link("explore", [], { hours: n })}>${n < 48 ? t("hours", { n }) : t("days", { n: n / 24 })}</a>`;
   return html`<div class="bar"><h1>${t("explore")}</h1><div class="row">${[2, 6, 24, 168].map(choice)}</div></div>${fault && html`<${Fault} text=${fault} />`}${!data ? !fault && html`<p class="soft" aria-busy="true">…</p>` : html`
     ${worst.length > 0 && html`<section class="card"><h2>${t("lookFirst")}</h2><ol class="plain-list">${worst.map(([name]) => { const all = data.alerts[name], top = [...all].sort((a, b) => rank(b.severity) - rank(a.severity) || a.from - b.from)[0];
@@ -43,5 +44,5 @@ export function Explore({ here }) {
     <section class="card"><h2>${t("lanes")}</h2><p class="soft">${t("lanesHint")} ${absolute(data.from / 1000)} – ${absolute(data.to / 1000)}</p>
     <ul class="lanes">${rows.map(([name]) => html`<${Lane} key=${name} name=${name} data=${data} />`)}</ul>
     <p class="axis soft"><span>${hour(data.from / 1000)}</span><span>${hour((data.from + data.to) / 2000)}</span><span>${hour(data.to / 1000)}</span></p>
-    ${data.count > rows.length && html`<p class="soft">${t("moreSources", { n: whole(data.count - rows.length) })}</p>`}</section>`}`;
+    ${data.count > rows.length && html`<p class="soft">${t("moreSources", { n: whole(data.count - rows.length) })}</p>`}<${Rest} n=${data.alerts_left_out} words="alertsUndrawn" /></section>`}`;
 }

@@ -1,13 +1,14 @@
 // Health: how far behind, what came in, what was refused, what became of every transition.
 import { ask } from "../api.js";
 import { useAnswer } from "../answers.js";
-import { Fault, number, span, whole } from "../format.js";
-import { html, useState } from "../lib.js";
-import { changes, clock } from "../state.js";
-import { fault as said } from "../said.js";
+import { absolute, Fault, number, Rest, span, whole } from "../format.js";
+import { html, useEffect, useState } from "../lib.js";
+import { changes, clock, link } from "../state.js";
+import { fault as said, recorded } from "../said.js";
 import { named, t } from "../text.js";
+import { aimOf, silenceLink } from "./silenced.js";
 
-export function Health() {
+export function Health({ here }) {
   const [one, setOne] = useState(null);
   const every = Math.floor(clock.value / 5000);
   const [fault, setFault] = useState("");
@@ -25,7 +26,7 @@ export function Health() {
     ${one.limits && html`<p class="fault">${said(one.limits)}</p>`}<${Job} watch=${one.watch} /><section class="card"><h2>${t("account")}</h2>${one.routes.length === 0 ? html`<p class="soft">${t("none")}</p>` : one.routes.map((each) => html`<p><b>${each.route}</b>: ${t("accountLine", { n: whole(each.transitions) })} ${
       Object.entries(each.reasons).map(([reason, n]) => `${whole(n)} ${named("r", reason)}`).join(" + ")}${Object.keys(each.messages).length > 0 && one.delivers ? `; ${t("messages")}: ${
       Object.entries(each.messages).map(([state, n]) => `${n} ${named("s", state)}`).join(" + ")}` : ""}${each.residue ? html` <b class="fault">${t("residue", { n: each.residue })}</b>` : ""}</p>`)}</section>
-    <div class="columns"><${Breakers} rows=${one.breakers} /><${Silences} found=${one.silences} /></div>`;
+    <div class="columns"><${Breakers} rows=${one.breakers} /><${Silences} found=${one.silences} wanted=${here.query.get("silence") || ""} /></div>`;
 }
 
 // The job: what it read and what became of it, how far behind it is.
@@ -48,10 +49,21 @@ function Job({ watch }) {
 const Breakers = ({ rows }) => html`<section class="card"><h2>${t("breakers")}</h2>${rows.length === 0 ? html`<p class="soft">${t("noBreakers")}</p>`
   : html`<ul class="plain-list">${rows.map((each) => html`<li><b class="grow">${each.name}</b><span class=${`tag ${each.open ? "bad" : "good"}`}>${t(each.open ? "leftAlone" : "closedBreaker")}</span></li>`)}</ul>`}</section>`;
 
-function Silences({ found }) {
-  const line = (one, why) => html`<li><span class="grow"><b>${one.what === "one series" ? t("oneSeries") : one.what}</b> <span class="soft">${t("by", { name: one.by === "configuration" ? t("byConfiguration") : one.by })}</span></span>
+// One that hid something leads to what it hid; one that still holds, to where it stands on Now.
+function Silence({ one, why, wanted }) {
+  const what = aimOf(one), rest = one.incidents_count - one.incidents.length;
+  return html`<li id=${`silence-${one.id}`} class=${one.id === wanted ? "wanted" : ""} aria-current=${one.id === wanted ? "true" : undefined}>
+    <span class="grow"><b>${one.holds ? html`<a href=${silenceLink(one.id)}>${what}</a>` : what}</b> <span class="soft">${t("by", { name: one.by === "configuration" ? t("byConfiguration") : one.by })}${
+      one.start && ` · ${absolute(one.start)}`}${one.end && ` – ${absolute(one.end)}`}</span>${one.incidents.length > 0 && html`<span class="muted">${t("hid")} ${
+      one.incidents.map((each, n) => html`${n > 0 && ", "}<a href=${link("incident", [each.id])}>${recorded(each.title)}</a>`)}${rest > 0 && ` ${t("more", { n: whole(rest) })}`}</span>`}</span>
     <span class="tag bad">${why}</span></li>`;
-  const rows = [...found.hid_real.map((one) => line(one, t("hidReal", { n: one.real.length }))),
-    ...found.never_matched.map((one) => line(one, t("neverMatched")))];
-  return html`<section class="card"><h2>${t("silencesReview")}</h2>${rows.length ? html`<ul class="plain-list">${rows}</ul>` : html`<p class="soft">${t("silencesFine")}</p>`}</section>`;
+}
+
+function Silences({ found, wanted }) {
+  const there = [...found.hid_real, ...found.never_matched].some((one) => one.id === wanted);
+  useEffect(() => { if (there) document.getElementById(`silence-${wanted}`)?.scrollIntoView({ block: "center" }); }, [wanted, there]);
+  const left = found.hid_real_count + found.never_matched_count - found.hid_real.length - found.never_matched.length;
+  const rows = [...found.hid_real.map((one) => html`<${Silence} key=${one.id} one=${one} wanted=${wanted} why=${t("hidReal", { n: one.real_count })} />`),
+    ...found.never_matched.map((one) => html`<${Silence} key=${one.id} one=${one} wanted=${wanted} why=${t("neverMatched")} />`)];
+  return html`<section class="card"><h2>${t("silencesReview")}</h2>${rows.length ? html`<ul class="plain-list">${rows}</ul><${Rest} n=${left} words="earlier" />` : html`<p class="soft">${t("silencesFine")}</p>`}</section>`;
 }

@@ -1,15 +1,15 @@
 // One incident: its story, chart, timeline, series, messages, and why each was sent or not.
 import { act, actOnSeries, copy, curl, judge, may, silenceDialog } from "../actions.js";
-import { ask, at, id, report } from "../api.js";
+import { all, ask, at, id, report } from "../api.js";
 import { useAnswer } from "../answers.js";
 import { Chart } from "../chart.js";
-import { absolute, Ago, At, called, Fault, number, Severity, span, Taken } from "../format.js";
+import { absolute, Ago, At, called, Fault, number, Rest, Severity, span, Taken } from "../format.js";
 import { html, useEffect, useState } from "../lib.js";
 import { changes, chosen, link, now, texts } from "../state.js";
 import { because, check, fault as refusal, part, recorded, struck, told, verdict } from "../said.js";
 import { named, t } from "../text.js";
 import { policyOf } from "../yaml.js";
-import { silenceLink, silenceNamed, silencesOf, SilenceTag, Suppressed } from "./silenced.js";
+import { Hidden, silenceLink, silenceNamed, silencesOf, SilenceTag, Suppressed } from "./silenced.js";
 import { Head, outcomes } from "./whynot.js";
 
 function Story({ story }) {
@@ -65,16 +65,16 @@ export function columns(found) {
     time: ms(found.time_us), value: found.value, unit: found.unit, alerts: found.alerts,
     bandTime: ms(win.time_us), low: banded ? win.expected_low : null, high: banded ? win.expected_high : null,
     scoreTime: ms(win.time_us), score: win.score || [], levels: win.level || [], median: win.median || [],
-    exact: found.exact, count: found.count, fromEvidence: found.from_evidence,
+    leftOut: found.left_out, unread: found.alerts_unread || 0, exact: found.exact, count: found.count, fromEvidence: found.from_evidence,
     from: found.from / 1000, to: found.to / 1000,
   };
 }
 
-function Timeline({ rows, names }) {
+function Timeline({ rows, names, left }) {
   const about = (one) => one.alerts && one.alerts.length < names.size && one.alerts.map((each) => names.get(each)).filter(Boolean).join(", ");
-  return html`<section class="card"><h2>${t("timeline")}</h2><ol class="timeline">${rows.map((one) => html`<li class=${one.severity || "person"}>
-    <${At} time=${one.time} /> ${one.by ? html`<b>${one.by}</b> ${t(one.kind)} ${about(one) || ""}${one.note && `: ${one.kind === "feedback" ? named("j", one.note) : one.note}`}`
-      : html`${t(one.kind)} <b>${one.source_id}</b> ${one.metric_name} ${one.kind !== "resolved" && html`<${Severity} of=${one.severity} />`}`}</li>`)}</ol></section>`;
+  return html`<section class="card"><h2>${t("timeline")}</h2><ol class="timeline" tabindex="0">${rows.map((one) => html`<li class=${one.severity || "person"}>
+    <${At} time=${one.time} /> ${one.by ? html`<b>${one.by}</b> ${one.kind === "feedback" ? t("did_feedback", { verdict: named("j", one.note) }) : t(`did_${one.kind}`)} ${about(one) || ""}${one.kind !== "feedback" && one.note && `: ${one.note}`}`
+      : html`${t(one.kind)} <b>${one.source_id}</b> ${one.metric_name} ${one.kind !== "resolved" && html`<${Severity} of=${one.severity} />`}`}</li>`)}</ol><${Rest} n=${left} words="between" /></section>`;
 }
 
 // Somebody may have one series of several; who has the whole stands above.
@@ -86,24 +86,28 @@ function Holder({ one, whole }) {
 
 function Members({ one: incident }) {
   const rows = incident.members, several = rows.length > 1;
-  const silenced = (series) => silencesOf(incident, series).slice(0, 3).map((each) => html` <${SilenceTag} one=${each} words=${named("r", "silenced")} />`);
+  const silenced = (series) => {
+    const mine = silencesOf(incident, series), rest = mine.length - 3;
+    return html`${mine.slice(0, 3).map((each) => html` <${SilenceTag} one=${each} words=${named("r", "silenced")} />`)}${rest > 0 && ` ${t("more", { n: rest })}`}`;
+  };
   return html`<section class="card"><h2>${t("members")}</h2><div class="wide" tabindex="0" role="region" aria-label=${t("members")}><table><thead><tr><th>${t("severity")}</th><th>${t("series")}</th><th>${t("score")}</th>
     <th>${t("opened")}</th><th>${t("resolved")}</th><th>${t("evidence")}</th>${several && html`<th>${t("acknowledge")}</th>`}</tr></thead><tbody>${rows.map((one) => html`<tr><td><${Severity} of=${one.severity} quiet=${one.closed} /></td>
     <td><a class="clamp" href=${link("series", [one.source_id, one.metric_name])}>${called(one.source_id)} ${called(one.metric_name)}</a>${!one.closed && silenced(one.fingerprint)}</td><td>${number(one.score, 3)}</td>
-    <td><${At} time=${one.opened} /></td><td>${one.closed ? html`<${At} time=${one.closed} />` : t("open")}</td><td><span class="clamp">${recorded(one.summary)}</span></td>${several && html`<td><${Holder} one=${one} whole=${incident.acknowledged_by} /></td>`}</tr>`)}</tbody></table></div></section>`;
+    <td><${At} time=${one.opened} /></td><td>${one.closed ? html`<${At} time=${one.closed} />` : t("open")}</td><td><span class="clamp">${recorded(one.summary)}</span></td>${several && html`<td><${Holder} one=${one} whole=${incident.acknowledged_by} /></td>`}</tr>`)}</tbody></table></div><${Rest} n=${incident.more} /></section>`;
 }
 
 // Every attempt to deliver a message: when, and what came of it.
 function Attempts({ one }) {
-  const count = html`${t("attempts", { n: one.tried.length || one.attempts })} ${one.reason}`;
+  const tries = Math.max(one.attempts, one.tried.length);
+  const count = html`${t(tries === 1 ? "attempt" : "attempts", { n: tries })}${one.reason && `: ${one.reason}`}`;
   if (!one.tried.length) return html`<span class="soft">${count}</span>`;
   return html`<details class="tries"><summary class="soft">${count}</summary><ol class="plain-list">${one.tried.map((each) => html`<li><${At} time=${each.time} />
-    <span class="grow soft">${each.reason}</span><span class=${`tag ${each.state === "delivered" ? "good" : "bad"}`}>${named("s", each.state)}</span></li>`)}</ol></details>`;
+    <span class="grow soft">${each.reason}</span><span class=${`tag ${each.state === "delivered" ? "good" : "bad"}`}>${named("s", each.state)}</span></li>`)}</ol><${Rest} n=${one.attempts - one.tried.length} words="earlier" /></details>`;
 }
 
 function Told({ one }) {
   return html`<section class="card"><h2>${t("told")}</h2>${one.messages.length === 0 ? html`<p class="soft">${t("toldNobody")}</p>` : html`
-    ${!one.delivers && html`<p class="soft">${t("toldPage")}</p>`}<ul class="plain-list">${one.messages.map((each) => html`<li><${At} time=${each.time} />
+    ${!one.delivers && html`<p class="soft">${t("toldPage")}</p>`}<${Rest} n=${one.left_out.messages} words="earlier" /><ul class="plain-list">${one.messages.map((each) => html`<li><${At} time=${each.time} />
       <span class="grow"><b>${each.receiver}</b> ${named("m", each.kind)} <span class="soft">${t("route")} ${each.route}</span></span>
       ${one.delivers && html`<span class=${`tag ${each.state === "delivered" ? "good" : each.state === "dead" ? "bad" : ""}`}>${named("s", each.state)}</span>
       <${Attempts} one=${each} />`}</li>`)}</ul>`}</section>`;
@@ -127,15 +131,17 @@ function Alert({ one, incident }) {
 }
 
 const Why = ({ incident }) => html`<section class="card"><h2>${t("why")}</h2>${
-  incident.alerts.map((one) => html`<${Alert} key=${one.id} one=${one} incident=${incident} />`)}</section>`;
+  incident.alerts.map((one) => html`<${Alert} key=${one.id} one=${one} incident=${incident} />`)}<${Rest} n=${incident.left_out.alerts} /></section>`;
 
 function Records({ one }) {
   const [rows, setRows] = useState(null);
   const from = new Date(Date.parse(one.opened) - 10 * 60e3).toISOString();
   const to = new Date((one.closed ? Date.parse(one.closed) : now()) + 60e3).toISOString();
-  useAnswer((signal) => ask(at("/api/v1/logs", { from, to, limit: 20 }), { signal }), [one.id, one.closed], [], (found) => setRows(found.items), () => setRows([]));
+  const [further, setFurther] = useState(false);
+  useAnswer((signal) => ask(at("/api/v1/logs", { from, to, limit: 20 }), { signal }), [one.id, one.closed], [],
+    (found) => { setRows(found.items); setFurther(Boolean(found.next)); }, () => setRows([]));
   return html`<section class="card"><h2><a href=${link("logs", [], { from, to })}>${t("logsThen")}</a></h2>${rows && (rows.length === 0
-    ? html`<p class="soft">${t("noLogs")}</p>` : html`<ul class="records">${rows.map((each) => html`<li><${At} time=${each.time} /> <b class=${`level ${each.level}`}>${named("lv", each.level)}</b> ${each.source} <code class="clamp" tabindex="0">${each.message}</code></li>`)}</ul>`)}</section>`;
+    ? html`<p class="soft">${t("noLogs")}</p>` : html`<ul class="records">${rows.map((each) => html`<li><${At} time=${each.time} /> <b class=${`level ${each.level}`}>${named("lv", each.level)}</b> ${each.source} <code class="clamp" tabindex="0">${each.message}</code></li>`)}</ul>${further && html`<p><a href=${link("logs", [], { from, to })}>${t("more2")}</a></p>`}`)}</section>`;
 }
 
 const VERDICTS = ["real", "noise", "duplicate", "routine"];
@@ -144,6 +150,8 @@ export function Incident({ here }) {
   const name = here.parts[0] || "";
   const [one, setOne] = useState(null);
   const [gone, setGone] = useState("");
+  const [config, setConfig] = useState(null); // for the copy as YAML
+  useAnswer((signal) => ask("/api/config", { signal }), [], [], setConfig, () => {});
   useEffect(() => {
     chosen.value = name;
     setOne(null);
@@ -157,21 +165,24 @@ export function Incident({ here }) {
   if (gone) return html`<h1>${t("incident")}</h1><${Fault} text=${gone} /><p><a class="button" href=${link("now")}>${t("now")}</a></p>`;
   if (!one) return html`<p class="soft" aria-busy="true">…</p>`;
   const path = `/api/incidents/${one.id}/acknowledge`;
-  const yaml = () => { // of what is open of it, as the dialog of a silence offers it
-    const still = one.alerts.filter((each) => each.state === "open"), from = now();
-    return policyOf(one, still.length ? still : one.alerts, new Date(from).toISOString(), new Date(from + 3600e3).toISOString());
+  const yaml = (alerts) => { // of what is open of it, as the dialog of a silence offers it
+    const still = alerts.filter((each) => each.state === "open"), from = now();
+    copy(policyOf(one, still.length ? still : alerts, config, new Date(from).toISOString(), new Date(from + 3600e3).toISOString()));
+  };
+  const copyYaml = () => { // at once where all is here: some browsers let only a click write
+    if (one.left_out.alerts) all(at("/api/alerts", { incident: one.id })).then(yaml, report); else yaml(one.alerts);
   };
   return html`<div class="bar heading"><div class="grow"><div class="top"><${Severity} of=${one.severity} quiet=${!one.firing} />
     <span class="age" title=${absolute(one.opened)}>${one.firing ? t("since", { span: span(now() - Date.parse(one.opened)) })
       : html`<${Ago} time=${one.closed} /> · ${t("lasted", { span: span(Date.parse(one.closed) - Date.parse(one.opened)) })}`}</span>
     <${Taken} one=${one} />
-    <${Suppressed} one=${one} /></div><h1 class="clamp" tabindex="0">${recorded(one.title)}</h1></div>
+    <${Suppressed} one=${one} /><${Hidden} rows=${one.hidden_by} /></div><h1 class="clamp" tabindex="0">${recorded(one.title)}</h1></div>
     <div class="acts">${one.firing && html`${one.acknowledged_by ? html`<button onClick=${() => act("unacknowledge", [one.id])}>${t("unacknowledge")}</button>`
       : html`<button class="strong" onClick=${() => act("acknowledge", [one.id])}>${t("acknowledge")} <kbd>a</kbd></button>`}
       <button onClick=${() => silenceDialog([one.id])}>${t("silence")} <kbd>s</kbd></button>
       <button onClick=${() => act("resolve", [one.id])}>${t("resolve")} <kbd>r</kbd></button>`}
-      <button onClick=${() => copy(curl(path, {}))}>${t("copyCurl")}</button><button onClick=${() => copy(yaml())}>${t("copyYaml")}</button></div></div>
-    <${Story} story=${one.story} /><${Written} one=${one} /><${Causes} one=${one} /><${Picture} one=${one} /><div class="columns"><${Timeline} rows=${one.timeline} names=${seriesOf(one)} /><${Told} one=${one} /></div>
+      <button onClick=${() => copy(curl(path, {}))}>${t("copyCurl")}</button><button disabled=${!config} onClick=${copyYaml}>${t("copyYaml")}</button></div></div>
+    <${Story} story=${one.story} /><${Written} one=${one} /><${Causes} one=${one} /><${Picture} one=${one} /><div class="columns"><${Timeline} rows=${one.timeline} names=${seriesOf(one)} left=${one.left_out.timeline} /><${Told} one=${one} /></div>
     <${Members} one=${one} /><${Why} incident=${one} /><${Records} one=${one} />
     ${may() && html`<section class="card"><h2>${t("feedback")}</h2><div class="row">${VERDICTS.map((each) => html`<button onClick=${() => judge(one.id, each)}>${t(each)}</button>`)}</div></section>`}`;
 }

@@ -1,12 +1,12 @@
 // What is wrong now: incidents, the worst first; calm if there is none.
 import { act, may, silenceDialog, unsilence } from "../actions.js";
-import { all } from "../api.js";
-import { useAnswer } from "../answers.js";
-import { absolute, Ago, few, Severity, span, Taken, whole } from "../format.js";
+import { all, report } from "../api.js";
+import { More, useAnswer } from "../answers.js";
+import { absolute, Ago, few, Rest, Severity, span, Taken, whole } from "../format.js";
 import { mark, move } from "../keys.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
-import { loadMore } from "../live.js";
-import { changes, chosen, go, leaving, link, marked, now, open, openCount, over, summary, unread } from "../state.js";
+import { loadMore, loadOver } from "../live.js";
+import { changes, chosen, go, leaving, link, marked, now, open, openCount, over, summary, unread, unreadOver } from "../state.js";
 import { because, recorded } from "../said.js";
 import { t } from "../text.js";
 import { silencesOf, Suppressed } from "./silenced.js";
@@ -137,8 +137,8 @@ function Silences({ wanted }) {
 function Pending() {
   const rows = summary.value ? summary.value.pending : [];
   if (!rows.length) return null;
-  return html`<section class="card pending"><h2>${t("pendingTitle", { n: rows.length })}</h2><ul class="plain-list">${rows.map((one) => html`<li key=${one.id} data-pending=${one.id}>
-    <${Severity} of=${one.severity} quiet=${one.kind === "resolved"} /><span class="grow">${t(one.kind)} <b>${one.source_id}</b> ${recorded(one.summary) || one.metric_name}</span><${Ago} time=${one.time} /></li>`)}</ul></section>`;
+  return html`<section class="card pending"><h2>${t("pendingTitle", { n: whole(summary.value.pending_count) })}</h2><ul class="plain-list">${rows.map((one) => html`<li key=${one.id} data-pending=${one.id}>
+    <${Severity} of=${one.severity} quiet=${one.kind === "resolved"} /><span class="grow">${t(one.kind)} <b>${one.source_id}</b> ${recorded(one.summary) || one.metric_name}</span><${Ago} time=${one.time} /></li>`)}</ul><${Rest} n=${summary.value.pending_count - rows.length} words="earlier" /></section>`;
 }
 
 // One down or up, without a keyboard.
@@ -155,5 +155,5 @@ export function Now({ here }) {
       <button onClick=${() => { marked.value = new Set(rows.map((one) => one.id)); }}>${t("selectAll", { n: whole(rows.length) })}</button>
       <button onClick=${() => { marked.value = new Set(); }}>${t("cancel")}</button></div>`}
     <${Pending} /><${List} rows=${rows} />${past.length > 0 ? html`<section><h2>${t("recently")}</h2><ul class="incidents past">${
-      past.map((one) => html`<${Row} key=${one.id} one=${one} />`)}</ul></section>` : rows.length === 0 && html`<p class="soft centred">${t("noneYet")}</p>`}<${Silences} wanted=${here.query.get("silence") || ""} />`;
+      past.map((one) => html`<${Row} key=${one.id} one=${one} />`)}</ul>${unreadOver.value && html`<${More} run=${() => loadOver().catch(report)} />`}</section>` : rows.length === 0 && html`<p class="soft centred">${t("noneYet")}</p>`}<${Silences} wanted=${here.query.get("silence") || ""} />`;
 }

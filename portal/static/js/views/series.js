@@ -2,7 +2,7 @@
 import { ask, at, report } from "../api.js";
 import { More, useAnswer, usePages } from "../answers.js";
 import { Chart } from "../chart.js";
-import { absolute, Ago, called, Fault, hour, number, whole } from "../format.js";
+import { absolute, Ago, called, Fault, few, hour, number, Rest, whole } from "../format.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { changes, go, link, now, read, seeking, settle, summary } from "../state.js";
 import { recorded } from "../said.js";
@@ -41,6 +41,7 @@ function Finder({ q }) {
       <span title=${one.source_id}>${called(one.source_id)}</span><span class="soft"><${Ago} time=${one.last} /></span></a></li>`)}</ul>${found.next && html`<${More} run=${next} />`}`}`}`;
 }
 
+const LISTED = 20; // alerts below the chart
 const HOUR = 3600e3, WEEK = 7 * 24 * HOUR;
 
 function useSeries(source, metric, from, to, shift, every, held) {
@@ -214,9 +215,9 @@ function One({ source, metric, query }) {
         alerts=${data.alerts} from=${data.from} to=${data.to} height=${300} sync="series" name=${metric} label=${`${t("values")}: ${source} ${metric}`} onSpan=${show} />
       ${data.scoreTime.length > 0 && html`<h2>${t("scores")}</h2><${Chart} time=${data.scoreTime} value=${data.score} other=${data.levels} otherTime=${data.scoreTime} otherName=${t("level_line")} alerts=${data.alerts} from=${data.from} to=${data.to}
         height=${130} fixed sync="series" name=${t("score")} label=${`${t("scores")}: ${source} ${metric}`} onSpan=${show} />`}`}
-      <p class="soft">${t("drag")}${data && data.alerts.length > 0 && ` ${t("marks")}`}</p></section>
-    ${data && data.alerts.length > 0 && html`<ul class="plain-list">${data.alerts.slice(-20).map((one) => html`<li><a class="grow" href=${link("incident", [one.incident])}>${recorded(one.summary)}</a>
-      ${one.windows.length > 0 && html`<span class="soft">${t("judgedBy", { windows: one.windows.slice(0, 3).map(([a, b]) => `${hour(a / 1000)} – ${hour(b / 1000)}`).join(", ") })}</span>`}
+      <p class="soft">${t("drag")}${data && data.alerts.length > 0 && ` ${t("marks")}`}</p>${data && html`<${Rest} n=${data.leftOut.alerts} words="alertsUndrawn" /><${Rest} n=${data.leftOut.windows} words="windowsUndrawn" /><${Rest} n=${data.unread} words="alertsUnread" />`}</section>
+    ${data && data.alerts.length > 0 && html`<${Rest} n=${data.alerts.length - LISTED + data.leftOut.alerts} words="earlier" /><ul class="plain-list">${data.alerts.slice(-LISTED).map((one) => html`<li><a class="grow" href=${link("incident", [one.incident])}>${recorded(one.summary)}</a>
+      ${one.windows.length > 0 && html`<span class="soft">${t("judgedBy", { windows: few(one.windows.map(([a, b]) => `${hour(a / 1000)} – ${hour(b / 1000)}`)) })}</span>`}
       <${Ago} time=${new Date(one.from / 1000).toISOString()} /></li>`)}</ul>`}
     ${data && html`<${WhyNot} source=${source} metric=${metric} at=${why} until=${Math.min(data.to, now())} choose=${(moment) => place({ why: moment })} />`}
     ${span && html`<${Moved} chosen=${[from, to]} span=${span} />`}`;

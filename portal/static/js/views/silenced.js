@@ -19,6 +19,12 @@ export const silenceNamed = (incident, detail) =>
 const by = (one) => t("by", { name: one.by === "configuration" ? t("byConfiguration") : one.by });
 export const SilenceTag = ({ one, words }) => html`<a class="tag" href=${silenceLink(one.id)} title=${`${one.id} ${by(one)}`}>${words}</a>`;
 
+export const aimOf = (one) => (one.what === "one series" ? t("oneSeries") : one.what);
+
+// Silences that hid something real of an incident, also those that have ended: they stand on Health.
+export const Hidden = ({ rows }) => rows.map((one) => html`<a class="tag bad" href=${link("health", [], { silence: one.id })}
+  title=${`${one.id}: ${aimOf(one)}`}>${t("wasHidden", { by: by(one) })}</a>`);
+
 export function Suppressed({ one }) {
   const shown = new Set();
   const reasons = one.suppressed.map((why) => {

@@ -1,7 +1,7 @@
 // Another configuration over the recorded past: pages now and then, and what would be missed.
 import { ask, post, report } from "../api.js";
 import { copy, curl } from "../actions.js";
-import { absolute, Severity, span, whole } from "../format.js";
+import { absolute, Rest, Severity, span, whole } from "../format.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { link, now, route, settle } from "../state.js";
 import { packed, unpacked } from "../packing.js";
@@ -32,13 +32,15 @@ function Bars({ rows }) {
     <td class="figure">${whole(a)} → ${whole(b)}</td></tr>`)}</tbody></table>`;
 }
 
+const SHOWN = 50; // of a list
+
 function Result({ one }) {
   const list = (title, rows, draw, count) => html`<section class="card"><h2>${title} <span class="soft">${whole(count ?? rows.length)}</span></h2>
-    ${rows.length === 0 ? html`<p class="soft">${t("none")}</p>` : html`<ul class="plain-list">${rows.slice(0, 50).map(draw)}</ul>`}</section>`;
+    ${rows.length === 0 ? html`<p class="soft">${t("none")}</p>` : html`<ul class="plain-list">${rows.slice(0, SHOWN).map(draw)}</ul><${Rest} n=${(count ?? rows.length) - Math.min(rows.length, SHOWN)} />`}</section>`;
   const sign = (s) => `${s > 0 ? "+" : "−"}${span(Math.abs(s) * 1000)}`;
   return html`<section class="card verdict" id="verdict"><h2>${t("pages")}</h2><p class="big">${whole(one.total[0])} → ${whole(one.total[1])}</p><p class="soft">${t("nowThen")}, ${t("transitions", { n: whole(one.transitions) })}</p></section>
     <div class="columns"><section class="card"><h2>${t("perRoute")}</h2><${Bars} rows=${one.pages} /></section><section class="card"><h2>${t("perDay")}</h2><${Bars} rows=${one.days} /></section></div>
-    ${one.hidden.length > 0 && list(t("hidden"), one.hidden, (each) => html`<li>${each.source_id} ${each.metric_name}: ${named("r", each.reason)}</li>`)}
+    ${one.hidden.length > 0 && list(t("hidden"), one.hidden, (each) => html`<li>${each.source_id} ${each.metric_name}: ${named("r", each.reason)}</li>`, one.hidden_count)}
     ${list(t("missed"), one.missed, (each) => html`<li><${Severity} of=${each.severity} /> <a class="grow" href=${link("incident", [each.incident])}>${recorded(each.summary)}</a> <span class="soft">${absolute(each.opened)}</span></li>`, one.missed_count)}
     ${list(t("later"), one.later, (each) => html`<li><span class="grow">${recorded(each.summary)}</span><b>${sign(each.seconds)}</b></li>`, one.later_count)}`;
 }

@@ -70,7 +70,7 @@ def _edges(stated: Sequence[tuple[str, str]]) -> tuple[tuple[str, tuple[str, ...
     for source, below in stated:
         above.setdefault(below, []).append(source)
     return tuple(
-        (_cut(below), tuple(map(_cut, sources[:_MOST_NAMED])), len(sources))
+        (shortened(below), tuple(map(shortened, sources[:_MOST_NAMED])), len(sources))
         for below, sources in islice(sorted(above.items()), _MOST_EDGES)
     )
 

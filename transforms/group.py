@@ -22,8 +22,6 @@ from padit.domain.audit import Provenance, RunTotals
 from padit.domain.batch import (
     KeyedBatch,
     OffsetRange,
-    decode_kept,
-    encode_kept,
     encode_keyed_batch,
 )
 from padit.domain.errors import StateError
@@ -44,6 +42,7 @@ from padit.transforms.limit import MOST_SERIES, Refused, SeriesLimit, Stage
 from padit.transforms.progress import Progress
 from padit.transforms.provenance import offset_ranges_of
 from padit.transforms.resident import Left, Resident
+from padit.transforms.saved_rows import pack_rows, read_rows
 from padit.transforms.states import VERSION, SavedStates, States, check_version
 from padit.transforms.store import Store
 from padit.transforms.warmup import RETENTION, Status, WarmUpTracker
@@ -254,7 +253,7 @@ class GroupMachine:
     def _close(
         self, store: Store, header: _Header, closing: int, keyed: KeyedBatch, left: Left | None
     ) -> tuple[Outcome, Left]:
-        came = [decode_kept(data) for data in store.read_rows()]
+        came = [read_rows(data) for data in store.read_rows()]
         saved = bool(came)
         if len(keyed.rows):
             came.append((keyed, []))
@@ -310,7 +309,7 @@ class GroupMachine:
             return
         since = closing * self._windows.interval
         needed = [one for one in ranges if one.newest >= since]
-        store.replace_rows(encode_kept(keep_latest(rows, self._windows.interval), needed))
+        store.replace_rows(pack_rows(keep_latest(rows, self._windows.interval), needed))
 
     def _evict(self, states: States, stage: Stage, done: "_Done") -> None:
         """Drop all that is remembered of the series that make room."""

@@ -13,11 +13,12 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
-from padit.domain.batch import KeyedBatch, OffsetRange, decode_kept, encode_kept
+from padit.domain.batch import KeyedBatch, OffsetRange
 from padit.domain.rows import Rows
 from padit.transforms.arranging import NEVER
 from padit.transforms.attributes import keep_latest
 from padit.transforms.provenance import still_needed
+from padit.transforms.saved_rows import pack_rows, read_rows
 from padit.transforms.store import KEPT_CELLS, Store
 from padit.transforms.windows import Closed, WindowOptions
 
@@ -54,7 +55,7 @@ class KeptRows(msgspec.Struct, array_like=True):
         """By cell the rows that windows after slot `closed` can use, and some older ones."""
         held: Held = tuple([] for _ in self.cells)
         for number in self._useful(windows, closed):
-            held[number].extend(decode_kept(data) for data in store.read_kept(number))
+            held[number].extend(read_rows(data) for data in store.read_kept(number))
         return held
 
     def pieces(self, held: Held, windows: WindowOptions, closed: int | None) -> list[Piece]:
@@ -135,7 +136,7 @@ class KeptRows(msgspec.Struct, array_like=True):
             return
         rows = keep_latest(_with_few_names(rows), windows.interval)
         needed = still_needed(ranges, closing, windows)
-        store.add_kept(self.current, encode_kept(rows, needed, by_series=True))
+        store.add_kept(self.current, pack_rows(rows, needed, by_series=True))
         held[self.current].append((_WRITTEN, needed))
         cell = self.cells[self.current]
         newest = int(rows.time.max()) // windows.interval

@@ -7,7 +7,7 @@ where the pieces are many (short slots), most rows are not needed (`--max_sample
 few that reading several pieces costs more.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import msgspec
@@ -15,9 +15,9 @@ import numpy as np
 
 from padit.domain.batch import KeyedBatch, OffsetRange
 from padit.domain.rows import Rows
-from padit.transforms.arranging import NEVER
+from padit.transforms.arranging import NEVER, ends
 from padit.transforms.attributes import keep_latest
-from padit.transforms.provenance import still_needed
+from padit.transforms.provenance import Origins, Piece, still_needed
 from padit.transforms.saved_rows import pack_rows, read_rows
 from padit.transforms.store import KEPT_CELLS, Store
 from padit.transforms.windows import Closed, WindowOptions
@@ -29,7 +29,6 @@ _SPARE_ROWS = 1024
 _FEW_ROWS = 512
 _FEW_NAMES = 8
 
-Piece = tuple[KeyedBatch, Sequence[OffsetRange]]
 Held = tuple[list[Piece], ...]
 """The pieces of each cell, decoded; of those that a pass wrote, only where they came from."""
 _WRITTEN = KeyedBatch(0, (), Rows.empty())
@@ -77,8 +76,7 @@ class KeptRows(msgspec.Struct, array_like=True):
         windows: WindowOptions,
         result: Closed,
         slots: tuple[int, int],
-        came: Sequence[OffsetRange],
-        ranges: Callable[[], Sequence[OffsetRange]],
+        origins: Origins,
     ) -> Rows:
         """Keep what later windows need; returns it, sorted.
 
@@ -88,8 +86,7 @@ class KeptRows(msgspec.Struct, array_like=True):
             windows: their shape.
             result: of the close.
             slots: the first one that it closed, and the first that stays open.
-            came: where the rows that came since the last close are from.
-            ranges: gives the same of all rows.
+            origins: where its rows came from.
         """
         closed, closing = slots
         self._clear(store, held, closing + 1 - windows.slots)
@@ -100,10 +97,10 @@ class KeptRows(msgspec.Struct, array_like=True):
                     store.clear_kept(number)
                 held[number].clear()
             self.cells = [KeptCell() for _ in range(KEPT_CELLS)]
-            self._add(store, held, windows, history, closing, ranges())
+            self._add(store, held, windows, history, closing, origins.of_all())
         else:
             fresh = result.kept_since(windows.start_of(closed))
-            self._add(store, held, windows, fresh, closing, came)
+            self._add(store, held, windows, fresh, closing, origins.of_came())
         return _for_the_next(history, windows)
 
     def _too_many(self, needed: int) -> bool:
@@ -139,7 +136,7 @@ class KeptRows(msgspec.Struct, array_like=True):
         store.add_kept(self.current, pack_rows(rows, needed, by_series=True))
         held[self.current].append((_WRITTEN, needed))
         cell = self.cells[self.current]
-        newest = int(rows.time.max()) // windows.interval
+        newest = ends(rows.time)[1] // windows.interval
         self.cells[self.current] = KeptCell(
             max(newest, _newest(cell, newest)), cell.pieces + 1, cell.rows + len(rows)
         )

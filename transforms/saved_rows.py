@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from padit.domain.batch import KeyedBatch, OffsetRange, Steps, decode_kept, encode_kept
 from padit.domain.rows import Rows
-from padit.ops.compiled import kernel, warm_up
+from padit.ops.compiled import kernel, lean_kernel, warm_up
 from padit.transforms.packed import packed, unpacked
 
 __all__ = ["pack_rows", "read_rows", "steps_of"]
@@ -62,18 +62,24 @@ def _between(time: NDArray[np.int64], between: NDArray[np.int32]) -> tuple[int, 
         step = moment - before
         before = moment
         most = max(most, abs(step))
-        if unit == 1_000_000 and step % 1_000_000 != 0:
-            unit = 1000
-        if unit == 1000 and step % 1000 != 0:
-            unit = 1
+        if step % unit != 0:
+            unit = 1000 if step % 1000 == 0 else 1
     most //= unit
     if most >= 1 << 31:
         return unit, 1 << 31
     before = time[0]
     for i in range(len(time)):
-        between[i] = (time[i] - before) // unit
+        between[i] = _over(time[i] - before, unit)
         before = time[i]
     return unit, most
+
+
+@lean_kernel
+def _over(step: int, unit: int) -> int:
+    """A quotient; dividing by a constant is a multiplication."""
+    if unit == 1_000_000:
+        return step // 1_000_000
+    return step // 1000 if unit == 1000 else step
 
 
 @warm_up

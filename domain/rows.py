@@ -88,8 +88,10 @@ def _one_table(parts: Sequence[Rows]) -> tuple[Sequence[Series], list[NDArray[np
     if all(part.series is first or part.series == first for part in parts):
         return first, [None] * len(parts)
     table: dict[Series, int] = {}
-    maps: list[NDArray[np.int32] | None] = []
+    known: dict[int, NDArray[np.int32] | None] = {}  # of each table that is met again, by identity
     for part in parts:
-        numbers = [table.setdefault(series, len(table)) for series in part.series]
-        maps.append(np.array(numbers, np.int32))
-    return tuple(table), maps
+        if id(part.series) not in known:
+            numbers = [table.setdefault(series, len(table)) for series in part.series]
+            same = numbers == list(range(len(numbers)))
+            known[id(part.series)] = None if same else np.array(numbers, np.int32)
+    return tuple(table), [known[id(part.series)] for part in parts]

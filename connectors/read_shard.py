@@ -297,7 +297,7 @@ class _OpenReader:
         self._reader.close()
 
     def _read_now(self) -> list[ReadBatch]:
-        """What is there. A replay is read by one thread: what a thread knows of names is its own."""
+        """What is there; of a replay in its one thread, because each learns names for itself."""
         if self._bounded:
             return self._thread.submit(self._read_batch).result()
         return self._read_batch()

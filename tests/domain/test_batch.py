@@ -81,8 +81,9 @@ def test_a_keyed_batch_comes_back_as_it_was(
 
 
 @steady
-@given(st.lists(rows(), max_size=4))
-def test_concatenated_rows_are_the_rows_of_the_parts(parts: list[Rows]) -> None:
+@given(st.lists(rows(), max_size=4), st.lists(st.integers(0, 3), max_size=4))
+def test_concatenated_rows_are_the_rows_of_the_parts(parts: list[Rows], again: list[int]) -> None:
+    parts = [*parts, *(parts[number] for number in again if number < len(parts))]
     whole = concatenate(parts)
     assert plain(whole) == [sample for part in parts for sample in plain(part)]
     assert attributes(whole) == [one for part in parts for one in attributes(part)]

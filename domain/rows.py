@@ -64,7 +64,11 @@ def concatenate(parts: Sequence[Rows]) -> Rows:
     elif any(part.attributes is not None for part in parts):
         everything = np.arange(len(series), dtype=np.int32)
         columns = [
-            Part(part.attributes, everything if remap is None else remap, part.code)
+            Part(
+                part.attributes,
+                everything[: len(part.series)] if remap is None else remap,
+                part.code,
+            )
             for part, remap in zip(parts, maps, strict=True)
         ]
         attributes = joined(columns, len(series))

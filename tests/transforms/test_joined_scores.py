@@ -39,7 +39,7 @@ def test_scores_of_a_kernel_are_those_of_the_scale(
     places = (1, 2, 3 if with_severe else -1)
     event, level, of_sample, accepted, severe = scored(facts, places, sample, sensitivity)
     is_severe = (facts[3] > 0) & with_severe
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         news = score_of(np.where(is_severe, facts[3], facts[0] * sensitivity), 1.0)
         assert np.array_equal(event, news, equal_nan=True)
         assert np.array_equal(level, score_of(facts[1] * sensitivity, 1.0), equal_nan=True)

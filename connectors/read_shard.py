@@ -264,7 +264,7 @@ class _OpenReader:
             self._reader.pause(paused)
             self._paused = paused
         grown, announced = self._with_added(cursor)
-        reads = self._read_now() if ahead is None else ahead
+        reads = self._read_batch() if ahead is None else ahead
         self._report_lag(cursor)
         if not reads and not announced:
             return self._idle(cursor)
@@ -295,12 +295,6 @@ class _OpenReader:
         """Release everything; what was read ahead is read again by the next reader."""
         self._thread.shutdown()
         self._reader.close()
-
-    def _read_now(self) -> list[ReadBatch]:
-        """What is there; of a replay in its one thread, because each learns names for itself."""
-        if self._bounded:
-            return self._thread.submit(self._read_batch).result()
-        return self._read_batch()
 
     def _read_batch(self) -> list[ReadBatch]:
         """Wait for rows, then take what is there up to a full batch.

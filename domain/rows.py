@@ -1,5 +1,6 @@
 """Columns of samples: the one shape in which samples move through the job."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -92,10 +93,14 @@ def _one_table(parts: Sequence[Rows]) -> tuple[Sequence[Series], list[NDArray[np
     if all(part.series is first or part.series == first for part in parts):
         return first, [None] * len(parts)
     table: dict[Series, int] = {}
-    known: dict[int, NDArray[np.int32] | None] = {}  # of each table that is met again, by identity
+    maps: list[NDArray[np.int32] | None] = []
+    met: deque[tuple[Sequence[Series], NDArray[np.int32] | None]] = deque(maxlen=4)
     for part in parts:
-        if id(part.series) not in known:
+        found = next((one for one in met if one[0] is part.series), None)  # mostly the same again
+        if found is None:
             numbers = [table.setdefault(series, len(table)) for series in part.series]
             same = numbers == list(range(len(numbers)))
-            known[id(part.series)] = None if same else np.array(numbers, np.int32)
-    return tuple(table), [known[id(part.series)] for part in parts]
+            found = part.series, None if same else np.array(numbers, np.int32)
+            met.append(found)
+        maps.append(found[1])
+    return tuple(table), maps

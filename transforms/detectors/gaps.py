@@ -75,9 +75,6 @@ class Lasting(NamedTuple):
     gaps: Ints
 
 
-_NONE = Lasting(*(np.empty(0, np.int64) for _ in Lasting._fields))
-
-
 @dataclass(frozen=True, slots=True)
 class Moments:
     """All moments of a table, those of a series one after the other.
@@ -180,7 +177,7 @@ def follow(state: Columns, rows: Ints, table: FeatureTable, rules: Rules, until:
         _Buffer(np.empty((3, RECENT + most), np.int64), np.zeros(3, np.int64),
                 np.zeros(3, np.int64)),
     )  # fmt: skip
-    lasting = Lasting(*out.lasting[:, :found]) if found else _NONE
+    lasting = Lasting(*out.lasting[:, :found])
     return Moments(first, last, out.time, out.value, out.limit, out.of_row, lasting)
 
 
@@ -192,12 +189,10 @@ def _arrange(
 
     Args:
         offset: int64 (n + 1,), where the samples of each row of the table begin.
-        code: int32 (n,), the series of each row.
-        rows: int64 (s,), the row of the state of each series.
+        code: int32 (n,), the series of each row; rows: int64 (s,), the row of each in the state.
         first: int64 (k,), zeros; gets the first moment of each row of the state.
         last: int64 (k,), written: its last one.
-        order: int64 (n,), written: as in `_Table`.
-        stop: int64 (k + 1,), zeros; as in `_Table`.
+        order, stop: int64 (n,) and zeros (k + 1,), written: as in `_Table`.
     """
     for i in range(len(code)):
         first[rows[code[i]]] += offset[i + 1] - offset[i]

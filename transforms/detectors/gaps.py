@@ -64,8 +64,7 @@ class Lasting(NamedTuple):
     Attributes:
         moment: int64 (q,), which.
         following: int64 (q,), time of the next moment of the series, or until when all is known.
-        usual, longest, gaps: int64 (q,), for people: usual and longest gap in microseconds, and how
-            many gaps these are of.
+        usual, longest, gaps: int64 (q,), for people: both in microseconds, and of how many gaps.
     """
 
     moment: Ints
@@ -82,8 +81,7 @@ class Moments:
     Attributes:
         first, last: int64 (k,), moments of each row of the state.
         time, value: (M,) of the latest sample; time is `NEVER` before the first.
-        limit: int64 (M,), gap from which the series is reported, microseconds; 0 while it warms
-            up, and where nobody looks.
+        limit: int64 (M,), gap that is reported, microseconds; 0 while it warms up or nobody looks.
         of_row: int64 (n,), the moment at the end of each row of the table.
         lasting: those that are followed by a gap that is reported.
     """
@@ -189,20 +187,21 @@ def _arrange(
 
     Args:
         offset: int64 (n + 1,), where the samples of each row of the table begin.
-        code: int32 (n,), the series of each row; rows: int64 (s,), the row of each in the state.
+        code: int32 (n,), the series of each row.
+        rows: int64 (s,), the row of the state of each series.
         first: int64 (k,), zeros; gets the first moment of each row of the state.
         last: int64 (k,), written: its last one.
-        order, stop: int64 (n,) and zeros (k + 1,), written: as in `_Table`.
+        order: int64 (n,), written: as in `_Table`.
+        stop: int64 (k + 1,), zeros; as in `_Table`.
     """
     for i in range(len(code)):
         first[rows[code[i]]] += offset[i + 1] - offset[i]
         stop[rows[code[i]] + 1] += 1
     most = moments = 0
     for s in range(len(first)):
-        samples = first[s]
-        most = max(most, samples)
-        first[s], last[s] = moments, moments + samples
-        moments += samples + 1
+        most = max(most, first[s])
+        first[s], last[s] = moments, moments + first[s]
+        moments = last[s] + 1
         stop[s + 1] += stop[s]
     for i in range(len(code)):
         place = stop[rows[code[i]]]  # where its rows begin, and in the end where they stop

@@ -52,17 +52,17 @@ STATE = (
     # Series, samples of each in its window and the open slot, bytes: all of it, and the part that
     # does not depend on samples; `python -m benchmarks.state_size`, series of four weeks as they
     # are saved, the same on every machine.
-    (100, 360.0, 2_802_800.0),
-    (100, 0.0, 2_382_700.0),
+    (100, 360.0, 2_323_200.0),
+    (100, 0.0, 2_023_000.0),
 )
 RECORD_S = 3.53e-6
 """CPU seconds of a worker for a record: a million records on a quiet machine, docs/benchmarks.md
 (`python -m benchmarks.throughput --only drain,shipped_flink`). The runs here are too short to tell
 a record from a start."""
-CLOSE = 8_430.0
+CLOSE = 7_080.0
 """Bytes that a series with full windows writes at an extraction: about a quarter of its state, as
 changes, and from time to time all of it; the mean of half an hour (`benchmarks.state_size`)."""
-KEPT = 31.8
+KEPT = 20.3
 """Bytes that a sample takes in the state until its window is over; from the same command."""
 SERIES_OF_A_WORKER = 10_000
 """The most that a worker was seen to hold in its state cache of 256 MB; CPU and memory of runs

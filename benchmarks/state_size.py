@@ -33,6 +33,7 @@ __all__ = [
     "Written",
     "measure_state",
     "measure_written",
+    "most_of",
     "parts_of",
     "saved_of",
     "written_by_replay",
@@ -46,6 +47,7 @@ _FEW = 32  # series of a group that show what one writes
 _FIRST_ROWS = ReadOptions(0, 0.0).bundle_rows
 _LATER_ROWS = 4 * _FIRST_ROWS
 _FULL_SECONDS = 360  # after which windows are full
+_MORE_SECONDS = 1800
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,8 @@ def _keyed(
         yield KeyedBatch(1, (position,), Rows(names, code, moments, values))
 
 
-def _grown(series: int, weeks: int) -> Iterator[KeyedBatch]:
-    """A sample a minute of each series for so many weeks, then one a second until windows are full.
+def _grown(series: int, weeks: int, seconds: int = 2 * _FULL_SECONDS) -> Iterator[KeyedBatch]:
+    """A sample a minute of each series for so many weeks, then one a second for so many seconds.
 
     The values have all digits, so that nothing is packed that another series could not be.
     """
@@ -119,7 +121,7 @@ def _grown(series: int, weeks: int) -> Iterator[KeyedBatch]:
     random = np.random.default_rng(3)
     begin = START_MS * 1000
     hours = [(k * 8 * 3600, 60, 480) for k in range(weeks * 21)]
-    minutes = [(weeks * 7 * 86400 + at, 1, 10) for at in range(0, 2 * _FULL_SECONDS, 10)]
+    minutes = [(weeks * 7 * 86400 + at, 1, 10) for at in range(0, seconds, 10)]
     first = 0
     for since, step, count in (*hours, *minutes):
         moments = begin + 1_000_000 * (since + step * np.arange(count, dtype=np.int64))
@@ -159,6 +161,18 @@ def saved_of(series: int = 100, weeks: int = 0) -> dict[str, float]:
         "changes, not yet merged": sum(map(len, last.changes)),
     }
     return {name: size / series for name, size in found.items()}
+
+
+def most_of(series: int = 100, weeks: int = 0) -> float:
+    """Bytes a series of all state when it has most, over half an hour of full windows."""
+    machine, store = _machine(), MemoryStore()
+    seconds = _FULL_SECONDS + _MORE_SECONDS
+    batches = _grown(series, weeks, seconds) if weeks else _keyed(series, seconds, 10)
+    sizes = []
+    for keyed in batches:
+        machine.advance(store, keyed)
+        sizes.append(_size(store))
+    return max(sizes[-_MORE_SECONDS // 10 :]) / series
 
 
 def parts_of(series: int = 100, seconds_per_fragment: int = 10) -> dict[str, float]:
@@ -283,8 +297,10 @@ def main() -> None:
     saved, grown = saved_of(), saved_of(_FEW, args.weeks)
     print("\nas it is saved: series of seven minutes")
     _print(saved)
+    print(f"  {'most in half an hour':32}{most_of():>10,.0f}")
     print(f"\nas it is saved: series of {args.weeks} weeks, values of all digits")
     _print(grown)
+    print(f"  {'most in half an hour':32}{most_of(_FEW, args.weeks):>10,.0f}")
     print(f"\nwritten a minute of event time, {_GROUPS} key groups, in pieces of 10 s")
     for series in map(int, args.series.split(",")):
         of_group = max(series // _GROUPS, 1)

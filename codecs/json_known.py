@@ -157,10 +157,11 @@ class _Meanings:
     ) -> Rows:
         """Rows over the pairs in `seen`, of which `code` is the position.
 
-        Where most of all series occur, their table is that of all: the same object again and
-        again, so that rows of several reads are joined without a look at their names.
+        Where most of all series occur, or there are at least as many rows as series, the table is
+        that of all: the same object again and again, so that rows of several reads are joined
+        without a look at their names.
         """
-        if self._single and 2 * len(seen) >= len(self._all):
+        if self._single and len(self._all) <= max(2 * len(seen), len(code)):
             return Rows(self._all, seen[code], time, value, self._column)
         pairs = [self.series[pair] for pair in seen.tolist()]
         attribute = self._attribute[seen]

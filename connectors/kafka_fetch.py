@@ -168,7 +168,9 @@ class Fetcher:
             self._net.call_soon_threadsafe(self._send_due)
 
     def _refreshed(self, _: Any) -> None:
+        """Leaders are known, or have changed: what waited for them is asked for now."""
         self._metadata_at = self._heard = time.monotonic()
+        self._net.call_soon(self._send_due)
 
     def _tick(self) -> None:
         """Send what waited, look for partitions that nobody knows, find lost brokers again."""

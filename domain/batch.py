@@ -22,6 +22,7 @@ __all__ = [
     "Batch",
     "KeyedBatch",
     "OffsetRange",
+    "Steps",
     "decode_keyed_batch",
     "decode_kept",
     "decode_rows",
@@ -29,7 +30,20 @@ __all__ = [
     "encode_kept",
 ]
 
-_VERSION = 5
+_VERSION = 6
+_BEFORE = 5  # had no steps, and is read
+
+
+class Steps(NamedTuple):
+    """Times of rows as what lies between each and the one before.
+
+    Attributes:
+        unit: of them, microseconds.
+        between: int8, int16 or int32 (n,), the first is 0.
+    """
+
+    unit: int
+    between: NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +98,8 @@ class _Columns(msgspec.Struct, array_like=True):
     series if `of_series`, else for each row; empty without attributes. `series` is a MessagePack
     array of its own, so that a table of names that comes again and again is read once. Where
     `counted`, the rows stand series by series, and `code` holds 4 bytes for each series: how many.
+    Where there is a `unit`, `since` is the first time, and `time` holds 1, 2 or 4 bytes a row: how
+    many units it is after the row before.
     """
 
     version: int
@@ -99,6 +115,7 @@ class _Columns(msgspec.Struct, array_like=True):
     attribute: memoryview = memoryview(b"")
     of_series: bool = True
     counted: bool = False
+    unit: int = 0
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -113,12 +130,15 @@ def encode_keyed_batch(keyed: KeyedBatch) -> bytes:
 
 
 def _encode(
-    keyed: KeyedBatch, offset_ranges: list[OffsetRange], *, by_series: bool = False
+    keyed: KeyedBatch,
+    offset_ranges: list[OffsetRange],
+    *,
+    by_series: bool = False,
+    steps: Steps | None = None,
 ) -> bytes:
     rows = keyed.rows
     counted = by_series and 2 * len(rows.series) <= len(rows)
-    since = int(rows.time.min()) if len(rows) else 0
-    near = len(rows) and int(rows.time.max()) - since < 1 << 32
+    since, time = _times(rows.time) if steps is None else (int(rows.time[0]), _raw_steps(steps))
     known = rows.attributes.compact() if rows.attributes is not None and len(rows) else None
     return _encoder.encode(
         _Columns(
@@ -130,13 +150,28 @@ def _encode(
             if counted
             else _raw(rows.code, "<u2" if len(rows.series) <= 1 << 16 else "<i4"),
             since,
-            _raw(rows.time - since, "<u4") if near else _raw(rows.time, "<i8"),
+            time,
             _raw(rows.value, "<f8"),
             offset_ranges,
             *(([], memoryview(b""), True) if known is None else _written(known)),
             counted,
+            0 if steps is None else steps.unit,
         )
     )
+
+
+def _times(time: NDArray[np.int64]) -> tuple[int, memoryview]:
+    """Times as narrow as they are near, and since when they count."""
+    if not len(time):
+        return 0, memoryview(b"")
+    since = int(time.min())
+    if int(time.max()) - since < 1 << 32:
+        return since, _raw(time - since, "<u4")
+    return since, _raw(time, "<i8")
+
+
+def _raw_steps(steps: Steps) -> memoryview:
+    return _raw(steps.between, f"<i{steps.between.itemsize}")
 
 
 def decode_keyed_batch(data: bytes | memoryview) -> KeyedBatch:
@@ -160,7 +195,9 @@ def _decode(data: bytes | memoryview) -> tuple[KeyedBatch, list[OffsetRange]]:
     _check_version(columns.version)
     value = np.frombuffer(columns.value, "<f8")
     code = _codes(columns, len(series), len(value))
-    if len(columns.time) == 4 * len(value):
+    if columns.unit:
+        time = _stepped(columns, len(value))
+    elif len(columns.time) == 4 * len(value):
         time = np.frombuffer(columns.time, "<u4") + np.int64(columns.since)
     else:
         time = np.frombuffer(columns.time, "<i8")
@@ -190,7 +227,7 @@ def _version_of(data: bytes | memoryview) -> Any:
 
 
 def _check_version(version: int) -> None:
-    if version != _VERSION:
+    if version not in (_BEFORE, _VERSION):
         message = f"a batch has version {version}, this code reads {_VERSION}: {FRESH_START}"
         raise StateError(message)
 
@@ -204,6 +241,16 @@ def _codes(columns: _Columns, series: int, rows: int) -> NDArray[Any]:
         message = f"a batch of {rows} rows is damaged: its {series} series have other counts"
         raise StateError(message)
     return np.repeat(np.arange(series, dtype=np.int32), count)
+
+
+def _stepped(columns: _Columns, rows: int) -> NDArray[np.int64]:
+    """Times from what lies between them."""
+    width = len(columns.time) // max(rows, 1)
+    if width not in (1, 2, 4) or len(columns.time) != width * rows:
+        message = f"a batch of {rows} rows is damaged: its times have {len(columns.time)} bytes"
+        raise StateError(message)
+    between = np.frombuffer(columns.time, f"<i{width}")
+    return columns.since + columns.unit * between.cumsum(dtype=np.int64)
 
 
 def _written(known: AttributeColumn) -> tuple[list[Any], memoryview, bool]:
@@ -226,15 +273,22 @@ def _narrow(different: int) -> str:
     return "u1" if different <= 1 << 8 else "<u2" if different <= 1 << 16 else "<i4"
 
 
-def encode_kept(rows: Rows, offset_ranges: list[OffsetRange], *, by_series: bool = False) -> bytes:
+def encode_kept(
+    rows: Rows,
+    offset_ranges: list[OffsetRange],
+    *,
+    by_series: bool = False,
+    steps: Steps | None = None,
+) -> bytes:
     """Rows of many keyed batches that wait in the state, and their offsets.
 
     Args:
         rows: as they came, or sorted.
         offset_ranges: where they came from.
         by_series: the rows stand series by series, in the order of their table.
+        steps: their times, where that is smaller.
     """
-    return _encode(KeyedBatch(0, (), rows), offset_ranges, by_series=by_series)
+    return _encode(KeyedBatch(0, (), rows), offset_ranges, by_series=by_series, steps=steps)
 
 
 def decode_kept(data: bytes | memoryview) -> tuple[KeyedBatch, list[OffsetRange]]:
@@ -251,7 +305,5 @@ def decode_rows(data: bytes | memoryview) -> Rows:
     return decode_keyed_batch(data).rows
 
 
-def _raw(
-    column: NDArray[np.int32] | NDArray[np.int64] | NDArray[np.float64], dtype: str
-) -> memoryview:
+def _raw(column: NDArray[Any], dtype: str) -> memoryview:
     return np.ascontiguousarray(column, dtype).view(np.uint8).data

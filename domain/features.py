@@ -1,7 +1,8 @@
 """Features of closed windows, as columns: the input of detectors."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from padit.domain.metric import Series
 
 __all__ = ["FEATURES", "FeatureTable", "LateFeatures", "Passed"]
 
+_Answer = TypeVar("_Answer")
 FEATURES = (
     "mean",
     "std",
@@ -150,6 +152,14 @@ class FeatureTable:
     history_start: NDArray[np.int64] | None = None
     passed: Passed | None = None
     attributes: AttributeColumn | None = None
+    _found: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, asked: Callable[["FeatureTable"], _Answer]) -> _Answer:
+        """What a function says of this table: worked out once, whoever asks; not to be changed."""
+        if asked not in self._found:
+            self._found[asked] = asked(self)
+        answer: _Answer = self._found[asked]
+        return answer
 
     @property
     def passed_until(self) -> int:

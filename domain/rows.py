@@ -1,5 +1,6 @@
 """Columns of samples: the one shape in which samples move through the job."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -64,7 +65,11 @@ def concatenate(parts: Sequence[Rows]) -> Rows:
     elif any(part.attributes is not None for part in parts):
         everything = np.arange(len(series), dtype=np.int32)
         columns = [
-            Part(part.attributes, everything if remap is None else remap, part.code)
+            Part(
+                part.attributes,
+                everything[: len(part.series)] if remap is None else remap,
+                part.code,
+            )
             for part, remap in zip(parts, maps, strict=True)
         ]
         attributes = joined(columns, len(series))
@@ -89,7 +94,13 @@ def _one_table(parts: Sequence[Rows]) -> tuple[Sequence[Series], list[NDArray[np
         return first, [None] * len(parts)
     table: dict[Series, int] = {}
     maps: list[NDArray[np.int32] | None] = []
+    met: deque[tuple[Sequence[Series], NDArray[np.int32] | None]] = deque(maxlen=4)
     for part in parts:
-        numbers = [table.setdefault(series, len(table)) for series in part.series]
-        maps.append(np.array(numbers, np.int32))
+        found = next((one for one in met if one[0] is part.series), None)  # mostly the same again
+        if found is None:
+            numbers = [table.setdefault(series, len(table)) for series in part.series]
+            same = numbers == list(range(len(numbers)))
+            found = part.series, None if same else np.array(numbers, np.int32)
+            met.append(found)
+        maps.append(found[1])
     return tuple(table), maps

@@ -61,9 +61,9 @@ class Kernel:
         self.lean = lean
         self._dispatcher: Any = None
 
-    def __call__(self, *args: Any, **named: Any) -> Any:
+    def __call__(self, *args: Any) -> Any:
         """Run the compiled function."""
-        return (self._dispatcher or self.dispatcher)(*args, **named)
+        return (self._dispatcher or self.dispatcher)(*args)
 
     @property
     def dispatcher(self) -> Any:

@@ -203,11 +203,10 @@ class Alerts:
         else:
             rows = len(detected.table)
             lines = Lines(np.full(rows, least), np.full(rows, CRITICAL_FROM))
-        with np.errstate(invalid="ignore"):
-            news = (detected.calibrated >= lines.open_at) | (detected.stated >= least)
-            keeps = news | (detected.states.level >= self._levels.close_at)
-            critical = detected.calibrated >= lines.critical_at
-            critical |= detected.stated >= CRITICAL_FROM
+        news = (detected.calibrated >= lines.open_at) | (detected.stated >= least)
+        keeps = news | (detected.states.level >= self._levels.close_at)
+        critical = detected.calibrated >= lines.critical_at
+        critical |= detected.stated >= CRITICAL_FROM
         followed.ranges, usual = self._ranges.step(followed.ranges, detected.table)
         return Windows(detected, lines, news, keeps, critical, usual, [])
 
@@ -344,7 +343,7 @@ def _describe(alert: Alert, score: DetectionScore, detected: DetectionResult, ro
 def _watched(followed: Followed, found: Windows) -> NDArray[np.int64]:
     """Rows of series that have an episode, or news."""
     table = found.detected.table
-    if not followed.episodes and not found.news.any():
+    if not followed.episodes and not np.count_nonzero(found.news):
         return np.empty(0, np.int64)
     watched = np.array([key in followed.episodes for key in table.series], bool)
     watched[table.code[found.news]] = True

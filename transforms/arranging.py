@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from padit.ops.compiled import kernel, lean_kernel
 
 __all__ = [
-    "NEVER", "NOTHING", "count", "drop_repeats", "find_windows", "first_needed", "latest", "order",
-    "scatter", "slices", "suffixes",
+    "NEVER", "NOTHING", "arranged", "ends", "find_windows", "first_needed", "latest", "slices",
+    "suffixes",
 ]  # fmt: skip
 
 Ints = NDArray[np.int64]
@@ -162,6 +162,55 @@ def drop_repeats(bounds: Ints, code: Codes, time: Ints, value: Floats, attribute
             place += 1
     new[-1] = place
     return new
+
+
+@kernel
+def ends(time: Ints) -> tuple[int, int]:
+    """The oldest and the newest of some times, of which there is at least one."""
+    oldest = newest = time[0]
+    for moment in time:
+        oldest, newest = min(oldest, moment), max(newest, moment)
+    return oldest, newest
+
+
+@kernel
+def arranged(
+    code: Codes, time: Ints, value: Floats, attribute: Codes, limit: int, canonical: Codes
+) -> tuple[Ints, Ints, int, Codes, Ints, Floats, Codes]:
+    """Rows before `limit` by (series, time, value), each once.
+
+    Args:
+        code: int32 (n,), the series of each row.
+        time: int64 (n,).
+        value: float64 (n,).
+        attribute: int32 (n,), or empty; of repeats the greatest stays.
+        limit: microseconds.
+        canonical: int32, the series in their order.
+
+    Returns:
+        The series that have rows, in their order; where the rows of each begin, and the end of all;
+        how many rows there are with repeats; the columns, of which what lies behind that end is
+        left over.
+
+    Raises:
+        IndexError: a code is outside of the series.
+    """
+    of_series = count(code, time, limit, len(canonical))
+    rank = np.zeros(len(canonical), np.int32)
+    present = np.empty(len(canonical), np.int64)
+    bounds = np.zeros(len(canonical) + 1, np.int64)
+    some = 0
+    for one in canonical:
+        if of_series[one]:
+            present[some], rank[one] = one, some
+            bounds[some + 1] = bounds[some] + of_series[one]
+            some += 1
+    bounds = bounds[: some + 1]
+    early = bounds[some]
+    codes, times, values, stated = scatter(code, time, value, attribute, limit, rank, bounds)
+    order(bounds, times, values, stated)
+    bounds = drop_repeats(bounds, codes, times, values, stated)
+    return present[:some], bounds, early, codes, times, values, stated
 
 
 @kernel

@@ -1,32 +1,44 @@
 """The states of a key group as parts of bytes, of which only what changed is written.
 
 After a close most bytes of a large state are what they were: names, memories that no sample
-touched, series without a sample. So each part is compared with what it was in blocks, and the
-blocks that differ are appended as a *change*. Much of that is the same blocks at every close, so
-where the changes are many, or together larger than two fifths of the parts, they are written as
-one, each block once. Where that would cost more than to write all parts, those are written as a
-whole, and packed (`packed.py`). Parts that are little when packed are written as a whole each time:
-it takes less time than to find what changed. What is read back is the parts, to the byte.
+touched, series without a sample. So each part is compared with what it was, word by word
+(`changed_words.py`), and the words that differ are appended as a *change*. Much of that is the same
+words at every close, so where the changes find no room they are written as one, each word once.
+Where there is no room for that either, all parts are written as a whole, and packed (`packed.py`),
+but for the words that the last close changed: they are 0 there, and written as the first change.
+What changes at each close is so saved once, not twice. Parts that are little when packed are
+written as a whole each time: it takes less time than to find what changed. What is read back is
+the parts, to the byte.
 """
 
 from collections.abc import Sequence
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from padit.domain.errors import FRESH_START, StateError
-from padit.ops.compiled import kernel, warm_up
+from padit.transforms.changed_words import (
+    Mask,
+    compared,
+    left_out,
+    mask_of,
+    nothing,
+    saved_size,
+    spread,
+    taken,
+)
 from padit.transforms.packed import packed, unpacked
 from padit.transforms.store import Store
 
 __all__ = ["DetectionCell"]
 
-_VERSION = 1
-_BLOCK = 64  # bytes: of smaller ones the numbers cost as much as they save
-_WORDS = _BLOCK // 8
+_BLOCKS, _VERSION = 1, 2  # of changes: blocks of 64 bytes, as they were written before; words
+_BLOCK = 64
 _SMALL = 2048  # bytes: smaller parts are written as a whole
 _SHARE = 0.4  # of the bytes is the most that changes may have, because they add to the state
+_TOGETHER = 0.86  # of the bytes is the most that the packed parts and changes have, where they can
+_AT_LEAST = 0.1  # of the bytes is what changes may always have
+_AGAIN = 1.25  # times what the last close changed is what they may have, too
 _LITTLE = 8192  # bytes, packed: of a few series
 _MOST = 32  # changes, because each has to be read at every close
 
@@ -36,28 +48,38 @@ class _Part(msgspec.Struct, array_like=True):
 
     Attributes:
         number: of the part.
-        blocks: uint32, numbers of the blocks that differ; None: `data` is the whole part.
-        data: their bytes, one after another; the last block of a part may be short.
+        where: a mask; of version 1 uint32, numbers of the blocks; None: `data` is the whole part.
+        data: what is there, one after another.
     """
 
     number: int
-    blocks: bytes | None
+    where: bytes | None
     data: bytes
 
 
 class _Change(msgspec.Struct, array_like=True):
-    """What changed at one close; `number` counts the changes since all parts were written."""
+    """What changed at one close.
+
+    Attributes:
+        version: of it.
+        number: of changes since all parts were written.
+        parts: in which something changed.
+        most: bytes that all changes may have until all parts are written again.
+    """
 
     version: int
     number: int
     parts: list[_Part]
+    most: int = 0
 
 
-_Since = dict[int, list[bytes] | None]
-"""By part the numbers of the blocks that changed since it was written as a whole; None: all."""
+_LACKS = True
+"""Stands behind the parts where words are left out, which the first change has."""
+_Masks = dict[int, Mask | None]
+"""By part what changed in it; None: all."""
 _encoder = msgspec.msgpack.Encoder()
 _read_change = msgspec.msgpack.Decoder(_Change).decode
-_read_parts = msgspec.msgpack.Decoder(list[bytes]).decode
+_read_parts = msgspec.msgpack.Decoder(list[bytes | bool]).decode
 
 
 class DetectionCell:
@@ -70,7 +92,7 @@ class DetectionCell:
         self._room = 0  # bytes that changes may still have
         self._most = 0  # bytes that they may have
         self._packed = _LITTLE + 1  # bytes of all parts when they were written last
-        self._since: _Since = {}
+        self._since: _Masks = {}
 
     def on(self, store: Store) -> "DetectionCell":
         """The same cell; what is written next goes to this store, which holds what it wrote."""
@@ -100,19 +122,19 @@ class DetectionCell:
         self._packed = len(value)
         value = unpacked(value)
         try:
-            parts = _read_parts(value)
+            parts = _parts_of(_read_parts(value), bool(saved))
             changes = sorted((_read_change(one) for one in saved), key=lambda one: one.number)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, ValueError) as error:
             message = f"the saved detector state ({len(value)} bytes) is damaged: {error}"
             raise StateError(message) from error
         self._since = {}
+        self._most = _room_of(len(value), self._packed)
         for number, change in enumerate(changes):
             _check(change, number)
             for part in change.parts:
-                _apply(parts, part)
-                _note(self._since, part)
+                _note(self._since, part.number, _apply(parts, part, change.version))
+            self._most = change.most
         self._changes = len(saved)
-        self._most = int(_SHARE * len(value))
         self._room = self._most - sum(map(len, saved))
         self._parts = parts
         return parts
@@ -120,48 +142,85 @@ class DetectionCell:
     def write(self, parts: list[bytes]) -> None:
         """Replace the parts."""
         old, self._parts = self._parts, parts
+        changed: _Masks = {}
         if old is not None and len(old) == len(parts) and self._packed > _LITTLE:
-            changed = _differences(old, parts)
-            if not changed or self._append(changed) or self._merge(parts, _size(changed)):
+            changed, size = _differences(old, parts, self._since)
+            if not changed or self._append(parts, changed, size) or self._merge(parts, size):
                 return
-        data = _encoder.encode(parts)
-        written = packed(data)
-        self._store.write_detection(written)
-        self._packed = len(written)
-        self._changes, self._most, self._since = 0, int(_SHARE * len(data)), {}
-        self._room = self._most
+        self._whole(parts, {n: mask for n, mask in changed.items() if mask is not None})
 
-    def _append(self, changed: list[_Part]) -> bool:
+    def _append(self, parts: Sequence[bytes], changed: _Masks, size: int) -> bool:
         """Add a change, if there is room."""
-        for part in changed:
-            _note(self._since, part)
-        if self._changes >= _MOST or _size(changed) >= self._room:
+        if self._changes >= _MOST or size >= self._room:
             return False
-        data = _encoder.encode(_Change(_VERSION, self._changes, changed))
+        data = self._encoded(self._changes, parts, changed)
         self._store.add_change(data)
         self._changes += 1
         self._room -= len(data)
         return True
 
-    def _merge(self, parts: list[bytes], usual: int) -> bool:
-        """Write all changes as one, each block as it is now, if that is less than to write all.
+    def _merge(self, parts: Sequence[bytes], usual: int) -> bool:
+        """Write all changes as one, each word as it is now, if that is less than to write all.
 
         Both leave room for more changes, of which each is about as large as the last one, so what
         counts is the mean until the next time.
         """
-        merged = [_since_then(number, self._since[number], parts[number])
-                  for number in sorted(self._since)]  # fmt: skip
-        size, whole = _size(merged), sum(map(len, parts))
+        size, whole = _size(parts, self._since), sum(map(len, parts))
         room = self._most - size
         if room <= 0 or _mean(size, usual, room) > _mean(whole, usual, int(_SHARE * whole)):
             return False
-        data = _encoder.encode(_Change(_VERSION, 0, merged))
+        data = self._encoded(0, parts, dict(sorted(self._since.items())))
         self._store.replace_changes(data)
-        self._since = {}
-        for part in merged:
-            _note(self._since, part)
         self._changes, self._room = 1, self._most - len(data)
         return True
+
+    def _whole(self, parts: Sequence[bytes], often: _Masks) -> None:
+        """Write all parts; what changes often once, as a change."""
+        quiet = [
+            part if (mask := often.get(number)) is None else left_out(part, mask)
+            for number, part in enumerate(parts)
+        ]
+        data = _encoder.encode([*quiet, _LACKS] if often else quiet)
+        written = packed(data)
+        self._store.write_detection(written)
+        self._packed = len(written)
+        self._changes, self._since = 0, dict(often)
+        self._room = self._most = _room_of(len(data), len(written))
+        if often:
+            enough = min(_AGAIN * _size(parts, often), _SHARE * len(data))
+            self._most = max(self._most, int(enough))
+            change = self._encoded(0, parts, often)
+            self._store.add_change(change)
+            self._changes, self._room = 1, self._most - len(change)
+
+    def _encoded(self, number: int, parts: Sequence[bytes], changed: _Masks) -> bytes:
+        found = [
+            _Part(n, None, parts[n]) if mask is None else _Part(n, *taken(parts[n], mask))
+            for n, mask in changed.items()
+        ]
+        return _encoder.encode(_Change(_VERSION, number, found, self._most))
+
+
+def _parts_of(saved: Sequence[bytes | bool], changed: bool) -> list[bytes]:
+    """The parts as they were written; `changed`: there are changes.
+
+    Raises:
+        ValueError: words are left out that no change has, or it is no list of parts.
+    """
+    lacks = len(saved) > 0 and saved[-1] is _LACKS
+    parts = [one for one in saved if isinstance(one, bytes)]
+    if len(parts) + lacks != len(saved):
+        message = "it is not a list of parts"
+        raise ValueError(message)
+    if lacks and not changed:
+        message = "its changes are missing"
+        raise ValueError(message)
+    return parts
+
+
+def _room_of(size: int, packed: int) -> int:
+    """Bytes that changes may have of parts of so many, which are so many when packed."""
+    return int(min(_SHARE * size, max(_TOGETHER * size - packed, _AT_LEAST * size)))
 
 
 def _mean(first: int, then: int, room: int) -> float:
@@ -170,132 +229,40 @@ def _mean(first: int, then: int, room: int) -> float:
     return (first + more * then) / (1 + more)
 
 
-def _size(changed: Sequence[_Part]) -> int:
-    return sum(len(one.data) + len(one.blocks or b"") for one in changed)
+def _size(parts: Sequence[bytes], changed: _Masks) -> int:
+    """Bytes of a change."""
+    return sum(
+        len(parts[number]) if mask is None else saved_size(mask, len(parts[number]))
+        for number, mask in changed.items()
+    )
 
 
-def _note(since: _Since, part: _Part) -> None:
-    """Remember what of a part has changed; None: all of it."""
-    if part.blocks is None:
-        since[part.number] = None
-        return
-    known = since.setdefault(part.number, [])
-    if known is not None:
-        known.append(part.blocks)
-
-
-def _since_then(number: int, blocks: Sequence[bytes] | None, part: bytes) -> _Part:
-    """These blocks of a part as they are now, each once."""
-    if blocks is None:
-        return _Part(number, None, part)
-    full, rest = divmod(len(part), _BLOCK)
-    now = np.frombuffer(part, "<u8", full * _WORDS)
-    found, copied = np.empty(full + 1, "<u4"), np.empty(full * _WORDS, "<u8")
-    several = np.frombuffer(b"".join(blocks), "<u4")
-    count, whole = _gathered(several, now, found, copied)
-    short = part[full * _BLOCK :] if count > whole and rest else b""
-    return _Part(number, found[:count].tobytes(), copied[: whole * _WORDS].tobytes() + short)
-
-
-def _differences(old: Sequence[bytes], new: Sequence[bytes]) -> list[_Part]:
-    found = []
+def _differences(old: Sequence[bytes], new: Sequence[bytes], since: _Masks) -> tuple[_Masks, int]:
+    """What changed, and how many bytes it takes; `since` gets it, too."""
+    found: _Masks = {}
+    size = 0
     for number, (before, after) in enumerate(zip(old, new, strict=True)):
-        if before != after:
-            part = _blocks(number, before, after)
-            found.append(_Part(number, None, after) if part is None else part)
-    return found
+        if before == after:
+            continue
+        mask = None
+        if len(before) == len(after) >= _SMALL:
+            known = since.setdefault(number, nothing(len(after)))
+            mask, taking = compared(before, after, nothing(len(after)) if known is None else known)
+        if mask is None or taking >= len(after):
+            mask, taking, since[number] = None, len(after), None
+        found[number] = mask
+        size += taking
+    return found, size
 
 
-def _blocks(number: int, old: bytes, new: bytes) -> _Part | None:
-    """The blocks of a part that differ; None where that saves nothing."""
-    if len(old) != len(new) or len(new) < _SMALL:
-        return None
-    whole = len(new) - len(new) % _BLOCK
-    before, after = np.frombuffer(old, "<u8", whole // 8), np.frombuffer(new, "<u8", whole // 8)
-    blocks = np.empty(whole // _BLOCK + 1, "<u4")
-    copied = np.empty(whole // 8, "<u8")
-    found = _changed(before, after, blocks, copied)
-    rest = new[whole:]
-    if old[whole:] != rest:
-        blocks[found] = whole // _BLOCK
-        numbers = blocks[: found + 1].tobytes()
-    else:
-        numbers, rest = blocks[:found].tobytes(), b""
-    size = len(numbers) + found * _BLOCK + len(rest)
-    if size >= len(new):
-        return None
-    return _Part(number, numbers, copied[: found * _WORDS].tobytes() + rest)
-
-
-@kernel
-def _changed(
-    before: NDArray[np.uint64],
-    after: NDArray[np.uint64],
-    blocks: NDArray[np.uint32],
-    copied: NDArray[np.uint64],
-) -> int:
-    """Find and copy the blocks that differ; returns how many there are.
-
-    Args:
-        before: uint64 (n,), whole blocks.
-        after: uint64 (n,), the same later.
-        blocks: uint32 (n / 8 or more,), written: their numbers.
-        copied: uint64 (n,), written: their words.
-    """
-    found = 0
-    for block in range(len(after) // _WORDS):
-        first = block * _WORDS
-        for i in range(first, first + _WORDS):
-            if before[i] != after[i]:
-                blocks[found] = block
-                for k in range(_WORDS):
-                    copied[found * _WORDS + k] = after[first + k]
-                found += 1
-                break
-    return found
-
-
-@kernel
-def _gathered(
-    numbers: NDArray[np.uint32],
-    now: NDArray[np.uint64],
-    found: NDArray[np.uint32],
-    copied: NDArray[np.uint64],
-) -> tuple[int, int]:
-    """Copy each of the blocks once; returns how many there are, and how many are whole.
-
-    Args:
-        numbers: uint32, in any order, some again and again; at most one more than `now` has.
-        now: uint64 (n,), whole blocks.
-        found: uint32 (n / 8 + 1,), written: their numbers in order.
-        copied: uint64 (n,), written: the words of the whole ones.
-    """
-    full = len(now) // _WORDS
-    wanted = np.zeros(full + 1, np.bool_)
-    for one in numbers:
-        wanted[min(one, full)] = True
-    count = 0
-    for block in range(full):
-        if wanted[block]:
-            found[count] = block
-            for k in range(_WORDS):
-                copied[count * _WORDS + k] = now[block * _WORDS + k]
-            count += 1
-    if wanted[full]:
-        found[count] = full
-        return count + 1, count
-    return count, count
-
-
-@warm_up
-def changes() -> None:
-    """Parts that are large enough to be compared in blocks."""
-    _blocks(0, bytes(_SMALL), bytes(_SMALL))
-    _since_then(0, [bytes(4)], bytes(_SMALL))
+def _note(since: _Masks, number: int, mask: Mask | None) -> None:
+    """Remember what of a part has changed; None: all of it."""
+    known = since.setdefault(number, mask)
+    since[number] = None if known is None or mask is None else known | mask
 
 
 def _check(change: _Change, number: int) -> None:
-    if change.version != _VERSION or change.number != number:
+    if change.version not in (_BLOCKS, _VERSION) or change.number != number:
         message = (
             f"a saved change of the detector state has version {change.version} and number "
             f"{change.number}, this code reads version {_VERSION} and expects {number}: "
@@ -304,33 +271,43 @@ def _check(change: _Change, number: int) -> None:
         raise StateError(message)
 
 
-def _apply(parts: list[bytes], part: _Part) -> None:
-    if not 0 <= part.number < len(parts):
-        message = f"a saved change is damaged: there is no part {part.number} of {len(parts)}"
+def _apply(parts: list[bytes], change: _Part, version: int) -> Mask | None:
+    """Make a part what the change says; what changed in it."""
+    if not 0 <= change.number < len(parts):
+        message = f"a saved change is damaged: there is no part {change.number} of {len(parts)}"
         raise StateError(message)
-    if part.blocks is None:
-        parts[part.number] = part.data
-        return
-    if len(part.blocks) % 4:
-        message = f"a saved change is damaged: {len(part.blocks)} bytes of numbers"
-        raise StateError(message)
-    found = np.frombuffer(bytearray(parts[part.number]), np.uint8)
-    numbers = np.frombuffer(part.blocks, "<u4").astype(np.int64)
-    full, rest = divmod(len(found), _BLOCK)
-    data = np.frombuffer(part.data, np.uint8)
-    if len(numbers) and numbers[-1] == full and rest:
-        kept = max(len(data) - rest, 0)
-        found[full * _BLOCK :] = _fitting(data[kept:], (rest,))
-        data, numbers = data[:kept], numbers[:-1]
-    if len(numbers) and int(numbers.max()) >= full:
-        message = f"a saved change is damaged: part {part.number} has {full} blocks"
-        raise StateError(message)
-    found[: full * _BLOCK].reshape(-1, _BLOCK)[numbers] = _fitting(data, (len(numbers), _BLOCK))
-    parts[part.number] = found.tobytes()
+    if change.where is None:
+        parts[change.number] = change.data
+        return None
+    part = parts[change.number]
+    try:
+        if version == _BLOCKS:
+            parts[change.number] = _with_blocks(part, change.where, change.data)
+            return None
+        mask = mask_of(change.where, len(part))
+        parts[change.number] = spread(part, mask, change.data)
+    except ValueError as error:
+        message = f"a saved change is damaged: part {change.number}: {error}"
+        raise StateError(message) from error
+    return mask
 
 
-def _fitting(data: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    if data.size != np.prod(shape):
-        message = f"a saved change is damaged: {data.size} bytes where {shape} were expected"
-        raise StateError(message)
-    return data.reshape(shape)
+def _with_blocks(part: bytes, where: bytes, data: bytes) -> bytes:
+    """A part with blocks as they were before masks: numbers; the last block may be short.
+
+    Raises:
+        ValueError: they do not fit.
+    """
+    found, place = bytearray(part), 0
+    for number in np.frombuffer(where, "<u4").tolist():
+        first = number * _BLOCK
+        block = data[place : place + len(part[first : first + _BLOCK])]
+        if not block or len(block) != len(part[first : first + _BLOCK]):
+            message = f"block {number} of {len(part)} bytes is none, or its bytes are missing"
+            raise ValueError(message)
+        found[first : first + _BLOCK] = block
+        place += len(block)
+    if place != len(data):
+        message = f"{len(data)} bytes where {place} were expected"
+        raise ValueError(message)
+    return bytes(found)

@@ -31,7 +31,7 @@ from padit.transforms.detectors import (
 )
 from padit.transforms.detectors.columns import Columns
 from padit.transforms.detectors.directions import at_bad_end
-from padit.transforms.levels import RowStates, combine
+from padit.transforms.levels import RowStates, combine, highest
 from padit.transforms.no_data_rows import with_no_data_rows
 
 __all__ = ["ANOMALY_ABOVE", "Detection", "DetectionResult"]
@@ -96,6 +96,7 @@ class Detection:
             [getattr(detector, "budgeted", True) for detector in self.detectors], bool
         )
         self._unbudgeted = ~self._budgeted
+        self._no_budget, self._no_limits = not self._budgeted.any(), not self._unbudgeted.any()
         # Protocols are looked at once: that is slow, and happens at every close.
         self._timed = tuple(one if isinstance(one, TimeDriven) else None for one in self.detectors)
         self._applies = lru_cache(maxsize=1 << 18)(self._find_applicable)
@@ -127,30 +128,46 @@ class Detection:
             scored.append(score)
         table, scores = with_no_data_rows(table, scored, self._applies)
         table = complete(table, known or {}, self.rules)
-        matrix = np.array([score.score for score in scores]).reshape(len(scores), len(table))
+        matrix = np.empty((len(scores), len(table)))
+        for number, score in enumerate(scores):
+            matrix[number] = score.score
         applies, all_apply = self._applicable(table.series)
-        looks = applies[table.code].T
-        if not all_apply:
+        looks = None if all_apply else applies[table.code].T
+        if looks is not None:
             matrix = np.where(looks, matrix, np.nan)
-        composite = _highest(matrix)
+        composite = highest(matrix)
         anomaly = composite > ANOMALY_ABOVE
         # News are some of the scores, so where none is high none of the news is.
-        if any(one.ongoing is not None for one in scores) and anomaly.any():
+        if np.count_nonzero(anomaly) and any(one.ongoing is not None for one in scores):
             news = [np.where(one.ongoing is not None and one.ongoing, np.nan, row)
                     for one, row in zip(scores, matrix, strict=True)]  # fmt: skip
-            anomaly = _highest(np.array(news)) > ANOMALY_ABOVE
+            anomaly = highest(np.array(news)) > ANOMALY_ABOVE
         detected = DetectionResult(
             table,
             tuple(scores),
             matrix,
             composite,
             anomaly,
-            _highest(matrix[self._budgeted]),
-            _highest(matrix[self._unbudgeted]),
-            self._budgeted & np.array([one.level is None for one in scores], bool),
+            *self._two_kinds(matrix, composite),
+            self._budgeted
+            if self._no_budget
+            else self._budgeted & np.array([one.level is None for one in scores], bool),
             combine(scores, looks, self.levels.close_at, at_bad_end(table)),
         )
         return tuple(after), detected
+
+    def _two_kinds(
+        self, matrix: NDArray[np.float64], composite: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The highest scores of the detectors under the budget, and of the others.
+
+        Mostly all detectors are of one kind.
+        """
+        if self._no_budget:
+            return np.full(len(composite), np.nan), composite
+        if self._no_limits:
+            return composite, np.full(len(composite), np.nan)
+        return highest(matrix[self._budgeted]), highest(matrix[self._unbudgeted])
 
     def forget(self, states: tuple[Any, ...], gone: Collection[Series]) -> tuple[Any, ...]:
         """States as if these series had never been."""
@@ -297,14 +314,6 @@ class Detection:
 
 def _at(detector: Detector[Any], levels: Levels) -> Detector[Any]:
     return detector.at(levels) if isinstance(detector, Levelled) else detector
-
-
-def _highest(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """float64 (n,): the highest score of each row; NaN where no detector has one."""
-    if not len(matrix):
-        return np.full(matrix.shape[1], np.nan)
-    highest: NDArray[np.float64] = np.fmax.reduce(matrix, axis=0)
-    return highest
 
 
 def _parameters(detector: Detector[Any], setting: DetectorSetting) -> dict[str, Any]:

@@ -39,6 +39,7 @@ _HUGE = 1e100  # squares of larger values overflow, so such segments are scaled 
 _DOWN = 2.0**-700
 _LARGEST = float(np.finfo(np.float64).max)
 _QUANTILES = (("p25", 0.25), ("median", 0.5), ("p75", 0.75), ("p95", 0.95), ("p99", 0.99))
+_WANTED = np.array([quantile for _, quantile in _QUANTILES])
 _MOMENTS = ("mean", "std", "min", "max", "trend", "ewma", "gradient", "cusum")
 
 
@@ -62,12 +63,11 @@ def compute_features(value: Floats, start: Ints, count: Ints) -> Mapping[str, Fl
         raise IndexError(message)
     moments = np.empty((len(_MOMENTS), len(start)))
     quantiles = np.empty((len(_QUANTILES), len(start)))
-    wanted = np.array([quantile for _, quantile in _QUANTILES])
     for chosen in _batches(count, shortest, longest):
         matrix = np.empty((len(chosen), int(count[chosen[-1]])))
         _moments(value, start, count, chosen, matrix, moments)
         matrix.sort(axis=1)
-        _quantiles(matrix, count, chosen, wanted, quantiles)
+        _quantiles(matrix, count, chosen, _WANTED, quantiles)
     columns = dict(zip(_MOMENTS, moments, strict=True))
     columns |= {name: quantiles[i] for i, (name, _) in enumerate(_QUANTILES)}
     columns["count"] = count.astype(np.float64)

@@ -14,14 +14,12 @@ from collections.abc import Sequence
 from copy import copy
 
 import msgspec
+import numpy as np
 
 from padit.domain.alert import Transition
 from padit.domain.audit import RunTotals
 from padit.domain.batch import (
     KeyedBatch,
-    OffsetRange,
-    decode_kept,
-    encode_kept,
     encode_keyed_batch,
 )
 from padit.domain.errors import StateError
@@ -31,6 +29,7 @@ from padit.domain.shape import Shape
 from padit.domain.timestamps import MICROS
 from padit.domain.watermark import WATERMARK_END, WATERMARK_NONE
 from padit.transforms.alerts import Alerts
+from padit.transforms.arranging import ends
 from padit.transforms.attributes import keep_latest, learn
 from padit.transforms.audit import Audit
 from padit.transforms.changes import DetectionCell
@@ -42,8 +41,9 @@ from padit.transforms.limit import MOST_SERIES, SeriesLimit, Stage
 from padit.transforms.outcome import Closing, Done, Outcome
 from padit.transforms.peers import Heard, Peers
 from padit.transforms.progress import Progress
-from padit.transforms.provenance import offset_ranges_of
+from padit.transforms.provenance import Origins
 from padit.transforms.resident import Left, Resident
+from padit.transforms.saved_rows import pack_rows, read_rows
 from padit.transforms.states import VERSION, SavedStates, States, check_version
 from padit.transforms.store import Store
 from padit.transforms.warmup import RETENTION, WarmUpTracker
@@ -146,7 +146,7 @@ class GroupMachine:
             return Outcome(Counts(duplicate=len(keyed.rows)))
         outcome = Outcome(Counts(waiting=len(keyed.rows)))
         if len(keyed.rows):
-            oldest = self._windows.slot_before(int(keyed.rows.time.min()))
+            oldest = self._windows.slot_before(ends(keyed.rows.time)[0])
             header.oldest_open = (
                 oldest if header.oldest_open is None else min(oldest, header.oldest_open)
             )
@@ -220,22 +220,17 @@ class GroupMachine:
     def _close(
         self, store: Store, header: _Header, closing: int, keyed: KeyedBatch, left: Left | None
     ) -> tuple[Outcome, Left]:
-        came = [decode_kept(data) for data in store.read_rows()]
+        came = [read_rows(data) for data in store.read_rows()]
         saved = bool(came)
         if len(keyed.rows):
             came.append((keyed, []))
         left = self._read(store, header) if left is None else left
         cell, states = left.cell.on(store), left.states
         kept = header.kept.pieces(left.kept, self._windows, header.closed)
-        before = self._states.of_detectors(cell.parts)
-        ranges_of_came = offset_ranges_of(came, self._windows)
-
-        def ranges() -> Sequence[OffsetRange]:
-            return offset_ranges_of(came + kept, self._windows) if kept else ranges_of_came
-
+        before: list[tuple[str, int, bytes]] = []
+        origins = Origins(came, kept, self._windows)
         closed = first = WATERMARK_NONE if header.closed is None else header.closed
         known_until = header.progress.known_until
-        began = {number: one.start for number, one in sorted(header.progress.known.items())}
         rows = concatenate([piece.rows for piece, _ in came])
         rows, stages, refused = self._limit.step(states.census, rows, closed, closing)
         known = [piece.rows for piece, _ in kept] if left.history is None else [left.history]
@@ -247,13 +242,18 @@ class GroupMachine:
                 before = self._detection.dump(states.detectors)
             result = close_windows(pieces, closed, stage.closing, self._windows, known_until)
             transitions, table = self._judge(states, result, done)
-            if self._audit is not None:
-                done.provenance += self._audit.step(transitions, ranges, began, before, table)
+            if self._audit is not None and transitions:
+                saved_states = before or self._states.of_detectors(cell.parts)
+                known_from = sorted(header.progress.known.items())
+                began = {partition: one.start for partition, one in known_from}
+                done.provenance += self._audit.step(
+                    transitions, origins.of_all, began, saved_states, table
+                )
             pieces, closed = [result.kept] if stage is not stages[-1] else [], stage.closing
         left.history = header.kept.write(
-            store, left.kept, self._windows, result, (first, closing), ranges_of_came, ranges
+            store, left.kept, self._windows, result, (first, closing), origins
         )
-        self._wait(store, saved, result.waiting, closing, ranges_of_came)
+        self._wait(store, saved, result.waiting, closing, origins)
         header.newest_kept, header.oldest_open = result.newest_kept, result.oldest_open
         header.alerts_due = self._alerts.next_due(states.followed)
         header.detectors_due = self._detection.next_due(states.detectors)
@@ -266,17 +266,15 @@ class GroupMachine:
         states = self._states.load(cell.read())
         return Left(cell, states, header.kept.read(store, self._windows, header.closed))
 
-    def _wait(
-        self, store: Store, saved: bool, rows: Rows, closing: int, ranges: Sequence[OffsetRange]
-    ) -> None:
+    def _wait(self, store: Store, saved: bool, rows: Rows, closing: int, origins: Origins) -> None:
         """Keep the rows whose slot is still open; `saved`: there are rows in the store."""
         if not len(rows):
             if saved:
                 store.replace_rows(None)
             return
         since = closing * self._windows.interval
-        needed = [one for one in ranges if one.newest >= since]
-        store.replace_rows(encode_kept(keep_latest(rows, self._windows.interval), needed))
+        needed = [one for one in origins.of_came() if one.newest >= since]
+        store.replace_rows(pack_rows(keep_latest(rows, self._windows.interval), needed))
 
     def _evict(self, states: States, stage: Stage, done: Done) -> None:
         """Drop all that is remembered of the series that make room."""
@@ -311,7 +309,7 @@ class GroupMachine:
                 scored=closed.scored,
                 duplicate=closed.duplicates,
                 windows=len(closed.table),
-                anomalies=int(detected.anomaly.sum()),
+                anomalies=int(np.count_nonzero(detected.anomaly)),
                 alerts=sum(transition.kind == "opened" for transition in transitions),
                 series=gained.series,
                 warm=gained.warm,

@@ -7,17 +7,18 @@ where the pieces are many (short slots), most rows are not needed (`--max_sample
 few that reading several pieces costs more.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import msgspec
 import numpy as np
 
-from padit.domain.batch import KeyedBatch, OffsetRange, decode_kept, encode_kept
+from padit.domain.batch import KeyedBatch, OffsetRange
 from padit.domain.rows import Rows
-from padit.transforms.arranging import NEVER
+from padit.transforms.arranging import NEVER, ends
 from padit.transforms.attributes import keep_latest
-from padit.transforms.provenance import still_needed
+from padit.transforms.provenance import Origins, Piece, still_needed
+from padit.transforms.saved_rows import pack_rows, read_rows
 from padit.transforms.store import KEPT_CELLS, Store
 from padit.transforms.windows import Closed, WindowOptions
 
@@ -28,7 +29,6 @@ _SPARE_ROWS = 1024
 _FEW_ROWS = 512
 _FEW_NAMES = 8
 
-Piece = tuple[KeyedBatch, Sequence[OffsetRange]]
 Held = tuple[list[Piece], ...]
 """The pieces of each cell, decoded; of those that a pass wrote, only where they came from."""
 _WRITTEN = KeyedBatch(0, (), Rows.empty())
@@ -54,7 +54,7 @@ class KeptRows(msgspec.Struct, array_like=True):
         """By cell the rows that windows after slot `closed` can use, and some older ones."""
         held: Held = tuple([] for _ in self.cells)
         for number in self._useful(windows, closed):
-            held[number].extend(decode_kept(data) for data in store.read_kept(number))
+            held[number].extend(read_rows(data) for data in store.read_kept(number))
         return held
 
     def pieces(self, held: Held, windows: WindowOptions, closed: int | None) -> list[Piece]:
@@ -76,8 +76,7 @@ class KeptRows(msgspec.Struct, array_like=True):
         windows: WindowOptions,
         result: Closed,
         slots: tuple[int, int],
-        came: Sequence[OffsetRange],
-        ranges: Callable[[], Sequence[OffsetRange]],
+        origins: Origins,
     ) -> Rows:
         """Keep what later windows need; returns it, sorted.
 
@@ -87,8 +86,7 @@ class KeptRows(msgspec.Struct, array_like=True):
             windows: their shape.
             result: of the close.
             slots: the first one that it closed, and the first that stays open.
-            came: where the rows that came since the last close are from.
-            ranges: gives the same of all rows.
+            origins: where its rows came from.
         """
         closed, closing = slots
         self._clear(store, held, closing + 1 - windows.slots)
@@ -99,10 +97,10 @@ class KeptRows(msgspec.Struct, array_like=True):
                     store.clear_kept(number)
                 held[number].clear()
             self.cells = [KeptCell() for _ in range(KEPT_CELLS)]
-            self._add(store, held, windows, history, closing, ranges())
+            self._add(store, held, windows, history, closing, origins.of_all())
         else:
             fresh = result.kept_since(windows.start_of(closed))
-            self._add(store, held, windows, fresh, closing, came)
+            self._add(store, held, windows, fresh, closing, origins.of_came())
         return _for_the_next(history, windows)
 
     def _too_many(self, needed: int) -> bool:
@@ -135,10 +133,10 @@ class KeptRows(msgspec.Struct, array_like=True):
             return
         rows = keep_latest(_with_few_names(rows), windows.interval)
         needed = still_needed(ranges, closing, windows)
-        store.add_kept(self.current, encode_kept(rows, needed, by_series=True))
+        store.add_kept(self.current, pack_rows(rows, needed, by_series=True))
         held[self.current].append((_WRITTEN, needed))
         cell = self.cells[self.current]
-        newest = int(rows.time.max()) // windows.interval
+        newest = ends(rows.time)[1] // windows.interval
         self.cells[self.current] = KeptCell(
             max(newest, _newest(cell, newest)), cell.pieces + 1, cell.rows + len(rows)
         )

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from padit.ops.compiled import kernel
 from padit.transforms.detectors.base import Scores
 
-__all__ = ["BASELINE", "RowStates", "combine"]
+__all__ = ["BASELINE", "RowStates", "combine", "highest"]
 
 BASELINE = ("median", "iqr", "n")
 Flags = NDArray[np.bool_]
@@ -63,53 +64,74 @@ class RowStates:
 
 
 def combine(
-    scores: Sequence[Scores], looks: NDArray[np.bool_], close_at: float, never: Flags
+    scores: Sequence[Scores], looks: NDArray[np.bool_] | None, close_at: float, never: Flags
 ) -> RowStates:
     """The state of every row.
 
     Args:
         scores: of each detector over n rows.
-        looks: bool (detectors, n), whether the detector looks at the row's series.
+        looks: bool (detectors, n), whether the detector looks at the row's series; None: all do.
         close_at: level from which on a window keeps an alert open.
         never: bool (n,), what the row shows is no new normal, whatever a detector holds.
     """
-    n = looks.shape[1]
+    n = len(never)
+    levels = np.empty((len(scores), n))
+    held, missing, accepted = np.zeros((3, len(scores), n), bool)
     nothing = np.full(n, np.nan)
-    level, held = nothing, never.copy()
-    missing, accepted = np.zeros(n, bool), np.zeros(n, bool)
     facts: dict[str, Values] = {}
-    everywhere = bool(looks.all())  # mostly: then nothing is chosen, row by row
-    for one, mine in zip(scores, looks, strict=True):
-        own = one.score if one.level is None else one.level
-        own = own if everywhere else np.where(mine, own, np.nan)
-        level = np.fmax(level, own)
-        if one.held is not None or one.missing is not None:
-            keeps = own >= close_at
-            if one.held is not None:
-                held |= one.held & keeps
-            if one.missing is not None:
-                keeps = one.missing & keeps
-                held |= keeps
-                missing |= keeps
+    for number, one in enumerate(scores):
+        levels[number] = one.score if one.level is None else one.level
+        if one.held is not None:
+            held[number] = one.held
+        if one.missing is not None:
+            missing[number] = one.missing
         if one.accepted is not None:
-            accepted |= one.accepted if everywhere else one.accepted & mine
+            accepted[number] = one.accepted
+        mine = None if looks is None else looks[number]
         for name, values in _facts(one):
             before = facts.get(name)
             if before is not None:
-                unknown = np.isnan(before) if everywhere else mine & np.isnan(before)
+                unknown = np.isnan(before) if mine is None else mine & np.isnan(before)
                 facts[name] = np.where(unknown, values, before) if unknown.any() else before
             else:
-                facts[name] = values if everywhere else np.where(mine, values, nothing)
+                facts[name] = values if mine is None else np.where(mine, values, nothing)
+    if looks is not None:
+        levels[~looks] = np.nan
+        accepted &= looks
     return RowStates(
-        level=level,
-        held=held,
-        missing=missing,
-        accepted=accepted,
+        *_joined(levels, held, missing, accepted, never, close_at),
         expected_low=facts.get("expected_low", nothing),
         expected_high=facts.get("expected_high", nothing),
         shift=facts.get("shift", nothing),
         baseline={name: facts.get(name, nothing) for name in BASELINE},
     )
+
+
+@kernel
+def highest(matrix: Values) -> Values:
+    """float64 (n,): the highest of each column of (k, n); NaN where all are."""
+    found = np.full(matrix.shape[1], np.nan)
+    for k in range(len(matrix)):
+        for i in range(len(found)):
+            if not (found[i] >= matrix[k, i] or np.isnan(matrix[k, i])):
+                found[i] = matrix[k, i]
+    return found
+
+
+@kernel
+def _joined(
+    level: Values, held: Flags, missing: Flags, accepted: Flags, never: Flags, close_at: float
+) -> tuple[Values, Flags, Flags, Flags]:
+    """The first four columns of `RowStates`, from those of each detector, (detectors, n)."""
+    keeps, lacks = never.copy(), np.zeros(len(never), np.bool_)
+    taken = np.zeros(len(never), np.bool_)
+    for k in range(len(level)):
+        for i in range(len(never)):
+            if level[k, i] >= close_at:
+                keeps[i] |= held[k, i] or missing[k, i]
+                lacks[i] |= missing[k, i]
+            taken[i] |= accepted[k, i]
+    return highest(level), keeps, lacks, taken
 
 
 def _facts(one: Scores) -> Iterator[tuple[str, Values]]:

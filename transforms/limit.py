@@ -102,7 +102,10 @@ class SeriesLimit:
         since, until = self._windows.start_of(closed), self._windows.start_of(closing)
         newest = latest(rows.code, rows.time, since, until, len(rows.series)).tolist()
         met = {name: time for name, time in zip(rows.series, newest, strict=True) if time != NEVER}
-        if len(census) + len(met.keys() - census.keys()) <= self._most:
+        if (
+            len(census) + len(met) <= self._most
+            or len(census) + len(met.keys() - census.keys()) <= self._most
+        ):
             census.update(met)
             return rows, [Stage(closing)], []
         slot = rows.time // self._windows.interval

@@ -13,16 +13,16 @@ import numpy as np
 from padit.domain.alert import Transition
 from padit.domain.audit import Provenance
 from padit.domain.batch import KeyedBatch, OffsetRange
+from padit.transforms.arranging import ends
 from padit.transforms.windows import WindowOptions
 
-__all__ = ["provenance_of", "still_needed", "offset_ranges_of"]
+__all__ = ["Origins", "Piece", "offset_ranges_of", "provenance_of", "still_needed"]
 
 _MOST = 256
+Piece = tuple[KeyedBatch, Sequence[OffsetRange]]
 
 
-def offset_ranges_of(
-    pieces: Sequence[tuple[KeyedBatch, Sequence[OffsetRange]]], windows: WindowOptions
-) -> list[OffsetRange]:
+def offset_ranges_of(pieces: Sequence[Piece], windows: WindowOptions) -> list[OffsetRange]:
     """Where the rows of all pieces came from, at most 256 ranges or one for each partition.
 
     Args:
@@ -40,6 +40,39 @@ def offset_ranges_of(
         for offset_range in offset_ranges:
             _widen(found.setdefault(offset_range.newest // windows.interval, {}), *offset_range)
     return _fewer(found)
+
+
+class Origins:
+    """Where the rows of a close came from; worked out when it is asked for, and once.
+
+    Args:
+        came: pieces that came since the last close.
+        kept: those that were kept before.
+        windows: their shape.
+    """
+
+    def __init__(
+        self, came: Sequence[Piece], kept: Sequence[Piece], windows: WindowOptions
+    ) -> None:
+        self._came = came
+        self._kept = kept
+        self._windows = windows
+        self._of_came: list[OffsetRange] | None = None
+        self._of_all: list[OffsetRange] | None = None
+
+    def of_came(self) -> list[OffsetRange]:
+        """Of the rows that came."""
+        if self._of_came is None:
+            self._of_came = offset_ranges_of(self._came, self._windows)
+        return self._of_came
+
+    def of_all(self) -> list[OffsetRange]:
+        """Of all rows."""
+        if not self._kept:
+            return self.of_came()
+        if self._of_all is None:
+            self._of_all = offset_ranges_of([*self._came, *self._kept], self._windows)
+        return self._of_all
 
 
 def _widen(
@@ -71,8 +104,8 @@ def _ends(pieces: Sequence[KeyedBatch]) -> tuple[list[int], list[int]]:
     if not pieces:
         return [], []
     if len(pieces) == 1:
-        time = pieces[0].rows.time
-        return [int(time.min())], [int(time.max())]
+        oldest, newest = ends(pieces[0].rows.time)
+        return [oldest], [newest]
     time = np.concatenate([piece.rows.time for piece in pieces])
     start = np.cumsum([0] + [len(piece.rows) for piece in pieces[:-1]])
     return np.minimum.reduceat(time, start).tolist(), np.maximum.reduceat(time, start).tolist()

@@ -52,11 +52,12 @@ class UsualRange:
         """float64 (n, 4): low and high of the centre, then of the spread; NaN where not known."""
         state, rows = locate(state, _FIELDS, table, RETENTION, table.passed_until)
         found = np.empty((len(table), 4))
-        features, spread = table.features, _spread(table)
+        features = table.features
         data: dict[str, Any] = state.data
         _follow(
             rows[table.code], table.window_end, features["count"], features["median"],
-            spread, data["hours"], data["ended"], data["block"], data["now"], data["range"], found,
+            features["p25"], features["p75"], data["hours"], data["ended"], data["block"],
+            data["now"], data["range"], found,
         )  # fmt: skip
         return state, found
 
@@ -110,7 +111,8 @@ def _follow(
     end: NDArray[np.int64],
     count: NDArray[np.float64],
     centre: NDArray[np.float64],
-    spread: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
     hours: NDArray[np.float64],
     ended: NDArray[np.int64],
     block: NDArray[np.int64],
@@ -133,7 +135,7 @@ def _follow(
         if count[i] > 0.0:
             first = now[s, 0] != now[s, 0]
             for k in range(2):
-                value = centre[i] if k == 0 else spread[i]
+                value = centre[i] if k == 0 else high[i] / 2 - low[i] / 2  # as `_spread`
                 now[s, 2 * k] = value if first else min(value, now[s, 2 * k])
                 now[s, 2 * k + 1] = value if first else max(value, now[s, 2 * k + 1])
 

@@ -16,7 +16,7 @@ from padit.domain.features import FeatureTable, Passed
 from padit.domain.rows import Rows, concatenate
 from padit.domain.watermark import WATERMARK_NONE
 from padit.transforms import arranging
-from padit.transforms.arranging import drop_repeats, find_windows, order, scatter
+from padit.transforms.arranging import find_windows
 from padit.transforms.features import compute_features
 
 __all__ = ["Closed", "WindowOptions", "close_windows"]
@@ -110,10 +110,8 @@ def close_windows(
     """
     rows = concatenate(pieces)
     limit = options.start_of(closing)
-    count = arranging.count(rows.code, rows.time, limit, len(rows.series))
-    early = int(count.sum()) == len(rows)
-    waiting = _NO_ROWS if early else rows.select(rows.time >= limit)
-    ready, bounds = _sort(rows, count, limit)
+    ready, bounds, early = _sort(rows, limit)
+    waiting = _NO_ROWS if early == len(rows) else rows.select(rows.time >= limit)
     since = max(closed * options.interval, WATERMARK_NONE)
     passed = Passed(since, known_until, options.size, options.interval)
     table = _windows(ready, bounds, closed, closing, options, passed)
@@ -131,31 +129,25 @@ def close_windows(
     )
 
 
-def _sort(rows: Rows, count: Ints, limit: int) -> tuple[Rows, Ints]:
+def _sort(rows: Rows, limit: int) -> tuple[Rows, Ints, int]:
     """Rows before `limit` by (series, time, value), without repeats, and where each series begins.
 
-    Their table holds the series that have rows, sorted; `count` of them has each series.
+    Their table holds the series that have rows, sorted. The last figure counts repeats, too.
     """
-    present = count.nonzero()[0].tolist()
-    ranked = sorted(present, key=rows.series.__getitem__)
-    rank = np.zeros(len(rows.series), np.int32)
-    rank[ranked] = np.arange(len(ranked), dtype=np.int32)
-    bounds = np.zeros(len(ranked) + 1, np.int64)
-    count[ranked].cumsum(out=bounds[1:])
+    canonical = sorted(range(len(rows.series)), key=rows.series.__getitem__)
     known = rows.attributes if rows.attributes is None else rows.attributes.ranked()
     attribute = arranging.NOTHING if known is None or known.of_series else known.code
-    code, time, value, attribute = scatter(
-        rows.code, rows.time, rows.value, attribute, limit, rank, bounds
+    present, bounds, early, code, time, value, attribute = arranging.arranged(
+        rows.code, rows.time, rows.value, attribute, limit, np.array(canonical, np.int32)
     )
-    order(bounds, time, value, attribute)
-    bounds = drop_repeats(bounds, code, time, value, attribute)
     some = int(bounds[-1])
     if known is not None:
-        known = known.with_series(np.array(ranked, np.int64))
+        known = known.with_series(present)
         known = known if known.of_series else replace(known, code=attribute[:some])
-    same = ranked == list(range(len(rows.series)))
-    table = tuple(rows.series) if same else tuple([rows.series[i] for i in ranked])
-    return Rows(table, code[:some], time[:some], value[:some], known), bounds
+    table = tuple(rows.series)
+    if len(present) < len(canonical) or canonical != list(range(len(canonical))):
+        table = tuple([rows.series[i] for i in present.tolist()])
+    return Rows(table, code[:some], time[:some], value[:some], known), bounds, early
 
 
 def _windows(
@@ -170,7 +162,7 @@ def _windows(
         find_windows(bounds, rows.time, *shape, found)
     found = found[:windows]
     end = found[:, 0]
-    if windows > len(rows.series) or (end != end[:1]).any():
+    if windows > 1 and (end != end[:1]).any():
         found = found[np.argsort(end, kind="stable")]
     offset, time, value = arranging.slices(found, rows.time, rows.value)
     start, stop = found[:, 2], found[:, 3]

@@ -4,9 +4,11 @@ import time
 from typing import Any
 
 import numpy as np
+import pytest
 from confluent_kafka import Producer
 
 from padit.codecs.validate import Validate
+from padit.connectors import kafka_fetch
 from padit.connectors.kafka_reader import KafkaReader
 from padit.connectors.kafka_settings import fetch_settings
 from padit.connectors.source import PartitionRange, ReadBatch
@@ -58,3 +60,13 @@ def test_a_flood_of_bombs_is_read_in_parts_without_a_gap(kafka: Any) -> None:
     assert len([read for read in every if read.partition == 0 and len(read.rows)]) > 1
     assert not any(read.dead for read in every)
     assert np.unique(np.concatenate([read.rows.time for read in every])).tolist() == [T * MICROS]
+
+
+def test_records_are_asked_for_when_leaders_are_known_and_not_at_the_next_tick(
+    kafka: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = kafka.topic("soon", 2)
+    _fill(kafka, topic, [record()] * 3)
+    monkeypatch.setattr(kafka_fetch, "_TICK_SECONDS", 3600.0)
+    every = [read for reads in _read_all(kafka, topic, 3) for read in reads]
+    assert sum(len(read.rows) for read in every) == 6

@@ -12,6 +12,7 @@ from padit.domain.attributes import AttributeColumn, Attributes
 from padit.domain.batch import (
     KeyedBatch,
     OffsetRange,
+    Steps,
     decode_kept,
     decode_keyed_batch,
     decode_rows,
@@ -80,8 +81,9 @@ def test_a_keyed_batch_comes_back_as_it_was(
 
 
 @steady
-@given(st.lists(rows(), max_size=4))
-def test_concatenated_rows_are_the_rows_of_the_parts(parts: list[Rows]) -> None:
+@given(st.lists(rows(), max_size=4), st.lists(st.integers(0, 3), max_size=4))
+def test_concatenated_rows_are_the_rows_of_the_parts(parts: list[Rows], again: list[int]) -> None:
+    parts = [*parts, *(parts[number] for number in again if number < len(parts))]
     whole = concatenate(parts)
     assert plain(whole) == [sample for part in parts for sample in plain(part)]
     assert attributes(whole) == [one for part in parts for one in attributes(part)]
@@ -96,7 +98,7 @@ def test_attributes_cost_three_bytes_if_none_is_stated_and_else_a_byte_a_series(
         np.arange(900), np.zeros(900),
     )  # fmt: skip
     bare = encode_kept(content, [])
-    assert msgspec.msgpack.decode(bare)[-4:] == [[], b"", True, False]
+    assert msgspec.msgpack.decode(bare)[-5:] == [[], b"", True, False, 0]
     for values, most in ((["latency"], 140), (["latency", "throughput"], 160)):
         table = [Attributes(one) for one in values]
         code = content.code % len(table)
@@ -119,14 +121,14 @@ def test_damaged_bytes_are_a_clear_error(data: bytes) -> None:
 def test_another_version_is_a_clear_error() -> None:
     columns = msgspec.msgpack.decode(encode_kept(Rows.empty(), []))
     columns[0] = 99
-    with pytest.raises(StateError, match=r"version 99, this code reads 5.*start without"):
+    with pytest.raises(StateError, match=r"version 99, this code reads 6.*start without"):
         decode_rows(msgspec.msgpack.encode(columns))
 
 
 def test_a_batch_of_the_version_before_is_refused_by_its_version() -> None:
     columns = msgspec.msgpack.decode(encode_kept(Rows.empty(), []))
     columns[0], columns[3] = 4, [["a", "b", ""]]  # names stood there as they are
-    with pytest.raises(StateError, match=r"version 4, this code reads 5.*start without"):
+    with pytest.raises(StateError, match=r"version 4, this code reads 6.*start without"):
         decode_rows(msgspec.msgpack.encode(columns))
 
 
@@ -137,4 +139,22 @@ def test_rows_that_wait_keep_where_they_came_from() -> None:
 
 def test_rows_saved_without_offset_ranges_are_read() -> None:
     columns = msgspec.msgpack.decode(encode_kept(Rows.empty(), []))
-    assert decode_kept(msgspec.msgpack.encode(columns[:-1]))[1] == []
+    assert decode_kept(msgspec.msgpack.encode(columns[:8]))[1] == []
+
+
+def test_rows_of_the_version_before_are_read() -> None:
+    content = Rows([Series("a", "b")], np.zeros(3, np.int32), np.arange(5, 8), np.arange(3.0))
+    columns = msgspec.msgpack.decode(encode_kept(content, [], by_series=True))
+    old = msgspec.msgpack.encode([5, *columns[1:-1]])
+    assert plain(decode_rows(old)) == plain(content)
+
+
+@pytest.mark.parametrize("times", [b"", b"\0\0\0\0", b"\0" * 9, b"\0" * 24])
+def test_steps_that_do_not_fit_the_rows_are_a_clear_error(times: bytes) -> None:
+    content = Rows([Series("a", "b")], np.zeros(3, np.int32), np.arange(5, 8), np.arange(3.0))
+    steps = Steps(1, np.array([0, 1, 1], np.int8))
+    columns = msgspec.msgpack.decode(encode_kept(content, [], steps=steps))
+    assert columns[6] == b"\0\1\1"
+    columns[6] = times
+    with pytest.raises(StateError, match=f"its times have {len(times)} bytes"):
+        decode_rows(msgspec.msgpack.encode(columns))

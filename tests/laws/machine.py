@@ -11,7 +11,6 @@ from padit.connectors.cursor import Cursor, PartitionCursor, advance
 from padit.connectors.source import ReadBatch
 from padit.domain.attributes import UNSTATED, AttributeColumn, Attributes
 from padit.domain.audit import Provenance, RunTotals, total
-from padit.domain.batch import decode_rows
 from padit.domain.config import Budget, DetectorSetting
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
@@ -25,6 +24,7 @@ from padit.transforms.group import Counts, GroupMachine
 from padit.transforms.keying import split_batch
 from padit.transforms.limit import MOST_SERIES, Refused
 from padit.transforms.resident import Resident
+from padit.transforms.saved_rows import read_rows
 from padit.transforms.store import MemoryStore
 from padit.transforms.windows import WindowOptions
 from tests.codecs.samples import plain
@@ -217,7 +217,9 @@ def _scores(detected: DetectionResult) -> list[np.ndarray[Any, Any]]:
 def samples_in(store: MemoryStore) -> list[Any]:
     """All samples in the state, in no order."""
     pieces = (*store.rows, *(piece for cell in store.kept for piece in cell))
-    return [sample for data in pieces for sample in plain(decode_rows(without_checksum(data, "")))]
+    return [
+        sample for data in pieces for sample in plain(read_rows(without_checksum(data, ""))[0].rows)
+    ]
 
 
 def detection_in(store: MemoryStore) -> list[bytes] | None:

@@ -11,7 +11,7 @@ from padit.domain.attributes import AttributeColumn
 from padit.domain.errors import StateError
 from padit.domain.features import FeatureTable
 from padit.domain.rows import Rows
-from padit.transforms import detectors, windows
+from padit.transforms import arranging, detectors, windows
 from padit.transforms.attributes import learn
 from padit.transforms.detectors import registry
 from padit.transforms.detectors.base import Parameters, Scores
@@ -179,7 +179,9 @@ def _by_time(bounds: Any, time: Any, value: Any, attribute: Any) -> None:
 
 def _ties_by_arrival(patch: Patch) -> None:
     _use(_Broken)(patch)
-    patch.setattr(windows, "order", _by_time)
+    patch.setattr(arranging, "order", _by_time)
+    plain = arranging.arranged.py_func  # type: ignore[attr-defined]
+    patch.setattr(arranging, "arranged", plain)
 
 
 def _loses_a_row(patch: Patch) -> None:

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from padit.domain.attributes import UNSTATED, Attributes
 from padit.domain.audit import total
-from padit.domain.batch import KeyedBatch, decode_rows, encode_keyed_batch
+from padit.domain.batch import KeyedBatch, encode_keyed_batch
 from padit.domain.errors import StateError
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.domain.watermark import WATERMARK_END, Position
 from padit.transforms.checksum import with_checksum, without_checksum
 from padit.transforms.packed import unpacked
+from padit.transforms.saved_rows import read_rows
 from padit.transforms.store import MemoryStore
 from padit.transforms.windows import WindowOptions
 from tests.codecs.samples import steady
@@ -125,7 +126,7 @@ def test_rows_that_come_with_a_close_never_go_through_the_state() -> None:
     machine, store = machine_of(RULE, WINDOWS), MemoryStore()
     for keyed in (_keyed(0, 20, 20), _keyed(20, 45, 40)):
         assert machine.advance(store, keyed).counts.scored == 20
-    assert [len(decode_rows(without_checksum(one, "rows"))) for one in store.rows] == [5]
+    assert [len(read_rows(without_checksum(one, "rows"))[0].rows) for one in store.rows] == [5]
     assert machine.waiting(store) == 5
 
 

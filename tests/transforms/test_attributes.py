@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from padit.domain.attributes import UNSTATED, Attributes
-from padit.domain.batch import decode_rows
 from padit.domain.config import DetectorSetting, SeriesSetting
 from padit.domain.errors import StateError
 from padit.domain.features import FeatureTable
@@ -18,6 +17,7 @@ from padit.transforms.attributes import keep_latest, load_known
 from padit.transforms.checksum import without_checksum
 from padit.transforms.detect import Detection
 from padit.transforms.detectors import Scores
+from padit.transforms.saved_rows import read_rows
 from padit.transforms.store import MemoryStore
 from padit.transforms.windows import WindowOptions
 from tests.codecs.samples import attributes
@@ -201,7 +201,7 @@ def test_a_label_that_is_new_in_every_sample_takes_one_place_for_each_series_and
     log = [_sample(i / 100, 5, _labels(trace=f"{i:06}" * 20)) for i in range(5_000)]  # 50 s
     machine, store = machine_of(Detection(RULE), WINDOWS), MemoryStore()
     machine.advance(store, keyed_batch(rows_of(log), 0, 5_000, START - 5))
-    kept = decode_rows(without_checksum(store.rows[0], ""))
+    kept = read_rows(without_checksum(store.rows[0], ""))[0].rows
     assert kept.attributes is not None
     assert len(kept.attributes.table) == 5
     assert len(store.rows[0]) < 5_000 * 16

@@ -5,12 +5,13 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from padit.domain.batch import KeyedBatch, OffsetRange, decode_kept
+from padit.domain.batch import KeyedBatch, OffsetRange
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.domain.watermark import WATERMARK_END, Position
 from padit.transforms.checksum import without_checksum
 from padit.transforms.provenance import offset_ranges_of, still_needed
+from padit.transforms.saved_rows import read_rows
 from padit.transforms.store import MemoryStore
 from padit.transforms.windows import WindowOptions
 from tests.codecs.samples import steady
@@ -69,7 +70,7 @@ def test_ranges_survive_rows_that_were_kept_for_later_windows() -> None:
     found, store = _run(values, list(range(1, 100)))
     assert found == [(50, 20, 50)]
     pieces = [piece for cell in store.kept for piece in cell]
-    kept = [decode_kept(without_checksum(data, "rows")) for data in pieces]
+    kept = [read_rows(without_checksum(data, "rows")) for data in pieces]
     # One for a slot, whatever the batches.
     assert 0 < sum(len(ranges) for _, ranges in kept) <= 2 * WINDOWS.slots
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.domain.watermark import WATERMARK_NONE
-from padit.transforms import windows as module
+from padit.transforms import arranging
 from padit.transforms.windows import WindowOptions, close_windows
 from tests.codecs.samples import steady
 from tests.transforms import reference
@@ -136,7 +136,9 @@ def test_the_order_of_arrival_changes_nothing(
 def test_without_order_among_ties_the_order_of_arrival_would_show(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "order", lambda *columns: None)
+    monkeypatch.setattr(arranging, "order", lambda *columns: None)
+    plain = arranging.arranged.py_func  # type: ignore[attr-defined]
+    monkeypatch.setattr(arranging, "arranged", plain)
     options = WindowOptions(10, 10, 5)
     ties: list[Sample] = [(("a", "x"), 1000, 1.0), (("a", "x"), 1000, 2.0)]
     assert run(ties, [2000], options) != run(ties[::-1], [2000], options)

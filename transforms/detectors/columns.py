@@ -7,7 +7,7 @@ has an end; whether a series is reset depends on its own times alone.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -84,8 +84,8 @@ class Columns:
         saved = _Saved(
             version,
             cast(list[Series], names.encoded),
-            seen.astype("<i8", copy=False).tobytes(),
-            {name: data[name].tobytes() for name in sorted(data)},
+            _raw(seen.astype("<i8", copy=False)),
+            {name: _raw(data[name]) for name in sorted(data)},
         )
         return _encoder.encode(saved)
 
@@ -135,6 +135,11 @@ class _Saved(msgspec.Struct, array_like=True):
     keys: list[Series]
     seen: bytes
     data: dict[str, bytes]
+
+
+def _raw(column: NDArray[Any]) -> bytes:
+    """The bytes of a column; a view, which is written as bytes are."""
+    return cast(bytes, column.data)
 
 
 _LAST = 2**63 - 1

@@ -7,7 +7,7 @@ from pydantic import Field as Option
 from padit.domain.attributes import UNSTATED
 from padit.domain.config import Levels
 from padit.domain.features import FeatureTable
-from padit.ops.compiled import lean_kernel
+from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.base import Parameters
 
 __all__ = [
@@ -19,12 +19,15 @@ __all__ = [
     "LOWER",
     "NAMED_TOTAL",
     "NEVER_ACCEPTED",
+    "NO_SAMPLES",
     "VerdictParameters",
     "at_bad_end",
     "directions_of",
+    "everywhere",
     "follow",
     "kinds_of",
     "limits_of",
+    "scored",
     "verdict_of",
 ]
 
@@ -32,6 +35,11 @@ HIGHER, LOWER, NEVER_ACCEPTED = 1, 2, 4
 COUNTS, GAUGED, NAMED_TOTAL = 32, 64, 128
 CLOSED, DUE = 1, 2  # what became of an alert in a window: it closed; it may be accepted
 _OPEN, _SINCE, _CALM = 0, 1, 2
+_SCALE = 3 / 7  # of `score_of`
+NO_SAMPLES = np.empty(0)
+Values = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Places = tuple[int, int, int]
 _CALM_AFTER = 300_000_000  # microseconds below the level that keeps an alert open
 _DIRECTIONS = {
     "availability": LOWER | NEVER_ACCEPTED,
@@ -112,6 +120,40 @@ def follow(
     return DUE if end - s[_SINCE] >= limits[2] else 0
 
 
+@kernel
+def scored(
+    facts: NDArray[np.float64], places: Places, sample: NDArray[np.float64], sensitivity: float
+) -> tuple[Values, Values, Values, Flags, Flags]:
+    """What a kernel found out about n windows and m samples, as scores; see `score_of`.
+
+    Args:
+        facts: float64 (facts, n).
+        places: of the level, of whether it was accepted, and of what is severe, which is the event
+            wherever it is more than 0; -1: nothing is. The event is the first fact.
+        sample: float64 (m,), verdict of each sample.
+        sensitivity: times which a verdict counts; not one that is severe.
+
+    Returns:
+        Scores of the events, the levels and the samples, whether something is accepted, and
+        whether it is severe.
+    """
+    n = facts.shape[1]
+    event, level, of_sample = np.empty(n), np.empty(n), np.empty(len(sample))
+    accepted, severe = np.empty(n, np.bool_), np.zeros(n, np.bool_)
+    for i in range(n):
+        found = facts[0, i] * sensitivity
+        if places[2] >= 0 and facts[places[2], i] > 0:
+            found, severe[i] = facts[places[2], i], True
+        event[i] = found / (found + _SCALE)
+        found = facts[places[0], i] * sensitivity
+        level[i] = found / (found + _SCALE)
+        accepted[i] = facts[places[1], i] > 0
+    for i in range(len(sample)):
+        found = sample[i] * sensitivity
+        of_sample[i] = found / (found + _SCALE)
+    return event, level, of_sample, accepted, severe
+
+
 def directions_of(table: FeatureTable) -> NDArray[np.int64]:
     """int64 (n,): of each window the bits of the sides that are worth a word.
 
@@ -128,6 +170,11 @@ def directions_of(table: FeatureTable) -> NDArray[np.int64]:
     )
     chosen: NDArray[np.int64] = found[table.attributes.of_rows(table.code)]
     return chosen | np.where(at_bad_end(table), NEVER_ACCEPTED, 0)
+
+
+def everywhere(table: FeatureTable) -> NDArray[np.bool_]:
+    """Bool (n,): every window."""
+    return np.ones(len(table), bool)
 
 
 def kinds_of(table: FeatureTable) -> NDArray[np.int64]:

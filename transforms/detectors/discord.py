@@ -14,11 +14,10 @@ from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 from padit.transforms import exact
 from padit.transforms.detectors.base import Parameters, Scores
-from padit.transforms.detectors.calibration import measured_confidence, score_of
+from padit.transforms.detectors.calibration import measured_confidence
 from padit.transforms.detectors.columns import Columns, Field, locate
-from padit.transforms.detectors.directions import VerdictParameters, limits_of
+from padit.transforms.detectors.directions import VerdictParameters, everywhere, limits_of, scored
 from padit.transforms.detectors.discord_kernel import (
-    AGE,
     BACK,
     DECIDE_EVERY,
     FACTS,
@@ -26,6 +25,7 @@ from padit.transforms.detectors.discord_kernel import (
     HAS,
     LENGTH,
     SLOTS,
+    may_begin,
     run,
 )
 from padit.transforms.detectors.wording import number
@@ -97,6 +97,7 @@ class DiscordDetector:
         self.parameters = parameters
         self.levels = levels or Levels()
         self._limits = limits_of(self.levels, parameters.sensitivity)
+        self._retention = int(parameters.retention_sec * 1e6)
 
     def at(self, levels: Levels) -> "DiscordDetector":
         """The same detector that opens, closes and accepts where the job's alerts do."""
@@ -108,8 +109,7 @@ class DiscordDetector:
 
     def step(self, state: Discords, table: FeatureTable) -> tuple[Discords, Scores]:
         """Judge every eighth sample, then learn from it."""
-        retention = int(self.parameters.retention_sec * 1e6)
-        numbers, rows = locate(state.numbers, _STATE, table, retention)
+        numbers, rows = locate(state.numbers, _STATE, table, self._retention)
         of_numbers: dict[str, Any] = numbers.data
         memories = _spare(state.memories, of_numbers["state"], rows, table)
         ring_of = np.array([memories.row.get(one, -1) for one in table.series], np.int64)
@@ -122,17 +122,18 @@ class DiscordDetector:
             rings if len(rings) else np.zeros((1, BACK + LENGTH), np.int8),
             rows[table.code],
             ring_of[table.code],
-            table.offset.astype(np.int64, copy=False),
-            table.time.astype(np.int64, copy=False),
+            table.offset,
+            table.time,
             table.value,
-            table.window_end.astype(np.int64, copy=False),
+            table.window_end,
             self._limits,
             np.empty(BACK + LENGTH, np.int32),
             sample,
             facts,
         )
         memories = _needed(memories, numbers)
-        return Discords(numbers, memories), _scores(facts, sample, self.parameters.sensitivity)
+        scores = _scores(facts, sample, self.parameters.sensitivity, table)
+        return Discords(numbers, memories), scores
 
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
         """How far the last samples are from the nearest before."""
@@ -187,11 +188,10 @@ def _spare(
 
     That is decided at each multiple of `DECIDE_EVERY` samples, so of most tables there is none.
     """
-    size = np.diff(table.offset)
-    samples = np.bincount(table.code, weights=size, minlength=len(table.series)).astype(np.int64)
-    age = states[rows, AGE].astype(np.int64)
-    due = np.flatnonzero(age // DECIDE_EVERY != (age + samples) // DECIDE_EVERY)
-    new = [table.series[i] for i in due.tolist() if table.series[i] not in memories.row]
+    due = may_begin(states, rows, table.offset, table.code)
+    new = [
+        table.series[i] for i in due.nonzero()[0].tolist() if table.series[i] not in memories.row
+    ]
     if not new:
         return memories
     count = len(memories.seen)
@@ -216,15 +216,18 @@ def _needed(memories: Columns, numbers: Columns) -> Columns:
     return memories.without(gone) if gone else memories
 
 
-def _scores(facts: NDArray[np.float64], sample: NDArray[np.float64], sensitivity: float) -> Scores:
-    event, level, accepted, ratio, limit, remembered, at = facts
+def _scores(
+    facts: NDArray[np.float64], sample: NDArray[np.float64], sensitivity: float, table: FeatureTable
+) -> Scores:
+    event, level, of_sample, accepted, _ = scored(facts, (1, 2, -1), sample, sensitivity)
+    _, _, _, ratio, limit, remembered, at = facts
     return Scores(
-        score=score_of(event * sensitivity, 1.0),
-        sample=score_of(sample * sensitivity, 1.0),
+        score=event,
+        sample=of_sample,
         detail={"ratio": ratio, "limit": limit, "remembered": remembered, "at": at},
-        level=score_of(level * sensitivity, 1.0),
-        held=np.ones(len(level), bool),  # it accepts by itself, and says so
-        accepted=accepted > 0,
+        level=level,
+        held=table.once(everywhere),  # it accepts by itself, and says so
+        accepted=accepted,
     )
 
 

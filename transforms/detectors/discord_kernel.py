@@ -33,12 +33,13 @@ from padit.transforms.detectors.directions import CLOSED, DUE, follow
 from padit.transforms.detectors.usual_scale import log2
 
 __all__ = [
-    "AGE", "BACK", "DECIDE_EVERY", "EVERY", "FACTS", "HAS", "LENGTH", "PREFIX", "SLOTS", "nearest",
-    "run",
+    "AGE", "BACK", "DECIDE_EVERY", "EVERY", "FACTS", "HAS", "LENGTH", "PREFIX", "SLOTS",
+    "may_begin", "nearest", "run",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Codes = NDArray[np.int32]
 
 BACK, LENGTH, PREFIX = 4096, 32, 24
 EVERY = 8  # samples from one judgement to the next
@@ -64,6 +65,26 @@ CUT = 0.25  # share of samples beyond what a byte holds, at which the scale is l
 ) = range(30)  # fmt: skip
 SLOTS = 32
 FACTS = 7
+
+
+@kernel
+def may_begin(states: Array, rows: Ints, offset: Ints, code: Codes) -> NDArray[np.bool_]:
+    """Bool (series,): which may begin a memory within a table.
+
+    Args:
+        states: float64 (states, SLOTS).
+        rows: int64 (series,), the row of the state of each.
+        offset: int64 (n + 1,), where the samples of each row of the table begin.
+        code: int32 (n,), the series of each row of the table.
+    """
+    samples = np.zeros(len(rows), np.int64)
+    for i in range(len(code)):
+        samples[code[i]] += offset[i + 1] - offset[i]
+    found = np.empty(len(rows), np.bool_)
+    for series in range(len(rows)):
+        age = int(states[rows[series], AGE])
+        found[series] = age // DECIDE_EVERY != (age + samples[series]) // DECIDE_EVERY
+    return found
 
 
 @kernel

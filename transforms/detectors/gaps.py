@@ -64,8 +64,7 @@ class Lasting(NamedTuple):
     Attributes:
         moment: int64 (q,), which.
         following: int64 (q,), time of the next moment of the series, or until when all is known.
-        usual, longest, gaps: int64 (q,), for people: usual and longest gap in microseconds, and how
-            many gaps these are of.
+        usual, longest, gaps: int64 (q,), for people: both in microseconds, and of how many gaps.
     """
 
     moment: Ints
@@ -82,8 +81,7 @@ class Moments:
     Attributes:
         first, last: int64 (k,), moments of each row of the state.
         time, value: (M,) of the latest sample; time is `NEVER` before the first.
-        limit: int64 (M,), gap from which the series is reported, microseconds; 0 while it warms
-            up, and where nobody looks.
+        limit: int64 (M,), gap that is reported, microseconds; 0 while it warms up or nobody looks.
         of_row: int64 (n,), the moment at the end of each row of the table.
         lasting: those that are followed by a gap that is reported.
     """
@@ -162,9 +160,8 @@ def follow(state: Columns, rows: Ints, table: FeatureTable, rules: Rules, until:
     data: dict[str, Any] = state.data
     series, total = len(state.seen), len(state.seen) + len(table.time)
     order, stop = np.empty(len(table), np.int64), np.zeros(series + 1, np.int64)
-    samples = np.zeros(series, np.int64)
-    most = _arrange(table.offset, table.code, rows, samples, order, stop)
-    first = np.cumsum(samples + 1) - samples - 1
+    first, last = np.zeros(series, np.int64), np.empty(series, np.int64)
+    most = _arrange(table.offset, table.code, rows, first, last, order, stop)
     out = _Out(
         first, np.empty(total, np.int64), np.empty(total), np.zeros(total, np.int64),
         np.empty(len(table), np.int64), np.empty((len(Lasting._fields), total), np.int64),
@@ -179,27 +176,32 @@ def follow(state: Columns, rows: Ints, table: FeatureTable, rules: Rules, until:
                 np.zeros(3, np.int64)),
     )  # fmt: skip
     lasting = Lasting(*out.lasting[:, :found])
-    return Moments(first, first + samples, out.time, out.value, out.limit, out.of_row, lasting)
+    return Moments(first, last, out.time, out.value, out.limit, out.of_row, lasting)
 
 
 @kernel
-def _arrange(offset: Ints, code: Codes, rows: Ints, samples: Ints, order: Ints, stop: Ints) -> int:
+def _arrange(
+    offset: Ints, code: Codes, rows: Ints, first: Ints, last: Ints, order: Ints, stop: Ints
+) -> int:
     """Rows of the table series by series; returns the most samples of one.
 
     Args:
         offset: int64 (n + 1,), where the samples of each row of the table begin.
         code: int32 (n,), the series of each row.
         rows: int64 (s,), the row of the state of each series.
-        samples: int64 (k,), zeros; gets the samples of each row of the state.
+        first: int64 (k,), zeros; gets the first moment of each row of the state.
+        last: int64 (k,), written: its last one.
         order: int64 (n,), written: as in `_Table`.
         stop: int64 (k + 1,), zeros; as in `_Table`.
     """
     for i in range(len(code)):
-        samples[rows[code[i]]] += offset[i + 1] - offset[i]
+        first[rows[code[i]]] += offset[i + 1] - offset[i]
         stop[rows[code[i]] + 1] += 1
-    most = 0
-    for s in range(len(samples)):
-        most = max(most, samples[s])
+    most = moments = 0
+    for s in range(len(first)):
+        most = max(most, first[s])
+        first[s], last[s] = moments, moments + first[s]
+        moments = last[s] + 1
         stop[s + 1] += stop[s]
     for i in range(len(code)):
         place = stop[rows[code[i]]]  # where its rows begin, and in the end where they stop

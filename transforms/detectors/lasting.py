@@ -8,14 +8,17 @@ from numpy.typing import NDArray
 from padit.domain.config import Levels
 from padit.domain.features import FeatureTable
 from padit.transforms.detectors.base import Parameters, Scores
-from padit.transforms.detectors.calibration import measured_confidence, score_of
+from padit.transforms.detectors.calibration import measured_confidence
 from padit.transforms.detectors.columns import Columns, Field, locate
 from padit.transforms.detectors.directions import (
     COUNTS,
+    NO_SAMPLES,
     VerdictParameters,
     directions_of,
+    everywhere,
     kinds_of,
     limits_of,
+    scored,
 )
 from padit.transforms.detectors.lasting_kernel import (
     FACTS,
@@ -24,7 +27,7 @@ from padit.transforms.detectors.lasting_kernel import (
     SLOTS,
     run,
 )
-from padit.transforms.detectors.relation_kernel import average
+from padit.transforms.detectors.relation_kernel import means_of
 from padit.transforms.detectors.wording import number
 
 __all__ = ["DETECTOR", "LastingDetector", "LastingParameters"]
@@ -81,6 +84,7 @@ class LastingDetector:
         self.parameters = parameters
         self.levels = levels or Levels()
         self._limits = limits_of(self.levels, parameters.sensitivity)
+        self._retention = int(parameters.retention_sec * 1e6)
 
     def at(self, levels: Levels) -> "LastingDetector":
         """The same detector that opens, closes and accepts where the job's alerts do."""
@@ -92,22 +96,21 @@ class LastingDetector:
 
     def step(self, state: Columns, table: FeatureTable) -> tuple[Columns, Scores]:
         """Judge every window, then learn from it."""
-        retention = int(self.parameters.retention_sec * 1e6)
-        state, rows = locate(state, _FIELDS, table, retention)
+        state, rows = locate(state, _FIELDS, table, self._retention)
         sensitivity = self.parameters.sensitivity
-        mean = average(table.value, table.offset.astype(np.int64, copy=False))
+        mean = table.once(means_of)
         facts = np.empty((FACTS, len(table)))
         data: dict[str, Any] = state.data
         run(
             data["state"],
             rows[table.code],
-            table.window_end.astype(np.int64, copy=False),
+            table.window_end,
             mean,
-            directions_of(table) | _no_ramps(table),
+            table.once(directions_of) | _no_ramps(table),
             self._limits,
             facts,
         )
-        return state, _scores(facts, mean, sensitivity)
+        return state, _scores(facts, mean, sensitivity, table)
 
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
         """What goes on, and what it was before."""
@@ -143,21 +146,24 @@ def _no_ramps(table: FeatureTable) -> NDArray[np.int64]:
     """int64 (n,): a bit where a ramp is an uptime, which ends by chance."""
     of_series = [NO_RAMP if one.unit in _CLOCKS else 0 for one in table.series]
     chosen: NDArray[np.int64] = np.array(of_series, np.int64)[table.code]
-    return np.where(kinds_of(table) == COUNTS, NO_RAMP, chosen)
+    return np.where(table.once(kinds_of) == COUNTS, NO_RAMP, chosen)
 
 
-def _scores(facts: NDArray[np.float64], mean: NDArray[np.float64], sensitivity: float) -> Scores:
-    event, level, accepted, what, low, high, windows, tops, top = facts
+def _scores(
+    facts: NDArray[np.float64], mean: NDArray[np.float64], sensitivity: float, table: FeatureTable
+) -> Scores:
+    event, level, _, accepted, _ = scored(facts, (1, 2, -1), NO_SAMPLES, sensitivity)
+    _, _, _, what, low, high, windows, tops, top = facts
     detail = {
         "mean": mean, "what": what, "expected_low": low, "expected_high": high,
         "windows": windows, "tops": tops, "top": top,
     }  # fmt: skip
     return Scores(
-        score=score_of(event * sensitivity, 1.0),
+        score=event,
         detail=detail,
-        level=score_of(level * sensitivity, 1.0),
-        held=np.ones(len(level), bool),  # it accepts by itself, and says so
-        accepted=accepted > 0,
+        level=level,
+        held=table.once(everywhere),  # it accepts by itself, and says so
+        accepted=accepted,
     )
 
 

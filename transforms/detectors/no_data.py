@@ -127,12 +127,13 @@ class NoDataDetector:
         absent = self._absent(moments, table)
         if len(absent.end):
             ends = _Ends(*(np.concatenate(pair) for pair in zip(ends, absent, strict=True)))
-        score, ongoing = _judge(ends, moments.time, until, self._retention, interval)
+        score, ongoing, last = _judge(ends, moments.time, until, self._retention, interval)
         missing = score >= _WARNING
         without_data = missing.nonzero()[0]
         keys = list(state.row) if len(without_data) else []  # of most tables nobody asks for them
-        detail = _detail(ends, moments, without_data)
-        detail |= _company(ends, moments, keys, without_data, self._retention)
+        detail = _detail(ends, moments, last, without_data)
+        if len(without_data):
+            detail |= _company(ends, moments, keys, without_data, self._retention)
         state = self._forget(state, until)
         added = None
         if len(absent.end):
@@ -227,6 +228,7 @@ class NoDataDetector:
 
 
 DETECTOR = NoDataDetector
+_OF_GAPS, _OF_SOURCE = ("usual", "longest", "count"), ("without_data", "known")
 _NO_ENDS = _Ends(*(np.empty(0, np.int64) for _ in range(3)))
 
 
@@ -262,8 +264,10 @@ def _known_until(table: FeatureTable) -> int:
 @kernel
 def _judge(
     ends: _Ends, time: Ints, until: int, retention: int, interval: int
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Score at each end, and whether the series had no data at the end before.
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], Ints]:
+    """Score at each end, whether the series had no data at the end before, and its last sample.
+
+    The time of that is 0 while the series warms up.
 
     Args:
         ends: to judge.
@@ -273,32 +277,36 @@ def _judge(
         interval: from one window end to the next, microseconds.
     """
     score = np.full(len(ends.end), np.nan)
-    ongoing = np.zeros(len(ends.end), np.bool_)
+    ongoing, last = np.zeros(len(ends.end), np.bool_), np.zeros(len(ends.end), np.int64)
     for i in range(len(score)):
         limit = ends.limit[i]
+        if limit > 0:
+            last[i] = time[ends.moment[i]]
         if limit <= 0 or ends.end[i] > until:
             continue
-        gap = ends.end[i] - time[ends.moment[i]]
+        gap = ends.end[i] - last[i]
         if gap > retention:
             continue
         ratio = gap / limit
         score[i] = ratio / 2 if ratio < 1 else ratio / (ratio + _SCALE)  # as `score_of`
         ongoing[i] = gap - interval >= limit
-    return score, ongoing
+    return score, ongoing, last
 
 
-def _detail(ends: _Ends, moments: Moments, without_data: Ints) -> dict[str, NDArray[Any]]:
+def _detail(
+    ends: _Ends, moments: Moments, last: Ints, without_data: Ints
+) -> dict[str, NDArray[Any]]:
     """Columns for the evidence; the usual gap only where a series has no data."""
     detail: dict[str, NDArray[Any]] = {
-        "last": np.where(ends.limit > 0, moments.time[ends.moment], 0),
+        "last": last,
         "value": moments.value[ends.moment],
         "limit": ends.limit,
     }
-    lasting = moments.lasting
-    figures = {"usual": lasting.usual, "longest": lasting.longest, "count": lasting.gaps}
     nothing = np.zeros(len(ends.end), np.int64)
     if not len(without_data):
-        return detail | dict.fromkeys(figures, nothing)
+        return detail | dict.fromkeys(_OF_GAPS, nothing) | dict.fromkeys(_OF_SOURCE, nothing)
+    lasting = moments.lasting
+    figures = dict(zip(_OF_GAPS, (lasting.usual, lasting.longest, lasting.gaps), strict=True))
     place = np.searchsorted(lasting.moment, ends.moment[without_data])
     for name, column in figures.items():
         detail[name] = nothing.copy()
@@ -310,9 +318,7 @@ def _company(
     ends: _Ends, moments: Moments, keys: Sequence[Series], at: Ints, retention: int
 ) -> dict[str, NDArray[Any]]:
     """Series of the same source that have no data at that end, and all its known series."""
-    found = {name: np.zeros(len(ends.end), np.int64) for name in ("without_data", "known")}
-    if not len(at):
-        return found
+    found = {name: np.zeros(len(ends.end), np.int64) for name in _OF_SOURCE}
     names = [keys[one].source_id for one in moments.owner(ends.moment[at]).tolist()]
     pairs = list(zip(names, ends.end[at].tolist(), strict=True))
     members: dict[str, list[int]] = {name: [] for name in names}

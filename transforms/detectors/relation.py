@@ -10,16 +10,23 @@ from numpy.typing import NDArray
 from padit.domain.config import Levels
 from padit.domain.features import FeatureTable
 from padit.transforms.detectors.base import Parameters, Scores
-from padit.transforms.detectors.calibration import measured_confidence, score_of
+from padit.transforms.detectors.calibration import measured_confidence
 from padit.transforms.detectors.columns import Columns, Field, locate
-from padit.transforms.detectors.directions import VerdictParameters, directions_of, limits_of
+from padit.transforms.detectors.directions import (
+    NO_SAMPLES,
+    VerdictParameters,
+    directions_of,
+    everywhere,
+    limits_of,
+    scored,
+)
 from padit.transforms.detectors.relation_kernel import (
     FACTS,
     LEAST_WINDOWS,
     PAIR,
     PARTNERS,
     SLOTS,
-    average,
+    means_of,
     run,
 )
 from padit.transforms.detectors.wording import number
@@ -65,6 +72,7 @@ class RelationDetector:
         self.parameters = parameters
         self.levels = levels or Levels()
         self._limits = limits_of(self.levels, parameters.sensitivity)
+        self._retention = int(parameters.retention_sec * 1e6)
 
     def at(self, levels: Levels) -> "RelationDetector":
         """The same detector that opens, closes and accepts where the job's alerts do."""
@@ -76,8 +84,7 @@ class RelationDetector:
 
     def step(self, state: Columns, table: FeatureTable) -> tuple[Columns, Scores]:
         """Judge every window, then learn from it."""
-        retention = int(self.parameters.retention_sec * 1e6)
-        state, rows = locate(state, _FIELDS, table, retention)
+        state, rows = locate(state, _FIELDS, table, self._retention)
         sensitivity = self.parameters.sensitivity
         sources: dict[str, int] = {}
         number_of = np.array(
@@ -86,7 +93,7 @@ class RelationDetector:
         names = [_identity(one.metric_name, one.unit) for one in table.series]
         identity = np.array(names, np.int64)
         facts = np.empty((FACTS, len(table)))
-        mean = average(table.value, table.offset.astype(np.int64, copy=False))
+        mean = table.once(means_of)
         data: dict[str, Any] = state.data
         run(
             data["own"],
@@ -95,9 +102,9 @@ class RelationDetector:
             rows[table.code],
             number_of[table.code],
             identity[table.code],
-            table.window_end.astype(np.int64, copy=False),
+            table.window_end,
             mean,
-            directions_of(table),
+            table.once(directions_of),
             self._limits,
             facts,
         )
@@ -140,18 +147,19 @@ class RelationDetector:
 def _scores(
     facts: NDArray[np.float64], mean: NDArray[np.float64], sensitivity: float, table: FeatureTable
 ) -> Scores:
-    event, level, accepted, other, low, high, _, explained, pairs = facts
+    event, level, _, accepted, _ = scored(facts, (1, 2, -1), NO_SAMPLES, sensitivity)
+    _, _, _, other, low, high, _, explained, pairs = facts
     partner = np.where(other >= 0, table.code[other.astype(np.int64)], -1) if len(other) else other
     detail = {
         "mean": mean, "partner": partner, "low": low, "high": high, "explained": explained,
         "pairs": pairs,
     }  # fmt: skip
     return Scores(
-        score=score_of(event * sensitivity, 1.0),
+        score=event,
         detail=detail,
-        level=score_of(level * sensitivity, 1.0),
-        held=np.ones(len(level), bool),  # it accepts by itself, and says so
-        accepted=accepted > 0,
+        level=level,
+        held=table.once(everywhere),  # it accepts by itself, and says so
+        accepted=accepted,
     )
 
 

@@ -12,11 +12,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from padit.domain.features import FeatureTable
 from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.columns import bounded
 from padit.transforms.detectors.directions import DUE, NEVER_ACCEPTED, follow
 
-__all__ = ["FACTS", "PAIR", "PARTNERS", "SLOTS", "average", "run"]
+__all__ = ["FACTS", "PAIR", "PARTNERS", "SLOTS", "average", "means_of", "run"]
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -48,6 +49,12 @@ def average(value: Array, offset: Ints) -> Array:
             total += bounded(value[i])
         if offset[row + 1] > offset[row]:
             found[row] = total / (offset[row + 1] - offset[row])
+    return found
+
+
+def means_of(table: FeatureTable) -> Array:
+    """`average` of a table."""
+    found: Array = average(table.value, table.offset)
     return found
 
 

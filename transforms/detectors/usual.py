@@ -1,6 +1,6 @@
 """Usual: what is usual for a series, on several time scales, and when it has left that."""
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,13 +9,15 @@ from padit.domain.config import Levels
 from padit.domain.features import FeatureTable
 from padit.transforms.detectors import usual_state as state_of
 from padit.transforms.detectors.base import Parameters, Scores
-from padit.transforms.detectors.calibration import measured_confidence, score_of
+from padit.transforms.detectors.calibration import measured_confidence
 from padit.transforms.detectors.columns import Columns, Field, locate
 from padit.transforms.detectors.directions import (
     VerdictParameters,
     directions_of,
+    everywhere,
     kinds_of,
     limits_of,
+    scored,
 )
 from padit.transforms.detectors.usual_evidence import FEW
 from padit.transforms.detectors.usual_kernel import run
@@ -30,6 +32,7 @@ _FIELDS = {
     "season": Field((SLOTS_OF_SEASON,), "float32", np.nan),
     "unseen": Field((SLOTS_OF_UNSEEN,), "float64"),
 }
+_PLACES = (2, 4, 16)  # among the facts: the level, whether it is accepted, what is severe
 _WORDS = (
     "above its usual", "below its usual", "higher than usual", "lower than usual",
     "between its usual values", "noisier or calmer than usual", "stuck",
@@ -89,6 +92,7 @@ class UsualDetector:
         self.parameters = parameters
         self.levels = levels or Levels()
         self._limits = limits_of(self.levels, parameters.sensitivity)
+        self._retention = int(parameters.retention_sec * 1e6)
 
     def at(self, levels: Levels) -> "UsualDetector":
         """The same detector that opens, closes and accepts where the job's alerts do."""
@@ -100,26 +104,24 @@ class UsualDetector:
 
     def step(self, state: Columns, table: FeatureTable) -> tuple[Columns, Scores]:
         """Judge every new sample, then learn from it."""
-        retention = int(self.parameters.retention_sec * 1e6)
-        state, rows = locate(state, _FIELDS, table, retention)
+        state, rows = locate(state, _FIELDS, table, self._retention)
         facts = np.zeros((state_of.FACTS, len(table)))
         verdict = np.zeros(len(table.value))
-        sensitivity = self.parameters.sensitivity
         data: dict[str, Any] = state.data
         run(
             data["state"],
             data["season"],
             data["unseen"],
             rows[table.code],
-            table.offset.astype(np.int64, copy=False),
-            table.time.astype(np.int64, copy=False),
+            table.offset,
+            table.time,
             table.value,
-            directions_of(table) | kinds_of(table),
+            table.once(directions_of) | table.once(kinds_of),
             self._limits,
             verdict,
             facts,
         )
-        return state, _scores(_Facts(*facts), verdict * sensitivity, sensitivity)
+        return state, _scores(facts, verdict, self.parameters.sensitivity, table)
 
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:
         """What left its usual range, and the range."""
@@ -161,50 +163,35 @@ class UsualDetector:
         return Columns.load(data, self.version, _FIELDS)
 
 
-class _Facts(NamedTuple):
-    """What the kernel found out about each window, float64 (n,) each, in its order."""
-
-    event: NDArray[np.float64]
-    best: NDArray[np.float64]
-    level: NDArray[np.float64]
-    held: NDArray[np.float64]
-    accepted: NDArray[np.float64]
-    channel: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    median: NDArray[np.float64]
-    iqr: NDArray[np.float64]
-    seen: NDArray[np.float64]
-    shift: NDArray[np.float64]
-    interval: NDArray[np.float64]
-    value: NDArray[np.float64]
-    counter: NDArray[np.float64]
-    run: NDArray[np.float64]
-    severe: NDArray[np.float64]
-
-
-def _scores(facts: _Facts, verdict: NDArray[np.float64], sensitivity: float) -> Scores:
-    detail = {
-        "value": facts.value, "channel": facts.channel, "median": facts.median, "iqr": facts.iqr,
-        "seen": facts.seen, "interval": facts.interval, "counter": facts.counter,
-        "run": facts.run, "expected_low": facts.low, "expected_high": facts.high,
-        "accepted": facts.accepted, "at": facts.best,
-    }  # fmt: skip
-    severe = facts.severe > 0
-    event = np.where(severe, facts.severe, facts.event * sensitivity)
+def _scores(
+    facts: NDArray[np.float64],
+    verdict: NDArray[np.float64],
+    sensitivity: float,
+    table: FeatureTable,
+) -> Scores:
+    """What the kernel found out about each window, and the verdict of each sample, as scores."""
+    (
+        _, at, _, _, accepted, channel, low, high, median, iqr, seen, shift, interval,
+        value, counter, run_length, _,
+    ) = facts  # fmt: skip
+    event, level, sample, taken, severe = scored(facts, _PLACES, verdict, sensitivity)
     return Scores(
-        score=score_of(event, 1.0),
-        sample=score_of(verdict, 1.0),
-        detail=detail,
+        score=event,
+        sample=sample,
+        detail={
+            "value": value, "channel": channel, "median": median, "iqr": iqr, "seen": seen,
+            "interval": interval, "counter": counter, "run": run_length, "expected_low": low,
+            "expected_high": high, "accepted": accepted, "at": at,
+        },
         ongoing=severe,
-        level=score_of(facts.level * sensitivity, 1.0),
-        expected_low=facts.low,
-        expected_high=facts.high,
-        baseline={"median": facts.median, "iqr": facts.iqr, "n": facts.seen},
-        shift=facts.shift,
-        held=np.ones(len(facts.level), bool),  # it accepts by itself, and says so
-        accepted=facts.accepted > 0,
-    )
+        level=level,
+        expected_low=low,
+        expected_high=high,
+        baseline={"median": median, "iqr": iqr, "n": seen},
+        shift=shift,
+        held=table.once(everywhere),  # it accepts by itself, and says so
+        accepted=taken,
+    )  # fmt: skip
 
 
 DETECTOR = UsualDetector

@@ -1,0 +1,49 @@
+"""The compiled steps of joining scores are those of numpy, to the bit."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from padit.transforms.detectors.calibration import score_of
+from padit.transforms.detectors.directions import NO_SAMPLES, scored
+from padit.transforms.levels import highest
+from tests.codecs.samples import steady
+
+_NUMBERS = st.one_of(
+    st.floats(0, allow_infinity=True, allow_nan=False), st.sampled_from([0.0, float("nan"), 1.0])
+)
+
+
+def _matrix(rows: int) -> st.SearchStrategy[NDArray[np.float64]]:
+    column = st.lists(_NUMBERS, min_size=rows, max_size=rows)
+    return st.lists(column, min_size=1, max_size=5).map(lambda x: np.array(x, np.float64).T.copy())
+
+
+@steady
+@given(st.integers(1, 5).flatmap(_matrix))
+def test_the_highest_of_each_column_is_that_of_fmax(matrix: NDArray[np.float64]) -> None:
+    assert highest(matrix).tobytes() == np.fmax.reduce(matrix, axis=0).tobytes()
+
+
+def test_without_a_detector_nothing_is_highest() -> None:
+    assert np.isnan(highest(np.empty((0, 3)))).tolist() == [True] * 3
+
+
+@steady
+@given(_matrix(4), st.sampled_from([0.1, 0.3, 1.0, 7.0]), st.booleans())
+def test_scores_of_a_kernel_are_those_of_the_scale(
+    facts: NDArray[np.float64], sensitivity: float, with_severe: bool
+) -> None:
+    sample = facts[3].copy()
+    places = (1, 2, 3 if with_severe else -1)
+    event, level, of_sample, accepted, severe = scored(facts, places, sample, sensitivity)
+    is_severe = (facts[3] > 0) & with_severe
+    with np.errstate(invalid="ignore", over="ignore"):
+        news = score_of(np.where(is_severe, facts[3], facts[0] * sensitivity), 1.0)
+        assert np.array_equal(event, news, equal_nan=True)
+        assert np.array_equal(level, score_of(facts[1] * sensitivity, 1.0), equal_nan=True)
+        assert np.array_equal(of_sample, score_of(sample * sensitivity, 1.0), equal_nan=True)
+    assert accepted.tolist() == (facts[2] > 0).tolist()
+    assert severe.tolist() == is_severe.tolist()
+    assert len(scored(facts, places, NO_SAMPLES, sensitivity)[2]) == 0

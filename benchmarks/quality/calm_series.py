@@ -10,14 +10,17 @@ event time: an hour's cycle takes an hour at a sample a second and at one each f
 import math
 from collections.abc import Callable, Iterator
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.quality.corpus import Array
 
 __all__ = ["FAMILIES", "KINDS", "Clock", "calm_series"]
 
-MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+HOUR, DAY = 3600.0, 86400.0
+Values = NDArray[np.floating[Any]]
 
 
 class Clock:
@@ -38,11 +41,11 @@ class Clock:
         self.hour = local % DAY / HOUR
         self.working = (local // DAY + self.chance.integers(7)) % 7 < 5
 
-    def noise(self) -> Array:
+    def noise(self) -> Values:
         """Gaussian, of deviation 1."""
         return self.chance.normal(size=self.size)
 
-    def slow(self, seconds: float) -> Array:
+    def slow(self, seconds: float) -> Values:
         """Gaussian, of deviation 1, that forgets within so many seconds."""
         keep = math.exp(-self.step / seconds)
         fresh = math.sqrt(1 - keep * keep)
@@ -55,7 +58,7 @@ class Clock:
         """A scale between two, each doubling as likely as the next."""
         return float(np.exp(self.chance.uniform(math.log(low), math.log(high))))
 
-    def stays(self, lengths: Callable[[], float], values: Callable[[], float]) -> Array:
+    def stays(self, lengths: Callable[[], float], values: Callable[[], float]) -> Values:
         """One value after the other, each for so many seconds, at least one sample."""
         found, end = np.empty(self.size), 0.0
         while (begin := math.ceil(end / self.step)) < self.size:
@@ -63,14 +66,14 @@ class Clock:
             found[begin : math.ceil(end / self.step)] = values()
         return found
 
-    def day(self) -> Array:
+    def day(self) -> Values:
         """A day's load in [0, 1]: two peaks."""
         first, second = self.chance.uniform(8, 11), self.chance.uniform(16, 21)
         return np.maximum(
             np.exp(-(((self.hour - first) / 2) ** 2)), np.exp(-(((self.hour - second) / 2.5) ** 2))
         )
 
-    def bursts(self) -> Array:
+    def bursts(self) -> Values:
         """0, and for a minute or some now and then a height about 1."""
         pause, length = self.between(600, 5400), self.between(45, 180)
         state = {"on": False}
@@ -83,7 +86,7 @@ class Clock:
 
         return self.stays(lasts, lambda: self.chance.lognormal(0, 0.4) if state["on"] else 0.0)
 
-    def switch(self, on: Callable[[], float], off: Callable[[], float]) -> Array:
+    def switch(self, on: Callable[[], float], off: Callable[[], float]) -> Values:
         """1 for so many seconds, 0 for so many, and again."""
         state = {"on": bool(self.chance.integers(2))}
 
@@ -94,31 +97,31 @@ class Clock:
         return self.stays(lasts, lambda: float(state["on"]))
 
 
-def _shared(c: Clock) -> Array:
+def _shared(c: Clock) -> Values:
     """Log-normal latencies that load makes slower."""
     return c.between(2, 200) * np.exp(c.chance.uniform(0.2, 0.6) * c.noise() + 0.4 * c.day())
 
 
-def _temperature(c: Clock) -> Array:
+def _temperature(c: Clock) -> Values:
     angle = 2 * np.pi * (c.hour - c.chance.uniform(0, 24)) / 24
     return (
         20 + c.between(1, 8) * np.sin(angle) + 0.5 * c.slow(c.between(600, 7200)) + 0.1 * c.noise()
     )
 
 
-def _office(c: Clock) -> Array:
+def _office(c: Clock) -> Values:
     open_ = ((c.hour > 8) & (c.hour < 18) & c.working).astype(float)
     return 20 + c.between(15, 60) * open_ * (1 + 0.15 * c.slow(1800)) + 2 * c.noise()
 
 
-def _week(c: Clock) -> Array:
+def _week(c: Clock) -> Values:
     return (
         c.chance.poisson(c.between(20, 300) * (0.15 + c.day()) * np.where(c.working, 1.0, 0.4))
         * 1.0
     )
 
 
-def _duty(c: Clock, spread: float) -> Array:
+def _duty(c: Clock, spread: float) -> Values:
     period, share = c.between(600, 3600), c.chance.uniform(0.2, 0.7)
 
     def drawn(mean: float) -> Callable[[], float]:
@@ -127,7 +130,7 @@ def _duty(c: Clock, spread: float) -> Array:
     return c.switch(drawn(share * period), drawn((1 - share) * period))
 
 
-def _smooth(c: Clock) -> Array:
+def _smooth(c: Clock) -> Values:
     """A thermostat: what is switched follows slowly."""
     keep = math.exp(-c.step / c.between(60, 400))
     target = (12 + 58 * _duty(c, 0.05)).tolist()
@@ -135,7 +138,7 @@ def _smooth(c: Clock) -> Array:
     return np.fromiter(found, float, c.size) + 0.5 * c.noise()
 
 
-def _points(c: Clock, shortest: float, longest: float) -> Array:
+def _points(c: Clock, shortest: float, longest: float) -> Values:
     """A machine between its operating points."""
     points = np.sort(c.chance.uniform(10, 90, int(c.chance.integers(3, 6))))
     stay = c.chance.uniform(shortest, longest, len(points))
@@ -148,11 +151,11 @@ def _points(c: Clock, shortest: float, longest: float) -> Array:
     return c.stays(lasts, lambda: float(points[state["at"]])) + c.noise()
 
 
-def _increments(rate: Array, c: Clock) -> Array:
+def _increments(rate: Values, c: Clock) -> Values:
     return np.cumsum(c.chance.poisson(np.maximum(rate, 0.0) * c.step)) * 1.0
 
 
-def _resets(c: Clock) -> Array:
+def _resets(c: Clock) -> Values:
     """Memory between collections that come by chance."""
     begin = c.stays(lambda: c.chance.uniform(0.6, 1.6) * 3 * HOUR, lambda: c.chance.uniform(15, 25))
     first = np.r_[True, np.diff(begin) != 0]
@@ -160,31 +163,31 @@ def _resets(c: Clock) -> Array:
     return begin + since / HOUR * 12 + 0.4 * c.noise()
 
 
-def _nightly(c: Clock) -> Array:
+def _nightly(c: Clock) -> Values:
     job = (c.hour > 2) & (c.hour < 2 + c.chance.uniform(0.3, 1.5))
     return 6 + 30 * job + 0.6 * c.noise() + 0.5 * c.slow(600)
 
 
-def _hourly(c: Clock) -> Array:
+def _hourly(c: Clock) -> Values:
     job = c.time % HOUR < c.between(90, 600)
     return 6 + 30 * job * (1 + 0.1 * c.noise()) + 0.6 * c.noise()
 
 
-def _two_latencies(c: Clock) -> Array:
+def _two_latencies(c: Clock) -> Values:
     far = c.chance.random(c.size) < c.between(0.01, 0.2)
     return np.where(far, 40, 12) * np.exp(0.08 * c.noise())
 
 
-def _blips(c: Clock) -> Array:
+def _blips(c: Clock) -> Values:
     seldom = c.chance.random(c.size) < min(0.3, c.step / c.between(600, 2400))
     return np.where(seldom, c.chance.exponential(5, c.size), 0.0) + 0.05 * np.abs(c.noise())
 
 
-def _queue(c: Clock) -> Array:
+def _queue(c: Clock) -> Values:
     return np.maximum(0.0, np.round(c.between(3, 12) * c.slow(c.between(60, 1200)) - 2))
 
 
-Make = Callable[[Clock], Array]
+Make = Callable[[Clock], Values]
 KINDS: dict[str, dict[str, Make]] = {
     "noise": {
         "gauss": lambda c: 50 + c.noise(),

@@ -69,9 +69,10 @@ class Clock:
     def day(self) -> Values:
         """A day's load in [0, 1]: two peaks."""
         first, second = self.chance.uniform(8, 11), self.chance.uniform(16, 21)
-        return np.maximum(
+        found: Values = np.maximum(
             np.exp(-(((self.hour - first) / 2) ** 2)), np.exp(-(((self.hour - second) / 2.5) ** 2))
         )
+        return found
 
     def bursts(self) -> Values:
         """0, and for a minute or some now and then a height about 1."""
@@ -104,9 +105,10 @@ def _shared(c: Clock) -> Values:
 
 def _temperature(c: Clock) -> Values:
     angle = 2 * np.pi * (c.hour - c.chance.uniform(0, 24)) / 24
-    return (
+    found: Values = (
         20 + c.between(1, 8) * np.sin(angle) + 0.5 * c.slow(c.between(600, 7200)) + 0.1 * c.noise()
     )
+    return found
 
 
 def _office(c: Clock) -> Values:
@@ -134,8 +136,9 @@ def _smooth(c: Clock) -> Values:
     """A thermostat: what is switched follows slowly."""
     keep = math.exp(-c.step / c.between(60, 400))
     target = (12 + 58 * _duty(c, 0.05)).tolist()
-    found = accumulate(target[1:], lambda y, x: keep * y + (1 - keep) * x, initial=target[0])
-    return np.fromiter(found, float, c.size) + 0.5 * c.noise()
+    followed = accumulate(target[1:], lambda y, x: keep * y + (1 - keep) * x, initial=target[0])
+    found: Values = np.fromiter(followed, float, c.size) + 0.5 * c.noise()
+    return found
 
 
 def _points(c: Clock, shortest: float, longest: float) -> Values:
@@ -160,22 +163,26 @@ def _resets(c: Clock) -> Values:
     begin = c.stays(lambda: c.chance.uniform(0.6, 1.6) * 3 * HOUR, lambda: c.chance.uniform(15, 25))
     first = np.r_[True, np.diff(begin) != 0]
     since = c.time - np.maximum.accumulate(np.where(first, c.time, 0.0))
-    return begin + since / HOUR * 12 + 0.4 * c.noise()
+    found: Values = begin + since / HOUR * 12 + 0.4 * c.noise()
+    return found
 
 
 def _nightly(c: Clock) -> Values:
     job = (c.hour > 2) & (c.hour < 2 + c.chance.uniform(0.3, 1.5))
-    return 6 + 30 * job + 0.6 * c.noise() + 0.5 * c.slow(600)
+    found: Values = 6 + 30 * job + 0.6 * c.noise() + 0.5 * c.slow(600)
+    return found
 
 
 def _hourly(c: Clock) -> Values:
     job = c.time % HOUR < c.between(90, 600)
-    return 6 + 30 * job * (1 + 0.1 * c.noise()) + 0.6 * c.noise()
+    found: Values = 6 + 30 * job * (1 + 0.1 * c.noise()) + 0.6 * c.noise()
+    return found
 
 
 def _two_latencies(c: Clock) -> Values:
     far = c.chance.random(c.size) < c.between(0.01, 0.2)
-    return np.where(far, 40, 12) * np.exp(0.08 * c.noise())
+    found: Values = np.where(far, 40, 12) * np.exp(0.08 * c.noise())
+    return found
 
 
 def _blips(c: Clock) -> Values:

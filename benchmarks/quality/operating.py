@@ -7,22 +7,34 @@ VUS-PR (Paparrizos et al., VLDB 2022): the area under precision and recall of th
 widened by 0, a half and one length of a window, averaged.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.quality.corpus import Array
 from benchmarks.quality.scoring import Univariate
+from padit.domain.alert import Transition
 from padit.domain.config import JobConfig, Levels
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
+from padit.transforms.alerts import Alerts
 from padit.transforms.detect import Detection
 from padit.transforms.features import compute_features
+from padit.transforms.windows import WindowOptions
 
-__all__ = ["AGES", "measure_operating", "print_operating", "real_times", "vus_pr"]
+__all__ = [
+    "AGES",
+    "Judged",
+    "critical_times",
+    "judged",
+    "measure_operating",
+    "print_operating",
+    "real_times",
+    "vus_pr",
+]
 
 MICROS = 1_000_000
 MINUTE = 60 * MICROS
@@ -39,8 +51,22 @@ def real_times(texts: list[str]) -> Ints:
     return time
 
 
-def judged(time: Ints, value: Array) -> tuple[Array, Array]:
-    """Score and level of each sample, by the shipped configuration in windows of a minute."""
+class Judged(NamedTuple):
+    """A series as the shipped configuration judges it, in windows of a minute.
+
+    Attributes:
+        score: of each sample, float64 (n,).
+        level: of the window of each sample, float64 (n,).
+        transitions: of the job's alerts, in their order.
+    """
+
+    score: Array
+    level: Array
+    transitions: list[Transition]
+
+
+def judged(time: Ints, value: Array) -> Judged:
+    """Scores, levels and alerts of one series from its first sample on."""
     config = JobConfig()
     detection = Detection(config.detectors, levels=Levels.of(config.alerts))
     end = time // MINUTE * MINUTE + MINUTE
@@ -53,7 +79,19 @@ def judged(time: Ints, value: Array) -> tuple[Array, Array]:
     )  # fmt: skip
     _, detected = detection.step(detection.initial(), table)
     score = np.nan_to_num(detection.samples(detected))
-    return score, np.repeat(np.nan_to_num(detected.states.level)[: len(size)], size)
+    level = np.repeat(np.nan_to_num(detected.states.level)[: len(size)], size)
+    alerts = Alerts.of(detection, config.alerts, WindowOptions(MINUTE, MINUTE, 1000))
+    _, transitions = alerts.step(alerts.initial(), detected)
+    return Judged(score, level, transitions)
+
+
+def critical_times(transitions: Iterable[Transition]) -> list[int]:
+    """When each alert that was CRITICAL became so, microseconds."""
+    found: dict[str, int] = {}
+    for one in transitions:
+        if one.alert.severity == "CRITICAL":
+            found.setdefault(one.alert.id, one.time)
+    return sorted(found.values())
 
 
 def measure_operating(corpus: Univariate, counted: str = "real") -> dict[str, Any]:
@@ -64,13 +102,13 @@ def measure_operating(corpus: Univariate, counted: str = "real") -> dict[str, An
         counted: windows and false openings are counted in series whose name begins so.
     """
     open_at = Levels.of(JobConfig().alerts).open_at
-    found = windows = 0
+    found = windows = critical = critical_false = 0
     days = 0.0
     false = {name: 0 for name, _, _ in AGES}
     areas, scores = [], {}
     for name, (texts, values) in corpus.series.items():
         time = real_times(texts)
-        score, level = judged(time, np.nan_to_num(values))
+        score, level, transitions = judged(time, np.nan_to_num(values))
         scores[name] = score
         of = corpus.windows(name)
         opened = np.flatnonzero(score >= open_at)
@@ -81,6 +119,9 @@ def measure_operating(corpus: Univariate, counted: str = "real") -> dict[str, An
         found += len(set(of[opened].tolist()) - {-1})
         windows += len(set(of.tolist()) - {-1})
         days += float(time[-1] - time[0]) / MICROS / 86400
+        at = np.searchsorted(time, critical_times(transitions)) - 1
+        critical += len(at)
+        critical_false += int((of[at] < 0).sum())
         for age, since, until in AGES:
             mine = opened[(opened >= since) & (opened < until)]
             false[age] += int((of[mine] < 0).sum())
@@ -93,6 +134,8 @@ def measure_operating(corpus: Univariate, counted: str = "real") -> dict[str, An
         "series_days": days,
         "false_per_series_day": sum(false.values()) / days,
         "false_by_age": false,
+        "critical": critical,
+        "critical_false": critical_false,
         "vus_pr": float(np.mean(areas)),
     }
 
@@ -140,5 +183,6 @@ def print_operating(name: str, found: Mapping[str, Any], series: str) -> None:
         f"{found['windows_found']} of {found['windows']} windows, "
         f"{found['false_per_series_day']:.4f} false a series-day "
         f"({', '.join(f'{name}: {count}' for name, count in found['false_by_age'].items())}); "
+        f"CRITICAL {found['critical']}, of them {found['critical_false']} in no window; "
         f"VUS-PR of the level {found['vus_pr']:.3f}"
     )

@@ -308,6 +308,13 @@ def test_where_an_excursion_was_told_nothing_is_known_until_it_is_routine(
     assert (told(below, -9.5), told(below, -9.4)) == (True, False)
 
 
+def test_nearer_than_a_routine_excursion_to_the_same_side_is_routine() -> None:
+    centre = _state()[VALUE + usual_scale.CENTRE]
+    s = _kinds(_state(), (centre + 10.0, 1.0), (centre + 70.0, 3.0), (centre - 10.0, 2.0))
+    found = [told(s, centre + away) for away in (6.9, 8.0, 70.0, 99.0, 101.0, -8.0, -99.0)]
+    assert found == [False, False, False, False, True, True, True]
+
+
 def test_the_least_unit_of_a_counter_is_wider() -> None:
     for counter, unit in ((0.0, 50.0 * 1e-12), (1.0, 50.0 * 1e-3)):
         s = _stashed(_state(SINCE=NOW - 60 * MINUTE, COUNTER=counter, C_COUNT=0), FLAT)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from padit.transforms.detectors import (
     usual_alert,
+    usual_channels,
     usual_evidence,
     usual_scale,
     usual_season,
@@ -136,13 +137,15 @@ def _duty(chance: np.random.Generator) -> Array:
 
 
 @pytest.mark.parametrize(
-    ("series", "most"), [(_walk, 2), (_blips, 16), (_duty, 6)], ids=["walk", "blips", "duty cycle"]
+    ("series", "many", "most"),
+    [(_walk, 3, 2), (_blips, 12, 56), (_duty, 3, 6)],
+    ids=["walk", "blips", "duty cycle"],
 )
 def test_a_series_each_second_is_quiet_on_its_first_day(
-    series: Callable[[np.random.Generator], Array], most: int
+    series: Callable[[np.random.Generator], Array], many: int, most: int
 ) -> None:
-    """Of three series; before, of walks four, of blips 29. A first pause is gross: it is told."""
-    opened = [len(_judged(series(np.random.default_rng([45, k])), 1.0)[0]) for k in range(3)]
+    """Before, of walks four, of blips 62. A first pause is gross: it is told."""
+    opened = [len(_judged(series(np.random.default_rng([45, k])), 1.0)[0]) for k in range(many)]
     assert sum(opened) <= most
 
 
@@ -170,3 +173,39 @@ def test_a_slow_series_that_was_told_at_a_place_is_told_there_again() -> None:
     news = _judged(value)[0]
     assert any(30_000 <= one < 30_600 for one in news)
     assert any(45_000 <= one < 45_600 for one in news)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_what_sums_reach_before_a_series_is_judged_may_come_again(seed: int) -> None:
+    """Bursts within the first 45 minutes: the first lies grossly outside of all, none after it."""
+    values = np.random.default_rng([43, seed]).normal(size=7200)
+    for at in (500, 1300, 2000, 4000, 5200, 6300):
+        values[at : at + 40] += 20
+    news = _judged(values, 1.0)[0]
+    assert len(news) == 1
+    assert 500 <= news[0] < 540
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_value_that_stood_still_three_times_and_moved_on_is_routine(seed: int) -> None:
+    values = np.round(np.random.default_rng([44, seed]).normal(size=60_000) * 3)
+    stops = range(6000, 60_000, 6000)
+    for at in stops:
+        values[at : at + 400] = 0.0
+    news = _judged(values, 1.0)[0]
+    told = [bool(((news >= at) & (news < at + 400)).any()) for at in stops]
+    assert told[:5] == [True] * 5  # as calmer than usual three times, and then as stuck
+    assert told[6:] == [False] * 3
+
+
+def test_a_record_of_how_long_a_value_stood_fades_by_samples_not_by_moves() -> None:
+    state = np.zeros(usual_state.SLOTS)
+    state[usual_state.INTERVAL] = 60e6
+    for i in range(100):
+        usual_channels.stuck(state, 7.0, True)
+        state[usual_state.AGE], state[usual_state.LAST] = i + 1, 7.0
+    for i in range(4096):
+        x = float(i % 2)
+        usual_channels.stuck(state, x, True)
+        state[usual_state.AGE], state[usual_state.LAST] = 101 + i, x
+    assert state[usual_state.RUN_RECORD] == pytest.approx(100 / np.e, rel=0.01)

@@ -50,6 +50,7 @@ ELSEWHERE: Mapping[str, Mapping[str, str]] = {
     },
     "docs/benchmarks.md": {"make": "tests/benchmarks", "python": "tests/benchmarks"},
     "docs/connectors.md": {"padit replay": "tests/connectors"},
+    "docs/detectors/calm.md": {"python": "tests/benchmarks/test_calm.py"},
     "docs/deploy.md": {"helm": "tests/deploy/test_install.py"},
     "docs/faults.md": {"make": "tests/faults/test_faults.py"},
     "docs/look.md": {"padit look": "tests/analysis"},

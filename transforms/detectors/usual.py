@@ -82,7 +82,7 @@ class UsualDetector:
     """
 
     name: ClassVar[str] = "usual"
-    version: ClassVar[int] = 7
+    version: ClassVar[int] = 8
     Parameters: ClassVar[type[Parameters]] = UsualParameters
     samples_first: ClassVar[int] = FEW  # without a score
     budgeted: ClassVar[bool] = False  # its verdicts are calibrated by the series' own past already

@@ -40,14 +40,17 @@ from padit.transforms.detectors.usual_state import (
     LASTING,
     NEXT_KIND,
     OPEN,
+    RUN_RECORD,
     SEASON_AT,
     SEASONAL,
     SINCE,
     STASH,
     STASHED,
+    STOOD,
     STORE,
     STRIDE,
     STUCK,
+    TOLD_RUN,
     TURN,
     VALUE,
     WAITING,
@@ -66,7 +69,7 @@ def open_alert(s: Array, t: int) -> None:
     """Begin an alert at microseconds `t`; what waits to be learnt is dropped."""
     s[OPEN], s[SINCE], s[CALM], s[FAR_FOR] = 1.0, t, 0.0, 0.0
     s[WAITING], s[WAITING_A] = 0.0, 0.0
-    s[STASHED], s[STRIDE], s[TURN] = 0.0, 1.0, 0.0
+    s[STASHED], s[STRIDE], s[TURN], s[TOLD_RUN] = 0.0, 1.0, 0.0, 0.0
 
 
 @lean_kernel
@@ -138,6 +141,10 @@ def _close(s: Array, held: bool) -> None:
     """The end of an alert; what comes a third time, or takes a sixth of the time, is routine."""
     times = _times(s, s[VALUE : VALUE + CHANNEL]) if s[STASHED] > 0 else 0.0
     routine = times >= ROUTINE or (times >= 2 and s[INSIDE] >= 0.15 * s[AGE])
+    if s[CHANNEL_OF] == STUCK and not held:
+        s[STOOD] += 1.0
+        if s[STOOD] >= ROUTINE:
+            s[RUN_RECORD] = max(s[RUN_RECORD], s[TOLD_RUN])
     close_evidence(s[VALUE : VALUE + CHANNEL], routine and not held)
     close_evidence(s[ACTIVITY : ACTIVITY + CHANNEL], routine and not held)
     if routine and not held:
@@ -171,14 +178,19 @@ def _times(s: Array, c: Array) -> float:
 
 @lean_kernel
 def told(s: Array, y: float) -> bool:
-    """Whether a value lies where an excursion was that was told and is not routine yet."""
-    centre = s[VALUE + CENTRE]
+    """Whether a value lies where an excursion was that was told and is not routine yet.
+
+    Not so what is nearer than a routine excursion to the same side, or hardly farther.
+    """
+    away = y - s[VALUE + CENTRE]
+    found = False
     for k in range(KINDS):
         at = KIND + 2 * k
-        place = s[at] - centre
-        if 0 < s[at + 1] < ROUTINE and (y - centre) * place >= NEARLY * place * place:
-            return True
-    return False
+        place = s[at] - s[VALUE + CENTRE]
+        if s[at + 1] >= ROUTINE and 0.0 < NEARLY * away * place <= place * place:
+            return False
+        found |= 0 < s[at + 1] < ROUTINE and away * place >= NEARLY * place * place
+    return bool(found)
 
 
 @kernel

@@ -36,13 +36,15 @@ from padit.transforms.detectors.usual_state import (
     STEP2,
     STEP_SUM,
     STEPS,
+    TOLD_RUN,
     WAIT,
     WAITING,
 )
 
-__all__ = ["activity", "before", "increase", "sides", "stuck"]
+__all__ = ["DAY", "RECORDS", "activity", "before", "increase", "sides", "stuck"]
 
 Array = NDArray[np.float64]
+RECORDS, DAY = 4096.0, 86400e6  # samples and microseconds for which a record is kept, the longer
 CHANCE, LONG = 8.5, 16384.0  # deviations of runs; samples over which these are learnt
 
 
@@ -173,16 +175,23 @@ def activity(s: Array, x: float) -> bool:
 
 @lean_kernel
 def stuck(s: Array, x: float, learn: bool) -> float:
-    """How long one value has been repeated, as a share of what would be news."""
+    """How long one value has been repeated, as a share of what would be news.
+
+    The record fades within a day, or 4,096 samples if these take longer; what was told counts an
+    eighth, and in full the third time (`usual_alert`).
+    """
     if s[AGE] > 0 and x == s[LAST]:
         s[RUN] += 1
     else:
         if s[RUN] > 0:
             usual = s[RUN] if learn else s[RUN] / 8
-            s[RUN_RECORD] = max(s[RUN_RECORD] * (1 - 1 / 2048), usual)
+            kept = max(RECORDS, DAY / max(s[INTERVAL], 1.0))
+            s[RUN_RECORD] = max(s[RUN_RECORD] * max(1.0 - s[RUN] / kept, 0.0), usual)
             s[RUNS] += 1
             if learn:
                 _learn_run(s)
+            else:
+                s[TOLD_RUN] = max(s[TOLD_RUN], s[RUN])
         s[RUN] = 1.0
     if s[RUNS] < 32:
         return 0.0

@@ -60,6 +60,7 @@ __all__ = [
     "close_evidence",
     "extreme",
     "judge",
+    "keep_evidence",
     "known",
 ]
 
@@ -237,6 +238,14 @@ def close_evidence(c: Array, routine: bool) -> None:
         if routine:
             c[s + 5] = max(c[s + 5], c[s + 10])
         c[s + 10] = 0.0
+
+
+@lean_kernel
+def keep_evidence(c: Array) -> None:
+    """What sums have reached so far is a record: it was before anything is news."""
+    for k in range(5):
+        s = STATISTICS + k
+        c[s + 5] = max(c[s + 5], c[s])
 
 
 @lean_kernel

@@ -7,7 +7,13 @@ from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.columns import bounded
 from padit.transforms.detectors.directions import NEVER_ACCEPTED
 from padit.transforms.detectors.usual_alert import follow, open_alert, severity, told
-from padit.transforms.detectors.usual_channels import activity, before, increase, sides, stuck
+from padit.transforms.detectors.usual_channels import (
+    DAY,
+    activity,
+    increase,
+    sides,
+    stuck,
+)
 from padit.transforms.detectors.usual_evidence import (
     AGED,
     DOWN,
@@ -19,7 +25,6 @@ from padit.transforms.detectors.usual_evidence import (
     UP,
     YOUNG,
     extreme,
-    judge,
     known,
 )
 from padit.transforms.detectors.usual_scale import (
@@ -34,7 +39,6 @@ from padit.transforms.detectors.usual_scale import (
     OVER,
     REACH,
     SIDES,
-    SWINGS,
     fit,
     log2,
     remember,
@@ -44,29 +48,21 @@ from padit.transforms.detectors.usual_season import SEASON, season_judge, season
 from padit.transforms.detectors.usual_state import (
     ACCEPTED,
     ACTIVE,
-    ACTIVE_CHANNEL,
     ACTIVITY,
     AGE,
-    BLOCK,
     BORN,
     CHANNEL_OF,
     COUNTER,
     DAY_OLD,
-    EQUALS,
-    FALLS,
     FIT_EVERY,
     INTERVAL,
-    JUDGED,
     JUDGED_VALUE,
     LAST,
     LAST_TIME,
     LEVEL,
-    LONG_QUIET,
     NEWS,
     OPEN,
     QUEUE,
-    QUIET,
-    RISES,
     RUN,
     SEASON_AT,
     SEASONAL,
@@ -78,6 +74,7 @@ from padit.transforms.detectors.usual_state import (
     WAITING,
     WAITING_A,
 )
+from padit.transforms.detectors.usual_sums import weigh
 from padit.transforms.detectors.usual_unseen import (
     far_from_known,
     reached,
@@ -94,7 +91,6 @@ RANKED = 0.4  # what is new and no news stays below this verdict, in the order o
 MOST_ALONE = 3.8  # of a single sample; what is CRITICAL lasts
 FORGET, HARDLY = 0.9, 0.05  # how new the last samples were, and less than which they are old
 DOUBT = 2.0  # what was seen at other times of the day takes more to be news
-RECORDS, DAY = 4096.0, 86400e6  # samples and microseconds for which a record is kept, the longer
 STEADY = 512  # samples without a move, after which one is news
 STATED = 128  # of an availability or an error rate
 MATURE = 1024  # samples of a series that moves
@@ -102,7 +98,6 @@ SELDOM_SAMPLED = 900e6  # microseconds from one sample to the next
 SELDOM = 3.0  # up to so many samples in two days (as a decimal logarithm)
 NOVEL = 2.0  # tails for what is news if new
 PATIENCE = 256  # samples outside of the usual until their places are learnt
-GROSS = 8.0  # usual ranges from all that is known
 UPWARD, DOWNWARD = 0.0, 1.0
 
 Array = NDArray[np.float64]
@@ -320,48 +315,14 @@ def _judge(
     if directions & HERE and closed:
         context |= KNOWN
     verdict, channel = 0.0, 0.0
-    if known(c) and _ripe(s, c, t, directions, far):
-        kept = max(RECORDS, DAY / max(s[INTERVAL], 1.0))
-        verdict, channel = judge(
-            c, y, before(s, c[CENTRE]), far, context, closed, False, 1.0 - 1.0 / kept
-        )
-        if a[COUNT] >= 32 and a[SWINGS] >= 3 and c[LOW] < c[HIGH] and s[COUNTER] == 0:
-            if active:
-                _judge_activity(s, a, context & AGED, closed, max(RECORDS, kept / BLOCK))
-            if s[JUDGED] > verdict:
-                verdict, channel = s[JUDGED], ACTIVE_CHANNEL
+    if known(c):
+        verdict, channel = weigh(s, c, a, t, y, active, directions, context, closed, far)
     if timely > verdict:
         verdict, channel = timely, SEASONAL
     alone = extreme(c, y, far)
     if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
         verdict, channel = alone, 0.0 if y >= c[CENTRE] else 1.0
     return verdict, channel
-
-
-@lean_kernel
-def _ripe(s: Array, c: Array, t: int, directions: int, far: float) -> bool:
-    """Whether a series has been seen for long enough to judge a value `far` from all known ones.
-
-    One that moves, and whose kind is not stated, may not have shown all of its states before 45
-    minutes: only what lies grossly outside is judged sooner.
-    """
-    if t - s[BORN] >= LONG_QUIET:
-        return True
-    if t - s[BORN] < QUIET and c[COUNT] < 512:
-        return False
-    gross = far >= GROSS * (c[HIGH] - c[LOW])
-    return bool(directions & NEVER_ACCEPTED or c[LOW] == c[HIGH] or gross)
-
-
-@lean_kernel
-def _judge_activity(s: Array, a: Array, aged: int, closed: bool, kept: float) -> None:
-    """Judge the sizes of steps, unless the series moves seldom, and then by its rounding."""
-    if s[EQUALS] >= 0.4 * (s[RISES] + s[FALLS] + s[EQUALS]):
-        s[JUDGED] = 0.0
-        return
-    s[JUDGED], _ = judge(
-        a, s[ACTIVE], a[CENTRE], np.inf, aged | UP | DOWN, closed, True, 1.0 - 1.0 / kept
-    )
 
 
 @lean_kernel

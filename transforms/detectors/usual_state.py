@@ -10,8 +10,8 @@ __all__ = [
     "JUDGED_VALUE", "KIND", "KINDS", "LAST", "LASTING", "LAST_TIME", "LEVEL", "LONG_QUIET", "NEWS",
     "NEXT_KIND", "OPEN", "QUEUE", "QUIET", "RESETS", "RISES", "RUN", "RUNS", "RUN_MEAN",
     "RUN_RECORD", "RUN_SPREAD", "SEASONAL", "SEASON_AT", "SEVERE", "SINCE", "SLOTS", "STASH",
-    "STASHED", "STEP1", "STEP2", "STEPS", "STEP_SUM", "STORE", "STRIDE", "STUCK", "TURN", "VALUE",
-    "WAIT", "WAITING", "WAITING_A", "WAIT_A",
+    "STASHED", "STEP1", "STEP2", "STEPS", "STEP_SUM", "STOOD", "STORE", "STRIDE", "STUCK",
+    "TOLD_RUN", "TURN", "VALUE", "WAIT", "WAITING", "WAITING_A", "WAIT_A",
 ]  # fmt: skip
 
 # Slots of a series, before its channels.
@@ -29,7 +29,8 @@ SEVERE, FAR_FOR = 35, 44
 FRACTIONS, RESETS = 45, 46  # whether a value was no whole number; how often a counter began again
 RUN_SPREAD = 47  # variance of the runs, and RUN_MEAN their mean: of the run a sample belongs to
 KINDS, KIND = 4, 36  # of excursions: where each lay, and how often it came; then the next place
-QUEUE = 48
+STOOD, TOLD_RUN = 48, 49  # alerts of a stuck value that ended; the longest run of the last
+QUEUE = 50
 STORE = QUEUE + WAIT + WAIT_A
 SEASON_AT = STORE + STASH
 VALUE = SEASON_AT + SEASON

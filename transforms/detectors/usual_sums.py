@@ -1,0 +1,89 @@
+"""When the sums of `usual` may speak: what value and activity reach before is a record, no news."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from padit.ops.compiled import lean_kernel
+from padit.transforms.detectors.directions import NEVER_ACCEPTED
+from padit.transforms.detectors.usual_channels import DAY, RECORDS, before
+from padit.transforms.detectors.usual_evidence import AGED, DOWN, UP, judge, keep_evidence
+from padit.transforms.detectors.usual_scale import CENTRE, COUNT, HIGH, LOW, OVER, SWINGS
+from padit.transforms.detectors.usual_state import (
+    ACTIVE,
+    ACTIVE_CHANNEL,
+    BLOCK,
+    BORN,
+    COUNTER,
+    EQUALS,
+    FALLS,
+    INTERVAL,
+    JUDGED,
+    LONG_QUIET,
+    QUIET,
+    RISES,
+)
+
+__all__ = ["weigh"]
+
+GROSS = 8.0  # usual ranges from all that is known
+Array = NDArray[np.float64]
+
+
+@lean_kernel
+def weigh(
+    s: Array,
+    c: Array,
+    a: Array,
+    t: int,
+    y: float,
+    active: bool,
+    directions: int,
+    context: int,
+    closed: bool,
+    far: float,
+) -> tuple[float, float]:
+    """The verdict of the sums of value and activity, and the channel.
+
+    They add up from the first sample of a known range on. What they reach before the series is ripe
+    is no news but a record: it may come again.
+    """
+    kept = max(RECORDS, DAY / max(s[INTERVAL], 1.0))
+    verdict, channel = judge(
+        c, y, before(s, c[CENTRE]), far, context, closed, False, 1.0 - 1.0 / kept
+    )
+    if a[COUNT] >= 32 and a[SWINGS] >= 3 and c[LOW] < c[HIGH] and s[COUNTER] == 0:
+        if active:
+            _judge_activity(s, a, context & AGED, closed, max(RECORDS, kept / BLOCK))
+        if s[JUDGED] > verdict:
+            verdict, channel = s[JUDGED], ACTIVE_CHANNEL
+    if not _ripe(s, c, t, directions, far):
+        c[OVER] = 0.0
+        keep_evidence(c)
+        return 0.0, 0.0
+    return verdict, channel
+
+
+@lean_kernel
+def _ripe(s: Array, c: Array, t: int, directions: int, far: float) -> bool:
+    """Whether a series has been seen for long enough to judge a value `far` from all known ones.
+
+    One that moves, and whose kind is not stated, may not have shown all of its states before 45
+    minutes: only what lies grossly outside is judged sooner.
+    """
+    if t - s[BORN] >= LONG_QUIET:
+        return True
+    if t - s[BORN] < QUIET and c[COUNT] < 512:
+        return False
+    gross = far >= GROSS * (c[HIGH] - c[LOW])
+    return bool(directions & NEVER_ACCEPTED or c[LOW] == c[HIGH] or gross)
+
+
+@lean_kernel
+def _judge_activity(s: Array, a: Array, aged: int, closed: bool, kept: float) -> None:
+    """Judge the sizes of steps, unless the series moves seldom, and then by its rounding."""
+    if s[EQUALS] >= 0.4 * (s[RISES] + s[FALLS] + s[EQUALS]):
+        s[JUDGED] = 0.0
+        return
+    s[JUDGED], _ = judge(
+        a, s[ACTIVE], a[CENTRE], np.inf, aged | UP | DOWN, closed, True, 1.0 - 1.0 / kept
+    )

@@ -212,7 +212,7 @@ def _count(counts: NDArray[np.uint16], peak: float, most: int) -> None:
     if total >= most:
         for b in range(len(counts)):
             counts[b] = counts[b] // 2
-    counts[min(int(peak * len(counts)), len(counts) - 1)] += 1
+    counts[int(min(max(peak, 0.0), 1.0 - 1e-9) * len(counts))] += 1  # also of what is no score
 
 
 @lean_kernel

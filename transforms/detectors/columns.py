@@ -23,11 +23,17 @@ __all__ = ["Columns", "Field", "Samples", "bounded", "locate", "row_argmax", "sa
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One column: shape of a row, type, and what a new series begins with."""
+    """One column: shape of a row, type, and what a new series begins with.
+
+    Attributes:
+        places: numbers of a row by which kernels find others: where each stands, and the greatest
+            that it may be (the least is 0). Bytes with another one are refused.
+    """
 
     shape: tuple[int, ...]
     dtype: str
     start: float = 0.0
+    places: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(slots=True)
@@ -127,6 +133,7 @@ class Columns:
         except (KeyError, ValueError) as error:
             message = f"detector state does not fit the detector's parameters ({error})"
             raise StateError(message) from error
+        _check_places(arrays, fields)
         return cls({key: i for i, key in enumerate(keys)}, seen, arrays)
 
 
@@ -135,6 +142,19 @@ class _Saved(msgspec.Struct, array_like=True):
     keys: list[Series]
     seen: bytes
     data: dict[str, bytes]
+
+
+def _check_places(arrays: Mapping[str, NDArray[Any]], fields: Mapping[str, Field]) -> None:
+    """Raises StateError: a kernel would look beside its memory."""
+    for name, one in fields.items():
+        for at, most in one.places:
+            column = arrays[name][:, at]
+            if not ((column >= 0) & (column <= most)).all():
+                message = (
+                    f"detector state is damaged (number {at} of {name!r} is not within 0 and "
+                    f"{most}); restore another savepoint"
+                )
+                raise StateError(message)
 
 
 def _raw(column: NDArray[Any]) -> bytes:

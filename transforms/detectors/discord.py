@@ -175,10 +175,18 @@ class DiscordDetector:
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             message = f"detector state is damaged ({error}); restore another savepoint"
             raise StateError(message) from error
-        return Discords(
+        state = Discords(
             Columns.load(numbers, self.version, _STATE),
             Columns.load(memories, self.version, _RING),
         )
+        has = state.numbers.data["state"][:, HAS] > 0
+        if {one for one, at in state.numbers.row.items() if has[at]} != set(state.memories.row):
+            message = (
+                "detector state is damaged (series and their memories do not belong together); "
+                "restore another savepoint"
+            )
+            raise StateError(message)
+        return state
 
 
 def _spare(

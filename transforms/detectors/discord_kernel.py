@@ -271,7 +271,8 @@ def _restart(s: Array) -> None:
 @lean_kernel
 def _store(s: Array, ring: NDArray[np.int8], x: float) -> None:
     """Put a sample into the memory, as a whole number of units."""
-    units = math.floor((x - s[CENTRE]) / s[UNIT] + 0.5)
+    away = (x - s[CENTRE]) / s[UNIT] + 0.5  # may be beyond what an integer holds
+    units = math.floor(min(max(away, -MOST - 1.0), MOST + 2.0))
     kept = min(max(units, -MOST), MOST)
     s[CLIPPED] += ((0.0 if kept == units else 1.0) - s[CLIPPED]) / DECIDE_EVERY
     at = int(s[STORED]) % BACK

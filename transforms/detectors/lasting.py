@@ -25,6 +25,7 @@ from padit.transforms.detectors.lasting_kernel import (
     LEAST_WINDOWS,
     NO_RAMP,
     SLOTS,
+    WHAT,
     run,
 )
 from padit.transforms.detectors.relation_kernel import means_of
@@ -32,11 +33,11 @@ from padit.transforms.detectors.wording import number
 
 __all__ = ["DETECTOR", "LastingDetector", "LastingParameters"]
 
-_FIELDS = {"state": Field((SLOTS,), "float64")}
 _WORDS = (
     "higher for longer than ever", "lower for longer than ever",
     "beyond where it fell back before", "beyond where it rose again before",
 )  # fmt: skip
+_FIELDS = {"state": Field((SLOTS,), "float64", places=((WHAT, len(_WORDS) - 1),))}
 _CLOCKS = frozenset(("s", "ms", "us", "ns", "sec", "seconds"))  # how long something has run
 
 

@@ -284,7 +284,7 @@ def _judge(
             last[i] = time[ends.moment[i]]
         if limit <= 0 or ends.end[i] > until:
             continue
-        gap = ends.end[i] - last[i]
+        gap = max(ends.end[i] - last[i], 0)  # no sample is later, where times go on
         if gap > retention:
             continue
         ratio = gap / limit
@@ -307,10 +307,13 @@ def _detail(
         return detail | dict.fromkeys(_OF_GAPS, nothing) | dict.fromkeys(_OF_SOURCE, nothing)
     lasting = moments.lasting
     figures = dict(zip(_OF_GAPS, (lasting.usual, lasting.longest, lasting.gaps), strict=True))
-    place = np.searchsorted(lasting.moment, ends.moment[without_data])
+    at = np.searchsorted(lasting.moment, ends.moment[without_data])
+    # Each is there, where times go on: no sample came before the end that was judged.
+    noted = at < len(lasting.moment)
+    noted[noted] = lasting.moment[at[noted]] == ends.moment[without_data][noted]
     for name, column in figures.items():
         detail[name] = nothing.copy()
-        detail[name][without_data] = column[place]
+        detail[name][without_data[noted]] = column[at[noted]]
     return detail
 
 

@@ -114,17 +114,18 @@ class RelationDetector:
         """The line that it left, and the metric that it is over."""
         if not np.isfinite(scores.score[row]):
             return {"text": "warming up"}
-        detail = {key: float(column[row]) for key, column in (scores.detail or {}).items()}
-        series, partner = table.series[table.code[row]], int(detail["partner"])
-        if partner < 0:
+        columns = dict(scores.detail or {})
+        partner = columns.pop("partner")[row]
+        detail = {key: float(column[row]) for key, column in columns.items()}
+        series = table.series[table.code[row]]
+        if not partner:
             return {"text": f"{series.metric_name} has no partner to follow"}
-        other = table.series[int(detail["partner"])]
         low, high = number(detail["low"]), number(detail["high"])
         seen = f"{series.metric_name} {number(detail['mean'])} {series.unit}".rstrip()
         return {
-            "text": f"{seen}, does not follow {other.metric_name}: {low} to {high} expected",
+            "text": f"{seen}, does not follow {partner}: {low} to {high} expected",
             "what": "relation",
-            "partner": other.metric_name,
+            "partner": partner,
             "expected_low": detail["low"],
             "expected_high": detail["high"],
             "explained": detail["explained"],
@@ -149,10 +150,9 @@ def _scores(
 ) -> Scores:
     event, level, _, accepted, _ = scored(facts, (1, 2, -1), NO_SAMPLES, sensitivity)
     _, _, _, other, low, high, _, explained, pairs = facts
-    partner = np.where(other >= 0, table.code[other.astype(np.int64)], -1) if len(other) else other
     detail = {
-        "mean": mean, "partner": partner, "low": low, "high": high, "explained": explained,
-        "pairs": pairs,
+        "mean": mean, "partner": _named(other, table), "low": low, "high": high,
+        "explained": explained, "pairs": pairs,
     }  # fmt: skip
     return Scores(
         score=event,
@@ -161,6 +161,18 @@ def _scores(
         held=table.once(everywhere),  # it accepts by itself, and says so
         accepted=accepted,
     )
+
+
+def _named(row: NDArray[np.float64], table: FeatureTable) -> NDArray[np.object_]:
+    """Names (n,) of the metrics of rows of the table, "" of -1.
+
+    Numbers would be those of another metric once rows of missing data are put in between.
+    """
+    found = np.full(len(row), "", object)
+    known = np.flatnonzero(row >= 0)
+    codes = table.code[row[known].astype(np.int64)].tolist()
+    found[known] = [table.series[code].metric_name for code in codes]
+    return found
 
 
 @lru_cache(maxsize=1 << 16)

@@ -126,12 +126,13 @@ def _window(
     s[REPEATS] += ((1.0 if s[WINDOWS] > 0 and y == s[LAST] else 0.0) - s[REPEATS]) / 64.0
     s[WINDOWS] += 1.0
     s[LAST] = y
-    verdicts = np.empty(PARTNERS)
+    verdicts = np.empty(LOOKED_AT)  # of each that is looked at: slots may be given away meanwhile
     judged, best = 0, -1.0
     size = last - first
     for step in range(1, min(size, LOOKED_AT + 1)):
         other = first + (row - first + step) % size
-        k = _slot(partner, pairs, identity[other], end) if mean[other] == mean[other] else -1
+        known = mean[other] == mean[other] and identity[other] != identity[row]  # no twin of itself
+        k = _slot(partner, pairs, identity[other], end) if known else -1
         if k < 0:
             continue
         p = pairs[k * PAIR : (k + 1) * PAIR]

@@ -68,7 +68,7 @@ def remember(r: Data, since: NDArray[np.int64], value: Array, longest: int) -> N
         step = np.median(np.diff(since[begins], axis=1), axis=1).astype(np.int64)
         mean = since[begins, -1] // since.shape[1]  # where most times are equal
         r["width"][begins] = np.maximum(np.where(step > 0, step, mean), 1)
-    _make_room(r, since[:, -1], longest)
+    _make_room(r, since.max(axis=1), longest)
     number = since // r["width"][:, None]
     width = number.shape[1]
     changes = np.ones(number.shape, bool)
@@ -82,7 +82,7 @@ def remember(r: Data, since: NDArray[np.int64], value: Array, longest: int) -> N
     total += np.where(goes_on, r["sum"][owner], 0.0)
     count += np.where(goes_on, r["size"][owner], 0.0)
     place = slot - r["first"][owner]
-    known = place >= 0
+    known = (place >= 0) & (place < SLOTS)
     r["slot"][owner[known], place[known]] = (total / count)[known]
     last = group[width - 1 :: width]
     r["open"], r["sum"], r["size"] = slot[last], total[last], count[last]

@@ -22,23 +22,26 @@ from padit.transforms.detectors.directions import (
 from padit.transforms.detectors.usual_evidence import FEW
 from padit.transforms.detectors.usual_kernel import run
 from padit.transforms.detectors.usual_season import SLOTS_OF_SEASON
-from padit.transforms.detectors.usual_unseen import SLOTS_OF_UNSEEN
+from padit.transforms.detectors.usual_unseen import PLACES_OF_UNSEEN, SLOTS_OF_UNSEEN
 from padit.transforms.detectors.wording import number, span
 
 __all__ = ["DETECTOR", "UsualDetector", "UsualParameters"]
 
-_FIELDS = {
-    "state": Field((state_of.SLOTS,), "float64"),
-    "season": Field((SLOTS_OF_SEASON,), "float32", np.nan),
-    "unseen": Field((SLOTS_OF_UNSEEN,), "float64"),
-}
 _PLACES = (2, 4, 16)  # among the facts: the level, whether it is accepted, what is severe
 _WORDS = (
     "above its usual", "below its usual", "higher than usual", "lower than usual",
     "between its usual values", "noisier or calmer than usual", "stuck",
     "not usual at this time",
 )  # fmt: skip
-
+_FIELDS = {
+    "state": Field(
+        (state_of.SLOTS,),
+        "float64",
+        places=((state_of.STASHED, state_of.STASH), (state_of.CHANNEL_OF, len(_WORDS) - 1)),
+    ),
+    "season": Field((SLOTS_OF_SEASON,), "float32", np.nan),
+    "unseen": Field((SLOTS_OF_UNSEEN,), "float64", places=PLACES_OF_UNSEEN),
+}
 _EXTREMES = ("highest", "lowest")
 
 

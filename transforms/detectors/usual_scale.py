@@ -214,6 +214,8 @@ def fit(c: Array, floor: float) -> None:
             values[size] = c[MEMORY + ring * RING + k]
             size += 1
         stride *= 4
+    if size == 0:
+        return
     values = np.sort(values[:size])
     c[LEAST], c[MOST] = values[0], values[size - 1]
     c[CENTRE] = values[size // 2]

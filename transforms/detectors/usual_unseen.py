@@ -26,9 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.ops.compiled import kernel, lean_kernel
-from padit.transforms.detectors.usual_intervals import SIZE, add, distance, span
+from padit.transforms.detectors.usual_intervals import PLACES, SIZE, add, distance, span
 
-__all__ = ["SLOTS_OF_UNSEEN", "far_from_known", "reached", "record", "unseen"]
+__all__ = [
+    "PLACES_OF_UNSEEN", "SLOTS_OF_UNSEEN", "far_from_known", "reached", "record", "unseen",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 
@@ -62,6 +64,12 @@ LAST = COUNTED + BINS * (CHANNELS + 1)
 VARIED = LAST + RECENT  # variations of this block
 MEMORY = VARIED + BLOCK
 SLOTS_OF_UNSEEN = MEMORY + MEMORIES * GENERATIONS * SIZE
+# How many intervals a memory has, and the one that is tried first.
+PLACES_OF_UNSEEN = tuple(
+    (MEMORY + number * SIZE + at, most)
+    for number in range(MEMORIES * GENERATIONS)
+    for at, most in ((0, PLACES), (SIZE - 1, PLACES - 1))
+)
 
 
 @lean_kernel

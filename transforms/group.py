@@ -10,7 +10,6 @@ rows, series and transitions.
 """
 
 import operator
-from collections.abc import Sequence
 from copy import copy
 
 import msgspec

@@ -36,7 +36,10 @@ MINUTE = 60 * SECOND
 DAY = 24 * 60 * MINUTE
 YEAR = 365 * DAY
 START = 1_767_225_600 * SECOND
-SHIPPED = ("discord", "lasting", "no_data", "relation", "usual")
+NAMES = (
+    "changepoint", "discord", "lasting", "multivariate", "no_data", "novelty", "relation",
+    "residual", "usual",
+)  # fmt: skip
 PARAMETERS: dict[str, dict[str, Any]] = {"no_data": {"retention_sec": 7200}}
 SERIES = tuple(Series("a", name) for name in ("flow", "hits_total", "power", "pump", "wave"))
 WARM = 1_600
@@ -112,7 +115,7 @@ def _tables(ends: Any, values: list[float]) -> FeatureTable:
     return _table(end, np.maximum(end, -(2**63) + SECOND) - SECOND, value, passed)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", NAMES)
 @given(steps=st.lists(st.tuples(ENDS, VALUES), min_size=1, max_size=4))
 @settings(max_examples=20, deadline=None)
 def test_whatever_times_come_a_detector_gives_scores_and_looks_at_nothing_else(

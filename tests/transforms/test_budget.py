@@ -227,6 +227,17 @@ def test_the_kernels_read_nothing_outside_of_their_arrays(
     assert np.isfinite(plain.open_at).all()
 
 
+@pytest.mark.parametrize("score", [1.0, 1.5, 1e300, np.inf])
+def test_a_score_beyond_all_scores_counts_as_the_highest(
+    monkeypatch: pytest.MonkeyPatch, score: float
+) -> None:
+    """A plug-in may give one; the histogram has no place for it."""
+    monkeypatch.setattr(module, "_count", getattr(module, "_count").py_func)  # noqa: B009
+    counts = np.zeros(32, np.uint16)
+    module._count(counts, score, 100)
+    assert counts.tolist() == [0] * 31 + [1]
+
+
 def test_the_state_of_a_series_is_bounded() -> None:
     lines = _budget()
     state, _ = _run(lines, np.full((24 * 200, 1), 0.4))

@@ -179,7 +179,8 @@ class DiscordDetector:
             Columns.load(numbers, self.version, _STATE),
             Columns.load(memories, self.version, _RING),
         )
-        has = state.numbers.data["state"][:, HAS] > 0
+        of_numbers: dict[str, Any] = state.numbers.data
+        has = of_numbers["state"][:, HAS] > 0
         if {one for one, at in state.numbers.row.items() if has[at]} != set(state.memories.row):
             message = (
                 "detector state is damaged (series and their memories do not belong together); "

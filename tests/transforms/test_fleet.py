@@ -16,7 +16,15 @@ from padit.domain.errors import StateError
 from padit.domain.message import Kind, Message
 from padit.domain.metric import Series
 from padit.transforms.fleet_judging import Event, Judging
-from padit.transforms.fleet_state import Totals, read_header, read_memory, read_wait
+from padit.transforms.fleet_state import (
+    Memory,
+    Totals,
+    Wait,
+    read_header,
+    read_memory,
+    read_wait,
+    written,
+)
 from padit.transforms.peer_ranges import Past, Stretch
 from padit.transforms.peer_report import Extreme, Kin, Question, Report, read_report
 from padit.transforms.peers import ALL, Heard, Peers, insert
@@ -210,6 +218,30 @@ def test_the_three_farthest_of_parts_are_those_of_the_whole(found: list[tuple[st
         for mine in (x for x in parts[part] if x.source == source):
             merged = insert(merged, mine)
     assert [(x.source, x.value) for x in merged] == [(x.source, x.value) for x in whole]
+
+
+def test_no_damaged_byte_raises_anything_but_that_it_is_damaged() -> None:
+    told, peers = judge(_ran()), Peers(ALL, 0, WINDOWS.interval)
+    report = next(one for one in map(read_report, _ran().reports) if one.questions)
+    waits = Wait(report.extremes[:2], report.openings[:2], report.questions[:1], report.steps[:1])
+    report = Report(0, 1, None, 5, [], *msgspec.structs.astuple(waits))
+    of_group = peers.initial()
+    of_group.farthest[_KIN, True, 2] = (report.extremes[0][2],)
+    of_group.asked["an alert"] = None
+    memory = Memory(extremes={"load": [report.extremes[0][2]]}, openings={"load": []})
+    cells: list[tuple[Callable[[bytes], object], bytes]] = [
+        (read_header, told.store.cells["header"]), (read_memory, written(memory)),
+        (read_wait, written(waits)), (read_report, report.encode()),
+        (peers.load, peers.dump(of_group)),
+    ]  # fmt: skip
+    for read, data in cells:
+        read(data)
+        for place in range(len(data)):
+            for change in (1, 4, 16, 64, 128, 255):
+                damaged = bytearray(data)
+                damaged[place] ^= change
+                with suppress(StateError):
+                    read(bytes(damaged))
 
 
 @pytest.mark.parametrize("read", [read_header, read_memory, read_wait, read_report])

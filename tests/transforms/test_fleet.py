@@ -15,9 +15,11 @@ from padit.domain.config import AlertSettings, DetectorSetting, JobConfig
 from padit.domain.errors import StateError
 from padit.domain.message import Kind, Message
 from padit.domain.metric import Series
+from padit.transforms.fleet import FleetMachine
 from padit.transforms.fleet_judging import Event, Judging
 from padit.transforms.fleet_state import (
     Memory,
+    MemoryFleetStore,
     Totals,
     Wait,
     read_header,
@@ -25,8 +27,16 @@ from padit.transforms.fleet_state import (
     read_wait,
     written,
 )
-from padit.transforms.peer_ranges import Past, Stretch
-from padit.transforms.peer_report import Extreme, Kin, Question, Report, read_report
+from padit.transforms.peer_ranges import DAY, Past, Stretch
+from padit.transforms.peer_report import (
+    Extreme,
+    Kin,
+    Opening,
+    Question,
+    Report,
+    Step,
+    read_report,
+)
 from padit.transforms.peers import ALL, Heard, Peers, insert
 from tests.transforms.fleet_run import WINDOWS, Bump, Ran, Told, by_turns, hosts, judge, watch
 
@@ -203,6 +213,24 @@ def test_of_more_extremes_of_a_metric_than_256_the_oldest_goes() -> None:
     kept = judging.memory.extremes["load\x1f1\x1f"]
     assert len(kept) == 256
     assert min(one.day for one in kept) == 200 - 128
+
+
+def test_metrics_that_are_gone_leave_nothing_and_what_still_counts_stays() -> None:
+    machine, store = FleetMachine(WINDOWS.size), MemoryFleetStore()
+    sizes = []
+    for day in range(60):
+        time = day * DAY
+        gone = Kin(f"of release {day}", "1")
+        found = [(time, kin, Extreme("a", True, 0, day, 5.0, 1.0, time, 1)) for kin in (_KIN, gone)]
+        opened = [(gone, Opening("a", time))]
+        step = Step("told", time, ends=False, message=Message(Kind.ALERT, "id", "key", time, b"{}"))
+        since = None if day == 0 else time - DAY
+        machine.advance(store, Report(0, 1, since, time, [], found, opened, [], [step]))
+        sizes.append(len(store.cells["memory"]))
+    assert max(sizes[10:]) <= 1.1 * sizes[10]
+    memory = read_memory(store.cells["memory"])
+    assert [x.day for x in memory.extremes["load\x1f1\x1f"]] == [54, 55, 56, 57, 58, 59]
+    assert len(memory.openings) == 1
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.floats(-5, 5)), max_size=30))

@@ -84,7 +84,9 @@ def test_times_of_an_even_series_pack_to_nothing_and_those_of_milliseconds_to_tw
 @pytest.mark.parametrize("by_series", [False, True])
 def test_a_byte_that_is_damaged_is_refused_or_leaves_columns_of_one_length(by_series: bool) -> None:
     rows = _rows([5, 9, 12, 400])
-    known = AttributeColumn([Attributes("latency"), Attributes("load")], np.int32([0, 1]), True)
+    known = AttributeColumn(
+        [Attributes("latency"), Attributes("load")], np.array([0, 1], np.int32), True
+    )
     rows = Rows(rows.series, rows.code, rows.time, rows.value, known)
     for steps in (None, steps_of(rows.time)):
         data = encode_kept(rows, [OffsetRange(0, 5, 7, 9, 1, 2)], by_series=by_series, steps=steps)

@@ -10,7 +10,6 @@ rows, series and transitions.
 """
 
 import operator
-from collections.abc import Sequence
 from copy import copy
 
 import msgspec
@@ -146,7 +145,7 @@ class GroupMachine:
             return Outcome(Counts(duplicate=len(keyed.rows)))
         outcome = Outcome(Counts(waiting=len(keyed.rows)))
         if len(keyed.rows):
-            oldest = self._windows.slot_before(ends(keyed.rows.time)[0])
+            oldest = self._windows.slot_before(int(ends(keyed.rows.time)[0]))
             header.oldest_open = (
                 oldest if header.oldest_open is None else min(oldest, header.oldest_open)
             )

@@ -136,7 +136,7 @@ class KeptRows(msgspec.Struct, array_like=True):
         store.add_kept(self.current, pack_rows(rows, needed, by_series=True))
         held[self.current].append((_WRITTEN, needed))
         cell = self.cells[self.current]
-        newest = ends(rows.time)[1] // windows.interval
+        newest = int(ends(rows.time)[1]) // windows.interval
         self.cells[self.current] = KeptCell(
             max(newest, _newest(cell, newest)), cell.pieces + 1, cell.rows + len(rows)
         )

@@ -105,7 +105,7 @@ def _ends(pieces: Sequence[KeyedBatch]) -> tuple[list[int], list[int]]:
         return [], []
     if len(pieces) == 1:
         oldest, newest = ends(pieces[0].rows.time)
-        return [oldest], [newest]
+        return [int(oldest)], [int(newest)]
     time = np.concatenate([piece.rows.time for piece in pieces])
     start = np.cumsum([0] + [len(piece.rows) for piece in pieces[:-1]])
     return np.minimum.reduceat(time, start).tolist(), np.maximum.reduceat(time, start).tolist()

@@ -37,7 +37,7 @@ def read_rows(data: bytes) -> tuple[KeyedBatch, list[OffsetRange]]:
 def steps_of(time: NDArray[np.int64]) -> Steps | None:
     """What lies between the times; None where some lie too far apart."""
     between = np.empty(len(time), np.int32)
-    unit, most = _between(time, between)
+    unit, most = map(int, _between(time, between))
     for limit, width in _WIDTHS:
         if most < limit:
             return Steps(unit, between.astype(width, copy=False))

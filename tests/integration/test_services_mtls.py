@@ -184,7 +184,7 @@ def test_the_portal_follows_and_commands_by_certificate_and_scram(mutual: Mutual
         topic.stop()
     before = _count(mutual, "alert-commands")
     commands = CommandTopic(parse_address(mutual.uri("alert-commands")))
-    commands.give(b"{}", pytest.fail)
+    commands.give(b"{}", "", pytest.fail)
     commands.close()
     assert _count(mutual, "alert-commands") == before + 1
 

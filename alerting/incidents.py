@@ -161,7 +161,8 @@ def _find(policy: Policy, state: State, event: AlertEvent, fingerprint: str) -> 
 
     Close to the latest alert with which it shares that, whatever else has joined since: else each
     that joins would keep the incident open to the next, and a new fault would not be told. What
-    comes and goes stays in its incident; another series does not join one that began long ago. What
+    comes and goes stays in its incident, also where the windows of the job are short, so that it is
+    told as such; another series does not join one that began long ago. What
     a whole site shares, a label, says less than a source or an edge: by it alone the time is less.
     """
     traits = policy.traits_of(event)
@@ -181,10 +182,11 @@ def _find(policy: Policy, state: State, event: AlertEvent, fingerprint: str) -> 
         if key in traits.weak:
             most = min(near, most)
         spread = event.time - one.opened <= most
-        close = max(near, setting.lost_after) if key == page else near
+        known = key == page or fingerprint in one.members
+        close = max(near, setting.lost_after) if known else near
         if (
             event.time - state.shared.get(key, one.joined) <= close
-            and (spread or key == page or fingerprint in one.members)
+            and (spread or known)
             and (found is None or (one.opened, one.id) < (found.opened, found.id))
         ):
             found = one

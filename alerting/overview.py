@@ -85,8 +85,8 @@ class Overview:
             touched |= self._open_of(target)
         alerts: dict[str, None] = {}
         if isinstance(entry, AlertEvent):
-            self._follow(n, entry)
             alerts[entry.alert] = None
+            self._follow(n, entry, alerts)
         for one in effects:
             self._effect(one, alerts, touched)
         self.deeds.follow(n, entry, effects, self.alerts)
@@ -144,15 +144,15 @@ class Overview:
             if any(not m.closed and targets(target, m.event) for m in one.members.values())
         }
 
-    def _follow(self, n: int, event: AlertEvent) -> None:
-        """Bring the row of an alert up to date, and make it at first."""
+    def _follow(self, n: int, event: AlertEvent, alerts: dict[str, None]) -> None:
+        """Bring the row of an alert up to date, and make it at first; `alerts` are changed."""
         placed = self.state.alerts.get(event.alert)
         row = self.alerts.get(event.alert)
         if row is None:
             if placed is None:
                 return  # the end of an alert whose beginning is not in the log
             row = self.alerts[event.alert] = row_of(event, placed[0])
-            self._replaced(row)
+            alerts.update(dict.fromkeys(self._replaced(row)))
             insort(self._by_time, (event.opened, event.alert))
             insort(self._by_source.setdefault(event.source_id, []), (event.opened, event.alert))
             self._know(placed[0])
@@ -163,13 +163,15 @@ class Overview:
         self._over(row)
         self.latest_alert = max(self.latest_alert, event.time)
 
-    def _replaced(self, fresh: AlertState) -> None:
+    def _replaced(self, fresh: AlertState) -> list[str]:
         """The alert before of a series that a lost run left open ends as another one opens."""
         known = self.by_series.get((fresh.source_id, fresh.metric_name))
         before = self.alerts[known[-1]] if known else None
         if before is not None and not before.closed and before.id not in self.state.alerts:
             before.closed, before.reason = fresh.opened, "run_lost"
             self._over(before)
+            return [before.id]
+        return []
 
     def _over(self, row: AlertState) -> None:
         """Note the end of an alert, if it has ended."""

@@ -124,7 +124,7 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
         """
         try:
             cursor = _decoder.decode(data)
-        except msgspec.DecodeError as error:
+        except ValueError as error:
             message = f"the saved position of the source is damaged: {error}"
             raise StateError(message) from error
         if cursor.version != _VERSION:

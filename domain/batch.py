@@ -186,13 +186,17 @@ def decode_keyed_batch(data: bytes | memoryview) -> KeyedBatch:
 def _decode(data: bytes | memoryview) -> tuple[KeyedBatch, list[OffsetRange]]:
     try:
         columns = _decoder.decode(data)
-        short = len(columns.series) <= _SHORT
-        series = _remembered(columns.series) if short else _decode_series(columns.series)
-    except msgspec.DecodeError as error:
+        return _arrays(columns), columns.offset_ranges
+    except (ValueError, OverflowError) as error:  # also of text that is none, and of odd lengths
         _check_version(_version_of(data))
         message = f"a batch of {len(data)} bytes is damaged: {error}"
         raise StateError(message) from error
+
+
+def _arrays(columns: _Columns) -> KeyedBatch:
     _check_version(columns.version)
+    short = len(columns.series) <= _SHORT
+    series = _remembered(columns.series) if short else _decode_series(columns.series)
     value = np.frombuffer(columns.value, "<f8")
     code = _codes(columns, len(series), len(value))
     if columns.unit:
@@ -201,6 +205,9 @@ def _decode(data: bytes | memoryview) -> tuple[KeyedBatch, list[OffsetRange]]:
         time = np.frombuffer(columns.time, "<u4") + np.int64(columns.since)
     else:
         time = np.frombuffer(columns.time, "<i8")
+    if not len(code) == len(time) == len(value):
+        message = f"{len(value)} values have {len(code)} series and {len(time)} times"
+        raise ValueError(message)
     rows = Rows(
         series,
         code.astype(np.int32, copy=False),
@@ -208,7 +215,7 @@ def _decode(data: bytes | memoryview) -> tuple[KeyedBatch, list[OffsetRange]]:
         value,
         _read(columns, len(series), len(value)) if columns.attributes else None,
     )
-    return KeyedBatch(columns.partitions, tuple(columns.positions), rows), columns.offset_ranges
+    return KeyedBatch(columns.partitions, tuple(columns.positions), rows)
 
 
 @lru_cache(maxsize=64)
@@ -220,7 +227,7 @@ def _version_of(data: bytes | memoryview) -> Any:
     """Of an array whatever else it holds: another version may have other fields."""
     try:
         found = msgspec.msgpack.decode(data)
-    except (msgspec.DecodeError, ValueError):
+    except (ValueError, RecursionError):
         return _VERSION
     first = found[0] if isinstance(found, list) and found else _VERSION
     return first if isinstance(first, int) else _VERSION
@@ -265,6 +272,9 @@ def _read(columns: _Columns, series: int, rows: int) -> AttributeColumn:
     if len(code) != (series if columns.of_series else rows):
         message = f"a batch of {rows} rows is damaged: it has {len(code)} attributes"
         raise StateError(message)
+    if len(code) and not 0 <= int(code.min()) <= int(code.max()) < len(columns.attributes):
+        message = f"attributes that are not among {len(columns.attributes)}"
+        raise ValueError(message)
     return AttributeColumn(columns.attributes, code.astype(np.int32), columns.of_series)
 
 

@@ -1,7 +1,7 @@
 """Sends changes to every open stream; a client that does not keep up is told to load anew."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import msgspec
 
@@ -12,6 +12,7 @@ __all__ = ["BEAT_SECONDS", "Hub", "Message"]
 
 BEAT_SECONDS = 5.0
 _MOST_WAITING = 500
+_PIECE = 500  # of what a client missed: others are served in between
 MOST_CLIENTS = 5_000
 Message = tuple[int, str, bytes]
 """Number, name of the event, JSON."""
@@ -49,9 +50,12 @@ class Hub:
                         queue.get_nowait()
                     queue.put_nowait((message[0], "reset", b"{}"))
 
-    def _messages(self, changes: Sequence[Change]) -> list[Message]:
-        encoded = self._presenter.changes(changes)
-        return [(one.n, "change", data) for one, data in zip(changes, encoded, strict=True)]
+    def _messages(self, changes: Sequence[Change]) -> Iterator[Message]:
+        """Encoded piece by piece, as they are asked for."""
+        for begin in range(0, len(changes), _PIECE):
+            piece = changes[begin : begin + _PIECE]
+            for one, data in zip(piece, self._presenter.changes(piece), strict=True):
+                yield one.n, "change", data
 
     def beat(self) -> None:
         """Something changed that no entry of the log says; from the event loop."""

@@ -166,7 +166,13 @@ def drop_repeats(bounds: Ints, code: Codes, time: Ints, value: Floats, attribute
 
 @kernel
 def ends(time: Ints) -> tuple[int, int]:
-    """The oldest and the newest of some times, of which there is at least one."""
+    """The oldest and the newest of some times.
+
+    Raises:
+        IndexError: there is none.
+    """
+    if len(time) == 0:
+        raise IndexError("there is no time")  # noqa: EM101
     oldest = newest = time[0]
     for moment in time:
         oldest, newest = min(oldest, moment), max(newest, moment)

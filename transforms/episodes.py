@@ -226,7 +226,7 @@ def load(data: bytes) -> tuple[Followed, bytes, bytes]:
             message += f": {FRESH_START}"
             raise StateError(message)
         saved = _decoder.decode(data)
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         message = f"the saved alerts ({len(data)} bytes) are damaged: {error}"
         raise StateError(message) from error
     followed = Followed({}, dict(saved.incidents), spent=saved.spent)

@@ -97,6 +97,7 @@ class FleetMachine:
             judging.pass_time(one.time)
             judging.take(one)
         judging.pass_time(upto + 1)
+        judging.forget(upto)
         store.clear()
         rest = wait_of(events[len(now) :])
         header.waits = len(events) - len(now)

@@ -7,12 +7,14 @@ from padit.domain.audit import Silenced, Witness
 from padit.domain.message import Message
 from padit.domain.timestamps import format_utc
 from padit.transforms.fleet_state import Held, Memory, Totals, Wait
+from padit.transforms.peer_ranges import DAY
 from padit.transforms.peer_report import Extreme, Kin, Opening, Question, Step
 from padit.transforms.peers import insert
 
 __all__ = ["Event", "Judging", "events_of", "wait_of"]
 
 _MOST = 256  # extremes of a metric
+_REMEMBERED = 5 * DAY  # how long one counts: about as long as 256 of them last
 _WITNESSES = 2
 _LONGER = 1.5
 _AS_FAR = 0.7  # share of the way from the usual value
@@ -43,6 +45,17 @@ class Judging:
         due = [(one.until, key) for key, one in self.memory.held.items() if one.until < time]
         for until, key in sorted(due):
             self._release(key, until, "it lasts for longer than it did there")
+
+    def forget(self, time: int) -> None:
+        """Drop what no question behind a time asks for; metrics that are gone leave nothing."""
+        memory, since = self.memory, time - _REMEMBERED
+        extremes = ((key, [x for x in some if x.time >= since])
+                    for key, some in memory.extremes.items())  # fmt: skip
+        memory.extremes = {key: some for key, some in extremes if some}
+        since = time - self._together
+        openings = ((key, [x for x in some if x.time >= since])
+                    for key, some in memory.openings.items())  # fmt: skip
+        memory.openings = {key: some for key, some in openings if some}
 
     def take(self, event: Event) -> None:
         """Take one event."""
@@ -107,6 +120,7 @@ class Judging:
         for x in self.memory.extremes.get(_name(one.kin), []):
             been = side * (x.value - one.value) >= 0 and side * (one.usual - x.other) >= 0
             fits = x.high == one.high and x.length >= one.length and been
+            fits = fits and x.time >= one.time - _REMEMBERED
             if fits and x.source != one.source and _alone(x, one):
                 known = found.get(x.source)
                 if known is None or x.span > known.span:

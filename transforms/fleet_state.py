@@ -159,7 +159,7 @@ def read_wait(data: bytes) -> Wait:
     """
     try:
         return _waits.decode(data)
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         message = f"what waits for the fleet ({len(data)} bytes) is damaged: {error}"
         raise StateError(message) from error
 
@@ -167,7 +167,7 @@ def read_wait(data: bytes) -> Wait:
 def _checked(decoder: "msgspec.msgpack.Decoder[_Cell]", data: bytes) -> _Cell:
     try:
         found = decoder.decode(data)
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         message = f"what the fleet has saved ({len(data)} bytes) is damaged: {error}"
         raise StateError(message) from error
     if found.version != _VERSION:

@@ -194,7 +194,7 @@ class GroupMachine:
             return _Header(shape=self._shape.digest)
         try:
             header = _header_decoder.decode(data)
-        except msgspec.DecodeError as error:
+        except ValueError as error:
             message = f"the saved progress ({len(data)} bytes) is damaged: {error}"
             raise StateError(message) from error
         check_version(header.version)

@@ -140,7 +140,7 @@ class SeriesLimit:
         """
         try:
             saved = _decoder.decode(data)
-        except msgspec.DecodeError as error:
+        except ValueError as error:
             message = f"the saved census of series ({len(data)} bytes) is damaged: {error}"
             raise StateError(message) from error
         if saved.version != _VERSION or len(saved.series) != len(saved.newest):

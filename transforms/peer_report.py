@@ -147,7 +147,7 @@ def read_report(data: bytes) -> Report:
     """
     try:
         report = _decoder.decode(data)
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         message = f"a report of a key group ({len(data)} bytes) is damaged: {error}"
         raise StateError(message) from error
     if report.version != _VERSION:

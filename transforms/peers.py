@@ -146,7 +146,7 @@ class Peers:
         """
         try:
             saved = _decoder.decode(data)
-        except msgspec.DecodeError as error:
+        except ValueError as error:
             message = f"what is saved of peers ({len(data)} bytes) is damaged: {error}"
             raise StateError(message) from error
         if saved.version != _VERSION:

@@ -135,7 +135,7 @@ def _detectors_of(parts: Sequence[bytes], others: int) -> list[tuple[str, int, b
     """State of every detector with its name and version."""
     try:
         index = _decoder.decode(parts[0])
-    except (msgspec.DecodeError, IndexError) as error:
+    except (ValueError, IndexError) as error:
         message = f"the saved detector state ({len(parts)} parts) is damaged: {error}"
         raise StateError(message) from error
     check_version(index.version)

@@ -1,6 +1,8 @@
 """Health of the portal and of what it watches; readiness and liveness for a cluster."""
 
 import time
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -123,15 +125,18 @@ def _breakers(portal: Portal) -> list[dict[str, Any]]:
 def _silences(portal: Portal, now: int) -> dict[str, Any]:
     """Silences to look at: of very many the latest, and how many there are."""
     never, hid = portal.silences.never_matched(now), portal.silences.hid_real()
+    title = cache(
+        portal.overview.title
+    )  # many silences, one a series, may have hidden one incident
     return {
-        "never_matched": [_silence(portal, one) for one in reversed(never[-_MOST:])],
+        "never_matched": [_silence(portal, one, title) for one in reversed(never[-_MOST:])],
         "never_matched_count": len(never),
-        "hid_real": [_silence(portal, one) for one in reversed(hid[-_MOST:])],
+        "hid_real": [_silence(portal, one, title) for one in reversed(hid[-_MOST:])],
         "hid_real_count": len(hid),
     }  # fmt: skip
 
 
-def _silence(portal: Portal, one: Silenced) -> dict[str, Any]:
+def _silence(portal: Portal, one: Silenced, title: Callable[[str], str]) -> dict[str, Any]:
     """A silence, and the incidents of what it hid: the latest, and of how many alerts."""
     alerts, overview = portal.overview.alerts, portal.overview
     known = dict.fromkeys(alerts[name].incident for name in reversed(one.real) if name in alerts)
@@ -139,6 +144,6 @@ def _silence(portal: Portal, one: Silenced) -> dict[str, Any]:
     return {"id": one.id, "by": one.by, "what": one.what, "start": moment(one.start),
             "end": moment(one.end) if one.end < 1 << 53 else None, "muted": one.muted,
             "holds": there, "real": list(one.real[-_MOST_HID:]), "real_count": len(one.real),
-            "incidents": [{"id": name, "title": overview.title(name)}
+            "incidents": [{"id": name, "title": title(name)}
                           for name in list(known)[:_MOST_HID]],
             "incidents_count": len(known)}  # fmt: skip

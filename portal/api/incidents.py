@@ -42,6 +42,7 @@ __all__ = ["incident_row", "router"]
 router = APIRouter(prefix="/api/incidents", tags=["incidents"], route_class=GuardedRoute)
 _TAKEN = ("acknowledge", "unacknowledge")
 _AT_ONCE = 2 * MICROS
+_MOST_HIDING = 20
 _MOST = 500  # of members, alerts and messages; what is beyond is counted in `left_out`
 _EXAMPLE = {
     "id": "5fb1…", "title": "torque_nm of machine-01: median 64.7 > 61.5", "severity": "CRITICAL",
@@ -240,12 +241,13 @@ def _page(portal: Portal, incident: str, told: _Told, tries: list[Attempt], lack
     view["timeline"] = sorted([*steps, *done], key=lambda one: (one["time"], one["n"]))
     view["delivers"], view["lacks"] = portal.deliver, lacks
     view["story"] = story_of(view, rows)
-    view["hidden_by"] = [
-        {"id": one.id, "by": one.by, "what": one.what} for one in portal.silences.hiding(alerts)
-    ]
+    hiding = portal.silences.hiding(alerts)  # often one a series
+    view["hidden_by"] = [{"id": one.id, "by": one.by, "what": one.what}
+                         for one in hiding[:_MOST_HIDING]]  # fmt: skip
     view["left_out"] = {
         "alerts": max(len(alerts) - _MOST, 0), "messages": told.all - len(told.messages),
         "timeline": sum(row.left_out for row in rows),
+        "hidden_by": max(len(hiding) - _MOST_HIDING, 0),
     }  # fmt: skip
     data = msgspec.json.encode(view)[:-1]
     return data + b',"alerts":' + joined(map(portal.presenter.alert, alerts[:_MOST])) + b"}"

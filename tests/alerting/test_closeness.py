@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from padit.alerting.effects import Handed
 from padit.alerting.entries import AlertEvent, event_of
 from padit.alerting.policy import Grouping
 from padit.domain.timestamps import MICROS
@@ -92,3 +93,16 @@ def test_what_an_incident_shared_is_forgotten_with_it() -> None:
     state, _ = run(log)
     assert state.shared == {"source x": at(300)}
     assert state.shared.keys() == state.keys.keys()
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.6, 3.5])
+def test_what_comes_and_goes_is_told_as_such_however_short_the_windows_are(delay: float) -> None:
+    log = []
+    for n in range(8):
+        begin, name = 4.0 * n, f"a{n}"
+        log.append(event("opened", begin, name, delay=round(delay * MINUTE)))
+        log.append(event("resolved", begin + 1.5, name, opened=at(begin)))
+    state, effects = run(log)
+    assert len(state.incidents) == 1
+    kinds = [one.kind for one in effects if isinstance(one, Handed)]
+    assert kinds.count("opened") == kinds.count("flapping") == 1

@@ -1,9 +1,12 @@
 """What a page shows of silences: those that mean something open, until they have ended."""
 
+from msgspec.structs import replace
+
 from padit.alerting.entries import AlertEvent, Command, RunBegan, Target, Tick
 from padit.alerting.overview import Overview
 from padit.alerting.policy import AlertingConfig
 from padit.domain.timestamps import MICROS
+from padit.portal.present import Presenter
 
 _AT = 1_767_592_800 * MICROS
 _CONFIG = {
@@ -92,3 +95,16 @@ def test_feedback_that_waits_for_its_time_says_then_what_was_real() -> None:
     assert [(one.n, one.kind, one.note) for one in deeds] == [
         (2, "feedback", "noise"), (3, "feedback", "real"),
     ]  # fmt: skip
+
+
+def test_the_alert_that_a_lost_run_left_open_changes_as_the_next_of_its_series_opens() -> None:
+    overview = Overview(AlertingConfig.model_validate(_CONFIG))
+    presenter = Presenter(overview)
+    overview.apply(1, _event("press-1"))
+    assert b'"state":"open"' in presenter.alert("press-1")  # kept from then on
+    again = replace(_event("press-1"), id="again-opened", alert="again", time=_AT + MICROS,
+                    opened=_AT + MICROS)  # fmt: skip
+    change = overview.apply(2, again)
+    presenter.forget(change)
+    assert change.alerts == ("again", "press-1")
+    assert b'"state":"resolved"' in presenter.alert("press-1")

@@ -71,7 +71,7 @@ def test_an_incident_says_what_it_leaves_out_and_all_of_its_alerts_can_be_had(ru
     found = client.get(f"/api/incidents/{name}").json()
     assert (len(found["members"]), found["more"]) == (500, 120)
     assert len(found["alerts"]) == 500
-    assert found["left_out"] == {"alerts": 120, "messages": 0, "timeline": 100}
+    assert found["left_out"] == {"alerts": 120, "messages": 0, "timeline": 100, "hidden_by": 0}
     alerts = _all(client, "/api/alerts", incident=name)
     assert {one["metric_name"] for one in alerts} == {f"m{i:03}" for i in range(_SERIES)}
     assert client.get("/api/alerts", params={"incident": "none"}).json()["items"] == []

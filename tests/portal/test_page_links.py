@@ -261,3 +261,26 @@ def test_a_silence_that_hid_something_real_leads_to_it_and_it_leads_back(
         page.wait_for_selector(f"{there}.wanted")
         assert violations(page) == []
         kept(page, "health-silence")
+
+
+def test_an_incident_with_a_silence_for_each_series_names_few_of_those_that_hid_it(
+    tmp_path: Path, chromium: Browser
+) -> None:
+    lines = [transition("opened", 60 + n, f"a{n}", metric_name=f"m{n}") for n in range(25)]
+    append(tmp_path / "alerts.jsonl", *lines)
+    with (
+        served(tmp_path) as one,
+        opened(chromium, one.address, one.portal.accounts.link("admin"), "ann") as page,
+    ):
+        wait_for(lambda: one.portal.overview.version >= 25)
+        operator = one.client("operator")
+        (name,) = one.portal.overview.incidents
+        silence = operator.post(f"/api/incidents/{name}/silence", json={"until": "20min"})
+        assert len(silence.json()["commands"]) == 25
+        operator.post(f"/api/feedback/{name}", json={"verdict": "real"}).raise_for_status()
+        found = operator.get(f"/api/incidents/{name}").json()
+        assert (len(found["hidden_by"]), found["left_out"]["hidden_by"]) == (20, 5)
+
+        page.goto(f"{one.address}/#/incident/{name}")
+        page.wait_for_selector(".heading a.tag.bad:has-text('and 22 more')")
+        assert page.locator(".heading a.tag.bad").count() == 4

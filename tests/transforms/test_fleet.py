@@ -15,10 +15,28 @@ from padit.domain.config import AlertSettings, DetectorSetting, JobConfig
 from padit.domain.errors import StateError
 from padit.domain.message import Kind, Message
 from padit.domain.metric import Series
+from padit.transforms.fleet import FleetMachine
 from padit.transforms.fleet_judging import Event, Judging
-from padit.transforms.fleet_state import Totals, read_header, read_memory, read_wait
-from padit.transforms.peer_ranges import Past, Stretch
-from padit.transforms.peer_report import Extreme, Kin, Question, Report, read_report
+from padit.transforms.fleet_state import (
+    Memory,
+    MemoryFleetStore,
+    Totals,
+    Wait,
+    read_header,
+    read_memory,
+    read_wait,
+    written,
+)
+from padit.transforms.peer_ranges import DAY, Past, Stretch
+from padit.transforms.peer_report import (
+    Extreme,
+    Kin,
+    Opening,
+    Question,
+    Report,
+    Step,
+    read_report,
+)
 from padit.transforms.peers import ALL, Heard, Peers, insert
 from tests.transforms.fleet_run import WINDOWS, Bump, Ran, Told, by_turns, hosts, judge, watch
 
@@ -197,6 +215,24 @@ def test_of_more_extremes_of_a_metric_than_256_the_oldest_goes() -> None:
     assert min(one.day for one in kept) == 200 - 128
 
 
+def test_metrics_that_are_gone_leave_nothing_and_what_still_counts_stays() -> None:
+    machine, store = FleetMachine(WINDOWS.size), MemoryFleetStore()
+    sizes = []
+    for day in range(60):
+        time = day * DAY
+        gone = Kin(f"of release {day}", "1")
+        found = [(time, kin, Extreme("a", True, 0, day, 5.0, 1.0, time, 1)) for kin in (_KIN, gone)]
+        opened = [(gone, Opening("a", time))]
+        step = Step("told", time, ends=False, message=Message(Kind.ALERT, "id", "key", time, b"{}"))
+        since = None if day == 0 else time - DAY
+        machine.advance(store, Report(0, 1, since, time, [], found, opened, [], [step]))
+        sizes.append(len(store.cells["memory"]))
+    assert max(sizes[10:]) <= 1.1 * sizes[10]
+    memory = read_memory(store.cells["memory"])
+    assert [x.day for x in memory.extremes["load\x1f1\x1f"]] == [54, 55, 56, 57, 58, 59]
+    assert len(memory.openings) == 1
+
+
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.floats(-5, 5)), max_size=30))
 def test_the_three_farthest_of_parts_are_those_of_the_whole(found: list[tuple[str, float]]) -> None:
     whole: tuple[Extreme, ...] = ()
@@ -210,6 +246,30 @@ def test_the_three_farthest_of_parts_are_those_of_the_whole(found: list[tuple[st
         for mine in (x for x in parts[part] if x.source == source):
             merged = insert(merged, mine)
     assert [(x.source, x.value) for x in merged] == [(x.source, x.value) for x in whole]
+
+
+def test_no_damaged_byte_raises_anything_but_that_it_is_damaged() -> None:
+    told, peers = judge(_ran()), Peers(ALL, 0, WINDOWS.interval)
+    report = next(one for one in map(read_report, _ran().reports) if one.questions)
+    waits = Wait(report.extremes[:2], report.openings[:2], report.questions[:1], report.steps[:1])
+    report = Report(0, 1, None, 5, [], *msgspec.structs.astuple(waits))
+    of_group = peers.initial()
+    of_group.farthest[_KIN, True, 2] = (report.extremes[0][2],)
+    of_group.asked["an alert"] = None
+    memory = Memory(extremes={"load": [report.extremes[0][2]]}, openings={"load": []})
+    cells: list[tuple[Callable[[bytes], object], bytes]] = [
+        (read_header, told.store.cells["header"]), (read_memory, written(memory)),
+        (read_wait, written(waits)), (read_report, report.encode()),
+        (peers.load, peers.dump(of_group)),
+    ]  # fmt: skip
+    for read, data in cells:
+        read(data)
+        for place in range(len(data)):
+            for change in (1, 4, 16, 64, 128, 255):
+                damaged = bytearray(data)
+                damaged[place] ^= change
+                with suppress(StateError):
+                    read(bytes(damaged))
 
 
 @pytest.mark.parametrize("read", [read_header, read_memory, read_wait, read_report])

@@ -1,11 +1,14 @@
 """Rows that wait in the state: there and back exactly, and few bytes for times that are even."""
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from padit.domain.attributes import AttributeColumn, Attributes
 from padit.domain.batch import OffsetRange, encode_kept
+from padit.domain.errors import StateError
 from padit.domain.metric import Series
 from padit.domain.rows import Rows
 from padit.transforms.saved_rows import pack_rows, read_rows, steps_of
@@ -76,3 +79,32 @@ def test_times_of_an_even_series_pack_to_nothing_and_those_of_milliseconds_to_tw
         times += 1000 * random.integers(-jitter, jitter + 1, 2000)
         rows = Rows([Series("a", "x")], np.zeros(2000, np.int32), times, random.normal(size=2000))
         assert len(pack_rows(rows, [], by_series=True)) <= most * 2000
+
+
+@pytest.mark.parametrize("by_series", [False, True])
+def test_a_byte_that_is_damaged_is_refused_or_leaves_columns_of_one_length(by_series: bool) -> None:
+    rows = _rows([5, 9, 12, 400])
+    known = AttributeColumn(
+        [Attributes("latency"), Attributes("load")], np.array([0, 1], np.int32), True
+    )
+    rows = Rows(rows.series, rows.code, rows.time, rows.value, known)
+    for steps in (None, steps_of(rows.time)):
+        data = encode_kept(rows, [OffsetRange(0, 5, 7, 9, 1, 2)], by_series=by_series, steps=steps)
+        for place in range(len(data)):
+            for change in (1, 2, 4, 16, 64, 128, 255):
+                damaged = bytearray(data)
+                damaged[place] ^= change
+                try:
+                    found = read_rows(bytes(damaged))[0].rows
+                except StateError:
+                    continue
+                assert len(found.code) == len(found.time) == len(found.value)
+
+
+@pytest.mark.parametrize("field", [4, 6, 7])
+def test_columns_of_other_lengths_are_refused(field: int) -> None:
+    columns = msgspec.msgpack.decode(encode_kept(_rows([5, 9, 12, 400]), []))
+    for more in (bytes(24), b"\0"):
+        broken = [*columns[:field], columns[field] + more, *columns[field + 1 :]]
+        with pytest.raises(StateError, match="damaged"):
+            read_rows(msgspec.msgpack.encode(broken))

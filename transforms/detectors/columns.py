@@ -114,7 +114,7 @@ class Columns:
         """
         try:
             saved = _decoder.decode(data)
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        except ValueError as error:
             message = f"detector state is damaged ({error}); restore another savepoint"
             raise StateError(message) from error
         if saved.version != version:

@@ -172,7 +172,7 @@ class DiscordDetector:
         """
         try:
             numbers, memories = msgspec.msgpack.decode(data, type=tuple[bytes, bytes])
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        except ValueError as error:
             message = f"detector state is damaged ({error}); restore another savepoint"
             raise StateError(message) from error
         state = Discords(

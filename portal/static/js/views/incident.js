@@ -176,7 +176,7 @@ export function Incident({ here }) {
     <span class="age" title=${absolute(one.opened)}>${one.firing ? t("since", { span: span(now() - Date.parse(one.opened)) })
       : html`<${Ago} time=${one.closed} /> · ${t("lasted", { span: span(Date.parse(one.closed) - Date.parse(one.opened)) })}`}</span>
     <${Taken} one=${one} />
-    <${Suppressed} one=${one} /><${Hidden} rows=${one.hidden_by} /></div><h1 class="clamp" tabindex="0">${recorded(one.title)}</h1></div>
+    <${Suppressed} one=${one} /><${Hidden} rows=${one.hidden_by} left=${one.left_out.hidden_by} /></div><h1 class="clamp" tabindex="0">${recorded(one.title)}</h1></div>
     <div class="acts">${one.firing && html`${one.acknowledged_by ? html`<button onClick=${() => act("unacknowledge", [one.id])}>${t("unacknowledge")}</button>`
       : html`<button class="strong" onClick=${() => act("acknowledge", [one.id])}>${t("acknowledge")} <kbd>a</kbd></button>`}
       <button onClick=${() => silenceDialog([one.id])}>${t("silence")} <kbd>s</kbd></button>

@@ -22,8 +22,11 @@ export const SilenceTag = ({ one, words }) => html`<a class="tag" href=${silence
 export const aimOf = (one) => (one.what === "one series" ? t("oneSeries") : one.what);
 
 // Silences that hid something real of an incident, also those that have ended: they stand on Health.
-export const Hidden = ({ rows }) => rows.map((one) => html`<a class="tag bad" href=${link("health", [], { silence: one.id })}
-  title=${`${one.id}: ${aimOf(one)}`}>${t("wasHidden", { by: by(one) })}</a>`);
+// There may be one a series, so the first say it for all.
+const FIRST = 3;
+export const Hidden = ({ rows, left }) => html`${rows.slice(0, FIRST).map((one) => html`<a class="tag bad" href=${link("health", [], { silence: one.id })}
+  title=${`${one.id}: ${aimOf(one)}`}>${t("wasHidden", { by: by(one) })}</a>`)}${
+  rows.length + left > FIRST && html`<a class="tag bad" href=${link("health")}>${t("more", { n: rows.length + left - FIRST })}</a>`}`;
 
 export function Suppressed({ one }) {
   const shown = new Set();

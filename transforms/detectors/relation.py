@@ -163,7 +163,7 @@ def _scores(
     )
 
 
-def _named(row: NDArray[np.float64], table: FeatureTable) -> NDArray[np.object_]:
+def _named(row: NDArray[np.float64], table: FeatureTable) -> NDArray[Any]:
     """Names (n,) of the metrics of rows of the table, "" of -1.
 
     Numbers would be those of another metric once rows of missing data are put in between.

@@ -20,24 +20,22 @@ are careful about young series themselves. Its days count from the eighth on.
 Reference: E. J. Gumbel (1958), Statistics of Extremes, chapter 6.
 """
 
-from collections.abc import Collection
 from decimal import Decimal, localcontext
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from padit.domain.alert import CRITICAL_FROM
 from padit.domain.config import Budget
-from padit.domain.metric import Series
 from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detect import DetectionResult
 from padit.transforms.detectors.columns import Columns, Field, locate
+from padit.transforms.detectors.per_series import PerSeries
 from padit.transforms.warmup import RETENTION
 
 __all__ = ["BudgetLines", "Lines", "doublings"]
 
-_VERSION = 1
 _HOUR = 3_600_000_000
 _BLOCKS = np.array([_HOUR, 24 * _HOUR], np.int64)
 _MOST = np.array([24 * 28, 7 * 16], np.int64)
@@ -91,7 +89,7 @@ def doublings(rate: float, micros: int) -> float:
         return max(0.0, float((two / expected).ln() / two))
 
 
-class BudgetLines:
+class BudgetLines(PerSeries):
     """A pure machine beside the alerts; its state is a row for each series.
 
     Args:
@@ -100,6 +98,9 @@ class BudgetLines:
         open_at: the least score that opens an alert.
     """
 
+    version: ClassVar[int] = 1
+    fields = _FIELDS
+
     def __init__(self, budget: Budget, critical: Budget, open_at: float) -> None:
         self.budget, self.critical = budget, critical
         rates = (budget.daily, critical.daily, 2 * budget.daily)
@@ -107,10 +108,6 @@ class BudgetLines:
             [[doublings(rate, block) for rate in rates] for block in _BLOCKS.tolist()]
         )
         self._least = np.array([open_at, max(open_at, CRITICAL_FROM), min(open_at, 0.5)])
-
-    def initial(self) -> Columns:
-        """No series yet."""
-        return Columns.empty(_FIELDS)
 
     def step(self, state: Columns, detected: DetectionResult) -> tuple[Columns, Lines]:
         """Lines of every row from what was before its window; then learn its score."""
@@ -126,18 +123,6 @@ class BudgetLines:
         )  # fmt: skip
         hours, more = counted.tolist()
         return state, Lines(lines[0], lines[1], hours, more)
-
-    def forget(self, state: Columns, gone: Collection[Series]) -> Columns:
-        """The state as if these series had never been."""
-        return state.without(gone)
-
-    def dump(self, state: Columns) -> bytes:
-        """Series in their canonical order."""
-        return state.dump(_VERSION)
-
-    def load(self, data: bytes) -> Columns:
-        """Series from bytes. Raises StateError."""
-        return Columns.load(data, _VERSION, _FIELDS)
 
 
 @kernel

@@ -6,8 +6,8 @@ series whose new normal was accepted inside an alert is no example for others an
 since then was an alert.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,12 @@ from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.columns import Columns, Field, locate
+from padit.transforms.detectors.per_series import PerSeries
 from padit.transforms.warmup import RETENTION
 
 __all__ = ["DAY", "KEPT", "LENGTHS", "Past", "PeerRanges", "Ranges", "Stretch"]
 
 DAY = 24 * 3_600_000_000
-_VERSION = 1
 _NEVER = -(2**62)
 _NAN = float("nan")
 LENGTHS = 8
@@ -93,12 +93,11 @@ class Ranges(NamedTuple):
     past: Mapping[str, tuple[Past, Past]] = {}  # never changed
 
 
-class PeerRanges:
+class PeerRanges(PerSeries):
     """A pure machine beside the alerts; its state is a row for each series."""
 
-    def initial(self) -> Columns:
-        """No series yet."""
-        return Columns.empty(_FIELDS)
+    version: ClassVar[int] = 1
+    fields = _FIELDS
 
     def step(
         self,
@@ -139,18 +138,6 @@ class PeerRanges:
         return state, Ranges(
             length, began, since, grown[:count], peak, np.stack((least, longest), 1), span, past
         )
-
-    def forget(self, state: Columns, gone: Collection[Series]) -> Columns:
-        """The state as if these series had never been."""
-        return state.without(gone)
-
-    def dump(self, state: Columns) -> bytes:
-        """Series in their canonical order."""
-        return state.dump(_VERSION)
-
-    def load(self, data: bytes) -> Columns:
-        """Series from bytes. Raises StateError."""
-        return Columns.load(data, _VERSION, _FIELDS)
 
 
 def _events(

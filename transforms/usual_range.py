@@ -12,21 +12,20 @@ windows, the lowest and highest eighth are left out, so that one fault is no par
 which the next one is judged.
 """
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from padit.domain.features import FeatureTable
-from padit.domain.metric import Series
 from padit.ops.compiled import kernel
 from padit.transforms.detectors.columns import Columns, Field, locate
+from padit.transforms.detectors.per_series import PerSeries
 from padit.transforms.warmup import RETENTION
 
 __all__ = ["UsualRange", "level_outside"]
 
-_VERSION = 1
 _HOUR = 3_600_000_000
 _HOURS = 24
 _LEAST_HOURS = 2
@@ -41,12 +40,11 @@ _FIELDS = {
 }
 
 
-class UsualRange:
+class UsualRange(PerSeries):
     """A pure machine beside the alerts; its state is a row for each series."""
 
-    def initial(self) -> Columns:
-        """No series yet."""
-        return Columns.empty(_FIELDS)
+    version: ClassVar[int] = 1
+    fields = _FIELDS
 
     def step(self, state: Columns, table: FeatureTable) -> tuple[Columns, NDArray[np.float64]]:
         """float64 (n, 4): low and high of the centre, then of the spread; NaN where not known."""
@@ -60,18 +58,6 @@ class UsualRange:
             data["now"], data["range"], found,
         )  # fmt: skip
         return state, found
-
-    def forget(self, state: Columns, gone: Collection[Series]) -> Columns:
-        """The state as if these series had never been."""
-        return state.without(gone)
-
-    def dump(self, state: Columns) -> bytes:
-        """Series in their canonical order."""
-        return state.dump(_VERSION)
-
-    def load(self, data: bytes) -> Columns:
-        """Series from bytes. Raises StateError."""
-        return Columns.load(data, _VERSION, _FIELDS)
 
 
 def level_outside(usual: Sequence[float], table: FeatureTable, row: int) -> float:

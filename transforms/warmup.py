@@ -4,21 +4,20 @@ A detector gives no score to a series until it has seen enough. That is no fault
 visible: where there is no alert, a quiet series must differ from one that no detector judges yet.
 """
 
-from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from padit.domain.features import FeatureTable
-from padit.domain.metric import Series
 from padit.ops.compiled import kernel
 from padit.transforms.detect import DetectionResult
 from padit.transforms.detectors.columns import Columns, Field, locate
+from padit.transforms.detectors.per_series import PerSeries
 
 __all__ = ["RETENTION", "Gained", "Status", "WarmUpTracker"]
 
-_VERSION = 1
 RETENTION = 30 * 86_400_000_000
 """After so long without a sample a series counts as new, microseconds."""
 
@@ -50,23 +49,21 @@ class Gained(NamedTuple):
     judged: dict[str, int]
 
 
-class WarmUpTracker:
+class WarmUpTracker(PerSeries):
     """A pure machine beside the detectors; its state is a row for each series.
 
     Args:
         detectors: their names, in the order of the configuration.
     """
 
+    version: ClassVar[int] = 1
+
     def __init__(self, detectors: Sequence[str]) -> None:
         self._detectors = tuple(detectors)
-        self._fields = {
+        self.fields = {
             "extractions": Field((), "<i8"),
             "first": Field((len(self._detectors),), "<i8"),  # extraction with the first score
         }
-
-    def initial(self) -> Columns:
-        """No series yet."""
-        return Columns.empty(self._fields)
 
     def step(
         self, state: Columns, table: FeatureTable, detected: DetectionResult
@@ -78,7 +75,7 @@ class WarmUpTracker:
             table: the windows that closed, those with samples only.
             detected: on them; it may hold rows of windows without a sample, too.
         """
-        state, rows = locate(state, self._fields, table, RETENTION, table.passed_until)
+        state, rows = locate(state, self.fields, table, RETENTION, table.passed_until)
         data: dict[str, Any] = state.data
         status = Status(
             np.zeros(len(detected.table), np.int64),
@@ -99,22 +96,6 @@ class WarmUpTracker:
         for name, more in zip(self._detectors, gained.tolist(), strict=True):
             judged[name] += more
         return state, status, Gained(int(met), int(warm), judged)
-
-    def forget(self, state: Columns, gone: Collection[Series]) -> Columns:
-        """The state as if these series had never been."""
-        return state.without(gone)
-
-    def dump(self, state: Columns) -> bytes:
-        """Series in their canonical order."""
-        return state.dump(_VERSION)
-
-    def load(self, data: bytes) -> Columns:
-        """Series from bytes.
-
-        Raises:
-            StateError: damaged, of another version or of another number of detectors.
-        """
-        return Columns.load(data, _VERSION, self._fields)
 
 
 @kernel

@@ -12,6 +12,7 @@ from padit.transforms.detectors import peaks
 from padit.transforms.detectors.base import Parameters, Scores
 from padit.transforms.detectors.calibration import measured_confidence, score_of
 from padit.transforms.detectors.columns import Columns, Field, locate, row_argmax, samples_of
+from padit.transforms.detectors.per_series import PerSeries
 
 __all__ = ["DETECTOR", "ChangePointDetector", "ChangePointParameters"]
 
@@ -44,7 +45,7 @@ class ChangePointParameters(Parameters):
     )
 
 
-class ChangePointDetector:
+class ChangePointDetector(PerSeries):
     """Page's two-sided CUSUM around a level that adapts, corrected for autocorrelation.
 
         z  = (x - m) / (s sqrt((1 + rho) / (1 - rho))), limited to +-4
@@ -80,7 +81,7 @@ class ChangePointDetector:
     def __init__(self, parameters: ChangePointParameters) -> None:
         self.parameters = parameters
         pair = Field((2,), "<f8")  # up, down
-        self._fields = {
+        self.fields = {
             "age": Field((), "<i8"),
             "count": Field((), "<f8"),
             "mean": Field((), "<f8"),
@@ -94,15 +95,11 @@ class ChangePointDetector:
             "told": Field((peaks.BINS,), "<f4"),
         }
 
-    def initial(self) -> Columns:
-        """No series yet."""
-        return Columns.empty(self._fields)
-
     def step(self, state: Columns, table: FeatureTable) -> tuple[Columns, Scores]:
         """Score sample by sample, all series side by side: the sums depend on each other."""
         samples = samples_of(table)
         retention = int(self.parameters.retention_sec * 1e6)
-        state, rows = locate(state, self._fields, table, retention)
+        state, rows = locate(state, self.fields, table, retention)
         time = table.time[samples.order]
         found = np.zeros((3, len(time)))
         since = np.zeros(len(time), np.int64)
@@ -143,18 +140,6 @@ class ChangePointDetector:
             f"level moved {way} by {abs(shift):.1f} standard deviations from {level:.6g} at {since}"
         )
         return {"text": text, "shift_sd": shift, "level": level, "since": since}
-
-    def dump(self, state: Columns) -> bytes:
-        """Series in their canonical order."""
-        return state.dump(self.version)
-
-    def load(self, data: bytes) -> Columns:
-        """Series from bytes.
-
-        Raises:
-            StateError: damaged, of another version or of other parameters.
-        """
-        return Columns.load(data, self.version, self._fields)
 
     def _sample(self, r: Data, x: Array, time: NDArray[np.int64]) -> tuple[Array, Any]:
         """Score, shift and level of one sample of each series, and since when; learns it."""

@@ -28,6 +28,7 @@ from padit.transforms.detectors.lasting_kernel import (
     WHAT,
     run,
 )
+from padit.transforms.detectors.per_series import PerSeries
 from padit.transforms.detectors.relation_kernel import means_of
 from padit.transforms.detectors.wording import number
 
@@ -45,7 +46,7 @@ class LastingParameters(VerdictParameters):
     """How easily the detector speaks, and how long it remembers."""
 
 
-class LastingDetector:
+class LastingDetector(PerSeries):
     """A series that stays on one side for longer than ever, or a ramp beyond its usual top.
 
     The mean of each window's new samples is judged (see `lasting_kernel`): sums of Page (1954) of
@@ -76,6 +77,7 @@ class LastingDetector:
 
     name: ClassVar[str] = "lasting"
     version: ClassVar[int] = 3
+    fields = _FIELDS
     Parameters: ClassVar[type[Parameters]] = LastingParameters
     samples_first: ClassVar[int] = LEAST_WINDOWS
     budgeted: ClassVar[bool] = False
@@ -90,10 +92,6 @@ class LastingDetector:
     def at(self, levels: Levels) -> "LastingDetector":
         """The same detector that opens, closes and accepts where the job's alerts do."""
         return LastingDetector(self.parameters, levels)
-
-    def initial(self) -> Columns:
-        """No series yet."""
-        return Columns.empty(_FIELDS)
 
     def step(self, state: Columns, table: FeatureTable) -> tuple[Columns, Scores]:
         """Judge every window, then learn from it."""
@@ -129,18 +127,6 @@ class LastingDetector:
         names = ("expected_low", "expected_high", "windows", "tops")
         found = {name: detail[name] for name in names if np.isfinite(detail[name])}
         return {"text": text, "what": "lasting", **found}
-
-    def dump(self, state: Columns) -> bytes:
-        """Series in their canonical order."""
-        return state.dump(self.version)
-
-    def load(self, data: bytes) -> Columns:
-        """Series from bytes.
-
-        Raises:
-            StateError: damaged, of another version or of other parameters.
-        """
-        return Columns.load(data, self.version, _FIELDS)
 
 
 def _no_ramps(table: FeatureTable) -> NDArray[np.int64]:

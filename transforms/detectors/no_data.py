@@ -17,6 +17,7 @@ from padit.transforms.detectors.base import NoDataRows, Parameters, Scores
 from padit.transforms.detectors.calibration import measured_confidence
 from padit.transforms.detectors.columns import Columns
 from padit.transforms.detectors.gaps import FIELDS, NEVER, RECENT, Moments, Rules, follow
+from padit.transforms.detectors.per_series import PerSeries
 
 __all__ = ["DETECTOR", "NoDataDetector", "NoDataParameters"]
 
@@ -65,7 +66,7 @@ class _Ends(NamedTuple):
     limit: Ints
 
 
-class NoDataDetector:
+class NoDataDetector(PerSeries):
     """Reports a gap between samples that is longer than a limit of the series' own.
 
         limit = max(minimum_sec, factor * u * sqrt(u / m), 2 * v)
@@ -98,6 +99,7 @@ class NoDataDetector:
 
     name: ClassVar[str] = "no_data"
     version: ClassVar[int] = 3
+    fields = FIELDS
     Parameters: ClassVar[type[Parameters]] = NoDataParameters
     budgeted: ClassVar[bool] = False
     confidence = staticmethod(measured_confidence)
@@ -112,10 +114,6 @@ class NoDataDetector:
             self._retention,
             round(parameters.lived_sec * MICROS),
         )
-
-    def initial(self) -> Columns:
-        """No series yet."""
-        return Columns.empty(FIELDS)
 
     def step(self, state: Columns, table: FeatureTable) -> tuple[Columns, Scores]:
         """Learn the gaps of all samples, and judge each window by those before its end."""
@@ -184,18 +182,6 @@ class NoDataDetector:
             return None
         limit: Any = state.data["limit"]
         return int(_due(state.seen, limit, self._retention + 1))
-
-    def dump(self, state: Columns) -> bytes:
-        """Series in their canonical order."""
-        return state.dump(self.version)
-
-    def load(self, data: bytes) -> Columns:
-        """Series from bytes.
-
-        Raises:
-            StateError: damaged, of another version or of other parameters.
-        """
-        return Columns.load(data, self.version, FIELDS)
 
     def _absent(self, moments: Moments, table: FeatureTable) -> _Ends:
         """Ends of windows without samples, and so without a row, of series that have no data."""

@@ -13,6 +13,7 @@ from padit.transforms.detectors.base import Parameters, Scores
 from padit.transforms.detectors.calibration import measured_confidence, score_of
 from padit.transforms.detectors.columns import Columns, Samples, locate, row_argmax, samples_of
 from padit.transforms.detectors.novelty_block import BLOCK, MEMORIES
+from padit.transforms.detectors.per_series import PerSeries
 from padit.transforms.detectors.wording import number, span
 
 __all__ = ["DETECTOR", "NoveltyDetector", "NoveltyParameters"]
@@ -44,7 +45,7 @@ class NoveltyParameters(Parameters):
     )
 
 
-class NoveltyDetector:
+class NoveltyDetector(PerSeries):
     """Distance of a sample to everything the series did before, where it is a peak.
 
     Five channels: the value, the standard deviation of the last 8 samples, the departure from the
@@ -97,11 +98,7 @@ class NoveltyDetector:
 
     def __init__(self, parameters: NoveltyParameters) -> None:
         self.parameters = parameters
-        self._fields = block.fields(parameters.intervals)
-
-    def initial(self) -> Columns:
-        """No series yet."""
-        return Columns.empty(self._fields)
+        self.fields = block.fields(parameters.intervals)
 
     def step(self, state: Columns, table: FeatureTable) -> tuple[Columns, Scores]:
         """Score every new sample, block by block, all series side by side."""
@@ -113,7 +110,7 @@ class NoveltyDetector:
         samples = samples_of(table)
         time = table.time[samples.order]
         retention = int(self.parameters.retention_sec * 1e6)
-        state, rows = locate(state, self._fields, table, retention)
+        state, rows = locate(state, self.fields, table, retention)
         out = np.zeros((len(_FACTS), len(samples.value)))
         done = np.zeros(len(rows), np.int64)
         while (active := np.flatnonzero(done < samples.count)).size:
@@ -157,18 +154,6 @@ class NoveltyDetector:
         names = ("value", "measured", "distance", "usual_low", "usual_high")
         found = {name: detail[name] for name in names if np.isfinite(detail[name])}
         return {"text": text, "what": what, **found, "known_sec": detail["span"] / 1e6}
-
-    def dump(self, state: Columns) -> bytes:
-        """Series in their canonical order."""
-        return state.dump(self.version)
-
-    def load(self, data: bytes) -> Columns:
-        """Series from bytes.
-
-        Raises:
-            StateError: damaged, of another version or of other parameters.
-        """
-        return Columns.load(data, self.version, self._fields)
 
     def _advance(
         self,

@@ -20,6 +20,7 @@ from padit.transforms.detectors.directions import (
     limits_of,
     scored,
 )
+from padit.transforms.detectors.per_series import PerSeries
 from padit.transforms.detectors.relation_kernel import (
     FACTS,
     LEAST_WINDOWS,
@@ -44,7 +45,7 @@ class RelationParameters(VerdictParameters):
     """How easily the detector speaks, and how long it remembers."""
 
 
-class RelationDetector:
+class RelationDetector(PerSeries):
     """A metric that leaves the line over its partners, though each stays in its usual range.
 
     The mean of each window's new samples is predicted from that of up to eight other metrics of
@@ -63,6 +64,7 @@ class RelationDetector:
 
     name: ClassVar[str] = "relation"
     version: ClassVar[int] = 2
+    fields = _FIELDS
     Parameters: ClassVar[type[Parameters]] = RelationParameters
     samples_first: ClassVar[int] = LEAST_WINDOWS
     budgeted: ClassVar[bool] = False
@@ -77,10 +79,6 @@ class RelationDetector:
     def at(self, levels: Levels) -> "RelationDetector":
         """The same detector that opens, closes and accepts where the job's alerts do."""
         return RelationDetector(self.parameters, levels)
-
-    def initial(self) -> Columns:
-        """No series yet."""
-        return Columns.empty(_FIELDS)
 
     def step(self, state: Columns, table: FeatureTable) -> tuple[Columns, Scores]:
         """Judge every window, then learn from it."""
@@ -131,18 +129,6 @@ class RelationDetector:
             "explained": detail["explained"],
             "pairs": int(detail["pairs"]),
         }
-
-    def dump(self, state: Columns) -> bytes:
-        """Series in their canonical order."""
-        return state.dump(self.version)
-
-    def load(self, data: bytes) -> Columns:
-        """Series from bytes.
-
-        Raises:
-            StateError: damaged, of another version or of other parameters.
-        """
-        return Columns.load(data, self.version, _FIELDS)
 
 
 def _scores(

@@ -12,6 +12,7 @@ from padit.transforms.detectors import residual_block as block
 from padit.transforms.detectors.base import Parameters, Scores
 from padit.transforms.detectors.calibration import measured_confidence, score_of
 from padit.transforms.detectors.columns import Columns, Samples, locate, row_argmax, samples_of
+from padit.transforms.detectors.per_series import PerSeries
 from padit.transforms.detectors.residual_block import BLOCK, FACTS
 from padit.transforms.detectors.seasons import CALENDAR
 from padit.transforms.detectors.wording import number, span
@@ -52,7 +53,7 @@ class ResidualParameters(Parameters):
     )
 
 
-class ResidualDetector:
+class ResidualDetector(PerSeries):
     """Distance from what is usual at this time in the seasons of the series, where it is a peak.
 
     Three residuals of a sample x, each compared with what it usually is:
@@ -100,19 +101,15 @@ class ResidualDetector:
 
     def __init__(self, parameters: ResidualParameters) -> None:
         self.parameters = parameters
-        self._fields = block.fields()
+        self.fields = block.fields()
         self._longest = int(parameters.longest_sec * 1e6)
-
-    def initial(self) -> Columns:
-        """No series yet."""
-        return Columns.empty(self._fields)
 
     def step(self, state: Columns, table: FeatureTable) -> tuple[Columns, Scores]:
         """Score every new sample, block by block, all series side by side."""
         samples = samples_of(table)
         time = table.time[samples.order]
         retention = int(self.parameters.retention_sec * 1e6)
-        state, rows = locate(state, self._fields, table, retention)
+        state, rows = locate(state, self.fields, table, retention)
         out = np.zeros((len(FACTS) + len(_SEASONS), len(samples.value)))
         done = np.zeros(len(rows), np.int64)
         while (active := np.flatnonzero(done < samples.count)).size:
@@ -150,18 +147,6 @@ class ResidualDetector:
             "known_sec": detail["span"] / 1e6,
             "seasons_sec": [one / 1e6 for one in found],
         }
-
-    def dump(self, state: Columns) -> bytes:
-        """Series in their canonical order."""
-        return state.dump(self.version)
-
-    def load(self, data: bytes) -> Columns:
-        """Series from bytes.
-
-        Raises:
-            StateError: damaged, of another version or of other parameters.
-        """
-        return Columns.load(data, self.version, self._fields)
 
     def _advance(
         self,

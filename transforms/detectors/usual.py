@@ -19,6 +19,7 @@ from padit.transforms.detectors.directions import (
     limits_of,
     scored,
 )
+from padit.transforms.detectors.per_series import PerSeries
 from padit.transforms.detectors.usual_evidence import FEW
 from padit.transforms.detectors.usual_kernel import run
 from padit.transforms.detectors.usual_season import SLOTS_OF_SEASON
@@ -49,7 +50,7 @@ class UsualParameters(VerdictParameters):
     """How easily the detector speaks, and how long it remembers."""
 
 
-class UsualDetector:
+class UsualDetector(PerSeries):
     """Cumulative evidence that a series has left what is usual for it.
 
     A series is judged sample by sample, in event-time order, by compiled code. Its value (of a
@@ -86,6 +87,7 @@ class UsualDetector:
 
     name: ClassVar[str] = "usual"
     version: ClassVar[int] = 8
+    fields = _FIELDS
     Parameters: ClassVar[type[Parameters]] = UsualParameters
     samples_first: ClassVar[int] = FEW  # without a score
     budgeted: ClassVar[bool] = False  # its verdicts are calibrated by the series' own past already
@@ -100,10 +102,6 @@ class UsualDetector:
     def at(self, levels: Levels) -> "UsualDetector":
         """The same detector that opens, closes and accepts where the job's alerts do."""
         return UsualDetector(self.parameters, levels)
-
-    def initial(self) -> Columns:
-        """No series yet."""
-        return Columns.empty(_FIELDS)
 
     def step(self, state: Columns, table: FeatureTable) -> tuple[Columns, Scores]:
         """Judge every new sample, then learn from it."""
@@ -152,18 +150,6 @@ class UsualDetector:
         names = ("value", "expected_low", "expected_high", "median", "iqr", "seen")
         found = {name: detail[name] for name in names if np.isfinite(detail[name])}
         return {"text": text, "what": what, **found}
-
-    def dump(self, state: Columns) -> bytes:
-        """Series in their canonical order."""
-        return state.dump(self.version)
-
-    def load(self, data: bytes) -> Columns:
-        """Series from bytes.
-
-        Raises:
-            StateError: damaged, of another version or of other parameters.
-        """
-        return Columns.load(data, self.version, _FIELDS)
 
 
 def _scores(

@@ -15,10 +15,10 @@ from padit.codecs.dead_letter import DeadRecord
 from padit.connectors.losses import dead_losses, far_loss, late_loss
 from padit.connectors.source import PartitionRange, ReadBatch
 from padit.domain.batch import Batch
-from padit.domain.errors import FRESH_START, StateError
 from padit.domain.findings import Unwatched, add_unwatched
 from padit.domain.losses import Loss, add_losses
 from padit.domain.rows import Rows, concatenate
+from padit.domain.saved import read_saved
 from padit.domain.watermark import (
     WATERMARK_END,
     WATERMARK_NONE,
@@ -122,18 +122,7 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
         Raises:
             StateError: damaged, or of another version.
         """
-        try:
-            cursor = _decoder.decode(data)
-        except ValueError as error:
-            message = f"the saved position of the source is damaged: {error}"
-            raise StateError(message) from error
-        if cursor.version != _VERSION:
-            message = (
-                f"the saved position of the source has version {cursor.version}, this code reads "
-                f"{_VERSION}: {FRESH_START}"
-            )
-            raise StateError(message)
-        return cursor
+        return read_saved(_decoder, data, _VERSION, "the saved position of the source")
 
     @property
     def finished(self) -> bool:

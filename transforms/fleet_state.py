@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from padit.domain.audit import Witness
-from padit.domain.errors import FRESH_START, StateError
+from padit.domain.errors import StateError
+from padit.domain.saved import read_saved
 from padit.transforms.peer_report import Extreme, Kin, Opening, Question, Report, Step
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
 ]  # fmt: skip
 
 _VERSION = 1
+_WHAT = "what the fleet has saved"
 MOST_WAITING = 4096
 
 
@@ -133,7 +135,6 @@ _encoder = msgspec.msgpack.Encoder()
 _headers = msgspec.msgpack.Decoder(Header)
 _memories = msgspec.msgpack.Decoder(Memory)
 _waits = msgspec.msgpack.Decoder(Wait)
-_Cell = TypeVar("_Cell", Header, Memory)
 
 
 def written(cell: Header | Memory | Wait) -> bytes:
@@ -143,12 +144,12 @@ def written(cell: Header | Memory | Wait) -> bytes:
 
 def read_header(data: bytes | None) -> Header:
     """Small state from bytes; None: the first. Raises StateError."""
-    return Header() if data is None else _checked(_headers, data)
+    return Header() if data is None else read_saved(_headers, data, _VERSION, _WHAT)
 
 
 def read_memory(data: bytes | None) -> Memory:
     """What is remembered from bytes; None: nothing. Raises StateError."""
-    return Memory() if data is None else _checked(_memories, data)
+    return Memory() if data is None else read_saved(_memories, data, _VERSION, _WHAT)
 
 
 def read_wait(data: bytes) -> Wait:
@@ -162,21 +163,6 @@ def read_wait(data: bytes) -> Wait:
     except ValueError as error:
         message = f"what waits for the fleet ({len(data)} bytes) is damaged: {error}"
         raise StateError(message) from error
-
-
-def _checked(decoder: "msgspec.msgpack.Decoder[_Cell]", data: bytes) -> _Cell:
-    try:
-        found = decoder.decode(data)
-    except ValueError as error:
-        message = f"what the fleet has saved ({len(data)} bytes) is damaged: {error}"
-        raise StateError(message) from error
-    if found.version != _VERSION:
-        message = (
-            f"what the fleet has saved has version {found.version}, this code reads {_VERSION}: "
-            f"{FRESH_START}"
-        )
-        raise StateError(message)
-    return found
 
 
 def observe(header: Header, report: Report) -> bool:

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from padit.domain.errors import FRESH_START, StateError
 from padit.domain.message import Message
+from padit.domain.saved import read_saved
 from padit.transforms.peer_ranges import Past
 
 __all__ = ["Extreme", "Kin", "Opening", "Question", "Report", "Step", "read_report"]
@@ -145,15 +145,4 @@ def read_report(data: bytes) -> Report:
     Raises:
         StateError: it is damaged, or of another version.
     """
-    try:
-        report = _decoder.decode(data)
-    except ValueError as error:
-        message = f"a report of a key group ({len(data)} bytes) is damaged: {error}"
-        raise StateError(message) from error
-    if report.version != _VERSION:
-        message = (
-            f"a report of a key group has version {report.version}, this code reads {_VERSION}: "
-            f"{FRESH_START}"
-        )
-        raise StateError(message)
-    return report
+    return read_saved(_decoder, data, _VERSION, "a report of a key group")

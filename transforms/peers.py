@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.domain.alert import CRITICAL_FROM, Transition
-from padit.domain.errors import FRESH_START, StateError
 from padit.domain.metric import Series
+from padit.domain.saved import read_saved
 from padit.transforms.detect import Detection, DetectionResult
 from padit.transforms.detectors.columns import Columns
 from padit.transforms.peer_ranges import DAY, PeerRanges, Ranges
@@ -144,17 +144,7 @@ class Peers:
         Raises:
             StateError: damaged, or of another version.
         """
-        try:
-            saved = _decoder.decode(data)
-        except ValueError as error:
-            message = f"what is saved of peers ({len(data)} bytes) is damaged: {error}"
-            raise StateError(message) from error
-        if saved.version != _VERSION:
-            message = (
-                f"what is saved of peers has version {saved.version}, this code reads {_VERSION}: "
-                f"{FRESH_START}"
-            )
-            raise StateError(message)
+        saved = read_saved(_decoder, data, _VERSION, "what is saved of peers")
         farthest = {(kin, high, length): some for kin, high, length, some in saved.farthest}
         ranges = self._ranges.load(saved.ranges)
         return PeerState(ranges, saved.day, farthest, dict.fromkeys(saved.asked))

@@ -7,7 +7,7 @@ since then was an alert.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,44 @@ class Stretch(NamedTuple):
     began: int
     ended: int
     peak: float
+
+
+class _Known(NamedTuple):
+    """The columns of the state, or what one series has of each; moved on."""
+
+    times: NDArray[np.int64]
+    of_day: NDArray[np.float64]
+    peak: NDArray[np.float64]
+    when: NDArray[np.int64]
+    left_out: NDArray[np.float64]
+    stretch: NDArray[np.float64]
+    flags: NDArray[np.uint8]
+
+
+class _Table(NamedTuple):
+    """Windows in order of event time; `row` is that of the state."""
+
+    row: NDArray[np.int64]
+    end: NDArray[np.int64]
+    samples: NDArray[np.float64]
+    centre: NDArray[np.float64]
+    usual: NDArray[np.float64]
+
+
+class _Events(NamedTuple):
+    """Openings and ends of alerts; written: what was known of the series at each.
+
+    Attributes:
+        first: int64 (rows + 1,), the number of the first event of each row of the state.
+        events: int64 (k, 3), row, time and kind of each, by row and time.
+        peak, when, left_out: of each event as in the state.
+    """
+
+    first: NDArray[np.int64]
+    events: NDArray[np.int64]
+    peak: NDArray[np.float64]
+    when: NDArray[np.int64]
+    left_out: NDArray[np.float64]
 
 
 class Past(NamedTuple):
@@ -119,37 +157,22 @@ class PeerRanges(PerSeries):
         state, rows = locate(state, _FIELDS, table, RETENTION, table.passed_until)
         n = len(table)
         found, grown, peak = np.zeros((n, 6), np.int64), np.zeros(n, np.int64), np.empty((n, 2))
-        first, events, ids = _events(state, transitions)
-        past_peak = np.full((len(ids), 2, KEPT), _NAN)
-        past_when, lost = np.zeros((len(ids), 2, KEPT, 2), np.int64), np.full((len(ids), 2), _NAN)
-        data: dict[str, Any] = state.data
+        events, ids = _events(state, transitions)
+        features, data = table.features, cast(dict[str, Any], state.data)
         count = _follow(
-            rows[table.code], table.window_end, table.features["count"], table.features["median"],
-            usual, interval, data["times"], data["of_day"], data["peak"], data["when"],
-            data["left_out"], data["stretch"], data["flags"], first, events, past_peak, past_when,
-            lost, found, grown, peak,
+            _Table(rows[table.code], table.window_end, features["count"], features["median"],
+                   usual),
+            interval, _Known(*(data[name] for name in _FIELDS)), events, found, grown, peak,
         )  # fmt: skip
-        past = {
-            one: (_past(past_peak[k, 0], past_when[k, 0], lost[k, 0]),
-                  _past(past_peak[k, 1], past_when[k, 1], lost[k, 1]))
-            for k, one in enumerate(ids) if one
-        }  # fmt: skip
+        past = {one: (_past(events, k, 0), _past(events, k, 1)) for k, one in enumerate(ids) if one}
         length, began, since, least, longest, span = found.T
         return state, Ranges(
             length, began, since, grown[:count], peak, np.stack((least, longest), 1), span, past
         )
 
 
-def _events(
-    state: Columns, transitions: Sequence[Transition]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str]]:
-    """Openings and ends of alerts by row of the state.
-
-    Returns:
-        For each row of the state the number of its first event and, at last, how many there are;
-        int64 (k, 3), row, time and kind of each event, by row and time; the id of each opening, ""
-        of others.
-    """
+def _events(state: Columns, transitions: Sequence[Transition]) -> tuple[_Events, list[str]]:
+    """Openings and ends of alerts by row of the state, and the id of each opening, "" of others."""
     found = []
     for number, one in enumerate(transitions):
         row = state.row.get(_series_of(one))
@@ -160,10 +183,14 @@ def _events(
             kind = _ACCEPTED if one.alert.metadata["reason"] == "accepted" else _RESOLVED
         found.append((row, one.time, kind == _OPENED, number, kind))
     found.sort()  # of two at one time the end comes first
+    some = len(found)
     events = np.array([(row, time, kind) for row, time, _, _, kind in found], np.int64)
     events = events.reshape(-1, 3)
     first = np.searchsorted(events[:, 0], np.arange(len(state.seen) + 1))
-    return first, events, [transitions[one[3]].id if one[2] else "" for one in found]
+    peak, left_out = np.full((some, 2, KEPT), _NAN), np.full((some, 2), _NAN)
+    when = np.zeros((some, 2, KEPT, 2), np.int64)
+    ids = [transitions[one[3]].id if one[2] else "" for one in found]
+    return _Events(first, events, peak, when, left_out), ids
 
 
 def _series_of(one: Transition) -> Series:
@@ -171,63 +198,49 @@ def _series_of(one: Transition) -> Series:
     return Series(alert.source_id, alert.metric_name, alert.evidence.get("unit", ""))
 
 
-def _past(peak: NDArray[np.float64], when: NDArray[np.int64], left_out: float) -> Past:
-    """What was remembered of one side, in the order of time."""
+def _past(events: _Events, k: int, side: int) -> Past:
+    """What was remembered of one side at an event, in the order of time."""
+    peak, when = events.peak[k, side], events.when[k, side]
     known = np.flatnonzero(~np.isnan(peak)).tolist()
-    found = [(*when[k].tolist(), float(peak[k])) for k in known]
+    found = [(*when[j].tolist(), float(peak[j])) for j in known]
     stretches = sorted(Stretch(began, ended, value) for began, ended, value in found)
-    return Past(stretches, float(left_out))
+    return Past(stretches, float(events.left_out[k, side]))
 
 
 @kernel
 def _follow(
-    row: NDArray[np.int64],
-    end: NDArray[np.int64],
-    count: NDArray[np.float64],
-    centre: NDArray[np.float64],
-    usual: NDArray[np.float64],
+    table: _Table,
     interval: int,
-    times: NDArray[np.int64],
-    of_day: NDArray[np.float64],
-    peaks: NDArray[np.float64],
-    when: NDArray[np.int64],
-    left_out: NDArray[np.float64],
-    stretch: NDArray[np.float64],
-    flags: NDArray[np.uint8],
-    first: NDArray[np.int64],
-    events: NDArray[np.int64],
-    past_peak: NDArray[np.float64],
-    past_when: NDArray[np.int64],
-    lost: NDArray[np.float64],
+    known: _Known,
+    events: _Events,
     out: NDArray[np.int64],
     grown: NDArray[np.int64],
     peak: NDArray[np.float64],
 ) -> int:
-    """Windows in order of event time; `row` is that of the state. Gives how many have grown.
-
-    The arrays from `past_peak` on are written.
-    """
+    """Take windows; gives how many have grown. The last three are written; see `Ranges`."""
     found = 0
-    at = first.copy()
-    for i in range(len(row)):
-        s = row[i]
+    at = events.first.copy()
+    for i in range(len(table.row)):
+        s, end = table.row[i], table.end[i]
+        mine = _Known(
+            known.times[s], known.of_day[s], known.peak[s], known.when[s], known.left_out[s],
+            known.stretch[s], known.flags[s],
+        )  # fmt: skip
         before = at[s]
-        at[s] = _come_to(end[i], flags[s], at[s], first[s + 1], events)
-        if count[i] > 0.0 and usual[i] == usual[i]:
-            grows = _see(
-                centre[i], usual[i], end[i], interval, times[s], of_day[s], peaks[s], when[s],
-                left_out[s], stretch[s], flags[s], out[i], peak[i],
-            )  # fmt: skip
-            if grows:
-                grown[found] = i
-                found += 1
+        at[s] = _come_to(end, mine.flags, at[s], events.first[s + 1], events.events)
+        usual = table.usual[i]
+        judged = table.samples[i] > 0.0 and usual == usual
+        if judged and _see(table.centre[i], usual, end, interval, mine, out[i], peak[i]):
+            grown[found] = i
+            found += 1
         for j in range(before, at[s]):
-            past_peak[j], past_when[j], lost[j] = peaks[s], when[s], left_out[s]
-        out[i, _KNOWN] = times[s, _SINCE]
-    for k in range(len(events)):
-        s = events[k, 0]
+            events.peak[j], events.when[j] = mine.peak, mine.when
+            events.left_out[j] = mine.left_out
+        out[i, _KNOWN] = mine.times[_SINCE]
+    for k in range(len(events.events)):
+        s = events.events[k, 0]
         if k >= at[s]:
-            _note(flags[s], events[k, 2])
+            _note(known.flags[s], events.events[k, 2])
     return found
 
 
@@ -237,27 +250,22 @@ def _see(
     usual: float,
     end: int,
     interval: int,
-    times: NDArray[np.int64],
-    of_day: NDArray[np.float64],
-    peaks: NDArray[np.float64],
-    when: NDArray[np.int64],
-    left_out: NDArray[np.float64],
-    stretch: NDArray[np.float64],
-    flags: NDArray[np.uint8],
+    mine: _Known,
     out: NDArray[np.int64],
     peak: NDArray[np.float64],
 ) -> bool:
     """Take a window of a series; whether a stretch is over that was the farthest of its day."""
+    times, stretch, flags = mine.times, mine.stretch, mine.flags
     grows = False
     if times[_SINCE] < 0:
         times[_SINCE] = end
     side = 1.0 if centre > usual else -1.0 if centre < usual else 0.0
     if side != stretch[0] or side == 0.0:
         if stretch[0] != 0.0:
-            _keep(end, times, of_day, peaks, when, left_out, stretch)
+            _keep(end, mine)
             if flags[_COVERED] == 0 and flags[_BARRED] == 0:
                 longest = _class_of(end - interval - times[_BEGAN], interval)
-                out[_LEAST] = _learn(of_day, stretch, longest, usual, peak)
+                out[_LEAST] = _learn(mine.of_day, stretch, longest, usual, peak)
                 out[_LONGEST] = longest
                 out[_SPAN] = int(stretch[0]) * (end - times[_BEGAN])
                 grows = out[_LEAST] <= longest
@@ -271,26 +279,18 @@ def _see(
 
 
 @lean_kernel
-def _keep(
-    end: int,
-    times: NDArray[np.int64],
-    of_day: NDArray[np.float64],
-    peaks: NDArray[np.float64],
-    when: NDArray[np.int64],
-    left_out: NDArray[np.float64],
-    stretch: NDArray[np.float64],
-) -> None:
+def _keep(end: int, mine: _Known) -> None:
     """Remember a stretch that is over; those of another day are forgotten."""
-    if end // 86_400_000_000 != times[_DAY]:
-        times[_DAY], times[_SINCE] = end // 86_400_000_000, times[_BEGAN]
-        for k in range(2):
-            left_out[k] = np.nan
-            for j in range(KEPT):
-                of_day[k, j] = peaks[k, j] = np.nan
-    k = int(stretch[0] > 0.0)
-    place = _place(peaks[k], left_out, k, stretch)
+    times = mine.times
+    if end // DAY != times[_DAY]:
+        times[_DAY], times[_SINCE] = end // DAY, times[_BEGAN]
+        mine.of_day[:] = np.nan
+        mine.peak[:] = np.nan
+        mine.left_out[:] = np.nan
+    k = int(mine.stretch[0] > 0.0)
+    place = _place(mine.peak[k], mine.left_out, k, mine.stretch)
     if place >= 0:
-        when[k, place, 0], when[k, place, 1] = times[_BEGAN], end
+        mine.when[k, place, 0], mine.when[k, place, 1] = times[_BEGAN], end
 
 
 @lean_kernel
@@ -359,7 +359,7 @@ def _note(flags: NDArray[np.uint8], kind: int) -> None:
 def _class_of(span: int, interval: int) -> int:
     """The class of a length."""
     windows, found = span // interval + 1, 0
-    while windows > 1 and found < 7:
+    while windows > 1 and found < LENGTHS - 1:
         windows //= 2
         found += 1
     return found

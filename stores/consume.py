@@ -38,6 +38,7 @@ from padit.stores.topics import Read
 __all__ = ["Consume", "Counts", "Pace", "Source"]
 
 _LOG = logging.getLogger(__name__)
+_REASONS = 4  # a refused write and a refused connection have different remedies
 T = TypeVar("T")
 
 
@@ -154,7 +155,7 @@ class Consume:
         self._decoders = decoders
         self._dead = dead_letters
         self._pace = pace or Pace()
-        self._reach = Reach(_LOG, store.name)
+        self._reach = Reach(_LOG, store.name, _REASONS)
         self._breaker = Breaker(store.name, self._pace.open)
         self._writer: Writer | None = None
         self._stopped: Stopped | None = None

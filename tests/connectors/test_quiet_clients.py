@@ -46,6 +46,17 @@ def test_an_outage_has_one_sentence_at_its_beginning_and_one_at_its_end(
     ]
 
 
+def test_another_reason_of_the_same_outage_is_said_too_but_not_without_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    reach = Reach(logging.getLogger("padit.tests"), "a store", reasons=4)
+    for why in ("cannot write", "read-only; use another", "cannot write", *map(str, range(50))):
+        reach.away(why)
+    told = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+    whys = ("cannot write", "read-only; use another", "0", "1")
+    assert told == [f"a store: {why}; it is tried until it answers" for why in whys]
+
+
 class Answering:
     """Stands for the client once a broker answers."""
 

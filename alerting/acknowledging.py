@@ -3,7 +3,8 @@
 An acknowledgement takes the open series that its target names. Where none of the incident is left,
 somebody has all of it, with what joins later; otherwise the incident goes on speaking of the rest.
 It lasts until what it took has ended, is taken back, or runs out, which is one reminder. What has
-run out is dropped: somebody has a series or an incident if, and only if, the state says who.
+run out is removed from the state, so a series or an incident is acknowledged exactly if the state
+names somebody.
 """
 
 from collections.abc import Iterator, Sequence

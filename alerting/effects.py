@@ -58,7 +58,7 @@ class MemberView(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         acknowledged_by, acknowledged_at: who acknowledged this member by itself, and when; empty
-            and 0: nobody did, or its whole incident is acknowledged.
+            and 0 if nobody did, or if the whole incident is acknowledged.
     """
 
     fingerprint: str

@@ -107,8 +107,8 @@ class Command(
         target: which alerts.
         until: end of a silence or an acknowledgement, microseconds; 0: none.
         note: for people; of feedback: real, noise, duplicate or routine.
-        undoes: of `unacknowledge`: id of an `acknowledge`, of which only what it took is given
-            back; empty: whoever took it.
+        undoes: of `unacknowledge`: id of an `acknowledge`; only what that one took is given back.
+            Empty: all that the target names, whoever took it.
     """
 
     id: str

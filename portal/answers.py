@@ -31,6 +31,7 @@ __all__ = [
     "portal_of",
     "problem",
     "put_cursor",
+    "tag_of",
 ]
 
 _encode = msgspec.json.Encoder().encode
@@ -81,6 +82,11 @@ def problem(status: int, title: str, detail: str, **others: Any) -> Response:
 def answer(value: Any, status: int = 200) -> Response:
     """A value as JSON."""
     return Response(_encode(value), status, media_type="application/json")
+
+
+def tag_of(data: bytes) -> str:
+    """A tag that follows the content."""
+    return sha256(data).hexdigest()[:16]
 
 
 def json_answer(request: Request, data: bytes, tag: str) -> Response:
@@ -175,7 +181,7 @@ def by_name(
 def kept(request: Request, version: str, make: Callable[[], bytes]) -> Response:
     """A page that is the same for everybody until the version changes; made once for each query."""
     portal = portal_of(request)
-    tag = f"{version}-{sha256(request.scope['query_string']).hexdigest()[:16]}"
+    tag = f"{version}-{tag_of(request.scope['query_string'])}"
     name = f"{request.scope['path']} {tag}"
     data = portal.pages.get(name)
     if data is None:

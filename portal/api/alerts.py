@@ -1,7 +1,6 @@
 """Alerts: lists, evidence, recomputation, commands."""
 
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -30,6 +29,7 @@ from padit.portal.answers import (
     ordered,
     page,
     portal_of,
+    tag_of,
 )
 from padit.portal.context import Portal
 from padit.portal.present import alert_of, joined
@@ -138,7 +138,7 @@ async def one_alert(request: Request, alert: str) -> Response:
         "outcomes": outcomes,
     }
     data = msgspec.json.encode(body)
-    return json_answer(request, data, sha256(data).hexdigest()[:16])
+    return json_answer(request, data, tag_of(data))
 
 
 @router.get("/{alert}/recomputed", openapi_extra=needs("viewer"),

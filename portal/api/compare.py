@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from padit.alerting.messages import shortened
 from padit.analysis.alert_files import Event, read_events
 from padit.analysis.explain.alert_history import AlertHistory
 from padit.analysis.explain.compare import Change, compare
@@ -66,7 +67,8 @@ def _compare(left: Path, right: Path) -> dict[str, Any]:
     found = compare(*events)
     return {
         "equal": False, "transitions": [len(one) for one in events], "alerts": found.alerts,
-        "settings": [{"path": one.path, "left": _short(one.left), "right": _short(one.right)}
+        "settings": [{"path": one.path, "left": shortened(repr(one.left), _LONGEST),
+                      "right": shortened(repr(one.right), _LONGEST)}
                      for one in found.settings[:_MOST]],
         "removed": _changes(found.removed), "added": _changes(found.added),
         "moved": _changes(found.moved), "altered": _changes(found.altered),
@@ -74,12 +76,6 @@ def _compare(left: Path, right: Path) -> dict[str, Any]:
                    "added": len(found.added), "moved": len(found.moved),
                    "altered": len(found.altered)},
     }  # fmt: skip
-
-
-def _short(value: object) -> str:
-    """A setting as it is written; a long one shows where it was cut."""
-    text = repr(value)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _lines(events: list[Event]) -> list[bytes]:

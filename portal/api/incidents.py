@@ -1,7 +1,6 @@
 """Incidents: lists, and one with its story."""
 
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -31,6 +30,7 @@ from padit.portal.answers import (
     page,
     portal_of,
     put_cursor,
+    tag_of,
 )
 from padit.portal.context import Portal
 from padit.portal.present import joined
@@ -163,7 +163,7 @@ class _Told(NamedTuple):
     def digest(self) -> str:
         """Changes with how far any of them has come."""
         states = [(one.state, one.attempts, one.reason) for one in self.messages]
-        return sha256(msgspec.json.encode((self.all, states))).hexdigest()[:16]
+        return tag_of(msgspec.json.encode((self.all, states)))
 
 
 @router.get(

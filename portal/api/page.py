@@ -1,11 +1,11 @@
 """The page: one HTML file, its modules, styles and catalogues, all from the package."""
 
-import hashlib
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
+from padit.portal.answers import tag_of
 from padit.portal.routing import FILES, GuardedRoute, known_already, needs
 
 __all__ = ["assets", "router"]
@@ -37,7 +37,7 @@ def _collect(folder: Traversable, prefix: str, found: Assets) -> None:
         kind = _KINDS.get(one.name.rpartition(".")[2])
         if kind is not None:
             data = one.read_bytes()
-            found[name] = data, kind, f'"{hashlib.sha256(data).hexdigest()[:16]}"'
+            found[name] = data, kind, f'"{tag_of(data)}"'
 
 
 def _file(request: Request, name: str) -> Response:

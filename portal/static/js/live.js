@@ -44,39 +44,29 @@ export async function loadAll() {
   });
 }
 
-// The next of the open incidents, worst first: asked for when the end of the list comes into sight.
-let loading = false;
+// The next page of a list, into what is known; what is known already is not replaced by an older state of it.
+const loading = new Set();
 
-export async function loadMore() {
-  const cursor = unread.value;
-  if (!cursor || loading) return;
-  loading = true;
+async function nextPage(place, path, also = () => {}) {
+  const cursor = place.value;
+  if (!cursor || loading.has(place)) return;
+  loading.add(place);
   try {
-    const found = await ask(`/api/incidents?state=open&limit=500&cursor=${encodeURIComponent(cursor)}`);
-    const next = new Map(found.items.map((one) => [one.id, one]));
+    const found = await ask(`${path}&cursor=${encodeURIComponent(cursor)}`);
+    const all = new Map(found.items.map((one) => [one.id, one]));
     for (const [name, one] of incidents.value) {
-      const fresh = next.get(name);
-      if (!fresh || fresh.changed_by <= one.changed_by) next.set(name, one);
+      const fresh = all.get(name);
+      if (!fresh || fresh.changed_by <= one.changed_by) all.set(name, one);
     }
-    if (unread.value === cursor) batch(() => { incidents.value = next; unread.value = found.next; });
-  } finally { loading = false; }
+    if (place.value === cursor) batch(() => { incidents.value = all; place.value = found.next; also(found.items.length); });
+  } finally { loading.delete(place); }
 }
+
+// Of the open incidents, worst first: asked for when the end of the list comes into sight.
+export const loadMore = () => nextPage(unread, "/api/incidents?state=open&limit=500");
 
 // Older ones that are over, for who asks.
-export async function loadOver() {
-  const cursor = unreadOver.value;
-  if (!cursor || loading) return;
-  loading = true;
-  try {
-    const found = await ask(`/api/incidents?state=over&limit=${OVER}&cursor=${encodeURIComponent(cursor)}`);
-    if (unreadOver.value !== cursor) return;
-    batch(() => {
-      incidents.value = new Map([...found.items.map((one) => [one.id, one]), ...incidents.value]);
-      overMost.value += found.items.length;
-      unreadOver.value = found.next;
-    });
-  } finally { loading = false; }
-}
+export const loadOver = () => nextPage(unreadOver, `/api/incidents?state=over&limit=${OVER}`, (more) => { overMost.value += more; });
 
 function alive() {
   heard = Date.now();

@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from padit.alerting.merging import Merge
 from padit.alerting.sequencer import Record, entry_of, rank_of
 from padit.connectors.kafka_errors import QUIET, ClientErrors
+from padit.connectors.kafka_prompt import PROMPT
 from padit.connectors.uris import Address, parse_address, read_client_config
 from padit.domain.errors import ConfigurationError, SourceError, WireFormatError
 from padit.ops.reach import Reach
@@ -139,6 +140,7 @@ class TopicInput:
         self._consumer = Consumer(
             {
                 **QUIET,
+                **PROMPT,
                 "bootstrap.servers": first.host,
                 "group.id": "padit-alerting",
                 "enable.auto.commit": False,

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from padit.alerting.acknowledging import took
+from padit.alerting.acknowledging import name_next, took, took_whole
 from padit.alerting.alert_rows import AlertState, row_of
 from padit.alerting.compiled import Policy
 from padit.alerting.deeds import Deeds
@@ -281,6 +281,7 @@ class Overview:
             {"source": source, "score": score, "why": why, "speaks": cause.speaks._asdict()}
             for (source, score, why), cause in zip(shown.causes, causes, strict=True)
         ]
+        name_next(view, one)
         view["routes"] = {
             route: {"state": told.state, "why": told.why, "detail": told.detail,
                     "messages": told.messages}
@@ -345,7 +346,7 @@ class Overview:
         if known is None:
             return False
         incident = state.incidents[known[0]]
-        return incident.completed_by == command or took(command, incident.members[fingerprint])
+        return took(command, incident.members[fingerprint]) or took_whole(command, incident)
 
     def title(self, incident: str) -> str:
         """What an incident is called: what the worst of it says."""

@@ -6,7 +6,7 @@ configuration makes of alerts. It acts on what is open when it takes effect.
 
 from collections.abc import Iterable
 
-from padit.alerting.acknowledging import acknowledge, take_back, took
+from padit.alerting.acknowledging import acknowledge, take_back, took, took_whole
 from padit.alerting.effects import CommandResult, Feedback
 from padit.alerting.entries import Command
 from padit.alerting.incidents import close
@@ -76,9 +76,7 @@ def _taken_by(command: str, alerts: Alerts) -> Alerts:
     """
     taken = [one for one in alerts if took(command, one[0].members[one[1]])]
     some = {incident.id for incident, _, _ in taken}
-    return taken + [
-        one for one in alerts if one[0].completed_by == command and one[0].id not in some
-    ]
+    return taken + [one for one in alerts if one[0].id not in some and took_whole(command, one[0])]
 
 
 def _judge(step: Step, command: Command, alerts: Alerts) -> None:

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from padit.connectors.kafka_errors import QUIET, ClientErrors
 from padit.connectors.kafka_lookup import Lookup, passes, record_clock
+from padit.connectors.kafka_prompt import PROMPT
 from padit.connectors.kafka_reader import KafkaReader
 from padit.connectors.kafka_retention import RequestedRange, nothing_there, what_is_gone
 from padit.connectors.kafka_settings import FetchSettings, fetch_settings
@@ -39,7 +40,7 @@ _UNKNOWN_SECONDS = 3.0  # a wrong name is more frequent than a broker that just 
 _PAUSE_SECONDS = 0.2
 _LOOKUP = {
     **QUIET,
-    "fetch.wait.max.ms": 50,
+    **PROMPT,
     "fetch.error.backoff.ms": 100,
     "reconnect.backoff.max.ms": 2000,
     "enable.partition.eof": True,

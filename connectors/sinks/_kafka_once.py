@@ -24,6 +24,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka import Message as Record
 
 from padit.connectors.kafka_errors import QUIET, ClientErrors
+from padit.connectors.kafka_prompt import PROMPT
 from padit.domain.errors import SinkError
 from padit.domain.message import Message
 
@@ -198,6 +199,7 @@ class _Shared:
         consumer = Consumer(
             {
                 **QUIET,
+                **PROMPT,
                 **self._connection,
                 "group.id": "padit",
                 "enable.auto.commit": False,

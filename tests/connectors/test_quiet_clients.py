@@ -151,3 +151,41 @@ def test_a_client_that_says_nothing_of_its_lines_is_found() -> None:
     assert not _quiet("Consumer({'group.id': 'x'}, logger=_LOG)", "QUIET")
     assert not _quiet("Consumer(settings)", "settings = {}")
     assert _quiet("Consumer({**QUIET, 'group.id': 'x'})", "")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_consumer_says_how_long_a_broker_may_hold_its_answer_back(part: str) -> None:
+    """Else what a transaction commits may wait for half a second (`PROMPT`)."""
+    slow = []
+    for path in sorted((ROOT / part).rglob("*.py")):
+        module = ast.parse(path.read_text(encoding="utf-8"))
+        given = {
+            target.id: ast.unparse(one.value)
+            for one in ast.walk(module)
+            if isinstance(one, ast.Assign | ast.AnnAssign) and one.value is not None
+            for target in (one.targets if isinstance(one, ast.Assign) else [one.target])
+            if isinstance(target, ast.Name)
+        }
+        for call in ast.walk(module):
+            if isinstance(call, ast.Call) and _name(call.func) == "Consumer":
+                prompt = _prompt(call, given)
+                slow += [] if prompt else [f"{path.relative_to(ROOT)}:{call.lineno}"]
+    assert not slow
+
+
+def _prompt(call: ast.Call, given: dict[str, str]) -> bool:
+    """It takes `PROMPT`, or the settings of a name do that its module gives a value."""
+    names = {one.id for one in ast.walk(call) if isinstance(one, ast.Name)}
+    return "PROMPT" in names or any("**PROMPT" in given.get(one, "") for one in names)
+
+
+def test_a_consumer_that_leaves_the_brokers_answer_to_the_default_is_found() -> None:
+    for text, prompt in (
+        ("Consumer({**QUIET, 'group.id': 'x'})", False),
+        ("Consumer({**PROMPT, 'group.id': 'x'})", True),
+        ("Consumer(settings)", True),
+        ("Consumer(others)", False),
+    ):
+        call = ast.parse(text, mode="eval").body
+        assert isinstance(call, ast.Call)
+        assert _prompt(call, {"settings": "{**PROMPT, 'group.id': 'x'}", "others": "{}"}) == prompt

@@ -14,7 +14,7 @@ export default {
   clear: "All clear", clearSince: "All clear for {ago}", watched: "{n} series watched", last: "last record",
   openNow: "{n} open", incidentsOpen: "{n} incidents are open", oneOpen: "One incident is open", recently: "Recently over", noneYet: "Nothing has happened yet.",
   acknowledge: "Acknowledge", unacknowledge: "Take back", resolve: "Resolve", silence: "Silence…", open: "Open", select: "Select",
-  acknowledgedBy: "{name} has it", suppressed: "not sent: {why}", flapping: "comes and goes", lasted: "lasted {span}", since: "since {span}",
+  acknowledgedBy: "{name} has it", thenBy: "then {names}", notKept: "{n} more are not kept", suppressed: "not sent: {why}", flapping: "comes and goes", lasted: "lasted {span}", since: "since {span}",
   alertsOf: "{n} series on {sources}", more: "and {n} more", cause: "Cause", likely: "Likely cause: {name}", unsure: "Several may have been first",
   marked: "{n} selected", selectAll: "All {n}", someFailed: "{n} of {all} were not done: {why}", resolving: "Resolving {n}…", undone: "Undone", isLeaving: "being resolved…", tooMany: "(more than {n})", cannotCopy: "The browser does not let this page copy.", done_acknowledge: "Acknowledged", done_unacknowledge: "Taken back", done_resolve: "Resolved", done_silence: "Silenced until {time}",
   done_feedback: "Marked: {verdict}", nothingOpen: "It is over already.", viewerOnly: "Your role is viewer: you can look, not act.",

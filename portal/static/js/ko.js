@@ -14,7 +14,7 @@ export default {
   clear: "이상 없음", clearSince: "{ago} 동안 이상 없음", watched: "시계열 {n}개 감시 중", last: "마지막 기록",
   openNow: "{n}건 진행 중", incidentsOpen: "인시던트 {n}건 진행 중", oneOpen: "인시던트 1건 진행 중", recently: "최근 종료", noneYet: "아직 아무 일도 없었습니다.",
   acknowledge: "확인", unacknowledge: "확인 취소", resolve: "해결", silence: "음소거…", open: "열기", select: "선택",
-  acknowledgedBy: "{name} 님이 담당", suppressed: "보내지 않음: {why}", flapping: "반복 중", lasted: "{span} 지속", since: "{span}째",
+  acknowledgedBy: "{name} 님이 담당", thenBy: "다음은 {names} 님", notKept: "그 밖의 {n}건은 남기지 않음", suppressed: "보내지 않음: {why}", flapping: "반복 중", lasted: "{span} 지속", since: "{span}째",
   alertsOf: "{sources}의 시계열 {n}개", more: "외 {n}개", cause: "원인", likely: "유력한 원인: {name}", unsure: "먼저 발생한 것을 가릴 수 없음",
   marked: "{n}개 선택", selectAll: "{n}개 모두", someFailed: "{all}개 중 {n}개를 처리하지 못했습니다: {why}", resolving: "{n}개 해결 중…", undone: "되돌렸습니다", isLeaving: "해결 중…", tooMany: "({n}개 초과)", cannotCopy: "브라우저가 복사를 허용하지 않습니다.", done_acknowledge: "확인했습니다", done_unacknowledge: "확인을 취소했습니다", done_resolve: "해결했습니다", done_silence: "{time}까지 음소거",
   done_feedback: "표시함: {verdict}", nothingOpen: "이미 끝났습니다.", viewerOnly: "조회 권한입니다. 볼 수만 있습니다.",

@@ -6,7 +6,7 @@ from padit.alerting.matching import RANK
 from padit.alerting.state import Incident, Member, State, Taken
 from padit.domain.message import digest_of
 
-__all__ = ["close", "forget", "lead", "place", "worst"]
+__all__ = ["close", "forget", "lead", "place", "place_of", "worst"]
 
 _MOST_BEGINS = 100
 _MOST_ENDED, _MOST_ENDED_SERIES = 8, 50_000
@@ -150,15 +150,17 @@ def worst(incident: Incident) -> list[Member]:
     """Members by severity, open ones first, then by opening and name."""
     if len(incident.members) == 1:  # most have one
         return list(incident.members.values())
-    return sorted(
-        incident.members.values(),
-        key=lambda one: (
-            bool(one.closed),
-            -RANK[one.event.severity],
-            one.opened,
-            one.event.source_id,
-            one.event.metric_name,
-        ),
+    return sorted(incident.members.values(), key=place_of)
+
+
+def place_of(one: Member) -> tuple[bool, int, int, str, str]:
+    """Where a member stands among the others, by what is worst."""
+    return (
+        bool(one.closed),
+        -RANK[one.event.severity],
+        one.opened,
+        one.event.source_id,
+        one.event.metric_name,
     )
 
 

@@ -268,14 +268,16 @@ class Overview:
             if after is None or place > after
         ]
 
-    def incident(self, name: str, members: int = 20) -> dict[str, Any]:
+    def incident(
+        self, name: str, members: int = 20, behind: tuple[bool, int, int, str, str] | None = None
+    ) -> dict[str, Any]:
         """An incident as a message shows it, with what each route knows of it.
 
-        It has at most so many members, the worst; `more` is how many others there are.
+        It has at most so many members, the worst behind a place; `more` is how many follow.
         Each cause is a mapping here: `source`, `score`, `why` and `speaks`, the facts of `why`.
         """
         one = self.incidents[name]
-        shown, causes = view_with_causes(self.policy, one, members)
+        shown, causes = view_with_causes(self.policy, one, members, behind)
         view: dict[str, Any] = msgspec.to_builtins(shown)
         view["causes"] = [
             {"source": source, "score": score, "why": why, "speaks": cause.speaks._asdict()}

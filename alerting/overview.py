@@ -25,6 +25,7 @@ from padit.alerting.incidents import worst
 from padit.alerting.matching import RANK, targets
 from padit.alerting.messages import view_with_causes
 from padit.alerting.policy import AlertingConfig
+from padit.alerting.silencing import silencing_of
 from padit.alerting.state import Incident, State
 from padit.domain.alert import Severity
 
@@ -290,54 +291,15 @@ class Overview:
             for route, told in one.told.items()
         }  # fmt: skip
         view["suppressed"] = sorted(set(self.suppressed(name).values()))
-        shown_series = {each["fingerprint"] for each in view["members"]}
-        view["silenced"], view["silences"] = self._silences(one, shown_series)
+        view |= silencing_of(
+            self.policy, self.state, one, [each["fingerprint"] for each in view["members"]]
+        )
         closed = [member.closed for member in one.members.values()]
         view["closed"] = 0 if one.firing else max(closed, default=0)
         view["sources"] = sorted({member.event.source_id for member in one.members.values()})
         view["title"] = self.title(name)
         view["changed_by"] = self.touched.get(name, 0)
         return view
-
-    def _silences(self, incident: Incident, shown: set[str]) -> tuple[int, list[dict[str, Any]]]:
-        """Silences that have not ended and mean something open of an incident.
-
-        Args:
-            incident: an incident.
-            shown: fingerprints of the series that are shown of it.
-
-        Returns:
-            Until when those by command cover all that is open, 0: they do not; and each silence
-            with the shown series that it means. Those of the configuration may lie ahead: they hold
-            from `start` on.
-        """
-        now, muting = self.state.now, self.policy.muting(self.state.silences)
-        # One that was given begins at the clock, which data that come late have yet to reach.
-        still = {one: m.event for one, m in incident.members.items() if not m.closed}
-        met: dict[str, list[str]] = {}
-        ends = []
-        for series, event in still.items():
-            holding = [one for one in muting.meaning(event) if now < one.end]
-            ends.append(max((one.end for one in holding), default=0))
-            for one in holding:
-                met.setdefault(one.id, []).append(series)
-        for ready in self.policy.silences:
-            if now < ready.end:
-                met[ready.id] = [one for one, event in still.items() if ready.matches(event)]
-        found = [
-            {"id": name, "by": by, "start": start, "end": end,
-             "series": [one for one in met[name] if one in shown]}
-            for name, by, start, end in self._named_silences()
-            if met.get(name)
-        ]  # fmt: skip
-        return min(ends, default=0), found
-
-    def _named_silences(self) -> Iterator[tuple[str, str, int, int]]:
-        """Id, who made it, begin and end of each silence: those by command, then the others."""
-        for one in self.state.silences.values():
-            yield one.id, one.by, 0, one.end
-        for ready in self.policy.silences:
-            yield ready.id, "configuration", ready.start, ready.end
 
     def may_hold(self, command: str, fingerprint: str) -> bool:
         """Whether an acknowledgement holds a series; also where it has yet to take effect."""

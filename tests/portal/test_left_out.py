@@ -257,7 +257,10 @@ def test_silences_of_one_request_are_counted_once_and_end_together(run: Served) 
     assert {one["id"] for one in _all(operator, "/api/silences")} == set(made["commands"])
     assert operator.delete(f"/api/silences/{made['action']}").status_code == 200
     assert _all(operator, "/api/silences") == []
-    for bad in ({"any": [{}]}, {"any": several, "metric": "rpm"}, {"any": several * 1001}):
+    refused: list[dict[str, Any]] = [
+        {"any": [{}]}, {"any": several, "metric": "rpm"}, {"any": several * 1001}
+    ]  # fmt: skip
+    for bad in refused:
         for path in ("/api/silences", "/api/silences/preview"):
             assert operator.post(path, json=bad).status_code == 422
 

@@ -43,17 +43,20 @@ function Causes({ one }) {
       <meter min="0" max="1" value=${each.score} aria-label=${each.source}></meter> ${t("margin", { n: `${Math.round(each.score * 100)} %` })}</li>`)}</ul></section>`;
 }
 
+const PICTURE_MS = 10e3;
+
 function Picture({ one }) {
   const [data, setData] = useState(null);
   const [fault, setFault] = useState("");
   const member = one.members[0];
   const from = Date.parse(one.opened), until = one.closed ? Date.parse(one.closed) : now();
   const margin = Math.max(20 * 60e3, (until - from) / 2);
-  useAnswer((signal) => ask(at("/api/series/values", { source: member.source_id, metric: member.metric_name, from: new Date(from - margin).toISOString(), to: new Date(until + margin / 2).toISOString(), points: 1500 }), { signal }),
-    [one.id, one.closed, member.fingerprint], [], (found) => { setData(columns(found)); setFault(""); }, (error) => setFault(error.message));
+  const end = new Date(until + (one.closed ? margin / 2 : 30e3)).toISOString(); // what is open goes on, and is asked for again
+  useAnswer((signal) => ask(at("/api/series/values", { source: member.source_id, metric: member.metric_name, from: new Date(from - margin).toISOString(), to: end, points: 1500 }), { signal }),
+    [one.id, one.closed, member.fingerprint], [one.closed ? 0 : Math.floor(until / PICTURE_MS)], (found) => { setData(columns(found)); setFault(""); }, (error) => setFault(error.message));
   const name = `${called(member.source_id)} ${called(member.metric_name)}`;
   return html`<section class="card"><h2><a href=${link("series", [member.source_id, member.metric_name],
-    { from: new Date(from - margin).toISOString(), to: new Date(until + margin / 2).toISOString() })}>${name}</a>
+    { from: new Date(from - margin).toISOString(), to: end })}>${name}</a>
     <span class="soft"> ${data && data.unit}</span></h2>${fault ? html`<${Fault} text=${fault} />` : !data ? html`<div class="chart wait"></div>` : data.time.length === 0
       ? html`<p class="soft">${t("noValues")}</p>` : html`<${Chart} ...${data} height=${220} name=${name} label=${name} />`}</section>`;
 }
@@ -102,9 +105,9 @@ function Members({ one: incident }) {
     return html`${mine.slice(0, 3).map((each) => html` <${SilenceTag} one=${each} words=${named("r", "silenced")} />`)}${rest > 0 && ` ${t("more", { n: rest })}`}`;
   };
   return html`<section class="card"><h2>${t("members")}</h2><div class="wide" tabindex="0" role="region" aria-label=${t("members")}><table><thead><tr><th>${t("severity")}</th><th>${t("series")}</th><th>${t("score")}</th>
-    <th>${t("opened")}</th><th>${t("resolved")}</th><th>${t("evidence")}</th>${several && html`<th>${t("acknowledge")}</th>`}</tr></thead><tbody>${rows.map((one) => html`<tr><td><${Severity} of=${one.severity} quiet=${one.closed} /></td>
-    <td><a class="clamp" href=${link("series", [one.source_id, one.metric_name])}>${called(one.source_id)} ${called(one.metric_name)}</a>${!one.closed && silenced(one.fingerprint)}</td><td>${number(one.score, 3)}</td>
-    <td><${At} time=${one.opened} /></td><td>${one.closed ? html`<${At} time=${one.closed} />` : t("open")}</td><td><span class="clamp">${recorded(one.summary)}</span></td>${several && html`<td><${Holder} one=${one} whole=${incident.acknowledged_by} /></td>`}</tr>`)}</tbody></table></div><${Rest} n=${left} />${further && html`<${More} run=${more} />`}</section>`;
+    <th>${t("opened")}</th><th>${t("resolved")}</th><th>${t("evidence")}</th></tr></thead><tbody>${rows.map((one) => html`<tr><td><${Severity} of=${one.severity} quiet=${one.closed} /></td>
+    <td><a class="clamp" href=${link("series", [one.source_id, one.metric_name])}>${called(one.source_id)} ${called(one.metric_name)}</a>${!one.closed && silenced(one.fingerprint)}${several && html`<div class="holder"><${Holder} one=${one} whole=${incident.acknowledged_by} /></div>`}</td><td>${number(one.score, 3)}</td>
+    <td><${At} time=${one.opened} /></td><td>${one.closed ? html`<${At} time=${one.closed} />` : t("open")}</td><td><span class="clamp">${recorded(one.summary)}</span></td></tr>`)}</tbody></table></div><${Rest} n=${left} />${further && html`<${More} run=${more} />`}</section>`;
 }
 
 // Every attempt to deliver a message: when, and what came of it.

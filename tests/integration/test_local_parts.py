@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -100,6 +101,16 @@ def test_a_taken_port_is_an_error_that_names_it() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(PartFailedError, match=str(port)):
             free_port(port)
+
+
+def test_a_free_port_is_given_out_once_and_a_server_can_listen_there() -> None:
+    port = free_port()
+    again = (
+        f"import sys; from padit.devcluster import processes; sys.exit(processes._claim({port}))"
+    )
+    assert subprocess.run([sys.executable, "-c", again], check=False).returncode == 0
+    with socket.create_server(("127.0.0.1", port)):
+        pass
 
 
 def test_a_worker_that_cannot_import_what_it_needs_stops_the_pool(

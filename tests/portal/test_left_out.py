@@ -317,3 +317,11 @@ def test_of_more_faults_than_a_problem_names_it_says_how_many(run: Served) -> No
     found = run.client("operator").post("/api/silences", json=body).json()
     assert found["detail"].endswith("; and 10 more")
     assert len(found["faults"]) == 20
+
+
+def test_a_lane_has_no_gap_between_windows_that_are_longer_than_its_slices(page: Page) -> None:
+    found = page.evaluate(
+        "async () => (await import('/static/js/views/explore.js'))"
+        ".ribbons([[100, 1], [120, 1], [150, 1], [170, 1], [400, 1]], 10)"
+    )
+    assert found == [[65, 110, 1], [110, 130, 1], [130, 160, 1], [160, 180, 1], [365, 410, 1]]

@@ -17,7 +17,7 @@ function order(data) {
 
 // Scores of a lane with the begin of what each is about: a slice is short beside a window, so a score reaches back to
 // the one before, if that is no farther away than usual.
-function ribbons(scores, slice) {
+export function ribbons(scores, slice) {
   const gaps = scores.slice(1).map(([time], n) => time - scores[n][0]).sort((a, b) => a - b);
   const usual = Math.max((gaps[gaps.length >> 1] || 0) * 1.5, slice);
   return scores.map(([time, score], n) => [Math.max(n ? scores[n - 1][0] + slice : 0, time + slice - usual), time + slice, score]);

@@ -106,7 +106,7 @@ function Members({ one: incident }) {
   };
   return html`<section class="card"><h2>${t("members")}</h2><div class="wide" tabindex="0" role="region" aria-label=${t("members")}><table><thead><tr><th>${t("severity")}</th><th>${t("series")}</th><th>${t("score")}</th>
     <th>${t("opened")}</th><th>${t("resolved")}</th><th>${t("evidence")}</th></tr></thead><tbody>${rows.map((one) => html`<tr><td><${Severity} of=${one.severity} quiet=${one.closed} /></td>
-    <td><a class="clamp" href=${link("series", [one.source_id, one.metric_name])}>${called(one.source_id)} ${called(one.metric_name)}</a>${!one.closed && silenced(one.fingerprint)}${several && html`<div class="holder"><${Holder} one=${one} whole=${incident.acknowledged_by} /></div>`}</td><td>${number(one.score, 3)}</td>
+    <td><div class="holder"><a class="clamp" href=${link("series", [one.source_id, one.metric_name])}>${called(one.source_id)} ${called(one.metric_name)}</a>${!one.closed && silenced(one.fingerprint)}${several && html`<${Holder} one=${one} whole=${incident.acknowledged_by} />`}</div></td><td>${number(one.score, 3)}</td>
     <td><${At} time=${one.opened} /></td><td>${one.closed ? html`<${At} time=${one.closed} />` : t("open")}</td><td><span class="clamp">${recorded(one.summary)}</span></td></tr>`)}</tbody></table></div><${Rest} n=${left} />${further && html`<${More} run=${more} />`}</section>`;
 }
 

@@ -306,7 +306,8 @@ class Portal:
         if self._silence is None or now - self._silence[0] > _SILENCE_SECONDS:
             last, clock = self.series.last, self.recorder.now
             if last > self._latest:
-                self._heard = now if self._latest and self.feeder.caught_up.is_set() else 0.0
+                comes = self._latest or self.feeder.heard  # also before the first look
+                self._heard = now if comes and self.feeder.caught_up.is_set() else 0.0
                 self._latest = last
             by_clock = found = self.series.silence(clock)
             if self._heard:

@@ -174,5 +174,7 @@ def test_the_page_shows_nobody_once_an_acknowledgement_has_run_out(
         page.wait_for_selector(".incident .tag.good:has-text('key:operator has it')")
         append(tmp_path / "alerts.jsonl", transition("opened", 900, "c", source_id="press-2"))
         page.wait_for_selector('.incident button[aria-label^="Acknowledge"]')
-        page.wait_for_function("document.querySelectorAll('.incident .tag.good').length === 0")
+        page.wait_for_function(
+            "() => document.querySelectorAll('.incident .tag.good').length === 0"
+        )
         assert _incident(operator)["acknowledged_by"] == ""

@@ -270,7 +270,7 @@ def test_older_incidents_that_are_over_can_be_had_on_the_page(run: Served, page:
         mine.wait_for_selector(".incidents.past .incident")
         assert mine.locator(".incidents.past .incident").count() == 30
         mine.click("button:has-text('More')")
-        mine.wait_for_function("document.querySelectorAll('.past .incident').length === 60")
+        mine.wait_for_function("() => document.querySelectorAll('.past .incident').length === 60")
 
 
 def test_a_change_of_more_incidents_than_a_message_holds_reaches_every_row(

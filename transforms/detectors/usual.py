@@ -118,7 +118,7 @@ class UsualDetector(PerSeries):
                 data["state"],
                 data["season"],
                 data["unseen"],
-                np.where(mine % parts == part, mine, -1),
+                mine if parts == 1 else np.where(mine % parts == part, mine, -1),
                 table.offset,
                 table.time,
                 table.value,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from padit.adapters.fronthaul.respond import EchoResponder, EcpriResponder
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from tests.adapters.live import Live
 from tests.adapters.test_http_probe import Server
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from padit.adapters.base import ListEmitter
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from tests.adapters.live import poll_once
 
 

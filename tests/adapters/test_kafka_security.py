@@ -12,7 +12,7 @@ from padit.adapters.config import BufferOptions, KafkaOptions
 from padit.adapters.kafka_client import AwayError, KafkaClient
 from padit.adapters.publisher import Publisher
 from padit.devcluster.broker import Broker, prepare_broker
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from padit.domain.metric import Metric
 from padit.ops.stats import Stats
 from tests.adapters.live import until

@@ -24,7 +24,7 @@ from padit.adapters.parked import Parked
 from padit.adapters.publisher import Publisher
 from padit.adapters.runner import Runner, run_adapters
 from padit.adapters.threads import Worker
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from padit.ops.stats import Stats
 from tests.adapters.live import until
 from tests.adapters.test_publisher import make, samples

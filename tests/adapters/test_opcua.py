@@ -23,7 +23,7 @@ from padit.adapters.base import ListEmitter
 from padit.adapters.errors import AdapterError
 from padit.adapters.opcua import OpcUaNode, value_of
 from padit.adapters.registry import create_adapter
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from padit.domain.errors import ConfigurationError
 from tests.adapters.live import Live, until
 from tests.limits import allowed

@@ -17,7 +17,7 @@ from padit.adapters.base import ListEmitter
 from padit.adapters.receiver import BadRequestError, Call
 from padit.adapters.registry import create_adapter
 from padit.codecs.prometheus_proto import Label, Request, WriteRequest
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from tests.adapters.live import Live, until
 from tests.limits import allowed
 from tests.parts import required, required_program

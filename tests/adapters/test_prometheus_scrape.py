@@ -25,7 +25,7 @@ from padit.adapters.scrape_points import Points, Selection
 from padit.adapters.series import Naming
 from padit.cli.main import main
 from padit.codecs.exposition import parse
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from padit.domain.errors import ConfigurationError
 from tests.adapters.live import Live, poll_once, until
 from tests.limits import allowed

@@ -16,7 +16,7 @@ from padit.adapters.encode import Record, partition_of
 from padit.adapters.publisher import Publisher
 from padit.codecs.records import decode
 from padit.devcluster.broker import Broker, start_broker
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from padit.domain.metric import Metric
 from padit.ops.stats import Stats
 from tests.adapters.live import until

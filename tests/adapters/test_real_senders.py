@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from tests.adapters.live import Live, until
 from tests.go_tools import go_tool
 from tests.limits import allowed

@@ -20,7 +20,7 @@ from padit.adapters.encode import Record
 from padit.adapters.errors import AdapterError
 from padit.adapters.registry import adapter_types, create_adapter, create_all
 from padit.adapters.runner import Runner
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from padit.domain.errors import ConfigurationError
 from padit.domain.metric import Metric
 from padit.ops.stats import Stats

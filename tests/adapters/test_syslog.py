@@ -21,7 +21,7 @@ from padit.adapters.errors import AdapterError
 from padit.adapters.registry import create_adapter
 from padit.adapters.syslog import SyslogAdapter
 from padit.codecs.syslog_frames import Frames
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from padit.domain.errors import ConfigurationError
 from tests.adapters.live import Live, until
 from tests.adapters.test_http_probe import certificate

@@ -20,10 +20,10 @@ from padit.devcluster import jars
 from padit.devcluster.broker import Broker, start_broker
 from padit.devcluster.errors import PartFailedError
 from padit.devcluster.flink import FlinkCluster
+from padit.devcluster.ports import free_port
 from padit.devcluster.processes import (
     Part,
     ProcessRecord,
-    free_port,
     is_running,
     kill_process,
     start_process,
@@ -105,9 +105,7 @@ def test_a_taken_port_is_an_error_that_names_it() -> None:
 
 def test_a_free_port_is_given_out_once_and_a_server_can_listen_there() -> None:
     port = free_port()
-    again = (
-        f"import sys; from padit.devcluster import processes; sys.exit(processes._claim({port}))"
-    )
+    again = f"import sys; from padit.devcluster import ports; sys.exit(ports._claim({port}))"
     assert subprocess.run([sys.executable, "-c", again], check=False).returncode == 0
     with socket.create_server(("127.0.0.1", port)):
         pass

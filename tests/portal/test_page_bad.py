@@ -263,7 +263,6 @@ def test_what_comes_late_is_behind_and_not_silent_until_nothing_comes_any_more(
 
 
 def test_what_came_late_before_anybody_looked_is_behind_at_the_first_look(tmp_path: Path) -> None:
-    """Else the demo begins with all of its sources silent."""
     (tmp_path / "alerts.jsonl").touch()
     begin = time.time() - 1500
     append(tmp_path / "metrics.jsonl", *_values("late", "m", [1.0] * 100, begin))

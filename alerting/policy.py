@@ -34,6 +34,7 @@ __all__ = [
     "SilentJob",
     "WeeklyTest",
     "duration_of",
+    "never_taken",
 ]
 
 _NEAR, _NEAREST = 300 * MICROS, 180 * MICROS
@@ -338,6 +339,20 @@ class AlertingConfig(Section):
             message = "two silences have the same id"
             raise ValueError(message)
         return self
+
+
+def never_taken(routes: tuple[Route, ...]) -> list[tuple[str, str]]:
+    """Routes that no alert reaches, each with the one before that takes everything."""
+    found: list[tuple[str, str]] = []
+    taker: Route | None = None
+    for route in routes:
+        if taker is not None:
+            found += [(one.name, taker.name) for one, _ in flat((route,))]
+        else:
+            found += never_taken(route.routes)
+            if route.match == Match() and not route.go_on:
+                taker = route
+    return found
 
 
 def flat(routes: tuple[Route, ...], above: str | None = None) -> list[tuple[Route, str | None]]:

@@ -4,8 +4,9 @@ import argparse
 
 from padit.alerting.compiled import Policy
 from padit.alerting.decide import gate
+from padit.alerting.delivery.receivers import kind_of, kinds
 from padit.alerting.entries import AlertEvent
-from padit.alerting.policy import AlertingConfig
+from padit.alerting.policy import AlertingConfig, never_taken
 from padit.alerting.state import State
 from padit.domain.config import load_model
 from padit.domain.errors import ConfigurationError
@@ -39,7 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the routes that take the alert."""
-    policy = Policy(load_model(args.config, AlertingConfig))
+    config = load_model(args.config, AlertingConfig)
+    have = kinds()
+    for name, setting in sorted(config.receivers.items()):
+        kind_of(name, setting, have)
+    policy = Policy(config)
     time = parse_timestamp(args.at)
     event = AlertEvent(
         id="test",
@@ -65,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
             words += f": {held.reason.value} ({held.detail})"
             words += f" until {format_utc(held.until)}" if held.until else ""
         print(words)
+    for name, taker in never_taken(config.routes):
+        print(f"note: no alert reaches the route {name}: {taker} before it takes everything")
     if not taking:
         print("no route takes it; add one without `match` at the end to catch everything")
     return 0 if taking else 1

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from padit.alerting.policy import AlertingConfig
+from padit.alerting.policy import AlertingConfig, never_taken
 from padit.cli.main import main
 from padit.domain.config import load_model
 from padit.domain.errors import ConfigurationError
+from tests.alerting.making import cloud_event, event
+from tests.alerting.receiving import receiving
 
 _HOOK = "receivers: {hook: {kind: webhook, url: 'http://127.0.0.1:1/'}}\n"
 _ROUTE = "routes: [{name: all, receiver: hook}]\n"
@@ -44,3 +47,62 @@ def test_a_link_with_its_two_places_is_taken(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(_HOOK + _ROUTE + "link: 'https://x/{incident}?t={time}'", encoding="utf-8")
     assert load_model(str(path), AlertingConfig).link == "https://x/{incident}?t={time}"
+
+
+@pytest.mark.parametrize(
+    ("routes", "said"),
+    [
+        ("[{name: a, receiver: hook}, {name: b, receiver: hook, routes: [{name: c}]}]",
+         [("b", "a"), ("c", "a")]),
+        ("[{name: a, receiver: hook, go_on: true}, {name: b, receiver: hook}]", []),
+        ("[{name: a, receiver: hook, match: {source: x}}, {name: b, receiver: hook}]", []),
+        ("[{name: top, receiver: hook, routes: [{name: a}, {name: b}]}]", [("b", "a")]),
+    ],
+)  # fmt: skip
+def test_a_route_behind_one_that_takes_everything_is_named(
+    routes: str, said: list[tuple[str, str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(f"{_HOOK}routes: {routes}\n", encoding="utf-8")
+    assert never_taken(load_model(str(path), AlertingConfig).routes) == said
+    assert main(["routes", "test", "--config", str(path), "--source", "s", "--metric", "m"]) == 0
+    shown = capsys.readouterr().out
+    for name, taker in said:
+        assert f"no alert reaches the route {name}: {taker} before it takes everything" in shown
+    assert shown.count("no alert reaches") == len(said)
+
+
+def test_a_receiver_of_no_kind_is_named_before_anything_is_sent(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("receivers: {hook: {kind: hok}}\n" + _ROUTE, encoding="utf-8")
+    assert main(["routes", "test", "--config", str(path), "--source", "s", "--metric", "m"]) == 2
+    assert "receivers.hook: kind is 'hok'; there are" in capsys.readouterr().err
+
+
+def test_what_came_in_vain_is_said_at_the_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = {"time": "2026-03-01T08:01:00Z", "by": "ann", "kind": "feedback",
+               "target": {"source": "press-1"}}  # fmt: skip
+    lines = [
+        {**command, "id": "1", "note": "real"},
+        {**command, "id": "2", "note": "super"},  # no verdict
+        {**command, "id": "3", "note": "real", "target": {}},
+        {**command, "id": "4", "kind": "explode"},
+    ]
+    with receiving() as got:
+        config = tmp_path / "c.yaml"
+        text = f"receivers: {{hook: {{kind: webhook, url: '{got.url}'}}}}\n{_ROUTE}"
+        config.write_text(text, encoding="utf-8")
+        alerts, commands = tmp_path / "a.jsonl", tmp_path / "cmd.jsonl"
+        alerts.write_bytes(cloud_event(event("opened", 0)) + b"\nnull\n")
+        commands.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in lines))
+        asked = ["alerting", "--config", str(config), "--alerts", str(alerts),
+                 "--commands", str(commands), "--data", str(tmp_path / "d")]  # fmt: skip
+        assert main(asked) == 0
+    said = capsys.readouterr().err
+    assert "a.jsonl: 1 record refused (table `refused`), one as: it is no transition" in said
+    assert "cmd.jsonl: 1 record refused (table `refused`), one as: it is no command" in said
+    assert "commands in vain: 1 no_match + 1 no_target" in said

@@ -8,9 +8,10 @@ from padit.alerting.delivery.receivers import kind_of, kinds
 from padit.alerting.entries import AlertEvent
 from padit.alerting.policy import AlertingConfig, never_taken
 from padit.alerting.state import State
+from padit.cli.times import time_of
 from padit.domain.config import load_model
 from padit.domain.errors import ConfigurationError
-from padit.domain.timestamps import format_utc, parse_timestamp
+from padit.domain.timestamps import format_utc
 from padit.pipelines.bounds import Number
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     for name, setting in sorted(config.receivers.items()):
         kind_of(name, setting, have)
     policy = Policy(config)
-    time = parse_timestamp(args.at)
+    time = time_of("--at", args.at)
     event = AlertEvent(
         id="test",
         kind="opened",

@@ -13,6 +13,8 @@ from tests.alerting.making import cloud_event, event
 from tests.alerting.receiving import receiving
 
 _HOOK = "receivers: {hook: {kind: webhook, url: 'http://127.0.0.1:1/'}}\n"
+_SERIES = ["--source", "s", "--metric", "m"]
+_PAST = ["--alerts", "a.jsonl"]
 _ROUTE = "routes: [{name: all, receiver: hook}]\n"
 
 
@@ -106,3 +108,31 @@ def test_what_came_in_vain_is_said_at_the_end(
     assert "a.jsonl: 1 record refused (table `refused`), one as: it is no transition" in said
     assert "cmd.jsonl: 1 record refused (table `refused`), one as: it is no command" in said
     assert "commands in vain: 1 no_match + 1 no_target" in said
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["routes", "test", "--at", "yesterday", *_SERIES], "--at 'yesterday' is not a time"),
+        (["why-not", "s", "m", "--at", "9e99", *_PAST], "--at '9e99' is not a time"),
+        (["whatif", "--since", "2026-02-30Z", *_PAST], "--since '2026-02-30Z' is not a time"),
+        (["whatif", "--alerts", "nowhere.jsonl"], "nowhere.jsonl cannot be read"),
+        (
+            ["alerting", "--alerts", "kafka://127.0.0.1:1", "--data", "d"],
+            "a topic is written kafka://host",
+        ),
+        (["alerting", "--alerts", "nowhere.jsonl", "--data", "d"], "nowhere.jsonl cannot be read"),
+    ],
+)
+def test_an_option_that_cannot_be_read_is_named_and_nothing_runs(
+    command: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("c.yaml").write_text(_HOOK + _ROUTE, encoding="utf-8")
+    Path("a.jsonl").write_bytes(cloud_event(event("opened", 0)) + b"\n")
+    assert main([*command, "--config", "c.yaml"]) == 2
+    assert said in capsys.readouterr().err

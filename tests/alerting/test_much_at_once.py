@@ -17,9 +17,10 @@ from padit.alerting.effects import Effect
 from padit.alerting.sequencer import Alerting, Record
 from padit.alerting.state import dump
 from padit.alerting.store.sqlite import SqliteStore
+from padit.domain.errors import SinkError
 from padit.domain.timestamps import format_utc
 from tests.alerting import test_many_ends as many
-from tests.alerting.making import at, config_of
+from tests.alerting.making import at, cloud_event, config_of, event
 
 _MOST = 300
 _WAYS = [many.by_tick, many.by_progress, many.by_another_alert, many.by_a_lost_run]
@@ -122,7 +123,7 @@ def test_records_that_were_taken_before_a_failure_change_nothing_when_they_come_
         store = SqliteStore(tmp_path / str(fails))
         core = Alerting(config_of(), store)
         core.take(many.alerts("opened", "resolved"))
-        records = [many.record("alert", many.cloud_event(many.event(
+        records = [many.record("alert", cloud_event(event(
             "opened", 10, name, source=name, opened=at(10)))) for name in ("x", "y")]  # fmt: skip
         if fails:
             asked = [0]
@@ -134,11 +135,11 @@ def test_records_that_were_taken_before_a_failure_change_nothing_when_they_come_
                 if asked[0] == 3:
                     asked[0] += 1
                     message = "it is gone"
-                    raise many.SinkError(message)
+                    raise SinkError(message)
                 return execute(statement, values)
 
             monkeypatch.setattr(store, "execute", away)
-            with pytest.raises(many.SinkError):
+            with pytest.raises(SinkError):
                 core.take(records)
         core.take(records)
         core.take(records)

@@ -10,6 +10,7 @@ from tests.portal.browsing import PHONE, faults_of, kept, opened, violations
 from tests.portal.making import Served, append, served, transition, wait_for
 
 _CARD = "section.topology"
+_TURNED = "gw\u202e\u2069"
 _LONG = "recommendation-service-6cfdd55578-gfj6q.shop.example"
 _CONFIG = DEFAULT_CONFIG + f"incidents: {{depends_on: {{shop: [cart], {_LONG}: [cart]}}}}\n"
 
@@ -27,10 +28,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         transition("opened", 12, "s", source_id="shop", metric_name="latency_ms"),
         transition("opened", 13, "r", source_id=_LONG, metric_name="latency_ms"),
         transition("opened", 10, "x", source_id="alone", metric_name="cpu"),
+        *(transition("opened", 10, name, source_id=name, metric_name="rtt",
+                     labels={"depends_on": _TURNED}) for name in ("unit-1", "unit-2")),
+        transition("opened", 10, "gw", source_id=_TURNED, metric_name="loss"),
         transition("resolved", 200, "s", source_id="shop", metric_name="latency_ms"),
     )  # fmt: skip
     with served(folder, config=_CONFIG) as one:
-        wait_for(lambda: len(one.portal.overview.incidents) == 2)
+        wait_for(lambda: len(one.portal.overview.incidents) == 3)
         yield one
 
 
@@ -66,6 +70,14 @@ def test_an_incident_without_edges_has_no_graph(run: Served, page: Page) -> None
     _show(run, page, "alone")
     page.wait_for_selector("ol.timeline li")
     assert page.locator(_CARD).count() == 0
+
+
+def test_a_name_that_turns_the_direction_stands_apart_from_its_sentence(
+    run: Served, page: Page
+) -> None:
+    _show(run, page, "unit-1")
+    assert page.locator(f"{_CARD} li").count() == 3
+    assert page.locator(f"{_CARD} li bdi").all_text_contents() == ["gw\ufffd\ufffd"] * 2
 
 
 def test_the_graph_fits_a_phone_in_korean_and_dark(run: Served, chromium: Browser) -> None:

@@ -1,6 +1,6 @@
 // What depends on what among the sources of an incident: a row for each, what others depend on first,
 // and arrows beside them. All that shapes and arrows say stands in words, too.
-import { called, few, Rest } from "../format.js";
+import { called, Rest } from "../format.js";
 import { html } from "../lib.js";
 import { t } from "../text.js";
 
@@ -19,12 +19,17 @@ function Node({ one, x, y, cause }) {
   return html`<path class=${`node ${one.severity} ${one.firing ? "" : "over"}`} d=${d} />`;
 }
 
+// Names stand apart from the sentence: one may turn the direction of what follows.
+function DependsOn({ names }) {
+  const [before, after] = t("dependsOn", { names: "\0" }).split("\0"), rest = names.length - 3;
+  return html`${before}${names.slice(0, 3).map((one, place) => html`${place > 0 && ", "}<bdi>${called(one)}</bdi>`)}${rest > 0 && ` ${t("more", { n: rest })}`}${after}`;
+}
+
 function Words({ one, place, topology, decided }) {
   const mine = topology.edges.filter((each) => each.from === place);
   const state = !one.severity ? t("noAlert") : one.firing ? t(one.severity) : t("isOver");
-  const names = few(mine.map((each) => called(topology.nodes[each.to].source)));
   return html`${one.cause > 0 && (one.cause === 1 || !decided) && html`<b class="first">${t(decided ? "likelyCause" : "mayBeFirst")}</b> · `}${state}${
-    mine.length > 0 && ` · ${t("dependsOn", { names })}`}${mine.some((each) => each.stated) && ` (${t("fromAdapter")})`}`;
+    mine.length > 0 && html` · <${DependsOn} names=${mine.map((each) => topology.nodes[each.to].source)} />`}${mine.some((each) => each.stated) && ` (${t("fromAdapter")})`}`;
 }
 
 export function Topology({ one }) {

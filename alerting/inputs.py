@@ -83,7 +83,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
                     yield number, line.rstrip(b"\r\n")[:_LONGEST_LINE]
     except OSError as error:
         message = f"{path} cannot be read: {error.strerror}"
-        raise SourceError(message) from error
+        raise ConfigurationError(message) from error
 
 
 def _ranked(record: Record) -> tuple[tuple[int, bool, str], Record]:
@@ -269,11 +269,15 @@ def input_of(alerts: str, audit: str | None, commands: str | None) -> FileInput 
     """The input that addresses name: all files, or all topics of one broker.
 
     Raises:
-        ConfigurationError: they are of both kinds.
+        ConfigurationError: they are of both kinds, one is incomplete, or a file cannot be read.
     """
     given = [("alert", alerts), ("audit", audit), ("command", commands)]
     addresses = [(kind, parse_address(uri)) for kind, uri in given if uri is not None]
     of_topics = [one.kind == "kafka" for _, one in addresses]
+    for one in [one for _, one in addresses if one.kind == "kafka"]:
+        if not (one.host and one.path) or "/" in one.path:
+            message = f"{one.uri}: a topic is written kafka://host:9092/topic"
+            raise ConfigurationError(message)
     if all(of_topics):
         if len({one.host for _, one in addresses}) > 1:
             message = "alerts, audit log and commands have to be topics of one broker"

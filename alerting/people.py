@@ -7,7 +7,7 @@ configuration makes of alerts. It acts on what is open when it takes effect.
 from collections.abc import Iterable
 
 from padit.alerting.acknowledging import acknowledge, take_back, took, took_whole
-from padit.alerting.effects import CommandResult, Feedback
+from padit.alerting.effects import VERDICTS, CommandResult, Feedback
 from padit.alerting.entries import Command
 from padit.alerting.incidents import close
 from padit.alerting.matching import Aim, aim_of
@@ -53,8 +53,9 @@ def obey(step: Step, command: Command) -> None:
         result = "applied" if found is not None else "no_match"
         step.effects.append(CommandResult(command.id, result, command.time))  # type: ignore[arg-type]
         return
-    alerts = _alerts(step, command)
-    ended = _ended(step, command) if command.kind == "feedback" and not alerts else ()
+    judges = command.kind == "feedback"
+    alerts = [] if judges and command.note not in VERDICTS else _alerts(step, command)
+    ended = _ended(step, command) if judges and not alerts else ()
     if ended:
         _write_verdict(step, command, ended)
         return
@@ -96,7 +97,13 @@ def _ended(step: Step, command: Command) -> tuple[str, ...]:
     series the last that had opened when the person looked.
     """
     target = command.target
-    if not target.fingerprint or target.source or target.metric or target.labels:
+    if (
+        command.note not in VERDICTS
+        or not target.fingerprint
+        or target.source
+        or target.metric
+        or target.labels
+    ):
         return ()
     seen = parse_timestamp(target.time) if target.time else _FOR_EVER
     found = [alert for opened, alert in step.state.ended.get(target.fingerprint, ())

@@ -31,6 +31,7 @@ from padit.connectors.uris import Address, Bounds, absolute, read_client_config,
 from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError, SourceError
 from padit.domain.findings import Findings
+from padit.ops.reach import Reach
 
 __all__ = ["KafkaSource"]
 
@@ -154,7 +155,7 @@ class KafkaSource:
         )
 
     def _partitions(self, consumer: Consumer, trouble: ClientErrors) -> list[int]:
-        started = time.monotonic()
+        started, reach = time.monotonic(), Reach(_LOG, f"the broker at {self.bootstrap}")
         while True:
             try:
                 topic = consumer.list_topics(self.topic, timeout=_METADATA_SECONDS).topics[
@@ -163,8 +164,9 @@ class KafkaSource:
             except KafkaException as error:
                 consumer.poll(0)  # callbacks are served by polls only
                 self._refuse(error, trouble, time.monotonic() - started)
-                _LOG.warning("waiting for a broker at %s", self.bootstrap)
+                reach.away(trouble.text or error.args[0].str())
                 continue
+            reach.back()
             if topic.error is None and topic.partitions:
                 return sorted(topic.partitions)
             # Just after a start, a broker may not know its topics yet.

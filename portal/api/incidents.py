@@ -12,6 +12,7 @@ from padit.alerting.reading import MessageState
 from padit.alerting.state import Incident
 from padit.alerting.store.attempts import Attempt, attempts_of
 from padit.alerting.story import story_of
+from padit.alerting.topology import topology_of
 from padit.domain.errors import SinkError
 from padit.domain.timestamps import format_utc
 from padit.portal.answers import (
@@ -212,6 +213,10 @@ def _page(portal: Portal, incident: str, told: _Told, tries: list[Attempt], lack
     view["members_next"] = members_next(portal, incident, view)
     view["delivers"], view["lacks"] = portal.deliver, lacks
     view["story"] = story_of(view, rows)
+    view["topology"] = topology_of(
+        overview.policy.config.incidents, overview.incidents[incident],
+        [one["source"] for one in view["causes"]],
+    )  # fmt: skip
     hiding = portal.silences.hiding(alerts)  # often one a series
     view["hidden_by"] = [{"id": one.id, "by": one.by, "what": one.what}
                          for one in hiding[:_MOST_HIDING]]  # fmt: skip

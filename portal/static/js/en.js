@@ -280,4 +280,14 @@ export default {
   did_resolve: "resolved",
   did_feedback: "marked as {verdict}",
   wasHidden: "hidden by a silence {by}",
+  // What depends on what.
+  topology: "What depends on what",
+  topologyHint: "An arrow leads from a source to what it depends on.",
+  dependsOn: "depends on {names}",
+  fromAdapter: "known from the adapter",
+  likelyCause: "likely cause",
+  mayBeFirst: "may have been first",
+  noAlert: "no alert",
+  isOver: "over",
+  withoutPlace: "{n} more sources are not drawn",
 };

@@ -280,4 +280,14 @@ export default {
   did_resolve: "해결함",
   did_feedback: "{verdict}(으)로 표시함",
   wasHidden: "음소거로 숨겨짐 ({by})",
+  // 의존 관계.
+  topology: "의존 관계",
+  topologyHint: "화살표는 소스가 의존하는 대상을 가리킵니다.",
+  dependsOn: "{names}에 의존",
+  fromAdapter: "어댑터가 알린 관계",
+  likelyCause: "유력한 원인",
+  mayBeFirst: "먼저 발생했을 수 있음",
+  noAlert: "알림 없음",
+  isOver: "종료됨",
+  withoutPlace: "그 밖의 소스 {n}개는 그리지 않음",
 };

@@ -10,6 +10,7 @@ import { because, check, fault as refusal, part, recorded, struck, told, verdict
 import { named, t } from "../text.js";
 import { policyOf } from "../yaml.js";
 import { Hidden, silenceLink, silenceNamed, silencesOf, SilenceTag, Suppressed } from "./silenced.js";
+import { Topology } from "./topology.js";
 import { Head, outcomes } from "./whynot.js";
 
 function Story({ story }) {
@@ -202,7 +203,7 @@ export function Incident({ here }) {
       <button onClick=${() => silenceDialog([one.id])}>${t("silence")} <kbd>s</kbd></button>
       <button onClick=${() => act("resolve", [one.id])}>${t("resolve")} <kbd>r</kbd></button>`}
       <button onClick=${() => copy(curl(path, {}))}>${t("copyCurl")}</button><button disabled=${!config} onClick=${copyYaml}>${t("copyYaml")}</button></div></div>
-    <${Story} story=${one.story} /><${Written} one=${one} /><${Causes} one=${one} /><${Picture} one=${one} /><div class="columns"><${Timeline} key=${`t${one.id}`} one=${one} names=${seriesOf(one)} /><${Told} one=${one} /></div>
+    <${Story} story=${one.story} /><${Written} one=${one} /><${Causes} one=${one} /><${Topology} one=${one} /><${Picture} one=${one} /><div class="columns"><${Timeline} key=${`t${one.id}`} one=${one} names=${seriesOf(one)} /><${Told} one=${one} /></div>
     <${Members} key=${`m${one.id}`} one=${one} /><${Why} key=${`w${one.id}`} incident=${one} /><${Records} one=${one} />
     ${may() && html`<section class="card"><h2>${t("feedback")}</h2><div class="row">${VERDICTS.map((each) => html`<button onClick=${() => judge(one.id, each)}>${t(each)}</button>`)}</div></section>`}`;
 }

@@ -10,6 +10,7 @@ from padit.transforms.detectors.usual_alert import follow, open_alert, severity,
 from padit.transforms.detectors.usual_channels import (
     DAY,
     activity,
+    before,
     increase,
     sides,
     stuck,
@@ -320,6 +321,8 @@ def _judge(
     if timely > verdict:
         verdict, channel = timely, SEASONAL
     alone = extreme(c, y, far)
+    if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
+        alone = extreme(c, y, min(far, abs(y - before(s, c[CENTRE]))))
     if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
         verdict, channel = alone, 0.0 if y >= c[CENTRE] else 1.0
     return verdict, channel

@@ -100,7 +100,7 @@ def persistence(slow: float) -> float:
 
 
 @lean_kernel
-def remember(c: Array, y: float) -> None:
+def remember(c: Array, y: float, home: bool) -> None:
     """Put a value into the memory; count full swings between the quartiles.
 
     What lies outside the usual twice in a row and more is not learnt for 256 samples, and then by
@@ -115,7 +115,7 @@ def remember(c: Array, y: float) -> None:
     c[MOST] = max(c[MOST], y) if count > 0 else y
     away = y - c[CENTRE]
     side = SIDES if away >= 0 else SIDES + 5
-    outside = count >= 64 and distance(c, away) > c[side + EDGE] + c[side + UNIT]
+    outside = count >= 64 and not home and distance(c, away) > c[side + EDGE] + c[side + UNIT]
     c[OUTSIDE_RUN] = c[OUTSIDE_RUN] + 1.0 if outside else 0.0
     first = 0
     if c[OUTSIDE_RUN] >= 2:

@@ -73,15 +73,15 @@ def open_alert(s: Array, t: int) -> None:
 
 
 @lean_kernel
-def severity(s: Array, t: int, over: float) -> float:
+def severity(s: Array, t: int, over: float, stated: bool) -> float:
     """The verdict of an alert that has been far outside for long, else 0.
 
     Time far outside counts, other time of the alert counts against it. CRITICAL is from five
     minutes and eight samples on; the score goes on to rise.
     """
     c = s[VALUE : VALUE + CHANNEL]
-    if c[LOW] < c[HIGH] and c[FULL_SWINGS] < 8 and t - s[BORN] < DAY_OLD:
-        return 0.0  # how far it swings is not known
+    if t - s[BORN] < DAY_OLD and not stated:
+        return 0.0  # what it does in a day is not known
     far = FAR if c[LOW] == c[HIGH] or t - s[BORN] >= DAY_OLD else 2.0 * FAR
     step = min(t - s[LAST_TIME], 4.0 * s[INTERVAL]) if s[AGE] > 0 else 0.0
     s[FAR_FOR] = max(0.0, s[FAR_FOR] + (step if over >= far else -step))

@@ -212,7 +212,7 @@ def _step(
         if news >= limits[0]:
             open_alert(s, t)
     if s[OPEN] > 0:
-        s[SEVERE] = severity(s, t, c[OVER] if fresh else 0.0)
+        s[SEVERE] = severity(s, t, c[OVER] if fresh else 0.0, (directions & NEVER_ACCEPTED) != 0)
         s[LEVEL] = follow(s, season, t, y, verdict, channel, limits, (directions & 4) != 0)
     elif fresh:
         _learn(s, c, a, t, y, active, directions)
@@ -353,7 +353,7 @@ def _learn(
         if n % FIT_EVERY == 0 or n == 8 or n == 16 or n == 24:
             fit(c, 1e-3 if s[COUNTER] > 0 else 1e-12)
             if known(c):
-                kept = max(DAY, HORIZON * s[INTERVAL])
+                kept = max(DAY_OLD, HORIZON * s[INTERVAL])
                 keep_home(s[HOME : HOME + 3 * HOMES], c, t + kept)
     s[place] = y
     s[WAITING] = at + 1

@@ -80,9 +80,10 @@ def severity(s: Array, t: int, over: float, stated: bool) -> float:
     minutes and eight samples on; the score goes on to rise.
     """
     c = s[VALUE : VALUE + CHANNEL]
-    if t - s[BORN] < DAY_OLD and not stated:
-        return 0.0  # what it does in a day is not known
-    far = FAR if c[LOW] == c[HIGH] or t - s[BORN] >= DAY_OLD else 2.0 * FAR
+    young, moves = t - s[BORN] < DAY_OLD, c[LOW] < c[HIGH]
+    if young and (not stated or (moves and c[FULL_SWINGS] < 8)):
+        return 0.0  # what it does in a day, or how far it swings, is not known
+    far = 2.0 * FAR if young and moves else FAR
     step = min(t - s[LAST_TIME], 4.0 * s[INTERVAL]) if s[AGE] > 0 else 0.0
     s[FAR_FOR] = max(0.0, s[FAR_FOR] + (step if over >= far else -step))
     share = s[FAR_FOR] / max(LASTING, 8.0 * s[INTERVAL])

@@ -20,6 +20,7 @@ from padit.transforms.detectors.usual_evidence import (
     DOWN,
     FEW,
     HERE,
+    HINT,
     KNOWN,
     OLD,
     SLOW,
@@ -321,11 +322,15 @@ def _judge(
     verdict, channel = 0.0, 0.0
     if known(c):
         verdict, channel = weigh(s, c, a, t, y, active, directions, context, closed, far)
+    if context & HINT and not closed:
+        c[OVER] = 0.0  # so it was a day ago: that is no reason to be CRITICAL
     if timely > verdict:
         verdict, channel = timely, SEASONAL
     alone = extreme(c, y, far)
     if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
         alone = extreme(c, y, min(far, abs(y - before(s, c[CENTRE]))))
+        if t - s[BORN] < DAY_OLD and not directions & NEVER_ACCEPTED:
+            alone = min(alone, MOST_ALONE)
     if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
         verdict, channel = alone, 0.0 if y >= c[CENTRE] else 1.0
     return verdict, channel

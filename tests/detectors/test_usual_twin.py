@@ -23,9 +23,11 @@ DAYTIME = 80_000_000_000
 """Microseconds: shorter than the day after which seasons are known."""
 
 
-def _run(values: Array, interval: int) -> tuple[Array, Array]:
+def _run(values: Array, interval: int, unwritten: float = 0.0) -> tuple[Array, Array]:
     """The state of the value's channel, and the verdict of each sample."""
     states = np.zeros((1, usual_state.SLOTS))
+    for begin in (usual_state.VALUE, usual_state.ACTIVITY):
+        states[0, begin + scale.MEMORY : begin + scale.CHANNEL] = unwritten
     verdict, size = np.zeros(len(values)), len(values)
     run(
         states,
@@ -147,3 +149,25 @@ def test_what_opens_an_alert_is_the_verdict_of_the_plain_reference(
     _, expected = _twin(values[: news[0] + 1], 120_000_000)
     assert max(expected[:-1]) < 1 <= expected[-1]
     assert verdict[news[0]] == expected[-1]
+
+
+@settings(max_examples=40)
+@given(drawn=_series(), unwritten=st.sampled_from([-1e6, 990.0, 1e12, np.nan]))
+def test_a_place_of_the_memory_that_was_never_written_is_never_read(
+    drawn: tuple[Array, int], unwritten: float
+) -> None:
+    values, interval = drawn
+    channel, verdict = _run(values, interval)
+    other, again = _run(values, interval, unwritten)
+    assert again.tobytes() == verdict.tobytes()
+    assert _known(other) == _known(channel)
+
+
+def test_a_place_left_out_before_it_was_written_is_not_read() -> None:
+    """Every fourth sample of what lies outside is one of the second ring, which learns late."""
+    values = 1000 + np.random.default_rng(4).normal(size=400)
+    values[100:116] += 4.5
+    channel, verdict = _run(values[:150], 120_000_000)
+    assert np.isnan(channel[scale.MEMORY :]).any()
+    assert channel[scale.CENTRE] - channel[scale.SIDES + 5 + scale.REACH] > 990
+    assert _run(values, 120_000_000, 500.0)[1].tobytes() == _run(values, 120_000_000)[1].tobytes()

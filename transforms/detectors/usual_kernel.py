@@ -345,9 +345,7 @@ def _home(s: Array, c: Array, t: int, y: float, directions: int) -> bool:
 
 
 @lean_kernel
-def _learn(
-    s: Array, c: Array, a: Array, t: int, y: float, activity: bool, directions: int
-) -> None:
+def _learn(s: Array, c: Array, a: Array, t: int, y: float, activity: bool, directions: int) -> None:
     """Put the sample into the queue, and the one from 32 samples ago into the memory."""
     at = int(s[WAITING])
     place = QUEUE + at % WAIT

@@ -12,6 +12,7 @@ from padit.transforms.detectors import (
     usual_season,
     usual_state,
 )
+from padit.transforms.detectors.usual_homes import HOMES
 from padit.transforms.detectors.usual_scale import CHANNEL, GAPS, MEMORY, SIDES, STATISTICS, TURNS
 from padit.transforms.detectors.usual_season import SEASON
 
@@ -44,7 +45,8 @@ def _all(places: list[int], count: int) -> bool:
 
 def test_a_series_of_usual() -> None:
     kinds = list(range(usual_state.KIND, usual_state.KIND + 2 * usual_state.KINDS))
-    assert _all(_places(usual_state, SERIES) + kinds, usual_state.QUEUE)
+    homes = list(range(usual_state.HOME, usual_state.HOME + 3 * HOMES))
+    assert _all(_places(usual_state, SERIES) + kinds + homes, usual_state.QUEUE)
     begins = _places(usual_state, "QUEUE STORE SEASON_AT VALUE ACTIVITY SLOTS")
     waiting = usual_state.WAIT + usual_state.WAIT_A
     assert np.diff(begins).tolist() == [waiting, usual_state.STASH, SEASON, CHANNEL, CHANNEL]

@@ -102,10 +102,19 @@ def test_an_alert_is_critical_after_five_minutes_and_eight_samples_far_outside(
     given: Mapping[str, float], over: float, far_for: float, verdict: float | None
 ) -> None:
     s = _state(**given)
-    found = severity(s, NOW, over)
+    found = severity(s, NOW, over, True)
     assert s[usual_state.FAR_FOR] == pytest.approx(far_for * MINUTE)
     expected = 3.86 * 9 / 8 if verdict is None else verdict
     assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("given", [{}, {"C_LOW": 20}, {"C_FULL_SWINGS": 8}])
+def test_a_series_whose_kind_is_not_stated_is_critical_from_its_second_day_on(
+    given: Mapping[str, float],
+) -> None:
+    for age, verdict in ((DAY_OLD - 1, 0.0), (DAY_OLD, 3.86)):
+        s = _state(**({"BORN": NOW - age, "FAR_FOR": 7 * MINUTE} | given))
+        assert severity(s, NOW, 16.0, False) == verdict
 
 
 @pytest.mark.parametrize(

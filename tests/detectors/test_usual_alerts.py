@@ -72,20 +72,35 @@ def _scores(values: Array, step: int = 10) -> Array:
 def test_critical_is_what_is_far_outside_for_five_minutes(
     height: float, lasts: int, critical: bool
 ) -> None:
-    values = 20 + _noise(34, 3000)
-    values[2000 : 2000 + lasts] += height
+    values = 20 + _noise(34, 11_000)
+    values[10_000 : 10_000 + lasts] += height
     scores = _scores(values)
     assert (scores >= 0.7).any()
     assert bool((scores >= 0.9).any()) == critical
     if critical:
-        assert 2000 // 6 + 5 <= np.flatnonzero(scores >= 0.9)[0] <= 2000 // 6 + 8
+        assert 10_000 // 6 + 5 <= np.flatnonzero(scores >= 0.9)[0] <= 10_000 // 6 + 8
 
 
-def test_an_outage_of_a_constant_line_is_critical_after_five_minutes() -> None:
-    up = np.ones(1200)
-    up[600:700] = 0
+@pytest.mark.parametrize(("begin", "critical"), [(9600, [1604]), (9120, []), (600, [])])
+def test_an_outage_of_a_line_of_no_stated_kind_is_critical_from_the_second_day_on(
+    begin: int, critical: list[int]
+) -> None:
+    up = np.ones(begin + 150)
+    up[begin : begin + 100] = 0
     scores = _scores(up)
-    assert np.flatnonzero(scores >= 0.9)[0] == 104
+    assert (scores >= 0.7).sum() > 0
+    assert np.flatnonzero(scores >= 0.9)[:1].tolist() == critical
+
+
+@pytest.mark.parametrize("day", [1, 2])
+def test_what_came_at_the_same_time_a_day_ago_is_not_critical(day: int) -> None:
+    values = 6 + 0.6 * _noise(36, 3 * 8640)
+    for night in range(2):
+        values[night * 8640 + 4320 : night * 8640 + 4500] += 30  # half an hour
+    values[2 * 8640 - 1440 : 2 * 8640 - 1260] += 30 if day == 2 else 0  # not of that time
+    scores = _scores(values)
+    assert (scores[1440 + 720 : 1440 + 760] >= 0.7).any()
+    assert bool((scores >= 0.9).any()) == (day == 2)
 
 
 def test_a_season_may_not_speak_before_it_was_right_for_two_days() -> None:

@@ -177,13 +177,11 @@ def test_a_slow_series_that_was_told_at_a_place_is_told_there_again() -> None:
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_what_sums_reach_before_a_series_is_judged_may_come_again(seed: int) -> None:
-    """Bursts within the first 45 minutes: the first lies grossly outside of all, none after it."""
+    """Bursts within the first 45 minutes, however high: they are no news, nor are those after."""
     values = np.random.default_rng([43, seed]).normal(size=7200)
     for at in (500, 1300, 2000, 4000, 5200, 6300):
         values[at : at + 40] += 20
-    news = _judged(values, 1.0)[0]
-    assert len(news) == 1
-    assert 500 <= news[0] < 540
+    assert not len(_judged(values, 1.0)[0])
 
 
 @pytest.mark.parametrize("seed", [0, 3])
@@ -209,3 +207,41 @@ def test_a_record_of_how_long_a_value_stood_fades_by_samples_not_by_moves() -> N
         usual_channels.stuck(state, x, True)
         state[usual_state.AGE], state[usual_state.LAST] = 101 + i, x
     assert state[usual_state.RUN_RECORD] == pytest.approx(100 / np.e, rel=0.01)
+
+
+def _states(chance: np.random.Generator, hours: list[float], levels: list[float]) -> Array:
+    parts = [np.full(round(3600 * one), level) for one, level in zip(hours, levels, strict=True)]
+    values = np.concatenate(parts)
+    return values + chance.normal(size=len(values))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_machine_that_is_back_where_it_was_usual_within_a_day_is_no_news(seed: int) -> None:
+    """Three hours at a level are longer than the memory of the others; each is accepted once."""
+    values = _states(
+        np.random.default_rng([46, seed]), [5, 5, 5, 5, 5], [40.0, 70.0, 40.0, 70.0, 40.0]
+    )
+    news = _judged(values, 1.0)[0]
+    assert [int(one // 18_000) for one in news] == [1]
+
+
+def test_what_was_not_accepted_is_no_home() -> None:
+    """An hour at a level is told each time, and so is a level between two homes."""
+    chance = np.random.default_rng([46, 5])
+    values = _states(chance, [5, 1, 5, 1, 3], [40.0, 70.0, 40.0, 70.0, 40.0])
+    assert len(_judged(values, 1.0)[0]) >= 2
+    values = _states(chance, [5, 5, 5, 5, 0.5, 2], [40.0, 70.0, 40.0, 70.0, 55.0, 70.0])
+    news = _judged(values, 1.0)[0]
+    assert (news >= 20 * 3600).any()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_series_that_goes_up_slowly_has_no_absurd_value(seed: int) -> None:
+    """The first morning of a quiet night: far beyond all that was learnt, and no leap."""
+    hour = np.arange(170) / 12
+    values = 20 + 80 * np.exp(-0.5 * ((hour - 13) / 3) ** 2)
+    noise = np.repeat(np.random.default_rng([47, seed]).normal(size=57), 3)  # few swings
+    values *= 1 + 0.03 * noise[: len(values)]
+    assert not len(_judged(values, 300.0)[0])
+    values[150:] += 1000
+    assert len(_judged(values, 300.0)[0])

@@ -23,9 +23,11 @@ DAYTIME = 80_000_000_000
 """Microseconds: shorter than the day after which seasons are known."""
 
 
-def _run(values: Array, interval: int) -> tuple[Array, Array]:
+def _run(values: Array, interval: int, unwritten: float = 0.0) -> tuple[Array, Array]:
     """The state of the value's channel, and the verdict of each sample."""
     states = np.zeros((1, usual_state.SLOTS))
+    for begin in (usual_state.VALUE, usual_state.ACTIVITY):
+        states[0, begin + scale.MEMORY : begin + scale.CHANNEL] = unwritten
     verdict, size = np.zeros(len(values)), len(values)
     run(
         states,
@@ -147,3 +149,33 @@ def test_what_opens_an_alert_is_the_verdict_of_the_plain_reference(
     _, expected = _twin(values[: news[0] + 1], 120_000_000)
     assert max(expected[:-1]) < 1 <= expected[-1]
     assert verdict[news[0]] == expected[-1]
+
+
+@settings(max_examples=40)
+@given(
+    seed=st.integers(0, 2**32 - 1), apart=st.integers(9, 60), long=st.integers(2, 5),
+    away=st.sampled_from([-3.5, 3.5, 4.5]), unwritten=st.sampled_from([0.0, -1e6, 990.0, 1e12]),
+)  # fmt: skip
+def test_a_place_of_the_memory_that_was_never_written_is_never_read(
+    seed: int, apart: int, long: int, away: float, unwritten: float
+) -> None:
+    """Pieces that lie outside leave places out."""
+    values = 1000 + np.random.default_rng(seed).normal(size=640)
+    for at in range(80, 640, apart):
+        values[at : at + long] += away
+    channel, verdict = _run(values, 120_000_000, 1.0)
+    other, again = _run(values, 120_000_000, unwritten)
+    assert again.tobytes() == verdict.tobytes()
+    assert _known(other) == _known(channel)
+
+
+def test_a_place_left_out_before_it_was_written_is_not_read() -> None:
+    """Pairs that lie outside open no alert, and are learnt by no slower ring while it is young."""
+    values = 1000 + np.random.default_rng(4).normal(size=250)
+    for at in range(90, 250, 37):
+        values[at : at + 2] += 3.5
+    channel, verdict = _run(values, 120_000_000)
+    assert np.nanmax(verdict) < 1
+    assert np.isnan(channel[scale.MEMORY :]).any()
+    assert channel[scale.LEAST] > 990
+    assert channel[scale.CENTRE] - channel[scale.SIDES + 5 + scale.REACH] > 990

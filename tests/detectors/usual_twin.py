@@ -4,7 +4,7 @@ Covered: what is remembered, late, on five time scales; quantiles of either side
 its tail is heavy; swings; the four sums of Page (1954), above, below, higher and lower, with their
 records. Written from docs/detectors/usual.md, one series, up to its first alert, of less than a day
 and that is not slow. Not covered: what lies inside an alert, values between two states, activity,
-seasons, turns, counters, stuck values, and how new a sample is, which have tests of their own.
+seasons, turns, homes, counters, stuck values, and how new a sample is, which have tests of their own.
 """
 
 import math
@@ -44,7 +44,6 @@ class UsualTwin:
     def __init__(self, interval: int) -> None:
         self.interval = interval
         self.seen: list[float] = []
-        # A place of a ring that was left out before it was ever taken holds 0.
         self.rings: list[dict[int, float]] = [{} for _ in range(5)]
         self.count = self.outside = 0
         self.centre = self.low = self.high = 0.0
@@ -153,7 +152,7 @@ class UsualTwin:
             tells_more = ring == 0 or self.count > 64 * stride // 4
             if tells_more and 64 * stride >= span:
                 taken = min(64, -(-self.count // stride))
-                values += [kept.get(place, 0.0) for place in range(taken)]
+                values += [kept[place] for place in range(taken) if place in kept]
         return sorted(values)
 
     def _side(self, away: list[float], quantum: float) -> Side:

@@ -73,16 +73,17 @@ def open_alert(s: Array, t: int) -> None:
 
 
 @lean_kernel
-def severity(s: Array, t: int, over: float) -> float:
+def severity(s: Array, t: int, over: float, stated: bool) -> float:
     """The verdict of an alert that has been far outside for long, else 0.
 
     Time far outside counts, other time of the alert counts against it. CRITICAL is from five
     minutes and eight samples on; the score goes on to rise.
     """
     c = s[VALUE : VALUE + CHANNEL]
-    if c[LOW] < c[HIGH] and c[FULL_SWINGS] < 8 and t - s[BORN] < DAY_OLD:
-        return 0.0  # how far it swings is not known
-    far = FAR if c[LOW] == c[HIGH] or t - s[BORN] >= DAY_OLD else 2.0 * FAR
+    young, moves = t - s[BORN] < DAY_OLD, c[LOW] < c[HIGH]
+    if young and (not stated or (moves and c[FULL_SWINGS] < 8)):
+        return 0.0  # what it does in a day, or how far it swings, is not known
+    far = 2.0 * FAR if young and moves else FAR
     step = min(t - s[LAST_TIME], 4.0 * s[INTERVAL]) if s[AGE] > 0 else 0.0
     s[FAR_FOR] = max(0.0, s[FAR_FOR] + (step if over >= far else -step))
     share = s[FAR_FOR] / max(LASTING, 8.0 * s[INTERVAL])

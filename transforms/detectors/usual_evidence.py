@@ -102,7 +102,7 @@ def judge(
         fade: by what records fade a sample.
     """
     away = y - c[CENTRE]
-    over, z, slack = _outside(c, away, before - c[CENTRE], context, learn)
+    over, z, slack = _outside(c, away, before - c[CENTRE], far, context, learn)
     slow, wide = slowness(c), tolerance(c)
     relief = 2.0 if steps else 1.0
     long = slow if steps or c[SWINGS] < NOISE else persistence(slow)
@@ -156,7 +156,7 @@ def known(c: Array) -> bool:
 
 @lean_kernel
 def _outside(
-    c: Array, away: float, ahead: float, context: int, learn: bool
+    c: Array, away: float, ahead: float, far: float, context: int, learn: bool
 ) -> tuple[float, float, float]:
     """How far beyond its 99 % quantile and from its centre a value is, and what does not count.
 
@@ -164,6 +164,7 @@ def _outside(
         c: float64 (CHANNEL,).
         away: distance of the value from the centre.
         ahead: distance of what it was before.
+        far: as in `judge`: where it has been, a swing may turn again.
         context: as in `judge`.
         learn: as in `judge`.
     """
@@ -171,7 +172,7 @@ def _outside(
     u, wide, slow = distance(c, away), tolerance(c), slowness(c)
     over = (u - c[side + EDGE]) / (c[side + UNIT] * wide)
     z = min(u / (c[side + WIDTH] * wide), 3.0)
-    turns = beyond_turns(c, c[CENTRE] + away)
+    turns = beyond_turns(c, c[CENTRE] + away) if far > 0 else -1.0
     if turns > 0:
         return max(over, turns), z, 0.5
     if context & KNOWN:

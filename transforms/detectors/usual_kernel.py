@@ -10,6 +10,7 @@ from padit.transforms.detectors.usual_alert import follow, open_alert, severity,
 from padit.transforms.detectors.usual_channels import (
     DAY,
     activity,
+    before,
     increase,
     sides,
     stuck,
@@ -19,6 +20,7 @@ from padit.transforms.detectors.usual_evidence import (
     DOWN,
     FEW,
     HERE,
+    HINT,
     KNOWN,
     OLD,
     SLOW,
@@ -27,6 +29,7 @@ from padit.transforms.detectors.usual_evidence import (
     extreme,
     known,
 )
+from padit.transforms.detectors.usual_homes import HOMES, at_home, keep_home
 from padit.transforms.detectors.usual_scale import (
     CENTRE,
     CHANNEL,
@@ -55,6 +58,7 @@ from padit.transforms.detectors.usual_state import (
     COUNTER,
     DAY_OLD,
     FIT_EVERY,
+    HOME,
     INTERVAL,
     JUDGED_VALUE,
     LAST,
@@ -76,6 +80,7 @@ from padit.transforms.detectors.usual_state import (
 )
 from padit.transforms.detectors.usual_sums import weigh
 from padit.transforms.detectors.usual_unseen import (
+    HORIZON,
     far_from_known,
     reached,
     record,
@@ -208,10 +213,10 @@ def _step(
         if news >= limits[0]:
             open_alert(s, t)
     if s[OPEN] > 0:
-        s[SEVERE] = severity(s, t, c[OVER] if fresh else 0.0)
+        s[SEVERE] = severity(s, t, c[OVER] if fresh else 0.0, (directions & NEVER_ACCEPTED) != 0)
         s[LEVEL] = follow(s, season, t, y, verdict, channel, limits, (directions & 4) != 0)
     elif fresh:
-        _learn(s, c, a, y, active)
+        _learn(s, c, a, t, y, active, directions)
     s[AGE] += 1
     s[LAST_TIME], s[LAST] = t, x
     return news
@@ -312,36 +317,54 @@ def _judge(
         seasonal, y, directions & (UP | DOWN), closed, DOUBT if s[NEWS] < HARDLY else 1.0
     )
     context |= (AGED if t - s[BORN] >= DAY_OLD else 0) | (directions & OLD)
-    if directions & HERE and closed:
+    if closed and (directions & HERE or (far < np.inf and _home(s, c, t, y, directions))):
         context |= KNOWN
     verdict, channel = 0.0, 0.0
     if known(c):
         verdict, channel = weigh(s, c, a, t, y, active, directions, context, closed, far)
+    if context & HINT and not closed:
+        c[OVER] = 0.0  # so it was a day ago: that is no reason to be CRITICAL
     if timely > verdict:
         verdict, channel = timely, SEASONAL
     alone = extreme(c, y, far)
+    if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
+        alone = extreme(c, y, min(far, abs(y - before(s, c[CENTRE]))))
+        if t - s[BORN] < DAY_OLD and not directions & NEVER_ACCEPTED:
+            alone = min(alone, MOST_ALONE)
     if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
         verdict, channel = alone, 0.0 if y >= c[CENTRE] else 1.0
     return verdict, channel
 
 
 @lean_kernel
-def _learn(s: Array, c: Array, a: Array, y: float, activity: bool) -> None:
+def _home(s: Array, c: Array, t: int, y: float, directions: int) -> bool:
+    """Whether a series that may change its place is back where it was at home."""
+    if directions & NEVER_ACCEPTED:
+        return False
+    return at_home(s[HOME : HOME + 3 * HOMES], c, t, y)
+
+
+@lean_kernel
+def _learn(s: Array, c: Array, a: Array, t: int, y: float, activity: bool, directions: int) -> None:
     """Put the sample into the queue, and the one from 32 samples ago into the memory."""
     at = int(s[WAITING])
     place = QUEUE + at % WAIT
     if at >= WAIT or s[AGE] < WAIT + 24:
-        remember(c, y if s[AGE] < WAIT + 24 else s[place])  # young: no wait
+        late = y if s[AGE] < WAIT + 24 else s[place]  # young: no wait
+        remember(c, late, _home(s, c, t, late, directions))
         n = int(c[COUNT])
         if n % FIT_EVERY == 0 or n == 8 or n == 16 or n == 24:
             fit(c, 1e-3 if s[COUNTER] > 0 else 1e-12)
+            if known(c):
+                kept = max(DAY_OLD, HORIZON * s[INTERVAL])
+                keep_home(s[HOME : HOME + 3 * HOMES], c, t + kept)
     s[place] = y
     s[WAITING] = at + 1
     if activity:
         at = int(s[WAITING_A])
         place = QUEUE + WAIT + at % WAIT_A
         if at >= WAIT_A:
-            remember(a, s[place])
+            remember(a, s[place], False)
             if a[COUNT] % 16 == 0:
                 fit(a, 0.0)
         s[place] = s[ACTIVE]

@@ -100,7 +100,7 @@ def persistence(slow: float) -> float:
 
 
 @lean_kernel
-def remember(c: Array, y: float) -> None:
+def remember(c: Array, y: float, home: bool) -> None:
     """Put a value into the memory; count full swings between the quartiles.
 
     What lies outside the usual twice in a row and more is not learnt for 256 samples, and then by
@@ -115,15 +115,19 @@ def remember(c: Array, y: float) -> None:
     c[MOST] = max(c[MOST], y) if count > 0 else y
     away = y - c[CENTRE]
     side = SIDES if away >= 0 else SIDES + 5
-    outside = count >= 64 and distance(c, away) > c[side + EDGE] + c[side + UNIT]
+    outside = count >= 64 and not home and distance(c, away) > c[side + EDGE] + c[side + UNIT]
     c[OUTSIDE_RUN] = c[OUTSIDE_RUN] + 1.0 if outside else 0.0
     first = 0
     if c[OUTSIDE_RUN] >= 2:
         first = RINGS if c[OUTSIDE_RUN] < 256 else 3
     stride = 1
     for ring in range(RINGS):
-        if count % stride == 0 and (ring >= first or count < 4 * stride):
-            c[MEMORY + ring * RING + (count // stride) % RING] = y
+        if count % stride == 0:
+            place = MEMORY + ring * RING + (count // stride) % RING
+            if ring >= first or count < 4 * stride:
+                c[place] = y
+            elif count < RING * stride:
+                c[place] = np.nan  # never written, so never read
         stride *= 4
     if count >= LAG and c[OUTSIDE_RUN] < 2:
         c[LEAP] = max(c[LEAP] * FADE, abs(y - c[MEMORY + (count - LAG) % RING]))
@@ -211,8 +215,10 @@ def fit(c: Array, floor: float) -> None:
         if (ring > 0 and count <= RING * stride // 4) or RING * stride < span:
             filled = 0  # all of it is in the ring before, or it knows too little
         for k in range(filled):
-            values[size] = c[MEMORY + ring * RING + k]
-            size += 1
+            y = c[MEMORY + ring * RING + k]
+            if y == y:
+                values[size] = y
+                size += 1
         stride *= 4
     if size == 0:
         return

@@ -1,12 +1,13 @@
 """Where the numbers of a series lie in the state of `usual`, and the constants of its kernel."""
 
+from padit.transforms.detectors.usual_homes import HOMES
 from padit.transforms.detectors.usual_scale import CHANNEL
 from padit.transforms.detectors.usual_season import SEASON
 
 __all__ = [
     "ACCEPTED", "ACTIVE", "ACTIVE_CHANNEL", "ACTIVITY", "ACTIVITY_FLOOR", "AGE", "BETWEEN", "BLOCK",
     "BORN", "CALM", "CALM_AFTER", "CHANNEL_OF", "COUNTER", "DAY_OLD", "EQUALS", "FACTS", "FALLS",
-    "FAR", "FAR_FOR", "FIT_EVERY", "FRACTIONS", "HALF_HOUR", "INSIDE", "INTERVAL", "JUDGED",
+    "FAR", "FAR_FOR", "FIT_EVERY", "FRACTIONS", "HALF_HOUR", "HOME", "INSIDE", "INTERVAL", "JUDGED",
     "JUDGED_VALUE", "KIND", "KINDS", "LAST", "LASTING", "LAST_TIME", "LEVEL", "LONG_QUIET", "NEWS",
     "NEXT_KIND", "OPEN", "QUEUE", "QUIET", "RESETS", "RISES", "RUN", "RUNS", "RUN_MEAN",
     "RUN_RECORD", "RUN_SPREAD", "SEASONAL", "SEASON_AT", "SEVERE", "SINCE", "SLOTS", "STASH",
@@ -30,7 +31,8 @@ FRACTIONS, RESETS = 45, 46  # whether a value was no whole number; how often a c
 RUN_SPREAD = 47  # variance of the runs, and RUN_MEAN their mean: of the run a sample belongs to
 KINDS, KIND = 4, 36  # of excursions: where each lay, and how often it came; then the next place
 STOOD, TOLD_RUN = 48, 49  # alerts of a stuck value that ended; the longest run of the last
-QUEUE = 50
+HOME = 50  # where `usual_homes` begins
+QUEUE = HOME + 3 * HOMES
 STORE = QUEUE + WAIT + WAIT_A
 SEASON_AT = STORE + STASH
 VALUE = SEASON_AT + SEASON

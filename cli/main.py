@@ -22,6 +22,7 @@ from typing import Any
 import padit.cli.commands
 from padit.domain.errors import ConfigurationError, LossError, PaditError
 from padit.domain.renamed import new_run
+from padit.ops.extras import remedy
 from padit.ops.logs import configure_logs
 from padit.ops.plugins import ENVIRONMENT
 from padit.pipelines.suggest import OptionParser, help_of, nearest_command, unknown_option
@@ -48,6 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"padit: {error}", file=sys.stderr)
         return _exit_code(error)
+    except ModuleNotFoundError as error:
+        how = remedy(error.name, next(iter(arguments), ""))
+        if debug or how is None:
+            raise
+        print(f"padit: {error.name} is not installed, and this needs it: {how}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -1,6 +1,7 @@
 """How the columns of a file become metrics: the options of a URI's query or of a YAML mapping."""
 
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -83,8 +84,11 @@ def _encoding(value: Any) -> Any:
     if isinstance(value, str):
         try:
             "".encode(value)
+            getincrementaldecoder(value)("replace").decode(b"\xff")  # a file is read in pieces
         except (LookupError, UnicodeError) as error:
-            message = f"{value!r} is no encoding that Python knows, such as utf-8 or cp1252"
+            message = (
+                f"{value!r} is no encoding of files that Python knows, such as utf-8 or cp1252"
+            )
             raise ValueError(message) from error
     return value
 

@@ -136,20 +136,26 @@ class KafkaSink:
         trouble = ClientErrors()
         admin = AdminClient({**QUIET, **self.settings(), "error_cb": trouble.note}, logger=_LOG)
         deadline = time.monotonic() + self.options.timeout_sec
+        said = False
         while True:
             try:
                 topics = admin.list_topics(timeout=_METADATA_SECONDS).topics
                 break
             except KafkaException as error:
                 admin.poll(0)  # callbacks are served by polls only
+                reason = trouble.text or error.args[0].str()
                 if trouble.hopeless or time.monotonic() >= deadline:
-                    reason = trouble.text or error.args[0].str()
                     message = (
                         f"no broker answers for {self.name}: {reason}; is it up, "
                         "and does client_config fit? `padit up` starts one here"
                     )
                     raise SinkError(message) from error
-                _LOG.warning("waiting for a broker at %s", self.bootstrap)
+                if not said:
+                    limit = f"at most {self.options.timeout_sec:g} s (timeout_sec of its URI)"
+                    _LOG.warning(
+                        "no broker answers for %s: %s; waiting, %s", self.name, reason, limit
+                    )
+                said = True
         if self.topic not in topics:
             self._make_topic(admin)
 

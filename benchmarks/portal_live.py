@@ -29,7 +29,7 @@ from benchmarks.latency import opened_alerts, produce_incidents
 from benchmarks.sla import live_job
 from benchmarks.topics import create_topic
 from padit.devcluster.broker import start_broker
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from tests.portal.browsing import browser
 from tests.postgres import start_postgres
 

@@ -244,3 +244,9 @@ def test_a_simulation_that_finds_no_room_says_so_and_keeps_what_was_there(
     assert f"{place} cannot be written: File too large" in capsys.readouterr().err
     assert place.read_bytes() == before
     assert [one.name for one in tmp_path.iterdir() if one.name.endswith(".new")] == []
+
+
+def test_an_adapter_without_a_sample_says_so(tmp_path: Path, capsys: Capture) -> None:
+    files = f"files=[{{path: '{tmp_path}/*.log'}}]"
+    assert main(["adapters", "try", "logs", "--set", files]) == 0
+    assert "no sample came; --wait SECONDS" in capsys.readouterr().err

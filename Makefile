@@ -1,4 +1,4 @@
-# Two commands do everything on a fresh machine: `make demo` and `make test`.
+# On a fresh machine `make demo` and `make test` do everything; `make install` is for using all parts.
 # Each makes the virtual environment it needs, with the pinned versions of requirements.lock.
 
 PYTHON ?= python3.11
@@ -7,10 +7,13 @@ BIN := $(VENV)/bin
 
 .PHONY: cause demo test test-quick parts coverage check audit docs bench quality scenes faults
 .PHONY: factory-alerting faults-alerting faults-stores stores-day machines mutants fuzz lock clean soak
-.PHONY: sbom checklist sizing sla hosts pictures offline
+.PHONY: sbom checklist sizing sla hosts pictures offline install
 
 demo: $(VENV)/.demo
 	$(BIN)/padit demo
+
+# Everything that is shipped, without what the tests need: Flink, adapters, alerting, stores, the page.
+install: $(VENV)/.install
 
 # Two workers: every test file goes to one of them whole. Each has a broker and a cluster of its own.
 WORKERS ?= 2
@@ -162,6 +165,11 @@ $(VENV)/.demo: requirements.lock pyproject.toml setup.py | $(VENV)/bin/python
 
 $(VENV)/.test: requirements.lock pyproject.toml setup.py | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[flink,adapters,alerting,notify,stores,portal,telemetry,docs,dev]'
+	$(BIN)/padit compile
+	touch $@ $(VENV)/.demo $(VENV)/.install
+
+$(VENV)/.install: requirements.lock pyproject.toml setup.py | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[flink,adapters,alerting,notify,stores,portal,telemetry]'
 	$(BIN)/padit compile
 	touch $@ $(VENV)/.demo
 

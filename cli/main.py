@@ -16,12 +16,13 @@ import os
 import pkgutil
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import padit.cli.commands
-from padit.domain.errors import ConfigurationError, LossError, PaditError
+from padit.domain.errors import ConfigurationError, LossError, PaditError, SinkError
 from padit.domain.renamed import new_run
+from padit.ops.extras import remedy
 from padit.ops.logs import configure_logs
 from padit.ops.plugins import ENVIRONMENT
 from padit.pipelines.suggest import OptionParser, help_of, nearest_command, unknown_option
@@ -42,17 +43,45 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.remove("--debug")
     try:
         with _plugins(_with_logs(arguments, debug)) as others:
-            return _dispatch(others)
-    except PaditError as error:
-        if debug:
-            raise
-        print(f"padit: {error}", file=sys.stderr)
-        return _exit_code(error)
+            code = _dispatch(others)
+            _flush()
+            return code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except (PaditError, ModuleNotFoundError, OSError) as error:
+        told = _told(error, arguments)
+        if debug or told is None:
+            raise
+        print(f"padit: {told}", file=sys.stderr)
+        with suppress(PaditError, BrokenPipeError):
+            _flush()
+        return _exit_code(error)
+
+
+def _told(error: Exception, arguments: list[str]) -> str | None:
+    """An error in a sentence; None: it is a defect, whose traceback is wanted."""
+    if isinstance(error, ModuleNotFoundError):
+        how = remedy(error.name, next(iter(arguments), ""))
+        return how and f"{error.name} is not installed, and this needs it: {how}"
+    if isinstance(error, OSError):
+        return f"{error}; --debug shows where"
+    return str(error)
+
+
+def _flush() -> None:
+    """Write what standard output still holds: at the exit of Python nobody would hear why not."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        with suppress(OSError):
+            sys.stdout.close()
+        message = f"standard output cannot be written: {error.strerror}"
+        raise SinkError(message) from error
 
 
 def _with_logs(arguments: list[str], debug: bool) -> list[str]:
@@ -101,10 +130,10 @@ def _taken(arguments: list[str], option: str, value: str) -> tuple[list[str], st
     return others, given
 
 
-def _exit_code(error: PaditError) -> int:
+def _exit_code(error: Exception) -> int:
     if isinstance(error, LossError):
         return 3
-    return 2 if isinstance(error, ConfigurationError) else 1
+    return 2 if isinstance(error, ConfigurationError | ModuleNotFoundError) else 1
 
 
 def _dispatch(arguments: list[str]) -> int:

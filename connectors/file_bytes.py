@@ -29,6 +29,7 @@ _HEAD = 1 << 16
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _QUOTE, _BACKSLASH, _COMMA, _SPACE, _BREAK = b'"\\, \n'
+_NO_END = b"\n[\n"  # no JSON, so it becomes a dead letter
 
 Bytes = NDArray[np.uint8]
 
@@ -185,7 +186,9 @@ class _Values:
     def read(self, size: int, /) -> bytes:
         chunk = self._inner.read(size)
         if not chunk:
-            return b""
+            # An array without an end was cut off between two elements: that leaves a line, too.
+            cut, self._depth = self._outside and self._depth == self._outside, 0
+            return _NO_END if cut else b""
         data = np.frombuffer(chunk, np.uint8).copy()
         quoted = self._quoted(data)
         step = np.zeros(len(data), np.int32)

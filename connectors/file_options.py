@@ -1,5 +1,7 @@
 """How the columns of a file become metrics: the options of a URI's query or of a YAML mapping."""
 
+import encodings
+import io
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -19,6 +21,8 @@ from padit.domain.timestamps import parse_timestamp
 
 __all__ = ["OF_ANY_FORMAT", "TEXT_ONLY", "FileOptions", "file_options"]
 
+_OF_LABELS = ("idna", "punycode")
+"""Encodings of single names, which cannot be read in pieces."""
 OF_ANY_FORMAT = frozenset(("order", "repeats", "suffix"))
 """Options that do not depend on what a file looks like."""
 TEXT_ONLY = (
@@ -83,8 +87,14 @@ def _encoding(value: Any) -> Any:
     if isinstance(value, str):
         try:
             "".encode(value)
+            # A file is read in pieces, and a byte that is none of the encoding must not end it.
+            io.TextIOWrapper(io.BytesIO(b"\xff"), value, "replace").read()
+            if encodings.normalize_encoding(value).lower() in _OF_LABELS:
+                raise LookupError(value)
         except (LookupError, UnicodeError) as error:
-            message = f"{value!r} is no encoding that Python knows, such as utf-8 or cp1252"
+            message = (
+                f"{value!r} is no encoding of files that Python knows, such as utf-8 or cp1252"
+            )
             raise ValueError(message) from error
     return value
 

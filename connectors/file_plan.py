@@ -25,10 +25,13 @@ __all__ = [
     "joined_columns",
     "labelled",
     "likely_time",
+    "listed",
     "make_plan",
 ]
 
 _METADATA = "metadata"
+_MOST, _LONGEST = 20, 40  # names of columns in a message, and characters of one
+_RENAME = "rename one of them where the file is written"
 _MOMENTS = (
     "timestamp", "time", "datetime", "datetimeutc", "dateandtime", "ts", "eventtime", "zeitstempel",
     "zeitpunkt", "datumuhrzeit", "horodatage", "fechahora", "dateheure", "createdat", "recordedat",
@@ -208,21 +211,29 @@ def file_stem(path: str) -> str:
     return name.stem
 
 
-def check_names(columns: Sequence[str], place: str) -> None:
+def listed(columns: Sequence[str]) -> str:
+    """Names of columns as a message has them: not all of very many, and not all of a long one.
+
+    >>> listed(["a", "b"]), listed(["c" * 99] * 22)[-47:]
+    ('a, b', 'ccccccccccccccccccccccccccccccccc... and 2 more')
+    """
+    shown = [one if len(one) <= _LONGEST else one[: _LONGEST - 3] + "..." for one in columns]
+    more = f" and {len(shown) - _MOST} more" if len(shown) > _MOST else ""
+    return ", ".join(shown[:_MOST]) + more
+
+
+def check_names(columns: Sequence[str], place: str, remedy: str = _RENAME) -> None:
     """Every column has a name of its own. Raises SourceError."""
     twice = [name for name, count in Counter(columns).items() if count > 1]
     if twice:
-        message = (
-            f"{place} has the column {twice[0]!r} twice; give other names with columns=, and pass "
-            "over the header with skip_lines=1"
-        )
+        message = f"{place} has the column {twice[0]!r} twice; {remedy}"
         raise SourceError(message)
 
 
 def _require(name: str, columns: Sequence[str], place: str, option: str) -> None:
     if name not in columns:
         message = (
-            f"{place} has no column {name!r}; its columns are: {', '.join(columns)}. "
+            f"{place} has no column {name!r}; its columns are: {listed(columns)}. "
             f"Name the right one with {option}=COLUMN"
         )
         raise SourceError(message)
@@ -239,7 +250,7 @@ def _time(
     parts = joined_columns(name, columns)
     if parts:
         return parts[0], parts[1:]
-    before = f"{place} has no column {name!r}; its columns are: {', '.join(columns)}. "
+    before = f"{place} has no column {name!r}; its columns are: {listed(columns)}. "
     behind = (
         "Name the one with the event time with timestamp=COLUMN (or timestamp=DATE+TIME, if two "
         "or more columns hold it; timestamp=COLUMN&start=TIME, if it counts seconds from a "
@@ -334,7 +345,7 @@ def _wide(
     if not chosen:
         message = (
             f"{place} has no numeric column left for a metric; its columns are: "
-            f"{', '.join(columns)}. Name them with metrics=COLUMN,COLUMN"
+            f"{listed(columns)}. Name them with metrics=COLUMN,COLUMN"
         )
         raise NoMetricError(message)
     names = tuple(options.rename.get(name, name) for name in chosen)

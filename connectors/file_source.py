@@ -13,7 +13,9 @@ file must not change while it is read; what is appended meanwhile is left out.
 import dataclasses
 import glob
 import os
+import stat
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import NamedTuple
 
 import numpy as np
@@ -141,9 +143,7 @@ class FileSource:
         """
         entries = []
         for path in self.paths():
-            if not os.path.getsize(path):
-                message = f"{path} is empty (0 bytes)"
-                raise SourceError(message)
+            _check_file(path)
             rows = self.form.count(path)
             stop = rows if self.bounds.stop is None else min(rows, self.bounds.stop)
             span = Span(min(self._start(), stop), stop)
@@ -347,6 +347,30 @@ class _FileReader:
             opened.close()
         self._open.clear()
         self._spill.close()
+
+
+def _check_file(path: str) -> None:
+    """Refuse what has no rows to count. Raises SourceError."""
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        message = f"{path} cannot be read: {error.strerror}"
+        raise SourceError(message) from error
+    if stat.S_ISDIR(found.st_mode):
+        message = (
+            f"{path} is a directory; name the files in it, '{path}/*{PurePath(path).suffix}', or "
+            f"an archive with a slash behind it, {path}/"
+        )
+        raise SourceError(message)
+    if not stat.S_ISREG(found.st_mode):
+        message = (
+            f"{path} is a pipe or a device, and a file is read more than once: write what comes "
+            "from it to a file first"
+        )
+        raise SourceError(message)
+    if not found.st_size:
+        message = f"{path} is empty (0 bytes)"
+        raise SourceError(message)
 
 
 def _as_they_are(rows: Rows) -> Rows:

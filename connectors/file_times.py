@@ -56,7 +56,8 @@ def times_of_rows(
 ) -> tuple[NDArray[np.int64], Mask, dict[int, str]]:
     """Times of all rows; which are none, and the reason of those for which it is not just that."""
     if isinstance(plan.time, GivenTimes):
-        time = plan.time.start + np.rint(number * plan.time.step).astype(np.int64)
+        behind = np.rint(np.minimum(number * plan.time.step, LATEST_US))  # beyond is no time
+        time = plan.time.start + behind.astype(np.int64)
         return time, np.zeros(len(number), bool), {}
     micros, bad, why = _stated_times(plan, plan.time, table, number, form)
     counts = form.base and not form.format  # a format without a date has begun there already

@@ -5,16 +5,20 @@ state of every adapter and loop; `/ready` 200 when samples can be taken, 503 whi
 blocked; `/metrics` in the Prometheus text format.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from __future__ import annotations
 
-from aiohttp import web
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 from pydantic import Field
 
 from padit.domain.config import Section
 from padit.domain.errors import ConfigurationError
 from padit.ops.job_metrics import process_stats
 from padit.ops.stats import Stats
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 __all__ = ["HealthOptions", "HealthServer"]
 
@@ -58,6 +62,8 @@ class HealthServer:
         """Listen; raises ConfigurationError if the port is taken."""
         if not self._options.enabled:
             return
+        from aiohttp import web  # of an extra: the options are there without it
+
         app = web.Application()
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._readiness)
@@ -105,12 +111,18 @@ class HealthServer:
         failing = failing or any(loop.failures for loop in self._loops)
         status = "down" if ended else "degraded" if failing else "ok"
         found = {"status": status, "adapters": adapters, "loops": loops}
+        from aiohttp import web
+
         return web.json_response(found, status=503 if ended else 200)
 
     async def _readiness(self, _request: web.Request) -> web.Response:
+        from aiohttp import web
+
         ready = self._ready()
         return web.json_response({"ready": ready}, status=200 if ready else 503)
 
     async def _metrics(self, _request: web.Request) -> web.Response:
+        from aiohttp import web
+
         process_stats(self._stats)
         return web.Response(text=self._stats.render(), content_type="text/plain", charset="utf-8")

@@ -2,15 +2,13 @@
 
 The breaker opens when more than half of the latest calls fail, waits 60 s, then lets three calls
 through, one by one, and closes if more than 60 % of them succeed, which are two. While it is open
-nothing is called.
+nothing is called. Its library comes with an extra, and is imported where a breaker is made: the
+modules that know pauses belong to the base, too.
 """
 
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
-
-from interlock import CircuitBreaker, CircuitOpenError, Config
-from interlock.state import State
 
 __all__ = ["OPEN_SECONDS", "Breaker", "asked_wait", "backoff"]
 
@@ -62,6 +60,10 @@ class Breaker:
     """
 
     def __init__(self, name: str, wait: float = OPEN_SECONDS) -> None:
+        from interlock import CircuitBreaker, CircuitOpenError, Config
+        from interlock.state import State
+
+        self._is_open, self._refusal = State.OPEN, CircuitOpenError
         self._breaker = CircuitBreaker(
             name=name,
             config=Config(
@@ -76,7 +78,7 @@ class Breaker:
     @property
     def open(self) -> bool:
         """Whether nothing is called now."""
-        return self._breaker.state is State.OPEN
+        return self._breaker.state is self._is_open
 
     def call(self, attempt: Callable[[], T]) -> T | None:
         """What an attempt gives; None: the breaker is open, so none was made.
@@ -85,5 +87,5 @@ class Breaker:
         """
         try:
             return self._breaker.call_sync(attempt)
-        except CircuitOpenError:
+        except self._refusal:
             return None

@@ -170,7 +170,7 @@ def run_to_end(
         return _leave(watch, runner, pipeline, submitted)
     with (
         serving(os.environ.get(ADDRESS), healthy=lambda: not context.stopping),
-        Progress(watch.look, _total(ranges)),
+        Progress(watch.look, to_read(ranges)),
     ):
         watch.run(pipeline)
     seconds = round(time.monotonic() - started, 3)
@@ -327,6 +327,19 @@ def _own_places(job: JobOptions) -> dict[str, str]:
 
 def _sinks(job: JobOptions) -> dict[str, Sink]:
     return {name: sink_from_uri(uri, once=name == ALERTS) for name, uri in places_of(job).items()}
+
+
+def to_read(ranges: Sequence[PartitionRange]) -> int | None:
+    """Records that will come, if every partition has an end: fewer than offsets where it sorts.
+
+    >>> to_read([PartitionRange(0, 0, 20, 10), PartitionRange(1, 3, 5)])
+    12
+    """
+    if any(one.stop is None for one in ranges):
+        return None
+    spans = [(one.stop or 0) - one.start for one in ranges]
+    return sum(span if one.records is None else one.records
+               for one, span in zip(ranges, spans, strict=True))  # fmt: skip
 
 
 def _total(ranges: Sequence[PartitionRange]) -> int | None:

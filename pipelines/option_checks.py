@@ -54,9 +54,13 @@ def times_of(raw: Mapping[str, Any]) -> dict[str, Any]:
     if offset is not None and offset not in ("earliest", "latest") and not offset.isdigit():
         message = f"--start_offset={offset} is neither earliest, latest nor a number"
         raise ConfigurationError(message)
-    if offset is not None and offset.isdigit() and (raw["end_offset"] or 2**63) <= int(offset):
-        message = f"--start_offset={offset} is not before --end_offset={raw['end_offset']}"
-        raise ConfigurationError(message)
+    if offset is not None and offset.isdigit():
+        if int(offset) >= 2**63:
+            message = f"--start_offset={offset} is beyond every offset; the largest is {2**63 - 1}"
+            raise ConfigurationError(message)
+        if raw["end_offset"] is not None and raw["end_offset"] <= int(offset):
+            message = f"--start_offset={offset} is not before --end_offset={raw['end_offset']}"
+            raise ConfigurationError(message)
     return {"start_time": start, "end_time": end}
 
 

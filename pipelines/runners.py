@@ -87,11 +87,22 @@ def _with_defaults(argv: list[str], defaults: dict[str, str]) -> PipelineOptions
     return PipelineOptions([*argv, *added])
 
 
+def _refuse_detached(runner: str, detach: bool) -> None:
+    if detach:
+        message = (
+            f"--detach needs a cluster that keeps the job, --runner=FlinkRunner: with --runner="
+            f"{runner} it ends with this process"
+        )
+        raise ConfigurationError(message)
+
+
 def _direct(argv: list[str], bounded: bool, detach: bool) -> Runner:
+    _refuse_detached("DirectRunner", detach)
     return Runner(InProcessRunner(), PipelineOptions(argv), here=True, in_process=True)
 
 
 def _prism(argv: list[str], bounded: bool, detach: bool) -> Runner:
+    _refuse_detached("PrismRunner", detach)
     defaults = {"environment_type": "LOOPBACK", "streaming": ""}
     if not any(argument.startswith("--prism_location") for argument in argv):
         defaults["prism_location"] = str(prism())

@@ -115,7 +115,7 @@ def _candidates(wanted: str, ours: Mapping[str, str], others: Mapping[str, str])
     yield from sorted(one for one in ours if words < set(one.split("_")))
     yield from _meant(wanted, others)
     yield from difflib.get_close_matches(wanted, others, 1, _CERTAIN)
-    for word in wanted.split("_"):  # --kafka_topic, --alert_threshold
+    for word in reversed(wanted.split("_")):  # --kafka_topic, --alert_threshold, --from_savepoint
         yield from (one for one in ours if one == word)
         yield from _meant(word, ours)
     yield from difflib.get_close_matches(wanted, everything, 1, _LIKELY)

@@ -67,9 +67,15 @@ class Range(_Section):
 
     def listed(self, path: str) -> list[Value]:
         """The values of a grid."""
+        distances = 0 if self.step is None else self._distances(self.step)
+        if max(distances + 1, self.steps or 0) > MOST:
+            message = (
+                f"{path}: {max(distances + 1, self.steps or 0):,} values, and a grid has at most "
+                f"{MOST:,} configurations: take fewer, or --search random --trials 500"
+            )
+            raise ConfigurationError(message)
         if self.step is not None:
-            count = int((self.last - self.first) / self.step + 1e-9) + 1
-            found = self.first + self.step * np.arange(count)
+            found = self.first + self.step * np.arange(distances + 1)
         elif self.steps is None:
             message = (
                 f"{path}: a grid needs steps (how many values) or step (their distance) between "
@@ -88,9 +94,13 @@ class Range(_Section):
             return self._plain(math.exp(random.uniform(math.log(self.first), math.log(self.last))))
         if self.step is not None or self.whole:
             step = self.step or 1.0
-            count = int((self.last - self.first) / step + 1e-9)
+            count = self._distances(step)
             return self._plain(self.first + step * int(random.integers(0, count + 1)))
         return self._plain(float(random.uniform(self.first, self.last)))
+
+    def _distances(self, step: float) -> int:
+        """How often a step fits between the bounds; no more than can be counted exactly."""
+        return int(min((self.last - self.first) / step + 1e-9, 2.0**53))
 
     def _plain(self, value: float) -> Value:
         """Four digits: enough for tuning, and readable."""

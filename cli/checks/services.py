@@ -123,7 +123,8 @@ def _check_job(rest_url: str, job: dict[str, Any]) -> Finding:
 
 def check_job_options(options: list[str]) -> Iterator[Finding]:
     """Look for unsafe settings among the options that `padit run` would be given."""
-    values = dict(option.lstrip("-").partition("=")[::2] for option in options)
+    values = dict(_pairs(options))
+    options = [f"--{name}={value}" for name, value in values.items()]
     interval = values.get("checkpointing_interval")
     if interval is not None and (not interval.lstrip("-").isdigit() or int(interval) <= 0):
         detail = f"--checkpointing_interval={interval}: no checkpoints and no restarts"
@@ -137,6 +138,16 @@ def check_job_options(options: list[str]) -> Iterator[Finding]:
     if _number(values.get("parallelism")) > _number(values.get("sdk_worker_parallelism")):
         detail = "more parallel instances than Python workers: they share one core"
         yield warning("options", detail, "give --sdk_worker_parallelism the same value")
+
+
+def _pairs(options: list[str]) -> Iterator[tuple[str, str]]:
+    """Names and values of `--name=value` and of `--name value`."""
+    for at, option in enumerate(options):
+        name, equals, value = option.partition("=")
+        following = options[at + 1 : at + 2]
+        if option.startswith("--"):
+            apart = not equals and following and not following[0].startswith("--")
+            yield name.lstrip("-"), following[0] if apart else value
 
 
 def _number(text: str | None) -> int:

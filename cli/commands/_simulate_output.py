@@ -185,8 +185,12 @@ class _FileOutput:
         self._output.write(rows)
 
     def close(self, complete: bool = True) -> None:
-        self._output.close()
-        self._place.close(complete)
+        closed = False
+        try:
+            self._output.close()
+            closed = True
+        finally:
+            self._place.close(complete and closed)
 
 
 class _LinesOutput:

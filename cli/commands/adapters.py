@@ -157,9 +157,11 @@ def _try(args: argparse.Namespace) -> int:
         finally:
             await adapter.close()
 
+    late = False
     try:
         asyncio.run(once())
     except TimeoutError:
+        late = True
         sys.stderr.write(f"no end within {adapter.options.timeout_sec + args.wait:g} s\n")
     for metric in emitter.metrics:
         sys.stdout.write(msgspec.json.encode(metric).decode() + "\n")
@@ -171,8 +173,17 @@ def _try(args: argparse.Namespace) -> int:
         sys.stderr.write(f"{cause} ({count}): {emitter.messages[cause]}\n")
     for what, count in emitter.left.items():
         sys.stderr.write(f"not watched: {what} ({count}): {emitter.messages[what]}\n")
-    lost = emitter.faults or emitter.left
-    return 0 if emitter.metrics or emitter.rows or not lost else 1
+    return _verdict(emitter, late, args.wait)
+
+
+def _verdict(emitter: ListEmitter, late: bool, wait: float) -> int:
+    """The exit code; that nothing at all came is said."""
+    if emitter.metrics or emitter.rows:
+        return 0
+    if emitter.faults or emitter.left or late:
+        return 1
+    sys.stderr.write(f"no sample came; --wait SECONDS leaves it time (it had {wait:g} s)\n")
+    return 0
 
 
 def _chosen(args: argparse.Namespace) -> Any:

@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -118,15 +119,18 @@ def simulate(args: argparse.Namespace) -> dict[str, Any]:
     speed = _steps_per_second(factory, args)
     output = open_output(args.output, args.format, _run_of(args, start, hours))
     began = time.monotonic()
-    complete = False
     try:
-        if args.labels:
-            write_labels(args.labels, factory, labels, start, seconds, overwrite=args.overwrite)
-        shown = None if args.realtime else steps * len(factory.series)
-        written = _write(_paced(factory, steps, start, speed), start, shown, output)
-        complete = written == steps * len(factory.series)
-    finally:
-        output.close(complete)
+        complete = False
+        try:
+            if args.labels:
+                write_labels(args.labels, factory, labels, start, seconds, overwrite=args.overwrite)
+            shown = None if args.realtime else steps * len(factory.series)
+            written = _write(_paced(factory, steps, start, speed), start, shown, output)
+            complete = written == steps * len(factory.series)
+        finally:
+            output.close(complete)
+    except OSError as error:  # also of a close, which writes what is left
+        raise _no_room(args.output, error) from error
     return {
         "samples": written,
         "series": len(factory.series),
@@ -210,6 +214,11 @@ def _start(args: argparse.Namespace) -> int:
     except ValueError as error:
         message = f"--start {text!r} is not a time: write it like {DEFAULT_START}"
         raise ConfigurationError(message) from error
+
+
+def _no_room(place: str, error: OSError) -> SinkError:
+    reason = os.strerror(error.errno) if error.errno else error
+    return SinkError(f"{place} cannot be written: {reason}; what is there is not all of it")
 
 
 def _write(blocks: Iterator[Rows], start: int, total: int | None, output: Output) -> int:

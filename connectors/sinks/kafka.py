@@ -143,14 +143,15 @@ class KafkaSink:
                 break
             except KafkaException as error:
                 admin.poll(0)  # callbacks are served by polls only
+                reason = trouble.text or error.args[0].str()
                 if trouble.hopeless or time.monotonic() >= deadline:
-                    reason = trouble.text or error.args[0].str()
                     message = (
                         f"no broker answers for {self.name}: {reason}; is it up, "
                         "and does client_config fit? `padit up` starts one here"
                     )
                     raise SinkError(message) from error
-                reach_of(self.name).away(trouble.text or error.args[0].str())
+                limit = f"waiting at most {self.options.timeout_sec:g} s (timeout_sec of its URI)"
+                reach_of(self.name).away(f"{reason}; {limit}")
         reach_of(self.name).back()
         if self.topic not in topics:
             self._make_topic(admin)

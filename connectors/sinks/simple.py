@@ -53,7 +53,9 @@ class _StdoutWriter:
 
 
 def _closed(error: OSError) -> SinkError:
-    return SinkError(f"the reader of the standard output has closed it ({error.strerror})")
+    if isinstance(error, BrokenPipeError):
+        return SinkError(f"the reader of the standard output has closed it ({error.strerror})")
+    return SinkError(f"the standard output cannot be written: {error.strerror}")
 
 
 @dataclass

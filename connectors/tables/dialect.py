@@ -29,7 +29,9 @@ _PIECES = 15
 _LINES = 200  # of the head, by which the delimiter is judged
 _BEGIN = 4096
 _SEP = re.compile(rb'"?sep=(.|\\t)"?[\s;,]*', re.IGNORECASE)
-_MARKS = {
+_MARKS = {  # the longer ones first: that of UTF-32 begins like one of UTF-16
+    b"\xff\xfe\0\0": "utf-32-le",
+    b"\0\0\xfe\xff": "utf-32-be",
     b"\xff\xfe": "utf-16-le",
     b"\xfe\xff": "utf-16-be",
 }
@@ -166,14 +168,19 @@ def _text(path: str, options: FileOptions, guesses: list[Guess]) -> Text:
         encoding, why = _encoding(pieces)
         if encoding != "utf-8":
             guesses.append(Guess(path, f"its text is {encoding} ({why})", f"encoding={encoding}"))
-    cr = options.line_end == "cr"
-    if options.line_end is None:
-        shown = head.decode(encoding, "replace")
-        cr = "\r" in shown and "\n" not in shown
-        if cr:
-            what = "its lines end with a carriage return alone"
-            guesses.append(Guess(path, what, "line_end=cr"))
-    return Text(encoding, cr)
+    if options.line_end is not None:
+        return Text(encoding, options.line_end == "cr")
+    shown = head.decode(encoding, "replace")
+    cr = "\r" in shown and "\n" not in shown
+    if cr:
+        what = "its lines end with a carriage return alone"
+        guesses.append(Guess(path, what, "line_end=cr"))
+    # As Windows writes rows that end with CR LF already into a file opened as text.
+    twice = 0 < shown.count("\n") == shown.count("\r\r\n")
+    if twice:
+        what = "its lines end with two carriage returns and a line feed, and all of the former go"
+        guesses.append(Guess(path, what, ""))
+    return Text(encoding, cr, without_cr=twice)
 
 
 def _refuse_binary(path: str, text: Text) -> None:
@@ -185,7 +192,7 @@ def _refuse_binary(path: str, text: Text) -> None:
         raise SourceError(message)
     controls = controls_in(head)
     if (
-        not text.encoding.startswith("utf-16")
+        not text.encoding.startswith(("utf-16", "utf-32"))
         and controls >= MANY_CONTROLS
         and controls * 12 > len(head)
     ):
@@ -344,7 +351,8 @@ def _check_twice(path: str, names: list[str], body: int) -> None:
             f"skip_lines={body}&columns={','.join(given)}"
         )
         raise SourceError(message)
-    check_names(names, path)
+    remedy = f"give other names with columns=, and pass over the header with skip_lines={body}"
+    check_names(names, path, remedy)
 
 
 def _check_width(

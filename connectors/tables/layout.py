@@ -306,15 +306,11 @@ def _unwatched(
     seen: Survey,
 ) -> list[Unwatched]:
     rows, wide = seen.records - seen.empty, isinstance(plan.body, Wide)
+    needed, valued = set(plan.needed), set(plan.value_columns)
     found = []
     for name in dialect.names:
-        if name in plan.needed:
-            if (
-                wide
-                and name in plan.value_columns
-                and rows == len(sample)
-                and not columns[name].numbers
-            ):
+        if name in needed:
+            if wide and name in valued and rows == len(sample) and not columns[name].numbers:
                 reason = "no cell holds a value"
                 found.append(Unwatched(path, f"column {name!r}", reason, "", 0, "cells"))
             continue

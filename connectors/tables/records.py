@@ -32,13 +32,19 @@ class Text(NamedTuple):
 
     encoding: str = "utf-8"
     lone_cr: bool = False
+    without_cr: bool = False
     blanks: bool = False
     turns: Turns | None = None
 
     def stream(self, path: str) -> TextStream:
         """Open a file."""
         return TextStream(
-            path, self.encoding, lone_cr=self.lone_cr, blanks=self.blanks, turns=self.turns
+            path,
+            self.encoding,
+            lone_cr=self.lone_cr,
+            without_cr=self.without_cr,
+            blanks=self.blanks,
+            turns=self.turns,
         )
 
 

@@ -63,10 +63,11 @@ def sentinels_of(sample: pa.Table, forms: Mapping[str, NumberForm]) -> tuple[str
     """
     shown: list[str] = []
     numbers: dict[str, None] = {}
+    columns = dict(zip(sample.column_names, sample.columns, strict=True))
     for name, form in forms.items():
-        if name not in sample.column_names or form.missing:
+        if name not in columns or form.missing:
             continue
-        cells = sample[name].combine_chunks()
+        cells = columns[name].combine_chunks()
         value = split_numbers(cells, form).value
         for one in _far(value[np.isfinite(value)]):
             count = int(np.count_nonzero(value == one))

@@ -129,6 +129,7 @@ class TextStream:
         encoding: str,
         *,
         lone_cr: bool,
+        without_cr: bool = False,
         blanks: bool = False,
         turns: Turns | None = None,
     ) -> None:
@@ -138,12 +139,13 @@ class TextStream:
             path: of the file.
             encoding: Python's name of it; UTF-8 is passed on as it is, valid or not.
             lone_cr: whether a carriage return ends a line.
+            without_cr: whether carriage returns are left out.
             blanks: whether cells are aligned with blanks, each run of which becomes a tab.
             turns: what its text becomes, or None.
         """
         self._path = path
         self._file = unpacked(path)
-        self._lone_cr = lone_cr
+        self._cr = b"\n" if lone_cr else b"" if without_cr else None  # what one becomes
         self._blanks = _Blanks() if blanks else None
         self._text: io.TextIOWrapper | None = None
         if encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
@@ -164,8 +166,8 @@ class TextStream:
             if not self._begun and text:
                 text = text.removeprefix(BOM)
                 self._begun = True
-            if text and self._lone_cr:
-                text = text.replace(b"\r", b"\n")
+            if text and self._cr is not None:
+                text = text.replace(b"\r", self._cr)
             if text and self._blanks is not None:
                 text = self._blanks.squeezed(text)
             if self._turning is not None:

@@ -118,12 +118,12 @@ def pattern_of(text: str) -> tuple[str, frozenset[str]]:
             parts.append(r"\s+" if sign == " " else re.escape(sign))
             unpadded = False
             continue
-        if field not in _FIELDS or field in fields or (sign[1] == "-" and field != "H"):
+        if field not in _FIELDS or field in fields or (sign[1:2] == "-" and field != "H"):
             known = ", ".join("%" + one for one in _FIELDS if one != "%")
             message = f"{sign} in {text!r} is unknown or there twice; known are {known}, %-H"
             raise ValueError(message)
         following = names[at + 1] if at + 1 < len(names) else ""
-        unpadded = unpadded or sign[1] == "-"
+        unpadded = unpadded or sign[1:2] == "-"
         beside = {names[at - 1] if at else "", following} & _DIGITS
         parts.append(_part_of(field, following, unpadded=unpadded, packed=bool(beside - {"f"})))
         fields.add({"B": "b", "Z": "zero"}.get(field, field))

@@ -240,7 +240,10 @@ BAD_GRIDS = [
     ("vary: {alerts.open_at: {from: 0.1}}", "vary.alerts.open_at.range.to: Field required"),
     ("vary: {alerts.open_at: {from: 0.1, to: 0.9}}", "a grid needs steps"),
     ("vary: {alerts.open_at: {from: 0.9, to: 0.1, steps: 3}}", "must be less than to=0.1"),
-    ("vary: {max_samples: {from: 1, to: 50000, step: 1}}", "the grid has 50,000 configurations"),
+    (
+        "vary: {max_samples: {from: 1, to: 50000, step: 1}}",
+        "max_samples: 50,000 values, and a grid has at most 20,000",
+    ),
     ("{vary: {alerts.open_at: 1}, vari: {}}", "unknown key vari; allowed are: config, vary"),
 ]
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
@@ -285,3 +286,17 @@ def test_short_names_of_parameters_are_distinct() -> None:
         "detectors.2.warning",
         "max_above.0",
     ]
+
+
+@pytest.mark.parametrize(
+    "wide",
+    [{"steps": 10**9}, {"step": 1e-9}, {"step": 5e-324}, {"steps": 10**9, "scale": "log"}],
+    ids=str,
+)
+def test_a_range_of_very_many_values_is_refused_before_they_are_made(wide: dict[str, Any]) -> None:
+    found = Range.model_validate({"from": 1, "to": 1e9, **wide})
+    with pytest.raises(ConfigurationError, match="at most 20,000 configurations"):
+        found.listed("window_size_sec")
+    drawn = found.draw(np.random.default_rng(0))
+    assert isinstance(drawn, int | float)
+    assert 1 <= drawn <= 1e9

@@ -2,6 +2,10 @@
 
 import json
 import pkgutil
+import resource
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,8 @@ import pytest
 
 import padit.cli.commands
 from padit.cli.main import main
-from tests.pipelines.seed import seed_lines, write
+from tests.limits import allowed
+from tests.pipelines.seed import RULE, seed_lines, write
 
 COMMANDS = sorted(
     module.name.replace("_", "-")
@@ -64,6 +69,8 @@ def test_help_of_run_lists_every_default(capsys: Capture) -> None:
         (["--start_offset=soon"], "--start_offset=soon is neither earliest, latest nor a number"),
         (["--start_offset=9", "--end_offset=5"], "--start_offset=9 is not before --end_offset=5"),
         (["--start_time=soon"], "--start_time=soon is neither RFC 3339"),
+        ([f"--start_offset={2**63}"], f"beyond every offset; the largest is {2**63 - 1}"),
+        (["--detach"], "--detach needs a cluster that keeps the job, --runner=FlinkRunner"),
         (["--runner=SparkRunner"], "--runner=SparkRunner is not one of DirectRunner, PrismRunner"),
         (["--config=nothing.yaml"], "nothing.yaml cannot be read"),
         (["--output=alerts.doc"], "can be written; known are:"),
@@ -85,6 +92,14 @@ def test_a_wrong_option_is_an_error_with_its_remedy(
         ([], 2, "--input is missing"),
         (["--input=nothing.jsonl"], 1, "nothing.jsonl does not exist"),
         (["--input=data.doc"], 2, "can be read; known are:"),
+        *(
+            ([f"--input=a.csv?encoding={one}"], 2, "is no encoding of files that Python knows")
+            for one in ("klingon", "base64", "idna", "undefined", "punycode")
+        ),
+        *(
+            ([f"--input=a.csv?time_format={one}"], 2, "time_format: ")
+            for one in ("%25", "%25Y-%25", "%25-", "%25-m", "%25%25")
+        ),
     ],
 )
 def test_a_wrong_input_is_an_error_with_its_remedy(
@@ -159,3 +174,79 @@ def test_diff_of_a_missing_file_is_unreadable(tmp_path: Path, capsys: Capture) -
     nothing = str(tmp_path / "nothing.jsonl")
     assert main(["diff", nothing, nothing]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", [["--start_offset=latest"], ["--start_offset", "latest"]])
+def test_doctor_judges_an_option_however_it_is_written(form: list[str], capsys: Capture) -> None:
+    assert main(["doctor", "--only=options", *form]) == 0
+    assert "starting at the latest offset" in capsys.readouterr().out
+
+
+def test_a_step_beyond_all_time_is_counted_without_a_warning_of_a_library(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    place = tmp_path / "a.csv"
+    place.write_text("a\n" + "".join(f"{i}\n" for i in range(40)))
+    where = f"--input={place}?start=2199-12-31&step=1e300"
+    assert main(["run", where, "--output=null"]) == 3
+    captured = capsys.readouterr()
+    assert "39 of 40 values" in captured.err
+    assert '"dead_lettered":39' in captured.out
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full on this system")
+@pytest.mark.parametrize(
+    "words",
+    [["run", "--output=null"], ["run", "--output=-"], ["look"], ["diff"], ["simulate"]],
+    ids=" ".join,
+)
+def test_a_full_disk_behind_standard_output_is_an_error_in_a_sentence(
+    tmp_path: Path, words: list[str]
+) -> None:
+    place = write(tmp_path / "seed.jsonl", seed_lines())
+    alerts = write(tmp_path / "alerts.jsonl", [_event(1)])
+    rest = {
+        "run": [f"--input={place}", RULE],
+        "look": [place],
+        "diff": [alerts, alerts],
+        "simulate": ["--machines=1", "--hours=0.01", f"--output={tmp_path / 'm.csv'}"],
+    }[words[0]]
+    command = [sys.executable, "-m", "padit.cli.main", *words, *rest]
+    with FULL.open("w") as full:
+        done = subprocess.run(command, check=False, stdout=full, stderr=subprocess.PIPE, text=True,
+                              timeout=allowed(60))  # fmt: skip
+    assert done.returncode == 1
+    assert "padit: " in done.stderr
+    assert "No space left on device" in done.stderr
+    assert "Exception ignored" not in done.stderr
+    if "--output=-" not in words:  # Beam logs where a step failed
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_a_simulation_that_finds_no_room_says_so_and_keeps_what_was_there(
+    tmp_path: Path, capsys: Capture, suffix: str
+) -> None:
+    place = tmp_path / f"a{suffix}"
+    few = ["simulate", "--machines=1", "--hours=0.1", f"--output={place}"]
+    assert main(few) == 0
+    before = place.read_bytes()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        assert main([*few, "--seed=9", "--hours=20", "--overwrite"]) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert f"{place} cannot be written: File too large" in capsys.readouterr().err
+    assert place.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir() if one.name.endswith(".new")] == []
+
+
+def test_an_adapter_without_a_sample_says_so(tmp_path: Path, capsys: Capture) -> None:
+    files = f"files=[{{path: '{tmp_path}/*.log'}}]"
+    assert main(["adapters", "try", "logs", "--set", files]) == 0
+    assert "no sample came; --wait SECONDS" in capsys.readouterr().err

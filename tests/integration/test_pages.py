@@ -28,6 +28,7 @@ TYPED = ("README.md", "docs/operations.md", "docs/simulator.md")
 ELSEWHERE: Mapping[str, Mapping[str, str]] = {
     "README.md": {
         "make demo": "tests/report/test_report.py",
+        "make install": "tests/test_extras.py",
         "make test": "tests/test_suite.py",  # what it takes, and in which order
         "padit up": "tests/integration/test_local_parts.py",
         "padit doctor": "tests/walk/deploy.py",

@@ -34,6 +34,7 @@ MISTAKES = [
     ("--detahc", "--detach"),
     ("--workers=4", "--parallelism"),
     ("--runer=FlinkRunner", "--runner"),
+    ("--from_savepoint=/savepoints/1", "--savepoint_path"),
 ]
 
 

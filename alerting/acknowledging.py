@@ -2,24 +2,28 @@
 
 An acknowledgement takes the open series that its target names. Where none of the incident is left,
 somebody has all of it, with what joins later; otherwise the incident goes on speaking of the rest.
-It lasts until what it took has ended, is taken back, or runs out, which is one reminder. What has
-run out is removed from the state, so a series or an incident is acknowledged exactly if the state
-names somebody.
+It lasts until what it took has ended, is taken back, or runs out. Several people may hold one
+series: the first of them has it; what is given back or runs out is the next one's, and where nobody
+is left a reminder is sent. What has run out is removed from the state, so a series or an incident
+is acknowledged exactly if the state names somebody.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from padit.alerting.compiled import Policy, ReadyRoute
 from padit.alerting.entries import Command
-from padit.alerting.incidents import unacknowledge
+from padit.alerting.incidents import lead
 from padit.alerting.state import Incident, Member, Taken
 from padit.alerting.step import Step
 
-__all__ = ["acknowledge", "remind", "take_back", "took"]
+__all__ = ["acknowledge", "name_next", "remind", "take_back", "took", "took_whole"]
+
+_MOST_HOLDERS = 8
 
 
 def acknowledge(step: Step, incident: Incident, named: Sequence[str], command: Command) -> None:
-    """Take open members; what somebody has already stays as it is.
+    """Take open members; who has one already keeps it, and this one comes next.
 
     A route is sent one message when all open members that it knows are acknowledged. If every open
     member is acknowledged one by one, the next acknowledgement takes the whole incident.
@@ -30,44 +34,69 @@ def acknowledge(step: Step, incident: Incident, named: Sequence[str], command: C
         named: their fingerprints.
         command: who, when, and until when.
     """
-    if incident.acknowledged_by:
-        return
-    fresh = [one for one in map(incident.members.__getitem__, named) if one.taken is None]
+    members = [incident.members[one] for one in named]
+    fresh = [one for one in members if not one.holders]
     lasts = step.policy.config.acknowledged_for
     expires = command.until or (command.time + lasts if lasts else 0)
-    for one in fresh:
-        one.taken = Taken(command.by, command.time, expires, command.id)
-    if fresh and expires:
+    incident.acts += 1
+    mine = Taken(command.by, command.time, expires, command.id, incident.acts)
+    kept = [one for one in members if len(one.holders) < _MOST_HOLDERS]
+    for one in kept:
+        one.holders.append(mine)
+    for one in members:
+        one.unkept += len(one.holders) == _MOST_HOLDERS and one.holders[-1] is not mine
+    incident.free -= len(fresh)
+    if kept and expires:
         step.set_timer(expires, "reminder", incident.id)
-    if _all_taken(incident):
-        _take_whole(incident, command)
-    elif not fresh:
+    held = bool(incident.acknowledged_by)
+    if incident.free == 0:
+        _take_whole(incident, mine)
+    if held or not (fresh or incident.acknowledged_by):
         return
     for route in _hearing(step.policy, incident, fresh):
         if incident.told[route.name].state == "told":
             step.hand(route, "acknowledged", command.time, [incident])
 
 
-def _all_taken(incident: Incident) -> bool:
-    """Whether somebody has each open member.
+def _take_whole(incident: Incident, mine: Taken) -> None:
+    """Each open member is somebody's own: the whole is theirs, too, behind who had it before.
 
-    Many commands may name one incident, mostly in the order of its members, and each asks this. So
-    the search begins at the end, where an open member without an acknowledgement is found at once.
+    Beyond the bound the last one of a person stands for those before: many commands about one
+    series each are one act.
     """
-    return not any(not one.closed and one.taken is None for one in _from_the_end(incident))
+    wholes = incident.wholes
+    if len(wholes) == _MOST_HOLDERS:
+        del wholes[-1 if wholes[-1].by == mine.by else 1]
+    wholes.append(mine)
+    if len(wholes) == 1:
+        _name(incident)
+
+
+def _name(incident: Incident) -> None:
+    """Say who has the whole: the first whose acknowledgement made it somebody's, and the parts'.
+
+    It lasts until the first of its parts is nobody's any more.
+    """
+    if not incident.wholes:
+        lead(incident, None)
+        return
+    first = incident.wholes[0]
+    names, ends = {first.by}, []
+    for one in incident.members.values():
+        parts = [each for each in one.holders if each.order <= first.order]
+        if parts and not one.closed:
+            names.add(parts[0].by)
+            ends.append(_end(parts))
+    lead(incident, first, ", ".join(sorted(names)), min((one for one in ends if one), default=0))
+
+
+def _end(holders: Sequence[Taken]) -> int:
+    """Event time from which nobody of these has a member; 0: never."""
+    return 0 if any(not one.expires for one in holders) else max(one.expires for one in holders)
 
 
 def _from_the_end(incident: Incident) -> Iterator[Member]:
     return reversed(incident.members.values())
-
-
-def _take_whole(incident: Incident, command: Command) -> None:
-    """Each open member is somebody's: the whole is theirs, until the first of them runs out."""
-    parts = [one.taken for one in incident.members.values() if one.taken and not one.closed]
-    incident.acknowledged_by = ", ".join(sorted({command.by, *(one.by for one in parts)}))
-    incident.acknowledged_at = command.time
-    incident.completed_by = command.id
-    incident.expires = min((one.expires for one in parts if one.expires), default=0)
 
 
 def _hearing(policy: Policy, incident: Incident, fresh: Sequence[Member]) -> Iterator[ReadyRoute]:
@@ -84,21 +113,46 @@ def _hearing(policy: Policy, incident: Incident, fresh: Sequence[Member]) -> Ite
 
 
 def _has_all(policy: Policy, incident: Incident, route: ReadyRoute) -> bool:
-    """Whether somebody has each open member that a route takes, of which there has to be one."""
+    """Whether somebody has each open member that a route takes, of which there has to be one.
+
+    Many commands may name one incident, mostly in the order of its members, and each asks this. So
+    the search begins at the end, where an open member without an acknowledgement is found at once.
+    """
     some = False
     for one in _from_the_end(incident):
-        if one.closed or (some and one.taken):
+        if one.closed or (some and one.holders):
             continue
         if route in policy.traits_of(one.event).routes:
-            if one.taken is None:
+            if not one.holders:
                 return False
             some = True
     return some
 
 
 def took(command: str, member: Member) -> bool:
-    """Whether it was this command that took a member."""
-    return member.taken is not None and member.taken.command == command
+    """Whether a member is held by this command, as the first or behind others."""
+    return any(one.command == command for one in member.holders)
+
+
+def took_whole(command: str, incident: Incident) -> bool:
+    """Whether it is by this command that somebody has an incident as a whole."""
+    return any(one.command == command for one in incident.wholes)
+
+
+def name_next(view: dict[str, Any], incident: Incident) -> None:
+    """Add to the view of an incident who has it, or a member, next.
+
+    `also` are their names in order, `unkept` the acknowledgements of a member beyond these.
+    """
+    view["also"] = _behind(incident.wholes)
+    for one in view["members"]:
+        member = incident.members[one["fingerprint"]]
+        one["also"] = [] if incident.acknowledged_by else _behind(member.holders)
+        one["unkept"] = member.unkept
+
+
+def _behind(holders: Sequence[Taken]) -> list[str]:
+    return list(dict.fromkeys(one.by for one in holders))[1:]
 
 
 def take_back(incident: Incident, named: Sequence[str], undoes: str = "") -> None:
@@ -108,37 +162,77 @@ def take_back(incident: Incident, named: Sequence[str], undoes: str = "") -> Non
         incident: whose members.
         named: their fingerprints.
         undoes: id of the acknowledgement of which alone they are given back; empty: of any. What
-            joined the whole without a command of its own stays taken only where it is empty.
+            joined the whole without a command of its own stays taken where it is empty, or where
+            the whole is the next one's.
     """
-    whole = Taken(incident.acknowledged_by, incident.acknowledged_at, incident.expires)
-    if whole.by and not undoes:
+    members = [incident.members[name] for name in named]
+    if undoes:
+        wholes = [one for one in incident.wholes if one.command != undoes]
+        _drop(incident, members, lambda one: one.command == undoes, wholes)
+        return
+    if incident.acknowledged_by:
+        whole = Taken(
+            incident.acknowledged_by, incident.acknowledged_at, incident.expires, "", incident.acts
+        )
         for one in incident.members.values():
-            if not one.closed and one.taken is None:
-                one.taken = whole
-    unacknowledge(incident)
-    for name in named:
-        member = incident.members[name]
-        if not undoes or took(undoes, member):
-            member.taken = None
+            if not one.closed and not one.holders:
+                one.holders = [whole]
+                incident.free -= 1
+    for one in members:
+        incident.free += bool(one.holders)
+        one.holders, one.unkept = [], 0
+    incident.wholes = []
+    _name(incident)
+
+
+def _drop(
+    incident: Incident,
+    members: Iterable[Member],
+    goes: Callable[[Taken], bool],
+    wholes: list[Taken],
+) -> list[Member]:
+    """Let go of members; those that are left to nobody.
+
+    Args:
+        incident: of the members.
+        members: some of it.
+        goes: which of their holders.
+        wholes: who stays of those that have the whole; of these goes, too, who had it only with
+            what is let go of.
+    """
+    first, left, changed = incident.wholes[:1], [], False
+    for one in members:
+        stay = [each for each in one.holders if not goes(each)]
+        if len(stay) == len(one.holders):
+            continue
+        changed = changed or (bool(first) and one.holders[0].order <= first[0].order)
+        if not stay:
+            incident.free += 1
+            left.append(one)
+        own = stay[0].order if stay else incident.acts + 1
+        wholes = [each for each in wholes if each.order <= one.joined or own <= each.order]
+        one.holders = stay
+    incident.wholes = wholes
+    if changed or wholes[:1] != first:
+        _name(incident)
+    return left
 
 
 def remind(step: Step, incident: Incident, time: int) -> None:
-    """An acknowledgement has run out while what it took goes on: one message.
+    """An acknowledgement has run out while what it took goes on: one message, if nobody is left.
 
     One that was taken back, or was renewed since, has left a timer that means nothing any more.
     """
     whole = bool(incident.acknowledged_by) and incident.expires == time
-    late = [
-        one
-        for one in incident.members.values()
-        if one.taken is not None and (whole or one.taken.expires == time)
-    ]
-    if not whole and not late:
+    over = incident.wholes[0].order if whole else 0
+    late = _drop(
+        incident,
+        incident.members.values(),
+        lambda one: one.order <= over or one.expires == time,
+        [one for one in incident.wholes if one.order > over],
+    )
+    if incident.acknowledged_by or not (whole or late):
         return
-    if whole:
-        unacknowledge(incident)
-    for one in late:
-        one.taken = None
     for name, told in incident.told.items():
         route = step.policy.by_name[name]
         wanted = whole or any(route in step.policy.traits_of(one.event).routes for one in late)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from padit.alerting.entries import AlertEvent
 from padit.alerting.state import Member
 
-__all__ = ["Cause", "Speaks", "likely_causes"]
+__all__ = ["Cause", "Speaks", "dependants_first", "likely_causes"]
 
 _EXTERNAL_TYPES = frozenset({"latency", "error_rate", "availability"})
 _EXTERNAL_WORDS = (
@@ -140,7 +140,7 @@ def _users(sources: Sequence[str], depends_on: Mapping[str, Sequence[str]]) -> d
     """
     if not depends_on:
         return dict.fromkeys(sources, 0)
-    order = _dependants_first(sources, depends_on)
+    order = dependants_first(sources, depends_on)
     bits = {one: 1 << number for number, one in enumerate(sources)}
     users = dict.fromkeys(order, 0)
     changed = True
@@ -156,7 +156,7 @@ def _users(sources: Sequence[str], depends_on: Mapping[str, Sequence[str]]) -> d
     return {one: users[one] & ~bits[one] for one in sources}
 
 
-def _dependants_first(sources: Sequence[str], depends_on: Mapping[str, Sequence[str]]) -> list[str]:
+def dependants_first(sources: Sequence[str], depends_on: Mapping[str, Sequence[str]]) -> list[str]:
     """All nodes that the sources reach; without cycles what depends on a node comes first."""
     seen: set[str] = set()
     left: list[str] = []

@@ -11,6 +11,7 @@ __all__ = [
     "DIGESTS",
     "Brief",
     "CommandResult",
+    "VERDICTS",
     "Effect",
     "Feedback",
     "Handed",
@@ -171,6 +172,10 @@ class CommandResult(msgspec.Struct, frozen=True, gc=False, tag="command", tag_fi
     result: Literal["applied", "duplicate", "held", "no_target", "no_match"]
     time: int
     alerts: tuple[str, ...] = ()
+
+
+VERDICTS = ("real", "noise", "duplicate", "routine")
+"""What people can judge an alert to be, as `note` of a command."""
 
 
 class Feedback(msgspec.Struct, frozen=True, gc=False, tag="feedback", tag_field="effect"):

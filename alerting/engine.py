@@ -5,7 +5,7 @@ So it makes no difference whether a tick, the job's progress or the next alert l
 """
 
 from collections.abc import Callable
-from heapq import heappop
+from heapq import heappop, heappush
 
 from padit.alerting import people, routing
 from padit.alerting.acknowledging import remind
@@ -13,14 +13,15 @@ from padit.alerting.compiled import Policy
 from padit.alerting.decide import decide, room
 from padit.alerting.duties import Duties
 from padit.alerting.effects import Effect, Reason
-from padit.alerting.entries import AlertEvent, Command, Entry, Progress, RunBegan
+from padit.alerting.entries import AlertEvent, Command, Entry, Progress, RunBegan, Tick
 from padit.alerting.incidents import close, forget, place
 from padit.alerting.state import Incident, State
-from padit.alerting.step import Step
+from padit.alerting.step import MOST, PIECE, Step
 
 __all__ = ["Engine"]
 
 _OF_AN_INCIDENT = frozenset({"route", "flapping", "reminder", "forget"})
+_OF_A_RUN = frozenset({"run", "caught up"})
 _BY_A_CLOCK = (Command, RunBegan)  # their time is not event time
 
 
@@ -55,7 +56,8 @@ class Engine:
         if not isinstance(entry, _BY_A_CLOCK):
             if not state.began:
                 self._duties.begin(step, entry.time)
-            self._pass_time(step, entry)
+            if not self._pass_time(step, entry):
+                return step.effects
             state.now = max(state.now, entry.time)
             self._duties.heard(step, entry)
         if isinstance(entry, AlertEvent):
@@ -87,23 +89,54 @@ class Engine:
         """Event time at which something happens without an entry; None: nothing does."""
         return state.timers[0][0] if state.timers else None
 
-    def _pass_time(self, step: Step, entry: Entry) -> None:
-        state = step.state
+    def much_due(self, state: State, time: int) -> bool:
+        """Whether more is due by an event time than one transaction should hold."""
+        count, left, timers = 0, [0], state.timers
+        while left:
+            at = left.pop()
+            if at < len(timers) and timers[at][0] <= time:
+                _, _, kind, name, _ = timers[at]
+                count += 1 + (len(state.suspects.get(name, ())) if kind in _OF_A_RUN else 0)
+                if count > MOST:
+                    return True
+                left += (2 * at + 1, 2 * at + 2)
+        return False
+
+    def _pass_time(self, step: Step, entry: Entry) -> bool:
+        """Do what is due; whether that is all of it.
+
+        A tick of a part leaves duties: whether the clock or the job lets time pass matters to them.
+        """
+        state, most = step.state, entry.most if isinstance(entry, Tick) else 0
+        left: list[tuple[int, int, str, str, str]] = []
         while state.timers and state.timers[0][0] <= entry.time:
-            due, _, kind, name, route = heappop(state.timers)
-            state.now = max(state.now, due)
-            if kind in _OF_AN_INCIDENT:
-                if name in state.incidents:
-                    self._due(step, state.incidents[name], kind, route, due)
-            elif kind == "command":
-                people.obey(step, state.held.pop(name))
-            elif kind == "silence":
-                state.silences.pop(name, None)
-            elif kind == "caught up" or (kind == "run" and name != state.run):
-                self._close_lost(step, name, due)
-            elif kind in Duties.kinds:
-                self._duties.due(step, kind, due, entry)
+            if most and step.done >= most:
+                break
+            timer = heappop(state.timers)
+            if most and timer[2] in Duties.kinds:
+                left.append(timer)
+                continue
+            state.now = max(state.now, timer[0])
+            self._happen(step, timer, entry)
             step.part()
+        for timer in left:
+            heappush(state.timers, timer)
+        return not (most and state.timers and state.timers[0][0] <= entry.time)
+
+    def _happen(self, step: Step, timer: tuple[int, int, str, str, str], entry: Entry) -> None:
+        state = step.state
+        due, _, kind, name, route = timer
+        if kind in _OF_AN_INCIDENT:
+            if name in state.incidents:
+                self._due(step, state.incidents[name], kind, route, due)
+        elif kind == "command":
+            people.obey(step, state.held.pop(name))
+        elif kind == "silence":
+            state.silences.pop(name, None)
+        elif kind == "caught up" or (kind == "run" and name != state.run):
+            self._close_lost(step, kind, name, due)
+        elif kind in Duties.kinds:
+            self._duties.due(step, kind, due, entry)
 
     def _due(self, step: Step, incident: Incident, kind: str, route: str, time: int) -> None:
         if kind == "route":
@@ -212,8 +245,13 @@ class Engine:
             due = entry.time + self.policy.config.incidents.lost_after
             step.set_timer(due, "caught up", entry.run)
 
-    def _close_lost(self, step: Step, run: str, time: int) -> None:
+    def _close_lost(self, step: Step, kind: str, run: str, time: int) -> None:
+        """End what was lost; of very much some, and the rest when that has happened."""
         lost = step.state.suspects.pop(run, [])
+        if len(lost) > PIECE:
+            step.state.suspects[run] = lost[PIECE:]
+            step.set_timer(time, kind, run)
+            lost = lost[:PIECE]
         gone = set(lost)
         for later, others in step.state.suspects.items():
             # What ends here and is raised again is no longer what a later run has lost.

@@ -143,9 +143,15 @@ class RunBegan(
 class Tick(
     msgspec.Struct, frozen=True, omit_defaults=True, gc=False, tag="tick", tag_field="entry"
 ):
-    """The clock of the sequencer, microseconds; written when something is due."""
+    """The clock of the sequencer; written when something is due.
+
+    Attributes:
+        time: microseconds.
+        most: of very much that is due by then only about so much happens, without duties; 0: all.
+    """
 
     time: int
+    most: int = 0
 
 
 Entry = AlertEvent | Command | Progress | RunBegan | Tick

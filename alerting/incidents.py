@@ -3,10 +3,10 @@
 from padit.alerting.compiled import Policy
 from padit.alerting.entries import AlertEvent, fingerprint_of
 from padit.alerting.matching import RANK
-from padit.alerting.state import Incident, Member, State
+from padit.alerting.state import Incident, Member, State, Taken
 from padit.domain.message import digest_of
 
-__all__ = ["close", "forget", "place", "unacknowledge", "worst"]
+__all__ = ["close", "forget", "lead", "place", "place_of", "worst"]
 
 _MOST_BEGINS = 100
 _MOST_ENDED, _MOST_ENDED_SERIES = 8, 50_000
@@ -52,6 +52,9 @@ def _open(policy: Policy, state: State, event: AlertEvent) -> Incident:
     else:
         member.event, member.closed, member.ended_by = event, 0, ""
         member.openings += 1
+    if before is None:
+        incident.members[fingerprint].joined = incident.acts
+        incident.free += 1
     _index(policy, state, event, incident, fingerprint)
     return incident
 
@@ -118,17 +121,20 @@ def close(state: State, incident: Incident, fingerprint: str, time: int, reason:
     """End the open alert of a member."""
     member = incident.members[fingerprint]
     _drop_alert(state, member.event.alert, member.event.opened)
-    member.closed, member.ended_by, member.taken = time, reason, None
+    incident.free -= not member.holders
+    member.closed, member.ended_by, member.holders, member.unkept = time, reason, [], 0
     incident.firing -= 1
     if not incident.firing:
         incident.changed = max(incident.changed, time)
-        unacknowledge(incident)
+        incident.wholes = []
+        lead(incident, None)
 
 
-def unacknowledge(incident: Incident) -> None:
-    """Take the acknowledgement of a whole incident back, with its expiry."""
-    incident.acknowledged_by, incident.acknowledged_at = "", 0
-    incident.completed_by, incident.expires = "", 0
+def lead(incident: Incident, first: Taken | None, names: str = "", expires: int = 0) -> None:
+    """Say who has an incident as a whole; None: nobody."""
+    incident.acknowledged_by = names
+    incident.acknowledged_at = 0 if first is None else first.at
+    incident.expires = expires
 
 
 def forget(state: State, incident: Incident) -> None:
@@ -144,15 +150,17 @@ def worst(incident: Incident) -> list[Member]:
     """Members by severity, open ones first, then by opening and name."""
     if len(incident.members) == 1:  # most have one
         return list(incident.members.values())
-    return sorted(
-        incident.members.values(),
-        key=lambda one: (
-            bool(one.closed),
-            -RANK[one.event.severity],
-            one.opened,
-            one.event.source_id,
-            one.event.metric_name,
-        ),
+    return sorted(incident.members.values(), key=place_of)
+
+
+def place_of(one: Member) -> tuple[bool, int, int, str, str]:
+    """Where a member stands among the others, by what is worst."""
+    return (
+        bool(one.closed),
+        -RANK[one.event.severity],
+        one.opened,
+        one.event.source_id,
+        one.event.metric_name,
     )
 
 

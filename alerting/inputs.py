@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from padit.alerting.merging import Merge
 from padit.alerting.sequencer import Record, entry_of, rank_of
 from padit.connectors.kafka_errors import QUIET, ClientErrors
+from padit.connectors.kafka_prompt import PROMPT
 from padit.connectors.uris import Address, parse_address, read_client_config
 from padit.domain.errors import ConfigurationError, SourceError, WireFormatError
 from padit.ops.reach import Reach
@@ -82,7 +83,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
                     yield number, line.rstrip(b"\r\n")[:_LONGEST_LINE]
     except OSError as error:
         message = f"{path} cannot be read: {error.strerror}"
-        raise SourceError(message) from error
+        raise ConfigurationError(message) from error
 
 
 def _ranked(record: Record) -> tuple[tuple[int, bool, str], Record]:
@@ -139,6 +140,7 @@ class TopicInput:
         self._consumer = Consumer(
             {
                 **QUIET,
+                **PROMPT,
                 "bootstrap.servers": first.host,
                 "group.id": "padit-alerting",
                 "enable.auto.commit": False,
@@ -267,11 +269,15 @@ def input_of(alerts: str, audit: str | None, commands: str | None) -> FileInput 
     """The input that addresses name: all files, or all topics of one broker.
 
     Raises:
-        ConfigurationError: they are of both kinds.
+        ConfigurationError: they are of both kinds, one is incomplete, or a file cannot be read.
     """
     given = [("alert", alerts), ("audit", audit), ("command", commands)]
     addresses = [(kind, parse_address(uri)) for kind, uri in given if uri is not None]
     of_topics = [one.kind == "kafka" for _, one in addresses]
+    for one in [one for _, one in addresses if one.kind == "kafka"]:
+        if not (one.host and one.path) or "/" in one.path:
+            message = f"{one.uri}: a topic is written kafka://host:9092/topic"
+            raise ConfigurationError(message)
     if all(of_topics):
         if len({one.host for _, one in addresses}) > 1:
             message = "alerts, audit log and commands have to be topics of one broker"

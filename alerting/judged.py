@@ -3,14 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from padit.alerting.effects import Feedback
+from padit.alerting.effects import VERDICTS, Feedback
 from padit.alerting.entries import AlertEvent, Entry
 from padit.alerting.preview import Preview, alerts_of
 from padit.domain.timestamps import format_utc
 
 __all__ = ["VERDICTS", "Tally", "labels_of", "tallies", "verdicts_of"]
-
-VERDICTS = ("real", "noise", "duplicate", "routine")
 
 
 class Tally(NamedTuple):

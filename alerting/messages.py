@@ -1,5 +1,6 @@
 """Messages for receivers: the incident as of one moment, under an id that the log decides."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import islice
@@ -8,7 +9,7 @@ from padit.alerting.cause import Cause, likely_causes
 from padit.alerting.compiled import Policy, ReadyRoute
 from padit.alerting.effects import DIGESTS, Brief, Handed, MemberView, MessageKind, View
 from padit.alerting.entries import fingerprint_of
-from padit.alerting.incidents import worst
+from padit.alerting.incidents import place_of, worst
 from padit.alerting.matching import RANK
 from padit.alerting.sharing import edges_of
 from padit.alerting.state import Incident, Member, State
@@ -28,7 +29,10 @@ def view_of(policy: Policy, incident: Incident) -> View:
 
 
 def view_with_causes(
-    policy: Policy, incident: Incident, most: int = _MOST_MEMBERS
+    policy: Policy,
+    incident: Incident,
+    most: int = _MOST_MEMBERS,
+    behind: tuple[bool, int, int, str, str] | None = None,
 ) -> tuple[View, tuple[Cause, ...]]:
     """An incident as a message shows it, and the facts behind the words of its causes.
 
@@ -36,8 +40,11 @@ def view_with_causes(
         policy: the configuration.
         incident: an incident.
         most: members, the worst.
+        behind: only those behind this place (`place_of`).
     """
     members = worst(incident)
+    first = 0 if behind is None else bisect_right(members, behind, key=place_of)
+    shown = members[first : first + most]
     grouping = policy.config.incidents
     edges, stated = edges_of(grouping, [one.event for one in members])
     causes, decided = likely_causes(members, edges, grouping.margin)
@@ -48,8 +55,8 @@ def view_with_causes(
         firing=incident.firing > 0,
         flapping=incident.flapping,
         acknowledged_by=incident.acknowledged_by,
-        members=tuple([_view(one, not incident.acknowledged_by) for one in members[:most]]),
-        more=max(len(members) - most, 0),
+        members=tuple([_view(one, not incident.acknowledged_by) for one in shown]),
+        more=len(members) - first - len(shown),
         causes=tuple(
             [
                 (shortened(one.source), one.score, shortened(one.why, _LONGEST_SUMMARY))

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from padit.alerting.acknowledging import took
+from padit.alerting.acknowledging import name_next, took, took_whole
 from padit.alerting.alert_rows import AlertState, row_of
 from padit.alerting.compiled import Policy
 from padit.alerting.deeds import Deeds
@@ -25,6 +25,7 @@ from padit.alerting.incidents import worst
 from padit.alerting.matching import RANK, targets
 from padit.alerting.messages import view_with_causes
 from padit.alerting.policy import AlertingConfig
+from padit.alerting.silencing import silencing_of
 from padit.alerting.state import Incident, State
 from padit.domain.alert import Severity
 
@@ -268,73 +269,37 @@ class Overview:
             if after is None or place > after
         ]
 
-    def incident(self, name: str, members: int = 20) -> dict[str, Any]:
+    def incident(
+        self, name: str, members: int = 20, behind: tuple[bool, int, int, str, str] | None = None
+    ) -> dict[str, Any]:
         """An incident as a message shows it, with what each route knows of it.
 
-        It has at most so many members, the worst; `more` is how many others there are.
+        It has at most so many members, the worst behind a place; `more` is how many follow.
         Each cause is a mapping here: `source`, `score`, `why` and `speaks`, the facts of `why`.
         """
         one = self.incidents[name]
-        shown, causes = view_with_causes(self.policy, one, members)
+        shown, causes = view_with_causes(self.policy, one, members, behind)
         view: dict[str, Any] = msgspec.to_builtins(shown)
         view["causes"] = [
             {"source": source, "score": score, "why": why, "speaks": cause.speaks._asdict()}
             for (source, score, why), cause in zip(shown.causes, causes, strict=True)
         ]
+        name_next(view, one)
         view["routes"] = {
             route: {"state": told.state, "why": told.why, "detail": told.detail,
                     "messages": told.messages}
             for route, told in one.told.items()
         }  # fmt: skip
         view["suppressed"] = sorted(set(self.suppressed(name).values()))
-        shown_series = {each["fingerprint"] for each in view["members"]}
-        view["silenced"], view["silences"] = self._silences(one, shown_series)
+        view |= silencing_of(
+            self.policy, self.state, one, [each["fingerprint"] for each in view["members"]]
+        )
         closed = [member.closed for member in one.members.values()]
         view["closed"] = 0 if one.firing else max(closed, default=0)
         view["sources"] = sorted({member.event.source_id for member in one.members.values()})
         view["title"] = self.title(name)
         view["changed_by"] = self.touched.get(name, 0)
         return view
-
-    def _silences(self, incident: Incident, shown: set[str]) -> tuple[int, list[dict[str, Any]]]:
-        """Silences that have not ended and mean something open of an incident.
-
-        Args:
-            incident: an incident.
-            shown: fingerprints of the series that are shown of it.
-
-        Returns:
-            Until when those by command cover all that is open, 0: they do not; and each silence
-            with the shown series that it means. Those of the configuration may lie ahead: they hold
-            from `start` on.
-        """
-        now, muting = self.state.now, self.policy.muting(self.state.silences)
-        # One that was given begins at the clock, which data that come late have yet to reach.
-        still = {one: m.event for one, m in incident.members.items() if not m.closed}
-        met: dict[str, list[str]] = {}
-        ends = []
-        for series, event in still.items():
-            holding = [one for one in muting.meaning(event) if now < one.end]
-            ends.append(max((one.end for one in holding), default=0))
-            for one in holding:
-                met.setdefault(one.id, []).append(series)
-        for ready in self.policy.silences:
-            if now < ready.end:
-                met[ready.id] = [one for one, event in still.items() if ready.matches(event)]
-        found = [
-            {"id": name, "by": by, "start": start, "end": end,
-             "series": [one for one in met[name] if one in shown]}
-            for name, by, start, end in self._named_silences()
-            if met.get(name)
-        ]  # fmt: skip
-        return min(ends, default=0), found
-
-    def _named_silences(self) -> Iterator[tuple[str, str, int, int]]:
-        """Id, who made it, begin and end of each silence: those by command, then the others."""
-        for one in self.state.silences.values():
-            yield one.id, one.by, 0, one.end
-        for ready in self.policy.silences:
-            yield ready.id, "configuration", ready.start, ready.end
 
     def may_hold(self, command: str, fingerprint: str) -> bool:
         """Whether an acknowledgement holds a series; also where it has yet to take effect."""
@@ -345,7 +310,7 @@ class Overview:
         if known is None:
             return False
         incident = state.incidents[known[0]]
-        return incident.completed_by == command or took(command, incident.members[fingerprint])
+        return took(command, incident.members[fingerprint]) or took_whole(command, incident)
 
     def title(self, incident: str) -> str:
         """What an incident is called: what the worst of it says."""

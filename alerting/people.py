@@ -6,8 +6,8 @@ configuration makes of alerts. It acts on what is open when it takes effect.
 
 from collections.abc import Iterable
 
-from padit.alerting.acknowledging import acknowledge, take_back, took
-from padit.alerting.effects import CommandResult, Feedback
+from padit.alerting.acknowledging import acknowledge, take_back, took, took_whole
+from padit.alerting.effects import VERDICTS, CommandResult, Feedback
 from padit.alerting.entries import Command
 from padit.alerting.incidents import close
 from padit.alerting.matching import Aim, aim_of
@@ -53,8 +53,9 @@ def obey(step: Step, command: Command) -> None:
         result = "applied" if found is not None else "no_match"
         step.effects.append(CommandResult(command.id, result, command.time))  # type: ignore[arg-type]
         return
-    alerts = _alerts(step, command)
-    ended = _ended(step, command) if command.kind == "feedback" and not alerts else ()
+    judges = command.kind == "feedback"
+    alerts = [] if judges and command.note not in VERDICTS else _alerts(step, command)
+    ended = _ended(step, command) if judges and not alerts else ()
     if ended:
         _write_verdict(step, command, ended)
         return
@@ -76,9 +77,7 @@ def _taken_by(command: str, alerts: Alerts) -> Alerts:
     """
     taken = [one for one in alerts if took(command, one[0].members[one[1]])]
     some = {incident.id for incident, _, _ in taken}
-    return taken + [
-        one for one in alerts if one[0].completed_by == command and one[0].id not in some
-    ]
+    return taken + [one for one in alerts if one[0].id not in some and took_whole(command, one[0])]
 
 
 def _judge(step: Step, command: Command, alerts: Alerts) -> None:
@@ -98,7 +97,13 @@ def _ended(step: Step, command: Command) -> tuple[str, ...]:
     series the last that had opened when the person looked.
     """
     target = command.target
-    if not target.fingerprint or target.source or target.metric or target.labels:
+    if (
+        command.note not in VERDICTS
+        or not target.fingerprint
+        or target.source
+        or target.metric
+        or target.labels
+    ):
         return ()
     seen = parse_timestamp(target.time) if target.time else _FOR_EVER
     found = [alert for opened, alert in step.state.ended.get(target.fingerprint, ())

@@ -2,20 +2,22 @@
 
 import re
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
 from padit.alerting.matching import Hours
+from padit.alerting.policy_types import (
+    Duration,
+    Link,
+    Moment,
+    Name,
+    Patterns,
+    Zone,
+    at_least,
+    duration_of,
+)
 from padit.domain.config import Section
-from padit.domain.timestamps import MICROS, format_utc, parse_timestamp
+from padit.domain.timestamps import MICROS, format_utc
 
 __all__ = [
     "AlertingConfig",
@@ -32,60 +34,13 @@ __all__ = [
     "SilentJob",
     "WeeklyTest",
     "duration_of",
+    "never_taken",
 ]
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*(s|m|h|d|w)")
 _NEAR, _NEAREST = 300 * MICROS, 180 * MICROS
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)")
-
-
-def duration_of(value: Any) -> int:
-    """Microseconds of `90s`, `5m`, `2h`, `1d`.
-
-    Raises:
-        ValueError: it is no duration.
-    """
-    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None:
-        message = f"a duration is a number and s, m, h, d or w, like 5m; not {value!r}"
-        raise ValueError(message)
-    return round(float(found[1]) * _UNITS[found[2]] * MICROS)
-
-
-def _moment(value: Any) -> int:
-    """Microseconds of an RFC 3339 time."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    text = value.isoformat() if hasattr(value, "isoformat") else value
-    if not isinstance(text, str):
-        message = f"a time is RFC 3339 text, like 2026-03-01T08:00:00Z; not {value!r}"
-        raise ValueError(message)
-    return parse_timestamp(text)
-
-
-def _several(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (OSError, ValueError) as error:
-        message = f"there is no time zone {value!r}; give a name like Europe/Berlin"
-        raise ValueError(message) from error
-    return value
-
-
-Duration = Annotated[
-    int, BeforeValidator(duration_of), WithJsonSchema({"type": "integer", "format": "duration"})
-]
-Moment = Annotated[int, BeforeValidator(_moment)]
-Patterns = Annotated[tuple[str, ...], BeforeValidator(_several)]
-Zone = Annotated[str, AfterValidator(_zone)]
-Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\w.\-/ ]+$")]
 
 
 class Match(Section):
@@ -278,8 +233,8 @@ class Heartbeat(Section):
     """A message to somebody outside who misses it; only while the job reports its progress."""
 
     route: Name = Field(description="Where to.")
-    every: Duration = Field(
-        default=300 * MICROS, description="How often.", examples=["5m"], ge=10 * MICROS
+    every: Annotated[Duration, at_least("10s")] = Field(
+        default=300 * MICROS, description="How often.", examples=["5m"]
     )  # fmt: skip
 
 
@@ -308,8 +263,8 @@ class SilentJob(Section):
     """A message when the job reports no progress any more, and one when it does again."""
 
     route: Name = Field(description="Where to.")
-    after: Duration = Field(
-        default=600 * MICROS, description="Without progress for at least so long.", ge=60 * MICROS
+    after: Annotated[Duration, at_least("1m")] = Field(
+        default=600 * MICROS, description="Without progress for at least so long."
     )  # fmt: skip
 
 
@@ -317,7 +272,7 @@ class AlertingConfig(Section):
     """All keys of an alerting configuration."""
 
     timezone: Zone = Field(default="UTC", description="Of hours without one of their own.")
-    link: str = Field(
+    link: Link = Field(
         default="", description="Page of an incident; `{incident}` and `{time}` are filled in."
     )
     receivers: dict[Name, dict[str, Any]] = Field(
@@ -341,9 +296,8 @@ class AlertingConfig(Section):
         description="Time that transitions of several partitions are waited for, to be in order.",
     )  # fmt: skip
 
-    keep: Duration = Field(
+    keep: Annotated[Duration, at_least("1d")] = Field(
         default=90 * 86_400 * MICROS,
-        ge=86_400 * MICROS,
         description="How long log, outcomes and delivered messages are kept at least, in event "
         "time; what is still open is kept with all that came after it.",
     )
@@ -385,6 +339,20 @@ class AlertingConfig(Section):
             message = "two silences have the same id"
             raise ValueError(message)
         return self
+
+
+def never_taken(routes: tuple[Route, ...]) -> list[tuple[str, str]]:
+    """Routes that no alert reaches, each with the one before that takes everything."""
+    found: list[tuple[str, str]] = []
+    taker: Route | None = None
+    for route in routes:
+        if taker is not None:
+            found += [(one.name, taker.name) for one, _ in flat((route,))]
+        else:
+            found += never_taken(route.routes)
+            if route.match == Match() and not route.go_on:
+                taker = route
+    return found
 
 
 def flat(routes: tuple[Route, ...], above: str | None = None) -> list[tuple[Route, str | None]]:

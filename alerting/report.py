@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from padit.alerting.state import State
 
-__all__ = ["account", "residues"]
+__all__ = ["account", "in_vain", "residues"]
 
 _PREFIX = "message "
 
@@ -25,6 +25,21 @@ def account(counts: Mapping[str, Mapping[str, int]]) -> str:
             line += f"; {sum(states.values())} messages = {_sum(states)}"
         lines.append(line)
     return "\n".join(lines) or "no transition came"
+
+
+def in_vain(refused: Iterable[tuple[str, int, str]], commands: Mapping[str, int]) -> str:
+    """Lines on what was refused, by place, and on commands that met nothing; empty: all counted.
+
+    >>> print(in_vain([("c.jsonl", 2, "no command")], {"applied": 3, "no_match": 1}))
+    c.jsonl: 2 records refused (table `refused`), one as: no command
+    commands in vain: 1 no_match
+    """
+    lines = [f"{place}: {count} record{'s' if count > 1 else ''} refused (table `refused`), "
+             f"one as: {reason}" for place, count, reason in refused]  # fmt: skip
+    nothing = {name: count for name, count in commands.items() if name.startswith("no_")}
+    if nothing:
+        lines.append(f"commands in vain: {_sum(nothing)}")
+    return "\n".join(lines)
 
 
 def _sum(parts: Mapping[str, int]) -> str:

@@ -16,12 +16,22 @@ import msgspec
 from padit.alerting.compiled import Policy
 from padit.alerting.effects import Effect
 from padit.alerting.engine import Engine
-from padit.alerting.entries import AlertEvent, Entry, Progress, RunBegan, Tick, command_of, event_of
+from padit.alerting.entries import (
+    AlertEvent,
+    Command,
+    Entry,
+    Progress,
+    RunBegan,
+    Tick,
+    command_of,
+    event_of,
+)
 from padit.alerting.job_progress import Reports
 from padit.alerting.notifiers.base import secret
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.signing import check
 from padit.alerting.state import State, dump, load
+from padit.alerting.step import MOST
 from padit.alerting.store.base import LogRow, Store
 from padit.alerting.store.retention import cut_of, forget, horizon_of
 from padit.domain.audit import JobProgress, RunStarted, decode_record
@@ -75,7 +85,7 @@ def entry_of(kind: str, data: bytes) -> tuple[str | None, Entry] | None:
         command = command_of(data)
         return command.id, command
     if kind == "tick":
-        return None, Tick(int(data))
+        return None, Tick(*map(int, data.split()))
     if kind == "progress":
         return None, msgspec.json.decode(data, type=Progress)
     record = audit_record(data)
@@ -156,15 +166,30 @@ class Alerting:
     def take(self, records: Sequence[Record]) -> list[Effect]:
         """Append inputs to the log and apply them, in one transaction; what is new in effects.
 
+        Where very much is due before one of them, that happens first, in transactions of its own.
+
         Raises:
-            SinkError: the store cannot be written; nothing of this has happened then.
+            SinkError: the store cannot be written. What is not written of this has not happened;
+                to take all of it once more changes nothing about the rest.
         """
-        with self._writing():
-            for record in records:
-                made = self._take(record)  # some of it may be written by then
-                self._made += made
-                self._store.move(record.place, record.partition, record.following)
-            return self._add()
+        found: list[Effect] = []
+        taken = 0
+        while taken < len(records):
+            with self._writing():
+                taken = self._take_some(records, taken)
+                found += self._add()
+        return found
+
+    def _take_some(self, records: Sequence[Record], begin: int) -> int:
+        """Take records up to one before which very much is due, and some of that; how far it is."""
+        for number in range(begin, len(records)):
+            record = records[number]
+            made = self._take(record)  # some of it may be written by then
+            if made is None:
+                return number
+            self._made += made
+            self._store.move(record.place, record.partition, record.following)
+        return len(records)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -178,7 +203,7 @@ class Alerting:
         self._stale = False
 
     def tick(self, time: int) -> list[Effect]:
-        """Let time pass up to an event time, if something is due by then.
+        """Let time pass up to an event time, if something is due by then; of very much some of it.
 
         Raises:
             SinkError: as `take`.
@@ -187,10 +212,21 @@ class Alerting:
         if due is None or due > time:
             return []
         with self._writing():
-            self._store.append("tick", None, time, str(time).encode())
-            made = self._apply(Tick(time))
-            self._made += made
+            if not self._happened(time):
+                self._let_pass(Tick(time), str(time))
             return self._add()
+
+    def _happened(self, time: int) -> bool:
+        """Whether very much is due by an event time; some of it happens then."""
+        much = self._engine.much_due(self.state, time)
+        if much:
+            self._let_pass(Tick(time, MOST), f"{time} {MOST}")
+        return much
+
+    def _let_pass(self, tick: Tick, payload: str) -> None:
+        self._store.append("tick", None, tick.time, payload.encode())
+        made = self._apply(tick)
+        self._made += made
 
     def _apply(self, entry: Entry) -> list[Effect]:
         return self._engine.apply(self.state, entry, self._hand_over)
@@ -225,7 +261,11 @@ class Alerting:
 
     def finish(self) -> list[Effect]:
         """The input has ended: everything that only waits for time happens."""
-        return self.tick(self.state.now + self._memory)
+        found: list[Effect] = []
+        end = self.state.now + self._memory
+        while (due := self.next_due()) is not None and due <= end:
+            found += self.tick(end)
+        return found
 
     def save(self) -> None:
         """Keep the state, so that the next start is quick.
@@ -257,16 +297,14 @@ class Alerting:
         """Event time at which something happens without an input; None: nothing does."""
         return self._engine.next_due(self.state)
 
-    def _take(self, record: Record) -> list[Effect]:
+    def _take(self, record: Record) -> list[Effect] | None:
+        """What follows from a record; None: very much is due before, of which some happened."""
         try:
-            if record.kind == "command" and self._key:
-                check(record.data, self._key)
             if record.kind == "audit":
                 told = audit_record(record.data)
                 if isinstance(told, JobProgress):
                     return self._report(told)
-            found = entry_of(record.kind, record.data)
-            self._check_age(found)
+            found = self._entry_of(record)
         except WireFormatError as error:
             self._store.refuse(
                 record.place, record.partition, record.number, str(error), record.data
@@ -275,6 +313,8 @@ class Alerting:
         if found is None:
             return []
         identity, entry = found
+        if not isinstance(entry, Command | RunBegan) and self._happened(entry.time):
+            return None
         number = self._store.append(record.kind, identity, entry.time, record.data)
         if number is None:
             return []
@@ -283,6 +323,14 @@ class Alerting:
             self._reports.begin()
         return self._apply(entry)
 
+    def _entry_of(self, record: Record) -> tuple[str | None, Entry] | None:
+        """As `entry_of`, of what may be taken."""
+        if record.kind == "command" and self._key:
+            check(record.data, self._key)
+        found = entry_of(record.kind, record.data)
+        self._check_age(found)
+        return found
+
     def _check_age(self, found: tuple[str | None, Entry] | None) -> None:
         """What is older than the log may have been taken before; the log no longer knows."""
         horizon = self._horizon
@@ -290,17 +338,19 @@ class Alerting:
             message = f"it is of before {format_utc(horizon.time)}, where the log begins (`keep`)"
             raise WireFormatError(message)
 
-    def _report(self, record: JobProgress) -> list[Effect]:
+    def _report(self, record: JobProgress) -> list[Effect] | None:
         """The job has come further; an entry of the log only where something was due by then.
 
         So a quiet job does not fill the log, and the entry makes the same difference as before.
         """
-        self.reports += 1
         row, other = self._reports.take(record)
         if other:
             self._store.forget_reported()
         self._store.report(row)
         time = self._reports.reached
+        if time is not None and self._happened(time):
+            return None
+        self.reports += 1
         if time is None:
             return []
         entry = Progress(time, record.run, record.shape)

@@ -47,7 +47,8 @@ class SilenceReview:
     """
 
     def __init__(self, config: AlertingConfig) -> None:
-        self._made: dict[str, Silenced] = {}
+        self._made: dict[str, Silenced] = {}  # without `real`, which is below
+        self._real: dict[str, dict[str, None]] = {}
         self._match: dict[str, Matcher | Target] = {}
         self._wide: dict[str, None] = {}  # those that may mean several series and may hold
         self._narrow: dict[str, dict[str, None]] = {}  # by series those that name it
@@ -133,13 +134,18 @@ class SilenceReview:
             del self._wide[name]
         if len(self._made) < _MOST:
             return
-        ended = (one.id for one in self._made.values() if one.end <= self._latest and not one.real)
+        ended = (
+            one.id
+            for one in self._made.values()
+            if one.end <= self._latest and one.id not in self._real
+        )
         name = next(ended, None) or next(iter(self._made))
         target = self._match.pop(name)
         self._wide.pop(name, None)
         if isinstance(target, Target) and target.fingerprint:
             self._narrow[target.fingerprint].pop(name, None)
         del self._made[name]
+        self._real.pop(name, None)
 
     def _aimed_at(self, target: Target) -> list[str]:
         """The open alerts that a target names."""
@@ -148,9 +154,8 @@ class SilenceReview:
 
     def _mark(self, name: str, alert: str) -> None:
         """An alert that a silence muted was real."""
-        one = self._made.get(name)
-        if one is not None and alert not in one.real:
-            self._made[name] = one._replace(real=(*one.real, alert))
+        if name in self._made:
+            self._real.setdefault(name, {})[alert] = None
 
     def _fits(self, name: str, event: AlertEvent) -> bool:
         match = self._match[name]
@@ -160,22 +165,27 @@ class SilenceReview:
 
     def all(self) -> list[Silenced]:
         """Every silence that is remembered."""
-        return list(self._made.values())
+        return [self._whole(one) for one in self._made.values()]
+
+    def _whole(self, one: Silenced) -> Silenced:
+        return one._replace(real=tuple(self._real.get(one.id, ())))
 
     def never_matched(self, now: int) -> list[Silenced]:
         """Those that have ended, or lasted a day, without muting anything."""
         return [
-            one for one in self._made.values()
+            self._whole(one) for one in self._made.values()
             if not one.muted and one.start <= now and (one.end <= now or now - one.start > _DAY)
         ]  # fmt: skip
 
     def hid_real(self) -> list[Silenced]:
         """Those that muted an alert which somebody marked as real."""
-        return [one for one in self._made.values() if one.real]
+        return [self._whole(one) for one in self._made.values() if one.id in self._real]
 
     def hiding(self, alerts: Sequence[str]) -> list[Silenced]:
         """Those that muted one of these alerts, which somebody marked as real."""
         names = dict.fromkeys(name for alert in alerts for name in self._muting.get(alert, ()))
         wanted = set(alerts)
-        found = (self._made[name] for name in names if name in self._made)
-        return [one for one in found if not wanted.isdisjoint(one.real)]
+        return [
+            self._whole(self._made[name]) for name in names
+            if name in self._made and not wanted.isdisjoint(self._real.get(name, ()))
+        ]  # fmt: skip

@@ -1,19 +1,21 @@
-"""What a silence would mute, over the recorded past: before it is made."""
+"""What silences would mute, over the recorded past: before they are made."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from padit.alerting.entries import AlertEvent, Command, Entry, Target
 from padit.alerting.matching import targets
+from padit.alerting.muting import Muting
+from padit.alerting.state import SilenceSet, State
 from padit.domain.timestamps import MICROS
 
-__all__ = ["Muted", "SilencePreview", "preview_of"]
+__all__ = ["Muted", "SilencePreview", "muted_now", "preview_of"]
 
 _WEEK = 7 * 86_400 * MICROS
 
 
 class Muted(NamedTuple):
-    """An alert that the silence matches."""
+    """An alert that one of the silences matches."""
 
     id: str
     summary: str
@@ -21,21 +23,37 @@ class Muted(NamedTuple):
 
 
 class SilencePreview(NamedTuple):
-    """Alerts of the last week that a silence matches, how many were marked as real, and series."""
+    """Alerts of the last week that silences match, how many were marked as real, and series.
+
+    What several of the silences match counts once.
+    """
 
     alerts: list[Muted]
     real: int
     series: int
 
 
-def preview_of(target: Target, now: int, entries: Iterable[Entry]) -> SilencePreview:
+def muted_now(aims: Sequence[Target], state: State) -> list[str]:
+    """Open alerts that silences mean, however long they have been open."""
+    means = _aim(aims)
+    events = (state.incidents[name].members[one].event for name, one in state.alerts.values())
+    return [event.alert for event in events if means(event)]
+
+
+def _aim(aims: Sequence[Target]) -> Callable[[AlertEvent], bool]:
+    muting = Muting({str(n): SilenceSet(str(n), one, 0, 0) for n, one in enumerate(aims)})
+    return lambda event: any(muting.meaning(event))
+
+
+def preview_of(aims: Sequence[Target], now: int, entries: Iterable[Entry]) -> SilencePreview:
     """The alerts that opened within a week before `now` and match.
 
     Args:
-        target: of the silence.
+        aims: targets of the silences.
         now: event time, microseconds.
         entries: of the log, in order.
     """
+    means = _aim(aims)
     alerts: dict[str, Muted] = {}
     series: dict[tuple[str, str], str] = {}
     open_by_series: dict[tuple[str, str], AlertEvent] = {}
@@ -52,7 +70,7 @@ def preview_of(target: Target, now: int, entries: Iterable[Entry]) -> SilencePre
             open_by_series.pop(key, None)
         else:
             open_by_series[key] = one
-        if one.kind == "opened" and one.opened > now - _WEEK and targets(target, one):
+        if one.kind == "opened" and one.opened > now - _WEEK and means(one):
             alerts.setdefault(one.alert, Muted(one.alert, one.summary, one.opened))
             series[key] = one.alert
     return SilencePreview(list(alerts.values()), len(real & alerts.keys()), len(series))

@@ -14,8 +14,9 @@ from padit.domain.errors import StateError
 
 __all__ = ["Incident", "Member", "SilenceSet", "State", "Taken", "Told", "dump", "load"]
 
-_VERSION = 7
-_READ = frozenset({5, 6, _VERSION})  # before 7 an acknowledgement stayed when it had run out
+_VERSION = 8
+# Before 7 an acknowledgement stayed when it had run out, before 8 a series had one holder.
+_READ = frozenset({5, 6, 7, _VERSION})
 
 
 class Taken(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -25,12 +26,14 @@ class Taken(msgspec.Struct, array_like=True, frozen=True, gc=False):
         by, at: who, and when.
         expires: event time at which it runs out; 0: never.
         command: id of the command that took it.
+        order: its number among the acknowledgements of its incident, from 1.
     """
 
     by: str
     at: int
     expires: int = 0
     command: str = ""
+    order: int = 0
 
 
 class Member(msgspec.Struct, array_like=True, gc=False):
@@ -42,8 +45,11 @@ class Member(msgspec.Struct, array_like=True, gc=False):
         closed: event time at which its latest alert ended; 0 while it is open.
         openings: alerts of it in this incident.
         ended_by: reason of its end.
-        taken: by whom it was acknowledged; None: by nobody, or it joined what somebody has whole.
-            What has run out is dropped, so this is the only place to ask.
+        holders: by whom it was acknowledged, in order: the first has it, and what the first gives
+            back is the next one's. Empty: nobody, or it joined what somebody has whole. What has
+            run out is dropped, so this is the only place to ask.
+        joined: `acts` of its incident when its latest alert began.
+        unkept: acknowledgements that found as many holders as are kept, so were not.
     """
 
     event: AlertEvent
@@ -51,7 +57,14 @@ class Member(msgspec.Struct, array_like=True, gc=False):
     closed: int = 0
     openings: int = 1
     ended_by: str = ""
-    taken: Taken | None = None
+    holders: list[Taken] = []
+    joined: int = 0
+    unkept: int = 0
+
+    @property
+    def taken(self) -> Taken | None:
+        """Who has it."""
+        return self.holders[0] if self.holders else None
 
 
 class Told(msgspec.Struct, array_like=True, gc=False):
@@ -95,11 +108,14 @@ class Incident(msgspec.Struct, array_like=True, gc=False):
         flapping: whether it comes and goes.
         acknowledged_by, acknowledged_at: who has all of it, and since when; empty and 0: nobody,
             also where that has run out.
-        completed_by: id of the command since which somebody has all of it.
-        expires: event time at which that runs out; 0: never.
+        wholes: acknowledgements since which somebody has all of it, in order; the first of them
+            counts, and behind it come those that had all of it without it.
+        expires: event time at which the first of them runs out; 0: never.
         told: by name of the route.
         leaving: whether a timer will look whether it can be forgotten.
         keys: of `State.keys` that led to it.
+        acts: acknowledgements of it so far.
+        free: open members that nobody holds by themselves.
     """
 
     id: str
@@ -112,11 +128,13 @@ class Incident(msgspec.Struct, array_like=True, gc=False):
     flapping: bool = False
     acknowledged_by: str = ""
     acknowledged_at: int = 0
-    completed_by: str = ""
+    wholes: list[Taken] = []
     expires: int = 0
     told: dict[str, Told] = {}
     leaving: bool = False
     keys: list[str] = []
+    acts: int = 0
+    free: int = 0
 
 
 class SilenceSet(msgspec.Struct, array_like=True, gc=False):
@@ -208,9 +226,9 @@ _decoder = msgspec.msgpack.Decoder(State)
 _head = msgspec.msgpack.Decoder(_Head)
 _INCIDENTS = State.__struct_fields__.index("incidents")
 _MEMBERS = Incident.__struct_fields__.index("members")
-_TAKEN = Member.__struct_fields__.index("taken")
+_HOLDERS = Member.__struct_fields__.index("holders")  # `taken` before 8
 _ACKNOWLEDGED_BY = Incident.__struct_fields__.index("acknowledged_by")
-_COMPLETED_BY = Incident.__struct_fields__.index("completed_by")  # `reminded` before 7
+_WHOLES = Incident.__struct_fields__.index("wholes")  # `completed_by` in 7, `reminded` before
 
 
 def dump(state: State) -> bytes:
@@ -239,19 +257,55 @@ def load(data: bytes) -> State:
 
 
 def _upgraded(data: bytes) -> State:
-    """A state of before 7, which marked what had run out instead of dropping it.
+    """A state of before 8, in which a series had one holder.
 
-    Who took what by which command is not in it, so nothing of it can be undone by its command.
+    Before 7 it marked what had run out instead of dropping it, and did not know who took what by
+    which command: nothing of that can be undone by its command.
     """
     fields: list[Any] = msgspec.msgpack.decode(data)
+    before_7 = fields[0] < 7
     fields[0] = _VERSION
     for incident in fields[_INCIDENTS].values():
+        if before_7:
+            _drop_what_has_run_out(incident)
+        completed_by, incident[_WHOLES] = incident[_WHOLES], []
         for member in incident[_MEMBERS].values():
-            taken = member[_TAKEN] if len(member) > _TAKEN else None
-            if taken is not None:
-                member[_TAKEN] = None if taken[3:] == [True] else taken[:3]
-        if incident[_COMPLETED_BY]:
-            incident[_ACKNOWLEDGED_BY : _COMPLETED_BY + 2] = ["", 0, "", 0]
-        else:
-            incident[_COMPLETED_BY] = ""
-    return msgspec.convert(fields, State)
+            if len(member) > _HOLDERS:
+                member[_HOLDERS] = [] if member[_HOLDERS] is None else [member[_HOLDERS]]
+        if incident[_ACKNOWLEDGED_BY]:
+            by, at = incident[_ACKNOWLEDGED_BY:_WHOLES]
+            incident[_WHOLES] = [[by, at, incident[_WHOLES + 1], completed_by]]
+    state = msgspec.convert(fields, State)
+    for one in state.incidents.values():
+        _number(one)
+    return state
+
+
+def _drop_what_has_run_out(incident: list[Any]) -> None:
+    for member in incident[_MEMBERS].values():
+        taken = member[_HOLDERS] if len(member) > _HOLDERS else None
+        if taken is not None:
+            member[_HOLDERS] = None if taken[3:] == [True] else taken[:3]
+    if incident[_WHOLES]:
+        incident[_ACKNOWLEDGED_BY : _WHOLES + 2] = ["", 0, "", 0]
+    else:
+        incident[_WHOLES] = ""
+
+
+def _number(incident: Incident) -> None:
+    """Put the acknowledgements of before 8 into their order: that of their times."""
+    held = [one.taken for one in incident.members.values() if one.taken is not None]
+    order = {each: n for n, each in enumerate(sorted({(one.at, one.command) for one in held}), 1)}
+    incident.acts = len(order) + bool(incident.wholes)
+    for one in incident.members.values():
+        if one.closed:
+            continue
+        incident.free += not one.holders
+        one.joined = 0 if one.holders else incident.acts
+        one.holders = [msgspec.structs.replace(each, order=order[each.at, each.command])
+                       for each in one.holders]  # fmt: skip
+    by = {one.command: one.by for one in held if one.command}
+    incident.wholes = [
+        msgspec.structs.replace(one, by=by.get(one.command, one.by), order=incident.acts)
+        for one in incident.wholes
+    ]

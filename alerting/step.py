@@ -9,10 +9,12 @@ from padit.alerting.effects import Effect, MessageKind, Outcome, Reason
 from padit.alerting.messages import brief, hand
 from padit.alerting.state import Incident, State
 
-__all__ = ["PIECE", "Step"]
+__all__ = ["MOST", "PIECE", "Step"]
 
 PIECE = 500
 """Things that are done until effects are handed over; some 50 ms of work."""
+MOST = 4 * PIECE
+"""Things that one transaction should hold: while it lasts, others that write wait."""
 
 
 @dataclass(slots=True)
@@ -23,6 +25,7 @@ class Step:
         brief: messages are only counted.
         hand_over: takes the effects so far while there is more to do; None: they are kept.
         parts: of the work that were done since.
+        done: parts in all.
     """
 
     policy: Policy
@@ -31,10 +34,12 @@ class Step:
     effects: list[Effect] = field(default_factory=list)
     hand_over: Callable[[list[Effect]], None] | None = None
     parts: int = 0
+    done: int = 0
 
     def part(self) -> None:
         """One of many things was done. Of 100,000 ends at once the effects go piece by piece."""
         self.parts += 1
+        self.done += 1
         if self.parts >= PIECE and self.hand_over is not None:
             effects, self.effects, self.parts = self.effects, [], 0
             self.hand_over(effects)

@@ -1,7 +1,8 @@
 """Renders templates in a process of its own, which can be ended: `padit.alerting.templates`.
 
 A line of JSON comes in, `{"parts": {name: template}, "values": {...}}`, and one goes out, by name
-the text, or `{"error": "..."}`. Nothing else is imported, so it starts quickly.
+the text, or `{"error": "..."}`. An empty line says that it has started. Nothing else is imported,
+so it starts quickly.
 """
 
 import json
@@ -40,6 +41,8 @@ def render(parts: dict[str, str], values: dict[str, object]) -> dict[str, str]:
 def main() -> None:
     """Answer until the input ends."""
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    sys.stdout.write("\n")
+    sys.stdout.flush()
     for line in sys.stdin:
         try:
             asked = json.loads(line)

@@ -19,7 +19,7 @@ from padit.domain.errors import ConfigurationError
 
 __all__ = ["Templates"]
 
-_SECONDS = 2.0
+_SECONDS, _START_SECONDS = 2.0, 10.0
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")  # no secrets
 _encoder = msgspec.json.Encoder()
 
@@ -73,30 +73,11 @@ class Templates:
         """One question to the process; one that takes too long is ended."""
         if self._process is None or self._process.poll() is not None:
             self.close()
-            command = [sys.executable, "-m", "padit.alerting.template_worker"]
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
-            )
-            seconds = _SECONDS + 10.0  # it starts
-        else:
-            seconds = _SECONDS
-        process = self._process
-        timer = threading.Timer(seconds, process.kill)
-        timer.start()
-        try:
-            if process.stdin is None or process.stdout is None:
-                return {"error": "it cannot be asked"}
-            process.stdin.write(asked)
-            process.stdin.flush()
-            line = process.stdout.readline()
-        except (OSError, ValueError) as error:
-            return {"error": f"{type(error).__name__}"}
-        finally:
-            timer.cancel()
+            self._process = _started()
+            if not _answer(self._process, "", _START_SECONDS):
+                self.close()
+                return {"error": f"it did not start within {_START_SECONDS:g} s"}
+        line = _answer(self._process, asked, _SECONDS)
         if not line.endswith("\n"):
             self.close()
             return {"error": f"it took more than {_SECONDS:g} s, or too much memory"}
@@ -112,6 +93,32 @@ class Templates:
                     stream.close()
             self._process.wait()
             self._process = None
+
+
+def _started() -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "padit.alerting.template_worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+    )
+
+
+def _answer(process: "subprocess.Popen[str]", asked: str, seconds: float) -> str:
+    """The line that answers a question; one that takes longer is the end of the process."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        if process.stdin is None or process.stdout is None:
+            return ""
+        process.stdin.write(asked)
+        process.stdin.flush()
+        return process.stdout.readline()
+    except (OSError, ValueError):
+        return ""
+    finally:
+        timer.cancel()
 
 
 def _check(parts: Mapping[str, str]) -> None:

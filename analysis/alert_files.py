@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import TopicMetadata
 
 from padit.connectors.kafka_errors import QUIET
+from padit.connectors.kafka_prompt import PROMPT
 from padit.connectors.uris import parse_address, read_client_config
 from padit.domain.dead_letter import DeadLetter
 from padit.domain.errors import ConfigurationError, SourceError
@@ -140,6 +141,7 @@ def _from_topic(
     consumer = Consumer(
         {
             **QUIET,
+            **PROMPT,
             "bootstrap.servers": bootstrap,
             "group.id": "padit-diff",
             "enable.auto.commit": False,

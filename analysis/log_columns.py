@@ -53,7 +53,7 @@ class LogColumns:
     """Begins empty; one thread adds at a time, any may read.
 
     Args:
-        levels: their names; a record holds the position.
+        levels: their names; a record holds the position, one of another level their number.
     """
 
     def __init__(self, levels: Sequence[str]) -> None:
@@ -84,9 +84,10 @@ class LogColumns:
             self._copy(0)
         digests = {name: _digest(name) for name in {row[1] for row in rows}}
         time, source, level, template = self._columns
+        other = len(self._levels)
         time[begin:end] = [row[0] for row in rows]
         source[begin:end] = [digests[row[1]] for row in rows]
-        level[begin:end] = [self._levels[row[2]] for row in rows]
+        level[begin:end] = [self._levels.get(row[2], other) for row in rows]
         template[begin:end] = [row[3] for row in rows]
         self.last = first + len(rows) - 1
         self._count = end

@@ -13,7 +13,7 @@ import numpy as np
 from padit.analysis.log_columns import Chosen, LogColumns, slices
 from padit.domain.errors import SinkError
 
-__all__ = ["Level", "LogRecord", "LogStore", "template_of"]
+__all__ = ["LEVELS", "UNKNOWN", "Level", "LogRecord", "LogStore", "template_of"]
 
 Level = Literal["trace", "debug", "info", "warning", "error", "critical"]
 _VARIABLE = re.compile(
@@ -22,16 +22,20 @@ _VARIABLE = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_TEMPLATE = 300
-_LEVELS = get_args(Level)
+LEVELS: tuple[Level, ...] = get_args(Level)
+UNKNOWN = "unknown"  # stands for every level that is none of these
 _AT_ONCE = 50_000
 
 
 class LogRecord(msgspec.Struct, frozen=True):
-    """A line of a log: event time in microseconds, source, level and text."""
+    """A line of a log: event time in microseconds, source, level and text.
+
+    A level that is none of `LEVELS` is kept as it was stated, and counted as `UNKNOWN`.
+    """
 
     time: int
     source: str
-    level: Level
+    level: str
     message: str
 
 
@@ -73,7 +77,7 @@ class LogStore:
         )
 
         if self._write.execute("SELECT 1 FROM record LIMIT 1").fetchone() is None:
-            self._columns = LogColumns(_LEVELS)  # followed from the first record on
+            self._columns = LogColumns(LEVELS)  # followed from the first record on
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
@@ -125,7 +129,7 @@ class LogStore:
         with self._loading:
             columns = self._columns
             if columns is None:
-                columns = LogColumns(_LEVELS)
+                columns = LogColumns(LEVELS)
                 while _load(self._reader(), columns, _AT_ONCE) == _AT_ONCE:
                     pass
                 with self._lock:
@@ -202,7 +206,8 @@ class LogStore:
                 (msgspec.json.encode([one for one, _ in templates]).decode(),),
             )
         )
-        levels = sorted((-n, _LEVELS[one]) for one, n in chosen.commonest("level", 10))
+        names = (*LEVELS, UNKNOWN)
+        levels = sorted((-n, names[one]) for one, n in chosen.commonest("level", 10))
         return {
             "count": len(chosen.time),
             "levels": {name: -n for n, name in levels},
@@ -249,7 +254,10 @@ def _where(words: str, source: str, level: str, start: int, end: int) -> tuple[s
     if source:
         where.append("source = ?")
         found.append(source)
-    if level:
+    if level == UNKNOWN:
+        where.append(f"level NOT IN ({', '.join('?' for _ in LEVELS)})")
+        found += LEVELS
+    elif level:
         where.append("level = ?")
         found.append(level)
     return " AND ".join(where), found

@@ -35,7 +35,7 @@ import psutil
 
 from padit.adapters.config import BufferOptions, KafkaOptions
 from padit.adapters.publisher import Publisher
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from padit.domain.metric import Metric, Series
 from padit.domain.rows import Rows
 from padit.ops import metric_names

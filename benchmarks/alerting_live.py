@@ -22,7 +22,7 @@ from padit.alerting.service import Service
 from padit.alerting.store.opening import open_store
 from padit.devcluster.broker import start_broker
 from padit.devcluster.flink import start_flink
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 
 __all__ = ["dead_beside", "latency_of_job", "latency_of_service"]
 

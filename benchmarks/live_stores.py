@@ -21,7 +21,7 @@ from typing import Any
 import redis
 
 from padit.codecs.validate import Validate
-from padit.devcluster.processes import LOOPBACK
+from padit.devcluster.ports import LOOPBACK
 from padit.stores.base import Batch, Content
 from padit.stores.decode import Decoder
 from padit.stores.http_post import Answer, Post

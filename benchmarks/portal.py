@@ -33,7 +33,7 @@ from benchmarks.portal_parts import (
     transitions,
 )
 from benchmarks.portal_series import many_series, measure_series
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from padit.domain.timestamps import MICROS
 from padit.portal.accounts import Accounts
 

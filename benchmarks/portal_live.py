@@ -29,7 +29,7 @@ from benchmarks.latency import opened_alerts, produce_incidents
 from benchmarks.sla import live_job
 from benchmarks.topics import create_topic
 from padit.devcluster.broker import start_broker
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from tests.portal.browsing import browser
 from tests.postgres import start_postgres
 
@@ -96,7 +96,7 @@ def _link(said: Path) -> str:
 def _opened(address: str, link: str) -> Iterator[Any]:
     """The page, tall enough for all rows, and watched."""
     with browser() as chromium:
-        page = chromium.new_page(viewport={"width": 1280, "height": 9000})
+        page = chromium.new_page(viewport={"width": 1280, "height": 16000})
         page.set_default_timeout(_PATIENCE * 1000)
         page.goto(f"{address}/#/first/{link}")
         page.fill("input[name=name]", "ann")

@@ -26,6 +26,7 @@ import benchmarks.shipped  # noqa: F401 (first: it hides what is not shipped)
 from padit.connectors.kafka_source import KafkaSource
 from padit.connectors.source import Decoder, PartitionRange, Reader
 from padit.devcluster.flink import rest_json
+from padit.ops.allocator import keep_memory
 from padit.pipelines.job import run_job
 
 __all__: list[str] = []
@@ -92,6 +93,7 @@ def main() -> None:
     args, rest = parser.parse_known_args()
     for earlier in (args.alerts, args.alerts.with_suffix(".audit.jsonl")):
         earlier.unlink(missing_ok=True)  # results that replace others appear at the end only
+    keep_memory()  # as the job does, before there is a second thread
     first = _FirstOpen()
     last = _LastWrite(args.alerts)
     summary = run_job([*rest, f"--output={args.alerts}"], live=False)

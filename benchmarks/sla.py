@@ -30,7 +30,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from benchmarks.latency import opened_alerts, produce_incidents
 from benchmarks.topics import PARTITIONS, create_topic
 from padit.devcluster.broker import start_broker
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 
 __all__ = ["LiveJob", "live_job", "main"]
 

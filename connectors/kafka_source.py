@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from padit.connectors.kafka_errors import QUIET, ClientErrors
 from padit.connectors.kafka_lookup import Lookup, passes, record_clock
+from padit.connectors.kafka_prompt import PROMPT
 from padit.connectors.kafka_reader import KafkaReader
 from padit.connectors.kafka_retention import RequestedRange, nothing_there, what_is_gone
 from padit.connectors.kafka_settings import FetchSettings, fetch_settings
@@ -30,6 +31,7 @@ from padit.connectors.uris import Address, Bounds, absolute, read_client_config,
 from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError, SourceError
 from padit.domain.findings import Findings
+from padit.ops.reach import Reach
 
 __all__ = ["KafkaSource"]
 
@@ -39,7 +41,7 @@ _UNKNOWN_SECONDS = 3.0  # a wrong name is more frequent than a broker that just 
 _PAUSE_SECONDS = 0.2
 _LOOKUP = {
     **QUIET,
-    "fetch.wait.max.ms": 50,
+    **PROMPT,
     "fetch.error.backoff.ms": 100,
     "reconnect.backoff.max.ms": 2000,
     "enable.partition.eof": True,
@@ -153,7 +155,7 @@ class KafkaSource:
         )
 
     def _partitions(self, consumer: Consumer, trouble: ClientErrors) -> list[int]:
-        started = time.monotonic()
+        started, reach = time.monotonic(), Reach(_LOG, f"the broker at {self.bootstrap}")
         while True:
             try:
                 topic = consumer.list_topics(self.topic, timeout=_METADATA_SECONDS).topics[
@@ -162,8 +164,9 @@ class KafkaSource:
             except KafkaException as error:
                 consumer.poll(0)  # callbacks are served by polls only
                 self._refuse(error, trouble, time.monotonic() - started)
-                _LOG.warning("waiting for a broker at %s", self.bootstrap)
+                reach.away(trouble.text or error.args[0].str())
                 continue
+            reach.back()
             if topic.error is None and topic.partitions:
                 return sorted(topic.partitions)
             # Just after a start, a broker may not know its topics yet.

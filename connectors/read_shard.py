@@ -201,8 +201,8 @@ class ReadShard(beam.DoFn):  # type: ignore[misc]
 class _OpenReader:
     """A connection with the state that lasts only while it is open: clocks, pauses, counters.
 
-    While the job works on a large batch, a thread reads the next one: fetching, decompression
-    and numpy work without Python's lock. At any time one thread uses the reader.
+    A thread of its own reads (each learns the names of records anew), and while the job works on a
+    large batch it reads the next one: fetching and numpy work without Python's lock.
     """
 
     def __init__(
@@ -264,7 +264,7 @@ class _OpenReader:
             self._reader.pause(paused)
             self._paused = paused
         grown, announced = self._with_added(cursor)
-        reads = self._read_batch() if ahead is None else ahead
+        reads = self._thread.submit(self._read_batch).result() if ahead is None else ahead
         self._report_lag(cursor)
         if not reads and not announced:
             return self._idle(cursor)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from padit.devcluster import jars
 from padit.devcluster.errors import PartFailedError
-from padit.devcluster.processes import LOOPBACK, Part, Service, free_port, port_answers
+from padit.devcluster.ports import LOOPBACK, free_port, port_answers
+from padit.devcluster.processes import Part, Service
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient

@@ -23,7 +23,8 @@ import yaml
 
 from padit.devcluster import jars
 from padit.devcluster.launcher import launcher
-from padit.devcluster.processes import LOOPBACK, Part, free_port, port_answers
+from padit.devcluster.ports import LOOPBACK, free_port, port_answers
+from padit.devcluster.processes import Part
 from padit.devcluster.service import Startable
 from padit.devcluster.workers import Workers, prepare_workers
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -29,20 +27,14 @@ __all__ = [
     "Part",
     "ProcessRecord",
     "Service",
-    "free_port",
     "is_running",
     "kill_process",
     "log_tail",
-    "port_answers",
     "start_process",
     "stop_process",
     "wait_until",
 ]
 
-LOOPBACK = "127.0.0.1"
-# Below the range from which Linux takes ports for outgoing connections (32768 and up), so that
-# a stopped part finds its port free when it is started again.
-_FIRST_PORT, _LAST_PORT = 20_000, 32_000
 # Our own children, kept so that they are reaped when they end.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -237,36 +229,6 @@ def wait_until(record: ProcessRecord, answers: Callable[[], bool], timeout_s: fl
             continue
         message = f"{record.name} {reason}. The end of {record.log}:\n{log_tail(record.log)}"
         raise PartFailedError(message)
-
-
-def port_answers(port: int, host: str = LOOPBACK) -> bool:
-    """Whether something accepts TCP connections there."""
-    try:
-        with socket.create_connection((host, port), timeout=1.0):
-            return True
-    except OSError:
-        return False
-
-
-def free_port(wanted: int = 0) -> int:
-    """Return `wanted` if it is free on the loopback interface, or a random free port for 0.
-
-    Raises PartFailedError when `wanted` is taken.
-    """
-    candidates = [wanted] if wanted else random.sample(range(_FIRST_PORT, _LAST_PORT), 200)
-    for port in candidates:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
-            return port
-    if wanted:
-        message = f"port {wanted} is taken on {LOOPBACK}; free it or choose another one"
-    else:
-        message = f"no free port between {_FIRST_PORT} and {_LAST_PORT} on {LOOPBACK}"
-    raise PartFailedError(message)
 
 
 class Part(Startable):

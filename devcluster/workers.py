@@ -7,7 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from padit.devcluster.processes import LOOPBACK, Part, Service, free_port, port_answers
+from padit.devcluster.ports import LOOPBACK, free_port, port_answers
+from padit.devcluster.processes import Part, Service
 
 __all__ = ["Workers", "prepare_workers", "start_workers", "worker_environment"]
 

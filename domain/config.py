@@ -13,6 +13,7 @@ from padit.domain.errors import ConfigurationError
 from padit.domain.metric import MetricType
 from padit.domain.renamed import accept_detector
 from padit.domain.timestamps import MICROS, parse_duration
+from padit.domain.yaml_text import read_yaml
 
 __all__ = [
     "AlertSettings",
@@ -305,7 +306,7 @@ def load_model(path: str, model: type[_Model], *, empty: _Model | None = None) -
         ConfigurationError: unreadable, or a key or value that is not allowed.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = read_yaml(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         message = f"the configuration {path} cannot be read: {error}"
         raise ConfigurationError(message) from error
@@ -325,7 +326,8 @@ def explain(place: str, model: type[BaseModel], error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     shown = _CREDENTIALS.sub("://...@", str(first["input"]))[:80]
-    message = f"{place}: {where}: {first['msg']} (it is {shown!r})"
+    text = first["msg"].removeprefix("Value error, ")
+    message = f"{place}: {where}: {text} (it is {shown!r})" if where else f"{place}: {text}"
     if first["type"] == "extra_forbidden":
         allowed = ", ".join(_fields_at(model, first["loc"][:-1]))
         message = f"{place}: unknown key {where}; allowed are: {allowed}"

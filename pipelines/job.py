@@ -23,7 +23,7 @@ from padit.connectors.uris import Bounds, sink_from_uri, source_from_uri
 from padit.domain.config import load_config
 from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import MICROS, format_utc
-from padit.ops.allocator import few_arenas
+from padit.ops.allocator import keep_memory
 from padit.ops.exporter import ADDRESS, serving
 from padit.ops.metric_names import JUDGED_PREFIX, OF_A_GROUP
 from padit.ops.progress_bar import Progress
@@ -179,7 +179,7 @@ def run_to_end(
 
 def _make_ready() -> None:
     """Prepare this process for the work of a job."""
-    few_arenas()
+    keep_memory()
     kernels.prepare()
 
 

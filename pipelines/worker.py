@@ -15,7 +15,7 @@ import os
 import sys
 from typing import Any
 
-from padit.ops.allocator import few_arenas
+from padit.ops.allocator import keep_memory
 from padit.ops.exporter import SOCKETS, answer_on_socket
 from padit.ops.logs import configure_logs
 
@@ -80,7 +80,7 @@ def _size_cached_state_by_length() -> None:
 
 def main() -> int:
     """Import, report, take the assignment, work. Returns the exit code."""
-    few_arenas()
+    keep_memory()
     configure_logs(logging.INFO)
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # from here on printed text goes to the log

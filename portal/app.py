@@ -18,6 +18,7 @@ from padit.portal.api import (
     commands,
     compare,
     health,
+    incident_lists,
     incidents,
     logs,
     machines,
@@ -34,8 +35,8 @@ from padit.portal.routing import Gate, GuardedRoute, all_routes, needs
 
 __all__ = ["create_app"]
 
-_ROUTERS = (page, alerts, incidents, commands, machines, series, whatif, compare, logs, health,
-            training, streams, access)  # fmt: skip
+_ROUTERS = (page, alerts, incidents, incident_lists, commands, machines, series, whatif, compare,
+            logs, health, training, streams, access)  # fmt: skip
 _MOST_BODY = 17 << 20
 _MOST_FAULTS, _LONGEST_DETAIL = 20, 2000
 _POLICY = (

@@ -30,6 +30,7 @@ from padit.analysis.series_store import SeriesStore
 from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.domain.timestamps import MICROS, format_utc
+from padit.domain.yaml_text import OnceLoader
 from padit.portal.accounts import Accounts, Tables
 from padit.portal.evidence import EvidenceWindows
 from padit.portal.feeder import Feeder
@@ -67,7 +68,7 @@ def parse_config(text: str, place: str) -> AlertingConfig:
         ConfigurationError: it is none; the message names the key.
     """
     try:
-        loader = yaml.SafeLoader(text)
+        loader = OnceLoader(text)
         node = loader.get_single_node()
         if _size(node, {}) > _MOST_NODES:
             message = f"{place} grows to more than {_MOST_NODES:,} values by its aliases"
@@ -306,7 +307,8 @@ class Portal:
         if self._silence is None or now - self._silence[0] > _SILENCE_SECONDS:
             last, clock = self.series.last, self.recorder.now
             if last > self._latest:
-                self._heard = now if self._latest and self.feeder.caught_up.is_set() else 0.0
+                comes = self._latest or self.feeder.heard  # also before the first look
+                self._heard = now if comes and self.feeder.caught_up.is_set() else 0.0
                 self._latest = last
             by_clock = found = self.series.silence(clock)
             if self._heard:

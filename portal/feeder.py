@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from pathlib import Path
 
 from padit.alerting.follow import GrowingFile
@@ -27,6 +28,12 @@ class Feeder:
         store: to fill.
         readings: of `--input`, in any format that the job reads; None: there are none.
         features: of `--features`, JSON lines; None: there are none.
+
+    Attributes:
+        caught_up: all that there was at the start was read.
+        heard: when something came behind that, on the monotonic clock; 0: nothing has.
+        rejected: records that cannot be read.
+        trouble: why nothing more can be shown.
     """
 
     def __init__(self, store: SeriesStore, readings: Path | None, features: Path | None) -> None:
@@ -37,6 +44,7 @@ class Feeder:
         self._validate = Validate(_MOST_BYTES, _MAX_AHEAD)
         self._thread = Background(self._run, "feeder")
         self.caught_up = threading.Event()
+        self.heard = 0.0
         self.rejected = 0
         self.trouble = ""
 
@@ -56,7 +64,9 @@ class Feeder:
             self.trouble = str(error)
         while self._thread.running:
             try:
-                if not self._look():
+                if self._look():
+                    self.heard = time.monotonic() if self.caught_up.is_set() else 0.0
+                else:
                     self.caught_up.set()
                     self._thread.wait(_IDLE_SECONDS)
             except Exception as error:  # one fault must not end the thread in silence

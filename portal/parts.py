@@ -146,9 +146,17 @@ class Logs(Protocol):
 
 
 class Feed(Protocol):
-    """What brings readings."""
+    """What brings readings.
+
+    Attributes:
+        caught_up: all that there was at the start was read.
+        heard: when something came behind that, on the monotonic clock; 0: nothing, or not known.
+        rejected: records that cannot be read.
+        trouble: why nothing more can be shown.
+    """
 
     caught_up: threading.Event
+    heard: float
     rejected: int
     trouble: str
 

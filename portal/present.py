@@ -65,9 +65,11 @@ class Presenter:
             found = self._incidents[name] = _encode(self.incident_of(name))
         return found
 
-    def incident_of(self, name: str, members: int = 20) -> dict[str, Any]:
+    def incident_of(
+        self, name: str, members: int = 20, behind: tuple[bool, int, int, str, str] | None = None
+    ) -> dict[str, Any]:
         """An incident with its times as text, and at most so many of its members."""
-        view = self._overview.incident(name, members)
+        view = self._overview.incident(name, members, behind)
         for key in ("opened", "closed", "acknowledged_at", "silenced"):
             view[key] = moment(view[key])
         for one in view["silences"]:

@@ -23,6 +23,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import TopicMetadata
 
 from padit.connectors.kafka_errors import QUIET, ClientErrors
+from padit.connectors.kafka_prompt import PROMPT
 from padit.connectors.uris import Address, parse_address, read_client_config
 from padit.domain.errors import ConfigurationError, SourceError
 from padit.stores.base import Content, Place, Positions, Records
@@ -142,7 +143,7 @@ class Topics:
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
                 "queued.max.messages.kbytes": _AHEAD_KIB,
-                "fetch.wait.max.ms": 50,
+                **PROMPT,
                 **QUIET,
                 **self._settings,
                 "group.id": group,

@@ -15,7 +15,8 @@ from typing import Any
 
 from padit.devcluster import jars
 from padit.devcluster.errors import LocalError
-from padit.devcluster.processes import LOOPBACK, Part, free_port
+from padit.devcluster.ports import LOOPBACK, free_port
+from padit.devcluster.processes import Part
 from tests.limits import allowed
 
 __all__ = ["Apicurio", "apicurio", "start_apicurio"]

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from padit.devcluster import jars
 from padit.devcluster.errors import LocalError
-from padit.devcluster.processes import LOOPBACK, Part, free_port
+from padit.devcluster.ports import LOOPBACK, free_port
+from padit.devcluster.processes import Part
 from tests.limits import allowed
 
 __all__ = ["connect_jars", "prepare_connect"]

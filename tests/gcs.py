@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from padit.devcluster.processes import LOOPBACK, Part, free_port, port_answers
+from padit.devcluster.ports import LOOPBACK, free_port, port_answers
+from padit.devcluster.processes import Part
 from tests.go_tools import go_tool
 from tests.limits import allowed
 

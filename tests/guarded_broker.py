@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from padit.devcluster.broker import Broker
-from padit.devcluster.processes import Part, port_answers
+from padit.devcluster.ports import port_answers
+from padit.devcluster.processes import Part
 
 __all__ = ["guarded_broker"]
 

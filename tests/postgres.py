@@ -14,7 +14,8 @@ from typing import Any
 import psutil
 import psycopg
 
-from padit.devcluster.processes import LOOPBACK, Part, Service, free_port
+from padit.devcluster.ports import LOOPBACK, free_port
+from padit.devcluster.processes import Part, Service
 from tests.limits import allowed
 from tests.parts import required_program
 

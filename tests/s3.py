@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from padit.devcluster.ports import LOOPBACK, free_port, port_answers
 from padit.devcluster.prism import go_program
-from padit.devcluster.processes import LOOPBACK, Part, free_port, port_answers
+from padit.devcluster.processes import Part
 
 __all__ = ["ACCESS", "S3Server", "SECRET", "start_s3", "troubled", "versitygw"]
 

@@ -12,7 +12,8 @@ import pytest
 
 from padit.devcluster import jars
 from padit.devcluster.errors import MissingToolError
-from padit.devcluster.processes import Part, free_port, port_answers
+from padit.devcluster.ports import free_port, port_answers
+from padit.devcluster.processes import Part
 from tests import debian
 from tests.debian import Program, unpacked
 from tests.limits import allowed

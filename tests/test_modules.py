@@ -40,6 +40,7 @@ KEPT = {
         "config": "numba's processor, which a process chooses once",
     },
     "ops/run_context.py": {"_here": "the runs of this process by their id, while they live"},
+    "connectors/sinks/_away.py": {"_known": "which brokers of sinks are away, by name of the sink"},
     "connectors/sinks/_kafka_once.py": {"_open": "open transactional writers, by place"},
     "pipelines/direct.py": {
         "_runs": "runs that share Beam's state cache, which is restored after the last",

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from padit.devcluster.processes import LOOPBACK, Part, free_port, port_answers
+from padit.devcluster.ports import LOOPBACK, free_port, port_answers
+from padit.devcluster.processes import Part
 from tests.go_tools import go_tool
 
 __all__ = ["Toxiproxy", "Way", "start_toxiproxy"]

@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import httpx
@@ -20,7 +20,7 @@ from padit.domain.errors import ConfigurationError
 from padit.ops.deadline import Deadline
 from padit.ops.tracing import propagate
 
-__all__ = ["Plots", "Receiver", "kinds", "receivers_of"]
+__all__ = ["Plots", "Receiver", "kind_of", "kinds", "receivers_of"]
 
 Plots = Callable[[Handed], tuple[bytes, str]]
 
@@ -187,14 +187,24 @@ def receivers_of(config: AlertingConfig, plots: Plots | None = None) -> dict[str
     }
 
 
+def kind_of(name: str, setting: Mapping[str, Any], have: Collection[str]) -> str:
+    """The kind of a receiver.
+
+    Raises:
+        ConfigurationError: there is no such kind.
+    """
+    kind = setting.get("kind")
+    if not isinstance(kind, str) or kind not in have:
+        message = f"receivers.{name}: kind is {kind!r}; there are {', '.join(sorted(have))}"
+        raise ConfigurationError(message)
+    return kind
+
+
 def _receiver(
     name: str, setting: dict[str, Any], have: dict[str, Any], link: str, plots: Plots | None
 ) -> Receiver:
-    kind = setting.pop("kind", None)
-    if kind not in have:
-        message = f"receivers.{name}: kind is {kind!r}; there are {', '.join(sorted(have))}"
-        raise ConfigurationError(message)
-    notifier = have[kind]
+    notifier = have[kind_of(name, setting, have)]
+    del setting["kind"]
     parts = {name: setting.pop(name, "") for name in ("title", "text")}
     if any(not isinstance(text, str) or len(text) > _LONGEST_TEMPLATE for text in parts.values()):
         message = f"receivers.{name}: `title` and `text` are templates of text"

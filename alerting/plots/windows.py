@@ -20,6 +20,7 @@ from padit.alerting.effects import Handed
 from padit.alerting.follow import GrowingFile
 from padit.alerting.plots.plot import WindowPoint, plot
 from padit.connectors.kafka_errors import QUIET, ClientErrors
+from padit.connectors.kafka_prompt import PROMPT
 from padit.connectors.uris import Address, read_client_config
 from padit.domain.timestamps import parse_timestamp
 from padit.ops.background import kept
@@ -161,7 +162,7 @@ class Follower:
     def _topic(self) -> None:
         settings = read_client_config(self._address.options.get("client_config"))
         consumer = Consumer(
-            {**QUIET, "bootstrap.servers": self._address.host,
+            {**QUIET, **PROMPT, "bootstrap.servers": self._address.host,
              "group.id": "padit-alerting-features", "enable.auto.commit": False,
              "auto.offset.reset": "earliest", **settings, "error_cb": self._errors.note}
         )  # fmt: skip

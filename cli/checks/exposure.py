@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator, Sequence
 
 from padit.cli.checks.findings import Finding, broken, fine, warning
-from padit.devcluster.processes import port_answers
+from padit.devcluster.ports import port_answers
 
 __all__ = ["check_exposure", "outside_addresses"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from padit.cli.checks.findings import Finding, broken, fine, warning
 from padit.devcluster.flink import rest_json
-from padit.devcluster.processes import port_answers
+from padit.devcluster.ports import port_answers
 
 __all__ = ["check_broker", "check_flink", "check_job_options", "check_port"]
 

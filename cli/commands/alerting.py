@@ -10,8 +10,9 @@ from typing import Any
 
 from padit.alerting.figures import Figures
 from padit.alerting.inputs import input_of
-from padit.alerting.policy import AlertingConfig
-from padit.alerting.report import account
+from padit.alerting.policy import AlertingConfig, never_taken
+from padit.alerting.report import account, in_vain
+from padit.alerting.store.refusals import command_results, refused_by_place
 from padit.connectors.uris import parse_address
 from padit.domain.config import load_model
 from padit.domain.errors import ConfigurationError
@@ -60,6 +61,11 @@ def run(args: argparse.Namespace) -> int:
         message = f"`padit alerting` needs {error.name}: pip install 'padit[alerting]'"
         raise ConfigurationError(message) from error
     config = load_model(args.config, AlertingConfig)
+    for name, taker in never_taken(config.routes):
+        _LOG.warning(
+            "no alert reaches the route %s: %s before it takes everything; "
+            "`go_on: true` lets those behind it match, too", name, taker,
+        )  # fmt: skip
     stopping = False
 
     def stop(number: int, frame: object) -> None:
@@ -106,6 +112,9 @@ def _lead(
             shown.figures = service.figures
             service.run(stopped)
             print(account(store.counts()), file=sys.stderr)
+            vain = in_vain(refused_by_place(store), command_results(store))
+            if vain:
+                print(vain, file=sys.stderr)
             return True
         except LeadLostError as error:
             _LOG.warning("%s; this process stands by", error)

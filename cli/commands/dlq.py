@@ -60,6 +60,9 @@ def _messages(args: argparse.Namespace) -> int:
                 print(f"{one.number} {format_utc(one.time)} {one.route} {one.kind}: {one.reason}")
             print(f"{len(dead)} dead messages")
             return 0
+        if args.all and not dead:
+            print("there is no dead message")
+            return 0
         numbers = list(dead) if args.all else args.numbers
         unknown = [number for number in numbers if number not in dead]
         if unknown or not numbers:

@@ -4,12 +4,14 @@ import argparse
 
 from padit.alerting.compiled import Policy
 from padit.alerting.decide import gate
+from padit.alerting.delivery.receivers import kind_of, kinds
 from padit.alerting.entries import AlertEvent
-from padit.alerting.policy import AlertingConfig
+from padit.alerting.policy import AlertingConfig, never_taken
 from padit.alerting.state import State
+from padit.cli.times import time_of
 from padit.domain.config import load_model
 from padit.domain.errors import ConfigurationError
-from padit.domain.timestamps import format_utc, parse_timestamp
+from padit.domain.timestamps import format_utc
 from padit.pipelines.bounds import Number
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
@@ -39,8 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the routes that take the alert."""
-    policy = Policy(load_model(args.config, AlertingConfig))
-    time = parse_timestamp(args.at)
+    config = load_model(args.config, AlertingConfig)
+    have = kinds()
+    for name, setting in sorted(config.receivers.items()):
+        kind_of(name, setting, have)
+    policy = Policy(config)
+    time = time_of("--at", args.at)
     event = AlertEvent(
         id="test",
         kind="opened",
@@ -65,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
             words += f": {held.reason.value} ({held.detail})"
             words += f" until {format_utc(held.until)}" if held.until else ""
         print(words)
+    for name, taker in never_taken(config.routes):
+        print(f"note: no alert reaches the route {name}: {taker} before it takes everything")
     if not taking:
         print("no route takes it; add one without `match` at the end to catch everything")
     return 0 if taking else 1

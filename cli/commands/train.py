@@ -9,10 +9,11 @@ import msgspec
 from padit.analysis.report import read_labels
 from padit.analysis.training import Training, save, train_model
 from padit.analysis.training.write import write_report
+from padit.cli.times import time_of
 from padit.connectors.uris import Bounds
 from padit.domain.config import load_config
 from padit.domain.errors import ConfigurationError
-from padit.domain.timestamps import MICROS, parse_timestamp
+from padit.domain.timestamps import MICROS
 from padit.ops.progress_bar import Progress
 from padit.ops.run_context import RunProgress
 from padit.pipelines.bounds import OFFSET, SECONDS, SECONDS_OR_NONE
@@ -133,10 +134,4 @@ def _offset(text: str | None) -> int | str:
 
 
 def _time(text: str | None, option: str) -> int | None:
-    if text is None:
-        return None
-    try:
-        return parse_timestamp(text)
-    except ValueError as error:
-        message = f"{option} {text!r} is not a time: write it like 2026-01-05T06:00:00Z"
-        raise ConfigurationError(message) from error
+    return None if text is None else time_of(option, text)

@@ -9,9 +9,10 @@ from padit.alerting.policy import AlertingConfig, duration_of
 from padit.alerting.preview import Comparison, compare, preview
 from padit.alerting.recorded import merged, of_store, reaches_back_to
 from padit.analysis.alert_files import read_lines
+from padit.cli.times import time_of
 from padit.domain.config import load_model
-from padit.domain.errors import ConfigurationError
-from padit.domain.timestamps import MICROS, format_utc, parse_timestamp
+from padit.domain.errors import ConfigurationError, SourceError
+from padit.domain.timestamps import MICROS, format_utc
 from padit.pipelines.bounds import Number
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "add_past", "entries_of", "run"]
@@ -90,7 +91,7 @@ def _openings(entries: Sequence[Entry]) -> list[AlertEvent]:
 def _since(text: str, entries: Sequence[Entry]) -> int:
     """An event time, or so long before the last entry."""
     if not text[-1:].isalpha() or text[-1:] in "Zz":
-        return parse_timestamp(text)
+        return time_of("--since", text)
     try:
         length = duration_of(text)
     except ValueError as error:
@@ -103,7 +104,7 @@ def entries_of(args: argparse.Namespace) -> list[Entry]:
     """The past that the arguments name.
 
     Raises:
-        ConfigurationError: they name none, or two.
+        ConfigurationError: they name none, or two, or one that cannot be read.
     """
     if bool(args.data) == bool(args.alerts):
         message = "give the past once: --data FOLDER, or --alerts FILE or topic"
@@ -111,7 +112,10 @@ def entries_of(args: argparse.Namespace) -> list[Entry]:
     if args.data:
         return of_store(args.data)
     parts = [("alert", args.alerts), ("audit", args.audit), ("command", args.commands)]
-    found, refused = merged((kind, read_lines(uri)) for kind, uri in parts if uri)
+    try:
+        found, refused = merged((kind, read_lines(uri)) for kind, uri in parts if uri)
+    except SourceError as error:  # a code of its own: 1 is an answer here
+        raise ConfigurationError(str(error)) from error
     if refused:
         print(f"{refused} records are neither alerts, commands nor audit records: left out")
     return found

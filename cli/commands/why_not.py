@@ -19,8 +19,9 @@ from padit.analysis.explain.history import Reading
 from padit.analysis.explain.series_replay import SeriesReplay, replay_series
 from padit.analysis.silenced import silenced_lines
 from padit.cli.commands.whatif import add_past, entries_of
+from padit.cli.times import time_of
 from padit.domain.config import JobConfig, load_config, load_model
-from padit.domain.timestamps import MICROS, format_utc, parse_timestamp, seconds_to_micros
+from padit.domain.timestamps import MICROS, format_utc, seconds_to_micros
 from padit.pipelines.bounds import SECONDS, SECONDS_OR_NONE, Number
 from padit.pipelines.option_checks import windows_of
 from padit.transforms.windows import WindowOptions
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     """Print each transition with its outcomes."""
     entries = entries_of(args)
     config = load_model(args.config, AlertingConfig)
-    when = parse_timestamp(args.at) if args.at else None
+    when = time_of("--at", args.at) if args.at else None
     wanted = [
         one
         for one in entries
@@ -160,7 +161,7 @@ def _replayed(args: argparse.Namespace, job: JobConfig, when: int | None) -> Ser
     reading = Reading(
         args.input,
         job.input,
-        None if args.start_time is None else parse_timestamp(args.start_time),
+        None if args.start_time is None else time_of("--start_time", args.start_time),
         seconds_to_micros(args.out_of_orderness_sec),
         seconds_to_micros(args.max_ahead_sec),
     )

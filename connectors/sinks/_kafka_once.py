@@ -15,7 +15,7 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -24,6 +24,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka import Message as Record
 
 from padit.connectors.kafka_errors import QUIET, ClientErrors
+from padit.connectors.kafka_prompt import PROMPT
+from padit.connectors.sinks._away import PATIENCE, reach_of
 from padit.domain.errors import SinkError
 from padit.domain.message import Message
 
@@ -121,11 +123,14 @@ class _Shared:
         self._seen: dict[bytes, None] = {}
         self._room = line.remember
         self._trouble = ClientErrors()
+        self._reach = reach_of(line.name)
 
     def deliver(self, messages: Sequence[Message]) -> None:
         with self._lock:
             try:
                 self._deliver(self._connected(), messages)
+                self._trouble.answered()
+                self._reach.back()
             except KafkaException as error:
                 self._fail(error.args[0])
 
@@ -150,7 +155,7 @@ class _Shared:
                 if time.monotonic() > deadline:
                     self._fail(None, "the send queue stays full")
                 producer.poll(0.1)
-        self._commit(producer, deadline)
+        self._until(producer, producer.commit_transaction, deadline)
         self._seen.update(dict.fromkeys(fresh))
         while len(self._seen) > self._room:
             del self._seen[next(iter(self._seen))]
@@ -164,14 +169,17 @@ class _Shared:
             return False
         return True
 
-    def _commit(self, producer: Producer, deadline: float) -> None:
+    def _until(self, producer: Producer, step: Callable[[float], None], deadline: float) -> None:
+        """Do a step of a transaction; one that ran out of time goes on where it was."""
         while True:
             try:
-                producer.commit_transaction(max(1.0, deadline - time.monotonic()))
+                step(min(PATIENCE, max(1.0, deadline - time.monotonic())))
                 return
             except KafkaException as error:
                 if not error.args[0].retriable() or time.monotonic() > deadline:
                     raise
+                producer.poll(0)  # callbacks are served by polls only
+                self._reach.away(self._trouble.text or error.args[0].str())
 
     def _connected(self) -> Producer:
         if self._producer is None:
@@ -187,7 +195,7 @@ class _Shared:
                 },
                 logger=_LOG,
             )
-            producer.init_transactions(seconds)
+            self._until(producer, producer.init_transactions, time.monotonic() + seconds)
             # Only now: until here a transaction of the previous producer may have been committed.
             self._seen = dict.fromkeys(self._there())
             self._producer = producer
@@ -198,6 +206,7 @@ class _Shared:
         consumer = Consumer(
             {
                 **QUIET,
+                **PROMPT,
                 **self._connection,
                 "group.id": "padit",
                 "enable.auto.commit": False,

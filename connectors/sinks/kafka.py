@@ -36,6 +36,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from padit.connectors.kafka_errors import QUIET, ClientErrors
 from padit.connectors.sink import Message, Sink, Start, Writer
+from padit.connectors.sinks._away import PATIENCE, reach_of
 from padit.connectors.sinks._kafka_once import Headers, Line, OnceWriter, headers_of
 from padit.connectors.uris import Address, absolute, read_client_config, sink_for
 from padit.domain.config import explain
@@ -149,7 +150,8 @@ class KafkaSink:
                         "and does client_config fit? `padit up` starts one here"
                     )
                     raise SinkError(message) from error
-                _LOG.warning("waiting for a broker at %s", self.bootstrap)
+                reach_of(self.name).away(trouble.text or error.args[0].str())
+        reach_of(self.name).back()
         if self.topic not in topics:
             self._make_topic(admin)
 
@@ -178,6 +180,7 @@ class KafkaSink:
 class _KafkaWriter:
     def __init__(self, sink: KafkaSink) -> None:
         self._sink = sink
+        self._reach = reach_of(sink.name)
         self._producer: Producer | None = None
         self._clear()
 
@@ -189,11 +192,14 @@ class _KafkaWriter:
         producer = self._connected()
         for message in messages:
             headers = headers_of(message)
-            deadline = time.monotonic() + self._sink.options.timeout_sec
+            begin = time.monotonic()
             while not self._produce(producer, message, headers):
                 producer.poll(0.1)
-                if time.monotonic() > deadline:
+                waited = time.monotonic() - begin
+                if waited > self._sink.options.timeout_sec:
                     self._fail("the send queue stays full")
+                if waited > PATIENCE:
+                    self._reach.away(self._trouble.text or "the send queue stays full")
         producer.poll(0)
         if self._refused or self._trouble.hopeless:
             self._fail("")
@@ -221,9 +227,15 @@ class _KafkaWriter:
     def flush(self) -> None:
         if self._producer is None:
             return
-        left = self._producer.flush(self._sink.options.timeout_sec + 5)
+        deadline = time.monotonic() + self._sink.options.timeout_sec + 5
+        while left := self._producer.flush(min(PATIENCE, max(deadline - time.monotonic(), 0))):
+            if time.monotonic() >= deadline:
+                break
+            self._reach.away(self._trouble.text or "no answer")
         if left or self._refused:
             self._fail(f"{left} messages wait for the broker" if left else "")
+        self._trouble.answered()
+        self._reach.back()
 
     def close(self) -> None:
         if self._producer is not None:

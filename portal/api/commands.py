@@ -11,7 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
 from padit.alerting.entries import Target
-from padit.alerting.silences import preview_of
+from padit.alerting.silences import muted_now, preview_of
 from padit.domain.timestamps import format_utc, parse_duration, parse_timestamp
 from padit.portal.answers import Most, answer, by_name, example, portal_of
 from padit.portal.api.alerts import alert_row
@@ -33,6 +33,7 @@ _ACTED = example({"commands": ["9d1c…-6dca…"], "action": "9d1c…"}, "Taken 
 _What = Literal["acknowledge", "unacknowledge", "resolve", "silence"]
 _Key = Annotated[str, Header(alias="Idempotency-Key", max_length=100)]
 _KEY = re.compile(r"[\x21-\x7e]*")
+_MOST_TARGETS = 2000
 Text = Annotated[str, Field(max_length=2000)]
 Name = Annotated[str, Field(max_length=4096)]
 
@@ -88,8 +89,25 @@ class Silence(Which):
         json_schema_extra={"example": {"source": "press-*", "until": "1h", "note": "maintenance"}}
     )
 
+    any: list[Which] = Field(
+        default_factory=list, max_length=_MOST_TARGETS,
+        description="Instead of one: what matches any of these; a silence for each, all of one "
+        "`action`.",
+    )  # fmt: skip
     until: str = Field("1h", max_length=64, examples=["1h", "2026-11-28T09:00:00Z"])
     note: Text = ""
+
+    def targets(self) -> list[Target]:
+        """What each silence is about.
+
+        Raises:
+            HTTPException: one of them names nothing, or `any` stands beside something else.
+        """
+        if not self.any:
+            return [self.target()]
+        if self.fingerprint or self.source or self.metric or self.labels:
+            raise HTTPException(422, "what is named stands in `any`, or there is no `any`")
+        return [one.target() for one in self.any]
 
 
 def end_of(portal: Portal, text: str) -> int:
@@ -209,7 +227,8 @@ async def silences(request: Request, cursor: str | None = None, limit: Most = 50
         {"id": one.id, "fingerprint": one.target.fingerprint,
          "series": " ".join(named.get(one.target.fingerprint, ())), "source": one.target.source,
          "metric": one.target.metric, "labels": one.target.labels, "start": moment(one.start),
-         "end": moment(one.end) if one.end < 1 << 53 else None, "by": one.by}
+         "end": moment(one.end) if one.end < 1 << 53 else None, "by": one.by,
+         "action": _action_of(one.id)}
         for one in portal.overview.state.silences.values()
     ]  # fmt: skip
     rows += [
@@ -222,28 +241,35 @@ async def silences(request: Request, cursor: str | None = None, limit: Most = 50
     return answer({"items": [by_begin[one] for one in chosen], "next": following})
 
 
-@router.post("/silences", responses=_DONE, openapi_extra=needs("operator"))
-async def silence(request: Request, body: Silence) -> Response:
-    """Silence what matches, until a time."""
+@router.post("/silences", responses=_ACTED, openapi_extra=needs("operator"))
+async def silence(request: Request, body: Silence, key: _Key = "") -> Response:
+    """Silence what matches, until a time; `action` names all that is made by it."""
     portal = portal_of(request)
     who = request.state.principal.name
-    named = body.model_dump(exclude_defaults=True, exclude={"note"})
-    request.state.about = " ".join(f"{key}={value}" for key, value in named.items())
-    given = await portal.command(
-        "silence", body.target(), who, until=end_of(portal, body.until), note=body.note
-    )
-    return _given([given])
+    named = body.model_dump(exclude_defaults=True, exclude={"note", "any"})
+    if body.any:
+        named = {"any": len(body.any)} | named
+    request.state.about = " ".join(f"{name}={value}" for name, value in named.items())
+    if not _KEY.fullmatch(key):
+        raise HTTPException(422, "`Idempotency-Key` has characters that are not printable ASCII")
+    action, end = key or secrets.token_hex(12), end_of(portal, body.until)
+    given = await asyncio.gather(*(
+        portal.command("silence", one, who, until=end, note=body.note,
+                       name=f"{action}-{n}" if body.any else action)
+        for n, one in enumerate(body.targets())
+    ))  # fmt: skip
+    return _given(given, action=action)
 
 
 @router.post("/silences/preview", openapi_extra=needs("viewer"),
              responses=example({"open": [], "past_alerts": 3, "past_real": 1}))  # fmt: skip
 async def preview(request: Request, body: Silence) -> Response:
-    """What a silence would mute now, and what it would have muted in the last seven days."""
+    """What silences would mute now, and what they would have muted in the last seven days."""
     portal = portal_of(request)
     end = end_of(portal, body.until)
     entries = await run_in_threadpool(portal.past.entries)
-    found = await run_in_threadpool(preview_of, body.target(), portal.recorder.now, entries)
-    open_now = [one.id for one in found.alerts if not portal.overview.alerts[one.id].closed]
+    found = await run_in_threadpool(preview_of, body.targets(), portal.recorder.now, entries)
+    open_now = muted_now(body.targets(), portal.overview.state)
     return answer({
         "until": moment(end), "open": open_now, "past_alerts": len(found.alerts),
         "past_real": found.real, "series": found.series, "examples": [
@@ -255,9 +281,19 @@ async def preview(request: Request, body: Silence) -> Response:
 
 @router.delete("/silences/{name}", responses=_DONE, openapi_extra=needs("operator"))
 async def unsilence(request: Request, name: str) -> Response:
-    """End a silence."""
+    """End a silence, or all that one action made."""
     portal = portal_of(request)
-    if name not in portal.overview.state.silences:
+    made = portal.overview.state.silences
+    names = [name] if name in made else [one for one in made if _action_of(one) == name]
+    if not names:
         raise HTTPException(404, "there is no such silence by command")
-    done = await portal.command("unsilence", Target(), request.state.principal.name, note=name)
-    return _given([done])
+    who = request.state.principal.name
+    done = await asyncio.gather(*(
+        portal.command("unsilence", Target(), who, note=one) for one in names
+    ))  # fmt: skip
+    return _given(done)
+
+
+def _action_of(silence: str) -> str:
+    """The action that made a silence: its id without the number, or the series, behind it."""
+    return silence.rpartition("-")[0] or silence

@@ -1,21 +1,20 @@
 """Incidents: lists, and one with its story."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from padit.alerting.claims import evidence_of
-from padit.alerting.deeds import Deed
 from padit.alerting.overview import order_of
 from padit.alerting.reading import MessageState
 from padit.alerting.state import Incident
 from padit.alerting.store.attempts import Attempt, attempts_of
 from padit.alerting.story import story_of
+from padit.alerting.topology import topology_of
 from padit.domain.errors import SinkError
-from padit.domain.timestamps import MICROS, format_utc
+from padit.domain.timestamps import format_utc
 from padit.portal.answers import (
     Moment,
     Most,
@@ -32,6 +31,7 @@ from padit.portal.answers import (
     put_cursor,
     tag_of,
 )
+from padit.portal.api.incident_lists import members_next, timeline_of
 from padit.portal.context import Portal
 from padit.portal.present import joined
 from padit.portal.routing import GuardedRoute, needs
@@ -40,10 +40,9 @@ from padit.portal.texts.desk import Story
 __all__ = ["incident_row", "router"]
 
 router = APIRouter(prefix="/api/incidents", tags=["incidents"], route_class=GuardedRoute)
-_TAKEN = ("acknowledge", "unacknowledge")
-_AT_ONCE = 2 * MICROS
 _MOST_HIDING = 20
 _MOST = 500  # of members, alerts and messages; what is beyond is counted in `left_out`
+_MOST_TIMES = 200
 _EXAMPLE = {
     "id": "5fb1…", "title": "torque_nm of machine-01: median 64.7 > 61.5", "severity": "CRITICAL",
     "firing": True, "opened": "2026-01-05T06:29:00.000000Z", "sources": ["machine-01"],
@@ -128,8 +127,10 @@ def incident_row(portal: Portal, name: str) -> Incident:
 async def one_incident(request: Request, incident: str) -> Response:
     """An incident with its story, timeline, alerts, judgements, and messages with each attempt.
 
-    Of more than 500 members the worst, of alerts the first, of messages the latest; `left_out` says
-    how many are missing, `more` how many members. All alerts are `/api/alerts?incident=`.
+    Of more than 500 members the worst, of alerts the first, of messages the latest, of the timeline
+    the latest 200 entries; `left_out` says how many are missing, `more` how many members. The rest
+    of the members and of the timeline are lists of their own, of which `members_next` and
+    `timeline_next` are cursors; all alerts are `/api/alerts?incident=`.
     """
     portal = portal_of(request)
     incident_row(portal, incident)
@@ -193,28 +194,6 @@ async def text(request: Request, incident: str) -> Response:
     })  # fmt: skip
 
 
-def _together(done: Sequence[Deed]) -> list[dict[str, Any]]:
-    """What somebody took, or gave back, at once: of a command about each series one line."""
-    found: list[tuple[Deed, dict[str, None]]] = []
-    for one in sorted(done):
-        last = found[-1] if found else None
-        if last is not None and one.kind in _TAKEN and _alike(last[0], one):
-            last[1].update(dict.fromkeys(one.alerts))
-        else:
-            found.append((one, dict.fromkeys(one.alerts)))
-    return [
-        {"time": format_utc(one.time), "n": one.n, "kind": one.kind, "by": one.by,
-         "note": one.note, "alerts": list(alerts)}
-        for one, alerts in found
-    ]  # fmt: skip
-
-
-def _alike(one: Deed, other: Deed) -> bool:
-    return (one.kind, one.by, one.note) == (other.kind, other.by, other.note) and (
-        abs(other.time - one.time) <= _AT_ONCE
-    )
-
-
 def _page(portal: Portal, incident: str, told: _Told, tries: list[Attempt], lacks: str) -> bytes:
     overview = portal.overview
     alerts = overview.by_incident.get(incident, [])
@@ -230,17 +209,14 @@ def _page(portal: Portal, incident: str, told: _Told, tries: list[Attempt], lack
          "attempts": one.attempts, "reason": one.reason, "tried": tried.get(one.id, [])}
         for one in told.messages
     ]  # fmt: skip
-    steps: list[dict[str, Any]] = [
-        {"time": format_utc(step.time), "n": step.n, "kind": step.kind,
-         "source_id": row.source_id, "metric_name": row.metric_name,
-         "severity": step.severity, "alert": row.id}
-        for row in rows
-        for step in row.steps
-    ]  # fmt: skip
-    done = _together(overview.deeds.of(incident))
-    view["timeline"] = sorted([*steps, *done], key=lambda one: (one["time"], one["n"]))
+    view["timeline"], view["timeline_next"] = timeline_of(portal, incident, _MOST_TIMES)
+    view["members_next"] = members_next(portal, incident, view)
     view["delivers"], view["lacks"] = portal.deliver, lacks
     view["story"] = story_of(view, rows)
+    view["topology"] = topology_of(
+        overview.policy.config.incidents, overview.incidents[incident],
+        [one["source"] for one in view["causes"]],
+    )  # fmt: skip
     hiding = portal.silences.hiding(alerts)  # often one a series
     view["hidden_by"] = [{"id": one.id, "by": one.by, "what": one.what}
                          for one in hiding[:_MOST_HIDING]]  # fmt: skip

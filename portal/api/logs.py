@@ -1,13 +1,15 @@
 """Log records: ingest, search, statistics."""
 
-from typing import Annotated, Any
+from collections import Counter
+from typing import Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from padit.alerting.messages import shortened
-from padit.analysis.log_store import Level, LogRecord
+from padit.analysis.log_store import LEVELS, Level, LogRecord
+from padit.codecs.logs.levels import level_by_word
 from padit.domain.timestamps import EARLIEST_US, LATEST_US, format_utc, parse_timestamp
 from padit.portal.answers import (
     Moment,
@@ -28,7 +30,11 @@ _MOST_BYTES = 16 << 20
 _MOST_RECORDS = 10_000
 _LONGEST_MESSAGE = 32_768
 _LONGEST_NAME = 4096
-_LEVELS = {"warn": "warning", "err": "error", "fatal": "critical", "crit": "critical"}
+_LONGEST_LEVEL = 64
+_MOST_SAID = 20
+_LEVELS = {one.upper(): one for one in LEVELS} | dict.fromkeys(
+    ("FATAL", "ALERT", "EMERGENCY", "PANIC"), "critical"
+)
 _MOST_WORDS = 20
 Words = Annotated[str, Query(max_length=500)]
 
@@ -58,7 +64,8 @@ _BODY = {
 async def ingest(request: Request) -> Response:
     """Keep one record, a JSON array of records, or one record a line (application/x-ndjson).
 
-    A message of more than 32,768 characters ends in `…` there.
+    A message of more than 32,768 characters ends in `…` there. A level in any usual spelling is one
+    of six, `info` where none is stated; any other is kept as it is, and `unknownLevels` names it.
     """
     portal = portal_of(request)
     length = request.headers.get("content-length", "")
@@ -75,7 +82,9 @@ async def ingest(request: Request) -> Response:
     if not request.app.state.gate.limiter.allows_records(who, len(records)):
         raise HTTPException(429, "too many records", headers={"Retry-After": "1"})
     ids = await run_in_threadpool(portal.logs.add, records)
-    return answer({"logId": ids[0]} if single else {"logIds": ids, "count": len(ids)}, 201)
+    unknown = Counter(one.level for one in records if one.level not in LEVELS)
+    said = {"unknownLevels": dict(unknown.most_common(_MOST_SAID))} if unknown else {}
+    return answer(({"logId": ids[0]} if single else {"logIds": ids, "count": len(ids)}) | said, 201)
 
 
 def _records(body: bytes, lines: bool, now: int) -> tuple[list[LogRecord], bool]:
@@ -98,9 +107,8 @@ def _record(one: _Log, now: int) -> LogRecord:
     if not EARLIEST_US <= time <= LATEST_US:
         message = f"the timestamp {one.timestamp!r} lies before 2000 or after 2200"
         raise ValueError(message)
-    level: Any = _LEVELS.get(one.level.lower(), one.level.lower())
-    if level not in Level.__args__:  # type: ignore[attr-defined]
-        level = "info"
+    stated = shortened(one.level.strip(), _LONGEST_LEVEL)
+    level = _LEVELS.get(level_by_word(stated), stated) or "info"
     source, text = shortened(one.source, _LONGEST_NAME), shortened(one.message, _LONGEST_MESSAGE)
     return LogRecord(time, source, level, text)
 
@@ -122,13 +130,13 @@ async def search(
     request: Request,
     q: Words = "",
     source: str = "",
-    level: Level | None = None,
+    level: Level | Literal["unknown"] | None = None,
     since: Annotated[Moment | None, Query(alias="from")] = None,
     until: Annotated[Moment | None, Query(alias="to")] = None,
     cursor: str | None = None,
     limit: Most = 100,
 ) -> Response:
-    """Records that have all words, the newest first."""
+    """Records that have all words, the newest first; `unknown` is each level but the six."""
     ordered(since, until)
     portal = portal_of(request)
     _check(q)
@@ -161,7 +169,8 @@ async def statistics(
 ) -> Response:
     """Counts by level, source and template, and over time.
 
-    Of levels the ten, of sources the 50 and of templates the 30 that are commonest.
+    Levels are the six, and `unknown` for all others. Of sources the 50 and of templates the 30 that
+    are commonest.
     """
     ordered(since, until)
     portal = portal_of(request)

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from padit.analysis.log_store import LogRecord, template_of
+from padit.analysis.log_store import LEVELS, UNKNOWN, LogRecord, template_of
 from padit.portal.team.database import Database, text_of
 
 __all__ = ["TeamLogs"]
@@ -15,6 +15,8 @@ _SCHEMA = "padit_portal"
 _FORGET_EVERY = 100_000
 _MOST_TEMPLATES = 100_000
 _COPY = "COPY log_record (id, time, source, level, template, message) FROM STDIN"
+_KNOWN = ", ".join(f"'{one}'" for one in LEVELS)
+_LEVEL = f"CASE WHEN level IN ({_KNOWN}) THEN level ELSE '{UNKNOWN}' END AS level"
 _BY = (0b0111, 0b1011, 0b1101, 0b1110)  # grouping() of level, source, template, slice
 _NAMES = ("id", "time", "source", "level", "message")
 
@@ -56,8 +58,8 @@ class TeamLogs:
             with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
                 for at, one in enumerate(records):
                     copy.write_row(
-                        (ids[at], one.time, text_of(one.source), one.level, numbers[texts[at]],
-                         text_of(one.message))
+                        (ids[at], one.time, text_of(one.source), text_of(one.level),
+                         numbers[texts[at]], text_of(one.message))
                     )  # fmt: skip
             self._forget(connection, ids[-1] if ids else 0, len(ids))
         return ids
@@ -131,7 +133,7 @@ class TeamLogs:
             "SELECT grouping(level, source, template, slice) AS kind, level, source, template, "
             "slice, count(*) AS n, row_number() OVER ("
             "PARTITION BY grouping(level, source, template, slice) ORDER BY count(*) DESC, "
-            "level, source, template, slice) AS place FROM (SELECT level, source, template, "
+            f"level, source, template, slice) AS place FROM (SELECT {_LEVEL}, source, template, "
             f"(time - {first}) / {width} AS slice FROM log_record WHERE {where}) AS r "
             "GROUP BY GROUPING SETS ((level), (source), (template), (slice))) AS g "
             "WHERE place <= 61",
@@ -161,6 +163,10 @@ def _where(words: str, source: str, level: str, start: int, end: int) -> tuple[s
     for one in words.split()[:20]:  # each a phrase of its own, as in the embedded store
         where.append("to_tsvector('simple', message) @@ phraseto_tsquery('simple', %s)")
         values.append(text_of(one))
+    if level == UNKNOWN:
+        where.append("level <> ALL (%s)")
+        values.append(list(LEVELS))
+        level = ""
     for name, value in (("source", source), ("level", level)):
         if value:
             where.append(f"{name} = %s")

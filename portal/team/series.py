@@ -66,6 +66,7 @@ class TeamSeries(KnownSeries):
     left_out = 0
     refused = 0
     rejected = 0
+    heard = 0.0
 
     def __init__(self, database: Database, live: LiveFeatures | None) -> None:
         super().__init__()

@@ -21,6 +21,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from padit.connectors.kafka_prompt import PROMPT
 from padit.connectors.uris import Address, read_client_config
 from padit.portal.texts.records import FAILED, REQUEST, RESULT
 
@@ -124,8 +125,8 @@ class KafkaTopics:
         if not self.caught_up.wait(_PATIENCE):  # the day's count comes with the results
             return
         consumer = Consumer(
-            {**self._common, "group.id": self._prefix + _GROUP, "enable.auto.commit": False,
-             "auto.offset.reset": "earliest"}
+            {**PROMPT, **self._common, "group.id": self._prefix + _GROUP,
+             "enable.auto.commit": False, "auto.offset.reset": "earliest"}
         )  # fmt: skip
         try:
             consumer.subscribe([self._prefix + REQUEST])
@@ -141,7 +142,7 @@ class KafkaTopics:
     def _results(self, on_result: Callable[[bytes], None]) -> None:
         self._make_topics()
         consumer = Consumer(
-            {**self._common, "group.id": self._prefix + _GROUP + "-results",
+            {**PROMPT, **self._common, "group.id": self._prefix + _GROUP + "-results",
              "enable.auto.commit": False, "enable.partition.eof": True}
         )  # fmt: skip
         try:

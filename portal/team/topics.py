@@ -14,6 +14,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from padit.alerting.entries import AlertEvent, event_of
+from padit.connectors.kafka_prompt import PROMPT
 from padit.connectors.uris import Address, read_client_config
 from padit.domain.errors import WireFormatError
 from padit.domain.timestamps import format_utc
@@ -110,6 +111,7 @@ class TransitionTopic:
 
     def _follow(self) -> None:
         settings: dict[str, Any] = {
+            **PROMPT,
             "bootstrap.servers": self._address.host,
             "group.id": "padit-portal",
             "enable.auto.commit": False,

@@ -6,7 +6,6 @@ pairs with `relay.py` between them. Needs Linux, root and iproute2.
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import uuid
@@ -17,7 +16,7 @@ from typing import Self
 from tests.limits import allowed
 from tests.parts import missing
 
-__all__ = ["Lab", "free_port", "needs"]
+__all__ = ["Lab", "needs"]
 
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parent.parent
@@ -34,14 +33,6 @@ def needs(met: object, what: str) -> None:
     """Fail in CI, skip elsewhere, when a part is missing."""
     if not met:
         missing(what)
-
-
-def free_port() -> int:
-    """A TCP port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _ip(*words: str) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from padit.adapters.fronthaul.respond import EchoResponder, EcpriResponder
+from padit.devcluster.ports import free_port
 from tests.adapters.live import Live
-from tests.adapters.net import free_port
 from tests.adapters.test_http_probe import Server
 
 HOUR = 3600.0

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from padit.adapters.base import ListEmitter
+from padit.devcluster.ports import free_port
 from tests.adapters.live import poll_once
-from tests.adapters.net import free_port
 
 
 def certificate(directory: Path, days: float) -> tuple[Path, Path]:

@@ -12,10 +12,10 @@ from padit.adapters.config import BufferOptions, KafkaOptions
 from padit.adapters.kafka_client import AwayError, KafkaClient
 from padit.adapters.publisher import Publisher
 from padit.devcluster.broker import Broker, prepare_broker
+from padit.devcluster.ports import free_port
 from padit.domain.metric import Metric
 from padit.ops.stats import Stats
 from tests.adapters.live import until
-from tests.adapters.net import free_port
 from tests.adapters.test_http_probe import certificate
 from tests.parts import required
 

@@ -24,9 +24,9 @@ from padit.adapters.parked import Parked
 from padit.adapters.publisher import Publisher
 from padit.adapters.runner import Runner, run_adapters
 from padit.adapters.threads import Worker
+from padit.devcluster.ports import free_port
 from padit.ops.stats import Stats
 from tests.adapters.live import until
-from tests.adapters.net import free_port
 from tests.adapters.test_publisher import make, samples
 from tests.adapters.test_runner import Scripted, Sink
 from tests.parts import KafkaPart

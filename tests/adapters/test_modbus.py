@@ -20,9 +20,9 @@ from padit.adapters.errors import AdapterError
 from padit.adapters.modbus import _EXCEPTIONS, blocks_of
 from padit.adapters.modbus_values import Register, value_of
 from padit.adapters.registry import create_adapter
+from padit.devcluster.ports import free_port
 from padit.domain.errors import ConfigurationError
 from tests.adapters.live import Live, poll_once
-from tests.adapters.net import free_port
 
 
 def words_of(form: str, value: float) -> list[int]:

@@ -13,8 +13,8 @@ import pytest
 
 from padit.adapters.base import ListEmitter
 from padit.adapters.errors import AdapterError
+from padit.devcluster.ports import free_port
 from tests.adapters.live import Live, until
-from tests.adapters.net import free_port
 from tests.adapters.test_http_probe import certificate
 from tests.limits import allowed
 from tests.parts import required_program

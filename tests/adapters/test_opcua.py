@@ -23,9 +23,9 @@ from padit.adapters.base import ListEmitter
 from padit.adapters.errors import AdapterError
 from padit.adapters.opcua import OpcUaNode, value_of
 from padit.adapters.registry import create_adapter
+from padit.devcluster.ports import free_port
 from padit.domain.errors import ConfigurationError
 from tests.adapters.live import Live, until
-from tests.adapters.net import free_port
 from tests.limits import allowed
 
 WHEN = datetime.datetime(2026, 1, 2, 3, 4, 5, 250_000, tzinfo=datetime.UTC)

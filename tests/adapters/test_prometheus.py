@@ -17,8 +17,8 @@ from padit.adapters.base import ListEmitter
 from padit.adapters.receiver import BadRequestError, Call
 from padit.adapters.registry import create_adapter
 from padit.codecs.prometheus_proto import Label, Request, WriteRequest
+from padit.devcluster.ports import free_port
 from tests.adapters.live import Live, until
-from tests.adapters.net import free_port
 from tests.limits import allowed
 from tests.parts import required, required_program
 from tests.supplies import remote_write_client

@@ -25,9 +25,9 @@ from padit.adapters.scrape_points import Points, Selection
 from padit.adapters.series import Naming
 from padit.cli.main import main
 from padit.codecs.exposition import parse
+from padit.devcluster.ports import free_port
 from padit.domain.errors import ConfigurationError
 from tests.adapters.live import Live, poll_once, until
-from tests.adapters.net import free_port
 from tests.limits import allowed
 from tests.parts import required_program
 

@@ -16,10 +16,10 @@ from padit.adapters.encode import Record, partition_of
 from padit.adapters.publisher import Publisher
 from padit.codecs.records import decode
 from padit.devcluster.broker import Broker, start_broker
+from padit.devcluster.ports import free_port
 from padit.domain.metric import Metric
 from padit.ops.stats import Stats
 from tests.adapters.live import until
-from tests.adapters.net import free_port
 from tests.limits import allowed
 from tests.parts import KafkaPart, required
 

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
+from padit.devcluster.ports import free_port
 from tests.adapters.live import Live, until
-from tests.adapters.net import free_port
 from tests.go_tools import go_tool
 from tests.limits import allowed
 from tests.parts import required

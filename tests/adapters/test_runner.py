@@ -20,11 +20,11 @@ from padit.adapters.encode import Record
 from padit.adapters.errors import AdapterError
 from padit.adapters.registry import adapter_types, create_adapter, create_all
 from padit.adapters.runner import Runner
+from padit.devcluster.ports import free_port
 from padit.domain.errors import ConfigurationError
 from padit.domain.metric import Metric
 from padit.ops.stats import Stats
 from tests.adapters.live import until
-from tests.adapters.net import free_port
 from tests.limits import allowed
 from tests.parts import KafkaPart
 

@@ -28,9 +28,9 @@ from pysnmp.proto.rfc1905 import NoSuchInstance, NoSuchObject
 from padit.adapters.base import ListEmitter
 from padit.adapters.registry import create_adapter
 from padit.adapters.snmp_values import Rates, Unwatched, Uptime, number_of
+from padit.devcluster.ports import free_port
 from padit.domain.errors import ConfigurationError
 from tests.adapters.live import Live, poll_once, until
-from tests.adapters.net import free_port
 from tests.limits import allowed
 from tests.parts import required_program
 

@@ -21,9 +21,9 @@ from padit.adapters.errors import AdapterError
 from padit.adapters.registry import create_adapter
 from padit.adapters.syslog import SyslogAdapter
 from padit.codecs.syslog_frames import Frames
+from padit.devcluster.ports import free_port
 from padit.domain.errors import ConfigurationError
 from tests.adapters.live import Live, until
-from tests.adapters.net import free_port
 from tests.adapters.test_http_probe import certificate
 from tests.limits import allowed
 from tests.parts import required_program
@@ -313,11 +313,12 @@ def test_options_that_cannot_work_are_refused_by_name(
 
 def test_a_port_that_is_taken_is_named() -> None:
     port = free_port()
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", port))
-        other.listen()
-        with pytest.raises(AdapterError, match=str(port)), Live({**OPTIONS, "port": port}):
-            pass
+    with (
+        socket.create_server(("127.0.0.1", port)),
+        pytest.raises(AdapterError, match=str(port)),
+        Live({**OPTIONS, "port": port}),
+    ):
+        pass
 
 
 def test_it_goes_on_after_it_was_closed_and_opened_again() -> None:

@@ -17,9 +17,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -38,6 +39,7 @@ _STEP = 5
 _HOURS = 8
 _FIRST_HOUR = 2
 _LASTS = 1200.0
+_WEARS_OUT = "tool_wear_failure"
 _START = 1_772_352_000 * MICROS
 _WINDOW, _INTERVAL = 120, 30
 _SWITCH = "switch-1"
@@ -148,7 +150,7 @@ def _seen(label: Label) -> Heard:
 
 def _swaps() -> list[int]:
     """When a machine gets another, used tool for a fault, or the old one back: its wear leaps."""
-    needs = [one for one in _faults() if one.kind in ("overstrain", "tool_wear_failure")]
+    needs = [one for one in _faults() if one.kind in ("overstrain", _WEARS_OUT)]
     begins = [_START + round(one.start) // 3600 * 3600 * MICROS for one in needs]
     return [moment for begin in begins for moment in (begin, begin + 3600 * MICROS)]
 
@@ -207,19 +209,21 @@ def _call(command: Sequence[str]) -> None:
 def _judge(heard: Sequence[Heard], got: Receiving) -> tuple[int, int]:
     """Fill in what the receivers got; incidents that are of no fault, of these leaps of wear."""
     events = [json.loads(body) for path, _, body in got.requests if path == "/hook"]
+    ends = {one["subject"]: parse_timestamp(one["time"])
+            for one in events if one["type"].endswith(".resolved")}  # fmt: skip
     subjects: dict[str, Heard | None] = {}
     leaps: set[str] = set()
     for one in events:
         moment, members = parse_timestamp(one["time"]), one["data"]["incident"]["members"]
         sources = {member["source_id"] for member in members}
-        mine = next((f for f in heard if _covers(f, moment) and sources & f.sources), None)
         subject = one["subject"]
+        mine = next((f for f in heard if _covers(f, moment) and sources & f.sources), None)
+        mine = mine or next(
+            (f for f in heard if _warned(f, members, ends.get(subject, f.start))), None
+        )
         known = subjects.setdefault(subject, mine if one["type"].endswith(".opened") else None)
         if known is None:
-            if {each["metric_name"] for each in members} == {"tool_wear_min"} and any(
-                0 <= each["opened"] - swap <= 180 * MICROS
-                for each in members for swap in _swaps()
-            ):  # fmt: skip
+            if _leaps(members):
                 leaps.add(subject)
             continue
         if known.told is None:
@@ -239,6 +243,32 @@ def _judge(heard: Sequence[Heard], got: Receiving) -> tuple[int, int]:
 def _covers(fault: Heard, moment: int) -> bool:
     """From a fault's onset, which lies before its failure, to its end."""
     return fault.start - round(_LASTS * MICROS) // 4 <= moment < fault.end
+
+
+def _warned(fault: Heard, members: Sequence[Mapping[str, Any]], end: int) -> bool:
+    """Whether the wear of the tool that will fail was reported before, and that still stands then.
+
+    The tool is there from the full hour on; that it was put in is a leap and no warning.
+    """
+    since = fault.start // (3600 * MICROS) * 3600 * MICROS
+    return (
+        fault.fault == _WEARS_OUT
+        and end >= fault.start
+        and not _leaps(members)
+        and all(
+            each["source_id"] == fault.source
+            and each["metric_name"] == "tool_wear_min"
+            and since <= each["opened"] < fault.start
+            for each in members
+        )
+    )
+
+
+def _leaps(members: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether an incident is about a tool that was swapped."""
+    return {each["metric_name"] for each in members} == {"tool_wear_min"} and any(
+        0 <= each["opened"] - swap <= 180 * MICROS for each in members for swap in _swaps()
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 
 from padit.alerting.notifiers.email import Email
-from tests.adapters.net import free_port
+from padit.devcluster.ports import free_port
 from tests.adapters.test_http_probe import certificate as make_certificate
 from tests.alerting.test_notifiers import messages
 

@@ -109,7 +109,7 @@ def test_a_reminder_is_that_of_the_acknowledgement_that_counts_and_a_renewed_one
 ):
     log: list[Entry] = [
         event("opened", 0), command("acknowledge", 1, until=at(10)), command("unacknowledge", 5),
-        command("acknowledge", 6, until=at(60)), tick(30), command("acknowledge", 40),
+        command("acknowledge", 6, until=at(60)), tick(30), command("acknowledge", 40, until=at(50)),
         tick(70), command("acknowledge", 71, until=at(90)), tick(120),
     ]  # fmt: skip
     found = [(kind, minute) for _, kind, minute in sent(run(log)[1]) if kind != "acknowledged"]

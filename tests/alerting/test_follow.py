@@ -91,6 +91,6 @@ def test_a_silence_is_previewed_over_the_last_week_with_what_was_real() -> None:
         event("opened", 0, "a"), command("feedback", 1, note="real"), event("resolved", 2, "a"),
         event("opened", 3, "b", source="press-2"),
     ]  # fmt: skip
-    found = preview_of(Target(source="press-*"), at(10), past)
+    found = preview_of([Target(source="press-*")], at(10), past)
     assert ([one.id for one in found.alerts], found.real, found.series) == (["a", "b"], 1, 2)
-    assert preview_of(Target(source="x"), at(10), past).alerts == []
+    assert preview_of([Target(source="x")], at(10), past).alerts == []

@@ -94,7 +94,11 @@ def test_to_show_an_incident_with_a_silence_for_each_series_is_no_work_for_each_
         name = overview.alerts["a0"].incident
         with _counted() as lines:
             found = overview.incident(name)
-        assert (len(found["silences"]), found["silenced"]) == (series, at(60))
+        assert len(found["silences"]) + found["silences_left_out"] == series
+        assert (found["silenced_series"], found["silenced"]) == (series, at(60))
+        assert [one["series"] for one in found["silences"]][:20] == [
+            [one["fingerprint"]] for one in found["members"]
+        ]
         return lines.count
 
     assert shown(400) < 12 * shown(50)

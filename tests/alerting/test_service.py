@@ -10,7 +10,7 @@ import pytest
 
 from padit.alerting.store.sqlite import SqliteStore
 from padit.cli.main import main
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from tests.alerting.making import at, cloud_event, event
 from tests.alerting.receiving import Answer, Receiving, receiving
 from tests.limits import allowed

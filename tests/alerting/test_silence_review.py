@@ -92,3 +92,29 @@ def test_of_very_many_muted_alerts_the_latest_are_remembered_and_all_are_counted
     assert (one.muted, one.real) == (3_000, ())
     assert not review._open
     assert list(review._muting) == [f"a{n}" for n in range(2_900, 3_000)]
+
+
+class _Compared(str):
+    """An id that counts how often it is compared with another one."""
+
+    compared = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        _Compared.compared += 1
+        return str.__eq__(self, other)
+
+
+def test_marking_very_many_alerts_of_a_silence_as_real_compares_none_with_all_others() -> None:
+    review = SilenceReview(config_of(CONFIG))
+    review.apply(_command("silence", 1, until=at(10_000)))
+    names = [_Compared(f"a{n}") for n in range(400)]
+    for n, name in enumerate(names):
+        review.apply(event("opened", 2 + n / 1000, name, source="press-1", metric=f"m{n}"))
+    _Compared.compared = 0
+    for name in names:
+        review.mark([name])
+    review.mark(names[:1])
+    (one,) = review.hid_real()
+    assert one.real == tuple(names)
+    assert _Compared.compared <= 4 * len(names)

@@ -17,7 +17,8 @@ from padit.connectors.kafka_reader import KafkaReader
 from padit.connectors.kafka_settings import fetch_settings
 from padit.connectors.source import PartitionRange, ReadBatch
 from padit.devcluster.broker import Broker, prepare_broker
-from padit.devcluster.processes import Part, port_answers
+from padit.devcluster.ports import port_answers
+from padit.devcluster.processes import Part
 from padit.domain.errors import SourceError
 from tests.connectors.kafka_topics import (
     Recorder,

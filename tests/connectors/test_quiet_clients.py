@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from padit.alerting import inputs
 from padit.alerting.announcing import Announcer
@@ -14,7 +15,12 @@ from padit.alerting.inputs import TopicInput
 from padit.alerting.plots import windows
 from padit.alerting.plots.windows import Follower, Windows
 from padit.alerting.store.sqlite import SqliteStore
+from padit.connectors.sink import Message, Writer
+from padit.connectors.sinks import _kafka_once, kafka
+from padit.connectors.sinks._kafka_once import Line, OnceWriter
+from padit.connectors.sinks.kafka import KafkaSink
 from padit.connectors.uris import parse_address
+from padit.domain.message import Kind
 from padit.ops.reach import Reach
 from tests.limits import allowed
 
@@ -120,6 +126,57 @@ def test_features_and_notifications_of_alerting_are_as_quiet(
     assert "rdkafka" not in capfd.readouterr().err
 
 
+class Producing:
+    """Stands for a producer whose broker answers the fourth time."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self.asked = 0
+
+    def produce(self, *_: object, **__: object) -> None:
+        """Kept until the broker answers."""
+
+    def poll(self, timeout: float) -> None:
+        """No callback."""
+
+    begin_transaction = purge = init_transactions = produce
+
+    def flush(self, timeout: float) -> int:
+        self.asked += 1
+        return self.asked < 4
+
+    def commit_transaction(self, timeout: float) -> None:
+        if self.flush(timeout):
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "timed out", retriable=True))
+
+
+def _writer(delivery: str, name: str) -> Writer:
+    sink = KafkaSink("nowhere:1", name)
+    if delivery == "at_least_once":
+        return sink.open()
+    return OnceWriter(Line(sink.name, name, "w", 1000, 60.0), {}, {})
+
+
+@pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
+def test_the_job_says_once_that_its_results_wait_for_a_broker_and_once_that_they_do_not(
+    delivery: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for module in (kafka, _kafka_once):
+        monkeypatch.setattr(module, "Producer", Producing)
+    monkeypatch.setattr(_kafka_once._Shared, "_there", lambda _: iter(()))
+    for number in range(2):  # what comes after the outage says nothing more
+        writer = _writer(delivery, f"to-{delivery}")
+        writer.write([Message(Kind.ALERT, f"a{number}", "k", 0, b"{}")])
+        writer.flush()
+        if number:
+            writer.write([Message(Kind.ALERT, "b", "k", 0, b"{}")])
+            writer.flush()
+        writer.close()
+    said = [one.getMessage().partition(f"to-{delivery}: ")[2] for one in caplog.records]
+    assert [one.rpartition(" after ")[0] or one.partition(";")[0] for one in said] == [
+        "no answer" if delivery == "at_least_once" else "timed out", "it answers again,",
+    ] * 2  # fmt: skip
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_every_client_says_what_of_its_lines_is_written(part: str) -> None:
     """Else librdkafka writes some twenty lines a second to standard error while it is away."""
@@ -151,3 +208,41 @@ def test_a_client_that_says_nothing_of_its_lines_is_found() -> None:
     assert not _quiet("Consumer({'group.id': 'x'}, logger=_LOG)", "QUIET")
     assert not _quiet("Consumer(settings)", "settings = {}")
     assert _quiet("Consumer({**QUIET, 'group.id': 'x'})", "")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_consumer_says_how_long_a_broker_may_hold_its_answer_back(part: str) -> None:
+    """Else what a transaction commits may wait for half a second (`PROMPT`)."""
+    slow = []
+    for path in sorted((ROOT / part).rglob("*.py")):
+        module = ast.parse(path.read_text(encoding="utf-8"))
+        given = {
+            target.id: ast.unparse(one.value)
+            for one in ast.walk(module)
+            if isinstance(one, ast.Assign | ast.AnnAssign) and one.value is not None
+            for target in (one.targets if isinstance(one, ast.Assign) else [one.target])
+            if isinstance(target, ast.Name)
+        }
+        for call in ast.walk(module):
+            if isinstance(call, ast.Call) and _name(call.func) == "Consumer":
+                prompt = _prompt(call, given)
+                slow += [] if prompt else [f"{path.relative_to(ROOT)}:{call.lineno}"]
+    assert not slow
+
+
+def _prompt(call: ast.Call, given: dict[str, str]) -> bool:
+    """It takes `PROMPT`, or the settings of a name do that its module gives a value."""
+    names = {one.id for one in ast.walk(call) if isinstance(one, ast.Name)}
+    return "PROMPT" in names or any("**PROMPT" in given.get(one, "") for one in names)
+
+
+def test_a_consumer_that_leaves_the_brokers_answer_to_the_default_is_found() -> None:
+    for text, prompt in (
+        ("Consumer({**QUIET, 'group.id': 'x'})", False),
+        ("Consumer({**PROMPT, 'group.id': 'x'})", True),
+        ("Consumer(settings)", True),
+        ("Consumer(others)", False),
+    ):
+        call = ast.parse(text, mode="eval").body
+        assert isinstance(call, ast.Call)
+        assert _prompt(call, {"settings": "{**PROMPT, 'group.id': 'x'}", "others": "{}"}) == prompt

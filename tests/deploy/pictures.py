@@ -26,7 +26,7 @@ import yaml
 
 from benchmarks.topics import create_topic
 from padit.devcluster.broker import start_broker
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from tests.deploy.prometheus import DEPLOY, Prometheus
 from tests.limits import allowed
 from tests.portal.browsing import browser

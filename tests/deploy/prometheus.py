@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import yaml
 
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from tests.limits import allowed
 from tests.parts import required_program
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from padit.codecs import schemas  # noqa: F401  # the package that is tested is another one
-from padit.devcluster.processes import LOOPBACK, Part
+from padit.devcluster.ports import LOOPBACK
+from padit.devcluster.processes import Part
 from tests.deploy.images import COMPOSE, Image, environment_of, stage
 from tests.limits import allowed
 from tests.namespaces import namespace, run_in

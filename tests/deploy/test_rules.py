@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from padit.ops import metric_names
 from padit.ops.exporter import serving
 from padit.ops.job_metrics import ALERT_DELAY

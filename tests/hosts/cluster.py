@@ -11,7 +11,8 @@ import psutil
 
 from padit.devcluster.broker import Broker, broker_answers, prepare_broker
 from padit.devcluster.flink import FlinkCluster, prepare_flink
-from padit.devcluster.processes import LOOPBACK, Part
+from padit.devcluster.ports import LOOPBACK
+from padit.devcluster.processes import Part
 from padit.devcluster.workers import worker_environment
 from tests.hosts.network import MIDDLE, Network
 from tests.namespaces import run_in

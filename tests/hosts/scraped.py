@@ -23,7 +23,7 @@ from pathlib import Path
 from padit.devcluster.broker import start_broker
 from padit.devcluster.flink import FlinkCluster, prepare_flink
 from padit.devcluster.jars import flink_distribution
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from padit.ops.metric_names import CONSUMER_LAG, JOB_GAUGES
 from tests.integration.helpers import Record, live, produce, seed_case, wait_for
 from tests.limits import allowed

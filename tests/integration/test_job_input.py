@@ -282,9 +282,10 @@ def test_a_job_waits_for_a_broker_that_comes_up_later(fragile: Broker, tmp_path:
         produce(fragile.bootstrap, topic, seed_case(START))
     place = ["--input", f"kafka://{fragile.bootstrap}/{topic}", "--output", tmp_path / "a.jsonl"]
     with live(tmp_path, "replay", *place) as job:
-        job.until(lambda: "waiting for a broker" in job.said)
+        job.until(lambda: "it is tried until it answers" in job.said)
         with fragile:
             assert job.end().summary["scored"] == 15
+        assert job.said.count(f"the broker at {fragile.bootstrap}: it answers again") == 1
 
 
 def test_a_broker_that_stays_away_is_an_error_that_says_how_to_start_one(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -19,10 +20,10 @@ from padit.devcluster import jars
 from padit.devcluster.broker import Broker, start_broker
 from padit.devcluster.errors import PartFailedError
 from padit.devcluster.flink import FlinkCluster
+from padit.devcluster.ports import free_port
 from padit.devcluster.processes import (
     Part,
     ProcessRecord,
-    free_port,
     is_running,
     kill_process,
     start_process,
@@ -100,6 +101,14 @@ def test_a_taken_port_is_an_error_that_names_it() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(PartFailedError, match=str(port)):
             free_port(port)
+
+
+def test_a_free_port_is_given_out_once_and_a_server_can_listen_there() -> None:
+    port = free_port()
+    again = f"import sys; from padit.devcluster import ports; sys.exit(ports._claim({port}))"
+    assert subprocess.run([sys.executable, "-c", again], check=False).returncode == 0
+    with socket.create_server(("127.0.0.1", port)):
+        pass
 
 
 def test_a_worker_that_cannot_import_what_it_needs_stops_the_pool(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from padit.devcluster.flink import FlinkCluster
-from tests.adapters.net import free_port
+from padit.devcluster.ports import free_port
 from tests.integration.helpers import ROOT, metric, produce, wait_for
 from tests.integration.test_start_pages import Shell
 from tests.limits import allowed

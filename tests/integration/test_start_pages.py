@@ -28,7 +28,7 @@ import pytest
 from pymodbus.client import ModbusTcpClient
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from tests.adapters.net import free_port
+from padit.devcluster.ports import free_port
 from tests.integration.helpers import ROOT, Record, produce, read_topic, wait_for
 from tests.limits import allowed
 from tests.parts import KafkaPart

@@ -10,8 +10,8 @@ import pytest
 
 _COUNTED = """
 import ctypes, threading
-from padit.ops.allocator import few_arenas
-few_arenas()
+from padit.ops.allocator import keep_memory
+keep_memory()
 library = ctypes.CDLL(None)
 library.malloc.restype = library.fdopen.restype = ctypes.c_void_p
 together = threading.Barrier(6)
@@ -27,8 +27,8 @@ library.malloc_info(0, stream); library.fflush(stream)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps no arenas")
-@pytest.mark.parametrize(("asked", "most"), [(None, 2), ("4", 4)])
-def test_threads_share_two_arenas_unless_the_environment_says_otherwise(
+@pytest.mark.parametrize(("asked", "most"), [(None, 1), ("4", 4)])
+def test_threads_share_an_arena_unless_the_environment_says_otherwise(
     asked: str | None, most: int
 ) -> None:
     environment = {name: text for name, text in os.environ.items() if name != "MALLOC_ARENA_MAX"}

@@ -291,6 +291,19 @@ def test_logs_are_kept_found_and_counted(run: Served) -> None:
         assert _get(viewer, "/api/v1/logs", q=query)["items"] == []
 
 
+def test_a_level_that_is_not_known_is_kept_counted_and_said(run: Served) -> None:
+    ingest, viewer = run.client("ingest"), run.client("viewer")
+    known = [{"message": "levels", "level": one} for one in ("Warn", "NOTICE", "emerg", "", "E")]
+    other = [{"message": "levels", "level": one} for one in ("Grave", "Grave", "P1 ' OR 1=1")]
+    found = ingest.post("/api/v1/logs", json=[*known, *other]).json()
+    assert found["unknownLevels"] == {"Grave": 2, "P1 ' OR 1=1": 1}
+    assert "unknownLevels" not in ingest.post("/api/v1/logs", json=known).json()
+    rows = _get(viewer, "/api/v1/logs", q="levels", level="unknown")["items"]
+    assert [one["level"] for one in rows] == ["P1 ' OR 1=1", "Grave", "Grave"]
+    counts = _get(viewer, "/api/v1/logs/statistics", q="levels")["levels"]
+    assert counts == {"info": 4, "unknown": 3, "warning": 2, "critical": 2, "error": 2}
+
+
 @pytest.mark.parametrize(
     "body", ["", "{}", "[]", "null", '{"message": 5}', "[" * 10_000, "\xff",
              '{"message": "a", "timestamp": "x"}', '{"message": "a", "timestamp": 1e400}'],

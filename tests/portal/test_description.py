@@ -26,7 +26,8 @@ from padit.portal.limiting import Limiter
 _LISTS = {"/api/alerts", "/api/incidents", "/api/machines", "/api/machines/{machine}/logs",
           "/api/machines/{machine}/status", "/api/series", "/api/silences", "/api/v1/logs",
           "/api/keys", "/api/users", "/api/audit", "/api/models", "/api/trainings", "/api/compare",
-          "/api/why-not"}  # fmt: skip
+          "/api/why-not", "/api/incidents/{incident}/timeline",
+          "/api/incidents/{incident}/members"}  # fmt: skip
 _OVER_TIME = {"/api/alerts", "/api/incidents", "/api/machines/{machine}/logs", "/api/series/moved",
               "/api/series/lanes", "/api/series/values", "/api/series/{source}/{metric}",
               "/api/v1/logs", "/api/v1/logs/statistics", "/api/audit"}  # fmt: skip

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from padit.alerting.reading import StoreReader
 from padit.domain.timestamps import MICROS, format_utc
+from padit.portal.answers import put_cursor
 from tests.portal.browsing import another, faults_of, opened
 from tests.portal.making import START, Served, append, served, transition, wait_for
 
@@ -136,10 +137,55 @@ def test_what_was_done_stands_in_the_timeline_however_much_was_done_since(run: S
         for what in ("acknowledge", "unacknowledge"):
             operator.post(f"/api/incidents/{name}/{what}", json={}).raise_for_status()
     acts = [one for one in operator.get(f"/api/incidents/{name}").json()["timeline"] if "by" in one]
-    assert [(one["kind"], len(one["alerts"])) for one in acts[:2]] == [
+    assert [(one["kind"], one["count"]) for one in acts[:2]] == [
         ("acknowledge", 1), ("acknowledge", _SERIES),
     ]  # fmt: skip
     assert acts[0]["note"] == "first"
+    assert acts[0]["alerts"] == [old]
+    assert len(acts[1]["alerts"]) == 20
+
+
+def _rest(client: httpx.Client, path: str, cursor: str | None, **query: str) -> list[list[Any]]:
+    pages = []
+    while cursor is not None:
+        answer = client.get(path, params={**query, "cursor": cursor}).json()
+        pages.append(answer["items"])
+        cursor = answer["next"]
+    return pages
+
+
+def test_the_whole_timeline_and_all_members_of_an_incident_can_be_had_page_by_page(
+    run: Served,
+) -> None:
+    client, path = run.client("viewer"), f"/api/incidents/{_large(run)}"
+    found = client.get(path).json()
+    assert len(found["timeline"]) == 200
+    pages = _rest(client, f"{path}/timeline", found["timeline_next"], limit="130")
+    assert {len(one) for one in pages[:-1]} == {130}
+    rows = [*found["timeline"][::-1], *(one for page in pages for one in page)]
+    places = [(one["time"], one["n"]) for one in rows]
+    assert places == sorted(set(places), reverse=True)
+    assert sum(one["kind"] == "opened" for one in rows) == _SERIES
+    assert sum(one["kind"] == "updated" for one in rows) == 199
+    assert _rest(client, f"{path}/timeline", "", limit="500") == [
+        rows[at : at + 500] for at in range(0, len(rows), 500)
+    ]
+
+    pages = _rest(client, f"{path}/members", found["members_next"], limit="50")
+    members = [*found["members"], *(one for page in pages for one in page)]
+    assert [len(one) for one in pages] == [50, 50, 20]
+    assert len({one["fingerprint"] for one in members}) == len(members) == _SERIES
+    assert _rest(client, f"{path}/members", "", limit="500")[0] == found["members"]
+
+
+@pytest.mark.parametrize("of", ["timeline", "members"])
+def test_a_page_of_an_incident_that_is_not_there_or_of_another_list_is_refused(
+    run: Served, of: str
+) -> None:
+    client, path = run.client("viewer"), f"/api/incidents/{_large(run)}/{of}"
+    assert client.get(f"/api/incidents/none/{of}").status_code == 404
+    for cursor in (put_cursor(5, "x y"), put_cursor(5, "[1]"), put_cursor(5, "-4"), "!"):
+        assert client.get(path, params={"cursor": cursor}).status_code == 422
 
 
 def test_the_page_says_how_much_of_a_list_it_does_not_show(run: Served, page: Page) -> None:
@@ -154,16 +200,69 @@ def test_the_page_says_how_much_of_a_list_it_does_not_show(run: Served, page: Pa
     page.wait_for_selector(f".rest:has-text('Earlier ones that are not shown: {_FLAPS - 20:,}')")
 
 
-def test_all_series_of_an_incident_are_counted_for_its_silence(run: Served, page: Page) -> None:
+def test_the_page_shows_all_of_an_incident_for_who_asks(run: Served, page: Page) -> None:
+    page.goto(f"{run.address}/#/incident/{_large(run)}")
+    series = "section:has(h2:text-is('Series'))"
+    page.wait_for_selector(f"{series} .rest:has-text('and 120 more')")
+    page.click(f"{series} button:has-text('More')")
+    page.wait_for_selector(f"{series} tbody tr >> nth={_SERIES - 1}")
+    assert page.locator(f"{series} .rest, {series} p button").count() == 0
+    timeline = "section:has(h2:text-is('Timeline'))"
+    assert page.locator(f"{timeline} li").count() == 200
+    page.click(f"{timeline} button:has-text('What was before')")
+    page.wait_for_selector(f"{timeline} li >> nth=399")
+    assert page.locator(f"{timeline} li").count() == 400
+    why = "section:has(h2:text-is('Why it was sent or not'))"
+    page.click(f"{why} button:has-text('More')")
+    page.wait_for_selector(f"{why} > details >> nth={_SERIES - 1}")
+    assert page.locator(f"{why} .rest").count() == 0
+
+
+def test_all_series_of_a_large_incident_are_silenced_at_once_and_that_is_undone(
+    run: Served, page: Page
+) -> None:
+    client, path = run.client("viewer"), "/api/silences"
     page.goto(f"{run.address}/#/incident/{_large(run)}")
     page.wait_for_selector(".story")
     page.click(".heading button:has-text('Silence')")
-    page.wait_for_selector("dialog label:has-text('Series of this incident'):has-text('more than')")
-    found = page.evaluate(
-        "async () => (await import('/static/js/state.js')).dialog.value.incident.members.length"
-    )
-    assert found == _SERIES
-    page.keyboard.press("Escape")
+    page.wait_for_selector(f"dialog label:has-text('Series of this incident ({_SERIES})')")
+    page.wait_for_selector(f".preview[data-ready=yes]:has-text('mutes now: {_SERIES}.')")
+    assert _all(client, path) == []
+    page.click("#silence-it")
+    page.wait_for_selector(".toast:has-text('Silenced until')")
+    made = _all(client, path)
+    assert (len(made), len({one["action"] for one in made})) == (_SERIES, 1)
+    page.goto(f"{run.address}/#/now")
+    row = page.locator("section:has(h2:text-is('Silences')) li")
+    row.get_by_text(f"and {_SERIES - 1} more").wait_for()
+    assert row.count() == 1
+    page.click(".toast button:has-text('Undo')")
+    row.wait_for(state="detached")
+    assert _all(client, path) == []
+
+
+def test_silences_of_one_request_are_counted_once_and_end_together(run: Served) -> None:
+    operator, several = run.client("operator"), [{"source": "press-*"}, {"source": "press-1"}]
+    body = {"any": several, "until": "1h"}
+    found = operator.post("/api/silences/preview", json=body).json()
+    assert (found["past_alerts"], len(found["open"])) == (0, _SERIES)  # open for longer than a week
+    opened_ = {"any": [{"source": "flap*"}, {"source": "flapper"}]}
+    found = operator.post("/api/silences/preview", json=opened_).json()
+    assert (found["series"], len(found["open"])) == (1, 0)
+    assert found["past_alerts"] == operator.post(
+        "/api/silences/preview", json={"source": "flapper"}
+    ).json()["past_alerts"] > 900  # fmt: skip
+    made = operator.post("/api/silences", json=body | {"until": "2h"}).json()
+    assert len(made["commands"]) == 2
+    assert {one["id"] for one in _all(operator, "/api/silences")} == set(made["commands"])
+    assert operator.delete(f"/api/silences/{made['action']}").status_code == 200
+    assert _all(operator, "/api/silences") == []
+    refused: list[dict[str, Any]] = [
+        {"any": [{}]}, {"any": several, "metric": "rpm"}, {"any": several * 1001}
+    ]  # fmt: skip
+    for bad in refused:
+        for path in ("/api/silences", "/api/silences/preview"):
+            assert operator.post(path, json=bad).status_code == 422
 
 
 def test_older_incidents_that_are_over_can_be_had_on_the_page(run: Served, page: Page) -> None:
@@ -171,7 +270,7 @@ def test_older_incidents_that_are_over_can_be_had_on_the_page(run: Served, page:
         mine.wait_for_selector(".incidents.past .incident")
         assert mine.locator(".incidents.past .incident").count() == 30
         mine.click("button:has-text('More')")
-        mine.wait_for_function("document.querySelectorAll('.past .incident').length === 60")
+        mine.wait_for_function("() => document.querySelectorAll('.past .incident').length === 60")
 
 
 def test_a_change_of_more_incidents_than_a_message_holds_reaches_every_row(
@@ -218,3 +317,11 @@ def test_of_more_faults_than_a_problem_names_it_says_how_many(run: Served) -> No
     found = run.client("operator").post("/api/silences", json=body).json()
     assert found["detail"].endswith("; and 10 more")
     assert len(found["faults"]) == 20
+
+
+def test_a_lane_has_no_gap_between_windows_that_are_longer_than_its_slices(page: Page) -> None:
+    found = page.evaluate(
+        "async () => (await import('/static/js/views/explore.js'))"
+        ".ribbons([[100, 1], [120, 1], [150, 1], [170, 1], [400, 1]], 10)"
+    )
+    assert found == [[65, 110, 1], [110, 130, 1], [130, 160, 1], [160, 180, 1], [365, 410, 1]]

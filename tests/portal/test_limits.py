@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from padit.devcluster.processes import Part, free_port
+from padit.devcluster.ports import free_port
+from padit.devcluster.processes import Part
 from padit.portal.api.page import assets
 from padit.portal.limiting import Limiter
 from padit.portal.team.limits import SharedLimiter

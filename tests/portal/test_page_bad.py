@@ -260,3 +260,15 @@ def test_what_comes_late_is_behind_and_not_silent_until_nothing_comes_any_more(
         later = SimpleNamespace(time=time.time, monotonic=lambda: time.monotonic() + 400)
         monkeypatch.setattr("padit.portal.context.time", later)
         assert state() == (1, False)
+
+
+def test_what_came_late_before_anybody_looked_is_behind_at_the_first_look(tmp_path: Path) -> None:
+    (tmp_path / "alerts.jsonl").touch()
+    begin = time.time() - 1500
+    append(tmp_path / "metrics.jsonl", *_values("late", "m", [1.0] * 100, begin))
+    with served(tmp_path) as one:
+        wait_for(lambda: one.portal.series.last > 0 and one.portal.feeder.caught_up.is_set())
+        append(tmp_path / "metrics.jsonl", *_values("late", "m", [1.0] * 100, begin + 100))
+        wait_for(lambda: one.portal.feeder.heard > 0)
+        found = one.client("viewer").get("/api/health").json()
+        assert (found["silent"]["silent"], found["behind"]) == (0, True)

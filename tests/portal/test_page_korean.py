@@ -29,7 +29,7 @@ _RECORDED = set("x y z counts tail step source p99 cusum trend nan".split())  # 
 _FOR_PROGRAMS = (
     "a request ", "a token is given", "there is no such key", "there is no such user",
     "there is no such training", "there is no such file", "`validFrom`", "`undoes`",
-    "there are no readings",
+    "there are no readings", "what is named stands in `any`",
     "another training", "`Idempotency-Key`", "it is no log record", "too many records",
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 from websockets.sync.client import connect
 
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from padit.portal.accounts import Accounts
 from tests.limits import allowed
 from tests.portal.making import append, transition, wait_for

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from padit.cli.main import main
-from padit.devcluster.processes import Part, free_port
+from padit.devcluster.ports import free_port
+from padit.devcluster.processes import Part
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.domain.timestamps import MICROS
 from padit.portal.accounts import Accounts, FileTables, Principal

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Consumer
 
 from padit.connectors.uris import parse_address
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from padit.portal.team.texts import KafkaTopics
 from padit.portal.texts.desk import Desk, Story
 from padit.portal.texts.model import Endpoint

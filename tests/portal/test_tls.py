@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from tests.limits import allowed
 from tests.portal.making import append, transition, wait_for
 

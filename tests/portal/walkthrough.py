@@ -59,7 +59,7 @@ def _walk(page: Page, began: float, address: str, token: str) -> list[str]:
             "calm",
             "All clear: forty series of eight machines are watched."
             if seen
-            else "No alert is open; the page says that no record has come yet to see it by.",
+            else "No alert is open; the page says why it cannot be seen yet whether all is well.",
         )
     page.wait_for_selector("li.incident:not(.over)", timeout=90_000)
     done.step("fails", "A machine fails. The incident is there with its severity and reason.")

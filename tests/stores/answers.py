@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import redis
 
-from padit.devcluster.processes import LOOPBACK
+from padit.devcluster.ports import LOOPBACK
 from padit.stores import archive_query
 from padit.stores.archive_service import open_place
 from tests.postgres import Postgres

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import redis
 
-from padit.devcluster.processes import LOOPBACK, free_port
+from padit.devcluster.ports import LOOPBACK, free_port
 from tests.stores.fault_site import STORE, Site
 
 __all__ = ["KINDS", "strike"]

@@ -20,7 +20,8 @@ from confluent_kafka import Producer
 
 from padit.connectors.archive_manifest import latest
 from padit.devcluster.broker import Broker, start_broker
-from padit.devcluster.processes import LOOPBACK, Part, log_tail
+from padit.devcluster.ports import LOOPBACK
+from padit.devcluster.processes import Part, log_tail
 from padit.stores.archive_service import open_place
 from tests.limits import allowed
 from tests.parts import required

@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 
-from padit.devcluster.processes import LOOPBACK
+from padit.devcluster.ports import LOOPBACK
 
 __all__ = ["Proxy"]
 

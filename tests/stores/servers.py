@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from padit.codecs.validate import Validate
 from padit.connectors.sinks.simple import NullSink
-from padit.devcluster.processes import LOOPBACK, Part, free_port, port_answers
+from padit.devcluster.ports import LOOPBACK, free_port, port_answers
+from padit.devcluster.processes import Part
 from padit.stores.base import Content, Store
 from padit.stores.consume import Consume, Pace
 from padit.stores.decode import Decoder

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from padit.devcluster.processes import LOOPBACK
+from padit.devcluster.ports import LOOPBACK
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.stores.base import Content
 from padit.stores.postgres.store import PostgresStore

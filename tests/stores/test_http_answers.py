@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from padit.devcluster.processes import LOOPBACK
+from padit.devcluster.ports import LOOPBACK
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.ops.retrying import asked_wait
 from padit.stores.base import BusyError, Content, Store

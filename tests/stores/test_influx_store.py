@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from padit.codecs.influx_lines import parse_lines
-from padit.devcluster.processes import LOOPBACK, Part
+from padit.devcluster.ports import LOOPBACK
+from padit.devcluster.processes import Part
 from padit.domain.errors import ConfigurationError
 from padit.domain.rows import Rows
 from padit.stores.base import Content, Store

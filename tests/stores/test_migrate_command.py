@@ -10,7 +10,7 @@ import pytest
 
 from padit.alerting.store.opening import open_store
 from padit.cli.main import main
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from padit.portal.team.accounts import SharedTables
 from tests.limits import allowed
 from tests.postgres import Postgres, start_postgres

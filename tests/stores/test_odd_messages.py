@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from padit.codecs.validate import Validate
-from padit.devcluster.processes import LOOPBACK, Part
+from padit.devcluster.ports import LOOPBACK
+from padit.devcluster.processes import Part
 from padit.stores.base import Content, Store
 from padit.stores.consume import Consume, Pace
 from padit.stores.decode import Decoder

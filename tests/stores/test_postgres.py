@@ -374,7 +374,7 @@ def test_a_user_without_rights_is_told_which_are_missing(
 
 
 def test_a_server_that_is_away_is_tried_again(database: Database) -> None:
-    from padit.devcluster.processes import free_port
+    from padit.devcluster.ports import free_port
 
     store = store_from_uri(f"postgresql://127.0.0.1:{free_port()}/x")
     with pytest.raises(SinkError, match="is away"):

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 import redis
 
-from padit.devcluster.processes import LOOPBACK, free_port
+from padit.devcluster.ports import LOOPBACK, free_port
 from padit.domain.errors import SinkError
 from padit.stores.base import Content, RefusedError
 from padit.stores.postgres.connect import translated

@@ -14,7 +14,8 @@ import pytest
 import redis
 
 from padit.codecs.validate import Validate
-from padit.devcluster.processes import LOOPBACK, Part
+from padit.devcluster.ports import LOOPBACK
+from padit.devcluster.processes import Part
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.stores.base import Content, Store
 from padit.stores.decode import Decoder

@@ -12,7 +12,8 @@ import pytest
 
 from padit.codecs.prometheus_proto import Label, WriteRequest
 from padit.codecs.remote_write_out import labels_out, request_of
-from padit.devcluster.processes import LOOPBACK, Part
+from padit.devcluster.ports import LOOPBACK
+from padit.devcluster.processes import Part
 from padit.domain.errors import ConfigurationError
 from padit.stores.base import Content, Store
 from padit.stores.registry import store_from_uri

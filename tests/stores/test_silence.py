@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from padit.devcluster.processes import LOOPBACK
+from padit.devcluster.ports import LOOPBACK
 from padit.domain.errors import SinkError, SourceError
 from padit.stores.archive_service import open_place
 from padit.stores.registry import store_from_uri

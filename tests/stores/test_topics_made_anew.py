@@ -13,7 +13,7 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from padit.devcluster.broker import create_topic
-from padit.devcluster.processes import LOOPBACK
+from padit.devcluster.ports import LOOPBACK
 from padit.stores.consume import Pace
 from padit.stores.service import Plan, serve
 from tests.adapters.live import until

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from padit.devcluster.processes import free_port
+from padit.devcluster.ports import free_port
 from tests.alerting.receiving import receiving
 from tests.deploy.wheel import build_wheel, install_wheel
 from tests.walk import change, deploy

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from padit.domain.config import Levels
 from padit.domain.features import FeatureTable
+from padit.ops.parts import in_parts
 from padit.transforms.detectors import usual_state as state_of
 from padit.transforms.detectors.base import Parameters, Scores
 from padit.transforms.detectors.calibration import measured_confidence
@@ -109,19 +110,25 @@ class UsualDetector(PerSeries):
         facts = np.zeros((state_of.FACTS, len(table)))
         verdict = np.zeros(len(table.value))
         data: dict[str, Any] = state.data
-        run(
-            data["state"],
-            data["season"],
-            data["unseen"],
-            rows[table.code],
-            table.offset,
-            table.time,
-            table.value,
-            table.once(directions_of) | table.once(kinds_of),
-            self._limits,
-            verdict,
-            facts,
-        )
+        mine = rows[table.code]
+        sides = table.once(directions_of) | table.once(kinds_of)
+
+        def judge(part: int, parts: int) -> None:
+            run(
+                data["state"],
+                data["season"],
+                data["unseen"],
+                mine if parts == 1 else np.where(mine % parts == part, mine, -1),
+                table.offset,
+                table.time,
+                table.value,
+                sides,
+                self._limits,
+                verdict,
+                facts,
+            )
+
+        in_parts(judge, len(table.value))
         return state, _scores(facts, verdict, self.parameters.sensitivity, table)
 
     def explain(self, table: FeatureTable, scores: Scores, row: int) -> dict[str, Any]:

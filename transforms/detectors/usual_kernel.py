@@ -129,7 +129,7 @@ def run(
         states: float64 (series, SLOTS).
         seasons: float32 (series, SLOTS_OF_SEASON).
         memories: float64 (series, SLOTS_OF_UNSEEN).
-        rows: int64 (n,), the series of each window.
+        rows: int64 (n,), the series of each window; -1: it is not judged here.
         offset: int64 (n + 1,), its samples.
         time: int64 (m,), microseconds, ascending within a series.
         value: float64 (m,), taken as `bounded`.
@@ -138,7 +138,7 @@ def run(
         sample: float64 (m,), gets the event verdict of each sample; NaN while warming up.
         out: float64 (FACTS, n), gets what `FACT` names.
     """
-    for row in range(len(rows)):
+    for row in np.flatnonzero(rows >= 0):
         s, season, memory = states[rows[row]], seasons[rows[row]], memories[rows[row]]
         event, best, level, accepted, severe = np.nan, -1.0, 0.0, 0.0, 0.0
         for i in range(offset[row], offset[row + 1]):
@@ -162,7 +162,7 @@ def run(
 
 
 @lean_kernel
-def _facts(s: Array, out: Array, row: int) -> None:
+def _facts(s: Array, out: Array, row: int | np.intp) -> None:
     c = s[VALUE : VALUE + CHANNEL]
     known = c[COUNT] >= YOUNG
     out[5, row] = s[CHANNEL_OF]

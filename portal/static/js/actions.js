@@ -142,21 +142,23 @@ export async function silenceDialog(names) {
   dialog.value = { kind: "silence", incident };
 }
 
+const token = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (one) => one.toString(16).padStart(2, "0")).join("");
+
 export async function silence(bodies) {
   const mine = ++turn, asked = dialog.value, several_ = marked.value;
   try {
-    const results = await each(bodies, (body) => post("/api/silences", body));
-    const made = results.filter((one) => one.value).flatMap((one) => one.value.commands);
+    const names = bodies.map(() => token());
+    const results = await each(bodies, (body) => post("/api/silences", body, { headers: { "Idempotency-Key": names[bodies.indexOf(body)] } }));
     const failed = results.find((one) => one.error);
-    if (failed) { // all or nothing
-      await each(made, (name) => ask(`/api/silences/${id(name)}`, { method: "DELETE" }));
+    if (failed) { // all or nothing: of many in one request some may have been made
+      await each(names, (name) => ask(`/api/silences/${id(name)}`, { method: "DELETE" }));
       throw failed.error;
     }
-    const one = (await all("/api/silences")).find((each) => each.id === made[0]);
+    const one = (await all("/api/silences")).find((each) => each.action === names[0]);
     if (marked.value === several_) marked.value = new Set();
     if (dialog.value === asked) dialog.value = null; // another one may be open by now
     said(t("done_silence", { time: one ? absolute(one.end) : "" }), async () => {
-      for (const each of made) await unsilence(each);
+      for (const name of names) await unsilence(name);
     }, mine);
   } catch (error) { report(error); }
 }

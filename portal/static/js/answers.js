@@ -58,4 +58,23 @@ export function usePages() {
   return [found, first, more];
 }
 
+// Pages of a list behind what is shown of it already, at a cursor; they are asked for again whenever one of
+// `fresh` changes. Gives the rest of the answers, whether there is more, and what asks for it.
+export function useFurther(path, cursor, fresh, ask, refused) {
+  const [pages, setPages] = useState(0);
+  const [found, setFound] = useState({ parts: [], next: null, pages: 0 });
+  useAnswer(async (signal) => {
+    const parts = [];
+    let next = cursor;
+    for (let n = 0; n < pages && next !== null; n++) {
+      const one = await ask(next, signal);
+      parts.push(one);
+      next = one.next;
+    }
+    return { parts, next, pages };
+  }, [path, pages], [cursor, ...fresh], setFound, refused);
+  const there = (pages ? found.next : cursor) !== null;
+  return [found.parts, there && found.pages === pages, () => setPages((n) => n + 1)];
+}
+
 export const More = ({ run }) => html`<p class="centred"><button onClick=${run}>${t("more2")}</button></p>`;

@@ -9,8 +9,8 @@ export class Problem extends Error {
   }
 }
 
-export async function ask(path, { method = "GET", body, signal, keepalive = false } = {}) {
-  const headers = { "X-Padit": "1" };
+export async function ask(path, { method = "GET", body, signal, keepalive = false, headers: others = {} } = {}) {
+  const headers = { "X-Padit": "1", ...others };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const who = session.value;
   let answer;

@@ -1,7 +1,7 @@
 // Dialogs: silence with a preview, keys, settings.
 import { ask, post } from "./api.js";
 import { copy, curl, each, silence } from "./actions.js";
-import { few } from "./format.js";
+import { few, whole } from "./format.js";
 import { disconnect } from "./live.js";
 import { html, useEffect, useRef, useState } from "./lib.js";
 import { dialog, keep, language, now, session, theme, zone } from "./state.js";
@@ -22,25 +22,38 @@ function Frame({ title, children }) {
 
 const LENGTHS = ["30min", "1h", "4h", "1d", "7d"];
 
-const MOST = 100; // silences of one dialog
+const AT_ONCE = 2000; // silences of one request
 
-function bodies(kind, incident, source, metric, until, note) {
-  if (kind === "series") {
-    return incident.members.map((one) => ({ fingerprint: one.fingerprint, until, note }));
-  }
-  if (kind === "source") return incident.sources.map((one) => ({ source: exactly(one), until, note }));
-  return [{ source, metric, until, note }];
+// What the silences of a choice name, each for itself.
+function aims(kind, incident, source, metric) {
+  if (kind === "series") return incident.members.map((one) => ({ fingerprint: one.fingerprint }));
+  if (kind === "source") return incident.sources.map((one) => ({ source: exactly(one) }));
+  if (kind === "pattern") return [{ source, metric }];
+  const [label, value] = JSON.parse(kind);
+  return [{ labels: { [label]: exactly(value) } }];
+}
+
+// The same as requests; many silences are one.
+function bodies(list, until, note) {
+  if (list.length === 1) return [{ ...list[0], until, note }];
+  return Array.from({ length: Math.ceil(list.length / AT_ONCE) }, (_, n) => ({ any: list.slice(n * AT_ONCE, (n + 1) * AT_ONCE), until, note }));
+}
+
+// Labels that all of the series have, as choices: few, and the ones that say least last.
+function common(members) {
+  const [first, ...others] = members;
+  return Object.entries(first.labels || {}).filter(([name, value]) => value && others.every((one) => (one.labels || {})[name] === value)).slice(0, 3);
 }
 
 // The same for the file of `padit alerting`, where a series has names and no fingerprint.
-function yaml(list, members, end) {
+function yaml(list, members, end, note) {
   const known = new Map(members.map((one) => [one.fingerprint, one]));
   const match = list.map((one) => {
     const series = known.get(one.fingerprint);
     const source = series ? exactly(series.source_id) : one.source, metric = series ? exactly(series.metric_name) : one.metric;
-    return matcher([source || "*"], [metric || "*"]);
+    return matcher([source || "*"], [metric || "*"], one.labels);
   });
-  return silences(match, "by-hand", new Date(now()).toISOString(), end, list[0].note);
+  return silences(match, "by-hand", new Date(now()).toISOString(), end, note);
 }
 
 function usePreview(list) {
@@ -65,22 +78,23 @@ function usePreview(list) {
 }
 
 function Silence({ incident }) {
-  const counts = { series: incident.members.length, source: incident.sources.length, pattern: 1 };
-  const [kind, setKind] = useState(["series", "source", "pattern"].find((one) => counts[one] <= MOST));
+  const [kind, setKind] = useState("series");
   const [until, setUntil] = useState("1h");
   const [note, setNote] = useState("");
   const [source, setSource] = useState(exactly(incident.sources[0]));
   const [metric, setMetric] = useState("*");
   const [busy, setBusy] = useState(false);
   const give = () => { setBusy(true); silence(list).finally(() => setBusy(false)); };
-  const list = bodies(kind, incident, source, metric, until, note);
+  const each_ = aims(kind, incident, source, metric), list = bodies(each_, until, note);
   const found = usePreview(list.map(({ note: _, ...one }) => one));
   const choice = (value, words) => html`<label class="choice"><input type="radio" name="kind" autofocus=${value === kind} checked=${kind === value}
-    disabled=${counts[value] > MOST} onChange=${() => setKind(value)} /><span class="grow">${words}${counts[value] > MOST && ` ${t("tooMany", { n: MOST })}`}</span></label>`;
+    onChange=${() => setKind(value)} /><span class="grow">${words}</span></label>`;
+  const n = incident.members.length;
   return html`<${Frame} title=${t("silenceTitle")}>
     <p class="soft clamp">${recorded(incident.title)}</p>
-    <fieldset><legend>${t("what")}</legend>${choice("series", t(incident.several ? "theseSeries" : "thisSeries"))}
-      ${choice("source", t("thisSource", { source: few(incident.sources) }))}${choice("pattern", t("pattern"))}
+    <fieldset><legend>${t("what")}</legend>${choice("series", `${t(incident.several ? "theseSeries" : "thisSeries")}${n > 1 ? ` (${whole(n)})` : ""}`)}
+      ${choice("source", t("thisSource", { source: few(incident.sources) }))}${common(incident.members).map(([name, value]) =>
+        choice(JSON.stringify([name, value]), t("thisLabel", { name, value })))}${choice("pattern", t("pattern"))}
       ${kind === "pattern" && html`<div class="pair"><label>${t("source")}<input value=${source}
         onInput=${(event) => setSource(event.target.value)} /></label><label>${t("metric")}<input value=${metric}
         onInput=${(event) => setMetric(event.target.value)} /></label></div>`}</fieldset>
@@ -90,7 +104,7 @@ function Silence({ incident }) {
     <div class="preview" role="status" data-ready=${found ? "yes" : "no"}><b>${t("preview")}</b> ${!found ? "…"
       : found.text || (found.past || found.open ? t("previewText", found) : t("previewNone"))}</div>
     <div class="row end"><button onClick=${() => copy(list.map((one) => curl("/api/silences", one)).join("\n"))}>${t("copyCurl")}</button>
-      <button onClick=${() => copy(yaml(list, incident.members, found.until))} disabled=${!found || !found.until}>${t("copyYaml")}</button>
+      <button onClick=${() => copy(yaml(each_, incident.members, found.until, note))} disabled=${!found || !found.until}>${t("copyYaml")}</button>
       <button class="strong" id="silence-it" disabled=${busy} onClick=${give}>${t("silenceIt")}</button></div></${Frame}>`;
 }
 

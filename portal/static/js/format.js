@@ -42,9 +42,10 @@ export const Ago = ({ time }) => time
 export const At = ({ time }) => time
   ? html`<time datetime=${time} title=${absolute(time)}>${hour(time)}</time>` : html`<span>–</span>`;
 
-// Who has an incident, or a series of it, and for how long.
+// Who has an incident, or a series of it, for how long, and whose it is next.
 export const Taken = ({ one }) => one.acknowledged_by && html`<span class="tag good" title=${one.acknowledged_at && absolute(one.acknowledged_at)}>✓ ${
-  t("acknowledgedBy", { name: one.acknowledged_by })}${one.acknowledged_at && ` · ${span(now() - Date.parse(one.acknowledged_at))}`}</span>`;
+  t("acknowledgedBy", { name: one.acknowledged_by })}${one.acknowledged_at && ` · ${span(now() - Date.parse(one.acknowledged_at))}`}${
+  one.also && one.also.length > 0 && ` · ${t("thenBy", { names: few(one.also) })}`}${one.unkept > 0 && ` · ${t("notKept", { n: whole(one.unkept) })}`}</span>`;
 
 // A name; what would not be seen is written.
 export const called = (name) => (/[^\s\u200b-\u200f\ufeff]/.test(name) ? name : `“${name}”`);

@@ -78,15 +78,30 @@ function take(one) {
   summaryAt.value = clock.value = Date.now();
 }
 
+// Changes that came since the last paint: a command about each series of a large incident brings as many,
+// and the page is drawn once for all of them. A page out of sight is not painted, so it waits a moment.
+let waiting = [];
+const HIDDEN_MS = 100;
+
 function onChange(event) {
   last = event.lastEventId;
   alive();
-  const change = JSON.parse(event.data);
-  if (change.left_out) loadAll(); // more than a message holds
+  waiting.push(event.data);
+  if (waiting.length > 1) return;
+  requestAnimationFrame(takeChanges);
+  setTimeout(takeChanges, HIDDEN_MS);
+}
+
+function takeChanges() {
+  const came = waiting.map((one) => JSON.parse(one));
+  if (!came.length) return;
+  waiting = [];
+  if (came.some((one) => one.left_out)) loadAll(); // more than a message holds
   batch(() => {
-    if (change.incidents.length) {
+    const fresh = came.flatMap((one) => one.incidents);
+    if (fresh.length) {
       const next = new Map(incidents.value);
-      for (const one of change.incidents) {
+      for (const one of fresh) {
         next.set(one.id, one);
         if (arrived) arrived.set(one.id, one);
       }

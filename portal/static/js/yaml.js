@@ -18,8 +18,9 @@ const flat = (line, key) => line.slice(key.length + 1).replace(/\s#.*$/, "").tri
 export const quoted = (text) => JSON.stringify(text).replace(/[\u007f-\u00a0\u2028\u2029\ufeff\ufffe\uffff]/g,
   (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
-// Patterns of sources and metrics as a matcher.
-export const matcher = (sources, metrics) => `{source: [${sources.map(quoted).join(", ")}], metric: [${metrics.map(quoted).join(", ")}]}`;
+// Patterns of sources, metrics and of one label as a matcher.
+export const matcher = (sources, metrics, labels = {}) => `{source: [${sources.map(quoted).join(", ")}], metric: [${metrics.map(quoted).join(", ")}]${
+  Object.entries(labels).map(([name, value]) => `, labels: {${quoted(name)}: [${quoted(value)}]}`).join("")}}`;
 
 // Silences of matchers, for the file of `padit alerting`.
 export const silences = (matchers, name, start, end, reason) => "silences:\n" + matchers.map((one, n) =>

@@ -15,13 +15,21 @@ function order(data) {
     .sort(([a, one], [b, other]) => other[0] - one[0] || other[1] - one[1] || other[2] - one[2] || a.localeCompare(b));
 }
 
+// Scores of a lane with the begin of what each is about: a slice is short beside a window, so a score reaches back to
+// the one before, if that is no farther away than usual.
+export function ribbons(scores, slice) {
+  const gaps = scores.slice(1).map(([time], n) => time - scores[n][0]).sort((a, b) => a - b);
+  const usual = Math.max((gaps[gaps.length >> 1] || 0) * 1.5, slice);
+  return scores.map(([time, score], n) => [Math.max(n ? scores[n - 1][0] + slice : 0, time + slice - usual), time + slice, score]);
+}
+
 function Lane({ name, data }) {
   const width = data.to - data.from || 1, x = (time) => Math.min(Math.max((time - data.from) / width * 1000, 0), 1000);
-  const slice = 1000 / 200;
+  const scores = ribbons(data.lanes[name] || [], width / 200);
   return html`<li><a class="lane-name" href=${link("series", [name])} onClick=${(event) => { event.preventDefault(); const one = (data.alerts[name] || [])[0];
     if (one) go("series", [name, one.metric_name]); else go("series", [name]); }} title=${name}>${called(name)}</a>
     <svg viewBox=${`0 0 1000 ${HEIGHT}`} preserveAspectRatio="none" height=${HEIGHT} width="100%" role="img" aria-label=${`${name}: ${(data.alerts[name] || []).length}`}>
-      <rect class="lane" width="1000" height=${HEIGHT} />${(data.lanes[name] || []).filter(([, score]) => score > 0.02).map(([time, score]) => html`<rect class="ribbon" x=${x(time)} y="0" width=${slice} height=${HEIGHT} opacity=${Math.min(score, 1) * 0.75} />`)}
+      <rect class="lane" width="1000" height=${HEIGHT} />${scores.filter(([, , score]) => score > 0.02).map(([from, to, score]) => html`<rect class="ribbon" x=${x(from)} y="0" width=${x(to) - x(from)} height=${HEIGHT} opacity=${Math.min(score, 1) * 0.75} />`)}
       ${(data.alerts[name] || []).map((one) => html`<rect class=${`alert-bar ${one.severity}`} x=${x(one.from)} y=${HEIGHT - 12} width=${Math.max(x(one.to || data.to) - x(one.from), 4)} height="8" onClick=${() => go("incident", [one.incident])}><title>${one.metric_name}</title></rect>`)}</svg></li>`;
 }
 

@@ -1,15 +1,16 @@
 // One incident: its story, chart, timeline, series, messages, and why each was sent or not.
 import { act, actOnSeries, copy, curl, judge, may, silenceDialog } from "../actions.js";
 import { all, ask, at, id, report } from "../api.js";
-import { useAnswer } from "../answers.js";
+import { More, useAnswer, useFurther } from "../answers.js";
 import { Chart } from "../chart.js";
-import { absolute, Ago, At, called, Fault, number, Rest, Severity, span, Taken } from "../format.js";
+import { absolute, Ago, At, called, Fault, number, Rest, Severity, span, Taken, whole } from "../format.js";
 import { html, useEffect, useState } from "../lib.js";
 import { changes, chosen, link, now, texts } from "../state.js";
 import { because, check, fault as refusal, part, recorded, struck, told, verdict } from "../said.js";
 import { named, t } from "../text.js";
 import { policyOf } from "../yaml.js";
 import { Hidden, silenceLink, silenceNamed, silencesOf, SilenceTag, Suppressed } from "./silenced.js";
+import { Topology } from "./topology.js";
 import { Head, outcomes } from "./whynot.js";
 
 function Story({ story }) {
@@ -43,17 +44,20 @@ function Causes({ one }) {
       <meter min="0" max="1" value=${each.score} aria-label=${each.source}></meter> ${t("margin", { n: `${Math.round(each.score * 100)} %` })}</li>`)}</ul></section>`;
 }
 
+const PICTURE_MS = 10e3;
+
 function Picture({ one }) {
   const [data, setData] = useState(null);
   const [fault, setFault] = useState("");
   const member = one.members[0];
   const from = Date.parse(one.opened), until = one.closed ? Date.parse(one.closed) : now();
   const margin = Math.max(20 * 60e3, (until - from) / 2);
-  useAnswer((signal) => ask(at("/api/series/values", { source: member.source_id, metric: member.metric_name, from: new Date(from - margin).toISOString(), to: new Date(until + margin / 2).toISOString(), points: 1500 }), { signal }),
-    [one.id, one.closed, member.fingerprint], [], (found) => { setData(columns(found)); setFault(""); }, (error) => setFault(error.message));
+  const end = new Date(until + (one.closed ? margin / 2 : 30e3)).toISOString(); // what is open goes on, and is asked for again
+  useAnswer((signal) => ask(at("/api/series/values", { source: member.source_id, metric: member.metric_name, from: new Date(from - margin).toISOString(), to: end, points: 1500 }), { signal }),
+    [one.id, one.closed, member.fingerprint], [one.closed ? 0 : Math.floor(until / PICTURE_MS)], (found) => { setData(columns(found)); setFault(""); }, (error) => setFault(error.message));
   const name = `${called(member.source_id)} ${called(member.metric_name)}`;
   return html`<section class="card"><h2><a href=${link("series", [member.source_id, member.metric_name],
-    { from: new Date(from - margin).toISOString(), to: new Date(until + margin / 2).toISOString() })}>${name}</a>
+    { from: new Date(from - margin).toISOString(), to: end })}>${name}</a>
     <span class="soft"> ${data && data.unit}</span></h2>${fault ? html`<${Fault} text=${fault} />` : !data ? html`<div class="chart wait"></div>` : data.time.length === 0
       ? html`<p class="soft">${t("noValues")}</p>` : html`<${Chart} ...${data} height=${220} name=${name} label=${name} />`}</section>`;
 }
@@ -70,9 +74,15 @@ export function columns(found) {
   };
 }
 
-function Timeline({ rows, names, left }) {
-  const about = (one) => one.alerts && one.alerts.length < names.size && one.alerts.map((each) => names.get(each)).filter(Boolean).join(", ");
-  return html`<section class="card"><h2>${t("timeline")}</h2><ol class="timeline" tabindex="0">${rows.map((one) => html`<li class=${one.severity || "person"}>
+// The latest part of it; what was before comes for who asks.
+function Timeline({ one: incident, names }) {
+  const path = `/api/incidents/${id(incident.id)}/timeline`;
+  const [parts, further, more] = useFurther(path, incident.timeline_next, [changes.value],
+    (cursor, signal) => ask(at(path, { cursor, limit: 200 }), { signal }), report);
+  const rows = [...parts.flatMap((each) => each.items).reverse(), ...incident.timeline], left = incident.left_out.timeline;
+  const about = (one) => one.alerts && one.count < incident.alerts.length + incident.left_out.alerts && `${one.alerts.map((each) => names.get(each)).filter(Boolean).join(", ")}${
+    one.count > one.alerts.length ? ` ${t("more", { n: whole(one.count - one.alerts.length) })}` : ""}`;
+  return html`<section class="card"><h2>${t("timeline")}</h2>${further && html`<p class="centred"><button onClick=${more}>${t("before")}</button></p>`}<ol class="timeline" tabindex="0">${rows.map((one) => html`<li class=${one.severity || "person"}>
     <${At} time=${one.time} /> ${one.by ? html`<b>${one.by}</b> ${one.kind === "feedback" ? t("did_feedback", { verdict: named("j", one.note) }) : t(`did_${one.kind}`)} ${about(one) || ""}${one.kind !== "feedback" && one.note && `: ${one.note}`}`
       : html`${t(one.kind)} <b>${one.source_id}</b> ${one.metric_name} ${one.kind !== "resolved" && html`<${Severity} of=${one.severity} />`}`}</li>`)}</ol><${Rest} n=${left} words="between" /></section>`;
 }
@@ -85,15 +95,20 @@ function Holder({ one, whole }) {
 }
 
 function Members({ one: incident }) {
-  const rows = incident.members, several = rows.length > 1;
+  const path = `/api/incidents/${id(incident.id)}/members`;
+  const [parts, further, more] = useFurther(path, incident.members_next, [changes.value],
+    (cursor, signal) => ask(at(path, { cursor, limit: 500 }), { signal }), report);
+  const known = new Map([...parts.flatMap((each) => each.items), ...incident.members].map((one) => [one.fingerprint, one]));
+  const rows = [...new Set([...incident.members, ...parts.flatMap((each) => each.items)].map((one) => one.fingerprint))].map((name) => known.get(name));
+  const several = rows.length > 1, left = incident.members.length + incident.more - rows.length;
   const silenced = (series) => {
-    const mine = silencesOf(incident, series), rest = mine.length - 3;
+    const mine = [incident, ...parts].flatMap((each) => silencesOf(each, series)), rest = mine.length - 3;
     return html`${mine.slice(0, 3).map((each) => html` <${SilenceTag} one=${each} words=${named("r", "silenced")} />`)}${rest > 0 && ` ${t("more", { n: rest })}`}`;
   };
   return html`<section class="card"><h2>${t("members")}</h2><div class="wide" tabindex="0" role="region" aria-label=${t("members")}><table><thead><tr><th>${t("severity")}</th><th>${t("series")}</th><th>${t("score")}</th>
-    <th>${t("opened")}</th><th>${t("resolved")}</th><th>${t("evidence")}</th>${several && html`<th>${t("acknowledge")}</th>`}</tr></thead><tbody>${rows.map((one) => html`<tr><td><${Severity} of=${one.severity} quiet=${one.closed} /></td>
-    <td><a class="clamp" href=${link("series", [one.source_id, one.metric_name])}>${called(one.source_id)} ${called(one.metric_name)}</a>${!one.closed && silenced(one.fingerprint)}</td><td>${number(one.score, 3)}</td>
-    <td><${At} time=${one.opened} /></td><td>${one.closed ? html`<${At} time=${one.closed} />` : t("open")}</td><td><span class="clamp">${recorded(one.summary)}</span></td>${several && html`<td><${Holder} one=${one} whole=${incident.acknowledged_by} /></td>`}</tr>`)}</tbody></table></div><${Rest} n=${incident.more} /></section>`;
+    <th>${t("opened")}</th><th>${t("resolved")}</th><th>${t("evidence")}</th></tr></thead><tbody>${rows.map((one) => html`<tr><td><${Severity} of=${one.severity} quiet=${one.closed} /></td>
+    <td><div class="holder"><a class="clamp" href=${link("series", [one.source_id, one.metric_name])}>${called(one.source_id)} ${called(one.metric_name)}</a>${!one.closed && silenced(one.fingerprint)}${several && html`<${Holder} one=${one} whole=${incident.acknowledged_by} />`}</div></td><td>${number(one.score, 3)}</td>
+    <td><${At} time=${one.opened} /></td><td>${one.closed ? html`<${At} time=${one.closed} />` : t("open")}</td><td><span class="clamp">${recorded(one.summary)}</span></td></tr>`)}</tbody></table></div><${Rest} n=${left} />${further && html`<${More} run=${more} />`}</section>`;
 }
 
 // Every attempt to deliver a message: when, and what came of it.
@@ -130,8 +145,14 @@ function Alert({ one, incident }) {
     ${again && html`<ul class="checks">${again.checks.map((each) => html`<li class=${each.state}>${part(each.what)}: ${verdict(each.state)} <span class="soft">${check(each.text)}</span></li>`)}</ul>`}`}</details>`;
 }
 
-const Why = ({ incident }) => html`<section class="card"><h2>${t("why")}</h2>${
-  incident.alerts.map((one) => html`<${Alert} key=${one.id} one=${one} incident=${incident} />`)}<${Rest} n=${incident.left_out.alerts} /></section>`;
+// The first alerts of it; the others, from the latest on, for who asks.
+function Why({ incident }) {
+  const path = at("/api/alerts", { incident: incident.id, limit: 500 }), known = new Set(incident.alerts.map((one) => one.id));
+  const [parts, further, more] = useFurther(path, incident.left_out.alerts ? "" : null, [changes.value], (cursor, signal) => ask(at(path, { cursor }), { signal }), report);
+  const others = parts.flatMap((one) => one.items).filter((one) => !known.has(one.id)), left = incident.left_out.alerts - others.length;
+  return html`<section class="card"><h2>${t("why")}</h2>${
+    [...incident.alerts, ...others.reverse()].map((one) => html`<${Alert} key=${one.id} one=${one} incident=${incident} />`)}<${Rest} n=${left} />${left > 0 && further && html`<${More} run=${more} />`}</section>`;
+}
 
 function Records({ one }) {
   const [rows, setRows] = useState(null);
@@ -182,7 +203,7 @@ export function Incident({ here }) {
       <button onClick=${() => silenceDialog([one.id])}>${t("silence")} <kbd>s</kbd></button>
       <button onClick=${() => act("resolve", [one.id])}>${t("resolve")} <kbd>r</kbd></button>`}
       <button onClick=${() => copy(curl(path, {}))}>${t("copyCurl")}</button><button disabled=${!config} onClick=${copyYaml}>${t("copyYaml")}</button></div></div>
-    <${Story} story=${one.story} /><${Written} one=${one} /><${Causes} one=${one} /><${Picture} one=${one} /><div class="columns"><${Timeline} rows=${one.timeline} names=${seriesOf(one)} left=${one.left_out.timeline} /><${Told} one=${one} /></div>
-    <${Members} one=${one} /><${Why} incident=${one} /><${Records} one=${one} />
+    <${Story} story=${one.story} /><${Written} one=${one} /><${Causes} one=${one} /><${Topology} one=${one} /><${Picture} one=${one} /><div class="columns"><${Timeline} key=${`t${one.id}`} one=${one} names=${seriesOf(one)} /><${Told} one=${one} /></div>
+    <${Members} key=${`m${one.id}`} one=${one} /><${Why} key=${`w${one.id}`} incident=${one} /><${Records} one=${one} />
     ${may() && html`<section class="card"><h2>${t("feedback")}</h2><div class="row">${VERDICTS.map((each) => html`<button onClick=${() => judge(one.id, each)}>${t(each)}</button>`)}</div></section>`}`;
 }

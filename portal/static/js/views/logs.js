@@ -6,7 +6,7 @@ import { html, useEffect, useState } from "../lib.js";
 import { settle } from "../state.js";
 import { named, t } from "../text.js";
 
-const LEVELS = ["critical", "error", "warning", "info", "debug", "trace"];
+const LEVELS = ["critical", "error", "warning", "info", "debug", "trace", "unknown"];
 
 function Statistics({ one }) {
   const most = Math.max(1, ...one.over_time.map(([, n]) => n));
@@ -36,6 +36,6 @@ export function Logs({ here }) {
     <label><span class="hidden">${t("search")}</span><input type="search" placeholder=${t("search")} value=${q} onInput=${(event) => setQ(event.target.value)} /></label>
     <label><span class="hidden">${t("level")}</span><select value=${wanted.level} onChange=${(event) => put({ level: event.target.value })}><option value="">${t("level")}: ${t("any")}</option>${LEVELS.map((one) => html`<option value=${one} selected=${one === wanted.level}>${named("lv", one)}</option>`)}</select></label>
     <button>${t("search")}</button></form></div>${numbers && numbers.count > 0 && html`<${Statistics} one=${numbers} />`}
-    ${fault ? html`<${Fault} text=${fault} />` : rows.length === 0 ? html`<p class="soft centred">${t("noRecords")}</p>` : html`<section class="card"><ul class="records">${rows.map((one) => html`<li key=${one.id}><${At} time=${one.time} /> <b class=${`level ${one.level}`}>${named("lv", one.level)}</b> <button class="plain" onClick=${() => put({ source: one.source })}>${one.source || "–"}</button> <code class="clamp" tabindex="0">${one.message}</code></li>`)}</ul>
+    ${fault ? html`<${Fault} text=${fault} />` : rows.length === 0 ? html`<p class="soft centred">${t("noRecords")}</p>` : html`<section class="card"><ul class="records">${rows.map((one) => html`<li key=${one.id}><${At} time=${one.time} /> <b class=${`level ${LEVELS.includes(one.level) ? one.level : "unknown"}`}>${named("lv", one.level)}</b> <button class="plain" onClick=${() => put({ source: one.source })}>${one.source || "–"}</button> <code class="clamp" tabindex="0">${one.message}</code></li>`)}</ul>
     ${found.next && html`<${More} run=${next} />`}</section>`}`;
 }

@@ -119,19 +119,33 @@ function Muted({ found = [] }) {
     found.length > 3 && ` ${t("more", { n: found.length - 3 })}`}</span>`;
 }
 
+// What one action made stands together: the first of them, how many they are, and the button that ends all.
+function together(rows) {
+  const found = new Map();
+  for (const one of rows) {
+    const name = one.action || one.id;
+    if (!found.has(name)) found.set(name, { ...one, ids: [] });
+    found.get(name).ids.push(one.id);
+  }
+  return [...found.values()];
+}
+
 function Silences({ wanted }) {
   const [rows, setRows] = useState(null);
   useAnswer((signal) => all("/api/silences", { signal }), [], [changes.value], setRows, () => {});
-  const there = rows && rows.some((one) => one.id === wanted);
-  useEffect(() => { if (there) document.getElementById(`silence-${wanted}`)?.scrollIntoView({ block: "center" }); }, [wanted, there]);
+  const groups = rows && together(rows), there = groups && groups.find((one) => one.ids.includes(wanted));
+  useEffect(() => { if (there) document.getElementById(`silence-${there.id}`)?.scrollIntoView({ block: "center" }); }, [wanted, there?.id]);
   if (!rows || (!rows.length && !wanted)) return null;
   const by = muted();
   return html`<section><h2>${t("active")}</h2>${wanted && !there && html`<p class="soft" role="status">${t("silenceGone")}</p>`}
-    <ul class="plain-list">${rows.map((one) => html`<li key=${one.id} id=${`silence-${one.id}`} class=${one.id === wanted ? "wanted" : ""} aria-current=${one.id === wanted ? "true" : undefined}>
-    <span class="grow"><b>${one.series || one.source || one.metric || one.fingerprint?.slice(0, 8) || one.id}</b> <span class="soft">${t("by", { name: one.by === "configuration" ? t("byConfiguration") : one.by })}${
-      one.end && ` · ${t("endsIn", { time: absolute(one.end) })}`}</span> <${Muted} found=${by.get(one.id)} /></span>
-    ${one.by !== "configuration" && may() && html`<button onClick=${() => unsilence(one.id)} aria-label=${`${t("unsilence")}: ${one.id}`}>${t("unsilence")}</button>`}</li>`)}</ul></section>`;
+    <ul class="plain-list">${groups.map((one) => html`<li key=${one.id} id=${`silence-${one.id}`} class=${one === there ? "wanted" : ""} aria-current=${one === there ? "true" : undefined}>
+    <span class="grow"><b>${aimed(one)}</b>${one.ids.length > 1 && ` ${t("more", { n: whole(one.ids.length - 1) })}`} <span class="soft">${t("by", { name: one.by === "configuration" ? t("byConfiguration") : one.by })}${
+      one.end && ` · ${t("endsIn", { time: absolute(one.end) })}`}</span> <${Muted} found=${[...new Set(one.ids.flatMap((name) => by.get(name) || []))]} /></span>
+    ${one.by !== "configuration" && may() && html`<button onClick=${() => unsilence(one.ids.length > 1 ? one.action : one.id)} aria-label=${`${t("unsilence")}: ${one.id}`}>${t("unsilence")}</button>`}</li>`)}</ul></section>`;
 }
+
+const aimed = (one) => one.series || [one.source, one.metric, ...Object.entries(one.labels || {}).map(([name, value]) => `${name} = ${value}`)].filter((each) => each && each !== "*").join(" ")
+  || one.fingerprint?.slice(0, 8) || one.id;
 
 // Transitions that are on the topic, and that alerting has not taken yet.
 function Pending() {

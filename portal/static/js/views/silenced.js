@@ -8,9 +8,20 @@ export const silenceLink = (name) => link("now", [], { silence: name });
 
 const holds = (one) => (!one.start || Date.parse(one.start) <= now()) && (!one.end || Date.parse(one.end) > now());
 
+// By series, once for each list: there may be a silence a series.
+const indexes = new WeakMap();
+function ofSeries(list, series) {
+  let index = indexes.get(list);
+  if (!index) {
+    index = new Map();
+    for (const one of list) for (const each of one.series) index.set(each, [...(index.get(each) || []), one]);
+    indexes.set(list, index);
+  }
+  return index.get(series) || [];
+}
+
 // Silences that mean something open of an incident now; with a fingerprint, this series of it.
-export const silencesOf = (incident, series) =>
-  incident.silences.filter((one) => holds(one) && (!series || one.series.includes(series)));
+export const silencesOf = (incident, series) => (series ? ofSeries(incident.silences, series) : incident.silences).filter(holds);
 
 // The silence that an outcome or a reason names, if it still holds.
 export const silenceNamed = (incident, detail) =>
@@ -38,7 +49,7 @@ export function Suppressed({ one }) {
   });
   const others = silencesOf(one).filter((each) => !shown.has(each.id)); // one tag for all: there may be one a series
   if (!others.length) return html`${reasons}`;
-  const all = one.silenced && Date.parse(one.silenced) > now(), series = new Set(others.flatMap((each) => each.series));
+  const all = one.silenced && Date.parse(one.silenced) > now();
   const first = (all && others.find((each) => each.end === one.silenced)) || others[0];
-  return html`${reasons}<${SilenceTag} one=${first} words=${all ? t("isSilenced", { time: absolute(one.silenced) }) : t("partSilenced", { n: series.size })} />`;
+  return html`${reasons}<${SilenceTag} one=${first} words=${all ? t("isSilenced", { time: absolute(one.silenced) }) : t("partSilenced", { n: one.silenced_series })} />`;
 }

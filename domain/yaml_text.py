@@ -1,0 +1,58 @@
+"""YAML as people write it: safe types only, and no key that stands twice.
+
+YAML's own loader takes the last of two equal keys, so half of what somebody wrote would not count.
+"""
+
+from typing import Any
+
+import yaml
+
+__all__ = ["OnceLoader", "read_yaml"]
+
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+class OnceLoader(yaml.SafeLoader):
+    """As `yaml.SafeLoader`; of a mapping with a key twice it makes an error with its line."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._seen: set[int] = set()
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Called once before the keys of `<<` are put in, and again by what merges this one."""
+        if id(node) not in self._seen:
+            self._seen.add(id(node))
+            _refuse_twice(node)
+        super().flatten_mapping(node)
+
+
+def _refuse_twice(node: yaml.MappingNode) -> None:
+    names: set[tuple[str, str]] = set()
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
+            continue
+        name = (key.tag, key.value)
+        if name in names:
+            message = f"the key {key.value!r} stands twice"
+            raise yaml.constructor.ConstructorError(None, None, message, key.start_mark)
+        names.add(name)
+
+
+def read_yaml(text: str) -> Any:
+    """What a text says.
+
+    >>> read_yaml("a: {b: 1}")
+    {'a': {'b': 1}}
+
+    Raises:
+        yaml.YAMLError: it is no YAML, or a key stands twice, or it is nested too deep.
+    """
+    loader = OnceLoader(text)
+    try:
+        return loader.get_single_data()
+    except RecursionError as error:
+        message = "it is nested too deep"
+        raise yaml.YAMLError(message) from error
+    finally:
+        loader.dispose()

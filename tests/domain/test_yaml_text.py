@@ -1,0 +1,42 @@
+"""Configurations as people write them: a key that stands twice, aliases, too many brackets."""
+
+import doctest
+from pathlib import Path
+
+import pytest
+import yaml
+
+from padit.domain import yaml_text
+from padit.domain.config import load_config
+from padit.domain.errors import ConfigurationError
+from padit.domain.yaml_text import read_yaml
+
+
+def test_the_example_works() -> None:
+    assert doctest.testmod(yaml_text) == (0, 1)
+
+
+@pytest.mark.parametrize("text", ["a: 1\na: 2", "a: {b: 1, c: 2, b: 1}", "- {x: 1, 'x': 2}"])
+def test_a_key_that_stands_twice_is_an_error_with_its_line(text: str) -> None:
+    with pytest.raises(yaml.YAMLError, match=r"stands twice\n.*line \d"):
+        read_yaml(text)
+
+
+def test_what_is_merged_may_be_overridden_also_through_several_merges() -> None:
+    text = "base: &base {k: 1, m: 1}\na: &a {<<: *base, k: 2}\nb: {<<: *a, k: 3}\nc: *a"
+    found = read_yaml(text)
+    assert found["b"] == {"k": 3, "m": 1}
+    assert found["c"] == found["a"] == {"k": 2, "m": 1}
+
+
+def test_equal_names_in_different_mappings_and_of_different_types_are_no_fault() -> None:
+    assert read_yaml("a: {x: 1}\nb: {x: 1}\n1: i\n'1': s") == {
+        "a": {"x": 1}, "b": {"x": 1}, 1: "i", "1": "s",
+    }  # fmt: skip
+
+
+def test_a_file_that_is_nested_too_deep_is_named_and_no_traceback(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text("detectors: " + "[" * 5000 + "]" * 5000, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"job\.yaml cannot be read: it is nested too"):
+        load_config(str(path))

@@ -108,9 +108,9 @@ def test_an_alert_is_critical_after_five_minutes_and_eight_samples_far_outside(
     assert found == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("given", [{}, {"C_LOW": 20}, {"C_FULL_SWINGS": 8}])
+@pytest.mark.parametrize("given", [{}, {"C_LOW": 20.0}, {"C_FULL_SWINGS": 8.0}])
 def test_a_series_whose_kind_is_not_stated_is_critical_from_its_second_day_on(
-    given: Mapping[str, float],
+    given: dict[str, float],
 ) -> None:
     for age, verdict in ((DAY_OLD - 1, 0.0), (DAY_OLD, 3.86)):
         s = _state(**({"BORN": NOW - age, "FAR_FOR": 7 * MINUTE} | given))

@@ -4,7 +4,8 @@ Covered: what is remembered, late, on five time scales; quantiles of either side
 its tail is heavy; swings; the four sums of Page (1954), above, below, higher and lower, with their
 records. Written from docs/detectors/usual.md, one series, up to its first alert, of less than a day
 and that is not slow. Not covered: what lies inside an alert, values between two states, activity,
-seasons, turns, homes, counters, stuck values, and how new a sample is, which have tests of their own.
+seasons, turns, homes, counters, stuck values, and how new a sample is, which have tests of their
+own.
 """
 
 import math

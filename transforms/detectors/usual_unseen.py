@@ -29,7 +29,8 @@ from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.usual_intervals import PLACES, SIZE, add, distance, span
 
 __all__ = [
-    "HORIZON", "PLACES_OF_UNSEEN", "SLOTS_OF_UNSEEN", "far_from_known", "reached", "record", "unseen",
+    "HORIZON", "PLACES_OF_UNSEEN", "SLOTS_OF_UNSEEN", "far_from_known", "reached", "record",
+    "unseen",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]

@@ -17,12 +17,12 @@ class OnceLoader(yaml.SafeLoader):
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self._seen: set[int] = set()
+        self._seen: set[yaml.MappingNode] = set()
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Called once before the keys of `<<` are put in, and again by what merges this one."""
-        if id(node) not in self._seen:
-            self._seen.add(id(node))
+        if node not in self._seen:
+            self._seen.add(node)
             _refuse_twice(node)
         super().flatten_mapping(node)
 

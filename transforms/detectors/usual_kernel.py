@@ -329,8 +329,6 @@ def _judge(
     alone = extreme(c, y, far)
     if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
         alone = extreme(c, y, min(far, abs(y - before(s, c[CENTRE]))))
-        if not known(c) and not directions & NEVER_ACCEPTED:
-            alone = min(alone, MOST_ALONE)
     if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
         verdict, channel = alone, 0.0 if y >= c[CENTRE] else 1.0
     return verdict, channel

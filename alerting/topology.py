@@ -17,15 +17,15 @@ from padit.alerting.state import Incident
 
 __all__ = ["topology_of"]
 
-_MOST_NODES, _MOST_EDGES = 20, 60
+_MOST_NODES = 20
 _Edge = tuple[str, str]
 
 
 def topology_of(grouping: Grouping, incident: Incident, causes: Sequence[str]) -> dict[str, Any]:
     """Nodes, what others depend on first, edges between them, and how many nodes are left out.
 
-    Of more than 20 nodes the likely causes stay, then what has most edges; of more than 60 edges
-    the first.
+    Of more than 20 nodes the likely causes stay, then what has most edges; every edge between two
+    that stay is there.
 
     Args:
         grouping: of the configuration.
@@ -50,7 +50,7 @@ def topology_of(grouping: Grouping, incident: Incident, causes: Sequence[str]) -
     for one in members:  # the worst of a source comes first, what is open before what is over
         severities.setdefault(one.event.source_id, (one.event.severity, not one.closed))
     known = set(stated)
-    shown = [one for one in found if one[0] in place and one[1] in place][:_MOST_EDGES]
+    shown = [one for one in found if one[0] in place and one[1] in place]
     return {
         "nodes": [
             {"source": shortened(name), "cause": first.get(name, 0),
@@ -72,8 +72,9 @@ def _between(sources: Collection[str], edges: Edges) -> list[_Edge]:
         for below in edges.get(above, ()):
             if below != above:
                 users.setdefault(below, set()).add(above)
+    alerting = set(sources)
     leading = _reached(sources, users)  # from these a source is reached
-    leading |= {one for one, above in users.items() if len(above & set(sources)) > 1}
+    leading |= {one for one, above in users.items() if len(above & alerting) > 1}
     return sorted((above, one) for one in leading for above in users.get(one, ()) if above in down)
 
 

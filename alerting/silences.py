@@ -9,7 +9,7 @@ from padit.alerting.muting import Muting
 from padit.alerting.state import SilenceSet, State
 from padit.domain.timestamps import MICROS
 
-__all__ = ["Muted", "SilencePreview", "muted_now", "preview_of"]
+__all__ = ["Muted", "SilencePreview", "muted", "open_alerts", "preview_of"]
 
 _WEEK = 7 * 86_400 * MICROS
 
@@ -33,10 +33,14 @@ class SilencePreview(NamedTuple):
     series: int
 
 
-def muted_now(aims: Sequence[Target], state: State) -> list[str]:
-    """Open alerts that silences mean, however long they have been open."""
+def open_alerts(state: State) -> list[AlertEvent]:
+    """The open alerts, each as of its latest rise."""
+    return [state.incidents[name].members[one].event for name, one in state.alerts.values()]
+
+
+def muted(aims: Sequence[Target], events: Iterable[AlertEvent]) -> list[str]:
+    """Ids of alerts that silences mean, however long they have been open."""
     means = _aim(aims)
-    events = (state.incidents[name].members[one].event for name, one in state.alerts.values())
     return [event.alert for event in events if means(event)]
 
 

@@ -11,7 +11,8 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
 from padit.alerting.entries import Target
-from padit.alerting.silences import muted_now, preview_of
+from padit.alerting.silences import muted, open_alerts, preview_of
+from padit.alerting.state import SilenceSet
 from padit.domain.timestamps import format_utc, parse_duration, parse_timestamp
 from padit.portal.answers import Most, answer, by_name, example, portal_of
 from padit.portal.api.alerts import alert_row
@@ -34,6 +35,7 @@ _What = Literal["acknowledge", "unacknowledge", "resolve", "silence"]
 _Key = Annotated[str, Header(alias="Idempotency-Key", max_length=100)]
 _KEY = re.compile(r"[\x21-\x7e]*")
 _MOST_TARGETS = 2000
+_ONE_OF_SEVERAL = re.compile(r"(.+)-\d+-of-\d+")
 Text = Annotated[str, Field(max_length=2000)]
 Name = Annotated[str, Field(max_length=4096)]
 
@@ -228,7 +230,7 @@ async def silences(request: Request, cursor: str | None = None, limit: Most = 50
          "series": " ".join(named.get(one.target.fingerprint, ())), "source": one.target.source,
          "metric": one.target.metric, "labels": one.target.labels, "start": moment(one.start),
          "end": moment(one.end) if one.end < 1 << 53 else None, "by": one.by,
-         "action": _action_of(one.id)}
+         "action": _action_of(one)}
         for one in portal.overview.state.silences.values()
     ]  # fmt: skip
     rows += [
@@ -255,8 +257,8 @@ async def silence(request: Request, body: Silence, key: _Key = "") -> Response:
     action, end = key or secrets.token_hex(12), end_of(portal, body.until)
     given = await asyncio.gather(*(
         portal.command("silence", one, who, until=end, note=body.note,
-                       name=f"{action}-{n}" if body.any else action)
-        for n, one in enumerate(body.targets())
+                       name=f"{action}-{n}-of-{len(body.any)}" if body.any else action)
+        for n, one in enumerate(body.targets(), 1)
     ))  # fmt: skip
     return _given(given, action=action)
 
@@ -266,10 +268,11 @@ async def silence(request: Request, body: Silence, key: _Key = "") -> Response:
 async def preview(request: Request, body: Silence) -> Response:
     """What silences would mute now, and what they would have muted in the last seven days."""
     portal = portal_of(request)
-    end = end_of(portal, body.until)
+    end, aims = end_of(portal, body.until), body.targets()
     entries = await run_in_threadpool(portal.past.entries)
-    found = await run_in_threadpool(preview_of, body.targets(), portal.recorder.now, entries)
-    open_now = muted_now(body.targets(), portal.overview.state)
+    found = await run_in_threadpool(preview_of, aims, portal.recorder.now, entries)
+    # The state belongs to this thread, and thousands of patterns over all that is open take long.
+    open_now = await run_in_threadpool(muted, aims, open_alerts(portal.overview.state))
     return answer({
         "until": moment(end), "open": open_now, "past_alerts": len(found.alerts),
         "past_real": found.real, "series": found.series, "examples": [
@@ -284,7 +287,7 @@ async def unsilence(request: Request, name: str) -> Response:
     """End a silence, or all that one action made."""
     portal = portal_of(request)
     made = portal.overview.state.silences
-    names = [name] if name in made else [one for one in made if _action_of(one) == name]
+    names = [name] if name in made else [one.id for one in made.values() if _action_of(one) == name]
     if not names:
         raise HTTPException(404, "there is no such silence by command")
     who = request.state.principal.name
@@ -294,6 +297,14 @@ async def unsilence(request: Request, name: str) -> Response:
     return _given(done)
 
 
-def _action_of(silence: str) -> str:
-    """The action that made a silence: its id without the number, or the series, behind it."""
-    return silence.rpartition("-")[0] or silence
+def _action_of(silence: SilenceSet) -> str:
+    """The action that made a silence: its id without its place, or the series, behind it.
+
+    Programs name actions and commands as they like, also `maintenance-1` and `maintenance-2`, which
+    are two.
+    """
+    several = _ONE_OF_SEVERAL.fullmatch(silence.id)
+    if several is not None:
+        return several[1]
+    series = silence.target.fingerprint
+    return silence.id.removesuffix(f"-{series}") if series else silence.id

@@ -243,6 +243,29 @@ def test_a_silence_is_previewed_mutes_what_comes_and_ends(run: Served, tmp_path:
     assert operator.delete(f"/api/silences/{name}").status_code == 404
 
 
+def test_the_end_of_an_action_is_not_that_of_another_with_a_like_name(run: Served) -> None:
+    operator = run.client("operator")
+    bodies: dict[str, Any] = {
+        "maintenance-1": {"source": "press-1"},
+        "maintenance-2": {"source": "press-2"},
+        "maintenance-3": {"any": [{"source": "press-3"}, {"source": "press-4"}]},
+    }
+    for key, body in bodies.items():
+        made = operator.post("/api/silences", json=body, headers={"Idempotency-Key": key}).json()
+        assert made["action"] == key
+    alert = _get(operator, "/api/alerts")["items"][0]["id"]
+    made = operator.post(
+        f"/api/alerts/{alert}/silence", json={}, headers={"Idempotency-Key": "maintenance-4"}
+    ).json()
+    there = [one["action"] for one in _get(operator, "/api/silences")["items"]]
+    assert sorted(there) == [f"maintenance-{n}" for n in (1, 2, 3, 3, 4)]
+    assert operator.delete("/api/silences/maintenance").status_code == 404
+    for n, left in ((3, (1, 2, 4)), (1, (2, 4)), (4, (2,)), (2, ())):
+        assert operator.delete(f"/api/silences/maintenance-{n}").status_code == 200
+        there = [one["action"] for one in _get(operator, "/api/silences")["items"]]
+        assert sorted(there) == [f"maintenance-{one}" for one in left]
+
+
 @pytest.mark.parametrize(
     "body",
     [{}, {"source": ""}, {"source": "x", "until": "soon"}, {"source": "x", "until": "0s"},

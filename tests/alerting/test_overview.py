@@ -1,8 +1,11 @@
 """What a page shows of silences: those that mean something open, until they have ended."""
 
+import msgspec
+import pytest
 from msgspec.structs import replace
 
-from padit.alerting.entries import AlertEvent, Command, RunBegan, Target, Tick
+from padit.alerting import due, engine
+from padit.alerting.entries import AlertEvent, Command, Entry, RunBegan, Target, Tick
 from padit.alerting.overview import Overview
 from padit.alerting.policy import AlertingConfig
 from padit.domain.timestamps import MICROS
@@ -108,3 +111,34 @@ def test_the_alert_that_a_lost_run_left_open_changes_as_the_next_of_its_series_o
     presenter.forget(change)
     assert change.alerts == ("again", "press-1")
     assert b'"state":"resolved"' in presenter.alert("press-1")
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_part_of_very_much_changes_what_happens_in_it_and_not_all_that_is_due(
+    lost: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (due, engine):
+        monkeypatch.setattr(module, "PIECE", 5)
+    overview = Overview(AlertingConfig.model_validate(_CONFIG))
+    events = [_event(f"press-{n}") for n in range(10, 60)]
+    entries: list[Entry] = [*events]
+    if lost:
+        entries += [RunBegan(_AT, "next")]
+    else:
+        ends = [
+            replace(one, id=f"{one.alert}-end", kind="resolved", time=_AT + 1) for one in events
+        ]
+        entries += [*ends]
+    for n, entry in enumerate(entries, 1):
+        overview.apply(n, entry)
+    end = _AT + 600 * MICROS
+    sizes: list[int] = []
+    while overview.state.timers[0][0] <= end:
+        before = {name: msgspec.msgpack.encode(one) for name, one in overview.incidents.items()}
+        change = overview.apply(len(entries) + len(sizes) + 1, Tick(end, 10))
+        changed = {name for name, one in overview.incidents.items()
+                   if msgspec.msgpack.encode(one) != before[name]}  # fmt: skip
+        assert changed <= set(change.incidents)
+        sizes.append(len(change.incidents))
+    assert sum(sizes) >= len(events)
+    assert max(sizes) <= 20

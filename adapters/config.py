@@ -47,7 +47,7 @@ class KafkaOptions(Options):
     def _has_ports(cls, value: str) -> str:
         for broker in value.split(","):
             host, _, port = broker.strip().rpartition(":")
-            if not host or not port.isdigit():
+            if not host or not port.isdecimal():
                 message = f"{broker!r} is no host:port"
                 raise ValueError(message)
         return value

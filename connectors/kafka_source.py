@@ -302,4 +302,4 @@ def _kafka(address: Address, bounds: Bounds) -> KafkaSource:
 def _start(start: int | str | None) -> int | str:
     if start is None:
         return "earliest"
-    return int(start) if isinstance(start, str) and start.isdigit() else start
+    return int(start) if isinstance(start, str) and start.isdecimal() else start

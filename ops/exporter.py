@@ -50,7 +50,7 @@ def serving(
         yield None
         return
     host, _, port = address.rpartition(":")
-    if not (host and port.isdigit() and int(port) < 1 << 16):
+    if not (host and port.isdecimal() and int(port) < 1 << 16):
         message = f"the address of metrics {address!r} must read HOST:PORT, as 127.0.0.1:9464"
         raise ConfigurationError(message)
     try:

@@ -40,7 +40,7 @@ def with_bootstrap(raw: dict[str, Any], now: float) -> tuple[dict[str, Any], int
             raise ConfigurationError(message)
     live_from = _moment("live_from", raw["live_from"] or "now", now)
     offset = start.removeprefix("offset:")
-    if start == "earliest" or (offset != start and offset.isdigit()):
+    if start == "earliest" or (offset != start and offset.isdecimal()):
         return {**raw, "start_offset": offset}, live_from
     begin = _moment("bootstrap_from", start, now)
     if begin >= live_from:

@@ -154,7 +154,7 @@ def run_to_end(
     others = {name: JobOptions.of(parse_options(one)) for name, one in (shadow or {}).items()}
     refuse_shared(job.input, [places_of(job), *(_own_places(one) for one in others.values())])
     plan, ranges = make_plan(job, live=live)
-    runner = choose_runner(argv, bounded=_total(ranges) is not None, detach=detach)
+    runner = choose_runner(argv, bounded=to_read(ranges) is not None, detach=detach)
     if runner.here:
         _make_ready()
     context = context or RunContext()
@@ -165,7 +165,7 @@ def run_to_end(
     started = time.monotonic()
     pipeline = beam.Pipeline(runner=runner.beam, options=runner.options)
     build(pipeline, plan)
-    watch = RunMonitor(runner, context, None if _total(ranges) is None else len(ranges))
+    watch = RunMonitor(runner, context, None if to_read(ranges) is None else len(ranges))
     if detach:
         return _leave(watch, runner, pipeline, submitted)
     with (
@@ -174,7 +174,7 @@ def run_to_end(
     ):
         watch.run(pipeline)
     seconds = round(time.monotonic() - started, 3)
-    return _ended(plan, job, runner, watch, Ending(findings, _total(ranges) is not None, seconds))
+    return _ended(plan, job, runner, watch, Ending(findings, to_read(ranges) is not None, seconds))
 
 
 def _make_ready() -> None:
@@ -340,10 +340,3 @@ def to_read(ranges: Sequence[PartitionRange]) -> int | None:
     spans = [(one.stop or 0) - one.start for one in ranges]
     return sum(span if one.records is None else one.records
                for one, span in zip(ranges, spans, strict=True))  # fmt: skip
-
-
-def _total(ranges: Sequence[PartitionRange]) -> int | None:
-    """Records to read, if every partition has an end."""
-    if any(one.stop is None for one in ranges):
-        return None
-    return sum(one.stop - one.start for one in ranges if one.stop is not None)

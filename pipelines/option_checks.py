@@ -51,10 +51,10 @@ def times_of(raw: Mapping[str, Any]) -> dict[str, Any]:
         message = "--end_time and --end_offset both set where to end; give one of them"
         raise ConfigurationError(message)
     offset = raw["start_offset"]
-    if offset is not None and offset not in ("earliest", "latest") and not offset.isdigit():
+    if offset is not None and offset not in ("earliest", "latest") and not offset.isdecimal():
         message = f"--start_offset={offset} is neither earliest, latest nor a number"
         raise ConfigurationError(message)
-    if offset is not None and offset.isdigit():
+    if offset is not None and offset.isdecimal():
         if int(offset) >= 2**63:
             message = f"--start_offset={offset} is beyond every offset; the largest is {2**63 - 1}"
             raise ConfigurationError(message)

@@ -39,7 +39,7 @@ def check_exposure(
     others = outside_addresses() if outside is None else outside
     for name, endpoint in endpoints:
         host, _, port = endpoint.rpartition("/")[2].rpartition(":")
-        if not port.isdigit():
+        if not port.isdecimal():
             continue  # `check_port` has its finding
         check = f"exposure of {name}"
         if not _is_here(host, others):

@@ -70,7 +70,7 @@ def _check_timestamps(admin: Any, bootstrap: str, topic: str) -> Finding:
 def check_port(check: str, endpoint: str, fix: str) -> Finding:
     """See whether something accepts connections at `host:port`."""
     host, _, port = endpoint.rpartition(":")
-    if port.isdigit() and port_answers(int(port), host):
+    if port.isdecimal() and port_answers(int(port), host):
         return fine(check, f"{endpoint} answers")
     return broken(check, f"{endpoint} does not answer", fix)
 
@@ -126,7 +126,7 @@ def check_job_options(options: list[str]) -> Iterator[Finding]:
     values = dict(_pairs(options))
     options = [f"--{name}={value}" for name, value in values.items()]
     interval = values.get("checkpointing_interval")
-    if interval is not None and (not interval.lstrip("-").isdigit() or int(interval) <= 0):
+    if interval is not None and (not interval.removeprefix("-").isdecimal() or int(interval) <= 0):
         detail = f"--checkpointing_interval={interval}: no checkpoints and no restarts"
         yield warning("options", detail, "leave the option out (10 s), or give milliseconds")
     if values.get("start_offset") == "latest" or "auto.offset.reset=latest" in " ".join(options):
@@ -151,4 +151,4 @@ def _pairs(options: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text is not None and text.isdigit() else 1
+    return int(text) if text is not None and text.isdecimal() else 1

@@ -15,6 +15,7 @@ from padit.adapters.base import ListEmitter
 from padit.adapters.config import load_adapters
 from padit.adapters.registry import adapter_class, adapter_types, create_adapter, create_all
 from padit.domain.errors import ConfigurationError
+from padit.domain.yaml_text import read_yaml
 from padit.ops import metric_names
 from padit.pipelines.bounds import Number
 
@@ -206,7 +207,7 @@ def _setting(text: str) -> tuple[str, Any]:
         message = f"--set {text!r}: write KEY=VALUE"
         raise ConfigurationError(message)
     try:
-        return key.strip(), yaml.safe_load(value)
+        return key.strip(), read_yaml(value)
     except yaml.YAMLError as error:
         message = f"--set {key}: the value is no YAML: {error}"
         raise ConfigurationError(message) from error

@@ -4,11 +4,13 @@ import argparse
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from padit.domain.errors import ConfigurationError
+from padit.domain.yaml_text import read_yaml
 from padit.pipelines.bounds import Number
 
 __all__ = ["EXAMPLES", "HELP", "add_arguments", "run"]
@@ -100,8 +102,7 @@ def _settings(path: str | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        with open(path, encoding="utf-8") as file:
-            found = yaml.safe_load(file)
+        found = read_yaml(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         message = f"--config {path} cannot be read: {error}"
         raise ConfigurationError(message) from error

@@ -127,7 +127,7 @@ def _training(args: argparse.Namespace) -> Training:
 def _offset(text: str | None) -> int | str:
     if text is None or text == "earliest":
         return "earliest"
-    if not text.isdigit():
+    if not text.isdecimal():
         message = f"--start_offset {text!r} is neither earliest nor a number"
         raise ConfigurationError(message)
     return int(text)

@@ -69,7 +69,7 @@ async def ingest(request: Request) -> Response:
     """
     portal = portal_of(request)
     length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > _MOST_BYTES:
+    if length.isdecimal() and int(length) > _MOST_BYTES:
         raise HTTPException(413, f"a request has at most {_MOST_BYTES} bytes")
     body = b""
     async for piece in request.stream():

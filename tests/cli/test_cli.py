@@ -67,6 +67,7 @@ def test_help_of_run_lists_every_default(capsys: Capture) -> None:
         (["--start_time=2026-01-01", "--start_offset=5"], "both set where to begin"),
         (["--end_time=2026-01-01", "--end_offset=5"], "both set where to end"),
         (["--start_offset=soon"], "--start_offset=soon is neither earliest, latest nor a number"),
+        (["--start_offset=²"], "--start_offset=² is neither earliest, latest nor a number"),
         (["--start_offset=9", "--end_offset=5"], "--start_offset=9 is not before --end_offset=5"),
         (["--start_time=soon"], "--start_time=soon is neither RFC 3339"),
         ([f"--start_offset={2**63}"], f"beyond every offset; the largest is {2**63 - 1}"),
@@ -180,6 +181,12 @@ def test_diff_of_a_missing_file_is_unreadable(tmp_path: Path, capsys: Capture) -
 def test_doctor_judges_an_option_however_it_is_written(form: list[str], capsys: Capture) -> None:
     assert main(["doctor", "--only=options", *form]) == 0
     assert "starting at the latest offset" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("interval", ["--5", "²", "-1", "soon"])
+def test_doctor_finds_an_interval_that_is_none(interval: str, capsys: Capture) -> None:
+    assert main(["doctor", "--only=options", f"--checkpointing_interval={interval}"]) == 0
+    assert f"{interval}: no checkpoints and no restarts" in capsys.readouterr().out
 
 
 def test_a_step_beyond_all_time_is_counted_without_a_warning_of_a_library(

@@ -40,3 +40,12 @@ def test_a_file_that_is_nested_too_deep_is_named_and_no_traceback(tmp_path: Path
     path.write_text("detectors: " + "[" * 5000 + "]" * 5000, encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"job\.yaml cannot be read: it is nested too"):
         load_config(str(path))
+
+
+def test_what_people_write_is_read_by_no_loader_that_takes_the_last_of_two_keys() -> None:
+    root = Path(yaml_text.__file__).parents[1]
+    mine = "adapters alerting analysis cli codecs connectors devcluster domain ops pipelines portal"
+    folders = [root / one for one in (*mine.split(), "stores", "transforms")]
+    sources = {one for folder in folders for one in folder.rglob("*.py")}
+    found = {one for one in sources if "yaml.safe_load(" in one.read_text(encoding="utf-8")}
+    assert found == {root / "devcluster" / "flink.py"}  # what Flink ships

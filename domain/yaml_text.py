@@ -7,7 +7,10 @@ from typing import Any
 
 import yaml
 
-__all__ = ["OnceLoader", "read_yaml"]
+__all__ = ["NO_VALUE", "OnceLoader", "read_yaml"]
+
+NO_VALUE = (ValueError, LookupError, AttributeError)
+"""What the loader raises, beside its own errors, of `2026-02-30`, `!!bool x` and `!!float ''`."""
 
 _MERGE = "tag:yaml.org,2002:merge"
 
@@ -46,13 +49,17 @@ def read_yaml(text: str) -> Any:
     {'a': {'b': 1}}
 
     Raises:
-        yaml.YAMLError: it is no YAML, or a key stands twice, or it is nested too deep.
+        yaml.YAMLError: it is no YAML, or a key stands twice, or it is nested too deep, or it has a
+            day or a number that there is not.
     """
     loader = OnceLoader(text)
     try:
         return loader.get_single_data()
     except RecursionError as error:
         message = "it is nested too deep"
+        raise yaml.YAMLError(message) from error
+    except NO_VALUE as error:
+        message = f"it has a value that is none: {error}"
         raise yaml.YAMLError(message) from error
     finally:
         loader.dispose()

@@ -149,7 +149,7 @@ class _Headers:
             await self._app(scope, receive, send)
             return
         length = dict(scope["headers"]).get(b"content-length", b"0")
-        if not length.isdecimal() or int(length[:20]) > _MOST_BODY:
+        if not length.isdigit() or int(length[:20]) > _MOST_BODY:
             await problem(413, _title(413), "the body is too large")(scope, receive, send)
             return
 

@@ -30,7 +30,7 @@ from padit.analysis.series_store import SeriesStore
 from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.domain.timestamps import MICROS, format_utc
-from padit.domain.yaml_text import OnceLoader
+from padit.domain.yaml_text import NO_VALUE, OnceLoader
 from padit.portal.accounts import Accounts, Tables
 from padit.portal.evidence import EvidenceWindows
 from padit.portal.feeder import Feeder
@@ -76,7 +76,7 @@ def parse_config(text: str, place: str) -> AlertingConfig:
         content = None if node is None else loader.construct_document(node)
     except ConfigurationError:
         raise
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, RecursionError, *NO_VALUE) as error:
         message = f"{place} is no YAML: {str(error)[:500]}"
         raise ConfigurationError(message) from error
     if not isinstance(content, dict):

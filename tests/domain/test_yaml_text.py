@@ -10,6 +10,7 @@ from padit.domain import yaml_text
 from padit.domain.config import load_config
 from padit.domain.errors import ConfigurationError
 from padit.domain.yaml_text import read_yaml
+from padit.portal.context import parse_config
 
 
 def test_the_example_works() -> None:
@@ -40,6 +41,21 @@ def test_a_file_that_is_nested_too_deep_is_named_and_no_traceback(tmp_path: Path
     path.write_text("detectors: " + "[" * 5000 + "]" * 5000, encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"job\.yaml cannot be read: it is nested too"):
         load_config(str(path))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["2026-02-30", "2026-01-05T25:00:00Z", "!!int x", "!!float ''", "!!bool x", "!!timestamp x"],
+)
+def test_a_day_or_a_number_that_there_is_not_is_named_and_no_traceback(
+    tmp_path: Path, value: str
+) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text(f"detectors: {value}", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"job\.yaml cannot be read: it has a value that"):
+        load_config(str(path))
+    with pytest.raises(ConfigurationError, match="what was sent is no YAML"):
+        parse_config(f"routes: {value}", "what was sent")
 
 
 def test_what_people_write_is_read_by_no_loader_that_takes_the_last_of_two_keys() -> None:

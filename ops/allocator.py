@@ -5,7 +5,7 @@ import os
 
 __all__ = ["keep_memory"]
 
-# mallopt(3): number, value, and the variable by which a user decides instead.
+# mallopt(3): number, value, and the variable by which a user decides instead, as by GLIBC_TUNABLES.
 _SETTINGS = (
     (-8, 1, "MALLOC_ARENA_MAX"),
     (-3, 32 << 20, "MALLOC_MMAP_THRESHOLD_"),
@@ -27,6 +27,8 @@ def keep_memory() -> None:
     change = getattr(ctypes.CDLL(None), "mallopt", None)
     if change is None:
         return
+    tunables = os.environ.get("GLIBC_TUNABLES", "")
     for number, value, variable in _SETTINGS:
-        if variable not in os.environ:
+        name = variable.removeprefix("MALLOC_").rstrip("_").lower()
+        if variable not in os.environ and f"glibc.malloc.{name}=" not in tunables:
             change(number, value)

@@ -27,13 +27,15 @@ library.malloc_info(0, stream); library.fflush(stream)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps no arenas")
-@pytest.mark.parametrize(("asked", "most"), [(None, 1), ("4", 4)])
+@pytest.mark.parametrize(
+    ("asked", "most"),
+    [({}, 1), ({"MALLOC_ARENA_MAX": "4"}, 4), ({"GLIBC_TUNABLES": "glibc.malloc.arena_max=4"}, 4)],
+)
 def test_threads_share_an_arena_unless_the_environment_says_otherwise(
-    asked: str | None, most: int
+    asked: dict[str, str], most: int
 ) -> None:
-    environment = {name: text for name, text in os.environ.items() if name != "MALLOC_ARENA_MAX"}
-    if asked:
-        environment["MALLOC_ARENA_MAX"] = asked
+    deciding = ("MALLOC_ARENA_MAX", "GLIBC_TUNABLES")
+    environment = {name: text for name, text in os.environ.items() if name not in deciding} | asked
     printed = subprocess.run([sys.executable, "-c", _COUNTED], env=environment, check=True,
                              capture_output=True, text=True).stdout  # fmt: skip
     assert len(re.findall(r"<heap nr=", printed)) == most

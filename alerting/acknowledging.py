@@ -49,7 +49,7 @@ def acknowledge(step: Step, incident: Incident, named: Sequence[str], command: C
     if kept and expires:
         step.set_timer(expires, "reminder", incident.id)
     held = bool(incident.acknowledged_by)
-    if incident.free == 0:
+    if incident.free == 0 and (kept or not incident.wholes):  # who holds nothing has no whole
         _take_whole(incident, mine)
     if held or not (fresh or incident.acknowledged_by):
         return

@@ -208,3 +208,14 @@ def test_what_is_beyond_the_holders_that_are_kept_is_counted_and_holds_nothing()
         torque = next(iter(incident.members.values()))
         assert [one.by for one in torque.holders] == [f"p{i}" for i in range(8 - names, 8)]
         assert torque.unkept == unkept
+
+
+def test_who_is_not_kept_of_any_series_does_not_stand_in_line_for_the_whole() -> None:
+    log: list[Entry] = [event("opened", 0), tick(60)]
+    log += [command("acknowledge", 2 + i, by=f"p{i}", id=f"{i}") for i in range(9)]
+    for undone in range(9):
+        (incident,) = run(log)[0].incidents.values()
+        line = [f"p{i}" for i in range(undone, 8)]
+        assert [one.by for one in incident.wholes] == line
+        assert incident.acknowledged_by == "".join(line[:1])
+        log.append(command("unacknowledge", 20 + undone, undoes=f"{undone}"))

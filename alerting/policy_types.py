@@ -11,6 +11,8 @@ from padit.domain.timestamps import MICROS, parse_timestamp
 __all__ = ["Duration", "Link", "Moment", "Name", "Patterns", "Zone", "at_least", "duration_of"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_LONGEST = 36_525 * 86_400 * MICROS  # times and these together fit into saved state
+_LATEST = 253_402_300_800 * MICROS  # the year 10,000
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*(s|m|h|d|w)")
 
 
@@ -18,18 +20,27 @@ def duration_of(value: Any) -> int:
     """Microseconds of `90s`, `5m`, `2h`, `1d`.
 
     Raises:
-        ValueError: it is no duration.
+        ValueError: it is no duration, or longer than 100 years.
     """
     found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
         message = f"a duration is a number and s, m, h, d or w, like 5m; not {value!r}"
         raise ValueError(message)
-    return round(float(found[1]) * _UNITS[found[2]] * MICROS)
+    micros = round(float(found[1]) * _UNITS[found[2]] * MICROS)
+    if micros > _LONGEST:
+        message = (
+            f"a duration is at most {_LONGEST // (86_400 * MICROS)}d, 100 years; not {value!r}"
+        )
+        raise ValueError(message)
+    return micros
 
 
 def _moment(value: Any) -> int:
     """Microseconds of an RFC 3339 time."""
     if isinstance(value, int) and not isinstance(value, bool):
+        if not 0 <= value < _LATEST:
+            message = f"a time in microseconds lies between the years 1970 and 9999; not {value}"
+            raise ValueError(message)
         return value
     text = value.isoformat() if hasattr(value, "isoformat") else value
     if not isinstance(text, str):

@@ -25,6 +25,12 @@ _ROUTE = "routes: [{name: all, receiver: hook}]\n"
         (_ROUTE + "timezone: Mars/Olympus", "there is no time zone 'Mars/Olympus'"),
         (_ROUTE + "timezone: ../../etc/passwd", "there is no time zone"),
         (_ROUTE + "keep: 1s", "keep: it has to be at least 1d"),
+        (_ROUTE + "keep: 999999999w", "keep: a duration is at most 36525d, 100 years"),
+        (
+            _ROUTE
+            + f"silences: [{{id: a, match: {{source: s}}, start: 2026-01-05, end: {10**20}}}]",
+            "a time in microseconds lies between the years 1970 and 9999",
+        ),
         (_ROUTE + "heartbeat: {route: all, every: 1s}", "every: it has to be at least 10s"),
         (_ROUTE + "silent_job: {route: all, after: 1s}", "after: it has to be at least 1m"),
         (_ROUTE + "link: 'https://x/{name}'", "only {incident} and {time} can stand in braces"),

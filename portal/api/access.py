@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import LATEST_US, MICROS, format_utc
@@ -19,6 +19,7 @@ from padit.portal.answers import (
     ordered,
     put_cursor,
 )
+from padit.portal.api.bodies import Body
 from padit.portal.routing import COOKIE, Gate, GuardedRoute, needs
 
 __all__ = ["router"]
@@ -28,7 +29,7 @@ Name = Annotated[str, Field(min_length=1, max_length=80)]
 Password = Annotated[str, Field(max_length=200)]
 
 
-class Login(BaseModel):
+class Login(Body):
     """Name and password."""
 
     model_config = ConfigDict(
@@ -51,7 +52,7 @@ class FirstLogin(Login):
     token: str = Field(max_length=100)
 
 
-class NewKey(BaseModel):
+class NewKey(Body):
     """A key for a program."""
 
     model_config = ConfigDict(
@@ -63,7 +64,7 @@ class NewKey(BaseModel):
     days: float = Field(90, gt=0, le=3650)
 
 
-class Invitation(BaseModel):
+class Invitation(Body):
     """Role of the user that a link makes."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"role": "operator"}})

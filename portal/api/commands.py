@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from padit.alerting.entries import Target
 from padit.alerting.silences import muted, open_alerts, preview_of
@@ -16,6 +16,7 @@ from padit.alerting.state import SilenceSet
 from padit.domain.timestamps import format_utc, parse_duration, parse_timestamp
 from padit.portal.answers import Most, answer, by_name, example, portal_of
 from padit.portal.api.alerts import alert_row
+from padit.portal.api.bodies import Body
 from padit.portal.api.incidents import incident_row
 from padit.portal.context import Given, Portal
 from padit.portal.present import moment
@@ -40,7 +41,7 @@ Text = Annotated[str, Field(max_length=2000)]
 Name = Annotated[str, Field(max_length=4096)]
 
 
-class Done(BaseModel):
+class Done(Body):
     """What is done: for how long, and a note."""
 
     model_config = ConfigDict(
@@ -56,7 +57,7 @@ class Done(BaseModel):
     )  # fmt: skip
 
 
-class Verdict(BaseModel):
+class Verdict(Body):
     """A person's judgement."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"verdict": "real"}})
@@ -64,7 +65,7 @@ class Verdict(BaseModel):
     verdict: Literal["real", "noise", "duplicate", "routine"]
 
 
-class Which(BaseModel):
+class Which(Body):
     """Which alerts a silence is about: all that is given has to match."""
 
     fingerprint: Name = ""

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from padit.domain.errors import ConfigurationError
 from padit.domain.timestamps import MICROS, format_utc
 from padit.portal.answers import Moment, Most, answer, by_name, example, ordered, portal_of
+from padit.portal.api.bodies import Body
 from padit.portal.present import moment
 from padit.portal.routing import GuardedRoute, needs
 from padit.portal.training import Busy, Job
@@ -24,7 +25,7 @@ _EXAMPLE = {"jobId": "5f0c…", "state": "running", "from": "sensor_log",
 Pattern = Annotated[str, Field(max_length=500)]
 
 
-class Wanted(BaseModel):
+class Wanted(Body):
     """What to learn from, and from when on the model counts."""
 
     model_config = ConfigDict(

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from padit.alerting.entries import AlertEvent, Entry
 from padit.alerting.policy import AlertingConfig
@@ -20,6 +20,7 @@ from padit.portal.answers import (
     put_cursor,
 )
 from padit.portal.api.alerts import outcomes_of
+from padit.portal.api.bodies import Body
 from padit.portal.context import DEFAULT_CONFIG, Portal, parse_config
 from padit.portal.present import moment
 from padit.portal.routing import GuardedRoute, needs
@@ -34,7 +35,7 @@ _MOST = 200
 _NEAR = 3600 * MICROS
 
 
-class Trial(BaseModel):
+class Trial(Body):
     """A configuration to try over the recorded past."""
 
     model_config = ConfigDict(

@@ -269,7 +269,8 @@ def test_the_end_of_an_action_is_not_that_of_another_with_a_like_name(run: Serve
 @pytest.mark.parametrize(
     "body",
     [{}, {"source": ""}, {"source": "x", "until": "soon"}, {"source": "x", "until": "0s"},
-     {"source": "x", "until": "2020-01-01"}, {"source": "x", "until": "9e9"}, {"source": 7}],
+     {"source": "x", "until": "2020-01-01"}, {"source": "x", "until": "9e9"}, {"source": 7},
+     {"sorce": "x", "metric": "rpm"}, {"any": [{"metric": "rpm", "lables": {"site": "a"}}]}],
 )  # fmt: skip
 def test_a_silence_of_nothing_or_without_an_end_is_refused(same: Served, body: Any) -> None:
     assert same.client("operator").post("/api/silences", json=body).status_code == 422

@@ -93,9 +93,10 @@ function onChange(event) {
 }
 
 function takeChanges() {
-  const came = waiting.map((one) => JSON.parse(one));
+  const lines = waiting;
+  waiting = []; // first: a line that cannot be read stops nothing behind it
+  const came = lines.map((one) => JSON.parse(one));
   if (!came.length) return;
-  waiting = [];
   if (came.some((one) => one.left_out)) loadAll(); // more than a message holds
   batch(() => {
     const fresh = came.flatMap((one) => one.incidents);

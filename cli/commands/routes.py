@@ -4,7 +4,6 @@ import argparse
 
 from padit.alerting.compiled import Policy
 from padit.alerting.decide import gate
-from padit.alerting.delivery.receivers import kind_of, kinds
 from padit.alerting.entries import AlertEvent
 from padit.alerting.policy import AlertingConfig, never_taken
 from padit.alerting.state import State
@@ -41,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the routes that take the alert."""
+    from padit.alerting.delivery.receivers import kind_of, kinds  # needs an extra
+
     config = load_model(args.config, AlertingConfig)
     have = kinds()
     for name, setting in sorted(config.receivers.items()):

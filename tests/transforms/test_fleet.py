@@ -133,7 +133,7 @@ def test_a_shift_of_many_at_once_is_told_of_all_of_them() -> None:
 
 def test_a_host_that_loses_its_share_is_told_though_all_were_there_at_other_times() -> None:
     share = [[(0.0, 60.0, -80.0)] for _ in range(6)]  # the night of all
-    share[2].append((8.0, 20.0, -80.0))
+    share[2].append((8.0, 20.0, -75.0))
     told = judge(watch(hosts(share, HOURS, level=100.0)))
     opened = [one for one in told.events("opened") if one["source_id"] == "host-02"]
     assert any("T08:0" in one["opened"] for one in opened)

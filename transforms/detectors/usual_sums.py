@@ -25,6 +25,7 @@ from padit.transforms.detectors.usual_state import (
 
 __all__ = ["weigh"]
 
+GROSS = 16.0  # usual ranges from all that is known
 Array = NDArray[np.float64]
 
 
@@ -55,7 +56,7 @@ def weigh(
             _judge_activity(s, a, context & AGED, closed, max(RECORDS, kept / BLOCK))
         if s[JUDGED] > verdict:
             verdict, channel = s[JUDGED], ACTIVE_CHANNEL
-    if not _ripe(s, c, t, directions):
+    if not _ripe(s, c, t, directions, far):
         c[OVER] = 0.0
         keep_evidence(c)
         return 0.0, 0.0
@@ -63,17 +64,18 @@ def weigh(
 
 
 @lean_kernel
-def _ripe(s: Array, c: Array, t: int, directions: int) -> bool:
-    """Whether a series has been seen for long enough to be judged.
+def _ripe(s: Array, c: Array, t: int, directions: int, far: float) -> bool:
+    """Whether a series has been seen for long enough to judge a value `far` from all known ones.
 
     One that moves, and whose kind is not stated, may not have shown all of its states before 45
-    minutes, however far they lie apart.
+    minutes: only what lies grossly outside is judged sooner.
     """
     if t - s[BORN] >= LONG_QUIET:
         return True
     if t - s[BORN] < QUIET and c[COUNT] < 512:
         return False
-    return bool(directions & NEVER_ACCEPTED or c[LOW] == c[HIGH])
+    gross = far >= GROSS * (c[HIGH] - c[LOW])
+    return bool(directions & NEVER_ACCEPTED or c[LOW] == c[HIGH] or gross)
 
 
 @lean_kernel

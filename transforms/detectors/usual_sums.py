@@ -25,7 +25,7 @@ from padit.transforms.detectors.usual_state import (
 
 __all__ = ["weigh"]
 
-GROSS = 16.0  # usual ranges from all that is known
+GROSS = 8.0  # usual ranges from all that is known
 Array = NDArray[np.float64]
 
 

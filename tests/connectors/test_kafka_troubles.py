@@ -38,7 +38,7 @@ def _admin(bootstrap: str) -> AdminClient:
 
 
 def _write(bootstrap: str, topic: str, numbers: range, partition: int = 0, **more: str) -> None:
-    writer = producer(bootstrap, "lz4", **more)
+    writer = producer(bootstrap, "lz4", **{"linger_ms": "1000", **more})  # all in one batch
     for n in numbers:
         writer.produce(topic, b"%d" % n, partition=partition, timestamp=1_700_000_000_000 + n)
     assert writer.flush(allowed(60)) == 0

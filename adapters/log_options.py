@@ -3,7 +3,6 @@
 import re
 from datetime import tzinfo
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
@@ -12,6 +11,7 @@ from padit.adapters.receiver import ReceiverOptions
 from padit.codecs.logs.durations import UNITS
 from padit.codecs.logs.levels import KNOWN, level_by_word
 from padit.codecs.logs.record import Settings
+from padit.domain.timestamps import zone_of
 
 __all__ = ["LogFile", "LogParsing", "LogsOptions"]
 
@@ -73,11 +73,11 @@ class LogParsing(Options):
 
 
 def _zone(name: str) -> tzinfo:
-    try:
-        return ZoneInfo(name)
-    except (ValueError, OSError, KeyError) as error:
+    found = zone_of(name)
+    if found is None:
         message = f"timezone {name!r} is not known; names are like Europe/Berlin"
-        raise ValueError(message) from error
+        raise ValueError(message)
+    return found
 
 
 class LogFile(LogParsing):

@@ -3,9 +3,9 @@
 An acknowledgement takes the open series that its target names. Where none of the incident is left,
 somebody has all of it, with what joins later; otherwise the incident goes on speaking of the rest.
 It lasts until what it took has ended, is taken back, or runs out. Several people may hold one
-series: the first of them has it; what is given back or runs out is the next one's, and where nobody
-is left a reminder is sent. What has run out is removed from the state, so a series or an incident
-is acknowledged exactly if the state names somebody.
+series, and the first of them counts. If the first gives it back, or runs out, the next one counts;
+if there is no next one, a reminder is sent. What has run out is removed from the state, so a series
+or an incident is acknowledged exactly if the state names somebody.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -75,7 +75,7 @@ def _take_whole(incident: Incident, mine: Taken) -> None:
 def _name(incident: Incident) -> None:
     """Say who has the whole: the first whose acknowledgement made it somebody's, and the parts'.
 
-    It lasts until the first of its parts is nobody's any more.
+    It ends as soon as one of its series is held by nobody.
     """
     if not incident.wholes:
         lead(incident, None)
@@ -91,12 +91,8 @@ def _name(incident: Incident) -> None:
 
 
 def _end(holders: Sequence[Taken]) -> int:
-    """Event time from which nobody of these has a member; 0: never."""
+    """Event time at which the last of a member's holders lets go of it; 0: never."""
     return 0 if any(not one.expires for one in holders) else max(one.expires for one in holders)
-
-
-def _from_the_end(incident: Incident) -> Iterator[Member]:
-    return reversed(incident.members.values())
 
 
 def _hearing(policy: Policy, incident: Incident, fresh: Sequence[Member]) -> Iterator[ReadyRoute]:
@@ -119,7 +115,7 @@ def _has_all(policy: Policy, incident: Incident, route: ReadyRoute) -> bool:
     the search begins at the end, where an open member without an acknowledgement is found at once.
     """
     some = False
-    for one in _from_the_end(incident):
+    for one in reversed(incident.members.values()):
         if one.closed or (some and one.holders):
             continue
         if route in policy.traits_of(one.event).routes:
@@ -191,14 +187,14 @@ def _drop(
     goes: Callable[[Taken], bool],
     wholes: list[Taken],
 ) -> list[Member]:
-    """Let go of members; those that are left to nobody.
+    """Remove some holders of members; returns the members that nobody holds any more.
 
     Args:
         incident: of the members.
         members: some of it.
         goes: which of their holders.
-        wholes: who stays of those that have the whole; of these goes, too, who had it only with
-            what is let go of.
+        wholes: who of those that have the whole may stay; who had it only because of a holder that
+            is removed goes, too.
     """
     first, left, changed = incident.wholes[:1], [], False
     for one in members:
@@ -219,7 +215,7 @@ def _drop(
 
 
 def remind(step: Step, incident: Incident, time: int) -> None:
-    """An acknowledgement has run out while what it took goes on: one message, if nobody is left.
+    """Send one message if an acknowledgement ran out, its alerts go on, and nobody has them now.
 
     One that was taken back, or was renewed since, has left a timer that means nothing any more.
     """

@@ -8,7 +8,7 @@ from padit.alerting.entries import Command, Entry, RunBegan, Tick
 from padit.alerting.state import State
 from padit.alerting.step import PIECE
 
-__all__ = ["due_by"]
+__all__ = ["due_by", "timers_until"]
 
 _DUTIES = 3  # heartbeat, weekly test, silent job: a part leaves them where they are
 _Timer = tuple[int, int, str, str, str]
@@ -24,7 +24,7 @@ def due_by(state: State, entry: Entry) -> dict[str, None]:
     if isinstance(entry, Command | RunBegan):  # their time is not event time
         return {}
     most = entry.most if isinstance(entry, Tick) else 0
-    timers = _timers_until(state.timers, entry.time)
+    timers = timers_until(state.timers, entry.time)
     if most:
         timers = islice(_in_order(state.timers, entry.time), most + _DUTIES)
     found: dict[str, None] = {}
@@ -38,7 +38,7 @@ def due_by(state: State, entry: Entry) -> dict[str, None]:
     return found
 
 
-def _timers_until(timers: Sequence[_Timer], time: int) -> Iterator[tuple[str, str]]:
+def timers_until(timers: Sequence[_Timer], time: int) -> Iterator[tuple[str, str]]:
     """Kind and name of the timers of a heap that are due by an event time, in no order."""
     left = [0]
     while left:

@@ -11,6 +11,7 @@ from padit.alerting import people, routing
 from padit.alerting.acknowledging import remind
 from padit.alerting.compiled import Policy
 from padit.alerting.decide import decide, room
+from padit.alerting.due import timers_until
 from padit.alerting.duties import Duties
 from padit.alerting.effects import Effect, Reason
 from padit.alerting.entries import AlertEvent, Command, Entry, Progress, RunBegan, Tick
@@ -91,15 +92,11 @@ class Engine:
 
     def much_due(self, state: State, time: int) -> bool:
         """Whether more is due by an event time than one transaction should hold."""
-        count, left, timers = 0, [0], state.timers
-        while left:
-            at = left.pop()
-            if at < len(timers) and timers[at][0] <= time:
-                _, _, kind, name, _ = timers[at]
-                count += 1 + (len(state.suspects.get(name, ())) if kind in _OF_A_RUN else 0)
-                if count > MOST:
-                    return True
-                left += (2 * at + 1, 2 * at + 2)
+        count = 0
+        for kind, name in timers_until(state.timers, time):
+            count += 1 + (len(state.suspects.get(name, ())) if kind in _OF_A_RUN else 0)
+            if count > MOST:
+                return True
         return False
 
     def _pass_time(self, step: Step, entry: Entry) -> bool:

@@ -131,7 +131,7 @@ def close(state: State, incident: Incident, fingerprint: str, time: int, reason:
 
 
 def lead(incident: Incident, first: Taken | None, names: str = "", expires: int = 0) -> None:
-    """Say who has an incident as a whole; None: nobody."""
+    """Set who holds an incident as a whole, for messages and reasons; `first` None: nobody does."""
     incident.acknowledged_by = names
     incident.acknowledged_at = 0 if first is None else first.at
     incident.expires = expires

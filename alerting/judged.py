@@ -8,7 +8,7 @@ from padit.alerting.entries import AlertEvent, Entry
 from padit.alerting.preview import Preview, alerts_of
 from padit.domain.timestamps import format_utc
 
-__all__ = ["VERDICTS", "Tally", "labels_of", "tallies", "verdicts_of"]
+__all__ = ["Tally", "labels_of", "tallies", "verdicts_of"]
 
 
 class Tally(NamedTuple):

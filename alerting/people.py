@@ -54,8 +54,9 @@ def obey(step: Step, command: Command) -> None:
         step.effects.append(CommandResult(command.id, result, command.time))  # type: ignore[arg-type]
         return
     judges = command.kind == "feedback"
-    alerts = [] if judges and command.note not in VERDICTS else _alerts(step, command)
-    ended = _ended(step, command) if judges and not alerts else ()
+    means_nothing = judges and command.note not in VERDICTS
+    alerts = [] if means_nothing else _alerts(step, command)
+    ended = _ended(step, command) if judges and not (alerts or means_nothing) else ()
     if ended:
         _write_verdict(step, command, ended)
         return
@@ -97,13 +98,7 @@ def _ended(step: Step, command: Command) -> tuple[str, ...]:
     series the last that had opened when the person looked.
     """
     target = command.target
-    if (
-        command.note not in VERDICTS
-        or not target.fingerprint
-        or target.source
-        or target.metric
-        or target.labels
-    ):
+    if not target.fingerprint or target.source or target.metric or target.labels:
         return ()
     seen = parse_timestamp(target.time) if target.time else _FOR_EVER
     found = [alert for opened, alert in step.state.ended.get(target.fingerprint, ())

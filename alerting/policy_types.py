@@ -2,11 +2,10 @@
 
 import re
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from padit.domain.timestamps import MICROS, parse_timestamp
+from padit.domain.timestamps import MICROS, parse_timestamp, zone_of
 
 __all__ = ["Duration", "Link", "Moment", "Name", "Patterns", "Zone", "at_least", "duration_of"]
 
@@ -54,11 +53,9 @@ def _several(value: Any) -> Any:
 
 
 def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (OSError, ValueError, LookupError) as error:
+    if zone_of(value) is None:
         message = f"there is no time zone {value!r}; give a name like Europe/Berlin"
-        raise ValueError(message) from error
+        raise ValueError(message)
     return value
 
 

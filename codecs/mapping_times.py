@@ -5,7 +5,6 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from padit.domain.timestamps import (
     LATEST_US,
     micros_from_numbers,
     parse_timestamp,
+    zone_of,
 )
 
 __all__ = ["UNITS", "Times"]
@@ -50,11 +50,11 @@ class Times:
         if form != "auto" and self._scale is None and not self._pattern:
             message = f"time_format {form!r} is none of auto, {', '.join(UNITS)}, or a pattern"
             raise ValueError(message)
-        try:
-            self._zone = UTC if timezone == "UTC" else ZoneInfo(timezone)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        zone = UTC if timezone == "UTC" else zone_of(timezone)
+        if zone is None:
             message = f"timezone {timezone!r} is unknown; a known one is Europe/Berlin"
-            raise ValueError(message) from error
+            raise ValueError(message)
+        self._zone = zone
 
     def convert(self, stamps: Sequence[Any]) -> tuple[NDArray[np.int64], dict[int, str]]:
         """Times in microseconds, and by position why others cannot be used."""

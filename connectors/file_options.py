@@ -5,7 +5,6 @@ import io
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -17,7 +16,7 @@ from padit.connectors.tables.times import EPOCHS
 from padit.connectors.tables.values import SEPARATORS
 from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError
-from padit.domain.timestamps import parse_timestamp
+from padit.domain.timestamps import parse_timestamp, zone_of
 
 __all__ = ["OF_ANY_FORMAT", "TEXT_ONLY", "FileOptions", "file_options"]
 
@@ -114,12 +113,9 @@ def _time_format(value: Any) -> Any:
 
 
 def _zone(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            ZoneInfo(value)
-        except (OSError, ValueError, KeyError) as error:
-            message = f"{value!r} is no time zone of the IANA database, such as Europe/Berlin"
-            raise ValueError(message) from error
+    if isinstance(value, str) and zone_of(value) is None:
+        message = f"{value!r} is no time zone of the IANA database, such as Europe/Berlin"
+        raise ValueError(message)
     return value
 
 

@@ -8,6 +8,7 @@ Inside PADIT event time is an int64 of microseconds since 1970, so that it compa
 
 import re
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ __all__ = [
     "parse_duration",
     "parse_timestamp",
     "seconds_to_micros",
+    "zone_of",
 ]
 
 MICROS = 1_000_000
@@ -117,3 +119,11 @@ def parse_duration(text: str) -> int:
         message = f"{text!r} is no duration above 0 and up to 1e9 s; write 90s, 15min, 2h or 1d"
         raise ValueError(message)
     return micros
+
+
+def zone_of(name: str) -> ZoneInfo | None:
+    """The time zone of a name of the tz database; None: there is none of that name."""
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError):  # a name may be a path, a folder, or hold a NUL
+        return None

@@ -5,7 +5,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from padit.alerting.judged import VERDICTS, Tally, labels_of, tallies, verdicts_of
+from padit.alerting.effects import VERDICTS
+from padit.alerting.judged import Tally, labels_of, tallies, verdicts_of
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.preview import preview
 from padit.cli.commands.whatif import add_past, entries_of

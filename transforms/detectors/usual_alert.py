@@ -8,6 +8,7 @@ from padit.transforms.detectors.usual_evidence import (
     accept_evidence,
     close_evidence,
 )
+from padit.transforms.detectors.usual_runs import close_runs
 from padit.transforms.detectors.usual_scale import (
     CENTRE,
     CHANNEL,
@@ -148,6 +149,7 @@ def _close(s: Array, held: bool) -> None:
             s[RUN_RECORD] = max(s[RUN_RECORD], s[TOLD_RUN])
     close_evidence(s[VALUE : VALUE + CHANNEL], routine and not held)
     close_evidence(s[ACTIVITY : ACTIVITY + CHANNEL], routine and not held)
+    close_runs(s, routine and not held)
     if routine and not held:
         _adopt(s)
     s[OPEN] = 0.0
@@ -210,6 +212,7 @@ def _accept(s: Array) -> None:
     c, a = s[VALUE : VALUE + CHANNEL], s[ACTIVITY : ACTIVITY + CHANNEL]
     accept_evidence(c)
     accept_evidence(a)
+    close_runs(s, True)
     _adopt(s)
     s[JUDGED] = 0.0
     s[OPEN] = 0.0

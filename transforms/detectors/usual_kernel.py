@@ -53,6 +53,7 @@ from padit.transforms.detectors.usual_state import (
     ACTIVE,
     ACTIVITY,
     AGE,
+    BEYOND,
     BORN,
     CHANNEL_OF,
     COUNTER,
@@ -78,7 +79,8 @@ from padit.transforms.detectors.usual_state import (
     WAITING,
     WAITING_A,
 )
-from padit.transforms.detectors.usual_sums import weigh
+from padit.transforms.detectors.usual_runs import records_in_a_row
+from padit.transforms.detectors.usual_sums import ripe, weigh
 from padit.transforms.detectors.usual_unseen import (
     HORIZON,
     far_from_known,
@@ -199,6 +201,9 @@ def _step(
     if fresh:
         new, far, place = _places(s, c, memory, y)
         verdict, channel = _judge(s, c, a, season, t, y, active, directions | place, closed, far)
+        row = records_in_a_row(s, c, y, directions, closed)
+        if row > verdict and ripe(s, c, t, directions, far):
+            verdict, channel = row, 0.0 if s[BEYOND] > 0 else 1.0
         s[JUDGED_VALUE] = y
         if closed and new > verdict:
             steady = STATED if directions & NEVER_ACCEPTED else STEADY

@@ -6,13 +6,13 @@ from padit.transforms.detectors.usual_season import SEASON
 
 __all__ = [
     "ACCEPTED", "ACTIVE", "ACTIVE_CHANNEL", "ACTIVITY", "ACTIVITY_FLOOR", "AGE", "BETWEEN", "BLOCK",
-    "BORN", "CALM", "CALM_AFTER", "CHANNEL_OF", "COUNTER", "DAY_OLD", "EQUALS", "FACTS", "FALLS",
-    "FAR", "FAR_FOR", "FIT_EVERY", "FRACTIONS", "HALF_HOUR", "HOME", "INSIDE", "INTERVAL", "JUDGED",
-    "JUDGED_VALUE", "KIND", "KINDS", "LAST", "LASTING", "LAST_TIME", "LEVEL", "LONG_QUIET", "NEWS",
+    "BEYOND", "BEYOND_FROM", "BORN", "CALM", "CALM_AFTER", "CHANNEL_OF", "COUNTER", "DAY_OLD", "EQUALS", "FACTS", "FALLS",
+    "FAR", "FARTHEST", "FAR_FOR", "FIT_EVERY", "FRACTIONS", "HALF_HOUR", "HOME", "INSIDE", "INTERVAL", "JUDGED",
+    "JUDGED_VALUE", "KIND", "KINDS", "LAST", "LASTING", "LAST_TIME", "LEVEL", "LONGEST", "LONG_QUIET", "NEWS",
     "NEXT_KIND", "OPEN", "QUEUE", "QUIET", "RESETS", "RISES", "RUN", "RUNS", "RUN_MEAN",
-    "RUN_RECORD", "RUN_SPREAD", "SEASONAL", "SEASON_AT", "SEVERE", "SINCE", "SLOTS", "STASH",
+    "RUN_RECORD", "RUN_SPREAD", "SEASONAL", "SEASON_AT", "SEVERE", "SINCE", "SLOTS", "SPELL", "STASH",
     "STASHED", "STEP1", "STEP2", "STEPS", "STEP_SUM", "STOOD", "STORE", "STRIDE", "STUCK",
-    "TOLD_RUN", "TURN", "VALUE", "WAIT", "WAITING", "WAITING_A", "WAIT_A",
+    "TOLD_FARTHEST", "TOLD_RUN", "TOLD_SPELL", "TURN", "VALUE", "WAIT", "WAITING", "WAITING_A", "WAIT_A",
 ]  # fmt: skip
 
 # Slots of a series, before its channels.
@@ -31,7 +31,10 @@ FRACTIONS, RESETS = 45, 46  # whether a value was no whole number; how often a c
 RUN_SPREAD = 47  # variance of the runs, and RUN_MEAN their mean: of the run a sample belongs to
 KINDS, KIND = 4, 36  # of excursions: where each lay, and how often it came; then the next place
 STOOD, TOLD_RUN = 48, 49  # alerts of a stuck value that ended; the longest run of the last
-HOME = 50  # where `usual_homes` begins
+BEYOND, BEYOND_FROM, SPELL = 50, 51, 52  # of `usual_runs`; below 0: downward
+LONGEST, TOLD_SPELL = 53, 55  # two each: upward, downward
+FARTHEST, TOLD_FARTHEST = 57, 59  # two each: the greatest, the least
+HOME = 61  # where `usual_homes` begins
 QUEUE = HOME + 3 * HOMES
 STORE = QUEUE + WAIT + WAIT_A
 SEASON_AT = STORE + STASH

@@ -23,7 +23,7 @@ from padit.transforms.detectors.usual_state import (
     RISES,
 )
 
-__all__ = ["weigh"]
+__all__ = ["ripe", "weigh"]
 
 GROSS = 8.0  # usual ranges from all that is known
 Array = NDArray[np.float64]
@@ -56,7 +56,7 @@ def weigh(
             _judge_activity(s, a, context & AGED, closed, max(RECORDS, kept / BLOCK))
         if s[JUDGED] > verdict:
             verdict, channel = s[JUDGED], ACTIVE_CHANNEL
-    if not _ripe(s, c, t, directions, far):
+    if not ripe(s, c, t, directions, far):
         c[OVER] = 0.0
         keep_evidence(c)
         return 0.0, 0.0
@@ -64,7 +64,7 @@ def weigh(
 
 
 @lean_kernel
-def _ripe(s: Array, c: Array, t: int, directions: int, far: float) -> bool:
+def ripe(s: Array, c: Array, t: int, directions: int, far: float) -> bool:
     """Whether a series has been seen for long enough to judge a value `far` from all known ones.
 
     One that moves, and whose kind is not stated, may not have shown all of its states before 45

@@ -1,0 +1,136 @@
+"""Runs of records: several samples in a row farther out than all that was ever seen.
+
+How far out a sample lies says little in a series of heavy tail: the next record may be three times
+the last. That several samples in a row are records says the same in every series whose samples come
+in any order: of n samples seen, k more are all above them with the chance k! n! / (n + k)!, whatever
+their distribution is. A series that comes in bursts is none of these, so a run must be longer than
+the runs outside of the usual range were before, and begin with a leap: a slow walk sets records,
+too.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from padit.ops.compiled import lean_kernel
+from padit.transforms.detectors.usual_channels import DAY, RECORDS, before
+from padit.transforms.detectors.usual_evidence import DOWN, UP, known
+from padit.transforms.detectors.usual_scale import (
+    CENTRE,
+    LEAP,
+    OVER,
+    SCALE,
+    SIDES,
+    log2,
+    persistence,
+    slowness,
+)
+from padit.transforms.detectors.usual_state import (
+    AGE,
+    BEYOND,
+    BEYOND_FROM,
+    FARTHEST,
+    INTERVAL,
+    LONGEST,
+    SPELL,
+    TOLD_FARTHEST,
+    TOLD_SPELL,
+)
+
+__all__ = ["close_runs", "records_in_a_row"]
+
+Array = NDArray[np.float64]
+TENTH = 0.30102999566398120  # log10(2)
+BUDGET = 400.0  # series-days with one such run by chance
+LEAST_LEAP = 1.0  # greatest changes within 32 samples
+WEEK = 7.0  # days
+FARTHER = 0.5  # times as far as the farthest
+LONGER = 1.6  # times the longest run outside before
+
+
+@lean_kernel
+def records_in_a_row(s: Array, c: Array, y: float, context: int, learn: bool) -> float:
+    """The verdict that a run of records is news, on a side that is worth a word.
+
+    Args:
+        s: float64 (SLOTS,).
+        c: float64 (CHANNEL,), judged already.
+        y: the value.
+        context: bits of `UP` and `DOWN`.
+        learn: whether no alert is open.
+    """
+    kept = max(RECORDS, DAY / max(s[INTERVAL], 1.0))
+    _spells(s, 1.0 if y >= c[CENTRE] else -1.0, c[OVER] > 0, 1.0 - 1.0 / kept, learn)
+    goes_on = _goes_on(s, c, y)
+    _widen(s, c, y, learn, 1.0 / (WEEK * kept))
+    upward = s[BEYOND] > 0
+    if not goes_on or not context & (UP if upward else DOWN):
+        return 0.0
+    long = max(persistence(slowness(c)), 1.0)
+    k = abs(s[BEYOND]) / long
+    seen = min(s[AGE], 2.0 * kept) / long
+    if k < 1.0 or seen <= k:
+        return 0.0
+    chance = k * TENTH * log2(seen / k)
+    needed = TENTH * log2(BUDGET * max(DAY / max(s[INTERVAL], 1.0), 1.0))
+    longest = s[LONGEST] if upward else s[LONGEST + 1]
+    return float(min(chance / needed, abs(s[BEYOND]) / (LONGER * longest + 1.0)))
+
+
+@lean_kernel
+def _goes_on(s: Array, c: Array, y: float) -> bool:
+    """Whether a value belongs to a run of records, or begins one with a leap."""
+    if s[BEYOND] > 0 and y > s[BEYOND_FROM]:
+        s[BEYOND] += 1.0
+    elif s[BEYOND] < 0 and y < s[BEYOND_FROM]:
+        s[BEYOND] -= 1.0
+    else:
+        s[BEYOND] = 0.0
+        side = 1.0 if y >= c[CENTRE] else -1.0
+        farthest = s[FARTHEST] if side > 0 else s[FARTHEST + 1]
+        edge = farthest + FARTHER * (farthest - c[CENTRE])
+        leap = abs(y - before(s, c[CENTRE]))
+        heavy = c[(SIDES if side > 0 else SIDES + 5) + SCALE] > 0
+        if heavy and known(c) and side * (y - edge) > 0 and leap > LEAST_LEAP * c[LEAP]:
+            s[BEYOND], s[BEYOND_FROM] = side, edge
+    return bool(s[BEYOND] != 0.0)
+
+
+@lean_kernel
+def _widen(s: Array, c: Array, y: float, learn: bool, fade: float) -> None:
+    """Keep the farthest value of each side; it comes back to the centre slowly."""
+    if s[FARTHEST] == 0 and s[FARTHEST + 1] == 0:
+        s[FARTHEST] = s[FARTHEST + 1] = y
+        s[TOLD_FARTHEST], s[TOLD_FARTHEST + 1] = -np.inf, np.inf
+    at = FARTHEST if learn else TOLD_FARTHEST
+    s[at] = max(s[at], y)
+    s[at + 1] = min(s[at + 1], y)
+    if learn:
+        s[FARTHEST] += fade * (c[CENTRE] - s[FARTHEST])
+        s[FARTHEST + 1] += fade * (c[CENTRE] - s[FARTHEST + 1])
+
+
+@lean_kernel
+def _spells(s: Array, side: float, outside: bool, fade: float, learn: bool) -> None:
+    """Count the samples in a row outside of the usual range, and keep the longest of each side."""
+    if learn:
+        s[LONGEST] *= fade
+        s[LONGEST + 1] *= fade
+    if outside and s[SPELL] * side >= 0:
+        s[SPELL] += side
+        return
+    place = 0 if s[SPELL] > 0 else 1
+    at = (LONGEST if learn else TOLD_SPELL) + place
+    s[at] = max(s[at], abs(s[SPELL]))
+    s[SPELL] = side if outside else 0.0
+
+
+@lean_kernel
+def close_runs(s: Array, routine: bool) -> None:
+    """The end of an alert: what ran outside then is a record, if it was routine."""
+    if routine:
+        for k in range(2):
+            s[LONGEST + k] = max(s[LONGEST + k], s[TOLD_SPELL + k])
+        s[FARTHEST] = max(s[FARTHEST], s[TOLD_FARTHEST])
+        s[FARTHEST + 1] = min(s[FARTHEST + 1], s[TOLD_FARTHEST + 1])
+    s[TOLD_SPELL] = s[TOLD_SPELL + 1] = 0.0
+    s[TOLD_FARTHEST], s[TOLD_FARTHEST + 1] = -np.inf, np.inf

@@ -1,7 +1,8 @@
 """NAB as an operator meets it: openings of alerts, all rows, real times; and the level.
 
 The figures at the best threshold rank scores. Those here are of the threshold where alerts open,
-with the rows of the first day too, which NAB's probation leaves out.
+with the rows of the first day too, which NAB's probation leaves out. An opening is one of the job,
+of any detector, at the last sample of its window; points are NAB's, of the score of each sample.
 
 VUS-PR (Paparrizos et al., VLDB 2022): the area under precision and recall of the level, labels
 widened by 0, a half and one length of a window, averaged.
@@ -31,6 +32,7 @@ __all__ = [
     "critical_times",
     "judged",
     "measure_operating",
+    "opening_times",
     "print_operating",
     "real_times",
     "vus_pr",
@@ -85,6 +87,11 @@ def judged(time: Ints, value: Array) -> Judged:
     return Judged(score, level, transitions)
 
 
+def opening_times(transitions: Iterable[Transition]) -> list[int]:
+    """When each alert opened, microseconds."""
+    return sorted(one.time for one in transitions if one.kind == "opened")
+
+
 def critical_times(transitions: Iterable[Transition]) -> list[int]:
     """When each alert that was CRITICAL became so, microseconds."""
     found: dict[str, int] = {}
@@ -111,7 +118,7 @@ def measure_operating(corpus: Univariate, counted: str = "real") -> dict[str, An
         score, level, transitions = judged(time, np.nan_to_num(values))
         scores[name] = score
         of = corpus.windows(name)
-        opened = np.flatnonzero(score >= open_at)
+        opened = np.searchsorted(time, opening_times(transitions)) - 1
         if of.max(initial=-1) >= 0:
             areas.append(vus_pr(level, of >= 0))
         if not name.startswith(counted):

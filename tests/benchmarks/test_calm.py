@@ -1,12 +1,14 @@
 """Calm series: each family is what its name says, from its seed alone; what opens is counted."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from benchmarks.quality import calm
 from benchmarks.quality.calm import FalseAlert, false_alerts, measure_calm, print_calm
 from benchmarks.quality.calm_series import FAMILIES, KINDS, Clock, calm_series
-from benchmarks.quality.operating import critical_times, judged
+from benchmarks.quality.operating import critical_times, judged, opening_times
 
 
 def test_a_seed_gives_the_same_series_and_another_gives_others() -> None:
@@ -51,6 +53,19 @@ def test_an_alert_is_critical_from_the_transition_on_that_says_so() -> None:
     assert 2005 <= critical // 60_000_000 <= 2020
     values[2000:2100] -= 35
     assert critical_times(judged(time, values).transitions) == []
+
+
+def test_an_opening_counts_also_of_a_detector_that_scores_no_sample() -> None:
+    chance = np.random.default_rng(1)
+    ends = np.cumsum(chance.integers(7, 14, 60)).tolist()  # a batch takes 7 to 13 minutes
+    values = np.zeros(600)
+    for k, (begin, end) in enumerate(itertools.pairwise([0, *ends])):
+        values[begin:end] = 20.0 * (k % 2)
+    values[500:] = values[499]  # and one does not end
+    found = judged(np.arange(600) * 60_000_000, values + chance.normal(size=600))
+    (opened,) = opening_times(found.transitions)
+    assert 510 <= opened // 60_000_000 <= 540
+    assert not (found.score >= 0.7).any()
 
 
 def test_rates_are_alerts_a_series_day(

@@ -42,6 +42,21 @@ def test_the_persistence_of_slow_noise_is_the_variance_of_its_mean(memory: float
     assert found == pytest.approx((1 + memory) / (1 - memory), rel=0.12)
 
 
+def test_the_trough_of_a_load_that_swings_within_hours_is_no_news() -> None:
+    """The first one was no news and not learnt either, so that a later one was, of four series."""
+    t = np.arange(2160) / 60.0  # 36 hours, a sample each minute
+    told = []
+    for seed in range(40):
+        chance = np.random.default_rng([43, seed])
+        load = 100 + 45 * np.sin(2 * np.pi * t / 7) + 8 * _slow(chance, len(t), 0.97)
+        for at in chance.uniform(3, 33, 6):
+            load[(t >= at) & (t < at + 1 / 3)] += 90
+        values = load * (1 + chance.normal(0, 0.03, len(t)))
+        news, _, _ = _judged(values, 60.0)
+        told += [seed for one in news if values[int(one / 60)] < 90]
+    assert not told
+
+
 def _bursts(chance: np.random.Generator) -> Array:
     """A day at 1 Hz: some minutes of work, each half hour or so."""
     values = 5 + chance.normal(size=86_400)

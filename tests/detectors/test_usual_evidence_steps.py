@@ -143,6 +143,13 @@ def test_one_value_alone_is_news_far_beyond_all_that_was_seen(
     assert extreme(channel(**given), y, far) == pytest.approx(verdict, abs=0.003)
 
 
+@pytest.mark.parametrize(("quantum", "verdict"), [(0.0, 3.0), (1.9, 3.0), (2.0, 0.48)])
+def test_a_range_of_one_or_two_roundings_is_none_yet(quantum: float, verdict: float) -> None:
+    c = channel(COUNT=8, QUANTUM=quantum)  # from -2 to 2
+    assert extreme(c, 98.0, 1e9) == pytest.approx(verdict if verdict > 1 else verdict / 3)
+    assert extreme(c, 602.0, 1e9) > 1.0
+
+
 def test_a_channel_is_known_by_its_swings_or_samples() -> None:
     for count, swings, found in (
         (24, 6, True), (23, 6, False), (24, 5.9, False), (512, 0, True), (511, 5.9, False),

@@ -32,8 +32,11 @@ from padit.transforms.detectors.usual_scale import (
     LEAST,
     LOW,
     MOST,
+    OFTEN,
     OVER,
+    QUANTUM,
     SIDES,
+    SLOW,
     STATISTICS,
     SWINGS,
     UNIT,
@@ -53,7 +56,6 @@ __all__ = [
     "HINT",
     "KNOWN",
     "OLD",
-    "SLOW",
     "UP",
     "YOUNG",
     "accept_evidence",
@@ -68,7 +70,7 @@ Array = NDArray[np.float64]
 
 OUTSIDE, SHIFTED, BETWEEN = 5.0, 9.0, 8.0
 UP, DOWN, AGED, KNOWN, HINT, OLD, HERE = 1, 2, 4, 8, 16, 256, 512
-SLOW, FARTHER = 8.0, 1.5  # swings, in white noise's, of a series that moves slowly, and leaps
+FARTHER = 1.5  # times the greatest leap
 NOISE = 16.0  # swings; of fewer nobody knows whether they were noise, and limits are wider instead
 FEW, YOUNG = 8, 24  # samples, until a range, and until quantiles are known
 RECORD, SELDOM, CAP = 1.6, 3.0, 1.5
@@ -131,7 +133,8 @@ def extreme(c: Array, y: float, far: float) -> float:
     That is 8 times its range while the channel is young, when nothing else can be judged, and 50
     times later: a spike is no news, an absurd value is. At 8 samples it is news from 24 times on,
     in inverse proportion to them, and counts in full then. What the range has forgotten, the long
-    memory may still know. A channel that never moved has no range.
+    memory may still know. A channel that never moved has no range, and that of a young one which
+    only went from one value to the next is its rounding: 50 times then, too.
 
     Args:
         c: float64 (CHANNEL,).
@@ -142,7 +145,8 @@ def extreme(c: Array, y: float, far: float) -> float:
     beyond = min(max(y - c[MOST], c[LEAST] - y), far)
     if c[COUNT] < FEW or not reach > 0 or beyond <= 0 or (c[COUNT] >= YOUNG and c[LOW] == c[HIGH]):
         return 0.0
-    times = 50.0 if known(c) else 8.0
+    rounding = reach <= 2.0 * c[QUANTUM]
+    times = 50.0 if known(c) or rounding else 8.0
     verdict = min(beyond / (times * reach), 1e6)
     least = 1.0 if known(c) else max(1.0, YOUNG / c[COUNT])
     return float(verdict if verdict >= least else verdict / least)
@@ -180,7 +184,7 @@ def _outside(
     if not learn:
         return over, z, 0.5
     slack = 2.2 - 1.7 / slow
-    range_is_known = context & AGED or (slow >= 8.0 and c[FULL_SWINGS] >= 4.0)
+    range_is_known = context & AGED or (slow >= SLOW and c[FULL_SWINGS] >= OFTEN)
     if context & AGED and slow >= SLOW and abs(away - ahead) > FARTHER * c[LEAP]:
         return over, z, 0.5
     walks = ahead * away > 0 and distance(c, ahead) > 0.3 * u

@@ -23,7 +23,6 @@ from padit.transforms.detectors.usual_evidence import (
     HINT,
     KNOWN,
     OLD,
-    SLOW,
     UP,
     YOUNG,
     extreme,
@@ -42,6 +41,7 @@ from padit.transforms.detectors.usual_scale import (
     OVER,
     REACH,
     SIDES,
+    SLOW,
     fit,
     log2,
     remember,
@@ -354,7 +354,7 @@ def _learn(s: Array, c: Array, a: Array, t: int, y: float, activity: bool, direc
     place = QUEUE + at % WAIT
     if at >= WAIT or s[AGE] < WAIT + 24:
         late = y if s[AGE] < WAIT + 24 else s[place]  # young: no wait
-        remember(c, late, _home(s, c, t, late, directions))
+        remember(c, late, _home(s, c, t, late, directions), t - s[BORN] < DAY_OLD)
         n = int(c[COUNT])
         if n % FIT_EVERY == 0 or n == 8 or n == 16 or n == 24:
             fit(c, 1e-3 if s[COUNTER] > 0 else 1e-12)
@@ -367,7 +367,7 @@ def _learn(s: Array, c: Array, a: Array, t: int, y: float, activity: bool, direc
         at = int(s[WAITING_A])
         place = QUEUE + WAIT + at % WAIT_A
         if at >= WAIT_A:
-            remember(a, s[place], False)
+            remember(a, s[place], False, False)
             if a[COUNT] % 16 == 0:
                 fit(a, 0.0)
         s[place] = s[ACTIVE]

@@ -19,9 +19,9 @@ from padit.ops.compiled import kernel, lean_kernel
 
 __all__ = [
     "CENTRE", "CHANNEL", "COUNT", "EDGE", "FULL_SWINGS", "GAPS", "GAP_COUNT", "HIGH", "JUMP",
-    "LEAP", "LEAST", "LOW", "MOST", "OUTSIDE_RUN", "OVER", "REACH", "SCALE", "SIDE", "SIDES",
-    "SWINGS", "UNIT", "WIDTH", "adopt", "distance", "fit", "log2", "persistence", "remember",
-    "slowness", "tolerance",
+    "LEAP", "LEAST", "LOW", "MOST", "OFTEN", "OUTSIDE_RUN", "OVER", "QUANTUM", "REACH", "SCALE",
+    "SIDE", "SIDES", "SLOW", "SWINGS", "SWUNG", "UNIT", "WIDTH", "adopt", "distance", "fit", "log2",
+    "persistence", "remember", "slowness", "tolerance",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -42,11 +42,13 @@ TURN_NOW, TURN_MEAN, TURN_SPREAD, TURN_MOST, TURN_COUNT = 0, 1, 2, 3, 4
 QUANTUM = 54  # least step between the values, of which there are few; else 0
 OVER = 55  # how far outside the last judged sample lay, on a side that is worth a word
 LEAP = 56  # greatest change within 32 samples, which fades
-MEMORY = 57
+SWUNG = 57  # how wide the quartiles lay apart when full swings were counted from nothing
+MEMORY = 58
 CHANNEL = MEMORY + RINGS * RING
 
 HEAVY = 2.3
 TURN_REACH = 2.0
+SLOW, OFTEN = 8.0, 4.0  # swings, in white noise's, of a slow channel; full ones that make it known
 FADE = 1.0 - 1.0 / 4096
 _SQRT_HALF = math.sqrt(0.5)
 _TWO_OVER_LN2 = 2.0 / 0.6931471805599453
@@ -100,12 +102,12 @@ def persistence(slow: float) -> float:
 
 
 @lean_kernel
-def remember(c: Array, y: float, home: bool) -> None:
+def remember(c: Array, y: float, home: bool, young: bool) -> None:
     """Put a value into the memory; count full swings between the quartiles.
 
     What lies outside the usual twice in a row and more is not learnt for 256 samples, and then by
     the two slowest rings only: a slow walk out of the range must not be followed while it is
-    judged.
+    judged. Of a `young` slow channel that has not swung four times it is no news, and learnt.
     """
     count = int(c[COUNT])
     if count > 0:
@@ -118,7 +120,8 @@ def remember(c: Array, y: float, home: bool) -> None:
     outside = count >= 64 and not home and distance(c, away) > c[side + EDGE] + c[side + UNIT]
     c[OUTSIDE_RUN] = c[OUTSIDE_RUN] + 1.0 if outside else 0.0
     first = 0
-    if c[OUTSIDE_RUN] >= 2:
+    judged = not young or c[FULL_SWINGS] >= OFTEN or slowness(c) < SLOW
+    if c[OUTSIDE_RUN] >= 2 and judged:
         first = RINGS if c[OUTSIDE_RUN] < 256 else 3
     stride = 1
     for ring in range(RINGS):
@@ -228,10 +231,11 @@ def fit(c: Array, floor: float) -> None:
     before = c[HIGH] - c[LOW]
     c[LOW], c[HIGH] = values[size // 4], values[(3 * size) // 4]
     grown = c[HIGH] - c[LOW]
-    if before > 0 and grown > 1.25 * before:  # those were no full swings
+    if grown > 1.25 * c[SWUNG]:  # those were no full swings, however slowly it has grown
         c[FULL_SWINGS] = c[TURNS + TURN_COUNT] = c[TURNS + 5 + TURN_COUNT] = 0.0
-        if grown > 2.0 * before:
-            c[SWINGS] *= 0.5
+        c[SWUNG] = grown
+    if before > 0 and grown > 2.0 * before:
+        c[SWINGS] *= 0.5
     c[QUANTUM] = _quantum(values)
     _fit_side(c, values, SIDES, 1.0, floor)
     _fit_side(c, values, SIDES + 5, -1.0, floor)

@@ -69,6 +69,7 @@ def _known(channel: Array) -> dict[str, Any]:
         "sums": channel[sums : sums + 4].tolist(),
         "records": channel[sums + 5 : sums + 9].tolist(),
         "peaks": channel[sums + 10 : sums + 14].tolist(),
+        "leap": channel[scale.LEAP],
     }
 
 
@@ -83,6 +84,7 @@ def _known_to(twin: UsualTwin) -> dict[str, Any]:
         "sums": twin.sums,
         "records": twin.records,
         "peaks": twin.peaks,
+        "leap": twin.leap,
     }
 
 

@@ -2,10 +2,10 @@
 
 Covered: what is remembered, late, on five time scales; quantiles of either side, compressed where
 its tail is heavy; swings; the four sums of Page (1954), above, below, higher and lower, with their
-records. Written from docs/detectors/usual.md, one series, up to its first alert, of less than a day
-and that is not slow. Not covered: what lies inside an alert, values between two states, activity,
-seasons, turns, homes, counters, stuck values, and how new a sample is, which have tests of their
-own.
+records; records in a row. Written from docs/detectors/usual.md, one series, up to its first alert,
+of less than a day and that is not slow. Not covered: what lies inside an alert, values between two
+states, activity, seasons, turns, homes, counters, stuck values, and how new a sample is, which have
+tests of their own.
 """
 
 import math
@@ -52,12 +52,16 @@ class UsualTwin:
         self.turned, self.swings, self.recent = 0, 0.0, 0.0
         self.sums, self.records, self.peaks = [0.0] * 4, [0.0] * 4, [0.0] * 4
         self.slowest, self.flat = 1.0, False
+        self.leap, self.row, self.row_from, self.spell = 0.0, 0, 0.0, 0
+        self.longest, self.farthest = [0.0, 0.0], [0.0, 0.0]
 
     def step(self, y: float) -> float:
-        """The highest verdict of the sums over a value, which is then learnt."""
-        verdict = 0.0
-        if self.count >= 24 and (self.swings >= 6 or self.count >= 512):
-            verdict = self._judge(y)
+        """The highest verdict of the sums and of a row over a value, which is then learnt."""
+        verdict, over = 0.0, 0.0
+        known = self.count >= 24 and (self.swings >= 6 or self.count >= 512)
+        if known:
+            verdict, over = self._judge(y)
+        verdict = max(verdict, self._row(y, over > 0, known))
         n = len(self.seen)
         self.seen.append(y)
         self._remember(y if n < AT_ONCE else self.seen[n - LATE])
@@ -65,7 +69,7 @@ class UsualTwin:
             self._fit()
         return verdict
 
-    def _judge(self, y: float) -> float:
+    def _judge(self, y: float) -> tuple[float, float]:
         slow = max(1.0, self.recent / (8.0 * max(self.swings, 0.5)))
         self.slowest, self.flat = max(self.slowest, slow), self.flat or self.low == self.high
         wide = 1.0 + 2.0 / math.sqrt(self.swings + 1.0)
@@ -85,17 +89,62 @@ class UsualTwin:
                 gain /= math.sqrt(min(slow, 9.0))
             shift = ((z if mine else -z) - 1.0) / alike
             found += [self._sum(k, gain, wide), self._sum(k + 2, shift, wide)]
-        return max(found)
+        return max(found), over
 
-    def _walked(self, y: float, u: float) -> bool:
-        """Whether what came half an hour ago lay on the same side, a third as far and more."""
+    def _row(self, y: float, outside: bool, known: bool) -> float:
+        """The verdict of a row of records on one side, of a side with a heavy tail."""
+        side = 1 if y >= self.centre else -1
+        kept = max(4096.0, 86400e6 / self.interval)
+        self._count_spell(side, outside, 1.0 - 1.0 / kept)
+        if self.row and self.row * (y - self.row_from) > 0:
+            self.row += 1 if self.row > 0 else -1
+        else:
+            far = self.farthest[0 if side > 0 else 1]
+            edge = far + 0.5 * (far - self.centre)
+            heavy = (self.above if side > 0 else self.below).scale > 0
+            leaps = abs(y - self._ahead()) > self.leap
+            begins = heavy and known and leaps and side * (y - edge) > 0
+            self.row, self.row_from = (side, edge) if begins else (0, self.row_from)
+        self._widen(y, 1.0 / (7.0 * kept))
+        slow = max(1.0, self.recent / (8.0 * max(self.swings, 0.5)))
+        alike = max(4.4 * slow - 3.4 * math.sqrt(slow), 1.0)
+        k, seen = abs(self.row) / alike, min(len(self.seen), 2.0 * kept) / alike
+        if not self.row or k < 1.0 or seen <= k:
+            return 0.0
+        tenth = 0.30102999566398120
+        chance = k * tenth * log2(seen / k)
+        needed = tenth * log2(400.0 * max(86400e6 / self.interval, 1.0))
+        longest = self.longest[0 if self.row > 0 else 1]
+        return min(chance / needed, abs(self.row) / (1.6 * longest + 1.0))
+
+    def _count_spell(self, side: int, outside: bool, fade: float) -> None:
+        self.longest = [one * fade for one in self.longest]
+        if outside and self.spell * side >= 0:
+            self.spell += side
+            return
+        k = 0 if self.spell > 0 else 1
+        self.longest[k] = max(self.longest[k], float(abs(self.spell)))
+        self.spell = side if outside else 0
+
+    def _widen(self, y: float, fade: float) -> None:
+        if not self.seen:
+            self.farthest = [y, y]
+        highest, lowest = max(self.farthest[0], y), min(self.farthest[1], y)
+        self.farthest = [one + fade * (self.centre - one) for one in (highest, lowest)]
+
+    def _ahead(self) -> float:
+        """The mean of eight values of half an hour ago, at most 32 samples; else the centre."""
         lag = int(min(max(HALF_HOUR / self.interval - 8, 4), 24))
         n = len(self.seen)
-        some = self.seen[max(0, n - lag - 8) : n - lag]
+        some = self.seen[max(0, n - lag - 8) : max(0, n - lag)]
         total = 0.0
         for one in some:
             total += one
-        ahead = total / len(some) - self.centre if some else 0.0
+        return total / len(some) if some else self.centre
+
+    def _walked(self, y: float, u: float) -> bool:
+        """Whether what came half an hour ago lay on the same side, a third as far and more."""
+        ahead = self._ahead() - self.centre
         side = self.above if ahead >= 0 else self.below
         return ahead * (y - self.centre) > 0 and side.distance(abs(ahead)) > 0.3 * u
 
@@ -113,11 +162,14 @@ class UsualTwin:
         side = self.above if away >= 0 else self.below
         far = self.count >= 64 and side.distance(abs(away)) > side.edge + side.unit
         self.outside = self.outside + 1 if far else 0
+        earlier = self.rings[0].get((self.count - LATE) % 64, math.nan) if self.count >= LATE else y
         for ring, kept in enumerate(self.rings):
             stride = 4**ring
             late = self.outside >= 2 and (self.outside < 256 or ring < 3)
             if self.count % stride == 0 and (not late or self.count < 4 * stride):
                 kept[self.count // stride % 64] = y
+        if self.count >= LATE and self.outside < 2:
+            self.leap = max(self.leap * FADE, abs(y - earlier))
         self.count += 1
         self._swing(y)
 

@@ -29,6 +29,7 @@ from padit.transforms.detectors.usual_evidence import (
     known,
 )
 from padit.transforms.detectors.usual_homes import HOMES, at_home, keep_home
+from padit.transforms.detectors.usual_runs import records_in_a_row
 from padit.transforms.detectors.usual_scale import (
     CENTRE,
     CHANNEL,
@@ -79,7 +80,6 @@ from padit.transforms.detectors.usual_state import (
     WAITING,
     WAITING_A,
 )
-from padit.transforms.detectors.usual_runs import records_in_a_row
 from padit.transforms.detectors.usual_sums import ripe, weigh
 from padit.transforms.detectors.usual_unseen import (
     HORIZON,
@@ -201,9 +201,6 @@ def _step(
     if fresh:
         new, far, place = _places(s, c, memory, y)
         verdict, channel = _judge(s, c, a, season, t, y, active, directions | place, closed, far)
-        row = records_in_a_row(s, c, y, directions, closed)
-        if row > verdict and ripe(s, c, t, directions, far):
-            verdict, channel = row, 0.0 if s[BEYOND] > 0 else 1.0
         s[JUDGED_VALUE] = y
         if closed and new > verdict:
             steady = STATED if directions & NEVER_ACCEPTED else STEADY
@@ -331,6 +328,9 @@ def _judge(
         c[OVER] = 0.0  # so it was a day ago: that is no reason to be CRITICAL
     if timely > verdict:
         verdict, channel = timely, SEASONAL
+    row = records_in_a_row(s, c, y, directions, closed)
+    if row > verdict and ripe(s, c, t, directions, far):
+        verdict, channel = row, UPWARD if s[BEYOND] > 0 else DOWNWARD
     alone = extreme(c, y, far)
     if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
         alone = extreme(c, y, min(far, abs(y - before(s, c[CENTRE]))))

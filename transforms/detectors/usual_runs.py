@@ -1,11 +1,12 @@
 """Runs of records: several samples in a row farther out than all that was ever seen.
 
 How far out a sample lies says little in a series of heavy tail: the next record may be three times
-the last. That several samples in a row are records says the same in every series whose samples come
-in any order: of n samples seen, k more are all above them with the chance k! n! / (n + k)!, whatever
-their distribution is. A series that comes in bursts is none of these, so a run must be longer than
-the runs outside of the usual range were before, and begin with a leap: a slow walk sets records,
-too.
+the last. That several in a row are records says the same in every series whose samples come in any
+order: of n samples seen, k more are all above them with the chance k! n! / (n + k)!, whatever their
+distribution is. Of a series that swings slowly as many count as one as say as much as one of white
+noise. What comes in bursts is not of that kind, so a run must be longer than those outside of the
+usual range were before; nor is what walks, so a run begins with a leap, half as far again from the
+centre as all before. A side without a heavy tail is judged by its sums alone, which are sooner.
 """
 
 import numpy as np
@@ -43,7 +44,7 @@ TENTH = 0.30102999566398120  # log10(2)
 BUDGET = 400.0  # series-days with one such run by chance
 LEAST_LEAP = 1.0  # greatest changes within 32 samples
 WEEK = 7.0  # days
-FARTHER = 0.5  # times as far as the farthest
+MARGIN = 0.5  # of how far the farthest lies
 LONGER = 1.6  # times the longest run outside before
 
 
@@ -87,7 +88,7 @@ def _goes_on(s: Array, c: Array, y: float) -> bool:
         s[BEYOND] = 0.0
         side = 1.0 if y >= c[CENTRE] else -1.0
         farthest = s[FARTHEST] if side > 0 else s[FARTHEST + 1]
-        edge = farthest + FARTHER * (farthest - c[CENTRE])
+        edge = farthest + MARGIN * (farthest - c[CENTRE])
         leap = abs(y - before(s, c[CENTRE]))
         heavy = c[(SIDES if side > 0 else SIDES + 5) + SCALE] > 0
         if heavy and known(c) and side * (y - edge) > 0 and leap > LEAST_LEAP * c[LEAP]:

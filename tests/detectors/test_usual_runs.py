@@ -1,0 +1,67 @@
+"""Samples in a row farther out than all that was ever seen, in a series of heavy tail."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.detectors.test_usual import _judged
+
+Array = NDArray[np.float64]
+MINUTE = 60.0
+
+
+def _latency(seed: int, size: int = 720) -> Array:
+    """A latency whose records are each far beyond the last."""
+    chance = np.random.default_rng([91, seed])
+    return 0.03 * np.exp(0.25 * chance.normal(size=size)) * (
+        1 + 12 * chance.exponential(size=size) * (chance.random(size) < 0.01)
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_three_in_a_row_twice_as_far_as_all_before_are_news(seed: int) -> None:
+    values = _latency(seed)
+    usual = np.median(values)
+    values[600:604] = usual + 2 * (values[:600].max() - usual) * np.array([1.0, 0.9, 1.1, 1.0])
+    news, _, _ = _judged(values, MINUTE)
+    assert np.any((news >= 600 * MINUTE) & (news < 604 * MINUTE))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_three_as_far_out_that_do_not_follow_each_other_are_none(seed: int) -> None:
+    values = _latency(seed)
+    usual = np.median(values)
+    values[600:660:20] = usual + 2 * (values[:600].max() - usual)
+    news, _, _ = _judged(values, MINUTE)
+    assert not np.any(news >= 600 * MINUTE)
+
+
+def test_what_comes_in_any_order_gives_no_run_of_records() -> None:
+    """60 days of three tails: the budget is a run in 400 series-days by chance."""
+    told = 0
+    for seed in range(20):
+        chance = np.random.default_rng([92, seed])
+        for tail in (
+            np.exp(1.2 * chance.normal(size=4320)),
+            chance.pareto(1.5, 4320),
+            chance.standard_t(2, 4320),
+        ):
+            values = np.round(tail, 6)
+            news, _, _ = _judged(values, MINUTE)
+            told += sum(_in_a_row(values, int(one / MINUTE)) for one in news)
+    assert told == 0
+
+
+def _in_a_row(values: Array, at: int) -> bool:
+    """Whether this sample and the one before are both beyond all before them."""
+    low, high = values[: at - 1].min(), values[: at - 1].max()
+    return bool(min(values[at - 1 : at + 1]) > high or max(values[at - 1 : at + 1]) < low)
+
+
+def test_bursts_that_are_as_long_as_those_before_are_no_run_of_records() -> None:
+    """Each is a record; the first two are told, as all that is new, and a longer one is."""
+    values = _latency(7, 1500)
+    for k, at in enumerate(range(200, 1400, 120)):
+        values[at : at + 5] = 0.4 * 1.4**k
+    news, _, _ = _judged(values, MINUTE)
+    assert len(news[news >= 800 * MINUTE]) <= 2

@@ -1,7 +1,6 @@
 """What the windows of a pass are to alerts: news, what keeps one open, what is critical."""
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,8 +15,7 @@ __all__ = ["Windows"]
 _FEW = 3  # samples of a window, below which the next sample may come after the window
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
+class Windows(msgspec.Struct, frozen=True):
     """What n windows are to alerts, and the transitions they cause.
 
     Attributes:

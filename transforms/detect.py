@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,8 +40,7 @@ ANOMALY_ABOVE = 0.5
 Create = Callable[[str, Mapping[str, Any]], Detector[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class DetectionResult:
+class DetectionResult(msgspec.Struct, frozen=True):
     """Scores of all detectors over a table of n rows.
 
     Attributes:

@@ -8,7 +8,6 @@ few that reading several pieces costs more.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -164,7 +163,7 @@ def _for_the_next(rows: Rows, windows: WindowOptions) -> Rows:
     known = rows.attributes
     if known is None or len(known.table) == 1:
         return rows
-    return replace(rows, attributes=known.compact())
+    return msgspec.structs.replace(rows, attributes=known.compact())
 
 
 def _newest(cell: KeptCell, otherwise: int) -> int:

@@ -37,7 +37,9 @@ def test_scores_of_a_kernel_are_those_of_the_scale(
 ) -> None:
     sample = facts[3].copy()
     places = (1, 2, 3 if with_severe else -1)
-    event, level, of_sample, accepted, severe = scored(facts, places, sample, sensitivity)
+    scores, of_sample = facts.copy(), sample.copy()
+    accepted, severe = scored(scores, places, of_sample, sensitivity)
+    event, level = scores[0], scores[1]
     is_severe = (facts[3] > 0) & with_severe
     with np.errstate(invalid="ignore", over="ignore"):
         news = score_of(np.where(is_severe, facts[3], facts[0] * sensitivity), 1.0)
@@ -46,4 +48,6 @@ def test_scores_of_a_kernel_are_those_of_the_scale(
         assert np.array_equal(of_sample, score_of(sample * sensitivity, 1.0), equal_nan=True)
     assert accepted.tolist() == (facts[2] > 0).tolist()
     assert severe.tolist() == is_severe.tolist()
-    assert len(scored(facts, places, NO_SAMPLES, sensitivity)[2]) == 0
+    assert scores[2:].tobytes() == facts[2:].tobytes()
+    scored(facts, places, NO_SAMPLES, sensitivity)
+    assert facts.tobytes() == scores.tobytes()

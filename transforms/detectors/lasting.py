@@ -139,8 +139,8 @@ def _no_ramps(table: FeatureTable) -> NDArray[np.int64]:
 def _scores(
     facts: NDArray[np.float64], mean: NDArray[np.float64], sensitivity: float, table: FeatureTable
 ) -> Scores:
-    event, level, _, accepted, _ = scored(facts, (1, 2, -1), NO_SAMPLES, sensitivity)
-    _, _, _, what, low, high, windows, tops, top = facts
+    accepted, _ = scored(facts, (1, 2, -1), NO_SAMPLES, sensitivity)
+    event, level, _, what, low, high, windows, tops, top = facts
     detail = {
         "mean": mean, "what": what, "expected_low": low, "expected_high": high,
         "windows": windows, "tops": tops, "top": top,

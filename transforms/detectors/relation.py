@@ -134,8 +134,8 @@ class RelationDetector(PerSeries):
 def _scores(
     facts: NDArray[np.float64], mean: NDArray[np.float64], sensitivity: float, table: FeatureTable
 ) -> Scores:
-    event, level, _, accepted, _ = scored(facts, (1, 2, -1), NO_SAMPLES, sensitivity)
-    _, _, _, other, low, high, _, explained, pairs = facts
+    accepted, _ = scored(facts, (1, 2, -1), NO_SAMPLES, sensitivity)
+    event, level, _, other, low, high, _, explained, pairs = facts
     detail = {
         "mean": mean, "partner": _named(other, table), "low": low, "high": high,
         "explained": explained, "pairs": pairs,
@@ -150,12 +150,14 @@ def _scores(
 
 
 def _named(row: NDArray[np.float64], table: FeatureTable) -> NDArray[Any]:
-    """Names (n,) of the metrics of rows of the table, "" of -1.
+    """Names (n,) of the metrics of rows of the table, 0 of -1.
 
     Numbers would be those of another metric once rows of missing data are put in between.
     """
-    found = np.full(len(row), "", object)
-    known = np.flatnonzero(row >= 0)
+    found = np.zeros(len(row), object)
+    known = (row >= 0).nonzero()[0]
+    if not len(known):
+        return found
     codes = table.code[row[known].astype(np.int64)].tolist()
     found[known] = [table.series[code].metric_name for code in codes]
     return found

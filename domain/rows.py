@@ -102,4 +102,5 @@ def _one_table(parts: Sequence[Rows]) -> tuple[Sequence[Series], list[NDArray[np
             found = part.series, None if same else np.array(numbers, np.int32)
             met.append(found)
         maps.append(found[1])
-    return tuple(table), maps
+    # Where no name is new it is the same table, for whoever knows it.
+    return first if len(table) == len(first) else tuple(table), maps

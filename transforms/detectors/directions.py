@@ -7,8 +7,10 @@ from pydantic import Field as Option
 from padit.domain.attributes import UNSTATED
 from padit.domain.config import Levels
 from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
 from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.base import Parameters
+from padit.transforms.of_names import OfNames
 
 __all__ = [
     "CLOSED",
@@ -191,14 +193,19 @@ def kinds_of(table: FeatureTable) -> NDArray[np.int64]:
     A counter only grows and begins again at 0; a gauge goes both ways. Where neither is stated, a
     name that ends in `_total` is that of a counter (OpenMetrics), as long as it seldom falls.
     """
-    named = np.array(
-        [NAMED_TOTAL if one.metric_name.endswith("_total") else 0 for one in table.series], np.int64
-    )[table.code]
+    named = _totals(table.series).take(table.code)
     if table.attributes is None or not len(table.attributes.table):
         return named
     found = np.array([_KINDS.get(one.metric_type, 0) for one in table.attributes.table], np.int64)
     stated = found[table.attributes.of_rows(table.code)]
     return np.where(stated != 0, stated, named)
+
+
+@OfNames
+def _totals(series: tuple[Series, ...]) -> NDArray[np.int64]:
+    """int64 (series,): `NAMED_TOTAL` of those whose name says so, else 0."""
+    named = [NAMED_TOTAL if one.metric_name.endswith("_total") else 0 for one in series]
+    return np.array(named, np.int64)
 
 
 def at_bad_end(table: FeatureTable) -> NDArray[np.bool_]:

@@ -120,8 +120,8 @@ class DiscordDetector:
         run(
             of_numbers["state"],
             rings if len(rings) else np.zeros((1, BACK + LENGTH), np.int8),
-            rows[table.code],
-            ring_of[table.code],
+            rows.take(table.code),
+            ring_of.take(table.code),
             table.offset,
             table.time,
             table.value,

@@ -110,7 +110,7 @@ class UsualDetector(PerSeries):
         facts = np.zeros((state_of.FACTS, len(table)))
         verdict = np.zeros(len(table.value))
         data: dict[str, Any] = state.data
-        mine = rows[table.code]
+        mine = rows.take(table.code)
         sides = table.once(directions_of) | table.once(kinds_of)
 
         def judge(part: int, parts: int) -> None:

@@ -144,11 +144,7 @@ class GroupMachine:
         if not header.progress.observe(keyed.partitions, keyed.positions):
             return Outcome(Counts(duplicate=len(keyed.rows)))
         counts = Counts(waiting=len(keyed.rows))
-        if len(keyed.rows):
-            oldest = self._windows.slot_before(int(ends(keyed.rows.time)[0]))
-            header.oldest_open = (
-                oldest if header.oldest_open is None else min(oldest, header.oldest_open)
-            )
+        self._note_oldest(header, keyed)
         watermark = header.progress.watermark
         closing = self._windows.slot_before(watermark)
         closes = watermark != WATERMARK_NONE and (header.closed is None or closing > header.closed)
@@ -172,12 +168,17 @@ class GroupMachine:
         store.write_header(data)
         self._resident.put(group, data, left)
         return outcome._replace(
-            counts=counts,
-            passed=passed,
-            run_totals=run_totals,
+            counts=counts, passed=passed, run_totals=run_totals, watermark=watermark,
             since_begin=(header.totals, header.judged),
-            watermark=watermark,
-        )
+        )  # fmt: skip
+
+    def _note_oldest(self, header: _Header, keyed: KeyedBatch) -> None:
+        """Of rows that came, the oldest slot."""
+        if len(keyed.rows):
+            oldest = self._windows.slot_before(int(ends(keyed.rows.time)[0]))
+            header.oldest_open = (
+                oldest if header.oldest_open is None else min(oldest, header.oldest_open)
+            )
 
     def _add(self, store: Store, keyed: KeyedBatch, encoded: bytes | None) -> None:
         """Keep rows until a close; those that come with one never go through the state."""

@@ -158,6 +158,14 @@ def run(
     out = _Out(first, moment, of_moment, limits, of_row, lasting)
     room = np.empty((3, RECENT + most), np.int64)
     buffer = _Buffer(room, np.zeros(3, np.int64), np.zeros(3, np.int64))
+    return _follow(table, state, rules, until, out, buffer)
+
+
+@kernel
+def _follow(
+    table: _Table, state: _State, rules: Rules, until: int, out: _Out, buffer: _Buffer
+) -> int:
+    """See `run`."""
     found = begin = 0
     for s in range(len(state.seen)):
         at = out.first[s]

@@ -1,8 +1,7 @@
 """What follows from the names of a table alone: worked out once for each table of names.
 
 The tables of a key group mostly have the same series, and then the same tuple of them, because rows
-are put behind those of before (`domain.rows.concatenate`). So it is asked for by that tuple, not by
-what is in it.
+are put behind those of before (`domain.rows.concatenate`). So to find it takes a hash of the names.
 """
 
 from collections.abc import Callable
@@ -17,7 +16,7 @@ _MOST = 1 << 18  # names of all tables together
 
 
 class OfNames(Generic[Answer]):
-    """Answers of a function, by the tuple of series that it was asked about; not to be changed.
+    """Answers of a function, by the series that it was asked about; not to be changed.
 
     Args:
         ask: the function.
@@ -27,18 +26,18 @@ class OfNames(Generic[Answer]):
         self.__doc__ = ask.__doc__
         self._ask = ask
         self._names = 0
-        # Each tuple is kept with its answer, so its number is that of no other.
-        self._known: dict[int, tuple[tuple[Series, ...], Answer]] = {}
+        self._known: dict[tuple[Series, ...], Answer] = {}
 
     def __call__(self, series: tuple[Series, ...]) -> Answer:
         """What the function says of these series."""
-        found = self._known.get(id(series))
-        if found is not None:
-            return found[1]
+        try:
+            return self._known[series]
+        except KeyError:
+            pass
         answer = self._ask(series)
         self._names += len(series) + 1
         if self._names > _MOST:
             self._known.clear()
             self._names = len(series) + 1
-        self._known[id(series)] = series, answer
+        self._known[series] = answer
         return answer

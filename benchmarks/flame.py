@@ -24,7 +24,7 @@ from benchmarks.topics import Shape, create_topic, fill_json
 from padit.devcluster.broker import start_broker
 from padit.devcluster.flink import FlinkCluster, start_flink
 
-__all__ = ["STAGES", "main", "stages_of"]
+__all__ = ["STAGES", "main", "stages_of", "without_start"]
 
 _ROOT = Path(__file__).resolve().parents[1]
 _RATE = 100
@@ -64,6 +64,11 @@ def stages_of(stacks: Stacks) -> dict[str, float]:
     total = sum(found.values()) - found[_START] or 1
     names = [name for name in (*STAGES, "the rest") if name != _START]
     return {name: found[name] / total for name in names}
+
+
+def without_start(stacks: Stacks) -> Stacks:
+    """The stacks without imports and the loading of kernels, which are there once."""
+    return {frames: samples for frames, samples in stacks.items() if _stage(frames) != _START}
 
 
 def _stage(frames: Sequence[str]) -> str:
@@ -157,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             written = _flink(cluster, job, args.parallelism, directory)
         else:
             written = _direct(job, directory)
-        stacks = read_stacks(one.read_text() for one in written)
+        stacks = without_start(read_stacks(one.read_text() for one in written))
     args.into.parent.mkdir(parents=True, exist_ok=True)
     args.into.write_text(draw(stacks))
     lines = (f"{';'.join(frames)} {samples}" for frames, samples in sorted(stacks.items()))

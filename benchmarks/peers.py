@@ -1,9 +1,11 @@
 """What the option `peers` costs: one metric of many sources, and the one key at which they meet.
 
-    python -m benchmarks.peers [--sources 100000] [--minutes 60] [--groups 32]
+    python -m benchmarks.peers [--sources 100000] [--minutes 60] [--groups 32] [--storm]
 
 Noise around a level, a sample each 30 s; one source in a hundred works for ten minutes an hour. All
-reports of the key groups go to the fleet, as in the job. CPU time of this process, by part.
+reports of the key groups go to the fleet, as in the job. CPU time of this process, by part, and of
+each report and each pass over a key group. With `--storm` all sources shift at once, in the last
+ten minutes: the most that one key can be told.
 """
 
 import argparse
@@ -55,7 +57,9 @@ class Bench:
         self._fleet, self._cells = FleetMachine(WINDOWS.size), MemoryFleetStore()
         self._series = [Series(f"host-{one:06}", "load", "1") for one in range(sources)]
         self._groups, self._peers = groups, peers
-        self.cpu, self.fleet, self.bytes, self.reports, self.pieces = 0.0, 0.0, 0, 0, 0
+        self.passes: list[float] = []
+        self.of_reports: list[float] = []
+        self.bytes, self.pieces = 0, 0
         self.totals = Totals()
 
     def step(self, number: int, values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
@@ -67,7 +71,7 @@ class Bench:
         for group, keyed in split_batch(Batch(1, (position,), rows), self._groups):
             begun = time.process_time()
             outcome = self._machine.advance(self._stores[group], keyed, group=group)
-            self.cpu += time.process_time() - begun
+            self.passes.append(time.process_time() - begun)
             if self._peers and outcome.passed is not None:
                 self._report(group, outcome)
 
@@ -78,11 +82,21 @@ class Bench:
             return
         data = heard.report(group, self._groups, passed).encode()
         judged = self._fleet.advance(self._cells, read_report(data))
-        self.fleet += time.process_time() - begun
+        self.of_reports.append(time.process_time() - begun)
         self.totals = judged.totals or self.totals
         self.bytes += len(data)
-        self.reports += 1
         self.pieces += len(heard.extremes) + len(heard.openings) + len(heard.questions)
+
+
+def _told(name: str, seconds: list[float]) -> str:
+    """Sum, and milliseconds of one: median, p99, most."""
+    if not seconds:
+        return f"  {name}: none"
+    middle, high, most = np.quantile(seconds, [0.5, 0.99, 1.0]) * 1e3
+    return (
+        f"  {name}: {sum(seconds):.2f} s CPU in {len(seconds):,}, each {middle:.2f} ms in the "
+        f"median, p99 {high:.2f}, most {most:.2f}"
+    )
 
 
 def main() -> None:
@@ -91,6 +105,7 @@ def main() -> None:
     parser.add_argument("--sources", type=int, default=100_000)
     parser.add_argument("--minutes", type=int, default=60)
     parser.add_argument("--groups", type=int, default=32)
+    parser.add_argument("--storm", action="store_true", help="all sources shift at the end")
     args = parser.parse_args()
     prepare()
     steps = args.minutes * 2
@@ -101,14 +116,21 @@ def main() -> None:
         for number in range(steps):
             values = chance.normal(50.0, 1.0, args.sources)
             values[works & ((number - begins) % 120 < 20)] += 10.0
+            if args.storm and number >= steps - 20:
+                values += 40.0
             bench.step(number, values)
         samples = args.sources * steps
         print(
-            f"peers {'on ' if peers else 'off'} {args.sources:,} sources, {samples:,} samples: key "
-            f"groups {bench.cpu:.1f} s CPU ({1e6 * bench.cpu / samples:.2f} us a sample), fleet "
-            f"{bench.fleet:.2f} s in {bench.reports:,} reports of {bench.bytes / 1e6:.1f} MB with "
-            f"{bench.pieces:,} pieces; {bench.totals}"
+            f"peers {'on' if peers else 'off'}, {args.sources:,} sources, {samples:,} samples, "
+            f"{1e6 * sum(bench.passes) / samples:.2f} us a sample in key groups"
         )
+        print(_told("passes over key groups", bench.passes))
+        if peers:
+            print(_told("reports to the fleet", bench.of_reports))
+            print(
+                f"  {bench.bytes / 1e6:.1f} MB with {bench.pieces:,} pieces; {bench.totals.asked} "
+                f"alerts asked about, {bench.totals.silenced} silenced"
+            )
 
 
 if __name__ == "__main__":

@@ -9,11 +9,11 @@ one block of each run while they are merged (0.5 % of what was spilled). The tem
 name, so nothing is left of it, whatever happens to the process.
 """
 
-import dataclasses
 import tempfile
 from collections.abc import Iterator, Sequence
 from typing import IO, NamedTuple
 
+import msgspec
 import numpy as np
 
 from padit.domain.attributes import AttributeColumn
@@ -187,7 +187,7 @@ def _cut(rows: Rows, start: int, stop: int) -> Rows:
 def _compact(rows: Rows) -> Rows:
     """The same over only those series and attributes that have rows."""
     if rows.attributes is not None:
-        rows = dataclasses.replace(rows, attributes=rows.attributes.compact())
+        rows = msgspec.structs.replace(rows, attributes=rows.attributes.compact())
     present = np.flatnonzero(np.bincount(rows.code, minlength=len(rows.series)))
     if len(present) == len(rows.series):
         return rows
@@ -195,7 +195,7 @@ def _compact(rows: Rows) -> Rows:
     place[present] = np.arange(len(present), dtype=np.int32)
     series = tuple(rows.series[i] for i in present.tolist())
     known = rows.attributes and rows.attributes.with_series(present)
-    return dataclasses.replace(rows, series=series, code=place[rows.code], attributes=known)
+    return msgspec.structs.replace(rows, series=series, code=place[rows.code], attributes=known)
 
 
 def _merge(runs: Sequence[Iterator[Rows]]) -> Iterator[Rows]:

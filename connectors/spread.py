@@ -6,8 +6,7 @@ by round the time is a microsecond later. So times never go back, the samples of
 the order of the rows, and none passes for a repeat of another.
 """
 
-import dataclasses
-
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,7 +56,7 @@ class Spread:
         room = np.where(whole, MICROS, np.where(milli, _MILLI, 1))
         number = np.minimum(number, room - 1)
         self.rounds = max(self.rounds, int(number.max()) + 1)
-        return dataclasses.replace(rows, time=time + number)
+        return msgspec.structs.replace(rows, time=time + number)
 
     def _rounds(self, rows: Rows, before: Ints) -> tuple[NDArray[np.bool_], int]:
         """The rows that begin another round of their time, and where the last one begins."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
+import msgspec
 import numpy as np
 
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader, Source
@@ -108,10 +109,10 @@ def _renamed(rows: Rows, rules: SeriesRules) -> Rows:
     """Rows whose series have the stated units; series that differed in the unit alone are one."""
     series = [rules.renamed(one) for one in rows.series]
     if len(set(series)) == len(series):
-        return replace(rows, series=series)
+        return msgspec.structs.replace(rows, series=series)
     column = rows.attributes
     if column is not None and column.of_series:  # two that become one may have other attributes
         column = replace(column, code=column.of_rows(rows.code), of_series=False)
     table = {one: number for number, one in enumerate(dict.fromkeys(series))}
     code = np.array([table[one] for one in series], np.int32)[rows.code]
-    return replace(rows, series=tuple(table), code=code, attributes=column)
+    return msgspec.structs.replace(rows, series=tuple(table), code=code, attributes=column)

@@ -316,4 +316,4 @@ def decode_rows(data: bytes | memoryview) -> Rows:
 
 
 def _raw(column: NDArray[Any], dtype: str) -> memoryview:
-    return np.ascontiguousarray(column, dtype).view(np.uint8).data
+    return np.ascontiguousarray(column, dtype).data

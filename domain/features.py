@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -98,8 +99,7 @@ class LateFeatures(Mapping[str, NDArray[np.float64]]):
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
+class Passed(msgspec.Struct, frozen=True):
     """Time span of a table, which also covers series without a row; microseconds.
 
     Attributes:

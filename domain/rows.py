@@ -2,8 +2,8 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,8 +13,7 @@ from padit.domain.metric import Series
 __all__ = ["Rows", "concatenate"]
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True):
     """n samples as columns, in the order they came.
 
     Attributes:
@@ -103,4 +102,5 @@ def _one_table(parts: Sequence[Rows]) -> tuple[Sequence[Series], list[NDArray[np
             found = part.series, None if same else np.array(numbers, np.int32)
             met.append(found)
         maps.append(found[1])
-    return tuple(table), maps
+    # Where no name is new it is the same table, for whoever knows it.
+    return first if len(table) == len(first) else tuple(table), maps

@@ -64,10 +64,25 @@ class HealthServer:
             return
         from aiohttp import web  # of an extra: the options are there without it
 
+        def answer(found: tuple[dict[str, Any], int]) -> web.Response:
+            return web.json_response(found[0], status=found[1])
+
+        async def health(_request: web.Request) -> web.Response:
+            return answer(self._health())
+
+        async def readiness(_request: web.Request) -> web.Response:
+            return answer(self._readiness())
+
+        async def metrics(_request: web.Request) -> web.Response:
+            process_stats(self._stats)
+            return web.Response(
+                text=self._stats.render(), content_type="text/plain", charset="utf-8"
+            )
+
         app = web.Application()
-        app.router.add_get("/health", self._health)
-        app.router.add_get("/ready", self._readiness)
-        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/health", health)
+        app.router.add_get("/ready", readiness)
+        app.router.add_get("/metrics", metrics)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._options.host, self._options.port)
@@ -86,7 +101,8 @@ class HealthServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def _health(self, _request: web.Request) -> web.Response:
+    def _health(self) -> tuple[dict[str, Any], int]:
+        """State of all adapters and loops, and the status of the answer."""
         adapters = {
             part.options.name: {
                 "type": part.options.type,
@@ -110,19 +126,9 @@ class HealthServer:
         failing = any(part.state == "failing" for part in self._parts)
         failing = failing or any(loop.failures for loop in self._loops)
         status = "down" if ended else "degraded" if failing else "ok"
-        found = {"status": status, "adapters": adapters, "loops": loops}
-        from aiohttp import web
+        return {"status": status, "adapters": adapters, "loops": loops}, 503 if ended else 200
 
-        return web.json_response(found, status=503 if ended else 200)
-
-    async def _readiness(self, _request: web.Request) -> web.Response:
-        from aiohttp import web
-
+    def _readiness(self) -> tuple[dict[str, Any], int]:
+        """Whether samples can be taken, and the status of the answer."""
         ready = self._ready()
-        return web.json_response({"ready": ready}, status=200 if ready else 503)
-
-    async def _metrics(self, _request: web.Request) -> web.Response:
-        from aiohttp import web
-
-        process_stats(self._stats)
-        return web.Response(text=self._stats.render(), content_type="text/plain", charset="utf-8")
+        return {"ready": ready}, 200 if ready else 503

@@ -1,23 +1,25 @@
 """What the windows of a pass are to alerts: news, what keeps one open, what is critical."""
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from padit.domain.alert import WARNING_FROM, Severity, Transition
+from padit.domain.alert import CRITICAL_FROM, WARNING_FROM, Severity, Transition
+from padit.domain.config import Levels
+from padit.ops.compiled import kernel
 from padit.transforms.budget import Lines
 from padit.transforms.detect import DetectionResult
 from padit.transforms.episodes import Episode
 from padit.transforms.usual_range import level_outside
 
-__all__ = ["Windows"]
+__all__ = ["Windows", "flags_of"]
+
+Values = NDArray[np.float64]
 
 _FEW = 3  # samples of a window, below which the next sample may come after the window
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
+class Windows(msgspec.Struct, frozen=True):
     """What n windows are to alerts, and the transitions they cause.
 
     Attributes:
@@ -73,3 +75,44 @@ class Windows:
         episode.slow = 0 < float(self.detected.table.features["count"][row]) < _FEW
         episode.missing = bool(self.detected.states.missing[row])
         episode.over = None
+
+
+def flags_of(detected: DetectionResult, lines: Lines, levels: Levels) -> NDArray[np.bool_]:
+    """Bool (3, n): whether windows are news, keep an alert open, and are critical."""
+    flags = np.empty((3, len(detected.table)), bool)
+    _judge(
+        detected.calibrated, detected.stated, detected.states.level, lines.open_at,
+        lines.critical_at, levels.open_at, levels.close_at, CRITICAL_FROM, flags,
+    )  # fmt: skip
+    return flags
+
+
+@kernel
+def _judge(
+    calibrated: Values,
+    stated: Values,
+    level: Values,
+    open_at: Values,
+    critical_at: Values,
+    least: float,
+    close_at: float,
+    critical_from: float,
+    flags: NDArray[np.bool_],
+) -> None:
+    """See `flags_of`; a score that is not known is none.
+
+    Args:
+        calibrated: float64 (n,), see `DetectionResult`.
+        stated: likewise.
+        level: likewise.
+        open_at: float64 (n,), see `Lines`.
+        critical_at: likewise.
+        least: the score that opens an alert by stated limits.
+        close_at: level from which on a window keeps one open.
+        critical_from: the score from which on stated limits are critical.
+        flags: bool (3, n), written.
+    """
+    for i in range(len(calibrated)):
+        flags[0, i] = calibrated[i] >= open_at[i] or stated[i] >= least
+        flags[1, i] = flags[0, i] or level[i] >= close_at
+        flags[2, i] = calibrated[i] >= critical_at[i] or stated[i] >= critical_from

@@ -31,7 +31,7 @@ from padit.domain.config import NEVER_ACCEPT, AlertSettings, Budget, Levels
 from padit.domain.metric import Series
 from padit.domain.timestamps import MICROS, format_utc
 from padit.transforms import episodes
-from padit.transforms.alert_windows import Windows
+from padit.transforms.alert_windows import Windows, flags_of
 from padit.transforms.budget import BudgetLines, Lines
 from padit.transforms.detect import ANOMALY_ABOVE, Detection, DetectionResult
 from padit.transforms.episodes import Durations, Episode, Followed
@@ -203,10 +203,7 @@ class Alerts:
         else:
             rows = len(detected.table)
             lines = Lines(np.full(rows, least), np.full(rows, CRITICAL_FROM))
-        news = (detected.calibrated >= lines.open_at) | (detected.stated >= least)
-        keeps = news | (detected.states.level >= self._levels.close_at)
-        critical = detected.calibrated >= lines.critical_at
-        critical |= detected.stated >= CRITICAL_FROM
+        news, keeps, critical = flags_of(detected, lines, self._levels)
         followed.ranges, usual = self._ranges.step(followed.ranges, detected.table)
         return Windows(detected, lines, news, keeps, critical, usual, [])
 

@@ -51,7 +51,7 @@ def keep_latest(rows: Rows, interval: int) -> Rows:
     last = np.flatnonzero(np.append((code[1:] != code[:-1]) | (slot[1:] != slot[:-1]), True))
     latest = np.empty(len(rows), np.int32)
     latest[order] = np.repeat(known.code[order[last]], np.diff(last, prepend=-1))
-    return replace(
+    return msgspec.structs.replace(
         rows, attributes=AttributeColumn.of(known.table, latest, rows.code, len(rows.series))
     )
 

@@ -117,9 +117,9 @@ class BudgetLines(PerSeries):
         lines, counted = np.empty((2, n)), np.zeros(2, np.int64)
         data: dict[str, Any] = state.data
         _calibrate(
-            rows[table.code], table.window_end, detected.calibrated, data["counts"], data["block"],
-            data["peak"], data["lines"], self._steps, self._least, _PRIOR, _BLOCKS, _MOST, lines,
-            counted,
+            rows.take(table.code), table.window_end, detected.calibrated, data["counts"],
+            data["block"], data["peak"], data["lines"], self._steps, self._least, _PRIOR, _BLOCKS,
+            _MOST, lines, counted,
         )  # fmt: skip
         hours, more = counted.tolist()
         return state, Lines(lines[0], lines[1], hours, more)

@@ -32,4 +32,4 @@ class Counts(NamedTuple):
 
     def plus(self, other: "Counts") -> "Counts":
         """The sum of both."""
-        return Counts._make(map(operator.add, self, other))
+        return Counts(*map(operator.add, self, other))

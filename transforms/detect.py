@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,6 +33,7 @@ from padit.transforms.detectors.columns import Columns
 from padit.transforms.detectors.directions import at_bad_end
 from padit.transforms.levels import RowStates, combine, highest
 from padit.transforms.no_data_rows import with_no_data_rows
+from padit.transforms.of_names import OfNames
 
 __all__ = ["ANOMALY_ABOVE", "Detection", "DetectionResult"]
 
@@ -40,8 +41,7 @@ ANOMALY_ABOVE = 0.5
 Create = Callable[[str, Mapping[str, Any]], Detector[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class DetectionResult:
+class DetectionResult(msgspec.Struct, frozen=True):
     """Scores of all detectors over a table of n rows.
 
     Attributes:
@@ -100,7 +100,7 @@ class Detection:
         # Protocols are looked at once: that is slow, and happens at every close.
         self._timed = tuple(one if isinstance(one, TimeDriven) else None for one in self.detectors)
         self._applies = lru_cache(maxsize=1 << 18)(self._find_applicable)
-        self._known: tuple[tuple[Series, ...], NDArray[np.bool_], bool] | None = None
+        self._applicable = OfNames(self._find_all_applicable)
 
     def initial(self) -> tuple[Any, ...]:
         """State before the first window."""
@@ -292,17 +292,11 @@ class Detection:
             for detector, (_, _, data) in zip(self.detectors, saved, strict=True)
         )
 
-    def _applicable(self, series: tuple[Series, ...]) -> tuple[NDArray[np.bool_], bool]:
-        """Which detector looks at which series, bool (series, detectors); whether all at all.
-
-        The tables of a key group mostly have the same series, so the last answer is kept.
-        """
-        known = self._known
-        if known is None or (known[0] is not series and known[0] != series):
-            found = np.array([self._applies(one) for one in series], bool)
-            found = found.reshape(len(series), len(self.detectors))
-            known = self._known = series, found, bool(found.all())
-        return known[1], known[2]
+    def _find_all_applicable(self, series: tuple[Series, ...]) -> tuple[NDArray[np.bool_], bool]:
+        """Which detector looks at which series, bool (series, detectors); whether all at all."""
+        found = np.array([self._applies(one) for one in series], bool)
+        found = found.reshape(len(series), len(self.detectors))
+        return found, bool(found.all())
 
     def _find_applicable(self, series: Series) -> tuple[bool, ...]:
         return tuple(

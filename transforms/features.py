@@ -41,6 +41,7 @@ _LARGEST = float(np.finfo(np.float64).max)
 _QUANTILES = (("p25", 0.25), ("median", 0.5), ("p75", 0.75), ("p95", 0.95), ("p99", 0.99))
 _WANTED = np.array([quantile for _, quantile in _QUANTILES])
 _MOMENTS = ("mean", "std", "min", "max", "trend", "ewma", "gradient", "cusum")
+_NAMES = (*_MOMENTS, *(name for name, _ in _QUANTILES))
 
 
 def compute_features(value: Floats, start: Ints, count: Ints) -> Mapping[str, Floats]:
@@ -61,15 +62,14 @@ def compute_features(value: Floats, start: Ints, count: Ints) -> Mapping[str, Fl
     if shortest < 1:
         message = f"a segment lies outside of the {len(value)} samples, or is empty"
         raise IndexError(message)
-    moments = np.empty((len(_MOMENTS), len(start)))
-    quantiles = np.empty((len(_QUANTILES), len(start)))
-    for chosen in _batches(count, shortest, longest):
-        matrix = np.empty((len(chosen), int(count[chosen[-1]])))
-        _moments(value, start, count, chosen, matrix, moments)
+    found = np.empty((len(_NAMES), len(start)))
+    quantiles = found[len(_MOMENTS) :]
+    for chosen, width in _batches(count, shortest, longest):
+        matrix = np.empty((len(chosen), width))
+        _moments(value, start, count, chosen, matrix, found)
         matrix.sort(axis=1)
         _quantiles(matrix, count, chosen, _WANTED, quantiles)
-    columns = dict(zip(_MOMENTS, moments, strict=True))
-    columns |= {name: quantiles[i] for i, (name, _) in enumerate(_QUANTILES)}
+    columns = dict(zip(_NAMES, found, strict=True))
     columns["count"] = count.astype(np.float64)
     return LateFeatures(
         columns, "seasonality", lambda rows: seasonality(value, start[rows], count[rows])
@@ -87,12 +87,15 @@ def _lengths(start: Ints, count: Ints, samples: int) -> tuple[int, int]:
     return shortest, longest
 
 
-def _batches(count: Ints, shortest: int, longest: int) -> Iterator[Ints]:
-    """Segments of like length share a padded matrix, so no more than half of it is padding."""
+def _batches(count: Ints, shortest: int, longest: int) -> Iterator[tuple[Ints, int]]:
+    """Segments of like length share a padded matrix, so no more than half of it is padding.
+
+    Numbers of segments, and the longest of them.
+    """
     if not len(count):
         return
     if longest == shortest and longest * len(count) <= _SAMPLES_AT_ONCE:
-        yield np.arange(len(count))
+        yield np.arange(len(count)), longest
         return
     order = np.argsort(count, kind="stable")
     ranked = count[order]
@@ -100,7 +103,7 @@ def _batches(count: Ints, shortest: int, longest: int) -> Iterator[Ints]:
     while first < len(order):
         limit = np.searchsorted(ranked, 2 * ranked[first], side="right")
         last = min(int(limit), first + max(1, _SAMPLES_AT_ONCE // int(ranked[first])))
-        yield order[first:last]
+        yield order[first:last], int(ranked[last - 1])
         first = last
 
 
@@ -129,7 +132,7 @@ def _moments(
         count: (k,).
         chosen: int64 (c,), which segments.
         matrix: float64 (c, width), written: the values of each, 0.0 for -0.0.
-        out: float64 (8, k), written: in the order of `_MOMENTS`.
+        out: float64 (8 or more, k), written: in the order of `_MOMENTS`.
     """
     for row in range(len(chosen)):
         segment = chosen[row]

@@ -143,33 +143,42 @@ class GroupMachine:
         header = self._load_header(store, data)
         if not header.progress.observe(keyed.partitions, keyed.positions):
             return Outcome(Counts(duplicate=len(keyed.rows)))
-        outcome = Outcome(Counts(waiting=len(keyed.rows)))
-        if len(keyed.rows):
-            oldest = self._windows.slot_before(int(ends(keyed.rows.time)[0]))
-            header.oldest_open = (
-                oldest if header.oldest_open is None else min(oldest, header.oldest_open)
-            )
+        counts = Counts(waiting=len(keyed.rows))
+        self._note_oldest(header, keyed)
         watermark = header.progress.watermark
         closing = self._windows.slot_before(watermark)
         closes = watermark != WATERMARK_NONE and (header.closed is None or closing > header.closed)
         if not (closes and self._has_work(header, closing)):
             self._add(store, keyed, encoded)
+            outcome = Outcome(counts)
         else:
-            closed, left = self._close(store, header, closing, keyed, left)
-            outcome = closed._replace(counts=closed.counts.plus(outcome.counts))
+            outcome, left = self._close(store, header, closing, keyed, left)
+            counts = counts.plus(outcome.counts)
             for name, more in outcome.judged.items():
                 header.judged[name] = header.judged.get(name, 0) + more
-        header.totals = header.totals.plus(outcome.counts)
+        header.totals = header.totals.plus(counts)
+        passed = run_totals = None
         if closes:
             since = None if header.closed is None else header.closed * self._windows.interval
-            outcome = outcome._replace(passed=(since, closing * self._windows.interval))
+            passed = (since, closing * self._windows.interval)
             header.closed = closing
             if watermark == WATERMARK_END:
-                outcome = outcome._replace(run_totals=_run_totals(header))
+                run_totals = _run_totals(header)
         data = _encoder.encode(header)
         store.write_header(data)
         self._resident.put(group, data, left)
-        return outcome._replace(since_begin=(header.totals, header.judged), watermark=watermark)
+        return outcome._replace(
+            counts=counts, passed=passed, run_totals=run_totals, watermark=watermark,
+            since_begin=(header.totals, header.judged),
+        )  # fmt: skip
+
+    def _note_oldest(self, header: _Header, keyed: KeyedBatch) -> None:
+        """Of rows that came, the oldest slot."""
+        if len(keyed.rows):
+            oldest = self._windows.slot_before(int(ends(keyed.rows.time)[0]))
+            header.oldest_open = (
+                oldest if header.oldest_open is None else min(oldest, header.oldest_open)
+            )
 
     def _add(self, store: Store, keyed: KeyedBatch, encoded: bytes | None) -> None:
         """Keep rows until a close; those that come with one never go through the state."""
@@ -207,9 +216,9 @@ class GroupMachine:
         if header.oldest_open is not None and header.oldest_open < closing:
             return True
         until = closing * self._windows.interval
-        if any(due is not None and due <= until
-               for due in (header.alerts_due, header.detectors_due)):  # fmt: skip
-            return True
+        for due in (header.alerts_due, header.detectors_due):
+            if due is not None and due <= until:
+                return True
         return (
             header.newest_kept is not None
             and header.closed is not None

@@ -8,14 +8,13 @@ few that reading several pieces costs more.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import msgspec
 import numpy as np
 
 from padit.domain.batch import KeyedBatch, OffsetRange
 from padit.domain.rows import Rows
-from padit.transforms.arranging import NEVER, ends
+from padit.transforms.arranging import NEVER
 from padit.transforms.attributes import keep_latest
 from padit.transforms.provenance import Origins, Piece, still_needed
 from padit.transforms.saved_rows import pack_rows, read_rows
@@ -90,17 +89,17 @@ class KeptRows(msgspec.Struct, array_like=True):
         """
         closed, closing = slots
         self._clear(store, held, closing + 1 - windows.slots)
-        history = result.kept_since(NEVER)
+        history, newest = result.kept_since(NEVER), result.newest_kept
         if self._too_many(len(history)):
             for number, cell in enumerate(self.cells):
                 if cell.pieces:
                     store.clear_kept(number)
                 held[number].clear()
             self.cells = [KeptCell() for _ in range(KEPT_CELLS)]
-            self._add(store, held, windows, history, closing, origins.of_all())
+            self._add(store, held, windows, history, closing, origins.of_all(), newest)
         else:
             fresh = result.kept_since(windows.start_of(closed))
-            self._add(store, held, windows, fresh, closing, origins.of_came())
+            self._add(store, held, windows, fresh, closing, origins.of_came(), newest)
         return _for_the_next(history, windows)
 
     def _too_many(self, needed: int) -> bool:
@@ -128,15 +127,16 @@ class KeptRows(msgspec.Struct, array_like=True):
         rows: Rows,
         closing: int,
         ranges: Sequence[OffsetRange],
+        newest: int | None,
     ) -> None:
-        if not len(rows):
+        """Append rows; `newest`: the slot of the newest of them."""
+        if newest is None or not len(rows):
             return
         rows = keep_latest(_with_few_names(rows), windows.interval)
         needed = still_needed(ranges, closing, windows)
         store.add_kept(self.current, pack_rows(rows, needed, by_series=True))
         held[self.current].append((_WRITTEN, needed))
         cell = self.cells[self.current]
-        newest = int(ends(rows.time)[1]) // windows.interval
         self.cells[self.current] = KeptCell(
             max(newest, _newest(cell, newest)), cell.pieces + 1, cell.rows + len(rows)
         )
@@ -164,7 +164,7 @@ def _for_the_next(rows: Rows, windows: WindowOptions) -> Rows:
     known = rows.attributes
     if known is None or len(known.table) == 1:
         return rows
-    return replace(rows, attributes=known.compact())
+    return msgspec.structs.replace(rows, attributes=known.compact())
 
 
 def _newest(cell: KeptCell, otherwise: int) -> int:

@@ -6,9 +6,9 @@ of the first detector, in the order of the configuration, that knows them for th
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,8 +22,7 @@ Flags = NDArray[np.bool_]
 Values = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class RowStates:
+class RowStates(msgspec.Struct, frozen=True):
     """How the series of n rows are at the end of their windows; see `Scores`.
 
     Attributes:

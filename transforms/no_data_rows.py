@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -112,7 +113,7 @@ def _scores(one: Scores, absent: NoDataRows | None, number: int, place: _Place) 
             facts["level"][at] = absent.score
         for name, column in absent.detail.items():
             detail[name][at] = column
-    return replace(
+    return msgspec.structs.replace(
         one, score=score, detail=detail or one.detail, absent=None, baseline=baseline,
         **flags, **facts,
     )  # fmt: skip

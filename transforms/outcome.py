@@ -74,8 +74,11 @@ class Done:
     def outcome(self, refused: Sequence[Refused]) -> Outcome:
         """All of it."""
         left_out = sum(one.samples for one in refused)
+        counts = self.counts
+        if left_out:
+            counts = counts.plus(Counts(dead_lettered=left_out, waiting=-left_out))
         return Outcome(
-            self.counts.plus(Counts(dead_lettered=left_out, waiting=-left_out)),
+            counts,
             self.closings,
             self.transitions,
             self.provenance,

@@ -160,7 +160,7 @@ class PeerRanges(PerSeries):
         events, ids = _events(state, transitions)
         features, data = table.features, cast(dict[str, Any], state.data)
         count = _follow(
-            _Table(rows[table.code], table.window_end, features["count"], features["median"],
+            _Table(rows.take(table.code), table.window_end, features["count"], features["median"],
                    usual),
             interval, _Known(*(data[name] for name in _FIELDS)), events, found, grown, peak,
         )  # fmt: skip

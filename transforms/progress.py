@@ -68,8 +68,9 @@ class Progress(msgspec.Struct, array_like=True):
         Once all partitions have ended it is that of the furthest one: the end of the input closes
         every window, but does not show whether samples are missing after it.
         """
-        if self.watermark != WATERMARK_END:
-            return self.watermark
+        watermark = self.watermark
+        if watermark != WATERMARK_END:
+            return watermark
         return max(partition.reached for partition in self.known.values())
 
     def _observe(self, position: Position) -> bool:

@@ -53,7 +53,7 @@ class UsualRange(PerSeries):
         features = table.features
         data: dict[str, Any] = state.data
         _follow(
-            rows[table.code], table.window_end, features["count"], features["median"],
+            rows.take(table.code), table.window_end, features["count"], features["median"],
             features["p25"], features["p75"], data["hours"], data["ended"], data["block"],
             data["now"], data["range"], found,
         )  # fmt: skip

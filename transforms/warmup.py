@@ -84,7 +84,7 @@ class WarmUpTracker(PerSeries):
         gained = np.zeros(len(self._detectors), np.int64)
         met, warm = _follow(
             detected.table.features["count"],
-            rows[table.code],
+            rows.take(table.code),
             np.ascontiguousarray(detected.matrix),
             data["extractions"],
             data["first"],
@@ -92,9 +92,9 @@ class WarmUpTracker(PerSeries):
             status.judged,
             gained,
         )
-        judged = dict.fromkeys(self._detectors, 0)
+        judged: dict[str, int] = {}
         for name, more in zip(self._detectors, gained.tolist(), strict=True):
-            judged[name] += more
+            judged[name] = judged.get(name, 0) + more
         return state, status, Gained(int(met), int(warm), judged)
 
 

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.domain.features import FeatureTable, Passed
+from padit.domain.metric import Series
 from padit.domain.rows import Rows, concatenate
 from padit.domain.watermark import WATERMARK_NONE
 from padit.transforms import arranging
 from padit.transforms.arranging import find_windows
 from padit.transforms.features import compute_features
+from padit.transforms.of_names import OfNames
 
 __all__ = ["Closed", "WindowOptions", "close_windows"]
 
@@ -134,20 +136,27 @@ def _sort(rows: Rows, limit: int) -> tuple[Rows, Ints, int]:
 
     Their table holds the series that have rows, sorted. The last figure counts repeats, too.
     """
-    canonical = sorted(range(len(rows.series)), key=rows.series.__getitem__)
+    names = tuple(rows.series)
+    canonical, in_order = _canonical(names)
     known = rows.attributes if rows.attributes is None else rows.attributes.ranked()
     attribute = arranging.NOTHING if known is None or known.of_series else known.code
     present, bounds, early, code, time, value, attribute = arranging.arranged(
-        rows.code, rows.time, rows.value, attribute, limit, np.array(canonical, np.int32)
+        rows.code, rows.time, rows.value, attribute, limit, canonical
     )
     some = int(bounds[-1])
     if known is not None:
         known = known.with_series(present)
         known = known if known.of_series else replace(known, code=attribute[:some])
-    table = tuple(rows.series)
-    if len(present) < len(canonical) or canonical != list(range(len(canonical))):
-        table = tuple([rows.series[i] for i in present.tolist()])
-    return Rows(table, code[:some], time[:some], value[:some], known), bounds, early
+    if len(present) < len(names) or not in_order:
+        names = tuple([names[i] for i in present.tolist()])
+    return Rows(names, code[:some], time[:some], value[:some], known), bounds, early
+
+
+@OfNames
+def _canonical(names: tuple[Series, ...]) -> tuple[NDArray[np.int32], bool]:
+    """Numbers of the names in their canonical order, and whether that is theirs."""
+    order = sorted(range(len(names)), key=names.__getitem__)
+    return np.array(order, np.int32), order == list(range(len(names)))
 
 
 def _windows(

@@ -2,7 +2,7 @@
 
 import re
 
-from benchmarks.flame import STAGES, stages_of
+from benchmarks.flame import STAGES, stages_of, without_start
 from benchmarks.flame_graph import draw, read_stacks
 
 _PROFILE = """\
@@ -29,6 +29,13 @@ def test_a_sample_belongs_to_the_innermost_stage_and_the_start_to_none() -> None
     assert found["state: load, dump, compare, pack"] == 0.1  # of a detector's file, yet state
     assert found["rest of a group's pass"] == 0.1
     assert set(found) < {*STAGES, "the rest"}
+
+
+def test_the_start_is_not_drawn() -> None:
+    stacks = read_stacks([_PROFILE])
+    assert "importlib" in draw(stacks)
+    assert "importlib" not in draw(without_start(stacks))
+    assert stages_of(without_start(stacks)) == stages_of(stacks)
 
 
 def test_a_box_is_as_wide_as_its_share_and_stands_under_its_caller() -> None:

@@ -17,7 +17,8 @@ from padit.domain.timestamps import MICROS
 from padit.transforms.detectors.base import Scores
 from padit.transforms.detectors.calibration import score_of
 from padit.transforms.detectors.columns import Columns
-from padit.transforms.detectors.gaps import FIELDS, NEVER, RECENT
+from padit.transforms.detectors.gaps import FIELDS
+from padit.transforms.detectors.gaps_kernel import NEVER, RECENT
 from padit.transforms.detectors.no_data import NoDataDetector, _admit, _known_until, _named
 
 __all__ = ["NoDataTwin"]

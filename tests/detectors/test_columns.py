@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from padit.domain.metric import Series
 from padit.transforms.detectors import create_detector
@@ -15,6 +18,7 @@ from padit.transforms.detectors.columns import (
     row_argmax,
     samples_of,
 )
+from tests.codecs.samples import steady
 from tests.detectors.tables import SECOND, cut, table_of
 
 FIELDS = {"count": Field((), "<i8", 7.0), "pair": Field((2,), "<f8", np.inf)}
@@ -92,3 +96,30 @@ def test_a_bounded_number_has_a_finite_square_and_small_ones_keep_every_bit() ->
     found = np.array([bounded(one) for one in value.tolist()])
     assert found.tobytes() == expected.tobytes()
     assert np.isfinite(found * found).all()
+
+
+@steady
+@given(
+    st.permutations(range(9)).flatmap(lambda order: st.integers(0, 9).map(lambda n: order[:n])),
+    st.lists(st.sampled_from([(), (3,), (40,), (2, 9000)]), max_size=18),
+    st.integers(0, 300),
+)
+def test_the_bytes_of_a_state_are_one_message_of_its_names_and_columns(
+    order: list[int], shapes: list[tuple[int, ...]], version: int
+) -> None:
+    series = [Series(f"host-{one}", "load" * one) for one in order]
+    fields = {f"f{number}": Field(shape, "<f8") for number, shape in enumerate(shapes)}
+    chance = np.random.default_rng(len(order))
+    rows = len(series)
+    state = Columns(
+        {one: at for at, one in enumerate(series)},
+        chance.integers(0, 1 << 40, rows),
+        {name: chance.normal(size=(rows, *field.shape)) for name, field in fields.items()},
+    )
+    ranked = np.argsort(np.array(order, np.int64))
+    columns = {name: state.data[name][ranked].tobytes() for name in sorted(fields)}
+    message = [version, sorted(series), state.seen[ranked].tobytes(), columns]
+    assert state.dump(version) == msgspec.msgpack.encode(message)
+    assert state.dump(version + 1) == msgspec.msgpack.encode([version + 1, *message[1:]])
+    again = Columns.load(state.dump(version), version, fields)
+    assert again.dump(version) == state.dump(version)

@@ -9,7 +9,8 @@ import pytest
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 from padit.transforms.detectors.columns import Columns, locate
-from padit.transforms.detectors.gaps import FIELDS, NEVER, Moments, Rules, follow
+from padit.transforms.detectors.gaps import FIELDS, Moments, follow
+from padit.transforms.detectors.gaps_kernel import NEVER, Rules
 
 SECOND = 1_000_000
 START = 1_772_409_600 * SECOND

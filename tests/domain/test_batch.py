@@ -1,12 +1,11 @@
 """Batches as bytes: exact there and back, and damaged bytes are never read."""
 
-from dataclasses import replace
-
 import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from padit.domain.attributes import AttributeColumn, Attributes
 from padit.domain.batch import (
@@ -103,7 +102,7 @@ def test_attributes_cost_three_bytes_if_none_is_stated_and_else_a_byte_a_series(
         table = [Attributes(one) for one in values]
         code = content.code % len(table)
         known = AttributeColumn.of(table, code, content.code, 100)
-        assert len(encode_kept(replace(content, attributes=known), [])) - len(bare) < most
+        assert len(encode_kept(structs.replace(content, attributes=known), [])) - len(bare) < most
 
 
 def test_columns_that_are_not_contiguous_are_written_in_order() -> None:

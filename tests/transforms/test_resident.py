@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from padit.domain.attributes import AttributeColumn, Attributes
 from padit.domain.batch import KeyedBatch
@@ -40,7 +41,7 @@ def _stated(batches: list[KeyedBatch], every: int) -> list[KeyedBatch]:
         rows = keyed.rows
         code = (rows.time // (every * SECOND) + rows.code) % 3
         known = AttributeColumn.of(table, code, rows.code, len(rows.series))
-        found.append(replace(keyed, rows=replace(rows, attributes=known)))
+        found.append(replace(keyed, rows=structs.replace(rows, attributes=known)))
     return found
 
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
@@ -59,8 +60,7 @@ class NoDataRows:
     detail: Mapping[str, NDArray[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
+class Scores(msgspec.Struct, frozen=True):
     """Scores of one detector over a table of n rows and m samples.
 
     A score is news and opens an alert; a level is a state and keeps it open. Both are on the same

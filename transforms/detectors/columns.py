@@ -7,7 +7,8 @@ has an end; whether a series is reset depends on its own times alone.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from itertools import chain
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -51,7 +52,7 @@ class Columns:
     row: dict[Series, int]
     seen: NDArray[np.int64]
     data: dict[str, NDArray[np.generic]]
-    _names: "_Names | None" = field(default=None, repr=False, compare=False)
+    _frame: "_Frame | None" = field(default=None, repr=False, compare=False)
     _found: "_Found | None" = field(default=None, repr=False, compare=False)
 
     @classmethod
@@ -80,25 +81,24 @@ class Columns:
 
     def dump(self, version: int) -> bytes:
         """Bytes, series in their canonical order."""
-        names = self._names
-        if names is None or names.count != len(self.row):
-            names = self._names = _Names.of(self.row)
-        seen, data = self.seen, self.data
-        if names.order is not None:
-            order = names.order
-            seen, data = seen[order], {name: column[order] for name, column in data.items()}
-        saved = _Saved(
-            version,
-            cast(list[Series], names.encoded),
-            _raw(seen.astype("<i8", copy=False)),
-            {name: _raw(data[name]) for name in sorted(data)},
-        )
-        return _encoder.encode(saved)
+        frame = self._frame
+        if frame is None or frame.count != len(self.row) or frame.version != version:
+            frame = self._frame = _Frame.of(self, version)
+        columns = [self.seen, *map(self.data.__getitem__, frame.names)]
+        if frame.order is not None:
+            columns = [column[frame.order] for column in columns]
+        pairs: Any = zip(frame.heads, columns, strict=True)
+        return b"".join([*chain.from_iterable(pairs), frame.end])
+
+    def has(self, series: tuple[Series, ...]) -> bool:
+        """Whether they were looked up before, and all have a row."""
+        known = self._found
+        return known is not None and (known.series is series or known.series == series)
 
     def rows_of(self, series: tuple[Series, ...]) -> NDArray[np.int64]:
         """int64 (series,): the row of each, -1 for those that have none; not to be changed."""
         known = self._found
-        if known is not None and (known.series is series or known.series == series):
+        if known is not None and self.has(series):
             return known.rows
         rows = np.array([self.row.get(key, -1) for key in series], np.int64)
         if not len(rows) or rows.min() >= 0:
@@ -157,37 +157,60 @@ def _check_places(arrays: Mapping[str, NDArray[Any]], fields: Mapping[str, Field
                 raise StateError(message)
 
 
-def _raw(column: NDArray[Any]) -> bytes:
-    """The bytes of a column; a view, which is written as bytes are."""
-    return cast(bytes, column.data)
-
-
 _LAST = 2**63 - 1
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Saved)
 
 
 @dataclass(frozen=True, slots=True)
-class _Names:
-    """The series of a state in their canonical order, encoded, and how many there are.
+class _Frame:
+    """All that the bytes of a state have beside its columns, the same until a series comes or goes.
 
     Attributes:
-        count: how many.
-        encoded: a MessagePack array.
-        order: int64 (count,), the row of each; None where that is their order.
+        version: of the bytes.
+        count: how many series there are.
+        names: of the columns, in their order.
+        heads: what stands before `seen` and before each column, so that all of it is `_Saved`.
+        end: what stands behind.
+        order: int64 (count,), the row of each series in canonical order; None where that is theirs.
     """
 
+    version: int
     count: int
-    encoded: msgspec.Raw
+    names: list[str]
+    heads: list[bytes]
+    end: bytes
     order: NDArray[np.int64] | None
 
     @classmethod
-    def of(cls, row: Mapping[Series, int]) -> "_Names":
-        """Of the rows of a state."""
-        keys = sorted(row)
-        places = [row[key] for key in keys]
+    def of(cls, state: Columns, version: int) -> "_Frame":
+        """Of a state as it is now."""
+        keys = sorted(state.row)
+        places = [state.row[key] for key in keys]
         order = None if places == list(range(len(keys))) else np.array(places, np.int64)
-        return cls(len(keys), msgspec.Raw(_encoder.encode(keys)), order)
+        names = sorted(state.data)
+        heads = [b"\x94" + _encoder.encode(version) + _encoder.encode(keys)]
+        heads += map(_encoder.encode, names)
+        columns = [state.seen, *map(state.data.__getitem__, names)]
+        heads = [head + _of_bytes(one.nbytes) for head, one in zip(heads, columns, strict=True)]
+        of_data = _of_map(len(names))
+        if names:
+            heads[1] = of_data + heads[1]
+        return cls(version, len(keys), names, heads, b"" if names else of_data, order)
+
+
+def _of_bytes(size: int) -> bytes:
+    """What MessagePack has before so many bytes."""
+    if size < 1 << 8:
+        return b"\xc4" + size.to_bytes(1, "big")
+    if size < 1 << 16:
+        return b"\xc5" + size.to_bytes(2, "big")
+    return b"\xc6" + size.to_bytes(4, "big")
+
+
+def _of_map(count: int) -> bytes:
+    """What it has before so many names and values."""
+    return bytes([0x80 | count]) if count < 1 << 4 else b"\xde" + count.to_bytes(2, "big")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ from pydantic import Field as Option
 from padit.domain.attributes import UNSTATED
 from padit.domain.config import Levels
 from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
 from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.base import Parameters
+from padit.transforms.of_names import OfNames
 
 __all__ = [
     "CLOSED",
@@ -121,37 +123,45 @@ def follow(
 
 
 @kernel
-def scored(
-    facts: NDArray[np.float64], places: Places, sample: NDArray[np.float64], sensitivity: float
-) -> tuple[Values, Values, Values, Flags, Flags]:
-    """What a kernel found out about n windows and m samples, as scores; see `score_of`.
+def _scored(
+    facts: Values,
+    level: int,
+    accepted: int,
+    severe: int,
+    sample: Values,
+    sensitivity: float,
+    flags: Flags,
+) -> None:
+    """See `scored`; `flags` is bool (2, n), zeros."""
+    for i in range(facts.shape[1]):
+        found = facts[0, i] * sensitivity
+        if severe >= 0 and facts[severe, i] > 0:
+            found, flags[1, i] = facts[severe, i], True
+        facts[0, i] = found / (found + _SCALE)
+        found = facts[level, i] * sensitivity
+        facts[level, i] = found / (found + _SCALE)
+        flags[0, i] = facts[accepted, i] > 0
+    for i in range(len(sample)):
+        found = sample[i] * sensitivity
+        sample[i] = found / (found + _SCALE)
+
+
+def scored(facts: Values, places: Places, sample: Values, sensitivity: float) -> Flags:
+    """Make scores of what a kernel found out about n windows and m samples; see `score_of`.
 
     Args:
-        facts: float64 (facts, n).
+        facts: float64 (facts, n); the event, which is the first, and the level become scores.
         places: of the level, of whether it was accepted, and of what is severe, which is the event
-            wherever it is more than 0; -1: nothing is. The event is the first fact.
-        sample: float64 (m,), verdict of each sample.
+            wherever it is more than 0; -1: nothing is.
+        sample: float64 (m,), verdict of each sample; becomes its score.
         sensitivity: times which a verdict counts; not one that is severe.
 
     Returns:
-        Scores of the events, the levels and the samples, whether something is accepted, and
-        whether it is severe.
+        bool (2, n), whether something is accepted, and whether it is severe.
     """
-    n = facts.shape[1]
-    event, level, of_sample = np.empty(n), np.empty(n), np.empty(len(sample))
-    accepted, severe = np.empty(n, np.bool_), np.zeros(n, np.bool_)
-    for i in range(n):
-        found = facts[0, i] * sensitivity
-        if places[2] >= 0 and facts[places[2], i] > 0:
-            found, severe[i] = facts[places[2], i], True
-        event[i] = found / (found + _SCALE)
-        found = facts[places[0], i] * sensitivity
-        level[i] = found / (found + _SCALE)
-        accepted[i] = facts[places[1], i] > 0
-    for i in range(len(sample)):
-        found = sample[i] * sensitivity
-        of_sample[i] = found / (found + _SCALE)
-    return event, level, of_sample, accepted, severe
+    flags = np.zeros((2, facts.shape[1]), bool)
+    _scored(facts, *places, sample, sensitivity, flags)
+    return flags
 
 
 def directions_of(table: FeatureTable) -> NDArray[np.int64]:
@@ -183,14 +193,19 @@ def kinds_of(table: FeatureTable) -> NDArray[np.int64]:
     A counter only grows and begins again at 0; a gauge goes both ways. Where neither is stated, a
     name that ends in `_total` is that of a counter (OpenMetrics), as long as it seldom falls.
     """
-    named = np.array(
-        [NAMED_TOTAL if one.metric_name.endswith("_total") else 0 for one in table.series], np.int64
-    )[table.code]
+    named = _totals(table.series).take(table.code)
     if table.attributes is None or not len(table.attributes.table):
         return named
     found = np.array([_KINDS.get(one.metric_type, 0) for one in table.attributes.table], np.int64)
     stated = found[table.attributes.of_rows(table.code)]
     return np.where(stated != 0, stated, named)
+
+
+@OfNames
+def _totals(series: tuple[Series, ...]) -> NDArray[np.int64]:
+    """int64 (series,): `NAMED_TOTAL` of those whose name says so, else 0."""
+    named = [NAMED_TOTAL if one.metric_name.endswith("_total") else 0 for one in series]
+    return np.array(named, np.int64)
 
 
 def at_bad_end(table: FeatureTable) -> NDArray[np.bool_]:

@@ -120,8 +120,8 @@ class DiscordDetector:
         run(
             of_numbers["state"],
             rings if len(rings) else np.zeros((1, BACK + LENGTH), np.int8),
-            rows[table.code],
-            ring_of[table.code],
+            rows.take(table.code),
+            ring_of.take(table.code),
             table.offset,
             table.time,
             table.value,
@@ -228,11 +228,11 @@ def _needed(memories: Columns, numbers: Columns) -> Columns:
 def _scores(
     facts: NDArray[np.float64], sample: NDArray[np.float64], sensitivity: float, table: FeatureTable
 ) -> Scores:
-    event, level, of_sample, accepted, _ = scored(facts, (1, 2, -1), sample, sensitivity)
-    _, _, _, ratio, limit, remembered, at = facts
+    accepted, _ = scored(facts, (1, 2, -1), sample, sensitivity)
+    event, level, _, ratio, limit, remembered, at = facts
     return Scores(
         score=event,
-        sample=of_sample,
+        sample=sample,
         detail={"ratio": ratio, "limit": limit, "remembered": remembered, "at": at},
         level=level,
         held=table.once(everywhere),  # it accepts by itself, and says so

@@ -5,57 +5,29 @@ its samples, in the order of time. All figures are those of a moment, so they do
 the stream is cut. The slow twin, a moment at a time over all series, is in the tests.
 """
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from padit.domain.features import FeatureTable
-from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.columns import Columns, Field
+from padit.transforms.detectors.gaps_kernel import NEVER, PAUSES, RECENT, Rules, run
 
-__all__ = ["FIELDS", "NEVER", "RECENT", "Lasting", "Moments", "Rules", "follow"]
+__all__ = ["FIELDS", "Lasting", "Moments", "follow"]
 
 Ints = NDArray[np.int64]
-Codes = NDArray[np.int32]
 Values = NDArray[np.float64]
 
-RECENT = 64
-"""Gaps that are remembered."""
-NEVER = int(np.iinfo(np.int64).min)
-_PAUSES = 8
-_HABIT = 3  # as many pauses ...
-_A_WHILE = 6 * 3_600_000_000  # microseconds, or half a life: pauses within less are one failure
-_SHARE = 10  # ... that take this part of the time since the first of them are no outages
-_LONGEST = 2.0**60  # microseconds; so that adding it to a time never overflows
 FIELDS = {
     "gaps": Field((RECENT,), "<i8"),
-    "pauses": Field((_PAUSES,), "<i8"),
-    "begins": Field((_PAUSES,), "<i8"),
+    "pauses": Field((PAUSES,), "<i8"),
+    "begins": Field((PAUSES,), "<i8"),
     "limit": Field((), "<i8"),
     "value": Field((), "<f8"),
     "born": Field((), "<i8", NEVER),
 }
-_GAPS, _OFF, _BEGAN = range(3)  # rows of a buffer: gaps, pauses, where pauses began
-
-
-class Rules(NamedTuple):
-    """What decides a limit.
-
-    Attributes:
-        minimum: shortest gap that is reported, microseconds.
-        factor: a series has no data after so many times its usual gap.
-        warm_up: gaps before a series is judged.
-        retention: a longer gap resets a series, microseconds.
-        lived: a series that had data for a shorter time has no limit, microseconds.
-    """
-
-    minimum: int
-    factor: float
-    warm_up: int
-    retention: int
-    lived: int
 
 
 class Lasting(NamedTuple):
@@ -74,8 +46,7 @@ class Lasting(NamedTuple):
     gaps: Ints
 
 
-@dataclass(frozen=True, slots=True)
-class Moments:
+class Moments(msgspec.Struct, frozen=True):
     """All moments of a table, those of a series one after the other.
 
     Attributes:
@@ -106,47 +77,6 @@ class Moments:
         return int(times[found - 1]) if found else NEVER
 
 
-class _Table(NamedTuple):
-    """Rows of a table series by series: those of row s of the state end at stop[s] in order."""
-
-    offset: Ints
-    order: Ints
-    stop: Ints
-    time: Ints
-    value: Values
-
-
-class _State(NamedTuple):
-    """The columns of the state; moved on."""
-
-    seen: Ints
-    gaps: Ints
-    pauses: Ints
-    begins: Ints
-    limit: Ints
-    value: Values
-    born: Ints
-
-
-class _Out(NamedTuple):
-    """As `Moments`, with int64 (5, M) for `Lasting`; written."""
-
-    first: Ints
-    time: Ints
-    value: Values
-    limit: Ints
-    of_row: Ints
-    lasting: Ints
-
-
-class _Buffer(NamedTuple):
-    """Latest values of one series: those of kind k are value[k, low[k]:high[k]], newest last."""
-
-    value: Ints
-    high: Ints
-    low: Ints
-
-
 def follow(state: Columns, rows: Ints, table: FeatureTable, rules: Rules, until: int) -> Moments:
     """Learn the gaps of all samples of a table; the state is moved on.
 
@@ -159,241 +89,14 @@ def follow(state: Columns, rows: Ints, table: FeatureTable, rules: Rules, until:
     """
     data: dict[str, Any] = state.data
     series, total = len(state.seen), len(state.seen) + len(table.time)
-    order, stop = np.empty(len(table), np.int64), np.zeros(series + 1, np.int64)
     first, last = np.zeros(series, np.int64), np.empty(series, np.int64)
-    most = _arrange(table.offset, table.code, rows, first, last, order, stop)
-    out = _Out(
-        first, np.empty(total, np.int64), np.empty(total), np.zeros(total, np.int64),
-        np.empty(len(table), np.int64), np.empty((len(Lasting._fields), total), np.int64),
+    time, value, limit = np.empty(total, np.int64), np.empty(total), np.zeros(total, np.int64)
+    of_row = np.empty(len(table), np.int64)
+    lasting = np.empty((len(Lasting._fields), total), np.int64)
+    # One argument after another: to take a tuple of arrays apart takes several times as long.
+    found = run(
+        table.code, table.offset, table.time, table.value, rows,
+        state.seen, data["gaps"], data["pauses"], data["begins"], data["limit"], data["value"],
+        data["born"], *rules, until, last, first, time, value, limit, of_row, lasting,
     )  # fmt: skip
-    found = _follow(
-        _Table(table.offset, order, stop, table.time, table.value),
-        _State(state.seen, *(data[name] for name in FIELDS)),
-        rules,
-        until,
-        out,
-        _Buffer(np.empty((3, RECENT + most), np.int64), np.zeros(3, np.int64),
-                np.zeros(3, np.int64)),
-    )  # fmt: skip
-    lasting = Lasting(*out.lasting[:, :found])
-    return Moments(first, last, out.time, out.value, out.limit, out.of_row, lasting)
-
-
-@kernel
-def _arrange(
-    offset: Ints, code: Codes, rows: Ints, first: Ints, last: Ints, order: Ints, stop: Ints
-) -> int:
-    """Rows of the table series by series; returns the most samples of one.
-
-    Args:
-        offset: int64 (n + 1,), where the samples of each row of the table begin.
-        code: int32 (n,), the series of each row.
-        rows: int64 (s,), the row of the state of each series.
-        first: int64 (k,), zeros; gets the first moment of each row of the state.
-        last: int64 (k,), written: its last one.
-        order: int64 (n,), written: as in `_Table`.
-        stop: int64 (k + 1,), zeros; as in `_Table`.
-    """
-    for i in range(len(code)):
-        first[rows[code[i]]] += offset[i + 1] - offset[i]
-        stop[rows[code[i]] + 1] += 1
-    most = moments = 0
-    for s in range(len(first)):
-        most = max(most, first[s])
-        first[s], last[s] = moments, moments + first[s]
-        moments = last[s] + 1
-        stop[s + 1] += stop[s]
-    for i in range(len(code)):
-        place = stop[rows[code[i]]]  # where its rows begin, and in the end where they stop
-        stop[rows[code[i]]] = place + 1
-        order[place] = i
-    return int(most)
-
-
-@kernel
-def _follow(
-    table: _Table, state: _State, rules: Rules, until: int, out: _Out, buffer: _Buffer
-) -> int:
-    """All moments, series by series; returns how many of them are lasting."""
-    found = begin = 0
-    for s in range(len(state.seen)):
-        at = out.first[s]
-        out.time[at], out.value[at], out.limit[at] = state.seen[s], state.value[s], state.limit[s]
-        _take_up(state, s, buffer)
-        chosen = table.order[begin : table.stop[s]]
-        last, found = _series(s, chosen, table, state, rules, out, buffer, found)
-        if until != NEVER:
-            found = _note(last, until, out, buffer, found)
-        if last > at:
-            _leave(state, s, buffer)
-            state.seen[s], state.value[s] = out.time[last], out.value[last]
-            state.limit[s] = out.limit[last]
-        begin = table.stop[s]
-    return found
-
-
-@lean_kernel
-def _series(
-    s: int,
-    chosen: Ints,
-    table: _Table,
-    state: _State,
-    rules: Rules,
-    out: _Out,
-    buffer: _Buffer,
-    found: int,
-) -> tuple[int, int]:
-    """The moments of a series after its first; the last one, and how many lasting ones there are.
-
-    A limit is worked out at the end of each window, and where a gap follows that may be reported.
-    """
-    at, judged = out.first[s], True
-    for k in range(len(chosen)):
-        i = chosen[k]
-        for j in range(table.offset[i], table.offset[i + 1]):
-            before, now = out.time[at], table.time[j]
-            gap = now - before if before != NEVER else 0
-            if gap >= rules.minimum:
-                if not judged:
-                    out.limit[at] = _limit(buffer, before, state.born[s], rules)
-                found = _note(at, now, out, buffer, found)
-            if before == NEVER or gap > rules.retention:
-                _forget(buffer)
-                state.born[s] = now
-            elif gap > 0:
-                _learn(gap, now, buffer, rules)
-            at += 1
-            out.time[at], out.value[at], judged = now, table.value[j], False
-        if not judged:
-            out.limit[at] = _limit(buffer, out.time[at], state.born[s], rules)
-            judged = True
-        out.of_row[i] = at
-    return at, found
-
-
-@lean_kernel
-def _take_up(state: _State, s: int, buffer: _Buffer) -> None:
-    """Begin with what is remembered of a series."""
-    _fill(state.gaps[s], _GAPS, buffer)
-    _fill(state.pauses[s], _OFF, buffer)
-    _fill(state.begins[s], _BEGAN, buffer)
-
-
-@lean_kernel
-def _fill(ring: Ints, kind: int, buffer: _Buffer) -> None:
-    count = 0
-    for k in range(len(ring)):
-        buffer.value[kind, k] = ring[k]
-        count += ring[k] != 0
-    buffer.high[kind], buffer.low[kind] = len(ring), len(ring) - count
-
-
-@kernel
-def _leave(state: _State, s: int, buffer: _Buffer) -> None:
-    """Remember the latest."""
-    state.gaps[s] = _latest(buffer, _GAPS, RECENT)
-    state.pauses[s] = _latest(buffer, _OFF, _PAUSES)
-    state.begins[s] = _latest(buffer, _BEGAN, _PAUSES)
-
-
-@kernel
-def _latest(buffer: _Buffer, kind: int, width: int) -> Ints:
-    """int64 (width,), newest last, 0 where there is none."""
-    found = np.zeros(width, np.int64)
-    for k in range(width):
-        place = buffer.high[kind] - width + k
-        if place >= buffer.low[kind]:
-            found[k] = buffer.value[kind, place]
-    return found
-
-
-@lean_kernel
-def _add(kind: int, value: int, buffer: _Buffer) -> None:
-    buffer.value[kind, buffer.high[kind]] = value
-    buffer.high[kind] += 1
-
-
-@lean_kernel
-def _forget(buffer: _Buffer) -> None:
-    for kind in range(len(buffer.low)):
-        buffer.low[kind] = buffer.high[kind]
-
-
-@lean_kernel
-def _learn(gap: int, now: int, buffer: _Buffer, rules: Rules) -> None:
-    """Remember a gap, and that it is a pause if it is longer than usual gaps allow."""
-    if gap >= rules.minimum and 0 < _usual(buffer, rules) <= gap:
-        _add(_OFF, gap, buffer)
-        _add(_BEGAN, now - gap, buffer)
-    _add(_GAPS, gap, buffer)
-
-
-@kernel
-def _usual(buffer: _Buffer, rules: Rules) -> int:
-    """The limit by usual gaps alone."""
-    return int(_by_gaps(np.sort(_latest(buffer, _GAPS, RECENT)), rules))
-
-
-@kernel
-def _note(at: int, following: int, out: _Out, buffer: _Buffer, found: int) -> int:
-    """Note a moment whose series has no sample for its limit; returns how many there are."""
-    if out.limit[at] <= 0 or following - out.time[at] < out.limit[at]:
-        return found
-    gaps = np.sort(_latest(buffer, _GAPS, RECENT))
-    count = _count(gaps)
-    out.lasting[0, found], out.lasting[1, found] = at, following
-    out.lasting[2, found], out.lasting[3, found] = _share(gaps, count, 9), gaps[-1]
-    out.lasting[4, found] = count
-    return found + 1
-
-
-@kernel
-def _limit(buffer: _Buffer, now: int, born: int, rules: Rules) -> int:
-    """Gap from which a series is reported, microseconds; 0 while it warms up."""
-    limit = _usual(buffer, rules)
-    if now - born < rules.lived:
-        return 0
-    if limit > 0 and buffer.high[_OFF] - buffer.low[_OFF] >= _HABIT:
-        return _with_habit(limit, buffer, now, born, rules)
-    return limit
-
-
-@kernel
-def _with_habit(limit: int, buffer: _Buffer, now: int, born: int, rules: Rules) -> int:
-    """The limit of a series that pauses, where its latest pauses are a habit, no single failure."""
-    length, begin = _latest(buffer, _OFF, _PAUSES), _latest(buffer, _BEGAN, _PAUSES)
-    oldest, taken = np.iinfo(np.int64).max, 0
-    for k in range(_PAUSES):
-        if length[k] > 0:
-            oldest, taken = min(oldest, begin[k]), taken + length[k]
-    if taken * _SHARE < now - oldest or now - oldest < min(_A_WHILE, (now - born) // 2):
-        return limit
-    middle = np.sort(length)[_PAUSES - 1 - _count(length) // 2]
-    return max(limit, int(np.rint(rules.factor * middle)))
-
-
-@lean_kernel
-def _by_gaps(gaps: Ints, rules: Rules) -> int:
-    """The limit by usual gaps alone; they are sorted behind zeros."""
-    count = _count(gaps)
-    if count < rules.warm_up:
-        return 0
-    usual, middle = _share(gaps, count, 9), max(_share(gaps, count, 5), 1)
-    uneven = np.sqrt(max(usual / middle, 1.0))
-    by_usual = int(np.rint(min(rules.factor * usual * uneven, _LONGEST)))
-    return max(by_usual, 2 * int(gaps[-2]), rules.minimum)
-
-
-@lean_kernel
-def _count(values: Ints) -> int:
-    found = 0
-    for one in values:
-        found += one > 0
-    return found
-
-
-@lean_kernel
-def _share(gaps: Ints, count: int, tenths: int) -> int:
-    """The gap that so many tenths do not exceed, of gaps sorted behind zeros."""
-    place = len(gaps) - count + max((tenths * count + 9) // 10 - 1, 0)
-    return int(gaps[min(place, len(gaps) - 1)])
+    return Moments(first, last, time, value, limit, of_row, Lasting(*lasting[:, :found]))

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from padit.domain.config import Levels
 from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
 from padit.transforms.detectors.base import Parameters, Scores
 from padit.transforms.detectors.calibration import measured_confidence
 from padit.transforms.detectors.columns import Columns, Field, locate
@@ -31,6 +32,7 @@ from padit.transforms.detectors.lasting_kernel import (
 from padit.transforms.detectors.per_series import PerSeries
 from padit.transforms.detectors.relation_kernel import means_of
 from padit.transforms.detectors.wording import number
+from padit.transforms.of_names import OfNames
 
 __all__ = ["DETECTOR", "LastingDetector", "LastingParameters"]
 
@@ -102,7 +104,7 @@ class LastingDetector(PerSeries):
         data: dict[str, Any] = state.data
         run(
             data["state"],
-            rows[table.code],
+            rows.take(table.code),
             table.window_end,
             mean,
             table.once(directions_of) | _no_ramps(table),
@@ -131,16 +133,21 @@ class LastingDetector(PerSeries):
 
 def _no_ramps(table: FeatureTable) -> NDArray[np.int64]:
     """int64 (n,): a bit where a ramp is an uptime, which ends by chance."""
-    of_series = [NO_RAMP if one.unit in _CLOCKS else 0 for one in table.series]
-    chosen: NDArray[np.int64] = np.array(of_series, np.int64)[table.code]
+    chosen = _clocks(table.series).take(table.code)
     return np.where(table.once(kinds_of) == COUNTS, NO_RAMP, chosen)
+
+
+@OfNames
+def _clocks(series: tuple[Series, ...]) -> NDArray[np.int64]:
+    """int64 (series,): the bit of those that count time by their unit."""
+    return np.array([NO_RAMP if one.unit in _CLOCKS else 0 for one in series], np.int64)
 
 
 def _scores(
     facts: NDArray[np.float64], mean: NDArray[np.float64], sensitivity: float, table: FeatureTable
 ) -> Scores:
-    event, level, _, accepted, _ = scored(facts, (1, 2, -1), NO_SAMPLES, sensitivity)
-    _, _, _, what, low, high, windows, tops, top = facts
+    accepted, _ = scored(facts, (1, 2, -1), NO_SAMPLES, sensitivity)
+    event, level, _, what, low, high, windows, tops, top = facts
     detail = {
         "mean": mean, "what": what, "expected_low": low, "expected_high": high,
         "windows": windows, "tops": tops, "top": top,

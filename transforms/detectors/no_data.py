@@ -16,7 +16,8 @@ from padit.ops.compiled import kernel
 from padit.transforms.detectors.base import NoDataRows, Parameters, Scores
 from padit.transforms.detectors.calibration import measured_confidence
 from padit.transforms.detectors.columns import Columns
-from padit.transforms.detectors.gaps import FIELDS, NEVER, RECENT, Moments, Rules, follow
+from padit.transforms.detectors.gaps import FIELDS, Moments, follow
+from padit.transforms.detectors.gaps_kernel import NEVER, RECENT, Rules
 from padit.transforms.detectors.per_series import PerSeries
 
 __all__ = ["DETECTOR", "NoDataDetector", "NoDataParameters"]
@@ -121,11 +122,11 @@ class NoDataDetector(PerSeries):
         until = _known_until(table)
         moments = follow(state, rows, table, self._rules, until)
         interval = 0 if table.passed is None else table.passed.interval
-        ends = _Ends(table.window_end, moments.of_row, moments.limit[moments.of_row])
+        ends = _Ends(table.window_end, moments.of_row, moments.limit.take(moments.of_row))
         absent = self._absent(moments, table)
         if len(absent.end):
             ends = _Ends(*(np.concatenate(pair) for pair in zip(ends, absent, strict=True)))
-        score, ongoing, last = _judge(ends, moments.time, until, self._retention, interval)
+        score, ongoing, last = _judge(*ends, moments.time, until, self._retention, interval)
         missing = score >= _WARNING
         without_data = missing.nonzero()[0]
         keys = list(state.row) if len(without_data) else []  # of most tables nobody asks for them
@@ -230,14 +231,14 @@ def _due(seen: Ints, limit: Ints, forgotten: int) -> int:
 
 def _admit(state: Columns, series: tuple[Series, ...]) -> Ints:
     """Rows of the series, new ones at the end; `state.row` stays in the order of the rows."""
-    fresh = [key for key in series if key not in state.row]
-    if fresh:
+    if not state.has(series):
+        fresh = [key for key in series if key not in state.row]
         state.row.update({key: len(state.row) + i for i, key in enumerate(fresh)})
         state.seen = np.concatenate([state.seen, np.full(len(fresh), NEVER)])
         for name, field in FIELDS.items():
             new = np.full((len(fresh), *field.shape), field.start, field.dtype)
             state.data[name] = np.concatenate([state.data[name], new])
-    return np.array([state.row[key] for key in series], np.int64)
+    return state.rows_of(series)
 
 
 def _known_until(table: FeatureTable) -> int:
@@ -249,28 +250,30 @@ def _known_until(table: FeatureTable) -> int:
 
 @kernel
 def _judge(
-    ends: _Ends, time: Ints, until: int, retention: int, interval: int
+    end: Ints, moment: Ints, limits: Ints, time: Ints, until: int, retention: int, interval: int
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], Ints]:
     """Score at each end, whether the series had no data at the end before, and its last sample.
 
     The time of that is 0 while the series warms up.
 
     Args:
-        ends: to judge.
+        end: to judge, see `_Ends`, with the next two.
+        moment: likewise.
+        limits: likewise.
         time: int64 (M,), of all moments.
         until: event time up to which missing samples are known.
         retention: a longer gap is not reported, microseconds.
         interval: from one window end to the next, microseconds.
     """
-    score = np.full(len(ends.end), np.nan)
-    ongoing, last = np.zeros(len(ends.end), np.bool_), np.zeros(len(ends.end), np.int64)
+    score = np.full(len(end), np.nan)
+    ongoing, last = np.zeros(len(end), np.bool_), np.zeros(len(end), np.int64)
     for i in range(len(score)):
-        limit = ends.limit[i]
+        limit = limits[i]
         if limit > 0:
-            last[i] = time[ends.moment[i]]
-        if limit <= 0 or ends.end[i] > until:
+            last[i] = time[moment[i]]
+        if limit <= 0 or end[i] > until:
             continue
-        gap = max(ends.end[i] - last[i], 0)  # no sample is later, where times go on
+        gap = max(end[i] - last[i], 0)  # no sample is later, where times go on
         if gap > retention:
             continue
         ratio = gap / limit
@@ -283,14 +286,13 @@ def _detail(
     ends: _Ends, moments: Moments, last: Ints, without_data: Ints
 ) -> dict[str, NDArray[Any]]:
     """Columns for the evidence; the usual gap only where a series has no data."""
-    detail: dict[str, NDArray[Any]] = {
-        "last": last,
-        "value": moments.value[ends.moment],
-        "limit": ends.limit,
-    }
     nothing = np.zeros(len(ends.end), np.int64)
+    detail: dict[str, NDArray[Any]] = {
+        "last": last, "value": moments.value.take(ends.moment), "limit": ends.limit,
+        **dict.fromkeys((*_OF_GAPS, *_OF_SOURCE), nothing),
+    }  # fmt: skip
     if not len(without_data):
-        return detail | dict.fromkeys(_OF_GAPS, nothing) | dict.fromkeys(_OF_SOURCE, nothing)
+        return detail
     lasting = moments.lasting
     figures = dict(zip(_OF_GAPS, (lasting.usual, lasting.longest, lasting.gaps), strict=True))
     at = np.searchsorted(lasting.moment, ends.moment[without_data])

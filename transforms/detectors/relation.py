@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from padit.domain.config import Levels
 from padit.domain.features import FeatureTable
+from padit.domain.metric import Series
 from padit.transforms.detectors.base import Parameters, Scores
 from padit.transforms.detectors.calibration import measured_confidence
 from padit.transforms.detectors.columns import Columns, Field, locate
@@ -31,6 +32,7 @@ from padit.transforms.detectors.relation_kernel import (
     run,
 )
 from padit.transforms.detectors.wording import number
+from padit.transforms.of_names import OfNames
 
 __all__ = ["DETECTOR", "RelationDetector", "RelationParameters"]
 
@@ -84,12 +86,7 @@ class RelationDetector(PerSeries):
         """Judge every window, then learn from it."""
         state, rows = locate(state, _FIELDS, table, self._retention)
         sensitivity = self.parameters.sensitivity
-        sources: dict[str, int] = {}
-        number_of = np.array(
-            [sources.setdefault(one.source_id, len(sources)) for one in table.series], np.int64
-        )
-        names = [_identity(one.metric_name, one.unit) for one in table.series]
-        identity = np.array(names, np.int64)
+        number_of, identity = _named_by(table.series)
         facts = np.empty((FACTS, len(table)))
         mean = table.once(means_of)
         data: dict[str, Any] = state.data
@@ -97,9 +94,9 @@ class RelationDetector(PerSeries):
             data["own"],
             data["partner"],
             data["pairs"],
-            rows[table.code],
-            number_of[table.code],
-            identity[table.code],
+            rows.take(table.code),
+            number_of.take(table.code),
+            identity.take(table.code),
             table.window_end,
             mean,
             table.once(directions_of),
@@ -134,8 +131,8 @@ class RelationDetector(PerSeries):
 def _scores(
     facts: NDArray[np.float64], mean: NDArray[np.float64], sensitivity: float, table: FeatureTable
 ) -> Scores:
-    event, level, _, accepted, _ = scored(facts, (1, 2, -1), NO_SAMPLES, sensitivity)
-    _, _, _, other, low, high, _, explained, pairs = facts
+    accepted, _ = scored(facts, (1, 2, -1), NO_SAMPLES, sensitivity)
+    event, level, _, other, low, high, _, explained, pairs = facts
     detail = {
         "mean": mean, "partner": _named(other, table), "low": low, "high": high,
         "explained": explained, "pairs": pairs,
@@ -150,15 +147,26 @@ def _scores(
 
 
 def _named(row: NDArray[np.float64], table: FeatureTable) -> NDArray[Any]:
-    """Names (n,) of the metrics of rows of the table, "" of -1.
+    """Names (n,) of the metrics of rows of the table, 0 of -1.
 
     Numbers would be those of another metric once rows of missing data are put in between.
     """
-    found = np.full(len(row), "", object)
-    known = np.flatnonzero(row >= 0)
+    found = np.zeros(len(row), object)
+    known = (row >= 0).nonzero()[0]
+    if not len(known):
+        return found
     codes = table.code[row[known].astype(np.int64)].tolist()
     found[known] = [table.series[code].metric_name for code in codes]
     return found
+
+
+@OfNames
+def _named_by(series: tuple[Series, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """int64 (series,) twice: the number of the source of each, and of its metric."""
+    sources: dict[str, int] = {}
+    number_of = [sources.setdefault(one.source_id, len(sources)) for one in series]
+    identity = [_identity(one.metric_name, one.unit) for one in series]
+    return np.array(number_of, np.int64), np.array(identity, np.int64)
 
 
 @lru_cache(maxsize=1 << 16)

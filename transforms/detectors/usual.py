@@ -110,7 +110,7 @@ class UsualDetector(PerSeries):
         facts = np.zeros((state_of.FACTS, len(table)))
         verdict = np.zeros(len(table.value))
         data: dict[str, Any] = state.data
-        mine = rows[table.code]
+        mine = rows.take(table.code)
         sides = table.once(directions_of) | table.once(kinds_of)
 
         def judge(part: int, parts: int) -> None:
@@ -166,14 +166,14 @@ def _scores(
     table: FeatureTable,
 ) -> Scores:
     """What the kernel found out about each window, and the verdict of each sample, as scores."""
+    taken, severe = scored(facts, _PLACES, verdict, sensitivity)
     (
-        _, at, _, _, accepted, channel, low, high, median, iqr, seen, shift, interval,
+        event, at, level, _, accepted, channel, low, high, median, iqr, seen, shift, interval,
         value, counter, run_length, _,
     ) = facts  # fmt: skip
-    event, level, sample, taken, severe = scored(facts, _PLACES, verdict, sensitivity)
     return Scores(
         score=event,
-        sample=sample,
+        sample=verdict,
         detail={
             "value": value, "channel": channel, "median": median, "iqr": iqr, "seen": seen,
             "interval": interval, "counter": counter, "run": run_length, "expected_low": low,

@@ -8,7 +8,7 @@ from padit.alerting.matching import RANK
 from padit.alerting.state import Incident, Told
 from padit.alerting.step import Step
 
-__all__ = ["act", "calm", "end_without_transition", "look_again", "tell"]
+__all__ = ["act", "calm", "end_without_transition", "free_effects", "look_again", "tell"]
 
 
 def act(
@@ -247,3 +247,25 @@ def end_without_transition(
         told.messages += 1
         step.hand(route, "resolved", time, [incident], told.pending)
     told.state, told.since, told.due, told.pending = "ended", time, 0, []
+
+
+def free_effects(step: Step, time: int) -> None:
+    """A cause is over: what it inhibited is looked at again."""
+    state = step.state
+    for one in list(state.inhibited):
+        incident = state.incidents.get(one)
+        waiting = [] if incident is None else _inhibited(incident)
+        if incident is None or not waiting:
+            del state.inhibited[one]
+            continue
+        for name in waiting:
+            look_again(step, incident, step.policy.by_name[name], time)
+
+
+def _inhibited(incident: Incident) -> list[str]:
+    """Routes that wait for the end of a cause."""
+    return [
+        name
+        for name, told in incident.told.items()
+        if told.state == "waiting" and told.why == Reason.INHIBITED
+    ]

@@ -166,7 +166,8 @@ class Alerting:
     def take(self, records: Sequence[Record]) -> list[Effect]:
         """Append inputs to the log and apply them, in one transaction; what is new in effects.
 
-        Where very much is due before one of them, that happens first, in transactions of its own.
+        Where very much is due before one of them, that happens first, in transactions of its own,
+        and so does what is left of a command about very many alerts.
 
         Raises:
             SinkError: the store cannot be written. What is not written of this has not happened;
@@ -174,14 +175,22 @@ class Alerting:
         """
         found: list[Effect] = []
         taken = 0
-        while taken < len(records):
+        while taken < len(records) or self.behind:
             with self._writing():
-                taken = self._take_some(records, taken)
+                if self.behind:
+                    self._let_pass(Tick(self.state.now, MOST))
+                else:
+                    taken = self._take_some(records, taken)
                 found += self._add()
         return found
 
+    @property
+    def behind(self) -> bool:
+        """Whether something is left of a command: `take` does it before any record."""
+        return self.state.rest is not None
+
     def _take_some(self, records: Sequence[Record], begin: int) -> int:
-        """Take records up to one before which very much is due, and some of that; how far it is."""
+        """Take records up to one before or behind which very much happens; how far that is."""
         for number in range(begin, len(records)):
             record = records[number]
             made = self._take(record)  # some of it may be written by then
@@ -189,6 +198,8 @@ class Alerting:
                 return number
             self._made += made
             self._store.move(record.place, record.partition, record.following)
+            if self.behind:
+                return number + 1
         return len(records)
 
     @contextmanager
@@ -213,17 +224,18 @@ class Alerting:
             return []
         with self._writing():
             if not self._happened(time):
-                self._let_pass(Tick(time), str(time))
+                self._let_pass(Tick(time))
             return self._add()
 
     def _happened(self, time: int) -> bool:
         """Whether very much is due by an event time; some of it happens then."""
         much = self._engine.much_due(self.state, time)
         if much:
-            self._let_pass(Tick(time, MOST), f"{time} {MOST}")
+            self._let_pass(Tick(time, MOST))
         return much
 
-    def _let_pass(self, tick: Tick, payload: str) -> None:
+    def _let_pass(self, tick: Tick) -> None:
+        payload = f"{tick.time} {tick.most}" if tick.most else str(tick.time)
         self._store.append("tick", None, tick.time, payload.encode())
         made = self._apply(tick)
         self._made += made

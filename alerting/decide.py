@@ -11,9 +11,12 @@ from padit.alerting.compiled import Policy, ReadyRoute
 from padit.alerting.effects import Reason
 from padit.alerting.entries import AlertEvent
 from padit.alerting.matching import RANK, next_start, within
-from padit.alerting.state import Incident, State, Told
+from padit.alerting.state import FOR_EVER, Incident, State, Told
 
-__all__ = ["Decision", "Gate", "decide", "gate", "room"]
+__all__ = ["HELD_BACK", "Decision", "Gate", "decide", "gate", "room"]
+
+HELD_BACK = frozenset({Reason.SILENCED, Reason.INHIBITED, Reason.BELOW_SCORE})
+"""Why something waits for more than time: another alert may be free of it, or it may end."""
 
 Action = Literal["send", "worse", "quiet", "wait", "join", "close", "drop", "none"]
 
@@ -66,7 +69,8 @@ def _silenced(policy: Policy, state: State, event: AlertEvent, time: int) -> Gat
     if state.silences:
         one = policy.muting(state.silences).find(event, time)
         if one is not None:
-            return Gate(Reason.SILENCED, f"{one.id} by {one.by}", one.end)
+            end = one.end if one.end < FOR_EVER else 0
+            return Gate(Reason.SILENCED, f"{one.id} by {one.by}", end)
     return None
 
 
@@ -168,7 +172,7 @@ def _while_waiting(
     policy: Policy, state: State, event: AlertEvent, route: ReadyRoute, told: Told
 ) -> Decision:
     """A further alert may be free of what made the first one wait."""
-    if told.why in (Reason.SILENCED, Reason.INHIBITED, Reason.BELOW_SCORE):
+    if told.why in HELD_BACK:
         return first(policy, state, event, route)
     return Decision("join", Reason(told.why), told.detail)
 

@@ -18,8 +18,8 @@ def due_by(state: State, entry: Entry) -> dict[str, None]:
     """Incidents that something is due about before an entry takes effect.
 
     The rest of a command happens, an acknowledgement runs out, what came and went is steady, a wait
-    has another reason, or alerts of a lost run end. Of a tick that is a part (`Tick.most`) only what may happen in it counts, or
-    each part of 100,000 ends would be about all of them.
+    has another reason, or alerts of a lost run end. Of a tick that is a part (`Tick.most`) only
+    what may happen in it counts, or each part of 100,000 ends would be about all of them.
     """
     most = entry.most if isinstance(entry, Tick) else 0
     found: dict[str, None] = {}

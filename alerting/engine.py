@@ -61,8 +61,7 @@ class Engine:
                 return step.effects
             state.now = max(state.now, entry.time)
             self._duties.heard(step, entry)
-        while state.rest is not None:  # a command lets no time pass, and comes behind it
-            people.go_on(step)
+        people.finish(step)  # what lets no time pass comes behind it, too
         if isinstance(entry, AlertEvent):
             state.out_of_order += entry.time < state.now - self.policy.config.merge_delay
             state.seen = max(state.seen, entry.time)
@@ -267,4 +266,3 @@ class Engine:
                     )
                 step.leave(incident)
             self._free_effects(step, event)
-

@@ -7,20 +7,21 @@ alerts some happens at once, and the rest before anything else: see `State.rest`
 
 from collections.abc import Iterable
 
+import msgspec
+
 from padit.alerting.acknowledging import acknowledge, take_back, took, took_whole
 from padit.alerting.effects import VERDICTS, CommandResult, Feedback
 from padit.alerting.entries import Command
 from padit.alerting.incidents import close
 from padit.alerting.matching import Aim, aim_of
-from padit.alerting.routing import end_without_transition, free_effects
-from padit.alerting.state import Incident, Member, Rest, SilenceSet
+from padit.alerting.routing import end_without_transition, free_effects, held_back, look_again
+from padit.alerting.state import FOR_EVER, Incident, Member, Rest, SilenceSet
 from padit.alerting.step import MOST, Step
 from padit.domain.timestamps import parse_timestamp
 
-__all__ = ["go_on", "obey", "receive"]
+__all__ = ["finish", "go_on", "obey", "receive"]
 
 _MOST_REMEMBERED = 100_000
-_FOR_EVER = 1 << 62
 Alerts = list[tuple[Incident, str, str]]
 
 
@@ -50,9 +51,7 @@ def obey(step: Step, command: Command) -> None:
         _silence(step, command)
         return
     if command.kind == "unsilence":
-        found = step.state.silences.pop(command.note, None)
-        result = "applied" if found is not None else "no_match"
-        step.effects.append(CommandResult(command.id, result, command.time))  # type: ignore[arg-type]
+        _end_silence(step, command)
         return
     judges = command.kind == "feedback"
     means_nothing = judges and command.note not in VERDICTS
@@ -93,6 +92,12 @@ def go_on(step: Step) -> None:
         free_effects(step, rest.command.time)
 
 
+def finish(step: Step) -> None:
+    """Do all that is left of a command."""
+    while step.state.rest is not None:
+        go_on(step)
+
+
 def _taken_by(command: str, alerts: Alerts) -> Alerts:
     """Those that an acknowledgement took.
 
@@ -123,7 +128,7 @@ def _ended(step: Step, command: Command) -> tuple[str, ...]:
     target = command.target
     if not target.fingerprint or target.source or target.metric or target.labels:
         return ()
-    seen = parse_timestamp(target.time) if target.time else _FOR_EVER
+    seen = parse_timestamp(target.time) if target.time else FOR_EVER
     found = [alert for opened, alert in step.state.ended.get(target.fingerprint, ())
              if opened <= seen]  # fmt: skip
     return tuple(found[-1:])
@@ -213,7 +218,7 @@ def _open_of(step: Step, fingerprint: str, means: Aim) -> Alerts:
 
 
 def _silence(step: Step, command: Command) -> None:
-    end = command.until or _FOR_EVER
+    end = command.until or FOR_EVER
     if end <= command.time:  # it would mute nothing
         step.state.unmatched += 1
         step.effects.append(CommandResult(command.id, "no_match", command.time))
@@ -226,9 +231,32 @@ def _silence(step: Step, command: Command) -> None:
     step.effects.append(CommandResult(command.id, "applied", command.time))
 
 
+def _end_silence(step: Step, command: Command) -> None:
+    """End a silence; what it kept back is looked at again."""
+    found = step.state.silences.pop(command.note, None)
+    if found is None:
+        step.effects.append(CommandResult(command.id, "no_match", command.time))
+        return
+    meant = _by_incident(_alerts(step, msgspec.structs.replace(command, target=found.target)))
+    left = [(one.id, "", "") for one, _ in meant if held_back(one)]
+    step.state.rest = Rest(command, left)
+    go_on(step)
+    step.effects.append(CommandResult(command.id, "applied", command.time))
+
+
+def _look_again(step: Step, command: Command, alerts: Alerts) -> bool:
+    for incident, _, _ in alerts:
+        step.part()
+        for name in held_back(incident):
+            time = max(command.time, incident.told[name].since)
+            look_again(step, incident, step.policy.by_name[name], time)
+    return False
+
+
 _ACTIONS = {
     "acknowledge": _acknowledge,
     "unacknowledge": _unacknowledge,
     "resolve": _resolve,
     "feedback": _judge,
+    "unsilence": _look_again,
 }

@@ -1,14 +1,23 @@
 """Carries out on a route what `decide` decided, and looks again when something is due."""
 
 from padit.alerting.compiled import ReadyRoute
-from padit.alerting.decide import Decision, Gate, gate, room
+from padit.alerting.decide import HELD_BACK, Decision, Gate, gate, room
 from padit.alerting.effects import MessageKind, Reason
 from padit.alerting.entries import AlertEvent
 from padit.alerting.matching import RANK
 from padit.alerting.state import Incident, Told
 from padit.alerting.step import Step
 
-__all__ = ["act", "calm", "end_without_transition", "free_effects", "look_again", "tell"]
+__all__ = [
+    "act",
+    "calm",
+    "end_without_transition",
+    "free_effects",
+    "held",
+    "held_back",
+    "look_again",
+    "tell",
+]
 
 
 def act(
@@ -124,13 +133,13 @@ def look_again(step: Step, incident: Incident, route: ReadyRoute, time: int) -> 
         step.settle(route.name, told.pending, Reason(told.why), told.detail, time)
         _drop(incident, route, told)
         return
-    held = _held(step, incident, route, time)
-    if held is not None:
-        _waits_for(step, incident, told, held.reason, held.detail)
-        step.settle(route.name, told.pending, held.reason, held.detail, time)
+    waits = held(step, incident, route, time)
+    if waits is not None:
+        _waits_for(step, incident, told, waits.reason, waits.detail)
+        step.settle(route.name, told.pending, waits.reason, waits.detail, time)
         told.pending = []
-        if held.until > time:
-            _look_at(step, incident, route, told, held.until)
+        if waits.until > time:
+            _look_at(step, incident, route, told, waits.until)
         return
     if told.why == Reason.RATE_LIMITED:
         _digest(step, route, time)
@@ -138,16 +147,16 @@ def look_again(step: Step, incident: Incident, route: ReadyRoute, time: int) -> 
         tell(step, incident, route, "opened", time, told.pending)
 
 
-def _held(step: Step, incident: Incident, route: ReadyRoute, time: int) -> Gate | None:
+def held(step: Step, incident: Incident, route: ReadyRoute, time: int) -> Gate | None:
     """What keeps an incident from a route: something keeps each of its open alerts."""
     found: Gate | None = None
     for member in step.policy.open_on(incident, route):
-        held = gate(step.policy, step.state, member.event, route, time)
-        if held is None:
+        one = gate(step.policy, step.state, member.event, route, time)
+        if one is None:
             later = room(step.state, route, time)
             return Gate(Reason.RATE_LIMITED, "", later) if later else None
-        if found is None or 0 < held.until < (found.until or held.until + 1):
-            found = held
+        if found is None or 0 < one.until < (found.until or one.until + 1):
+            found = one
     return found
 
 
@@ -254,7 +263,7 @@ def free_effects(step: Step, time: int) -> None:
     state = step.state
     for one in list(state.inhibited):
         incident = state.incidents.get(one)
-        waiting = [] if incident is None else _inhibited(incident)
+        waiting = [] if incident is None else held_back(incident)
         if incident is None or not waiting:
             del state.inhibited[one]
             continue
@@ -262,10 +271,13 @@ def free_effects(step: Step, time: int) -> None:
             look_again(step, incident, step.policy.by_name[name], time)
 
 
-def _inhibited(incident: Incident) -> list[str]:
-    """Routes that wait for the end of a cause."""
+def held_back(incident: Incident) -> list[str]:
+    """Routes on which an incident waits for what no time ends: a cause, a silence, a score.
+
+    Of several alerts the last one that waits gives the reason, so it may be any of these.
+    """
     return [
         name
         for name, told in incident.told.items()
-        if told.state == "waiting" and told.why == Reason.INHIBITED
+        if told.state == "waiting" and told.why in HELD_BACK
     ]

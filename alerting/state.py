@@ -12,7 +12,21 @@ from padit.alerting.entries import AlertEvent, Command, Target
 from padit.domain.alert import Severity
 from padit.domain.errors import StateError
 
-__all__ = ["Incident", "Member", "Rest", "SilenceSet", "State", "Taken", "Told", "dump", "load"]
+__all__ = [
+    "FOR_EVER",
+    "Incident",
+    "Member",
+    "Rest",
+    "SilenceSet",
+    "State",
+    "Taken",
+    "Told",
+    "dump",
+    "load",
+]
+
+FOR_EVER = 1 << 62
+"""End of a silence without one."""
 
 _VERSION = 9
 # Before 7 an acknowledgement stayed when it had run out, before 8 a series had one holder, before 9

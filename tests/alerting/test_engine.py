@@ -6,7 +6,7 @@ import pytest
 
 from padit.alerting.effects import CommandResult, Handed, Reason
 from padit.alerting.entries import Entry, RunBegan, Target
-from tests.alerting.making import at, command, event, policy_of, reasons, run, sent, tick
+from tests.alerting.making import SIMPLE, at, command, event, policy_of, reasons, run, sent, tick
 
 ROUTE = """
 receivers: {{ops: {{kind: webhook, url: "http://127.0.0.1:1/"}}}}
@@ -179,7 +179,8 @@ def test_a_silence_by_command_ends_by_command() -> None:
     log: list[Entry] = [command("silence", 0, id="s", until=at(60)), event("opened", 1),
            command("unsilence", 2, note="s"), event("opened", 3, "b", metric="rpm")]  # fmt: skip
     _, effects = run(log)
-    assert reasons(effects) == {f"a-opened-{at(1)}": "silenced", f"b-opened-{at(3)}": "handed"}
+    assert sent(effects) == [("all", "opened", 2)]
+    assert reasons(effects) == {f"a-opened-{at(1)}": "silenced", f"b-opened-{at(3)}": "grouped"}
 
 
 def test_a_cause_inhibits_its_effects_until_it_is_over() -> None:
@@ -384,3 +385,47 @@ routes: [{name: all, receiver: ops, match: {severity: CRITICAL}}]
     assert sent(effects) == [("all", "opened", 0), ("all", "resolved", 2)]
     assert len(reasons(effects)) == 3
     assert set(reasons(effects).values()) == {"handed"}
+
+
+def test_the_end_of_a_cause_by_hand_lets_through_what_it_inhibited() -> None:
+    """As its end by the data does; what the same command ends is not sent first."""
+    policy = policy_of(
+        SIMPLE + "inhibit: [{name: i, cause: {metric: power}, effect: {metric: 'm*'}}]\n"
+    )
+    log: list[Entry] = [
+        event("opened", 0, "cause", metric="power"),
+        event("opened", 1, "effect", source="press-2", metric="m1"),
+        event("opened", 1, "both", source="press-3", metric="m2"),
+    ]
+    one = command("resolve", 2, target=Target(source="press-1"))
+    assert ("all", "opened", 2.0) in sent(run([*log, tick(2), one], policy)[1])
+    both = command("resolve", 2, target=Target(source="press-[13]"))
+    found = sent(run([*log, tick(2), both], policy)[1])
+    assert [kind for _, kind, _ in found] == ["opened", "resolved", "opened"]
+
+
+@pytest.mark.parametrize("until", [0, at(60)])
+def test_what_a_silence_kept_back_is_sent_when_somebody_ends_it(until: int) -> None:
+    log: list[Entry] = [
+        command("silence", 0, id="s", until=until),
+        event("opened", 10),
+        event("opened", 15, "other", source="press-2"),
+        command("unsilence", 20, note="s", target=Target()),
+    ]
+    state, effects = run([*log, tick(100)])
+    assert sent(effects) == [("all", "opened", 15.0), ("all", "opened", 20.0)]
+    assert not state.timers
+
+
+def test_a_cause_that_ends_lets_its_effect_through_beside_what_a_silence_keeps_back() -> None:
+    policy = policy_of(
+        SIMPLE + "inhibit: [{name: i, cause: {metric: power}, effect: {metric: m1}}]\n"
+    )
+    log: list[Entry] = [
+        command("silence", 0, id="s", target=Target(metric="m2")),
+        event("opened", 0, "cause", metric="power", source="grid"),
+        event("opened", 1, "effect", metric="m1"),
+        event("opened", 1, "silenced", metric="m2"),
+        event("resolved", 5, "cause", metric="power", source="grid", opened=at(0)),
+    ]
+    assert ("all", "opened", 5.0) in sent(run(log, policy)[1])

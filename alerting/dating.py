@@ -80,14 +80,22 @@ class Dating:
         return far
 
     def dated_back(self, data: bytes, entry: AlertEvent | RunBegan, at: Moment, now: int) -> bytes:
-        """The bytes of an alert, or of the beginning of a run, with the time that it is."""
+        """The bytes of an alert, or of the beginning of a run, with the time that it is.
+
+        Raises:
+            WireFormatError: what was not looked at before is no JSON.
+        """
         time = min(now, at.written + self._most)
         if isinstance(entry, RunBegan):
             record = decode_record(data)
             if isinstance(record, RunStarted):
                 return encode_record(msgspec.structs.replace(record, moment=format_utc(time)))
             return data
-        found: dict[str, Any] = msgspec.json.decode(data)
+        try:
+            found: dict[str, Any] = msgspec.json.decode(data)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            message = f"it is no JSON: {error}"
+            raise WireFormatError(message) from error
         alert = found["data"]
         alert["summary"] = f"{alert['summary']} (dated {found['time']}: a clock is wrong)".strip()
         alert["opened"] = format_utc(min(entry.opened, time))

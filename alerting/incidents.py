@@ -118,8 +118,9 @@ def _drop_alert(state: State, alert: str, opened: int) -> None:
 
 
 def close(state: State, incident: Incident, fingerprint: str, time: int, reason: str) -> None:
-    """End the open alert of a member."""
+    """End the open alert of a member, not before it opened: a person's clock may be slow."""
     member = incident.members[fingerprint]
+    time = max(time, member.event.opened)
     _drop_alert(state, member.event.alert, member.event.opened)
     incident.free -= not member.holders
     member.closed, member.ended_by, member.holders, member.unkept = time, reason, [], 0

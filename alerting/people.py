@@ -161,7 +161,7 @@ def _resolve(step: Step, command: Command, alerts: Alerts) -> bool:
             continue
         for name, told in incident.told.items():
             route = step.policy.by_name[name]
-            end_without_transition(step, incident, route, told, command.time)
+            end_without_transition(step, incident, route, told, max(command.time, incident.joined))
         step.leave(incident)
     return frees
 

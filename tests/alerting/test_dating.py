@@ -70,6 +70,17 @@ def test_an_alert_far_ahead_of_its_record_is_told_and_moves_no_time(
     assert dump(Alerting(config_of(), store).state) == dump(core.state)
 
 
+@pytest.mark.parametrize("odd", [b'"\\ud83d"', b"[" * 2_000 + b"]" * 2_000, b"1e999"])
+def test_an_alert_far_ahead_with_odd_bytes_where_nobody_looks_is_refused_or_taken(
+    odd: bytes, store: SqliteStore
+) -> None:
+    core = Alerting(config_of(), store)
+    one = _alert("opened", _YEARS_AHEAD, 5, "wild", _YEARS_AHEAD)
+    core.take([one._replace(data=one.data.replace(b'"evidence":{}', b'"other":' + odd))])
+    assert len(store.refused()) + store.last_number() == 1
+    assert core.state.now <= at(5)
+
+
 @pytest.mark.parametrize(("ahead", "moves"), [(23, True), (25, False)])
 def test_an_alert_up_to_max_ahead_is_taken_as_it_is(
     ahead: int, moves: bool, store: SqliteStore

@@ -429,3 +429,12 @@ def test_a_cause_that_ends_lets_its_effect_through_beside_what_a_silence_keeps_b
         event("resolved", 5, "cause", metric="power", source="grid", opened=at(0)),
     ]
     assert ("all", "opened", 5.0) in sent(run(log, policy)[1])
+
+
+@pytest.mark.parametrize("end", [command("resolve", 5), event("resolved", 5, opened=at(10))])
+def test_an_alert_never_ends_before_it_opened_whatever_clock_says_so(end: Entry) -> None:
+    state, effects = run([event("opened", 10), tick(11), end, tick(20)])
+    (incident,) = state.incidents.values()
+    assert [one.closed for one in incident.members.values()] == [at(10)]
+    kinds = [kind for _, kind, _ in sent(effects)]
+    assert kinds == ["opened", "resolved"]
